@@ -1,0 +1,427 @@
+//! The protocol state of one client connection: one exchange at a time, over and over.
+//!
+//! Owns write progress, the response decoder, what an end of file or a transport error means at
+//! each moment, unsolicited bytes, early responses and whether the connection may be used again.
+//! Must not know sockets or clocks: the driver writes, reads and stamps.
+
+use std::ops::Range;
+
+use crate::decoder::ResponseDecoder;
+use crate::error::{ProtocolError, ProtocolErrorKind};
+use crate::limits::Limits;
+
+/// What a complete exchange was like on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseFacts {
+    /// Status code of the final response, 200..=599.
+    pub status: u16,
+    /// Bytes of the response as on the wire: interim responses, head, body and framing.
+    pub bytes_received: u64,
+    /// Bytes of body, without chunk framing and trailers.
+    pub body_bytes: u64,
+    /// The connection may carry another exchange. False where the response says so (RFC 9112
+    /// §9.3) or read to close, where it came early, and where more bytes followed it.
+    pub reusable: bool,
+    /// Bytes of the request that were not written when the response was complete. More than 0
+    /// means an early response: the rest must not be sent (RFC 9112 §9.5).
+    pub unsent_bytes: usize,
+    /// Bytes followed the response that belong to nothing (RFC 9112 §9.2). The exchange stands.
+    pub unsolicited_after: bool,
+}
+
+/// What received bytes meant.
+///
+/// `first_byte`: this call brought the first byte of the final response. Where a head comes in
+/// pieces and proves to be an interim one, a later call says so again: the last one counts, and
+/// [`Connection::started`] tells at any time whether one counts at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// The response is not complete yet.
+    NeedMore {
+        /// See [`Received`].
+        first_byte: bool,
+    },
+    /// The response is complete and with it the exchange.
+    Complete {
+        /// See [`Received`].
+        first_byte: bool,
+        /// The exchange's facts.
+        response: ResponseFacts,
+    },
+    /// The bytes are no response: the exchange failed, the connection must be closed.
+    Failed {
+        /// See [`Received`].
+        first_byte: bool,
+        /// Why, and where.
+        error: ProtocolError,
+    },
+    /// No exchange was open (RFC 9112 §9.2). The bytes are dropped, the connection must be closed;
+    /// they fail no completed exchange.
+    Unsolicited,
+}
+
+/// Why an exchange failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// What the peer sent, or that it closed where it might not.
+    Protocol(ProtocolError),
+    /// The peer had closed a reused connection: it ended before any byte of a response.
+    Stale,
+    /// The transport failed (reset, broken pipe, time-out of the kernel); the driver knows how.
+    Transport,
+}
+
+/// What the end of the connection meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eof {
+    /// No exchange was open: nothing failed.
+    Idle,
+    /// It ended a body that reads to close: the exchange is complete.
+    Complete(ResponseFacts),
+    /// The exchange failed.
+    Failed(FailureKind),
+}
+
+/// One client connection's protocol state.
+///
+/// ```
+/// use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received};
+///
+/// let mut connection = Connection::new(Limits::default());
+/// connection.start(100, false);
+/// assert_eq!(connection.unwritten(), 0..100);
+/// connection.wrote(100);
+/// let received = connection.received(b"HTTP/1.1 204 No Content\r\n\r\n");
+/// assert!(matches!(received, Received::Complete { response, .. } if response.reusable));
+///
+/// connection.start(100, false);
+/// connection.wrote(100);
+/// assert_eq!(connection.eof(), Eof::Failed(FailureKind::Stale));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connection {
+    decoder: ResponseDecoder,
+    phase: Phase,
+    request_bytes: usize,
+    written_bytes: usize,
+    bytes_received: u64,
+    exchanges_completed: u64,
+}
+
+/// Named by what may come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// An exchange may start.
+    Idle,
+    /// A request is being written or its response awaited.
+    Exchange,
+    /// Nothing: the connection is to be closed.
+    Closing,
+}
+
+impl Connection {
+    /// A connection that was just opened.
+    pub fn new(limits: Limits) -> Connection {
+        Connection {
+            decoder: ResponseDecoder::new(limits),
+            phase: Phase::Idle,
+            request_bytes: 0,
+            written_bytes: 0,
+            bytes_received: 0,
+            exchanges_completed: 0,
+        }
+    }
+
+    /// Makes this the state of another connection that was just opened; keeps limits and buffers.
+    pub fn reset(&mut self) {
+        self.decoder.reset(false);
+        self.phase = Phase::Idle;
+        self.request_bytes = 0;
+        self.written_bytes = 0;
+        self.bytes_received = 0;
+        self.exchanges_completed = 0;
+    }
+
+    /// Begins an exchange: a request of `request_bytes` bytes, whose method is HEAD or not.
+    ///
+    /// # Panics
+    /// Where the connection is not idle or may not be used again, or the request is empty.
+    pub fn start(&mut self, request_bytes: usize, is_head_method: bool) {
+        assert!(self.phase == Phase::Idle, "an exchange starts on an idle connection");
+        assert!(request_bytes > 0, "a request has bytes");
+        self.decoder.reset(is_head_method);
+        self.phase = Phase::Exchange;
+        self.request_bytes = request_bytes;
+        self.written_bytes = 0;
+        self.bytes_received = 0;
+    }
+
+    /// The part of the request's bytes that is still to be written. Empty where no exchange is
+    /// open: an early response ends the writing. While a response is incomplete the writing goes
+    /// on, since a peer may answer while it reads.
+    pub fn unwritten(&self) -> Range<usize> {
+        match self.phase {
+            Phase::Exchange => self.written_bytes..self.request_bytes,
+            Phase::Idle | Phase::Closing => self.request_bytes..self.request_bytes,
+        }
+    }
+
+    /// `bytes` more bytes of the request were written.
+    ///
+    /// # Panics
+    /// Where that is more than [`Connection::unwritten`].
+    pub fn wrote(&mut self, bytes: usize) {
+        assert!(bytes <= self.unwritten().len(), "no more is written than there is");
+        self.written_bytes += bytes;
+    }
+
+    /// Takes what a read brought. Empty input means nothing; an end of file is
+    /// [`Connection::eof`].
+    #[inline]
+    pub fn received(&mut self, bytes: &[u8]) -> Received {
+        if bytes.is_empty() {
+            return Received::NeedMore { first_byte: false };
+        }
+        if self.phase != Phase::Exchange {
+            self.phase = Phase::Closing;
+            return Received::Unsolicited;
+        }
+        let position_before = self.decoder.position();
+        self.bytes_received += bytes.len() as u64;
+        if self.written_bytes == 0 {
+            self.phase = Phase::Closing;
+            let kind = ProtocolErrorKind::ResponseBeforeRequest;
+            let error = ProtocolError { kind, offset: 0 };
+            return Received::Failed { first_byte: false, error };
+        }
+        let decoded = self.decoder.decode(bytes);
+        let first_byte =
+            self.decoder.started() && self.decoder.final_response_start() >= position_before;
+        match decoded {
+            Ok(decoded) if !decoded.complete => Received::NeedMore { first_byte },
+            Ok(decoded) => {
+                let response = self.complete(decoded.consumed < bytes.len());
+                Received::Complete { first_byte, response }
+            }
+            Err(error) => {
+                self.phase = Phase::Closing;
+                Received::Failed { first_byte, error }
+            }
+        }
+    }
+
+    /// The peer closed its side in good order.
+    pub fn eof(&mut self) -> Eof {
+        if self.phase != Phase::Exchange {
+            self.phase = Phase::Closing;
+            return Eof::Idle;
+        }
+        match self.decoder.eof() {
+            Ok(()) => Eof::Complete(self.complete(false)),
+            Err(error) => {
+                self.phase = Phase::Closing;
+                let is_stale = error.kind == ProtocolErrorKind::ClosedBeforeResponse
+                    && self.ended_before_any_byte_of_reuse();
+                Eof::Failed(if is_stale {
+                    FailureKind::Stale
+                } else {
+                    FailureKind::Protocol(error)
+                })
+            }
+        }
+    }
+
+    /// Reading or writing failed. What was received before still counts, so the driver reads all
+    /// there is before it says so (RFC 9112 §9.6). `None` where no exchange was open.
+    pub fn io_error(&mut self) -> Option<FailureKind> {
+        let was_open = self.phase == Phase::Exchange;
+        self.phase = Phase::Closing;
+        was_open.then(|| {
+            if self.ended_before_any_byte_of_reuse() {
+                FailureKind::Stale
+            } else {
+                FailureKind::Transport
+            }
+        })
+    }
+
+    /// No exchange is open and another may start.
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
+    /// An exchange is open.
+    pub fn is_in_exchange(&self) -> bool {
+        self.phase == Phase::Exchange
+    }
+
+    /// The connection is to be closed: nothing can start on it.
+    pub fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
+    /// A byte of the current or last exchange's final response has come; see [`Received`].
+    pub fn started(&self) -> bool {
+        self.decoder.started()
+    }
+
+    /// Exchanges completed on this connection.
+    pub fn exchanges_completed(&self) -> u64 {
+        self.exchanges_completed
+    }
+
+    /// Bytes received in the current or last exchange; after a complete one, those of its
+    /// response.
+    pub fn bytes_received(&self) -> u64 {
+        self.bytes_received
+    }
+
+    /// Bytes written of the current or last exchange's request.
+    pub fn written_bytes(&self) -> usize {
+        self.written_bytes
+    }
+
+    /// What holds between any two calls.
+    ///
+    /// # Panics
+    /// Where it does not: a bug of this crate.
+    pub fn invariants(&self) {
+        assert!(self.written_bytes <= self.request_bytes, "written beyond the request");
+        match self.phase {
+            Phase::Idle if self.exchanges_completed == 0 => {
+                assert_eq!(self.request_bytes, 0, "idle after an exchange that did not complete");
+            }
+            Phase::Idle => {
+                assert!(self.decoder.is_complete(), "idle inside a response");
+                assert!(self.decoder.keep_alive(), "idle after the last response");
+                assert_eq!(self.written_bytes, self.request_bytes, "idle inside a request");
+            }
+            Phase::Exchange => {
+                assert!(!self.decoder.is_complete(), "an exchange outlives its response");
+                assert_eq!(self.bytes_received, self.decoder.position(), "bytes went astray");
+            }
+            Phase::Closing => {}
+        }
+    }
+
+    fn ended_before_any_byte_of_reuse(&self) -> bool {
+        self.bytes_received == 0 && self.exchanges_completed > 0
+    }
+
+    #[inline]
+    fn complete(&mut self, unsolicited_after: bool) -> ResponseFacts {
+        let unsent_bytes = self.request_bytes - self.written_bytes;
+        let reusable = self.decoder.keep_alive() && unsent_bytes == 0 && !unsolicited_after;
+        self.phase = if reusable { Phase::Idle } else { Phase::Closing };
+        self.exchanges_completed += 1;
+        self.bytes_received = self.decoder.position();
+        ResponseFacts {
+            status: self.decoder.status().unwrap_or(0),
+            bytes_received: self.bytes_received,
+            body_bytes: self.decoder.body_bytes(),
+            reusable,
+            unsent_bytes,
+            unsolicited_after,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+    fn in_exchange(request_bytes: usize, written: usize) -> Connection {
+        let mut connection = Connection::new(Limits::default());
+        connection.start(request_bytes, false);
+        connection.wrote(written);
+        connection
+    }
+
+    #[test]
+    fn partial_writes_keep_their_place() {
+        let mut connection = in_exchange(10, 4);
+        assert_eq!(connection.unwritten(), 4..10);
+        connection.wrote(6);
+        assert_eq!((connection.unwritten(), connection.written_bytes()), (10..10, 10));
+    }
+
+    /// RFC 9112 §9.5.
+    #[test]
+    fn early_response_ends_the_writing() {
+        let mut connection = in_exchange(10, 4);
+        assert_eq!(connection.received(&ANSWER[..5]), Received::NeedMore { first_byte: true });
+        assert_eq!(connection.unwritten(), 4..10);
+        let Received::Complete { response, first_byte: false } = connection.received(&ANSWER[5..])
+        else {
+            panic!("complete");
+        };
+        assert_eq!((response.unsent_bytes, response.reusable), (6, false));
+        assert!(connection.unwritten().is_empty() && connection.is_closing());
+    }
+
+    /// RFC 9112 §9.2.
+    #[test]
+    fn bytes_without_a_request_are_unsolicited() {
+        let mut fresh = Connection::new(Limits::default());
+        assert_eq!(fresh.received(b""), Received::NeedMore { first_byte: false });
+        assert_eq!(fresh.received(b"H"), Received::Unsolicited);
+        assert!(fresh.is_closing());
+
+        let mut unwritten = in_exchange(10, 0);
+        let error = ProtocolError { kind: ProtocolErrorKind::ResponseBeforeRequest, offset: 0 };
+        assert_eq!(unwritten.received(ANSWER), Received::Failed { first_byte: false, error });
+
+        let mut answered = in_exchange(10, 10);
+        assert!(matches!(answered.received(ANSWER), Received::Complete { .. }));
+        assert!(answered.is_idle());
+        assert_eq!(answered.received(ANSWER), Received::Unsolicited);
+        assert_eq!((answered.exchanges_completed(), answered.is_closing()), (1, true));
+    }
+
+    #[test]
+    fn io_errors_are_stale_only_before_the_first_byte_of_a_reused_connection() {
+        assert_eq!(in_exchange(10, 10).io_error(), Some(FailureKind::Transport));
+        let mut reused = in_exchange(10, 10);
+        assert!(matches!(reused.received(ANSWER), Received::Complete { .. }));
+        assert_eq!(reused.clone().io_error(), None);
+        reused.start(10, false);
+        assert_eq!(reused.clone().io_error(), Some(FailureKind::Stale));
+        reused.wrote(1);
+        assert_eq!(reused.received(b"H"), Received::NeedMore { first_byte: true });
+        assert_eq!(reused.io_error(), Some(FailureKind::Transport));
+    }
+
+    #[test]
+    fn first_byte_is_said_again_where_a_split_head_was_interim() {
+        let mut connection = in_exchange(10, 10);
+        let need_more = |first_byte| Received::NeedMore { first_byte };
+        assert_eq!(connection.received(b"HTTP/1.1 1"), need_more(true));
+        assert_eq!(connection.received(b"03 Early Hints\r\n\r\n"), need_more(false));
+        assert!(!connection.started());
+        assert_eq!(connection.received(b"HTTP/1.1 100 C\r\n\r\nHT"), need_more(true));
+        assert!(connection.started());
+        assert_eq!(connection.received(b"TP/1.1 200 \r\n"), need_more(false));
+    }
+
+    #[test]
+    fn slot_is_reused_as_new() {
+        let mut connection = in_exchange(10, 10);
+        assert!(matches!(connection.received(b"x"), Received::Failed { first_byte: true, .. }));
+        assert_eq!(connection.eof(), Eof::Idle);
+        connection.reset();
+        assert!(connection.is_idle() && !connection.started());
+        connection.start(1, true);
+        connection.wrote(1);
+        let closed = ProtocolError { kind: ProtocolErrorKind::ClosedBeforeResponse, offset: 0 };
+        assert_eq!(connection.eof(), Eof::Failed(FailureKind::Protocol(closed)));
+        assert!(!connection.started());
+    }
+
+    #[test]
+    #[should_panic(expected = "idle connection")]
+    fn one_exchange_at_a_time() {
+        in_exchange(10, 10).start(10, false);
+    }
+}

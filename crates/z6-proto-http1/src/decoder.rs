@@ -1,0 +1,345 @@
+//! One response at a time, from bytes as they come.
+//!
+//! Owns the sequence interim heads, final head, body, and the place in it. Knows nothing of
+//! requests beyond whether the method was HEAD, nor of what follows a response.
+
+use crate::chunked::ChunkedDecoder;
+use crate::error::{Blame, ProtocolError, ProtocolErrorKind};
+use crate::head::{self, Framing, Head};
+use crate::limits::Limits;
+use crate::scan::{HeadScan, STATUS_CODE_AT};
+
+/// What a call of [`ResponseDecoder::decode`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// Bytes taken from the input; all of it unless the response is complete.
+    pub consumed: usize,
+    /// The response ended with the last byte consumed, or earlier.
+    pub complete: bool,
+}
+
+/// Decodes one HTTP/1.x response from any split of its bytes (RFC 9112 §4 to §8).
+///
+/// A head that stands whole in the input is read where it stands; only a head that comes in pieces
+/// is copied, into a buffer that [`ResponseDecoder::reset`] keeps. Bodies are counted, not kept:
+/// a body of known length costs the same for any number of bytes.
+///
+/// ```
+/// use z6_proto_http1::{Limits, ResponseDecoder};
+///
+/// let mut decoder = ResponseDecoder::new(Limits::default());
+/// let decoded = decoder.decode(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab")?;
+/// assert!(!decoded.complete);
+/// let decoded = decoder.decode(b"cHTTP/1.1")?;
+/// assert_eq!((decoded.consumed, decoded.complete), (1, true));
+/// assert_eq!((decoder.status(), decoder.body_bytes()), (Some(200), 3));
+/// # Ok::<(), z6_proto_http1::ProtocolError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ResponseDecoder {
+    limits: Limits,
+    request_is_head: bool,
+    state: DecoderState,
+    /// Bytes of this response consumed, interim responses included.
+    position: u64,
+    /// Where the current head, or the final one, begins.
+    head_start: u64,
+    /// The part of a head that came without its end.
+    partial: Vec<u8>,
+    scan: HeadScan,
+    interim: u32,
+    final_head: Option<Head>,
+    /// Payload of a body that is not chunked.
+    plain_body_bytes: u64,
+    chunked: ChunkedDecoder,
+}
+
+/// Named by what is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DecoderState {
+    Head,
+    Body { remaining: u64 },
+    Chunks,
+    Close,
+    Nothing,
+    Failed(ProtocolError),
+}
+
+impl ResponseDecoder {
+    /// A decoder for the answer to a request other than HEAD; see [`ResponseDecoder::reset`].
+    pub fn new(limits: Limits) -> ResponseDecoder {
+        ResponseDecoder {
+            limits,
+            request_is_head: false,
+            state: DecoderState::Head,
+            position: 0,
+            head_start: 0,
+            partial: Vec::new(),
+            scan: HeadScan::new(),
+            interim: 0,
+            final_head: None,
+            plain_body_bytes: 0,
+            chunked: ChunkedDecoder::new(),
+        }
+    }
+
+    /// Begins the next response; keeps limits and buffer. `request_is_head`: the request's method
+    /// is HEAD, so that its response has no body (RFC 9112 §6.3).
+    pub fn reset(&mut self, request_is_head: bool) {
+        self.request_is_head = request_is_head;
+        self.state = DecoderState::Head;
+        self.position = 0;
+        self.head_start = 0;
+        self.interim = 0;
+        self.final_head = None;
+        self.plain_body_bytes = 0;
+        self.forget_partial();
+    }
+
+    /// Takes bytes up to the end of the response, never beyond it. Empty input changes nothing.
+    ///
+    /// # Errors
+    /// The first violation or limit in the bytes, the same for any split of them; again on every
+    /// later call until [`ResponseDecoder::reset`].
+    pub fn decode(&mut self, input: &[u8]) -> Result<Decoded, ProtocolError> {
+        let mut consumed = 0;
+        loop {
+            let rest = &input[consumed..];
+            let taken = match self.state {
+                DecoderState::Failed(error) => return Err(error),
+                DecoderState::Nothing => return Ok(Decoded { consumed, complete: true }),
+                DecoderState::Head
+                | DecoderState::Body { .. }
+                | DecoderState::Chunks
+                | DecoderState::Close
+                    if rest.is_empty() =>
+                {
+                    return Ok(Decoded { consumed, complete: false });
+                }
+                DecoderState::Head => self.head(rest)?,
+                DecoderState::Body { remaining } => self.body(rest, remaining),
+                DecoderState::Chunks => self.chunks(rest)?,
+                DecoderState::Close => {
+                    self.plain_body_bytes += rest.len() as u64;
+                    rest.len()
+                }
+            };
+            consumed += taken;
+            self.position += taken as u64;
+        }
+    }
+
+    /// The connection ended. Completes a body that reads to close.
+    ///
+    /// # Errors
+    /// Kinds of [`crate::Blame::Closed`] where the response is not whole, with the number of bytes
+    /// that had come as offset; or the error of an earlier [`ResponseDecoder::decode`].
+    pub fn eof(&mut self) -> Result<(), ProtocolError> {
+        let kind = match self.state {
+            DecoderState::Nothing => return Ok(()),
+            DecoderState::Close => {
+                self.state = DecoderState::Nothing;
+                return Ok(());
+            }
+            DecoderState::Failed(error) => return Err(error),
+            DecoderState::Head if self.started() => ProtocolErrorKind::IncompleteHead,
+            DecoderState::Head => ProtocolErrorKind::ClosedBeforeResponse,
+            DecoderState::Body { .. } | DecoderState::Chunks => ProtocolErrorKind::IncompleteBody,
+        };
+        Err(self.fail(kind, self.position))
+    }
+
+    /// Status code of the final response, once its head is whole.
+    pub fn status(&self) -> Option<u16> {
+        self.final_head.map(|head| head.status)
+    }
+
+    /// Bytes of the final response's head, once it is whole, else 0.
+    pub fn head_bytes(&self) -> u64 {
+        self.final_head.map_or(0, |head| head.len as u64)
+    }
+
+    /// Bytes of body so far, without chunk framing and trailers.
+    pub fn body_bytes(&self) -> u64 {
+        self.plain_body_bytes + self.chunked.payload_bytes()
+    }
+
+    /// Bytes of this response consumed so far, interim responses and framing included.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The response lets the connection be used again (RFC 9112 §9.3). False until its head is
+    /// whole, and always where the body reads to close.
+    pub fn keep_alive(&self) -> bool {
+        self.final_head.is_some_and(|head| head.keep_alive)
+    }
+
+    /// The response is complete.
+    pub fn is_complete(&self) -> bool {
+        self.state == DecoderState::Nothing
+    }
+
+    /// A byte of the final response has come. The beginning of a head counts as the final
+    /// response's until it proves to be an interim one; so does a head that was refused.
+    pub fn started(&self) -> bool {
+        let was_refused = matches!(self.state,
+            DecoderState::Failed(error) if error.kind.blame() != Blame::Closed);
+        self.position > self.head_start || was_refused
+    }
+
+    /// Where the final response begins: bytes of interim responses before it.
+    pub fn final_response_start(&self) -> u64 {
+        self.head_start
+    }
+
+    /// Takes bytes of a head: up to its end, or all of them.
+    #[inline]
+    fn head(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        if self.partial.is_empty() {
+            let window = &rest[..rest.len().min(self.limits.head_bytes_max)];
+            match head::parse(window, self.limits.fields_max, self.request_is_head) {
+                Ok(Some(head)) => return self.take_head(head, head.len),
+                Ok(None) => {}
+                Err(fault) => return Err(self.fail_in_head(fault.kind, fault.at)),
+            }
+        }
+        self.head_in_pieces(rest)
+    }
+
+    /// Each byte is scanned and copied once; the whole head is parsed once, at its end.
+    #[cold]
+    fn head_in_pieces(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        let head_bytes_max = self.limits.head_bytes_max;
+        let room = head_bytes_max.saturating_sub(self.partial.len()).min(rest.len());
+        let fields_max = self.limits.fields_max.min(crate::FIELDS_HARD_MAX);
+        let end = match self.scan.feed(&rest[..room], fields_max) {
+            Ok(end) => end,
+            Err(fault) => return Err(self.fail_in_head(fault.kind, fault.at)),
+        };
+        let taken = end.unwrap_or(room);
+        self.partial.extend_from_slice(&rest[..taken]);
+        if end.is_none() {
+            if room < rest.len() {
+                let at = head_bytes_max;
+                return Err(self.fail_in_head(ProtocolErrorKind::HeadTooLarge, at));
+            }
+            return Ok(taken);
+        }
+        match head::parse(&self.partial, fields_max, self.request_is_head) {
+            Ok(Some(head)) => self.take_head(head, taken),
+            // The scanner and httparse agree on every head, so there is always one.
+            Ok(None) => Err(self.fail_in_head(ProtocolErrorKind::BadHeader, 0)),
+            Err(fault) => Err(self.fail_in_head(fault.kind, fault.at)),
+        }
+    }
+
+    /// Enters what follows a whole head; returns `taken`.
+    #[inline]
+    fn take_head(&mut self, head: Head, taken: usize) -> Result<usize, ProtocolError> {
+        if head.status < 200 {
+            return self.skip_interim(head, taken);
+        }
+        self.final_head = Some(head);
+        self.state = match head.framing {
+            Framing::Empty | Framing::Length(0) => DecoderState::Nothing,
+            Framing::Length(remaining) => DecoderState::Body { remaining },
+            Framing::Chunked => DecoderState::Chunks,
+            Framing::ToClose => DecoderState::Close,
+        };
+        Ok(taken)
+    }
+
+    /// RFC 9110 §15.2: interim responses are skipped, up to a limit; no upgrade was asked for.
+    #[cold]
+    fn skip_interim(&mut self, head: Head, taken: usize) -> Result<usize, ProtocolError> {
+        if head.status == 101 {
+            return Err(self.fail_in_head(ProtocolErrorKind::UnexpectedUpgrade, STATUS_CODE_AT));
+        }
+        if self.interim == self.limits.interim_max {
+            return Err(self.fail_in_head(ProtocolErrorKind::TooManyInterim, 0));
+        }
+        self.interim += 1;
+        self.head_start += head.len as u64;
+        self.forget_partial();
+        Ok(taken)
+    }
+
+    fn body(&mut self, rest: &[u8], remaining: u64) -> usize {
+        let taken = usize::try_from(remaining).map_or(rest.len(), |left| left.min(rest.len()));
+        let remaining = remaining - taken as u64;
+        self.plain_body_bytes += taken as u64;
+        self.state = match remaining {
+            0 => DecoderState::Nothing,
+            _ => DecoderState::Body { remaining },
+        };
+        taken
+    }
+
+    fn chunks(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        match self.chunked.feed(rest, &self.limits) {
+            Ok(taken) => {
+                if self.chunked.is_done() {
+                    self.state = DecoderState::Nothing;
+                }
+                Ok(taken)
+            }
+            Err(fault) => Err(self.fail(fault.kind, self.position + fault.at as u64)),
+        }
+    }
+
+    fn forget_partial(&mut self) {
+        self.partial.clear();
+        self.scan = HeadScan::new();
+        self.chunked = ChunkedDecoder::new();
+    }
+
+    #[cold]
+    fn fail_in_head(&mut self, kind: ProtocolErrorKind, at: usize) -> ProtocolError {
+        self.fail(kind, self.head_start + at as u64)
+    }
+
+    #[cold]
+    fn fail(&mut self, kind: ProtocolErrorKind, offset: u64) -> ProtocolError {
+        let error = ProtocolError { kind, offset };
+        self.state = DecoderState::Failed(error);
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIRE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+    #[test]
+    fn only_heads_in_pieces_are_copied_and_their_buffer_is_kept() {
+        let mut decoder = ResponseDecoder::new(Limits::default());
+        assert!(decoder.decode(WIRE).is_ok_and(|decoded| decoded.complete));
+        assert_eq!(decoder.partial.capacity(), 0);
+        decoder.reset(false);
+        for byte in WIRE.chunks(1) {
+            assert!(decoder.decode(byte).is_ok());
+        }
+        assert!(decoder.is_complete());
+        let buffer = (decoder.partial.as_ptr(), decoder.partial.capacity());
+        decoder.reset(false);
+        assert!(decoder.decode(&WIRE[..30]).is_ok() && decoder.decode(&WIRE[30..]).is_ok());
+        assert_eq!((decoder.partial.as_ptr(), decoder.partial.capacity()), buffer);
+    }
+
+    #[test]
+    fn facts_after_a_chunked_response() {
+        let mut decoder = ResponseDecoder::new(Limits::default());
+        let wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        let decoded = decoder.decode(wire);
+        assert_eq!(decoded, Ok(Decoded { consumed: wire.len(), complete: true }));
+        assert_eq!((decoder.head_bytes(), decoder.body_bytes()), (47, 3));
+        assert_eq!(decoder.position(), wire.len() as u64);
+        assert!(decoder.keep_alive());
+        assert_eq!((decoder.eof(), decoder.decode(b"x").map(|d| d.consumed)), (Ok(()), Ok(0)));
+        decoder.reset(false);
+        assert_eq!((decoder.status(), decoder.body_bytes(), decoder.started()), (None, 0, false));
+    }
+}

@@ -1,0 +1,303 @@
+//! What can go wrong, by blame: the peer's bytes ([`ProtocolError`]) or our own caller's request
+//! ([`RequestError`]).
+//!
+//! Owns the closed sets of kinds and their names; knows nothing of how they are found.
+
+use thiserror::Error;
+
+/// Why a response could not be read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProtocolErrorKind {
+    /// The status line does not follow RFC 9112 §4.
+    #[error("malformed status line")]
+    BadStatusLine,
+    /// The version is neither HTTP/1.0 nor HTTP/1.1 (RFC 9112 §2.3).
+    #[error("HTTP version is neither 1.0 nor 1.1")]
+    BadVersion,
+    /// The status code is not three digits in 100..=599 (RFC 9110 §15).
+    #[error("status code is not in 100..=599")]
+    BadStatusCode,
+    /// A field line does not follow RFC 9112 §5.
+    #[error("malformed header field")]
+    BadHeader,
+    /// A line ends in LF without CR (RFC 9112 §2.2).
+    #[error("line feed without carriage return")]
+    BareLineFeed,
+    /// A field value is folded over several lines (RFC 9112 §5.2).
+    #[error("folded header line")]
+    ObsFold,
+    /// `Content-Length` is not digits, too large, or given with different values (RFC 9112 §6.3).
+    #[error("invalid Content-Length")]
+    BadContentLength,
+    /// `Transfer-Encoding` and `Content-Length` in one response (RFC 9112 §6.3).
+    #[error("both Transfer-Encoding and Content-Length")]
+    ConflictingFraming,
+    /// `Transfer-Encoding` is unknown, malformed, or in an HTTP/1.0 response (RFC 9112 §6.1, §7).
+    #[error("invalid Transfer-Encoding")]
+    BadTransferEncoding,
+    /// A chunk does not follow RFC 9112 §7.1.
+    #[error("malformed chunk")]
+    BadChunk,
+    /// A trailer field does not follow RFC 9112 §7.1.2.
+    #[error("malformed trailer field")]
+    BadTrailer,
+    /// `101 Switching Protocols`, which was not asked for (RFC 9110 §15.2.2).
+    #[error("101 Switching Protocols without a request for it")]
+    UnexpectedUpgrade,
+    /// Bytes came on an open exchange before a byte of its request was written (RFC 9112 §9.2).
+    #[error("response before the request was sent")]
+    ResponseBeforeRequest,
+    /// The connection ended before a byte of the final response.
+    #[error("connection closed before the response")]
+    ClosedBeforeResponse,
+    /// The connection ended inside a head (RFC 9112 §8).
+    #[error("connection closed inside the response head")]
+    IncompleteHead,
+    /// The connection ended inside a body of known extent (RFC 9112 §8).
+    #[error("connection closed inside the response body")]
+    IncompleteBody,
+    /// A head is longer than [`crate::Limits::head_bytes_max`].
+    #[error("response head too large")]
+    HeadTooLarge,
+    /// A head has more fields than [`crate::Limits::fields_max`].
+    #[error("too many header fields")]
+    TooManyFields,
+    /// More 1xx responses than [`crate::Limits::interim_max`].
+    #[error("too many interim responses")]
+    TooManyInterim,
+    /// A chunk line is longer than [`crate::Limits::chunk_extension_bytes_max`] allows.
+    #[error("chunk extension too large")]
+    ChunkExtensionTooLarge,
+    /// The trailers are longer than [`crate::Limits::trailer_bytes_max`].
+    #[error("trailers too large")]
+    TrailersTooLarge,
+}
+
+/// Who or what stands behind a [`ProtocolErrorKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The peer's bytes are not HTTP/1.x as this crate reads it.
+    Violation,
+    /// The peer closed before the message was whole.
+    Closed,
+    /// One of our own [`crate::Limits`] was reached.
+    Limit,
+}
+
+impl ProtocolErrorKind {
+    /// Every kind, in order of declaration.
+    pub const ALL: [ProtocolErrorKind; 21] = [
+        Self::BadStatusLine,
+        Self::BadVersion,
+        Self::BadStatusCode,
+        Self::BadHeader,
+        Self::BareLineFeed,
+        Self::ObsFold,
+        Self::BadContentLength,
+        Self::ConflictingFraming,
+        Self::BadTransferEncoding,
+        Self::BadChunk,
+        Self::BadTrailer,
+        Self::UnexpectedUpgrade,
+        Self::ResponseBeforeRequest,
+        Self::ClosedBeforeResponse,
+        Self::IncompleteHead,
+        Self::IncompleteBody,
+        Self::HeadTooLarge,
+        Self::TooManyFields,
+        Self::TooManyInterim,
+        Self::ChunkExtensionTooLarge,
+        Self::TrailersTooLarge,
+    ];
+
+    /// The kind's name in logs and reports, in snake case.
+    ///
+    /// ```
+    /// assert_eq!(z6_proto_http1::ProtocolErrorKind::BadChunk.name(), "bad_chunk");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadStatusLine => "bad_status_line",
+            Self::BadVersion => "bad_version",
+            Self::BadStatusCode => "bad_status_code",
+            Self::BadHeader => "bad_header",
+            Self::BareLineFeed => "bare_line_feed",
+            Self::ObsFold => "obs_fold",
+            Self::BadContentLength => "bad_content_length",
+            Self::ConflictingFraming => "conflicting_framing",
+            Self::BadTransferEncoding => "bad_transfer_encoding",
+            Self::BadChunk => "bad_chunk",
+            Self::BadTrailer => "bad_trailer",
+            Self::UnexpectedUpgrade => "unexpected_upgrade",
+            Self::ResponseBeforeRequest => "response_before_request",
+            Self::ClosedBeforeResponse => "closed_before_response",
+            Self::IncompleteHead => "incomplete_head",
+            Self::IncompleteBody => "incomplete_body",
+            Self::HeadTooLarge => "head_too_large",
+            Self::TooManyFields => "too_many_fields",
+            Self::TooManyInterim => "too_many_interim",
+            Self::ChunkExtensionTooLarge => "chunk_extension_too_large",
+            Self::TrailersTooLarge => "trailers_too_large",
+        }
+    }
+
+    /// Violation, early close or limit.
+    pub const fn blame(self) -> Blame {
+        match self {
+            Self::BadStatusLine
+            | Self::BadVersion
+            | Self::BadStatusCode
+            | Self::BadHeader
+            | Self::BareLineFeed
+            | Self::ObsFold
+            | Self::BadContentLength
+            | Self::ConflictingFraming
+            | Self::BadTransferEncoding
+            | Self::BadChunk
+            | Self::BadTrailer
+            | Self::UnexpectedUpgrade
+            | Self::ResponseBeforeRequest => Blame::Violation,
+            Self::ClosedBeforeResponse | Self::IncompleteHead | Self::IncompleteBody => {
+                Blame::Closed
+            }
+            Self::HeadTooLarge
+            | Self::TooManyFields
+            | Self::TooManyInterim
+            | Self::ChunkExtensionTooLarge
+            | Self::TrailersTooLarge => Blame::Limit,
+        }
+    }
+}
+
+/// Why a response could not be read, and where.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("{kind} (byte {offset} of the response)")]
+pub struct ProtocolError {
+    /// What is wrong.
+    pub kind: ProtocolErrorKind,
+    /// Where: bytes from the first byte of this response, interim responses included. For an
+    /// early close, how many bytes had come; for a limit, the first byte beyond it.
+    pub offset: u64,
+}
+
+impl ProtocolError {
+    /// [`ProtocolErrorKind::name`] of the kind.
+    pub const fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+}
+
+/// Why a request cannot be sent as described. Offsets are bytes into the text concerned.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RequestError {
+    /// The method is empty or not a token (RFC 9110 §9.1, §5.6.2).
+    #[error("method is not a token (byte {offset})")]
+    Method {
+        /// First offending byte; the length where the method is empty.
+        offset: usize,
+    },
+    /// `CONNECT` asks for a tunnel, which is not a request to a target (RFC 9110 §9.3.6).
+    #[error("CONNECT is not supported")]
+    Connect,
+    /// The host is neither a name, an IPv4 address nor an IPv6 literal; user information and
+    /// zone ids are not part of it (RFC 9110 §4.2, RFC 3986 §3.2.2).
+    #[error("invalid host (byte {offset})")]
+    Host {
+        /// First offending byte.
+        offset: usize,
+    },
+    /// The path prefix does not begin with `/`, or has a query, a fragment or control characters.
+    #[error("invalid path prefix (byte {offset})")]
+    PathPrefix {
+        /// First offending byte.
+        offset: usize,
+    },
+    /// The path has a control character (RFC 9112 §2.2).
+    #[error("control character in path (byte {offset})")]
+    PathControl {
+        /// The character.
+        offset: usize,
+    },
+    /// The path begins with neither `/` nor `?` (RFC 9112 §3.2.1).
+    #[error("path does not begin with `/`")]
+    PathNotAbsolute,
+    /// `*` with a method other than `OPTIONS` (RFC 9112 §3.2.4).
+    #[error("`*` as path is for OPTIONS only")]
+    AsteriskForm,
+    /// A header name is empty or not a token (RFC 9110 §5.1).
+    #[error("header name {name:?} is not a token (byte {offset})")]
+    HeaderName {
+        /// The name as given.
+        name: String,
+        /// First offending byte; the length where the name is empty.
+        offset: usize,
+    },
+    /// A header value has CR, LF, NUL or another control character (RFC 9110 §5.5).
+    #[error("control character in the value of header {name:?} (byte {offset})")]
+    HeaderValue {
+        /// The header's name.
+        name: String,
+        /// The character.
+        offset: usize,
+    },
+    /// The caller's own `Host` is not an authority without user information (RFC 9110 §7.2).
+    #[error("invalid Host header (byte {offset})")]
+    HostHeader {
+        /// First offending byte of the value.
+        offset: usize,
+    },
+    /// A header that may stand once stands twice.
+    #[error("header {name:?} is given more than once")]
+    DuplicateHeader {
+        /// The name as given the second time.
+        name: String,
+    },
+    /// `Transfer-Encoding`: bodies are sent with their length (RFC 9112 §6.2).
+    #[error("a Transfer-Encoding header is not supported: the body is sent with its length")]
+    TransferEncoding,
+    /// `Content-Length` is not the length of the body (RFC 9110 §8.6).
+    #[error("Content-Length {given:?} disagrees with the body of {body_bytes} bytes")]
+    ContentLength {
+        /// The value as given.
+        given: String,
+        /// Length of the body, 0 without one.
+        body_bytes: usize,
+    },
+    /// The default user agent has a control character.
+    #[error("control character in the user agent (byte {offset})")]
+    UserAgent {
+        /// The character.
+        offset: usize,
+    },
+    /// The header for the request id is not a token, or is one that means something else.
+    #[error("request id header {name:?} is not usable")]
+    RequestIdHeader {
+        /// The name as given.
+        name: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_listed_once_and_named_in_snake_case() {
+        let mut kinds = ProtocolErrorKind::ALL.to_vec();
+        kinds.sort();
+        kinds.dedup();
+        assert_eq!(kinds.len(), ProtocolErrorKind::ALL.len());
+        let mut names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), kinds.len());
+        assert!(names.iter().all(|n| n.bytes().all(|b| b == b'_' || b.is_ascii_lowercase())));
+    }
+
+    #[test]
+    fn message_has_the_offset() {
+        let error = ProtocolError { kind: ProtocolErrorKind::BadChunk, offset: 7 };
+        assert_eq!(error.to_string(), "malformed chunk (byte 7 of the response)");
+        assert_eq!((error.name(), error.kind.blame()), ("bad_chunk", Blame::Violation));
+    }
+}

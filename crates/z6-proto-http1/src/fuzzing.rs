@@ -1,0 +1,261 @@
+//! Bodies of the fuzz targets: any bytes in, assertions inside.
+//!
+//! Owns how bytes become splits and operations. A unit test runs each over its committed corpus
+//! in `tests/corpus`; a fuzz target is one line that calls it.
+
+use crate::chunked::ChunkedDecoder;
+use crate::connection::{Connection, Eof, Received};
+use crate::decoder::ResponseDecoder;
+use crate::error::{ProtocolError, ProtocolErrorKind};
+use crate::limits::Limits;
+use crate::scan::Fault;
+
+/// Limits small enough for a fuzzer to reach.
+const TIGHT: Limits = Limits {
+    head_bytes_max: 96,
+    fields_max: 4,
+    interim_max: 2,
+    chunk_extension_bytes_max: 8,
+    trailer_bytes_max: 24,
+};
+
+/// All that is said of a response, however its bytes were split.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    decoded: Result<bool, ProtocolError>,
+    /// Bytes consumed; what a failed call took is not part of an outcome.
+    consumed: Option<usize>,
+    status: Option<u16>,
+    head_bytes: u64,
+    body_bytes: u64,
+    keep_alive: bool,
+    final_response_start: u64,
+    eof: Result<(), ProtocolError>,
+}
+
+fn decode_in_steps(decoder: &mut ResponseDecoder, bytes: &[u8], step: usize) -> Outcome {
+    let mut consumed = 0;
+    let mut decoded = Ok(false);
+    for piece in bytes.chunks(step.max(1)) {
+        match decoder.decode(piece) {
+            Ok(now) => {
+                assert!(now.consumed <= piece.len(), "consumed more than there was");
+                assert!(now.complete || now.consumed == piece.len(), "left bytes of its own");
+                consumed += now.consumed;
+                decoded = Ok(now.complete);
+            }
+            Err(error) => decoded = Err(error),
+        }
+        if decoded != Ok(false) {
+            break;
+        }
+    }
+    if let Err(error) = decoded {
+        assert!(error.offset <= bytes.len() as u64, "offset beyond the input");
+        assert_eq!(decoder.decode(b"more"), Err(error), "an error stays");
+    } else {
+        assert_eq!(decoder.position(), consumed as u64);
+        assert!(decoder.head_bytes() + decoder.body_bytes() <= consumed as u64);
+    }
+    Outcome {
+        decoded,
+        consumed: decoded.is_ok().then_some(consumed),
+        status: decoder.status(),
+        head_bytes: decoder.head_bytes(),
+        body_bytes: decoder.body_bytes(),
+        keep_alive: decoder.keep_alive(),
+        final_response_start: decoder.final_response_start(),
+        eof: decoder.eof(),
+    }
+}
+
+/// Whole, byte by byte and in steps give one outcome, and a decoder used again is as new. The
+/// first byte chooses HEAD, limits and step.
+pub fn fuzz_response_decoder(data: &[u8]) {
+    let Some((&options, bytes)) = data.split_first() else { return };
+    let limits = if options & 2 == 0 { Limits::default() } else { TIGHT };
+    let mut decoder = ResponseDecoder::new(limits);
+    let mut run = |step| {
+        decoder.reset(options & 1 == 1);
+        decode_in_steps(&mut decoder, bytes, step)
+    };
+    let whole = run(usize::MAX);
+    assert_eq!(run(1), whole, "byte by byte");
+    assert_eq!(run(usize::from(options >> 2) + 2), whole, "in steps");
+    assert_eq!(run(usize::MAX), whole, "a second time");
+}
+
+/// Any split of a chunked body gives one outcome; payload never exceeds what was taken.
+pub fn fuzz_chunked(data: &[u8]) {
+    let Some((&options, bytes)) = data.split_first() else { return };
+    let limits = if options & 1 == 0 { Limits::default() } else { TIGHT };
+    let run = |step: usize| -> (Result<usize, Fault>, u64, bool) {
+        let mut decoder = ChunkedDecoder::new();
+        let mut taken = 0;
+        for piece in bytes.chunks(step.max(1)) {
+            match decoder.feed(piece, &limits) {
+                Ok(now) => taken += now,
+                Err(fault) => {
+                    let fault = Fault::new(fault.kind, taken + fault.at);
+                    return (Err(fault), decoder.payload_bytes(), decoder.is_done());
+                }
+            }
+        }
+        assert!(decoder.payload_bytes() <= taken as u64, "payload out of nothing");
+        assert!(decoder.is_done() || taken == bytes.len(), "left bytes of its own");
+        (Ok(taken), decoder.payload_bytes(), decoder.is_done())
+    };
+    let whole = run(usize::MAX);
+    assert_eq!(run(1), whole, "byte by byte");
+    assert_eq!(run(usize::from(options >> 1) + 2), whole, "in steps");
+}
+
+/// Wire fragments that lead somewhere more often than raw bytes do.
+const FRAGMENTS: [&[u8]; 8] = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end",
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+    b"HTTP/1.1 200 OK\nbroken",
+    b"\r\n",
+];
+
+/// Drives a connection with operations read from the bytes, two bytes each, only in orders that
+/// its contract allows, and compares it with a model of that contract.
+pub fn fuzz_connection(data: &[u8]) {
+    let mut connection = Connection::new(TIGHT);
+    let mut completed = 0;
+    let mut operations = data.chunks_exact(2);
+    while let Some(&[operation, argument]) = operations.next() {
+        match operation % 8 {
+            0 | 1 if connection.is_idle() => {
+                connection.start(usize::from(argument) + 1, operation % 8 == 1);
+            }
+            0..=2 => {
+                let left = connection.unwritten().len();
+                connection.wrote(left.min(usize::from(argument)));
+            }
+            3 => completed += receive(&mut connection, &[argument]),
+            4 | 5 => {
+                let fragment = FRAGMENTS[usize::from(argument % 8)];
+                let at = usize::from(argument / 8).min(fragment.len());
+                completed += receive(&mut connection, &fragment[..at]);
+                completed += receive(&mut connection, &fragment[at..]);
+            }
+            6 if argument < 128 => completed += end_of_file(&mut connection),
+            6 => {
+                let was_open = connection.is_in_exchange();
+                assert_eq!(connection.io_error().is_some(), was_open);
+                assert!(connection.is_closing());
+            }
+            _ => {
+                connection.reset();
+                completed = 0;
+            }
+        }
+        assert_eq!(connection.exchanges_completed(), completed);
+        connection.invariants();
+    }
+}
+
+/// Returns how many exchanges this completed.
+fn receive(connection: &mut Connection, bytes: &[u8]) -> u64 {
+    let was_open = connection.is_in_exchange();
+    let had_written = connection.written_bytes() > 0;
+    let left = connection.unwritten().len();
+    let received = connection.received(bytes);
+    match received {
+        Received::NeedMore { .. } => {
+            assert!(bytes.is_empty() || was_open && connection.is_in_exchange());
+            0
+        }
+        Received::Complete { response, .. } => {
+            assert!(was_open && had_written && response.unsent_bytes == left);
+            assert_eq!(connection.is_idle(), response.reusable);
+            assert!((200..600).contains(&response.status));
+            assert!(response.body_bytes < response.bytes_received);
+            assert!(!(response.reusable && (left > 0 || response.unsolicited_after)));
+            1
+        }
+        Received::Failed { error, .. } => {
+            assert!(was_open && connection.is_closing());
+            let is_too_soon = error.kind == ProtocolErrorKind::ResponseBeforeRequest;
+            assert_eq!(is_too_soon, !had_written);
+            0
+        }
+        Received::Unsolicited => {
+            assert!(!was_open && connection.is_closing());
+            0
+        }
+    }
+}
+
+/// Returns how many exchanges this completed.
+fn end_of_file(connection: &mut Connection) -> u64 {
+    let was_open = connection.is_in_exchange();
+    let end = connection.eof();
+    assert!(connection.is_closing());
+    match end {
+        Eof::Idle => {
+            assert!(!was_open);
+            0
+        }
+        Eof::Complete(response) => {
+            assert!(was_open && !response.reusable);
+            1
+        }
+        Eof::Failed(_) => {
+            assert!(was_open);
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs `body` over every file of a corpus folder, which must not be empty.
+    #[expect(clippy::disallowed_methods, reason = "a test reads its own corpus")]
+    fn over_corpus(folder: &str, body: fn(&[u8])) {
+        let folder = format!("{}/tests/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let data = std::fs::read(entry.unwrap().path()).unwrap();
+            body(&data);
+            // Every beginning of a seed is an input as well.
+            (0..data.len()).for_each(|end| body(&data[..end]));
+            files += 1;
+        }
+        assert!(files > 0, "{folder} is empty");
+    }
+
+    #[test]
+    fn response_decoder_corpus() {
+        over_corpus("response_decoder", fuzz_response_decoder);
+    }
+
+    #[test]
+    fn chunked_corpus() {
+        over_corpus("chunked", fuzz_chunked);
+    }
+
+    #[test]
+    fn connection_corpus() {
+        over_corpus("connection", fuzz_connection);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_operations(data in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
+            fuzz_connection(&data);
+        }
+
+        #[test]
+        fn any_chunk_like_bytes(data in "[\\x00-\\x03][0-9a-fA-F;= \r\nxX]{0,60}") {
+            fuzz_chunked(data.as_bytes());
+        }
+    }
+}

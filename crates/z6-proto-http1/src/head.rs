@@ -1,0 +1,274 @@
+//! What one whole response head says: status, framing, reuse.
+//!
+//! Owns reading a head with httparse and the rules of RFC 9112 §6.3 and §9.3. Never sees a part of
+//! a head as an error: what httparse does not take, [`crate::scan`] judges.
+
+use std::mem::MaybeUninit;
+
+use crate::error::ProtocolErrorKind;
+use crate::limits::FIELDS_HARD_MAX;
+use crate::scan::Fault;
+
+/// How the end of a body is known (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is no body.
+    Empty,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks say it.
+    Chunked,
+    /// The end of the connection says it.
+    ToClose,
+}
+
+/// A whole head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Bytes, the empty line included.
+    pub(crate) len: usize,
+    pub(crate) status: u16,
+    pub(crate) framing: Framing,
+    pub(crate) keep_alive: bool,
+}
+
+/// What the fields say, before any rule is applied. Offsets are from the head's first byte.
+#[derive(Default)]
+struct Facts {
+    /// The first `Content-Length` line.
+    length_at: Option<usize>,
+    length: Option<u64>,
+    length_fault_at: Option<usize>,
+    transfer: Option<Transfer>,
+    close: bool,
+    keep_alive: bool,
+}
+
+/// What the `Transfer-Encoding` lines say together.
+#[derive(Clone, Copy)]
+struct Transfer {
+    at: usize,
+    /// The last coding named so far.
+    last: Option<Coding>,
+    chunked_seen: bool,
+    fault_at: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Chunked,
+    Compression,
+}
+
+/// Reads the head at the start of `window`. `None` where it is not whole or not well-formed, which
+/// the scanner tells apart; a fault where it is well-formed and its framing is invalid.
+#[inline]
+pub(crate) fn parse(
+    window: &[u8],
+    fields_max: usize,
+    request_is_head: bool,
+) -> Result<Option<Head>, Fault> {
+    let mut table = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; FIELDS_HARD_MAX];
+    let table = &mut table[..fields_max.min(FIELDS_HARD_MAX)];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        window,
+        table,
+    );
+    let (Ok(httparse::Status::Complete(len)), Some(status @ 100..=599)) = (parsed, response.code)
+    else {
+        return Ok(None);
+    };
+    // httparse skips empty lines before the status line and takes a bare LF as a line end.
+    let head = &window[..len];
+    if head[0] != b'H' || !head.ends_with(b"\r\n\r\n") {
+        return Ok(None);
+    }
+    let mut facts = Facts::default();
+    for field in response.headers.iter() {
+        let name_at = offset_in(head, field.name.as_bytes());
+        if head[name_at - 2] != b'\r' {
+            return Ok(None);
+        }
+        note_field(&mut facts, head, field.name, field.value);
+    }
+    let is_http_1_0 = response.version == Some(0);
+    let framing = framing(status, is_http_1_0, request_is_head, &facts)?;
+    let keep_alive = keep_alive(is_http_1_0, framing, &facts);
+    Ok(Some(Head { len, status, framing, keep_alive }))
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr() - whole.as_ptr().addr()
+}
+
+/// Looks only at names whose length is that of one that matters.
+#[inline]
+fn note_field(facts: &mut Facts, head: &[u8], name: &str, value: &[u8]) {
+    match name.len() {
+        10 if name.eq_ignore_ascii_case("connection") => note_connection(facts, value),
+        14 if name.eq_ignore_ascii_case("content-length") => note_length(facts, head, value),
+        17 if name.eq_ignore_ascii_case("transfer-encoding") => note_transfer(facts, head, value),
+        _ => {}
+    }
+}
+
+/// RFC 9110 §7.6.1: a list of options, case-insensitive.
+fn note_connection(facts: &mut Facts, value: &[u8]) {
+    for option in list(value) {
+        facts.close |= option.eq_ignore_ascii_case(b"close");
+        facts.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+    }
+}
+
+/// RFC 9110 §8.6, RFC 9112 §6.3: digits only; repeated equal values count as one.
+fn note_length(facts: &mut Facts, head: &[u8], value: &[u8]) {
+    facts.length_at.get_or_insert(offset_in(head, value));
+    for element in list(value) {
+        let number = parse_digits(element);
+        if number.is_none() || facts.length.is_some_and(|earlier| number != Some(earlier)) {
+            facts.length_fault_at.get_or_insert(offset_in(head, element));
+        }
+        facts.length = facts.length.or(number);
+    }
+}
+
+/// A decimal number of digits only that fits into 64 bits.
+pub(crate) fn parse_digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// RFC 9112 §6.1, §7: codings in the order applied. None of them defines parameters, so one with
+/// parameters is not known here.
+fn note_transfer(facts: &mut Facts, head: &[u8], value: &[u8]) {
+    let at = offset_in(head, value);
+    let transfer = facts.transfer.get_or_insert(Transfer {
+        at,
+        last: None,
+        chunked_seen: false,
+        fault_at: None,
+    });
+    for element in list(value).filter(|element| !element.is_empty()) {
+        let coding = coding_named(element);
+        let again = coding == Some(Coding::Chunked) && transfer.chunked_seen;
+        if coding.is_none() || again {
+            transfer.fault_at.get_or_insert(offset_in(head, element));
+        }
+        transfer.chunked_seen |= coding == Some(Coding::Chunked);
+        transfer.last = coding;
+    }
+}
+
+/// The registered codings (RFC 9112 §7, §7.2) and the aliases a recipient is to treat as equal.
+fn coding_named(name: &[u8]) -> Option<Coding> {
+    if name.eq_ignore_ascii_case(b"chunked") {
+        return Some(Coding::Chunked);
+    }
+    let compressions: [&[u8]; 5] = [b"gzip", b"deflate", b"compress", b"x-gzip", b"x-compress"];
+    compressions.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(Coding::Compression)
+}
+
+/// Elements of a comma-separated list, without the white space around them (RFC 9110 §5.6.1).
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(trim)
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// RFC 9112 §6.3, in its order.
+fn framing(
+    status: u16,
+    is_http_1_0: bool,
+    request_is_head: bool,
+    facts: &Facts,
+) -> Result<Framing, Fault> {
+    if request_is_head || status < 200 || status == 204 || status == 304 {
+        return Ok(Framing::Empty);
+    }
+    if let Some(transfer) = &facts.transfer {
+        return transfer_framing(transfer, is_http_1_0, facts.length_at);
+    }
+    if let Some(at) = facts.length_fault_at {
+        return Err(Fault::new(ProtocolErrorKind::BadContentLength, at));
+    }
+    Ok(facts.length.map_or(Framing::ToClose, Framing::Length))
+}
+
+fn transfer_framing(
+    transfer: &Transfer,
+    is_http_1_0: bool,
+    length_at: Option<usize>,
+) -> Result<Framing, Fault> {
+    if let Some(length_at) = length_at {
+        let at = transfer.at.max(length_at);
+        return Err(Fault::new(ProtocolErrorKind::ConflictingFraming, at));
+    }
+    let fault_at = if is_http_1_0 { Some(transfer.at) } else { transfer.fault_at };
+    match (fault_at, transfer.last) {
+        (None, Some(Coding::Chunked)) => Ok(Framing::Chunked),
+        (None, Some(Coding::Compression)) => Ok(Framing::ToClose),
+        (Some(at), _) => Err(Fault::new(ProtocolErrorKind::BadTransferEncoding, at)),
+        (None, None) => Err(Fault::new(ProtocolErrorKind::BadTransferEncoding, transfer.at)),
+    }
+}
+
+/// RFC 9112 §9.3; and §6.1: after Transfer-Encoding in an HTTP/1.0 message the connection closes,
+/// even where the message has no body to frame.
+fn keep_alive(is_http_1_0: bool, framing: Framing, facts: &Facts) -> bool {
+    let persists = if is_http_1_0 { facts.keep_alive } else { true };
+    let is_faulty = is_http_1_0 && facts.transfer.is_some();
+    persists && !facts.close && !is_faulty && framing != Framing::ToClose
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(head: &str) -> Result<Option<Head>, Fault> {
+        parse(head.as_bytes(), 128, false)
+    }
+
+    #[test]
+    fn only_whole_and_strict_heads_are_read() {
+        assert!(matches!(read("HTTP/1.1 200 OK\r\n\r\n"), Ok(Some(Head { len: 19, .. }))));
+        for refused in [
+            "HTTP/1.1 200 OK\r\n\r",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\n\r\n",
+            "HTTP/1.1 200 OK\nA: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA:\nC: d\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\n\n",
+            "HTTP/1.1 600 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+        ] {
+            assert_eq!(read(refused), Ok(None), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn digits_have_an_overflow_guard() {
+        assert_eq!(parse_digits(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_digits(b"18446744073709551616"), None);
+        for wrong in [&b""[..], b"+1", b"-1", b"0x1", b"1 1", b"1_0"] {
+            assert_eq!(parse_digits(wrong), None);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! HTTP/1.1 for a client, as values: request bytes out, response bytes in (RFC 9110, RFC 9112).
+//!
+//! Owns what goes on the wire and how it is read: request templates, response framing, limits,
+//! and the protocol state of one client connection. It must not know sockets, clocks, threads,
+//! the engine or the log: whoever drives it brings the bytes and takes the outcomes.
+//!
+//! Modules, in reading order:
+//!
+//! - `request`: a [`RequestTemplate`] is encoded once and sent as often as wanted.
+//! - `error`, `limits`: the closed set of ways a response can fail, and the bounds.
+//! - `scan`, `head`: the grammar of a head byte by byte; what a whole head says.
+//! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
+//! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
+//! - `fuzzing`: bodies of the fuzz targets.
+//!
+//! # Strictness
+//!
+//! There are no leniency switches. Bytes that two readers could take for different messages are
+//! refused, each violation under its own [`ProtocolErrorKind`]; bytes that have only one reading
+//! are read. So these are refused:
+//!
+//! - line ends other than CR LF: a bare LF (`bare_line_feed`) and a bare CR, in heads, chunk
+//!   lines and trailers (RFC 9112 §2.2);
+//! - folded lines (`obs_fold`, RFC 9112 §5.2), a space before a colon, white space or empty
+//!   lines before the status line, white space before the first field (RFC 9112 §2.2, §5.1);
+//! - `Transfer-Encoding` beside `Content-Length`, or in an HTTP/1.0 response, or with a coding
+//!   that is not registered or has parameters (RFC 9112 §6.1, §6.3, §7);
+//! - differing lengths, and lengths with anything but digits (RFC 9110 §8.6);
+//! - versions other than 1.0 and 1.1, status codes outside 100..=599, and `101`, because no
+//!   upgrade is ever asked for.
+//!
+//! And these are read: a status line without the space before its empty reason, repeated equal
+//! lengths (`5, 5`), spaces after a chunk size, obs-text in values and reasons.
+//!
+//! Every split of the same bytes over reads gives the same outcome, errors and their offsets
+//! included: an error is reported as soon as its byte was seen.
+//!
+//! # Example
+//!
+//! ```
+//! use z6_proto_http1::{Connection, Limits, Received, RequestSpec, RequestTemplate};
+//!
+//! let request = RequestTemplate::encode(&RequestSpec::new("GET", "localhost", 8080, "/hello"))?;
+//! assert!(request.bytes().starts_with(b"GET /hello HTTP/1.1\r\nHost: localhost:8080\r\n"));
+//!
+//! let mut connection = Connection::new(Limits::default());
+//! connection.start(request.len(), request.is_head_method());
+//! let to_write = &request.bytes()[connection.unwritten()];
+//! connection.wrote(to_write.len());
+//!
+//! let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+//! let Received::Complete { response, .. } = connection.received(answer) else { panic!() };
+//! assert_eq!((response.status, response.body_bytes, response.reusable), (200, 2, true));
+//! # Ok::<(), z6_proto_http1::RequestError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod chunked;
+mod connection;
+mod decoder;
+mod error;
+#[doc(hidden)]
+pub mod fuzzing;
+mod head;
+mod limits;
+mod request;
+mod scan;
+mod target;
+
+pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
+pub use decoder::{Decoded, ResponseDecoder};
+pub use error::{Blame, ProtocolError, ProtocolErrorKind, RequestError};
+pub use limits::{
+    CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
+    INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,
+};
+pub use request::{ID_BYTES, RequestSpec, RequestTemplate, USER_AGENT};

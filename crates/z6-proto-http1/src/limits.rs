@@ -1,0 +1,46 @@
+//! The bounds of reading a response: names, defaults and what they count.
+//!
+//! Knows nothing of how they are enforced; each has its own [`crate::ProtocolErrorKind`].
+
+/// Default of [`Limits::head_bytes_max`]: 64 KiB.
+pub const HEAD_BYTES_MAX_DEFAULT: usize = 64 * 1024;
+/// Default of [`Limits::fields_max`].
+pub const FIELDS_MAX_DEFAULT: usize = 128;
+/// No setting of [`Limits::fields_max`] goes past this: the parser's table stands on the stack.
+pub const FIELDS_HARD_MAX: usize = 256;
+/// Default of [`Limits::interim_max`].
+pub const INTERIM_MAX_DEFAULT: u32 = 16;
+/// Default of [`Limits::chunk_extension_bytes_max`]: 4 KiB.
+pub const CHUNK_EXTENSION_BYTES_MAX_DEFAULT: usize = 4 * 1024;
+/// Default of [`Limits::trailer_bytes_max`]: 16 KiB.
+pub const TRAILER_BYTES_MAX_DEFAULT: usize = 16 * 1024;
+
+const _: () = assert!(FIELDS_MAX_DEFAULT <= FIELDS_HARD_MAX);
+const _: () = assert!(TRAILER_BYTES_MAX_DEFAULT <= HEAD_BYTES_MAX_DEFAULT);
+
+/// Bounds on one response. Body length has none: bodies are counted, not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one head, status line and empty line included; interim heads each on their own.
+    pub head_bytes_max: usize,
+    /// Fields in one head; values above [`FIELDS_HARD_MAX`] count as that.
+    pub fields_max: usize,
+    /// Interim (1xx) responses before the final one.
+    pub interim_max: u32,
+    /// Bytes between a chunk's size and the end of its line.
+    pub chunk_extension_bytes_max: usize,
+    /// Bytes after the last chunk's line, the final empty line included.
+    pub trailer_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            head_bytes_max: HEAD_BYTES_MAX_DEFAULT,
+            fields_max: FIELDS_MAX_DEFAULT,
+            interim_max: INTERIM_MAX_DEFAULT,
+            chunk_extension_bytes_max: CHUNK_EXTENSION_BYTES_MAX_DEFAULT,
+            trailer_bytes_max: TRAILER_BYTES_MAX_DEFAULT,
+        }
+    }
+}
