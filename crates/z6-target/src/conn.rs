@@ -1,0 +1,452 @@
+//! One connection: moves bytes between its socket and its request reader, in order.
+//!
+//! Owns the socket, what is half read, half written or not yet due; must not know the event queue, the
+//! other connections or what the routes mean.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use socket2::SockRef;
+
+use crate::config::LINGER_NS;
+use crate::head::BadRequest;
+use crate::log::RequestRecord;
+use crate::reader::{Act, Found, Note, Reader, Request};
+use crate::reply::{CONTINUE, Persistence, Reply, Source};
+use crate::server::Shared;
+use crate::stats::Counters;
+use crate::sys::monotonic_ns;
+
+/// Reads, writes and batches of requests per visit, after which other connections have their turn.
+const VISIT_STEPS: u32 = 16;
+/// Answers to pipelined requests are gathered up to this length before they are written.
+const GATHER_BYTES: usize = 64 * 1024;
+/// Length of the stretches in which chunked bodies are generated.
+const FILL_BYTES: usize = 64 * 1024;
+
+/// What the connections of one thread share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) thread: usize,
+    /// Answers on their way to a socket; empty between visits.
+    pub(crate) out: Vec<u8>,
+}
+
+impl Context {
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters[self.thread]
+    }
+}
+
+/// What the worker is to do with a connection after a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing until an event or its deadline.
+    Idle,
+    /// Visit again when the others have had their turn.
+    Again,
+    Close,
+}
+
+/// What the connection awaits once its output is written.
+#[derive(Debug)]
+enum Wait {
+    /// The bytes of a request.
+    Request,
+    /// The end of a request's delay.
+    Deadline(Box<Request>),
+    /// The visit in which to act on a request whose delay is over.
+    Turn(Box<Request>),
+    /// Nothing: a stalled request is never answered.
+    Nothing,
+    /// The end of the output, then the end of the connection.
+    Ending(End),
+    /// The client's end of the connection, so that it can read the answer before a reset could.
+    PeerClose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Closed; unread input is waited out first.
+    Close,
+    /// Closed after waiting for the client, which may still be sending.
+    Linger,
+    /// Closed whatever is unread.
+    Now,
+    /// Reset.
+    Reset,
+}
+
+enum Step {
+    Again,
+    Blocked,
+    Close,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    number: u64,
+    reader: Reader,
+    wait: Wait,
+    /// Bytes read that the reader has not dealt with.
+    input: Vec<u8>,
+    /// Whether `input` may hold a whole request.
+    unexamined: bool,
+    /// Bytes to be written, before `source`.
+    unsent: Vec<u8>,
+    unsent_at: usize,
+    source: Source,
+    /// When to be woken if nothing else happens.
+    deadline_ns: Option<u64>,
+    readable: bool,
+    writable: bool,
+    /// The client will send no more: reading must go on until it shows.
+    read_closed: bool,
+    /// Both directions are over.
+    hung_up: bool,
+    /// Whether the worker has it in its queue.
+    pub(crate) queued: bool,
+}
+
+// An idle connection costs this and no allocation.
+const _: () = assert!(size_of::<Connection>() <= 256);
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, number: u64) -> Self {
+        Self {
+            stream,
+            number,
+            reader: Reader::new(number),
+            wait: Wait::Request,
+            input: Vec::new(),
+            unexamined: false,
+            unsent: Vec::new(),
+            unsent_at: 0,
+            source: Source::Empty,
+            deadline_ns: None,
+            readable: false,
+            writable: true,
+            read_closed: false,
+            hung_up: false,
+            queued: false,
+        }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    pub(crate) fn deadline_ns(&self) -> Option<u64> {
+        self.deadline_ns
+    }
+
+    /// Notes what an event says about the socket.
+    pub(crate) fn on_event(&mut self, event: &Event) {
+        let over = event.is_error() || event.is_write_closed();
+        self.hung_up |= over;
+        self.read_closed |= event.is_read_closed() || over;
+        self.readable |= event.is_readable() || event.is_read_closed() || over;
+        self.writable |= event.is_writable() || over;
+    }
+
+    /// Notes that the deadline has passed.
+    pub(crate) fn on_deadline(&mut self) {
+        self.deadline_ns = None;
+        self.wait = match mem::replace(&mut self.wait, Wait::Request) {
+            Wait::Deadline(request) => Wait::Turn(request),
+            Wait::PeerClose => Wait::Ending(End::Now),
+            other @ (Wait::Request | Wait::Turn(_) | Wait::Nothing | Wait::Ending(_)) => other,
+        };
+    }
+
+    /// Goes on until the socket or the clock must be waited for, or the visit is over.
+    pub(crate) fn drive(&mut self, context: &mut Context, buffer: &mut [u8]) -> Next {
+        for _ in 0..VISIT_STEPS {
+            let step = if self.has_output() {
+                self.send(context)
+            } else {
+                match &self.wait {
+                    Wait::Request => self.receive(context, buffer),
+                    Wait::Turn(_) => self.act(context),
+                    Wait::Deadline(_) if self.hung_up => Step::Close,
+                    Wait::Nothing if self.read_closed => Step::Close,
+                    Wait::Deadline(_) | Wait::Nothing => Step::Blocked,
+                    Wait::Ending(end) => self.end(*end, context),
+                    Wait::PeerClose => self.discard(context, buffer),
+                }
+            };
+            match step {
+                Step::Again => {}
+                Step::Blocked => return Next::Idle,
+                Step::Close => return Next::Close,
+            }
+        }
+        Next::Again
+    }
+
+    fn has_output(&self) -> bool {
+        self.unsent_at < self.unsent.len() || !self.source.is_empty()
+    }
+
+    // ---- input ----
+
+    fn receive(&mut self, context: &mut Context, buffer: &mut [u8]) -> Step {
+        if self.unexamined {
+            return self.consume_input(context);
+        }
+        let count = match self.read(context, buffer) {
+            Ok(count) => count,
+            Err(step) => return step,
+        };
+        if !self.input.is_empty() {
+            self.input.extend_from_slice(&buffer[..count]);
+            return self.consume_input(context);
+        }
+        let (used, step) = self.consume(&buffer[..count], context);
+        if used < count {
+            self.input.extend_from_slice(&buffer[used..count]);
+        }
+        step
+    }
+
+    /// One read; `Err` carries what to do where there is nothing to look at.
+    fn read(&mut self, context: &Context, buffer: &mut [u8]) -> Result<usize, Step> {
+        if !self.readable {
+            return Err(Step::Blocked);
+        }
+        match self.stream.read(buffer) {
+            Ok(0) => Err(Step::Close),
+            Ok(count) => {
+                // A short read has drained the socket, and later bytes raise a new event. Only the
+                // end of the stream would not, where its event is the one being handled.
+                self.readable = count == buffer.len() || self.read_closed;
+                context.counters().bytes_in.add(count as u64);
+                Ok(count)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.readable = false;
+                Err(Step::Blocked)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Err(Step::Again),
+            Err(_) => Err(Step::Close),
+        }
+    }
+
+    fn consume_input(&mut self, context: &mut Context) -> Step {
+        let mut input = mem::take(&mut self.input);
+        let (used, step) = self.consume(&input, context);
+        if used < input.len() {
+            input.drain(..used);
+            self.input = input;
+        }
+        step
+    }
+
+    /// Deals with the requests in `bytes` until one must be waited for; writes their answers.
+    fn consume(&mut self, bytes: &[u8], context: &mut Context) -> (usize, Step) {
+        self.unexamined = false;
+        let mut used = 0;
+        while used < bytes.len() {
+            let (count, found) = self.reader.next(&bytes[used..], &context.shared.settings);
+            used += count;
+            match found {
+                Found::NeedMore => break,
+                Found::Continue => context.out.extend_from_slice(CONTINUE),
+                Found::Bad(refusal) => self.refuse(refusal, context),
+                Found::Request(request) => self.begin(request, context),
+            }
+            if !self.reads_on(context) {
+                self.unexamined = used < bytes.len();
+                break;
+            }
+        }
+        (used, self.flush(context))
+    }
+
+    /// Whether the next pipelined request may be looked at before anything is written.
+    fn reads_on(&self, context: &Context) -> bool {
+        matches!(self.wait, Wait::Request)
+            && self.source.is_empty()
+            && context.out.len() < GATHER_BYTES
+            && context.shared.log.is_none()
+    }
+
+    fn refuse(&mut self, refusal: BadRequest, context: &mut Context) {
+        context.counters().bad_requests.add(1);
+        let reply = Reply::text(refusal.status(), format!("{refusal}\n"));
+        self.source = reply.encode(Persistence::Close, false, &mut context.out);
+        self.wait = Wait::Ending(End::Linger);
+    }
+
+    // ---- requests ----
+
+    fn begin(&mut self, mut request: Request, context: &mut Context) {
+        context.counters().requests.add(1);
+        if let Some(note) = &mut request.note {
+            note.received_ns = monotonic_ns();
+        }
+        if request.delay_ns == 0 {
+            self.answer(request, context);
+        } else {
+            self.deadline_ns = Some(monotonic_ns() + request.delay_ns);
+            self.wait = Wait::Deadline(Box::new(request));
+        }
+    }
+
+    fn act(&mut self, context: &mut Context) -> Step {
+        if let Wait::Turn(request) = mem::replace(&mut self.wait, Wait::Request) {
+            self.answer(*request, context);
+        }
+        self.flush(context)
+    }
+
+    fn answer(&mut self, request: Request, context: &mut Context) {
+        if let Some(note) = request.note {
+            let answered = matches!(request.act, Act::Answer(_));
+            self.record(request.number, *note, answered, context);
+        }
+        self.wait = match request.act {
+            Act::Answer(reply) => {
+                context.counters().responses.add(1);
+                self.source = reply.encode(request.persistence, request.no_body, &mut context.out);
+                match request.persistence {
+                    Persistence::Close => Wait::Ending(End::Close),
+                    Persistence::Implied | Persistence::KeepAlive => Wait::Request,
+                }
+            }
+            Act::Reset => Wait::Ending(End::Reset),
+            Act::Fin => Wait::Ending(End::Close),
+            Act::Stall => Wait::Nothing,
+        };
+    }
+
+    fn record(&self, number: u64, note: Note, answered: bool, context: &Context) {
+        if let Some(log) = &context.shared.log {
+            log.push(RequestRecord {
+                connection: self.number,
+                number,
+                method: note.method,
+                target: note.target,
+                id: note.id,
+                received_ns: note.received_ns,
+                answered_ns: answered.then(monotonic_ns),
+            });
+        }
+    }
+
+    // ---- output ----
+
+    /// Writes what was gathered; what the socket does not take waits in `unsent`.
+    fn flush(&mut self, context: &mut Context) -> Step {
+        if context.out.is_empty() {
+            return Step::Again;
+        }
+        let mut written = 0;
+        if self.writable && self.unsent.is_empty() {
+            match write(&mut self.stream, &context.out) {
+                Ok(count) => written = count,
+                Err(_) => {
+                    context.out.clear();
+                    return Step::Close;
+                }
+            }
+            context.counters().bytes_out.add(written as u64);
+            // A partial write has filled the socket, and room in it raises an event.
+            self.writable = written == context.out.len();
+        }
+        self.unsent.extend_from_slice(&context.out[written..]);
+        context.out.clear();
+        Step::Again
+    }
+
+    /// Writes the next stretch of the output.
+    fn send(&mut self, context: &Context) -> Step {
+        if !self.writable {
+            return Step::Blocked;
+        }
+        let from_unsent = self.prepare();
+        let bytes = if from_unsent { &self.unsent[self.unsent_at..] } else { self.source.ready() };
+        let length = bytes.len();
+        let Ok(written) = write(&mut self.stream, bytes) else {
+            return Step::Close;
+        };
+        self.writable = written == length;
+        context.counters().bytes_out.add(written as u64);
+        if from_unsent {
+            self.unsent_at += written;
+        } else {
+            self.source.advance(written);
+        }
+        if !self.has_output() {
+            self.unsent = Vec::new();
+            self.unsent_at = 0;
+        }
+        Step::Again
+    }
+
+    /// Makes sure that `unsent` or the source has bytes ready; true where it is `unsent`.
+    fn prepare(&mut self) -> bool {
+        if self.unsent_at < self.unsent.len() {
+            return true;
+        }
+        if !self.source.ready().is_empty() {
+            return false;
+        }
+        self.unsent.clear();
+        self.unsent_at = 0;
+        self.source.fill(FILL_BYTES, &mut self.unsent);
+        true
+    }
+
+    // ---- the end ----
+
+    fn end(&mut self, end: End, context: &Context) -> Step {
+        match end {
+            End::Close if !self.readable => Step::Close,
+            End::Close | End::Linger => {
+                // Closing now could reset the connection, and destroy what the client has not read.
+                if self.stream.shutdown(Shutdown::Write).is_err() {
+                    return Step::Close;
+                }
+                self.input = Vec::new();
+                self.deadline_ns = Some(monotonic_ns() + LINGER_NS);
+                self.wait = Wait::PeerClose;
+                Step::Again
+            }
+            End::Now => Step::Close,
+            End::Reset => {
+                context.counters().resets.add(1);
+                // Where this fails the connection is already gone, which is what was asked for.
+                let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                Step::Close
+            }
+        }
+    }
+
+    fn discard(&mut self, context: &Context, buffer: &mut [u8]) -> Step {
+        match self.read(context, buffer) {
+            Ok(_) => Step::Again,
+            Err(step) => step,
+        }
+    }
+}
+
+/// One write; a full socket takes 0 bytes.
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match stream.write(bytes) {
+            Ok(count) => return Ok(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The built-in HTTP/1.1 target server: something fast, seeded and countable to aim a load test at.
+//!
+//! Owns its sockets, its threads and the meaning of its routes; knows nothing of scenarios, engines
+//! or logs, and imports no other Z6 crate. Reading order: `config`, `server` (start, stop),
+//! `worker` (the event loop of one thread), `conn` (one connection), `reader` (bytes to requests),
+//! `route`, `query` and `draw` (what a request asks for), `reply` (answers to bytes).
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use z6_target::{Config, Server};
+//!
+//! let mut server = Server::start(Config::default())?;
+//! let mut client = std::net::TcpStream::connect(server.addresses()[0])?;
+//! client.write_all(b"GET /hello HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert!(answer.ends_with("Hello, World!"));
+//! server.stop()?;
+//! assert_eq!(server.stats().requests, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(unsafe_code)]
+
+mod accept;
+mod body;
+mod config;
+mod conn;
+mod draw;
+mod error;
+mod head;
+mod keep;
+mod log;
+mod query;
+mod reader;
+mod reply;
+mod route;
+mod server;
+mod stats;
+mod sys;
+mod table;
+mod timers;
+mod worker;
+
+pub use config::Config;
+pub use error::TargetError;
+pub use log::RequestRecord;
+pub use server::Server;
+pub use stats::Stats;

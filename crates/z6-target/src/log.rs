@@ -1,0 +1,64 @@
+//! The request log of a server, for tests that compare both ends of a connection.
+//!
+//! Owns the records and their bound; must not know how requests are read or answered.
+
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One complete request as the server saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestRecord {
+    /// Number of the connection, from 0 in the order of acceptance.
+    pub connection: u64,
+    /// Number of the request on its connection, from 0.
+    pub number: u64,
+    /// Method as sent.
+    pub method: String,
+    /// Request target as sent.
+    pub target: String,
+    /// Value of the last `Z6-Id` field, where there was one.
+    pub id: Option<String>,
+    /// When the read that completed the request had returned: CLOCK_MONOTONIC, nanoseconds.
+    pub received_ns: u64,
+    /// When the answer was begun, just before its first byte went to the socket: CLOCK_MONOTONIC,
+    /// nanoseconds. `None` for requests that were not answered (`/abort`, `/stall`, `?reset`).
+    pub answered_ns: Option<u64>,
+}
+
+/// Records of all threads, bounded.
+#[derive(Debug)]
+pub(crate) struct RequestLog {
+    records: Mutex<Vec<RequestRecord>>,
+    max_records: usize,
+    dropped: AtomicU64,
+}
+
+impl RequestLog {
+    pub(crate) fn new(max_records: usize) -> Self {
+        Self { records: Mutex::default(), max_records, dropped: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn push(&self, record: RequestRecord) {
+        let mut records = self.lock();
+        if records.len() < self.max_records {
+            records.push(record);
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn take(&self) -> Vec<RequestRecord> {
+        mem::take(&mut *self.lock())
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// A panic elsewhere leaves the records as valid as they were.
+    fn lock(&self) -> MutexGuard<'_, Vec<RequestRecord>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,331 @@
+//! The requests of one connection: from its bytes to what is to be done about each request.
+//!
+//! Owns the position in the request stream and the seeded draws of each request; must not know
+//! sockets, clocks or how answers are sent, so that it is driven by byte slices alone.
+
+use std::sync::Arc;
+
+use crate::body::Decoder;
+use crate::config::Config;
+use crate::draw::{Purpose, draw};
+use crate::head::{self, BadRequest, Framing, Head};
+use crate::keep::{KeepBudget, KeptBody};
+use crate::query::{Abort, Query};
+use crate::reply::{Content, Persistence, Reply};
+use crate::route::{self, ROUTES, Route};
+
+const DEFAULT_CHUNK_BYTES: u64 = 1024;
+
+/// What all connections of a server read by.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) max_head_bytes: usize,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) max_response_bytes: u64,
+    pub(crate) seed: u64,
+    pub(crate) request_log: bool,
+    pub(crate) budget: Arc<KeepBudget>,
+}
+
+impl Settings {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            max_head_bytes: config.max_request_head_bytes,
+            max_body_bytes: config.max_body_bytes,
+            max_response_bytes: config.max_response_bytes,
+            seed: config.seed,
+            request_log: config.request_log,
+            budget: KeepBudget::new(config.max_kept_bytes),
+        }
+    }
+}
+
+/// A complete request, resolved to what is to be done about it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Number on its connection, from 0.
+    pub(crate) number: u64,
+    /// How long to wait before acting.
+    pub(crate) delay_ns: u64,
+    pub(crate) act: Act,
+    pub(crate) persistence: Persistence,
+    /// The answer goes without its body (HEAD).
+    pub(crate) no_body: bool,
+    /// What the request log wants to know, where there is one.
+    pub(crate) note: Option<Box<Note>>,
+}
+
+/// What is done about a request once its delay is over.
+#[derive(Debug)]
+pub(crate) enum Act {
+    Answer(Reply),
+    Reset,
+    Fin,
+    Stall,
+}
+
+/// Method, target and id of a request, for the request log.
+#[derive(Debug)]
+pub(crate) struct Note {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) id: Option<String>,
+    /// Set by the connection when the request is complete.
+    pub(crate) received_ns: u64,
+}
+
+/// What the bytes given so far amount to.
+#[derive(Debug)]
+pub(crate) enum Found {
+    NeedMore,
+    /// The client awaits leave to send its body.
+    Continue,
+    Request(Request),
+    Bad(BadRequest),
+}
+
+/// Reads the requests of one connection.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    connection: u64,
+    requests: u64,
+    /// Bytes of an incomplete head already looked at.
+    scanned: usize,
+    body: Option<Box<Body>>,
+}
+
+/// A request whose body is being read.
+#[derive(Debug)]
+struct Body {
+    request: Request,
+    decoder: Decoder,
+    /// Why the body can no longer be kept, as status and text of the answer.
+    refusal: Option<(u16, &'static str)>,
+}
+
+impl Reader {
+    pub(crate) fn new(connection: u64) -> Self {
+        Self { connection, requests: 0, scanned: 0, body: None }
+    }
+
+    /// Looks for the next event in `input`; returns how many bytes are dealt with. The rest is to be
+    /// given again, with more behind it where more was needed.
+    pub(crate) fn next(&mut self, input: &[u8], settings: &Settings) -> (usize, Found) {
+        match self.body.take() {
+            Some(body) => self.read_body(body, input, settings),
+            None => self.read_head(input, settings),
+        }
+    }
+
+    fn read_head(&mut self, input: &[u8], settings: &Settings) -> (usize, Found) {
+        // RFC 9112 section 2.2: empty lines before the request line are ignored.
+        let skipped = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let head = &input[skipped..];
+        // A head grows complete only with a line end, so nothing is parsed again without one.
+        let grown = &head[self.scanned.min(head.len())..];
+        let parsed =
+            if self.scanned > 0 && !grown.contains(&b'\n') { Ok(None) } else { head::parse(head) };
+        match parsed {
+            Err(refusal) => (input.len(), Found::Bad(refusal)),
+            Ok(None) if head.len() > settings.max_head_bytes => {
+                (input.len(), Found::Bad(BadRequest::HeadTooLong))
+            }
+            Ok(None) => {
+                self.scanned = head.len();
+                (skipped, Found::NeedMore)
+            }
+            Ok(Some((_, length))) if length > settings.max_head_bytes => {
+                (input.len(), Found::Bad(BadRequest::HeadTooLong))
+            }
+            Ok(Some((parsed, length))) => {
+                self.scanned = 0;
+                let used = skipped + length;
+                let rest = &input[used..];
+                let found = self.begin(&parsed, !rest.is_empty(), settings);
+                match self.body.take() {
+                    Some(body) if !rest.is_empty() => {
+                        let (more, found) = self.read_body(body, rest, settings);
+                        (used + more, found)
+                    }
+                    body => {
+                        self.body = body;
+                        (used, found)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Resolves a request by its head, and finds its body.
+    fn begin(&mut self, head: &Head<'_>, more: bool, settings: &Settings) -> Found {
+        let number = self.requests;
+        self.requests += 1;
+        let request = resolve(head, self.connection, number, settings);
+        let decoder = match head.framing {
+            Framing::Empty => return Found::Request(request),
+            Framing::Length(left) => Decoder::Length { left },
+            Framing::Chunked => Decoder::chunked(),
+        };
+        let mut body = Body { request, decoder, refusal: None };
+        if let Framing::Length(length) = head.framing
+            && length > settings.max_body_bytes as u64
+        {
+            body.refuse_too_long();
+        }
+        self.body = Some(Box::new(body));
+        if head.expects_continue && !more { Found::Continue } else { Found::NeedMore }
+    }
+
+    fn read_body(
+        &mut self,
+        mut body: Box<Body>,
+        input: &[u8],
+        settings: &Settings,
+    ) -> (usize, Found) {
+        let mut consumed = 0;
+        while consumed < input.len() {
+            let piece = match body.decoder.feed(&input[consumed..]) {
+                Ok(piece) => piece,
+                Err(refusal) => return (input.len(), Found::Bad(refusal)),
+            };
+            consumed += piece.consumed;
+            body.keep(piece.data, settings.max_body_bytes);
+            if piece.done {
+                return (consumed, Found::Request(body.finish()));
+            }
+        }
+        self.body = Some(body);
+        (consumed, Found::NeedMore)
+    }
+}
+
+impl Body {
+    fn keep(&mut self, data: &[u8], max_body_bytes: usize) {
+        let Act::Answer(Reply { content: Content::Echo { body, .. }, .. }) = &mut self.request.act
+        else {
+            return;
+        };
+        if self.refusal.is_some() {
+            return;
+        }
+        if body.bytes().len() + data.len() > max_body_bytes {
+            self.refuse_too_long();
+        } else if !body.append(data) {
+            self.refuse(503, "max_kept_bytes of request bodies are in memory\n");
+        }
+    }
+
+    fn refuse_too_long(&mut self) {
+        self.refuse(413, "the request body is longer than max_body_bytes\n");
+    }
+
+    /// Gives up keeping the body, and its memory; the rest of it is read and dropped.
+    fn refuse(&mut self, status: u16, text: &'static str) {
+        if let Act::Answer(reply) = &mut self.request.act
+            && matches!(reply.content, Content::Echo { .. })
+        {
+            reply.content = Content::Empty;
+            self.refusal = Some((status, text));
+        }
+    }
+
+    fn finish(self) -> Request {
+        let mut request = self.request;
+        if let Some((status, text)) = self.refusal {
+            request.act = Act::Answer(Reply::text(status, text));
+        }
+        request
+    }
+}
+
+/// Turns a head into what is to be done, drawing what its query leaves to chance.
+fn resolve(head: &Head<'_>, connection: u64, number: u64, settings: &Settings) -> Request {
+    let mut request = Request {
+        number,
+        delay_ns: 0,
+        act: Act::Answer(Reply { status: 200, content: Content::Hello }),
+        persistence: match (head.close, head.http_1_0) {
+            (true, _) => Persistence::Close,
+            (false, true) => Persistence::KeepAlive,
+            (false, false) => Persistence::Implied,
+        },
+        no_body: head.method == "HEAD",
+        note: settings.request_log.then(|| Box::new(Note::new(head))),
+    };
+    match route::parse(head.target, settings.max_response_bytes) {
+        Err(bad) => request.act = Act::Answer(Reply::text(400, format!("{bad}\n"))),
+        Ok((Route::Hello, query)) if query == Query::default() => {}
+        Ok((route, query)) => {
+            let drawn = |purpose| draw(settings.seed, connection, number, purpose);
+            request.serve(head, route, &query, settings);
+            if let Some(delay) = query.delay {
+                request.delay_ns += delay.sample_ns(drawn(Purpose::Delay));
+            }
+            if query.fail.is_some_and(|share| share.includes(drawn(Purpose::Fail))) {
+                request.act = Act::Answer(Reply::text(503, "drawn by ?fail\n"));
+            }
+            if query.reset.is_some_and(|share| share.includes(drawn(Purpose::Reset))) {
+                request.act = Act::Reset;
+            }
+        }
+    }
+    request
+}
+
+impl Request {
+    /// Sets what the route alone asks for.
+    fn serve(&mut self, head: &Head<'_>, route: Route, query: &Query, settings: &Settings) {
+        let answer = |status, content| Act::Answer(Reply { status, content });
+        self.act = match route {
+            Route::Hello => answer(200, Content::Hello),
+            Route::Bytes(bytes) => answer(200, Content::Generated { bytes }),
+            Route::Chunked(bytes) if head.http_1_0 => {
+                // HTTP/1.0 knows no chunks: the body ends with the connection.
+                self.persistence = Persistence::Close;
+                answer(200, Content::UntilClose { bytes })
+            }
+            Route::Chunked(bytes) => {
+                let chunk_bytes = query.chunk_bytes.unwrap_or(DEFAULT_CHUNK_BYTES);
+                answer(200, Content::Chunked { bytes, chunk_bytes })
+            }
+            Route::Delay { ns } => {
+                self.delay_ns = ns;
+                answer(200, Content::Hello)
+            }
+            Route::Status(status @ (204 | 304)) => answer(status, Content::Bodiless),
+            Route::Status(205) => answer(205, Content::Empty),
+            Route::Asterisk => answer(200, Content::Empty),
+            Route::Status(status) => Act::Answer(Reply::text(status, format!("status {status}\n"))),
+            Route::Close => {
+                self.persistence = Persistence::Close;
+                answer(200, Content::Hello)
+            }
+            Route::Echo => {
+                let body = KeptBody::new(&settings.budget);
+                let content_type = head.content_type.map(Box::from);
+                answer(200, Content::Echo { body, content_type })
+            }
+            Route::Abort => match query.how.unwrap_or_default() {
+                Abort::Reset => Act::Reset,
+                Abort::Fin => Act::Fin,
+            },
+            Route::Stall => Act::Stall,
+            Route::NotFound => Act::Answer(Reply::text(404, ROUTES)),
+        };
+    }
+}
+
+impl Note {
+    fn new(head: &Head<'_>) -> Self {
+        Self {
+            method: head.method.to_owned(),
+            target: head.target.to_owned(),
+            id: head.id.map(|id| String::from_utf8_lossy(id).into_owned()),
+            received_ns: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;
