@@ -1,0 +1,301 @@
+//! Blocks of events: filling one, handing it over, decoding one. Knows no file: number, event index
+//! and chain are the assembler's, which writes the header into the room left in front.
+
+use crate::block_header::{BLOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES};
+use crate::codec;
+use crate::error::{BlockFull, DecodeError};
+use crate::event::{Event, EventClass};
+use crate::ids::{Tick, WorkerId};
+use crate::predict::Predictor;
+use crate::varint::{MAX_EVENT_BYTES, Reader, Writer};
+
+/// Bytes a block's buffer needs: header and largest payload. A buffer with this capacity is never
+/// reallocated.
+pub const BLOCK_BUFFER_BYTES: usize = BLOCK_HEADER_BYTES + MAX_PAYLOAD_BYTES;
+
+/// How many events of each class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventCounts {
+    /// Inputs, those that carry decided fields (`sent`, `done`) among them.
+    pub inputs: u32,
+    /// Decisions.
+    pub decisions: u32,
+    /// Copied facts.
+    pub copied: u32,
+}
+
+impl EventCounts {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u32 {
+        self.inputs + self.decisions + self.copied
+    }
+}
+
+/// Encodes one worker's events, block by block.
+#[derive(Debug)]
+pub struct BlockBuilder {
+    worker: WorkerId,
+    state: Predictor,
+    /// Always [`BLOCK_BUFFER_BYTES`] long; the payload begins behind the header's room.
+    buffer: Vec<u8>,
+    end: usize,
+    counts: EventCounts,
+    first: Tick,
+    /// Tick of the last event of any block.
+    latest: Tick,
+}
+
+impl BlockBuilder {
+    /// A builder for `worker` of `workers` (the actor prediction needs both; a reader takes
+    /// `workers` from the file header).
+    #[must_use]
+    pub fn new(worker: WorkerId, workers: u16, buffer: Vec<u8>) -> BlockBuilder {
+        let mut builder = BlockBuilder {
+            worker,
+            state: Predictor::new(workers),
+            buffer: Vec::new(),
+            end: BLOCK_HEADER_BYTES,
+            counts: EventCounts::default(),
+            first: Tick::ZERO,
+            latest: Tick::ZERO,
+        };
+        builder.take_buffer(buffer);
+        builder
+    }
+
+    /// Appends an event.
+    ///
+    /// # Errors
+    /// [`BlockFull`] when fewer than [`MAX_EVENT_BYTES`] are left: nothing changed, and the block has
+    /// to be closed first.
+    ///
+    /// # Panics
+    /// If `at` lies before the event before: ticks never go down within a worker.
+    #[inline]
+    pub fn push(&mut self, at: Tick, event: &Event) -> Result<(), BlockFull> {
+        assert!(at >= self.latest, "ticks never go down within a worker");
+        let is_first = self.is_empty();
+        let free = self.buffer.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut);
+        let Some(free) = free else { return Err(BlockFull) };
+        if is_first {
+            self.first = at;
+            self.state.begin(self.worker, at.0);
+        }
+        let mut writer = Writer::new(free);
+        codec::encode(&mut writer, &mut self.state, at, event);
+        self.end += writer.len();
+        self.latest = at;
+        match event.class() {
+            EventClass::Input => self.counts.inputs += 1,
+            EventClass::Decision => self.counts.decisions += 1,
+            EventClass::Copied => self.counts.copied += 1,
+        }
+        Ok(())
+    }
+
+    /// Whether the open block holds no event.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.end == BLOCK_HEADER_BYTES
+    }
+
+    /// Tick of the open block's first event.
+    #[must_use]
+    pub fn first_tick(&self) -> Option<Tick> {
+        (!self.is_empty()).then_some(self.first)
+    }
+
+    /// Events in the open block.
+    #[must_use]
+    pub const fn event_count(&self) -> u32 {
+        self.counts.total()
+    }
+
+    /// Events in the open block by class.
+    #[must_use]
+    pub const fn counts(&self) -> EventCounts {
+        self.counts
+    }
+
+    /// Bytes of the open block's payload.
+    #[must_use]
+    pub const fn payload_len(&self) -> usize {
+        self.end - BLOCK_HEADER_BYTES
+    }
+
+    /// Closes the open block and begins another in `replacement`, whose content does not matter. An
+    /// empty block gets the tick of this worker's last event as its base time.
+    #[must_use]
+    pub fn close(&mut self, replacement: Vec<u8>) -> SealedBlock {
+        let base = if self.is_empty() { self.latest } else { self.first };
+        self.close_with_base(base, replacement)
+    }
+
+    /// Closes the open block, which must be empty, with `at` as its base time: a sign of life.
+    ///
+    /// # Panics
+    /// If the block is not empty, or if `at` lies before this worker's last event.
+    #[must_use]
+    pub fn close_empty(&mut self, at: Tick, replacement: Vec<u8>) -> SealedBlock {
+        assert!(self.is_empty(), "close_empty on a block with events");
+        assert!(at >= self.latest, "ticks never go down within a worker");
+        self.latest = at;
+        self.close_with_base(at, replacement)
+    }
+
+    fn close_with_base(&mut self, base: Tick, replacement: Vec<u8>) -> SealedBlock {
+        let (end, counts) = (self.end, self.counts);
+        let buffer = self.take_buffer(replacement);
+        SealedBlock { buffer, end, worker: self.worker, base, counts }
+    }
+
+    fn take_buffer(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
+        buffer.resize(BLOCK_BUFFER_BYTES, 0);
+        self.end = BLOCK_HEADER_BYTES;
+        self.counts = EventCounts::default();
+        std::mem::replace(&mut self.buffer, buffer)
+    }
+}
+
+/// A closed block: payload in place, room for the header in front.
+#[derive(Debug)]
+pub struct SealedBlock {
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) end: usize,
+    worker: WorkerId,
+    base: Tick,
+    counts: EventCounts,
+}
+
+impl SealedBlock {
+    /// Whose events.
+    #[must_use]
+    pub const fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    /// Tick of the first event, or of the block itself if it is empty.
+    #[must_use]
+    pub const fn base(&self) -> Tick {
+        self.base
+    }
+
+    /// Events by class.
+    #[must_use]
+    pub const fn counts(&self) -> EventCounts {
+        self.counts
+    }
+
+    /// How many events.
+    #[must_use]
+    pub const fn event_count(&self) -> u32 {
+        self.counts.total()
+    }
+
+    /// The encoded events.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.buffer[BLOCK_HEADER_BYTES..self.end]
+    }
+
+    /// The buffer, to be given to [`BlockBuilder::close`] again.
+    #[must_use]
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+}
+
+/// Decodes payloads, each on its own. One decoder serves the blocks of all workers; it keeps only
+/// its tables between them.
+#[derive(Debug)]
+pub struct BlockDecoder {
+    state: Predictor,
+}
+
+impl BlockDecoder {
+    /// A decoder for the logs of a run with this many workers.
+    #[must_use]
+    pub fn new(workers: u16) -> BlockDecoder {
+        BlockDecoder { state: Predictor::new(workers) }
+    }
+
+    /// The events of a payload; `events` is how many the block header promises.
+    pub fn events<'a>(
+        &'a mut self,
+        worker: WorkerId,
+        base: Tick,
+        events: u32,
+        payload: &'a [u8],
+    ) -> Events<'a> {
+        self.state.begin(worker, base.0);
+        Events {
+            state: &mut self.state,
+            reader: Reader::new(payload),
+            expected: events,
+            found: 0,
+            skipped: 0,
+            ended: false,
+        }
+    }
+
+    /// The events of a closed block.
+    pub fn events_of<'a>(&'a mut self, block: &'a SealedBlock) -> Events<'a> {
+        self.events(block.worker, block.base, block.event_count(), block.payload())
+    }
+}
+
+/// The events of one block, in order. Ends after the first error.
+#[derive(Debug)]
+pub struct Events<'a> {
+    state: &'a mut Predictor,
+    reader: Reader<'a>,
+    expected: u32,
+    found: u32,
+    skipped: u32,
+    ended: bool,
+}
+
+impl Events<'_> {
+    /// Records of unknown kinds passed over so far; the block's event count includes them.
+    #[must_use]
+    pub const fn skipped(&self) -> u32 {
+        self.skipped
+    }
+
+    fn step(&mut self) -> Result<Option<(Tick, Event)>, DecodeError> {
+        loop {
+            let count = DecodeError::EventCount { expected: self.expected, found: self.found };
+            if self.reader.is_at_end() {
+                return if self.found == self.expected { Ok(None) } else { Err(count) };
+            }
+            if self.found == self.expected {
+                return Err(DecodeError::EventCount {
+                    expected: self.expected,
+                    found: self.found.saturating_add(1),
+                });
+            }
+            self.found += 1;
+            match codec::decode(&mut self.reader, self.state)? {
+                Some(event) => return Ok(Some(event)),
+                None => self.skipped += 1,
+            }
+        }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Result<(Tick, Event), DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = self.step().transpose();
+        self.ended = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
+
+const _: () = assert!(MAX_EVENT_BYTES < MAX_PAYLOAD_BYTES);

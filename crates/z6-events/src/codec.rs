@@ -1,0 +1,404 @@
+//! Events to bytes and back: kind bytes, times, and every record but `sent` and `done`, which stand
+//! in `fused`. Knows no blocks; docs/EVENT_LOG.md describes the same bytes for strangers.
+
+use crate::error::DecodeError;
+use crate::event::{
+    Ask, CloseCause, Event, NeverSentReason, ReleaseCause, Sample, StopReason, StoppedBy,
+};
+use crate::fused::{Done, Sent, error_kind};
+use crate::ids::{
+    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
+};
+use crate::predict::Predictor;
+use crate::varint::{Reader, Writer};
+
+/// Kind numbers: the low six bits of a kind byte below 0x80.
+pub mod kind {
+    #![allow(missing_docs, reason = "named after the events they stand for")]
+    pub const SENT: u8 = 0x01;
+    pub const DONE: u8 = 0x02;
+    pub const FAILED: u8 = 0x03;
+    pub const WAKE: u8 = 0x04;
+    pub const CONNECTED: u8 = 0x05;
+    pub const CONNECT_FAILED: u8 = 0x06;
+    pub const CONNECTION_CLOSED: u8 = 0x07;
+    pub const STOP: u8 = 0x08;
+    pub const VU_STARTED: u8 = 0x10;
+    pub const VU_STOPPED: u8 = 0x11;
+    pub const CONNECT_STARTED: u8 = 0x12;
+    pub const CONNECTION_RELEASED: u8 = 0x13;
+    pub const CONNECT_TIMED_OUT: u8 = 0x14;
+    pub const NOT_ON_WIRE: u8 = 0x15;
+    pub const NEVER_SENT: u8 = 0x16;
+    pub const TIMED_OUT: u8 = 0x17;
+    pub const IN_FLIGHT_AT_STOP: u8 = 0x18;
+    pub const END_REACHED: u8 = 0x19;
+    pub const FINISHED: u8 = 0x1A;
+    pub const SAMPLE: u8 = 0x20;
+    pub const LOG_STALLED: u8 = 0x21;
+    /// Reserved: a value extracted from a response (input).
+    pub const EXTRACTED_VALUE: u8 = 0x30;
+    /// Reserved: the result of a check (decision).
+    pub const CHECK_RESULT: u8 = 0x31;
+    /// Reserved: a tag.
+    pub const TAG: u8 = 0x32;
+    /// Reserved: a row of a data feeder (decision).
+    pub const DATA_ROW: u8 = 0x33;
+    /// Reserved: a phase within a request (input).
+    pub const SUB_PHASE: u8 = 0x34;
+    /// Kind bytes from here on are followed by a length and can be skipped.
+    pub const SKIPPABLE: u8 = 0x80;
+}
+
+/// Set in a kind byte below 0x80: the time since the record before follows.
+const TIME_FOLLOWS: u8 = 0x40;
+
+const FAILED_FIRST_BYTE: u8 = 1 << 0;
+const FAILED_RECEIVED_BYTES: u8 = 1 << 1;
+const FAILED_UNSENT_BYTES: u8 = 1 << 2;
+const FAILED_ALL: u8 = FAILED_FIRST_BYTE | FAILED_RECEIVED_BYTES | FAILED_UNSENT_BYTES;
+
+/// Writes one event. `at` must not lie before the record before it.
+#[inline]
+pub(crate) fn encode(writer: &mut Writer<'_>, state: &mut Predictor, at: Tick, event: &Event) {
+    let passed = at.0 - state.last.tick;
+    if passed == 0 {
+        writer.byte(kind_of(event));
+    } else {
+        writer.byte(kind_of(event) | TIME_FOLLOWS);
+        writer.number(passed);
+    }
+    if let Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } = *event
+    {
+        let sent = Sent { exchange, written_bytes, ask, attempt, connection, request_bytes };
+        sent.encode(writer, state, at.0);
+    } else if let Event::Done {
+        exchange,
+        first_byte,
+        status,
+        received_bytes,
+        unsent_bytes,
+        reusable,
+        unsolicited,
+        failure,
+    } = *event
+    {
+        let done = Done {
+            exchange,
+            first_byte,
+            status,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            unsolicited,
+            failure,
+        };
+        done.encode(writer, state, at.0);
+    } else {
+        encode_rare(writer, state, at.0, event);
+    }
+    state.last.tick = at.0;
+}
+
+#[inline]
+const fn kind_of(event: &Event) -> u8 {
+    match event {
+        Event::Sent { .. } => kind::SENT,
+        Event::Done { .. } => kind::DONE,
+        Event::Failed { .. } => kind::FAILED,
+        Event::Wake => kind::WAKE,
+        Event::Connected { .. } => kind::CONNECTED,
+        Event::ConnectFailed { .. } => kind::CONNECT_FAILED,
+        Event::ConnectionClosed { .. } => kind::CONNECTION_CLOSED,
+        Event::Stop { .. } => kind::STOP,
+        Event::VuStarted { .. } => kind::VU_STARTED,
+        Event::VuStopped { .. } => kind::VU_STOPPED,
+        Event::ConnectStarted { .. } => kind::CONNECT_STARTED,
+        Event::ConnectionReleased { .. } => kind::CONNECTION_RELEASED,
+        Event::ConnectTimedOut { .. } => kind::CONNECT_TIMED_OUT,
+        Event::NotOnWire { .. } => kind::NOT_ON_WIRE,
+        Event::NeverSent { .. } => kind::NEVER_SENT,
+        Event::TimedOut { .. } => kind::TIMED_OUT,
+        Event::InFlightAtStop { .. } => kind::IN_FLIGHT_AT_STOP,
+        Event::EndReached { .. } => kind::END_REACHED,
+        Event::Finished => kind::FINISHED,
+        Event::Sample(_) => kind::SAMPLE,
+        Event::LogStalled { .. } => kind::LOG_STALLED,
+    }
+}
+
+#[inline(never)]
+fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &Event) {
+    match *event {
+        Event::Sent { .. } | Event::Done { .. } | Event::Wake | Event::Finished => {}
+        Event::Connected { connection, started } => {
+            writer.number(u64::from(connection.0));
+            writer.number(at.wrapping_sub(started.0));
+        }
+        Event::ConnectFailed { connection, started, error, detail } => {
+            writer.number(u64::from(connection.0));
+            writer.number(at.wrapping_sub(started.0));
+            writer.byte(error.code());
+            writer.number(detail);
+        }
+        Event::Failed { .. } => encode_failed(writer, state, at, event),
+        Event::ConnectionClosed { connection, cause } => {
+            writer.number(u64::from(connection.0));
+            writer.byte(cause.code());
+        }
+        Event::Stop { reason } => writer.byte(reason.code()),
+        Event::VuStarted { actor, planned } => {
+            encode_actor(writer, state, actor);
+            writer.number(at.wrapping_sub(planned.0));
+        }
+        Event::VuStopped { actor } => encode_actor(writer, state, actor),
+        Event::ConnectStarted { connection, target, address } => {
+            writer.number(u64::from(connection.0));
+            writer.number(u64::from(target.0));
+            writer.number(u64::from(address));
+        }
+        Event::ConnectionReleased { connection, cause } => {
+            writer.number(u64::from(connection.0));
+            writer.byte(cause.code());
+        }
+        Event::ConnectTimedOut { connection } => writer.number(u64::from(connection.0)),
+        Event::NotOnWire { ask, error, detail } => {
+            encode_ask(writer, state, at, &ask);
+            writer.byte(error.code());
+            writer.number(detail);
+        }
+        Event::NeverSent { ask, reason } => {
+            encode_ask(writer, state, at, &ask);
+            writer.byte(reason.code());
+        }
+        Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
+            writer.number(u64::from(exchange.0));
+            state.end_exchange(exchange.0, at);
+        }
+        Event::EndReached { by, end } => {
+            writer.byte(by.code());
+            writer.number(at.wrapping_sub(end.0));
+        }
+        Event::Sample(sample) => sample_numbers(&sample).iter().for_each(|n| writer.number(*n)),
+        Event::LogStalled { waited_ns } => writer.number(waited_ns),
+    }
+}
+
+fn encode_failed(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &Event) {
+    let Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } =
+        *event
+    else {
+        return;
+    };
+    let mut flags = if first_byte.is_some() { FAILED_FIRST_BYTE } else { 0 };
+    flags |= if received_bytes == 0 { 0 } else { FAILED_RECEIVED_BYTES };
+    flags |= if unsent_bytes == 0 { 0 } else { FAILED_UNSENT_BYTES };
+    writer.number(u64::from(exchange.0));
+    writer.byte(flags);
+    writer.byte(error.code());
+    writer.number(detail);
+    if let Some(first_byte) = first_byte {
+        writer.number(at.wrapping_sub(first_byte.0));
+    }
+    if received_bytes != 0 {
+        writer.number(received_bytes);
+    }
+    if unsent_bytes != 0 {
+        writer.number(unsent_bytes);
+    }
+    state.end_exchange(exchange.0, at);
+}
+
+fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
+    writer.difference(actor.0, state.last.actor);
+    state.last.actor = actor.0;
+}
+
+fn encode_ask(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, ask: &Ask) {
+    writer.byte(ask.population.0);
+    encode_actor(writer, state, ask.actor);
+    writer.number(ask.step.0);
+    writer.number(u64::from(ask.request.0));
+    writer.number(u64::from(ask.target.0));
+    writer.number(at.wrapping_sub(ask.planned.0));
+}
+
+/// The numbers of a sample in the order they are written.
+const fn sample_numbers(sample: &Sample) -> [u64; 10] {
+    [
+        sample.thread_cpu_ns,
+        sample.spin_ns,
+        sample.switches_voluntary,
+        sample.switches_involuntary,
+        sample.resident_bytes,
+        sample.log_queue,
+        sample.log_stall_ns,
+        sample.loop_passes,
+        sample.loop_pass_max_ns,
+        sample.wall_clock_shift_ns,
+    ]
+}
+
+/// Reads one record: an event with its tick, or `None` for one that was skipped.
+#[inline]
+pub(crate) fn decode(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+) -> Result<Option<(Tick, Event)>, DecodeError> {
+    let offset = reader.offset();
+    let byte = reader.byte()?;
+    if byte >= kind::SKIPPABLE {
+        let length = reader.number()?;
+        reader.skip(length)?;
+        return Ok(None);
+    }
+    let mut at = state.last.tick;
+    if byte & TIME_FOLLOWS != 0 {
+        let passed = reader.number()?;
+        at = match at.checked_add(passed) {
+            Some(at) if passed > 0 => at,
+            Some(_) | None => return Err(DecodeError::BadTime { offset }),
+        };
+    }
+    let event = match byte & !TIME_FOLLOWS {
+        kind::SENT => Sent::decode(reader, state, at)?,
+        kind::DONE => Done::decode(reader, state, at)?,
+        _ => decode_rare(reader, state, at, byte, offset)?,
+    };
+    state.last.tick = at;
+    Ok(Some((Tick(at), event)))
+}
+
+#[inline(never)]
+fn decode_rare(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+    byte: u8,
+    offset: usize,
+) -> Result<Event, DecodeError> {
+    Ok(match byte & !TIME_FOLLOWS {
+        kind::FAILED => decode_failed(reader, state, at)?,
+        kind::WAKE => Event::Wake,
+        kind::CONNECTED => {
+            Event::Connected { connection: connection(reader)?, started: before(reader, at)? }
+        }
+        kind::CONNECT_FAILED => Event::ConnectFailed {
+            connection: connection(reader)?,
+            started: before(reader, at)?,
+            error: error_kind(reader)?,
+            detail: reader.number()?,
+        },
+        kind::CONNECTION_CLOSED => Event::ConnectionClosed {
+            connection: connection(reader)?,
+            cause: code(reader, CloseCause::from_code)?,
+        },
+        kind::STOP => Event::Stop { reason: code(reader, StopReason::from_code)? },
+        kind::VU_STARTED => {
+            Event::VuStarted { actor: actor(reader, state)?, planned: before(reader, at)? }
+        }
+        kind::VU_STOPPED => Event::VuStopped { actor: actor(reader, state)? },
+        kind::CONNECT_STARTED => Event::ConnectStarted {
+            connection: connection(reader)?,
+            target: TargetId(reader.u16()?),
+            address: reader.u16()?,
+        },
+        kind::CONNECTION_RELEASED => Event::ConnectionReleased {
+            connection: connection(reader)?,
+            cause: code(reader, ReleaseCause::from_code)?,
+        },
+        kind::CONNECT_TIMED_OUT => Event::ConnectTimedOut { connection: connection(reader)? },
+        kind::NOT_ON_WIRE => Event::NotOnWire {
+            ask: ask(reader, state, at)?,
+            error: error_kind(reader)?,
+            detail: reader.number()?,
+        },
+        kind::NEVER_SENT => Event::NeverSent {
+            ask: ask(reader, state, at)?,
+            reason: code(reader, NeverSentReason::from_code)?,
+        },
+        kind::TIMED_OUT => Event::TimedOut { exchange: end_of(reader, state, at)? },
+        kind::IN_FLIGHT_AT_STOP => Event::InFlightAtStop { exchange: end_of(reader, state, at)? },
+        kind::END_REACHED => {
+            Event::EndReached { by: code(reader, StoppedBy::from_code)?, end: before(reader, at)? }
+        }
+        kind::FINISHED => Event::Finished,
+        kind::SAMPLE => Event::Sample(sample(reader)?),
+        kind::LOG_STALLED => Event::LogStalled { waited_ns: reader.number()? },
+        _ => return Err(DecodeError::UnknownKind { offset, kind: byte }),
+    })
+}
+
+fn decode_failed(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+) -> Result<Event, DecodeError> {
+    let exchange = ExchangeSlot(reader.u32()?);
+    let flags = reader.byte()?;
+    if flags & !FAILED_ALL != 0 {
+        return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
+    }
+    let error = error_kind(reader)?;
+    let detail = reader.number()?;
+    let first_byte = if flags & FAILED_FIRST_BYTE == 0 { None } else { Some(before(reader, at)?) };
+    let received_bytes = if flags & FAILED_RECEIVED_BYTES == 0 { 0 } else { reader.number()? };
+    let unsent_bytes = if flags & FAILED_UNSENT_BYTES == 0 { 0 } else { reader.number()? };
+    state.end_exchange(exchange.0, at);
+    Ok(Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes })
+}
+
+fn connection(reader: &mut Reader<'_>) -> Result<ConnectionSlot, DecodeError> {
+    reader.u32().map(ConnectionSlot)
+}
+
+fn before(reader: &mut Reader<'_>, at: u64) -> Result<Tick, DecodeError> {
+    Ok(Tick(at.wrapping_sub(reader.number()?)))
+}
+
+fn code<T>(reader: &mut Reader<'_>, from: fn(u8) -> Option<T>) -> Result<T, DecodeError> {
+    let offset = reader.offset();
+    let code = reader.byte()?;
+    from(code).ok_or(DecodeError::UnknownCode { offset, code })
+}
+
+fn actor(reader: &mut Reader<'_>, state: &mut Predictor) -> Result<Actor, DecodeError> {
+    state.last.actor = reader.difference(state.last.actor)?;
+    Ok(Actor(state.last.actor))
+}
+
+fn ask(reader: &mut Reader<'_>, state: &mut Predictor, at: u64) -> Result<Ask, DecodeError> {
+    Ok(Ask {
+        population: Population(reader.byte()?),
+        actor: actor(reader, state)?,
+        step: Step(reader.number()?),
+        request: RequestId(reader.u16()?),
+        target: TargetId(reader.u16()?),
+        planned: before(reader, at)?,
+    })
+}
+
+fn end_of(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+) -> Result<ExchangeSlot, DecodeError> {
+    let exchange = reader.u32()?;
+    state.end_exchange(exchange, at);
+    Ok(ExchangeSlot(exchange))
+}
+
+fn sample(reader: &mut Reader<'_>) -> Result<Sample, DecodeError> {
+    Ok(Sample {
+        thread_cpu_ns: reader.number()?,
+        spin_ns: reader.number()?,
+        switches_voluntary: reader.number()?,
+        switches_involuntary: reader.number()?,
+        resident_bytes: reader.number()?,
+        log_queue: reader.number()?,
+        log_stall_ns: reader.number()?,
+        loop_passes: reader.number()?,
+        loop_pass_max_ns: reader.number()?,
+        wall_clock_shift_ns: reader.number()?,
+    })
+}

@@ -1,0 +1,289 @@
+//! What can go wrong with a log, matchable and with offsets. Formats messages; reads nothing.
+
+use thiserror::Error;
+
+use crate::ids::{ConnectionSlot, ExchangeSlot, Tick, WorkerId};
+
+/// The event was not written: the block has to be closed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the block is full")]
+pub struct BlockFull;
+
+/// A block's payload is not a sequence of events. Offsets count from the payload's first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The payload ends inside an event.
+    #[error("the payload ends inside an event, at byte {offset}")]
+    UnexpectedEnd {
+        /// Where a byte was missing.
+        offset: usize,
+    },
+    /// A number longer than its shortest form, or past 64 bits.
+    #[error("not a LEB128 number at byte {offset}")]
+    BadNumber {
+        /// Where the number begins.
+        offset: usize,
+    },
+    /// A number too large for its field.
+    #[error("number out of range at byte {offset}")]
+    OutOfRange {
+        /// Where the number begins.
+        offset: usize,
+    },
+    /// A kind below 0x80 that this version does not know.
+    #[error("unknown event kind {kind:#04x} at byte {offset}")]
+    UnknownKind {
+        /// Where the event begins.
+        offset: usize,
+        /// The kind byte.
+        kind: u8,
+    },
+    /// A code (error kind, cause, reason) that this version does not know.
+    #[error("unknown code {code} at byte {offset}")]
+    UnknownCode {
+        /// Where the code stands.
+        offset: usize,
+        /// The code.
+        code: u8,
+    },
+    /// Flag bits without a meaning are set.
+    #[error("invalid flags {flags:#04x} at byte {offset}")]
+    BadFlags {
+        /// Just behind the flags.
+        offset: usize,
+        /// The flags byte.
+        flags: u8,
+    },
+    /// A time that does not fit 64 bits, or a written time step of 0.
+    #[error("invalid time step at byte {offset}")]
+    BadTime {
+        /// Where the event begins.
+        offset: usize,
+    },
+    /// The payload holds fewer or more events than the block header says.
+    #[error("the block header says {expected} events, the payload holds {found}")]
+    EventCount {
+        /// What the header says.
+        expected: u32,
+        /// What was there when the difference showed.
+        found: u32,
+    },
+}
+
+/// Events that do not fit together: a log that no engine wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PairingError {
+    /// `sent` in a slot whose exchange has not ended.
+    #[error("exchange slot {exchange} is used twice")]
+    ExchangeInUse {
+        /// The slot.
+        exchange: ExchangeSlot,
+    },
+    /// The end of an exchange that was never sent.
+    #[error("nothing was sent in exchange slot {exchange}")]
+    UnknownExchange {
+        /// The slot.
+        exchange: ExchangeSlot,
+    },
+    /// `connect_started` in a slot whose connection has not ended.
+    #[error("connection slot {connection} is used twice")]
+    ConnectionInUse {
+        /// The slot.
+        connection: ConnectionSlot,
+    },
+    /// An event of a connection that is not there, or not in that state.
+    #[error("connection slot {connection} holds no connection in a state for this event")]
+    UnknownConnection {
+        /// The slot.
+        connection: ConnectionSlot,
+    },
+    /// An exchange slot of [`MAX_OPEN_EXCHANGES`](crate::exchange::MAX_OPEN_EXCHANGES) or more.
+    #[error("exchange slot {exchange} is past the limit")]
+    ExchangeOutOfRange {
+        /// The slot.
+        exchange: ExchangeSlot,
+    },
+    /// A connection slot of [`MAX_CONNECTIONS`](crate::exchange::MAX_CONNECTIONS) or more.
+    #[error("connection slot {connection} is past the limit")]
+    ConnectionOutOfRange {
+        /// The slot.
+        connection: ConnectionSlot,
+    },
+}
+
+/// Why the last valid byte of a log is not its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TearReason {
+    /// Whole blocks to the last byte, but no footer.
+    #[error("no footer")]
+    NoFooter,
+    /// The file ends inside a block.
+    #[error("the file ends inside a block")]
+    CutShort,
+    /// No valid block header.
+    #[error("a block header is damaged")]
+    BlockHeader,
+    /// The payload does not match its CRC.
+    #[error("a block's payload is damaged")]
+    Payload,
+    /// The final digest does not match the footer.
+    #[error("the final digest does not match")]
+    FinalDigest,
+}
+
+/// A log that cannot be read, or not to its end. Offsets count from the file's first byte.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The source failed.
+    #[error("cannot read at byte {offset}")]
+    Io {
+        /// Bytes read before.
+        offset: u64,
+        /// What the source said.
+        source: std::io::Error,
+    },
+    /// Something else than a Z6 log.
+    #[error("not a Z6 event log")]
+    NotALog,
+    /// A Z6 log that went through a text conversion.
+    #[error(
+        "a Z6 event log damaged by a text-mode transfer: its first bytes were converted; \
+         copy the original again in binary mode"
+    )]
+    TextMode,
+    /// The file ends inside its header.
+    #[error("the file ends inside its header, after {bytes} bytes")]
+    HeaderTruncated {
+        /// All there is.
+        bytes: u64,
+    },
+    /// A header, attachment name or footer larger than its limit.
+    #[error("{bytes} bytes, but the limit is {limit}")]
+    TooLarge {
+        /// The size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The file header does not match its CRC.
+    #[error("the file header is damaged")]
+    HeaderDamaged,
+    /// The file header has a valid CRC but is not one.
+    #[error("the file header is malformed at byte {offset}")]
+    HeaderMalformed {
+        /// Where.
+        offset: u64,
+    },
+    /// A log of a later version that this one cannot read.
+    #[error("log format {version} needs a reader of format {needs} or later; this is {have}")]
+    NewerFormat {
+        /// Format of the log.
+        version: u16,
+        /// Lowest reader version it names.
+        needs: u16,
+        /// Ours.
+        have: u16,
+    },
+    /// Damage with valid blocks behind it: not the trace of a crash.
+    #[error("damaged at byte {offset} ({reason}), with a valid block at byte {next_valid}")]
+    Damaged {
+        /// Start of the damaged block.
+        offset: u64,
+        /// What is wrong with it.
+        reason: TearReason,
+        /// Start of the valid block behind it.
+        next_valid: u64,
+    },
+    /// A block is missing, doubled or out of place.
+    #[error("block {found} at byte {offset}, where block {expected} belongs")]
+    BlockOrder {
+        /// Start of the block.
+        offset: u64,
+        /// The number that belongs here.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// A block's first event does not follow the last one of the block before.
+    #[error("the block at byte {offset} begins with event {found}, not {expected}")]
+    EventIndex {
+        /// Start of the block.
+        offset: u64,
+        /// The index that belongs here.
+        expected: u64,
+        /// The index found.
+        found: u64,
+    },
+    /// A block does not follow the bytes before it: changed, or taken from another log.
+    #[error("the hash chain breaks at byte {offset}")]
+    BrokenChain {
+        /// Start of the block whose predecessor differs.
+        offset: u64,
+    },
+    /// A block kind below 0x80 that this version does not know.
+    #[error("unknown block kind {kind:#04x} at byte {offset}")]
+    UnknownBlock {
+        /// Start of the block.
+        offset: u64,
+        /// The kind.
+        kind: u8,
+    },
+    /// An attachment behind the first events, or one that breaks its own rules.
+    #[error("invalid attachment at byte {offset}")]
+    BadAttachment {
+        /// Start of the block.
+        offset: u64,
+    },
+    /// A worker number that the header does not allow.
+    #[error("worker {worker} at byte {offset}: the header says {workers} workers")]
+    UnknownWorker {
+        /// Start of the block.
+        offset: u64,
+        /// The number found.
+        worker: WorkerId,
+        /// How many there are.
+        workers: u16,
+    },
+    /// A worker's time went back.
+    #[error("time goes back at byte {offset}: worker {worker} was at {before}, is at {base}")]
+    TimeWentBack {
+        /// Start of the block.
+        offset: u64,
+        /// Whose time.
+        worker: WorkerId,
+        /// Base time of its block before.
+        before: Tick,
+        /// Base time of this block.
+        base: Tick,
+    },
+    /// The footer has valid CRCs but is not one.
+    #[error("the footer is malformed at byte {offset}")]
+    FooterMalformed {
+        /// Where.
+        offset: u64,
+    },
+    /// Bytes behind the end of the log.
+    #[error("bytes behind the end of the log, from byte {offset}")]
+    TrailingBytes {
+        /// The first of them.
+        offset: u64,
+    },
+    /// A block's CRC holds but its payload is not a sequence of events.
+    #[error("block {number}")]
+    Decode {
+        /// Which block.
+        number: u64,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// The events of a worker contradict each other.
+    #[error("worker {worker} at {at}")]
+    Pairing {
+        /// Whose events.
+        worker: WorkerId,
+        /// Tick of the event.
+        at: Tick,
+        /// What is wrong.
+        source: PairingError,
+    },
+}

@@ -1,0 +1,187 @@
+//! Why a request failed: a closed set of kinds, each with a stable name and code.
+//!
+//! Names appear in metrics.json (`errors.by_kind`), codes in the event log. Neither ever changes its
+//! meaning; new kinds get new codes.
+
+/// Who or what is to blame for a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErrorGroup {
+    /// Getting or keeping a connection.
+    Transport,
+    /// TLS handshake and certificates.
+    Tls,
+    /// The peer broke HTTP/1.1.
+    Protocol,
+    /// A named limit of ours was reached.
+    Limit,
+    /// No answer within `timeout_ms`.
+    Timeout,
+    /// A complete response with a status that counts as a failure.
+    Status,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal, $group:ident;)*) => {
+        /// Why a request failed. Each failed request has exactly one kind.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum ErrorKind { $($(#[$doc])* $variant = $code,)* }
+
+        impl ErrorKind {
+            /// All kinds, in the order of their codes.
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$variant,)*];
+
+            /// The name used in reports: `connection_refused`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(ErrorKind::$variant => $name,)* }
+            }
+
+            /// The byte that stands for this kind in the event log.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The kind with this code.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<ErrorKind> {
+                match code { $($code => Some(ErrorKind::$variant),)* _ => None }
+            }
+
+            /// Who or what is to blame.
+            #[must_use]
+            pub const fn group(self) -> ErrorGroup {
+                match self { $(ErrorKind::$variant => ErrorGroup::$group,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Nobody listens at the address (ECONNREFUSED).
+    ConnectionRefused = 1, "connection_refused", Transport;
+    /// The connection attempt took longer than `connection_timeout_ms`.
+    ConnectTimeout = 2, "connect_timeout", Transport;
+    /// The kernel gave up on the connection (ETIMEDOUT).
+    ConnectionTimedOut = 3, "connection_timed_out", Transport;
+    /// No route to the host (EHOSTUNREACH).
+    HostUnreachable = 4, "host_unreachable", Transport;
+    /// No route to the network (ENETUNREACH, ENETDOWN).
+    NetworkUnreachable = 5, "network_unreachable", Transport;
+    /// No free local port (EADDRNOTAVAIL, EADDRINUSE).
+    OutOfPorts = 6, "out_of_ports", Transport;
+    /// No free file descriptor (EMFILE, ENFILE).
+    OutOfDescriptors = 7, "out_of_descriptors", Transport;
+    /// The kernel has no memory for the socket (ENOBUFS, ENOMEM).
+    OutOfMemory = 8, "out_of_memory", Transport;
+    /// A local rule forbids the connection (EACCES, EPERM).
+    PermissionDenied = 9, "permission_denied", Transport;
+    /// The peer reset the connection (ECONNRESET, EPIPE, ECONNABORTED).
+    ConnectionReset = 10, "connection_reset", Transport;
+    /// The peer closed a new connection before the first byte of the response.
+    ClosedBeforeResponse = 11, "closed_before_response", Transport;
+    /// A reused connection was closed or reset before the first byte of the response.
+    StaleConnection = 12, "stale_connection", Transport;
+    /// Another errno from the socket; the number is recorded with the event.
+    SocketError = 13, "socket_error", Transport;
+    /// A name did not resolve. Reserved: names are resolved before the start.
+    DnsFailed = 14, "dns_failed", Transport;
+    /// Resolving a name took longer than its limit. Reserved, as `dns_failed`.
+    DnsTimeout = 15, "dns_timeout", Transport;
+
+    /// The TLS handshake took longer than its limit.
+    TlsTimeout = 20, "tls_timeout", Tls;
+    /// The TLS handshake failed.
+    TlsHandshake = 21, "tls_handshake", Tls;
+    /// The certificate was refused.
+    TlsCertificate = 22, "tls_certificate", Tls;
+
+    /// The status line is not `HTTP/1.x SP 3DIGIT SP reason` (RFC 9112 section 4).
+    BadStatusLine = 40, "bad_status_line", Protocol;
+    /// Not HTTP/1.0 or HTTP/1.1.
+    BadVersion = 41, "bad_version", Protocol;
+    /// A status outside 100..=599 (RFC 9110 section 15).
+    BadStatusCode = 42, "bad_status_code", Protocol;
+    /// A header field breaks the grammar (RFC 9112 section 5).
+    BadHeader = 43, "bad_header", Protocol;
+    /// A line ended with a bare LF (RFC 9112 section 2.2).
+    BareLineFeed = 44, "bare_line_feed", Protocol;
+    /// A folded header line (RFC 9112 section 5.2).
+    ObsFold = 45, "obs_fold", Protocol;
+    /// Content-Length is not a number, too large, or given twice with different values.
+    BadContentLength = 46, "bad_content_length", Protocol;
+    /// Transfer-Encoding together with Content-Length (RFC 9112 section 6.3).
+    ConflictingFraming = 47, "conflicting_framing", Protocol;
+    /// A transfer coding that is unknown, or used in HTTP/1.0 (RFC 9112 section 6.1).
+    BadTransferEncoding = 48, "bad_transfer_encoding", Protocol;
+    /// Chunked framing is broken (RFC 9112 section 7.1).
+    BadChunk = 49, "bad_chunk", Protocol;
+    /// A trailer field breaks the grammar (RFC 9112 section 7.1.2).
+    BadTrailer = 50, "bad_trailer", Protocol;
+    /// 101 Switching Protocols, which nobody asked for.
+    UnexpectedUpgrade = 51, "unexpected_upgrade", Protocol;
+    /// The connection closed inside the response head.
+    IncompleteHead = 52, "incomplete_head", Protocol;
+    /// The connection closed inside the response body (RFC 9112 section 8).
+    IncompleteBody = 53, "incomplete_body", Protocol;
+    /// Bytes came on an open exchange before a byte of its request was written.
+    ResponseBeforeRequest = 54, "response_before_request", Protocol;
+
+    /// The response head is larger than its limit.
+    HeadTooLarge = 70, "head_too_large", Limit;
+    /// The response has more header fields than the limit.
+    TooManyFields = 71, "too_many_fields", Limit;
+    /// More interim (1xx) responses than the limit.
+    TooManyInterim = 72, "too_many_interim", Limit;
+    /// A chunk extension is longer than its limit.
+    ChunkExtensionTooLarge = 73, "chunk_extension_too_large", Limit;
+    /// The trailer section is larger than its limit.
+    TrailersTooLarge = 74, "trailers_too_large", Limit;
+
+    /// No complete response within `timeout_ms` of the send.
+    RequestTimeout = 90, "request_timeout", Timeout;
+
+    /// A status of 400..=499 where the request names no expected statuses.
+    Status4xx = 100, "status_4xx", Status;
+    /// A status of 500..=599 where the request names no expected statuses.
+    Status5xx = 101, "status_5xx", Status;
+    /// A status that is not in the request's `expect_status`.
+    UnexpectedStatus = 102, "unexpected_status", Status;
+    /// A check on the response failed. Reserved for `checks`.
+    CheckFailed = 103, "check_failed", Status;
+}
+
+impl ErrorKind {
+    /// Whether the request went without an answer for as long as we were willing to wait, so that
+    /// its latency is known only as a lower bound (censored).
+    #[must_use]
+    pub const fn is_censored(self) -> bool {
+        matches!(self, ErrorKind::RequestTimeout)
+    }
+
+    /// Whether a complete response was received (the failure is in what it says).
+    #[must_use]
+    pub const fn has_response(self) -> bool {
+        matches!(self.group(), ErrorGroup::Status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_are_unique_and_round_trip() {
+        for (i, kind) in ErrorKind::ALL.iter().enumerate() {
+            assert_eq!(ErrorKind::from_code(kind.code()), Some(*kind));
+            for other in &ErrorKind::ALL[i + 1..] {
+                assert_ne!(kind.name(), other.name());
+                assert!(kind.code() < other.code(), "{} before {}", kind.name(), other.name());
+            }
+            assert!(!["other", "unknown"].contains(&kind.name()));
+        }
+        assert_eq!(ErrorKind::from_code(0), None);
+        assert_eq!(ErrorKind::from_code(255), None);
+    }
+}

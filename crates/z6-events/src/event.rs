@@ -1,0 +1,429 @@
+//! The event vocabulary: what a worker's log can say, in the order it happened.
+//!
+//! Three classes. *Inputs* are what the engine was given; replay feeds these and nothing else.
+//! *Decisions* are what `step` made of them; replay derives them again and compares. *Copied* facts
+//! are about the generator itself; replay copies them. Where an input and the decision it completes
+//! always come together (`Sent`, `Done`), one event holds both, with the decided fields marked.
+
+use crate::error_kind::ErrorKind;
+use crate::ids::{
+    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
+};
+
+/// Whether an event is what the engine was given, what it decided, or a copied fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventClass {
+    /// Given to `step`.
+    Input,
+    /// Made by `step`; follows the input that led to it and has that input's tick.
+    Decision,
+    /// Neither: a fact about the generator.
+    Copied,
+}
+
+/// One request of one actor, as planned: all of it decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// Which scenario of the file: 0 today.
+    pub population: Population,
+    /// Who asks.
+    pub actor: Actor,
+    /// Which request of the actor's life.
+    pub step: Step,
+    /// Which template.
+    pub request: RequestId,
+    /// Which target.
+    pub target: TargetId,
+    /// When it was due.
+    pub planned: Tick,
+}
+
+/// Why a run was told to stop from outside the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StopReason {
+    /// SIGINT (Ctrl-C).
+    Interrupt = 1,
+    /// SIGTERM.
+    Terminate = 2,
+    /// No connection was ever ready.
+    NoTarget = 3,
+    /// The event log reached `max_event_log_bytes`.
+    LogLimit = 4,
+    /// The event log could not be written.
+    DiskFull = 5,
+    /// Something else made it impossible to go on.
+    Error = 6,
+}
+
+/// Why a run ended: `run.stopped_by` in metrics.json.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum StoppedBy {
+    /// `duration_seconds`, or the schedule's own length, was over.
+    Duration = 1,
+    /// All iterations were done.
+    Iterations = 2,
+    /// SIGINT (Ctrl-C).
+    Interrupt = 3,
+    /// SIGTERM.
+    Terminate = 4,
+    /// No connection was ever ready.
+    NoTarget = 5,
+    /// The event log reached its limit.
+    LogLimit = 6,
+    /// The event log could not be written.
+    DiskFull = 7,
+    /// Something else made it impossible to go on.
+    Error = 8,
+}
+
+/// Why a planned request was never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum NeverSentReason {
+    /// Still waiting for a connection when the run ended.
+    RunEnded = 1,
+    /// `max_in_flight` arrivals were alive already.
+    MaxInFlight = 2,
+}
+
+/// Why a connection without a request ended, as seen by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum CloseCause {
+    /// The peer closed it.
+    ClosedByPeer = 1,
+    /// The peer reset it.
+    ResetByPeer = 2,
+    /// The peer sent bytes that nobody asked for.
+    Unsolicited = 3,
+}
+
+/// Why the engine closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ReleaseCause {
+    /// The response said so, or left the connection unusable.
+    NotReusable = 1,
+    /// The exchange on it failed, timed out or was cancelled.
+    ExchangeFailed = 2,
+    /// Idle for `idle_timeout_ms`.
+    IdleTimeout = 3,
+    /// `max_requests_per_connection` was reached.
+    MaxRequests = 4,
+    /// `connection_reuse` asks for a new one.
+    ReusePolicy = 5,
+    /// Its VU stopped.
+    VuStopped = 6,
+    /// The run ended.
+    RunEnded = 7,
+    /// Nobody waited for it any more when it was ready.
+    NotNeeded = 8,
+}
+
+/// A worker's own condition, logged each second. All counters are totals since the worker began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sample {
+    /// CPU time of the loop thread, nanoseconds.
+    pub thread_cpu_ns: u64,
+    /// Time spent spinning before planned instants, nanoseconds.
+    pub spin_ns: u64,
+    /// Voluntary context switches of the loop thread.
+    pub switches_voluntary: u64,
+    /// Involuntary context switches of the loop thread.
+    pub switches_involuntary: u64,
+    /// Resident memory of the process, bytes.
+    pub resident_bytes: u64,
+    /// Log buffers handed over and not yet written.
+    pub log_queue: u64,
+    /// Time the loop waited for a log buffer, nanoseconds.
+    pub log_stall_ns: u64,
+    /// Passes of the event loop.
+    pub loop_passes: u64,
+    /// Longest pass since the sample before, from the return of the poll to the next poll,
+    /// nanoseconds (not a total).
+    pub loop_pass_max_ns: u64,
+    /// Wall clock minus run clock, in nanoseconds modulo 2^64, minus its value at the start: what
+    /// the wall clock was stepped by, as two's complement.
+    pub wall_clock_shift_ns: u64,
+}
+
+/// One entry of a worker's log. The tick stands beside it: for inputs and copied facts the driver's
+/// clock, for decisions the tick of the step that made them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Input: time passed and a timer was due.
+    Wake,
+    /// Input: a connection (TCP, and TLS if any) is ready.
+    Connected {
+        /// Which.
+        connection: ConnectionSlot,
+        /// When the attempt began.
+        started: Tick,
+    },
+    /// Input: a connection attempt failed.
+    ConnectFailed {
+        /// Which.
+        connection: ConnectionSlot,
+        /// When the attempt began.
+        started: Tick,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or 0.
+        detail: u64,
+    },
+    /// Input: the write call that took the first byte of a request; its tick is the clock just
+    /// before that call.
+    Sent {
+        /// Input: which exchange.
+        exchange: ExchangeSlot,
+        /// Input: how many bytes that call took.
+        written_bytes: u64,
+        /// Decision: what is asked.
+        ask: Ask,
+        /// Decision: which exchange of the step (redirects), from 0.
+        attempt: u8,
+        /// Decision: on which connection.
+        connection: ConnectionSlot,
+        /// Decision: length of the whole request, bytes.
+        request_bytes: u64,
+    },
+    /// Input: a response is complete; its tick is the clock just after the read that completed it.
+    Done {
+        /// Input: which exchange.
+        exchange: ExchangeSlot,
+        /// Input: just after the read that brought the first byte of the final response.
+        first_byte: Tick,
+        /// Input: status of the final response.
+        status: u16,
+        /// Input: bytes received for this exchange: interim responses, head, body, framing.
+        received_bytes: u64,
+        /// Input: bytes of the request that were not written (early response).
+        unsent_bytes: u64,
+        /// Input: the connection can carry another exchange.
+        reusable: bool,
+        /// Input: bytes that nobody asked for came behind the response.
+        unsolicited: bool,
+        /// Decision: why the request counts as failed, if it does.
+        failure: Option<ErrorKind>,
+    },
+    /// Input: an exchange ended without a complete response. If no `Sent` came before it, a
+    /// [`NotOnWire`](Event::NotOnWire) follows.
+    Failed {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or the byte offset into the response of a protocol or limit error, or 0.
+        detail: u64,
+        /// Just after the read that brought the first byte of the final response, if one came.
+        first_byte: Option<Tick>,
+        /// Bytes received for this exchange.
+        received_bytes: u64,
+        /// Bytes of the request that were not written.
+        unsent_bytes: u64,
+    },
+    /// Input: a connection without an exchange ended.
+    ConnectionClosed {
+        /// Which.
+        connection: ConnectionSlot,
+        /// How.
+        cause: CloseCause,
+    },
+    /// Input: the run has to stop.
+    Stop {
+        /// Why.
+        reason: StopReason,
+    },
+
+    /// Decision: a VU began.
+    VuStarted {
+        /// Which.
+        actor: Actor,
+        /// The instant the schedule gives.
+        planned: Tick,
+    },
+    /// Decision: a VU ended: it plans nothing more.
+    VuStopped {
+        /// Which.
+        actor: Actor,
+    },
+    /// Decision: a connection attempt begins.
+    ConnectStarted {
+        /// The slot the connection lives in.
+        connection: ConnectionSlot,
+        /// To which target.
+        target: TargetId,
+        /// To which of the target's resolved addresses.
+        address: u16,
+    },
+    /// Decision: a connection was closed by us, or an attempt given up (`ConnectTimedOut` says so
+    /// on its own).
+    ConnectionReleased {
+        /// Which.
+        connection: ConnectionSlot,
+        /// Why.
+        cause: ReleaseCause,
+    },
+    /// Decision: a connection attempt took longer than `connection_timeout_ms` and was given up.
+    ConnectTimedOut {
+        /// Which.
+        connection: ConnectionSlot,
+    },
+    /// Decision: a request failed without a byte of it on the wire: its connection attempt failed,
+    /// or its connection broke before the first write. It counts as sent and failed.
+    NotOnWire {
+        /// The request.
+        ask: Ask,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or 0.
+        detail: u64,
+    },
+    /// Decision: a planned request will never be sent.
+    NeverSent {
+        /// The request.
+        ask: Ask,
+        /// Why.
+        reason: NeverSentReason,
+    },
+    /// Decision: no complete response within `timeout_ms`.
+    TimedOut {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+    },
+    /// Decision: sent, and unanswered at the end of the grace period.
+    InFlightAtStop {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+    },
+    /// Decision: the end tick: from here on nothing is planned.
+    EndReached {
+        /// Why.
+        by: StoppedBy,
+        /// The instant itself (the duration, where that ended the run).
+        end: Tick,
+    },
+    /// Decision: this worker has nothing left to do.
+    Finished,
+
+    /// Copied: the worker's own condition.
+    Sample(Sample),
+    /// Copied: the loop waited this long for a free log buffer.
+    LogStalled {
+        /// Nanoseconds.
+        waited_ns: u64,
+    },
+}
+
+impl Event {
+    /// Whether this event was given to the engine, decided by it, or copied.
+    #[must_use]
+    pub const fn class(&self) -> EventClass {
+        match self {
+            Event::Wake
+            | Event::Connected { .. }
+            | Event::ConnectFailed { .. }
+            | Event::Sent { .. }
+            | Event::Done { .. }
+            | Event::Failed { .. }
+            | Event::ConnectionClosed { .. }
+            | Event::Stop { .. } => EventClass::Input,
+            Event::VuStarted { .. }
+            | Event::VuStopped { .. }
+            | Event::ConnectStarted { .. }
+            | Event::ConnectionReleased { .. }
+            | Event::ConnectTimedOut { .. }
+            | Event::NotOnWire { .. }
+            | Event::NeverSent { .. }
+            | Event::TimedOut { .. }
+            | Event::InFlightAtStop { .. }
+            | Event::EndReached { .. }
+            | Event::Finished => EventClass::Decision,
+            Event::Sample(_) | Event::LogStalled { .. } => EventClass::Copied,
+        }
+    }
+}
+
+macro_rules! coded {
+    ($type:ident { $($variant:ident = $code:literal => $name:literal,)* }) => {
+        impl $type {
+            /// All values, in the order of their codes.
+            pub const ALL: &'static [$type] = &[$($type::$variant,)*];
+
+            /// The byte that stands for this value in the event log.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The value with this code.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<$type> {
+                match code { $($code => Some($type::$variant),)* _ => None }
+            }
+
+            /// The name used in reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $($type::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+coded! { StopReason {
+    Interrupt = 1 => "interrupt",
+    Terminate = 2 => "terminate",
+    NoTarget = 3 => "no_target",
+    LogLimit = 4 => "log_limit",
+    DiskFull = 5 => "disk_full",
+    Error = 6 => "error",
+} }
+
+coded! { StoppedBy {
+    Duration = 1 => "duration",
+    Iterations = 2 => "iterations",
+    Interrupt = 3 => "interrupt",
+    Terminate = 4 => "terminate",
+    NoTarget = 5 => "no_target",
+    LogLimit = 6 => "log_limit",
+    DiskFull = 7 => "disk_full",
+    Error = 8 => "error",
+} }
+
+coded! { NeverSentReason {
+    RunEnded = 1 => "run_ended",
+    MaxInFlight = 2 => "max_in_flight",
+} }
+
+coded! { CloseCause {
+    ClosedByPeer = 1 => "closed_by_peer",
+    ResetByPeer = 2 => "reset_by_peer",
+    Unsolicited = 3 => "unsolicited",
+} }
+
+coded! { ReleaseCause {
+    NotReusable = 1 => "not_reusable",
+    ExchangeFailed = 2 => "exchange_failed",
+    IdleTimeout = 3 => "idle_timeout",
+    MaxRequests = 4 => "max_requests",
+    ReusePolicy = 5 => "reuse_policy",
+    VuStopped = 6 => "vu_stopped",
+    RunEnded = 7 => "run_ended",
+    NotNeeded = 8 => "not_needed",
+} }
+
+impl From<StopReason> for StoppedBy {
+    fn from(reason: StopReason) -> StoppedBy {
+        match reason {
+            StopReason::Interrupt => StoppedBy::Interrupt,
+            StopReason::Terminate => StoppedBy::Terminate,
+            StopReason::NoTarget => StoppedBy::NoTarget,
+            StopReason::LogLimit => StoppedBy::LogLimit,
+            StopReason::DiskFull => StoppedBy::DiskFull,
+            StopReason::Error => StoppedBy::Error,
+        }
+    }
+}

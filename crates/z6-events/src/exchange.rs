@@ -1,0 +1,466 @@
+//! Joins what belongs together: the end of an exchange with its `sent`, both with their connection.
+//! One table per worker. For metrics, export and checks; the encoding does not know it.
+
+use crate::error::PairingError;
+use crate::error_kind::ErrorKind;
+use crate::event::{
+    Ask, CloseCause, Event, NeverSentReason, ReleaseCause, Sample, StopReason, StoppedBy,
+};
+use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, TargetId, Tick};
+
+/// Exchange slots a table holds at most.
+pub const MAX_OPEN_EXCHANGES: usize = 1 << 18;
+/// Connection slots a table holds at most.
+pub const MAX_CONNECTIONS: usize = 1 << 18;
+
+/// What `sent` said, with its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentFacts {
+    /// Which exchange.
+    pub exchange: ExchangeSlot,
+    /// What was asked.
+    pub ask: Ask,
+    /// Which exchange of the step, from 0.
+    pub attempt: u8,
+    /// On which connection.
+    pub connection: ConnectionSlot,
+    /// Which of the worker's connections this was, counted from 1 by `connect_started`.
+    pub connection_serial: u64,
+    /// Whether the connection had carried a request before.
+    pub reused: bool,
+    /// Just before the write that took the first byte.
+    pub sent: Tick,
+    /// Bytes that write took.
+    pub written_bytes: u64,
+    /// Length of the whole request.
+    pub request_bytes: u64,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A complete response that counts as a success.
+    Succeeded,
+    /// A failure.
+    Failed {
+        /// Which.
+        kind: ErrorKind,
+        /// The errno or byte offset of [`Event::Failed`]; 0 where the response is complete.
+        detail: u64,
+    },
+    /// No complete response within `timeout_ms`.
+    TimedOut,
+    /// Unanswered at the end of the grace period.
+    InFlightAtStop,
+}
+
+/// An exchange from its plan to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestEnded {
+    /// What was sent.
+    pub sent: SentFacts,
+    /// Just after the read that brought the first byte of the final response, if one came and the
+    /// end says so.
+    pub first_byte: Option<Tick>,
+    /// When it ended: complete, failed, or given up.
+    pub done: Tick,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Status of the final response, if it is complete.
+    pub status: Option<u16>,
+    /// Bytes of the request that were not written, where the end says so.
+    pub unsent_bytes: u64,
+    /// Bytes received, where the end says so.
+    pub received_bytes: u64,
+    /// Whether the connection can carry another exchange.
+    pub reusable: bool,
+    /// Whether bytes that nobody asked for came behind the response.
+    pub unsolicited: bool,
+}
+
+impl RequestEnded {
+    /// done - planned, nanoseconds.
+    #[must_use]
+    pub const fn response_ns(&self) -> u64 {
+        self.done.since(self.sent.ask.planned)
+    }
+
+    /// done - sent, nanoseconds.
+    #[must_use]
+    pub const fn service_ns(&self) -> u64 {
+        self.done.since(self.sent.sent)
+    }
+
+    /// sent - planned, nanoseconds.
+    #[must_use]
+    pub const fn lateness_ns(&self) -> u64 {
+        self.sent.sent.since(self.sent.ask.planned)
+    }
+}
+
+/// A connection, from the start of the attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionFacts {
+    /// The slot it lives in.
+    pub connection: ConnectionSlot,
+    /// Which of the worker's connections, counted from 1 by `connect_started`.
+    pub serial: u64,
+    /// To which target.
+    pub target: TargetId,
+    /// To which of its addresses.
+    pub address: u16,
+    /// When the attempt began: the driver's instant once it is known, the decision's before.
+    pub started: Tick,
+    /// Whether it was ever ready.
+    pub ready: bool,
+    /// Requests sent on it.
+    pub requests: u64,
+}
+
+/// How a connection or an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// The attempt failed.
+    ConnectFailed {
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or 0.
+        detail: u64,
+    },
+    /// The attempt took too long.
+    ConnectTimedOut,
+    /// The peer, or what it sent, ended it.
+    Closed(CloseCause),
+    /// The engine closed it.
+    Released(ReleaseCause),
+}
+
+/// An event with all that belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// A timer was due.
+    Wake,
+    /// The run was told to stop.
+    Stop(StopReason),
+    /// A VU began.
+    VuStarted {
+        /// Which.
+        actor: Actor,
+        /// The instant the schedule gives.
+        planned: Tick,
+    },
+    /// A VU ended.
+    VuStopped(Actor),
+    /// An attempt began.
+    ConnectStarted(ConnectionFacts),
+    /// A connection is ready.
+    Connected(ConnectionFacts),
+    /// A connection or an attempt ended.
+    ConnectionEnded {
+        /// Which.
+        connection: ConnectionFacts,
+        /// How.
+        end: ConnectionEnd,
+    },
+    /// A request's first byte was written.
+    Sent(SentFacts),
+    /// An exchange ended after its `sent`.
+    RequestEnded(RequestEnded),
+    /// An exchange ended before its first byte was written; [`Observed::NotOnWire`] follows.
+    FailedBeforeSent {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or 0.
+        detail: u64,
+    },
+    /// A request failed without a byte of it on the wire.
+    NotOnWire {
+        /// The request.
+        ask: Ask,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or 0.
+        detail: u64,
+    },
+    /// A planned request will never be sent.
+    NeverSent {
+        /// The request.
+        ask: Ask,
+        /// Why.
+        reason: NeverSentReason,
+    },
+    /// The end tick is known.
+    EndReached {
+        /// Why the run ended.
+        by: StoppedBy,
+        /// The instant itself.
+        end: Tick,
+    },
+    /// The worker has nothing left to do.
+    Finished,
+    /// The worker's own condition.
+    Sample(Sample),
+    /// The loop waited for a log buffer.
+    LogStalled {
+        /// Nanoseconds.
+        waited_ns: u64,
+    },
+}
+
+/// The open exchanges and connections of one worker.
+#[derive(Debug, Default)]
+pub struct ExchangeTable {
+    exchanges: Vec<Option<SentFacts>>,
+    connections: Vec<Option<ConnectionFacts>>,
+    connections_started: u64,
+}
+
+/// What an ending adds to what `sent` said.
+#[derive(Clone, Copy)]
+struct End {
+    outcome: Outcome,
+    first_byte: Option<Tick>,
+    status: Option<u16>,
+    received_bytes: u64,
+    unsent_bytes: u64,
+    reusable: bool,
+    unsolicited: bool,
+}
+
+impl ExchangeTable {
+    /// A table for one worker's events, from the first.
+    #[must_use]
+    pub fn new() -> ExchangeTable {
+        ExchangeTable::default()
+    }
+
+    /// Takes the worker's next event.
+    ///
+    /// # Errors
+    /// [`PairingError`]: no engine wrote these events. The table is unchanged.
+    #[inline]
+    pub fn observe(&mut self, at: Tick, event: &Event) -> Result<Observed, PairingError> {
+        match *event {
+            Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } => {
+                let (connection_serial, reused) = (0, false);
+                self.sent(SentFacts {
+                    exchange,
+                    ask,
+                    attempt,
+                    connection,
+                    connection_serial,
+                    reused,
+                    sent: at,
+                    written_bytes,
+                    request_bytes,
+                })
+            }
+            Event::Done { exchange, .. } => self.ended(at, exchange, End::of_done(event)),
+            Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
+                if !self.is_open(exchange) {
+                    return Ok(Observed::FailedBeforeSent { exchange, error, detail });
+                }
+                let end = End::without_response(Outcome::Failed { kind: error, detail });
+                self.ended(at, exchange, End { first_byte, received_bytes, unsent_bytes, ..end })
+            }
+            Event::TimedOut { exchange } => {
+                self.ended(at, exchange, End::without_response(Outcome::TimedOut))
+            }
+            Event::InFlightAtStop { exchange } => {
+                self.ended(at, exchange, End::without_response(Outcome::InFlightAtStop))
+            }
+            Event::ConnectStarted { connection, target, address } => {
+                self.connect_started(at, connection, target, address)
+            }
+            Event::Connected { connection, started } => self.connected(connection, started),
+            Event::ConnectFailed { connection, started, error, detail } => {
+                self.attempt(connection)?.started = started;
+                self.connection_ended(connection, ConnectionEnd::ConnectFailed { error, detail })
+            }
+            Event::ConnectTimedOut { connection } => {
+                self.attempt(connection)?;
+                self.connection_ended(connection, ConnectionEnd::ConnectTimedOut)
+            }
+            Event::ConnectionClosed { connection, cause } => {
+                self.connection_ended(connection, ConnectionEnd::Closed(cause))
+            }
+            Event::ConnectionReleased { connection, cause } => {
+                self.connection_ended(connection, ConnectionEnd::Released(cause))
+            }
+            Event::Wake => Ok(Observed::Wake),
+            Event::Stop { reason } => Ok(Observed::Stop(reason)),
+            Event::VuStarted { actor, planned } => Ok(Observed::VuStarted { actor, planned }),
+            Event::VuStopped { actor } => Ok(Observed::VuStopped(actor)),
+            Event::NotOnWire { ask, error, detail } => {
+                Ok(Observed::NotOnWire { ask, error, detail })
+            }
+            Event::NeverSent { ask, reason } => Ok(Observed::NeverSent { ask, reason }),
+            Event::EndReached { by, end } => Ok(Observed::EndReached { by, end }),
+            Event::Finished => Ok(Observed::Finished),
+            Event::Sample(sample) => Ok(Observed::Sample(sample)),
+            Event::LogStalled { waited_ns } => Ok(Observed::LogStalled { waited_ns }),
+        }
+    }
+
+    /// The exchanges sent and not ended: in flight where a log is torn.
+    pub fn open_exchanges(&self) -> impl Iterator<Item = &SentFacts> {
+        self.exchanges.iter().flatten()
+    }
+
+    /// The connections and attempts that have not ended.
+    pub fn open_connections(&self) -> impl Iterator<Item = &ConnectionFacts> {
+        self.connections.iter().flatten()
+    }
+
+    fn is_open(&self, exchange: ExchangeSlot) -> bool {
+        matches!(self.exchanges.get(exchange.index()), Some(Some(_)))
+    }
+
+    fn sent(&mut self, mut facts: SentFacts) -> Result<Observed, PairingError> {
+        let SentFacts { exchange, connection, .. } = facts;
+        let index = exchange.index();
+        if index >= self.exchanges.len() {
+            if index >= MAX_OPEN_EXCHANGES {
+                return Err(PairingError::ExchangeOutOfRange { exchange });
+            }
+            self.exchanges.resize((index + 1).next_power_of_two(), None);
+        }
+        if self.exchanges[index].is_some() {
+            return Err(PairingError::ExchangeInUse { exchange });
+        }
+        let on = match self.connections.get_mut(connection.index()) {
+            Some(Some(on)) if on.ready => on,
+            Some(_) | None => return Err(PairingError::UnknownConnection { connection }),
+        };
+        facts.connection_serial = on.serial;
+        facts.reused = on.requests > 0;
+        on.requests += 1;
+        self.exchanges[index] = Some(facts);
+        Ok(Observed::Sent(facts))
+    }
+
+    fn ended(
+        &mut self,
+        at: Tick,
+        exchange: ExchangeSlot,
+        end: End,
+    ) -> Result<Observed, PairingError> {
+        let sent = self.exchanges.get_mut(exchange.index()).and_then(Option::take);
+        let sent = sent.ok_or(PairingError::UnknownExchange { exchange })?;
+        Ok(Observed::RequestEnded(RequestEnded {
+            sent,
+            first_byte: end.first_byte,
+            done: at,
+            outcome: end.outcome,
+            status: end.status,
+            unsent_bytes: end.unsent_bytes,
+            received_bytes: end.received_bytes,
+            reusable: end.reusable,
+            unsolicited: end.unsolicited,
+        }))
+    }
+
+    fn connect_started(
+        &mut self,
+        at: Tick,
+        connection: ConnectionSlot,
+        target: TargetId,
+        address: u16,
+    ) -> Result<Observed, PairingError> {
+        let index = connection.index();
+        if index >= self.connections.len() {
+            if index >= MAX_CONNECTIONS {
+                return Err(PairingError::ConnectionOutOfRange { connection });
+            }
+            self.connections.resize((index + 1).next_power_of_two(), None);
+        }
+        if self.connections[index].is_some() {
+            return Err(PairingError::ConnectionInUse { connection });
+        }
+        self.connections_started += 1;
+        let facts = ConnectionFacts {
+            connection,
+            serial: self.connections_started,
+            target,
+            address,
+            started: at,
+            ready: false,
+            requests: 0,
+        };
+        self.connections[index] = Some(facts);
+        Ok(Observed::ConnectStarted(facts))
+    }
+
+    fn connected(
+        &mut self,
+        connection: ConnectionSlot,
+        started: Tick,
+    ) -> Result<Observed, PairingError> {
+        let facts = self.attempt(connection)?;
+        facts.ready = true;
+        facts.started = started;
+        Ok(Observed::Connected(*facts))
+    }
+
+    /// The attempt in a slot: a connection not yet ready.
+    fn attempt(
+        &mut self,
+        connection: ConnectionSlot,
+    ) -> Result<&mut ConnectionFacts, PairingError> {
+        match self.connections.get_mut(connection.index()) {
+            Some(Some(facts)) if !facts.ready => Ok(facts),
+            Some(_) | None => Err(PairingError::UnknownConnection { connection }),
+        }
+    }
+
+    fn connection_ended(
+        &mut self,
+        connection: ConnectionSlot,
+        end: ConnectionEnd,
+    ) -> Result<Observed, PairingError> {
+        let facts = self.connections.get_mut(connection.index()).and_then(Option::take);
+        let facts = facts.ok_or(PairingError::UnknownConnection { connection })?;
+        Ok(Observed::ConnectionEnded { connection: facts, end })
+    }
+}
+
+impl End {
+    #[inline]
+    fn of_done(event: &Event) -> End {
+        let mut end = End::without_response(Outcome::Succeeded);
+        if let Event::Done {
+            first_byte,
+            status,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            unsolicited,
+            failure,
+            ..
+        } = *event
+        {
+            end.first_byte = Some(first_byte);
+            end.status = Some(status);
+            (end.received_bytes, end.unsent_bytes) = (received_bytes, unsent_bytes);
+            (end.reusable, end.unsolicited) = (reusable, unsolicited);
+            if let Some(kind) = failure {
+                end.outcome = Outcome::Failed { kind, detail: 0 };
+            }
+        }
+        end
+    }
+
+    const fn without_response(outcome: Outcome) -> End {
+        End {
+            outcome,
+            first_byte: None,
+            status: None,
+            received_bytes: 0,
+            unsent_bytes: 0,
+            reusable: false,
+            unsolicited: false,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The footer: how a run ended. Number of blocks and events stand in its block header.
+
+use crate::error::LogError;
+use crate::event::StoppedBy;
+use crate::header::put_list;
+use crate::ids::Tick;
+use crate::wire::{Fields, put_text};
+
+/// Bytes of the final digest, behind the footer block.
+pub const FINAL_DIGEST_BYTES: usize = 32;
+
+/// What a driver says about a run's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FooterFacts {
+    /// Why the run ended.
+    pub stopped_by: StoppedBy,
+    /// The end tick: from here on nothing was planned.
+    pub end: Tick,
+    /// Totals by name, in the driver's order.
+    pub totals: Vec<(String, u64)>,
+}
+
+/// The footer as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Footer {
+    /// What the driver said.
+    pub facts: FooterFacts,
+    /// Blocks before the footer.
+    pub blocks: u64,
+    /// Events in them.
+    pub events: u64,
+}
+
+impl FooterFacts {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Result<(), LogError> {
+        out.push(self.stopped_by.code());
+        out.extend_from_slice(&self.end.0.to_le_bytes());
+        put_list(out, &self.totals, |out, (name, total)| {
+            put_text(out, name);
+            out.extend_from_slice(&total.to_le_bytes());
+            Ok(())
+        })
+    }
+
+    pub(crate) fn decode(payload: &[u8]) -> Option<FooterFacts> {
+        let mut fields = Fields::new(payload);
+        let facts = FooterFacts {
+            stopped_by: StoppedBy::from_code(fields.u8()?)?,
+            end: Tick(fields.u64()?),
+            totals: fields.list(|fields| Some((fields.text()?, fields.u64()?)))?,
+        };
+        fields.is_empty().then_some(facts)
+    }
+}

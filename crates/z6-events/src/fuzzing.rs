@@ -1,0 +1,80 @@
+//! Bodies of the fuzz targets: any bytes in, no panic, no unbounded memory, no contradiction.
+
+use crate::block::{BlockBuilder, BlockDecoder};
+use crate::event::Event;
+use crate::exchange::ExchangeTable;
+use crate::ids::{Tick, WorkerId};
+use crate::reader::{Ending, LogReader};
+use crate::text::EventLine;
+
+/// Reads any bytes as a log, pairs its events, and checks what the reader claims about its end.
+///
+/// # Panics
+/// On a bug.
+pub fn fuzz_log_reader(data: &[u8]) {
+    let mut attached = 0;
+    let opened = LogReader::with_attachments(data, &mut |_, piece| attached += piece.len());
+    assert!(attached <= data.len());
+    let Ok(mut reader) = opened else { return };
+    let mut tables: Vec<ExchangeTable> = Vec::new();
+    let mut failed = false;
+    loop {
+        let mut block = match reader.next_block() {
+            Ok(Some(block)) => block,
+            Ok(None) => break,
+            Err(_) => {
+                failed = true;
+                break;
+            }
+        };
+        let worker = block.header().worker.index();
+        if tables.len() <= worker {
+            tables.resize_with(worker + 1, ExchangeTable::new);
+        }
+        for (at, event) in block.events().map_while(Result::ok) {
+            // A contradiction is an error to report, not a reason to stop looking.
+            let _ = tables[worker].observe(at, &event);
+        }
+    }
+    match reader.ending() {
+        None => assert!(failed),
+        Some(Ending::Clean { .. }) => assert!(!failed),
+        Some(Ending::Torn { valid_bytes, lost_bytes, .. }) => {
+            assert!(!failed);
+            assert_eq!(valid_bytes + lost_bytes, data.len() as u64);
+        }
+    }
+}
+
+/// Decodes any bytes as a payload; what comes out must survive being encoded and decoded again.
+///
+/// The first 12 bytes are worker, number of workers and base time.
+///
+/// # Panics
+/// On a bug.
+pub fn fuzz_block_decoder(data: &[u8]) {
+    let Some((&[w0, w1, n0, n1, base @ ..], payload)) = data.split_first_chunk::<12>() else {
+        return;
+    };
+    let worker = WorkerId(u16::from_le_bytes([w0, w1]));
+    let workers = u16::from_le_bytes([n0, n1]);
+    let base = Tick(u64::from_le_bytes(base));
+    let mut decoder = BlockDecoder::new(workers);
+    let count = payload.len() as u32;
+    let events: Vec<(Tick, Event)> =
+        decoder.events(worker, base, count, payload).map_while(Result::ok).collect();
+    let mut builder = BlockBuilder::new(worker, workers, Vec::new());
+    for chunk in events.chunks(256) {
+        for (at, event) in chunk {
+            assert!(builder.push(*at, event).is_ok(), "256 events fit a block");
+            let line = EventLine { worker, at: *at, event }.to_string();
+            assert!(!line.contains('\n'));
+        }
+        let block = builder.close(Vec::new());
+        let mut again = decoder.events_of(&block);
+        for expected in chunk {
+            assert_eq!(again.next(), Some(Ok(*expected)));
+        }
+        assert_eq!(again.next(), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! What Z6 decided and what it observed: the event vocabulary, its encoding as a log, and digests.
+//!
+//! Pure: bytes in, bytes out. This crate knows no clock, file, socket, thread, scenario or engine.
+//!
+//! Reading order: [`ids`] (ticks and small numbers), [`error_kind`] (why requests fail), [`event`]
+//! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
+//! (what a record leaves out), `fused` (`sent` and `done`) and [`codec`] (all records), [`block`].
+//! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
+//! [`assembler`] writing and [`reader`] reading. Beside them [`exchange`], which joins an end with
+//! its beginning. docs/EVENT_LOG.md describes the bytes.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod error_kind;
+pub mod event;
+pub mod ids;
+pub mod text;
+
+pub mod block;
+pub mod codec;
+mod fused;
+mod predict;
+mod varint;
+
+pub mod assembler;
+pub mod attachment;
+pub mod block_header;
+pub mod digest;
+pub mod footer;
+pub mod header;
+pub mod reader;
+mod source;
+mod wire;
+
+pub mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub use assembler::LogAssembler;
+pub use attachment::Attachment;
+pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};
+pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES};
+pub use digest::LogDigest;
+pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
+pub use error_kind::{ErrorGroup, ErrorKind};
+pub use event::{
+    Ask, CloseCause, Event, EventClass, NeverSentReason, ReleaseCause, Sample, StopReason,
+    StoppedBy,
+};
+pub use exchange::{
+    ConnectionEnd, ConnectionFacts, ExchangeTable, Observed, Outcome, RequestEnded, SentFacts,
+};
+pub use footer::{Footer, FooterFacts};
+pub use header::{Driver, FORMAT_VERSION, LogHeader, Model, TargetAddresses};
+pub use ids::{
+    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, WorkerId,
+};
+pub use predict::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
+pub use reader::{BlockView, Ending, LogReader};
+pub use text::{EventLine, event_name};
+pub use varint::MAX_EVENT_BYTES;

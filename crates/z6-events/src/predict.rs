@@ -1,0 +1,174 @@
+//! What both ends of the encoding expect the next record to say, from the records before it in the
+//! same block. Encoder and decoder share it, so they cannot disagree. Knows no bytes.
+
+use crate::ids::WorkerId;
+
+/// Exchange slots from this number on are encoded without memory: correct, but longer.
+pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
+/// Request templates from this number on are encoded without memory: correct, but longer.
+pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
+
+/// What an exchange slot said last in this block.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Slot {
+    pub(crate) actor: u64,
+    pub(crate) step: u64,
+    /// Tick of the end of the last exchange.
+    pub(crate) end: u64,
+    pub(crate) connection: u32,
+    /// Block in which this was said; the predictor sets it.
+    pub(crate) generation: u32,
+    pub(crate) request: u16,
+    pub(crate) target: u16,
+    pub(crate) population: u8,
+}
+
+/// What the exchanges of a request template said last in this block.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Template {
+    pub(crate) request_bytes: u64,
+    pub(crate) received_bytes: u64,
+    /// Block in which this was said; the predictor sets it.
+    pub(crate) generation: u32,
+    pub(crate) status: u16,
+}
+
+/// What the block said last, in whichever slot.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Last {
+    pub(crate) tick: u64,
+    pub(crate) actor: u64,
+    pub(crate) step: u64,
+    pub(crate) request_bytes: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) request: u16,
+    pub(crate) target: u16,
+    pub(crate) status: u16,
+    pub(crate) population: u8,
+}
+
+/// The state of the encoding inside one block. Entries of earlier blocks carry an older generation,
+/// so that forgetting them all is one addition.
+#[derive(Debug, Default)]
+pub(crate) struct Predictor {
+    pub(crate) last: Last,
+    base: u64,
+    worker: u64,
+    workers: u64,
+    generation: u32,
+    slots: Vec<Slot>,
+    templates: Vec<Template>,
+}
+
+impl Predictor {
+    pub(crate) fn new(workers: u16) -> Predictor {
+        Predictor { workers: u64::from(workers), ..Predictor::default() }
+    }
+
+    /// Forgets everything: a block of `worker` with this base time begins.
+    pub(crate) fn begin(&mut self, worker: WorkerId, base: u64) {
+        if self.generation == u32::MAX {
+            self.slots.iter_mut().for_each(|slot| slot.generation = 0);
+            self.templates.iter_mut().for_each(|template| template.generation = 0);
+            self.generation = 0;
+        }
+        self.generation += 1;
+        self.worker = u64::from(worker.0);
+        self.base = base;
+        self.last = Last { tick: base, ..Last::default() };
+    }
+
+    /// What slot `number` said last, or what a slot not yet seen in this block is taken to have said.
+    #[inline]
+    pub(crate) fn slot(&self, number: u32) -> Slot {
+        match self.slots.get(number as usize) {
+            Some(slot) if slot.generation == self.generation => *slot,
+            Some(_) | None => self.unseen_slot(number),
+        }
+    }
+
+    fn unseen_slot(&self, number: u32) -> Slot {
+        Slot {
+            actor: u64::from(number) * self.workers + self.worker,
+            step: self.last.step.wrapping_sub(1),
+            end: self.base,
+            connection: number,
+            generation: 0,
+            request: self.last.request,
+            target: self.last.target,
+            population: self.last.population,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_slot(&mut self, number: u32, slot: Slot) {
+        let index = number as usize;
+        if index >= self.slots.len() {
+            if index >= MAX_TRACKED_SLOTS {
+                return;
+            }
+            self.slots.resize((index + 1).next_power_of_two().max(64), Slot::default());
+        }
+        self.slots[index] = Slot { generation: self.generation, ..slot };
+    }
+
+    /// Notes that the exchange in slot `number` ended.
+    pub(crate) fn end_exchange(&mut self, number: u32, end: u64) {
+        let slot = self.slot(number);
+        self.set_slot(number, Slot { end, ..slot });
+    }
+
+    #[inline]
+    pub(crate) fn template(&self, request: u16) -> Template {
+        match self.templates.get(usize::from(request)) {
+            Some(template) if template.generation == self.generation => *template,
+            Some(_) | None => Template {
+                request_bytes: self.last.request_bytes,
+                received_bytes: self.last.received_bytes,
+                generation: 0,
+                status: self.last.status,
+            },
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_template(&mut self, request: u16, template: Template) {
+        let index = usize::from(request);
+        if index >= self.templates.len() {
+            if index >= MAX_TRACKED_REQUESTS {
+                return;
+            }
+            self.templates.resize((index + 1).next_power_of_two(), Template::default());
+        }
+        self.templates[index] = Template { generation: self.generation, ..template };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_block_forgets_even_when_the_generation_wraps() {
+        let mut predictor = Predictor::new(2);
+        predictor.begin(WorkerId(1), 5);
+        predictor.set_slot(3, Slot { actor: 99, ..Slot::default() });
+        assert_eq!(predictor.slot(3).actor, 99);
+        predictor.generation = u32::MAX;
+        predictor.set_slot(4, Slot { actor: 98, ..Slot::default() });
+        predictor.begin(WorkerId(1), 6);
+        assert_eq!(predictor.generation, 1);
+        assert_eq!((predictor.slot(3).actor, predictor.slot(4).actor), (7, 9));
+    }
+
+    #[test]
+    fn tables_are_bounded() {
+        let mut predictor = Predictor::new(1);
+        predictor.begin(WorkerId(0), 0);
+        predictor.set_slot(u32::MAX, Slot { actor: 1, ..Slot::default() });
+        predictor.set_template(u16::MAX, Template { status: 1, ..Template::default() });
+        assert_eq!(predictor.slots.len() + predictor.templates.len(), 0);
+        predictor.set_slot(MAX_TRACKED_SLOTS as u32 - 1, Slot::default());
+        assert_eq!(predictor.slots.len(), MAX_TRACKED_SLOTS);
+    }
+}

@@ -1,0 +1,385 @@
+//! Reads a log as a stream, in constant memory, believing nothing: every byte is checked against a
+//! CRC, every block against the chain. Decides what is a crash's torn tail and what is damage.
+
+use std::io::Read;
+
+use crate::attachment::{Attachment, AttachmentReader};
+use crate::block::{BLOCK_BUFFER_BYTES, BlockDecoder, Events};
+use crate::block_header::{BLOCK_HEADER_BYTES, BLOCK_MARK, BlockHeader, BlockKind};
+use crate::digest::LogDigest;
+use crate::error::{DecodeError, LogError, TearReason};
+use crate::footer::{FINAL_DIGEST_BYTES, Footer, FooterFacts};
+use crate::header::{LogHeader, PREFIX_BYTES, check_prefix};
+use crate::ids::Tick;
+use crate::source::Source;
+
+/// How a log ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// With a footer and the right final digest.
+    Clean {
+        /// How the run ended.
+        footer: Footer,
+        /// The final digest: the run's receipt.
+        digest: LogDigest,
+    },
+    /// Without: the writer died, or the tail was lost.
+    Torn {
+        /// Bytes up to the end of the last valid block.
+        valid_bytes: u64,
+        /// Bytes behind it.
+        lost_bytes: u64,
+        /// What shows that the log is not complete.
+        reason: TearReason,
+    },
+}
+
+impl Ending {
+    /// The final digest of a clean end.
+    #[must_use]
+    pub const fn digest(&self) -> Option<LogDigest> {
+        match self {
+            Ending::Clean { digest, .. } => Some(*digest),
+            Ending::Torn { .. } => None,
+        }
+    }
+}
+
+/// A log being read.
+#[derive(Debug)]
+pub struct LogReader<R> {
+    source: Source<R>,
+    header: LogHeader,
+    attachments: AttachmentReader,
+    decoder: BlockDecoder,
+    /// Base time of each worker's last block.
+    bases: Vec<Tick>,
+    previous: LogDigest,
+    blocks: u64,
+    events: u64,
+    skipped_blocks: u64,
+    /// Bytes of the block handed out last, still in the window.
+    handed_out: usize,
+    /// The first block behind the attachments, found while opening.
+    ahead: Option<BlockHeader>,
+    ending: Option<Ending>,
+    failed: bool,
+}
+
+/// A block of events, checked, its payload in the reader's window.
+#[derive(Debug)]
+pub struct BlockView<'a> {
+    header: BlockHeader,
+    offset: u64,
+    payload: &'a [u8],
+    decoder: &'a mut BlockDecoder,
+}
+
+impl BlockView<'_> {
+    /// Its header.
+    #[must_use]
+    pub const fn header(&self) -> &BlockHeader {
+        &self.header
+    }
+
+    /// Where it begins in the file.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The encoded events.
+    #[must_use]
+    pub const fn payload(&self) -> &[u8] {
+        self.payload
+    }
+
+    /// The events, from the first; may be called again.
+    pub fn events(&mut self) -> Events<'_> {
+        let BlockHeader { worker, base, events, .. } = self.header;
+        self.decoder.events(worker, base, events, self.payload)
+    }
+
+    /// The error for a payload that does not decode, naming this block.
+    #[must_use]
+    pub const fn error(&self, source: DecodeError) -> LogError {
+        LogError::Decode { number: self.header.number, source }
+    }
+}
+
+/// Takes pieces of attachments, each at most one block long, in order.
+pub type AttachmentSink<'a> = dyn FnMut(&Attachment, &[u8]) + 'a;
+
+impl<R: Read> LogReader<R> {
+    /// Opens a log: reads its header and passes over its attachments.
+    ///
+    /// # Errors
+    /// [`LogError`]: not a log, a header that is damaged or of a later format, damaged attachments.
+    pub fn new(read: R) -> Result<LogReader<R>, LogError> {
+        LogReader::with_attachments(read, &mut |_, _| {})
+    }
+
+    /// Opens a log and hands the content of its attachments to `sink`. Content whose digest does not
+    /// match is an error once its last piece was handed over.
+    ///
+    /// # Errors
+    /// As [`LogReader::new`].
+    pub fn with_attachments(
+        mut read: R,
+        sink: &mut AttachmentSink<'_>,
+    ) -> Result<LogReader<R>, LogError> {
+        let bytes = read_header(&mut read)?;
+        let header = LogHeader::decode(&bytes)?;
+        let mut reader = LogReader {
+            source: Source::new(read, bytes.len() as u64),
+            attachments: AttachmentReader::default(),
+            decoder: BlockDecoder::new(header.workers),
+            header,
+            bases: Vec::new(),
+            previous: LogDigest::of(&bytes),
+            blocks: 0,
+            events: 0,
+            skipped_blocks: 0,
+            handed_out: 0,
+            ahead: None,
+            ending: None,
+            failed: false,
+        };
+        reader.ahead = reader.advance(Some(sink))?;
+        Ok(reader)
+    }
+
+    /// The file header.
+    #[must_use]
+    pub const fn header(&self) -> &LogHeader {
+        &self.header
+    }
+
+    /// The attachments. If the log is torn inside the last one, its content is not complete.
+    #[must_use]
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attachments.found
+    }
+
+    /// The next block of events, or `None` at the end, when [`ending`](Self::ending) says which.
+    /// After an error: `None`, and no ending.
+    ///
+    /// # Errors
+    /// [`LogError`]: damage with valid blocks behind it, blocks that do not follow each other, bytes
+    /// behind the footer, a failing source.
+    pub fn next_block(&mut self) -> Result<Option<BlockView<'_>>, LogError> {
+        if self.ending.is_some() || self.failed {
+            return Ok(None);
+        }
+        let next = match self.ahead.take() {
+            Some(header) => Ok(Some(header)),
+            None => self.advance(None),
+        };
+        self.failed = next.is_err();
+        Ok(next?.map(|header| BlockView {
+            header,
+            offset: self.source.offset(),
+            payload: &self.source.bytes()[BLOCK_HEADER_BYTES..self.handed_out],
+            decoder: &mut self.decoder,
+        }))
+    }
+
+    /// How the log ends; `None` before the end and after an error.
+    #[must_use]
+    pub const fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// Blocks of unknown kinds passed over so far.
+    #[must_use]
+    pub const fn skipped_blocks(&self) -> u64 {
+        self.skipped_blocks
+    }
+
+    /// Goes to the next block of events and leaves it in the window. `sink` is there until the first.
+    fn advance(
+        &mut self,
+        mut sink: Option<&mut AttachmentSink<'_>>,
+    ) -> Result<Option<BlockHeader>, LogError> {
+        loop {
+            self.source.skip(std::mem::take(&mut self.handed_out));
+            let Some(header) = self.load()? else { return Ok(None) };
+            let offset = self.source.offset();
+            match header.kind {
+                BlockKind::Events => {
+                    if self.attachments.is_open() {
+                        return Err(LogError::BadAttachment { offset });
+                    }
+                    self.check_worker(&header)?;
+                    return Ok(Some(header));
+                }
+                BlockKind::Attachment | BlockKind::AttachmentData => {
+                    let sink = sink.as_mut().filter(|_| header.events == 0);
+                    let taken = sink.and_then(|sink| self.attach(&header, *sink));
+                    taken.ok_or(LogError::BadAttachment { offset })?;
+                }
+                BlockKind::Footer => {
+                    if self.attachments.is_open() {
+                        return Err(LogError::BadAttachment { offset });
+                    }
+                    self.end(&header)?;
+                    return Ok(None);
+                }
+                BlockKind::Skippable(_) => self.skipped_blocks += 1,
+                BlockKind::Unknown(kind) => return Err(LogError::UnknownBlock { offset, kind }),
+            }
+        }
+    }
+
+    /// Loads the block at the window's start and checks it; `None` at a torn end.
+    fn load(&mut self) -> Result<Option<BlockHeader>, LogError> {
+        let available = self.source.want(BLOCK_HEADER_BYTES)?;
+        if available < BLOCK_HEADER_BYTES {
+            let reason = if available == 0 { TearReason::NoFooter } else { TearReason::CutShort };
+            return self.tear(reason);
+        }
+        let Some(header) = BlockHeader::decode(self.source.bytes()) else {
+            return self.tear(TearReason::BlockHeader);
+        };
+        self.check_place(&header)?;
+        let whole = BLOCK_HEADER_BYTES + header.payload_bytes as usize;
+        if self.source.want(whole)? < whole {
+            return self.tear(TearReason::CutShort);
+        }
+        let block = &self.source.bytes()[..whole];
+        if crc32fast::hash(&block[BLOCK_HEADER_BYTES..]) != header.payload_crc {
+            return self.tear(TearReason::Payload);
+        }
+        self.previous = LogDigest::of(block);
+        self.blocks += 1;
+        self.events += u64::from(header.events);
+        self.handed_out = whole;
+        Ok(Some(header))
+    }
+
+    /// Whether a block with a valid header belongs here. A crash cannot make this fail.
+    fn check_place(&self, header: &BlockHeader) -> Result<(), LogError> {
+        let offset = self.source.offset();
+        let (expected, found) = (self.blocks, header.number);
+        if found != expected {
+            return Err(LogError::BlockOrder { offset, expected, found });
+        }
+        let (expected, found) = (self.events, header.first_event);
+        if found != expected {
+            return Err(LogError::EventIndex { offset, expected, found });
+        }
+        if header.previous != self.previous {
+            return Err(LogError::BrokenChain { offset });
+        }
+        Ok(())
+    }
+
+    fn check_worker(&mut self, header: &BlockHeader) -> Result<(), LogError> {
+        let offset = self.source.offset();
+        let BlockHeader { worker, base, .. } = *header;
+        if worker.0 >= self.header.workers {
+            return Err(LogError::UnknownWorker { offset, worker, workers: self.header.workers });
+        }
+        if worker.index() >= self.bases.len() {
+            self.bases.resize(worker.index() + 1, Tick::ZERO);
+        }
+        let before = std::mem::replace(&mut self.bases[worker.index()], base);
+        if base < before {
+            return Err(LogError::TimeWentBack { offset, worker, before, base });
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, header: &BlockHeader, sink: &mut AttachmentSink<'_>) -> Option<()> {
+        let payload = &self.source.bytes()[BLOCK_HEADER_BYTES..self.handed_out];
+        if header.kind == BlockKind::Attachment {
+            return self.attachments.begin(payload);
+        }
+        sink(self.attachments.data(payload)?, payload);
+        Some(())
+    }
+
+    /// Reads the footer in the window and what is behind it.
+    fn end(&mut self, header: &BlockHeader) -> Result<(), LogError> {
+        let offset = self.source.offset();
+        let payload = &self.source.bytes()[BLOCK_HEADER_BYTES..self.handed_out];
+        let facts = FooterFacts::decode(payload).filter(|_| header.events == 0);
+        let facts = facts.filter(|facts| facts.end == header.base);
+        let facts = facts.ok_or(LogError::FooterMalformed { offset })?;
+        let whole = self.handed_out + FINAL_DIGEST_BYTES;
+        // The footer counts as lost with its digest: without it, nothing vouches for the end.
+        let (blocks, events) = (self.blocks - 1, self.events);
+        if self.source.want(whole)? < whole {
+            self.blocks = blocks;
+            return self.tear(TearReason::CutShort).map(|_| ());
+        }
+        if self.source.bytes()[self.handed_out..whole] != self.previous.0 {
+            self.blocks = blocks;
+            return self.tear(TearReason::FinalDigest).map(|_| ());
+        }
+        self.source.skip(whole);
+        if self.source.want(1)? > 0 {
+            return Err(LogError::TrailingBytes { offset: self.source.offset() });
+        }
+        let footer = Footer { facts, blocks, events };
+        self.ending = Some(Ending::Clean { footer, digest: self.previous });
+        Ok(())
+    }
+
+    /// Ends the log at the window's start, unless a valid block comes after the damage.
+    fn tear(&mut self, reason: TearReason) -> Result<Option<BlockHeader>, LogError> {
+        let valid_bytes = self.source.offset();
+        let damaged = self.blocks;
+        if let Some(next_valid) = self.find_block(damaged)? {
+            return Err(LogError::Damaged { offset: valid_bytes, reason, next_valid });
+        }
+        let lost_bytes = self.source.offset() - valid_bytes;
+        self.handed_out = 0;
+        self.ending = Some(Ending::Torn { valid_bytes, lost_bytes, reason });
+        Ok(None)
+    }
+
+    /// Looks through the rest of the stream, behind its next byte, for the header of a block that
+    /// comes after the damaged one; ends at the end of the stream if there is none.
+    fn find_block(&mut self, damaged: u64) -> Result<Option<u64>, LogError> {
+        let mut first = true;
+        loop {
+            let available = self.source.want(BLOCK_BUFFER_BYTES)?;
+            let bytes = &self.source.bytes()[..available];
+            let from = usize::from(first);
+            first = false;
+            let candidates = bytes.windows(BLOCK_HEADER_BYTES).enumerate().skip(from);
+            for (at, window) in candidates {
+                let header = window.starts_with(&BLOCK_MARK).then(|| BlockHeader::decode(window));
+                if header.flatten().is_some_and(|header| header.number >= damaged) {
+                    return Ok(Some(self.source.offset() + at as u64));
+                }
+            }
+            if available < BLOCK_BUFFER_BYTES {
+                self.source.skip(available);
+                return Ok(None);
+            }
+            self.source.skip(available - (BLOCK_HEADER_BYTES - 1));
+        }
+    }
+}
+
+/// Reads the file header's bytes. What its length field says is allocated only as it arrives.
+fn read_header<R: Read>(read: &mut R) -> Result<Vec<u8>, LogError> {
+    let mut bytes = Vec::with_capacity(4096);
+    read_up_to(read, PREFIX_BYTES, &mut bytes)?;
+    let whole = check_prefix(&bytes)?;
+    read_up_to(read, whole - PREFIX_BYTES, &mut bytes)?;
+    if bytes.len() < whole {
+        return Err(LogError::HeaderTruncated { bytes: bytes.len() as u64 });
+    }
+    Ok(bytes)
+}
+
+fn read_up_to<R: Read>(read: &mut R, count: usize, into: &mut Vec<u8>) -> Result<(), LogError> {
+    let offset = into.len() as u64;
+    match read.take(count as u64).read_to_end(into) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(LogError::Io { offset, source }),
+    }
+}

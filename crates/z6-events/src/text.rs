@@ -1,0 +1,172 @@
+//! One line of text per event, stable and readable: for tests, and for replay to show a difference.
+//! Nobody parses it.
+
+use std::fmt;
+
+use crate::event::{Ask, Event, Sample};
+use crate::ids::{Tick, WorkerId};
+
+/// An event as a line: `w0 1.000000500 done x3 status=200 first_byte=1.000000400 received=120 keep`.
+///
+/// Numbers carry what they number: `w` worker, `x` exchange slot, `vu` actor. Fields that have their
+/// usual value are left out (population 0, attempt 0, the whole request written).
+///
+/// ```
+/// use z6_events::{Actor, Event, EventLine, Tick, WorkerId};
+///
+/// let event = Event::VuStarted { actor: Actor(12), planned: Tick(1_000_000_000) };
+/// let line = EventLine { worker: WorkerId(0), at: Tick(1_000_000_500), event: &event };
+/// assert_eq!(line.to_string(), "w0 1.000000500 vu_started vu12 planned=1.000000000");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct EventLine<'a> {
+    /// Whose log.
+    pub worker: WorkerId,
+    /// The event's tick.
+    pub at: Tick,
+    /// The event.
+    pub event: &'a Event,
+}
+
+/// The name of an event's kind: `vu_started`.
+#[must_use]
+pub const fn event_name(event: &Event) -> &'static str {
+    match event {
+        Event::Wake => "wake",
+        Event::Connected { .. } => "connected",
+        Event::ConnectFailed { .. } => "connect_failed",
+        Event::Sent { .. } => "sent",
+        Event::Done { .. } => "done",
+        Event::Failed { .. } => "failed",
+        Event::ConnectionClosed { .. } => "connection_closed",
+        Event::Stop { .. } => "stop",
+        Event::VuStarted { .. } => "vu_started",
+        Event::VuStopped { .. } => "vu_stopped",
+        Event::ConnectStarted { .. } => "connect_started",
+        Event::ConnectionReleased { .. } => "connection_released",
+        Event::ConnectTimedOut { .. } => "connect_timed_out",
+        Event::NotOnWire { .. } => "not_on_wire",
+        Event::NeverSent { .. } => "never_sent",
+        Event::TimedOut { .. } => "timed_out",
+        Event::InFlightAtStop { .. } => "in_flight_at_stop",
+        Event::EndReached { .. } => "end_reached",
+        Event::Finished => "finished",
+        Event::Sample(_) => "sample",
+        Event::LogStalled { .. } => "log_stalled",
+    }
+}
+
+impl fmt::Display for EventLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "w{} {} {}", self.worker, self.at, event_name(self.event))?;
+        match *self.event {
+            Event::Wake | Event::Finished => Ok(()),
+            Event::Sent {
+                exchange,
+                written_bytes,
+                ref ask,
+                attempt,
+                connection,
+                request_bytes,
+            } => {
+                write!(f, " x{exchange}")?;
+                put_ask(f, ask)?;
+                write!(f, " conn{connection} planned={} bytes={request_bytes}", ask.planned)?;
+                put_unless(f, "attempt", u64::from(attempt), 0)?;
+                put_unless(f, "written", written_bytes, request_bytes)
+            }
+            Event::Done { .. } => put_done(f, self.event),
+            Event::Failed { .. } => put_failed(f, self.event),
+            Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
+                write!(f, " x{exchange}")
+            }
+            Event::NotOnWire { ref ask, error, detail } => {
+                put_ask(f, ask)?;
+                write!(f, " planned={} error={}", ask.planned, error.name())?;
+                put_unless(f, "detail", detail, 0)
+            }
+            Event::NeverSent { ref ask, reason } => {
+                put_ask(f, ask)?;
+                write!(f, " planned={} reason={}", ask.planned, reason.name())
+            }
+            Event::Stop { reason } => write!(f, " reason={}", reason.name()),
+            Event::VuStarted { actor, planned } => write!(f, " vu{actor} planned={planned}"),
+            Event::VuStopped { actor } => write!(f, " vu{actor}"),
+            Event::EndReached { by, end } => write!(f, " by={} end={end}", by.name()),
+            Event::Sample(ref sample) => put_sample(f, sample),
+            Event::LogStalled { waited_ns } => write!(f, " waited_ns={waited_ns}"),
+            Event::Connected { connection, started } => {
+                write!(f, " conn{connection} started={started}")
+            }
+            Event::ConnectFailed { connection, started, error, detail } => {
+                write!(f, " conn{connection} started={started} error={}", error.name())?;
+                put_unless(f, "detail", detail, 0)
+            }
+            Event::ConnectionClosed { connection, cause } => {
+                write!(f, " conn{connection} cause={}", cause.name())
+            }
+            Event::ConnectStarted { connection, target, address } => {
+                write!(f, " conn{connection} target{target} address{address}")
+            }
+            Event::ConnectionReleased { connection, cause } => {
+                write!(f, " conn{connection} cause={}", cause.name())
+            }
+            Event::ConnectTimedOut { connection } => write!(f, " conn{connection}"),
+        }
+    }
+}
+
+fn put_unless(f: &mut fmt::Formatter<'_>, name: &str, value: u64, usual: u64) -> fmt::Result {
+    if value == usual { Ok(()) } else { write!(f, " {name}={value}") }
+}
+
+fn put_ask(f: &mut fmt::Formatter<'_>, ask: &Ask) -> fmt::Result {
+    put_unless(f, "population", u64::from(ask.population.0), 0)?;
+    let Ask { actor, step, request, target, .. } = ask;
+    write!(f, " vu{actor} step{step} request{request} target{target}")
+}
+
+fn put_done(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    let Event::Done {
+        exchange,
+        first_byte,
+        status,
+        received_bytes,
+        unsent_bytes,
+        reusable,
+        unsolicited,
+        failure,
+    } = *event
+    else {
+        return Ok(());
+    };
+    write!(f, " x{exchange} status={status} first_byte={first_byte} received={received_bytes}")?;
+    put_unless(f, "unsent", unsent_bytes, 0)?;
+    f.write_str(if reusable { " keep" } else { " close" })?;
+    f.write_str(if unsolicited { " unsolicited" } else { "" })?;
+    failure.map_or(Ok(()), |kind| write!(f, " failure={}", kind.name()))
+}
+
+fn put_failed(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    let Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } =
+        *event
+    else {
+        return Ok(());
+    };
+    write!(f, " x{exchange} error={}", error.name())?;
+    put_unless(f, "detail", detail, 0)?;
+    if let Some(first_byte) = first_byte {
+        write!(f, " first_byte={first_byte}")?;
+    }
+    put_unless(f, "received", received_bytes, 0)?;
+    put_unless(f, "unsent", unsent_bytes, 0)
+}
+
+fn put_sample(f: &mut fmt::Formatter<'_>, sample: &Sample) -> fmt::Result {
+    write!(f, " cpu_ns={} spin_ns={}", sample.thread_cpu_ns, sample.spin_ns)?;
+    write!(f, " switches={}+{}", sample.switches_voluntary, sample.switches_involuntary)?;
+    write!(f, " resident={} log_queue={}", sample.resident_bytes, sample.log_queue)?;
+    write!(f, " log_stall_ns={} passes={}", sample.log_stall_ns, sample.loop_passes)?;
+    write!(f, " pass_max_ns={}", sample.loop_pass_max_ns)?;
+    write!(f, " clock_shift_ns={}", sample.wall_clock_shift_ns)
+}

@@ -1,0 +1,155 @@
+//! Ends are joined with their beginnings, and what does not fit together is an error.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
+
+mod common;
+
+use common::{ask, done, golden_log, read, sent};
+use z6_events::{
+    ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot, ExchangeTable, Observed,
+    Outcome, PairingError, ReleaseCause, TargetId, Tick,
+};
+
+fn connect(slot: u32) -> Event {
+    Event::ConnectStarted { connection: ConnectionSlot(slot), target: TargetId(0), address: 0 }
+}
+
+fn connected(slot: u32) -> Event {
+    Event::Connected { connection: ConnectionSlot(slot), started: Tick(1) }
+}
+
+fn release(slot: u32) -> Event {
+    Event::ConnectionReleased { connection: ConnectionSlot(slot), cause: ReleaseCause::NotReusable }
+}
+
+/// The table after these events, all of which fit.
+fn table(events: &[(u64, Event)]) -> ExchangeTable {
+    let mut table = ExchangeTable::new();
+    for (at, event) in events {
+        table.observe(Tick(*at), event).unwrap();
+    }
+    table
+}
+
+#[test]
+fn a_request_ends_with_all_that_was_said_about_it() {
+    let mut table = table(&[
+        (0, connect(4)),
+        (10, release(4)),
+        (10, connect(4)),
+        (20, connected(4)),
+        (30, sent(4, ask(7, 0, 2, 25), 78)),
+        (40, done(4, 39, 200, 500)),
+        (50, sent(4, ask(7, 1, 3, 45), 99)),
+    ]);
+    let Ok(Observed::RequestEnded(ended)) = table.observe(Tick(70), &done(4, 60, 404, 5)) else {
+        panic!("not ended")
+    };
+    assert_eq!(ended.sent.ask, ask(7, 1, 3, 45));
+    assert_eq!((ended.sent.connection_serial, ended.sent.reused), (2, true));
+    assert_eq!(
+        (ended.sent.sent, ended.first_byte, ended.done),
+        (Tick(50), Some(Tick(60)), Tick(70))
+    );
+    assert_eq!((ended.status, ended.received_bytes, ended.sent.request_bytes), (Some(404), 5, 99));
+    assert_eq!(ended.outcome, Outcome::Succeeded, "what counts as failed is decided, not guessed");
+    assert_eq!((ended.response_ns(), ended.service_ns(), ended.lateness_ns()), (25, 20, 5));
+    let Ok(Observed::ConnectionEnded { connection, end }) = table.observe(Tick(80), &release(4))
+    else {
+        panic!("not ended")
+    };
+    assert_eq!((connection.serial, connection.requests, connection.ready), (2, 2, true));
+    assert_eq!(connection.started, Tick(1));
+    assert_eq!(end, ConnectionEnd::Released(ReleaseCause::NotReusable));
+}
+
+#[test]
+fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
+    let x = ExchangeSlot(0);
+    let error = ErrorKind::ConnectionReset;
+    let failed = Event::Failed {
+        exchange: x,
+        error,
+        detail: 104,
+        first_byte: Some(Tick(35)),
+        received_bytes: 10,
+        unsent_bytes: 3,
+    };
+    for (event, outcome) in [
+        (failed, Outcome::Failed { kind: error, detail: 104 }),
+        (Event::TimedOut { exchange: x }, Outcome::TimedOut),
+        (Event::InFlightAtStop { exchange: x }, Outcome::InFlightAtStop),
+    ] {
+        let mut table =
+            table(&[(0, connect(0)), (1, connected(0)), (30, sent(0, ask(0, 0, 0, 30), 9))]);
+        assert_eq!(table.open_exchanges().count(), 1);
+        let Ok(Observed::RequestEnded(ended)) = table.observe(Tick(40), &event) else { panic!() };
+        assert_eq!((ended.outcome, ended.status, ended.service_ns()), (outcome, None, 10));
+        assert_eq!(table.open_exchanges().count(), 0);
+        assert_eq!(table.open_connections().count(), 1);
+    }
+    // The same failure where nothing was sent: the request follows as not_on_wire.
+    let observed = table(&[]).observe(Tick(40), &failed);
+    assert_eq!(observed, Ok(Observed::FailedBeforeSent { exchange: x, error, detail: 104 }));
+}
+
+#[test]
+fn what_does_not_fit_together_is_an_error() {
+    let (c, x) = (ConnectionSlot(0), ExchangeSlot(0));
+    let open = [(0, connect(0)), (1, connected(0)), (2, sent(0, ask(0, 0, 0, 2), 9))];
+    let cases = [
+        (&open[..], open[2].1, PairingError::ExchangeInUse { exchange: x }),
+        (&open[..2], done(0, 0, 200, 0), PairingError::UnknownExchange { exchange: x }),
+        (&open[..1], open[2].1, PairingError::UnknownConnection { connection: c }),
+        (&open[..0], open[2].1, PairingError::UnknownConnection { connection: c }),
+        (&open[..1], connect(0), PairingError::ConnectionInUse { connection: c }),
+        (&open[..2], connected(0), PairingError::UnknownConnection { connection: c }),
+        (&open[..0], release(0), PairingError::UnknownConnection { connection: c }),
+        (
+            &open[..2],
+            Event::ConnectTimedOut { connection: c },
+            PairingError::UnknownConnection { connection: c },
+        ),
+        (
+            &open[..2],
+            sent(u32::MAX, ask(0, 0, 0, 0), 1),
+            PairingError::ExchangeOutOfRange { exchange: ExchangeSlot(u32::MAX) },
+        ),
+        (
+            &open[..0],
+            connect(1 << 18),
+            PairingError::ConnectionOutOfRange { connection: ConnectionSlot(1 << 18) },
+        ),
+    ];
+    for (before, event, error) in cases {
+        assert_eq!(table(before).observe(Tick(9), &event), Err(error), "{event:?}");
+    }
+}
+
+#[test]
+fn every_request_of_the_golden_log_finds_its_end() {
+    let all = read(&golden_log(1).bytes);
+    let mut tables = [ExchangeTable::new(), ExchangeTable::new()];
+    let (mut sent, mut ended) = (0, 0);
+    for (worker, at, event) in &all.events {
+        match tables[worker.index()].observe(*at, event).unwrap() {
+            Observed::Sent(_) => sent += 1,
+            Observed::RequestEnded(_) => ended += 1,
+            Observed::Wake
+            | Observed::Stop(_)
+            | Observed::VuStarted { .. }
+            | Observed::VuStopped(_)
+            | Observed::ConnectStarted(_)
+            | Observed::Connected(_)
+            | Observed::ConnectionEnded { .. }
+            | Observed::FailedBeforeSent { .. }
+            | Observed::NotOnWire { .. }
+            | Observed::NeverSent { .. }
+            | Observed::EndReached { .. }
+            | Observed::Finished
+            | Observed::Sample(_)
+            | Observed::LogStalled { .. } => {}
+        }
+    }
+    assert_eq!((sent, ended), (8, 8));
+}

@@ -1,0 +1,149 @@
+"""Reads a Z6 event log of format 1 (docs/EVENT_LOG.md); prints event counts and latencies."""
+import hashlib, struct, sys, zlib
+
+# Kind: name and, for the plain records, fields: n number, b byte, a actor.
+KINDS = {
+    1: ("sent", None), 2: ("done", None), 3: ("failed", None), 4: ("wake", ""),
+    5: ("connected", "nn"), 6: ("connect_failed", "nnbn"), 7: ("connection_closed", "nb"),
+    8: ("stop", "b"), 0x10: ("vu_started", "an"), 0x11: ("vu_stopped", "a"),
+    0x12: ("connect_started", "nnn"), 0x13: ("connection_released", "nb"),
+    0x14: ("connect_timed_out", "n"), 0x15: ("not_on_wire", "bannnnbn"),
+    0x16: ("never_sent", "bannnnb"), 0x17: ("timed_out", "n"), 0x18: ("in_flight_at_stop", "n"),
+    0x19: ("end_reached", "bn"), 0x1A: ("finished", ""), 0x20: ("sample", "n" * 10),
+    0x21: ("log_stalled", "n")}
+
+class Block:
+    """The records of one payload, with the state of the document's section on prediction."""
+    def __init__(self, payload, worker, workers, base):
+        self.bytes, self.at, self.base = payload, 0, base
+        self.worker, self.workers, self.slots, self.requests = worker, workers, {}, {}
+        self.last = dict(tick=base, actor=0, step=0, request=0, target=0, population=0,
+                         request_bytes=0, status=0, received_bytes=0)
+
+    def byte(self):
+        self.at += 1
+        return self.bytes[self.at - 1]
+
+    def number(self):
+        byte = self.byte()
+        return byte if byte < 0x80 else byte - 0x80 + (self.number() << 7)
+
+    def difference(self, previous):
+        z = self.number()
+        return (previous + (z >> 1 if z % 2 == 0 else ~(z >> 1))) % 2**64
+
+    def ago(self, tick):
+        return (tick - self.number()) % 2**64
+
+    def slot(self, number):
+        last = self.last
+        unseen = dict(actor=number * self.workers + self.worker, step=last["step"] - 1,
+                      connection=number, request=last["request"], target=last["target"],
+                      population=last["population"], end=self.base)
+        return dict(self.slots.get(number, unseen))
+
+    def of_request(self, request):
+        unseen = {name: self.last[name] for name in ("request_bytes", "status", "received_bytes")}
+        return dict(self.requests.get(request, unseen))
+
+    def remember(self, number, slot, request=None):
+        self.slots.update({number: slot} if number < 1 << 18 else {})
+        if request and slot["request"] < 1 << 10:
+            self.requests[slot["request"]] = request
+
+    def sent(self, tick, *_):
+        number, flags, last = self.number(), self.byte(), self.last
+        slot = self.slot(number)
+        more = self.byte() if flags & 0x80 else 0
+        step = last["step"] if flags & 1 else (slot["step"] + 1) % 2**64
+        slot["actor"] = self.difference(last["actor"]) if flags & 1 else slot["actor"]
+        slot["step"] = self.difference(last["step"]) if flags & 2 else step
+        slot["request"] = self.number() if flags & 4 else slot["request"]
+        slot["connection"] = self.number() if flags & 8 else slot["connection"]
+        request = self.of_request(slot["request"])
+        request["request_bytes"] = self.number() if flags & 16 else request["request_bytes"]
+        planned = self.ago(tick) if flags & 0x40 else last["tick"] if flags & 0x20 else slot["end"]
+        slot["population"] = self.byte() if more & 1 else slot["population"]
+        slot["target"] = self.number() if more & 2 else slot["target"]
+        self.byte() if more & 4 else 0  # attempt
+        written = self.number() if more & 8 else request["request_bytes"]
+        last.update({name: value for name, value in slot.items() if name in last})
+        last["request_bytes"] = request["request_bytes"]
+        self.remember(number, slot, request)
+        return slot | dict(exchange=number, planned=planned, sent=tick, written=written,
+                           request_bytes=request["request_bytes"])
+
+    def done(self, tick, *_):
+        number, last = self.number(), self.last
+        slot, flags = self.slot(number), self.byte()
+        request = self.of_request(slot["request"])
+        self.ago(tick) if flags & 1 else tick  # first byte
+        request["status"] = self.number() if flags & 2 else request["status"]
+        request["received_bytes"] = self.number() if flags & 4 else request["received_bytes"]
+        _unsent, _failure = flags & 8 and self.number(), flags & 64 and self.byte()
+        last["status"], last["received_bytes"] = request["status"], request["received_bytes"]
+        self.remember(number, dict(slot, end=tick), request)
+        return dict(request, exchange=number)
+
+    def failed(self, tick, *_):
+        number, flags, _error, _detail = self.number(), self.byte(), self.byte(), self.number()
+        _, received, _ = [self.number() if flags & bit else 0 for bit in (1, 2, 4)]
+        self.remember(number, dict(self.slot(number), end=tick))
+        return dict(exchange=number, received_bytes=received)
+
+    def plain(self, tick, name, fields):
+        for field in fields:
+            value = (self.number() if field == "n" else self.byte() if field == "b" else
+                     self.last.update(actor=self.difference(self.last["actor"])))
+        if name not in ("timed_out", "in_flight_at_stop"):
+            return {}
+        self.remember(value, dict(self.slot(value), end=tick))
+        return dict(exchange=value, received_bytes=0)
+
+    def events(self):
+        while self.at < len(self.bytes):
+            kind = self.byte()
+            if kind >= 0x80:
+                self.at = self.number() + self.at
+                continue
+            tick = self.last["tick"] + (self.number() if kind & 0x40 else 0)
+            name, fields = KINDS[kind & 0x3F]
+            yield tick, name, getattr(self, name if fields is None else "plain")(tick, name, fields)
+            self.last["tick"] = tick
+
+def blocks(log):
+    """Yields (kind, worker, base, payload), checking every CRC and the chain."""
+    end = 16 + struct.unpack_from("<I", log, 12)[0] + 4
+    assert log[:10] == b"\x89Z6L\r\n\x1a\n\x01\x00"
+    assert struct.pack("<I", zlib.crc32(log[:end - 4])) == log[end - 4:end]
+    digest, at, number, kind = hashlib.sha256(log[:end]).digest(), end, 0, 0
+    while kind != 4:
+        mark, kind, _, worker, found, _, base, _, length, crc, previous, check = \
+            struct.unpack_from("<4sBBHQQQIII32sI", log, at)
+        block = log[at:at + 80 + length]
+        assert (mark, found, previous, check) == (b"\xc6Z6B", number, digest, zlib.crc32(block[:76]))
+        assert zlib.crc32(block[80:]) == crc
+        digest, at, number = hashlib.sha256(block).digest(), at + len(block), number + 1
+        yield kind, worker, base, block[80:]
+    assert log[at:] == digest
+
+def main():
+    log = open(sys.argv[1], "rb").read()
+    workers, counts, lines, started = struct.unpack_from("<H", log, 24)[0], {}, [], {}
+    for kind, worker, base, payload in blocks(log):
+        for tick, name, e in Block(payload, worker, workers, base).events() if kind == 1 else ():
+            counts[name] = counts.get(name, 0) + 1
+            if name == "sent":
+                started[worker, e["exchange"]] = e
+            elif "exchange" in e:
+                s = started.pop((worker, e["exchange"]))
+                lines.append((
+                    "{1} w{2} x{exchange} vu{actor} step{step} request{request} target{target} "
+                    "conn{connection} status={3} bytes={request_bytes}/{written}/{4} "
+                    "response_ns={0} service_ns={5}").format(
+                        tick - s["planned"], name, worker, e.get("status", 0),
+                        e["received_bytes"], tick - s["sent"], **s))
+    counted = [f"count {name} {counts[name]}" for name in sorted(counts)]
+    print(*counted, *lines, "digest " + log[-32:].hex(), sep="\n")
+
+main()

@@ -1,0 +1,368 @@
+//! Every event, with any values, survives the encoding exactly; blocks are bounded and small.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
+
+use proptest::prelude::*;
+use z6_events::{
+    Actor, Ask, BlockBuilder, BlockDecoder, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
+    Event, ExchangeSlot, MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES, NeverSentReason, Population,
+    ReleaseCause, RequestId, Sample, SealedBlock, Step, StopReason, StoppedBy, TargetId, Tick,
+    WorkerId,
+};
+
+/// Numbers near those before, and numbers anywhere.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0u64..4, 2 => 0u64..100_000, 1 => any::<u64>(), 1 => Just(u64::MAX)]
+}
+
+fn slot() -> impl Strategy<Value = u32> {
+    prop_oneof![8 => 0u32..4, 1 => 0u32..300_000, 1 => any::<u32>()]
+}
+
+fn one_of<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = T> {
+    (0..all.len()).prop_map(|index| all[index])
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let small = || prop_oneof![4 => 0u16..3, 1 => any::<u16>()];
+    (prop_oneof![4 => Just(0u8), 1 => any::<u8>()], number(), number(), small(), small(), number())
+        .prop_map(|(population, actor, step, request, target, planned)| Ask {
+            population: Population(population),
+            actor: Actor(actor),
+            step: Step(step),
+            request: RequestId(request),
+            target: TargetId(target),
+            planned: Tick(planned),
+        })
+}
+
+fn sent() -> impl Strategy<Value = Event> {
+    let attempt = prop_oneof![4 => Just(0u8), 1 => any::<u8>()];
+    (slot(), number(), ask(), attempt, slot(), number(), any::<bool>()).prop_map(
+        |(exchange, written, ask, attempt, connection, request_bytes, whole)| Event::Sent {
+            exchange: ExchangeSlot(exchange),
+            written_bytes: if whole { request_bytes } else { written },
+            ask,
+            attempt,
+            connection: ConnectionSlot(connection),
+            request_bytes,
+        },
+    )
+}
+
+fn done() -> impl Strategy<Value = Event> {
+    let failure = prop::option::of(one_of(ErrorKind::ALL));
+    let status = prop_oneof![4 => Just(200u16), 1 => any::<u16>()];
+    (slot(), number(), status, number(), number(), any::<bool>(), any::<bool>(), failure).prop_map(
+        |(exchange, first_byte, status, received, unsent, reusable, unsolicited, failure)| {
+            Event::Done {
+                exchange: ExchangeSlot(exchange),
+                first_byte: Tick(first_byte),
+                status,
+                received_bytes: received,
+                unsent_bytes: unsent,
+                reusable,
+                unsolicited,
+                failure,
+            }
+        },
+    )
+}
+
+fn failed() -> impl Strategy<Value = Event> {
+    let first = prop::option::of(number());
+    (slot(), one_of(ErrorKind::ALL), number(), first, number(), number()).prop_map(
+        |(exchange, error, detail, first_byte, received_bytes, unsent_bytes)| Event::Failed {
+            exchange: ExchangeSlot(exchange),
+            error,
+            detail,
+            first_byte: first_byte.map(Tick),
+            received_bytes,
+            unsent_bytes,
+        },
+    )
+}
+
+fn connection_event() -> impl Strategy<Value = Event> {
+    let parts = (slot(), number(), one_of(ErrorKind::ALL), number(), any::<u16>(), any::<u16>());
+    let codes = (0..6, one_of(CloseCause::ALL), one_of(ReleaseCause::ALL));
+    (parts, codes).prop_map(
+        |((slot, started, error, detail, target, address), (which, close, release))| {
+            let (connection, started) = (ConnectionSlot(slot), Tick(started));
+            match which {
+                0 => Event::Connected { connection, started },
+                1 => Event::ConnectFailed { connection, started, error, detail },
+                2 => Event::ConnectionClosed { connection, cause: close },
+                3 => Event::ConnectStarted { connection, target: TargetId(target), address },
+                4 => Event::ConnectionReleased { connection, cause: release },
+                _ => Event::ConnectTimedOut { connection },
+            }
+        },
+    )
+}
+
+fn sample() -> impl Strategy<Value = Event> {
+    prop::array::uniform10(number()).prop_map(|n| {
+        Event::Sample(Sample {
+            thread_cpu_ns: n[0],
+            spin_ns: n[1],
+            switches_voluntary: n[2],
+            switches_involuntary: n[3],
+            resident_bytes: n[4],
+            log_queue: n[5],
+            log_stall_ns: n[6],
+            loop_passes: n[7],
+            loop_pass_max_ns: n[8],
+            wall_clock_shift_ns: n[9],
+        })
+    })
+}
+
+fn other() -> impl Strategy<Value = Event> {
+    let codes = (one_of(StopReason::ALL), one_of(StoppedBy::ALL), one_of(NeverSentReason::ALL));
+    (0..11, slot(), number(), number(), ask(), one_of(ErrorKind::ALL), codes).prop_map(
+        |(which, slot, a, b, ask, error, (stop, by, never))| {
+            let (exchange, actor) = (ExchangeSlot(slot), Actor(a));
+            match which {
+                0 => Event::Wake,
+                1 => Event::Stop { reason: stop },
+                2 => Event::VuStarted { actor, planned: Tick(b) },
+                3 => Event::VuStopped { actor },
+                4 => Event::NotOnWire { ask, error, detail: b },
+                5 => Event::NeverSent { ask, reason: never },
+                6 => Event::TimedOut { exchange },
+                7 => Event::InFlightAtStop { exchange },
+                8 => Event::EndReached { by, end: Tick(b) },
+                9 => Event::LogStalled { waited_ns: b },
+                _ => Event::Finished,
+            }
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![4 => sent(), 4 => done(), 1 => failed(), 1 => connection_event(), 1 => sample(),
+                2 => other()]
+}
+
+/// Time that mostly stands still or creeps, sometimes jumps to the very end.
+fn timed_events() -> impl Strategy<Value = Vec<(Tick, Event)>> {
+    let passed =
+        prop_oneof![2 => Just(0u64), 4 => 0u64..5, 2 => 0u64..1_000_000, 1 => any::<u64>()];
+    prop::collection::vec((passed, event()), 0..200).prop_map(|events| {
+        let mut now = 0u64;
+        events
+            .into_iter()
+            .map(|(passed, event)| {
+                now = now.checked_add(passed).unwrap_or(now);
+                (Tick(now), event)
+            })
+            .collect()
+    })
+}
+
+fn blocks(
+    worker: WorkerId,
+    workers: u16,
+    events: &[(Tick, Event)],
+    per: usize,
+) -> Vec<SealedBlock> {
+    let mut builder = BlockBuilder::new(worker, workers, Vec::new());
+    let mut blocks = Vec::new();
+    for chunk in events.chunks(per) {
+        for (at, event) in chunk {
+            if builder.push(*at, event).is_err() {
+                blocks.push(builder.close(Vec::new()));
+                builder.push(*at, event).expect("an empty block takes any event");
+            }
+        }
+        blocks.push(builder.close(Vec::new()));
+    }
+    blocks
+}
+
+proptest! {
+    #[test]
+    fn any_events_round_trip(
+        events in timed_events(), worker: u16, workers: u16, per in 1usize..200,
+    ) {
+        let worker = WorkerId(worker);
+        let mut decoder = BlockDecoder::new(workers);
+        let mut decoded = Vec::new();
+        for block in blocks(worker, workers, &events, per) {
+            prop_assert!(block.payload().len() <= MAX_PAYLOAD_BYTES);
+            for event in decoder.events_of(&block) {
+                decoded.push(event.map_err(|error| TestCaseError::fail(error.to_string()))?);
+            }
+        }
+        prop_assert_eq!(decoded, events);
+    }
+
+    #[test]
+    fn planned_exactly_where_it_is_expected_round_trips(slots in prop::collection::vec(0u32..3, 1..50)) {
+        // Each request is planned at an instant the block already knows.
+        let mut events = Vec::new();
+        let mut ends = [Tick(7); 3];
+        let mut now = Tick(7);
+        for (i, slot) in slots.into_iter().enumerate() {
+            let planned = if i % 2 == 0 { ends[slot as usize] } else { now };
+            now = Tick(now.0 + i as u64 % 3);
+            let ask = Ask {
+                population: Population(0), actor: Actor(u64::from(slot)), step: Step(i as u64),
+                request: RequestId(0), target: TargetId(0), planned,
+            };
+            let (exchange, connection) = (ExchangeSlot(slot), ConnectionSlot(slot));
+            events.push((now, Event::Sent {
+                exchange, written_bytes: 5, ask, attempt: 0, connection, request_bytes: 5,
+            }));
+            now = Tick(now.0 + 2);
+            events.push((now, Event::TimedOut { exchange }));
+            ends[slot as usize] = now;
+        }
+        let block = blocks(WorkerId(0), 1, &events, usize::MAX).remove(0);
+        let decoded: Result<Vec<_>, _> = BlockDecoder::new(1).events_of(&block).collect();
+        prop_assert_eq!(decoded, Ok(events));
+    }
+
+    #[test]
+    fn any_bytes_decode_without_panic(payload in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut data = vec![1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        data.extend(payload);
+        z6_events::fuzzing::fuzz_block_decoder(&data);
+    }
+}
+
+/// The longest encodings: every field present, every number of ten bytes.
+fn longest_events() -> Vec<Event> {
+    let max = u64::MAX / 2;
+    let ask = Ask {
+        population: Population(255),
+        actor: Actor(max),
+        step: Step(max),
+        request: RequestId(u16::MAX),
+        target: TargetId(u16::MAX),
+        planned: Tick(u64::MAX),
+    };
+    let (exchange, connection) = (ExchangeSlot(u32::MAX), ConnectionSlot(u32::MAX - 1));
+    let (error, started) = (ErrorKind::CheckFailed, Tick(u64::MAX));
+    let n = u64::MAX;
+    vec![
+        Event::Sent {
+            exchange,
+            written_bytes: n - 1,
+            ask,
+            attempt: 255,
+            connection,
+            request_bytes: n,
+        },
+        Event::Done {
+            exchange,
+            first_byte: started,
+            status: u16::MAX,
+            received_bytes: n,
+            unsent_bytes: n,
+            reusable: true,
+            unsolicited: true,
+            failure: Some(error),
+        },
+        Event::Failed {
+            exchange,
+            error,
+            detail: n,
+            first_byte: Some(started),
+            received_bytes: n,
+            unsent_bytes: n,
+        },
+        Event::ConnectFailed { connection, started, error, detail: n },
+        Event::NotOnWire { ask, error, detail: n },
+        Event::Sample(Sample {
+            thread_cpu_ns: n,
+            spin_ns: n,
+            switches_voluntary: n,
+            switches_involuntary: n,
+            resident_bytes: n,
+            log_queue: n,
+            log_stall_ns: n,
+            loop_passes: n,
+            loop_pass_max_ns: n,
+            wall_clock_shift_ns: n,
+        }),
+    ]
+}
+
+#[test]
+fn the_longest_events_fit() {
+    let at = Tick(u64::MAX - 1);
+    for event in longest_events() {
+        let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+        builder.push(Tick(0), &Event::Wake).unwrap();
+        builder.push(at, &event).unwrap();
+        let block = builder.close(Vec::new());
+        assert!(block.payload().len() <= 1 + MAX_EVENT_BYTES);
+        let decoded: Result<Vec<_>, _> = BlockDecoder::new(1).events_of(&block).collect();
+        assert_eq!(decoded, Ok(vec![(Tick(0), Event::Wake), (at, event)]));
+    }
+}
+
+#[test]
+fn a_full_block_refuses_and_stays_as_it_was() {
+    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    let event = longest_events().remove(5);
+    let mut pushed = 0;
+    while builder.push(Tick(pushed), &event).is_ok() {
+        pushed += 1;
+    }
+    let (length, count) = (builder.payload_len(), builder.event_count());
+    assert!(length + MAX_EVENT_BYTES > MAX_PAYLOAD_BYTES && length <= MAX_PAYLOAD_BYTES);
+    assert!(builder.push(Tick(pushed), &Event::Wake).is_err());
+    assert_eq!((builder.payload_len(), builder.event_count()), (length, count));
+    assert_eq!(builder.first_tick(), Some(Tick(0)));
+    let block = builder.close(Vec::new());
+    assert!(builder.is_empty() && builder.first_tick().is_none());
+    assert_eq!(BlockDecoder::new(1).events_of(&block).filter(Result::is_ok).count() as u64, pushed);
+    assert_eq!((block.counts().copied, block.counts().inputs), (count, 0));
+}
+
+#[test]
+#[should_panic(expected = "ticks never go down")]
+fn ticks_never_go_down_across_blocks() {
+    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    builder.push(Tick(5), &Event::Wake).unwrap();
+    drop(builder.close(Vec::new()));
+    let _ = builder.push(Tick(4), &Event::Wake);
+}
+
+#[test]
+fn kinds_from_0x80_are_skipped_and_counted_and_change_nothing() {
+    // wake; kind 0x80 of 3 bytes; wake 2 ns later; kind 0xFF of 0 bytes
+    let payload = [0x04, 0x80, 3, 1, 2, 3, 0x44, 2, 0xFF, 0];
+    let mut decoder = BlockDecoder::new(1);
+    let mut events = decoder.events(WorkerId(0), Tick(9), 4, &payload);
+    assert_eq!(events.next(), Some(Ok((Tick(9), Event::Wake))));
+    assert_eq!(events.next(), Some(Ok((Tick(11), Event::Wake))));
+    assert_eq!(events.next(), None);
+    assert_eq!(events.skipped(), 2);
+}
+
+fn decode_error(count: u32, base: u64, payload: &[u8]) -> Option<DecodeError> {
+    BlockDecoder::new(1).events(WorkerId(0), Tick(base), count, payload).find_map(Result::err)
+}
+
+#[test]
+fn what_is_no_event_is_a_typed_error() {
+    let cases: &[(&[u8], DecodeError)] = &[
+        (&[0x30], DecodeError::UnknownKind { offset: 0, kind: 0x30 }),
+        (&[0x44, 0x00], DecodeError::BadTime { offset: 0 }),
+        (&[0x44, 0x02], DecodeError::BadTime { offset: 0 }),
+        (&[0x08, 0x63], DecodeError::UnknownCode { offset: 1, code: 0x63 }),
+        (&[0x02, 0x00, 0x80], DecodeError::BadFlags { offset: 3, flags: 0x80 }),
+        (&[0x01, 0x00, 0x60], DecodeError::BadFlags { offset: 3, flags: 0x60 }),
+        (&[0x01, 0x00, 0x80, 0x10], DecodeError::BadFlags { offset: 4, flags: 0x10 }),
+        (&[0x80, 0x05, 0x00], DecodeError::UnexpectedEnd { offset: 3 }),
+        (&[0x04, 0x04], DecodeError::EventCount { expected: 1, found: 2 }),
+        (&[], DecodeError::EventCount { expected: 1, found: 0 }),
+    ];
+    for (payload, error) in cases {
+        assert_eq!(decode_error(1, u64::MAX - 1, payload), Some(*error), "{payload:02x?}");
+    }
+}
