@@ -1,0 +1,204 @@
+//! What the engine is given and what it asks for. The contract between engine and drivers.
+
+use z6_events::{
+    Ask, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, StopReason, TargetId, Tick,
+};
+
+/// One thing that happened, as told by a driver. The tick at which it happened goes beside it.
+///
+/// The contract of drivers:
+/// - Ticks never go down within a worker.
+/// - All [`Command`]s of a step are carried out, in order, before the next input is given.
+/// - A connection belongs to the driver from [`Command::Connect`] until `ConnectFailed`,
+///   `ConnectionClosed` or [`Command::Close`]; nothing is said about it afterwards.
+/// - An exchange belongs to the driver from [`Command::Send`] until `Done`, `Failed` or
+///   [`Command::Cancel`]; nothing is said about it afterwards. `Sent` comes at most once, and
+///   before `Done`.
+/// - A `Send` on a connection that ended meanwhile is answered with `Failed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Time passed.
+    Wake,
+    /// A connection (TCP, and TLS if any) is ready.
+    Connected {
+        /// Which.
+        connection: ConnectionSlot,
+        /// When the attempt began.
+        started: Tick,
+    },
+    /// A connection attempt failed.
+    ConnectFailed {
+        /// Which.
+        connection: ConnectionSlot,
+        /// When the attempt began.
+        started: Tick,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or 0.
+        detail: u64,
+    },
+    /// A write call took the first byte of a request; the tick is the clock just before that call.
+    Sent {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// How many bytes that call took.
+        written_bytes: u64,
+    },
+    /// A response is complete; the tick is the clock just after the read that completed it.
+    Done {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// Just after the read that brought the first byte of the final response.
+        first_byte: Tick,
+        /// Status of the final response.
+        status: u16,
+        /// Bytes received for this exchange.
+        received_bytes: u64,
+        /// Bytes of the request that were not written (early response).
+        unsent_bytes: u64,
+        /// The connection can carry another exchange.
+        reusable: bool,
+        /// Bytes that nobody asked for came behind the response.
+        unsolicited: bool,
+    },
+    /// An exchange ended without a complete response.
+    Failed {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, the byte offset of a protocol or limit error, or 0.
+        detail: u64,
+        /// Just after the read that brought the first byte of the final response, if one came.
+        first_byte: Option<Tick>,
+        /// Bytes received for this exchange.
+        received_bytes: u64,
+        /// Bytes of the request that were not written.
+        unsent_bytes: u64,
+    },
+    /// A connection without an exchange ended.
+    ConnectionClosed {
+        /// Which.
+        connection: ConnectionSlot,
+        /// How.
+        cause: CloseCause,
+    },
+    /// The run has to stop.
+    Stop {
+        /// Why.
+        reason: StopReason,
+    },
+}
+
+impl Input {
+    /// The input that an event of a log records; none for decisions and copied facts. Fields of the
+    /// event that were decided are dropped: replay never sees them.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Input> {
+        let input = match *event {
+            Event::Wake => Input::Wake,
+            Event::Connected { connection, started } => Input::Connected { connection, started },
+            Event::ConnectFailed { connection, started, error, detail } => {
+                Input::ConnectFailed { connection, started, error, detail }
+            }
+            Event::Sent { exchange, written_bytes, .. } => Input::Sent { exchange, written_bytes },
+            Event::Done {
+                exchange,
+                first_byte,
+                status,
+                received_bytes,
+                unsent_bytes,
+                reusable,
+                unsolicited,
+                failure: _,
+            } => Input::Done {
+                exchange,
+                first_byte,
+                status,
+                received_bytes,
+                unsent_bytes,
+                reusable,
+                unsolicited,
+            },
+            Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
+                Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes }
+            }
+            Event::ConnectionClosed { connection, cause } => {
+                Input::ConnectionClosed { connection, cause }
+            }
+            Event::Stop { reason } => Input::Stop { reason },
+            Event::VuStarted { .. }
+            | Event::VuStopped { .. }
+            | Event::ConnectStarted { .. }
+            | Event::ConnectionReleased { .. }
+            | Event::ConnectTimedOut { .. }
+            | Event::NotOnWire { .. }
+            | Event::NeverSent { .. }
+            | Event::TimedOut { .. }
+            | Event::InFlightAtStop { .. }
+            | Event::EndReached { .. }
+            | Event::Finished
+            | Event::Sample(_)
+            | Event::LogStalled { .. } => return None,
+        };
+        Some(input)
+    }
+}
+
+/// One thing the engine asks of its driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Open a connection.
+    Connect {
+        /// The slot it lives in from now on.
+        connection: ConnectionSlot,
+        /// To which target.
+        target: TargetId,
+        /// To which of the target's resolved addresses.
+        address: u16,
+    },
+    /// Send a request on a connection that is ready.
+    Send {
+        /// The exchange.
+        exchange: ExchangeSlot,
+        /// On which connection.
+        connection: ConnectionSlot,
+        /// What is asked.
+        ask: Ask,
+        /// Which exchange of the step (redirects), from 0.
+        attempt: u8,
+    },
+    /// Give up an exchange.
+    Cancel {
+        /// The exchange.
+        exchange: ExchangeSlot,
+        /// On which connection.
+        connection: ConnectionSlot,
+    },
+    /// Close a connection, or give up the attempt to open it.
+    Close {
+        /// Which.
+        connection: ConnectionSlot,
+    },
+}
+
+/// What one step led to. Owned by the caller and used again for each step.
+#[derive(Debug, Clone, Default)]
+pub struct Outputs {
+    /// What the driver has to do, in order.
+    pub commands: Vec<Command>,
+    /// What the log has to say, in order: the input, then the decisions. Empty if the input changed
+    /// nothing.
+    pub events: Vec<Event>,
+    /// When the engine wants to be woken; none while it waits for inputs only.
+    pub next_deadline: Option<Tick>,
+    /// Whether this engine has nothing left to do.
+    pub finished: bool,
+}
+
+impl Outputs {
+    pub(crate) fn reset(&mut self) {
+        self.commands.clear();
+        self.events.clear();
+    }
+}

@@ -1,0 +1,427 @@
+//! The engine: scheduler, virtual users, connection pool and timers behind one door, [`Engine::step`].
+//!
+//! Pure: it is told what happened and when, and answers with what to do next. It knows no clock,
+//! socket, thread or file, and draws nothing that the plan does not fix. One engine per worker;
+//! engines share nothing.
+//!
+//! Reading order: [`input`] (the contract with drivers), this file (the order within a step),
+//! [`vu`] (the life of a virtual user), [`pool`] (connections and who waits for them),
+//! [`exchange`] (requests in flight), [`timers`], [`settings`].
+
+mod exchange;
+pub mod input;
+mod pool;
+pub mod settings;
+mod slab;
+mod timers;
+mod vu;
+
+use z6_events::{Actor, ErrorKind, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
+use z6_scenario::Plan;
+use z6_scenario::Scenario;
+use z6_scenario::schedule::{VuChange, VuChanges};
+
+use exchange::Exchanges;
+pub use input::{Command, Input, Outputs};
+use pool::Pool;
+use settings::Settings;
+pub use settings::{EngineError, Wire};
+use slab::Slab;
+use timers::{Lane, Timers};
+pub use vu::VuState;
+use vu::{Vu, VuSlot};
+
+/// What a timer of the engine stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimerKey {
+    /// The think time of a VU is over.
+    Think(VuSlot),
+    /// `timeout_ms` of an exchange is over.
+    Timeout(z6_events::ExchangeSlot),
+    /// `connection_timeout_ms` of an attempt is over.
+    Connect(z6_events::ConnectionSlot),
+    /// `idle_timeout_ms` of an idle connection is over.
+    Idle(z6_events::ConnectionSlot),
+}
+
+/// Whether the run still plans requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Requests are planned.
+    Running,
+    /// The end tick is over: what was planned before it may still be sent and answered until
+    /// `grace_deadline`.
+    Ending { grace_deadline: Tick },
+    /// Nothing is left to do.
+    Finished,
+}
+
+/// What fires next.
+enum Due {
+    End(Tick),
+    Grace,
+    Change(VuChange),
+    Timer,
+}
+
+/// The decisions of one worker.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    settings: Settings,
+    phase: Phase,
+    timers: Timers<TimerKey>,
+    think_lane: Lane,
+    changes: VuChanges,
+    next_change: Option<VuChange>,
+    vus: Slab<Vu>,
+    /// Slot of each VU of this worker that ever started, by (actor / workers).
+    slot_of_vu: Vec<VuSlot>,
+    pool: Pool,
+    exchanges: Exchanges,
+    last_tick: Tick,
+}
+
+impl Engine {
+    /// The engine of `worker` of `workers`.
+    ///
+    /// # Errors
+    /// [`EngineError`] where the run's limits leave nothing for this worker.
+    ///
+    /// # Panics
+    /// If `worker` is not below `workers`.
+    pub fn new(
+        scenario: &Scenario,
+        plan: Plan,
+        worker: WorkerId,
+        workers: u16,
+        wire: &Wire,
+    ) -> Result<Engine, EngineError> {
+        let settings = Settings::new(scenario, plan, worker, workers, wire)?;
+        let mut timers = Timers::new();
+        let think_lane = match settings.think_constant_ns {
+            Some(length_ns) => timers.lane(length_ns),
+            None => Lane::Heap,
+        };
+        let pool = Pool::new(&settings, &mut timers);
+        let exchanges = Exchanges::new(&settings, &mut timers);
+        let mut engine = Engine {
+            phase: Phase::Running,
+            think_lane,
+            changes: settings.plan.vu_changes(),
+            next_change: None,
+            vus: Slab::new(),
+            slot_of_vu: Vec::new(),
+            pool,
+            exchanges,
+            last_tick: Tick::ZERO,
+            timers,
+            settings,
+        };
+        engine.advance_changes();
+        Ok(engine)
+    }
+
+    /// Fires all timers with deadline <= `at`, in (deadline, timer number) order, then applies
+    /// `input`. `out` is overwritten.
+    ///
+    /// # Panics
+    /// If a driver breaks the contract written at [`Input`]: ticks that go down, or an exchange or
+    /// connection that is not the driver's.
+    pub fn step(&mut self, at: Tick, input: Input, out: &mut Outputs) {
+        assert!(at >= self.last_tick, "tick {at} after {}", self.last_tick);
+        self.last_tick = at;
+        out.reset();
+        // The input's own record comes first, but is known only once it was applied.
+        out.events.push(Event::Wake);
+        let void = self.is_overtaken(at, &input);
+        let fired = self.fire_due(at, out);
+        let applied = if void { None } else { self.apply(at, input, out) };
+        self.end_if_idle(at, out);
+        match applied {
+            Some(event) => out.events[0] = event,
+            // Timers fired: that time passed is all that the input says.
+            None if fired || out.events.len() > 1 => {}
+            None => out.events.clear(),
+        }
+        out.next_deadline = self.next_deadline();
+        out.finished = self.is_finished();
+    }
+
+    /// Whether a driver that keeps to the contract could give this input now. [`Engine::step`]
+    /// asserts it; replay, whose inputs come from a file, asks first.
+    #[must_use]
+    pub fn accepts(&self, at: Tick, input: &Input) -> bool {
+        if at < self.last_tick {
+            return false;
+        }
+        if self.is_overtaken(at, input) {
+            return true;
+        }
+        match *input {
+            Input::Wake | Input::Stop { .. } => true,
+            Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
+                self.pool.attempt_deadline(connection).is_some()
+            }
+            Input::Sent { exchange, .. } => self.exchanges.is_open(exchange, false),
+            Input::Done { exchange, .. } => self.exchanges.is_open(exchange, true),
+            Input::Failed { exchange, .. } => {
+                self.exchanges.is_open(exchange, true) || self.exchanges.is_open(exchange, false)
+            }
+            Input::ConnectionClosed { connection, .. } => self.pool.is_ready(connection),
+        }
+    }
+
+    /// When the engine wants to be woken at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Tick> {
+        let phase = match self.phase {
+            Phase::Running => Some(Tick(self.settings.end_ns)).filter(|end| *end != Tick::MAX),
+            Phase::Ending { grace_deadline } => Some(grace_deadline),
+            Phase::Finished => return None,
+        };
+        let change = self.next_change.as_ref().map(|change| change.at);
+        [phase, change, self.timers.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.phase == Phase::Finished
+    }
+
+    /// How many VUs are alive.
+    #[must_use]
+    pub fn vus_alive(&self) -> usize {
+        self.vus.len()
+    }
+
+    /// The state of a VU of this worker; none if it has not started, or has stopped.
+    #[must_use]
+    pub fn vu_state(&self, actor: Actor) -> Option<VuState> {
+        self.vu_slot(actor).and_then(|slot| self.vus.find(slot)).map(|vu| vu.state)
+    }
+
+    /// Checks what must hold between steps.
+    ///
+    /// # Panics
+    /// If it does not: that is a bug in the engine.
+    pub fn invariants(&self) {
+        let executing = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Executing).count();
+        assert_eq!(executing, self.exchanges.len(), "each VU that executes has one exchange");
+        let ready = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Ready).count();
+        assert_eq!(ready, self.pool.waiting(&self.vus), "each VU that is ready waits in a queue");
+        let thinking = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Waiting).count();
+        let timers = thinking + self.exchanges.timers() + self.pool.timers();
+        assert_eq!(self.timers.armed(), timers, "each timer has an owner");
+        self.pool.invariants(&self.settings, &self.vus);
+        if self.phase == Phase::Finished {
+            assert_eq!(self.vus.len() + self.exchanges.len() + self.pool.open(), 0);
+        }
+    }
+
+    /// Whether a timer that is due by `at` settles the fate of what `input` speaks of before it.
+    fn is_overtaken(&self, at: Tick, input: &Input) -> bool {
+        let finishing = match self.phase {
+            Phase::Running => Tick(self.settings.end_ns).plus_ns(self.settings.grace_ns) <= at,
+            Phase::Ending { grace_deadline } => grace_deadline <= at,
+            Phase::Finished => true,
+        };
+        match *input {
+            Input::Wake => false,
+            Input::Stop { .. } => finishing,
+            Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
+                finishing || self.pool.attempt_deadline(connection).is_some_and(|d| d <= at)
+            }
+            Input::Sent { exchange, .. }
+            | Input::Done { exchange, .. }
+            | Input::Failed { exchange, .. } => {
+                finishing || self.exchanges.deadline(exchange).is_some_and(|d| d <= at)
+            }
+            Input::ConnectionClosed { .. } => finishing,
+        }
+    }
+
+    /// Whether anything fired.
+    fn fire_due(&mut self, at: Tick, out: &mut Outputs) -> bool {
+        let mut fired = false;
+        while let Some(due) = self.next_due(at) {
+            fired = true;
+            match due {
+                Due::End(end) => {
+                    self.end_run(StoppedBy::Duration, end, self.settings.grace_ns, out);
+                }
+                Due::Grace => self.finish(out),
+                Due::Change(change) => {
+                    self.advance_changes();
+                    self.apply_change(at, change, out);
+                }
+                Due::Timer => {
+                    if let Some((deadline, key)) = self.timers.pop_due(at) {
+                        self.fire(at, deadline, key, out);
+                    }
+                }
+            }
+        }
+        fired
+    }
+
+    /// The first of end of run, end of grace, schedule and timers that is due by `at`; at equal
+    /// deadlines in this order.
+    fn next_due(&self, at: Tick) -> Option<Due> {
+        let phase = match self.phase {
+            Phase::Running => Tick(self.settings.end_ns),
+            Phase::Ending { grace_deadline } => grace_deadline,
+            Phase::Finished => return None,
+        };
+        let change = self.next_change.as_ref().map_or(Tick::MAX, |change| change.at);
+        let timer = self.timers.next_deadline().unwrap_or(Tick::MAX);
+        let first = phase.min(change).min(timer);
+        if first > at || first == Tick::MAX {
+            return None;
+        }
+        Some(if first == phase {
+            match self.phase {
+                Phase::Running => Due::End(phase),
+                Phase::Ending { .. } | Phase::Finished => Due::Grace,
+            }
+        } else if first == change {
+            self.next_change.map_or(Due::Timer, Due::Change)
+        } else {
+            Due::Timer
+        })
+    }
+
+    fn fire(&mut self, at: Tick, deadline: Tick, key: TimerKey, out: &mut Outputs) {
+        match key {
+            TimerKey::Think(vu) => self.think_over(at, vu, deadline, out),
+            TimerKey::Timeout(exchange) => self.exchange_timed_out(at, exchange, out),
+            TimerKey::Connect(connection) => self.attempt_timed_out(at, connection, out),
+            TimerKey::Idle(connection) => self.idle_timed_out(connection, out),
+        }
+    }
+
+    /// Applies an input that nothing overtook; answers with its record if it changed anything.
+    fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
+        match input {
+            Input::Wake => None,
+            Input::Connected { connection, started } => {
+                self.connected(at, connection, out);
+                Some(Event::Connected { connection, started })
+            }
+            Input::ConnectFailed { connection, started, error, detail } => {
+                self.connect_failed(at, connection, error, detail, out);
+                Some(Event::ConnectFailed { connection, started, error, detail })
+            }
+            Input::Sent { exchange, written_bytes } => Some(self.sent(at, exchange, written_bytes)),
+            Input::Done { .. } => Some(self.done(at, input, out)),
+            Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
+                self.exchange_failed(at, exchange, error, detail, out);
+                Some(Event::Failed {
+                    exchange,
+                    error,
+                    detail,
+                    first_byte,
+                    received_bytes,
+                    unsent_bytes,
+                })
+            }
+            Input::ConnectionClosed { connection, cause } => self
+                .connection_closed(connection)
+                .then_some(Event::ConnectionClosed { connection, cause }),
+            Input::Stop { reason } => self.stop(at, reason, out).then_some(Event::Stop { reason }),
+        }
+    }
+
+    fn stop(&mut self, at: Tick, reason: StopReason, out: &mut Outputs) -> bool {
+        let grace_ns = match reason {
+            StopReason::Interrupt | StopReason::Terminate => self.settings.grace_ns,
+            StopReason::NoTarget
+            | StopReason::LogLimit
+            | StopReason::DiskFull
+            | StopReason::Error => 0,
+        };
+        match self.phase {
+            Phase::Running => self.end_run(reason.into(), at, grace_ns, out),
+            Phase::Ending { .. } => self.finish(out),
+            Phase::Finished => return false,
+        }
+        if grace_ns == 0 && self.phase != Phase::Finished {
+            self.finish(out);
+        }
+        true
+    }
+
+    /// The end tick: from here on nothing is planned.
+    fn end_run(&mut self, by: StoppedBy, end: Tick, grace_ns: u64, out: &mut Outputs) {
+        self.phase = Phase::Ending { grace_deadline: end.plus_ns(grace_ns) };
+        self.next_change = None;
+        out.events.push(Event::EndReached { by, end });
+        for index in 0..self.vus.capacity() {
+            let slot = VuSlot(index as u32);
+            if self.vus.find(slot).is_some_and(|vu| vu.state == VuState::Waiting) {
+                self.complete_vu(slot, out);
+            }
+        }
+    }
+
+    /// Ends early where nobody is left and nobody will come, and finishes once all is answered.
+    fn end_if_idle(&mut self, at: Tick, out: &mut Outputs) {
+        if self.vus.len() > 0 {
+            return;
+        }
+        match self.phase {
+            Phase::Running => {
+                if self.next_change.is_some() || self.settings.steps_per_actor == u64::MAX {
+                    return;
+                }
+                self.end_run(StoppedBy::Iterations, at, 0, out);
+                self.finish(out);
+            }
+            Phase::Ending { .. } => self.finish(out),
+            Phase::Finished => {}
+        }
+    }
+
+    /// The end of the grace period: what is unsent never will be, what is unanswered stays so.
+    fn finish(&mut self, out: &mut Outputs) {
+        for target in 0..self.settings.targets.len() {
+            while let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
+                let ask = self.vus[vu].ask();
+                out.events.push(Event::NeverSent { ask, reason: NeverSentReason::RunEnded });
+                self.complete_vu(vu, out);
+            }
+        }
+        self.drop_exchanges(out);
+        self.pool.close_all(&mut self.timers, out);
+        self.phase = Phase::Finished;
+        out.events.push(Event::Finished);
+    }
+
+    fn advance_changes(&mut self) {
+        let (worker, workers) =
+            (u64::from(self.settings.worker.0), u64::from(self.settings.workers));
+        self.next_change = self.changes.find(|change| change.actor.0 % workers == worker);
+    }
+
+    fn vu_slot(&self, actor: Actor) -> Option<VuSlot> {
+        let index = (actor.0 / u64::from(self.settings.workers)) as usize;
+        self.slot_of_vu.get(index).copied()
+    }
+
+    fn fail_head(
+        &mut self,
+        at: Tick,
+        target: usize,
+        error: ErrorKind,
+        detail: u64,
+        out: &mut Outputs,
+    ) {
+        if let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
+            let ask = self.vus[vu].ask();
+            out.events.push(Event::NotOnWire { ask, error, detail });
+            let delay_ns = self.settings.targets[target].reconnect_delay_ns;
+            self.step_over(at, vu, delay_ns, out);
+        }
+        self.pump(at, target, out);
+    }
+}

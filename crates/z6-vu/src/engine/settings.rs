@@ -1,0 +1,226 @@
+//! What one engine is built from: this worker's share of the run, as dense tables of integers.
+
+use z6_events::{ErrorKind, RequestId, TargetId, WorkerId};
+use z6_scenario::{ConnectionReuse, Plan, Request, Scenario, ThinkTime};
+
+/// What the engine has to know about the wire side of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// How many resolved addresses each target has, by target.
+    pub addresses: Vec<u16>,
+    /// Length of each encoded request, bytes, by request, then target.
+    pub request_bytes: Vec<Vec<u64>>,
+}
+
+/// An engine that cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// A limit of the whole run is smaller than the number of workers.
+    #[error(
+        "{limit} is {total}, which leaves nothing for some of {workers} workers: raise it or lower `runtime.workers`"
+    )]
+    ShareOfZero {
+        /// The limit.
+        limit: &'static str,
+        /// Its value for the whole run.
+        total: u64,
+        /// Number of workers.
+        workers: u16,
+    },
+    /// A target has no address.
+    #[error("target {target} has no address")]
+    NoAddress {
+        /// Which.
+        target: TargetId,
+    },
+    /// The schedule counts arrivals.
+    #[error("schedules of arrivals (rate, ramp_rate, rate_steps) cannot be run yet")]
+    OpenModel,
+}
+
+/// What the engine knows of one target.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetSettings {
+    pub(crate) max_connections: u32,
+    pub(crate) max_connecting: u32,
+    pub(crate) reuse: ConnectionReuse,
+    pub(crate) connect_ns: u64,
+    pub(crate) idle_ns: u64,
+    pub(crate) max_requests: u64,
+    pub(crate) reconnect_delay_ns: u64,
+    pub(crate) addresses: u16,
+}
+
+/// What the engine knows of one request template.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestSettings {
+    pub(crate) timeout_ns: u64,
+    pub(crate) expect_status: Vec<u16>,
+    pub(crate) bytes_by_target: Vec<u64>,
+}
+
+impl RequestSettings {
+    fn new(request: &Request, bytes_by_target: &[u64]) -> RequestSettings {
+        RequestSettings {
+            timeout_ns: request.timeout_ns,
+            expect_status: request.expect_status.clone(),
+            bytes_by_target: bytes_by_target.to_vec(),
+        }
+    }
+
+    /// Why a complete response with this status counts as a failure, if it does.
+    pub(crate) fn failure(&self, status: u16) -> Option<ErrorKind> {
+        if !self.expect_status.is_empty() {
+            let expected = self.expect_status.binary_search(&status).is_ok();
+            return (!expected).then_some(ErrorKind::UnexpectedStatus);
+        }
+        match status {
+            0..400 => None,
+            400..500 => Some(ErrorKind::Status4xx),
+            500.. => Some(ErrorKind::Status5xx),
+        }
+    }
+}
+
+/// All that an engine holds constant.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) plan: Plan,
+    pub(crate) worker: WorkerId,
+    pub(crate) workers: u16,
+    pub(crate) targets: Vec<TargetSettings>,
+    pub(crate) requests: Vec<RequestSettings>,
+    pub(crate) steps_per_actor: u64,
+    pub(crate) end_ns: u64,
+    pub(crate) grace_ns: u64,
+    /// Length of every think time where it is constant.
+    pub(crate) think_constant_ns: Option<u64>,
+}
+
+/// This worker's share of a limit of the whole run: floor(total / workers), and one more for the
+/// first (total mod workers).
+pub(crate) fn share(total: u32, worker: WorkerId, workers: u16) -> u32 {
+    let workers = u32::from(workers);
+    total / workers + u32::from(u32::from(worker.0) < total % workers)
+}
+
+impl Settings {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        plan: Plan,
+        worker: WorkerId,
+        workers: u16,
+        wire: &Wire,
+    ) -> Result<Settings, EngineError> {
+        assert!(worker.0 < workers, "worker {worker} of {workers}");
+        if plan.model() == z6_scenario::Model::Open {
+            return Err(EngineError::OpenModel);
+        }
+        let peak = worker_peak(&plan, worker, workers);
+        let targets = (0..scenario.targets.len())
+            .map(|i| target_settings(scenario, TargetId(i as u16), (worker, workers), peak, wire))
+            .collect::<Result<Vec<_>, _>>()?;
+        let requests = scenario.requests.iter().zip(&wire.request_bytes);
+        Ok(Settings {
+            worker,
+            workers,
+            targets,
+            requests: requests.map(|(r, bytes)| RequestSettings::new(r, bytes)).collect(),
+            steps_per_actor: plan.steps_per_actor().unwrap_or(u64::MAX),
+            end_ns: plan.end_ns().unwrap_or(u64::MAX),
+            grace_ns: scenario.runtime.graceful_stop_ns,
+            think_constant_ns: match scenario.think_time {
+                ThinkTime::Constant { duration_ns } => Some(duration_ns),
+                ThinkTime::None | ThinkTime::Random { .. } | ThinkTime::Exponential { .. } => None,
+            },
+            plan,
+        })
+    }
+
+    pub(crate) fn request(&self, id: RequestId) -> &RequestSettings {
+        &self.requests[id.index()]
+    }
+
+    pub(crate) fn target(&self, id: TargetId) -> &TargetSettings {
+        &self.targets[id.index()]
+    }
+}
+
+/// The most VUs of this worker alive at once. Numbers that live are not always contiguous, so this
+/// can be more than the worker's share of all VUs; each of them has a right to its own connection.
+fn worker_peak(plan: &Plan, worker: WorkerId, workers: u16) -> u32 {
+    let (mut alive, mut peak) = (0u32, 0u32);
+    for change in plan.vu_changes() {
+        if change.actor.0 % u64::from(workers) == u64::from(worker.0) {
+            alive = if change.starts { alive + 1 } else { alive - 1 };
+            peak = peak.max(alive);
+        }
+    }
+    peak
+}
+
+fn target_settings(
+    scenario: &Scenario,
+    id: TargetId,
+    (worker, workers): (WorkerId, u16),
+    worker_peak: u32,
+    wire: &Wire,
+) -> Result<TargetSettings, EngineError> {
+    let target = scenario.target(id);
+    let reuse = target.connection_reuse;
+    let mut max_connections = share(target.max_connections, worker, workers);
+    if matches!(reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration) {
+        max_connections = max_connections.max(worker_peak);
+    }
+    if target.max_connections < u32::from(workers) {
+        return Err(EngineError::ShareOfZero {
+            limit: "max_connections",
+            total: u64::from(target.max_connections),
+            workers,
+        });
+    }
+    let addresses = wire.addresses.get(id.index()).copied().unwrap_or(0);
+    if addresses == 0 {
+        return Err(EngineError::NoAddress { target: id });
+    }
+    Ok(TargetSettings {
+        max_connections,
+        max_connecting: scenario.limits.max_connecting,
+        reuse,
+        connect_ns: target.connection_timeout_ns,
+        idle_ns: target.idle_timeout_ns,
+        max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
+        reconnect_delay_ns: target.reconnect_delay_ns,
+        addresses,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_and_differ_by_one_at_most() {
+        for total in [1, 2, 3, 7, 100, 101] {
+            for workers in 1..=7u16 {
+                let shares: Vec<u32> =
+                    (0..workers).map(|w| share(total, WorkerId(w), workers)).collect();
+                assert_eq!(shares.iter().sum::<u32>(), total);
+                assert!(shares.windows(2).all(|pair| pair[0] >= pair[1] && pair[0] - pair[1] <= 1));
+            }
+        }
+    }
+
+    #[test]
+    fn statuses_fail_by_class_unless_the_request_names_what_it_expects() {
+        let mut request =
+            RequestSettings { timeout_ns: 1, expect_status: vec![], bytes_by_target: vec![] };
+        assert_eq!(request.failure(204), None);
+        assert_eq!(request.failure(399), None);
+        assert_eq!(request.failure(404), Some(ErrorKind::Status4xx));
+        assert_eq!(request.failure(503), Some(ErrorKind::Status5xx));
+        request.expect_status = vec![201, 404];
+        assert_eq!(request.failure(404), None);
+        assert_eq!(request.failure(200), Some(ErrorKind::UnexpectedStatus));
+    }
+}

@@ -1,0 +1,20 @@
+//! Virtual users: the engine that decides, and the event loop that carries it out.
+//!
+//! Reading order: [`engine`] (pure: what happens next), [`recorder`] (what is written down),
+//! [`templates`] (requests as bytes), [`run_end`] (how a run ended), [`replay`] and [`memory`]
+//! (drivers without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
+//! feature `reactor`).
+
+pub mod engine;
+pub mod memory;
+#[cfg(feature = "reactor")]
+pub mod reactor;
+pub mod recorder;
+pub mod replay;
+pub mod run_end;
+pub mod templates;
+
+pub use engine::{Command, Engine, EngineError, Input, Outputs, VuState, Wire};
+
+/// The version of the engine, as log headers name it. Replay needs the same one.
+pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");

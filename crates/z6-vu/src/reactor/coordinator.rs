@@ -1,0 +1,232 @@
+//! Watches a run from outside the event loops: stops it, notices that there is no target, waits for
+//! its end. Nothing here is on the way of a request.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use mio::Waker;
+use z6_events::{LogDigest, LogHeader, StopReason, StoppedBy, Tick};
+
+use super::clock::Clock;
+use super::error::LogError;
+use super::shared::{AttemptFailure, Notice, WorkerState};
+use super::writer::{Observer, WriterEnd};
+
+/// A run without a single ready connection is stopped this long after its first attempt, once an
+/// attempt has failed.
+const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
+
+/// What the start hands over.
+pub(super) struct Parts<O> {
+    pub(super) header: LogHeader,
+    pub(super) workers: Vec<JoinHandle<()>>,
+    pub(super) writer: JoinHandle<WriterEnd<O>>,
+    pub(super) wakers: Vec<Waker>,
+    pub(super) states: Vec<Arc<WorkerState>>,
+    pub(super) notices: (Sender<Notice>, Receiver<Notice>),
+    pub(super) clock: Clock,
+}
+
+/// Stops a run from another thread.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    notices: Sender<Notice>,
+}
+
+impl Stopper {
+    /// Asks the run to stop in good order. A second call while the grace period runs ends that.
+    pub fn stop(&self, reason: StopReason) {
+        // A run that is over needs no stopping.
+        let _ = self.notices.send(Notice::Stop(reason));
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunReport<O> {
+    /// What saw the events.
+    pub observer: O,
+    /// The log's header.
+    pub header: LogHeader,
+    /// Why the run ended.
+    pub stopped_by: StoppedBy,
+    /// The final digest of the log; none if it has no footer.
+    pub digest: Option<LogDigest>,
+    /// Size of the log, bytes.
+    pub log_bytes: u64,
+    /// The first connection attempt that failed, if no connection was ever ready.
+    pub no_target: Option<AttemptFailure>,
+    /// What is wrong with the log, if anything.
+    pub log_error: Option<LogError>,
+    /// What a worker or the writer said as it broke down: a bug in Z6.
+    pub panic: Option<String>,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct RunHandle<O> {
+    header: LogHeader,
+    workers: Vec<JoinHandle<()>>,
+    writer: JoinHandle<WriterEnd<O>>,
+    wakers: Vec<Waker>,
+    states: Vec<Arc<WorkerState>>,
+    notices: (Sender<Notice>, Receiver<Notice>),
+    clock: Clock,
+}
+
+impl<O> std::fmt::Debug for WriterEnd<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriterEnd").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// What the coordinator has learnt.
+#[derive(Default)]
+struct Watch {
+    running: usize,
+    attempt_failed: bool,
+    no_target_told: bool,
+    log_error: Option<LogError>,
+}
+
+impl<O: Observer> RunHandle<O> {
+    pub(super) fn new(parts: Parts<O>) -> RunHandle<O> {
+        let Parts { header, workers, writer, wakers, states, notices, clock } = parts;
+        RunHandle { header, workers, writer, wakers, states, notices, clock }
+    }
+
+    /// A handle that stops the run from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper { notices: self.notices.0.clone() }
+    }
+
+    /// The log's header: seed, plan digest, addresses, epoch.
+    #[must_use]
+    pub fn header(&self) -> &LogHeader {
+        &self.header
+    }
+
+    /// Time since tick 0.
+    #[must_use]
+    pub fn elapsed(&self) -> Tick {
+        self.clock.now()
+    }
+
+    /// Waits for the end of the run, calling `each` about every `every` with the time since the
+    /// start. A panic of a worker is reported, not passed on.
+    pub fn wait_with(self, every: Duration, mut each: impl FnMut(Tick)) -> RunReport<O> {
+        let mut watch = Watch { running: self.workers.len(), ..Watch::default() };
+        let mut next = self.clock.now().plus_ns(as_ns(every));
+        while watch.running > 0 {
+            let now = self.clock.now();
+            if now >= next {
+                each(now);
+                next = now.plus_ns(as_ns(every));
+            }
+            let mut wait_ns = next.since(now);
+            if watch.attempt_failed && !watch.no_target_told {
+                wait_ns = wait_ns.min(self.check_target(now, &mut watch));
+            }
+            match self.notices.1.recv_timeout(Duration::from_nanos(wait_ns.max(1))) {
+                Ok(notice) => self.note(notice, &mut watch),
+                // This handle holds a sender itself: the channel cannot be disconnected.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+        self.report(watch)
+    }
+
+    /// Waits for the end of the run.
+    pub fn wait(self) -> RunReport<O> {
+        self.wait_with(Duration::from_secs(1), |_| {})
+    }
+
+    fn note(&self, notice: Notice, watch: &mut Watch) {
+        match notice {
+            Notice::WorkerEnded => watch.running -= 1,
+            Notice::AttemptFailed => watch.attempt_failed = true,
+            Notice::LogFailed(error) => {
+                self.stop_all(StopReason::DiskFull);
+                watch.log_error.get_or_insert(error);
+            }
+            Notice::LogFull => self.stop_all(StopReason::LogLimit),
+            Notice::Stop(reason) => self.stop_all(reason),
+        }
+    }
+
+    /// Stops the run if it has no target; answers how long to wait before the next look.
+    fn check_target(&self, now: Tick, watch: &mut Watch) -> u64 {
+        if self.states.iter().any(|state| state.has_connected()) {
+            watch.no_target_told = true;
+            return u64::MAX;
+        }
+        let failures = self.states.iter().filter_map(|state| state.first_failure());
+        let Some(first) = failures.map(|failure| failure.started).min() else { return u64::MAX };
+        let due = first.plus_ns(NO_TARGET_AFTER_NS);
+        if due <= now {
+            watch.no_target_told = true;
+            self.stop_all(StopReason::NoTarget);
+            return u64::MAX;
+        }
+        due.since(now)
+    }
+
+    fn stop_all(&self, reason: StopReason) {
+        for (state, waker) in self.states.iter().zip(&self.wakers) {
+            state.ask_to_stop(reason);
+            // A worker whose poll is gone has ended.
+            let _ = waker.wake();
+        }
+    }
+
+    fn report(self, mut watch: Watch) -> RunReport<O> {
+        let mut panic = None;
+        for worker in self.workers {
+            if let Err(payload) = worker.join() {
+                panic.get_or_insert(panic_text(payload.as_ref()));
+            }
+        }
+        let end = match self.writer.join() {
+            Ok(end) => end,
+            // The observer went down with the writer: there is nothing to report from.
+            Err(payload) => std::panic::resume_unwind(payload),
+        };
+        for notice in self.notices.1.try_iter() {
+            if let Notice::LogFailed(error) = notice {
+                watch.log_error.get_or_insert(error);
+            }
+        }
+        let connected = self.states.iter().any(|state| state.has_connected());
+        let failures = self.states.iter().filter_map(|state| state.first_failure());
+        let first = failures.min_by_key(|failure| failure.started);
+        let stopped_by = match (&panic, &watch.log_error) {
+            (Some(_), _) => StoppedBy::Error,
+            (None, Some(_)) => StoppedBy::DiskFull,
+            (None, None) => end.end.stopped_by(),
+        };
+        RunReport {
+            observer: end.observer,
+            header: self.header,
+            stopped_by,
+            digest: end.digest,
+            log_bytes: end.bytes,
+            no_target: first.filter(|_| !connected),
+            log_error: watch.log_error,
+            panic,
+        }
+    }
+}
+
+fn as_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What a panic said.
+fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}

@@ -1,0 +1,307 @@
+//! What a worker does with one connection: open it, write to it, read from it, see it end.
+
+use std::io::{self, Read, Write};
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
+use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
+
+use super::shared::AttemptFailure;
+use super::socket;
+use super::table::InFlight;
+use super::worker::{READ_BUFFER_BYTES, Worker};
+use crate::engine::Input;
+use crate::templates;
+
+/// Reads of one connection before others get their turn.
+const READS_PER_TURN: usize = 16;
+
+impl Worker {
+    /// Opens a connection.
+    pub(super) fn connect(&mut self, slot: ConnectionSlot, target: TargetId, address: u16) {
+        let to = self.common.addresses[target.index()][usize::from(address)];
+        let sources = &self.common.sources[target.index()];
+        let from = (!sources.is_empty()).then(|| {
+            let from = sources[self.next_source % sources.len()];
+            self.next_source = self.next_source.wrapping_add(1);
+            from
+        });
+        let at = self.clock.now();
+        let token = self.links.open(slot, to, at);
+        match socket::connect(to, from).and_then(|stream| self.watch(stream, token)) {
+            Ok(stream) => self.links.at(slot).stream = Some(stream),
+            Err(error) => self.connect_failed(slot, &error),
+        }
+    }
+
+    /// Registers a socket once, for reading and writing; it stays registered for life.
+    fn watch(&self, mut stream: TcpStream, token: Token) -> io::Result<TcpStream> {
+        self.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(stream)
+    }
+
+    /// The socket of an attempt reported something.
+    pub(super) fn check_connect(&mut self, slot: ConnectionSlot) {
+        let link = self.links.at(slot);
+        let Some(stream) = &link.stream else { return };
+        match socket::connect_outcome(stream) {
+            None => {}
+            Some(Ok(())) => {
+                link.connecting = false;
+                let started = link.started;
+                self.state.mark_connected();
+                let now = self.clock.now();
+                self.step(now, Input::Connected { connection: slot, started });
+                self.carry_out();
+            }
+            Some(Err(error)) => {
+                self.connect_failed(slot, &error);
+                self.carry_out();
+            }
+        }
+    }
+
+    /// Queues what the engine makes of it; the caller carries it out.
+    fn connect_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+        let (kind, errno) = (socket::error_kind(error), socket::errno(error));
+        let link = self.links.at(slot);
+        let (started, address) = (link.started, link.address);
+        self.links.close(slot);
+        let failure = AttemptFailure { address, error: kind, errno, started };
+        self.state.report_failure(failure, &self.notices);
+        let now = self.clock.now();
+        let input = Input::ConnectFailed { connection: slot, started, error: kind, detail: errno };
+        self.step(now, input);
+    }
+
+    /// Begins a request: its first bytes go out right away.
+    #[inline]
+    pub(super) fn send(&mut self, slot: ConnectionSlot, exchange: ExchangeSlot, ask: Ask) {
+        let link = self.links.at(slot);
+        if link.stream.is_none() {
+            // The connection ended in the moment before: its end and this request crossed.
+            self.step_failed(exchange, ErrorKind::StaleConnection, 0);
+            return;
+        }
+        let Some(template) = self.common.templates.find(ask.request, ask.target) else {
+            panic!("request {} has no template for target {}", ask.request, ask.target);
+        };
+        link.http.start(template.len(), template.is_head_method());
+        link.in_flight = Some(InFlight {
+            exchange,
+            ask,
+            request_bytes: template.len(),
+            sent: false,
+            first_byte: None,
+        });
+        link.own_bytes.clear();
+        if template.id_range().is_some() {
+            link.own_bytes.extend_from_slice(template.bytes());
+            template.write_id(&mut link.own_bytes, ask.actor.0, ask.step.0, 0);
+        }
+        self.write(slot);
+    }
+
+    /// A request that never reached its connection.
+    fn step_failed(&mut self, exchange: ExchangeSlot, error: ErrorKind, detail: u64) {
+        let now = self.clock.now();
+        let input = Input::Failed {
+            exchange,
+            error,
+            detail,
+            first_byte: None,
+            received_bytes: 0,
+            unsent_bytes: 0,
+        };
+        self.step(now, input);
+    }
+
+    /// Writes as much of the request as the socket takes. Inputs are queued, not carried out, for the caller
+    /// to carry out.
+    pub(super) fn write(&mut self, slot: ConnectionSlot) {
+        loop {
+            let at = self.clock.now();
+            if self.is_overdue(at) {
+                // What is due comes first: it may be the end of the run.
+                self.step(at, Input::Wake);
+                if self.recorder.is_finished() || self.links.at(slot).in_flight.is_none() {
+                    return;
+                }
+            }
+            let link = self.links.at(slot);
+            let range = link.http.unwritten();
+            let (Some(stream), Some(in_flight)) = (&mut link.stream, &mut link.in_flight) else {
+                return;
+            };
+            if range.is_empty() {
+                return;
+            }
+            let bytes = if link.own_bytes.is_empty() {
+                let ask = &in_flight.ask;
+                self.common.templates.find(ask.request, ask.target).map_or(&[][..], |t| t.bytes())
+            } else {
+                &link.own_bytes
+            };
+            match stream.write(&bytes[range.clone()]) {
+                Ok(written) => {
+                    link.http.wrote(written);
+                    if !in_flight.sent {
+                        in_flight.sent = true;
+                        let exchange = in_flight.exchange;
+                        let written_bytes = written as u64;
+                        self.step(at, Input::Sent { exchange, written_bytes });
+                    }
+                    if written == range.len() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.write_failed(slot, &error),
+            }
+        }
+    }
+
+    /// The socket takes no more. What the peer sent before still counts (RFC 9112 section 9.6): it
+    /// is read first, in a turn of its own, and the failure stands only if that settles nothing.
+    fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+        let token = self.links.token_of(slot);
+        let link = self.links.at(slot);
+        link.peer_closed = true;
+        link.broken = error.raw_os_error().or(Some(0));
+        self.read_later(slot, token);
+    }
+
+    fn read_later(&mut self, slot: ConnectionSlot, token: Token) {
+        let link = self.links.at(slot);
+        if !link.queued {
+            link.queued = true;
+            self.unfinished.push(token);
+        }
+    }
+
+    /// Reads until the socket is drained, the connection is done for, or its turn is over. A read
+    /// that fills less than the buffer has drained the socket: what comes later is a new event.
+    pub(super) fn read(&mut self, slot: ConnectionSlot, token: Token) {
+        for _ in 0..READS_PER_TURN {
+            let link = self.links.at(slot);
+            let Some(stream) = &mut link.stream else { return };
+            match stream.read(&mut self.read_buffer) {
+                Ok(0) => return self.end_of_file(slot),
+                Ok(length) => {
+                    let at = self.clock.now();
+                    let drained = length < READ_BUFFER_BYTES && !link.peer_closed;
+                    self.received(slot, length, at);
+                    if drained || self.links.current(token).is_none() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(errno) = link.broken {
+                        self.transport_failed(slot, &io::Error::from_raw_os_error(errno));
+                    }
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.transport_failed(slot, &error),
+            }
+        }
+        self.read_later(slot, token);
+    }
+
+    /// Bytes came, and stand in the read buffer.
+    #[inline]
+    fn received(&mut self, slot: ConnectionSlot, length: usize, at: Tick) {
+        let link = self.links.at(slot);
+        match link.http.received(&self.read_buffer[..length]) {
+            Received::NeedMore { first_byte } => link.mark_first_byte(first_byte, at),
+            Received::Complete { first_byte, response } => {
+                link.mark_first_byte(first_byte, at);
+                self.complete(slot, at, response);
+            }
+            Received::Failed { first_byte, error } => {
+                link.mark_first_byte(first_byte, at);
+                self.exchange_failed(slot, templates::error_kind(error.kind), error.offset);
+            }
+            Received::Unsolicited => self.idle_ended(slot, CloseCause::Unsolicited),
+        }
+    }
+
+    #[inline]
+    fn complete(&mut self, slot: ConnectionSlot, at: Tick, response: ResponseFacts) {
+        let link = self.links.at(slot);
+        let Some(in_flight) = link.in_flight.take() else { return };
+        let input = Input::Done {
+            exchange: in_flight.exchange,
+            first_byte: in_flight.first_byte.unwrap_or(at),
+            status: response.status,
+            received_bytes: response.bytes_received,
+            unsent_bytes: response.unsent_bytes as u64,
+            // A peer that has closed its side would not answer the next request.
+            reusable: response.reusable && !link.peer_closed,
+            unsolicited: response.unsolicited_after,
+        };
+        self.step(at, input);
+        self.carry_out();
+    }
+
+    fn end_of_file(&mut self, slot: ConnectionSlot) {
+        let at = self.clock.now();
+        match self.links.at(slot).http.eof() {
+            Eof::Idle => self.idle_ended(slot, CloseCause::ClosedByPeer),
+            Eof::Complete(response) => self.complete(slot, at, response),
+            Eof::Failed(kind) => self.failed(slot, kind, ErrorKind::ClosedBeforeResponse, 0),
+        }
+    }
+
+    /// Reading or writing failed.
+    fn transport_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+        match self.links.at(slot).http.io_error() {
+            None => self.idle_ended(slot, CloseCause::ResetByPeer),
+            Some(kind) => {
+                self.failed(slot, kind, socket::error_kind(error), socket::errno(error));
+            }
+        }
+    }
+
+    fn failed(
+        &mut self,
+        slot: ConnectionSlot,
+        kind: FailureKind,
+        transport: ErrorKind,
+        errno: u64,
+    ) {
+        match kind {
+            FailureKind::Protocol(error) => {
+                self.exchange_failed(slot, templates::error_kind(error.kind), error.offset);
+            }
+            FailureKind::Stale => self.exchange_failed(slot, ErrorKind::StaleConnection, errno),
+            FailureKind::Transport => self.exchange_failed(slot, transport, errno),
+        }
+    }
+
+    fn exchange_failed(&mut self, slot: ConnectionSlot, error: ErrorKind, detail: u64) {
+        let link = self.links.at(slot);
+        let Some(in_flight) = link.in_flight.take() else { return };
+        let input = Input::Failed {
+            exchange: in_flight.exchange,
+            error,
+            detail,
+            first_byte: in_flight.first_byte.filter(|_| link.http.started()),
+            received_bytes: link.http.bytes_received(),
+            unsent_bytes: (in_flight.request_bytes - link.http.written_bytes()) as u64,
+        };
+        let now = self.clock.now();
+        self.step(now, input);
+        self.carry_out();
+    }
+
+    /// A connection ended that carried no exchange.
+    fn idle_ended(&mut self, slot: ConnectionSlot, cause: CloseCause) {
+        self.links.close(slot);
+        let now = self.clock.now();
+        self.step(now, Input::ConnectionClosed { connection: slot, cause });
+        self.carry_out();
+    }
+}

@@ -1,0 +1,40 @@
+//! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
+//!
+//! Reading order: this file (a run from start to end), [`worker`] (one event loop), [`link`] (one
+//! connection), [`writer`] (the log), [`sink`] (between the two), [`shared`], [`table`],
+//! [`socket`], [`resolve`], [`sampler`], [`clock`], [`sys`].
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "asks a file system for its room"
+)]
+
+mod clock;
+mod coordinator;
+mod error;
+mod link;
+mod resolve;
+mod sampler;
+mod shared;
+mod sink;
+mod socket;
+mod start;
+mod sys;
+mod table;
+mod worker;
+mod writer;
+
+pub use coordinator::{RunHandle, RunReport, Stopper};
+pub use error::{LogError, StartError};
+pub use resolve::ResolveError;
+pub use shared::AttemptFailure;
+pub use start::{RunSpec, cores, start};
+pub use writer::{AttachedFile, LogTarget, Observer, partial_path};
+
+/// Free bytes on the file system that holds the directory `path`.
+///
+/// # Errors
+/// Where the directory cannot be opened or the system does not say.
+pub fn free_bytes(path: &std::path::Path) -> std::io::Result<u64> {
+    sys::free_bytes(&std::fs::File::open(path)?)
+}

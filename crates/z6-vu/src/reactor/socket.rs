@@ -1,0 +1,87 @@
+//! Opening connections and naming what went wrong with them. Knows no protocol.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, Socket, Type};
+use z6_events::ErrorKind;
+
+use super::sys;
+
+/// Starts to connect, without waiting.
+pub(super) fn connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(from) = from else {
+        let stream = TcpStream::connect(to)?;
+        stream.set_nodelay(true)?;
+        return Ok(stream);
+    };
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    // Each target address has the full range of ports that way.
+    sys::bind_address_no_port(&socket)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    match socket.connect(&to.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// What became of an attempt whose socket reported something; none while it is in progress.
+pub(super) fn connect_outcome(stream: &TcpStream) -> Option<io::Result<()>> {
+    match stream.take_error() {
+        Ok(Some(error)) | Err(error) => return Some(Err(error)),
+        Ok(None) => {}
+    }
+    match stream.peer_addr() {
+        Ok(_) => Some(Ok(())),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => None,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// The errno, or 0 for an error that has none.
+pub(super) fn errno(error: &io::Error) -> u64 {
+    error.raw_os_error().unwrap_or(0).unsigned_abs().into()
+}
+
+/// The kind under which an error of a socket is logged.
+pub(super) fn error_kind(error: &io::Error) -> ErrorKind {
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) => ErrorKind::ConnectionRefused,
+        Some(libc::ETIMEDOUT) => ErrorKind::ConnectionTimedOut,
+        Some(libc::EHOSTUNREACH | libc::EHOSTDOWN) => ErrorKind::HostUnreachable,
+        Some(libc::ENETUNREACH | libc::ENETDOWN) => ErrorKind::NetworkUnreachable,
+        Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE) => ErrorKind::OutOfPorts,
+        Some(libc::EMFILE | libc::ENFILE) => ErrorKind::OutOfDescriptors,
+        Some(libc::ENOBUFS | libc::ENOMEM) => ErrorKind::OutOfMemory,
+        Some(libc::EACCES | libc::EPERM) => ErrorKind::PermissionDenied,
+        Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED) => ErrorKind::ConnectionReset,
+        _ => ErrorKind::SocketError,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_errno_has_a_kind_that_says_what_happened() {
+        let kind = |errno| error_kind(&io::Error::from_raw_os_error(errno));
+        assert_eq!(kind(libc::ECONNREFUSED), ErrorKind::ConnectionRefused);
+        assert_eq!(kind(libc::EADDRNOTAVAIL), ErrorKind::OutOfPorts);
+        assert_eq!(kind(libc::EMFILE), ErrorKind::OutOfDescriptors);
+        assert_eq!(kind(libc::EPIPE), ErrorKind::ConnectionReset);
+        assert_eq!(kind(libc::ETIMEDOUT), ErrorKind::ConnectionTimedOut);
+        assert_eq!(kind(libc::ENETUNREACH), ErrorKind::NetworkUnreachable);
+        assert_eq!(kind(libc::EHOSTUNREACH), ErrorKind::HostUnreachable);
+        assert_eq!(kind(libc::EPERM), ErrorKind::PermissionDenied);
+        assert_eq!(kind(libc::ENOBUFS), ErrorKind::OutOfMemory);
+        assert_eq!(kind(libc::EPROTO), ErrorKind::SocketError);
+        assert_eq!(error_kind(&io::Error::other("no errno")), ErrorKind::SocketError);
+    }
+}

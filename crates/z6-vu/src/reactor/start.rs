@@ -1,0 +1,328 @@
+//! From a scenario to threads that stand ready: addresses, templates, engines, the log's header.
+#![expect(clippy::disallowed_methods, reason = "waits for tick 0, reads /proc")]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use mio::{Poll, Waker};
+use z6_events::{
+    BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, TargetAddresses, TargetId, WorkerId,
+};
+use z6_scenario::{Model, Plan, Scenario, Scheme};
+
+use super::clock::{self, Clock};
+use super::coordinator::RunHandle;
+use super::error::StartError;
+use super::resolve::resolve;
+use super::shared::{Notice, WorkerState};
+use super::sink::ChannelSink;
+use super::sys;
+use super::table::TOKEN_WAKER;
+use super::worker::{Common, Worker};
+use super::writer::{AttachedFile, LogTarget, LogWriter, Observer, WriterEnd, WriterParts};
+use crate::engine::Engine;
+use crate::recorder::Recorder;
+use crate::templates::{Templates, response_limits};
+
+/// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
+const SPARE_DESCRIPTORS: u64 = 64;
+/// Tick 0 lies this far ahead when the threads are let go, nanoseconds: time to write the header
+/// and to wake them.
+const HEAD_START_NS: u64 = 5_000_000;
+/// A worker has at least this many log buffers: one to fill, some on their way.
+const BUFFERS_PER_WORKER_MIN: usize = 4;
+
+/// A run to be started.
+#[derive(Debug, Clone)]
+pub struct RunSpec {
+    /// What to run.
+    pub scenario: Arc<Scenario>,
+    /// The seed in force.
+    pub seed: u64,
+    /// Event loops; at least 1.
+    pub workers: u16,
+    /// Where the built-in target listens, if the scenario uses it.
+    pub builtin: Option<SocketAddr>,
+    /// Where the log goes.
+    pub log: LogTarget,
+    /// Command-line overrides, for the header.
+    pub overrides: Vec<(String, String)>,
+    /// Files the scenario names, for the log.
+    pub attached: Vec<AttachedFile>,
+}
+
+/// How many cores this process may use.
+#[must_use]
+pub fn cores() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u16::try_from(cores).unwrap_or(u16::MAX)
+}
+
+/// Starts a run: `observer` sees every event on the writer's thread.
+///
+/// # Errors
+/// [`StartError`] for whatever keeps it from starting; nothing was sent then.
+pub fn start<O: Observer + 'static>(
+    spec: &RunSpec,
+    observer: O,
+) -> Result<RunHandle<O>, StartError> {
+    let plan = Plan::new(&spec.scenario, spec.seed);
+    let addresses = addresses(spec)?;
+    let common = Arc::new(common(spec, addresses)?);
+    let limit = check_descriptors(&spec.scenario)?;
+    let counts = common.addresses.iter().map(|all| all.len() as u16).collect();
+    let wire = common.templates.wire(counts);
+    let mut engines = Vec::with_capacity(usize::from(spec.workers));
+    for worker in 0..spec.workers {
+        let id = WorkerId(worker);
+        engines.push(Engine::new(&spec.scenario, plan.clone(), id, spec.workers, &wire)?);
+    }
+    let header = header(spec, &plan, &common, limit);
+    let threads = Threads::prepare(spec, &common, engines)?;
+    threads.release(spec, header, observer)
+}
+
+fn addresses(spec: &RunSpec) -> Result<Vec<Vec<SocketAddr>>, StartError> {
+    let mut all = Vec::with_capacity(spec.scenario.targets.len());
+    for target in &spec.scenario.targets {
+        all.push(match (target.base_url.scheme, spec.builtin) {
+            (Scheme::Https, _) => return Err(StartError::Tls { target: target.name.clone() }),
+            (Scheme::Builtin, Some(address)) => vec![address],
+            (Scheme::Builtin, None) => {
+                return Err(StartError::NoBuiltin { target: target.name.clone() });
+            }
+            (Scheme::Http, _) => resolve(target, target.base_url.port)?,
+        });
+    }
+    Ok(all)
+}
+
+fn common(spec: &RunSpec, addresses: Vec<Vec<SocketAddr>>) -> Result<Common, StartError> {
+    let scenario = &spec.scenario;
+    let ports: Vec<u16> = addresses.iter().map(|all| all[0].port()).collect();
+    Ok(Common {
+        templates: Templates::encode(scenario, &ports)?,
+        sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
+        limits: response_limits(&scenario.limits),
+        addresses,
+    })
+}
+
+/// Raises the limit and compares it with what the run may need; answers with the limit in force.
+fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
+    let limit = sys::raise_descriptor_limit().map_err(StartError::System)?;
+    let connections: u64 = scenario.targets.iter().map(|t| u64::from(t.max_connections)).sum();
+    let needed = connections + SPARE_DESCRIPTORS;
+    if needed > limit { Err(StartError::Descriptors { needed, limit }) } else { Ok(limit) }
+}
+
+fn header(spec: &RunSpec, plan: &Plan, common: &Common, descriptors: u64) -> LogHeader {
+    let scenario = &spec.scenario;
+    let of_target = |(i, all): (usize, &Vec<SocketAddr>)| TargetAddresses {
+        target: TargetId(i as u16),
+        addresses: all.iter().map(ToString::to_string).collect(),
+    };
+    let mut limits = scenario.limits.pairs();
+    limits.push(("descriptors".to_owned(), descriptors));
+    LogHeader {
+        seed: spec.seed,
+        workers: spec.workers,
+        driver: Driver::Reactor,
+        model: Some(match plan.model() {
+            Model::Closed => z6_events::Model::Closed,
+            Model::Open => z6_events::Model::Open,
+        }),
+        plan_digest: z6_scenario::plan::plan_digest(scenario, spec.seed),
+        engine_version: crate::ENGINE_VERSION.to_owned(),
+        overrides: spec.overrides.clone(),
+        limits,
+        addresses: common.addresses.iter().enumerate().map(of_target).collect(),
+        host: host_facts(),
+        build: build_facts(),
+        scenario_text: scenario.text.clone(),
+        ..LogHeader::default()
+    }
+}
+
+fn host_facts() -> Vec<(String, String)> {
+    let line = |path: &str| {
+        std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+    };
+    vec![
+        ("os".to_owned(), std::env::consts::OS.to_owned()),
+        ("arch".to_owned(), std::env::consts::ARCH.to_owned()),
+        ("kernel".to_owned(), line("/proc/sys/kernel/osrelease")),
+        ("cores".to_owned(), cores().to_string()),
+        ("ports".to_owned(), line("/proc/sys/net/ipv4/ip_local_port_range").replace('\t', "-")),
+    ]
+}
+
+fn build_facts() -> Vec<(String, String)> {
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    vec![("profile".to_owned(), profile.to_owned())]
+}
+
+/// Workers that wait for tick 0, and the channels between them and the writer.
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    clocks: Vec<mpsc::Sender<Clock>>,
+    wakers: Vec<Waker>,
+    states: Vec<Arc<WorkerState>>,
+    notices: (Sender<Notice>, Receiver<Notice>),
+    full: Receiver<SealedBlock>,
+    empty: Vec<Sender<Vec<u8>>>,
+    /// Set where a worker did not end in good order.
+    broken: Arc<AtomicBool>,
+}
+
+impl Threads {
+    fn prepare(
+        spec: &RunSpec,
+        common: &Arc<Common>,
+        engines: Vec<Engine>,
+    ) -> Result<Threads, StartError> {
+        let queue = spec.scenario.limits.max_log_queue as usize;
+        let (full_sender, full) = bounded(queue);
+        let mut threads = Threads {
+            workers: Vec::new(),
+            clocks: Vec::new(),
+            wakers: Vec::new(),
+            states: Vec::new(),
+            notices: unbounded(),
+            full,
+            empty: Vec::new(),
+            broken: Arc::new(AtomicBool::new(false)),
+        };
+        let buffers = (queue / engines.len()).max(BUFFERS_PER_WORKER_MIN);
+        for (i, engine) in engines.into_iter().enumerate() {
+            let id = WorkerId(i as u16);
+            let sink = threads.sink(&full_sender, buffers);
+            let recorder = Recorder::new(engine, id, spec.workers, sink);
+            threads.spawn(id, common, recorder).map_err(StartError::System)?;
+        }
+        Ok(threads)
+    }
+
+    fn sink(&mut self, full: &Sender<SealedBlock>, buffers: usize) -> ChannelSink {
+        let (empty_sender, empty) = bounded(buffers);
+        for _ in 0..buffers {
+            // There is room for as many as are made here.
+            let _ = empty_sender.try_send(Vec::with_capacity(BLOCK_BUFFER_BYTES));
+        }
+        self.empty.push(empty_sender);
+        ChannelSink::new(full.clone(), empty, Clock::from_start_ns(0))
+    }
+
+    fn spawn(
+        &mut self,
+        id: WorkerId,
+        common: &Arc<Common>,
+        recorder: Recorder<ChannelSink>,
+    ) -> std::io::Result<()> {
+        let poll = Poll::new()?;
+        self.wakers.push(Waker::new(poll.registry(), TOKEN_WAKER)?);
+        let state = Arc::new(WorkerState::new());
+        let notices = self.notices.0.clone();
+        let worker =
+            Worker::new(Arc::clone(common), Arc::clone(&state), notices.clone(), recorder, poll)?;
+        let (clock_sender, clock) = mpsc::channel();
+        let broken = Arc::clone(&self.broken);
+        let thread = std::thread::Builder::new().name(format!("z6-worker-{id}"));
+        self.workers.push(thread.spawn(move || {
+            let _notice = EndNotice { notices };
+            // No clock comes where the start fails elsewhere: this worker just goes.
+            let Ok(clock) = clock.recv() else { return };
+            let guard = BrokenUnlessDefused(broken);
+            work(worker, clock);
+            guard.defuse();
+        })?);
+        self.clocks.push(clock_sender);
+        self.states.push(state);
+        Ok(())
+    }
+
+    /// Begins the log and lets the workers go.
+    fn release<O: Observer + 'static>(
+        self,
+        spec: &RunSpec,
+        mut header: LogHeader,
+        observer: O,
+    ) -> Result<RunHandle<O>, StartError> {
+        let start = Clock::from_start_ns(sys::monotonic_ns() + HEAD_START_NS);
+        header.monotonic_epoch_ns = start.start_ns();
+        header.wall_epoch_ns = clock::wall_ns() + HEAD_START_NS;
+        let limits = &spec.scenario.limits;
+        let parts = WriterParts {
+            observer,
+            full: self.full,
+            empty: self.empty,
+            notices: self.notices.0.clone(),
+            limit_bytes: limits.max_event_log_bytes,
+        };
+        let attachments_max = limits.max_attachment_bytes;
+        let writer = LogWriter::begin(&spec.log, &header, &spec.attached, attachments_max, parts)?;
+        let broken = Arc::clone(&self.broken);
+        let writer = spawn_writer(writer, broken).map_err(StartError::System)?;
+        for clock in &self.clocks {
+            // A worker that is gone has sent its notice.
+            let _ = clock.send(start);
+        }
+        Ok(RunHandle::new(super::coordinator::Parts {
+            header,
+            workers: self.workers,
+            writer,
+            wakers: self.wakers,
+            states: self.states,
+            notices: self.notices,
+            clock: start,
+        }))
+    }
+}
+
+fn spawn_writer<O: Observer + 'static>(
+    writer: LogWriter<O>,
+    broken: Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<WriterEnd<O>>> {
+    let thread = std::thread::Builder::new().name("z6-log".to_owned());
+    thread.spawn(move || writer.run(|| !broken.load(Ordering::Acquire)))
+}
+
+/// One worker's thread, from tick 0 to the end of its log.
+fn work(mut worker: Worker, clock: Clock) {
+    let ahead_ns = clock.start_ns().saturating_sub(sys::monotonic_ns());
+    std::thread::sleep(std::time::Duration::from_nanos(ahead_ns));
+    if let Err(error) = worker.run(clock) {
+        panic!("the kernel refuses to poll: {error}");
+    }
+    worker.close_log();
+}
+
+/// Tells the coordinator, however a worker's thread ends.
+struct EndNotice {
+    notices: Sender<Notice>,
+}
+
+impl Drop for EndNotice {
+    fn drop(&mut self) {
+        // A coordinator that is gone does not wait.
+        let _ = self.notices.send(Notice::WorkerEnded);
+    }
+}
+
+/// Marks the run as broken unless its worker came to its end.
+struct BrokenUnlessDefused(Arc<AtomicBool>);
+
+impl BrokenUnlessDefused {
+    fn defuse(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for BrokenUnlessDefused {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}

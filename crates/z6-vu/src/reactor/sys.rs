@@ -1,0 +1,179 @@
+//! The system calls that std, mio and socket2 do not offer. The only unsafe code of this crate.
+//!
+//! Each function is a thin, safe wrapper; none keeps state.
+#![allow(unsafe_code)]
+#![expect(clippy::disallowed_types, reason = "asks a file's system for its room")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// Resource use of the calling thread.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ThreadUsage {
+    pub(super) cpu_ns: u64,
+    pub(super) switches_voluntary: u64,
+    pub(super) switches_involuntary: u64,
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn timespec(ns: u64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: (ns / 1_000_000_000) as libc::time_t,
+        tv_nsec: (ns % 1_000_000_000) as libc::c_long,
+    }
+}
+
+fn clock_ns(clock: libc::clockid_t) -> u64 {
+    let mut time = timespec(0);
+    // SAFETY: `time` is a valid, writable timespec for the duration of the call.
+    let result = unsafe { libc::clock_gettime(clock, &mut time) };
+    assert!(result == 0, "clock {clock} cannot be read");
+    (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// CLOCK_MONOTONIC, nanoseconds.
+pub(super) fn monotonic_ns() -> u64 {
+    clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+/// CLOCK_REALTIME, nanoseconds since 1970.
+pub(super) fn wall_ns() -> u64 {
+    clock_ns(libc::CLOCK_REALTIME)
+}
+
+/// CPU time and context switches of the calling thread.
+pub(super) fn thread_usage() -> ThreadUsage {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `usage` points to writable memory of the right size; rusage is plain integers, for
+    // which zero bytes are a valid value even if the call fails.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    ThreadUsage {
+        cpu_ns: clock_ns(libc::CLOCK_THREAD_CPUTIME_ID),
+        switches_voluntary: usage.ru_nvcsw as u64,
+        switches_involuntary: usage.ru_nivcsw as u64,
+    }
+}
+
+/// Lets the kernel wake the calling thread without rounding its timers (timer slack of 1 ns).
+pub(super) fn sharpen_timers() -> io::Result<()> {
+    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches no memory of ours.
+    check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong, 0, 0, 0) }).map(|_| ())
+}
+
+/// Raises the limit of open descriptors to its hard maximum; answers with the limit in force.
+pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid, writable rlimit for the duration of the call.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    if limit.rlim_cur < limit.rlim_max {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: `limit` is a valid rlimit for the duration of the call.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) })?;
+    }
+    Ok(limit.rlim_cur)
+}
+
+/// Has a socket that is bound to an address choose its port only when it connects
+/// (IP_BIND_ADDRESS_NO_PORT), by the whole (from, to) pair.
+pub(super) fn bind_address_no_port(socket: &impl AsRawFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open for the duration of the call; the option's value is one
+    // int, which `on` is, with its true size.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            std::ptr::from_ref(&on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    })
+    .map(|_| ())
+}
+
+/// Free bytes for us on the file system that holds `file`.
+pub(super) fn free_bytes(file: &std::fs::File) -> io::Result<u64> {
+    let mut stats = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the descriptor is open for the duration of the call, `stats` is writable memory of
+    // the right size, and statvfs is plain integers, for which zero bytes are a valid value.
+    let stats = unsafe {
+        check(libc::fstatvfs(file.as_raw_fd(), stats.as_mut_ptr()))?;
+        stats.assume_init()
+    };
+    Ok((stats.f_bavail as u64).saturating_mul(stats.f_frsize as u64))
+}
+
+/// A timer whose descriptor becomes readable at an absolute instant of CLOCK_MONOTONIC.
+#[derive(Debug)]
+pub(super) struct TimerFd {
+    fd: OwnedFd,
+}
+
+impl TimerFd {
+    pub(super) fn new() -> io::Result<TimerFd> {
+        let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
+        // SAFETY: the call takes no pointers.
+        let fd = check(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) })?;
+        // SAFETY: `fd` was just created, is valid, and nobody else owns it.
+        Ok(TimerFd { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
+    }
+
+    /// Arms it for `monotonic_ns`; an instant that is past fires at once.
+    pub(super) fn arm(&self, monotonic_ns: u64) -> io::Result<()> {
+        let spec = libc::itimerspec {
+            it_interval: timespec(0),
+            // All zero would disarm it.
+            it_value: timespec(monotonic_ns.max(1)),
+        };
+        let flags = libc::TFD_TIMER_ABSTIME;
+        // SAFETY: the descriptor is ours and open, `spec` is valid for the duration of the call,
+        // and a null old value is allowed.
+        check(unsafe {
+            libc::timerfd_settime(self.fd.as_raw_fd(), flags, &spec, std::ptr::null_mut())
+        })
+        .map(|_| ())
+    }
+}
+
+impl AsRawFd for TimerFd {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_run_forward_and_usage_is_read() {
+        let before = monotonic_ns();
+        assert!(monotonic_ns() >= before);
+        assert!(wall_ns() > 1_600_000_000_000_000_000);
+        assert!(thread_usage().cpu_ns > 0);
+    }
+
+    #[test]
+    fn a_timer_becomes_readable_at_its_instant_and_not_before() {
+        let timer = TimerFd::new().unwrap();
+        let due = monotonic_ns() + 2_000_000;
+        timer.arm(due).unwrap();
+        let mut poll = libc::pollfd { fd: timer.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid pollfd for the duration of the call.
+        assert_eq!(unsafe { libc::poll(&mut poll, 1, 10_000) }, 1);
+        assert!(monotonic_ns() >= due);
+    }
+
+    #[test]
+    fn the_descriptor_limit_is_raised_to_its_maximum() {
+        let first = raise_descriptor_limit().unwrap();
+        assert_eq!(raise_descriptor_limit().unwrap(), first);
+    }
+}

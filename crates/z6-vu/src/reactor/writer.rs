@@ -1,0 +1,229 @@
+//! The log-writer thread: seals blocks, writes them at once, and lets an observer see each event,
+//! decoded from the bytes that were written.
+//!
+//! The file is `NAME.partial` until the footer stands in it and it was synced.
+#![expect(clippy::disallowed_types, reason = "owns the log file")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crossbeam_channel::{Receiver, Sender};
+use z6_events::{
+    BlockDecoder, Event, LogAssembler, LogDigest, LogHeader, SealedBlock, Tick, WorkerId,
+};
+
+use super::error::LogError;
+use super::shared::Notice;
+use crate::run_end::RunEnd;
+
+/// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
+const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
+
+/// Sees every event of a run, in the order of the log, on the writer's thread.
+pub trait Observer: Send {
+    /// One event of a worker.
+    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event);
+
+    /// A block is complete: a good moment to publish what was gathered.
+    fn block_ended(&mut self) {}
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// This file, which must not exist. Until the end it is called `NAME.partial`.
+    File(PathBuf),
+    /// Nowhere: it is encoded, folded and digested, not kept.
+    Discard,
+}
+
+/// A file the scenario names, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedFile {
+    /// Its path as written in the scenario.
+    pub name: String,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// What the writer leaves behind.
+pub(super) struct WriterEnd<O> {
+    pub(super) observer: O,
+    pub(super) end: RunEnd,
+    /// The receipt; none if the log has no footer.
+    pub(super) digest: Option<LogDigest>,
+    pub(super) bytes: u64,
+}
+
+enum Output {
+    File { file: File, partial: PathBuf, path: PathBuf },
+    Discard,
+}
+
+impl Output {
+    fn create(target: &LogTarget) -> Result<Output, LogError> {
+        let LogTarget::File(path) = target else { return Ok(Output::Discard) };
+        let partial = partial_path(path);
+        let create = |at: &Path| OpenOptions::new().write(true).create_new(true).open(at);
+        let failed = |source| LogError::Create { path: partial.clone(), source };
+        if path.exists() {
+            return Err(LogError::Create {
+                path: path.clone(),
+                source: io::ErrorKind::AlreadyExists.into(),
+            });
+        }
+        let file = create(&partial).map_err(failed)?;
+        Ok(Output::File { file, partial, path: path.clone() })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), LogError> {
+        match self {
+            Output::File { file, partial, .. } => file
+                .write_all(bytes)
+                .map_err(|source| LogError::Write { path: partial.clone(), source }),
+            Output::Discard => Ok(()),
+        }
+    }
+
+    /// Synced and under its own name.
+    fn complete(self) -> Result<(), LogError> {
+        let Output::File { file, partial, path } = self else { return Ok(()) };
+        let written = file.sync_all().and_then(|()| std::fs::rename(&partial, &path));
+        written.map_err(|source| LogError::Write { path: partial, source })
+    }
+}
+
+/// The name of a log until it is complete.
+#[must_use]
+pub fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}
+
+/// A log being written.
+pub(super) struct LogWriter<O> {
+    output: Output,
+    assembler: LogAssembler,
+    decoder: BlockDecoder,
+    observer: O,
+    end: RunEnd,
+    full: Receiver<SealedBlock>,
+    empty: Vec<Sender<Vec<u8>>>,
+    notices: Sender<Notice>,
+    limit_bytes: u64,
+    limit_told: bool,
+}
+
+/// What the writer is given.
+pub(super) struct WriterParts<O> {
+    pub(super) observer: O,
+    pub(super) full: Receiver<SealedBlock>,
+    pub(super) empty: Vec<Sender<Vec<u8>>>,
+    pub(super) notices: Sender<Notice>,
+    pub(super) limit_bytes: u64,
+}
+
+impl<O: Observer> LogWriter<O> {
+    /// Creates the file and writes the header and what is attached.
+    pub(super) fn begin(
+        target: &LogTarget,
+        header: &LogHeader,
+        attached: &[AttachedFile],
+        attached_bytes_max: u64,
+        parts: WriterParts<O>,
+    ) -> Result<LogWriter<O>, LogError> {
+        let mut output = Output::create(target)?;
+        let (mut assembler, bytes) = LogAssembler::new(header)?;
+        output.write(&bytes)?;
+        let mut stored_bytes = 0u64;
+        for file in attached {
+            let length = file.content.len() as u64;
+            let stored = stored_bytes + length <= attached_bytes_max;
+            stored_bytes += if stored { length } else { 0 };
+            output.write(&assembler.attachment(&file.name, &file.content, stored)?)?;
+        }
+        let reserve = RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
+        Ok(LogWriter {
+            output,
+            assembler,
+            decoder: BlockDecoder::new(header.workers),
+            observer: parts.observer,
+            end: RunEnd::default(),
+            full: parts.full,
+            empty: parts.empty,
+            notices: parts.notices,
+            limit_bytes: parts.limit_bytes.saturating_sub(reserve),
+            limit_told: false,
+        })
+    }
+
+    /// Writes until all workers have hung up, then the footer. `whole` says whether every worker
+    /// came to its end in good order: only then does the log get a footer.
+    pub(super) fn run(mut self, whole: impl FnOnce() -> bool) -> WriterEnd<O> {
+        let mut failed = false;
+        while let Ok(mut block) = self.full.recv() {
+            if !failed && let Err(error) = self.take(&mut block) {
+                failed = true;
+                self.tell(Notice::LogFailed(error));
+            }
+            let worker = block.worker().index();
+            // A worker that has ended needs no more buffers.
+            let _ = self.empty[worker].try_send(block.into_buffer());
+        }
+        self.finish(!failed && whole())
+    }
+
+    /// Footer, sync and name where the log is whole.
+    fn finish(self, is_whole: bool) -> WriterEnd<O> {
+        let LogWriter { output, assembler, observer, end, notices, .. } = self;
+        let mut bytes = assembler.bytes();
+        let mut digest = None;
+        if is_whole {
+            match finish_file(output, assembler, &end) {
+                Ok((footer_bytes, receipt)) => {
+                    bytes += footer_bytes;
+                    digest = Some(receipt);
+                }
+                Err(error) => {
+                    // The coordinator outlives the writer.
+                    let _ = notices.send(Notice::LogFailed(error));
+                }
+            }
+        }
+        WriterEnd { observer, end, digest, bytes }
+    }
+
+    fn take(&mut self, block: &mut SealedBlock) -> Result<(), LogError> {
+        self.output.write(self.assembler.seal(block))?;
+        let worker = block.worker();
+        for event in self.decoder.events_of(block) {
+            let (at, event) = event?;
+            self.end.observe(&event);
+            self.observer.event(worker, at, &event);
+        }
+        self.observer.block_ended();
+        if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
+            self.limit_told = true;
+            self.tell(Notice::LogFull);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, notice: Notice) {
+        // The coordinator outlives the writer.
+        let _ = self.notices.send(notice);
+    }
+}
+
+fn finish_file(
+    mut output: Output,
+    assembler: LogAssembler,
+    end: &RunEnd,
+) -> Result<(u64, LogDigest), LogError> {
+    let (bytes, digest) = assembler.footer(&end.footer())?;
+    output.write(&bytes)?;
+    output.complete()?;
+    Ok((bytes.len() as u64, digest))
+}

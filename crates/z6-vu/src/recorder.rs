@@ -1,0 +1,247 @@
+//! One recorder for all drivers: takes each step of an engine down, event by event, in blocks.
+//!
+//! Pure: where finished blocks go is the business of a [`BlockSink`]. In a live run a block closes
+//! when it is full, or [`BLOCK_AGE_MAX_NS`] after its first event; a worker with nothing to say
+//! writes an empty block each [`HEARTBEAT_NS`]. In a replay the boundaries are copied.
+
+use std::collections::VecDeque;
+
+use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick, WorkerId};
+
+use crate::engine::{Command, Engine, Input, Outputs};
+
+/// A block closes this long after its first event, nanoseconds.
+pub const BLOCK_AGE_MAX_NS: u64 = 100_000_000;
+/// A worker with nothing to say writes an empty block this often, nanoseconds.
+pub const HEARTBEAT_NS: u64 = 1_000_000_000;
+
+/// Where finished blocks go.
+pub trait BlockSink {
+    /// An empty buffer for the next block.
+    fn take_spare(&mut self) -> Vec<u8>;
+    /// Takes a block.
+    fn submit(&mut self, block: SealedBlock);
+}
+
+/// A [`BlockSink`] that keeps all blocks, for drivers in memory.
+#[derive(Debug, Default)]
+pub struct KeepBlocks {
+    /// The blocks, in order.
+    pub blocks: Vec<SealedBlock>,
+}
+
+impl BlockSink for KeepBlocks {
+    fn take_spare(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn submit(&mut self, block: SealedBlock) {
+        self.blocks.push(block);
+    }
+}
+
+/// When blocks close.
+#[derive(Debug)]
+enum Boundaries {
+    /// By size and age.
+    Live,
+    /// As another log has them: numbers of events, and events that wait for a number.
+    Copied { counts: VecDeque<(u32, Tick)>, waiting: VecDeque<(Tick, Event)> },
+}
+
+/// An engine and its log.
+#[derive(Debug)]
+pub struct Recorder<S> {
+    engine: Engine,
+    out: Outputs,
+    block: BlockBuilder,
+    sink: S,
+    boundaries: Boundaries,
+    last_close: Tick,
+}
+
+impl<S: BlockSink> Recorder<S> {
+    /// A recorder of a live run.
+    pub fn new(engine: Engine, worker: WorkerId, workers: u16, mut sink: S) -> Recorder<S> {
+        Recorder {
+            engine,
+            out: Outputs::default(),
+            block: BlockBuilder::new(worker, workers, sink.take_spare()),
+            boundaries: Boundaries::Live,
+            last_close: Tick::ZERO,
+            sink,
+        }
+    }
+
+    /// A recorder that closes blocks only where [`Recorder::expect_block`] says.
+    pub fn copying_boundaries(
+        engine: Engine,
+        worker: WorkerId,
+        workers: u16,
+        sink: S,
+    ) -> Recorder<S> {
+        let boundaries = Boundaries::Copied { counts: VecDeque::new(), waiting: VecDeque::new() };
+        Recorder { boundaries, ..Recorder::new(engine, worker, workers, sink) }
+    }
+
+    /// Gives `input` to the engine and records what came of it.
+    pub fn step(&mut self, at: Tick, input: Input) {
+        self.engine.step(at, input, &mut self.out);
+        for i in 0..self.out.events.len() {
+            let event = self.out.events[i];
+            self.record(at, &event);
+        }
+    }
+
+    /// What the last step asks of the driver, in order.
+    pub fn commands(&self) -> &[Command] {
+        &self.out.commands
+    }
+
+    /// What the last step recorded, in order: the input, then the decisions.
+    pub fn events(&self) -> &[Event] {
+        &self.out.events
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Where blocks go.
+    pub fn sink_mut(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// When the engine wants to be woken.
+    #[must_use]
+    pub fn engine_deadline(&self) -> Option<Tick> {
+        self.out.next_deadline.or_else(|| self.engine.next_deadline())
+    }
+
+    /// When [`Recorder::maintain`] is due.
+    #[must_use]
+    pub fn block_deadline(&self) -> Tick {
+        match self.block.first_tick() {
+            Some(first) => first.plus_ns(BLOCK_AGE_MAX_NS),
+            None => self.last_close.plus_ns(HEARTBEAT_NS),
+        }
+    }
+
+    /// Whether the engine has nothing left to do.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.engine.is_finished()
+    }
+
+    /// Records the worker's own condition.
+    pub fn sample(&mut self, at: Tick, sample: Sample) {
+        self.record(at, &Event::Sample(sample));
+    }
+
+    /// Records a copied fact as it stands (replay), or that the loop waited for a log buffer.
+    ///
+    /// # Panics
+    /// If `event` is an input or a decision.
+    pub fn copy(&mut self, at: Tick, event: &Event) {
+        assert_eq!(event.class(), z6_events::EventClass::Copied, "only facts are copied");
+        self.record(at, event);
+    }
+
+    /// Closes the block if it is old enough. `at` is not below the tick of the last step.
+    pub fn maintain(&mut self, at: Tick) {
+        if self.block_deadline() <= at {
+            self.close_block(at);
+        }
+    }
+
+    /// Replay: the next block of the log holds `events` events and was closed at `closed`.
+    pub fn expect_block(&mut self, events: u32, closed: Tick) {
+        let Boundaries::Copied { counts, .. } = &mut self.boundaries else {
+            panic!("a live recorder closes its own blocks");
+        };
+        counts.push_back((events, closed));
+        self.drain_waiting();
+    }
+
+    /// Closes the last block and gives the sink back.
+    pub fn finish(mut self, at: Tick) -> S {
+        match &self.boundaries {
+            Boundaries::Live if !self.block.is_empty() => self.close_block(at),
+            Boundaries::Live => {}
+            Boundaries::Copied { .. } => {
+                let leftover = self.pending_events();
+                if leftover > 0 || !self.block.is_empty() {
+                    self.flush_waiting(at);
+                }
+            }
+        }
+        self.sink
+    }
+
+    /// Replay: events that no expected block has room for.
+    #[must_use]
+    pub fn pending_events(&self) -> usize {
+        match &self.boundaries {
+            Boundaries::Live => 0,
+            Boundaries::Copied { waiting, .. } => waiting.len(),
+        }
+    }
+
+    fn record(&mut self, at: Tick, event: &Event) {
+        match &mut self.boundaries {
+            Boundaries::Live => {
+                if self.block.push(at, event).is_err() {
+                    self.close_block(at);
+                    self.push_to_empty(at, event);
+                }
+            }
+            Boundaries::Copied { waiting, .. } => {
+                waiting.push_back((at, *event));
+                self.drain_waiting();
+            }
+        }
+    }
+
+    fn push_to_empty(&mut self, at: Tick, event: &Event) {
+        let pushed = self.block.push(at, event);
+        assert!(pushed.is_ok(), "an empty block has room for any event");
+    }
+
+    /// Moves waiting events into expected blocks as far as these go.
+    fn drain_waiting(&mut self) {
+        loop {
+            let Boundaries::Copied { counts, waiting } = &mut self.boundaries else { return };
+            let Some(&(count, closed)) = counts.front() else { return };
+            if self.block.event_count() >= count {
+                counts.pop_front();
+                self.close_block(closed);
+                continue;
+            }
+            let Some((at, event)) = waiting.pop_front() else { return };
+            self.push_to_empty(at, &event);
+        }
+    }
+
+    /// What no block was expected for goes into blocks of its own, so that nothing is hidden.
+    fn flush_waiting(&mut self, at: Tick) {
+        let previous = std::mem::replace(&mut self.boundaries, Boundaries::Live);
+        if let Boundaries::Copied { waiting, .. } = previous {
+            for (at, event) in waiting {
+                self.record(at, &event);
+            }
+        }
+        self.close_block(at);
+    }
+
+    fn close_block(&mut self, at: Tick) {
+        self.last_close = at;
+        let spare = self.sink.take_spare();
+        let block = if self.block.is_empty() {
+            self.block.close_empty(at, spare)
+        } else {
+            self.block.close(spare)
+        };
+        self.sink.submit(block);
+    }
+}

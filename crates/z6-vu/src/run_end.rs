@@ -1,0 +1,112 @@
+//! How a run ended, as its events tell. Pure: writer and replay derive the footer the same way.
+
+use z6_events::{Event, FooterFacts, StoppedBy, Tick};
+
+/// Collects what events say about the end.
+#[derive(Debug, Clone, Default)]
+pub struct RunEnd {
+    by: Option<StoppedBy>,
+    end: Tick,
+    attempted: bool,
+    connected: bool,
+}
+
+impl RunEnd {
+    /// Takes an event of any worker.
+    #[inline]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these tell of the end")]
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::EndReached { by, end } => {
+                self.by = Some(self.by.map_or(*by, |before| stronger(before, *by)));
+                self.end = self.end.max(*end);
+            }
+            Event::ConnectStarted { .. } => self.attempted = true,
+            Event::Connected { .. } => self.connected = true,
+            _ => {}
+        }
+    }
+
+    /// Why the run ended: the reason from outside if there was one, else the duration if any
+    /// worker ran for it, else the iterations. A run that attempted connections and never had one
+    /// ready ended for want of a target, unless somebody stopped it before that was clear.
+    #[must_use]
+    pub fn stopped_by(&self) -> StoppedBy {
+        let by = self.by.unwrap_or(StoppedBy::Error);
+        match by {
+            StoppedBy::Duration | StoppedBy::Iterations if self.attempted && !self.connected => {
+                StoppedBy::NoTarget
+            }
+            StoppedBy::Duration
+            | StoppedBy::Iterations
+            | StoppedBy::Interrupt
+            | StoppedBy::Terminate
+            | StoppedBy::NoTarget
+            | StoppedBy::LogLimit
+            | StoppedBy::DiskFull
+            | StoppedBy::Error => by,
+        }
+    }
+
+    /// What the footer says.
+    #[must_use]
+    pub fn footer(&self) -> FooterFacts {
+        FooterFacts { stopped_by: self.stopped_by(), end: self.end, totals: Vec::new() }
+    }
+}
+
+/// Of two workers' reasons, the one that stands for the run.
+fn stronger(a: StoppedBy, b: StoppedBy) -> StoppedBy {
+    const fn rank(by: StoppedBy) -> u8 {
+        match by {
+            StoppedBy::Iterations => 0,
+            StoppedBy::Duration => 1,
+            StoppedBy::Interrupt => 2,
+            StoppedBy::Terminate => 3,
+            StoppedBy::NoTarget => 4,
+            StoppedBy::LogLimit => 5,
+            StoppedBy::DiskFull => 6,
+            StoppedBy::Error => 7,
+        }
+    }
+    if rank(b) > rank(a) { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(events: &[Event]) -> StoppedBy {
+        let mut run = RunEnd::default();
+        events.iter().for_each(|event| run.observe(event));
+        run.stopped_by()
+    }
+
+    const fn reached(by: StoppedBy) -> Event {
+        Event::EndReached { by, end: Tick(7) }
+    }
+
+    const ATTEMPT: Event = Event::ConnectStarted {
+        connection: z6_events::ConnectionSlot(0),
+        target: z6_events::TargetId(0),
+        address: 0,
+    };
+    const READY: Event =
+        Event::Connected { connection: z6_events::ConnectionSlot(0), started: Tick(0) };
+
+    #[test]
+    fn a_reason_from_outside_beats_duration_which_beats_iterations() {
+        let by = |a, b| end(&[ATTEMPT, READY, reached(a), reached(b)]);
+        assert_eq!(by(StoppedBy::Iterations, StoppedBy::Duration), StoppedBy::Duration);
+        assert_eq!(by(StoppedBy::Interrupt, StoppedBy::Duration), StoppedBy::Interrupt);
+        assert_eq!(by(StoppedBy::DiskFull, StoppedBy::Terminate), StoppedBy::DiskFull);
+    }
+
+    #[test]
+    fn attempts_without_a_single_connection_are_no_target() {
+        assert_eq!(end(&[ATTEMPT, reached(StoppedBy::Duration)]), StoppedBy::NoTarget);
+        assert_eq!(end(&[ATTEMPT, READY, reached(StoppedBy::Duration)]), StoppedBy::Duration);
+        assert_eq!(end(&[reached(StoppedBy::Duration)]), StoppedBy::Duration);
+        assert_eq!(end(&[ATTEMPT, reached(StoppedBy::Interrupt)]), StoppedBy::Interrupt);
+    }
+}

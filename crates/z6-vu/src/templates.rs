@@ -1,0 +1,156 @@
+//! Requests as bytes: every (request, target) pair of a scenario encoded once, before the run.
+//!
+//! Pure, so that simulation and replay see the lengths that the reactor sends.
+
+use z6_events::{ErrorKind, RequestId, TargetId};
+use z6_proto_http1::{ProtocolErrorKind, RequestError, RequestSpec, RequestTemplate, USER_AGENT};
+use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
+
+use crate::engine::Wire;
+
+/// Encoded requests of one run, bytes in all: more is refused before the run.
+pub const MAX_TEMPLATE_BYTES: u64 = 1 << 30;
+
+/// A request that cannot be encoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It cannot be sent as HTTP/1.1.
+    #[error("request `{request}` cannot be sent to target `{target}`: {error}")]
+    Request {
+        /// Name of the request.
+        request: String,
+        /// Name of the target.
+        target: String,
+        /// Why.
+        error: RequestError,
+    },
+    /// All requests together are too large.
+    #[error(
+        "the encoded requests take more than {MAX_TEMPLATE_BYTES} bytes (max_template_bytes): \
+         use smaller bodies, or name a `target` in requests with large ones"
+    )]
+    TooLarge,
+}
+
+/// All encoded requests of a run.
+#[derive(Debug, Clone)]
+pub struct Templates {
+    by_request: Vec<Vec<Option<RequestTemplate>>>,
+}
+
+impl Templates {
+    /// Encodes each request for each target it can go to. `ports` holds the port in use of each
+    /// target, which for the built-in one is known only at the start of the run.
+    ///
+    /// # Errors
+    /// [`TemplateError`] for the first pair that cannot be encoded.
+    pub fn encode(scenario: &Scenario, ports: &[u16]) -> Result<Templates, TemplateError> {
+        let mut bytes_in_all = 0u64;
+        let mut by_request = Vec::with_capacity(scenario.requests.len());
+        for request in &scenario.requests {
+            let mut by_target = Vec::with_capacity(scenario.targets.len());
+            for (i, target) in scenario.targets.iter().enumerate() {
+                let fits = request.target.is_none_or(|only| only.index() == i);
+                let template = match fits {
+                    true => Some(encode_one(request, target, ports[i])?),
+                    false => None,
+                };
+                bytes_in_all += template.as_ref().map_or(0, |t| t.len() as u64);
+                if bytes_in_all > MAX_TEMPLATE_BYTES {
+                    return Err(TemplateError::TooLarge);
+                }
+                by_target.push(template);
+            }
+            by_request.push(by_target);
+        }
+        Ok(Templates { by_request })
+    }
+
+    /// The bytes of a request for a target; none if the request never goes there.
+    #[must_use]
+    pub fn find(&self, request: RequestId, target: TargetId) -> Option<&RequestTemplate> {
+        self.by_request.get(request.index())?.get(target.index())?.as_ref()
+    }
+
+    /// What the engine has to know of them. `addresses` holds the number of resolved addresses of
+    /// each target.
+    #[must_use]
+    pub fn wire(&self, addresses: Vec<u16>) -> Wire {
+        let length = |template: &Option<RequestTemplate>| {
+            template.as_ref().map_or(0, |template| template.len() as u64)
+        };
+        let request_bytes =
+            self.by_request.iter().map(|row| row.iter().map(length).collect()).collect();
+        Wire { addresses, request_bytes }
+    }
+}
+
+fn encode_one(
+    request: &Request,
+    target: &Target,
+    port: u16,
+) -> Result<RequestTemplate, TemplateError> {
+    let host = match &target.base_url.host {
+        Host::Name(name) => name.clone(),
+        Host::V4(address) => address.to_string(),
+        Host::V6(address) => address.to_string(),
+    };
+    let spec = RequestSpec {
+        method: &request.method,
+        host: &host,
+        port,
+        is_tls: target.base_url.scheme == Scheme::Https,
+        path_prefix: &target.base_url.path_prefix,
+        path: &request.path,
+        headers: &request.headers,
+        body: request.body.as_ref().map(|body| body.bytes.as_slice()),
+        user_agent: USER_AGENT,
+        request_id_header: target.request_id_header.as_deref(),
+        connection_close: target.connection_reuse == ConnectionReuse::None,
+    };
+    RequestTemplate::encode(&spec).map_err(|error| TemplateError::Request {
+        request: request.name.clone(),
+        target: target.name.clone(),
+        error,
+    })
+}
+
+/// The limits of reading a response, as the scenario sets them.
+#[must_use]
+pub fn response_limits(limits: &Limits) -> z6_proto_http1::Limits {
+    z6_proto_http1::Limits {
+        head_bytes_max: limits.max_response_head_bytes as usize,
+        fields_max: limits.max_response_fields as usize,
+        interim_max: limits.max_interim_responses,
+        chunk_extension_bytes_max: limits.max_chunk_extension_bytes as usize,
+        trailer_bytes_max: limits.max_trailer_bytes as usize,
+    }
+}
+
+/// The kind under which a failure to read a response is logged and reported.
+#[must_use]
+pub const fn error_kind(kind: ProtocolErrorKind) -> ErrorKind {
+    match kind {
+        ProtocolErrorKind::BadStatusLine => ErrorKind::BadStatusLine,
+        ProtocolErrorKind::BadVersion => ErrorKind::BadVersion,
+        ProtocolErrorKind::BadStatusCode => ErrorKind::BadStatusCode,
+        ProtocolErrorKind::BadHeader => ErrorKind::BadHeader,
+        ProtocolErrorKind::BareLineFeed => ErrorKind::BareLineFeed,
+        ProtocolErrorKind::ObsFold => ErrorKind::ObsFold,
+        ProtocolErrorKind::BadContentLength => ErrorKind::BadContentLength,
+        ProtocolErrorKind::ConflictingFraming => ErrorKind::ConflictingFraming,
+        ProtocolErrorKind::BadTransferEncoding => ErrorKind::BadTransferEncoding,
+        ProtocolErrorKind::BadChunk => ErrorKind::BadChunk,
+        ProtocolErrorKind::BadTrailer => ErrorKind::BadTrailer,
+        ProtocolErrorKind::UnexpectedUpgrade => ErrorKind::UnexpectedUpgrade,
+        ProtocolErrorKind::ResponseBeforeRequest => ErrorKind::ResponseBeforeRequest,
+        ProtocolErrorKind::ClosedBeforeResponse => ErrorKind::ClosedBeforeResponse,
+        ProtocolErrorKind::IncompleteHead => ErrorKind::IncompleteHead,
+        ProtocolErrorKind::IncompleteBody => ErrorKind::IncompleteBody,
+        ProtocolErrorKind::HeadTooLarge => ErrorKind::HeadTooLarge,
+        ProtocolErrorKind::TooManyFields => ErrorKind::TooManyFields,
+        ProtocolErrorKind::TooManyInterim => ErrorKind::TooManyInterim,
+        ProtocolErrorKind::ChunkExtensionTooLarge => ErrorKind::ChunkExtensionTooLarge,
+        ProtocolErrorKind::TrailersTooLarge => ErrorKind::TrailersTooLarge,
+    }
+}

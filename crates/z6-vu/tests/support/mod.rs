@@ -1,0 +1,155 @@
+//! Runs of the engine in memory, as logs.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use z6_events::{
+    Ask, ErrorKind, Event, LogAssembler, LogHeader, LogReader, SealedBlock, TargetId, Tick,
+    WorkerId,
+};
+use z6_scenario::{Plan, Scenario};
+use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
+use z6_vu::recorder::{KeepBlocks, Recorder};
+use z6_vu::run_end::RunEnd;
+use z6_vu::templates::Templates;
+use z6_vu::{Engine, Input, Wire};
+
+pub(crate) const MS: u64 = 1_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
+pub(crate) fn scenario(text: &str) -> Scenario {
+    match Scenario::from_toml(text) {
+        Ok(scenario) => scenario,
+        Err(diagnostics) => panic!("{}", diagnostics.render("test", text, false)),
+    }
+}
+
+pub(crate) fn wire(scenario: &Scenario) -> Wire {
+    let ports: Vec<u16> = scenario.targets.iter().map(|target| target.base_url.port).collect();
+    Templates::encode(scenario, &ports).unwrap().wire(vec![1; scenario.targets.len()])
+}
+
+pub(crate) fn recorder(
+    scenario: &Scenario,
+    seed: u64,
+    worker: u16,
+    workers: u16,
+) -> Recorder<KeepBlocks> {
+    let plan = Plan::new(scenario, seed);
+    let engine = Engine::new(scenario, plan, WorkerId(worker), workers, &wire(scenario)).unwrap();
+    Recorder::new(engine, WorkerId(worker), workers, KeepBlocks::default())
+}
+
+/// A network that answers with 200 after `after_ns`, and fails every `reset_every`-th request.
+#[derive(Clone)]
+pub(crate) struct Plain {
+    pub(crate) after_ns: u64,
+    pub(crate) reset_every: u64,
+    pub(crate) asked: u64,
+}
+
+impl Plain {
+    pub(crate) fn new(after_ns: u64) -> Plain {
+        Plain { after_ns, reset_every: u64::MAX, asked: 0 }
+    }
+}
+
+impl Network for Plain {
+    fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
+        Dial::Ready(10_000)
+    }
+
+    fn answer(&mut self, _at: Tick, _ask: &Ask) -> Answer {
+        self.asked += 1;
+        if self.asked.is_multiple_of(self.reset_every) {
+            return Answer::Fails(self.after_ns / 2, ErrorKind::ConnectionReset);
+        }
+        Answer::Status { after_ns: self.after_ns, status: 200, reusable: true }
+    }
+}
+
+/// Runs every worker of a scenario and puts one log together, blocks in order of time.
+pub(crate) fn run(
+    scenario: &Scenario,
+    seed: u64,
+    workers: u16,
+    network: impl Fn(u16) -> Box<dyn Network>,
+    inputs: &[(Tick, Input)],
+) -> Vec<u8> {
+    let mut blocks: Vec<SealedBlock> = Vec::new();
+    for worker in 0..workers {
+        let recorder = recorder(scenario, seed, worker, workers);
+        let mut driver = MemoryDriver::new(recorder, Boxed(network(worker)));
+        for (at, input) in inputs {
+            driver.schedule(*at, *input);
+        }
+        blocks.extend(driver.run().0.blocks);
+    }
+    blocks.sort_by_key(|block| (block.base(), block.worker()));
+    assemble(scenario, seed, workers, blocks)
+}
+
+pub(crate) struct Boxed(pub(crate) Box<dyn Network>);
+
+impl Network for Boxed {
+    fn dial(&mut self, at: Tick, target: TargetId) -> Dial {
+        self.0.dial(at, target)
+    }
+
+    fn answer(&mut self, at: Tick, ask: &Ask) -> Answer {
+        self.0.answer(at, ask)
+    }
+}
+
+pub(crate) fn assemble(
+    scenario: &Scenario,
+    seed: u64,
+    workers: u16,
+    blocks: Vec<SealedBlock>,
+) -> Vec<u8> {
+    let header = LogHeader {
+        seed,
+        workers,
+        engine_version: z6_vu::ENGINE_VERSION.to_owned(),
+        plan_digest: z6_scenario::plan::plan_digest(scenario, seed),
+        scenario_text: scenario.text.clone(),
+        ..LogHeader::default()
+    };
+    let (mut assembler, mut log) = LogAssembler::new(&header).unwrap();
+    for mut block in blocks {
+        log.extend_from_slice(assembler.seal(&mut block));
+    }
+    let mut end = RunEnd::default();
+    // The end is read back from the bytes, as the writer of a real run does.
+    let mut reader = LogReader::new(&log[..]).unwrap();
+    while let Some(mut block) = reader.next_block().unwrap() {
+        for event in block.events() {
+            end.observe(&event.unwrap().1);
+        }
+    }
+    log.extend_from_slice(&assembler.footer(&end.footer()).unwrap().0);
+    log
+}
+
+/// All events of a log, in file order.
+pub(crate) fn events(log: &[u8]) -> Vec<(WorkerId, Tick, Event)> {
+    let mut reader = LogReader::new(log).unwrap();
+    let mut all = Vec::new();
+    while let Some(mut block) = reader.next_block().unwrap() {
+        let worker = block.header().worker;
+        all.extend(block.events().map(|event| {
+            let (at, event) = event.unwrap();
+            (worker, at, event)
+        }));
+    }
+    all
+}
+
+/// The requests of a log, in file order, however they ended.
+pub(crate) fn asks(log: &[u8]) -> Vec<Ask> {
+    let ask = |event: &Event| match event {
+        Event::Sent { ask, .. } | Event::NotOnWire { ask, .. } | Event::NeverSent { ask, .. } => {
+            Some(*ask)
+        }
+        _ => None,
+    };
+    events(log).iter().filter_map(|(_, _, event)| ask(event)).collect()
+}
