@@ -1,0 +1,372 @@
+//! What a scenario would do, in words, and how large its event log would become.
+//! Owns the words of `z6 validate`; knows no terminal.
+
+use std::fmt;
+
+use crate::load::{listed, unscaled};
+use crate::model::{
+    Arrivals, AssertionKind, ConnectionReuse, Model, Scenario, Schedule, Scheme, ThinkTime, Workers,
+};
+use crate::schedule::{ArrivalSchedule, own_length_ns};
+
+/// Bytes of event log per request that estimates of a run's log reckon with.
+pub const LOG_BYTES_PER_REQUEST: u64 = 20;
+/// Bytes of event log per request where the question is how many requests fit.
+pub const LOG_BYTES_PER_REQUEST_FIT: u64 = 16;
+
+/// How large the event log becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogEstimate {
+    /// The number of requests is known beforehand.
+    Known {
+        /// Requests of the whole run.
+        requests: u64,
+        /// Their event log, bytes.
+        bytes: u64,
+    },
+    /// It depends on the target's speed: so many requests fit into `max_event_log_bytes`.
+    Fits {
+        /// Requests.
+        requests: u64,
+    },
+}
+
+/// What would run, as (label, text) in reading order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Description {
+    /// The rows. A label may be empty: the row goes on with the one above.
+    pub rows: Vec<(String, String)>,
+}
+
+impl Description {
+    fn row(&mut self, label: &str, text: impl Into<String>) {
+        self.rows.push((label.to_owned(), text.into()));
+    }
+}
+
+impl fmt::Display for Description {
+    /// Two columns, a row per line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+        for (label, text) in &self.rows {
+            writeln!(f, "{label:width$}  {text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Scenario {
+    /// What would run, in words.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        let mut rows = Description::default();
+        rows.row("scenario", one_line(self.name()));
+        if !self.metadata.description.is_empty() {
+            rows.row("", one_line(&self.metadata.description));
+        }
+        self.describe_targets(&mut rows);
+        rows.row("load", self.schedule_words());
+        rows.row("ends after", self.end_words());
+        self.describe_requests(&mut rows);
+        rows.row("think time", think_words(self.think_time));
+        self.describe_assertions(&mut rows);
+        rows.row("workers", workers_words(self.runtime.workers));
+        let seed = self.runtime.prng_seed.map(|seed| seed.to_string());
+        rows.row("seed", seed.unwrap_or_else(|| "drawn at the start".to_owned()));
+        rows.row("event log", self.log_words());
+        rows
+    }
+
+    fn describe_targets(&self, rows: &mut Description) {
+        let total: u64 = self.targets.iter().map(|target| target.weight_micro).sum();
+        for (index, target) in self.targets.iter().enumerate() {
+            let label = if index == 0 { "target" } else { "" };
+            let url = match target.base_url.scheme {
+                Scheme::Builtin => "the built-in target".to_owned(),
+                Scheme::Http | Scheme::Https => one_line(&target.base_url.text),
+            };
+            let reuse = match target.connection_reuse {
+                ConnectionReuse::PerVu => "one kept by each VU",
+                ConnectionReuse::Shared => "shared by all",
+                ConnectionReuse::Iteration => "a new one for each iteration",
+                ConnectionReuse::None => "a new one for each request",
+            };
+            let most = counted(u64::from(target.max_connections), "connection");
+            let connections = format!("at most {most}, {reuse}");
+            if self.targets.len() == 1 {
+                rows.row(label, format!("{url}, {connections}"));
+            } else {
+                let share = percent(target.weight_micro, total);
+                rows.row(label, format!("{} {share}: {url}, {connections}", target.name));
+            }
+        }
+    }
+
+    fn describe_requests(&self, rows: &mut Description) {
+        if !self.sequence.is_empty() {
+            let words = |step: &crate::model::SequenceStep| {
+                let name = &self.request(step.request).name;
+                if step.repeat == 1 { name.clone() } else { format!("{} x {name}", step.repeat) }
+            };
+            let steps: Vec<String> = self.sequence.iter().take(50).map(words).collect();
+            let more = if self.sequence.len() > 50 { ", .." } else { "" };
+            rows.row("sequence", format!("{}{more}", steps.join(", ")));
+        }
+        let total: u64 = self.requests.iter().map(|request| request.weight_micro).sum();
+        for (index, request) in self.requests.iter().enumerate() {
+            let label = if index == 0 { "requests" } else { "" };
+            let mut text = format!("{}: {} {}", request.name, request.method, request.path);
+            if self.sequence.is_empty() {
+                let weight = unscaled(request.weight_micro, 6);
+                text += &format!(", weight {weight} ({})", percent(request.weight_micro, total));
+            }
+            if let Some(body) = &request.body {
+                text += &format!(", body of {}", counted(body.bytes.len() as u64, "byte"));
+            }
+            if let Some(target) = request.target {
+                text += &format!(", to {}", self.target(target).name);
+            }
+            rows.row(label, text);
+        }
+    }
+
+    fn describe_assertions(&self, rows: &mut Description) {
+        for (index, assertion) in self.assertions.iter().enumerate() {
+            let label = if index == 0 { "assertions" } else { "" };
+            let name = assertion.kind.name();
+            let text = match assertion.kind {
+                AssertionKind::RequireTrustworthy => name.to_owned(),
+                AssertionKind::SuccessRateMin | AssertionKind::RpsMin => {
+                    format!("{name}: at least {}", assertion.bound)
+                }
+                AssertionKind::LatencyMax(_)
+                | AssertionKind::ErrorRateMax
+                | AssertionKind::Status4xxMaxRate
+                | AssertionKind::Status5xxMaxRate
+                | AssertionKind::LatenessP99Max => format!("{name}: at most {}", assertion.bound),
+            };
+            rows.row(label, text);
+        }
+    }
+
+    fn schedule_words(&self) -> String {
+        let rate = |micro: &u64| unscaled(*micro, 6);
+        match &self.schedule {
+            Schedule::Constant { vus } => counted(u64::from(*vus), "VU"),
+            Schedule::Ramp { start_vus, end_vus, ramp_ns, hold_ns } => format!(
+                "from {start_vus} to {end_vus} VUs over {}, held for {}",
+                span(*ramp_ns),
+                span(*hold_ns)
+            ),
+            Schedule::Spike { baseline_vus, spike_vus, start_ns, duration_ns } => format!(
+                "{baseline_vus} VUs, but {spike_vus} for {} from {} on",
+                span(*duration_ns),
+                span(*start_ns)
+            ),
+            Schedule::Steps { steps } => {
+                let word = |step: &crate::model::VuStep| {
+                    format!("{} VUs for {}", step.vus, span(step.duration_ns))
+                };
+                steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len())
+            }
+            Schedule::Rate { per_second_micro, arrivals, max_in_flight } => format!(
+                "{} arrivals per second{}, at most {max_in_flight} alive",
+                rate(per_second_micro),
+                arrivals_words(*arrivals)
+            ),
+            Schedule::RampRate {
+                start_per_second_micro,
+                end_per_second_micro,
+                ramp_ns,
+                hold_ns,
+                arrivals,
+                max_in_flight,
+            } => format!(
+                "from {} to {} arrivals per second over {}, held for {}{}, at most {max_in_flight} alive",
+                rate(start_per_second_micro),
+                rate(end_per_second_micro),
+                span(*ramp_ns),
+                span(*hold_ns),
+                arrivals_words(*arrivals)
+            ),
+            Schedule::RateSteps { steps, arrivals, max_in_flight } => {
+                let word = |step: &crate::model::RateStep| {
+                    let rate = unscaled(step.per_second_micro, 6);
+                    format!("{rate} arrivals per second for {}", span(step.duration_ns))
+                };
+                let words =
+                    steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len());
+                format!("{words}{}, at most {max_in_flight} alive", arrivals_words(*arrivals))
+            }
+        }
+    }
+
+    fn end_words(&self) -> String {
+        let mut ends = Vec::new();
+        if let Some(iterations) = self.runtime.iterations {
+            ends.push(match self.schedule.model() {
+                Model::Closed => format!("{} of each VU", counted(iterations, "iteration")),
+                Model::Open => counted(iterations, "arrival"),
+            });
+        }
+        if let Some(end_ns) = self.run_length_ns() {
+            ends.push(span(end_ns));
+        }
+        let mut words = listed(&ends, "or");
+        if self.runtime.warmup_ns > 0 {
+            words += &format!(", of which {} warm-up", span(self.runtime.warmup_ns));
+        }
+        words + &format!("; then up to {} for answers", span(self.runtime.graceful_stop_ns))
+    }
+
+    /// The duration, else the schedule's own length, nanoseconds.
+    fn run_length_ns(&self) -> Option<u64> {
+        self.runtime.duration_ns.or_else(|| own_length_ns(&self.schedule))
+    }
+
+    /// How large the event log becomes, reckoned with [`LOG_BYTES_PER_REQUEST`] and
+    /// [`LOG_BYTES_PER_REQUEST_FIT`].
+    #[must_use]
+    pub fn log_estimate(&self) -> LogEstimate {
+        if let Some(arrivals) = self.arrivals() {
+            let requests = arrivals.saturating_mul(self.steps_per_iteration());
+            let bytes = requests.saturating_mul(LOG_BYTES_PER_REQUEST);
+            return LogEstimate::Known { requests, bytes };
+        }
+        LogEstimate::Fits { requests: self.limits.max_event_log_bytes / LOG_BYTES_PER_REQUEST_FIT }
+    }
+
+    /// Arrivals of the whole run; none in the closed model or without an end.
+    fn arrivals(&self) -> Option<u64> {
+        match self.schedule.model() {
+            Model::Closed => None,
+            Model::Open => {
+                let iterations = self.runtime.iterations;
+                ArrivalSchedule::new(&self.schedule, self.run_length_ns(), iterations)
+                    .arrivals_expected()
+            }
+        }
+    }
+
+    fn log_words(&self) -> String {
+        let limit = bytes_words(self.limits.max_event_log_bytes);
+        match self.log_estimate() {
+            LogEstimate::Known { requests, bytes } => {
+                let over = if bytes > self.limits.max_event_log_bytes {
+                    format!(", more than `max_event_log_bytes` ({limit}): the run will stop there")
+                } else {
+                    String::new()
+                };
+                let requests = counted(requests, "request");
+                format!("about {} for {requests}{over}", bytes_words(bytes))
+            }
+            LogEstimate::Fits { requests } => {
+                format!("about {requests} requests fit into {limit} (`max_event_log_bytes`)")
+            }
+        }
+    }
+}
+
+fn steps_words(words: &[String], total: usize) -> String {
+    let more = if total > words.len() { ", .." } else { "" };
+    format!("{}{more}", words.join(", "))
+}
+
+fn arrivals_words(arrivals: Arrivals) -> &'static str {
+    match arrivals {
+        Arrivals::Constant => ", evenly spaced",
+        Arrivals::Poisson => ", Poisson",
+    }
+}
+
+fn think_words(think_time: ThinkTime) -> String {
+    let ms = |ns: u64| format!("{} ms", unscaled(ns, 6));
+    match think_time {
+        ThinkTime::None => "none".to_owned(),
+        ThinkTime::Constant { duration_ns } => ms(duration_ns),
+        ThinkTime::Random { min_ns, max_ns } => format!("{} to {}", ms(min_ns), ms(max_ns)),
+        ThinkTime::Exponential { mean_ns, max_ns } => {
+            format!("exponential, mean {}, at most {}", ms(mean_ns), ms(max_ns))
+        }
+    }
+}
+
+fn workers_words(workers: Workers) -> String {
+    match workers {
+        Workers::Fixed(workers) => workers.to_string(),
+        Workers::Auto => "one per core".to_owned(),
+    }
+}
+
+/// `1 VU`, `2 VUs`.
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// Seconds: `1.5 s`.
+fn span(ns: u64) -> String {
+    format!("{} s", unscaled(ns, 9))
+}
+
+/// A share with one decimal: `62.5 %`. Half a digit is rounded up.
+fn percent(part: u64, total: u64) -> String {
+    let tenths = (u128::from(part) * 2_000 / u128::from(total.max(1))).div_ceil(2);
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+/// Bytes in the largest binary unit they fill, with one decimal rounded down.
+fn bytes_words(bytes: u64) -> String {
+    let units = [(1_u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    for (size, name) in units {
+        if bytes >= size {
+            let tenths = u128::from(bytes) * 10 / u128::from(size);
+            return if tenths % 10 == 0 {
+                format!("{} {name}", tenths / 10)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            };
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Scenario {
+    /// The request target on the wire (RFC 9112 section 3.2.1) of `request` sent to `target`: path
+    /// prefix and path, percent-encoded where they must be, never twice; `*` stays.
+    ///
+    /// ```
+    /// # let scenario = z6_scenario::Scenario::from_toml(
+    /// #     "runtime.iterations = 1\ntarget.base_url = 'http://h/v%201'\n\
+    /// #      requests = [{ name = 'a', path = '/a b%20c?q=é' }]").unwrap();
+    /// let target = scenario.request_target(z6_events::RequestId(0), z6_events::TargetId(0));
+    /// assert_eq!(target, "/v%201/a%20b%20c?q=%C3%A9");
+    /// ```
+    #[must_use]
+    pub fn request_target(
+        &self,
+        request: z6_events::RequestId,
+        target: z6_events::TargetId,
+    ) -> String {
+        let prefix = &self.target(target).base_url.path_prefix;
+        crate::load::encode_target(prefix, &self.request(request).path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_in_words() {
+        assert_eq!(percent(5, 8), "62.5 %");
+        assert_eq!(percent(1, 3), "33.3 %");
+        assert_eq!(percent(2, 3), "66.7 %");
+        assert_eq!(bytes_words(64 << 30), "64 GiB");
+        assert_eq!(bytes_words(1_536), "1.5 KiB");
+        assert_eq!(bytes_words(999), "999 bytes");
+    }
+}

@@ -1,0 +1,27 @@
+//! What will be run: scenario files, load schedules, and the plan that a scenario and a seed fix.
+//!
+//! Pure: text and bytes in, values out. Files that a scenario names are asked for through
+//! [`Files`]. Knows no clock, socket, engine or log file.
+//! Reading order: [`model`] (a validated scenario), [`load`] (TOML to scenario, with all errors),
+//! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
+//! [`random`] (generators), [`plan`] (what actor k does at step n).
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod estimate;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod load;
+pub mod model;
+pub mod plan;
+pub mod random;
+pub mod schedule;
+
+pub use error::ScenarioError;
+pub use estimate::{Description, LogEstimate};
+pub use load::{
+    Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,
+    line_column, parse_seconds, reference,
+};
+pub use model::*;
+pub use plan::{Plan, PlannedStep};

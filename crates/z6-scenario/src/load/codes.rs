@@ -1,0 +1,52 @@
+//! The stable codes of findings.
+
+/// The text is not TOML.
+pub(crate) const SYNTAX: &str = "syntax";
+/// A key that does not exist.
+pub(crate) const UNKNOWN_KEY: &str = "unknown_key";
+/// A key that exists elsewhere.
+pub(crate) const MISPLACED_KEY: &str = "misplaced_key";
+/// A value of another type.
+pub(crate) const WRONG_TYPE: &str = "wrong_type";
+/// A value outside its range.
+pub(crate) const OUT_OF_RANGE: &str = "out_of_range";
+/// A number with more decimals than its unit resolves.
+pub(crate) const TOO_FINE: &str = "too_fine";
+/// A required key or table that is not there.
+pub(crate) const MISSING_KEY: &str = "missing_key";
+/// A word that is none of those allowed.
+pub(crate) const UNKNOWN_CHOICE: &str = "unknown_choice";
+/// Two parts that exclude each other.
+pub(crate) const CONFLICT: &str = "conflict";
+/// Two things of one name.
+pub(crate) const DUPLICATE: &str = "duplicate";
+/// A reference to nothing.
+pub(crate) const UNKNOWN_REFERENCE: &str = "unknown_reference";
+/// More entries or bytes than a limit allows.
+pub(crate) const TOO_MANY: &str = "too_many";
+/// A name that cannot be one.
+pub(crate) const BAD_NAME: &str = "bad_name";
+/// A URL that cannot be a target.
+pub(crate) const BAD_URL: &str = "bad_url";
+/// A method that is no token.
+pub(crate) const BAD_METHOD: &str = "bad_method";
+/// A path that cannot be sent.
+pub(crate) const BAD_PATH: &str = "bad_path";
+/// A header name or value that cannot be sent.
+pub(crate) const BAD_HEADER: &str = "bad_header";
+/// A body file that cannot be read.
+pub(crate) const BODY_FILE: &str = "body_file";
+/// An address that is none.
+pub(crate) const BAD_ADDRESS: &str = "bad_address";
+/// A TLS setting that cannot be used.
+pub(crate) const BAD_TLS: &str = "bad_tls";
+/// Fewer connections than VUs that each keep one.
+pub(crate) const CONNECTIONS: &str = "connections";
+/// A limit that leaves a worker with nothing.
+pub(crate) const WORKER_SHARE: &str = "worker_share";
+/// A command line override that does not fit.
+pub(crate) const OVERRIDE: &str = "override";
+/// Understood, but not run.
+pub(crate) const UNSUPPORTED: &str = "unsupported";
+/// Warning: has no effect.
+pub(crate) const NO_EFFECT: &str = "no_effect";

@@ -1,0 +1,467 @@
+//! Every table and key of the scenario format, one entry per key: its type, range and default.
+//! The reader follows these tables; docs/SCENARIO.md and docs/LIMITS.md are compared with them.
+//! Rules between keys live with the sections.
+
+use super::limits::{self, defaults};
+use crate::model::MICRO;
+
+/// The unit a duration is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Seconds,
+    Millis,
+}
+
+impl Unit {
+    /// Decimal places down to a nanosecond.
+    pub(crate) const fn digits(self) -> u32 {
+        match self {
+            Unit::Seconds => 9,
+            Unit::Millis => 6,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Unit::Seconds => "seconds",
+            Unit::Millis => "milliseconds",
+        }
+    }
+}
+
+/// What a key's value may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// Text.
+    Text,
+    /// true or false.
+    Flag,
+    /// A whole number.
+    Count { min: u64, max: u64 },
+    /// A duration, kept in nanoseconds.
+    Time { unit: Unit, zero: bool, max_ns: u64 },
+    /// A rate or weight, kept in millionths.
+    Micro { zero: bool, max: u64 },
+    /// A bound on a measured figure: more than 0.
+    Bound { max: f64 },
+    /// A share of 1.
+    Share,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A number of workers or `"auto"`.
+    Workers,
+    /// A list of texts.
+    Texts,
+    /// A list of whole numbers.
+    Counts { min: u64, max: u64 },
+    /// A table of texts.
+    Pairs,
+    /// A table of its own.
+    Table(&'static Table),
+    /// A list of tables.
+    Tables(&'static Table),
+}
+
+impl Kind {
+    /// Decimal places between what is written and what is kept.
+    pub(crate) const fn digits(self) -> u32 {
+        match self {
+            Kind::Time { unit, .. } => unit.digits(),
+            Kind::Micro { .. } => 6,
+            Kind::Text
+            | Kind::Flag
+            | Kind::Count { .. }
+            | Kind::Bound { .. }
+            | Kind::Share
+            | Kind::Choice(_)
+            | Kind::Workers
+            | Kind::Texts
+            | Kind::Counts { .. }
+            | Kind::Pairs
+            | Kind::Table(_)
+            | Kind::Tables(_) => 0,
+        }
+    }
+
+    /// Least and greatest number, in the unit it is kept in.
+    pub(crate) fn range(self) -> (u64, u64) {
+        match self {
+            Kind::Count { min, max } | Kind::Counts { min, max } => (min, max),
+            Kind::Workers => (1, limits::MAX_WORKERS),
+            Kind::Time { zero, max_ns, .. } => (u64::from(!zero), max_ns),
+            Kind::Micro { zero, max } => (u64::from(!zero), max),
+            Kind::Text
+            | Kind::Flag
+            | Kind::Bound { .. }
+            | Kind::Share
+            | Kind::Choice(_)
+            | Kind::Texts
+            | Kind::Pairs
+            | Kind::Table(_)
+            | Kind::Tables(_) => (0, u64::MAX),
+        }
+    }
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) required: bool,
+    /// Default of a number, in the unit it is kept in.
+    pub(crate) default: Option<u64>,
+    /// Default of anything else, or a default that depends, in words.
+    pub(crate) default_words: Option<&'static str>,
+}
+
+impl Key {
+    const fn required(self) -> Key {
+        Key { required: true, ..self }
+    }
+    const fn or(self, default: u64) -> Key {
+        Key { default: Some(default), ..self }
+    }
+    const fn or_words(self, words: &'static str) -> Key {
+        Key { default_words: Some(words), ..self }
+    }
+}
+
+/// One table of the format.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// As people write it: `[target]`, `[[requests]]`.
+    pub(crate) label: &'static str,
+    /// Groups of keys that always fit.
+    pub(crate) keys: &'static [&'static [Key]],
+    /// Keys that fit one `type` only.
+    pub(crate) variants: &'static [Variant],
+}
+
+/// The keys of one `type`.
+#[derive(Debug)]
+pub(crate) struct Variant {
+    pub(crate) name: &'static str,
+    pub(crate) keys: &'static [&'static [Key]],
+}
+
+impl Table {
+    pub(crate) fn common(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        self.keys.iter().flat_map(|group| group.iter())
+    }
+
+    pub(crate) fn variant(&self, name: &str) -> Option<&'static Variant> {
+        self.variants.iter().find(|variant| variant.name == name)
+    }
+
+    /// Every key of the table, of any type, some more than once.
+    pub(crate) fn all_keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        let variants = self.variants.iter().flat_map(|variant| variant.all());
+        self.common().chain(variants)
+    }
+}
+
+impl Variant {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        self.keys.iter().flat_map(|group| group.iter())
+    }
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind, required: false, default: None, default_words: None }
+}
+const fn text(name: &'static str) -> Key {
+    key(name, Kind::Text)
+}
+const fn count(name: &'static str, min: u64, max: u64) -> Key {
+    key(name, Kind::Count { min, max })
+}
+/// A timeout: more than 0, at most 1 h.
+const fn timeout(name: &'static str) -> Key {
+    key(name, Kind::Time { unit: Unit::Millis, zero: false, max_ns: limits::MAX_TIMEOUT_NS })
+}
+const fn millis(name: &'static str, max_ns: u64) -> Key {
+    key(name, Kind::Time { unit: Unit::Millis, zero: true, max_ns })
+}
+const fn seconds(name: &'static str, zero: bool, max_ns: u64) -> Key {
+    key(name, Kind::Time { unit: Unit::Seconds, zero, max_ns })
+}
+/// A length of time within a schedule.
+const fn length(name: &'static str) -> Key {
+    seconds(name, false, limits::MAX_DURATION_NS)
+}
+const fn rate(name: &'static str, zero: bool) -> Key {
+    key(name, Kind::Micro { zero, max: limits::MAX_RATE_MICRO })
+}
+const fn weight() -> Key {
+    key("weight", Kind::Micro { zero: false, max: limits::MAX_WEIGHT_MICRO }).or(MICRO)
+}
+const fn vus(name: &'static str, min: u64) -> Key {
+    count(name, min, limits::MAX_VUS)
+}
+const fn latency(name: &'static str) -> Key {
+    key(name, Kind::Bound { max: limits::MAX_LATENCY_MS })
+}
+const fn bytes(name: &'static str, min: u64, max: u64, default: u64) -> Key {
+    count(name, min, max).or(default)
+}
+
+pub(crate) static ROOT: Table = Table {
+    label: "the top level",
+    keys: &[&[
+        key("metadata", Kind::Table(&METADATA)),
+        key("runtime", Kind::Table(&RUNTIME)),
+        key("target", Kind::Table(&TARGET)),
+        key("targets", Kind::Tables(&TARGETS)),
+        key("requests", Kind::Tables(&REQUESTS)),
+        key("schedule", Kind::Table(&SCHEDULE)),
+        key("think_time", Kind::Table(&THINK_TIME)),
+        key("sequence", Kind::Table(&SEQUENCE)),
+        key("assertions", Kind::Table(&ASSERTIONS)),
+        key("limits", Kind::Table(&LIMITS)),
+    ]],
+    variants: &[],
+};
+
+pub(crate) static METADATA: Table = Table {
+    label: "[metadata]",
+    keys: &[&[
+        text("name").or_words("unnamed"),
+        text("description"),
+        text("version"),
+        text("author"),
+        key("tags", Kind::Texts),
+    ]],
+    variants: &[],
+};
+
+pub(crate) static RUNTIME: Table = Table {
+    label: "[runtime]",
+    keys: &[&[
+        seconds("duration_seconds", false, limits::MAX_DURATION_NS),
+        count("iterations", 1, limits::MAX_ITERATIONS),
+        vus("vus", 1).or_words("1"),
+        count("prng_seed", 0, i64::MAX as u64).or_words("drawn"),
+        key("workers", Kind::Workers).or(1),
+        seconds("warmup_seconds", true, limits::MAX_DURATION_NS).or(0),
+        seconds("graceful_stop_seconds", true, limits::MAX_TIMEOUT_NS)
+            .or(defaults::GRACEFUL_STOP_NS),
+    ]],
+    variants: &[],
+};
+
+static TARGET_KEYS: [Key; 18] = [
+    text("base_url").required(),
+    text("http_version").or_words("http1.1"),
+    key("tls", Kind::Flag).or_words("by scheme"),
+    key("verify_cert", Kind::Flag).or_words("true"),
+    text("ca_bundle"),
+    text("client_cert"),
+    text("client_key"),
+    text("server_name").or_words("the host"),
+    count("max_connections", 1, limits::MAX_CONNECTIONS).or_words("by model"),
+    key("connection_reuse", Kind::Choice(&["per_vu", "shared", "iteration", "none"]))
+        .or_words("by model"),
+    timeout("dns_timeout_ms").or(defaults::DNS_TIMEOUT_NS),
+    timeout("connection_timeout_ms").or(defaults::CONNECTION_TIMEOUT_NS),
+    timeout("tls_timeout_ms").or(defaults::TLS_TIMEOUT_NS),
+    key(
+        "idle_timeout_ms",
+        Kind::Time { unit: Unit::Millis, zero: false, max_ns: limits::MAX_DURATION_NS },
+    )
+    .or(defaults::IDLE_TIMEOUT_NS),
+    count("max_requests_per_connection", 1, i64::MAX as u64).or_words("no limit"),
+    millis("reconnect_delay_ms", limits::MAX_TIMEOUT_NS).or(defaults::RECONNECT_DELAY_NS),
+    key("source_addresses", Kind::Texts).or_words("by the kernel"),
+    text("request_id_header").or_words("off"),
+];
+
+pub(crate) static TARGET: Table = Table { label: "[target]", keys: &[&TARGET_KEYS], variants: &[] };
+
+static TARGETS_KEYS: [Key; 2] = [text("name").required(), weight()];
+
+pub(crate) static TARGETS: Table =
+    Table { label: "[[targets]]", keys: &[&TARGETS_KEYS, &TARGET_KEYS], variants: &[] };
+
+pub(crate) static REQUESTS: Table = Table {
+    label: "[[requests]]",
+    keys: &[&[
+        text("name").required(),
+        text("method").or_words("GET"),
+        text("path").required(),
+        key("headers", Kind::Pairs),
+        text("body"),
+        text("body_file"),
+        timeout("timeout_ms").or(defaults::REQUEST_TIMEOUT_NS),
+        weight(),
+        text("target").or_words("drawn by weight"),
+        key("expect_status", Kind::Counts { min: 100, max: 599 }).or_words("below 400"),
+    ]],
+    variants: &[],
+};
+
+const SCHEDULE_TYPES: &[&str] =
+    &["constant", "ramp", "spike", "steps", "rate", "ramp_rate", "rate_steps"];
+
+static OPEN_KEYS: [Key; 2] = [
+    key("arrivals", Kind::Choice(&["constant", "poisson"])).or_words("constant"),
+    count("max_in_flight", 1, limits::MAX_IN_FLIGHT).or(defaults::MAX_IN_FLIGHT),
+];
+
+static RAMP_LENGTHS: [Key; 2] = [
+    length("ramp_duration_seconds").required(),
+    seconds("hold_duration_seconds", true, limits::MAX_DURATION_NS).or(0),
+];
+
+pub(crate) static SCHEDULE: Table = Table {
+    label: "[schedule]",
+    keys: &[&[key("type", Kind::Choice(SCHEDULE_TYPES)).required()]],
+    variants: &[
+        Variant { name: "constant", keys: &[&[vus("vus", 1).or_words("1")]] },
+        Variant {
+            name: "ramp",
+            keys: &[&[vus("start_vus", 0).required(), vus("end_vus", 0).required()], &RAMP_LENGTHS],
+        },
+        Variant {
+            name: "spike",
+            keys: &[&[
+                vus("baseline_vus", 0).required(),
+                vus("spike_vus", 0).required(),
+                seconds("spike_start_seconds", true, limits::MAX_DURATION_NS).required(),
+                length("spike_duration_seconds").required(),
+            ]],
+        },
+        Variant { name: "steps", keys: &[&[key("steps", Kind::Tables(&VU_STEPS)).required()]] },
+        Variant { name: "rate", keys: &[&[rate("per_second", false).required()], &OPEN_KEYS] },
+        Variant {
+            name: "ramp_rate",
+            keys: &[
+                &[
+                    rate("start_per_second", true).required(),
+                    rate("end_per_second", true).required(),
+                ],
+                &RAMP_LENGTHS,
+                &OPEN_KEYS,
+            ],
+        },
+        Variant {
+            name: "rate_steps",
+            keys: &[&[key("steps", Kind::Tables(&RATE_STEPS)).required()], &OPEN_KEYS],
+        },
+    ],
+};
+
+pub(crate) static VU_STEPS: Table = Table {
+    label: "[[schedule.steps]]",
+    keys: &[&[vus("vus", 0).required(), length("duration_seconds").required()]],
+    variants: &[],
+};
+
+pub(crate) static RATE_STEPS: Table = Table {
+    label: "[[schedule.steps]]",
+    keys: &[&[rate("per_second", true).required(), length("duration_seconds").required()]],
+    variants: &[],
+};
+
+pub(crate) static THINK_TIME: Table = Table {
+    label: "[think_time]",
+    keys: &[&[key("type", Kind::Choice(&["constant", "random", "exponential"])).required()]],
+    variants: &[
+        Variant {
+            name: "constant",
+            keys: &[&[millis("duration_ms", limits::MAX_DURATION_NS).required()]],
+        },
+        Variant {
+            name: "random",
+            keys: &[&[
+                millis("min_ms", limits::MAX_DURATION_NS).required(),
+                millis("max_ms", limits::MAX_DURATION_NS).required(),
+            ]],
+        },
+        Variant {
+            name: "exponential",
+            keys: &[&[
+                key(
+                    "mean_ms",
+                    Kind::Time { unit: Unit::Millis, zero: false, max_ns: limits::MAX_DURATION_NS },
+                )
+                .required(),
+                millis("max_ms", limits::MAX_DURATION_NS).required(),
+            ]],
+        },
+    ],
+};
+
+pub(crate) static SEQUENCE: Table = Table {
+    label: "[sequence]",
+    keys: &[&[
+        key("type", Kind::Choice(&["ordered"])).or_words("ordered"),
+        key("steps", Kind::Tables(&SEQUENCE_STEPS)).required(),
+    ]],
+    variants: &[],
+};
+
+pub(crate) static SEQUENCE_STEPS: Table = Table {
+    label: "[[sequence.steps]]",
+    keys: &[&[text("request").required(), count("repeat", 1, limits::MAX_REPEAT).or(1)]],
+    variants: &[],
+};
+
+static ASSERTION_KEYS: [Key; 14] = [
+    latency("p50_latency_ms"),
+    latency("p75_latency_ms"),
+    latency("p90_latency_ms"),
+    latency("p95_latency_ms"),
+    latency("p99_latency_ms"),
+    latency("p999_latency_ms"),
+    latency("p9999_latency_ms"),
+    key("error_rate_max", Kind::Share),
+    key("success_rate_min", Kind::Share),
+    key("rps_min", Kind::Bound { max: 1e9 }),
+    key("status_4xx_max_rate", Kind::Share),
+    key("status_5xx_max_rate", Kind::Share),
+    latency("lateness_p99_ms_max"),
+    key("require_trustworthy", Kind::Flag),
+];
+
+const _: () = assert!(ASSERTION_KEYS.len() <= limits::MAX_ASSERTIONS);
+
+pub(crate) static ASSERTIONS: Table =
+    Table { label: "[assertions]", keys: &[&ASSERTION_KEYS], variants: &[] };
+
+pub(crate) static LIMITS: Table = Table {
+    label: "[limits]",
+    keys: &[&[
+        bytes("max_request_body_bytes", 1, 1 << 30, 10_000_000),
+        bytes("max_vus", 1, limits::MAX_VUS, 100_000),
+        bytes("max_response_head_bytes", 256, 16 << 20, 64 << 10),
+        bytes("max_response_fields", 1, 10_000, 128),
+        bytes("max_interim_responses", 0, 1_000, 16),
+        bytes("max_chunk_extension_bytes", 0, 1 << 20, 4 << 10),
+        bytes("max_trailer_bytes", 0, 16 << 20, 16 << 10),
+        bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
+        bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
+        bytes("max_histogram_bytes", 1 << 20, 1 << 34, 256 << 20),
+        bytes("max_connecting", 1, 65_536, 512),
+        bytes("max_log_queue", 2, 4_096, 64),
+    ]],
+    variants: &[],
+};
+
+/// Every table, for searching a key's home.
+pub(crate) static ALL: [&Table; 14] = [
+    &ROOT,
+    &METADATA,
+    &RUNTIME,
+    &TARGET,
+    &TARGETS,
+    &REQUESTS,
+    &SCHEDULE,
+    &VU_STEPS,
+    &RATE_STEPS,
+    &THINK_TIME,
+    &SEQUENCE,
+    &SEQUENCE_STEPS,
+    &ASSERTIONS,
+    &LIMITS,
+];

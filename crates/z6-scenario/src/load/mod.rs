@@ -1,0 +1,179 @@
+//! TOML text to [`Scenario`], with every error at once.
+//!
+//! The format is a table of keys (`keys`), read by one reader (`reader`, `value`); each section
+//! adds the rules that span keys. Knows no file system, clock or terminal.
+
+mod base_url;
+mod check;
+mod codes;
+mod decimal;
+mod diagnostic;
+mod fields;
+mod keys;
+pub mod limits;
+mod names;
+mod overrides;
+mod reader;
+mod recovery;
+mod reference;
+mod render;
+mod requests;
+mod runtime;
+mod schedule;
+mod suggest;
+mod targets;
+mod value;
+
+use toml_edit::Document;
+
+pub use decimal::parse_seconds;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use overrides::Overrides;
+pub use reference::{KeyReference, reference};
+pub use render::line_column;
+
+pub(crate) use decimal::unscaled;
+pub(crate) use requests::encode_target;
+pub(crate) use suggest::listed;
+
+use crate::model::Scenario;
+use crate::schedule::own_length_ns;
+use diagnostic::Findings;
+use reader::{At, Context, Section};
+use requests::Surroundings;
+use targets::Load;
+
+/// Where files that a scenario names come from: the driver's file system, or a map in tests.
+pub trait Files {
+    /// The content of the file at `path`, as written in the scenario, of at most `max_bytes` bytes.
+    ///
+    /// # Errors
+    /// What went wrong, in words for a person.
+    fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String>;
+}
+
+/// A [`Files`] that has no files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &str, _max_bytes: u64) -> Result<Vec<u8>, String> {
+        Err("files are not available here".to_owned())
+    }
+}
+
+/// A scenario that can run, and what there is to say about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Warnings only.
+    pub warnings: Diagnostics,
+}
+
+impl Scenario {
+    /// Reads a scenario with everything it names, changed by `overrides`.
+    ///
+    /// # Errors
+    /// Every error and warning there is, in the order of the text. Findings about an override have
+    /// the code `override` and no place.
+    pub fn load(
+        text: &str,
+        files: &dyn Files,
+        overrides: &Overrides,
+    ) -> Result<Loaded, Diagnostics> {
+        let mut cx = Context { text, findings: Findings::default() };
+        if text.len() > limits::MAX_SCENARIO_BYTES {
+            let message = format!("a scenario of {} bytes is more than 10 MB", text.len());
+            cx.error(codes::TOO_MANY, None, message, "move bodies to files: `body_file`");
+            return Err(cx.findings.finish());
+        }
+        let document = match Document::parse(text) {
+            Ok(document) => document,
+            Err(error) => return Err(recovery::explain(text, &error, files, overrides)),
+        };
+        let scenario = build(&mut cx, &document, files, overrides);
+        let findings = cx.findings.finish();
+        if findings.has_errors() {
+            return Err(findings);
+        }
+        Ok(Loaded { scenario, warnings: findings })
+    }
+
+    /// Reads a scenario that names no files, as it is. Warnings are not returned.
+    ///
+    /// # Errors
+    /// As [`Scenario::load`].
+    ///
+    /// ```
+    /// let scenario = z6_scenario::Scenario::from_toml(
+    ///     "runtime.duration_seconds = 5\n\
+    ///      target.base_url = 'http://localhost:8080'\n\
+    ///      [[requests]]\n\
+    ///      name = 'root'\n\
+    ///      path = '/'\n",
+    /// )?;
+    /// assert_eq!(scenario.requests[0].method, "GET");
+    /// # Ok::<(), z6_scenario::Diagnostics>(())
+    /// ```
+    pub fn from_toml(text: &str) -> Result<Scenario, Diagnostics> {
+        Scenario::load(text, &NoFiles, &Overrides::default()).map(|loaded| loaded.scenario)
+    }
+}
+
+/// Reads all sections. The result stands only if no error was found.
+fn build<'a>(
+    cx: &mut Context<'_>,
+    document: &'a Document<&'a str>,
+    files: &dyn Files,
+    overrides: &Overrides,
+) -> Scenario {
+    let root = Section::open(cx, &keys::ROOT, document.as_table(), None);
+    let section = root.section(cx, "limits");
+    let limits = runtime::limits(&section);
+    let section = root.section(cx, "metadata");
+    let metadata = runtime::metadata(cx, &section);
+    let runtime_section = root.section(cx, "runtime");
+    let mut runtime = runtime::runtime(cx, &runtime_section, overrides);
+    runtime.has_end |= root.is_bad("runtime");
+    let section = root.section(cx, "schedule");
+    let draft = schedule::schedule(cx, &section, &runtime, overrides, &limits);
+    let length_ns = draft.as_ref().and_then(|draft| own_length_ns(&draft.schedule));
+    runtime::check_end(cx, &runtime, draft.is_some(), length_ns, runtime_section.heading.clone());
+    let load = draft.as_ref().map(|draft| {
+        let end_ns = runtime.runtime.duration_ns.or(length_ns);
+        let peak_vus = schedule::peak_vus(&draft.schedule, end_ns);
+        (Load { model: draft.schedule.model(), peak_vus }, draft.at.clone())
+    });
+    let targets = targets::targets(cx, &root, load.as_ref(), overrides);
+    let around = Surroundings {
+        files,
+        limits: &limits,
+        targets: &targets,
+        named_targets: root.has("targets"),
+        has_sequence: root.has("sequence"),
+    };
+    let requests = requests::requests(cx, &root, &around);
+    let sequence = requests::sequence(cx, &root, &requests);
+    let section = root.section(cx, "think_time");
+    let think_time = runtime::think_time(cx, &section);
+    let assertions = runtime::assertions(&root.section(cx, "assertions"));
+    let workers_at: At = runtime.workers_at.clone();
+    let known = draft.is_some();
+    let scenario = Scenario {
+        text: cx.text.to_owned(),
+        metadata,
+        runtime: runtime.runtime,
+        targets,
+        requests,
+        schedule: draft.map_or(crate::model::Schedule::Constant { vus: 1 }, |draft| draft.schedule),
+        think_time,
+        sequence,
+        assertions,
+        limits,
+    };
+    if known {
+        check::fixed_workers(cx, &scenario, &workers_at);
+    }
+    scenario
+}

@@ -1,0 +1,80 @@
+//! Names of requests and targets: what one may be, that it is unique, and what it refers to.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::diagnostic::quoted;
+use super::limits::MAX_NAME_BYTES;
+use super::reader::{Context, Section, Span};
+use super::render::line_column;
+use super::suggest;
+
+/// Where each name was given first.
+pub(crate) type Names<'a> = BTreeMap<&'a str, Option<Span>>;
+
+/// Checks the `name` of one entry against the rules for names and against those before it.
+pub(crate) fn check_name<'a>(
+    cx: &mut Context<'_>,
+    section: &Section<'a>,
+    names: &mut Names<'a>,
+    what: &str,
+) {
+    let Some(name) = section.text("name") else {
+        return;
+    };
+    let span = section.span("name");
+    let fault = if name.is_empty() {
+        Some("is empty")
+    } else if name.len() > MAX_NAME_BYTES {
+        Some("is longer than 200 bytes")
+    } else if name.chars().any(char::is_control) {
+        Some("contains a control character")
+    } else if name.trim() != name {
+        Some("begins or ends with white space")
+    } else if name == "(other)" {
+        Some("is what reports call all names that did not fit")
+    } else {
+        None
+    };
+    if let Some(fault) = fault {
+        let message = format!("{what} name {} {fault}", quoted(name));
+        cx.error(codes::BAD_NAME, span, message, "reports name it so: choose a short word");
+        return;
+    }
+    match names.get(name) {
+        Some(first) => {
+            let line = first.as_ref().map_or(1, |first| line_column(cx.text, first.start).0);
+            let message = format!("{what} name {} is taken", quoted(name));
+            let hint = format!("it stands on line {line} first; names are unique");
+            cx.error(codes::DUPLICATE, span, message, hint);
+        }
+        None => {
+            names.insert(name, span);
+        }
+    }
+}
+
+/// The index of `name` among `known`; reports a reference to nothing.
+pub(crate) fn resolve(
+    cx: &mut Context<'_>,
+    name: &str,
+    known: &[String],
+    span: Option<Span>,
+    what: &str,
+) -> Option<u16> {
+    if let Some(index) = known.iter().position(|known| known == name) {
+        return u16::try_from(index).ok();
+    }
+    let near = suggest::nearest(name, known.iter().map(String::as_str));
+    let meant = near.map_or_else(String::new, |near| format!(", did you mean {}?", quoted(near)));
+    let message = format!("there is no {what} {}{meant}", quoted(name));
+    let named = known.iter().filter(|name| !name.is_empty());
+    let first: Vec<String> = named.take(10).map(|name| quoted(name)).collect();
+    let hint = if first.is_empty() {
+        format!("there are no {what}s")
+    } else {
+        format!("known: {}", first.join(", "))
+    };
+    cx.error(codes::UNKNOWN_REFERENCE, span, message, hint);
+    None
+}

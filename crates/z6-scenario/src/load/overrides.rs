@@ -1,0 +1,134 @@
+//! What the command line changes in a scenario, and how that stands in a log's header.
+
+use super::decimal::unscaled;
+use crate::error::ScenarioError;
+
+/// What the command line changes in a scenario. Logged with the run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Overrides {
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--duration`, nanoseconds.
+    pub duration_ns: Option<u64>,
+    /// `--vus`: fits a constant schedule only.
+    pub vus: Option<u32>,
+    /// `--workers`: 0 stands for auto.
+    pub workers: Option<u16>,
+    /// `--target`: fits a scenario with one target only.
+    pub target: Option<String>,
+}
+
+impl Overrides {
+    /// Whether nothing is changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Overrides::default()
+    }
+
+    /// The overrides that are set, as (key, value) for a log's header, in a fixed order.
+    /// Numbers are decimal; `duration_seconds` is an exact decimal; `workers` may be `auto`.
+    ///
+    /// ```
+    /// let overrides = z6_scenario::Overrides { duration_ns: Some(1_500_000_000), ..Default::default() };
+    /// assert_eq!(overrides.pairs(), [("duration_seconds".to_owned(), "1.5".to_owned())]);
+    /// ```
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let workers = |workers: u16| match workers {
+            0 => "auto".to_owned(),
+            fixed => fixed.to_string(),
+        };
+        let all = [
+            ("seed", self.seed.map(|seed| seed.to_string())),
+            ("duration_seconds", self.duration_ns.map(|ns| unscaled(ns, 9))),
+            ("vus", self.vus.map(|vus| vus.to_string())),
+            ("workers", self.workers.map(workers)),
+            ("target", self.target.clone()),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+
+    /// The overrides that [`pairs`](Overrides::pairs) wrote.
+    ///
+    /// # Errors
+    /// [`ScenarioError::UnknownOverride`], [`RepeatedOverride`](ScenarioError::RepeatedOverride), and
+    /// [`OverrideValue`](ScenarioError::OverrideValue) for any value that `pairs` would write
+    /// differently.
+    pub fn from_pairs<K, V>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Overrides, ScenarioError>
+    where
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let mut overrides = Overrides::default();
+        for (key, value) in pairs {
+            let (key, value) = (key.as_ref(), value.as_ref());
+            if overrides.pairs().iter().any(|(known, _)| known == key) {
+                return Err(ScenarioError::RepeatedOverride { key: key.to_owned() });
+            }
+            let wrong =
+                || ScenarioError::OverrideValue { key: key.to_owned(), value: value.to_owned() };
+            match key {
+                "seed" => overrides.seed = Some(value.parse().map_err(|_| wrong())?),
+                "duration_seconds" => {
+                    overrides.duration_ns = Some(super::parse_seconds(value).map_err(|_| wrong())?);
+                }
+                "vus" => overrides.vus = Some(value.parse().map_err(|_| wrong())?),
+                "workers" if value == "auto" => overrides.workers = Some(0),
+                "workers" => overrides.workers = Some(value.parse().map_err(|_| wrong())?),
+                "target" => overrides.target = Some(value.to_owned()),
+                _ => return Err(ScenarioError::UnknownOverride { key: key.to_owned() }),
+            }
+            let canonical = overrides.pairs().iter().any(|pair| pair.0 == key && pair.1 == value);
+            if !canonical {
+                return Err(wrong());
+            }
+        }
+        Ok(overrides)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pairs_come_back(
+            seed: Option<u64>,
+            duration_ns: Option<u64>,
+            vus: Option<u32>,
+            workers: Option<u16>,
+            target: Option<String>,
+        ) {
+            let overrides = Overrides { seed, duration_ns, vus, workers, target };
+            prop_assert_eq!(Overrides::from_pairs(overrides.pairs()), Ok(overrides));
+        }
+    }
+
+    #[test]
+    fn only_canonical_pairs_are_read() {
+        let value = |key: &str, value: &str| {
+            Err(ScenarioError::OverrideValue { key: key.to_owned(), value: value.to_owned() })
+        };
+        for (key, text) in [
+            ("seed", "+1"),
+            ("seed", "01"),
+            ("seed", "-1"),
+            ("seed", ""),
+            ("duration_seconds", "1.50"),
+            ("duration_seconds", "1e3"),
+            ("vus", "4294967296"),
+            ("workers", "0"),
+            ("workers", "Auto"),
+        ] {
+            assert_eq!(Overrides::from_pairs([(key, text)]), value(key, text));
+        }
+        let unknown = Err(ScenarioError::UnknownOverride { key: "rate".to_owned() });
+        assert_eq!(Overrides::from_pairs([("rate", "1")]), unknown);
+        let repeated = Err(ScenarioError::RepeatedOverride { key: "vus".to_owned() });
+        assert_eq!(Overrides::from_pairs([("vus", "1"), ("vus", "1")]), repeated);
+    }
+}

@@ -1,0 +1,157 @@
+//! Findings as a person reads them: file, line, column, the source line, a caret, the hint.
+//! Owns the layout only.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+
+/// Line and column of a byte offset, both from 1; columns count characters. An offset past the end
+/// is taken as the end, one inside a character as its beginning.
+///
+/// ```
+/// assert_eq!(z6_scenario::line_column("a\nbc", 3), (2, 2));
+/// ```
+#[must_use]
+pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
+    let offset = floor_char_boundary(text, offset);
+    let before = &text[..offset];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
+}
+
+fn floor_char_boundary(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+/// The line a finding is shown on: its number, its text, and the finding's range within it.
+struct Line<'a> {
+    number: usize,
+    text: &'a str,
+    span: Range<usize>,
+}
+
+/// A text and where its lines begin.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Lines<'a> {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Lines { text, starts }
+    }
+
+    /// The first line of `span`. A range over several lines is cut at the first one's end.
+    fn first_of(&self, span: &Range<usize>) -> Line<'a> {
+        let start = floor_char_boundary(self.text, span.start);
+        let end = floor_char_boundary(self.text, span.end).max(start);
+        let number = self.starts.partition_point(|line| *line <= start);
+        let line_start = self.starts.get(number.saturating_sub(1)).copied().unwrap_or(0);
+        let line_end = self.starts.get(number).map_or(self.text.len(), |next| next - 1);
+        let line = self.text[line_start..line_end].trim_end_matches('\r');
+        let from = (start - line_start).min(line.len());
+        let to = (end - line_start).clamp(from, line.len());
+        Line { number, text: line, span: from..to }
+    }
+}
+
+impl Diagnostics {
+    /// All findings as text for a person, in order, each with `file_name`, line, column, the source
+    /// line and the hint. `text` is what was loaded. `color`: with terminal escapes.
+    #[must_use]
+    pub fn render(&self, file_name: &str, text: &str, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let lines = Lines::new(text);
+        let mut out = String::new();
+        for finding in &self.list {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            out.push_str(&render_one(&renderer, finding, file_name, &lines));
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn render_one(
+    renderer: &Renderer,
+    finding: &Diagnostic,
+    file_name: &str,
+    lines: &Lines<'_>,
+) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(&finding.message).id(finding.code));
+    if let Some(span) = &finding.span {
+        let line = lines.first_of(span);
+        let annotation = AnnotationKind::Primary.span(line.span);
+        let snippet = Snippet::source(line.text)
+            .line_start(line.number)
+            .path(file_name)
+            .annotation(annotation);
+        group = group.element(snippet);
+    } else {
+        let on_command_line = finding.code == super::codes::OVERRIDE;
+        group =
+            group.element(Origin::path(if on_command_line { "command line" } else { file_name }));
+    }
+    if let Some(hint) = &finding.hint {
+        group = group.element(Level::HELP.message(hint));
+    }
+    renderer.render(&[group])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_characters() {
+        let text = "a = 1\n\"é\" = 2\r\nb";
+        for (offset, expected) in [
+            (0, (1, 1)),
+            (5, (1, 6)),
+            (6, (2, 1)),
+            (7, (2, 2)),
+            (8, (2, 2)),
+            (9, (2, 3)),
+            (99, (3, 2)),
+        ] {
+            assert_eq!(line_column(text, offset), expected, "{offset}");
+        }
+        assert_eq!(line_column("", 0), (1, 1));
+    }
+
+    #[test]
+    fn any_span_renders() {
+        let text = "é\r\n\u{1b}[31m\tb\n";
+        for start in 0..=text.len() + 1 {
+            for end in start..=text.len() + 2 {
+                let finding = Diagnostic::error("syntax", Some(start..end), "x").hint("y");
+                let rendered = Diagnostics { list: vec![finding] }.render("f.toml", text, false);
+                assert!(rendered.contains("f.toml:"), "{rendered}");
+                assert!(!rendered.contains('\u{1b}'), "{rendered}");
+            }
+        }
+    }
+
+    #[test]
+    fn color_is_a_choice() {
+        let list = vec![Diagnostic::error("syntax", Some(0..1), "x")];
+        let findings = Diagnostics { list };
+        assert!(findings.render("f", "a", true).contains('\u{1b}'));
+        assert!(!findings.render("f", "a", false).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,332 @@
+//! `[[requests]]` and `[sequence]`: what is sent, and in which order.
+
+use std::collections::BTreeMap;
+
+use z6_events::{RequestId, TargetId};
+
+use super::Files;
+use super::codes;
+use super::diagnostic::{Diagnostic, quoted};
+use super::fields::{self, check_field, check_path, is_token};
+use super::limits::{MAX_BODIES_BYTES, MAX_HEADERS, MAX_REQUESTS, MAX_STEPS};
+use super::names::{check_name, resolve};
+use super::reader::{Context, Section};
+use super::suggest;
+use crate::model::{Body, Limits, MICRO, Request, SequenceStep, Target};
+
+/// What a request is checked against.
+pub(crate) struct Surroundings<'f> {
+    pub(crate) files: &'f dyn Files,
+    pub(crate) limits: &'f Limits,
+    pub(crate) targets: &'f [Target],
+    /// Whether targets are named by `[[targets]]`.
+    pub(crate) named_targets: bool,
+    pub(crate) has_sequence: bool,
+}
+
+/// Reads `[[requests]]`.
+pub(crate) fn requests(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    around: &Surroundings<'_>,
+) -> Vec<Request> {
+    let sections = root.sections(cx, "requests", MAX_REQUESTS);
+    if sections.is_empty() && !root.is_bad("requests") {
+        let finding = Diagnostic::error(
+            codes::MISSING_KEY,
+            root.key_span("requests"),
+            "there are no `[[requests]]`",
+        );
+        let hint = "write at least one `[[requests]]` with `name` and `path`";
+        cx.findings.push(finding.hint(hint));
+    }
+    let target_names: Vec<String> =
+        around.targets.iter().map(|target| target.name.clone()).collect();
+    let mut names = BTreeMap::new();
+    let mut bytes_left = MAX_BODIES_BYTES;
+    let mut requests = Vec::with_capacity(sections.len());
+    for section in &sections {
+        check_name(cx, section, &mut names, "request");
+        let request = request(cx, section, around, &target_names, &mut bytes_left);
+        requests.push(request);
+    }
+    requests
+}
+
+fn request(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    around: &Surroundings<'_>,
+    target_names: &[String],
+    bytes_left: &mut u64,
+) -> Request {
+    let method = method(cx, section);
+    let body = body(cx, section, around, &method, bytes_left);
+    // A body that could not be read is reported; no length is compared with it.
+    let body_known = body.is_some() || !(section.has("body") || section.has("body_file"));
+    let body_length = body.as_ref().map_or(0, |body| body.bytes.len());
+    if around.has_sequence && section.has("weight") {
+        let hint = "the sequence decides how often a request is sent: remove `weight`";
+        let message = "`weight` and `[sequence]` exclude each other";
+        cx.error(codes::CONFLICT, section.key_span("weight"), message, hint);
+    }
+    Request {
+        name: section.owned("name").unwrap_or_default(),
+        path: path(cx, section, &method),
+        headers: headers(cx, section, around, body_known.then_some(body_length)),
+        method,
+        body,
+        timeout_ns: section.number("timeout_ms").unwrap_or(0),
+        weight_micro: section.number("weight").unwrap_or(MICRO),
+        target: target(cx, section, around, target_names),
+        expect_status: expect_status(cx, section),
+    }
+}
+
+fn method(cx: &mut Context<'_>, section: &Section<'_>) -> String {
+    let method = section.text("method").unwrap_or("GET");
+    let span = section.span("method");
+    if !is_token(method) {
+        let message = format!("method {} is no token", quoted(method));
+        let hint = "write letters only, such as GET or POST (RFC 9110 section 9.1)";
+        cx.error(codes::BAD_METHOD, span, message, hint);
+    } else if method == "CONNECT" {
+        let hint = "it asks a proxy for a tunnel; Z6 sends to origin servers";
+        cx.error(codes::BAD_METHOD, span, "method `CONNECT` cannot be sent", hint);
+    } else {
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+        let upper = method.to_ascii_uppercase();
+        if upper != method && known.contains(&upper.as_str()) {
+            let message = format!("method {} is sent as written", quoted(method));
+            let warning = Diagnostic::warning(codes::BAD_METHOD, span, message);
+            cx.findings.push(warning.hint(format!("methods are case-sensitive: write {upper:?}")));
+        }
+    }
+    method.to_owned()
+}
+
+fn path(cx: &mut Context<'_>, section: &Section<'_>, method: &str) -> String {
+    let Some(path) = section.text("path") else {
+        return String::new();
+    };
+    if let Err(fault) = check_path(path, method) {
+        cx.error(codes::BAD_PATH, section.span("path"), fault.message(), fault.hint());
+    }
+    let Some((sent, fragment)) = path.split_once('#') else {
+        return path.to_owned();
+    };
+    let message = format!("the fragment {} is not sent", quoted(&format!("#{fragment}")));
+    let warning = Diagnostic::warning(codes::NO_EFFECT, section.span("path"), message);
+    cx.findings.push(warning.hint("remove it, or write `%23` where a `#` is meant"));
+    sent.to_owned()
+}
+
+fn headers(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    around: &Surroundings<'_>,
+    body_length: Option<usize>,
+) -> Vec<(String, String)> {
+    let pairs = section.pairs("headers");
+    if pairs.len() > MAX_HEADERS {
+        let message = format!("{} headers are more than {MAX_HEADERS}", pairs.len());
+        cx.error(codes::TOO_MANY, section.span("headers"), message, "send fewer");
+    }
+    let mut seen: BTreeMap<String, ()> = BTreeMap::new();
+    for pair in pairs {
+        let shown = quoted(pair.name);
+        if let Err(fault) = check_field(pair.name, pair.value, body_length) {
+            let span = if fault.in_name() { &pair.name_span } else { &pair.value_span };
+            cx.error(codes::BAD_HEADER, span.clone(), fault.message(&shown), fault.hint());
+        }
+        if seen.insert(pair.name.to_ascii_lowercase(), ()).is_some() {
+            let message = format!("header {shown} is given twice");
+            let hint = "case does not tell names apart: join the values with a comma";
+            cx.error(codes::DUPLICATE, pair.name_span.clone(), message, hint);
+        }
+        let is_id = |target: &Target| {
+            let id = target.request_id_header.as_deref();
+            id.is_some_and(|id| id.eq_ignore_ascii_case(pair.name))
+        };
+        if around.targets.iter().any(is_id) {
+            let message = format!("header {shown} is the `request_id_header`");
+            let hint = "its value is made for each request: remove it here";
+            cx.error(codes::CONFLICT, pair.name_span.clone(), message, hint);
+        }
+    }
+    pairs.iter().map(|pair| (pair.name.to_owned(), pair.value.to_owned())).collect()
+}
+
+fn body(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    around: &Surroundings<'_>,
+    method: &str,
+    bytes_left: &mut u64,
+) -> Option<Body> {
+    let key = match (section.has("body"), section.has("body_file")) {
+        (false, false) => return None,
+        (true, true) => {
+            let message = "`body` and `body_file` exclude each other";
+            cx.error(codes::CONFLICT, section.key_span("body_file"), message, "keep one");
+            return None;
+        }
+        (true, false) => "body",
+        (false, true) => "body_file",
+    };
+    if method == "TRACE" {
+        let hint = "RFC 9110 section 9.3.8 forbids it: remove it";
+        cx.error(codes::CONFLICT, section.key_span(key), "`TRACE` cannot have a body", hint);
+    }
+    let text = section.text(key)?;
+    let max_bytes = around.limits.max_request_body_bytes;
+    let body = if key == "body" {
+        Body { bytes: text.as_bytes().to_vec(), file: None }
+    } else {
+        Body { bytes: file(cx, section, around, text)?, file: Some(text.to_owned()) }
+    };
+    let length = body.bytes.len() as u64;
+    if length > max_bytes {
+        let message = format!("a body of {length} bytes is more than `max_request_body_bytes`");
+        let hint = format!("it is {max_bytes}: raise it in [limits], at most {}", 1 << 30);
+        cx.error(codes::TOO_MANY, section.span(key), message, hint);
+        return None;
+    }
+    if length > *bytes_left {
+        let message = "the bodies of all requests take more than 1 GiB";
+        cx.error(codes::TOO_MANY, section.span(key), message, "send smaller ones");
+        return None;
+    }
+    *bytes_left -= length;
+    Some(body)
+}
+
+fn file(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    around: &Surroundings<'_>,
+    name: &str,
+) -> Option<Vec<u8>> {
+    if name.is_empty() || name.chars().any(char::is_control) {
+        let message = "`body_file` is empty or has a control character";
+        let hint = "write the path of a file, relative to the scenario";
+        cx.error(codes::BODY_FILE, section.span("body_file"), message, hint);
+        return None;
+    }
+    match around.files.read(name, around.limits.max_request_body_bytes) {
+        Ok(bytes) => Some(bytes),
+        Err(why) => {
+            let message = format!("{} cannot be read: {}", quoted(name), clean(&why));
+            let hint = "paths are relative to the scenario file";
+            cx.error(codes::BODY_FILE, section.span("body_file"), message, hint);
+            None
+        }
+    }
+}
+
+/// One line without control characters.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn target(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    around: &Surroundings<'_>,
+    names: &[String],
+) -> Option<TargetId> {
+    let name = section.text("target")?;
+    let span = section.span("target");
+    if !around.named_targets {
+        let hint = "with `[target]` every request goes there: remove it";
+        cx.error(codes::CONFLICT, span, "`target` needs `[[targets]]`", hint);
+        return None;
+    }
+    resolve(cx, name, names, span, "target").map(TargetId)
+}
+
+fn expect_status(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<u16> {
+    let Some(counts) = section.counts("expect_status") else {
+        return Vec::new();
+    };
+    if counts.is_empty() {
+        let hint = "name at least one status, or leave it out to accept all below 400";
+        let span = section.span("expect_status");
+        cx.error(codes::OUT_OF_RANGE, span, "`expect_status` names no status", hint);
+    }
+    let mut statuses: Vec<u16> =
+        counts.iter().filter_map(|status| u16::try_from(*status).ok()).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+}
+
+/// Reads `[sequence]`.
+pub(crate) fn sequence(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    requests: &[Request],
+) -> Vec<SequenceStep> {
+    if !root.has("sequence") {
+        return Vec::new();
+    }
+    let section = root.section(cx, "sequence");
+    let steps = section.sections(cx, "steps", MAX_STEPS);
+    if steps.is_empty() && section.has("steps") {
+        let hint = "write at least one `[[sequence.steps]]`";
+        cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
+    }
+    let names: Vec<String> = requests.iter().map(|request| request.name.clone()).collect();
+    let mut sequence = Vec::with_capacity(steps.len());
+    for step in &steps {
+        let repeat = step.number_u32("repeat").unwrap_or(1);
+        if let Some(name) = step.text("request")
+            && let Some(index) = resolve(cx, name, &names, step.span("request"), "request")
+        {
+            sequence.push(SequenceStep { request: RequestId(index), repeat });
+        }
+    }
+    warn_unused(cx, &section, &sequence, &names);
+    sequence
+}
+
+/// Requests that no step names are never sent.
+fn warn_unused(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    sequence: &[SequenceStep],
+    names: &[String],
+) {
+    let used = |index: usize| sequence.iter().any(|step| step.request.index() == index);
+    let unused = names.iter().enumerate().filter(|(index, _)| !used(*index));
+    let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
+    if !unused.is_empty() && !sequence.is_empty() {
+        let message = format!("the sequence never sends {}", suggest::listed(&unused, "or"));
+        let warning = Diagnostic::warning(codes::NO_EFFECT, section.heading.clone(), message);
+        cx.findings.push(warning.hint("name it in a step, or remove the request"));
+    }
+}
+
+/// The bytes of the request line that follow the method: `prefix` of the target and `path`,
+/// percent-encoded where RFC 3986 section 3.3 asks for it and never twice.
+pub(crate) fn encode_target(prefix: &str, path: &str) -> String {
+    if path == "*" {
+        return path.to_owned();
+    }
+    let mut out = String::with_capacity(prefix.len() + path.len());
+    for part in [prefix, path] {
+        let bytes = part.as_bytes();
+        for (at, &byte) in bytes.iter().enumerate() {
+            let escape = byte == b'%'
+                && bytes
+                    .get(at + 1..at + 3)
+                    .is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+            if escape || fields::is_path_byte(byte) {
+                out.push(char::from(byte));
+            } else {
+                out.push_str(percent_encoding::percent_encode_byte(byte));
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,209 @@
+//! `[metadata]`, `[runtime]`, `[think_time]`, `[assertions]` and `[limits]`.
+
+use super::codes;
+use super::decimal::unscaled;
+use super::diagnostic::{Diagnostic, quoted};
+use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
+use super::overrides::Overrides;
+use super::reader::{At, Context, Section};
+use crate::model::{
+    Assertion, AssertionKind, Limits, Metadata, Quantile, Runtime, ThinkTime, Workers,
+};
+
+/// Reads `[metadata]`. Names are one line: they go to terminals and reports.
+pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata {
+    for name in ["name", "version", "author"] {
+        let text = section.text(name).unwrap_or("");
+        if text.chars().any(char::is_control) {
+            let message = format!("{} contains a control character", quoted(name));
+            cx.error(codes::BAD_NAME, section.span(name), message, "write it on one line");
+        }
+    }
+    let owned = |name| section.owned(name).unwrap_or_default();
+    Metadata {
+        name: owned("name"),
+        description: owned("description"),
+        version: owned("version"),
+        author: owned("author"),
+        tags: section.texts("tags").iter().map(|(tag, _)| (*tag).to_owned()).collect(),
+    }
+}
+
+/// `[runtime]` with the overrides applied, and what other sections ask about it.
+pub(crate) struct RuntimeDraft {
+    pub(crate) runtime: Runtime,
+    pub(crate) duration_at: At,
+    pub(crate) workers_at: At,
+    /// Whether the run ends by duration or iterations, well written or not.
+    pub(crate) has_end: bool,
+    pub(crate) warmup_at: At,
+    /// `vus` as written, and where.
+    pub(crate) vus: Option<u32>,
+    pub(crate) vus_at: At,
+    pub(crate) has_vus: bool,
+}
+
+/// Reads `[runtime]`.
+pub(crate) fn runtime(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    overrides: &Overrides,
+) -> RuntimeDraft {
+    let (duration_ns, duration_at) = duration(cx, section, overrides);
+    let (workers, workers_at) = workers(cx, section, overrides);
+    let has_end = section.has_or_meant("duration_seconds")
+        || section.has_or_meant("iterations")
+        || overrides.duration_ns.is_some();
+    RuntimeDraft {
+        runtime: Runtime {
+            duration_ns,
+            iterations: section.written("iterations"),
+            prng_seed: overrides.seed.or_else(|| section.written("prng_seed")),
+            workers,
+            warmup_ns: section.number("warmup_seconds").unwrap_or(0),
+            graceful_stop_ns: section.number("graceful_stop_seconds").unwrap_or(0),
+        },
+        duration_at,
+        workers_at,
+        has_end,
+        warmup_at: section.at("warmup_seconds"),
+        vus: section.written("vus").and_then(|vus| u32::try_from(vus).ok()),
+        vus_at: section.at("vus"),
+        has_vus: section.has("vus"),
+    }
+}
+
+fn duration(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    overrides: &Overrides,
+) -> (Option<u64>, At) {
+    let Some(duration_ns) = overrides.duration_ns else {
+        return (section.written("duration_seconds"), section.at("duration_seconds"));
+    };
+    let at = At::Flag("--duration");
+    if duration_ns == 0 || duration_ns > MAX_DURATION_NS {
+        let message = format!("{} seconds is out of range", unscaled(duration_ns, 9));
+        cx.fault(&at, codes::OVERRIDE, message, "a run takes more than 0 s and at most 24 h");
+        return (None, at);
+    }
+    (Some(duration_ns), at)
+}
+
+fn workers(cx: &mut Context<'_>, section: &Section<'_>, overrides: &Overrides) -> (Workers, At) {
+    let (number, at) = match overrides.workers {
+        Some(workers) => (u64::from(workers), At::Flag("--workers")),
+        None => (section.number("workers").unwrap_or(1), section.at("workers")),
+    };
+    if number > MAX_WORKERS {
+        let message = format!("{number} workers are more than {MAX_WORKERS}");
+        cx.fault(&at, codes::OUT_OF_RANGE, message, "one worker per core is the most that helps");
+    }
+    match u16::try_from(number) {
+        Ok(0) => (Workers::Auto, at),
+        Ok(fixed) => (Workers::Fixed(fixed), at),
+        Err(_) => (Workers::Fixed(1), at),
+    }
+}
+
+/// Reads `[think_time]`.
+pub(crate) fn think_time(cx: &mut Context<'_>, section: &Section<'_>) -> ThinkTime {
+    let Some(kind) = section.variant_name() else {
+        return ThinkTime::None;
+    };
+    let (least, most) = match kind {
+        "constant" => {
+            let duration_ns = section.number("duration_ms").unwrap_or(0);
+            return ThinkTime::Constant { duration_ns };
+        }
+        "random" => ("min_ms", "max_ms"),
+        _ => ("mean_ms", "max_ms"),
+    };
+    let (Some(low), Some(high)) = (section.number(least), section.number(most)) else {
+        return ThinkTime::None;
+    };
+    if low > high {
+        let message = format!("{} is more than {}", quoted(least), quoted(most));
+        let hint = format!("`max_ms` is {}", unscaled(high, 6));
+        cx.error(codes::OUT_OF_RANGE, section.span(least), message, hint);
+    }
+    if kind == "random" {
+        ThinkTime::Random { min_ns: low, max_ns: high }
+    } else {
+        ThinkTime::Exponential { mean_ns: low, max_ns: high }
+    }
+}
+
+/// Reads `[assertions]`, in the order of the text.
+pub(crate) fn assertions(section: &Section<'_>) -> Vec<Assertion> {
+    let bound = |name| match section.flag(name) {
+        Some(wanted) => wanted.then_some(1.0),
+        None => section.real(name),
+    };
+    let assertion = |name| Some(Assertion { kind: assertion_kind(name)?, bound: bound(name)? });
+    section.present().into_iter().filter_map(assertion).collect()
+}
+
+fn assertion_kind(name: &str) -> Option<AssertionKind> {
+    let fixed = [
+        AssertionKind::ErrorRateMax,
+        AssertionKind::SuccessRateMin,
+        AssertionKind::RpsMin,
+        AssertionKind::Status4xxMaxRate,
+        AssertionKind::Status5xxMaxRate,
+        AssertionKind::LatenessP99Max,
+        AssertionKind::RequireTrustworthy,
+    ];
+    let latencies = Quantile::ALL.into_iter().map(AssertionKind::LatencyMax);
+    fixed.into_iter().chain(latencies).find(|kind| kind.name() == name)
+}
+
+/// Reads `[limits]`.
+pub(crate) fn limits(section: &Section<'_>) -> Limits {
+    let number = |name| section.number(name).unwrap_or(0);
+    let small = |name| section.number_u32(name).unwrap_or(0);
+    Limits {
+        max_request_body_bytes: number("max_request_body_bytes"),
+        max_vus: small("max_vus"),
+        max_response_head_bytes: number("max_response_head_bytes"),
+        max_response_fields: small("max_response_fields"),
+        max_interim_responses: small("max_interim_responses"),
+        max_chunk_extension_bytes: small("max_chunk_extension_bytes"),
+        max_trailer_bytes: number("max_trailer_bytes"),
+        max_event_log_bytes: number("max_event_log_bytes"),
+        max_attachment_bytes: number("max_attachment_bytes"),
+        max_histogram_bytes: number("max_histogram_bytes"),
+        max_connecting: small("max_connecting"),
+        max_log_queue: small("max_log_queue"),
+    }
+}
+
+/// The run ends, and its warm-up ends before it. `length_ns`: the schedule's own length.
+pub(crate) fn check_end(
+    cx: &mut Context<'_>,
+    draft: &RuntimeDraft,
+    schedule_known: bool,
+    length_ns: Option<u64>,
+    heading: Option<super::reader::Span>,
+) {
+    if !draft.has_end && length_ns.is_none() && schedule_known {
+        let finding = Diagnostic::error(codes::MISSING_KEY, heading, "nothing ends the run");
+        let hint = "write `duration_seconds` or `iterations` in [runtime], or a schedule with a \
+                    length of its own";
+        cx.findings.push(finding.hint(hint));
+    }
+    let Some(end_ns) = draft.runtime.duration_ns.or(length_ns) else {
+        return;
+    };
+    let warmup_ns = draft.runtime.warmup_ns;
+    if warmup_ns < end_ns {
+        return;
+    }
+    let (warmup, end) = (unscaled(warmup_ns, 9), unscaled(end_ns, 9));
+    let message = format!("a warm-up of {warmup} s leaves nothing of a run of {end} s");
+    let at = match &draft.duration_at {
+        At::Flag(flag) => At::Flag(flag),
+        At::File(_) => draft.warmup_at.clone(),
+    };
+    cx.fault(&at, codes::OUT_OF_RANGE, message, "warm-up is the first part of the duration");
+}

@@ -1,0 +1,202 @@
+//! `[schedule]`: the table to a [`Schedule`]. When VUs and arrivals come of it is the business of
+//! `crate::schedule`.
+
+use super::codes;
+use super::decimal::unscaled;
+use super::diagnostic::quoted;
+use super::limits::{MAX_DURATION_NS, MAX_STEPS};
+use super::overrides::Overrides;
+use super::reader::{At, Context, Section};
+use super::runtime::RuntimeDraft;
+use crate::model::{Arrivals, Limits, Model, RateStep, Schedule, VuStep};
+use crate::schedule::{VuSchedule, own_length_ns};
+
+/// A schedule and where the number of its VUs was said.
+pub(crate) struct ScheduleDraft {
+    pub(crate) schedule: Schedule,
+    pub(crate) at: At,
+}
+
+/// Reads `[schedule]`; none where it is not clear enough to check anything against it.
+pub(crate) fn schedule(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    runtime: &RuntimeDraft,
+    overrides: &Overrides,
+    limits: &Limits,
+) -> Option<ScheduleDraft> {
+    let kind = match section.variant_name() {
+        Some(kind) => kind,
+        None if section.heading.is_none() => "constant",
+        None => return None,
+    };
+    if kind == "constant" {
+        return constant(cx, section, runtime, overrides, limits);
+    }
+    if runtime.has_vus {
+        let message = format!("`vus` does not fit schedule type {}", quoted(kind));
+        let hint = "remove it: the schedule says how much load there is";
+        cx.fault(&runtime.vus_at, codes::CONFLICT, message, hint);
+    }
+    if overrides.vus.is_some() {
+        let message = format!("does not fit schedule type {}", quoted(kind));
+        let hint = "it changes the number of VUs of a constant schedule only";
+        cx.fault(&At::Flag("--vus"), codes::OVERRIDE, message, hint);
+    }
+    let schedule = match kind {
+        "ramp" => ramp(section),
+        "spike" => spike(section),
+        "steps" => vu_steps(cx, section),
+        "rate" => rate(section),
+        "ramp_rate" => ramp_rate(section),
+        _ => rate_steps(cx, section),
+    };
+    let draft = ScheduleDraft { schedule: schedule?, at: At::File(section.heading.clone()) };
+    check_load(cx, &draft, limits);
+    Some(draft)
+}
+
+fn constant(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    runtime: &RuntimeDraft,
+    overrides: &Overrides,
+    limits: &Limits,
+) -> Option<ScheduleDraft> {
+    let own = section.written("vus").and_then(|vus| u32::try_from(vus).ok());
+    if let (Some(own), Some(other)) = (own, runtime.vus)
+        && own != other
+    {
+        let message = format!("`vus` is {own} here and {other} in [runtime]");
+        cx.error(codes::CONFLICT, section.span("vus"), message, "write it once");
+    }
+    let (vus, at) = match (overrides.vus, own, runtime.vus) {
+        (Some(vus), _, _) => (vus, At::Flag("--vus")),
+        (None, Some(vus), _) => (vus, section.at("vus")),
+        (None, None, Some(vus)) => (vus, runtime.vus_at.clone()),
+        (None, None, None) => (1, At::File(section.heading.clone())),
+    };
+    let draft = ScheduleDraft { schedule: Schedule::Constant { vus }, at };
+    check_load(cx, &draft, limits);
+    Some(draft)
+}
+
+fn ramp(section: &Section<'_>) -> Option<Schedule> {
+    Some(Schedule::Ramp {
+        start_vus: section.number_u32("start_vus")?,
+        end_vus: section.number_u32("end_vus")?,
+        ramp_ns: section.number("ramp_duration_seconds")?,
+        hold_ns: section.number("hold_duration_seconds")?,
+    })
+}
+
+fn spike(section: &Section<'_>) -> Option<Schedule> {
+    Some(Schedule::Spike {
+        baseline_vus: section.number_u32("baseline_vus")?,
+        spike_vus: section.number_u32("spike_vus")?,
+        start_ns: section.number("spike_start_seconds")?,
+        duration_ns: section.number("spike_duration_seconds")?,
+    })
+}
+
+fn rate(section: &Section<'_>) -> Option<Schedule> {
+    Some(Schedule::Rate {
+        per_second_micro: section.number("per_second")?,
+        arrivals: arrivals(section),
+        max_in_flight: section.number_u32("max_in_flight")?,
+    })
+}
+
+fn ramp_rate(section: &Section<'_>) -> Option<Schedule> {
+    Some(Schedule::RampRate {
+        start_per_second_micro: section.number("start_per_second")?,
+        end_per_second_micro: section.number("end_per_second")?,
+        ramp_ns: section.number("ramp_duration_seconds")?,
+        hold_ns: section.number("hold_duration_seconds")?,
+        arrivals: arrivals(section),
+        max_in_flight: section.number_u32("max_in_flight")?,
+    })
+}
+
+fn arrivals(section: &Section<'_>) -> Arrivals {
+    match section.text("arrivals") {
+        Some("poisson") => Arrivals::Poisson,
+        _ => Arrivals::Constant,
+    }
+}
+
+fn vu_steps(cx: &mut Context<'_>, section: &Section<'_>) -> Option<Schedule> {
+    let sections = steps(cx, section)?;
+    let step = |step: &Section<'_>| {
+        Some(VuStep { vus: step.number_u32("vus")?, duration_ns: step.number("duration_seconds")? })
+    };
+    let steps = sections.iter().map(step).collect::<Option<Vec<VuStep>>>()?;
+    Some(Schedule::Steps { steps })
+}
+
+fn rate_steps(cx: &mut Context<'_>, section: &Section<'_>) -> Option<Schedule> {
+    let sections = steps(cx, section)?;
+    let step = |step: &Section<'_>| {
+        Some(RateStep {
+            per_second_micro: step.number("per_second")?,
+            duration_ns: step.number("duration_seconds")?,
+        })
+    };
+    let steps = sections.iter().map(step).collect::<Option<Vec<RateStep>>>()?;
+    let max_in_flight = section.number_u32("max_in_flight")?;
+    Some(Schedule::RateSteps { steps, arrivals: arrivals(section), max_in_flight })
+}
+
+/// The entries of `steps`: at least one.
+fn steps<'a>(cx: &mut Context<'_>, section: &Section<'a>) -> Option<Vec<Section<'a>>> {
+    let steps = section.sections(cx, "steps", MAX_STEPS);
+    if steps.is_empty() && section.has("steps") {
+        let hint = "write at least one `[[schedule.steps]]`";
+        cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
+    }
+    if steps.is_empty() { None } else { Some(steps) }
+}
+
+/// There is some load, not more than allowed, for not longer than allowed.
+fn check_load(cx: &mut Context<'_>, draft: &ScheduleDraft, limits: &Limits) {
+    let peak = peak_vus(&draft.schedule, None);
+    if peak == 0 && !has_rate(&draft.schedule) {
+        let hint = "let at least one number of the schedule be more than 0";
+        cx.fault(&draft.at, codes::OUT_OF_RANGE, "the schedule has no load at all", hint);
+    }
+    let max_vus = limits.max_vus;
+    if peak > max_vus {
+        let message = format!("{peak} VUs are more than `max_vus`, {max_vus}");
+        let hint = format!("raise `max_vus` in [limits], at most {}", super::limits::MAX_VUS);
+        cx.fault(&draft.at, codes::OUT_OF_RANGE, message, hint);
+    }
+    let length_ns = own_length_ns(&draft.schedule).unwrap_or(0);
+    if length_ns > MAX_DURATION_NS {
+        let length = unscaled(length_ns, 9);
+        let message = format!("the schedule takes {length} s in all, more than 24 h");
+        cx.fault(&draft.at, codes::OUT_OF_RANGE, message, "shorten it");
+    }
+}
+
+/// The most VUs alive at once before `end_ns`; 0 in the open model.
+pub(crate) fn peak_vus(schedule: &Schedule, end_ns: Option<u64>) -> u32 {
+    match schedule.model() {
+        Model::Closed => VuSchedule::new(schedule, end_ns).peak_vus(),
+        Model::Open => 0,
+    }
+}
+
+/// Whether a schedule of arrivals has any rate above 0.
+fn has_rate(schedule: &Schedule) -> bool {
+    match schedule {
+        Schedule::Rate { per_second_micro, .. } => *per_second_micro > 0,
+        Schedule::RampRate { start_per_second_micro, end_per_second_micro, .. } => {
+            *start_per_second_micro > 0 || *end_per_second_micro > 0
+        }
+        Schedule::RateSteps { steps, .. } => steps.iter().any(|step| step.per_second_micro > 0),
+        Schedule::Constant { .. }
+        | Schedule::Ramp { .. }
+        | Schedule::Spike { .. }
+        | Schedule::Steps { .. } => false,
+    }
+}

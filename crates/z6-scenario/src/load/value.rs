@@ -1,0 +1,367 @@
+//! One TOML value against the kind its key asks for: type, exactness, range.
+//! Knows no table beyond the one value.
+
+use toml_edit::{Item, TableLike, Value};
+
+use super::codes;
+use super::decimal::{scaled, unscaled};
+use super::diagnostic::{Diagnostic, quoted};
+use super::keys::{Key, Kind};
+use super::limits;
+use super::reader::{Context, Span};
+use super::suggest;
+use crate::error::ScenarioError;
+
+/// A value that passed.
+pub(crate) enum Datum<'a> {
+    Text(&'a str),
+    Flag(bool),
+    Number(u64),
+    Real(f64),
+    Texts(Vec<(&'a str, Option<Span>)>),
+    Counts(Vec<u64>),
+    Pairs(Vec<Pair<'a>>),
+    Tables(Vec<(&'a dyn TableLike, Option<Span>)>),
+}
+
+/// One entry of a table of texts.
+pub(crate) struct Pair<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) name_span: Option<Span>,
+    pub(crate) value: &'a str,
+    pub(crate) value_span: Option<Span>,
+}
+
+/// Reads `item` as what `key` asks for; reports what is wrong.
+pub(crate) fn read<'a>(
+    cx: &mut Context<'_>,
+    key: &'static Key,
+    item: &'a Item,
+    at: Option<Span>,
+) -> Option<Datum<'a>> {
+    let span = item.span().or_else(|| at.clone());
+    let read = match key.kind {
+        Kind::Text => item.as_str().map(Datum::Text),
+        Kind::Flag => item.as_bool().map(Datum::Flag),
+        Kind::Choice(words) => return choice(cx, key, words, item, span),
+        Kind::Workers if item.as_str() == Some("auto") => Some(Datum::Number(0)),
+        Kind::Workers | Kind::Count { .. } | Kind::Time { .. } | Kind::Micro { .. } => {
+            return number(cx, key, item, span).map(Datum::Number);
+        }
+        Kind::Bound { .. } | Kind::Share => return real(cx, key, item, span).map(Datum::Real),
+        Kind::Texts => return texts(cx, key, item, span),
+        Kind::Counts { .. } => return counts(cx, key, item, span),
+        Kind::Pairs => return pairs(cx, key, item, span),
+        Kind::Table(_) => item.as_table_like().map(|table| {
+            // A table has no place of its own where it comes of dotted keys.
+            Datum::Tables(vec![(table, item.span().or(at))])
+        }),
+        Kind::Tables(_) => tables(item, at.as_ref()).map(Datum::Tables),
+    };
+    if read.is_none() {
+        wrong_type(cx, key, item, span);
+    }
+    read
+}
+
+/// The tables of `[[x]]` or of an inline list of inline tables.
+fn tables<'a>(item: &'a Item, at: Option<&Span>) -> Option<Vec<(&'a dyn TableLike, Option<Span>)>> {
+    if let Some(array) = item.as_array_of_tables() {
+        let entry = |table: &'a toml_edit::Table| -> (&'a dyn TableLike, Option<Span>) {
+            (table, table.span().or_else(|| at.cloned()))
+        };
+        return Some(array.iter().map(entry).collect());
+    }
+    let array = item.as_array()?;
+    let entry = |value: &'a Value| -> Option<(&'a dyn TableLike, Option<Span>)> {
+        value.as_inline_table().map(|table| (table as &dyn TableLike, table.span()))
+    };
+    array.iter().map(entry).collect()
+}
+
+fn choice<'a>(
+    cx: &mut Context<'_>,
+    key: &Key,
+    words: &[&'static str],
+    item: &'a Item,
+    span: Option<Span>,
+) -> Option<Datum<'a>> {
+    let Some(text) = item.as_str() else {
+        wrong_type(cx, key, item, span);
+        return None;
+    };
+    if words.contains(&text) {
+        return Some(Datum::Text(text));
+    }
+    let listed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    let near = suggest::nearest(text, words.iter().copied());
+    let meant = near.map_or_else(String::new, |near| format!(", did you mean {}?", quoted(near)));
+    let message = format!("{} cannot be {}{meant}", quoted(key.name), quoted(text));
+    let hint = format!("it is {}", suggest::listed(&listed, "or"));
+    cx.error(codes::UNKNOWN_CHOICE, span, message, hint);
+    None
+}
+
+/// A number in the unit it is kept in, exact and in range.
+fn number(cx: &mut Context<'_>, key: &Key, item: &Item, span: Option<Span>) -> Option<u64> {
+    let digits = key.kind.digits();
+    let exact = match item.as_value() {
+        Some(Value::Integer(integer)) => from_integer(*integer.value(), digits),
+        Some(Value::Float(float)) if digits > 0 => {
+            let literal = float.span().and_then(|span| cx.text.get(span)).unwrap_or("");
+            scaled(literal, digits)
+        }
+        _ => {
+            wrong_type(cx, key, item, span);
+            return None;
+        }
+    };
+    let (min, max) = key.kind.range();
+    let what = quoted(key.name);
+    let (code, message) = match exact {
+        Ok(number) if number >= min && number <= max => return Some(number),
+        Ok(number) if number > max => (codes::OUT_OF_RANGE, format!("{what} is too large")),
+        Err(ScenarioError::TooLarge) => (codes::OUT_OF_RANGE, format!("{what} is too large")),
+        Ok(0) => (codes::OUT_OF_RANGE, format!("{what} cannot be 0")),
+        Ok(_) => (codes::OUT_OF_RANGE, format!("{what} is too small")),
+        Err(ScenarioError::TooFine { digits }) => {
+            let message = format!("{what} has more than {digits} decimal places");
+            (codes::TOO_FINE, message)
+        }
+        Err(ScenarioError::NotFinite) => {
+            (codes::OUT_OF_RANGE, format!("{what} must be a finite number"))
+        }
+        Err(ScenarioError::Negative) => (codes::OUT_OF_RANGE, format!("{what} cannot be negative")),
+        Err(_) => (codes::WRONG_TYPE, format!("{what} is not a number")),
+    };
+    cx.error(code, span, message, expectation(key));
+    None
+}
+
+fn from_integer(value: i64, digits: u32) -> Result<u64, ScenarioError> {
+    let value = u64::try_from(value).map_err(|_| ScenarioError::Negative)?;
+    value.checked_mul(10_u64.pow(digits)).ok_or(ScenarioError::TooLarge)
+}
+
+/// A bound of an assertion.
+fn real(cx: &mut Context<'_>, key: &Key, item: &Item, span: Option<Span>) -> Option<f64> {
+    let real = match item.as_value() {
+        Some(Value::Integer(integer)) => *integer.value() as f64,
+        Some(Value::Float(float)) => *float.value(),
+        _ => {
+            wrong_type(cx, key, item, span);
+            return None;
+        }
+    };
+    let fits = if let Kind::Bound { max } = key.kind {
+        real > 0.0 && real <= max
+    } else {
+        (0.0..=1.0).contains(&real)
+    };
+    if fits {
+        return Some(real);
+    }
+    let what = quoted(key.name);
+    let message = if real.is_finite() {
+        format!("{what} cannot be {real}")
+    } else {
+        format!("{what} must be a finite number")
+    };
+    cx.error(codes::OUT_OF_RANGE, span, message, expectation(key));
+    None
+}
+
+fn texts<'a>(
+    cx: &mut Context<'_>,
+    key: &Key,
+    item: &'a Item,
+    span: Option<Span>,
+) -> Option<Datum<'a>> {
+    let Some(array) = item.as_array() else {
+        wrong_type(cx, key, item, span);
+        return None;
+    };
+    let mut texts = Vec::with_capacity(array.len());
+    for value in array {
+        match value.as_str() {
+            Some(text) => texts.push((text, value.span())),
+            None => wrong_entry(cx, key, value, "a string"),
+        }
+    }
+    Some(Datum::Texts(texts))
+}
+
+fn counts<'a>(
+    cx: &mut Context<'_>,
+    key: &Key,
+    item: &'a Item,
+    span: Option<Span>,
+) -> Option<Datum<'a>> {
+    let Some(array) = item.as_array() else {
+        wrong_type(cx, key, item, span);
+        return None;
+    };
+    let (min, max) = key.kind.range();
+    let mut counts = Vec::with_capacity(array.len());
+    for value in array {
+        match value.as_integer().map(u64::try_from) {
+            Some(Ok(number)) if number >= min && number <= max => counts.push(number),
+            Some(_) => {
+                let message = format!("an entry of {} is out of range", quoted(key.name));
+                cx.error(codes::OUT_OF_RANGE, value.span(), message, expectation(key));
+            }
+            None => wrong_entry(cx, key, value, "a whole number"),
+        }
+    }
+    if counts.len() < array.len() {
+        return None;
+    }
+    Some(Datum::Counts(counts))
+}
+
+fn pairs<'a>(
+    cx: &mut Context<'_>,
+    key: &Key,
+    item: &'a Item,
+    span: Option<Span>,
+) -> Option<Datum<'a>> {
+    let Some(table) = item.as_table_like() else {
+        wrong_type(cx, key, item, span);
+        return None;
+    };
+    let mut pairs = Vec::with_capacity(table.len());
+    for (name, item) in table.iter() {
+        let name_span = table.get_key_value(name).and_then(|(key, _)| key.span());
+        match (item.as_str(), item.as_value()) {
+            (Some(value), _) => {
+                pairs.push(Pair { name, name_span, value, value_span: item.span() });
+            }
+            (None, Some(value)) => wrong_entry(cx, key, value, "a string"),
+            (None, None) => {
+                let message = format!("{} expects strings, found a table", quoted(key.name));
+                cx.error(codes::WRONG_TYPE, name_span, message, "quote names that contain a dot");
+            }
+        }
+    }
+    Some(Datum::Pairs(pairs))
+}
+
+fn wrong_entry(cx: &mut Context<'_>, key: &Key, value: &Value, expected: &str) {
+    let found = found(value);
+    let message = format!("an entry of {} expects {expected}, found {found}", quoted(key.name));
+    cx.error(codes::WRONG_TYPE, value.span(), message, expectation(key));
+}
+
+fn wrong_type(cx: &mut Context<'_>, key: &Key, item: &Item, span: Option<Span>) {
+    let found = match item {
+        Item::None => "nothing",
+        Item::Value(value) => found(value),
+        Item::Table(_) => "a table",
+        Item::ArrayOfTables(_) => "a list of tables",
+    };
+    let message = format!("{} expects {}, found {found}", quoted(key.name), type_name(key.kind));
+    let finding = Diagnostic::error(codes::WRONG_TYPE, span, message);
+    cx.findings.push(finding.hint(type_hint(key, item)));
+}
+
+/// What to write instead.
+fn type_hint(key: &Key, item: &Item) -> String {
+    match key.kind {
+        Kind::Table(spec) => match (key.name, item) {
+            ("target", Item::ArrayOfTables(_)) => {
+                "write `[target]` for one target, `[[targets]]` for several".to_owned()
+            }
+            _ => format!("write `{}`", spec.label),
+        },
+        Kind::Tables(spec) => format!("write `{}` before each entry", spec.label),
+        Kind::Time { unit, .. } if item.is_str() => {
+            format!("write the number of {} alone, without quotes", unit.name())
+        }
+        Kind::Count { .. } | Kind::Micro { .. } | Kind::Bound { .. } | Kind::Share
+            if item.is_str() =>
+        {
+            "write the number without quotes".to_owned()
+        }
+        Kind::Text if item.is_integer() || item.is_float() => "put it in quotes".to_owned(),
+        Kind::Flag => "write true or false, without quotes".to_owned(),
+        Kind::Text
+        | Kind::Count { .. }
+        | Kind::Time { .. }
+        | Kind::Micro { .. }
+        | Kind::Bound { .. }
+        | Kind::Share
+        | Kind::Choice(_)
+        | Kind::Workers
+        | Kind::Texts
+        | Kind::Counts { .. }
+        | Kind::Pairs => expectation(key),
+    }
+}
+
+fn found(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a decimal number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date or time",
+        Value::Array(_) => "a list",
+        Value::InlineTable(_) => "a table",
+    }
+}
+
+/// What a kind is called.
+pub(crate) fn type_name(kind: Kind) -> String {
+    match kind {
+        Kind::Text | Kind::Choice(_) => "a string".to_owned(),
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Count { .. } => "a whole number".to_owned(),
+        Kind::Time { unit, .. } => format!("a number of {}", unit.name()),
+        Kind::Micro { .. } | Kind::Bound { .. } | Kind::Share => "a number".to_owned(),
+        Kind::Workers => "a whole number or \"auto\"".to_owned(),
+        Kind::Texts => "a list of strings".to_owned(),
+        Kind::Counts { .. } => "a list of whole numbers".to_owned(),
+        Kind::Pairs => "a table of strings".to_owned(),
+        Kind::Table(_) => "a table".to_owned(),
+        Kind::Tables(_) => "a list of tables".to_owned(),
+    }
+}
+
+/// The range of a kind in words; empty where there is none.
+pub(crate) fn range_name(kind: Kind) -> String {
+    match kind {
+        Kind::Count { min, max } | Kind::Counts { min, max } => format!("{min} to {max}"),
+        Kind::Workers => format!("1 to {}", limits::MAX_WORKERS),
+        Kind::Time { unit, zero, max_ns } => {
+            let max = unscaled(max_ns, unit.digits());
+            if zero { format!("0 to {max}") } else { format!("more than 0, at most {max}") }
+        }
+        Kind::Micro { zero, max } => {
+            let max = unscaled(max, 6);
+            if zero { format!("0 to {max}") } else { format!("more than 0, at most {max}") }
+        }
+        Kind::Bound { max } => format!("more than 0, at most {max}"),
+        Kind::Share => "0 to 1".to_owned(),
+        Kind::Choice(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            suggest::listed(&words, "or")
+        }
+        Kind::Text | Kind::Flag | Kind::Texts | Kind::Pairs | Kind::Table(_) | Kind::Tables(_) => {
+            String::new()
+        }
+    }
+}
+
+/// Type, resolution and range of a key in words.
+pub(crate) fn expectation(key: &Key) -> String {
+    let name = type_name(key.kind);
+    let range = range_name(key.kind);
+    if let Kind::Choice(_) = key.kind {
+        return format!("expected {range}");
+    }
+    let range = if range.is_empty() { range } else { format!(", {range}") };
+    let digits = key.kind.digits();
+    let resolution =
+        if digits == 0 { String::new() } else { format!(", with at most {digits} decimal places") };
+    format!("expected {name}{range}{resolution}")
+}

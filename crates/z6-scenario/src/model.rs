@@ -1,0 +1,623 @@
+//! A validated scenario: every default filled in, every unit an integer, every reference an index.
+//!
+//! Built by [`load`](crate::load) only from text that passed all checks, or in code by embedders
+//! (see [`Scenario::from_toml`](crate::Scenario::from_toml)). Knows nothing of TOML or spans.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use z6_events::{RequestId, TargetId};
+
+/// Nanoseconds in a second.
+pub const NS_PER_SECOND: u64 = 1_000_000_000;
+/// Nanoseconds in a millisecond.
+pub const NS_PER_MS: u64 = 1_000_000;
+/// The unit of weights and rates: millionths.
+pub const MICRO: u64 = 1_000_000;
+
+/// A complete, validated scenario.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// The text it was loaded from, as given.
+    pub text: String,
+    /// `[metadata]`.
+    pub metadata: Metadata,
+    /// `[runtime]`.
+    pub runtime: Runtime,
+    /// `[target]` or `[[targets]]`: at least one.
+    pub targets: Vec<Target>,
+    /// `[[requests]]`: at least one.
+    pub requests: Vec<Request>,
+    /// `[schedule]`.
+    pub schedule: Schedule,
+    /// `[think_time]`.
+    pub think_time: ThinkTime,
+    /// `[sequence]`: empty where there is none.
+    pub sequence: Vec<SequenceStep>,
+    /// `[assertions]`, in the order of the file.
+    pub assertions: Vec<Assertion>,
+    /// `[limits]`.
+    pub limits: Limits,
+}
+
+/// `[metadata]`: words for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// What the run is called; empty if absent.
+    pub name: String,
+    /// Free text.
+    pub description: String,
+    /// The scenario's own version.
+    pub version: String,
+    /// Who wrote it.
+    pub author: String,
+    /// Labels.
+    pub tags: Vec<String>,
+}
+
+/// `[runtime]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// `duration_seconds`, nanoseconds.
+    pub duration_ns: Option<u64>,
+    /// `iterations`: per VU in the closed model, arrivals in all in the open model.
+    pub iterations: Option<u64>,
+    /// `prng_seed`; drawn by the caller where absent.
+    pub prng_seed: Option<u64>,
+    /// `workers`.
+    pub workers: Workers,
+    /// `warmup_seconds`, nanoseconds.
+    pub warmup_ns: u64,
+    /// `graceful_stop_seconds`, nanoseconds.
+    pub graceful_stop_ns: u64,
+}
+
+/// `runtime.workers`: how many event loops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// This many.
+    Fixed(u16),
+    /// One per core.
+    Auto,
+}
+
+/// One target: where requests go and how connections to it are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name; `target` for the one of `[target]`.
+    pub name: String,
+    /// `base_url`, taken apart.
+    pub base_url: BaseUrl,
+    /// `weight` in millionths; > 0.
+    pub weight_micro: u64,
+    /// TLS settings; used where `base_url.scheme` is https.
+    pub tls: TlsSettings,
+    /// `max_connections`: the explicit one or the default of the model, for the whole run.
+    pub max_connections: u32,
+    /// `connection_reuse`, explicit or by model.
+    pub connection_reuse: ConnectionReuse,
+    /// `connection_timeout_ms`, nanoseconds.
+    pub connection_timeout_ns: u64,
+    /// `tls_timeout_ms`, nanoseconds.
+    pub tls_timeout_ns: u64,
+    /// `dns_timeout_ms`, nanoseconds.
+    pub dns_timeout_ns: u64,
+    /// `idle_timeout_ms`, nanoseconds.
+    pub idle_timeout_ns: u64,
+    /// `max_requests_per_connection`.
+    pub max_requests_per_connection: Option<u64>,
+    /// `reconnect_delay_ms`, nanoseconds.
+    pub reconnect_delay_ns: u64,
+    /// `source_addresses`: local addresses to connect from, used in turn.
+    pub source_addresses: Vec<IpAddr>,
+    /// `request_id_header`: the name of the field, if on.
+    pub request_id_header: Option<String>,
+}
+
+/// A base URL, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// http, https or builtin.
+    pub scheme: Scheme,
+    /// The host. For `builtin`: 127.0.0.1.
+    pub host: Host,
+    /// The port, explicit or the scheme's default. For `builtin`: 0, filled in at the start.
+    pub port: u16,
+    /// Put before each request's path: empty, or begins with `/` and does not end with it.
+    pub path_prefix: String,
+    /// As written in the scenario.
+    pub text: String,
+}
+
+/// The scheme of a base URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// The built-in target, started by the run itself, plain HTTP.
+    Builtin,
+}
+
+/// A host of a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// A name to resolve.
+    Name(String),
+    /// An IPv4 literal.
+    V4(Ipv4Addr),
+    /// An IPv6 literal.
+    V6(Ipv6Addr),
+}
+
+impl BaseUrl {
+    /// The authority for the `Host` field: IPv6 in brackets, the scheme's default port omitted
+    /// (RFC 9110 section 7.2). `port` is the port in use, which differs from [`BaseUrl::port`] for
+    /// the built-in target.
+    #[must_use]
+    pub fn authority(&self, port: u16) -> String {
+        let host = match &self.host {
+            Host::Name(name) => name.clone(),
+            Host::V4(address) => address.to_string(),
+            Host::V6(address) => format!("[{address}]"),
+        };
+        let default_port = match self.scheme {
+            Scheme::Http | Scheme::Builtin => 80,
+            Scheme::Https => 443,
+        };
+        if port == default_port { host } else { format!("{host}:{port}") }
+    }
+}
+
+/// TLS settings of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// `verify_cert`.
+    pub verify_cert: bool,
+    /// `ca_bundle`: path as written.
+    pub ca_bundle: Option<String>,
+    /// `client_cert`: path as written.
+    pub client_cert: Option<String>,
+    /// `client_key`: path as written.
+    pub client_key: Option<String>,
+    /// `server_name`: for SNI and verification instead of the URL's host.
+    pub server_name: Option<String>,
+}
+
+/// `connection_reuse`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionReuse {
+    /// Each VU keeps its own connection.
+    PerVu,
+    /// One pool per worker and target, last used first.
+    Shared,
+    /// A new connection for each iteration.
+    Iteration,
+    /// A new connection for each request.
+    None,
+}
+
+/// One request template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Unique.
+    pub name: String,
+    /// Any token (RFC 9110 section 9.1).
+    pub method: String,
+    /// As written: begins with `/` or is `*` (OPTIONS).
+    pub path: String,
+    /// In the order of the file, case kept.
+    pub headers: Vec<(String, String)>,
+    /// `body` or the content of `body_file`.
+    pub body: Option<Body>,
+    /// `timeout_ms`, nanoseconds.
+    pub timeout_ns: u64,
+    /// `weight` in millionths.
+    pub weight_micro: u64,
+    /// `target`; drawn by weight once per iteration where absent.
+    pub target: Option<TargetId>,
+    /// `expect_status`: sorted, without doubles; empty = any status below 400.
+    pub expect_status: Vec<u16>,
+}
+
+/// A request body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// The file it came from, as written in the scenario; none for an inline body.
+    pub file: Option<String>,
+}
+
+/// One entry of `[[sequence.steps]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceStep {
+    /// Which request.
+    pub request: RequestId,
+    /// How many times in a row; >= 1.
+    pub repeat: u32,
+}
+
+/// `[schedule]`: how much load, when. All times in nanoseconds, all rates in millionths per second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// Closed: always this many VUs.
+    Constant {
+        /// How many.
+        vus: u32,
+    },
+    /// Closed: from `start_vus` to `end_vus` in a line, then hold.
+    Ramp {
+        /// At tick 0.
+        start_vus: u32,
+        /// At the end of the ramp and after.
+        end_vus: u32,
+        /// Length of the ramp; > 0.
+        ramp_ns: u64,
+        /// Length of the plateau; may be 0.
+        hold_ns: u64,
+    },
+    /// Closed: `baseline_vus`, and `spike_vus` in all over [start, start + duration).
+    Spike {
+        /// Before and after.
+        baseline_vus: u32,
+        /// During the spike.
+        spike_vus: u32,
+        /// When it begins.
+        start_ns: u64,
+        /// How long it lasts.
+        duration_ns: u64,
+    },
+    /// Closed: one number of VUs after another.
+    Steps {
+        /// In order; at least one.
+        steps: Vec<VuStep>,
+    },
+    /// Open: arrivals at one rate.
+    Rate {
+        /// Arrivals per second, in millionths.
+        per_second_micro: u64,
+        /// How gaps are drawn.
+        arrivals: Arrivals,
+        /// Most arrivals alive at once.
+        max_in_flight: u32,
+    },
+    /// Open: from one rate to another in a line, then hold.
+    RampRate {
+        /// At tick 0, in millionths per second.
+        start_per_second_micro: u64,
+        /// At the end of the ramp and after, in millionths per second.
+        end_per_second_micro: u64,
+        /// Length of the ramp.
+        ramp_ns: u64,
+        /// Length of the plateau.
+        hold_ns: u64,
+        /// How gaps are drawn.
+        arrivals: Arrivals,
+        /// Most arrivals alive at once.
+        max_in_flight: u32,
+    },
+    /// Open: one rate after another.
+    RateSteps {
+        /// In order; at least one.
+        steps: Vec<RateStep>,
+        /// How gaps are drawn.
+        arrivals: Arrivals,
+        /// Most arrivals alive at once.
+        max_in_flight: u32,
+    },
+}
+
+/// One entry of a `steps` schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VuStep {
+    /// How many VUs.
+    pub vus: u32,
+    /// For how long; > 0.
+    pub duration_ns: u64,
+}
+
+/// One entry of a `rate_steps` schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateStep {
+    /// Arrivals per second, in millionths.
+    pub per_second_micro: u64,
+    /// For how long; > 0.
+    pub duration_ns: u64,
+}
+
+/// How the gaps between arrivals are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Evenly spaced.
+    Constant,
+    /// Exponential gaps.
+    Poisson,
+}
+
+/// Whether load is a number of VUs or a rate of arrivals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// VUs: the next request waits for the last one.
+    Closed,
+    /// Arrivals: requests come when they come.
+    Open,
+}
+
+impl Model {
+    /// `run.model` in metrics.json.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Model::Closed => "closed",
+            Model::Open => "open",
+        }
+    }
+}
+
+impl Schedule {
+    /// Whether this schedule counts VUs or arrivals.
+    #[must_use]
+    pub const fn model(&self) -> Model {
+        match self {
+            Schedule::Constant { .. }
+            | Schedule::Ramp { .. }
+            | Schedule::Spike { .. }
+            | Schedule::Steps { .. } => Model::Closed,
+            Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {
+                Model::Open
+            }
+        }
+    }
+}
+
+/// `[think_time]`: the pause after each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThinkTime {
+    /// No pause.
+    None,
+    /// Always this long.
+    Constant {
+        /// Nanoseconds.
+        duration_ns: u64,
+    },
+    /// Uniform over [min, max], both included.
+    Random {
+        /// Nanoseconds.
+        min_ns: u64,
+        /// Nanoseconds.
+        max_ns: u64,
+    },
+    /// Exponential, cut off at `max_ns`.
+    Exponential {
+        /// Nanoseconds, before the cut.
+        mean_ns: u64,
+        /// Nanoseconds.
+        max_ns: u64,
+    },
+}
+
+/// One entry of `[assertions]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assertion {
+    /// What is compared.
+    pub kind: AssertionKind,
+    /// The bound. Latencies in milliseconds, rates as a share of 1, `rps_min` per second;
+    /// 1 for `require_trustworthy = true`.
+    pub bound: f64,
+}
+
+/// What an assertion is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssertionKind {
+    /// `pNN_latency_ms`: response time at this quantile, at most the bound.
+    LatencyMax(Quantile),
+    /// `error_rate_max`.
+    ErrorRateMax,
+    /// `success_rate_min`.
+    SuccessRateMin,
+    /// `rps_min`: completed requests per second.
+    RpsMin,
+    /// `status_4xx_max_rate`: share of responses.
+    Status4xxMaxRate,
+    /// `status_5xx_max_rate`: share of responses.
+    Status5xxMaxRate,
+    /// `lateness_p99_ms_max`.
+    LatenessP99Max,
+    /// `require_trustworthy`.
+    RequireTrustworthy,
+}
+
+/// The quantiles reports name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantile {
+    /// 0.5
+    P50,
+    /// 0.75
+    P75,
+    /// 0.9
+    P90,
+    /// 0.95
+    P95,
+    /// 0.99
+    P99,
+    /// 0.999
+    P999,
+    /// 0.9999
+    P9999,
+}
+
+impl Quantile {
+    /// All of them, rising.
+    pub const ALL: [Quantile; 7] = [
+        Quantile::P50,
+        Quantile::P75,
+        Quantile::P90,
+        Quantile::P95,
+        Quantile::P99,
+        Quantile::P999,
+        Quantile::P9999,
+    ];
+
+    /// Its name in metrics.json.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Quantile::P50 => "p50",
+            Quantile::P75 => "p75",
+            Quantile::P90 => "p90",
+            Quantile::P95 => "p95",
+            Quantile::P99 => "p99",
+            Quantile::P999 => "p999",
+            Quantile::P9999 => "p9999",
+        }
+    }
+
+    /// The quantile in ten-thousandths: 5,000 for the median.
+    #[must_use]
+    pub const fn ten_thousandths(self) -> u64 {
+        match self {
+            Quantile::P50 => 5_000,
+            Quantile::P75 => 7_500,
+            Quantile::P90 => 9_000,
+            Quantile::P95 => 9_500,
+            Quantile::P99 => 9_900,
+            Quantile::P999 => 9_990,
+            Quantile::P9999 => 9_999,
+        }
+    }
+}
+
+impl AssertionKind {
+    /// The key in the scenario.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AssertionKind::LatencyMax(Quantile::P50) => "p50_latency_ms",
+            AssertionKind::LatencyMax(Quantile::P75) => "p75_latency_ms",
+            AssertionKind::LatencyMax(Quantile::P90) => "p90_latency_ms",
+            AssertionKind::LatencyMax(Quantile::P95) => "p95_latency_ms",
+            AssertionKind::LatencyMax(Quantile::P99) => "p99_latency_ms",
+            AssertionKind::LatencyMax(Quantile::P999) => "p999_latency_ms",
+            AssertionKind::LatencyMax(Quantile::P9999) => "p9999_latency_ms",
+            AssertionKind::ErrorRateMax => "error_rate_max",
+            AssertionKind::SuccessRateMin => "success_rate_min",
+            AssertionKind::RpsMin => "rps_min",
+            AssertionKind::Status4xxMaxRate => "status_4xx_max_rate",
+            AssertionKind::Status5xxMaxRate => "status_5xx_max_rate",
+            AssertionKind::LatenessP99Max => "lateness_p99_ms_max",
+            AssertionKind::RequireTrustworthy => "require_trustworthy",
+        }
+    }
+}
+
+/// `[limits]`: every bound a run holds to. docs/LIMITS.md lists defaults and hard maxima.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// One request body, bytes.
+    pub max_request_body_bytes: u64,
+    /// VUs alive at once.
+    pub max_vus: u32,
+    /// Response head, bytes.
+    pub max_response_head_bytes: u64,
+    /// Header fields per response.
+    pub max_response_fields: u32,
+    /// Interim (1xx) responses per request.
+    pub max_interim_responses: u32,
+    /// Extension bytes on one chunk-size line.
+    pub max_chunk_extension_bytes: u32,
+    /// Trailer section, bytes.
+    pub max_trailer_bytes: u64,
+    /// The event log, bytes.
+    pub max_event_log_bytes: u64,
+    /// Attachments in the event log, bytes in all.
+    pub max_attachment_bytes: u64,
+    /// Histograms of by_name, by_method and by_target, bytes in all.
+    pub max_histogram_bytes: u64,
+    /// Connection attempts in progress per worker and target.
+    pub max_connecting: u32,
+    /// Buffers between a worker and the log writer.
+    pub max_log_queue: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_request_body_bytes: 10_000_000,
+            max_vus: 100_000,
+            max_response_head_bytes: 64 << 10,
+            max_response_fields: 128,
+            max_interim_responses: 16,
+            max_chunk_extension_bytes: 4 << 10,
+            max_trailer_bytes: 16 << 10,
+            max_event_log_bytes: 64 << 30,
+            max_attachment_bytes: 64 << 20,
+            max_histogram_bytes: 256 << 20,
+            max_connecting: 512,
+            max_log_queue: 64,
+        }
+    }
+}
+
+impl Scenario {
+    /// The name for reports: `metadata.name`, or `unnamed`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.metadata.name.is_empty() { "unnamed" } else { &self.metadata.name }
+    }
+
+    /// Requests of one iteration: the sequence with its repeats, or 1.
+    #[must_use]
+    pub fn steps_per_iteration(&self) -> u64 {
+        if self.sequence.is_empty() {
+            1
+        } else {
+            self.sequence.iter().map(|step| u64::from(step.repeat)).sum()
+        }
+    }
+
+    /// The template with this number.
+    #[must_use]
+    pub fn request(&self, id: RequestId) -> &Request {
+        &self.requests[id.index()]
+    }
+
+    /// The target with this number.
+    #[must_use]
+    pub fn target(&self, id: TargetId) -> &Target {
+        &self.targets[id.index()]
+    }
+}
+
+impl Request {
+    /// Whether a complete response with this status counts as a success.
+    #[must_use]
+    pub fn expects(&self, status: u16) -> bool {
+        if self.expect_status.is_empty() {
+            status < 400
+        } else {
+            self.expect_status.binary_search(&status).is_ok()
+        }
+    }
+}
+
+impl Limits {
+    /// Each limit by name, in the order of docs/LIMITS.md: what a log header says was in force.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(String, u64)> {
+        vec![
+            ("max_request_body_bytes".to_owned(), self.max_request_body_bytes),
+            ("max_vus".to_owned(), u64::from(self.max_vus)),
+            ("max_response_head_bytes".to_owned(), self.max_response_head_bytes),
+            ("max_response_fields".to_owned(), u64::from(self.max_response_fields)),
+            ("max_interim_responses".to_owned(), u64::from(self.max_interim_responses)),
+            ("max_chunk_extension_bytes".to_owned(), u64::from(self.max_chunk_extension_bytes)),
+            ("max_trailer_bytes".to_owned(), self.max_trailer_bytes),
+            ("max_event_log_bytes".to_owned(), self.max_event_log_bytes),
+            ("max_attachment_bytes".to_owned(), self.max_attachment_bytes),
+            ("max_histogram_bytes".to_owned(), self.max_histogram_bytes),
+            ("max_connecting".to_owned(), u64::from(self.max_connecting)),
+            ("max_log_queue".to_owned(), u64::from(self.max_log_queue)),
+        ]
+    }
+}

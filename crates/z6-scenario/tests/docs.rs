@@ -1,0 +1,164 @@
+//! docs/SCENARIO.md and docs/LIMITS.md say what the parser does: every key with its type, default
+//! and range, no key that does not exist, and examples that load.
+
+use z6_scenario::load::limits;
+use z6_scenario::{Files, KeyReference, Limits, Overrides, Scenario, reference};
+
+const SCENARIO: &str = include_str!("../../../docs/SCENARIO.md");
+const LIMITS: &str = include_str!("../../../docs/LIMITS.md");
+
+/// A row of a table that begins with a key, with the headings above it.
+struct Row {
+    heading: String,
+    subheading: String,
+    text: String,
+}
+
+fn rows(text: &str) -> Vec<Row> {
+    let (mut heading, mut subheading) = (String::new(), String::new());
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            heading = title.to_owned();
+            subheading.clear();
+        } else if let Some(title) = line.strip_prefix("### ") {
+            subheading = title.to_owned();
+        } else if line.starts_with("| `") {
+            let (heading, subheading) = (heading.clone(), subheading.clone());
+            rows.push(Row { heading, subheading, text: line.to_owned() });
+        }
+    }
+    rows
+}
+
+fn fits(row: &Row, key: &KeyReference) -> bool {
+    let variant = format!("\"{}\"", key.variant);
+    row.heading.contains(&format!("`{}`", key.table))
+        && (key.variant.is_empty() || row.subheading.contains(&variant))
+}
+
+#[test]
+fn every_key_is_described_as_it_is_read() {
+    let rows = rows(SCENARIO);
+    for key in reference() {
+        if key.table == "the top level" {
+            let heading = format!("`{}`", key.kind);
+            assert!(rows.iter().any(|row| row.heading.contains(&heading)), "no heading {heading}");
+            continue;
+        }
+        let start = format!("| `{}` | {} | {} | {} | ", key.name, key.kind, key.default, key.range);
+        let found = rows.iter().any(|row| fits(row, &key) && row.text.starts_with(&start));
+        assert!(found, "docs/SCENARIO.md lacks, under {} {}:\n{start}", key.table, key.variant);
+    }
+}
+
+#[test]
+fn no_key_is_described_that_is_not_read() {
+    let keys = reference();
+    let tables: Vec<&str> = keys.iter().map(|key| key.table).collect();
+    for row in rows(SCENARIO) {
+        if !tables.iter().any(|table| row.heading.contains(&format!("`{table}`"))) {
+            continue;
+        }
+        let name = row.text.trim_start_matches("| `").split('`').next().unwrap();
+        let known = keys.iter().any(|key| key.name == name && fits(&row, key));
+        assert!(known, "under {}: {}", row.heading, row.text);
+    }
+}
+
+#[test]
+fn every_movable_limit_is_listed() {
+    let rows = rows(LIMITS);
+    for key in reference().iter().filter(|key| key.table == "[limits]") {
+        let start = format!("| `{}` | {} | {} | ", key.name, key.default, key.range);
+        let row = rows.iter().find(|row| row.text.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("docs/LIMITS.md lacks {start}"));
+        assert!(row.heading.contains("`[limits]`"), "{}", row.heading);
+        assert_eq!(row.text.matches(" | ").count(), 4, "{}", row.text);
+    }
+}
+
+#[test]
+fn every_fixed_limit_is_listed() {
+    for (name, value) in [
+        ("MAX_SCENARIO_BYTES", limits::MAX_SCENARIO_BYTES as u64),
+        ("MAX_REQUESTS", limits::MAX_REQUESTS as u64),
+        ("MAX_TARGETS", limits::MAX_TARGETS as u64),
+        ("MAX_ASSERTIONS", limits::MAX_ASSERTIONS as u64),
+        ("MAX_STEPS", limits::MAX_STEPS as u64),
+        ("MAX_HEADERS", limits::MAX_HEADERS as u64),
+        ("MAX_SOURCE_ADDRESSES", limits::MAX_SOURCE_ADDRESSES as u64),
+        ("MAX_NAME_BYTES", limits::MAX_NAME_BYTES as u64),
+        ("MAX_BODIES_BYTES", limits::MAX_BODIES_BYTES),
+        ("MAX_FINDINGS", limits::MAX_FINDINGS as u64),
+        ("MAX_DURATION_NS", limits::MAX_DURATION_NS),
+        ("MAX_TIMEOUT_NS", limits::MAX_TIMEOUT_NS),
+        ("MAX_WORKERS", limits::MAX_WORKERS),
+        ("MAX_CONNECTIONS", limits::MAX_CONNECTIONS),
+        ("MAX_IN_FLIGHT", limits::MAX_IN_FLIGHT),
+        ("MAX_RATE_MICRO", limits::MAX_RATE_MICRO),
+        ("MAX_WEIGHT_MICRO", limits::MAX_WEIGHT_MICRO),
+        ("MAX_ITERATIONS", limits::MAX_ITERATIONS),
+        ("MAX_REPEAT", limits::MAX_REPEAT),
+    ] {
+        let start = format!("| `{name}` | {value} | ");
+        assert!(
+            LIMITS.lines().any(|line| line.starts_with(&start)),
+            "docs/LIMITS.md lacks {start}"
+        );
+    }
+}
+
+#[test]
+fn keys_of_other_tables_have_the_limits_listed() {
+    for row in rows(LIMITS).iter().filter(|row| row.heading == "Connections and requests") {
+        let cells: Vec<&str> = row.text.split(" | ").collect();
+        let name = cells[0].trim_start_matches("| `").trim_end_matches('`');
+        let key = reference().into_iter().find(|key| key.name == name);
+        let key = key.unwrap_or_else(|| panic!("{name} is no key"));
+        assert!(key.range.ends_with(cells[2]), "{name}: {} is not {}", cells[2], key.range);
+        let by_model = key.default == "by model";
+        assert!(by_model || key.default == cells[1], "{name}: {}", cells[1]);
+    }
+}
+
+#[test]
+fn the_defaults_of_limits_are_those_of_the_model() {
+    let text = "runtime.iterations = 1\ntarget.base_url = 'http://h'\n\
+                requests = [{ name = 'a', path = '/' }]\nlimits = {}\n";
+    assert_eq!(Scenario::from_toml(text).unwrap().limits, Limits::default());
+}
+
+struct AnyFile;
+
+impl Files for AnyFile {
+    fn read(&self, _path: &str, _max_bytes: u64) -> Result<Vec<u8>, String> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn every_example_loads() {
+    let mut seen = 0;
+    for block in SCENARIO.split("```toml\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        // An example shows one table: the required rest is added.
+        let mut text = String::new();
+        for (part, rest) in [
+            ("duration_seconds", "runtime.iterations = 1\n"),
+            ("base_url", "target.base_url = 'http://localhost'\n"),
+            ("[[requests]]", "requests = [{ name = 'root', path = '/' }]\n"),
+        ] {
+            if !block.contains(part) {
+                text += rest;
+            }
+        }
+        text += block;
+        let loaded = Scenario::load(&text, &AnyFile, &Overrides::default());
+        let loaded = loaded
+            .unwrap_or_else(|findings| panic!("{}", findings.render("example", &text, false)));
+        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen}");
+}

@@ -1,0 +1,341 @@
+//! Scenarios that load: each tests/valid/NAME.toml with what is said about it in NAME.txt
+//! (written instead of compared with Z6_BLESS=1), and the models they become.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![allow(clippy::disallowed_methods, reason = "this test reads and writes its own data files")]
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use z6_events::{RequestId, TargetId};
+use z6_scenario::*;
+
+struct OneFile;
+
+impl Files for OneFile {
+    fn read(&self, path: &str, _max_bytes: u64) -> Result<Vec<u8>, String> {
+        assert_eq!(path, "small.json");
+        Ok(b"{}".to_vec())
+    }
+}
+
+const S: u64 = NS_PER_SECOND;
+const MS: u64 = NS_PER_MS;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/valid")
+}
+
+fn valid(name: &str) -> Loaded {
+    let text = fs::read_to_string(directory().join(name).with_extension("toml")).unwrap();
+    Scenario::load(&text, &OneFile, &Overrides::default())
+        .unwrap_or_else(|findings| panic!("{}", findings.render(name, &text, false)))
+}
+
+#[test]
+fn descriptions_read_as_expected() {
+    let bless = std::env::var_os("Z6_BLESS").is_some();
+    let mut seen = 0;
+    for entry in fs::read_dir(directory()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let loaded = valid(name);
+        let mut shown = loaded.scenario.describe().to_string();
+        for part in [&loaded.warnings, &loaded.scenario.unsupported_by_run()] {
+            if !part.is_empty() {
+                shown += &format!("{part}\n");
+            }
+        }
+        let expected_path = path.with_extension("txt");
+        if bless {
+            fs::write(&expected_path, &shown).unwrap();
+        }
+        assert_eq!(shown, fs::read_to_string(&expected_path).unwrap_or_default(), "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 9, "{seen}");
+}
+
+#[test]
+fn defaults_are_those_documented() {
+    let scenario = valid("minimal").scenario;
+    let expected = Scenario {
+        text: scenario.text.clone(),
+        metadata: Metadata::default(),
+        runtime: Runtime {
+            duration_ns: None,
+            iterations: Some(1),
+            prng_seed: None,
+            workers: Workers::Fixed(1),
+            warmup_ns: 0,
+            graceful_stop_ns: 5 * S,
+        },
+        targets: vec![Target {
+            name: "target".to_owned(),
+            base_url: BaseUrl {
+                scheme: Scheme::Builtin,
+                host: Host::V4(Ipv4Addr::LOCALHOST),
+                port: 0,
+                path_prefix: String::new(),
+                text: "builtin".to_owned(),
+            },
+            weight_micro: MICRO,
+            tls: TlsSettings {
+                verify_cert: true,
+                ca_bundle: None,
+                client_cert: None,
+                client_key: None,
+                server_name: None,
+            },
+            max_connections: 1,
+            connection_reuse: ConnectionReuse::PerVu,
+            connection_timeout_ns: 10 * S,
+            tls_timeout_ns: 10 * S,
+            dns_timeout_ns: 5 * S,
+            idle_timeout_ns: 90 * S,
+            max_requests_per_connection: None,
+            reconnect_delay_ns: 100 * MS,
+            source_addresses: vec![],
+            request_id_header: None,
+        }],
+        requests: vec![Request {
+            name: "root".to_owned(),
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            headers: vec![],
+            body: None,
+            timeout_ns: 30 * S,
+            weight_micro: MICRO,
+            target: None,
+            expect_status: vec![],
+        }],
+        schedule: Schedule::Constant { vus: 1 },
+        think_time: ThinkTime::None,
+        sequence: vec![],
+        assertions: vec![],
+        limits: Limits::default(),
+    };
+    assert_eq!(scenario, expected);
+    assert_eq!(scenario.name(), "unnamed");
+}
+
+#[test]
+fn constant_with_vus_in_both_places() {
+    let scenario = valid("hello").scenario;
+    assert_eq!(scenario.schedule, Schedule::Constant { vus: 10 });
+    assert_eq!(scenario.runtime.duration_ns, Some(60 * S));
+    assert_eq!(scenario.runtime.prng_seed, Some(42));
+    assert_eq!(scenario.targets[0].max_connections, 10);
+    assert_eq!(scenario.targets[0].base_url.host, Host::Name("localhost".to_owned()));
+    assert_eq!(scenario.requests[0].timeout_ns, S);
+    let kinds: Vec<&str> = scenario.assertions.iter().map(|a| a.kind.name()).collect();
+    assert_eq!(kinds, ["p99_latency_ms", "error_rate_max"]);
+    assert_eq!(scenario.assertions[1].bound.to_bits(), 0.01_f64.to_bits());
+}
+
+#[test]
+fn weights_headers_and_order_are_kept() {
+    let scenario = valid("ramp_weighted").scenario;
+    let weights: Vec<u64> = scenario.requests.iter().map(|request| request.weight_micro).collect();
+    assert_eq!(weights, [5_000_000, 1_500_000, 1]);
+    let create = &scenario.requests[1];
+    let names: Vec<&str> = create.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Content-Type", "X-Client"]);
+    assert_eq!(create.expect_status, [201, 202]);
+    assert!(create.expects(201) && !create.expects(200));
+    assert_eq!(scenario.requests[2].timeout_ns, 2_000_500_000);
+    assert_eq!(scenario.targets[0].base_url.path_prefix, "/shop/v1");
+    let target = scenario.request_target(RequestId(0), TargetId(0));
+    assert_eq!(target, "/shop/v1/items?page=1");
+    let ramp = Schedule::Ramp { start_vus: 5, end_vus: 50, ramp_ns: 10 * S, hold_ns: 20 * S };
+    assert_eq!(scenario.schedule, ramp);
+    assert_eq!(scenario.think_time, ThinkTime::Random { min_ns: 5 * MS, max_ns: 20 * MS });
+    // In the order of the file.
+    assert_eq!(scenario.assertions[0].kind, AssertionKind::RpsMin);
+    assert_eq!(scenario.assertions[1].kind, AssertionKind::LatencyMax(Quantile::P50));
+}
+
+#[test]
+fn sequences_refer_by_index() {
+    let scenario = valid("spike_sequence").scenario;
+    let step = |request, repeat| SequenceStep { request: RequestId(request), repeat };
+    assert_eq!(scenario.sequence, [step(0, 1), step(1, 5), step(2, 1)]);
+    assert_eq!(scenario.steps_per_iteration(), 7);
+    assert_eq!(scenario.targets[0].max_connections, 100);
+    assert_eq!(scenario.think_time, ThinkTime::Constant { duration_ns: 50 * MS });
+}
+
+#[test]
+fn the_open_model_has_its_own_defaults() {
+    let scenario = valid("rate").scenario;
+    assert_eq!(scenario.targets[0].connection_reuse, ConnectionReuse::Shared);
+    assert_eq!(scenario.targets[0].max_connections, 200);
+    let scenario = valid("everything_open").scenario;
+    assert_eq!(scenario.targets[0].max_connections, 1_000);
+    assert_eq!(scenario.targets[0].connection_reuse, ConnectionReuse::Iteration);
+    assert_eq!(scenario.runtime.workers, Workers::Auto);
+    assert!(scenario.check_workers(10).is_ok());
+    let findings = scenario.check_workers(11).unwrap_err();
+    assert_eq!(findings.list[0].code, "worker_share");
+    assert_eq!(scenario.unsupported_by_run().list[0].code, "unsupported");
+    let scenario = valid("ramp_rate").scenario;
+    let Schedule::RampRate { arrivals, max_in_flight, .. } = scenario.schedule else {
+        panic!("{:?}", scenario.schedule);
+    };
+    assert_eq!((arrivals, max_in_flight), (Arrivals::Constant, 10_000));
+}
+
+#[test]
+fn every_value_arrives() {
+    let scenario = valid("everything_closed").scenario;
+    let runtime = Runtime {
+        duration_ns: Some(3_600_000_000_001),
+        iterations: Some(1_000),
+        prng_seed: Some(42),
+        workers: Workers::Fixed(2),
+        warmup_ns: 1_500 * MS,
+        graceful_stop_ns: 2_500 * MS,
+    };
+    assert_eq!(scenario.runtime, runtime);
+    let api = &scenario.targets[0];
+    assert_eq!((api.name.as_str(), api.weight_micro), ("api", 2_500_000));
+    assert_eq!((api.base_url.scheme, api.base_url.port), (Scheme::Https, 8443));
+    assert!(!api.tls.verify_cert);
+    assert_eq!(api.tls.server_name.as_deref(), Some("internal.example"));
+    assert_eq!((api.max_connections, api.connection_reuse), (90, ConnectionReuse::Shared));
+    let times = [
+        api.dns_timeout_ns,
+        api.connection_timeout_ns,
+        api.tls_timeout_ns,
+        api.idle_timeout_ns,
+        api.reconnect_delay_ns,
+    ];
+    assert_eq!(times, [MS, 2 * MS, 3 * MS, 4 * MS, 0]);
+    assert_eq!(api.max_requests_per_connection, Some(5));
+    assert_eq!(api.source_addresses.len(), 2);
+    assert_eq!(api.request_id_header.as_deref(), Some("Z6-Id"));
+    assert_eq!(scenario.targets[1].max_connections, 100);
+    let upload = &scenario.requests[0];
+    assert_eq!(upload.body.as_ref().unwrap().bytes, b"{}");
+    assert_eq!(upload.body.as_ref().unwrap().file.as_deref(), Some("small.json"));
+    assert_eq!((upload.timeout_ns, upload.target), (1, Some(TargetId(1))));
+    assert_eq!(scenario.request_target(RequestId(0), TargetId(0)), "/v2/files/a%20b");
+    assert_eq!(scenario.request_target(RequestId(1), TargetId(0)), "*");
+    assert_eq!(scenario.requests[1].body, Some(Body { bytes: vec![], file: None }));
+    assert_eq!(scenario.assertions.len(), 14);
+    assert_eq!(scenario.assertions[0].kind, AssertionKind::RequireTrustworthy);
+    assert_eq!(scenario.limits.max_log_queue, 2);
+    assert_eq!(scenario.limits.max_event_log_bytes, 1 << 20);
+    assert_eq!(scenario.unsupported_by_run().len(), 1);
+}
+
+#[test]
+fn every_key_is_in_some_valid_scenario() {
+    let mut texts = String::new();
+    for entry in fs::read_dir(directory()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            texts += &fs::read_to_string(path).unwrap();
+        }
+    }
+    for row in reference() {
+        let found = texts.lines().any(|line| {
+            let line = line.trim_start_matches(['[', ' ']);
+            line.strip_prefix(row.name).is_some_and(|rest| rest.starts_with([' ', ']', '.']))
+                || line.contains(&format!(".{}]", row.name))
+        });
+        assert!(
+            found || row.name == "body_file",
+            "no valid scenario has {} {}",
+            row.table,
+            row.name
+        );
+    }
+}
+
+#[test]
+fn overrides_that_fit_are_applied() {
+    let text = fs::read_to_string(directory().join("hello.toml")).unwrap();
+    let overrides = Overrides {
+        seed: Some(u64::MAX),
+        duration_ns: Some(2 * S),
+        vus: Some(3),
+        workers: Some(0),
+        target: Some("http://[::1]:9/x".to_owned()),
+    };
+    let scenario = Scenario::load(&text, &NoFiles, &overrides).unwrap().scenario;
+    assert_eq!(scenario.text, text);
+    assert_eq!(scenario.runtime.prng_seed, Some(u64::MAX));
+    assert_eq!(scenario.runtime.duration_ns, Some(2 * S));
+    assert_eq!(scenario.schedule, Schedule::Constant { vus: 3 });
+    assert_eq!(scenario.targets[0].max_connections, 3);
+    assert_eq!(scenario.runtime.workers, Workers::Auto);
+    assert_eq!(scenario.targets[0].base_url.text, "http://[::1]:9/x");
+    let again = Overrides::from_pairs(overrides.pairs()).unwrap();
+    assert_eq!(Scenario::load(&text, &NoFiles, &again).unwrap().scenario, scenario);
+}
+
+#[test]
+fn an_override_may_be_what_ends_the_run() {
+    let text = "target.base_url = 'http://h'\nrequests = [{ name = 'a', path = '/' }]\n";
+    assert!(Scenario::from_toml(text).is_err());
+    let overrides = Overrides { duration_ns: Some(S), ..Overrides::default() };
+    assert!(Scenario::load(text, &NoFiles, &overrides).is_ok());
+}
+
+#[test]
+fn a_spare_worker_needs_no_share() {
+    let text = "runtime = { iterations = 1, vus = 1, workers = 8 }\ntarget.base_url = 'http://h'\n\
+                requests = [{ name = 'a', path = '/' }]\n";
+    let scenario = Scenario::from_toml(text).unwrap();
+    assert_eq!(scenario.targets[0].max_connections, 1);
+    // Each rise starts new VUs, so that worker 1 has some too.
+    let text = "target.base_url = 'http://h'\nrequests = [{ name = 'a', path = '/' }]\n\
+                [schedule]\ntype = 'steps'\nsteps = [{ vus = 1, duration_seconds = 1 },\n\
+                { vus = 0, duration_seconds = 1 }, { vus = 1, duration_seconds = 1 }]\n";
+    let findings = Scenario::from_toml(text).unwrap().check_workers(2).unwrap_err();
+    assert_eq!(findings.list[0].code, "worker_share");
+}
+
+#[test]
+fn line_ends_and_marks_of_other_systems_load() {
+    let text = fs::read_to_string(directory().join("hello.toml")).unwrap();
+    let other = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let mut loaded = Scenario::from_toml(&other).unwrap();
+    loaded.text.clone_from(&text);
+    assert_eq!(loaded, Scenario::from_toml(&text).unwrap());
+}
+
+#[test]
+fn sizes_past_their_limit_are_refused() {
+    let many = |count: usize| {
+        let mut text = "runtime.iterations = 1\ntarget.base_url = 'http://h'\n".to_owned();
+        for index in 0..count {
+            text += &format!("[[requests]]\nname = 'r{index}'\npath = '/'\n");
+        }
+        text
+    };
+    assert_eq!(Scenario::from_toml(&many(1_000)).unwrap().requests.len(), 1_000);
+    let findings = Scenario::from_toml(&many(1_001)).unwrap_err();
+    assert_eq!((findings.len(), findings.list[0].code), (1, "too_many"));
+    let mut targets =
+        "runtime.iterations = 1\nrequests = [{ name = 'a', path = '/' }]\n".to_owned();
+    for index in 0..=100 {
+        targets += &format!("[[targets]]\nname = 't{index}'\nbase_url = 'http://h'\n");
+    }
+    assert_eq!(Scenario::from_toml(&targets).unwrap_err().list[0].code, "too_many");
+    let huge = format!("# {}\n", "x".repeat(10_000_000));
+    let findings = Scenario::from_toml(&huge).unwrap_err();
+    assert_eq!((findings.len(), findings.list[0].code), (1, "too_many"));
+}
+
+#[test]
+fn findings_are_bounded() {
+    let text: String = (0..3_000).map(|index| format!("x{index} = 1\n")).collect();
+    let findings = Scenario::from_toml(&text).unwrap_err();
+    assert_eq!(findings.len(), 1_001);
+    assert!(findings.list[1_000].message.contains("more findings"), "{findings}");
+}
