@@ -29,11 +29,13 @@ fn block_decoder() {
     each_input("block_decoder", fuzz_block_decoder);
 }
 
-/// Writes the corpus: `cargo test -p z6-events --test corpus -- --ignored`.
+/// Writes the corpus: `cargo test -p z6-events --test corpus` with Z6_BLESS_FORMAT set.
 #[test]
-#[ignore = "writes the corpus"]
 #[allow(clippy::disallowed_methods, reason = "writes the corpus")]
 fn write_the_corpus() {
+    if std::env::var_os("Z6_BLESS_FORMAT").is_none() {
+        return;
+    }
     let log = common::golden_log(1);
     let write =
         |name: &str, bytes: &[u8]| std::fs::write(format!("{CORPUS}/{name}"), bytes).unwrap();

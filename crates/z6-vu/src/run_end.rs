@@ -14,7 +14,6 @@ pub struct RunEnd {
 impl RunEnd {
     /// Takes an event of any worker.
     #[inline]
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only these tell of the end")]
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::EndReached { by, end } => {

@@ -61,11 +61,14 @@ fn answers(bytes: &'static [u8]) -> impl Fn(u64, &mut TcpStream) + Send + Sync {
     move |_, stream| while read_request(stream) && stream.write_all(bytes).is_ok() {}
 }
 
+/// Which event.
+type When = fn(&Event) -> bool;
+
 /// Sees all events, and can stop the run at one of them.
 #[derive(Debug)]
 struct Keep {
     events: Vec<(WorkerId, Tick, Event)>,
-    stop_at: Option<(fn(&Event) -> bool, StopReason, mpsc::Receiver<Stopper>)>,
+    stop_at: Option<(When, StopReason, mpsc::Receiver<Stopper>)>,
 }
 
 impl Observer for Keep {
@@ -125,7 +128,7 @@ fn run(text: &str, workers: u16) -> Ran {
     run_and_stop(text, workers, None)
 }
 
-fn run_and_stop(text: &str, workers: u16, stop: Option<(fn(&Event) -> bool, StopReason)>) -> Ran {
+fn run_and_stop(text: &str, workers: u16, stop: Option<(When, StopReason)>) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.z6log");
     let (sender, receiver) = mpsc::channel();
@@ -392,7 +395,7 @@ fn silence_is_a_timeout_and_at_the_end_in_flight() {
          [[requests]]\nname = 'r'\npath = '/x'\n",
         server.address
     );
-    let when: fn(&Event) -> bool = |event| matches!(event, Event::Sent { .. });
+    let when: When = |event| matches!(event, Event::Sent { .. });
     let ran = run_and_stop(&text, 1, Some((when, StopReason::Interrupt)));
     assert_eq!(ran.report.stopped_by, StoppedBy::Interrupt);
     let in_flight = ran.count(|e| matches!(e, Event::InFlightAtStop { .. }));

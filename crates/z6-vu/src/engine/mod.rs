@@ -7,6 +7,7 @@
 //! Reading order: [`input`] (the contract with drivers), this file (the order within a step),
 //! [`vu`] (the life of a virtual user), [`pool`] (connections and who waits for them),
 //! [`exchange`] (requests in flight), [`timers`], [`settings`].
+#![deny(clippy::wildcard_enum_match_arm)]
 
 mod exchange;
 pub mod input;
