@@ -1,0 +1,144 @@
+//! Why a fold stops: events that contradict each other, ids the scenario does not know, a balance
+//! that does not come out. Knows nothing of how events were stored.
+
+use std::fmt;
+
+use hdrhistogram::errors::{AdditionError, CreationError, RecordError};
+use z6_events::{ConnectionSlot, ExchangeSlot, RequestId, TargetId, Tick, WorkerId};
+
+/// A law of counting that must hold at the end of every run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConservationRule {
+    /// planned = sent + never_sent.
+    Planned,
+    /// sent = succeeded + failed + in_flight_at_stop.
+    Sent,
+    /// The counts of all error kinds add up to the failed requests.
+    Errors,
+    /// The counts of all names add up to the totals.
+    Names,
+    /// The counts of all targets add up to the totals.
+    Targets,
+    /// The rows of the time series add up to the totals.
+    Series,
+}
+
+impl fmt::Display for ConservationRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConservationRule::Planned => "planned = sent + never_sent",
+            ConservationRule::Sent => "sent = succeeded + failed + in_flight_at_stop",
+            ConservationRule::Errors => "failed = sum(errors.by_kind)",
+            ConservationRule::Names => "requests = sum(by_name)",
+            ConservationRule::Targets => "requests = sum(by_target)",
+            ConservationRule::Series => "requests = sum(time_series)",
+        })
+    }
+}
+
+/// Why events could not be folded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// An event of a worker that the run does not have.
+    #[error("event of worker {worker}, but the run has {workers}")]
+    UnknownWorker {
+        /// Which.
+        worker: WorkerId,
+        /// How many there are.
+        workers: u16,
+    },
+    /// Ticks of one worker went down.
+    #[error("worker {worker}: tick {at} after tick {last}")]
+    TimeWentBack {
+        /// Which.
+        worker: WorkerId,
+        /// The event's tick.
+        at: Tick,
+        /// The tick before it.
+        last: Tick,
+    },
+    /// A tick later than any run can last.
+    #[error("worker {worker}: tick {at} is later than any run can last")]
+    TickTooLarge {
+        /// Which.
+        worker: WorkerId,
+        /// The tick.
+        at: Tick,
+    },
+    /// A request template that the scenario does not have.
+    #[error("request {0} is not in the scenario")]
+    UnknownRequest(RequestId),
+    /// A target that the scenario does not have.
+    #[error("target {0} is not in the scenario")]
+    UnknownTarget(TargetId),
+    /// A status outside 100..=599.
+    #[error("status {0} is outside 100..=599")]
+    BadStatus(u16),
+    /// `Sent` in an exchange slot that is in use.
+    #[error("worker {worker}: exchange {exchange} was sent twice")]
+    ExchangeOpen {
+        /// Which worker.
+        worker: WorkerId,
+        /// Which exchange.
+        exchange: ExchangeSlot,
+    },
+    /// An end of an exchange that is not open.
+    #[error("worker {worker}: exchange {exchange} ended at {at} but was not open")]
+    ExchangeNotOpen {
+        /// Which worker.
+        worker: WorkerId,
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// When.
+        at: Tick,
+    },
+    /// A slot number larger than any run can need.
+    #[error("worker {worker}: exchange slot {exchange} is too large")]
+    ExchangeSlotTooLarge {
+        /// Which worker.
+        worker: WorkerId,
+        /// Which exchange.
+        exchange: ExchangeSlot,
+    },
+    /// A slot number larger than any run can need.
+    #[error("worker {worker}: connection slot {connection} is too large")]
+    ConnectionSlotTooLarge {
+        /// Which worker.
+        worker: WorkerId,
+        /// Which connection.
+        connection: ConnectionSlot,
+    },
+    /// `Failed` for an exchange that was never sent, without the `NotOnWire` that must follow.
+    #[error("worker {worker}: an exchange failed before it was sent and no request was given up")]
+    MissingNotOnWire {
+        /// Which worker.
+        worker: WorkerId,
+    },
+    /// A second exchange of one step: redirects are not counted yet.
+    #[error("worker {worker}: exchange number {attempt} of a step: redirects are reserved")]
+    RedirectReserved {
+        /// Which worker.
+        worker: WorkerId,
+        /// The exchange number.
+        attempt: u8,
+    },
+    /// A law of counting does not hold.
+    #[error("conservation broken: {rule}: {left} is not {right}")]
+    Conservation {
+        /// Which law.
+        rule: ConservationRule,
+        /// Its left side.
+        left: u64,
+        /// Its right side.
+        right: u64,
+    },
+    /// A histogram could not be made.
+    #[error("histogram: {0}")]
+    HistogramCreation(#[from] CreationError),
+    /// A histogram could not take a value.
+    #[error("histogram: {0}")]
+    HistogramRecord(#[from] RecordError),
+    /// Two histograms could not be added.
+    #[error("histogram: {0}")]
+    HistogramAddition(#[from] AdditionError),
+}

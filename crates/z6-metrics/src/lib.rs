@@ -1,0 +1,59 @@
+//! Every figure as a fold over the event log: latencies, rates, counts, verdict, assertions, reports.
+//!
+//! Pure: events in, values and text out. This crate knows no clock, file, socket, thread or engine;
+//! it never sees how events were made. docs/MEASUREMENT.md defines each figure.
+//! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in), `histogram` and `quantile`
+//! (how latencies are kept and read), `pairing`, `lag`, `connections`, `groups`, `series`, `health`
+//! (one mechanism each), `finish` (figures from the folded state), [`verdict`], [`assertions`],
+//! [`report`].
+//!
+//! ```
+//! use z6_events::{Driver, Event, Tick, WorkerId};
+//! # fn demo(scenario: &z6_scenario::Scenario) -> Result<(), z6_metrics::FoldError> {
+//! use z6_metrics::{EndFacts, Fold, RunFacts};
+//!
+//! let facts = RunFacts {
+//!     seed: 42,
+//!     plan_digest: "00".repeat(32),
+//!     driver: Driver::Simulation,
+//!     started_at: String::new(),
+//!     workers: 1,
+//! };
+//! let mut fold = Fold::new(scenario, facts);
+//! fold.event(WorkerId(0), Tick(0), &Event::Wake)?;
+//! let metrics = fold.finish(EndFacts::default())?;
+//! assert_eq!(metrics.requests.planned, 0);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod assertions;
+mod connections;
+mod error;
+mod finish;
+pub mod fold;
+mod groups;
+mod health;
+mod histogram;
+mod lag;
+pub mod metrics;
+mod outline;
+mod pairing;
+mod quantile;
+pub mod report;
+mod rules;
+mod series;
+mod tally;
+pub mod verdict;
+
+pub use assertions::{AssertionResult, AssertionValue};
+pub use error::{ConservationRule, FoldError};
+pub use fold::{EndFacts, Fold, LiveSnapshot, RunFacts};
+pub use metrics::{
+    Ci95, ConnectionFigures, ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures,
+    LatencyStats, Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow,
+    ThroughputFigures,
+};
+pub use report::Style;
+pub use verdict::{Doubt, Verdict};

@@ -1,0 +1,319 @@
+//! The result of a fold: the shape of metrics.json. Holds no logic but how it is written.
+//!
+//! Names and order are a contract; [`SCHEMA_VERSION`] rises when a name changes or goes. All
+//! durations are whole nanoseconds unless the name says otherwise. A figure without observations is
+//! null, never 0.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::assertions::AssertionResult;
+use crate::verdict::{Doubt, Verdict};
+
+/// The version of the names in metrics.json.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All figures of one run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metrics {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What was run.
+    pub run: RunFigures,
+    /// Counts of requests, whole run.
+    pub requests: RequestFigures,
+    /// Latencies of the measured part.
+    pub latency: LatencyFigures,
+    /// Rates of the measured part.
+    pub throughput: ThroughputFigures,
+    /// Counts of connections, whole run.
+    pub connections: ConnectionFigures,
+    /// Counts of failed requests, whole run.
+    pub errors: ErrorFigures,
+    /// What is to be thought of the generator.
+    pub generator: GeneratorFigures,
+    /// What the scenario demanded, in its order.
+    pub assertions: Vec<AssertionResult>,
+    /// One row per second.
+    pub time_series: Vec<SeriesRow>,
+}
+
+impl Metrics {
+    /// Whether every assertion holds.
+    #[must_use]
+    pub fn assertions_passed(&self) -> bool {
+        self.assertions.iter().all(|assertion| assertion.passed)
+    }
+}
+
+/// `run`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunFigures {
+    /// `metadata.name` of the scenario.
+    pub name: String,
+    /// The seed.
+    pub seed: u64,
+    /// 64 hexadecimal digits.
+    pub plan_digest: String,
+    /// 64 hexadecimal digits: the run's receipt.
+    pub log_digest: String,
+    /// `reactor` or `simulation`.
+    pub driver: &'static str,
+    /// `closed` or `open`.
+    pub model: &'static str,
+    /// RFC 3339, UTC; empty in a simulated run.
+    pub started_at: String,
+    /// From the start to the end tick, seconds.
+    pub duration_seconds: f64,
+    /// Event loops.
+    pub workers: u16,
+    /// Why it ended; null where the log breaks off before it says.
+    pub stopped_by: Option<&'static str>,
+    /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
+    #[serde(skip)]
+    pub warmup_seconds: f64,
+}
+
+/// Entries under names of the scenario, in its order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Named<T>(pub Vec<(String, T)>);
+
+impl<T> Named<T> {
+    /// The entry under this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// `requests`: planned = sent + never_sent, sent = succeeded + failed + in_flight_at_stop.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RequestFigures {
+    /// Requests that fell due.
+    pub planned: u64,
+    /// Given to a connection, or to a connection attempt that then failed.
+    pub sent: u64,
+    /// Of these: a byte of it was written.
+    pub on_wire: u64,
+    /// Requests and answers on the wire, redirects counted apart.
+    pub exchanges: u64,
+    /// Never given to a connection.
+    pub never_sent: u64,
+    /// Answered as expected.
+    pub succeeded: u64,
+    /// Failed, each with one kind.
+    pub failed: u64,
+    /// Unanswered at the end of the grace period.
+    pub in_flight_at_stop: u64,
+    /// 1 - error_rate, of the measured part.
+    pub success_rate: Option<f64>,
+    /// failed / (succeeded + failed), of the measured part.
+    pub error_rate: Option<f64>,
+    /// By name of the request.
+    pub by_name: Named<GroupFigures>,
+    /// By method.
+    pub by_method: Named<GroupFigures>,
+    /// By name of the target.
+    pub by_target: Named<GroupFigures>,
+    /// Complete responses by status.
+    pub by_status: Named<u64>,
+}
+
+/// An entry of by_name, by_method or by_target. Counts are of the whole run, latencies of the
+/// measured part.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupFigures {
+    /// As in [`RequestFigures`].
+    pub sent: u64,
+    /// As in [`RequestFigures`].
+    pub succeeded: u64,
+    /// As in [`RequestFigures`].
+    pub failed: u64,
+    /// Response times.
+    pub response_ns: LatencyStats,
+    /// Service times.
+    pub service_ns: LatencyStats,
+}
+
+/// `latency`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LatencyFigures {
+    /// done - planned, of successes; timeouts, in flight at stop and never sent as lower bounds.
+    pub response_ns: LatencyStats,
+    /// done - sent, of successes; timeouts and in flight at stop as lower bounds.
+    pub service_ns: LatencyStats,
+    /// first byte - sent, of successes.
+    pub first_byte_ns: LatencyStats,
+    /// Ready - begin of the attempt, of connections; timeouts as lower bounds.
+    pub connect_ns: LatencyStats,
+    /// End - planned, of failures other than timeouts.
+    pub failed_response_ns: LatencyStats,
+}
+
+/// One latency. Quantiles run over values and lower bounds together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct LatencyStats {
+    /// Observed values.
+    pub count: u64,
+    /// Lower bounds of requests that went unanswered.
+    pub censored: u64,
+    /// Smallest observation, exact.
+    pub min: Option<u64>,
+    /// Largest observation, exact.
+    pub max: Option<u64>,
+    /// Mean of the values, rounded.
+    pub mean: Option<u64>,
+    /// Standard deviation of the values, rounded.
+    pub stddev: Option<u64>,
+    /// Quantile 0.5.
+    pub p50: Option<u64>,
+    /// Quantile 0.75.
+    pub p75: Option<u64>,
+    /// Quantile 0.9.
+    pub p90: Option<u64>,
+    /// Quantile 0.95.
+    pub p95: Option<u64>,
+    /// Quantile 0.99.
+    pub p99: Option<u64>,
+    /// Quantile 0.999.
+    pub p999: Option<u64>,
+    /// Quantile 0.9999.
+    pub p9999: Option<u64>,
+    /// Names of the fields above that are only lower bounds.
+    pub lower_bounds: Vec<&'static str>,
+    /// 95 % intervals by order statistics.
+    pub ci95: Ci95,
+}
+
+impl LatencyStats {
+    /// The value of a quantile.
+    #[must_use]
+    pub const fn quantile(&self, quantile: z6_scenario::Quantile) -> Option<u64> {
+        use z6_scenario::Quantile;
+        match quantile {
+            Quantile::P50 => self.p50,
+            Quantile::P75 => self.p75,
+            Quantile::P90 => self.p90,
+            Quantile::P95 => self.p95,
+            Quantile::P99 => self.p99,
+            Quantile::P999 => self.p999,
+            Quantile::P9999 => self.p9999,
+        }
+    }
+
+    /// Whether the field of this name is only a lower bound.
+    #[must_use]
+    pub fn is_lower_bound(&self, field: &str) -> bool {
+        self.lower_bounds.contains(&field)
+    }
+}
+
+/// 95 % intervals `[low, high]`. An end is null where there are too few observations for it, the
+/// upper end also where it is only a lower bound itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Ci95 {
+    /// Of the median.
+    pub p50: [Option<u64>; 2],
+    /// Of the quantile 0.99.
+    pub p99: [Option<u64>; 2],
+}
+
+/// `throughput`: of the measured part; null where it has no length.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ThroughputFigures {
+    /// Planned instants per second.
+    pub planned_rps: Option<f64>,
+    /// Sent instants per second.
+    pub sent_rps: Option<f64>,
+    /// Complete responses per second.
+    pub completed_rps: Option<f64>,
+    /// Most complete responses in a full second.
+    pub peak_rps: Option<u64>,
+    /// Fewest complete responses in a full second.
+    pub min_rps: Option<u64>,
+    /// Request bytes written.
+    pub bytes_sent: u64,
+    /// Response bytes read.
+    pub bytes_received: u64,
+}
+
+/// `connections`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ConnectionFigures {
+    /// Became ready.
+    pub opened: u64,
+    /// Requests sent on a connection that had carried one before.
+    pub reused: u64,
+    /// Attempts that failed or timed out.
+    pub failed: u64,
+    /// Closed or reset by the peer while they carried no request.
+    pub closed_by_peer: u64,
+    /// Brought bytes that nobody asked for.
+    pub unsolicited: u64,
+}
+
+/// `errors`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ErrorFigures {
+    /// Failed requests.
+    pub total: u64,
+    /// As `requests.error_rate`.
+    pub rate: Option<f64>,
+    /// Failed requests by kind, in the order of the kinds' codes.
+    pub by_kind: Named<u64>,
+}
+
+/// `generator`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GeneratorFigures {
+    /// Whether the figures can be believed.
+    pub verdict: Verdict,
+    /// What stands against it, and what is worth knowing.
+    pub doubts: Vec<Doubt>,
+    /// sent - planned.
+    pub lateness_ns: LatencyStats,
+    /// Planned until the step that noticed it: the generator's own part.
+    pub loop_lag_ns: LatencyStats,
+    /// Noticed until sent: waiting for a connection.
+    pub waiting_ns: LatencyStats,
+    /// CPU time of the busiest worker without spinning, as a share of one core.
+    pub cpu_fraction: Option<f64>,
+    /// Time that loops waited for the log, all workers, nanoseconds.
+    pub log_stall_ns: u64,
+}
+
+/// A row of `time_series`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeriesRow {
+    /// The row covers [second, second + 1) of the run.
+    pub second: u64,
+    /// Requests that fell due in it.
+    pub planned: u64,
+    /// Requests sent in it.
+    pub sent: u64,
+    /// Requests that succeeded in it.
+    pub succeeded: u64,
+    /// Requests that failed in it.
+    pub failed: u64,
+    /// Median response time of successes done in it.
+    pub p50_ns: Option<u64>,
+    /// 0.99 quantile of the same.
+    pub p99_ns: Option<u64>,
+    /// VUs alive at its end.
+    pub active_vus: u64,
+    /// Connections open at its end.
+    pub connections: u64,
+    /// Whether the warm-up was still on when it began; written only if so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warmup: bool,
+}

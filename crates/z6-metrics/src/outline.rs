@@ -1,0 +1,37 @@
+//! What a fold needs to know of a scenario: names, model, warm-up, assertions. No bodies, no text.
+
+use z6_events::Tick;
+use z6_scenario::{Assertion, Model, Scenario, ThinkTime};
+
+/// A scenario without what is irrelevant to figures.
+#[derive(Debug, Clone)]
+pub(crate) struct Outline {
+    pub(crate) name: String,
+    pub(crate) model: Model,
+    pub(crate) thinks: bool,
+    pub(crate) warmup: Tick,
+    /// Name and method of each request.
+    pub(crate) requests: Vec<(String, String)>,
+    pub(crate) targets: Vec<String>,
+    pub(crate) assertions: Vec<Assertion>,
+    pub(crate) histogram_bytes_max: u64,
+}
+
+impl Outline {
+    pub(crate) fn of(scenario: &Scenario) -> Outline {
+        Outline {
+            name: scenario.name().to_owned(),
+            model: scenario.schedule.model(),
+            thinks: scenario.think_time != ThinkTime::None,
+            warmup: Tick(scenario.runtime.warmup_ns),
+            requests: scenario
+                .requests
+                .iter()
+                .map(|request| (request.name.clone(), request.method.clone()))
+                .collect(),
+            targets: scenario.targets.iter().map(|target| target.name.clone()).collect(),
+            assertions: scenario.assertions.clone(),
+            histogram_bytes_max: scenario.limits.max_histogram_bytes,
+        }
+    }
+}

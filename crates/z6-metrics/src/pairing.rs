@@ -1,0 +1,63 @@
+//! Which requests of a worker are on the wire: pairs `sent` with the event that ends it. A dense
+//! table by slot; knows nothing of what is counted.
+
+use z6_events::{ExchangeSlot, RequestId, TargetId, Tick, WorkerId};
+
+use crate::error::FoldError;
+
+/// One more than the largest slot number that is accepted.
+pub(crate) const SLOTS_MAX: usize = 1 << 21;
+
+/// A request on the wire.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenRequest {
+    pub(crate) request: RequestId,
+    pub(crate) target: TargetId,
+    pub(crate) planned: Tick,
+    pub(crate) sent: Tick,
+    /// Length of the whole request.
+    pub(crate) request_bytes: u64,
+    /// What the first write call took.
+    pub(crate) written_bytes: u64,
+}
+
+/// A worker's open requests by exchange slot.
+#[derive(Debug, Default)]
+pub(crate) struct OpenRequests {
+    slots: Vec<Option<OpenRequest>>,
+}
+
+impl OpenRequests {
+    pub(crate) fn open(
+        &mut self,
+        worker: WorkerId,
+        exchange: ExchangeSlot,
+        request: OpenRequest,
+    ) -> Result<(), FoldError> {
+        let index = exchange.index();
+        if index >= self.slots.len() {
+            if index >= SLOTS_MAX {
+                return Err(FoldError::ExchangeSlotTooLarge { worker, exchange });
+            }
+            self.slots.resize(index + 1, None);
+        }
+        match self.slots[index].replace(request) {
+            None => Ok(()),
+            Some(_) => Err(FoldError::ExchangeOpen { worker, exchange }),
+        }
+    }
+
+    /// Takes out the request in this slot, if one is open.
+    pub(crate) fn take(&mut self, exchange: ExchangeSlot) -> Option<OpenRequest> {
+        self.slots.get_mut(exchange.index()).and_then(Option::take)
+    }
+
+    /// Takes out all that are open, in order of slots.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = OpenRequest> + '_ {
+        self.slots.iter_mut().filter_map(Option::take)
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.slots.iter().flatten().count() as u64
+    }
+}

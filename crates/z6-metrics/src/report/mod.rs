@@ -1,0 +1,13 @@
+//! Reports: figures to text. One function per report; none of them computes a figure.
+
+mod csv;
+mod json;
+mod style;
+mod summary;
+mod table;
+pub(crate) mod units;
+
+pub use csv::timeseries_csv;
+pub use json::metrics_json;
+pub use style::Style;
+pub use summary::summary_text;

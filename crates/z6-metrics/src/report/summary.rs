@@ -1,0 +1,414 @@
+//! summary.txt: what a person wants to know of a run, in the order in which they ask. Formats
+//! figures; computes none.
+
+use crate::assertions::{AssertionResult, AssertionValue};
+use crate::metrics::{GroupFigures, LatencyStats, Metrics, Named};
+use crate::report::Style;
+use crate::report::table::Table;
+use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
+use crate::verdict::Verdict;
+use z6_scenario::{AssertionKind, Quantile};
+
+/// Width of the label column.
+const LABEL: usize = 14;
+
+/// The summary of a run, for a terminal or for summary.txt (without colour).
+#[must_use]
+pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
+    let mut page = Page { text: String::new(), style: *style };
+    heading(&mut page, metrics);
+    requests(&mut page, metrics);
+    latency(&mut page, metrics);
+    throughput(&mut page, metrics);
+    outcomes(&mut page, metrics);
+    groups(&mut page, "request", &metrics.requests.by_name);
+    groups(&mut page, "target", &metrics.requests.by_target);
+    assertions(&mut page, metrics);
+    generator(&mut page, metrics);
+    digests(&mut page, metrics);
+    page.text
+}
+
+/// A page of labelled lines.
+struct Page {
+    text: String,
+    style: Style,
+}
+
+impl Page {
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A line under a label; the label stands on the first line of a section only.
+    fn line(&mut self, label: &str, line: &str) {
+        if label.is_empty() {
+            self.text.push_str(&" ".repeat(LABEL));
+        } else {
+            self.text.push_str(&self.style.strong(format!("{label:<LABEL$}")));
+        }
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// A table at the left margin, its first line the headings.
+    fn table(&mut self, table: &Table) {
+        for (index, line) in table.lines().iter().enumerate() {
+            let line = if index == 0 { self.style.strong(line) } else { line.clone() };
+            self.text.push_str(&line);
+            self.blank();
+        }
+    }
+
+    fn lines(&mut self, label: &str, lines: &[String]) {
+        for (index, line) in lines.iter().enumerate() {
+            self.line(if index == 0 { label } else { "" }, line);
+        }
+    }
+}
+
+fn heading(page: &mut Page, metrics: &Metrics) {
+    let run = &metrics.run;
+    let style = page.style;
+    page.text.push_str(&style.strong(&run.name));
+    page.blank();
+    let stopped = run.stopped_by.unwrap_or("the end of a log that breaks off");
+    page.line(
+        "run",
+        &format!(
+            "{} s, stopped by {stopped}; {} model, {}, {}, seed {}",
+            plain(run.duration_seconds),
+            run.model,
+            plural(u64::from(run.workers), "worker"),
+            run.driver,
+            run.seed
+        ),
+    );
+    if !run.started_at.is_empty() {
+        page.line("", &format!("started {}", run.started_at));
+    }
+    if run.warmup_seconds > 0.0 {
+        page.line(
+            "",
+            &format!(
+                "latencies, rates and assertions leave out the warm-up, {} s",
+                plain(run.warmup_seconds)
+            ),
+        );
+    }
+}
+
+fn requests(page: &mut Page, metrics: &Metrics) {
+    let requests = &metrics.requests;
+    page.blank();
+    page.line(
+        "requests",
+        &format!(
+            "{} planned = {} sent + {} never sent",
+            count(requests.planned),
+            count(requests.sent),
+            count(requests.never_sent)
+        ),
+    );
+    page.line(
+        "",
+        &format!(
+            "{} sent = {} succeeded + {} failed + {} in flight at the stop",
+            count(requests.sent),
+            count(requests.succeeded),
+            count(requests.failed),
+            count(requests.in_flight_at_stop)
+        ),
+    );
+    let share = match requests.error_rate {
+        None => "nothing ended".to_owned(),
+        Some(share) if metrics.run.warmup_seconds > 0.0 => {
+            format!("error rate after the warm-up {}", percent(share))
+        }
+        Some(share) => format!("error rate {}", percent(share)),
+    };
+    let failed = requests.failed > 0;
+    let share = if failed { page.style.bad(share) } else { page.style.good(share) };
+    page.line("", &share);
+}
+
+/// Quantile columns of the latency table.
+const QUANTILES: [(&str, Quantile); 6] = [
+    ("p50", Quantile::P50),
+    ("p90", Quantile::P90),
+    ("p95", Quantile::P95),
+    ("p99", Quantile::P99),
+    ("p99.9", Quantile::P999),
+    ("p99.99", Quantile::P9999),
+];
+
+fn latency(page: &mut Page, metrics: &Metrics) {
+    let latency = &metrics.latency;
+    let mut table = Table::new(1);
+    let columns = ["latency", "min"].into_iter().chain(QUANTILES.map(|(heading, _)| heading));
+    table.row(columns.chain(["max", "mean", "count"]).map(str::to_owned));
+    table.row(latency_row("response time", &latency.response_ns));
+    table.row(latency_row("service time", &latency.service_ns));
+    for (label, stats) in [
+        ("first byte", &latency.first_byte_ns),
+        ("connect", &latency.connect_ns),
+        ("failed", &latency.failed_response_ns),
+    ] {
+        if stats.count + stats.censored > 0 {
+            table.row(latency_row(label, stats));
+        }
+    }
+    page.blank();
+    page.table(&table);
+    page.line("", "response time counts from the planned instant, service time from the send");
+    intervals(page, &latency.response_ns);
+    let response = &latency.response_ns;
+    if response.censored > 0 {
+        let line = format!(
+            "{} unanswered: ranked by how long they had waited, >= marks a lower bound",
+            plural(response.censored, "request")
+        );
+        page.line("", &line);
+    }
+}
+
+fn latency_row(label: &str, stats: &LatencyStats) -> Vec<String> {
+    let mut cells = vec![label.to_owned(), bounded(stats, "min", stats.min)];
+    cells.extend(QUANTILES.iter().map(|(_, quantile)| at(stats, *quantile)));
+    cells.push(bounded(stats, "max", stats.max));
+    cells.push(optional(stats.mean));
+    cells.push(match stats.censored {
+        0 => count(stats.count),
+        censored => format!("{}+{}", count(stats.count), count(censored)),
+    });
+    cells
+}
+
+/// A quantile. Its histogram bucket may reach beyond the largest observation, which is known
+/// exactly; no reader should see a quantile above the maximum.
+fn at(stats: &LatencyStats, quantile: Quantile) -> String {
+    let value = stats.quantile(quantile).map(|ns| ns.min(stats.max.unwrap_or(ns)));
+    bounded(stats, quantile.name(), value)
+}
+
+fn bounded(stats: &LatencyStats, field: &str, value: Option<u64>) -> String {
+    match value {
+        Some(ns) if stats.is_lower_bound(field) => format!(">={}", duration(ns)),
+        value => optional(value),
+    }
+}
+
+fn optional(value: Option<u64>) -> String {
+    value.map_or_else(|| "-".to_owned(), duration)
+}
+
+fn intervals(page: &mut Page, response: &LatencyStats) {
+    if response.count + response.censored == 0 {
+        return;
+    }
+    let side = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), duration);
+    let [p50_low, p50_high] = response.ci95.p50;
+    let [p99_low, p99_high] = response.ci95.p99;
+    let line = format!(
+        "95 % interval of response time: p50 {} .. {}, p99 {} .. {}",
+        side(p50_low),
+        side(p50_high),
+        side(p99_low),
+        side(p99_high)
+    );
+    page.line("", &line);
+}
+
+fn throughput(page: &mut Page, metrics: &Metrics) {
+    let figures = &metrics.throughput;
+    let per_second = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), rate);
+    let whole = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), count);
+    page.blank();
+    page.line(
+        "throughput",
+        &format!(
+            "{} completed (planned {}, sent {}); {} .. {} per full second",
+            per_second(figures.completed_rps),
+            per_second(figures.planned_rps),
+            per_second(figures.sent_rps),
+            whole(figures.min_rps),
+            whole(figures.peak_rps)
+        ),
+    );
+    page.line(
+        "",
+        &format!("{} sent, {} received", bytes(figures.bytes_sent), bytes(figures.bytes_received)),
+    );
+}
+
+fn outcomes(page: &mut Page, metrics: &Metrics) {
+    let connections = &metrics.connections;
+    page.line(
+        "connections",
+        &format!(
+            "{} opened, {} reused, {} failed, {} closed by the peer, {} with unsolicited bytes",
+            count(connections.opened),
+            count(connections.reused),
+            count(connections.failed),
+            count(connections.closed_by_peer),
+            count(connections.unsolicited)
+        ),
+    );
+    if !metrics.requests.by_status.0.is_empty() {
+        page.line("statuses", &counted(&metrics.requests.by_status));
+    }
+    let errors = &metrics.errors;
+    let mut table = Table::new(1);
+    for (kind, failed) in &errors.by_kind.0 {
+        let share = *failed as f64 / errors.total.max(1) as f64;
+        table.row([kind.clone(), count(*failed), format!("{} of failures", percent(share))]);
+    }
+    let style = page.style;
+    let lines: Vec<String> = table.lines().into_iter().map(|line| style.bad(line)).collect();
+    page.lines("errors", &lines);
+}
+
+fn counted(counts: &Named<u64>) -> String {
+    let each = counts.0.iter().map(|(name, number)| format!("{name}: {}", count(*number)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
+    if groups.0.len() < 2 {
+        return;
+    }
+    let mut table = Table::new(1);
+    let headings =
+        [what, "sent", "succeeded", "failed", "response p50", "p99", "service p50", "p99"];
+    table.row(headings.map(str::to_owned));
+    for (name, group) in &groups.0 {
+        let (response, service) = (&group.response_ns, &group.service_ns);
+        table.row([
+            name.clone(),
+            count(group.sent),
+            count(group.succeeded),
+            count(group.failed),
+            at(response, Quantile::P50),
+            at(response, Quantile::P99),
+            at(service, Quantile::P50),
+            at(service, Quantile::P99),
+        ]);
+    }
+    page.blank();
+    page.table(&table);
+}
+
+fn assertions(page: &mut Page, metrics: &Metrics) {
+    if metrics.assertions.is_empty() {
+        return;
+    }
+    let mut table = Table::new(3);
+    for assertion in &metrics.assertions {
+        table.row([assertion.name.to_owned(), expected(assertion), actual(assertion)]);
+    }
+    page.blank();
+    let style = page.style;
+    let lines: Vec<String> = metrics
+        .assertions
+        .iter()
+        .zip(table.lines())
+        .map(|(assertion, line)| {
+            let mark = if assertion.passed { style.good("pass") } else { style.bad("FAIL") };
+            format!("{mark}  {line}")
+        })
+        .collect();
+    page.lines("assertions", &lines);
+}
+
+fn expected(assertion: &AssertionResult) -> String {
+    let value = in_units(assertion.kind, &assertion.expected);
+    match assertion.kind {
+        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => format!("expected >= {value}"),
+        AssertionKind::RequireTrustworthy => format!("expected {value}"),
+        AssertionKind::LatencyMax(_)
+        | AssertionKind::ErrorRateMax
+        | AssertionKind::Status4xxMaxRate
+        | AssertionKind::Status5xxMaxRate
+        | AssertionKind::LatenessP99Max => format!("expected <= {value}"),
+    }
+}
+
+fn actual(assertion: &AssertionResult) -> String {
+    format!("actual {}", in_units(assertion.kind, &assertion.actual))
+}
+
+fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
+    let number = match value {
+        AssertionValue::Text(text) => return text.clone(),
+        AssertionValue::Number(number) => *number,
+    };
+    match kind {
+        AssertionKind::LatencyMax(_) | AssertionKind::LatenessP99Max => {
+            format!("{} ms", decimals(number, 3))
+        }
+        AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
+        AssertionKind::ErrorRateMax
+        | AssertionKind::SuccessRateMin
+        | AssertionKind::Status4xxMaxRate
+        | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
+        AssertionKind::RequireTrustworthy => plain(number),
+    }
+}
+
+/// At most so many decimals, and no needless zeros.
+fn decimals(number: f64, places: usize) -> String {
+    let text = format!("{number:.places$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn generator(page: &mut Page, metrics: &Metrics) {
+    let generator = &metrics.generator;
+    let style = page.style;
+    page.blank();
+    let verdict = generator.verdict.name();
+    page.line(
+        "generator",
+        &match generator.verdict {
+            Verdict::Trustworthy => style.good(verdict),
+            Verdict::Degraded => style.bad(verdict),
+        },
+    );
+    for doubt in &generator.doubts {
+        let line = if doubt.degrades() {
+            style.warn(format!("doubt: {doubt}"))
+        } else {
+            format!("note: {doubt}")
+        };
+        page.line("", &line);
+    }
+    if generator.lateness_ns.count > 0 {
+        page.lines("", &lateness(metrics).lines());
+    }
+    let cpu = generator.cpu_fraction.map_or_else(|| "-".to_owned(), percent);
+    let stalled = duration(generator.log_stall_ns);
+    page.line("", &format!("busiest worker {cpu} of a core; waited {stalled} for the log"));
+}
+
+fn lateness(metrics: &Metrics) -> Table {
+    let generator = &metrics.generator;
+    let mut table = Table::new(1);
+    for (label, stats) in [
+        ("late by", &generator.lateness_ns),
+        ("  until noticed", &generator.loop_lag_ns),
+        ("  then until sent", &generator.waiting_ns),
+    ] {
+        let cells = [("p50", Quantile::P50), ("p99", Quantile::P99), ("p99.9", Quantile::P999)];
+        let quantiles = cells.map(|(name, quantile)| format!("{name} {}", at(stats, quantile)));
+        let max = format!("max {}", optional(stats.max));
+        table.row([label.to_owned()].into_iter().chain(quantiles).chain([max]));
+    }
+    table
+}
+
+fn digests(page: &mut Page, metrics: &Metrics) {
+    page.blank();
+    if !metrics.run.log_digest.is_empty() {
+        page.line("receipt", &metrics.run.log_digest);
+    }
+    page.line("plan digest", &metrics.run.plan_digest);
+}

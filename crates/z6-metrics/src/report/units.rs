@@ -1,0 +1,159 @@
+//! Numbers for people: durations, counts, rates, shares, bytes. Three significant digits where a
+//! unit is chosen; exact where not.
+
+/// A duration in nanoseconds: `873 ns`, `12.3 µs`, `4.56 ms`, `1.20 s`, `412 s`.
+pub(crate) fn duration(ns: u64) -> String {
+    if ns < 1_000 {
+        return format!("{ns} ns");
+    }
+    scaled(ns, &[("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)])
+}
+
+/// Bytes, decimal units: `873 B`, `12.3 kB`, `4.56 MB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    scaled(
+        bytes,
+        &[("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)],
+    )
+}
+
+/// Three significant digits in the first unit in which the rounded number stays below 1,000, or in
+/// the last.
+fn scaled(value: u64, units: &[(&str, u64)]) -> String {
+    let mut text = String::new();
+    for (index, (name, size)) in units.iter().enumerate() {
+        let number = value as f64 / *size as f64;
+        let last = index + 1 == units.len();
+        if number < 999.5 || last {
+            text = format!("{} {name}", three_digits(number));
+            break;
+        }
+    }
+    text
+}
+
+fn three_digits(number: f64) -> String {
+    if number < 9.995 {
+        format!("{number:.2}")
+    } else if number < 99.95 {
+        format!("{number:.1}")
+    } else {
+        count(number.round() as u64)
+    }
+}
+
+/// A whole number in groups of three: `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate per second: `33,333/s`, `12.3/s`.
+pub(crate) fn rate(per_second: f64) -> String {
+    format!("{}/s", three_digits(per_second))
+}
+
+/// A share of 1 as percent: `0 %`, `0.12 %`, `97.2 %`, `100 %`. Only nothing is `0 %` and only all
+/// is `100 %`.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if share <= 0.0 {
+        "0 %".to_owned()
+    } else if share >= 1.0 {
+        "100 %".to_owned()
+    } else if percent < 0.001 {
+        "<0.001 %".to_owned()
+    } else if percent < 0.1 {
+        format!("{percent:.3} %")
+    } else if percent < 10.0 {
+        format!("{percent:.2} %")
+    } else if percent < 99.9 {
+        format!("{percent:.1} %")
+    } else if percent < 99.999 {
+        format!("{percent:.3} %")
+    } else {
+        ">99.999 %".to_owned()
+    }
+}
+
+/// A count of things: `1 request`, `1,234 requests`.
+pub(crate) fn plural(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", count(number))
+}
+
+/// A number as written by a person: no needless zeros.
+pub(crate) fn plain(number: f64) -> String {
+    format!("{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits_and_round_into_the_next_unit() {
+        let cases = [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1.00 µs"),
+            (9_994, "9.99 µs"),
+            (9_995, "10.0 µs"),
+            (99_949, "99.9 µs"),
+            (99_950, "100 µs"),
+            (999_499, "999 µs"),
+            (999_500, "1.00 ms"),
+            (1_500_000_000, "1.50 s"),
+            (412_000_000_000, "412 s"),
+            (90_000_000_000_000, "90,000 s"),
+        ];
+        for (ns, text) in cases {
+            assert_eq!(duration(ns), text, "{ns}");
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_000), "1,000");
+        assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn rates_and_bytes_have_three_digits_or_all_of_them() {
+        assert_eq!(rate(0.5), "0.50/s");
+        assert_eq!(rate(12.34), "12.3/s");
+        assert_eq!(rate(33_333.3), "33,333/s");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_234_567), "1.23 MB");
+        assert_eq!(bytes(5_000_000_000_000_000), "5,000 TB");
+    }
+
+    #[test]
+    fn only_nothing_is_zero_percent_and_only_all_is_a_hundred() {
+        let cases = [
+            (0.0, "0 %"),
+            (1e-9, "<0.001 %"),
+            (0.000_5, "0.050 %"),
+            (0.012_345, "1.23 %"),
+            (0.5, "50.0 %"),
+            (0.999_9, "99.990 %"),
+            (0.999_999_99, ">99.999 %"),
+            (1.0, "100 %"),
+        ];
+        for (share, text) in cases {
+            assert_eq!(percent(share), text, "{share}");
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! What each event does to the fold's state: one rule per function. docs/MEASUREMENT.md states the
+//! same rules in words. Knows nothing of how events are told apart.
+
+use z6_events::{
+    Ask, ConnectionSlot, ErrorKind, ExchangeSlot, NeverSentReason, RequestId, Sample, StoppedBy,
+    TargetId, Tick, WorkerId,
+};
+
+use crate::connections::Change;
+use crate::error::FoldError;
+use crate::fold::{Counted, Fold, TICK_NS_MAX};
+use crate::lag::Noticed;
+use crate::pairing::OpenRequest;
+
+/// The facts of a complete response.
+pub(crate) struct Done {
+    pub(crate) first_byte: Tick,
+    pub(crate) status: u16,
+    pub(crate) received_bytes: u64,
+    pub(crate) unsent_bytes: u64,
+    pub(crate) failure: Option<ErrorKind>,
+}
+
+/// The facts of an exchange without a complete response.
+pub(crate) struct Failed {
+    pub(crate) error: ErrorKind,
+    pub(crate) received_bytes: u64,
+    pub(crate) unsent_bytes: u64,
+}
+
+/// A rate whose instants are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rate {
+    Sent,
+    Completed,
+}
+
+impl Fold {
+    /// What all inputs do.
+    #[inline]
+    pub(crate) fn input(&mut self, worker: WorkerId, at: Tick) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        if state.owes_not_on_wire {
+            return Err(FoldError::MissingNotOnWire { worker });
+        }
+        state.inputs.push(at);
+        Ok(())
+    }
+
+    /// Whether latencies of a request planned then are measured: after the warm-up. Nothing is
+    /// planned after the end tick.
+    #[inline]
+    pub(crate) fn measures(&self, planned: Tick) -> bool {
+        planned >= self.outline.warmup
+    }
+
+    #[inline]
+    fn check_ids(&self, request: RequestId, target: TargetId) -> Result<(), FoldError> {
+        if request.index() >= self.outline.requests.len() {
+            return Err(FoldError::UnknownRequest(request));
+        }
+        if target.index() >= self.outline.targets.len() {
+            return Err(FoldError::UnknownTarget(target));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+    ) -> Result<OpenRequest, FoldError> {
+        let open = self.workers[worker.index()].open.take(exchange);
+        open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })
+    }
+
+    /// Counts a request that fell due.
+    #[inline]
+    fn plan(
+        &mut self,
+        worker: WorkerId,
+        request: RequestId,
+        target: TargetId,
+        planned: Tick,
+    ) -> Result<(), FoldError> {
+        self.check_ids(request, target)?;
+        if planned.0 > TICK_NS_MAX {
+            return Err(FoldError::TickTooLarge { worker, at: planned });
+        }
+        self.totals.outcomes.planned += 1;
+        self.series.row(planned).planned += 1;
+        self.groups.count(request, target, |counts| counts.planned += 1);
+        self.measured.planned += u64::from(self.measures(planned));
+        Ok(())
+    }
+
+    /// Counts an instant into a rate of the measured part.
+    #[inline]
+    fn count_rate(&mut self, worker: WorkerId, at: Tick, rate: Rate) {
+        let state = &mut self.workers[worker.index()];
+        if at < self.outline.warmup || state.end.is_some_and(|(end, _)| at > end) {
+            return;
+        }
+        let newest = &mut state.newest_counted;
+        if newest.at != at {
+            *newest = Counted { at, ..Counted::default() };
+        }
+        match rate {
+            Rate::Sent => {
+                newest.sent += 1;
+                self.measured.sent += 1;
+            }
+            Rate::Completed => {
+                newest.completed += 1;
+                self.measured.completed += 1;
+            }
+        }
+    }
+
+    pub(crate) fn on_sent(
+        &mut self,
+        worker: WorkerId,
+        exchange: ExchangeSlot,
+        attempt: u8,
+        connection: ConnectionSlot,
+        open: OpenRequest,
+    ) -> Result<(), FoldError> {
+        if attempt > 0 {
+            return Err(FoldError::RedirectReserved { worker, attempt });
+        }
+        let OpenRequest { request, target, planned, sent, .. } = open;
+        self.plan(worker, request, target, planned)?;
+        let state = &mut self.workers[worker.index()];
+        state.open.open(worker, exchange, open)?;
+        self.connections.reused += u64::from(state.connections.used(worker, connection)?);
+        self.totals.outcomes.sent += 1;
+        self.totals.on_wire += 1;
+        self.totals.exchanges += 1;
+        self.series.row(sent).sent += 1;
+        self.groups.count(request, target, |counts| counts.sent += 1);
+        self.count_rate(worker, sent, Rate::Sent);
+        if self.measures(planned) {
+            self.measure_lateness(worker, planned, sent)?;
+        }
+        Ok(())
+    }
+
+    fn measure_lateness(
+        &mut self,
+        worker: WorkerId,
+        planned: Tick,
+        sent: Tick,
+    ) -> Result<(), FoldError> {
+        let lateness_ns = sent.since(planned);
+        let lag_ns = match self.workers[worker.index()].inputs.noticed(planned) {
+            Noticed::At(noticed) => noticed.since(planned).min(lateness_ns),
+            Noticed::Forgotten => {
+                self.lag_forgotten += 1;
+                0
+            }
+        };
+        self.latencies.lateness.value(lateness_ns)?;
+        self.latencies.loop_lag.value(lag_ns)?;
+        self.latencies.waiting.value(lateness_ns - lag_ns)
+    }
+
+    pub(crate) fn on_done(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+        done: &Done,
+    ) -> Result<(), FoldError> {
+        let open = self.take(worker, at, exchange)?;
+        let OpenRequest { request, target, planned, sent, request_bytes, .. } = open;
+        self.totals.statuses.add(done.status)?;
+        let row = self.series.row(at);
+        row.completed += 1;
+        row.succeeded += u64::from(done.failure.is_none());
+        self.count_rate(worker, at, Rate::Completed);
+        let measured = self.measures(planned);
+        if measured {
+            self.measured.response(done.status);
+            self.measured.bytes_sent += request_bytes.saturating_sub(done.unsent_bytes);
+            self.measured.bytes_received += done.received_bytes;
+        }
+        if let Some(error) = done.failure {
+            return self.on_failed(at, &open, error);
+        }
+        let response_ns = at.since(planned);
+        self.totals.outcomes.succeeded += 1;
+        self.series.response(at, response_ns)?;
+        self.groups.count(request, target, |counts| counts.succeeded += 1);
+        if measured {
+            self.measured.succeeded += 1;
+            let service_ns = at.since(sent);
+            self.groups.record(request, target, |cell| {
+                cell.response.value(response_ns)?;
+                cell.service.value(service_ns)
+            })?;
+            self.latencies.first_byte.value(done.first_byte.since(sent))?;
+        }
+        Ok(())
+    }
+
+    /// An exchange ended without a complete response. If it was never sent, the request follows as
+    /// `NotOnWire`, which counts it.
+    pub(crate) fn on_exchange_failed(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+        failed: &Failed,
+    ) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        let Some(open) = state.open.take(exchange) else {
+            state.owes_not_on_wire = true;
+            return Ok(());
+        };
+        if self.measures(open.planned) {
+            self.measured.bytes_sent += open.request_bytes.saturating_sub(failed.unsent_bytes);
+            self.measured.bytes_received += failed.received_bytes;
+        }
+        self.on_failed(at, &open, failed.error)
+    }
+
+    pub(crate) fn on_timed_out(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+    ) -> Result<(), FoldError> {
+        let open = self.take(worker, at, exchange)?;
+        self.on_cut_off(&open);
+        self.on_failed(at, &open, ErrorKind::RequestTimeout)
+    }
+
+    /// A request that was on the wire failed.
+    fn on_failed(
+        &mut self,
+        at: Tick,
+        open: &OpenRequest,
+        error: ErrorKind,
+    ) -> Result<(), FoldError> {
+        self.count_failed(at, open.request, open.target, open.planned, error);
+        if !self.measures(open.planned) {
+            return Ok(());
+        }
+        if error.is_censored() {
+            self.unanswered(at, open)
+        } else {
+            self.latencies.failed_response.value(at.since(open.planned))
+        }
+    }
+
+    fn count_failed(
+        &mut self,
+        at: Tick,
+        request: RequestId,
+        target: TargetId,
+        planned: Tick,
+        error: ErrorKind,
+    ) {
+        self.totals.outcomes.failed += 1;
+        self.totals.errors.add(error);
+        self.series.row(at).failed += 1;
+        self.groups.count(request, target, |counts| counts.failed += 1);
+        self.measured.failed += u64::from(self.measures(planned));
+    }
+
+    /// A request on the wire was given up without an answer.
+    fn unanswered(&mut self, at: Tick, open: &OpenRequest) -> Result<(), FoldError> {
+        let (response_ns, service_ns) = (at.since(open.planned), at.since(open.sent));
+        self.groups.record(open.request, open.target, |cell| {
+            cell.response.bound(response_ns)?;
+            cell.service.bound(service_ns)
+        })
+    }
+
+    /// How much of a request was written and read in the end is not known: what the first write call
+    /// took counts.
+    fn on_cut_off(&mut self, open: &OpenRequest) {
+        if self.measures(open.planned) {
+            self.measured.bytes_sent += open.written_bytes;
+        }
+    }
+
+    pub(crate) fn on_in_flight_at_stop(
+        &mut self,
+        at: Tick,
+        open: &OpenRequest,
+    ) -> Result<(), FoldError> {
+        self.totals.in_flight_at_stop += 1;
+        self.on_cut_off(open);
+        if self.measures(open.planned) { self.unanswered(at, open) } else { Ok(()) }
+    }
+
+    pub(crate) fn on_not_on_wire(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        ask: &Ask,
+        error: ErrorKind,
+    ) -> Result<(), FoldError> {
+        self.workers[worker.index()].owes_not_on_wire = false;
+        self.plan(worker, ask.request, ask.target, ask.planned)?;
+        self.totals.outcomes.sent += 1;
+        self.series.row(at).sent += 1;
+        self.groups.count(ask.request, ask.target, |counts| counts.sent += 1);
+        self.count_rate(worker, at, Rate::Sent);
+        self.count_failed(at, ask.request, ask.target, ask.planned, error);
+        if self.measures(ask.planned) {
+            self.latencies.failed_response.value(at.since(ask.planned))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_never_sent(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        ask: &Ask,
+        reason: NeverSentReason,
+    ) -> Result<(), FoldError> {
+        self.plan(worker, ask.request, ask.target, ask.planned)?;
+        self.totals.never_sent(reason);
+        if self.measures(ask.planned) {
+            let bound_ns = at.since(ask.planned);
+            self.groups.record(ask.request, ask.target, |cell| cell.response.bound(bound_ns))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_end(&mut self, worker: WorkerId, end: Tick, by: StoppedBy) {
+        let state = &mut self.workers[worker.index()];
+        if state.end.is_some() {
+            return;
+        }
+        state.end = Some((end, by));
+        // The step that noticed the end may already have counted instants of its own tick.
+        let newest = std::mem::take(&mut state.newest_counted);
+        if newest.at > end {
+            self.measured.sent -= newest.sent;
+            self.measured.completed -= newest.completed;
+        }
+    }
+
+    pub(crate) fn on_connect_started(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        connection: ConnectionSlot,
+    ) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        let change = state.connections.connecting(worker, connection, at)?;
+        self.connection_change(at, change);
+        Ok(())
+    }
+
+    pub(crate) fn on_connect_failed(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        connection: ConnectionSlot,
+    ) -> Result<(), FoldError> {
+        self.connections.failed += 1;
+        self.on_connection_closed(worker, at, connection)
+    }
+
+    pub(crate) fn on_connected(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        connection: ConnectionSlot,
+        started: Tick,
+    ) -> Result<(), FoldError> {
+        let change = self.workers[worker.index()].connections.ready(worker, connection)?;
+        self.connections.opened += u64::from(change == Change::Opened);
+        self.connection_change(at, change);
+        if self.measures(started) {
+            self.latencies.connect.value(at.since(started))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_connect_timed_out(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        connection: ConnectionSlot,
+    ) -> Result<(), FoldError> {
+        self.connections.failed += 1;
+        let started = self.workers[worker.index()].connections.timed_out(worker, connection)?;
+        match started {
+            Some(started) if self.measures(started) => {
+                self.latencies.connect.bound(at.since(started))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(crate) fn on_connection_closed(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        connection: ConnectionSlot,
+    ) -> Result<(), FoldError> {
+        let change = self.workers[worker.index()].connections.closed(worker, connection)?;
+        self.connection_change(at, change);
+        Ok(())
+    }
+
+    fn connection_change(&mut self, at: Tick, change: Change) {
+        let change = match change {
+            Change::Opened => 1,
+            Change::Closed => -1,
+            Change::None => return,
+        };
+        self.ready_connections += change;
+        self.series.row(at).connections_change += change;
+    }
+
+    pub(crate) fn on_sample(&mut self, worker: WorkerId, at: Tick, sample: &Sample) {
+        let warmup = self.outline.warmup;
+        let state = &mut self.workers[worker.index()];
+        state.health.sample(at, sample, warmup, state.end.is_some());
+    }
+
+    pub(crate) fn vus(&mut self, at: Tick, change: i64) {
+        self.active_vus += change;
+        self.series.row(at).vus_change += change;
+    }
+}

@@ -1,0 +1,166 @@
+//! Plain counts: of the whole run, and of its measured part. Knows nothing of latencies.
+
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+use z6_events::{ErrorKind, NeverSentReason};
+
+use crate::error::FoldError;
+
+/// Outcomes of requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Outcomes {
+    pub(crate) planned: u64,
+    pub(crate) sent: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+}
+
+impl AddAssign for Outcomes {
+    fn add_assign(&mut self, other: Outcomes) {
+        self.planned += other.planned;
+        self.sent += other.sent;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+    }
+}
+
+impl Sum for Outcomes {
+    fn sum<I: Iterator<Item = Outcomes>>(all: I) -> Outcomes {
+        all.fold(Outcomes::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+/// Counts over the whole run.
+#[derive(Debug, Clone)]
+pub(crate) struct Totals {
+    pub(crate) outcomes: Outcomes,
+    pub(crate) on_wire: u64,
+    pub(crate) exchanges: u64,
+    pub(crate) never_sent_run_ended: u64,
+    pub(crate) never_sent_max_in_flight: u64,
+    pub(crate) in_flight_at_stop: u64,
+    pub(crate) errors: ErrorCounts,
+    pub(crate) statuses: StatusCounts,
+}
+
+impl Totals {
+    pub(crate) fn new() -> Totals {
+        Totals {
+            outcomes: Outcomes::default(),
+            on_wire: 0,
+            exchanges: 0,
+            never_sent_run_ended: 0,
+            never_sent_max_in_flight: 0,
+            in_flight_at_stop: 0,
+            errors: ErrorCounts([0; 256]),
+            statuses: StatusCounts([0; 500]),
+        }
+    }
+
+    pub(crate) fn never_sent(&mut self, reason: NeverSentReason) {
+        match reason {
+            NeverSentReason::RunEnded => self.never_sent_run_ended += 1,
+            NeverSentReason::MaxInFlight => self.never_sent_max_in_flight += 1,
+        }
+    }
+
+    pub(crate) fn never_sent_count(&self) -> u64 {
+        self.never_sent_run_ended + self.never_sent_max_in_flight
+    }
+}
+
+/// Failed requests by kind.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorCounts([u64; 256]);
+
+impl ErrorCounts {
+    pub(crate) fn add(&mut self, kind: ErrorKind) {
+        self.0[usize::from(kind.code())] += 1;
+    }
+
+    pub(crate) fn of(&self, kind: ErrorKind) -> u64 {
+        self.0[usize::from(kind.code())]
+    }
+
+    /// Kinds that occurred, in the order of their codes.
+    pub(crate) fn occurred(&self) -> impl Iterator<Item = (ErrorKind, u64)> + '_ {
+        ErrorKind::ALL.iter().map(|kind| (*kind, self.of(*kind))).filter(|(_, count)| *count > 0)
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// Complete responses by status, 100..=599.
+#[derive(Debug, Clone)]
+pub(crate) struct StatusCounts([u64; 500]);
+
+impl StatusCounts {
+    #[inline]
+    pub(crate) fn add(&mut self, status: u16) -> Result<(), FoldError> {
+        let slot = usize::from(status).checked_sub(100).and_then(|index| self.0.get_mut(index));
+        *slot.ok_or(FoldError::BadStatus(status))? += 1;
+        Ok(())
+    }
+
+    /// Statuses that occurred, rising.
+    pub(crate) fn occurred(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        (100..).zip(self.0.iter().copied()).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// Counts of the measured part of the run, from the end of the warm-up to the end tick.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Measured {
+    /// Requests planned in it.
+    pub(crate) planned: u64,
+    /// Requests whose sent instant lies in it.
+    pub(crate) sent: u64,
+    /// Complete responses whose done instant lies in it.
+    pub(crate) completed: u64,
+    /// Of the requests planned in it: how many succeeded.
+    pub(crate) succeeded: u64,
+    /// Of the requests planned in it: how many failed.
+    pub(crate) failed: u64,
+    /// Of the requests planned in it: complete responses.
+    pub(crate) responses: u64,
+    /// Of these, with a status 400..=499.
+    pub(crate) responses_4xx: u64,
+    /// Of these, with a status 500..=599.
+    pub(crate) responses_5xx: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+}
+
+impl Measured {
+    #[inline]
+    pub(crate) fn response(&mut self, status: u16) {
+        self.responses += 1;
+        self.responses_4xx += u64::from((400..=499).contains(&status));
+        self.responses_5xx += u64::from((500..=599).contains(&status));
+    }
+
+    /// failed / (succeeded + failed); none when nothing ended.
+    pub(crate) fn error_rate(&self) -> Option<f64> {
+        share(self.failed, self.succeeded + self.failed)
+    }
+
+    /// succeeded / (succeeded + failed); none when nothing ended. One division, so that a share that
+    /// has a short decimal form equals the same decimal in a scenario.
+    pub(crate) fn success_rate(&self) -> Option<f64> {
+        share(self.succeeded, self.succeeded + self.failed)
+    }
+
+    pub(crate) fn share_of_responses(&self, count: u64) -> Option<f64> {
+        share(count, self.responses)
+    }
+}
+
+pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}

@@ -1,0 +1,473 @@
+//! What is to be thought of the generator: typed doubts, and the verdict they lead to. Judges
+//! evidence handed to it; collects none.
+
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use z6_scenario::Quantile;
+
+use crate::metrics::LatencyStats;
+use crate::report::units::{count, duration, plural};
+
+/// The 0.99 quantile of the loop lag above which sends were late, nanoseconds.
+pub const LOOP_LAG_P99_NS_MAX: u64 = 1_000_000;
+/// A loop lag or a pass of the loop above this is a stall, nanoseconds.
+pub const LOOP_STALL_NS_MAX: u64 = 100_000_000;
+/// The share of a core above which a worker was busy.
+pub const CPU_FRACTION_MAX: f64 = 0.9;
+/// A step of the wall clock above this is worth knowing, nanoseconds.
+pub const WALL_STEP_NS_MAX: u64 = 10_000_000;
+
+/// Whether a run's figures can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing stands against it.
+    Trustworthy,
+    /// Some doubt says that the figures show the generator as well as the target.
+    Degraded,
+}
+
+impl Verdict {
+    /// `generator.verdict` in metrics.json.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Trustworthy => "trustworthy",
+            Verdict::Degraded => "degraded",
+        }
+    }
+}
+
+/// Something about the generator that the reader of its figures should know.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Doubt {
+    /// The generator noticed due requests late.
+    LateSends {
+        /// 0.99 quantile of the loop lag.
+        loop_lag_p99_ns: u64,
+    },
+    /// The event loop stood still.
+    LoopStall {
+        /// For how long at most.
+        longest_ns: u64,
+    },
+    /// The event loop waited for the log.
+    LogBackPressure {
+        /// How long in all.
+        stall_ns: u64,
+    },
+    /// A worker had little of its core left.
+    GeneratorBusy {
+        /// Share of a core.
+        cpu_fraction: f64,
+    },
+    /// Closed model without think time: a busy worker is what is asked for.
+    GeneratorBound {
+        /// Share of a core.
+        cpu_fraction: f64,
+    },
+    /// Arrivals were refused because too many were alive.
+    MaxInFlight {
+        /// How many.
+        never_sent: u64,
+    },
+    /// Requests still waited for a connection when the run ended.
+    UnsentAtEnd {
+        /// How many.
+        never_sent: u64,
+    },
+    /// No free local port.
+    OutOfPorts {
+        /// Failed requests.
+        failed: u64,
+    },
+    /// No free file descriptor.
+    OutOfDescriptors {
+        /// Failed requests.
+        failed: u64,
+    },
+    /// No memory for sockets.
+    OutOfMemory {
+        /// Failed requests.
+        failed: u64,
+    },
+    /// The wall clock was stepped.
+    WallClockStep {
+        /// By how much at most.
+        step_ns: u64,
+    },
+    /// An assertion asks for a quantile that so few requests cannot show.
+    TooFewSamples {
+        /// Which.
+        quantile: Quantile,
+        /// How many there are.
+        samples: u64,
+        /// How many it takes.
+        needed: u64,
+    },
+    /// Names beyond `max_histogram_bytes` share one entry.
+    HistogramsFolded {
+        /// Requests under it.
+        requests: u64,
+    },
+    /// Latencies beyond 25 h count as 25 h.
+    ValuesOutOfRange {
+        /// How many.
+        values: u64,
+    },
+    /// Requests that waited so long that the loop lag cannot be told from waiting.
+    LagForgotten {
+        /// How many.
+        requests: u64,
+    },
+    /// Response times that came too late for their row of the time series.
+    SeriesLate {
+        /// How many.
+        values: u64,
+    },
+    /// The log breaks off.
+    TornLog,
+}
+
+impl Doubt {
+    /// Stable machine-readable name.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Doubt::LateSends { .. } => "late_sends",
+            Doubt::LoopStall { .. } => "loop_stall",
+            Doubt::LogBackPressure { .. } => "log_back_pressure",
+            Doubt::GeneratorBusy { .. } => "generator_busy",
+            Doubt::GeneratorBound { .. } => "generator_bound",
+            Doubt::MaxInFlight { .. } => "max_in_flight",
+            Doubt::UnsentAtEnd { .. } => "unsent_at_end",
+            Doubt::OutOfPorts { .. } => "out_of_ports",
+            Doubt::OutOfDescriptors { .. } => "out_of_descriptors",
+            Doubt::OutOfMemory { .. } => "out_of_memory",
+            Doubt::WallClockStep { .. } => "wall_clock_step",
+            Doubt::TooFewSamples { .. } => "too_few_samples",
+            Doubt::HistogramsFolded { .. } => "histograms_folded",
+            Doubt::ValuesOutOfRange { .. } => "values_out_of_range",
+            Doubt::LagForgotten { .. } => "lag_forgotten",
+            Doubt::SeriesLate { .. } => "series_late",
+            Doubt::TornLog => "torn_log",
+        }
+    }
+
+    /// Whether it makes the verdict `degraded`. The others are notes.
+    #[must_use]
+    pub const fn degrades(&self) -> bool {
+        match self {
+            Doubt::LateSends { .. }
+            | Doubt::LoopStall { .. }
+            | Doubt::LogBackPressure { .. }
+            | Doubt::GeneratorBusy { .. }
+            | Doubt::MaxInFlight { .. }
+            | Doubt::OutOfPorts { .. }
+            | Doubt::OutOfDescriptors { .. }
+            | Doubt::OutOfMemory { .. }
+            | Doubt::TornLog => true,
+            Doubt::GeneratorBound { .. }
+            | Doubt::UnsentAtEnd { .. }
+            | Doubt::WallClockStep { .. }
+            | Doubt::TooFewSamples { .. }
+            | Doubt::HistogramsFolded { .. }
+            | Doubt::ValuesOutOfRange { .. }
+            | Doubt::LagForgotten { .. }
+            | Doubt::SeriesLate { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Doubt::LateSends { loop_lag_p99_ns } => write!(
+                f,
+                "late sends: 1 % of requests were noticed {} or more after they were due",
+                duration(loop_lag_p99_ns)
+            ),
+            Doubt::LoopStall { longest_ns } => {
+                write!(f, "the event loop stood still for {}", duration(longest_ns))
+            }
+            Doubt::LogBackPressure { stall_ns } => write!(
+                f,
+                "the event loop waited {} for the event log: the disk is too slow",
+                duration(stall_ns)
+            ),
+            Doubt::GeneratorBusy { cpu_fraction } => write!(
+                f,
+                "the busiest worker used {:.0} % of its core: use more workers or less load",
+                cpu_fraction * 100.0
+            ),
+            Doubt::GeneratorBound { cpu_fraction } => write!(
+                f,
+                "the generator, not the target, sets the rate: the busiest worker used {:.0} % of \
+                 its core, as a closed model without think time may",
+                cpu_fraction * 100.0
+            ),
+            Doubt::MaxInFlight { never_sent } => write!(
+                f,
+                "{} never sent because max_in_flight were alive: the offered load was not delivered",
+                plural(never_sent, "arrival")
+            ),
+            Doubt::UnsentAtEnd { never_sent } => write!(
+                f,
+                "{} never sent: still waiting for a connection when the run ended",
+                plural(never_sent, "request")
+            ),
+            Doubt::OutOfPorts { failed } => write!(
+                f,
+                "{} failed because no local port was free: use more source_addresses",
+                plural(failed, "request")
+            ),
+            Doubt::OutOfDescriptors { failed } => write!(
+                f,
+                "{} failed because no file descriptor was free: raise ulimit -n",
+                plural(failed, "request")
+            ),
+            Doubt::OutOfMemory { failed } => write!(
+                f,
+                "{} failed because the kernel had no memory for sockets",
+                plural(failed, "request")
+            ),
+            Doubt::WallClockStep { step_ns } => write!(
+                f,
+                "the wall clock was stepped by {}; latencies do not depend on it",
+                duration(step_ns)
+            ),
+            Doubt::TooFewSamples { quantile, samples, needed } => write!(
+                f,
+                "an assertion asks for {} of {}: it takes {} to show one beyond it",
+                quantile.name(),
+                plural(samples, "request"),
+                count(needed)
+            ),
+            Doubt::HistogramsFolded { requests } => write!(
+                f,
+                "{} under (other): max_histogram_bytes does not hold every name",
+                plural(requests, "request")
+            ),
+            Doubt::ValuesOutOfRange { values } => {
+                write!(f, "{} over 25 h: ranked as 25 h", plural(values, "value"))
+            }
+            Doubt::LagForgotten { requests } => write!(
+                f,
+                "{} waited so long that loop lag counts as waiting",
+                plural(requests, "request")
+            ),
+            Doubt::SeriesLate { values } => write!(
+                f,
+                "{} missing from p50 and p99 of the time series: one worker was far behind",
+                plural(values, "response time")
+            ),
+            Doubt::TornLog => {
+                f.write_str("the event log breaks off: requests open at its end count as in flight")
+            }
+        }
+    }
+}
+
+impl Serialize for Doubt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut doubt = serializer.serialize_struct("Doubt", 3)?;
+        doubt.serialize_field("kind", self.kind())?;
+        doubt.serialize_field("degrades", &self.degrades())?;
+        doubt.serialize_field("message", &self.to_string())?;
+        doubt.end()
+    }
+}
+
+/// All that a verdict rests on.
+pub(crate) struct Evidence<'a> {
+    pub(crate) loop_lag: &'a LatencyStats,
+    pub(crate) loop_pass_max_ns: u64,
+    pub(crate) log_stall_ns: u64,
+    pub(crate) cpu_fraction: Option<f64>,
+    /// Closed model without think time.
+    pub(crate) generator_sets_rate: bool,
+    pub(crate) never_sent_run_ended: u64,
+    pub(crate) never_sent_max_in_flight: u64,
+    pub(crate) out_of_ports: u64,
+    pub(crate) out_of_descriptors: u64,
+    pub(crate) out_of_memory: u64,
+    pub(crate) wall_step_max_ns: u64,
+    /// Requests that latency assertions are about.
+    pub(crate) samples: u64,
+    pub(crate) quantiles_asked: Vec<Quantile>,
+    pub(crate) folded: u64,
+    pub(crate) out_of_range: u64,
+    pub(crate) lag_forgotten: u64,
+    pub(crate) series_late: u64,
+    pub(crate) torn: bool,
+}
+
+/// Degraded if any doubt degrades.
+pub(crate) fn verdict(doubts: &[Doubt]) -> Verdict {
+    if doubts.iter().any(Doubt::degrades) { Verdict::Degraded } else { Verdict::Trustworthy }
+}
+
+/// The doubts that the evidence raises, those that degrade first.
+pub(crate) fn doubts(evidence: &Evidence<'_>) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    doubts.extend(evidence.torn.then_some(Doubt::TornLog));
+    timing(evidence, &mut doubts);
+    resources(evidence, &mut doubts);
+    knowledge(evidence, &mut doubts);
+    doubts.sort_by_key(|doubt| !doubt.degrades());
+    doubts
+}
+
+fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
+    let lag = evidence.loop_lag;
+    let late = lag.p99.filter(|p99| *p99 > LOOP_LAG_P99_NS_MAX);
+    doubts.extend(late.map(|loop_lag_p99_ns| Doubt::LateSends { loop_lag_p99_ns }));
+    let longest_ns = evidence.loop_pass_max_ns.max(lag.max.unwrap_or(0));
+    doubts.extend((longest_ns > LOOP_STALL_NS_MAX).then_some(Doubt::LoopStall { longest_ns }));
+    let stall_ns = evidence.log_stall_ns;
+    doubts.extend((stall_ns > 0).then_some(Doubt::LogBackPressure { stall_ns }));
+    let step_ns = evidence.wall_step_max_ns;
+    doubts.extend((step_ns > WALL_STEP_NS_MAX).then_some(Doubt::WallClockStep { step_ns }));
+}
+
+fn resources(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
+    let busy = evidence.cpu_fraction.filter(|fraction| *fraction > CPU_FRACTION_MAX);
+    doubts.extend(busy.map(|cpu_fraction| {
+        if evidence.generator_sets_rate {
+            Doubt::GeneratorBound { cpu_fraction }
+        } else {
+            Doubt::GeneratorBusy { cpu_fraction }
+        }
+    }));
+    let some = |count: u64, doubt: fn(u64) -> Doubt| (count > 0).then(|| doubt(count));
+    doubts.extend(some(evidence.never_sent_max_in_flight, |never_sent| Doubt::MaxInFlight {
+        never_sent,
+    }));
+    doubts.extend(some(evidence.never_sent_run_ended, |never_sent| Doubt::UnsentAtEnd {
+        never_sent,
+    }));
+    doubts.extend(some(evidence.out_of_ports, |failed| Doubt::OutOfPorts { failed }));
+    doubts.extend(some(evidence.out_of_descriptors, |failed| Doubt::OutOfDescriptors { failed }));
+    doubts.extend(some(evidence.out_of_memory, |failed| Doubt::OutOfMemory { failed }));
+}
+
+fn knowledge(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
+    for quantile in &evidence.quantiles_asked {
+        let needed = samples_needed(*quantile);
+        if evidence.samples < needed {
+            let (quantile, samples) = (*quantile, evidence.samples);
+            doubts.push(Doubt::TooFewSamples { quantile, samples, needed });
+        }
+    }
+    let some = |count: u64, doubt: fn(u64) -> Doubt| (count > 0).then(|| doubt(count));
+    doubts.extend(some(evidence.folded, |requests| Doubt::HistogramsFolded { requests }));
+    doubts.extend(some(evidence.out_of_range, |values| Doubt::ValuesOutOfRange { values }));
+    doubts.extend(some(evidence.lag_forgotten, |requests| Doubt::LagForgotten { requests }));
+    doubts.extend(some(evidence.series_late, |values| Doubt::SeriesLate { values }));
+}
+
+/// The fewest observations of which one lies beyond the quantile: 1 / (1 - q).
+fn samples_needed(quantile: Quantile) -> u64 {
+    10_000_u64.div_ceil(10_000 - quantile.ten_thousandths())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clean(loop_lag: &LatencyStats) -> Evidence<'_> {
+        Evidence {
+            loop_lag,
+            loop_pass_max_ns: 0,
+            log_stall_ns: 0,
+            cpu_fraction: Some(0.5),
+            generator_sets_rate: false,
+            never_sent_run_ended: 0,
+            never_sent_max_in_flight: 0,
+            out_of_ports: 0,
+            out_of_descriptors: 0,
+            out_of_memory: 0,
+            wall_step_max_ns: 0,
+            samples: 100,
+            quantiles_asked: vec![Quantile::P99],
+            folded: 0,
+            out_of_range: 0,
+            lag_forgotten: 0,
+            series_late: 0,
+            torn: false,
+        }
+    }
+
+    fn kinds(evidence: &Evidence<'_>) -> (Vec<&'static str>, Verdict) {
+        let doubts = doubts(evidence);
+        (doubts.iter().map(Doubt::kind).collect(), verdict(&doubts))
+    }
+
+    #[test]
+    fn clean_evidence_raises_no_doubt() {
+        let lag = LatencyStats { p99: Some(1_000_000), max: Some(9_000_000), ..Default::default() };
+        assert_eq!(kinds(&clean(&lag)), (vec![], Verdict::Trustworthy));
+    }
+
+    #[test]
+    fn each_doubt_is_raised_by_its_own_evidence_and_no_other() {
+        use Verdict::{Degraded, Trustworthy};
+        type Change = fn(&mut Evidence<'_>);
+        let cases: [(Change, &str, Verdict); 14] = [
+            (|e| e.loop_pass_max_ns = 100_000_001, "loop_stall", Degraded),
+            (|e| e.log_stall_ns = 1, "log_back_pressure", Degraded),
+            (|e| e.cpu_fraction = Some(0.91), "generator_busy", Degraded),
+            (|e| e.never_sent_max_in_flight = 1, "max_in_flight", Degraded),
+            (|e| e.never_sent_run_ended = 1, "unsent_at_end", Trustworthy),
+            (|e| e.out_of_ports = 1, "out_of_ports", Degraded),
+            (|e| e.out_of_descriptors = 1, "out_of_descriptors", Degraded),
+            (|e| e.out_of_memory = 1, "out_of_memory", Degraded),
+            (|e| e.wall_step_max_ns = 10_000_001, "wall_clock_step", Trustworthy),
+            (|e| e.samples = 99, "too_few_samples", Trustworthy),
+            (|e| e.folded = 1, "histograms_folded", Trustworthy),
+            (|e| e.out_of_range = 1, "values_out_of_range", Trustworthy),
+            (|e| e.lag_forgotten = 1, "lag_forgotten", Trustworthy),
+            (|e| e.torn = true, "torn_log", Degraded),
+        ];
+        let lag = LatencyStats::default();
+        for (change, kind, verdict) in cases {
+            let mut evidence = clean(&lag);
+            change(&mut evidence);
+            assert_eq!(kinds(&evidence), (vec![kind], verdict));
+        }
+    }
+
+    #[test]
+    fn late_sends_are_judged_by_loop_lag() {
+        let lag = LatencyStats { p99: Some(1_000_001), ..Default::default() };
+        assert_eq!(kinds(&clean(&lag)), (vec!["late_sends"], Verdict::Degraded));
+        let lag = LatencyStats { max: Some(100_000_001), ..Default::default() };
+        assert_eq!(kinds(&clean(&lag)), (vec!["loop_stall"], Verdict::Degraded));
+    }
+
+    #[test]
+    fn a_busy_generator_is_normal_in_a_closed_model_without_think_time() {
+        let lag = LatencyStats::default();
+        let mut evidence = clean(&lag);
+        evidence.cpu_fraction = Some(1.0);
+        evidence.generator_sets_rate = true;
+        assert_eq!(kinds(&evidence), (vec!["generator_bound"], Verdict::Trustworthy));
+    }
+
+    #[test]
+    fn doubts_that_degrade_come_first() {
+        let lag = LatencyStats::default();
+        let mut evidence = clean(&lag);
+        evidence.wall_step_max_ns = u64::MAX;
+        evidence.out_of_memory = 3;
+        assert_eq!(kinds(&evidence).0, ["out_of_memory", "wall_clock_step"]);
+    }
+
+    #[test]
+    fn samples_needed_are_one_over_the_tail() {
+        let needed = Quantile::ALL.map(samples_needed);
+        assert_eq!(needed, [2, 4, 10, 20, 100, 1_000, 10_000]);
+    }
+}
