@@ -405,12 +405,16 @@ fn a_stop_in_the_grace_period_ends_it() {
     assert_eq!(events(&log).last().map(|(_, at, _)| *at), Some(Tick(2 * SECOND)));
 }
 
+/// A worker that has VUs needs a share of the connections; one that never has any does not.
 #[test]
 fn a_share_of_nothing_is_refused() {
-    let scenario =
-        scenario(&format!("[runtime]\nduration_seconds = 1\nvus = 1\n{}", one_target("")));
-    let plan = Plan::new(&scenario, 1);
-    let error =
-        Engine::new(&scenario, plan, WorkerId(0), 2, &support::wire(&scenario)).unwrap_err();
+    let build = |keys: &str| {
+        let scenario = scenario(&format!("[runtime]\nduration_seconds = 1\n{keys}"));
+        let plan = Plan::new(&scenario, 1);
+        Engine::new(&scenario, plan, WorkerId(1), 2, &support::wire(&scenario)).map(|_| ())
+    };
+    let shared = one_target("connection_reuse = 'shared'\nmax_connections = 1");
+    let error = build(&format!("vus = 2\n{shared}")).unwrap_err();
     assert!(error.to_string().starts_with("max_connections is 1, which leaves nothing"), "{error}");
+    assert_eq!(build(&format!("vus = 1\n{shared}")), Ok(()));
 }

@@ -172,7 +172,7 @@ fn target_settings(
     if matches!(reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration) {
         max_connections = max_connections.max(worker_peak);
     }
-    if target.max_connections < u32::from(workers) {
+    if max_connections == 0 && worker_peak > 0 {
         return Err(EngineError::ShareOfZero {
             limit: "max_connections",
             total: u64::from(target.max_connections),

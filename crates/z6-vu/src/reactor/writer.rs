@@ -25,8 +25,11 @@ pub trait Observer: Send {
     /// One event of a worker.
     fn event(&mut self, worker: WorkerId, at: Tick, event: &Event);
 
-    /// A block is complete: a good moment to publish what was gathered.
-    fn block_ended(&mut self) {}
+    /// A block of a worker is complete: a good moment to publish what was gathered. `up_to` is the
+    /// tick of its last event; of an empty block, a sign of life, the tick of the block itself.
+    fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
+        let _ = (worker, up_to);
+    }
 }
 
 /// Where the log goes.
@@ -198,12 +201,14 @@ impl<O: Observer> LogWriter<O> {
     fn take(&mut self, block: &mut SealedBlock) -> Result<(), LogError> {
         self.output.write(self.assembler.seal(block))?;
         let worker = block.worker();
+        let mut up_to = block.base();
         for event in self.decoder.events_of(block) {
             let (at, event) = event?;
+            up_to = at;
             self.end.observe(&event);
             self.observer.event(worker, at, &event);
         }
-        self.observer.block_ended();
+        self.observer.block_ended(worker, up_to);
         if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
             self.limit_told = true;
             self.tell(Notice::LogFull);
