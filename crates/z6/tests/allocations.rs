@@ -1,0 +1,135 @@
+//! No allocation per request in steady state: the whole product with the real event loop, counted
+//! by the allocator.
+#![allow(unsafe_code, reason = "a counting allocator is an unsafe trait")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+use z6::{Event, Run, StopReason, Tick};
+
+const THREADS_MAX: usize = 256;
+const REQUESTS: u64 = 100_000;
+
+/// Thread id and number of allocations of each thread that ever allocated.
+static THREADS: [(AtomicU64, AtomicU64); THREADS_MAX] =
+    [const { (AtomicU64::new(0), AtomicU64::new(0)) }; THREADS_MAX];
+static THREADS_SEEN: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static PLACE: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count() {
+        // A thread that is going away has no place any more; it is of no interest.
+        let _ = PLACE.try_with(|place| {
+            if place.get() == usize::MAX {
+                place.set(THREADS_SEEN.fetch_add(1, Ordering::Relaxed) % THREADS_MAX);
+                // SAFETY: gettid takes no arguments and cannot fail.
+                let id = unsafe { libc::gettid() };
+                THREADS[place.get()].0.store(id as u64, Ordering::Relaxed);
+            }
+            THREADS[place.get()].1.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Counting::count();
+        // SAFETY: the caller's promise is the one that System asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Counting::count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Counting::count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations so far by thread name and id.
+fn by_thread() -> Vec<(String, u64, u64)> {
+    let seen = THREADS_SEEN.load(Ordering::Relaxed);
+    assert!(seen <= THREADS_MAX, "more threads than the table holds");
+    let name = |id: u64| {
+        let comm = std::fs::read_to_string(format!("/proc/self/task/{id}/comm"));
+        comm.unwrap_or_default().trim().to_owned()
+    };
+    let counted = THREADS[..seen].iter().map(|(id, count)| {
+        let id = id.load(Ordering::Relaxed);
+        (name(id), id, count.load(Ordering::Relaxed))
+    });
+    counted.collect()
+}
+
+const SCENARIO: &str = "
+runtime.duration_seconds = 600
+runtime.vus = 32
+runtime.workers = 2
+target.base_url = 'builtin'
+requests = [{ name = 'a', path = '/', weight = 3 }, { name = 'b', path = '/bytes/3000' }]
+";
+
+#[test]
+fn no_allocation_per_request() {
+    let snapshots = Arc::new(Mutex::new(Vec::new()));
+    let (stop, stopped) = mpsc::channel();
+    let (mut done, mut from) = (0u64, None);
+    let taken = Arc::clone(&snapshots);
+    // The first snapshot after the first second, the other 100,000 requests later.
+    let on_event = move |_, at: Tick, event: &Event| {
+        done += u64::from(matches!(event, Event::Done { .. }));
+        let due = match from {
+            None => at.0 >= 1_000_000_000,
+            Some(first) => done == first + REQUESTS,
+        };
+        if due {
+            taken.lock().unwrap().push((done, by_thread()));
+            from = from.or(Some(done));
+            let _ = stop.send(());
+        }
+    };
+    let running = Run::from_toml(SCENARIO).unwrap().seed(1).on_event(on_event).start().unwrap();
+    stopped.recv().unwrap();
+    stopped.recv().unwrap();
+    running.stopper().stop(StopReason::Interrupt);
+    let finished = running.wait().unwrap();
+    assert_eq!(finished.panic, None);
+
+    let snapshots = snapshots.lock().unwrap();
+    let [(_, before), (_, after)] = &snapshots[..2] else { panic!("two snapshots were taken") };
+    let allocated = |prefix: &str| -> Vec<(String, u64)> {
+        let of = |(name, id, count): &(String, u64, u64)| {
+            let earlier = before.iter().find(|(_, other, _)| other == id).map_or(0, |b| b.2);
+            (name.clone(), count - earlier)
+        };
+        after.iter().filter(|(name, ..)| name.starts_with(prefix)).map(of).collect()
+    };
+    let workers = allocated("z6-worker");
+    assert_eq!(workers.len(), 2, "{after:?}");
+    assert!(workers.iter().all(|(_, count)| *count == 0), "{workers:?} for {REQUESTS} requests");
+    // The snapshot itself allocates on this thread: a few strings per thread.
+    let writer = allocated("z6-log");
+    assert!(writer.len() == 1 && writer[0].1 < 1_000, "{writer:?} for {REQUESTS} requests");
+}
