@@ -418,3 +418,59 @@ fn a_share_of_nothing_is_refused() {
     assert!(error.to_string().starts_with("max_connections is 1, which leaves nothing"), "{error}");
     assert_eq!(build(&format!("vus = 1\n{shared}")), Ok(()));
 }
+
+/// Arrivals come at their planned ticks whatever the server does; each runs one iteration.
+#[test]
+fn arrivals_are_planned_by_the_schedule_alone() {
+    let text = "[runtime]\nduration_seconds = 1\n[target]\nbase_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'r'\npath = '/'\ntimeout_ms = 50\n\
+         [schedule]\ntype = 'rate'\nper_second = 2000\n";
+    let scenario = scenario(text);
+    for (workers, after_ns) in [(1, MS), (3, MS), (1, 40 * MS)] {
+        let mut asks = asks(&run(&scenario, 1, workers, plain(after_ns), &[]));
+        asks.sort_by_key(|ask| ask.actor);
+        assert_eq!(asks.len(), 2_000);
+        for (n, ask) in asks.iter().enumerate() {
+            let expected = (n as u64, 0, n as u64 * SECOND / 2_000);
+            assert_eq!((ask.actor.0, ask.step.0, ask.planned.0), expected);
+        }
+    }
+}
+
+/// One that finds `max_in_flight` alive is never sent, at once.
+#[test]
+fn max_in_flight_bounds_living_arrivals() {
+    let text = "[runtime]\nduration_seconds = 1\n[target]\nbase_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'r'\npath = '/'\ntimeout_ms = 250\n\
+         [schedule]\ntype = 'rate'\nper_second = 100\nmax_in_flight = 5\n";
+    let log = run(&scenario(text), 1, 1, |_| Box::new(Silent { connects: true }), &[]);
+    let never: Vec<(u64, u64)> = events(&log)
+        .iter()
+        .filter_map(|(_, at, event)| match event {
+            Event::NeverSent { ask, reason: NeverSentReason::MaxInFlight } => {
+                assert_eq!(ask.planned, *at);
+                Some((ask.actor.0, ask.planned.0 / MS))
+            }
+            _ => None,
+        })
+        .collect();
+    // Five every 250 ms get in; the others of each 25 do not.
+    assert_eq!(never[0], (5, 50));
+    assert_eq!(never.len(), 80);
+    assert_eq!(asks(&log).len(), 100);
+}
+
+/// `iterations` is the number of arrivals in all.
+#[test]
+fn iterations_count_arrivals() {
+    let text = "[runtime]\niterations = 31\n[target]\nbase_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'r'\npath = '/'\n\
+         [schedule]\ntype = 'rate'\nper_second = 100\narrivals = 'poisson'\n\
+         [sequence]\n[[sequence.steps]]\nrequest = 'r'\nrepeat = 2\n";
+    for workers in [1, 2] {
+        let log = run(&scenario(text), 1, workers, plain(MS), &[]);
+        assert_eq!(asks(&log).len(), 62);
+        let by = |e: &Event| matches!(e, Event::EndReached { by: StoppedBy::Iterations, .. });
+        assert_eq!(count(&log, by), usize::from(workers));
+    }
+}

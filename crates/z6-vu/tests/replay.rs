@@ -46,11 +46,15 @@ impl Network for Wild {
     }
 }
 
-const SCHEDULES: [&str; 5] = [
+const SCHEDULES: [&str; 9] = [
     "type = 'constant'\nvus = 6",
     "type = 'ramp'\nstart_vus = 1\nend_vus = 9\nramp_duration_seconds = 0.5\nhold_duration_seconds = 0.3",
     "type = 'ramp'\nstart_vus = 9\nend_vus = 3\nramp_duration_seconds = 0.6\nhold_duration_seconds = 0.1",
     "type = 'spike'\nbaseline_vus = 3\nspike_vus = 8\nspike_start_seconds = 0.2\nspike_duration_seconds = 0.3",
+    "type = 'rate'\nper_second = 300\nmax_in_flight = 7",
+    "type = 'rate'\nper_second = 400\narrivals = 'poisson'",
+    "type = 'ramp_rate'\nstart_per_second = 10\nend_per_second = 500\nramp_duration_seconds = 0.8\nhold_duration_seconds = 0.1",
+    "type = 'rate_steps'\nsteps = [{per_second = 50, duration_seconds = 0.3}, {per_second = 600, duration_seconds = 0.2}]",
     "type = 'steps'\nsteps = [{vus = 4, duration_seconds = 0.2}, {vus = 3, duration_seconds = 0.3}, {vus = 7, duration_seconds = 0.4}]",
 ];
 const THINKS: [&str; 4] = [
@@ -64,6 +68,10 @@ const SEQUENCE: &str = "[sequence]\ntype = 'ordered'\n[[sequence.steps]]\nreques
                         [[sequence.steps]]\nrequest = 'b'\nrepeat = 2\n";
 
 fn text(schedule: usize, think: usize, reuse: usize, sequence: bool, iterations: u64) -> String {
+    // Arrivals own no connection.
+    let is_open = SCHEDULES[schedule].contains("rate");
+    let reuse = if is_open && reuse == 0 { 1 } else { reuse };
+    let iterations = if is_open { iterations * 20 } else { iterations };
     let limit = if iterations > 0 { format!("iterations = {iterations}\n") } else { String::new() };
     let target = |name: &str, port: u16| {
         format!(

@@ -78,11 +78,6 @@ impl Scenario {
             let finding = Diagnostic::error(codes::UNSUPPORTED, None, message);
             list.push(finding.hint("write `http://` in `base_url`"));
         }
-        if self.schedule.model() == Model::Open {
-            let message = "the schedule plans arrivals at a rate, which `run` does not support";
-            let finding = Diagnostic::error(codes::UNSUPPORTED, None, message);
-            list.push(finding.hint("use a schedule of VUs: constant, ramp, spike or steps"));
-        }
         Diagnostics { list }
     }
 }

@@ -14,13 +14,12 @@ pub mod input;
 mod pool;
 pub mod settings;
 mod slab;
+mod source;
 mod timers;
 mod vu;
 
 use z6_events::{Actor, ErrorKind, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
-use z6_scenario::Plan;
-use z6_scenario::Scenario;
-use z6_scenario::schedule::{VuChange, VuChanges};
+use z6_scenario::{Model, Plan, Scenario};
 
 use exchange::Exchanges;
 pub use input::{Command, Input, Outputs};
@@ -28,6 +27,7 @@ use pool::Pool;
 use settings::Settings;
 pub use settings::{EngineError, Wire};
 use slab::Slab;
+use source::{Change, Source};
 use timers::{Lane, Timers};
 pub use vu::VuState;
 use vu::{Vu, VuSlot};
@@ -61,7 +61,7 @@ enum Phase {
 enum Due {
     End(Tick),
     Grace,
-    Change(VuChange),
+    Change(Change),
     Timer,
 }
 
@@ -72,8 +72,7 @@ pub struct Engine {
     phase: Phase,
     timers: Timers<TimerKey>,
     think_lane: Lane,
-    changes: VuChanges,
-    next_change: Option<VuChange>,
+    source: Source,
     vus: Slab<Vu>,
     /// Slot of each VU of this worker that ever started, by (actor / workers).
     slot_of_vu: Vec<VuSlot>,
@@ -105,11 +104,10 @@ impl Engine {
         };
         let pool = Pool::new(&settings, &mut timers);
         let exchanges = Exchanges::new(&settings, &mut timers);
-        let mut engine = Engine {
+        Ok(Engine {
             phase: Phase::Running,
             think_lane,
-            changes: settings.plan.vu_changes(),
-            next_change: None,
+            source: Source::new(&settings.plan, worker, workers),
             vus: Slab::new(),
             slot_of_vu: Vec::new(),
             pool,
@@ -117,9 +115,7 @@ impl Engine {
             last_tick: Tick::ZERO,
             timers,
             settings,
-        };
-        engine.advance_changes();
-        Ok(engine)
+        })
     }
 
     /// Fires all timers with deadline <= `at`, in (deadline, timer number) order, then applies
@@ -180,7 +176,7 @@ impl Engine {
             Phase::Ending { grace_deadline } => Some(grace_deadline),
             Phase::Finished => return None,
         };
-        let change = self.next_change.as_ref().map(|change| change.at);
+        let change = self.source.next().map(|change| change.at);
         [phase, change, self.timers.next_deadline()].into_iter().flatten().min()
     }
 
@@ -190,7 +186,7 @@ impl Engine {
         self.phase == Phase::Finished
     }
 
-    /// How many VUs are alive.
+    /// How many VUs (or arrivals) are alive.
     #[must_use]
     pub fn vus_alive(&self) -> usize {
         self.vus.len()
@@ -253,7 +249,7 @@ impl Engine {
                 }
                 Due::Grace => self.finish(out),
                 Due::Change(change) => {
-                    self.advance_changes();
+                    self.source.advance();
                     self.apply_change(at, change, out);
                 }
                 Due::Timer => {
@@ -274,7 +270,7 @@ impl Engine {
             Phase::Ending { grace_deadline } => grace_deadline,
             Phase::Finished => return None,
         };
-        let change = self.next_change.as_ref().map_or(Tick::MAX, |change| change.at);
+        let change = self.source.next().map_or(Tick::MAX, |change| change.at);
         let timer = self.timers.next_deadline().unwrap_or(Tick::MAX);
         let first = phase.min(change).min(timer);
         if first > at || first == Tick::MAX {
@@ -286,7 +282,7 @@ impl Engine {
                 Phase::Ending { .. } | Phase::Finished => Due::Grace,
             }
         } else if first == change {
-            self.next_change.map_or(Due::Timer, Due::Change)
+            self.source.next().map_or(Due::Timer, |change| Due::Change(*change))
         } else {
             Due::Timer
         })
@@ -355,7 +351,7 @@ impl Engine {
     /// The end tick: from here on nothing is planned.
     fn end_run(&mut self, by: StoppedBy, end: Tick, grace_ns: u64, out: &mut Outputs) {
         self.phase = Phase::Ending { grace_deadline: end.plus_ns(grace_ns) };
-        self.next_change = None;
+        self.source.close();
         out.events.push(Event::EndReached { by, end });
         for index in 0..self.vus.capacity() {
             let slot = VuSlot(index as u32);
@@ -372,7 +368,7 @@ impl Engine {
         }
         match self.phase {
             Phase::Running => {
-                if self.next_change.is_some() || self.settings.steps_per_actor == u64::MAX {
+                if !self.is_spent() {
                     return;
                 }
                 self.end_run(StoppedBy::Iterations, at, 0, out);
@@ -398,10 +394,14 @@ impl Engine {
         out.events.push(Event::Finished);
     }
 
-    fn advance_changes(&mut self) {
-        let (worker, workers) =
-            (u64::from(self.settings.worker.0), u64::from(self.settings.workers));
-        self.next_change = self.changes.find(|change| change.actor.0 % workers == worker);
+    /// Whether nobody will come any more who has something to do.
+    fn is_spent(&self) -> bool {
+        match self.settings.model {
+            Model::Closed => {
+                self.source.next().is_none() && self.settings.steps_per_actor != u64::MAX
+            }
+            Model::Open => self.source.is_spent(),
+        }
     }
 
     fn vu_slot(&self, actor: Actor) -> Option<VuSlot> {
@@ -420,7 +420,10 @@ impl Engine {
         if let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
             let ask = self.vus[vu].ask();
             out.events.push(Event::NotOnWire { ask, error, detail });
-            let delay_ns = self.settings.targets[target].reconnect_delay_ns;
+            let delay_ns = match self.settings.model {
+                Model::Closed => self.settings.targets[target].reconnect_delay_ns,
+                Model::Open => 0,
+            };
             self.step_over(at, vu, delay_ns, out);
         }
         self.pump(at, target, out);

@@ -1,7 +1,7 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
 use z6_events::{ErrorKind, RequestId, TargetId, WorkerId};
-use z6_scenario::{ConnectionReuse, Plan, Request, Scenario, ThinkTime};
+use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, ThinkTime};
 
 /// What the engine has to know about the wire side of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +33,6 @@ pub enum EngineError {
         /// Which.
         target: TargetId,
     },
-    /// The schedule counts arrivals.
-    #[error("schedules of arrivals (rate, ramp_rate, rate_steps) cannot be run yet")]
-    OpenModel,
 }
 
 /// What the engine knows of one target.
@@ -90,6 +87,9 @@ pub(crate) struct Settings {
     pub(crate) workers: u16,
     pub(crate) targets: Vec<TargetSettings>,
     pub(crate) requests: Vec<RequestSettings>,
+    pub(crate) model: Model,
+    /// Arrivals alive at once, this worker's share.
+    pub(crate) max_in_flight: usize,
     pub(crate) steps_per_actor: u64,
     pub(crate) end_ns: u64,
     pub(crate) grace_ns: u64,
@@ -113,10 +113,12 @@ impl Settings {
         wire: &Wire,
     ) -> Result<Settings, EngineError> {
         assert!(worker.0 < workers, "worker {worker} of {workers}");
-        if plan.model() == z6_scenario::Model::Open {
-            return Err(EngineError::OpenModel);
-        }
-        let peak = worker_peak(&plan, worker, workers);
+        let model = plan.model();
+        let max_in_flight = max_in_flight(scenario, worker, workers)?;
+        let peak = match model {
+            Model::Closed => worker_peak(&plan, worker, workers),
+            Model::Open => max_in_flight,
+        };
         let targets = (0..scenario.targets.len())
             .map(|i| target_settings(scenario, TargetId(i as u16), (worker, workers), peak, wire))
             .collect::<Result<Vec<_>, _>>()?;
@@ -126,6 +128,8 @@ impl Settings {
             workers,
             targets,
             requests: requests.map(|(r, bytes)| RequestSettings::new(r, bytes)).collect(),
+            model,
+            max_in_flight: max_in_flight as usize,
             steps_per_actor: plan.steps_per_actor().unwrap_or(u64::MAX),
             end_ns: plan.end_ns().unwrap_or(u64::MAX),
             grace_ns: scenario.runtime.graceful_stop_ns,
@@ -143,6 +147,27 @@ impl Settings {
 
     pub(crate) fn target(&self, id: TargetId) -> &TargetSettings {
         &self.targets[id.index()]
+    }
+}
+
+/// This worker's share of `max_in_flight`; without bound in the closed model.
+fn max_in_flight(scenario: &Scenario, worker: WorkerId, workers: u16) -> Result<u32, EngineError> {
+    let total = match scenario.schedule {
+        Schedule::Constant { .. }
+        | Schedule::Ramp { .. }
+        | Schedule::Spike { .. }
+        | Schedule::Steps { .. } => return Ok(u32::MAX),
+        Schedule::Rate { max_in_flight, .. }
+        | Schedule::RampRate { max_in_flight, .. }
+        | Schedule::RateSteps { max_in_flight, .. } => max_in_flight,
+    };
+    match share(total, worker, workers) {
+        0 => Err(EngineError::ShareOfZero {
+            limit: "max_in_flight",
+            total: u64::from(total),
+            workers,
+        }),
+        share => Ok(share),
     }
 }
 
@@ -169,7 +194,8 @@ fn target_settings(
     let target = scenario.target(id);
     let reuse = target.connection_reuse;
     let mut max_connections = share(target.max_connections, worker, workers);
-    if matches!(reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration) {
+    let is_owned = matches!(reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
+    if is_owned && scenario.schedule.model() == Model::Closed {
         max_connections = max_connections.max(worker_peak);
     }
     if max_connections == 0 && worker_peak > 0 {

@@ -1,12 +1,15 @@
 //! The life of a virtual user: spawned -> ready -> executing -> waiting -> ready .. complete.
+//! An arrival of the open model lives the same life for one iteration, and is not announced.
 //!
 //! Knows what a VU does next and when; leaves to [`pool`](super::pool) which connection carries it.
 
-use z6_events::{Actor, Ask, ConnectionSlot, Event, Population, RequestId, Step, TargetId, Tick};
-use z6_scenario::PlannedStep;
-use z6_scenario::schedule::VuChange;
+use z6_events::{
+    Actor, Ask, ConnectionSlot, Event, NeverSentReason, Population, RequestId, Step, TargetId, Tick,
+};
+use z6_scenario::{Model, PlannedStep};
 
 use super::slab::slab_key;
+use super::source::{Change, ChangeKind};
 use super::timers::TimerId;
 use super::{Engine, Outputs, Phase, TimerKey};
 
@@ -80,16 +83,16 @@ impl Vu {
 }
 
 impl Engine {
-    /// The schedule starts or stops a VU.
-    pub(super) fn apply_change(&mut self, at: Tick, change: VuChange, out: &mut Outputs) {
-        if change.starts {
-            self.start_vu(at, change, out);
-        } else {
-            self.stop_vu(change.actor, out);
+    /// The schedule starts or stops a VU, or has somebody arrive.
+    pub(super) fn apply_change(&mut self, at: Tick, change: Change, out: &mut Outputs) {
+        match change.kind {
+            ChangeKind::VuStarts => self.start_vu(at, change, out),
+            ChangeKind::VuStops => self.stop_vu(change.actor, out),
+            ChangeKind::Arrives => self.arrive(at, change, out),
         }
     }
 
-    fn start_vu(&mut self, at: Tick, change: VuChange, out: &mut Outputs) {
+    fn start_vu(&mut self, at: Tick, change: Change, out: &mut Outputs) {
         let slot: VuSlot = self.vus.insert(Vu::new(change.actor));
         let index = (change.actor.0 / u64::from(self.settings.workers)) as usize;
         assert_eq!(index, self.slot_of_vu.len(), "VUs start in the order of their numbers");
@@ -100,6 +103,20 @@ impl Engine {
         } else {
             self.plan_step(at, slot, change.at, out);
         }
+    }
+
+    /// An arrival begins its iteration, unless as many as may be are alive already.
+    fn arrive(&mut self, at: Tick, change: Change, out: &mut Outputs) {
+        if self.vus.len() >= self.settings.max_in_flight {
+            let mut vu = Vu::new(change.actor);
+            vu.now = self.settings.plan.step(vu.actor, vu.step);
+            vu.planned = change.at;
+            let reason = NeverSentReason::MaxInFlight;
+            out.events.push(Event::NeverSent { ask: vu.ask(), reason });
+            return;
+        }
+        let slot: VuSlot = self.vus.insert(Vu::new(change.actor));
+        self.plan_step(at, slot, change.at, out);
     }
 
     fn stop_vu(&mut self, actor: Actor, out: &mut Outputs) {
@@ -169,6 +186,8 @@ impl Engine {
         if let Some(timer) = vu.timer {
             self.timers.cancel(timer);
         }
-        out.events.push(Event::VuStopped { actor: vu.actor });
+        if self.settings.model == Model::Closed {
+            out.events.push(Event::VuStopped { actor: vu.actor });
+        }
     }
 }

@@ -1,0 +1,97 @@
+//! Whose turn it is to begin or end, as the schedule has it: VUs or arrivals of one worker.
+
+use z6_events::{Actor, Tick, WorkerId};
+use z6_scenario::schedule::{ArrivalTicks, VuChanges};
+use z6_scenario::{Model, Plan};
+
+/// What the schedule does with an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChangeKind {
+    VuStarts,
+    VuStops,
+    Arrives,
+}
+
+/// An actor begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) at: Tick,
+    pub(super) actor: Actor,
+    pub(super) kind: ChangeKind,
+}
+
+#[derive(Debug, Clone)]
+enum Changes {
+    Vus(VuChanges),
+    Arrivals(ArrivalTicks),
+}
+
+/// The changes of one worker, in order of time, the next one at hand.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    changes: Changes,
+    worker: u64,
+    workers: u64,
+    next: Option<Change>,
+    /// Arrivals of all workers passed so far.
+    arrived: u64,
+    arrivals_max: Option<u64>,
+}
+
+impl Source {
+    pub(super) fn new(plan: &Plan, worker: WorkerId, workers: u16) -> Source {
+        let changes = match plan.model() {
+            Model::Closed => Changes::Vus(plan.vu_changes()),
+            Model::Open => Changes::Arrivals(plan.arrival_ticks()),
+        };
+        let (worker, workers) = (u64::from(worker.0), u64::from(workers));
+        let arrivals_max = plan.arrivals_max();
+        let mut source = Source { changes, worker, workers, next: None, arrived: 0, arrivals_max };
+        source.advance();
+        source
+    }
+
+    /// The next change of this worker.
+    pub(super) fn next(&self) -> Option<&Change> {
+        self.next.as_ref()
+    }
+
+    /// Goes on to the one after it.
+    pub(super) fn advance(&mut self) {
+        let (worker, workers) = (self.worker, self.workers);
+        self.next = match &mut self.changes {
+            Changes::Vus(changes) => {
+                changes.find(|change| change.actor.0 % workers == worker).map(|change| Change {
+                    at: change.at,
+                    actor: change.actor,
+                    kind: match change.starts {
+                        true => ChangeKind::VuStarts,
+                        false => ChangeKind::VuStops,
+                    },
+                })
+            }
+            Changes::Arrivals(arrivals) => {
+                let arrived = &mut self.arrived;
+                let mine = arrivals.find(|arrival| {
+                    *arrived = arrival.actor.0 + 1;
+                    arrival.actor.0 % workers == worker
+                });
+                mine.map(|arrival| Change {
+                    at: arrival.at,
+                    actor: arrival.actor,
+                    kind: ChangeKind::Arrives,
+                })
+            }
+        };
+    }
+
+    /// Nothing changes any more: the run has ended.
+    pub(super) fn close(&mut self) {
+        self.next = None;
+    }
+
+    /// Whether all arrivals that `iterations` allows have come.
+    pub(super) fn is_spent(&self) -> bool {
+        self.next.is_none() && self.arrivals_max.is_some_and(|max| self.arrived >= max)
+    }
+}

@@ -1,0 +1,72 @@
+//! Every example is run.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::path::Path;
+
+#[path = "../../../examples/http_integration.rs"]
+mod http_integration;
+#[path = "../../../examples/minimal_integration.rs"]
+mod minimal_integration;
+#[path = "../../../examples/real_scenario.rs"]
+mod real_scenario;
+#[path = "../../../examples/scenario_integration.rs"]
+mod scenario_integration;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+
+#[test]
+fn minimal_integration_shows_the_life_of_a_vu() {
+    use z6::engine::VuState::{Executing, Ready, Waiting};
+    let states = minimal_integration::run().unwrap();
+    let expected = [
+        Some(Ready),
+        Some(Executing),
+        Some(Waiting),
+        Some(Executing),
+        Some(Waiting),
+        Some(Executing),
+        None,
+    ];
+    assert_eq!(states.iter().map(|state| state.1).collect::<Vec<_>>(), expected);
+    // 1 ms to connect, three answers of 20 ms, two think times of 250 ms.
+    assert_eq!(states.last().unwrap().0.0, 561_000_000);
+}
+
+#[test]
+fn scenario_integration_reaches_its_goals() {
+    let finished = scenario_integration::run().unwrap();
+    assert_eq!(finished.metrics.requests.sent, 1_000);
+    assert_eq!(finished.metrics.assertions.len(), 3);
+    assert!(finished.assertions_passed());
+}
+
+#[test]
+fn http_integration_streams_its_events() {
+    let (finished, lines) = http_integration::run().unwrap();
+    assert_eq!(finished.metrics.requests.succeeded, 10);
+    let sent = lines.iter().filter(|line| line.contains(" sent x")).count();
+    assert_eq!(sent, 10);
+    assert!(lines.last().unwrap().contains(" sample"), "{:?}", lines.last());
+}
+
+#[test]
+fn real_scenario_leaves_its_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("results");
+    let finished = real_scenario::run(&Path::new(EXAMPLES).join("quickstart.toml"), &results);
+    assert!(finished.unwrap().metrics.requests.succeeded > 0);
+    for name in ["events.z6log", "metrics.json", "summary.txt", "timeseries.csv", "scenario.toml"] {
+        assert!(results.join(name).is_file(), "{name}");
+    }
+}
+
+/// The scenario files parse without a warning, and can run.
+#[test]
+fn example_scenarios_load() {
+    for name in ["quickstart", "simple", "user_api", "session", "rate"] {
+        let path = Path::new(EXAMPLES).join(name).with_extension("toml");
+        let run = z6::Run::from_file(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(run.warnings().is_empty(), "{name}");
+        assert!(run.scenario().unsupported_by_run().is_empty(), "{name}");
+    }
+}
