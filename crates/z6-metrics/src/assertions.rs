@@ -19,6 +19,15 @@ pub enum AssertionValue {
     Text(String),
 }
 
+impl std::fmt::Display for AssertionValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AssertionValue::Number(number) => number.fmt(f),
+            AssertionValue::Text(text) => text.fmt(f),
+        }
+    }
+}
+
 /// One assertion and how it came out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AssertionResult {
