@@ -440,3 +440,22 @@ fn a_full_log_stops_the_run() {
     assert_eq!(ran.report.stopped_by, StoppedBy::LogLimit);
     assert!(ran.report.digest.is_some() && ran.log.len() < 1_048_577);
 }
+
+/// An observer that panics takes the log with it: the run stops, and the panic reaches the caller.
+#[test]
+fn a_panicking_observer_stops_the_run() {
+    struct Panics;
+    impl Observer for Panics {
+        fn event(&mut self, _worker: WorkerId, _at: Tick, event: &Event) {
+            assert!(!matches!(event, Event::Done { .. }), "an observer's own fault");
+        }
+    }
+    let server = Server::new(answers(OK));
+    let text = scenario(server.address, 2, 1, "")
+        .replace("iterations = 1", "duration_seconds = 3600\ngraceful_stop_seconds = 0");
+    let handle = start(&spec(&text, LogTarget::Discard, 2), Panics).unwrap();
+    let outcome =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handle.wait().stopped_by));
+    let said = outcome.unwrap_err();
+    assert_eq!(said.downcast_ref::<&str>(), Some(&"an observer's own fault"));
+}

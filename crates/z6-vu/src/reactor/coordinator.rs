@@ -2,6 +2,7 @@
 //! its end. Nothing here is on the way of a request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(super) struct Parts<O> {
     pub(super) states: Vec<Arc<WorkerState>>,
     pub(super) notices: (Sender<Notice>, Receiver<Notice>),
     pub(super) clock: Clock,
+    pub(super) broken: Arc<AtomicBool>,
 }
 
 /// Stops a run from another thread.
@@ -74,6 +76,8 @@ pub struct RunHandle<O> {
     states: Vec<Arc<WorkerState>>,
     notices: (Sender<Notice>, Receiver<Notice>),
     clock: Clock,
+    /// Set where a worker did not come to its end.
+    broken: Arc<AtomicBool>,
 }
 
 impl<O> std::fmt::Debug for WriterEnd<O> {
@@ -93,8 +97,8 @@ struct Watch {
 
 impl<O: Observer> RunHandle<O> {
     pub(super) fn new(parts: Parts<O>) -> RunHandle<O> {
-        let Parts { header, workers, writer, wakers, states, notices, clock } = parts;
-        RunHandle { header, workers, writer, wakers, states, notices, clock }
+        let Parts { header, workers, writer, wakers, states, notices, clock, broken } = parts;
+        RunHandle { header, workers, writer, wakers, states, notices, clock, broken }
     }
 
     /// A handle that stops the run from elsewhere.
@@ -146,7 +150,13 @@ impl<O: Observer> RunHandle<O> {
 
     fn note(&self, notice: Notice, watch: &mut Watch) {
         match notice {
-            Notice::WorkerEnded => watch.running -= 1,
+            Notice::WorkerEnded => {
+                watch.running -= 1;
+                // What is left of a run with a broken worker is not worth going on with.
+                if self.broken.load(Ordering::Acquire) {
+                    self.stop_all(StopReason::Error);
+                }
+            }
             Notice::AttemptFailed => watch.attempt_failed = true,
             Notice::LogFailed(error) => {
                 self.stop_all(StopReason::DiskFull);

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::{Poll, Waker};
 use z6_events::{
-    BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, TargetAddresses, TargetId, WorkerId,
+    BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, StopReason, TargetAddresses, TargetId,
+    WorkerId,
 };
 use z6_scenario::{Model, Plan, Scenario, Scheme};
 
@@ -265,7 +266,8 @@ impl Threads {
         let attachments_max = limits.max_attachment_bytes;
         let writer = LogWriter::begin(&spec.log, &header, &spec.attached, attachments_max, parts)?;
         let broken = Arc::clone(&self.broken);
-        let writer = spawn_writer(writer, broken).map_err(StartError::System)?;
+        let notices = self.notices.0.clone();
+        let writer = spawn_writer(writer, broken, notices).map_err(StartError::System)?;
         for clock in &self.clocks {
             // A worker that is gone has sent its notice.
             let _ = clock.send(start);
@@ -278,6 +280,7 @@ impl Threads {
             states: self.states,
             notices: self.notices,
             clock: start,
+            broken: self.broken,
         }))
     }
 }
@@ -285,9 +288,27 @@ impl Threads {
 fn spawn_writer<O: Observer + 'static>(
     writer: LogWriter<O>,
     broken: Arc<AtomicBool>,
+    notices: Sender<Notice>,
 ) -> std::io::Result<JoinHandle<WriterEnd<O>>> {
     let thread = std::thread::Builder::new().name("z6-log".to_owned());
-    thread.spawn(move || writer.run(|| !broken.load(Ordering::Acquire)))
+    thread.spawn(move || {
+        let guard = StopIfPanicking(notices);
+        let end = writer.run(|| !broken.load(Ordering::Acquire));
+        drop(guard);
+        end
+    })
+}
+
+/// Stops a run whose log writer (or observer) broke down.
+struct StopIfPanicking(Sender<Notice>);
+
+impl Drop for StopIfPanicking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A coordinator that is gone does not wait.
+            let _ = self.0.send(Notice::Stop(StopReason::Error));
+        }
+    }
 }
 
 /// One worker's thread, from tick 0 to the end of its log.
