@@ -39,8 +39,11 @@ impl Network for Pretend {
     }
 }
 
-/// The states the VU went through, with the tick of each.
-pub(crate) fn run() -> Result<Vec<(Tick, Option<VuState>)>, Box<dyn std::error::Error>> {
+/// What the VU awaits from a tick on; none once it is complete.
+type Seen = (Tick, Option<VuState>);
+
+/// The states the VU went through.
+pub(crate) fn run() -> Result<Vec<Seen>, Box<dyn std::error::Error>> {
     let scenario = Scenario::from_toml(SCENARIO)?;
     let templates = z6::templates::Templates::encode(&scenario, &[8080])?;
     let plan = Plan::new(&scenario, 42);

@@ -1,2 +1,203 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: every check of the project as one command, and the only list of them.
+//!
+//! Owns the order of the checks and the command line. What each check means stands in its module;
+//! the checks that need no other tool than cargo are also tests of this package.
+//! Reading order: this file, `runner` (how steps are run and summed up), `command` (cargo as a
+//! child), `workspace` (what there is), then one module per check: `layers`, `dependencies`,
+//! `licences` with `spdx`, `sources`, `links`, `fuzz`.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+
+mod command;
+mod dependencies;
+mod fuzz;
+mod layers;
+mod licences;
+mod links;
+mod runner;
+mod sources;
+mod spdx;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+
+use command::cargo;
+use runner::{Outcome, Step, conclude};
+
+/// All checks, cheapest first.
+const STEPS: &[Step] = &[
+    Step { name: "fmt", about: "formatting", run: fmt },
+    Step { name: "sources", about: "rules for files: headers, length, unsafe, bans", run: sources },
+    Step { name: "links", about: "links and commands in the documentation", run: links },
+    Step { name: "deps", about: "layers, and dependency sets of the pure crates", run: deps },
+    Step { name: "licences", about: "licences, sources and duplicates (deny.toml)", run: licences },
+    Step { name: "clippy", about: "lints, warnings denied", run: clippy },
+    Step { name: "doc", about: "API documentation, warnings denied", run: doc },
+    Step { name: "test", about: "cargo test --workspace", run: test },
+    Step { name: "bench-smoke", about: "each bench once, unmeasured", run: bench_smoke },
+    Step { name: "fuzz-smoke", about: "each fuzz target for a few seconds", run: fuzz::smoke },
+];
+
+/// Commands that are not checks.
+const OTHER_COMMANDS: &[(&str, &str)] = &[
+    ("ci", "all of the above, in this order; stops at the first failure"),
+    ("deps-update", "writes the dependency sets anew, to be reviewed as a diff"),
+    ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),
+];
+
+fn main() -> ExitCode {
+    match dispatch(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all went well.
+fn dispatch(arguments: &[String]) -> Result<bool> {
+    let (flags, names): (Vec<&str>, Vec<&str>) =
+        arguments.iter().map(String::as_str).partition(|argument| argument.starts_with("--"));
+    if flags.contains(&"--help") || names.is_empty() || names == ["help"] {
+        print!("{}", help());
+        return Ok(!names.is_empty() || !flags.is_empty());
+    }
+    match names[0] {
+        "fuzz" => return fuzz::long(&arguments[1..]),
+        "deps-update" => return dependencies::update(&workspace::root()).map(|()| true),
+        _ => {}
+    }
+    let mut keep_going = false;
+    for flag in flags {
+        match flag {
+            "--keep-going" => keep_going = true,
+            _ => bail!("unknown option `{flag}`; `cargo xtask --help` lists what there is"),
+        }
+    }
+    let steps = match names.as_slice() {
+        ["ci"] => STEPS.iter().collect(),
+        names => names.iter().map(|name| find_step(name)).collect::<Result<Vec<_>>>()?,
+    };
+    Ok(runner::run(&steps, keep_going))
+}
+
+fn find_step(name: &str) -> Result<&'static Step> {
+    STEPS
+        .iter()
+        .find(|step| step.name == name)
+        .with_context(|| format!("unknown step `{name}`; `cargo xtask --help` lists what there is"))
+}
+
+fn help() -> String {
+    let mut text = String::from(
+        "Usage: cargo xtask ci [--keep-going]\n       \
+         cargo xtask STEP.. [--keep-going]\n\nSteps:\n",
+    );
+    for Step { name, about, .. } in STEPS {
+        text.push_str(&format!("  {name:<13} {about}\n"));
+    }
+    text.push_str("\nCommands:\n");
+    for (name, about) in OTHER_COMMANDS {
+        text.push_str(&format!("  {name:<13} {about}\n"));
+    }
+    text.push_str(
+        "\nOptions:\n  --keep-going  run the remaining steps after a failure\n\n\
+         Environment:\n  \
+         Z6_REQUIRE_SERVERS  tests against real servers fail where a server is missing\n  \
+         Z6_REQUIRE_FUZZ     fuzz-smoke fails where cargo-fuzz or nightly is missing\n",
+    );
+    text
+}
+
+fn fmt() -> Result<Outcome> {
+    cargo(&["fmt", "--all", "--check"]).run()?;
+    cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()
+}
+
+fn sources() -> Result<Outcome> {
+    conclude(&sources::check(&workspace::root())?)
+}
+
+fn links() -> Result<Outcome> {
+    conclude(&links::check(&workspace::root(), &command_names())?)
+}
+
+fn command_names() -> Vec<&'static str> {
+    let others = OTHER_COMMANDS.iter().map(|(name, _)| *name);
+    STEPS.iter().map(|step| step.name).chain(others).collect()
+}
+
+fn deps() -> Result<Outcome> {
+    let root = workspace::root();
+    let mut findings = layers::check(&workspace::members(&root)?);
+    findings.extend(dependencies::check(&root)?);
+    conclude(&findings)
+}
+
+fn licences() -> Result<Outcome> {
+    conclude(&licences::check(&workspace::root())?)
+}
+
+fn clippy() -> Result<Outcome> {
+    let warnings = ["--", "-D", "warnings"];
+    let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    cargo(&[&all[..], &warnings].concat()).run()?;
+    let pure = ["clippy", "-p", "z6-vu", "--all-targets", "--no-default-features"];
+    cargo(&[&pure[..], &warnings].concat()).run()
+}
+
+fn doc() -> Result<Outcome> {
+    cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+fn test() -> Result<Outcome> {
+    cargo(&["test", "--workspace"]).run()
+}
+
+fn bench_smoke() -> Result<Outcome> {
+    // Without `--bench`, criterion runs each benchmark once, in the profile of the tests.
+    cargo(&["test", "-p", "z6-benches", "--benches"]).run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn help_names_every_step() {
+        let text = help();
+        for step in STEPS {
+            assert!(text.contains(&format!("\n  {} ", step.name)), "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn no_two_commands_share_a_name() {
+        let mut names = command_names();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn unknown_steps_and_options_are_refused() {
+        assert!(dispatch(&words("tset")).unwrap_err().to_string().contains("`tset`"));
+        assert!(dispatch(&words("fmt --hurry")).unwrap_err().to_string().contains("`--hurry`"));
+        assert!(dispatch(&words("fuzz --minutes soon")).is_err());
+    }
+
+    #[test]
+    fn the_documentation_holds_together() {
+        let findings = links::check(&workspace::root(), &command_names()).unwrap();
+        assert_eq!(findings, Vec::<String>::new());
+    }
+}

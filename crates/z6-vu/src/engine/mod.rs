@@ -5,8 +5,8 @@
 //! engines share nothing.
 //!
 //! Reading order: [`input`] (the contract with drivers), this file (the order within a step),
-//! [`vu`] (the life of a virtual user), [`pool`] (connections and who waits for them),
-//! [`exchange`] (requests in flight), [`timers`], [`settings`].
+//! `vu` (the life of a virtual user), `pool` (connections and who waits for them),
+//! `exchange` (requests in flight), `timers`, `settings`.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod exchange;

@@ -1,0 +1,187 @@
+//! The fuzz targets: which there are, a few seconds of each, or many minutes.
+//!
+//! Needs cargo-fuzz and a nightly toolchain. The corpora committed beside each crate's tests are
+//! read as seeds and never written; what a run adds lands in `fuzz/corpus`, outside the repository.
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{Invocation, nightly_cargo};
+use crate::runner::Outcome;
+use crate::workspace;
+
+/// Length of a smoke run, seconds.
+const SMOKE_SECONDS: u64 = 5;
+
+/// An input that takes longer than this is a finding, seconds.
+const INPUT_SECONDS_MAX: u64 = 10;
+
+/// A target and the folder of its seeds.
+#[derive(Debug)]
+struct Target {
+    name: &'static str,
+    seeds: &'static str,
+}
+
+const TARGETS: &[Target] = &[
+    Target {
+        name: "response_decoder",
+        seeds: "crates/z6-proto-http1/tests/corpus/response_decoder",
+    },
+    Target { name: "chunked", seeds: "crates/z6-proto-http1/tests/corpus/chunked" },
+    Target { name: "connection", seeds: "crates/z6-proto-http1/tests/corpus/connection" },
+    Target { name: "log_reader", seeds: "crates/z6-events/tests/corpus/log_reader" },
+    Target { name: "block_decoder", seeds: "crates/z6-events/tests/corpus/block_decoder" },
+    Target { name: "scenario", seeds: "crates/z6-scenario/tests/corpus/scenario" },
+];
+
+/// The step of `ci`.
+///
+/// # Errors
+/// If a target does not build or finds something; where the tools are missing, only if
+/// `Z6_REQUIRE_FUZZ` is set.
+pub(crate) fn smoke() -> Result<Outcome> {
+    if let Some(missing) = missing_tool() {
+        if std::env::var_os("Z6_REQUIRE_FUZZ").is_some() {
+            bail!("{missing}, and Z6_REQUIRE_FUZZ is set");
+        }
+        return Ok(Outcome::Skipped(missing));
+    }
+    nightly_cargo(&["fuzz", "build", "--fuzz-dir", "fuzz"]).run()?;
+    for target in TARGETS {
+        let words = smoke_one(target)?;
+        println!("{:<18} {words}", target.name);
+    }
+    Ok(Outcome::Passed)
+}
+
+/// `fuzz --minutes M [TARGET]`; whether nothing was found.
+///
+/// # Errors
+/// If the arguments say something else, or the tools are missing.
+pub(crate) fn long(arguments: &[String]) -> Result<bool> {
+    let (minutes, chosen) = parse(arguments)?;
+    if let Some(missing) = missing_tool() {
+        bail!("{missing}");
+    }
+    let mut failed = Vec::new();
+    for target in chosen {
+        println!("\n==== {} for {minutes} min", target.name);
+        if let Err(error) = invocation(target, minutes * 60)?.run() {
+            println!("---- {error:#}");
+            failed.push(target.name);
+        }
+    }
+    match failed.as_slice() {
+        [] => println!("\nnothing was found"),
+        names => println!("\nfailed: {}; inputs are in fuzz/artifacts", names.join(", ")),
+    }
+    Ok(failed.is_empty())
+}
+
+fn parse(arguments: &[String]) -> Result<(u64, Vec<&'static Target>)> {
+    let usage = "usage: cargo xtask fuzz --minutes M [TARGET]";
+    let names = || TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
+    let (minutes, rest) = match arguments {
+        [flag, minutes, rest @ ..] if flag == "--minutes" => (minutes, rest),
+        [target, flag, minutes] if flag == "--minutes" => (minutes, std::slice::from_ref(target)),
+        _ => bail!("{usage}\ntargets: {}", names()),
+    };
+    let minutes: u64 = minutes.parse().with_context(|| usage.to_owned())?;
+    let chosen: Vec<&Target> = match rest {
+        [] => TARGETS.iter().collect(),
+        [name] => TARGETS.iter().filter(|target| target.name == name).collect(),
+        _ => bail!("{usage}"),
+    };
+    if chosen.is_empty() || minutes == 0 {
+        bail!("{usage}\ntargets: {}", names());
+    }
+    Ok((minutes, chosen))
+}
+
+/// What is not installed, in words.
+fn missing_tool() -> Option<String> {
+    if !nightly_cargo(&["--version"]).succeeds() {
+        return Some("no nightly toolchain (rustup toolchain install nightly)".to_owned());
+    }
+    if !nightly_cargo(&["fuzz", "--version"]).succeeds() {
+        return Some("no cargo-fuzz (cargo install cargo-fuzz)".to_owned());
+    }
+    None
+}
+
+fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
+    let root = workspace::root();
+    // libFuzzer writes to the first folder only.
+    let grown = root.join("fuzz/corpus").join(target.name);
+    std::fs::create_dir_all(&grown).with_context(|| format!("cannot make {}", grown.display()))?;
+    let grown = grown.to_str().context("the path of the workspace is not UTF-8")?.to_owned();
+    let seeds = root.join(target.seeds);
+    let seeds = seeds.to_str().context("the path of the workspace is not UTF-8")?;
+    let total = format!("-max_total_time={seconds}");
+    let per_input = format!("-timeout={INPUT_SECONDS_MAX}");
+    let run = ["fuzz", "run", "--fuzz-dir", "fuzz", target.name, &grown, seeds, "--"];
+    Ok(nightly_cargo(&[&run[..], &[&total, &per_input]].concat()))
+}
+
+/// What libFuzzer said at its end; an error with all it said if it found something.
+fn smoke_one(target: &Target) -> Result<String> {
+    let output = invocation(target, SMOKE_SECONDS)?.output()?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        println!("{}", words.trim_end());
+        bail!("fuzz target {}: {}", target.name, output.status);
+    }
+    let last = words.lines().rev().find(|line| line.starts_with("Done "));
+    last.map(str::to_owned).with_context(|| format!("{}: libFuzzer did not finish", target.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_target_is_built_has_seeds_and_is_one_line() {
+        let root = workspace::root();
+        let manifest = std::fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+        assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
+        for Target { name, seeds } in TARGETS {
+            assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+            let seeds = std::fs::read_dir(root.join(seeds)).unwrap();
+            assert!(seeds.count() > 0, "{name} has no seeds");
+            let text = std::fs::read_to_string(root.join(format!("fuzz/fuzz_targets/{name}.rs")));
+            let text = text.unwrap();
+            assert!(text.contains(&format!("::fuzzing::fuzz_{name}(")), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_fuzz_body_has_a_target() {
+        let files = workspace::files(&workspace::root()).unwrap();
+        let bodies = files.iter().filter(|file| file.path.ends_with("/src/fuzzing.rs"));
+        let text: Vec<&str> = bodies.filter_map(|file| file.text()).collect();
+        let text = text.concat();
+        let starts = text.split("pub fn fuzz_").skip(1);
+        let found: BTreeSet<&str> = starts.filter_map(|rest| rest.split('(').next()).collect();
+        let expected: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn arguments_choose_length_and_target() {
+        let (minutes, all) = parse(&words("--minutes 3")).unwrap();
+        assert_eq!((minutes, all.len()), (3, TARGETS.len()));
+        for line in ["--minutes 1 chunked", "chunked --minutes 1"] {
+            let (_, one) = parse(&words(line)).unwrap();
+            assert_eq!(one.iter().map(|target| target.name).collect::<Vec<_>>(), ["chunked"]);
+        }
+        for line in ["", "chunked", "--minutes 0", "--minutes x", "--minutes 1 nothing"] {
+            assert!(parse(&words(line)).is_err(), "{line}");
+        }
+    }
+}

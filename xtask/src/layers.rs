@@ -1,0 +1,114 @@
+//! Which crate may import which: the layers of the project, and which crates are pure.
+//!
+//! docs/ARCHITECTURE.md says why. A new member of the workspace has to be given its place here.
+
+use crate::workspace::Member;
+
+/// A crate and its place.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    /// Package name.
+    pub(crate) name: &'static str,
+    /// Knows no clock, I/O, thread, entropy or hash order.
+    pub(crate) purity: Purity,
+    /// Crates above it that it must not import nevertheless.
+    never: &'static [&'static str],
+}
+
+/// Whether, and as what, a crate is pure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purity {
+    /// All of it.
+    Pure,
+    /// Without its default features.
+    PureWithoutDefaultFeatures,
+    /// Not at all.
+    Impure,
+}
+
+/// Top to bottom: a crate imports only crates above it.
+pub(crate) const LAYERS: &[Layer] = &[
+    Layer { name: "z6-events", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-proto-http1", purity: Purity::Pure, never: &["z6-events"] },
+    Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-vu", purity: Purity::PureWithoutDefaultFeatures, never: &[] },
+    Layer { name: "z6-target", purity: Purity::Impure, never: &[] },
+    Layer { name: "z6", purity: Purity::Impure, never: &[] },
+    Layer { name: "z6-cli", purity: Purity::Impure, never: &[] },
+];
+
+/// Packages that are no part of the product, and whether they may import what is.
+const TOOLS: &[(&str, bool)] = &[("xtask", false), ("z6-benches", true)];
+
+/// The crates that are pure, with or without default features.
+pub(crate) fn pure() -> impl Iterator<Item = &'static Layer> {
+    LAYERS.iter().filter(|layer| layer.purity != Purity::Impure)
+}
+
+/// One line for each member without a place and each import that the layers forbid. Imports of
+/// tests and build scripts count too.
+pub(crate) fn check(members: &[Member]) -> Vec<String> {
+    members.iter().flat_map(check_member).collect()
+}
+
+fn check_member(member: &Member) -> Vec<String> {
+    let name = &member.name;
+    if let Some(&(_, may_import)) = TOOLS.iter().find(|(tool, _)| tool == name) {
+        return match member.imports.first() {
+            Some(import) if !may_import => vec![format!("{name} must import nothing: {import}")],
+            _ => Vec::new(),
+        };
+    }
+    let Some(place) = place(name) else {
+        return vec![format!("{name} has no place in the layers (xtask/src/layers.rs)")];
+    };
+    let forbidden = |import: &&String| {
+        let is_above = self::place(import).is_some_and(|above| above < place);
+        !is_above || LAYERS[place].never.contains(&import.as_str())
+    };
+    let describe = |import: &String| format!("{name} must not import {import}");
+    member.imports.iter().filter(forbidden).map(describe).collect()
+}
+
+fn place(name: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace;
+
+    fn member(name: &str, imports: &[&str]) -> Member {
+        let imports = imports.iter().map(|&import| import.to_owned()).collect();
+        Member { name: name.to_owned(), imports }
+    }
+
+    #[test]
+    fn members_keep_to_their_layers() {
+        let members = workspace::members(&workspace::root()).unwrap();
+        assert!(members.len() >= LAYERS.len(), "{members:?}");
+        assert_eq!(check(&members), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_crates_above_may_be_imported() {
+        assert!(check(&[member("z6-vu", &["z6-events", "z6-scenario"])]).is_empty());
+        let expected = ["z6-metrics must not import z6-vu"];
+        assert_eq!(check(&[member("z6-metrics", &["z6-events", "z6-vu"])]), expected);
+        let expected = ["z6-events must not import z6-proto-http1"];
+        assert_eq!(check(&[member("z6-events", &["z6-proto-http1"])]), expected);
+        let expected = ["z6-proto-http1 must not import z6-events"];
+        assert_eq!(check(&[member("z6-proto-http1", &["z6-events"])]), expected);
+        let expected = ["z6-cli must not import xtask"];
+        assert_eq!(check(&[member("z6-cli", &["z6", "xtask"])]), expected);
+    }
+
+    #[test]
+    fn every_member_needs_a_place() {
+        assert_eq!(check(&[member("z6-new", &[])]).len(), 1);
+        assert_eq!(check(&[member("xtask", &["z6"])]), ["xtask must import nothing: z6"]);
+        assert!(check(&[member("z6-benches", &["z6-vu"])]).is_empty());
+    }
+}
