@@ -1,8 +1,8 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
-//! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker` (one event loop), `link` (one
-//! connection), `writer` (the log), `sink` (between the two), `shared`, `table`,
-//! `socket`, `resolve`, `sampler`, `clock`, `sys`.
+//! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
+//! (one event loop), `link` (one connection), `writer` (the log), `sink` (between the two),
+//! `shared`, `table`, `socket`, `resolve`, `sampler`, `clock`, `sys`.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,

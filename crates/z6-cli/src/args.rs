@@ -1,0 +1,206 @@
+//! The arguments as typed. What they come to is for each command to resolve.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use z6::z6_scenario::{load::limits::MAX_WORKERS, parse_seconds};
+
+/// A deterministic, event-driven, auditable HTTP load tester.
+#[derive(Debug, Parser)]
+#[command(name = "z6", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// No colours, wherever the output goes.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a scenario for real and report on it.
+    Run(RunArgs),
+    /// Check a scenario and say what would run.
+    Validate(ScenarioArg),
+    /// Print the workload that a scenario and a seed fix.
+    Plan(PlanArgs),
+    /// Serve the built-in target.
+    Serve(ServeArgs),
+    /// Print a completion script for a shell.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print version, log format and build.
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScenarioArg {
+    /// A scenario file; `-` reads standard input.
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) path: PathBuf,
+}
+
+/// `z6 run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArg,
+    /// Seed of everything that is drawn, instead of the scenario's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Results directory, absent or empty [default: results/run_<UTC time>].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Duration of the run, instead of the scenario's: 30, 30s, 500ms, 1.5m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = duration_ns)]
+    pub(crate) duration: Option<u64>,
+    /// Virtual users, instead of the scenario's.
+    #[arg(long, value_name = "N")]
+    pub(crate) vus: Option<u32>,
+    /// Event loops, instead of the scenario's: a number, or `auto` for one per core.
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub(crate) workers: Option<u16>,
+    /// Base URL of the target, instead of the scenario's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// Show progress every second, even where there is no terminal.
+    #[arg(long, conflicts_with_all = ["no_live", "quiet"])]
+    pub(crate) live: bool,
+    /// Show no progress.
+    #[arg(long)]
+    pub(crate) no_live: bool,
+    /// Print no summary.
+    #[arg(long)]
+    pub(crate) no_summary: bool,
+    /// Print metrics.json instead of the summary.
+    #[arg(long, conflicts_with = "csv")]
+    pub(crate) json: bool,
+    /// Print the time series instead of the summary.
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// Say nothing on standard error but what went wrong.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more about what is run.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// `z6 plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArg,
+    /// Seed of everything that is drawn, instead of the scenario's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Actors to print.
+    #[arg(long, value_name = "A", default_value_t = 10)]
+    pub(crate) actors: u64,
+    /// Steps to print of each.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) limit: u64,
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(crate) format: PlanFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    Text,
+    Json,
+}
+
+/// `z6 serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Event-loop threads.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// Seed of delays, failures and resets.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Connections open at once; lowered to what the descriptor limit allows.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub(crate) max_connections: usize,
+}
+
+/// A length of time, exact: seconds unless it ends in ms, s, m or h. Nanoseconds.
+fn duration_ns(text: &str) -> Result<u64, String> {
+    let units = [("ms", 1, 1_000), ("s", 1, 1), ("m", 60, 1), ("h", 3_600, 1)];
+    let unit = units.iter().find(|(suffix, ..)| text.ends_with(suffix));
+    let (suffix, factor, divisor) = unit.copied().unwrap_or(("", 1, 1));
+    let number = text.strip_suffix(suffix).unwrap_or(text).trim_end();
+    let ns = parse_seconds(number).map_err(|error| error.to_string())?;
+    let ns = ns.checked_mul(factor).ok_or_else(|| "too large".to_owned())?;
+    if ns % divisor == 0 { Ok(ns / divisor) } else { Err("finer than a nanosecond".to_owned()) }
+}
+
+/// A number of event loops; 0 stands for `auto`.
+fn workers(text: &str) -> Result<u16, String> {
+    let allowed = || format!("`auto` or a number from 1 to {MAX_WORKERS}");
+    match text {
+        "auto" => Ok(0),
+        _ => match text.parse::<u16>() {
+            Ok(workers) if workers > 0 && u64::from(workers) <= MAX_WORKERS => Ok(workers),
+            Ok(_) | Err(_) => Err(allowed()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_is_documented() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CLI.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        for command in Cli::command().get_subcommands() {
+            let heading = format!("`z6 {}", command.get_name());
+            assert!(text.contains(&heading), "{heading}");
+            for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                assert!(text.contains(&format!("`--{option}")), "{heading} --{option}");
+            }
+        }
+    }
+
+    #[test]
+    fn durations_are_exact() {
+        for (text, ns) in [
+            ("30", 30_000_000_000),
+            ("30s", 30_000_000_000),
+            ("1.5m", 90_000_000_000),
+            ("1h", 3_600_000_000_000),
+            ("500ms", 500_000_000),
+            ("0.5", 500_000_000),
+            ("2 s", 2_000_000_000),
+        ] {
+            assert_eq!(duration_ns(text), Ok(ns), "{text}");
+        }
+        for text in ["", "s", "-1", "1d", "1e400", "0.0000000001", "0.0000001ms", "99999999999h"] {
+            assert!(duration_ns(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn workers_are_a_number_or_auto() {
+        assert_eq!(workers("auto"), Ok(0));
+        assert_eq!(workers("1024"), Ok(1_024));
+        for text in ["0", "1025", "-1", "many", ""] {
+            assert!(workers(text).is_err(), "{text}");
+        }
+    }
+}

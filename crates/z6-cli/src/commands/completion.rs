@@ -1,0 +1,15 @@
+//! `z6 completion`: a script for a shell, made from the grammar.
+
+use clap::CommandFactory;
+use clap_complete::{Shell, generate};
+
+use crate::args::Cli;
+use crate::console;
+use crate::exit::Exit;
+
+pub(super) fn completion(shell: Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    generate(shell, &mut Cli::command(), "z6", &mut script);
+    console::results(&String::from_utf8(script)?)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,48 @@
+//! One module per command; each resolves its arguments and does one thing.
+
+mod completion;
+mod plan;
+mod run;
+mod serve;
+mod validate;
+mod version;
+
+use std::path::Path;
+
+use z6::ScenarioSource;
+
+use crate::args::{Cli, Command};
+use crate::console;
+use crate::exit::{self, Exit};
+
+/// Carries a command out; what goes wrong is said here.
+pub(crate) fn dispatch(cli: Cli) -> Exit {
+    if cli.no_color {
+        console::no_color();
+    }
+    let outcome = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Validate(scenario) => validate::validate(&scenario.path),
+        Command::Plan(args) => plan::plan(&args),
+        Command::Serve(args) => serve::serve(&args),
+        Command::Completion { shell } => completion::completion(shell),
+        Command::Version => version::version(),
+    };
+    outcome.unwrap_or_else(|error| {
+        let exit = exit::of_error(&error);
+        if exit != Exit::Success {
+            console::failure(&error);
+        }
+        exit
+    })
+}
+
+/// A scenario file, or standard input for `-`.
+fn source(path: &Path) -> Result<ScenarioSource, z6::Error> {
+    if path == Path::new("-") {
+        let source = ScenarioSource::from_reader("<stdin>", std::io::stdin().lock())?;
+        // As if it were a file in the current folder.
+        return Ok(source.in_folder("."));
+    }
+    ScenarioSource::from_file(path)
+}

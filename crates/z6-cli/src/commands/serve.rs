@@ -1,0 +1,53 @@
+//! `z6 serve`: the built-in target for others to aim at.
+
+use std::time::Duration;
+
+use z6_target::{Config, Server, Stats};
+
+use crate::args::ServeArgs;
+use crate::console;
+use crate::exit::Exit;
+use crate::signals::Interrupts;
+use crate::units::{bytes, count};
+
+/// How often it is checked that the server still runs.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
+    let interrupts = Interrupts::install()?;
+    let mut server = Server::start(Config {
+        addresses: vec![args.listen],
+        threads: args.threads,
+        seed: args.seed,
+        max_connections: args.max_connections,
+        ..Config::default()
+    })?;
+    if server.max_connections() < args.max_connections {
+        console::warning(&format!(
+            "at most {} connections, as the limit of descriptors is what it is (`ulimit -n`)",
+            server.max_connections()
+        ));
+    }
+    let lines: String =
+        server.addresses().iter().map(|at| format!("listening on http://{at}\n")).collect();
+    console::results(&lines)?;
+    while interrupts.wait(LOOK_EVERY).is_none() && server.is_running() {}
+    server.stop()?;
+    console::plain(&words(&server.stats()));
+    Ok(Exit::Success)
+}
+
+fn words(stats: &Stats) -> String {
+    format!(
+        "{} requests, {} responses, {} connections ({} refused), {} malformed requests, {} resets, \
+         {} in, {} out",
+        count(stats.requests),
+        count(stats.responses),
+        count(stats.accepted),
+        count(stats.refused),
+        count(stats.bad_requests),
+        count(stats.resets),
+        bytes(stats.bytes_in),
+        bytes(stats.bytes_out),
+    )
+}

@@ -1,0 +1,182 @@
+//! How a run stands, while it runs: a live line on a terminal, plain lines elsewhere. Standard error
+//! only, from snapshots.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use z6::z6_scenario::{Model, NS_PER_SECOND, Plan};
+use z6::{LiveSnapshot, Scenario};
+
+use crate::console;
+use crate::units::{count, latency};
+
+/// Up to this length a run without a terminal prints a line per second.
+const SHORT_RUN_SECONDS: u64 = 30;
+/// Seconds between the lines of a longer one.
+const LONG_RUN_EVERY_SECONDS: u64 = 5;
+/// Redraws of the live line, per second.
+const REDRAWS_PER_SECOND: u8 = 10;
+
+/// What the command line says about progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Whatever fits the place.
+    Auto,
+    /// Every second.
+    EverySecond,
+    /// None.
+    Nothing,
+}
+
+/// Shows snapshots.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    display: Display,
+    model: Model,
+    length_seconds: Option<u64>,
+    /// The last second shown.
+    shown: u64,
+}
+
+#[derive(Debug)]
+enum Display {
+    Nothing,
+    /// On a terminal: one line, redrawn.
+    Live(ProgressBar),
+    /// A line now and then.
+    Lines(Rhythm),
+}
+
+/// When a plain line is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rhythm {
+    EverySecond,
+    /// Depends on the length of the run, or, where that is open, on how long it has lasted.
+    ByLength,
+}
+
+impl Progress {
+    /// For a run of `scenario`.
+    pub(crate) fn new(wish: Wish, scenario: &Scenario) -> Progress {
+        let display = match wish {
+            Wish::Nothing => Display::Nothing,
+            Wish::Auto | Wish::EverySecond if std::io::stderr().is_terminal() => {
+                Display::Live(live_line())
+            }
+            Wish::EverySecond => Display::Lines(Rhythm::EverySecond),
+            Wish::Auto => Display::Lines(Rhythm::ByLength),
+        };
+        // How long it lasts does not depend on the seed.
+        let length_ns = Plan::new(scenario, 0).end_ns();
+        let length_seconds = length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND));
+        Progress { display, model: scenario.schedule.model(), length_seconds, shown: 0 }
+    }
+
+    /// Shows `live` if it is time.
+    pub(crate) fn show(&mut self, live: &LiveSnapshot) {
+        match &self.display {
+            Display::Nothing => {}
+            Display::Live(bar) => bar.set_message(self.line(live)),
+            Display::Lines(rhythm) => {
+                if is_due(*rhythm, self.length_seconds, self.shown, live.elapsed_seconds) {
+                    self.shown = live.elapsed_seconds;
+                    console::plain(&self.line(live));
+                }
+            }
+        }
+    }
+
+    /// Says something without spoiling the live line.
+    pub(crate) fn say(&self, text: &str) {
+        match &self.display {
+            Display::Live(bar) => bar.suspend(|| console::plain(text)),
+            Display::Nothing | Display::Lines(_) => console::plain(text),
+        }
+    }
+
+    /// Takes the live line away.
+    pub(crate) fn end(&self) {
+        match &self.display {
+            Display::Live(bar) => bar.finish_and_clear(),
+            Display::Nothing | Display::Lines(_) => {}
+        }
+    }
+
+    fn line(&self, live: &LiveSnapshot) -> String {
+        let of = self.length_seconds.map(|length| format!(" of {length}")).unwrap_or_default();
+        let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), latency);
+        let vus = match self.model {
+            Model::Closed => format!("  VUs {}", count(live.active_vus)),
+            Model::Open => String::new(),
+        };
+        format!(
+            "{:>4}{of} s  {:>9} responses/s  p50 {:>7}  p99 {:>7}  failed {}  in flight {}{vus}",
+            live.elapsed_seconds,
+            count(live.last_completed),
+            quantile(live.last_p50_ns),
+            quantile(live.last_p99_ns),
+            count(live.failed),
+            count(live.in_flight),
+        )
+    }
+}
+
+/// Whether a line is due at `now`, the last one having been shown at `shown`, in seconds.
+fn is_due(rhythm: Rhythm, length: Option<u64>, shown: u64, now: u64) -> bool {
+    let is_long = match rhythm {
+        Rhythm::EverySecond => false,
+        Rhythm::ByLength => length.unwrap_or(now) > SHORT_RUN_SECONDS,
+    };
+    if is_long {
+        now / LONG_RUN_EVERY_SECONDS > shown / LONG_RUN_EVERY_SECONDS
+    } else {
+        now > shown
+    }
+}
+
+fn live_line() -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND);
+    let bar = ProgressBar::with_draw_target(None, target);
+    // Cut at the width of the terminal.
+    ProgressStyle::with_template("{wide_msg}").map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seconds with a line, of a run that is looked at every second.
+    fn shown(rhythm: Rhythm, length: Option<u64>, until: u64) -> Vec<u64> {
+        let mut last = 0;
+        let mut all = Vec::new();
+        for now in 0..=until {
+            if is_due(rhythm, length, last, now) {
+                last = now;
+                all.push(now);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn short_runs_have_a_line_per_second_and_long_ones_every_five() {
+        assert_eq!(shown(Rhythm::ByLength, Some(5), 5), [1, 2, 3, 4, 5]);
+        assert_eq!(shown(Rhythm::ByLength, Some(30), 30).len(), 30);
+        assert_eq!(shown(Rhythm::ByLength, Some(31), 16), [5, 10, 15]);
+        assert_eq!(shown(Rhythm::EverySecond, Some(3_600), 3), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_run_of_unknown_length_is_short_until_it_is_long() {
+        let lines = shown(Rhythm::ByLength, None, 41);
+        assert_eq!(lines.len(), 32);
+        assert_eq!(lines[29..], [30, 35, 40]);
+    }
+
+    #[test]
+    fn a_second_that_was_missed_does_not_shift_the_rhythm() {
+        assert!(is_due(Rhythm::ByLength, Some(60), 0, 6));
+        assert!(!is_due(Rhythm::ByLength, Some(60), 6, 9));
+        assert!(is_due(Rhythm::ByLength, Some(60), 6, 10));
+    }
+}

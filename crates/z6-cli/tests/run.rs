@@ -1,0 +1,381 @@
+//! `z6 run` as a process: what it prints where, what it leaves, how it exits.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use common::{Folder, SHORT, STALLED, Underway, assert_conserved, figure, files, outcome};
+use z6::z6_events::{Ending, LogReader};
+
+const ALL_FILES: [&str; 6] = [
+    "events.z6log",
+    "metadata.json",
+    "metrics.json",
+    "scenario.toml",
+    "summary.txt",
+    "timeseries.csv",
+];
+
+#[test]
+fn a_good_run_prints_its_summary_and_exits_0() {
+    let folder = Folder::new(SHORT);
+    let run = folder.run(&["run", "s.toml", "--output", "out"]).expect(0);
+    assert!(run.stdout.starts_with("Short\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("200 planned = 200 sent + 0 never sent"), "{}", run.stdout);
+    assert_eq!(run.stdout, folder.read("out/summary.txt"));
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
+    assert_eq!(folder.read("out/scenario.toml"), SHORT);
+    for words in
+        ["Short: 4 VUs against builtin", "seed 7, 1 worker", "plan digest ", "results  out"]
+    {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    let json = folder.read("out/metrics.json");
+    let receipt = figure(&json, "/run/log_digest");
+    assert!(run.stderr.contains(&format!("receipt  {}", receipt.as_str().unwrap())));
+    assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'));
+}
+
+#[test]
+fn figures_in_all_places_are_the_same_and_conserved() {
+    let folder = Folder::new(SHORT);
+    let json = folder.run(&["run", "s.toml", "--output", "a", "--json"]).expect(0);
+    assert_eq!(json.stdout, folder.read("a/metrics.json"));
+    assert_conserved(&json.stdout);
+    assert_eq!(figure(&json.stdout, "/requests/succeeded"), 200);
+    let metadata = folder.read("a/metadata.json");
+    assert_eq!(figure(&metadata, "/builtin/requests"), 200);
+    assert_eq!(figure(&metadata, "/log/digest"), figure(&json.stdout, "/run/log_digest"));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CLI.md");
+    let documented = std::fs::read_to_string(path).unwrap();
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    for key in metadata.as_object().unwrap().keys() {
+        assert!(documented.contains(&format!("`{key}`")), "{key} is not in docs/CLI.md");
+    }
+    let csv = folder.run(&["run", "s.toml", "--output", "b", "--csv"]).expect(0);
+    assert_eq!(csv.stdout, folder.read("b/timeseries.csv"));
+    assert!(csv.stdout.starts_with("second,planned,sent,"), "{}", csv.stdout);
+}
+
+#[test]
+fn the_plan_digest_is_that_of_z6_plan_whatever_the_overrides_leave_alone() {
+    let folder = Folder::new(SHORT);
+    let plan = folder.run(&["plan", "s.toml", "--seed", "9"]).expect(0);
+    let last = plan.stdout.lines().last().unwrap();
+    let digest = last.strip_prefix("plan digest ").unwrap();
+    let run = ["run", "s.toml", "--seed", "9", "--workers", "2", "--output", "out", "--json"];
+    let run = folder.run(&run).expect(0);
+    assert_eq!(figure(&run.stdout, "/run/plan_digest"), digest);
+    assert_eq!(figure(&run.stdout, "/run/workers"), 2);
+    assert_eq!(figure(&folder.read("out/metadata.json"), "/overrides/workers"), "2");
+}
+
+#[test]
+fn a_scenario_may_come_from_standard_input() {
+    let folder = Folder::new("");
+    let mut child = folder
+        .z6(&["run", "-", "--output", "out", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(SHORT.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let json = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(figure(&json, "/requests/succeeded"), 200);
+}
+
+#[test]
+fn a_progress_line_is_printed_per_second() {
+    let folder = Folder::new(STALLED);
+    let mut run = Underway::start(&mut folder.z6(&["run", "s.toml", "--live", "--output", "out"]));
+    run.await_words("   1 of 3600 s ");
+    run.await_words("   2 of 3600 s ");
+    run.child().kill().unwrap();
+    run.end();
+    // Killed, not stopped: what was written until then can be read.
+    let log = std::fs::File::open(folder.path("out/events.z6log.partial")).unwrap();
+    let mut log = LogReader::new(log).unwrap();
+    while log.next_block().unwrap().is_some() {}
+    assert!(matches!(log.ending(), Some(Ending::Torn { .. })));
+}
+
+#[test]
+fn quiet_says_nothing_and_no_summary_prints_nothing() {
+    let folder = Folder::new(SHORT);
+    let run = folder.run(&["run", "s.toml", "--output", "a", "--quiet", "--no-summary"]).expect(0);
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    let run = folder.run(&["run", "s.toml", "--output", "b", "--verbose"]).expect(0);
+    assert!(run.stderr.contains("addresses of target: 127.0.0.1:"), "{}", run.stderr);
+}
+
+#[test]
+fn a_drawn_seed_is_said_and_in_the_figures() {
+    let folder = Folder::new(&SHORT.replace("runtime.prng_seed = 7", ""));
+    let run = folder.run(&["run", "s.toml", "--output", "out", "--json"]).expect(0);
+    let seed = figure(&run.stdout, "/run/seed").as_u64().unwrap();
+    let words = format!("seed {seed} (drawn: `--seed {seed}` runs the same workload)");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+    assert_eq!(figure(&folder.read("out/metadata.json"), "/seed_drawn"), true);
+}
+
+#[test]
+fn without_output_each_run_has_a_directory_of_its_own() {
+    let folder = Folder::new(SHORT);
+    folder.run(&["run", "s.toml"]).expect(0);
+    folder.run(&["run", "s.toml"]).expect(0);
+    let runs = files(&folder.path("results"));
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    for run in runs {
+        assert!(run.starts_with("run_2"), "{run}");
+        assert_eq!(files(&folder.path("results").join(run)), ALL_FILES);
+    }
+}
+
+#[test]
+fn a_failed_assertion_exits_1_and_says_expected_and_actual() {
+    let text = format!("{SHORT}\nassertions = {{ error_rate_max = 0.25, success_rate_min = 0.5 }}");
+    let folder = Folder::new(&text.replace("/hello", "/status/503"));
+    let run = folder.run(&["run", "s.toml", "--output", "out", "--json", "--quiet"]).expect(1);
+    let errors: Vec<&str> = run.stderr.lines().collect();
+    let expected = [
+        "error: assertion failed: error_rate_max: expected <= 0.25, actual 1",
+        "error: assertion failed: success_rate_min: expected >= 0.5, actual 0",
+    ];
+    assert_eq!(errors, expected);
+    assert_eq!(figure(&run.stdout, "/errors/by_kind/status_5xx"), 200);
+    assert_conserved(&run.stdout);
+}
+
+#[test]
+fn a_broken_scenario_exits_2_with_all_its_errors_and_leaves_nothing() {
+    let folder = Folder::new("runtime.durations = 1\nrequests = [{ name = 'a', paht = '/' }]");
+    let run = folder.run(&["run", "s.toml", "--output", "out"]).expect(2);
+    assert_eq!(run.stdout, "");
+    for words in ["s.toml:1:9", "did you mean `duration_seconds`?", "s.toml:2:27", "`[target]`"] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    assert!(run.stderr.ends_with("error: s.toml cannot be run: 3 errors\n"), "{}", run.stderr);
+    assert_eq!(files(&folder.path("")), ["s.toml"]);
+}
+
+#[test]
+fn bad_arguments_and_missing_files_exit_2() {
+    let folder = Folder::new(SHORT);
+    for arguments in [
+        &["run"][..],
+        &["run", "none.toml"],
+        &["run", "."],
+        &["run", "s.toml", "--workers", "0"],
+        &["run", "s.toml", "--json", "--csv"],
+        &["run", "s.toml", "--target", "not a url"],
+        &["run", "s.toml", "--vus", "0"],
+        &["frobnicate"],
+        &[],
+    ] {
+        let run = folder.run(arguments).expect(2);
+        assert_eq!(run.stdout, "", "{arguments:?}");
+        assert!(!run.stderr.is_empty(), "{arguments:?}");
+    }
+    let missing = folder.run(&["run", "none.toml"]).stderr;
+    let words = "error: cannot read the scenario none.toml: No such file or directory";
+    assert!(missing.starts_with(words), "{missing}");
+    assert_eq!(files(&folder.path("")), ["s.toml"]);
+}
+
+#[test]
+fn an_override_that_does_not_fit_exits_2() {
+    let text = SHORT.replace("runtime.vus = 4", "")
+        + "schedule = { type = 'ramp', start_vus = 1, end_vus = 2, ramp_duration_seconds = 1 }";
+    let folder = Folder::new(&text);
+    let run = folder.run(&["run", "s.toml", "--vus", "3", "--output", "out"]).expect(2);
+    assert!(run.stderr.contains("error[override]"), "{}", run.stderr);
+    assert!(!folder.path("out").exists());
+}
+
+#[test]
+fn what_cannot_be_run_yet_exits_2_and_leaves_no_directory() {
+    let folder = Folder::new(&SHORT.replace("builtin", "https://localhost"));
+    let run = folder.run(&["run", "s.toml"]).expect(2);
+    assert!(run.stderr.contains("https"), "{}", run.stderr);
+    assert_eq!(files(&folder.path("")), ["s.toml"]);
+}
+
+#[test]
+fn a_directory_that_is_not_empty_is_refused_and_left_alone() {
+    let folder = Folder::new(SHORT);
+    folder.run(&["run", "s.toml", "--output", "out"]).expect(0);
+    let before = folder.read("out/metrics.json");
+    let run = folder.run(&["run", "s.toml", "--output", "out"]).expect(2);
+    assert!(run.stderr.contains("error: out is not empty"), "{}", run.stderr);
+    assert_eq!(folder.read("out/metrics.json"), before);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_refused() {
+    let folder = Folder::new(SHORT);
+    let run = folder.run(&["run", "s.toml", "--output", "s.toml/out"]).expect(2);
+    assert!(run.stderr.contains("cannot use s.toml/out for results"), "{}", run.stderr);
+    let run = folder.run(&["run", "s.toml", "--output", "s.toml"]).expect(2);
+    assert!(run.stderr.contains("s.toml is not a directory"), "{}", run.stderr);
+}
+
+#[test]
+fn nobody_at_the_address_exits_3_with_address_and_errno_and_results() {
+    // Port 1 is nobody's. An hour was asked for.
+    let text = "
+        runtime.duration_seconds = 3600
+        target.base_url = 'http://127.0.0.1:1'
+        requests = [{ name = 'a', path = '/' }]";
+    let folder = Folder::new(text);
+    let run = folder.run(&["run", "s.toml", "--output", "out", "--json"]).expect(3);
+    let words = "error: no connection to 127.0.0.1:1: Connection refused (os error 111)\n";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    assert_eq!(figure(&run.stdout, "/run/stopped_by"), "no_target");
+    assert_conserved(&run.stdout);
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
+    let metadata = folder.read("out/metadata.json");
+    assert_eq!(figure(&metadata, "/no_target/error_kind"), "connection_refused");
+}
+
+#[test]
+fn a_log_at_its_limit_exits_3() {
+    let text = "
+        runtime.duration_seconds = 3600
+        limits.max_event_log_bytes = 1048576
+        target.base_url = 'builtin'
+        requests = [{ name = 'hello', path = '/hello' }]";
+    let folder = Folder::new(text);
+    let run = folder.run(&["run", "s.toml", "--output", "out", "--json"]).expect(3);
+    assert!(run.stderr.contains("`max_event_log_bytes`"), "{}", run.stderr);
+    assert_eq!(figure(&run.stdout, "/run/stopped_by"), "log_limit");
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
+}
+
+#[test]
+fn files_that_may_not_grow_exit_3_and_what_is_missing_is_named() {
+    let text = SHORT.replace("iterations = 50", "iterations = 5000");
+    let folder = Folder::new(&text);
+    // 8 blocks of 512 or 1,024 bytes: enough for the header of the log, not for its events.
+    let script = "trap '' XFSZ; ulimit -f 8; exec \"$Z6\" run s.toml --output out --json";
+    let run = outcome(&mut folder.shell(script)).expect(3);
+    assert!(run.stderr.contains("cannot write the event log"), "{}", run.stderr);
+    assert_eq!(figure(&run.stdout, "/run/stopped_by"), "disk_full");
+    let log = std::fs::File::open(folder.path("out/events.z6log.partial")).unwrap();
+    let mut log = LogReader::new(log).unwrap();
+    while log.next_block().unwrap().is_some() {}
+    for name in ALL_FILES {
+        let is_there = folder.path("out").join(name).exists();
+        let is_missed = run.stderr.contains(&format!("{name} is missing"));
+        assert!(is_there != is_missed || name == "events.z6log", "{name}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn ctrl_c_exits_130_with_complete_reports() {
+    let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
+    stopped_by(&text, "INT", "interrupt", |folder| {
+        folder.z6(&["run", "s.toml", "--live", "--output", "out", "--json"])
+    });
+}
+
+#[test]
+fn sigterm_exits_130_with_complete_reports() {
+    let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
+    stopped_by(&text, "TERM", "terminate", |folder| {
+        folder.z6(&["run", "s.toml", "--live", "--output", "out", "--json"])
+    });
+}
+
+#[test]
+fn signals_inherited_as_ignored_are_handled() {
+    let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
+    stopped_by(&text, "INT", "interrupt", |folder| {
+        let run = "exec \"$Z6\" run s.toml --live --output out --json";
+        folder.shell(&format!("trap '' INT TERM; {run}"))
+    });
+}
+
+fn stopped_by(
+    text: &str,
+    signal: &str,
+    reason: &str,
+    command: impl FnOnce(&Folder) -> std::process::Command,
+) {
+    let folder = Folder::new(text);
+    let mut run = Underway::start(&mut command(&folder));
+    run.await_words("in flight 1");
+    run.signal(signal);
+    let run = run.end().expect(130);
+    assert_eq!(figure(&run.stdout, "/run/stopped_by"), reason);
+    assert_eq!(figure(&run.stdout, "/requests/in_flight_at_stop"), 1);
+    assert_conserved(&run.stdout);
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
+}
+
+#[test]
+fn a_second_ctrl_c_exits_130_at_once_and_leaves_a_readable_log() {
+    let folder = Folder::new(STALLED);
+    let mut run = Underway::start(&mut folder.z6(&["run", "s.toml", "--live", "--output", "out"]));
+    run.await_words("in flight 1");
+    run.signal("INT");
+    run.await_words("stopping: waiting up to 3600 s");
+    run.signal("INT");
+    let run = run.end().expect(130);
+    assert_eq!(run.stdout, "");
+    assert_eq!(files(&folder.path("out")), ["events.z6log.partial", "scenario.toml"]);
+    let log = std::fs::File::open(folder.path("out/events.z6log.partial")).unwrap();
+    let mut log = LogReader::new(log).unwrap();
+    let mut events = 0;
+    while let Some(mut block) = log.next_block().unwrap() {
+        events += block.events().map(Result::unwrap).count();
+    }
+    assert!(events > 0);
+    assert!(matches!(log.ending(), Some(Ending::Torn { .. })));
+}
+
+#[test]
+fn colours_are_for_terminals_and_those_who_insist() {
+    let folder = Folder::new(SHORT);
+    let is_coloured = |command: &mut std::process::Command| {
+        let run = outcome(command).expect(0);
+        run.stdout.contains('\u{1b}')
+    };
+    assert!(is_coloured(folder.z6(&["run", "s.toml"]).env("CLICOLOR_FORCE", "1")));
+    assert!(!is_coloured(
+        folder.z6(&["run", "s.toml"]).env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1")
+    ));
+    assert!(!is_coloured(folder.z6(&["run", "s.toml", "--no-color"]).env("CLICOLOR_FORCE", "1")));
+    let broken = Folder::new("x = 1");
+    let findings = |arguments: &[&str]| {
+        outcome(broken.z6(arguments).env("CLICOLOR_FORCE", "1")).expect(2).stderr
+    };
+    assert!(findings(&["validate", "s.toml"]).contains('\u{1b}'));
+    assert!(!findings(&["--no-color", "validate", "s.toml"]).contains('\u{1b}'));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = Folder::new(SHORT);
+    let mut plan = folder
+        .z6(&["plan", "s.toml", "--actors", "4", "--limit", "100000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(plan.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "scenario Short\n");
+    drop(stdout);
+    let plan = plan.wait_with_output().unwrap();
+    assert_eq!((plan.status.code(), plan.stderr), (Some(0), Vec::new()));
+    let mut run = Underway::start(&mut folder.z6(&["run", "s.toml", "--output", "out"]));
+    drop(run.child().stdout.take());
+    run.end().expect(0);
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
+}

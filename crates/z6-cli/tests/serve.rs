@@ -1,0 +1,40 @@
+//! `z6 serve` as a process.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use common::{Folder, Underway};
+
+#[test]
+fn it_says_where_it_listens_serves_and_says_what_it_did() {
+    let folder = Folder::new("");
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--threads", "2", "--seed", "5"];
+    let mut serve = Underway::start(&mut folder.z6(&arguments));
+    let mut stdout = BufReader::new(serve.child().stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("listening on http://").unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("Hello, World!"), "{answer}");
+    serve.signal("TERM");
+    let serve = serve.end().expect(0);
+    assert!(serve.stderr.contains("1 requests, 1 responses, 1 connections"), "{}", serve.stderr);
+}
+
+#[test]
+fn an_address_in_use_exits_3_and_a_bad_one_2() {
+    let folder = Folder::new("");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let serve = folder.run(&["serve", "--listen", &address]).expect(3);
+    let words = format!("error: cannot listen on {address}: Address already in use");
+    assert!(serve.stderr.starts_with(&words), "{}", serve.stderr);
+    folder.run(&["serve", "--listen", "nowhere"]).expect(2);
+    folder.run(&["serve", "--listen", "127.0.0.1:0", "--threads", "0"]).expect(2);
+}

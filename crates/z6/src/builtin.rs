@@ -1,0 +1,57 @@
+//! The built-in target of a run: started before it on a loopback port, stopped after it.
+
+use std::net::SocketAddr;
+
+use z6_scenario::{Scenario, Scheme};
+use z6_target::{Config, Server, Stats, TargetError};
+
+use crate::error::Error;
+
+/// What the built-in target saw of a run.
+#[derive(Debug)]
+pub struct BuiltinReport {
+    /// Where it listened.
+    pub address: SocketAddr,
+    /// What it counted: exact, as it was stopped.
+    pub stats: Stats,
+    /// How it broke down, if it did: a bug in Z6.
+    pub error: Option<TargetError>,
+}
+
+/// A server, seeded by the run's seed.
+#[derive(Debug)]
+pub(crate) struct Builtin {
+    server: Server,
+    address: SocketAddr,
+}
+
+impl Builtin {
+    /// Starts it if a target of the scenario is `builtin`.
+    pub(crate) fn start(scenario: &Scenario, seed: u64) -> Result<Option<Builtin>, Error> {
+        let is_builtin = |target: &&z6_scenario::Target| target.base_url.scheme == Scheme::Builtin;
+        let mut targets = scenario.targets.iter().filter(is_builtin).peekable();
+        if targets.peek().is_none() {
+            return Ok(None);
+        }
+        let needed: u64 = targets.map(|target| u64::from(target.max_connections)).sum();
+        let config = Config::default();
+        let wanted = usize::try_from(needed).unwrap_or(usize::MAX).max(config.max_connections);
+        let server = Server::start(Config { seed, max_connections: wanted, ..config })?;
+        let limit = server.max_connections() as u64;
+        if needed > limit {
+            return Err(Error::BuiltinConnections { needed, limit });
+        }
+        let address = server.addresses()[0];
+        Ok(Some(Builtin { server, address }))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it and says what it saw.
+    pub(crate) fn stop(mut self) -> BuiltinReport {
+        let error = self.server.stop().err();
+        BuiltinReport { address: self.address, stats: self.server.stats(), error }
+    }
+}

@@ -1,0 +1,132 @@
+//! How a run came out: figures, receipt, and what went wrong, as facts.
+//!
+//! Whether that is a success is for the caller to say.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use z6_events::{LogDigest, LogHeader, StoppedBy};
+use z6_metrics::{EndFacts, Metrics};
+use z6_scenario::Scenario;
+use z6_vu::reactor::{AttemptFailure, LogError, RunReport, partial_path};
+
+use crate::builtin::{Builtin, BuiltinReport};
+use crate::error::Error;
+use crate::metadata;
+use crate::observer::Watcher;
+use crate::results::{ResultsDir, WrittenResults};
+use crate::running::Context;
+use crate::time::rfc3339_utc;
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Every figure.
+    pub metrics: Metrics,
+    /// What was run.
+    pub scenario: Arc<Scenario>,
+    /// The log's header: seed, plan digest, addresses, start.
+    pub header: LogHeader,
+    /// Whether the seed was drawn for this run.
+    pub seed_drawn: bool,
+    /// Why it ended.
+    pub stopped_by: StoppedBy,
+    /// The receipt: digest of the log; none if the log is not complete.
+    pub digest: Option<LogDigest>,
+    /// The log file, if one was kept. Its name ends in `.partial` where it is not complete.
+    pub log: Option<PathBuf>,
+    /// Size of the log, bytes, kept or not.
+    pub log_bytes: u64,
+    /// The first attempt to connect that failed, if no connection was ever ready.
+    pub no_target: Option<AttemptFailure>,
+    /// What is wrong with the log, if anything.
+    pub log_error: Option<LogError>,
+    /// What a worker said as it broke down: a bug in Z6.
+    pub panic: Option<String>,
+    /// What the built-in target saw, if it was used.
+    pub builtin: Option<BuiltinReport>,
+    /// What stands in the results directory, if there is one.
+    pub results: Option<WrittenResults>,
+}
+
+impl Finished {
+    /// Folds up `report` and writes what is to be kept.
+    pub(crate) fn new(
+        report: RunReport<Watcher>,
+        context: Context,
+        results: Option<ResultsDir>,
+    ) -> Result<Finished, Error> {
+        let builtin = context.builtin.map(Builtin::stop);
+        let mut metrics = report.observer.finish(EndFacts {
+            log_digest: report.digest.map_or_else(String::new, |digest| digest.to_string()),
+            stopped_by: Some(report.stopped_by),
+            torn: report.digest.is_none(),
+        })?;
+        metrics.run.started_at = rfc3339_utc(report.header.wall_epoch_ns);
+        let is_complete = report.digest.is_some();
+        let mut finished = Finished {
+            metrics,
+            scenario: context.scenario,
+            header: report.header,
+            seed_drawn: context.seed_drawn,
+            stopped_by: report.stopped_by,
+            digest: report.digest,
+            log: context.log.map(|path| if is_complete { path } else { partial_path(&path) }),
+            log_bytes: report.log_bytes,
+            no_target: report.no_target,
+            log_error: report.log_error,
+            panic: report.panic,
+            builtin,
+            results: None,
+        };
+        if let Some(results) = results {
+            let metadata = metadata::json(&finished, context.source.name());
+            finished.results = Some(results.write_reports(&finished.metrics, &metadata));
+        }
+        Ok(finished)
+    }
+
+    /// The seed in force.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.header.seed
+    }
+
+    /// Whether every assertion of the scenario holds.
+    #[must_use]
+    pub fn assertions_passed(&self) -> bool {
+        self.metrics.assertions_passed()
+    }
+
+    /// Where the run has no target: the address and the reason in words.
+    #[must_use]
+    pub fn no_target_message(&self) -> Option<String> {
+        let failure = self.no_target.filter(|_| self.stopped_by == StoppedBy::NoTarget)?;
+        Some(format!("no connection to {}: {}", failure.address, failure_words(&failure)))
+    }
+}
+
+/// Why an attempt to connect failed: `Connection refused (os error 111)`.
+pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
+    match i32::try_from(failure.errno) {
+        Ok(errno) if errno > 0 => io::Error::from_raw_os_error(errno).to_string(),
+        Ok(_) | Err(_) => failure.error.name().replace('_', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use z6_events::{ErrorKind, Tick};
+
+    #[test]
+    fn failures_are_in_words_with_and_without_errno() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let error = ErrorKind::ConnectionRefused;
+        let mut failure = AttemptFailure { address, error, errno: 111, started: Tick(0) };
+        assert_eq!(failure_words(&failure), "Connection refused (os error 111)");
+        failure = AttemptFailure { error: ErrorKind::ConnectTimeout, errno: 0, ..failure };
+        assert_eq!(failure_words(&failure), "connect timeout");
+    }
+}

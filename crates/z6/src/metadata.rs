@@ -1,0 +1,92 @@
+//! metadata.json: the facts about a run that are no figures. docs/CLI.md lists its keys.
+
+use serde_json::{Map, Value, json};
+use z6_events::LogHeader;
+
+use crate::builtin::BuiltinReport;
+use crate::finished::{Finished, failure_words};
+use crate::run::hex;
+use crate::time::{rfc3339_utc, wall_ns};
+
+/// The version of the names in metadata.json.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The bytes of metadata.json. Keys stand in the order of the alphabet.
+pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
+    let header = &finished.header;
+    let ended_at = rfc3339_utc(wall_ns());
+    let value = json!({
+        "schema_version": SCHEMA_VERSION,
+        "z6_version": env!("CARGO_PKG_VERSION"),
+        "engine_version": header.engine_version,
+        "scenario": { "name": finished.scenario.name(), "source": scenario_source },
+        "overrides": pairs(&header.overrides),
+        "seed": header.seed,
+        "seed_drawn": finished.seed_drawn,
+        "workers": header.workers,
+        "plan_digest": hex(&header.plan_digest),
+        "started_at": rfc3339_utc(header.wall_epoch_ns),
+        "ended_at": ended_at,
+        "stopped_by": finished.stopped_by.name(),
+        "assertions_passed": finished.assertions_passed(),
+        "no_target": no_target(finished),
+        "panic": finished.panic,
+        "log": log(finished),
+        "addresses": addresses(finished, header),
+        "builtin": finished.builtin.as_ref().map(builtin),
+        "limits": limits(header),
+        "host": pairs(&header.host),
+        "build": pairs(&header.build),
+    });
+    format!("{value:#}\n")
+}
+
+fn log(finished: &Finished) -> Value {
+    json!({
+        "format_version": finished.header.format_version,
+        "complete": finished.digest.is_some(),
+        "bytes": finished.log_bytes,
+        "digest": finished.digest.map(|digest| digest.to_string()),
+        "error": finished.log_error.as_ref().map(ToString::to_string),
+    })
+}
+
+fn no_target(finished: &Finished) -> Value {
+    finished.no_target.map_or(Value::Null, |failure| {
+        json!({
+            "address": failure.address.to_string(),
+            "error_kind": failure.error.name(),
+            "errno": failure.errno,
+            "reason": failure_words(&failure),
+        })
+    })
+}
+
+fn builtin(report: &BuiltinReport) -> Value {
+    json!({
+        "address": report.address.to_string(),
+        "requests": report.stats.requests,
+        "responses": report.stats.responses,
+        "connections": report.stats.accepted,
+        "error": report.error.as_ref().map(ToString::to_string),
+    })
+}
+
+/// Per target, by name: the addresses resolved.
+fn addresses(finished: &Finished, header: &LogHeader) -> Value {
+    let of_target = |target: &z6_events::TargetAddresses| {
+        let name = finished.scenario.target(target.target).name.clone();
+        (name, json!(target.addresses))
+    };
+    Value::Object(header.addresses.iter().map(of_target).collect())
+}
+
+fn limits(header: &LogHeader) -> Value {
+    Value::Object(header.limits.iter().map(|(name, value)| (name.clone(), json!(value))).collect())
+}
+
+fn pairs(pairs: &[(String, String)]) -> Value {
+    let pairs: Map<String, Value> =
+        pairs.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    Value::Object(pairs)
+}

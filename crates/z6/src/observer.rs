@@ -1,0 +1,157 @@
+//! What sees the events of a run, on the log writer's thread: the fold, the live snapshot, and the
+//! embedder's own function. Knows no file and no socket.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use z6_events::{Event, Tick, WorkerId};
+use z6_metrics::{EndFacts, Fold, FoldError, LiveSnapshot, Metrics};
+use z6_vu::reactor::Observer;
+
+/// A snapshot is published this often at most.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// An embedder's function.
+pub(crate) type OnEvent = Box<dyn FnMut(WorkerId, Tick, &Event) + Send>;
+
+/// How a run stands, as its observer last said.
+#[derive(Debug, Clone)]
+pub(crate) struct Live(Arc<Mutex<LiveSnapshot>>);
+
+impl Live {
+    pub(crate) fn read(&self) -> LiveSnapshot {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn write(&self, snapshot: LiveSnapshot) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+}
+
+/// Folds every event and hands it on.
+pub(crate) struct Watcher {
+    fold: Fold,
+    /// The first event that did not fit; nothing is folded after it.
+    fold_error: Option<FoldError>,
+    on_event: Option<OnEvent>,
+    /// Whether the block now being read has any event: an empty one is a sign of life.
+    block_has_events: bool,
+    live: Live,
+    published: Instant,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("fold_error", &self.fold_error).finish_non_exhaustive()
+    }
+}
+
+impl Watcher {
+    pub(crate) fn new(fold: Fold, on_event: Option<OnEvent>) -> Watcher {
+        let live = Live(Arc::new(Mutex::new(fold.live())));
+        Watcher {
+            fold,
+            fold_error: None,
+            on_event,
+            block_has_events: false,
+            live,
+            published: Instant::now(),
+        }
+    }
+
+    /// Where snapshots are published.
+    pub(crate) fn live(&self) -> Live {
+        self.live.clone()
+    }
+
+    /// The figures; publishes the last snapshot.
+    pub(crate) fn finish(self, end: EndFacts) -> Result<Metrics, FoldError> {
+        if let Some(error) = self.fold_error {
+            return Err(error);
+        }
+        self.live.write(self.fold.live());
+        self.fold.finish(end)
+    }
+}
+
+impl Observer for Watcher {
+    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+        self.block_has_events = true;
+        if self.fold_error.is_none() {
+            self.fold_error = self.fold.event(worker, at, event).err();
+        }
+        if let Some(on_event) = &mut self.on_event {
+            on_event(worker, at, event);
+        }
+    }
+
+    fn block_ended(&mut self, worker: WorkerId, base: Tick) {
+        let was_empty = !std::mem::take(&mut self.block_has_events);
+        if was_empty && self.fold_error.is_none() {
+            self.fold_error = self.fold.advance(worker, base).err();
+        }
+        let now = Instant::now();
+        if now.duration_since(self.published) >= PUBLISH_EVERY {
+            self.published = now;
+            self.live.write(self.fold.live());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use z6_events::{Driver, StoppedBy};
+    use z6_metrics::RunFacts;
+
+    fn watcher() -> Watcher {
+        let scenario = z6_scenario::Scenario::from_toml(
+            "runtime.iterations = 1\ntarget.base_url = 'builtin'\n\
+             requests = [{ name = 'a', path = '/' }]",
+        )
+        .unwrap();
+        let facts = RunFacts {
+            seed: 1,
+            plan_digest: String::new(),
+            driver: Driver::Reactor,
+            started_at: String::new(),
+            workers: 1,
+        };
+        Watcher::new(Fold::new(&scenario, facts), None)
+    }
+
+    #[test]
+    fn the_first_event_that_does_not_fit_is_kept() {
+        let mut watcher = watcher();
+        watcher.event(WorkerId(0), Tick(5), &Event::Wake);
+        watcher.event(WorkerId(0), Tick(4), &Event::Wake);
+        watcher.event(WorkerId(9), Tick(6), &Event::Wake);
+        let error = watcher.finish(EndFacts::default()).unwrap_err();
+        assert!(matches!(error, FoldError::TimeWentBack { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_empty_block_moves_time_and_the_end_of_another_does_not() {
+        let mut watcher = watcher();
+        let second = |n: u64| Tick(n * 1_000_000_000);
+        watcher.event(WorkerId(0), second(1), &Event::Wake);
+        watcher.event(WorkerId(0), second(2), &Event::Wake);
+        watcher.block_ended(WorkerId(0), second(1));
+        assert_eq!(watcher.fold_error, None);
+        watcher.block_ended(WorkerId(0), second(4));
+        assert_eq!(watcher.fold.live().elapsed_seconds, 4);
+    }
+
+    #[test]
+    fn the_last_snapshot_is_published_at_the_end() {
+        let mut watcher = watcher();
+        let live = watcher.live();
+        let end = Event::EndReached { by: StoppedBy::Duration, end: Tick(3_000_000_000) };
+        watcher.event(WorkerId(0), Tick(3_000_000_001), &end);
+        watcher.event(WorkerId(0), Tick(3_000_000_001), &Event::Finished);
+        assert_eq!(live.read().elapsed_seconds, 0);
+        watcher.finish(EndFacts::default()).unwrap();
+        assert_eq!(live.read().elapsed_seconds, 3);
+    }
+}

@@ -1,0 +1,25 @@
+//! Seeds for runs that name none.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+/// A seed from the system's entropy.
+///
+/// # Errors
+/// Where the system gives none.
+pub(crate) fn draw() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn draws_differ() {
+        let draws: BTreeSet<u64> = (0..8).map(|_| super::draw().unwrap()).collect();
+        assert_eq!(draws.len(), 8);
+    }
+}

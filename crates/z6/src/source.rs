@@ -1,0 +1,226 @@
+//! Where a scenario comes from: a text, and the folder its files are relative to.
+//!
+//! Owns reading from disk, with limits. Knows nothing of what is done with a scenario.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use z6_scenario::load::limits::MAX_SCENARIO_BYTES;
+use z6_scenario::{Files, Loaded, NoFiles, Overrides, Scenario};
+
+use crate::error::Error;
+
+/// The text of a scenario, what to call it, and where the files it names are.
+///
+/// ```
+/// let source = z6::ScenarioSource::from_text("runtime.duration_second = 1");
+/// let error = source.load(&z6::Overrides::default()).unwrap_err();
+/// assert!(error.to_string().contains("scenario:1:9"), "{error}");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioSource {
+    name: String,
+    text: String,
+    folder: Option<PathBuf>,
+}
+
+impl ScenarioSource {
+    /// A text that names no files.
+    #[must_use]
+    pub fn from_text(text: impl Into<String>) -> ScenarioSource {
+        ScenarioSource { name: "scenario".to_owned(), text: text.into(), folder: None }
+    }
+
+    /// A file; what it names is relative to the folder it is in.
+    ///
+    /// # Errors
+    /// [`Error::ScenarioRead`] and [`Error::ScenarioNotUtf8`].
+    pub fn from_file(path: impl AsRef<Path>) -> Result<ScenarioSource, Error> {
+        let path = path.as_ref();
+        let failed = |source| Error::ScenarioRead { path: path.to_owned(), source };
+        let bytes = open(path).and_then(read_scenario).map_err(failed)?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let source = ScenarioSource::from_bytes(path.display().to_string(), bytes)?;
+        Ok(source.in_folder(folder))
+    }
+
+    /// What `input` holds, up to its end: standard input, say.
+    ///
+    /// # Errors
+    /// [`Error::ScenarioRead`] and [`Error::ScenarioNotUtf8`].
+    pub fn from_reader(name: &str, input: impl Read) -> Result<ScenarioSource, Error> {
+        let failed = |source| Error::ScenarioRead { path: PathBuf::from(name), source };
+        ScenarioSource::from_bytes(name.to_owned(), read_scenario(input).map_err(failed)?)
+    }
+
+    fn from_bytes(name: String, bytes: Vec<u8>) -> Result<ScenarioSource, Error> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(ScenarioSource { name, text, folder: None }),
+            Err(error) => {
+                Err(Error::ScenarioNotUtf8 { name, offset: error.utf8_error().valid_up_to() })
+            }
+        }
+    }
+
+    /// The same, with files relative to `folder`.
+    #[must_use]
+    pub fn in_folder(self, folder: impl Into<PathBuf>) -> ScenarioSource {
+        ScenarioSource { folder: Some(folder.into()), ..self }
+    }
+
+    /// The file, or what stands for it in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text as given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads the scenario with everything it names.
+    ///
+    /// # Errors
+    /// [`Error::Scenario`] with all findings.
+    pub fn load(&self, overrides: &Overrides) -> Result<Loaded, Error> {
+        match &self.folder {
+            Some(folder) => self.load_with(&DiskFiles { folder }, overrides),
+            None => self.load_with(&NoFiles, overrides),
+        }
+    }
+
+    pub(crate) fn load_with(
+        &self,
+        files: &dyn Files,
+        overrides: &Overrides,
+    ) -> Result<Loaded, Error> {
+        Scenario::load(&self.text, files, overrides).map_err(|diagnostics| self.error(diagnostics))
+    }
+
+    pub(crate) fn error(&self, diagnostics: z6_scenario::Diagnostics) -> Error {
+        Error::Scenario { name: self.name.clone(), text: self.text.clone(), diagnostics }
+    }
+}
+
+/// Files on disk; a relative path starts at the scenario's folder.
+struct DiskFiles<'a> {
+    folder: &'a Path,
+}
+
+impl Files for DiskFiles<'_> {
+    fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
+        // Joining an absolute path gives that path.
+        let place = self.folder.join(path);
+        let read = || read_limited(open(&place)?, max_bytes);
+        let reason = match read() {
+            Ok(Some(bytes)) => return Ok(bytes),
+            Ok(None) => format!("it holds more than {max_bytes} bytes"),
+            Err(error) => error.to_string(),
+        };
+        // The name in the scenario is said by whoever asked.
+        let is_elsewhere = place != Path::new(path);
+        Err(if is_elsewhere { format!("{}: {reason}", place.display()) } else { reason })
+    }
+}
+
+/// The bodies of a scenario that was read before: loading it again reads no file again.
+pub(crate) struct BodyFiles<'a>(pub(crate) &'a Scenario);
+
+impl Files for BodyFiles<'_> {
+    fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
+        let mut bodies = self.0.requests.iter().filter_map(|request| request.body.as_ref());
+        match bodies.find(|body| body.file.as_deref() == Some(path)) {
+            None => Err(format!("{path} was not read before")),
+            Some(body) if body.bytes.len() as u64 > max_bytes => {
+                Err(format!("{path} holds more than {max_bytes} bytes"))
+            }
+            Some(body) => Ok(body.bytes.clone()),
+        }
+    }
+}
+
+/// Opens what is to be read; a directory is refused here, with words of its own.
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
+}
+
+fn read_scenario(input: impl Read) -> io::Result<Vec<u8>> {
+    read_limited(input, MAX_SCENARIO_BYTES as u64)?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "a scenario has at most 10 MB"))
+}
+
+/// The content, or none if it is longer than `max_bytes`.
+fn read_limited(input: impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    input.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= max_bytes).then_some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCENARIO: &str = "runtime.iterations = 1\ntarget.base_url = 'builtin'\n\
+        requests = [{ name = 'a', path = '/echo', method = 'POST', body_file = 'body' }]";
+
+    fn folder(body: &[u8]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("scenario.toml"), SCENARIO).unwrap();
+        std::fs::write(folder.path().join("body"), body).unwrap();
+        folder
+    }
+
+    #[test]
+    fn files_are_relative_to_the_scenario() {
+        let folder = folder(b"content");
+        let source = ScenarioSource::from_file(folder.path().join("scenario.toml")).unwrap();
+        let scenario = source.load(&Overrides::default()).unwrap().scenario;
+        assert_eq!(scenario.requests[0].body.as_ref().unwrap().bytes, b"content");
+    }
+
+    #[test]
+    fn an_absolute_path_stays() {
+        let folder = folder(b"content");
+        let files = DiskFiles { folder: Path::new("/nowhere") };
+        let path = folder.path().join("body");
+        assert_eq!(files.read(path.to_str().unwrap(), 7).unwrap(), b"content");
+    }
+
+    #[test]
+    fn a_file_over_its_limit_a_missing_one_and_a_directory_are_refused() {
+        let folder = folder(b"content");
+        let files = DiskFiles { folder: folder.path() };
+        assert!(files.read("body", 6).unwrap_err().ends_with(": it holds more than 6 bytes"));
+        assert!(files.read("none", 6).unwrap_err().contains("No such file"));
+        assert!(files.read(".", 6).unwrap_err().contains("is a directory"));
+    }
+
+    #[test]
+    fn a_body_is_read_once() {
+        let folder = folder(b"content");
+        let source = ScenarioSource::from_file(folder.path().join("scenario.toml")).unwrap();
+        let first = source.load(&Overrides::default()).unwrap().scenario;
+        std::fs::remove_file(folder.path().join("body")).unwrap();
+        let again = source.load_with(&BodyFiles(&first), &Overrides::default()).unwrap().scenario;
+        assert_eq!(first, again);
+    }
+
+    #[test]
+    fn what_is_not_utf8_says_where() {
+        let error = ScenarioSource::from_reader("-", &b"ab\xffc"[..]).unwrap_err();
+        assert!(matches!(error, Error::ScenarioNotUtf8 { offset: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn more_than_ten_megabytes_are_not_read() {
+        let error = ScenarioSource::from_reader("-", io::repeat(b' ')).unwrap_err();
+        assert!(error.to_string().contains("at most 10 MB"), "{error}");
+    }
+}
