@@ -63,6 +63,9 @@ pub(crate) struct RunArgs {
     /// Event loops, instead of the scenario's: a number, or `auto` for one per core.
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<u16>,
+    /// Spin for the last tens of microseconds before planned instants; `auto` where cores are free.
+    #[arg(long, value_enum, default_value_t = SpinArg::Auto)]
+    pub(crate) spin: SpinArg,
     /// Base URL of the target, instead of the scenario's.
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
@@ -112,6 +115,23 @@ pub(crate) struct PlanArgs {
 pub(crate) enum PlanFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SpinArg {
+    Auto,
+    On,
+    Off,
+}
+
+impl From<SpinArg> for z6::Spin {
+    fn from(arg: SpinArg) -> z6::Spin {
+        match arg {
+            SpinArg::Auto => z6::Spin::Auto,
+            SpinArg::On => z6::Spin::On,
+            SpinArg::Off => z6::Spin::Off,
+        }
+    }
 }
 
 /// `z6 serve`.

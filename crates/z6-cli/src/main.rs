@@ -10,7 +10,6 @@ mod exit;
 mod panics;
 mod progress;
 mod signals;
-mod units;
 
 use std::process::ExitCode;
 

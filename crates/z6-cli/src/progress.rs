@@ -8,7 +8,7 @@ use z6::z6_scenario::{Model, NS_PER_SECOND, Plan};
 use z6::{LiveSnapshot, Scenario};
 
 use crate::console;
-use crate::units::{count, latency};
+use z6::z6_metrics::report::units::{count, duration};
 
 /// Up to this length a run without a terminal prints a line per second.
 const SHORT_RUN_SECONDS: u64 = 30;
@@ -104,7 +104,7 @@ impl Progress {
 
     fn line(&self, live: &LiveSnapshot) -> String {
         let of = self.length_seconds.map(|length| format!(" of {length}")).unwrap_or_default();
-        let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), latency);
+        let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), duration);
         let vus = match self.model {
             Model::Closed => format!("  VUs {}", count(live.active_vus)),
             Model::Open => String::new(),

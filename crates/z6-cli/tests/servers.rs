@@ -313,7 +313,9 @@ fn a_server_killed_in_the_middle_leaves_typed_errors() {
     assert!(!kinds.is_empty() && kinds.keys().all(|kind| allowed(kind)), "{kinds:?}");
     let counted = fs::read_to_string(log).unwrap();
     let counted = counted.lines().filter(|line| line.contains("/counted")).count() as u64;
-    assert!(ran.requests("succeeded") <= counted && counted <= ran.requests("on_wire"));
+    // nginx writes its line after the answer: the one worker may have died between the two.
+    let succeeded = ran.requests("succeeded");
+    assert!(succeeded <= counted + 1 && counted <= ran.requests("on_wire"));
 }
 
 /// nginx's master and its worker, at once.

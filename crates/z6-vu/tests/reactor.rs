@@ -14,7 +14,7 @@ use z6_events::{
     Tick, WorkerId,
 };
 use z6_scenario::Scenario;
-use z6_vu::reactor::{LogTarget, Observer, RunReport, RunSpec, Stopper, partial_path, start};
+use z6_vu::reactor::{LogTarget, Observer, RunReport, RunSpec, Spin, Stopper, partial_path, start};
 use z6_vu::replay::{Outcome, replay};
 
 /// A server that hands each connection, with its number, to a function on a thread of its own.
@@ -120,6 +120,7 @@ fn spec(text: &str, log: LogTarget, workers: u16) -> RunSpec {
         log,
         overrides: Vec::new(),
         attached: Vec::new(),
+        spin: Spin::default(),
     }
 }
 

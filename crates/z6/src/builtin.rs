@@ -33,6 +33,8 @@ impl Builtin {
         if targets.peek().is_none() {
             return Ok(None);
         }
+        // Where the system refuses, the check below says what is missing.
+        let _ = z6_vu::reactor::raise_descriptor_limit();
         let needed: u64 = targets.map(|target| u64::from(target.max_connections)).sum();
         let config = Config::default();
         let wanted = usize::try_from(needed).unwrap_or(usize::MAX).max(config.max_connections);

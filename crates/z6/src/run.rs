@@ -10,7 +10,7 @@ use z6_events::{Driver, Event, Tick, WorkerId};
 use z6_metrics::{Fold, RunFacts};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario, Workers};
-use z6_vu::reactor::{AttachedFile, LogTarget, RunSpec, cores};
+use z6_vu::reactor::{AttachedFile, LogTarget, RunSpec, Spin, cores};
 
 use crate::builtin::Builtin;
 use crate::error::Error;
@@ -39,6 +39,7 @@ pub struct Run {
     overrides: Overrides,
     keep: Keep,
     on_event: Option<OnEvent>,
+    spin: Spin,
 }
 
 impl fmt::Debug for Run {
@@ -94,7 +95,15 @@ impl Run {
 
     fn new(source: ScenarioSource, loaded: Loaded, overrides: Overrides) -> Run {
         let loaded_with = overrides.clone();
-        Run { source, loaded, loaded_with, overrides, keep: Keep::Nothing, on_event: None }
+        Run {
+            source,
+            loaded,
+            loaded_with,
+            overrides,
+            keep: Keep::Nothing,
+            on_event: None,
+            spin: Spin::default(),
+        }
     }
 
     /// The seed of everything that is drawn. Without it, and without `prng_seed` in the scenario, one
@@ -153,6 +162,13 @@ impl Run {
         self
     }
 
+    /// Whether event loops spin for the last tens of microseconds before a planned instant.
+    #[must_use]
+    pub fn spin(mut self, spin: Spin) -> Run {
+        self.spin = spin;
+        self
+    }
+
     /// The scenario as read last.
     #[must_use]
     pub fn scenario(&self) -> &Scenario {
@@ -200,6 +216,7 @@ impl Run {
                 builtin: None,
                 log,
                 overrides: self.overrides.pairs(),
+                spin: self.spin,
             },
             source: self.source,
             seed_drawn,

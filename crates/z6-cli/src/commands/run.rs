@@ -15,7 +15,7 @@ use crate::console::{self, Voice};
 use crate::exit::{self, Exit};
 use crate::progress::{Progress, Wish};
 use crate::signals::Interrupts;
-use crate::units::{bytes, count};
+use z6::z6_metrics::report::units::{bytes, count};
 
 /// How often the progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ const NAMES_MAX: u32 = 1_000;
 struct RunOptions {
     scenario: PathBuf,
     overrides: Overrides,
+    spin: z6::Spin,
     output: Option<PathBuf>,
     progress: Wish,
     report: Report,
@@ -55,6 +56,7 @@ impl RunOptions {
                 workers: args.workers,
                 target: args.target,
             },
+            spin: args.spin.into(),
             output: args.output,
             progress: match (args.quiet || args.no_live, args.live) {
                 (true, _) => Wish::Nothing,
@@ -90,7 +92,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<Exit> {
         warn_of_little_space(run.scenario(), results.path());
     }
     let scenario = run.scenario().clone();
-    let running = run.results_in(results).start()?;
+    let running = run.spin(options.spin).results_in(results).start()?;
     interrupts.attach(running.stopper());
     announce(&options, &scenario, &running);
     let finished = wait(&options, &scenario, running, &interrupts)?;

@@ -8,13 +8,15 @@ use crate::args::ServeArgs;
 use crate::console;
 use crate::exit::Exit;
 use crate::signals::Interrupts;
-use crate::units::{bytes, count};
+use z6::z6_metrics::report::units::{bytes, count};
 
 /// How often it is checked that the server still runs.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
+    // Where the system refuses, the server says how many connections there can be.
+    let _ = z6::raise_descriptor_limit();
     let mut server = Server::start(Config {
         addresses: vec![args.listen],
         threads: args.threads,

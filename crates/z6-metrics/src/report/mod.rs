@@ -5,7 +5,7 @@ mod json;
 mod style;
 mod summary;
 mod table;
-pub(crate) mod units;
+pub mod units;
 
 pub use csv::timeseries_csv;
 pub use json::metrics_json;

@@ -2,7 +2,8 @@
 //! unit is chosen; exact where not.
 
 /// A duration in nanoseconds: `873 ns`, `12.3 µs`, `4.56 ms`, `1.20 s`, `412 s`.
-pub(crate) fn duration(ns: u64) -> String {
+#[must_use]
+pub fn duration(ns: u64) -> String {
     if ns < 1_000 {
         return format!("{ns} ns");
     }
@@ -10,7 +11,8 @@ pub(crate) fn duration(ns: u64) -> String {
 }
 
 /// Bytes, decimal units: `873 B`, `12.3 kB`, `4.56 MB`.
-pub(crate) fn bytes(bytes: u64) -> String {
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
     if bytes < 1_000 {
         return format!("{bytes} B");
     }
@@ -46,7 +48,8 @@ fn three_digits(number: f64) -> String {
 }
 
 /// A whole number in groups of three: `1,234,567`.
-pub(crate) fn count(number: u64) -> String {
+#[must_use]
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -59,13 +62,15 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// A rate per second: `33,333/s`, `12.3/s`.
-pub(crate) fn rate(per_second: f64) -> String {
+#[must_use]
+pub fn rate(per_second: f64) -> String {
     format!("{}/s", three_digits(per_second))
 }
 
 /// A share of 1 as percent: `0 %`, `0.12 %`, `97.2 %`, `100 %`. Only nothing is `0 %` and only all
 /// is `100 %`.
-pub(crate) fn percent(share: f64) -> String {
+#[must_use]
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if share <= 0.0 {
         "0 %".to_owned()
@@ -87,13 +92,13 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// A count of things: `1 request`, `1,234 requests`.
-pub(crate) fn plural(number: u64, thing: &str) -> String {
+pub fn plural(number: u64, thing: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{} {thing}{s}", count(number))
 }
 
 /// A number as written by a person: no needless zeros.
-pub(crate) fn plain(number: f64) -> String {
+pub fn plain(number: f64) -> String {
     format!("{number}")
 }
 

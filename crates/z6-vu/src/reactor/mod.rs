@@ -28,8 +28,17 @@ pub use coordinator::{RunHandle, RunReport, Stopper};
 pub use error::{LogError, StartError};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
-pub use start::{RunSpec, cores, start};
+pub use start::{RunSpec, Spin, cores, start};
 pub use writer::{AttachedFile, LogTarget, Observer, partial_path};
+
+/// Raises the limit of open descriptors of this process to its hard maximum; answers with the limit
+/// in force. A run does so itself; a server in the same process wants it before it starts.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn raise_descriptor_limit() -> std::io::Result<u64> {
+    sys::raise_descriptor_limit()
+}
 
 /// Free bytes on the file system that holds the directory `path`.
 ///

@@ -19,13 +19,14 @@ pub(super) struct Sampler {
     cpu_start_ns: u64,
     wall_offset_start_ns: u64,
     pass_max_ns: u64,
+    spin_ns: u64,
 }
 
 impl Sampler {
     pub(super) fn new() -> Sampler {
         // Where /proc is not mounted, memory is reported as 0.
         let statm = File::open("/proc/self/statm").ok();
-        Sampler { statm, cpu_start_ns: 0, wall_offset_start_ns: 0, pass_max_ns: 0 }
+        Sampler { statm, cpu_start_ns: 0, wall_offset_start_ns: 0, pass_max_ns: 0, spin_ns: 0 }
     }
 
     /// Called on the worker's thread at the start.
@@ -39,11 +40,16 @@ impl Sampler {
         self.pass_max_ns = self.pass_max_ns.max(ns);
     }
 
+    /// The loop spun for this long, nanoseconds.
+    pub(super) fn spun(&mut self, ns: u64) {
+        self.spin_ns += ns;
+    }
+
     pub(super) fn take(&mut self, log_queue: u64, log_stall_ns: u64, loop_passes: u64) -> Sample {
         let usage = sys::thread_usage();
         Sample {
             thread_cpu_ns: usage.cpu_ns.saturating_sub(self.cpu_start_ns),
-            spin_ns: 0,
+            spin_ns: self.spin_ns,
             switches_voluntary: usage.switches_voluntary,
             switches_involuntary: usage.switches_involuntary,
             resident_bytes: self.resident_bytes(),

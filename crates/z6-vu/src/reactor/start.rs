@@ -12,7 +12,7 @@ use z6_events::{
     BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, StopReason, TargetAddresses, TargetId,
     WorkerId,
 };
-use z6_scenario::{Model, Plan, Scenario, Scheme};
+use z6_scenario::{Model, Plan, Scenario, Scheme, Target};
 
 use super::clock::{self, Clock};
 use super::coordinator::RunHandle;
@@ -53,6 +53,31 @@ pub struct RunSpec {
     pub overrides: Vec<(String, String)>,
     /// Files the scenario names, for the log.
     pub attached: Vec<AttachedFile>,
+    /// Whether event loops spin before planned instants.
+    pub spin: Spin,
+}
+
+/// Whether an event loop spins for the last tens of microseconds before a planned instant, instead
+/// of sleeping up to it. Costs CPU, saves the time it takes to wake up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spin {
+    /// Where this process may use more cores than it has event loops.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl Spin {
+    fn applies(self, workers: u16) -> bool {
+        match self {
+            Spin::Auto => cores() > workers,
+            Spin::On => true,
+            Spin::Off => false,
+        }
+    }
 }
 
 /// How many cores this process may use.
@@ -108,6 +133,7 @@ fn common(spec: &RunSpec, addresses: Vec<Vec<SocketAddr>>) -> Result<Common, Sta
         templates: Templates::encode(scenario, &ports)?,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         limits: response_limits(&scenario.limits),
+        spin: spec.spin.applies(spec.workers),
         addresses,
     })
 }
@@ -115,7 +141,12 @@ fn common(spec: &RunSpec, addresses: Vec<Vec<SocketAddr>>) -> Result<Common, Sta
 /// Raises the limit and compares it with what the run may need; answers with the limit in force.
 fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
     let limit = sys::raise_descriptor_limit().map_err(StartError::System)?;
-    let connections: u64 = scenario.targets.iter().map(|t| u64::from(t.max_connections)).sum();
+    let ends = |target: &Target| match target.base_url.scheme {
+        Scheme::Http | Scheme::Https => u64::from(target.max_connections),
+        // Both ends live in this process.
+        Scheme::Builtin => 2 * u64::from(target.max_connections),
+    };
+    let connections: u64 = scenario.targets.iter().map(ends).sum();
     let needed = connections + SPARE_DESCRIPTORS;
     if needed > limit { Err(StartError::Descriptors { needed, limit }) } else { Ok(limit) }
 }

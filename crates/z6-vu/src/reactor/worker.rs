@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use mio::event::Event as IoEvent;
@@ -29,6 +30,8 @@ use crate::templates::Templates;
 const EVENTS_PER_POLL: usize = 1024;
 /// Bytes read at once; one buffer per worker.
 pub(super) const READ_BUFFER_BYTES: usize = 64 << 10;
+/// A loop that spins begins this long before the instant, nanoseconds.
+const SPIN_NS: u64 = 60_000;
 /// A worker logs its condition this often, nanoseconds.
 const SAMPLE_EVERY_NS: u64 = 1_000_000_000;
 
@@ -41,6 +44,8 @@ pub(super) struct Common {
     /// Local addresses to connect from, by target; empty = the kernel's choice.
     pub(super) sources: Vec<Vec<IpAddr>>,
     pub(super) limits: z6_proto_http1::Limits,
+    /// Whether loops spin before planned instants.
+    pub(super) spin: bool,
 }
 
 /// One event loop.
@@ -133,13 +138,43 @@ impl Worker {
     /// Waits for the kernel until the next thing is due.
     fn poll(&mut self, now: Tick, events: &mut Events) -> io::Result<()> {
         let engine = self.recorder.engine_deadline().unwrap_or(Tick::MAX);
-        let due = engine.min(self.recorder.block_deadline()).min(self.next_sample);
-        let at_once = !self.unfinished.is_empty() || due <= now;
-        if !at_once && due < self.armed {
+        let spin_from = self.spin_from(engine);
+        let due = spin_from.min(self.recorder.block_deadline()).min(self.next_sample);
+        if !self.unfinished.is_empty() || due <= now {
+            self.take_events(events, Some(Duration::ZERO))?;
+            if due == spin_from && events.is_empty() {
+                self.spin(now, engine, events)?;
+            }
+            return Ok(());
+        }
+        if due < self.armed {
             self.timer.arm(self.clock.monotonic_ns(due))?;
             self.armed = due;
         }
-        let timeout = at_once.then_some(std::time::Duration::ZERO);
+        self.take_events(events, None)
+    }
+
+    /// When the loop stops sleeping for the engine's deadline.
+    fn spin_from(&self, engine: Tick) -> Tick {
+        if self.common.spin && engine != Tick::MAX {
+            Tick(engine.0.saturating_sub(SPIN_NS))
+        } else {
+            engine
+        }
+    }
+
+    /// Waits for `until` without sleeping, while nothing happens.
+    fn spin(&mut self, from: Tick, until: Tick, events: &mut Events) -> io::Result<()> {
+        let mut now = from;
+        while now < until && events.is_empty() {
+            self.take_events(events, Some(Duration::ZERO))?;
+            now = self.clock.now();
+        }
+        self.sampler.spun(now.since(from));
+        Ok(())
+    }
+
+    fn take_events(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
