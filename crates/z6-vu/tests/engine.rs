@@ -474,3 +474,56 @@ fn iterations_count_arrivals() {
         assert_eq!(count(&log, by), usize::from(workers));
     }
 }
+
+/// One address of two refuses: no request fails, and the other one is used from then on.
+#[test]
+fn an_address_that_refuses_is_left_out_while_another_answers() {
+    let scenario = scenario(&format!(
+        "[runtime]\niterations = 3\nvus = 4\n{}",
+        one_target("connection_reuse = 'none'")
+    ));
+    let ports = [80];
+    let wire = z6_vu::templates::Templates::encode(&scenario, &ports).unwrap().wire(vec![2]);
+    let plan = Plan::new(&scenario, 1);
+    let mut engine = Engine::new(&scenario, plan, WorkerId(0), 1, &wire).unwrap();
+    let (mut refused, mut accepted, mut failed) = (0, 0, 0);
+    let mut out = Outputs::default();
+    let mut commands = std::collections::VecDeque::new();
+    let mut tick = 0;
+    engine.step(Tick(0), Input::Wake, &mut out);
+    loop {
+        commands.extend(out.commands.drain(..));
+        failed += out.events.iter().filter(|e| matches!(e, Event::NotOnWire { .. })).count();
+        let Some(command) = commands.pop_front() else { break };
+        tick += 1;
+        let input = match command {
+            z6_vu::Command::Connect { connection, address: 0, .. } => {
+                refused += 1;
+                let error = ErrorKind::ConnectionRefused;
+                Input::ConnectFailed { connection, started: Tick(tick), error, detail: 111 }
+            }
+            z6_vu::Command::Connect { connection, .. } => {
+                accepted += 1;
+                Input::Connected { connection, started: Tick(tick) }
+            }
+            z6_vu::Command::Send { exchange, .. } => {
+                engine.step(Tick(tick), Input::Sent { exchange, written_bytes: 9 }, &mut out);
+                Input::Done {
+                    exchange,
+                    first_byte: Tick(tick),
+                    status: 200,
+                    received_bytes: 9,
+                    unsent_bytes: 0,
+                    reusable: true,
+                    unsolicited: false,
+                }
+            }
+            z6_vu::Command::Close { .. } | z6_vu::Command::Cancel { .. } => Input::Wake,
+        };
+        engine.step(Tick(tick), input, &mut out);
+        engine.invariants();
+    }
+    // Two of the first four attempts go to the address that refuses.
+    assert_eq!((refused, accepted, failed), (2, 12, 0));
+    assert!(engine.is_finished());
+}

@@ -405,6 +405,22 @@ fn silence_is_a_timeout_and_at_the_end_in_flight() {
     assert_eq!(in_flight + ran.count(never), 3);
 }
 
+/// A server that answers before it is asked, and closes its side at once: the answer is taken for
+/// that of the first request, whether it came with the connection or after it.
+#[test]
+fn an_answer_that_comes_with_the_connection_is_not_lost() {
+    let server = Server::new(|_, stream: &mut TcpStream| {
+        stream.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        while stream.read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
+    });
+    let ran = run(&scenario(server.address, 4, 10, ""), 1);
+    // Where the close was seen after the answer, the next request found the connection stale.
+    let (answered, stale) =
+        (ran.failed(ErrorKind::Status5xx), ran.failed(ErrorKind::StaleConnection));
+    assert!(answered >= 20 && answered + stale == 40, "{answered} answered, {stale} stale");
+}
+
 /// Two engines in one process do not meet.
 #[test]
 fn two_runs_at_once() {

@@ -426,6 +426,5 @@ impl Engine {
             };
             self.step_over(at, vu, delay_ns, out);
         }
-        self.pump(at, target, out);
     }
 }

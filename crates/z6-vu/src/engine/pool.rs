@@ -2,7 +2,8 @@
 //!
 //! Per target: waiters first in, first out; attempts are opened while attempts in progress <
 //! waiters and the limit allows; a connection that becomes free goes to the head of the queue; a
-//! failed attempt fails the head. A connection carries up to `capacity` exchanges at once (one, over
+//! failed attempt fails the head, unless another address of the target may do better: an address that
+//! failed is left out until all have. A connection carries up to `capacity` exchanges at once (one, over
 //! HTTP/1.1).
 
 use z6_events::{ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
@@ -31,6 +32,7 @@ pub(super) enum ConnectionState {
 pub(super) struct Connection {
     pub(super) state: ConnectionState,
     target: TargetId,
+    address: u16,
     /// Exchanges given to it so far.
     requests: u64,
     /// The connect timer while connecting, the idle timer while idle.
@@ -59,8 +61,33 @@ struct TargetPool {
     open: u32,
     /// Next of the target's addresses.
     next_address: u16,
+    /// Addresses whose last attempt failed; never all of them.
+    failed_addresses: Vec<bool>,
     connect_lane: Lane,
     idle_lane: Lane,
+}
+
+impl TargetPool {
+    /// The address of the next attempt: the one after the last, but for those that failed.
+    fn take_address(&mut self) -> u16 {
+        let count = self.failed_addresses.len() as u16;
+        while self.failed_addresses[usize::from(self.next_address)] {
+            self.next_address = (self.next_address + 1) % count;
+        }
+        let address = self.next_address;
+        self.next_address = (address + 1) % count;
+        address
+    }
+
+    /// Notes a failed attempt; true if all addresses have failed now, and all get another chance.
+    fn address_failed(&mut self, address: u16) -> bool {
+        self.failed_addresses[usize::from(address)] = true;
+        let all = self.failed_addresses.iter().all(|failed| *failed);
+        if all {
+            self.failed_addresses.fill(false);
+        }
+        all
+    }
 }
 
 /// The connections of one engine.
@@ -79,6 +106,7 @@ impl Pool {
             open: 0,
             // Workers begin at different addresses, so that few connections spread as well.
             next_address: settings.worker.0 % target.addresses,
+            failed_addresses: vec![false; usize::from(target.addresses)],
             connect_lane: timers.lane(target.connect_ns),
             idle_lane: timers.lane(target.idle_ns),
         });
@@ -298,11 +326,11 @@ impl Engine {
         {
             pool.connecting += 1;
             pool.open += 1;
-            let address = pool.next_address;
-            pool.next_address = (address + 1) % settings.addresses;
+            let address = pool.take_address();
             let connection: ConnectionSlot = self.pool.connections.insert(Connection {
                 state: ConnectionState::Connecting,
                 target: TargetId(target as u16),
+                address,
                 requests: 0,
                 timer: None,
                 owner: None,
@@ -361,20 +389,35 @@ impl Engine {
         detail: u64,
         out: &mut Outputs,
     ) {
-        let connection = &self.pool.connections[slot];
-        assert_eq!(connection.state, ConnectionState::Connecting, "connection {slot}");
-        let target = connection.target.index();
-        self.pool.remove(slot, &mut self.timers);
-        self.fail_head(at, target, error, detail, out);
+        let state = self.pool.connections[slot].state;
+        assert_eq!(state, ConnectionState::Connecting, "connection {slot}");
+        self.attempt_failed(at, slot, error, detail, out);
     }
 
     pub(super) fn attempt_timed_out(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
         self.pool.connections[slot].timer = None;
-        let target = self.pool.connections[slot].target.index();
-        self.pool.remove(slot, &mut self.timers);
         out.commands.push(Command::Close { connection: slot });
         out.events.push(Event::ConnectTimedOut { connection: slot });
-        self.fail_head(at, target, ErrorKind::ConnectTimeout, 0, out);
+        self.attempt_failed(at, slot, ErrorKind::ConnectTimeout, 0, out);
+    }
+
+    /// Fails the head of the queue if no address of the target is left that may do better; then the
+    /// next attempt begins.
+    fn attempt_failed(
+        &mut self,
+        at: Tick,
+        slot: ConnectionSlot,
+        error: ErrorKind,
+        detail: u64,
+        out: &mut Outputs,
+    ) {
+        let connection = &self.pool.connections[slot];
+        let (target, address) = (connection.target.index(), connection.address);
+        self.pool.remove(slot, &mut self.timers);
+        if self.pool.targets[target].address_failed(address) {
+            self.fail_head(at, target, error, detail, out);
+        }
+        self.pump(at, target, out);
     }
 
     pub(super) fn idle_timed_out(&mut self, slot: ConnectionSlot, out: &mut Outputs) {

@@ -204,7 +204,10 @@ impl Worker {
         let Some(slot) = self.links.current(token) else { return };
         if self.links.at(slot).connecting {
             self.check_connect(slot);
-            return;
+            // What else the event tells is told once only: bytes may have come with the connection.
+            if self.links.current(token).is_none() || self.links.at(slot).connecting {
+                return;
+            }
         }
         if event.is_read_closed() || event.is_error() {
             self.links.at(slot).peer_closed = true;
