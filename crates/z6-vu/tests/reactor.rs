@@ -1,6 +1,12 @@
 //! The real event loop against servers that do one odd thing each: kinds, counts, replay.
 #![cfg(feature = "reactor")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 #![allow(clippy::disallowed_types, reason = "the servers here are real sockets and threads")]
 
 use std::io::{Read, Write};
@@ -25,7 +31,13 @@ struct Server {
 
 impl Server {
     fn new(serve: impl Fn(u64, &mut TcpStream) + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), serve)
+    }
+
+    fn on(
+        listener: TcpListener,
+        serve: impl Fn(u64, &mut TcpStream) + Send + Sync + 'static,
+    ) -> Server {
         let address = listener.local_addr().unwrap();
         let accepted = Arc::new(AtomicU64::new(0));
         let (count, serve) = (Arc::clone(&accepted), Arc::new(serve));
@@ -312,6 +324,35 @@ fn responses_that_read_to_close_and_http_1_0_are_complete() {
     let released =
         |e: &Event| matches!(e, Event::ConnectionReleased { cause: ReleaseCause::NotReusable, .. });
     assert_eq!(ran.count(released), 4);
+}
+
+/// IPv6 literals, names, and connections from chosen local addresses.
+#[test]
+fn addresses_of_all_forms_are_reached() {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = Arc::clone(&seen);
+    let serve = move |_: u64, stream: &mut TcpStream| {
+        note.lock().unwrap().push(stream.peer_addr().unwrap().ip().to_string());
+        while read_request(stream) && stream.write_all(OK).is_ok() {}
+    };
+    let v4 = Server::new(serve);
+    let port = v4.address.port();
+    let by_name = scenario(v4.address, 2, 5, "").replace("127.0.0.1", "localhost");
+    assert_eq!(run(&by_name, 1).succeeded(), 10);
+    let sources = "source_addresses = ['127.0.0.2', '127.0.0.3']\n[[requests]]";
+    let from = scenario(v4.address, 4, 5, "").replace("[[requests]]", sources);
+    seen.lock().unwrap().clear();
+    assert_eq!(run(&from, 1).succeeded(), 20, "port {port}");
+    let mut peers = seen.lock().unwrap().clone();
+    peers.sort();
+    assert_eq!(peers, ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]);
+
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        println!("SKIPPED: no IPv6 on this machine");
+        return;
+    };
+    let v6 = Server::on(listener, answers(OK));
+    assert_eq!(run(&scenario(v6.address, 2, 5, ""), 1).succeeded(), 10);
 }
 
 /// A large upload that is refused halfway: the answer counts, the rest is not sent.
