@@ -6,7 +6,7 @@ use z6_scenario::Model;
 
 use crate::assertions::{self, Observed};
 use crate::error::{ConservationRule, FoldError};
-use crate::fold::{EndFacts, Fold};
+use crate::fold::{EndFacts, Fold, Latencies};
 use crate::groups::Cell;
 use crate::metrics::{
     ConnectionFigures, ErrorFigures, GeneratorFigures, LatencyFigures, LatencyStats, Metrics,
@@ -21,7 +21,19 @@ impl Fold {
     ///
     /// # Errors
     /// The counts do not balance: requests without an end, or an end without a request.
-    pub fn finish(mut self, end: EndFacts) -> Result<Metrics, FoldError> {
+    pub fn finish(self, end: EndFacts) -> Result<Metrics, FoldError> {
+        self.finish_with(end, |_, _| ()).map(|(metrics, ())| metrics)
+    }
+
+    /// Ends the fold, and reads more from its latencies: of all requests, and the others.
+    ///
+    /// # Errors
+    /// As [`Fold::finish`].
+    pub(crate) fn finish_with<T>(
+        mut self,
+        end: EndFacts,
+        read: impl FnOnce(&Cell, &Latencies) -> T,
+    ) -> Result<(Metrics, T), FoldError> {
         if end.torn {
             self.give_up_open()?;
         }
@@ -29,6 +41,7 @@ impl Fold {
         self.conserve(end.torn)?;
         let ended_at = self.end_tick();
         let total = self.groups.total()?;
+        let more = read(&total, &self.latencies);
         let latency = LatencyFigures {
             response_ns: stats(&total.response),
             service_ns: stats(&total.service),
@@ -48,7 +61,7 @@ impl Fold {
                 verdict: generator.verdict,
             },
         );
-        Ok(Metrics {
+        let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
             requests: self.requests(&total)?,
             latency,
@@ -59,7 +72,8 @@ impl Fold {
             assertions,
             time_series: self.series.figures(self.outline.warmup, ended_at),
             run: self.run(end, ended_at),
-        })
+        };
+        Ok((metrics, more))
     }
 
     /// A log that breaks off: what was open then is in flight, given up at the worker's last tick.
@@ -106,7 +120,7 @@ impl Fold {
     fn end_tick(&self) -> Tick {
         let ends = self.workers.iter().filter_map(|state| state.end.map(|(end, _)| end)).max();
         let last = self.workers.iter().map(|state| state.last).max();
-        ends.or(last).unwrap_or(Tick::ZERO)
+        ends.or(last).unwrap_or(Tick::ZERO).min(self.until)
     }
 
     fn run(self, end: EndFacts, ended_at: Tick) -> RunFigures {

@@ -134,6 +134,8 @@ pub struct Fold {
     pub(crate) lag_forgotten: u64,
     pub(crate) active_vus: i64,
     pub(crate) ready_connections: i64,
+    /// Where the measured part ends, if that is before the run does.
+    pub(crate) until: Tick,
 }
 
 impl Fold {
@@ -163,6 +165,7 @@ impl Fold {
             lag_forgotten: 0,
             active_vus: 0,
             ready_connections: 0,
+            until: Tick::MAX,
             outline,
             facts,
         }

@@ -5,7 +5,7 @@
 //! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in), `histogram` and `quantile`
 //! (how latencies are kept and read), `pairing`, `lag`, `connections`, `groups`, `series`, `health`
 //! (one mechanism each), `finish` (figures from the folded state), [`verdict`], [`assertions`],
-//! [`report`].
+//! [`report`]. Beside them [`diff`], which compares runs.
 //!
 //! ```
 //! use z6_events::{Driver, Event, Tick, WorkerId};
@@ -28,11 +28,18 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod analyze;
 pub mod assertions;
+pub mod checks;
 mod connections;
+pub mod diff;
 mod error;
+pub mod export;
+pub mod filter;
 mod finish;
 pub mod fold;
+#[doc(hidden)]
+pub mod fuzzing;
 mod groups;
 mod health;
 mod histogram;
@@ -42,13 +49,16 @@ mod outline;
 mod pairing;
 mod quantile;
 pub mod report;
+pub mod requests;
 mod rules;
 mod series;
 mod tally;
 pub mod verdict;
+pub mod walk;
 
 pub use assertions::{AssertionResult, AssertionValue};
-pub use error::{ConservationRule, FoldError};
+pub use error::{AnalyzeError, ConservationRule, FoldError};
+pub use filter::{BoundFilter, Filter, FilterError, FilterErrorKind};
 pub use fold::{EndFacts, Fold, LiveSnapshot, RunFacts};
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures,
@@ -56,4 +66,6 @@ pub use metrics::{
     ThroughputFigures,
 };
 pub use report::Style;
+pub use requests::{RequestJoin, RequestRow, RowOutcome};
 pub use verdict::{Doubt, Verdict};
+pub use walk::{Loss, Visitor, walk};

@@ -12,7 +12,7 @@ use crate::histogram::{Latency, Recorder};
 use crate::metrics::{Ci95, LatencyStats};
 
 /// Observations of one latency in rising order, one entry per bucket in use.
-struct Distribution {
+pub(crate) struct Distribution {
     /// Highest value the bucket stands for.
     highest_ns: Vec<u64>,
     /// Observations in this bucket and below.
@@ -23,13 +23,13 @@ struct Distribution {
 
 /// An order statistic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ranked {
-    ns: u64,
-    exact: bool,
+pub(crate) struct Ranked {
+    pub(crate) ns: u64,
+    pub(crate) exact: bool,
 }
 
 impl Distribution {
-    fn new(latency: &Latency) -> Distribution {
+    pub(crate) fn new(latency: &Latency) -> Distribution {
         let mut buckets: Vec<(u64, u64, u64)> = Vec::new();
         for (highest, count) in buckets_of(latency.values.as_deref()) {
             buckets.push((highest, count, count));
@@ -56,12 +56,12 @@ impl Distribution {
         distribution
     }
 
-    fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.ranked.last().copied().unwrap_or(0)
     }
 
     /// The observation of this rank, from 1; none if there are fewer.
-    fn at_rank(&self, rank: u64) -> Option<Ranked> {
+    pub(crate) fn at_rank(&self, rank: u64) -> Option<Ranked> {
         let index = self.ranked.partition_point(|ranked| *ranked < rank);
         let ns = *self.highest_ns.get(index)?;
         Some(Ranked { ns, exact: *self.values.get(index)? >= rank })

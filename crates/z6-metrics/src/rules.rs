@@ -77,7 +77,7 @@ impl Fold {
 
     /// Counts a request that fell due.
     #[inline]
-    fn plan(
+    pub(crate) fn plan(
         &mut self,
         worker: WorkerId,
         request: RequestId,
@@ -99,20 +99,22 @@ impl Fold {
     #[inline]
     fn count_rate(&mut self, worker: WorkerId, at: Tick, rate: Rate) {
         let state = &mut self.workers[worker.index()];
-        if at < self.outline.warmup || state.end.is_some_and(|(end, _)| at > end) {
+        let ended = state.end.is_some_and(|(end, _)| at > end);
+        if at < self.outline.warmup || at > self.until || ended {
             return;
         }
         let newest = &mut state.newest_counted;
-        if newest.at != at {
+        if at > newest.at {
             *newest = Counted { at, ..Counted::default() };
         }
+        let is_newest = u64::from(at == newest.at);
         match rate {
             Rate::Sent => {
-                newest.sent += 1;
+                newest.sent += is_newest;
                 self.measured.sent += 1;
             }
             Rate::Completed => {
-                newest.completed += 1;
+                newest.completed += is_newest;
                 self.measured.completed += 1;
             }
         }
@@ -129,11 +131,26 @@ impl Fold {
         if attempt > 0 {
             return Err(FoldError::RedirectReserved { worker, attempt });
         }
-        let OpenRequest { request, target, planned, sent, .. } = open;
+        let OpenRequest { request, target, planned, .. } = open;
         self.plan(worker, request, target, planned)?;
         let state = &mut self.workers[worker.index()];
         state.open.open(worker, exchange, open)?;
-        self.connections.reused += u64::from(state.connections.used(worker, connection)?);
+        let reused = state.connections.used(worker, connection)?;
+        let noticed = state.inputs.noticed(planned);
+        self.count_on_wire(worker, &open, reused, noticed)
+    }
+
+    /// Counts a request of which a byte was written, and measures how late it was.
+    #[inline]
+    pub(crate) fn count_on_wire(
+        &mut self,
+        worker: WorkerId,
+        open: &OpenRequest,
+        reused: bool,
+        noticed: Noticed,
+    ) -> Result<(), FoldError> {
+        let OpenRequest { request, target, planned, sent, .. } = *open;
+        self.connections.reused += u64::from(reused);
         self.totals.outcomes.sent += 1;
         self.totals.on_wire += 1;
         self.totals.exchanges += 1;
@@ -141,19 +158,19 @@ impl Fold {
         self.groups.count(request, target, |counts| counts.sent += 1);
         self.count_rate(worker, sent, Rate::Sent);
         if self.measures(planned) {
-            self.measure_lateness(worker, planned, sent)?;
+            self.measure_lateness(planned, sent, noticed)?;
         }
         Ok(())
     }
 
     fn measure_lateness(
         &mut self,
-        worker: WorkerId,
         planned: Tick,
         sent: Tick,
+        noticed: Noticed,
     ) -> Result<(), FoldError> {
         let lateness_ns = sent.since(planned);
-        let lag_ns = match self.workers[worker.index()].inputs.noticed(planned) {
+        let lag_ns = match noticed {
             Noticed::At(noticed) => noticed.since(planned).min(lateness_ns),
             Noticed::Forgotten => {
                 self.lag_forgotten += 1;
@@ -173,7 +190,19 @@ impl Fold {
         done: &Done,
     ) -> Result<(), FoldError> {
         let open = self.take(worker, at, exchange)?;
-        let OpenRequest { request, target, planned, sent, request_bytes, .. } = open;
+        self.on_response(worker, at, &open, done)
+    }
+
+    /// A request was answered.
+    #[inline]
+    pub(crate) fn on_response(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        open: &OpenRequest,
+        done: &Done,
+    ) -> Result<(), FoldError> {
+        let OpenRequest { request, target, planned, sent, request_bytes, .. } = *open;
         self.totals.statuses.add(done.status)?;
         let row = self.series.row(at);
         row.completed += 1;
@@ -186,7 +215,7 @@ impl Fold {
             self.measured.bytes_received += done.received_bytes;
         }
         if let Some(error) = done.failure {
-            return self.on_failed(at, &open, error);
+            return self.on_failed(at, open, error);
         }
         let response_ns = at.since(planned);
         self.totals.outcomes.succeeded += 1;
@@ -218,11 +247,21 @@ impl Fold {
             state.owes_not_on_wire = true;
             return Ok(());
         };
+        self.on_broken(at, &open, failed)
+    }
+
+    /// A request on the wire ended without a complete response.
+    pub(crate) fn on_broken(
+        &mut self,
+        at: Tick,
+        open: &OpenRequest,
+        failed: &Failed,
+    ) -> Result<(), FoldError> {
         if self.measures(open.planned) {
             self.measured.bytes_sent += open.request_bytes.saturating_sub(failed.unsent_bytes);
             self.measured.bytes_received += failed.received_bytes;
         }
-        self.on_failed(at, &open, failed.error)
+        self.on_failed(at, open, failed.error)
     }
 
     pub(crate) fn on_timed_out(
@@ -232,8 +271,13 @@ impl Fold {
         exchange: ExchangeSlot,
     ) -> Result<(), FoldError> {
         let open = self.take(worker, at, exchange)?;
-        self.on_cut_off(&open);
-        self.on_failed(at, &open, ErrorKind::RequestTimeout)
+        self.on_given_up(at, &open)
+    }
+
+    /// A request on the wire was not answered within its time.
+    pub(crate) fn on_given_up(&mut self, at: Tick, open: &OpenRequest) -> Result<(), FoldError> {
+        self.on_cut_off(open);
+        self.on_failed(at, open, ErrorKind::RequestTimeout)
     }
 
     /// A request that was on the wire failed.

@@ -1,0 +1,252 @@
+//! Connections of one worker: states, who may be sent on, limits. Knows nothing of actors.
+
+use z6_events::{ConnectionSlot, TargetId, Tick, WorkerId};
+use z6_scenario::{ConnectionReuse, Plan, Scenario};
+
+use super::violation::ViolationKind;
+
+/// One more than the largest slot number that is followed.
+pub(super) const SLOTS_MAX: usize = 1 << 18;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    Connecting { target: TargetId },
+    Ready { target: TargetId, open: u32, requests: u64 },
+}
+
+impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            State::Free => "closed",
+            State::Connecting { .. } => "connecting",
+            State::Ready { open: 0, .. } => "ready",
+            State::Ready { .. } => "carrying a request",
+        }
+    }
+}
+
+/// What the scenario allows one worker per target.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TargetLimits {
+    max_connections: u64,
+    max_connecting: u64,
+    max_requests: u64,
+}
+
+/// The limits of each worker, by target.
+pub(super) fn limits(scenario: &Scenario, plan: &Plan, workers: u16) -> Vec<Vec<TargetLimits>> {
+    let peaks = peaks(plan, workers);
+    let of_worker = |(worker, peak): (usize, &u64)| {
+        let target = |target: &z6_scenario::Target| {
+            let (total, parts) = (u64::from(target.max_connections), u64::from(workers));
+            let share = total / parts + u64::from((worker as u64) < total % parts);
+            let owned = match target.connection_reuse {
+                // Each VU has a right to its own.
+                ConnectionReuse::PerVu | ConnectionReuse::Iteration => *peak,
+                ConnectionReuse::Shared | ConnectionReuse::None => 0,
+            };
+            TargetLimits {
+                max_connections: share.max(owned),
+                max_connecting: u64::from(scenario.limits.max_connecting),
+                max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
+            }
+        };
+        scenario.targets.iter().map(target).collect()
+    };
+    peaks.iter().enumerate().map(of_worker).collect()
+}
+
+/// The most VUs of each worker alive at once.
+fn peaks(plan: &Plan, workers: u16) -> Vec<u64> {
+    let mut alive = vec![0_u64; usize::from(workers)];
+    let mut peaks = alive.clone();
+    for change in plan.vu_changes().filter(|_| workers > 0) {
+        let worker = (change.actor.0 % u64::from(workers)) as usize;
+        if change.starts {
+            alive[worker] += 1;
+            peaks[worker] = peaks[worker].max(alive[worker]);
+        } else {
+            alive[worker] = alive[worker].saturating_sub(1);
+        }
+    }
+    peaks
+}
+
+/// The connections of one worker.
+#[derive(Debug)]
+pub(super) struct Connections {
+    slots: Vec<State>,
+    limits: Vec<TargetLimits>,
+    /// By target: connections and attempts, and attempts alone.
+    open: Vec<u64>,
+    connecting: Vec<u64>,
+}
+
+impl Connections {
+    pub(super) fn new(worker: WorkerId, limits: &[Vec<TargetLimits>]) -> Connections {
+        let limits = limits.get(worker.index()).cloned().unwrap_or_default();
+        Connections {
+            slots: Vec::new(),
+            open: vec![0; limits.len()],
+            connecting: vec![0; limits.len()],
+            limits,
+        }
+    }
+
+    fn state(&self, connection: ConnectionSlot) -> State {
+        self.slots.get(connection.index()).copied().unwrap_or(State::Free)
+    }
+
+    fn set(&mut self, connection: ConnectionSlot, state: State) {
+        let before = std::mem::replace(&mut self.slots[connection.index()], state);
+        let count = |state| match state {
+            State::Free => None,
+            State::Connecting { target } => Some((target.index(), 1)),
+            State::Ready { target, .. } => Some((target.index(), 0)),
+        };
+        if let Some((target, connecting)) = count(before) {
+            self.open[target] -= 1;
+            self.connecting[target] -= connecting;
+        }
+        if let Some((target, connecting)) = count(state) {
+            self.open[target] += 1;
+            self.connecting[target] += connecting;
+        }
+    }
+
+    /// An attempt begins.
+    pub(super) fn started(
+        &mut self,
+        connection: ConnectionSlot,
+        target: TargetId,
+    ) -> Result<(), ViolationKind> {
+        let Some(limits) = self.limits.get(target.index()).copied() else {
+            return Err(ViolationKind::UnknownTarget { target });
+        };
+        if connection.index() >= SLOTS_MAX {
+            return Err(ViolationKind::SlotTooLarge { slot: connection.0 });
+        }
+        if connection.index() >= self.slots.len() {
+            self.slots.resize(connection.index() + 1, State::Free);
+        }
+        let was_free = self.state(connection) == State::Free;
+        self.set(connection, State::Connecting { target });
+        if !was_free {
+            return Err(ViolationKind::SlotInUse { connection });
+        }
+        if self.open[target.index()] > limits.max_connections {
+            return Err(ViolationKind::MaxConnections { target, limit: limits.max_connections });
+        }
+        if self.connecting[target.index()] > limits.max_connecting {
+            return Err(ViolationKind::MaxConnecting { target, limit: limits.max_connecting });
+        }
+        Ok(())
+    }
+
+    /// An attempt that began at `started` is ready.
+    pub(super) fn ready(
+        &mut self,
+        connection: ConnectionSlot,
+        started: Tick,
+        at: Tick,
+    ) -> Result<(), ViolationKind> {
+        let target = self.attempt(connection)?;
+        self.set(connection, State::Ready { target, open: 0, requests: 0 });
+        if started > at { Err(ViolationKind::ConnectedEarly { started }) } else { Ok(()) }
+    }
+
+    /// An attempt failed or took too long.
+    pub(super) fn failed(
+        &mut self,
+        connection: ConnectionSlot,
+        started: Tick,
+        at: Tick,
+    ) -> Result<(), ViolationKind> {
+        self.attempt(connection)?;
+        self.set(connection, State::Free);
+        if started > at { Err(ViolationKind::ConnectedEarly { started }) } else { Ok(()) }
+    }
+
+    fn attempt(&self, connection: ConnectionSlot) -> Result<TargetId, ViolationKind> {
+        match self.state(connection) {
+            State::Connecting { target } => Ok(target),
+            state @ (State::Free | State::Ready { .. }) => {
+                Err(ViolationKind::WrongState { connection, state: state.name() })
+            }
+        }
+    }
+
+    /// The peer closed a connection that carried nothing.
+    pub(super) fn closed(&mut self, connection: ConnectionSlot) -> Result<(), ViolationKind> {
+        let state = self.state(connection);
+        if state != State::Free {
+            self.set(connection, State::Free);
+        }
+        match state {
+            State::Ready { open: 0, .. } => Ok(()),
+            State::Free | State::Connecting { .. } | State::Ready { .. } => {
+                Err(ViolationKind::WrongState { connection, state: state.name() })
+            }
+        }
+    }
+
+    /// The engine closed a connection or an attempt.
+    pub(super) fn released(&mut self, connection: ConnectionSlot) -> Result<(), ViolationKind> {
+        let state = self.state(connection);
+        if state != State::Free {
+            self.set(connection, State::Free);
+        }
+        match state {
+            State::Connecting { .. } | State::Ready { open: 0, .. } => Ok(()),
+            State::Free | State::Ready { .. } => {
+                Err(ViolationKind::WrongState { connection, state: state.name() })
+            }
+        }
+    }
+
+    /// A request to `target` goes out.
+    #[inline]
+    pub(super) fn sent(
+        &mut self,
+        connection: ConnectionSlot,
+        asked: TargetId,
+    ) -> Result<(), ViolationKind> {
+        let state = self.slots.get_mut(connection.index());
+        let (target, open, requests) = match state {
+            Some(State::Ready { target, open, requests }) => (*target, open, requests),
+            Some(State::Free | State::Connecting { .. }) | None => {
+                let state = self.state(connection).name();
+                return Err(ViolationKind::SentOnUnready { connection, state });
+            }
+        };
+        *open += 1;
+        *requests += 1;
+        let (open, requests) = (*open, *requests);
+        if target != asked {
+            return Err(ViolationKind::SentElsewhere { connection, target });
+        }
+        if open > 1 {
+            return Err(ViolationKind::SecondExchange { connection });
+        }
+        let limit = self.limits[target.index()].max_requests;
+        if requests > limit {
+            return Err(ViolationKind::MaxRequests { connection, limit });
+        }
+        Ok(())
+    }
+
+    /// A request on it ended.
+    #[inline]
+    pub(super) fn ended(&mut self, connection: ConnectionSlot) {
+        if let Some(State::Ready { open, .. }) = self.slots.get_mut(connection.index()) {
+            *open = open.saturating_sub(1);
+        }
+    }
+
+    /// Those that have not ended.
+    pub(super) fn left_open(&self) -> impl Iterator<Item = ConnectionSlot> + '_ {
+        let slots = (0..).map(ConnectionSlot).zip(&self.slots);
+        slots.filter(|(_, state)| **state != State::Free).map(|(connection, _)| connection)
+    }
+}

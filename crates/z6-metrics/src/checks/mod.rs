@@ -1,0 +1,128 @@
+//! Checks on any log: whether a run of this scenario and seed can have written it. A second opinion
+//! that shares nothing with the engine but the plan.
+//!
+//! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
+//! at the first contradiction, the checks go on and name what they find. Reading order:
+//! `violation` (what can be wrong), `connections`, `actors`, `step` (exchanges, time, ends).
+//! docs/ANALYZE.md lists the checks.
+
+mod actors;
+mod connections;
+mod step;
+mod violation;
+
+use std::io::Read;
+
+use z6_events::{Ending, Event, LogHeader, LogReader, Tick, WorkerId};
+use z6_scenario::plan::plan_digest;
+use z6_scenario::{Plan, Scenario};
+
+use actors::Actors;
+use connections::Connections;
+use step::{Here, Rules, StepCheck, Tally, WorkerChecks};
+pub use violation::{Check, CheckReport, VIOLATIONS_KEPT, Violation, ViolationKind};
+
+use crate::error::AnalyzeError;
+use crate::walk::{Loss, Visitor, walk};
+
+/// Checks a log. Damage that the reader finds is an error; contradictions in what it holds are in
+/// the report.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn check_log<R: Read>(
+    reader: &mut LogReader<R>,
+    scenario: &Scenario,
+) -> Result<CheckReport, AnalyzeError> {
+    let mut checks = Checks::new(scenario, reader.header());
+    let ending = walk(reader, &mut checks)?;
+    Ok(checks.finish(&ending))
+}
+
+/// Checks in progress.
+#[derive(Debug)]
+pub struct Checks {
+    rules: Rules,
+    workers: Vec<WorkerChecks>,
+    report: CheckReport,
+    tally: Tally,
+}
+
+impl Checks {
+    /// Checks of a log with this header; the scenario is the header's. O(VUs) at once.
+    #[must_use]
+    pub fn new(scenario: &Scenario, header: &LogHeader) -> Checks {
+        let plan = Plan::new(scenario, header.seed);
+        let limits = connections::limits(scenario, &plan, header.workers);
+        let worker = |number| {
+            let worker = WorkerId(number);
+            let actors = Actors::new(&plan, worker, header.workers);
+            WorkerChecks::new(actors, Connections::new(worker, &limits))
+        };
+        let mut report = CheckReport::default();
+        if plan_digest(scenario, header.seed) != header.plan_digest {
+            let here = Here { index: 0, at: Tick::ZERO, worker: WorkerId(0) };
+            report.add(here.violation(None, ViolationKind::Digest {}));
+        }
+        Checks {
+            rules: Rules::new(scenario, &plan),
+            workers: (0..header.workers).map(worker).collect(),
+            report,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Checks one event; `index` counts the events of the log.
+    pub fn event(&mut self, index: u64, worker: WorkerId, at: Tick, event: &Event) {
+        self.report.events += 1;
+        let here = Here { index, at, worker };
+        let Some(state) = self.workers.get_mut(worker.index()) else {
+            return self.report.add(here.violation(None, ViolationKind::UnknownWorker {}));
+        };
+        let (rules, report, tally) = (&self.rules, &mut self.report, &mut self.tally);
+        StepCheck { here, state, rules, report, tally }.check(event);
+    }
+
+    /// Ends the checks. Of a log that breaks off, what needs its end is left out.
+    #[must_use]
+    pub fn finish(mut self, ending: &Ending) -> CheckReport {
+        self.report.loss = Loss::of(ending);
+        if self.report.loss.is_some() {
+            return self.report;
+        }
+        let index = self.report.events;
+        for (number, state) in self.workers.iter_mut().enumerate() {
+            let here = Here { index, at: state.last(), worker: WorkerId(number as u16) };
+            state.finish(here, &mut self.report);
+        }
+        let Tally { sent, succeeded, failed, in_flight } = self.tally;
+        if sent != succeeded + failed + in_flight {
+            let kind = ViolationKind::Balance { sent, succeeded, failed, in_flight };
+            let here = Here { index, at: Tick::ZERO, worker: WorkerId(0) };
+            self.report.add(here.violation(None, kind));
+        }
+        self.report
+    }
+}
+
+impl Visitor for Checks {
+    fn event(
+        &mut self,
+        index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), AnalyzeError> {
+        Checks::event(self, index, worker, at, event);
+        Ok(())
+    }
+
+    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+        let here = Here { index: self.report.events, at, worker };
+        match self.workers.get_mut(worker.index()) {
+            Some(state) => state.come_to(here, &mut self.report),
+            None => self.report.add(here.violation(None, ViolationKind::UnknownWorker {})),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,493 @@
+//! The checks of one event, and of one worker's end: exchanges, time, instants, ends. Leaves actors
+//! and connections to their modules.
+
+use z6_events::{
+    Actor, Ask, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, NeverSentReason,
+    RequestId, StoppedBy, TargetId, Tick, WorkerId,
+};
+use z6_scenario::{Plan, Scenario};
+
+use super::actors::Actors;
+use super::connections::{Connections, SLOTS_MAX};
+use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
+
+/// What the scenario says of requests and targets.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// By request.
+    timeouts_ns: Vec<u64>,
+    /// By request; empty = any below 400.
+    expected: Vec<Vec<u16>>,
+    /// By target.
+    reconnect_delays_ns: Vec<u64>,
+    end: Option<Tick>,
+}
+
+/// Requests of the whole log.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) sent: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+    pub(super) in_flight: u64,
+}
+
+/// One open exchange.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    actor: Actor,
+    request: RequestId,
+    connection: ConnectionSlot,
+    sent: Tick,
+    deadline: Tick,
+    request_bytes: u64,
+}
+
+/// Why a request may now be given up without a byte on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// This unsent exchange failed.
+    Exchange(ErrorKind),
+    /// This attempt failed.
+    Attempt(ErrorKind),
+}
+
+impl Cause {
+    const fn error(self) -> ErrorKind {
+        match self {
+            Cause::Exchange(error) | Cause::Attempt(error) => error,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct WorkerChecks {
+    actors: Actors,
+    connections: Connections,
+    open: Vec<Option<Open>>,
+    last: Tick,
+    /// Of the step under way, from its input.
+    cause: Option<Cause>,
+    /// The event before was the timeout of an attempt.
+    attempt_timed_out: bool,
+    stop_reason: Option<StoppedBy>,
+    ended: Option<Tick>,
+    finished: bool,
+}
+
+/// The event under check.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Here {
+    pub(super) index: u64,
+    pub(super) at: Tick,
+    pub(super) worker: WorkerId,
+}
+
+impl Here {
+    pub(super) const fn violation(self, actor: Option<Actor>, kind: ViolationKind) -> Violation {
+        Violation { event: self.index, at: self.at, worker: self.worker, actor, kind }
+    }
+}
+
+impl WorkerChecks {
+    pub(super) fn new(actors: Actors, connections: Connections) -> WorkerChecks {
+        WorkerChecks {
+            actors,
+            connections,
+            open: Vec::new(),
+            last: Tick::ZERO,
+            cause: None,
+            attempt_timed_out: false,
+            stop_reason: None,
+            ended: None,
+            finished: false,
+        }
+    }
+
+    /// The last instant it has come to.
+    pub(super) const fn last(&self) -> Tick {
+        self.last
+    }
+
+    /// The worker says that it has come this far.
+    #[inline]
+    pub(super) fn come_to(&mut self, here: Here, report: &mut CheckReport) {
+        if here.at < self.last {
+            report.add(here.violation(None, ViolationKind::WentBack { before: self.last }));
+        }
+        self.last = self.last.max(here.at);
+    }
+
+    /// What a complete log must have said of this worker.
+    pub(super) fn finish(&mut self, here: Here, report: &mut CheckReport) {
+        if !self.finished {
+            report.add(here.violation(None, ViolationKind::NotFinished {}));
+        }
+        if self.cause.is_some_and(|cause| matches!(cause, Cause::Exchange(_))) {
+            report.add(here.violation(None, ViolationKind::MissingNotOnWire {}));
+        }
+        let open = (0..).map(ExchangeSlot).zip(&self.open);
+        for (exchange, open) in open.filter_map(|(slot, open)| Some((slot, open.as_ref()?))) {
+            let kind = ViolationKind::NeverEnded { exchange };
+            report.add(here.violation(Some(open.actor), kind));
+        }
+        for connection in self.connections.left_open() {
+            report.add(here.violation(None, ViolationKind::LeftOpen { connection }));
+        }
+        for actor in self.actors.alive() {
+            report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
+        }
+        let end = self.ended.unwrap_or(Tick::ZERO);
+        for (actor, planned) in self.actors.missing_arrivals(end) {
+            report.add(here.violation(Some(actor), ViolationKind::MissingStart { planned }));
+        }
+    }
+}
+
+/// The checks of one event.
+pub(super) struct StepCheck<'a> {
+    pub(super) here: Here,
+    pub(super) state: &'a mut WorkerChecks,
+    pub(super) rules: &'a Rules,
+    pub(super) report: &'a mut CheckReport,
+    pub(super) tally: &'a mut Tally,
+}
+
+impl StepCheck<'_> {
+    #[inline]
+    pub(super) fn check(&mut self, event: &Event) {
+        self.order(event);
+        self.event(event);
+    }
+
+    fn report(&mut self, actor: Option<Actor>, kind: ViolationKind) {
+        self.report.add(self.here.violation(actor, kind));
+    }
+
+    fn checked(&mut self, actor: Option<Actor>, result: Result<(), ViolationKind>) {
+        if let Err(kind) = result {
+            self.report(actor, kind);
+        }
+    }
+
+    /// Time, what may follow `finished`, and the causes that end with a step.
+    #[inline]
+    fn order(&mut self, event: &Event) {
+        self.state.come_to(self.here, self.report);
+        let class = event.class();
+        if self.state.finished && class != EventClass::Copied {
+            self.report(None, ViolationKind::AfterFinished {});
+        }
+        if class == EventClass::Input {
+            if matches!(self.state.cause, Some(Cause::Exchange(_))) {
+                self.report(None, ViolationKind::MissingNotOnWire {});
+            }
+            self.state.cause = None;
+        }
+        let timed_out = matches!(event, Event::ConnectTimedOut { .. });
+        if !matches!(event, Event::NotOnWire { .. }) {
+            self.state.attempt_timed_out = timed_out;
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        let at = self.here.at;
+        match *event {
+            Event::Wake | Event::Sample(_) | Event::LogStalled { .. } => {}
+            Event::Sent { exchange, written_bytes, ref ask, connection, request_bytes, .. } => {
+                let open = (exchange, connection, request_bytes, written_bytes);
+                self.sent(ask, open);
+            }
+            Event::Done { exchange, first_byte, status, unsent_bytes, failure, .. } => {
+                self.done(exchange, first_byte, status, unsent_bytes, failure);
+            }
+            Event::Failed { exchange, error, first_byte, unsent_bytes, .. } => {
+                self.failed(exchange, error, first_byte, unsent_bytes);
+            }
+            Event::TimedOut { exchange } => self.timed_out(exchange),
+            Event::InFlightAtStop { exchange } => self.in_flight(exchange),
+            Event::NotOnWire { ref ask, error, .. } => self.not_on_wire(ask, error),
+            Event::NeverSent { ref ask, reason } => self.never_sent(ask, reason),
+            Event::VuStarted { actor, planned } => self.vu_started(actor, planned),
+            Event::VuStopped { actor } => {
+                let ended = self.state.ended.is_some();
+                let stopped = self.state.actors.stopped(actor, at, ended);
+                self.checked(Some(actor), stopped);
+            }
+            Event::ConnectStarted { connection, target, .. } => {
+                let started = self.state.connections.started(connection, target);
+                self.checked(None, started);
+            }
+            Event::Connected { connection, started } => {
+                let ready = self.state.connections.ready(connection, started, at);
+                self.checked(None, ready);
+            }
+            Event::ConnectFailed { connection, started, error, .. } => {
+                let failed = self.state.connections.failed(connection, started, at);
+                self.checked(None, failed);
+                self.state.cause = Some(Cause::Attempt(error));
+            }
+            Event::ConnectTimedOut { connection } => {
+                let failed = self.state.connections.failed(connection, at, at);
+                self.checked(None, failed);
+            }
+            Event::ConnectionClosed { connection, .. } => {
+                let closed = self.state.connections.closed(connection);
+                self.checked(None, closed);
+            }
+            Event::ConnectionReleased { connection, .. } => {
+                let released = self.state.connections.released(connection);
+                self.checked(None, released);
+            }
+            Event::Stop { reason } => self.state.stop_reason = Some(reason.into()),
+            Event::EndReached { by, end } => self.end_reached(by, end),
+            Event::Finished => self.state.finished = true,
+        }
+    }
+
+    /// Whether the scenario knows what is asked, and all that the actor must keep to.
+    #[inline]
+    fn asked(&mut self, ask: &Ask) -> bool {
+        if ask.request.index() >= self.rules.timeouts_ns.len() {
+            self.report(Some(ask.actor), ViolationKind::UnknownRequest { request: ask.request });
+            return false;
+        }
+        if ask.target.index() >= self.rules.reconnect_delays_ns.len() {
+            self.report(Some(ask.actor), ViolationKind::UnknownTarget { target: ask.target });
+            return false;
+        }
+        if let Some(end) = self.state.ended.filter(|end| ask.planned > *end) {
+            let kind = ViolationKind::PlannedAfterEnd { planned: ask.planned, end };
+            self.report(Some(ask.actor), kind);
+        }
+        let (here, report) = (self.here, &mut *self.report);
+        let mut add = |kind| report.add(here.violation(Some(ask.actor), kind));
+        self.state.actors.asked(ask, here.at, &mut add);
+        true
+    }
+
+    #[inline]
+    fn sent(
+        &mut self,
+        ask: &Ask,
+        (exchange, connection, request_bytes, written): (ExchangeSlot, ConnectionSlot, u64, u64),
+    ) {
+        let actor = Some(ask.actor);
+        self.tally.sent += 1;
+        if !self.asked(ask) {
+            return;
+        }
+        let on = self.state.connections.sent(connection, ask.target);
+        self.checked(actor, on);
+        if written > request_bytes {
+            self.report(actor, ViolationKind::TooManyBytes { bytes: written, request_bytes });
+        }
+        let index = exchange.index();
+        if index >= SLOTS_MAX {
+            return self.report(actor, ViolationKind::SlotTooLarge { slot: exchange.0 });
+        }
+        if index >= self.state.open.len() {
+            self.state.open.resize(index + 1, None);
+        }
+        let sent = self.here.at;
+        let deadline = sent.plus_ns(self.rules.timeouts_ns[ask.request.index()]);
+        let (actor, request) = (ask.actor, ask.request);
+        let open = Open { actor, request, connection, sent, deadline, request_bytes };
+        if self.state.open[index].replace(open).is_some() {
+            self.report(Some(ask.actor), ViolationKind::SentTwice { exchange });
+        }
+    }
+
+    /// Takes an exchange that ends.
+    #[inline]
+    fn take(&mut self, exchange: ExchangeSlot) -> Option<Open> {
+        let open = self.state.open.get_mut(exchange.index()).and_then(Option::take);
+        let Some(open) = open else {
+            self.report(None, ViolationKind::EndedUnsent { exchange });
+            return None;
+        };
+        self.state.connections.ended(open.connection);
+        self.state.actors.step_over(open.actor, self.here.at, 0);
+        Some(open)
+    }
+
+    /// The instants and bytes of an exchange that the driver ended.
+    #[inline]
+    fn outcome(&mut self, open: &Open, first_byte: Option<Tick>, unsent_bytes: u64) {
+        let (at, actor) = (self.here.at, Some(open.actor));
+        if let Some(first_byte) = first_byte.filter(|first| *first < open.sent || *first > at) {
+            let sent = open.sent;
+            self.report(actor, ViolationKind::FirstByteOutside { first_byte, sent });
+        }
+        if at >= open.deadline {
+            self.report(actor, ViolationKind::PastTimeout { deadline: open.deadline });
+        }
+        if unsent_bytes > open.request_bytes {
+            let (bytes, request_bytes) = (unsent_bytes, open.request_bytes);
+            self.report(actor, ViolationKind::TooManyBytes { bytes, request_bytes });
+        }
+    }
+
+    #[inline]
+    fn done(
+        &mut self,
+        exchange: ExchangeSlot,
+        first_byte: Tick,
+        status: u16,
+        unsent_bytes: u64,
+        failure: Option<ErrorKind>,
+    ) {
+        let Some(open) = self.take(exchange) else { return };
+        self.outcome(&open, Some(first_byte), unsent_bytes);
+        let expected = self.rules.failure(open.request, status);
+        if failure != expected {
+            let (expected, found) = (verdict_name(expected), verdict_name(failure));
+            let kind = ViolationKind::OtherVerdict { status, expected, found };
+            self.report(Some(open.actor), kind);
+        }
+        match failure {
+            None => self.tally.succeeded += 1,
+            Some(_) => self.tally.failed += 1,
+        }
+    }
+
+    fn failed(
+        &mut self,
+        exchange: ExchangeSlot,
+        error: ErrorKind,
+        first_byte: Option<Tick>,
+        unsent_bytes: u64,
+    ) {
+        let is_open = self.state.open.get(exchange.index()).is_some_and(Option::is_some);
+        if !is_open {
+            self.state.cause = Some(Cause::Exchange(error));
+            return;
+        }
+        if let Some(open) = self.take(exchange) {
+            self.outcome(&open, first_byte, unsent_bytes);
+            self.tally.failed += 1;
+        }
+    }
+
+    fn timed_out(&mut self, exchange: ExchangeSlot) {
+        let Some(open) = self.take(exchange) else { return };
+        self.tally.failed += 1;
+        if self.here.at < open.deadline {
+            self.report(Some(open.actor), ViolationKind::TimedOutEarly { deadline: open.deadline });
+        }
+    }
+
+    fn in_flight(&mut self, exchange: ExchangeSlot) {
+        let Some(open) = self.take(exchange) else { return };
+        self.tally.in_flight += 1;
+        if self.state.ended.is_none() {
+            self.report(Some(open.actor), ViolationKind::GivenUpEarly {});
+        }
+    }
+
+    fn not_on_wire(&mut self, ask: &Ask, error: ErrorKind) {
+        let actor = Some(ask.actor);
+        let cause = if std::mem::take(&mut self.state.attempt_timed_out) {
+            Some(Cause::Attempt(ErrorKind::ConnectTimeout))
+        } else {
+            self.state.cause.take()
+        };
+        match cause {
+            None => self.report(actor, ViolationKind::CauselessNotOnWire {}),
+            Some(cause) if cause.error() != error => {
+                let (expected, found) = (cause.error().name(), error.name());
+                self.report(actor, ViolationKind::OtherReason { expected, found });
+            }
+            Some(_) => {}
+        }
+        self.tally.sent += 1;
+        self.tally.failed += 1;
+        if self.asked(ask) {
+            let delay_ns = match cause {
+                Some(Cause::Attempt(_)) => self.rules.reconnect_delay_ns(ask.target),
+                Some(Cause::Exchange(_)) | None => 0,
+            };
+            self.state.actors.step_over(ask.actor, self.here.at, delay_ns);
+        }
+    }
+
+    fn never_sent(&mut self, ask: &Ask, reason: NeverSentReason) {
+        if reason == NeverSentReason::RunEnded && self.state.ended.is_none() {
+            self.report(Some(ask.actor), ViolationKind::GivenUpEarly {});
+        }
+        if self.asked(ask) {
+            self.state.actors.given_up(ask.actor);
+        }
+    }
+
+    fn vu_started(&mut self, actor: Actor, planned: Tick) {
+        if planned > self.here.at {
+            self.report(Some(actor), ViolationKind::Early { planned });
+        }
+        if let Some(end) = self.state.ended {
+            self.report(Some(actor), ViolationKind::PlannedAfterEnd { planned, end });
+        }
+        let started = self.state.actors.started(actor, planned);
+        self.checked(Some(actor), started);
+    }
+
+    fn end_reached(&mut self, by: StoppedBy, end: Tick) {
+        if self.state.ended.is_some() {
+            self.report(None, ViolationKind::EndReachedTwice {});
+        }
+        self.state.ended = Some(end);
+        if end > self.here.at {
+            self.report(None, ViolationKind::EndInFuture { end });
+        }
+        match by {
+            StoppedBy::Duration if self.rules.end != Some(end) => {
+                self.report(None, ViolationKind::OtherEnd { found: end });
+            }
+            StoppedBy::Duration | StoppedBy::Iterations => {}
+            StoppedBy::Interrupt
+            | StoppedBy::Terminate
+            | StoppedBy::NoTarget
+            | StoppedBy::LogLimit
+            | StoppedBy::DiskFull
+            | StoppedBy::Error => {
+                if self.state.stop_reason != Some(by) {
+                    self.report(None, ViolationKind::CauselessStop { by: by.name() });
+                }
+            }
+        }
+        if let Some((actor, planned)) = self.state.actors.missing(end) {
+            self.report(Some(actor), ViolationKind::MissingStart { planned });
+        }
+    }
+}
+
+impl Rules {
+    pub(super) fn new(scenario: &Scenario, plan: &Plan) -> Rules {
+        let (requests, targets) = (&scenario.requests, &scenario.targets);
+        Rules {
+            timeouts_ns: requests.iter().map(|request| request.timeout_ns).collect(),
+            expected: requests.iter().map(|request| request.expect_status.clone()).collect(),
+            reconnect_delays_ns: targets.iter().map(|target| target.reconnect_delay_ns).collect(),
+            end: plan.end_ns().map(Tick),
+        }
+    }
+
+    /// Why a complete response counts as failed, if it does.
+    #[inline]
+    fn failure(&self, request: RequestId, status: u16) -> Option<ErrorKind> {
+        let expected = &self.expected[request.index()];
+        if !expected.is_empty() {
+            return (!expected.contains(&status)).then_some(ErrorKind::UnexpectedStatus);
+        }
+        match status {
+            0..400 => None,
+            400..500 => Some(ErrorKind::Status4xx),
+            500.. => Some(ErrorKind::Status5xx),
+        }
+    }
+
+    fn reconnect_delay_ns(&self, target: TargetId) -> u64 {
+        self.reconnect_delays_ns.get(target.index()).copied().unwrap_or(0)
+    }
+}

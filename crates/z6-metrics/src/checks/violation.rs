@@ -1,0 +1,305 @@
+//! What a log can break, and the list of what it broke. Knows no events.
+
+use std::fmt;
+
+use z6_events::{
+    Actor, ConnectionSlot, ErrorKind, ExchangeSlot, RequestId, Step, TargetId, Tick, WorkerId,
+};
+
+use crate::walk::Loss;
+
+/// A family of checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// Each request has exactly one end.
+    Pairing,
+    /// What was sent succeeded, failed, or was in flight at the stop.
+    Conservation,
+    /// Time of a worker never goes back.
+    Time,
+    /// planned <= sent <= first byte <= done; timeouts when they are due.
+    Instants,
+    /// Actors start once, stop once, and do one step after another between.
+    Lifecycle,
+    /// Requests go only to connections that are ready.
+    Connections,
+    /// No limit is passed.
+    Caps,
+    /// What was done is what scenario and seed plan.
+    Plan,
+}
+
+impl Check {
+    /// All of them.
+    pub const ALL: [Check; 8] = [
+        Check::Pairing,
+        Check::Conservation,
+        Check::Time,
+        Check::Instants,
+        Check::Lifecycle,
+        Check::Connections,
+        Check::Caps,
+        Check::Plan,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Check::Pairing => "pairing",
+            Check::Conservation => "conservation",
+            Check::Time => "time",
+            Check::Instants => "instants",
+            Check::Lifecycle => "lifecycle",
+            Check::Connections => "connections",
+            Check::Caps => "caps",
+            Check::Plan => "plan",
+        }
+    }
+}
+
+/// Something that no run can have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Violation {
+    /// Index of the event that shows it; for what is missing at the end, the number of events.
+    pub event: u64,
+    /// Its tick.
+    pub at: Tick,
+    /// Its worker.
+    pub worker: WorkerId,
+    /// The actor it is about, if it is about one.
+    pub actor: Option<Actor>,
+    /// What is wrong.
+    pub kind: ViolationKind,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { event, at, worker, actor, kind } = self;
+        write!(f, "{}: event {event}, w{worker} {at}", kind.check().name())?;
+        if let Some(actor) = actor {
+            write!(f, " vu{actor}")?;
+        }
+        write!(f, ": {kind}")
+    }
+}
+
+macro_rules! violations {
+    ($($(#[$doc:meta])* $check:ident, $name:ident { $($field:ident: $type:ty),* }, $text:literal;)*) => {
+        /// What is wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "fields are named in the words of the event log")]
+        pub enum ViolationKind { $($(#[$doc])* $name { $($field: $type),* },)* }
+
+        impl ViolationKind {
+            /// The family it belongs to.
+            #[must_use]
+            pub const fn check(self) -> Check {
+                match self { $(ViolationKind::$name { .. } => Check::$check,)* }
+            }
+        }
+
+        impl fmt::Display for ViolationKind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(ViolationKind::$name { $($field),* } => {
+                        write!(f, $text, $($field = $field),*)
+                    })*
+                }
+            }
+        }
+    };
+}
+
+violations! {
+    /// An event of a worker that the header does not know.
+    Pairing, UnknownWorker {}, "the header does not know this worker";
+    /// A request template that the scenario does not have.
+    Pairing, UnknownRequest { request: RequestId }, "request {request} is not in the scenario";
+    /// A target that the scenario does not have.
+    Pairing, UnknownTarget { target: TargetId }, "target {target} is not in the scenario";
+    /// A slot number larger than any run needs.
+    Pairing, SlotTooLarge { slot: u32 }, "slot {slot} is larger than any run needs";
+    /// `sent` in a slot that has not ended.
+    Pairing, SentTwice { exchange: ExchangeSlot }, "x{exchange} was sent and has not ended";
+    /// The end of an exchange that was not sent.
+    Pairing, EndedUnsent { exchange: ExchangeSlot }, "x{exchange} ends but is not open";
+    /// A clean log ends, and this exchange has no end.
+    Pairing, NeverEnded { exchange: ExchangeSlot }, "x{exchange} was sent and never ends";
+    /// An unsent exchange failed, and no `not_on_wire` says which request that was.
+    Pairing, MissingNotOnWire {}, "an unsent exchange failed, and no not_on_wire follows";
+    /// `not_on_wire` without a failed attempt or exchange before it.
+    Pairing, CauselessNotOnWire {}, "not_on_wire, but nothing failed before it";
+    /// `not_on_wire` gives another reason than the failure before it.
+    Pairing, OtherReason { expected: &'static str, found: &'static str },
+        "not_on_wire says {found}, the failure before it {expected}";
+    /// A connection that is neither closed nor released at a clean end.
+    Pairing, LeftOpen { connection: ConnectionSlot }, "conn{connection} is never closed";
+
+    /// sent = succeeded + failed + in flight.
+    Conservation, Balance { sent: u64, succeeded: u64, failed: u64, in_flight: u64 },
+        "{sent} sent is not {succeeded} succeeded + {failed} failed + {in_flight} in flight";
+
+    /// A tick before the one before it.
+    Time, WentBack { before: Tick }, "time goes back from {before}";
+
+    /// A request went out before it was due.
+    Instants, Early { planned: Tick }, "before its planned instant, {planned}";
+    /// The first byte of a response before the send, or after the end.
+    Instants, FirstByteOutside { first_byte: Tick, sent: Tick },
+        "first byte at {first_byte}, not between the send at {sent} and the end";
+    /// An attempt that began after it ended.
+    Instants, ConnectedEarly { started: Tick }, "the attempt began later, at {started}";
+    /// More bytes than the request has.
+    Instants, TooManyBytes { bytes: u64, request_bytes: u64 },
+        "{bytes} bytes of a request of {request_bytes}";
+    /// An answer at or after the instant at which the request had timed out.
+    Instants, PastTimeout { deadline: Tick }, "an outcome after the timeout, {deadline}";
+    /// A timeout before its time.
+    Instants, TimedOutEarly { deadline: Tick }, "timed out before {deadline}";
+
+    /// An actor of another worker.
+    Lifecycle, WrongWorker {}, "the actor belongs to another worker";
+    /// A VU that had started before.
+    Lifecycle, StartedTwice {}, "started before";
+    /// A request or a stop of an actor that has not started or has stopped.
+    Lifecycle, NotAlive {}, "not alive";
+    /// A request or a stop while one request is open.
+    Lifecycle, Busy {}, "its request before has not ended";
+    /// A step that does not follow the one before.
+    Lifecycle, StepOutOfOrder { expected: Step, found: Step }, "step {found}, not step {expected}";
+    /// A stop that neither schedule, iterations nor the end of the run ask for.
+    Lifecycle, StoppedEarly {}, "stopped, and nothing asks for it";
+    /// A VU that never stops.
+    Lifecycle, NeverStopped {}, "never stops";
+    /// Something planned for after the end tick.
+    Lifecycle, PlannedAfterEnd { planned: Tick, end: Tick },
+        "planned for {planned}, after the end, {end}";
+    /// A request given up for the end of the run before that end.
+    Lifecycle, GivenUpEarly {}, "given up, and the run has not ended";
+    /// The end tick was reached before.
+    Lifecycle, EndReachedTwice {}, "the end tick was reached before";
+    /// An end tick later than the event that says so.
+    Lifecycle, EndInFuture { end: Tick }, "an end tick later than this, {end}";
+    /// The run stopped for a reason that nobody gave.
+    Lifecycle, CauselessStop { by: &'static str }, "stopped by {by}, but no stop says so";
+    /// An event of a worker that had finished.
+    Lifecycle, AfterFinished {}, "the worker had finished";
+    /// A worker of a complete log that never finished.
+    Lifecycle, NotFinished {}, "the worker never finishes";
+
+    /// An attempt in a slot that is in use.
+    Connections, SlotInUse { connection: ConnectionSlot }, "conn{connection} is in use";
+    /// An event of a connection that is not in the state for it.
+    Connections, WrongState { connection: ConnectionSlot, state: &'static str },
+        "conn{connection} is {state}";
+    /// A request on a connection that is not ready.
+    Connections, SentOnUnready { connection: ConnectionSlot, state: &'static str },
+        "sent on conn{connection}, which is {state}";
+    /// A request on a connection to another target.
+    Connections, SentElsewhere { connection: ConnectionSlot, target: TargetId },
+        "sent on conn{connection}, which goes to target {target}";
+
+    /// More connections than `max_connections` allows the worker.
+    Caps, MaxConnections { target: TargetId, limit: u64 },
+        "more than {limit} connections to target {target}";
+    /// More attempts at once than `max_connecting`.
+    Caps, MaxConnecting { target: TargetId, limit: u64 },
+        "more than {limit} attempts at once to target {target}";
+    /// A second request on a connection that carries one.
+    Caps, SecondExchange { connection: ConnectionSlot }, "conn{connection} carries one already";
+    /// More requests than `max_requests_per_connection`.
+    Caps, MaxRequests { connection: ConnectionSlot, limit: u64 },
+        "more than {limit} requests on conn{connection}";
+
+    /// The header's plan digest is not that of its scenario and seed.
+    Plan, Digest {}, "the plan digest of the header is not that of its scenario and seed";
+    /// Another request than planned.
+    Plan, OtherRequest { expected: RequestId, found: RequestId },
+        "request {found}, planned is {expected}";
+    /// Another target than planned.
+    Plan, OtherTarget { expected: TargetId, found: TargetId },
+        "target {found}, planned is {expected}";
+    /// Another instant than start or end of the step before plus think time.
+    Plan, OtherInstant { expected: Tick, found: Tick }, "due at {found}, planned is {expected}";
+    /// A VU that starts at another instant, or another VU.
+    Plan, OtherStart { found: Tick }, "starts at {found}, which is not planned";
+    /// A VU or arrival that was due and is not there.
+    Plan, MissingStart { planned: Tick }, "due at {planned}, and never starts";
+    /// A step past the last one.
+    Plan, PastLastStep { steps: u64 }, "has {steps} steps only";
+    /// A step due after the schedule stopped its VU.
+    Plan, PastStop { planned: Tick, stop: Tick }, "due at {planned}, but stopped at {stop}";
+    /// An end tick that is not the planned one.
+    Plan, OtherEnd { found: Tick }, "the end tick is {found}, which is not planned";
+    /// A response judged otherwise than the scenario says.
+    Plan, OtherVerdict { status: u16, expected: &'static str, found: &'static str },
+        "status {status} counts as {found}, the scenario says {expected}";
+}
+
+/// In words, for a judgement on a response.
+pub(super) fn verdict_name(failure: Option<ErrorKind>) -> &'static str {
+    failure.map_or("success", ErrorKind::name)
+}
+
+/// Violations that are kept; all are counted.
+pub const VIOLATIONS_KEPT: usize = 100;
+
+/// What the checks of a log found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckReport {
+    /// Events checked.
+    pub events: u64,
+    /// The first violations, at most [`VIOLATIONS_KEPT`].
+    pub violations: Vec<Violation>,
+    /// All violations, by family in the order of [`Check::ALL`].
+    pub counts: [u64; Check::ALL.len()],
+    /// What is missing of the log, if it breaks off: checks that need its end were left out.
+    pub loss: Option<Loss>,
+}
+
+impl CheckReport {
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Violations found.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Violations of one family.
+    #[must_use]
+    pub const fn of(&self, check: Check) -> u64 {
+        self.counts[check as usize]
+    }
+
+    pub(super) fn add(&mut self, violation: Violation) {
+        self.counts[violation.kind.check() as usize] += 1;
+        if self.violations.len() < VIOLATIONS_KEPT {
+            self.violations.push(violation);
+        }
+    }
+}
+
+impl fmt::Display for CheckReport {
+    /// A line with the result, then one line per violation kept.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events = self.events;
+        if self.passed() {
+            return writeln!(f, "checks: {events} events, nothing wrong");
+        }
+        let failed = Check::ALL.into_iter().filter(|check| self.of(*check) > 0);
+        let counts: Vec<String> =
+            failed.map(|check| format!("{} {}", self.of(check), check.name())).collect();
+        writeln!(f, "checks: {events} events, violations: {}", counts.join(", "))?;
+        for violation in &self.violations {
+            writeln!(f, "  {violation}")?;
+        }
+        let more = self.total() - self.violations.len() as u64;
+        if more > 0 { writeln!(f, "  and {more} more") } else { Ok(()) }
+    }
+}

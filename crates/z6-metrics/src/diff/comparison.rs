@@ -1,0 +1,284 @@
+//! What comes out of a comparison: rows, notes, the verdict. Knows nothing of how they are computed.
+//! docs/DIFF.md defines each field.
+
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+/// Rises when a name in the JSON form changes or goes.
+pub const DIFF_SCHEMA_VERSION: u32 = 1;
+
+/// What the evidence says about a figure, or about all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Better by more than the threshold, and the interval leaves out zero.
+    Improved,
+    /// Worse by more than the threshold, and the interval leaves out zero.
+    Regressed,
+    /// Neither: a change beyond the threshold is not shown.
+    NoEvidence,
+    /// Too few observations or too short a run for any interval.
+    TooFew,
+}
+
+impl Mark {
+    /// The mark in words.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Mark::Improved => "improved",
+            Mark::Regressed => "regressed",
+            Mark::NoEvidence => "no evidence",
+            Mark::TooFew => "too few",
+        }
+    }
+}
+
+/// In what `a` and `b` of a row are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Per second.
+    PerSecond,
+    /// A share of 1.
+    Share,
+}
+
+/// In what `delta` and `interval` of a row are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeltaUnit {
+    /// Percent of `a`.
+    Percent,
+    /// Percentage points: b - a of two shares, times 100.
+    PercentagePoints,
+}
+
+/// Where an interval comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Batches of time within one run per side.
+    TimeBatches,
+    /// Hodges-Lehmann and signed ranks over batches of time.
+    SignedRank,
+    /// Spread from run to run.
+    Runs,
+}
+
+/// One figure of both sides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Its name, as in metrics.json; `paired.` before figures of pairs of requests.
+    pub figure: String,
+    /// Of the first side; of several runs their mean. Null where there is none.
+    pub a: Option<f64>,
+    /// Of the second side.
+    pub b: Option<f64>,
+    /// In what.
+    pub unit: Unit,
+    /// `a` is only a lower bound.
+    pub a_is_bound: bool,
+    /// `b` is only a lower bound.
+    pub b_is_bound: bool,
+    /// The change from `a` to `b`.
+    pub delta: Option<f64>,
+    /// Its interval. All rows of a comparison hold together with `confidence`. An end is null where
+    /// there is too little to tell.
+    pub interval: [Option<f64>; 2],
+    /// In what.
+    pub delta_unit: DeltaUnit,
+    /// What `delta` must exceed to be marked, in `delta_unit`.
+    pub margin: f64,
+    /// What follows.
+    pub mark: Mark,
+    /// The whole interval lies within the margin on both sides: a change beyond it is ruled out.
+    pub within_margin: bool,
+    /// How the interval was made.
+    pub method: Method,
+    /// What it was made of.
+    pub n: RowCounts,
+}
+
+/// What a row rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct RowCounts {
+    /// Requests, responses or pairs of the first side.
+    pub a: u64,
+    /// Of the second side.
+    pub b: u64,
+    /// Batches of time (or runs) of the first side; 0 without an interval.
+    pub a_batches: usize,
+    /// Of the second side.
+    pub b_batches: usize,
+}
+
+/// A run as it took part.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedRun {
+    /// Its path, say.
+    pub label: String,
+    /// The seed.
+    pub seed: u64,
+    /// 64 hexadecimal digits.
+    pub plan_digest: String,
+    /// 64 hexadecimal digits; empty where the log breaks off.
+    pub log_digest: String,
+    /// Length of the measured part, seconds.
+    pub measured_seconds: f64,
+    /// Latencies observed in it, lower bounds included.
+    pub observations: u64,
+}
+
+/// How the requests of both sides met. Sums over all pairs of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Pairing {
+    /// Pairs in which both succeeded: what the `paired.` rows are made of.
+    pub pairs: u64,
+    /// Pairs in which only the first succeeded.
+    pub only_a_succeeded: u64,
+    /// Pairs in which only the second succeeded.
+    pub only_b_succeeded: u64,
+    /// Pairs in which neither succeeded.
+    pub neither_succeeded: u64,
+    /// Requests that only the first run ended.
+    pub only_in_a: u64,
+    /// Requests that only the second run ended.
+    pub only_in_b: u64,
+    /// One in so many requests was kept (the largest over all pairs of runs); 1: all of them.
+    pub one_in: u64,
+    /// Share of pairs in which the second was slower, ties counted half. 0.5: neither side is.
+    pub b_slower_share: Option<f64>,
+}
+
+/// What the reader of a comparison should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// One run on each side.
+    SingleRuns,
+    /// One side has one run, the other several.
+    SingleSide,
+    /// Several runs, but too few for narrow intervals.
+    FewRuns,
+    /// The plans differ: the workloads are not the same.
+    DifferentPlans,
+    /// The runs have different numbers of workers.
+    DifferentWorkers,
+    /// Real and simulated runs are compared.
+    DifferentDrivers,
+    /// Both are the same log.
+    SameLog,
+    /// A run's own verdict is degraded.
+    Degraded {
+        /// Which.
+        label: String,
+    },
+    /// A log breaks off.
+    TornLog {
+        /// Which.
+        label: String,
+    },
+    /// `max_pairs` was reached: a share of the requests was paired.
+    PairsSampled {
+        /// One in so many.
+        one_in: u64,
+    },
+}
+
+impl Note {
+    /// Its name in the JSON form.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Note::SingleRuns => "single_runs",
+            Note::SingleSide => "single_side",
+            Note::FewRuns => "few_runs",
+            Note::DifferentPlans => "different_plans",
+            Note::DifferentWorkers => "different_workers",
+            Note::DifferentDrivers => "different_drivers",
+            Note::SameLog => "same_log",
+            Note::Degraded { .. } => "degraded",
+            Note::TornLog { .. } => "torn_log",
+            Note::PairsSampled { .. } => "pairs_sampled",
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::SingleRuns => f.write_str(
+                "one run per side: the intervals cover what varies within a run, not from run to run",
+            ),
+            Note::SingleSide => f.write_str(
+                "one side has one run: it is taken to vary from run to run as the other side does",
+            ),
+            Note::FewRuns => {
+                f.write_str("so few runs show large changes only; three or more per side do better")
+            }
+            Note::DifferentPlans => {
+                f.write_str("the plans differ: a change may come from the workload")
+            }
+            Note::DifferentWorkers => f.write_str("the runs have different numbers of workers"),
+            Note::DifferentDrivers => f.write_str("real and simulated runs are compared"),
+            Note::SameLog => f.write_str("a log is compared with itself"),
+            Note::Degraded { label } => {
+                write!(f, "{label}: its verdict is degraded; the figures show the generator as well")
+            }
+            Note::TornLog { label } => write!(f, "{label}: the log breaks off"),
+            Note::PairsSampled { one_in } => {
+                write!(f, "one in {one_in} requests was paired: more would not fit max_pairs")
+            }
+        }
+    }
+}
+
+impl Serialize for Note {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut note = serializer.serialize_struct("Note", 2)?;
+        note.serialize_field("name", self.name())?;
+        note.serialize_field("text", &self.to_string())?;
+        note.end()
+    }
+}
+
+/// A comparison of two sides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// [`DIFF_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Regressed if any row is; else improved if any row is.
+    pub verdict: Mark,
+    /// A change must exceed this to be marked, percent.
+    pub threshold_percent: f64,
+    /// With this probability, at least, all intervals hold what they are for.
+    pub confidence: f64,
+    /// The first side: what the second is compared with.
+    pub a: Vec<ComparedRun>,
+    /// The second side.
+    pub b: Vec<ComparedRun>,
+    /// The figures.
+    pub rows: Vec<Row>,
+    /// How requests met; null where the plans differ or nothing was kept for it.
+    pub pairing: Option<Pairing>,
+    /// What to keep in mind.
+    pub notes: Vec<Note>,
+}
+
+impl Comparison {
+    /// Whether the evidence supports a regression beyond the threshold: exit 1.
+    #[must_use]
+    pub fn regressed(&self) -> bool {
+        self.verdict == Mark::Regressed
+    }
+
+    /// The row of this figure.
+    #[must_use]
+    pub fn row(&self, figure: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.figure == figure)
+    }
+}

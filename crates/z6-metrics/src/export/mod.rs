@@ -1,0 +1,137 @@
+//! Logs in formats of others: requests as CSV, JSON or lines, events as JSON lines, latencies as an
+//! HdrHistogram interval log. Each is one pass in constant memory. docs/ANALYZE.md describes them.
+
+mod hdr;
+mod ndjson;
+mod rows;
+mod text;
+
+use std::io::{self, BufWriter, Read, Write};
+
+use hdrhistogram::serialization::V2DeflateSerializer;
+use z6_events::{Ending, Event, LogReader, Tick, WorkerId};
+use z6_scenario::Scenario;
+
+use crate::analyze::{BoundSelection, Selection};
+use crate::error::AnalyzeError;
+use crate::requests::RequestJoin;
+use crate::walk::{Loss, Visitor, walk};
+use hdr::{HdrExport, write_heading};
+use ndjson::EventExport;
+pub use rows::{CSV_COLUMNS, RowFormat, RowWriter};
+pub(crate) use text::csv_text;
+
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// What came of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exported {
+    /// Requests or events written; for an interval log, the response times in it.
+    pub written: u64,
+    /// What is missing of the log, if it breaks off.
+    pub loss: Option<Loss>,
+}
+
+/// Writes the selected requests of a log, each when it ended: `export --format csv` and
+/// `analyze --requests`.
+///
+/// # Errors
+/// The log cannot be read, the filter does not fit the scenario, or `out` fails.
+pub fn export_requests<R: Read, W: Write>(
+    reader: &mut LogReader<R>,
+    scenario: &Scenario,
+    selection: &Selection,
+    format: RowFormat,
+    out: W,
+) -> Result<Exported, AnalyzeError> {
+    let workers = reader.header().workers;
+    let mut export = RequestExport {
+        join: RequestJoin::new(scenario, workers),
+        selection: selection.bind(scenario)?,
+        rows: RowWriter::new(scenario, format, BufWriter::with_capacity(BUFFER_BYTES, out))?,
+        written: 0,
+    };
+    let ending = walk(reader, &mut export)?;
+    if matches!(ending, Ending::Torn { .. }) {
+        export.open()?;
+    }
+    export.rows.into_inner().flush()?;
+    Ok(Exported { written: export.written, loss: Loss::of(&ending) })
+}
+
+struct RequestExport<W: Write> {
+    join: RequestJoin,
+    selection: BoundSelection,
+    rows: RowWriter<W>,
+    written: u64,
+}
+
+impl<W: Write> RequestExport<W> {
+    /// The requests that were open when the log broke off.
+    fn open(&mut self) -> io::Result<()> {
+        for row in self.join.open().filter(|row| self.selection.matches(row)) {
+            self.written += 1;
+            self.rows.write(&row)?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Visitor for RequestExport<W> {
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), AnalyzeError> {
+        let row = self.join.event(worker, at, event)?;
+        if let Some(row) = row.filter(|row| self.selection.matches(row)) {
+            self.written += 1;
+            self.rows.write(&row)?;
+        }
+        Ok(())
+    }
+
+    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+        self.join.advance(worker, at)
+    }
+}
+
+/// Writes every event of a log as a line of JSON: `export --format ndjson`.
+///
+/// # Errors
+/// The log cannot be read, an event names what the scenario does not have, or `out` fails.
+pub fn export_events<R: Read, W: Write>(
+    reader: &mut LogReader<R>,
+    scenario: &Scenario,
+    out: W,
+) -> Result<Exported, AnalyzeError> {
+    let mut export = EventExport::new(scenario, BufWriter::with_capacity(BUFFER_BYTES, out));
+    let ending = walk(reader, &mut export)?;
+    let written = export.finish()?;
+    Ok(Exported { written, loss: Loss::of(&ending) })
+}
+
+/// Writes the response times of all successes as an interval log of HdrHistogram: `export --format
+/// hdr`. One interval per second in which a success was done: over all requests, and by name under
+/// a tag. `wall_epoch_ns` of the header is its StartTime and BaseTime.
+///
+/// # Errors
+/// The log cannot be read, or `out` fails.
+pub fn export_hdr<R: Read, W: Write>(
+    reader: &mut LogReader<R>,
+    scenario: &Scenario,
+    out: W,
+) -> Result<Exported, AnalyzeError> {
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
+    write_heading(&mut out, reader.header().wall_epoch_ns)?;
+    let mut serializer = V2DeflateSerializer::new();
+    let workers = reader.header().workers;
+    let mut export = HdrExport::new(scenario, workers, &mut out, &mut serializer)?;
+    let ending = walk(reader, &mut export)?;
+    let written = export.finish()?;
+    out.flush()?;
+    Ok(Exported { written, loss: Loss::of(&ending) })
+}

@@ -1,0 +1,301 @@
+//! Requests from events: joins the plan, the send and the end of each into one row. Knows nothing of
+//! what rows are used for.
+
+use z6_events::{
+    Actor, Ask, ErrorKind, Event, ExchangeSlot, ExchangeTable, LogError, NeverSentReason, Observed,
+    Outcome, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+};
+use z6_scenario::Scenario;
+
+use crate::error::{AnalyzeError, FoldError};
+
+/// How a request came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// Answered as expected.
+    Succeeded,
+    /// Failed, for this reason.
+    Failed(ErrorKind),
+    /// Sent, and unanswered when the run ended or the log broke off.
+    InFlight,
+    /// Never given to a connection.
+    NeverSent(NeverSentReason),
+}
+
+impl RowOutcome {
+    /// The names of all outcomes.
+    pub const NAMES: [&'static str; 4] = ["succeeded", "failed", "in_flight", "never_sent"];
+
+    /// Its place in [`RowOutcome::NAMES`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            RowOutcome::Succeeded => 0,
+            RowOutcome::Failed(_) => 1,
+            RowOutcome::InFlight => 2,
+            RowOutcome::NeverSent(_) => 3,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        RowOutcome::NAMES[self.index()]
+    }
+
+    /// Why it failed, if it did.
+    #[must_use]
+    pub const fn error(self) -> Option<ErrorKind> {
+        match self {
+            RowOutcome::Failed(kind) => Some(kind),
+            RowOutcome::Succeeded | RowOutcome::InFlight | RowOutcome::NeverSent(_) => None,
+        }
+    }
+}
+
+/// One request of a run, from its plan to its end. An instant that did not happen is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestRow {
+    /// Whose log.
+    pub worker: WorkerId,
+    /// Who asked.
+    pub actor: Actor,
+    /// Which request of the actor's life.
+    pub step: Step,
+    /// Which template.
+    pub request: RequestId,
+    /// Which target.
+    pub target: TargetId,
+    /// How it came out.
+    pub outcome: RowOutcome,
+    /// Status of a complete response.
+    pub status: Option<u16>,
+    /// On which of the worker's connections, counted from 1 in the order in which attempts began.
+    pub connection: Option<u64>,
+    /// Whether this connection had carried a request before.
+    pub reused: Option<bool>,
+    /// When it was due.
+    pub planned: Tick,
+    /// Just before the write that took its first byte.
+    pub sent: Option<Tick>,
+    /// Just after the read that brought the first byte of the final response.
+    pub first_byte: Option<Tick>,
+    /// Just after the read that completed the response.
+    pub done: Option<Tick>,
+    /// When it ended: done, failed, or given up. Up to here an unanswered request had waited.
+    pub ended: Tick,
+    /// Bytes of the request that are known to have been written.
+    pub bytes_sent: u64,
+    /// Bytes received, where the log says; else 0.
+    pub bytes_received: u64,
+    /// Its slot while it was open.
+    pub(crate) exchange: Option<ExchangeSlot>,
+}
+
+impl RequestRow {
+    /// ended - planned, nanoseconds: for a complete response the response time, for an unanswered
+    /// request a lower bound of it.
+    #[inline]
+    #[must_use]
+    pub const fn response_ns(&self) -> u64 {
+        self.ended.since(self.planned)
+    }
+
+    /// ended - sent, nanoseconds; none if nothing of it was written.
+    #[inline]
+    #[must_use]
+    pub fn service_ns(&self) -> Option<u64> {
+        self.sent.map(|sent| self.ended.since(sent))
+    }
+
+    /// first byte - sent, nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn first_byte_ns(&self) -> Option<u64> {
+        Some(self.first_byte?.since(self.sent?))
+    }
+
+    /// sent - planned, nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn lateness_ns(&self) -> Option<u64> {
+        self.sent.map(|sent| sent.since(self.planned))
+    }
+
+    /// Whether it went without an answer, so that its response time is only a lower bound.
+    #[must_use]
+    pub const fn is_censored(&self) -> bool {
+        match self.outcome {
+            RowOutcome::Succeeded => false,
+            RowOutcome::Failed(kind) => kind.is_censored(),
+            RowOutcome::InFlight | RowOutcome::NeverSent(_) => true,
+        }
+    }
+
+    /// Of a request without a byte on the wire.
+    fn not_on_wire(worker: WorkerId, at: Tick, ask: &Ask, outcome: RowOutcome) -> RequestRow {
+        RequestRow {
+            worker,
+            actor: ask.actor,
+            step: ask.step,
+            request: ask.request,
+            target: ask.target,
+            outcome,
+            status: None,
+            connection: None,
+            reused: None,
+            planned: ask.planned,
+            sent: None,
+            first_byte: None,
+            done: None,
+            ended: at,
+            bytes_sent: 0,
+            bytes_received: 0,
+            exchange: None,
+        }
+    }
+
+    /// Of a request of which all that is known is that it was sent.
+    fn open(worker: WorkerId, at: Tick, sent: &SentFacts) -> RequestRow {
+        RequestRow {
+            connection: Some(sent.connection_serial),
+            reused: Some(sent.reused),
+            sent: Some(sent.sent),
+            bytes_sent: sent.written_bytes,
+            exchange: Some(sent.exchange),
+            ..RequestRow::not_on_wire(worker, at, &sent.ask, RowOutcome::InFlight)
+        }
+    }
+
+    fn ended(worker: WorkerId, end: &RequestEnded) -> RequestRow {
+        let open = RequestRow::open(worker, end.done, &end.sent);
+        let outcome = match end.outcome {
+            Outcome::Succeeded => RowOutcome::Succeeded,
+            Outcome::Failed { kind, .. } => RowOutcome::Failed(kind),
+            Outcome::TimedOut => {
+                return RequestRow {
+                    outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
+                    ..open
+                };
+            }
+            Outcome::InFlightAtStop => return open,
+        };
+        RequestRow {
+            outcome,
+            status: end.status,
+            first_byte: end.first_byte,
+            done: end.status.map(|_| end.done),
+            bytes_sent: end.sent.request_bytes.saturating_sub(end.unsent_bytes),
+            bytes_received: end.received_bytes,
+            ..open
+        }
+    }
+}
+
+/// Joins the events of a run into rows. Memory grows with what is open at once, not with the run.
+#[derive(Debug)]
+pub struct RequestJoin {
+    workers: Vec<Worker>,
+    requests: usize,
+    targets: usize,
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    table: ExchangeTable,
+    last: Tick,
+}
+
+impl RequestJoin {
+    /// Over no events yet.
+    #[must_use]
+    pub fn new(scenario: &Scenario, workers: u16) -> RequestJoin {
+        RequestJoin {
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+            requests: scenario.requests.len(),
+            targets: scenario.targets.len(),
+        }
+    }
+
+    /// Takes one event; answers with the request that it ends, if it ends one.
+    ///
+    /// # Errors
+    /// The event contradicts those before it, or names what the scenario does not have.
+    #[inline]
+    pub fn event(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<Option<RequestRow>, AnalyzeError> {
+        let state = self.worker(worker)?;
+        state.last = state.last.max(at);
+        let observed = state.table.observe(at, event);
+        let observed = observed.map_err(|source| LogError::Pairing { worker, at, source })?;
+        let row = match observed {
+            Observed::Sent(sent) => {
+                self.check_ids(&sent.ask)?;
+                return Ok(None);
+            }
+            Observed::RequestEnded(end) => return Ok(Some(RequestRow::ended(worker, &end))),
+            Observed::NotOnWire { ask, error, .. } => {
+                self.check_ids(&ask)?;
+                RequestRow::not_on_wire(worker, at, &ask, RowOutcome::Failed(error))
+            }
+            Observed::NeverSent { ask, reason } => {
+                self.check_ids(&ask)?;
+                RequestRow::not_on_wire(worker, at, &ask, RowOutcome::NeverSent(reason))
+            }
+            Observed::Wake
+            | Observed::Stop(_)
+            | Observed::VuStarted { .. }
+            | Observed::VuStopped(_)
+            | Observed::ConnectStarted(_)
+            | Observed::Connected(_)
+            | Observed::ConnectionEnded { .. }
+            | Observed::FailedBeforeSent { .. }
+            | Observed::EndReached { .. }
+            | Observed::Finished
+            | Observed::Sample(_)
+            | Observed::LogStalled { .. } => return Ok(None),
+        };
+        Ok(Some(row))
+    }
+
+    /// The worker has come to this instant.
+    ///
+    /// # Errors
+    /// There is no such worker.
+    pub fn advance(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+        let state = self.worker(worker)?;
+        state.last = state.last.max(at);
+        Ok(())
+    }
+
+    /// Of a log that breaks off: the requests that were open then, as in flight, given up at the last
+    /// tick of their worker.
+    pub fn open(&self) -> impl Iterator<Item = RequestRow> + '_ {
+        (0..).map(WorkerId).zip(&self.workers).flat_map(|(worker, state)| {
+            let open = state.table.open_exchanges();
+            open.map(move |sent| RequestRow::open(worker, state.last, sent))
+        })
+    }
+
+    fn worker(&mut self, worker: WorkerId) -> Result<&mut Worker, FoldError> {
+        let workers = self.workers.len() as u16;
+        let state = self.workers.get_mut(worker.index());
+        state.ok_or(FoldError::UnknownWorker { worker, workers })
+    }
+
+    #[inline]
+    fn check_ids(&self, ask: &Ask) -> Result<(), FoldError> {
+        if ask.request.index() >= self.requests {
+            return Err(FoldError::UnknownRequest(ask.request));
+        }
+        if ask.target.index() >= self.targets {
+            return Err(FoldError::UnknownTarget(ask.target));
+        }
+        Ok(())
+    }
+}
