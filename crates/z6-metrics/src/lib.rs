@@ -5,7 +5,8 @@
 //! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in), `histogram` and `quantile`
 //! (how latencies are kept and read), `pairing`, `lag`, `connections`, `groups`, `series`, `health`
 //! (one mechanism each), `finish` (figures from the folded state), [`verdict`], [`assertions`],
-//! [`report`]. Beside them [`diff`], which compares runs.
+//! [`report`]. Beside them [`diff`], which compares runs, and what reads whole logs:
+//! [`walk`](mod@walk), [`requests`], [`filter`], [`analyze`], [`export`], [`checks`].
 //!
 //! ```
 //! use z6_events::{Driver, Event, Tick, WorkerId};

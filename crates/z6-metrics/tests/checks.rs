@@ -8,6 +8,7 @@ use z6_events::{
     Actor, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, LogReader, NeverSentReason,
     ReleaseCause, RequestId, Step, StoppedBy, TargetId, Tick, WorkerId,
 };
+use z6_metrics::Visitor;
 use z6_metrics::checks::{Check, CheckReport, Checks, ViolationKind, check_log};
 
 fn mixed() -> Ledger {
@@ -213,6 +214,21 @@ fn time_that_goes_back() {
     ledger.events[at].1.0 += S;
     let report = check(&ledger);
     assert_found!(report, Some((at + 1 + next) as u64), ViolationKind::WentBack { .. });
+}
+
+#[test]
+fn a_sign_of_life_from_the_past() {
+    let ledger = mixed();
+    let mut checks = Checks::new(&scenario(MIXED), &ledger.header);
+    let (worker, at, event) = ledger.events[0];
+    checks.event(0, worker, at, &event);
+    checks.sign_of_life(worker, Tick(at.0 - 1)).unwrap();
+    let log = ledger.torn_log();
+    let mut reader = LogReader::new(&log[..]).unwrap();
+    while reader.next_block().unwrap().is_some() {}
+    let report = checks.finish(reader.ending().unwrap());
+    assert_found!(report.clone(), Some(1), ViolationKind::WentBack { .. });
+    assert_eq!(report.total(), 1, "a log that breaks off: nothing is missing");
 }
 
 #[test]
