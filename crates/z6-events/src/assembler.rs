@@ -78,11 +78,27 @@ impl LogAssembler {
         content: &[u8],
         stored: bool,
     ) -> Result<Vec<u8>, LogError> {
+        self.copy_attachment(&Attachment::of(name, content, stored), content)
+    }
+
+    /// Adds an attachment of another log, with its content if it is stored: what describes it is
+    /// copied, so the content may be missing where the other log does not hold it.
+    ///
+    /// # Errors
+    /// As [`LogAssembler::attachment`].
+    ///
+    /// # Panics
+    /// After the first block of events.
+    pub fn copy_attachment(
+        &mut self,
+        attachment: &Attachment,
+        content: &[u8],
+    ) -> Result<Vec<u8>, LogError> {
         assert!(!self.had_events, "attachments stand before the first events");
         let mut payload = Vec::new();
-        Attachment::of(name, content, stored).encode(&mut payload)?;
+        attachment.encode(&mut payload)?;
         let mut out = self.whole_block(BlockKind::Attachment, Tick::ZERO, &payload);
-        if stored {
+        if attachment.stored {
             for chunk in content.chunks(MAX_PAYLOAD_BYTES) {
                 out.extend(self.whole_block(BlockKind::AttachmentData, Tick::ZERO, chunk));
             }

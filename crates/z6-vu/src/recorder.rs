@@ -219,7 +219,11 @@ impl<S: BlockSink> Recorder<S> {
                 continue;
             }
             let Some((at, event)) = waiting.pop_front() else { return };
-            self.push_to_empty(at, &event);
+            if self.block.push(at, &event).is_err() {
+                // Our encoding has no room for so many: the log was written by another.
+                self.close_block(at);
+                self.push_to_empty(at, &event);
+            }
         }
     }
 

@@ -3,79 +3,74 @@
 //! Pure, in constant memory, and sends nothing. Two halves that never meet: the driver is given
 //! inputs only ([`Input::of`] drops what was decided), the comparer holds the log's events.
 //! Header, attachments, order and boundaries of blocks, and samples are copied; all else is derived
-//! and encoded again, and the result must have the digest of the original.
+//! and encoded again, and every block must come out byte for byte.
+//!
+//! A log is believed nothing: whatever it says, replay ends with an [`Outcome`] or a
+//! [`ReplayError`]. Reading order: this file, `difference` (what is told about the first place where
+//! both part), `files` (what the scenario names), `error`.
 
-use std::collections::{BTreeMap, VecDeque};
+mod difference;
+mod error;
+mod files;
+
+use std::collections::VecDeque;
 use std::io::Read;
 use std::net::SocketAddr;
 
 use z6_events::{
-    Attachment, BlockHeader, DecodeError, Ending, Event, EventClass, LogAssembler, LogDigest,
-    LogError, LogHeader, LogReader, Tick, WorkerId,
+    BlockView, Ending, Event, EventClass, FooterFacts, LogAssembler, LogDigest, LogError,
+    LogHeader, LogReader, Tick, WorkerId,
 };
-use z6_scenario::{Diagnostics, Files, Overrides, Plan, Scenario, ScenarioError};
+use z6_scenario::load::limits::MAX_WORKERS;
+use z6_scenario::plan::plan_digest;
+use z6_scenario::{Files, Model, Overrides, Plan, Scenario};
 
-use crate::engine::{Engine, EngineError, Input};
+pub use difference::{CONTEXT_EVENTS, DecisionKind, Difference};
+pub use error::ReplayError;
+use files::{AttachedFiles, FilesOf};
+
+use crate::engine::{Engine, Input};
 use crate::recorder::{KeepBlocks, Recorder};
 use crate::run_end::RunEnd;
-use crate::templates::{TemplateError, Templates};
+use crate::templates::Templates;
 
-/// A log that cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// The log itself is not readable.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// Another engine wrote it.
-    #[error("the log was written by engine {log}, this is engine {ours}: replay it with that one")]
-    Version {
-        /// The log's.
-        log: String,
-        /// Ours.
-        ours: String,
-    },
-    /// The scenario in the header does not load.
-    #[error("the scenario in the log's header is not valid: {}", first_message(.0))]
-    Scenario(Diagnostics),
-    /// The overrides in the header do not parse.
-    #[error("the overrides in the log's header are not valid: {0}")]
-    Overrides(#[from] ScenarioError),
-    /// The addresses in the header do not fit the scenario.
-    #[error("the addresses in the log's header do not fit its scenario")]
-    Addresses,
-    /// The header's requests cannot be encoded.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The header's engine cannot be built.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A block names a worker that the header does not know.
-    #[error("block of worker {worker} in a log of {workers} workers")]
-    Worker {
-        /// The block's.
-        worker: WorkerId,
-        /// The header's.
-        workers: u16,
-    },
+/// A fact in the log's header that follows from the scenario and the seed beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderFact {
+    /// The digest of the plan.
+    PlanDigest,
+    /// The load model.
+    Model,
 }
 
-fn first_message(diagnostics: &Diagnostics) -> &str {
-    diagnostics.list.first().map_or("no reason given", |first| first.message.as_str())
+impl HeaderFact {
+    /// In words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            HeaderFact::PlanDigest => "plan digest",
+            HeaderFact::Model => "load model",
+        }
+    }
 }
 
-/// The first place where replay and log part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// Whose events.
-    pub worker: WorkerId,
-    /// Index of the event in the log; one past the end where the log has too few.
-    pub event: u64,
-    /// Tick of the step.
-    pub at: Tick,
-    /// What the log says; none where it has no event there.
-    pub recorded: Option<Event>,
-    /// What the engine says; none where it decides nothing there, or cannot take the input.
-    pub derived: Option<Event>,
+/// Where two logs with the same events have different bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BytesPlace {
+    /// In a block: another encoder wrote it.
+    Block {
+        /// Its number.
+        number: u64,
+        /// Where it begins in the file.
+        offset: u64,
+    },
+    /// In header, attachments, order of blocks or footer.
+    Frame {
+        /// Digest of the log as it stands.
+        recorded: LogDigest,
+        /// Digest of the log encoded again.
+        derived: LogDigest,
+    },
 }
 
 /// How a replay went.
@@ -90,48 +85,43 @@ pub enum Outcome {
     },
     /// Replay and log part.
     Differs(Box<Difference>),
+    /// The header contradicts its own scenario and seed.
+    HeaderDiffers(HeaderFact),
     /// All events agree and the bytes do not: the log was not written by this encoder.
-    BytesDiffer {
-        /// Digest of the log as it stands.
-        recorded: LogDigest,
-        /// Digest of the log encoded again.
-        derived: LogDigest,
-    },
+    BytesDiffer(BytesPlace),
 }
 
-/// The files of a scenario, from the log.
-#[derive(Debug, Default)]
-struct AttachedFiles(BTreeMap<String, Vec<u8>>);
-
-impl AttachedFiles {
-    fn take(&mut self, attachment: &Attachment, piece: &[u8]) {
-        self.0.entry(attachment.name.clone()).or_default().extend_from_slice(piece);
-    }
-
-    /// Content that is too large for a log is not in it; its length is all that replay needs.
-    fn stand_in(&mut self, attachments: &[Attachment]) {
-        for attachment in attachments.iter().filter(|attachment| !attachment.stored) {
-            let length = usize::try_from(attachment.length).unwrap_or(0);
-            self.0.insert(attachment.name.clone(), vec![0; length]);
-        }
-    }
+/// A log opened for what it was made from: its reader stands at the first block of events.
+#[derive(Debug)]
+pub struct OpenLog<R> {
+    /// The rest of the log.
+    pub reader: LogReader<R>,
+    files: AttachedFiles,
 }
 
-impl Files for AttachedFiles {
-    fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
-        let content = self.0.get(path).ok_or_else(|| "not in the log".to_owned())?;
-        if content.len() as u64 > max_bytes {
-            return Err(format!("more than {max_bytes} bytes"));
-        }
-        Ok(content.clone())
+impl<R: Read> OpenLog<R> {
+    /// Opens a log and keeps the files that its scenario names.
+    ///
+    /// # Errors
+    /// [`ReplayError::Log`] and [`ReplayError::Attachments`].
+    pub fn new(log: R) -> Result<OpenLog<R>, ReplayError> {
+        let (reader, files) = AttachedFiles::open(log)?;
+        Ok(OpenLog { reader, files })
+    }
+
+    /// The scenario of the run, from the header's text, its overrides and the attached files. Files
+    /// that were too large for the log come out as zeros.
+    ///
+    /// # Errors
+    /// [`ReplayError::Overrides`] and [`ReplayError::Scenario`].
+    pub fn scenario(&self) -> Result<Scenario, ReplayError> {
+        let attachments = self.reader.attachments();
+        scenario_of(self.reader.header(), &FilesOf { files: &self.files, attachments })
     }
 }
 
 /// The scenario a log was made from.
-///
-/// # Errors
-/// [`ReplayError::Overrides`] and [`ReplayError::Scenario`].
-pub fn scenario_of(header: &LogHeader, files: &dyn Files) -> Result<Scenario, ReplayError> {
+fn scenario_of(header: &LogHeader, files: &dyn Files) -> Result<Scenario, ReplayError> {
     let pairs = header.overrides.iter().map(|(key, value)| (key, value));
     let overrides = Overrides::from_pairs(pairs)?;
     let loaded = Scenario::load(&header.scenario_text, files, &overrides);
@@ -143,46 +133,112 @@ pub fn scenario_of(header: &LogHeader, files: &dyn Files) -> Result<Scenario, Re
 /// # Errors
 /// [`ReplayError`] where it cannot be read or was not made for this engine.
 pub fn replay<R: Read>(log: R) -> Result<Outcome, ReplayError> {
-    let mut files = AttachedFiles::default();
-    let mut reader = LogReader::with_attachments(log, &mut |attachment, piece| {
-        files.take(attachment, piece);
-    })?;
-    let header = reader.header().clone();
-    if header.engine_version != crate::ENGINE_VERSION {
-        let ours = crate::ENGINE_VERSION.to_owned();
-        return Err(ReplayError::Version { log: header.engine_version, ours });
+    let mut log = OpenLog::new(log)?;
+    let header = log.reader.header().clone();
+    check_header(&header)?;
+    let scenario = log.scenario()?;
+    let plan = Plan::new(&scenario, header.seed);
+    if let Some(fact) = contradiction(&header, &scenario, &plan, log.files.is_complete()) {
+        return Ok(Outcome::HeaderDiffers(fact));
     }
-    let attachments = reader.attachments().to_vec();
-    let (mut again, _) = LogAssembler::new(&header)?;
-    for attachment in &attachments {
-        let content = files.0.get(&attachment.name).map_or(&[][..], Vec::as_slice);
-        again.attachment(&attachment.name, content, attachment.stored)?;
-    }
-    files.stand_in(&attachments);
-    let mut workers = WorkerReplay::all(&header, &files)?;
+    let mut again = begin_again(&log, &header)?;
+    let mut workers = WorkerReplay::all(&header, &scenario, &plan)?;
+    let reader = &mut log.reader;
     let mut end = RunEnd::default();
     let mut events = 0;
-    while let Some(mut block) = reader.next_block()? {
+    loop {
+        let skipped = reader.skipped_blocks();
+        let Some(mut block) = reader.next_block()? else { break };
         let head = *block.header();
-        let decoded: Result<Vec<(Tick, Event)>, DecodeError> = block.events().collect();
-        let decoded = decoded.map_err(|source| block.error(source))?;
-        let of = head.worker;
-        let worker = workers
-            .get_mut(of.index())
-            .ok_or(ReplayError::Worker { worker: of, workers: header.workers })?;
+        if skipped > 0 {
+            return Err(ReplayError::UnknownKind { block: head.number });
+        }
+        let decoded = decode(&mut block)?;
         events += decoded.len() as u64;
         decoded.iter().for_each(|(_, event)| end.observe(event));
-        if let Err(difference) = worker.block(&head, &decoded) {
-            return Ok(Outcome::Differs(difference));
+        // The reader let no block of another worker pass.
+        let worker = &mut workers[head.worker.index()];
+        worker.check_time(head.first_event, head.base)?;
+        worker.driver.recorder.expect_block(head.events, head.base);
+        match worker.block(head.first_event, &decoded) {
+            Ok(()) => {}
+            Err(Stop::Differs(difference)) => return Ok(Outcome::Differs(difference)),
+            Err(Stop::Error(error)) => return Err(error),
         }
-        for mut sealed in worker.take_blocks() {
-            again.seal(&mut sealed);
+        let mut sealed = worker.take_blocks();
+        let place = BytesPlace::Block { number: head.number, offset: block.offset() };
+        match &mut sealed[..] {
+            [only] if only.payload() == block.payload() => again.seal(only),
+            _ => return Ok(Outcome::BytesDiffer(place)),
+        };
+    }
+    match (reader.ending().cloned(), reader.skipped_blocks()) {
+        (Some(ending), 0) => conclude(workers, again, &end, events, ending),
+        (Some(_), _) => Err(ReplayError::UnknownKind { block: again.blocks() }),
+        (None, _) => Err(ReplayError::Log(LogError::NotALog)),
+    }
+}
+
+fn decode(block: &mut BlockView<'_>) -> Result<Vec<(Tick, Event)>, ReplayError> {
+    let mut all = Vec::with_capacity(block.header().events.min(1 << 16) as usize);
+    let mut failed = None;
+    let mut events = block.events();
+    for event in &mut events {
+        match event {
+            Ok(event) => all.push(event),
+            Err(source) => failed = Some(source),
         }
     }
-    let Some(ending) = reader.ending().cloned() else {
-        return Err(ReplayError::Log(LogError::NotALog));
+    let skipped = events.skipped();
+    match failed {
+        Some(source) => Err(block.error(source).into()),
+        None if skipped > 0 => Err(ReplayError::UnknownKind { block: block.header().number }),
+        None => Ok(all),
+    }
+}
+
+/// Whether this engine can take the log at all.
+fn check_header(header: &LogHeader) -> Result<(), ReplayError> {
+    if header.engine_version != crate::ENGINE_VERSION {
+        let (log, ours) = (header.engine_version.clone(), crate::ENGINE_VERSION.to_owned());
+        return Err(ReplayError::Version { log, ours });
+    }
+    let LogHeader { workers, shard, shards, .. } = *header;
+    if (shard, shards) != (0, 1) {
+        return Err(ReplayError::Shard { shard, shards });
+    }
+    if workers == 0 || u64::from(workers) > MAX_WORKERS {
+        return Err(ReplayError::Workers { workers });
+    }
+    Ok(())
+}
+
+/// What the header says otherwise than its scenario and its seed.
+fn contradiction(
+    header: &LogHeader,
+    scenario: &Scenario,
+    plan: &Plan,
+    files_complete: bool,
+) -> Option<HeaderFact> {
+    let model = match plan.model() {
+        Model::Closed => z6_events::Model::Closed,
+        Model::Open => z6_events::Model::Open,
     };
-    conclude(workers, again, &end, events, ending)
+    if header.model.is_some_and(|said| said != model) {
+        return Some(HeaderFact::Model);
+    }
+    // The digest covers the content of all files.
+    let wrong = files_complete && header.plan_digest != plan_digest(scenario, header.seed);
+    wrong.then_some(HeaderFact::PlanDigest)
+}
+
+/// Header and attachments, encoded again.
+fn begin_again<R: Read>(log: &OpenLog<R>, header: &LogHeader) -> Result<LogAssembler, ReplayError> {
+    let (mut again, _) = LogAssembler::new(header)?;
+    for attachment in log.reader.attachments() {
+        again.copy_attachment(attachment, log.files.content(&attachment.name))?;
+    }
+    Ok(again)
 }
 
 /// What is left over, and the digests.
@@ -193,7 +249,7 @@ fn conclude(
     events: u64,
     ending: Ending,
 ) -> Result<Outcome, ReplayError> {
-    let Ending::Clean { digest: recorded, .. } = ending else {
+    let Ending::Clean { digest: recorded, ref footer } = ending else {
         return Ok(Outcome::Identical { events, ending });
     };
     for worker in &mut workers {
@@ -201,15 +257,25 @@ fn conclude(
             return Ok(Outcome::Differs(difference));
         }
     }
-    let (_, derived) = again.footer(&end.footer())?;
+    // Totals are copied.
+    let facts = FooterFacts { totals: footer.facts.totals.clone(), ..end.footer() };
+    let (_, derived) = again.footer(&facts)?;
     Ok(if derived == recorded {
         Outcome::Identical { events, ending }
     } else {
-        Outcome::BytesDiffer { recorded, derived }
+        Outcome::BytesDiffer(BytesPlace::Frame { recorded, derived })
     })
 }
 
-/// Feeds one worker's engine. Sees inputs and copied facts, never a decision.
+/// Feeds one worker's engine. Sees inputs and copied facts, never a decision: an [`Input`] has no
+/// room for one.
+///
+/// ```compile_fail
+/// use z6_events::{Actor, Event};
+/// use z6_vu::Input;
+/// // A decision is not an input.
+/// let _: Input = Event::VuStopped { actor: Actor(0) };
+/// ```
 struct ReplayDriver {
     recorder: Recorder<KeepBlocks>,
 }
@@ -225,72 +291,103 @@ impl ReplayDriver {
     }
 }
 
+/// Why a worker's replay goes no further.
+enum Stop {
+    Differs(Box<Difference>),
+    Error(ReplayError),
+}
+
 /// Compares one worker's log with what its engine derives.
 struct WorkerReplay {
     worker: WorkerId,
     driver: ReplayDriver,
     /// Derived and not yet seen in the log: a step's events may go on in the next block.
     derived: VecDeque<(Tick, Event)>,
+    /// Tick of the last event or empty block.
+    latest: Tick,
+    /// The last events of the blocks before.
+    tail: VecDeque<(u64, Tick, Event)>,
 }
 
 impl WorkerReplay {
-    fn all(header: &LogHeader, files: &dyn Files) -> Result<Vec<WorkerReplay>, ReplayError> {
-        let scenario = scenario_of(header, files)?;
-        let plan = Plan::new(&scenario, header.seed);
-        let ports = ports(header, &scenario)?;
-        let templates = Templates::encode(&scenario, &ports)?;
-        let mut counts: Vec<u16> =
-            header.addresses.iter().map(|all| all.addresses.len() as u16).collect();
+    fn all(
+        header: &LogHeader,
+        scenario: &Scenario,
+        plan: &Plan,
+    ) -> Result<Vec<WorkerReplay>, ReplayError> {
+        let ports = ports(header, scenario)?;
+        let templates = Templates::encode(scenario, &ports)?;
+        let mut counts: Vec<u16> = header
+            .addresses
+            .iter()
+            .map(|all| u16::try_from(all.addresses.len()).unwrap_or(u16::MAX))
+            .collect();
         // A simulated run resolves nothing; each target stands for one address.
         counts.resize(scenario.targets.len(), 1);
         let wire = templates.wire(counts);
         let workers = (0..header.workers).map(|worker| {
             let worker = WorkerId(worker);
-            let engine = Engine::new(&scenario, plan.clone(), worker, header.workers, &wire)?;
+            let engine = Engine::new(scenario, plan.clone(), worker, header.workers, &wire)?;
             let sink = KeepBlocks::default();
             let recorder = Recorder::copying_boundaries(engine, worker, header.workers, sink);
-            let driver = ReplayDriver { recorder };
-            Ok(WorkerReplay { worker, driver, derived: VecDeque::new() })
+            Ok(WorkerReplay {
+                worker,
+                driver: ReplayDriver { recorder },
+                derived: VecDeque::new(),
+                latest: Tick::ZERO,
+                tail: VecDeque::with_capacity(CONTEXT_EVENTS),
+            })
         });
         workers.collect()
     }
 
-    /// Takes a block of the log, and derives what it can from its inputs.
-    fn block(
-        &mut self,
-        head: &BlockHeader,
-        events: &[(Tick, Event)],
-    ) -> Result<(), Box<Difference>> {
-        self.driver.recorder.expect_block(head.events, head.base);
-        for (i, (at, event)) in events.iter().enumerate() {
-            let index = head.first_event + i as u64;
-            self.event(index, *at, event)?;
+    /// A worker's time never goes back, from block to block neither.
+    fn check_time(&mut self, event: u64, at: Tick) -> Result<(), ReplayError> {
+        let before = std::mem::replace(&mut self.latest, at);
+        if at < before {
+            return Err(ReplayError::TimeWentBack { worker: self.worker, event, before, at });
         }
         Ok(())
     }
 
-    fn event(&mut self, index: u64, at: Tick, event: &Event) -> Result<(), Box<Difference>> {
+    /// Derives what a block's inputs lead to, and compares. `first` is the index of its first event.
+    fn block(&mut self, first: u64, events: &[(Tick, Event)]) -> Result<(), Stop> {
+        for (i, (at, event)) in events.iter().enumerate() {
+            let index = first + i as u64;
+            self.check_time(index, *at).map_err(Stop::Error)?;
+            if let Err(derived) = self.event(*at, event) {
+                return Err(Stop::Differs(self.difference(first, events, i, derived)));
+            }
+        }
+        let newest = events.len().saturating_sub(CONTEXT_EVENTS);
+        for (i, (at, event)) in events.iter().enumerate().skip(newest) {
+            if self.tail.len() == CONTEXT_EVENTS {
+                self.tail.pop_front();
+            }
+            self.tail.push_back((first + i as u64, *at, *event));
+        }
+        Ok(())
+    }
+
+    /// Where log and engine part: what the engine says instead, if anything.
+    fn event(&mut self, at: Tick, event: &Event) -> Result<(), Option<Event>> {
         if event.class() == EventClass::Copied {
             if let Some((_, derived)) = self.derived.pop_front() {
-                return Err(self.difference(index, at, Some(*event), Some(derived)));
+                return Err(Some(derived));
             }
             self.driver.recorder.copy(at, event);
             return Ok(());
         }
         if let Some(input) = Input::of(event) {
             if let Some((_, derived)) = self.derived.pop_front() {
-                return Err(self.difference(index, at, Some(*event), Some(derived)));
+                return Err(Some(derived));
             }
-            let Some(derived) = self.driver.feed(at, input) else {
-                return Err(self.difference(index, at, Some(*event), None));
-            };
+            let derived = self.driver.feed(at, input).ok_or(None)?;
             self.derived.extend(derived.iter().map(|event| (at, *event)));
         }
         match self.derived.pop_front() {
             Some(derived) if derived == (at, *event) => Ok(()),
-            derived => {
-                Err(self.difference(index, at, Some(*event), derived.map(|(_, event)| event)))
-            }
+            derived => Err(derived.map(|(_, event)| event)),
         }
     }
 
@@ -302,27 +399,57 @@ impl WorkerReplay {
     /// The first event that the log should have had after its end.
     fn leftover(&mut self, index: u64) -> Option<Box<Difference>> {
         let (at, derived) = self.derived.pop_front()?;
-        Some(self.difference(index, at, None, Some(derived)))
+        Some(Box::new(Difference {
+            kind: DecisionKind::of(None, Some(&derived), None),
+            worker: self.worker,
+            event: index,
+            at,
+            recorded: None,
+            derived: Some(derived),
+            context: self.tail.iter().copied().collect(),
+        }))
     }
 
+    /// The difference at event `i` of a block.
     fn difference(
         &self,
-        event: u64,
-        at: Tick,
-        recorded: Option<Event>,
+        first: u64,
+        events: &[(Tick, Event)],
+        i: usize,
         derived: Option<Event>,
     ) -> Box<Difference> {
-        Box::new(Difference { worker: self.worker, event, at, recorded, derived })
+        let (at, recorded) = events[i];
+        let after = match derived {
+            Some(_) => self.derived.front().map(|(_, event)| event),
+            None => events[i + 1..].iter().map(|(_, event)| event).find(|event| {
+                // Facts about the generator lead to nothing.
+                event.class() != EventClass::Copied
+            }),
+        };
+        let here = events[..i].iter().enumerate();
+        let here = here.map(|(i, (at, event))| (first + i as u64, *at, *event));
+        let before: Vec<_> = self.tail.iter().copied().chain(here).collect();
+        Box::new(Difference {
+            kind: DecisionKind::of(Some(&recorded), derived.as_ref(), after),
+            worker: self.worker,
+            event: first + i as u64,
+            at,
+            recorded: Some(recorded),
+            derived,
+            context: before[before.len().saturating_sub(CONTEXT_EVENTS)..].to_vec(),
+        })
     }
 }
 
 /// The port in use of each target, as the header's addresses say.
 fn ports(header: &LogHeader, scenario: &Scenario) -> Result<Vec<u16>, ReplayError> {
-    if header.addresses.len() != scenario.targets.len() {
-        // A simulated run has none: the port of the scenario stands.
-        let is_simulated = header.addresses.is_empty();
-        let own = || scenario.targets.iter().map(|target| target.base_url.port).collect();
-        return if is_simulated { Ok(own()) } else { Err(ReplayError::Addresses) };
+    if header.addresses.is_empty() {
+        // A simulated run has none: the ports of the scenario stand.
+        return Ok(scenario.targets.iter().map(|target| target.base_url.port).collect());
+    }
+    let in_order = header.addresses.iter().enumerate().all(|(i, of)| of.target.index() == i);
+    if header.addresses.len() != scenario.targets.len() || !in_order {
+        return Err(ReplayError::Addresses);
     }
     let port = |of_target: &z6_events::TargetAddresses| {
         let first = of_target.addresses.first().ok_or(ReplayError::Addresses)?;

@@ -332,6 +332,43 @@ fn reuse_policies_open_as_many_connections_as_they_say() {
 }
 
 #[test]
+fn attempts_go_on_as_earlier_ones_end() {
+    let scenario = scenario(&format!(
+        "[runtime]\nduration_seconds = 1\nvus = 10\n{}[limits]\nmax_connecting = 3\n",
+        one_target("")
+    ));
+    let log = run(&scenario, 1, 1, plain(2 * MS), &[]);
+    assert_eq!(count(&log, |event| matches!(event, Event::Connected { .. })), 10);
+    assert_eq!(count(&log, |event| matches!(event, Event::NeverSent { .. })), 0);
+    let (mut open, mut most) = (0_u32, 0);
+    for (_, _, event) in events(&log) {
+        match event {
+            Event::ConnectStarted { .. } => open += 1,
+            Event::Connected { .. } => open -= 1,
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    assert_eq!(most, 3);
+}
+
+/// The VU that made room thinks for a second; the one that waits does not wait for that.
+#[test]
+fn whoever_waits_takes_the_place_of_a_closed_connection() {
+    let scenario = scenario(&format!(
+        "[runtime]\nduration_seconds = 1\nvus = 2\n{}\
+         [think_time]\ntype = 'constant'\nduration_ms = 1000\n",
+        one_target("connection_reuse = 'iteration'\nmax_connections = 1\n")
+    ));
+    let log = run(&scenario, 1, 1, plain(2 * MS), &[]);
+    let sent = |(_, at, event): &(WorkerId, Tick, Event)| {
+        matches!(event, Event::Sent { .. }).then_some(*at)
+    };
+    let ticks: Vec<Tick> = events(&log).iter().filter_map(sent).collect();
+    assert!(ticks.len() >= 2 && ticks[1] < Tick(10 * MS), "{ticks:?}");
+}
+
+#[test]
 fn an_idle_connection_is_closed_after_its_time() {
     let scenario = scenario(&format!(
         "[runtime]\niterations = 2\nvus = 1\n{}[think_time]\ntype = 'constant'\nduration_ms = 40\n",

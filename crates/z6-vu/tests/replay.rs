@@ -4,95 +4,16 @@
 mod support;
 
 use proptest::prelude::*;
-use support::{MS, events, run, scenario};
-use z6_events::{Ask, ErrorKind, Event, StopReason, TargetId, Tick};
+use support::falsify::Apart;
+use support::wild::{REUSES, SCHEDULES, THINKS, Wild, text};
+use support::{MS, events, recorder, run, scenario};
+use z6_events::{
+    CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, StopReason, Tick,
+    event_name,
+};
 use z6_vu::Input;
-use z6_vu::memory::{Answer, Dial, Network};
-use z6_vu::replay::{Outcome, replay};
-
-/// A network that misbehaves by numbers drawn from its own seed.
-struct Wild {
-    state: u64,
-    trouble: u64,
-}
-
-impl Wild {
-    fn draw(&mut self, below: u64) -> u64 {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.state >> 33) % below
-    }
-}
-
-impl Network for Wild {
-    fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
-        let after_ns = self.draw(3 * MS);
-        match self.draw(100) {
-            roll if roll < self.trouble => Dial::Fails(after_ns, ErrorKind::ConnectionRefused),
-            roll if roll < self.trouble * 2 => Dial::Silence,
-            _ => Dial::Ready(after_ns),
-        }
-    }
-
-    fn answer(&mut self, _at: Tick, _ask: &Ask) -> Answer {
-        let after_ns = self.draw(30 * MS);
-        match self.draw(100) {
-            roll if roll < self.trouble => Answer::Fails(after_ns, ErrorKind::ConnectionReset),
-            roll if roll < self.trouble * 2 => Answer::Silence,
-            roll if roll < self.trouble * 3 => {
-                Answer::Status { after_ns, status: 503, reusable: self.draw(2) == 0 }
-            }
-            _ => Answer::Status { after_ns, status: 200, reusable: self.draw(10) > 0 },
-        }
-    }
-}
-
-const SCHEDULES: [&str; 9] = [
-    "type = 'constant'\nvus = 6",
-    "type = 'ramp'\nstart_vus = 1\nend_vus = 9\nramp_duration_seconds = 0.5\nhold_duration_seconds = 0.3",
-    "type = 'ramp'\nstart_vus = 9\nend_vus = 3\nramp_duration_seconds = 0.6\nhold_duration_seconds = 0.1",
-    "type = 'spike'\nbaseline_vus = 3\nspike_vus = 8\nspike_start_seconds = 0.2\nspike_duration_seconds = 0.3",
-    "type = 'rate'\nper_second = 300\nmax_in_flight = 7",
-    "type = 'rate'\nper_second = 400\narrivals = 'poisson'",
-    "type = 'ramp_rate'\nstart_per_second = 10\nend_per_second = 500\nramp_duration_seconds = 0.8\nhold_duration_seconds = 0.1",
-    "type = 'rate_steps'\nsteps = [{per_second = 50, duration_seconds = 0.3}, {per_second = 600, duration_seconds = 0.2}]",
-    "type = 'steps'\nsteps = [{vus = 4, duration_seconds = 0.2}, {vus = 3, duration_seconds = 0.3}, {vus = 7, duration_seconds = 0.4}]",
-];
-const THINKS: [&str; 4] = [
-    "",
-    "[think_time]\ntype = 'constant'\nduration_ms = 3",
-    "[think_time]\ntype = 'random'\nmin_ms = 0\nmax_ms = 20",
-    "[think_time]\ntype = 'exponential'\nmean_ms = 5\nmax_ms = 50",
-];
-const REUSES: [&str; 4] = ["per_vu", "shared", "iteration", "none"];
-const SEQUENCE: &str = "[sequence]\ntype = 'ordered'\n[[sequence.steps]]\nrequest = 'a'\n\
-                        [[sequence.steps]]\nrequest = 'b'\nrepeat = 2\n";
-
-fn text(schedule: usize, think: usize, reuse: usize, sequence: bool, iterations: u64) -> String {
-    // Arrivals own no connection.
-    let is_open = SCHEDULES[schedule].contains("rate");
-    let reuse = if is_open && reuse == 0 { 1 } else { reuse };
-    let iterations = if is_open { iterations * 20 } else { iterations };
-    let limit = if iterations > 0 { format!("iterations = {iterations}\n") } else { String::new() };
-    let target = |name: &str, port: u16| {
-        format!(
-            "[[targets]]\nname = '{name}'\nbase_url = 'http://127.0.0.1:{port}'\nmax_connections = 9\n\
-             connection_reuse = '{}'\nconnection_timeout_ms = 20\nidle_timeout_ms = 8\n\
-             reconnect_delay_ms = 10\nmax_requests_per_connection = 7\n",
-            REUSES[reuse]
-        )
-    };
-    format!(
-        "[runtime]\nduration_seconds = 1\n{limit}graceful_stop_seconds = 0.02\n{}{}\
-         [[requests]]\nname = 'a'\npath = '/a'\ntimeout_ms = 25\n\
-         [[requests]]\nname = 'b'\npath = '/b'\ntimeout_ms = 28\n\
-         [schedule]\n{}\n{}\n{}",
-        target("one", 8001),
-        target("two", 8002),
-        SCHEDULES[schedule],
-        THINKS[think],
-        if sequence { SEQUENCE } else { "" },
-    )
-}
+use z6_vu::memory::Network;
+use z6_vu::replay::{CONTEXT_EVENTS, DecisionKind, Difference, HeaderFact, Outcome, replay};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
@@ -146,63 +67,213 @@ fn small_log() -> Vec<u8> {
     run(&scenario, 5, 2, |worker| Box::new(Wild { state: 7 + u64::from(worker), trouble: 5 }), &[])
 }
 
-/// The log with one decision changed, encoded as if the engine had decided so.
-fn falsified(log: &[u8], change: impl Fn(&mut Event) -> bool) -> Vec<u8> {
-    use z6_events::{BlockBuilder, LogAssembler, LogReader};
-    let mut reader = LogReader::new(log).unwrap();
-    let header = reader.header().clone();
-    let (mut assembler, mut out) = LogAssembler::new(&header).unwrap();
-    let mut changed = false;
-    let mut end = z6_vu::run_end::RunEnd::default();
-    while let Some(mut block) = reader.next_block().unwrap() {
-        let head = *block.header();
-        let mut builder = BlockBuilder::new(head.worker, header.workers, Vec::new());
-        for event in block.events() {
-            let (at, mut event) = event.unwrap();
-            changed = changed || change(&mut event);
-            end.observe(&event);
-            builder.push(at, &event).unwrap();
-        }
-        let mut sealed = if builder.is_empty() {
-            builder.close_empty(head.base, Vec::new())
-        } else {
-            builder.close(Vec::new())
-        };
-        out.extend_from_slice(assembler.seal(&mut sealed));
-    }
-    assert!(changed, "nothing was changed");
-    out.extend_from_slice(&assembler.footer(&end.footer()).unwrap().0);
-    out
+/// The log with the first event that `change` takes changed, and all checksums right.
+fn falsified(log: &[u8], mut change: impl FnMut(&mut Event) -> bool) -> Vec<u8> {
+    let mut apart = Apart::of(log);
+    let mut events = apart.blocks.iter_mut().flat_map(|block| &mut block.events);
+    assert!(events.any(|(_, event)| change(event)), "nothing was changed");
+    apart.sealed()
 }
 
-/// Each kind of decision, changed once: replay names it and says where.
+fn difference(name: &str, log: &[u8]) -> Difference {
+    match replay(log).unwrap() {
+        Outcome::Differs(difference) => *difference,
+        outcome => panic!("{name}: {outcome:?}"),
+    }
+}
+
+/// Each kind of decision, changed once: replay names the kind, and the very event.
 #[test]
-fn a_changed_decision_is_found() {
-    let log = small_log();
+fn a_changed_decision_is_found_and_named() {
+    let closed = small_log();
+    let scenario = scenario(&text(4, 0, 1, false, 0));
+    let open = run(&scenario, 5, 1, |_| Box::new(Wild { state: 7, trouble: 12 }), &[]);
     type Change = fn(&mut Event) -> bool;
-    let changes: [(&str, Change); 10] = [
-        ("request", edit!(Event::Sent { ask, .. } => ask.request.0 ^= 1)),
-        ("target", edit!(Event::Sent { ask, .. } => ask.target.0 ^= 1)),
-        ("planned", edit!(Event::Sent { ask, .. } => ask.planned.0 += 1)),
-        ("actor", edit!(Event::Sent { ask, .. } => ask.actor.0 += 2)),
-        ("connection", edit!(Event::Sent { connection, .. } => connection.0 += 1)),
-        ("VU start", edit!(Event::VuStarted { planned, .. } => planned.0 += 1)),
-        ("VU stop", edit!(Event::VuStopped { actor } => actor.0 += 2)),
-        ("timeout", edit!(Event::TimedOut { exchange } => exchange.0 += 1)),
-        ("attempt", edit!(Event::ConnectStarted { target, .. } => target.0 ^= 1)),
+    let changes: [(DecisionKind, &[u8], Change); 18] = [
+        (DecisionKind::Request, &closed, edit!(Event::Sent { ask, .. } => ask.request.0 ^= 1)),
+        (DecisionKind::Target, &closed, edit!(Event::Sent { ask, .. } => ask.target.0 ^= 1)),
+        (DecisionKind::Planned, &closed, edit!(Event::Sent { ask, .. } => ask.planned.0 += 1)),
+        (DecisionKind::ThinkTime, &closed, |event| match event {
+            Event::Sent { ask, .. } if ask.step.0 == 1 => {
+                ask.planned.0 += 1;
+                true
+            }
+            _ => false,
+        }),
+        (DecisionKind::Actor, &closed, edit!(Event::Sent { ask, .. } => ask.actor.0 += 2)),
+        (DecisionKind::Step, &closed, edit!(Event::Sent { ask, .. } => ask.step.0 += 1)),
         (
-            "failure",
+            DecisionKind::Connection,
+            &closed,
+            edit!(Event::Sent { connection, .. } => connection.0 += 1),
+        ),
+        (DecisionKind::Attempt, &closed, edit!(Event::Sent { attempt, .. } => *attempt = 1)),
+        (
+            DecisionKind::RequestBytes,
+            &closed,
+            edit!(Event::Sent { request_bytes, .. } => *request_bytes += 1),
+        ),
+        (
+            DecisionKind::VuStart,
+            &closed,
+            edit!(Event::VuStarted { planned, .. } => planned.0 = u64::MAX),
+        ),
+        (DecisionKind::VuStop, &closed, edit!(Event::VuStopped { actor } => actor.0 += 2)),
+        (DecisionKind::Timeout, &closed, edit!(Event::TimedOut { exchange } => exchange.0 += 1)),
+        (
+            DecisionKind::ConnectTimeout,
+            &closed,
+            edit!(Event::ConnectTimedOut { connection } => connection.0 += 1),
+        ),
+        (
+            DecisionKind::ConnectAttempt,
+            &closed,
+            edit!(Event::ConnectStarted { target, .. } => target.0 ^= 1),
+        ),
+        (
+            DecisionKind::NotOnWire,
+            &closed,
+            edit!(Event::NotOnWire { error, .. } => *error = ErrorKind::DnsFailed),
+        ),
+        (DecisionKind::EndOfRun, &closed, edit!(Event::EndReached { end, .. } => end.0 -= 1)),
+        (
+            DecisionKind::NeverSent,
+            &open,
+            edit!(Event::NeverSent { reason, .. } => *reason = NeverSentReason::RunEnded),
+        ),
+        (
+            DecisionKind::Failure,
+            &closed,
             edit!(Event::Done { failure, status: 200, .. } => {
                 *failure = Some(ErrorKind::Status4xx);
             }),
         ),
     ];
-    for (name, change) in changes {
-        let outcome = replay(&falsified(&log, change)[..]).unwrap();
-        let Outcome::Differs(difference) = outcome else { panic!("{name}: {outcome:?}") };
-        assert!(difference.recorded.is_some(), "{name}: {difference:?}");
-        assert_ne!(difference.recorded, difference.derived, "{name}");
+    for (kind, log, change) in changes {
+        let mut places = events(log).into_iter();
+        let index = places.position(|(_, _, mut event)| change(&mut event)).unwrap();
+        let difference = difference(kind.name(), &falsified(log, change));
+        assert_eq!((difference.kind, difference.event), (kind, index as u64), "{difference:?}");
+        assert!(difference.recorded.is_some() && difference.recorded != difference.derived);
+        assert!(difference.context.len() <= CONTEXT_EVENTS);
     }
+}
+
+/// What the five events before a difference are: those of the same worker, in order.
+#[test]
+fn a_difference_comes_with_what_led_to_it() {
+    let log = small_log();
+    let all = events(&log);
+    let of_worker_1: Vec<usize> = (0..all.len()).filter(|i| all[*i].0.0 == 1).collect();
+    let is_sent = |i: &usize| matches!(all[*i].2, Event::Sent { .. });
+    let victim = of_worker_1.iter().rposition(is_sent).unwrap();
+    let mut number = 0;
+    let log = falsified(&log, |event| {
+        number += 1;
+        match event {
+            Event::Sent { ask, .. } if number == of_worker_1[victim] + 1 => {
+                ask.request.0 ^= 1;
+                true
+            }
+            _ => false,
+        }
+    });
+    let difference = difference("request", &log);
+    let before: Vec<usize> = difference.context.iter().map(|(index, ..)| *index as usize).collect();
+    assert_eq!(before, of_worker_1[victim - CONTEXT_EVENTS..victim]);
+    for (index, at, event) in &difference.context {
+        assert_eq!((all[*index as usize].1, all[*index as usize].2), (*at, *event));
+    }
+    assert!(difference.actor().is_some());
+}
+
+/// Decisions left out, put in, or taken too early.
+#[test]
+fn a_missing_decision_and_one_too_many_are_named() {
+    let log = small_log();
+    let find = |apart: &Apart, is: fn(&Event) -> bool| {
+        let places = apart.places();
+        let place = places.into_iter().find(|(i, j)| is(&apart.blocks[*i].events[*j].1));
+        place.unwrap()
+    };
+    type Is = fn(&Event) -> bool;
+    let kinds: [(DecisionKind, Is); 4] = [
+        (DecisionKind::VuStart, |event| matches!(event, Event::VuStarted { .. })),
+        (DecisionKind::VuStop, |event| matches!(event, Event::VuStopped { .. })),
+        (DecisionKind::Timeout, |event| matches!(event, Event::TimedOut { .. })),
+        (DecisionKind::ConnectionRelease, |event| {
+            matches!(event, Event::ConnectionReleased { .. })
+        }),
+    ];
+    for (kind, is) in kinds {
+        let mut without = Apart::of(&log);
+        let (i, j) = find(&without, is);
+        without.blocks[i].events.remove(j);
+        assert_eq!(difference("left out", &without.sealed()).kind, kind);
+        let mut twice = Apart::of(&log);
+        let again = twice.blocks[i].events[j];
+        twice.blocks[i].events.insert(j, again);
+        let difference = difference("put in", &twice.sealed());
+        assert!(difference.event > 0, "{difference:?}");
+    }
+    // A timer that was due a nanosecond later.
+    let mut early = Apart::of(&log);
+    let is_wake = |early: &Apart, i: usize, j: usize| early.blocks[i].events[j].1 == Event::Wake;
+    let places = early.places();
+    let (i, j) = places
+        .into_iter()
+        .find(|&(i, j)| {
+            let follows = early.blocks[i].events.get(j + 1);
+            is_wake(&early, i, j) && matches!(follows, Some((_, Event::TimedOut { .. })))
+        })
+        .unwrap();
+    let at = early.blocks[i].events[j].0;
+    for (tick, _) in early.blocks[i].events.iter_mut().filter(|(tick, _)| *tick == at) {
+        tick.0 -= 1;
+    }
+    assert_eq!(difference("early", &early.sealed()).kind, DecisionKind::Timeout);
+}
+
+/// The header's plan digest and load model follow from the scenario and the seed beside them.
+#[test]
+fn a_header_that_contradicts_itself_is_found() {
+    let mut log = Apart::of(&small_log());
+    log.header.seed += 1;
+    let outcome = replay(&log.sealed()[..]).unwrap();
+    assert_eq!(outcome, Outcome::HeaderDiffers(HeaderFact::PlanDigest));
+}
+
+/// Events of a step go on in the next block; the peer's end and a timer's fall into one step.
+#[test]
+fn a_slot_closed_and_used_again_within_a_step_is_no_contradiction() {
+    let text = "[runtime]\nduration_seconds = 1\n\
+                [target]\nbase_url = 'http://127.0.0.1:1'\nidle_timeout_ms = 50\n\
+                [[requests]]\nname = 'a'\npath = '/'\n\
+                [schedule]\ntype = 'steps'\nsteps = [{ vus = 1, duration_seconds = 0.1 }, \
+                { vus = 2, duration_seconds = 0.9 }]\n\
+                [think_time]\ntype = 'constant'\nduration_ms = 900";
+    let mut recorder = recorder(&scenario(text), 1, 0, 1);
+    let (connection, exchange) = (ConnectionSlot(0), ExchangeSlot(0));
+    let started = Tick::ZERO;
+    recorder.step(Tick(0), Input::Wake);
+    recorder.step(Tick(1), Input::Connected { connection, started });
+    recorder.step(Tick(2), Input::Sent { exchange, written_bytes: 9 });
+    let done = Input::Done {
+        exchange,
+        first_byte: Tick(3),
+        status: 200,
+        received_bytes: 9,
+        unsent_bytes: 0,
+        reusable: true,
+        unsolicited: false,
+    };
+    recorder.step(Tick(3), done);
+    // By now the idle timer has closed it, and the second VU has begun an attempt in its slot.
+    let closed = Input::ConnectionClosed { connection, cause: CloseCause::ClosedByPeer };
+    recorder.step(Tick(100 * MS), closed);
+    let names: Vec<&str> = recorder.events().iter().map(event_name).collect();
+    assert_eq!(names, ["wake", "connection_released", "vu_started", "connect_started"]);
+    recorder.engine().invariants();
 }
 
 /// An input that the engine cannot take ends the replay with a difference, not with a panic.

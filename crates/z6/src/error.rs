@@ -10,6 +10,7 @@ use z6_scenario::Diagnostics;
 use z6_target::TargetError;
 use z6_vu::reactor::StartError;
 
+use crate::log::ReadError;
 use crate::results::ResultsError;
 
 /// Who has to do something about an error.
@@ -23,7 +24,7 @@ pub enum Blame {
     Bug,
 }
 
-/// A run that cannot start or has no figures.
+/// A run that cannot start or has no figures, or a log that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -62,6 +63,9 @@ pub enum Error {
     /// The results directory cannot be used.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// An event log cannot be read.
+    #[error(transparent)]
+    Log(#[from] ReadError),
     /// No seed can be drawn.
     #[error("cannot draw a seed from /dev/urandom: {0}; set `prng_seed`")]
     Seed(#[source] io::Error),
@@ -108,7 +112,8 @@ impl Error {
             | Error::ScenarioNotUtf8 { .. }
             | Error::ScenarioText => Blame::Caller,
             Error::Results(error) if error.is_out_of_space() => Blame::System,
-            Error::Results(_) => Blame::Caller,
+            Error::Log(error) if error.is_io() => Blame::System,
+            Error::Results(_) | Error::Log(_) => Blame::Caller,
             Error::Start(error) if error.is_scenario() => Blame::Caller,
             Error::Start(_)
             | Error::Seed(_)

@@ -17,7 +17,6 @@ use crate::metadata;
 use crate::observer::Watcher;
 use crate::results::{ResultsDir, WrittenResults};
 use crate::running::Context;
-use crate::time::rfc3339_utc;
 
 /// A run that has ended.
 #[derive(Debug)]
@@ -58,12 +57,12 @@ impl Finished {
         results: Option<ResultsDir>,
     ) -> Result<Finished, Error> {
         let builtin = context.builtin.map(Builtin::stop);
-        let mut metrics = report.observer.finish(EndFacts {
+        let end = EndFacts {
             log_digest: report.digest.map_or_else(String::new, |digest| digest.to_string()),
             stopped_by: Some(report.stopped_by),
             torn: report.digest.is_none(),
-        })?;
-        metrics.run.started_at = rfc3339_utc(report.header.wall_epoch_ns);
+        };
+        let metrics = report.observer.finish(end, report.header.wall_epoch_ns)?;
         let is_complete = report.digest.is_some();
         let mut finished = Finished {
             metrics,

@@ -4,7 +4,7 @@
 //! figures. Knows no arguments, terminal, signals or exit codes, and never prints.
 //! Reading order: [`source`] (where a scenario comes from), [`run`] (what is to be run),
 //! [`running`] (a run under way), [`finished`] (how it came out), [`results`] (what is left in
-//! files), [`error`].
+//! files), [`log`] (an event log read again), [`error`].
 //!
 //! ```
 //! let finished = z6::Run::from_toml(
@@ -30,6 +30,7 @@
 mod builtin;
 pub mod error;
 pub mod finished;
+pub mod log;
 mod metadata;
 mod observer;
 pub mod results;
@@ -42,6 +43,7 @@ mod time;
 pub use builtin::BuiltinReport;
 pub use error::{Blame, Error};
 pub use finished::Finished;
+pub use log::Log;
 pub use results::{MissingReport, ResultsDir, ResultsError, WrittenResults};
 pub use run::Run;
 pub use running::Running;

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use z6_events::{Event, Tick, WorkerId};
-use z6_metrics::{EndFacts, Fold, FoldError, LiveSnapshot, Metrics};
+use z6_metrics::{EndFacts, FoldError, LiveSnapshot, Metrics};
 use z6_vu::reactor::Observer;
+
+use crate::log::RunFold;
 
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -31,33 +33,22 @@ impl Live {
 
 /// Folds every event and hands it on.
 pub(crate) struct Watcher {
-    fold: Fold,
-    /// The first event that did not fit; nothing is folded after it.
-    fold_error: Option<FoldError>,
+    fold: RunFold,
     on_event: Option<OnEvent>,
-    /// Whether the block now being read has any event: an empty one is a sign of life.
-    block_has_events: bool,
     live: Live,
     published: Instant,
 }
 
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").field("fold_error", &self.fold_error).finish_non_exhaustive()
+        f.debug_struct("Watcher").field("fold", &self.fold).finish_non_exhaustive()
     }
 }
 
 impl Watcher {
-    pub(crate) fn new(fold: Fold, on_event: Option<OnEvent>) -> Watcher {
+    pub(crate) fn new(fold: RunFold, on_event: Option<OnEvent>) -> Watcher {
         let live = Live(Arc::new(Mutex::new(fold.live())));
-        Watcher {
-            fold,
-            fold_error: None,
-            on_event,
-            block_has_events: false,
-            live,
-            published: Instant::now(),
-        }
+        Watcher { fold, on_event, live, published: Instant::now() }
     }
 
     /// Where snapshots are published.
@@ -66,31 +57,22 @@ impl Watcher {
     }
 
     /// The figures; publishes the last snapshot.
-    pub(crate) fn finish(self, end: EndFacts) -> Result<Metrics, FoldError> {
-        if let Some(error) = self.fold_error {
-            return Err(error);
-        }
+    pub(crate) fn finish(self, end: EndFacts, wall_epoch_ns: u64) -> Result<Metrics, FoldError> {
         self.live.write(self.fold.live());
-        self.fold.finish(end)
+        self.fold.finish(end, wall_epoch_ns)
     }
 }
 
 impl Observer for Watcher {
     fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
-        self.block_has_events = true;
-        if self.fold_error.is_none() {
-            self.fold_error = self.fold.event(worker, at, event).err();
-        }
+        self.fold.event(worker, at, event);
         if let Some(on_event) = &mut self.on_event {
             on_event(worker, at, event);
         }
     }
 
-    fn block_ended(&mut self, worker: WorkerId, base: Tick) {
-        let was_empty = !std::mem::take(&mut self.block_has_events);
-        if was_empty && self.fold_error.is_none() {
-            self.fold_error = self.fold.advance(worker, base).err();
-        }
+    fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
+        self.fold.block_ended(worker, up_to);
         let now = Instant::now();
         if now.duration_since(self.published) >= PUBLISH_EVERY {
             self.published = now;
@@ -118,7 +100,7 @@ mod tests {
             started_at: String::new(),
             workers: 1,
         };
-        Watcher::new(Fold::new(&scenario, facts), None)
+        Watcher::new(RunFold::new(&scenario, facts), None)
     }
 
     #[test]
@@ -127,7 +109,7 @@ mod tests {
         watcher.event(WorkerId(0), Tick(5), &Event::Wake);
         watcher.event(WorkerId(0), Tick(4), &Event::Wake);
         watcher.event(WorkerId(9), Tick(6), &Event::Wake);
-        let error = watcher.finish(EndFacts::default()).unwrap_err();
+        let error = watcher.finish(EndFacts::default(), 0).unwrap_err();
         assert!(matches!(error, FoldError::TimeWentBack { .. }), "{error}");
     }
 
@@ -138,7 +120,7 @@ mod tests {
         watcher.event(WorkerId(0), second(1), &Event::Wake);
         watcher.event(WorkerId(0), second(2), &Event::Wake);
         watcher.block_ended(WorkerId(0), second(1));
-        assert_eq!(watcher.fold_error, None);
+        assert_eq!(watcher.fold.live().elapsed_seconds, 2);
         watcher.block_ended(WorkerId(0), second(4));
         assert_eq!(watcher.fold.live().elapsed_seconds, 4);
     }
@@ -151,7 +133,7 @@ mod tests {
         watcher.event(WorkerId(0), Tick(3_000_000_001), &end);
         watcher.event(WorkerId(0), Tick(3_000_000_001), &Event::Finished);
         assert_eq!(live.read().elapsed_seconds, 0);
-        watcher.finish(EndFacts::default()).unwrap();
+        watcher.finish(EndFacts::default(), 0).unwrap();
         assert_eq!(live.read().elapsed_seconds, 3);
     }
 }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use z6_events::{Driver, Event, Tick, WorkerId};
-use z6_metrics::{Fold, RunFacts};
+use z6_metrics::RunFacts;
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario, Workers};
 use z6_vu::reactor::{AttachedFile, LogTarget, RunSpec, Spin, cores};
 
 use crate::builtin::Builtin;
 use crate::error::Error;
+use crate::log::RunFold;
 use crate::observer::{OnEvent, Watcher};
 use crate::results::{EVENTS, ResultsDir};
 use crate::running::{Context, Running};
@@ -287,7 +288,7 @@ impl Prepared {
             started_at: String::new(),
             workers: self.spec.workers,
         };
-        let watcher = Watcher::new(Fold::new(&self.spec.scenario, facts), on_event);
+        let watcher = Watcher::new(RunFold::new(&self.spec.scenario, facts), on_event);
         let context = Context {
             scenario: Arc::clone(&self.spec.scenario),
             source: self.source,

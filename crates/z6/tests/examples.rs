@@ -5,6 +5,8 @@ use std::path::Path;
 
 #[path = "../../../examples/http_integration.rs"]
 mod http_integration;
+#[path = "../../../examples/log_reader.rs"]
+mod log_reader;
 #[path = "../../../examples/minimal_integration.rs"]
 mod minimal_integration;
 #[path = "../../../examples/real_scenario.rs"]
@@ -58,6 +60,24 @@ fn real_scenario_leaves_its_results() {
     for name in ["events.z6log", "metrics.json", "summary.txt", "timeseries.csv", "scenario.toml"] {
         assert!(results.join(name).is_file(), "{name}");
     }
+}
+
+#[test]
+fn log_reader_finds_what_no_report_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    let text = "
+        runtime.vus = 3
+        runtime.iterations = 10
+        target = { base_url = 'builtin', max_requests_per_connection = 4 }
+        requests = [{ name = 'hello', path = '/hello' }]
+        think_time = { type = 'constant', duration_ms = 2 }";
+    z6::Run::from_toml(text).unwrap().seed(1).log_file(&file).start().unwrap().wait().unwrap();
+    let findings = log_reader::read(&file).unwrap();
+    assert_eq!(findings.requests, 30);
+    // Each VU: connections for 4, 4 and 2 requests.
+    assert_eq!(findings.connections_by_requests.into_iter().collect::<Vec<_>>(), [(2, 3), (4, 6)]);
+    assert!(findings.longest_silence.unwrap().0 >= 2_000_000);
 }
 
 /// The scenario files parse without a warning, and can run.

@@ -133,6 +133,7 @@ impl Engine {
         let void = self.is_overtaken(at, &input);
         let fired = self.fire_due(at, out);
         let applied = if void { None } else { self.apply(at, input, out) };
+        self.pump_all(at, out);
         self.end_if_idle(at, out);
         match applied {
             Some(event) => out.events[0] = event,

@@ -95,6 +95,9 @@ impl TargetPool {
 pub(super) struct Pool {
     connections: Slab<Connection>,
     targets: Vec<TargetPool>,
+    /// Whether an attempt or a connection has ended since attempts were last opened: there may be room
+    /// for another.
+    has_room: bool,
 }
 
 impl Pool {
@@ -110,7 +113,7 @@ impl Pool {
             connect_lane: timers.lane(target.connect_ns),
             idle_lane: timers.lane(target.idle_ns),
         });
-        Pool { connections: Slab::new(), targets: targets.collect() }
+        Pool { connections: Slab::new(), targets: targets.collect(), has_room: false }
     }
 
     /// Connections and attempts.
@@ -225,6 +228,7 @@ impl Pool {
     /// Forgets a connection that is neither owned nor in the idle stack.
     fn remove(&mut self, slot: ConnectionSlot, timers: &mut Timers<TimerKey>) {
         let connection = self.connections.remove(slot);
+        self.has_room = true;
         let target = &mut self.targets[connection.target.index()];
         target.open -= 1;
         if connection.state == ConnectionState::Connecting {
@@ -346,6 +350,15 @@ impl Engine {
         }
     }
 
+    /// At the end of a step: what it made room for.
+    pub(super) fn pump_all(&mut self, at: Tick, out: &mut Outputs) {
+        if std::mem::take(&mut self.pool.has_room) {
+            for target in 0..self.settings.targets.len() {
+                self.pump(at, target, out);
+            }
+        }
+    }
+
     /// A connection is ready: it goes to the head of the queue.
     pub(super) fn connected(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
         let connection = &mut self.pool.connections[slot];
@@ -353,6 +366,7 @@ impl Engine {
         connection.state = ConnectionState::Ready { open: 0 };
         let target = connection.target.index();
         self.pool.targets[target].connecting -= 1;
+        self.pool.has_room = true;
         self.disarm(slot);
         let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) else {
             self.park_or_close(at, slot, out);
@@ -435,9 +449,8 @@ impl Engine {
             }
             // A timer of this very step sent a request on it: its exchange will fail.
             Some(ConnectionState::Ready { .. }) => false,
-            Some(ConnectionState::Connecting) => panic!("connection {slot} is still connecting"),
-            // A timer of this very step closed it.
-            None => false,
+            // A timer of this very step closed it; the slot may be in use again, by an attempt.
+            Some(ConnectionState::Connecting) | None => false,
         }
     }
 

@@ -232,3 +232,71 @@ fn finish_file(
     output.complete()?;
     Ok((bytes.len() as u64, digest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::{bounded, unbounded};
+    use z6_events::BlockBuilder;
+
+    struct Count(u64);
+
+    impl Observer for Count {
+        fn event(&mut self, _: WorkerId, _: Tick, _: &Event) {
+            self.0 += 1;
+        }
+    }
+
+    /// Runs a writer over `blocks` blocks of one event each on a file that takes no byte; answers with
+    /// what it told, what the observer saw, and whether there is a receipt.
+    fn write_to(path: &str, blocks: u64) -> (Vec<Notice>, u64, bool) {
+        let (full_sender, full) = unbounded();
+        let (empty, _returned) = bounded(64);
+        let (notices, told) = unbounded();
+        let header = LogHeader::default();
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        let writer = LogWriter {
+            output: Output::File { file, partial: path.into(), path: path.into() },
+            assembler: LogAssembler::new(&header).unwrap().0,
+            decoder: BlockDecoder::new(header.workers),
+            observer: Count(0),
+            end: RunEnd::default(),
+            full,
+            empty: vec![empty],
+            notices,
+            limit_bytes: u64::MAX,
+            limit_told: false,
+        };
+        for at in 0..blocks {
+            let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+            builder.push(Tick(at), &Event::Wake).unwrap();
+            full_sender.send(builder.close(Vec::new())).unwrap();
+        }
+        drop(full_sender);
+        let end = writer.run(|| true);
+        (told.try_iter().collect(), end.observer.0, end.digest.is_some())
+    }
+
+    /// ENOSPC, and EIO as of a disk that breaks: told once, nothing more is written or folded, and
+    /// workers get their buffers back until they have ended.
+    #[test]
+    fn a_file_that_takes_no_byte_is_told_once_and_holds_nobody_up() {
+        // Address 0 of this process is not mapped: whoever writes there gets EIO.
+        for (path, errno) in [("/dev/full", libc::ENOSPC), ("/proc/self/mem", libc::EIO)] {
+            let (told, seen, has_receipt) = write_to(path, 5);
+            assert_eq!((told.len(), seen, has_receipt), (1, 0, false), "{told:?}");
+            let Notice::LogFailed(LogError::Write { source, .. }) = &told[0] else {
+                panic!("{told:?}")
+            };
+            assert_eq!(source.raw_os_error(), Some(errno), "{path}");
+        }
+    }
+
+    /// The footer may be what no longer fits.
+    #[test]
+    fn a_footer_that_cannot_be_written_is_told() {
+        let (told, _, has_receipt) = write_to("/dev/full", 0);
+        assert!(matches!(told[..], [Notice::LogFailed(LogError::Write { .. })]), "{told:?}");
+        assert!(!has_receipt);
+    }
+}

@@ -1,6 +1,9 @@
 //! Runs of the engine in memory, as logs.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod falsify;
+pub(crate) mod wild;
+
 use z6_events::{
     Ask, ErrorKind, Event, LogAssembler, LogHeader, LogReader, SealedBlock, TargetId, Tick,
     WorkerId,

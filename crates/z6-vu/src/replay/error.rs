@@ -1,0 +1,83 @@
+//! Why a log cannot be replayed, whatever its decisions.
+
+use z6_events::{LogError, Tick, WorkerId};
+use z6_scenario::load::limits::MAX_WORKERS;
+use z6_scenario::{Diagnostics, ScenarioError};
+
+use crate::engine::EngineError;
+use crate::templates::TemplateError;
+
+/// A log that cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The log itself is not readable.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Another engine wrote it.
+    #[error("the log was written by engine {log}, this is engine {ours}: replay it with that one")]
+    Version {
+        /// The log's.
+        log: String,
+        /// Ours.
+        ours: String,
+    },
+    /// The scenario in the header does not load.
+    #[error("the scenario in the log's header is not valid: {}", first_message(.0))]
+    Scenario(Diagnostics),
+    /// The overrides in the header do not parse.
+    #[error("the overrides in the log's header are not valid: {0}")]
+    Overrides(#[from] ScenarioError),
+    /// The addresses in the header do not fit the scenario.
+    #[error("the addresses in the log's header do not fit its scenario")]
+    Addresses,
+    /// The header's requests cannot be encoded.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The header's engine cannot be built.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The header names more workers than there can be, or none.
+    #[error("the log's header says {workers} workers; there are 1 to {MAX_WORKERS}")]
+    Workers {
+        /// The header's.
+        workers: u16,
+    },
+    /// The log is one part of a run spread over machines.
+    #[error("the log is part {shard} of {shards}; this version knows whole runs only")]
+    Shard {
+        /// Which part, from 0.
+        shard: u16,
+        /// Of how many.
+        shards: u16,
+    },
+    /// The attached files are larger than any run stores.
+    #[error("attached files of {bytes} bytes; the limit is {limit} (max_attachment_bytes)")]
+    Attachments {
+        /// In the log.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The log holds what this version passes over: it cannot be derived again.
+    #[error("block {block} of the log is, or has records, of a kind this version does not know")]
+    UnknownKind {
+        /// Number of the block, or of the one behind it.
+        block: u64,
+    },
+    /// A worker's time goes back.
+    #[error("time goes back at event {event}: worker {worker} was at {before}, is at {at}")]
+    TimeWentBack {
+        /// Whose time.
+        worker: WorkerId,
+        /// Index of the event.
+        event: u64,
+        /// Tick of its event before.
+        before: Tick,
+        /// Tick of this one.
+        at: Tick,
+    },
+}
+
+fn first_message(diagnostics: &Diagnostics) -> &str {
+    diagnostics.list.first().map_or("no reason given", |first| first.message.as_str())
+}

@@ -1,0 +1,520 @@
+//! An event log on disk, for whoever wants more from it than its reports: events, what they join to,
+//! the figures once more, and the proof that the run decided as its inputs led it to.
+//!
+//! Owns how a log is found and opened, and the fold that a run and a log share. Changes no file.
+//!
+//! ```no_run
+//! let log = z6::Log::open("results/run_20260101T000000Z")?;
+//! for event in log.events()? {
+//!     let (worker, at, event) = event?;
+//!     println!("{}", z6::z6_events::EventLine { worker, at, event: &event });
+//! }
+//! assert_eq!(log.refold()?.metrics.run.seed, log.header().seed);
+//! # Ok::<(), z6::log::ReadError>(())
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use z6_events::{
+    Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts, Tick,
+    WorkerId,
+};
+use z6_metrics::{
+    AnalyzeError, EndFacts, Fold, FoldError, LiveSnapshot, Metrics, RequestJoin, RequestRow,
+    RunFacts,
+};
+use z6_scenario::Scenario;
+use z6_vu::reactor::partial_path;
+pub use z6_vu::replay::{BytesPlace, DecisionKind, Difference, HeaderFact, Outcome, ReplayError};
+use z6_vu::replay::{OpenLog, replay};
+
+use crate::results::EVENTS;
+use crate::time::rfc3339_utc;
+
+/// Bytes read from a file at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// A log that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no such file, or it cannot be opened.
+    #[error("cannot open the event log {}: {source}", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory without an event log in it.
+    #[error("{} has no event log: neither {EVENTS} nor {EVENTS}.partial", path.display())]
+    NoLog {
+        /// Which directory.
+        path: PathBuf,
+    },
+    /// The file is no log, or a damaged one.
+    #[error("{}: {}", path.display(), in_full(source))]
+    Log {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LogError,
+    },
+    /// The log is not one that can be replayed, or whose scenario can be loaded.
+    #[error("{}: {}", path.display(), in_full(source))]
+    Replay {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: ReplayError,
+    },
+    /// The events contradict each other: no run wrote them so.
+    #[error("{}: the events do not add up: {source}", path.display())]
+    Events {
+        /// Which file.
+        path: PathBuf,
+        /// How.
+        source: AnalyzeError,
+    },
+}
+
+impl ReadError {
+    /// Whether the machine failed to read the file, rather than the file being wrong.
+    #[must_use]
+    pub fn is_io(&self) -> bool {
+        let of = |error: &LogError| matches!(error, LogError::Io { .. });
+        match self {
+            ReadError::Open { source, .. } => !matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::NotADirectory
+            ),
+            ReadError::Log { source, .. }
+            | ReadError::Replay { source: ReplayError::Log(source), .. } => of(source),
+            ReadError::NoLog { .. } | ReadError::Replay { .. } | ReadError::Events { .. } => false,
+        }
+    }
+}
+
+/// An error and what is behind it, in one line.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut behind = error.source();
+    while let Some(source) = behind {
+        text.push_str(&format!(": {source}"));
+        behind = source.source();
+    }
+    text
+}
+
+/// The event log of a run. Holds its header and scenario; events are read from the file each time,
+/// as a stream, in memory that does not grow with the run.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    header: LogHeader,
+    scenario: Scenario,
+}
+
+impl Log {
+    /// Opens the log at `path`: a file, or a results directory. Where there is no complete log the
+    /// `.partial` one is taken.
+    ///
+    /// # Errors
+    /// [`ReadError`] where there is none, or its header or scenario cannot be read. Logs of any engine
+    /// version can be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Log, ReadError> {
+        let path = find(path.as_ref())?;
+        let open = open(&path)?;
+        let header = open.reader.header().clone();
+        let scenario = open.scenario().map_err(|source| of_replay(&path, source))?;
+        Ok(Log { header, scenario, path })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the run was before its first event: seed, workers, addresses, limits, host.
+    #[must_use]
+    pub fn header(&self) -> &LogHeader {
+        &self.header
+    }
+
+    /// What was run: the scenario in the header with the overrides beside it. Files that were too
+    /// large for the log come out as zeros.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The log block by block, from its first block of events.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the file cannot be opened again.
+    pub fn blocks(&self) -> Result<LogReader<BufReader<File>>, ReadError> {
+        Ok(open(&self.path)?.reader)
+    }
+
+    /// Every event, in the order of the file.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the file cannot be opened again.
+    pub fn events(&self) -> Result<Events, ReadError> {
+        Ok(Events {
+            path: self.path.clone(),
+            reader: self.blocks()?,
+            worker: WorkerId(0),
+            block: Vec::new().into_iter(),
+            bases: vec![Tick::ZERO; usize::from(self.header.workers)],
+            failed: false,
+        })
+    }
+
+    /// Every event with what belongs to it: the end of a request with its beginning, both with their
+    /// connection.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the file cannot be opened again.
+    pub fn observed(&self) -> Result<ObservedEvents, ReadError> {
+        let tables = (0..self.header.workers).map(|_| ExchangeTable::new()).collect();
+        Ok(ObservedEvents { events: self.events()?, tables })
+    }
+
+    /// Every request from its plan to its end, in the order in which they ended; behind them, where the
+    /// log breaks off, those that were open then.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the file cannot be opened again.
+    pub fn requests(&self) -> Result<Requests, ReadError> {
+        Ok(Requests {
+            events: self.events()?,
+            join: RequestJoin::new(&self.scenario, self.header.workers),
+            open: None,
+        })
+    }
+
+    /// Reads the whole log and checks it: how does it end?
+    ///
+    /// # Errors
+    /// [`ReadError::Log`] where it is damaged rather than torn.
+    pub fn ending(&self) -> Result<Ending, ReadError> {
+        let mut reader = self.blocks()?;
+        let failed = |source| of_log(&self.path, source);
+        while reader.next_block().map_err(failed)?.is_some() {}
+        reader.ending().cloned().ok_or_else(|| failed(LogError::NotALog))
+    }
+
+    /// Folds the log once more: the figures of the run, those that it reported itself.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the log cannot be read or its events do not add up.
+    pub fn refold(&self) -> Result<Refolded, ReadError> {
+        let log = |source| of_log(&self.path, source);
+        // The start is set at the end, as in a run.
+        let facts = RunFacts::of(&self.header, String::new());
+        let mut fold = RunFold::new(&self.scenario, facts);
+        let mut reader = self.blocks()?;
+        while let Some(mut block) = reader.next_block().map_err(log)? {
+            let head = *block.header();
+            let mut up_to = head.base;
+            let mut failed = None;
+            for event in block.events() {
+                match event {
+                    Ok((at, event)) => {
+                        up_to = at;
+                        fold.event(head.worker, at, &event);
+                    }
+                    Err(source) => failed = Some(source),
+                }
+            }
+            if let Some(source) = failed {
+                return Err(log(block.error(source)));
+            }
+            fold.block_ended(head.worker, up_to);
+        }
+        let ending = reader.ending().cloned().ok_or_else(|| log(LogError::NotALog))?;
+        let metrics = fold.finish(EndFacts::of(&ending), self.header.wall_epoch_ns);
+        let metrics = metrics.map_err(|source| of_events(&self.path, source.into()))?;
+        Ok(Refolded { metrics, ending })
+    }
+
+    /// Runs the engine with the inputs of the log and compares every decision and every byte. Sends
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the log cannot be read, or was written by another engine.
+    pub fn replay(&self) -> Result<Outcome, ReadError> {
+        let file = file(&self.path)?;
+        replay(file).map_err(|source| of_replay(&self.path, source))
+    }
+}
+
+/// The figures of a log.
+#[derive(Debug)]
+pub struct Refolded {
+    /// Every figure.
+    pub metrics: Metrics,
+    /// How the log ends. Where it breaks off, requests open there count as in flight.
+    pub ending: Ending,
+}
+
+/// The file that `path` stands for.
+fn find(path: &Path) -> Result<PathBuf, ReadError> {
+    let (whole, is_dir) = match path.is_dir() {
+        true => (path.join(EVENTS), true),
+        false => (path.to_owned(), false),
+    };
+    let partial = partial_path(&whole);
+    match (whole.exists(), partial.exists()) {
+        (false, true) => Ok(partial),
+        (false, false) if is_dir => Err(ReadError::NoLog { path: path.to_owned() }),
+        (true, _) | (false, false) => Ok(whole),
+    }
+}
+
+fn file(path: &Path) -> Result<BufReader<File>, ReadError> {
+    let failed = |source| ReadError::Open { path: path.to_owned(), source };
+    Ok(BufReader::with_capacity(READ_BYTES, File::open(path).map_err(failed)?))
+}
+
+fn open(path: &Path) -> Result<OpenLog<BufReader<File>>, ReadError> {
+    OpenLog::new(file(path)?).map_err(|source| of_replay(path, source))
+}
+
+fn of_log(path: &Path, source: LogError) -> ReadError {
+    ReadError::Log { path: path.to_owned(), source }
+}
+
+fn of_events(path: &Path, source: AnalyzeError) -> ReadError {
+    match source {
+        AnalyzeError::Log(source) => of_log(path, source),
+        source => ReadError::Events { path: path.to_owned(), source },
+    }
+}
+
+fn of_replay(path: &Path, source: ReplayError) -> ReadError {
+    match source {
+        ReplayError::Log(source) => of_log(path, source),
+        source => ReadError::Replay { path: path.to_owned(), source },
+    }
+}
+
+/// The events of a log. Ends after the first error.
+#[derive(Debug)]
+pub struct Events {
+    path: PathBuf,
+    reader: LogReader<BufReader<File>>,
+    worker: WorkerId,
+    /// The block at hand, decoded.
+    block: std::vec::IntoIter<(Tick, Event)>,
+    /// Base of the last block of each worker: an empty one is a sign of life.
+    bases: Vec<Tick>,
+    failed: bool,
+}
+
+impl Events {
+    /// How the log ends, once all events are read.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.reader.ending()
+    }
+
+    /// Decodes the next block; false at the end.
+    fn next_block(&mut self) -> Result<bool, LogError> {
+        let Some(mut block) = self.reader.next_block()? else { return Ok(false) };
+        self.worker = block.header().worker;
+        if let Some(base) = self.bases.get_mut(self.worker.index()) {
+            *base = block.header().base;
+        }
+        let decoded: Result<Vec<_>, _> = block.events().collect();
+        self.block = decoded.map_err(|source| block.error(source))?.into_iter();
+        Ok(true)
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<(WorkerId, Tick, Event), ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.failed {
+            if let Some((at, event)) = self.block.next() {
+                return Some(Ok((self.worker, at, event)));
+            }
+            match self.next_block() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(source) => {
+                    self.failed = true;
+                    return Some(Err(of_log(&self.path, source)));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The events of a log with what belongs to them. Ends after the first error.
+#[derive(Debug)]
+pub struct ObservedEvents {
+    events: Events,
+    tables: Vec<ExchangeTable>,
+}
+
+impl ObservedEvents {
+    /// How the log ends, once all events are read.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.events.ending()
+    }
+
+    /// The requests sent and not ended so far: in flight where a log breaks off.
+    pub fn open_requests(&self) -> impl Iterator<Item = (WorkerId, &SentFacts)> {
+        let workers = (0..).map(WorkerId).zip(&self.tables);
+        workers.flat_map(|(worker, table)| table.open_exchanges().map(move |open| (worker, open)))
+    }
+}
+
+impl Iterator for ObservedEvents {
+    type Item = Result<(WorkerId, Tick, Observed), ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (worker, at, event) = match self.events.next()? {
+            Ok(event) => event,
+            Err(error) => return Some(Err(error)),
+        };
+        // The reader lets no block of a worker pass that the header does not have.
+        let table = self.tables.get_mut(worker.index())?;
+        Some(match table.observe(at, &event) {
+            Ok(observed) => Ok((worker, at, observed)),
+            Err(source) => {
+                self.events.failed = true;
+                Err(of_log(&self.events.path, LogError::Pairing { worker, at, source }))
+            }
+        })
+    }
+}
+
+/// The requests of a log. Ends after the first error.
+#[derive(Debug)]
+pub struct Requests {
+    events: Events,
+    join: RequestJoin,
+    /// What was open where the log breaks off, once all events are read.
+    open: Option<std::vec::IntoIter<RequestRow>>,
+}
+
+impl Requests {
+    /// How the log ends, once all events are read.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.events.ending()
+    }
+
+    /// Behind the last event: what is left, if the log breaks off.
+    fn left_open(&mut self) -> Result<Vec<RequestRow>, AnalyzeError> {
+        if !matches!(self.events.ending(), Some(Ending::Torn { .. })) {
+            return Ok(Vec::new());
+        }
+        for (worker, base) in (0..).map(WorkerId).zip(&self.events.bases) {
+            self.join.advance(worker, *base)?;
+        }
+        Ok(self.join.open().collect())
+    }
+
+    fn fail(&mut self, source: AnalyzeError) -> Option<Result<RequestRow, ReadError>> {
+        self.events.failed = true;
+        self.open = Some(Vec::new().into_iter());
+        Some(Err(of_events(&self.events.path, source)))
+    }
+}
+
+impl Iterator for Requests {
+    type Item = Result<RequestRow, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(open) = &mut self.open {
+            return open.next().map(Ok);
+        }
+        loop {
+            match self.events.next() {
+                Some(Ok((worker, at, event))) => match self.join.event(worker, at, &event) {
+                    Ok(Some(row)) => return Some(Ok(row)),
+                    Ok(None) => {}
+                    Err(source) => return self.fail(source),
+                },
+                Some(Err(error)) => return Some(Err(error)),
+                None => break,
+            }
+        }
+        match self.left_open() {
+            Ok(open) => self.open.insert(open.into_iter()).next().map(Ok),
+            Err(source) => self.fail(source),
+        }
+    }
+}
+
+/// The fold of a run: the same for one under way and for its log, so both come to the same figures.
+pub struct RunFold {
+    fold: Fold,
+    /// The first event that did not fit; nothing is folded after it.
+    error: Option<FoldError>,
+    /// Whether the block now being read has any event: an empty one is a sign of life.
+    block_has_events: bool,
+}
+
+impl std::fmt::Debug for RunFold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunFold").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl RunFold {
+    /// A fold over no events yet. `facts` may leave `started_at` out: it is set at the end.
+    #[must_use]
+    pub fn new(scenario: &Scenario, facts: RunFacts) -> RunFold {
+        RunFold { fold: Fold::new(scenario, facts), error: None, block_has_events: false }
+    }
+
+    /// Takes an event.
+    #[inline]
+    pub fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+        self.block_has_events = true;
+        if self.error.is_none() {
+            self.error = self.fold.event(worker, at, event).err();
+        }
+    }
+
+    /// A block of a worker is complete. `up_to` is the tick of its last event; of an empty block, a
+    /// sign of life, the tick of the block itself.
+    pub fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
+        let was_empty = !std::mem::take(&mut self.block_has_events);
+        if was_empty && self.error.is_none() {
+            self.error = self.fold.advance(worker, up_to).err();
+        }
+    }
+
+    /// How the run stands.
+    #[must_use]
+    pub fn live(&self) -> LiveSnapshot {
+        self.fold.live()
+    }
+
+    /// The figures. `wall_epoch_ns` is the header's: the wall clock at the start.
+    ///
+    /// # Errors
+    /// The first event that did not fit, or what does not add up.
+    pub fn finish(self, end: EndFacts, wall_epoch_ns: u64) -> Result<Metrics, FoldError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let mut metrics = self.fold.finish(end)?;
+        metrics.run.started_at = rfc3339_utc(wall_epoch_ns);
+        Ok(metrics)
+    }
+}
