@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use z6::z6_metrics::analyze::{By, Percentile, SLOWEST_MAX};
+use z6::z6_metrics::diff::ComparedLatency;
 use z6::z6_scenario::{load::limits::MAX_WORKERS, parse_seconds};
 
 /// A deterministic, event-driven, auditable HTTP load tester.
@@ -25,6 +27,14 @@ pub(crate) enum Command {
     Validate(ScenarioArg),
     /// Print the workload that a scenario and a seed fix.
     Plan(PlanArgs),
+    /// Prove from its event log that a run decided as its inputs led it to.
+    Replay(ReplayArgs),
+    /// Make the reports of a run again from its event log, of all requests or of some.
+    Analyze(AnalyzeArgs),
+    /// Compare runs: what changed, how sure that is, whether it is a regression.
+    Diff(DiffArgs),
+    /// Write an event log in a format of others to standard output.
+    Export(ExportArgs),
     /// Serve the built-in target.
     Serve(ServeArgs),
     /// Print a completion script for a shell.
@@ -134,6 +144,161 @@ impl From<SpinArg> for z6::Spin {
     }
 }
 
+/// `z6 replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// An event log, or a results directory; without a complete log the `.partial` one is taken.
+    #[arg(value_name = "LOG")]
+    pub(crate) log: PathBuf,
+    /// Accept a log that breaks off: what is there has to be identical.
+    #[arg(long)]
+    pub(crate) recovered: bool,
+    /// Replay nothing: fold the log once more and print metrics.json.
+    #[arg(long)]
+    pub(crate) metrics_only: bool,
+    /// Check the log too, without the engine: a second opinion.
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArg {
+    /// An event log, or a results directory; without a complete log the `.partial` one is taken.
+    #[arg(value_name = "LOG")]
+    pub(crate) path: PathBuf,
+}
+
+/// Which requests count.
+#[derive(Debug, Args)]
+pub(crate) struct SelectionArgs {
+    /// Only requests that pass, such as 'status >= 500 && response_ms > 100'.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Only requests planned this long after the start or later: 30, 30s, 500ms, 1.5m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = duration_ns)]
+    pub(crate) from: Option<u64>,
+    /// Only requests planned earlier than this after the start.
+    #[arg(long, value_name = "TIME", value_parser = duration_ns)]
+    pub(crate) to: Option<u64>,
+}
+
+/// `z6 analyze`.
+#[derive(Debug, Args)]
+pub(crate) struct AnalyzeArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArg,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    /// A table of these percentiles: 50,90,99.99.
+    #[arg(long, value_name = "LIST", value_parser = percentiles)]
+    pub(crate) percentiles: Option<PercentileList>,
+    /// A table with a row for each name, target, status or worker.
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<ByArg>,
+    /// The slowest requests, with all that is known of them.
+    #[arg(long, value_name = "N", value_parser = slowest)]
+    pub(crate) slowest: Option<usize>,
+    /// One line per request instead of the reports.
+    #[arg(long, conflicts_with_all = ["percentiles", "by", "slowest"])]
+    pub(crate) requests: bool,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = AnalyzeFormat::Summary)]
+    pub(crate) format: AnalyzeFormat,
+    /// Check the log too: whether a run of its scenario and seed can have written it.
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+/// As [`Percentile::list`] reads it: one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PercentileList(pub(crate) Vec<Percentile>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ByArg {
+    Name,
+    Target,
+    Status,
+    Worker,
+}
+
+impl From<ByArg> for By {
+    fn from(arg: ByArg) -> By {
+        match arg {
+            ByArg::Name => By::Name,
+            ByArg::Target => By::Target,
+            ByArg::Status => By::Status,
+            ByArg::Worker => By::Worker,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnalyzeFormat {
+    Summary,
+    Json,
+    Csv,
+}
+
+/// `z6 diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Event logs or results directories: A and B; with several per side those of A.
+    #[arg(value_name = "A", required = true)]
+    pub(crate) a: Vec<PathBuf>,
+    /// Those of B, behind `--`.
+    #[arg(value_name = "B", last = true)]
+    pub(crate) b: Vec<PathBuf>,
+    /// A change must exceed this to be marked, percent.
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = threshold)]
+    pub(crate) threshold: f64,
+    /// Which latency: done - planned, or done - sent.
+    #[arg(long, value_enum, default_value_t = LatencyArg::Response)]
+    pub(crate) latency: LatencyArg,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub(crate) format: DiffFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LatencyArg {
+    Response,
+    Service,
+}
+
+impl From<LatencyArg> for ComparedLatency {
+    fn from(arg: LatencyArg) -> ComparedLatency {
+        match arg {
+            LatencyArg::Response => ComparedLatency::Response,
+            LatencyArg::Service => ComparedLatency::Service,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    Text,
+    Json,
+}
+
+/// `z6 export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArg,
+    /// Requests, events, or an HdrHistogram interval log.
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    pub(crate) format: ExportFormat,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Csv,
+    Ndjson,
+    Hdr,
+}
+
 /// `z6 serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -160,6 +325,20 @@ fn duration_ns(text: &str) -> Result<u64, String> {
     let ns = parse_seconds(number).map_err(|error| error.to_string())?;
     let ns = ns.checked_mul(factor).ok_or_else(|| "too large".to_owned())?;
     if ns % divisor == 0 { Ok(ns / divisor) } else { Err("finer than a nanosecond".to_owned()) }
+}
+
+fn percentiles(text: &str) -> Result<PercentileList, String> {
+    Percentile::list(text).map(PercentileList).map_err(|error| error.to_string())
+}
+
+fn slowest(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=SLOWEST_MAX).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {SLOWEST_MAX}"))
+}
+
+fn threshold(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|percent| (0.0..=1e6).contains(percent));
+    number.ok_or_else(|| "a number of percent from 0 to 1,000,000".to_owned())
 }
 
 /// A number of event loops; 0 stands for `auto`.

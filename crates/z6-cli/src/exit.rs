@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use z6::z6_metrics::AnalyzeError;
 use z6::{Blame, Finished, LogError, StoppedBy};
 use z6_target::TargetError;
 
@@ -13,7 +14,13 @@ pub(crate) enum Exit {
     Success,
     /// 1: an assertion failed.
     AssertionFailed,
-    /// 2: bad arguments, a bad scenario, a missing file.
+    /// 1: a log is not what its inputs lead to.
+    Differs,
+    /// 1: no run can have written this log.
+    Violated,
+    /// 1: the evidence supports a regression.
+    Regressed,
+    /// 2: bad arguments, a bad scenario, a bad log, a missing file.
     Usage,
     /// 3: the run could not go on.
     CannotGoOn,
@@ -28,7 +35,7 @@ impl Exit {
     pub(crate) const fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
-            Exit::AssertionFailed => 1,
+            Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 1,
             Exit::Usage => 2,
             Exit::CannotGoOn => 3,
             Exit::Bug => 4,
@@ -98,6 +105,9 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
         }
         if cause.downcast_ref::<UsageError>().is_some() {
             return Exit::Usage;
+        }
+        if let Some(AnalyzeError::Encoding(_)) = cause.downcast_ref() {
+            return Exit::Bug;
         }
         if let Some(error) = cause.downcast_ref::<TargetError>() {
             return of_target_error(error);

@@ -1,12 +1,14 @@
 //! The `z6` binary: arguments in, exit code out. Everything else is in the modules.
 //!
 //! Reading order: [`args`] (what may be typed), [`commands`] (one module each), [`exit`] (codes),
-//! [`console`] (what is said, and where), [`progress`], [`signals`], [`panics`].
+//! [`console`] (what is said, and where), [`ledger`] (event logs as arguments), [`progress`],
+//! [`signals`], [`panics`].
 
 mod args;
 mod commands;
 mod console;
 mod exit;
+mod ledger;
 mod panics;
 mod progress;
 mod signals;

@@ -1,7 +1,11 @@
 //! One module per command; each resolves its arguments and does one thing.
 
+mod analyze;
 mod completion;
+mod diff;
+mod export;
 mod plan;
+mod replay;
 mod run;
 mod serve;
 mod validate;
@@ -24,6 +28,10 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Run(args) => run::run(args),
         Command::Validate(scenario) => validate::validate(&scenario.path),
         Command::Plan(args) => plan::plan(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Analyze(args) => analyze::analyze(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Export(args) => export::export(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Completion { shell } => completion::completion(shell),
         Command::Version => version::version(),

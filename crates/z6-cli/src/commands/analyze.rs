@@ -1,0 +1,90 @@
+//! `z6 analyze`: the reports of a run again, from its log: of all requests or of some.
+
+use std::io;
+
+use z6::Log;
+use z6::log::ReadError;
+use z6::z6_metrics::Style;
+use z6::z6_metrics::analyze::{AnalyzeOptions, Analyzed, TooManyTables, analyze as figures_of};
+use z6::z6_metrics::export::{RowFormat, export_requests};
+
+use crate::args::{AnalyzeArgs, AnalyzeFormat};
+use crate::console;
+use crate::exit::{Exit, UsageError};
+use crate::ledger;
+
+pub(super) fn analyze(args: &AnalyzeArgs) -> anyhow::Result<Exit> {
+    let options = resolve(args)?;
+    let log = ledger::open(&args.log.path)?;
+    let verified = if args.verify { ledger::verify(&log)? } else { Exit::Success };
+    let printed = if args.requests {
+        print_requests(&log, &options, args.format)
+    } else {
+        print_reports(&log, &options, args.format)
+    };
+    match printed {
+        // The fold stops at the first contradiction. The checks named them all.
+        Err(error) if verified == Exit::Violated && is_contradiction(&error) => {
+            console::failure(&error);
+        }
+        other => other?,
+    }
+    Ok(verified)
+}
+
+fn is_contradiction(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref();
+    matches!(error, Some(z6::Error::Log(ReadError::Events { .. })))
+}
+
+fn resolve(args: &AnalyzeArgs) -> Result<AnalyzeOptions, UsageError> {
+    let options = AnalyzeOptions {
+        selection: ledger::selection(&args.selection)?,
+        percentiles: args.percentiles.clone().map_or_else(Vec::new, |list| list.0),
+        by: args.by.map(Into::into),
+        slowest: args.slowest.unwrap_or(0),
+        verify: false,
+    };
+    let tables = [args.percentiles.is_some() || args.by.is_some(), args.slowest.is_some()];
+    if args.format == AnalyzeFormat::Csv && tables == [true; 2] {
+        return Err(UsageError(TooManyTables.to_string()));
+    }
+    Ok(options)
+}
+
+fn print_reports(log: &Log, options: &AnalyzeOptions, format: AnalyzeFormat) -> anyhow::Result<()> {
+    let mut reader = log.blocks().map_err(z6::Error::from)?;
+    let started_at = z6::rfc3339_utc(log.header().wall_epoch_ns);
+    let analyzed = figures_of(&mut reader, log.scenario(), started_at, options)
+        .map_err(|error| ledger::failure(log, &options.selection, error))?;
+    ledger::say_loss(log, analyzed.loss);
+    Ok(console::results(&text(&analyzed, log, format)?)?)
+}
+
+fn text(analyzed: &Analyzed, log: &Log, format: AnalyzeFormat) -> Result<String, UsageError> {
+    let scenario = log.scenario();
+    match format {
+        // Without a terminal the colours are taken out again.
+        AnalyzeFormat::Summary => Ok(analyzed.summary(scenario, &Style::colored())),
+        AnalyzeFormat::Json => Ok(analyzed.json(scenario)),
+        AnalyzeFormat::Csv => analyzed.csv(scenario).map_err(|error| UsageError(error.to_string())),
+    }
+}
+
+fn print_requests(
+    log: &Log,
+    options: &AnalyzeOptions,
+    format: AnalyzeFormat,
+) -> anyhow::Result<()> {
+    let format = match format {
+        AnalyzeFormat::Summary => RowFormat::Lines,
+        AnalyzeFormat::Json => RowFormat::Json,
+        AnalyzeFormat::Csv => RowFormat::Csv,
+    };
+    let mut reader = log.blocks().map_err(z6::Error::from)?;
+    let out = io::stdout().lock();
+    let exported = export_requests(&mut reader, log.scenario(), &options.selection, format, out)
+        .map_err(|error| ledger::failure(log, &options.selection, error))?;
+    ledger::say_loss(log, exported.loss);
+    Ok(())
+}

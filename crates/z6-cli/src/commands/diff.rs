@@ -1,0 +1,106 @@
+//! `z6 diff`: compares runs by their logs, one or several per side.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use z6::z6_events::{Event, LogError};
+use z6::z6_metrics::analyze::Selection;
+use z6::z6_metrics::diff::{
+    DiffError, DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_json,
+    comparison_text,
+};
+use z6::z6_metrics::walk::{Visitor, walk};
+use z6::z6_metrics::{AnalyzeError, EndFacts, Fold, Loss, RunFacts, Style};
+use z6::{Tick, WorkerId};
+
+use crate::args::{DiffArgs, DiffFormat};
+use crate::console;
+use crate::exit::{Exit, UsageError};
+use crate::ledger;
+
+pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
+    let (a, b) = sides(args)?;
+    let options = DiffOptions { threshold_percent: args.threshold };
+    let sampling = SampleOptions { latency: args.latency.into(), ..SampleOptions::default() };
+    let samples = |side: &[PathBuf]| {
+        side.iter().map(|path| sample(path, sampling)).collect::<anyhow::Result<Vec<RunSample>>>()
+    };
+    let comparison = compare(&samples(a)?, &samples(b)?, &options)
+        .map_err(|error| UsageError(error.to_string()))?;
+    let text = match args.format {
+        // Without a terminal the colours are taken out again.
+        DiffFormat::Text => comparison_text(&comparison, &Style::colored()),
+        DiffFormat::Json => comparison_json(&comparison),
+    };
+    console::results(&text)?;
+    Ok(if comparison.regressed() { Exit::Regressed } else { Exit::Success })
+}
+
+/// The paths of both sides: `A B`, or `A.. -- B..`.
+fn sides(args: &DiffArgs) -> Result<(&[PathBuf], &[PathBuf]), UsageError> {
+    match (args.a.as_slice(), args.b.as_slice()) {
+        ([a, b], []) => Ok((std::slice::from_ref(a), std::slice::from_ref(b))),
+        (a, b) if !b.is_empty() => Ok((a, b)),
+        ([_], _) => Err(UsageError("what is it to be compared with? `z6 diff A B`".to_owned())),
+        _ => Err(UsageError(
+            "several runs per side take `--` between the sides: `z6 diff A1 A2 -- B1 B2`"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Reads one run.
+fn sample(path: &Path, options: SampleOptions) -> anyhow::Result<RunSample> {
+    let log = ledger::open(path)?;
+    let mut reader = log.blocks().map_err(z6::Error::from)?;
+    let facts = RunFacts::of(log.header(), String::new());
+    let scenario = log.scenario();
+    let mut pass = Pass {
+        fold: Fold::new(scenario, facts.clone()),
+        sampler: Sampler::new(path.display().to_string(), scenario, facts, options),
+    };
+    let failure = |error: AnalyzeError| ledger::failure(&log, &Selection::default(), error);
+    let ending = walk(&mut reader, &mut pass).map_err(failure)?;
+    ledger::say_loss(&log, Loss::of(&ending));
+    let end = EndFacts::of(&ending);
+    let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
+    let verdict = Some(metrics.generator.verdict);
+    pass.sampler.finish(end, verdict).map_err(|error| failure(of_events(error)))
+}
+
+/// One pass over a log: what is compared, and what the run says of its generator.
+struct Pass {
+    fold: Fold,
+    sampler: Sampler,
+}
+
+impl Visitor for Pass {
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), AnalyzeError> {
+        self.fold.event(worker, at, event)?;
+        self.sampler.event(worker, at, event).map_err(of_events)
+    }
+
+    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+        Ok(self.fold.advance(worker, at)?)
+    }
+}
+
+/// What is wrong with the events of one run.
+fn of_events(error: DiffError) -> AnalyzeError {
+    match error {
+        DiffError::Pairing { worker, at, source } => {
+            LogError::Pairing { worker, at, source }.into()
+        }
+        DiffError::Fold(source) => source.into(),
+        // Of comparisons, never of events.
+        DiffError::NoRuns | DiffError::DifferentLatencies | DiffError::BadThreshold => {
+            io::Error::other(error).into()
+        }
+    }
+}

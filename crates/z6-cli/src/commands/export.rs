@@ -1,0 +1,30 @@
+//! `z6 export`: an event log in a format of others, as a stream.
+
+use std::io;
+
+use z6::z6_metrics::export::{RowFormat, export_events, export_hdr, export_requests};
+
+use crate::args::{ExportArgs, ExportFormat};
+use crate::exit::{Exit, UsageError};
+use crate::ledger;
+
+pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
+    let selection = ledger::selection(&args.selection)?;
+    if args.format != ExportFormat::Csv && !selection.is_all() {
+        let text = "`--filter`, `--from` and `--to` select requests: they need `--format csv`";
+        return Err(UsageError(text.to_owned()).into());
+    }
+    let log = ledger::open(&args.log.path)?;
+    let mut reader = log.blocks().map_err(z6::Error::from)?;
+    let (scenario, out) = (log.scenario(), io::stdout().lock());
+    let exported = match args.format {
+        ExportFormat::Csv => {
+            export_requests(&mut reader, scenario, &selection, RowFormat::Csv, out)
+        }
+        ExportFormat::Ndjson => export_events(&mut reader, scenario, out),
+        ExportFormat::Hdr => export_hdr(&mut reader, scenario, out),
+    };
+    let exported = exported.map_err(|error| ledger::failure(&log, &selection, error))?;
+    ledger::say_loss(&log, exported.loss);
+    Ok(Exit::Success)
+}

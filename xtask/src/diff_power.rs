@@ -1,0 +1,273 @@
+//! `cargo xtask diff-power`: what `z6 diff` says of real runs whose truth is known, since the target
+//! has known delays: equal pairs, pairs with 10 % more delay, pairs of which one run stalls.
+//!
+//! Needs a machine that is otherwise idle, and minutes. The same in a simulated world, without
+//! either, is a test of z6-metrics. docs/DIFF.md says what the numbers mean.
+//!
+//! Why runs are this long: 16 VUs and exponential delays of 5 ms make about 9,000 requests in 3 s.
+//! Independent ones give a mean with a standard error of 1 %, so a change between two runs has one
+//! of 1.5 %. 10 % more delay is then more than six standard errors, and three beyond the threshold.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::command::cargo;
+use crate::workspace;
+
+const EQUAL_PAIRS: u64 = 40;
+/// Five false alarms of 40 are as many as 95 % confidence lets happen in all but one of 70 tries.
+const FALSE_ALARMS_MAX: usize = 5;
+const SLOWER_PAIRS: u64 = 20;
+const FOUND_MIN: usize = 18;
+const STALLED_PAIRS: u64 = 10;
+
+/// Mean delays, microseconds.
+const DELAY_US: u64 = 5_000;
+const SLOWER_DELAY_US: u64 = 5_500;
+
+const STALL: Duration = Duration::from_secs(1);
+/// A run has begun and goes on for another second after the stall.
+const STALL_AFTER: Duration = Duration::from_millis(900);
+
+/// Whether all is as it must be.
+///
+/// # Errors
+/// If there are arguments, or Z6 cannot be built or run.
+pub(crate) fn run(arguments: &[String]) -> Result<bool> {
+    if let [first, ..] = arguments {
+        bail!("`diff-power` takes no arguments, not `{first}`");
+    }
+    cargo(&["build", "--release", "-p", "z6-cli"]).run()?;
+    let folder = std::env::temp_dir().join(format!("z6-diff-power-{}", std::process::id()));
+    fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let bench = Bench { z6: binary()?, folder };
+    let held = bench.all();
+    // What stays behind is in the system's folder for such things.
+    let _ = fs::remove_dir_all(&bench.folder);
+    held
+}
+
+fn binary() -> Result<PathBuf> {
+    let metadata = workspace::metadata(&["--no-deps", "--offline"])?;
+    Ok(Path::new(workspace::text(&metadata, "target_directory")).join("release/z6"))
+}
+
+/// A pair of runs to be made. The seed of the plan is one, those of the target's delays are two.
+struct Pair {
+    number: u64,
+    b_delay_us: u64,
+    is_b_stalled: bool,
+}
+
+/// What `z6 diff` says of a pair.
+struct Said {
+    /// Of the whole comparison, with the usual threshold.
+    verdict: String,
+    /// The marks without any threshold: rows that are more than chance, were runs all there is.
+    marked: Vec<String>,
+    /// The row of the median.
+    p50: String,
+    /// The interval of the mean, percent.
+    interval: [Option<f64>; 2],
+}
+
+struct Bench {
+    z6: PathBuf,
+    folder: PathBuf,
+}
+
+impl Bench {
+    fn all(&self) -> Result<bool> {
+        // `&`, not `&&`: all three are told.
+        Ok(self.equal()? & self.slower()? & self.stalled()?)
+    }
+
+    fn equal(&self) -> Result<bool> {
+        let (mut alarms, mut any_mark) = (0, 0);
+        for number in 0..EQUAL_PAIRS {
+            let said = self.pair(&Pair { number, b_delay_us: DELAY_US, is_b_stalled: false })?;
+            alarms += usize::from(said.verdict != "no_evidence");
+            any_mark += usize::from(!said.marked.is_empty());
+            let marked = said.marked.join(", ");
+            println!("equal {number:>2}  {:<11}  without a threshold: {marked}", said.verdict);
+        }
+        println!(
+            "equal: {alarms} of {EQUAL_PAIRS} false alarms, at most {FALSE_ALARMS_MAX} may be; \
+             {any_mark} with a mark without a threshold\n"
+        );
+        Ok(alarms <= FALSE_ALARMS_MAX)
+    }
+
+    fn slower(&self) -> Result<bool> {
+        let mut found = 0;
+        for number in 0..SLOWER_PAIRS {
+            let pair = Pair { number, b_delay_us: SLOWER_DELAY_US, is_b_stalled: false };
+            let said = self.pair(&pair)?;
+            found += usize::from(said.verdict == "regressed");
+            let [low, high] = said.interval.map(|end| end.unwrap_or(f64::NAN));
+            println!("slower {number:>2}  {:<11}  mean {low:+.1} .. {high:+.1} %", said.verdict);
+        }
+        println!("slower: {found} of {SLOWER_PAIRS} regressed, at least {FOUND_MIN} must be\n");
+        Ok(found >= FOUND_MIN)
+    }
+
+    fn stalled(&self) -> Result<bool> {
+        let (mut at_p50, mut regressed) = (0, 0);
+        for number in 0..STALLED_PAIRS {
+            let said = self.pair(&Pair { number, b_delay_us: DELAY_US, is_b_stalled: true })?;
+            at_p50 += usize::from(said.p50 == "regressed");
+            regressed += usize::from(said.verdict == "regressed");
+            println!("stalled {number:>2}  {:<11}  p50 {}", said.verdict, said.p50);
+        }
+        println!(
+            "stalled: {at_p50} of {STALLED_PAIRS} regressed at p50, none may be; \
+             {regressed} regressed at all\n"
+        );
+        Ok(at_p50 == 0)
+    }
+
+    fn pair(&self, pair: &Pair) -> Result<Said> {
+        let [a, b] = ["a", "b"].map(|name| self.folder.join(name));
+        for results in [&a, &b] {
+            if results.exists() {
+                fs::remove_dir_all(results)?;
+            }
+        }
+        self.one_run(pair.number, 2 * pair.number, DELAY_US, false, &a)?;
+        self.one_run(pair.number, 2 * pair.number + 1, pair.b_delay_us, pair.is_b_stalled, &b)?;
+        let usual = self.diff(&a, &b, "5")?;
+        let strict = self.diff(&a, &b, "0")?;
+        let is_marked = |row: &&Value| ["improved", "regressed"].contains(&row_mark(row));
+        let words = |row: &Value| format!("{} {}", workspace::text(row, "figure"), row_mark(row));
+        let end = |end: usize| row(&usual, "response_ns.mean")["interval"][end].as_f64();
+        Ok(Said {
+            verdict: workspace::text(&usual, "verdict").to_owned(),
+            marked: rows(&strict).iter().filter(is_marked).map(words).collect(),
+            p50: row_mark(row(&usual, "response_ns.p50")).to_owned(),
+            interval: [end(0), end(1)],
+        })
+    }
+
+    /// A run against a target of its own.
+    fn one_run(
+        &self,
+        seed: u64,
+        target_seed: u64,
+        delay_us: u64,
+        is_stalled: bool,
+        results: &Path,
+    ) -> Result<()> {
+        let target = Target::start(&self.z6, target_seed)?;
+        let scenario = self.folder.join("scenario.toml");
+        let text = format!(
+            "runtime = {{ duration_seconds = 3, warmup_seconds = 0.2, vus = 16 }}\n\
+             target.base_url = '{}'\n\
+             requests = [{{ name = 'hello', path = '/hello?delay=exponential:{delay_us}us' }}]\n",
+            target.url
+        );
+        fs::write(&scenario, text)?;
+        let mut run = Command::new(&self.z6)
+            .args(["run", "--quiet", "--no-summary", "--seed", &seed.to_string(), "--output"])
+            .args([results, &scenario])
+            .stdin(Stdio::null())
+            .spawn()?;
+        if is_stalled {
+            sleep(STALL_AFTER);
+            target.signal("STOP")?;
+            sleep(STALL);
+            target.signal("CONT")?;
+        }
+        ensure!(run.wait()?.success(), "a run failed");
+        Ok(())
+    }
+
+    fn diff(&self, a: &Path, b: &Path, threshold: &str) -> Result<Value> {
+        let output = Command::new(&self.z6)
+            .args(["diff", "--format", "json", "--threshold", threshold])
+            .args([a, b])
+            .output()?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(matches!(output.status.code(), Some(0 | 1)), "z6 diff: {words}");
+        serde_json::from_slice(&output.stdout).context("z6 diff did not write JSON")
+    }
+}
+
+fn rows(comparison: &Value) -> &[Value] {
+    workspace::array(comparison, "rows")
+}
+
+fn row<'a>(comparison: &'a Value, figure: &str) -> &'a Value {
+    let is_it = |row: &&Value| row["figure"] == figure;
+    rows(comparison).iter().find(is_it).unwrap_or(&Value::Null)
+}
+
+fn row_mark(row: &Value) -> &str {
+    workspace::text(row, "mark")
+}
+
+/// The built-in target as a process, which can be stopped and go on.
+struct Target {
+    child: Child,
+    url: String,
+}
+
+impl Target {
+    fn start(z6: &Path, seed: u64) -> Result<Target> {
+        let mut child = Command::new(z6)
+            .args(["serve", "--listen", "127.0.0.1:0", "--seed", &seed.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot run {}", z6.display()))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let mut target = Target { child, url: String::new() };
+        let url = line.trim_end().strip_prefix("listening on ");
+        target.url = url.context("the target does not say where it listens")?.to_owned();
+        Ok(target)
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let line = format!("kill -{name} {}", self.child.id());
+        ensure!(Command::new("sh").args(["-c", &line]).status()?.success(), "{line} failed");
+        Ok(())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // It has ended by itself otherwise.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_by_their_figure() {
+        let comparison = serde_json::json!({"rows": [
+            {"figure": "response_ns.mean", "mark": "regressed"},
+            {"figure": "response_ns.p50", "mark": "no_evidence"},
+        ]});
+        assert_eq!(row_mark(row(&comparison, "response_ns.p50")), "no_evidence");
+        assert_eq!(row_mark(row(&comparison, "response_ns.p99")), "");
+    }
+
+    #[test]
+    fn arguments_are_refused_before_anything_is_built() {
+        assert!(run(&["--pairs".to_owned()]).is_err());
+    }
+}
