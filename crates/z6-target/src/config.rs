@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::error::TargetError;
+use crate::stall::Stall;
 
 /// Most event-loop threads of one server.
 pub(crate) const MAX_THREADS: usize = 256;
@@ -49,6 +50,14 @@ pub struct Config {
     pub max_response_bytes: u64,
     /// Seed of all draws (`delay`, `fail`, `reset`). Default: 0.
     pub seed: u64,
+    /// When the whole server stands still. Default: never.
+    pub stalls: Vec<Stall>,
+    /// Requests answered on one connection before it is closed without announcing it, as servers do
+    /// that bound the life of connections; `None` for any number. Default: `None`.
+    pub max_requests_per_connection: Option<u64>,
+    /// How long after an answer a connection without a further request is closed, nanoseconds;
+    /// `None` for never. Default: `None`.
+    pub idle_timeout_ns: Option<u64>,
     /// Whether to keep a [`RequestRecord`](crate::RequestRecord) per request. Default: false.
     pub request_log: bool,
     /// Most records kept between two calls of `take_log`; those above it are counted in
@@ -67,6 +76,9 @@ impl Default for Config {
             max_kept_bytes: 256 * 1024 * 1024,
             max_response_bytes: 1 << 30,
             seed: 0,
+            stalls: Vec::new(),
+            max_requests_per_connection: None,
+            idle_timeout_ns: None,
             request_log: false,
             max_log_records: 1_000_000,
         }

@@ -16,7 +16,7 @@ use socket2::SockRef;
 use crate::config::LINGER_NS;
 use crate::head::BadRequest;
 use crate::log::RequestRecord;
-use crate::reader::{Act, Found, Note, Reader, Request};
+use crate::reader::{Act, Found, Note, Reader, Request, Settings};
 use crate::reply::{CONTINUE, Persistence, Reply, Source};
 use crate::server::Shared;
 use crate::stats::Counters;
@@ -63,12 +63,22 @@ enum Wait {
     Deadline(Box<Request>),
     /// The visit in which to act on a request whose delay is over.
     Turn(Box<Request>),
+    /// The end of the time by which the body follows its head.
+    Body(Box<HeldBack>),
     /// Nothing: a stalled request is never answered.
     Nothing,
     /// The end of the output, then the end of the connection.
     Ending(End),
     /// The client's end of the connection, so that it can read the answer before a reset could.
     PeerClose,
+}
+
+/// What is held back of an answer, and what comes behind it.
+#[derive(Debug)]
+struct HeldBack {
+    bytes: Vec<u8>,
+    source: Source,
+    then: Wait,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +173,14 @@ impl Connection {
         self.wait = match mem::replace(&mut self.wait, Wait::Request) {
             Wait::Deadline(request) => Wait::Turn(request),
             Wait::PeerClose => Wait::Ending(End::Now),
-            other @ (Wait::Request | Wait::Turn(_) | Wait::Nothing | Wait::Ending(_)) => other,
+            Wait::Body(held) => {
+                self.unsent.extend_from_slice(&held.bytes);
+                self.source = held.source;
+                held.then
+            }
+            // Idle for too long.
+            Wait::Request => Wait::Ending(End::Close),
+            other @ (Wait::Turn(_) | Wait::Nothing | Wait::Ending(_)) => other,
         };
     }
 
@@ -176,9 +193,9 @@ impl Connection {
                 match &self.wait {
                     Wait::Request => self.receive(context, buffer),
                     Wait::Turn(_) => self.act(context),
-                    Wait::Deadline(_) if self.hung_up => Step::Close,
+                    Wait::Deadline(_) | Wait::Body(_) if self.hung_up => Step::Close,
                     Wait::Nothing if self.read_closed => Step::Close,
-                    Wait::Deadline(_) | Wait::Nothing => Step::Blocked,
+                    Wait::Deadline(_) | Wait::Body(_) | Wait::Nothing => Step::Blocked,
                     Wait::Ending(end) => self.end(*end, context),
                     Wait::PeerClose => self.discard(context, buffer),
                 }
@@ -290,6 +307,10 @@ impl Connection {
 
     fn begin(&mut self, mut request: Request, context: &mut Context) {
         context.counters().requests.add(1);
+        self.deadline_ns = None;
+        if !context.shared.stalls.is_empty() {
+            context.shared.stalls.on_request(monotonic_ns());
+        }
         if let Some(note) = &mut request.note {
             note.received_ns = monotonic_ns();
         }
@@ -308,24 +329,49 @@ impl Connection {
         self.flush(context)
     }
 
-    fn answer(&mut self, request: Request, context: &mut Context) {
-        if let Some(note) = request.note {
+    fn answer(&mut self, mut request: Request, context: &mut Context) {
+        if let Some(note) = request.note.take() {
             let answered = matches!(request.act, Act::Answer(_));
             self.record(request.number, *note, answered, context);
         }
         self.wait = match request.act {
             Act::Answer(reply) => {
                 context.counters().responses.add(1);
+                let begin = context.out.len();
                 self.source = reply.encode(request.persistence, request.no_body, &mut context.out);
-                match request.persistence {
-                    Persistence::Close => Wait::Ending(End::Close),
-                    Persistence::Implied | Persistence::KeepAlive => Wait::Request,
+                let then = self.after_answer(
+                    request.number,
+                    request.persistence,
+                    &context.shared.settings,
+                );
+                if request.body_delay_ns == 0 {
+                    then
+                } else {
+                    self.hold_back(begin, request.body_delay_ns, then, context)
                 }
             }
             Act::Reset => Wait::Ending(End::Reset),
             Act::Fin => Wait::Ending(End::Close),
             Act::Stall => Wait::Nothing,
         };
+    }
+
+    /// What is awaited once a request is answered.
+    fn after_answer(&mut self, number: u64, persistence: Persistence, settings: &Settings) -> Wait {
+        let is_last = number + 1 >= settings.max_requests_per_connection;
+        if persistence == Persistence::Close || is_last {
+            return Wait::Ending(End::Close);
+        }
+        self.deadline_ns = settings.idle_timeout_ns.map(|idle_ns| monotonic_ns() + idle_ns);
+        Wait::Request
+    }
+
+    /// Keeps the body of the answer that begins at `begin` for later.
+    fn hold_back(&mut self, begin: usize, ns: u64, then: Wait, context: &mut Context) -> Wait {
+        let head = context.out[begin..].windows(4).position(|end| end == b"\r\n\r\n");
+        let bytes = head.map_or_else(Vec::new, |at| context.out.split_off(begin + at + 4));
+        self.deadline_ns = Some(monotonic_ns() + ns);
+        Wait::Body(Box::new(HeldBack { bytes, source: mem::take(&mut self.source), then }))
     }
 
     fn record(&self, number: u64, note: Note, answered: bool, context: &Context) {

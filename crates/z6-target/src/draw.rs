@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Delay = 1,
     Reset = 2,
     Fail = 3,
+    Stall = 4,
+    ServerStall = 5,
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014, variant 13 of Stafford).
@@ -40,7 +42,7 @@ pub(crate) fn draw(seed: u64, connection: u64, request: u64, purpose: Purpose) -
 }
 
 /// `floor(draw * below / 2^64)`: a number in `0..below`.
-fn scale(draw: u64, below: u64) -> u64 {
+pub(crate) fn scale(draw: u64, below: u64) -> u64 {
     ((u128::from(draw) * u128::from(below)) >> 64) as u64
 }
 

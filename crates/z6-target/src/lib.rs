@@ -3,7 +3,7 @@
 //! Owns its sockets, its threads and the meaning of its routes; knows nothing of scenarios, engines
 //! or logs, and imports no other Z6 crate. Reading order: `config`, `server` (start, stop),
 //! `worker` (the event loop of one thread), `conn` (one connection), `reader` (bytes to requests),
-//! `route`, `query` and `draw` (what a request asks for), `reply` (answers to bytes).
+//! `route`, `query` and `draw` (what a request asks for), `reply` (answers to bytes), `stall` and `log` (a plan of stalls, and the stamps that tell the truth).
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -35,6 +35,7 @@ mod reader;
 mod reply;
 mod route;
 mod server;
+mod stall;
 mod stats;
 mod sys;
 mod table;
@@ -43,6 +44,7 @@ mod worker;
 
 pub use config::Config;
 pub use error::TargetError;
-pub use log::RequestRecord;
+pub use log::{RequestRecord, write_stamps};
 pub use server::Server;
+pub use stall::Stall;
 pub use stats::Stats;

@@ -22,6 +22,8 @@ pub(crate) struct Query {
     pub(crate) delay: Option<Delay>,
     pub(crate) fail: Option<Share>,
     pub(crate) reset: Option<Share>,
+    pub(crate) stall: Option<Share>,
+    pub(crate) body_delay_ns: Option<u64>,
     pub(crate) chunk_bytes: Option<u64>,
     pub(crate) how: Option<Abort>,
 }
@@ -45,6 +47,7 @@ pub(crate) enum BadTarget {
 
 const EXPECTED_DELAY: &str = "constant:TIME, uniform:LOW..HIGH, exponential:MEAN or bimodal:USUAL,TAIL,SHARE, \
     each TIME a decimal with ns, us, ms or s (ms if absent), at most 1 h";
+const EXPECTED_TIME: &str = "a decimal with ns, us, ms or s (ms if absent), at most 1 h";
 const EXPECTED_SHARE: &str = "a decimal from 0 to 1 with at most 9 digits after the point";
 const EXPECTED_CHUNK: &str = "a number of bytes from 1 to 1073741824";
 const MAX_CHUNK_BYTES: u64 = 1 << 30;
@@ -62,6 +65,10 @@ pub(crate) fn parse(text: &str) -> Result<Query, BadTarget> {
             "delay" => set(&mut query.delay, "delay", &value()?, EXPECTED_DELAY, delay)?,
             "fail" => set(&mut query.fail, "fail", &value()?, EXPECTED_SHARE, share)?,
             "reset" => set(&mut query.reset, "reset", &value()?, EXPECTED_SHARE, share)?,
+            "stall" => set(&mut query.stall, "stall", &value()?, EXPECTED_SHARE, share)?,
+            "body_delay" => {
+                set(&mut query.body_delay_ns, "body_delay", &value()?, EXPECTED_TIME, time_ns)?;
+            }
             "chunk" => set(&mut query.chunk_bytes, "chunk", &value()?, EXPECTED_CHUNK, chunk)?,
             "how" => set(&mut query.how, "how", &value()?, EXPECTED_HOW, how)?,
             _ => {}

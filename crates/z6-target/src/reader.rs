@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) max_response_bytes: u64,
     pub(crate) seed: u64,
     pub(crate) request_log: bool,
+    pub(crate) max_requests_per_connection: u64,
+    pub(crate) idle_timeout_ns: Option<u64>,
     pub(crate) budget: Arc<KeepBudget>,
 }
 
@@ -35,6 +37,8 @@ impl Settings {
             max_response_bytes: config.max_response_bytes,
             seed: config.seed,
             request_log: config.request_log,
+            max_requests_per_connection: config.max_requests_per_connection.unwrap_or(u64::MAX),
+            idle_timeout_ns: config.idle_timeout_ns,
             budget: KeepBudget::new(config.max_kept_bytes),
         }
     }
@@ -47,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) number: u64,
     /// How long to wait before acting.
     pub(crate) delay_ns: u64,
+    /// How long to hold back the body of the answer once its head is sent.
+    pub(crate) body_delay_ns: u64,
     pub(crate) act: Act,
     pub(crate) persistence: Persistence,
     /// The answer goes without its body (HEAD).
@@ -243,6 +249,7 @@ fn resolve(head: &Head<'_>, connection: u64, number: u64, settings: &Settings) -
     let mut request = Request {
         number,
         delay_ns: 0,
+        body_delay_ns: 0,
         act: Act::Answer(Reply { status: 200, content: Content::Hello }),
         persistence: match (head.close, head.http_1_0) {
             (true, _) => Persistence::Close,
@@ -261,11 +268,15 @@ fn resolve(head: &Head<'_>, connection: u64, number: u64, settings: &Settings) -
             if let Some(delay) = query.delay {
                 request.delay_ns += delay.sample_ns(drawn(Purpose::Delay));
             }
+            request.body_delay_ns = query.body_delay_ns.unwrap_or(0);
             if query.fail.is_some_and(|share| share.includes(drawn(Purpose::Fail))) {
                 request.act = Act::Answer(Reply::text(503, "drawn by ?fail\n"));
             }
             if query.reset.is_some_and(|share| share.includes(drawn(Purpose::Reset))) {
                 request.act = Act::Reset;
+            }
+            if query.stall.is_some_and(|share| share.includes(drawn(Purpose::Stall))) {
+                request.act = Act::Stall;
             }
         }
     }

@@ -22,6 +22,8 @@ and on each of them
   ?delay=constant:5ms | uniform:1ms..10ms | exponential:10ms | bimodal:1ms,100ms,0.01
   ?fail=SHARE     answers that share of requests with 503
   ?reset=SHARE    resets the connection for that share of requests
+  ?stall=SHARE    never answers that share of requests
+  ?body_delay=MS  holds back the body of the answer once its head is sent
 ";
 
 /// What a path names.

@@ -16,6 +16,7 @@ use crate::config::{Config, RESERVED_DESCRIPTORS};
 use crate::error::TargetError;
 use crate::log::{RequestLog, RequestRecord};
 use crate::reader::Settings;
+use crate::stall::StallPlan;
 use crate::stats::{Counters, Stats};
 use crate::sys;
 use crate::worker::Worker;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) counters: Vec<Counters>,
     pub(crate) log: Option<RequestLog>,
+    pub(crate) stalls: StallPlan,
     pub(crate) max_connections: usize,
     pub(crate) open: AtomicUsize,
     pub(crate) next_connection: AtomicU64,
@@ -142,6 +144,7 @@ impl Shared {
             settings: Settings::new(config),
             counters: (0..config.threads).map(|_| Counters::default()).collect(),
             log: config.request_log.then(|| RequestLog::new(config.max_log_records)),
+            stalls: StallPlan::new(&config.stalls),
             max_connections: config.max_connections.min(allowed),
             open: AtomicUsize::new(0),
             next_connection: AtomicU64::new(0),

@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use mio::net::TcpStream;
@@ -29,6 +30,8 @@ const EVENTS_PER_POLL: usize = 1024;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Connections accepted before the open ones have their turn.
 const ACCEPT_BATCH: usize = 64;
+/// A stalled thread looks this often whether it is to stop.
+const STALL_SLICE_NS: u64 = 20_000_000;
 
 /// One thread's share of a server.
 #[derive(Debug)]
@@ -86,6 +89,9 @@ impl Worker {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 outcome => outcome?,
             }
+            if !self.stand_still() {
+                return Ok(());
+            }
             for event in &events {
                 match event.token() {
                     WAKER => {}
@@ -102,6 +108,23 @@ impl Worker {
             self.take_turns();
         }
         Ok(())
+    }
+
+    /// Does nothing while a stall is on; false if the server was stopped meanwhile.
+    fn stand_still(&self) -> bool {
+        let shared = &self.context.shared;
+        if shared.stalls.is_empty() {
+            return true;
+        }
+        let mut now_ns = monotonic_ns();
+        while let Some(until_ns) = shared.stalls.until(now_ns) {
+            if shared.stop.load(Ordering::Acquire) {
+                return false;
+            }
+            thread::sleep(Duration::from_nanos((until_ns - now_ns).min(STALL_SLICE_NS)));
+            now_ns = monotonic_ns();
+        }
+        true
     }
 
     /// Visits those whose deadline has passed.
