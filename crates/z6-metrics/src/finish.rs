@@ -1,7 +1,7 @@
 //! From the folded state to figures: balances the counts, then reads every figure once. Knows
 //! nothing of events.
 
-use z6_events::{Driver, ErrorKind, StoppedBy, Tick};
+use z6_events::{Driver, ErrorKind, StoppedBy, TargetId, Tick};
 use z6_scenario::Model;
 
 use crate::assertions::{self, Observed};
@@ -158,6 +158,7 @@ impl Fold {
             by_name: self.groups.by_name(&self.outline),
             by_method: self.groups.by_method(&self.outline)?,
             by_target: self.groups.by_target(&self.outline, total),
+            by_connection: self.by_connection.figures(),
             by_status: Named(statuses.map(|(status, count)| (status.to_string(), count)).collect()),
         })
     }
@@ -198,11 +199,27 @@ impl Fold {
         }
     }
 
+    /// `max_connections` of the first target for which a worker had as many as it may.
+    fn connection_limit_reached(&self) -> Option<u32> {
+        let workers = u32::from(self.facts.workers);
+        let limits = (0..).zip(&self.outline.connection_limits);
+        let reached = |target: TargetId, limit: u32| {
+            (0..).zip(&self.workers).any(|(worker, state)| {
+                let share = limit / workers + u32::from(worker < limit % workers);
+                share > 0 && state.connections.most_held(target) >= share
+            })
+        };
+        limits
+            .filter_map(|(target, limit)| limit.map(|limit| (TargetId(target), limit)))
+            .find_map(|(target, limit)| reached(target, limit).then_some(limit))
+    }
+
     fn generator(&self, response: &LatencyStats, total: &Cell, torn: bool) -> GeneratorFigures {
         let health = || self.workers.iter().map(|state| &state.health);
         let cpu_fraction = health().filter_map(|one| one.cpu_fraction()).reduce(f64::max);
         let log_stall_ns = health().map(|one| one.log_stall_ns()).sum();
         let loop_lag = stats(&self.latencies.loop_lag);
+        let waiting = stats(&self.latencies.waiting);
         let latencies = [
             &total.response,
             &total.service,
@@ -213,6 +230,13 @@ impl Fold {
         ];
         let doubts = verdict::doubts(&Evidence {
             loop_lag: &loop_lag,
+            waiting: &waiting,
+            connection_limit: self.connection_limit_reached(),
+            syn_retries: self.connections.syn.clustered(),
+            offered: (self.outline.model == Model::Open)
+                .then_some((self.measured.planned, self.measured.sent)),
+            failed: self.measured.failed,
+            ended: self.measured.failed + self.measured.succeeded,
             loop_pass_max_ns: health().map(|one| one.loop_pass_max_ns).max().unwrap_or(0),
             log_stall_ns,
             cpu_fraction,
@@ -236,7 +260,7 @@ impl Fold {
             doubts,
             lateness_ns: stats(&self.latencies.lateness),
             loop_lag_ns: loop_lag,
-            waiting_ns: stats(&self.latencies.waiting),
+            waiting_ns: waiting,
             cpu_fraction,
             log_stall_ns,
         }

@@ -7,6 +7,7 @@
 use z6_events::{Ask, Driver, ErrorKind, Event, EventClass, StoppedBy, Tick, WorkerId};
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
+use crate::by_connection::ByConnection;
 use crate::connections::{ConnectionCounts, Connections};
 use crate::error::FoldError;
 use crate::groups::Groups;
@@ -129,6 +130,7 @@ pub struct Fold {
     pub(crate) connections: ConnectionCounts,
     pub(crate) latencies: Latencies,
     pub(crate) groups: Groups,
+    pub(crate) by_connection: ByConnection,
     pub(crate) series: Series,
     /// Requests whose loop lag could not be told from waiting any more.
     pub(crate) lag_forgotten: u64,
@@ -161,6 +163,7 @@ impl Fold {
             connections: ConnectionCounts::default(),
             latencies: Latencies::default(),
             groups: Groups::new(&outline),
+            by_connection: ByConnection::default(),
             series: Series::new(),
             lag_forgotten: 0,
             active_vus: 0,
@@ -190,9 +193,16 @@ impl Fold {
             }
             Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } => {
                 let Ask { request, target, planned, .. } = ask;
-                let sent = at;
-                let open =
-                    OpenRequest { request, target, planned, sent, request_bytes, written_bytes };
+                let (sent, reused) = (at, false);
+                let open = OpenRequest {
+                    request,
+                    target,
+                    planned,
+                    sent,
+                    request_bytes,
+                    written_bytes,
+                    reused,
+                };
                 self.on_sent(worker, exchange, attempt, connection, open)?;
             }
             Event::Done {
@@ -219,8 +229,8 @@ impl Fold {
             }
             Event::VuStarted { .. } => self.vus(at, 1),
             Event::VuStopped { .. } => self.vus(at, -1),
-            Event::ConnectStarted { connection, .. } => {
-                self.on_connect_started(worker, at, connection)?;
+            Event::ConnectStarted { connection, target, .. } => {
+                self.on_connect_started(worker, at, connection, target)?;
             }
             Event::ConnectionReleased { connection, .. } => {
                 self.on_connection_closed(worker, at, connection)?;

@@ -36,7 +36,7 @@ impl Cell {
         self.service.merge(&other.service)
     }
 
-    fn figures(&self, counts: Outcomes) -> GroupFigures {
+    pub(crate) fn figures(&self, counts: Outcomes) -> GroupFigures {
         GroupFigures {
             sent: counts.sent,
             succeeded: counts.succeeded,

@@ -125,11 +125,13 @@ pub struct RequestFigures {
     pub by_method: Named<GroupFigures>,
     /// By name of the target.
     pub by_target: Named<GroupFigures>,
+    /// By what the connection had carried before: `new` (nothing) and `reused`.
+    pub by_connection: Named<GroupFigures>,
     /// Complete responses by status.
     pub by_status: Named<u64>,
 }
 
-/// An entry of by_name, by_method or by_target. Counts are of the whole run, latencies of the
+/// An entry of by_name, by_method, by_target or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupFigures {
@@ -209,6 +211,14 @@ impl LatencyStats {
             Quantile::P999 => self.p999,
             Quantile::P9999 => self.p9999,
         }
+    }
+
+    /// Whether there are too few observations for this quantile to mean much: fewer than ten beyond
+    /// its rank.
+    #[must_use]
+    pub fn is_n_too_small(&self, quantile: z6_scenario::Quantile) -> bool {
+        let observations = self.count + self.censored;
+        observations > 0 && observations - crate::quantile::rank(quantile, observations) < 10
     }
 
     /// Whether the field of this name is only a lower bound.

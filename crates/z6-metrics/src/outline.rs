@@ -1,7 +1,7 @@
 //! What a fold needs to know of a scenario: names, model, warm-up, assertions. No bodies, no text.
 
 use z6_events::Tick;
-use z6_scenario::{Assertion, Model, Scenario, ThinkTime};
+use z6_scenario::{Assertion, ConnectionReuse, Model, Scenario, Target, ThinkTime};
 
 /// A scenario without what is irrelevant to figures.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(crate) struct Outline {
     /// Name and method of each request.
     pub(crate) requests: Vec<(String, String)>,
     pub(crate) targets: Vec<String>,
+    /// By target: `max_connections` for the whole run, where requests may wait because of it.
+    pub(crate) connection_limits: Vec<Option<u32>>,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) histogram_bytes_max: u64,
 }
@@ -30,8 +32,21 @@ impl Outline {
                 .map(|request| (request.name.clone(), request.method.clone()))
                 .collect(),
             targets: scenario.targets.iter().map(|target| target.name.clone()).collect(),
+            connection_limits: scenario
+                .targets
+                .iter()
+                .map(|target| connection_limit(scenario, target))
+                .collect(),
             assertions: scenario.assertions.clone(),
             histogram_bytes_max: scenario.limits.max_histogram_bytes,
         }
     }
+}
+
+/// A VU with a connection of its own waits for no limit.
+fn connection_limit(scenario: &Scenario, target: &Target) -> Option<u32> {
+    let owned =
+        matches!(target.connection_reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
+    let has_its_own = owned && scenario.schedule.model() == Model::Closed;
+    (!has_its_own).then_some(target.max_connections)
 }

@@ -19,6 +19,8 @@ pub(crate) struct OpenRequest {
     pub(crate) request_bytes: u64,
     /// What the first write call took.
     pub(crate) written_bytes: u64,
+    /// Whether its connection had carried a request before.
+    pub(crate) reused: bool,
 }
 
 /// A worker's open requests by exchange slot.
@@ -33,7 +35,7 @@ impl OpenRequests {
         worker: WorkerId,
         exchange: ExchangeSlot,
         request: OpenRequest,
-    ) -> Result<(), FoldError> {
+    ) -> Result<&mut OpenRequest, FoldError> {
         let index = exchange.index();
         if index >= self.slots.len() {
             if index >= SLOTS_MAX {
@@ -41,10 +43,11 @@ impl OpenRequests {
             }
             self.slots.resize(index + 1, None);
         }
-        match self.slots[index].replace(request) {
-            None => Ok(()),
-            Some(_) => Err(FoldError::ExchangeOpen { worker, exchange }),
+        let slot = &mut self.slots[index];
+        if slot.is_some() {
+            return Err(FoldError::ExchangeOpen { worker, exchange });
         }
+        Ok(slot.insert(request))
     }
 
     /// Takes out the request in this slot, if one is open.

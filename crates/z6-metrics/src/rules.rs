@@ -134,10 +134,10 @@ impl Fold {
         let OpenRequest { request, target, planned, .. } = open;
         self.plan(worker, request, target, planned)?;
         let state = &mut self.workers[worker.index()];
-        state.open.open(worker, exchange, open)?;
-        let reused = state.connections.used(worker, connection)?;
-        let noticed = state.inputs.noticed(planned);
-        self.count_on_wire(worker, &open, reused, noticed)
+        let open = state.open.open(worker, exchange, open)?;
+        open.reused = state.connections.used(worker, connection)?;
+        let (open, noticed) = (*open, state.inputs.noticed(planned));
+        self.count_on_wire(worker, &open, noticed)
     }
 
     /// Counts a request of which a byte was written, and measures how late it was.
@@ -146,11 +146,11 @@ impl Fold {
         &mut self,
         worker: WorkerId,
         open: &OpenRequest,
-        reused: bool,
         noticed: Noticed,
     ) -> Result<(), FoldError> {
-        let OpenRequest { request, target, planned, sent, .. } = *open;
+        let OpenRequest { request, target, planned, sent, reused, .. } = *open;
         self.connections.reused += u64::from(reused);
+        self.by_connection.of(reused).counts.sent += 1;
         self.totals.outcomes.sent += 1;
         self.totals.on_wire += 1;
         self.totals.exchanges += 1;
@@ -202,7 +202,7 @@ impl Fold {
         open: &OpenRequest,
         done: &Done,
     ) -> Result<(), FoldError> {
-        let OpenRequest { request, target, planned, sent, request_bytes, .. } = *open;
+        let OpenRequest { request, target, planned, sent, request_bytes, reused, .. } = *open;
         self.totals.statuses.add(done.status)?;
         let row = self.series.row(at);
         row.completed += 1;
@@ -221,9 +221,13 @@ impl Fold {
         self.totals.outcomes.succeeded += 1;
         self.series.response(at, response_ns)?;
         self.groups.count(request, target, |counts| counts.succeeded += 1);
+        let same_kind = self.by_connection.of(reused);
+        same_kind.counts.succeeded += 1;
         if measured {
             self.measured.succeeded += 1;
             let service_ns = at.since(sent);
+            same_kind.cell.response.value(response_ns)?;
+            same_kind.cell.service.value(service_ns)?;
             self.groups.record(request, target, |cell| {
                 cell.response.value(response_ns)?;
                 cell.service.value(service_ns)
@@ -288,6 +292,7 @@ impl Fold {
         error: ErrorKind,
     ) -> Result<(), FoldError> {
         self.count_failed(at, open.request, open.target, open.planned, error);
+        self.by_connection.of(open.reused).counts.failed += 1;
         if !self.measures(open.planned) {
             return Ok(());
         }
@@ -316,6 +321,9 @@ impl Fold {
     /// A request on the wire was given up without an answer.
     fn unanswered(&mut self, at: Tick, open: &OpenRequest) -> Result<(), FoldError> {
         let (response_ns, service_ns) = (at.since(open.planned), at.since(open.sent));
+        let same_kind = &mut self.by_connection.of(open.reused).cell;
+        same_kind.response.bound(response_ns)?;
+        same_kind.service.bound(service_ns)?;
         self.groups.record(open.request, open.target, |cell| {
             cell.response.bound(response_ns)?;
             cell.service.bound(service_ns)
@@ -395,9 +403,13 @@ impl Fold {
         worker: WorkerId,
         at: Tick,
         connection: ConnectionSlot,
+        target: TargetId,
     ) -> Result<(), FoldError> {
+        if target.index() >= self.outline.targets.len() {
+            return Err(FoldError::UnknownTarget(target));
+        }
         let state = &mut self.workers[worker.index()];
-        let change = state.connections.connecting(worker, connection, at)?;
+        let change = state.connections.connecting(worker, connection, target, at)?;
         self.connection_change(at, change);
         Ok(())
     }
@@ -421,6 +433,7 @@ impl Fold {
     ) -> Result<(), FoldError> {
         let change = self.workers[worker.index()].connections.ready(worker, connection)?;
         self.connections.opened += u64::from(change == Change::Opened);
+        self.connections.syn.connected(at.since(started));
         self.connection_change(at, change);
         if self.measures(started) {
             self.latencies.connect.value(at.since(started))?;

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use z6_scenario::Quantile;
 
 use crate::metrics::LatencyStats;
-use crate::report::units::{count, duration, plural};
+use crate::report::units::{count, duration, percent, plural};
 
 /// The 0.99 quantile of the loop lag above which sends were late, nanoseconds.
 pub const LOOP_LAG_P99_NS_MAX: u64 = 1_000_000;
@@ -16,6 +16,10 @@ pub const LOOP_LAG_P99_NS_MAX: u64 = 1_000_000;
 pub const LOOP_STALL_NS_MAX: u64 = 100_000_000;
 /// The share of a core above which a worker was busy.
 pub const CPU_FRACTION_MAX: f64 = 0.9;
+/// The 0.99 quantile of the waiting for a connection that is worth knowing, nanoseconds.
+pub const WAITING_P99_NS_MAX: u64 = 1_000_000;
+/// Requests fewer than offered that may be chance: those planned in the last instants.
+pub const MISSED_MIN: u64 = 10;
 /// A step of the wall clock above this is worth knowing, nanoseconds.
 pub const WALL_STEP_NS_MAX: u64 = 10_000_000;
 
@@ -67,6 +71,37 @@ pub enum Doubt {
     GeneratorBound {
         /// Share of a core.
         cpu_fraction: f64,
+    },
+    /// Open model: less than 99 % of the offered rate went out while the run lasted.
+    RateMissed {
+        /// Requests planned in the measured part.
+        planned: u64,
+        /// Requests sent in it.
+        sent: u64,
+    },
+    /// Requests waited for a connection because there were as many as allowed.
+    ConnectionLimit {
+        /// 0.99 quantile of the waiting.
+        waiting_p99_ns: u64,
+        /// `max_connections`.
+        max_connections: u32,
+    },
+    /// Requests waited for connections to be made.
+    SlowConnects {
+        /// 0.99 quantile of the waiting.
+        waiting_p99_ns: u64,
+    },
+    /// Connects ended just after the instants at which an unanswered SYN is sent again.
+    SynRetries {
+        /// How many.
+        connections: u64,
+    },
+    /// Most requests failed.
+    ErrorsDominate {
+        /// How many.
+        failed: u64,
+        /// Of how many that ended.
+        ended: u64,
     },
     /// Arrivals were refused because too many were alive.
     MaxInFlight {
@@ -141,6 +176,11 @@ impl Doubt {
             Doubt::LogBackPressure { .. } => "log_back_pressure",
             Doubt::GeneratorBusy { .. } => "generator_busy",
             Doubt::GeneratorBound { .. } => "generator_bound",
+            Doubt::RateMissed { .. } => "rate_missed",
+            Doubt::ConnectionLimit { .. } => "connection_limit",
+            Doubt::SlowConnects { .. } => "slow_connects",
+            Doubt::SynRetries { .. } => "syn_retries",
+            Doubt::ErrorsDominate { .. } => "errors_dominate",
             Doubt::MaxInFlight { .. } => "max_in_flight",
             Doubt::UnsentAtEnd { .. } => "unsent_at_end",
             Doubt::OutOfPorts { .. } => "out_of_ports",
@@ -164,12 +204,17 @@ impl Doubt {
             | Doubt::LoopStall { .. }
             | Doubt::LogBackPressure { .. }
             | Doubt::GeneratorBusy { .. }
+            | Doubt::RateMissed { .. }
             | Doubt::MaxInFlight { .. }
             | Doubt::OutOfPorts { .. }
             | Doubt::OutOfDescriptors { .. }
             | Doubt::OutOfMemory { .. }
             | Doubt::TornLog => true,
             Doubt::GeneratorBound { .. }
+            | Doubt::ConnectionLimit { .. }
+            | Doubt::SlowConnects { .. }
+            | Doubt::SynRetries { .. }
+            | Doubt::ErrorsDominate { .. }
             | Doubt::UnsentAtEnd { .. }
             | Doubt::WallClockStep { .. }
             | Doubt::TooFewSamples { .. }
@@ -207,6 +252,37 @@ impl fmt::Display for Doubt {
                 "the generator, not the target, sets the rate: the busiest worker used {:.0} % of \
                  its core, as a closed model without think time may",
                 cpu_fraction * 100.0
+            ),
+            Doubt::RateMissed { planned, sent } => write!(
+                f,
+                "the offered rate was not reached: {} sent of {} planned meanwhile ({})",
+                count(sent),
+                count(planned),
+                percent(sent as f64 / planned.max(1) as f64)
+            ),
+            Doubt::ConnectionLimit { waiting_p99_ns, max_connections } => write!(
+                f,
+                "1 % of requests waited {} or more for a connection: {} in use, as many as \
+                 max_connections allows",
+                duration(waiting_p99_ns),
+                count(u64::from(max_connections))
+            ),
+            Doubt::SlowConnects { waiting_p99_ns } => write!(
+                f,
+                "1 % of requests waited {} or more for a connection to be made",
+                duration(waiting_p99_ns)
+            ),
+            Doubt::SynRetries { connections } => write!(
+                f,
+                "{} took as long as a retried SYN (1, 3 or 7 s): the target's queue of new \
+                 connections overflows, or packets are lost",
+                plural(connections, "connect")
+            ),
+            Doubt::ErrorsDominate { failed, ended } => write!(
+                f,
+                "{} of {} failed: latencies are of the few that succeeded",
+                count(failed),
+                plural(ended, "request")
             ),
             Doubt::MaxInFlight { never_sent } => write!(
                 f,
@@ -283,6 +359,16 @@ impl Serialize for Doubt {
 /// All that a verdict rests on.
 pub(crate) struct Evidence<'a> {
     pub(crate) loop_lag: &'a LatencyStats,
+    pub(crate) waiting: &'a LatencyStats,
+    /// `max_connections` of a target to which a worker had as many as it may.
+    pub(crate) connection_limit: Option<u32>,
+    pub(crate) syn_retries: u64,
+    /// Open model: requests planned in the measured part, and sent in it.
+    pub(crate) offered: Option<(u64, u64)>,
+    /// Requests of the measured part that failed.
+    pub(crate) failed: u64,
+    /// Requests of the measured part that succeeded or failed.
+    pub(crate) ended: u64,
     pub(crate) loop_pass_max_ns: u64,
     pub(crate) log_stall_ns: u64,
     pub(crate) cpu_fraction: Option<f64>,
@@ -314,6 +400,7 @@ pub(crate) fn doubts(evidence: &Evidence<'_>) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     doubts.extend(evidence.torn.then_some(Doubt::TornLog));
     timing(evidence, &mut doubts);
+    delivery(evidence, &mut doubts);
     resources(evidence, &mut doubts);
     knowledge(evidence, &mut doubts);
     doubts.sort_by_key(|doubt| !doubt.degrades());
@@ -330,6 +417,24 @@ fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     doubts.extend((stall_ns > 0).then_some(Doubt::LogBackPressure { stall_ns }));
     let step_ns = evidence.wall_step_max_ns;
     doubts.extend((step_ns > WALL_STEP_NS_MAX).then_some(Doubt::WallClockStep { step_ns }));
+}
+
+/// Whether the load that was asked for went out, and what it waited for.
+fn delivery(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
+    let missed = evidence.offered.filter(|(planned, sent)| {
+        let short = u128::from(*sent) * 100 < u128::from(*planned) * 99;
+        short && planned - sent >= MISSED_MIN
+    });
+    doubts.extend(missed.map(|(planned, sent)| Doubt::RateMissed { planned, sent }));
+    let waited = evidence.waiting.p99.filter(|p99| *p99 > WAITING_P99_NS_MAX);
+    doubts.extend(waited.map(|waiting_p99_ns| match evidence.connection_limit {
+        Some(max_connections) => Doubt::ConnectionLimit { waiting_p99_ns, max_connections },
+        None => Doubt::SlowConnects { waiting_p99_ns },
+    }));
+    let connections = evidence.syn_retries;
+    doubts.extend((connections > 0).then_some(Doubt::SynRetries { connections }));
+    let Evidence { failed, ended, .. } = *evidence;
+    doubts.extend((failed * 2 > ended).then_some(Doubt::ErrorsDominate { failed, ended }));
 }
 
 fn resources(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
@@ -375,11 +480,21 @@ fn samples_needed(quantile: Quantile) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    static NO_WAITING: LazyLock<LatencyStats> = LazyLock::new(LatencyStats::default);
 
     fn clean(loop_lag: &LatencyStats) -> Evidence<'_> {
         Evidence {
             loop_lag,
+            waiting: &NO_WAITING,
+            connection_limit: None,
+            syn_retries: 0,
+            offered: Some((1_000, 990)),
+            failed: 50,
+            ended: 100,
             loop_pass_max_ns: 0,
             log_stall_ns: 0,
             cpu_fraction: Some(0.5),
@@ -415,7 +530,10 @@ mod tests {
     fn each_doubt_is_raised_by_its_own_evidence_and_no_other() {
         use Verdict::{Degraded, Trustworthy};
         type Change = fn(&mut Evidence<'_>);
-        let cases: [(Change, &str, Verdict); 14] = [
+        let cases: [(Change, &str, Verdict); 17] = [
+            (|e| e.offered = Some((1_000, 989)), "rate_missed", Degraded),
+            (|e| e.syn_retries = 1, "syn_retries", Trustworthy),
+            (|e| e.failed = 51, "errors_dominate", Trustworthy),
             (|e| e.loop_pass_max_ns = 100_000_001, "loop_stall", Degraded),
             (|e| e.log_stall_ns = 1, "log_back_pressure", Degraded),
             (|e| e.cpu_fraction = Some(0.91), "generator_busy", Degraded),
@@ -437,6 +555,34 @@ mod tests {
             change(&mut evidence);
             assert_eq!(kinds(&evidence), (vec![kind], verdict));
         }
+    }
+
+    #[test]
+    fn waiting_says_what_was_waited_for() {
+        let (lag, mut waiting) = (LatencyStats::default(), LatencyStats::default());
+        waiting.p99 = Some(1_000_001);
+        let mut evidence = Evidence { waiting: &waiting, ..clean(&lag) };
+        assert_eq!(kinds(&evidence), (vec!["slow_connects"], Verdict::Trustworthy));
+        evidence.connection_limit = Some(100);
+        assert_eq!(kinds(&evidence), (vec!["connection_limit"], Verdict::Trustworthy));
+        waiting.p99 = Some(1_000_000);
+        let evidence = Evidence { waiting: &waiting, connection_limit: Some(1), ..clean(&lag) };
+        assert_eq!(kinds(&evidence).0, Vec::<&str>::new(), "a limit at which nothing waits");
+    }
+
+    #[test]
+    fn a_few_requests_less_are_no_missed_rate() {
+        let lag = LatencyStats::default();
+        let mut evidence = clean(&lag);
+        for (offered, raised) in
+            [(Some((20, 11)), false), (Some((20, 10)), true), (Some((0, 0)), false), (None, false)]
+        {
+            evidence.offered = offered;
+            assert_eq!(kinds(&evidence).0.contains(&"rate_missed"), raised, "{offered:?}");
+        }
+        // More sent than planned: what the warm-up planned and the measured part sent.
+        evidence.offered = Some((10, 400));
+        assert_eq!(kinds(&evidence).0, Vec::<&str>::new());
     }
 
     #[test]

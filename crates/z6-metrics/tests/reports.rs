@@ -160,8 +160,10 @@ fn names_of_metrics_json_are_those_of_the_contract() {
     expect(
         "/requests",
         "planned sent on_wire exchanges never_sent succeeded failed in_flight_at_stop \
-         success_rate error_rate by_name by_method by_target by_status",
+         success_rate error_rate by_name by_method by_target by_connection by_status",
     );
+    expect("/requests/by_connection", "new reused");
+    expect("/requests/by_connection/new", "sent succeeded failed response_ns service_ns");
     expect("/requests/by_name/list_users", "sent succeeded failed response_ns service_ns");
     expect("/requests/by_method/POST/service_ns", latency);
     expect("/latency", "response_ns service_ns first_byte_ns connect_ns failed_response_ns");

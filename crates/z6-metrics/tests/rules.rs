@@ -370,19 +370,19 @@ fn doubts_come_from_the_events_that_cause_them() {
     let out = ErrorKind::OutOfDescriptors;
     assert_eq!(
         doubts(&|s| {
-            s.not_on_wire(0, 1, out);
+            s.success(0, 0, 1).not_on_wire(0, 1, out);
         }),
         ["out_of_descriptors"]
     );
     assert_eq!(
         doubts(&|s| {
-            s.not_on_wire(0, 1, ErrorKind::OutOfPorts);
+            s.success(0, 0, 1).not_on_wire(0, 1, ErrorKind::OutOfPorts);
         }),
         ["out_of_ports"]
     );
     assert_eq!(
         doubts(&|s| {
-            s.not_on_wire(0, 1, ErrorKind::OutOfMemory);
+            s.success(0, 0, 1).not_on_wire(0, 1, ErrorKind::OutOfMemory);
         }),
         ["out_of_memory"]
     );

@@ -104,11 +104,12 @@ impl PartFold {
             sent,
             request_bytes: row.bytes_sent,
             written_bytes: row.bytes_sent,
+            reused: row.reused == Some(true),
         };
         let slots = &self.noticed[worker.index()];
         let noticed = row.exchange.and_then(|slot| slots.get(slot.index()));
         let noticed = noticed.copied().unwrap_or(Noticed::Forgotten);
-        self.fold.count_on_wire(worker, &open, row.reused == Some(true), noticed)?;
+        self.fold.count_on_wire(worker, &open, noticed)?;
         let failure = row.outcome.error();
         if let Some(status) = row.status {
             let first_byte = row.first_byte.unwrap_or(ended);

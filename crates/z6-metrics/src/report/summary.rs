@@ -23,6 +23,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     outcomes(&mut page, metrics);
     groups(&mut page, "request", &metrics.requests.by_name);
     groups(&mut page, "target", &metrics.requests.by_target);
+    groups(&mut page, "connection", &used(&metrics.requests.by_connection));
     assertions(&mut page, metrics);
     generator(&mut page, metrics);
     digests(&mut page, metrics);
@@ -132,6 +133,9 @@ fn requests(page: &mut Page, metrics: &Metrics) {
     page.line("", &share);
 }
 
+/// Stands before a quantile that has too few observations beyond it.
+const N_TOO_SMALL: char = '~';
+
 /// Quantile columns of the latency table.
 const QUANTILES: [(&str, Quantile); 6] = [
     ("p50", Quantile::P50),
@@ -161,6 +165,13 @@ fn latency(page: &mut Page, metrics: &Metrics) {
     page.blank();
     page.table(&table);
     page.line("", "response time counts from the planned instant, service time from the send");
+    let shown = [&latency.response_ns, &latency.service_ns];
+    let is_small = |stats: &&LatencyStats| {
+        QUANTILES.iter().any(|(_, quantile)| at(stats, *quantile).starts_with(N_TOO_SMALL))
+    };
+    if shown.iter().any(is_small) {
+        page.line("", "~ marks a quantile with fewer than 10 beyond it: n too small");
+    }
     intervals(page, &latency.response_ns);
     let response = &latency.response_ns;
     if response.censored > 0 {
@@ -188,7 +199,9 @@ fn latency_row(label: &str, stats: &LatencyStats) -> Vec<String> {
 /// exactly; no reader should see a quantile above the maximum.
 fn at(stats: &LatencyStats, quantile: Quantile) -> String {
     let value = stats.quantile(quantile).map(|ns| ns.min(stats.max.unwrap_or(ns)));
-    bounded(stats, quantile.name(), value)
+    let text = bounded(stats, quantile.name(), value);
+    let bound = stats.is_lower_bound(quantile.name());
+    if stats.is_n_too_small(quantile) && !bound { format!("{N_TOO_SMALL}{text}") } else { text }
 }
 
 fn bounded(stats: &LatencyStats, field: &str, value: Option<u64>) -> String {
@@ -271,6 +284,11 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
 fn counted(counts: &Named<u64>) -> String {
     let each = counts.0.iter().map(|(name, number)| format!("{name}: {}", count(*number)));
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// The groups to which a request was sent.
+fn used(groups: &Named<GroupFigures>) -> Named<GroupFigures> {
+    Named(groups.0.iter().filter(|(_, group)| group.sent > 0).cloned().collect())
 }
 
 fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {

@@ -1,0 +1,36 @@
+//! Requests on new and on reused connections apart. A reused connection has its window open and its
+//! path warm; mixing the two hides what either is like. Knows nothing of events.
+//!
+//! Two cells for the whole run, 2.4 MB at most, not counted against `max_histogram_bytes`.
+
+use crate::groups::Cell;
+use crate::metrics::{GroupFigures, Named};
+use crate::tally::Outcomes;
+
+/// Counts and latencies of one kind of connection.
+#[derive(Debug, Default)]
+pub(crate) struct Kind {
+    pub(crate) counts: Outcomes,
+    pub(crate) cell: Cell,
+}
+
+/// Both kinds. Requests that never reached the wire are in neither.
+#[derive(Debug, Default)]
+pub(crate) struct ByConnection {
+    new: Kind,
+    reused: Kind,
+}
+
+impl ByConnection {
+    /// Of a request on a connection that had carried one before, or not.
+    #[inline]
+    pub(crate) fn of(&mut self, reused: bool) -> &mut Kind {
+        if reused { &mut self.reused } else { &mut self.new }
+    }
+
+    /// `requests.by_connection`.
+    pub(crate) fn figures(&self) -> Named<GroupFigures> {
+        let of = |kind: &Kind| kind.cell.figures(kind.counts);
+        Named(vec![("new".to_owned(), of(&self.new)), ("reused".to_owned(), of(&self.reused))])
+    }
+}
