@@ -82,6 +82,12 @@ impl Invocation {
         String::from_utf8(output.stdout).with_context(|| format!("not UTF-8: {}", self.line))
     }
 
+    /// Shows the command line, runs it on the terminal, and says whether it exits with 0.
+    pub(crate) fn succeeds_on_terminal(mut self) -> bool {
+        println!("$ {}", self.line);
+        self.command.status().is_ok_and(|status| status.success())
+    }
+
     /// Whether it can be started and exits with 0.
     pub(crate) fn succeeds(mut self) -> bool {
         self.output().is_ok_and(|output| output.status.success())

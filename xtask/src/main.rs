@@ -4,17 +4,26 @@
 //! the checks that need no other tool than cargo are also tests of this package.
 //! Reading order: this file, `runner` (how steps are run and summed up), `command` (cargo as a
 //! child), `workspace` (what there is), then one module per check: `layers`, `dependencies`,
-//! `licences` with `spdx`, `sources`, `links`, `fuzz`.
-#![forbid(unsafe_code)]
+//! `licences` with `spdx`, `sources`, `links`, `fuzz`, `gates`. Beside them `accuracy`,
+//! `diff_power`, `bench`, `scale` and `soak`, which measure the product; `built` finds the programs for
+//! that, `options` reads their arguments.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
+mod accuracy;
+mod bench;
+mod built;
 mod command;
 mod dependencies;
+mod diff_power;
 mod fuzz;
+mod gates;
 mod layers;
 mod licences;
 mod links;
+mod options;
 mod runner;
+mod scale;
+mod soak;
 mod sources;
 mod spdx;
 mod workspace;
@@ -37,14 +46,24 @@ const STEPS: &[Step] = &[
     Step { name: "doc", about: "API documentation, warnings denied", run: doc },
     Step { name: "test", about: "cargo test --workspace", run: test },
     Step { name: "bench-smoke", about: "each bench once, unmeasured", run: bench_smoke },
+    Step { name: "gates", about: "instruction counts per layer", run: gates::check },
     Step { name: "fuzz-smoke", about: "each fuzz target for a few seconds", run: fuzz::smoke },
 ];
 
 /// Commands that are not checks.
 const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("ci", "all of the above, in this order; stops at the first failure"),
+    ("accuracy", "[--full] [--doubts] [--row NAME]: figures against known truth, error by error"),
+    ("bench", "[OPTIONS]: what a request costs, beside other clients; docs/PERFORMANCE.md"),
     ("deps-update", "writes the dependency sets anew, to be reviewed as a diff"),
+    (
+        "diff-power",
+        "false alarms and findings of `z6 diff` in real runs with known delays; minutes",
+    ),
     ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),
+    ("gates-update", "writes the instruction counts anew, to be reviewed as a diff"),
+    ("scale", "[--seconds S]: many connections, many virtual users, and what they hold"),
+    ("soak", "[--minutes M] [--connections C]: memory, log and sums of a long run"),
 ];
 
 fn main() -> ExitCode {
@@ -67,7 +86,14 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         return Ok(!names.is_empty() || !flags.is_empty());
     }
     match names[0] {
+        "accuracy" => return accuracy::run(&arguments[1..]),
+        "accuracy-server" => return accuracy::server::serve(&arguments[1..]),
+        "bench" => return bench::bench(&arguments[1..]).map(|()| true),
         "fuzz" => return fuzz::long(&arguments[1..]),
+        "diff-power" => return diff_power::run(&arguments[1..]),
+        "gates-update" => return gates::update().map(|()| true),
+        "scale" => return scale::scale(&arguments[1..]).map(|()| true),
+        "soak" => return soak::soak(&arguments[1..]).map(|()| true),
         "deps-update" => return dependencies::update(&workspace::root()).map(|()| true),
         _ => {}
     }
@@ -108,7 +134,8 @@ fn help() -> String {
         "\nOptions:\n  --keep-going  run the remaining steps after a failure\n\n\
          Environment:\n  \
          Z6_REQUIRE_SERVERS  tests against real servers fail where a server is missing\n  \
-         Z6_REQUIRE_FUZZ     fuzz-smoke fails where cargo-fuzz or nightly is missing\n",
+         Z6_REQUIRE_FUZZ     fuzz-smoke fails where cargo-fuzz or nightly is missing\n  \
+         Z6_REQUIRE_GATES    gates fails where valgrind is missing or the compiler is another\n",
     );
     text
 }

@@ -1,0 +1,218 @@
+//! A fixed number of rounds of one layer and nothing else: what instruction counts are taken of.
+//! `counted LAYER ROUNDS`; without arguments it lists the layers. What is made ready before the rounds does
+//! not depend on their number, so the difference of two runs is that of their rounds.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench")]
+
+mod traffic;
+
+use std::hint::black_box;
+
+use anyhow::{Context as _, Result, bail};
+use z6_events::{Actor, BlockBuilder, BlockDecoder, Driver, Event, Step, Tick, WorkerId};
+use z6_metrics::{Fold, RunFacts};
+use z6_proto_http1::{Connection, Limits, RequestSpec, RequestTemplate, ResponseDecoder};
+use z6_scenario::{Plan, Scenario};
+
+/// What is counted under one name: once per round.
+struct Layer {
+    name: &'static str,
+    run: fn(usize),
+}
+
+const LAYERS: &[Layer] = &[
+    Layer { name: "write_id", run: write_id },
+    Layer { name: "decode_head", run: decode_head },
+    Layer { name: "connection", run: connection },
+    Layer { name: "plan_step", run: plan_step },
+    Layer { name: "arrival", run: arrival },
+    Layer { name: "engine", run: engine },
+    Layer { name: "log_encode", run: log_encode },
+    Layer { name: "log_decode", run: log_decode },
+    Layer { name: "fold", run: fold },
+];
+
+/// Rounds of events that are made ready at most.
+const ROUNDS_MAX: usize = 20_000;
+
+/// Requests whose `sent` and `done` stand in one block.
+const PER_BLOCK: usize = 1_000;
+
+/// As nginx answers, with 13 bytes of body.
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\n\
+    Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\
+    Connection: keep-alive\r\n\r\nHello, World!";
+
+/// Three requests by weight and a think time that is drawn: the dearest step of a plan.
+const DRAWN: &str = r#"
+    [runtime]
+    duration_seconds = 60
+    vus = 10
+    [target]
+    base_url = "http://127.0.0.1:8080"
+    [[requests]]
+    name = "login"
+    path = "/login"
+    [[requests]]
+    name = "read"
+    path = "/read"
+    weight = 5
+    [[requests]]
+    name = "write"
+    path = "/write"
+    [think_time]
+    type = "exponential"
+    mean_ms = 100
+    max_ms = 1000
+"#;
+
+const POISSON: &str = r#"
+    [runtime]
+    duration_seconds = 86400
+    [target]
+    base_url = "http://127.0.0.1:8080"
+    [[requests]]
+    name = "get"
+    path = "/hello"
+    [schedule]
+    type = "rate"
+    per_second = 100000
+    arrivals = "poisson"
+"#;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => LAYERS.iter().for_each(|layer| println!("{}", layer.name)),
+        [name, rounds] => {
+            let known = LAYERS.iter().find(|layer| layer.name == name);
+            let layer = known.with_context(|| format!("no layer `{name}`"))?;
+            let rounds = rounds.parse().context("ROUNDS")?;
+            if rounds > ROUNDS_MAX {
+                bail!("at most {ROUNDS_MAX} rounds");
+            }
+            (layer.run)(rounds);
+        }
+        _ => bail!("usage: counted [LAYER ROUNDS]"),
+    }
+    Ok(())
+}
+
+fn write_id(rounds: usize) {
+    let mut spec = RequestSpec::new("GET", "localhost", 8080, "/api/v1/users/42");
+    spec.request_id_header = Some("Z6-Id");
+    let template = RequestTemplate::encode(&spec).expect("it is valid");
+    let mut bytes = template.bytes().to_vec();
+    for round in 0..rounds {
+        template.write_id(black_box(&mut bytes), 7, round as u64, 0);
+    }
+}
+
+fn decode_head(rounds: usize) {
+    let mut decoder = ResponseDecoder::new(Limits::default());
+    for _ in 0..rounds {
+        decoder.reset(false);
+        let _ = black_box(decoder.decode(black_box(RESPONSE)));
+    }
+}
+
+/// A request written and its response read, as the protocol state of a connection sees them.
+fn connection(rounds: usize) {
+    let mut connection = Connection::new(Limits::default());
+    for _ in 0..rounds {
+        connection.start(80, false);
+        connection.wrote(80);
+        let _ = black_box(connection.received(black_box(RESPONSE)));
+    }
+}
+
+fn plan_of(text: &str) -> Plan {
+    Plan::new(&Scenario::from_toml(text).expect("the scenario is valid"), 42)
+}
+
+fn plan_step(rounds: usize) {
+    let plan = plan_of(DRAWN);
+    for round in 0..rounds {
+        black_box(plan.step(black_box(Actor(7)), Step(round as u64)));
+    }
+}
+
+fn arrival(rounds: usize) {
+    let plan = plan_of(POISSON);
+    let mut ticks = plan.arrival_ticks();
+    for _ in 0..rounds {
+        black_box(ticks.next());
+    }
+}
+
+/// `done` in, `send` out, `sent` in.
+fn engine(rounds: usize) {
+    let mut see = |at: Tick, event: &Event| {
+        black_box((at, event));
+    };
+    let mut traffic = traffic::ClosedLoop::start(&traffic::scenario(), &mut see);
+    for _ in 0..rounds {
+        traffic.request(&mut see);
+    }
+}
+
+/// Blocks of `sent` and `done`, one round a request.
+fn in_blocks(rounds: usize, mut of_block: impl FnMut(&[(Tick, Event)])) {
+    let events = traffic::events(PER_BLOCK);
+    for _ in 0..rounds / PER_BLOCK {
+        of_block(black_box(&events));
+    }
+}
+
+fn log_encode(rounds: usize) {
+    let mut spare = Vec::with_capacity(1 << 16);
+    in_blocks(rounds, |events| {
+        let mut builder = BlockBuilder::new(WorkerId(0), 1, std::mem::take(&mut spare));
+        for (at, event) in events {
+            builder.push(*at, event).expect("they fit one block");
+        }
+        spare = builder.close(Vec::new()).into_buffer();
+    });
+}
+
+fn log_decode(rounds: usize) {
+    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    for (at, event) in &traffic::events(PER_BLOCK) {
+        builder.push(*at, event).expect("they fit one block");
+    }
+    let block = builder.close(Vec::new());
+    let mut decoder = BlockDecoder::new(1);
+    for _ in 0..rounds / PER_BLOCK {
+        black_box(decoder.events_of(black_box(&block)).filter(Result::is_ok).count());
+    }
+}
+
+fn fold(rounds: usize) {
+    let scenario = traffic::scenario();
+    let mut events = Vec::with_capacity(2 * ROUNDS_MAX + 1_000);
+    let mut keep = |at: Tick, event: &Event| events.push((at, *event));
+    let mut traffic = traffic::ClosedLoop::start(&scenario, &mut keep);
+    let before = {
+        let mut count = 0;
+        traffic::ClosedLoop::start(&scenario, &mut |_, _| count += 1);
+        count
+    };
+    for _ in 0..ROUNDS_MAX {
+        traffic.request(&mut keep);
+    }
+    let mut fold = fold_of(&scenario);
+    for (at, event) in &events[..before + 2 * rounds] {
+        fold.event(WorkerId(0), *at, event).expect("the events make sense");
+    }
+    black_box(&fold);
+}
+
+fn fold_of(scenario: &Scenario) -> Fold {
+    let facts = RunFacts {
+        seed: 42,
+        plan_digest: "00".repeat(32),
+        driver: Driver::Simulation,
+        started_at: String::new(),
+        workers: 1,
+    };
+    Fold::new(scenario, facts)
+}

@@ -1,0 +1,145 @@
+//! A run's requests, joined from its event log: what figures are checked against, and the planned
+//! instants that stamps are held against. Reads events; folds nothing.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use z6_events::{
+    Ask, Ending, ErrorKind, Event, ExchangeTable, LogReader, Observed, Outcome, RequestEnded, Tick,
+    WorkerId,
+};
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Succeeded,
+    /// With a complete response or without.
+    Failed(ErrorKind),
+    InFlight,
+    NeverSent,
+}
+
+/// One request; instants are ticks, nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    pub(super) actor: u64,
+    pub(super) step: u64,
+    pub(super) planned: u64,
+    pub(super) sent: Option<u64>,
+    pub(super) ended: u64,
+    pub(super) end: End,
+    /// A complete response came.
+    pub(super) complete: bool,
+}
+
+impl Request {
+    /// Given up without an answer.
+    pub(super) fn is_censored(&self) -> bool {
+        matches!(self.end, End::InFlight | End::NeverSent | End::Failed(ErrorKind::RequestTimeout))
+    }
+
+    pub(super) fn response_ns(&self) -> u64 {
+        self.ended.saturating_sub(self.planned)
+    }
+
+    pub(super) fn service_ns(&self) -> Option<u64> {
+        self.sent.map(|sent| self.ended.saturating_sub(sent))
+    }
+}
+
+/// All that a log says.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// Tick 0 on CLOCK_MONOTONIC, nanoseconds.
+    pub(super) epoch_ns: u64,
+    pub(super) requests: Vec<Request>,
+    /// Every event, where they were asked for.
+    pub(super) events: Vec<(WorkerId, Tick, Event)>,
+    pub(super) is_torn: bool,
+    pub(super) header: z6_events::LogHeader,
+}
+
+impl Ledger {
+    /// Reads a log.
+    ///
+    /// # Errors
+    /// It is not a log of Z6, or no engine wrote it.
+    pub(super) fn read(path: &Path) -> Result<Ledger> {
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        let mut reader = LogReader::new(BufReader::new(file))?;
+        let header = reader.header().clone();
+        let mut tables: Vec<ExchangeTable> = Vec::new();
+        let mut ledger = Ledger {
+            epoch_ns: header.monotonic_epoch_ns,
+            requests: Vec::new(),
+            events: Vec::new(),
+            is_torn: false,
+            header,
+        };
+        while let Some(mut block) = reader.next_block()? {
+            let worker = block.header().worker;
+            if tables.len() <= worker.index() {
+                tables.resize_with(worker.index() + 1, ExchangeTable::new);
+            }
+            for next in block.events() {
+                let (at, event) = next?;
+                ledger.events.push((worker, at, event));
+                let seen = tables[worker.index()].observe(at, &event)?;
+                ledger.requests.extend(request(at, &seen));
+            }
+        }
+        ledger.is_torn = !matches!(reader.ending(), Some(Ending::Clean { .. }));
+        ledger.requests.sort_unstable_by_key(|request| (request.actor, request.step));
+        Ok(ledger)
+    }
+
+    /// Values of the requests for which there is one, rising.
+    pub(super) fn sorted(&self, value: impl Fn(&Request) -> Option<u64>) -> Vec<u64> {
+        let mut values: Vec<u64> = self.requests.iter().filter_map(value).collect();
+        values.sort_unstable();
+        values
+    }
+
+    pub(super) fn count(&self, holds: impl Fn(&Request) -> bool) -> u64 {
+        self.requests.iter().filter(|request| holds(request)).count() as u64
+    }
+}
+
+/// The request that ends with this, if one does.
+fn request(at: Tick, seen: &Observed) -> Option<Request> {
+    let unsent = |ask: &Ask, end| Request {
+        actor: ask.actor.0,
+        step: ask.step.0,
+        planned: ask.planned.0,
+        sent: None,
+        ended: at.0,
+        end,
+        complete: false,
+    };
+    match seen {
+        Observed::RequestEnded(ended) => Some(ended_request(ended)),
+        Observed::NotOnWire { ask, error, .. } => Some(unsent(ask, End::Failed(*error))),
+        Observed::NeverSent { ask, .. } => Some(unsent(ask, End::NeverSent)),
+        _ => None,
+    }
+}
+
+fn ended_request(ended: &RequestEnded) -> Request {
+    let ask = ended.sent.ask;
+    Request {
+        actor: ask.actor.0,
+        step: ask.step.0,
+        planned: ask.planned.0,
+        sent: Some(ended.sent.sent.0),
+        ended: ended.done.0,
+        end: match ended.outcome {
+            Outcome::Succeeded => End::Succeeded,
+            Outcome::Failed { kind, .. } => End::Failed(kind),
+            Outcome::TimedOut => End::Failed(ErrorKind::RequestTimeout),
+            Outcome::InFlightAtStop => End::InFlight,
+        },
+        complete: ended.status.is_some(),
+    }
+}

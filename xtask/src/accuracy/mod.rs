@@ -1,0 +1,169 @@
+//! `cargo xtask accuracy`: the release binary against truth that is known, row by row, with the error
+//! of each figure. docs/MEASUREMENT.md shows the table.
+//!
+//! Reading order: `rows` (what is measured), `bench` (how a run is carried out), `server` (who knows
+//! the truth), `ledger` and `always` (every log against its figures), `doubts` (each doubt by its
+//! cause), `others` (other tools), `check` (the table), `stats`, `process`.
+
+mod always;
+mod bench;
+mod check;
+mod doubts;
+mod ledger;
+mod others;
+mod process;
+mod rows;
+pub(crate) mod server;
+mod stats;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::cargo;
+use crate::workspace;
+use bench::Bench;
+use check::{Check, Outcome};
+use rows::ROWS;
+
+/// What is asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    full: bool,
+    doubts: bool,
+    rows: Vec<String>,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Options> {
+        let mut options = Options::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--full" => options.full = true,
+                "--doubts" => options.doubts = true,
+                "--row" => {
+                    let name = arguments.next().context("--row needs a name: A5")?.to_uppercase();
+                    let is_known = ROWS.iter().any(|row| row.name == name);
+                    if !is_known {
+                        bail!("there is no row {name}");
+                    }
+                    options.rows.push(name);
+                }
+                other => bail!("unknown option `{other}`: --full, --doubts or --row NAME"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Measures and prints; whether every bar was met.
+///
+/// # Errors
+/// A run could not be carried out.
+pub(crate) fn run(arguments: &[String]) -> Result<bool> {
+    let options = Options::parse(arguments)?;
+    if cfg!(debug_assertions) {
+        // A slow truth server would be the one that is measured.
+        let words = ["run", "--release", "--quiet", "--package", "xtask", "--", "accuracy"];
+        let more: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        return Ok(cargo(&[&words[..], &more[..]].concat()).succeeds_on_terminal());
+    }
+    let z6 = build()?;
+    let folder = std::env::temp_dir().join(format!("z6-accuracy-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    println!("{}", conditions());
+    let bench = Bench::new(z6, folder.clone(), options.full);
+    let checks = if options.doubts { doubts::run(&bench) } else { measure(&bench, &options) };
+    std::fs::remove_dir_all(&folder)?;
+    println!("\n{}", check::table(&checks));
+    println!("{}", conditions());
+    Ok(conclude(&checks))
+}
+
+fn measure(bench: &Bench, options: &Options) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for row in ROWS {
+        if !options.rows.is_empty() && !options.rows.iter().any(|name| name == row.name) {
+            continue;
+        }
+        let began = Instant::now();
+        println!("{} {} ..", row.name, row.about);
+        let found = (row.run)(bench)
+            .unwrap_or_else(|error| vec![Check::broken(row.name, row.about, &error)]);
+        let failed = found.iter().filter(|check| check.outcome == Outcome::Fail).count();
+        println!(
+            "   {} figures, {failed} off, {:.1} s",
+            found.len(),
+            began.elapsed().as_secs_f64()
+        );
+        checks.extend(found);
+    }
+    checks.extend(bench.always.borrow().checks());
+    checks
+}
+
+fn conclude(checks: &[Check]) -> bool {
+    let count = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    let failed = count(Outcome::Fail);
+    println!("{} met, {failed} missed, {} skipped", count(Outcome::Pass), count(Outcome::Skipped));
+    for check in checks.iter().filter(|check| check.outcome == Outcome::Fail) {
+        println!("  missed: {} {}", check.row, check.what);
+    }
+    failed == 0
+}
+
+/// The release binary, built if it is not up to date.
+fn build() -> Result<PathBuf> {
+    cargo(&["build", "--release", "--package", "z6-cli", "--bin", "z6"]).run()?;
+    let own = std::env::current_exe()?;
+    let z6 = own.with_file_name("z6");
+    if z6.is_file() { Ok(z6) } else { bail!("no {} beside {}", z6.display(), own.display()) }
+}
+
+/// Machine and load, for whoever reads the figures.
+fn conditions() -> String {
+    let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown processor", |text| text.trim_start_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let load: Vec<String> = read("/proc/loadavg").split(' ').take(3).map(str::to_owned).collect();
+    let root = workspace::root();
+    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!(
+        "{name}: {model}, {cores} cores, Linux {}, load average {}",
+        kernel.trim(),
+        load.join(" ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_are_read() {
+        assert_eq!(parse("").unwrap(), Options::default());
+        let options = parse("--full --row a5 --row A10").unwrap();
+        assert!(options.full && !options.doubts);
+        assert_eq!(options.rows, ["A5", "A10"]);
+        for wrong in ["--row", "--row A99", "--quick", "A5"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rows_have_names_of_their_own() {
+        let mut names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ROWS.len());
+    }
+}

@@ -1,0 +1,97 @@
+//! Child processes: where they run, signals to them, and that none outlives its owner.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A child that is ended with its owner.
+#[derive(Debug)]
+pub(super) struct Guarded(pub(super) Child);
+
+impl Guarded {
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// It takes longer than `limit`; then it is killed.
+    pub(super) fn wait(&mut self, limit: Duration) -> Result<Option<i32>> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status.code());
+            }
+            if began.elapsed() > limit {
+                let _ = self.0.kill();
+                let _ = self.0.wait();
+                bail!("a child took longer than {limit:?}");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A command, pinned to a list of cores where there is one.
+pub(super) fn pinned(cores: Option<&str>, program: &Path) -> Command {
+    match cores {
+        None => Command::new(program),
+        Some(cores) => {
+            let mut command = Command::new("taskset");
+            command.arg("-c").arg(cores).arg(program);
+            command
+        }
+    }
+}
+
+/// Sends a signal by its name: `STOP`, `CONT`, `KILL`.
+///
+/// # Errors
+/// The process is gone.
+pub(super) fn signal(pid: u32, name: &str) -> Result<()> {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status()?;
+    if status.success() { Ok(()) } else { bail!("kill -{name} {pid} failed") }
+}
+
+/// Stops a process after `delay`, for `length`; how long it stood still, as seen from here.
+///
+/// # Errors
+/// As [`signal`].
+pub(super) fn freeze(pid: u32, delay: Duration, length: Duration) -> Result<Duration> {
+    thread::sleep(delay);
+    signal(pid, "STOP")?;
+    let stopped = Instant::now();
+    thread::sleep(length);
+    signal(pid, "CONT")?;
+    Ok(stopped.elapsed())
+}
+
+/// A busy loop on one core, as nice as it says.
+///
+/// # Errors
+/// There is no `taskset` or `sh`.
+pub(super) fn hog(core: &str, niceness: u8) -> Result<Guarded> {
+    let mut command = pinned(Some(core), Path::new("nice"));
+    command.arg("-n").arg(niceness.to_string()).arg("sh");
+    command.args(["-c", "while :; do :; done"]).stdin(Stdio::null());
+    command.spawn().map(Guarded).context("cannot start a busy loop")
+}
+
+/// Whether a program is on the PATH.
+pub(super) fn exists(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}

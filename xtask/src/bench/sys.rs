@@ -1,0 +1,53 @@
+//! The one unsafe place of this package: waiting for a child and what it has cost, and asking one to end.
+//! The standard library reaps children without their resource usage, and knows no signal but kill.
+#![allow(unsafe_code, reason = "wait4 and kill have no safe counterpart in std")]
+
+use std::io;
+use std::process::Child;
+use std::time::Duration;
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Its exit code; none if a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// User and system time of the whole process and of the children it has waited for.
+    pub(crate) cpu: Duration,
+}
+
+/// Whether `child` has ended, and what it has cost. To be called until it says so, and not after: the
+/// child is reaped then.
+///
+/// # Errors
+/// As wait4(2).
+pub(crate) fn try_wait(child: &Child) -> io::Result<Option<Ended>> {
+    let pid = pid(child);
+    let mut status = 0;
+    // SAFETY: rusage is a struct of integers, for which zeroes are a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to locals that outlive the call, of the types wait4 writes.
+    let reaped = unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage) };
+    match reaped {
+        0 => Ok(None),
+        _ if reaped == pid => {
+            let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
+            Ok(Some(Ended { code, cpu: time(usage.ru_utime) + time(usage.ru_stime) }))
+        }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Asks a child that has not been reaped to end (SIGTERM).
+pub(crate) fn terminate(child: &Child) {
+    // SAFETY: no memory is involved; the number is that of a child that is ours until it is reaped.
+    unsafe { libc::kill(pid(child), libc::SIGTERM) };
+}
+
+fn pid(child: &Child) -> libc::pid_t {
+    libc::pid_t::try_from(child.id()).unwrap_or(0)
+}
+
+fn time(value: libc::timeval) -> Duration {
+    let seconds = Duration::from_secs(u64::try_from(value.tv_sec).unwrap_or(0));
+    seconds + Duration::from_micros(u64::try_from(value.tv_usec).unwrap_or(0))
+}

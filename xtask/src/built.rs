@@ -1,0 +1,59 @@
+//! Programs of the workspace in the release profile: built by cargo, found by name.
+//!
+//! Knows nothing of what they are used for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::command::cargo;
+use crate::workspace::text;
+
+/// Builds with more arguments of `cargo build --release`; the programs, by name.
+///
+/// # Errors
+/// If cargo fails.
+pub(crate) fn programs(arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    println!("building: cargo build --release {}", arguments.join(" "));
+    let json = ["build", "--release", "--message-format=json-render-diagnostics"];
+    Ok(parse(&cargo(&[&json[..], arguments].concat()).stdout()?))
+}
+
+/// The program of that name.
+///
+/// # Errors
+/// If it cannot be built.
+pub(crate) fn program(package: &str, name: &str) -> Result<PathBuf> {
+    let mut found = programs(&["-p", package, "--bin", name])?;
+    found.remove(name).with_context(|| format!("cargo built no `{name}`"))
+}
+
+fn parse(messages: &str) -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    for message in messages.lines() {
+        let Ok(message) = serde_json::from_str::<Value>(message) else { continue };
+        if let Some(path) = message["executable"].as_str() {
+            found.insert(text(&message["target"], "name").to_owned(), PathBuf::from(path));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_told_from_libraries() {
+        let messages = concat!(
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"z6\"},\"executable\":null}\n",
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"counted\"},",
+            "\"executable\":\"/target/release/counted\"}\n",
+            "{\"reason\":\"build-finished\",\"success\":true}\n",
+        );
+        let expected = ("counted".to_owned(), PathBuf::from("/target/release/counted"));
+        assert_eq!(parse(messages).into_iter().collect::<Vec<_>>(), [expected]);
+    }
+}
