@@ -77,18 +77,19 @@ fn watch(line: &str, limit: Duration, folder: &Folder) -> Result<Vec<u64>> {
     Ok(rss_bytes)
 }
 
-/// Mean of the first and of the last minute, or halves where there is less; what is wrong with them.
+/// The most of the first and of the last minute, or of halves where there is less; what is wrong with
+/// them. Buffers and histograms are allocated as they are first needed, so the beginning holds less.
 fn judge_memory(rss_bytes: &[u64]) -> Option<String> {
     let part = (rss_bytes.len() / 2).min(60);
     if part == 0 {
         return Some("memory was never seen".to_owned());
     }
-    let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len() as f64 / 1e6;
-    let first = mean(&rss_bytes[..part]);
-    let last = mean(&rss_bytes[rss_bytes.len() - part..]);
+    let most = |part: &[u64]| part.iter().copied().max().unwrap_or(0) as f64 / 1e6;
+    let first = most(&rss_bytes[..part]);
+    let last = most(&rss_bytes[rss_bytes.len() - part..]);
     let percent = 100.0 * (last - first) / first;
     println!(
-        "\nmemory: first {part} s {first:.3} MB, last {part} s {last:.3} MB ({percent:+.2} %)"
+        "\nmemory at most: first {part} s {first:.3} MB, last {part} s {last:.3} MB ({percent:+.2} %)"
     );
     (percent > GROWTH_PERCENT_MAX).then(|| format!("memory grew by {percent:.2} %"))
 }
