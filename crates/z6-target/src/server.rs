@@ -58,6 +58,8 @@ impl Server {
     pub fn start(config: Config) -> Result<Self, TargetError> {
         config.check()?;
         let shared = Arc::new(Shared::new(&config));
+        // Where it fails, connections are accepted nevertheless, some of them late.
+        let _ = sys::reserve_descriptors(shared.max_connections + RESERVED_DESCRIPTORS);
         let mut server = Self { addresses: Vec::new(), shared, threads: Vec::new() };
         let mut sockets = Vec::with_capacity(config.addresses.len());
         for address in config.addresses {

@@ -1,4 +1,4 @@
-//! The three system calls that no dependency wraps: monotonic clock, timerfd, descriptor limit.
+//! The system calls that no dependency wraps: monotonic clock, timerfd, descriptor limit and table.
 //!
 //! Owns all unsafe code of the crate; must not know what the values are used for.
 #![allow(unsafe_code)]
@@ -65,6 +65,22 @@ impl AsRawFd for TimerFd {
     }
 }
 
+/// Makes the process's table of descriptors long enough for so many at once. Else the kernel lengthens
+/// it as connections come, and whoever accepts the one too many waits for a grace period of RCU
+/// (expand_fdtable), 5 to 20 ms, with all other connections of the thread behind it.
+pub(crate) fn reserve_descriptors(count: usize) -> io::Result<()> {
+    let any = TimerFd::new()?;
+    let last = libc::c_int::try_from(count.saturating_sub(1)).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the descriptor is open for the duration of the call, which takes no pointer.
+    let copy = unsafe { libc::fcntl(any.as_raw_fd(), libc::F_DUPFD_CLOEXEC, last) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and belongs to nobody else.
+    drop(unsafe { OwnedFd::from_raw_fd(copy) });
+    Ok(())
+}
+
 /// The number of descriptors this process may have open now (soft RLIMIT_NOFILE).
 pub(crate) fn descriptor_limit() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -89,6 +105,16 @@ mod tests {
         let timer = TimerFd::new().expect("timerfd");
         timer.arm(0).expect("past");
         timer.arm(monotonic_ns() + 1_000_000_000).expect("future");
+    }
+
+    #[test]
+    fn the_table_of_descriptors_is_as_long_as_was_asked_for() {
+        let count = descriptor_limit().expect("limit").min(700);
+        reserve_descriptors(count as usize).expect("reserved");
+        let status = std::fs::read_to_string("/proc/self/status").expect("status");
+        let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")).expect("a size");
+        assert!(size.trim().parse::<u64>().expect("a number") >= count, "{size}");
+        assert!(reserve_descriptors(usize::MAX).is_err());
     }
 
     #[test]

@@ -151,7 +151,10 @@ pub(super) struct Bench {
     pub(super) z6: PathBuf,
     pub(super) folder: PathBuf,
     pub(super) server_cores: Option<String>,
+    /// For all threads of Z6.
     pub(super) z6_cores: Option<String>,
+    /// For its event loop alone.
+    worker_cores: Option<String>,
     pub(super) full: bool,
     /// What runs broke of what must always hold.
     pub(super) always: RefCell<always::Tally>,
@@ -166,7 +169,9 @@ impl Bench {
             z6,
             folder,
             server_cores: can_pin.then(|| "0".to_owned()),
-            z6_cores: can_pin.then(|| format!("1-{}", cores - 1)),
+            z6_cores: None,
+            // Its log thread may go where it likes.
+            worker_cores: can_pin.then(|| format!("1-{}", cores - 1)),
             full,
             always: RefCell::default(),
             runs: RefCell::new(0),
@@ -244,7 +249,11 @@ impl Bench {
     pub(super) fn start(&self, load: &Load, url: &str, folder: &Path) -> Result<Guarded> {
         let mut command = pinned(self.z6_cores.as_deref(), &self.z6);
         command.args(arguments(load, url, folder)?).stdin(Stdio::null()).stdout(Stdio::null());
-        command.spawn().map(Guarded).context("cannot start z6")
+        let child = command.spawn().map(Guarded).context("cannot start z6")?;
+        if let Some(cores) = self.worker_cores.as_ref().filter(|_| self.z6_cores.is_none()) {
+            process::pin_thread(child.id(), "z6-worker-0", cores)?;
+        }
+        Ok(child)
     }
 }
 

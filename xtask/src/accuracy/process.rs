@@ -56,6 +56,33 @@ pub(super) fn pinned(cores: Option<&str>, program: &Path) -> Command {
     }
 }
 
+/// The id of a thread of a process, by name.
+pub(super) fn thread_named(pid: u32, name: &str) -> Option<String> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    threads.flatten().find_map(|thread| {
+        let found = std::fs::read_to_string(thread.path().join("comm")).ok()?;
+        (found.trim() == name).then(|| thread.file_name().to_string_lossy().into_owned())
+    })
+}
+
+/// Pins one thread, as soon as it is there; one that never comes is left out.
+///
+/// # Errors
+/// There is no `taskset`.
+pub(super) fn pin_thread(pid: u32, name: &str, cores: &str) -> Result<()> {
+    for _ in 0..200 {
+        if let Some(id) = thread_named(pid, name) {
+            let mut command = Command::new("taskset");
+            command.args(["-p", "-c", cores, &id]).stdout(Stdio::null()).stderr(Stdio::null());
+            // The thread may be gone already.
+            command.status()?;
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
 /// Sends a signal by its name: `STOP`, `CONT`, `KILL`.
 ///
 /// # Errors

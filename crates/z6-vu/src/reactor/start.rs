@@ -138,7 +138,7 @@ fn common(spec: &RunSpec, addresses: Vec<Vec<SocketAddr>>) -> Result<Common, Sta
     })
 }
 
-/// Raises the limit and compares it with what the run may need; answers with the limit in force.
+/// Raises the limit, compares it with what the run may need, and makes room; answers with the limit in force.
 fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
     let limit = sys::raise_descriptor_limit().map_err(StartError::System)?;
     let ends = |target: &Target| match target.base_url.scheme {
@@ -148,7 +148,12 @@ fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
     };
     let connections: u64 = scenario.targets.iter().map(ends).sum();
     let needed = connections + SPARE_DESCRIPTORS;
-    if needed > limit { Err(StartError::Descriptors { needed, limit }) } else { Ok(limit) }
+    if needed > limit {
+        return Err(StartError::Descriptors { needed, limit });
+    }
+    // Where it fails, connections are opened nevertheless, some of them late.
+    let _ = sys::reserve_descriptors(needed);
+    Ok(limit)
 }
 
 fn header(spec: &RunSpec, plan: &Plan, common: &Common, descriptors: u64) -> LogHeader {

@@ -67,6 +67,23 @@ pub(super) fn sharpen_timers() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong, 0, 0, 0) }).map(|_| ())
 }
 
+/// Makes the process's table of descriptors long enough for so many at once. The kernel lengthens it
+/// as descriptors come (at 64, 256, 512 ..), and in a process of several threads whoever opens the one
+/// too many then waits for a grace period of RCU (expand_fdtable): 5 to 20 ms in which an event loop
+/// would stand still.
+///
+/// # Errors
+/// No descriptor of that number may be had.
+pub(super) fn reserve_descriptors(count: u64) -> io::Result<()> {
+    let any = TimerFd::new()?;
+    let last = libc::c_int::try_from(count.saturating_sub(1)).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the descriptor is open for the duration of the call, which takes no pointer.
+    let copy = check(unsafe { libc::fcntl(any.as_raw_fd(), libc::F_DUPFD_CLOEXEC, last) })?;
+    // SAFETY: the descriptor was just made and belongs to nobody else.
+    drop(unsafe { OwnedFd::from_raw_fd(copy) });
+    Ok(())
+}
+
 /// Raises the limit of open descriptors to its hard maximum; answers with the limit in force.
 pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -169,6 +186,17 @@ mod tests {
         // SAFETY: one valid pollfd for the duration of the call.
         assert_eq!(unsafe { libc::poll(&mut poll, 1, 10_000) }, 1);
         assert!(monotonic_ns() >= due);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "reads /proc")]
+    fn the_table_of_descriptors_is_as_long_as_was_asked_for() {
+        raise_descriptor_limit().unwrap();
+        reserve_descriptors(700).unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+        assert!(size.trim().parse::<u64>().unwrap() >= 700, "{size}");
+        assert!(reserve_descriptors(u64::MAX).is_err());
     }
 
     #[test]

@@ -32,12 +32,12 @@ pub(super) fn stopped(bench: &Bench) -> Result<Vec<Check>> {
     })?;
     let lateness = trial.number("/generator/lateness_ns/max");
     let lag = trial.number("/generator/loop_lag_ns/max");
-    let bar = Bar::percent_or_micros(2.0, 20_000.0);
     let stood_ns = stood.as_nanos() as f64;
     let mut checks = must_be_flagged("A9", &trial, &["loop_stall"]);
     checks.extend([
-        Check::near("A9", "lateness, max", stood_ns, lateness, bar),
-        Check::near("A9", "loop lag, max", stood_ns, lag, bar),
+        // With what it takes to open connections for all that was due.
+        Check::near("A9", "lateness, max", stood_ns, lateness, Bar::percent(10.0)),
+        Check::near("A9", "loop lag, max", stood_ns, lag, Bar::percent(2.0)),
         Check::at_most("A9", "service time, p90", trial.latency("service_ns", "p90"), 30e6),
         Check::at_most("A9", "service time, p50", trial.latency("service_ns", "p50"), 1e6),
     ]);
@@ -46,7 +46,7 @@ pub(super) fn stopped(bench: &Bench) -> Result<Vec<Check>> {
 
 /// A15: a busy loop on the same core.
 pub(super) fn hogged(bench: &Bench) -> Result<Vec<Check>> {
-    if bench.z6_cores.is_none() {
+    if bench.server_cores.is_none() {
         return Ok(vec![Check::skipped("A15", "verdict", "needs two cores and taskset")]);
     }
     let trial = hogged_trial(bench)?;
