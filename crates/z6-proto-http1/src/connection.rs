@@ -419,6 +419,7 @@ mod tests {
         assert!(!connection.started());
     }
 
+    /// RFC 9112 §9.3.2: no pipelining.
     #[test]
     #[should_panic(expected = "idle connection")]
     fn one_exchange_at_a_time() {

@@ -288,6 +288,7 @@ fn bytes_behind_a_response_close_the_connection_and_fail_nothing() {
     assert_eq!(server.accepted.load(Ordering::SeqCst), 5);
 }
 
+/// RFC 9112 §9.2, §9.3.
 #[test]
 fn unsolicited_bytes_and_ends_of_idle_connections_are_seen() {
     let (about, seen) = mpsc::channel();

@@ -184,6 +184,7 @@ mod tests {
         (url.scheme, url.host, url.port, url.path_prefix)
     }
 
+    /// RFC 9110 §4.2, RFC 3986 §3.2.2: IPv6 literals in brackets.
     #[test]
     fn accepted_forms() {
         use Scheme::{Builtin, Http, Https};
@@ -205,6 +206,7 @@ mod tests {
         }
     }
 
+    /// RFC 9110 §4.2, §4.2.4: no user information; no zone ids.
     #[test]
     fn refused_forms() {
         use UrlFault as F;

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Steps: `head`, `body N`, `sip N MS`, `send "BYTES"`, `send*N "BYTES"`, `bytes "BYTES"`,
-//! `endless "BYTES"`, `drip MS "BYTES"`, `pause MS`, `shut`, `drain`, `reset`, `again [N]`; they are
+//! `endless "BYTES"`, `drip MS "BYTES"`, `quiet`, `pause MS`, `shut`, `drain`, `reset`, `again [N]`; they are
 //! described in fault_server.rs. Bytes are escaped as \r \n \t \0 \" \\ \xNN.
 
 use std::collections::BTreeMap;
@@ -192,6 +192,7 @@ fn step(text: &str) -> Step {
         "bytes" => Step::Bytes(unescape(rest)),
         "endless" => Step::Endless(unescape(rest)),
         "drip" => Step::Drip(unescape(pair().1), ms(pair().0)),
+        "quiet" => Step::Quiet,
         "pause" => Step::Pause(ms(rest)),
         "shut" => Step::Shut,
         "drain" => Step::Drain,

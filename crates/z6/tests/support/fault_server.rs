@@ -32,6 +32,8 @@ pub enum Step {
     Endless(Vec<u8>),
     /// Sends these bytes over and over until that fails, with a pause after each time.
     Drip(Vec<u8>, Duration),
+    /// Looks whether the client has sent more than was asked of it; counts it as a breach if so.
+    Quiet,
     /// Does nothing for a while.
     Pause(Duration),
     /// Closes its own direction.
@@ -64,6 +66,7 @@ struct Shared {
     stopping: AtomicBool,
     accepted: AtomicU64,
     heads: AtomicU64,
+    breaches: AtomicU64,
     connections: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -82,6 +85,8 @@ pub struct Seen {
     pub accepted: u64,
     /// Request heads read to their end.
     pub heads: u64,
+    /// How often a client had sent more than it should have.
+    pub breaches: u64,
 }
 
 impl FaultServer {
@@ -111,6 +116,7 @@ impl FaultServer {
         Seen {
             accepted: self.shared.accepted.load(Ordering::SeqCst),
             heads: self.shared.heads.load(Ordering::SeqCst),
+            breaches: self.shared.breaches.load(Ordering::SeqCst),
         }
     }
 }
@@ -162,7 +168,7 @@ fn accept(listener: &TcpListener, script: &Arc<Script>, shared: &Arc<Shared>) {
         let serve = move || {
             let mut peer = Peer { stream: stream.unwrap(), unread: Vec::new() };
             // A client that goes away is an end like any other.
-            let _ = peer.play(script.steps_of(number), &for_thread.heads);
+            let _ = peer.play(script.steps_of(number), &for_thread);
         };
         shared.connections.lock().unwrap().push(std::thread::spawn(serve));
     }
@@ -176,7 +182,7 @@ struct Peer {
 }
 
 impl Peer {
-    fn play(&mut self, steps: &[Step], heads: &AtomicU64) -> io::Result<()> {
+    fn play(&mut self, steps: &[Step], shared: &Shared) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
         let (mut at, mut rounds) = (0, 0);
         while let Some(step) = steps.get(at) {
@@ -184,7 +190,7 @@ impl Peer {
             match step {
                 Step::Head => {
                     self.read_head()?;
-                    heads.fetch_add(1, Ordering::SeqCst);
+                    shared.heads.fetch_add(1, Ordering::SeqCst);
                 }
                 Step::Body(bytes) => self.read_body(*bytes, Duration::ZERO)?,
                 Step::Sip(bytes, pause) => self.read_body(*bytes, *pause)?,
@@ -194,6 +200,10 @@ impl Peer {
                 }
                 Step::Endless(bytes) => self.send_until_it_fails(bytes, Duration::ZERO)?,
                 Step::Drip(bytes, pause) => self.send_until_it_fails(bytes, *pause)?,
+                Step::Quiet => {
+                    let is_breach = self.has_more()?;
+                    shared.breaches.fetch_add(u64::from(is_breach), Ordering::SeqCst);
+                }
                 Step::Pause(pause) => std::thread::sleep(*pause),
                 Step::Shut => self.stream.shutdown(Shutdown::Write)?,
                 Step::Drain => while self.stream.read(&mut [0; 1 << 14])? > 0 {},
@@ -208,6 +218,13 @@ impl Peer {
             }
         }
         Ok(())
+    }
+
+    fn has_more(&self) -> io::Result<bool> {
+        self.stream.set_nonblocking(true)?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false)?;
+        Ok(!self.unread.is_empty() || peeked.is_ok_and(|bytes| bytes > 0))
     }
 
     fn send_until_it_fails(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
