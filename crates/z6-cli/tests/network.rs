@@ -22,7 +22,9 @@ fn in_a_network(commands: &str, target: &str) -> Option<String> {
     }
     std::fs::write(
         folder.path("inside.sh"),
-        format!("set -e\nip link set lo up\n{commands}\nexec \"$Z6\" run s.toml --output out --json"),
+        format!(
+            "set -e\nip link set lo up\n{commands}\nexec \"$Z6\" run s.toml --output out --json"
+        ),
     )
     .unwrap();
     let script = "exec unshare --user --map-root-user --net sh inside.sh";

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use z6_events::{
-    ErrorGroup, ErrorKind, RequestId, TargetAddresses, TargetId, Tick, WorkerId,
-};
+use z6_events::{ErrorGroup, ErrorKind, RequestId, TargetAddresses, TargetId, Tick, WorkerId};
 
 use crate::outline::Outline;
 
@@ -72,9 +70,10 @@ impl Examples {
     }
 
     pub(crate) fn note(&mut self, kind: ErrorKind, example: Example) {
-        let is_first = self.of.get(&kind).is_none_or(|known| {
-            (example.at, example.worker) < (known.at, known.worker)
-        });
+        let is_first = self
+            .of
+            .get(&kind)
+            .is_none_or(|known| (example.at, example.worker) < (known.at, known.worker));
         if is_first {
             self.of.insert(kind, example);
         }
@@ -121,9 +120,7 @@ fn reason(kind: ErrorKind, example: &Example, outline: &Outline) -> Option<Strin
         (ErrorKind::IncompleteHead | ErrorKind::IncompleteBody, _) => {
             Some(format!("closed after {detail} bytes of the response"))
         }
-        (_, ErrorGroup::Transport | ErrorGroup::Tls) => {
-            (detail > 0).then(|| errno_words(detail))
-        }
+        (_, ErrorGroup::Transport | ErrorGroup::Tls) => (detail > 0).then(|| errno_words(detail)),
         (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
             Some(format!("byte {detail} of the response"))
         }

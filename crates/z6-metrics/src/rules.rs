@@ -304,7 +304,11 @@ impl Fold {
         detail: u64,
     ) -> Result<(), FoldError> {
         let OpenRequest { request, target, address, .. } = *open;
-        self.count_failed(open.planned, error, Example { worker, at, request, target, address, detail });
+        self.count_failed(
+            open.planned,
+            error,
+            Example { worker, at, request, target, address, detail },
+        );
         self.by_connection.of(open.reused).counts.failed += 1;
         if !self.measures(open.planned) {
             return Ok(());

@@ -278,7 +278,11 @@ fn check_request(spec: &RequestSpec<'_>, template: &RequestTemplate) {
         assert!(values(name).contains(&value), "{name} is sent as given");
     }
     let head = &template.bytes()[..template.head_bytes() - "\r\n\r\n".len()];
-    assert_eq!(head.split(|&b| b == b'\n').count(), request.headers.len() + 1, "no line of its own");
+    assert_eq!(
+        head.split(|&b| b == b'\n').count(),
+        request.headers.len() + 1,
+        "no line of its own"
+    );
     check_id(spec, template);
 }
 

@@ -43,7 +43,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "bytes_without_a_request_are_unsolicited",
     ),
     ("dns_failed", "z6-vu/src/reactor/resolve.rs", "a_resolver_that_says_no_is_dns_failed"),
-    ("dns_timeout", "z6-vu/src/reactor/resolve.rs", "a_resolver_that_does_not_answer_is_dns_timeout"),
+    (
+        "dns_timeout",
+        "z6-vu/src/reactor/resolve.rs",
+        "a_resolver_that_does_not_answer_is_dns_timeout",
+    ),
 ];
 
 /// Kinds that no run can reach yet, and why.
@@ -72,8 +76,7 @@ struct Ran {
 }
 
 fn run(case: &Case) -> Ran {
-    let server =
-        (case.whither == Whither::Server).then(|| FaultServer::start(case.script.clone()));
+    let server = (case.whither == Whither::Server).then(|| FaultServer::start(case.script.clone()));
     let deaf = (case.whither == Whither::Deaf).then(DeafServer::start);
     let address = match (&case.whither, &server, &deaf) {
         (_, Some(server), _) => server.address().to_string(),

@@ -2,16 +2,14 @@
 //! were selected. What is not of a request (VUs, connections, the generator's condition) is that of
 //! the whole run.
 
-use z6_events::{
-    Ask, ErrorKind, Event, EventClass, Population, TargetAddresses, Tick, WorkerId,
-};
+use z6_events::{Ask, ErrorKind, Event, EventClass, Population, TargetAddresses, Tick, WorkerId};
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::analyze::selection::Selection;
 use crate::error::{AnalyzeError, FoldError};
+use crate::examples::NO_ADDRESS;
 use crate::fold::{EndFacts, Fold, Latencies, RunFacts};
 use crate::groups::Cell;
-use crate::examples::NO_ADDRESS;
 use crate::lag::Noticed;
 use crate::metrics::Metrics;
 use crate::pairing::OpenRequest;

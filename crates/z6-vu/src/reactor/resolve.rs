@@ -83,7 +83,9 @@ fn resolve_by(
     match receiver.recv_timeout(timeout) {
         Ok(Ok(addresses)) => unique(addresses).ok_or_else(|| failed("no address".to_owned())),
         Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err(failed("the resolver broke down".to_owned())),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(failed("the resolver broke down".to_owned()))
+        }
         Err(mpsc::RecvTimeoutError::Timeout) => Err(ResolveError::Timeout {
             target: target.name.clone(),
             host: name,

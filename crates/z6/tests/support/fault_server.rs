@@ -96,7 +96,8 @@ impl FaultServer {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
-        let accepting = std::thread::spawn(move || accept(&listener, &Arc::new(script), &for_thread));
+        let accepting =
+            std::thread::spawn(move || accept(&listener, &Arc::new(script), &for_thread));
         FaultServer { address, shared, accepting }
     }
 
