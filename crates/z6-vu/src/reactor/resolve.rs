@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use z6_scenario::{Host, Target};
+use z6_scenario::{ConnectTo, Host, Target};
+
+use super::transport::Address;
 
 /// A target whose address is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,12 +35,26 @@ pub enum ResolveError {
     },
 }
 
-/// All addresses of a target, in the resolver's order, without doubles. `port` is the port in use.
+/// Where connections of a target go: all addresses, in the resolver's or the scenario's order,
+/// without doubles.
 ///
 /// # Errors
 /// [`ResolveError`] where there is none.
-pub(super) fn resolve(target: &Target, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
-    let name = match &target.base_url.host {
+pub(super) fn resolve(target: &Target) -> Result<Vec<Address>, ResolveError> {
+    let base_port = target.base_url.port;
+    let addresses = match &target.connect_to {
+        ConnectTo::Unix(path) => return Ok(vec![Address::Unix(path.as_str().into())]),
+        ConnectTo::Addresses(all) => {
+            all.iter().map(|address| SocketAddr::new(*address, base_port)).collect()
+        }
+        ConnectTo::Host { host, port } => resolve_host(target, host, *port)?,
+        ConnectTo::BaseUrl => resolve_host(target, &target.base_url.host, base_port)?,
+    };
+    Ok(addresses.into_iter().map(Address::Ip).collect())
+}
+
+fn resolve_host(target: &Target, host: &Host, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+    let name = match host {
         Host::V4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
         Host::V6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
         Host::Name(name) => name.clone(),
