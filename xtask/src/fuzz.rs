@@ -29,6 +29,7 @@ const TARGETS: &[Target] = &[
     },
     Target { name: "chunked", seeds: "crates/z6-proto-http1/tests/corpus/chunked" },
     Target { name: "connection", seeds: "crates/z6-proto-http1/tests/corpus/connection" },
+    Target { name: "request_encoder", seeds: "crates/z6-proto-http1/tests/corpus/request_encoder" },
     Target { name: "log_reader", seeds: "crates/z6-events/tests/corpus/log_reader" },
     Target { name: "block_decoder", seeds: "crates/z6-events/tests/corpus/block_decoder" },
     Target { name: "scenario", seeds: "crates/z6-scenario/tests/corpus/scenario" },

@@ -164,6 +164,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_does_not_resolve_is_no_fault_of_the_scenario() {
+        let host = || "a.example".to_owned();
+        let failed = z6::ResolveError::Failed { target: host(), host: host(), reason: host() };
+        let timeout = z6::ResolveError::Timeout { target: host(), host: host(), timeout_ms: 1 };
+        for error in [failed, timeout] {
+            let error = z6::Error::from(z6::StartError::from(error));
+            assert_eq!(of_error(&error.into()).code(), 3);
+        }
+    }
+
+    #[test]
     fn a_reader_that_went_away_is_no_failure_and_other_errors_are() {
         let of = |kind: io::ErrorKind| of_error(&anyhow::Error::from(io::Error::from(kind)));
         assert_eq!(of(io::ErrorKind::BrokenPipe), Exit::Success);

@@ -242,6 +242,19 @@ fn nobody_at_the_address_exits_3_with_address_and_errno_and_results() {
     assert_eq!(figure(&metadata, "/no_target/error_kind"), "connection_refused");
 }
 
+/// `.invalid` is a domain that never resolves (RFC 6761 section 6.4).
+#[test]
+fn a_name_that_does_not_resolve_exits_3_before_anything_is_made() {
+    let folder = Folder::new(&SHORT.replace("'builtin'", "'http://z6-test.invalid:81'"));
+    let run = folder.run(&["run", "s.toml", "--output", "out"]).expect(3);
+    // A machine whose resolver does not answer takes the limit of 5 s for it.
+    let kind = if run.stderr.contains("dns_timeout") { "dns_timeout" } else { "dns_failed" };
+    let words = format!("error: {kind}: ");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+    assert!(run.stderr.contains("`z6-test.invalid` (target `target`)"), "{}", run.stderr);
+    assert_eq!((run.stdout.as_str(), files(&folder.path(""))), ("", vec!["s.toml".to_owned()]));
+}
+
 #[test]
 fn a_log_at_its_limit_exits_3() {
     let text = "

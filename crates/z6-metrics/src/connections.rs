@@ -4,6 +4,7 @@
 use z6_events::{CloseCause, ConnectionSlot, TargetId, Tick, WorkerId};
 
 use crate::error::FoldError;
+use crate::examples::NO_ADDRESS;
 use crate::pairing::SLOTS_MAX;
 
 /// `connections{}` of metrics.json, whole run.
@@ -81,6 +82,8 @@ pub(crate) struct Connections {
     slots: Vec<Phase>,
     /// By slot: the target of the last attempt in it.
     targets: Vec<TargetId>,
+    /// By slot: which of its addresses.
+    addresses: Vec<u16>,
     held: Vec<Held>,
 }
 
@@ -104,6 +107,7 @@ impl Connections {
             }
             self.slots.resize(index + 1, Phase::Free);
             self.targets.resize(index + 1, TargetId(0));
+            self.addresses.resize(index + 1, NO_ADDRESS);
         }
         Ok(&mut self.slots[index])
     }
@@ -145,16 +149,25 @@ impl Connections {
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
-        target: TargetId,
+        (target, address): (TargetId, u16),
         since: Tick,
     ) -> Result<Change, FoldError> {
         let before = self.set(worker, connection, Phase::Free)?;
         self.targets[connection.index()] = target;
+        self.addresses[connection.index()] = address;
         self.set(worker, connection, Phase::Connecting { since })?;
         Ok(match before {
             Phase::Ready { .. } => Change::Closed,
             Phase::Free | Phase::Connecting { .. } => Change::None,
         })
+    }
+
+    /// Whither the last attempt in this slot went.
+    #[inline]
+    pub(crate) fn whither(&self, connection: ConnectionSlot) -> (TargetId, u16) {
+        let index = connection.index();
+        let target = self.targets.get(index).copied().unwrap_or_default();
+        (target, self.addresses.get(index).copied().unwrap_or(NO_ADDRESS))
     }
 
     pub(crate) fn ready(
@@ -224,15 +237,17 @@ mod tests {
     fn connections_and_attempts_are_held_by_target() {
         let mut connections = Connections::default();
         let (first, second) = (ConnectionSlot(0), ConnectionSlot(1));
-        connections.connecting(WORKER, first, TargetId(0), Tick(1)).unwrap();
-        connections.connecting(WORKER, second, TargetId(1), Tick(1)).unwrap();
+        connections.connecting(WORKER, first, (TargetId(0), 0), Tick(1)).unwrap();
+        connections.connecting(WORKER, second, (TargetId(1), 3), Tick(1)).unwrap();
         connections.ready(WORKER, first).unwrap();
         connections.closed(WORKER, first).unwrap();
-        connections.connecting(WORKER, first, TargetId(1), Tick(2)).unwrap();
+        connections.connecting(WORKER, first, (TargetId(1), 0), Tick(2)).unwrap();
         connections.timed_out(WORKER, first).unwrap();
-        connections.connecting(WORKER, first, TargetId(1), Tick(3)).unwrap();
+        connections.connecting(WORKER, first, (TargetId(1), 0), Tick(3)).unwrap();
         let most = [0, 1, 2].map(|target| connections.most_held(TargetId(target)));
         assert_eq!(most, [1, 2, 0]);
+        assert_eq!(connections.whither(second), (TargetId(1), 3));
+        assert_eq!(connections.whither(ConnectionSlot(9)).1, NO_ADDRESS);
     }
 
     #[test]

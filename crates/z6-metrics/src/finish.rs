@@ -196,6 +196,7 @@ impl Fold {
             total: self.totals.outcomes.failed,
             rate: self.measured.error_rate(),
             by_kind: Named(kinds.map(|(kind, count)| (kind.name().to_owned(), count)).collect()),
+            examples: Named(self.examples.in_words(&self.outline)),
         }
     }
 

@@ -281,6 +281,9 @@ pub struct ErrorFigures {
     pub rate: Option<f64>,
     /// Failed requests by kind, in the order of the kinds' codes.
     pub by_kind: Named<u64>,
+    /// Of each kind the first one, in words: request, address, and errno, byte offset, status or
+    /// timeout.
+    pub examples: Named<String>,
 }
 
 /// `generator`.

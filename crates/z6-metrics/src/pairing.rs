@@ -21,6 +21,8 @@ pub(crate) struct OpenRequest {
     pub(crate) written_bytes: u64,
     /// Whether its connection had carried a request before.
     pub(crate) reused: bool,
+    /// Which of the target's addresses, if that is known.
+    pub(crate) address: u16,
 }
 
 /// A worker's open requests by exchange slot.

@@ -89,6 +89,8 @@ pub struct RequestRow {
     pub bytes_sent: u64,
     /// Bytes received, where the log says; else 0.
     pub bytes_received: u64,
+    /// Of a failure without a response: the errno or byte offset; else 0.
+    pub(crate) detail: u64,
     /// Its slot while it was open.
     pub(crate) exchange: Option<ExchangeSlot>,
 }
@@ -152,6 +154,7 @@ impl RequestRow {
             ended: at,
             bytes_sent: 0,
             bytes_received: 0,
+            detail: 0,
             exchange: None,
         }
     }
@@ -170,9 +173,9 @@ impl RequestRow {
 
     fn ended(worker: WorkerId, end: &RequestEnded) -> RequestRow {
         let open = RequestRow::open(worker, end.done, &end.sent);
-        let outcome = match end.outcome {
-            Outcome::Succeeded => RowOutcome::Succeeded,
-            Outcome::Failed { kind, .. } => RowOutcome::Failed(kind),
+        let (outcome, detail) = match end.outcome {
+            Outcome::Succeeded => (RowOutcome::Succeeded, 0),
+            Outcome::Failed { kind, detail } => (RowOutcome::Failed(kind), detail),
             Outcome::TimedOut => {
                 return RequestRow {
                     outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
@@ -188,6 +191,7 @@ impl RequestRow {
             done: end.status.map(|_| end.done),
             bytes_sent: end.sent.request_bytes.saturating_sub(end.unsent_bytes),
             bytes_received: end.received_bytes,
+            detail,
             ..open
         }
     }
@@ -239,9 +243,10 @@ impl RequestJoin {
                 return Ok(None);
             }
             Observed::RequestEnded(end) => return Ok(Some(RequestRow::ended(worker, &end))),
-            Observed::NotOnWire { ask, error, .. } => {
+            Observed::NotOnWire { ask, error, detail } => {
                 self.check_ids(&ask)?;
-                RequestRow::not_on_wire(worker, at, &ask, RowOutcome::Failed(error))
+                let row = RequestRow::not_on_wire(worker, at, &ask, RowOutcome::Failed(error));
+                RequestRow { detail, ..row }
             }
             Observed::NeverSent { ask, reason } => {
                 self.check_ids(&ask)?;

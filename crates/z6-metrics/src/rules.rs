@@ -8,6 +8,7 @@ use z6_events::{
 
 use crate::connections::Change;
 use crate::error::FoldError;
+use crate::examples::{Example, LastAttempt};
 use crate::fold::{Counted, Fold, TICK_NS_MAX};
 use crate::lag::Noticed;
 use crate::pairing::OpenRequest;
@@ -24,6 +25,8 @@ pub(crate) struct Done {
 /// The facts of an exchange without a complete response.
 pub(crate) struct Failed {
     pub(crate) error: ErrorKind,
+    /// The errno, or the byte offset into the response, or 0.
+    pub(crate) detail: u64,
     pub(crate) received_bytes: u64,
     pub(crate) unsent_bytes: u64,
 }
@@ -136,6 +139,7 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let open = state.open.open(worker, exchange, open)?;
         open.reused = state.connections.used(worker, connection)?;
+        open.address = state.connections.whither(connection).1;
         let (open, noticed) = (*open, state.inputs.noticed(planned));
         self.count_on_wire(worker, &open, noticed)
     }
@@ -215,7 +219,7 @@ impl Fold {
             self.measured.bytes_received += done.received_bytes;
         }
         if let Some(error) = done.failure {
-            return self.on_failed(at, open, error);
+            return self.on_failed(worker, at, open, error, u64::from(done.status));
         }
         let response_ns = at.since(planned);
         self.totals.outcomes.succeeded += 1;
@@ -251,12 +255,13 @@ impl Fold {
             state.owes_not_on_wire = true;
             return Ok(());
         };
-        self.on_broken(at, &open, failed)
+        self.on_broken(worker, at, &open, failed)
     }
 
     /// A request on the wire ended without a complete response.
     pub(crate) fn on_broken(
         &mut self,
+        worker: WorkerId,
         at: Tick,
         open: &OpenRequest,
         failed: &Failed,
@@ -265,7 +270,7 @@ impl Fold {
             self.measured.bytes_sent += open.request_bytes.saturating_sub(failed.unsent_bytes);
             self.measured.bytes_received += failed.received_bytes;
         }
-        self.on_failed(at, open, failed.error)
+        self.on_failed(worker, at, open, failed.error, failed.detail)
     }
 
     pub(crate) fn on_timed_out(
@@ -275,23 +280,35 @@ impl Fold {
         exchange: ExchangeSlot,
     ) -> Result<(), FoldError> {
         let open = self.take(worker, at, exchange)?;
-        self.on_given_up(at, &open)
+        self.on_given_up(worker, at, &open)
     }
 
     /// A request on the wire was not answered within its time.
-    pub(crate) fn on_given_up(&mut self, at: Tick, open: &OpenRequest) -> Result<(), FoldError> {
+    pub(crate) fn on_given_up(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        open: &OpenRequest,
+    ) -> Result<(), FoldError> {
         self.on_cut_off(open);
-        self.on_failed(at, open, ErrorKind::RequestTimeout)
+        self.on_failed(worker, at, open, ErrorKind::RequestTimeout, 0)
     }
 
     /// A request that was on the wire failed.
     fn on_failed(
         &mut self,
+        worker: WorkerId,
         at: Tick,
         open: &OpenRequest,
         error: ErrorKind,
+        detail: u64,
     ) -> Result<(), FoldError> {
-        self.count_failed(at, open.request, open.target, open.planned, error);
+        let OpenRequest { request, target, address, .. } = *open;
+        self.count_failed(
+            open.planned,
+            error,
+            Example { worker, at, request, target, address, detail },
+        );
         self.by_connection.of(open.reused).counts.failed += 1;
         if !self.measures(open.planned) {
             return Ok(());
@@ -303,14 +320,9 @@ impl Fold {
         }
     }
 
-    fn count_failed(
-        &mut self,
-        at: Tick,
-        request: RequestId,
-        target: TargetId,
-        planned: Tick,
-        error: ErrorKind,
-    ) {
+    fn count_failed(&mut self, planned: Tick, error: ErrorKind, example: Example) {
+        let Example { at, request, target, .. } = example;
+        self.examples.note(error, example);
         self.totals.outcomes.failed += 1;
         self.totals.errors.add(error);
         self.series.row(at).failed += 1;
@@ -354,14 +366,18 @@ impl Fold {
         at: Tick,
         ask: &Ask,
         error: ErrorKind,
+        detail: u64,
     ) -> Result<(), FoldError> {
-        self.workers[worker.index()].owes_not_on_wire = false;
+        let state = &mut self.workers[worker.index()];
+        state.owes_not_on_wire = false;
+        let address = state.last_attempt.address(at, ask.target);
         self.plan(worker, ask.request, ask.target, ask.planned)?;
         self.totals.outcomes.sent += 1;
         self.series.row(at).sent += 1;
         self.groups.count(ask.request, ask.target, |counts| counts.sent += 1);
         self.count_rate(worker, at, Rate::Sent);
-        self.count_failed(at, ask.request, ask.target, ask.planned, error);
+        let Ask { request, target, planned, .. } = *ask;
+        self.count_failed(planned, error, Example { worker, at, request, target, address, detail });
         if self.measures(ask.planned) {
             self.latencies.failed_response.value(at.since(ask.planned))?;
         }
@@ -404,12 +420,13 @@ impl Fold {
         at: Tick,
         connection: ConnectionSlot,
         target: TargetId,
+        address: u16,
     ) -> Result<(), FoldError> {
         if target.index() >= self.outline.targets.len() {
             return Err(FoldError::UnknownTarget(target));
         }
         let state = &mut self.workers[worker.index()];
-        let change = state.connections.connecting(worker, connection, target, at)?;
+        let change = state.connections.connecting(worker, connection, (target, address), at)?;
         self.connection_change(at, change);
         Ok(())
     }
@@ -421,7 +438,14 @@ impl Fold {
         connection: ConnectionSlot,
     ) -> Result<(), FoldError> {
         self.connections.failed += 1;
+        self.note_attempt(worker, at, connection);
         self.on_connection_closed(worker, at, connection)
+    }
+
+    fn note_attempt(&mut self, worker: WorkerId, at: Tick, connection: ConnectionSlot) {
+        let state = &mut self.workers[worker.index()];
+        let (target, address) = state.connections.whither(connection);
+        state.last_attempt = LastAttempt::new(at, target, address);
     }
 
     pub(crate) fn on_connected(
@@ -448,6 +472,7 @@ impl Fold {
         connection: ConnectionSlot,
     ) -> Result<(), FoldError> {
         self.connections.failed += 1;
+        self.note_attempt(worker, at, connection);
         let started = self.workers[worker.index()].connections.timed_out(worker, connection)?;
         match started {
             Some(started) if self.measures(started) => {

@@ -174,7 +174,7 @@ fn names_of_metrics_json_are_those_of_the_contract() {
         "planned_rps sent_rps completed_rps peak_rps min_rps bytes_sent bytes_received",
     );
     expect("/connections", "opened reused failed closed_by_peer unsolicited");
-    expect("/errors", "total rate by_kind");
+    expect("/errors", "total rate by_kind examples");
     expect(
         "/generator",
         "verdict doubts lateness_ns loop_lag_ns waiting_ns cpu_fraction log_stall_ns",

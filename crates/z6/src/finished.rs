@@ -62,7 +62,7 @@ impl Finished {
             stopped_by: Some(report.stopped_by),
             torn: report.digest.is_none(),
         };
-        let metrics = report.observer.finish(end, report.header.wall_epoch_ns)?;
+        let metrics = report.observer.finish(end, &report.header)?;
         let is_complete = report.digest.is_some();
         let mut finished = Finished {
             metrics,

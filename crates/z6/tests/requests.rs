@@ -205,7 +205,7 @@ fn unix_sockets_carry_requests() {
         let text = once(&target, &format!("path = '/'\nmethod = 'PUT'\nbody = '{body}'"));
         let finished = run(&text.replace("iterations = 1", "iterations = 4\nvus = 3"));
         assert_eq!(succeeded(&finished), 12);
-        assert_eq!(finished.header.addresses[0].addresses, [place.clone()]);
+        assert_eq!(finished.header.addresses[0].addresses, std::slice::from_ref(&place));
         assert!(finished.metrics.throughput.bytes_received > 12 * 3_000_000);
         for seen in server.seen() {
             assert_eq!((seen.field("Host"), seen.body.len()), (vec![host], 3_000_000));

@@ -36,6 +36,7 @@ fn failed() -> RequestRow {
         ended: Tick(1_120_500_000),
         bytes_sent: 100,
         bytes_received: 250,
+        detail: 0,
         exchange: None,
     }
 }

@@ -277,8 +277,12 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
         table.row([kind.clone(), count(*failed), format!("{} of failures", percent(share))]);
     }
     let style = page.style;
-    let lines: Vec<String> = table.lines().into_iter().map(|line| style.bad(line)).collect();
-    page.lines("errors", &lines);
+    let counts = errors.by_kind.0.iter().zip(table.lines());
+    let lines = counts.flat_map(|((kind, _), line)| {
+        let example = errors.examples.get(kind).map(|example| format!("  {example}"));
+        [style.bad(line)].into_iter().chain(example)
+    });
+    page.lines("errors", &lines.collect::<Vec<_>>());
 }
 
 fn counted(counts: &Named<u64>) -> String {

@@ -437,7 +437,7 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_request_body_bytes", 1, 1 << 30, 10_000_000),
         bytes("max_vus", 1, limits::MAX_VUS, 100_000),
         bytes("max_response_head_bytes", 256, 16 << 20, 64 << 10),
-        bytes("max_response_fields", 1, 10_000, 128),
+        bytes("max_response_fields", 1, 256, 128),
         bytes("max_interim_responses", 0, 1_000, 16),
         bytes("max_chunk_extension_bytes", 0, 1 << 20, 4 << 10),
         bytes("max_trailer_bytes", 0, 16 << 20, 16 << 10),

@@ -169,7 +169,8 @@ impl Worker {
         let token = self.links.token_of(slot);
         let link = self.links.at(slot);
         link.peer_closed = true;
-        link.broken = error.raw_os_error().or(Some(0));
+        // The kernel tells of a reset once; after that a pipe is just broken.
+        link.broken.get_or_insert(error.raw_os_error().unwrap_or(0));
         self.read_later(slot, token);
     }
 
@@ -188,7 +189,15 @@ impl Worker {
             let link = self.links.at(slot);
             let Some(stream) = &mut link.stream else { return };
             match stream.read(&mut self.read_buffer) {
-                Ok(0) => return self.end_of_file(slot),
+                Ok(0) => {
+                    return match link.broken.filter(|errno| !socket::follows_an_end(*errno)) {
+                        // The write was told of the reset, so that the read is not.
+                        Some(errno) => {
+                            self.transport_failed(slot, &io::Error::from_raw_os_error(errno));
+                        }
+                        None => self.end_of_file(slot),
+                    };
+                }
                 Ok(length) => {
                     let at = self.clock.now();
                     let drained = length < READ_BUFFER_BYTES && !link.peer_closed;

@@ -57,6 +57,12 @@ pub(super) fn errno(error: &io::Error) -> u64 {
     error.raw_os_error().unwrap_or(0).unsigned_abs().into()
 }
 
+/// Whether a write fails with this errno where the peer has closed in good order before: EPIPE. A reset
+/// that comes without an end is ECONNRESET.
+pub(super) fn follows_an_end(errno: i32) -> bool {
+    errno == libc::EPIPE
+}
+
 /// The kind under which an error of a socket is logged.
 pub(super) fn error_kind(error: &io::Error) -> ErrorKind {
     match error.raw_os_error() {
