@@ -89,6 +89,10 @@ kinds! {
     DnsFailed = 14, "dns_failed", Transport;
     /// Resolving a name took longer than its limit. Reserved, as `dns_failed`.
     DnsTimeout = 15, "dns_timeout", Transport;
+    /// There is no file at the path of a unix socket (ENOENT, ENOTDIR).
+    SocketMissing = 16, "socket_missing", Transport;
+    /// The queue of a unix socket's server is full (EAGAIN).
+    AcceptQueueFull = 17, "accept_queue_full", Transport;
 
     /// The TLS handshake took longer than its limit.
     TlsTimeout = 20, "tls_timeout", Tls;

@@ -11,6 +11,7 @@
 //! - `scan`, `head`: the grammar of a head byte by byte; what a whole head says.
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
+//! - `content`: gzip and deflate taken off a body's text ([`decode_content`]); nothing here calls it.
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
 //! # Strictness
@@ -57,6 +58,7 @@
 
 mod chunked;
 mod connection;
+mod content;
 mod decoder;
 mod error;
 #[doc(hidden)]
@@ -68,6 +70,10 @@ mod scan;
 mod target;
 
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
+pub use content::{
+    CONTENT_BYTES_MAX_DEFAULT, CONTENT_CODINGS_MAX, CONTENT_RATIO_FREE_BYTES,
+    CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content,
+};
 pub use decoder::{Decoded, ResponseDecoder};
 pub use error::{Blame, ProtocolError, ProtocolErrorKind, RequestError};
 pub use limits::{

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use z6_events::{RequestId, TargetId};
 
+use crate::reach::{ConnectTo, Credentials};
+
 /// Nanoseconds in a second.
 pub const NS_PER_SECOND: u64 = 1_000_000_000;
 /// Nanoseconds in a millisecond.
@@ -87,6 +89,8 @@ pub struct Target {
     pub name: String,
     /// `base_url`, taken apart.
     pub base_url: BaseUrl,
+    /// `connect_to` or `resolve`: where connections go instead.
+    pub connect_to: ConnectTo,
     /// `weight` in millionths; > 0.
     pub weight_micro: u64,
     /// TLS settings; used where `base_url.scheme` is https.
@@ -116,15 +120,17 @@ pub struct Target {
 /// A base URL, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
-    /// http, https or builtin.
+    /// http, https or builtin; http for a socket of the file system.
     pub scheme: Scheme,
-    /// The host. For `builtin`: 127.0.0.1.
+    /// The host. For `builtin`: 127.0.0.1, for `unix:/path`: localhost.
     pub host: Host,
     /// The port, explicit or the scheme's default. For `builtin`: 0, filled in at the start.
     pub port: u16,
     /// Put before each request's path: empty, or begins with `/` and does not end with it.
     pub path_prefix: String,
-    /// As written in the scenario.
+    /// From the user information: what requests without an `Authorization` of their own carry.
+    pub credentials: Option<Credentials>,
+    /// As written in the scenario, without user information.
     pub text: String,
 }
 

@@ -80,8 +80,10 @@ fn defaults_are_those_documented() {
                 host: Host::V4(Ipv4Addr::LOCALHOST),
                 port: 0,
                 path_prefix: String::new(),
+                credentials: None,
                 text: "builtin".to_owned(),
             },
+            connect_to: z6_scenario::ConnectTo::BaseUrl,
             weight_micro: MICRO,
             tls: TlsSettings {
                 verify_cert: true,

@@ -2,6 +2,8 @@
 //!
 //! Pure, so that simulation and replay see the lengths that the reactor sends.
 
+use std::borrow::Cow;
+
 use z6_events::{ErrorKind, RequestId, TargetId};
 use z6_proto_http1::{ProtocolErrorKind, RequestError, RequestSpec, RequestTemplate, USER_AGENT};
 use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
@@ -95,6 +97,7 @@ fn encode_one(
         Host::V4(address) => address.to_string(),
         Host::V6(address) => address.to_string(),
     };
+    let headers = with_credentials(request, target);
     let spec = RequestSpec {
         method: &request.method,
         host: &host,
@@ -102,7 +105,7 @@ fn encode_one(
         is_tls: target.base_url.scheme == Scheme::Https,
         path_prefix: &target.base_url.path_prefix,
         path: &request.path,
-        headers: &request.headers,
+        headers: &headers,
         body: request.body.as_ref().map(|body| body.bytes.as_slice()),
         user_agent: USER_AGENT,
         request_id_header: target.request_id_header.as_deref(),
@@ -113,6 +116,19 @@ fn encode_one(
         target: target.name.clone(),
         error,
     })
+}
+
+/// The request's own header fields, and before them the target's credentials unless the request has
+/// an `Authorization` of its own.
+fn with_credentials<'a>(request: &'a Request, target: &Target) -> Cow<'a, [(String, String)]> {
+    const NAME: &str = "Authorization";
+    let has_own = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(NAME));
+    let Some(credentials) = target.base_url.credentials.as_ref().filter(|_| !has_own) else {
+        return Cow::Borrowed(&request.headers);
+    };
+    let mut headers = vec![(NAME.to_owned(), credentials.authorization().to_owned())];
+    headers.extend_from_slice(&request.headers);
+    Cow::Owned(headers)
 }
 
 /// The limits of reading a response, as the scenario sets them.

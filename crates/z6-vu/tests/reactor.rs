@@ -259,7 +259,7 @@ fn a_reset_is_a_reset_and_a_refusal_a_refusal() {
     assert_eq!(ran.failed(ErrorKind::ConnectionRefused), 4);
     assert_eq!(ran.report.stopped_by, StoppedBy::NoTarget);
     let failure = ran.report.no_target.unwrap();
-    assert_eq!((failure.address, failure.errno), (closed, 111));
+    assert_eq!((failure.address, failure.errno), (closed.into(), 111));
 }
 
 /// A server that closes after each answer without saying so: the next request on that connection

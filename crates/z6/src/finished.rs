@@ -101,8 +101,8 @@ impl Finished {
     /// Where the run has no target: the address and the reason in words.
     #[must_use]
     pub fn no_target_message(&self) -> Option<String> {
-        let failure = self.no_target.filter(|_| self.stopped_by == StoppedBy::NoTarget)?;
-        Some(format!("no connection to {}: {}", failure.address, failure_words(&failure)))
+        let failure = self.no_target.as_ref().filter(|_| self.stopped_by == StoppedBy::NoTarget)?;
+        Some(format!("no connection to {}: {}", failure.address, failure_words(failure)))
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn failures_are_in_words_with_and_without_errno() {
-        let address = "127.0.0.1:1".parse().unwrap();
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
         let error = ErrorKind::ConnectionRefused;
         let mut failure = AttemptFailure { address, error, errno: 111, started: Tick(0) };
         assert_eq!(failure_words(&failure), "Connection refused (os error 111)");

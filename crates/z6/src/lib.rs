@@ -56,7 +56,7 @@ pub use z6_events::{Event, LogDigest, LogHeader, StopReason, StoppedBy, Tick, Wo
 pub use z6_metrics::{LiveSnapshot, Metrics};
 pub use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario};
 pub use z6_vu::reactor::{
-    AttemptFailure, LogError, ResolveError, Spin, StartError, Stopper, cores, free_bytes,
+    Address, AttemptFailure, LogError, ResolveError, Spin, StartError, Stopper, cores, free_bytes,
     raise_descriptor_limit,
 };
 pub use z6_vu::{ENGINE_VERSION, engine, memory, recorder, templates};

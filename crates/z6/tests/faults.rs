@@ -48,6 +48,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "z6-vu/src/reactor/resolve.rs",
         "a_resolver_that_does_not_answer_is_dns_timeout",
     ),
+    ("socket_missing", "z6/tests/requests.rs", "what_is_wrong_with_a_unix_socket_has_a_kind"),
+    ("accept_queue_full", "z6/tests/requests.rs", "a_unix_socket_whose_queue_is_full_has_a_kind"),
 ];
 
 /// Kinds that no run can reach yet, and why.

@@ -250,8 +250,10 @@ pub(crate) static RUNTIME: Table = Table {
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 18] = [
+static TARGET_KEYS: [Key; 20] = [
     text("base_url").required(),
+    text("connect_to").or_words("by base_url"),
+    key("resolve", Kind::Texts).or_words("by the resolver"),
     text("http_version").or_words("http1.1"),
     key("tls", Kind::Flag).or_words("by scheme"),
     key("verify_cert", Kind::Flag).or_words("true"),

@@ -6,6 +6,7 @@
 mod base_url;
 mod check;
 mod codes;
+mod connect_to;
 mod decimal;
 mod diagnostic;
 mod fields;
@@ -22,6 +23,7 @@ mod runtime;
 mod schedule;
 mod suggest;
 mod targets;
+mod userinfo;
 mod value;
 
 use toml_edit::Document;

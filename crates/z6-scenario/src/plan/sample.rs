@@ -69,8 +69,10 @@ fn target(name: &str, weight_micro: u64) -> Target {
             host: Host::V4(Ipv4Addr::LOCALHOST),
             port: 8080,
             path_prefix: String::new(),
+            credentials: None,
             text: "http://127.0.0.1:8080".to_owned(),
         },
+        connect_to: crate::ConnectTo::BaseUrl,
         weight_micro,
         tls: TlsSettings {
             verify_cert: true,

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 
-use mio::net::TcpStream;
 use mio::{Interest, Token};
 use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
 use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
@@ -10,6 +9,7 @@ use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
 use super::shared::AttemptFailure;
 use super::socket;
 use super::table::InFlight;
+use super::transport::Stream;
 use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::engine::Input;
 use crate::templates;
@@ -20,7 +20,7 @@ const READS_PER_TURN: usize = 16;
 impl Worker {
     /// Opens a connection.
     pub(super) fn connect(&mut self, slot: ConnectionSlot, target: TargetId, address: u16) {
-        let to = self.common.addresses[target.index()][usize::from(address)];
+        let to = &self.common.addresses[target.index()][usize::from(address)];
         let sources = &self.common.sources[target.index()];
         let from = (!sources.is_empty()).then(|| {
             let from = sources[self.next_source % sources.len()];
@@ -36,7 +36,7 @@ impl Worker {
     }
 
     /// Registers a socket once, for reading and writing; it stays registered for life.
-    fn watch(&self, mut stream: TcpStream, token: Token) -> io::Result<TcpStream> {
+    fn watch(&self, mut stream: Stream, token: Token) -> io::Result<Stream> {
         self.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(stream)
     }
@@ -66,7 +66,7 @@ impl Worker {
     fn connect_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
         let (kind, errno) = (socket::error_kind(error), socket::errno(error));
         let link = self.links.at(slot);
-        let (started, address) = (link.started, link.address);
+        let (started, address) = (link.started, link.address.clone());
         self.links.close(slot);
         let failure = AttemptFailure { address, error: kind, errno, started };
         self.state.report_failure(failure, &self.notices);

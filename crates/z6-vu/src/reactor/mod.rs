@@ -2,7 +2,7 @@
 //!
 //! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
 //! (one event loop), `link` (one connection), `writer` (the log), `sink` (between the two),
-//! `shared`, `table`, `socket`, `resolve`, `sampler`, `clock`, `sys`.
+//! `shared`, `table`, `socket`, `transport`, `resolve`, `sampler`, `clock`, `sys`.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -21,6 +21,7 @@ mod socket;
 mod start;
 mod sys;
 mod table;
+mod transport;
 mod worker;
 mod writer;
 
@@ -29,6 +30,7 @@ pub use error::{LogError, StartError};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
 pub use start::{RunSpec, Spin, cores, start};
+pub use transport::Address;
 pub use writer::{AttachedFile, LogTarget, Observer, partial_path};
 
 /// Raises the limit of open descriptors of this process to its hard maximum; answers with the limit

@@ -6,7 +6,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use z6_events::ErrorKind;
-use z6_scenario::{Host, Target};
+use z6_scenario::{ConnectTo, Host, Target};
+
+use super::transport::Address;
 
 /// A target whose address is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,21 +49,38 @@ impl ResolveError {
     }
 }
 
-/// All addresses of a target, in the resolver's order, without doubles. `port` is the port in use.
+/// Where connections of a target go: all addresses, in the resolver's or the scenario's order,
+/// without doubles.
 ///
 /// # Errors
 /// [`ResolveError`] where there is none.
-pub(super) fn resolve(target: &Target, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
-    resolve_by(target, port, |host, port| (host, port).to_socket_addrs().map(Iterator::collect))
+pub(super) fn resolve(target: &Target) -> Result<Vec<Address>, ResolveError> {
+    let base_port = target.base_url.port;
+    let addresses = match &target.connect_to {
+        ConnectTo::Unix(path) => return Ok(vec![Address::Unix(path.as_str().into())]),
+        ConnectTo::Addresses(all) => {
+            all.iter().map(|address| SocketAddr::new(*address, base_port)).collect()
+        }
+        ConnectTo::Host { host, port } => resolve_host(target, host, *port)?,
+        ConnectTo::BaseUrl => resolve_host(target, &target.base_url.host, base_port)?,
+    };
+    Ok(addresses.into_iter().map(Address::Ip).collect())
 }
 
-/// As [`resolve`], with `lookup` for the resolver of the system.
+fn resolve_host(target: &Target, host: &Host, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+    resolve_by(target, host, port, |host, port| {
+        (host, port).to_socket_addrs().map(Iterator::collect)
+    })
+}
+
+/// As [`resolve_host`], with `lookup` for the resolver of the system.
 fn resolve_by(
     target: &Target,
+    host: &Host,
     port: u16,
     lookup: impl FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + 'static,
 ) -> Result<Vec<SocketAddr>, ResolveError> {
-    let name = match &target.base_url.host {
+    let name = match host {
         Host::V4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
         Host::V6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
         Host::Name(name) => name.clone(),
@@ -117,11 +136,20 @@ mod tests {
         z6_scenario::Scenario::from_toml(&text).unwrap().targets.remove(0)
     }
 
+    /// The addresses of a name, by a resolver of the test.
+    fn lookup(
+        dns_timeout_ms: u64,
+        lookup: impl FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + 'static,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        let target = target(dns_timeout_ms);
+        resolve_by(&target, &target.base_url.host, 81, lookup)
+    }
+
     #[test]
     fn addresses_keep_the_resolvers_order_without_doubles() {
         let [a, b]: [SocketAddr; 2] =
             ["10.0.0.2:81", "10.0.0.1:81"].map(|text| text.parse().unwrap());
-        let found = resolve_by(&target(60_000), 81, move |host, port| {
+        let found = lookup(60_000, move |host, port| {
             assert_eq!((host, port), ("a.example", 81));
             Ok(vec![a, b, a])
         });
@@ -131,7 +159,7 @@ mod tests {
     #[test]
     fn a_resolver_that_says_no_is_dns_failed() {
         for answer in [Err(io::Error::other("NXDOMAIN")), Ok(Vec::new())] {
-            let error = resolve_by(&target(60_000), 81, |_, _| answer).unwrap_err();
+            let error = lookup(60_000, |_, _| answer).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DnsFailed);
             let words = "dns_failed: cannot resolve `a.example` (target `target`): ";
             assert!(error.to_string().starts_with(words), "{error}");
@@ -141,7 +169,7 @@ mod tests {
     #[test]
     fn a_resolver_that_does_not_answer_is_dns_timeout() {
         let (until_the_end, wait) = mpsc::channel::<()>();
-        let error = resolve_by(&target(1), 81, move |_, _| {
+        let error = lookup(1, move |_, _| {
             // Until this test is over.
             let _ = wait.recv();
             Ok(Vec::new())

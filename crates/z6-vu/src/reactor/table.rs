@@ -1,11 +1,10 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
-use std::net::SocketAddr;
-
 use mio::Token;
-use mio::net::TcpStream;
 use z6_events::{Ask, ConnectionSlot, ExchangeSlot, Tick};
 use z6_proto_http1::{Connection, Limits};
+
+use super::transport::{Address, Stream};
 
 /// Tokens from here up are not connections.
 pub(super) const TOKEN_TIMER: Token = Token(usize::MAX);
@@ -26,10 +25,10 @@ pub(super) struct InFlight {
 /// What the driver knows of one connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) stream: Option<TcpStream>,
+    pub(super) stream: Option<Stream>,
     pub(super) connecting: bool,
     pub(super) started: Tick,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) http: Connection,
     pub(super) in_flight: Option<InFlight>,
     /// The rest of a request that was written in part and has bytes of its own (a request id).
@@ -66,13 +65,13 @@ impl Links {
     }
 
     /// Makes room for a connection that is about to be opened; answers with its token.
-    pub(super) fn open(&mut self, slot: ConnectionSlot, address: SocketAddr, at: Tick) -> Token {
+    pub(super) fn open(&mut self, slot: ConnectionSlot, address: &Address, at: Tick) -> Token {
         while self.links.len() <= slot.index() {
             self.links.push(Link {
                 stream: None,
                 connecting: false,
                 started: Tick::ZERO,
-                address,
+                address: address.clone(),
                 http: Connection::new(self.limits),
                 in_flight: None,
                 own_bytes: Vec::new(),
@@ -87,7 +86,7 @@ impl Links {
         link.generation = link.generation.wrapping_add(1) & 0x7fff_ffff;
         link.connecting = true;
         link.started = at;
-        link.address = address;
+        link.address = address.clone();
         link.http.reset();
         link.in_flight = None;
         link.peer_closed = false;

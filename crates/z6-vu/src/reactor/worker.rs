@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
 use super::sys::{self, TimerFd};
 use super::table::{Links, TOKEN_TIMER, TOKEN_WAKER};
+use super::transport::Address;
 use crate::engine::{Command, Input};
 use crate::recorder::Recorder;
 use crate::templates::Templates;
@@ -40,7 +41,7 @@ const SAMPLE_EVERY_NS: u64 = 1_000_000_000;
 pub(super) struct Common {
     pub(super) templates: Templates,
     /// Resolved addresses by target.
-    pub(super) addresses: Vec<Vec<SocketAddr>>,
+    pub(super) addresses: Vec<Vec<Address>>,
     /// Local addresses to connect from, by target; empty = the kernel's choice.
     pub(super) sources: Vec<Vec<IpAddr>>,
     pub(super) limits: z6_proto_http1::Limits,
