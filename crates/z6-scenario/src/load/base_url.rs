@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// RFC 9110 §4.2, §4.2.4: no user information; no zone ids.
+    /// RFC 9110 §4.2, §4.2.4, §11.7.1.
     #[test]
     fn user_information_becomes_credentials_and_leaves_the_text() {
         let url = parse("http://us%65r:p%40ss@[::1]:81/a@b").unwrap();
@@ -245,6 +245,7 @@ mod tests {
         assert_eq!((url.host, url.path_prefix.as_str()), (Host::V6(Ipv6Addr::LOCALHOST), "/a@b"));
     }
 
+    /// RFC 9110 §4.2: no zone ids, no broken user information.
     #[test]
     fn refused_forms() {
         use UrlFault as F;
