@@ -21,6 +21,10 @@ pub(crate) struct OpenRequest {
     pub(crate) written_bytes: u64,
     /// Whether its connection had carried a request before.
     pub(crate) reused: bool,
+    /// Exchanges sent so far.
+    pub(crate) exchanges: u32,
+    /// Redirected, and the next exchange not yet sent.
+    pub(crate) between: bool,
 }
 
 /// A worker's open requests by exchange slot.
@@ -48,6 +52,11 @@ impl OpenRequests {
             return Err(FoldError::ExchangeOpen { worker, exchange });
         }
         Ok(slot.insert(request))
+    }
+
+    /// The request in this slot, if one is open.
+    pub(crate) fn find(&mut self, exchange: ExchangeSlot) -> Option<&mut OpenRequest> {
+        self.slots.get_mut(exchange.index()).and_then(Option::as_mut)
     }
 
     /// Takes out the request in this slot, if one is open.

@@ -55,13 +55,15 @@ impl PartFold {
     ) -> Result<(), AnalyzeError> {
         self.last = self.last.max(at);
         let planned = match event {
-            Event::Sent { exchange, ask, .. } => Some((*exchange, ask.planned)),
-            Event::Done { unsolicited, .. } => {
+            Event::Sent { exchange, ask, attempt: 0, .. } => Some((*exchange, ask.planned)),
+            Event::Sent { .. } => None,
+            Event::Done { unsolicited, .. } | Event::Redirected { unsolicited, .. } => {
                 self.fold.connections.unsolicited += u64::from(*unsolicited);
                 None
             }
             Event::Failed { .. }
             | Event::TimedOut { .. }
+            | Event::RedirectFailed { .. }
             | Event::InFlightAtStop { .. }
             | Event::NotOnWire { .. }
             | Event::NeverSent { .. } => None,
@@ -105,6 +107,8 @@ impl PartFold {
             request_bytes: row.bytes_sent,
             written_bytes: row.bytes_sent,
             reused: row.reused == Some(true),
+            exchanges: row.exchanges,
+            between: false,
         };
         let slots = &self.noticed[worker.index()];
         let noticed = row.exchange.and_then(|slot| slots.get(slot.index()));
