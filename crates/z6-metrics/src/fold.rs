@@ -203,6 +203,7 @@ impl Fold {
                     written_bytes,
                     reused,
                     exchanges: 1,
+                    received_bytes: 0,
                     between: false,
                 };
                 if attempt == 0 {

@@ -23,6 +23,8 @@ pub(crate) struct OpenRequest {
     pub(crate) reused: bool,
     /// Exchanges sent so far.
     pub(crate) exchanges: u32,
+    /// Bytes received in exchanges that were redirected, where they are not counted yet.
+    pub(crate) received_bytes: u64,
     /// Redirected, and the next exchange not yet sent.
     pub(crate) between: bool,
 }

@@ -378,6 +378,7 @@ impl Fold {
     fn on_cut_off(&mut self, open: &OpenRequest) {
         if self.measures(open.planned) {
             self.measured.bytes_sent += open.written_bytes;
+            self.measured.bytes_received += open.received_bytes;
         }
     }
 

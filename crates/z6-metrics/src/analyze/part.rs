@@ -108,6 +108,7 @@ impl PartFold {
             written_bytes: row.bytes_sent,
             reused: row.reused == Some(true),
             exchanges: row.exchanges,
+            received_bytes: row.bytes_received,
             between: false,
         };
         let slots = &self.noticed[worker.index()];
