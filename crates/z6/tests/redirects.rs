@@ -6,7 +6,8 @@ mod wire;
 use std::net::{SocketAddr, TcpListener};
 
 use wire::{Seen, Server, errors, ok, response, rows, run, run_in};
-use z6::Finished;
+use z6::z6_metrics::checks::Checks;
+use z6::{Event, Finished, Log, Tick, WorkerId};
 
 /// Answers with `status` and a `Location` as long as `to` names one for the path, else with 200.
 fn redirects(
@@ -297,4 +298,63 @@ fn a_server_that_closes_after_its_redirect_is_connected_to_again() {
     let finished = run(&scenario(address, "follow_redirects = 1"));
     assert_eq!(counts(&finished), (1, 2, 1, 0));
     assert_eq!((server.accepted(), finished.metrics.connections.opened), (2, 2));
+}
+
+/// What the checks say first about these events of a run.
+fn first_violation(finished: &Finished, events: &[(WorkerId, Tick, Event)]) -> Option<String> {
+    let mut checks = Checks::new(&finished.scenario, &finished.header);
+    for (index, (worker, at, event)) in (0..).zip(events) {
+        checks.event(index, *worker, *at, event);
+    }
+    let ending = z6::z6_events::Ending::Torn {
+        valid_bytes: 0,
+        lost_bytes: 0,
+        reason: z6::z6_events::TearReason::NoFooter,
+    };
+    checks.finish(&ending).violations.first().map(|violation| violation.kind.to_string())
+}
+
+#[test]
+fn exchanges_that_do_not_follow_from_a_redirect_are_violations() {
+    let (_server, address) = chain(302, 2);
+    let folder = tempfile::tempdir().unwrap();
+    let finished = run_in(folder.path(), &scenario(address, "follow_redirects = 2"));
+    let log = Log::open(folder.path().join("events.z6log")).unwrap();
+    let events: Vec<_> = log.events().unwrap().map(Result::unwrap).collect();
+    assert_eq!(first_violation(&finished, &events), None);
+    let lie = |change: &dyn Fn(&mut Event) -> bool| {
+        let mut events = events.clone();
+        assert!(events.iter_mut().any(|(_, _, event)| change(event)), "nothing was changed");
+        first_violation(&finished, &events).unwrap()
+    };
+    let told = lie(&|event| match event {
+        Event::Sent { attempt, .. } if *attempt == 2 => {
+            *attempt = 3;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(told, "x0 sends exchange 3 of its step, exchange 2 is next");
+    let told = lie(&|event| match event {
+        Event::Sent { attempt: 1, request_bytes, .. } => {
+            *request_bytes += 1;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(told, "x0 sends another request than its redirect says");
+    let told = lie(&|event| match event {
+        Event::Redirected { .. } => {
+            *event = Event::Wake;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(told, "x0 was sent and has not ended");
+    // The same log under a scenario that follows one redirect only.
+    let mut strict = finished;
+    strict.scenario =
+        z6::Scenario::from_toml(&scenario(address, "follow_redirects = 1")).unwrap().into();
+    let told = first_violation(&strict, &events).unwrap();
+    assert_eq!(told, "x0 is redirected more than 1 times");
 }

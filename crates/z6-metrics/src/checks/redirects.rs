@@ -16,8 +16,10 @@ impl StepCheck<'_> {
         let actor = Some(ask.actor);
         let open = self.state.open.get_mut(exchange.index()).and_then(Option::as_mut);
         let Some(Open { between: Some(target), .. }) = open.as_deref().copied() else {
-            let expected = open.map_or(0, |open| open.attempt + 1);
-            let kind = ViolationKind::OtherAttempt { exchange, expected, found: attempt };
+            let kind = match open {
+                Some(_) => ViolationKind::SentTwice { exchange },
+                None => ViolationKind::OtherAttempt { exchange, expected: 0, found: attempt },
+            };
             return self.report(actor, kind);
         };
         let Some(open) = open else { return };
