@@ -123,7 +123,10 @@ fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
     let total = format!("-max_total_time={seconds}");
     let per_input = format!("-timeout={INPUT_SECONDS_MAX}");
     let run = ["fuzz", "run", "--fuzz-dir", "fuzz", target.name, &grown, seeds, "--"];
-    Ok(nightly_cargo(&[&run[..], &[&total, &per_input]].concat()))
+    let figures = "-print_final_stats=1";
+    let cargo = nightly_cargo(&[&run[..], &[&total, &per_input, figures]].concat());
+    // Freed memory is given back soon, so that the peak that libFuzzer prints is the target's own.
+    Ok(cargo.env("ASAN_OPTIONS", "quarantine_size_mb=1"))
 }
 
 /// What libFuzzer said at its end; an error with all it said if it found something.
