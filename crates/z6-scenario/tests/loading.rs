@@ -89,6 +89,7 @@ fn defaults_are_those_documented() {
                 client_cert: None,
                 client_key: None,
                 server_name: None,
+                resumption: true,
             },
             max_connections: 1,
             connection_reuse: ConnectionReuse::PerVu,
@@ -229,8 +230,8 @@ fn every_value_arrives() {
     assert_eq!(scenario.assertions[0].kind, AssertionKind::RequireTrustworthy);
     assert_eq!(scenario.limits.max_log_queue, 2);
     assert_eq!(scenario.limits.max_event_log_bytes, 1 << 20);
-    assert_eq!(scenario.unsupported_by_run().len(), 1);
-    assert_eq!(scenario.unsupported_by_run().list[0].code, "unsupported");
+    assert!(scenario.unsupported_by_run().is_empty());
+    assert!(!api.tls.resumption);
 }
 
 #[test]

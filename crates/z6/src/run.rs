@@ -218,6 +218,7 @@ impl Run {
                 log,
                 overrides: self.overrides.pairs(),
                 spin: self.spin,
+                folder: self.source.folder().to_owned(),
             },
             source: self.source,
             seed_drawn,

@@ -156,6 +156,7 @@ fn latency(page: &mut Page, metrics: &Metrics) {
     for (label, stats) in [
         ("first byte", &latency.first_byte_ns),
         ("connect", &latency.connect_ns),
+        ("TLS handshake", &latency.tls_handshake_ns),
         ("failed", &latency.failed_response_ns),
     ] {
         if stats.count + stats.censored > 0 {
@@ -279,6 +280,12 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     let lines: Vec<String> = table.lines().into_iter().map(|line| style.bad(line)).collect();
     page.lines("errors", &lines);
+    let occurred = |kind: &&z6_events::ErrorKind| errors.by_kind.get(kind.name()).is_some();
+    for kind in z6_events::ErrorKind::ALL.iter().filter(occurred) {
+        if let Some(words) = kind.tls_words() {
+            page.line("", &format!("{}: {words}", kind.name()));
+        }
+    }
 }
 
 fn counted(counts: &Named<u64>) -> String {

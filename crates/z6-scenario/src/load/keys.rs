@@ -250,7 +250,7 @@ pub(crate) static RUNTIME: Table = Table {
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 18] = [
+static TARGET_KEYS: [Key; 19] = [
     text("base_url").required(),
     text("http_version").or_words("http1.1"),
     key("tls", Kind::Flag).or_words("by scheme"),
@@ -259,6 +259,7 @@ static TARGET_KEYS: [Key; 18] = [
     text("client_cert"),
     text("client_key"),
     text("server_name").or_words("the host"),
+    key("tls_resumption", Kind::Flag).or_words("true"),
     count("max_connections", 1, limits::MAX_CONNECTIONS).or_words("by model"),
     key("connection_reuse", Kind::Choice(&["per_vu", "shared", "iteration", "none"]))
         .or_words("by model"),

@@ -1,7 +1,8 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
 //! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
-//! (one event loop), `link` (one connection), `writer` (the log), `sink` (between the two),
+//! (one event loop), `link` (one connection), `tls_link` (what it does more over TLS), `tls`,
+//! `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS library), `writer` (the log), `sink` (between the two),
 //! `shared`, `table`, `socket`, `resolve`, `sampler`, `clock`, `sys`.
 #![expect(
     clippy::disallowed_types,
@@ -21,6 +22,11 @@ mod socket;
 mod start;
 mod sys;
 mod table;
+mod tls;
+mod tls_config;
+mod tls_error;
+mod tls_link;
+mod tls_verify;
 mod worker;
 mod writer;
 
@@ -28,6 +34,7 @@ pub use coordinator::{RunHandle, RunReport, Stopper};
 pub use error::{LogError, StartError};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
+pub use tls_config::TlsConfigError;
 pub use start::{RunSpec, Spin, cores, start};
 pub use writer::{AttachedFile, LogTarget, Observer, partial_path};
 

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use mio::Token;
 use mio::net::TcpStream;
-use z6_events::{Ask, ConnectionSlot, ExchangeSlot, Tick};
+use z6_events::{Ask, ConnectionSlot, ExchangeSlot, TargetId, Tick};
 use z6_proto_http1::{Connection, Limits};
+
+use super::tls::Tls;
 
 /// Tokens from here up are not connections.
 pub(super) const TOKEN_TIMER: Token = Token(usize::MAX);
@@ -27,6 +29,9 @@ pub(super) struct InFlight {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) stream: Option<TcpStream>,
+    /// The session over it; none where it is plain, or TCP is not ready.
+    pub(super) tls: Option<Box<Tls>>,
+    pub(super) target: TargetId,
     pub(super) connecting: bool,
     pub(super) started: Tick,
     pub(super) address: SocketAddr,
@@ -70,6 +75,8 @@ impl Links {
         while self.links.len() <= slot.index() {
             self.links.push(Link {
                 stream: None,
+                tls: None,
+                target: TargetId(0),
                 connecting: false,
                 started: Tick::ZERO,
                 address,
@@ -120,6 +127,9 @@ impl Links {
     /// Drops the socket, if there is one; its token is stale from now on.
     pub(super) fn close(&mut self, slot: ConnectionSlot) {
         let link = &mut self.links[slot.index()];
+        if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+            tls.close(stream);
+        }
         link.stream = None;
         link.connecting = false;
         link.in_flight = None;

@@ -179,6 +179,7 @@ impl DecisionKind {
             Event::Finished => DecisionKind::Finished,
             Event::Wake => DecisionKind::Timer,
             Event::Connected { .. }
+            | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Failed { .. }
             | Event::ConnectionClosed { .. }
