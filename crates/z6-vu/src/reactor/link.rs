@@ -4,7 +4,9 @@ use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
-use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, TargetId, Tick};
+use z6_events::{
+    Ask, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, TargetId, Tick,
+};
 use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
 
 use super::shared::AttemptFailure;

@@ -34,8 +34,8 @@ pub use coordinator::{RunHandle, RunReport, Stopper};
 pub use error::{LogError, StartError};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
-pub use tls_config::TlsConfigError;
 pub use start::{RunSpec, Spin, cores, start};
+pub use tls_config::TlsConfigError;
 pub use writer::{AttachedFile, LogTarget, Observer, partial_path};
 
 /// Raises the limit of open descriptors of this process to its hard maximum; answers with the limit

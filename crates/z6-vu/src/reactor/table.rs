@@ -124,6 +124,15 @@ impl Links {
         &mut self.links[slot.index()]
     }
 
+    /// At the end of the run: sessions that are open are ended in good order. Sockets close with this.
+    pub(super) fn end_sessions(&mut self) {
+        for link in &mut self.links {
+            if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+                tls.close(stream);
+            }
+        }
+    }
+
     /// Drops the socket, if there is one; its token is stale from now on.
     pub(super) fn close(&mut self, slot: ConnectionSlot) {
         let link = &mut self.links[slot.index()];

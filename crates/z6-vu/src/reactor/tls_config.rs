@@ -200,10 +200,8 @@ fn verifier(
         Some(path) => bundle(&folder.join(path))?,
         None => machine_roots(),
     });
-    let inner = WebPkiServerVerifier::builder_with_provider(
-        Arc::clone(&roots),
-        Arc::clone(provider),
-    );
+    let inner =
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
     let inner = inner.build().map_err(refused)?;
     Ok(Arc::new(Verifier::new(inner, &roots)))
 }
@@ -233,7 +231,11 @@ fn unusable(key: &'static str, path: &Path, error: &dyn std::error::Error) -> Tl
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsConfigError> {
-    std::fs::read(path).map_err(|source| TlsConfigError::Read { key, path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| TlsConfigError::Read {
+        key,
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn certificates(
@@ -244,11 +246,7 @@ fn certificates(
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let parsed = parsed.map_err(|error| unusable(key, path, &error))?;
     if parsed.is_empty() {
-        return Err(TlsConfigError::NothingIn {
-            key,
-            path: path.to_owned(),
-            what: "certificate",
-        });
+        return Err(TlsConfigError::NothingIn { key, path: path.to_owned(), what: "certificate" });
     }
     Ok(parsed)
 }

@@ -76,12 +76,12 @@ impl ServerCertVerifier for Verifier {
             // The library says Other of an authority's certificate that stands for a server.
             Err(Error::InvalidCertificate(
                 fault @ (CertificateError::UnknownIssuer | CertificateError::Other(_)),
-            )) => Err(Error::InvalidCertificate(
-                match self.chain_fault(end_entity, intermediates) {
+            )) => {
+                Err(Error::InvalidCertificate(match self.chain_fault(end_entity, intermediates) {
                     Some(reason) => CertificateError::Other(OtherError(Arc::new(reason))),
                     None => fault,
-                },
-            )),
+                }))
+            }
             other => other,
         }
     }

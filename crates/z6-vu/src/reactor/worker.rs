@@ -21,9 +21,9 @@ use super::sampler::Sampler;
 use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
 use super::sys::{self, TimerFd};
+use super::table::{Links, TOKEN_TIMER, TOKEN_WAKER};
 use super::tls::HELD_BACK_MAX;
 use super::tls_config::TlsTarget;
-use super::table::{Links, TOKEN_TIMER, TOKEN_WAKER};
 use crate::engine::{Command, Input};
 use crate::recorder::Recorder;
 use crate::templates::Templates;
@@ -146,6 +146,7 @@ impl Worker {
             self.sampler.pass_took(now.since(began));
         }
         self.sample();
+        self.links.end_sessions();
         Ok(())
     }
 
