@@ -312,10 +312,10 @@ fn records_split_in_any_way_make_the_same_response() {
 #[test]
 fn an_early_response_is_taken_and_the_connection_left() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("upload"), vec![b'u'; 30_000_000]).unwrap();
+    std::fs::write(folder.path().join("upload"), vec![b'u'; 9_999_999]).unwrap();
     let server = Server::start(
         Setup::new(Authority::root("Trusted").leaf(|_| {})),
-        Answer::Early(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno".to_vec()),
+        Answer::Early(b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno".to_vec()),
     );
     let text = scenario(server.port, UNVERIFIED, "iterations = 2")
         .replace("path = '/'", "path = '/', method = 'POST', body_file = 'upload'");
