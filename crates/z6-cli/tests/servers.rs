@@ -100,18 +100,17 @@ impl Drop for Server {
 
 /// An authority, and the certificate of a server that it signed.
 fn write_certificates(folder: &Path) {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, "an authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let root = params.self_signed(&key).unwrap();
-    let issuer = Issuer::new(params, key);
+    let root_key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&root_key).unwrap();
     let names = ["localhost", "127.0.0.1"].map(str::to_owned);
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, "a server");
     let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let certificate = params.signed_by(&key, &root, &root_key).unwrap();
     let (certificate, key) = (certificate.pem(), key.serialize_pem());
     fs::write(folder.join("ca.pem"), root.pem()).unwrap();
     fs::write(folder.join("both.pem"), format!("{certificate}{key}")).unwrap();

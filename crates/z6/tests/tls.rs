@@ -315,7 +315,9 @@ fn an_early_response_is_taken_and_the_connection_left() {
     std::fs::write(folder.path().join("upload"), vec![b'u'; 9_999_999]).unwrap();
     let server = Server::start(
         Setup::new(Authority::root("Trusted").leaf(|_| {})),
-        Answer::Early(b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno".to_vec()),
+        Answer::Early(
+            b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno".to_vec(),
+        ),
     );
     let text = scenario(server.port, UNVERIFIED, "iterations = 2")
         .replace("path = '/'", "path = '/', method = 'POST', body_file = 'upload'");

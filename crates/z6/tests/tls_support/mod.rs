@@ -1,12 +1,14 @@
 //! Authorities, certificates and servers for the tests of TLS, on threads of the standard library.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -23,7 +25,7 @@ pub(crate) struct Leaf {
 
 /// Who signs.
 pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    key: KeyPair,
     certificate: rcgen::Certificate,
     folder: TempDir,
 }
@@ -44,13 +46,13 @@ impl Authority {
     pub(crate) fn root(name: &str) -> Authority {
         let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
         let certificate = params.self_signed(&key).unwrap();
-        Authority { issuer: Issuer::new(params, key), certificate, folder: folder() }
+        Authority { key, certificate, folder: folder() }
     }
 
     pub(crate) fn intermediate(&self, name: &str) -> Authority {
         let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Authority { issuer: Issuer::new(params, key), certificate, folder: folder() }
+        let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
+        Authority { key, certificate, folder: folder() }
     }
 
     pub(crate) fn der(&self) -> CertificateDer<'static> {
@@ -74,7 +76,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "a server");
         change(&mut params);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
         Leaf { chain: vec![certificate.der().clone()], key: der(&key) }
     }
 
@@ -83,7 +85,7 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, "a client");
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
         let paths = ["client.pem", "client.key"].map(|name| self.folder.path().join(name));
         std::fs::write(&paths[0], certificate.pem()).unwrap();
         std::fs::write(&paths[1], key.serialize_pem()).unwrap();
