@@ -67,10 +67,4 @@ impl Scenario {
         let list = empty_shares(self, workers).into_iter().map(finding).collect();
         Diagnostics { list }.into_result()
     }
-
-    /// What this scenario asks for that `run` does not do: one error per kind, without a place.
-    #[must_use]
-    pub fn unsupported_by_run(&self) -> Diagnostics {
-        Diagnostics { list: Vec::new() }
-    }
 }
