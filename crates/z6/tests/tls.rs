@@ -107,6 +107,12 @@ fn an_untrusted_root() {
     accepted(&server, UNVERIFIED);
     // Nor is it among the roots of this machine.
     refused(&server, "", "tls_certificate_untrusted", "is not trusted");
+    // Servers leave the root out, as they may (RFC 8446 section 4.4.2).
+    let between = other.intermediate("Between");
+    let mut leaf = between.leaf(|_| {});
+    leaf.chain.push(between.der());
+    let server = Server::start(Setup::new(leaf), Answer::Keep(b"Hello".to_vec()));
+    refused(&server, &bundle, "tls_certificate_untrusted", "is not trusted");
 }
 
 #[test]
