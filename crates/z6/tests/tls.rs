@@ -4,6 +4,7 @@
 mod tls_support;
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use z6::z6_metrics::checks::check_log;
@@ -357,4 +358,31 @@ fn a_run_over_tls_replays_and_its_checks_hold() {
     assert!(checked.passed(), "{checked}");
     let refolded = log.refold().unwrap();
     assert_eq!(refolded.metrics, finished.metrics);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused_before_anything_is_sent() {
+    let authority = Authority::root("Trusted");
+    let (certificate, key) = authority.client_files();
+    let (_, other_key) = Authority::root("Other").client_files();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "nothing of use\n").unwrap();
+    let client = |certificate: &Path, key: &Path| {
+        format!("client_cert = '{}'\nclient_key = '{}'", certificate.display(), key.display())
+    };
+    let missing = folder.path().join("none.pem");
+    for (settings, words) in [
+        (format!("ca_bundle = '{}'", missing.display()), "cannot read `ca_bundle`"),
+        (format!("ca_bundle = '{}'", empty.display()), "holds no certificate in PEM form"),
+        (client(&empty, &key), "`client_cert`"),
+        (client(&certificate, &empty), "holds no private key in PEM form"),
+        (client(&certificate, &other_key), "`client_key`"),
+    ] {
+        let run = z6::Run::from_toml(&scenario(1, &settings, "iterations = 1")).unwrap();
+        let error = run.start().unwrap_err();
+        assert_eq!(error.blame(), z6::Blame::Caller);
+        assert!(error.to_string().contains("TLS of target `target`"), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
