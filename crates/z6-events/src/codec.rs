@@ -24,6 +24,7 @@ pub mod kind {
     pub const CONNECTION_CLOSED: u8 = 0x07;
     pub const STOP: u8 = 0x08;
     pub const REDIRECTED: u8 = 0x09;
+    pub const TCP_READY: u8 = 0x0A;
     pub const VU_STARTED: u8 = 0x10;
     pub const VU_STOPPED: u8 = 0x11;
     pub const CONNECT_STARTED: u8 = 0x12;
@@ -117,6 +118,7 @@ const fn kind_of(event: &Event) -> u8 {
         Event::RedirectFailed { .. } => kind::REDIRECT_FAILED,
         Event::Wake => kind::WAKE,
         Event::Connected { .. } => kind::CONNECTED,
+        Event::TcpReady { .. } => kind::TCP_READY,
         Event::ConnectFailed { .. } => kind::CONNECT_FAILED,
         Event::ConnectionClosed { .. } => kind::CONNECTION_CLOSED,
         Event::Stop { .. } => kind::STOP,
@@ -177,7 +179,9 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
             writer.number(u64::from(connection.0));
             writer.byte(cause.code());
         }
-        Event::ConnectTimedOut { connection } => writer.number(u64::from(connection.0)),
+        Event::TcpReady { connection } | Event::ConnectTimedOut { connection } => {
+            writer.number(u64::from(connection.0));
+        }
         Event::NotOnWire { ask, error, detail } => {
             encode_ask(writer, state, at, &ask);
             writer.byte(error.code());
@@ -331,6 +335,7 @@ fn decode_rare(
         kind::CONNECTED => {
             Event::Connected { connection: connection(reader)?, started: before(reader, at)? }
         }
+        kind::TCP_READY => Event::TcpReady { connection: connection(reader)? },
         kind::CONNECT_FAILED => Event::ConnectFailed {
             connection: connection(reader)?,
             started: before(reader, at)?,

@@ -162,6 +162,12 @@ pub enum Event {
         /// When the attempt began.
         started: Tick,
     },
+    /// Input: the TCP connection of an attempt is ready and the TLS handshake begins; its tick is that
+    /// instant. Plain connections have no such event.
+    TcpReady {
+        /// Which.
+        connection: ConnectionSlot,
+    },
     /// Input: a connection attempt failed.
     ConnectFailed {
         /// Which.
@@ -290,7 +296,8 @@ pub enum Event {
         /// Why.
         cause: ReleaseCause,
     },
-    /// Decision: a connection attempt took longer than `connection_timeout_ms` and was given up.
+    /// Decision: a connection attempt took longer than `connection_timeout_ms`, or after
+    /// [`Event::TcpReady`] longer than `tls_timeout_ms`, and was given up.
     ConnectTimedOut {
         /// Which.
         connection: ConnectionSlot,
@@ -358,6 +365,7 @@ impl Event {
         match self {
             Event::Wake
             | Event::Connected { .. }
+            | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Sent { .. }
             | Event::Done { .. }

@@ -159,6 +159,8 @@ pub enum Observed {
     VuStopped(Actor),
     /// An attempt began.
     ConnectStarted(ConnectionFacts),
+    /// The TCP connection of an attempt is ready, its TLS handshake begins.
+    TcpReady(ConnectionFacts),
     /// A connection is ready.
     Connected(ConnectionFacts),
     /// A connection or an attempt ended.
@@ -301,6 +303,7 @@ impl ExchangeTable {
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(at, connection, target, address)
             }
+            Event::TcpReady { connection } => Ok(Observed::TcpReady(*self.attempt(connection)?)),
             Event::Connected { connection, started } => self.connected(connection, started),
             Event::ConnectFailed { connection, started, error, detail } => {
                 self.attempt(connection)?.started = started;

@@ -34,6 +34,7 @@ pub const fn event_name(event: &Event) -> &'static str {
     match event {
         Event::Wake => "wake",
         Event::Connected { .. } => "connected",
+        Event::TcpReady { .. } => "tcp_ready",
         Event::ConnectFailed { .. } => "connect_failed",
         Event::Sent { .. } => "sent",
         Event::Done { .. } => "done",
@@ -118,7 +119,9 @@ impl fmt::Display for EventLine<'_> {
             Event::ConnectionReleased { connection, cause } => {
                 write!(f, " conn{connection} cause={}", cause.name())
             }
-            Event::ConnectTimedOut { connection } => write!(f, " conn{connection}"),
+            Event::TcpReady { connection } | Event::ConnectTimedOut { connection } => {
+                write!(f, " conn{connection}")
+            }
         }
     }
 }

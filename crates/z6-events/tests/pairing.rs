@@ -189,6 +189,7 @@ fn every_request_of_the_golden_log_finds_its_end() {
             | Observed::VuStarted { .. }
             | Observed::VuStopped(_)
             | Observed::ConnectStarted(_)
+            | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::FailedBeforeSent { .. }

@@ -5,7 +5,7 @@ import hashlib, struct, sys, zlib
 KINDS = {
     1: ("sent", None), 2: ("done", None), 3: ("failed", None), 4: ("wake", ""),
     5: ("connected", "nn"), 6: ("connect_failed", "nnbn"), 7: ("connection_closed", "nb"),
-    8: ("stop", "b"), 0x10: ("vu_started", "an"), 0x11: ("vu_stopped", "a"),
+    8: ("stop", "b"), 0x0A: ("tcp_ready", "n"), 0x10: ("vu_started", "an"), 0x11: ("vu_stopped", "a"),
     0x12: ("connect_started", "nnn"), 0x13: ("connection_released", "nb"),
     0x14: ("connect_timed_out", "n"), 0x15: ("not_on_wire", "bannnnbn"),
     0x16: ("never_sent", "bannnnb"), 0x17: ("timed_out", "n"), 0x18: ("in_flight_at_stop", "n"),

@@ -85,7 +85,7 @@ fn failed() -> impl Strategy<Value = Event> {
 
 fn connection_event() -> impl Strategy<Value = Event> {
     let parts = (slot(), number(), one_of(ErrorKind::ALL), number(), any::<u16>(), any::<u16>());
-    let codes = (0..6, one_of(CloseCause::ALL), one_of(ReleaseCause::ALL));
+    let codes = (0..7, one_of(CloseCause::ALL), one_of(ReleaseCause::ALL));
     (parts, codes).prop_map(
         |((slot, started, error, detail, target, address), (which, close, release))| {
             let (connection, started) = (ConnectionSlot(slot), Tick(started));
@@ -95,6 +95,7 @@ fn connection_event() -> impl Strategy<Value = Event> {
                 2 => Event::ConnectionClosed { connection, cause: close },
                 3 => Event::ConnectStarted { connection, target: TargetId(target), address },
                 4 => Event::ConnectionReleased { connection, cause: release },
+                5 => Event::TcpReady { connection },
                 _ => Event::ConnectTimedOut { connection },
             }
         },

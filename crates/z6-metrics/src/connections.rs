@@ -63,9 +63,35 @@ enum Phase {
     Connecting {
         since: Tick,
     },
+    /// TCP is ready, the TLS handshake goes on.
+    Securing {
+        since: Tick,
+        tcp_ready: Tick,
+    },
     Ready {
         used: bool,
     },
+}
+
+/// What an attempt had come to when it was ready or given up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AttemptTimes {
+    /// When it began, if that is known.
+    pub(crate) since: Option<Tick>,
+    /// When its TLS handshake began, if it did.
+    pub(crate) tcp_ready: Option<Tick>,
+}
+
+impl Phase {
+    fn times(self) -> AttemptTimes {
+        match self {
+            Phase::Free | Phase::Ready { .. } => AttemptTimes::default(),
+            Phase::Connecting { since } => AttemptTimes { since: Some(since), tcp_ready: None },
+            Phase::Securing { since, tcp_ready } => {
+                AttemptTimes { since: Some(since), tcp_ready: Some(tcp_ready) }
+            }
+        }
+    }
 }
 
 /// What a connection event did to the number of ready connections.
@@ -158,7 +184,7 @@ impl Connections {
         self.set(worker, connection, Phase::Connecting { since })?;
         Ok(match before {
             Phase::Ready { .. } => Change::Closed,
-            Phase::Free | Phase::Connecting { .. } => Change::None,
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => Change::None,
         })
     }
 
@@ -170,15 +196,32 @@ impl Connections {
         (target, self.addresses.get(index).copied().unwrap_or(NO_ADDRESS))
     }
 
+    /// The TCP connection of an attempt is ready at `at`, its TLS handshake begins.
+    pub(crate) fn tcp_ready(
+        &mut self,
+        worker: WorkerId,
+        connection: ConnectionSlot,
+        at: Tick,
+    ) -> Result<(), FoldError> {
+        let phase = self.slot(worker, connection)?;
+        if let Phase::Connecting { since } = *phase {
+            *phase = Phase::Securing { since, tcp_ready: at };
+        }
+        Ok(())
+    }
+
+    /// A connection is ready; what it did to the number of those, and when its handshake began.
     pub(crate) fn ready(
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
-    ) -> Result<Change, FoldError> {
-        Ok(match self.set(worker, connection, Phase::Ready { used: false })? {
+    ) -> Result<(Change, AttemptTimes), FoldError> {
+        let before = self.set(worker, connection, Phase::Ready { used: false })?;
+        let change = match before {
             Phase::Ready { .. } => Change::None,
-            Phase::Free | Phase::Connecting { .. } => Change::Opened,
-        })
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => Change::Opened,
+        };
+        Ok((change, before.times()))
     }
 
     /// A request was sent on it; whether it had carried one before.
@@ -190,7 +233,7 @@ impl Connections {
     ) -> Result<bool, FoldError> {
         Ok(match self.slot(worker, connection)? {
             Phase::Ready { used } => std::mem::replace(used, true),
-            Phase::Free | Phase::Connecting { .. } => false,
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => false,
         })
     }
 
@@ -201,20 +244,17 @@ impl Connections {
     ) -> Result<Change, FoldError> {
         Ok(match self.set(worker, connection, Phase::Free)? {
             Phase::Ready { .. } => Change::Closed,
-            Phase::Free | Phase::Connecting { .. } => Change::None,
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => Change::None,
         })
     }
 
-    /// An attempt took too long; when it began, if that is known.
+    /// An attempt took too long; how far it had come.
     pub(crate) fn timed_out(
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
-    ) -> Result<Option<Tick>, FoldError> {
-        Ok(match self.set(worker, connection, Phase::Free)? {
-            Phase::Connecting { since } => Some(since),
-            Phase::Free | Phase::Ready { .. } => None,
-        })
+    ) -> Result<AttemptTimes, FoldError> {
+        Ok(self.set(worker, connection, Phase::Free)?.times())
     }
 }
 

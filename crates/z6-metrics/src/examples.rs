@@ -120,7 +120,14 @@ fn reason(kind: ErrorKind, example: &Example, outline: &Outline) -> Option<Strin
         (ErrorKind::IncompleteHead | ErrorKind::IncompleteBody, _) => {
             Some(format!("closed after {detail} bytes of the response"))
         }
-        (_, ErrorGroup::Transport | ErrorGroup::Tls) => (detail > 0).then(|| errno_words(detail)),
+        (ErrorKind::BadLocation | ErrorKind::TooManyRedirects | ErrorKind::RedirectRefused, _) => {
+            Some(format!("redirected with status {detail}"))
+        }
+        (_, ErrorGroup::Transport) => (detail > 0).then(|| errno_words(detail)),
+        (_, ErrorGroup::Tls) => match (kind.tls_words(), detail) {
+            (words, 0) => words.map(str::to_owned),
+            (words, alert) => Some(format!("{} (alert {alert})", words.unwrap_or("TLS failed"))),
+        },
         (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
             Some(format!("byte {detail} of the response"))
         }

@@ -118,6 +118,7 @@ pub(crate) struct Counted {
 pub(crate) struct Latencies {
     pub(crate) first_byte: Latency,
     pub(crate) connect: Latency,
+    pub(crate) tls_handshake: Latency,
     pub(crate) failed_response: Latency,
     pub(crate) lateness: Latency,
     pub(crate) loop_lag: Latency,
@@ -201,6 +202,9 @@ impl Fold {
             Event::Wake | Event::Stop { .. } => {}
             Event::Connected { connection, started } => {
                 self.on_connected(worker, at, connection, started)?;
+            }
+            Event::TcpReady { connection } => {
+                self.workers[worker.index()].connections.tcp_ready(worker, connection, at)?;
             }
             Event::ConnectFailed { connection, .. } => {
                 self.on_connect_failed(worker, at, connection)?;

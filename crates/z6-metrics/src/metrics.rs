@@ -156,8 +156,10 @@ pub struct LatencyFigures {
     pub service_ns: LatencyStats,
     /// first byte - sent, of successes.
     pub first_byte_ns: LatencyStats,
-    /// Ready - begin of the attempt, of connections; timeouts as lower bounds.
+    /// Ready - begin of the attempt, of connections: TCP, and TLS if any; timeouts as lower bounds.
     pub connect_ns: LatencyStats,
+    /// Ready - TCP ready, of connections over TLS: its part of `connect_ns`; timeouts as lower bounds.
+    pub tls_handshake_ns: LatencyStats,
     /// End - planned, of failures other than timeouts.
     pub failed_response_ns: LatencyStats,
 }

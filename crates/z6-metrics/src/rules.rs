@@ -499,14 +499,18 @@ impl Fold {
         connection: ConnectionSlot,
         started: Tick,
     ) -> Result<(), FoldError> {
-        let change = self.workers[worker.index()].connections.ready(worker, connection)?;
+        let (change, attempt) =
+            self.workers[worker.index()].connections.ready(worker, connection)?;
         self.connections.opened += u64::from(change == Change::Opened);
-        self.connections.syn.connected(at.since(started));
+        self.connections.syn.connected(attempt.tcp_ready.unwrap_or(at).since(started));
         self.connection_change(at, change);
-        if self.measures(started) {
-            self.latencies.connect.value(at.since(started))?;
+        if !self.measures(started) {
+            return Ok(());
         }
-        Ok(())
+        if let Some(tcp_ready) = attempt.tcp_ready {
+            self.latencies.tls_handshake.value(at.since(tcp_ready))?;
+        }
+        self.latencies.connect.value(at.since(started))
     }
 
     pub(crate) fn on_connect_timed_out(
@@ -517,13 +521,14 @@ impl Fold {
     ) -> Result<(), FoldError> {
         self.connections.failed += 1;
         self.note_attempt(worker, at, connection);
-        let started = self.workers[worker.index()].connections.timed_out(worker, connection)?;
-        match started {
-            Some(started) if self.measures(started) => {
-                self.latencies.connect.bound(at.since(started))
-            }
-            Some(_) | None => Ok(()),
+        let attempt = self.workers[worker.index()].connections.timed_out(worker, connection)?;
+        let Some(started) = attempt.since.filter(|started| self.measures(*started)) else {
+            return Ok(());
+        };
+        if let Some(tcp_ready) = attempt.tcp_ready {
+            self.latencies.tls_handshake.bound(at.since(tcp_ready))?;
         }
+        self.latencies.connect.bound(at.since(started))
     }
 
     pub(crate) fn on_connection_closed(

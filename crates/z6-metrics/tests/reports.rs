@@ -166,7 +166,10 @@ fn names_of_metrics_json_are_those_of_the_contract() {
     expect("/requests/by_connection/new", "sent succeeded failed response_ns service_ns");
     expect("/requests/by_name/list_users", "sent succeeded failed response_ns service_ns");
     expect("/requests/by_method/POST/service_ns", latency);
-    expect("/latency", "response_ns service_ns first_byte_ns connect_ns failed_response_ns");
+    expect(
+        "/latency",
+        "response_ns service_ns first_byte_ns connect_ns tls_handshake_ns failed_response_ns",
+    );
     expect("/latency/response_ns", latency);
     expect("/latency/response_ns/ci95", "p50 p99");
     expect(

@@ -59,6 +59,5 @@ fn check_scenario(scenario: &Scenario) {
         assert!(target.bytes().all(|byte| byte.is_ascii_graphic()), "{target}");
     }
     assert!(!scenario.describe().rows.is_empty(), "there is something to say");
-    let _ = scenario.unsupported_by_run();
     let _ = scenario.check_workers(7);
 }

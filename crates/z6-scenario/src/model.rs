@@ -188,6 +188,8 @@ pub struct TlsSettings {
     pub client_key: Option<String>,
     /// `server_name`: for SNI and verification instead of the URL's host.
     pub server_name: Option<String>,
+    /// `tls_resumption`: whether sessions are resumed.
+    pub resumption: bool,
 }
 
 /// `connection_reuse`.

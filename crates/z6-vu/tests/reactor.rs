@@ -125,6 +125,7 @@ fn spec(text: &str, log: LogTarget, workers: u16) -> RunSpec {
         Err(diagnostics) => panic!("{}", diagnostics.render("test", text, false)),
     };
     RunSpec {
+        folder: std::path::PathBuf::new(),
         scenario: Arc::new(scenario),
         seed: 7,
         workers,

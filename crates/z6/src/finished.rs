@@ -110,7 +110,10 @@ impl Finished {
 pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
     match i32::try_from(failure.errno) {
         Ok(errno) if errno > 0 => io::Error::from_raw_os_error(errno).to_string(),
-        Ok(_) | Err(_) => failure.error.name().replace('_', " "),
+        Ok(_) | Err(_) => match failure.error.tls_words() {
+            Some(words) => format!("{words} ({})", failure.error.name()),
+            None => failure.error.name().replace('_', " "),
+        },
     }
 }
 
@@ -127,5 +130,8 @@ mod tests {
         assert_eq!(failure_words(&failure), "Connection refused (os error 111)");
         failure = AttemptFailure { error: ErrorKind::ConnectTimeout, errno: 0, ..failure };
         assert_eq!(failure_words(&failure), "connect timeout");
+        failure = AttemptFailure { error: ErrorKind::TlsVersion, ..failure };
+        let expected = "the server speaks neither TLS 1.2 nor TLS 1.3 (tls_version)";
+        assert_eq!(failure_words(&failure), expected);
     }
 }

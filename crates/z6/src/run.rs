@@ -218,6 +218,7 @@ impl Run {
                 log,
                 overrides: self.overrides.pairs(),
                 spin: self.spin,
+                folder: self.source.folder().to_owned(),
             },
             source: self.source,
             seed_drawn,
@@ -228,17 +229,11 @@ impl Run {
 
     /// The scenario with the overrides that hold now. Files are not read a second time.
     fn final_scenario(&self) -> Result<Scenario, Error> {
-        let scenario = if self.overrides == self.loaded_with {
-            self.loaded.scenario.clone()
-        } else {
-            let files = BodyFiles(&self.loaded.scenario);
-            self.source.load_with(&files, &self.overrides)?.scenario
-        };
-        let refused = scenario.unsupported_by_run();
-        if refused.has_errors() {
-            return Err(self.source.error(refused));
+        if self.overrides == self.loaded_with {
+            return Ok(self.loaded.scenario.clone());
         }
-        Ok(scenario)
+        let files = BodyFiles(&self.loaded.scenario);
+        Ok(self.source.load_with(&files, &self.overrides)?.scenario)
     }
 }
 

@@ -48,6 +48,33 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "z6-vu/src/reactor/resolve.rs",
         "a_resolver_that_does_not_answer_is_dns_timeout",
     ),
+    ("tls_timeout", "z6/tests/tls.rs", "a_silent_server_takes_too_long"),
+    ("tls_handshake", "z6/tests/tls.rs", "a_port_without_tls_and_ends_in_the_handshake"),
+    ("tls_certificate_expired", "z6/tests/tls.rs", "an_expired_certificate"),
+    ("tls_certificate_not_yet_valid", "z6/tests/tls.rs", "a_certificate_that_is_not_valid_yet"),
+    (
+        "tls_certificate_wrong_host",
+        "z6/tests/tls.rs",
+        "a_certificate_for_another_host_and_server_name",
+    ),
+    ("tls_certificate_self_signed", "z6/tests/tls.rs", "a_self_signed_certificate"),
+    ("tls_certificate_untrusted", "z6/tests/tls.rs", "an_untrusted_root"),
+    ("tls_certificate_incomplete", "z6/tests/tls.rs", "a_missing_intermediate"),
+    ("tls_client_certificate", "z6/tests/tls.rs", "a_client_certificate_needed_missing_and_wrong"),
+    ("tls_version", "z6/tests/tls.rs", "a_server_of_old_versions_only"),
+    ("tls_alpn", "z6/tests/tls.rs", "a_server_without_http_1_1"),
+    ("tls_closed", "z6/tests/tls.rs", "a_port_without_tls_and_ends_in_the_handshake"),
+    ("tls_truncated", "z6/tests/tls.rs", "a_body_that_reads_to_close_needs_close_notify"),
+    (
+        "tls_certificate",
+        "z6-vu/src/reactor/tls_error.rs",
+        "alerts_and_refusals_have_kinds_that_say_what_happened",
+    ),
+    (
+        "tls_broken",
+        "z6-vu/src/reactor/tls_error.rs",
+        "alerts_and_refusals_have_kinds_that_say_what_happened",
+    ),
     ("socket_missing", "z6/tests/requests.rs", "what_is_wrong_with_a_unix_socket_has_a_kind"),
     ("accept_queue_full", "z6/tests/requests.rs", "a_unix_socket_whose_queue_is_full_has_a_kind"),
     ("bad_location", "z6/tests/redirects.rs", "where_a_redirect_cannot_lead_the_request_fails"),
@@ -56,12 +83,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
 ];
 
 /// Kinds that no run can reach yet, and why.
-const RESERVED: &[(&str, &str)] = &[
-    ("tls_timeout", "TLS is not run yet"),
-    ("tls_handshake", "TLS is not run yet"),
-    ("tls_certificate", "TLS is not run yet"),
-    ("check_failed", "scenarios have no checks yet"),
-];
+const RESERVED: &[(&str, &str)] = &[("check_failed", "scenarios have no checks yet")];
 
 fn cases() -> Vec<Case> {
     FILES.iter().flat_map(|text| parse(text)).collect()

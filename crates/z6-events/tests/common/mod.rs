@@ -181,6 +181,7 @@ fn worker_1() -> Vec<(u64, Event)> {
         (12 * MS, connect(9)),
         (20 * MS, Event::ConnectTimedOut { connection: c }),
         (20 * MS, connect(9)),
+        (20 * MS + 500_000, Event::TcpReady { connection: c }),
         (21 * MS, Event::Connected { connection: c, started: Tick(20 * MS) }),
         (30 * MS, sent_oddly),
         (32 * MS, done_oddly),

@@ -74,8 +74,8 @@ pub(super) struct WorkerChecks {
     last: Tick,
     /// Of the step under way, from its input.
     cause: Option<Cause>,
-    /// The event before was the timeout of an attempt.
-    attempt_timed_out: bool,
+    /// The event before was the timeout of an attempt: its kind.
+    attempt_timed_out: Option<ErrorKind>,
     stop_reason: Option<StoppedBy>,
     ended: Option<Tick>,
     finished: bool,
@@ -103,7 +103,7 @@ impl WorkerChecks {
             open: Vec::new(),
             last: Tick::ZERO,
             cause: None,
-            attempt_timed_out: false,
+            attempt_timed_out: None,
             stop_reason: None,
             ended: None,
             finished: false,
@@ -191,8 +191,8 @@ impl StepCheck<'_> {
             self.state.cause = None;
         }
         let timed_out = matches!(event, Event::ConnectTimedOut { .. });
-        if !matches!(event, Event::NotOnWire { .. } | Event::RedirectFailed { .. }) {
-            self.state.attempt_timed_out = timed_out;
+        if !timed_out && !matches!(event, Event::NotOnWire { .. } | Event::RedirectFailed { .. }) {
+            self.state.attempt_timed_out = None;
         }
     }
 
@@ -246,12 +246,18 @@ impl StepCheck<'_> {
                 let ready = self.state.connections.ready(connection, started, at);
                 self.checked(None, ready);
             }
+            Event::TcpReady { connection } => {
+                let ready = self.state.connections.tcp_ready(connection);
+                self.checked(None, ready);
+            }
             Event::ConnectFailed { connection, started, error, .. } => {
                 let failed = self.state.connections.failed(connection, started, at);
                 self.checked(None, failed);
                 self.state.cause = Some(Cause::Attempt(error));
             }
             Event::ConnectTimedOut { connection } => {
+                let error = self.state.connections.timeout_kind(connection);
+                self.state.attempt_timed_out = Some(error);
                 let failed = self.state.connections.failed(connection, at, at);
                 self.checked(None, failed);
             }
@@ -437,10 +443,9 @@ impl StepCheck<'_> {
 
     /// Why a request may end now without a byte on the wire; reports what else it says.
     pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Cause> {
-        let cause = if std::mem::take(&mut self.state.attempt_timed_out) {
-            Some(Cause::Attempt(ErrorKind::ConnectTimeout))
-        } else {
-            self.state.cause.take()
+        let cause = match self.state.attempt_timed_out.take() {
+            Some(error) => Some(Cause::Attempt(error)),
+            None => self.state.cause.take(),
         };
         match cause {
             None => self.report(Some(actor), ViolationKind::CauselessNotOnWire {}),

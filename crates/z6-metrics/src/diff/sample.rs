@@ -178,6 +178,7 @@ impl Sampler {
             | Observed::VuStarted { .. }
             | Observed::VuStopped(_)
             | Observed::ConnectStarted(_)
+            | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::Sent(_)

@@ -155,6 +155,9 @@ impl Object {
                 self.number("connection", u64::from(connection.0));
                 self.number("started_ns", started.0);
             }
+            Event::TcpReady { connection } => {
+                self.number("connection", u64::from(connection.0));
+            }
             Event::ConnectFailed { connection, started, error, detail } => {
                 self.number("connection", u64::from(connection.0));
                 self.number("started_ns", started.0);

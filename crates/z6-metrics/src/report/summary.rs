@@ -156,6 +156,7 @@ fn latency(page: &mut Page, metrics: &Metrics) {
     for (label, stats) in [
         ("first byte", &latency.first_byte_ns),
         ("connect", &latency.connect_ns),
+        ("TLS handshake", &latency.tls_handshake_ns),
         ("failed", &latency.failed_response_ns),
     ] {
         if stats.count + stats.censored > 0 {

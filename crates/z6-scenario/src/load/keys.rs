@@ -251,7 +251,7 @@ pub(crate) static RUNTIME: Table = Table {
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 20] = [
+static TARGET_KEYS: [Key; 21] = [
     text("base_url").required(),
     text("connect_to").or_words("by base_url"),
     key("resolve", Kind::Texts).or_words("by the resolver"),
@@ -262,6 +262,7 @@ static TARGET_KEYS: [Key; 20] = [
     text("client_cert"),
     text("client_key"),
     text("server_name").or_words("the host"),
+    key("tls_resumption", Kind::Flag).or_words("true"),
     count("max_connections", 1, limits::MAX_CONNECTIONS).or_words("by model"),
     key("connection_reuse", Kind::Choice(&["per_vu", "shared", "iteration", "none"]))
         .or_words("by model"),

@@ -160,8 +160,8 @@ fn check_http_version(cx: &mut Context<'_>, section: &Section<'_>) {
     }
 }
 
-const TLS_KEYS: [&str; 5] =
-    ["verify_cert", "ca_bundle", "client_cert", "client_key", "server_name"];
+const TLS_KEYS: [&str; 6] =
+    ["ca_bundle", "client_cert", "client_key", "server_name", "verify_cert", "tls_resumption"];
 
 fn tls(
     cx: &mut Context<'_>,
@@ -172,7 +172,7 @@ fn tls(
     if let Some(url) = url {
         check_tls_scheme(cx, section, url, url_at);
     }
-    for name in &TLS_KEYS[1..] {
+    for name in &TLS_KEYS[..4] {
         let text = section.text(name);
         if text.is_some_and(|text| text.is_empty() || text.chars().any(char::is_control)) {
             let message = format!("{} is empty or has a control character", quoted(name));
@@ -185,6 +185,7 @@ fn tls(
             cx.error(codes::BAD_TLS, section.span(name), message, "write both or neither");
         }
     }
+    check_trust(cx, section);
     let server_name = section.owned("server_name");
     if let Some(name) = server_name.as_deref().filter(|name| !name.is_empty())
         && !is_host_name(name)
@@ -200,6 +201,16 @@ fn tls(
         client_cert: section.owned("client_cert"),
         client_key: section.owned("client_key"),
         server_name,
+        resumption: section.flag("tls_resumption").unwrap_or(true),
+    }
+}
+
+/// Roots to trust are of no use where nothing is verified.
+fn check_trust(cx: &mut Context<'_>, section: &Section<'_>) {
+    if section.flag("verify_cert") == Some(false) && section.has("ca_bundle") {
+        let message = "`ca_bundle` has no effect with `verify_cert = false`";
+        let warning = Diagnostic::warning(codes::NO_EFFECT, section.key_span("ca_bundle"), message);
+        cx.findings.push(warning.hint("remove one of them"));
     }
 }
 

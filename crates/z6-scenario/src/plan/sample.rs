@@ -81,6 +81,7 @@ fn target(name: &str, weight_micro: u64) -> Target {
             client_cert: None,
             client_key: None,
             server_name: None,
+            resumption: true,
         },
         max_connections: 50,
         connection_reuse: ConnectionReuse::PerVu,

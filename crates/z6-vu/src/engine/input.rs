@@ -28,6 +28,12 @@ pub enum Input {
         /// When the attempt began.
         started: Tick,
     },
+    /// The TCP connection of an attempt is ready and its TLS handshake begins. At most once per
+    /// attempt; `Connected` or `ConnectFailed` follows.
+    TcpReady {
+        /// Which.
+        connection: ConnectionSlot,
+    },
     /// A connection attempt failed.
     ConnectFailed {
         /// Which.
@@ -123,6 +129,7 @@ impl Input {
         let input = match *event {
             Event::Wake => Input::Wake,
             Event::Connected { connection, started } => Input::Connected { connection, started },
+            Event::TcpReady { connection } => Input::TcpReady { connection },
             Event::ConnectFailed { connection, started, error, detail } => {
                 Input::ConnectFailed { connection, started, error, detail }
             }

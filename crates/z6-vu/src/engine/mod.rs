@@ -39,7 +39,7 @@ enum TimerKey {
     Think(VuSlot),
     /// `timeout_ms` of an exchange is over.
     Timeout(z6_events::ExchangeSlot),
-    /// `connection_timeout_ms` of an attempt is over.
+    /// `connection_timeout_ms` of an attempt is over, or its `tls_timeout_ms`.
     Connect(z6_events::ConnectionSlot),
     /// `idle_timeout_ms` of an idle connection is over.
     Idle(z6_events::ConnectionSlot),
@@ -160,6 +160,7 @@ impl Engine {
             Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
                 self.pool.attempt_deadline(connection).is_some()
             }
+            Input::TcpReady { connection } => self.pool.is_connecting(connection),
             Input::Sent { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Unsent),
             Input::Done { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Sent),
             Input::Redirected { exchange, target, .. } => {
@@ -235,7 +236,9 @@ impl Engine {
         match *input {
             Input::Wake => false,
             Input::Stop { .. } => finishing,
-            Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
+            Input::Connected { connection, .. }
+            | Input::TcpReady { connection }
+            | Input::ConnectFailed { connection, .. } => {
                 finishing || self.pool.attempt_deadline(connection).is_some_and(|d| d <= at)
             }
             Input::Sent { exchange, .. }
@@ -314,6 +317,10 @@ impl Engine {
             Input::Connected { connection, started } => {
                 self.connected(at, connection, out);
                 Some(Event::Connected { connection, started })
+            }
+            Input::TcpReady { connection } => {
+                self.tcp_ready(connection);
+                Some(Event::TcpReady { connection })
             }
             Input::ConnectFailed { connection, started, error, detail } => {
                 self.connect_failed(at, connection, error, detail, out);

@@ -23,6 +23,8 @@ const CAPACITY: u32 = 1;
 pub(super) enum ConnectionState {
     /// The outcome of the attempt.
     Connecting,
+    /// The outcome of its TLS handshake.
+    Securing,
     /// Requests; `open` of them are in flight.
     Ready { open: u32 },
 }
@@ -43,6 +45,16 @@ pub(super) struct Connection {
     next: Option<ConnectionSlot>,
     /// Previous in the stack of idle ones (towards its top).
     above: Option<ConnectionSlot>,
+}
+
+impl Connection {
+    /// Whether it is not ready yet.
+    fn is_attempt(&self) -> bool {
+        match self.state {
+            ConnectionState::Connecting | ConnectionState::Securing => true,
+            ConnectionState::Ready { .. } => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -129,15 +141,23 @@ impl Pool {
     pub(super) fn attempt_deadline(&self, slot: ConnectionSlot) -> Option<Tick> {
         let connection = self.connections.find(slot)?;
         match connection.state {
-            ConnectionState::Connecting => connection.timer.map(|timer| timer.1),
+            ConnectionState::Connecting | ConnectionState::Securing => {
+                connection.timer.map(|timer| timer.1)
+            }
             ConnectionState::Ready { .. } => None,
         }
+    }
+
+    /// Whether the slot holds an attempt whose TCP connection is not ready yet.
+    pub(super) fn is_connecting(&self, slot: ConnectionSlot) -> bool {
+        let connection = self.connections.find(slot);
+        connection.is_some_and(|connection| connection.state == ConnectionState::Connecting)
     }
 
     /// Whether the slot holds a connection that is ready.
     pub(super) fn is_ready(&self, slot: ConnectionSlot) -> bool {
         let connection = self.connections.find(slot);
-        connection.is_some_and(|connection| connection.state != ConnectionState::Connecting)
+        connection.is_some_and(|connection| !connection.is_attempt())
     }
 
     /// How many VUs wait, counted along the queues.
@@ -257,7 +277,7 @@ impl Pool {
         self.has_room = true;
         let target = &mut self.targets[connection.target.index()];
         target.open -= 1;
-        if connection.state == ConnectionState::Connecting {
+        if connection.is_attempt() {
             target.connecting -= 1;
         }
         if let Some((timer, _)) = connection.timer {
@@ -286,7 +306,7 @@ impl Pool {
             let target = connection.target.index();
             open[target] += 1;
             match connection.state {
-                ConnectionState::Connecting => connecting[target] += 1,
+                ConnectionState::Connecting | ConnectionState::Securing => connecting[target] += 1,
                 ConnectionState::Ready { open } => assert!(open <= CAPACITY),
             }
             assert!(connection.requests <= settings.targets[target].max_requests);
@@ -388,7 +408,7 @@ impl Engine {
     /// A connection is ready: it goes to the head of the queue.
     pub(super) fn connected(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
         let connection = &mut self.pool.connections[slot];
-        assert_eq!(connection.state, ConnectionState::Connecting, "connection {slot}");
+        assert!(connection.is_attempt(), "connection {slot}");
         connection.state = ConnectionState::Ready { open: 0 };
         let target = connection.target.index();
         self.pool.targets[target].connecting -= 1;
@@ -421,6 +441,22 @@ impl Engine {
         }
     }
 
+    /// The TCP connection of an attempt is ready: from now on its TLS handshake has to be in time.
+    pub(super) fn tcp_ready(&mut self, slot: ConnectionSlot) {
+        let connection = &mut self.pool.connections[slot];
+        assert_eq!(connection.state, ConnectionState::Connecting, "connection {slot}");
+        connection.state = ConnectionState::Securing;
+        let settings = &self.settings.targets[connection.target.index()];
+        if let Some((timer, deadline)) = connection.timer.take() {
+            self.timers.cancel(timer);
+            // Both run from the start of the attempt.
+            let started_ns = deadline.0.saturating_sub(settings.connect_ns);
+            let deadline = Tick(started_ns).plus_ns(settings.tls_ns);
+            let timer = self.timers.arm(deadline, Lane::Heap, TimerKey::Connect(slot));
+            connection.timer = Some((timer, deadline));
+        }
+    }
+
     pub(super) fn connect_failed(
         &mut self,
         at: Tick,
@@ -429,16 +465,22 @@ impl Engine {
         detail: u64,
         out: &mut Outputs,
     ) {
-        let state = self.pool.connections[slot].state;
-        assert_eq!(state, ConnectionState::Connecting, "connection {slot}");
+        assert!(self.pool.connections[slot].is_attempt(), "connection {slot}");
         self.attempt_failed(at, slot, error, detail, out);
     }
 
     pub(super) fn attempt_timed_out(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
-        self.pool.connections[slot].timer = None;
+        let connection = &mut self.pool.connections[slot];
+        connection.timer = None;
+        let error = match connection.state {
+            ConnectionState::Securing => ErrorKind::TlsTimeout,
+            ConnectionState::Connecting | ConnectionState::Ready { .. } => {
+                ErrorKind::ConnectTimeout
+            }
+        };
         out.commands.push(Command::Close { connection: slot });
         out.events.push(Event::ConnectTimedOut { connection: slot });
-        self.attempt_failed(at, slot, ErrorKind::ConnectTimeout, 0, out);
+        self.attempt_failed(at, slot, error, 0, out);
     }
 
     /// Fails the head of the queue if no address of the target is left that may do better; then the
@@ -476,7 +518,7 @@ impl Engine {
             // A timer of this very step sent a request on it: its exchange will fail.
             Some(ConnectionState::Ready { .. }) => false,
             // A timer of this very step closed it; the slot may be in use again, by an attempt.
-            Some(ConnectionState::Connecting) | None => false,
+            Some(ConnectionState::Connecting | ConnectionState::Securing) | None => false,
         }
     }
 
@@ -495,7 +537,9 @@ impl Engine {
         let connection = &mut self.pool.connections[slot];
         match &mut connection.state {
             ConnectionState::Ready { open } if *open < CAPACITY => *open += 1,
-            ConnectionState::Ready { .. } | ConnectionState::Connecting => {
+            ConnectionState::Ready { .. }
+            | ConnectionState::Connecting
+            | ConnectionState::Securing => {
                 panic!("connection {slot} cannot take a request")
             }
         }
@@ -546,7 +590,9 @@ impl Engine {
         let target = connection.target.index();
         match &mut connection.state {
             ConnectionState::Ready { open } => *open -= 1,
-            ConnectionState::Connecting => panic!("connection {slot} carried no exchange"),
+            ConnectionState::Connecting | ConnectionState::Securing => {
+                panic!("connection {slot} carried no exchange")
+            }
         }
         if let Some(cause) = cause {
             self.pool.disown(slot, &mut self.vus);

@@ -3,7 +3,9 @@
 use std::io::{self, Read, Write};
 
 use mio::{Interest, Token};
-use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
+use z6_events::{
+    Ask, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, TargetId, Tick,
+};
 use z6_proto_http1::{Eof, FailureKind, Location, Received, ResponseFacts};
 
 use super::shared::AttemptFailure;
@@ -29,6 +31,7 @@ impl Worker {
         });
         let at = self.clock.now();
         let token = self.links.open(slot, to, at);
+        self.links.at(slot).target = target;
         match socket::connect(to, from).and_then(|stream| self.watch(stream, token)) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
             Err(error) => self.connect_failed(slot, &error),
@@ -47,13 +50,10 @@ impl Worker {
         let Some(stream) = &link.stream else { return };
         match socket::connect_outcome(stream) {
             None => {}
+            Some(Ok(())) if self.tls[link.target.index()].is_some() => self.begin_tls(slot),
             Some(Ok(())) => {
-                link.connecting = false;
-                let started = link.started;
-                self.state.mark_connected();
                 let now = self.clock.now();
-                self.step(now, Input::Connected { connection: slot, started });
-                self.carry_out();
+                self.ready(slot, now);
             }
             Some(Err(error)) => {
                 self.connect_failed(slot, &error);
@@ -62,16 +62,31 @@ impl Worker {
         }
     }
 
+    /// A connection can carry requests.
+    pub(super) fn ready(&mut self, slot: ConnectionSlot, at: Tick) {
+        let link = self.links.at(slot);
+        link.connecting = false;
+        let started = link.started;
+        self.state.mark_connected();
+        self.step(at, Input::Connected { connection: slot, started });
+        self.carry_out();
+    }
+
     /// Queues what the engine makes of it; the caller carries it out.
-    fn connect_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
-        let (kind, errno) = (socket::error_kind(error), socket::errno(error));
+    pub(super) fn connect_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+        self.attempt_failed(slot, socket::error_kind(error), socket::errno(error));
+    }
+
+    /// The same for a failure that is named already; `detail` is an errno, an alert, or 0.
+    pub(super) fn attempt_failed(&mut self, slot: ConnectionSlot, kind: ErrorKind, detail: u64) {
         let link = self.links.at(slot);
         let (started, address) = (link.started, link.address.clone());
         self.links.close(slot);
+        let errno = if kind.group() == ErrorGroup::Transport { detail } else { 0 };
         let failure = AttemptFailure { address, error: kind, errno, started };
         self.state.report_failure(failure, &self.notices);
         let now = self.clock.now();
-        let input = Input::ConnectFailed { connection: slot, started, error: kind, detail: errno };
+        let input = Input::ConnectFailed { connection: slot, started, error: kind, detail };
         self.step(now, input);
     }
 
@@ -156,7 +171,11 @@ impl Worker {
             } else {
                 &link.own_bytes
             };
-            match stream.write(&bytes[range.clone()]) {
+            let written = match &mut link.tls {
+                None => stream.write(&bytes[range.clone()]),
+                Some(tls) => tls.write(stream, &bytes[range.clone()]),
+            };
+            match written {
                 Ok(written) => {
                     link.http.wrote(written);
                     if !in_flight.sent {
@@ -178,7 +197,7 @@ impl Worker {
 
     /// The socket takes no more. What the peer sent before still counts (RFC 9112 section 9.6): it
     /// is read first, in a turn of its own, and the failure stands only if that settles nothing.
-    fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+    pub(super) fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
         let token = self.links.token_of(slot);
         let link = self.links.at(slot);
         link.peer_closed = true;
@@ -214,7 +233,10 @@ impl Worker {
                 Ok(length) => {
                     let at = self.clock.now();
                     let drained = length < READ_BUFFER_BYTES && !link.peer_closed;
-                    self.received(slot, length, at);
+                    match link.tls {
+                        None => self.received(slot, length, at),
+                        Some(_) => self.received_sealed(slot, token, length, at),
+                    }
                     if drained || self.links.current(token).is_none() {
                         return;
                     }
@@ -236,7 +258,15 @@ impl Worker {
     #[inline]
     fn received(&mut self, slot: ConnectionSlot, length: usize, at: Tick) {
         let link = self.links.at(slot);
-        match link.http.received(&self.read_buffer[..length]) {
+        let received = link.http.received(&self.read_buffer[..length]);
+        self.take_received(slot, received, at);
+    }
+
+    /// What HTTP makes of bytes that came.
+    #[inline]
+    pub(super) fn take_received(&mut self, slot: ConnectionSlot, received: Received, at: Tick) {
+        let link = self.links.at(slot);
+        match received {
             Received::NeedMore { first_byte } => link.mark_first_byte(first_byte, at),
             Received::Complete { first_byte, response } => {
                 link.mark_first_byte(first_byte, at);
@@ -271,9 +301,15 @@ impl Worker {
         self.carry_out();
     }
 
-    fn end_of_file(&mut self, slot: ConnectionSlot) {
+    pub(super) fn end_of_file(&mut self, slot: ConnectionSlot) {
         let at = self.clock.now();
-        match self.links.at(slot).http.eof() {
+        let link = self.links.at(slot);
+        let is_cut_off = link.tls.as_ref().is_some_and(|tls| !tls.has_peer_closed());
+        match link.http.eof() {
+            // Whether the body is whole nobody can tell (RFC 9112 section 9.8).
+            Eof::Complete(_) if is_cut_off => {
+                self.exchange_failed(slot, ErrorKind::TlsTruncated, 0);
+            }
             Eof::Idle => self.idle_ended(slot, CloseCause::ClosedByPeer),
             Eof::Complete(response) => self.complete(slot, at, response),
             Eof::Failed(kind) => self.failed(slot, kind, ErrorKind::ClosedBeforeResponse, 0),
@@ -306,7 +342,7 @@ impl Worker {
         }
     }
 
-    fn exchange_failed(&mut self, slot: ConnectionSlot, error: ErrorKind, detail: u64) {
+    pub(super) fn exchange_failed(&mut self, slot: ConnectionSlot, error: ErrorKind, detail: u64) {
         let link = self.links.at(slot);
         let Some(in_flight) = link.in_flight.take() else { return };
         let input = Input::Failed {
@@ -323,7 +359,7 @@ impl Worker {
     }
 
     /// A connection ended that carried no exchange.
-    fn idle_ended(&mut self, slot: ConnectionSlot, cause: CloseCause) {
+    pub(super) fn idle_ended(&mut self, slot: ConnectionSlot, cause: CloseCause) {
         self.links.close(slot);
         let now = self.clock.now();
         self.step(now, Input::ConnectionClosed { connection: slot, cause });

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "waits for tick 0, reads /proc")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -22,6 +23,7 @@ use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
 use super::sys;
 use super::table::TOKEN_WAKER;
+use super::tls_config;
 use super::transport::Address;
 use super::worker::{Common, Worker};
 use super::writer::{AttachedFile, LogTarget, LogWriter, Observer, WriterEnd, WriterParts};
@@ -57,6 +59,8 @@ pub struct RunSpec {
     pub attached: Vec<AttachedFile>,
     /// Whether event loops spin before planned instants.
     pub spin: Spin,
+    /// Where relative paths of certificates and keys start.
+    pub folder: PathBuf,
 }
 
 /// Whether an event loop spins for the last tens of microseconds before a planned instant, instead
@@ -117,12 +121,11 @@ fn addresses(spec: &RunSpec) -> Result<Vec<Vec<Address>>, StartError> {
     let mut all = Vec::with_capacity(spec.scenario.targets.len());
     for target in &spec.scenario.targets {
         all.push(match (target.base_url.scheme, spec.builtin) {
-            (Scheme::Https, _) => return Err(StartError::Tls { target: target.name.clone() }),
             (Scheme::Builtin, Some(address)) => vec![address.into()],
             (Scheme::Builtin, None) => {
                 return Err(StartError::NoBuiltin { target: target.name.clone() });
             }
-            (Scheme::Http, _) => resolve(target)?,
+            (Scheme::Http | Scheme::Https, _) => resolve(target)?,
         });
     }
     Ok(all)
@@ -141,6 +144,8 @@ fn common(spec: &RunSpec, addresses: Vec<Vec<Address>>) -> Result<Common, StartE
         redirects: Redirects::new(scenario, &ports),
         templates: Templates::encode(scenario, &ports)?,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
+        tls: tls_config::targets(scenario, &spec.folder)
+            .map_err(|(target, error)| StartError::Tls { target, error })?,
         limits: response_limits(&scenario.limits),
         spin: spec.spin.applies(spec.workers),
         addresses,

@@ -1,9 +1,10 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
 use mio::Token;
-use z6_events::{Ask, ConnectionSlot, ExchangeSlot, Tick};
+use z6_events::{Ask, ConnectionSlot, ExchangeSlot, TargetId, Tick};
 use z6_proto_http1::{Connection, Limits};
 
+use super::tls::Tls;
 use super::transport::{Address, Stream};
 
 /// Tokens from here up are not connections.
@@ -28,6 +29,9 @@ pub(super) struct InFlight {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) stream: Option<Stream>,
+    /// The session over it; none where it is plain, or TCP is not ready.
+    pub(super) tls: Option<Box<Tls>>,
+    pub(super) target: TargetId,
     pub(super) connecting: bool,
     pub(super) started: Tick,
     pub(super) address: Address,
@@ -71,6 +75,8 @@ impl Links {
         while self.links.len() <= slot.index() {
             self.links.push(Link {
                 stream: None,
+                tls: None,
+                target: TargetId(0),
                 connecting: false,
                 started: Tick::ZERO,
                 address: address.clone(),
@@ -118,9 +124,21 @@ impl Links {
         &mut self.links[slot.index()]
     }
 
+    /// At the end of the run: sessions that are open are ended in good order. Sockets close with this.
+    pub(super) fn end_sessions(&mut self) {
+        for link in &mut self.links {
+            if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+                tls.close(stream);
+            }
+        }
+    }
+
     /// Drops the socket, if there is one; its token is stale from now on.
     pub(super) fn close(&mut self, slot: ConnectionSlot) {
         let link = &mut self.links[slot.index()];
+        if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+            tls.close(stream);
+        }
         link.stream = None;
         link.connecting = false;
         link.in_flight = None;

@@ -183,6 +183,7 @@ impl DecisionKind {
             Event::Finished => DecisionKind::Finished,
             Event::Wake => DecisionKind::Timer,
             Event::Connected { .. }
+            | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Failed { .. }
             | Event::Redirected { .. }
