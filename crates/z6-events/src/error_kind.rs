@@ -131,6 +131,8 @@ kinds! {
     IncompleteBody = 53, "incomplete_body", Protocol;
     /// Bytes came on an open exchange before a byte of its request was written.
     ResponseBeforeRequest = 54, "response_before_request", Protocol;
+    /// A redirect whose Location is no http or https URL, or is given twice.
+    BadLocation = 55, "bad_location", Protocol;
 
     /// The response head is larger than its limit.
     HeadTooLarge = 70, "head_too_large", Limit;
@@ -142,6 +144,10 @@ kinds! {
     ChunkExtensionTooLarge = 73, "chunk_extension_too_large", Limit;
     /// The trailer section is larger than its limit.
     TrailersTooLarge = 74, "trailers_too_large", Limit;
+    /// A redirect after as many as `follow_redirects` allows.
+    TooManyRedirects = 75, "too_many_redirects", Limit;
+    /// A redirect to an origin that is no target of the scenario.
+    RedirectRefused = 76, "redirect_refused", Limit;
 
     /// No complete response within `timeout_ms` of the send.
     RequestTimeout = 90, "request_timeout", Timeout;

@@ -120,7 +120,7 @@ fn sample() -> impl Strategy<Value = Event> {
 
 fn other() -> impl Strategy<Value = Event> {
     let codes = (one_of(StopReason::ALL), one_of(StoppedBy::ALL), one_of(NeverSentReason::ALL));
-    (0..11, slot(), number(), number(), ask(), one_of(ErrorKind::ALL), codes).prop_map(
+    (0..13, slot(), number(), number(), ask(), one_of(ErrorKind::ALL), codes).prop_map(
         |(which, slot, a, b, ask, error, (stop, by, never))| {
             let (exchange, actor) = (ExchangeSlot(slot), Actor(a));
             match which {
@@ -134,6 +134,18 @@ fn other() -> impl Strategy<Value = Event> {
                 7 => Event::InFlightAtStop { exchange },
                 8 => Event::EndReached { by, end: Tick(b) },
                 9 => Event::LogStalled { waited_ns: b },
+                10 => Event::RedirectFailed { exchange, error, detail: b },
+                11 => Event::Redirected {
+                    exchange,
+                    first_byte: Tick(a),
+                    status: ask.request.0,
+                    received_bytes: b,
+                    unsent_bytes: ask.actor.0,
+                    reusable: a & 1 == 0,
+                    unsolicited: b & 1 == 0,
+                    target: ask.target,
+                    request_bytes: ask.step.0,
+                },
                 _ => Event::Finished,
             }
         },

@@ -217,8 +217,15 @@ impl Fold {
                     written_bytes,
                     reused,
                     address,
+                    exchanges: 1,
+                    received_bytes: 0,
+                    between: false,
                 };
-                self.on_sent(worker, exchange, attempt, connection, open)?;
+                if attempt == 0 {
+                    self.on_sent(worker, exchange, connection, open)?;
+                } else {
+                    self.on_sent_again(worker, exchange, attempt, connection, &open)?;
+                }
             }
             Event::Done {
                 exchange,
@@ -233,6 +240,15 @@ impl Fold {
                 self.connections.unsolicited += u64::from(unsolicited);
                 let done = Done { first_byte, status, received_bytes, unsent_bytes, failure };
                 self.on_done(worker, at, exchange, &done)?;
+            }
+            Event::Redirected { exchange, received_bytes, unsent_bytes, unsolicited, .. } => {
+                self.connections.unsolicited += u64::from(unsolicited);
+                self.on_redirected(worker, at, exchange, received_bytes, unsent_bytes)?;
+            }
+            Event::RedirectFailed { exchange, error, .. } => {
+                let open = self.take(worker, at, exchange)?;
+                let failed = Failed { error, detail: 0, received_bytes: 0, unsent_bytes: 0 };
+                self.on_broken(worker, at, &open, &failed)?;
             }
             Event::Failed { exchange, error, detail, received_bytes, unsent_bytes, .. } => {
                 let failed = Failed { error, detail, received_bytes, unsent_bytes };

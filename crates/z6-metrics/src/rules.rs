@@ -127,13 +127,9 @@ impl Fold {
         &mut self,
         worker: WorkerId,
         exchange: ExchangeSlot,
-        attempt: u8,
         connection: ConnectionSlot,
         open: OpenRequest,
     ) -> Result<(), FoldError> {
-        if attempt > 0 {
-            return Err(FoldError::RedirectReserved { worker, attempt });
-        }
         let OpenRequest { request, target, planned, .. } = open;
         self.plan(worker, request, target, planned)?;
         let state = &mut self.workers[worker.index()];
@@ -142,6 +138,53 @@ impl Fold {
         open.address = state.connections.whither(connection).1;
         let (open, noticed) = (*open, state.inputs.noticed(planned));
         self.count_on_wire(worker, &open, noticed)
+    }
+
+    /// A redirected request goes on with another exchange.
+    pub(crate) fn on_sent_again(
+        &mut self,
+        worker: WorkerId,
+        exchange: ExchangeSlot,
+        attempt: u8,
+        connection: ConnectionSlot,
+        again: &OpenRequest,
+    ) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        state.connections.used(worker, connection)?;
+        match state.open.find(exchange) {
+            Some(open) if open.between && open.exchanges == u32::from(attempt) => {
+                open.between = false;
+                open.exchanges += 1;
+                (open.request_bytes, open.written_bytes) =
+                    (again.request_bytes, again.written_bytes);
+            }
+            Some(_) | None => return Err(FoldError::NotRedirected { worker, attempt }),
+        }
+        self.totals.exchanges += 1;
+        Ok(())
+    }
+
+    /// An exchange was answered with a redirect that is followed: its bytes count now, the request
+    /// goes on.
+    pub(crate) fn on_redirected(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+        received_bytes: u64,
+        unsent_bytes: u64,
+    ) -> Result<(), FoldError> {
+        let open = self.workers[worker.index()].open.find(exchange);
+        let open = open.filter(|open| !open.between);
+        let open = open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })?;
+        let sent_bytes = open.request_bytes.saturating_sub(unsent_bytes);
+        (open.request_bytes, open.written_bytes, open.between) = (0, 0, true);
+        let planned = open.planned;
+        if self.measures(planned) {
+            self.measured.bytes_sent += sent_bytes;
+            self.measured.bytes_received += received_bytes;
+        }
+        Ok(())
     }
 
     /// Counts a request of which a byte was written, and measures how late it was.
@@ -157,7 +200,7 @@ impl Fold {
         self.by_connection.of(reused).counts.sent += 1;
         self.totals.outcomes.sent += 1;
         self.totals.on_wire += 1;
-        self.totals.exchanges += 1;
+        self.totals.exchanges += u64::from(open.exchanges);
         self.series.row(sent).sent += 1;
         self.groups.count(request, target, |counts| counts.sent += 1);
         self.count_rate(worker, sent, Rate::Sent);
@@ -347,6 +390,7 @@ impl Fold {
     fn on_cut_off(&mut self, open: &OpenRequest) {
         if self.measures(open.planned) {
             self.measured.bytes_sent += open.written_bytes;
+            self.measured.bytes_received += open.received_bytes;
         }
     }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
+use crate::redirect::Location;
 
 /// What a complete exchange was like on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +155,16 @@ impl Connection {
         self.request_bytes = request_bytes;
         self.written_bytes = 0;
         self.bytes_received = 0;
+    }
+
+    /// From the next exchange on keep the `Location` of redirects, or keep none (as at first).
+    pub fn keep_location(&mut self, keep: bool) {
+        self.decoder.keep_location(keep);
+    }
+
+    /// Where the response of the last exchange leads; see [`ResponseDecoder::location`].
+    pub fn location(&self) -> Option<&Location> {
+        self.decoder.location()
     }
 
     /// The part of the request's bytes that is still to be written. Empty where no exchange is

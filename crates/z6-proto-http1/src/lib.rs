@@ -11,6 +11,7 @@
 //! - `scan`, `head`: the grammar of a head byte by byte; what a whole head says.
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
+//! - `redirect`: where a redirect leads, and what is sent there.
 //! - `content`: gzip and deflate taken off a body's text ([`decode_content`]); nothing here calls it.
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
@@ -65,6 +66,7 @@ mod error;
 pub mod fuzzing;
 mod head;
 mod limits;
+mod redirect;
 mod request;
 mod scan;
 mod target;
@@ -79,5 +81,9 @@ pub use error::{Blame, ProtocolError, ProtocolErrorKind, RequestError};
 pub use limits::{
     CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,
+};
+pub use redirect::{
+    LOCATION_BYTES_MAX, Location, LocationError, Origin, Place, is_describing_field, is_redirect,
+    is_secret_field, rewrites_to_get,
 };
 pub use request::{ID_BYTES, RequestSpec, RequestTemplate, USER_AGENT};

@@ -224,6 +224,8 @@ pub struct Request {
     pub target: Option<TargetId>,
     /// `expect_status`: sorted, without doubles; empty = any status below 400.
     pub expect_status: Vec<u16>,
+    /// `follow_redirects`, its own or that of `[runtime]`: how many are followed.
+    pub follow_redirects: u8,
 }
 
 /// A request body.

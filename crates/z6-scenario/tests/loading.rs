@@ -113,6 +113,7 @@ fn defaults_are_those_documented() {
             weight_micro: MICRO,
             target: None,
             expect_status: vec![],
+            follow_redirects: 0,
         }],
         schedule: Schedule::Constant { vus: 1 },
         think_time: ThinkTime::None,

@@ -1,7 +1,8 @@
 //! Virtual users: the engine that decides, and the event loop that carries it out.
 //!
 //! Reading order: [`engine`] (pure: what happens next), [`recorder`] (what is written down),
-//! [`templates`] (requests as bytes), [`run_end`] (how a run ended), [`replay`] and [`memory`]
+//! [`templates`] (requests as bytes), [`redirect`] (what is sent after a
+//! redirect), [`run_end`] (how a run ended), [`replay`] and [`memory`]
 //! (drivers without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
 //! feature `reactor`).
 
@@ -10,6 +11,7 @@ pub mod memory;
 #[cfg(feature = "reactor")]
 pub mod reactor;
 pub mod recorder;
+pub mod redirect;
 pub mod replay;
 pub mod run_end;
 pub mod templates;

@@ -61,15 +61,17 @@ impl PartFold {
     ) -> Result<(), AnalyzeError> {
         self.last = self.last.max(at);
         let planned = match event {
-            Event::Sent { exchange, ask, connection, .. } => {
+            Event::Sent { exchange, ask, attempt: 0, connection, .. } => {
                 Some((*exchange, ask.planned, *connection))
             }
-            Event::Done { unsolicited, .. } => {
+            Event::Sent { .. } => None,
+            Event::Done { unsolicited, .. } | Event::Redirected { unsolicited, .. } => {
                 self.fold.connections.unsolicited += u64::from(*unsolicited);
                 None
             }
             Event::Failed { .. }
             | Event::TimedOut { .. }
+            | Event::RedirectFailed { .. }
             | Event::InFlightAtStop { .. }
             | Event::NotOnWire { .. }
             | Event::NeverSent { .. } => None,
@@ -119,6 +121,9 @@ impl PartFold {
             written_bytes: row.bytes_sent,
             reused: row.reused == Some(true),
             address,
+            exchanges: row.exchanges,
+            received_bytes: row.bytes_received,
+            between: false,
         };
         self.fold.count_on_wire(worker, &open, noticed)?;
         let failure = row.outcome.error();

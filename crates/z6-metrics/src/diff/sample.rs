@@ -181,6 +181,8 @@ impl Sampler {
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::Sent(_)
+            | Observed::SentAgain(_)
+            | Observed::Redirected(_)
             | Observed::FailedBeforeSent { .. }
             | Observed::Finished
             | Observed::Sample(_)

@@ -246,6 +246,7 @@ pub(crate) static RUNTIME: Table = Table {
         seconds("warmup_seconds", true, limits::MAX_DURATION_NS).or(0),
         seconds("graceful_stop_seconds", true, limits::MAX_TIMEOUT_NS)
             .or(defaults::GRACEFUL_STOP_NS),
+        count("follow_redirects", 0, limits::MAX_REDIRECTS).or(0),
     ]],
     variants: &[],
 };
@@ -298,6 +299,7 @@ pub(crate) static REQUESTS: Table = Table {
         weight(),
         text("target").or_words("drawn by weight"),
         key("expect_status", Kind::Counts { min: 100, max: 599 }).or_words("below 400"),
+        count("follow_redirects", 0, limits::MAX_REDIRECTS).or_words("that of [runtime]"),
     ]],
     variants: &[],
 };

@@ -154,6 +154,7 @@ fn build<'a>(
         targets: &targets,
         named_targets: root.has("targets"),
         has_sequence: root.has("sequence"),
+        follow_redirects: runtime_section.number("follow_redirects").unwrap_or(0),
     };
     let requests = requests::requests(cx, &root, &around);
     let sequence = requests::sequence(cx, &root, &requests);

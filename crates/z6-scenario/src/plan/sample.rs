@@ -58,6 +58,7 @@ fn request(name: &str, method: &str, path: &str, weight_micro: u64) -> Request {
         weight_micro,
         target: None,
         expect_status: Vec::new(),
+        follow_redirects: 0,
     }
 }
 

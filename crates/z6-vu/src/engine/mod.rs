@@ -21,7 +21,7 @@ mod vu;
 use z6_events::{Actor, ErrorKind, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
 use z6_scenario::{Model, Plan, Scenario};
 
-use exchange::Exchanges;
+use exchange::{Exchanges, Stage};
 pub use input::{Command, Input, Outputs};
 use pool::Pool;
 use settings::Settings;
@@ -160,10 +160,16 @@ impl Engine {
             Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
                 self.pool.attempt_deadline(connection).is_some()
             }
-            Input::Sent { exchange, .. } => self.exchanges.is_open(exchange, false),
-            Input::Done { exchange, .. } => self.exchanges.is_open(exchange, true),
+            Input::Sent { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Unsent),
+            Input::Done { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Sent),
+            Input::Redirected { exchange, target, .. } => {
+                self.exchanges.stage(exchange) == Some(Stage::Sent)
+                    && self.exchanges.may_follow(exchange, &self.settings)
+                    && target.index() < self.settings.targets.len()
+            }
             Input::Failed { exchange, .. } => {
-                self.exchanges.is_open(exchange, true) || self.exchanges.is_open(exchange, false)
+                let stage = self.exchanges.stage(exchange);
+                stage == Some(Stage::Sent) || stage == Some(Stage::Unsent)
             }
             Input::ConnectionClosed { connection, .. } => self.pool.is_ready(connection),
         }
@@ -205,7 +211,9 @@ impl Engine {
     /// If it does not: that is a bug in the engine.
     pub fn invariants(&self) {
         let executing = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Executing).count();
-        assert_eq!(executing, self.exchanges.len(), "each VU that executes has one exchange");
+        let redirected = self.vus.iter().filter(|(_, vu)| vu.redirect.is_some()).count();
+        let open = self.exchanges.len();
+        assert_eq!(executing + redirected, open, "each VU that executes has one exchange");
         let ready = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Ready).count();
         assert_eq!(ready, self.pool.waiting(&self.vus), "each VU that is ready waits in a queue");
         let thinking = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Waiting).count();
@@ -232,6 +240,7 @@ impl Engine {
             }
             Input::Sent { exchange, .. }
             | Input::Done { exchange, .. }
+            | Input::Redirected { exchange, .. }
             | Input::Failed { exchange, .. } => {
                 finishing || self.exchanges.deadline(exchange).is_some_and(|d| d <= at)
             }
@@ -312,6 +321,7 @@ impl Engine {
             }
             Input::Sent { exchange, written_bytes } => Some(self.sent(at, exchange, written_bytes)),
             Input::Done { .. } => Some(self.done(at, input, out)),
+            Input::Redirected { .. } => Some(self.redirected(at, input, out)),
             Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
                 self.exchange_failed(at, exchange, error, detail, out);
                 Some(Event::Failed {
@@ -384,6 +394,10 @@ impl Engine {
     fn finish(&mut self, out: &mut Outputs) {
         for target in 0..self.settings.targets.len() {
             while let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
+                if self.vus[vu].redirect.is_some() {
+                    // It was sent, and ends with its exchange.
+                    continue;
+                }
                 let ask = self.vus[vu].ask();
                 out.events.push(Event::NeverSent { ask, reason: NeverSentReason::RunEnded });
                 self.complete_vu(vu, out);
@@ -419,8 +433,13 @@ impl Engine {
         out: &mut Outputs,
     ) {
         if let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
-            let ask = self.vus[vu].ask();
-            out.events.push(Event::NotOnWire { ask, error, detail });
+            match self.vus[vu].redirect {
+                Some(redirect) => self.redirect_failed(vu, redirect, error, detail, out),
+                None => {
+                    let ask = self.vus[vu].ask();
+                    out.events.push(Event::NotOnWire { ask, error, detail });
+                }
+            }
             let delay_ns = match self.settings.model {
                 Model::Closed => self.settings.targets[target].reconnect_delay_ns,
                 Model::Open => 0,

@@ -175,6 +175,32 @@ impl Pool {
         Some(head)
     }
 
+    /// Takes a VU out of the middle of its queue: only where its request ended while it waited.
+    pub(super) fn remove_waiter(&mut self, target: usize, vu: VuSlot, vus: &mut Slab<Vu>) {
+        let queue = &mut self.targets[target].waiters;
+        let behind = vus[vu].behind.take();
+        queue.len -= 1;
+        if queue.head == Some(vu) {
+            queue.head = behind;
+            if behind.is_none() {
+                queue.tail = None;
+            }
+            return;
+        }
+        let mut before = queue.head;
+        while let Some(candidate) = before {
+            if vus[candidate].behind == Some(vu) {
+                vus[candidate].behind = behind;
+                if behind.is_none() {
+                    queue.tail = Some(candidate);
+                }
+                return;
+            }
+            before = vus[candidate].behind;
+        }
+        panic!("a VU is not in its target's queue");
+    }
+
     fn push_idle(&mut self, slot: ConnectionSlot) {
         let target = self.connections[slot].target.index();
         let below = self.targets[target].idle.replace(slot);
@@ -283,7 +309,7 @@ fn release(connection: ConnectionSlot, cause: ReleaseCause, out: &mut Outputs) {
 impl Engine {
     /// Sends the VU's request on a connection that is free for it, or lets it wait for one.
     pub(super) fn seek_connection(&mut self, at: Tick, vu: VuSlot, out: &mut Outputs) {
-        let target = self.vus[vu].now.target.index();
+        let target = self.vus[vu].target().index();
         let free = match self.settings.targets[target].reuse {
             ConnectionReuse::PerVu | ConnectionReuse::Iteration => self.owned_for(vu, target),
             ConnectionReuse::Shared => {
@@ -476,8 +502,11 @@ impl Engine {
         connection.requests += 1;
         self.vus[vu].state = VuState::Executing;
         let ask = self.vus[vu].ask();
-        let exchange = self.exchanges.open(vu, slot, ask);
-        out.commands.push(Command::Send { exchange, connection: slot, ask, attempt: 0 });
+        let (exchange, attempt) = match self.vus[vu].redirect.take() {
+            None => (self.exchanges.open(vu, slot, ask), 0),
+            Some(redirect) => self.exchanges.go_on(redirect.exchange, slot),
+        };
+        out.commands.push(Command::Send { exchange, connection: slot, ask, attempt });
     }
 
     /// Why a connection that has answered cannot be kept, if so.
@@ -485,12 +514,14 @@ impl Engine {
         &self,
         slot: ConnectionSlot,
         vu: VuSlot,
-        reusable: bool,
+        (reusable, ends_step): (bool, bool),
     ) -> Option<ReleaseCause> {
         let connection = &self.pool.connections[slot];
         let settings = self.settings.target(connection.target);
         let by_policy = settings.reuse == ConnectionReuse::None
-            || (settings.reuse == ConnectionReuse::Iteration && self.vus[vu].now.ends_iteration);
+            || (settings.reuse == ConnectionReuse::Iteration
+                && ends_step
+                && self.vus[vu].now.ends_iteration);
         if !reusable {
             Some(ReleaseCause::NotReusable)
         } else if connection.requests >= settings.max_requests {

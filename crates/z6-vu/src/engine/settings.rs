@@ -54,6 +54,7 @@ pub(crate) struct RequestSettings {
     pub(crate) timeout_ns: u64,
     pub(crate) expect_status: Vec<u16>,
     pub(crate) bytes_by_target: Vec<u64>,
+    pub(crate) follow_redirects: u8,
 }
 
 impl RequestSettings {
@@ -62,6 +63,7 @@ impl RequestSettings {
             timeout_ns: request.timeout_ns,
             expect_status: request.expect_status.clone(),
             bytes_by_target: bytes_by_target.to_vec(),
+            follow_redirects: request.follow_redirects,
         }
     }
 
@@ -239,8 +241,12 @@ mod tests {
 
     #[test]
     fn statuses_fail_by_class_unless_the_request_names_what_it_expects() {
-        let mut request =
-            RequestSettings { timeout_ns: 1, expect_status: vec![], bytes_by_target: vec![] };
+        let mut request = RequestSettings {
+            timeout_ns: 1,
+            expect_status: vec![],
+            bytes_by_target: vec![],
+            follow_redirects: 0,
+        };
         assert_eq!(request.failure(204), None);
         assert_eq!(request.failure(399), None);
         assert_eq!(request.failure(404), Some(ErrorKind::Status4xx));

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use mio::{Interest, Token};
 use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
-use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
+use z6_proto_http1::{Eof, FailureKind, Location, Received, ResponseFacts};
 
 use super::shared::AttemptFailure;
 use super::socket;
@@ -77,28 +77,41 @@ impl Worker {
 
     /// Begins a request: its first bytes go out right away.
     #[inline]
-    pub(super) fn send(&mut self, slot: ConnectionSlot, exchange: ExchangeSlot, ask: Ask) {
+    pub(super) fn send(
+        &mut self,
+        slot: ConnectionSlot,
+        exchange: ExchangeSlot,
+        ask: Ask,
+        attempt: u8,
+    ) {
+        if self.common.redirects.is_some() {
+            self.prepare_redirects(slot, exchange, ask, attempt);
+        }
         let link = self.links.at(slot);
         if link.stream.is_none() {
             // The connection ended in the moment before: its end and this request crossed.
             self.step_failed(exchange, ErrorKind::StaleConnection, 0);
             return;
         }
-        let Some(template) = self.common.templates.find(ask.request, ask.target) else {
+        let hop = if attempt == 0 { None } else { self.hops.get(&exchange) };
+        let template = hop.map(|hop| &hop.template);
+        let template = template.or_else(|| self.common.templates.find(ask.request, ask.target));
+        let Some(template) = template else {
             panic!("request {} has no template for target {}", ask.request, ask.target);
         };
         link.http.start(template.len(), template.is_head_method());
         link.in_flight = Some(InFlight {
             exchange,
             ask,
+            attempt,
             request_bytes: template.len(),
             sent: false,
             first_byte: None,
         });
         link.own_bytes.clear();
-        if template.id_range().is_some() {
+        if template.id_range().is_some() || attempt > 0 {
             link.own_bytes.extend_from_slice(template.bytes());
-            template.write_id(&mut link.own_bytes, ask.actor.0, ask.step.0, 0);
+            template.write_id(&mut link.own_bytes, ask.actor.0, ask.step.0, attempt);
         }
         self.write(slot);
     }
@@ -241,6 +254,9 @@ impl Worker {
     fn complete(&mut self, slot: ConnectionSlot, at: Tick, response: ResponseFacts) {
         let link = self.links.at(slot);
         let Some(in_flight) = link.in_flight.take() else { return };
+        if self.common.redirects.is_some() && link.http.location().is_some_and(Location::is_there) {
+            return self.redirected(slot, at, &in_flight, &response);
+        }
         let input = Input::Done {
             exchange: in_flight.exchange,
             first_byte: in_flight.first_byte.unwrap_or(at),

@@ -1,7 +1,7 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
 //! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
-//! (one event loop), `link` (one connection), `writer` (the log), `sink` (between the two),
+//! (one event loop), `link` (one connection), `redirects`, `writer` (the log), `sink` (between the two),
 //! `shared`, `table`, `socket`, `transport`, `resolve`, `sampler`, `clock`, `sys`.
 #![expect(
     clippy::disallowed_types,
@@ -13,6 +13,7 @@ mod clock;
 mod coordinator;
 mod error;
 mod link;
+mod redirects;
 mod resolve;
 mod sampler;
 mod shared;

@@ -27,6 +27,7 @@ use super::worker::{Common, Worker};
 use super::writer::{AttachedFile, LogTarget, LogWriter, Observer, WriterEnd, WriterParts};
 use crate::engine::Engine;
 use crate::recorder::Recorder;
+use crate::redirect::Redirects;
 use crate::templates::{Templates, response_limits};
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
@@ -137,6 +138,7 @@ fn common(spec: &RunSpec, addresses: Vec<Vec<Address>>) -> Result<Common, StartE
     };
     let ports: Vec<u16> = scenario.targets.iter().zip(&addresses).map(port).collect();
     Ok(Common {
+        redirects: Redirects::new(scenario, &ports),
         templates: Templates::encode(scenario, &ports)?,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         limits: response_limits(&scenario.limits),

@@ -16,6 +16,8 @@ pub(super) const TOKEN_WAKER: Token = Token(usize::MAX - 1);
 pub(super) struct InFlight {
     pub(super) exchange: ExchangeSlot,
     pub(super) ask: Ask,
+    /// Which exchange of the step.
+    pub(super) attempt: u8,
     pub(super) request_bytes: usize,
     /// Whether a first byte was written and reported.
     pub(super) sent: bool,

@@ -3,7 +3,7 @@
 //! Owns the order of a pass: events first, then commands as they come (a request is written right
 //! after the read that freed its VU), then timers, then the log. Knows nothing of what is decided.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use mio::event::Event as IoEvent;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use std::os::fd::AsRawFd;
-use z6_events::{Event, Tick};
+use z6_events::{Event, ExchangeSlot, Tick};
 
 use super::clock::Clock;
 use super::sampler::Sampler;
@@ -25,6 +25,7 @@ use super::table::{Links, TOKEN_TIMER, TOKEN_WAKER};
 use super::transport::Address;
 use crate::engine::{Command, Input};
 use crate::recorder::Recorder;
+use crate::redirect::{Hop, Redirects};
 use crate::templates::Templates;
 
 /// Events taken from the kernel at once.
@@ -45,6 +46,8 @@ pub(super) struct Common {
     /// Local addresses to connect from, by target; empty = the kernel's choice.
     pub(super) sources: Vec<Vec<IpAddr>>,
     pub(super) limits: z6_proto_http1::Limits,
+    /// None where no request follows redirects.
+    pub(super) redirects: Option<Redirects>,
     /// Whether loops spin before planned instants.
     pub(super) spin: bool,
 }
@@ -64,6 +67,8 @@ pub(super) struct Worker {
     /// Those of them whose turn it is.
     turn: Vec<Token>,
     pub(super) next_source: usize,
+    /// What redirected exchanges send next, or sent last.
+    pub(super) hops: BTreeMap<ExchangeSlot, Hop>,
     poll: Poll,
     timer: TimerFd,
     /// The instant the timer is armed for; [`Tick::MAX`] when it is not.
@@ -98,6 +103,7 @@ impl Worker {
             unfinished: Vec::new(),
             turn: Vec::new(),
             next_source: 0,
+            hops: BTreeMap::new(),
             poll,
             timer,
             armed: Tick::MAX,
@@ -296,8 +302,8 @@ impl Worker {
                 Command::Connect { connection, target, address } => {
                     self.connect(connection, target, address);
                 }
-                Command::Send { exchange, connection, ask, .. } => {
-                    self.send(connection, exchange, ask);
+                Command::Send { exchange, connection, ask, attempt } => {
+                    self.send(connection, exchange, ask, attempt);
                 }
                 Command::Cancel { connection, .. } => {
                     // Over HTTP/1.1 an exchange is given up with its connection.

@@ -1,6 +1,7 @@
 //! A server that keeps every request byte for byte, and runs against it whose log is replayed.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -9,6 +10,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use z6::log::Outcome;
+use z6::z6_events::{LogReader, Tick};
+use z6::z6_metrics::Metrics;
+use z6::z6_metrics::analyze::{AnalyzeOptions, Selection, analyze};
+use z6::z6_metrics::checks::check_log;
+use z6::z6_metrics::export::{RowFormat, export_requests};
 use z6::{Finished, Log, Run};
 
 /// One request as it came.
@@ -198,10 +204,43 @@ pub(crate) fn run_in(folder: &Path, text: &str) -> Finished {
     let outcome = log.replay().unwrap();
     assert!(matches!(outcome, Outcome::Identical { .. }), "{outcome:?}");
     assert_eq!(log.refold().unwrap().metrics, finished.metrics);
+    cross_check(&folder.join("events.z6log"), &finished);
     finished
 }
 
 /// Failed requests by kind.
 pub(crate) fn errors(finished: &Finished) -> Vec<(String, u64)> {
     finished.metrics.errors.by_kind.0.iter().map(|(kind, n)| (kind.to_string(), *n)).collect()
+}
+
+/// The independent checks find nothing, and the figures of all requests, one by one, are those of the
+/// run.
+fn cross_check(log: &Path, finished: &Finished) {
+    let open = || LogReader::new(std::fs::File::open(log).unwrap()).unwrap();
+    let report = check_log(&mut open(), &finished.scenario).unwrap();
+    let violations: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    assert!(violations.is_empty(), "{violations:#?}");
+    let selection = Selection { from: Some(Tick(0)), ..Selection::default() };
+    let options = AnalyzeOptions { selection, ..AnalyzeOptions::default() };
+    let (scenario, started) = (&finished.scenario, String::new());
+    let again = analyze(&mut open(), scenario, started, &options).unwrap();
+    let (again, metrics) = (&again.metrics, &finished.metrics);
+    assert_eq!(again.requests, metrics.requests);
+    assert_eq!(again.connections, metrics.connections);
+    assert_eq!(again.errors, metrics.errors);
+    let bytes =
+        |metrics: &Metrics| (metrics.throughput.bytes_sent, metrics.throughput.bytes_received);
+    assert_eq!(bytes(again), bytes(metrics));
+}
+
+/// One line per request, as `z6 export` writes it: its cells by name.
+pub(crate) fn rows(folder: &Path, finished: &Finished) -> Vec<BTreeMap<String, String>> {
+    let mut out = Vec::new();
+    let log = std::fs::File::open(folder.join("events.z6log")).unwrap();
+    let (mut reader, all) = (LogReader::new(log).unwrap(), Selection::default());
+    export_requests(&mut reader, &finished.scenario, &all, RowFormat::Csv, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned));
+    let names: Vec<String> = lines.next().unwrap().collect();
+    lines.map(|cells| names.iter().cloned().zip(cells).collect()).collect()
 }
