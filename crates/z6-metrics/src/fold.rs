@@ -245,9 +245,9 @@ impl Fold {
                 self.connections.unsolicited += u64::from(unsolicited);
                 self.on_redirected(worker, at, exchange, received_bytes, unsent_bytes)?;
             }
-            Event::RedirectFailed { exchange, error, .. } => {
+            Event::RedirectFailed { exchange, error, detail } => {
                 let open = self.take(worker, at, exchange)?;
-                let failed = Failed { error, detail: 0, received_bytes: 0, unsent_bytes: 0 };
+                let failed = Failed { error, detail, received_bytes: 0, unsent_bytes: 0 };
                 self.on_broken(worker, at, &open, &failed)?;
             }
             Event::Failed { exchange, error, detail, received_bytes, unsent_bytes, .. } => {

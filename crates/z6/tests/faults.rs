@@ -50,6 +50,9 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ),
     ("socket_missing", "z6/tests/requests.rs", "what_is_wrong_with_a_unix_socket_has_a_kind"),
     ("accept_queue_full", "z6/tests/requests.rs", "a_unix_socket_whose_queue_is_full_has_a_kind"),
+    ("bad_location", "z6/tests/redirects.rs", "where_a_redirect_cannot_lead_the_request_fails"),
+    ("redirect_refused", "z6/tests/redirects.rs", "where_a_redirect_cannot_lead_the_request_fails"),
+    ("too_many_redirects", "z6/tests/redirects.rs", "too_many_are_a_failure_of_their_own"),
 ];
 
 /// Kinds that no run can reach yet, and why.
