@@ -4,7 +4,8 @@
 //! [`Files`]. Knows no clock, socket, engine or log file.
 //! Reading order: [`model`] (a validated scenario), [`load`] (TOML to scenario, with all errors),
 //! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
-//! [`random`] (generators), [`plan`] (what actor k does at step n).
+//! [`random`] (generators), [`plan`] (what actor k does at step n), [`simulation`] (how the world of
+//! `z6 simulate` behaves).
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -16,6 +17,7 @@ pub mod model;
 pub mod plan;
 pub mod random;
 pub mod schedule;
+pub mod simulation;
 
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
@@ -25,3 +27,4 @@ pub use load::{
 };
 pub use model::*;
 pub use plan::{Plan, PlannedStep};
+pub use simulation::Simulation;

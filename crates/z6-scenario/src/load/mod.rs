@@ -32,7 +32,7 @@ pub use overrides::Overrides;
 pub use reference::{KeyReference, reference};
 pub use render::line_column;
 
-pub(crate) use decimal::unscaled;
+pub(crate) use decimal::{scaled, unscaled};
 pub(crate) use requests::encode_target;
 pub(crate) use suggest::listed;
 
