@@ -20,6 +20,8 @@ mod render;
 mod requests;
 mod runtime;
 mod schedule;
+mod setting;
+mod simulation;
 mod suggest;
 mod targets;
 mod value;
@@ -158,6 +160,8 @@ fn build<'a>(
     let section = root.section(cx, "think_time");
     let think_time = runtime::think_time(cx, &section);
     let assertions = runtime::assertions(&root.section(cx, "assertions"));
+    let section = root.section(cx, "simulation");
+    let simulation = simulation::simulation(cx, &section, overrides);
     let workers_at: At = runtime.workers_at.clone();
     let known = draft.is_some();
     let scenario = Scenario {
@@ -171,6 +175,7 @@ fn build<'a>(
         sequence,
         assertions,
         limits,
+        simulation,
     };
     if known {
         check::fixed_workers(cx, &scenario, &workers_at);
