@@ -218,6 +218,15 @@ impl Fold {
             return self.on_failed(at, open, error);
         }
         let response_ns = at.since(planned);
+        #[cfg(feature = "planted-bugs")]
+        let response_ns = match self.has(crate::planted::Bug::ServiceAsResponse) {
+            true => at.since(sent),
+            false => response_ns,
+        };
+        #[cfg(feature = "planted-bugs")]
+        if reused && self.has(crate::planted::Bug::CountedTwice) {
+            self.totals.outcomes.succeeded += 1;
+        }
         self.totals.outcomes.succeeded += 1;
         self.series.response(at, response_ns)?;
         self.groups.count(request, target, |counts| counts.succeeded += 1);
@@ -294,6 +303,10 @@ impl Fold {
         self.count_failed(at, open.request, open.target, open.planned, error);
         self.by_connection.of(open.reused).counts.failed += 1;
         if !self.measures(open.planned) {
+            return Ok(());
+        }
+        #[cfg(feature = "planted-bugs")]
+        if error.is_censored() && self.has(crate::planted::Bug::ForgottenCensored) {
             return Ok(());
         }
         if error.is_censored() {

@@ -106,6 +106,11 @@ pub struct Connection {
     written_bytes: usize,
     bytes_received: u64,
     exchanges_completed: u64,
+    #[cfg(feature = "planted-bugs")]
+    planted: Option<crate::planted::Bug>,
+    /// A planted bug: bytes of this response that are not counted.
+    #[cfg(feature = "planted-bugs")]
+    lost_bytes: u64,
 }
 
 /// Named by what may come next.
@@ -129,7 +134,17 @@ impl Connection {
             written_bytes: 0,
             bytes_received: 0,
             exchanges_completed: 0,
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
+            #[cfg(feature = "planted-bugs")]
+            lost_bytes: 0,
         }
+    }
+
+    /// Plants a bug.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.planted = Some(bug);
     }
 
     /// Makes this the state of another connection that was just opened; keeps limits and buffers.
@@ -154,6 +169,10 @@ impl Connection {
         self.request_bytes = request_bytes;
         self.written_bytes = 0;
         self.bytes_received = 0;
+        #[cfg(feature = "planted-bugs")]
+        {
+            self.lost_bytes = 0;
+        }
     }
 
     /// The part of the request's bytes that is still to be written. Empty where no exchange is
@@ -197,6 +216,10 @@ impl Connection {
         let decoded = self.decoder.decode(bytes);
         let first_byte =
             self.decoder.started() && self.decoder.final_response_start() >= position_before;
+        #[cfg(feature = "planted-bugs")]
+        if self.planted == Some(crate::planted::Bug::LostChunk) && position_before > 0 {
+            self.lost_bytes += bytes.len() as u64;
+        }
         match decoded {
             Ok(decoded) if !decoded.complete => Received::NeedMore { first_byte },
             Ok(decoded) => {
@@ -312,9 +335,19 @@ impl Connection {
     fn complete(&mut self, unsolicited_after: bool) -> ResponseFacts {
         let unsent_bytes = self.request_bytes - self.written_bytes;
         let reusable = self.decoder.keep_alive() && unsent_bytes == 0 && !unsolicited_after;
+        #[cfg(feature = "planted-bugs")]
+        let reusable = match self.planted {
+            Some(crate::planted::Bug::KeptClosed) => unsent_bytes == 0 && !unsolicited_after,
+            Some(crate::planted::Bug::KeptEarly) => self.decoder.keep_alive() && !unsolicited_after,
+            Some(crate::planted::Bug::LostChunk) | None => reusable,
+        };
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };
         self.exchanges_completed += 1;
         self.bytes_received = self.decoder.position();
+        #[cfg(feature = "planted-bugs")]
+        {
+            self.bytes_received = self.bytes_received.saturating_sub(self.lost_bytes);
+        }
         ResponseFacts {
             status: self.decoder.status().unwrap_or(0),
             bytes_received: self.bytes_received,

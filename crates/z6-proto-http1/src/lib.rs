@@ -63,6 +63,8 @@ mod error;
 pub mod fuzzing;
 mod head;
 mod limits;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod request;
 mod scan;
 mod target;

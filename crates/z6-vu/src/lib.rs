@@ -7,6 +7,8 @@
 
 pub mod engine;
 pub mod memory;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 #[cfg(feature = "reactor")]
 pub mod reactor;
 pub mod recorder;

@@ -132,6 +132,13 @@ impl Engine {
         detail: u64,
         out: &mut Outputs,
     ) {
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::LeakedTimer)
+            && let Some(exchange) = self.exchanges.open.find(slot)
+            && let Some((_, deadline)) = exchange.timeout
+        {
+            self.timers.arm(deadline, Lane::Heap, TimerKey::Timeout(slot));
+        }
         let exchange = self.take_exchange(slot);
         if exchange.timeout.is_none() {
             out.events.push(Event::NotOnWire { ask: exchange.ask, error, detail });
@@ -144,6 +151,10 @@ impl Engine {
     pub(super) fn exchange_timed_out(&mut self, at: Tick, slot: ExchangeSlot, out: &mut Outputs) {
         let exchange = self.exchanges.open.remove(slot);
         out.events.push(Event::TimedOut { exchange: slot });
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::DroppedOutcome) {
+            out.events.pop();
+        }
         self.give_up(at, slot, &exchange, out);
         self.step_over(at, exchange.vu, 0, out);
     }

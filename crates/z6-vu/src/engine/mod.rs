@@ -79,6 +79,8 @@ pub struct Engine {
     pool: Pool,
     exchanges: Exchanges,
     last_tick: Tick,
+    #[cfg(feature = "planted-bugs")]
+    planted: Option<crate::planted::Bug>,
 }
 
 impl Engine {
@@ -115,7 +117,24 @@ impl Engine {
             last_tick: Tick::ZERO,
             timers,
             settings,
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
         })
+    }
+
+    /// Plants a bug. To be called before the first step.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        if bug == crate::planted::Bug::WeightsOffByOne {
+            self.settings.plan.plant_off_by_one();
+        }
+        self.planted = Some(bug);
+    }
+
+    /// Whether this bug was planted.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn has(&self, bug: crate::planted::Bug) -> bool {
+        self.planted == Some(bug)
     }
 
     /// Fires all timers with deadline <= `at`, in (deadline, timer number) order, then applies

@@ -107,7 +107,10 @@ impl Engine {
 
     /// An arrival begins its iteration, unless as many as may be are alive already.
     fn arrive(&mut self, at: Tick, change: Change, out: &mut Outputs) {
-        if self.vus.len() >= self.settings.max_in_flight {
+        let is_full = self.vus.len() >= self.settings.max_in_flight;
+        #[cfg(feature = "planted-bugs")]
+        let is_full = is_full && !self.has(crate::planted::Bug::IgnoredMaxInFlight);
+        if is_full {
             let mut vu = Vu::new(change.actor);
             vu.now = self.settings.plan.step(vu.actor, vu.step);
             vu.planned = change.at;
@@ -121,6 +124,13 @@ impl Engine {
 
     fn stop_vu(&mut self, actor: Actor, out: &mut Outputs) {
         let Some(slot) = self.vu_slot(actor) else { return };
+        #[cfg(feature = "planted-bugs")]
+        let actor = match self.planted {
+            Some(crate::planted::Bug::StaleSlot) => {
+                self.vus.find(slot).map_or(actor, |vu| vu.actor)
+            }
+            _ => actor,
+        };
         // It may be complete already (iterations), and its slot in use by another.
         let Some(vu) = self.vus.find(slot).filter(|vu| vu.actor == actor) else { return };
         match vu.state {
@@ -131,8 +141,14 @@ impl Engine {
 
     /// Plans the VU's next request for `planned` and looks for a connection.
     pub(super) fn plan_step(&mut self, at: Tick, slot: VuSlot, planned: Tick, out: &mut Outputs) {
+        #[cfg(feature = "planted-bugs")]
+        let is_astray = self.has(crate::planted::Bug::WrongStream);
         let vu = &mut self.vus[slot];
         vu.now = self.settings.plan.step(vu.actor, vu.step);
+        #[cfg(feature = "planted-bugs")]
+        if is_astray && vu.actor.0 % 2 == 1 {
+            vu.now = self.settings.plan.step(Actor(vu.actor.0 + 1), vu.step);
+        }
         vu.planned = planned;
         vu.state = VuState::Ready;
         self.seek_connection(at, slot, out);
@@ -140,6 +156,11 @@ impl Engine {
 
     pub(super) fn think_over(&mut self, at: Tick, slot: VuSlot, planned: Tick, out: &mut Outputs) {
         self.vus[slot].timer = None;
+        #[cfg(feature = "planted-bugs")]
+        let planned = match self.planted {
+            Some(crate::planted::Bug::LatePlanned) => at,
+            _ => planned,
+        };
         self.plan_step(at, slot, planned, out);
     }
 
