@@ -23,8 +23,9 @@ use super::sink::ChannelSink;
 use super::sys;
 use super::table::TOKEN_WAKER;
 use super::worker::{Common, Worker};
-use super::writer::{AttachedFile, LogTarget, LogWriter, Observer, WriterEnd, WriterParts};
+use super::writer::{AttachedFile, LogTarget, LogWriter, WriterEnd, WriterParts};
 use crate::engine::Engine;
+use crate::observer::Observer;
 use crate::recorder::Recorder;
 use crate::templates::{Templates, response_limits};
 

@@ -9,28 +9,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, Sender};
-use z6_events::{
-    BlockDecoder, Event, LogAssembler, LogDigest, LogHeader, SealedBlock, Tick, WorkerId,
-};
+use z6_events::{BlockDecoder, LogAssembler, LogDigest, LogHeader, SealedBlock};
 
 use super::error::LogError;
 use super::shared::Notice;
+use crate::observer::Observer;
 use crate::run_end::RunEnd;
 
 /// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
 const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
-
-/// Sees every event of a run, in the order of the log, on the writer's thread.
-pub trait Observer: Send {
-    /// One event of a worker.
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event);
-
-    /// A block of a worker is complete: a good moment to publish what was gathered. `up_to` is the
-    /// tick of its last event; of an empty block, a sign of life, the tick of the block itself.
-    fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
-        let _ = (worker, up_to);
-    }
-}
 
 /// Where the log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,7 +240,7 @@ fn finish_file(
 mod tests {
     use super::*;
     use crossbeam_channel::{bounded, unbounded};
-    use z6_events::BlockBuilder;
+    use z6_events::{BlockBuilder, Event, Tick, WorkerId};
 
     struct Count(u64);
 
