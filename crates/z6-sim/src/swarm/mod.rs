@@ -2,10 +2,12 @@
 //! checkers, and what to do when one of them speaks.
 //!
 //! Reading order: this file (what a case is), `draw` and `world` (how one is made up; `dice` draws,
-//! `sketch` writes it as TOML), `shrink`.
+//! `sketch` writes it as TOML), `run`, `shrink`, `cells` (what the coverage table cannot hold).
 
+mod cells;
 mod dice;
 mod draw;
+mod run;
 mod shrink;
 mod sketch;
 mod world;
@@ -13,6 +15,8 @@ mod world;
 use z6_scenario::Scenario;
 use z6_scenario::simulation::Simulation;
 
+pub use cells::impossible;
+pub use run::{BOUNDS, Broken, Outcome, PANIC, START, run};
 pub use shrink::{TRIES_MAX, shrink};
 use sketch::Sketch;
 
