@@ -1,7 +1,7 @@
 //! What a worker does with one connection: the twin of the reactor's link, on simulated sockets. The same
 //! order of stamps, the same treatment of events that cross.
 
-use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
+use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Tick};
 use z6_proto_http1::{Connection, Eof, FailureKind, Received, ResponseFacts};
 use z6_scenario::simulation::FaultKind;
 use z6_vu::Input;
@@ -73,7 +73,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
     }
 
     /// Opens a connection.
-    pub(crate) fn connect(&mut self, w: usize, slot: ConnectionSlot, target: TargetId) {
+    pub(crate) fn connect(&mut self, w: usize, slot: ConnectionSlot) {
         let worker = &mut self.workers[w];
         let number = (w as u64) << 48 | worker.attempts;
         worker.attempts += 1;
@@ -127,8 +127,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let (up_draws, down_draws) = (self.draws.up(number), self.draws.down(number));
         let socket_draws = self.draws.socket(number);
         let worker = w as u16;
-        let new =
-            NewWire { number, worker, slot, target, fate, up_draws, down_draws, socket_draws };
+        let new = NewWire { number, worker, slot, fate, up_draws, down_draws, socket_draws };
         let of = self.wires.open(new);
         self.link(w, slot).wire = Some(of);
         if fault != Some(FaultKind::ConnectTimeout) {

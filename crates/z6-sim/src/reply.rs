@@ -19,7 +19,8 @@ const CHUNK_BYTES_MAX: u64 = 4_096;
 const INTERIM_MAX: u64 = 40;
 
 const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
-const NOBODY_ASKED: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+/// No response: where one comes when the next request is under way, no client can tell it from the answer.
+const NOBODY_ASKED: &[u8] = b"nobody asked for this\r\n";
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Ask, ConnectionSlot, ErrorKind, TargetId, Tick};
+use z6_events::{Ask, ConnectionSlot, ErrorKind, Tick};
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
 
@@ -107,7 +107,6 @@ pub(crate) struct Wire {
     pub(crate) number: u64,
     pub(crate) worker: u16,
     pub(crate) slot: ConnectionSlot,
-    pub(crate) target: TargetId,
     pub(crate) fate: Fate,
     pub(crate) up: Pipe,
     pub(crate) down: Pipe,
@@ -129,7 +128,6 @@ pub(crate) struct NewWire {
     pub(crate) number: u64,
     pub(crate) worker: u16,
     pub(crate) slot: ConnectionSlot,
-    pub(crate) target: TargetId,
     pub(crate) fate: Fate,
     pub(crate) up_draws: Generator,
     pub(crate) down_draws: Generator,
@@ -153,7 +151,6 @@ impl Wires {
             number: new.number,
             worker: new.worker,
             slot: new.slot,
-            target: new.target,
             fate: new.fate,
             up: Pipe::default(),
             down: Pipe::default(),

@@ -366,7 +366,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
                 return;
             }
             match command {
-                Command::Connect { connection, target, .. } => self.connect(w, connection, target),
+                Command::Connect { connection, .. } => self.connect(w, connection),
                 Command::Send { exchange, connection, ask, .. } => {
                     self.send(w, connection, exchange, ask);
                 }
