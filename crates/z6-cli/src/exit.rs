@@ -44,6 +44,23 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Of this and another, the one that says more about several runs: the first that applies.
+    pub(crate) fn graver(self, other: Exit) -> Exit {
+        const fn rank(exit: Exit) -> u8 {
+            match exit {
+                Exit::Bug => 5,
+                Exit::Usage => 4,
+                Exit::CannotGoOn => 3,
+                Exit::Interrupted => 2,
+                Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 1,
+                Exit::Success => 0,
+            }
+        }
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit.code())
@@ -161,6 +178,24 @@ mod tests {
         assert_eq!(decide(&missing(StoppedBy::Interrupt)).code(), 3);
         assert_eq!(decide(&missing(StoppedBy::Duration)).code(), 3);
         assert_eq!(decide(&Outcome { is_bug: true, ..missing(StoppedBy::NoTarget) }).code(), 4);
+    }
+
+    #[test]
+    fn of_several_runs_the_gravest_counts() {
+        let all = [
+            Exit::Success,
+            Exit::AssertionFailed,
+            Exit::Interrupted,
+            Exit::CannotGoOn,
+            Exit::Usage,
+            Exit::Bug,
+        ];
+        for (place, lesser) in all.iter().enumerate() {
+            for graver in &all[place..] {
+                assert_eq!(lesser.graver(*graver), *graver);
+                assert_eq!(graver.graver(*lesser), *graver);
+            }
+        }
     }
 
     #[test]
