@@ -250,7 +250,7 @@ impl Run {
     /// let finished = run.again().simulate()?.wait()?;
     ///
     /// assert_eq!(finished.metrics.run.driver, "simulation");
-    /// assert!(finished.metrics.errors.by_kind.get("connection_reset").is_some());
+    /// assert!(finished.metrics.errors.by_kind.get("stale_connection").is_some());
     /// assert_eq!(finished.digest, run.simulate()?.wait()?.digest);
     /// # Ok::<(), z6::Error>(())
     /// ```
