@@ -180,7 +180,7 @@ impl Engine {
             self.end_iteration(slot, out);
         }
         let planned = at.plus_ns(think_ns);
-        if think_ns == 0 {
+        if think_ns == 0 && !self.is_behind_schedule(at) {
             // Of connections to several targets only one goes on at once.
             if self.settings.targets.len() > 1 {
                 self.rest_connections(at, slot);
@@ -198,6 +198,13 @@ impl Engine {
         vu.state = VuState::Waiting;
         vu.timer = Some(timer);
         self.rest_connections(at, slot);
+    }
+
+    /// Whether the end of the run or a change of the schedule is due by `at` and has not come yet: where
+    /// a loop is late, a timer with an earlier deadline fires before it, in the same step. What it
+    /// leads to must not be planned past an end.
+    fn is_behind_schedule(&self, at: Tick) -> bool {
+        at.0 >= self.settings.end_ns || self.source.next().is_some_and(|change| change.at <= at)
     }
 
     /// The VU plans nothing more and leaves the table.
