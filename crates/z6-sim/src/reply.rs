@@ -124,7 +124,7 @@ impl Parts {
                 body = vec![b'x'; length as usize];
             }
             let said = match fault {
-                Some(FaultKind::WrongLength) if has_body => wrong(length, draws),
+                Some(FaultKind::WrongLength) if has_body && length > 0 => wrong(length, draws),
                 _ => length,
             };
             if status != 204 && status != 304 {

@@ -25,6 +25,8 @@ pub(crate) struct Served {
     /// Requests received whole.
     requests: u64,
     pending: VecDeque<Pending>,
+    /// Bytes that belong to no answer were sent.
+    is_muddled: bool,
     /// Bytes sent to the client.
     sent_bytes: u64,
     /// Where, among those, the final head of the answer ends.
@@ -108,6 +110,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         wire.server.requests += 1;
         let Some(ask) = wire.asks.pop_front() else { return };
         let connection = wire.number;
+        let is_muddled = wire.server.is_muddled;
         let truth = self.truth.received(keep, || TruthRequest {
             actor: ask.actor,
             step: ask.step,
@@ -115,6 +118,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
             planned: ask.planned,
             received: now,
             request_bytes: parsed.length as u64,
+            is_muddled,
             answer: None,
         });
         let (is_head, wants_close) = (parsed.is_head, parsed.wants_close);
@@ -170,6 +174,8 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let now = self.now;
         let Some(wire) = self.wires.get(of) else { return };
         wire.fault = fault;
+        let adds_bytes = [FaultKind::Unsolicited, FaultKind::WrongLength].map(Some);
+        wire.server.is_muddled |= adds_bytes.contains(&fault);
         let start = wire.server.sent_bytes;
         wire.server.head_end = start + reply.head_bytes;
         let mut depart = now;

@@ -18,6 +18,9 @@ pub struct TruthRequest {
     pub received: Tick,
     /// Its length, bytes.
     pub request_bytes: u64,
+    /// Bytes that nobody asked for were sent on its connection before: what its client takes for the
+    /// answer may be those.
+    pub is_muddled: bool,
     /// What the server answered, if it answered whole.
     pub answer: Option<TruthAnswer>,
 }

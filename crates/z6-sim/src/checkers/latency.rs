@@ -34,10 +34,14 @@ pub(super) fn check(
 fn from_server(evidence: &Evidence<'_>, account: &Account) -> Vec<u64> {
     let scenario = &evidence.spec.scenario;
     let response_ns = |request: &crate::truth::TruthRequest| {
+        let row = account.rows.get(&(request.actor.0, request.step.0))?;
+        let is_measured = request.planned.0 >= scenario.runtime.warmup_ns;
+        if request.is_muddled {
+            return (is_measured && row.is_success()).then(|| row.ended.since(request.planned));
+        }
         let answer = request.answer?;
         let read = answer.read?;
-        let row = account.rows.get(&(request.actor.0, request.step.0))?;
-        let counts = request.planned.0 >= scenario.runtime.warmup_ns
+        let counts = is_measured
             && !matches!(row.end, End::TimedOut | End::InFlight)
             && scenario.request(request.request).expects(answer.status);
         counts.then(|| read.since(request.planned))

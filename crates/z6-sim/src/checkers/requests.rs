@@ -16,7 +16,7 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     }
     for row in account.rows.values() {
         cause(evidence, row, found);
-        end_in_time(evidence, row, found);
+        end_in_time(evidence, account, row, found);
     }
 }
 
@@ -154,15 +154,19 @@ fn is_late(world: &Simulation) -> bool {
     any(world, &[FaultKind::LateTimer, FaultKind::DuplicateStamp, FaultKind::LogStall])
 }
 
-/// A timeout comes when the time is over; nothing is answered or broken after it.
-fn end_in_time(evidence: &Evidence<'_>, row: &Row, found: &mut Found) {
+/// A timeout comes when the time is over; nothing is answered or broken after it. A request whose
+/// time goes beyond the grace period is in flight at its end, however late that is noticed.
+fn end_in_time(evidence: &Evidence<'_>, account: &Account, row: &Row, found: &mut Found) {
     let Some(sent) = row.sent else { return };
     let timeout_ns = evidence.spec.scenario.request(row.ask.request).timeout_ns;
     let due = sent.plus_ns(timeout_ns);
     let slack_ns = if is_late(&evidence.spec.simulation) { LATE_NS } else { 0 };
+    let grace_ns = evidence.spec.scenario.runtime.graceful_stop_ns;
+    let grace_over = account.end.map(|(_, end)| end.plus_ns(grace_ns));
     let fits = match row.end {
         End::TimedOut => row.ended >= due && row.ended <= due.plus_ns(slack_ns),
-        End::Answered { .. } | End::Broken(_) | End::InFlight => row.ended < due,
+        End::Answered { .. } | End::Broken(_) => row.ended < due,
+        End::InFlight => row.ended < due || grace_over.is_some_and(|over| over <= due),
         End::NotOnWire(_) | End::NeverSent(_) => true,
     };
     if !fits {

@@ -30,6 +30,9 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     }
     for (key, row) in &account.rows {
         let End::Answered { status, first_byte, received_bytes, .. } = row.end else { continue };
+        if known.get(key).is_some_and(|request| request.is_muddled) {
+            continue;
+        }
         let Some(answer) = known.get(key).and_then(|request| request.answer) else {
             found.add(Checker::Server, || format!("{} was not answered whole", name(*key)));
             continue;
@@ -76,7 +79,7 @@ fn received(key: (u64, u64), request: &TruthRequest, row: &Row, found: &mut Foun
         differs("its length", request.request_bytes.to_string(), log);
     }
     // An answer that was read to its last byte ended the request, unless that was over by then.
-    let read = request.answer.and_then(|answer| answer.read);
+    let read = request.answer.filter(|_| !request.is_muddled).and_then(|answer| answer.read);
     if let (Some(read), End::TimedOut | End::InFlight) = (read, row.end)
         && read < row.ended
     {
