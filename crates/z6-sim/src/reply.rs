@@ -166,7 +166,7 @@ impl Parts {
                     if has_body { (head_bytes, whole - 1) } else { (1, head_bytes - 1) };
                 reply(vec![(0, cut(from, to, draws))], after, None)
             }
-            Some(FaultKind::Trickle) => reply(trickle(all, draws), stays, Some(whole)),
+            Some(FaultKind::Trickle) => reply(trickle(&all, draws), stays, Some(whole)),
             Some(FaultKind::Garbage) => {
                 let garbage = (0..draws.uniform(1, 300)).map(|_| draws.next_u64() as u8).collect();
                 // What begins like an answer is none either way: the first byte is no `H`.
@@ -244,9 +244,9 @@ fn chunked(length: u64, is_broken: bool, draws: &mut Generator) -> Vec<u8> {
     out
 }
 
-fn trickle(all: Vec<u8>, draws: &mut Generator) -> Vec<(u64, Vec<u8>)> {
+fn trickle(all: &[u8], draws: &mut Generator) -> Vec<(u64, Vec<u8>)> {
     let mut pieces = Vec::new();
-    let mut rest = &all[..];
+    let mut rest = all;
     while !rest.is_empty() {
         let size = match pieces.len() {
             TRICKLE_PIECES_MAX.. => rest.len(),
