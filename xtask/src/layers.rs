@@ -33,6 +33,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-vu", purity: Purity::PureWithoutDefaultFeatures, never: &[] },
+    Layer { name: "z6-sim", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-target", purity: Purity::Impure, never: &[] },
     Layer { name: "z6", purity: Purity::Impure, never: &[] },
     Layer { name: "z6-cli", purity: Purity::Impure, never: &[] },

@@ -5,7 +5,7 @@
 //! Reading order: this file, `runner` (how steps are run and summed up), `command` (cargo as a
 //! child), `workspace` (what there is), then one module per check: `layers`, `dependencies`,
 //! `licences` with `spdx`, `sources`, `links`, `fuzz`, `gates`. Beside them `accuracy`,
-//! `diff_power`, `bench`, `scale` and `soak`, which measure the product; `built` finds the programs for
+//! `diff_power`, `bench`, `scale` and `soak`, which measure the product, and `simtest`, which runs the simulator; `built` finds the programs for
 //! that, `options` reads their arguments.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
@@ -23,6 +23,7 @@ mod links;
 mod options;
 mod runner;
 mod scale;
+mod simtest;
 mod soak;
 mod sources;
 mod spdx;
@@ -45,6 +46,12 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", about: "lints, warnings denied", run: clippy },
     Step { name: "doc", about: "API documentation, warnings denied", run: doc },
     Step { name: "test", about: "cargo test --workspace", run: test },
+    Step {
+        name: "simtest",
+        about: "swarm runs: a fixed set, or --seeds N [--from S] [--jobs J] [--resume FILE] [--keep-going]",
+        run: simtest::check,
+    },
+    Step { name: "planted-bugs", about: "the simulator's checkers find bugs", run: planted_bugs },
     Step { name: "bench-smoke", about: "each bench once, unmeasured", run: bench_smoke },
     Step { name: "gates", about: "instruction counts per layer", run: gates::check },
     Step { name: "fuzz-smoke", about: "each fuzz target for a few seconds", run: fuzz::smoke },
@@ -93,6 +100,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "diff-power" => return diff_power::run(&arguments[1..]),
         "gates-update" => return gates::update().map(|()| true),
         "scale" => return scale::scale(&arguments[1..]).map(|()| true),
+        "simtest" if arguments.len() > 1 => return simtest::command(&arguments[1..]),
         "soak" => return soak::soak(&arguments[1..]).map(|()| true),
         "deps-update" => return dependencies::update(&workspace::root()).map(|()| true),
         _ => {}
@@ -183,6 +191,10 @@ fn doc() -> Result<Outcome> {
 
 fn test() -> Result<Outcome> {
     cargo(&["test", "--workspace"]).run()
+}
+
+fn planted_bugs() -> Result<Outcome> {
+    cargo(&["test", "-p", "z6-sim", "--features", "planted-bugs", "--test", "planted"]).run()
 }
 
 fn bench_smoke() -> Result<Outcome> {

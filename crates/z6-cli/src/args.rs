@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use z6::z6_metrics::analyze::{By, Percentile, SLOWEST_MAX};
 use z6::z6_metrics::diff::ComparedLatency;
+use z6::z6_scenario::simulation::{self, FaultKind};
 use z6::z6_scenario::{load::limits::MAX_WORKERS, parse_seconds};
 
 /// A deterministic, event-driven, auditable HTTP load tester.
@@ -23,6 +24,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a scenario for real and report on it.
     Run(RunArgs),
+    /// Run a scenario on a simulated network and server: no traffic, virtual time, the same log for
+    /// the same seed.
+    Simulate(Box<SimulateArgs>),
     /// Check a scenario and say what would run.
     Validate(ScenarioArg),
     /// Print the workload that a scenario and a seed fix.
@@ -53,17 +57,12 @@ pub(crate) struct ScenarioArg {
     pub(crate) path: PathBuf,
 }
 
-/// `z6 run`.
+/// What is changed in a scenario.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) scenario: ScenarioArg,
+pub(crate) struct ChangeArgs {
     /// Seed of everything that is drawn, instead of the scenario's.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Results directory, absent or empty [default: results/run_<UTC time>].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
     /// Duration of the run, instead of the scenario's: 30, 30s, 500ms, 1.5m, 1h.
     #[arg(long, value_name = "TIME", value_parser = duration_ns)]
     pub(crate) duration: Option<u64>,
@@ -73,18 +72,14 @@ pub(crate) struct RunArgs {
     /// Event loops, instead of the scenario's: a number, or `auto` for one per core.
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<u16>,
-    /// Spin for the last tens of microseconds before planned instants; `auto` where cores are free.
-    #[arg(long, value_enum, default_value_t = SpinArg::Auto)]
-    pub(crate) spin: SpinArg,
     /// Base URL of the target, instead of the scenario's.
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
-    /// Show progress every second, even where there is no terminal.
-    #[arg(long, conflicts_with_all = ["no_live", "quiet"])]
-    pub(crate) live: bool,
-    /// Show no progress.
-    #[arg(long)]
-    pub(crate) no_live: bool,
+}
+
+/// What is printed.
+#[derive(Debug, Args)]
+pub(crate) struct PrintArgs {
     /// Print no summary.
     #[arg(long)]
     pub(crate) no_summary: bool,
@@ -100,6 +95,79 @@ pub(crate) struct RunArgs {
     /// Say more about what is run.
     #[arg(long, short)]
     pub(crate) verbose: bool,
+}
+
+/// `z6 run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArg,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    /// Results directory, absent or empty [default: results/run_<UTC time>].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Spin for the last tens of microseconds before planned instants; `auto` where cores are free.
+    #[arg(long, value_enum, default_value_t = SpinArg::Auto)]
+    pub(crate) spin: SpinArg,
+    /// Show progress every second, even where there is no terminal.
+    #[arg(long, conflicts_with_all = ["no_live", "quiet"])]
+    pub(crate) live: bool,
+    /// Show no progress.
+    #[arg(long)]
+    pub(crate) no_live: bool,
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
+}
+
+/// `z6 simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = simulate_help())]
+pub(crate) struct SimulateArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArg,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    /// One way, for each burst of bytes: 2ms, uniform:1ms..5ms, exponential:2ms, and so on.
+    #[arg(long, value_name = "DELAY")]
+    pub(crate) latency: Option<String>,
+    /// How long the server works on a request: a delay, such as exponential:2ms.
+    #[arg(long, value_name = "DELAY")]
+    pub(crate) service: Option<String>,
+    /// Requests in service at once, the others queue: a number, or `none` for all.
+    #[arg(long, value_name = "N")]
+    pub(crate) servers: Option<String>,
+    /// A fault and how often it befalls: reset_in_body=0.01. As often as wanted; see below.
+    #[arg(long, value_name = "KIND=SHARE", value_parser = pair)]
+    pub(crate) fault: Vec<(String, String)>,
+    /// Any key of `[simulation]`: body_bytes=0..4096. As often as wanted; see below.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Simulate with this many seeds, one after another, and print a line for each; writes nothing
+    /// without `--output`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) runs: Option<u64>,
+    /// Check the run too: against the server's own account, and whether its log can be one.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Results directory, absent or empty [default: results/sim_<UTC time>]; with `--runs` one in it
+    /// for each seed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
+}
+
+/// The words that `--fault` and `--set` take.
+fn simulate_help() -> String {
+    let faults: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
+    format!(
+        "Faults: {}.\n\nKeys of --set: {}.\n\nA delay is 2ms (or constant:2ms), uniform:1ms..5ms, \
+         exponential:2ms (mean), log_normal:2ms,0.5 (median, sigma) or bimodal:1ms,50ms,0.01 (usual, \
+         tail, share of the tail).",
+        faults.join(", "),
+        simulation::SETTINGS.join(", ")
+    )
 }
 
 /// `z6 plan`.
@@ -339,6 +407,12 @@ fn slowest(text: &str) -> Result<usize, String> {
 fn threshold(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|percent| (0.0..=1e6).contains(percent));
     number.ok_or_else(|| "a number of percent from 0 to 1,000,000".to_owned())
+}
+
+/// A name and a value.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("there is no `=` in it")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// A number of event loops; 0 stands for `auto`.

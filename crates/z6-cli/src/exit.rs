@@ -44,6 +44,23 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Of this and another, the one that says more about several runs: the first that applies.
+    pub(crate) fn graver(self, other: Exit) -> Exit {
+        const fn rank(exit: Exit) -> u8 {
+            match exit {
+                Exit::Bug => 5,
+                Exit::Usage => 4,
+                Exit::CannotGoOn => 3,
+                Exit::Interrupted => 2,
+                Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 1,
+                Exit::Success => 0,
+            }
+        }
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit.code())
@@ -171,6 +188,24 @@ mod tests {
         for error in [failed, timeout] {
             let error = z6::Error::from(z6::StartError::from(error));
             assert_eq!(of_error(&error.into()).code(), 3);
+        }
+    }
+
+    #[test]
+    fn of_several_runs_the_gravest_counts() {
+        let all = [
+            Exit::Success,
+            Exit::AssertionFailed,
+            Exit::Interrupted,
+            Exit::CannotGoOn,
+            Exit::Usage,
+            Exit::Bug,
+        ];
+        for (place, lesser) in all.iter().enumerate() {
+            for graver in &all[place..] {
+                assert_eq!(lesser.graver(*graver), *graver);
+                assert_eq!(graver.graver(*lesser), *graver);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod ledger;
 mod panics;
 mod progress;
 mod signals;
+mod telling;
 
 use std::process::ExitCode;
 

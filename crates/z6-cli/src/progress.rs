@@ -24,6 +24,8 @@ pub(crate) enum Wish {
     Auto,
     /// Every second.
     EverySecond,
+    /// A live line, where there is a terminal.
+    OnTerminals,
     /// None.
     Nothing,
 }
@@ -60,9 +62,12 @@ impl Progress {
     pub(crate) fn new(wish: Wish, scenario: &Scenario) -> Progress {
         let display = match wish {
             Wish::Nothing => Display::Nothing,
-            Wish::Auto | Wish::EverySecond if std::io::stderr().is_terminal() => {
+            Wish::Auto | Wish::EverySecond | Wish::OnTerminals
+                if std::io::stderr().is_terminal() =>
+            {
                 Display::Live(live_line())
             }
+            Wish::OnTerminals => Display::Nothing,
             Wish::EverySecond => Display::Lines(Rhythm::EverySecond),
             Wish::Auto => Display::Lines(Rhythm::ByLength),
         };

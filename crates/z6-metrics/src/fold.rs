@@ -145,6 +145,8 @@ pub struct Fold {
     pub(crate) ready_connections: i64,
     /// Where the measured part ends, if that is before the run does.
     pub(crate) until: Tick,
+    #[cfg(feature = "planted-bugs")]
+    planted: Option<crate::planted::Bug>,
 }
 
 impl Fold {
@@ -180,6 +182,8 @@ impl Fold {
             until: Tick::MAX,
             outline,
             facts,
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
         }
     }
 
@@ -187,6 +191,18 @@ impl Fold {
     /// the end.
     pub fn resolved(&mut self, addresses: &[TargetAddresses]) {
         self.examples.resolved(addresses);
+    }
+
+    /// Plants a bug. To be called before the first event.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.planted = Some(bug);
+    }
+
+    /// Whether this bug was planted.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn has(&self, bug: crate::planted::Bug) -> bool {
+        self.planted == Some(bug)
     }
 
     /// Takes one event. `at` never goes down within a worker.

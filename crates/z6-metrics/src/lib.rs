@@ -50,6 +50,8 @@ mod lag;
 pub mod metrics;
 mod outline;
 mod pairing;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod quantile;
 pub mod report;
 pub mod requests;

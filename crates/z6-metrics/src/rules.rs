@@ -265,6 +265,15 @@ impl Fold {
             return self.on_failed(worker, at, open, error, u64::from(done.status));
         }
         let response_ns = at.since(planned);
+        #[cfg(feature = "planted-bugs")]
+        let response_ns = match self.has(crate::planted::Bug::ServiceAsResponse) {
+            true => at.since(sent),
+            false => response_ns,
+        };
+        #[cfg(feature = "planted-bugs")]
+        if reused && self.has(crate::planted::Bug::CountedTwice) {
+            self.totals.outcomes.succeeded += 1;
+        }
         self.totals.outcomes.succeeded += 1;
         self.series.response(at, response_ns)?;
         self.groups.count(request, target, |counts| counts.succeeded += 1);
@@ -354,6 +363,10 @@ impl Fold {
         );
         self.by_connection.of(open.reused).counts.failed += 1;
         if !self.measures(open.planned) {
+            return Ok(());
+        }
+        #[cfg(feature = "planted-bugs")]
+        if error.is_censored() && self.has(crate::planted::Bug::ForgottenCensored) {
             return Ok(());
         }
         if error.is_censored() {

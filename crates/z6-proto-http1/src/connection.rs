@@ -107,6 +107,11 @@ pub struct Connection {
     written_bytes: usize,
     bytes_received: u64,
     exchanges_completed: u64,
+    #[cfg(feature = "planted-bugs")]
+    planted: Option<crate::planted::Bug>,
+    /// A planted bug: bytes of this response that are not counted.
+    #[cfg(feature = "planted-bugs")]
+    lost_bytes: u64,
 }
 
 /// Named by what may come next.
@@ -130,7 +135,17 @@ impl Connection {
             written_bytes: 0,
             bytes_received: 0,
             exchanges_completed: 0,
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
+            #[cfg(feature = "planted-bugs")]
+            lost_bytes: 0,
         }
+    }
+
+    /// Plants a bug.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.planted = Some(bug);
     }
 
     /// Makes this the state of another connection that was just opened; keeps limits and buffers.
@@ -155,6 +170,10 @@ impl Connection {
         self.request_bytes = request_bytes;
         self.written_bytes = 0;
         self.bytes_received = 0;
+        #[cfg(feature = "planted-bugs")]
+        {
+            self.lost_bytes = 0;
+        }
     }
 
     /// From the next exchange on keep the `Location` of redirects, or keep none (as at first).
@@ -208,6 +227,10 @@ impl Connection {
         let decoded = self.decoder.decode(bytes);
         let first_byte =
             self.decoder.started() && self.decoder.final_response_start() >= position_before;
+        #[cfg(feature = "planted-bugs")]
+        if self.planted == Some(crate::planted::Bug::LostChunk) && position_before > 0 {
+            self.lost_bytes += bytes.len() as u64;
+        }
         match decoded {
             Ok(decoded) if !decoded.complete => Received::NeedMore { first_byte },
             Ok(decoded) => {
@@ -323,9 +346,19 @@ impl Connection {
     fn complete(&mut self, unsolicited_after: bool) -> ResponseFacts {
         let unsent_bytes = self.request_bytes - self.written_bytes;
         let reusable = self.decoder.keep_alive() && unsent_bytes == 0 && !unsolicited_after;
+        #[cfg(feature = "planted-bugs")]
+        let reusable = match self.planted {
+            Some(crate::planted::Bug::KeptClosed) => unsent_bytes == 0 && !unsolicited_after,
+            Some(crate::planted::Bug::KeptEarly) => self.decoder.keep_alive() && !unsolicited_after,
+            Some(crate::planted::Bug::LostChunk) | None => reusable,
+        };
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };
         self.exchanges_completed += 1;
         self.bytes_received = self.decoder.position();
+        #[cfg(feature = "planted-bugs")]
+        {
+            self.bytes_received = self.bytes_received.saturating_sub(self.lost_bytes);
+        }
         ResponseFacts {
             status: self.decoder.status().unwrap_or(0),
             bytes_received: self.bytes_received,

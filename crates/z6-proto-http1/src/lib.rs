@@ -66,6 +66,8 @@ mod error;
 pub mod fuzzing;
 mod head;
 mod limits;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod redirect;
 mod request;
 mod scan;

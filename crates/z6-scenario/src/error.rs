@@ -1,5 +1,5 @@
-//! What can go wrong with the small texts this crate reads outside a scenario file: numbers and
-//! logged overrides. Findings about a scenario are [`Diagnostics`](crate::Diagnostics).
+//! What can go wrong with the small texts this crate reads outside a scenario file: numbers,
+//! logged overrides and simulation settings. Findings about a scenario are [`Diagnostics`](crate::Diagnostics).
 
 /// Why a text could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,5 +41,58 @@ pub enum ScenarioError {
         key: String,
         /// Its value.
         value: String,
+    },
+    /// A simulation setting of an unknown name.
+    #[error("unknown setting `{key}`")]
+    UnknownSetting {
+        /// Its name.
+        key: String,
+    },
+    /// A fault of an unknown name.
+    #[error("unknown fault `{name}`")]
+    UnknownFault {
+        /// Its name.
+        name: String,
+    },
+    /// A share of more than 1.
+    #[error("a share of more than 1")]
+    ShareAboveOne,
+    /// A whole number outside its range.
+    #[error("not within {min} to {max}")]
+    SettingRange {
+        /// The least.
+        min: u64,
+        /// The greatest.
+        max: u64,
+    },
+    /// A duration without a unit, or with an unknown one.
+    #[error("a duration needs a unit: ns, us, ms or s")]
+    DurationUnit,
+    /// A delay of more than an hour.
+    #[error("more than 3600s")]
+    DelayTooLong,
+    /// A text that is no distribution of delays.
+    #[error("not a delay")]
+    DelayForm,
+    /// A range whose end lies before its beginning.
+    #[error("a range that ends before it begins")]
+    RangeBackwards,
+    /// A sigma of more than 5.
+    #[error("a sigma of more than 5")]
+    SigmaTooLarge,
+    /// A text that is no list of statuses with shares.
+    #[error("not a list of statuses and shares")]
+    StatusForm,
+    /// Not a status that can be given a share.
+    #[error("`{text}` is not a status from 201 to 599")]
+    Status {
+        /// As written.
+        text: String,
+    },
+    /// A status that stands twice.
+    #[error("status {status} stands twice")]
+    RepeatedStatus {
+        /// Which.
+        status: u16,
     },
 }

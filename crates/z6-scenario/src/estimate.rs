@@ -76,6 +76,10 @@ impl Scenario {
         let seed = self.runtime.prng_seed.map(|seed| seed.to_string());
         rows.row("seed", seed.unwrap_or_else(|| "drawn at the start".to_owned()));
         rows.row("event log", self.log_words());
+        for (index, (key, value)) in self.simulation.settings().iter().enumerate() {
+            let label = if index == 0 { "simulation" } else { "" };
+            rows.row(label, format!("{key} = {value}"));
+        }
         rows
     }
 

@@ -4,7 +4,8 @@
 //! [`Files`]. Knows no clock, socket, engine or log file.
 //! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors),
 //! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
-//! [`random`] (generators), [`plan`] (what actor k does at step n).
+//! [`random`] (generators), [`plan`] (what actor k does at step n), [`simulation`] (how the world of
+//! `z6 simulate` behaves).
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod random;
 mod reach;
 pub mod schedule;
+pub mod simulation;
 
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
@@ -27,3 +29,4 @@ pub use load::{
 pub use model::*;
 pub use plan::{Plan, PlannedStep};
 pub use reach::{ConnectTo, Credentials, without_userinfo};
+pub use simulation::Simulation;

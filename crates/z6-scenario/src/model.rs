@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use z6_events::{RequestId, TargetId};
 
 use crate::reach::{ConnectTo, Credentials};
+use crate::simulation::Simulation;
 
 /// Nanoseconds in a second.
 pub const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -39,6 +40,9 @@ pub struct Scenario {
     pub assertions: Vec<Assertion>,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[simulation]`: how the simulated world behaves. Means nothing to a run for real, and is no
+    /// part of the plan.
+    pub simulation: Simulation,
 }
 
 /// `[metadata]`: words for people.

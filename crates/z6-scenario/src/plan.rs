@@ -122,6 +122,14 @@ impl Plan {
         }
     }
 
+    /// Plants a bug in the choice of requests: off by one.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant_off_by_one(&mut self) {
+        if let Choice::Weighted(weights) = &mut self.choice {
+            weights.plant_off_by_one();
+        }
+    }
+
     /// The seed.
     #[must_use]
     pub fn seed(&self) -> u64 {

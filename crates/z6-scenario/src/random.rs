@@ -50,6 +50,18 @@ impl Label {
         Label::TEMPLATE,
     ];
 
+    /// A label of another crate. It must be none of [`Label::ALL`].
+    ///
+    /// ```
+    /// use z6_scenario::random::Label;
+    /// let mine = Label::named(b"my world");
+    /// assert!(Label::ALL.iter().all(|label| *label != mine));
+    /// ```
+    #[must_use]
+    pub const fn named(name: &[u8; 8]) -> Label {
+        Label(u64::from_le_bytes(*name))
+    }
+
     /// The label as the number that is mixed in.
     #[must_use]
     pub const fn number(self) -> u64 {
@@ -207,6 +219,9 @@ pub struct Weights {
     total: Option<NonZeroU64>,
     /// What is chosen without a draw.
     only: usize,
+    /// A planted bug: each choice is the one behind the right one.
+    #[cfg(feature = "planted-bugs")]
+    off_by_one: bool,
 }
 
 impl Weights {
@@ -227,7 +242,19 @@ impl Weights {
             cumulative.push(sum);
         }
         let total = if possible > 1 { NonZeroU64::new(sum) } else { None };
-        Weights { cumulative: cumulative.into_boxed_slice(), total, only }
+        Weights {
+            cumulative: cumulative.into_boxed_slice(),
+            total,
+            only,
+            #[cfg(feature = "planted-bugs")]
+            off_by_one: false,
+        }
+    }
+
+    /// Plants a bug: each choice is the one behind the right one.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn plant_off_by_one(&mut self) {
+        self.off_by_one = true;
     }
 
     /// Chooses: r = [`Generator::below`] the sum, then the first choice whose cumulative weight is
@@ -238,6 +265,11 @@ impl Weights {
             None => self.only,
             Some(total) => {
                 let drawn = generator().below(total);
+                #[cfg(feature = "planted-bugs")]
+                if self.off_by_one {
+                    let behind = self.cumulative.partition_point(|&sum| sum <= drawn) + 1;
+                    return behind % self.cumulative.len();
+                }
                 self.cumulative.partition_point(|&sum| sum <= drawn)
             }
         }

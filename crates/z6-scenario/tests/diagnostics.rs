@@ -36,6 +36,10 @@ fn overrides(text: &str) -> Overrides {
             "--vus" => overrides.vus = Some(pair[1].parse().unwrap()),
             "--workers" => overrides.workers = Some(pair[1].parse().unwrap()),
             "--target" => overrides.target = Some(pair[1].to_owned()),
+            "--set" => {
+                let (key, value) = pair[1].split_once('=').unwrap();
+                overrides.simulation.push((key.to_owned(), value.to_owned()));
+            }
             other => panic!("unknown override {other}"),
         }
     }

@@ -119,6 +119,7 @@ fn defaults_are_those_documented() {
         sequence: vec![],
         assertions: vec![],
         limits: Limits::default(),
+        simulation: Simulation::default(),
     };
     assert_eq!(scenario, expected);
     assert_eq!(scenario.name(), "unnamed");
@@ -266,6 +267,7 @@ fn overrides_that_fit_are_applied() {
         vus: Some(3),
         workers: Some(0),
         target: Some("http://[::1]:9/x".to_owned()),
+        simulation: vec![("latency".to_owned(), "constant:2ms".to_owned())],
     };
     let scenario = Scenario::load(&text, &NoFiles, &overrides).unwrap().scenario;
     assert_eq!(scenario.text, text);
@@ -275,6 +277,7 @@ fn overrides_that_fit_are_applied() {
     assert_eq!(scenario.targets[0].max_connections, 3);
     assert_eq!(scenario.runtime.workers, Workers::Auto);
     assert_eq!(scenario.targets[0].base_url.text, "http://[::1]:9/x");
+    assert_eq!(scenario.simulation.setting("latency").as_deref(), Some("constant:2ms"));
     let again = Overrides::from_pairs(overrides.pairs()).unwrap();
     assert_eq!(Scenario::load(&text, &NoFiles, &again).unwrap().scenario, scenario);
 }

@@ -58,6 +58,9 @@ pub struct Recorder<S> {
     sink: S,
     boundaries: Boundaries,
     last_close: Tick,
+    /// A planted bug: the next event is to be lost.
+    #[cfg(feature = "planted-bugs")]
+    loses_next: bool,
 }
 
 impl<S: BlockSink> Recorder<S> {
@@ -69,6 +72,8 @@ impl<S: BlockSink> Recorder<S> {
             block: BlockBuilder::new(worker, workers, sink.take_spare()),
             boundaries: Boundaries::Live,
             last_close: Tick::ZERO,
+            #[cfg(feature = "planted-bugs")]
+            loses_next: false,
             sink,
         }
     }
@@ -152,6 +157,10 @@ impl<S: BlockSink> Recorder<S> {
     pub fn maintain(&mut self, at: Tick) {
         if self.block_deadline() <= at {
             self.close_block(at);
+            #[cfg(feature = "planted-bugs")]
+            {
+                self.loses_next = self.engine.has(crate::planted::Bug::LostEvent);
+            }
         }
     }
 
@@ -189,6 +198,10 @@ impl<S: BlockSink> Recorder<S> {
     }
 
     fn record(&mut self, at: Tick, event: &Event) {
+        #[cfg(feature = "planted-bugs")]
+        if std::mem::take(&mut self.loses_next) {
+            return;
+        }
         match &mut self.boundaries {
             Boundaries::Live => {
                 if self.block.push(at, event).is_err() {

@@ -594,3 +594,34 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
     assert_eq!((refused, accepted, failed), (2, 12, 0));
     assert!(engine.is_finished());
 }
+
+/// A loop that is late past the end: the timeout fires before the end in the same step, and nothing
+/// may be planned for an instant after it.
+#[test]
+fn a_late_loop_plans_nothing_past_the_end() {
+    let scenario = scenario(&format!(
+        "[runtime]\nduration_seconds = 0.06\ngraceful_stop_seconds = 0\nvus = 1\n{}",
+        one_target("")
+    ));
+    let (mut engine, mut out) = (engine(&scenario), Outputs::default());
+    let connection = ConnectionSlot(0);
+    engine.step(Tick(0), Input::Wake, &mut out);
+    let connected = Input::Connected { connection, started: Tick(0) };
+    engine.step(Tick(10), connected, &mut out);
+    let sent = Input::Sent { exchange: z6_events::ExchangeSlot(0), written_bytes: 100 };
+    engine.step(Tick(10), sent, &mut out);
+    engine.step(Tick(100 * MS), Input::Wake, &mut out);
+    let line = |event: &Event| {
+        EventLine { worker: WorkerId(0), at: Tick(100 * MS), event }.to_string() + "\n"
+    };
+    let text: String = out.events.iter().map(line).collect();
+    let expected = "\
+w0 0.100000000 wake
+w0 0.100000000 timed_out x0
+w0 0.100000000 connection_released conn0 cause=exchange_failed
+w0 0.100000000 end_reached by=duration end=0.060000000
+w0 0.100000000 vu_stopped vu0
+w0 0.100000000 finished
+";
+    assert_eq!(text, expected);
+}

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use z6_metrics::FoldError;
 use z6_scenario::Diagnostics;
+use z6_sim::SimError;
 use z6_target::TargetError;
 use z6_vu::reactor::StartError;
 
@@ -87,6 +88,9 @@ pub enum Error {
     /// The run cannot start; nothing was sent.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The scenario cannot be simulated, or the simulation broke down.
+    #[error(transparent)]
+    Simulation(#[from] SimError),
     /// The system grants no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -115,12 +119,13 @@ impl Error {
             Error::Log(error) if error.is_io() => Blame::System,
             Error::Results(_) | Error::Log(_) => Blame::Caller,
             Error::Start(error) if error.is_scenario() => Blame::Caller,
+            Error::Simulation(SimError::Engine(_) | SimError::Template(_)) => Blame::Caller,
             Error::Start(_)
             | Error::Seed(_)
             | Error::Builtin(_)
             | Error::BuiltinConnections { .. }
             | Error::Thread(_) => Blame::System,
-            Error::Fold(_) | Error::Panicked { .. } => Blame::Bug,
+            Error::Fold(_) | Error::Simulation(_) | Error::Panicked { .. } => Blame::Bug,
         }
     }
 }

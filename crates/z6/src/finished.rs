@@ -9,14 +9,14 @@ use std::sync::Arc;
 use z6_events::{LogDigest, LogHeader, StoppedBy};
 use z6_metrics::{EndFacts, Metrics};
 use z6_scenario::Scenario;
-use z6_vu::reactor::{AttemptFailure, LogError, RunReport, partial_path};
+use z6_vu::reactor::{AttemptFailure, LogError, partial_path};
 
 use crate::builtin::{Builtin, BuiltinReport};
 use crate::error::Error;
 use crate::metadata;
-use crate::observer::Watcher;
 use crate::results::{ResultsDir, WrittenResults};
-use crate::running::Context;
+use crate::running::{Context, Report};
+use crate::simulated::SimulationReport;
 
 /// A run that has ended.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Finished {
     pub panic: Option<String>,
     /// What the built-in target saw, if it was used.
     pub builtin: Option<BuiltinReport>,
+    /// What the simulated world says, if the run was in it.
+    pub simulation: Option<SimulationReport>,
     /// What stands in the results directory, if there is one.
     pub results: Option<WrittenResults>,
 }
@@ -52,7 +54,7 @@ pub struct Finished {
 impl Finished {
     /// Folds up `report` and writes what is to be kept.
     pub(crate) fn new(
-        report: RunReport<Watcher>,
+        report: Report,
         context: Context,
         results: Option<ResultsDir>,
     ) -> Result<Finished, Error> {
@@ -62,7 +64,7 @@ impl Finished {
             stopped_by: Some(report.stopped_by),
             torn: report.digest.is_none(),
         };
-        let metrics = report.observer.finish(end, &report.header)?;
+        let metrics = report.watcher.finish(end, &report.header)?;
         let is_complete = report.digest.is_some();
         let mut finished = Finished {
             metrics,
@@ -77,6 +79,7 @@ impl Finished {
             log_error: report.log_error,
             panic: report.panic,
             builtin,
+            simulation: report.simulation,
             results: None,
         };
         if let Some(results) = results {
@@ -101,7 +104,14 @@ impl Finished {
     /// Where the run has no target: the address and the reason in words.
     #[must_use]
     pub fn no_target_message(&self) -> Option<String> {
-        let failure = self.no_target.as_ref().filter(|_| self.stopped_by == StoppedBy::NoTarget)?;
+        if self.stopped_by != StoppedBy::NoTarget {
+            return None;
+        }
+        if let Some(error) = self.simulation.as_ref().and_then(|simulation| simulation.no_target) {
+            let reason = error.name().replace('_', " ");
+            return Some(format!("no connection to the simulated server: {reason}"));
+        }
+        let failure = self.no_target.as_ref()?;
         Some(format!("no connection to {}: {}", failure.address, failure_words(failure)))
     }
 }

@@ -37,6 +37,7 @@ pub mod results;
 pub mod run;
 pub mod running;
 mod seed;
+mod simulated;
 pub mod source;
 mod time;
 
@@ -46,7 +47,9 @@ pub use finished::Finished;
 pub use log::Log;
 pub use results::{MissingReport, ResultsDir, ResultsError, WrittenResults};
 pub use run::Run;
-pub use running::Running;
+pub use running::{Running, Stopper};
+pub use seed::draw_seed;
+pub use simulated::SimulationReport;
 pub use source::ScenarioSource;
 pub use time::rfc3339_utc;
 
@@ -56,7 +59,7 @@ pub use z6_events::{Event, LogDigest, LogHeader, StopReason, StoppedBy, Tick, Wo
 pub use z6_metrics::{LiveSnapshot, Metrics};
 pub use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario};
 pub use z6_vu::reactor::{
-    Address, AttemptFailure, LogError, ResolveError, Spin, StartError, Stopper, cores, free_bytes,
+    Address, AttemptFailure, LogError, ResolveError, Spin, StartError, cores, free_bytes,
     raise_descriptor_limit,
 };
 pub use z6_vu::{ENGINE_VERSION, engine, memory, recorder, templates};

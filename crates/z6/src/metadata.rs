@@ -1,11 +1,12 @@
 //! metadata.json: the facts about a run that are no figures. docs/CLI.md lists its keys.
 
 use serde_json::{Map, Value, json};
-use z6_events::LogHeader;
+use z6_events::{Driver, LogHeader};
 
 use crate::builtin::BuiltinReport;
 use crate::finished::{Finished, failure_words};
 use crate::run::hex;
+use crate::simulated::SimulationReport;
 use crate::time::{rfc3339_utc, wall_ns};
 
 /// The version of the names in metadata.json.
@@ -14,7 +15,11 @@ const SCHEMA_VERSION: u32 = 1;
 /// The bytes of metadata.json. Keys stand in the order of the alphabet.
 pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
     let header = &finished.header;
-    let ended_at = rfc3339_utc(wall_ns());
+    // A simulated run knows no clock: what it leaves is the same each time.
+    let ended_at = match header.driver {
+        Driver::Reactor => rfc3339_utc(wall_ns()),
+        Driver::Simulation => String::new(),
+    };
     let value = json!({
         "schema_version": SCHEMA_VERSION,
         "z6_version": env!("CARGO_PKG_VERSION"),
@@ -34,6 +39,7 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "log": log(finished),
         "addresses": addresses(finished, header),
         "builtin": finished.builtin.as_ref().map(builtin),
+        "simulation": finished.simulation.as_ref().map(|report| simulation(finished, report)),
         "limits": limits(header),
         "host": pairs(&header.host),
         "build": pairs(&header.build),
@@ -69,6 +75,18 @@ fn builtin(report: &BuiltinReport) -> Value {
         "responses": report.stats.responses,
         "connections": report.stats.accepted,
         "error": report.error.as_ref().map(ToString::to_string),
+    })
+}
+
+fn simulation(finished: &Finished, report: &SimulationReport) -> Value {
+    let faults: Map<String, Value> =
+        report.faults.iter().map(|(kind, times)| (kind.name().to_owned(), json!(times))).collect();
+    json!({
+        "settings": pairs(&finished.scenario.simulation.settings()),
+        "requests": report.requests,
+        "responses": report.responses,
+        "faults": faults,
+        "violations": report.violations,
     })
 }
 

@@ -10,6 +10,7 @@ use z6_events::{Driver, Event, Tick, WorkerId};
 use z6_metrics::RunFacts;
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario, Workers};
+use z6_sim::{Attached, CheckLevel, SimSpec};
 use z6_vu::reactor::{AttachedFile, LogTarget, RunSpec, Spin, cores};
 
 use crate::builtin::Builtin;
@@ -18,6 +19,7 @@ use crate::log::RunFold;
 use crate::observer::{OnEvent, Watcher};
 use crate::results::{EVENTS, ResultsDir};
 use crate::running::{Context, Running};
+use crate::simulated::Simulated;
 use crate::source::{BodyFiles, ScenarioSource};
 
 /// What is kept of a run.
@@ -41,6 +43,7 @@ pub struct Run {
     keep: Keep,
     on_event: Option<OnEvent>,
     spin: Spin,
+    verify: bool,
 }
 
 impl fmt::Debug for Run {
@@ -104,6 +107,7 @@ impl Run {
             keep: Keep::Nothing,
             on_event: None,
             spin: Spin::default(),
+            verify: false,
         }
     }
 
@@ -188,6 +192,23 @@ impl Run {
         &self.source
     }
 
+    /// Another run of the same scenario as read last, with the same changes; it keeps nothing and tells
+    /// nobody.
+    #[must_use]
+    pub fn again(&self) -> Run {
+        let again = Run::new(self.source.clone(), self.loaded.clone(), self.loaded_with.clone());
+        Run { overrides: self.overrides.clone(), spin: self.spin, verify: self.verify, ..again }
+    }
+
+    /// Has a [simulated](Run::simulate) run checked: its engines at every end, its events against what
+    /// the simulated server knows, its log by reading it back and replaying it. Takes memory with
+    /// every request. What breaks stands in [`SimulationReport::violations`](crate::SimulationReport).
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Run {
+        self.verify = verify;
+        self
+    }
+
     /// Starts it: resolves names, starts the built-in target where it is asked for, begins the log
     /// and lets the event loops go. A directory for results that was made for it is removed again if
     /// it does not start.
@@ -195,12 +216,74 @@ impl Run {
     /// # Errors
     /// Whatever keeps the run from starting; nothing was sent then.
     pub fn start(self) -> Result<Running, Error> {
+        let mut settled = self.settle(Driver::Reactor)?;
+        let builtin = Builtin::start(&settled.scenario, settled.seed)?;
+        let watcher = settled.watcher(Driver::Reactor);
+        let spec = RunSpec {
+            attached: attached(&settled.scenario),
+            scenario: Arc::clone(&settled.scenario),
+            seed: settled.seed,
+            workers: settled.workers,
+            builtin: builtin.as_ref().map(Builtin::address),
+            log: settled.log.clone(),
+            overrides: settled.overrides.clone(),
+            spin: settled.spin,
+            folder: settled.source.folder().to_owned(),
+        };
+        let (context, results) = settled.context(builtin);
+        Ok(Running::start(spec, watcher, context)?.keeping(results))
+    }
+
+    /// Starts it in a simulated world: no traffic, no clock, no name resolved. What `[simulation]` in
+    /// the scenario says, and the overrides, is how network and server behave; the seed is theirs too.
+    /// The same scenario, seed and overrides give the same log, to the last byte, on every machine.
+    /// `workers = "auto"` is one worker here.
+    ///
+    /// ```
+    /// let run = z6::Run::from_toml(
+    ///     "runtime.duration_seconds = 60\n\
+    ///      target.base_url = 'https://shop.example'\n\
+    ///      think_time = { type = 'constant', duration_ms = 500 }\n\
+    ///      requests = [{ name = 'basket', path = '/basket' }]\n\
+    ///      simulation = { latency = '10ms', faults = { reset_before = 0.1 } }\n",
+    /// )?
+    /// .seed(42);
+    /// let finished = run.again().simulate()?.wait()?;
+    ///
+    /// assert_eq!(finished.metrics.run.driver, "simulation");
+    /// assert!(finished.metrics.errors.by_kind.get("stale_connection").is_some());
+    /// assert_eq!(finished.digest, run.simulate()?.wait()?.digest);
+    /// # Ok::<(), z6::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever keeps the run from starting.
+    pub fn simulate(self) -> Result<Running, Error> {
+        let verify = self.verify;
+        let mut settled = self.settle(Driver::Simulation)?;
+        let watcher = settled.watcher(Driver::Simulation);
+        let spec = SimSpec {
+            simulation: settled.scenario.simulation.clone(),
+            attached: attached_to_simulation(&settled.scenario),
+            scenario: Arc::clone(&settled.scenario),
+            seed: settled.seed,
+            workers: settled.workers,
+            overrides: settled.overrides.clone(),
+            checks: if verify { CheckLevel::End } else { CheckLevel::Off },
+        };
+        let simulated = Simulated::new(spec, &settled.log)?;
+        let (context, results) = settled.context(None);
+        Ok(Running::simulate(simulated, watcher, context)?.keeping(results))
+    }
+
+    /// Settles everything that both drivers ask about.
+    fn settle(self, driver: Driver) -> Result<Settled, Error> {
         let scenario = self.final_scenario()?;
-        let workers = workers(&self.source, &scenario)?;
+        let workers = workers(&self.source, &scenario, driver)?;
         let seed_drawn = scenario.runtime.prng_seed.is_none();
         let seed = match scenario.runtime.prng_seed {
             Some(seed) => seed,
-            None => crate::seed::draw().map_err(Error::Seed)?,
+            None => crate::seed::draw_seed()?,
         };
         let (log, results) = match self.keep {
             Keep::Nothing => (LogTarget::Discard, None),
@@ -208,23 +291,18 @@ impl Run {
             Keep::Results(path) => with_log(ResultsDir::create(path)?),
             Keep::Claimed(results) => with_log(results),
         };
-        let prepared = Prepared {
-            spec: RunSpec {
-                attached: attached(&scenario),
-                scenario: Arc::new(scenario),
-                seed,
-                workers,
-                builtin: None,
-                log,
-                overrides: self.overrides.pairs(),
-                spin: self.spin,
-                folder: self.source.folder().to_owned(),
-            },
+        Ok(Settled {
+            scenario: Arc::new(scenario),
             source: self.source,
+            seed,
             seed_drawn,
+            workers,
+            overrides: self.overrides.pairs(),
+            spin: self.spin,
+            log,
             results,
-        };
-        prepared.launch(self.on_event)
+            on_event: self.on_event,
+        })
     }
 
     /// The scenario with the overrides that hold now. Files are not read a second time.
@@ -242,10 +320,12 @@ fn with_log(results: ResultsDir) -> (LogTarget, Option<ResultsDir>) {
     (LogTarget::File(results.path().join(EVENTS)), Some(results))
 }
 
-fn workers(source: &ScenarioSource, scenario: &Scenario) -> Result<u16, Error> {
-    let workers = match scenario.runtime.workers {
-        Workers::Fixed(workers) => workers,
-        Workers::Auto => cores(),
+fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Result<u16, Error> {
+    let workers = match (scenario.runtime.workers, driver) {
+        (Workers::Fixed(workers), _) => workers,
+        (Workers::Auto, Driver::Reactor) => cores(),
+        // How many cores a machine has is nothing that a simulated run may depend on.
+        (Workers::Auto, Driver::Simulation) => 1,
     };
     scenario.check_workers(workers).map_err(|findings| source.error(findings))?;
     Ok(workers)
@@ -263,38 +343,52 @@ fn attached(scenario: &Scenario) -> Vec<AttachedFile> {
     files
 }
 
-/// Everything settled but the built-in target.
-struct Prepared {
-    spec: RunSpec,
-    source: ScenarioSource,
-    seed_drawn: bool,
-    results: Option<ResultsDir>,
+/// The same for a simulated run.
+fn attached_to_simulation(scenario: &Scenario) -> Vec<Attached> {
+    let files = attached(scenario).into_iter();
+    files.map(|file| Attached { name: file.name, content: file.content }).collect()
 }
 
-impl Prepared {
-    fn launch(mut self, on_event: Option<OnEvent>) -> Result<Running, Error> {
-        let builtin = Builtin::start(&self.spec.scenario, self.spec.seed)?;
-        self.spec.builtin = builtin.as_ref().map(Builtin::address);
+/// Everything that both drivers ask about, settled.
+struct Settled {
+    scenario: Arc<Scenario>,
+    source: ScenarioSource,
+    seed: u64,
+    seed_drawn: bool,
+    workers: u16,
+    overrides: Vec<(String, String)>,
+    spin: Spin,
+    log: LogTarget,
+    results: Option<ResultsDir>,
+    on_event: Option<OnEvent>,
+}
+
+impl Settled {
+    /// What sees the run's events. Takes the embedder's function along.
+    fn watcher(&mut self, driver: Driver) -> Watcher {
         let facts = RunFacts {
-            seed: self.spec.seed,
-            plan_digest: hex(&plan_digest(&self.spec.scenario, self.spec.seed)),
-            driver: Driver::Reactor,
+            seed: self.seed,
+            plan_digest: hex(&plan_digest(&self.scenario, self.seed)),
+            driver,
             // Tick 0 is not known yet: set from the log's header at the end.
             started_at: String::new(),
-            workers: self.spec.workers,
+            workers: self.workers,
         };
-        let watcher = Watcher::new(RunFold::new(&self.spec.scenario, facts), on_event);
+        Watcher::new(RunFold::new(&self.scenario, facts), self.on_event.take())
+    }
+
+    fn context(self, builtin: Option<Builtin>) -> (Context, Option<ResultsDir>) {
         let context = Context {
-            scenario: Arc::clone(&self.spec.scenario),
+            scenario: self.scenario,
             source: self.source,
             seed_drawn: self.seed_drawn,
-            log: match &self.spec.log {
-                LogTarget::File(path) => Some(path.clone()),
+            log: match self.log {
+                LogTarget::File(path) => Some(path),
                 LogTarget::Discard => None,
             },
             builtin,
         };
-        Ok(Running::start(self.spec, watcher, context)?.keeping(self.results))
+        (context, self.results)
     }
 }
 

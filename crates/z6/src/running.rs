@@ -9,16 +9,17 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use z6_events::{LogHeader, StopReason};
+use z6_events::{LogDigest, LogHeader, StopReason, StoppedBy};
 use z6_metrics::LiveSnapshot;
 use z6_scenario::Scenario;
-use z6_vu::reactor::{RunReport, RunSpec, StartError, Stopper};
+use z6_vu::reactor::{AttemptFailure, LogError, RunReport, RunSpec, StartError};
 
 use crate::builtin::Builtin;
 use crate::error::Error;
 use crate::finished::Finished;
 use crate::observer::{Live, Watcher};
 use crate::results::ResultsDir;
+use crate::simulated::{Simulated, SimulationReport, StopWish};
 use crate::source::ScenarioSource;
 
 /// How long [`Running::wait`] sleeps at most between two looks at nothing.
@@ -48,14 +49,70 @@ pub struct Running {
 
 #[derive(Debug)]
 struct Coordinator {
-    thread: JoinHandle<Result<RunReport<Watcher>, NeverStarted>>,
+    thread: JoinHandle<ThreadEnd>,
     /// Disconnected once the thread has ended.
     ended: Receiver<Result<(Stopper, LogHeader), StartError>>,
 }
 
-/// The thread told its starter why.
+/// How the thread of a run ends.
 #[derive(Debug)]
-struct NeverStarted;
+enum ThreadEnd {
+    /// The thread told its starter why.
+    NeverStarted,
+    Report(Box<Report>),
+    Failed(Error),
+}
+
+/// What a driver leaves behind.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) watcher: Watcher,
+    pub(crate) header: LogHeader,
+    pub(crate) stopped_by: StoppedBy,
+    pub(crate) digest: Option<LogDigest>,
+    pub(crate) log_bytes: u64,
+    pub(crate) no_target: Option<AttemptFailure>,
+    pub(crate) log_error: Option<LogError>,
+    pub(crate) panic: Option<String>,
+    pub(crate) simulation: Option<SimulationReport>,
+}
+
+impl From<RunReport<Watcher>> for Report {
+    fn from(report: RunReport<Watcher>) -> Report {
+        Report {
+            watcher: report.observer,
+            header: report.header,
+            stopped_by: report.stopped_by,
+            digest: report.digest,
+            log_bytes: report.log_bytes,
+            no_target: report.no_target,
+            log_error: report.log_error,
+            panic: report.panic,
+            simulation: None,
+        }
+    }
+}
+
+/// Stops a run from another thread.
+#[derive(Debug, Clone)]
+pub struct Stopper(Stops);
+
+#[derive(Debug, Clone)]
+enum Stops {
+    Real(z6_vu::reactor::Stopper),
+    Simulated(StopWish),
+}
+
+impl Stopper {
+    /// Asks the run to stop in good order. A second call while the grace period runs ends that; in a
+    /// simulated run, where that period takes no time, it changes nothing.
+    pub fn stop(&self, reason: StopReason) {
+        match &self.0 {
+            Stops::Real(stopper) => stopper.stop(reason),
+            Stops::Simulated(wish) => wish.set(reason),
+        }
+    }
+}
 
 impl Running {
     /// Starts `spec` on a thread that stays with it.
@@ -70,12 +127,13 @@ impl Running {
         let thread = thread.spawn(move || match z6_vu::reactor::start(&spec, watcher) {
             Ok(handle) => {
                 // The starter waits for it; nobody else is told anything until the end.
-                let _ = started.send(Ok((handle.stopper(), handle.header().clone())));
-                Ok(handle.wait())
+                let stopper = Stopper(Stops::Real(handle.stopper()));
+                let _ = started.send(Ok((stopper, handle.header().clone())));
+                ThreadEnd::Report(Box::new(handle.wait().into()))
             }
             Err(error) => {
                 let _ = started.send(Err(error));
-                Err(NeverStarted)
+                ThreadEnd::NeverStarted
             }
         });
         let coordinator = Coordinator { thread: thread.map_err(Error::Thread)?, ended };
@@ -91,6 +149,34 @@ impl Running {
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(Error::Panicked { message: coordinator.panic_text() }),
         }
+    }
+
+    /// Starts `simulated` on a thread of its own.
+    pub(crate) fn simulate(
+        simulated: Simulated,
+        watcher: Watcher,
+        context: Context,
+    ) -> Result<Running, Error> {
+        let live = watcher.live();
+        let (header, wish) = (simulated.header().clone(), simulated.stop_wish());
+        let (started, ended) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("z6-simulation".to_owned());
+        let thread = thread.spawn(move || {
+            // Dropped, that is disconnected, at the end.
+            let _started = started;
+            match simulated.run(watcher) {
+                Ok(report) => ThreadEnd::Report(Box::new(report)),
+                Err(error) => ThreadEnd::Failed(error),
+            }
+        });
+        Ok(Running {
+            coordinator: Some(Coordinator { thread: thread.map_err(Error::Thread)?, ended }),
+            stopper: Stopper(Stops::Simulated(wish)),
+            header,
+            live,
+            context: Some(context),
+            results: None,
+        })
     }
 
     /// Has the reports written to `results`, and the scenario at once.
@@ -138,8 +224,8 @@ impl Running {
     /// the end. Then writes the reports, where results are kept.
     ///
     /// # Errors
-    /// Bugs only: [`Error::Fold`] and [`Error::Panicked`]. A run that ended badly is a [`Finished`]
-    /// that says so.
+    /// Bugs only: [`Error::Fold`], [`Error::Panicked`] and, simulated, [`Error::Simulation`]. A run that
+    /// ended badly is a [`Finished`] that says so.
     pub fn wait_with(
         mut self,
         every: Duration,
@@ -171,10 +257,13 @@ impl Drop for Running {
 }
 
 impl Coordinator {
-    fn join(self) -> Result<RunReport<Watcher>, Error> {
+    fn join(self) -> Result<Report, Error> {
         match self.thread.join() {
-            Ok(Ok(report)) => Ok(report),
-            Ok(Err(NeverStarted)) => unreachable!("a run that never started was never handed out"),
+            Ok(ThreadEnd::Report(report)) => Ok(*report),
+            Ok(ThreadEnd::Failed(error)) => Err(error),
+            Ok(ThreadEnd::NeverStarted) => {
+                unreachable!("a run that never started was never handed out")
+            }
             Err(payload) => Err(Error::Panicked { message: panic_text(payload.as_ref()) }),
         }
     }

@@ -3,11 +3,17 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-/// A seed from the system's entropy.
+use crate::error::Error;
+
+/// A seed from the system's entropy, as a run draws one that names none.
 ///
 /// # Errors
-/// Where the system gives none.
-pub(crate) fn draw() -> io::Result<u64> {
+/// [`Error::Seed`] where the system gives none.
+pub fn draw_seed() -> Result<u64, Error> {
+    draw().map_err(Error::Seed)
+}
+
+fn draw() -> io::Result<u64> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes))

@@ -8,6 +8,8 @@ mod plan;
 mod replay;
 mod run;
 mod serve;
+mod simulate;
+mod sweep;
 mod validate;
 mod version;
 
@@ -26,6 +28,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
     }
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Simulate(args) => simulate::simulate(*args),
         Command::Validate(scenario) => validate::validate(&scenario.path),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),

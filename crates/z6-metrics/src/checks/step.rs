@@ -5,7 +5,7 @@ use z6_events::{
     Actor, Ask, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, NeverSentReason,
     RequestId, Step, StoppedBy, TargetId, Tick, WorkerId,
 };
-use z6_scenario::{Plan, Scenario};
+use z6_scenario::{Model, Plan, Scenario, Target};
 
 use super::actors::Actors;
 use super::connections::{Connections, SLOTS_MAX};
@@ -511,11 +511,16 @@ impl StepCheck<'_> {
 impl Rules {
     pub(super) fn new(scenario: &Scenario, plan: &Plan) -> Rules {
         let (requests, targets) = (&scenario.requests, &scenario.targets);
+        // An arrival has no next iteration to spare the target, and waits for nothing.
+        let delay_ns = |target: &Target| match plan.model() {
+            Model::Closed => target.reconnect_delay_ns,
+            Model::Open => 0,
+        };
         Rules {
             redirects: requests.iter().map(|request| request.follow_redirects).collect(),
             timeouts_ns: requests.iter().map(|request| request.timeout_ns).collect(),
             expected: requests.iter().map(|request| request.expect_status.clone()).collect(),
-            reconnect_delays_ns: targets.iter().map(|target| target.reconnect_delay_ns).collect(),
+            reconnect_delays_ns: targets.iter().map(delay_ns).collect(),
             end: plan.end_ns().map(Tick),
         }
     }

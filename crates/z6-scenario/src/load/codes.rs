@@ -46,6 +46,8 @@ pub(crate) const CONNECTIONS: &str = "connections";
 pub(crate) const WORKER_SHARE: &str = "worker_share";
 /// A command line override that does not fit.
 pub(crate) const OVERRIDE: &str = "override";
+/// A setting of the simulated world that cannot be read.
+pub(crate) const BAD_SETTING: &str = "bad_setting";
 /// Understood, but not run.
 pub(crate) const UNSUPPORTED: &str = "unsupported";
 /// Warning: has no effect.

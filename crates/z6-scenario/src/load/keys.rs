@@ -2,8 +2,11 @@
 //! The reader follows these tables; docs/SCENARIO.md and docs/LIMITS.md are compared with them.
 //! Rules between keys live with the sections.
 
+mod simulation;
+
 use super::limits::{self, defaults};
 use crate::model::MICRO;
+use simulation::{FAULTS, SIMULATION};
 
 /// The unit a duration is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +59,25 @@ pub(crate) enum Kind {
     Counts { min: u64, max: u64 },
     /// A table of texts.
     Pairs,
+    /// A setting of the simulated world that has a text form.
+    Setting(Form),
     /// A table of its own.
     Table(&'static Table),
     /// A list of tables.
     Tables(&'static Table),
+}
+
+/// How a setting of the simulated world is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A distribution of times: text.
+    Delay,
+    /// One time: text.
+    Duration,
+    /// A number of bytes, or text for a range of them.
+    Bytes,
+    /// A table of shares.
+    Statuses,
 }
 
 impl Kind {
@@ -78,6 +96,7 @@ impl Kind {
             | Kind::Texts
             | Kind::Counts { .. }
             | Kind::Pairs
+            | Kind::Setting(_)
             | Kind::Table(_)
             | Kind::Tables(_) => 0,
         }
@@ -97,6 +116,7 @@ impl Kind {
             | Kind::Choice(_)
             | Kind::Texts
             | Kind::Pairs
+            | Kind::Setting(_)
             | Kind::Table(_)
             | Kind::Tables(_) => (0, u64::MAX),
         }
@@ -219,6 +239,7 @@ pub(crate) static ROOT: Table = Table {
         key("sequence", Kind::Table(&SEQUENCE)),
         key("assertions", Kind::Table(&ASSERTIONS)),
         key("limits", Kind::Table(&LIMITS)),
+        key("simulation", Kind::Table(&SIMULATION)),
     ]],
     variants: &[],
 };
@@ -454,7 +475,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 14] = [
+pub(crate) static ALL: [&Table; 16] = [
     &ROOT,
     &METADATA,
     &RUNTIME,
@@ -469,4 +490,6 @@ pub(crate) static ALL: [&Table; 14] = [
     &SEQUENCE_STEPS,
     &ASSERTIONS,
     &LIMITS,
+    &SIMULATION,
+    &FAULTS,
 ];

@@ -21,6 +21,8 @@ mod render;
 mod requests;
 mod runtime;
 mod schedule;
+mod setting;
+mod simulation;
 mod suggest;
 mod targets;
 mod userinfo;
@@ -34,7 +36,7 @@ pub use overrides::Overrides;
 pub use reference::{KeyReference, reference};
 pub use render::line_column;
 
-pub(crate) use decimal::unscaled;
+pub(crate) use decimal::{scaled, unscaled};
 pub(crate) use requests::encode_target;
 pub(crate) use suggest::listed;
 
@@ -161,6 +163,8 @@ fn build<'a>(
     let section = root.section(cx, "think_time");
     let think_time = runtime::think_time(cx, &section);
     let assertions = runtime::assertions(&root.section(cx, "assertions"));
+    let section = root.section(cx, "simulation");
+    let simulation = simulation::simulation(cx, &section, overrides);
     let workers_at: At = runtime.workers_at.clone();
     let known = draft.is_some();
     let scenario = Scenario {
@@ -174,6 +178,7 @@ fn build<'a>(
         sequence,
         assertions,
         limits,
+        simulation,
     };
     if known {
         check::fixed_workers(cx, &scenario, &workers_at);

@@ -2,6 +2,10 @@
 
 use super::decimal::unscaled;
 use crate::error::ScenarioError;
+use crate::simulation::Simulation;
+
+/// What stands before a setting of the simulated world.
+const PREFIX: &str = "simulation.";
 
 /// What the command line changes in a scenario. Logged with the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +20,9 @@ pub struct Overrides {
     pub workers: Option<u16>,
     /// `--target`: fits a scenario with one target only.
     pub target: Option<String>,
+    /// Settings of the simulated world, as [`Simulation::set`] takes them; a later one of the same
+    /// key counts.
+    pub simulation: Vec<(String, String)>,
 }
 
 impl Overrides {
@@ -26,7 +33,8 @@ impl Overrides {
     }
 
     /// The overrides that are set, as (key, value) for a log's header, in a fixed order.
-    /// Numbers are decimal; `duration_seconds` is an exact decimal; `workers` may be `auto`.
+    /// Numbers are decimal; `duration_seconds` is an exact decimal; `workers` may be `auto`. Settings
+    /// of the simulated world have `simulation.` before their key, and their canonical text.
     ///
     /// ```
     /// let overrides = z6_scenario::Overrides { duration_ns: Some(1_500_000_000), ..Default::default() };
@@ -45,7 +53,21 @@ impl Overrides {
             ("workers", self.workers.map(workers)),
             ("target", self.target.clone()),
         ];
-        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+        let all = all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        all.chain(self.simulation_pairs()).collect()
+    }
+
+    /// Each setting once, in the order of [`Simulation::keys`]; those that cannot be set last.
+    fn simulation_pairs(&self) -> Vec<(String, String)> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (key, value) in &self.simulation {
+            let value = canonical(key, value).unwrap_or_else(|| value.clone());
+            pairs.retain(|(known, _)| known != key);
+            pairs.push((key.clone(), value));
+        }
+        let place = |key: &str| Simulation::keys().position(|known| known == key);
+        pairs.sort_by_key(|(key, _)| place(key).unwrap_or(usize::MAX));
+        pairs.into_iter().map(|(key, value)| (format!("{PREFIX}{key}"), value)).collect()
     }
 
     /// The overrides that [`pairs`](Overrides::pairs) wrote.
@@ -78,7 +100,15 @@ impl Overrides {
                 "workers" if value == "auto" => overrides.workers = Some(0),
                 "workers" => overrides.workers = Some(value.parse().map_err(|_| wrong())?),
                 "target" => overrides.target = Some(value.to_owned()),
-                _ => return Err(ScenarioError::UnknownOverride { key: key.to_owned() }),
+                _ => match key.strip_prefix(PREFIX) {
+                    Some(setting) if Simulation::default().setting(setting).is_some() => {
+                        overrides.simulation.push((setting.to_owned(), value.to_owned()));
+                        if canonical(setting, value).as_deref() != Some(value) {
+                            return Err(wrong());
+                        }
+                    }
+                    _ => return Err(ScenarioError::UnknownOverride { key: key.to_owned() }),
+                },
             }
             let canonical = overrides.pairs().iter().any(|pair| pair.0 == key && pair.1 == value);
             if !canonical {
@@ -87,6 +117,13 @@ impl Overrides {
         }
         Ok(overrides)
     }
+}
+
+/// The one text of a setting's value that is logged.
+fn canonical(key: &str, value: &str) -> Option<String> {
+    let mut simulation = Simulation::default();
+    simulation.set(key, value).ok()?;
+    simulation.setting(key)
 }
 
 #[cfg(test)]
@@ -102,8 +139,14 @@ mod tests {
             vus: Option<u32>,
             workers: Option<u16>,
             target: Option<String>,
+            latency_us in proptest::option::of(1_u32..1_000),
         ) {
-            let overrides = Overrides { seed, duration_ns, vus, workers, target };
+            let garbage = ("fault.garbage".to_owned(), "0.5".to_owned());
+            let simulation = latency_us.into_iter().flat_map(|us| {
+                [("latency".to_owned(), format!("constant:{us}us")), garbage.clone()]
+            });
+            let simulation = simulation.collect();
+            let overrides = Overrides { seed, duration_ns, vus, workers, target, simulation };
             prop_assert_eq!(Overrides::from_pairs(overrides.pairs()), Ok(overrides));
         }
     }
@@ -123,12 +166,26 @@ mod tests {
             ("vus", "4294967296"),
             ("workers", "0"),
             ("workers", "Auto"),
+            ("simulation.latency", "1ms"),
+            ("simulation.latency", "fast"),
+            ("simulation.fault.garbage", "0.50"),
         ] {
             assert_eq!(Overrides::from_pairs([(key, text)]), value(key, text));
         }
         let unknown = Err(ScenarioError::UnknownOverride { key: "rate".to_owned() });
         assert_eq!(Overrides::from_pairs([("rate", "1")]), unknown);
+        let unknown = Err(ScenarioError::UnknownOverride { key: "simulation.speed".to_owned() });
+        assert_eq!(Overrides::from_pairs([("simulation.speed", "1")]), unknown);
         let repeated = Err(ScenarioError::RepeatedOverride { key: "vus".to_owned() });
         assert_eq!(Overrides::from_pairs([("vus", "1"), ("vus", "1")]), repeated);
+    }
+
+    #[test]
+    fn settings_are_logged_once_in_order_and_in_one_form() {
+        let set = [("fault.garbage", "0.10"), ("latency", "1ms"), ("latency", "2ms")];
+        let simulation = set.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        let overrides = Overrides { simulation, ..Overrides::default() };
+        let pairs = [("simulation.latency", "constant:2ms"), ("simulation.fault.garbage", "0.1")];
+        assert_eq!(overrides.pairs(), pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml_edit::{Item, TableLike};
 
 use super::codes;
+use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, Findings, quoted};
 use super::keys::{self, Key, Table, Variant};
 use super::suggest;
@@ -248,6 +249,16 @@ impl<'a> Section<'a> {
     /// The same as 32 bits; the key's maximum keeps it in range.
     pub(crate) fn number_u32(&self, name: &str) -> Option<u32> {
         self.number(name).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// A setting of the simulated world as written, in text form.
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        let digits = self.find(name).map_or(0, |key| key.kind.digits());
+        match self.datum(name) {
+            Some(Datum::Setting(text)) => Some(text.clone()),
+            Some(Datum::Number(number)) => Some(unscaled(*number, digits)),
+            _ => None,
+        }
     }
 
     pub(crate) fn real(&self, name: &str) -> Option<f64> {

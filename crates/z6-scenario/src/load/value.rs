@@ -6,11 +6,13 @@ use toml_edit::{Item, TableLike, Value};
 use super::codes;
 use super::decimal::{scaled, unscaled};
 use super::diagnostic::{Diagnostic, quoted};
-use super::keys::{Key, Kind};
+use super::keys::{Form, Key, Kind};
 use super::limits;
 use super::reader::{Context, Span};
+use super::setting;
 use super::suggest;
 use crate::error::ScenarioError;
+use crate::simulation::{MAX_BODY_BYTES, MAX_DELAY_NS};
 
 /// A value that passed.
 pub(crate) enum Datum<'a> {
@@ -21,6 +23,7 @@ pub(crate) enum Datum<'a> {
     Texts(Vec<(&'a str, Option<Span>)>),
     Counts(Vec<u64>),
     Pairs(Vec<Pair<'a>>),
+    Setting(String),
     Tables(Vec<(&'a dyn TableLike, Option<Span>)>),
 }
 
@@ -52,6 +55,7 @@ pub(crate) fn read<'a>(
         Kind::Texts => return texts(cx, key, item, span),
         Kind::Counts { .. } => return counts(cx, key, item, span),
         Kind::Pairs => return pairs(cx, key, item, span),
+        Kind::Setting(form) => return setting::read(cx, key, form, item, span).map(Datum::Setting),
         Kind::Table(_) => item.as_table_like().map(|table| {
             // A table has no place of its own where it comes of dotted keys.
             Datum::Tables(vec![(table, item.span().or(at))])
@@ -252,7 +256,7 @@ fn wrong_entry(cx: &mut Context<'_>, key: &Key, value: &Value, expected: &str) {
     cx.error(codes::WRONG_TYPE, value.span(), message, expectation(key));
 }
 
-fn wrong_type(cx: &mut Context<'_>, key: &Key, item: &Item, span: Option<Span>) {
+pub(crate) fn wrong_type(cx: &mut Context<'_>, key: &Key, item: &Item, span: Option<Span>) {
     let found = match item {
         Item::None => "nothing",
         Item::Value(value) => found(value),
@@ -294,7 +298,8 @@ fn type_hint(key: &Key, item: &Item) -> String {
         | Kind::Workers
         | Kind::Texts
         | Kind::Counts { .. }
-        | Kind::Pairs => expectation(key),
+        | Kind::Pairs
+        | Kind::Setting(_) => expectation(key),
     }
 }
 
@@ -322,6 +327,9 @@ pub(crate) fn type_name(kind: Kind) -> String {
         Kind::Texts => "a list of strings".to_owned(),
         Kind::Counts { .. } => "a list of whole numbers".to_owned(),
         Kind::Pairs => "a table of strings".to_owned(),
+        Kind::Setting(Form::Delay | Form::Duration) => "a string".to_owned(),
+        Kind::Setting(Form::Bytes) => "a whole number or a string".to_owned(),
+        Kind::Setting(Form::Statuses) => "a table of numbers".to_owned(),
         Kind::Table(_) => "a table".to_owned(),
         Kind::Tables(_) => "a list of tables".to_owned(),
     }
@@ -346,6 +354,15 @@ pub(crate) fn range_name(kind: Kind) -> String {
             let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
             suggest::listed(&words, "or")
         }
+        Kind::Setting(form) => {
+            let most = unscaled(MAX_DELAY_NS, 9);
+            match form {
+                Form::Delay => format!("a delay of at most {most}s"),
+                Form::Duration => format!("a duration of at most {most}s"),
+                Form::Bytes => format!("0 to {MAX_BODY_BYTES}, or from one to another"),
+                Form::Statuses => "201 to 599, at most 1 in all".to_owned(),
+            }
+        }
         Kind::Text | Kind::Flag | Kind::Texts | Kind::Pairs | Kind::Table(_) | Kind::Tables(_) => {
             String::new()
         }
@@ -358,6 +375,9 @@ pub(crate) fn expectation(key: &Key) -> String {
     let range = range_name(key.kind);
     if let Kind::Choice(_) = key.kind {
         return format!("expected {range}");
+    }
+    if let Kind::Setting(form) = key.kind {
+        return setting::form_hint(key, form);
     }
     let range = if range.is_empty() { range } else { format!(", {range}") };
     let digits = key.kind.digits();

@@ -44,6 +44,7 @@ pub(super) fn scenario() -> Scenario {
         sequence: Vec::new(),
         assertions: Vec::new(),
         limits: Limits::default(),
+        simulation: crate::Simulation::default(),
     }
 }
 

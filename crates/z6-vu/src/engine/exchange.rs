@@ -182,6 +182,13 @@ impl Engine {
         detail: u64,
         out: &mut Outputs,
     ) {
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::LeakedTimer)
+            && let Some(exchange) = self.exchanges.open.find(slot)
+            && let Some((_, deadline)) = exchange.timeout
+        {
+            self.timers.arm(deadline, Lane::Heap, TimerKey::Timeout(slot));
+        }
         let exchange = self.take_exchange(slot);
         assert_ne!(exchange.stage, Stage::Redirected, "exchange {slot} is not on the wire");
         if exchange.timeout.is_none() {
@@ -198,6 +205,10 @@ impl Engine {
         if exchange.stage == Stage::Redirected {
             self.leave_queue(exchange.vu);
             return self.step_over(at, exchange.vu, 0, out);
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::DroppedOutcome) {
+            out.events.pop();
         }
         self.give_up(at, slot, &exchange, out);
         self.step_over(at, exchange.vu, 0, out);

@@ -18,6 +18,8 @@ mod source;
 mod timers;
 mod vu;
 
+use std::fmt::Write;
+
 use z6_events::{Actor, ErrorKind, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
 use z6_scenario::{Model, Plan, Scenario};
 
@@ -65,6 +67,21 @@ enum Due {
     Timer,
 }
 
+/// FNV-1a over text (Fowler, Noll and Vo).
+struct Fnv(u64);
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+impl Write for Fnv {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+        }
+        Ok(())
+    }
+}
+
 /// The decisions of one worker.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -79,6 +96,8 @@ pub struct Engine {
     pool: Pool,
     exchanges: Exchanges,
     last_tick: Tick,
+    #[cfg(feature = "planted-bugs")]
+    planted: Option<crate::planted::Bug>,
 }
 
 impl Engine {
@@ -115,7 +134,24 @@ impl Engine {
             last_tick: Tick::ZERO,
             timers,
             settings,
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
         })
+    }
+
+    /// Plants a bug. To be called before the first step.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        if bug == crate::planted::Bug::WeightsOffByOne {
+            self.settings.plan.plant_off_by_one();
+        }
+        self.planted = Some(bug);
+    }
+
+    /// Whether this bug was planted.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn has(&self, bug: crate::planted::Bug) -> bool {
+        self.planted == Some(bug)
     }
 
     /// Fires all timers with deadline <= `at`, in (deadline, timer number) order, then applies
@@ -198,6 +234,23 @@ impl Engine {
     #[must_use]
     pub fn vus_alive(&self) -> usize {
         self.vus.len()
+    }
+
+    /// How many connections it holds, attempts included.
+    #[must_use]
+    pub fn connections_open(&self) -> usize {
+        self.pool.open()
+    }
+
+    /// A digest of all that later steps depend on, but for the tick of the last one: an input that
+    /// leaves no event leaves this as it was. Takes as long as the engine is large; for checks.
+    #[must_use]
+    pub fn state_digest(&self) -> u64 {
+        let mut digest = Fnv(FNV_BASIS);
+        let state = (&self.phase, &self.timers, &self.source, &self.vus, &self.slot_of_vu);
+        // This writer takes everything.
+        let _ = write!(digest, "{state:?}{:?}{:?}", self.pool, self.exchanges);
+        digest.0
     }
 
     /// The state of a VU of this worker; none if it has not started, or has stopped.

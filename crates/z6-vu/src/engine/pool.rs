@@ -221,6 +221,19 @@ impl Pool {
         panic!("a VU is not in its target's queue");
     }
 
+    /// A planted bug: the newest waiter goes to the head of the queue.
+    #[cfg(feature = "planted-bugs")]
+    fn last_to_front(&mut self, target: usize, vus: &mut Slab<Vu>) {
+        let mut waiters = Vec::new();
+        while let Some(vu) = self.pop_waiter(target, vus) {
+            waiters.push(vu);
+        }
+        waiters.rotate_right(1);
+        for vu in waiters {
+            self.push_waiter(target, vu, vus);
+        }
+    }
+
     fn push_idle(&mut self, slot: ConnectionSlot) {
         let target = self.connections[slot].target.index();
         let below = self.targets[target].idle.replace(slot);
@@ -347,6 +360,10 @@ impl Engine {
             return;
         }
         self.pool.push_waiter(target, vu, &mut self.vus);
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::LastInFirstOut) {
+            self.pool.last_to_front(target, &mut self.vus);
+        }
         self.pump(at, target, out);
     }
 
@@ -368,11 +385,17 @@ impl Engine {
     /// Opens attempts while waiters outnumber them and the limits allow.
     pub(super) fn pump(&mut self, at: Tick, target: usize, out: &mut Outputs) {
         let settings = &self.settings.targets[target];
+        let max_connections = settings.max_connections;
+        #[cfg(feature = "planted-bugs")]
+        let max_connections = match self.planted {
+            Some(crate::planted::Bug::IgnoredMaxConnections) => u32::MAX,
+            _ => max_connections,
+        };
         let pool = &mut self.pool.targets[target];
         while self.phase != Phase::Finished
             && pool.connecting < pool.waiters.len
             && pool.connecting < settings.max_connecting
-            && pool.open < settings.max_connections
+            && pool.open < max_connections
         {
             pool.connecting += 1;
             pool.open += 1;
@@ -566,6 +589,14 @@ impl Engine {
             || (settings.reuse == ConnectionReuse::Iteration
                 && ends_step
                 && self.vus[vu].now.ends_iteration);
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::ReusedClosed) && !reusable {
+            return None;
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::IgnoredMaxRequests) && reusable {
+            return by_policy.then_some(ReleaseCause::ReusePolicy);
+        }
         if !reusable {
             Some(ReleaseCause::NotReusable)
         } else if connection.requests >= settings.max_requests {
@@ -638,6 +669,10 @@ impl Engine {
 
     /// A VU leaves: what it owns is closed.
     pub(super) fn release_owned(&mut self, vu: VuSlot, out: &mut Outputs) {
+        #[cfg(feature = "planted-bugs")]
+        if self.has(crate::planted::Bug::LeakedConnection) {
+            return;
+        }
         while let Some(slot) = self.vus[vu].connections {
             self.pool.disown(slot, &mut self.vus);
             self.pool.remove(slot, &mut self.timers);

@@ -123,7 +123,10 @@ impl Engine {
 
     /// An arrival begins its iteration, unless as many as may be are alive already.
     fn arrive(&mut self, at: Tick, change: Change, out: &mut Outputs) {
-        if self.vus.len() >= self.settings.max_in_flight {
+        let is_full = self.vus.len() >= self.settings.max_in_flight;
+        #[cfg(feature = "planted-bugs")]
+        let is_full = is_full && !self.has(crate::planted::Bug::IgnoredMaxInFlight);
+        if is_full {
             let mut vu = Vu::new(change.actor);
             vu.now = self.settings.plan.step(vu.actor, vu.step);
             vu.planned = change.at;
@@ -137,6 +140,13 @@ impl Engine {
 
     fn stop_vu(&mut self, actor: Actor, out: &mut Outputs) {
         let Some(slot) = self.vu_slot(actor) else { return };
+        #[cfg(feature = "planted-bugs")]
+        let actor = match self.planted {
+            Some(crate::planted::Bug::StaleSlot) => {
+                self.vus.find(slot).map_or(actor, |vu| vu.actor)
+            }
+            _ => actor,
+        };
         // It may be complete already (iterations), and its slot in use by another.
         let Some(vu) = self.vus.find(slot).filter(|vu| vu.actor == actor) else { return };
         match vu.state {
@@ -147,8 +157,14 @@ impl Engine {
 
     /// Plans the VU's next request for `planned` and looks for a connection.
     pub(super) fn plan_step(&mut self, at: Tick, slot: VuSlot, planned: Tick, out: &mut Outputs) {
+        #[cfg(feature = "planted-bugs")]
+        let is_astray = self.has(crate::planted::Bug::WrongStream);
         let vu = &mut self.vus[slot];
         vu.now = self.settings.plan.step(vu.actor, vu.step);
+        #[cfg(feature = "planted-bugs")]
+        if is_astray && vu.actor.0 % 2 == 1 {
+            vu.now = self.settings.plan.step(Actor(vu.actor.0 + 1), vu.step);
+        }
         vu.planned = planned;
         vu.state = VuState::Ready;
         self.seek_connection(at, slot, out);
@@ -156,6 +172,11 @@ impl Engine {
 
     pub(super) fn think_over(&mut self, at: Tick, slot: VuSlot, planned: Tick, out: &mut Outputs) {
         self.vus[slot].timer = None;
+        #[cfg(feature = "planted-bugs")]
+        let planned = match self.planted {
+            Some(crate::planted::Bug::LatePlanned) => at,
+            _ => planned,
+        };
         self.plan_step(at, slot, planned, out);
     }
 
@@ -175,7 +196,7 @@ impl Engine {
             self.end_iteration(slot, out);
         }
         let planned = at.plus_ns(think_ns);
-        if think_ns == 0 {
+        if think_ns == 0 && !self.is_behind_schedule(at) {
             // Of connections to several targets only one goes on at once.
             if self.settings.targets.len() > 1 {
                 self.rest_connections(at, slot);
@@ -193,6 +214,13 @@ impl Engine {
         vu.state = VuState::Waiting;
         vu.timer = Some(timer);
         self.rest_connections(at, slot);
+    }
+
+    /// Whether the end of the run or a change of the schedule is due by `at` and has not come yet: where
+    /// a loop is late, a timer with an earlier deadline fires before it, in the same step. What it
+    /// leads to must not be planned past an end.
+    fn is_behind_schedule(&self, at: Tick) -> bool {
+        at.0 >= self.settings.end_ns || self.source.next().is_some_and(|change| change.at <= at)
     }
 
     /// The VU plans nothing more and leaves the table.

@@ -40,7 +40,9 @@ pub use shared::AttemptFailure;
 pub use start::{RunSpec, Spin, cores, start};
 pub use tls_config::TlsConfigError;
 pub use transport::Address;
-pub use writer::{AttachedFile, LogTarget, Observer, partial_path};
+pub use writer::{AttachedFile, LogFile, LogTarget, partial_path};
+
+pub use crate::observer::Observer;
 
 /// Raises the limit of open descriptors of this process to its hard maximum; answers with the limit
 /// in force. A run does so itself; a server in the same process wants it before it starts.

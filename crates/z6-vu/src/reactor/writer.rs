@@ -9,28 +9,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, Sender};
-use z6_events::{
-    BlockDecoder, Event, LogAssembler, LogDigest, LogHeader, SealedBlock, Tick, WorkerId,
-};
+use z6_events::{BlockDecoder, LogAssembler, LogDigest, LogHeader, SealedBlock};
 
 use super::error::LogError;
 use super::shared::Notice;
+use crate::observer::Observer;
 use crate::run_end::RunEnd;
 
 /// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
 const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
-
-/// Sees every event of a run, in the order of the log, on the writer's thread.
-pub trait Observer: Send {
-    /// One event of a worker.
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event);
-
-    /// A block of a worker is complete: a good moment to publish what was gathered. `up_to` is the
-    /// tick of its last event; of an empty block, a sign of life, the tick of the block itself.
-    fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
-        let _ = (worker, up_to);
-    }
-}
 
 /// Where the log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +46,23 @@ pub(super) struct WriterEnd<O> {
     pub(super) bytes: u64,
 }
 
+/// A log file on its way: `NAME.partial` until it is complete; or none.
+#[derive(Debug)]
+pub struct LogFile(Output);
+
+#[derive(Debug)]
 enum Output {
     File { file: File, partial: PathBuf, path: PathBuf },
     Discard,
 }
 
-impl Output {
-    fn create(target: &LogTarget) -> Result<Output, LogError> {
-        let LogTarget::File(path) = target else { return Ok(Output::Discard) };
+impl LogFile {
+    /// Creates the file. Neither it nor its partial name may exist.
+    ///
+    /// # Errors
+    /// [`LogError::Create`].
+    pub fn create(target: &LogTarget) -> Result<LogFile, LogError> {
+        let LogTarget::File(path) = target else { return Ok(LogFile(Output::Discard)) };
         let partial = partial_path(path);
         let create = |at: &Path| OpenOptions::new().write(true).create_new(true).open(at);
         let failed = |source| LogError::Create { path: partial.clone(), source };
@@ -77,11 +73,15 @@ impl Output {
             });
         }
         let file = create(&partial).map_err(failed)?;
-        Ok(Output::File { file, partial, path: path.clone() })
+        Ok(LogFile(Output::File { file, partial, path: path.clone() }))
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), LogError> {
-        match self {
+    /// Appends `bytes`, at once.
+    ///
+    /// # Errors
+    /// [`LogError::Write`]; what was written before can be read.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), LogError> {
+        match &mut self.0 {
             Output::File { file, partial, .. } => file
                 .write_all(bytes)
                 .map_err(|source| LogError::Write { path: partial.clone(), source }),
@@ -89,9 +89,12 @@ impl Output {
         }
     }
 
-    /// Synced and under its own name.
-    fn complete(self) -> Result<(), LogError> {
-        let Output::File { file, partial, path } = self else { return Ok(()) };
+    /// Syncs the file and gives it its own name.
+    ///
+    /// # Errors
+    /// [`LogError::Write`].
+    pub fn complete(self) -> Result<(), LogError> {
+        let Output::File { file, partial, path } = self.0 else { return Ok(()) };
         let written = file.sync_all().and_then(|()| std::fs::rename(&partial, &path));
         written.map_err(|source| LogError::Write { path: partial, source })
     }
@@ -107,7 +110,7 @@ pub fn partial_path(path: &Path) -> PathBuf {
 
 /// A log being written.
 pub(super) struct LogWriter<O> {
-    output: Output,
+    output: LogFile,
     assembler: LogAssembler,
     decoder: BlockDecoder,
     observer: O,
@@ -137,7 +140,7 @@ impl<O: Observer> LogWriter<O> {
         attached_bytes_max: u64,
         parts: WriterParts<O>,
     ) -> Result<LogWriter<O>, LogError> {
-        let mut output = Output::create(target)?;
+        let mut output = LogFile::create(target)?;
         let (mut assembler, bytes) = LogAssembler::new(header)?;
         output.write(&bytes)?;
         let mut stored_bytes = 0u64;
@@ -223,7 +226,7 @@ impl<O: Observer> LogWriter<O> {
 }
 
 fn finish_file(
-    mut output: Output,
+    mut output: LogFile,
     assembler: LogAssembler,
     end: &RunEnd,
 ) -> Result<(u64, LogDigest), LogError> {
@@ -237,7 +240,7 @@ fn finish_file(
 mod tests {
     use super::*;
     use crossbeam_channel::{bounded, unbounded};
-    use z6_events::BlockBuilder;
+    use z6_events::{BlockBuilder, Event, Tick, WorkerId};
 
     struct Count(u64);
 
@@ -256,7 +259,7 @@ mod tests {
         let header = LogHeader::default();
         let file = OpenOptions::new().write(true).open(path).unwrap();
         let writer = LogWriter {
-            output: Output::File { file, partial: path.into(), path: path.into() },
+            output: LogFile(Output::File { file, partial: path.into(), path: path.into() }),
             assembler: LogAssembler::new(&header).unwrap().0,
             decoder: BlockDecoder::new(header.workers),
             observer: Count(0),

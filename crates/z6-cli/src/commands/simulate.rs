@@ -1,0 +1,111 @@
+//! `z6 simulate`: a run in the simulated world, or one for each of many seeds.
+
+use std::path::PathBuf;
+
+use z6::{Overrides, Run};
+
+use super::sweep::{self, Sweep};
+use crate::args::SimulateArgs;
+use crate::exit::Exit;
+use crate::progress::Wish;
+use crate::signals::Interrupts;
+use crate::telling::{self, Place, Telling, carry_out};
+
+/// The arguments of `z6 simulate`, resolved.
+#[derive(Debug)]
+struct SimulateOptions {
+    scenario: PathBuf,
+    overrides: Overrides,
+    verify: bool,
+    runs: Option<u64>,
+    output: Option<PathBuf>,
+    telling: Telling,
+}
+
+impl SimulateOptions {
+    fn resolve(args: SimulateArgs) -> SimulateOptions {
+        let named =
+            [("latency", args.latency), ("service", args.service), ("servers", args.servers)];
+        let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        let faults = args.fault.into_iter().map(|(kind, share)| (format!("fault.{kind}"), share));
+        SimulateOptions {
+            scenario: args.scenario.path,
+            overrides: Overrides {
+                simulation: named.chain(args.set).chain(faults).collect(),
+                ..telling::overrides(args.change)
+            },
+            verify: args.verify,
+            runs: args.runs,
+            output: args.output,
+            // Lines that are not redrawn come too fast to be read.
+            telling: Telling::resolve(&args.print, Wish::OnTerminals),
+        }
+    }
+}
+
+pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
+    let options = SimulateOptions::resolve(args);
+    let source = super::source(&options.scenario)?;
+    let run = Run::from_source(source, &options.overrides)?.verify(options.verify);
+    let interrupts = Interrupts::install()?;
+    let Some(runs) = options.runs else {
+        let place = Place::new(options.output, "sim");
+        return carry_out(&options.telling, run, &place, &interrupts, Run::simulate);
+    };
+    let sweep = Sweep {
+        runs,
+        overrides: options.overrides,
+        verify: options.verify,
+        output: options.output,
+        telling: options.telling,
+    };
+    sweep::sweep(&sweep, &run, &interrupts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    use crate::args::{Cli, Command};
+
+    fn resolve(args: &[&str]) -> Result<SimulateOptions, clap::Error> {
+        let args = ["z6", "simulate", "s.toml"].iter().chain(args);
+        match Cli::try_parse_from(args)?.command {
+            Command::Simulate(args) => Ok(SimulateOptions::resolve(*args)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_become_settings_of_the_simulated_world() {
+        let settings = |args: &[&str]| resolve(args).unwrap().overrides.pairs();
+        assert_eq!(settings(&[]), []);
+        let given = [
+            "--fault=garbage=0.1",
+            "--set=statuses=503=0.1,404=0.2",
+            "--latency=1ms",
+            "--servers=none",
+            "--service=uniform:1ms..2ms",
+            "--fault",
+            "no_answer = 1",
+        ];
+        let expected = [
+            ("simulation.latency", "constant:1ms"),
+            ("simulation.service", "uniform:1ms..2ms"),
+            ("simulation.servers", "none"),
+            ("simulation.statuses", "404=0.2,503=0.1"),
+            ("simulation.fault.garbage", "0.1"),
+            ("simulation.fault.no_answer", "1"),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(settings(&given), expected);
+    }
+
+    #[test]
+    fn a_setting_needs_a_value_and_runs_a_number() {
+        for args in [["--fault", "garbage"], ["--set", "latency"], ["--runs", "0"]] {
+            assert!(resolve(&args).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `z6 simulate --runs N`: one simulated run per seed, and a line about each.
+
+use std::path::PathBuf;
+
+use z6::z6_metrics::report::units::{count, duration, percent};
+use z6::{Finished, Overrides, ResultsDir, Run, StoppedBy};
+
+use crate::console::{self, Voice};
+use crate::exit::{self, Exit, UsageError};
+use crate::signals::Interrupts;
+use crate::telling::{Report, Telling, wrongs};
+
+/// Digits of a receipt in the table.
+const DIGEST_DIGITS: usize = 12;
+
+/// What is to be simulated.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    pub(super) runs: u64,
+    pub(super) overrides: Overrides,
+    pub(super) verify: bool,
+    /// A folder to keep a results directory per seed in.
+    pub(super) output: Option<PathBuf>,
+    pub(super) telling: Telling,
+}
+
+/// Simulates the scenario of `first` with its seed and those that follow it.
+pub(super) fn sweep(sweep: &Sweep, first: &Run, interrupts: &Interrupts) -> anyhow::Result<Exit> {
+    let is_told = sweep.telling.voice > Voice::Quiet;
+    if is_told {
+        console::findings(first.warnings(), first.source().name(), first.source().text());
+    }
+    let seed = match first.scenario().runtime.prng_seed {
+        Some(seed) => seed,
+        None => z6::draw_seed()?,
+    };
+    let last = seed.checked_add(sweep.runs - 1).ok_or_else(|| {
+        UsageError(format!("{} seeds from {seed} on go past {}", sweep.runs, u64::MAX))
+    })?;
+    if is_told && first.scenario().runtime.prng_seed.is_none() {
+        console::plain(&format!("seed {seed} (drawn)"));
+    }
+    let table = Table { form: sweep.telling.report, seed_width: last.to_string().len().max(4) };
+    console::results(&table.head())?;
+    let mut exit = Exit::Success;
+    for seed in seed..=last {
+        let finished = one(sweep, first, seed, interrupts)?;
+        console::results(&table.row(seed, &finished))?;
+        for wrong in wrongs(&finished) {
+            console::error(&format!("seed {seed}: {wrong}"));
+        }
+        exit = exit.graver(exit::of_run(&finished));
+        let is_stopped = matches!(finished.stopped_by, StoppedBy::Interrupt | StoppedBy::Terminate);
+        if is_stopped || interrupts.first().is_some() {
+            exit = exit.graver(Exit::Interrupted);
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+fn one(
+    sweep: &Sweep,
+    first: &Run,
+    seed: u64,
+    interrupts: &Interrupts,
+) -> Result<Finished, z6::Error> {
+    let overrides = Overrides { seed: Some(seed), ..sweep.overrides.clone() };
+    let mut run = first.again().overrides(overrides).verify(sweep.verify);
+    if let Some(folder) = &sweep.output {
+        run = run.results_in(ResultsDir::create(folder.join(format!("seed_{seed}")))?);
+    }
+    let running = run.simulate()?;
+    interrupts.attach(running.stopper());
+    running.wait()
+}
+
+/// A table whose lines come one by one.
+struct Table {
+    form: Report,
+    seed_width: usize,
+}
+
+impl Table {
+    fn head(&self) -> String {
+        match self.form {
+            Report::Summary => format!(
+                "{:>width$}  {:>10}  {:>10}  {:>8}  {:>8}  {:>8}  {:>10}  digest\n",
+                "seed",
+                "requests",
+                "succeeded",
+                "failed",
+                "p50",
+                "p99",
+                "error rate",
+                width = self.seed_width
+            ),
+            Report::Csv => {
+                "seed,requests,succeeded,failed,p50_ns,p99_ns,error_rate,digest\n".to_owned()
+            }
+            Report::Json | Report::Nothing => String::new(),
+        }
+    }
+
+    fn row(&self, seed: u64, finished: &Finished) -> String {
+        let requests = &finished.metrics.requests;
+        let response = &finished.metrics.latency.response_ns;
+        let digest = finished.digest.map(|digest| digest.to_string());
+        let (planned, succeeded, failed) = (requests.planned, requests.succeeded, requests.failed);
+        match self.form {
+            Report::Summary => {
+                let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), duration);
+                format!(
+                    "{seed:>width$}  {:>10}  {:>10}  {:>8}  {:>8}  {:>8}  {:>10}  {}\n",
+                    count(planned),
+                    count(succeeded),
+                    count(failed),
+                    quantile(response.p50),
+                    quantile(response.p99),
+                    requests.error_rate.map_or_else(|| "-".to_owned(), percent),
+                    digest.as_deref().map_or("none", |digest| &digest[..DIGEST_DIGITS]),
+                    width = self.seed_width
+                )
+            }
+            Report::Csv => {
+                let number = |ns: Option<u64>| ns.map(|ns| ns.to_string()).unwrap_or_default();
+                let rate = requests.error_rate.map(|rate| rate.to_string()).unwrap_or_default();
+                let [p50, p99] = [response.p50, response.p99].map(number);
+                let digest = digest.unwrap_or_default();
+                format!("{seed},{planned},{succeeded},{failed},{p50},{p99},{rate},{digest}\n")
+            }
+            Report::Json => {
+                let number = |ns: Option<u64>| ns.map_or("null".to_owned(), |ns| ns.to_string());
+                let rate = requests.error_rate.map_or("null".to_owned(), |rate| rate.to_string());
+                let [p50, p99] = [response.p50, response.p99].map(number);
+                let digest = digest.map_or("null".to_owned(), |digest| format!("\"{digest}\""));
+                format!(
+                    "{{\"seed\":{seed},\"requests\":{planned},\"succeeded\":{succeeded},\
+                     \"failed\":{failed},\"p50_ns\":{p50},\"p99_ns\":{p99},\
+                     \"error_rate\":{rate},\"digest\":{digest}}}\n"
+                )
+            }
+            Report::Nothing => String::new(),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! `z6 simulate` as a process: its results, its receipt, its table over seeds, how it exits, and what
+//! the other commands make of its log.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Folder, Outcome, Underway, assert_conserved, figure, files, outcome};
+
+/// Every schedule of requests there is in one: names, weights, pauses, a body, a server that queues,
+/// and a few faults.
+const SHOP: &str = "
+metadata.name = 'Shop'
+runtime = { duration_seconds = 10, vus = 20, prng_seed = 42, workers = 2 }
+target.base_url = 'https://shop.example/v1'
+think_time = { type = 'exponential', mean_ms = 100, max_ms = 2000 }
+[[requests]]
+name = 'basket'
+path = '/basket'
+weight = 3
+[[requests]]
+name = 'checkout'
+method = 'POST'
+path = '/checkout'
+body = '{\"pay\": true}'
+timeout_ms = 500
+[simulation]
+latency = 'uniform:1ms..5ms'
+service = 'exponential:5ms'
+servers = 4
+statuses = { 503 = 0.01 }
+body_bytes = '0..4000'
+chunked = 0.3
+[simulation.faults]
+connect_refused = 0.05
+reset_before = 0.01
+close_in_body = 0.01
+no_answer = 0.005
+";
+
+/// The receipt of [`SHOP`]. It changes with the engine, the log format, the simulated world, and with
+/// nothing else: not with machine, build profile or time.
+const RECEIPT: &str = "01d562c9ae37040b3c459f1b05bd85318673f747ca52d6663777bb9036670b5b";
+
+const ALL_FILES: [&str; 6] = [
+    "events.z6log",
+    "metadata.json",
+    "metrics.json",
+    "scenario.toml",
+    "summary.txt",
+    "timeseries.csv",
+];
+
+/// A simulation of [`SHOP`] with its results in `out`.
+fn shop(more: &[&str]) -> (Folder, Outcome) {
+    let folder = Folder::new(SHOP);
+    let run = ["simulate", "s.toml", "--output", "out", "--json"];
+    let run = folder.run(&[&run, more].concat()).expect(0);
+    (folder, run)
+}
+
+fn receipt(run: &Outcome) -> String {
+    figure(&run.stdout, "/run/log_digest").as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_receipt_is_the_same_everywhere() {
+    let (_folder, run) = shop(&[]);
+    assert_eq!(receipt(&run), RECEIPT);
+}
+
+#[test]
+fn the_results_are_those_of_a_run_and_say_that_it_was_simulated() {
+    let (folder, run) = shop(&["--verbose"]);
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
+    assert_eq!(folder.read("out/metrics.json"), run.stdout);
+    assert_eq!(folder.read("out/scenario.toml"), SHOP);
+    assert_eq!(figure(&run.stdout, "/run/driver"), "simulation");
+    assert_eq!(figure(&run.stdout, "/run/started_at"), "");
+    assert_eq!(figure(&run.stdout, "/run/workers"), 2);
+    assert_conserved(&run.stdout);
+    for kind in ["connection_refused", "stale_connection", "incomplete_body", "request_timeout"] {
+        let by_kind = figure(&run.stdout, "/errors/by_kind");
+        assert!(by_kind.get(kind).is_some(), "{kind}: {by_kind}");
+    }
+    let metadata = folder.read("out/metadata.json");
+    assert_eq!(figure(&metadata, "/started_at"), "");
+    assert_eq!(figure(&metadata, "/ended_at"), "");
+    assert_eq!(figure(&metadata, "/host"), serde_json::json!({}));
+    assert_eq!(figure(&metadata, "/simulation/settings/servers"), "4");
+    assert!(figure(&metadata, "/simulation/faults/no_answer").as_u64().unwrap() > 0);
+    assert!(run.stderr.contains(&format!("receipt  {}", receipt(&run))), "{}", run.stderr);
+    assert!(run.stderr.contains("servers = 4"), "{}", run.stderr);
+}
+
+#[test]
+fn every_file_of_two_simulations_is_the_same() {
+    let [(a, _), (b, _)] = [shop(&[]), shop(&[])];
+    for name in ALL_FILES {
+        let [a, b] = [&a, &b].map(|folder| std::fs::read(folder.path("out").join(name)).unwrap());
+        assert!(a == b, "{name}");
+    }
+}
+
+#[test]
+fn options_change_the_world_and_stand_in_the_log() {
+    let (_, plain) = shop(&[]);
+    let more = [
+        "--latency=20ms",
+        "--servers=none",
+        "--fault=connect_refused=0",
+        "--set=fault.reset_before=0",
+        "--fault=close_in_body=0",
+        "--fault=no_answer=0",
+        "--set=statuses=none",
+        "--seed=7",
+    ];
+    let (folder, changed) = shop(&more);
+    assert_ne!(receipt(&plain), receipt(&changed));
+    assert_eq!(figure(&changed.stdout, "/requests/failed"), 0);
+    let fastest = figure(&changed.stdout, "/latency/service_ns/min").as_u64().unwrap();
+    assert!(fastest >= 40_000_000, "{fastest}");
+    let log = z6::Log::open(folder.path("out")).unwrap();
+    let overrides = &log.header().overrides;
+    let of = |key: &str| overrides.iter().find(|pair| pair.0 == key).map(|pair| pair.1.as_str());
+    assert_eq!(of("seed"), Some("7"));
+    assert_eq!(of("simulation.latency"), Some("constant:20ms"));
+    assert_eq!(of("simulation.servers"), Some("none"));
+    assert_eq!(of("simulation.fault.reset_before"), Some("0"));
+    assert!(log.header().addresses.is_empty() && log.header().wall_epoch_ns == 0);
+}
+
+#[test]
+fn its_log_replays_and_can_be_asked_like_any_other() {
+    let (folder, run) = shop(&[]);
+    let replay = folder.run(&["replay", "out", "--verify"]).expect(0);
+    assert!(replay.stdout.starts_with("identical"), "{}", replay.stdout);
+    assert!(replay.stdout.contains(&receipt(&run)), "{}", replay.stdout);
+    assert_eq!(folder.run(&["analyze", "out", "--format", "json"]).expect(0).stdout, run.stdout);
+    let verified = folder.run(&["analyze", "out", "--verify"]).expect(0);
+    assert_eq!(verified.stdout, folder.read("out/summary.txt"));
+    let csv = folder.run(&["export", "out"]).expect(0).stdout;
+    let planned = figure(&run.stdout, "/requests/planned").as_u64().unwrap();
+    assert_eq!(csv.lines().count() as u64, planned + 1);
+    folder.run(&["export", "out", "--format", "hdr"]).expect(0);
+    folder.run(&["export", "out", "--format", "ndjson"]).expect(0);
+    let same = folder.run(&["diff", "out", "out"]).expect(0);
+    assert!(!same.stdout.is_empty());
+    // Twice the service time is a regression that diff sees.
+    let slower = ["simulate", "s.toml", "--output", "slow", "--set=service=exponential:10ms", "-q"];
+    folder.run(&[&slower[..], &["--no-summary"]].concat()).expect(0);
+    folder.run(&["diff", "out", "slow"]).expect(1);
+}
+
+#[test]
+fn all_schemes_are_simulated_and_no_name_is_resolved() {
+    let of = |url: &str| {
+        let folder = Folder::new(&SHOP.replace("https://shop.example/v1", url));
+        let run = folder.run(&["simulate", "s.toml", "--output", "out", "--json"]).expect(0);
+        figure(&run.stdout, "/requests/succeeded").as_u64().unwrap()
+    };
+    for url in ["http://no-such-name.invalid", "https://[2001:db8::1]:9", "builtin"] {
+        assert!(of(url) > 1_000, "{url}");
+    }
+}
+
+#[test]
+fn a_verified_run_is_the_same_run() {
+    let (_, plain) = shop(&[]);
+    let (folder, verified) = shop(&["--verify"]);
+    assert_eq!(receipt(&plain), receipt(&verified));
+    assert_eq!(
+        figure(&folder.read("out/metadata.json"), "/simulation/violations"),
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn many_seeds_are_a_line_each_and_leave_nothing() {
+    let folder = Folder::new(SHOP);
+    let run = folder.run(&["simulate", "s.toml", "--runs", "3", "--duration", "2"]).expect(0);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{}", run.stdout);
+    assert!(lines[0].starts_with("seed    requests   succeeded"), "{}", lines[0]);
+    assert_eq!(files(&folder.path("")), ["s.toml"]);
+    let json = ["simulate", "s.toml", "--runs=3", "--duration=2", "--json", "--output", "many"];
+    let json = folder.run(&json).expect(0);
+    let mut digests = Vec::new();
+    for (place, (line, row)) in json.stdout.lines().zip(&lines[1..]).enumerate() {
+        let seed = 42 + place;
+        assert_eq!(figure(line, "/seed"), seed);
+        let digest = figure(line, "/digest").as_str().unwrap().to_owned();
+        assert!(row.starts_with(&format!("{seed:>4}  ")), "{row}");
+        assert!(row.ends_with(&digest[..12]), "{row}");
+        let metrics = folder.read(&format!("many/seed_{seed}/metrics.json"));
+        assert_eq!(figure(&metrics, "/run/log_digest"), digest.as_str());
+        assert_eq!(figure(&metrics, "/requests/planned"), figure(line, "/requests"));
+        digests.push(digest);
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 3);
+    // A row of the table is the run of that seed.
+    let alone =
+        ["simulate", "s.toml", "--seed", "43", "--duration", "2", "--json", "--output", "a"];
+    assert_eq!(receipt(&folder.run(&alone).expect(0)), digests[1]);
+    let csv = folder.run(&["simulate", "s.toml", "--runs=1", "--duration=2", "--csv"]).expect(0);
+    assert!(csv.stdout.starts_with("seed,requests,succeeded,failed,p50_ns,"), "{}", csv.stdout);
+    assert!(csv.stdout.trim_end().ends_with(&digests[0]), "{}", csv.stdout);
+}
+
+#[test]
+fn assertions_faults_and_bad_settings_have_their_exit_codes() {
+    let folder = Folder::new(&format!("{SHOP}[assertions]\nerror_rate_max = 0.001\n"));
+    let failed = folder.run(&["simulate", "s.toml", "--output", "a"]).expect(1);
+    assert!(failed.stderr.contains("assertion failed: error_rate_max"), "{}", failed.stderr);
+    let failed = folder.run(&["simulate", "s.toml", "--runs", "2", "--duration", "2"]).expect(1);
+    assert!(failed.stderr.contains("error: seed 43: assertion failed"), "{}", failed.stderr);
+    let refused = ["simulate", "s.toml", "--fault", "connect_refused=1", "--output", "b"];
+    let refused = folder.run(&refused).expect(3);
+    let words = "no connection to the simulated server: connection refused";
+    assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    let wrong = folder.run(&["simulate", "s.toml", "--latency", "fast", "--output", "c"]).expect(2);
+    assert!(wrong.stderr.contains("--latency: `latency` cannot be `fast`"), "{}", wrong.stderr);
+    assert!(!folder.path("c").exists());
+    let taken = folder.run(&["simulate", "s.toml", "--output", "a"]).expect(2);
+    assert!(taken.stderr.contains("is not empty"), "{}", taken.stderr);
+}
+
+#[test]
+fn a_full_disk_simulated_or_real_is_exit_3_and_leaves_a_log_that_can_be_read() {
+    let folder = Folder::new(SHOP);
+    let simulated = ["simulate", "s.toml", "--fault", "log_full=0.05", "--output", "a", "--json"];
+    let simulated = folder.run(&simulated).expect(3);
+    assert!(simulated.stderr.contains("the simulated disk is full"), "{}", simulated.stderr);
+    let script = "trap '' XFSZ; ulimit -f 8; exec \"$Z6\" simulate s.toml --output b --json";
+    let real = outcome(&mut folder.shell(script)).expect(3);
+    assert!(real.stderr.contains("cannot write the event log b/events"), "{}", real.stderr);
+    for (run, name) in [(simulated, "a"), (real, "b")] {
+        assert_eq!(figure(&run.stdout, "/run/stopped_by"), "disk_full");
+        assert!(folder.path(name).join("events.z6log.partial").exists());
+        folder.run(&["analyze", name]).expect(0);
+        folder.run(&["replay", name, "--recovered"]).expect(0);
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_simulation_in_good_order() {
+    let hours = SHOP.replace("duration_seconds = 10", "duration_seconds = 86400");
+    let folder = Folder::new(&hours.replace("vus = 20", "vus = 2000"));
+    let mut run =
+        Underway::start(&mut folder.z6(&["simulate", "s.toml", "--output", "out", "--json"]));
+    run.await_words("plan digest ");
+    run.signal("INT");
+    let run = run.end().expect(130);
+    assert_eq!(figure(&run.stdout, "/run/stopped_by"), "interrupt");
+    assert_conserved(&run.stdout);
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
+    folder.run(&["replay", "out"]).expect(0);
+}

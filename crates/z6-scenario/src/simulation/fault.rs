@@ -1,0 +1,183 @@
+//! The faults of the simulated world: their names, and how often each befalls.
+//! What a fault does is the simulator's business.
+
+use super::Share;
+
+/// One way in which the simulated world misbehaves. docs/SIMULATION.md says what each does, of what
+/// its share is a share, and what Z6 reports for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// Per connection attempt: refused.
+    ConnectRefused,
+    /// Per connection attempt: never answered.
+    ConnectTimeout,
+    /// Per connection attempt: no route.
+    ConnectUnreachable,
+    /// Per connection attempt: no local port is free.
+    OutOfPorts,
+    /// Per connection attempt: no descriptor is free.
+    OutOfDescriptors,
+    /// Per request: reset before the first byte of the response.
+    ResetBefore,
+    /// Per request: reset inside the head.
+    ResetInHead,
+    /// Per request: reset inside the body.
+    ResetInBody,
+    /// Per request: closed before the first byte of the response.
+    CloseBefore,
+    /// Per request: closed inside the body.
+    CloseInBody,
+    /// Per request: the response comes a few bytes at a time, with pauses.
+    Trickle,
+    /// Per request: bytes that are no HTTP.
+    Garbage,
+    /// Per request: a `Content-Length` that is not the body's.
+    WrongLength,
+    /// Per request: a chunk whose framing is broken.
+    BrokenChunk,
+    /// Per request: many 1xx responses before the final one.
+    InterimFlood,
+    /// Per request: bytes that nobody asked for, after the response or on the idle connection.
+    Unsolicited,
+    /// Per request: no response at all.
+    NoAnswer,
+    /// Per read: only a part of what is there, down to 1 byte.
+    PartialRead,
+    /// Per write: only a part is taken, down to 1 byte.
+    PartialWrite,
+    /// Per read or write: readiness that yields nothing, a write that takes nothing for a while.
+    WouldBlock,
+    /// Per 100 ms of virtual time: the whole server stands still for a while.
+    ServerStall,
+    /// Per 100 ms of virtual time: the loop is woken late.
+    LateTimer,
+    /// Per 100 ms of virtual time: the clock gives the same tick for a while.
+    DuplicateStamp,
+    /// Per log block: the writer takes long.
+    LogStall,
+    /// Per log block: the file takes only a part of a write.
+    LogShortWrite,
+    /// Per log block: the disk is full.
+    LogFull,
+}
+
+impl FaultKind {
+    /// How many there are.
+    pub const COUNT: usize = 26;
+
+    /// All of them, in order.
+    pub const ALL: [FaultKind; FaultKind::COUNT] = [
+        FaultKind::ConnectRefused,
+        FaultKind::ConnectTimeout,
+        FaultKind::ConnectUnreachable,
+        FaultKind::OutOfPorts,
+        FaultKind::OutOfDescriptors,
+        FaultKind::ResetBefore,
+        FaultKind::ResetInHead,
+        FaultKind::ResetInBody,
+        FaultKind::CloseBefore,
+        FaultKind::CloseInBody,
+        FaultKind::Trickle,
+        FaultKind::Garbage,
+        FaultKind::WrongLength,
+        FaultKind::BrokenChunk,
+        FaultKind::InterimFlood,
+        FaultKind::Unsolicited,
+        FaultKind::NoAnswer,
+        FaultKind::PartialRead,
+        FaultKind::PartialWrite,
+        FaultKind::WouldBlock,
+        FaultKind::ServerStall,
+        FaultKind::LateTimer,
+        FaultKind::DuplicateStamp,
+        FaultKind::LogStall,
+        FaultKind::LogShortWrite,
+        FaultKind::LogFull,
+    ];
+
+    /// Its name in scenarios and on the command line: `reset_in_body`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            FaultKind::ConnectRefused => "connect_refused",
+            FaultKind::ConnectTimeout => "connect_timeout",
+            FaultKind::ConnectUnreachable => "connect_unreachable",
+            FaultKind::OutOfPorts => "out_of_ports",
+            FaultKind::OutOfDescriptors => "out_of_descriptors",
+            FaultKind::ResetBefore => "reset_before",
+            FaultKind::ResetInHead => "reset_in_head",
+            FaultKind::ResetInBody => "reset_in_body",
+            FaultKind::CloseBefore => "close_before",
+            FaultKind::CloseInBody => "close_in_body",
+            FaultKind::Trickle => "trickle",
+            FaultKind::Garbage => "garbage",
+            FaultKind::WrongLength => "wrong_length",
+            FaultKind::BrokenChunk => "broken_chunk",
+            FaultKind::InterimFlood => "interim_flood",
+            FaultKind::Unsolicited => "unsolicited",
+            FaultKind::NoAnswer => "no_answer",
+            FaultKind::PartialRead => "partial_read",
+            FaultKind::PartialWrite => "partial_write",
+            FaultKind::WouldBlock => "would_block",
+            FaultKind::ServerStall => "server_stall",
+            FaultKind::LateTimer => "late_timer",
+            FaultKind::DuplicateStamp => "duplicate_stamp",
+            FaultKind::LogStall => "log_stall",
+            FaultKind::LogShortWrite => "log_short_write",
+            FaultKind::LogFull => "log_full",
+        }
+    }
+
+    /// The fault of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<FaultKind> {
+        FaultKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Its place in [`FaultKind::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// How often each fault befalls. [`Default`]: never.
+///
+/// ```
+/// use z6_scenario::simulation::{FaultKind, Faults, Share};
+///
+/// let mut faults = Faults::default();
+/// faults.set(FaultKind::Garbage, Share::parse("0.5")?);
+/// assert_eq!(faults.get(FaultKind::Garbage).millionths(), 500_000);
+/// assert_eq!(faults.iter().count(), 1);
+/// # Ok::<(), z6_scenario::ScenarioError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Faults {
+    shares: [Share; FaultKind::COUNT],
+}
+
+impl Faults {
+    /// How often this one befalls.
+    #[must_use]
+    pub const fn get(&self, kind: FaultKind) -> Share {
+        self.shares[kind.index()]
+    }
+
+    /// Makes this one befall so often.
+    pub const fn set(&mut self, kind: FaultKind, share: Share) {
+        self.shares[kind.index()] = share;
+    }
+
+    /// Those that befall at all, in the order of [`FaultKind::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (FaultKind, Share)> {
+        let all = FaultKind::ALL.into_iter().map(|kind| (kind, self.get(kind)));
+        all.filter(|(_, share)| !share.is_zero())
+    }
+
+    /// Whether none befalls.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}

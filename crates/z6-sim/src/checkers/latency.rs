@@ -1,0 +1,104 @@
+//! Response times of the figures against those computed from the server's list: planned as the driver
+//! was told, read as its clock said. Sorted and counted here, without a histogram.
+
+use z6_metrics::{LatencyStats, Metrics};
+use z6_scenario::Quantile;
+
+use super::account::{Account, End, Row};
+use super::{Checker, Evidence, Found};
+
+pub(super) fn check(
+    evidence: &Evidence<'_>,
+    metrics: &Metrics,
+    account: &Account,
+    found: &mut Found,
+) {
+    let warmup_ns = evidence.spec.scenario.runtime.warmup_ns;
+    let measured = |row: &&Row| row.ask.planned.0 >= warmup_ns;
+    let rows: Vec<&Row> = account.rows.values().filter(measured).collect();
+    let given_up = |row: &&&Row| matches!(row.end, End::TimedOut | End::InFlight);
+    let never = |row: &&&Row| matches!(row.end, End::NeverSent(_));
+    let response = |row: &&Row| row.ended.since(row.ask.planned);
+    let service = |row: &&Row| row.sent.map_or(0, |sent| row.ended.since(sent));
+    let mut values = from_server(evidence, account);
+    let bounds: Vec<u64> =
+        rows.iter().filter(|row| given_up(row) || never(row)).map(response).collect();
+    let figures = &metrics.latency;
+    compare("response_ns", &figures.response_ns, &mut values, &bounds, found);
+    let mut values: Vec<u64> = rows.iter().filter(|row| row.is_success()).map(service).collect();
+    let bounds: Vec<u64> = rows.iter().filter(|row| given_up(row)).map(service).collect();
+    compare("service_ns", &figures.service_ns, &mut values, &bounds, found);
+}
+
+/// Response times of successes, from what the server answered and not after the request was over.
+fn from_server(evidence: &Evidence<'_>, account: &Account) -> Vec<u64> {
+    let scenario = &evidence.spec.scenario;
+    let response_ns = |request: &crate::truth::TruthRequest| {
+        let row = account.rows.get(&(request.actor.0, request.step.0))?;
+        let is_measured = request.planned.0 >= scenario.runtime.warmup_ns;
+        if request.is_muddled {
+            return (is_measured && row.is_success()).then(|| row.ended.since(request.planned));
+        }
+        let answer = request.answer?;
+        let read = answer.read?;
+        let counts = is_measured
+            && !matches!(row.end, End::TimedOut | End::InFlight)
+            && scenario.request(request.request).expects(answer.status);
+        counts.then(|| read.since(request.planned))
+    };
+    evidence.truth.list.iter().filter_map(response_ns).collect()
+}
+
+fn compare(
+    name: &str,
+    figure: &LatencyStats,
+    values: &mut [u64],
+    bounds: &[u64],
+    found: &mut Found,
+) {
+    values.sort_unstable();
+    let counts = (values.len() as u64, bounds.len() as u64);
+    if (figure.count, figure.censored) != counts {
+        found.add(Checker::Latency, || {
+            let of_figures = (figure.count, figure.censored);
+            format!("{name}: (values, bounds) are {of_figures:?} in the figures, {counts:?} here")
+        });
+        return;
+    }
+    let mut all = [values, bounds].concat();
+    all.sort_unstable();
+    for (what, figure, here) in [
+        ("min", figure.min, all.first().copied()),
+        ("max", figure.max, all.last().copied()),
+        ("mean", figure.mean, mean(values)),
+    ] {
+        if figure != here {
+            found.add(Checker::Latency, || {
+                format!("{name}: {what} is {figure:?} in the figures, {here:?} here")
+            });
+        }
+    }
+    for quantile in Quantile::ALL {
+        let rank = (all.len() as u64 * quantile.ten_thousandths()).div_ceil(10_000);
+        let here = usize::try_from(rank).ok().and_then(|rank| all.get(rank.checked_sub(1)?));
+        let fits = match (figure.quantile(quantile), here) {
+            // A histogram of three digits answers with the highest value of the bucket.
+            (Some(figure), Some(here)) => figure >= *here && figure - here <= here / 1_000 + 1,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !fits {
+            found.add(Checker::Latency, || {
+                let figure = figure.quantile(quantile);
+                format!("{name}: {} is {figure:?} in the figures, {here:?} here", quantile.name())
+            });
+        }
+    }
+}
+
+/// Rounded, halves up.
+fn mean(values: &[u64]) -> Option<u64> {
+    let count = values.len() as u128;
+    let sum: u128 = values.iter().map(|value| u128::from(*value)).sum();
+    if count == 0 { None } else { u64::try_from((2 * sum + count) / (2 * count)).ok() }
+}

@@ -1,0 +1,186 @@
+//! What must hold of every simulated run, whatever befell it.
+//!
+//! Each checker compares two accounts that do not know each other: the events as recorders gave them,
+//! the log's bytes, the figures folded from them, and what the simulated server knows. They share
+//! nothing with the engine but the plan.
+//! Reading order: this file (what there is to check, and with what), `account` (the requests of a
+//! run, from its events), `requests`, `server`, `latency`, `log`.
+
+mod account;
+mod latency;
+mod log;
+mod requests;
+mod server;
+
+use std::fmt;
+
+use z6_events::{Event, LogDigest, LogHeader, StoppedBy, Tick};
+
+use crate::spec::SimSpec;
+use crate::truth::Truth;
+use account::Account;
+
+/// Violations of one checker that are kept; the rest is counted in the last.
+const KEPT: usize = 10;
+
+/// A law that every run obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Checker {
+    /// The engine's own invariants, after each step.
+    EngineInvariants,
+    /// Engine, driver and world agree on which connections there are, after each step and at the end.
+    ConnectionLeak,
+    /// Slots of exchanges and connections are used one after the other: no end without its begin.
+    Transitions,
+    /// Each request has exactly one outcome, and an actor's requests are its steps, none left out.
+    OneOutcome,
+    /// planned = sent + never sent, sent = succeeded + failed + in flight; and the figures are these
+    /// counts.
+    Conservation,
+    /// What the log says of a request is what the server knows of it.
+    Server,
+    /// Nothing fails but for something in this world that can have made it fail.
+    Cause,
+    /// Latencies computed from the server's list and the driver's clock are those of the figures.
+    Latency,
+    /// Requests end when their time is over, and the run ends within its grace.
+    Liveness,
+    /// The log read back is what the recorders gave, and its digest the receipt.
+    ReadBack,
+    /// The log replays to the last byte.
+    Replay,
+    /// The log is one that a run of its scenario and seed can have written: plan, limits, time.
+    Plan,
+}
+
+impl Checker {
+    /// All of them.
+    pub const ALL: [Checker; 12] = [
+        Checker::EngineInvariants,
+        Checker::ConnectionLeak,
+        Checker::Transitions,
+        Checker::OneOutcome,
+        Checker::Conservation,
+        Checker::Server,
+        Checker::Cause,
+        Checker::Latency,
+        Checker::Liveness,
+        Checker::ReadBack,
+        Checker::Replay,
+        Checker::Plan,
+    ];
+
+    /// Its name: `one_outcome`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Checker::EngineInvariants => "engine_invariants",
+            Checker::ConnectionLeak => "connection_leak",
+            Checker::Transitions => "transitions",
+            Checker::OneOutcome => "one_outcome",
+            Checker::Conservation => "conservation",
+            Checker::Server => "server",
+            Checker::Cause => "cause",
+            Checker::Latency => "latency",
+            Checker::Liveness => "liveness",
+            Checker::ReadBack => "read_back",
+            Checker::Replay => "replay",
+            Checker::Plan => "plan",
+        }
+    }
+}
+
+/// Something that no run may do: a bug in Z6.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimViolation {
+    /// Which law is broken.
+    pub checker: Checker,
+    /// How.
+    pub what: String,
+}
+
+impl SimViolation {
+    /// A violation in words.
+    #[must_use]
+    pub fn new(checker: Checker, what: impl Into<String>) -> SimViolation {
+        SimViolation { checker, what: what.into() }
+    }
+
+    /// The name of the law that is broken.
+    #[must_use]
+    pub const fn checker(&self) -> &'static str {
+        self.checker.name()
+    }
+}
+
+impl fmt::Display for SimViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.checker.name(), self.what)
+    }
+}
+
+/// All accounts of one run that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// What was simulated.
+    pub spec: &'a SimSpec,
+    /// The header given to the log.
+    pub header: &'a LogHeader,
+    /// All bytes of the log that were written.
+    pub log: &'a [u8],
+    /// By worker: every event, as its recorder gave it.
+    pub emitted: &'a [Vec<(Tick, Event)>],
+    /// What the simulated server knows.
+    pub truth: &'a Truth,
+    /// The receipt; none where the log has no footer.
+    pub digest: Option<LogDigest>,
+    /// Why the run ended.
+    pub stopped_by: StoppedBy,
+}
+
+impl Evidence<'_> {
+    /// Whether the log could be written to its end: only then has everything an end in it.
+    fn is_whole(&self) -> bool {
+        self.digest.is_some()
+    }
+}
+
+/// A worker whose loop is woken late, or waits for its log, comes to an end this much later at most.
+const LATE_NS: u64 = 10_000_000_000;
+
+/// When every run is over that plans nothing after `end_ns` and then waits for `grace_ns`, nanoseconds:
+/// one that is not by then does not end. A run that only iterations end is given a day.
+#[must_use]
+pub fn latest_end(end_ns: Option<u64>, grace_ns: u64) -> Tick {
+    const DAY_NS: u64 = 86_400_000_000_000;
+    Tick(end_ns.unwrap_or(DAY_NS)).plus_ns(grace_ns).plus_ns(LATE_NS)
+}
+
+/// Runs every checker of the end.
+#[must_use]
+pub fn check_end(evidence: &Evidence<'_>) -> Vec<SimViolation> {
+    let mut found = Found::default();
+    let account = Account::new(evidence, &mut found);
+    requests::check(evidence, &account, &mut found);
+    server::check(evidence, &account, &mut found);
+    if let Some(metrics) = log::check(evidence, &mut found) {
+        requests::figures(&metrics, &account, &mut found);
+        latency::check(evidence, &metrics, &account, &mut found);
+    }
+    found.list
+}
+
+/// Violations found so far, not too many of a kind.
+#[derive(Debug, Default)]
+struct Found {
+    list: Vec<SimViolation>,
+}
+
+impl Found {
+    fn add(&mut self, checker: Checker, what: impl FnOnce() -> String) {
+        let known = self.list.iter().filter(|violation| violation.checker == checker).count();
+        if known < KEPT {
+            self.list.push(SimViolation::new(checker, what()));
+        }
+    }
+}

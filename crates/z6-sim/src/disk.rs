@@ -1,0 +1,211 @@
+//! The simulated log writer: seals blocks, writes them in pieces, slowly, or not at all, and shows what
+//! was written to an observer. The twin of the reactor's log-writer thread.
+
+use std::collections::VecDeque;
+
+use z6_events::{BlockDecoder, LogAssembler, LogDigest, LogHeader, SealedBlock, StopReason, Tick};
+use z6_scenario::simulation::{FaultKind, Faults};
+use z6_vu::observer::Observer;
+use z6_vu::run_end::RunEnd;
+
+use crate::coverage::FaultCounts;
+use crate::draw::{Draws, Purpose, hits};
+use crate::error::{SimError, SimLogError};
+use crate::spec::{LogOut, SimSpec};
+
+/// Blocks of a worker that may wait to be written before the worker has to.
+const BLOCKS_WAITING_MAX: usize = 4;
+/// Mean of the time a slow write takes, nanoseconds.
+const STALL_MEAN_NS: u64 = 400_000_000;
+/// The longest, nanoseconds.
+const STALL_MAX_NS: u64 = 3_000_000_000;
+/// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
+const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
+
+/// What comes of a block.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// The worker waits until then.
+    pub(crate) wait_until: Option<Tick>,
+    /// The run has to stop.
+    pub(crate) stop: Option<StopReason>,
+}
+
+/// How a log ended.
+pub(crate) struct DiskEnd<O, L> {
+    pub(crate) observer: O,
+    pub(crate) log: L,
+    /// All that was written, where it is kept.
+    pub(crate) copy: Vec<u8>,
+    pub(crate) end: RunEnd,
+    pub(crate) digest: Option<LogDigest>,
+    pub(crate) bytes: u64,
+    pub(crate) error: Option<SimLogError>,
+}
+
+/// A log being written.
+pub(crate) struct Disk<O, L> {
+    log: L,
+    /// All that was written, where it is to be kept.
+    copy: Option<Vec<u8>>,
+    observer: O,
+    assembler: LogAssembler,
+    decoder: BlockDecoder,
+    end: RunEnd,
+    error: Option<SimLogError>,
+    limit_bytes: u64,
+    limit_told: bool,
+    faults: Faults,
+    draws: Draws,
+    free: Tick,
+    /// By worker: when its blocks are written.
+    waiting: Vec<VecDeque<Tick>>,
+}
+
+impl<O: Observer, L: LogOut> Disk<O, L> {
+    pub(crate) fn begin(
+        header: &LogHeader,
+        spec: &SimSpec,
+        keeps: bool,
+        (faults, draws): (Faults, Draws),
+        (observer, mut log): (O, L),
+    ) -> Result<Disk<O, L>, SimError> {
+        let limits = &spec.scenario.limits;
+        let (mut assembler, mut bytes) = LogAssembler::new(header)?;
+        let mut stored_bytes = 0u64;
+        for file in &spec.attached {
+            let length = file.content.len() as u64;
+            let is_stored = stored_bytes + length <= limits.max_attachment_bytes;
+            stored_bytes += if is_stored { length } else { 0 };
+            bytes.extend(assembler.attachment(&file.name, &file.content, is_stored)?);
+        }
+        log.write(&bytes).map_err(|_| SimError::LogOut)?;
+        let reserve = RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
+        Ok(Disk {
+            copy: keeps.then_some(bytes),
+            log,
+            observer,
+            assembler,
+            decoder: BlockDecoder::new(header.workers),
+            end: RunEnd::default(),
+            error: None,
+            limit_bytes: limits.max_event_log_bytes.saturating_sub(reserve),
+            limit_told: false,
+            faults,
+            draws,
+            free: Tick::ZERO,
+            waiting: (0..header.workers).map(|_| VecDeque::new()).collect(),
+        })
+    }
+
+    /// Blocks of a worker that are not written yet.
+    pub(crate) fn queued(&self, worker: usize) -> u64 {
+        self.waiting[worker].len() as u64
+    }
+
+    /// Takes a block at `now`.
+    pub(crate) fn take(
+        &mut self,
+        now: Tick,
+        mut block: SealedBlock,
+        injected: &mut FaultCounts,
+    ) -> Taken {
+        let mut taken = Taken::default();
+        if self.error.is_some() {
+            return taken;
+        }
+        let mut draws = self.draws.world(Purpose::LogBlock, 0, self.assembler.blocks());
+        let is_full = hits(self.faults.get(FaultKind::LogFull), &mut draws);
+        let is_short = hits(self.faults.get(FaultKind::LogShortWrite), &mut draws);
+        let is_slow = hits(self.faults.get(FaultKind::LogStall), &mut draws);
+        if is_full {
+            injected.count(FaultKind::LogFull);
+            self.error = Some(SimLogError::Full);
+            taken.stop = Some(StopReason::DiskFull);
+            return taken;
+        }
+        let worker = usize::from(block.worker().0);
+        self.free = self.free.max(now);
+        if is_slow {
+            injected.count(FaultKind::LogStall);
+            let ns = draws.exponential_ns(STALL_MEAN_NS, STALL_MAX_NS);
+            self.free = self.free.plus_ns(ns);
+        }
+        taken.wait_until = self.enqueue(worker, now);
+        let cut = if is_short {
+            injected.count(FaultKind::LogShortWrite);
+            Some(draws.uniform(1, 1 << 12) as usize)
+        } else {
+            None
+        };
+        if let Err(error) = self.write(&mut block, cut) {
+            self.error = Some(error);
+            taken.stop = Some(StopReason::DiskFull);
+            return taken;
+        }
+        if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
+            self.limit_told = true;
+            taken.stop = Some(StopReason::LogLimit);
+        }
+        taken.stop = taken.stop.or_else(|| self.log.stop());
+        taken
+    }
+
+    /// A block of `worker` more; answers until when that worker has to wait for an empty buffer.
+    fn enqueue(&mut self, worker: usize, now: Tick) -> Option<Tick> {
+        let waiting = &mut self.waiting[worker];
+        while waiting.front().is_some_and(|written| *written <= now) {
+            waiting.pop_front();
+        }
+        if self.free > now {
+            waiting.push_back(self.free);
+        }
+        let surplus = waiting.len().checked_sub(BLOCKS_WAITING_MAX + 1)?;
+        waiting.get(surplus).copied()
+    }
+
+    /// Writes a block, in pieces of `cut` bytes where the file takes no more at once, and shows it.
+    fn write(&mut self, block: &mut SealedBlock, cut: Option<usize>) -> Result<(), SimLogError> {
+        let bytes = self.assembler.seal(block);
+        let cut = cut.unwrap_or(bytes.len()).max(1);
+        for piece in bytes.chunks(cut) {
+            self.log.write(piece).map_err(|_| SimLogError::Out)?;
+            if let Some(copy) = &mut self.copy {
+                copy.extend_from_slice(piece);
+            }
+        }
+        let worker = block.worker();
+        let mut up_to = block.base();
+        for event in self.decoder.events_of(block) {
+            let (at, event) =
+                event.map_err(|source| z6_events::LogError::Decode { number: 0, source })?;
+            up_to = at;
+            self.end.observe(&event);
+            self.observer.event(worker, at, &event);
+        }
+        self.observer.block_ended(worker, up_to);
+        Ok(())
+    }
+
+    /// The footer, where the log is whole.
+    pub(crate) fn finish(self, is_whole: bool) -> DiskEnd<O, L> {
+        let Disk { mut log, copy, observer, assembler, end, mut error, .. } = self;
+        let mut copy = copy.unwrap_or_default();
+        let mut bytes = assembler.bytes();
+        let mut digest = None;
+        if is_whole && error.is_none() {
+            match assembler.footer(&end.footer()) {
+                Ok((footer, receipt)) => match log.write(&footer) {
+                    Ok(()) => {
+                        bytes += footer.len() as u64;
+                        copy.extend_from_slice(&footer);
+                        digest = Some(receipt);
+                    }
+                    Err(_) => error = Some(SimLogError::Out),
+                },
+                Err(source) => error = Some(SimLogError::Format(source)),
+            }
+        }
+        DiskEnd { observer, log, copy, end, digest, bytes, error }
+    }
+}

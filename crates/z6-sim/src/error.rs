@@ -1,0 +1,38 @@
+//! What keeps a simulation from starting, and what ends its log.
+
+use z6_events::LogError;
+use z6_vu::EngineError;
+use z6_vu::templates::TemplateError;
+
+/// A run that cannot be simulated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// The limits of the run leave nothing for one of its workers.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A request cannot be encoded.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The log's header cannot be encoded.
+    #[error("the event log cannot be begun: {0}")]
+    Log(#[from] LogError),
+    /// The log cannot be begun where it is to go.
+    #[error("the event log cannot be begun: its header was not taken")]
+    LogOut,
+}
+
+/// What ended a log before its footer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimLogError {
+    /// The simulated disk is full (fault `log_full`).
+    #[error("the simulated disk is full")]
+    Full,
+    /// The place where the log goes took no more; it knows why.
+    #[error("the event log could not be written")]
+    Out,
+    /// What was encoded does not decode: a bug in Z6.
+    #[error("the event log does not decode: {0}")]
+    Format(#[from] LogError),
+}

@@ -1,0 +1,60 @@
+//! The whole of Z6 on a virtual network: the engine and the HTTP code, on a simulated clock, network and
+//! server, from one seed, with faults and checkers.
+//!
+//! Pure: it knows no clock, no file and no thread. Time is a number that jumps to what happens next.
+//! Requests are the bytes that the reactor would send; the answers are bytes too, cut, delayed and
+//! spoiled as the world's settings say, and read by the same decoder.
+//!
+//! Reading order: `spec` (what is simulated), `world` (time, workers, stops), `client` (one connection
+//! of a worker), `wire` and `queue` (the network), `server` and `reply` (the other side), `disk` (the
+//! log), `truth` and `coverage` (what the world knows), [`checkers`], [`swarm`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use z6_sim::{CheckLevel, NoObserver, SimSpec, simulate};
+//!
+//! let scenario = z6_scenario::Scenario::from_toml(
+//!     "runtime = { vus = 2, iterations = 5 }\ntarget.base_url = 'http://simulated.invalid'\n\
+//!      requests = [{ name = 'hello', path = '/' }]\nsimulation.service = 'uniform:1ms..5ms'",
+//! )?;
+//! let mut spec = SimSpec::new(Arc::new(scenario), 42, 1);
+//! spec.checks = CheckLevel::EachStep;
+//! let end = simulate(&spec, NoObserver, Vec::new())?;
+//! assert_eq!(end.truth.responses(), 10);
+//! assert!(end.violations.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod checkers;
+mod client;
+mod coverage;
+mod disk;
+mod draw;
+mod error;
+#[cfg(feature = "planted-bugs")]
+pub mod plant;
+mod queue;
+mod reply;
+mod server;
+mod spec;
+pub mod swarm;
+mod truth;
+mod wire;
+mod world;
+
+pub use checkers::{Checker, SimViolation};
+pub use coverage::{Coverage, FaultCounts, RequestState};
+pub use error::{SimError, SimLogError};
+pub use spec::{Attached, CheckLevel, LogOut, LogOutError, SimSpec, header};
+pub use truth::{Truth, TruthAnswer, TruthRequest};
+pub use world::{SimEnd, simulate};
+pub use z6_vu::observer::Observer;
+
+/// An [`Observer`] that looks at nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn event(&mut self, _: z6_events::WorkerId, _: z6_events::Tick, _: &z6_events::Event) {}
+}

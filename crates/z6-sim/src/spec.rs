@@ -1,0 +1,128 @@
+//! What is simulated: scenario, world, seed; where the log goes; the header of the log.
+
+use std::sync::Arc;
+
+use z6_events::{Driver, LogHeader, StopReason};
+use z6_scenario::simulation::Simulation;
+use z6_scenario::{Model, Plan, Scenario};
+use z6_vu::templates::Templates;
+
+use crate::error::SimError;
+
+/// A file that the scenario names, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// Its path as written in the scenario.
+    pub name: String,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// How much is checked while and after a run is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum CheckLevel {
+    /// Nothing: as fast as can be.
+    #[default]
+    Off,
+    /// At the end, from the log and from what the simulated server knows: keeps both in memory, some
+    /// 300 bytes per request.
+    End,
+    /// Also the engine's invariants, and the number of its connections, after each step.
+    EachStep,
+}
+
+/// A run to be simulated.
+#[derive(Debug, Clone)]
+pub struct SimSpec {
+    /// What to run.
+    pub scenario: Arc<Scenario>,
+    /// How the world behaves.
+    pub simulation: Simulation,
+    /// The seed in force: of the plan, and of the world.
+    pub seed: u64,
+    /// Event loops; at least 1.
+    pub workers: u16,
+    /// Overrides, for the header.
+    pub overrides: Vec<(String, String)>,
+    /// Files the scenario names, for the log.
+    pub attached: Vec<Attached>,
+    /// What is checked.
+    pub checks: CheckLevel,
+}
+
+impl SimSpec {
+    /// One run of a scenario in the world that its `[simulation]` section describes, unchecked.
+    #[must_use]
+    pub fn new(scenario: Arc<Scenario>, seed: u64, workers: u16) -> SimSpec {
+        SimSpec {
+            simulation: scenario.simulation.clone(),
+            scenario,
+            seed,
+            workers,
+            overrides: Vec::new(),
+            attached: Vec::new(),
+            checks: CheckLevel::Off,
+        }
+    }
+}
+
+/// Bytes of a log that were not taken. Why is known to whoever did not take them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogOutError;
+
+/// Where a log goes.
+pub trait LogOut {
+    /// Takes the next bytes, all of them.
+    ///
+    /// # Errors
+    /// They were not taken: the run stops as on a full disk.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), LogOutError>;
+
+    /// Whether somebody wants the run to stop; asked after each block.
+    fn stop(&mut self) -> Option<StopReason> {
+        None
+    }
+}
+
+impl LogOut for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), LogOutError> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// The header of the log of a run: no epoch, host, build or address stands in it, so that a log depends
+/// on scenario, overrides, seed, format and engine version only.
+///
+/// # Errors
+/// [`SimError`] for a scenario that does not fit its own limits.
+pub fn header(spec: &SimSpec) -> Result<LogHeader, SimError> {
+    let plan = Plan::new(&spec.scenario, spec.seed);
+    crate::world::engines(spec, &plan, &templates(spec)?)?;
+    Ok(header_of(spec, &plan))
+}
+
+pub(crate) fn header_of(spec: &SimSpec, plan: &Plan) -> LogHeader {
+    let scenario = &spec.scenario;
+    LogHeader {
+        seed: spec.seed,
+        workers: spec.workers,
+        driver: Driver::Simulation,
+        model: Some(match plan.model() {
+            Model::Closed => z6_events::Model::Closed,
+            Model::Open => z6_events::Model::Open,
+        }),
+        plan_digest: z6_scenario::plan::plan_digest(scenario, spec.seed),
+        engine_version: z6_vu::ENGINE_VERSION.to_owned(),
+        overrides: spec.overrides.clone(),
+        limits: scenario.limits.pairs(),
+        scenario_text: scenario.text.clone(),
+        ..LogHeader::default()
+    }
+}
+
+/// The requests as bytes; no name is resolved, the ports of the scenario stand.
+pub(crate) fn templates(spec: &SimSpec) -> Result<Templates, SimError> {
+    let ports: Vec<u16> = spec.scenario.targets.iter().map(|t| t.base_url.port).collect();
+    Ok(Templates::encode(&spec.scenario, &ports)?)
+}

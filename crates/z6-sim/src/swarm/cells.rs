@@ -1,0 +1,97 @@
+//! Which faults cannot befall which connections, and why.
+
+use z6_scenario::simulation::FaultKind;
+
+use crate::coverage::RequestState;
+
+const ATTEMPT: &str = "it befalls an attempt, and counts before there is a connection";
+const SERVER: &str = "the server answers, or fails to, once it has the whole request";
+const BEGINS: &str = "it counts where the first bytes of the answer arrive";
+const NOTHING: &str = "it comes before the first byte of the answer";
+const PART: &str = "a part of the answer comes before it";
+const ASKED: &str = "the connection's request was received and is not answered";
+const SOCKET: &str = "nothing is read or written without a connection";
+const WRITE: &str = "it befalls writes, and only a request is written";
+
+/// Why this fault never befalls a connection in this state; none where it can.
+#[must_use]
+pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static str> {
+    match kind {
+        FaultKind::ConnectRefused
+        | FaultKind::ConnectTimeout
+        | FaultKind::ConnectUnreachable
+        | FaultKind::OutOfPorts
+        | FaultKind::OutOfDescriptors => attempt(state),
+        FaultKind::ResetBefore | FaultKind::CloseBefore => before(state, NOTHING),
+        FaultKind::ResetInHead | FaultKind::ResetInBody | FaultKind::CloseInBody => within(state),
+        FaultKind::Trickle
+        | FaultKind::Garbage
+        | FaultKind::WrongLength
+        | FaultKind::BrokenChunk
+        | FaultKind::InterimFlood
+        | FaultKind::Unsolicited
+        | FaultKind::NoAnswer => before(state, BEGINS),
+        FaultKind::PartialRead | FaultKind::WouldBlock => socket(kind, state),
+        FaultKind::PartialWrite => write(state),
+        FaultKind::ServerStall
+        | FaultKind::LateTimer
+        | FaultKind::DuplicateStamp
+        | FaultKind::LogStall
+        | FaultKind::LogShortWrite
+        | FaultKind::LogFull => None,
+    }
+}
+
+const fn attempt(state: RequestState) -> Option<&'static str> {
+    match state {
+        RequestState::NoConnection => None,
+        RequestState::Connecting
+        | RequestState::Writing
+        | RequestState::AwaitingHead
+        | RequestState::InHead
+        | RequestState::InBody
+        | RequestState::Idle => Some(ATTEMPT),
+    }
+}
+
+/// Faults that a client meets before it has seen anything of the answer.
+const fn before(state: RequestState, why: &'static str) -> Option<&'static str> {
+    match state {
+        RequestState::AwaitingHead => None,
+        RequestState::InHead | RequestState::InBody => Some(why),
+        RequestState::Idle => Some(ASKED),
+        RequestState::Writing => Some(SERVER),
+        RequestState::NoConnection | RequestState::Connecting => Some(SERVER),
+    }
+}
+
+/// Faults that end an answer of which a part came.
+const fn within(state: RequestState) -> Option<&'static str> {
+    match state {
+        RequestState::AwaitingHead | RequestState::InHead | RequestState::InBody => None,
+        RequestState::Idle => Some(PART),
+        RequestState::NoConnection | RequestState::Connecting | RequestState::Writing => {
+            Some(SERVER)
+        }
+    }
+}
+
+const fn socket(kind: FaultKind, state: RequestState) -> Option<&'static str> {
+    match (kind, state) {
+        (_, RequestState::NoConnection | RequestState::Connecting) => Some(SOCKET),
+        (FaultKind::PartialRead, RequestState::Writing) => Some(SERVER),
+        (_, _) => None,
+    }
+}
+
+const fn write(state: RequestState) -> Option<&'static str> {
+    match state {
+        RequestState::Writing => None,
+        RequestState::NoConnection => Some(SOCKET),
+        RequestState::Connecting
+        | RequestState::AwaitingHead
+        | RequestState::InHead
+        | RequestState::InBody
+        | RequestState::Idle => Some(WRITE),
+    }
+}

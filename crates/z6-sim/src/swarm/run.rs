@@ -1,0 +1,204 @@
+//! One case run with all checkers, and what came of it.
+//!
+//! A panic of the product is a finding like any other: it is caught here and named.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use z6_events::{Event, Tick, WorkerId};
+use z6_scenario::Scenario;
+
+use super::{ACTORS_MAX, Case, SECONDS_MAX};
+use crate::{CheckLevel, Coverage, FaultCounts, Observer, SimSpec, simulate};
+
+/// Events kept for the tail of a log.
+const TAIL_EVENTS: usize = 20;
+/// Room for what a fault delays beyond the planned end, virtual seconds.
+const SLACK_SECONDS: u64 = 10;
+
+/// The checker named where a run panicked.
+pub const PANIC: &str = "panic";
+/// The checker named where a case went beyond the bounds of swarm cases.
+pub const BOUNDS: &str = "bounds";
+/// The checker named where a case could not be run.
+pub const START: &str = "start";
+
+/// What a checker found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Name of the checker.
+    pub checker: String,
+    /// What is not as it should be.
+    pub message: String,
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// What the checkers found, first things first.
+    pub violations: Vec<Broken>,
+    /// Which fault befell requests in which state.
+    pub coverage: Coverage,
+    /// How often each fault was injected.
+    pub faults: FaultCounts,
+    /// Requests that were sent or never sent.
+    pub requests: u64,
+    /// Length of the run in virtual time, nanoseconds.
+    pub virtual_ns: u64,
+    /// The last events.
+    pub tail: Vec<String>,
+}
+
+impl Outcome {
+    /// The checker that spoke first.
+    #[must_use]
+    pub fn checker(&self) -> Option<&str> {
+        self.violations.first().map(|broken| broken.checker.as_str())
+    }
+
+    fn broken(checker: &str, message: String) -> Outcome {
+        let broken = Broken { checker: checker.to_owned(), message };
+        Outcome { violations: vec![broken], ..Outcome::default() }
+    }
+}
+
+/// Runs the case of `seed`.
+#[must_use]
+pub fn run(seed: u64) -> Outcome {
+    super::case(seed).run()
+}
+
+impl Case {
+    /// What [`crate::simulate`] is given for this case; none if its text is no valid scenario.
+    #[must_use]
+    pub fn spec(&self) -> Option<SimSpec> {
+        let scenario = Scenario::from_toml(self.text()).ok()?;
+        let mut spec = SimSpec::new(Arc::new(scenario), self.run_seed(), self.workers());
+        spec.checks = CheckLevel::EachStep;
+        Some(spec)
+    }
+
+    /// Runs it with all checkers.
+    #[must_use]
+    pub fn run(&self) -> Outcome {
+        match self.spec() {
+            Some(spec) => run_spec(&spec),
+            None => Outcome::broken(START, "the text is no valid scenario".to_owned()),
+        }
+    }
+
+    /// Runs it with a bug.
+    #[cfg(feature = "planted-bugs")]
+    #[must_use]
+    pub fn run_with(&self, plant: crate::plant::Plant) -> Outcome {
+        match self.spec() {
+            Some(mut spec) => {
+                spec.plant = Some(plant);
+                run_spec(&spec)
+            }
+            None => Outcome::broken(START, "the text is no valid scenario".to_owned()),
+        }
+    }
+}
+
+fn run_spec(spec: &SimSpec) -> Outcome {
+    let shared = Shared::default();
+    let watch = shared.clone();
+    let ended = catch_unwind(AssertUnwindSafe(move || simulate(spec, watch, Vec::<u8>::new())));
+    let tail = shared.with(|watcher| watcher.tail());
+    let end = match ended {
+        Ok(Ok(end)) => end,
+        Ok(Err(error)) => return Outcome::broken(START, error.to_string()),
+        Err(panic) => return Outcome { tail, ..Outcome::broken(PANIC, words(panic.as_ref())) },
+    };
+    let violations = end.violations.iter().map(|violation| Broken {
+        checker: violation.checker.name().to_owned(),
+        message: violation.to_string(),
+    });
+    let mut violations: Vec<Broken> = violations.collect();
+    violations.extend(shared.with(|watcher| watcher.bounds(end.virtual_ns)));
+    Outcome {
+        violations,
+        requests: shared.with(|watcher| watcher.requests),
+        virtual_ns: end.virtual_ns,
+        coverage: end.coverage,
+        faults: end.injected,
+        tail,
+    }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+/// Watches the events of a run: counts requests, keeps the last ones.
+#[derive(Debug, Default)]
+struct Watcher {
+    requests: u64,
+    vus: i64,
+    vus_peak: i64,
+    last: VecDeque<(WorkerId, Tick, Event)>,
+}
+
+impl Watcher {
+    fn tail(&self) -> Vec<String> {
+        let line = |(worker, at, event): &(WorkerId, Tick, Event)| {
+            format!("{:>14} ns  worker {}  {event:?}", at.0, worker.0)
+        };
+        self.last.iter().map(line).collect()
+    }
+
+    /// What the generator promised of its cases.
+    fn bounds(&self, virtual_ns: u64) -> Option<Broken> {
+        let message = if self.vus_peak > i64::from(ACTORS_MAX) {
+            format!("{} VUs alive", self.vus_peak)
+        } else if self.requests > super::REQUESTS_MAX {
+            format!("{} requests", self.requests)
+        } else if virtual_ns > (SECONDS_MAX + SLACK_SECONDS) * 1_000_000_000 {
+            format!("{virtual_ns} virtual nanoseconds")
+        } else {
+            return None;
+        };
+        Some(Broken { checker: BOUNDS.to_owned(), message })
+    }
+}
+
+/// A watcher that outlives a panic of the run it watches.
+#[derive(Debug, Clone, Default)]
+struct Shared(Arc<Mutex<Watcher>>);
+
+impl Shared {
+    fn with<T>(&self, ask: impl FnOnce(&mut Watcher) -> T) -> T {
+        ask(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Observer for Shared {
+    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+        self.with(|watcher| watcher.event(worker, at, event));
+    }
+}
+
+impl Watcher {
+    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+        match event {
+            Event::Sent { .. } | Event::NeverSent { .. } | Event::NotOnWire { .. } => {
+                self.requests += 1;
+            }
+            Event::VuStarted { .. } => {
+                self.vus += 1;
+                self.vus_peak = self.vus_peak.max(self.vus);
+            }
+            Event::VuStopped { .. } => self.vus -= 1,
+            _ => {}
+        }
+        if self.last.len() == TAIL_EVENTS {
+            self.last.pop_front();
+        }
+        self.last.push_back((worker, at, *event));
+    }
+}

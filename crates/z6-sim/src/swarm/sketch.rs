@@ -1,0 +1,318 @@
+//! A scenario as the numbers it is made of, and its TOML text. Draws nothing, simulates nothing.
+//!
+//! The simulated world stands in the text as `[simulation]`, so that the text is the whole case.
+
+use std::fmt::Write as _;
+
+use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
+use z6_scenario::{Arrivals, ConnectionReuse, Model, Schedule, ThinkTime};
+
+/// All that a generated scenario says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sketch {
+    pub(super) seed: u64,
+    pub(super) duration_ns: Option<u64>,
+    pub(super) iterations: Option<u64>,
+    pub(super) warmup_ns: u64,
+    pub(super) grace_ns: u64,
+    pub(super) workers: u16,
+    /// One is written as `[target]`, several as `[[targets]]`.
+    pub(super) targets: Vec<TargetSketch>,
+    pub(super) requests: Vec<RequestSketch>,
+    pub(super) schedule: Schedule,
+    pub(super) think: ThinkTime,
+    /// Index of a request, and how many times in a row. Empty: requests are drawn by weight.
+    pub(super) sequence: Vec<(usize, u32)>,
+    /// Keys of `[limits]`.
+    pub(super) limits: Vec<(&'static str, u64)>,
+    /// Keys and values of `[assertions]`.
+    pub(super) assertions: Vec<(&'static str, &'static str)>,
+    pub(super) simulation: Simulation,
+}
+
+/// One target; absent keys are left out of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TargetSketch {
+    pub(super) base_url: &'static str,
+    pub(super) weight_micro: u64,
+    pub(super) reuse: Option<ConnectionReuse>,
+    pub(super) max_connections: Option<u32>,
+    pub(super) connection_timeout_ns: u64,
+    pub(super) idle_timeout_ns: Option<u64>,
+    pub(super) max_requests: Option<u64>,
+    pub(super) reconnect_delay_ns: u64,
+    pub(super) id_header: bool,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequestSketch {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) header: Option<(&'static str, &'static str)>,
+    pub(super) body_bytes: usize,
+    pub(super) timeout_ns: u64,
+    pub(super) weight_micro: u64,
+    pub(super) target: Option<usize>,
+    pub(super) expect_status: Vec<u16>,
+}
+
+impl Sketch {
+    /// Requests of one iteration.
+    pub(super) fn steps_per_iteration(&self) -> u64 {
+        self.sequence.iter().map(|(_, repeat)| u64::from(*repeat)).sum::<u64>().max(1)
+    }
+
+    /// When nothing is planned any more, nanoseconds; none where only iterations end the run.
+    pub(super) fn end_ns(&self) -> Option<u64> {
+        self.duration_ns.or_else(|| z6_scenario::schedule::own_length_ns(&self.schedule))
+    }
+
+    /// Closed or open.
+    pub(super) fn model(&self) -> Model {
+        self.schedule.model()
+    }
+
+    /// The scenario file.
+    pub(super) fn text(&self) -> String {
+        let mut text = Text(String::new());
+        self.write_runtime(&mut text);
+        for (i, target) in self.targets.iter().enumerate() {
+            let named = (self.targets.len() > 1).then_some(i);
+            write_target(&mut text, named, target, self.model());
+        }
+        for (i, request) in self.requests.iter().enumerate() {
+            let weighted = self.sequence.is_empty();
+            write_request(&mut text, i, request, weighted);
+        }
+        write_schedule(&mut text, &self.schedule);
+        write_think(&mut text, &self.think);
+        for (request, repeat) in &self.sequence {
+            text.line("\n[[sequence.steps]]");
+            text.line(&format!("request = \"r{request}\""));
+            text.line(&format!("repeat = {repeat}"));
+        }
+        text.section("limits", self.limits.iter().map(|(key, value)| (*key, value.to_string())));
+        let assertions = self.assertions.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        text.section("assertions", assertions);
+        write_simulation(&mut text, &self.simulation);
+        text.0
+    }
+
+    fn write_runtime(&self, text: &mut Text) {
+        text.line("[runtime]");
+        text.line(&format!("prng_seed = {}", self.seed));
+        text.line(&format!("workers = {}", self.workers));
+        if let Some(ns) = self.duration_ns {
+            text.seconds("duration_seconds", ns);
+        }
+        if let Some(iterations) = self.iterations {
+            text.line(&format!("iterations = {iterations}"));
+        }
+        text.seconds("warmup_seconds", self.warmup_ns);
+        text.seconds("graceful_stop_seconds", self.grace_ns);
+    }
+}
+
+/// A TOML file being written.
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// Nanoseconds as exact decimal seconds.
+    fn seconds(&mut self, key: &str, ns: u64) {
+        self.decimal(key, ns, 9);
+    }
+
+    /// Nanoseconds as exact decimal milliseconds.
+    fn ms(&mut self, key: &str, ns: u64) {
+        self.decimal(key, ns, 6);
+    }
+
+    /// `value` / 10^`digits`, exactly.
+    fn decimal(&mut self, key: &str, value: u64, digits: u32) {
+        let unit = 10u64.pow(digits);
+        let (whole, rest) = (value / unit, value % unit);
+        let width = digits as usize;
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{key} = {whole}.{rest:0width$}");
+    }
+
+    fn section<'a>(&mut self, name: &str, keys: impl Iterator<Item = (&'a str, String)>) {
+        for (i, (key, value)) in keys.enumerate() {
+            if i == 0 {
+                self.line(&format!("\n[{name}]"));
+            }
+            self.line(&format!("{key} = {value}"));
+        }
+    }
+}
+
+fn write_target(text: &mut Text, named: Option<usize>, target: &TargetSketch, model: Model) {
+    match named {
+        None => text.line("\n[target]"),
+        Some(i) => {
+            text.line("\n[[targets]]");
+            text.line(&format!("name = \"t{i}\""));
+            text.decimal("weight", target.weight_micro, 6);
+        }
+    }
+    text.line(&format!("base_url = \"{}\"", target.base_url));
+    let reuse = target
+        .reuse
+        .filter(|reuse| *reuse != ConnectionReuse::PerVu || matches!(model, Model::Closed));
+    if let Some(reuse) = reuse {
+        let word = match reuse {
+            ConnectionReuse::PerVu => "per_vu",
+            ConnectionReuse::Shared => "shared",
+            ConnectionReuse::Iteration => "iteration",
+            ConnectionReuse::None => "none",
+        };
+        text.line(&format!("connection_reuse = \"{word}\""));
+    }
+    if let Some(max) = target.max_connections {
+        text.line(&format!("max_connections = {max}"));
+    }
+    text.ms("connection_timeout_ms", target.connection_timeout_ns);
+    if let Some(ns) = target.idle_timeout_ns {
+        text.ms("idle_timeout_ms", ns);
+    }
+    if let Some(max) = target.max_requests {
+        text.line(&format!("max_requests_per_connection = {max}"));
+    }
+    text.ms("reconnect_delay_ms", target.reconnect_delay_ns);
+    if target.id_header {
+        text.line("request_id_header = \"Z6-Id\"");
+    }
+}
+
+fn write_request(text: &mut Text, index: usize, request: &RequestSketch, weighted: bool) {
+    text.line("\n[[requests]]");
+    text.line(&format!("name = \"r{index}\""));
+    text.line(&format!("method = \"{}\"", request.method));
+    text.line(&format!("path = \"{}\"", request.path));
+    if let Some((name, value)) = request.header {
+        text.line(&format!("headers = {{ \"{name}\" = \"{value}\" }}"));
+    }
+    if request.body_bytes > 0 {
+        text.line(&format!("body = \"{}\"", "z".repeat(request.body_bytes)));
+    }
+    text.ms("timeout_ms", request.timeout_ns);
+    if weighted {
+        text.decimal("weight", request.weight_micro, 6);
+    }
+    if let Some(target) = request.target {
+        text.line(&format!("target = \"t{target}\""));
+    }
+    if !request.expect_status.is_empty() {
+        text.line(&format!("expect_status = {:?}", request.expect_status));
+    }
+}
+
+fn write_schedule(text: &mut Text, schedule: &Schedule) {
+    text.line("\n[schedule]");
+    match schedule {
+        Schedule::Constant { vus } => {
+            text.line("type = \"constant\"");
+            text.line(&format!("vus = {vus}"));
+        }
+        Schedule::Ramp { start_vus, end_vus, ramp_ns, hold_ns } => {
+            text.line("type = \"ramp\"");
+            text.line(&format!("start_vus = {start_vus}\nend_vus = {end_vus}"));
+            text.seconds("ramp_duration_seconds", *ramp_ns);
+            text.seconds("hold_duration_seconds", *hold_ns);
+        }
+        Schedule::Spike { baseline_vus, spike_vus, start_ns, duration_ns } => {
+            text.line("type = \"spike\"");
+            text.line(&format!("baseline_vus = {baseline_vus}\nspike_vus = {spike_vus}"));
+            text.seconds("spike_start_seconds", *start_ns);
+            text.seconds("spike_duration_seconds", *duration_ns);
+        }
+        Schedule::Steps { steps } => {
+            text.line("type = \"steps\"");
+            for step in steps {
+                text.line(&format!("\n[[schedule.steps]]\nvus = {}", step.vus));
+                text.seconds("duration_seconds", step.duration_ns);
+            }
+        }
+        Schedule::Rate { per_second_micro, arrivals, max_in_flight } => {
+            text.line("type = \"rate\"");
+            text.decimal("per_second", *per_second_micro, 6);
+            write_arrivals(text, *arrivals, *max_in_flight);
+        }
+        Schedule::RampRate {
+            start_per_second_micro,
+            end_per_second_micro,
+            ramp_ns,
+            hold_ns,
+            arrivals,
+            max_in_flight,
+        } => {
+            text.line("type = \"ramp_rate\"");
+            text.decimal("start_per_second", *start_per_second_micro, 6);
+            text.decimal("end_per_second", *end_per_second_micro, 6);
+            text.seconds("ramp_duration_seconds", *ramp_ns);
+            text.seconds("hold_duration_seconds", *hold_ns);
+            write_arrivals(text, *arrivals, *max_in_flight);
+        }
+        Schedule::RateSteps { steps, arrivals, max_in_flight } => {
+            text.line("type = \"rate_steps\"");
+            write_arrivals(text, *arrivals, *max_in_flight);
+            for step in steps {
+                text.line("\n[[schedule.steps]]");
+                text.decimal("per_second", step.per_second_micro, 6);
+                text.seconds("duration_seconds", step.duration_ns);
+            }
+        }
+    }
+}
+
+fn write_arrivals(text: &mut Text, arrivals: Arrivals, max_in_flight: u32) {
+    let word = match arrivals {
+        Arrivals::Constant => "constant",
+        Arrivals::Poisson => "poisson",
+    };
+    text.line(&format!("arrivals = \"{word}\"\nmax_in_flight = {max_in_flight}"));
+}
+
+fn write_think(text: &mut Text, think: &ThinkTime) {
+    match *think {
+        ThinkTime::None => {}
+        ThinkTime::Constant { duration_ns } => {
+            text.line("\n[think_time]\ntype = \"constant\"");
+            text.ms("duration_ms", duration_ns);
+        }
+        ThinkTime::Random { min_ns, max_ns } => {
+            text.line("\n[think_time]\ntype = \"random\"");
+            text.ms("min_ms", min_ns);
+            text.ms("max_ms", max_ns);
+        }
+        ThinkTime::Exponential { mean_ns, max_ns } => {
+            text.line("\n[think_time]\ntype = \"exponential\"");
+            text.ms("mean_ms", mean_ns);
+            text.ms("max_ms", max_ns);
+        }
+    }
+}
+
+/// `[simulation]` and `[simulation.faults]`: what differs from the default.
+fn write_simulation(text: &mut Text, simulation: &Simulation) {
+    let settings = simulation.settings();
+    let value = |key: &str, value: &str| match key {
+        "bandwidth_bytes_per_second" | "servers" | "chunked" | "keep_alive_requests" => {
+            value.to_owned()
+        }
+        "statuses" => format!("{{ {} }}", value.replace('=', " = ").replace(',', ", ")),
+        _ => format!("\"{value}\""),
+    };
+    let world = settings.iter().filter(|(key, _)| !key.starts_with(FAULT_PREFIX));
+    text.section("simulation", world.map(|(key, text)| (key.as_str(), value(key, text))));
+    let faults = settings.iter().filter_map(|(key, share)| {
+        key.strip_prefix(FAULT_PREFIX).map(|name| (name, share.clone()))
+    });
+    text.section("simulation.faults", faults);
+}

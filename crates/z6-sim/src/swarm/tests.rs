@@ -1,0 +1,108 @@
+//! What every case keeps to, and what the cases together contain.
+
+use std::collections::BTreeSet;
+
+use z6_scenario::plan::Plan;
+use z6_scenario::simulation::FaultKind;
+use z6_scenario::{ConnectionReuse, Schedule};
+
+use super::*;
+
+#[test]
+fn every_case_is_a_valid_scenario_that_says_what_was_drawn() {
+    for seed in 0..3_000 {
+        let case = case(seed);
+        let scenario = match Scenario::from_toml(case.text()) {
+            Ok(scenario) => scenario,
+            Err(findings) => panic!("seed {seed}: {findings:?}\n{}", case.text()),
+        };
+        assert_eq!(scenario.simulation, *case.simulation(), "seed {seed}");
+        assert_eq!(scenario.schedule, case.sketch.schedule, "seed {seed}");
+        assert_eq!(scenario.think_time, case.sketch.think, "seed {seed}");
+        assert_eq!(scenario.runtime.prng_seed, Some(case.run_seed()), "seed {seed}");
+    }
+}
+
+/// Requests that the plan allows, at most.
+fn requests_planned(scenario: &Scenario, plan: &Plan) -> u64 {
+    let per_iteration = plan.steps_per_iteration();
+    match scenario.schedule.model() {
+        z6_scenario::Model::Open => plan.arrival_ticks().count() as u64 * per_iteration,
+        z6_scenario::Model::Closed => match plan.steps_per_actor() {
+            Some(steps) => plan.vus().vus_started() * steps,
+            None => REQUESTS_MAX,
+        },
+    }
+}
+
+#[test]
+fn cases_stay_within_their_bounds() {
+    for seed in 0..3_000 {
+        let case = case(seed);
+        let scenario = Scenario::from_toml(case.text()).unwrap();
+        let plan = Plan::new(&scenario, case.run_seed());
+        assert!(requests_planned(&scenario, &plan) <= REQUESTS_MAX, "seed {seed}");
+        assert!(plan.vus().vus_started() <= u64::from(ACTORS_MAX), "seed {seed}");
+        if let Schedule::Rate { max_in_flight, .. } = scenario.schedule {
+            assert!(max_in_flight <= ACTORS_MAX, "seed {seed}");
+        }
+        let seconds =
+            (plan.end_ns().unwrap_or(0) + scenario.runtime.graceful_stop_ns) / 1_000_000_000;
+        assert!(seconds < SECONDS_MAX, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_whole_format_and_all_faults_occur() {
+    let mut seen = BTreeSet::new();
+    let mut faults = BTreeSet::new();
+    for seed in 0..2_000 {
+        let case = case(seed);
+        let text = case.text();
+        for word in WORDS {
+            if text.contains(word) {
+                seen.insert(*word);
+            }
+        }
+        faults.extend(case.simulation().faults.iter().map(|(kind, _)| kind));
+        let reuse = case.sketch.targets.iter().filter_map(|target| target.reuse);
+        seen.extend(reuse.map(|reuse| match reuse {
+            ConnectionReuse::PerVu => "a",
+            ConnectionReuse::Shared => "b",
+            ConnectionReuse::Iteration => "c",
+            ConnectionReuse::None => "d",
+        }));
+    }
+    assert_eq!(faults.len(), FaultKind::COUNT);
+    assert_eq!(seen.len(), WORDS.len() + 4, "{seen:?}");
+}
+
+const WORDS: &[&str] = &[
+    "type = \"ramp\"",
+    "type = \"spike\"",
+    "type = \"steps\"",
+    "type = \"rate\"",
+    "type = \"ramp_rate\"",
+    "type = \"rate_steps\"",
+    "type = \"constant\"",
+    "type = \"random\"",
+    "type = \"exponential\"",
+    "poisson",
+    "[[targets]]",
+    "[[sequence.steps]]",
+    "max_requests_per_connection",
+    "idle_timeout_ms",
+    "request_id_header",
+    "iterations",
+    "HEAD",
+    "expect_status",
+    "[limits]",
+    "[assertions]",
+    "workers = 3",
+    "log_normal",
+    "bimodal",
+    "servers",
+    "keep_alive_idle",
+    "keep_alive_requests",
+    "bandwidth_bytes_per_second",
+];

@@ -1,0 +1,221 @@
+//! The checkers are checked: of a run that is in order they say nothing; where one account is changed,
+//! the checker that compares it says so.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use z6_events::{ErrorKind, Event, LogReader, Tick};
+use z6_scenario::Scenario;
+use z6_sim::checkers::{Evidence, check_end};
+use z6_sim::{CheckLevel, Checker, NoObserver, SimEnd, SimSpec, Truth, simulate};
+
+type Emitted = Vec<Vec<(Tick, Event)>>;
+
+/// A run with what its checkers look at.
+struct Run {
+    spec: SimSpec,
+    end: SimEnd<NoObserver, Vec<u8>>,
+    emitted: Emitted,
+}
+
+fn run(world: &str) -> Run {
+    let text = format!(
+        "runtime = {{ duration_seconds = 3, warmup_seconds = 0.5, vus = 6, workers = 2 }}\n\
+         target.base_url = 'http://simulated.invalid'\n\
+         think_time = {{ type = 'random', min_ms = 1, max_ms = 20 }}\n\
+         requests = [{{ name = 'a', path = '/a' }}, {{ name = 'b', path = '/b', method = 'POST', body = 'x' }}]\n\
+         {world}"
+    );
+    let scenario = Arc::new(Scenario::from_toml(&text).unwrap());
+    let mut spec = SimSpec::new(scenario, 7, 2);
+    spec.checks = CheckLevel::EachStep;
+    let end = simulate(&spec, NoObserver, Vec::new()).unwrap();
+    let mut emitted: Emitted = vec![Vec::new(); 2];
+    let mut reader = LogReader::new(end.log.as_slice()).unwrap();
+    while let Some(mut block) = reader.next_block().unwrap() {
+        let worker = block.header().worker.index();
+        emitted[worker].extend(block.events().map(Result::unwrap));
+    }
+    Run { spec, end, emitted }
+}
+
+fn calm() -> Run {
+    run("simulation.statuses = { 503 = 0.05 }")
+}
+
+/// The names of the checkers that object, each once.
+fn objections(run: &Run, log: &[u8], emitted: &Emitted, truth: &Truth) -> Vec<Checker> {
+    let evidence = Evidence {
+        spec: &run.spec,
+        header: &run.end.header,
+        log,
+        emitted,
+        truth,
+        digest: run.end.digest,
+        stopped_by: run.end.stopped_by,
+    };
+    let mut found: Vec<Checker> = check_end(&evidence).iter().map(|found| found.checker).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What is said where the emitted events are changed; the log, which is another account, is not.
+fn with_events(run: &Run, change: impl FnOnce(&mut Emitted)) -> Vec<Checker> {
+    let mut emitted = run.emitted.clone();
+    change(&mut emitted);
+    objections(run, &run.end.log, &emitted, &run.end.truth)
+}
+
+fn with_truth(run: &Run, change: impl FnOnce(&mut Truth)) -> Vec<Checker> {
+    let mut truth = run.end.truth.clone();
+    change(&mut truth);
+    objections(run, &run.end.log, &run.emitted, &truth)
+}
+
+/// Where the n-th event of a kind stands in the first worker's list.
+fn place(run: &Run, nth: usize, of: fn(&Event) -> bool) -> usize {
+    let events = run.emitted[0].iter().enumerate().filter(|(_, (_, event))| of(event));
+    events.map(|(index, _)| index).nth(nth).unwrap()
+}
+
+fn is_done(event: &Event) -> bool {
+    matches!(event, Event::Done { failure: None, .. })
+}
+
+#[test]
+fn nothing_is_said_of_runs_in_order() {
+    for world in [
+        "simulation.statuses = { 503 = 0.05 }",
+        "simulation = { latency = 'uniform:0ms..30ms', servers = 1, keep_alive_requests = 3 }",
+        "simulation.faults = { reset_in_body = 0.1, no_answer = 0.01, connect_refused = 0.2 }",
+        "simulation.faults = { partial_read = 0.5, partial_write = 0.5, would_block = 0.3 }",
+    ] {
+        let run = run(world);
+        assert_eq!(run.end.violations, [], "{world}");
+        assert!(run.end.truth.requests() > 100, "{world}");
+        assert_eq!(objections(&run, &run.end.log, &run.emitted, &run.end.truth), [], "{world}");
+    }
+}
+
+#[test]
+fn an_outcome_that_is_missing_or_there_twice_is_found() {
+    let run = calm();
+    let done = place(&run, 20, is_done);
+    let missing = with_events(&run, |events| {
+        events[0].remove(done);
+    });
+    assert!(missing.contains(&Checker::OneOutcome) || missing.contains(&Checker::Transitions));
+    assert!(missing.contains(&Checker::ReadBack) && missing.contains(&Checker::Conservation));
+    let twice = with_events(&run, |events| {
+        let event = events[0][done];
+        events[0].insert(done, event);
+    });
+    assert!(twice.contains(&Checker::Transitions), "{twice:?}");
+    let skipped = with_events(&run, |events| {
+        for (_, event) in &mut events[0][done..] {
+            if let Event::Sent { ask, .. } = event {
+                ask.step.0 += 1;
+            }
+        }
+    });
+    assert!(skipped.contains(&Checker::OneOutcome) && skipped.contains(&Checker::Server));
+}
+
+#[test]
+fn a_connection_that_stays_and_time_that_goes_back_are_found() {
+    let run = calm();
+    let released = place(&run, 0, |event| matches!(event, Event::ConnectionReleased { .. }));
+    let stays = with_events(&run, |events| {
+        events[0].remove(released);
+    });
+    assert!(stays.contains(&Checker::ConnectionLeak), "{stays:?}");
+    let back = with_events(&run, |events| events[0][50].0 = Tick(0));
+    assert!(back.contains(&Checker::Transitions), "{back:?}");
+}
+
+#[test]
+fn failures_without_a_cause_and_ends_out_of_time_are_found() {
+    let run = calm();
+    let done = place(&run, 5, is_done);
+    let refused = with_events(&run, |events| {
+        if let Event::Done { failure, .. } = &mut events[0][done].1 {
+            *failure = Some(ErrorKind::ConnectionRefused);
+        }
+    });
+    assert!(refused.contains(&Checker::Cause), "{refused:?}");
+    let finished = place(&run, 0, |event| matches!(event, Event::Finished));
+    let late = with_events(&run, |events| {
+        for (at, _) in &mut events[0][finished..] {
+            *at = at.plus_ns(3_600_000_000_000);
+        }
+    });
+    assert!(late.contains(&Checker::Liveness), "{late:?}");
+    let never = with_events(&run, |events| events[0].truncate(finished));
+    assert!(never.contains(&Checker::Liveness), "{never:?}");
+}
+
+#[test]
+fn a_server_that_knows_otherwise_is_heard() {
+    let run = calm();
+    type Change = fn(&mut Truth);
+    let changes: [(&str, Change); 8] = [
+        ("twice", |truth| truth.list.push(truth.list[3].clone())),
+        ("never", |truth| {
+            truth.list.remove(3);
+        }),
+        ("length", |truth| truth.list[3].request_bytes += 1),
+        ("template", |truth| truth.list[3].request.0 ^= 1),
+        ("planned", |truth| truth.list[3].planned.0 += 1),
+        ("before it was sent", |truth| truth.list[3].received = Tick(0)),
+        ("status", |truth| truth.list[3].answer.as_mut().unwrap().status = 204),
+        ("bytes", |truth| truth.list[3].answer.as_mut().unwrap().bytes += 1),
+    ];
+    for (what, change) in changes {
+        let found = with_truth(&run, change);
+        assert!(found.contains(&Checker::Server), "{what}: {found:?}");
+    }
+}
+
+#[test]
+fn a_latency_that_is_off_is_found() {
+    let run = calm();
+    let measured = |truth: &Truth| {
+        truth.list.iter().rposition(|request| {
+            request.planned.0 > 500_000_000
+                && request
+                    .answer
+                    .is_some_and(|answer| answer.status == 200 && answer.read.is_some())
+        })
+    };
+    let place = measured(&run.end.truth).unwrap();
+    let slow = with_truth(&run, |truth| {
+        let read = truth.list[place].answer.as_mut().unwrap().read.as_mut().unwrap();
+        *read = read.plus_ns(1_000);
+    });
+    assert!(slow.contains(&Checker::Latency), "{slow:?}");
+}
+
+#[test]
+fn a_log_that_says_otherwise_is_found() {
+    let run = calm();
+    let mut torn = run.end.log.clone();
+    torn.truncate(torn.len() - 10);
+    let found = objections(&run, &torn, &run.emitted, &run.end.truth);
+    assert!(found.contains(&Checker::ReadBack), "{found:?}");
+    let mut flipped = run.end.log.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let found = objections(&run, &flipped, &run.emitted, &run.end.truth);
+    for checker in [Checker::ReadBack, Checker::Replay, Checker::Plan] {
+        assert!(found.contains(&checker), "{checker:?}: {found:?}");
+    }
+}
+
+#[test]
+fn every_checker_has_a_name_of_its_own() {
+    let mut names = Checker::ALL.map(Checker::name).to_vec();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Checker::ALL.len());
+}

@@ -1,0 +1,122 @@
+//! Each fault is reachable, and Z6 reports it as what it is. All checkers watch.
+#![allow(clippy::unwrap_used, clippy::missing_docs_in_private_items)]
+
+mod support;
+
+use support::{Ran, run};
+use z6_scenario::simulation::FaultKind;
+use z6_sim::RequestState;
+
+const CLOSED: &str = "
+runtime = { duration_seconds = 3, vus = 5, graceful_stop_seconds = 1 }
+target = { base_url = 'http://simulated.invalid', connection_timeout_ms = 200 }
+think_time = { type = 'constant', duration_ms = 10 }
+requests = [{ name = 'a', path = '/', timeout_ms = 300 }]
+";
+
+/// The same scenario with a fault at a share.
+fn with(kind: FaultKind, share: &str, settings: &[(&str, &str)]) -> Ran {
+    let fault = format!("fault.{}", kind.name());
+    let mut all = vec![(fault.as_str(), share)];
+    all.extend(settings);
+    let ran = run(CLOSED, 7, &all);
+    assert_eq!(ran.violations, [""; 0], "{}", kind.name());
+    assert!(ran.injected.get(kind) > 0, "{} never befell", kind.name());
+    ran
+}
+
+/// Kinds of failed requests.
+fn kinds(ran: &Ran) -> Vec<&str> {
+    ran.metrics.errors.by_kind.0.iter().map(|(kind, _)| kind.as_str()).collect()
+}
+
+#[test]
+fn failed_attempts_have_their_kinds() {
+    for (kind, name) in [
+        (FaultKind::ConnectRefused, "connection_refused"),
+        (FaultKind::ConnectUnreachable, "host_unreachable"),
+        (FaultKind::OutOfPorts, "out_of_ports"),
+        (FaultKind::OutOfDescriptors, "out_of_descriptors"),
+        (FaultKind::ConnectTimeout, "connect_timeout"),
+    ] {
+        // So that there are attempts all along.
+        let ran = with(kind, "0.3", &[("keep_alive_requests", "2")]);
+        assert_eq!(kinds(&ran), [name]);
+        assert!(ran.coverage.get(kind, RequestState::NoConnection) > 0);
+    }
+}
+
+#[test]
+fn spoilt_answers_have_their_kinds() {
+    let expected: [(FaultKind, &[&str]); 9] = [
+        (FaultKind::ResetBefore, &["connection_reset", "stale_connection"]),
+        (FaultKind::ResetInHead, &["connection_reset"]),
+        (FaultKind::ResetInBody, &["connection_reset"]),
+        (FaultKind::CloseBefore, &["closed_before_response", "stale_connection"]),
+        (FaultKind::CloseInBody, &["incomplete_body"]),
+        (FaultKind::Garbage, &["bad_status_line"]),
+        (FaultKind::BrokenChunk, &["bad_chunk"]),
+        (FaultKind::InterimFlood, &["too_many_interim"]),
+        (FaultKind::NoAnswer, &["request_timeout"]),
+    ];
+    for (kind, names) in expected {
+        let ran = with(kind, "0.3", &[]);
+        let mut found = kinds(&ran);
+        found.sort_unstable();
+        assert_eq!(found, names, "{}", kind.name());
+        assert!(ran.metrics.requests.succeeded > 0);
+    }
+}
+
+#[test]
+fn a_wrong_length_leaves_the_body_incomplete_or_bytes_that_nobody_asked_for() {
+    let ran = with(FaultKind::WrongLength, "0.3", &[]);
+    assert_eq!(kinds(&ran), ["incomplete_body"]);
+    assert!(ran.metrics.connections.unsolicited > 0);
+}
+
+#[test]
+fn what_only_slows_down_fails_nothing() {
+    for kind in [
+        FaultKind::Trickle,
+        FaultKind::PartialRead,
+        FaultKind::PartialWrite,
+        FaultKind::WouldBlock,
+        FaultKind::DuplicateStamp,
+        FaultKind::LateTimer,
+        FaultKind::LogStall,
+        FaultKind::LogShortWrite,
+    ] {
+        let ran = with(kind, "0.2", &[]);
+        // A request may take longer than its timeout, but nothing else becomes of it.
+        assert!(kinds(&ran).iter().all(|name| *name == "request_timeout"), "{}", kind.name());
+        assert!(ran.metrics.requests.succeeded > 100, "{}", kind.name());
+    }
+}
+
+#[test]
+fn unsolicited_bytes_fail_no_completed_request() {
+    let ran = with(FaultKind::Unsolicited, "0.3", &[]);
+    assert!(ran.metrics.connections.unsolicited > 0);
+    // What comes once the next request is under way spoils that one.
+    assert_eq!(kinds(&ran), ["bad_status_line"]);
+}
+
+#[test]
+fn a_server_that_stands_still_is_waited_for() {
+    let ran = with(FaultKind::ServerStall, "0.3", &[("service", "constant:1ms")]);
+    assert!(ran.metrics.latency.response_ns.p99 > Some(50_000_000));
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_leaves_a_readable_log() {
+    let ran = with(FaultKind::LogFull, "0.2", &[]);
+    assert_eq!(ran.stopped_by, z6_events::StoppedBy::DiskFull);
+    assert!(ran.digest.is_none());
+}
+
+#[test]
+fn a_slow_log_is_logged() {
+    let ran = with(FaultKind::LogStall, "1", &[]);
+    assert!(ran.metrics.generator.log_stall_ns > 0);
+}

@@ -1,0 +1,136 @@
+//! Simulated runs, as an embedder starts them.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use z6::z6_events::EventClass;
+use z6::{Blame, Error, Event, Finished, Overrides, Run, StopReason, StoppedBy};
+
+const SHOP: &str = "
+runtime = { duration_seconds = 5, vus = 10, prng_seed = 3 }
+target.base_url = 'http://shop.invalid'
+think_time = { type = 'constant', duration_ms = 20 }
+requests = [{ name = 'basket', path = '/basket' }]
+simulation = { latency = '1ms', service = 'exponential:3ms', servers = 2 }
+";
+
+fn simulate(run: Run) -> Finished {
+    run.simulate().unwrap().wait().unwrap()
+}
+
+fn set(key: &str, value: &str) -> Overrides {
+    let simulation = vec![(key.to_owned(), value.to_owned())];
+    Overrides { simulation, ..Overrides::default() }
+}
+
+#[test]
+fn figures_are_what_the_simulated_server_counted() {
+    let finished = simulate(Run::from_toml(SHOP).unwrap().verify(true));
+    let report = finished.simulation.as_ref().unwrap();
+    let requests = &finished.metrics.requests;
+    assert_eq!(report.violations, [""; 0]);
+    assert_eq!(report.requests, requests.on_wire);
+    assert_eq!(report.responses, requests.succeeded);
+    assert!(requests.succeeded > 1_000 && requests.failed == 0);
+    assert!(report.virtual_ns >= 5_000_000_000);
+    assert_eq!(finished.metrics.run.driver, "simulation");
+    assert_eq!(finished.stopped_by, StoppedBy::Duration);
+    assert!(finished.builtin.is_none() && finished.no_target.is_none());
+}
+
+#[test]
+fn the_same_seed_is_the_same_log_and_anything_else_is_another() {
+    let first = Run::from_toml(SHOP).unwrap();
+    let digest = simulate(first.again()).digest.unwrap();
+    assert_eq!(simulate(first.again()).digest, Some(digest));
+    assert_ne!(simulate(first.again().seed(4)).digest, Some(digest));
+    assert_ne!(simulate(first.again().overrides(set("latency", "2ms"))).digest, Some(digest));
+}
+
+#[test]
+fn two_simulations_at_once_do_not_meet() {
+    let alone = simulate(Run::from_toml(SHOP).unwrap()).digest;
+    let running: Vec<_> =
+        (0..4).map(|_| Run::from_toml(SHOP).unwrap().simulate().unwrap()).collect();
+    for running in running {
+        assert_eq!(running.wait().unwrap().digest, alone);
+    }
+}
+
+#[test]
+fn auto_is_one_worker_on_every_machine() {
+    let auto = Run::from_toml(&format!("{SHOP}runtime.workers = 'auto'"));
+    assert!(auto.is_err(), "an inline table cannot be added to");
+    let text = SHOP.replace("vus = 10", "vus = 10, workers = 'auto'");
+    let finished = simulate(Run::from_toml(&text).unwrap());
+    assert_eq!(finished.header.workers, 1);
+}
+
+#[test]
+fn events_are_seen_and_the_log_holds_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let run = Run::from_toml(SHOP).unwrap().log_file(&path).on_event(move |worker, at, event| {
+        sink.lock().unwrap().push((worker, at, *event));
+    });
+    let finished = simulate(run);
+    assert_eq!(finished.log.as_ref(), Some(&path));
+    let log = z6::Log::open(&path).unwrap();
+    let logged: Vec<(_, _, Event)> = log.events().unwrap().map(Result::unwrap).collect();
+    assert_eq!(logged, *seen.lock().unwrap());
+    assert!(logged.iter().any(|(.., event)| event.class() == EventClass::Input));
+    assert_eq!(log.refold().unwrap().metrics, finished.metrics);
+    // A second run does not write over it.
+    let again = Run::from_toml(SHOP).unwrap().log_file(&path).simulate().unwrap_err();
+    assert_eq!(again.blame(), Blame::System);
+}
+
+#[test]
+fn a_simulation_that_is_dropped_or_stopped_ends() {
+    let long = SHOP.replace("duration_seconds = 5", "duration_seconds = 86400");
+    let long = long.replace("vus = 10", "vus = 1000");
+    drop(Run::from_toml(&long).unwrap().simulate().unwrap());
+    let running = Run::from_toml(&long).unwrap().simulate().unwrap();
+    let stopper = running.stopper();
+    let mut looks = 0;
+    let finished = running.wait_with(Duration::from_millis(1), |_| {
+        looks += 1;
+        stopper.stop(StopReason::Terminate);
+    });
+    let finished = finished.unwrap();
+    assert!(looks >= 2);
+    assert_eq!(finished.stopped_by, StoppedBy::Terminate);
+    assert!(finished.digest.is_some());
+}
+
+#[test]
+fn what_cannot_be_simulated_is_the_callers_fault() {
+    let run = Run::from_toml(SHOP).unwrap().overrides(set("latency", "fast"));
+    let error = run.simulate().unwrap_err();
+    assert!(matches!(error, Error::Scenario { .. }), "{error}");
+    assert_eq!(error.blame(), Blame::Caller);
+    assert!(error.to_string().contains("`latency` cannot be `fast`"), "{error}");
+}
+
+#[test]
+fn a_world_without_connections_has_no_target() {
+    let run = Run::from_toml(SHOP).unwrap().overrides(set("fault.connect_unreachable", "1"));
+    let finished = simulate(run);
+    assert_eq!(finished.stopped_by, StoppedBy::NoTarget);
+    let message = finished.no_target_message().unwrap();
+    assert!(message.starts_with("no connection to the simulated server: "), "{message}");
+}
+
+#[test]
+fn the_example_is_simulated() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/simulate.toml");
+    let run = Run::from_file(path).unwrap();
+    assert!(run.warnings().is_empty());
+    let finished = simulate(run.verify(true));
+    assert!(finished.metrics.requests.succeeded > 30_000);
+    assert!(finished.assertions_passed(), "{:?}", finished.metrics.assertions);
+    assert_eq!(finished.simulation.unwrap().violations, [""; 0]);
+}

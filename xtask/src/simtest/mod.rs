@@ -1,0 +1,254 @@
+//! `cargo xtask simtest`: swarm runs of the simulator over many seeds, and what to do when one fails.
+//!
+//! Owns threads, clock and files around `z6_sim::swarm`, which knows none. Reading order: this file,
+//! `totals` (what many runs were together).
+
+mod totals;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use z6_sim::swarm::{self, Case, Outcome};
+
+use crate::command::cargo;
+use crate::options::Options;
+use crate::runner;
+use totals::Totals;
+
+/// Seeds of the step of `cargo xtask ci`.
+const FIXED_SEEDS: u64 = 150;
+/// Seeds that a thread takes at a time.
+const BATCH: u64 = 32;
+
+/// A seed that failed.
+struct Failure {
+    seed: u64,
+    outcome: Outcome,
+}
+
+/// What is run, and how.
+struct Settings {
+    from: u64,
+    seeds: u64,
+    jobs: u64,
+    keep_going: bool,
+    state: Option<PathBuf>,
+}
+
+/// The step: a fixed set of seeds.
+///
+/// # Errors
+/// A seed failed.
+pub(crate) fn check() -> Result<runner::Outcome> {
+    let settings =
+        Settings { from: 0, seeds: FIXED_SEEDS, jobs: 2, keep_going: false, state: None };
+    if run(&settings)? { Ok(runner::Outcome::Passed) } else { bail!("a seed failed") }
+}
+
+/// The command: as many seeds as wanted, in the release profile.
+///
+/// # Errors
+/// Options that do not fit, or a state file that cannot be read or written.
+pub(crate) fn command(arguments: &[String]) -> Result<bool> {
+    let names = ["seeds", "from", "jobs", "resume"];
+    let options = Options::parse(arguments, &names, &["keep-going"])?;
+    let state: String = options.value("resume", String::new())?;
+    let settings = Settings {
+        from: options.value("from", 0)?,
+        seeds: options.value("seeds", 1_000)?,
+        jobs: options.value("jobs", 1)?.max(1),
+        keep_going: options.has("keep-going"),
+        state: (!state.is_empty()).then(|| PathBuf::from(state)),
+    };
+    if cfg!(debug_assertions) {
+        let run = ["run", "--release", "--quiet", "-p", "xtask", "--", "simtest"];
+        let mut all: Vec<&str> = run.to_vec();
+        all.extend(arguments.iter().map(String::as_str));
+        return Ok(cargo(&all).run().is_ok());
+    }
+    run(&settings)
+}
+
+/// Whether no seed failed.
+fn run(settings: &Settings) -> Result<bool> {
+    let to = settings.from.saturating_add(settings.seeds);
+    println!("seeds {} to {}, {} job(s)", settings.from, to.saturating_sub(1), settings.jobs);
+    let hook = std::panic::take_hook();
+    // A panic of the product is a finding, told with its seed.
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = run_all(settings, to);
+    std::panic::set_hook(hook);
+    result
+}
+
+fn run_all(settings: &Settings, to: u64) -> Result<bool> {
+    let (mut next, mut totals) = resume(settings)?;
+    let (start, mut told) = (Instant::now(), Instant::now());
+    let mut failed = 0u64;
+    while next < to {
+        let end = to.min(next.saturating_add(settings.jobs * BATCH));
+        let (more, failures) = round(next, end, settings.jobs);
+        totals.merge(&more);
+        next = end;
+        for failure in &failures {
+            failed += 1;
+            if settings.keep_going && failed > 1 {
+                tell_briefly(failure);
+            } else {
+                tell(failure);
+            }
+        }
+        save(settings, next, &totals)?;
+        if failed > 0 && !settings.keep_going {
+            break;
+        }
+        if told.elapsed() > Duration::from_secs(10) {
+            told = Instant::now();
+            println!("  up to seed {}: {} passed", next - 1, totals.seeds - failed);
+        }
+    }
+    println!("\n{}", totals.text());
+    println!("{failed} seed(s) failed; {:.1} s", start.elapsed().as_secs_f64());
+    Ok(failed == 0)
+}
+
+/// Runs the seeds [from, to) on `jobs` threads; failures by rising seed.
+fn round(from: u64, to: u64, jobs: u64) -> (Totals, Vec<Failure>) {
+    let share = |job: u64| {
+        let mut totals = Totals::new();
+        let mut failures = Vec::new();
+        for seed in (from..to).filter(|seed| seed % jobs == job) {
+            let start = Instant::now();
+            let outcome = swarm::run(seed);
+            let cost_us = start.elapsed().as_micros() as u64;
+            totals.add(&outcome, cost_us);
+            if outcome.checker().is_some() {
+                failures.push(Failure { seed, outcome });
+            }
+        }
+        (totals, failures)
+    };
+    let shares: Vec<(Totals, Vec<Failure>)> = std::thread::scope(|scope| {
+        let share = &share;
+        let threads: Vec<_> = (0..jobs).map(|job| scope.spawn(move || share(job))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let mut totals = Totals::new();
+    let mut failures = Vec::new();
+    for (more, found) in shares {
+        totals.merge(&more);
+        failures.extend(found);
+    }
+    failures.sort_by_key(|failure| failure.seed);
+    (totals, failures)
+}
+
+fn tell_briefly(failure: &Failure) {
+    if let Some(broken) = failure.outcome.violations.first() {
+        println!("seed {} FAILED: {}", failure.seed, broken.message);
+    }
+}
+
+/// All about a seed that failed, and the smaller case that fails alike.
+fn tell(failure: &Failure) {
+    let Failure { seed, outcome } = failure;
+    let case = swarm::case(*seed);
+    println!("\nseed {seed} FAILED\n\n{}", shortened(case.text()));
+    for (i, broken) in outcome.violations.iter().take(5).enumerate() {
+        println!("{}: {}", if i == 0 { "first broken invariant" } else { "then" }, broken.message);
+    }
+    println!("\nthe last events of the log:");
+    for line in &outcome.tail {
+        println!("  {line}");
+    }
+    println!("\nagain: cargo xtask simtest --seeds 1 --from {seed}\n");
+    let Some(checker) = outcome.checker() else { return };
+    let alike = |case: &Case| case.run().checker() == Some(checker);
+    let small = swarm::shrink(&case, alike);
+    println!("the shrunk scenario:\n\n{}", shortened(small.text()));
+    if let Some(broken) = small.run().violations.first() {
+        println!("there: {}\n", broken.message);
+    }
+}
+
+/// Without the middle of long lines, which are bodies.
+fn shortened(text: &str) -> String {
+    let short = |line: &str| match line.char_indices().nth(120) {
+        Some((end, _)) => format!("{}..\" # {} bytes", &line[..end], line.len()),
+        None => line.to_owned(),
+    };
+    text.lines().map(short).collect::<Vec<_>>().join("\n")
+}
+
+/// Where to go on, and what came before.
+fn resume(settings: &Settings) -> Result<(u64, Totals)> {
+    let fresh = (settings.from, Totals::new());
+    let Some(path) = &settings.state else { return Ok(fresh) };
+    if !path.exists() {
+        return Ok(fresh);
+    }
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let state: Value =
+        serde_json::from_str(&text).with_context(|| format!("{name} is no state of simtest"))?;
+    let read = || Some((state["next"].as_u64()?, Totals::from_json(&state["totals"])?));
+    let (next, totals) = read().with_context(|| format!("{name} is of another version"))?;
+    if state["from"].as_u64() != Some(settings.from) {
+        bail!("{name} began at another seed: give the same --from, or another file");
+    }
+    println!("going on with seed {next}, after {} seeds", totals.seeds);
+    Ok((next, totals))
+}
+
+fn save(settings: &Settings, next: u64, totals: &Totals) -> Result<()> {
+    let Some(path) = &settings.state else { return Ok(()) };
+    let state = json!({ "from": settings.from, "next": next, "totals": totals.to_json() });
+    write_whole(path, &state.to_string())
+}
+
+/// Never leaves half a file.
+fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text).with_context(|| format!("cannot write {}", beside.display()))?;
+    std::fs::rename(&beside, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_where_it_stopped() {
+        let folder = std::env::temp_dir().join(format!("z6-simtest-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let state = folder.join("state.json");
+        let settings = |from, seeds| Settings {
+            from,
+            seeds,
+            jobs: 1,
+            keep_going: false,
+            state: Some(state.clone()),
+        };
+        assert_eq!(resume(&settings(5, 2)).unwrap(), (5, Totals::new()));
+        let mut totals = Totals::new();
+        totals.add(&swarm::run(5), 1_000);
+        save(&settings(5, 2), 6, &totals).unwrap();
+        assert_eq!(resume(&settings(5, 2)).unwrap(), (6, totals));
+        assert!(resume(&settings(4, 2)).is_err());
+        std::fs::write(&state, "{}").unwrap();
+        assert!(resume(&settings(5, 2)).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_same_seed_costs_nothing_but_time_on_any_number_of_jobs() {
+        let (one, _) = round(0, 6, 1);
+        let (three, _) = round(0, 6, 3);
+        assert_eq!(
+            (one.seeds, one.requests, one.virtual_ns),
+            (6, three.requests, three.virtual_ns)
+        );
+    }
+}
