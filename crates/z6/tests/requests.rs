@@ -359,9 +359,12 @@ fn an_upload_goes_on_while_its_answer_is_read() {
 
 #[test]
 fn an_answer_before_the_end_of_the_upload_ends_it() {
-    let (address, server) = serve_once(|stream| {
+    let (run_is_over, wait) = std::sync::mpsc::channel::<()>();
+    let (address, server) = serve_once(move |stream| {
         read_head(stream);
         stream.write_all(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno").unwrap();
+        // Reading nothing meanwhile, so that the upload cannot have come to its end before.
+        wait.recv().unwrap();
         // What was on its way still comes, and then the end: nothing more is sent.
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
@@ -369,6 +372,7 @@ fn an_answer_before_the_end_of_the_upload_ends_it() {
     });
     let (folder, text) = upload(address);
     let finished = run_in(folder.path(), &text);
+    run_is_over.send(()).unwrap();
     assert_eq!(errors(&finished), [("status_4xx".to_owned(), 1)]);
     assert!(finished.metrics.throughput.bytes_sent < 10_000_000);
     server.join().unwrap();
