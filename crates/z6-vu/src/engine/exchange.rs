@@ -26,6 +26,9 @@ struct Exchange {
     timeout: Option<(TimerId, Tick)>,
 }
 
+// So many bytes for each request in flight.
+const _: () = assert!(size_of::<Exchange>() <= 128);
+
 /// What an exchange awaits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {

@@ -47,6 +47,9 @@ pub(super) struct Connection {
     above: Option<ConnectionSlot>,
 }
 
+// So many bytes for each connection, attempts included.
+const _: () = assert!(size_of::<Connection>() <= 128);
+
 impl Connection {
     /// Whether it is not ready yet.
     fn is_attempt(&self) -> bool {

@@ -48,6 +48,10 @@ pub(super) struct Link {
     generation: u32,
 }
 
+// So many bytes for each connection, with the state of its protocol. Heads that come in pieces, requests
+// with an id and TLS sessions have buffers of their own beside it.
+const _: () = assert!(size_of::<Link>() <= 512);
+
 impl Link {
     /// Keeps the tick of the read that brought the first byte of the final response.
     #[inline]
