@@ -144,9 +144,14 @@ pub(crate) fn engines(
     templates: &Templates,
 ) -> Result<Vec<Engine>, SimError> {
     let wire = templates.wire(vec![1; spec.scenario.targets.len()]);
-    let engine =
-        |worker| Engine::new(&spec.scenario, plan.clone(), WorkerId(worker), spec.workers, &wire);
-    (0..spec.workers).map(|worker| engine(worker).map_err(SimError::from)).collect()
+    let engine = |worker| {
+        let worker = WorkerId(worker);
+        let engine = Engine::new(&spec.scenario, plan.clone(), worker, spec.workers, &wire)?;
+        #[cfg(feature = "planted-bugs")]
+        let engine = crate::plant::in_engine(spec, engine);
+        Ok(engine)
+    };
+    (0..spec.workers).map(engine).collect()
 }
 
 /// Simulates a run.
@@ -167,7 +172,7 @@ pub fn simulate<O: Observer, L: LogOut>(
     let header = header_of(spec, &plan);
     let draws = Draws::new(spec.seed);
     let limits = &spec.scenario.limits;
-    let faults = spec.simulation.faults.clone();
+    let faults = spec.simulation.faults;
     let keeps = spec.checks != CheckLevel::Off;
     let disk = Disk::begin(&header, spec, keeps, (faults, draws), (observer, log))?;
     let workers = engines.into_iter().enumerate();
@@ -235,7 +240,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
             Happening::Idle(of, requests) => self.idle_over(of, requests),
             Happening::Tenth(number) => self.tenth(number),
             Happening::LogFreed(worker, waited_ns) => {
-                self.log_freed(usize::from(worker), waited_ns)
+                self.log_freed(usize::from(worker), waited_ns);
             }
             Happening::TargetDue if !self.has_connected => self.stop_all(StopReason::NoTarget),
             Happening::TargetDue => {}
@@ -526,7 +531,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
 
     /// What may befall more than one connection in this tenth of a second.
     fn tenth(&mut self, number: u64) {
-        let faults = self.spec.simulation.faults.clone();
+        let faults = self.spec.simulation.faults;
         let mut draws = self.draws.world(Purpose::ServerStall, 0, number);
         if hits(faults.get(FaultKind::ServerStall), &mut draws) {
             self.server.stands_until =
