@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use z6_events::{
-    ErrorKind, Event, LogDigest, LogHeader, Sample, StopReason, StoppedBy, Tick, WorkerId,
+    ErrorKind, Event, LogDigest, LogHeader, Sample, SealedBlock, StopReason, StoppedBy, Tick,
+    WorkerId,
 };
 use z6_scenario::Plan;
 use z6_scenario::simulation::FaultKind;
@@ -442,9 +443,19 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let Some(recorder) = &mut self.workers[w].recorder else { return };
         let blocks = std::mem::take(&mut recorder.sink_mut().blocks);
         for block in blocks {
-            let taken = self.disk.take(self.now, block, &mut self.injected);
-            self.heed(w, &taken);
+            self.give_to_log(w, block);
         }
+    }
+
+    fn give_to_log(&mut self, w: usize, block: SealedBlock) {
+        let before = self.injected.clone();
+        let taken = self.disk.take(self.now, block, &mut self.injected);
+        for kind in [FaultKind::LogStall, FaultKind::LogShortWrite, FaultKind::LogFull] {
+            if self.injected.get(kind) > before.get(kind) {
+                self.cover(kind, Some(w));
+            }
+        }
+        self.heed(w, &taken);
     }
 
     fn heed(&mut self, w: usize, taken: &Taken) {
@@ -484,8 +495,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         self.write_blocks(w);
         if let Some(recorder) = self.workers[w].recorder.take() {
             for block in recorder.finish(at).blocks {
-                let taken = self.disk.take(self.now, block, &mut self.injected);
-                self.heed(w, &taken);
+                self.give_to_log(w, block);
             }
         }
         for link in 0..self.workers[w].links.len() {
@@ -559,6 +569,11 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
     /// Counts a fault of all connections, or of all of one worker.
     fn befall(&mut self, kind: FaultKind, only: Option<usize>) {
         self.injected.count(kind);
+        self.cover(kind, only);
+    }
+
+    /// Counts in which states the connections are that it befalls.
+    fn cover(&mut self, kind: FaultKind, only: Option<usize>) {
         let mut seen = [false; crate::coverage::RequestState::COUNT];
         for w in (0..self.workers.len()).filter(|w| only.is_none_or(|only| only == *w)) {
             for link in 0..self.workers[w].links.len() {

@@ -144,7 +144,7 @@ fn faults(dice: &mut Dice, pace: Pace) -> Faults {
     let kinds = dice.pick(&[10, 20, 20, 40, 70]);
     for kind in FaultKind::ALL {
         let rarely = kind == FaultKind::LogFull;
-        if dice.chance(if rarely { 4 } else { kinds }) {
+        if dice.chance(if rarely { 10 } else { kinds }) {
             faults.set(kind, rate(dice, kind, pace));
         }
     }
@@ -164,7 +164,7 @@ fn rate(dice: &mut Dice, kind: FaultKind, pace: Pace) -> Share {
         Per::Request => (pace.requests, 100_000),
         Per::Transfer => (pace.requests * 2, 500_000),
         Per::TenthOfSecond => (tenths, 300_000),
-        Per::Block if kind == FaultKind::LogFull => (tenths * 20, 10_000),
+        Per::Block if kind == FaultKind::LogFull => (tenths * 20, 20_000),
         Per::Block => (tenths, 300_000),
     };
     let least = (6_000_000 / chances.max(1)).clamp(1_000, most);
