@@ -1,5 +1,6 @@
 //! A fixed set of swarm cases, and what is left of those that once found a bug.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "reads data files")]
 
 use z6_sim::swarm;
 
