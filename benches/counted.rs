@@ -6,6 +6,7 @@
 mod traffic;
 
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 
 use anyhow::{Context as _, Result, bail};
 use z6_events::{Actor, BlockBuilder, BlockDecoder, Driver, Event, Step, Tick, WorkerId};
@@ -21,6 +22,7 @@ struct Layer {
 
 const LAYERS: &[Layer] = &[
     Layer { name: "write_id", run: write_id },
+    Layer { name: "httparse_head", run: httparse_head },
     Layer { name: "decode_head", run: decode_head },
     Layer { name: "connection", run: connection },
     Layer { name: "plan_step", run: plan_step },
@@ -104,6 +106,20 @@ fn write_id(rounds: usize) {
     let mut bytes = template.bytes().to_vec();
     for round in 0..rounds {
         template.write_id(black_box(&mut bytes), 7, round as u64, 0);
+    }
+}
+
+/// What of `decode_head` is httparse: the same head into a table of the same length.
+fn httparse_head(rounds: usize) {
+    for _ in 0..rounds {
+        let mut table = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; 128];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            black_box(RESPONSE),
+            &mut table,
+        );
+        assert!(parsed.is_ok_and(|status| status.is_complete()));
     }
 }
 

@@ -74,6 +74,15 @@ fn response(criterion: &mut Criterion) {
                 decoder.decode(black_box(bytes))
             });
         });
+        group.bench_function(format!("decoder, head in two pieces, {name}"), |bencher| {
+            let mut decoder = ResponseDecoder::new(Limits::default());
+            bencher.iter(|| {
+                let (first, rest) = black_box(bytes).split_at(40);
+                decoder.reset(false);
+                let begun = decoder.decode(first);
+                (begun, decoder.decode(rest))
+            });
+        });
         group.bench_function(format!("connection, {name}"), |bencher| {
             let mut connection = Connection::new(Limits::default());
             bencher.iter(|| {

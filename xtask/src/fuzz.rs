@@ -28,7 +28,9 @@ const TARGETS: &[Target] = &[
         seeds: "crates/z6-proto-http1/tests/corpus/response_decoder",
     },
     Target { name: "chunked", seeds: "crates/z6-proto-http1/tests/corpus/chunked" },
+    Target { name: "content", seeds: "crates/z6-proto-http1/tests/corpus/content" },
     Target { name: "connection", seeds: "crates/z6-proto-http1/tests/corpus/connection" },
+    Target { name: "request_encoder", seeds: "crates/z6-proto-http1/tests/corpus/request_encoder" },
     Target { name: "log_reader", seeds: "crates/z6-events/tests/corpus/log_reader" },
     Target { name: "block_decoder", seeds: "crates/z6-events/tests/corpus/block_decoder" },
     Target { name: "scenario", seeds: "crates/z6-scenario/tests/corpus/scenario" },
@@ -121,7 +123,10 @@ fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
     let total = format!("-max_total_time={seconds}");
     let per_input = format!("-timeout={INPUT_SECONDS_MAX}");
     let run = ["fuzz", "run", "--fuzz-dir", "fuzz", target.name, &grown, seeds, "--"];
-    Ok(nightly_cargo(&[&run[..], &[&total, &per_input]].concat()))
+    let figures = "-print_final_stats=1";
+    let cargo = nightly_cargo(&[&run[..], &[&total, &per_input, figures]].concat());
+    // Freed memory is given back soon, so that the peak that libFuzzer prints is the target's own.
+    Ok(cargo.env("ASAN_OPTIONS", "quarantine_size_mb=1"))
 }
 
 /// What libFuzzer said at its end; an error with all it said if it found something.

@@ -181,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_does_not_resolve_is_no_fault_of_the_scenario() {
+        let host = || "a.example".to_owned();
+        let failed = z6::ResolveError::Failed { target: host(), host: host(), reason: host() };
+        let timeout = z6::ResolveError::Timeout { target: host(), host: host(), timeout_ms: 1 };
+        for error in [failed, timeout] {
+            let error = z6::Error::from(z6::StartError::from(error));
+            assert_eq!(of_error(&error.into()).code(), 3);
+        }
+    }
+
+    #[test]
     fn of_several_runs_the_gravest_counts() {
         let all = [
             Exit::Success,

@@ -198,10 +198,11 @@ fn an_override_that_does_not_fit_exits_2() {
 }
 
 #[test]
-fn what_cannot_be_run_yet_exits_2_and_leaves_no_directory() {
-    let folder = Folder::new(&SHORT.replace("builtin", "https://localhost"));
-    let run = folder.run(&["run", "s.toml"]).expect(2);
-    assert!(run.stderr.contains("https"), "{}", run.stderr);
+fn what_cannot_be_run_exits_2_and_leaves_no_directory() {
+    let url = "https://localhost";
+    let folder = Folder::new(&format!("target.ca_bundle = 'none.pem'\n{SHORT}"));
+    let run = folder.run(&["run", "s.toml", "--target", url]).expect(2);
+    assert!(run.stderr.contains("cannot read `ca_bundle`"), "{}", run.stderr);
     assert_eq!(files(&folder.path("")), ["s.toml"]);
 }
 
@@ -240,6 +241,20 @@ fn nobody_at_the_address_exits_3_with_address_and_errno_and_results() {
     assert_eq!(files(&folder.path("out")), ALL_FILES);
     let metadata = folder.read("out/metadata.json");
     assert_eq!(figure(&metadata, "/no_target/error_kind"), "connection_refused");
+}
+
+/// `.invalid` is a domain that never resolves (RFC 6761 section 6.4).
+#[test]
+fn a_name_that_does_not_resolve_exits_3_before_anything_is_made() {
+    let target = "'http://z6-test.invalid:81'\ntarget.dns_timeout_ms = 1000";
+    let folder = Folder::new(&SHORT.replace("'builtin'", target));
+    let run = folder.run(&["run", "s.toml", "--output", "out"]).expect(3);
+    // A machine whose resolver does not answer takes the limit for it.
+    let kind = if run.stderr.contains("dns_timeout") { "dns_timeout" } else { "dns_failed" };
+    let words = format!("error: {kind}: ");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+    assert!(run.stderr.contains("`z6-test.invalid` (target `target`)"), "{}", run.stderr);
+    assert_eq!((run.stdout.as_str(), files(&folder.path(""))), ("", vec!["s.toml".to_owned()]));
 }
 
 #[test]

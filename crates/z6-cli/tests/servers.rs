@@ -23,13 +23,27 @@ fn find(program: &str) -> Option<PathBuf> {
         std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
     if found.is_none() {
-        assert!(
-            std::env::var_os("Z6_REQUIRE_SERVERS").is_none(),
-            "{program} is not installed and Z6_REQUIRE_SERVERS is set"
-        );
-        println!("SKIPPED: {program} is not installed");
+        skip(program);
     }
     found
+}
+
+fn skip(missing: &str) {
+    assert!(
+        std::env::var_os("Z6_REQUIRE_SERVERS").is_none(),
+        "{missing} is not installed and Z6_REQUIRE_SERVERS is set"
+    );
+    println!("SKIPPED: {missing} is not installed");
+}
+
+/// Whether a server's part for TLS is installed, where Debian has it in a package of its own.
+fn has_tls(program: &str) -> bool {
+    let module = Path::new("/usr/lib/lighttpd/mod_openssl.so");
+    if program != "lighttpd" || module.is_file() {
+        return true;
+    }
+    skip("lighttpd-mod-openssl");
+    false
 }
 
 fn free_port() -> u16 {
@@ -41,24 +55,27 @@ struct Server {
     child: Child,
     port: u16,
     folder: TempDir,
+    tls: bool,
 }
 
 impl Server {
-    /// Starts a program whose configuration is written by `prepare`, and waits until it listens.
-    fn start(prepare: impl Fn(&Path, u16) -> Command) -> Server {
+    /// Starts a program whose configuration is written by `prepare`, and waits until it listens. Over
+    /// TLS the folder holds `ca.pem`, `cert.pem`, `key.pem`, and the latter two in `both.pem`.
+    fn start(tls: bool, prepare: impl Fn(&Place<'_>) -> Command) -> Server {
         let folder = tempfile::tempdir().unwrap();
         // Servers drop root and must still reach their files.
         let open: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         fs::set_permissions(folder.path(), open).unwrap();
+        write_certificates(folder.path());
         let port = free_port();
         let errors = fs::File::create(folder.path().join("server.err")).unwrap();
-        let child = prepare(folder.path(), port)
+        let child = prepare(&Place { folder: folder.path(), port, tls })
             .stdin(Stdio::null())
             .stdout(errors.try_clone().unwrap())
             .stderr(errors)
             .spawn()
             .unwrap();
-        let mut server = Server { child, port, folder };
+        let mut server = Server { child, port, folder, tls };
         server.wait_until_it_listens();
         server
     }
@@ -95,102 +112,188 @@ impl Drop for Server {
     }
 }
 
-fn nginx(program: &Path) -> impl Fn(&Path, u16) -> Command {
-    move |folder, port| {
-        let dir = folder.display();
-        let config = format!(
-            "daemon off; worker_processes 1; pid {dir}/pid; error_log {dir}/server.err;\n\
-             events {{ worker_connections 1024; }}\n\
-             http {{ access_log {dir}/access.log; keepalive_requests 100000;\n\
-             client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;\n\
-             uwsgi_temp_path {dir}/d; scgi_temp_path {dir}/e;\n\
-             server {{ listen 127.0.0.1:{port}; location / {{ return 200 'Hello'; }} }} }}\n"
-        );
-        fs::write(folder.join("nginx.conf"), config).unwrap();
-        let mut command = Command::new(program);
-        command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
-        command
+/// An authority, and the certificate of a server that it signed.
+fn write_certificates(folder: &Path) {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "an authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root_key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&root_key).unwrap();
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a server");
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &root, &root_key).unwrap();
+    let (certificate, key) = (certificate.pem(), key.serialize_pem());
+    fs::write(folder.join("ca.pem"), root.pem()).unwrap();
+    fs::write(folder.join("both.pem"), format!("{certificate}{key}")).unwrap();
+    fs::write(folder.join("cert.pem"), certificate).unwrap();
+    fs::write(folder.join("key.pem"), key).unwrap();
+}
+
+/// A program of a certain kind, with its configuration, for a folder and a port.
+type Prepare = fn(&Path, &Place<'_>) -> Command;
+
+/// Where a server is to serve, and how.
+struct Place<'a> {
+    folder: &'a Path,
+    port: u16,
+    tls: bool,
+}
+
+impl Place<'_> {
+    /// One text for plain servers, another for those over TLS.
+    fn by_tls(&self, tls: String) -> String {
+        if self.tls { tls } else { String::new() }
     }
 }
 
-fn apache(program: &Path) -> impl Fn(&Path, u16) -> Command {
-    move |folder, port| {
-        let dir = folder.display();
-        let modules = "/usr/lib/apache2/modules";
-        let config = format!(
-            "ServerRoot {dir}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {dir}/pid\n\
-             ErrorLog {dir}/server.err\n\
-             LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
-             LoadModule authz_core_module {modules}/mod_authz_core.so\n\
-             User www-data\nGroup www-data\n\
-             MaxKeepAliveRequests 0\nKeepAlive On\nKeepAliveTimeout 60\n\
-             LogFormat \"%r %>s\" short\nCustomLog {dir}/access.log short\nDocumentRoot {dir}/www\n\
-             <Directory {dir}/www>\nRequire all granted\n</Directory>\n"
-        );
-        fs::create_dir_all(folder.join("www")).unwrap();
-        fs::write(folder.join("www/counted"), "Hello").unwrap();
-        fs::write(folder.join("apache.conf"), config).unwrap();
-        let mut command = Command::new(program);
-        command.arg("-X").arg("-f").arg(folder.join("apache.conf"));
-        command
-    }
+fn nginx(program: &Path, place: &Place<'_>) -> Command {
+    let (dir, port) = (place.folder.display(), place.port);
+    let ssl = if place.tls { " ssl" } else { "" };
+    let certificate =
+        place.by_tls(format!("ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;"));
+    let config = format!(
+        "daemon off; worker_processes 1; pid {dir}/pid; error_log {dir}/server.err;\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{ access_log {dir}/access.log; keepalive_requests 100000;\n\
+         client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;\n\
+         uwsgi_temp_path {dir}/d; scgi_temp_path {dir}/e; {certificate}\n\
+         server {{ listen 127.0.0.1:{port}{ssl}; location / {{ return 200 'Hello'; }} }} }}\n"
+    );
+    fs::write(place.folder.join("nginx.conf"), config).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-p").arg(place.folder).arg("-c").arg(place.folder.join("nginx.conf"));
+    command
 }
 
-fn lighttpd(program: &Path) -> impl Fn(&Path, u16) -> Command {
-    move |folder, port| {
-        let dir = folder.display();
-        let config = format!(
-            "server.document-root = \"{dir}/www\"\nserver.port = {port}\nserver.bind = \"127.0.0.1\"\n\
-             server.modules = (\"mod_accesslog\")\naccesslog.filename = \"{dir}/access.log\"\n\
-             server.max-keep-alive-requests = 100000\nserver.errorlog = \"{dir}/server.err\"\n"
-        );
-        fs::create_dir_all(folder.join("www")).unwrap();
-        fs::write(folder.join("www/counted"), "Hello").unwrap();
-        fs::write(folder.join("lighttpd.conf"), config).unwrap();
-        let mut command = Command::new(program);
-        command.arg("-D").arg("-f").arg(folder.join("lighttpd.conf"));
-        command
-    }
+fn apache(program: &Path, place: &Place<'_>) -> Command {
+    let (dir, port) = (place.folder.display(), place.port);
+    let modules = "/usr/lib/apache2/modules";
+    let ssl = place.by_tls(format!(
+        "LoadModule ssl_module {modules}/mod_ssl.so\nSSLEngine on\n\
+         SSLCertificateFile {dir}/cert.pem\nSSLCertificateKeyFile {dir}/key.pem\n"
+    ));
+    let config = format!(
+        "ServerRoot {dir}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {dir}/pid\n\
+         ErrorLog {dir}/server.err\n\
+         LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
+         LoadModule authz_core_module {modules}/mod_authz_core.so\n{ssl}\
+         User www-data\nGroup www-data\n\
+         MaxKeepAliveRequests 0\nKeepAlive On\nKeepAliveTimeout 60\n\
+         LogFormat \"%r %>s\" short\nCustomLog {dir}/access.log short\nDocumentRoot {dir}/www\n\
+         <Directory {dir}/www>\nRequire all granted\n</Directory>\n"
+    );
+    fs::create_dir_all(place.folder.join("www")).unwrap();
+    fs::write(place.folder.join("www/counted"), "Hello").unwrap();
+    fs::write(place.folder.join("apache.conf"), config).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-X").arg("-f").arg(place.folder.join("apache.conf"));
+    command
 }
 
-/// Python's own server: HTTP/1.0, one connection per request, its log on stderr.
-fn python(program: &Path) -> impl Fn(&Path, u16) -> Command {
-    move |folder, port| {
-        fs::write(folder.join("counted"), "Hello").unwrap();
-        let log = folder.join("access.log").display().to_string();
-        let serve = format!(
-            "import http.server, os, signal, sys\n\
-             os.chdir({:?})\n\
-             log = open({log:?}, 'w', buffering=1)\n\
-             class H(http.server.SimpleHTTPRequestHandler):\n\
-             \x20   def log_message(self, *a): log.write(a[0] % a[1:] + '\\n')\n\
-             class S(http.server.ThreadingHTTPServer):\n\
-             \x20   request_queue_size = 1024\n\
-             signal.signal(signal.SIGTERM, lambda *a: os._exit(0))\n\
-             S(('127.0.0.1', {port}), H).serve_forever()\n",
-            folder.display().to_string()
-        );
-        let mut command = Command::new(program);
-        command.arg("-c").arg(serve);
-        command
-    }
+fn caddy(program: &Path, place: &Place<'_>) -> Command {
+    let (dir, port) = (place.folder.display(), place.port);
+    let scheme = if place.tls { "https" } else { "http" };
+    let tls = place.by_tls(format!("tls {dir}/cert.pem {dir}/key.pem"));
+    let config = format!(
+        "{{\n admin off\n auto_https off\n}}\n\
+         {scheme}://:{port} {{\n bind 127.0.0.1\n {tls}\n log {{\n output file {dir}/access.log\n }}\n \
+         respond Hello\n}}\n"
+    );
+    fs::write(place.folder.join("Caddyfile"), config).unwrap();
+    let mut command = Command::new(program);
+    command.args(["run", "--adapter", "caddyfile", "--config"]);
+    command.arg(place.folder.join("Caddyfile")).env("HOME", place.folder);
+    command
+}
+
+fn lighttpd(program: &Path, place: &Place<'_>) -> Command {
+    let (dir, port) = (place.folder.display(), place.port);
+    let ssl = place.by_tls(format!(
+        "server.modules += (\"mod_openssl\")\nssl.engine = \"enable\"\nssl.pemfile = \"{dir}/both.pem\"\n"
+    ));
+    let config = format!(
+        "server.document-root = \"{dir}/www\"\nserver.port = {port}\nserver.bind = \"127.0.0.1\"\n\
+         server.modules = (\"mod_accesslog\")\naccesslog.filename = \"{dir}/access.log\"\n\
+         server.max-keep-alive-requests = 100000\nserver.errorlog = \"{dir}/server.err\"\n{ssl}"
+    );
+    fs::create_dir_all(place.folder.join("www")).unwrap();
+    fs::write(place.folder.join("www/counted"), "Hello").unwrap();
+    fs::write(place.folder.join("lighttpd.conf"), config).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-D").arg("-f").arg(place.folder.join("lighttpd.conf"));
+    command
+}
+
+/// Python's own server: HTTP/1.0 and one connection per request, or, over TLS, HTTP/1.1.
+fn python(program: &Path, place: &Place<'_>) -> Command {
+    let (dir, port) = (place.folder.display(), place.port);
+    fs::write(place.folder.join("counted"), "Hello").unwrap();
+    let log = place.folder.join("access.log").display().to_string();
+    let version = if place.tls { "HTTP/1.1" } else { "HTTP/1.0" };
+    let wrap = place.by_tls(format!(
+        "c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+         c.load_cert_chain('{dir}/cert.pem', '{dir}/key.pem')\n\
+         s.socket = c.wrap_socket(s.socket, server_side=True, do_handshake_on_connect=False)\n"
+    ));
+    let serve = format!(
+        "import http.server, os, signal, ssl\n\
+         os.chdir('{dir}')\n\
+         log = open({log:?}, 'w', buffering=1)\n\
+         class H(http.server.SimpleHTTPRequestHandler):\n\
+         \x20   protocol_version = '{version}'\n\
+         \x20   disable_nagle_algorithm = True\n\
+         \x20   def log_message(self, *a): log.write(a[0] % a[1:] + '\\n')\n\
+         class S(http.server.ThreadingHTTPServer):\n\
+         \x20   request_queue_size = 1024\n\
+         signal.signal(signal.SIGTERM, lambda *a: os._exit(0))\n\
+         s = S(('127.0.0.1', {port}), H)\n{wrap}\
+         s.serve_forever()\n"
+    );
+    let mut command = Command::new(program);
+    command.arg("-c").arg(serve);
+    command
 }
 
 /// Node's own server: keep-alive and chunked answers.
-fn node(program: &Path) -> impl Fn(&Path, u16) -> Command {
-    move |folder, port| {
-        let log = folder.join("access.log").display().to_string();
-        let serve = format!(
-            "const fs = require('fs'); const log = fs.openSync({log:?}, 'w');\n\
-             const s = require('http').createServer((q, r) => {{\n\
-               fs.writeSync(log, q.url + '\\n'); r.write('Hel'); r.end('lo'); }});\n\
-             s.keepAliveTimeout = 60000; process.on('SIGTERM', () => process.exit(0));\n\
-             s.listen({port}, '127.0.0.1');"
-        );
-        let mut command = Command::new(program);
-        command.arg("-e").arg(serve);
-        command
-    }
+fn node(program: &Path, place: &Place<'_>) -> Command {
+    let (dir, port) = (place.folder.display(), place.port);
+    let (module, options) = match place.tls {
+        false => ("http", "{}".to_owned()),
+        true => {
+            let read = |name: &str| format!("fs.readFileSync('{dir}/{name}.pem')");
+            ("https", format!("{{ key: {}, cert: {} }}", read("key"), read("cert")))
+        }
+    };
+    let serve = format!(
+        "const fs = require('fs'); const log = fs.openSync('{dir}/access.log', 'w');\n\
+         const s = require('{module}').createServer({options}, (q, r) => {{\n\
+           fs.writeSync(log, q.url + '\\n'); r.write('Hel'); r.end('lo'); }});\n\
+         s.keepAliveTimeout = 60000; process.on('SIGTERM', () => process.exit(0));\n\
+         s.listen({port}, '127.0.0.1');"
+    );
+    let mut command = Command::new(program);
+    command.arg("-e").arg(serve);
+    command
+}
+
+/// haproxy before the server that listens at the port `behind`.
+fn haproxy(program: &Path, place: &Place<'_>, behind: u16) -> Command {
+    let (dir, port) = (place.folder.display(), place.port);
+    let ssl = place.by_tls(format!(" ssl crt {dir}/both.pem"));
+    let config = format!(
+        "global\n log stdout format raw local0\n maxconn 1000\n\
+         defaults\n mode http\n log global\n option httplog\n timeout connect 10s\n timeout client 60s\n \
+         timeout server 60s\n\
+         frontend front\n bind 127.0.0.1:{port}{ssl}\n default_backend behind\n\
+         backend behind\n server one 127.0.0.1:{behind}\n"
+    );
+    fs::write(place.folder.join("haproxy.cfg"), config).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-db").arg("-f").arg(place.folder.join("haproxy.cfg"));
+    command
 }
 
 struct Ran {
@@ -237,62 +340,98 @@ fn run(scenario: &str) -> Ran {
     collect(command.output().unwrap(), results)
 }
 
-fn scenario(port: u16, vus: u32, iterations: u32) -> String {
+/// Requests to a server, over TLS where it speaks that, its certificate verified.
+fn scenario(server: &Server, vus: u32, iterations: u32) -> String {
+    let (port, ca) = (server.port, server.folder.path().join("ca.pem"));
+    let target = match server.tls {
+        false => format!("base_url = 'http://127.0.0.1:{port}'"),
+        true => format!("base_url = 'https://127.0.0.1:{port}'\nca_bundle = '{}'", ca.display()),
+    };
     format!(
-        "[runtime]\nvus = {vus}\niterations = {iterations}\nprng_seed = 1\n\
-         [target]\nbase_url = 'http://127.0.0.1:{port}'\n\
+        "[runtime]\nvus = {vus}\niterations = {iterations}\nprng_seed = 1\n[target]\n{target}\n\
          [[requests]]\nname = 'counted'\npath = '/counted'\n"
     )
 }
 
-/// Every request is answered, and the server counted exactly those that were sent.
-fn counts_agree(server: Server, vus: u32, iterations: u32, signal: &str) {
-    let ran = run(&scenario(server.port, vus, iterations));
+/// Every request is answered: how many there were.
+fn all_answered(server: &Server, vus: u32) -> u64 {
+    let ran = run(&scenario(server, vus, REQUESTS / vus));
     let said = String::from_utf8_lossy(&ran.output.stderr);
     assert_eq!(ran.output.status.code(), Some(0), "{said}");
     ran.assert_conserved();
     let sent = ran.requests("sent");
-    assert_eq!(sent, u64::from(vus) * u64::from(iterations));
+    assert_eq!(sent, u64::from(REQUESTS));
     assert_eq!((ran.requests("succeeded"), ran.requests("on_wire")), (sent, sent));
-    assert_eq!(server.count(signal), sent);
+    let handshakes = &ran.metrics["latency"]["tls_handshake_ns"]["count"];
+    assert_eq!(handshakes.as_u64().unwrap() > 0, server.tls);
+    sent
 }
+
+/// Every request is answered, and the server counted exactly those that were sent: plain, and over
+/// TLS.
+fn counts_agree(program: &str, prepare: Prepare, vus: u32, signal: &str) {
+    let Some(path) = find(program) else { return };
+    for tls in [false, true] {
+        if tls && !has_tls(program) {
+            return;
+        }
+        let server = Server::start(tls, |place| prepare(&path, place));
+        let sent = all_answered(&server, vus);
+        assert_eq!(server.count(signal), sent, "over TLS: {tls}");
+    }
+}
+
+/// Requests to each server.
+const REQUESTS: u32 = 10_000;
 
 #[test]
 fn nginx_counts_what_was_sent() {
-    let Some(program) = find("nginx") else { return };
-    counts_agree(Server::start(nginx(&program)), 20, 500, "-QUIT");
+    counts_agree("nginx", nginx, 20, "-QUIT");
 }
 
 #[test]
 fn apache_counts_what_was_sent() {
-    let Some(program) = find("apache2") else { return };
-    counts_agree(Server::start(apache(&program)), 20, 250, "-TERM");
+    counts_agree("apache2", apache, 20, "-TERM");
+}
+
+#[test]
+fn caddy_counts_what_was_sent() {
+    counts_agree("caddy", caddy, 20, "-TERM");
 }
 
 #[test]
 fn lighttpd_counts_what_was_sent() {
-    let Some(program) = find("lighttpd") else { return };
-    counts_agree(Server::start(lighttpd(&program)), 20, 500, "-INT");
+    counts_agree("lighttpd", lighttpd, 20, "-INT");
 }
 
 #[test]
 fn python_counts_what_was_sent() {
-    let Some(program) = find("python3") else { return };
-    counts_agree(Server::start(python(&program)), 8, 100, "-TERM");
+    counts_agree("python3", python, 8, "-TERM");
 }
 
 #[test]
 fn node_counts_what_was_sent() {
-    let Some(program) = find("node") else { return };
-    counts_agree(Server::start(node(&program)), 20, 250, "-TERM");
+    counts_agree("node", node, 20, "-TERM");
+}
+
+#[test]
+fn nginx_behind_haproxy_counts_what_was_sent() {
+    let (Some(behind), Some(front)) = (find("nginx"), find("haproxy")) else { return };
+    for tls in [false, true] {
+        let behind = Server::start(false, |place| nginx(&behind, place));
+        let front = Server::start(tls, |place| haproxy(&front, place, behind.port));
+        let sent = all_answered(&front, 20);
+        drop(front);
+        assert_eq!(behind.count("-QUIT"), sent, "over TLS: {tls}");
+    }
 }
 
 /// The server is killed in the middle of a run: typed errors, no hang, nothing lost.
 #[test]
 fn a_server_killed_in_the_middle_leaves_typed_errors() {
     let Some(program) = find("nginx") else { return };
-    let mut server = Server::start(nginx(&program));
-    let text = scenario(server.port, 10, 1)
+    let mut server = Server::start(false, |place| nginx(&program, place));
+    let text = scenario(&server, 10, 1)
         .replace("iterations = 1", "duration_seconds = 2\ngraceful_stop_seconds = 1");
     let (mut command, results) = z6_run(&text);
     let running = command.spawn().unwrap();

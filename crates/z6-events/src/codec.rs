@@ -23,6 +23,8 @@ pub mod kind {
     pub const CONNECT_FAILED: u8 = 0x06;
     pub const CONNECTION_CLOSED: u8 = 0x07;
     pub const STOP: u8 = 0x08;
+    pub const REDIRECTED: u8 = 0x09;
+    pub const TCP_READY: u8 = 0x0A;
     pub const VU_STARTED: u8 = 0x10;
     pub const VU_STOPPED: u8 = 0x11;
     pub const CONNECT_STARTED: u8 = 0x12;
@@ -34,6 +36,7 @@ pub mod kind {
     pub const IN_FLIGHT_AT_STOP: u8 = 0x18;
     pub const END_REACHED: u8 = 0x19;
     pub const FINISHED: u8 = 0x1A;
+    pub const REDIRECT_FAILED: u8 = 0x1B;
     pub const SAMPLE: u8 = 0x20;
     pub const LOG_STALLED: u8 = 0x21;
     /// Reserved: a value extracted from a response (input).
@@ -56,6 +59,11 @@ const TIME_FOLLOWS: u8 = 0x40;
 const FAILED_FIRST_BYTE: u8 = 1 << 0;
 const FAILED_RECEIVED_BYTES: u8 = 1 << 1;
 const FAILED_UNSENT_BYTES: u8 = 1 << 2;
+const REDIRECTED_UNSENT_BYTES: u8 = 1 << 0;
+const REDIRECTED_REUSABLE: u8 = 1 << 1;
+const REDIRECTED_UNSOLICITED: u8 = 1 << 2;
+const REDIRECTED_ALL: u8 = REDIRECTED_UNSENT_BYTES | REDIRECTED_REUSABLE | REDIRECTED_UNSOLICITED;
+
 const FAILED_ALL: u8 = FAILED_FIRST_BYTE | FAILED_RECEIVED_BYTES | FAILED_UNSENT_BYTES;
 
 /// Writes one event. `at` must not lie before the record before it.
@@ -106,8 +114,11 @@ const fn kind_of(event: &Event) -> u8 {
         Event::Sent { .. } => kind::SENT,
         Event::Done { .. } => kind::DONE,
         Event::Failed { .. } => kind::FAILED,
+        Event::Redirected { .. } => kind::REDIRECTED,
+        Event::RedirectFailed { .. } => kind::REDIRECT_FAILED,
         Event::Wake => kind::WAKE,
         Event::Connected { .. } => kind::CONNECTED,
+        Event::TcpReady { .. } => kind::TCP_READY,
         Event::ConnectFailed { .. } => kind::CONNECT_FAILED,
         Event::ConnectionClosed { .. } => kind::CONNECTION_CLOSED,
         Event::Stop { .. } => kind::STOP,
@@ -142,6 +153,13 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
             writer.number(detail);
         }
         Event::Failed { .. } => encode_failed(writer, state, at, event),
+        Event::Redirected { .. } => encode_redirected(writer, at, event),
+        Event::RedirectFailed { exchange, error, detail } => {
+            writer.number(u64::from(exchange.0));
+            writer.byte(error.code());
+            writer.number(detail);
+            state.end_exchange(exchange.0, at);
+        }
         Event::ConnectionClosed { connection, cause } => {
             writer.number(u64::from(connection.0));
             writer.byte(cause.code());
@@ -161,7 +179,9 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
             writer.number(u64::from(connection.0));
             writer.byte(cause.code());
         }
-        Event::ConnectTimedOut { connection } => writer.number(u64::from(connection.0)),
+        Event::TcpReady { connection } | Event::ConnectTimedOut { connection } => {
+            writer.number(u64::from(connection.0));
+        }
         Event::NotOnWire { ask, error, detail } => {
             encode_ask(writer, state, at, &ask);
             writer.byte(error.code());
@@ -207,6 +227,37 @@ fn encode_failed(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event:
         writer.number(unsent_bytes);
     }
     state.end_exchange(exchange.0, at);
+}
+
+/// Leaves no trace in what is expected next: the exchange goes on.
+fn encode_redirected(writer: &mut Writer<'_>, at: u64, event: &Event) {
+    let Event::Redirected {
+        exchange,
+        first_byte,
+        status,
+        received_bytes,
+        unsent_bytes,
+        reusable,
+        unsolicited,
+        target,
+        request_bytes,
+    } = *event
+    else {
+        return;
+    };
+    let mut flags = if unsent_bytes == 0 { 0 } else { REDIRECTED_UNSENT_BYTES };
+    flags |= if reusable { REDIRECTED_REUSABLE } else { 0 };
+    flags |= if unsolicited { REDIRECTED_UNSOLICITED } else { 0 };
+    writer.number(u64::from(exchange.0));
+    writer.byte(flags);
+    writer.number(at.wrapping_sub(first_byte.0));
+    writer.number(u64::from(status));
+    writer.number(received_bytes);
+    if unsent_bytes != 0 {
+        writer.number(unsent_bytes);
+    }
+    writer.number(u64::from(target.0));
+    writer.number(request_bytes);
 }
 
 fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
@@ -279,10 +330,12 @@ fn decode_rare(
 ) -> Result<Event, DecodeError> {
     Ok(match byte & !TIME_FOLLOWS {
         kind::FAILED => decode_failed(reader, state, at)?,
+        kind::REDIRECTED => decode_redirected(reader, at)?,
         kind::WAKE => Event::Wake,
         kind::CONNECTED => {
             Event::Connected { connection: connection(reader)?, started: before(reader, at)? }
         }
+        kind::TCP_READY => Event::TcpReady { connection: connection(reader)? },
         kind::CONNECT_FAILED => Event::ConnectFailed {
             connection: connection(reader)?,
             started: before(reader, at)?,
@@ -317,6 +370,11 @@ fn decode_rare(
             ask: ask(reader, state, at)?,
             reason: code(reader, NeverSentReason::from_code)?,
         },
+        kind::REDIRECT_FAILED => Event::RedirectFailed {
+            exchange: end_of(reader, state, at)?,
+            error: error_kind(reader)?,
+            detail: reader.number()?,
+        },
         kind::TIMED_OUT => Event::TimedOut { exchange: end_of(reader, state, at)? },
         kind::IN_FLIGHT_AT_STOP => Event::InFlightAtStop { exchange: end_of(reader, state, at)? },
         kind::END_REACHED => {
@@ -346,6 +404,25 @@ fn decode_failed(
     let unsent_bytes = if flags & FAILED_UNSENT_BYTES == 0 { 0 } else { reader.number()? };
     state.end_exchange(exchange.0, at);
     Ok(Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes })
+}
+
+fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeError> {
+    let exchange = ExchangeSlot(reader.u32()?);
+    let flags = reader.byte()?;
+    if flags & !REDIRECTED_ALL != 0 {
+        return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
+    }
+    Ok(Event::Redirected {
+        exchange,
+        first_byte: before(reader, at)?,
+        status: reader.u16()?,
+        received_bytes: reader.number()?,
+        unsent_bytes: if flags & REDIRECTED_UNSENT_BYTES == 0 { 0 } else { reader.number()? },
+        reusable: flags & REDIRECTED_REUSABLE != 0,
+        unsolicited: flags & REDIRECTED_UNSOLICITED != 0,
+        target: TargetId(reader.u16()?),
+        request_bytes: reader.number()?,
+    })
 }
 
 fn connection(reader: &mut Reader<'_>) -> Result<ConnectionSlot, DecodeError> {

@@ -89,13 +89,45 @@ kinds! {
     DnsFailed = 14, "dns_failed", Transport;
     /// Resolving a name took longer than its limit. Reserved, as `dns_failed`.
     DnsTimeout = 15, "dns_timeout", Transport;
+    /// There is no file at the path of a unix socket (ENOENT, ENOTDIR).
+    SocketMissing = 16, "socket_missing", Transport;
+    /// The queue of a unix socket's server is full (EAGAIN).
+    AcceptQueueFull = 17, "accept_queue_full", Transport;
 
-    /// The TLS handshake took longer than its limit.
+    /// TLS was not ready within `tls_timeout_ms` of the start of the attempt.
     TlsTimeout = 20, "tls_timeout", Tls;
-    /// The TLS handshake failed.
+    /// The TLS handshake failed in another way than those below; the alert the peer sent, or 0, is
+    /// recorded with the event (RFC 8446 section 6.2).
     TlsHandshake = 21, "tls_handshake", Tls;
-    /// The certificate was refused.
+    /// The server's certificate was refused for another reason than those below.
     TlsCertificate = 22, "tls_certificate", Tls;
+    /// A certificate of the server's chain has expired (RFC 5280 section 4.1.2.5).
+    TlsCertificateExpired = 23, "tls_certificate_expired", Tls;
+    /// A certificate of the server's chain is not valid yet (RFC 5280 section 4.1.2.5).
+    TlsCertificateNotYetValid = 24, "tls_certificate_not_yet_valid", Tls;
+    /// The server's certificate is for other names (RFC 9525 section 6).
+    TlsCertificateWrongHost = 25, "tls_certificate_wrong_host", Tls;
+    /// The server's certificate is signed by its own key and is not trusted itself.
+    TlsCertificateSelfSigned = 26, "tls_certificate_self_signed", Tls;
+    /// The server's chain ends at an authority that is not trusted.
+    TlsCertificateUntrusted = 27, "tls_certificate_untrusted", Tls;
+    /// The server sent no certificate of the authority that signed its own (RFC 8446 section
+    /// 4.4.2), and that authority is not trusted itself.
+    TlsCertificateIncomplete = 28, "tls_certificate_incomplete", Tls;
+    /// The server wants a client certificate and has none, or refuses ours.
+    TlsClientCertificate = 29, "tls_client_certificate", Tls;
+    /// The server speaks neither TLS 1.2 nor TLS 1.3.
+    TlsVersion = 30, "tls_version", Tls;
+    /// The server does not speak HTTP/1.1 over this TLS (ALPN, RFC 7301 section 3.2).
+    TlsAlpn = 31, "tls_alpn", Tls;
+    /// The peer closed the connection during the handshake.
+    TlsClosed = 32, "tls_closed", Tls;
+    /// The connection ended without close_notify where only its end tells that the body is whole
+    /// (RFC 9112 section 9.8).
+    TlsTruncated = 33, "tls_truncated", Tls;
+    /// After the handshake: a fatal alert, whose number is recorded with the event, or a record that
+    /// does not decrypt.
+    TlsBroken = 34, "tls_broken", Tls;
 
     /// The status line is not `HTTP/1.x SP 3DIGIT SP reason` (RFC 9112 section 4).
     BadStatusLine = 40, "bad_status_line", Protocol;
@@ -127,6 +159,8 @@ kinds! {
     IncompleteBody = 53, "incomplete_body", Protocol;
     /// Bytes came on an open exchange before a byte of its request was written.
     ResponseBeforeRequest = 54, "response_before_request", Protocol;
+    /// A redirect whose Location is no http or https URL, or is given twice.
+    BadLocation = 55, "bad_location", Protocol;
 
     /// The response head is larger than its limit.
     HeadTooLarge = 70, "head_too_large", Limit;
@@ -138,6 +172,10 @@ kinds! {
     ChunkExtensionTooLarge = 73, "chunk_extension_too_large", Limit;
     /// The trailer section is larger than its limit.
     TrailersTooLarge = 74, "trailers_too_large", Limit;
+    /// A redirect after as many as `follow_redirects` allows.
+    TooManyRedirects = 75, "too_many_redirects", Limit;
+    /// A redirect to an origin that is no target of the scenario.
+    RedirectRefused = 76, "redirect_refused", Limit;
 
     /// No complete response within `timeout_ms` of the send.
     RequestTimeout = 90, "request_timeout", Timeout;

@@ -162,6 +162,12 @@ pub enum Event {
         /// When the attempt began.
         started: Tick,
     },
+    /// Input: the TCP connection of an attempt is ready and the TLS handshake begins; its tick is that
+    /// instant. Plain connections have no such event.
+    TcpReady {
+        /// Which.
+        connection: ConnectionSlot,
+    },
     /// Input: a connection attempt failed.
     ConnectFailed {
         /// Which.
@@ -208,14 +214,38 @@ pub enum Event {
         /// Decision: why the request counts as failed, if it does.
         failure: Option<ErrorKind>,
     },
-    /// Input: an exchange ended without a complete response. If no `Sent` came before it, a
-    /// [`NotOnWire`](Event::NotOnWire) follows.
+    /// Input: a complete response sends the request elsewhere, and it is followed: the exchange goes
+    /// on with another `Sent` in its slot, unless the request ends first.
+    Redirected {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// Just after the read that brought the first byte of the response.
+        first_byte: Tick,
+        /// Status of the response.
+        status: u16,
+        /// Bytes received for this exchange.
+        received_bytes: u64,
+        /// Bytes of the request that were not written (early response).
+        unsent_bytes: u64,
+        /// The connection can carry another exchange.
+        reusable: bool,
+        /// Bytes that nobody asked for came behind the response.
+        unsolicited: bool,
+        /// The target that is asked next.
+        target: TargetId,
+        /// Length of what it is sent, bytes.
+        request_bytes: u64,
+    },
+    /// Input: an exchange ended without a complete response, or with a redirect that cannot be
+    /// followed. If no `Sent` of its request came before it, a [`NotOnWire`](Event::NotOnWire)
+    /// follows.
     Failed {
         /// Which exchange.
         exchange: ExchangeSlot,
         /// Why.
         error: ErrorKind,
-        /// The errno, or the byte offset into the response of a protocol or limit error, or 0.
+        /// The errno, the byte offset into the response of a protocol or limit error, the status of
+        /// a redirect that cannot be followed, or 0.
         detail: u64,
         /// Just after the read that brought the first byte of the final response, if one came.
         first_byte: Option<Tick>,
@@ -266,7 +296,8 @@ pub enum Event {
         /// Why.
         cause: ReleaseCause,
     },
-    /// Decision: a connection attempt took longer than `connection_timeout_ms` and was given up.
+    /// Decision: a connection attempt took longer than `connection_timeout_ms`, or after
+    /// [`Event::TcpReady`] longer than `tls_timeout_ms`, and was given up.
     ConnectTimedOut {
         /// Which.
         connection: ConnectionSlot,
@@ -292,6 +323,16 @@ pub enum Event {
     TimedOut {
         /// Which exchange.
         exchange: ExchangeSlot,
+    },
+    /// Decision: a redirected request failed before its next exchange had a byte on the wire: no
+    /// connection was to be had.
+    RedirectFailed {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// Why.
+        error: ErrorKind,
+        /// The errno, or 0.
+        detail: u64,
     },
     /// Decision: sent, and unanswered at the end of the grace period.
     InFlightAtStop {
@@ -324,9 +365,11 @@ impl Event {
         match self {
             Event::Wake
             | Event::Connected { .. }
+            | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Sent { .. }
             | Event::Done { .. }
+            | Event::Redirected { .. }
             | Event::Failed { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. } => EventClass::Input,
@@ -338,6 +381,7 @@ impl Event {
             | Event::NotOnWire { .. }
             | Event::NeverSent { .. }
             | Event::TimedOut { .. }
+            | Event::RedirectFailed { .. }
             | Event::InFlightAtStop { .. }
             | Event::EndReached { .. }
             | Event::Finished => EventClass::Decision,

@@ -13,27 +13,33 @@ pub const MAX_OPEN_EXCHANGES: usize = 1 << 18;
 /// Connection slots a table holds at most.
 pub const MAX_CONNECTIONS: usize = 1 << 18;
 
-/// What `sent` said, with its connection.
+/// What `sent` said, with its connection. Of a request that was redirected: what its first `sent`
+/// said, but for what is of one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentFacts {
     /// Which exchange.
     pub exchange: ExchangeSlot,
     /// What was asked.
     pub ask: Ask,
-    /// Which exchange of the step, from 0.
+    /// Which exchange of the step, from 0: redirects followed so far.
     pub attempt: u8,
-    /// On which connection.
+    /// On which connection it was asked first.
     pub connection: ConnectionSlot,
     /// Which of the worker's connections this was, counted from 1 by `connect_started`.
     pub connection_serial: u64,
     /// Whether the connection had carried a request before.
     pub reused: bool,
-    /// Just before the write that took the first byte.
+    /// Just before the write that took the first byte of the request; of its first exchange.
     pub sent: Tick,
-    /// Bytes that write took.
+    /// Bytes that the first write of this exchange took; 0 between a redirect and the exchange that
+    /// follows it.
     pub written_bytes: u64,
-    /// Length of the whole request.
+    /// Length of what this exchange sends.
     pub request_bytes: u64,
+    /// Bytes sent in exchanges before this one, which were redirected.
+    pub earlier_bytes_sent: u64,
+    /// Bytes received in them.
+    pub earlier_bytes_received: u64,
 }
 
 /// How an exchange ended.
@@ -153,6 +159,8 @@ pub enum Observed {
     VuStopped(Actor),
     /// An attempt began.
     ConnectStarted(ConnectionFacts),
+    /// The TCP connection of an attempt is ready, its TLS handshake begins.
+    TcpReady(ConnectionFacts),
     /// A connection is ready.
     Connected(ConnectionFacts),
     /// A connection or an attempt ended.
@@ -164,7 +172,11 @@ pub enum Observed {
     },
     /// A request's first byte was written.
     Sent(SentFacts),
-    /// An exchange ended after its `sent`.
+    /// An exchange of this request was answered with a redirect, which is followed.
+    Redirected(SentFacts),
+    /// The exchange that follows a redirect was sent.
+    SentAgain(SentFacts),
+    /// A request ended after its `sent`.
     RequestEnded(RequestEnded),
     /// An exchange ended before its first byte was written; [`Observed::NotOnWire`] follows.
     FailedBeforeSent {
@@ -212,9 +224,17 @@ pub enum Observed {
 /// The open exchanges and connections of one worker.
 #[derive(Debug, Default)]
 pub struct ExchangeTable {
-    exchanges: Vec<Option<SentFacts>>,
+    exchanges: Vec<Option<Open>>,
     connections: Vec<Option<ConnectionFacts>>,
     connections_started: u64,
+}
+
+/// A request on the wire.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    facts: SentFacts,
+    /// Redirected, and the next exchange not yet sent.
+    between: bool,
 }
 
 /// What an ending adds to what `sent` said.
@@ -255,7 +275,16 @@ impl ExchangeTable {
                     sent: at,
                     written_bytes,
                     request_bytes,
+                    earlier_bytes_sent: 0,
+                    earlier_bytes_received: 0,
                 })
+            }
+            Event::Redirected { exchange, received_bytes, unsent_bytes, .. } => {
+                self.redirected(exchange, received_bytes, unsent_bytes)
+            }
+            Event::RedirectFailed { exchange, error, detail } => {
+                let end = End::without_response(Outcome::Failed { kind: error, detail });
+                self.ended(at, exchange, end)
             }
             Event::Done { exchange, .. } => self.ended(at, exchange, End::of_done(event)),
             Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
@@ -274,6 +303,7 @@ impl ExchangeTable {
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(at, connection, target, address)
             }
+            Event::TcpReady { connection } => Ok(Observed::TcpReady(*self.attempt(connection)?)),
             Event::Connected { connection, started } => self.connected(connection, started),
             Event::ConnectFailed { connection, started, error, detail } => {
                 self.attempt(connection)?.started = started;
@@ -306,7 +336,7 @@ impl ExchangeTable {
 
     /// The exchanges sent and not ended: in flight where a log is torn.
     pub fn open_exchanges(&self) -> impl Iterator<Item = &SentFacts> {
-        self.exchanges.iter().flatten()
+        self.exchanges.iter().flatten().map(|open| &open.facts)
     }
 
     /// The connections and attempts that have not ended.
@@ -327,9 +357,13 @@ impl ExchangeTable {
             }
             self.exchanges.resize((index + 1).next_power_of_two(), None);
         }
-        if self.exchanges[index].is_some() {
-            return Err(PairingError::ExchangeInUse { exchange });
-        }
+        let redirected = match self.exchanges[index] {
+            Some(Open { between: true, facts: before }) => Some(before),
+            Some(Open { between: false, .. }) => {
+                return Err(PairingError::ExchangeInUse { exchange });
+            }
+            None => None,
+        };
         let on = match self.connections.get_mut(connection.index()) {
             Some(Some(on)) if on.ready => on,
             Some(_) | None => return Err(PairingError::UnknownConnection { connection }),
@@ -337,8 +371,34 @@ impl ExchangeTable {
         facts.connection_serial = on.serial;
         facts.reused = on.requests > 0;
         on.requests += 1;
-        self.exchanges[index] = Some(facts);
+        if let Some(before) = redirected {
+            let SentFacts { attempt, written_bytes, request_bytes, .. } = facts;
+            facts = SentFacts { attempt, written_bytes, request_bytes, ..before };
+            self.exchanges[index] = Some(Open { facts, between: false });
+            return Ok(Observed::SentAgain(facts));
+        }
+        self.exchanges[index] = Some(Open { facts, between: false });
         Ok(Observed::Sent(facts))
+    }
+
+    fn redirected(
+        &mut self,
+        exchange: ExchangeSlot,
+        received_bytes: u64,
+        unsent_bytes: u64,
+    ) -> Result<Observed, PairingError> {
+        match self.exchanges.get_mut(exchange.index()) {
+            Some(Some(Open { facts, between })) if !*between => {
+                *between = true;
+                let sent_bytes = facts.request_bytes.saturating_sub(unsent_bytes);
+                facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
+                facts.earlier_bytes_received =
+                    facts.earlier_bytes_received.saturating_add(received_bytes);
+                (facts.written_bytes, facts.request_bytes) = (0, 0);
+                Ok(Observed::Redirected(*facts))
+            }
+            Some(_) | None => Err(PairingError::UnknownExchange { exchange }),
+        }
     }
 
     fn ended(
@@ -348,7 +408,7 @@ impl ExchangeTable {
         end: End,
     ) -> Result<Observed, PairingError> {
         let sent = self.exchanges.get_mut(exchange.index()).and_then(Option::take);
-        let sent = sent.ok_or(PairingError::UnknownExchange { exchange })?;
+        let sent = sent.ok_or(PairingError::UnknownExchange { exchange })?.facts;
         Ok(Observed::RequestEnded(RequestEnded {
             sent,
             first_byte: end.first_byte,

@@ -15,6 +15,7 @@ pub mod error_kind;
 pub mod event;
 pub mod ids;
 pub mod text;
+mod tls_words;
 
 pub mod block;
 pub mod codec;

@@ -34,10 +34,13 @@ pub const fn event_name(event: &Event) -> &'static str {
     match event {
         Event::Wake => "wake",
         Event::Connected { .. } => "connected",
+        Event::TcpReady { .. } => "tcp_ready",
         Event::ConnectFailed { .. } => "connect_failed",
         Event::Sent { .. } => "sent",
         Event::Done { .. } => "done",
         Event::Failed { .. } => "failed",
+        Event::Redirected { .. } => "redirected",
+        Event::RedirectFailed { .. } => "redirect_failed",
         Event::ConnectionClosed { .. } => "connection_closed",
         Event::Stop { .. } => "stop",
         Event::VuStarted { .. } => "vu_started",
@@ -77,6 +80,11 @@ impl fmt::Display for EventLine<'_> {
             }
             Event::Done { .. } => put_done(f, self.event),
             Event::Failed { .. } => put_failed(f, self.event),
+            Event::Redirected { .. } => put_redirected(f, self.event),
+            Event::RedirectFailed { exchange, error, detail } => {
+                write!(f, " x{exchange} error={}", error.name())?;
+                put_unless(f, "detail", detail, 0)
+            }
             Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
                 write!(f, " x{exchange}")
             }
@@ -111,7 +119,9 @@ impl fmt::Display for EventLine<'_> {
             Event::ConnectionReleased { connection, cause } => {
                 write!(f, " conn{connection} cause={}", cause.name())
             }
-            Event::ConnectTimedOut { connection } => write!(f, " conn{connection}"),
+            Event::TcpReady { connection } | Event::ConnectTimedOut { connection } => {
+                write!(f, " conn{connection}")
+            }
         }
     }
 }
@@ -145,6 +155,28 @@ fn put_done(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
     f.write_str(if reusable { " keep" } else { " close" })?;
     f.write_str(if unsolicited { " unsolicited" } else { "" })?;
     failure.map_or(Ok(()), |kind| write!(f, " failure={}", kind.name()))
+}
+
+fn put_redirected(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    let Event::Redirected {
+        exchange,
+        first_byte,
+        status,
+        received_bytes,
+        unsent_bytes,
+        reusable,
+        unsolicited,
+        target,
+        request_bytes,
+    } = *event
+    else {
+        return Ok(());
+    };
+    write!(f, " x{exchange} status={status} first_byte={first_byte} received={received_bytes}")?;
+    put_unless(f, "unsent", unsent_bytes, 0)?;
+    f.write_str(if reusable { " keep" } else { " close" })?;
+    f.write_str(if unsolicited { " unsolicited" } else { "" })?;
+    write!(f, " target{target} bytes={request_bytes}")
 }
 
 fn put_failed(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {

@@ -127,19 +127,69 @@ fn what_does_not_fit_together_is_an_error() {
 }
 
 #[test]
+fn a_redirected_request_is_one_from_its_first_exchange_to_its_last() {
+    let x = ExchangeSlot(4);
+    let redirected = |received_bytes, unsent_bytes| Event::Redirected {
+        exchange: x,
+        first_byte: Tick(19),
+        status: 302,
+        received_bytes,
+        unsent_bytes,
+        reusable: true,
+        unsolicited: false,
+        target: TargetId(0),
+        request_bytes: 30,
+    };
+    let again = |attempt, request_bytes| {
+        let Event::Sent { exchange, written_bytes, ask, connection, .. } =
+            sent(4, ask(0, 0, 0, 2), 9)
+        else {
+            panic!("sent");
+        };
+        Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes }
+    };
+    let events = [(0, connect(4)), (1, connected(4)), (10, again(0, 100))];
+    let mut table = table(&events);
+    let between = table.observe(Tick(20), &redirected(1_000, 40)).unwrap();
+    let Observed::Redirected(facts) = between else { panic!("{between:?}") };
+    assert_eq!((facts.earlier_bytes_sent, facts.earlier_bytes_received), (60, 1_000));
+    let twice = table.observe(Tick(20), &redirected(1, 0));
+    assert_eq!(twice, Err(PairingError::UnknownExchange { exchange: x }));
+    let open: Vec<u64> = table.open_exchanges().map(|facts| facts.written_bytes).collect();
+    assert_eq!(open, [0], "nothing of the next exchange was written");
+    assert!(matches!(table.observe(Tick(30), &again(1, 30)), Ok(Observed::SentAgain(_))));
+    let open = table.observe(Tick(31), &again(2, 30));
+    assert_eq!(open, Err(PairingError::ExchangeInUse { exchange: x }));
+    table.observe(Tick(40), &redirected(500, 0)).unwrap();
+    let failed =
+        Event::RedirectFailed { exchange: x, error: ErrorKind::ConnectionRefused, detail: 111 };
+    let ended = table.observe(Tick(50), &failed).unwrap();
+    let Observed::RequestEnded(ended) = ended else { panic!("{ended:?}") };
+    let facts = ended.sent;
+    assert_eq!((facts.sent, facts.attempt), (Tick(10), 1));
+    assert_eq!((facts.earlier_bytes_sent, facts.earlier_bytes_received), (90, 1_500));
+    assert_eq!((ended.service_ns(), ended.lateness_ns(), ended.response_ns()), (40, 8, 48));
+    assert_eq!(ended.outcome, Outcome::Failed { kind: ErrorKind::ConnectionRefused, detail: 111 });
+    assert_eq!(table.open_exchanges().count(), 0);
+}
+
+#[test]
 fn every_request_of_the_golden_log_finds_its_end() {
     let all = read(&golden_log(1).bytes);
     let mut tables = [ExchangeTable::new(), ExchangeTable::new()];
-    let (mut sent, mut ended) = (0, 0);
+    let (mut sent, mut again, mut redirected, mut ended) = (0, 0, 0, 0);
     for (worker, at, event) in &all.events {
         match tables[worker.index()].observe(*at, event).unwrap() {
             Observed::Sent(_) => sent += 1,
             Observed::RequestEnded(_) => ended += 1,
+            Observed::SentAgain(_) => again += 1,
+            Observed::Redirected(_) => redirected += 1,
             Observed::Wake
             | Observed::Stop(_)
             | Observed::VuStarted { .. }
             | Observed::VuStopped(_)
             | Observed::ConnectStarted(_)
+            | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::FailedBeforeSent { .. }
@@ -151,5 +201,5 @@ fn every_request_of_the_golden_log_finds_its_end() {
             | Observed::LogStalled { .. } => {}
         }
     }
-    assert_eq!((sent, ended), (8, 8));
+    assert_eq!((sent, again, redirected, ended), (9, 1, 2, 9));
 }

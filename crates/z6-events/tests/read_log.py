@@ -5,11 +5,12 @@ import hashlib, struct, sys, zlib
 KINDS = {
     1: ("sent", None), 2: ("done", None), 3: ("failed", None), 4: ("wake", ""),
     5: ("connected", "nn"), 6: ("connect_failed", "nnbn"), 7: ("connection_closed", "nb"),
-    8: ("stop", "b"), 0x10: ("vu_started", "an"), 0x11: ("vu_stopped", "a"),
+    8: ("stop", "b"), 0x0A: ("tcp_ready", "n"), 0x10: ("vu_started", "an"), 0x11: ("vu_stopped", "a"),
     0x12: ("connect_started", "nnn"), 0x13: ("connection_released", "nb"),
     0x14: ("connect_timed_out", "n"), 0x15: ("not_on_wire", "bannnnbn"),
     0x16: ("never_sent", "bannnnb"), 0x17: ("timed_out", "n"), 0x18: ("in_flight_at_stop", "n"),
-    0x19: ("end_reached", "bn"), 0x1A: ("finished", ""), 0x20: ("sample", "n" * 10),
+    0x19: ("end_reached", "bn"), 0x1A: ("finished", ""),
+    0x09: ("redirected", None), 0x1B: ("redirect_failed", None), 0x20: ("sample", "n" * 10),
     0x21: ("log_stalled", "n")}
 
 class Block:
@@ -91,6 +92,17 @@ class Block:
         self.remember(number, dict(self.slot(number), end=tick))
         return dict(exchange=number, received_bytes=received)
 
+    def redirected(self, *_):
+        number, flags, _first_byte, _status = self.number(), self.byte(), self.number(), self.number()
+        _received, _unsent = self.number(), flags & 1 and self.number()
+        _target, _request_bytes = self.number(), self.number()
+        return dict(redirected=number)
+
+    def redirect_failed(self, tick, *_):
+        number, _error, _detail = self.number(), self.byte(), self.number()
+        self.remember(number, dict(self.slot(number), end=tick))
+        return dict(exchange=number, received_bytes=0)
+
     def plain(self, tick, name, fields):
         for field in fields:
             value = (self.number() if field == "n" else self.byte() if field == "b" else
@@ -133,8 +145,11 @@ def main():
     for kind, worker, base, payload in blocks(log):
         for tick, name, e in Block(payload, worker, workers, base).events() if kind == 1 else ():
             counts[name] = counts.get(name, 0) + 1
-            if name == "sent":
-                started[worker, e["exchange"]] = e
+            if name == "redirected":
+                started[worker, e["redirected"]].update(request_bytes=0, written=0)
+            elif name == "sent":
+                first = started.setdefault((worker, e["exchange"]), e)
+                first.update(request_bytes=e["request_bytes"], written=e["written"])
             elif "exchange" in e:
                 s = started.pop((worker, e["exchange"]))
                 lines.append((

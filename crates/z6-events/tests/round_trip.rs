@@ -85,7 +85,7 @@ fn failed() -> impl Strategy<Value = Event> {
 
 fn connection_event() -> impl Strategy<Value = Event> {
     let parts = (slot(), number(), one_of(ErrorKind::ALL), number(), any::<u16>(), any::<u16>());
-    let codes = (0..6, one_of(CloseCause::ALL), one_of(ReleaseCause::ALL));
+    let codes = (0..7, one_of(CloseCause::ALL), one_of(ReleaseCause::ALL));
     (parts, codes).prop_map(
         |((slot, started, error, detail, target, address), (which, close, release))| {
             let (connection, started) = (ConnectionSlot(slot), Tick(started));
@@ -95,6 +95,7 @@ fn connection_event() -> impl Strategy<Value = Event> {
                 2 => Event::ConnectionClosed { connection, cause: close },
                 3 => Event::ConnectStarted { connection, target: TargetId(target), address },
                 4 => Event::ConnectionReleased { connection, cause: release },
+                5 => Event::TcpReady { connection },
                 _ => Event::ConnectTimedOut { connection },
             }
         },
@@ -120,7 +121,7 @@ fn sample() -> impl Strategy<Value = Event> {
 
 fn other() -> impl Strategy<Value = Event> {
     let codes = (one_of(StopReason::ALL), one_of(StoppedBy::ALL), one_of(NeverSentReason::ALL));
-    (0..11, slot(), number(), number(), ask(), one_of(ErrorKind::ALL), codes).prop_map(
+    (0..13, slot(), number(), number(), ask(), one_of(ErrorKind::ALL), codes).prop_map(
         |(which, slot, a, b, ask, error, (stop, by, never))| {
             let (exchange, actor) = (ExchangeSlot(slot), Actor(a));
             match which {
@@ -134,6 +135,18 @@ fn other() -> impl Strategy<Value = Event> {
                 7 => Event::InFlightAtStop { exchange },
                 8 => Event::EndReached { by, end: Tick(b) },
                 9 => Event::LogStalled { waited_ns: b },
+                10 => Event::RedirectFailed { exchange, error, detail: b },
+                11 => Event::Redirected {
+                    exchange,
+                    first_byte: Tick(a),
+                    status: ask.request.0,
+                    received_bytes: b,
+                    unsent_bytes: ask.actor.0,
+                    reusable: a & 1 == 0,
+                    unsolicited: b & 1 == 0,
+                    target: ask.target,
+                    request_bytes: ask.step.0,
+                },
                 _ => Event::Finished,
             }
         },

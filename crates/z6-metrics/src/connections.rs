@@ -4,6 +4,7 @@
 use z6_events::{CloseCause, ConnectionSlot, TargetId, Tick, WorkerId};
 
 use crate::error::FoldError;
+use crate::examples::NO_ADDRESS;
 use crate::pairing::SLOTS_MAX;
 
 /// `connections{}` of metrics.json, whole run.
@@ -62,9 +63,35 @@ enum Phase {
     Connecting {
         since: Tick,
     },
+    /// TCP is ready, the TLS handshake goes on.
+    Securing {
+        since: Tick,
+        tcp_ready: Tick,
+    },
     Ready {
         used: bool,
     },
+}
+
+/// What an attempt had come to when it was ready or given up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AttemptTimes {
+    /// When it began, if that is known.
+    pub(crate) since: Option<Tick>,
+    /// When its TLS handshake began, if it did.
+    pub(crate) tcp_ready: Option<Tick>,
+}
+
+impl Phase {
+    fn times(self) -> AttemptTimes {
+        match self {
+            Phase::Free | Phase::Ready { .. } => AttemptTimes::default(),
+            Phase::Connecting { since } => AttemptTimes { since: Some(since), tcp_ready: None },
+            Phase::Securing { since, tcp_ready } => {
+                AttemptTimes { since: Some(since), tcp_ready: Some(tcp_ready) }
+            }
+        }
+    }
 }
 
 /// What a connection event did to the number of ready connections.
@@ -81,6 +108,8 @@ pub(crate) struct Connections {
     slots: Vec<Phase>,
     /// By slot: the target of the last attempt in it.
     targets: Vec<TargetId>,
+    /// By slot: which of its addresses.
+    addresses: Vec<u16>,
     held: Vec<Held>,
 }
 
@@ -104,6 +133,7 @@ impl Connections {
             }
             self.slots.resize(index + 1, Phase::Free);
             self.targets.resize(index + 1, TargetId(0));
+            self.addresses.resize(index + 1, NO_ADDRESS);
         }
         Ok(&mut self.slots[index])
     }
@@ -145,27 +175,53 @@ impl Connections {
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
-        target: TargetId,
+        (target, address): (TargetId, u16),
         since: Tick,
     ) -> Result<Change, FoldError> {
         let before = self.set(worker, connection, Phase::Free)?;
         self.targets[connection.index()] = target;
+        self.addresses[connection.index()] = address;
         self.set(worker, connection, Phase::Connecting { since })?;
         Ok(match before {
             Phase::Ready { .. } => Change::Closed,
-            Phase::Free | Phase::Connecting { .. } => Change::None,
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => Change::None,
         })
     }
 
+    /// Whither the last attempt in this slot went.
+    #[inline]
+    pub(crate) fn whither(&self, connection: ConnectionSlot) -> (TargetId, u16) {
+        let index = connection.index();
+        let target = self.targets.get(index).copied().unwrap_or_default();
+        (target, self.addresses.get(index).copied().unwrap_or(NO_ADDRESS))
+    }
+
+    /// The TCP connection of an attempt is ready at `at`, its TLS handshake begins.
+    pub(crate) fn tcp_ready(
+        &mut self,
+        worker: WorkerId,
+        connection: ConnectionSlot,
+        at: Tick,
+    ) -> Result<(), FoldError> {
+        let phase = self.slot(worker, connection)?;
+        if let Phase::Connecting { since } = *phase {
+            *phase = Phase::Securing { since, tcp_ready: at };
+        }
+        Ok(())
+    }
+
+    /// A connection is ready; what it did to the number of those, and when its handshake began.
     pub(crate) fn ready(
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
-    ) -> Result<Change, FoldError> {
-        Ok(match self.set(worker, connection, Phase::Ready { used: false })? {
+    ) -> Result<(Change, AttemptTimes), FoldError> {
+        let before = self.set(worker, connection, Phase::Ready { used: false })?;
+        let change = match before {
             Phase::Ready { .. } => Change::None,
-            Phase::Free | Phase::Connecting { .. } => Change::Opened,
-        })
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => Change::Opened,
+        };
+        Ok((change, before.times()))
     }
 
     /// A request was sent on it; whether it had carried one before.
@@ -177,7 +233,7 @@ impl Connections {
     ) -> Result<bool, FoldError> {
         Ok(match self.slot(worker, connection)? {
             Phase::Ready { used } => std::mem::replace(used, true),
-            Phase::Free | Phase::Connecting { .. } => false,
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => false,
         })
     }
 
@@ -188,20 +244,17 @@ impl Connections {
     ) -> Result<Change, FoldError> {
         Ok(match self.set(worker, connection, Phase::Free)? {
             Phase::Ready { .. } => Change::Closed,
-            Phase::Free | Phase::Connecting { .. } => Change::None,
+            Phase::Free | Phase::Connecting { .. } | Phase::Securing { .. } => Change::None,
         })
     }
 
-    /// An attempt took too long; when it began, if that is known.
+    /// An attempt took too long; how far it had come.
     pub(crate) fn timed_out(
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
-    ) -> Result<Option<Tick>, FoldError> {
-        Ok(match self.set(worker, connection, Phase::Free)? {
-            Phase::Connecting { since } => Some(since),
-            Phase::Free | Phase::Ready { .. } => None,
-        })
+    ) -> Result<AttemptTimes, FoldError> {
+        Ok(self.set(worker, connection, Phase::Free)?.times())
     }
 }
 
@@ -224,15 +277,17 @@ mod tests {
     fn connections_and_attempts_are_held_by_target() {
         let mut connections = Connections::default();
         let (first, second) = (ConnectionSlot(0), ConnectionSlot(1));
-        connections.connecting(WORKER, first, TargetId(0), Tick(1)).unwrap();
-        connections.connecting(WORKER, second, TargetId(1), Tick(1)).unwrap();
+        connections.connecting(WORKER, first, (TargetId(0), 0), Tick(1)).unwrap();
+        connections.connecting(WORKER, second, (TargetId(1), 3), Tick(1)).unwrap();
         connections.ready(WORKER, first).unwrap();
         connections.closed(WORKER, first).unwrap();
-        connections.connecting(WORKER, first, TargetId(1), Tick(2)).unwrap();
+        connections.connecting(WORKER, first, (TargetId(1), 0), Tick(2)).unwrap();
         connections.timed_out(WORKER, first).unwrap();
-        connections.connecting(WORKER, first, TargetId(1), Tick(3)).unwrap();
+        connections.connecting(WORKER, first, (TargetId(1), 0), Tick(3)).unwrap();
         let most = [0, 1, 2].map(|target| connections.most_held(TargetId(target)));
         assert_eq!(most, [1, 2, 0]);
+        assert_eq!(connections.whither(second), (TargetId(1), 3));
+        assert_eq!(connections.whither(ConnectionSlot(9)).1, NO_ADDRESS);
     }
 
     #[test]

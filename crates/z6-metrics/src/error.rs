@@ -118,9 +118,9 @@ pub enum FoldError {
         /// Which worker.
         worker: WorkerId,
     },
-    /// A second exchange of one step: redirects are not counted yet.
-    #[error("worker {worker}: exchange number {attempt} of a step: redirects are reserved")]
-    RedirectReserved {
+    /// A further exchange of one step that no redirect leads to.
+    #[error("worker {worker}: exchange number {attempt} of a step, without a redirect before it")]
+    NotRedirected {
         /// Which worker.
         worker: WorkerId,
         /// The exchange number.

@@ -47,6 +47,7 @@ impl Fold {
             service_ns: stats(&total.service),
             first_byte_ns: stats(&self.latencies.first_byte),
             connect_ns: stats(&self.latencies.connect),
+            tls_handshake_ns: stats(&self.latencies.tls_handshake),
             failed_response_ns: stats(&self.latencies.failed_response),
         };
         let throughput = self.throughput(ended_at);
@@ -196,6 +197,7 @@ impl Fold {
             total: self.totals.outcomes.failed,
             rate: self.measured.error_rate(),
             by_kind: Named(kinds.map(|(kind, count)| (kind.name().to_owned(), count)).collect()),
+            examples: Named(self.examples.in_words(&self.outline)),
         }
     }
 
@@ -225,6 +227,7 @@ impl Fold {
             &total.service,
             &self.latencies.first_byte,
             &self.latencies.connect,
+            &self.latencies.tls_handshake,
             &self.latencies.failed_response,
             &self.latencies.lateness,
         ];

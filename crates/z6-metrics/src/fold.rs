@@ -4,12 +4,15 @@
 //! Events of one worker come in order; events of different workers may come interleaved in any way:
 //! the figures do not depend on it.
 
-use z6_events::{Ask, Driver, ErrorKind, Event, EventClass, StoppedBy, Tick, WorkerId};
+use z6_events::{
+    Ask, Driver, ErrorKind, Event, EventClass, StoppedBy, TargetAddresses, Tick, WorkerId,
+};
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::by_connection::ByConnection;
 use crate::connections::{ConnectionCounts, Connections};
 use crate::error::FoldError;
+use crate::examples::{Examples, LastAttempt, NO_ADDRESS};
 use crate::groups::Groups;
 use crate::health::Health;
 use crate::histogram::Latency;
@@ -98,6 +101,8 @@ pub(crate) struct WorkerState {
     pub(crate) newest_counted: Counted,
     /// `Failed` came for an exchange that was never sent.
     pub(crate) owes_not_on_wire: bool,
+    /// The attempt to connect that failed last.
+    pub(crate) last_attempt: LastAttempt,
 }
 
 /// Instants at one tick that were counted into rates.
@@ -113,6 +118,7 @@ pub(crate) struct Counted {
 pub(crate) struct Latencies {
     pub(crate) first_byte: Latency,
     pub(crate) connect: Latency,
+    pub(crate) tls_handshake: Latency,
     pub(crate) failed_response: Latency,
     pub(crate) lateness: Latency,
     pub(crate) loop_lag: Latency,
@@ -134,6 +140,7 @@ pub struct Fold {
     pub(crate) series: Series,
     /// Requests whose loop lag could not be told from waiting any more.
     pub(crate) lag_forgotten: u64,
+    pub(crate) examples: Examples,
     pub(crate) active_vus: i64,
     pub(crate) ready_connections: i64,
     /// Where the measured part ends, if that is before the run does.
@@ -157,6 +164,7 @@ impl Fold {
             end: None,
             newest_counted: Counted::default(),
             owes_not_on_wire: false,
+            last_attempt: LastAttempt::default(),
         };
         Fold {
             workers: (0..facts.workers).map(|_| worker()).collect(),
@@ -168,6 +176,7 @@ impl Fold {
             by_connection: ByConnection::default(),
             series: Series::new(),
             lag_forgotten: 0,
+            examples: Examples::default(),
             active_vus: 0,
             ready_connections: 0,
             until: Tick::MAX,
@@ -176,6 +185,12 @@ impl Fold {
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
+    }
+
+    /// Says what the names of the targets resolved to: the header of the log has it. Any time before
+    /// the end.
+    pub fn resolved(&mut self, addresses: &[TargetAddresses]) {
+        self.examples.resolved(addresses);
     }
 
     /// Plants a bug. To be called before the first event.
@@ -204,12 +219,15 @@ impl Fold {
             Event::Connected { connection, started } => {
                 self.on_connected(worker, at, connection, started)?;
             }
+            Event::TcpReady { connection } => {
+                self.workers[worker.index()].connections.tcp_ready(worker, connection, at)?;
+            }
             Event::ConnectFailed { connection, .. } => {
                 self.on_connect_failed(worker, at, connection)?;
             }
             Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } => {
                 let Ask { request, target, planned, .. } = ask;
-                let (sent, reused) = (at, false);
+                let (sent, reused, address) = (at, false, NO_ADDRESS);
                 let open = OpenRequest {
                     request,
                     target,
@@ -218,8 +236,16 @@ impl Fold {
                     request_bytes,
                     written_bytes,
                     reused,
+                    address,
+                    exchanges: 1,
+                    received_bytes: 0,
+                    between: false,
                 };
-                self.on_sent(worker, exchange, attempt, connection, open)?;
+                if attempt == 0 {
+                    self.on_sent(worker, exchange, connection, open)?;
+                } else {
+                    self.on_sent_again(worker, exchange, attempt, connection, &open)?;
+                }
             }
             Event::Done {
                 exchange,
@@ -235,8 +261,17 @@ impl Fold {
                 let done = Done { first_byte, status, received_bytes, unsent_bytes, failure };
                 self.on_done(worker, at, exchange, &done)?;
             }
-            Event::Failed { exchange, error, received_bytes, unsent_bytes, .. } => {
-                let failed = Failed { error, received_bytes, unsent_bytes };
+            Event::Redirected { exchange, received_bytes, unsent_bytes, unsolicited, .. } => {
+                self.connections.unsolicited += u64::from(unsolicited);
+                self.on_redirected(worker, at, exchange, received_bytes, unsent_bytes)?;
+            }
+            Event::RedirectFailed { exchange, error, detail } => {
+                let open = self.take(worker, at, exchange)?;
+                let failed = Failed { error, detail, received_bytes: 0, unsent_bytes: 0 };
+                self.on_broken(worker, at, &open, &failed)?;
+            }
+            Event::Failed { exchange, error, detail, received_bytes, unsent_bytes, .. } => {
+                let failed = Failed { error, detail, received_bytes, unsent_bytes };
                 self.on_exchange_failed(worker, at, exchange, &failed)?;
             }
             Event::ConnectionClosed { connection, cause } => {
@@ -245,8 +280,8 @@ impl Fold {
             }
             Event::VuStarted { .. } => self.vus(at, 1),
             Event::VuStopped { .. } => self.vus(at, -1),
-            Event::ConnectStarted { connection, target, .. } => {
-                self.on_connect_started(worker, at, connection, target)?;
+            Event::ConnectStarted { connection, target, address } => {
+                self.on_connect_started(worker, at, connection, target, address)?;
             }
             Event::ConnectionReleased { connection, .. } => {
                 self.on_connection_closed(worker, at, connection)?;
@@ -254,7 +289,9 @@ impl Fold {
             Event::ConnectTimedOut { connection } => {
                 self.on_connect_timed_out(worker, at, connection)?;
             }
-            Event::NotOnWire { ask, error, .. } => self.on_not_on_wire(worker, at, &ask, error)?,
+            Event::NotOnWire { ask, error, detail } => {
+                self.on_not_on_wire(worker, at, &ask, error, detail)?;
+            }
             Event::NeverSent { ask, reason } => self.on_never_sent(worker, at, &ask, reason)?,
             Event::TimedOut { exchange } => self.on_timed_out(worker, at, exchange)?,
             Event::InFlightAtStop { exchange } => {

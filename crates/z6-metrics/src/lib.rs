@@ -3,8 +3,8 @@
 //! Pure: events in, values and text out. This crate knows no clock, file, socket, thread or engine;
 //! it never sees how events were made. docs/MEASUREMENT.md defines each figure.
 //! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in), `histogram` and `quantile`
-//! (how latencies are kept and read), `pairing`, `lag`, `connections`, `by_connection`, `groups`, `series`, `health`
-//! (one mechanism each), `finish` (figures from the folded state), [`verdict`], [`assertions`],
+//! (how latencies are kept and read), `pairing`, `lag`, `connections`, `by_connection`, `groups`, `series`, `health`,
+//! `examples` (one mechanism each), `finish` (figures from the folded state), [`verdict`], [`assertions`],
 //! [`report`]. Beside them [`diff`], which compares runs, and what reads whole logs:
 //! [`walk`](mod@walk), [`requests`], [`filter`], [`analyze`], [`export`], [`checks`].
 //!
@@ -36,6 +36,7 @@ pub mod checks;
 mod connections;
 pub mod diff;
 mod error;
+mod examples;
 pub mod export;
 pub mod filter;
 mod finish;

@@ -156,8 +156,10 @@ pub struct LatencyFigures {
     pub service_ns: LatencyStats,
     /// first byte - sent, of successes.
     pub first_byte_ns: LatencyStats,
-    /// Ready - begin of the attempt, of connections; timeouts as lower bounds.
+    /// Ready - begin of the attempt, of connections: TCP, and TLS if any; timeouts as lower bounds.
     pub connect_ns: LatencyStats,
+    /// Ready - TCP ready, of connections over TLS: its part of `connect_ns`; timeouts as lower bounds.
+    pub tls_handshake_ns: LatencyStats,
     /// End - planned, of failures other than timeouts.
     pub failed_response_ns: LatencyStats,
 }
@@ -281,6 +283,9 @@ pub struct ErrorFigures {
     pub rate: Option<f64>,
     /// Failed requests by kind, in the order of the kinds' codes.
     pub by_kind: Named<u64>,
+    /// Of each kind the first one, in words: request, address, and errno, byte offset, status or
+    /// timeout.
+    pub examples: Named<String>,
 }
 
 /// `generator`.

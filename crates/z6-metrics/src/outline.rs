@@ -15,6 +15,10 @@ pub(crate) struct Outline {
     pub(crate) targets: Vec<String>,
     /// By target: `max_connections` for the whole run, where requests may wait because of it.
     pub(crate) connection_limits: Vec<Option<u32>>,
+    /// By request: `timeout_ms`, nanoseconds.
+    pub(crate) timeouts_ns: Vec<u64>,
+    /// By target: `connection_timeout_ms`, nanoseconds.
+    pub(crate) connect_timeouts_ns: Vec<u64>,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) histogram_bytes_max: u64,
 }
@@ -36,6 +40,12 @@ impl Outline {
                 .targets
                 .iter()
                 .map(|target| connection_limit(scenario, target))
+                .collect(),
+            timeouts_ns: scenario.requests.iter().map(|request| request.timeout_ns).collect(),
+            connect_timeouts_ns: scenario
+                .targets
+                .iter()
+                .map(|target| target.connection_timeout_ns)
                 .collect(),
             assertions: scenario.assertions.clone(),
             histogram_bytes_max: scenario.limits.max_histogram_bytes,

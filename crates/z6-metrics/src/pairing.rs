@@ -21,6 +21,14 @@ pub(crate) struct OpenRequest {
     pub(crate) written_bytes: u64,
     /// Whether its connection had carried a request before.
     pub(crate) reused: bool,
+    /// Which of the target's addresses, if that is known.
+    pub(crate) address: u16,
+    /// Exchanges sent so far.
+    pub(crate) exchanges: u32,
+    /// Bytes received in exchanges that were redirected, where they are not counted yet.
+    pub(crate) received_bytes: u64,
+    /// Redirected, and the next exchange not yet sent.
+    pub(crate) between: bool,
 }
 
 /// A worker's open requests by exchange slot.
@@ -48,6 +56,11 @@ impl OpenRequests {
             return Err(FoldError::ExchangeOpen { worker, exchange });
         }
         Ok(slot.insert(request))
+    }
+
+    /// The request in this slot, if one is open.
+    pub(crate) fn find(&mut self, exchange: ExchangeSlot) -> Option<&mut OpenRequest> {
+        self.slots.get_mut(exchange.index()).and_then(Option::as_mut)
     }
 
     /// Takes out the request in this slot, if one is open.

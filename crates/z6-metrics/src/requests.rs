@@ -85,10 +85,14 @@ pub struct RequestRow {
     pub done: Option<Tick>,
     /// When it ended: done, failed, or given up. Up to here an unanswered request had waited.
     pub ended: Tick,
-    /// Bytes of the request that are known to have been written.
+    /// Exchanges sent: 1, and one for each redirect that was followed; 0 without a byte on the wire.
+    pub exchanges: u32,
+    /// Bytes of the request that are known to have been written, in all its exchanges.
     pub bytes_sent: u64,
     /// Bytes received, where the log says; else 0.
     pub bytes_received: u64,
+    /// Of a failure without a response: the errno or byte offset; else 0.
+    pub(crate) detail: u64,
     /// Its slot while it was open.
     pub(crate) exchange: Option<ExchangeSlot>,
 }
@@ -150,8 +154,10 @@ impl RequestRow {
             first_byte: None,
             done: None,
             ended: at,
+            exchanges: 0,
             bytes_sent: 0,
             bytes_received: 0,
+            detail: 0,
             exchange: None,
         }
     }
@@ -162,7 +168,9 @@ impl RequestRow {
             connection: Some(sent.connection_serial),
             reused: Some(sent.reused),
             sent: Some(sent.sent),
-            bytes_sent: sent.written_bytes,
+            exchanges: u32::from(sent.attempt) + 1,
+            bytes_sent: sent.earlier_bytes_sent.saturating_add(sent.written_bytes),
+            bytes_received: sent.earlier_bytes_received,
             exchange: Some(sent.exchange),
             ..RequestRow::not_on_wire(worker, at, &sent.ask, RowOutcome::InFlight)
         }
@@ -170,9 +178,9 @@ impl RequestRow {
 
     fn ended(worker: WorkerId, end: &RequestEnded) -> RequestRow {
         let open = RequestRow::open(worker, end.done, &end.sent);
-        let outcome = match end.outcome {
-            Outcome::Succeeded => RowOutcome::Succeeded,
-            Outcome::Failed { kind, .. } => RowOutcome::Failed(kind),
+        let (outcome, detail) = match end.outcome {
+            Outcome::Succeeded => (RowOutcome::Succeeded, 0),
+            Outcome::Failed { kind, detail } => (RowOutcome::Failed(kind), detail),
             Outcome::TimedOut => {
                 return RequestRow {
                     outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
@@ -186,8 +194,12 @@ impl RequestRow {
             status: end.status,
             first_byte: end.first_byte,
             done: end.status.map(|_| end.done),
-            bytes_sent: end.sent.request_bytes.saturating_sub(end.unsent_bytes),
-            bytes_received: end.received_bytes,
+            bytes_sent: end
+                .sent
+                .earlier_bytes_sent
+                .saturating_add(end.sent.request_bytes.saturating_sub(end.unsent_bytes)),
+            bytes_received: end.sent.earlier_bytes_received.saturating_add(end.received_bytes),
+            detail,
             ..open
         }
     }
@@ -238,10 +250,12 @@ impl RequestJoin {
                 self.check_ids(&sent.ask)?;
                 return Ok(None);
             }
+            Observed::Redirected(_) | Observed::SentAgain(_) => return Ok(None),
             Observed::RequestEnded(end) => return Ok(Some(RequestRow::ended(worker, &end))),
-            Observed::NotOnWire { ask, error, .. } => {
+            Observed::NotOnWire { ask, error, detail } => {
                 self.check_ids(&ask)?;
-                RequestRow::not_on_wire(worker, at, &ask, RowOutcome::Failed(error))
+                let row = RequestRow::not_on_wire(worker, at, &ask, RowOutcome::Failed(error));
+                RequestRow { detail, ..row }
             }
             Observed::NeverSent { ask, reason } => {
                 self.check_ids(&ask)?;
@@ -252,6 +266,7 @@ impl RequestJoin {
             | Observed::VuStarted { .. }
             | Observed::VuStopped(_)
             | Observed::ConnectStarted(_)
+            | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::FailedBeforeSent { .. }

@@ -8,6 +8,7 @@ use z6_events::{
 
 use crate::connections::Change;
 use crate::error::FoldError;
+use crate::examples::{Example, LastAttempt};
 use crate::fold::{Counted, Fold, TICK_NS_MAX};
 use crate::lag::Noticed;
 use crate::pairing::OpenRequest;
@@ -24,6 +25,8 @@ pub(crate) struct Done {
 /// The facts of an exchange without a complete response.
 pub(crate) struct Failed {
     pub(crate) error: ErrorKind,
+    /// The errno, or the byte offset into the response, or 0.
+    pub(crate) detail: u64,
     pub(crate) received_bytes: u64,
     pub(crate) unsent_bytes: u64,
 }
@@ -124,20 +127,64 @@ impl Fold {
         &mut self,
         worker: WorkerId,
         exchange: ExchangeSlot,
-        attempt: u8,
         connection: ConnectionSlot,
         open: OpenRequest,
     ) -> Result<(), FoldError> {
-        if attempt > 0 {
-            return Err(FoldError::RedirectReserved { worker, attempt });
-        }
         let OpenRequest { request, target, planned, .. } = open;
         self.plan(worker, request, target, planned)?;
         let state = &mut self.workers[worker.index()];
         let open = state.open.open(worker, exchange, open)?;
         open.reused = state.connections.used(worker, connection)?;
+        open.address = state.connections.whither(connection).1;
         let (open, noticed) = (*open, state.inputs.noticed(planned));
         self.count_on_wire(worker, &open, noticed)
+    }
+
+    /// A redirected request goes on with another exchange.
+    pub(crate) fn on_sent_again(
+        &mut self,
+        worker: WorkerId,
+        exchange: ExchangeSlot,
+        attempt: u8,
+        connection: ConnectionSlot,
+        again: &OpenRequest,
+    ) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        state.connections.used(worker, connection)?;
+        match state.open.find(exchange) {
+            Some(open) if open.between && open.exchanges == u32::from(attempt) => {
+                open.between = false;
+                open.exchanges += 1;
+                (open.request_bytes, open.written_bytes) =
+                    (again.request_bytes, again.written_bytes);
+            }
+            Some(_) | None => return Err(FoldError::NotRedirected { worker, attempt }),
+        }
+        self.totals.exchanges += 1;
+        Ok(())
+    }
+
+    /// An exchange was answered with a redirect that is followed: its bytes count now, the request
+    /// goes on.
+    pub(crate) fn on_redirected(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+        received_bytes: u64,
+        unsent_bytes: u64,
+    ) -> Result<(), FoldError> {
+        let open = self.workers[worker.index()].open.find(exchange);
+        let open = open.filter(|open| !open.between);
+        let open = open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })?;
+        let sent_bytes = open.request_bytes.saturating_sub(unsent_bytes);
+        (open.request_bytes, open.written_bytes, open.between) = (0, 0, true);
+        let planned = open.planned;
+        if self.measures(planned) {
+            self.measured.bytes_sent += sent_bytes;
+            self.measured.bytes_received += received_bytes;
+        }
+        Ok(())
     }
 
     /// Counts a request of which a byte was written, and measures how late it was.
@@ -153,7 +200,7 @@ impl Fold {
         self.by_connection.of(reused).counts.sent += 1;
         self.totals.outcomes.sent += 1;
         self.totals.on_wire += 1;
-        self.totals.exchanges += 1;
+        self.totals.exchanges += u64::from(open.exchanges);
         self.series.row(sent).sent += 1;
         self.groups.count(request, target, |counts| counts.sent += 1);
         self.count_rate(worker, sent, Rate::Sent);
@@ -215,7 +262,7 @@ impl Fold {
             self.measured.bytes_received += done.received_bytes;
         }
         if let Some(error) = done.failure {
-            return self.on_failed(at, open, error);
+            return self.on_failed(worker, at, open, error, u64::from(done.status));
         }
         let response_ns = at.since(planned);
         #[cfg(feature = "planted-bugs")]
@@ -260,12 +307,13 @@ impl Fold {
             state.owes_not_on_wire = true;
             return Ok(());
         };
-        self.on_broken(at, &open, failed)
+        self.on_broken(worker, at, &open, failed)
     }
 
     /// A request on the wire ended without a complete response.
     pub(crate) fn on_broken(
         &mut self,
+        worker: WorkerId,
         at: Tick,
         open: &OpenRequest,
         failed: &Failed,
@@ -274,7 +322,7 @@ impl Fold {
             self.measured.bytes_sent += open.request_bytes.saturating_sub(failed.unsent_bytes);
             self.measured.bytes_received += failed.received_bytes;
         }
-        self.on_failed(at, open, failed.error)
+        self.on_failed(worker, at, open, failed.error, failed.detail)
     }
 
     pub(crate) fn on_timed_out(
@@ -284,23 +332,35 @@ impl Fold {
         exchange: ExchangeSlot,
     ) -> Result<(), FoldError> {
         let open = self.take(worker, at, exchange)?;
-        self.on_given_up(at, &open)
+        self.on_given_up(worker, at, &open)
     }
 
     /// A request on the wire was not answered within its time.
-    pub(crate) fn on_given_up(&mut self, at: Tick, open: &OpenRequest) -> Result<(), FoldError> {
+    pub(crate) fn on_given_up(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        open: &OpenRequest,
+    ) -> Result<(), FoldError> {
         self.on_cut_off(open);
-        self.on_failed(at, open, ErrorKind::RequestTimeout)
+        self.on_failed(worker, at, open, ErrorKind::RequestTimeout, 0)
     }
 
     /// A request that was on the wire failed.
     fn on_failed(
         &mut self,
+        worker: WorkerId,
         at: Tick,
         open: &OpenRequest,
         error: ErrorKind,
+        detail: u64,
     ) -> Result<(), FoldError> {
-        self.count_failed(at, open.request, open.target, open.planned, error);
+        let OpenRequest { request, target, address, .. } = *open;
+        self.count_failed(
+            open.planned,
+            error,
+            Example { worker, at, request, target, address, detail },
+        );
         self.by_connection.of(open.reused).counts.failed += 1;
         if !self.measures(open.planned) {
             return Ok(());
@@ -316,14 +376,9 @@ impl Fold {
         }
     }
 
-    fn count_failed(
-        &mut self,
-        at: Tick,
-        request: RequestId,
-        target: TargetId,
-        planned: Tick,
-        error: ErrorKind,
-    ) {
+    fn count_failed(&mut self, planned: Tick, error: ErrorKind, example: Example) {
+        let Example { at, request, target, .. } = example;
+        self.examples.note(error, example);
         self.totals.outcomes.failed += 1;
         self.totals.errors.add(error);
         self.series.row(at).failed += 1;
@@ -348,6 +403,7 @@ impl Fold {
     fn on_cut_off(&mut self, open: &OpenRequest) {
         if self.measures(open.planned) {
             self.measured.bytes_sent += open.written_bytes;
+            self.measured.bytes_received += open.received_bytes;
         }
     }
 
@@ -367,14 +423,18 @@ impl Fold {
         at: Tick,
         ask: &Ask,
         error: ErrorKind,
+        detail: u64,
     ) -> Result<(), FoldError> {
-        self.workers[worker.index()].owes_not_on_wire = false;
+        let state = &mut self.workers[worker.index()];
+        state.owes_not_on_wire = false;
+        let address = state.last_attempt.address(at, ask.target);
         self.plan(worker, ask.request, ask.target, ask.planned)?;
         self.totals.outcomes.sent += 1;
         self.series.row(at).sent += 1;
         self.groups.count(ask.request, ask.target, |counts| counts.sent += 1);
         self.count_rate(worker, at, Rate::Sent);
-        self.count_failed(at, ask.request, ask.target, ask.planned, error);
+        let Ask { request, target, planned, .. } = *ask;
+        self.count_failed(planned, error, Example { worker, at, request, target, address, detail });
         if self.measures(ask.planned) {
             self.latencies.failed_response.value(at.since(ask.planned))?;
         }
@@ -417,12 +477,13 @@ impl Fold {
         at: Tick,
         connection: ConnectionSlot,
         target: TargetId,
+        address: u16,
     ) -> Result<(), FoldError> {
         if target.index() >= self.outline.targets.len() {
             return Err(FoldError::UnknownTarget(target));
         }
         let state = &mut self.workers[worker.index()];
-        let change = state.connections.connecting(worker, connection, target, at)?;
+        let change = state.connections.connecting(worker, connection, (target, address), at)?;
         self.connection_change(at, change);
         Ok(())
     }
@@ -434,7 +495,14 @@ impl Fold {
         connection: ConnectionSlot,
     ) -> Result<(), FoldError> {
         self.connections.failed += 1;
+        self.note_attempt(worker, at, connection);
         self.on_connection_closed(worker, at, connection)
+    }
+
+    fn note_attempt(&mut self, worker: WorkerId, at: Tick, connection: ConnectionSlot) {
+        let state = &mut self.workers[worker.index()];
+        let (target, address) = state.connections.whither(connection);
+        state.last_attempt = LastAttempt::new(at, target, address);
     }
 
     pub(crate) fn on_connected(
@@ -444,14 +512,18 @@ impl Fold {
         connection: ConnectionSlot,
         started: Tick,
     ) -> Result<(), FoldError> {
-        let change = self.workers[worker.index()].connections.ready(worker, connection)?;
+        let (change, attempt) =
+            self.workers[worker.index()].connections.ready(worker, connection)?;
         self.connections.opened += u64::from(change == Change::Opened);
-        self.connections.syn.connected(at.since(started));
+        self.connections.syn.connected(attempt.tcp_ready.unwrap_or(at).since(started));
         self.connection_change(at, change);
-        if self.measures(started) {
-            self.latencies.connect.value(at.since(started))?;
+        if !self.measures(started) {
+            return Ok(());
         }
-        Ok(())
+        if let Some(tcp_ready) = attempt.tcp_ready {
+            self.latencies.tls_handshake.value(at.since(tcp_ready))?;
+        }
+        self.latencies.connect.value(at.since(started))
     }
 
     pub(crate) fn on_connect_timed_out(
@@ -461,13 +533,15 @@ impl Fold {
         connection: ConnectionSlot,
     ) -> Result<(), FoldError> {
         self.connections.failed += 1;
-        let started = self.workers[worker.index()].connections.timed_out(worker, connection)?;
-        match started {
-            Some(started) if self.measures(started) => {
-                self.latencies.connect.bound(at.since(started))
-            }
-            Some(_) | None => Ok(()),
+        self.note_attempt(worker, at, connection);
+        let attempt = self.workers[worker.index()].connections.timed_out(worker, connection)?;
+        let Some(started) = attempt.since.filter(|started| self.measures(*started)) else {
+            return Ok(());
+        };
+        if let Some(tcp_ready) = attempt.tcp_ready {
+            self.latencies.tls_handshake.bound(at.since(tcp_ready))?;
         }
+        self.latencies.connect.bound(at.since(started))
     }
 
     pub(crate) fn on_connection_closed(

@@ -467,6 +467,24 @@ fn no_request_on_a_connection_that_is_not_ready() {
 }
 
 #[test]
+fn tcp_is_ready_once_and_before_the_connection_is() {
+    let ledger = mixed();
+    let at = ledger.find(|event| matches!(event, Event::Connected { .. }));
+    let (worker, tick, Event::Connected { connection, .. }) = ledger.events[at] else {
+        unreachable!()
+    };
+    let ready = (worker, tick, Event::TcpReady { connection });
+    let with = |places: &[usize]| {
+        let mut ledger = mixed();
+        places.iter().for_each(|place| ledger.events.insert(*place, ready));
+        check(&ledger)
+    };
+    assert!(with(&[at]).passed());
+    assert_found!(with(&[at, at]), Some(at as u64 + 1), ViolationKind::WrongState { .. });
+    assert_found!(with(&[at + 1]), None, ViolationKind::WrongState { .. });
+}
+
+#[test]
 fn connections_end_once_and_slots_are_used_once() {
     let mut ledger = mixed();
     let at = ledger.find(|event| matches!(event, Event::ConnectStarted { .. }));

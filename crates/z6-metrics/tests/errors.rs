@@ -156,5 +156,5 @@ fn redirects_are_reserved() {
         }
         s.add(0, 0, event);
     });
-    assert_eq!(found, FoldError::RedirectReserved { worker: WorkerId(0), attempt: 1 });
+    assert_eq!(found, FoldError::NotRedirected { worker: WorkerId(0), attempt: 1 });
 }

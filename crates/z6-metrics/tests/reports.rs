@@ -166,7 +166,10 @@ fn names_of_metrics_json_are_those_of_the_contract() {
     expect("/requests/by_connection/new", "sent succeeded failed response_ns service_ns");
     expect("/requests/by_name/list_users", "sent succeeded failed response_ns service_ns");
     expect("/requests/by_method/POST/service_ns", latency);
-    expect("/latency", "response_ns service_ns first_byte_ns connect_ns failed_response_ns");
+    expect(
+        "/latency",
+        "response_ns service_ns first_byte_ns connect_ns tls_handshake_ns failed_response_ns",
+    );
     expect("/latency/response_ns", latency);
     expect("/latency/response_ns/ci95", "p50 p99");
     expect(
@@ -174,7 +177,7 @@ fn names_of_metrics_json_are_those_of_the_contract() {
         "planned_rps sent_rps completed_rps peak_rps min_rps bytes_sent bytes_received",
     );
     expect("/connections", "opened reused failed closed_by_peer unsolicited");
-    expect("/errors", "total rate by_kind");
+    expect("/errors", "total rate by_kind examples");
     expect(
         "/generator",
         "verdict doubts lateness_ns loop_lag_ns waiting_ns cpu_fraction log_stall_ns",

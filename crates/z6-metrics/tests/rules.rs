@@ -461,6 +461,23 @@ fn connections_count_what_befell_them() {
 }
 
 #[test]
+fn handshakes_of_tls_are_a_part_of_connecting() {
+    let tcp_ready = |slot| Event::TcpReady { connection: ConnectionSlot(slot) };
+    let mut script = Script::new();
+    script.add(0, 10, connect_started(0)).add(0, 15, tcp_ready(0)).add(0, 40, connected(0, 11));
+    script.add(0, 50, connect_started(1)).add(0, 60, connected(1, 50));
+    let timed_out = Event::ConnectTimedOut { connection: ConnectionSlot(2) };
+    script.add(0, 70, connect_started(2)).add(0, 75, tcp_ready(2)).add(0, 175, timed_out);
+    script.add(0, 180, released(0)).add(0, 180, released(1)).end(3 * S);
+    let latency = script.metrics(&plain()).latency;
+    let of = |stats: &z6_metrics::metrics::LatencyStats| {
+        (stats.count, stats.censored, stats.min, stats.max)
+    };
+    assert_eq!(of(&latency.connect_ns), (2, 1, Some(10), Some(105)));
+    assert_eq!(of(&latency.tls_handshake_ns), (1, 1, Some(25), Some(100)));
+}
+
+#[test]
 fn bytes_are_those_known_to_be_written_and_read() {
     let mut script = Script::new();
     script.success(0, 0, 1);

@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
+use crate::redirect::Location;
 
 /// What a complete exchange was like on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +174,16 @@ impl Connection {
         {
             self.lost_bytes = 0;
         }
+    }
+
+    /// From the next exchange on keep the `Location` of redirects, or keep none (as at first).
+    pub fn keep_location(&mut self, keep: bool) {
+        self.decoder.keep_location(keep);
+    }
+
+    /// Where the response of the last exchange leads; see [`ResponseDecoder::location`].
+    pub fn location(&self) -> Option<&Location> {
+        self.decoder.location()
     }
 
     /// The part of the request's bytes that is still to be written. Empty where no exchange is
@@ -451,6 +462,7 @@ mod tests {
         assert!(!connection.started());
     }
 
+    /// RFC 9112 §9.3.2: no pipelining.
     #[test]
     #[should_panic(expected = "idle connection")]
     fn one_exchange_at_a_time() {

@@ -7,6 +7,7 @@ use crate::chunked::ChunkedDecoder;
 use crate::error::{Blame, ProtocolError, ProtocolErrorKind};
 use crate::head::{self, Framing, Head};
 use crate::limits::Limits;
+use crate::redirect::{Location, is_redirect};
 use crate::scan::{HeadScan, STATUS_CODE_AT};
 
 /// What a call of [`ResponseDecoder::decode`] did.
@@ -49,6 +50,9 @@ pub struct ResponseDecoder {
     scan: HeadScan,
     interim: u32,
     final_head: Option<Head>,
+    /// Whether the `Location` of a redirect is wanted; and that of the last one.
+    wants_location: bool,
+    location: Location,
     /// Payload of a body that is not chunked.
     plain_body_bytes: u64,
     chunked: ChunkedDecoder,
@@ -78,9 +82,25 @@ impl ResponseDecoder {
             scan: HeadScan::new(),
             interim: 0,
             final_head: None,
+            wants_location: false,
+            location: Location::default(),
             plain_body_bytes: 0,
             chunked: ChunkedDecoder::new(),
         }
+    }
+
+    /// From the next response on keep the `Location` of redirects, or keep none. Off at first:
+    /// nothing of a head is kept then.
+    pub fn keep_location(&mut self, keep: bool) {
+        self.wants_location = keep;
+        self.location = Location::default();
+    }
+
+    /// Where the final response leads: none before its head is whole, where no `Location` is kept,
+    /// and where the response is no redirect.
+    pub fn location(&self) -> Option<&Location> {
+        let status = self.final_head.map(|head| head.status);
+        status.filter(|status| self.wants_location && is_redirect(*status)).map(|_| &self.location)
     }
 
     /// Begins the next response; keeps limits and buffer. `request_is_head`: the request's method
@@ -199,7 +219,12 @@ impl ResponseDecoder {
         if self.partial.is_empty() {
             let window = &rest[..rest.len().min(self.limits.head_bytes_max)];
             match head::parse(window, self.limits.fields_max, self.request_is_head) {
-                Ok(Some(head)) => return self.take_head(head, head.len),
+                Ok(Some(head)) => {
+                    if self.wants_location {
+                        self.location.note(head.status, &window[..head.len]);
+                    }
+                    return self.take_head(head, head.len);
+                }
                 Ok(None) => {}
                 Err(fault) => return Err(self.fail_in_head(fault.kind, fault.at)),
             }
@@ -227,7 +252,12 @@ impl ResponseDecoder {
             return Ok(taken);
         }
         match head::parse(&self.partial, fields_max, self.request_is_head) {
-            Ok(Some(head)) => self.take_head(head, taken),
+            Ok(Some(head)) => {
+                if self.wants_location {
+                    self.location.note(head.status, &self.partial);
+                }
+                self.take_head(head, taken)
+            }
             // The scanner and httparse agree on every head, so there is always one.
             Ok(None) => Err(self.fail_in_head(ProtocolErrorKind::BadHeader, 0)),
             Err(fault) => Err(self.fail_in_head(fault.kind, fault.at)),

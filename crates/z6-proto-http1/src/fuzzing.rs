@@ -5,9 +5,11 @@
 
 use crate::chunked::ChunkedDecoder;
 use crate::connection::{Connection, Eof, Received};
+use crate::content::{CONTENT_RATIO_FREE_BYTES, ContentLimits, decode_content};
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
+use crate::request::{ID_BYTES, RequestSpec, RequestTemplate};
 use crate::scan::Fault;
 
 /// Limits small enough for a fuzzer to reach.
@@ -108,6 +110,35 @@ pub fn fuzz_chunked(data: &[u8]) {
     let whole = run(usize::MAX);
     assert_eq!(run(1), whole, "byte by byte");
     assert_eq!(run(usize::from(options >> 1) + 2), whole, "in steps");
+}
+
+/// Takes content codings off any bytes: what comes out is within its limits, and the same each time.
+/// The first byte chooses codings and limits.
+pub fn fuzz_content(data: &[u8]) {
+    const CODINGS: [&str; 8] = [
+        "gzip",
+        "deflate",
+        "identity",
+        "gzip, deflate",
+        "deflate, x-gzip",
+        "GZIP, gzip, gzip",
+        "br",
+        ",gzip, ,identity",
+    ];
+    let Some((&options, body)) = data.split_first() else { return };
+    let codings = CODINGS[usize::from(options & 7)];
+    let tight = ContentLimits { bytes_max: 100 << (options >> 5), ratio_max: 3 };
+    let limits = if options & 8 == 0 { ContentLimits::default() } else { tight };
+    let decoded = decode_content(codings, body, &limits);
+    assert_eq!(decode_content(codings, body, &limits), decoded, "a second time");
+    let Ok(text) = decoded else { return };
+    if codings != "identity" {
+        assert!(text.len() <= limits.bytes_max, "larger than allowed");
+        let steps = codings.split(',').count() as u32;
+        let ratio = limits.ratio_max.saturating_pow(steps);
+        let by_ratio = body.len().saturating_mul(ratio).max(CONTENT_RATIO_FREE_BYTES * ratio);
+        assert!(text.len() <= by_ratio, "out of nothing");
+    }
 }
 
 /// Wire fragments that lead somewhere more often than raw bytes do.
@@ -213,6 +244,93 @@ fn end_of_file(connection: &mut Connection) -> u64 {
     }
 }
 
+/// Stands between the parts of a request in the input of [`fuzz_request_encoder`].
+const PART_END: char = '\x1e';
+
+/// Encodes any request, and reads it back as a server would: one request, with just the parts given.
+///
+/// The first byte holds options; then come, each ended by 0x1e, method, host, path prefix, path, user
+/// agent, name of the request id's header, body, and names and values of headers in turn.
+pub fn fuzz_request_encoder(data: &[u8]) {
+    let Some((&options, rest)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(rest) else { return };
+    let mut parts = text.split(PART_END);
+    let mut part = || parts.next().unwrap_or("");
+    let [method, host, prefix, path, user_agent, id, body] = std::array::from_fn(|_| part());
+    let fields: Vec<&str> = parts.collect();
+    let (pairs, _) = fields.as_chunks::<2>();
+    let headers: Vec<(String, String)> =
+        pairs.iter().map(|[name, value]| ((*name).to_owned(), (*value).to_owned())).collect();
+    let spec = RequestSpec {
+        method,
+        host,
+        port: [80, 443, 1, 65_535][usize::from(options & 3)],
+        is_tls: options & 4 != 0,
+        path_prefix: prefix,
+        path,
+        headers: &headers,
+        body: (options & 8 != 0).then_some(body.as_bytes()),
+        user_agent,
+        request_id_header: (options & 16 != 0).then_some(id),
+        connection_close: options & 32 != 0,
+    };
+    if let Ok(template) = RequestTemplate::encode(&spec) {
+        check_request(&spec, &template);
+    }
+}
+
+/// What a server reads of an encoded request.
+fn check_request(spec: &RequestSpec<'_>, template: &RequestTemplate) {
+    let mut table = vec![httparse::EMPTY_HEADER; spec.headers.len() + 5];
+    let mut request = httparse::Request::new(&mut table);
+    let parsed = request.parse(template.bytes());
+    assert_eq!(parsed, Ok(httparse::Status::Complete(template.head_bytes())), "one head");
+    assert_eq!((request.method, request.version), (Some(spec.method), Some(1)));
+    let target = request.path.unwrap_or("");
+    assert!(target == "*" || target.starts_with('/'), "{target}");
+    assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{target}");
+    let body = spec.body.unwrap_or_default();
+    assert_eq!(&template.bytes()[template.head_bytes()..], body);
+    let values = |name: &str| -> Vec<&[u8]> {
+        let named = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+        named.map(|field| field.value).collect()
+    };
+    assert_eq!(values("host").len(), 1, "exactly one Host");
+    assert!(request.headers[0].name.eq_ignore_ascii_case("host"), "and first");
+    assert!(values("transfer-encoding").is_empty());
+    let lengths = values("content-length");
+    assert!(lengths.len() <= 1 && (body.is_empty() || lengths.len() == 1), "one framing");
+    for length in lengths {
+        assert_eq!(crate::head::parse_digits(length), Some(body.len() as u64));
+    }
+    for (name, value) in spec.headers {
+        let value = value.trim_matches([' ', '\t']).as_bytes();
+        assert!(values(name).contains(&value), "{name} is sent as given");
+    }
+    let head = &template.bytes()[..template.head_bytes() - "\r\n\r\n".len()];
+    assert_eq!(
+        head.split(|&b| b == b'\n').count(),
+        request.headers.len() + 1,
+        "no line of its own"
+    );
+    check_id(spec, template);
+}
+
+/// A request id changes its own bytes and no others.
+fn check_id(spec: &RequestSpec<'_>, template: &RequestTemplate) {
+    assert_eq!(template.id_range().is_some(), spec.request_id_header.is_some());
+    let mut bytes = template.bytes().to_vec();
+    template.write_id(&mut bytes, u64::MAX, 7, 1);
+    let Some(range) = template.id_range() else {
+        assert_eq!(bytes, template.bytes());
+        return;
+    };
+    assert_eq!(&bytes[range.clone()], b"ffffffffffffffff-0000000000000007-01");
+    assert!(range.len() == ID_BYTES && range.end < template.head_bytes());
+    assert_eq!(bytes[..range.start], template.bytes()[..range.start]);
+    assert_eq!(bytes[range.end..], template.bytes()[range.end..]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,6 +363,16 @@ mod tests {
     #[test]
     fn connection_corpus() {
         over_corpus("connection", fuzz_connection);
+    }
+
+    #[test]
+    fn content_corpus() {
+        over_corpus("content", fuzz_content);
+    }
+
+    #[test]
+    fn request_encoder_corpus() {
+        over_corpus("request_encoder", fuzz_request_encoder);
     }
 
     proptest::proptest! {

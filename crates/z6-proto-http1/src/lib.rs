@@ -11,6 +11,8 @@
 //! - `scan`, `head`: the grammar of a head byte by byte; what a whole head says.
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
+//! - `redirect`: where a redirect leads, and what is sent there.
+//! - `content`: gzip and deflate taken off a body's text ([`decode_content`]); nothing here calls it.
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
 //! # Strictness
@@ -57,6 +59,7 @@
 
 mod chunked;
 mod connection;
+mod content;
 mod decoder;
 mod error;
 #[doc(hidden)]
@@ -65,15 +68,24 @@ mod head;
 mod limits;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+mod redirect;
 mod request;
 mod scan;
 mod target;
 
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
+pub use content::{
+    CONTENT_BYTES_MAX_DEFAULT, CONTENT_CODINGS_MAX, CONTENT_RATIO_FREE_BYTES,
+    CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content,
+};
 pub use decoder::{Decoded, ResponseDecoder};
 pub use error::{Blame, ProtocolError, ProtocolErrorKind, RequestError};
 pub use limits::{
     CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,
+};
+pub use redirect::{
+    LOCATION_BYTES_MAX, Location, LocationError, Origin, Place, is_describing_field, is_redirect,
+    is_secret_field, rewrites_to_get,
 };
 pub use request::{ID_BYTES, RequestSpec, RequestTemplate, USER_AGENT};

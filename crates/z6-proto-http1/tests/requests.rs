@@ -41,6 +41,7 @@ fn least_request() {
     assert_eq!(template.id_range(), None);
 }
 
+/// RFC 9110 §10.1.5.
 #[test]
 fn user_agent_of_the_caller_replaces_ours() {
     let sent = with_headers("GET", &[("user-agent", "mine")], None).unwrap();

@@ -4,9 +4,11 @@
 use std::fmt;
 
 use crate::load::{listed, unscaled};
+use crate::model::Host;
 use crate::model::{
     Arrivals, AssertionKind, ConnectionReuse, Model, Scenario, Schedule, Scheme, ThinkTime, Workers,
 };
+use crate::reach::ConnectTo;
 use crate::schedule::{ArrivalSchedule, own_length_ns};
 
 /// Bytes of event log per request that estimates of a run's log reckon with.
@@ -89,6 +91,7 @@ impl Scenario {
                 Scheme::Builtin => "the built-in target".to_owned(),
                 Scheme::Http | Scheme::Https => one_line(&target.base_url.text),
             };
+            let url = format!("{url}{}", place_words(target));
             let reuse = match target.connection_reuse {
                 ConnectionReuse::PerVu => "one kept by each VU",
                 ConnectionReuse::Shared => "shared by all",
@@ -280,6 +283,22 @@ fn arrivals_words(arrivals: Arrivals) -> &'static str {
     match arrivals {
         Arrivals::Constant => ", evenly spaced",
         Arrivals::Poisson => ", Poisson",
+    }
+}
+
+/// Where connections go, if not to the base URL's host and port.
+fn place_words(target: &crate::model::Target) -> String {
+    match &target.connect_to {
+        ConnectTo::BaseUrl => String::new(),
+        ConnectTo::Addresses(all) => {
+            let all: Vec<String> = all.iter().take(10).map(ToString::to_string).collect();
+            format!(" at {}", all.join(" and "))
+        }
+        ConnectTo::Host { host: Host::V6(address), port } => format!(" at [{address}]:{port}"),
+        ConnectTo::Host { host: Host::V4(address), port } => format!(" at {address}:{port}"),
+        ConnectTo::Host { host: Host::Name(name), port } => format!(" at {name}:{port}"),
+        ConnectTo::Unix(_) if target.base_url.text.starts_with("unix:") => String::new(),
+        ConnectTo::Unix(path) => format!(" at unix:{}", one_line(path)),
     }
 }
 

@@ -64,6 +64,5 @@ fn check_scenario(scenario: &Scenario) {
         assert_eq!(simulation.set(&key, &value), Ok(()), "{key} = {value}");
     }
     assert_eq!(simulation, scenario.simulation, "settings come back");
-    let _ = scenario.unsupported_by_run();
     let _ = scenario.check_workers(7);
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure: text and bytes in, values out. Files that a scenario names are asked for through
 //! [`Files`]. Knows no clock, socket, engine or log file.
-//! Reading order: [`model`] (a validated scenario), [`load`] (TOML to scenario, with all errors),
+//! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors),
 //! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
 //! [`random`] (generators), [`plan`] (what actor k does at step n), [`simulation`] (how the world of
 //! `z6 simulate` behaves).
@@ -16,6 +16,7 @@ pub mod load;
 pub mod model;
 pub mod plan;
 pub mod random;
+mod reach;
 pub mod schedule;
 pub mod simulation;
 
@@ -27,4 +28,5 @@ pub use load::{
 };
 pub use model::*;
 pub use plan::{Plan, PlannedStep};
+pub use reach::{ConnectTo, Credentials, without_userinfo};
 pub use simulation::Simulation;

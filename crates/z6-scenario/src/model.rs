@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use z6_events::{RequestId, TargetId};
 
+use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
 /// Nanoseconds in a second.
@@ -92,6 +93,8 @@ pub struct Target {
     pub name: String,
     /// `base_url`, taken apart.
     pub base_url: BaseUrl,
+    /// `connect_to` or `resolve`: where connections go instead.
+    pub connect_to: ConnectTo,
     /// `weight` in millionths; > 0.
     pub weight_micro: u64,
     /// TLS settings; used where `base_url.scheme` is https.
@@ -121,15 +124,17 @@ pub struct Target {
 /// A base URL, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
-    /// http, https or builtin.
+    /// http, https or builtin; http for a socket of the file system.
     pub scheme: Scheme,
-    /// The host. For `builtin`: 127.0.0.1.
+    /// The host. For `builtin`: 127.0.0.1, for `unix:/path`: localhost.
     pub host: Host,
     /// The port, explicit or the scheme's default. For `builtin`: 0, filled in at the start.
     pub port: u16,
     /// Put before each request's path: empty, or begins with `/` and does not end with it.
     pub path_prefix: String,
-    /// As written in the scenario.
+    /// From the user information: what requests without an `Authorization` of their own carry.
+    pub credentials: Option<Credentials>,
+    /// As written in the scenario, without user information.
     pub text: String,
 }
 
@@ -187,6 +192,8 @@ pub struct TlsSettings {
     pub client_key: Option<String>,
     /// `server_name`: for SNI and verification instead of the URL's host.
     pub server_name: Option<String>,
+    /// `tls_resumption`: whether sessions are resumed.
+    pub resumption: bool,
 }
 
 /// `connection_reuse`.
@@ -223,6 +230,8 @@ pub struct Request {
     pub target: Option<TargetId>,
     /// `expect_status`: sorted, without doubles; empty = any status below 400.
     pub expect_status: Vec<u16>,
+    /// `follow_redirects`, its own or that of `[runtime]`: how many are followed.
+    pub follow_redirects: u8,
 }
 
 /// A request body.

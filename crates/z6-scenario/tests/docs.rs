@@ -89,6 +89,8 @@ fn every_fixed_limit_is_listed() {
         ("MAX_STEPS", limits::MAX_STEPS as u64),
         ("MAX_HEADERS", limits::MAX_HEADERS as u64),
         ("MAX_SOURCE_ADDRESSES", limits::MAX_SOURCE_ADDRESSES as u64),
+        ("MAX_REDIRECTS", limits::MAX_REDIRECTS),
+        ("MAX_RESOLVE_ADDRESSES", limits::MAX_RESOLVE_ADDRESSES as u64),
         ("MAX_NAME_BYTES", limits::MAX_NAME_BYTES as u64),
         ("MAX_BODIES_BYTES", limits::MAX_BODIES_BYTES),
         ("MAX_FINDINGS", limits::MAX_FINDINGS as u64),

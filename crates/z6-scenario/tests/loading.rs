@@ -44,10 +44,8 @@ fn descriptions_read_as_expected() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let loaded = valid(name);
         let mut shown = loaded.scenario.describe().to_string();
-        for part in [&loaded.warnings, &loaded.scenario.unsupported_by_run()] {
-            if !part.is_empty() {
-                shown += &format!("{part}\n");
-            }
+        if !loaded.warnings.is_empty() {
+            shown += &format!("{}\n", loaded.warnings);
         }
         let expected_path = path.with_extension("txt");
         if bless {
@@ -80,8 +78,10 @@ fn defaults_are_those_documented() {
                 host: Host::V4(Ipv4Addr::LOCALHOST),
                 port: 0,
                 path_prefix: String::new(),
+                credentials: None,
                 text: "builtin".to_owned(),
             },
+            connect_to: z6_scenario::ConnectTo::BaseUrl,
             weight_micro: MICRO,
             tls: TlsSettings {
                 verify_cert: true,
@@ -89,6 +89,7 @@ fn defaults_are_those_documented() {
                 client_cert: None,
                 client_key: None,
                 server_name: None,
+                resumption: true,
             },
             max_connections: 1,
             connection_reuse: ConnectionReuse::PerVu,
@@ -111,6 +112,7 @@ fn defaults_are_those_documented() {
             weight_micro: MICRO,
             target: None,
             expect_status: vec![],
+            follow_redirects: 0,
         }],
         schedule: Schedule::Constant { vus: 1 },
         think_time: ThinkTime::None,
@@ -181,7 +183,6 @@ fn the_open_model_has_its_own_defaults() {
     assert!(scenario.check_workers(10).is_ok());
     let findings = scenario.check_workers(11).unwrap_err();
     assert_eq!(findings.list[0].code, "worker_share");
-    assert!(scenario.unsupported_by_run().is_empty());
     let scenario = valid("ramp_rate").scenario;
     let Schedule::RampRate { arrivals, max_in_flight, .. } = scenario.schedule else {
         panic!("{:?}", scenario.schedule);
@@ -230,8 +231,7 @@ fn every_value_arrives() {
     assert_eq!(scenario.assertions[0].kind, AssertionKind::RequireTrustworthy);
     assert_eq!(scenario.limits.max_log_queue, 2);
     assert_eq!(scenario.limits.max_event_log_bytes, 1 << 20);
-    assert_eq!(scenario.unsupported_by_run().len(), 1);
-    assert_eq!(scenario.unsupported_by_run().list[0].code, "unsupported");
+    assert!(!api.tls.resumption);
 }
 
 #[test]

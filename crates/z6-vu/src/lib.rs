@@ -1,8 +1,9 @@
 //! Virtual users: the engine that decides, and the event loop that carries it out.
 //!
 //! Reading order: [`engine`] (pure: what happens next), [`recorder`] (what is written down),
-//! [`templates`] (requests as bytes), [`run_end`] (how a run ended), [`observer`] (who sees the
-//! events of a run), [`replay`] and [`memory`] (drivers without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
+//! [`templates`] (requests as bytes), [`redirect`] (what is sent after a redirect), [`run_end`] (how
+//! a run ended), [`observer`] (who sees the events of a run), [`replay`] and [`memory`] (drivers
+//! without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
 //! feature `reactor`).
 
 pub mod engine;
@@ -13,6 +14,7 @@ pub mod planted;
 #[cfg(feature = "reactor")]
 pub mod reactor;
 pub mod recorder;
+pub mod redirect;
 pub mod replay;
 pub mod run_end;
 pub mod templates;

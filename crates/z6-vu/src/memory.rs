@@ -34,6 +34,15 @@ pub enum Answer {
         /// Whether the connection can be used again.
         reusable: bool,
     },
+    /// A redirect to `target` after `after_ns`, followed as far as the request allows.
+    Redirect {
+        /// Nanoseconds from the send.
+        after_ns: u64,
+        /// Where it leads.
+        target: TargetId,
+        /// Whether the connection can be used again.
+        reusable: bool,
+    },
     /// A failure after this long, nanoseconds.
     Fails(u64, ErrorKind),
     /// No answer ever.
@@ -141,7 +150,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
             if let Some(Reverse(pending)) = self.pending.pop()
                 && self.is_current(pending.about)
             {
-                self.step(at, pending.input);
+                self.step(at, self.possible(at, pending.input));
             }
         } else {
             self.step(at, Input::Wake);
@@ -157,6 +166,24 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
     /// The current tick.
     pub fn now(&self) -> Tick {
         self.now
+    }
+
+    /// The input, or the failure of a redirect that is one too many.
+    fn possible(&self, at: Tick, input: Input) -> Input {
+        let Input::Redirected { exchange, first_byte, status, received_bytes, .. } = input else {
+            return input;
+        };
+        if self.recorder.engine().accepts(at, &input) {
+            return input;
+        }
+        Input::Failed {
+            exchange,
+            error: ErrorKind::TooManyRedirects,
+            detail: u64::from(status),
+            first_byte: Some(first_byte),
+            received_bytes,
+            unsent_bytes: 0,
+        }
     }
 
     fn is_current(&self, about: About) -> bool {
@@ -218,6 +245,21 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                     unsent_bytes: 0,
                     reusable,
                     unsolicited: false,
+                };
+                self.push(done, about, input);
+            }
+            Answer::Redirect { after_ns, target, reusable } => {
+                let done = at.plus_ns(after_ns);
+                let input = Input::Redirected {
+                    exchange,
+                    first_byte: done,
+                    status: 302,
+                    received_bytes: 120,
+                    unsent_bytes: 0,
+                    reusable,
+                    unsolicited: false,
+                    target,
+                    request_bytes: 100,
                 };
                 self.push(done, about, input);
             }

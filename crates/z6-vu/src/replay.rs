@@ -23,7 +23,7 @@ use z6_events::{
 };
 use z6_scenario::load::limits::MAX_WORKERS;
 use z6_scenario::plan::plan_digest;
-use z6_scenario::{Files, Model, Overrides, Plan, Scenario};
+use z6_scenario::{ConnectTo, Files, Model, Overrides, Plan, Scenario, Scheme, Target};
 
 pub use difference::{CONTEXT_EVENTS, DecisionKind, Difference};
 pub use error::ReplayError;
@@ -469,10 +469,17 @@ fn ports(header: &LogHeader, scenario: &Scenario) -> Result<Vec<u16>, ReplayErro
     if header.addresses.len() != scenario.targets.len() || !in_order {
         return Err(ReplayError::Addresses);
     }
-    let port = |of_target: &z6_events::TargetAddresses| {
+    let port = |(of_target, target): (&z6_events::TargetAddresses, &Target)| {
         let first = of_target.addresses.first().ok_or(ReplayError::Addresses)?;
+        if let ConnectTo::Unix(path) = &target.connect_to {
+            let is_it = first.strip_prefix("unix:") == Some(path);
+            return is_it.then_some(target.base_url.port).ok_or(ReplayError::Addresses);
+        }
         let address: SocketAddr = first.parse().map_err(|_| ReplayError::Addresses)?;
-        Ok(address.port())
+        Ok(match target.base_url.scheme {
+            Scheme::Builtin => address.port(),
+            Scheme::Http | Scheme::Https => target.base_url.port,
+        })
     };
-    header.addresses.iter().map(port).collect()
+    header.addresses.iter().zip(&scenario.targets).map(port).collect()
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure, so that simulation and replay see the lengths that the reactor sends.
 
+use std::borrow::Cow;
+
 use z6_events::{ErrorKind, RequestId, TargetId};
 use z6_proto_http1::{ProtocolErrorKind, RequestError, RequestSpec, RequestTemplate, USER_AGENT};
 use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
@@ -90,29 +92,78 @@ fn encode_one(
     target: &Target,
     port: u16,
 ) -> Result<RequestTemplate, TemplateError> {
-    let host = match &target.base_url.host {
-        Host::Name(name) => name.clone(),
-        Host::V4(address) => address.to_string(),
-        Host::V6(address) => address.to_string(),
-    };
-    let spec = RequestSpec {
+    let parts = Parts {
         method: &request.method,
-        host: &host,
-        port,
-        is_tls: target.base_url.scheme == Scheme::Https,
         path_prefix: &target.base_url.path_prefix,
         path: &request.path,
         headers: &request.headers,
         body: request.body.as_ref().map(|body| body.bytes.as_slice()),
-        user_agent: USER_AGENT,
-        request_id_header: target.request_id_header.as_deref(),
-        connection_close: target.connection_reuse == ConnectionReuse::None,
     };
-    RequestTemplate::encode(&spec).map_err(|error| TemplateError::Request {
+    parts.encode(target, port).map_err(|error| TemplateError::Request {
         request: request.name.clone(),
         target: target.name.clone(),
         error,
     })
+}
+
+/// What a request says by itself, wherever it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path_prefix: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(String, String)],
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl Parts<'_> {
+    /// The bytes for this target, whose port in use is `port`.
+    pub(crate) fn encode(
+        &self,
+        target: &Target,
+        port: u16,
+    ) -> Result<RequestTemplate, RequestError> {
+        let host = host_text(&target.base_url.host);
+        let headers = with_credentials(self.headers, target);
+        RequestTemplate::encode(&RequestSpec {
+            method: self.method,
+            host: &host,
+            port,
+            is_tls: target.base_url.scheme == Scheme::Https,
+            path_prefix: self.path_prefix,
+            path: self.path,
+            headers: &headers,
+            body: self.body,
+            user_agent: USER_AGENT,
+            request_id_header: target.request_id_header.as_deref(),
+            connection_close: target.connection_reuse == ConnectionReuse::None,
+        })
+    }
+}
+
+/// Name or address, IPv6 without brackets.
+pub(crate) fn host_text(host: &Host) -> String {
+    match host {
+        Host::Name(name) => name.clone(),
+        Host::V4(address) => address.to_string(),
+        Host::V6(address) => address.to_string(),
+    }
+}
+
+/// These header fields, and before them the target's credentials unless there is an `Authorization`
+/// among them.
+fn with_credentials<'a>(
+    headers: &'a [(String, String)],
+    target: &Target,
+) -> Cow<'a, [(String, String)]> {
+    const NAME: &str = "Authorization";
+    let has_own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(NAME));
+    let Some(credentials) = target.base_url.credentials.as_ref().filter(|_| !has_own) else {
+        return Cow::Borrowed(headers);
+    };
+    let mut all = vec![(NAME.to_owned(), credentials.authorization().to_owned())];
+    all.extend_from_slice(headers);
+    Cow::Owned(all)
 }
 
 /// The limits of reading a response, as the scenario sets them.

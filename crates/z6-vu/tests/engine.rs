@@ -264,6 +264,39 @@ fn timeouts_are_timers_of_the_engine() {
     assert_eq!(count(&log, timeout), 2);
 }
 
+/// Both limits of an attempt run from its start: one until TCP is ready, then the other.
+#[test]
+fn a_handshake_has_a_timeout_of_its_own() {
+    let limits = "connection_timeout_ms = 30\ntls_timeout_ms = 80";
+    let scenario =
+        scenario(&format!("[runtime]\nduration_seconds = 9\nvus = 1\n{}", one_target(limits)));
+    let connection = ConnectionSlot(0);
+    let ready = Input::TcpReady { connection };
+    let begin = || {
+        let (mut engine, mut out) = (engine(&scenario), Outputs::default());
+        engine.step(Tick(0), Input::Wake, &mut out);
+        assert_eq!(out.next_deadline, Some(Tick(30 * MS)));
+        assert!(engine.accepts(Tick(20 * MS), &ready));
+        engine.step(Tick(20 * MS), ready, &mut out);
+        assert_eq!(out.events, [Event::TcpReady { connection }]);
+        assert_eq!(out.next_deadline, Some(Tick(80 * MS)));
+        assert!(!engine.accepts(Tick(21 * MS), &ready), "TCP is ready once");
+        engine.invariants();
+        (engine, out)
+    };
+    let (mut engine, mut out) = begin();
+    engine.step(Tick(79 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
+    assert!(matches!(out.events[0], Event::Connected { .. }));
+    engine.invariants();
+
+    let (mut engine, mut out) = begin();
+    engine.step(Tick(80 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
+    assert_eq!(out.events[..2], [Event::Wake, Event::ConnectTimedOut { connection }]);
+    let error = ErrorKind::TlsTimeout;
+    assert!(matches!(out.events[2], Event::NotOnWire { error: e, .. } if e == error));
+    engine.invariants();
+}
+
 /// A response that is read after its deadline is a timeout, whoever brings it.
 #[test]
 fn an_answer_after_its_deadline_is_a_timeout() {

@@ -125,6 +125,7 @@ fn spec(text: &str, log: LogTarget, workers: u16) -> RunSpec {
         Err(diagnostics) => panic!("{}", diagnostics.render("test", text, false)),
     };
     RunSpec {
+        folder: std::path::PathBuf::new(),
         scenario: Arc::new(scenario),
         seed: 7,
         workers,
@@ -259,7 +260,7 @@ fn a_reset_is_a_reset_and_a_refusal_a_refusal() {
     assert_eq!(ran.failed(ErrorKind::ConnectionRefused), 4);
     assert_eq!(ran.report.stopped_by, StoppedBy::NoTarget);
     let failure = ran.report.no_target.unwrap();
-    assert_eq!((failure.address, failure.errno), (closed, 111));
+    assert_eq!((failure.address, failure.errno), (closed.into(), 111));
 }
 
 /// A server that closes after each answer without saying so: the next request on that connection
@@ -288,6 +289,7 @@ fn bytes_behind_a_response_close_the_connection_and_fail_nothing() {
     assert_eq!(server.accepted.load(Ordering::SeqCst), 5);
 }
 
+/// RFC 9112 §9.2, §9.3.
 #[test]
 fn unsolicited_bytes_and_ends_of_idle_connections_are_seen() {
     let (about, seen) = mpsc::channel();

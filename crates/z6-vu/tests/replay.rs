@@ -5,7 +5,7 @@ mod support;
 
 use proptest::prelude::*;
 use support::falsify::Apart;
-use support::wild::{REUSES, SCHEDULES, THINKS, Wild, text};
+use support::wild::{REUSES, Redirecting, SCHEDULES, THINKS, Wild, text};
 use support::{MS, events, recorder, run, scenario};
 use z6_events::{
     CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, StopReason, Tick,
@@ -47,6 +47,63 @@ proptest! {
         prop_assert_eq!(*compared, events(&log).len() as u64);
         prop_assert!(ending.digest().is_some());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// The same where requests are redirected over both targets, with every outcome there is.
+    #[test]
+    fn every_run_with_redirects_replays(
+        schedule in 0..SCHEDULES.len(),
+        think in 0..THINKS.len(),
+        reuse in 0..REUSES.len(),
+        workers in 1u16..3,
+        trouble in 0u64..12,
+        stop_ms in prop::option::of(0u64..1_200),
+        seed in any::<u64>(),
+    ) {
+        let text = text(schedule, think, reuse, seed & 1 == 0, 0)
+            .replace("[runtime]\n", "[runtime]\nfollow_redirects = 3\n");
+        let network = |worker: u16| -> Box<dyn Network> {
+            Box::new(Redirecting(Wild { state: seed ^ u64::from(worker), trouble }))
+        };
+        let stop = Input::Stop { reason: StopReason::Interrupt };
+        let inputs: Vec<_> = stop_ms.map(|ms| (Tick(ms * MS), stop)).into_iter().collect();
+        let log = run(&scenario(&text), seed, workers, network, &inputs);
+        let outcome = replay(&log[..]).unwrap();
+        prop_assert!(matches!(outcome, Outcome::Identical { .. }), "{outcome:?}");
+    }
+}
+
+/// One such run has exchanges that go on, that end between two, and that are given up there.
+#[test]
+fn redirected_requests_come_to_all_kinds_of_ends() {
+    let text = text(0, 0, 1, false, 0)
+        .replace("[runtime]\n", "[runtime]\nfollow_redirects = 3\n")
+        .replace("max_connections = 9", "max_connections = 2");
+    let network =
+        |_: u16| -> Box<dyn Network> { Box::new(Redirecting(Wild { state: 3, trouble: 6 })) };
+    let log = run(&scenario(&text), 3, 1, network, &[]);
+    let mut between = std::collections::BTreeSet::new();
+    let mut ends = std::collections::BTreeSet::new();
+    for (_, _, event) in events(&log) {
+        match event {
+            Event::Redirected { exchange, .. } => drop(between.insert(exchange)),
+            Event::Sent { exchange, attempt, .. } => {
+                assert_eq!(between.remove(&exchange), attempt > 0);
+                ends.extend((attempt == 3).then_some("third"));
+            }
+            Event::TimedOut { exchange }
+            | Event::RedirectFailed { exchange, .. }
+            | Event::InFlightAtStop { exchange }
+            | Event::Failed { exchange, .. } => {
+                ends.extend(between.remove(&exchange).then_some(event_name(&event)));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(Vec::from_iter(ends), ["redirect_failed", "third", "timed_out"]);
 }
 
 /// Changes an event that matches; says whether it did.

@@ -64,7 +64,7 @@ impl Finished {
             stopped_by: Some(report.stopped_by),
             torn: report.digest.is_none(),
         };
-        let metrics = report.watcher.finish(end, report.header.wall_epoch_ns)?;
+        let metrics = report.watcher.finish(end, &report.header)?;
         let is_complete = report.digest.is_some();
         let mut finished = Finished {
             metrics,
@@ -111,8 +111,8 @@ impl Finished {
             let reason = error.name().replace('_', " ");
             return Some(format!("no connection to the simulated server: {reason}"));
         }
-        let failure = self.no_target?;
-        Some(format!("no connection to {}: {}", failure.address, failure_words(&failure)))
+        let failure = self.no_target.as_ref()?;
+        Some(format!("no connection to {}: {}", failure.address, failure_words(failure)))
     }
 }
 
@@ -120,7 +120,10 @@ impl Finished {
 pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
     match i32::try_from(failure.errno) {
         Ok(errno) if errno > 0 => io::Error::from_raw_os_error(errno).to_string(),
-        Ok(_) | Err(_) => failure.error.name().replace('_', " "),
+        Ok(_) | Err(_) => match failure.error.tls_words() {
+            Some(words) => format!("{words} ({})", failure.error.name()),
+            None => failure.error.name().replace('_', " "),
+        },
     }
 }
 
@@ -131,11 +134,14 @@ mod tests {
 
     #[test]
     fn failures_are_in_words_with_and_without_errno() {
-        let address = "127.0.0.1:1".parse().unwrap();
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
         let error = ErrorKind::ConnectionRefused;
         let mut failure = AttemptFailure { address, error, errno: 111, started: Tick(0) };
         assert_eq!(failure_words(&failure), "Connection refused (os error 111)");
         failure = AttemptFailure { error: ErrorKind::ConnectTimeout, errno: 0, ..failure };
         assert_eq!(failure_words(&failure), "connect timeout");
+        failure = AttemptFailure { error: ErrorKind::TlsVersion, ..failure };
+        let expected = "the server speaks neither TLS 1.2 nor TLS 1.3 (tls_version)";
+        assert_eq!(failure_words(&failure), expected);
     }
 }

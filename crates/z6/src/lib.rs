@@ -59,6 +59,7 @@ pub use z6_events::{Event, LogDigest, LogHeader, StopReason, StoppedBy, Tick, Wo
 pub use z6_metrics::{LiveSnapshot, Metrics};
 pub use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario};
 pub use z6_vu::reactor::{
-    AttemptFailure, LogError, Spin, StartError, cores, free_bytes, raise_descriptor_limit,
+    Address, AttemptFailure, LogError, ResolveError, Spin, StartError, cores, free_bytes,
+    raise_descriptor_limit,
 };
 pub use z6_vu::{ENGINE_VERSION, engine, memory, recorder, templates};

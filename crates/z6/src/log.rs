@@ -239,7 +239,7 @@ impl Log {
             fold.block_ended(head.worker, up_to);
         }
         let ending = reader.ending().cloned().ok_or_else(|| log(LogError::NotALog))?;
-        let metrics = fold.finish(EndFacts::of(&ending), self.header.wall_epoch_ns);
+        let metrics = fold.finish(EndFacts::of(&ending), &self.header);
         let metrics = metrics.map_err(|source| of_events(&self.path, source.into()))?;
         Ok(Refolded { metrics, ending })
     }
@@ -505,16 +505,17 @@ impl RunFold {
         self.fold.live()
     }
 
-    /// The figures. `wall_epoch_ns` is the header's: the wall clock at the start.
+    /// The figures. The header says when the run started and where it went.
     ///
     /// # Errors
     /// The first event that did not fit, or what does not add up.
-    pub fn finish(self, end: EndFacts, wall_epoch_ns: u64) -> Result<Metrics, FoldError> {
+    pub fn finish(mut self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
         if let Some(error) = self.error {
             return Err(error);
         }
+        self.fold.resolved(&header.addresses);
         let mut metrics = self.fold.finish(end)?;
-        metrics.run.started_at = rfc3339_utc(wall_epoch_ns);
+        metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
         Ok(metrics)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "z6_version": env!("CARGO_PKG_VERSION"),
         "engine_version": header.engine_version,
         "scenario": { "name": finished.scenario.name(), "source": scenario_source },
-        "overrides": pairs(&header.overrides),
+        "overrides": overrides(header),
         "seed": header.seed,
         "seed_drawn": finished.seed_drawn,
         "workers": header.workers,
@@ -58,12 +58,12 @@ fn log(finished: &Finished) -> Value {
 }
 
 fn no_target(finished: &Finished) -> Value {
-    finished.no_target.map_or(Value::Null, |failure| {
+    finished.no_target.as_ref().map_or(Value::Null, |failure| {
         json!({
             "address": failure.address.to_string(),
             "error_kind": failure.error.name(),
             "errno": failure.errno,
-            "reason": failure_words(&failure),
+            "reason": failure_words(failure),
         })
     })
 }
@@ -101,6 +101,15 @@ fn addresses(finished: &Finished, header: &LogHeader) -> Value {
 
 fn limits(header: &LogHeader) -> Value {
     Value::Object(header.limits.iter().map(|(name, value)| (name.clone(), json!(value))).collect())
+}
+
+/// As given, without a password.
+fn overrides(header: &LogHeader) -> Value {
+    let shown = header.overrides.iter().map(|(key, value)| match key.as_str() {
+        "target" => (key.clone(), z6_scenario::without_userinfo(value)),
+        _ => (key.clone(), value.clone()),
+    });
+    pairs(&shown.collect::<Vec<_>>())
 }
 
 fn pairs(pairs: &[(String, String)]) -> Value {

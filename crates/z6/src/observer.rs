@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use z6_events::{Event, Tick, WorkerId};
+use z6_events::{Event, LogHeader, Tick, WorkerId};
 use z6_metrics::{EndFacts, FoldError, LiveSnapshot, Metrics};
 use z6_vu::reactor::Observer;
 
@@ -57,9 +57,9 @@ impl Watcher {
     }
 
     /// The figures; publishes the last snapshot.
-    pub(crate) fn finish(self, end: EndFacts, wall_epoch_ns: u64) -> Result<Metrics, FoldError> {
+    pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
         self.live.write(self.fold.live());
-        self.fold.finish(end, wall_epoch_ns)
+        self.fold.finish(end, header)
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
         watcher.event(WorkerId(0), Tick(5), &Event::Wake);
         watcher.event(WorkerId(0), Tick(4), &Event::Wake);
         watcher.event(WorkerId(9), Tick(6), &Event::Wake);
-        let error = watcher.finish(EndFacts::default(), 0).unwrap_err();
+        let error = watcher.finish(EndFacts::default(), &LogHeader::default()).unwrap_err();
         assert!(matches!(error, FoldError::TimeWentBack { .. }), "{error}");
     }
 
@@ -133,7 +133,7 @@ mod tests {
         watcher.event(WorkerId(0), Tick(3_000_000_001), &end);
         watcher.event(WorkerId(0), Tick(3_000_000_001), &Event::Finished);
         assert_eq!(live.read().elapsed_seconds, 0);
-        watcher.finish(EndFacts::default(), 0).unwrap();
+        watcher.finish(EndFacts::default(), &LogHeader::default()).unwrap();
         assert_eq!(live.read().elapsed_seconds, 3);
     }
 }

@@ -228,6 +228,7 @@ impl Run {
             log: settled.log.clone(),
             overrides: settled.overrides.clone(),
             spin: settled.spin,
+            folder: settled.source.folder().to_owned(),
         };
         let (context, results) = settled.context(builtin);
         Ok(Running::start(spec, watcher, context)?.keeping(results))
@@ -277,7 +278,7 @@ impl Run {
 
     /// Settles everything that both drivers ask about.
     fn settle(self, driver: Driver) -> Result<Settled, Error> {
-        let scenario = self.final_scenario(driver)?;
+        let scenario = self.final_scenario()?;
         let workers = workers(&self.source, &scenario, driver)?;
         let seed_drawn = scenario.runtime.prng_seed.is_none();
         let seed = match scenario.runtime.prng_seed {
@@ -305,21 +306,12 @@ impl Run {
     }
 
     /// The scenario with the overrides that hold now. Files are not read a second time.
-    fn final_scenario(&self, driver: Driver) -> Result<Scenario, Error> {
-        let scenario = if self.overrides == self.loaded_with {
-            self.loaded.scenario.clone()
-        } else {
-            let files = BodyFiles(&self.loaded.scenario);
-            self.source.load_with(&files, &self.overrides)?.scenario
-        };
-        let refused = match driver {
-            Driver::Reactor => scenario.unsupported_by_run(),
-            Driver::Simulation => Diagnostics::default(),
-        };
-        if refused.has_errors() {
-            return Err(self.source.error(refused));
+    fn final_scenario(&self) -> Result<Scenario, Error> {
+        if self.overrides == self.loaded_with {
+            return Ok(self.loaded.scenario.clone());
         }
-        Ok(scenario)
+        let files = BodyFiles(&self.loaded.scenario);
+        Ok(self.source.load_with(&files, &self.overrides)?.scenario)
     }
 }
 

@@ -75,6 +75,11 @@ impl ScenarioSource {
         &self.name
     }
 
+    /// Where relative paths of certificates and keys start: the current directory, without a folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// The text as given.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -6,9 +6,16 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use z6::{Event, Run, StopReason, Tick};
+
+mod tls_support;
+
+use tls_support::{Answer, Authority, Server, Setup};
+
+/// The tests of this file take turns: they tell threads by their names.
+static TURN: Mutex<()> = Mutex::new(());
 
 const THREADS_MAX: usize = 256;
 const REQUESTS: u64 = 100_000;
@@ -91,8 +98,10 @@ target.base_url = 'builtin'
 requests = [{ name = 'a', path = '/', weight = 3 }, { name = 'b', path = '/bytes/3000' }]
 ";
 
-#[test]
-fn no_allocation_per_request() {
+/// Allocations of the workers and of the log writer during [`REQUESTS`] requests.
+type Allocated = (Vec<(String, u64)>, Vec<(String, u64)>);
+
+fn allocations(scenario: &str) -> Allocated {
     let snapshots = Arc::new(Mutex::new(Vec::new()));
     let (stop, stopped) = mpsc::channel();
     let (mut done, mut from) = (0u64, None);
@@ -110,7 +119,7 @@ fn no_allocation_per_request() {
             let _ = stop.send(());
         }
     };
-    let running = Run::from_toml(SCENARIO).unwrap().seed(1).on_event(on_event).start().unwrap();
+    let running = Run::from_toml(scenario).unwrap().seed(1).on_event(on_event).start().unwrap();
     stopped.recv().unwrap();
     stopped.recv().unwrap();
     running.stopper().stop(StopReason::Interrupt);
@@ -126,10 +135,32 @@ fn no_allocation_per_request() {
         };
         after.iter().filter(|(name, ..)| name.starts_with(prefix)).map(of).collect()
     };
-    let workers = allocated("z6-worker");
-    assert_eq!(workers.len(), 2, "{after:?}");
+    (allocated("z6-worker"), allocated("z6-log"))
+}
+
+#[test]
+fn no_allocation_per_request() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // The snapshot itself allocates on the writer's thread: a few strings per thread.
+    let (workers, writer) = allocations(SCENARIO);
+    assert_eq!(workers.len(), 2);
     assert!(workers.iter().all(|(_, count)| *count == 0), "{workers:?} for {REQUESTS} requests");
-    // The snapshot itself allocates on this thread: a few strings per thread.
-    let writer = allocated("z6-log");
+    assert!(writer.len() == 1 && writer[0].1 < 1_000, "{writer:?} for {REQUESTS} requests");
+}
+
+/// Over TLS the library makes a buffer for each record: one of a request, one of a response; a few
+/// more where a record comes in pieces.
+#[test]
+fn two_allocations_per_request_over_tls() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let leaf = Authority::root("Trusted").leaf(|_| {});
+    let server = Server::start(Setup::new(leaf), Answer::Keep(vec![b'a'; 3_000]));
+    let (workers, writer) = allocations(&tls_support::scenario(
+        server.port,
+        "verify_cert = false",
+        "duration_seconds = 600\nvus = 8\nworkers = 2",
+    ));
+    let all: u64 = workers.iter().map(|(_, count)| count).sum();
+    assert!(all <= REQUESTS * 22 / 10, "{workers:?} for {REQUESTS} requests");
     assert!(writer.len() == 1 && writer[0].1 < 1_000, "{writer:?} for {REQUESTS} requests");
 }

@@ -286,11 +286,11 @@ fn what_cannot_be_run_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let text = "
         runtime.duration_seconds = 1
-        target.base_url = 'https://localhost'
+        target = { base_url = 'https://localhost', ca_bundle = '/none/ca.pem' }
         requests = [{ name = 'a', path = '/' }]";
     let results = folder.path().join("r");
     let error = Run::from_toml(text).unwrap().results(&results).start().unwrap_err();
     assert_eq!(error.blame(), Blame::Caller);
-    assert!(error.to_string().contains("https"), "{error}");
+    assert!(error.to_string().contains("`ca_bundle` /none/ca.pem"), "{error}");
     assert!(!Path::exists(&results));
 }

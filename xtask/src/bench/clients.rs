@@ -21,11 +21,17 @@ pub(crate) struct Load {
     pub(crate) threads: u32,
     /// Length.
     pub(crate) seconds: u32,
+    /// Over TLS, with a certificate that nobody has to trust.
+    pub(crate) tls: bool,
 }
 
 impl Load {
     fn url(&self) -> String {
-        format!("http://{}/{}", self.address, self.body_bytes)
+        format!("{}/{}", self.base_url(), self.body_bytes)
+    }
+
+    fn base_url(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
     }
 }
 
@@ -114,9 +120,12 @@ impl Client {
             Client::H2load => format!("h2load --h1 -t{threads} -c{connections} -D{seconds} {url}"),
             // Its default number of requests would end it early.
             Client::Ab => format!("ab -q -k -r -c{connections} -t{seconds} -n50000000 {url}"),
+            // hey asks nobody for the certificate; the others are told not to.
             Client::Hey => format!("hey -z {seconds}s -c {connections} {url}"),
-            Client::Oha => format!("oha --no-tui -z {seconds}s -c {connections} {url}"),
-            Client::Bombardier => format!("bombardier -p r -d {seconds}s -c {connections} {url}"),
+            Client::Oha => format!("oha --no-tui --insecure -z {seconds}s -c {connections} {url}"),
+            Client::Bombardier => {
+                format!("bombardier -k -p r -d {seconds}s -c {connections} {url}")
+            }
             Client::K6 => return k6(load, folder),
         };
         Ok(line.split(' ').map(str::to_owned).collect())
@@ -159,12 +168,13 @@ fn program(path: &std::path::Path, arguments: &str) -> Vec<String> {
 }
 
 fn z6(load: &Load, own: &Own, folder: &Folder) -> Result<Vec<String>> {
-    let Load { connections, seconds, threads, address, body_bytes } = load;
+    let Load { connections, seconds, threads, body_bytes, .. } = load;
+    let (base_url, verify) = (load.base_url(), if load.tls { "verify_cert = false\n" } else { "" });
     let scenario = folder.write(
         "scenario.toml",
         format!(
             "[runtime]\nduration_seconds = {seconds}\nvus = {connections}\nprng_seed = 1\n\
-             workers = {threads}\n[target]\nbase_url = 'http://{address}'\n\
+             workers = {threads}\n[target]\nbase_url = '{base_url}'\n{verify}\
              [[requests]]\nname = 'get'\npath = '/{body_bytes}'\ntimeout_ms = 10000\n"
         )
         .as_bytes(),
@@ -187,7 +197,7 @@ fn k6(load: &Load, folder: &Folder) -> Result<Vec<String>> {
     )?;
     let Load { connections, seconds, .. } = load;
     let line = format!(
-        "k6 run --quiet --no-usage-report --vus {connections} --duration {seconds}s \
+        "k6 run --insecure-skip-tls-verify --quiet --no-usage-report --vus {connections} --duration {seconds}s \
          --summary-export {} {script}",
         folder.join("k6.json")
     );

@@ -33,6 +33,7 @@ const SPARE_DESCRIPTORS: u64 = 64;
 const GRACE: Duration = Duration::from_secs(60);
 
 const NAMES: &[&str] = &["rounds", "seconds", "connections", "bodies", "only", "workers"];
+const FLAGS: &[&str] = &["direct", "tls"];
 
 /// What is to be measured.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ struct Settings {
     clients: Vec<Client>,
     /// Event loops of clients and server in the comparison of several; one otherwise.
     workers: u32,
+    /// Over TLS; without the floor, which does not speak it.
+    tls: bool,
 }
 
 /// One line of a table.
@@ -58,7 +61,7 @@ pub(crate) struct Contender {
 /// # Errors
 /// If the options are wrong, or something does not run.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let options = Options::parse(arguments, NAMES, &["direct"])?;
+    let options = Options::parse(arguments, NAMES, FLAGS)?;
     let settings = Settings::of(&options)?;
     if options.has("direct") {
         return direct::compare(settings.rounds, settings.seconds);
@@ -69,7 +72,11 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let folder = Folder::new()?;
     let is_pinned = settings.workers == 1;
     let cpus = is_pinned.then_some(SERVER_CPU);
-    let nginx = Nginx::start(&folder, settings.workers, cpus, &settings.bodies)?;
+    let nginx = if settings.tls {
+        Nginx::start_tls(&folder, settings.workers, cpus, &settings.bodies)?
+    } else {
+        Nginx::start(&folder, settings.workers, cpus, &settings.bodies)?
+    };
     println!("{}", settings.estimate());
     for &body_bytes in &settings.bodies {
         for &connections in &settings.connections {
@@ -89,6 +96,7 @@ impl Settings {
             bodies: options.list("bodies", &[13, 1_024, 65_536])?,
             clients: chosen(&options.list("only", &[] as &[String])?)?,
             workers: options.value("workers", 1)?,
+            tls: options.has("tls"),
         };
         if settings.rounds == 0 || settings.seconds == 0 || settings.workers == 0 {
             bail!("--rounds, --seconds and --workers are at least 1");
@@ -99,6 +107,9 @@ impl Settings {
     fn contenders(&self) -> Vec<Contender> {
         let mut found = Vec::new();
         for &client in &self.clients {
+            if self.tls && client == Client::Raw {
+                continue;
+            }
             if self.workers == 1 {
                 found.push(Contender { client, threads: 1 });
             } else if client.has_threads() {
@@ -143,7 +154,8 @@ struct Cell<'a> {
 impl Cell<'_> {
     /// All rounds of all contenders, then the table.
     fn measure(&self, connections: u32, body_bytes: usize) -> Result<()> {
-        let heading = format!("{connections} connections, {body_bytes} B bodies");
+        let over = if self.settings.tls { ", TLS" } else { "" };
+        let heading = format!("{connections} connections, {body_bytes} B bodies{over}");
         if u64::from(connections) + SPARE_DESCRIPTORS > process::descriptors()? {
             println!("\n{heading}: more than descriptors allow");
             return Ok(());
@@ -161,6 +173,7 @@ impl Cell<'_> {
                     connections: connections.max(contender.threads),
                     threads: contender.threads,
                     seconds: self.settings.seconds,
+                    tls: self.settings.tls,
                 };
                 match self.run(contender, &load) {
                     Ok(sample) => samples.add(i, sample),
@@ -193,7 +206,7 @@ mod tests {
 
     fn settings(line: &str) -> Result<Settings> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        Settings::of(&Options::parse(&words, NAMES, &[])?)
+        Settings::of(&Options::parse(&words, NAMES, FLAGS)?)
     }
 
     #[test]
@@ -203,6 +216,7 @@ mod tests {
             settings.contenders().iter().map(one).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(line(&settings("--only raw,z6").unwrap()), "raw 1, z6 1");
+        assert_eq!(line(&settings("--only raw,z6 --tls").unwrap()), "z6 1");
         assert_eq!(line(&settings("--only raw,z6 --workers 2").unwrap()), "z6 1, z6 2");
     }
 

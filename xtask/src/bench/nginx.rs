@@ -40,12 +40,45 @@ impl Nginx {
         cpus: Option<&str>,
         bodies: &[usize],
     ) -> Result<Nginx> {
+        Self::start_as(folder, workers, cpus, bodies, "")
+    }
+
+    /// The same over TLS, with a certificate of its own making.
+    ///
+    /// # Errors
+    /// As [`Nginx::start`]; or if there is no `openssl`.
+    pub(crate) fn start_tls(
+        folder: &Folder,
+        workers: u32,
+        cpus: Option<&str>,
+        bodies: &[usize],
+    ) -> Result<Nginx> {
+        let [key, certificate] = ["key.pem", "cert.pem"].map(|name| folder.join(name));
+        let line = format!(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+             -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+             -keyout {key} -out {certificate}"
+        );
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        process::run(&words, None, PATIENCE, folder, |_| Ok(()))?;
+        let keys =
+            format!("        ssl_certificate {certificate};\n        ssl_certificate_key {key};\n");
+        Self::start_as(folder, workers, cpus, bodies, &keys)
+    }
+
+    fn start_as(
+        folder: &Folder,
+        workers: u32,
+        cpus: Option<&str>,
+        bodies: &[usize],
+        keys: &str,
+    ) -> Result<Nginx> {
         let program = process::find("nginx").context("no nginx")?;
         let address = free_address()?;
         for &bytes in bodies.iter().filter(|bytes| **bytes > INLINE_BYTES_MAX) {
             folder.write(&bytes.to_string(), &vec![b'x'; bytes])?;
         }
-        let text = configuration(folder, workers, address, bodies, process::descriptors()?);
+        let text = configuration(folder, workers, (address, keys), bodies, process::descriptors()?);
         let configuration = folder.write("nginx.conf", text.as_bytes())?;
         let program = program.to_string_lossy().into_owned();
         let errors = folder.join("nginx.err");
@@ -95,7 +128,7 @@ fn free_address() -> Result<SocketAddr> {
 fn configuration(
     folder: &Folder,
     workers: u32,
-    address: SocketAddr,
+    (address, keys): (SocketAddr, &str),
     bodies: &[usize],
     descriptors: u64,
 ) -> String {
@@ -113,6 +146,7 @@ fn configuration(
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         temporary.push_str(&format!("    {kind}_temp_path {here}/{kind};\n"));
     }
+    let ssl = if keys.is_empty() { "" } else { " ssl" };
     format!(
         "daemon off;\nworker_processes {workers};\nworker_rlimit_nofile {descriptors};\n\
          pid {here}/nginx.pid;\nerror_log {here}/nginx.err;\n\
@@ -120,7 +154,7 @@ fn configuration(
          http {{\n    access_log off;\n    default_type text/plain;\n    sendfile on;\n    \
          tcp_nodelay on;\n    open_file_cache max=16;\n    keepalive_timeout 1h;\n    \
          keepalive_requests 2000000000;\n{temporary}    \
-         server {{\n        listen {address} backlog={BACKLOG};\n{locations}    }}\n}}\n"
+         server {{\n        listen {address}{ssl} backlog={BACKLOG};\n{keys}{locations}    }}\n}}\n"
     )
 }
 
@@ -142,7 +176,7 @@ mod tests {
     fn large_bodies_are_files() {
         let folder = Folder::new().unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let text = configuration(&folder, 1, address, &[13, 65_536], 1_000);
+        let text = configuration(&folder, 1, (address, ""), &[13, 65_536], 1_000);
         assert!(text.contains("location = /13 { return 200 \"Hello, World!\"; }"), "{text}");
         let root = format!("location = /65536 {{ root {}; }}", folder.path().display());
         assert!(text.contains(&root), "{text}");

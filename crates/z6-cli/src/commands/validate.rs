@@ -18,9 +18,9 @@ pub(super) fn validate(path: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// What is right as a scenario, and yet would not run: by this version, or on this machine.
+/// What is right as a scenario, and yet would not run on this machine.
 fn doubts(scenario: &Scenario) -> Diagnostics {
-    let mut doubts = scenario.unsupported_by_run();
+    let mut doubts = Diagnostics { list: Vec::new() };
     if scenario.runtime.workers == Workers::Auto
         && let Err(findings) = scenario.check_workers(z6::cores())
     {

@@ -159,6 +159,17 @@ fn worker_1() -> Vec<(u64, Event)> {
         received_bytes: 66,
         unsent_bytes: 5,
     };
+    let redirected = Event::Redirected {
+        exchange: x,
+        first_byte: Tick(60 * MS),
+        status: 308,
+        received_bytes: 5_000,
+        unsent_bytes: 2,
+        reusable: false,
+        unsolicited: true,
+        target: TargetId(300),
+        request_bytes: 9_000,
+    };
     let closed = Event::ConnectionClosed { connection: c, cause: CloseCause::ResetByPeer };
     vec![
         (10 * MS, connect(9)),
@@ -170,6 +181,7 @@ fn worker_1() -> Vec<(u64, Event)> {
         (12 * MS, connect(9)),
         (20 * MS, Event::ConnectTimedOut { connection: c }),
         (20 * MS, connect(9)),
+        (20 * MS + 500_000, Event::TcpReady { connection: c }),
         (21 * MS, Event::Connected { connection: c, started: Tick(20 * MS) }),
         (30 * MS, sent_oddly),
         (32 * MS, done_oddly),
@@ -177,6 +189,24 @@ fn worker_1() -> Vec<(u64, Event)> {
         (50 * MS, failed),
         (51 * MS, sent(300, Ask { request: RequestId(0), ..odd }, 1)).with_connection(c),
         (60 * MS, Event::TimedOut { exchange: x }),
+        (60 * MS, sent(300, Ask { request: RequestId(0), ..odd }, 7)).with_connection(c),
+        (60 * MS + 1, redirected),
+        (60 * MS + 2, sent_oddly),
+        (
+            60 * MS + 3,
+            Event::Redirected {
+                exchange: x,
+                first_byte: Tick(60 * MS + 3),
+                status: 301,
+                received_bytes: 0,
+                unsent_bytes: 0,
+                reusable: true,
+                unsolicited: false,
+                target: TargetId(0),
+                request_bytes: 0,
+            },
+        ),
+        (60 * MS + 4, Event::RedirectFailed { exchange: x, error, detail: 111 }),
         (61 * MS, closed),
         (70 * MS, Event::NeverSent { ask: odd, reason: NeverSentReason::MaxInFlight }),
         (80 * MS, Event::LogStalled { waited_ns: 12_345 }),

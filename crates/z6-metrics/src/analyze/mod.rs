@@ -93,6 +93,10 @@ pub fn analyze<R: Read>(
 ) -> Result<Analyzed, AnalyzeError> {
     let facts = RunFacts::of(reader.header(), started_at);
     let mut analysis = Analysis::new(scenario, facts, options)?;
+    match &mut analysis.figures {
+        Figures::Whole(fold) => fold.resolved(&reader.header().addresses),
+        Figures::Part(part) => part.resolved(&reader.header().addresses),
+    }
     if options.verify {
         analysis.checks = Some(Checks::new(scenario, reader.header()));
     }

@@ -2,11 +2,12 @@
 //! were selected. What is not of a request (VUs, connections, the generator's condition) is that of
 //! the whole run.
 
-use z6_events::{Ask, ErrorKind, Event, EventClass, Population, Tick, WorkerId};
+use z6_events::{Ask, ErrorKind, Event, EventClass, Population, TargetAddresses, Tick, WorkerId};
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::analyze::selection::Selection;
 use crate::error::{AnalyzeError, FoldError};
+use crate::examples::NO_ADDRESS;
 use crate::fold::{EndFacts, Fold, Latencies, RunFacts};
 use crate::groups::Cell;
 use crate::lag::Noticed;
@@ -19,8 +20,8 @@ use crate::rules::{Done, Failed};
 #[derive(Debug)]
 pub(super) struct PartFold {
     fold: Fold,
-    /// By worker and exchange slot: when the open request was noticed.
-    noticed: Vec<Vec<Noticed>>,
+    /// By worker and exchange slot: when the open request was noticed, and its target's address.
+    noticed: Vec<Vec<(Noticed, u16)>>,
     from: Option<Tick>,
     /// The run's own end tick.
     ended: Tick,
@@ -46,6 +47,11 @@ impl PartFold {
         }
     }
 
+    /// As [`Fold::resolved`].
+    pub(super) fn resolved(&mut self, addresses: &[TargetAddresses]) {
+        self.fold.resolved(addresses);
+    }
+
     /// Takes what an event says beside the request that it may belong to.
     pub(super) fn event(
         &mut self,
@@ -55,13 +61,17 @@ impl PartFold {
     ) -> Result<(), AnalyzeError> {
         self.last = self.last.max(at);
         let planned = match event {
-            Event::Sent { exchange, ask, .. } => Some((*exchange, ask.planned)),
-            Event::Done { unsolicited, .. } => {
+            Event::Sent { exchange, ask, attempt: 0, connection, .. } => {
+                Some((*exchange, ask.planned, *connection))
+            }
+            Event::Sent { .. } => None,
+            Event::Done { unsolicited, .. } | Event::Redirected { unsolicited, .. } => {
                 self.fold.connections.unsolicited += u64::from(*unsolicited);
                 None
             }
             Event::Failed { .. }
             | Event::TimedOut { .. }
+            | Event::RedirectFailed { .. }
             | Event::InFlightAtStop { .. }
             | Event::NotOnWire { .. }
             | Event::NeverSent { .. } => None,
@@ -76,13 +86,15 @@ impl PartFold {
         if event.class() == EventClass::Input {
             self.fold.input(worker, at)?;
         }
-        if let Some((exchange, planned)) = planned {
+        if let Some((exchange, planned, connection)) = planned {
             let slots = &mut self.noticed[worker.index()];
             // The join, which sees each event first, has bounded the slot.
             if exchange.index() >= slots.len() {
-                slots.resize(exchange.index() + 1, Noticed::Forgotten);
+                slots.resize(exchange.index() + 1, (Noticed::Forgotten, NO_ADDRESS));
             }
-            slots[exchange.index()] = self.fold.workers[worker.index()].inputs.noticed(planned);
+            let state = &self.fold.workers[worker.index()];
+            let address = state.connections.whither(connection).1;
+            slots[exchange.index()] = (state.inputs.noticed(planned), address);
         }
         Ok(())
     }
@@ -96,6 +108,9 @@ impl PartFold {
     pub(super) fn row(&mut self, row: &RequestRow) -> Result<(), FoldError> {
         let RequestRow { worker, request, target, planned, ended, .. } = *row;
         let Some(sent) = row.sent else { return self.not_on_wire(row) };
+        let slots = &self.noticed[worker.index()];
+        let noticed = row.exchange.and_then(|slot| slots.get(slot.index()));
+        let (noticed, address) = noticed.copied().unwrap_or((Noticed::Forgotten, NO_ADDRESS));
         self.fold.plan(worker, request, target, planned)?;
         let open = OpenRequest {
             request,
@@ -105,10 +120,11 @@ impl PartFold {
             request_bytes: row.bytes_sent,
             written_bytes: row.bytes_sent,
             reused: row.reused == Some(true),
+            address,
+            exchanges: row.exchanges,
+            received_bytes: row.bytes_received,
+            between: false,
         };
-        let slots = &self.noticed[worker.index()];
-        let noticed = row.exchange.and_then(|slot| slots.get(slot.index()));
-        let noticed = noticed.copied().unwrap_or(Noticed::Forgotten);
         self.fold.count_on_wire(worker, &open, noticed)?;
         let failure = row.outcome.error();
         if let Some(status) = row.status {
@@ -119,14 +135,11 @@ impl PartFold {
         }
         match failure {
             None => self.fold.on_in_flight_at_stop(ended, &open),
-            Some(ErrorKind::RequestTimeout) => self.fold.on_given_up(ended, &open),
+            Some(ErrorKind::RequestTimeout) => self.fold.on_given_up(worker, ended, &open),
             Some(error) => {
-                let received_bytes = row.bytes_received;
-                self.fold.on_broken(
-                    ended,
-                    &open,
-                    &Failed { error, received_bytes, unsent_bytes: 0 },
-                )
+                let (detail, received_bytes) = (row.detail, row.bytes_received);
+                let failed = Failed { error, detail, received_bytes, unsent_bytes: 0 };
+                self.fold.on_broken(worker, ended, &open, &failed)
             }
         }
     }
@@ -142,7 +155,7 @@ impl PartFold {
         };
         match row.outcome {
             RowOutcome::Failed(error) => {
-                self.fold.on_not_on_wire(row.worker, row.ended, &ask, error)
+                self.fold.on_not_on_wire(row.worker, row.ended, &ask, error, row.detail)
             }
             RowOutcome::NeverSent(reason) => {
                 self.fold.on_never_sent(row.worker, row.ended, &ask, reason)

@@ -256,6 +256,13 @@ impl Actors {
         }
     }
 
+    /// The step that has just ended has the next one wait at least `delay_ns`.
+    pub(super) fn delay(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
+        if let Some(life) = self.life(actor) {
+            life.due = life.due.max(at.plus_ns(delay_ns));
+        }
+    }
+
     /// An actor was given up: it plans nothing more.
     pub(super) fn given_up(&mut self, actor: Actor) {
         match self.plan.model() {

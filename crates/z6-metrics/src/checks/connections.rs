@@ -1,6 +1,6 @@
 //! Connections of one worker: states, who may be sent on, limits. Knows nothing of actors.
 
-use z6_events::{ConnectionSlot, TargetId, Tick, WorkerId};
+use z6_events::{ConnectionSlot, ErrorKind, TargetId, Tick, WorkerId};
 use z6_scenario::{ConnectionReuse, Plan, Scenario};
 
 use super::violation::ViolationKind;
@@ -11,7 +11,7 @@ pub(super) const SLOTS_MAX: usize = 1 << 18;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Free,
-    Connecting { target: TargetId },
+    Connecting { target: TargetId, securing: bool },
     Ready { target: TargetId, open: u32, requests: u64 },
 }
 
@@ -102,7 +102,7 @@ impl Connections {
         let before = std::mem::replace(&mut self.slots[connection.index()], state);
         let count = |state| match state {
             State::Free => None,
-            State::Connecting { target } => Some((target.index(), 1)),
+            State::Connecting { target, .. } => Some((target.index(), 1)),
             State::Ready { target, .. } => Some((target.index(), 0)),
         };
         if let Some((target, connecting)) = count(before) {
@@ -131,7 +131,7 @@ impl Connections {
             self.slots.resize(connection.index() + 1, State::Free);
         }
         let was_free = self.state(connection) == State::Free;
-        self.set(connection, State::Connecting { target });
+        self.set(connection, State::Connecting { target, securing: false });
         if !was_free {
             return Err(ViolationKind::SlotInUse { connection });
         }
@@ -142,6 +142,27 @@ impl Connections {
             return Err(ViolationKind::MaxConnecting { target, limit: limits.max_connecting });
         }
         Ok(())
+    }
+
+    /// The TCP connection of an attempt is ready, its TLS handshake begins: once.
+    pub(super) fn tcp_ready(&mut self, connection: ConnectionSlot) -> Result<(), ViolationKind> {
+        match self.state(connection) {
+            State::Connecting { target, securing: false } => {
+                self.set(connection, State::Connecting { target, securing: true });
+                Ok(())
+            }
+            state => Err(ViolationKind::WrongState { connection, state: state.name() }),
+        }
+    }
+
+    /// The kind of a time-out of the attempt in this slot.
+    pub(super) fn timeout_kind(&self, connection: ConnectionSlot) -> ErrorKind {
+        match self.state(connection) {
+            State::Connecting { securing: true, .. } => ErrorKind::TlsTimeout,
+            State::Free | State::Connecting { .. } | State::Ready { .. } => {
+                ErrorKind::ConnectTimeout
+            }
+        }
     }
 
     /// An attempt that began at `started` is ready.
@@ -170,7 +191,7 @@ impl Connections {
 
     fn attempt(&self, connection: ConnectionSlot) -> Result<TargetId, ViolationKind> {
         match self.state(connection) {
-            State::Connecting { target } => Ok(target),
+            State::Connecting { target, .. } => Ok(target),
             state @ (State::Free | State::Ready { .. }) => {
                 Err(ViolationKind::WrongState { connection, state: state.name() })
             }

@@ -3,11 +3,13 @@
 //!
 //! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
 //! at the first contradiction, the checks go on and name what they find. Reading order:
-//! `violation` (what can be wrong), `connections`, `actors`, `step` (exchanges, time, ends).
+//! `violation` (what can be wrong), `connections`, `actors`, `step` (exchanges, time, ends),
+//! `redirects`.
 //! docs/ANALYZE.md lists the checks.
 
 mod actors;
 mod connections;
+mod redirects;
 mod step;
 mod violation;
 

@@ -3,7 +3,7 @@
 
 use z6_events::{
     Actor, Ask, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, NeverSentReason,
-    RequestId, StoppedBy, TargetId, Tick, WorkerId,
+    RequestId, Step, StoppedBy, TargetId, Tick, WorkerId,
 };
 use z6_scenario::{Model, Plan, Scenario, Target};
 
@@ -16,6 +16,8 @@ use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 pub(super) struct Rules {
     /// By request.
     timeouts_ns: Vec<u64>,
+    /// By request: redirects that are followed.
+    pub(super) redirects: Vec<u8>,
     /// By request; empty = any below 400.
     expected: Vec<Vec<u16>>,
     /// By target.
@@ -34,18 +36,22 @@ pub(super) struct Tally {
 
 /// One open exchange.
 #[derive(Debug, Clone, Copy)]
-struct Open {
-    actor: Actor,
-    request: RequestId,
-    connection: ConnectionSlot,
-    sent: Tick,
-    deadline: Tick,
-    request_bytes: u64,
+pub(super) struct Open {
+    pub(super) actor: Actor,
+    pub(super) request: RequestId,
+    pub(super) connection: ConnectionSlot,
+    pub(super) sent: Tick,
+    pub(super) deadline: Tick,
+    pub(super) request_bytes: u64,
+    pub(super) step: Step,
+    pub(super) attempt: u8,
+    /// The target that a redirect leads to, until the exchange that follows is sent.
+    pub(super) between: Option<TargetId>,
 }
 
 /// Why a request may now be given up without a byte on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
+pub(super) enum Cause {
     /// This unsent exchange failed.
     Exchange(ErrorKind),
     /// This attempt failed.
@@ -62,14 +68,14 @@ impl Cause {
 
 #[derive(Debug)]
 pub(super) struct WorkerChecks {
-    actors: Actors,
-    connections: Connections,
-    open: Vec<Option<Open>>,
+    pub(super) actors: Actors,
+    pub(super) connections: Connections,
+    pub(super) open: Vec<Option<Open>>,
     last: Tick,
     /// Of the step under way, from its input.
     cause: Option<Cause>,
-    /// The event before was the timeout of an attempt.
-    attempt_timed_out: bool,
+    /// The event before was the timeout of an attempt: its kind.
+    attempt_timed_out: Option<ErrorKind>,
     stop_reason: Option<StoppedBy>,
     ended: Option<Tick>,
     finished: bool,
@@ -97,7 +103,7 @@ impl WorkerChecks {
             open: Vec::new(),
             last: Tick::ZERO,
             cause: None,
-            attempt_timed_out: false,
+            attempt_timed_out: None,
             stop_reason: None,
             ended: None,
             finished: false,
@@ -160,11 +166,11 @@ impl StepCheck<'_> {
         self.event(event);
     }
 
-    fn report(&mut self, actor: Option<Actor>, kind: ViolationKind) {
+    pub(super) fn report(&mut self, actor: Option<Actor>, kind: ViolationKind) {
         self.report.add(self.here.violation(actor, kind));
     }
 
-    fn checked(&mut self, actor: Option<Actor>, result: Result<(), ViolationKind>) {
+    pub(super) fn checked(&mut self, actor: Option<Actor>, result: Result<(), ViolationKind>) {
         if let Err(kind) = result {
             self.report(actor, kind);
         }
@@ -185,8 +191,8 @@ impl StepCheck<'_> {
             self.state.cause = None;
         }
         let timed_out = matches!(event, Event::ConnectTimedOut { .. });
-        if !matches!(event, Event::NotOnWire { .. }) {
-            self.state.attempt_timed_out = timed_out;
+        if !timed_out && !matches!(event, Event::NotOnWire { .. } | Event::RedirectFailed { .. }) {
+            self.state.attempt_timed_out = None;
         }
     }
 
@@ -195,10 +201,27 @@ impl StepCheck<'_> {
         let at = self.here.at;
         match *event {
             Event::Wake | Event::Sample(_) | Event::LogStalled { .. } => {}
-            Event::Sent { exchange, written_bytes, ref ask, connection, request_bytes, .. } => {
+            Event::Sent {
+                exchange,
+                written_bytes,
+                ref ask,
+                connection,
+                request_bytes,
+                attempt,
+            } => {
                 let open = (exchange, connection, request_bytes, written_bytes);
-                self.sent(ask, open);
+                if attempt == 0 {
+                    self.sent(ask, open);
+                } else {
+                    self.sent_again(ask, attempt, open);
+                }
             }
+            Event::Redirected {
+                exchange, first_byte, unsent_bytes, target, request_bytes, ..
+            } => {
+                self.redirected(exchange, first_byte, unsent_bytes, (target, request_bytes));
+            }
+            Event::RedirectFailed { exchange, error, .. } => self.redirect_failed(exchange, error),
             Event::Done { exchange, first_byte, status, unsent_bytes, failure, .. } => {
                 self.done(exchange, first_byte, status, unsent_bytes, failure);
             }
@@ -223,12 +246,18 @@ impl StepCheck<'_> {
                 let ready = self.state.connections.ready(connection, started, at);
                 self.checked(None, ready);
             }
+            Event::TcpReady { connection } => {
+                let ready = self.state.connections.tcp_ready(connection);
+                self.checked(None, ready);
+            }
             Event::ConnectFailed { connection, started, error, .. } => {
                 let failed = self.state.connections.failed(connection, started, at);
                 self.checked(None, failed);
                 self.state.cause = Some(Cause::Attempt(error));
             }
             Event::ConnectTimedOut { connection } => {
+                let error = self.state.connections.timeout_kind(connection);
+                self.state.attempt_timed_out = Some(error);
                 let failed = self.state.connections.failed(connection, at, at);
                 self.checked(None, failed);
             }
@@ -293,7 +322,18 @@ impl StepCheck<'_> {
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[ask.request.index()]);
         let (actor, request) = (ask.actor, ask.request);
-        let open = Open { actor, request, connection, sent, deadline, request_bytes };
+        let (step, attempt, between) = (ask.step, 0, None);
+        let open = Open {
+            actor,
+            request,
+            connection,
+            sent,
+            deadline,
+            request_bytes,
+            step,
+            attempt,
+            between,
+        };
         if self.state.open[index].replace(open).is_some() {
             self.report(Some(ask.actor), ViolationKind::SentTwice { exchange });
         }
@@ -301,20 +341,22 @@ impl StepCheck<'_> {
 
     /// Takes an exchange that ends.
     #[inline]
-    fn take(&mut self, exchange: ExchangeSlot) -> Option<Open> {
+    pub(super) fn take(&mut self, exchange: ExchangeSlot) -> Option<Open> {
         let open = self.state.open.get_mut(exchange.index()).and_then(Option::take);
         let Some(open) = open else {
             self.report(None, ViolationKind::EndedUnsent { exchange });
             return None;
         };
-        self.state.connections.ended(open.connection);
+        if open.between.is_none() {
+            self.state.connections.ended(open.connection);
+        }
         self.state.actors.step_over(open.actor, self.here.at, 0);
         Some(open)
     }
 
     /// The instants and bytes of an exchange that the driver ended.
     #[inline]
-    fn outcome(&mut self, open: &Open, first_byte: Option<Tick>, unsent_bytes: u64) {
+    pub(super) fn outcome(&mut self, open: &Open, first_byte: Option<Tick>, unsent_bytes: u64) {
         let (at, actor) = (self.here.at, Some(open.actor));
         if let Some(first_byte) = first_byte.filter(|first| *first < open.sent || *first > at) {
             let sent = open.sent;
@@ -387,20 +429,7 @@ impl StepCheck<'_> {
     }
 
     fn not_on_wire(&mut self, ask: &Ask, error: ErrorKind) {
-        let actor = Some(ask.actor);
-        let cause = if std::mem::take(&mut self.state.attempt_timed_out) {
-            Some(Cause::Attempt(ErrorKind::ConnectTimeout))
-        } else {
-            self.state.cause.take()
-        };
-        match cause {
-            None => self.report(actor, ViolationKind::CauselessNotOnWire {}),
-            Some(cause) if cause.error() != error => {
-                let (expected, found) = (cause.error().name(), error.name());
-                self.report(actor, ViolationKind::OtherReason { expected, found });
-            }
-            Some(_) => {}
-        }
+        let cause = self.take_cause(ask.actor, error);
         self.tally.sent += 1;
         self.tally.failed += 1;
         if self.asked(ask) {
@@ -410,6 +439,23 @@ impl StepCheck<'_> {
             };
             self.state.actors.step_over(ask.actor, self.here.at, delay_ns);
         }
+    }
+
+    /// Why a request may end now without a byte on the wire; reports what else it says.
+    pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Cause> {
+        let cause = match self.state.attempt_timed_out.take() {
+            Some(error) => Some(Cause::Attempt(error)),
+            None => self.state.cause.take(),
+        };
+        match cause {
+            None => self.report(Some(actor), ViolationKind::CauselessNotOnWire {}),
+            Some(cause) if cause.error() != error => {
+                let (expected, found) = (cause.error().name(), error.name());
+                self.report(Some(actor), ViolationKind::OtherReason { expected, found });
+            }
+            Some(_) => {}
+        }
+        cause
     }
 
     fn never_sent(&mut self, ask: &Ask, reason: NeverSentReason) {
@@ -471,6 +517,7 @@ impl Rules {
             Model::Open => 0,
         };
         Rules {
+            redirects: requests.iter().map(|request| request.follow_redirects).collect(),
             timeouts_ns: requests.iter().map(|request| request.timeout_ns).collect(),
             expected: requests.iter().map(|request| request.expect_status.clone()).collect(),
             reconnect_delays_ns: targets.iter().map(delay_ns).collect(),
@@ -492,7 +539,7 @@ impl Rules {
         }
     }
 
-    fn reconnect_delay_ns(&self, target: TargetId) -> u64 {
+    pub(super) fn reconnect_delay_ns(&self, target: TargetId) -> u64 {
         self.reconnect_delays_ns.get(target.index()).copied().unwrap_or(0)
     }
 }

@@ -122,6 +122,15 @@ violations! {
     Pairing, SlotTooLarge { slot: u32 }, "slot {slot} is larger than any run needs";
     /// `sent` in a slot that has not ended.
     Pairing, SentTwice { exchange: ExchangeSlot }, "x{exchange} was sent and has not ended";
+    /// An exchange of a step that does not follow from the one before it and its redirect.
+    Pairing, OtherAttempt { exchange: ExchangeSlot, expected: u8, found: u8 },
+        "x{exchange} sends exchange {found} of its step, exchange {expected} is next";
+    /// What follows a redirect asks something else, or of another target, or is of another length.
+    Pairing, OtherRedirect { exchange: ExchangeSlot },
+        "x{exchange} sends another request than its redirect says";
+    /// A redirect beyond those that the request allows.
+    Caps, RedirectedTooOften { exchange: ExchangeSlot, limit: u8 },
+        "x{exchange} is redirected more than {limit} times";
     /// The end of an exchange that was not sent.
     Pairing, EndedUnsent { exchange: ExchangeSlot }, "x{exchange} ends but is not open";
     /// A clean log ends, and this exchange has no end.

@@ -178,9 +178,12 @@ impl Sampler {
             | Observed::VuStarted { .. }
             | Observed::VuStopped(_)
             | Observed::ConnectStarted(_)
+            | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::Sent(_)
+            | Observed::SentAgain(_)
+            | Observed::Redirected(_)
             | Observed::FailedBeforeSent { .. }
             | Observed::Finished
             | Observed::Sample(_)

@@ -155,6 +155,9 @@ impl Object {
                 self.number("connection", u64::from(connection.0));
                 self.number("started_ns", started.0);
             }
+            Event::TcpReady { connection } => {
+                self.number("connection", u64::from(connection.0));
+            }
             Event::ConnectFailed { connection, started, error, detail } => {
                 self.number("connection", u64::from(connection.0));
                 self.number("started_ns", started.0);
@@ -176,6 +179,12 @@ impl Object {
                 self.optional("first_byte_ns", first_byte.map(|at| at.0));
                 self.number("received_bytes", received_bytes);
                 self.number("unsent_bytes", unsent_bytes);
+            }
+            Event::Redirected { .. } => self.redirected(event),
+            Event::RedirectFailed { exchange, error, detail } => {
+                self.number("exchange", u64::from(exchange.0));
+                self.word("error", error.name());
+                self.number("detail", detail);
             }
             Event::ConnectionClosed { connection, cause } => {
                 self.number("connection", u64::from(connection.0));
@@ -240,6 +249,31 @@ impl Object {
             Some(kind) => self.word("failure", kind.name()),
             None => self.raw("failure", b"null"),
         }
+    }
+
+    fn redirected(&mut self, event: &Event) {
+        let Event::Redirected {
+            exchange,
+            first_byte,
+            status,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            unsolicited,
+            target: _,
+            request_bytes,
+        } = *event
+        else {
+            return;
+        };
+        self.number("exchange", u64::from(exchange.0));
+        self.number("status", u64::from(status));
+        self.number("first_byte_ns", first_byte.0);
+        self.number("received_bytes", received_bytes);
+        self.number("unsent_bytes", unsent_bytes);
+        self.flag("reusable", reusable);
+        self.flag("unsolicited", unsolicited);
+        self.number("request_bytes", request_bytes);
     }
 
     fn sample(&mut self, sample: &Sample) {

@@ -34,8 +34,10 @@ fn failed() -> RequestRow {
         first_byte: Some(Tick(1_050_000_000)),
         done: Some(Tick(1_120_500_000)),
         ended: Tick(1_120_500_000),
+        exchanges: 1,
         bytes_sent: 100,
         bytes_received: 250,
+        detail: 0,
         exchange: None,
     }
 }

@@ -156,6 +156,7 @@ fn latency(page: &mut Page, metrics: &Metrics) {
     for (label, stats) in [
         ("first byte", &latency.first_byte_ns),
         ("connect", &latency.connect_ns),
+        ("TLS handshake", &latency.tls_handshake_ns),
         ("failed", &latency.failed_response_ns),
     ] {
         if stats.count + stats.censored > 0 {
@@ -277,8 +278,12 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
         table.row([kind.clone(), count(*failed), format!("{} of failures", percent(share))]);
     }
     let style = page.style;
-    let lines: Vec<String> = table.lines().into_iter().map(|line| style.bad(line)).collect();
-    page.lines("errors", &lines);
+    let counts = errors.by_kind.0.iter().zip(table.lines());
+    let lines = counts.flat_map(|((kind, _), line)| {
+        let example = errors.examples.get(kind).map(|example| format!("  {example}"));
+        [style.bad(line)].into_iter().chain(example)
+    });
+    page.lines("errors", &lines.collect::<Vec<_>>());
 }
 
 fn counted(counts: &Named<u64>) -> String {

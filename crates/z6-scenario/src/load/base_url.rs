@@ -3,7 +3,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::userinfo::{self, UserinfoFault};
 use crate::model::{BaseUrl, Host, Scheme};
+use crate::reach::without_userinfo;
+
+/// The path of a socket, without the byte that ends it (`sun_path` of Linux, 108 with it).
+const MAX_UNIX_PATH_BYTES: usize = 107;
 
 /// Why a text is no base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +18,8 @@ pub(crate) enum UrlFault {
     Scheme(String),
     Query,
     Fragment,
-    Userinfo,
+    Userinfo(UserinfoFault),
+    UnixPath,
     NoHost,
     Host(String),
     ZoneId,
@@ -35,7 +41,8 @@ impl UrlFault {
             UrlFault::Scheme(scheme) => format!("has the unknown scheme `{scheme}`"),
             UrlFault::Query => "has a query".to_owned(),
             UrlFault::Fragment => "has a fragment".to_owned(),
-            UrlFault::Userinfo => "contains a user name or password".to_owned(),
+            UrlFault::Userinfo(fault) => fault.message().to_owned(),
+            UrlFault::UnixPath => "is no path of a socket".to_owned(),
             UrlFault::NoHost => "has no host".to_owned(),
             UrlFault::Host(host) => format!("has `{host}`, which is no host name"),
             UrlFault::ZoneId => "has an IPv6 zone id".to_owned(),
@@ -52,13 +59,12 @@ impl UrlFault {
         match self {
             UrlFault::Character(_) => "percent-encode it, or remove it",
             UrlFault::NoScheme | UrlFault::Scheme(_) => {
-                "write `http://host:port`, `https://host:port` or `builtin`"
+                "write `http://host:port`, `https://host:port`, `unix:/path` or `builtin`"
             }
             UrlFault::Query => "write the query in the `path` of each request",
             UrlFault::Fragment => "remove it: a fragment is never sent",
-            UrlFault::Userinfo => {
-                "set the header `Authorization = \"Basic ..\"` in `headers` of the requests instead"
-            }
+            UrlFault::Userinfo(fault) => fault.hint(),
+            UrlFault::UnixPath => "write a path from `/` on, of at most 107 bytes",
             UrlFault::NoHost => "write the host after `//`",
             UrlFault::Host(_) => "use letters, digits, `-` and `.`",
             UrlFault::ZoneId => "use an address that needs no zone, or `source_addresses`",
@@ -73,13 +79,11 @@ impl UrlFault {
 /// Takes a base URL apart.
 pub(crate) fn parse(text: &str) -> Result<BaseUrl, UrlFault> {
     if text == "builtin" {
-        return Ok(BaseUrl {
-            scheme: Scheme::Builtin,
-            host: Host::V4(Ipv4Addr::LOCALHOST),
-            port: 0,
-            path_prefix: String::new(),
-            text: text.to_owned(),
-        });
+        return Ok(without_path(Scheme::Builtin, Host::V4(Ipv4Addr::LOCALHOST), 0, text));
+    }
+    if let Some(path) = unix_path(text) {
+        path?;
+        return Ok(without_path(Scheme::Http, Host::Name("localhost".to_owned()), 80, text));
     }
     let forbidden =
         |c: &char| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '"' | '<' | '>');
@@ -100,16 +104,40 @@ pub(crate) fn parse(text: &str) -> Result<BaseUrl, UrlFault> {
     }
     let slash = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(slash);
-    if authority.contains('@') {
-        return Err(UrlFault::Userinfo);
-    }
-    let (host, port) = split_authority(authority)?;
+    let (credentials, authority) = match authority.rsplit_once('@') {
+        Some((userinfo, authority)) => {
+            (Some(userinfo::parse(userinfo).map_err(UrlFault::Userinfo)?), authority)
+        }
+        None => (None, authority),
+    };
+    let (host, port) = parse_authority(authority, default_port)?;
+    let path_prefix = path.trim_end_matches('/').to_owned();
+    Ok(BaseUrl { scheme, host, port, path_prefix, credentials, text: without_userinfo(text) })
+}
+
+/// The path of `unix:/path`; none where the text does not begin that way.
+pub(crate) fn unix_path(text: &str) -> Option<Result<&str, UrlFault>> {
+    let path = text.strip_prefix("unix:")?;
+    let fits = path.starts_with('/')
+        && path.len() <= MAX_UNIX_PATH_BYTES
+        && !path.ends_with('/')
+        && !path.chars().any(char::is_control);
+    Some(if fits { Ok(path) } else { Err(UrlFault::UnixPath) })
+}
+
+fn without_path(scheme: Scheme, host: Host, port: u16, text: &str) -> BaseUrl {
+    let (path_prefix, credentials) = (String::new(), None);
+    BaseUrl { scheme, host, port, path_prefix, credentials, text: text.to_owned() }
+}
+
+/// `host` or `host:port`, without user information.
+pub(crate) fn parse_authority(text: &str, default_port: u16) -> Result<(Host, u16), UrlFault> {
+    let (host, port) = split_authority(text)?;
     let port = match port {
         Some(port) => parse_port(port)?,
         None => default_port,
     };
-    let path_prefix = path.trim_end_matches('/').to_owned();
-    Ok(BaseUrl { scheme, host, port, path_prefix, text: text.to_owned() })
+    Ok((host, port))
 }
 
 fn split_authority(authority: &str) -> Result<(Host, Option<&str>), UrlFault> {
@@ -184,6 +212,7 @@ mod tests {
         (url.scheme, url.host, url.port, url.path_prefix)
     }
 
+    /// RFC 9110 §4.2, RFC 3986 §3.2.2: IPv6 literals in brackets.
     #[test]
     fn accepted_forms() {
         use Scheme::{Builtin, Http, Https};
@@ -200,11 +229,23 @@ mod tests {
             ("http://my_service.internal.", Http, name("my_service.internal."), 80, ""),
             ("http://bücher.example", Http, name("xn--bcher-kva.example"), 80, ""),
             ("builtin", Builtin, local, 0, ""),
+            ("unix:/run/app.sock", Http, name("localhost"), 80, ""),
         ] {
             assert_eq!(parts(text), (scheme, host, port, prefix.to_owned()), "{text}");
         }
     }
 
+    /// RFC 9110 §4.2, §4.2.4, §11.7.1.
+    #[test]
+    fn user_information_becomes_credentials_and_leaves_the_text() {
+        let url = parse("http://us%65r:p%40ss@[::1]:81/a@b").unwrap();
+        let authorization = url.credentials.as_ref().map(|c| c.authorization().to_owned());
+        assert_eq!(authorization.as_deref(), Some("Basic dXNlcjpwQHNz"));
+        assert_eq!((url.text.as_str(), url.port), ("http://[::1]:81/a@b", 81));
+        assert_eq!((url.host, url.path_prefix.as_str()), (Host::V6(Ipv6Addr::LOCALHOST), "/a@b"));
+    }
+
+    /// RFC 9110 §4.2: no zone ids, no broken user information.
     #[test]
     fn refused_forms() {
         use UrlFault as F;
@@ -219,7 +260,15 @@ mod tests {
             ("http://:80", F::NoHost),
             ("http://h?x=1", F::Query),
             ("http://h/#top", F::Fragment),
-            ("http://user:secret@h", F::Userinfo),
+            ("http://@h", F::Userinfo(UserinfoFault::Empty)),
+            ("http://user:se@cret@h", F::Userinfo(UserinfoFault::At)),
+            ("http://user%3a:secret@h", F::Userinfo(UserinfoFault::Colon)),
+            ("http://user:secret%@h", F::Userinfo(UserinfoFault::Percent)),
+            ("http://user:secret%0a@h", F::Userinfo(UserinfoFault::Control)),
+            ("http://user:secret@", F::NoHost),
+            ("unix:relative.sock", F::UnixPath),
+            ("unix:/", F::UnixPath),
+            ("unix://run/x/", F::UnixPath),
             ("http://[fe80::1%25eth0]", F::ZoneId),
             ("http://[fe80::1%eth0]", F::ZoneId),
             ("http://[::g]", F::Ipv6("::g".to_owned())),

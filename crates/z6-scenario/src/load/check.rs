@@ -3,7 +3,7 @@
 use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::reader::{At, Context};
-use crate::model::{Model, Scenario, Schedule, Scheme, Workers};
+use crate::model::{Model, Scenario, Schedule, Workers};
 use crate::schedule::{VuSchedule, own_length_ns};
 
 /// Checks the shares of a fixed number of workers.
@@ -66,18 +66,5 @@ impl Scenario {
         };
         let list = empty_shares(self, workers).into_iter().map(finding).collect();
         Diagnostics { list }.into_result()
-    }
-
-    /// What this scenario asks for that `run` does not do: one error per kind, without a place.
-    #[must_use]
-    pub fn unsupported_by_run(&self) -> Diagnostics {
-        let mut list = Vec::new();
-        for target in self.targets.iter().filter(|target| target.base_url.scheme == Scheme::Https) {
-            let message =
-                format!("target `{}` is https, which `run` does not support", target.name);
-            let finding = Diagnostic::error(codes::UNSUPPORTED, None, message);
-            list.push(finding.hint("write `http://` in `base_url`"));
-        }
-        Diagnostics { list }
     }
 }

@@ -267,12 +267,15 @@ pub(crate) static RUNTIME: Table = Table {
         seconds("warmup_seconds", true, limits::MAX_DURATION_NS).or(0),
         seconds("graceful_stop_seconds", true, limits::MAX_TIMEOUT_NS)
             .or(defaults::GRACEFUL_STOP_NS),
+        count("follow_redirects", 0, limits::MAX_REDIRECTS).or(0),
     ]],
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 18] = [
+static TARGET_KEYS: [Key; 21] = [
     text("base_url").required(),
+    text("connect_to").or_words("by base_url"),
+    key("resolve", Kind::Texts).or_words("by the resolver"),
     text("http_version").or_words("http1.1"),
     key("tls", Kind::Flag).or_words("by scheme"),
     key("verify_cert", Kind::Flag).or_words("true"),
@@ -280,6 +283,7 @@ static TARGET_KEYS: [Key; 18] = [
     text("client_cert"),
     text("client_key"),
     text("server_name").or_words("the host"),
+    key("tls_resumption", Kind::Flag).or_words("true"),
     count("max_connections", 1, limits::MAX_CONNECTIONS).or_words("by model"),
     key("connection_reuse", Kind::Choice(&["per_vu", "shared", "iteration", "none"]))
         .or_words("by model"),
@@ -317,6 +321,7 @@ pub(crate) static REQUESTS: Table = Table {
         weight(),
         text("target").or_words("drawn by weight"),
         key("expect_status", Kind::Counts { min: 100, max: 599 }).or_words("below 400"),
+        count("follow_redirects", 0, limits::MAX_REDIRECTS).or_words("that of [runtime]"),
     ]],
     variants: &[],
 };
@@ -456,7 +461,7 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_request_body_bytes", 1, 1 << 30, 10_000_000),
         bytes("max_vus", 1, limits::MAX_VUS, 100_000),
         bytes("max_response_head_bytes", 256, 16 << 20, 64 << 10),
-        bytes("max_response_fields", 1, 10_000, 128),
+        bytes("max_response_fields", 1, 256, 128),
         bytes("max_interim_responses", 0, 1_000, 16),
         bytes("max_chunk_extension_bytes", 0, 1 << 20, 4 << 10),
         bytes("max_trailer_bytes", 0, 16 << 20, 16 << 10),

@@ -16,6 +16,10 @@ pub const MAX_STEPS: usize = 10_000;
 pub const MAX_HEADERS: usize = 100;
 /// Entries of `source_addresses`.
 pub const MAX_SOURCE_ADDRESSES: usize = 1_000;
+/// Entries of `resolve`.
+pub const MAX_RESOLVE_ADDRESSES: usize = 1_000;
+/// `follow_redirects`.
+pub const MAX_REDIRECTS: u64 = 20;
 /// Names of requests and targets, bytes.
 pub const MAX_NAME_BYTES: usize = 200;
 /// Bodies of all requests together, bytes.

@@ -6,6 +6,7 @@
 mod base_url;
 mod check;
 mod codes;
+mod connect_to;
 mod decimal;
 mod diagnostic;
 mod fields;
@@ -24,6 +25,7 @@ mod setting;
 mod simulation;
 mod suggest;
 mod targets;
+mod userinfo;
 mod value;
 
 use toml_edit::Document;
@@ -154,6 +156,7 @@ fn build<'a>(
         targets: &targets,
         named_targets: root.has("targets"),
         has_sequence: root.has("sequence"),
+        follow_redirects: runtime_section.number("follow_redirects").unwrap_or(0),
     };
     let requests = requests::requests(cx, &root, &around);
     let sequence = requests::sequence(cx, &root, &requests);

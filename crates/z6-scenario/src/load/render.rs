@@ -1,11 +1,13 @@
 //! Findings as a person reads them: file, line, column, the source line, a caret, the hint.
 //! Owns the layout only.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::reach::userinfo_range;
 
 /// Line and column of a byte offset, both from 1; columns count characters. An offset past the end
 /// is taken as the end, one inside a character as its beginning.
@@ -97,7 +99,7 @@ fn render_one(
     if let Some(span) = &finding.span {
         let line = lines.first_of(span);
         let annotation = AnnotationKind::Primary.span(line.span);
-        let snippet = Snippet::source(line.text)
+        let snippet = Snippet::source(masked(line.text))
             .line_start(line.number)
             .path(file_name)
             .annotation(annotation);
@@ -111,6 +113,17 @@ fn render_one(
         group = group.element(Level::HELP.message(hint));
     }
     renderer.render(&[group])
+}
+
+/// The line with the user information of its URL starred out, at the same length in bytes.
+fn masked(line: &str) -> Cow<'_, str> {
+    match userinfo_range(line) {
+        Some(range) if !range.is_empty() => {
+            let (before, after) = (&line[..range.start], &line[range.end..]);
+            Cow::Owned(format!("{before}{}{after}", "*".repeat(range.len())))
+        }
+        Some(_) | None => Cow::Borrowed(line),
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +158,14 @@ mod tests {
                 assert!(!rendered.contains('\u{1b}'), "{rendered}");
             }
         }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let text = "base_url = \"http://me:s\u{e9}cret@h\"\n";
+        let finding = Diagnostic::error("syntax", Some(11..35), "x");
+        let rendered = Diagnostics { list: vec![finding] }.render("f.toml", text, false);
+        assert!(rendered.contains("\"http://**********@h\""), "{rendered}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Surroundings<'f> {
     /// Whether targets are named by `[[targets]]`.
     pub(crate) named_targets: bool,
     pub(crate) has_sequence: bool,
+    /// `follow_redirects` of `[runtime]`.
+    pub(crate) follow_redirects: u64,
 }
 
 /// Reads `[[requests]]`.
@@ -80,6 +82,7 @@ fn request(
         weight_micro: section.number("weight").unwrap_or(MICRO),
         target: target(cx, section, around, target_names),
         expect_status: expect_status(cx, section),
+        follow_redirects: redirects(section, around),
     }
 }
 
@@ -259,6 +262,12 @@ fn expect_status(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<u16> {
     statuses.sort_unstable();
     statuses.dedup();
     statuses
+}
+
+/// How many are followed; the key's maximum keeps it in range.
+fn redirects(section: &Section<'_>, around: &Surroundings<'_>) -> u8 {
+    let written = section.written("follow_redirects");
+    u8::try_from(written.unwrap_or(around.follow_redirects)).unwrap_or(u8::MAX)
 }
 
 /// Reads `[sequence]`.

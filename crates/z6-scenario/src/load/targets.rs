@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::base_url::{self, is_host_name};
 use super::codes;
+use super::connect_to::connect_to;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::is_token;
 use super::limits::{MAX_SOURCE_ADDRESSES, MAX_TARGETS, defaults};
@@ -12,6 +13,7 @@ use super::names::check_name;
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use crate::model::{BaseUrl, ConnectionReuse, Host, MICRO, Model, Scheme, Target, TlsSettings};
+use crate::reach::ConnectTo;
 
 /// What connections depend on of the schedule.
 #[derive(Debug, Clone, Copy)]
@@ -83,12 +85,14 @@ fn target(
     let (base_url, url_at) = url(cx, section, replaced);
     check_http_version(cx, section);
     let tls = tls(cx, section, base_url.as_ref(), &url_at);
-    let source_addresses = source_addresses(cx, section, base_url.as_ref());
+    let connect_to = connect_to(cx, section, base_url.as_ref());
+    let source_addresses = source_addresses(cx, section, base_url.as_ref(), &connect_to);
     let connection_reuse = reuse(cx, section, load);
     let number = |name| section.number(name).unwrap_or(0);
     Target {
         name: "target".to_owned(),
         base_url: base_url.unwrap_or_else(placeholder),
+        connect_to,
         weight_micro: MICRO,
         tls,
         max_connections: max_connections(cx, section, load, connection_reuse),
@@ -111,6 +115,7 @@ fn placeholder() -> BaseUrl {
         host: Host::Name(String::new()),
         port: 80,
         path_prefix: String::new(),
+        credentials: None,
         text: String::new(),
     }
 }
@@ -155,8 +160,8 @@ fn check_http_version(cx: &mut Context<'_>, section: &Section<'_>) {
     }
 }
 
-const TLS_KEYS: [&str; 5] =
-    ["verify_cert", "ca_bundle", "client_cert", "client_key", "server_name"];
+const TLS_KEYS: [&str; 6] =
+    ["ca_bundle", "client_cert", "client_key", "server_name", "verify_cert", "tls_resumption"];
 
 fn tls(
     cx: &mut Context<'_>,
@@ -167,7 +172,7 @@ fn tls(
     if let Some(url) = url {
         check_tls_scheme(cx, section, url, url_at);
     }
-    for name in &TLS_KEYS[1..] {
+    for name in &TLS_KEYS[..4] {
         let text = section.text(name);
         if text.is_some_and(|text| text.is_empty() || text.chars().any(char::is_control)) {
             let message = format!("{} is empty or has a control character", quoted(name));
@@ -180,6 +185,7 @@ fn tls(
             cx.error(codes::BAD_TLS, section.span(name), message, "write both or neither");
         }
     }
+    check_trust(cx, section);
     let server_name = section.owned("server_name");
     if let Some(name) = server_name.as_deref().filter(|name| !name.is_empty())
         && !is_host_name(name)
@@ -195,6 +201,16 @@ fn tls(
         client_cert: section.owned("client_cert"),
         client_key: section.owned("client_key"),
         server_name,
+        resumption: section.flag("tls_resumption").unwrap_or(true),
+    }
+}
+
+/// Roots to trust are of no use where nothing is verified.
+fn check_trust(cx: &mut Context<'_>, section: &Section<'_>) {
+    if section.flag("verify_cert") == Some(false) && section.has("ca_bundle") {
+        let message = "`ca_bundle` has no effect with `verify_cert = false`";
+        let warning = Diagnostic::warning(codes::NO_EFFECT, section.key_span("ca_bundle"), message);
+        cx.findings.push(warning.hint("remove one of them"));
     }
 }
 
@@ -230,16 +246,25 @@ fn source_addresses(
     cx: &mut Context<'_>,
     section: &Section<'_>,
     url: Option<&BaseUrl>,
+    connect_to: &ConnectTo,
 ) -> Vec<IpAddr> {
     let texts = section.texts("source_addresses");
+    if section.has("source_addresses") && matches!(connect_to, ConnectTo::Unix(_)) {
+        let message = "`source_addresses` have no meaning for a socket of the file system";
+        cx.error(codes::CONFLICT, section.key_span("source_addresses"), message, "remove them");
+    }
     if texts.len() > MAX_SOURCE_ADDRESSES {
         let message = format!("`source_addresses` has more than {MAX_SOURCE_ADDRESSES} entries");
         cx.error(codes::TOO_MANY, section.span("source_addresses"), message, "name fewer");
     }
-    let fits = |address: &IpAddr| match url.map(|url| &url.host) {
-        Some(Host::V4(_)) => address.is_ipv4(),
-        Some(Host::V6(_)) => address.is_ipv6(),
-        Some(Host::Name(_)) | None => true,
+    let fits = |address: &IpAddr| match (connect_to, url.map(|url| &url.host)) {
+        (ConnectTo::Host { host: Host::V4(_), .. }, _)
+        | (ConnectTo::BaseUrl, Some(Host::V4(_))) => address.is_ipv4(),
+        (ConnectTo::Host { host: Host::V6(_), .. }, _)
+        | (ConnectTo::BaseUrl, Some(Host::V6(_))) => address.is_ipv6(),
+        (ConnectTo::Addresses(all), _) => all.iter().all(|to| to.is_ipv4() == address.is_ipv4()),
+        (ConnectTo::Host { host: Host::Name(_), .. } | ConnectTo::Unix(_), _)
+        | (ConnectTo::BaseUrl, Some(Host::Name(_)) | None) => true,
     };
     let mut addresses: Vec<IpAddr> = Vec::new();
     for (text, span) in texts.iter().take(MAX_SOURCE_ADDRESSES) {

@@ -59,6 +59,7 @@ fn request(name: &str, method: &str, path: &str, weight_micro: u64) -> Request {
         weight_micro,
         target: None,
         expect_status: Vec::new(),
+        follow_redirects: 0,
     }
 }
 
@@ -70,8 +71,10 @@ fn target(name: &str, weight_micro: u64) -> Target {
             host: Host::V4(Ipv4Addr::LOCALHOST),
             port: 8080,
             path_prefix: String::new(),
+            credentials: None,
             text: "http://127.0.0.1:8080".to_owned(),
         },
+        connect_to: crate::ConnectTo::BaseUrl,
         weight_micro,
         tls: TlsSettings {
             verify_cert: true,
@@ -79,6 +82,7 @@ fn target(name: &str, weight_micro: u64) -> Target {
             client_cert: None,
             client_key: None,
             server_name: None,
+            resumption: true,
         },
         max_connections: 50,
         connection_reuse: ConnectionReuse::PerVu,

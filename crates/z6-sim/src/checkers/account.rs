@@ -224,6 +224,10 @@ impl Account {
                 self.stopped = true;
                 false
             }
+            // The simulated server redirects nobody, and its connections are plain.
+            Event::TcpReady { .. } | Event::Redirected { .. } | Event::RedirectFailed { .. } => {
+                true
+            }
             Event::Wake
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }

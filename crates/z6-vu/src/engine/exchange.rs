@@ -8,7 +8,7 @@ use super::input::Input;
 use super::settings::Settings;
 use super::slab::Slab;
 use super::timers::{Lane, TimerId, Timers};
-use super::vu::VuSlot;
+use super::vu::{Redirect, VuSlot, VuState};
 use super::{Command, Engine, Outputs, TimerKey};
 
 /// One request that was given to a connection.
@@ -17,8 +17,24 @@ struct Exchange {
     vu: VuSlot,
     connection: ConnectionSlot,
     ask: Ask,
-    /// The timeout, once sent.
+    stage: Stage,
+    /// Which exchange of the step: redirects followed so far.
+    attempt: u8,
+    /// Length of what is sent, bytes.
+    request_bytes: u64,
+    /// The timeout, once the first exchange was sent.
     timeout: Option<(TimerId, Tick)>,
+}
+
+/// What an exchange awaits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its first byte on the wire.
+    Unsent,
+    /// The answer.
+    Sent,
+    /// A connection: it was redirected. The connection it names is no longer its own.
+    Redirected,
 }
 
 /// The requests in flight of one engine.
@@ -49,12 +65,42 @@ impl Exchanges {
         connection: ConnectionSlot,
         ask: Ask,
     ) -> ExchangeSlot {
-        self.open.insert(Exchange { vu, connection, ask, timeout: None })
+        let (stage, attempt, request_bytes) = (Stage::Unsent, 0, 0);
+        self.open.insert(Exchange {
+            vu,
+            connection,
+            ask,
+            stage,
+            attempt,
+            request_bytes,
+            timeout: None,
+        })
     }
 
-    /// Whether an exchange is open, and sent or not.
-    pub(super) fn is_open(&self, slot: ExchangeSlot, sent: bool) -> bool {
-        self.open.find(slot).is_some_and(|exchange| exchange.timeout.is_some() == sent)
+    /// A redirected exchange has a connection again; answers with its slot and which exchange of the
+    /// step it is now.
+    pub(super) fn go_on(
+        &mut self,
+        slot: ExchangeSlot,
+        connection: ConnectionSlot,
+    ) -> (ExchangeSlot, u8) {
+        let exchange = &mut self.open[slot];
+        assert_eq!(exchange.stage, Stage::Redirected, "exchange {slot} goes on");
+        exchange.stage = Stage::Unsent;
+        exchange.connection = connection;
+        (slot, exchange.attempt)
+    }
+
+    /// What an exchange awaits; none if it is not open.
+    pub(super) fn stage(&self, slot: ExchangeSlot) -> Option<Stage> {
+        self.open.find(slot).map(|exchange| exchange.stage)
+    }
+
+    /// Whether another redirect of this exchange may be followed.
+    pub(super) fn may_follow(&self, slot: ExchangeSlot, settings: &Settings) -> bool {
+        self.open.find(slot).is_some_and(|exchange| {
+            exchange.attempt < settings.request(exchange.ask.request).follow_redirects
+        })
     }
 
     /// When an exchange will be given up; none while it is unsent.
@@ -66,19 +112,23 @@ impl Exchanges {
 impl Engine {
     pub(super) fn sent(&mut self, at: Tick, slot: ExchangeSlot, written_bytes: u64) -> Event {
         let exchange = &mut self.exchanges.open[slot];
-        assert!(exchange.timeout.is_none(), "exchange {slot} was sent before");
-        let request = self.settings.request(exchange.ask.request);
-        let deadline = at.plus_ns(request.timeout_ns);
-        let lane = self.exchanges.lanes[exchange.ask.request.index()];
-        exchange.timeout =
-            Some((self.timers.arm(deadline, lane, TimerKey::Timeout(slot)), deadline));
+        assert_eq!(exchange.stage, Stage::Unsent, "exchange {slot} was sent before");
+        exchange.stage = Stage::Sent;
+        if exchange.attempt == 0 {
+            let request = self.settings.request(exchange.ask.request);
+            let deadline = at.plus_ns(request.timeout_ns);
+            let lane = self.exchanges.lanes[exchange.ask.request.index()];
+            exchange.timeout =
+                Some((self.timers.arm(deadline, lane, TimerKey::Timeout(slot)), deadline));
+            exchange.request_bytes = request.bytes_by_target[exchange.ask.target.index()];
+        }
         Event::Sent {
             exchange: slot,
             written_bytes,
             ask: exchange.ask,
-            attempt: 0,
+            attempt: exchange.attempt,
             connection: exchange.connection,
-            request_bytes: request.bytes_by_target[exchange.ask.target.index()],
+            request_bytes: exchange.request_bytes,
         }
     }
 
@@ -106,10 +156,10 @@ impl Engine {
             unreachable!("called for Done only");
         };
         let exchange = self.take_exchange(slot);
-        assert!(exchange.timeout.is_some(), "exchange {slot} is done before it was sent");
+        assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is done before it was sent");
         let failure = self.settings.request(exchange.ask.request).failure(status);
         let keep = reusable && !unsolicited;
-        let cause = self.release_cause(exchange.connection, exchange.vu, keep);
+        let cause = self.release_cause(exchange.connection, exchange.vu, (keep, true));
         self.exchange_off(at, exchange.connection, cause, out);
         self.step_over(at, exchange.vu, 0, out);
         Event::Done {
@@ -140,6 +190,7 @@ impl Engine {
             self.timers.arm(deadline, Lane::Heap, TimerKey::Timeout(slot));
         }
         let exchange = self.take_exchange(slot);
+        assert_ne!(exchange.stage, Stage::Redirected, "exchange {slot} is not on the wire");
         if exchange.timeout.is_none() {
             out.events.push(Event::NotOnWire { ask: exchange.ask, error, detail });
         }
@@ -151,6 +202,10 @@ impl Engine {
     pub(super) fn exchange_timed_out(&mut self, at: Tick, slot: ExchangeSlot, out: &mut Outputs) {
         let exchange = self.exchanges.open.remove(slot);
         out.events.push(Event::TimedOut { exchange: slot });
+        if exchange.stage == Stage::Redirected {
+            self.leave_queue(exchange.vu);
+            return self.step_over(at, exchange.vu, 0, out);
+        }
         #[cfg(feature = "planted-bugs")]
         if self.has(crate::planted::Bug::DroppedOutcome) {
             out.events.pop();
@@ -178,8 +233,83 @@ impl Engine {
                 Some(_) => Event::InFlightAtStop { exchange: slot },
                 None => Event::NeverSent { ask: exchange.ask, reason: NeverSentReason::RunEnded },
             });
-            self.give_up(self.last_tick, slot, &exchange, out);
+            match exchange.stage {
+                Stage::Unsent | Stage::Sent => self.give_up(self.last_tick, slot, &exchange, out),
+                // Its VU is out of the queue already.
+                Stage::Redirected => self.vus[exchange.vu].redirect = None,
+            }
             self.complete_vu(exchange.vu, out);
         }
+    }
+}
+
+impl Engine {
+    /// Applies an [`Input::Redirected`]: the connection is free, the request looks for one to go on.
+    pub(super) fn redirected(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Event {
+        let Input::Redirected {
+            exchange: slot,
+            first_byte,
+            status,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            unsolicited,
+            target,
+            request_bytes,
+        } = input
+        else {
+            unreachable!("called for Redirected only");
+        };
+        assert!(self.exchanges.may_follow(slot, &self.settings), "exchange {slot} follows no more");
+        assert!(target.index() < self.settings.targets.len(), "no target {target}");
+        let exchange = &mut self.exchanges.open[slot];
+        assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is answered before it was sent");
+        exchange.stage = Stage::Redirected;
+        exchange.attempt += 1;
+        exchange.request_bytes = request_bytes;
+        let (vu, connection) = (exchange.vu, exchange.connection);
+        self.vus[vu].state = VuState::Ready;
+        self.vus[vu].redirect = Some(Redirect { exchange: slot, target });
+        let keep = reusable && !unsolicited;
+        let cause = self.release_cause(connection, vu, (keep, false));
+        self.exchange_off(at, connection, cause, out);
+        // Of connections to several targets only one goes on at once.
+        if self.settings.targets.len() > 1 {
+            self.rest_connections(at, vu);
+        }
+        self.seek_connection(at, vu, out);
+        Event::Redirected {
+            exchange: slot,
+            first_byte,
+            status,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            unsolicited,
+            target,
+            request_bytes,
+        }
+    }
+
+    /// No connection was to be had for a redirected request: it ends.
+    pub(super) fn redirect_failed(
+        &mut self,
+        vu: VuSlot,
+        redirect: Redirect,
+        error: ErrorKind,
+        detail: u64,
+        out: &mut Outputs,
+    ) {
+        self.vus[vu].redirect = None;
+        let exchange = redirect.exchange;
+        self.take_exchange(exchange);
+        out.events.push(Event::RedirectFailed { exchange, error, detail });
+    }
+
+    /// A request that was redirected ends while it waits for a connection.
+    fn leave_queue(&mut self, vu: VuSlot) {
+        let target = self.vus[vu].target().index();
+        self.pool.remove_waiter(target, vu, &mut self.vus);
+        self.vus[vu].redirect = None;
     }
 }

@@ -11,9 +11,11 @@ use z6_events::{
 /// - All [`Command`]s of a step are carried out, in order, before the next input is given.
 /// - A connection belongs to the driver from [`Command::Connect`] until `ConnectFailed`,
 ///   `ConnectionClosed` or [`Command::Close`]; nothing is said about it afterwards.
-/// - An exchange belongs to the driver from [`Command::Send`] until `Done`, `Failed` or
-///   [`Command::Cancel`]; nothing is said about it afterwards. `Sent` comes at most once, and
-///   before `Done`.
+/// - An exchange belongs to the driver from [`Command::Send`] until `Done`, `Redirected`, `Failed`
+///   or [`Command::Cancel`]; nothing is said about it afterwards. `Sent` comes at most once, and
+///   before `Done` and `Redirected`.
+/// - After `Redirected` the driver knows what is sent next. Another [`Command::Send`] in the same
+///   slot asks for it, with the next attempt; attempt 0 means that the slot is another request's.
 /// - A `Send` on a connection that ended meanwhile is answered with `Failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
@@ -25,6 +27,12 @@ pub enum Input {
         connection: ConnectionSlot,
         /// When the attempt began.
         started: Tick,
+    },
+    /// The TCP connection of an attempt is ready and its TLS handshake begins. At most once per
+    /// attempt; `Connected` or `ConnectFailed` follows.
+    TcpReady {
+        /// Which.
+        connection: ConnectionSlot,
     },
     /// A connection attempt failed.
     ConnectFailed {
@@ -61,13 +69,36 @@ pub enum Input {
         /// Bytes that nobody asked for came behind the response.
         unsolicited: bool,
     },
-    /// An exchange ended without a complete response.
+    /// A complete response sends the request elsewhere; the tick is as with `Done`. Only where
+    /// the request still follows redirects, and the driver can follow this one.
+    Redirected {
+        /// Which exchange.
+        exchange: ExchangeSlot,
+        /// Just after the read that brought the first byte of the response.
+        first_byte: Tick,
+        /// Status of the response.
+        status: u16,
+        /// Bytes received for this exchange.
+        received_bytes: u64,
+        /// Bytes of the request that were not written (early response).
+        unsent_bytes: u64,
+        /// The connection can carry another exchange.
+        reusable: bool,
+        /// Bytes that nobody asked for came behind the response.
+        unsolicited: bool,
+        /// The target to be asked next.
+        target: TargetId,
+        /// Length of what it will be sent, bytes.
+        request_bytes: u64,
+    },
+    /// An exchange ended without a complete response, or with a redirect that cannot be followed.
     Failed {
         /// Which exchange.
         exchange: ExchangeSlot,
         /// Why.
         error: ErrorKind,
-        /// The errno, the byte offset of a protocol or limit error, or 0.
+        /// The errno, the byte offset of a protocol or limit error, the status of a redirect that
+        /// cannot be followed, or 0.
         detail: u64,
         /// Just after the read that brought the first byte of the final response, if one came.
         first_byte: Option<Tick>,
@@ -98,6 +129,7 @@ impl Input {
         let input = match *event {
             Event::Wake => Input::Wake,
             Event::Connected { connection, started } => Input::Connected { connection, started },
+            Event::TcpReady { connection } => Input::TcpReady { connection },
             Event::ConnectFailed { connection, started, error, detail } => {
                 Input::ConnectFailed { connection, started, error, detail }
             }
@@ -120,6 +152,27 @@ impl Input {
                 reusable,
                 unsolicited,
             },
+            Event::Redirected {
+                exchange,
+                first_byte,
+                status,
+                received_bytes,
+                unsent_bytes,
+                reusable,
+                unsolicited,
+                target,
+                request_bytes,
+            } => Input::Redirected {
+                exchange,
+                first_byte,
+                status,
+                received_bytes,
+                unsent_bytes,
+                reusable,
+                unsolicited,
+                target,
+                request_bytes,
+            },
             Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
                 Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes }
             }
@@ -135,6 +188,7 @@ impl Input {
             | Event::NotOnWire { .. }
             | Event::NeverSent { .. }
             | Event::TimedOut { .. }
+            | Event::RedirectFailed { .. }
             | Event::InFlightAtStop { .. }
             | Event::EndReached { .. }
             | Event::Finished
@@ -157,7 +211,8 @@ pub enum Command {
         /// To which of the target's resolved addresses.
         address: u16,
     },
-    /// Send a request on a connection that is ready.
+    /// Send a request on a connection that is ready: as its template says, or for a later attempt
+    /// as the last `Redirected` of this exchange says.
     Send {
         /// The exchange.
         exchange: ExchangeSlot,

@@ -23,7 +23,7 @@ use std::fmt::Write;
 use z6_events::{Actor, ErrorKind, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
 use z6_scenario::{Model, Plan, Scenario};
 
-use exchange::Exchanges;
+use exchange::{Exchanges, Stage};
 pub use input::{Command, Input, Outputs};
 use pool::Pool;
 use settings::Settings;
@@ -41,7 +41,7 @@ enum TimerKey {
     Think(VuSlot),
     /// `timeout_ms` of an exchange is over.
     Timeout(z6_events::ExchangeSlot),
-    /// `connection_timeout_ms` of an attempt is over.
+    /// `connection_timeout_ms` of an attempt is over, or its `tls_timeout_ms`.
     Connect(z6_events::ConnectionSlot),
     /// `idle_timeout_ms` of an idle connection is over.
     Idle(z6_events::ConnectionSlot),
@@ -196,10 +196,17 @@ impl Engine {
             Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
                 self.pool.attempt_deadline(connection).is_some()
             }
-            Input::Sent { exchange, .. } => self.exchanges.is_open(exchange, false),
-            Input::Done { exchange, .. } => self.exchanges.is_open(exchange, true),
+            Input::TcpReady { connection } => self.pool.is_connecting(connection),
+            Input::Sent { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Unsent),
+            Input::Done { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Sent),
+            Input::Redirected { exchange, target, .. } => {
+                self.exchanges.stage(exchange) == Some(Stage::Sent)
+                    && self.exchanges.may_follow(exchange, &self.settings)
+                    && target.index() < self.settings.targets.len()
+            }
             Input::Failed { exchange, .. } => {
-                self.exchanges.is_open(exchange, true) || self.exchanges.is_open(exchange, false)
+                let stage = self.exchanges.stage(exchange);
+                stage == Some(Stage::Sent) || stage == Some(Stage::Unsent)
             }
             Input::ConnectionClosed { connection, .. } => self.pool.is_ready(connection),
         }
@@ -258,7 +265,9 @@ impl Engine {
     /// If it does not: that is a bug in the engine.
     pub fn invariants(&self) {
         let executing = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Executing).count();
-        assert_eq!(executing, self.exchanges.len(), "each VU that executes has one exchange");
+        let redirected = self.vus.iter().filter(|(_, vu)| vu.redirect.is_some()).count();
+        let open = self.exchanges.len();
+        assert_eq!(executing + redirected, open, "each VU that executes has one exchange");
         let ready = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Ready).count();
         assert_eq!(ready, self.pool.waiting(&self.vus), "each VU that is ready waits in a queue");
         let thinking = self.vus.iter().filter(|(_, vu)| vu.state == VuState::Waiting).count();
@@ -280,11 +289,14 @@ impl Engine {
         match *input {
             Input::Wake => false,
             Input::Stop { .. } => finishing,
-            Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
+            Input::Connected { connection, .. }
+            | Input::TcpReady { connection }
+            | Input::ConnectFailed { connection, .. } => {
                 finishing || self.pool.attempt_deadline(connection).is_some_and(|d| d <= at)
             }
             Input::Sent { exchange, .. }
             | Input::Done { exchange, .. }
+            | Input::Redirected { exchange, .. }
             | Input::Failed { exchange, .. } => {
                 finishing || self.exchanges.deadline(exchange).is_some_and(|d| d <= at)
             }
@@ -359,12 +371,17 @@ impl Engine {
                 self.connected(at, connection, out);
                 Some(Event::Connected { connection, started })
             }
+            Input::TcpReady { connection } => {
+                self.tcp_ready(connection);
+                Some(Event::TcpReady { connection })
+            }
             Input::ConnectFailed { connection, started, error, detail } => {
                 self.connect_failed(at, connection, error, detail, out);
                 Some(Event::ConnectFailed { connection, started, error, detail })
             }
             Input::Sent { exchange, written_bytes } => Some(self.sent(at, exchange, written_bytes)),
             Input::Done { .. } => Some(self.done(at, input, out)),
+            Input::Redirected { .. } => Some(self.redirected(at, input, out)),
             Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
                 self.exchange_failed(at, exchange, error, detail, out);
                 Some(Event::Failed {
@@ -437,6 +454,10 @@ impl Engine {
     fn finish(&mut self, out: &mut Outputs) {
         for target in 0..self.settings.targets.len() {
             while let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
+                if self.vus[vu].redirect.is_some() {
+                    // It was sent, and ends with its exchange.
+                    continue;
+                }
                 let ask = self.vus[vu].ask();
                 out.events.push(Event::NeverSent { ask, reason: NeverSentReason::RunEnded });
                 self.complete_vu(vu, out);
@@ -472,8 +493,13 @@ impl Engine {
         out: &mut Outputs,
     ) {
         if let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
-            let ask = self.vus[vu].ask();
-            out.events.push(Event::NotOnWire { ask, error, detail });
+            match self.vus[vu].redirect {
+                Some(redirect) => self.redirect_failed(vu, redirect, error, detail, out),
+                None => {
+                    let ask = self.vus[vu].ask();
+                    out.events.push(Event::NotOnWire { ask, error, detail });
+                }
+            }
             let delay_ns = match self.settings.model {
                 Model::Closed => self.settings.targets[target].reconnect_delay_ns,
                 Model::Open => 0,

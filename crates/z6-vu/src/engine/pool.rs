@@ -23,6 +23,8 @@ const CAPACITY: u32 = 1;
 pub(super) enum ConnectionState {
     /// The outcome of the attempt.
     Connecting,
+    /// The outcome of its TLS handshake.
+    Securing,
     /// Requests; `open` of them are in flight.
     Ready { open: u32 },
 }
@@ -43,6 +45,16 @@ pub(super) struct Connection {
     next: Option<ConnectionSlot>,
     /// Previous in the stack of idle ones (towards its top).
     above: Option<ConnectionSlot>,
+}
+
+impl Connection {
+    /// Whether it is not ready yet.
+    fn is_attempt(&self) -> bool {
+        match self.state {
+            ConnectionState::Connecting | ConnectionState::Securing => true,
+            ConnectionState::Ready { .. } => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -129,15 +141,23 @@ impl Pool {
     pub(super) fn attempt_deadline(&self, slot: ConnectionSlot) -> Option<Tick> {
         let connection = self.connections.find(slot)?;
         match connection.state {
-            ConnectionState::Connecting => connection.timer.map(|timer| timer.1),
+            ConnectionState::Connecting | ConnectionState::Securing => {
+                connection.timer.map(|timer| timer.1)
+            }
             ConnectionState::Ready { .. } => None,
         }
+    }
+
+    /// Whether the slot holds an attempt whose TCP connection is not ready yet.
+    pub(super) fn is_connecting(&self, slot: ConnectionSlot) -> bool {
+        let connection = self.connections.find(slot);
+        connection.is_some_and(|connection| connection.state == ConnectionState::Connecting)
     }
 
     /// Whether the slot holds a connection that is ready.
     pub(super) fn is_ready(&self, slot: ConnectionSlot) -> bool {
         let connection = self.connections.find(slot);
-        connection.is_some_and(|connection| connection.state != ConnectionState::Connecting)
+        connection.is_some_and(|connection| !connection.is_attempt())
     }
 
     /// How many VUs wait, counted along the queues.
@@ -173,6 +193,32 @@ impl Pool {
         }
         queue.len -= 1;
         Some(head)
+    }
+
+    /// Takes a VU out of the middle of its queue: only where its request ended while it waited.
+    pub(super) fn remove_waiter(&mut self, target: usize, vu: VuSlot, vus: &mut Slab<Vu>) {
+        let queue = &mut self.targets[target].waiters;
+        let behind = vus[vu].behind.take();
+        queue.len -= 1;
+        if queue.head == Some(vu) {
+            queue.head = behind;
+            if behind.is_none() {
+                queue.tail = None;
+            }
+            return;
+        }
+        let mut before = queue.head;
+        while let Some(candidate) = before {
+            if vus[candidate].behind == Some(vu) {
+                vus[candidate].behind = behind;
+                if behind.is_none() {
+                    queue.tail = Some(candidate);
+                }
+                return;
+            }
+            before = vus[candidate].behind;
+        }
+        panic!("a VU is not in its target's queue");
     }
 
     /// A planted bug: the newest waiter goes to the head of the queue.
@@ -244,7 +290,7 @@ impl Pool {
         self.has_room = true;
         let target = &mut self.targets[connection.target.index()];
         target.open -= 1;
-        if connection.state == ConnectionState::Connecting {
+        if connection.is_attempt() {
             target.connecting -= 1;
         }
         if let Some((timer, _)) = connection.timer {
@@ -273,7 +319,7 @@ impl Pool {
             let target = connection.target.index();
             open[target] += 1;
             match connection.state {
-                ConnectionState::Connecting => connecting[target] += 1,
+                ConnectionState::Connecting | ConnectionState::Securing => connecting[target] += 1,
                 ConnectionState::Ready { open } => assert!(open <= CAPACITY),
             }
             assert!(connection.requests <= settings.targets[target].max_requests);
@@ -296,7 +342,7 @@ fn release(connection: ConnectionSlot, cause: ReleaseCause, out: &mut Outputs) {
 impl Engine {
     /// Sends the VU's request on a connection that is free for it, or lets it wait for one.
     pub(super) fn seek_connection(&mut self, at: Tick, vu: VuSlot, out: &mut Outputs) {
-        let target = self.vus[vu].now.target.index();
+        let target = self.vus[vu].target().index();
         let free = match self.settings.targets[target].reuse {
             ConnectionReuse::PerVu | ConnectionReuse::Iteration => self.owned_for(vu, target),
             ConnectionReuse::Shared => {
@@ -385,7 +431,7 @@ impl Engine {
     /// A connection is ready: it goes to the head of the queue.
     pub(super) fn connected(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
         let connection = &mut self.pool.connections[slot];
-        assert_eq!(connection.state, ConnectionState::Connecting, "connection {slot}");
+        assert!(connection.is_attempt(), "connection {slot}");
         connection.state = ConnectionState::Ready { open: 0 };
         let target = connection.target.index();
         self.pool.targets[target].connecting -= 1;
@@ -418,6 +464,22 @@ impl Engine {
         }
     }
 
+    /// The TCP connection of an attempt is ready: from now on its TLS handshake has to be in time.
+    pub(super) fn tcp_ready(&mut self, slot: ConnectionSlot) {
+        let connection = &mut self.pool.connections[slot];
+        assert_eq!(connection.state, ConnectionState::Connecting, "connection {slot}");
+        connection.state = ConnectionState::Securing;
+        let settings = &self.settings.targets[connection.target.index()];
+        if let Some((timer, deadline)) = connection.timer.take() {
+            self.timers.cancel(timer);
+            // Both run from the start of the attempt.
+            let started_ns = deadline.0.saturating_sub(settings.connect_ns);
+            let deadline = Tick(started_ns).plus_ns(settings.tls_ns);
+            let timer = self.timers.arm(deadline, Lane::Heap, TimerKey::Connect(slot));
+            connection.timer = Some((timer, deadline));
+        }
+    }
+
     pub(super) fn connect_failed(
         &mut self,
         at: Tick,
@@ -426,16 +488,22 @@ impl Engine {
         detail: u64,
         out: &mut Outputs,
     ) {
-        let state = self.pool.connections[slot].state;
-        assert_eq!(state, ConnectionState::Connecting, "connection {slot}");
+        assert!(self.pool.connections[slot].is_attempt(), "connection {slot}");
         self.attempt_failed(at, slot, error, detail, out);
     }
 
     pub(super) fn attempt_timed_out(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
-        self.pool.connections[slot].timer = None;
+        let connection = &mut self.pool.connections[slot];
+        connection.timer = None;
+        let error = match connection.state {
+            ConnectionState::Securing => ErrorKind::TlsTimeout,
+            ConnectionState::Connecting | ConnectionState::Ready { .. } => {
+                ErrorKind::ConnectTimeout
+            }
+        };
         out.commands.push(Command::Close { connection: slot });
         out.events.push(Event::ConnectTimedOut { connection: slot });
-        self.attempt_failed(at, slot, ErrorKind::ConnectTimeout, 0, out);
+        self.attempt_failed(at, slot, error, 0, out);
     }
 
     /// Fails the head of the queue if no address of the target is left that may do better; then the
@@ -473,7 +541,7 @@ impl Engine {
             // A timer of this very step sent a request on it: its exchange will fail.
             Some(ConnectionState::Ready { .. }) => false,
             // A timer of this very step closed it; the slot may be in use again, by an attempt.
-            Some(ConnectionState::Connecting) | None => false,
+            Some(ConnectionState::Connecting | ConnectionState::Securing) | None => false,
         }
     }
 
@@ -492,15 +560,20 @@ impl Engine {
         let connection = &mut self.pool.connections[slot];
         match &mut connection.state {
             ConnectionState::Ready { open } if *open < CAPACITY => *open += 1,
-            ConnectionState::Ready { .. } | ConnectionState::Connecting => {
+            ConnectionState::Ready { .. }
+            | ConnectionState::Connecting
+            | ConnectionState::Securing => {
                 panic!("connection {slot} cannot take a request")
             }
         }
         connection.requests += 1;
         self.vus[vu].state = VuState::Executing;
         let ask = self.vus[vu].ask();
-        let exchange = self.exchanges.open(vu, slot, ask);
-        out.commands.push(Command::Send { exchange, connection: slot, ask, attempt: 0 });
+        let (exchange, attempt) = match self.vus[vu].redirect.take() {
+            None => (self.exchanges.open(vu, slot, ask), 0),
+            Some(redirect) => self.exchanges.go_on(redirect.exchange, slot),
+        };
+        out.commands.push(Command::Send { exchange, connection: slot, ask, attempt });
     }
 
     /// Why a connection that has answered cannot be kept, if so.
@@ -508,12 +581,14 @@ impl Engine {
         &self,
         slot: ConnectionSlot,
         vu: VuSlot,
-        reusable: bool,
+        (reusable, ends_step): (bool, bool),
     ) -> Option<ReleaseCause> {
         let connection = &self.pool.connections[slot];
         let settings = self.settings.target(connection.target);
         let by_policy = settings.reuse == ConnectionReuse::None
-            || (settings.reuse == ConnectionReuse::Iteration && self.vus[vu].now.ends_iteration);
+            || (settings.reuse == ConnectionReuse::Iteration
+                && ends_step
+                && self.vus[vu].now.ends_iteration);
         #[cfg(feature = "planted-bugs")]
         if self.has(crate::planted::Bug::ReusedClosed) && !reusable {
             return None;
@@ -546,7 +621,9 @@ impl Engine {
         let target = connection.target.index();
         match &mut connection.state {
             ConnectionState::Ready { open } => *open -= 1,
-            ConnectionState::Connecting => panic!("connection {slot} carried no exchange"),
+            ConnectionState::Connecting | ConnectionState::Securing => {
+                panic!("connection {slot} carried no exchange")
+            }
         }
         if let Some(cause) = cause {
             self.pool.disown(slot, &mut self.vus);

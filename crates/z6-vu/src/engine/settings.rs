@@ -42,6 +42,7 @@ pub(crate) struct TargetSettings {
     pub(crate) max_connecting: u32,
     pub(crate) reuse: ConnectionReuse,
     pub(crate) connect_ns: u64,
+    pub(crate) tls_ns: u64,
     pub(crate) idle_ns: u64,
     pub(crate) max_requests: u64,
     pub(crate) reconnect_delay_ns: u64,
@@ -54,6 +55,7 @@ pub(crate) struct RequestSettings {
     pub(crate) timeout_ns: u64,
     pub(crate) expect_status: Vec<u16>,
     pub(crate) bytes_by_target: Vec<u64>,
+    pub(crate) follow_redirects: u8,
 }
 
 impl RequestSettings {
@@ -62,6 +64,7 @@ impl RequestSettings {
             timeout_ns: request.timeout_ns,
             expect_status: request.expect_status.clone(),
             bytes_by_target: bytes_by_target.to_vec(),
+            follow_redirects: request.follow_redirects,
         }
     }
 
@@ -214,6 +217,7 @@ fn target_settings(
         max_connecting: scenario.limits.max_connecting,
         reuse,
         connect_ns: target.connection_timeout_ns,
+        tls_ns: target.tls_timeout_ns,
         idle_ns: target.idle_timeout_ns,
         max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
         reconnect_delay_ns: target.reconnect_delay_ns,
@@ -239,8 +243,12 @@ mod tests {
 
     #[test]
     fn statuses_fail_by_class_unless_the_request_names_what_it_expects() {
-        let mut request =
-            RequestSettings { timeout_ns: 1, expect_status: vec![], bytes_by_target: vec![] };
+        let mut request = RequestSettings {
+            timeout_ns: 1,
+            expect_status: vec![],
+            bytes_by_target: vec![],
+            follow_redirects: 0,
+        };
         assert_eq!(request.failure(204), None);
         assert_eq!(request.failure(399), None);
         assert_eq!(request.failure(404), Some(ErrorKind::Status4xx));

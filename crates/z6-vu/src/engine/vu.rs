@@ -4,7 +4,8 @@
 //! Knows what a VU does next and when; leaves to [`pool`](super::pool) which connection carries it.
 
 use z6_events::{
-    Actor, Ask, ConnectionSlot, Event, NeverSentReason, Population, RequestId, Step, TargetId, Tick,
+    Actor, Ask, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, Population, RequestId, Step,
+    TargetId, Tick,
 };
 use z6_scenario::{Model, PlannedStep};
 
@@ -47,6 +48,15 @@ pub(crate) struct Vu {
     pub(crate) connections: Option<ConnectionSlot>,
     /// The VU behind it in its target's queue.
     pub(crate) behind: Option<VuSlot>,
+    /// Its request was redirected, and waits for a connection to go on.
+    pub(crate) redirect: Option<Redirect>,
+}
+
+/// Where a request goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Redirect {
+    pub(crate) exchange: ExchangeSlot,
+    pub(crate) target: TargetId,
 }
 
 impl Vu {
@@ -66,7 +76,13 @@ impl Vu {
             timer: None,
             connections: None,
             behind: None,
+            redirect: None,
         }
+    }
+
+    /// Where it is to be sent next.
+    pub(crate) fn target(&self) -> TargetId {
+        self.redirect.map_or(self.now.target, |redirect| redirect.target)
     }
 
     /// The request it is at.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::resolve::ResolveError;
+use super::tls_config::TlsConfigError;
 use crate::engine::EngineError;
 use crate::templates::TemplateError;
 
@@ -46,11 +47,13 @@ pub enum StartError {
     /// A target has no address.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// The scenario asks for something that cannot be run.
-    #[error("target `{target}` needs TLS, which cannot be run yet: use an http:// URL")]
+    /// A target's TLS settings, or the files they name, cannot be used.
+    #[error("TLS of target `{target}`: {error}")]
     Tls {
         /// Name of the target.
         target: String,
+        /// Why.
+        error: TlsConfigError,
     },
     /// A scenario with `builtin` needs the server's address.
     #[error("target `{target}` is the built-in one, and no built-in server was started")]

@@ -2,14 +2,16 @@
 
 use std::io::{self, Read, Write};
 
-use mio::net::TcpStream;
 use mio::{Interest, Token};
-use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
-use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
+use z6_events::{
+    Ask, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, TargetId, Tick,
+};
+use z6_proto_http1::{Eof, FailureKind, Location, Received, ResponseFacts};
 
 use super::shared::AttemptFailure;
 use super::socket;
 use super::table::InFlight;
+use super::transport::Stream;
 use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::engine::Input;
 use crate::templates;
@@ -20,7 +22,7 @@ const READS_PER_TURN: usize = 16;
 impl Worker {
     /// Opens a connection.
     pub(super) fn connect(&mut self, slot: ConnectionSlot, target: TargetId, address: u16) {
-        let to = self.common.addresses[target.index()][usize::from(address)];
+        let to = &self.common.addresses[target.index()][usize::from(address)];
         let sources = &self.common.sources[target.index()];
         let from = (!sources.is_empty()).then(|| {
             let from = sources[self.next_source % sources.len()];
@@ -29,6 +31,7 @@ impl Worker {
         });
         let at = self.clock.now();
         let token = self.links.open(slot, to, at);
+        self.links.at(slot).target = target;
         match socket::connect(to, from).and_then(|stream| self.watch(stream, token)) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
             Err(error) => self.connect_failed(slot, &error),
@@ -36,7 +39,7 @@ impl Worker {
     }
 
     /// Registers a socket once, for reading and writing; it stays registered for life.
-    fn watch(&self, mut stream: TcpStream, token: Token) -> io::Result<TcpStream> {
+    fn watch(&self, mut stream: Stream, token: Token) -> io::Result<Stream> {
         self.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(stream)
     }
@@ -47,13 +50,10 @@ impl Worker {
         let Some(stream) = &link.stream else { return };
         match socket::connect_outcome(stream) {
             None => {}
+            Some(Ok(())) if self.tls[link.target.index()].is_some() => self.begin_tls(slot),
             Some(Ok(())) => {
-                link.connecting = false;
-                let started = link.started;
-                self.state.mark_connected();
                 let now = self.clock.now();
-                self.step(now, Input::Connected { connection: slot, started });
-                self.carry_out();
+                self.ready(slot, now);
             }
             Some(Err(error)) => {
                 self.connect_failed(slot, &error);
@@ -62,43 +62,71 @@ impl Worker {
         }
     }
 
-    /// Queues what the engine makes of it; the caller carries it out.
-    fn connect_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
-        let (kind, errno) = (socket::error_kind(error), socket::errno(error));
+    /// A connection can carry requests.
+    pub(super) fn ready(&mut self, slot: ConnectionSlot, at: Tick) {
         let link = self.links.at(slot);
-        let (started, address) = (link.started, link.address);
+        link.connecting = false;
+        let started = link.started;
+        self.state.mark_connected();
+        self.step(at, Input::Connected { connection: slot, started });
+        self.carry_out();
+    }
+
+    /// Queues what the engine makes of it; the caller carries it out.
+    pub(super) fn connect_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+        self.attempt_failed(slot, socket::error_kind(error), socket::errno(error));
+    }
+
+    /// The same for a failure that is named already; `detail` is an errno, an alert, or 0.
+    pub(super) fn attempt_failed(&mut self, slot: ConnectionSlot, kind: ErrorKind, detail: u64) {
+        let link = self.links.at(slot);
+        let (started, address) = (link.started, link.address.clone());
         self.links.close(slot);
+        let errno = if kind.group() == ErrorGroup::Transport { detail } else { 0 };
         let failure = AttemptFailure { address, error: kind, errno, started };
         self.state.report_failure(failure, &self.notices);
         let now = self.clock.now();
-        let input = Input::ConnectFailed { connection: slot, started, error: kind, detail: errno };
+        let input = Input::ConnectFailed { connection: slot, started, error: kind, detail };
         self.step(now, input);
     }
 
     /// Begins a request: its first bytes go out right away.
     #[inline]
-    pub(super) fn send(&mut self, slot: ConnectionSlot, exchange: ExchangeSlot, ask: Ask) {
+    pub(super) fn send(
+        &mut self,
+        slot: ConnectionSlot,
+        exchange: ExchangeSlot,
+        ask: Ask,
+        attempt: u8,
+    ) {
+        if self.common.redirects.is_some() {
+            self.prepare_redirects(slot, exchange, ask, attempt);
+        }
         let link = self.links.at(slot);
         if link.stream.is_none() {
             // The connection ended in the moment before: its end and this request crossed.
             self.step_failed(exchange, ErrorKind::StaleConnection, 0);
             return;
         }
-        let Some(template) = self.common.templates.find(ask.request, ask.target) else {
+        let hop = if attempt == 0 { None } else { self.hops.get(&exchange) };
+        let template = hop.map(|hop| &hop.template);
+        let template = template.or_else(|| self.common.templates.find(ask.request, ask.target));
+        let Some(template) = template else {
             panic!("request {} has no template for target {}", ask.request, ask.target);
         };
         link.http.start(template.len(), template.is_head_method());
         link.in_flight = Some(InFlight {
             exchange,
             ask,
+            attempt,
             request_bytes: template.len(),
             sent: false,
             first_byte: None,
         });
         link.own_bytes.clear();
-        if template.id_range().is_some() {
+        if template.id_range().is_some() || attempt > 0 {
             link.own_bytes.extend_from_slice(template.bytes());
-            template.write_id(&mut link.own_bytes, ask.actor.0, ask.step.0, 0);
+            template.write_id(&mut link.own_bytes, ask.actor.0, ask.step.0, attempt);
         }
         self.write(slot);
     }
@@ -143,7 +171,11 @@ impl Worker {
             } else {
                 &link.own_bytes
             };
-            match stream.write(&bytes[range.clone()]) {
+            let written = match &mut link.tls {
+                None => stream.write(&bytes[range.clone()]),
+                Some(tls) => tls.write(stream, &bytes[range.clone()]),
+            };
+            match written {
                 Ok(written) => {
                     link.http.wrote(written);
                     if !in_flight.sent {
@@ -165,11 +197,12 @@ impl Worker {
 
     /// The socket takes no more. What the peer sent before still counts (RFC 9112 section 9.6): it
     /// is read first, in a turn of its own, and the failure stands only if that settles nothing.
-    fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+    pub(super) fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
         let token = self.links.token_of(slot);
         let link = self.links.at(slot);
         link.peer_closed = true;
-        link.broken = error.raw_os_error().or(Some(0));
+        // The kernel tells of a reset once; after that a pipe is just broken.
+        link.broken.get_or_insert(error.raw_os_error().unwrap_or(0));
         self.read_later(slot, token);
     }
 
@@ -188,11 +221,22 @@ impl Worker {
             let link = self.links.at(slot);
             let Some(stream) = &mut link.stream else { return };
             match stream.read(&mut self.read_buffer) {
-                Ok(0) => return self.end_of_file(slot),
+                Ok(0) => {
+                    return match link.broken.filter(|errno| !socket::follows_an_end(*errno)) {
+                        // The write was told of the reset, so that the read is not.
+                        Some(errno) => {
+                            self.transport_failed(slot, &io::Error::from_raw_os_error(errno));
+                        }
+                        None => self.end_of_file(slot),
+                    };
+                }
                 Ok(length) => {
                     let at = self.clock.now();
                     let drained = length < READ_BUFFER_BYTES && !link.peer_closed;
-                    self.received(slot, length, at);
+                    match link.tls {
+                        None => self.received(slot, length, at),
+                        Some(_) => self.received_sealed(slot, token, length, at),
+                    }
                     if drained || self.links.current(token).is_none() {
                         return;
                     }
@@ -214,7 +258,15 @@ impl Worker {
     #[inline]
     fn received(&mut self, slot: ConnectionSlot, length: usize, at: Tick) {
         let link = self.links.at(slot);
-        match link.http.received(&self.read_buffer[..length]) {
+        let received = link.http.received(&self.read_buffer[..length]);
+        self.take_received(slot, received, at);
+    }
+
+    /// What HTTP makes of bytes that came.
+    #[inline]
+    pub(super) fn take_received(&mut self, slot: ConnectionSlot, received: Received, at: Tick) {
+        let link = self.links.at(slot);
+        match received {
             Received::NeedMore { first_byte } => link.mark_first_byte(first_byte, at),
             Received::Complete { first_byte, response } => {
                 link.mark_first_byte(first_byte, at);
@@ -232,6 +284,9 @@ impl Worker {
     fn complete(&mut self, slot: ConnectionSlot, at: Tick, response: ResponseFacts) {
         let link = self.links.at(slot);
         let Some(in_flight) = link.in_flight.take() else { return };
+        if self.common.redirects.is_some() && link.http.location().is_some_and(Location::is_there) {
+            return self.redirected(slot, at, &in_flight, &response);
+        }
         let input = Input::Done {
             exchange: in_flight.exchange,
             first_byte: in_flight.first_byte.unwrap_or(at),
@@ -246,9 +301,15 @@ impl Worker {
         self.carry_out();
     }
 
-    fn end_of_file(&mut self, slot: ConnectionSlot) {
+    pub(super) fn end_of_file(&mut self, slot: ConnectionSlot) {
         let at = self.clock.now();
-        match self.links.at(slot).http.eof() {
+        let link = self.links.at(slot);
+        let is_cut_off = link.tls.as_ref().is_some_and(|tls| !tls.has_peer_closed());
+        match link.http.eof() {
+            // Whether the body is whole nobody can tell (RFC 9112 section 9.8).
+            Eof::Complete(_) if is_cut_off => {
+                self.exchange_failed(slot, ErrorKind::TlsTruncated, 0);
+            }
             Eof::Idle => self.idle_ended(slot, CloseCause::ClosedByPeer),
             Eof::Complete(response) => self.complete(slot, at, response),
             Eof::Failed(kind) => self.failed(slot, kind, ErrorKind::ClosedBeforeResponse, 0),
@@ -281,7 +342,7 @@ impl Worker {
         }
     }
 
-    fn exchange_failed(&mut self, slot: ConnectionSlot, error: ErrorKind, detail: u64) {
+    pub(super) fn exchange_failed(&mut self, slot: ConnectionSlot, error: ErrorKind, detail: u64) {
         let link = self.links.at(slot);
         let Some(in_flight) = link.in_flight.take() else { return };
         let input = Input::Failed {
@@ -298,7 +359,7 @@ impl Worker {
     }
 
     /// A connection ended that carried no exchange.
-    fn idle_ended(&mut self, slot: ConnectionSlot, cause: CloseCause) {
+    pub(super) fn idle_ended(&mut self, slot: ConnectionSlot, cause: CloseCause) {
         self.links.close(slot);
         let now = self.clock.now();
         self.step(now, Input::ConnectionClosed { connection: slot, cause });

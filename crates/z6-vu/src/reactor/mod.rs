@@ -1,8 +1,10 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
 //! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
-//! (one event loop), `link` (one connection), `writer` (the log), `sink` (between the two),
-//! `shared`, `table`, `socket`, `resolve`, `sampler`, `clock`, `sys`.
+//! (one event loop), `link` (one connection), `tls_link` (what it does more over TLS), `tls`,
+//! `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS library), `redirects`,
+//! `writer` (the log), `sink` (between the two), `shared`, `table`, `socket`, `transport`, `resolve`,
+//! `sampler`, `clock`, `sys`.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -13,6 +15,7 @@ mod clock;
 mod coordinator;
 mod error;
 mod link;
+mod redirects;
 mod resolve;
 mod sampler;
 mod shared;
@@ -21,6 +24,12 @@ mod socket;
 mod start;
 mod sys;
 mod table;
+mod tls;
+mod tls_config;
+mod tls_error;
+mod tls_link;
+mod tls_verify;
+mod transport;
 mod worker;
 mod writer;
 
@@ -29,6 +38,8 @@ pub use error::{LogError, StartError};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
 pub use start::{RunSpec, Spin, cores, start};
+pub use tls_config::TlsConfigError;
+pub use transport::Address;
 pub use writer::{AttachedFile, LogFile, LogTarget, partial_path};
 
 pub use crate::observer::Observer;

@@ -1,7 +1,6 @@
 //! What workers, writer and coordinator see of each other: a few atomics and one channel, none of
 //! them touched on the way of a request.
 
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -9,12 +8,13 @@ use crossbeam_channel::Sender;
 use z6_events::{ErrorKind, StopReason, Tick};
 
 use super::error::LogError;
+use super::transport::Address;
 
 /// A connection attempt that failed: what an end with "no target" reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptFailure {
     /// Whither.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Why.
     pub error: ErrorKind,
     /// The errno, or 0.
@@ -84,7 +84,7 @@ impl WorkerState {
     }
 
     pub(super) fn first_failure(&self) -> Option<AttemptFailure> {
-        *lock(&self.failure)
+        lock(&self.failure).clone()
     }
 }
 

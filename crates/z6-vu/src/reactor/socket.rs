@@ -3,14 +3,22 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 use z6_events::ErrorKind;
 
 use super::sys;
+use super::transport::{Address, Stream};
 
-/// Starts to connect, without waiting.
-pub(super) fn connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+/// Starts to connect, without waiting. `from` is for TCP only.
+pub(super) fn connect(to: &Address, from: Option<IpAddr>) -> io::Result<Stream> {
+    match to {
+        Address::Ip(to) => connect_tcp(*to, from).map(Stream::Tcp),
+        Address::Unix(path) => UnixStream::connect(&**path).map(Stream::Unix),
+    }
+}
+
+fn connect_tcp(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
     let Some(from) = from else {
         let stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
@@ -31,13 +39,13 @@ pub(super) fn connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStr
 }
 
 /// What became of an attempt whose socket reported something; none while it is in progress.
-pub(super) fn connect_outcome(stream: &TcpStream) -> Option<io::Result<()>> {
+pub(super) fn connect_outcome(stream: &Stream) -> Option<io::Result<()>> {
     match stream.take_error() {
         Ok(Some(error)) | Err(error) => return Some(Err(error)),
         Ok(None) => {}
     }
-    match stream.peer_addr() {
-        Ok(_) => Some(Ok(())),
+    match stream.check_peer() {
+        Ok(()) => Some(Ok(())),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => None,
         Err(error) => Some(Err(error)),
@@ -47,6 +55,12 @@ pub(super) fn connect_outcome(stream: &TcpStream) -> Option<io::Result<()>> {
 /// The errno, or 0 for an error that has none.
 pub(super) fn errno(error: &io::Error) -> u64 {
     error.raw_os_error().unwrap_or(0).unsigned_abs().into()
+}
+
+/// Whether a write fails with this errno where the peer has closed in good order before: EPIPE. A reset
+/// that comes without an end is ECONNRESET.
+pub(super) fn follows_an_end(errno: i32) -> bool {
+    errno == libc::EPIPE
 }
 
 /// The kind under which an error of a socket is logged.
@@ -59,6 +73,9 @@ pub(super) fn error_kind(error: &io::Error) -> ErrorKind {
         Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE) => ErrorKind::OutOfPorts,
         Some(libc::EMFILE | libc::ENFILE) => ErrorKind::OutOfDescriptors,
         Some(libc::ENOBUFS | libc::ENOMEM) => ErrorKind::OutOfMemory,
+        Some(libc::ENOENT | libc::ENOTDIR) => ErrorKind::SocketMissing,
+        // Of a socket of the file system: TCP waits for room in the queue.
+        Some(libc::EAGAIN) => ErrorKind::AcceptQueueFull,
         Some(libc::EACCES | libc::EPERM) => ErrorKind::PermissionDenied,
         Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED) => ErrorKind::ConnectionReset,
         _ => ErrorKind::SocketError,
@@ -81,6 +98,8 @@ mod tests {
         assert_eq!(kind(libc::EHOSTUNREACH), ErrorKind::HostUnreachable);
         assert_eq!(kind(libc::EPERM), ErrorKind::PermissionDenied);
         assert_eq!(kind(libc::ENOBUFS), ErrorKind::OutOfMemory);
+        assert_eq!(kind(libc::ENOENT), ErrorKind::SocketMissing);
+        assert_eq!(kind(libc::EAGAIN), ErrorKind::AcceptQueueFull);
         assert_eq!(kind(libc::EPROTO), ErrorKind::SocketError);
         assert_eq!(error_kind(&io::Error::other("no errno")), ErrorKind::SocketError);
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "waits for tick 0, reads /proc")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -22,11 +23,14 @@ use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
 use super::sys;
 use super::table::TOKEN_WAKER;
+use super::tls_config;
+use super::transport::Address;
 use super::worker::{Common, Worker};
 use super::writer::{AttachedFile, LogTarget, LogWriter, WriterEnd, WriterParts};
 use crate::engine::Engine;
 use crate::observer::Observer;
 use crate::recorder::Recorder;
+use crate::redirect::Redirects;
 use crate::templates::{Templates, response_limits};
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
@@ -56,6 +60,8 @@ pub struct RunSpec {
     pub attached: Vec<AttachedFile>,
     /// Whether event loops spin before planned instants.
     pub spin: Spin,
+    /// Where relative paths of certificates and keys start.
+    pub folder: PathBuf,
 }
 
 /// Whether an event loop spins for the last tens of microseconds before a planned instant, instead
@@ -112,27 +118,35 @@ pub fn start<O: Observer + 'static>(
     threads.release(spec, header, observer)
 }
 
-fn addresses(spec: &RunSpec) -> Result<Vec<Vec<SocketAddr>>, StartError> {
+fn addresses(spec: &RunSpec) -> Result<Vec<Vec<Address>>, StartError> {
     let mut all = Vec::with_capacity(spec.scenario.targets.len());
     for target in &spec.scenario.targets {
         all.push(match (target.base_url.scheme, spec.builtin) {
-            (Scheme::Https, _) => return Err(StartError::Tls { target: target.name.clone() }),
-            (Scheme::Builtin, Some(address)) => vec![address],
+            (Scheme::Builtin, Some(address)) => vec![address.into()],
             (Scheme::Builtin, None) => {
                 return Err(StartError::NoBuiltin { target: target.name.clone() });
             }
-            (Scheme::Http, _) => resolve(target, target.base_url.port)?,
+            (Scheme::Http | Scheme::Https, _) => resolve(target)?,
         });
     }
     Ok(all)
 }
 
-fn common(spec: &RunSpec, addresses: Vec<Vec<SocketAddr>>) -> Result<Common, StartError> {
+fn common(spec: &RunSpec, addresses: Vec<Vec<Address>>) -> Result<Common, StartError> {
     let scenario = &spec.scenario;
-    let ports: Vec<u16> = addresses.iter().map(|all| all[0].port()).collect();
+    // What is sent names the base URL's port wherever connections go; only the built-in target's is
+    // known no earlier than now.
+    let port = |(target, all): (&Target, &Vec<Address>)| match target.base_url.scheme {
+        Scheme::Builtin => all[0].port().unwrap_or(0),
+        Scheme::Http | Scheme::Https => target.base_url.port,
+    };
+    let ports: Vec<u16> = scenario.targets.iter().zip(&addresses).map(port).collect();
     Ok(Common {
+        redirects: Redirects::new(scenario, &ports),
         templates: Templates::encode(scenario, &ports)?,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
+        tls: tls_config::targets(scenario, &spec.folder)
+            .map_err(|(target, error)| StartError::Tls { target, error })?,
         limits: response_limits(&scenario.limits),
         spin: spec.spin.applies(spec.workers),
         addresses,
@@ -159,7 +173,7 @@ fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
 
 fn header(spec: &RunSpec, plan: &Plan, common: &Common, descriptors: u64) -> LogHeader {
     let scenario = &spec.scenario;
-    let of_target = |(i, all): (usize, &Vec<SocketAddr>)| TargetAddresses {
+    let of_target = |(i, all): (usize, &Vec<Address>)| TargetAddresses {
         target: TargetId(i as u16),
         addresses: all.iter().map(ToString::to_string).collect(),
     };

@@ -1,11 +1,11 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
-use std::net::SocketAddr;
-
 use mio::Token;
-use mio::net::TcpStream;
-use z6_events::{Ask, ConnectionSlot, ExchangeSlot, Tick};
+use z6_events::{Ask, ConnectionSlot, ExchangeSlot, TargetId, Tick};
 use z6_proto_http1::{Connection, Limits};
+
+use super::tls::Tls;
+use super::transport::{Address, Stream};
 
 /// Tokens from here up are not connections.
 pub(super) const TOKEN_TIMER: Token = Token(usize::MAX);
@@ -17,6 +17,8 @@ pub(super) const TOKEN_WAKER: Token = Token(usize::MAX - 1);
 pub(super) struct InFlight {
     pub(super) exchange: ExchangeSlot,
     pub(super) ask: Ask,
+    /// Which exchange of the step.
+    pub(super) attempt: u8,
     pub(super) request_bytes: usize,
     /// Whether a first byte was written and reported.
     pub(super) sent: bool,
@@ -26,10 +28,13 @@ pub(super) struct InFlight {
 /// What the driver knows of one connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) stream: Option<TcpStream>,
+    pub(super) stream: Option<Stream>,
+    /// The session over it; none where it is plain, or TCP is not ready.
+    pub(super) tls: Option<Box<Tls>>,
+    pub(super) target: TargetId,
     pub(super) connecting: bool,
     pub(super) started: Tick,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) http: Connection,
     pub(super) in_flight: Option<InFlight>,
     /// The rest of a request that was written in part and has bytes of its own (a request id).
@@ -66,13 +71,15 @@ impl Links {
     }
 
     /// Makes room for a connection that is about to be opened; answers with its token.
-    pub(super) fn open(&mut self, slot: ConnectionSlot, address: SocketAddr, at: Tick) -> Token {
+    pub(super) fn open(&mut self, slot: ConnectionSlot, address: &Address, at: Tick) -> Token {
         while self.links.len() <= slot.index() {
             self.links.push(Link {
                 stream: None,
+                tls: None,
+                target: TargetId(0),
                 connecting: false,
                 started: Tick::ZERO,
-                address,
+                address: address.clone(),
                 http: Connection::new(self.limits),
                 in_flight: None,
                 own_bytes: Vec::new(),
@@ -87,7 +94,7 @@ impl Links {
         link.generation = link.generation.wrapping_add(1) & 0x7fff_ffff;
         link.connecting = true;
         link.started = at;
-        link.address = address;
+        link.address = address.clone();
         link.http.reset();
         link.in_flight = None;
         link.peer_closed = false;
@@ -117,9 +124,21 @@ impl Links {
         &mut self.links[slot.index()]
     }
 
+    /// At the end of the run: sessions that are open are ended in good order. Sockets close with this.
+    pub(super) fn end_sessions(&mut self) {
+        for link in &mut self.links {
+            if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+                tls.close(stream);
+            }
+        }
+    }
+
     /// Drops the socket, if there is one; its token is stale from now on.
     pub(super) fn close(&mut self, slot: ConnectionSlot) {
         let link = &mut self.links[slot.index()];
+        if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+            tls.close(stream);
+        }
         link.stream = None;
         link.connecting = false;
         link.in_flight = None;

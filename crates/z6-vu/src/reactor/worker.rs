@@ -3,9 +3,9 @@
 //! Owns the order of a pass: events first, then commands as they come (a request is written right
 //! after the read that freed its VU), then timers, then the log. Knows nothing of what is decided.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use mio::event::Event as IoEvent;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use std::os::fd::AsRawFd;
-use z6_events::{Event, Tick};
+use z6_events::{Event, ExchangeSlot, Tick};
 
 use super::clock::Clock;
 use super::sampler::Sampler;
@@ -22,8 +22,12 @@ use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
 use super::sys::{self, TimerFd};
 use super::table::{Links, TOKEN_TIMER, TOKEN_WAKER};
+use super::tls::HELD_BACK_MAX;
+use super::tls_config::TlsTarget;
+use super::transport::Address;
 use crate::engine::{Command, Input};
 use crate::recorder::Recorder;
+use crate::redirect::{Hop, Redirects};
 use crate::templates::Templates;
 
 /// Events taken from the kernel at once.
@@ -40,10 +44,14 @@ const SAMPLE_EVERY_NS: u64 = 1_000_000_000;
 pub(super) struct Common {
     pub(super) templates: Templates,
     /// Resolved addresses by target.
-    pub(super) addresses: Vec<Vec<SocketAddr>>,
+    pub(super) addresses: Vec<Vec<Address>>,
     /// Local addresses to connect from, by target; empty = the kernel's choice.
     pub(super) sources: Vec<Vec<IpAddr>>,
+    /// What connections over TLS begin with, by target; none for plain ones.
+    pub(super) tls: Vec<Option<TlsTarget>>,
     pub(super) limits: z6_proto_http1::Limits,
+    /// None where no request follows redirects.
+    pub(super) redirects: Option<Redirects>,
     /// Whether loops spin before planned instants.
     pub(super) spin: bool,
 }
@@ -57,12 +65,18 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) links: Links,
     pub(super) read_buffer: Box<[u8]>,
+    /// What came over TLS, opened; empty where no target has TLS.
+    pub(super) plain_buffer: Box<[u8]>,
+    /// [`Common::tls`] with sessions of this worker.
+    pub(super) tls: Vec<Option<TlsTarget>>,
     pub(super) commands: VecDeque<Command>,
     /// Connections whose fairness budget was used up before they were drained.
     pub(super) unfinished: Vec<Token>,
     /// Those of them whose turn it is.
     turn: Vec<Token>,
     pub(super) next_source: usize,
+    /// What redirected exchanges send next, or sent last.
+    pub(super) hops: BTreeMap<ExchangeSlot, Hop>,
     poll: Poll,
     timer: TimerFd,
     /// The instant the timer is armed for; [`Tick::MAX`] when it is not.
@@ -85,6 +99,10 @@ impl Worker {
         let fd = timer.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), TOKEN_TIMER, Interest::READABLE)?;
         let links = Links::new(common.limits);
+        let tls: Vec<_> =
+            common.tls.iter().map(|target| target.as_ref().map(TlsTarget::of_worker)).collect();
+        let has_tls = tls.iter().any(Option::is_some);
+        let plain_bytes = if has_tls { READ_BUFFER_BYTES + HELD_BACK_MAX } else { 0 };
         Ok(Worker {
             common,
             state,
@@ -93,10 +111,13 @@ impl Worker {
             clock: Clock::start(),
             links,
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            plain_buffer: vec![0; plain_bytes].into_boxed_slice(),
+            tls,
             commands: VecDeque::with_capacity(64),
             unfinished: Vec::new(),
             turn: Vec::new(),
             next_source: 0,
+            hops: BTreeMap::new(),
             poll,
             timer,
             armed: Tick::MAX,
@@ -132,6 +153,7 @@ impl Worker {
             self.sampler.pass_took(now.since(began));
         }
         self.sample();
+        self.links.end_sessions();
         Ok(())
     }
 
@@ -203,7 +225,10 @@ impl Worker {
     fn handle_connection(&mut self, token: Token, event: &IoEvent) {
         let Some(slot) = self.links.current(token) else { return };
         if self.links.at(slot).connecting {
-            self.check_connect(slot);
+            match self.links.at(slot).tls {
+                None => self.check_connect(slot),
+                Some(_) => self.handshake(slot, token),
+            }
             // What else the event tells is told once only: bytes may have come with the connection.
             if self.links.current(token).is_none() || self.links.at(slot).connecting {
                 return;
@@ -211,6 +236,9 @@ impl Worker {
         }
         if event.is_read_closed() || event.is_error() {
             self.links.at(slot).peer_closed = true;
+        }
+        if event.is_writable() && self.links.at(slot).tls.is_some() {
+            self.flush_sealed(slot);
         }
         if event.is_writable() && !self.links.at(slot).http.unwritten().is_empty() {
             self.write(slot);
@@ -295,8 +323,8 @@ impl Worker {
                 Command::Connect { connection, target, address } => {
                     self.connect(connection, target, address);
                 }
-                Command::Send { exchange, connection, ask, .. } => {
-                    self.send(connection, exchange, ask);
+                Command::Send { exchange, connection, ask, attempt } => {
+                    self.send(connection, exchange, ask, attempt);
                 }
                 Command::Cancel { connection, .. } => {
                     // Over HTTP/1.1 an exchange is given up with its connection.

@@ -82,6 +82,8 @@ pub enum DecisionKind {
     NeverSent,
     /// A request failed without a byte on the wire.
     NotOnWire,
+    /// A redirected request that got no connection to go on.
+    RedirectFailed,
     /// A request unanswered at the end.
     InFlightAtStop,
     /// The end tick and its reason.
@@ -117,6 +119,7 @@ impl DecisionKind {
             DecisionKind::VuStop => "VU stop",
             DecisionKind::NeverSent => "never_sent",
             DecisionKind::NotOnWire => "not_on_wire",
+            DecisionKind::RedirectFailed => "redirect_failed",
             DecisionKind::InFlightAtStop => "in_flight_at_stop",
             DecisionKind::EndOfRun => "end of the run",
             DecisionKind::Finished => "finished",
@@ -175,12 +178,15 @@ impl DecisionKind {
             Event::NeverSent { .. } => DecisionKind::NeverSent,
             Event::NotOnWire { .. } => DecisionKind::NotOnWire,
             Event::InFlightAtStop { .. } => DecisionKind::InFlightAtStop,
+            Event::RedirectFailed { .. } => DecisionKind::RedirectFailed,
             Event::EndReached { .. } => DecisionKind::EndOfRun,
             Event::Finished => DecisionKind::Finished,
             Event::Wake => DecisionKind::Timer,
             Event::Connected { .. }
+            | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Failed { .. }
+            | Event::Redirected { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. }
             | Event::Sample(_)

@@ -123,6 +123,7 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
             0 => u32_of(draw, &mut connection.0),
             _ => u64_of(draw, &mut started.0),
         },
+        Event::TcpReady { connection } => u32_of(draw, &mut connection.0),
         Event::ConnectFailed { connection, started, error, detail } => match draw.below(4) {
             0 => u32_of(draw, &mut connection.0),
             1 => u64_of(draw, &mut started.0),

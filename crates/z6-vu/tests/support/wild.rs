@@ -41,6 +41,24 @@ impl Network for Wild {
     }
 }
 
+/// The same, and two of five answers are redirects to either target.
+pub(crate) struct Redirecting(pub(crate) Wild);
+
+impl Network for Redirecting {
+    fn dial(&mut self, at: Tick, target: TargetId) -> Dial {
+        self.0.dial(at, target)
+    }
+
+    fn answer(&mut self, at: Tick, ask: &Ask) -> Answer {
+        if self.0.draw(5) > 1 {
+            return self.0.answer(at, ask);
+        }
+        let target = TargetId(self.0.draw(2) as u16);
+        let (after_ns, reusable) = (self.0.draw(9 * MS), self.0.draw(4) > 0);
+        Answer::Redirect { after_ns, target, reusable }
+    }
+}
+
 pub(crate) const SCHEDULES: [&str; 9] = [
     "type = 'constant'\nvus = 6",
     "type = 'ramp'\nstart_vus = 1\nend_vus = 9\nramp_duration_seconds = 0.5\nhold_duration_seconds = 0.3",

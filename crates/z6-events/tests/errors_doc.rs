@@ -1,0 +1,44 @@
+//! docs/ERRORS.md and the closed set of kinds say the same.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "reads a page of the docs")]
+
+use z6_events::{ErrorGroup, ErrorKind};
+
+/// The heading under which a group's kinds stand.
+fn heading(group: ErrorGroup) -> &'static str {
+    match group {
+        ErrorGroup::Transport => "Getting and keeping a connection",
+        ErrorGroup::Tls => "TLS",
+        ErrorGroup::Protocol => "The peer breaks HTTP/1.1",
+        ErrorGroup::Limit => "A limit of ours",
+        ErrorGroup::Timeout => "No answer in time",
+        ErrorGroup::Status => "The response says so",
+    }
+}
+
+/// Kinds that no run produces yet: they need no advice.
+const RESERVED: [ErrorKind; 1] = [ErrorKind::CheckFailed];
+
+#[test]
+fn every_kind_is_explained_under_its_group_with_its_code() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ERRORS.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (mut section, mut found) = ("", Vec::new());
+    for line in page.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            section = title;
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let ["", kind, code, cause, advice, ""] = cells[..]
+            && let Some(name) = kind.strip_prefix('`').and_then(|kind| kind.strip_suffix('`'))
+        {
+            found.push((section, name, code.parse::<u8>().unwrap(), cause, advice));
+        }
+    }
+    assert_eq!(found.len(), ErrorKind::ALL.len(), "one row for each kind");
+    for (kind, (section, name, code, cause, advice)) in ErrorKind::ALL.iter().zip(found) {
+        assert_eq!((name, code), (kind.name(), kind.code()), "in the order of the codes");
+        assert_eq!(section, heading(kind.group()), "{name}");
+        assert!(cause.ends_with('.'), "{name}: a cause");
+        assert!(advice.ends_with('.') || RESERVED.contains(kind), "{name}: what to do");
+    }
+}

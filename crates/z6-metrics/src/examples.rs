@@ -1,0 +1,279 @@
+//! One failed request of each kind, the first by time: what a person wants to see beside a count.
+//!
+//! Owns which one is shown and how it is put into words, from events, header and scenario alone.
+//! Knows nothing of counts.
+
+use std::collections::BTreeMap;
+
+use z6_events::{ErrorGroup, ErrorKind, RequestId, TargetAddresses, TargetId, Tick, WorkerId};
+
+use crate::outline::Outline;
+
+/// Stands for an address that is not known.
+pub(crate) const NO_ADDRESS: u16 = u16::MAX;
+
+/// A failed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Example {
+    pub(crate) worker: WorkerId,
+    /// When it failed.
+    pub(crate) at: Tick,
+    pub(crate) request: RequestId,
+    pub(crate) target: TargetId,
+    /// Which of the target's resolved addresses; [`NO_ADDRESS`] where none is known.
+    pub(crate) address: u16,
+    /// The errno, or the byte offset into the response, or the status; 0 where there is none.
+    pub(crate) detail: u64,
+}
+
+/// An attempt to connect that failed: the request that fails with it follows at the same tick.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LastAttempt {
+    at: Tick,
+    target: TargetId,
+    /// One more than the index, so that the default knows no address.
+    address: u16,
+}
+
+impl LastAttempt {
+    pub(crate) fn new(at: Tick, target: TargetId, address: u16) -> LastAttempt {
+        LastAttempt { at, target, address: address.wrapping_add(1) }
+    }
+
+    /// Where the request to `target` that failed at `at` was to go.
+    pub(crate) fn address(self, at: Tick, target: TargetId) -> u16 {
+        if (self.at, self.target) == (at, target) {
+            self.address.wrapping_sub(1)
+        } else {
+            NO_ADDRESS
+        }
+    }
+}
+
+/// The first failed request of each kind: by time, then by worker.
+#[derive(Debug, Default)]
+pub(crate) struct Examples {
+    of: BTreeMap<ErrorKind, Example>,
+    /// Resolved addresses by target, as the log's header has them.
+    addresses: Vec<Vec<String>>,
+}
+
+impl Examples {
+    pub(crate) fn resolved(&mut self, addresses: &[TargetAddresses]) {
+        for resolved in addresses {
+            let target = resolved.target.index();
+            if target >= self.addresses.len() {
+                self.addresses.resize(target + 1, Vec::new());
+            }
+            self.addresses[target].clone_from(&resolved.addresses);
+        }
+    }
+
+    pub(crate) fn note(&mut self, kind: ErrorKind, example: Example) {
+        let is_first = self
+            .of
+            .get(&kind)
+            .is_none_or(|known| (example.at, example.worker) < (known.at, known.worker));
+        if is_first {
+            self.of.insert(kind, example);
+        }
+    }
+
+    /// Kinds and words, in the order of the kinds' codes.
+    pub(crate) fn in_words(&self, outline: &Outline) -> Vec<(String, String)> {
+        let mut kinds: Vec<_> = self.of.iter().collect();
+        kinds.sort_by_key(|(kind, _)| kind.code());
+        let words = |(kind, example): (&ErrorKind, &Example)| {
+            (kind.name().to_owned(), self.one_in_words(*kind, example, outline))
+        };
+        kinds.into_iter().map(words).collect()
+    }
+
+    fn one_in_words(&self, kind: ErrorKind, example: &Example, outline: &Outline) -> String {
+        let request = outline.requests.get(example.request.index());
+        let request = request.map_or("?", |(name, _)| name);
+        let whither = self.whither(example, outline);
+        match reason(kind, example, outline) {
+            Some(reason) => format!("{request} to {whither}: {reason}"),
+            None => format!("{request} to {whither}"),
+        }
+    }
+
+    /// The address; where it is not known, the only one of the target, or the target's name.
+    fn whither(&self, example: &Example, outline: &Outline) -> String {
+        let all = self.addresses.get(example.target.index()).map_or(&[][..], Vec::as_slice);
+        let known = all.get(usize::from(example.address));
+        let only = if let [only] = all { Some(only) } else { None };
+        let target = || outline.targets.get(example.target.index()).cloned().unwrap_or_default();
+        known.or(only).cloned().unwrap_or_else(target)
+    }
+}
+
+/// Why, in words, where there is more to say than the kind's name.
+fn reason(kind: ErrorKind, example: &Example, outline: &Outline) -> Option<String> {
+    let Example { request, target, detail, .. } = *example;
+    let ms = |ns: Option<&u64>| ns.map(|ns| ns / 1_000_000);
+    match (kind, kind.group()) {
+        (ErrorKind::ConnectTimeout, _) => ms(outline.connect_timeouts_ns.get(target.index()))
+            .map(|ms| format!("no connection within {ms} ms")),
+        (ErrorKind::ClosedBeforeResponse, _) => Some(format!("closed after {detail} bytes")),
+        (ErrorKind::IncompleteHead | ErrorKind::IncompleteBody, _) => {
+            Some(format!("closed after {detail} bytes of the response"))
+        }
+        (ErrorKind::BadLocation | ErrorKind::TooManyRedirects | ErrorKind::RedirectRefused, _) => {
+            Some(format!("redirected with status {detail}"))
+        }
+        (_, ErrorGroup::Transport) => (detail > 0).then(|| errno_words(detail)),
+        (_, ErrorGroup::Tls) => match (kind.tls_words(), detail) {
+            (words, 0) => words.map(str::to_owned),
+            (words, alert) => Some(format!("{} (alert {alert})", words.unwrap_or("TLS failed"))),
+        },
+        (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
+            Some(format!("byte {detail} of the response"))
+        }
+        (_, ErrorGroup::Timeout) => ms(outline.timeouts_ns.get(request.index()))
+            .map(|ms| format!("no complete response within {ms} ms")),
+        (_, ErrorGroup::Status) => Some(format!("status {detail}")),
+    }
+}
+
+/// An errno of Linux in the words of its C library, with its number.
+fn errno_words(errno: u64) -> String {
+    match ERRNO_WORDS.iter().find(|(number, _)| *number == errno) {
+        Some((_, words)) => format!("{words} (os error {errno})"),
+        None => format!("os error {errno}"),
+    }
+}
+
+/// What connecting, reading and writing can fail with (Linux errno(3)). Not asked of the system: a
+/// log says the same on every machine.
+pub(crate) const ERRNO_WORDS: [(u64, &str); 34] = [
+    (1, "Operation not permitted"),
+    (2, "No such file or directory"),
+    (4, "Interrupted system call"),
+    (5, "Input/output error"),
+    (9, "Bad file descriptor"),
+    (11, "Resource temporarily unavailable"),
+    (12, "Cannot allocate memory"),
+    (13, "Permission denied"),
+    (20, "Not a directory"),
+    (22, "Invalid argument"),
+    (23, "Too many open files in system"),
+    (24, "Too many open files"),
+    (32, "Broken pipe"),
+    (71, "Protocol error"),
+    (88, "Socket operation on non-socket"),
+    (92, "Protocol not available"),
+    (93, "Protocol not supported"),
+    (95, "Operation not supported"),
+    (97, "Address family not supported by protocol"),
+    (98, "Address already in use"),
+    (99, "Cannot assign requested address"),
+    (100, "Network is down"),
+    (101, "Network is unreachable"),
+    (102, "Network dropped connection on reset"),
+    (103, "Software caused connection abort"),
+    (104, "Connection reset by peer"),
+    (105, "No buffer space available"),
+    (106, "Transport endpoint is already connected"),
+    (107, "Transport endpoint is not connected"),
+    (110, "Connection timed out"),
+    (111, "Connection refused"),
+    (112, "Host is down"),
+    (113, "No route to host"),
+    (115, "Operation now in progress"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(at: u64, worker: u16, detail: u64) -> Example {
+        Example {
+            worker: WorkerId(worker),
+            at: Tick(at),
+            request: RequestId(0),
+            target: TargetId(0),
+            address: 1,
+            detail,
+        }
+    }
+
+    fn outline() -> Outline {
+        let text = "runtime.iterations = 1\n\
+            target = { base_url = 'http://h', connection_timeout_ms = 250 }\n\
+            requests = [{ name = 'get', path = '/', timeout_ms = 1500 }]";
+        Outline::of(&z6_scenario::Scenario::from_toml(text).unwrap())
+    }
+
+    fn words(kind: ErrorKind, detail: u64) -> String {
+        let mut examples = Examples::default();
+        let addresses = vec!["10.0.0.1:80".to_owned(), "[::1]:80".to_owned()];
+        examples.resolved(&[TargetAddresses { target: TargetId(0), addresses }]);
+        examples.note(kind, example(5, 0, detail));
+        examples.in_words(&outline())[0].1.clone()
+    }
+
+    #[test]
+    fn the_first_by_time_then_worker_is_kept_whatever_the_order() {
+        let kind = ErrorKind::ConnectionReset;
+        let mut one = [example(7, 0, 1), example(5, 1, 2), example(5, 0, 3), example(5, 0, 4)];
+        let kept = |order: &[Example]| {
+            let mut examples = Examples::default();
+            order.iter().for_each(|example| examples.note(kind, *example));
+            examples.of[&kind].detail
+        };
+        assert_eq!(kept(&one), 3);
+        one.swap(0, 2);
+        assert_eq!(kept(&one), 3);
+    }
+
+    #[test]
+    fn errno_offset_status_and_timeouts_are_in_words() {
+        use ErrorKind as K;
+        for (kind, detail, reason) in [
+            (K::ConnectionRefused, 111, ": Connection refused (os error 111)"),
+            (K::SocketError, 1_000, ": os error 1000"),
+            (K::StaleConnection, 0, ""),
+            (K::ConnectTimeout, 0, ": no connection within 250 ms"),
+            (K::ClosedBeforeResponse, 0, ": closed after 0 bytes"),
+            (K::IncompleteBody, 42, ": closed after 42 bytes of the response"),
+            (K::BadChunk, 47, ": byte 47 of the response"),
+            (K::HeadTooLarge, 65_536, ": byte 65536 of the response"),
+            (K::RequestTimeout, 0, ": no complete response within 1500 ms"),
+            (K::Status5xx, 503, ": status 503"),
+        ] {
+            assert_eq!(words(kind, detail), format!("get to [::1]:80{reason}"));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_known_is_the_only_one_or_the_target() {
+        let mut examples = Examples::default();
+        let kind = ErrorKind::BadHeader;
+        examples.note(kind, Example { address: NO_ADDRESS, ..example(5, 0, 3) });
+        let shown = |examples: &Examples| examples.in_words(&outline())[0].1.clone();
+        assert_eq!(shown(&examples), "get to target: byte 3 of the response");
+        let addresses = vec!["10.0.0.1:80".to_owned()];
+        examples.resolved(&[TargetAddresses { target: TargetId(0), addresses }]);
+        assert_eq!(shown(&examples), "get to 10.0.0.1:80: byte 3 of the response");
+    }
+
+    #[test]
+    fn a_failed_attempt_lends_its_address_to_the_request_that_fails_with_it() {
+        let attempt = LastAttempt::new(Tick(5), TargetId(1), 0);
+        assert_eq!(attempt.address(Tick(5), TargetId(1)), 0);
+        assert_eq!(attempt.address(Tick(6), TargetId(1)), NO_ADDRESS);
+        assert_eq!(attempt.address(Tick(5), TargetId(0)), NO_ADDRESS);
+        assert_eq!(LastAttempt::default().address(Tick(0), TargetId(0)), NO_ADDRESS);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn errno_words_are_those_of_the_system() {
+        for (errno, _) in ERRNO_WORDS {
+            let system = std::io::Error::from_raw_os_error(errno as i32).to_string();
+            assert_eq!(errno_words(errno), system);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Content codings taken off: the text of a body that came as gzip or deflate, within bounds.
+//!
+//! Owns what `Content-Encoding` names (RFC 9110 §8.4) and the limits of decoding. Nothing on the
+//! way of a request calls it: bodies are counted as they come and are not kept. It is for whoever
+//! needs a kept body's text.
+
+mod gzip;
+mod inflate;
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+/// Default of [`ContentLimits::bytes_max`]: 10 MB.
+pub const CONTENT_BYTES_MAX_DEFAULT: usize = 10_000_000;
+/// Default of [`ContentLimits::ratio_max`].
+pub const CONTENT_RATIO_MAX_DEFAULT: usize = 100;
+/// The ratio is not looked at below this many decoded bytes: a short body may shrink a lot.
+pub const CONTENT_RATIO_FREE_BYTES: usize = 64 * 1024;
+/// Codings applied to one body, one over the other.
+pub const CONTENT_CODINGS_MAX: usize = 4;
+
+/// Bounds on decoding one body. Reaching one is an error: nothing of the text is returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentLimits {
+    /// Decoded bytes.
+    pub bytes_max: usize,
+    /// Decoded bytes for each byte received, once there are [`CONTENT_RATIO_FREE_BYTES`].
+    pub ratio_max: usize,
+}
+
+impl Default for ContentLimits {
+    fn default() -> ContentLimits {
+        let (bytes_max, ratio_max) = (CONTENT_BYTES_MAX_DEFAULT, CONTENT_RATIO_MAX_DEFAULT);
+        ContentLimits { bytes_max, ratio_max }
+    }
+}
+
+/// Why a body cannot be decoded.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ContentError {
+    /// A coding other than `gzip`, `x-gzip`, `deflate` and `identity`.
+    #[error("unknown content coding")]
+    UnknownCoding,
+    /// More codings than [`CONTENT_CODINGS_MAX`].
+    #[error("more than {CONTENT_CODINGS_MAX} content codings")]
+    TooManyCodings,
+    /// The decoded text is longer than [`ContentLimits::bytes_max`].
+    #[error("decoded body larger than {bytes_max} bytes")]
+    TooLarge {
+        /// The limit, bytes.
+        bytes_max: usize,
+    },
+    /// The decoded text is longer than [`ContentLimits::ratio_max`] allows for what was received.
+    #[error("decoded body more than {ratio_max} times as large as the received one")]
+    RatioTooHigh {
+        /// The limit.
+        ratio_max: usize,
+    },
+    /// The bytes are not what the coding asks for, or their checksum or length is wrong.
+    #[error("corrupt compressed body")]
+    Corrupt,
+    /// The compressed bytes end too early.
+    #[error("compressed body ends too early")]
+    Truncated,
+    /// Bytes follow the compressed ones.
+    #[error("bytes after the compressed body")]
+    TrailingBytes,
+}
+
+/// How many bytes may come out, and which limit that is.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    bytes: usize,
+    error: ContentError,
+}
+
+impl Room {
+    fn new(received_bytes: usize, limits: &ContentLimits) -> Room {
+        let ratio_max = limits.ratio_max;
+        let by_ratio = received_bytes.saturating_mul(ratio_max).max(CONTENT_RATIO_FREE_BYTES);
+        if by_ratio < limits.bytes_max {
+            Room { bytes: by_ratio, error: ContentError::RatioTooHigh { ratio_max } }
+        } else {
+            let bytes_max = limits.bytes_max;
+            Room { bytes: bytes_max, error: ContentError::TooLarge { bytes_max } }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+}
+
+/// Takes the codings that `content_encoding` names off `body`, the last applied first
+/// (RFC 9110 §8.4). Without any the body comes back as it is.
+///
+/// `deflate` is the zlib format (RFC 1950); bytes without its header are read as raw DEFLATE data
+/// (RFC 1951), which some servers send under that name (RFC 9110 §8.4.1.2).
+///
+/// Memory is bounded by `limits`, whatever the bytes say: each coding gives at most what the limits
+/// allow, and no more than two of the results exist at once.
+///
+/// # Errors
+/// [`ContentError`]; a limit is reported as soon as the decoded bytes reach it.
+///
+/// ```
+/// use z6_proto_http1::{ContentError, ContentLimits, decode_content};
+///
+/// let limits = ContentLimits::default();
+/// assert_eq!(decode_content("identity", b"text", &limits)?, &b"text"[..]);
+/// let zlib = [0x78, 0x9c, 0x4b, 0xcf, 0x07, 0x00, 0x01, 0x3f, 0x00, 0xd7];
+/// assert_eq!(decode_content("deflate", &zlib, &limits)?, &b"go"[..]);
+/// assert_eq!(decode_content("br", &zlib, &limits), Err(ContentError::UnknownCoding));
+/// # Ok::<(), ContentError>(())
+/// ```
+pub fn decode_content<'a>(
+    content_encoding: &str,
+    body: &'a [u8],
+    limits: &ContentLimits,
+) -> Result<Cow<'a, [u8]>, ContentError> {
+    let room = Room::new(body.len(), limits);
+    let mut content = Cow::Borrowed(body);
+    if body.len() > limits.bytes_max {
+        return Err(ContentError::TooLarge { bytes_max: limits.bytes_max });
+    }
+    for coding in codings(content_encoding)?.into_iter().rev() {
+        content = Cow::Owned(match coding {
+            Coding::Gzip => gzip::decode(&content, room)?,
+            Coding::Deflate => inflate::decode(&content, room)?,
+        });
+    }
+    Ok(content)
+}
+
+fn codings(content_encoding: &str) -> Result<Vec<Coding>, ContentError> {
+    let mut codings = Vec::new();
+    for name in content_encoding.split(',').map(|name| name.trim_matches([' ', '\t'])) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("gzip") || is("x-gzip") {
+            codings.push(Coding::Gzip);
+        } else if is("deflate") {
+            codings.push(Coding::Deflate);
+        } else if !name.is_empty() && !is("identity") {
+            return Err(ContentError::UnknownCoding);
+        }
+        if codings.len() > CONTENT_CODINGS_MAX {
+            return Err(ContentError::TooManyCodings);
+        }
+    }
+    Ok(codings)
+}

@@ -1,0 +1,275 @@
+//! From a target's TLS settings and the files they name to what its connections begin with.
+//!
+//! Read once, before the run. Knows no socket; nothing of the TLS library shows in what it exports.
+#![expect(clippy::disallowed_methods, reason = "reads certificates and keys")]
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SignatureScheme};
+use z6_scenario::{Host, Scenario, Scheme, Target, TlsSettings};
+
+use super::tls::Tls;
+use super::tls_verify::{NoVerifier, Verifier};
+
+/// Sessions a worker remembers per target.
+const SESSIONS_MAX: usize = 1024;
+/// The only protocol offered (RFC 7301, RFC 9112).
+const ALPN: &[u8] = b"http/1.1";
+
+/// TLS settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsConfigError {
+    /// A file cannot be read.
+    #[error("cannot read `{key}` {path}: {source}")]
+    Read {
+        /// The key of the scenario that names it.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not what its key asks for.
+    #[error("`{key}` {path} holds no {what} in PEM form")]
+    NothingIn {
+        /// The key of the scenario that names it.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// A file holds a certificate or key that cannot be used.
+    #[error("`{key}` {path}: {reason}")]
+    Unusable {
+        /// The key of the scenario that names it.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the TLS library says.
+        reason: String,
+    },
+    /// The name cannot stand in a certificate.
+    #[error("`{name}` is no name that a certificate could be for: set `server_name`")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The TLS library refuses the settings.
+    #[error("{reason}")]
+    Refused {
+        /// What it says.
+        reason: String,
+    },
+}
+
+/// What connections to one target begin with.
+#[derive(Debug)]
+pub(super) struct TlsTarget {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    client: Arc<ClientAuth>,
+    resumption: bool,
+}
+
+impl TlsTarget {
+    /// The same with sessions of its own: workers share none.
+    pub(super) fn of_worker(&self) -> TlsTarget {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = match self.resumption {
+            true => Resumption::in_memory_sessions(SESSIONS_MAX),
+            false => Resumption::disabled(),
+        };
+        TlsTarget {
+            config: Arc::new(config),
+            name: self.name.clone(),
+            client: Arc::clone(&self.client),
+            resumption: self.resumption,
+        }
+    }
+
+    /// The TLS side of a new connection; none where the library cannot begin one.
+    pub(super) fn open(&self) -> Option<Box<Tls>> {
+        let session = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).ok()?;
+        Some(Box::new(Tls::new(session, Arc::clone(&self.client))))
+    }
+}
+
+/// The client certificate, if there is one, and whether a server has asked for any.
+#[derive(Debug)]
+pub(super) struct ClientAuth {
+    key: Option<Arc<CertifiedKey>>,
+    asked: AtomicBool,
+}
+
+impl ClientAuth {
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for ClientAuth {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.key.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.key.is_some()
+    }
+}
+
+/// By target: what its connections begin with, where they begin with TLS. `folder` is what relative
+/// paths start at.
+///
+/// # Errors
+/// The name of the first target whose settings cannot be used, and why.
+pub(super) fn targets(
+    scenario: &Scenario,
+    folder: &Path,
+) -> Result<Vec<Option<TlsTarget>>, (String, TlsConfigError)> {
+    let mut all = Vec::with_capacity(scenario.targets.len());
+    for target in &scenario.targets {
+        all.push(match target.base_url.scheme {
+            Scheme::Http | Scheme::Builtin => None,
+            Scheme::Https => {
+                Some(prepare(target, folder).map_err(|error| (target.name.clone(), error))?)
+            }
+        });
+    }
+    Ok(all)
+}
+
+fn prepare(target: &Target, folder: &Path) -> Result<TlsTarget, TlsConfigError> {
+    let settings = &target.tls;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = Arc::new(ClientAuth {
+        key: client_key(settings, folder, &provider)?,
+        asked: AtomicBool::new(false),
+    });
+    let resolver: Arc<dyn ResolvesClientCert> = Arc::<ClientAuth>::clone(&client);
+    let verifier = verifier(settings, folder, &provider)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(refused)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_cert_resolver(resolver);
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(TlsTarget {
+        config: Arc::new(config),
+        name: server_name(target)?,
+        client,
+        resumption: settings.resumption,
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "goes into map_err")]
+fn refused(error: impl ToString) -> TlsConfigError {
+    TlsConfigError::Refused { reason: error.to_string() }
+}
+
+fn server_name(target: &Target) -> Result<ServerName<'static>, TlsConfigError> {
+    let name = match (&target.tls.server_name, &target.base_url.host) {
+        (Some(name), _) | (None, Host::Name(name)) => name.clone(),
+        (None, Host::V4(address)) => address.to_string(),
+        (None, Host::V6(address)) => address.to_string(),
+    };
+    ServerName::try_from(name.clone()).map_err(|_| TlsConfigError::Name { name })
+}
+
+fn verifier(
+    settings: &TlsSettings,
+    folder: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
+    if !settings.verify_cert {
+        let schemes = provider.signature_verification_algorithms.supported_schemes();
+        return Ok(Arc::new(NoVerifier { schemes }));
+    }
+    let roots = Arc::new(match &settings.ca_bundle {
+        Some(path) => bundle(&folder.join(path))?,
+        None => machine_roots(),
+    });
+    let inner =
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
+    let inner = inner.build().map_err(refused)?;
+    Ok(Arc::new(Verifier::new(inner, &roots)))
+}
+
+/// The roots of this machine; those that come with Z6 where it has none.
+fn machine_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // Certificates that cannot be used are left out, as every client does.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+fn bundle(path: &Path) -> Result<RootCertStore, TlsConfigError> {
+    let key = "ca_bundle";
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(key, path)? {
+        roots.add(certificate).map_err(|error| unusable(key, path, &error))?;
+    }
+    Ok(roots)
+}
+
+fn unusable(key: &'static str, path: &Path, error: &dyn std::error::Error) -> TlsConfigError {
+    TlsConfigError::Unusable { key, path: path.to_owned(), reason: error.to_string() }
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsConfigError> {
+    std::fs::read(path).map_err(|source| TlsConfigError::Read {
+        key,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn certificates(
+    key: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+    let text = read(key, path)?;
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let parsed = parsed.map_err(|error| unusable(key, path, &error))?;
+    if parsed.is_empty() {
+        return Err(TlsConfigError::NothingIn { key, path: path.to_owned(), what: "certificate" });
+    }
+    Ok(parsed)
+}
+
+fn client_key(
+    settings: &TlsSettings,
+    folder: &Path,
+    provider: &CryptoProvider,
+) -> Result<Option<Arc<CertifiedKey>>, TlsConfigError> {
+    let (Some(certificate), Some(private)) = (&settings.client_cert, &settings.client_key) else {
+        return Ok(None);
+    };
+    let (certificate, private) = (folder.join(certificate), folder.join(private));
+    let chain = certificates("client_cert", &certificate)?;
+    let key = "client_key";
+    let text = read(key, &private)?;
+    let der = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => {
+            TlsConfigError::NothingIn { key, path: private.clone(), what: "private key" }
+        }
+        other => unusable(key, &private, &other),
+    })?;
+    let certified = CertifiedKey::from_der(chain, der, provider);
+    let certified = certified.map_err(|error| unusable(key, &private, &error))?;
+    Ok(Some(Arc::new(certified)))
+}

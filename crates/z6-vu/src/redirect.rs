@@ -1,0 +1,165 @@
+//! Following redirects: from the `Location` of an answer to the bytes that are sent next.
+//!
+//! Pure. Owns which target a redirect leads to, and what of the request goes along. Knows no socket
+//! and no engine: a driver asks here, keeps the [`Hop`] for its exchange, and tells the engine.
+
+use std::sync::Arc;
+
+use z6_events::{ErrorKind, RequestId, TargetId};
+use z6_proto_http1::{
+    Location, Origin, Place, RequestTemplate, is_describing_field, is_secret_field, rewrites_to_get,
+};
+use z6_scenario::{Scenario, Scheme};
+
+use crate::templates::{Parts, host_text};
+
+/// What a scenario says of redirects.
+#[derive(Debug, Clone)]
+pub struct Redirects {
+    scenario: Arc<Scenario>,
+    /// By target.
+    ports: Vec<u16>,
+    /// By target.
+    origins: Vec<Origin>,
+}
+
+/// The exchange that follows a redirect.
+#[derive(Debug, Clone)]
+pub struct Hop {
+    /// Which target it asks.
+    pub target: TargetId,
+    /// What it sends.
+    pub template: RequestTemplate,
+    method: String,
+    /// Path and query, without what a target puts before them.
+    path: String,
+    has_body: bool,
+}
+
+/// A request that was answered with a redirect.
+#[derive(Debug, Clone, Copy)]
+pub struct Redirected<'a> {
+    /// The request.
+    pub request: RequestId,
+    /// The target of its first exchange.
+    pub target: TargetId,
+    /// Redirects it has followed.
+    pub followed: u8,
+    /// The last of them; none if it has followed none.
+    pub before: Option<&'a Hop>,
+    /// Status of the answer.
+    pub status: u16,
+}
+
+impl Redirects {
+    /// What `scenario` says; none where no request follows redirects. `ports` holds the port in use
+    /// of each target.
+    #[must_use]
+    pub fn new(scenario: &Arc<Scenario>, ports: &[u16]) -> Option<Redirects> {
+        let follows = scenario.requests.iter().any(|request| request.follow_redirects > 0);
+        let origin = |(target, port): (&z6_scenario::Target, &u16)| {
+            let is_tls = target.base_url.scheme == Scheme::Https;
+            Origin::new(is_tls, &host_text(&target.base_url.host), *port)
+        };
+        follows.then(|| Redirects {
+            scenario: Arc::clone(scenario),
+            ports: ports.to_vec(),
+            origins: scenario.targets.iter().zip(ports).map(origin).collect(),
+        })
+    }
+
+    /// How many redirects a request follows.
+    #[must_use]
+    pub fn limit(&self, request: RequestId) -> u8 {
+        self.scenario.request(request).follow_redirects
+    }
+
+    /// What is sent next.
+    ///
+    /// # Errors
+    /// `too_many_redirects`, `bad_location`, `redirect_refused`.
+    pub fn follow(
+        &self,
+        redirected: &Redirected<'_>,
+        location: &Location,
+    ) -> Result<Hop, ErrorKind> {
+        let Redirected { request, followed, before, status, .. } = *redirected;
+        if followed >= self.limit(request) {
+            return Err(ErrorKind::TooManyRedirects);
+        }
+        let from = self.place(redirected);
+        let location = location.value().ok_or(ErrorKind::BadLocation)?;
+        let to = from.resolve(location).map_err(|_| ErrorKind::BadLocation)?;
+        let target = self.target_at(&to.origin, before.map_or(redirected.target, |hop| hop.target));
+        let target = target.ok_or(ErrorKind::RedirectRefused)?;
+        let request = self.scenario.request(request);
+        let method = before.map_or(request.method.as_str(), |hop| hop.method.as_str());
+        let had_body = before.is_none_or(|hop| hop.has_body);
+        let rewrites = rewrites_to_get(status, method);
+        let hop = NextHop {
+            target,
+            method: if rewrites { "GET" } else { method },
+            path: &to.path,
+            has_body: had_body && !rewrites,
+            is_elsewhere: self.origins[target.index()] != self.origins[redirected.target.index()],
+        };
+        self.hop(request, &hop)
+    }
+
+    /// The URL that was asked last.
+    fn place(&self, redirected: &Redirected<'_>) -> Place {
+        let Redirected { request, target, before, .. } = *redirected;
+        let (target, path) = match before {
+            Some(hop) => (hop.target, hop.path.clone()),
+            None => (target, self.scenario.request_target(request, target)),
+        };
+        // `OPTIONS *` asks about the server as a whole.
+        let path = if path.starts_with('/') { path } else { "/".to_owned() };
+        Place { origin: self.origins[target.index()].clone(), path }
+    }
+
+    /// The target with this origin: the one asked last if it has it.
+    fn target_at(&self, origin: &Origin, last: TargetId) -> Option<TargetId> {
+        if self.origins[last.index()] == *origin {
+            return Some(last);
+        }
+        let index = self.origins.iter().position(|known| known == origin)?;
+        u16::try_from(index).ok().map(TargetId)
+    }
+
+    fn hop(&self, request: &z6_scenario::Request, next: &NextHop<'_>) -> Result<Hop, ErrorKind> {
+        let goes_along = |name: &str| {
+            (next.has_body || !is_describing_field(name))
+                && (!next.is_elsewhere || !is_secret_field(name))
+        };
+        let headers: Vec<(String, String)> =
+            request.headers.iter().filter(|(name, _)| goes_along(name)).cloned().collect();
+        let body = request.body.as_ref().filter(|_| next.has_body);
+        let parts = Parts {
+            method: next.method,
+            path_prefix: "",
+            path: next.path,
+            headers: &headers,
+            body: body.map(|body| body.bytes.as_slice()),
+        };
+        let index = next.target.index();
+        let template = parts.encode(&self.scenario.targets[index], self.ports[index]);
+        Ok(Hop {
+            target: next.target,
+            template: template.map_err(|_| ErrorKind::BadLocation)?,
+            method: next.method.to_owned(),
+            path: next.path.to_owned(),
+            has_body: next.has_body,
+        })
+    }
+}
+
+/// What a redirect has decided about the next exchange.
+struct NextHop<'a> {
+    target: TargetId,
+    method: &'a str,
+    path: &'a str,
+    has_body: bool,
+    /// Its origin is not that of the first exchange.
+    is_elsewhere: bool,
+}
