@@ -194,7 +194,18 @@ fn test() -> Result<Outcome> {
 }
 
 fn planted_bugs() -> Result<Outcome> {
-    cargo(&["test", "-p", "z6-sim", "--features", "planted-bugs", "--test", "planted"]).run()
+    cargo(&[
+        "test",
+        "-p",
+        "z6-sim",
+        "--features",
+        "planted-bugs",
+        "--test",
+        "planted",
+        "--",
+        "--nocapture",
+    ])
+    .run()
 }
 
 fn bench_smoke() -> Result<Outcome> {

@@ -243,9 +243,30 @@ fn a_full_disk_simulated_or_real_is_exit_3_and_leaves_a_log_that_can_be_read() {
 }
 
 #[test]
+fn a_simulation_that_is_killed_leaves_a_log_that_can_be_read() {
+    let folder = Folder::new(&endless());
+    let mut run = Underway::start(&mut folder.z6(&["simulate", "s.toml", "--output", "out"]));
+    run.await_words("plan digest ");
+    let log = folder.path("out/events.z6log.partial");
+    while std::fs::metadata(&log).map_or(0, |log| log.len()) < 200_000 {
+        std::thread::yield_now();
+    }
+    run.signal("KILL");
+    run.end();
+    let analyzed = folder.run(&["analyze", "out"]).expect(0);
+    assert!(analyzed.stderr.contains("breaks off"), "{}", analyzed.stderr);
+    folder.run(&["replay", "out", "--recovered"]).expect(0);
+}
+
+/// A day of [`SHOP`] with two thousand users.
+fn endless() -> String {
+    let day = SHOP.replace("duration_seconds = 10", "duration_seconds = 86400");
+    day.replace("vus = 20", "vus = 2000")
+}
+
+#[test]
 fn ctrl_c_ends_a_simulation_in_good_order() {
-    let hours = SHOP.replace("duration_seconds = 10", "duration_seconds = 86400");
-    let folder = Folder::new(&hours.replace("vus = 20", "vus = 2000"));
+    let folder = Folder::new(&endless());
     let mut run =
         Underway::start(&mut folder.z6(&["simulate", "s.toml", "--output", "out", "--json"]));
     run.await_words("plan digest ");

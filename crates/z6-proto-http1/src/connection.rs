@@ -349,7 +349,6 @@ impl Connection {
         #[cfg(feature = "planted-bugs")]
         let reusable = match self.planted {
             Some(crate::planted::Bug::KeptClosed) => unsent_bytes == 0 && !unsolicited_after,
-            Some(crate::planted::Bug::KeptEarly) => self.decoder.keep_alive() && !unsolicited_after,
             Some(crate::planted::Bug::LostChunk) | None => reusable,
         };
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };

@@ -59,5 +59,10 @@ fn check_scenario(scenario: &Scenario) {
         assert!(target.bytes().all(|byte| byte.is_ascii_graphic()), "{target}");
     }
     assert!(!scenario.describe().rows.is_empty(), "there is something to say");
+    let mut simulation = crate::Simulation::default();
+    for (key, value) in scenario.simulation.settings() {
+        assert_eq!(simulation.set(&key, &value), Ok(()), "{key} = {value}");
+    }
+    assert_eq!(simulation, scenario.simulation, "settings come back");
     let _ = scenario.check_workers(7);
 }

@@ -2,6 +2,7 @@
 //! and range, no key that does not exist, and examples that load.
 
 use z6_scenario::load::limits;
+use z6_scenario::simulation;
 use z6_scenario::{Files, KeyReference, Limits, Overrides, Scenario, reference};
 
 const SCENARIO: &str = include_str!("../../../docs/SCENARIO.md");
@@ -102,6 +103,11 @@ fn every_fixed_limit_is_listed() {
         ("MAX_WEIGHT_MICRO", limits::MAX_WEIGHT_MICRO),
         ("MAX_ITERATIONS", limits::MAX_ITERATIONS),
         ("MAX_REPEAT", limits::MAX_REPEAT),
+        ("MAX_DELAY_NS", simulation::MAX_DELAY_NS),
+        ("MAX_SIGMA_MILLIONTHS", simulation::MAX_SIGMA_MILLIONTHS),
+        ("MAX_BANDWIDTH", simulation::MAX_BANDWIDTH),
+        ("MAX_SERVERS", u64::from(simulation::MAX_SERVERS)),
+        ("MAX_BODY_BYTES", simulation::MAX_BODY_BYTES),
     ] {
         let start = format!("| `{name}` | {value} | ");
         assert!(

@@ -78,11 +78,14 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let number = (w as u64) << 48 | worker.attempts;
         worker.attempts += 1;
         while worker.links.len() <= slot.index() {
+            let http = Connection::new(self.limits);
+            #[cfg(feature = "planted-bugs")]
+            let http = crate::plant::in_connection(self.spec, http);
             worker.links.push(Link {
                 wire: None,
                 is_connecting: false,
                 started: Tick::ZERO,
-                http: Connection::new(self.limits),
+                http,
                 in_flight: None,
                 own_bytes: Vec::new(),
                 is_peer_closed: false,

@@ -192,7 +192,13 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
                 .whole_bytes
                 .filter(|_| end.is_some_and(|end| before < end && end <= sent_bytes))
             {
-                let answer = TruthAnswer { status: reply.status, bytes, sent: depart, read: None };
+                let answer = TruthAnswer {
+                    status: reply.status,
+                    bytes,
+                    closes: reply.after == After::Ends,
+                    sent: depart,
+                    read: None,
+                };
                 self.truth.answered(pending.truth, answer);
             }
         }

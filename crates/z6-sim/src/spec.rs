@@ -48,6 +48,9 @@ pub struct SimSpec {
     pub attached: Vec<Attached>,
     /// What is checked.
     pub checks: CheckLevel,
+    /// A bug that the run is to have.
+    #[cfg(feature = "planted-bugs")]
+    pub plant: Option<crate::plant::Plant>,
 }
 
 impl SimSpec {
@@ -62,6 +65,8 @@ impl SimSpec {
             overrides: Vec::new(),
             attached: Vec::new(),
             checks: CheckLevel::Off,
+            #[cfg(feature = "planted-bugs")]
+            plant: None,
         }
     }
 }

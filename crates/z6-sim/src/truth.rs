@@ -32,6 +32,8 @@ pub struct TruthAnswer {
     pub status: u16,
     /// Bytes, interim responses included.
     pub bytes: u64,
+    /// The server announced that this is the last on the connection.
+    pub closes: bool,
     /// When the server sent the last of them.
     pub sent: Tick,
     /// What the driver's clock said as it had read the last of them, if it did.

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use z6_events::{
-    ErrorKind, Event, LogDigest, LogHeader, Sample, StopReason, StoppedBy, Tick, WorkerId,
+    ErrorKind, Event, LogDigest, LogHeader, Sample, SealedBlock, StopReason, StoppedBy, Tick,
+    WorkerId,
 };
 use z6_scenario::Plan;
 use z6_scenario::simulation::FaultKind;
@@ -144,9 +145,14 @@ pub(crate) fn engines(
     templates: &Templates,
 ) -> Result<Vec<Engine>, SimError> {
     let wire = templates.wire(vec![1; spec.scenario.targets.len()]);
-    let engine =
-        |worker| Engine::new(&spec.scenario, plan.clone(), WorkerId(worker), spec.workers, &wire);
-    (0..spec.workers).map(|worker| engine(worker).map_err(SimError::from)).collect()
+    let engine = |worker| {
+        let worker = WorkerId(worker);
+        let engine = Engine::new(&spec.scenario, plan.clone(), worker, spec.workers, &wire)?;
+        #[cfg(feature = "planted-bugs")]
+        let engine = crate::plant::in_engine(spec, engine);
+        Ok(engine)
+    };
+    (0..spec.workers).map(engine).collect()
 }
 
 /// Simulates a run.
@@ -167,7 +173,7 @@ pub fn simulate<O: Observer, L: LogOut>(
     let header = header_of(spec, &plan);
     let draws = Draws::new(spec.seed);
     let limits = &spec.scenario.limits;
-    let faults = spec.simulation.faults.clone();
+    let faults = spec.simulation.faults;
     let keeps = spec.checks != CheckLevel::Off;
     let disk = Disk::begin(&header, spec, keeps, (faults, draws), (observer, log))?;
     let workers = engines.into_iter().enumerate();
@@ -235,7 +241,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
             Happening::Idle(of, requests) => self.idle_over(of, requests),
             Happening::Tenth(number) => self.tenth(number),
             Happening::LogFreed(worker, waited_ns) => {
-                self.log_freed(usize::from(worker), waited_ns)
+                self.log_freed(usize::from(worker), waited_ns);
             }
             Happening::TargetDue if !self.has_connected => self.stop_all(StopReason::NoTarget),
             Happening::TargetDue => {}
@@ -437,9 +443,19 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let Some(recorder) = &mut self.workers[w].recorder else { return };
         let blocks = std::mem::take(&mut recorder.sink_mut().blocks);
         for block in blocks {
-            let taken = self.disk.take(self.now, block, &mut self.injected);
-            self.heed(w, &taken);
+            self.give_to_log(w, block);
         }
+    }
+
+    fn give_to_log(&mut self, w: usize, block: SealedBlock) {
+        let before = self.injected.clone();
+        let taken = self.disk.take(self.now, block, &mut self.injected);
+        for kind in [FaultKind::LogStall, FaultKind::LogShortWrite, FaultKind::LogFull] {
+            if self.injected.get(kind) > before.get(kind) {
+                self.cover(kind, Some(w));
+            }
+        }
+        self.heed(w, &taken);
     }
 
     fn heed(&mut self, w: usize, taken: &Taken) {
@@ -479,8 +495,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         self.write_blocks(w);
         if let Some(recorder) = self.workers[w].recorder.take() {
             for block in recorder.finish(at).blocks {
-                let taken = self.disk.take(self.now, block, &mut self.injected);
-                self.heed(w, &taken);
+                self.give_to_log(w, block);
             }
         }
         for link in 0..self.workers[w].links.len() {
@@ -526,7 +541,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
 
     /// What may befall more than one connection in this tenth of a second.
     fn tenth(&mut self, number: u64) {
-        let faults = self.spec.simulation.faults.clone();
+        let faults = self.spec.simulation.faults;
         let mut draws = self.draws.world(Purpose::ServerStall, 0, number);
         if hits(faults.get(FaultKind::ServerStall), &mut draws) {
             self.server.stands_until =
@@ -554,6 +569,11 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
     /// Counts a fault of all connections, or of all of one worker.
     fn befall(&mut self, kind: FaultKind, only: Option<usize>) {
         self.injected.count(kind);
+        self.cover(kind, only);
+    }
+
+    /// Counts in which states the connections are that it befalls.
+    fn cover(&mut self, kind: FaultKind, only: Option<usize>) {
         let mut seen = [false; crate::coverage::RequestState::COUNT];
         for w in (0..self.workers.len()).filter(|w| only.is_none_or(|only| only == *w)) {
             for link in 0..self.workers[w].links.len() {

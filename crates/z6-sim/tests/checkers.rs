@@ -213,6 +213,67 @@ fn a_log_that_says_otherwise_is_found() {
 }
 
 #[test]
+fn an_actor_that_ends_without_a_reason_is_found() {
+    let run = calm();
+    let last_done = run.emitted[0].iter().rposition(|(_, event)| is_done(event)).unwrap();
+    let Event::Done { exchange, .. } = run.emitted[0][last_done].1 else { unreachable!() };
+    let is_its_send =
+        |event: &Event| matches!(event, Event::Sent { exchange: of, .. } if *of == exchange);
+    let before = &run.emitted[0][..last_done];
+    let sent = before.iter().rposition(|(_, event)| is_its_send(event)).unwrap();
+    let gone = with_events(&run, |events| {
+        events[0].remove(last_done);
+        events[0].remove(sent);
+    });
+    assert!(gone.contains(&Checker::OneOutcome), "{gone:?}");
+}
+
+#[test]
+fn arrivals_past_their_limit_and_refused_below_it_are_found() {
+    let text = |limit: u32| {
+        format!(
+            "runtime = {{ duration_seconds = 1 }}\ntarget.base_url = 'http://simulated.invalid'\n\
+             requests = [{{ name = 'a', path = '/' }}]\nsimulation.service = 'exponential:20ms'\n\
+             schedule = {{ type = 'rate', per_second = 300, arrivals = 'poisson', max_in_flight = {limit} }}"
+        )
+    };
+    let spec = |limit| {
+        let scenario = Arc::new(Scenario::from_toml(&text(limit)).unwrap());
+        SimSpec { checks: CheckLevel::End, ..SimSpec::new(scenario, 7, 1) }
+    };
+    let end = simulate(&spec(6), NoObserver, Vec::new()).unwrap();
+    assert_eq!(end.violations, []);
+    let mut emitted: Emitted = vec![Vec::new()];
+    let mut reader = LogReader::new(end.log.as_slice()).unwrap();
+    while let Some(mut block) = reader.next_block().unwrap() {
+        emitted[0].extend(block.events().map(Result::unwrap));
+    }
+    let mut run = Run { spec: spec(6), end, emitted };
+    let caps = |run: &Run| {
+        objections(run, &run.end.log, &run.emitted, &run.end.truth).contains(&Checker::Caps)
+    };
+    assert!(!caps(&run));
+    for wrong in [5, 7] {
+        run.spec = spec(wrong);
+        assert!(caps(&run), "{wrong}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_kept_against_the_servers_word_is_found() {
+    let run = run("simulation.keep_alive_requests = 3");
+    let announced = run.emitted[0]
+        .iter()
+        .position(|(_, event)| matches!(event, Event::Done { reusable: false, .. }));
+    let kept = with_events(&run, |events| {
+        if let Event::Done { reusable, .. } = &mut events[0][announced.unwrap()].1 {
+            *reusable = true;
+        }
+    });
+    assert!(kept.contains(&Checker::Server), "{kept:?}");
+}
+
+#[test]
 fn every_checker_has_a_name_of_its_own() {
     let mut names = Checker::ALL.map(Checker::name).to_vec();
     names.sort_unstable();

@@ -1,6 +1,7 @@
 //! The checkers are checked: each bug planted in engine, recorder, connection or fold is found by one
 //! of them within a thousand seeds. They were written without knowledge of these bugs.
 #![cfg(feature = "planted-bugs")]
+#![allow(clippy::print_stdout, reason = "says which checker finds which bug")]
 
 use z6_sim::plant::Plant;
 use z6_sim::swarm;

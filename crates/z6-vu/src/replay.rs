@@ -133,6 +133,22 @@ fn scenario_of(header: &LogHeader, files: &dyn Files) -> Result<Scenario, Replay
 /// # Errors
 /// [`ReplayError`] where it cannot be read or was not made for this engine.
 pub fn replay<R: Read>(log: R) -> Result<Outcome, ReplayError> {
+    replay_on(log, &|engine| engine)
+}
+
+/// Replays a log on engines that have a bug.
+///
+/// # Errors
+/// As [`replay`].
+#[cfg(feature = "planted-bugs")]
+pub fn replay_planted<R: Read>(log: R, bug: crate::planted::Bug) -> Result<Outcome, ReplayError> {
+    replay_on(log, &|mut engine| {
+        engine.plant(bug);
+        engine
+    })
+}
+
+fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outcome, ReplayError> {
     let mut log = OpenLog::new(log)?;
     let header = log.reader.header().clone();
     check_header(&header)?;
@@ -142,7 +158,7 @@ pub fn replay<R: Read>(log: R) -> Result<Outcome, ReplayError> {
         return Ok(Outcome::HeaderDiffers(fact));
     }
     let mut again = begin_again(&log, &header)?;
-    let mut workers = WorkerReplay::all(&header, &scenario, &plan)?;
+    let mut workers = WorkerReplay::all(&header, &scenario, &plan, prepare)?;
     let reader = &mut log.reader;
     let mut end = RunEnd::default();
     let mut events = 0;
@@ -314,6 +330,7 @@ impl WorkerReplay {
         header: &LogHeader,
         scenario: &Scenario,
         plan: &Plan,
+        prepare: &dyn Fn(Engine) -> Engine,
     ) -> Result<Vec<WorkerReplay>, ReplayError> {
         let ports = ports(header, scenario)?;
         let templates = Templates::encode(scenario, &ports)?;
@@ -328,6 +345,7 @@ impl WorkerReplay {
         let workers = (0..header.workers).map(|worker| {
             let worker = WorkerId(worker);
             let engine = Engine::new(scenario, plan.clone(), worker, header.workers, &wire)?;
+            let engine = prepare(engine);
             let sink = KeepBlocks::default();
             let recorder = Recorder::copying_boundaries(engine, worker, header.workers, sink);
             Ok(WorkerReplay {

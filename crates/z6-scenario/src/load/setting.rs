@@ -68,8 +68,11 @@ fn statuses(cx: &mut Context<'_>, key: &Key, item: &Item) -> Option<String> {
             }
         };
         let entry = format!("{name}={literal}");
+        // A name with a comma or an equals sign would be read as several entries.
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
         let (place, error) = match Share::parse(&literal) {
             Err(error) => (item.span(), Some(error)),
+            Ok(_) if !is_number => (span, Some(ScenarioError::Status { text: name.to_owned() })),
             Ok(_) => (span, Simulation::default().set(key.name, &entry).err()),
         };
         match error {
@@ -109,8 +112,11 @@ pub(crate) fn explain(key: &str, value: &str, error: &ScenarioError) -> Wrong {
         ScenarioError::TooFine { .. } => (codes::TOO_FINE, format!("{what}: {error}")),
         ScenarioError::RepeatedStatus { .. } => (codes::DUPLICATE, format!("{what}: {error}")),
         ScenarioError::DurationUnit => (codes::BAD_SETTING, format!("{what}: {error}")),
-        ScenarioError::Status { .. }
-        | ScenarioError::ShareAboveOne
+        ScenarioError::Status { text } => {
+            let text = quoted(text);
+            (codes::OUT_OF_RANGE, format!("{what}: {text} is not a status from 201 to 599"))
+        }
+        ScenarioError::ShareAboveOne
         | ScenarioError::SettingRange { .. }
         | ScenarioError::DelayTooLong
         | ScenarioError::RangeBackwards

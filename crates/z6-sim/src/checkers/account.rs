@@ -13,7 +13,14 @@ use super::{Checker, Evidence, Found};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// A complete response.
-    Answered { status: u16, first_byte: Tick, received_bytes: u64, failure: Option<ErrorKind> },
+    Answered {
+        status: u16,
+        first_byte: Tick,
+        received_bytes: u64,
+        reusable: bool,
+        unsolicited: bool,
+        failure: Option<ErrorKind>,
+    },
     /// A failure after its first byte was written.
     Broken(ErrorKind),
     /// A failure before that.
@@ -64,6 +71,8 @@ pub(super) struct Account {
     pub(super) end: Option<(StoppedBy, Tick)>,
     pub(super) finished: Option<Tick>,
     pub(super) stopped: bool,
+    /// By worker.
+    pub(super) ends: Vec<Option<Tick>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +88,8 @@ enum Life {
     Attempt,
     Ready,
     Carries(ExchangeSlot),
+    /// The last answer on it said that there is to be no more.
+    Spent,
 }
 
 /// One worker while its events are read.
@@ -87,6 +98,7 @@ struct Desk {
     open: BTreeMap<u32, Open>,
     connections: BTreeMap<u32, Life>,
     finished: Option<Tick>,
+    end: Option<Tick>,
     last: Tick,
 }
 
@@ -107,6 +119,7 @@ impl Account {
             }
             desks.push(desk);
         }
+        account.ends = desks.iter().map(|desk| desk.end).collect();
         let all_finished = desks.iter().map(|desk| desk.finished).collect::<Option<Vec<Tick>>>();
         account.finished = all_finished.and_then(|all| all.into_iter().max());
         if evidence.is_whole() {
@@ -144,8 +157,24 @@ impl Account {
                 let before = desk.open.insert(exchange.0, open);
                 was != Some(Life::Ready) || before.is_some()
             }
-            Event::Done { exchange, first_byte, status, received_bytes, failure, .. } => {
-                let end = End::Answered { status, first_byte, received_bytes, failure };
+            Event::Done {
+                exchange,
+                first_byte,
+                status,
+                received_bytes,
+                reusable,
+                unsolicited,
+                failure,
+                ..
+            } => {
+                let end = End::Answered {
+                    status,
+                    first_byte,
+                    received_bytes,
+                    reusable,
+                    unsolicited,
+                    failure,
+                };
                 self.exchange_ends(desk, exchange, at, end, found)
             }
             Event::Failed { exchange, error, .. } => {
@@ -183,9 +212,10 @@ impl Account {
             }
             Event::ConnectionReleased { connection, .. } => {
                 let was = desk.connections.remove(&connection.0);
-                !matches!(was, Some(Life::Ready | Life::Attempt))
+                !matches!(was, Some(Life::Ready | Life::Attempt | Life::Spent))
             }
             Event::EndReached { by, end } => {
+                desk.end = desk.end.or(Some(end));
                 self.end = Some(self.end.map_or((by, end), |known| (known.0, known.1.max(end))));
                 false
             }
@@ -219,7 +249,16 @@ impl Account {
         found: &mut Found,
     ) -> bool {
         let Some(open) = desk.open.remove(&exchange.0) else { return true };
-        let carrier = desk.connections.insert(open.connection.0, Life::Ready);
+        let life = match end {
+            End::Answered { reusable: true, .. } => Life::Ready,
+            End::Answered { .. }
+            | End::Broken(_)
+            | End::NotOnWire(_)
+            | End::TimedOut
+            | End::InFlight
+            | End::NeverSent(_) => Life::Spent,
+        };
+        let carrier = desk.connections.insert(open.connection.0, life);
         let row = Row {
             ask: open.ask,
             sent: Some(open.sent),

@@ -14,7 +14,10 @@ pub(super) fn check(evidence: &Evidence<'_>, found: &mut Found) -> Option<Metric
         Ok((events, ending)) => compare(evidence, &events, ending.as_ref(), found),
         Err(error) => found.add(Checker::ReadBack, || format!("the log cannot be read: {error}")),
     }
-    match replay(evidence.log) {
+    let replayed = replay(evidence.log);
+    #[cfg(feature = "planted-bugs")]
+    let replayed = crate::plant::replayed(evidence.spec, evidence.log).unwrap_or(replayed);
+    match replayed {
         Ok(Outcome::Identical { .. }) => {}
         Ok(other) => found.add(Checker::Replay, || format!("{other:?}")),
         Err(error) => found.add(Checker::Replay, || format!("the log cannot be replayed: {error}")),
@@ -60,7 +63,10 @@ struct RunFold {
 impl RunFold {
     fn new(evidence: &Evidence<'_>) -> RunFold {
         let facts = RunFacts::of(evidence.header, String::new());
-        RunFold { fold: Fold::new(&evidence.spec.scenario, facts), error: None }
+        let fold = Fold::new(&evidence.spec.scenario, facts);
+        #[cfg(feature = "planted-bugs")]
+        let fold = crate::plant::in_fold(evidence.spec, fold);
+        RunFold { fold, error: None }
     }
 
     fn block(&mut self, worker: WorkerId, base: Tick, events: &[(Tick, Event)]) {

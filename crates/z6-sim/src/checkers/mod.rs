@@ -4,9 +4,10 @@
 //! the log's bytes, the figures folded from them, and what the simulated server knows. They share
 //! nothing with the engine but the plan.
 //! Reading order: this file (what there is to check, and with what), `account` (the requests of a
-//! run, from its events), `requests`, `server`, `latency`, `log`.
+//! run, from its events), `requests`, `actors`, `server`, `latency`, `log`.
 
 mod account;
+mod actors;
 mod latency;
 mod log;
 mod requests;
@@ -32,13 +33,16 @@ pub enum Checker {
     ConnectionLeak,
     /// Slots of exchanges and connections are used one after the other: no end without its begin.
     Transitions,
-    /// Each request has exactly one outcome, and an actor's requests are its steps, none left out.
+    /// Each request has exactly one outcome; an actor's requests are its steps, none left out, and go on
+    /// until something ends them.
     OneOutcome,
     /// planned = sent + never sent, sent = succeeded + failed + in flight; and the figures are these
     /// counts.
     Conservation,
     /// What the log says of a request is what the server knows of it.
     Server,
+    /// No more arrivals are alive than may be, and none is refused while there is room.
+    Caps,
     /// Nothing fails but for something in this world that can have made it fail.
     Cause,
     /// Latencies computed from the server's list and the driver's clock are those of the figures.
@@ -55,13 +59,14 @@ pub enum Checker {
 
 impl Checker {
     /// All of them.
-    pub const ALL: [Checker; 12] = [
+    pub const ALL: [Checker; 13] = [
         Checker::EngineInvariants,
         Checker::ConnectionLeak,
         Checker::Transitions,
         Checker::OneOutcome,
         Checker::Conservation,
         Checker::Server,
+        Checker::Caps,
         Checker::Cause,
         Checker::Latency,
         Checker::Liveness,
@@ -80,6 +85,7 @@ impl Checker {
             Checker::OneOutcome => "one_outcome",
             Checker::Conservation => "conservation",
             Checker::Server => "server",
+            Checker::Caps => "caps",
             Checker::Cause => "cause",
             Checker::Latency => "latency",
             Checker::Liveness => "liveness",
@@ -162,6 +168,9 @@ pub fn check_end(evidence: &Evidence<'_>) -> Vec<SimViolation> {
     let mut found = Found::default();
     let account = Account::new(evidence, &mut found);
     requests::check(evidence, &account, &mut found);
+    if evidence.is_whole() {
+        actors::check(evidence, &account, &mut found);
+    }
     server::check(evidence, &account, &mut found);
     if let Some(metrics) = log::check(evidence, &mut found) {
         requests::figures(&metrics, &account, &mut found);

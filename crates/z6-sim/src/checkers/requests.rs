@@ -80,8 +80,22 @@ fn by_error(account: &Account) -> Vec<(ErrorKind, u64)> {
     ErrorKind::ALL.iter().map(|kind| (*kind, count(*kind))).collect()
 }
 
+/// Faults after which a connection is good for nothing more.
+pub(super) const BREAKS: [FaultKind; 10] = [
+    FaultKind::ResetBefore,
+    FaultKind::ResetInHead,
+    FaultKind::ResetInBody,
+    FaultKind::CloseBefore,
+    FaultKind::CloseInBody,
+    FaultKind::Garbage,
+    FaultKind::WrongLength,
+    FaultKind::BrokenChunk,
+    FaultKind::InterimFlood,
+    FaultKind::Unsolicited,
+];
+
 /// Whether one of these faults is in this world.
-fn any(world: &Simulation, kinds: &[FaultKind]) -> bool {
+pub(super) fn any(world: &Simulation, kinds: &[FaultKind]) -> bool {
     kinds.iter().any(|kind| !world.faults.get(*kind).is_zero())
 }
 
@@ -108,18 +122,6 @@ fn cause(evidence: &Evidence<'_>, row: &Row, found: &mut Found) {
 
 fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row: &Row) -> bool {
     use FaultKind as F;
-    let breaks = [
-        F::ResetBefore,
-        F::ResetInHead,
-        F::ResetInBody,
-        F::CloseBefore,
-        F::CloseInBody,
-        F::Garbage,
-        F::WrongLength,
-        F::BrokenChunk,
-        F::InterimFlood,
-        F::Unsolicited,
-    ];
     let keeps_short = world.keep_alive_idle_ns.is_some() || world.keep_alive_requests.is_some();
     match kind {
         ErrorKind::ConnectionRefused => any(world, &[F::ConnectRefused]),
@@ -131,17 +133,18 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::ConnectTimeout => {
             let target = evidence.spec.scenario.target(row.ask.target);
             let slow = longest_ns(world.connect) >= target.connection_timeout_ns;
-            slow || any(world, &[F::ConnectTimeout, F::LateTimer, F::LogStall, F::ServerStall])
+            let late = [F::LateTimer, F::LogStall, F::DuplicateStamp];
+            slow || any(world, &[F::ConnectTimeout, F::ServerStall]) || any(world, &late)
         }
-        ErrorKind::ConnectionReset => any(world, &breaks),
+        ErrorKind::ConnectionReset => any(world, &BREAKS),
         ErrorKind::ClosedBeforeResponse | ErrorKind::StaleConnection => {
-            keeps_short || any(world, &breaks)
+            keeps_short || any(world, &BREAKS)
         }
         // A slow world needs no fault for it.
         ErrorKind::RequestTimeout => true,
         ErrorKind::Status4xx | ErrorKind::Status5xx | ErrorKind::UnexpectedStatus => true,
         other => match other.group() {
-            ErrorGroup::Protocol | ErrorGroup::Limit => any(world, &breaks),
+            ErrorGroup::Protocol | ErrorGroup::Limit => any(world, &BREAKS),
             ErrorGroup::Transport | ErrorGroup::Tls | ErrorGroup::Timeout | ErrorGroup::Status => {
                 false
             }
@@ -150,7 +153,7 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
 }
 
 /// Whether loops of this world come late to their timers.
-fn is_late(world: &Simulation) -> bool {
+pub(super) fn is_late(world: &Simulation) -> bool {
     any(world, &[FaultKind::LateTimer, FaultKind::DuplicateStamp, FaultKind::LogStall])
 }
 

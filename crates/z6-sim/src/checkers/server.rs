@@ -7,6 +7,7 @@ use z6_events::Tick;
 use z6_scenario::simulation::FaultKind;
 
 use super::account::{Account, End, Row};
+use super::requests::{BREAKS, any};
 use super::{Checker, Evidence, Found};
 use crate::truth::{TruthAnswer, TruthRequest};
 
@@ -29,7 +30,11 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
         }
     }
     for (key, row) in &account.rows {
-        let End::Answered { status, first_byte, received_bytes, .. } = row.end else { continue };
+        let End::Answered { status, first_byte, received_bytes, reusable, unsolicited, .. } =
+            row.end
+        else {
+            continue;
+        };
         if known.get(key).is_some_and(|request| request.is_muddled) {
             continue;
         }
@@ -37,6 +42,7 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             found.add(Checker::Server, || format!("{} was not answered whole", name(*key)));
             continue;
         };
+        keeps(evidence, *key, (reusable, unsolicited), &answer, found);
         let log = Logged { status, first_byte, received_bytes, ended: row.ended };
         answered(*key, &log, &answer, found);
         // A clock that stands still is behind the world.
@@ -84,6 +90,25 @@ fn received(key: (u64, u64), request: &TruthRequest, row: &Row, found: &mut Foun
         && read < row.ended
     {
         differs("its answer", format!("read at {read:?}"), format!("{:?}", row.end));
+    }
+}
+
+/// Whether the connection can be kept is what the server announced: never after `Connection: close`, and
+/// else always, but for bytes nobody asked for and what ends connections in this world.
+fn keeps(
+    evidence: &Evidence<'_>,
+    key: (u64, u64),
+    (reusable, unsolicited): (bool, bool),
+    answer: &TruthAnswer,
+    found: &mut Found,
+) {
+    let world = &evidence.spec.simulation;
+    let may_end = unsolicited || world.keep_alive_idle_ns.is_some() || any(world, &BREAKS);
+    if reusable == answer.closes && (answer.closes || !may_end) {
+        found.add(Checker::Server, || {
+            let said = if answer.closes { "is closed" } else { "stays" };
+            format!("{}: its connection {said}, and reusable is {reusable} in the log", name(key))
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use crate::coverage::RequestState;
 const ATTEMPT: &str = "it befalls an attempt, and counts before there is a connection";
 const SERVER: &str = "the server answers, or fails to, once it has the whole request";
 const BEGINS: &str = "it counts where the first bytes of the answer arrive";
+const HEAD: &str = "no byte of the body is sent";
 const NOTHING: &str = "it comes before the first byte of the answer";
 const PART: &str = "a part of the answer comes before it";
 const ASKED: &str = "the connection's request was received and is not answered";
@@ -23,6 +24,7 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         | FaultKind::OutOfPorts
         | FaultKind::OutOfDescriptors => attempt(state),
         FaultKind::ResetBefore | FaultKind::CloseBefore => before(state, NOTHING),
+        FaultKind::ResetInHead if matches!(state, RequestState::InBody) => Some(HEAD),
         FaultKind::ResetInHead | FaultKind::ResetInBody | FaultKind::CloseInBody => within(state),
         FaultKind::Trickle
         | FaultKind::Garbage
@@ -31,7 +33,7 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         | FaultKind::InterimFlood
         | FaultKind::Unsolicited
         | FaultKind::NoAnswer => before(state, BEGINS),
-        FaultKind::PartialRead | FaultKind::WouldBlock => socket(kind, state),
+        FaultKind::PartialRead | FaultKind::WouldBlock => socket(state),
         FaultKind::PartialWrite => write(state),
         FaultKind::ServerStall
         | FaultKind::LateTimer
@@ -76,11 +78,15 @@ const fn within(state: RequestState) -> Option<&'static str> {
     }
 }
 
-const fn socket(kind: FaultKind, state: RequestState) -> Option<&'static str> {
-    match (kind, state) {
-        (_, RequestState::NoConnection | RequestState::Connecting) => Some(SOCKET),
-        (FaultKind::PartialRead, RequestState::Writing) => Some(SERVER),
-        (_, _) => None,
+/// Bytes that nobody asked for are read while the next request is written, too.
+const fn socket(state: RequestState) -> Option<&'static str> {
+    match state {
+        RequestState::NoConnection | RequestState::Connecting => Some(SOCKET),
+        RequestState::Writing
+        | RequestState::AwaitingHead
+        | RequestState::InHead
+        | RequestState::InBody
+        | RequestState::Idle => None,
     }
 }
 

@@ -23,7 +23,7 @@ const WEIGHTS: [u64; 6] = [1, 500_000, MICRO, MICRO, 1_333_333, 4 * MICRO];
 pub(super) fn sketch(seed: u64) -> Sketch {
     let mut dice = Dice::new(seed, 0);
     let length_ns = dice.skewed(400 * MS, 20 * SECOND);
-    let wanted = dice.between(180, 700);
+    let wanted = dice.between(200, 700);
     let open = dice.chance(45);
     let mut sketch = frame(&mut dice, seed);
     draw_requests(&mut dice, &mut sketch);
@@ -354,7 +354,8 @@ fn draw_targets(dice: &mut Dice, sketch: &mut Sketch, pace: Pace) {
         if dice.chance(30) {
             target.idle_timeout_ns = Some(dice.skewed(MS / 10, pace.step_ns.max(MS) * 4));
         }
-        let most = (pace.length_ns / 10).max(5 * MS);
+        let most = (pace.length_ns / 30).max(2 * MS);
+        target.reconnect_delay_ns = target.reconnect_delay_ns.min(pace.length_ns / 50);
         target.connection_timeout_ns = dice.skewed(MS, most);
     }
 }

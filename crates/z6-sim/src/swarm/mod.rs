@@ -16,7 +16,7 @@ use z6_scenario::Scenario;
 use z6_scenario::simulation::Simulation;
 
 pub use cells::impossible;
-pub use run::{BOUNDS, Broken, Outcome, PANIC, START, run};
+pub use run::{BOUNDS, Broken, Outcome, PANIC, START, run, run_text};
 pub use shrink::{TRIES_MAX, shrink};
 use sketch::Sketch;
 
@@ -62,18 +62,6 @@ impl Case {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
-    }
-
-    /// The seed of the run.
-    #[must_use]
-    pub fn run_seed(&self) -> u64 {
-        self.sketch.seed
-    }
-
-    /// Event loops.
-    #[must_use]
-    pub fn workers(&self) -> u16 {
-        self.sketch.workers
     }
 
     /// The world.

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use z6_events::{Event, Tick, WorkerId};
-use z6_scenario::Scenario;
+use z6_scenario::{Scenario, Workers};
 
 use super::{ACTORS_MAX, Case, SECONDS_MAX};
 use crate::{CheckLevel, Coverage, FaultCounts, Observer, SimSpec, simulate};
@@ -69,23 +69,36 @@ pub fn run(seed: u64) -> Outcome {
     super::case(seed).run()
 }
 
+/// Runs a scenario in the world that it describes, with the seed and the workers that it names, under
+/// all checkers.
+#[must_use]
+pub fn run_text(text: &str) -> Outcome {
+    match spec_of(text) {
+        Some(spec) => run_spec(&spec),
+        None => Outcome::broken(START, "no valid scenario with a seed and workers".to_owned()),
+    }
+}
+
+/// What [`crate::simulate`] is given for a scenario that names its seed and workers.
+fn spec_of(text: &str) -> Option<SimSpec> {
+    let scenario = Scenario::from_toml(text).ok()?;
+    let Workers::Fixed(workers) = scenario.runtime.workers else { return None };
+    let mut spec = SimSpec::new(Arc::new(scenario.clone()), scenario.runtime.prng_seed?, workers);
+    spec.checks = CheckLevel::EachStep;
+    Some(spec)
+}
+
 impl Case {
     /// What [`crate::simulate`] is given for this case; none if its text is no valid scenario.
     #[must_use]
     pub fn spec(&self) -> Option<SimSpec> {
-        let scenario = Scenario::from_toml(self.text()).ok()?;
-        let mut spec = SimSpec::new(Arc::new(scenario), self.run_seed(), self.workers());
-        spec.checks = CheckLevel::EachStep;
-        Some(spec)
+        spec_of(self.text())
     }
 
     /// Runs it with all checkers.
     #[must_use]
     pub fn run(&self) -> Outcome {
-        match self.spec() {
-            Some(spec) => run_spec(&spec),
-            None => Outcome::broken(START, "the text is no valid scenario".to_owned()),
-        }
+        run_text(self.text())
     }
 
     /// Runs it with a bug.

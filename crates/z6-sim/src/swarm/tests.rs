@@ -19,7 +19,7 @@ fn every_case_is_a_valid_scenario_that_says_what_was_drawn() {
         assert_eq!(scenario.simulation, *case.simulation(), "seed {seed}");
         assert_eq!(scenario.schedule, case.sketch.schedule, "seed {seed}");
         assert_eq!(scenario.think_time, case.sketch.think, "seed {seed}");
-        assert_eq!(scenario.runtime.prng_seed, Some(case.run_seed()), "seed {seed}");
+        assert_eq!(scenario.runtime.prng_seed, Some(case.sketch.seed), "seed {seed}");
     }
 }
 
@@ -40,7 +40,7 @@ fn cases_stay_within_their_bounds() {
     for seed in 0..3_000 {
         let case = case(seed);
         let scenario = Scenario::from_toml(case.text()).unwrap();
-        let plan = Plan::new(&scenario, case.run_seed());
+        let plan = Plan::new(&scenario, case.sketch.seed);
         assert!(requests_planned(&scenario, &plan) <= REQUESTS_MAX, "seed {seed}");
         assert!(plan.vus().vus_started() <= u64::from(ACTORS_MAX), "seed {seed}");
         if let Schedule::Rate { max_in_flight, .. } = scenario.schedule {

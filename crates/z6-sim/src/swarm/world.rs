@@ -138,13 +138,13 @@ fn per(kind: FaultKind) -> Per {
 
 fn faults(dice: &mut Dice, pace: Pace) -> Faults {
     let mut faults = Faults::default();
-    if dice.chance(3) {
+    if dice.chance(2) {
         return faults;
     }
     let kinds = dice.pick(&[10, 20, 20, 40, 70]);
     for kind in FaultKind::ALL {
         let rarely = kind == FaultKind::LogFull;
-        if dice.chance(if rarely { 4 } else { kinds }) {
+        if dice.chance(if rarely { 10 } else { kinds }) {
             faults.set(kind, rate(dice, kind, pace));
         }
     }
@@ -159,15 +159,16 @@ fn faults(dice: &mut Dice, pace: Pace) -> Faults {
 fn rate(dice: &mut Dice, kind: FaultKind, pace: Pace) -> Share {
     let tenths = pace.length_ns / 100_000_000 + 1;
     let (chances, most) = match per(kind) {
-        Per::Attempt => (pace.connections, 300_000),
+        // An attempt that fails costs its request and more: few VUs cannot bear many.
+        Per::Attempt => (pace.connections + pace.requests / 8, 40_000 + 4_000 * pace.concurrency),
         Per::Request => (pace.requests, 100_000),
         Per::Transfer => (pace.requests * 2, 500_000),
         Per::TenthOfSecond => (tenths, 300_000),
-        Per::Block if kind == FaultKind::LogFull => (tenths * 20, 30_000),
+        Per::Block if kind == FaultKind::LogFull => (tenths * 20, 20_000),
         Per::Block => (tenths, 300_000),
     };
-    let least = (4_000_000 / chances.max(1)).clamp(1_000, most);
-    share(dice.skewed(least, most) as u32)
+    let least = (6_000_000 / chances.max(1)).clamp(1_000, most);
+    share(dice.skewed(least.min(most), most) as u32)
 }
 
 fn share(millionths: u32) -> Share {

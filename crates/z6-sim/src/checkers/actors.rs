@@ -1,0 +1,134 @@
+//! Checks of actors: that each goes on until something ends it, and that arrivals alive are within
+//! `max_in_flight`.
+
+use std::collections::BTreeMap;
+
+use z6_events::{Actor, NeverSentReason, Step, Tick};
+use z6_scenario::{Model, Plan, Schedule};
+
+use super::account::{Account, End, Row};
+use super::requests::is_late;
+use super::{Checker, Evidence, Found};
+
+pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Found) {
+    let plan = Plan::new(&evidence.spec.scenario, evidence.spec.seed);
+    let mut by_actor: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
+    for ((actor, _), row) in &account.rows {
+        by_actor.entry(*actor).or_default().push(row);
+    }
+    for (actor, rows) in &by_actor {
+        if let Some(last) = rows.last() {
+            goes_on(evidence, account, &plan, (Actor(*actor), last), found);
+        }
+    }
+    if let Some(most) = max_in_flight(&evidence.spec.scenario.schedule) {
+        for worker in 0..u64::from(evidence.spec.workers) {
+            let workers = u64::from(evidence.spec.workers);
+            let share = most / workers + u64::from(worker < most % workers);
+            let own = by_actor.iter().filter(|(actor, _)| *actor % workers == worker);
+            alive(
+                evidence,
+                share,
+                &own.map(|(_, rows)| rows.as_slice()).collect::<Vec<_>>(),
+                found,
+            );
+        }
+    }
+}
+
+fn max_in_flight(schedule: &Schedule) -> Option<u64> {
+    match schedule {
+        Schedule::Rate { max_in_flight, .. }
+        | Schedule::RampRate { max_in_flight, .. }
+        | Schedule::RateSteps { max_in_flight, .. } => Some(u64::from(*max_in_flight)),
+        Schedule::Constant { .. }
+        | Schedule::Ramp { .. }
+        | Schedule::Spike { .. }
+        | Schedule::Steps { .. } => None,
+    }
+}
+
+/// An actor's last step is its last one, or there is a reason why the next was never planned: its stop,
+/// or the end of the run.
+fn goes_on(
+    evidence: &Evidence<'_>,
+    account: &Account,
+    plan: &Plan,
+    (actor, last): (Actor, &Row),
+    found: &mut Found,
+) {
+    let step: Step = last.ask.step;
+    let is_last = plan.steps_per_actor() == step.0.checked_add(1);
+    if is_last || matches!(last.end, End::NeverSent(_) | End::InFlight) {
+        return;
+    }
+    let think_ns = plan.step(actor, step).think_ns;
+    let target = evidence.spec.scenario.target(last.ask.target);
+    let delay_ns = match (last.end, plan.model()) {
+        (End::NotOnWire(_), Model::Closed) => target.reconnect_delay_ns,
+        _ => 0,
+    };
+    let next = last.ended.plus_ns(think_ns.max(delay_ns));
+    let worker = actor.0 % u64::from(evidence.spec.workers);
+    let end = usize::try_from(worker).ok().and_then(|worker| account.ends.get(worker).copied());
+    let is_over = end.flatten().is_some_and(|end| next >= end);
+    let stop = plan.vus().lifetime(actor).and_then(|life| life.stop);
+    let is_stopped = stop.is_some_and(|stop| next >= stop);
+    if !is_over && !is_stopped {
+        found.add(Checker::OneOutcome, || {
+            format!("{actor:?} has no step after {step:?}, though one was due at {next:?}")
+        });
+    }
+}
+
+/// Arrivals alive at once are no more than the worker's share, and none is refused while there is room.
+fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut Found) {
+    let is_late = is_late(&evidence.spec.simulation);
+    let plan = Plan::new(&evidence.spec.scenario, evidence.spec.seed);
+    let is_refused =
+        |rows: &&&[&Row]| matches!(rows[0].end, End::NeverSent(NeverSentReason::MaxInFlight));
+    // A loop that is late notices an arrival later than it was planned.
+    let begins = |rows: &[&Row]| {
+        if is_late { rows[0].sent.unwrap_or(rows[0].ended) } else { rows[0].ask.planned }
+    };
+    let lives: Vec<(Tick, Tick)> = arrivals
+        .iter()
+        .filter(|rows| !is_refused(rows))
+        .map(|rows| (begins(rows), rows[rows.len() - 1].ended))
+        .collect();
+    // Of one instant, ends come first: nobody is counted who may be gone.
+    let mut changes: Vec<(Tick, i64)> =
+        lives.iter().flat_map(|(begin, end)| [(*begin, 1), (*end, -1)]).collect();
+    changes.sort_unstable();
+    let mut count = 0_i64;
+    for (at, change) in changes {
+        count += change;
+        if count > i64::try_from(share).unwrap_or(i64::MAX) {
+            return found.add(Checker::Caps, || {
+                format!("{count} arrivals are alive at {at:?}, {share} may be")
+            });
+        }
+    }
+    if is_late {
+        return;
+    }
+    // One that the end of the run kept from its next step was thinking until then.
+    let leaves = |rows: &[&Row]| {
+        let last = rows[rows.len() - 1];
+        let is_last = plan.steps_per_actor() == last.ask.step.0.checked_add(1);
+        let think_ns = plan.step(last.ask.actor, last.ask.step).think_ns;
+        last.ended.plus_ns(if is_last { 0 } else { think_ns })
+    };
+    for rows in arrivals.iter().filter(is_refused) {
+        let at = rows[0].ask.planned;
+        let there = |rows: &&&[&Row]| begins(rows) <= at && at <= leaves(rows);
+        let others = arrivals.iter().filter(|rows| !is_refused(rows));
+        let alive = others.filter(there).count() as u64;
+        if alive < share {
+            found.add(Checker::Caps, || {
+                let actor = rows[0].ask.actor;
+                format!("{actor:?} is refused at {at:?} with {alive} alive, {share} may be")
+            });
+        }
+    }
+}
