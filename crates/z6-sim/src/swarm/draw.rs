@@ -173,7 +173,13 @@ fn draw_closed(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64, wanted: u64
     if !bounded || dice.chance(50) {
         let per_iteration = sketch.steps_per_iteration();
         let usual = (wanted / started / per_iteration).max(1);
-        let iterations = dice.between(usual, usual * 2);
+        // Where VUs come and go, some end by themselves, and others take their places.
+        let comes_and_goes =
+            matches!(sketch.schedule, Schedule::Steps { .. } | Schedule::Spike { .. });
+        let iterations = match comes_and_goes && dice.chance(50) {
+            true => dice.between((usual / 2).max(1), usual),
+            false => dice.between(usual, usual * 2),
+        };
         let most = (REQUESTS_MAX / started / per_iteration).max(1);
         sketch.iterations = Some(iterations.min(most));
     }

@@ -40,7 +40,7 @@ pub(super) fn draw(dice: &mut Dice, pace: Pace) -> Simulation {
     }
     if dice.chance(30) {
         // 64 KiB take at most a quarter of the time of a step, but for very short ones.
-        let enough = (65_536u64 * 4_000_000_000 / pace.step_ns.max(1)).clamp(100_000, 1 << 38);
+        let enough = (65_536u64 * 4_000_000_000 / pace.step_ns.max(1)).clamp(100_000, 1 << 35);
         simulation.bandwidth_bytes_per_second = Some(dice.skewed(enough, enough * 16));
     }
     simulation.body_bytes = body(dice);
