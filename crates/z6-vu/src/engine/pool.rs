@@ -47,8 +47,7 @@ pub(super) struct Connection {
     above: Option<ConnectionSlot>,
 }
 
-// So many bytes for each connection, attempts included.
-const _: () = assert!(size_of::<Connection>() <= 128);
+const _: () = assert!(size_of::<Connection>() <= 128, "bytes of each connection");
 
 impl Connection {
     /// Whether it is not ready yet.
