@@ -196,7 +196,11 @@ pub fn simulate<O: Observer, L: LogOut>(
         disk,
         violations: Vec::new(),
         steps: 0,
-        latest_end: checkers::latest_end(plan.end_ns(), grace_ns),
+        latest_end: match plan.end_ns() {
+            // However long its iterations take: nobody checks whether that is too long.
+            None if !keeps => Tick::MAX,
+            end_ns => checkers::latest_end(end_ns, grace_ns),
+        },
     };
     world.run();
     Ok(world.finish(header))
@@ -544,8 +548,8 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let faults = self.spec.simulation.faults;
         let mut draws = self.draws.world(Purpose::ServerStall, 0, number);
         if hits(faults.get(FaultKind::ServerStall), &mut draws) {
-            self.server.stands_until =
-                self.now.plus_ns(draws.exponential_ns(STALL_NS.0, STALL_NS.1));
+            let until = self.now.plus_ns(draws.exponential_ns(STALL_NS.0, STALL_NS.1));
+            self.server.stands_until = self.server.stands_until.max(until);
             self.befall(FaultKind::ServerStall, None);
         }
         for w in 0..self.workers.len() {

@@ -174,13 +174,8 @@ impl Stalled {
 /// A3.
 #[test]
 fn one_stall_of_a_second_has_its_quantiles() {
-    let world = Stalled {
-        per_second: 1_000,
-        seconds: 60,
-        stall_ns: SECOND,
-        stalls: 1,
-        base_ns: 10 * MS,
-    };
+    let world =
+        Stalled { per_second: 1_000, seconds: 60, stall_ns: SECOND, stalls: 1, base_ns: 10 * MS };
     let response = world.run().metrics.latency.response_ns;
     assert!((410 * MS..420 * MS).contains(&world.quantile_ns(0.99)));
     assert_near(response.p99, world.quantile_ns(0.99), 0.005);
@@ -191,13 +186,8 @@ fn one_stall_of_a_second_has_its_quantiles() {
 /// A4.
 #[test]
 fn six_stalls_have_their_quantiles() {
-    let world = Stalled {
-        per_second: 1_000,
-        seconds: 60,
-        stall_ns: 200 * MS,
-        stalls: 6,
-        base_ns: 10 * MS,
-    };
+    let world =
+        Stalled { per_second: 1_000, seconds: 60, stall_ns: 200 * MS, stalls: 6, base_ns: 10 * MS };
     let response = world.run().metrics.latency.response_ns;
     assert!((110 * MS..120 * MS).contains(&world.quantile_ns(0.99)));
     assert_near(response.p99, world.quantile_ns(0.99), 0.01);

@@ -262,14 +262,12 @@ impl Run {
         let verify = self.verify;
         let mut settled = self.settle(Driver::Simulation)?;
         let watcher = settled.watcher(Driver::Simulation);
+        let scenario = Arc::clone(&settled.scenario);
         let spec = SimSpec {
-            simulation: settled.scenario.simulation.clone(),
             attached: attached_to_simulation(&settled.scenario),
-            scenario: Arc::clone(&settled.scenario),
-            seed: settled.seed,
-            workers: settled.workers,
             overrides: settled.overrides.clone(),
             checks: if verify { CheckLevel::End } else { CheckLevel::Off },
+            ..SimSpec::new(scenario, settled.seed, settled.workers)
         };
         let simulated = Simulated::new(spec, &settled.log)?;
         let (context, results) = settled.context(None);
