@@ -101,7 +101,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         link.is_peer_closed = false;
         link.is_broken = false;
         let mut draws = self.draws.attempt(number);
-        let simulation = &self.spec.simulation;
+        let (simulation, faults) = (&self.spec.simulation, self.faults());
         let fault = [
             FaultKind::OutOfPorts,
             FaultKind::OutOfDescriptors,
@@ -110,7 +110,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
             FaultKind::ConnectUnreachable,
         ]
         .into_iter()
-        .find(|kind| hits(simulation.faults.get(*kind), &mut draws));
+        .find(|kind| hits(faults.get(*kind), &mut draws));
         let after_ns = sample_ns(simulation.connect, &mut draws);
         if let Some(kind) = fault {
             self.injected.count(kind);
@@ -222,6 +222,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
                 return;
             }
         }
+        let faults = self.faults();
         let link = &mut self.workers[w].links[slot.index()];
         let range = link.http.unwritten();
         let (Some(of), Some(in_flight)) = (link.wire, link.in_flight.as_mut()) else { return };
@@ -235,7 +236,6 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
             link.is_broken = true;
             return self.queue.push(self.now, Happening::Readable(of));
         }
-        let faults = &self.spec.simulation.faults;
         let is_blocked = hits(faults.get(FaultKind::WouldBlock), &mut wire.socket_draws);
         let is_part = hits(faults.get(FaultKind::PartialWrite), &mut wire.socket_draws);
         let later = self.now.plus_ns(wire.socket_draws.uniform(1, BLOCKED_MAX_NS));
@@ -366,7 +366,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
 
     /// One read of the socket.
     fn take_bytes(&mut self, of: WireRef) -> Read {
-        let faults = &self.spec.simulation.faults;
+        let faults = self.faults();
         let Some(wire) = self.wires.get(of) else { return Read::WouldBlock };
         let unread = wire.inbox.unread().len();
         if unread == 0 {

@@ -55,7 +55,6 @@ pub(crate) struct Disk<O, L> {
     error: Option<SimLogError>,
     limit_bytes: u64,
     limit_told: bool,
-    faults: Faults,
     draws: Draws,
     free: Tick,
     /// By worker: when its blocks are written.
@@ -67,7 +66,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         header: &LogHeader,
         spec: &SimSpec,
         keeps: bool,
-        (faults, draws): (Faults, Draws),
+        draws: Draws,
         (observer, mut log): (O, L),
     ) -> Result<Disk<O, L>, SimError> {
         let limits = &spec.scenario.limits;
@@ -91,7 +90,6 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             error: None,
             limit_bytes: limits.max_event_log_bytes.saturating_sub(reserve),
             limit_told: false,
-            faults,
             draws,
             free: Tick::ZERO,
             waiting: (0..header.workers).map(|_| VecDeque::new()).collect(),
@@ -108,6 +106,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         &mut self,
         now: Tick,
         mut block: SealedBlock,
+        faults: Faults,
         injected: &mut FaultCounts,
     ) -> Taken {
         let mut taken = Taken::default();
@@ -115,9 +114,9 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             return taken;
         }
         let mut draws = self.draws.world(Purpose::LogBlock, 0, self.assembler.blocks());
-        let is_full = hits(self.faults.get(FaultKind::LogFull), &mut draws);
-        let is_short = hits(self.faults.get(FaultKind::LogShortWrite), &mut draws);
-        let is_slow = hits(self.faults.get(FaultKind::LogStall), &mut draws);
+        let is_full = hits(faults.get(FaultKind::LogFull), &mut draws);
+        let is_short = hits(faults.get(FaultKind::LogShortWrite), &mut draws);
+        let is_slow = hits(faults.get(FaultKind::LogStall), &mut draws);
         if is_full {
             injected.count(FaultKind::LogFull);
             self.error = Some(SimLogError::Full);

@@ -154,7 +154,8 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let mut draws = self.draws.request(connection, pending.number);
         // What was drawn as it came.
         let _ = sample_ns(simulation.service, &mut draws);
-        let fault = FAULTS.into_iter().find(|kind| hits(simulation.faults.get(*kind), &mut draws));
+        let faults = self.faults();
+        let fault = FAULTS.into_iter().find(|kind| hits(faults.get(*kind), &mut draws));
         let asked = Asked {
             is_head: pending.is_head,
             is_last: pending.wants_close || is_last(simulation, pending.number),

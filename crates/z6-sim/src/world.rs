@@ -8,7 +8,7 @@ use z6_events::{
     WorkerId,
 };
 use z6_scenario::Plan;
-use z6_scenario::simulation::FaultKind;
+use z6_scenario::simulation::{FaultKind, Faults};
 use z6_vu::observer::Observer;
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::templates::{Templates, response_limits};
@@ -134,6 +134,8 @@ pub(crate) struct World<'a, O, L> {
     disk: Disk<O, L>,
     violations: Vec<SimViolation>,
     steps: u64,
+    /// From here on nothing new goes wrong: the end of the plan.
+    calm_from: Tick,
     /// No run goes on after this.
     latest_end: Tick,
 }
@@ -173,9 +175,8 @@ pub fn simulate<O: Observer, L: LogOut>(
     let header = header_of(spec, &plan);
     let draws = Draws::new(spec.seed);
     let limits = &spec.scenario.limits;
-    let faults = spec.simulation.faults;
     let keeps = spec.checks != CheckLevel::Off;
-    let disk = Disk::begin(&header, spec, keeps, (faults, draws), (observer, log))?;
+    let disk = Disk::begin(&header, spec, keeps, draws, (observer, log))?;
     let workers = engines.into_iter().enumerate();
     let grace_ns = spec.scenario.runtime.graceful_stop_ns;
     let mut world = World {
@@ -196,6 +197,7 @@ pub fn simulate<O: Observer, L: LogOut>(
         disk,
         violations: Vec::new(),
         steps: 0,
+        calm_from: Tick(plan.end_ns().unwrap_or(u64::MAX)),
         latest_end: match plan.end_ns() {
             // However long its iterations take: nobody checks whether that is too long.
             None if !keeps => Tick::MAX,
@@ -308,6 +310,12 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
     pub(crate) fn clock(&self, w: usize) -> Tick {
         let (tick, until) = self.workers[w].held;
         if until > self.now { tick } else { self.now }
+    }
+
+    /// What may go wrong now: after the end of the plan nothing new does, so that what is under way can
+    /// come to its end.
+    pub(crate) fn faults(&self) -> Faults {
+        if self.now >= self.calm_from { Faults::default() } else { self.spec.simulation.faults }
     }
 
     /// Whether a timer of the engine is due.
@@ -453,7 +461,8 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
 
     fn give_to_log(&mut self, w: usize, block: SealedBlock) {
         let before = self.injected.clone();
-        let taken = self.disk.take(self.now, block, &mut self.injected);
+        let faults = self.faults();
+        let taken = self.disk.take(self.now, block, faults, &mut self.injected);
         for kind in [FaultKind::LogStall, FaultKind::LogShortWrite, FaultKind::LogFull] {
             if self.injected.get(kind) > before.get(kind) {
                 self.cover(kind, Some(w));
@@ -545,7 +554,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
 
     /// What may befall more than one connection in this tenth of a second.
     fn tenth(&mut self, number: u64) {
-        let faults = self.spec.simulation.faults;
+        let faults = self.faults();
         let mut draws = self.draws.world(Purpose::ServerStall, 0, number);
         if hits(faults.get(FaultKind::ServerStall), &mut draws) {
             let until = self.now.plus_ns(draws.exponential_ns(STALL_NS.0, STALL_NS.1));
