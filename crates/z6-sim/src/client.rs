@@ -400,10 +400,15 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         Read::Bytes(bytes)
     }
 
-    /// Tells the truth that the last byte of an answer was read.
+    /// Tells the truth that the first or the last byte of an answer was read.
     fn mark_read(&mut self, of: WireRef, count: u64, at: Tick) {
         let Some(wire) = self.wires.get(of) else { return };
         wire.read_bytes += count;
+        if let Some((_, truth)) =
+            wire.server.answer_begin.take_if(|(begin, _)| *begin < wire.read_bytes)
+        {
+            self.truth.read_first(truth, at);
+        }
         if let Some((_, truth)) = wire.server.answer_end.take_if(|(end, _)| *end <= wire.read_bytes)
         {
             self.truth.read(truth, at);

@@ -50,6 +50,8 @@ pub(crate) struct Reply {
     pub(crate) pieces: Vec<(u64, Vec<u8>)>,
     pub(crate) after: After,
     pub(crate) status: u16,
+    /// Bytes of the interim responses before the final one.
+    pub(crate) interim_bytes: u64,
     /// Bytes up to the end of the final head.
     pub(crate) head_bytes: u64,
     /// Bytes of the whole response; none where it is not one.
@@ -99,7 +101,14 @@ impl Reply {
     }
 
     fn nothing(after: After) -> Reply {
-        Reply { pieces: Vec::new(), after, status: 0, head_bytes: 0, whole_bytes: None }
+        Reply {
+            pieces: Vec::new(),
+            after,
+            status: 0,
+            interim_bytes: 0,
+            head_bytes: 0,
+            whole_bytes: None,
+        }
     }
 }
 
@@ -147,8 +156,14 @@ impl Parts {
         let has_body = !self.body.is_empty();
         let status = self.status;
         let all = [self.head, self.body].concat();
-        let reply =
-            |pieces, after, whole_bytes| Reply { pieces, after, status, head_bytes, whole_bytes };
+        let reply = |pieces, after, whole_bytes| Reply {
+            pieces,
+            after,
+            status,
+            interim_bytes: 0,
+            head_bytes,
+            whole_bytes,
+        };
         let cut = |from: u64, to: u64, draws: &mut Generator| {
             all[..draws.uniform(from, to.max(from)) as usize].to_vec()
         };
@@ -190,6 +205,7 @@ impl Parts {
                 bytes.extend_from_slice(&all);
                 let is_read = count <= u64::from(asked.interim_max);
                 Reply {
+                    interim_bytes: before,
                     head_bytes: before + head_bytes,
                     ..reply(vec![(0, bytes)], stays, is_read.then_some(before + whole))
                 }

@@ -31,6 +31,8 @@ pub(crate) struct Served {
     sent_bytes: u64,
     /// Where, among those, the final head of the answer ends.
     pub(crate) head_end: u64,
+    /// Where the final response of the answer begins that is on its way, and which request it is for.
+    pub(crate) answer_begin: Option<(u64, usize)>,
     /// Where the answer ends that is on its way, and which request it is for.
     pub(crate) answer_end: Option<(u64, usize)>,
 }
@@ -181,6 +183,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         wire.server.head_end = start + reply.head_bytes;
         let mut depart = now;
         let end = reply.whole_bytes.map(|bytes| start + bytes);
+        wire.server.answer_begin = end.map(|_| (start + reply.interim_bytes, pending.truth));
         wire.server.answer_end = end.map(|end| (end, pending.truth));
         for (pause_ns, bytes) in reply.pieces {
             depart = depart.plus_ns(pause_ns);
@@ -198,6 +201,7 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
                     bytes,
                     closes: reply.after == After::Ends,
                     sent: depart,
+                    first_read: None,
                     read: None,
                 };
                 self.truth.answered(pending.truth, answer);

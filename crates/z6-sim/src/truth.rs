@@ -36,6 +36,9 @@ pub struct TruthAnswer {
     pub closes: bool,
     /// When the server sent the last of them.
     pub sent: Tick,
+    /// What the driver's clock said as it had read the first byte of the final response, interim ones
+    /// apart, if it did.
+    pub first_read: Option<Tick>,
     /// What the driver's clock said as it had read the last of them, if it did.
     pub read: Option<Tick>,
 }
@@ -74,6 +77,14 @@ impl Truth {
     pub(crate) fn answered(&mut self, index: usize, answer: TruthAnswer) {
         if let Some(request) = self.list.get_mut(index) {
             request.answer = Some(answer);
+        }
+    }
+
+    /// The first byte of the final response was read.
+    pub(crate) fn read_first(&mut self, index: usize, at: Tick) {
+        let request = self.list.get_mut(index);
+        if let Some(answer) = request.and_then(|request| request.answer.as_mut()) {
+            answer.first_read = Some(at);
         }
     }
 

@@ -159,7 +159,12 @@ fn failures_without_a_cause_and_ends_out_of_time_are_found() {
 fn a_server_that_knows_otherwise_is_heard() {
     let run = calm();
     type Change = fn(&mut Truth);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 9] = [
+        ("first byte", |truth| {
+            let answered = truth.list.iter_mut().filter_map(|request| request.answer.as_mut());
+            let first = answered.filter_map(|answer| answer.first_read.as_mut()).nth(3).unwrap();
+            *first = first.plus_ns(1);
+        }),
         ("twice", |truth| truth.list.push(truth.list[3].clone())),
         ("never", |truth| {
             truth.list.remove(3);
@@ -194,6 +199,19 @@ fn a_latency_that_is_off_is_found() {
         *read = read.plus_ns(1_000);
     });
     assert!(slow.contains(&Checker::Latency), "{slow:?}");
+    let late = with_truth(&run, |truth| {
+        let first = truth.list[place].answer.as_mut().unwrap().first_read.as_mut().unwrap();
+        *first = first.plus_ns(1_000_000);
+    });
+    assert!(late.contains(&Checker::Latency), "{late:?}");
+    let failed = with_events(&run, |events| {
+        let fails = |(at, event): &&mut (Tick, Event)| {
+            at.0 > 700_000_000 && matches!(event, Event::Done { failure: Some(_), .. })
+        };
+        let (at, _) = events[0].iter_mut().find(fails).unwrap();
+        *at = at.plus_ns(1_000);
+    });
+    assert!(failed.contains(&Checker::Latency), "{failed:?}");
 }
 
 #[test]

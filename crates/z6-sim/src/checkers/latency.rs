@@ -1,6 +1,9 @@
 //! Response times of the figures against those computed from the server's list: planned as the driver
 //! was told, read as its clock said. Sorted and counted here, without a histogram.
 
+use std::collections::BTreeMap;
+
+use z6_events::{ErrorKind, Tick};
 use z6_metrics::{LatencyStats, Metrics};
 use z6_scenario::Quantile;
 
@@ -28,6 +31,37 @@ pub(super) fn check(
     let mut values: Vec<u64> = rows.iter().filter(|row| row.is_success()).map(service).collect();
     let bounds: Vec<u64> = rows.iter().filter(|row| given_up(row)).map(service).collect();
     compare("service_ns", &figures.service_ns, &mut values, &bounds, found);
+    let mut values = first_bytes(evidence, &rows);
+    compare("first_byte_ns", &figures.first_byte_ns, &mut values, &[], found);
+    let mut values: Vec<u64> = rows.iter().filter_map(|row| failed_ns(row)).collect();
+    compare("failed_response_ns", &figures.failed_response_ns, &mut values, &[], found);
+}
+
+/// From the send to the first byte of the final response as the driver read it; of muddled connections as
+/// the log says.
+fn first_bytes(evidence: &Evidence<'_>, rows: &[&Row]) -> Vec<u64> {
+    let known: BTreeMap<(u64, u64), Tick> = evidence
+        .truth
+        .list
+        .iter()
+        .filter(|request| !request.is_muddled)
+        .filter_map(|request| {
+            Some(((request.actor.0, request.step.0), request.answer?.first_read?))
+        })
+        .collect();
+    let first_byte_ns = |row: &&Row| {
+        let End::Answered { first_byte, failure: None, .. } = row.end else { return None };
+        let key = (row.ask.actor.0, row.ask.step.0);
+        Some(known.get(&key).copied().unwrap_or(first_byte).since(row.sent?))
+    };
+    rows.iter().filter_map(first_byte_ns).collect()
+}
+
+/// How long a request took to fail; one that timed out is no failure with an end.
+fn failed_ns(row: &Row) -> Option<u64> {
+    row.failure()
+        .filter(|kind| *kind != ErrorKind::RequestTimeout)
+        .map(|_| row.ended.since(row.ask.planned))
 }
 
 /// Response times of successes, from what the server answered and not after the request was over.

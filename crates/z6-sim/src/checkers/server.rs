@@ -133,6 +133,10 @@ fn answered(key: (u64, u64), log: &Logged, answer: &TruthAnswer, found: &mut Fou
     if log.received_bytes != answer.bytes {
         differs("the length", answer.bytes.to_string(), log.received_bytes.to_string());
     }
+    if answer.first_read != Some(log.first_byte) {
+        let log = format!("{:?}", log.first_byte);
+        differs("the first byte of the final response", format!("{:?}", answer.first_read), log);
+    }
     if answer.read != Some(log.ended) || log.first_byte > log.ended {
         let log = format!("{:?}, first byte {:?}", log.ended, log.first_byte);
         differs("the end of the reading", format!("{:?}", answer.read), log);
