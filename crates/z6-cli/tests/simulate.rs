@@ -39,7 +39,7 @@ no_answer = 0.005
 
 /// The receipt of [`SHOP`]. It changes with the engine, the log format, the simulated world, and with
 /// nothing else: not with machine, build profile or time.
-const RECEIPT: &str = "01d562c9ae37040b3c459f1b05bd85318673f747ca52d6663777bb9036670b5b";
+const RECEIPT: &str = "31238fa559c3ba7b9cb4b53e4bb6319639666aac1b67521756454700e6a72d48";
 
 const ALL_FILES: [&str; 6] = [
     "events.z6log",

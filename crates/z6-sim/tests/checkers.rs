@@ -292,6 +292,48 @@ fn a_connection_that_is_kept_against_the_servers_word_is_found() {
 }
 
 #[test]
+fn a_turn_that_is_anothers_is_found() {
+    let text = "runtime = { duration_seconds = 3, vus = 8 }\n\
+         target = { base_url = 'http://simulated.invalid', connection_reuse = 'shared', max_connections = 2 }\n\
+         think_time = { type = 'random', min_ms = 1, max_ms = 5 }\n\
+         requests = [{ name = 'a', path = '/' }]";
+    let scenario = Arc::new(Scenario::from_toml(text).unwrap());
+    let mut spec = SimSpec::new(scenario, 7, 1);
+    spec.checks = CheckLevel::EachStep;
+    let end = simulate(&spec, NoObserver, Vec::new()).unwrap();
+    assert!(end.violations.is_empty());
+    let mut reader = LogReader::new(end.log.as_slice()).unwrap();
+    let mut emitted: Emitted = vec![Vec::new()];
+    while let Some(mut block) = reader.next_block().unwrap() {
+        emitted[0].extend(block.events().map(Result::unwrap));
+    }
+    let run = Run { spec, end, emitted };
+    // Two that wait for a connection change places.
+    let swapped = with_events(&run, |emitted| {
+        let sent = emitted[0].iter().enumerate();
+        let sent = sent.filter(|(_, (_, event))| matches!(event, Event::Sent { .. }));
+        let [first, second] = [50, 51].map(|n| sent.clone().nth(n).unwrap().0);
+        let ask = |event: &Event| match event {
+            Event::Sent { ask, .. } => *ask,
+            other => panic!("{other:?}"),
+        };
+        let asks = [ask(&emitted[0][first].1), ask(&emitted[0][second].1)];
+        for (place, new) in [(first, asks[1]), (second, asks[0])] {
+            if let Event::Sent { ask, .. } = &mut emitted[0][place].1 {
+                *ask = new;
+            }
+        }
+    });
+    assert!(swapped.contains(&Checker::Turns), "{swapped:?}");
+    // A VU ends that has no reason to.
+    let ended = with_events(&run, |emitted| {
+        let (at, _) = emitted[0][100];
+        emitted[0].insert(101, (at, Event::VuStopped { actor: z6_events::Actor(3) }));
+    });
+    assert!(ended.contains(&Checker::Turns), "{ended:?}");
+}
+
+#[test]
 fn every_checker_has_a_name_of_its_own() {
     let mut names = Checker::ALL.map(Checker::name).to_vec();
     names.sort_unstable();

@@ -6,13 +6,9 @@
 
 use z6_sim::plant::Plant;
 use z6_sim::swarm;
-use z6_vu::planted::Bug;
 
 /// Seeds until a bug has to be found.
 const SEEDS_MAX: u64 = 1_000;
-
-/// Bugs that no checker finds; one that finds them takes them off this list.
-const NOT_FOUND: [Plant; 2] = [Plant::Engine(Bug::StaleSlot), Plant::Engine(Bug::LastInFirstOut)];
 
 /// The first seed that finds the bug, and the checker.
 fn found(plant: Plant) -> Option<(u64, String, String)> {
@@ -37,6 +33,6 @@ fn each_planted_bug_is_found() {
         }
     }
     let _ = std::panic::take_hook();
-    assert!(Plant::all().count() - missed.len() >= 10);
-    assert_eq!(missed, NOT_FOUND);
+    assert!(Plant::all().count() >= 10);
+    assert_eq!(missed, []);
 }

@@ -24,8 +24,6 @@ pub enum Bug {
     IgnoredMaxRequests,
     /// A step after a think time is planned for when the engine woke up.
     LatePlanned,
-    /// The schedule stops whoever has the slot of the VU that it means.
-    StaleSlot,
     /// A VU that stops leaves its connections open.
     LeakedConnection,
     /// The newest waiter gets the next connection.
@@ -36,7 +34,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 13] = [
+    pub const ALL: [Bug; 12] = [
         Bug::DroppedOutcome,
         Bug::ReusedClosed,
         Bug::LeakedTimer,
@@ -46,7 +44,6 @@ impl Bug {
         Bug::IgnoredMaxInFlight,
         Bug::IgnoredMaxRequests,
         Bug::LatePlanned,
-        Bug::StaleSlot,
         Bug::LeakedConnection,
         Bug::LastInFirstOut,
         Bug::LostEvent,

@@ -12,6 +12,7 @@ mod latency;
 mod log;
 mod requests;
 mod server;
+mod turns;
 
 use std::fmt;
 
@@ -43,6 +44,9 @@ pub enum Checker {
     Server,
     /// No more arrivals are alive than may be, and none is refused while there is room.
     Caps,
+    /// Who waits for a connection longest gets one first; a stop of the schedule ends the VU whose stop it
+    /// is.
+    Turns,
     /// Nothing fails but for something in this world that can have made it fail.
     Cause,
     /// Latencies computed from the server's list and the driver's clock are those of the figures.
@@ -59,7 +63,7 @@ pub enum Checker {
 
 impl Checker {
     /// All of them.
-    pub const ALL: [Checker; 13] = [
+    pub const ALL: [Checker; 14] = [
         Checker::EngineInvariants,
         Checker::ConnectionLeak,
         Checker::Transitions,
@@ -67,6 +71,7 @@ impl Checker {
         Checker::Conservation,
         Checker::Server,
         Checker::Caps,
+        Checker::Turns,
         Checker::Cause,
         Checker::Latency,
         Checker::Liveness,
@@ -86,6 +91,7 @@ impl Checker {
             Checker::Conservation => "conservation",
             Checker::Server => "server",
             Checker::Caps => "caps",
+            Checker::Turns => "turns",
             Checker::Cause => "cause",
             Checker::Latency => "latency",
             Checker::Liveness => "liveness",
@@ -170,6 +176,7 @@ pub fn check_end(evidence: &Evidence<'_>) -> Vec<SimViolation> {
     requests::check(evidence, &account, &mut found);
     if evidence.is_whole() {
         actors::check(evidence, &account, &mut found);
+        turns::check(evidence, &account, &mut found);
     }
     server::check(evidence, &account, &mut found);
     if let Some(metrics) = log::check(evidence, &mut found) {

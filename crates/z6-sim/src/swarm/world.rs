@@ -144,7 +144,7 @@ fn faults(dice: &mut Dice, pace: Pace) -> Faults {
     let kinds = dice.pick(&[10, 20, 20, 40, 70]);
     for kind in FaultKind::ALL {
         let rarely = kind == FaultKind::LogFull;
-        if dice.chance(if rarely { 25 } else { kinds }) {
+        if dice.chance(if rarely { 45 } else { kinds }) {
             faults.set(kind, rate(dice, kind, pace));
         }
     }

@@ -143,13 +143,6 @@ impl Engine {
 
     fn stop_vu(&mut self, actor: Actor, out: &mut Outputs) {
         let Some(slot) = self.vu_slot(actor) else { return };
-        #[cfg(feature = "planted-bugs")]
-        let actor = match self.planted {
-            Some(crate::planted::Bug::StaleSlot) => {
-                self.vus.find(slot).map_or(actor, |vu| vu.actor)
-            }
-            _ => actor,
-        };
         // It may be complete already (iterations), and its slot in use by another.
         let Some(vu) = self.vus.find(slot).filter(|vu| vu.actor == actor) else { return };
         match vu.state {

@@ -1,0 +1,94 @@
+//! Checks of whose turn it is: who waits for a connection gets one in the order of waiting, and a stop
+//! of the schedule ends the VU whose stop it is.
+
+use std::collections::BTreeMap;
+
+use z6_events::{Event, Tick, WorkerId};
+use z6_scenario::simulation::{FaultKind, Simulation};
+use z6_scenario::{ConnectionReuse, Plan};
+
+use super::account::Account;
+use super::{Checker, Evidence, Found};
+
+pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Found) {
+    let plan = Plan::new(&evidence.spec.scenario, evidence.spec.seed);
+    if is_prompt(&evidence.spec.simulation) {
+        first_come(evidence, found);
+    }
+    stops(evidence, account, &plan, found);
+}
+
+/// Whether a request is sent as soon as it has its connection, and noticed as soon as it is due.
+fn is_prompt(simulation: &Simulation) -> bool {
+    [FaultKind::WouldBlock, FaultKind::LateTimer, FaultKind::DuplicateStamp, FaultKind::LogStall]
+        .iter()
+        .all(|kind| simulation.faults.get(*kind).is_zero())
+}
+
+/// Of requests that wait for a connection of one target and worker, the one that was due first is sent
+/// first, where any connection will do for any of them.
+fn first_come(evidence: &Evidence<'_>, found: &mut Found) {
+    for (worker, events) in evidence.emitted.iter().enumerate() {
+        let mut last: BTreeMap<u16, Tick> = BTreeMap::new();
+        for (at, event) in events {
+            let Event::Sent { ask, attempt: 0, .. } = event else { continue };
+            let target = evidence.spec.scenario.target(ask.target);
+            if target.connection_reuse != ConnectionReuse::Shared {
+                continue;
+            }
+            let before = last.insert(ask.target.0, ask.planned);
+            if before.is_some_and(|before| before > ask.planned) {
+                let (actor, worker) = (ask.actor, WorkerId(worker as u16));
+                found.add(Checker::Turns, || {
+                    format!(
+                        "{actor:?} of {worker:?}, due at {:?}, is sent at {at:?} behind one due at \
+                         {before:?}",
+                        ask.planned
+                    )
+                });
+            }
+        }
+    }
+}
+
+/// A VU begins at its start and asks for nothing from its stop on; it ends no earlier than its stop but
+/// by the end of the run or of its iterations.
+fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Found) {
+    let mut last_step: BTreeMap<u64, u64> = BTreeMap::new();
+    for ((actor, step), row) in &account.rows {
+        last_step.insert(*actor, *step);
+        let Some(life) = plan.vus().lifetime(row.ask.actor) else { continue };
+        let is_alive = life.start <= row.ask.planned
+            && life.stop.is_none_or(|stop| row.ask.planned < stop)
+            && (*step > 0 || row.ask.planned == life.start);
+        if !is_alive {
+            found.add(Checker::Turns, || {
+                format!(
+                    "step {step} of VU {actor} is due at {:?}, its life is {life:?}",
+                    row.ask.planned
+                )
+            });
+        }
+    }
+    for events in evidence.emitted {
+        let mut is_ending = false;
+        for (at, event) in events {
+            match event {
+                Event::EndReached { .. } | Event::Stop { .. } => is_ending = true,
+                Event::VuStopped { actor } if !is_ending => {
+                    let Some(life) = plan.vus().lifetime(*actor) else { continue };
+                    let steps = last_step.get(&actor.0).map_or(0, |step| step + 1);
+                    let is_done = plan.steps_per_actor().is_some_and(|all| steps >= all);
+                    if !is_done && life.stop.is_none_or(|stop| *at < stop) {
+                        found.add(Checker::Turns, || {
+                            format!(
+                                "{actor:?} ends at {at:?} after {steps} steps, its life is {life:?}"
+                            )
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
