@@ -23,6 +23,7 @@ use std::fmt::Write;
 use z6_events::{Actor, ErrorKind, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
 use z6_scenario::{Model, Plan, Scenario};
 
+use crate::planted::Planted;
 use exchange::{Exchanges, Stage};
 pub use input::{Command, Input, Outputs};
 use pool::Pool;
@@ -96,8 +97,7 @@ pub struct Engine {
     pool: Pool,
     exchanges: Exchanges,
     last_tick: Tick,
-    #[cfg(feature = "planted-bugs")]
-    planted: Option<crate::planted::Bug>,
+    planted: Planted,
 }
 
 impl Engine {
@@ -134,8 +134,7 @@ impl Engine {
             last_tick: Tick::ZERO,
             timers,
             settings,
-            #[cfg(feature = "planted-bugs")]
-            planted: None,
+            planted: Planted::default(),
         })
     }
 
@@ -145,13 +144,12 @@ impl Engine {
         if bug == crate::planted::Bug::WeightsOffByOne {
             self.settings.plan.plant_off_by_one();
         }
-        self.planted = Some(bug);
+        self.planted = bug.into();
     }
 
-    /// Whether this bug was planted.
-    #[cfg(feature = "planted-bugs")]
-    pub(crate) fn has(&self, bug: crate::planted::Bug) -> bool {
-        self.planted == Some(bug)
+    /// The bug that was planted, if one was.
+    pub(crate) fn planted(&self) -> Planted {
+        self.planted
     }
 
     /// Fires all timers with deadline <= `at`, in (deadline, timer number) order, then applies
@@ -356,7 +354,7 @@ impl Engine {
 
     fn fire(&mut self, at: Tick, deadline: Tick, key: TimerKey, out: &mut Outputs) {
         match key {
-            TimerKey::Think(vu) => self.think_over(at, vu, deadline, out),
+            TimerKey::Think(vu) => self.think_elapsed(at, vu, deadline, out),
             TimerKey::Timeout(exchange) => self.exchange_timed_out(at, exchange, out),
             TimerKey::Connect(connection) => self.attempt_timed_out(at, connection, out),
             TimerKey::Idle(connection) => self.idle_timed_out(connection, out),
@@ -504,7 +502,7 @@ impl Engine {
                 Model::Closed => self.settings.targets[target].reconnect_delay_ns,
                 Model::Open => 0,
             };
-            self.step_over(at, vu, delay_ns, out);
+            self.step_ended(at, vu, delay_ns, out);
         }
     }
 }
