@@ -1,7 +1,8 @@
 //! Virtual users: the engine that decides, and the event loop that carries it out.
 //!
 //! Reading order: [`engine`] (pure: what happens next), [`recorder`] (what is written down),
-//! [`templates`] (requests as bytes), [`redirect`] (what is sent after a redirect), [`run_end`] (how
+//! [`templates`] (requests as bytes), [`redirect`] (what is sent after a redirect), [`prepare`] (all of
+//! these from a scenario and a seed), [`run_end`] (how
 //! a run ended), [`observer`] (who sees the events of a run), [`replay`] and [`memory`] (drivers
 //! without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
 //! feature `reactor`).
@@ -14,6 +15,7 @@ pub mod observer;
 mod planted;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+pub mod prepare;
 #[cfg(feature = "reactor")]
 pub mod reactor;
 pub mod recorder;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick, WorkerId};
+use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick};
 
 use crate::engine::{Command, Engine, Input, Outputs};
 use crate::planted::Bug;
@@ -65,7 +65,9 @@ pub struct Recorder<S> {
 
 impl<S: BlockSink> Recorder<S> {
     /// A recorder of a live run.
-    pub fn new(engine: Engine, worker: WorkerId, workers: u16, mut sink: S) -> Recorder<S> {
+    pub fn new(engine: Engine, mut sink: S) -> Recorder<S> {
+        let partition = engine.partition();
+        let (worker, workers) = (partition.worker(), partition.workers());
         Recorder {
             engine,
             out: Outputs::default(),
@@ -78,14 +80,9 @@ impl<S: BlockSink> Recorder<S> {
     }
 
     /// A recorder that closes blocks only where [`Recorder::expect_block`] says.
-    pub fn copying_boundaries(
-        engine: Engine,
-        worker: WorkerId,
-        workers: u16,
-        sink: S,
-    ) -> Recorder<S> {
+    pub fn copying_boundaries(engine: Engine, sink: S) -> Recorder<S> {
         let boundaries = Boundaries::Copied { counts: VecDeque::new(), waiting: VecDeque::new() };
-        Recorder { boundaries, ..Recorder::new(engine, worker, workers, sink) }
+        Recorder { boundaries, ..Recorder::new(engine, sink) }
     }
 
     /// Gives `input` to the engine and records what came of it.

@@ -20,7 +20,7 @@ mod vu;
 
 use std::fmt::Write;
 
-use z6_events::{Actor, ErrorKind, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
+use z6_events::{Actor, ErrorKind, Event, NeverSentReason, Partition, StopReason, StoppedBy, Tick};
 use z6_scenario::{Model, Plan, Scenario};
 
 use crate::planted::Planted;
@@ -92,7 +92,7 @@ pub struct Engine {
     think_lane: Lane,
     source: Source,
     vus: Slab<Vu>,
-    /// Slot of each VU of this worker that ever started, by (actor / workers).
+    /// Slot of each VU of this worker that ever started, by its place in the partition.
     slot_of_vu: Vec<VuSlot>,
     pool: Pool,
     exchanges: Exchanges,
@@ -101,21 +101,17 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The engine of `worker` of `workers`.
+    /// The engine of one worker.
     ///
     /// # Errors
     /// [`EngineError`] where the run's limits leave nothing for this worker.
-    ///
-    /// # Panics
-    /// If `worker` is not below `workers`.
     pub fn new(
         scenario: &Scenario,
         plan: Plan,
-        worker: WorkerId,
-        workers: u16,
+        partition: Partition,
         wire: &Wire,
     ) -> Result<Engine, EngineError> {
-        let settings = Settings::new(scenario, plan, worker, workers, wire)?;
+        let settings = Settings::new(scenario, plan, partition, wire)?;
         let mut timers = Timers::new();
         let think_lane = match settings.think_constant_ns {
             Some(length_ns) => timers.lane(length_ns),
@@ -126,7 +122,7 @@ impl Engine {
         Ok(Engine {
             phase: Phase::Running,
             think_lane,
-            source: Source::new(&settings.plan, worker, workers),
+            source: Source::new(&settings.plan, partition),
             vus: Slab::new(),
             slot_of_vu: Vec::new(),
             pool,
@@ -226,6 +222,12 @@ impl Engine {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
+    }
+
+    /// Which part of the run this engine decides.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.settings.partition
     }
 
     /// How many VUs (or arrivals) are alive.
@@ -478,7 +480,7 @@ impl Engine {
     }
 
     fn vu_slot(&self, actor: Actor) -> Option<VuSlot> {
-        let index = (actor.0 / u64::from(self.settings.workers)) as usize;
+        let index = self.settings.place(actor);
         self.slot_of_vu.get(index).copied()
     }
 

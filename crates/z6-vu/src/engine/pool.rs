@@ -123,7 +123,7 @@ impl Pool {
             connecting: 0,
             open: 0,
             // Workers begin at different addresses, so that few connections spread as well.
-            next_address: settings.worker.0 % target.addresses,
+            next_address: settings.partition.worker().0 % target.addresses,
             failed_addresses: vec![false; usize::from(target.addresses)],
             connect_lane: timers.lane(target.connect_ns),
             idle_lane: timers.lane(target.idle_ns),

@@ -114,7 +114,7 @@ impl Engine {
 
     fn start_vu(&mut self, at: Tick, change: Change, out: &mut Outputs) {
         let slot: VuSlot = self.vus.insert(Vu::new(change.actor));
-        let index = (change.actor.0 / u64::from(self.settings.workers)) as usize;
+        let index = self.settings.place(change.actor);
         assert_eq!(index, self.slot_of_vu.len(), "VUs start in the order of their numbers");
         self.slot_of_vu.push(slot);
         out.events.push(Event::VuStarted { actor: change.actor, planned: change.at });
