@@ -29,6 +29,7 @@ pub(crate) enum Purity {
 /// Top to bottom: a crate imports only crates above it.
 pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-events", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-http", purity: Purity::Pure, never: &["z6-events"] },
     Layer { name: "z6-proto-http1", purity: Purity::Pure, never: &["z6-events"] },
     Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
@@ -104,6 +105,9 @@ mod tests {
         assert_eq!(check(&[member("z6-metrics", &["z6-events", "z6-vu"])]), expected);
         let expected = ["z6-events must not import z6-proto-http1"];
         assert_eq!(check(&[member("z6-events", &["z6-proto-http1"])]), expected);
+        assert!(check(&[member("z6-proto-http1", &["z6-http"])]).is_empty());
+        let expected = ["z6-http must not import z6-events"];
+        assert_eq!(check(&[member("z6-http", &["z6-events"])]), expected);
         let expected = ["z6-proto-http1 must not import z6-events"];
         assert_eq!(check(&[member("z6-proto-http1", &["z6-events"])]), expected);
         let expected = ["z6-cli must not import xtask"];

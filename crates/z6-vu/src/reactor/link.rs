@@ -6,7 +6,8 @@ use mio::{Interest, Token};
 use z6_events::{
     Ask, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, TargetId, Tick,
 };
-use z6_proto_http1::{Eof, FailureKind, Location, Received, ResponseFacts};
+use z6_http::Location;
+use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
 
 use super::shared::AttemptFailure;
 use super::socket;
