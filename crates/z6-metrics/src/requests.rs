@@ -2,8 +2,9 @@
 //! what rows are used for.
 
 use z6_events::{
-    Actor, Ask, ErrorKind, Event, ExchangeSlot, ExchangeTable, LogError, NeverSentReason, Observed,
-    Outcome, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+    Actor, Cause, ErrorKind, Event, ExchangeSlot, ExchangeTable, LogError, NeverSentReason,
+    Observed, Outcome, PlannedRequest, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick,
+    WorkerId,
 };
 use z6_scenario::Scenario;
 
@@ -138,18 +139,23 @@ impl RequestRow {
     }
 
     /// Of a request without a byte on the wire.
-    fn not_on_wire(worker: WorkerId, at: Tick, ask: &Ask, outcome: RowOutcome) -> RequestRow {
+    fn not_on_wire(
+        worker: WorkerId,
+        at: Tick,
+        request: &PlannedRequest,
+        outcome: RowOutcome,
+    ) -> RequestRow {
         RequestRow {
             worker,
-            actor: ask.actor,
-            step: ask.step,
-            request: ask.request,
-            target: ask.target,
+            actor: request.actor,
+            step: request.step,
+            request: request.request,
+            target: request.target,
             outcome,
             status: None,
             connection: None,
             reused: None,
-            planned: ask.planned,
+            planned: request.planned,
             sent: None,
             first_byte: None,
             done: None,
@@ -172,7 +178,7 @@ impl RequestRow {
             bytes_sent: sent.earlier_bytes_sent.saturating_add(sent.written_bytes),
             bytes_received: sent.earlier_bytes_received,
             exchange: Some(sent.exchange),
-            ..RequestRow::not_on_wire(worker, at, &sent.ask, RowOutcome::InFlight)
+            ..RequestRow::not_on_wire(worker, at, &sent.request, RowOutcome::InFlight)
         }
     }
 
@@ -247,19 +253,19 @@ impl RequestJoin {
         let observed = observed.map_err(|source| LogError::Pairing { worker, at, source })?;
         let row = match observed {
             Observed::Sent(sent) => {
-                self.check_ids(&sent.ask)?;
+                self.check_ids(&sent.request)?;
                 return Ok(None);
             }
             Observed::Redirected(_) | Observed::SentAgain(_) => return Ok(None),
             Observed::RequestEnded(end) => return Ok(Some(RequestRow::ended(worker, &end))),
-            Observed::NotOnWire { ask, error, detail } => {
-                self.check_ids(&ask)?;
-                let row = RequestRow::not_on_wire(worker, at, &ask, RowOutcome::Failed(error));
+            Observed::NotOnWire { request, cause: Cause { error, detail } } => {
+                self.check_ids(&request)?;
+                let row = RequestRow::not_on_wire(worker, at, &request, RowOutcome::Failed(error));
                 RequestRow { detail, ..row }
             }
-            Observed::NeverSent { ask, reason } => {
-                self.check_ids(&ask)?;
-                RequestRow::not_on_wire(worker, at, &ask, RowOutcome::NeverSent(reason))
+            Observed::NeverSent { request, reason } => {
+                self.check_ids(&request)?;
+                RequestRow::not_on_wire(worker, at, &request, RowOutcome::NeverSent(reason))
             }
             Observed::Wake
             | Observed::Stop(_)
@@ -304,12 +310,12 @@ impl RequestJoin {
     }
 
     #[inline]
-    fn check_ids(&self, ask: &Ask) -> Result<(), FoldError> {
-        if ask.request.index() >= self.requests {
-            return Err(FoldError::UnknownRequest(ask.request));
+    fn check_ids(&self, request: &PlannedRequest) -> Result<(), FoldError> {
+        if request.request.index() >= self.requests {
+            return Err(FoldError::UnknownRequest(request.request));
         }
-        if ask.target.index() >= self.targets {
-            return Err(FoldError::UnknownTarget(ask.target));
+        if request.target.index() >= self.targets {
+            return Err(FoldError::UnknownTarget(request.target));
         }
         Ok(())
     }
