@@ -10,8 +10,9 @@ use std::mem::MaybeUninit;
 
 use anyhow::{Context as _, Result, bail};
 use z6_events::{Actor, BlockBuilder, BlockDecoder, Driver, Event, Step, Tick, WorkerId};
+use z6_http::RequestSpec;
 use z6_metrics::{Fold, RunFacts};
-use z6_proto_http1::{Connection, Limits, RequestSpec, RequestTemplate, ResponseDecoder};
+use z6_proto_http1::{Connection, Limits, RequestTemplate, ResponseDecoder};
 use z6_scenario::{Plan, Scenario};
 
 /// What is counted under one name: once per round.

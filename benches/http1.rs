@@ -5,7 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use z6_proto_http1::{Connection, Limits, RequestSpec, RequestTemplate, ResponseDecoder};
+use z6_http::RequestSpec;
+use z6_proto_http1::{Connection, Limits, RequestTemplate, ResponseDecoder};
 
 /// A head as nginx sends it, with so many bytes of body.
 fn plain(body_bytes: usize) -> Vec<u8> {

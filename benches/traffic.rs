@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Event, ExchangeSlot, Response, Tick, WorkerId};
+use z6_events::{Event, ExchangeSlot, Partition, Response, Tick};
 use z6_scenario::{Plan, Scenario};
 use z6_vu::templates::Templates;
 use z6_vu::{Command, Engine, Input, Outputs};
@@ -46,7 +46,7 @@ impl ClosedLoop {
         let ports = [8080];
         let wire = Templates::encode(scenario, &ports).expect("requests encode").wire(vec![1]);
         let plan = Plan::new(scenario, 42);
-        let engine = Engine::new(scenario, plan, WorkerId(0), 1, &wire).expect("limits fit");
+        let engine = Engine::new(scenario, plan, Partition::WHOLE, &wire).expect("limits fit");
         let mut this = ClosedLoop {
             engine,
             out: Outputs::default(),

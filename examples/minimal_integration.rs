@@ -6,7 +6,7 @@
 use z6::engine::{Engine, VuState};
 use z6::memory::{Answer, Dial, MemoryDriver, Network};
 use z6::recorder::{KeepBlocks, Recorder};
-use z6::z6_events::{Actor, PlannedRequest, TargetId, Tick, WorkerId};
+use z6::z6_events::{Actor, Partition, PlannedRequest, TargetId, Tick};
 use z6::z6_scenario::{Plan, Scenario};
 
 const SCENARIO: &str = "
@@ -47,8 +47,8 @@ pub(crate) fn run() -> Result<Vec<Seen>, Box<dyn std::error::Error>> {
     let scenario = Scenario::from_toml(SCENARIO)?;
     let templates = z6::templates::Templates::encode(&scenario, &[8080])?;
     let plan = Plan::new(&scenario, 42);
-    let engine = Engine::new(&scenario, plan, WorkerId(0), 1, &templates.wire(vec![1]))?;
-    let recorder = Recorder::new(engine, WorkerId(0), 1, KeepBlocks::default());
+    let engine = Engine::new(&scenario, plan, Partition::WHOLE, &templates.wire(vec![1]))?;
+    let recorder = Recorder::new(engine, KeepBlocks::default());
 
     let mut driver = MemoryDriver::new(recorder, Pretend);
     let mut states = Vec::new();

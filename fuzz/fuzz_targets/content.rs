@@ -1,4 +1,4 @@
 //! Any bytes as a compressed body. The body is a function of the crate.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_proto_http1::fuzzing::fuzz_content(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_http::fuzzing::fuzz_content(data));

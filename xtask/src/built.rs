@@ -1,6 +1,4 @@
 //! Programs of the workspace in the release profile: built by cargo, found by name.
-//!
-//! Knows nothing of what they are used for.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,23 +9,15 @@ use serde_json::Value;
 use crate::command::cargo;
 use crate::workspace::text;
 
-/// Builds with more arguments of `cargo build --release`; the programs, by name.
-///
-/// # Errors
-/// If cargo fails.
-pub(crate) fn programs(arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
-    println!("building: cargo build --release {}", arguments.join(" "));
-    let json = ["build", "--release", "--message-format=json-render-diagnostics"];
-    Ok(parse(&cargo(&[&json[..], arguments].concat()).stdout()?))
-}
-
-/// The program of that name.
+/// Builds a program and returns its path.
 ///
 /// # Errors
 /// If it cannot be built.
 pub(crate) fn program(package: &str, name: &str) -> Result<PathBuf> {
-    let mut found = programs(&["-p", package, "--bin", name])?;
-    found.remove(name).with_context(|| format!("cargo built no `{name}`"))
+    println!("building: cargo build --release -p {package} --bin {name}");
+    let json = ["build", "--release", "--message-format=json-render-diagnostics"];
+    let messages = cargo(&[&json[..], &["-p", package, "--bin", name]].concat()).stdout()?;
+    parse(&messages).remove(name).with_context(|| format!("cargo built no `{name}`"))
 }
 
 fn parse(messages: &str) -> BTreeMap<String, PathBuf> {

@@ -29,6 +29,7 @@ pub(crate) enum Purity {
 /// Top to bottom: a crate imports only crates above it.
 pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-events", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-http", purity: Purity::Pure, never: &["z6-events"] },
     Layer { name: "z6-proto-http1", purity: Purity::Pure, never: &["z6-events"] },
     Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
@@ -39,8 +40,11 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-cli", purity: Purity::Impure, never: &[] },
 ];
 
-/// Packages that are no part of the product and may import all of it.
-const TOOLS: &[&str] = &["xtask", "z6-benches"];
+/// Packages that are not part of the product and may import all of it.
+const TOOLS: &[&str] = &["lab", "z6-benches"];
+
+/// The checks: they import no package of the workspace, so that they build without the product.
+const CHECKS: &str = "xtask";
 
 /// The crates that are pure, with or without default features.
 pub(crate) fn pure() -> impl Iterator<Item = &'static Layer> {
@@ -57,6 +61,10 @@ fn check_member(member: &Member) -> Vec<String> {
     let name = &member.name;
     if TOOLS.contains(&name.as_str()) {
         return Vec::new();
+    }
+    if name == CHECKS {
+        let describe = |import: &String| format!("{name} must not import {import}");
+        return member.imports.iter().map(describe).collect();
     }
     let Some(place) = place(name) else {
         return vec![format!("{name} has no place in the layers (xtask/src/layers.rs)")];
@@ -97,6 +105,9 @@ mod tests {
         assert_eq!(check(&[member("z6-metrics", &["z6-events", "z6-vu"])]), expected);
         let expected = ["z6-events must not import z6-proto-http1"];
         assert_eq!(check(&[member("z6-events", &["z6-proto-http1"])]), expected);
+        assert!(check(&[member("z6-proto-http1", &["z6-http"])]).is_empty());
+        let expected = ["z6-http must not import z6-events"];
+        assert_eq!(check(&[member("z6-http", &["z6-events"])]), expected);
         let expected = ["z6-proto-http1 must not import z6-events"];
         assert_eq!(check(&[member("z6-proto-http1", &["z6-events"])]), expected);
         let expected = ["z6-cli must not import xtask"];
@@ -104,9 +115,18 @@ mod tests {
     }
 
     #[test]
+    fn the_checks_import_nothing_of_the_workspace() {
+        assert!(check(&[member("xtask", &[])]).is_empty());
+        for import in ["z6-events", "lab"] {
+            let expected = format!("xtask must not import {import}");
+            assert_eq!(check(&[member("xtask", &[import])]), [expected]);
+        }
+    }
+
+    #[test]
     fn every_member_needs_a_place() {
         assert_eq!(check(&[member("z6-new", &[])]).len(), 1);
-        assert!(check(&[member("xtask", &["z6-target"])]).is_empty());
+        assert!(check(&[member("lab", &["z6-target"])]).is_empty());
         assert!(check(&[member("z6-benches", &["z6-vu"])]).is_empty());
         assert_eq!(check(&[member("z6-target", &["xtask"])]).len(), 1);
     }

@@ -1,30 +1,24 @@
 //! `cargo xtask`: every check of the project as one command, and the only list of them.
 //!
-//! Owns the order of the checks and the command line. What each check means stands in its module;
-//! the checks that need no other tool than cargo are also tests of this package.
-//! Reading order: this file, `runner` (how steps are run and summed up), `command` (cargo as a
-//! child), `workspace` (what there is), then one module per check: `layers`, `dependencies`,
-//! `licences` with `spdx`, `sources`, `links`, `fuzz`, `gates`. Beside them `accuracy`,
-//! `diff_power`, `bench`, `scale` and `soak`, which measure the product, and `simtest`, which runs the simulator; `built` finds the programs for
-//! that, `options` reads their arguments.
+//! Owns the order of the checks and the command line. Each check is defined in its own module. The
+//! checks that need no tool except cargo are also tests of this package. It imports no other package
+//! of the workspace, so it builds in seconds and works while the product does not compile.
+//! Reading order: this file, `runner` (runs steps and prints the summary), `command` (cargo as a
+//! child), `workspace` (members and files), then one module per check: `layers`, `dependencies`,
+//! `licences` with `spdx`, `sources`, `links`, `fuzz`, `gates`; `lab` runs the commands of the package
+//! `lab`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
-mod accuracy;
-mod bench;
 mod built;
 mod command;
 mod dependencies;
-mod diff_power;
 mod fuzz;
 mod gates;
+mod lab;
 mod layers;
 mod licences;
 mod links;
-mod options;
 mod runner;
-mod scale;
-mod simtest;
-mod soak;
 mod sources;
 mod spdx;
 mod workspace;
@@ -49,7 +43,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "simtest",
         about: "swarm runs: a fixed set, or --seeds N [--from S] [--jobs J] [--resume FILE] [--keep-going]",
-        run: simtest::check,
+        run: lab::simtest,
     },
     Step { name: "planted-bugs", about: "the simulator's checkers find bugs", run: planted_bugs },
     Step { name: "bench-smoke", about: "each bench once, unmeasured", run: bench_smoke },
@@ -60,18 +54,13 @@ const STEPS: &[Step] = &[
 /// Commands that are not checks.
 const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("ci", "all of the above, in this order; stops at the first failure"),
-    ("accuracy", "[--full] [--doubts] [--row NAME]: figures against known truth, error by error"),
-    ("bench", "[OPTIONS]: what a request costs, beside other clients; docs/PERFORMANCE.md"),
     ("deps-update", "writes the dependency sets anew, to be reviewed as a diff"),
-    (
-        "diff-power",
-        "false alarms and findings of `z6 diff` in real runs with known delays; minutes",
-    ),
     ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),
     ("gates-update", "writes the instruction counts anew, to be reviewed as a diff"),
-    ("scale", "[--seconds S]: many connections, many virtual users, and what they hold"),
-    ("soak", "[--minutes M] [--connections C]: memory, log and sums of a long run"),
 ];
+
+/// Commands of the package `lab`; `cargo lab --help` describes them.
+const LAB_COMMANDS: &[&str] = &["accuracy", "bench", "diff-power", "scale", "soak"];
 
 fn main() -> ExitCode {
     match dispatch(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -93,15 +82,10 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         return Ok(!names.is_empty() || !flags.is_empty());
     }
     match names[0] {
-        "accuracy" => return accuracy::run(&arguments[1..]),
-        "accuracy-server" => return accuracy::server::serve(&arguments[1..]),
-        "bench" => return bench::bench(&arguments[1..]).map(|()| true),
+        name if LAB_COMMANDS.contains(&name) => return Ok(lab::run(arguments)),
+        "simtest" if arguments.len() > 1 => return Ok(lab::run(arguments)),
         "fuzz" => return fuzz::long(&arguments[1..]),
-        "diff-power" => return diff_power::run(&arguments[1..]),
         "gates-update" => return gates::update().map(|()| true),
-        "scale" => return scale::scale(&arguments[1..]).map(|()| true),
-        "simtest" if arguments.len() > 1 => return simtest::command(&arguments[1..]),
-        "soak" => return soak::soak(&arguments[1..]).map(|()| true),
         "deps-update" => return dependencies::update(&workspace::root()).map(|()| true),
         _ => {}
     }
@@ -138,6 +122,8 @@ fn help() -> String {
     for (name, about) in OTHER_COMMANDS {
         text.push_str(&format!("  {name:<13} {about}\n"));
     }
+    let lab = LAB_COMMANDS.join(", ");
+    text.push_str(&format!("\nMeasurements (`cargo lab --help`): {lab}\n"));
     text.push_str(
         "\nOptions:\n  --keep-going  run the remaining steps after a failure\n\n\
          Environment:\n  \
@@ -163,7 +149,7 @@ fn links() -> Result<Outcome> {
 
 fn command_names() -> Vec<&'static str> {
     let others = OTHER_COMMANDS.iter().map(|(name, _)| *name);
-    STEPS.iter().map(|step| step.name).chain(others).collect()
+    STEPS.iter().map(|step| step.name).chain(others).chain(LAB_COMMANDS.iter().copied()).collect()
 }
 
 fn deps() -> Result<Outcome> {

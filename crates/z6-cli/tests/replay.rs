@@ -210,7 +210,7 @@ fn a_log_that_breaks_off_needs_recovered() {
     for path in ["out", "out/events.z6log", "out/events.z6log.partial"] {
         let replay = folder.run(&["replay", path]).expect(2);
         assert!(replay.stdout.starts_with("identical as far as it goes\n"), "{}", replay.stdout);
-        assert!(replay.stderr.contains(" bytes behind them are lost"), "{}", replay.stderr);
+        assert!(replay.stderr.contains(" bytes after them are lost"), "{}", replay.stderr);
         let replay = folder.run(&["replay", path, "--recovered"]).expect(0);
         assert!(replay.stderr.starts_with("warning: "), "{}", replay.stderr);
     }
@@ -315,7 +315,7 @@ fn a_changed_decision_exits_1_with_its_kind_its_place_and_what_came_before() {
     assert_eq!(lines[before + 8], "derived from its inputs");
     assert!(lines[before + 7].contains(" sent ") && lines[before + 9].contains(" sent "), "{text}");
     assert_ne!(lines[before + 7], lines[before + 9]);
-    let words = "error: changed is not what its inputs lead to\n";
+    let words = "error: changed does not follow from its inputs\n";
     assert_eq!(replay.stderr, words);
     folder.run(&["replay", "changed", "--recovered"]).expect(1);
 }

@@ -2,7 +2,8 @@
 //!
 //! Pure: bytes in, bytes out. This crate knows no clock, file, socket, thread, scenario or engine.
 //!
-//! Reading order: [`ids`] (ticks and small numbers), [`error_kind`] (why requests fail), [`event`]
+//! Reading order: [`ids`] (ticks and small numbers), `partition` (which
+//! actors a worker has), [`error_kind`] (why requests fail), [`event`]
 //! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`) and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
@@ -14,6 +15,7 @@ pub mod error;
 pub mod error_kind;
 pub mod event;
 pub mod ids;
+mod partition;
 pub mod text;
 mod tls_words;
 
@@ -56,6 +58,7 @@ pub use header::{Driver, FORMAT_VERSION, LogHeader, Model, TargetAddresses};
 pub use ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, WorkerId,
 };
+pub use partition::Partition;
 pub use predict::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 pub use reader::{BlockView, Ending, LogReader};
 pub use text::{EventLine, event_name};

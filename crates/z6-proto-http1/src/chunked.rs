@@ -3,9 +3,11 @@
 //! Owns chunk lines, chunk data and trailers; counts payload and keeps nothing of it. Knows
 //! nothing of heads or connections.
 
+use z6_http::field::is_text_byte;
+
 use crate::error::ProtocolErrorKind;
 use crate::limits::Limits;
-use crate::scan::{Fault, FieldRules, FieldScan, is_text_byte};
+use crate::scan::{Fault, FieldRules, FieldScan};
 
 /// Digits of a chunk size, leading zeros included: as many as 64 bits have.
 const SIZE_DIGITS_MAX: u8 = 16;

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
+use z6_http::Location;
+
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
-use crate::redirect::Location;
 
 /// What a complete exchange was like on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 //! Owns the sequence interim heads, final head, body, and the place in it. Knows nothing of
 //! requests beyond whether the method was HEAD, nor of what follows a response.
 
+use z6_http::{Location, is_redirect};
+
 use crate::chunked::ChunkedDecoder;
 use crate::error::{Blame, ProtocolError, ProtocolErrorKind};
 use crate::head::{self, Framing, Head};
 use crate::limits::Limits;
-use crate::redirect::{Location, is_redirect};
 use crate::scan::{HeadScan, STATUS_CODE_AT};
 
 /// What a call of [`ResponseDecoder::decode`] did.
@@ -221,7 +222,7 @@ impl ResponseDecoder {
             match head::parse(window, self.limits.fields_max, self.request_is_head) {
                 Ok(Some(head)) => {
                     if self.wants_location {
-                        self.location.note(head.status, &window[..head.len]);
+                        note_location(&mut self.location, head.status, &window[..head.len]);
                     }
                     return self.take_head(head, head.len);
                 }
@@ -254,7 +255,7 @@ impl ResponseDecoder {
         match head::parse(&self.partial, fields_max, self.request_is_head) {
             Ok(Some(head)) => {
                 if self.wants_location {
-                    self.location.note(head.status, &self.partial);
+                    note_location(&mut self.location, head.status, &self.partial);
                 }
                 self.take_head(head, taken)
             }
@@ -334,6 +335,22 @@ impl ResponseDecoder {
         let error = ProtocolError { kind, offset };
         self.state = DecoderState::Failed(error);
         error
+    }
+}
+
+/// Reads the `Location` fields of a whole head, which was found well-formed; none where the status is
+/// not that of a redirect.
+#[cold]
+fn note_location(location: &mut Location, status: u16, head: &[u8]) {
+    location.clear();
+    if !is_redirect(status) {
+        return;
+    }
+    for line in head.split(|byte| *byte == b'\n').skip(1) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        if line[..colon].eq_ignore_ascii_case(b"location") {
+            location.add(line[colon + 1..].trim_ascii());
+        }
     }
 }
 

@@ -3,13 +3,15 @@
 //! Owns how bytes become splits and operations. A unit test runs each over its committed corpus
 //! in `tests/corpus`; a fuzz target is one line that calls it.
 
+use z6_http::RequestSpec;
+use z6_http::field::parse_digits;
+
 use crate::chunked::ChunkedDecoder;
 use crate::connection::{Connection, Eof, Received};
-use crate::content::{CONTENT_RATIO_FREE_BYTES, ContentLimits, decode_content};
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
-use crate::request::{ID_BYTES, RequestSpec, RequestTemplate};
+use crate::request::{ID_BYTES, RequestTemplate};
 use crate::scan::Fault;
 
 /// Limits small enough for a fuzzer to reach.
@@ -110,35 +112,6 @@ pub fn fuzz_chunked(data: &[u8]) {
     let whole = run(usize::MAX);
     assert_eq!(run(1), whole, "byte by byte");
     assert_eq!(run(usize::from(options >> 1) + 2), whole, "in steps");
-}
-
-/// Takes content codings off any bytes: what comes out is within its limits, and the same each time.
-/// The first byte chooses codings and limits.
-pub fn fuzz_content(data: &[u8]) {
-    const CODINGS: [&str; 8] = [
-        "gzip",
-        "deflate",
-        "identity",
-        "gzip, deflate",
-        "deflate, x-gzip",
-        "GZIP, gzip, gzip",
-        "br",
-        ",gzip, ,identity",
-    ];
-    let Some((&options, body)) = data.split_first() else { return };
-    let codings = CODINGS[usize::from(options & 7)];
-    let tight = ContentLimits { bytes_max: 100 << (options >> 5), ratio_max: 3 };
-    let limits = if options & 8 == 0 { ContentLimits::default() } else { tight };
-    let decoded = decode_content(codings, body, &limits);
-    assert_eq!(decode_content(codings, body, &limits), decoded, "a second time");
-    let Ok(text) = decoded else { return };
-    if codings != "identity" {
-        assert!(text.len() <= limits.bytes_max, "larger than allowed");
-        let steps = codings.split(',').count() as u32;
-        let ratio = limits.ratio_max.saturating_pow(steps);
-        let by_ratio = body.len().saturating_mul(ratio).max(CONTENT_RATIO_FREE_BYTES * ratio);
-        assert!(text.len() <= by_ratio, "out of nothing");
-    }
 }
 
 /// Wire fragments that lead somewhere more often than raw bytes do.
@@ -301,7 +274,7 @@ fn check_request(spec: &RequestSpec<'_>, template: &RequestTemplate) {
     let lengths = values("content-length");
     assert!(lengths.len() <= 1 && (body.is_empty() || lengths.len() == 1), "one framing");
     for length in lengths {
-        assert_eq!(crate::head::parse_digits(length), Some(body.len() as u64));
+        assert_eq!(parse_digits(length), Some(body.len() as u64));
     }
     for (name, value) in spec.headers {
         let value = value.trim_matches([' ', '\t']).as_bytes();
@@ -363,11 +336,6 @@ mod tests {
     #[test]
     fn connection_corpus() {
         over_corpus("connection", fuzz_connection);
-    }
-
-    #[test]
-    fn content_corpus() {
-        over_corpus("content", fuzz_content);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use std::mem::MaybeUninit;
 
+use z6_http::field::{list, parse_digits};
+
 use crate::error::ProtocolErrorKind;
 use crate::limits::FIELDS_HARD_MAX;
 use crate::scan::Fault;
@@ -135,17 +137,6 @@ fn note_length(facts: &mut Facts, head: &[u8], value: &[u8]) {
     }
 }
 
-/// A decimal number of digits only that fits into 64 bits.
-pub(crate) fn parse_digits(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0_u64, |number, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
-}
-
 /// RFC 9112 §6.1, §7: codings in the order applied. None of them defines parameters, so one with
 /// parameters is not known here.
 fn note_transfer(facts: &mut Facts, head: &[u8], value: &[u8]) {
@@ -174,21 +165,6 @@ fn coding_named(name: &[u8]) -> Option<Coding> {
     }
     let compressions: [&[u8]; 5] = [b"gzip", b"deflate", b"compress", b"x-gzip", b"x-compress"];
     compressions.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(Coding::Compression)
-}
-
-/// Elements of a comma-separated list, without the white space around them (RFC 9110 §5.6.1).
-fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(trim)
-}
-
-fn trim(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = text {
-        text = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = text {
-        text = rest;
-    }
-    text
 }
 
 /// RFC 9112 §6.3, in its order.
@@ -260,15 +236,6 @@ mod tests {
             "HTTP/1.1 099 OK\r\n\r\n",
         ] {
             assert_eq!(read(refused), Ok(None), "{refused:?}");
-        }
-    }
-
-    #[test]
-    fn digits_have_an_overflow_guard() {
-        assert_eq!(parse_digits(b"18446744073709551615"), Some(u64::MAX));
-        assert_eq!(parse_digits(b"18446744073709551616"), None);
-        for wrong in [&b""[..], b"+1", b"-1", b"0x1", b"1 1", b"1_0"] {
-            assert_eq!(parse_digits(wrong), None);
         }
     }
 }

@@ -1,18 +1,17 @@
 //! HTTP/1.1 for a client, as values: request bytes out, response bytes in (RFC 9110, RFC 9112).
 //!
 //! Owns what goes on the wire and how it is read: request templates, response framing, limits,
-//! and the protocol state of one client connection. It must not know sockets, clocks, threads,
-//! the engine or the log: whoever drives it brings the bytes and takes the outcomes.
+//! and the protocol state of one client connection. What all versions of HTTP share is in `z6-http`.
+//! This crate must not know sockets, clocks, threads, the engine or the log: its caller brings the
+//! bytes and takes the outcomes.
 //!
 //! Modules, in reading order:
 //!
-//! - `request`: a [`RequestTemplate`] is encoded once and sent as often as wanted.
+//! - `request`: a [`RequestTemplate`] is encoded once and sent any number of times.
 //! - `error`, `limits`: the closed set of ways a response can fail, and the bounds.
 //! - `scan`, `head`: the grammar of a head byte by byte; what a whole head says.
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
-//! - `redirect`: where a redirect leads, and what is sent there.
-//! - `content`: gzip and deflate taken off a body's text ([`decode_content`]); nothing here calls it.
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
 //! # Strictness
@@ -40,7 +39,8 @@
 //! # Example
 //!
 //! ```
-//! use z6_proto_http1::{Connection, Limits, Received, RequestSpec, RequestTemplate};
+//! use z6_http::RequestSpec;
+//! use z6_proto_http1::{Connection, Limits, Received, RequestTemplate};
 //!
 //! let request = RequestTemplate::encode(&RequestSpec::new("GET", "localhost", 8080, "/hello"))?;
 //! assert!(request.bytes().starts_with(b"GET /hello HTTP/1.1\r\nHost: localhost:8080\r\n"));
@@ -53,13 +53,12 @@
 //! let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 //! let Received::Complete { response, .. } = connection.received(answer) else { panic!() };
 //! assert_eq!((response.status, response.body_bytes, response.reusable), (200, 2, true));
-//! # Ok::<(), z6_proto_http1::RequestError>(())
+//! # Ok::<(), z6_http::RequestError>(())
 //! ```
 #![forbid(unsafe_code)]
 
 mod chunked;
 mod connection;
-mod content;
 mod decoder;
 mod error;
 #[doc(hidden)]
@@ -68,24 +67,14 @@ mod head;
 mod limits;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
-mod redirect;
 mod request;
 mod scan;
-mod target;
 
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
-pub use content::{
-    CONTENT_BYTES_MAX_DEFAULT, CONTENT_CODINGS_MAX, CONTENT_RATIO_FREE_BYTES,
-    CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content,
-};
 pub use decoder::{Decoded, ResponseDecoder};
-pub use error::{Blame, ProtocolError, ProtocolErrorKind, RequestError};
+pub use error::{Blame, ProtocolError, ProtocolErrorKind};
 pub use limits::{
     CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,
 };
-pub use redirect::{
-    LOCATION_BYTES_MAX, Location, LocationError, Origin, Place, is_describing_field, is_redirect,
-    is_secret_field, rewrites_to_get,
-};
-pub use request::{ID_BYTES, RequestSpec, RequestTemplate, USER_AGENT};
+pub use request::{ID_BYTES, RequestTemplate};

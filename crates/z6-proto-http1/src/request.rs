@@ -1,17 +1,13 @@
-//! Requests: described once, encoded once, sent as often as wanted.
+//! Requests: described once, encoded once, sent any number of times.
 //!
 //! Owns the request line, the fields and their rules (RFC 9112 §3, §6; RFC 9110 §5, §7.2, §8.6,
 //! §10.1.5). Knows nothing of connections or responses.
 
 use std::ops::Range;
 
-use crate::error::RequestError;
-use crate::head::parse_digits;
-use crate::scan::{is_text_byte, is_token_byte};
-use crate::target::{push_authority, push_target, wrong_in_host_header};
-
-/// The `User-Agent` where a request names none: `z6/` and the version.
-pub const USER_AGENT: &str = concat!("z6/", env!("CARGO_PKG_VERSION"));
+use z6_http::field::{is_text_byte, is_token_byte, parse_digits};
+use z6_http::target::{push_authority, push_target, wrong_in_host_header};
+use z6_http::{RequestError, RequestSpec};
 
 /// Length of a request id: actor (16 hex digits), `-`, step (16), `-`, exchange (2).
 pub const ID_BYTES: usize = 16 + 1 + 16 + 1 + 2;
@@ -20,58 +16,11 @@ const STEP_AT: usize = 17;
 const EXCHANGE_AT: usize = 34;
 const ID_ZERO: &[u8; ID_BYTES] = b"0000000000000000-0000000000000000-00";
 
-/// A request in the words of a scenario. [`RequestSpec::new`] fills what is seldom set.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestSpec<'a> {
-    /// Any token but `CONNECT`, case-sensitive.
-    pub method: &'a str,
-    /// Host name, IPv4 address or IPv6 literal, the latter with or without brackets.
-    pub host: &'a str,
-    /// Port; omitted from `Host` where it is the default of the scheme.
-    pub port: u16,
-    /// The scheme is https.
-    pub is_tls: bool,
-    /// Path of the base URL: empty, or beginning with `/`.
-    pub path_prefix: &'a str,
-    /// Path and query after the prefix: empty, `/..`, `?..`, or `*` for OPTIONS. A fragment is
-    /// dropped.
-    pub path: &'a str,
-    /// Names and values in the order and the case they are sent in. A `Host` among them replaces
-    /// ours, in the first place.
-    pub headers: &'a [(String, String)],
-    /// Payload; `None` differs from empty where the method alone decides on `Content-Length`.
-    pub body: Option<&'a [u8]>,
-    /// `User-Agent` unless `headers` has one; none is sent where this is empty.
-    pub user_agent: &'a str,
-    /// Name of the header that carries the request id, if any.
-    pub request_id_header: Option<&'a str>,
-    /// Ask the server to close after the response.
-    pub connection_close: bool,
-}
-
-impl<'a> RequestSpec<'a> {
-    /// A request over http without headers and body.
-    pub fn new(method: &'a str, host: &'a str, port: u16, path: &'a str) -> RequestSpec<'a> {
-        RequestSpec {
-            method,
-            host,
-            port,
-            is_tls: false,
-            path_prefix: "",
-            path,
-            headers: &[],
-            body: None,
-            user_agent: USER_AGENT,
-            request_id_header: None,
-            connection_close: false,
-        }
-    }
-}
-
 /// The complete bytes of a request: head and body.
 ///
 /// ```
-/// use z6_proto_http1::{RequestSpec, RequestTemplate};
+/// use z6_http::RequestSpec;
+/// use z6_proto_http1::RequestTemplate;
 ///
 /// let mut spec = RequestSpec::new("GET", "h", 80, "/");
 /// spec.request_id_header = Some("Z6-Id");
@@ -80,7 +29,7 @@ impl<'a> RequestSpec<'a> {
 /// template.write_id(&mut bytes, 0xbeef, 7, 1);
 /// let id = &bytes[template.id_range().unwrap()];
 /// assert_eq!(id, b"000000000000beef-0000000000000007-01");
-/// # Ok::<(), z6_proto_http1::RequestError>(())
+/// # Ok::<(), z6_http::RequestError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTemplate {

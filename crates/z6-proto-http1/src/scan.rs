@@ -4,6 +4,8 @@
 //! grammar (RFC 9112 §4, §5). Knows nothing of what fields mean: [`crate::head`] reads a whole
 //! head with httparse. Both accept the same heads; a test compares them.
 
+use z6_http::field::{is_text_byte, is_token_byte};
+
 use crate::error::ProtocolErrorKind;
 
 /// A violation at a byte offset from wherever the caller began to count.
@@ -23,21 +25,6 @@ impl Fault {
 enum Next {
     More,
     End,
-}
-
-/// `tchar` (RFC 9110 §5.6.2).
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-        )
-        || matches!(byte, b'`' | b'|' | b'~')
-}
-
-/// What may stand in a field value or a reason phrase: HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5).
-pub(crate) const fn is_text_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// `*( field-line CRLF ) CRLF` (RFC 9112 §5, §7.1.2).

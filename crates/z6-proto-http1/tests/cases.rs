@@ -6,9 +6,8 @@
 mod common;
 
 use common::{Case, End, cases};
-use z6_proto_http1::{
-    Connection, Eof, FailureKind, Received, RequestSpec, RequestTemplate, ResponseFacts,
-};
+use z6_http::RequestSpec;
+use z6_proto_http1::{Connection, Eof, FailureKind, Received, RequestTemplate, ResponseFacts};
 
 impl Case {
     /// The outcome, and whether the piece that holds the byte at `self.first` was the last that

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use proptest::prelude::*;
-use z6_proto_http1::{ID_BYTES, RequestError, RequestSpec, RequestTemplate, USER_AGENT};
+use z6_http::{RequestError, RequestSpec, USER_AGENT};
+use z6_proto_http1::{ID_BYTES, RequestTemplate};
 
 fn headers(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()

@@ -1,19 +1,15 @@
 //! What keeps a simulation from starting, and what ends its log.
 
 use z6_events::LogError;
-use z6_vu::EngineError;
-use z6_vu::templates::TemplateError;
+use z6_vu::prepare::PrepareError;
 
 /// A run that cannot be simulated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
-    /// The limits of the run leave nothing for one of its workers.
+    /// The scenario cannot be run as it is, or not with this number of workers.
     #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A request cannot be encoded.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
+    Prepare(#[from] PrepareError),
     /// The log's header cannot be encoded.
     #[error("the event log cannot be begun: {0}")]
     Log(#[from] LogError),

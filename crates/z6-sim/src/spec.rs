@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use z6_events::{Driver, LogHeader, StopReason};
+use z6_scenario::Scenario;
 use z6_scenario::simulation::Simulation;
-use z6_scenario::{Model, Plan, Scenario};
-use z6_vu::templates::Templates;
+use z6_vu::prepare::{Prepared, RunSetup};
 
 use crate::error::SimError;
 
@@ -102,32 +102,16 @@ impl LogOut for Vec<u8> {
 /// # Errors
 /// [`SimError`] for a scenario that does not fit its own limits.
 pub fn header(spec: &SimSpec) -> Result<LogHeader, SimError> {
-    let plan = Plan::new(&spec.scenario, spec.seed);
-    crate::world::engines(spec, &plan, &templates(spec)?)?;
-    Ok(header_of(spec, &plan))
+    let prepared = prepare(spec)?;
+    prepared.engines()?;
+    Ok(header_of(spec, &prepared))
 }
 
-pub(crate) fn header_of(spec: &SimSpec, plan: &Plan) -> LogHeader {
-    let scenario = &spec.scenario;
-    LogHeader {
-        seed: spec.seed,
-        workers: spec.workers,
-        driver: Driver::Simulation,
-        model: Some(match plan.model() {
-            Model::Closed => z6_events::Model::Closed,
-            Model::Open => z6_events::Model::Open,
-        }),
-        plan_digest: z6_scenario::plan::plan_digest(scenario, spec.seed),
-        engine_version: z6_vu::ENGINE_VERSION.to_owned(),
-        overrides: spec.overrides.clone(),
-        limits: scenario.limits.pairs(),
-        scenario_text: scenario.text.clone(),
-        ..LogHeader::default()
-    }
+pub(crate) fn header_of(spec: &SimSpec, prepared: &Prepared) -> LogHeader {
+    LogHeader { overrides: spec.overrides.clone(), ..prepared.header(Driver::Simulation) }
 }
 
-/// The requests as bytes; no name is resolved, the ports of the scenario stand.
-pub(crate) fn templates(spec: &SimSpec) -> Result<Templates, SimError> {
-    let ports: Vec<u16> = spec.scenario.targets.iter().map(|t| t.base_url.port).collect();
-    Ok(Templates::encode(&spec.scenario, &ports)?)
+/// The run before its first tick. No name is resolved; the ports of the scenario are in use.
+pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
+    Ok(Prepared::new(&spec.scenario, RunSetup::new(spec.seed, spec.workers))?)
 }

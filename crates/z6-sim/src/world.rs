@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 
 use z6_events::{
     ErrorKind, Event, LogDigest, LogHeader, Sample, SealedBlock, StopReason, StoppedBy, Tick,
-    WorkerId,
 };
-use z6_scenario::Plan;
 use z6_scenario::simulation::{FaultKind, Faults};
 use z6_vu::observer::Observer;
 use z6_vu::recorder::{KeepBlocks, Recorder};
@@ -22,7 +20,7 @@ use crate::draw::{Draws, Purpose, hits};
 use crate::error::{SimError, SimLogError};
 use crate::queue::{Happening, Queue, StopWhy, WireRef};
 use crate::server::Server;
-use crate::spec::{CheckLevel, LogOut, SimSpec, header_of, templates};
+use crate::spec::{CheckLevel, LogOut, SimSpec, header_of, prepare};
 use crate::truth::Truth;
 use crate::wire::Wires;
 
@@ -93,8 +91,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    fn new(id: usize, workers: u16, engine: Engine) -> Worker {
-        let recorder = Recorder::new(engine, WorkerId(id as u16), workers, KeepBlocks::default());
+    fn new(engine: Engine) -> Worker {
+        let recorder = Recorder::new(engine, KeepBlocks::default());
         Worker {
             recorder: Some(recorder),
             links: Vec::new(),
@@ -140,23 +138,6 @@ pub(crate) struct World<'a, O, L> {
     latest_end: Tick,
 }
 
-/// One engine for each worker.
-pub(crate) fn engines(
-    spec: &SimSpec,
-    plan: &Plan,
-    templates: &Templates,
-) -> Result<Vec<Engine>, SimError> {
-    let wire = templates.wire(vec![1; spec.scenario.targets.len()]);
-    let engine = |worker| {
-        let worker = WorkerId(worker);
-        let engine = Engine::new(&spec.scenario, plan.clone(), worker, spec.workers, &wire)?;
-        #[cfg(feature = "planted-bugs")]
-        let engine = crate::plant::in_engine(spec, engine);
-        Ok(engine)
-    };
-    (0..spec.workers).map(engine).collect()
-}
-
 /// Simulates a run.
 ///
 /// # Errors
@@ -169,25 +150,26 @@ pub fn simulate<O: Observer, L: LogOut>(
     observer: O,
     log: L,
 ) -> Result<SimEnd<O, L>, SimError> {
-    let plan = Plan::new(&spec.scenario, spec.seed);
-    let templates = templates(spec)?;
-    let engines = engines(spec, &plan, &templates)?;
-    let header = header_of(spec, &plan);
+    let prepared = prepare(spec)?;
+    let engines = prepared.engines()?.into_iter();
+    #[cfg(feature = "planted-bugs")]
+    let engines = engines.map(|engine| crate::plant::in_engine(spec, engine));
+    let header = header_of(spec, &prepared);
+    let end_ns = prepared.plan.end_ns();
     let draws = Draws::new(spec.seed);
     let limits = &spec.scenario.limits;
     let keeps = spec.checks != CheckLevel::Off;
     let disk = Disk::begin(&header, spec, keeps, draws, (observer, log))?;
-    let workers = engines.into_iter().enumerate();
     let grace_ns = spec.scenario.runtime.graceful_stop_ns;
     let mut world = World {
         spec,
         draws,
-        templates,
+        templates: prepared.templates,
         limits: response_limits(limits),
         queue: Queue::default(),
         now: Tick::ZERO,
         wires: Wires::default(),
-        workers: workers.map(|(id, engine)| Worker::new(id, spec.workers, engine)).collect(),
+        workers: engines.map(Worker::new).collect(),
         server: Server::default(),
         truth: Truth::default(),
         injected: FaultCounts::default(),
@@ -197,8 +179,8 @@ pub fn simulate<O: Observer, L: LogOut>(
         disk,
         violations: Vec::new(),
         steps: 0,
-        calm_from: Tick(plan.end_ns().unwrap_or(u64::MAX)),
-        latest_end: match plan.end_ns() {
+        calm_from: Tick(end_ns.unwrap_or(u64::MAX)),
+        latest_end: match end_ns {
             // However long its iterations take: nobody checks whether that is too long.
             None if !keeps => Tick::MAX,
             end_ns => checkers::latest_end(end_ns, grace_ns),

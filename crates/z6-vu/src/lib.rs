@@ -1,7 +1,8 @@
 //! Virtual users: the engine that decides, and the event loop that carries it out.
 //!
 //! Reading order: [`engine`] (pure: what happens next), [`recorder`] (what is written down),
-//! [`templates`] (requests as bytes), [`redirect`] (what is sent after a redirect), [`run_end`] (how
+//! [`templates`] (requests as bytes), [`redirect`] (what is sent after a redirect), [`prepare`] (all of
+//! these from a scenario and a seed), [`run_end`] (how
 //! a run ended), [`observer`] (who sees the events of a run), [`replay`] and [`memory`] (drivers
 //! without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
 //! feature `reactor`).
@@ -9,8 +10,12 @@
 pub mod engine;
 pub mod memory;
 pub mod observer;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod planted;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+pub mod prepare;
 #[cfg(feature = "reactor")]
 pub mod reactor;
 pub mod recorder;

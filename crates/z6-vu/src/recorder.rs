@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick, WorkerId};
+use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick};
 
 use crate::engine::{Command, Engine, Input, Outputs};
+use crate::planted::Bug;
 
 /// A block closes this long after its first event, nanoseconds.
 pub const BLOCK_AGE_MAX_NS: u64 = 100_000_000;
@@ -58,35 +59,30 @@ pub struct Recorder<S> {
     sink: S,
     boundaries: Boundaries,
     last_close: Tick,
-    /// A planted bug: the next event is to be lost.
-    #[cfg(feature = "planted-bugs")]
+    /// [`Bug::LostEvent`] was planted, and the next event is the one to lose.
     loses_next: bool,
 }
 
 impl<S: BlockSink> Recorder<S> {
     /// A recorder of a live run.
-    pub fn new(engine: Engine, worker: WorkerId, workers: u16, mut sink: S) -> Recorder<S> {
+    pub fn new(engine: Engine, mut sink: S) -> Recorder<S> {
+        let partition = engine.partition();
+        let (worker, workers) = (partition.worker(), partition.workers());
         Recorder {
             engine,
             out: Outputs::default(),
             block: BlockBuilder::new(worker, workers, sink.take_spare()),
             boundaries: Boundaries::Live,
             last_close: Tick::ZERO,
-            #[cfg(feature = "planted-bugs")]
             loses_next: false,
             sink,
         }
     }
 
     /// A recorder that closes blocks only where [`Recorder::expect_block`] says.
-    pub fn copying_boundaries(
-        engine: Engine,
-        worker: WorkerId,
-        workers: u16,
-        sink: S,
-    ) -> Recorder<S> {
+    pub fn copying_boundaries(engine: Engine, sink: S) -> Recorder<S> {
         let boundaries = Boundaries::Copied { counts: VecDeque::new(), waiting: VecDeque::new() };
-        Recorder { boundaries, ..Recorder::new(engine, worker, workers, sink) }
+        Recorder { boundaries, ..Recorder::new(engine, sink) }
     }
 
     /// Gives `input` to the engine and records what came of it.
@@ -157,10 +153,7 @@ impl<S: BlockSink> Recorder<S> {
     pub fn maintain(&mut self, at: Tick) {
         if self.block_deadline() <= at {
             self.close_block(at);
-            #[cfg(feature = "planted-bugs")]
-            {
-                self.loses_next = self.engine.has(crate::planted::Bug::LostEvent);
-            }
+            self.loses_next = self.engine.planted().has(Bug::LostEvent);
         }
     }
 
@@ -198,8 +191,7 @@ impl<S: BlockSink> Recorder<S> {
     }
 
     fn record(&mut self, at: Tick, event: &Event) {
-        #[cfg(feature = "planted-bugs")]
-        if std::mem::take(&mut self.loses_next) {
+        if self.engine.planted().has(Bug::LostEvent) && std::mem::take(&mut self.loses_next) {
             return;
         }
         match &mut self.boundaries {

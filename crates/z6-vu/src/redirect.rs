@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use z6_events::{ErrorKind, RequestId, TargetId};
-use z6_proto_http1::{
-    Location, Origin, Place, RequestTemplate, is_describing_field, is_secret_field, rewrites_to_get,
-};
+use z6_http::{Location, Origin, Place, is_describing_field, is_secret_field, rewrites_to_get};
+use z6_proto_http1::RequestTemplate;
 use z6_scenario::{Scenario, Scheme};
 
 use crate::templates::{Parts, host_text};

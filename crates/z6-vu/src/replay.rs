@@ -15,24 +15,23 @@ mod files;
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use z6_events::{
     BlockView, Ending, Event, EventClass, FooterFacts, LogAssembler, LogDigest, LogError,
     LogHeader, LogReader, Tick, WorkerId,
 };
 use z6_scenario::load::limits::MAX_WORKERS;
-use z6_scenario::plan::plan_digest;
-use z6_scenario::{ConnectTo, Files, Model, Overrides, Plan, Scenario, Scheme, Target};
+use z6_scenario::{Files, Overrides, Scenario};
 
 pub use difference::{CONTEXT_EVENTS, DecisionKind, Difference};
 pub use error::ReplayError;
 use files::{AttachedFiles, FilesOf};
 
 use crate::engine::{Engine, Input};
+use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::{KeepBlocks, Recorder};
 use crate::run_end::RunEnd;
-use crate::templates::Templates;
 
 /// A fact in the log's header that follows from the scenario and the seed beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,13 +151,13 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
     let mut log = OpenLog::new(log)?;
     let header = log.reader.header().clone();
     check_header(&header)?;
-    let scenario = log.scenario()?;
-    let plan = Plan::new(&scenario, header.seed);
-    if let Some(fact) = contradiction(&header, &scenario, &plan, log.files.is_complete()) {
+    let scenario = Arc::new(log.scenario()?);
+    let prepared = Prepared::new(&scenario, RunSetup::from_header(&header))?;
+    if let Some(fact) = contradiction(&header, &prepared, log.files.is_complete()) {
         return Ok(Outcome::HeaderDiffers(fact));
     }
     let mut again = begin_again(&log, &header)?;
-    let mut workers = WorkerReplay::all(&header, &scenario, &plan, prepare)?;
+    let mut workers = WorkerReplay::all(&prepared, prepare)?;
     let reader = &mut log.reader;
     let mut end = RunEnd::default();
     let mut events = 0;
@@ -220,7 +219,7 @@ fn check_header(header: &LogHeader) -> Result<(), ReplayError> {
         return Err(ReplayError::Version { log, ours });
     }
     let LogHeader { workers, shard, shards, .. } = *header;
-    if (shard, shards) != (0, 1) {
+    if shard >= shards {
         return Err(ReplayError::Shard { shard, shards });
     }
     if workers == 0 || u64::from(workers) > MAX_WORKERS {
@@ -232,19 +231,14 @@ fn check_header(header: &LogHeader) -> Result<(), ReplayError> {
 /// What the header says otherwise than its scenario and its seed.
 fn contradiction(
     header: &LogHeader,
-    scenario: &Scenario,
-    plan: &Plan,
+    prepared: &Prepared,
     files_complete: bool,
 ) -> Option<HeaderFact> {
-    let model = match plan.model() {
-        Model::Closed => z6_events::Model::Closed,
-        Model::Open => z6_events::Model::Open,
-    };
-    if header.model.is_some_and(|said| said != model) {
+    if header.model.is_some_and(|said| said != prepared.model()) {
         return Some(HeaderFact::Model);
     }
     // The digest covers the content of all files.
-    let wrong = files_complete && header.plan_digest != plan_digest(scenario, header.seed);
+    let wrong = files_complete && header.plan_digest != prepared.plan_digest();
     wrong.then_some(HeaderFact::PlanDigest)
 }
 
@@ -327,36 +321,22 @@ struct WorkerReplay {
 
 impl WorkerReplay {
     fn all(
-        header: &LogHeader,
-        scenario: &Scenario,
-        plan: &Plan,
+        prepared: &Prepared,
         prepare: &dyn Fn(Engine) -> Engine,
     ) -> Result<Vec<WorkerReplay>, ReplayError> {
-        let ports = ports(header, scenario)?;
-        let templates = Templates::encode(scenario, &ports)?;
-        let mut counts: Vec<u16> = header
-            .addresses
-            .iter()
-            .map(|all| u16::try_from(all.addresses.len()).unwrap_or(u16::MAX))
-            .collect();
-        // A simulated run resolves nothing; each target stands for one address.
-        counts.resize(scenario.targets.len(), 1);
-        let wire = templates.wire(counts);
-        let workers = (0..header.workers).map(|worker| {
-            let worker = WorkerId(worker);
-            let engine = Engine::new(scenario, plan.clone(), worker, header.workers, &wire)?;
+        let workers = prepared.engines()?.into_iter().map(|engine| {
             let engine = prepare(engine);
-            let sink = KeepBlocks::default();
-            let recorder = Recorder::copying_boundaries(engine, worker, header.workers, sink);
-            Ok(WorkerReplay {
+            let worker = engine.partition().worker();
+            let recorder = Recorder::copying_boundaries(engine, KeepBlocks::default());
+            WorkerReplay {
                 worker,
                 driver: ReplayDriver { recorder },
                 derived: VecDeque::new(),
                 latest: Tick::ZERO,
                 tail: VecDeque::with_capacity(CONTEXT_EVENTS),
-            })
+            }
         });
-        workers.collect()
+        Ok(workers.collect())
     }
 
     /// A worker's time never goes back, from block to block neither.
@@ -457,29 +437,4 @@ impl WorkerReplay {
             context: before[before.len().saturating_sub(CONTEXT_EVENTS)..].to_vec(),
         })
     }
-}
-
-/// The port in use of each target, as the header's addresses say.
-fn ports(header: &LogHeader, scenario: &Scenario) -> Result<Vec<u16>, ReplayError> {
-    if header.addresses.is_empty() {
-        // A simulated run has none: the ports of the scenario stand.
-        return Ok(scenario.targets.iter().map(|target| target.base_url.port).collect());
-    }
-    let in_order = header.addresses.iter().enumerate().all(|(i, of)| of.target.index() == i);
-    if header.addresses.len() != scenario.targets.len() || !in_order {
-        return Err(ReplayError::Addresses);
-    }
-    let port = |(of_target, target): (&z6_events::TargetAddresses, &Target)| {
-        let first = of_target.addresses.first().ok_or(ReplayError::Addresses)?;
-        if let ConnectTo::Unix(path) = &target.connect_to {
-            let is_it = first.strip_prefix("unix:") == Some(path);
-            return is_it.then_some(target.base_url.port).ok_or(ReplayError::Addresses);
-        }
-        let address: SocketAddr = first.parse().map_err(|_| ReplayError::Addresses)?;
-        Ok(match target.base_url.scheme {
-            Scheme::Builtin => address.port(),
-            Scheme::Http | Scheme::Https => target.base_url.port,
-        })
-    };
-    header.addresses.iter().zip(&scenario.targets).map(port).collect()
 }

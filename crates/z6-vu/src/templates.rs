@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 use z6_events::{ErrorKind, RequestId, TargetId};
-use z6_proto_http1::{ProtocolErrorKind, RequestError, RequestSpec, RequestTemplate, USER_AGENT};
+use z6_http::{RequestError, RequestSpec, USER_AGENT};
+use z6_proto_http1::{ProtocolErrorKind, RequestTemplate};
 use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
 
 use crate::engine::Wire;

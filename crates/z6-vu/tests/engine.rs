@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use support::{Boxed, MS, Plain, SECOND, events, recorder, requests, run, scenario};
 use z6_events::{
     Actor, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, EventLine, NeverSentReason,
-    PlannedRequest, ReleaseCause, Response, StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Partition, PlannedRequest, ReleaseCause, Response, StopReason, StoppedBy, TargetId, Tick,
+    WorkerId,
 };
 use z6_scenario::Plan;
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
@@ -337,7 +338,7 @@ fn an_answer_after_its_deadline_is_a_timeout() {
 
 fn engine(scenario: &z6_scenario::Scenario) -> Engine {
     let plan = Plan::new(scenario, 1);
-    Engine::new(scenario, plan, WorkerId(0), 1, &support::wire(scenario)).unwrap()
+    Engine::new(scenario, plan, Partition::WHOLE, &support::wire(scenario)).unwrap()
 }
 
 /// An input that changes nothing leaves no event, no command, and the state as it was.
@@ -487,7 +488,13 @@ fn a_share_of_nothing_is_refused() {
     let build = |keys: &str| {
         let scenario = scenario(&format!("[runtime]\nduration_seconds = 1\n{keys}"));
         let plan = Plan::new(&scenario, 1);
-        Engine::new(&scenario, plan, WorkerId(1), 2, &support::wire(&scenario)).map(|_| ())
+        Engine::new(
+            &scenario,
+            plan,
+            Partition::unsharded(WorkerId(1), 2),
+            &support::wire(&scenario),
+        )
+        .map(|_| ())
     };
     let shared = one_target("connection_reuse = 'shared'\nmax_connections = 1");
     let error = build(&format!("vus = 2\n{shared}")).unwrap_err();
@@ -561,7 +568,7 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
     let ports = [80];
     let wire = z6_vu::templates::Templates::encode(&scenario, &ports).unwrap().wire(vec![2]);
     let plan = Plan::new(&scenario, 1);
-    let mut engine = Engine::new(&scenario, plan, WorkerId(0), 1, &wire).unwrap();
+    let mut engine = Engine::new(&scenario, plan, Partition::WHOLE, &wire).unwrap();
     let (mut refused, mut accepted, mut failed) = (0, 0, 0);
     let mut out = Outputs::default();
     let mut commands = std::collections::VecDeque::new();
@@ -662,7 +669,7 @@ fn a_length_that_is_not_derivable_comes_with_sent() {
             wire.request_bytes[0][0] = None;
         }
         let plan = Plan::new(&scenario, 1);
-        let mut engine = Engine::new(&scenario, plan, WorkerId(0), 1, &wire).unwrap();
+        let mut engine = Engine::new(&scenario, plan, Partition::WHOLE, &wire).unwrap();
         let mut out = Outputs::default();
         engine.step(Tick(0), Input::Wake, &mut out);
         let connected = Input::Connected { connection: ConnectionSlot(0), started: Tick(0) };

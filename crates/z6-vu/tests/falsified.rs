@@ -12,11 +12,12 @@ use support::wild::{REUSES, SCHEDULES, THINKS, Wild, text};
 use support::{MS, run, scenario};
 use z6_events::{
     Attachment, BlockBuilder, BlockHeader, BlockKind, ConnectionSlot, Event, EventClass,
-    ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, StopReason, TargetAddresses, TargetId,
-    Tick, WorkerId,
+    ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, Partition, StopReason,
+    TargetAddresses, TargetId, Tick, WorkerId,
 };
 use z6_scenario::Plan;
 use z6_vu::memory::Network;
+use z6_vu::prepare::PrepareError;
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::replay::{BytesPlace, Outcome, ReplayError, replay};
 use z6_vu::{Engine, Input};
@@ -183,7 +184,10 @@ fn falsified_headers_are_found_out() {
         let mut log = LOGS[2].clone();
         log.header.addresses = addresses;
         let outcome = replay(&log.sealed()[..]);
-        assert!(matches!(outcome, Err(ReplayError::Addresses)), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(ReplayError::Prepare(PrepareError::Addresses))),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -278,8 +282,8 @@ fn records_and_blocks_of_unknown_kinds_cannot_be_replayed() {
 fn a_block_too_full_to_be_ours_is_no_panic() {
     let scenario = scenario(ONE_VU);
     let wire = support::wire(&scenario);
-    let engine = Engine::new(&scenario, Plan::new(&scenario, 0), WorkerId(0), 1, &wire).unwrap();
-    let mut recorder = Recorder::copying_boundaries(engine, WorkerId(0), 1, KeepBlocks::default());
+    let engine = Engine::new(&scenario, Plan::new(&scenario, 0), Partition::WHOLE, &wire).unwrap();
+    let mut recorder = Recorder::copying_boundaries(engine, KeepBlocks::default());
     recorder.expect_block(u32::MAX, Tick(0));
     for at in 0..20_000 {
         recorder.copy(Tick(at), &Event::LogStalled { waited_ns: u64::MAX });

@@ -119,7 +119,7 @@ impl Error {
             Error::Log(error) if error.is_io() => Blame::System,
             Error::Results(_) | Error::Log(_) => Blame::Caller,
             Error::Start(error) if error.is_scenario() => Blame::Caller,
-            Error::Simulation(SimError::Engine(_) | SimError::Template(_)) => Blame::Caller,
+            Error::Simulation(SimError::Prepare(_)) => Blame::Caller,
             Error::Start(_)
             | Error::Seed(_)
             | Error::Builtin(_)

@@ -10,6 +10,7 @@ use super::slab::Slab;
 use super::timers::{Lane, TimerId, Timers};
 use super::vu::{Redirect, VuSlot, VuState};
 use super::{Command, Engine, Outputs, TimerKey};
+use crate::planted::Bug;
 
 /// One request that was given to a connection.
 #[derive(Debug, Clone)]
@@ -83,7 +84,7 @@ impl Exchanges {
 
     /// A redirected exchange has a connection again; answers with its slot and which exchange of the
     /// step it is now.
-    pub(super) fn go_on(
+    pub(super) fn resume(
         &mut self,
         slot: ExchangeSlot,
         connection: ConnectionSlot,
@@ -172,8 +173,8 @@ impl Engine {
         let failure = self.settings.request(exchange.request.request).failure(response.status);
         let keep = response.reusable && !response.unsolicited;
         let cause = self.release_cause(exchange.connection, exchange.vu, (keep, true));
-        self.exchange_off(at, exchange.connection, cause, out);
-        self.step_over(at, exchange.vu, 0, out);
+        self.finish_exchange(at, exchange.connection, cause, out);
+        self.step_ended(at, exchange.vu, 0, out);
         Event::Done { exchange: slot, response, failure }
     }
 
@@ -184,8 +185,7 @@ impl Engine {
         failure: Failure,
         out: &mut Outputs,
     ) {
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::LeakedTimer)
+        if self.planted.has(Bug::LeakedTimer)
             && let Some(exchange) = self.exchanges.open.find(slot)
             && let Some((_, deadline)) = exchange.timeout
         {
@@ -198,30 +198,29 @@ impl Engine {
             out.events.push(Event::NotOnWire { request, cause });
         }
         let cause = Some(ReleaseCause::ExchangeFailed);
-        self.exchange_off(at, exchange.connection, cause, out);
-        self.step_over(at, exchange.vu, 0, out);
+        self.finish_exchange(at, exchange.connection, cause, out);
+        self.step_ended(at, exchange.vu, 0, out);
     }
 
     pub(super) fn exchange_timed_out(&mut self, at: Tick, slot: ExchangeSlot, out: &mut Outputs) {
         let exchange = self.exchanges.open.remove(slot);
-        out.events.push(Event::TimedOut { exchange: slot });
-        if exchange.stage == Stage::Redirected {
-            self.leave_queue(exchange.vu);
-            return self.step_over(at, exchange.vu, 0, out);
+        let is_redirected = exchange.stage == Stage::Redirected;
+        if is_redirected || !self.planted.has(Bug::DroppedOutcome) {
+            out.events.push(Event::TimedOut { exchange: slot });
         }
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::DroppedOutcome) {
-            out.events.pop();
+        if is_redirected {
+            self.leave_queue(exchange.vu);
+            return self.step_ended(at, exchange.vu, 0, out);
         }
         self.give_up(at, slot, &exchange, out);
-        self.step_over(at, exchange.vu, 0, out);
+        self.step_ended(at, exchange.vu, 0, out);
     }
 
     /// Takes an exchange away from the driver, and with it the connection.
     fn give_up(&mut self, at: Tick, slot: ExchangeSlot, exchange: &Exchange, out: &mut Outputs) {
         out.commands.push(Command::Cancel { exchange: slot, connection: exchange.connection });
         let cause = Some(ReleaseCause::ExchangeFailed);
-        self.exchange_off(at, exchange.connection, cause, out);
+        self.finish_exchange(at, exchange.connection, cause, out);
     }
 
     /// The end of the run: what is in flight stays unanswered, what is unsent never will be sent.
@@ -273,7 +272,7 @@ impl Engine {
         self.vus[vu].redirect = Some(Redirect { exchange: slot, target });
         let keep = response.reusable && !response.unsolicited;
         let cause = self.release_cause(connection, vu, (keep, false));
-        self.exchange_off(at, connection, cause, out);
+        self.finish_exchange(at, connection, cause, out);
         // Of connections to several targets only one goes on at once.
         if self.settings.targets.len() > 1 {
             self.rest_connections(at, vu);

@@ -20,9 +20,10 @@ mod vu;
 
 use std::fmt::Write;
 
-use z6_events::{Actor, Cause, Event, NeverSentReason, StopReason, StoppedBy, Tick, WorkerId};
+use z6_events::{Actor, Cause, Event, NeverSentReason, Partition, StopReason, StoppedBy, Tick};
 use z6_scenario::{Model, Plan, Scenario};
 
+use crate::planted::Planted;
 use exchange::{Exchanges, Stage};
 pub use input::{Command, Input, Outputs};
 use pool::Pool;
@@ -91,31 +92,26 @@ pub struct Engine {
     think_lane: Lane,
     source: Source,
     vus: Slab<Vu>,
-    /// Slot of each VU of this worker that ever started, by (actor / workers).
+    /// Slot of each VU of this worker that ever started, by its place in the partition.
     slot_of_vu: Vec<VuSlot>,
     pool: Pool,
     exchanges: Exchanges,
     last_tick: Tick,
-    #[cfg(feature = "planted-bugs")]
-    planted: Option<crate::planted::Bug>,
+    planted: Planted,
 }
 
 impl Engine {
-    /// The engine of `worker` of `workers`.
+    /// The engine of one worker.
     ///
     /// # Errors
     /// [`EngineError`] where the run's limits leave nothing for this worker.
-    ///
-    /// # Panics
-    /// If `worker` is not below `workers`.
     pub fn new(
         scenario: &Scenario,
         plan: Plan,
-        worker: WorkerId,
-        workers: u16,
+        partition: Partition,
         wire: &Wire,
     ) -> Result<Engine, EngineError> {
-        let settings = Settings::new(scenario, plan, worker, workers, wire)?;
+        let settings = Settings::new(scenario, plan, partition, wire)?;
         let mut timers = Timers::new();
         let think_lane = match settings.think_constant_ns {
             Some(length_ns) => timers.lane(length_ns),
@@ -126,7 +122,7 @@ impl Engine {
         Ok(Engine {
             phase: Phase::Running,
             think_lane,
-            source: Source::new(&settings.plan, worker, workers),
+            source: Source::new(&settings.plan, partition),
             vus: Slab::new(),
             slot_of_vu: Vec::new(),
             pool,
@@ -134,8 +130,7 @@ impl Engine {
             last_tick: Tick::ZERO,
             timers,
             settings,
-            #[cfg(feature = "planted-bugs")]
-            planted: None,
+            planted: Planted::default(),
         })
     }
 
@@ -145,13 +140,12 @@ impl Engine {
         if bug == crate::planted::Bug::WeightsOffByOne {
             self.settings.plan.plant_off_by_one();
         }
-        self.planted = Some(bug);
+        self.planted = bug.into();
     }
 
-    /// Whether this bug was planted.
-    #[cfg(feature = "planted-bugs")]
-    pub(crate) fn has(&self, bug: crate::planted::Bug) -> bool {
-        self.planted == Some(bug)
+    /// The bug that was planted, if one was.
+    pub(crate) fn planted(&self) -> Planted {
+        self.planted
     }
 
     /// Fires all timers with deadline <= `at`, in (deadline, timer number) order, then applies
@@ -231,6 +225,12 @@ impl Engine {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
+    }
+
+    /// Which part of the run this engine decides.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.settings.partition
     }
 
     /// How many VUs (or arrivals) are alive.
@@ -359,7 +359,7 @@ impl Engine {
 
     fn fire(&mut self, at: Tick, deadline: Tick, key: TimerKey, out: &mut Outputs) {
         match key {
-            TimerKey::Think(vu) => self.think_over(at, vu, deadline, out),
+            TimerKey::Think(vu) => self.think_elapsed(at, vu, deadline, out),
             TimerKey::Timeout(exchange) => self.exchange_timed_out(at, exchange, out),
             TimerKey::Connect(connection) => self.attempt_timed_out(at, connection, out),
             TimerKey::Idle(connection) => self.idle_timed_out(connection, out),
@@ -480,7 +480,7 @@ impl Engine {
     }
 
     fn vu_slot(&self, actor: Actor) -> Option<VuSlot> {
-        let index = (actor.0 / u64::from(self.settings.workers)) as usize;
+        let index = self.settings.place(actor);
         self.slot_of_vu.get(index).copied()
     }
 
@@ -497,7 +497,7 @@ impl Engine {
                 Model::Closed => self.settings.targets[target].reconnect_delay_ns,
                 Model::Open => 0,
             };
-            self.step_over(at, vu, delay_ns, out);
+            self.step_ended(at, vu, delay_ns, out);
         }
     }
 }

@@ -14,6 +14,7 @@ use super::slab::Slab;
 use super::timers::{Lane, TimerId, Timers};
 use super::vu::{Vu, VuSlot, VuState};
 use super::{Command, Engine, Outputs, Phase, TimerKey};
+use crate::planted::Bug;
 
 /// Exchanges a connection carries at once over HTTP/1.1 without pipelining.
 const CAPACITY: u32 = 1;
@@ -122,7 +123,7 @@ impl Pool {
             connecting: 0,
             open: 0,
             // Workers begin at different addresses, so that few connections spread as well.
-            next_address: settings.worker.0 % target.addresses,
+            next_address: settings.partition.worker().0 % target.addresses,
             failed_addresses: vec![false; usize::from(target.addresses)],
             connect_lane: timers.lane(target.connect_ns),
             idle_lane: timers.lane(target.idle_ns),
@@ -223,8 +224,7 @@ impl Pool {
         panic!("a VU is not in its target's queue");
     }
 
-    /// A planted bug: the newest waiter goes to the head of the queue.
-    #[cfg(feature = "planted-bugs")]
+    /// [`Bug::LastInFirstOut`]: the newest waiter goes to the head of the queue.
     fn last_to_front(&mut self, target: usize, vus: &mut Slab<Vu>) {
         let mut waiters = Vec::new();
         while let Some(vu) = self.pop_waiter(target, vus) {
@@ -362,8 +362,7 @@ impl Engine {
             return;
         }
         self.pool.push_waiter(target, vu, &mut self.vus);
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::LastInFirstOut) {
+        if self.planted.has(Bug::LastInFirstOut) {
             self.pool.last_to_front(target, &mut self.vus);
         }
         self.pump(at, target, out);
@@ -387,12 +386,8 @@ impl Engine {
     /// Opens attempts while waiters outnumber them and the limits allow.
     pub(super) fn pump(&mut self, at: Tick, target: usize, out: &mut Outputs) {
         let settings = &self.settings.targets[target];
-        let max_connections = settings.max_connections;
-        #[cfg(feature = "planted-bugs")]
-        let max_connections = match self.planted {
-            Some(crate::planted::Bug::IgnoredMaxConnections) => u32::MAX,
-            _ => max_connections,
-        };
+        let ignores_max = self.planted.has(Bug::IgnoredMaxConnections);
+        let max_connections = if ignores_max { u32::MAX } else { settings.max_connections };
         let pool = &mut self.pool.targets[target];
         while self.phase != Phase::Finished
             && pool.connecting < pool.waiters.len
@@ -568,7 +563,7 @@ impl Engine {
                 let request_bytes = self.settings.request_bytes(&request);
                 (self.exchanges.open(vu, slot, request, request_bytes), 0)
             }
-            Some(redirect) => self.exchanges.go_on(redirect.exchange, slot),
+            Some(redirect) => self.exchanges.resume(redirect.exchange, slot),
         };
         out.commands.push(Command::Send { exchange, connection: slot, request, attempt });
     }
@@ -586,17 +581,12 @@ impl Engine {
             || (settings.reuse == ConnectionReuse::Iteration
                 && ends_step
                 && self.vus[vu].now.ends_iteration);
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::ReusedClosed) && !reusable {
-            return None;
-        }
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::IgnoredMaxRequests) && reusable {
-            return by_policy.then_some(ReleaseCause::ReusePolicy);
-        }
         if !reusable {
-            Some(ReleaseCause::NotReusable)
-        } else if connection.requests >= settings.max_requests {
+            let keeps = self.planted.has(Bug::ReusedClosed);
+            (!keeps).then_some(ReleaseCause::NotReusable)
+        } else if connection.requests >= settings.max_requests
+            && !self.planted.has(Bug::IgnoredMaxRequests)
+        {
             Some(ReleaseCause::MaxRequests)
         } else if by_policy {
             Some(ReleaseCause::ReusePolicy)
@@ -607,7 +597,7 @@ impl Engine {
 
     /// A connection whose exchange ended is closed (with a cause) or free again: a shared one goes
     /// to the head of the queue, an owned one stays with its VU.
-    pub(super) fn exchange_off(
+    pub(super) fn finish_exchange(
         &mut self,
         at: Tick,
         slot: ConnectionSlot,
@@ -666,8 +656,7 @@ impl Engine {
 
     /// A VU leaves: what it owns is closed.
     pub(super) fn release_owned(&mut self, vu: VuSlot, out: &mut Outputs) {
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::LeakedConnection) {
+        if self.planted.has(Bug::LeakedConnection) {
             return;
         }
         while let Some(slot) = self.vus[vu].connections {

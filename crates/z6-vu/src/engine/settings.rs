@@ -1,6 +1,6 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
-use z6_events::{ErrorKind, PlannedRequest, RequestId, TargetId, WorkerId};
+use z6_events::{Actor, ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId};
 use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, ThinkTime};
 
 /// What the engine has to know about the wire side of a run.
@@ -16,17 +16,17 @@ pub struct Wire {
 /// An engine that cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// A limit of the whole run is smaller than the number of workers.
+    /// A limit of the whole run is smaller than the number of event loops that share it.
     #[error(
-        "{limit} is {total}, which leaves nothing for some of {workers} workers: raise it or lower `runtime.workers`"
+        "{limit} is {total}, which leaves nothing for some of {loops} workers: raise it or lower `runtime.workers`"
     )]
     ShareOfZero {
         /// The limit.
         limit: &'static str,
         /// Its value for the whole run.
         total: u64,
-        /// Number of workers.
-        workers: u16,
+        /// Number of workers of all shards.
+        loops: u32,
     },
     /// A target has no address.
     #[error("target {target} has no address")]
@@ -87,8 +87,7 @@ impl RequestSettings {
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) plan: Plan,
-    pub(crate) worker: WorkerId,
-    pub(crate) workers: u16,
+    pub(crate) partition: Partition,
     pub(crate) targets: Vec<TargetSettings>,
     pub(crate) requests: Vec<RequestSettings>,
     pub(crate) model: Model,
@@ -101,35 +100,36 @@ pub(crate) struct Settings {
     pub(crate) think_constant_ns: Option<u64>,
 }
 
-/// This worker's share of a limit of the whole run: floor(total / workers), and one more for the
-/// first (total mod workers).
-pub(crate) fn share(total: u32, worker: WorkerId, workers: u16) -> u32 {
-    let workers = u32::from(workers);
-    total / workers + u32::from(u32::from(worker.0) < total % workers)
+/// This worker's share of a limit of the whole run.
+fn share(partition: Partition, total: u32) -> u32 {
+    // No share is more than the whole.
+    partition.share(u64::from(total)) as u32
+}
+
+fn share_of_zero(limit: &'static str, total: u32, partition: Partition) -> EngineError {
+    let loops = u32::from(partition.shards()) * u32::from(partition.workers());
+    EngineError::ShareOfZero { limit, total: u64::from(total), loops }
 }
 
 impl Settings {
     pub(crate) fn new(
         scenario: &Scenario,
         plan: Plan,
-        worker: WorkerId,
-        workers: u16,
+        partition: Partition,
         wire: &Wire,
     ) -> Result<Settings, EngineError> {
-        assert!(worker.0 < workers, "worker {worker} of {workers}");
         let model = plan.model();
-        let max_in_flight = max_in_flight(scenario, worker, workers)?;
+        let max_in_flight = max_in_flight(scenario, partition)?;
         let peak = match model {
-            Model::Closed => worker_peak(&plan, worker, workers),
+            Model::Closed => worker_peak(&plan, partition),
             Model::Open => max_in_flight,
         };
         let targets = (0..scenario.targets.len())
-            .map(|i| target_settings(scenario, TargetId(i as u16), (worker, workers), peak, wire))
+            .map(|i| target_settings(scenario, TargetId(i as u16), partition, peak, wire))
             .collect::<Result<Vec<_>, _>>()?;
         let requests = scenario.requests.iter().zip(&wire.request_bytes);
         Ok(Settings {
-            worker,
-            workers,
+            partition,
             targets,
             requests: requests.map(|(r, bytes)| RequestSettings::new(r, bytes)).collect(),
             model,
@@ -143,6 +143,11 @@ impl Settings {
             },
             plan,
         })
+    }
+
+    /// Index of an actor of this worker in tables by actor.
+    pub(crate) fn place(&self, actor: Actor) -> usize {
+        self.partition.place(Population(0), actor) as usize
     }
 
     pub(crate) fn request(&self, id: RequestId) -> &RequestSettings {
@@ -160,7 +165,7 @@ impl Settings {
 }
 
 /// This worker's share of `max_in_flight`; without bound in the closed model.
-fn max_in_flight(scenario: &Scenario, worker: WorkerId, workers: u16) -> Result<u32, EngineError> {
+fn max_in_flight(scenario: &Scenario, partition: Partition) -> Result<u32, EngineError> {
     let total = match scenario.schedule {
         Schedule::Constant { .. }
         | Schedule::Ramp { .. }
@@ -170,22 +175,18 @@ fn max_in_flight(scenario: &Scenario, worker: WorkerId, workers: u16) -> Result<
         | Schedule::RampRate { max_in_flight, .. }
         | Schedule::RateSteps { max_in_flight, .. } => max_in_flight,
     };
-    match share(total, worker, workers) {
-        0 => Err(EngineError::ShareOfZero {
-            limit: "max_in_flight",
-            total: u64::from(total),
-            workers,
-        }),
+    match share(partition, total) {
+        0 => Err(share_of_zero("max_in_flight", total, partition)),
         share => Ok(share),
     }
 }
 
 /// The most VUs of this worker alive at once. Numbers that live are not always contiguous, so this
 /// can be more than the worker's share of all VUs; each of them has a right to its own connection.
-fn worker_peak(plan: &Plan, worker: WorkerId, workers: u16) -> u32 {
+fn worker_peak(plan: &Plan, partition: Partition) -> u32 {
     let (mut alive, mut peak) = (0u32, 0u32);
     for change in plan.vu_changes() {
-        if change.actor.0 % u64::from(workers) == u64::from(worker.0) {
+        if partition.owns(Population(0), change.actor) {
             alive = if change.starts { alive + 1 } else { alive - 1 };
             peak = peak.max(alive);
         }
@@ -196,23 +197,19 @@ fn worker_peak(plan: &Plan, worker: WorkerId, workers: u16) -> u32 {
 fn target_settings(
     scenario: &Scenario,
     id: TargetId,
-    (worker, workers): (WorkerId, u16),
+    partition: Partition,
     worker_peak: u32,
     wire: &Wire,
 ) -> Result<TargetSettings, EngineError> {
     let target = scenario.target(id);
     let reuse = target.connection_reuse;
-    let mut max_connections = share(target.max_connections, worker, workers);
+    let mut max_connections = share(partition, target.max_connections);
     let is_owned = matches!(reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
     if is_owned && scenario.schedule.model() == Model::Closed {
         max_connections = max_connections.max(worker_peak);
     }
     if max_connections == 0 && worker_peak > 0 {
-        return Err(EngineError::ShareOfZero {
-            limit: "max_connections",
-            total: u64::from(target.max_connections),
-            workers,
-        });
+        return Err(share_of_zero("max_connections", target.max_connections, partition));
     }
     let addresses = wire.addresses.get(id.index()).copied().unwrap_or(0);
     if addresses == 0 {
@@ -234,18 +231,6 @@ fn target_settings(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_add_up_and_differ_by_one_at_most() {
-        for total in [1, 2, 3, 7, 100, 101] {
-            for workers in 1..=7u16 {
-                let shares: Vec<u32> =
-                    (0..workers).map(|w| share(total, WorkerId(w), workers)).collect();
-                assert_eq!(shares.iter().sum::<u32>(), total);
-                assert!(shares.windows(2).all(|pair| pair[0] >= pair[1] && pair[0] - pair[1] <= 1));
-            }
-        }
-    }
 
     #[test]
     fn statuses_fail_by_class_unless_the_request_names_what_it_expects() {

@@ -1,6 +1,6 @@
 //! Whose turn it is to begin or end, as the schedule has it: VUs or arrivals of one worker.
 
-use z6_events::{Actor, Tick, WorkerId};
+use z6_events::{Actor, Partition, Population, Tick};
 use z6_scenario::schedule::{ArrivalTicks, VuChanges};
 use z6_scenario::{Model, Plan};
 
@@ -30,23 +30,21 @@ enum Changes {
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     changes: Changes,
-    worker: u64,
-    workers: u64,
+    partition: Partition,
     next: Option<Change>,
-    /// Arrivals of all workers passed so far.
+    /// Arrivals of the whole run passed so far.
     arrived: u64,
     arrivals_max: Option<u64>,
 }
 
 impl Source {
-    pub(super) fn new(plan: &Plan, worker: WorkerId, workers: u16) -> Source {
+    pub(super) fn new(plan: &Plan, partition: Partition) -> Source {
         let changes = match plan.model() {
             Model::Closed => Changes::Vus(plan.vu_changes()),
             Model::Open => Changes::Arrivals(plan.arrival_ticks()),
         };
-        let (worker, workers) = (u64::from(worker.0), u64::from(workers));
         let arrivals_max = plan.arrivals_max();
-        let mut source = Source { changes, worker, workers, next: None, arrived: 0, arrivals_max };
+        let mut source = Source { changes, partition, next: None, arrived: 0, arrivals_max };
         source.advance();
         source
     }
@@ -58,10 +56,10 @@ impl Source {
 
     /// Goes on to the one after it.
     pub(super) fn advance(&mut self) {
-        let (worker, workers) = (self.worker, self.workers);
+        let is_mine = |actor: Actor| self.partition.owns(Population(0), actor);
         self.next = match &mut self.changes {
             Changes::Vus(changes) => {
-                changes.find(|change| change.actor.0 % workers == worker).map(|change| Change {
+                changes.find(|change| is_mine(change.actor)).map(|change| Change {
                     at: change.at,
                     actor: change.actor,
                     kind: match change.starts {
@@ -74,7 +72,7 @@ impl Source {
                 let arrived = &mut self.arrived;
                 let mine = arrivals.find(|arrival| {
                     *arrived = arrival.actor.0 + 1;
-                    arrival.actor.0 % workers == worker
+                    is_mine(arrival.actor)
                 });
                 mine.map(|arrival| Change {
                     at: arrival.at,

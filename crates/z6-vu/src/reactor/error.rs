@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use super::resolve::ResolveError;
 use super::tls_config::TlsConfigError;
-use crate::engine::EngineError;
-use crate::templates::TemplateError;
+use crate::prepare::PrepareError;
 
 /// A log that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +37,9 @@ pub enum LogError {
 /// A run that cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The scenario and the number of workers do not fit.
+    /// The scenario cannot be run as it is, or not with this number of workers.
     #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A request cannot be encoded.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
+    Prepare(#[from] PrepareError),
     /// A target has no address.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
@@ -85,10 +81,7 @@ impl StartError {
     #[must_use]
     pub const fn is_scenario(&self) -> bool {
         match self {
-            StartError::Engine(_)
-            | StartError::Template(_)
-            | StartError::Tls { .. }
-            | StartError::NoBuiltin { .. } => true,
+            StartError::Prepare(_) | StartError::Tls { .. } | StartError::NoBuiltin { .. } => true,
             StartError::Resolve(_)
             | StartError::Descriptors { .. }
             | StartError::Log(_)

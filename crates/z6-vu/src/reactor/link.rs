@@ -7,7 +7,8 @@ use z6_events::{
     Cause, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, Failure,
     PlannedRequest, Response, TargetId, Tick,
 };
-use z6_proto_http1::{Eof, FailureKind, Location, Received, ResponseFacts};
+use z6_http::Location;
+use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
 
 use super::shared::AttemptFailure;
 use super::socket;

@@ -1,4 +1,4 @@
-//! From a scenario to threads that stand ready: addresses, templates, engines, the log's header.
+//! From a scenario to threads that wait for tick 0: addresses, TLS, descriptors, channels and the log.
 #![expect(clippy::disallowed_methods, reason = "waits for tick 0, reads /proc")]
 
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use z6_events::{
     BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, StopReason, TargetAddresses, TargetId,
     WorkerId,
 };
-use z6_scenario::{Model, Plan, Scenario, Scheme, Target};
+use z6_scenario::{Scenario, Scheme, Target};
 
 use super::clock::{self, Clock};
 use super::coordinator::RunHandle;
@@ -29,9 +29,9 @@ use super::worker::{Common, Worker};
 use super::writer::{AttachedFile, LogTarget, LogWriter, WriterEnd, WriterParts};
 use crate::engine::Engine;
 use crate::observer::Observer;
+use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::Recorder;
-use crate::redirect::Redirects;
-use crate::templates::{Templates, response_limits};
+use crate::templates::response_limits;
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
 const SPARE_DESCRIPTORS: u64 = 64;
@@ -102,18 +102,12 @@ pub fn start<O: Observer + 'static>(
     spec: &RunSpec,
     observer: O,
 ) -> Result<RunHandle<O>, StartError> {
-    let plan = Plan::new(&spec.scenario, spec.seed);
     let addresses = addresses(spec)?;
-    let common = Arc::new(common(spec, addresses)?);
+    let prepared = Prepared::new(&spec.scenario, setup(spec, &addresses))?;
+    let engines = prepared.engines()?;
     let limit = check_descriptors(&spec.scenario)?;
-    let counts = common.addresses.iter().map(|all| all.len() as u16).collect();
-    let wire = common.templates.wire(counts);
-    let mut engines = Vec::with_capacity(usize::from(spec.workers));
-    for worker in 0..spec.workers {
-        let id = WorkerId(worker);
-        engines.push(Engine::new(&spec.scenario, plan.clone(), id, spec.workers, &wire)?);
-    }
-    let header = header(spec, &plan, &common, limit);
+    let header = header(spec, &prepared, limit);
+    let common = Arc::new(common(spec, prepared, addresses)?);
     let threads = Threads::prepare(spec, &common, engines)?;
     threads.release(spec, header, observer)
 }
@@ -132,18 +126,24 @@ fn addresses(spec: &RunSpec) -> Result<Vec<Vec<Address>>, StartError> {
     Ok(all)
 }
 
-fn common(spec: &RunSpec, addresses: Vec<Vec<Address>>) -> Result<Common, StartError> {
-    let scenario = &spec.scenario;
-    // What is sent names the base URL's port wherever connections go; only the built-in target's is
-    // known no earlier than now.
-    let port = |(target, all): (&Target, &Vec<Address>)| match target.base_url.scheme {
-        Scheme::Builtin => all[0].port().unwrap_or(0),
-        Scheme::Http | Scheme::Https => target.base_url.port,
+fn setup(spec: &RunSpec, addresses: &[Vec<Address>]) -> RunSetup {
+    let of_target = |(i, all): (usize, &Vec<Address>)| TargetAddresses {
+        target: TargetId(i as u16),
+        addresses: all.iter().map(ToString::to_string).collect(),
     };
-    let ports: Vec<u16> = scenario.targets.iter().zip(&addresses).map(port).collect();
+    let addresses = addresses.iter().enumerate().map(of_target).collect();
+    RunSetup { addresses, ..RunSetup::new(spec.seed, spec.workers) }
+}
+
+fn common(
+    spec: &RunSpec,
+    prepared: Prepared,
+    addresses: Vec<Vec<Address>>,
+) -> Result<Common, StartError> {
+    let scenario = &spec.scenario;
     Ok(Common {
-        redirects: Redirects::new(scenario, &ports),
-        templates: Templates::encode(scenario, &ports)?,
+        redirects: prepared.redirects,
+        templates: prepared.templates,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         tls: tls_config::targets(scenario, &spec.folder)
             .map_err(|(target, error)| StartError::Tls { target, error })?,
@@ -171,32 +171,13 @@ fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
     Ok(limit)
 }
 
-fn header(spec: &RunSpec, plan: &Plan, common: &Common, descriptors: u64) -> LogHeader {
-    let scenario = &spec.scenario;
-    let of_target = |(i, all): (usize, &Vec<Address>)| TargetAddresses {
-        target: TargetId(i as u16),
-        addresses: all.iter().map(ToString::to_string).collect(),
-    };
-    let mut limits = scenario.limits.pairs();
-    limits.push(("descriptors".to_owned(), descriptors));
-    LogHeader {
-        seed: spec.seed,
-        workers: spec.workers,
-        driver: Driver::Reactor,
-        model: Some(match plan.model() {
-            Model::Closed => z6_events::Model::Closed,
-            Model::Open => z6_events::Model::Open,
-        }),
-        plan_digest: z6_scenario::plan::plan_digest(scenario, spec.seed),
-        engine_version: crate::ENGINE_VERSION.to_owned(),
-        overrides: spec.overrides.clone(),
-        limits,
-        addresses: common.addresses.iter().enumerate().map(of_target).collect(),
-        host: host_facts(),
-        build: build_facts(),
-        scenario_text: scenario.text.clone(),
-        ..LogHeader::default()
-    }
+fn header(spec: &RunSpec, prepared: &Prepared, descriptors: u64) -> LogHeader {
+    let mut header = prepared.header(Driver::Reactor);
+    header.overrides.clone_from(&spec.overrides);
+    header.limits.push(("descriptors".to_owned(), descriptors));
+    header.host = host_facts();
+    header.build = build_facts();
+    header
 }
 
 fn host_facts() -> Vec<(String, String)> {
@@ -252,7 +233,7 @@ impl Threads {
         for (i, engine) in engines.into_iter().enumerate() {
             let id = WorkerId(i as u16);
             let sink = threads.sink(&full_sender, buffers);
-            let recorder = Recorder::new(engine, id, spec.workers, sink);
+            let recorder = Recorder::new(engine, sink);
             threads.spawn(id, common, recorder).map_err(StartError::System)?;
         }
         Ok(threads)

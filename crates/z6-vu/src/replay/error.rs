@@ -4,8 +4,7 @@ use z6_events::{LogError, Tick, WorkerId};
 use z6_scenario::load::limits::MAX_WORKERS;
 use z6_scenario::{Diagnostics, ScenarioError};
 
-use crate::engine::EngineError;
-use crate::templates::TemplateError;
+use crate::prepare::PrepareError;
 
 /// A log that cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -27,27 +26,21 @@ pub enum ReplayError {
     /// The overrides in the header do not parse.
     #[error("the overrides in the log's header are not valid: {0}")]
     Overrides(#[from] ScenarioError),
-    /// The addresses in the header do not fit the scenario.
-    #[error("the addresses in the log's header do not fit its scenario")]
-    Addresses,
-    /// The header's requests cannot be encoded.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The header's engine cannot be built.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
+    /// The engines of the header's run cannot be built.
+    #[error("the run of the log's header cannot be prepared: {0}")]
+    Prepare(#[from] PrepareError),
     /// The header names more workers than there can be, or none.
     #[error("the log's header says {workers} workers; there are 1 to {MAX_WORKERS}")]
     Workers {
         /// The header's.
         workers: u16,
     },
-    /// The log is one part of a run spread over machines.
-    #[error("the log is part {shard} of {shards}; this version knows whole runs only")]
+    /// The header names a shard that its run does not have.
+    #[error("the log's header says shard {shard} of {shards}; shards are numbered from 0")]
     Shard {
-        /// Which part, from 0.
+        /// The header's shard.
         shard: u16,
-        /// Of how many.
+        /// The header's number of shards.
         shards: u16,
     },
     /// The attached files are larger than any run stores.

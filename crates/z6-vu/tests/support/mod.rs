@@ -5,8 +5,8 @@ pub(crate) mod falsify;
 pub(crate) mod wild;
 
 use z6_events::{
-    ErrorKind, Event, LogAssembler, LogHeader, LogReader, PlannedRequest, SealedBlock, TargetId,
-    Tick, WorkerId,
+    ErrorKind, Event, LogAssembler, LogHeader, LogReader, Partition, PlannedRequest, SealedBlock,
+    TargetId, Tick, WorkerId,
 };
 use z6_scenario::{Plan, Scenario};
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
@@ -36,9 +36,18 @@ pub(crate) fn recorder(
     worker: u16,
     workers: u16,
 ) -> Recorder<KeepBlocks> {
+    recorder_of(scenario, seed, Partition::unsharded(WorkerId(worker), workers))
+}
+
+/// An engine and its log, in memory.
+pub(crate) fn recorder_of(
+    scenario: &Scenario,
+    seed: u64,
+    partition: Partition,
+) -> Recorder<KeepBlocks> {
     let plan = Plan::new(scenario, seed);
-    let engine = Engine::new(scenario, plan, WorkerId(worker), workers, &wire(scenario)).unwrap();
-    Recorder::new(engine, WorkerId(worker), workers, KeepBlocks::default())
+    let engine = Engine::new(scenario, plan, partition, &wire(scenario)).unwrap();
+    Recorder::new(engine, KeepBlocks::default())
 }
 
 /// A network that answers with 200 after `after_ns`, and fails every `reset_every`-th request.
@@ -77,17 +86,29 @@ pub(crate) fn run(
     network: impl Fn(u16) -> Box<dyn Network>,
     inputs: &[(Tick, Input)],
 ) -> Vec<u8> {
+    let first = Partition::unsharded(WorkerId(0), workers);
+    run_shard(scenario, seed, first, network, inputs)
+}
+
+/// Runs every worker of a shard, which `first` names, and puts its log together.
+pub(crate) fn run_shard(
+    scenario: &Scenario,
+    seed: u64,
+    first: Partition,
+    network: impl Fn(u16) -> Box<dyn Network>,
+    inputs: &[(Tick, Input)],
+) -> Vec<u8> {
     let mut blocks: Vec<SealedBlock> = Vec::new();
-    for worker in 0..workers {
-        let recorder = recorder(scenario, seed, worker, workers);
-        let mut driver = MemoryDriver::new(recorder, Boxed(network(worker)));
+    for partition in first.all_workers() {
+        let recorder = recorder_of(scenario, seed, partition);
+        let mut driver = MemoryDriver::new(recorder, Boxed(network(partition.worker().0)));
         for (at, input) in inputs {
             driver.schedule(*at, *input);
         }
         blocks.extend(driver.run().0.blocks);
     }
     blocks.sort_by_key(|block| (block.base(), block.worker()));
-    assemble(scenario, seed, workers, blocks)
+    assemble(scenario, seed, first, blocks)
 }
 
 pub(crate) struct Boxed(pub(crate) Box<dyn Network>);
@@ -105,12 +126,14 @@ impl Network for Boxed {
 pub(crate) fn assemble(
     scenario: &Scenario,
     seed: u64,
-    workers: u16,
+    partition: Partition,
     blocks: Vec<SealedBlock>,
 ) -> Vec<u8> {
     let header = LogHeader {
         seed,
-        workers,
+        workers: partition.workers(),
+        shard: partition.shard(),
+        shards: partition.shards(),
         engine_version: z6_vu::ENGINE_VERSION.to_owned(),
         plan_digest: z6_scenario::plan::plan_digest(scenario, seed),
         scenario_text: scenario.text.clone(),

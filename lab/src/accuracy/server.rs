@@ -62,7 +62,7 @@ impl TruthServer {
     ) -> Result<TruthServer> {
         let stamps = folder.join("stamps.csv");
         let mut command = pinned(cores, &std::env::current_exe()?);
-        command.arg("accuracy-server").arg(format!("stamps={}", stamps.display()));
+        command.arg(super::SERVER_COMMAND).arg(format!("stamps={}", stamps.display()));
         command.arg(format!("seed={}", plan.seed));
         for stall in &plan.stalls {
             command.arg(format!("stall={}+{}", stall.start_ns, stall.length_ns));

@@ -6,7 +6,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
-use z6_proto_http1::{CONTENT_RATIO_FREE_BYTES, ContentError, ContentLimits, decode_content};
+use z6_http::{CONTENT_RATIO_FREE_BYTES, ContentError, ContentLimits, decode_content};
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

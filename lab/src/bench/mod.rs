@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what a request costs the client, side by side, as Markdown.
+//! `cargo lab bench`: what a request costs the client, side by side, as Markdown.
 //!
 //! Owns the order of runs and the tables. Reading order: this file, `clients` (who is compared), `nginx`
 //! (the server), `process` (children, their time and memory), `table`, `direct` (Z6 beside a blocking
@@ -13,7 +13,7 @@ mod table;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::built;
 use crate::options::Options;
@@ -56,19 +56,18 @@ pub(crate) struct Contender {
     threads: u32,
 }
 
-/// `bench [OPTIONS]`.
+/// `bench [OPTIONS]`; with `--direct`, whether Z6 is within its bound.
 ///
 /// # Errors
 /// If the options are wrong, or something does not run.
-pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+pub(crate) fn bench(arguments: &[String]) -> Result<bool> {
     let options = Options::parse(arguments, NAMES, FLAGS)?;
     let settings = Settings::of(&options)?;
     if options.has("direct") {
         return direct::compare(settings.rounds, settings.seconds);
     }
-    let mut programs = built::programs(&["-p", "z6-cli", "-p", "z6-benches", "--bins"])?;
-    let mut take = |name: &str| programs.remove(name).with_context(|| format!("no `{name}`"));
-    let own = Own { raw: take("raw-client")?, z6: take("z6")? };
+    built::build(&["-p", "z6-cli", "-p", "z6-benches", "--bins"])?;
+    let own = Own { raw: built::program("raw-client")?, z6: built::program("z6")? };
     let folder = Folder::new()?;
     let is_pinned = settings.workers == 1;
     let cpus = is_pinned.then_some(SERVER_CPU);
@@ -84,7 +83,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             cell.measure(connections, body_bytes)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 impl Settings {

@@ -1,4 +1,4 @@
-//! `cargo xtask accuracy`: the release binary against truth that is known, row by row, with the error
+//! `cargo lab accuracy`: the release binary against truth that is known, row by row, with the error
 //! of each figure. docs/MEASUREMENT.md shows the table.
 //!
 //! Reading order: `rows` (what is measured), `bench` (how a run is carried out), `server` (who knows
@@ -16,16 +16,18 @@ mod rows;
 pub(crate) mod server;
 mod stats;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::cargo;
-use crate::workspace;
+use crate::built;
 use bench::Bench;
 use check::{Check, Outcome};
 use rows::ROWS;
+
+/// The command of the truth server, which runs in a process of its own.
+pub(crate) const SERVER_COMMAND: &str = "accuracy-server";
 
 /// What is asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,13 +66,7 @@ impl Options {
 /// A run could not be carried out.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     let options = Options::parse(arguments)?;
-    if cfg!(debug_assertions) {
-        // A slow truth server would be the one that is measured.
-        let words = ["run", "--release", "--quiet", "--package", "xtask", "--", "accuracy"];
-        let more: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        return Ok(cargo(&[&words[..], &more[..]].concat()).succeeds_on_terminal());
-    }
-    let z6 = build()?;
+    let z6 = built::z6()?;
     let folder = std::env::temp_dir().join(format!("z6-accuracy-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     println!("{}", conditions());
@@ -114,14 +110,6 @@ fn conclude(checks: &[Check]) -> bool {
     failed == 0
 }
 
-/// The release binary, built if it is not up to date.
-fn build() -> Result<PathBuf> {
-    cargo(&["build", "--release", "--package", "z6-cli", "--bin", "z6"]).run()?;
-    let own = std::env::current_exe()?;
-    let z6 = own.with_file_name("z6");
-    if z6.is_file() { Ok(z6) } else { bail!("no {} beside {}", z6.display(), own.display()) }
-}
-
 /// Machine and load, for whoever reads the figures.
 fn conditions() -> String {
     let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
@@ -131,8 +119,10 @@ fn conditions() -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let kernel = read("/proc/sys/kernel/osrelease");
     let load: Vec<String> = read("/proc/loadavg").split(' ').take(3).map(str::to_owned).collect();
-    let root = workspace::root();
-    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = built::root()
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     format!(
         "{name}: {model}, {cores} cores, Linux {}, load average {}",
         kernel.trim(),

@@ -65,25 +65,19 @@ impl Location {
         self.fields > 0
     }
 
-    /// Looks through a whole head, which was found well-formed.
-    #[cold]
-    pub(crate) fn note(&mut self, status: u16, head: &[u8]) {
+    /// Forgets the fields of an earlier response.
+    pub fn clear(&mut self) {
         self.fields = 0;
         self.value.clear();
-        if !is_redirect(status) {
-            return;
-        }
-        for line in head.split(|byte| *byte == b'\n').skip(1) {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-            if line[..colon].eq_ignore_ascii_case(b"location") {
-                let value = line[colon + 1..].trim_ascii();
-                if self.fields == 0 {
-                    self.value.extend_from_slice(value);
-                    self.fields = 1;
-                } else if self.value != value {
-                    self.fields = 2;
-                }
-            }
+    }
+
+    /// Notes the value of one `Location` field.
+    pub fn add(&mut self, value: &[u8]) {
+        if self.fields == 0 {
+            self.value.extend_from_slice(value);
+            self.fields = 1;
+        } else if self.value != value {
+            self.fields = 2;
         }
     }
 }
@@ -141,13 +135,13 @@ impl Place {
     /// Where `location`, a reference, leads from here (RFC 3986 §5.2).
     ///
     /// ```
-    /// use z6_proto_http1::{Origin, Place};
+    /// use z6_http::{Origin, Place};
     ///
     /// let from = Place { origin: Origin::new(false, "h", 8080), path: "/a/b?c".to_owned() };
     /// assert_eq!(from.resolve(b"../d?e#f")?.path, "/d?e");
     /// let to = from.resolve(b"HTTPS://Other")?;
     /// assert_eq!((to.origin, to.path.as_str()), (Origin::new(true, "other", 443), "/"));
-    /// # Ok::<(), z6_proto_http1::LocationError>(())
+    /// # Ok::<(), z6_http::LocationError>(())
     /// ```
     ///
     /// # Errors

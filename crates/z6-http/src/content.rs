@@ -107,7 +107,7 @@ enum Coding {
 /// [`ContentError`]; a limit is reported as soon as the decoded bytes reach it.
 ///
 /// ```
-/// use z6_proto_http1::{ContentError, ContentLimits, decode_content};
+/// use z6_http::{ContentError, ContentLimits, decode_content};
 ///
 /// let limits = ContentLimits::default();
 /// assert_eq!(decode_content("identity", b"text", &limits)?, &b"text"[..]);

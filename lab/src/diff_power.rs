@@ -1,4 +1,4 @@
-//! `cargo xtask diff-power`: what `z6 diff` says of real runs whose truth is known, since the target
+//! `cargo lab diff-power`: what `z6 diff` says of real runs whose truth is known, since the target
 //! has known delays: equal pairs, pairs with 10 % more delay, pairs of which one run stalls.
 //!
 //! Needs a machine that is otherwise idle, and minutes. The same in a simulated world, without
@@ -18,8 +18,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::command::cargo;
-use crate::workspace;
+use crate::built;
 
 const EQUAL_PAIRS: u64 = 40;
 /// Five false alarms of 40 are as many as 95 % confidence lets happen in all but one of 70 tries.
@@ -44,19 +43,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     if let [first, ..] = arguments {
         bail!("`diff-power` takes no arguments, not `{first}`");
     }
-    cargo(&["build", "--release", "-p", "z6-cli"]).run()?;
+    let z6 = built::z6()?;
     let folder = std::env::temp_dir().join(format!("z6-diff-power-{}", std::process::id()));
     fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let bench = Bench { z6: binary()?, folder };
+    let bench = Bench { z6, folder };
     let held = bench.all();
     // What stays behind is in the system's folder for such things.
     let _ = fs::remove_dir_all(&bench.folder);
     held
-}
-
-fn binary() -> Result<PathBuf> {
-    let metadata = workspace::metadata(&["--no-deps", "--offline"])?;
-    Ok(Path::new(workspace::text(&metadata, "target_directory")).join("release/z6"))
 }
 
 /// A pair of runs to be made. The seed of the plan is one, those of the target's delays are two.
@@ -145,10 +139,10 @@ impl Bench {
         let usual = self.diff(&a, &b, "5")?;
         let strict = self.diff(&a, &b, "0")?;
         let is_marked = |row: &&Value| ["improved", "regressed"].contains(&row_mark(row));
-        let words = |row: &Value| format!("{} {}", workspace::text(row, "figure"), row_mark(row));
+        let words = |row: &Value| format!("{} {}", text(row, "figure"), row_mark(row));
         let end = |end: usize| row(&usual, "response_ns.mean")["interval"][end].as_f64();
         Ok(Said {
-            verdict: workspace::text(&usual, "verdict").to_owned(),
+            verdict: text(&usual, "verdict").to_owned(),
             marked: rows(&strict).iter().filter(is_marked).map(words).collect(),
             p50: row_mark(row(&usual, "response_ns.p50")).to_owned(),
             interval: [end(0), end(1)],
@@ -200,7 +194,7 @@ impl Bench {
 }
 
 fn rows(comparison: &Value) -> &[Value] {
-    workspace::array(comparison, "rows")
+    comparison["rows"].as_array().map_or(&[], Vec::as_slice)
 }
 
 fn row<'a>(comparison: &'a Value, figure: &str) -> &'a Value {
@@ -209,7 +203,12 @@ fn row<'a>(comparison: &'a Value, figure: &str) -> &'a Value {
 }
 
 fn row_mark(row: &Value) -> &str {
-    workspace::text(row, "mark")
+    text(row, "mark")
+}
+
+/// A string in `value`; empty if there is none.
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
 }
 
 /// The built-in target as a process, which can be stopped and go on.

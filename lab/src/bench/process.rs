@@ -63,7 +63,7 @@ impl Drop for Folder {
     }
 }
 
-const FOLDER: &str = "z6-xtask-";
+const FOLDER: &str = "z6-lab-";
 
 fn remove_left_behind(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {

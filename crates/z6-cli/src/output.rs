@@ -1,8 +1,8 @@
-//! A run, real or simulated, as a user sees it: what is said before, while and after it goes, where its
-//! results go, what its exit code is.
+//! A run, real or simulated, as the user sees it: what is printed before, during and after it, where
+//! its results go, and its exit code.
 //!
-//! Reading order: [`Telling`] (what is said where), [`carry_out`] (from a run to its exit code), the
-//! parts of it. Knows no option that belongs to one command only.
+//! Reading order: [`OutputOptions`] (what is printed where), [`execute`] (from a run to its exit code)
+//! and the functions it calls. Options of a single command belong to that command's module.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,19 +15,19 @@ use z6::z6_scenario::{AssertionKind, LogEstimate};
 use z6::{Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy};
 
 use crate::args::{ChangeArgs, PrintArgs};
-use crate::console::{self, Voice};
+use crate::console::{self, Verbosity};
 use crate::exit::{self, Exit};
-use crate::progress::{Progress, Wish};
+use crate::progress::{Progress, ProgressMode};
 use crate::signals::Interrupts;
 
-/// How often the progress is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Less free space than this is worth a warning where the size of the log is not known.
+/// Interval at which the run's progress is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// If the size of the event log is unknown, less free disk space than this causes a warning.
 const LOW_DISK_BYTES: u64 = 1 << 30;
-/// Runs of one second that each find a name of their own.
+/// Number of results directories that may get a name from the same second.
 const NAMES_MAX: u32 = 1_000;
 
-/// What goes to standard output.
+/// The report that goes to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Report {
     Summary,
@@ -36,34 +36,34 @@ pub(crate) enum Report {
     Nothing,
 }
 
-/// What is said where.
+/// What a run prints to standard output and standard error.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Telling {
-    pub(crate) progress: Wish,
+pub(crate) struct OutputOptions {
+    pub(crate) progress: ProgressMode,
     pub(crate) report: Report,
-    pub(crate) voice: Voice,
+    pub(crate) verbosity: Verbosity,
 }
 
-impl Telling {
-    pub(crate) fn resolve(print: &PrintArgs, progress: Wish) -> Telling {
-        Telling {
-            progress: if print.quiet { Wish::Nothing } else { progress },
+impl OutputOptions {
+    pub(crate) fn resolve(print: &PrintArgs, progress: ProgressMode) -> OutputOptions {
+        OutputOptions {
+            progress: if print.quiet { ProgressMode::Off } else { progress },
             report: match (print.json, print.csv, print.no_summary) {
                 (true, ..) => Report::Json,
                 (_, true, _) => Report::Csv,
                 (_, _, true) => Report::Nothing,
                 (false, false, false) => Report::Summary,
             },
-            voice: match (print.quiet, print.verbose) {
-                (true, _) => Voice::Quiet,
-                (false, true) => Voice::Verbose,
-                (false, false) => Voice::Normal,
+            verbosity: match (print.quiet, print.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (false, true) => Verbosity::Verbose,
+                (false, false) => Verbosity::Normal,
             },
         }
     }
 }
 
-/// What the arguments change in a scenario.
+/// The overrides that the arguments ask for.
 pub(crate) fn overrides(change: ChangeArgs) -> Overrides {
     Overrides {
         seed: change.seed,
@@ -75,102 +75,103 @@ pub(crate) fn overrides(change: ChangeArgs) -> Overrides {
     }
 }
 
-/// Where a run's results go.
+/// Where a run's results are written.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
-    /// This directory.
+pub(crate) enum ResultsLocation {
+    /// The directory given by `--output`.
     Named(PathBuf),
-    /// `results/NAME_<UTC time>`, with a number behind it where that is taken.
+    /// `results/NAME_<UTC time>`, followed by a number if that directory exists.
     Dated(&'static str),
 }
 
-impl Place {
-    pub(crate) fn new(output: Option<PathBuf>, name: &'static str) -> Place {
-        output.map_or(Place::Dated(name), Place::Named)
+impl ResultsLocation {
+    pub(crate) fn new(output: Option<PathBuf>, name: &'static str) -> ResultsLocation {
+        output.map_or(ResultsLocation::Dated(name), ResultsLocation::Named)
     }
 
-    fn claim(&self) -> Result<ResultsDir, ResultsError> {
+    fn create(&self) -> Result<ResultsDir, ResultsError> {
         match self {
-            Place::Named(path) => ResultsDir::create(path),
-            Place::Dated(name) => dated(name),
+            ResultsLocation::Named(path) => ResultsDir::create(path),
+            ResultsLocation::Dated(name) => create_dated(name),
         }
     }
 }
 
-/// From a run to its exit code: starts it by `start`, with everything that is said on the way.
-pub(crate) fn carry_out(
-    telling: &Telling,
+/// Starts `run` by `start`, waits for its end and prints everything that belongs to it. Returns its
+/// exit code.
+pub(crate) fn execute(
+    output: &OutputOptions,
     run: Run,
-    place: &Place,
+    location: &ResultsLocation,
     interrupts: &Interrupts,
     start: impl FnOnce(Run) -> Result<Running, z6::Error>,
 ) -> anyhow::Result<Exit> {
-    let results = place.claim().map_err(z6::Error::from)?;
-    if telling.voice > Voice::Quiet {
+    let results = location.create().map_err(z6::Error::from)?;
+    if output.verbosity > Verbosity::Quiet {
         console::findings(run.warnings(), run.source().name(), run.source().text());
-        warn_of_little_space(run.scenario(), results.path());
+        warn_of_low_disk_space(run.scenario(), results.path());
     }
     let scenario = run.scenario().clone();
     let running = start(run.results_in(results))?;
     interrupts.attach(running.stopper());
-    announce(telling.voice, &scenario, &running);
-    let finished = wait(telling, &scenario, running, interrupts)?;
-    let reported = report(telling.report, &finished);
-    for wrong in wrongs(&finished) {
-        console::error(&wrong);
+    announce(output.verbosity, &scenario, &running);
+    let finished = wait(output, &scenario, running, interrupts)?;
+    let reported = report(output.report, &finished);
+    for failure in failures(&finished) {
+        console::error(&failure);
     }
-    if telling.voice > Voice::Quiet {
-        say_what_is_left(&finished);
+    if output.verbosity > Verbosity::Quiet {
+        print_results_and_receipt(&finished);
     }
     reported?;
-    Ok(exit::of_run(&finished))
+    Ok(exit::from_run(&finished))
 }
 
-/// `results/NAME_<UTC time>`, with a number behind it where that is taken.
-fn dated(name: &str) -> Result<ResultsDir, ResultsError> {
+/// Creates `results/NAME_<UTC time>`, followed by a number if that directory exists.
+fn create_dated(name: &str) -> Result<ResultsDir, ResultsError> {
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     let name = format!("results/{name}_{time}");
-    let mut made = ResultsDir::create_new(&name);
+    let mut created = ResultsDir::create_new(&name);
     for number in 2..NAMES_MAX {
-        if !matches!(made, Err(ResultsError::Exists { .. })) {
+        if !matches!(created, Err(ResultsError::Exists { .. })) {
             break;
         }
-        made = ResultsDir::create_new(format!("{name}-{number}"));
+        created = ResultsDir::create_new(format!("{name}-{number}"));
     }
-    made
+    created
 }
 
-fn warn_of_little_space(scenario: &Scenario, directory: &Path) {
-    // A file system that does not say how much is free is not warned of.
+fn warn_of_low_disk_space(scenario: &Scenario, directory: &Path) {
+    // Some file systems do not report their free space.
     let Ok(free) = z6::free_bytes(directory) else { return };
     if let Some(warning) = space_warning(scenario.log_estimate(), free) {
-        console::warning(&format!("{} has {} free, {warning}", directory.display(), bytes(free)));
+        console::warning(&format!("{} has {} free; {warning}", directory.display(), bytes(free)));
     }
 }
 
-/// What to say of an event log where `free` bytes are free.
+/// The warning about an event log on a disk with `free` bytes free, if it may not fit.
 fn space_warning(estimate: LogEstimate, free: u64) -> Option<String> {
     use z6::z6_scenario::estimate::LOG_BYTES_PER_REQUEST_FIT;
     match estimate {
         LogEstimate::Known { requests, bytes: needed } if needed > free => Some(format!(
-            "and the event log of {} requests takes about {}",
+            "the event log of {} requests needs about {}",
             count(requests),
             bytes(needed)
         )),
         LogEstimate::Fits { .. } if free < LOW_DISK_BYTES => Some(format!(
-            "which the event log of about {} requests fills",
+            "the event log of about {} requests fills that",
             count(free / LOG_BYTES_PER_REQUEST_FIT)
         )),
         LogEstimate::Known { .. } | LogEstimate::Fits { .. } => None,
     }
 }
 
-/// Says what runs.
-fn announce(voice: Voice, scenario: &Scenario, running: &Running) {
+/// Prints what is about to run.
+fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
     let header = running.header();
-    match voice {
-        Voice::Quiet => return,
-        Voice::Normal => {
+    match verbosity {
+        Verbosity::Quiet => return,
+        Verbosity::Normal => {
             let rows = scenario.describe().rows;
             let text = |label: &str| {
                 rows.iter().find(|row| row.0 == label).map_or("", |row| row.1.as_str())
@@ -189,7 +190,7 @@ fn announce(voice: Voice, scenario: &Scenario, running: &Running) {
                 text("ends after")
             ));
         }
-        Voice::Verbose => {
+        Verbosity::Verbose => {
             console::plain(scenario.describe().to_string().trim_end());
             for target in &header.addresses {
                 let name = &scenario.target(target.target).name;
@@ -199,29 +200,29 @@ fn announce(voice: Voice, scenario: &Scenario, running: &Running) {
     }
     let drawn = match scenario.runtime.prng_seed {
         Some(_) => String::new(),
-        None => format!(" (drawn: `--seed {}` runs the same workload)", header.seed),
+        None => format!(" (random; repeat this workload with `--seed {}`)", header.seed),
     };
     let workers = if header.workers == 1 { "worker" } else { "workers" };
     console::plain(&format!("seed {}{drawn}, {} {workers}", header.seed, header.workers));
     console::plain(&format!("plan digest {}", z6::LogDigest(header.plan_digest)));
 }
 
-/// Waits for the end and shows progress meanwhile.
+/// Waits for the end of the run and shows its progress.
 fn wait(
-    telling: &Telling,
+    output: &OutputOptions,
     scenario: &Scenario,
     running: Running,
     interrupts: &Interrupts,
 ) -> Result<Finished, z6::Error> {
-    let mut progress = Progress::new(telling.progress, scenario);
+    let mut progress = Progress::new(output.progress, scenario);
     let grace_seconds = scenario.runtime.graceful_stop_ns as f64 / 1e9;
-    let mut is_told = telling.voice == Voice::Quiet;
-    let finished = running.wait_with(LOOK_EVERY, |live| {
-        if !is_told && interrupts.first().is_some() {
-            is_told = true;
-            progress.say(&format!(
-                "stopping: waiting up to {grace_seconds} s for answers; once more to stop at once, \
-                 without reports"
+    let mut is_announced = output.verbosity == Verbosity::Quiet;
+    let finished = running.wait_with(POLL_INTERVAL, |live| {
+        if !is_announced && interrupts.first().is_some() {
+            is_announced = true;
+            progress.message(&format!(
+                "stopping: waiting up to {grace_seconds} s for responses; interrupt again to \
+                 exit at once, without reports"
             ));
         }
         progress.show(live);
@@ -230,11 +231,11 @@ fn wait(
     finished
 }
 
-/// Writes what was asked for to standard output.
+/// Writes the requested report to standard output.
 fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
     let metrics = &finished.metrics;
     let text = match report {
-        // Without a terminal the colours are taken out again.
+        // `console::results` removes the colors unless standard output is a terminal.
         Report::Summary => summary_text(metrics, &Style::colored()),
         Report::Json => metrics_json(metrics),
         Report::Csv => timeseries_csv(metrics),
@@ -243,35 +244,35 @@ fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
     Ok(console::results(&text)?)
 }
 
-/// What went wrong, a line each: why the exit code is not 0.
-pub(crate) fn wrongs(finished: &Finished) -> Vec<String> {
-    let mut wrongs: Vec<String> = Vec::new();
-    wrongs.extend(finished.no_target_message());
+/// The reasons why the exit code is not 0, one line each.
+pub(crate) fn failures(finished: &Finished) -> Vec<String> {
+    let mut failures: Vec<String> = Vec::new();
+    failures.extend(finished.no_target_message());
     if finished.stopped_by == StoppedBy::LogLimit {
-        wrongs.push("the event log has reached `max_event_log_bytes`".to_owned());
+        failures.push("the event log reached `max_event_log_bytes`".to_owned());
     }
-    wrongs.extend(finished.log_error.as_ref().map(ToString::to_string));
+    failures.extend(finished.log_error.as_ref().map(ToString::to_string));
     if finished.panic.is_some() {
-        wrongs.push("the run broke down; its event log can be read up to there".to_owned());
+        failures.push("the run crashed; its event log is readable up to the crash".to_owned());
     }
     if let Some(error) = finished.builtin.as_ref().and_then(|target| target.error.as_ref()) {
-        wrongs.push(format!("the built-in target broke down: {error}"));
+        failures.push(format!("the built-in target failed: {error}"));
     }
     for failed in finished.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
         let [expected, actual] = [&failed.expected, &failed.actual].map(value);
         let side = side(failed.kind);
-        wrongs.push(format!(
+        failures.push(format!(
             "assertion failed: {}: expected {side}{expected}, actual {actual}",
             failed.name
         ));
     }
     for report in finished.results.iter().flat_map(|results| &results.missing) {
-        wrongs.push(format!(
-            "{} is missing: {}; it can be made from the event log",
+        failures.push(format!(
+            "{} was not written: {}; it can be recomputed from the event log",
             report.name, report.error
         ));
     }
-    wrongs
+    failures
 }
 
 fn side(kind: AssertionKind) -> &'static str {
@@ -293,8 +294,8 @@ fn value(value: &AssertionValue) -> String {
     }
 }
 
-/// Where everything is, and the receipt.
-fn say_what_is_left(finished: &Finished) {
+/// Prints the results directory and the receipt.
+fn print_results_and_receipt(finished: &Finished) {
     if let Some(results) = &finished.results {
         console::plain(&format!("results  {}", results.path.display()));
     }
@@ -302,7 +303,7 @@ fn say_what_is_left(finished: &Finished) {
     match (&finished.digest, &finished.log) {
         (Some(digest), _) => console::plain(&format!("receipt  {digest}  ({size} of event log)")),
         (None, Some(log)) => {
-            console::plain(&format!("no receipt: {} is not complete ({size})", log.display()));
+            console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
         }
         (None, None) => {}
     }
@@ -313,11 +314,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn little_space_is_warned_of() {
+    fn low_disk_space_causes_a_warning() {
         let known = LogEstimate::Known { requests: 1_000, bytes: 20_000 };
         assert_eq!(space_warning(known, 20_000), None);
         let warning = space_warning(known, 19_999).unwrap();
-        assert!(warning.contains("1,000 requests takes about 20.0 kB"), "{warning}");
+        assert!(warning.contains("1,000 requests needs about 20.0 kB"), "{warning}");
         let fits = LogEstimate::Fits { requests: 1 << 32 };
         assert_eq!(space_warning(fits, LOW_DISK_BYTES), None);
         let warning = space_warning(fits, 16_000).unwrap();

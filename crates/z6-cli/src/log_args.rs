@@ -1,7 +1,7 @@
-//! Event logs as arguments: what the commands that read them have in common.
+//! Event logs as arguments: what the commands that read them share.
 //!
-//! Owns which requests are asked for, what is said of logs that are not what they should be, and the
-//! checks. Prints no result.
+//! Opens logs, resolves the selection of requests, reports damaged or truncated logs, and runs the
+//! checks. Prints no results.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ use crate::args::SelectionArgs;
 use crate::console;
 use crate::exit::{Exit, UsageError};
 
-/// Opens the log that a path stands for.
+/// Opens an event log, or the event log of a results directory.
 pub(crate) fn open(path: &Path) -> Result<Log, z6::Error> {
     Ok(Log::open(path)?)
 }
 
-/// The arguments, resolved.
+/// Resolves `--filter`, `--from` and `--to`.
 pub(crate) fn selection(args: &SelectionArgs) -> Result<Selection, UsageError> {
     let filter = args
         .filter
@@ -30,19 +30,19 @@ pub(crate) fn selection(args: &SelectionArgs) -> Result<Selection, UsageError> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from >= to
     {
-        return Err(UsageError("nothing lies between `--from` and `--to`".to_owned()));
+        return Err(UsageError("`--from` must be less than `--to`".to_owned()));
     }
     Ok(Selection { filter: filter.transpose()?, from: args.from.map(Tick), to: args.to.map(Tick) })
 }
 
-/// A filter with the part underlined that is wrong.
+/// Renders the filter with the faulty part underlined.
 fn filter_error(error: &FilterError, text: &str) -> UsageError {
     let rendered = error.render(text);
     let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);
     UsageError(rendered.trim_end().to_owned())
 }
 
-/// What went wrong with a log, in the words of those who opened it. `selection` is what was asked for.
+/// Adds the log's path, or the text of the filter in `selection`, to an error met while reading.
 pub(crate) fn failure(log: &Log, selection: &Selection, error: AnalyzeError) -> anyhow::Error {
     let path = || log.path().to_owned();
     match error {
@@ -60,14 +60,14 @@ pub(crate) fn failure(log: &Log, selection: &Selection, error: AnalyzeError) -> 
     }
 }
 
-/// Says what is missing of a log, if anything.
-pub(crate) fn say_loss(log: &Log, loss: Option<Loss>) {
+/// Warns if the end of the log is missing.
+pub(crate) fn warn_of_loss(log: &Log, loss: Option<Loss>) {
     if let Some(loss) = loss {
         console::warning(&format!("{}: {loss}", log.path().display()));
     }
 }
 
-/// Checks a log and says what came of it.
+/// Checks a log and prints the findings to standard error.
 pub(crate) fn verify(log: &Log) -> anyhow::Result<Exit> {
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let report = check_log(&mut reader, log.scenario())
@@ -79,7 +79,7 @@ pub(crate) fn verify(log: &Log) -> anyhow::Result<Exit> {
         console::error(text.trim_end());
     }
     if report.loss.is_some() {
-        console::plain("checks: the log breaks off; those that need its end were left out");
+        console::plain("checks: the log is truncated; checks that need its end were skipped");
     }
     Ok(if report.passed() { Exit::Success } else { Exit::Violated })
 }

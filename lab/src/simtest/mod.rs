@@ -1,4 +1,4 @@
-//! `cargo xtask simtest`: swarm runs of the simulator over many seeds, and what to do when one fails.
+//! `cargo lab simtest`: swarm runs of the simulator over many seeds, and what to do when one fails.
 //!
 //! Owns threads, clock and files around `z6_sim::swarm`, which knows none. Reading order: this file,
 //! `totals` (what many runs were together).
@@ -12,13 +12,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use z6_sim::swarm::{self, Case, Outcome};
 
-use crate::command::cargo;
 use crate::options::Options;
-use crate::runner;
 use totals::Totals;
 
-/// Seeds of the step of `cargo xtask ci`.
-const FIXED_SEEDS: u64 = 150;
 /// Seeds that a thread takes at a time.
 const BATCH: u64 = 32;
 
@@ -37,24 +33,11 @@ struct Settings {
     state: Option<PathBuf>,
 }
 
-/// The step: a fixed set of seeds, and the golden logs in the other profile than `test` has them in.
-///
-/// # Errors
-/// A seed failed, or a log differs in the release profile.
-pub(crate) fn check() -> Result<runner::Outcome> {
-    let settings =
-        Settings { from: 0, seeds: FIXED_SEEDS, jobs: 2, keep_going: false, state: None };
-    if !run(&settings)? {
-        bail!("a seed failed");
-    }
-    cargo(&["test", "--release", "-p", "z6-sim", "--test", "golden"]).run()
-}
-
-/// The command: as many seeds as wanted, in the release profile.
+/// The command; whether no seed failed.
 ///
 /// # Errors
 /// Options that do not fit, or a state file that cannot be read or written.
-pub(crate) fn command(arguments: &[String]) -> Result<bool> {
+pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     let names = ["seeds", "from", "jobs", "resume"];
     let options = Options::parse(arguments, &names, &["keep-going"])?;
     let state: String = options.value("resume", String::new())?;
@@ -65,17 +48,11 @@ pub(crate) fn command(arguments: &[String]) -> Result<bool> {
         keep_going: options.has("keep-going"),
         state: (!state.is_empty()).then(|| PathBuf::from(state)),
     };
-    if cfg!(debug_assertions) {
-        let run = ["run", "--release", "--quiet", "-p", "xtask", "--", "simtest"];
-        let mut all: Vec<&str> = run.to_vec();
-        all.extend(arguments.iter().map(String::as_str));
-        return Ok(cargo(&all).run().is_ok());
-    }
-    run(&settings)
+    run_caught(&settings)
 }
 
 /// Whether no seed failed.
-fn run(settings: &Settings) -> Result<bool> {
+fn run_caught(settings: &Settings) -> Result<bool> {
     let to = settings.from.saturating_add(settings.seeds);
     println!("seeds {} to {}, {} job(s)", settings.from, to.saturating_sub(1), settings.jobs);
     let hook = std::panic::take_hook();

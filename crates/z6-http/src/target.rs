@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use crate::error::RequestError;
 
 /// Appends the target of `method`: origin form, or `*` for OPTIONS.
-pub(crate) fn push_target(
+pub fn push_target(
     out: &mut Vec<u8>,
     method: &str,
     prefix: &str,
@@ -79,7 +79,7 @@ fn is_path_or_query_byte(byte: u8) -> bool {
 }
 
 /// Appends `host[:port]`: IPv6 literals in brackets, the default port omitted (RFC 9110 §4.2.3).
-pub(crate) fn push_authority(
+pub fn push_authority(
     out: &mut Vec<u8>,
     host: &str,
     port: u16,
@@ -121,7 +121,7 @@ fn check_registered_name(host: &str) -> Result<(), RequestError> {
 
 /// First byte of a `Host` value given by the caller that no authority without user information
 /// has (RFC 9110 §7.2). An empty value is one.
-pub(crate) fn wrong_in_host_header(value: &str) -> Option<usize> {
+pub fn wrong_in_host_header(value: &str) -> Option<usize> {
     value.bytes().position(|byte| {
         !is_unreserved_or_sub_delim(byte) && !matches!(byte, b'%' | b':' | b'[' | b']')
     })

@@ -1,0 +1,60 @@
+//! Bodies of the fuzz targets: any bytes in, assertions inside.
+//!
+//! A unit test runs each over its committed corpus in `tests/corpus`; a fuzz target is one line that
+//! calls it.
+
+use crate::content::{CONTENT_RATIO_FREE_BYTES, ContentLimits, decode_content};
+
+/// Takes content codings off any bytes: what comes out is within its limits, and the same each time.
+/// The first byte chooses codings and limits.
+pub fn fuzz_content(data: &[u8]) {
+    const CODINGS: [&str; 8] = [
+        "gzip",
+        "deflate",
+        "identity",
+        "gzip, deflate",
+        "deflate, x-gzip",
+        "GZIP, gzip, gzip",
+        "br",
+        ",gzip, ,identity",
+    ];
+    let Some((&options, body)) = data.split_first() else { return };
+    let codings = CODINGS[usize::from(options & 7)];
+    let tight = ContentLimits { bytes_max: 100 << (options >> 5), ratio_max: 3 };
+    let limits = if options & 8 == 0 { ContentLimits::default() } else { tight };
+    let decoded = decode_content(codings, body, &limits);
+    assert_eq!(decode_content(codings, body, &limits), decoded, "a second time");
+    let Ok(text) = decoded else { return };
+    if codings != "identity" {
+        assert!(text.len() <= limits.bytes_max, "larger than allowed");
+        let steps = codings.split(',').count() as u32;
+        let ratio = limits.ratio_max.saturating_pow(steps);
+        let by_ratio = body.len().saturating_mul(ratio).max(CONTENT_RATIO_FREE_BYTES * ratio);
+        assert!(text.len() <= by_ratio, "out of nothing");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs `body` over every file of a corpus folder, which must not be empty.
+    #[expect(clippy::disallowed_methods, reason = "a test reads its own corpus")]
+    fn over_corpus(folder: &str, body: fn(&[u8])) {
+        let folder = format!("{}/tests/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let data = std::fs::read(entry.unwrap().path()).unwrap();
+            body(&data);
+            // Every beginning of a seed is an input as well.
+            (0..data.len()).for_each(|end| body(&data[..end]));
+            files += 1;
+        }
+        assert!(files > 0, "{folder} is empty");
+    }
+
+    #[test]
+    fn content_corpus() {
+        over_corpus("content", fuzz_content);
+    }
+}

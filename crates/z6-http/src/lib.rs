@@ -1,0 +1,36 @@
+//! What all versions of HTTP share, as values (RFC 9110).
+//!
+//! Owns the meaning of requests and responses, apart from how a version of the protocol writes them
+//! down. It imports no other Z6 crate and knows no sockets, clocks, threads or protocol versions:
+//! `z6-proto-http1` stands on it.
+//!
+//! Modules, in reading order:
+//!
+//! - [`field`]: the bytes of field names and values; lists and numbers in values.
+//! - `request`: [`RequestSpec`], a request in the words of a scenario.
+//! - [`target`]: the request target and the authority as bytes.
+//! - `error`: the reasons for which a request cannot be sent ([`RequestError`]).
+//! - `redirect`: where a redirect leads, and what is sent there.
+//! - `content`: removing gzip and deflate from a body ([`decode_content`]).
+//! - `fuzzing`: bodies of the fuzz targets.
+#![forbid(unsafe_code)]
+
+mod content;
+mod error;
+pub mod field;
+#[doc(hidden)]
+pub mod fuzzing;
+mod redirect;
+mod request;
+pub mod target;
+
+pub use content::{
+    CONTENT_BYTES_MAX_DEFAULT, CONTENT_CODINGS_MAX, CONTENT_RATIO_FREE_BYTES,
+    CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content,
+};
+pub use error::RequestError;
+pub use redirect::{
+    LOCATION_BYTES_MAX, Location, LocationError, Origin, Place, is_describing_field, is_redirect,
+    is_secret_field, rewrites_to_get,
+};
+pub use request::{RequestSpec, USER_AGENT};
