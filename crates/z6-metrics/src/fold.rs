@@ -5,8 +5,8 @@
 //! the figures do not depend on it.
 
 use z6_events::{
-    Cause, Driver, ErrorKind, Event, EventClass, Failure, PlannedRequest, Response, StoppedBy,
-    TargetAddresses, Tick, WorkerId,
+    Cause, Driver, Ending, ErrorKind, Event, EventClass, Failure, LogHeader, PlannedRequest,
+    Response, StoppedBy, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -25,7 +25,7 @@ use crate::series::Series;
 use crate::tally::{Measured, Totals};
 
 /// Later than any instant of a run: 48 h, in nanoseconds.
-pub(crate) const TICK_NS_MAX: u64 = 48 * 3_600 * NS_PER_SECOND;
+pub const TICK_NS_MAX: u64 = 48 * 3_600 * NS_PER_SECOND;
 
 /// What the header of a log says about a run, beside the scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,36 @@ pub struct EndFacts {
     /// The log breaks off: requests still open count as in flight, given up at the last tick of
     /// their worker.
     pub torn: bool,
+}
+
+impl RunFacts {
+    /// What a log's header says. `started_at` is the header's wall clock in words: RFC 3339, UTC,
+    /// empty for 0.
+    #[must_use]
+    pub fn of(header: &LogHeader, started_at: String) -> RunFacts {
+        RunFacts {
+            seed: header.seed,
+            plan_digest: header.plan_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            driver: header.driver,
+            started_at,
+            workers: header.workers,
+        }
+    }
+}
+
+impl EndFacts {
+    /// What the end of a log says.
+    #[must_use]
+    pub fn of(ending: &Ending) -> EndFacts {
+        match ending {
+            Ending::Clean { footer, digest } => EndFacts {
+                log_digest: digest.to_string(),
+                stopped_by: Some(footer.facts.stopped_by),
+                torn: false,
+            },
+            Ending::Torn { .. } => EndFacts { torn: true, ..EndFacts::default() },
+        }
+    }
 }
 
 /// A look at a run in progress.
