@@ -1,11 +1,11 @@
-//! The arguments as typed. What they come to is for each command to resolve.
+//! Command-line arguments as the user typed them. Each command resolves its own into options.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use z6::z6_metrics::analyze::{By, Percentile, SLOWEST_MAX};
-use z6::z6_metrics::diff::ComparedLatency;
+use z6::z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
+use z6::z6_analysis::diff::ComparedLatency;
 use z6::z6_scenario::simulation::{self, FaultKind};
 use z6::z6_scenario::{load::limits::MAX_WORKERS, parse_seconds};
 
@@ -13,7 +13,7 @@ use z6::z6_scenario::{load::limits::MAX_WORKERS, parse_seconds};
 #[derive(Debug, Parser)]
 #[command(name = "z6", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// No colours, wherever the output goes.
+    /// Do not use colors.
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
     #[command(subcommand)]
@@ -22,65 +22,65 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a scenario for real and report on it.
+    /// Run a scenario against a real target and report the results.
     Run(RunArgs),
-    /// Run a scenario on a simulated network and server: no traffic, virtual time, the same log for
-    /// the same seed.
+    /// Run a scenario on a simulated network and server: no traffic, virtual time, same log for the
+    /// same seed.
     Simulate(Box<SimulateArgs>),
-    /// Check a scenario and say what would run.
+    /// Check a scenario and describe what would run.
     Validate(ScenarioArg),
-    /// Print the workload that a scenario and a seed fix.
+    /// Print the workload that a scenario and a seed determine.
     Plan(PlanArgs),
-    /// Prove from its event log that a run decided as its inputs led it to.
+    /// Re-run an event log's recorded inputs and verify every decision in it.
     Replay(ReplayArgs),
-    /// Make the reports of a run again from its event log, of all requests or of some.
+    /// Recompute reports from an event log, for all requests or a selection.
     Analyze(AnalyzeArgs),
-    /// Compare runs: what changed, how sure that is, whether it is a regression.
+    /// Compare runs: what changed, with what confidence, and whether it is a regression.
     Diff(DiffArgs),
-    /// Write an event log in a format of others to standard output.
+    /// Convert an event log to CSV, JSON lines or an HdrHistogram log on standard output.
     Export(ExportArgs),
-    /// Serve the built-in target.
+    /// Run the built-in target server.
     Serve(ServeArgs),
-    /// Print a completion script for a shell.
+    /// Print a shell completion script.
     Completion {
-        /// Which shell.
+        /// The shell to generate the script for.
         shell: clap_complete::Shell,
     },
-    /// Print version, log format and build.
+    /// Print the version, the event log format and build details.
     Version,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ScenarioArg {
-    /// A scenario file; `-` reads standard input.
+    /// Scenario file, or `-` for standard input.
     #[arg(value_name = "SCENARIO")]
     pub(crate) path: PathBuf,
 }
 
-/// What is changed in a scenario.
+/// Options that override keys of the scenario.
 #[derive(Debug, Args)]
 pub(crate) struct ChangeArgs {
-    /// Seed of everything that is drawn, instead of the scenario's.
+    /// Seed of all random choices.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Duration of the run, instead of the scenario's: 30, 30s, 500ms, 1.5m, 1h.
+    /// Duration of the run, such as 30 (seconds), 30s, 500ms, 1.5m or 1h.
     #[arg(long, value_name = "TIME", value_parser = duration_ns)]
     pub(crate) duration: Option<u64>,
-    /// Virtual users, instead of the scenario's.
+    /// Number of virtual users of a constant schedule.
     #[arg(long, value_name = "N")]
     pub(crate) vus: Option<u32>,
-    /// Event loops, instead of the scenario's: a number, or `auto` for one per core.
+    /// Number of event loops, or `auto` for one per core.
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<u16>,
-    /// Base URL of the target, instead of the scenario's.
+    /// Base URL of the target.
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
 }
 
-/// What is printed.
+/// Options that select what is printed.
 #[derive(Debug, Args)]
 pub(crate) struct PrintArgs {
-    /// Print no summary.
+    /// Do not print the summary.
     #[arg(long)]
     pub(crate) no_summary: bool,
     /// Print metrics.json instead of the summary.
@@ -89,10 +89,10 @@ pub(crate) struct PrintArgs {
     /// Print the time series instead of the summary.
     #[arg(long)]
     pub(crate) csv: bool,
-    /// Say nothing on standard error but what went wrong.
+    /// Print only errors to standard error.
     #[arg(long, short, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more about what is run.
+    /// Print the scenario and the target's addresses before the run.
     #[arg(long, short)]
     pub(crate) verbose: bool,
 }
@@ -104,16 +104,16 @@ pub(crate) struct RunArgs {
     pub(crate) scenario: ScenarioArg,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
-    /// Results directory, absent or empty [default: results/run_<UTC time>].
+    /// Results directory; must be empty or not exist yet [default: results/run_<UTC time>].
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
-    /// Spin for the last tens of microseconds before planned instants; `auto` where cores are free.
+    /// Busy-wait for the last 60 µs before each planned instant; `auto` does so if cores are idle.
     #[arg(long, value_enum, default_value_t = SpinArg::Auto)]
     pub(crate) spin: SpinArg,
-    /// Show progress every second, even where there is no terminal.
+    /// Show progress every second, even if standard error is not a terminal.
     #[arg(long, conflicts_with_all = ["no_live", "quiet"])]
     pub(crate) live: bool,
-    /// Show no progress.
+    /// Do not show progress.
     #[arg(long)]
     pub(crate) no_live: bool,
     #[command(flatten)]
@@ -128,43 +128,45 @@ pub(crate) struct SimulateArgs {
     pub(crate) scenario: ScenarioArg,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
-    /// One way, for each burst of bytes: 2ms, uniform:1ms..5ms, exponential:2ms, and so on.
+    /// One-way network delay of each burst of bytes, such as 2ms or uniform:1ms..5ms; see below.
     #[arg(long, value_name = "DELAY")]
     pub(crate) latency: Option<String>,
-    /// How long the server works on a request: a delay, such as exponential:2ms.
+    /// Time the server takes to serve a request, such as exponential:2ms; see below.
     #[arg(long, value_name = "DELAY")]
     pub(crate) service: Option<String>,
-    /// Requests in service at once, the others queue: a number, or `none` for all.
+    /// Requests the server serves at once (further ones queue), or `none` for no limit.
     #[arg(long, value_name = "N")]
     pub(crate) servers: Option<String>,
-    /// A fault and how often it befalls: reset_in_body=0.01. As often as wanted; see below.
+    /// Inject a fault with this probability, such as reset_in_body=0.01; may be given several
+    /// times; see below.
     #[arg(long, value_name = "KIND=SHARE", value_parser = pair)]
     pub(crate) fault: Vec<(String, String)>,
-    /// Any key of `[simulation]`: body_bytes=0..4096. As often as wanted; see below.
+    /// Set a key of `[simulation]`, such as body_bytes=0..4096; may be given several times; see
+    /// below.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) set: Vec<(String, String)>,
-    /// Simulate with this many seeds, one after another, and print a line for each; writes nothing
-    /// without `--output`.
+    /// Simulate N consecutive seeds and print one line for each; writes no files without
+    /// `--output`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) runs: Option<u64>,
-    /// Check the run too: against the server's own account, and whether its log can be one.
+    /// Also check the run against the simulated server's records, and check its event log.
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Results directory, absent or empty [default: results/sim_<UTC time>]; with `--runs` one in it
-    /// for each seed.
+    /// Results directory; must be empty or not exist yet [default: results/sim_<UTC time>]. With
+    /// `--runs`, the parent of one results directory per seed.
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) print: PrintArgs,
 }
 
-/// The words that `--fault` and `--set` take.
+/// Lists the values that `--fault`, `--set` and delays accept.
 fn simulate_help() -> String {
     let faults: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
     format!(
-        "Faults: {}.\n\nKeys of --set: {}.\n\nA delay is 2ms (or constant:2ms), uniform:1ms..5ms, \
-         exponential:2ms (mean), log_normal:2ms,0.5 (median, sigma) or bimodal:1ms,50ms,0.01 (usual, \
-         tail, share of the tail).",
+        "Faults: {}.\n\nKeys of --set: {}.\n\nDelays: 2ms (or constant:2ms), uniform:1ms..5ms, \
+         exponential:2ms (mean), log_normal:2ms,0.5 (median, sigma), bimodal:1ms,50ms,0.01 (usual \
+         delay, tail delay, probability of the tail).",
         faults.join(", "),
         simulation::SETTINGS.join(", ")
     )
@@ -175,16 +177,16 @@ fn simulate_help() -> String {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) scenario: ScenarioArg,
-    /// Seed of everything that is drawn, instead of the scenario's.
+    /// Seed of all random choices.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Actors to print.
+    /// Number of actors to print.
     #[arg(long, value_name = "A", default_value_t = 10)]
     pub(crate) actors: u64,
-    /// Steps to print of each.
+    /// Number of steps to print for each actor.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) limit: u64,
-    /// How to print them.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
     pub(crate) format: PlanFormat,
 }
@@ -215,37 +217,38 @@ impl From<SpinArg> for z6::Spin {
 /// `z6 replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// An event log, or a results directory; without a complete log the `.partial` one is taken.
+    /// Event log or results directory; a `.partial` log is used if there is no complete one.
     #[arg(value_name = "LOG")]
     pub(crate) log: PathBuf,
-    /// Accept a log that breaks off: what is there has to be identical.
+    /// Accept a truncated log if the part that is left is identical.
     #[arg(long)]
     pub(crate) recovered: bool,
-    /// Replay nothing: fold the log once more and print metrics.json.
+    /// Do not replay; recompute and print metrics.json.
     #[arg(long)]
     pub(crate) metrics_only: bool,
-    /// Check the log too, without the engine: a second opinion.
+    /// Also check the log with checks that do not use the engine.
     #[arg(long)]
     pub(crate) verify: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LogArg {
-    /// An event log, or a results directory; without a complete log the `.partial` one is taken.
+    /// Event log or results directory; a `.partial` log is used if there is no complete one.
     #[arg(value_name = "LOG")]
     pub(crate) path: PathBuf,
 }
 
-/// Which requests count.
+/// Options that select requests.
 #[derive(Debug, Args)]
 pub(crate) struct SelectionArgs {
-    /// Only requests that pass, such as 'status >= 500 && response_ms > 100'.
+    /// Select requests that match, such as 'status >= 500 && response_ms > 100'.
     #[arg(long, value_name = "EXPR")]
     pub(crate) filter: Option<String>,
-    /// Only requests planned this long after the start or later: 30, 30s, 500ms, 1.5m, 1h.
+    /// Select requests planned at this time or later, such as 30 (seconds after the start), 30s,
+    /// 500ms, 1.5m or 1h.
     #[arg(long, value_name = "TIME", value_parser = duration_ns)]
     pub(crate) from: Option<u64>,
-    /// Only requests planned earlier than this after the start.
+    /// Select requests planned before this time.
     #[arg(long, value_name = "TIME", value_parser = duration_ns)]
     pub(crate) to: Option<u64>,
 }
@@ -257,27 +260,27 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) log: LogArg,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
-    /// A table of these percentiles: 50,90,99.99.
+    /// Print a table of these percentiles, such as 50,90,99.99.
     #[arg(long, value_name = "LIST", value_parser = percentiles)]
     pub(crate) percentiles: Option<PercentileList>,
-    /// A table with a row for each name, target, status or worker.
+    /// Print a table with one row per name, target, status or worker.
     #[arg(long, value_enum)]
     pub(crate) by: Option<ByArg>,
-    /// The slowest requests, with all that is known of them.
+    /// Print the N slowest requests with all their details.
     #[arg(long, value_name = "N", value_parser = slowest)]
     pub(crate) slowest: Option<usize>,
-    /// One line per request instead of the reports.
+    /// Print one line per request instead of the reports.
     #[arg(long, conflicts_with_all = ["percentiles", "by", "slowest"])]
     pub(crate) requests: bool,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = AnalyzeFormat::Summary)]
     pub(crate) format: AnalyzeFormat,
-    /// Check the log too: whether a run of its scenario and seed can have written it.
+    /// Also check whether a run of the log's scenario and seed could have written it.
     #[arg(long)]
     pub(crate) verify: bool,
 }
 
-/// As [`Percentile::list`] reads it: one argument.
+/// A comma-separated list of percentiles, as [`Percentile::list`] parses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PercentileList(pub(crate) Vec<Percentile>);
 
@@ -310,19 +313,19 @@ pub(crate) enum AnalyzeFormat {
 /// `z6 diff`.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// Event logs or results directories: A and B; with several per side those of A.
+    /// Event log or results directory of A and of B, or of each run of A if B follows `--`.
     #[arg(value_name = "A", required = true)]
     pub(crate) a: Vec<PathBuf>,
-    /// Those of B, behind `--`.
+    /// Event logs or results directories of B.
     #[arg(value_name = "B", last = true)]
     pub(crate) b: Vec<PathBuf>,
-    /// A change must exceed this to be marked, percent.
+    /// Mark only changes larger than this.
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = threshold)]
     pub(crate) threshold: f64,
-    /// Which latency: done - planned, or done - sent.
+    /// Latency to compare: response time (done - planned) or service time (done - sent).
     #[arg(long, value_enum, default_value_t = LatencyArg::Response)]
     pub(crate) latency: LatencyArg,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub(crate) format: DiffFormat,
 }
@@ -353,7 +356,7 @@ pub(crate) enum DiffFormat {
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) log: LogArg,
-    /// Requests, events, or an HdrHistogram interval log.
+    /// Requests (csv), events (ndjson) or an HdrHistogram interval log (hdr).
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,
     #[command(flatten)]
@@ -370,21 +373,21 @@ pub(crate) enum ExportFormat {
 /// `z6 serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 selects a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// Event-loop threads.
+    /// Number of event-loop threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,
-    /// Seed of delays, failures and resets.
+    /// Seed of the random delays, failures and resets.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Connections open at once; lowered to what the descriptor limit allows.
+    /// Maximum number of open connections; lowered if the file descriptor limit is too small.
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub(crate) max_connections: usize,
 }
 
-/// A length of time, exact: seconds unless it ends in ms, s, m or h. Nanoseconds.
+/// Parses a duration exactly: seconds, unless it ends in ms, s, m or h. Returns nanoseconds.
 fn duration_ns(text: &str) -> Result<u64, String> {
     let units = [("ms", 1, 1_000), ("s", 1, 1), ("m", 60, 1), ("h", 3_600, 1)];
     let unit = units.iter().find(|(suffix, ..)| text.ends_with(suffix));
@@ -392,7 +395,11 @@ fn duration_ns(text: &str) -> Result<u64, String> {
     let number = text.strip_suffix(suffix).unwrap_or(text).trim_end();
     let ns = parse_seconds(number).map_err(|error| error.to_string())?;
     let ns = ns.checked_mul(factor).ok_or_else(|| "too large".to_owned())?;
-    if ns % divisor == 0 { Ok(ns / divisor) } else { Err("finer than a nanosecond".to_owned()) }
+    if ns % divisor == 0 {
+        Ok(ns / divisor)
+    } else {
+        Err("more precise than one nanosecond".to_owned())
+    }
 }
 
 fn percentiles(text: &str) -> Result<PercentileList, String> {
@@ -401,23 +408,23 @@ fn percentiles(text: &str) -> Result<PercentileList, String> {
 
 fn slowest(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=SLOWEST_MAX).contains(number));
-    number.ok_or_else(|| format!("a number from 1 to {SLOWEST_MAX}"))
+    number.ok_or_else(|| format!("expected a number from 1 to {SLOWEST_MAX}"))
 }
 
 fn threshold(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|percent| (0.0..=1e6).contains(percent));
-    number.ok_or_else(|| "a number of percent from 0 to 1,000,000".to_owned())
+    number.ok_or_else(|| "expected a percentage from 0 to 1,000,000".to_owned())
 }
 
-/// A name and a value.
+/// Splits `NAME=VALUE`.
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("there is no `=` in it")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// A number of event loops; 0 stands for `auto`.
+/// Parses a number of event loops; 0 means `auto`.
 fn workers(text: &str) -> Result<u16, String> {
-    let allowed = || format!("`auto` or a number from 1 to {MAX_WORKERS}");
+    let allowed = || format!("expected `auto` or a number from 1 to {MAX_WORKERS}");
     match text {
         "auto" => Ok(0),
         _ => match text.parse::<u16>() {
@@ -433,7 +440,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_grammar_holds_together() {
+    fn arguments_are_consistent() {
         Cli::command().debug_assert();
     }
 

@@ -1,5 +1,5 @@
-//! What is said, and where: results to standard output, everything else to standard error. Colours
-//! only where there is a terminal and nobody objects.
+//! Output: results go to standard output, everything else to standard error. Colors are used only on
+//! a terminal, and not if the user turned them off.
 
 use std::io::{self, Write};
 
@@ -7,26 +7,26 @@ use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use z6::Diagnostics;
 
-/// How much is said beside results and errors.
+/// How much is printed besides results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Voice {
-    /// Nothing.
+pub(crate) enum Verbosity {
+    /// Nothing: `--quiet`.
     Quiet,
-    /// What one wants to know.
+    /// What runs, warnings, progress, where the results are.
     Normal,
-    /// More.
+    /// Also the whole scenario and the resolved addresses: `--verbose`.
     Verbose,
 }
 
-/// Turns colours off for good.
+/// Turns colors off for the rest of the process.
 pub(crate) fn no_color() {
     ColorChoice::Never.write_global();
 }
 
-/// Results: to standard output, whole. A reader that went away wanted no more of them.
+/// Writes results to standard output. A broken pipe is not an error: the reader has seen enough.
 ///
 /// # Errors
-/// What the system says.
+/// Any other I/O error.
 pub(crate) fn results(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -35,19 +35,19 @@ pub(crate) fn results(text: &str) -> io::Result<()> {
     }
 }
 
-/// A line on standard error.
+/// Writes a line to standard error.
 pub(crate) fn plain(text: &str) {
-    // There is nowhere to say that nothing can be said.
+    // If standard error cannot be written, there is no other place to report it.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
-/// An error on standard error.
+/// Writes an error to standard error.
 pub(crate) fn error(text: &str) {
     let style = AnsiColor::Red.on_default().bold();
     labelled("error", style, text);
 }
 
-/// A warning on standard error.
+/// Writes a warning to standard error.
 pub(crate) fn warning(text: &str) {
     let style = AnsiColor::Yellow.on_default().bold();
     labelled("warning", style, text);
@@ -57,27 +57,27 @@ fn labelled(label: &str, style: Style, text: &str) {
     plain(&format!("{style}{label}{style:#}: {text}"));
 }
 
-/// Findings about a scenario, each with its place and a hint.
+/// Writes the findings about a scenario to standard error, each with its location and a hint.
 pub(crate) fn findings(findings: &Diagnostics, name: &str, text: &str) {
     if !findings.is_empty() {
         plain(findings.render(name, text, true).trim_end());
     }
 }
 
-/// An error that ends the command.
+/// Writes the error that ended a command to standard error.
 pub(crate) fn failure(failure: &anyhow::Error) {
     match failure.downcast_ref::<z6::Error>() {
         Some(z6::Error::Scenario { name, text, diagnostics }) => {
             findings(diagnostics, name, text);
             plain("");
-            error(&format!("{name} cannot be run: {}", counted(diagnostics)));
+            error(&format!("{name} cannot be run: {}", error_count(diagnostics)));
         }
-        // Each error says in its own words what is behind it.
+        // The message of each error includes its cause.
         _ => error(&failure.to_string()),
     }
 }
 
-fn counted(diagnostics: &Diagnostics) -> String {
+fn error_count(diagnostics: &Diagnostics) -> String {
     let errors = diagnostics
         .list
         .iter()

@@ -1,29 +1,29 @@
-//! Exit codes, and what leads to which: the first that applies of 4, 2, 3, 130, 1, 0.
+//! Exit codes and how they are chosen: the first of 4, 2, 3, 130, 1, 0 that applies.
 
 use std::io;
 use std::process::ExitCode;
 
-use z6::z6_metrics::AnalyzeError;
+use z6::z6_analysis::AnalyzeError;
 use z6::{Blame, Finished, LogError, StoppedBy};
 use z6_target::TargetError;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// 0.
+    /// 0: nothing below applies.
     Success,
     /// 1: an assertion failed.
     AssertionFailed,
-    /// 1: a log is not what its inputs lead to.
+    /// 1: a replay differs from its log.
     Differs,
-    /// 1: no run can have written this log.
+    /// 1: a checked log breaks a rule that every run keeps.
     Violated,
-    /// 1: the evidence supports a regression.
+    /// 1: a comparison found a regression.
     Regressed,
     /// 2: bad arguments, a bad scenario, a bad log, a missing file.
     Usage,
-    /// 3: the run could not go on.
-    CannotGoOn,
+    /// 3: the run could not start or continue.
+    CannotContinue,
     /// 4: a bug in Z6.
     Bug,
     /// 130: stopped by Ctrl-C or SIGTERM.
@@ -31,13 +31,13 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// The number.
+    /// The process's exit status.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
             Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 1,
             Exit::Usage => 2,
-            Exit::CannotGoOn => 3,
+            Exit::CannotContinue => 3,
             Exit::Bug => 4,
             Exit::Interrupted => 130,
         }
@@ -45,13 +45,13 @@ impl Exit {
 }
 
 impl Exit {
-    /// Of this and another, the one that says more about several runs: the first that applies.
-    pub(crate) fn graver(self, other: Exit) -> Exit {
+    /// Returns the more severe of the two, to give several runs one exit code.
+    pub(crate) fn most_severe(self, other: Exit) -> Exit {
         const fn rank(exit: Exit) -> u8 {
             match exit {
                 Exit::Bug => 5,
                 Exit::Usage => 4,
-                Exit::CannotGoOn => 3,
+                Exit::CannotContinue => 3,
                 Exit::Interrupted => 2,
                 Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 1,
                 Exit::Success => 0,
@@ -67,27 +67,27 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Arguments that do not go together, or not with the scenario.
+/// Arguments that contradict each other or the scenario.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// What a run that ended comes to.
-pub(crate) fn of_run(finished: &Finished) -> Exit {
-    let is_target_broken = finished.builtin.as_ref().is_some_and(|target| target.error.is_some());
-    let is_log_wrong =
+/// Returns the exit code of a run that ended.
+pub(crate) fn from_run(finished: &Finished) -> Exit {
+    let has_target_failed = finished.builtin.as_ref().is_some_and(|target| target.error.is_some());
+    let is_log_invalid =
         matches!(finished.log_error, Some(LogError::Format(_) | LogError::ReadBack(_)));
     let is_report_missing =
         finished.results.as_ref().is_some_and(|results| !results.missing.is_empty());
     decide(&Outcome {
-        is_bug: finished.panic.is_some() || is_target_broken || is_log_wrong,
+        is_bug: finished.panic.is_some() || has_target_failed || is_log_invalid,
         stopped_by: finished.stopped_by,
         is_output_missing: finished.log_error.is_some() || is_report_missing,
         assertions_passed: finished.assertions_passed(),
     })
 }
 
-/// What the exit code of a run depends on.
+/// The facts that determine the exit code of a run.
 struct Outcome {
     is_bug: bool,
     stopped_by: StoppedBy,
@@ -100,23 +100,23 @@ fn decide(outcome: &Outcome) -> Exit {
         return Exit::Bug;
     }
     match outcome.stopped_by {
-        // Without an error of the log: a worker that never said why it ended.
+        // Without an error of the log, a worker ended without a reason.
         StoppedBy::Error => Exit::Bug,
-        StoppedBy::NoTarget | StoppedBy::LogLimit | StoppedBy::DiskFull => Exit::CannotGoOn,
-        _ if outcome.is_output_missing => Exit::CannotGoOn,
+        StoppedBy::NoTarget | StoppedBy::LogLimit | StoppedBy::DiskFull => Exit::CannotContinue,
+        _ if outcome.is_output_missing => Exit::CannotContinue,
         StoppedBy::Interrupt | StoppedBy::Terminate => Exit::Interrupted,
         StoppedBy::Duration | StoppedBy::Iterations if outcome.assertions_passed => Exit::Success,
         StoppedBy::Duration | StoppedBy::Iterations => Exit::AssertionFailed,
     }
 }
 
-/// What an error comes to. A reader of standard output that went away is no failure.
-pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
+/// Returns the exit code of an error. A broken pipe on standard output is not a failure.
+pub(crate) fn from_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<z6::Error>() {
             return match error.blame() {
                 Blame::Caller => Exit::Usage,
-                Blame::System => Exit::CannotGoOn,
+                Blame::System => Exit::CannotContinue,
                 Blame::Bug => Exit::Bug,
             };
         }
@@ -127,21 +127,21 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
             return Exit::Bug;
         }
         if let Some(error) = cause.downcast_ref::<TargetError>() {
-            return of_target_error(error);
+            return from_target_error(error);
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
-            let is_gone = error.kind() == io::ErrorKind::BrokenPipe;
-            return if is_gone { Exit::Success } else { Exit::CannotGoOn };
+            let is_broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+            return if is_broken_pipe { Exit::Success } else { Exit::CannotContinue };
         }
     }
-    Exit::CannotGoOn
+    Exit::CannotContinue
 }
 
-fn of_target_error(error: &TargetError) -> Exit {
+fn from_target_error(error: &TargetError) -> Exit {
     match error {
         TargetError::NoAddresses | TargetError::OutOfRange { .. } => Exit::Usage,
         TargetError::Panicked { .. } => Exit::Bug,
-        _ => Exit::CannotGoOn,
+        _ => Exit::CannotContinue,
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_of_runs_have_their_codes() {
+    fn each_stop_reason_has_its_exit_code() {
         for (stopped_by, code) in [
             (StoppedBy::Duration, 0),
             (StoppedBy::Iterations, 0),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_applies_counts() {
+    fn the_most_severe_condition_determines_the_exit_code() {
         let failed = |stopped_by| Outcome { assertions_passed: false, ..outcome(stopped_by) };
         assert_eq!(decide(&failed(StoppedBy::Duration)).code(), 1);
         assert_eq!(decide(&failed(StoppedBy::Interrupt)).code(), 130);
@@ -181,41 +181,41 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_does_not_resolve_is_no_fault_of_the_scenario() {
+    fn an_unresolvable_name_is_not_a_usage_error() {
         let host = || "a.example".to_owned();
         let failed = z6::ResolveError::Failed { target: host(), host: host(), reason: host() };
         let timeout = z6::ResolveError::Timeout { target: host(), host: host(), timeout_ms: 1 };
         for error in [failed, timeout] {
             let error = z6::Error::from(z6::StartError::from(error));
-            assert_eq!(of_error(&error.into()).code(), 3);
+            assert_eq!(from_error(&error.into()).code(), 3);
         }
     }
 
     #[test]
-    fn of_several_runs_the_gravest_counts() {
+    fn the_most_severe_of_several_runs_wins() {
         let all = [
             Exit::Success,
             Exit::AssertionFailed,
             Exit::Interrupted,
-            Exit::CannotGoOn,
+            Exit::CannotContinue,
             Exit::Usage,
             Exit::Bug,
         ];
         for (place, lesser) in all.iter().enumerate() {
-            for graver in &all[place..] {
-                assert_eq!(lesser.graver(*graver), *graver);
-                assert_eq!(graver.graver(*lesser), *graver);
+            for severe in &all[place..] {
+                assert_eq!(lesser.most_severe(*severe), *severe);
+                assert_eq!(severe.most_severe(*lesser), *severe);
             }
         }
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_failure_and_other_errors_are() {
-        let of = |kind: io::ErrorKind| of_error(&anyhow::Error::from(io::Error::from(kind)));
+    fn a_broken_pipe_is_not_a_failure_and_other_io_errors_are() {
+        let of = |kind: io::ErrorKind| from_error(&anyhow::Error::from(io::Error::from(kind)));
         assert_eq!(of(io::ErrorKind::BrokenPipe), Exit::Success);
-        assert_eq!(of(io::ErrorKind::StorageFull), Exit::CannotGoOn);
-        assert_eq!(of_error(&UsageError("x".to_owned()).into()), Exit::Usage);
+        assert_eq!(of(io::ErrorKind::StorageFull), Exit::CannotContinue);
+        assert_eq!(from_error(&UsageError("x".to_owned()).into()), Exit::Usage);
         let bug = z6::Error::Panicked { message: "x".to_owned() };
-        assert_eq!(of_error(&anyhow::Error::from(bug).context("y")), Exit::Bug);
+        assert_eq!(from_error(&anyhow::Error::from(bug).context("y")), Exit::Bug);
     }
 }

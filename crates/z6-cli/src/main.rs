@@ -1,18 +1,18 @@
-//! The `z6` binary: arguments in, exit code out. Everything else is in the modules.
+//! The `z6` binary: arguments in, exit code out.
 //!
-//! Reading order: [`args`] (what may be typed), [`commands`] (one module each), [`exit`] (codes),
-//! [`console`] (what is said, and where), [`ledger`] (event logs as arguments), [`progress`],
-//! [`signals`], [`panics`].
+//! Reading order: [`args`] (the arguments as typed), [`commands`] (one module per command),
+//! [`output`] (what a run prints), [`exit`] (exit codes), [`console`] (standard output and error),
+//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`panics`].
 
 mod args;
 mod commands;
 mod console;
 mod exit;
-mod ledger;
+mod log_args;
+mod output;
 mod panics;
 mod progress;
 mod signals;
-mod telling;
 
 use std::process::ExitCode;
 
@@ -22,10 +22,10 @@ use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    panics::guarded(|| match Cli::try_parse() {
+    panics::catch_panics(|| match Cli::try_parse() {
         Ok(cli) => commands::dispatch(cli),
         Err(error) => {
-            // Nobody reads what cannot be printed.
+            // If it cannot be printed, there is no other place to report it.
             let _ = error.print();
             if error.use_stderr() { Exit::Usage } else { Exit::Success }
         }

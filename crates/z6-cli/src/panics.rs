@@ -1,4 +1,4 @@
-//! A panic, on whatever thread, is one clear message and exit code 4.
+//! Turns a panic on any thread into one clear message and exit code 4.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook};
@@ -7,23 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::console;
 use crate::exit::Exit;
 
-/// Runs `main`, with panics said once.
-pub(crate) fn guarded(main: impl FnOnce() -> Exit) -> Exit {
-    let is_said = AtomicBool::new(false);
+/// Runs `main` and reports the first panic.
+pub(crate) fn catch_panics(main: impl FnOnce() -> Exit) -> Exit {
+    let is_reported = AtomicBool::new(false);
     set_hook(Box::new(move |info| {
-        // One thread's panic may bring others down: the first one says why.
-        if !is_said.swap(true, Ordering::AcqRel) {
-            say(info);
+        // One panic may cause others on other threads; only the first one is the cause.
+        if !is_reported.swap(true, Ordering::AcqRel) {
+            report(info);
         }
     }));
     catch_unwind(AssertUnwindSafe(main)).unwrap_or(Exit::Bug)
 }
 
-fn say(info: &PanicHookInfo<'_>) {
+fn report(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let what = text.unwrap_or("no words");
+    let what = text.unwrap_or("panic without a message");
     let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
     console::error(&format!(
         "a bug in Z6: {what}{}; please report it with the scenario",
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_bug() {
-        assert_eq!(guarded(|| panic!("as the test asks for")), Exit::Bug);
-        assert_eq!(guarded(|| Exit::Success), Exit::Success);
+        assert_eq!(catch_panics(|| panic!("intended by the test")), Exit::Bug);
+        assert_eq!(catch_panics(|| Exit::Success), Exit::Success);
     }
 }

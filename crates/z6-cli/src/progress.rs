@@ -1,5 +1,5 @@
-//! How a run stands, while it runs: a live line on a terminal, plain lines elsewhere. Standard error
-//! only, from snapshots.
+//! Progress of a run: one redrawn line on a terminal, plain lines elsewhere. Writes to standard error
+//! only, from snapshots of the run.
 
 use std::io::IsTerminal;
 
@@ -10,80 +10,80 @@ use z6::{LiveSnapshot, Scenario};
 use crate::console;
 use z6::z6_metrics::report::units::{count, duration};
 
-/// Up to this length a run without a terminal prints a line per second.
+/// Without a terminal, runs up to this length print a line per second.
 const SHORT_RUN_SECONDS: u64 = 30;
-/// Seconds between the lines of a longer one.
+/// Seconds between the lines of a longer run.
 const LONG_RUN_EVERY_SECONDS: u64 = 5;
 /// Redraws of the live line, per second.
 const REDRAWS_PER_SECOND: u8 = 10;
 
-/// What the command line says about progress.
+/// When progress is shown, as resolved from the arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// Whatever fits the place.
+pub(crate) enum ProgressMode {
+    /// A live line on a terminal, otherwise a plain line every 1 s or 5 s.
     Auto,
-    /// Every second.
+    /// A live line on a terminal, otherwise a plain line every second.
     EverySecond,
-    /// A live line, where there is a terminal.
-    OnTerminals,
-    /// None.
-    Nothing,
+    /// A live line on a terminal, otherwise nothing.
+    TerminalOnly,
+    /// Never.
+    Off,
 }
 
-/// Shows snapshots.
+/// Shows snapshots of a run.
 #[derive(Debug)]
 pub(crate) struct Progress {
     display: Display,
     model: Model,
     length_seconds: Option<u64>,
-    /// The last second shown.
+    /// The last second for which a line was printed.
     shown: u64,
 }
 
 #[derive(Debug)]
 enum Display {
     Nothing,
-    /// On a terminal: one line, redrawn.
+    /// One line, redrawn on a terminal.
     Live(ProgressBar),
-    /// A line now and then.
-    Lines(Rhythm),
+    /// Plain lines.
+    Lines(Interval),
 }
 
-/// When a plain line is due.
+/// How often a plain line is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rhythm {
+enum Interval {
     EverySecond,
-    /// Depends on the length of the run, or, where that is open, on how long it has lasted.
+    /// Depends on the length of the run or, if that is unknown, on how long it has been running.
     ByLength,
 }
 
 impl Progress {
-    /// For a run of `scenario`.
-    pub(crate) fn new(wish: Wish, scenario: &Scenario) -> Progress {
-        let display = match wish {
-            Wish::Nothing => Display::Nothing,
-            Wish::Auto | Wish::EverySecond | Wish::OnTerminals
+    /// Creates the display for a run of `scenario`.
+    pub(crate) fn new(mode: ProgressMode, scenario: &Scenario) -> Progress {
+        let display = match mode {
+            ProgressMode::Off => Display::Nothing,
+            ProgressMode::Auto | ProgressMode::EverySecond | ProgressMode::TerminalOnly
                 if std::io::stderr().is_terminal() =>
             {
                 Display::Live(live_line())
             }
-            Wish::OnTerminals => Display::Nothing,
-            Wish::EverySecond => Display::Lines(Rhythm::EverySecond),
-            Wish::Auto => Display::Lines(Rhythm::ByLength),
+            ProgressMode::TerminalOnly => Display::Nothing,
+            ProgressMode::EverySecond => Display::Lines(Interval::EverySecond),
+            ProgressMode::Auto => Display::Lines(Interval::ByLength),
         };
-        // How long it lasts does not depend on the seed.
+        // The length does not depend on the seed.
         let length_ns = Plan::new(scenario, 0).end_ns();
         let length_seconds = length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND));
         Progress { display, model: scenario.schedule.model(), length_seconds, shown: 0 }
     }
 
-    /// Shows `live` if it is time.
+    /// Shows `live` if a line is due.
     pub(crate) fn show(&mut self, live: &LiveSnapshot) {
         match &self.display {
             Display::Nothing => {}
             Display::Live(bar) => bar.set_message(self.line(live)),
-            Display::Lines(rhythm) => {
-                if is_due(*rhythm, self.length_seconds, self.shown, live.elapsed_seconds) {
+            Display::Lines(interval) => {
+                if is_due(*interval, self.length_seconds, self.shown, live.elapsed_seconds) {
                     self.shown = live.elapsed_seconds;
                     console::plain(&self.line(live));
                 }
@@ -91,15 +91,15 @@ impl Progress {
         }
     }
 
-    /// Says something without spoiling the live line.
-    pub(crate) fn say(&self, text: &str) {
+    /// Prints a message without disturbing the live line.
+    pub(crate) fn message(&self, text: &str) {
         match &self.display {
             Display::Live(bar) => bar.suspend(|| console::plain(text)),
             Display::Nothing | Display::Lines(_) => console::plain(text),
         }
     }
 
-    /// Takes the live line away.
+    /// Removes the live line.
     pub(crate) fn end(&self) {
         match &self.display {
             Display::Live(bar) => bar.finish_and_clear(),
@@ -126,11 +126,11 @@ impl Progress {
     }
 }
 
-/// Whether a line is due at `now`, the last one having been shown at `shown`, in seconds.
-fn is_due(rhythm: Rhythm, length: Option<u64>, shown: u64, now: u64) -> bool {
-    let is_long = match rhythm {
-        Rhythm::EverySecond => false,
-        Rhythm::ByLength => length.unwrap_or(now) > SHORT_RUN_SECONDS,
+/// Whether a line is due at second `now` if the last one was printed at second `shown`.
+fn is_due(interval: Interval, length: Option<u64>, shown: u64, now: u64) -> bool {
+    let is_long = match interval {
+        Interval::EverySecond => false,
+        Interval::ByLength => length.unwrap_or(now) > SHORT_RUN_SECONDS,
     };
     if is_long {
         now / LONG_RUN_EVERY_SECONDS > shown / LONG_RUN_EVERY_SECONDS
@@ -150,12 +150,12 @@ fn live_line() -> ProgressBar {
 mod tests {
     use super::*;
 
-    /// The seconds with a line, of a run that is looked at every second.
-    fn shown(rhythm: Rhythm, length: Option<u64>, until: u64) -> Vec<u64> {
+    /// The seconds with a line, if the run is polled every second.
+    fn shown(interval: Interval, length: Option<u64>, until: u64) -> Vec<u64> {
         let mut last = 0;
         let mut all = Vec::new();
         for now in 0..=until {
-            if is_due(rhythm, length, last, now) {
+            if is_due(interval, length, last, now) {
                 last = now;
                 all.push(now);
             }
@@ -164,24 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn short_runs_have_a_line_per_second_and_long_ones_every_five() {
-        assert_eq!(shown(Rhythm::ByLength, Some(5), 5), [1, 2, 3, 4, 5]);
-        assert_eq!(shown(Rhythm::ByLength, Some(30), 30).len(), 30);
-        assert_eq!(shown(Rhythm::ByLength, Some(31), 16), [5, 10, 15]);
-        assert_eq!(shown(Rhythm::EverySecond, Some(3_600), 3), [1, 2, 3]);
+    fn short_runs_print_a_line_per_second_and_long_ones_every_five() {
+        assert_eq!(shown(Interval::ByLength, Some(5), 5), [1, 2, 3, 4, 5]);
+        assert_eq!(shown(Interval::ByLength, Some(30), 30).len(), 30);
+        assert_eq!(shown(Interval::ByLength, Some(31), 16), [5, 10, 15]);
+        assert_eq!(shown(Interval::EverySecond, Some(3_600), 3), [1, 2, 3]);
     }
 
     #[test]
     fn a_run_of_unknown_length_is_short_until_it_is_long() {
-        let lines = shown(Rhythm::ByLength, None, 41);
+        let lines = shown(Interval::ByLength, None, 41);
         assert_eq!(lines.len(), 32);
         assert_eq!(lines[29..], [30, 35, 40]);
     }
 
     #[test]
-    fn a_second_that_was_missed_does_not_shift_the_rhythm() {
-        assert!(is_due(Rhythm::ByLength, Some(60), 0, 6));
-        assert!(!is_due(Rhythm::ByLength, Some(60), 6, 9));
-        assert!(is_due(Rhythm::ByLength, Some(60), 6, 10));
+    fn a_missed_second_does_not_shift_later_lines() {
+        assert!(is_due(Interval::ByLength, Some(60), 0, 6));
+        assert!(!is_due(Interval::ByLength, Some(60), 6, 9));
+        assert!(is_due(Interval::ByLength, Some(60), 6, 10));
     }
 }

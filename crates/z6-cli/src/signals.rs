@@ -1,7 +1,7 @@
-//! Ctrl-C and SIGTERM: the first asks for an end in good order, the second ends the process.
+//! Ctrl-C and SIGTERM: the first one stops the run gracefully, the second one ends the process.
 //!
-//! Handlers are installed whatever the process inherited, an "ignore" of `nohup` or of a shell's `&`
-//! included. A thread waits for signals; nothing is done in a handler.
+//! Handlers are installed even if the process inherited the signals as ignored (`nohup`, a shell's
+//! `&`). A thread waits for the signals; the handlers themselves do nothing else.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,24 +19,24 @@ struct State {
     stopper: Option<Stopper>,
 }
 
-/// Signals from now on.
+/// SIGINT and SIGTERM as received so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupts {
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
 impl Interrupts {
-    /// Takes over SIGINT and SIGTERM.
+    /// Installs handlers for SIGINT and SIGTERM.
     ///
     /// # Errors
-    /// Where the system grants no handler or thread.
+    /// The system refuses the handlers or the thread.
     pub(crate) fn install() -> io::Result<Interrupts> {
         let interrupts = Interrupts::default();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let takes = interrupts.clone();
+        let receiver = interrupts.clone();
         std::thread::Builder::new().name("z6-signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                takes.take(if signal == SIGTERM {
+                receiver.receive(if signal == SIGTERM {
                     StopReason::Terminate
                 } else {
                     StopReason::Interrupt
@@ -46,10 +46,10 @@ impl Interrupts {
         Ok(interrupts)
     }
 
-    fn take(&self, reason: StopReason) {
+    fn receive(&self, reason: StopReason) {
         let mut state = self.state();
         if state.first.is_some() {
-            // At once: no buffers, no destructors, no footer.
+            // Exits at once: flushes no buffers, runs no destructors, writes no footer.
             signal_hook::low_level::exit(i32::from(Exit::Interrupted.code()));
         }
         state.first = Some(reason);
@@ -59,7 +59,7 @@ impl Interrupts {
         self.shared.1.notify_all();
     }
 
-    /// Has signals stop this run, one that has come already included.
+    /// Lets signals stop this run, including one that has already arrived.
     pub(crate) fn attach(&self, stopper: Stopper) {
         let mut state = self.state();
         if let Some(reason) = state.first {
@@ -68,12 +68,12 @@ impl Interrupts {
         state.stopper = Some(stopper);
     }
 
-    /// The first signal, if one has come.
+    /// The first signal, if one has arrived.
     pub(crate) fn first(&self) -> Option<StopReason> {
         self.state().first
     }
 
-    /// Waits for the first signal, but not longer than `timeout`.
+    /// Waits for the first signal for at most `timeout`.
     pub(crate) fn wait(&self, timeout: Duration) -> Option<StopReason> {
         let waited = self
             .shared

@@ -82,12 +82,12 @@ fn several_runs_per_side_stand_on_both_sides_of_two_dashes() {
 fn what_cannot_be_compared_exits_2() {
     let folder = short();
     for (arguments, words) in [
-        (&["out"][..], "what is it to be compared with? `z6 diff A B`"),
+        (&["out"][..], "two runs are needed: `z6 diff A B`"),
         (&["out", "out", "out"], "`z6 diff A1 A2 -- B1 B2`"),
         (&["out", "none"], "error: cannot open the event log none: No such file or directory"),
         (&["s.toml", "out"], "error: s.toml: not a Z6 event log"),
-        (&["out", "out", "--threshold=-1"], "a number of percent"),
-        (&["out", "out", "--threshold", "nan"], "a number of percent from 0 to 1,000,000"),
+        (&["out", "out", "--threshold=-1"], "a percentage"),
+        (&["out", "out", "--threshold", "nan"], "a percentage from 0 to 1,000,000"),
         (&[], "<A>"),
     ] {
         let run = folder.run(&[&["diff"], arguments].concat()).expect(2);

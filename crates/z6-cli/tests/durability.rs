@@ -78,10 +78,10 @@ fn kill_after(server: &RecordingServer, witness: &Witness, answers: u64, workers
 fn done_in(log: &Log) -> BTreeSet<(u64, u64)> {
     let observed = log.observed().unwrap().map(Result::unwrap);
     let ended = observed.filter_map(|(_, _, observed)| match observed {
-        Observed::RequestEnded(end) if end.status.is_some() => Some(end.sent.ask),
+        Observed::RequestEnded(end) if end.status.is_some() => Some(end.sent.request),
         _ => None,
     });
-    ended.map(|ask| (ask.actor.0, ask.step.0)).collect()
+    ended.map(|request| (request.actor.0, request.step.0)).collect()
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_full_disk_stops_the_run_with_exit_3_and_a_readable_log() {
         let left = files(&folder.path("disk/out"));
         assert!(left.contains(&"events.z6log.partial".to_owned()), "{left:?}");
         for report in ["metrics.json", "summary.txt", "timeseries.csv", "metadata.json"] {
-            let is_missed = run.stderr.contains(&format!("error: {report} is missing"));
+            let is_missed = run.stderr.contains(&format!("error: {report} was not written"));
             assert_ne!(is_missed, left.contains(&report.to_owned()), "{report}: {}", run.stderr);
         }
         // The log is readable up to there, and the run reported nothing that is not in it.

@@ -118,7 +118,7 @@ fn a_drawn_seed_is_said_and_in_the_figures() {
     let folder = Folder::new(&SHORT.replace("runtime.prng_seed = 7", ""));
     let run = folder.run(&["run", "s.toml", "--output", "out", "--json"]).expect(0);
     let seed = figure(&run.stdout, "/run/seed").as_u64().unwrap();
-    let words = format!("seed {seed} (drawn: `--seed {seed}` runs the same workload)");
+    let words = format!("seed {seed} (random; repeat this workload with `--seed {seed}`)");
     assert!(run.stderr.contains(&words), "{}", run.stderr);
     assert_eq!(figure(&folder.read("out/metadata.json"), "/seed_drawn"), true);
 }
@@ -285,7 +285,7 @@ fn files_that_may_not_grow_exit_3_and_what_is_missing_is_named() {
     while log.next_block().unwrap().is_some() {}
     for name in ALL_FILES {
         let is_there = folder.path("out").join(name).exists();
-        let is_missed = run.stderr.contains(&format!("{name} is missing"));
+        let is_missed = run.stderr.contains(&format!("{name} was not written"));
         assert!(is_there != is_missed || name == "events.z6log", "{name}: {}", run.stderr);
     }
 }

@@ -1,29 +1,29 @@
-//! `z6 analyze`: the reports of a run again, from its log: of all requests or of some.
+//! `z6 analyze`: recomputes the reports of a run from its log, for all requests or a selection.
 
 use std::io;
 
 use z6::Log;
 use z6::log::ReadError;
+use z6::z6_analysis::analyze::{AnalyzeOptions, Analyzed, TooManyTables, analyze as figures_of};
+use z6::z6_analysis::export::{RowFormat, export_requests};
 use z6::z6_metrics::Style;
-use z6::z6_metrics::analyze::{AnalyzeOptions, Analyzed, TooManyTables, analyze as figures_of};
-use z6::z6_metrics::export::{RowFormat, export_requests};
 
 use crate::args::{AnalyzeArgs, AnalyzeFormat};
 use crate::console;
 use crate::exit::{Exit, UsageError};
-use crate::ledger;
+use crate::log_args;
 
 pub(super) fn analyze(args: &AnalyzeArgs) -> anyhow::Result<Exit> {
     let options = resolve(args)?;
-    let log = ledger::open(&args.log.path)?;
-    let verified = if args.verify { ledger::verify(&log)? } else { Exit::Success };
+    let log = log_args::open(&args.log.path)?;
+    let verified = if args.verify { log_args::verify(&log)? } else { Exit::Success };
     let printed = if args.requests {
         print_requests(&log, &options, args.format)
     } else {
         print_reports(&log, &options, args.format)
     };
     match printed {
-        // The fold stops at the first contradiction. The checks named them all.
+        // The fold stops at the first contradiction. The checks have already listed all of them.
         Err(error) if verified == Exit::Violated && is_contradiction(&error) => {
             console::failure(&error);
         }
@@ -39,7 +39,7 @@ fn is_contradiction(error: &anyhow::Error) -> bool {
 
 fn resolve(args: &AnalyzeArgs) -> Result<AnalyzeOptions, UsageError> {
     let options = AnalyzeOptions {
-        selection: ledger::selection(&args.selection)?,
+        selection: log_args::selection(&args.selection)?,
         percentiles: args.percentiles.clone().map_or_else(Vec::new, |list| list.0),
         by: args.by.map(Into::into),
         slowest: args.slowest.unwrap_or(0),
@@ -56,15 +56,15 @@ fn print_reports(log: &Log, options: &AnalyzeOptions, format: AnalyzeFormat) -> 
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let started_at = z6::rfc3339_utc(log.header().wall_epoch_ns);
     let analyzed = figures_of(&mut reader, log.scenario(), started_at, options)
-        .map_err(|error| ledger::failure(log, &options.selection, error))?;
-    ledger::say_loss(log, analyzed.loss);
+        .map_err(|error| log_args::failure(log, &options.selection, error))?;
+    log_args::warn_of_loss(log, analyzed.loss);
     Ok(console::results(&text(&analyzed, log, format)?)?)
 }
 
 fn text(analyzed: &Analyzed, log: &Log, format: AnalyzeFormat) -> Result<String, UsageError> {
     let scenario = log.scenario();
     match format {
-        // Without a terminal the colours are taken out again.
+        // `console::results` removes the colors unless standard output is a terminal.
         AnalyzeFormat::Summary => Ok(analyzed.summary(scenario, &Style::colored())),
         AnalyzeFormat::Json => Ok(analyzed.json(scenario)),
         AnalyzeFormat::Csv => analyzed.csv(scenario).map_err(|error| UsageError(error.to_string())),
@@ -84,7 +84,7 @@ fn print_requests(
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let out = io::stdout().lock();
     let exported = export_requests(&mut reader, log.scenario(), &options.selection, format, out)
-        .map_err(|error| ledger::failure(log, &options.selection, error))?;
-    ledger::say_loss(log, exported.loss);
+        .map_err(|error| log_args::failure(log, &options.selection, error))?;
+    log_args::warn_of_loss(log, exported.loss);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `z6 completion`: a script for a shell, made from the grammar.
+//! `z6 completion`: a shell completion script, generated from the argument definitions.
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};

@@ -1,22 +1,23 @@
-//! `z6 diff`: compares runs by their logs, one or several per side.
+//! `z6 diff`: compares runs by their logs, one or several runs per side.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use z6::z6_events::{Event, LogError};
-use z6::z6_metrics::analyze::Selection;
-use z6::z6_metrics::diff::{
+use z6::z6_analysis::analyze::Selection;
+use z6::z6_analysis::diff::{
     DiffError, DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_json,
     comparison_text,
 };
-use z6::z6_metrics::walk::{Visitor, walk};
-use z6::z6_metrics::{AnalyzeError, EndFacts, Fold, Loss, RunFacts, Style};
+use z6::z6_analysis::walk::{Visitor, walk};
+use z6::z6_analysis::{AnalyzeError, Loss};
+use z6::z6_events::{Event, LogError};
+use z6::z6_metrics::{EndFacts, Fold, RunFacts, Style};
 use z6::{Tick, WorkerId};
 
 use crate::args::{DiffArgs, DiffFormat};
 use crate::console;
 use crate::exit::{Exit, UsageError};
-use crate::ledger;
+use crate::log_args;
 
 pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
     let (a, b) = sides(args)?;
@@ -28,7 +29,7 @@ pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
     let comparison = compare(&samples(a)?, &samples(b)?, &options)
         .map_err(|error| UsageError(error.to_string()))?;
     let text = match args.format {
-        // Without a terminal the colours are taken out again.
+        // `console::results` removes the colors unless standard output is a terminal.
         DiffFormat::Text => comparison_text(&comparison, &Style::colored()),
         DiffFormat::Json => comparison_json(&comparison),
     };
@@ -41,17 +42,17 @@ fn sides(args: &DiffArgs) -> Result<(&[PathBuf], &[PathBuf]), UsageError> {
     match (args.a.as_slice(), args.b.as_slice()) {
         ([a, b], []) => Ok((std::slice::from_ref(a), std::slice::from_ref(b))),
         (a, b) if !b.is_empty() => Ok((a, b)),
-        ([_], _) => Err(UsageError("what is it to be compared with? `z6 diff A B`".to_owned())),
+        ([_], _) => Err(UsageError("two runs are needed: `z6 diff A B`".to_owned())),
         _ => Err(UsageError(
-            "several runs per side take `--` between the sides: `z6 diff A1 A2 -- B1 B2`"
+            "separate the sides with `--` if there are several runs: `z6 diff A1 A2 -- B1 B2`"
                 .to_owned(),
         )),
     }
 }
 
-/// Reads one run.
+/// Reads what is compared from the log of one run.
 fn sample(path: &Path, options: SampleOptions) -> anyhow::Result<RunSample> {
-    let log = ledger::open(path)?;
+    let log = log_args::open(path)?;
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let facts = RunFacts::of(log.header(), String::new());
     let scenario = log.scenario();
@@ -59,16 +60,16 @@ fn sample(path: &Path, options: SampleOptions) -> anyhow::Result<RunSample> {
         fold: Fold::new(scenario, facts.clone()),
         sampler: Sampler::new(path.display().to_string(), scenario, facts, options),
     };
-    let failure = |error: AnalyzeError| ledger::failure(&log, &Selection::default(), error);
+    let failure = |error: AnalyzeError| log_args::failure(&log, &Selection::default(), error);
     let ending = walk(&mut reader, &mut pass).map_err(failure)?;
-    ledger::say_loss(&log, Loss::of(&ending));
+    log_args::warn_of_loss(&log, Loss::of(&ending));
     let end = EndFacts::of(&ending);
     let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
     let verdict = Some(metrics.generator.verdict);
-    pass.sampler.finish(end, verdict).map_err(|error| failure(of_events(error)))
+    pass.sampler.finish(end, verdict).map_err(|error| failure(from_diff_error(error)))
 }
 
-/// One pass over a log: what is compared, and what the run says of its generator.
+/// One pass over a log: collects what is compared and the run's verdict on its generator.
 struct Pass {
     fold: Fold,
     sampler: Sampler,
@@ -83,7 +84,7 @@ impl Visitor for Pass {
         event: &Event,
     ) -> Result<(), AnalyzeError> {
         self.fold.event(worker, at, event)?;
-        self.sampler.event(worker, at, event).map_err(of_events)
+        self.sampler.event(worker, at, event).map_err(from_diff_error)
     }
 
     fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
@@ -91,14 +92,14 @@ impl Visitor for Pass {
     }
 }
 
-/// What is wrong with the events of one run.
-fn of_events(error: DiffError) -> AnalyzeError {
+/// Converts an error met in the events of one run.
+fn from_diff_error(error: DiffError) -> AnalyzeError {
     match error {
         DiffError::Pairing { worker, at, source } => {
             LogError::Pairing { worker, at, source }.into()
         }
         DiffError::Fold(source) => source.into(),
-        // Of comparisons, never of events.
+        // Errors of comparisons; reading events never returns them.
         DiffError::NoRuns | DiffError::DifferentLatencies | DiffError::BadThreshold => {
             io::Error::other(error).into()
         }

@@ -1,20 +1,20 @@
-//! `z6 export`: an event log in a format of others, as a stream.
+//! `z6 export`: streams an event log to standard output in a format that other tools read.
 
 use std::io;
 
-use z6::z6_metrics::export::{RowFormat, export_events, export_hdr, export_requests};
+use z6::z6_analysis::export::{RowFormat, export_events, export_hdr, export_requests};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::{Exit, UsageError};
-use crate::ledger;
+use crate::log_args;
 
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
-    let selection = ledger::selection(&args.selection)?;
+    let selection = log_args::selection(&args.selection)?;
     if args.format != ExportFormat::Csv && !selection.is_all() {
-        let text = "`--filter`, `--from` and `--to` select requests: they need `--format csv`";
+        let text = "`--filter`, `--from` and `--to` select requests and need `--format csv`";
         return Err(UsageError(text.to_owned()).into());
     }
-    let log = ledger::open(&args.log.path)?;
+    let log = log_args::open(&args.log.path)?;
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let (scenario, out) = (log.scenario(), io::stdout().lock());
     let exported = match args.format {
@@ -24,7 +24,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         ExportFormat::Ndjson => export_events(&mut reader, scenario, out),
         ExportFormat::Hdr => export_hdr(&mut reader, scenario, out),
     };
-    let exported = exported.map_err(|error| ledger::failure(&log, &selection, error))?;
-    ledger::say_loss(&log, exported.loss);
+    let exported = exported.map_err(|error| log_args::failure(&log, &selection, error))?;
+    log_args::warn_of_loss(&log, exported.loss);
     Ok(Exit::Success)
 }

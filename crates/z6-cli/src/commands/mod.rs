@@ -1,4 +1,4 @@
-//! One module per command; each resolves its arguments and does one thing.
+//! One module per command. Each resolves its arguments and runs the command.
 
 mod analyze;
 mod completion;
@@ -21,7 +21,7 @@ use crate::args::{Cli, Command};
 use crate::console;
 use crate::exit::{self, Exit};
 
-/// Carries a command out; what goes wrong is said here.
+/// Runs a command and reports its error, if any.
 pub(crate) fn dispatch(cli: Cli) -> Exit {
     if cli.no_color {
         console::no_color();
@@ -40,7 +40,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Version => version::version(),
     };
     outcome.unwrap_or_else(|error| {
-        let exit = exit::of_error(&error);
+        let exit = exit::from_error(&error);
         if exit != Exit::Success {
             console::failure(&error);
         }
@@ -48,11 +48,11 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
     })
 }
 
-/// A scenario file, or standard input for `-`.
+/// Reads a scenario file, or standard input for `-`.
 fn source(path: &Path) -> Result<ScenarioSource, z6::Error> {
     if path == Path::new("-") {
         let source = ScenarioSource::from_reader("<stdin>", std::io::stdin().lock())?;
-        // As if it were a file in the current folder.
+        // Paths in it are relative to the current directory.
         return Ok(source.in_folder("."));
     }
     ScenarioSource::from_file(path)

@@ -1,4 +1,4 @@
-//! `z6 plan`: what a scenario and a seed fix, before any of it is done.
+//! `z6 plan`: prints the workload that a scenario and a seed determine.
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
@@ -17,9 +17,9 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
     console::findings(&loaded.warnings, source.name(), source.text());
     let scenario = loaded.scenario;
     let Some(seed) = scenario.runtime.prng_seed else {
-        // A seed drawn here would give the plan of no run.
+        // A seed drawn here would not be the seed of any run.
         return Err(UsageError(format!(
-            "{} has no `prng_seed`, so each run draws its own plan: give one with `--seed N`",
+            "{} has no `prng_seed`, so each run has a different plan: choose one with `--seed N`",
             source.name()
         ))
         .into());
@@ -35,7 +35,7 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Takes text piece by piece and keeps what the system says about it.
+/// Adapts an I/O writer to `fmt::Write` and keeps the I/O error.
 struct Pipe<W: Write> {
     out: BufWriter<W>,
     error: Option<io::Error>,

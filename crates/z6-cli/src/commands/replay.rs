@@ -1,6 +1,6 @@
-//! `z6 replay`: does a log follow from its own inputs? And its figures, once more.
+//! `z6 replay`: verifies that a log's decisions follow from its inputs, or recomputes its figures.
 //!
-//! The verdict goes to standard output, what is wrong to standard error.
+//! The verdict goes to standard output, problems go to standard error.
 
 use std::fmt::Write;
 
@@ -13,13 +13,13 @@ use z6::{Log, Tick, WorkerId};
 use crate::args::ReplayArgs;
 use crate::console;
 use crate::exit::Exit;
-use crate::ledger;
+use crate::log_args;
 
 pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let log = ledger::open(&args.log)?;
-    let verified = if args.verify { ledger::verify(&log)? } else { Exit::Success };
+    let log = log_args::open(&args.log)?;
+    let verified = if args.verify { log_args::verify(&log)? } else { Exit::Success };
     let replayed = replay_log(&log, args)?;
-    // What no run can have written outweighs what is missing.
+    // A violation is more severe than a truncated log.
     Ok(if verified == Exit::Success { replayed } else { verified })
 }
 
@@ -38,15 +38,15 @@ fn replay_log(log: &Log, args: &ReplayArgs) -> anyhow::Result<Exit> {
         }
         Outcome::Differs(difference) => {
             console::results(&differs(difference))?;
-            Ok(differ(log, "is not what its inputs lead to"))
+            Ok(differ(log, "does not follow from its inputs"))
         }
         Outcome::HeaderDiffers(fact) => {
             console::results(&format!("differs in the header: {}\n", fact.name()))?;
-            Ok(differ(log, "has a header that its own scenario and seed contradict"))
+            Ok(differ(log, "has a header that contradicts its scenario and seed"))
         }
         Outcome::BytesDiffer(place) => {
             console::results(&bytes_differ(place))?;
-            Ok(differ(log, "has other bytes than its events, encoded once more"))
+            Ok(differ(log, "has bytes that differ from the encoding of its events"))
         }
     }
 }
@@ -56,19 +56,19 @@ fn differ(log: &Log, how: &str) -> Exit {
     Exit::Differs
 }
 
-/// Says what is missing of a log, if anything.
+/// Reports whether the end of the log is missing and returns the exit code for it.
 fn completeness(log: &Log, ending: &Ending, recovered: bool) -> Exit {
     let Ending::Torn { valid_bytes, lost_bytes, reason } = ending else { return Exit::Success };
     let path = log.path().display();
     let (valid, lost) = (count(*valid_bytes), count(*lost_bytes));
     let text = format!(
-        "{path} is not complete ({reason}): {valid} bytes are whole, {lost} bytes behind them are lost"
+        "{path} is truncated ({reason}): {valid} bytes are valid, the {lost} bytes after them are lost"
     );
     if recovered {
         console::warning(&text);
         Exit::Success
     } else {
-        console::error(&format!("{text}; --recovered accepts that"));
+        console::error(&format!("{text}; use --recovered to accept this"));
         Exit::Usage
     }
 }
@@ -103,7 +103,7 @@ fn bytes_differ(place: &BytesPlace) -> String {
     }
 }
 
-/// The first difference, with what came before it.
+/// Describes the first difference and the events before it.
 fn differs(difference: &Difference) -> String {
     let Difference { kind, worker, event, at, .. } = difference;
     let mut text = format!("differs at event {event}: {}\n", kind.name());
@@ -124,7 +124,7 @@ fn differs(difference: &Difference) -> String {
 }
 
 fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // A string takes all that is written to it.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{line}");
 }
 

@@ -1,4 +1,4 @@
-//! `z6 run`: a run for real, from arguments to exit code.
+//! `z6 run`: runs a scenario against a real target.
 
 use std::path::PathBuf;
 
@@ -6,33 +6,33 @@ use z6::{Overrides, Run};
 
 use crate::args::RunArgs;
 use crate::exit::Exit;
-use crate::progress::Wish;
+use crate::output::{self, OutputOptions, ResultsLocation, execute};
+use crate::progress::ProgressMode;
 use crate::signals::Interrupts;
-use crate::telling::{self, Place, Telling, carry_out};
 
-/// The arguments of `z6 run`, resolved.
+/// The resolved arguments of `z6 run`.
 #[derive(Debug)]
 struct RunOptions {
     scenario: PathBuf,
     overrides: Overrides,
     spin: z6::Spin,
-    place: Place,
-    telling: Telling,
+    location: ResultsLocation,
+    output: OutputOptions,
 }
 
 impl RunOptions {
     fn resolve(args: RunArgs) -> RunOptions {
         let progress = match (args.no_live, args.live) {
-            (true, _) => Wish::Nothing,
-            (false, true) => Wish::EverySecond,
-            (false, false) => Wish::Auto,
+            (true, _) => ProgressMode::Off,
+            (false, true) => ProgressMode::EverySecond,
+            (false, false) => ProgressMode::Auto,
         };
         RunOptions {
             scenario: args.scenario.path,
-            overrides: telling::overrides(args.change),
+            overrides: output::overrides(args.change),
             spin: args.spin.into(),
-            place: Place::new(args.output, "run"),
-            telling: Telling::resolve(&args.print, progress),
+            location: ResultsLocation::new(args.output, "run"),
+            output: OutputOptions::resolve(&args.print, progress),
         }
     }
 }
@@ -42,7 +42,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let source = super::source(&options.scenario)?;
     let run = Run::from_source(source, &options.overrides)?.spin(options.spin);
     let interrupts = Interrupts::install()?;
-    carry_out(&options.telling, run, &options.place, &interrupts, Run::start)
+    execute(&options.output, run, &options.location, &interrupts, Run::start)
 }
 
 #[cfg(test)]
@@ -51,8 +51,8 @@ mod tests {
     use clap::Parser;
 
     use crate::args::{Cli, Command};
-    use crate::console::Voice;
-    use crate::telling::Report;
+    use crate::console::Verbosity;
+    use crate::output::Report;
 
     fn resolve(args: &[&str]) -> RunOptions {
         let args = ["z6", "run", "s.toml"].iter().chain(args);
@@ -63,21 +63,24 @@ mod tests {
     }
 
     #[test]
-    fn options_resolve_to_what_is_said_and_reported() {
+    fn arguments_resolve_to_progress_report_and_verbosity() {
         let plain = resolve(&[]);
-        assert_eq!(plain.telling.progress, Wish::Auto);
-        assert_eq!(plain.telling.report, Report::Summary);
-        assert_eq!(plain.telling.voice, Voice::Normal);
+        assert_eq!(plain.output.progress, ProgressMode::Auto);
+        assert_eq!(plain.output.report, Report::Summary);
+        assert_eq!(plain.output.verbosity, Verbosity::Normal);
         assert!(plain.overrides.is_empty());
         let quiet = resolve(&["--quiet", "--json"]);
-        assert_eq!((quiet.telling.progress, quiet.telling.report), (Wish::Nothing, Report::Json));
-        assert_eq!(quiet.telling.voice, Voice::Quiet);
+        assert_eq!((quiet.output.progress, quiet.output.report), (ProgressMode::Off, Report::Json));
+        assert_eq!(quiet.output.verbosity, Verbosity::Quiet);
         let live = resolve(&["--live", "--csv", "-v"]);
-        assert_eq!((live.telling.progress, live.telling.report), (Wish::EverySecond, Report::Csv));
-        assert_eq!(live.telling.voice, Voice::Verbose);
-        assert_eq!(resolve(&["--no-live", "--no-summary"]).telling.progress, Wish::Nothing);
-        assert_eq!(resolve(&["--no-summary"]).telling.report, Report::Nothing);
-        assert_eq!(resolve(&["--no-summary", "--csv"]).telling.report, Report::Csv);
+        assert_eq!(
+            (live.output.progress, live.output.report),
+            (ProgressMode::EverySecond, Report::Csv)
+        );
+        assert_eq!(live.output.verbosity, Verbosity::Verbose);
+        assert_eq!(resolve(&["--no-live", "--no-summary"]).output.progress, ProgressMode::Off);
+        assert_eq!(resolve(&["--no-summary"]).output.report, Report::Nothing);
+        assert_eq!(resolve(&["--no-summary", "--csv"]).output.report, Report::Csv);
         assert_eq!(resolve(&["--workers", "auto"]).overrides.workers, Some(0));
         assert_eq!(resolve(&["--duration", "2s"]).overrides.duration_ns, Some(2_000_000_000));
     }

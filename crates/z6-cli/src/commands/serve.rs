@@ -1,4 +1,4 @@
-//! `z6 serve`: the built-in target for others to aim at.
+//! `z6 serve`: runs the built-in target server.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::exit::Exit;
 use crate::signals::Interrupts;
 use z6::z6_metrics::report::units::{bytes, count};
 
-/// How often it is checked that the server still runs.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Interval at which the server is checked to be running.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
-    // Where the system refuses, the server says how many connections there can be.
+    // If the system refuses, the server lowers `max_connections` and a warning follows below.
     let _ = z6::raise_descriptor_limit();
     let mut server = Server::start(Config {
         addresses: vec![args.listen],
@@ -26,20 +26,20 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     })?;
     if server.max_connections() < args.max_connections {
         console::warning(&format!(
-            "at most {} connections, as the limit of descriptors is what it is (`ulimit -n`)",
+            "at most {} connections because of the file descriptor limit (`ulimit -n`)",
             server.max_connections()
         ));
     }
     let lines: String =
         server.addresses().iter().map(|at| format!("listening on http://{at}\n")).collect();
     console::results(&lines)?;
-    while interrupts.wait(LOOK_EVERY).is_none() && server.is_running() {}
+    while interrupts.wait(POLL_INTERVAL).is_none() && server.is_running() {}
     server.stop()?;
-    console::plain(&words(&server.stats()));
+    console::plain(&describe(&server.stats()));
     Ok(Exit::Success)
 }
 
-fn words(stats: &Stats) -> String {
+fn describe(stats: &Stats) -> String {
     format!(
         "{} requests, {} responses, {} connections ({} refused), {} malformed requests, {} resets, \
          {} in, {} out",

@@ -1,4 +1,4 @@
-//! `z6 simulate`: a run in the simulated world, or one for each of many seeds.
+//! `z6 simulate`: one simulated run, or one for each of several seeds.
 
 use std::path::PathBuf;
 
@@ -7,19 +7,19 @@ use z6::{Overrides, Run};
 use super::sweep::{self, Sweep};
 use crate::args::SimulateArgs;
 use crate::exit::Exit;
-use crate::progress::Wish;
+use crate::output::{self, OutputOptions, ResultsLocation, execute};
+use crate::progress::ProgressMode;
 use crate::signals::Interrupts;
-use crate::telling::{self, Place, Telling, carry_out};
 
-/// The arguments of `z6 simulate`, resolved.
+/// The resolved arguments of `z6 simulate`.
 #[derive(Debug)]
 struct SimulateOptions {
     scenario: PathBuf,
     overrides: Overrides,
     verify: bool,
     runs: Option<u64>,
-    output: Option<PathBuf>,
-    telling: Telling,
+    directory: Option<PathBuf>,
+    output: OutputOptions,
 }
 
 impl SimulateOptions {
@@ -32,13 +32,13 @@ impl SimulateOptions {
             scenario: args.scenario.path,
             overrides: Overrides {
                 simulation: named.chain(args.set).chain(faults).collect(),
-                ..telling::overrides(args.change)
+                ..output::overrides(args.change)
             },
             verify: args.verify,
             runs: args.runs,
-            output: args.output,
-            // Lines that are not redrawn come too fast to be read.
-            telling: Telling::resolve(&args.print, Wish::OnTerminals),
+            directory: args.output,
+            // Plain lines would scroll by too fast to read.
+            output: OutputOptions::resolve(&args.print, ProgressMode::TerminalOnly),
         }
     }
 }
@@ -49,15 +49,15 @@ pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     let run = Run::from_source(source, &options.overrides)?.verify(options.verify);
     let interrupts = Interrupts::install()?;
     let Some(runs) = options.runs else {
-        let place = Place::new(options.output, "sim");
-        return carry_out(&options.telling, run, &place, &interrupts, Run::simulate);
+        let location = ResultsLocation::new(options.directory, "sim");
+        return execute(&options.output, run, &location, &interrupts, Run::simulate);
     };
     let sweep = Sweep {
         runs,
         overrides: options.overrides,
         verify: options.verify,
+        directory: options.directory,
         output: options.output,
-        telling: options.telling,
     };
     sweep::sweep(&sweep, &run, &interrupts)
 }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn options_become_settings_of_the_simulated_world() {
+    fn options_become_simulation_overrides() {
         let settings = |args: &[&str]| resolve(args).unwrap().overrides.pairs();
         assert_eq!(settings(&[]), []);
         let given = [
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_needs_a_value_and_runs_a_number() {
+    fn settings_need_a_value_and_runs_must_be_positive() {
         for args in [["--fault", "garbage"], ["--set", "latency"], ["--runs", "0"]] {
             assert!(resolve(&args).is_err(), "{args:?}");
         }

@@ -1,33 +1,33 @@
-//! `z6 simulate --runs N`: one simulated run per seed, and a line about each.
+//! `z6 simulate --runs N`: one simulated run per seed, each printed as one line.
 
 use std::path::PathBuf;
 
 use z6::z6_metrics::report::units::{count, duration, percent};
 use z6::{Finished, Overrides, ResultsDir, Run, StoppedBy};
 
-use crate::console::{self, Voice};
+use crate::console::{self, Verbosity};
 use crate::exit::{self, Exit, UsageError};
+use crate::output::{OutputOptions, Report, failures};
 use crate::signals::Interrupts;
-use crate::telling::{Report, Telling, wrongs};
 
-/// Digits of a receipt in the table.
+/// Number of hexadecimal digits of a receipt in the table.
 const DIGEST_DIGITS: usize = 12;
 
-/// What is to be simulated.
+/// The resolved arguments of a sweep over seeds.
 #[derive(Debug)]
 pub(super) struct Sweep {
     pub(super) runs: u64,
     pub(super) overrides: Overrides,
     pub(super) verify: bool,
-    /// A folder to keep a results directory per seed in.
-    pub(super) output: Option<PathBuf>,
-    pub(super) telling: Telling,
+    /// Parent of one results directory per seed; if `None`, nothing is written.
+    pub(super) directory: Option<PathBuf>,
+    pub(super) output: OutputOptions,
 }
 
-/// Simulates the scenario of `first` with its seed and those that follow it.
+/// Simulates the scenario of `first` with its seed and the seeds that follow it.
 pub(super) fn sweep(sweep: &Sweep, first: &Run, interrupts: &Interrupts) -> anyhow::Result<Exit> {
-    let is_told = sweep.telling.voice > Voice::Quiet;
-    if is_told {
+    let shows_messages = sweep.output.verbosity > Verbosity::Quiet;
+    if shows_messages {
         console::findings(first.warnings(), first.source().name(), first.source().text());
     }
     let seed = match first.scenario().runtime.prng_seed {
@@ -35,24 +35,24 @@ pub(super) fn sweep(sweep: &Sweep, first: &Run, interrupts: &Interrupts) -> anyh
         None => z6::draw_seed()?,
     };
     let last = seed.checked_add(sweep.runs - 1).ok_or_else(|| {
-        UsageError(format!("{} seeds from {seed} on go past {}", sweep.runs, u64::MAX))
+        UsageError(format!("{} seeds starting at {seed} exceed {}", sweep.runs, u64::MAX))
     })?;
-    if is_told && first.scenario().runtime.prng_seed.is_none() {
-        console::plain(&format!("seed {seed} (drawn)"));
+    if shows_messages && first.scenario().runtime.prng_seed.is_none() {
+        console::plain(&format!("seed {seed} (random)"));
     }
-    let table = Table { form: sweep.telling.report, seed_width: last.to_string().len().max(4) };
+    let table = Table { format: sweep.output.report, seed_width: last.to_string().len().max(4) };
     console::results(&table.head())?;
     let mut exit = Exit::Success;
     for seed in seed..=last {
         let finished = one(sweep, first, seed, interrupts)?;
         console::results(&table.row(seed, &finished))?;
-        for wrong in wrongs(&finished) {
-            console::error(&format!("seed {seed}: {wrong}"));
+        for failure in failures(&finished) {
+            console::error(&format!("seed {seed}: {failure}"));
         }
-        exit = exit.graver(exit::of_run(&finished));
+        exit = exit.most_severe(exit::from_run(&finished));
         let is_stopped = matches!(finished.stopped_by, StoppedBy::Interrupt | StoppedBy::Terminate);
         if is_stopped || interrupts.first().is_some() {
-            exit = exit.graver(Exit::Interrupted);
+            exit = exit.most_severe(Exit::Interrupted);
             break;
         }
     }
@@ -67,23 +67,23 @@ fn one(
 ) -> Result<Finished, z6::Error> {
     let overrides = Overrides { seed: Some(seed), ..sweep.overrides.clone() };
     let mut run = first.again().overrides(overrides).verify(sweep.verify);
-    if let Some(folder) = &sweep.output {
-        run = run.results_in(ResultsDir::create(folder.join(format!("seed_{seed}")))?);
+    if let Some(directory) = &sweep.directory {
+        run = run.results_in(ResultsDir::create(directory.join(format!("seed_{seed}")))?);
     }
     let running = run.simulate()?;
     interrupts.attach(running.stopper());
     running.wait()
 }
 
-/// A table whose lines come one by one.
+/// A table printed row by row.
 struct Table {
-    form: Report,
+    format: Report,
     seed_width: usize,
 }
 
 impl Table {
     fn head(&self) -> String {
-        match self.form {
+        match self.format {
             Report::Summary => format!(
                 "{:>width$}  {:>10}  {:>10}  {:>8}  {:>8}  {:>8}  {:>10}  digest\n",
                 "seed",
@@ -107,7 +107,7 @@ impl Table {
         let response = &finished.metrics.latency.response_ns;
         let digest = finished.digest.map(|digest| digest.to_string());
         let (planned, succeeded, failed) = (requests.planned, requests.succeeded, requests.failed);
-        match self.form {
+        match self.format {
             Report::Summary => {
                 let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), duration);
                 format!(

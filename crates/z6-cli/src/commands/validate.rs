@@ -1,4 +1,4 @@
-//! `z6 validate`: every finding about a scenario; where it can run, what would run.
+//! `z6 validate`: prints every finding about a scenario and, if it is valid, what would run.
 
 use std::path::Path;
 
@@ -12,22 +12,22 @@ pub(super) fn validate(path: &Path) -> anyhow::Result<Exit> {
     let source = super::source(path)?;
     let loaded = source.load(&Overrides::default())?;
     let mut warnings = loaded.warnings;
-    warnings.list.extend(doubts(&loaded.scenario).list);
+    warnings.list.extend(machine_warnings(&loaded.scenario).list);
     console::findings(&warnings, source.name(), source.text());
     console::results(&loaded.scenario.describe().to_string())?;
     Ok(Exit::Success)
 }
 
-/// What is right as a scenario, and yet would not run on this machine.
-fn doubts(scenario: &Scenario) -> Diagnostics {
-    let mut doubts = Diagnostics { list: Vec::new() };
+/// Warnings about a valid scenario that would not run on this machine.
+fn machine_warnings(scenario: &Scenario) -> Diagnostics {
+    let mut warnings = Diagnostics { list: Vec::new() };
     if scenario.runtime.workers == Workers::Auto
         && let Err(findings) = scenario.check_workers(z6::cores())
     {
-        doubts.list.extend(findings.list);
+        warnings.list.extend(findings.list);
     }
-    for doubt in &mut doubts.list {
-        doubt.severity = Severity::Warning;
+    for warning in &mut warnings.list {
+        warning.severity = Severity::Warning;
     }
-    doubts
+    warnings
 }

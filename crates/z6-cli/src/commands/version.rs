@@ -1,4 +1,4 @@
-//! `z6 version`: what this binary is.
+//! `z6 version`: prints the versions and build of this binary.
 
 use z6::ENGINE_VERSION;
 use z6::z6_events::header::{FORMAT_VERSION, LOWEST_READER_VERSION};
@@ -11,7 +11,7 @@ pub(super) fn version() -> anyhow::Result<Exit> {
     console::results(&format!(
         "z6 {}\n\
          engine {ENGINE_VERSION}\n\
-         event log format {FORMAT_VERSION}, for readers from {LOWEST_READER_VERSION} on\n\
+         event log format {FORMAT_VERSION} (needs a reader of format {LOWEST_READER_VERSION} or later)\n\
          build {profile}\n\
          target {}\n",
         env!("CARGO_PKG_VERSION"),

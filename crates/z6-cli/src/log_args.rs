@@ -1,0 +1,85 @@
+//! Event logs as arguments: what the commands that read them share.
+//!
+//! Opens logs, resolves the selection of requests, reports damaged or truncated logs, and runs the
+//! checks. Prints no results.
+
+use std::path::Path;
+
+use z6::Log;
+use z6::log::ReadError;
+use z6::z6_analysis::analyze::Selection;
+use z6::z6_analysis::checks::check_log;
+use z6::z6_analysis::{AnalyzeError, Filter, FilterError, Loss};
+use z6::z6_events::Tick;
+
+use crate::args::SelectionArgs;
+use crate::console;
+use crate::exit::{Exit, UsageError};
+
+/// Opens an event log, or the event log of a results directory.
+pub(crate) fn open(path: &Path) -> Result<Log, z6::Error> {
+    Ok(Log::open(path)?)
+}
+
+/// Resolves `--filter`, `--from` and `--to`.
+pub(crate) fn selection(args: &SelectionArgs) -> Result<Selection, UsageError> {
+    let filter = args
+        .filter
+        .as_deref()
+        .map(|text| Filter::parse(text).map_err(|error| filter_error(&error, text)));
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from >= to
+    {
+        return Err(UsageError("`--from` must be less than `--to`".to_owned()));
+    }
+    Ok(Selection { filter: filter.transpose()?, from: args.from.map(Tick), to: args.to.map(Tick) })
+}
+
+/// Renders the filter with the faulty part underlined.
+fn filter_error(error: &FilterError, text: &str) -> UsageError {
+    let rendered = error.render(text);
+    let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);
+    UsageError(rendered.trim_end().to_owned())
+}
+
+/// Adds the log's path, or the text of the filter in `selection`, to an error met while reading.
+pub(crate) fn failure(log: &Log, selection: &Selection, error: AnalyzeError) -> anyhow::Error {
+    let path = || log.path().to_owned();
+    match error {
+        AnalyzeError::Log(source) => {
+            z6::Error::from(ReadError::Log { path: path(), source }).into()
+        }
+        AnalyzeError::Fold(_) => {
+            z6::Error::from(ReadError::Events { path: path(), source: error }).into()
+        }
+        AnalyzeError::Filter(error) => {
+            let text = selection.filter.as_ref().map_or("", Filter::text);
+            filter_error(&error, text).into()
+        }
+        AnalyzeError::Output(_) | AnalyzeError::Encoding(_) => error.into(),
+    }
+}
+
+/// Warns if the end of the log is missing.
+pub(crate) fn warn_of_loss(log: &Log, loss: Option<Loss>) {
+    if let Some(loss) = loss {
+        console::warning(&format!("{}: {loss}", log.path().display()));
+    }
+}
+
+/// Checks a log and prints the findings to standard error.
+pub(crate) fn verify(log: &Log) -> anyhow::Result<Exit> {
+    let mut reader = log.blocks().map_err(z6::Error::from)?;
+    let report = check_log(&mut reader, log.scenario())
+        .map_err(|error| failure(log, &Selection::default(), error))?;
+    let text = report.to_string();
+    if report.passed() {
+        console::plain(text.trim_end());
+    } else {
+        console::error(text.trim_end());
+    }
+    if report.loss.is_some() {
+        console::plain("checks: the log is truncated; checks that need its end were skipped");
+    }
+    Ok(if report.passed() { Exit::Success } else { Exit::Violated })
+}

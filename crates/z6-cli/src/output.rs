@@ -1,0 +1,327 @@
+//! A run, real or simulated, as the user sees it: what is printed before, during and after it, where
+//! its results go, and its exit code.
+//!
+//! Reading order: [`OutputOptions`] (what is printed where), [`execute`] (from a run to its exit code)
+//! and the functions it calls. Options of a single command belong to that command's module.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use z6::z6_events::Driver;
+use z6::z6_metrics::report::units::{bytes, count};
+use z6::z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
+use z6::z6_metrics::{AssertionValue, Style};
+use z6::z6_scenario::{AssertionKind, LogEstimate};
+use z6::{Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy};
+
+use crate::args::{ChangeArgs, PrintArgs};
+use crate::console::{self, Verbosity};
+use crate::exit::{self, Exit};
+use crate::progress::{Progress, ProgressMode};
+use crate::signals::Interrupts;
+
+/// Interval at which the run's progress is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// If the size of the event log is unknown, less free disk space than this causes a warning.
+const LOW_DISK_BYTES: u64 = 1 << 30;
+/// Number of results directories that may get a name from the same second.
+const NAMES_MAX: u32 = 1_000;
+
+/// The report that goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Report {
+    Summary,
+    Json,
+    Csv,
+    Nothing,
+}
+
+/// What a run prints to standard output and standard error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutputOptions {
+    pub(crate) progress: ProgressMode,
+    pub(crate) report: Report,
+    pub(crate) verbosity: Verbosity,
+}
+
+impl OutputOptions {
+    pub(crate) fn resolve(print: &PrintArgs, progress: ProgressMode) -> OutputOptions {
+        OutputOptions {
+            progress: if print.quiet { ProgressMode::Off } else { progress },
+            report: match (print.json, print.csv, print.no_summary) {
+                (true, ..) => Report::Json,
+                (_, true, _) => Report::Csv,
+                (_, _, true) => Report::Nothing,
+                (false, false, false) => Report::Summary,
+            },
+            verbosity: match (print.quiet, print.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (false, true) => Verbosity::Verbose,
+                (false, false) => Verbosity::Normal,
+            },
+        }
+    }
+}
+
+/// The overrides that the arguments ask for.
+pub(crate) fn overrides(change: ChangeArgs) -> Overrides {
+    Overrides {
+        seed: change.seed,
+        duration_ns: change.duration,
+        vus: change.vus,
+        workers: change.workers,
+        target: change.target,
+        simulation: Vec::new(),
+    }
+}
+
+/// Where a run's results are written.
+#[derive(Debug, Clone)]
+pub(crate) enum ResultsLocation {
+    /// The directory given by `--output`.
+    Named(PathBuf),
+    /// `results/NAME_<UTC time>`, followed by a number if that directory exists.
+    Dated(&'static str),
+}
+
+impl ResultsLocation {
+    pub(crate) fn new(output: Option<PathBuf>, name: &'static str) -> ResultsLocation {
+        output.map_or(ResultsLocation::Dated(name), ResultsLocation::Named)
+    }
+
+    fn create(&self) -> Result<ResultsDir, ResultsError> {
+        match self {
+            ResultsLocation::Named(path) => ResultsDir::create(path),
+            ResultsLocation::Dated(name) => create_dated(name),
+        }
+    }
+}
+
+/// Starts `run` by `start`, waits for its end and prints everything that belongs to it. Returns its
+/// exit code.
+pub(crate) fn execute(
+    output: &OutputOptions,
+    run: Run,
+    location: &ResultsLocation,
+    interrupts: &Interrupts,
+    start: impl FnOnce(Run) -> Result<Running, z6::Error>,
+) -> anyhow::Result<Exit> {
+    let results = location.create().map_err(z6::Error::from)?;
+    if output.verbosity > Verbosity::Quiet {
+        console::findings(run.warnings(), run.source().name(), run.source().text());
+        warn_of_low_disk_space(run.scenario(), results.path());
+    }
+    let scenario = run.scenario().clone();
+    let running = start(run.results_in(results))?;
+    interrupts.attach(running.stopper());
+    announce(output.verbosity, &scenario, &running);
+    let finished = wait(output, &scenario, running, interrupts)?;
+    let reported = report(output.report, &finished);
+    for failure in failures(&finished) {
+        console::error(&failure);
+    }
+    if output.verbosity > Verbosity::Quiet {
+        print_results_and_receipt(&finished);
+    }
+    reported?;
+    Ok(exit::from_run(&finished))
+}
+
+/// Creates `results/NAME_<UTC time>`, followed by a number if that directory exists.
+fn create_dated(name: &str) -> Result<ResultsDir, ResultsError> {
+    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    let name = format!("results/{name}_{time}");
+    let mut created = ResultsDir::create_new(&name);
+    for number in 2..NAMES_MAX {
+        if !matches!(created, Err(ResultsError::Exists { .. })) {
+            break;
+        }
+        created = ResultsDir::create_new(format!("{name}-{number}"));
+    }
+    created
+}
+
+fn warn_of_low_disk_space(scenario: &Scenario, directory: &Path) {
+    // Some file systems do not report their free space.
+    let Ok(free) = z6::free_bytes(directory) else { return };
+    if let Some(warning) = space_warning(scenario.log_estimate(), free) {
+        console::warning(&format!("{} has {} free; {warning}", directory.display(), bytes(free)));
+    }
+}
+
+/// The warning about an event log on a disk with `free` bytes free, if it may not fit.
+fn space_warning(estimate: LogEstimate, free: u64) -> Option<String> {
+    use z6::z6_scenario::estimate::LOG_BYTES_PER_REQUEST_FIT;
+    match estimate {
+        LogEstimate::Known { requests, bytes: needed } if needed > free => Some(format!(
+            "the event log of {} requests needs about {}",
+            count(requests),
+            bytes(needed)
+        )),
+        LogEstimate::Fits { .. } if free < LOW_DISK_BYTES => Some(format!(
+            "the event log of about {} requests fills that",
+            count(free / LOG_BYTES_PER_REQUEST_FIT)
+        )),
+        LogEstimate::Known { .. } | LogEstimate::Fits { .. } => None,
+    }
+}
+
+/// Prints what is about to run.
+fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
+    let header = running.header();
+    match verbosity {
+        Verbosity::Quiet => return,
+        Verbosity::Normal => {
+            let rows = scenario.describe().rows;
+            let text = |label: &str| {
+                rows.iter().find(|row| row.0 == label).map_or("", |row| row.1.as_str())
+            };
+            let targets: Vec<&str> =
+                scenario.targets.iter().map(|target| target.base_url.text.as_str()).collect();
+            let simulated = match header.driver {
+                Driver::Reactor => "",
+                Driver::Simulation => ", simulated",
+            };
+            console::plain(&format!(
+                "{}: {} against {}{simulated}, for {}",
+                scenario.name(),
+                text("load"),
+                targets.join(", "),
+                text("ends after")
+            ));
+        }
+        Verbosity::Verbose => {
+            console::plain(scenario.describe().to_string().trim_end());
+            for target in &header.addresses {
+                let name = &scenario.target(target.target).name;
+                console::plain(&format!("addresses of {name}: {}", target.addresses.join(", ")));
+            }
+        }
+    }
+    let drawn = match scenario.runtime.prng_seed {
+        Some(_) => String::new(),
+        None => format!(" (random; repeat this workload with `--seed {}`)", header.seed),
+    };
+    let workers = if header.workers == 1 { "worker" } else { "workers" };
+    console::plain(&format!("seed {}{drawn}, {} {workers}", header.seed, header.workers));
+    console::plain(&format!("plan digest {}", z6::LogDigest(header.plan_digest)));
+}
+
+/// Waits for the end of the run and shows its progress.
+fn wait(
+    output: &OutputOptions,
+    scenario: &Scenario,
+    running: Running,
+    interrupts: &Interrupts,
+) -> Result<Finished, z6::Error> {
+    let mut progress = Progress::new(output.progress, scenario);
+    let grace_seconds = scenario.runtime.graceful_stop_ns as f64 / 1e9;
+    let mut is_announced = output.verbosity == Verbosity::Quiet;
+    let finished = running.wait_with(POLL_INTERVAL, |live| {
+        if !is_announced && interrupts.first().is_some() {
+            is_announced = true;
+            progress.message(&format!(
+                "stopping: waiting up to {grace_seconds} s for responses; interrupt again to \
+                 exit at once, without reports"
+            ));
+        }
+        progress.show(live);
+    });
+    progress.end();
+    finished
+}
+
+/// Writes the requested report to standard output.
+fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
+    let metrics = &finished.metrics;
+    let text = match report {
+        // `console::results` removes the colors unless standard output is a terminal.
+        Report::Summary => summary_text(metrics, &Style::colored()),
+        Report::Json => metrics_json(metrics),
+        Report::Csv => timeseries_csv(metrics),
+        Report::Nothing => return Ok(()),
+    };
+    Ok(console::results(&text)?)
+}
+
+/// The reasons why the exit code is not 0, one line each.
+pub(crate) fn failures(finished: &Finished) -> Vec<String> {
+    let mut failures: Vec<String> = Vec::new();
+    failures.extend(finished.no_target_message());
+    if finished.stopped_by == StoppedBy::LogLimit {
+        failures.push("the event log reached `max_event_log_bytes`".to_owned());
+    }
+    failures.extend(finished.log_error.as_ref().map(ToString::to_string));
+    if finished.panic.is_some() {
+        failures.push("the run crashed; its event log is readable up to the crash".to_owned());
+    }
+    if let Some(error) = finished.builtin.as_ref().and_then(|target| target.error.as_ref()) {
+        failures.push(format!("the built-in target failed: {error}"));
+    }
+    for failed in finished.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
+        let [expected, actual] = [&failed.expected, &failed.actual].map(value);
+        let side = side(failed.kind);
+        failures.push(format!(
+            "assertion failed: {}: expected {side}{expected}, actual {actual}",
+            failed.name
+        ));
+    }
+    for report in finished.results.iter().flat_map(|results| &results.missing) {
+        failures.push(format!(
+            "{} was not written: {}; it can be recomputed from the event log",
+            report.name, report.error
+        ));
+    }
+    failures
+}
+
+fn side(kind: AssertionKind) -> &'static str {
+    match kind {
+        AssertionKind::RequireTrustworthy => "",
+        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => ">= ",
+        AssertionKind::LatencyMax(_)
+        | AssertionKind::ErrorRateMax
+        | AssertionKind::Status4xxMaxRate
+        | AssertionKind::Status5xxMaxRate
+        | AssertionKind::LatenessP99Max => "<= ",
+    }
+}
+
+fn value(value: &AssertionValue) -> String {
+    match value {
+        AssertionValue::Number(number) => number.to_string(),
+        AssertionValue::Text(text) => text.clone(),
+    }
+}
+
+/// Prints the results directory and the receipt.
+fn print_results_and_receipt(finished: &Finished) {
+    if let Some(results) = &finished.results {
+        console::plain(&format!("results  {}", results.path.display()));
+    }
+    let size = bytes(finished.log_bytes);
+    match (&finished.digest, &finished.log) {
+        (Some(digest), _) => console::plain(&format!("receipt  {digest}  ({size} of event log)")),
+        (None, Some(log)) => {
+            console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
+        }
+        (None, None) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn low_disk_space_causes_a_warning() {
+        let known = LogEstimate::Known { requests: 1_000, bytes: 20_000 };
+        assert_eq!(space_warning(known, 20_000), None);
+        let warning = space_warning(known, 19_999).unwrap();
+        assert!(warning.contains("1,000 requests needs about 20.0 kB"), "{warning}");
+        let fits = LogEstimate::Fits { requests: 1 << 32 };
+        assert_eq!(space_warning(fits, LOW_DISK_BYTES), None);
+        let warning = space_warning(fits, 16_000).unwrap();
+        assert!(warning.contains("about 1,000 requests"), "{warning}");
+    }
+}
