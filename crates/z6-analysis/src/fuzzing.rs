@@ -2,8 +2,8 @@
 //! committed corpus too.
 
 use z6_events::{
-    Actor, Ask, Event, ExchangeSlot, NeverSentReason, Population, RequestId, Step, TargetId, Tick,
-    WorkerId,
+    Actor, Cause, Event, ExchangeSlot, NeverSentReason, PlannedRequest, Population, RequestId,
+    Step, TargetId, Tick, WorkerId,
 };
 use z6_metrics::RequestRow;
 use z6_scenario::Scenario;
@@ -50,7 +50,7 @@ pub fn fuzz_filter(data: &[u8]) {
 /// Requests of each kind that come without a connection.
 fn rows(scenario: &Scenario) -> Vec<RequestRow> {
     let mut join = RequestJoin::new(scenario, 1);
-    let ask = |step| Ask {
+    let request = |step| PlannedRequest {
         population: Population(0),
         actor: Actor(3),
         step: Step(step),
@@ -59,11 +59,10 @@ fn rows(scenario: &Scenario) -> Vec<RequestRow> {
         planned: Tick(step * 1_000_000_007),
     };
     let event = |step: u64| match step % 3 {
-        0 => Event::NeverSent { ask: ask(step), reason: NeverSentReason::RunEnded },
+        0 => Event::NeverSent { request: request(step), reason: NeverSentReason::RunEnded },
         1 => Event::NotOnWire {
-            ask: ask(step),
-            error: z6_events::ErrorKind::ConnectionRefused,
-            detail: 111,
+            request: request(step),
+            cause: Cause { error: z6_events::ErrorKind::ConnectionRefused, detail: 111 },
         },
         _ => Event::InFlightAtStop { exchange: ExchangeSlot(0) },
     };

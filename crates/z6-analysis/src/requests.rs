@@ -1,7 +1,7 @@
 //! Requests from events: joins the plan, the send and the end of each into one row. Knows nothing of
 //! what rows are used for.
 
-use z6_events::{Ask, Event, ExchangeTable, LogError, Observed, Tick, WorkerId};
+use z6_events::{Cause, Event, ExchangeTable, LogError, Observed, PlannedRequest, Tick, WorkerId};
 use z6_metrics::{FoldError, RequestRow};
 use z6_scenario::Scenario;
 
@@ -49,18 +49,18 @@ impl RequestJoin {
         let observed = observed.map_err(|source| LogError::Pairing { worker, at, source })?;
         let row = match observed {
             Observed::Sent(sent) => {
-                self.check_ids(&sent.ask)?;
+                self.check_ids(&sent.request)?;
                 return Ok(None);
             }
             Observed::Redirected(_) | Observed::SentAgain(_) => return Ok(None),
             Observed::RequestEnded(end) => return Ok(Some(RequestRow::from_end(worker, &end))),
-            Observed::NotOnWire { ask, error, detail } => {
-                self.check_ids(&ask)?;
-                RequestRow::from_not_on_wire(worker, at, &ask, error, detail)
+            Observed::NotOnWire { request, cause: Cause { error, detail } } => {
+                self.check_ids(&request)?;
+                RequestRow::from_not_on_wire(worker, at, &request, error, detail)
             }
-            Observed::NeverSent { ask, reason } => {
-                self.check_ids(&ask)?;
-                RequestRow::from_never_sent(worker, at, &ask, reason)
+            Observed::NeverSent { request, reason } => {
+                self.check_ids(&request)?;
+                RequestRow::from_never_sent(worker, at, &request, reason)
             }
             Observed::Wake
             | Observed::Stop(_)
@@ -105,12 +105,12 @@ impl RequestJoin {
     }
 
     #[inline]
-    fn check_ids(&self, ask: &Ask) -> Result<(), FoldError> {
-        if ask.request.index() >= self.requests {
-            return Err(FoldError::UnknownRequest(ask.request));
+    fn check_ids(&self, request: &PlannedRequest) -> Result<(), FoldError> {
+        if request.request.index() >= self.requests {
+            return Err(FoldError::UnknownRequest(request.request));
         }
-        if ask.target.index() >= self.targets {
-            return Err(FoldError::UnknownTarget(ask.target));
+        if request.target.index() >= self.targets {
+            return Err(FoldError::UnknownTarget(request.target));
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use ledger::*;
 use z6_analysis::Visitor;
 use z6_analysis::checks::{Check, CheckReport, Checks, ViolationKind, check_log};
 use z6_events::{
-    Actor, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, LogReader, NeverSentReason,
-    ReleaseCause, RequestId, Step, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, Failure, LogReader,
+    NeverSentReason, ReleaseCause, RequestId, Response, Step, StoppedBy, TargetId, Tick, WorkerId,
 };
 
 fn mixed() -> Ledger {
@@ -82,25 +82,25 @@ fn a_log_cut_anywhere_passes_as_far_as_it_goes() {
 fn violations_name_event_tick_worker_and_actor() {
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
-        Event::Sent { ask, .. } if ask.step == Step(3) => {
-            ask.planned.0 += 1;
+        Event::Sent { request, .. } if request.step == Step(3) => {
+            request.planned.0 += 1;
             true
         }
         _ => false,
     });
     let (worker, tick, event) = ledger.events[at as usize];
-    let Event::Sent { ask, .. } = event else { unreachable!() };
+    let Event::Sent { request, .. } = event else { unreachable!() };
     let report = check(&ledger);
     assert_eq!(report.total(), 1);
     assert_eq!(report.of(Check::Plan), 1);
     let violation = report.violations[0];
     assert_eq!((violation.event, violation.at), (at, tick));
-    assert_eq!((violation.worker, violation.actor), (worker, Some(ask.actor)));
-    let expected = Tick(ask.planned.0 - 1);
-    assert_eq!(violation.kind, ViolationKind::OtherInstant { expected, found: ask.planned });
+    assert_eq!((violation.worker, violation.actor), (worker, Some(request.actor)));
+    let expected = Tick(request.planned.0 - 1);
+    assert_eq!(violation.kind, ViolationKind::OtherInstant { expected, found: request.planned });
     let line = format!(
         "plan: event {at}, w{worker} {tick} vu{}: due at {}, planned is {expected}",
-        ask.actor, ask.planned
+        request.actor, request.planned
     );
     assert_eq!(violation.to_string(), line);
 }
@@ -148,7 +148,7 @@ fn pairing_not_on_wire_needs_its_cause_and_a_cause_its_request() {
 
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
-        Event::NotOnWire { error, .. } => {
+        Event::NotOnWire { cause: Cause { error, .. }, .. } => {
             *error = ErrorKind::ConnectTimeout;
             true
         }
@@ -160,11 +160,14 @@ fn pairing_not_on_wire_needs_its_cause_and_a_cause_its_request() {
     let at = ledger.find(|event| matches!(event, Event::Wake));
     let failed = Event::Failed {
         exchange: ExchangeSlot(9_999),
-        error: ErrorKind::StaleConnection,
-        detail: 0,
-        first_byte: None,
-        received_bytes: 0,
-        unsent_bytes: 100,
+        failure: Failure {
+            error: ErrorKind::StaleConnection,
+            detail: 0,
+            first_byte: None,
+            received_bytes: 0,
+            unsent_bytes: 100,
+            reusable: false,
+        },
     };
     let (worker, tick, _) = ledger.events[at];
     ledger.events.insert(at, (worker, tick, failed));
@@ -175,8 +178,8 @@ fn pairing_not_on_wire_needs_its_cause_and_a_cause_its_request() {
 fn ids_beyond_scenario_and_header() {
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
-        Event::Sent { ask, .. } => {
-            ask.request = RequestId(3);
+        Event::Sent { request, .. } => {
+            request.request = RequestId(3);
             true
         }
         _ => false,
@@ -235,8 +238,8 @@ fn a_sign_of_life_from_the_past() {
 fn instants_out_of_order() {
     let mut ledger = mixed();
     let at = ledger.find(|event| matches!(event, Event::Sent { .. }));
-    let (_, tick, Event::Sent { ask, .. }) = &mut ledger.events[at] else { unreachable!() };
-    ask.planned = Tick(tick.0 + 1);
+    let (_, tick, Event::Sent { request, .. }) = &mut ledger.events[at] else { unreachable!() };
+    request.planned = Tick(tick.0 + 1);
     assert_found!(check(&ledger), Some(at as u64), ViolationKind::Early { .. });
 
     for shift in [-1_i64, 1] {
@@ -248,7 +251,10 @@ fn instants_out_of_order() {
             *of == worker && matches!(event, Event::Sent { exchange, .. } if *exchange == slot)
         };
         let sent = ledger.events[..done].iter().rev().find(is_send).unwrap().1;
-        let Event::Done { first_byte, .. } = &mut ledger.events[done].2 else { unreachable!() };
+        let Event::Done { response: Response { first_byte, .. }, .. } = &mut ledger.events[done].2
+        else {
+            unreachable!()
+        };
         *first_byte = if shift < 0 { Tick(sent.0 - 1) } else { Tick(done_at.0 + 1) };
         let report = check(&ledger);
         assert_found!(report, Some(done as u64), ViolationKind::FirstByteOutside { .. });
@@ -276,7 +282,7 @@ fn bytes_that_a_request_does_not_have() {
     assert_found!(check(&ledger), Some(at), ViolationKind::TooManyBytes { .. });
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
-        Event::Done { unsent_bytes, .. } => {
+        Event::Done { response: Response { unsent_bytes, .. }, .. } => {
             *unsent_bytes = 101;
             true
         }
@@ -295,11 +301,14 @@ fn timeouts_neither_early_nor_late() {
     let error = ErrorKind::ConnectionReset;
     let late = Event::Failed {
         exchange,
-        error,
-        detail: 0,
-        first_byte: None,
-        received_bytes: 0,
-        unsent_bytes: 0,
+        failure: Failure {
+            error,
+            detail: 0,
+            first_byte: None,
+            received_bytes: 0,
+            unsent_bytes: 0,
+            reusable: false,
+        },
     };
     ledger.events[at].2 = late;
     assert_found!(check(&ledger), Some(at as u64), ViolationKind::PastTimeout { .. });
@@ -342,7 +351,7 @@ fn lives_of_vus() {
     let mut ledger = mixed();
     let at = ledger.find(|event| matches!(event, Event::Done { .. }));
     let sent = |event: &Event| match event {
-        Event::Sent { ask, .. } => Some(ask.actor),
+        Event::Sent { request, .. } => Some(request.actor),
         _ => None,
     };
     let actor = ledger.events[..at].iter().rev().find_map(|(_, _, event)| sent(event)).unwrap();
@@ -372,8 +381,8 @@ fn steps_follow_each_other_from_zero() {
     for (from, to) in [(0, 1), (4, 5), (4, 3)] {
         let mut ledger = mixed();
         let at = change(&mut ledger, |event| match event {
-            Event::Sent { ask, .. } if ask.step == Step(from) => {
-                ask.step = Step(to);
+            Event::Sent { request, .. } if request.step == Step(from) => {
+                request.step = Step(to);
                 true
             }
             _ => false,
@@ -436,7 +445,8 @@ fn nothing_comes_after_finished_and_finished_comes() {
 fn no_request_on_a_connection_that_is_not_ready() {
     // Closed before.
     let mut ledger = mixed();
-    let at = ledger.find(|event| matches!(event, Event::Sent { ask, .. } if ask.step == Step(5)));
+    let at = ledger
+        .find(|event| matches!(event, Event::Sent { request, .. } if request.step == Step(5)));
     let (worker, tick, Event::Sent { connection, .. }) = ledger.events[at] else { unreachable!() };
     let cause = ReleaseCause::IdleTimeout;
     ledger.events.insert(at, (worker, tick, Event::ConnectionReleased { connection, cause }));
@@ -542,8 +552,8 @@ fn caps_of_connections() {
 fn the_plan_is_kept_to() {
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
-        Event::Sent { ask, .. } => {
-            ask.request = RequestId((ask.request.0 + 1) % 3);
+        Event::Sent { request, .. } => {
+            request.request = RequestId((request.request.0 + 1) % 3);
             true
         }
         _ => false,
@@ -552,8 +562,8 @@ fn the_plan_is_kept_to() {
 
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
-        Event::NotOnWire { ask, .. } => {
-            ask.target = target(1 - ask.target.0);
+        Event::NotOnWire { request, .. } => {
+            request.target = target(1 - request.target.0);
             true
         }
         _ => false,
@@ -570,7 +580,7 @@ fn the_plan_is_kept_to() {
 
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
-        Event::Done { status, failure, .. } if failure.is_none() => {
+        Event::Done { response: Response { status, .. }, failure, .. } if failure.is_none() => {
             *status = 404;
             true
         }
@@ -625,7 +635,7 @@ fn arrivals_of_the_open_model_come_when_they_are_planned() {
     ledger.header.workers = 1;
     ledger.header.plan_digest = z6_scenario::plan::plan_digest(&scenario, 42);
     ledger.events.clear();
-    let ask = |actor: u64, planned: u64| z6_events::Ask {
+    let request = |actor: u64, planned: u64| z6_events::PlannedRequest {
         population: z6_events::Population(0),
         actor: Actor(actor),
         step: Step(0),
@@ -637,7 +647,7 @@ fn arrivals_of_the_open_model_come_when_they_are_planned() {
     for actor in 0..4 {
         let reason = NeverSentReason::MaxInFlight;
         let at = actor * S / 4;
-        put(at, Event::NeverSent { ask: ask(actor, at), reason });
+        put(at, Event::NeverSent { request: request(actor, at), reason });
     }
     put(S, Event::EndReached { by: StoppedBy::Duration, end: Tick(S) });
     put(S, Event::Finished);
@@ -650,7 +660,7 @@ fn arrivals_of_the_open_model_come_when_they_are_planned() {
 
     let mut late = ledger.clone();
     late.events[1].2 =
-        Event::NeverSent { ask: ask(1, S / 4 - 1), reason: NeverSentReason::MaxInFlight };
+        Event::NeverSent { request: request(1, S / 4 - 1), reason: NeverSentReason::MaxInFlight };
     assert_found!(check(&late), Some(1), ViolationKind::OtherInstant { .. });
     let mut missing = ledger.clone();
     missing.events.remove(2);

@@ -11,7 +11,9 @@ use z6_analysis::diff::{
     ComparedLatency, Comparison, DiffError, DiffOptions, Mark, Method, Note, RunSample,
     SampleOptions, Sampler, compare, comparison_json, comparison_text,
 };
-use z6_events::{ConnectionSlot, Event, ExchangeSlot, NeverSentReason, StoppedBy, TargetId, Tick};
+use z6_events::{
+    Cause, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, StoppedBy, TargetId, Tick,
+};
 use z6_events::{ErrorKind, WorkerId};
 use z6_metrics::{Fold, FoldError, Style, Verdict};
 
@@ -247,8 +249,8 @@ fn a_request_never_sent_bounds_response_time_but_not_service_time() {
         let options = SampleOptions { latency, ..SampleOptions::default() };
         let world = World::new(1);
         let mut sampler = Sampler::new("x", &scenario(), world.facts(), options);
-        let Event::Sent { ask, .. } = sent(0, 0, 0) else { unreachable!() };
-        let event = Event::NeverSent { ask, reason: NeverSentReason::RunEnded };
+        let Event::Sent { request, .. } = sent(0, 0, 0) else { unreachable!() };
+        let event = Event::NeverSent { request, reason: NeverSentReason::RunEnded };
         sampler.event(WorkerId(0), Tick(5 * S), &event).unwrap();
         sampler.finish(world.end_facts(), None).unwrap()
     };
@@ -312,8 +314,14 @@ fn what_cannot_be_compared_is_said() {
 #[test]
 fn a_request_that_failed_without_a_byte_counts_as_failed() {
     let run = [by_hand(|add| {
-        let Event::Sent { ask, .. } = sent(0, 0, 0) else { unreachable!() };
-        add(0, Event::NotOnWire { ask, error: ErrorKind::ConnectionRefused, detail: 111 });
+        let Event::Sent { request, .. } = sent(0, 0, 0) else { unreachable!() };
+        add(
+            0,
+            Event::NotOnWire {
+                request,
+                cause: Cause { error: ErrorKind::ConnectionRefused, detail: 111 },
+            },
+        );
         end(add, S);
     })
     .unwrap()];

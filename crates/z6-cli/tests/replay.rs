@@ -288,10 +288,10 @@ fn a_changed_decision_exits_1_with_its_kind_its_place_and_what_came_before() {
         &log,
         |_| {},
         |event| {
-            if let (Event::Sent { ask, .. }, None) = (event, index)
-                && ask.step.0 == 3
+            if let (Event::Sent { request, .. }, None) = (event, index)
+                && request.step.0 == 3
             {
-                ask.planned.0 += 1;
+                request.planned.0 += 1;
                 index = Some(number);
             }
             number += 1;

@@ -2,7 +2,10 @@
 //! were selected. What is not of a request (VUs, connections, the generator's condition) is that of
 //! the whole run.
 
-use z6_events::{Ask, ErrorKind, Event, EventClass, Population, TargetAddresses, Tick, WorkerId};
+use z6_events::{
+    ErrorKind, Event, EventClass, PlannedRequest, Population, Response, TargetAddresses, Tick,
+    WorkerId,
+};
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::error::FoldError;
@@ -66,11 +69,12 @@ impl PartFold {
     pub fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) -> Result<(), FoldError> {
         self.last = self.last.max(at);
         let planned = match event {
-            Event::Sent { exchange, ask, attempt: 0, connection, .. } => {
-                Some((*exchange, ask.planned, *connection))
+            Event::Sent { exchange, request, attempt: 0, connection, .. } => {
+                Some((*exchange, request.planned, *connection))
             }
             Event::Sent { .. } => None,
-            Event::Done { unsolicited, .. } | Event::Redirected { unsolicited, .. } => {
+            Event::Done { response: Response { unsolicited, .. }, .. }
+            | Event::Redirected { response: Response { unsolicited, .. }, .. } => {
                 self.fold.connections.unsolicited += u64::from(*unsolicited);
                 None
             }
@@ -157,7 +161,7 @@ impl PartFold {
     }
 
     fn not_on_wire(&mut self, row: &RequestRow) -> Result<(), FoldError> {
-        let ask = Ask {
+        let request = PlannedRequest {
             population: Population(0),
             actor: row.actor,
             step: row.step,
@@ -167,10 +171,10 @@ impl PartFold {
         };
         match row.outcome {
             RowOutcome::Failed(error) => {
-                self.fold.on_not_on_wire(row.worker, row.ended, &ask, error, row.detail)
+                self.fold.on_not_on_wire(row.worker, row.ended, &request, error, row.detail)
             }
             RowOutcome::NeverSent(reason) => {
-                self.fold.on_never_sent(row.worker, row.ended, &ask, reason)
+                self.fold.on_never_sent(row.worker, row.ended, &request, reason)
             }
             // Neither is without a sent instant.
             RowOutcome::Succeeded | RowOutcome::InFlight => Ok(()),

@@ -2,8 +2,8 @@
 //! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
 
 use z6_events::{
-    Actor, Ask, ErrorKind, ExchangeSlot, NeverSentReason, Outcome, RequestEnded, RequestId,
-    SentFacts, Step, TargetId, Tick, WorkerId,
+    Actor, ErrorKind, ExchangeSlot, NeverSentReason, Outcome, PlannedRequest, RequestEnded,
+    RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
 };
 
 /// How a request came out.
@@ -140,11 +140,11 @@ impl RequestRow {
     pub fn from_not_on_wire(
         worker: WorkerId,
         at: Tick,
-        ask: &Ask,
+        request: &PlannedRequest,
         error: ErrorKind,
         detail: u64,
     ) -> RequestRow {
-        let row = RequestRow::not_on_wire(worker, at, ask, RowOutcome::Failed(error));
+        let row = RequestRow::not_on_wire(worker, at, request, RowOutcome::Failed(error));
         RequestRow { detail, ..row }
     }
 
@@ -153,25 +153,30 @@ impl RequestRow {
     pub fn from_never_sent(
         worker: WorkerId,
         at: Tick,
-        ask: &Ask,
+        request: &PlannedRequest,
         reason: NeverSentReason,
     ) -> RequestRow {
-        RequestRow::not_on_wire(worker, at, ask, RowOutcome::NeverSent(reason))
+        RequestRow::not_on_wire(worker, at, request, RowOutcome::NeverSent(reason))
     }
 
     /// Of a request without a byte on the wire.
-    fn not_on_wire(worker: WorkerId, at: Tick, ask: &Ask, outcome: RowOutcome) -> RequestRow {
+    fn not_on_wire(
+        worker: WorkerId,
+        at: Tick,
+        request: &PlannedRequest,
+        outcome: RowOutcome,
+    ) -> RequestRow {
         RequestRow {
             worker,
-            actor: ask.actor,
-            step: ask.step,
-            request: ask.request,
-            target: ask.target,
+            actor: request.actor,
+            step: request.step,
+            request: request.request,
+            target: request.target,
             outcome,
             status: None,
             connection: None,
             reused: None,
-            planned: ask.planned,
+            planned: request.planned,
             sent: None,
             first_byte: None,
             done: None,
@@ -195,7 +200,7 @@ impl RequestRow {
             bytes_sent: sent.earlier_bytes_sent.saturating_add(sent.written_bytes),
             bytes_received: sent.earlier_bytes_received,
             exchange: Some(sent.exchange),
-            ..RequestRow::not_on_wire(worker, at, &sent.ask, RowOutcome::InFlight)
+            ..RequestRow::not_on_wire(worker, at, &sent.request, RowOutcome::InFlight)
         }
     }
 

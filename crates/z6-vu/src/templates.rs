@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use z6_events::{Ask, ErrorKind, RequestId, TargetId};
+use z6_events::{ErrorKind, PlannedRequest, RequestId, TargetId};
 use z6_http::{IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestTemplate};
 use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
@@ -80,7 +80,7 @@ impl Templates {
     #[must_use]
     pub fn wire(&self, addresses: Vec<u16>) -> Wire {
         let length = |template: &Option<RequestTemplate>| {
-            template.as_ref().map_or(0, |template| template.len() as u64)
+            Some(template.as_ref().map_or(0, |template| template.len() as u64))
         };
         let request_bytes =
             self.by_request.iter().map(|row| row.iter().map(length).collect()).collect();
@@ -169,8 +169,8 @@ fn with_credentials<'a>(
 
 /// The id that exchange `attempt` of a request carries: 0 for the first, one more for each redirect.
 #[must_use]
-pub const fn request_id(ask: &Ask, attempt: u8) -> IdParts {
-    let (population, actor, step) = (ask.population.0, ask.actor.0, ask.step.0);
+pub const fn request_id(request: &PlannedRequest, attempt: u8) -> IdParts {
+    let (population, actor, step) = (request.population.0, request.actor.0, request.step.0);
     IdParts { population, actor, step, exchange: attempt }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
-use z6_events::{Actor, Ask, Step, Tick, WorkerId};
+use z6_events::{Actor, PlannedRequest, Step, Tick, WorkerId};
 use z6_scenario::schedule::{Arrival, ArrivalTicks, VuChange, VuChanges};
 use z6_scenario::{Model, Plan};
 
@@ -198,8 +198,13 @@ impl Actors {
 
     /// An actor's step comes out: it is sent, or given up. `report` takes what is wrong with it.
     #[inline]
-    pub(super) fn asked(&mut self, ask: &Ask, at: Tick, report: &mut impl FnMut(ViolationKind)) {
-        let Ask { actor, step, planned, .. } = *ask;
+    pub(super) fn asked(
+        &mut self,
+        request: &PlannedRequest,
+        at: Tick,
+        report: &mut impl FnMut(ViolationKind),
+    ) {
+        let PlannedRequest { actor, step, planned, .. } = *request;
         if !self.is_ours(actor) {
             return report(ViolationKind::WrongWorker {});
         }
@@ -211,12 +216,12 @@ impl Actors {
             report(ViolationKind::PlannedAfterEnd { planned, end });
         }
         let expected = self.plan.step(actor, step);
-        if expected.request != ask.request {
-            let (expected, found) = (expected.request, ask.request);
+        if expected.request != request.request {
+            let (expected, found) = (expected.request, request.request);
             report(ViolationKind::OtherRequest { expected, found });
         }
-        if expected.target != ask.target {
-            let (expected, found) = (expected.target, ask.target);
+        if expected.target != request.target {
+            let (expected, found) = (expected.target, request.target);
             report(ViolationKind::OtherTarget { expected, found });
         }
         if step.0 >= steps_max {

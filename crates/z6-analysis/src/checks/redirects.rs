@@ -1,6 +1,6 @@
 //! The checks of requests that are redirected: one exchange after another in one slot.
 
-use z6_events::{Ask, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
+use z6_events::{ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick};
 
 use super::step::{Open, StepCheck};
 use super::violation::ViolationKind;
@@ -9,11 +9,11 @@ impl StepCheck<'_> {
     /// The exchange that follows a redirect.
     pub(super) fn sent_again(
         &mut self,
-        ask: &Ask,
+        request: &PlannedRequest,
         attempt: u8,
         (exchange, connection, request_bytes, written): (ExchangeSlot, ConnectionSlot, u64, u64),
     ) {
-        let actor = Some(ask.actor);
+        let actor = Some(request.actor);
         let open = self.state.open.get_mut(exchange.index()).and_then(Option::as_mut);
         let Some(Open { between: Some(target), .. }) = open.as_deref().copied() else {
             let kind = match open {
@@ -24,7 +24,8 @@ impl StepCheck<'_> {
         };
         let Some(open) = open else { return };
         let expected = open.attempt.saturating_add(1);
-        let is_other = (open.actor, open.step, open.request) != (ask.actor, ask.step, ask.request)
+        let is_other = (open.actor, open.step, open.request)
+            != (request.actor, request.step, request.request)
             || open.request_bytes != request_bytes;
         (open.attempt, open.between) = (attempt, None);
         (open.connection, open.sent) = (connection, self.here.at);

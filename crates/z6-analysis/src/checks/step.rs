@@ -2,8 +2,9 @@
 //! and connections to their modules.
 
 use z6_events::{
-    Actor, Ask, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, NeverSentReason,
-    RequestId, Step, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
+    NeverSentReason, NextHop, PlannedRequest, RequestId, Response, Step, StoppedBy, TargetId, Tick,
+    WorkerId,
 };
 use z6_scenario::{Model, Plan, Scenario, Target};
 
@@ -51,17 +52,17 @@ pub(super) struct Open {
 
 /// Why a request may now be given up without a byte on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum Unsent {
     /// This unsent exchange failed.
     Exchange(ErrorKind),
     /// This attempt failed.
     Attempt(ErrorKind),
 }
 
-impl Cause {
+impl Unsent {
     const fn error(self) -> ErrorKind {
         match self {
-            Cause::Exchange(error) | Cause::Attempt(error) => error,
+            Unsent::Exchange(error) | Unsent::Attempt(error) => error,
         }
     }
 }
@@ -73,7 +74,7 @@ pub(super) struct WorkerChecks {
     pub(super) open: Vec<Option<Open>>,
     last: Tick,
     /// Of the step under way, from its input.
-    cause: Option<Cause>,
+    cause: Option<Unsent>,
     /// The event before was the timeout of an attempt: its kind.
     attempt_timed_out: Option<ErrorKind>,
     stop_reason: Option<StoppedBy>,
@@ -129,7 +130,7 @@ impl WorkerChecks {
         if !self.finished {
             report.add(here.violation(None, ViolationKind::NotFinished {}));
         }
-        if self.cause.is_some_and(|cause| matches!(cause, Cause::Exchange(_))) {
+        if self.cause.is_some_and(|cause| matches!(cause, Unsent::Exchange(_))) {
             report.add(here.violation(None, ViolationKind::MissingNotOnWire {}));
         }
         let open = (0..).map(ExchangeSlot).zip(&self.open);
@@ -185,7 +186,7 @@ impl StepCheck<'_> {
             self.report(None, ViolationKind::AfterFinished {});
         }
         if class == EventClass::Input {
-            if matches!(self.state.cause, Some(Cause::Exchange(_))) {
+            if matches!(self.state.cause, Some(Unsent::Exchange(_))) {
                 self.report(None, ViolationKind::MissingNotOnWire {});
             }
             self.state.cause = None;
@@ -204,34 +205,48 @@ impl StepCheck<'_> {
             Event::Sent {
                 exchange,
                 written_bytes,
-                ref ask,
+                ref request,
                 connection,
                 request_bytes,
                 attempt,
+                length_is_input: _,
             } => {
                 let open = (exchange, connection, request_bytes, written_bytes);
                 if attempt == 0 {
-                    self.sent(ask, open);
+                    self.sent(request, open);
                 } else {
-                    self.sent_again(ask, attempt, open);
+                    self.sent_again(request, attempt, open);
                 }
             }
             Event::Redirected {
-                exchange, first_byte, unsent_bytes, target, request_bytes, ..
+                exchange,
+                response: Response { first_byte, unsent_bytes, .. },
+                next: NextHop { target, request_bytes },
             } => {
                 self.redirected(exchange, first_byte, unsent_bytes, (target, request_bytes));
             }
-            Event::RedirectFailed { exchange, error, .. } => self.redirect_failed(exchange, error),
-            Event::Done { exchange, first_byte, status, unsent_bytes, failure, .. } => {
+            Event::RedirectFailed { exchange, cause: Cause { error, .. } } => {
+                self.redirect_failed(exchange, error);
+            }
+            Event::Done {
+                exchange,
+                response: Response { first_byte, status, unsent_bytes, .. },
+                failure,
+            } => {
                 self.done(exchange, first_byte, status, unsent_bytes, failure);
             }
-            Event::Failed { exchange, error, first_byte, unsent_bytes, .. } => {
+            Event::Failed {
+                exchange,
+                failure: Failure { error, first_byte, unsent_bytes, .. },
+            } => {
                 self.failed(exchange, error, first_byte, unsent_bytes);
             }
             Event::TimedOut { exchange } => self.timed_out(exchange),
             Event::InFlightAtStop { exchange } => self.in_flight(exchange),
-            Event::NotOnWire { ref ask, error, .. } => self.not_on_wire(ask, error),
-            Event::NeverSent { ref ask, reason } => self.never_sent(ask, reason),
+            Event::NotOnWire { ref request, cause: Cause { error, .. } } => {
+                self.not_on_wire(request, error);
+            }
+            Event::NeverSent { ref request, reason } => self.never_sent(request, reason),
             Event::VuStarted { actor, planned } => self.vu_started(actor, planned),
             Event::VuStopped { actor } => {
                 let ended = self.state.ended.is_some();
@@ -250,10 +265,10 @@ impl StepCheck<'_> {
                 let ready = self.state.connections.tcp_ready(connection);
                 self.checked(None, ready);
             }
-            Event::ConnectFailed { connection, started, error, .. } => {
+            Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
                 let failed = self.state.connections.failed(connection, started, at);
                 self.checked(None, failed);
-                self.state.cause = Some(Cause::Attempt(error));
+                self.state.cause = Some(Unsent::Attempt(error));
             }
             Event::ConnectTimedOut { connection } => {
                 let error = self.state.connections.timeout_kind(connection);
@@ -277,37 +292,43 @@ impl StepCheck<'_> {
 
     /// Whether the scenario knows what is asked, and all that the actor must keep to.
     #[inline]
-    fn asked(&mut self, ask: &Ask) -> bool {
-        if ask.request.index() >= self.rules.timeouts_ns.len() {
-            self.report(Some(ask.actor), ViolationKind::UnknownRequest { request: ask.request });
+    fn asked(&mut self, request: &PlannedRequest) -> bool {
+        if request.request.index() >= self.rules.timeouts_ns.len() {
+            self.report(
+                Some(request.actor),
+                ViolationKind::UnknownRequest { request: request.request },
+            );
             return false;
         }
-        if ask.target.index() >= self.rules.reconnect_delays_ns.len() {
-            self.report(Some(ask.actor), ViolationKind::UnknownTarget { target: ask.target });
+        if request.target.index() >= self.rules.reconnect_delays_ns.len() {
+            self.report(
+                Some(request.actor),
+                ViolationKind::UnknownTarget { target: request.target },
+            );
             return false;
         }
-        if let Some(end) = self.state.ended.filter(|end| ask.planned > *end) {
-            let kind = ViolationKind::PlannedAfterEnd { planned: ask.planned, end };
-            self.report(Some(ask.actor), kind);
+        if let Some(end) = self.state.ended.filter(|end| request.planned > *end) {
+            let kind = ViolationKind::PlannedAfterEnd { planned: request.planned, end };
+            self.report(Some(request.actor), kind);
         }
         let (here, report) = (self.here, &mut *self.report);
-        let mut add = |kind| report.add(here.violation(Some(ask.actor), kind));
-        self.state.actors.asked(ask, here.at, &mut add);
+        let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
+        self.state.actors.asked(request, here.at, &mut add);
         true
     }
 
     #[inline]
     fn sent(
         &mut self,
-        ask: &Ask,
+        request: &PlannedRequest,
         (exchange, connection, request_bytes, written): (ExchangeSlot, ConnectionSlot, u64, u64),
     ) {
-        let actor = Some(ask.actor);
+        let actor = Some(request.actor);
         self.tally.sent += 1;
-        if !self.asked(ask) {
+        if !self.asked(request) {
             return;
         }
-        let on = self.state.connections.sent(connection, ask.target);
+        let on = self.state.connections.sent(connection, request.target);
         self.checked(actor, on);
         if written > request_bytes {
             self.report(actor, ViolationKind::TooManyBytes { bytes: written, request_bytes });
@@ -320,9 +341,9 @@ impl StepCheck<'_> {
             self.state.open.resize(index + 1, None);
         }
         let sent = self.here.at;
-        let deadline = sent.plus_ns(self.rules.timeouts_ns[ask.request.index()]);
-        let (actor, request) = (ask.actor, ask.request);
-        let (step, attempt, between) = (ask.step, 0, None);
+        let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
+        let PlannedRequest { actor, request, step, .. } = *request;
+        let (attempt, between) = (0, None);
         let open = Open {
             actor,
             request,
@@ -335,7 +356,7 @@ impl StepCheck<'_> {
             between,
         };
         if self.state.open[index].replace(open).is_some() {
-            self.report(Some(ask.actor), ViolationKind::SentTwice { exchange });
+            self.report(Some(actor), ViolationKind::SentTwice { exchange });
         }
     }
 
@@ -403,7 +424,7 @@ impl StepCheck<'_> {
     ) {
         let is_open = self.state.open.get(exchange.index()).is_some_and(Option::is_some);
         if !is_open {
-            self.state.cause = Some(Cause::Exchange(error));
+            self.state.cause = Some(Unsent::Exchange(error));
             return;
         }
         if let Some(open) = self.take(exchange) {
@@ -428,23 +449,23 @@ impl StepCheck<'_> {
         }
     }
 
-    fn not_on_wire(&mut self, ask: &Ask, error: ErrorKind) {
-        let cause = self.take_cause(ask.actor, error);
+    fn not_on_wire(&mut self, request: &PlannedRequest, error: ErrorKind) {
+        let cause = self.take_cause(request.actor, error);
         self.tally.sent += 1;
         self.tally.failed += 1;
-        if self.asked(ask) {
+        if self.asked(request) {
             let delay_ns = match cause {
-                Some(Cause::Attempt(_)) => self.rules.reconnect_delay_ns(ask.target),
-                Some(Cause::Exchange(_)) | None => 0,
+                Some(Unsent::Attempt(_)) => self.rules.reconnect_delay_ns(request.target),
+                Some(Unsent::Exchange(_)) | None => 0,
             };
-            self.state.actors.step_over(ask.actor, self.here.at, delay_ns);
+            self.state.actors.step_over(request.actor, self.here.at, delay_ns);
         }
     }
 
     /// Why a request may end now without a byte on the wire; reports what else it says.
-    pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Cause> {
+    pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Unsent> {
         let cause = match self.state.attempt_timed_out.take() {
-            Some(error) => Some(Cause::Attempt(error)),
+            Some(error) => Some(Unsent::Attempt(error)),
             None => self.state.cause.take(),
         };
         match cause {
@@ -458,12 +479,12 @@ impl StepCheck<'_> {
         cause
     }
 
-    fn never_sent(&mut self, ask: &Ask, reason: NeverSentReason) {
+    fn never_sent(&mut self, request: &PlannedRequest, reason: NeverSentReason) {
         if reason == NeverSentReason::RunEnded && self.state.ended.is_none() {
-            self.report(Some(ask.actor), ViolationKind::GivenUpEarly {});
+            self.report(Some(request.actor), ViolationKind::GivenUpEarly {});
         }
-        if self.asked(ask) {
-            self.state.actors.given_up(ask.actor);
+        if self.asked(request) {
+            self.state.actors.given_up(request.actor);
         }
     }
 

@@ -155,16 +155,20 @@ impl Sampler {
         let observed = state.table.observe(at, event);
         match observed.map_err(|source| DiffError::Pairing { worker, at, source })? {
             Observed::RequestEnded(ended) => self.ended(worker, &ended),
-            Observed::NotOnWire { ask, .. } => {
-                if self.measures(ask.planned) {
-                    self.failed(ask.planned);
-                    self.pairs.add((ask.population, ask.actor, ask.step), ask.planned, None);
+            Observed::NotOnWire { request, .. } => {
+                if self.measures(request.planned) {
+                    self.failed(request.planned);
+                    self.pairs.add(
+                        (request.population, request.actor, request.step),
+                        request.planned,
+                        None,
+                    );
                 }
                 Ok(())
             }
-            Observed::NeverSent { ask, .. } => match self.options.latency {
-                ComparedLatency::Response if self.measures(ask.planned) => {
-                    self.observe(ask.planned, at.since(ask.planned), false)
+            Observed::NeverSent { request, .. } => match self.options.latency {
+                ComparedLatency::Response if self.measures(request.planned) => {
+                    self.observe(request.planned, at.since(request.planned), false)
                 }
                 ComparedLatency::Response | ComparedLatency::Service => Ok(()),
             },
@@ -229,35 +233,35 @@ impl Sampler {
         if ended.status.is_some() {
             self.completed(worker, ended.done);
         }
-        let SentFacts { ask, .. } = ended.sent;
-        if !self.measures(ask.planned) {
+        let SentFacts { request, .. } = ended.sent;
+        if !self.measures(request.planned) {
             return Ok(());
         }
         let latency_ns = match self.options.latency {
             ComparedLatency::Response => ended.response_ns(),
             ComparedLatency::Service => ended.service_ns(),
         };
-        let identity = (ask.population, ask.actor, ask.step);
+        let identity = (request.population, request.actor, request.step);
         let succeeded = ended.outcome == Outcome::Succeeded;
-        self.pairs.add(identity, ask.planned, succeeded.then_some(latency_ns));
+        self.pairs.add(identity, request.planned, succeeded.then_some(latency_ns));
         match ended.outcome {
             Outcome::Succeeded => {
-                self.blocks.at(ask.planned).succeeded += 1;
-                self.observe(ask.planned, latency_ns, true)
+                self.blocks.at(request.planned).succeeded += 1;
+                self.observe(request.planned, latency_ns, true)
             }
             Outcome::Failed { kind, .. } => {
-                self.failed(ask.planned);
+                self.failed(request.planned);
                 if kind.is_censored() {
-                    self.observe(ask.planned, latency_ns, false)
+                    self.observe(request.planned, latency_ns, false)
                 } else {
                     Ok(())
                 }
             }
             Outcome::TimedOut => {
-                self.failed(ask.planned);
-                self.observe(ask.planned, latency_ns, false)
+                self.failed(request.planned);
+                self.observe(request.planned, latency_ns, false)
             }
-            Outcome::InFlightAtStop => self.observe(ask.planned, latency_ns, false),
+            Outcome::InFlightAtStop => self.observe(request.planned, latency_ns, false),
         }
     }
 
@@ -308,12 +312,12 @@ impl Sampler {
             open.extend(state.table.open_exchanges().map(|facts| (state.last, *facts)));
         }
         for (last, facts) in open {
-            if self.measures(facts.ask.planned) {
+            if self.measures(facts.request.planned) {
                 let since = match self.options.latency {
-                    ComparedLatency::Response => facts.ask.planned,
+                    ComparedLatency::Response => facts.request.planned,
                     ComparedLatency::Service => facts.sent,
                 };
-                self.observe(facts.ask.planned, last.since(since), false)?;
+                self.observe(facts.request.planned, last.since(since), false)?;
             }
         }
         Ok(())

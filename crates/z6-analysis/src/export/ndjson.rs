@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use z6_events::{Ask, Event, EventClass, Sample, Tick, WorkerId, event_name};
+use z6_events::{
+    Cause, Event, EventClass, ExchangeSlot, Failure, PlannedRequest, Response, Sample, Tick,
+    WorkerId, event_name,
+};
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
 
@@ -37,29 +40,29 @@ impl<W: Write> EventExport<W> {
         Ok(self.written)
     }
 
-    fn ask(&mut self, ask: &Ask) -> Result<(), FoldError> {
-        let name = self.requests.get(ask.request.index());
-        let name = name.ok_or(FoldError::UnknownRequest(ask.request))?;
-        let target = self.targets.get(ask.target.index());
-        let target = target.ok_or(FoldError::UnknownTarget(ask.target))?;
+    fn request(&mut self, request: &PlannedRequest) -> Result<(), FoldError> {
+        let name = self.requests.get(request.request.index());
+        let name = name.ok_or(FoldError::UnknownRequest(request.request))?;
+        let target = self.targets.get(request.target.index());
+        let target = target.ok_or(FoldError::UnknownTarget(request.target))?;
         let line = &mut self.line;
-        line.number("population", u64::from(ask.population.0));
-        line.number("actor", ask.actor.0);
-        line.number("step", ask.step.0);
-        line.number("request", u64::from(ask.request.0));
+        line.number("population", u64::from(request.population.0));
+        line.number("actor", request.actor.0);
+        line.number("step", request.step.0);
+        line.number("request", u64::from(request.request.0));
         line.raw("name", name);
-        line.number("target", u64::from(ask.target.0));
+        line.number("target", u64::from(request.target.0));
         line.raw("target_name", target);
-        line.number("planned_ns", ask.planned.0);
+        line.number("planned_ns", request.planned.0);
         Ok(())
     }
 
     /// The fields of an event, under the names of the event log's description.
     fn fields(&mut self, event: &Event) -> Result<(), FoldError> {
         match *event {
-            Event::Sent { ref ask, .. }
-            | Event::NotOnWire { ref ask, .. }
-            | Event::NeverSent { ref ask, .. } => self.ask(ask)?,
+            Event::Sent { ref request, .. }
+            | Event::NotOnWire { ref request, .. }
+            | Event::NeverSent { ref request, .. } => self.request(request)?,
             Event::ConnectStarted { target, .. } => {
                 let name = self.targets.get(target.index());
                 let name = name.ok_or(FoldError::UnknownTarget(target))?;
@@ -159,7 +162,7 @@ impl Object {
             Event::TcpReady { connection } => {
                 self.number("connection", u64::from(connection.0));
             }
-            Event::ConnectFailed { connection, started, error, detail } => {
+            Event::ConnectFailed { connection, started, cause: Cause { error, detail } } => {
                 self.number("connection", u64::from(connection.0));
                 self.number("started_ns", started.0);
                 self.word("error", error.name());
@@ -172,8 +175,18 @@ impl Object {
                 self.number("request_bytes", request_bytes);
                 self.number("written_bytes", written_bytes);
             }
-            Event::Done { .. } => self.done(event),
-            Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
+            Event::Done { exchange, ref response, failure } => {
+                self.response(exchange, response);
+                match failure {
+                    Some(kind) => self.word("failure", kind.name()),
+                    None => self.raw("failure", b"null"),
+                }
+            }
+            Event::Failed {
+                exchange,
+                failure:
+                    Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable: _ },
+            } => {
                 self.number("exchange", u64::from(exchange.0));
                 self.word("error", error.name());
                 self.number("detail", detail);
@@ -181,8 +194,11 @@ impl Object {
                 self.number("received_bytes", received_bytes);
                 self.number("unsent_bytes", unsent_bytes);
             }
-            Event::Redirected { .. } => self.redirected(event),
-            Event::RedirectFailed { exchange, error, detail } => {
+            Event::Redirected { exchange, ref response, next } => {
+                self.response(exchange, response);
+                self.number("request_bytes", next.request_bytes);
+            }
+            Event::RedirectFailed { exchange, cause: Cause { error, detail } } => {
                 self.number("exchange", u64::from(exchange.0));
                 self.word("error", error.name());
                 self.number("detail", detail);
@@ -208,7 +224,7 @@ impl Object {
             Event::ConnectTimedOut { connection } => {
                 self.number("connection", u64::from(connection.0));
             }
-            Event::NotOnWire { error, detail, .. } => {
+            Event::NotOnWire { cause: Cause { error, detail }, .. } => {
                 self.word("error", error.name());
                 self.number("detail", detail);
             }
@@ -225,20 +241,9 @@ impl Object {
         }
     }
 
-    fn done(&mut self, event: &Event) {
-        let Event::Done {
-            exchange,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-            failure,
-        } = *event
-        else {
-            return;
-        };
+    fn response(&mut self, exchange: ExchangeSlot, response: &Response) {
+        let Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited } =
+            *response;
         self.number("exchange", u64::from(exchange.0));
         self.number("status", u64::from(status));
         self.number("first_byte_ns", first_byte.0);
@@ -246,35 +251,6 @@ impl Object {
         self.number("unsent_bytes", unsent_bytes);
         self.flag("reusable", reusable);
         self.flag("unsolicited", unsolicited);
-        match failure {
-            Some(kind) => self.word("failure", kind.name()),
-            None => self.raw("failure", b"null"),
-        }
-    }
-
-    fn redirected(&mut self, event: &Event) {
-        let Event::Redirected {
-            exchange,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-            target: _,
-            request_bytes,
-        } = *event
-        else {
-            return;
-        };
-        self.number("exchange", u64::from(exchange.0));
-        self.number("status", u64::from(status));
-        self.number("first_byte_ns", first_byte.0);
-        self.number("received_bytes", received_bytes);
-        self.number("unsent_bytes", unsent_bytes);
-        self.flag("reusable", reusable);
-        self.flag("unsolicited", unsolicited);
-        self.number("request_bytes", request_bytes);
     }
 
     fn sample(&mut self, sample: &Sample) {

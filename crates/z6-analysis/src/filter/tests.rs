@@ -1,7 +1,8 @@
 //! The language by examples: what passes, and what is wrong where.
 
 use z6_events::{
-    Actor, Ask, ErrorKind, NeverSentReason, Population, RequestId, Step, TargetId, Tick, WorkerId,
+    Actor, ErrorKind, NeverSentReason, PlannedRequest, Population, RequestId, Step, TargetId, Tick,
+    WorkerId,
 };
 use z6_metrics::RowOutcome;
 use z6_scenario::Scenario;
@@ -21,7 +22,7 @@ fn scenario() -> Scenario {
 
 /// A request that was never sent, planned at 1 s.
 fn never_sent() -> RequestRow {
-    let ask = Ask {
+    let request = PlannedRequest {
         population: Population(0),
         actor: Actor(7),
         step: Step(3),
@@ -30,7 +31,7 @@ fn never_sent() -> RequestRow {
         planned: Tick(1_000_000_000),
     };
     let at = Tick(1_120_500_000);
-    RequestRow::from_never_sent(WorkerId(1), at, &ask, NeverSentReason::RunEnded)
+    RequestRow::from_never_sent(WorkerId(1), at, &request, NeverSentReason::RunEnded)
 }
 
 /// A request that timed out: sent 2 ms after its planned instant, and nothing else.

@@ -8,8 +8,8 @@ use std::collections::BinaryHeap;
 
 use z6_analysis::diff::{DiffError, RunSample, SampleOptions, Sampler};
 use z6_events::{
-    Actor, Ask, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Population, RequestId,
-    Step, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, PlannedRequest, Population,
+    RequestId, Response, Step, StoppedBy, TargetId, Tick, WorkerId,
 };
 use z6_metrics::{EndFacts, RunFacts, Verdict};
 use z6_scenario::Scenario;
@@ -217,7 +217,7 @@ pub fn sent(vu: u64, step: u64, at: u64) -> Event {
     Event::Sent {
         exchange: ExchangeSlot(vu as u32),
         written_bytes: 50,
-        ask: Ask {
+        request: PlannedRequest {
             population: Population(0),
             actor: Actor(vu),
             step: Step(step),
@@ -228,18 +228,21 @@ pub fn sent(vu: u64, step: u64, at: u64) -> Event {
         attempt: 0,
         connection: ConnectionSlot(vu as u32),
         request_bytes: 50,
+        length_is_input: false,
     }
 }
 
 pub fn done(vu: u64, at: u64, fails: bool) -> Event {
     Event::Done {
         exchange: ExchangeSlot(vu as u32),
-        first_byte: Tick(at),
-        status: if fails { 500 } else { 200 },
-        received_bytes: 100,
-        unsent_bytes: 0,
-        reusable: true,
-        unsolicited: false,
+        response: Response {
+            first_byte: Tick(at),
+            status: if fails { 500 } else { 200 },
+            received_bytes: 100,
+            unsent_bytes: 0,
+            reusable: true,
+            unsolicited: false,
+        },
         failure: fails.then_some(ErrorKind::Status5xx),
     }
 }

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use z6_events::{
-    Actor, Ask, BlockBuilder, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, FooterFacts,
-    LogAssembler, LogHeader, Model, Population, ReleaseCause, RequestId, Sample, SealedBlock, Step,
-    StoppedBy, TargetId, Tick, WorkerId,
+    Actor, BlockBuilder, Cause, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Failure,
+    FooterFacts, LogAssembler, LogHeader, Model, PlannedRequest, Population, ReleaseCause,
+    RequestId, Response, Sample, SealedBlock, Step, StoppedBy, TargetId, Tick, WorkerId,
 };
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario};
@@ -196,10 +196,10 @@ impl Maker<'_> {
         self.put(worker, at, Event::ConnectionReleased { connection, cause });
     }
 
-    fn ask(&self, actor: u64) -> Ask {
+    fn request(&self, actor: u64) -> PlannedRequest {
         let vu = &self.vus[&actor];
         let step = self.plan.step(Actor(actor), Step(vu.step));
-        Ask {
+        PlannedRequest {
             population: Population(0),
             actor: Actor(actor),
             step: Step(vu.step),
@@ -257,16 +257,16 @@ impl Maker<'_> {
 
     /// Looks for a connection, and sends a little later.
     fn seek(&mut self, at: u64, actor: u64) {
-        let (worker, ask) = (self.worker(actor), self.ask(actor));
-        if self.vus[&actor].connections.contains_key(&ask.target.0) {
+        let (worker, request) = (self.worker(actor), self.request(actor));
+        if self.vus[&actor].connections.contains_key(&request.target.0) {
             self.agenda.insert((at + 7 * US, Act::Sent(actor)));
             return;
         }
         let slot = self.slot(0, worker);
-        let (connection, target) = (ConnectionSlot(slot), ask.target);
+        let (connection, target) = (ConnectionSlot(slot), request.target);
         self.put(worker, at, Event::ConnectStarted { connection, target, address: 0 });
         self.vus.get_mut(&actor).unwrap().attempt = Some(slot);
-        let refused = draw(actor, ask.step.0, 1).is_multiple_of(40);
+        let refused = draw(actor, request.step.0, 1).is_multiple_of(40);
         let act = if refused { Act::Refused(actor) } else { Act::Connected(actor) };
         if actor != HANGING.0 || at + HANGING.1 < self.end {
             self.agenda.insert((at + 150 * US, act));
@@ -274,56 +274,67 @@ impl Maker<'_> {
     }
 
     fn connected(&mut self, at: u64, actor: u64) {
-        let (worker, ask) = (self.worker(actor), self.ask(actor));
+        let (worker, request) = (self.worker(actor), self.request(actor));
         let vu = self.vus.get_mut(&actor).unwrap();
         let slot = vu.attempt.take().unwrap();
-        vu.connections.insert(ask.target.0, slot);
+        vu.connections.insert(request.target.0, slot);
         let (connection, started) = (ConnectionSlot(slot), Tick(at - 140 * US));
         self.put(worker, at, Event::Connected { connection, started });
         self.agenda.insert((at + 9 * US, Act::Sent(actor)));
     }
 
     fn refused(&mut self, at: u64, actor: u64) {
-        let (worker, ask) = (self.worker(actor), self.ask(actor));
+        let (worker, request) = (self.worker(actor), self.request(actor));
         let slot = self.vus.get_mut(&actor).unwrap().attempt.take().unwrap();
         self.slots[0][worker.index()].remove(&slot);
         let (connection, started) = (ConnectionSlot(slot), Tick(at - 140 * US));
         let error = ErrorKind::ConnectionRefused;
-        self.put(worker, at, Event::ConnectFailed { connection, started, error, detail: 111 });
-        self.put(worker, at, Event::NotOnWire { ask, error, detail: 111 });
-        let delay_ns = self.scenario.target(ask.target).reconnect_delay_ns;
+        self.put(
+            worker,
+            at,
+            Event::ConnectFailed { connection, started, cause: Cause { error, detail: 111 } },
+        );
+        self.put(worker, at, Event::NotOnWire { request, cause: Cause { error, detail: 111 } });
+        let delay_ns = self.scenario.target(request.target).reconnect_delay_ns;
         self.step_over(at, actor, delay_ns);
     }
 
     fn sent(&mut self, at: u64, actor: u64) {
-        let (worker, ask) = (self.worker(actor), self.ask(actor));
+        let (worker, request) = (self.worker(actor), self.request(actor));
         let slot = self.slot(1, worker);
         let vu = self.vus.get_mut(&actor).unwrap();
         vu.exchange = Some(slot);
-        let connection = ConnectionSlot(vu.connections[&ask.target.0]);
+        let connection = ConnectionSlot(vu.connections[&request.target.0]);
         let exchange = ExchangeSlot(slot);
         let (written_bytes, request_bytes) = (60, 100);
-        let event =
-            Event::Sent { exchange, written_bytes, ask, attempt: 0, connection, request_bytes };
+        let event = Event::Sent {
+            exchange,
+            written_bytes,
+            request,
+            attempt: 0,
+            connection,
+            request_bytes,
+            length_is_input: false,
+        };
         self.put(worker, at, event);
-        let timeout_ns = self.scenario.request(ask.request).timeout_ns;
-        let slow = draw(actor, ask.step.0, 2).is_multiple_of(60);
+        let timeout_ns = self.scenario.request(request.request).timeout_ns;
+        let slow = draw(actor, request.step.0, 2).is_multiple_of(60);
         let service_ns = if slow {
             timeout_ns
         } else {
-            let spread = 1 + draw(actor, ask.step.0, 3) % 8;
-            200 * US + draw(actor, ask.step.0, 4) % (spread * spread * 150 * US)
+            let spread = 1 + draw(actor, request.step.0, 3) % 8;
+            200 * US + draw(actor, request.step.0, 4) % (spread * spread * 150 * US)
         };
         self.agenda.insert((at + service_ns, Act::Ended(actor)));
     }
 
     fn exchange_ended(&mut self, at: u64, actor: u64) {
-        let (worker, ask) = (self.worker(actor), self.ask(actor));
+        let (worker, request) = (self.worker(actor), self.request(actor));
         let slot = self.vus.get_mut(&actor).unwrap().exchange.take().unwrap();
         self.slots[1][worker.index()].remove(&slot);
         let exchange = ExchangeSlot(slot);
-        let slow = draw(actor, ask.step.0, 2).is_multiple_of(60);
-        let broken = draw(actor, ask.step.0, 5).is_multiple_of(50);
+        let slow = draw(actor, request.step.0, 2).is_multiple_of(60);
+        let broken = draw(actor, request.step.0, 5).is_multiple_of(50);
         if slow || broken {
             let error = ErrorKind::ConnectionReset;
             let event = if slow {
@@ -334,33 +345,39 @@ impl Maker<'_> {
                 let unsent_bytes = 40;
                 Event::Failed {
                     exchange,
-                    error,
-                    detail: 104,
-                    first_byte,
-                    received_bytes,
-                    unsent_bytes,
+                    failure: Failure {
+                        error,
+                        detail: 104,
+                        first_byte,
+                        received_bytes,
+                        unsent_bytes,
+                        reusable: false,
+                    },
                 }
             };
             self.put(worker, at, event);
-            let connection = self.vus.get_mut(&actor).unwrap().connections.remove(&ask.target.0);
+            let connection =
+                self.vus.get_mut(&actor).unwrap().connections.remove(&request.target.0);
             self.release(worker, at, connection.unwrap(), ReleaseCause::ExchangeFailed);
         } else {
-            let status = if draw(actor, ask.step.0, 6).is_multiple_of(20) { 503 } else { 200 };
-            let expected = status < 400 || ask.request == RequestId(2);
+            let status = if draw(actor, request.step.0, 6).is_multiple_of(20) { 503 } else { 200 };
+            let expected = status < 400 || request.request == RequestId(2);
             let failure = (!expected).then_some(ErrorKind::Status5xx);
             let event = Event::Done {
                 exchange,
-                first_byte: Tick(at - 50 * US),
-                status,
-                received_bytes: 250,
-                unsent_bytes: 0,
-                reusable: true,
-                unsolicited: false,
+                response: Response {
+                    first_byte: Tick(at - 50 * US),
+                    status,
+                    received_bytes: 250,
+                    unsent_bytes: 0,
+                    reusable: true,
+                    unsolicited: false,
+                },
                 failure,
             };
             self.put(worker, at, event);
         }
-        if ask.step.0 % 64 == 63 {
+        if request.step.0 % 64 == 63 {
             let sample = Sample { thread_cpu_ns: at / 7, ..Sample::default() };
             self.put(worker, at, Event::Sample(sample));
         }
@@ -394,13 +411,13 @@ impl Maker<'_> {
         }
         let left: Vec<u64> = self.vus.keys().copied().collect();
         for actor in left {
-            let (worker, ask) = (self.worker(actor), self.ask(actor));
+            let (worker, request) = (self.worker(actor), self.request(actor));
             let vu = self.vus.get_mut(&actor).unwrap();
             let event = match vu.exchange {
                 Some(slot) => Event::InFlightAtStop { exchange: ExchangeSlot(slot) },
                 None => {
                     let reason = z6_events::NeverSentReason::RunEnded;
-                    Event::NeverSent { ask, reason }
+                    Event::NeverSent { request, reason }
                 }
             };
             let attempt = vu.attempt.take();

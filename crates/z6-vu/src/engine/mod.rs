@@ -20,7 +20,7 @@ mod vu;
 
 use std::fmt::Write;
 
-use z6_events::{Actor, ErrorKind, Event, NeverSentReason, Partition, StopReason, StoppedBy, Tick};
+use z6_events::{Actor, Cause, Event, NeverSentReason, Partition, StopReason, StoppedBy, Tick};
 use z6_scenario::{Model, Plan, Scenario};
 
 use crate::planted::Planted;
@@ -191,12 +191,15 @@ impl Engine {
                 self.pool.attempt_deadline(connection).is_some()
             }
             Input::TcpReady { connection } => self.pool.is_connecting(connection),
-            Input::Sent { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Unsent),
+            Input::Sent { exchange, request_bytes, .. } => {
+                self.exchanges.stage(exchange) == Some(Stage::Unsent)
+                    && self.exchanges.needs_length(exchange) == request_bytes.is_some()
+            }
             Input::Done { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Sent),
-            Input::Redirected { exchange, target, .. } => {
+            Input::Redirected { exchange, next, .. } => {
                 self.exchanges.stage(exchange) == Some(Stage::Sent)
                     && self.exchanges.may_follow(exchange, &self.settings)
-                    && target.index() < self.settings.targets.len()
+                    && next.target.index() < self.settings.targets.len()
             }
             Input::Failed { exchange, .. } => {
                 let stage = self.exchanges.stage(exchange);
@@ -375,23 +378,20 @@ impl Engine {
                 self.tcp_ready(connection);
                 Some(Event::TcpReady { connection })
             }
-            Input::ConnectFailed { connection, started, error, detail } => {
-                self.connect_failed(at, connection, error, detail, out);
-                Some(Event::ConnectFailed { connection, started, error, detail })
+            Input::ConnectFailed { connection, started, cause } => {
+                self.connect_failed(at, connection, cause, out);
+                Some(Event::ConnectFailed { connection, started, cause })
             }
-            Input::Sent { exchange, written_bytes } => Some(self.sent(at, exchange, written_bytes)),
-            Input::Done { .. } => Some(self.done(at, input, out)),
-            Input::Redirected { .. } => Some(self.redirected(at, input, out)),
-            Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
-                self.exchange_failed(at, exchange, error, detail, out);
-                Some(Event::Failed {
-                    exchange,
-                    error,
-                    detail,
-                    first_byte,
-                    received_bytes,
-                    unsent_bytes,
-                })
+            Input::Sent { exchange, written_bytes, request_bytes } => {
+                Some(self.sent(at, exchange, written_bytes, request_bytes))
+            }
+            Input::Done { exchange, response } => Some(self.done(at, exchange, response, out)),
+            Input::Redirected { exchange, response, next } => {
+                Some(self.redirected(at, exchange, response, next, out))
+            }
+            Input::Failed { exchange, failure } => {
+                self.exchange_failed(at, exchange, failure, out);
+                Some(Event::Failed { exchange, failure })
             }
             Input::ConnectionClosed { connection, cause } => self
                 .connection_closed(connection)
@@ -458,8 +458,8 @@ impl Engine {
                     // It was sent, and ends with its exchange.
                     continue;
                 }
-                let ask = self.vus[vu].ask();
-                out.events.push(Event::NeverSent { ask, reason: NeverSentReason::RunEnded });
+                let request = self.vus[vu].planned_request();
+                out.events.push(Event::NeverSent { request, reason: NeverSentReason::RunEnded });
                 self.complete_vu(vu, out);
             }
         }
@@ -484,20 +484,13 @@ impl Engine {
         self.slot_of_vu.get(index).copied()
     }
 
-    fn fail_head(
-        &mut self,
-        at: Tick,
-        target: usize,
-        error: ErrorKind,
-        detail: u64,
-        out: &mut Outputs,
-    ) {
+    fn fail_head(&mut self, at: Tick, target: usize, cause: Cause, out: &mut Outputs) {
         if let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
             match self.vus[vu].redirect {
-                Some(redirect) => self.redirect_failed(vu, redirect, error, detail, out),
+                Some(redirect) => self.redirect_failed(vu, redirect, cause, out),
                 None => {
-                    let ask = self.vus[vu].ask();
-                    out.events.push(Event::NotOnWire { ask, error, detail });
+                    let request = self.vus[vu].planned_request();
+                    out.events.push(Event::NotOnWire { request, cause });
                 }
             }
             let delay_ns = match self.settings.model {

@@ -6,7 +6,7 @@
 //! failed is left out until all have. A connection carries up to `capacity` exchanges at once (one, over
 //! HTTP/1.1).
 
-use z6_events::{ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
+use z6_events::{Cause, ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
 use z6_scenario::ConnectionReuse;
 
 use super::settings::Settings;
@@ -481,12 +481,11 @@ impl Engine {
         &mut self,
         at: Tick,
         slot: ConnectionSlot,
-        error: ErrorKind,
-        detail: u64,
+        cause: Cause,
         out: &mut Outputs,
     ) {
         assert!(self.pool.connections[slot].is_attempt(), "connection {slot}");
-        self.attempt_failed(at, slot, error, detail, out);
+        self.attempt_failed(at, slot, cause, out);
     }
 
     pub(super) fn attempt_timed_out(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
@@ -500,24 +499,17 @@ impl Engine {
         };
         out.commands.push(Command::Close { connection: slot });
         out.events.push(Event::ConnectTimedOut { connection: slot });
-        self.attempt_failed(at, slot, error, 0, out);
+        self.attempt_failed(at, slot, Cause { error, detail: 0 }, out);
     }
 
     /// Fails the head of the queue if no address of the target is left that may do better; then the
     /// next attempt begins.
-    fn attempt_failed(
-        &mut self,
-        at: Tick,
-        slot: ConnectionSlot,
-        error: ErrorKind,
-        detail: u64,
-        out: &mut Outputs,
-    ) {
+    fn attempt_failed(&mut self, at: Tick, slot: ConnectionSlot, cause: Cause, out: &mut Outputs) {
         let connection = &self.pool.connections[slot];
         let (target, address) = (connection.target.index(), connection.address);
         self.pool.remove(slot, &mut self.timers);
         if self.pool.targets[target].address_failed(address) {
-            self.fail_head(at, target, error, detail, out);
+            self.fail_head(at, target, cause, out);
         }
         self.pump(at, target, out);
     }
@@ -565,12 +557,15 @@ impl Engine {
         }
         connection.requests += 1;
         self.vus[vu].state = VuState::Executing;
-        let ask = self.vus[vu].ask();
+        let request = self.vus[vu].planned_request();
         let (exchange, attempt) = match self.vus[vu].redirect.take() {
-            None => (self.exchanges.open(vu, slot, ask), 0),
+            None => {
+                let request_bytes = self.settings.request_bytes(&request);
+                (self.exchanges.open(vu, slot, request, request_bytes), 0)
+            }
             Some(redirect) => self.exchanges.resume(redirect.exchange, slot),
         };
-        out.commands.push(Command::Send { exchange, connection: slot, ask, attempt });
+        out.commands.push(Command::Send { exchange, connection: slot, request, attempt });
     }
 
     /// Why a connection that has answered cannot be kept, if so.

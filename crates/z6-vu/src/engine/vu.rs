@@ -4,8 +4,8 @@
 //! Knows what a VU does next and when; leaves to [`pool`](super::pool) which connection carries it.
 
 use z6_events::{
-    Actor, Ask, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, Population, RequestId, Step,
-    TargetId, Tick,
+    Actor, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, PlannedRequest, Population,
+    RequestId, Step, TargetId, Tick,
 };
 use z6_scenario::{Model, PlannedStep};
 
@@ -90,8 +90,8 @@ impl Vu {
     }
 
     /// The request it is at.
-    pub(crate) fn ask(&self) -> Ask {
-        Ask {
+    pub(crate) fn planned_request(&self) -> PlannedRequest {
+        PlannedRequest {
             population: Population(0),
             actor: self.actor,
             step: self.step,
@@ -133,7 +133,7 @@ impl Engine {
             vu.now = self.settings.plan.step(vu.actor, vu.step);
             vu.planned = change.at;
             let reason = NeverSentReason::MaxInFlight;
-            out.events.push(Event::NeverSent { ask: vu.ask(), reason });
+            out.events.push(Event::NeverSent { request: vu.planned_request(), reason });
             return;
         }
         let slot: VuSlot = self.vus.insert(Vu::new(change.actor));
