@@ -9,8 +9,8 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use z6_analysis::analyze::{AnalyzeOptions, analyze};
 use z6_events::{BlockBuilder, Event, LogAssembler, LogHeader, LogReader, Tick, WorkerId};
-use z6_metrics::analyze::{AnalyzeOptions, analyze};
 use z6_scenario::Scenario;
 
 const EVENTS: u64 = 10_000_000;

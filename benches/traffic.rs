@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Event, ExchangeSlot, Partition, Tick};
+use z6_events::{Event, ExchangeSlot, Partition, Response, Tick};
 use z6_scenario::{Plan, Scenario};
 use z6_vu::templates::Templates;
 use z6_vu::{Command, Engine, Input, Outputs};
@@ -65,12 +65,14 @@ impl ClosedLoop {
         let exchange = self.in_flight.pop_front().expect("there is always one");
         let done = Input::Done {
             exchange,
-            first_byte: self.now,
-            status: 200,
-            received_bytes: 171,
-            unsent_bytes: 0,
-            reusable: true,
-            unsolicited: false,
+            response: Response {
+                first_byte: self.now,
+                status: 200,
+                received_bytes: 171,
+                unsent_bytes: 0,
+                reusable: true,
+                unsolicited: false,
+            },
         };
         self.step(done, seen);
     }
@@ -89,7 +91,10 @@ impl ClosedLoop {
                 }
                 Command::Send { exchange, .. } => {
                     self.in_flight.push_back(exchange);
-                    self.step(Input::Sent { exchange, written_bytes: 80 }, seen);
+                    self.step(
+                        Input::Sent { exchange, written_bytes: 80, request_bytes: None },
+                        seen,
+                    );
                 }
                 Command::Cancel { .. } | Command::Close { .. } => {
                     unreachable!("nothing ends in this loop")

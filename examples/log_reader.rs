@@ -34,7 +34,7 @@ pub(crate) fn read(path: &Path) -> Result<Findings, z6::log::ReadError> {
             }
             Observed::Sent(sent) => {
                 *requests_of.entry((worker, sent.connection_serial)).or_default() += 1;
-                let actor = sent.ask.actor;
+                let actor = sent.request.actor;
                 if let Some(before) = last_sent.insert(actor, sent.sent) {
                     let silence = Some((sent.sent.since(before), actor));
                     findings.longest_silence = findings.longest_silence.max(silence);

@@ -6,7 +6,7 @@
 use z6::engine::{Engine, VuState};
 use z6::memory::{Answer, Dial, MemoryDriver, Network};
 use z6::recorder::{KeepBlocks, Recorder};
-use z6::z6_events::{Actor, Ask, Partition, TargetId, Tick};
+use z6::z6_events::{Actor, Partition, PlannedRequest, TargetId, Tick};
 use z6::z6_scenario::{Plan, Scenario};
 
 const SCENARIO: &str = "
@@ -34,7 +34,7 @@ impl Network for Pretend {
         Dial::Ready(1_000_000)
     }
 
-    fn answer(&mut self, _at: Tick, _ask: &Ask) -> Answer {
+    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
         Answer::Status { after_ns: 20_000_000, status: 200, reusable: true }
     }
 }

@@ -1,4 +1,4 @@
 //! Any text as a filter expression. The body is a function of the crate.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_metrics::fuzzing::fuzz_filter(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_analysis::fuzzing::fuzz_filter(data));

@@ -2,7 +2,7 @@
 //! has known delays: equal pairs, pairs with 10 % more delay, pairs of which one run stalls.
 //!
 //! Needs a machine that is otherwise idle, and minutes. The same in a simulated world, without
-//! either, is a test of z6-metrics. docs/DIFF.md says what the numbers mean.
+//! either, is a test of z6-analysis. docs/DIFF.md says what the numbers mean.
 //!
 //! Why runs are this long: 16 VUs and exponential delays of 5 ms make about 9,000 requests in 3 s.
 //! Independent ones give a mean with a standard error of 1 %, so a change between two runs has one

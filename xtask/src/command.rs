@@ -28,6 +28,11 @@ pub(crate) fn nightly_cargo(arguments: &[&str]) -> Invocation {
     invocation
 }
 
+/// Git.
+pub(crate) fn git(arguments: &[&str]) -> Invocation {
+    Invocation::new("git", "git", arguments)
+}
+
 impl Invocation {
     fn new(program: &str, shown: &str, arguments: &[&str]) -> Invocation {
         let mut command = Command::new(program);

@@ -34,7 +34,7 @@ const TARGETS: &[Target] = &[
     Target { name: "log_reader", seeds: "crates/z6-events/tests/corpus/log_reader" },
     Target { name: "block_decoder", seeds: "crates/z6-events/tests/corpus/block_decoder" },
     Target { name: "scenario", seeds: "crates/z6-scenario/tests/corpus/scenario" },
-    Target { name: "filter", seeds: "crates/z6-metrics/tests/corpus/filter" },
+    Target { name: "filter", seeds: "crates/z6-analysis/tests/corpus/filter" },
 ];
 
 /// The step of `ci`.

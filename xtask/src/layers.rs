@@ -33,6 +33,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-proto-http1", purity: Purity::Pure, never: &["z6-events"] },
     Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-analysis", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-vu", purity: Purity::PureWithoutDefaultFeatures, never: &[] },
     Layer { name: "z6-sim", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-target", purity: Purity::Impure, never: &[] },
@@ -103,6 +104,8 @@ mod tests {
         assert!(check(&[member("z6-vu", &["z6-events", "z6-scenario"])]).is_empty());
         let expected = ["z6-metrics must not import z6-vu"];
         assert_eq!(check(&[member("z6-metrics", &["z6-events", "z6-vu"])]), expected);
+        let expected = ["z6-metrics must not import z6-analysis"];
+        assert_eq!(check(&[member("z6-metrics", &["z6-analysis"])]), expected);
         let expected = ["z6-events must not import z6-proto-http1"];
         assert_eq!(check(&[member("z6-events", &["z6-proto-http1"])]), expected);
         assert!(check(&[member("z6-proto-http1", &["z6-http"])]).is_empty());

@@ -17,6 +17,7 @@ mod gates;
 mod lab;
 mod layers;
 mod licences;
+mod lines;
 mod links;
 mod runner;
 mod sources;
@@ -51,12 +52,21 @@ const STEPS: &[Step] = &[
     Step { name: "fuzz-smoke", about: "each fuzz target for a few seconds", run: fuzz::smoke },
 ];
 
+/// The long checks of `ci --full`, which need an idle machine and hours.
+const FULL_STEPS: &[Step] = &[
+    Step { name: "servers", about: "real servers at full counts, none skipped", run: servers },
+    Step { name: "swarm", about: "100,000 seeds of the simulator", run: lab::swarm },
+    Step { name: "accuracy-full", about: "figures against known truth", run: lab::accuracy },
+    Step { name: "bench-full", about: "what a request costs", run: lab::bench },
+];
+
 /// Commands that are not checks.
 const OTHER_COMMANDS: &[(&str, &str)] = &[
-    ("ci", "all of the above, in this order; stops at the first failure"),
+    ("ci", "[--full]: all of the above in this order, with --full then the long ones"),
     ("deps-update", "writes the dependency sets anew, to be reviewed as a diff"),
     ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),
     ("gates-update", "writes the instruction counts anew, to be reviewed as a diff"),
+    ("lines", "[--base REV]: lines of product code by crate, and the change since a revision"),
 ];
 
 /// Commands of the package `lab`; `cargo lab --help` describes them.
@@ -86,17 +96,20 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "simtest" if arguments.len() > 1 => return Ok(lab::run(arguments)),
         "fuzz" => return fuzz::long(&arguments[1..]),
         "gates-update" => return gates::update().map(|()| true),
+        "lines" => return lines::lines(&arguments[1..]).map(|()| true),
         "deps-update" => return dependencies::update(&workspace::root()).map(|()| true),
         _ => {}
     }
-    let mut keep_going = false;
+    let (mut keep_going, mut full) = (false, false);
     for flag in flags {
         match flag {
             "--keep-going" => keep_going = true,
-            _ => bail!("unknown option `{flag}`; `cargo xtask --help` lists what there is"),
+            "--full" if names == ["ci"] => full = true,
+            _ => bail!("unknown option `{flag}`; `cargo xtask --help` lists the options"),
         }
     }
     let steps = match names.as_slice() {
+        ["ci"] if full => STEPS.iter().chain(FULL_STEPS).collect(),
         ["ci"] => STEPS.iter().collect(),
         names => names.iter().map(|name| find_step(name)).collect::<Result<Vec<_>>>()?,
     };
@@ -104,18 +117,21 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
 }
 
 fn find_step(name: &str) -> Result<&'static Step> {
-    STEPS
-        .iter()
-        .find(|step| step.name == name)
-        .with_context(|| format!("unknown step `{name}`; `cargo xtask --help` lists what there is"))
+    let mut all = STEPS.iter().chain(FULL_STEPS);
+    all.find(|step| step.name == name)
+        .with_context(|| format!("unknown step `{name}`; `cargo xtask --help` lists the steps"))
 }
 
 fn help() -> String {
     let mut text = String::from(
-        "Usage: cargo xtask ci [--keep-going]\n       \
+        "Usage: cargo xtask ci [--full] [--keep-going]\n       \
          cargo xtask STEP.. [--keep-going]\n\nSteps:\n",
     );
     for Step { name, about, .. } in STEPS {
+        text.push_str(&format!("  {name:<13} {about}\n"));
+    }
+    text.push_str("\nLong steps of `ci --full`:\n");
+    for Step { name, about, .. } in FULL_STEPS {
         text.push_str(&format!("  {name:<13} {about}\n"));
     }
     text.push_str("\nCommands:\n");
@@ -140,7 +156,11 @@ fn fmt() -> Result<Outcome> {
 }
 
 fn sources() -> Result<Outcome> {
-    conclude(&sources::check(&workspace::root())?)
+    let root = workspace::root();
+    for note in sources::notes(&root)? {
+        println!("  note: {note}");
+    }
+    conclude(&sources::check(&root)?)
 }
 
 fn links() -> Result<Outcome> {
@@ -149,7 +169,8 @@ fn links() -> Result<Outcome> {
 
 fn command_names() -> Vec<&'static str> {
     let others = OTHER_COMMANDS.iter().map(|(name, _)| *name);
-    STEPS.iter().map(|step| step.name).chain(others).chain(LAB_COMMANDS.iter().copied()).collect()
+    let steps = STEPS.iter().chain(FULL_STEPS).map(|step| step.name);
+    steps.chain(others).chain(LAB_COMMANDS.iter().copied()).collect()
 }
 
 fn deps() -> Result<Outcome> {
@@ -177,6 +198,11 @@ fn doc() -> Result<Outcome> {
 
 fn test() -> Result<Outcome> {
     cargo(&["test", "--workspace"]).run()
+}
+
+fn servers() -> Result<Outcome> {
+    let servers = cargo(&["test", "-p", "z6-cli", "--test", "servers"]);
+    servers.env("Z6_REQUIRE_SERVERS", "1").env("Z6_SERVER_REQUESTS", "50000").run()
 }
 
 fn planted_bugs() -> Result<Outcome> {
@@ -210,7 +236,7 @@ mod tests {
     #[test]
     fn help_names_every_step() {
         let text = help();
-        for step in STEPS {
+        for step in STEPS.iter().chain(FULL_STEPS) {
             assert!(text.contains(&format!("\n  {} ", step.name)), "{}", step.name);
         }
     }
@@ -228,6 +254,7 @@ mod tests {
     fn unknown_steps_and_options_are_refused() {
         assert!(dispatch(&words("tset")).unwrap_err().to_string().contains("`tset`"));
         assert!(dispatch(&words("fmt --hurry")).unwrap_err().to_string().contains("`--hurry`"));
+        assert!(dispatch(&words("fmt --full")).unwrap_err().to_string().contains("`--full`"));
         assert!(dispatch(&words("fuzz --minutes soon")).is_err());
     }
 

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use z6::z6_metrics::analyze::{By, Percentile, SLOWEST_MAX};
-use z6::z6_metrics::diff::ComparedLatency;
+use z6::z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
+use z6::z6_analysis::diff::ComparedLatency;
 use z6::z6_scenario::simulation::{self, FaultKind};
 use z6::z6_scenario::{load::limits::MAX_WORKERS, parse_seconds};
 

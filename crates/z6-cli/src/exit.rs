@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use z6::z6_metrics::AnalyzeError;
+use z6::z6_analysis::AnalyzeError;
 use z6::{Blame, Finished, LogError, StoppedBy};
 use z6_target::TargetError;
 

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use z6::Log;
 use z6::log::ReadError;
+use z6::z6_analysis::analyze::Selection;
+use z6::z6_analysis::checks::check_log;
+use z6::z6_analysis::{AnalyzeError, Filter, FilterError, Loss};
 use z6::z6_events::Tick;
-use z6::z6_metrics::analyze::Selection;
-use z6::z6_metrics::checks::check_log;
-use z6::z6_metrics::{AnalyzeError, Filter, FilterError, Loss};
 
 use crate::args::SelectionArgs;
 use crate::console;

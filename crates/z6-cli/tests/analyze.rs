@@ -214,10 +214,10 @@ fn what_no_run_can_have_written_is_named_and_exits_1() {
     assert_eq!(same, std::fs::read(folder.path("out/events.z6log")).unwrap());
     // A request earlier than planned, and the figures that follow from it.
     change(&folder, |event| {
-        if let Event::Sent { ask, .. } = event
-            && (ask.actor.0, ask.step.0) == (1, 7)
+        if let Event::Sent { request, .. } = event
+            && (request.actor.0, request.step.0) == (1, 7)
         {
-            ask.planned.0 -= 1;
+            request.planned.0 -= 1;
         }
     });
     folder.run(&["analyze", "changed"]).expect(0);
@@ -233,8 +233,8 @@ fn what_no_run_can_have_written_is_named_and_exits_1() {
     assert!(run.stderr.ends_with("nothing wrong\n"), "{}", run.stderr);
     // Events that have no figures: the checks name what is wrong all the same.
     change(&folder, |event| {
-        if let Event::Sent { ask, .. } = event {
-            ask.request.0 = 9;
+        if let Event::Sent { request, .. } = event {
+            request.request.0 = 9;
         }
     });
     let run = folder.run(&["analyze", "changed"]).expect(2);

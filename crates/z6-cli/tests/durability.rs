@@ -78,10 +78,10 @@ fn kill_after(server: &RecordingServer, witness: &Witness, answers: u64, workers
 fn done_in(log: &Log) -> BTreeSet<(u64, u64)> {
     let observed = log.observed().unwrap().map(Result::unwrap);
     let ended = observed.filter_map(|(_, _, observed)| match observed {
-        Observed::RequestEnded(end) if end.status.is_some() => Some(end.sent.ask),
+        Observed::RequestEnded(end) if end.status.is_some() => Some(end.sent.request),
         _ => None,
     });
-    ended.map(|ask| (ask.actor.0, ask.step.0)).collect()
+    ended.map(|request| (request.actor.0, request.step.0)).collect()
 }
 
 #[test]

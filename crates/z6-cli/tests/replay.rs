@@ -220,7 +220,7 @@ fn a_log_that_breaks_off_needs_recovered() {
     let rows = z6::Log::open(folder.path("out")).unwrap().requests().unwrap();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     let [open] = &rows[..] else { panic!("{rows:?}") };
-    assert_eq!(open.outcome, z6::z6_metrics::RowOutcome::InFlight);
+    assert_eq!(open.outcome, z6::z6_analysis::RowOutcome::InFlight);
     assert!(open.ended.0 >= 1_000_000_000, "signs of life move its last instant: {open:?}");
 }
 
@@ -288,10 +288,10 @@ fn a_changed_decision_exits_1_with_its_kind_its_place_and_what_came_before() {
         &log,
         |_| {},
         |event| {
-            if let (Event::Sent { ask, .. }, None) = (event, index)
-                && ask.step.0 == 3
+            if let (Event::Sent { request, .. }, None) = (event, index)
+                && request.step.0 == 3
             {
-                ask.planned.0 += 1;
+                request.planned.0 += 1;
                 index = Some(number);
             }
             number += 1;

@@ -355,12 +355,13 @@ fn scenario(server: &Server, vus: u32, iterations: u32) -> String {
 
 /// Every request is answered: how many there were.
 fn all_answered(server: &Server, vus: u32) -> u64 {
-    let ran = run(&scenario(server, vus, REQUESTS / vus));
+    let requests = requests();
+    let ran = run(&scenario(server, vus, requests / vus));
     let said = String::from_utf8_lossy(&ran.output.stderr);
     assert_eq!(ran.output.status.code(), Some(0), "{said}");
     ran.assert_conserved();
     let sent = ran.requests("sent");
-    assert_eq!(sent, u64::from(REQUESTS));
+    assert_eq!(sent, u64::from(requests));
     assert_eq!((ran.requests("succeeded"), ran.requests("on_wire")), (sent, sent));
     let handshakes = &ran.metrics["latency"]["tls_handshake_ns"]["count"];
     assert_eq!(handshakes.as_u64().unwrap() > 0, server.tls);
@@ -381,8 +382,11 @@ fn counts_agree(program: &str, prepare: Prepare, vus: u32, signal: &str) {
     }
 }
 
-/// Requests to each server.
-const REQUESTS: u32 = 10_000;
+/// Requests to each server; a multiple of all numbers of VUs.
+fn requests() -> u32 {
+    let given = std::env::var("Z6_SERVER_REQUESTS").ok();
+    given.map_or(10_000, |text| text.parse().unwrap())
+}
 
 #[test]
 fn nginx_counts_what_was_sent() {

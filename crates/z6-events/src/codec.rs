@@ -3,9 +3,10 @@
 
 use crate::error::DecodeError;
 use crate::event::{
-    Ask, CloseCause, Event, NeverSentReason, ReleaseCause, Sample, StopReason, StoppedBy,
+    Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, PlannedRequest, ReleaseCause,
+    Response, Sample, StopReason, StoppedBy,
 };
-use crate::fused::{Done, Sent, error_kind};
+use crate::fused::{decode_done, decode_sent, encode_done, encode_sent, error_kind};
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
 };
@@ -76,34 +77,12 @@ pub(crate) fn encode(writer: &mut Writer<'_>, state: &mut Predictor, at: Tick, e
         writer.byte(kind_of(event) | TIME_FOLLOWS);
         writer.number(passed);
     }
-    if let Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } = *event
-    {
-        let sent = Sent { exchange, written_bytes, ask, attempt, connection, request_bytes };
-        sent.encode(writer, state, at.0);
-    } else if let Event::Done {
-        exchange,
-        first_byte,
-        status,
-        received_bytes,
-        unsent_bytes,
-        reusable,
-        unsolicited,
-        failure,
-    } = *event
-    {
-        let done = Done {
-            exchange,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-            failure,
-        };
-        done.encode(writer, state, at.0);
-    } else {
-        encode_rare(writer, state, at.0, event);
+    match *event {
+        Event::Sent { .. } => encode_sent(writer, state, at.0, event),
+        Event::Done { exchange, ref response, failure } => {
+            encode_done(writer, state, at.0, exchange, response, failure);
+        }
+        _ => encode_rare(writer, state, at.0, event),
     }
     state.last.tick = at.0;
 }
@@ -146,18 +125,20 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
             writer.number(u64::from(connection.0));
             writer.number(at.wrapping_sub(started.0));
         }
-        Event::ConnectFailed { connection, started, error, detail } => {
+        Event::ConnectFailed { connection, started, cause } => {
             writer.number(u64::from(connection.0));
             writer.number(at.wrapping_sub(started.0));
-            writer.byte(error.code());
-            writer.number(detail);
+            encode_cause(writer, cause);
         }
-        Event::Failed { .. } => encode_failed(writer, state, at, event),
-        Event::Redirected { .. } => encode_redirected(writer, at, event),
-        Event::RedirectFailed { exchange, error, detail } => {
+        Event::Failed { exchange, ref failure } => {
+            encode_failed(writer, state, at, exchange, failure);
+        }
+        Event::Redirected { exchange, ref response, next } => {
+            encode_redirected(writer, at, exchange, response, next);
+        }
+        Event::RedirectFailed { exchange, cause } => {
             writer.number(u64::from(exchange.0));
-            writer.byte(error.code());
-            writer.number(detail);
+            encode_cause(writer, cause);
             state.end_exchange(exchange.0, at);
         }
         Event::ConnectionClosed { connection, cause } => {
@@ -182,13 +163,12 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
         Event::TcpReady { connection } | Event::ConnectTimedOut { connection } => {
             writer.number(u64::from(connection.0));
         }
-        Event::NotOnWire { ask, error, detail } => {
-            encode_ask(writer, state, at, &ask);
-            writer.byte(error.code());
-            writer.number(detail);
+        Event::NotOnWire { ref request, cause } => {
+            encode_request(writer, state, at, request);
+            encode_cause(writer, cause);
         }
-        Event::NeverSent { ask, reason } => {
-            encode_ask(writer, state, at, &ask);
+        Event::NeverSent { ref request, reason } => {
+            encode_request(writer, state, at, request);
             writer.byte(reason.code());
         }
         Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
@@ -204,19 +184,25 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
     }
 }
 
-fn encode_failed(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &Event) {
-    let Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } =
-        *event
-    else {
-        return;
-    };
+fn encode_cause(writer: &mut Writer<'_>, cause: Cause) {
+    writer.byte(cause.error.code());
+    writer.number(cause.detail);
+}
+
+fn encode_failed(
+    writer: &mut Writer<'_>,
+    state: &mut Predictor,
+    at: u64,
+    exchange: ExchangeSlot,
+    failure: &Failure,
+) {
+    let Failure { first_byte, received_bytes, unsent_bytes, .. } = *failure;
     let mut flags = if first_byte.is_some() { FAILED_FIRST_BYTE } else { 0 };
     flags |= if received_bytes == 0 { 0 } else { FAILED_RECEIVED_BYTES };
     flags |= if unsent_bytes == 0 { 0 } else { FAILED_UNSENT_BYTES };
     writer.number(u64::from(exchange.0));
     writer.byte(flags);
-    writer.byte(error.code());
-    writer.number(detail);
+    encode_cause(writer, failure.cause());
     if let Some(first_byte) = first_byte {
         writer.number(at.wrapping_sub(first_byte.0));
     }
@@ -229,35 +215,27 @@ fn encode_failed(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event:
     state.end_exchange(exchange.0, at);
 }
 
-/// Leaves no trace in what is expected next: the exchange goes on.
-fn encode_redirected(writer: &mut Writer<'_>, at: u64, event: &Event) {
-    let Event::Redirected {
-        exchange,
-        first_byte,
-        status,
-        received_bytes,
-        unsent_bytes,
-        reusable,
-        unsolicited,
-        target,
-        request_bytes,
-    } = *event
-    else {
-        return;
-    };
-    let mut flags = if unsent_bytes == 0 { 0 } else { REDIRECTED_UNSENT_BYTES };
-    flags |= if reusable { REDIRECTED_REUSABLE } else { 0 };
-    flags |= if unsolicited { REDIRECTED_UNSOLICITED } else { 0 };
+/// Changes nothing in what is expected next: the exchange continues.
+fn encode_redirected(
+    writer: &mut Writer<'_>,
+    at: u64,
+    exchange: ExchangeSlot,
+    response: &Response,
+    next: NextHop,
+) {
+    let mut flags = if response.unsent_bytes == 0 { 0 } else { REDIRECTED_UNSENT_BYTES };
+    flags |= if response.reusable { REDIRECTED_REUSABLE } else { 0 };
+    flags |= if response.unsolicited { REDIRECTED_UNSOLICITED } else { 0 };
     writer.number(u64::from(exchange.0));
     writer.byte(flags);
-    writer.number(at.wrapping_sub(first_byte.0));
-    writer.number(u64::from(status));
-    writer.number(received_bytes);
-    if unsent_bytes != 0 {
-        writer.number(unsent_bytes);
+    writer.number(at.wrapping_sub(response.first_byte.0));
+    writer.number(u64::from(response.status));
+    writer.number(response.received_bytes);
+    if response.unsent_bytes != 0 {
+        writer.number(response.unsent_bytes);
     }
-    writer.number(u64::from(target.0));
-    writer.number(request_bytes);
+    writer.number(u64::from(next.target.0));
+    writer.number(next.request_bytes);
 }
 
 fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
@@ -265,13 +243,18 @@ fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
     state.last.actor = actor.0;
 }
 
-fn encode_ask(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, ask: &Ask) {
-    writer.byte(ask.population.0);
-    encode_actor(writer, state, ask.actor);
-    writer.number(ask.step.0);
-    writer.number(u64::from(ask.request.0));
-    writer.number(u64::from(ask.target.0));
-    writer.number(at.wrapping_sub(ask.planned.0));
+fn encode_request(
+    writer: &mut Writer<'_>,
+    state: &mut Predictor,
+    at: u64,
+    request: &PlannedRequest,
+) {
+    writer.byte(request.population.0);
+    encode_actor(writer, state, request.actor);
+    writer.number(request.step.0);
+    writer.number(u64::from(request.request.0));
+    writer.number(u64::from(request.target.0));
+    writer.number(at.wrapping_sub(request.planned.0));
 }
 
 /// The numbers of a sample in the order they are written.
@@ -312,8 +295,8 @@ pub(crate) fn decode(
         };
     }
     let event = match byte & !TIME_FOLLOWS {
-        kind::SENT => Sent::decode(reader, state, at)?,
-        kind::DONE => Done::decode(reader, state, at)?,
+        kind::SENT => decode_sent(reader, state, at)?,
+        kind::DONE => decode_done(reader, state, at)?,
         _ => decode_rare(reader, state, at, byte, offset)?,
     };
     state.last.tick = at;
@@ -339,8 +322,7 @@ fn decode_rare(
         kind::CONNECT_FAILED => Event::ConnectFailed {
             connection: connection(reader)?,
             started: before(reader, at)?,
-            error: error_kind(reader)?,
-            detail: reader.number()?,
+            cause: cause(reader)?,
         },
         kind::CONNECTION_CLOSED => Event::ConnectionClosed {
             connection: connection(reader)?,
@@ -361,20 +343,16 @@ fn decode_rare(
             cause: code(reader, ReleaseCause::from_code)?,
         },
         kind::CONNECT_TIMED_OUT => Event::ConnectTimedOut { connection: connection(reader)? },
-        kind::NOT_ON_WIRE => Event::NotOnWire {
-            ask: ask(reader, state, at)?,
-            error: error_kind(reader)?,
-            detail: reader.number()?,
-        },
+        kind::NOT_ON_WIRE => {
+            Event::NotOnWire { request: request(reader, state, at)?, cause: cause(reader)? }
+        }
         kind::NEVER_SENT => Event::NeverSent {
-            ask: ask(reader, state, at)?,
+            request: request(reader, state, at)?,
             reason: code(reader, NeverSentReason::from_code)?,
         },
-        kind::REDIRECT_FAILED => Event::RedirectFailed {
-            exchange: end_of(reader, state, at)?,
-            error: error_kind(reader)?,
-            detail: reader.number()?,
-        },
+        kind::REDIRECT_FAILED => {
+            Event::RedirectFailed { exchange: end_of(reader, state, at)?, cause: cause(reader)? }
+        }
         kind::TIMED_OUT => Event::TimedOut { exchange: end_of(reader, state, at)? },
         kind::IN_FLIGHT_AT_STOP => Event::InFlightAtStop { exchange: end_of(reader, state, at)? },
         kind::END_REACHED => {
@@ -397,13 +375,14 @@ fn decode_failed(
     if flags & !FAILED_ALL != 0 {
         return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
     }
-    let error = error_kind(reader)?;
-    let detail = reader.number()?;
+    let Cause { error, detail } = cause(reader)?;
     let first_byte = if flags & FAILED_FIRST_BYTE == 0 { None } else { Some(before(reader, at)?) };
     let received_bytes = if flags & FAILED_RECEIVED_BYTES == 0 { 0 } else { reader.number()? };
     let unsent_bytes = if flags & FAILED_UNSENT_BYTES == 0 { 0 } else { reader.number()? };
     state.end_exchange(exchange.0, at);
-    Ok(Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes })
+    let failure =
+        Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable: false };
+    Ok(Event::Failed { exchange, failure })
 }
 
 fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeError> {
@@ -412,17 +391,20 @@ fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeEr
     if flags & !REDIRECTED_ALL != 0 {
         return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
     }
-    Ok(Event::Redirected {
-        exchange,
+    let response = Response {
         first_byte: before(reader, at)?,
         status: reader.u16()?,
         received_bytes: reader.number()?,
         unsent_bytes: if flags & REDIRECTED_UNSENT_BYTES == 0 { 0 } else { reader.number()? },
         reusable: flags & REDIRECTED_REUSABLE != 0,
         unsolicited: flags & REDIRECTED_UNSOLICITED != 0,
-        target: TargetId(reader.u16()?),
-        request_bytes: reader.number()?,
-    })
+    };
+    let next = NextHop { target: TargetId(reader.u16()?), request_bytes: reader.number()? };
+    Ok(Event::Redirected { exchange, response, next })
+}
+
+fn cause(reader: &mut Reader<'_>) -> Result<Cause, DecodeError> {
+    Ok(Cause { error: error_kind(reader)?, detail: reader.number()? })
 }
 
 fn connection(reader: &mut Reader<'_>) -> Result<ConnectionSlot, DecodeError> {
@@ -444,8 +426,12 @@ fn actor(reader: &mut Reader<'_>, state: &mut Predictor) -> Result<Actor, Decode
     Ok(Actor(state.last.actor))
 }
 
-fn ask(reader: &mut Reader<'_>, state: &mut Predictor, at: u64) -> Result<Ask, DecodeError> {
-    Ok(Ask {
+fn request(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+) -> Result<PlannedRequest, DecodeError> {
+    Ok(PlannedRequest {
         population: Population(reader.byte()?),
         actor: actor(reader, state)?,
         step: Step(reader.number()?),

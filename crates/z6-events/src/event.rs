@@ -23,19 +23,80 @@ pub enum EventClass {
 
 /// One request of one actor, as planned: all of it decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask {
-    /// Which scenario of the file: 0 today.
+pub struct PlannedRequest {
+    /// Which scenario of the file the actor belongs to: 0 today.
     pub population: Population,
-    /// Who asks.
+    /// The VU or arrival that makes the request.
     pub actor: Actor,
-    /// Which request of the actor's life.
+    /// Number of the request in the actor's life, from 0.
     pub step: Step,
-    /// Which template.
+    /// The template it is rendered from.
     pub request: RequestId,
-    /// Which target.
+    /// The target it is planned for.
     pub target: TargetId,
     /// When it was due.
     pub planned: Tick,
+}
+
+/// A complete response, as the driver read it: all of it an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Response {
+    /// Just after the read that brought the first byte of the final response.
+    pub first_byte: Tick,
+    /// Status of the final response.
+    pub status: u16,
+    /// Bytes received for this exchange: interim responses, head, body, framing.
+    pub received_bytes: u64,
+    /// Bytes of the request that were not written, because the response came early.
+    pub unsent_bytes: u64,
+    /// Whether the connection can carry another exchange.
+    pub reusable: bool,
+    /// Whether bytes that belong to no request followed the response.
+    pub unsolicited: bool,
+}
+
+/// How an exchange ended without a complete response: all of it an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of error.
+    pub error: ErrorKind,
+    /// The errno, the byte offset into the response of a protocol or limit error, the status of a
+    /// redirect that cannot be followed, or 0.
+    pub detail: u64,
+    /// Just after the read that brought the first byte of the final response, if one came.
+    pub first_byte: Option<Tick>,
+    /// Bytes received for this exchange.
+    pub received_bytes: u64,
+    /// Bytes of the request that were not written.
+    pub unsent_bytes: u64,
+    /// Whether the connection can carry another exchange all the same. Never with HTTP/1.1.
+    pub reusable: bool,
+}
+
+impl Failure {
+    /// The error alone.
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        Cause { error: self.error, detail: self.detail }
+    }
+}
+
+/// The error of a connection attempt, or of a request that failed with no byte on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// The kind of error.
+    pub error: ErrorKind,
+    /// The errno, the TLS alert, or 0.
+    pub detail: u64,
+}
+
+/// Where a followed redirect leads. The log does not hold the field of the response that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextHop {
+    /// The target of the next exchange.
+    pub target: TargetId,
+    /// Length of the request that the next exchange sends, bytes.
+    pub request_bytes: u64,
 }
 
 /// Why a run was told to stop from outside the engine.
@@ -170,89 +231,59 @@ pub enum Event {
     },
     /// Input: a connection attempt failed.
     ConnectFailed {
-        /// Which.
+        /// The attempt's slot.
         connection: ConnectionSlot,
         /// When the attempt began.
         started: Tick,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, or 0.
-        detail: u64,
+        /// Why it failed.
+        cause: Cause,
     },
     /// Input: the write call that took the first byte of a request; its tick is the clock just
     /// before that call.
     Sent {
-        /// Input: which exchange.
+        /// Input: the exchange.
         exchange: ExchangeSlot,
         /// Input: how many bytes that call took.
         written_bytes: u64,
-        /// Decision: what is asked.
-        ask: Ask,
-        /// Decision: which exchange of the step (redirects), from 0.
+        /// Decision: the request, as planned.
+        request: PlannedRequest,
+        /// Decision: number of the exchange within the step (redirects), from 0.
         attempt: u8,
-        /// Decision: on which connection.
+        /// Decision: the connection it is sent on.
         connection: ConnectionSlot,
-        /// Decision: length of the whole request, bytes.
+        /// Length of the whole request, bytes. A decision, or an input (next field).
         request_bytes: u64,
+        /// Whether the length is an input: it depends on a value that the log withholds, so that the
+        /// engine cannot derive it.
+        length_is_input: bool,
     },
     /// Input: a response is complete; its tick is the clock just after the read that completed it.
     Done {
-        /// Input: which exchange.
+        /// Input: the exchange.
         exchange: ExchangeSlot,
-        /// Input: just after the read that brought the first byte of the final response.
-        first_byte: Tick,
-        /// Input: status of the final response.
-        status: u16,
-        /// Input: bytes received for this exchange: interim responses, head, body, framing.
-        received_bytes: u64,
-        /// Input: bytes of the request that were not written (early response).
-        unsent_bytes: u64,
-        /// Input: the connection can carry another exchange.
-        reusable: bool,
-        /// Input: bytes that nobody asked for came behind the response.
-        unsolicited: bool,
+        /// Input: what the driver read.
+        response: Response,
         /// Decision: why the request counts as failed, if it does.
         failure: Option<ErrorKind>,
     },
-    /// Input: a complete response sends the request elsewhere, and it is followed: the exchange goes
-    /// on with another `Sent` in its slot, unless the request ends first.
+    /// Input: a complete response redirects the request, and the redirect is followed: the exchange
+    /// continues with another `Sent` in its slot, unless the request ends first.
     Redirected {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
-        /// Just after the read that brought the first byte of the response.
-        first_byte: Tick,
-        /// Status of the response.
-        status: u16,
-        /// Bytes received for this exchange.
-        received_bytes: u64,
-        /// Bytes of the request that were not written (early response).
-        unsent_bytes: u64,
-        /// The connection can carry another exchange.
-        reusable: bool,
-        /// Bytes that nobody asked for came behind the response.
-        unsolicited: bool,
-        /// The target that is asked next.
-        target: TargetId,
-        /// Length of what it is sent, bytes.
-        request_bytes: u64,
+        /// What the driver read.
+        response: Response,
+        /// Where the redirect leads.
+        next: NextHop,
     },
     /// Input: an exchange ended without a complete response, or with a redirect that cannot be
     /// followed. If no `Sent` of its request came before it, a [`NotOnWire`](Event::NotOnWire)
     /// follows.
     Failed {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, the byte offset into the response of a protocol or limit error, the status of
-        /// a redirect that cannot be followed, or 0.
-        detail: u64,
-        /// Just after the read that brought the first byte of the final response, if one came.
-        first_byte: Option<Tick>,
-        /// Bytes received for this exchange.
-        received_bytes: u64,
-        /// Bytes of the request that were not written.
-        unsent_bytes: u64,
+        /// How it ended.
+        failure: Failure,
     },
     /// Input: a connection without an exchange ended.
     ConnectionClosed {
@@ -306,17 +337,15 @@ pub enum Event {
     /// or its connection broke before the first write. It counts as sent and failed.
     NotOnWire {
         /// The request.
-        ask: Ask,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, or 0.
-        detail: u64,
+        request: PlannedRequest,
+        /// Why it failed.
+        cause: Cause,
     },
     /// Decision: a planned request will never be sent.
     NeverSent {
         /// The request.
-        ask: Ask,
-        /// Why.
+        request: PlannedRequest,
+        /// Why it is not sent.
         reason: NeverSentReason,
     },
     /// Decision: no complete response within `timeout_ms`.
@@ -324,15 +353,13 @@ pub enum Event {
         /// Which exchange.
         exchange: ExchangeSlot,
     },
-    /// Decision: a redirected request failed before its next exchange had a byte on the wire: no
-    /// connection was to be had.
+    /// Decision: a redirected request failed before its next exchange had a byte on the wire: there
+    /// was no connection for it.
     RedirectFailed {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, or 0.
-        detail: u64,
+        /// Why it failed.
+        cause: Cause,
     },
     /// Decision: sent, and unanswered at the end of the grace period.
     InFlightAtStop {

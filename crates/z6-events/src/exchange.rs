@@ -4,7 +4,8 @@
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
 use crate::event::{
-    Ask, CloseCause, Event, NeverSentReason, ReleaseCause, Sample, StopReason, StoppedBy,
+    Cause, CloseCause, Event, Failure, NeverSentReason, PlannedRequest, ReleaseCause, Response,
+    Sample, StopReason, StoppedBy,
 };
 use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, TargetId, Tick};
 
@@ -20,7 +21,7 @@ pub struct SentFacts {
     /// Which exchange.
     pub exchange: ExchangeSlot,
     /// What was asked.
-    pub ask: Ask,
+    pub request: PlannedRequest,
     /// Which exchange of the step, from 0: redirects followed so far.
     pub attempt: u8,
     /// On which connection it was asked first.
@@ -88,7 +89,7 @@ impl RequestEnded {
     /// done - planned, nanoseconds.
     #[must_use]
     pub const fn response_ns(&self) -> u64 {
-        self.done.since(self.sent.ask.planned)
+        self.done.since(self.sent.request.planned)
     }
 
     /// done - sent, nanoseconds.
@@ -100,7 +101,7 @@ impl RequestEnded {
     /// sent - planned, nanoseconds.
     #[must_use]
     pub const fn lateness_ns(&self) -> u64 {
-        self.sent.sent.since(self.sent.ask.planned)
+        self.sent.sent.since(self.sent.request.planned)
     }
 }
 
@@ -127,12 +128,7 @@ pub struct ConnectionFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionEnd {
     /// The attempt failed.
-    ConnectFailed {
-        /// Why.
-        error: ErrorKind,
-        /// The errno, or 0.
-        detail: u64,
-    },
+    ConnectFailed(Cause),
     /// The attempt took too long.
     ConnectTimedOut,
     /// The peer, or what it sent, ended it.
@@ -180,27 +176,23 @@ pub enum Observed {
     RequestEnded(RequestEnded),
     /// An exchange ended before its first byte was written; [`Observed::NotOnWire`] follows.
     FailedBeforeSent {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, or 0.
-        detail: u64,
+        /// Why it failed.
+        cause: Cause,
     },
     /// A request failed without a byte of it on the wire.
     NotOnWire {
         /// The request.
-        ask: Ask,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, or 0.
-        detail: u64,
+        request: PlannedRequest,
+        /// Why it failed.
+        cause: Cause,
     },
     /// A planned request will never be sent.
     NeverSent {
         /// The request.
-        ask: Ask,
-        /// Why.
+        request: PlannedRequest,
+        /// Why it is not sent.
         reason: NeverSentReason,
     },
     /// The end tick is known.
@@ -263,11 +255,19 @@ impl ExchangeTable {
     #[inline]
     pub fn observe(&mut self, at: Tick, event: &Event) -> Result<Observed, PairingError> {
         match *event {
-            Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } => {
+            Event::Sent {
+                exchange,
+                written_bytes,
+                request,
+                attempt,
+                connection,
+                request_bytes,
+                length_is_input: _,
+            } => {
                 let (connection_serial, reused) = (0, false);
                 self.sent(SentFacts {
                     exchange,
-                    ask,
+                    request,
                     attempt,
                     connection,
                     connection_serial,
@@ -279,20 +279,18 @@ impl ExchangeTable {
                     earlier_bytes_received: 0,
                 })
             }
-            Event::Redirected { exchange, received_bytes, unsent_bytes, .. } => {
-                self.redirected(exchange, received_bytes, unsent_bytes)
+            Event::Redirected { exchange, ref response, .. } => self.redirected(exchange, response),
+            Event::RedirectFailed { exchange, cause } => {
+                self.ended(at, exchange, End::without_response(Outcome::from_cause(cause)))
             }
-            Event::RedirectFailed { exchange, error, detail } => {
-                let end = End::without_response(Outcome::Failed { kind: error, detail });
-                self.ended(at, exchange, end)
+            Event::Done { exchange, ref response, failure } => {
+                self.ended(at, exchange, End::from_response(response, failure))
             }
-            Event::Done { exchange, .. } => self.ended(at, exchange, End::of_done(event)),
-            Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
+            Event::Failed { exchange, ref failure } => {
                 if !self.is_open(exchange) {
-                    return Ok(Observed::FailedBeforeSent { exchange, error, detail });
+                    return Ok(Observed::FailedBeforeSent { exchange, cause: failure.cause() });
                 }
-                let end = End::without_response(Outcome::Failed { kind: error, detail });
-                self.ended(at, exchange, End { first_byte, received_bytes, unsent_bytes, ..end })
+                self.ended(at, exchange, End::from_failure(failure))
             }
             Event::TimedOut { exchange } => {
                 self.ended(at, exchange, End::without_response(Outcome::TimedOut))
@@ -305,9 +303,9 @@ impl ExchangeTable {
             }
             Event::TcpReady { connection } => Ok(Observed::TcpReady(*self.attempt(connection)?)),
             Event::Connected { connection, started } => self.connected(connection, started),
-            Event::ConnectFailed { connection, started, error, detail } => {
+            Event::ConnectFailed { connection, started, cause } => {
                 self.attempt(connection)?.started = started;
-                self.connection_ended(connection, ConnectionEnd::ConnectFailed { error, detail })
+                self.connection_ended(connection, ConnectionEnd::ConnectFailed(cause))
             }
             Event::ConnectTimedOut { connection } => {
                 self.attempt(connection)?;
@@ -323,10 +321,8 @@ impl ExchangeTable {
             Event::Stop { reason } => Ok(Observed::Stop(reason)),
             Event::VuStarted { actor, planned } => Ok(Observed::VuStarted { actor, planned }),
             Event::VuStopped { actor } => Ok(Observed::VuStopped(actor)),
-            Event::NotOnWire { ask, error, detail } => {
-                Ok(Observed::NotOnWire { ask, error, detail })
-            }
-            Event::NeverSent { ask, reason } => Ok(Observed::NeverSent { ask, reason }),
+            Event::NotOnWire { request, cause } => Ok(Observed::NotOnWire { request, cause }),
+            Event::NeverSent { request, reason } => Ok(Observed::NeverSent { request, reason }),
             Event::EndReached { by, end } => Ok(Observed::EndReached { by, end }),
             Event::Finished => Ok(Observed::Finished),
             Event::Sample(sample) => Ok(Observed::Sample(sample)),
@@ -384,16 +380,15 @@ impl ExchangeTable {
     fn redirected(
         &mut self,
         exchange: ExchangeSlot,
-        received_bytes: u64,
-        unsent_bytes: u64,
+        response: &Response,
     ) -> Result<Observed, PairingError> {
         match self.exchanges.get_mut(exchange.index()) {
             Some(Some(Open { facts, between })) if !*between => {
                 *between = true;
-                let sent_bytes = facts.request_bytes.saturating_sub(unsent_bytes);
+                let sent_bytes = facts.request_bytes.saturating_sub(response.unsent_bytes);
                 facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
                 facts.earlier_bytes_received =
-                    facts.earlier_bytes_received.saturating_add(received_bytes);
+                    facts.earlier_bytes_received.saturating_add(response.received_bytes);
                 (facts.written_bytes, facts.request_bytes) = (0, 0);
                 Ok(Observed::Redirected(*facts))
             }
@@ -486,30 +481,36 @@ impl ExchangeTable {
     }
 }
 
+impl Outcome {
+    const fn from_cause(cause: Cause) -> Outcome {
+        Outcome::Failed { kind: cause.error, detail: cause.detail }
+    }
+}
+
 impl End {
     #[inline]
-    fn of_done(event: &Event) -> End {
-        let mut end = End::without_response(Outcome::Succeeded);
-        if let Event::Done {
-            first_byte,
-            status,
+    fn from_response(response: &Response, failure: Option<ErrorKind>) -> End {
+        let outcome = match failure {
+            Some(kind) => Outcome::Failed { kind, detail: 0 },
+            None => Outcome::Succeeded,
+        };
+        let Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited } =
+            *response;
+        End {
+            outcome,
+            first_byte: Some(first_byte),
+            status: Some(status),
             received_bytes,
             unsent_bytes,
             reusable,
             unsolicited,
-            failure,
-            ..
-        } = *event
-        {
-            end.first_byte = Some(first_byte);
-            end.status = Some(status);
-            (end.received_bytes, end.unsent_bytes) = (received_bytes, unsent_bytes);
-            (end.reusable, end.unsolicited) = (reusable, unsolicited);
-            if let Some(kind) = failure {
-                end.outcome = Outcome::Failed { kind, detail: 0 };
-            }
         }
-        end
+    }
+
+    const fn from_failure(failure: &Failure) -> End {
+        let Failure { first_byte, received_bytes, unsent_bytes, reusable, .. } = *failure;
+        let end = End::without_response(Outcome::from_cause(failure.cause()));
+        End { first_byte, received_bytes, unsent_bytes, reusable, ..end }
     }
 
     const fn without_response(outcome: Outcome) -> End {

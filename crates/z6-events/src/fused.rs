@@ -4,7 +4,7 @@
 
 use crate::error::DecodeError;
 use crate::error_kind::ErrorKind;
-use crate::event::{Ask, Event};
+use crate::event::{Event, PlannedRequest, Response};
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
 };
@@ -38,168 +38,181 @@ const FAILURE: u8 = 1 << 6;
 const DONE_ALL: u8 =
     FIRST_BYTE | STATUS | RECEIVED_BYTES | UNSENT_BYTES | REUSABLE | UNSOLICITED | FAILURE;
 
-/// The fields of [`Event::Sent`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sent {
-    pub(crate) exchange: ExchangeSlot,
-    pub(crate) written_bytes: u64,
-    pub(crate) ask: Ask,
-    pub(crate) attempt: u8,
-    pub(crate) connection: ConnectionSlot,
-    pub(crate) request_bytes: u64,
+/// Writes an [`Event::Sent`]; any other event writes nothing.
+#[inline]
+pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &Event) {
+    let Event::Sent { exchange, request: ref planned, connection, request_bytes, .. } = *event
+    else {
+        return;
+    };
+    let slot = state.slot(exchange.0);
+    let template = state.template(planned.request.0);
+    let more = sent_more(&slot, event);
+    let mut flags = if more == 0 { 0 } else { MORE };
+    flags |= sent_flags(state, &slot, planned);
+    flags |= if connection.0 == slot.connection { 0 } else { CONNECTION };
+    flags |= if request_bytes == template.request_bytes { 0 } else { REQUEST_BYTES };
+    writer.number(u64::from(exchange.0));
+    writer.byte(flags);
+    if flags & MORE != 0 {
+        writer.byte(more);
+    }
+    if flags & ACTOR != 0 {
+        writer.difference(planned.actor.0, state.last.actor);
+    }
+    if flags & STEP != 0 {
+        writer.difference(planned.step.0, state.last.step);
+    }
+    if flags & REQUEST != 0 {
+        writer.number(u64::from(planned.request.0));
+    }
+    if flags & CONNECTION != 0 {
+        writer.number(u64::from(connection.0));
+    }
+    if flags & REQUEST_BYTES != 0 {
+        writer.number(request_bytes);
+    }
+    if flags & PLANNED == PLANNED_WRITTEN {
+        writer.number(at.wrapping_sub(planned.planned.0));
+    }
+    if more != 0 {
+        encode_more(writer, more, event);
+    }
+    state.set_template(planned.request.0, Template { request_bytes, ..template });
+    remember_sent(
+        state,
+        exchange,
+        &Slot { connection: connection.0, ..slot },
+        planned,
+        request_bytes,
+    );
 }
 
-impl Sent {
-    fn flags(&self, state: &Predictor, slot: &Slot, template: &Template) -> (u8, u8) {
-        let (ask, same_actor) = (&self.ask, self.ask.actor.0 == slot.actor);
-        let mut more = 0;
-        more |= if ask.population.0 == slot.population { 0 } else { MORE_POPULATION };
-        more |= if ask.target.0 == slot.target { 0 } else { MORE_TARGET };
-        more |= if self.attempt == 0 { 0 } else { MORE_ATTEMPT };
-        more |= if self.written_bytes == self.request_bytes { 0 } else { MORE_WRITTEN_BYTES };
-        let mut flags = if more == 0 { 0 } else { MORE };
-        flags |= if same_actor { 0 } else { ACTOR };
-        flags |= if ask.step.0 == expected_step(state, slot, same_actor) { 0 } else { STEP };
-        flags |= if ask.request.0 == slot.request { 0 } else { REQUEST };
-        flags |= if self.connection.0 == slot.connection { 0 } else { CONNECTION };
-        flags |= if self.request_bytes == template.request_bytes { 0 } else { REQUEST_BYTES };
-        flags |= if ask.planned.0 == slot.end {
+/// The flags of what was planned.
+fn sent_flags(state: &Predictor, slot: &Slot, planned: &PlannedRequest) -> u8 {
+    let same_actor = planned.actor.0 == slot.actor;
+    let mut flags = if same_actor { 0 } else { ACTOR };
+    flags |= if planned.step.0 == expected_step(state, slot, same_actor) { 0 } else { STEP };
+    flags |= if planned.request.0 == slot.request { 0 } else { REQUEST };
+    flags
+        | if planned.planned.0 == slot.end {
             PLANNED_AT_SLOT_END
-        } else if ask.planned.0 == state.last.tick {
+        } else if planned.planned.0 == state.last.tick {
             PLANNED_AT_LAST_RECORD
         } else {
             PLANNED_WRITTEN
-        };
-        (flags, more)
-    }
+        }
+}
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>, state: &mut Predictor, at: u64) {
-        let slot = state.slot(self.exchange.0);
-        let template = state.template(self.ask.request.0);
-        let (flags, more) = self.flags(state, &slot, &template);
-        writer.number(u64::from(self.exchange.0));
-        writer.byte(flags);
-        if flags & MORE != 0 {
-            writer.byte(more);
-        }
-        if flags & ACTOR != 0 {
-            writer.difference(self.ask.actor.0, state.last.actor);
-        }
-        if flags & STEP != 0 {
-            writer.difference(self.ask.step.0, state.last.step);
-        }
-        if flags & REQUEST != 0 {
-            writer.number(u64::from(self.ask.request.0));
-        }
-        if flags & CONNECTION != 0 {
-            writer.number(u64::from(self.connection.0));
-        }
-        if flags & REQUEST_BYTES != 0 {
-            writer.number(self.request_bytes);
-        }
-        if flags & PLANNED == PLANNED_WRITTEN {
-            writer.number(at.wrapping_sub(self.ask.planned.0));
-        }
-        if more != 0 {
-            self.encode_more(writer, more);
-        }
-        self.remember(state, slot, template);
-    }
+/// The *more* byte of an [`Event::Sent`]; 0 where none is written.
+fn sent_more(slot: &Slot, event: &Event) -> u8 {
+    let Event::Sent { written_bytes, request: ref planned, attempt, request_bytes, .. } = *event
+    else {
+        return 0;
+    };
+    let mut more = if planned.population.0 == slot.population { 0 } else { MORE_POPULATION };
+    more |= if planned.target.0 == slot.target { 0 } else { MORE_TARGET };
+    more |= if attempt == 0 { 0 } else { MORE_ATTEMPT };
+    more | if written_bytes == request_bytes { 0 } else { MORE_WRITTEN_BYTES }
+}
 
-    fn encode_more(&self, writer: &mut Writer<'_>, more: u8) {
-        if more & MORE_POPULATION != 0 {
-            writer.byte(self.ask.population.0);
-        }
-        if more & MORE_TARGET != 0 {
-            writer.number(u64::from(self.ask.target.0));
-        }
-        if more & MORE_ATTEMPT != 0 {
-            writer.byte(self.attempt);
-        }
-        if more & MORE_WRITTEN_BYTES != 0 {
-            writer.number(self.written_bytes);
-        }
+fn encode_more(writer: &mut Writer<'_>, more: u8, event: &Event) {
+    let Event::Sent { written_bytes, request: ref planned, attempt, .. } = *event else { return };
+    if more & MORE_POPULATION != 0 {
+        writer.byte(planned.population.0);
     }
+    if more & MORE_TARGET != 0 {
+        writer.number(u64::from(planned.target.0));
+    }
+    if more & MORE_ATTEMPT != 0 {
+        writer.byte(attempt);
+    }
+    if more & MORE_WRITTEN_BYTES != 0 {
+        writer.number(written_bytes);
+    }
+}
 
-    pub(crate) fn decode(
-        reader: &mut Reader<'_>,
-        state: &mut Predictor,
-        at: u64,
-    ) -> Result<Event, DecodeError> {
-        let exchange = reader.u32()?;
-        let slot = state.slot(exchange);
-        let (flags, more) = sent_flags(reader)?;
-        let same_actor = flags & ACTOR == 0;
-        let actor = if same_actor { slot.actor } else { reader.difference(state.last.actor)? };
-        let step = if flags & STEP == 0 {
-            expected_step(state, &slot, same_actor)
-        } else {
-            reader.difference(state.last.step)?
-        };
-        let request = if flags & REQUEST == 0 { slot.request } else { reader.u16()? };
-        let connection = if flags & CONNECTION == 0 { slot.connection } else { reader.u32()? };
-        let template = state.template(request);
-        let request_bytes =
-            if flags & REQUEST_BYTES == 0 { template.request_bytes } else { reader.number()? };
-        let planned = match flags & PLANNED {
-            PLANNED_AT_SLOT_END => slot.end,
-            PLANNED_AT_LAST_RECORD => state.last.tick,
-            _ => at.wrapping_sub(reader.number()?),
-        };
-        let population =
-            if more & MORE_POPULATION == 0 { slot.population } else { reader.byte()? };
-        let target = if more & MORE_TARGET == 0 { slot.target } else { reader.u16()? };
-        let attempt = if more & MORE_ATTEMPT == 0 { 0 } else { reader.byte()? };
-        let written_bytes =
-            if more & MORE_WRITTEN_BYTES == 0 { request_bytes } else { reader.number()? };
-        let ask = Ask {
-            population: Population(population),
-            actor: Actor(actor),
-            step: Step(step),
-            request: RequestId(request),
-            target: TargetId(target),
-            planned: Tick(planned),
-        };
-        let exchange = ExchangeSlot(exchange);
-        let connection = ConnectionSlot(connection);
-        let sent = Sent { exchange, written_bytes, ask, attempt, connection, request_bytes };
-        sent.remember(state, slot, template);
-        Ok(sent.into_event())
-    }
+pub(crate) fn decode_sent(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+) -> Result<Event, DecodeError> {
+    let exchange = ExchangeSlot(reader.u32()?);
+    let slot = state.slot(exchange.0);
+    let (flags, more) = decode_sent_flags(reader)?;
+    let same_actor = flags & ACTOR == 0;
+    let actor = if same_actor { slot.actor } else { reader.difference(state.last.actor)? };
+    let step = if flags & STEP == 0 {
+        expected_step(state, &slot, same_actor)
+    } else {
+        reader.difference(state.last.step)?
+    };
+    let request = if flags & REQUEST == 0 { slot.request } else { reader.u16()? };
+    let connection = if flags & CONNECTION == 0 { slot.connection } else { reader.u32()? };
+    let template = state.template(request);
+    let request_bytes =
+        if flags & REQUEST_BYTES == 0 { template.request_bytes } else { reader.number()? };
+    let planned = match flags & PLANNED {
+        PLANNED_AT_SLOT_END => slot.end,
+        PLANNED_AT_LAST_RECORD => state.last.tick,
+        _ => at.wrapping_sub(reader.number()?),
+    };
+    let population = if more & MORE_POPULATION == 0 { slot.population } else { reader.byte()? };
+    let target = if more & MORE_TARGET == 0 { slot.target } else { reader.u16()? };
+    let attempt = if more & MORE_ATTEMPT == 0 { 0 } else { reader.byte()? };
+    let written_bytes =
+        if more & MORE_WRITTEN_BYTES == 0 { request_bytes } else { reader.number()? };
+    let planned = PlannedRequest {
+        population: Population(population),
+        actor: Actor(actor),
+        step: Step(step),
+        request: RequestId(request),
+        target: TargetId(target),
+        planned: Tick(planned),
+    };
+    state.set_template(request, Template { request_bytes, ..template });
+    remember_sent(state, exchange, &Slot { connection, ..slot }, &planned, request_bytes);
+    Ok(Event::Sent {
+        exchange,
+        written_bytes,
+        request: planned,
+        attempt,
+        connection: ConnectionSlot(connection),
+        request_bytes,
+        length_is_input: false,
+    })
+}
 
-    fn remember(&self, state: &mut Predictor, slot: Slot, template: Template) {
-        let ask = &self.ask;
-        state.last.actor = ask.actor.0;
-        state.last.step = ask.step.0;
-        state.last.request = ask.request.0;
-        state.last.target = ask.target.0;
-        state.last.population = ask.population.0;
-        state.last.request_bytes = self.request_bytes;
-        let template = Template { request_bytes: self.request_bytes, ..template };
-        state.set_template(ask.request.0, template);
-        let slot = Slot {
-            actor: ask.actor.0,
-            step: ask.step.0,
-            connection: self.connection.0,
-            request: ask.request.0,
-            target: ask.target.0,
-            population: ask.population.0,
-            ..slot
-        };
-        state.set_slot(self.exchange.0, slot);
-    }
-
-    const fn into_event(self) -> Event {
-        let Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } = self;
-        Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes }
-    }
+/// What a `sent` changes in what is expected next. `slot` has its connection already.
+fn remember_sent(
+    state: &mut Predictor,
+    exchange: ExchangeSlot,
+    slot: &Slot,
+    planned: &PlannedRequest,
+    request_bytes: u64,
+) {
+    state.last.actor = planned.actor.0;
+    state.last.step = planned.step.0;
+    state.last.request = planned.request.0;
+    state.last.target = planned.target.0;
+    state.last.population = planned.population.0;
+    state.last.request_bytes = request_bytes;
+    let slot = Slot {
+        actor: planned.actor.0,
+        step: planned.step.0,
+        request: planned.request.0,
+        target: planned.target.0,
+        population: planned.population.0,
+        ..*slot
+    };
+    state.set_slot(exchange.0, slot);
 }
 
 fn expected_step(state: &Predictor, slot: &Slot, same_actor: bool) -> u64 {
     if same_actor { slot.step.wrapping_add(1) } else { state.last.step }
 }
 
-fn sent_flags(reader: &mut Reader<'_>) -> Result<(u8, u8), DecodeError> {
+fn decode_sent_flags(reader: &mut Reader<'_>) -> Result<(u8, u8), DecodeError> {
     let flags = reader.byte()?;
     if flags & PLANNED == PLANNED {
         return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
@@ -214,110 +227,91 @@ fn sent_flags(reader: &mut Reader<'_>) -> Result<(u8, u8), DecodeError> {
     Ok((flags, more))
 }
 
-/// The fields of [`Event::Done`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Done {
-    pub(crate) exchange: ExchangeSlot,
-    pub(crate) first_byte: Tick,
-    pub(crate) status: u16,
-    pub(crate) received_bytes: u64,
-    pub(crate) unsent_bytes: u64,
-    pub(crate) reusable: bool,
-    pub(crate) unsolicited: bool,
-    pub(crate) failure: Option<ErrorKind>,
+/// Writes an [`Event::Done`].
+#[inline]
+pub(crate) fn encode_done(
+    writer: &mut Writer<'_>,
+    state: &mut Predictor,
+    at: u64,
+    exchange: ExchangeSlot,
+    response: &Response,
+    failure: Option<ErrorKind>,
+) {
+    let slot = state.slot(exchange.0);
+    let template = state.template(slot.request);
+    let flags = done_flags(&template, at, response, failure);
+    writer.number(u64::from(exchange.0));
+    writer.byte(flags);
+    if flags & FIRST_BYTE != 0 {
+        writer.number(at.wrapping_sub(response.first_byte.0));
+    }
+    if flags & STATUS != 0 {
+        writer.number(u64::from(response.status));
+    }
+    if flags & RECEIVED_BYTES != 0 {
+        writer.number(response.received_bytes);
+    }
+    if flags & UNSENT_BYTES != 0 {
+        writer.number(response.unsent_bytes);
+    }
+    if let Some(failure) = failure {
+        writer.byte(failure.code());
+    }
+    remember_done(state, at, exchange, response, (slot, template));
 }
 
-impl Done {
-    fn flags(&self, template: &Template, at: u64) -> u8 {
-        let mut flags = 0;
-        flags |= if self.first_byte.0 == at { 0 } else { FIRST_BYTE };
-        flags |= if self.status == template.status { 0 } else { STATUS };
-        flags |= if self.received_bytes == template.received_bytes { 0 } else { RECEIVED_BYTES };
-        flags |= if self.unsent_bytes == 0 { 0 } else { UNSENT_BYTES };
-        flags |= if self.reusable { REUSABLE } else { 0 };
-        flags |= if self.unsolicited { UNSOLICITED } else { 0 };
-        flags | if self.failure.is_some() { FAILURE } else { 0 }
-    }
+fn done_flags(template: &Template, at: u64, response: &Response, failure: Option<ErrorKind>) -> u8 {
+    let mut flags = if response.first_byte.0 == at { 0 } else { FIRST_BYTE };
+    flags |= if response.status == template.status { 0 } else { STATUS };
+    flags |= if response.received_bytes == template.received_bytes { 0 } else { RECEIVED_BYTES };
+    flags |= if response.unsent_bytes == 0 { 0 } else { UNSENT_BYTES };
+    flags |= if response.reusable { REUSABLE } else { 0 };
+    flags |= if response.unsolicited { UNSOLICITED } else { 0 };
+    flags | if failure.is_some() { FAILURE } else { 0 }
+}
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>, state: &mut Predictor, at: u64) {
-        let slot = state.slot(self.exchange.0);
-        let template = state.template(slot.request);
-        let flags = self.flags(&template, at);
-        writer.number(u64::from(self.exchange.0));
-        writer.byte(flags);
-        if flags & FIRST_BYTE != 0 {
-            writer.number(at.wrapping_sub(self.first_byte.0));
-        }
-        if flags & STATUS != 0 {
-            writer.number(u64::from(self.status));
-        }
-        if flags & RECEIVED_BYTES != 0 {
-            writer.number(self.received_bytes);
-        }
-        if flags & UNSENT_BYTES != 0 {
-            writer.number(self.unsent_bytes);
-        }
-        if let Some(failure) = self.failure {
-            writer.byte(failure.code());
-        }
-        self.remember(state, slot, template, at);
+pub(crate) fn decode_done(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+) -> Result<Event, DecodeError> {
+    let exchange = ExchangeSlot(reader.u32()?);
+    let slot = state.slot(exchange.0);
+    let template = state.template(slot.request);
+    let flags = reader.byte()?;
+    if flags & !DONE_ALL != 0 {
+        return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
     }
+    let first_byte = if flags & FIRST_BYTE == 0 { at } else { at.wrapping_sub(reader.number()?) };
+    let status = if flags & STATUS == 0 { template.status } else { reader.u16()? };
+    let received_bytes =
+        if flags & RECEIVED_BYTES == 0 { template.received_bytes } else { reader.number()? };
+    let unsent_bytes = if flags & UNSENT_BYTES == 0 { 0 } else { reader.number()? };
+    let failure = if flags & FAILURE == 0 { None } else { Some(error_kind(reader)?) };
+    let response = Response {
+        first_byte: Tick(first_byte),
+        status,
+        received_bytes,
+        unsent_bytes,
+        reusable: flags & REUSABLE != 0,
+        unsolicited: flags & UNSOLICITED != 0,
+    };
+    remember_done(state, at, exchange, &response, (slot, template));
+    Ok(Event::Done { exchange, response, failure })
+}
 
-    pub(crate) fn decode(
-        reader: &mut Reader<'_>,
-        state: &mut Predictor,
-        at: u64,
-    ) -> Result<Event, DecodeError> {
-        let exchange = reader.u32()?;
-        let slot = state.slot(exchange);
-        let template = state.template(slot.request);
-        let flags = reader.byte()?;
-        if flags & !DONE_ALL != 0 {
-            return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
-        }
-        let first_byte =
-            if flags & FIRST_BYTE == 0 { at } else { at.wrapping_sub(reader.number()?) };
-        let status = if flags & STATUS == 0 { template.status } else { reader.u16()? };
-        let received_bytes =
-            if flags & RECEIVED_BYTES == 0 { template.received_bytes } else { reader.number()? };
-        let unsent_bytes = if flags & UNSENT_BYTES == 0 { 0 } else { reader.number()? };
-        let failure = if flags & FAILURE == 0 { None } else { Some(error_kind(reader)?) };
-        let done = Done {
-            exchange: ExchangeSlot(exchange),
-            first_byte: Tick(first_byte),
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable: flags & REUSABLE != 0,
-            unsolicited: flags & UNSOLICITED != 0,
-            failure,
-        };
-        done.remember(state, slot, template, at);
-        Ok(done.into_event())
-    }
-
-    fn remember(&self, state: &mut Predictor, slot: Slot, template: Template, at: u64) {
-        state.last.status = self.status;
-        state.last.received_bytes = self.received_bytes;
-        let (status, received_bytes) = (self.status, self.received_bytes);
-        state.set_template(slot.request, Template { status, received_bytes, ..template });
-        state.set_slot(self.exchange.0, Slot { end: at, ..slot });
-    }
-
-    const fn into_event(self) -> Event {
-        let Done { exchange, first_byte, status, received_bytes, .. } = self;
-        let Done { unsent_bytes, reusable, unsolicited, failure, .. } = self;
-        Event::Done {
-            exchange,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-            failure,
-        }
-    }
+fn remember_done(
+    state: &mut Predictor,
+    at: u64,
+    exchange: ExchangeSlot,
+    response: &Response,
+    (slot, template): (Slot, Template),
+) {
+    let Response { status, received_bytes, .. } = *response;
+    state.last.status = status;
+    state.last.received_bytes = received_bytes;
+    state.set_template(slot.request, Template { status, received_bytes, ..template });
+    state.set_slot(exchange.0, Slot { end: at, ..slot });
 }
 
 /// An error kind's code.

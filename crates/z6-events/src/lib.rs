@@ -47,8 +47,8 @@ pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
 pub use error_kind::{ErrorGroup, ErrorKind};
 pub use event::{
-    Ask, CloseCause, Event, EventClass, NeverSentReason, ReleaseCause, Sample, StopReason,
-    StoppedBy,
+    Cause, CloseCause, Event, EventClass, Failure, NeverSentReason, NextHop, PlannedRequest,
+    ReleaseCause, Response, Sample, StopReason, StoppedBy,
 };
 pub use exchange::{
     ConnectionEnd, ConnectionFacts, ExchangeTable, Observed, Outcome, RequestEnded, SentFacts,

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::event::{Ask, Event, Sample};
-use crate::ids::{Tick, WorkerId};
+use crate::event::{Cause, Event, Failure, PlannedRequest, Response, Sample};
+use crate::ids::{ExchangeSlot, Tick, WorkerId};
 
 /// An event as a line: `w0 1.000000500 done x3 status=200 first_byte=1.000000400 received=120 keep`.
 ///
@@ -67,35 +67,43 @@ impl fmt::Display for EventLine<'_> {
             Event::Sent {
                 exchange,
                 written_bytes,
-                ref ask,
+                ref request,
                 attempt,
                 connection,
                 request_bytes,
+                length_is_input,
             } => {
                 write!(f, " x{exchange}")?;
-                put_ask(f, ask)?;
-                write!(f, " conn{connection} planned={} bytes={request_bytes}", ask.planned)?;
+                put_request(f, request)?;
+                write!(f, " conn{connection} planned={} bytes={request_bytes}", request.planned)?;
                 put_unless(f, "attempt", u64::from(attempt), 0)?;
+                f.write_str(if length_is_input { " length_is_input" } else { "" })?;
                 put_unless(f, "written", written_bytes, request_bytes)
             }
-            Event::Done { .. } => put_done(f, self.event),
-            Event::Failed { .. } => put_failed(f, self.event),
-            Event::Redirected { .. } => put_redirected(f, self.event),
-            Event::RedirectFailed { exchange, error, detail } => {
-                write!(f, " x{exchange} error={}", error.name())?;
-                put_unless(f, "detail", detail, 0)
+            Event::Done { exchange, ref response, failure } => {
+                put_response(f, exchange, response)?;
+                failure.map_or(Ok(()), |kind| write!(f, " failure={}", kind.name()))
+            }
+            Event::Failed { exchange, ref failure } => put_failed(f, exchange, failure),
+            Event::Redirected { exchange, ref response, next } => {
+                put_response(f, exchange, response)?;
+                write!(f, " target{} bytes={}", next.target, next.request_bytes)
+            }
+            Event::RedirectFailed { exchange, cause } => {
+                write!(f, " x{exchange}")?;
+                put_cause(f, cause)
             }
             Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
                 write!(f, " x{exchange}")
             }
-            Event::NotOnWire { ref ask, error, detail } => {
-                put_ask(f, ask)?;
-                write!(f, " planned={} error={}", ask.planned, error.name())?;
-                put_unless(f, "detail", detail, 0)
+            Event::NotOnWire { ref request, cause } => {
+                put_request(f, request)?;
+                write!(f, " planned={}", request.planned)?;
+                put_cause(f, cause)
             }
-            Event::NeverSent { ref ask, reason } => {
-                put_ask(f, ask)?;
-                write!(f, " planned={} reason={}", ask.planned, reason.name())
+            Event::NeverSent { ref request, reason } => {
+                put_request(f, request)?;
+                write!(f, " planned={} reason={}", request.planned, reason.name())
             }
             Event::Stop { reason } => write!(f, " reason={}", reason.name()),
             Event::VuStarted { actor, planned } => write!(f, " vu{actor} planned={planned}"),
@@ -106,9 +114,9 @@ impl fmt::Display for EventLine<'_> {
             Event::Connected { connection, started } => {
                 write!(f, " conn{connection} started={started}")
             }
-            Event::ConnectFailed { connection, started, error, detail } => {
-                write!(f, " conn{connection} started={started} error={}", error.name())?;
-                put_unless(f, "detail", detail, 0)
+            Event::ConnectFailed { connection, started, cause } => {
+                write!(f, " conn{connection} started={started}")?;
+                put_cause(f, cause)
             }
             Event::ConnectionClosed { connection, cause } => {
                 write!(f, " conn{connection} cause={}", cause.name())
@@ -130,68 +138,44 @@ fn put_unless(f: &mut fmt::Formatter<'_>, name: &str, value: u64, usual: u64) ->
     if value == usual { Ok(()) } else { write!(f, " {name}={value}") }
 }
 
-fn put_ask(f: &mut fmt::Formatter<'_>, ask: &Ask) -> fmt::Result {
-    put_unless(f, "population", u64::from(ask.population.0), 0)?;
-    let Ask { actor, step, request, target, .. } = ask;
+fn put_request(f: &mut fmt::Formatter<'_>, request: &PlannedRequest) -> fmt::Result {
+    put_unless(f, "population", u64::from(request.population.0), 0)?;
+    let PlannedRequest { actor, step, request, target, .. } = request;
     write!(f, " vu{actor} step{step} request{request} target{target}")
 }
 
-fn put_done(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
-    let Event::Done {
-        exchange,
-        first_byte,
-        status,
-        received_bytes,
-        unsent_bytes,
-        reusable,
-        unsolicited,
-        failure,
-    } = *event
-    else {
-        return Ok(());
-    };
+fn put_cause(f: &mut fmt::Formatter<'_>, cause: Cause) -> fmt::Result {
+    write!(f, " error={}", cause.error.name())?;
+    put_unless(f, "detail", cause.detail, 0)
+}
+
+fn put_response(
+    f: &mut fmt::Formatter<'_>,
+    exchange: ExchangeSlot,
+    response: &Response,
+) -> fmt::Result {
+    let Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited } =
+        *response;
     write!(f, " x{exchange} status={status} first_byte={first_byte} received={received_bytes}")?;
     put_unless(f, "unsent", unsent_bytes, 0)?;
     f.write_str(if reusable { " keep" } else { " close" })?;
-    f.write_str(if unsolicited { " unsolicited" } else { "" })?;
-    failure.map_or(Ok(()), |kind| write!(f, " failure={}", kind.name()))
+    f.write_str(if unsolicited { " unsolicited" } else { "" })
 }
 
-fn put_redirected(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
-    let Event::Redirected {
-        exchange,
-        first_byte,
-        status,
-        received_bytes,
-        unsent_bytes,
-        reusable,
-        unsolicited,
-        target,
-        request_bytes,
-    } = *event
-    else {
-        return Ok(());
-    };
-    write!(f, " x{exchange} status={status} first_byte={first_byte} received={received_bytes}")?;
-    put_unless(f, "unsent", unsent_bytes, 0)?;
-    f.write_str(if reusable { " keep" } else { " close" })?;
-    f.write_str(if unsolicited { " unsolicited" } else { "" })?;
-    write!(f, " target{target} bytes={request_bytes}")
-}
-
-fn put_failed(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
-    let Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } =
-        *event
-    else {
-        return Ok(());
-    };
-    write!(f, " x{exchange} error={}", error.name())?;
-    put_unless(f, "detail", detail, 0)?;
+fn put_failed(
+    f: &mut fmt::Formatter<'_>,
+    exchange: ExchangeSlot,
+    failure: &Failure,
+) -> fmt::Result {
+    let Failure { first_byte, received_bytes, unsent_bytes, reusable, .. } = *failure;
+    write!(f, " x{exchange}")?;
+    put_cause(f, failure.cause())?;
     if let Some(first_byte) = first_byte {
         write!(f, " first_byte={first_byte}")?;
     }
     put_unless(f, "received", received_bytes, 0)?;
-    put_unless(f, "unsent", unsent_bytes, 0)
+    put_unless(f, "unsent", unsent_bytes, 0)?;
+    f.write_str(if reusable { " keep" } else { "" })
 }
 
 fn put_sample(f: &mut fmt::Formatter<'_>, sample: &Sample) -> fmt::Result {

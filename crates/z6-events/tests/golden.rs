@@ -96,14 +96,14 @@ fn counts_and_latencies(log: &[u8]) -> String {
 }
 
 fn latency_line(worker: u16, name: &str, ended: &RequestEnded) -> String {
-    let SentFacts { exchange, ask, connection, request_bytes, written_bytes, .. } = ended.sent;
+    let SentFacts { exchange, request, connection, request_bytes, written_bytes, .. } = ended.sent;
     format!(
         "{name} w{worker} x{exchange} vu{} step{} request{} target{} conn{connection} status={} \
          bytes={request_bytes}/{written_bytes}/{} response_ns={} service_ns={}\n",
-        ask.actor,
-        ask.step,
-        ask.request,
-        ask.target,
+        request.actor,
+        request.step,
+        request.request,
+        request.target,
         ended.status.unwrap_or(0),
         ended.received_bytes,
         ended.response_ns(),

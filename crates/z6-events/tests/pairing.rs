@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{ask, done, golden_log, read, sent};
+use common::{done, golden_log, planned_request, read, sent};
 use z6_events::{
-    ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot, ExchangeTable, Observed,
-    Outcome, PairingError, ReleaseCause, TargetId, Tick,
+    Cause, ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot, ExchangeTable, Failure,
+    NextHop, Observed, Outcome, PairingError, ReleaseCause, Response, TargetId, Tick,
 };
 
 fn connect(slot: u32) -> Event {
@@ -38,14 +38,14 @@ fn a_request_ends_with_all_that_was_said_about_it() {
         (10, release(4)),
         (10, connect(4)),
         (20, connected(4)),
-        (30, sent(4, ask(7, 0, 2, 25), 78)),
+        (30, sent(4, planned_request(7, 0, 2, 25), 78)),
         (40, done(4, 39, 200, 500)),
-        (50, sent(4, ask(7, 1, 3, 45), 99)),
+        (50, sent(4, planned_request(7, 1, 3, 45), 99)),
     ]);
     let Ok(Observed::RequestEnded(ended)) = table.observe(Tick(70), &done(4, 60, 404, 5)) else {
         panic!("not ended")
     };
-    assert_eq!(ended.sent.ask, ask(7, 1, 3, 45));
+    assert_eq!(ended.sent.request, planned_request(7, 1, 3, 45));
     assert_eq!((ended.sent.connection_serial, ended.sent.reused), (2, true));
     assert_eq!(
         (ended.sent.sent, ended.first_byte, ended.done),
@@ -69,19 +69,25 @@ fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
     let error = ErrorKind::ConnectionReset;
     let failed = Event::Failed {
         exchange: x,
-        error,
-        detail: 104,
-        first_byte: Some(Tick(35)),
-        received_bytes: 10,
-        unsent_bytes: 3,
+        failure: Failure {
+            error,
+            detail: 104,
+            first_byte: Some(Tick(35)),
+            received_bytes: 10,
+            unsent_bytes: 3,
+            reusable: false,
+        },
     };
     for (event, outcome) in [
         (failed, Outcome::Failed { kind: error, detail: 104 }),
         (Event::TimedOut { exchange: x }, Outcome::TimedOut),
         (Event::InFlightAtStop { exchange: x }, Outcome::InFlightAtStop),
     ] {
-        let mut table =
-            table(&[(0, connect(0)), (1, connected(0)), (30, sent(0, ask(0, 0, 0, 30), 9))]);
+        let mut table = table(&[
+            (0, connect(0)),
+            (1, connected(0)),
+            (30, sent(0, planned_request(0, 0, 0, 30), 9)),
+        ]);
         assert_eq!(table.open_exchanges().count(), 1);
         let Ok(Observed::RequestEnded(ended)) = table.observe(Tick(40), &event) else { panic!() };
         assert_eq!((ended.outcome, ended.status, ended.service_ns()), (outcome, None, 10));
@@ -90,13 +96,16 @@ fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
     }
     // The same failure where nothing was sent: the request follows as not_on_wire.
     let observed = table(&[]).observe(Tick(40), &failed);
-    assert_eq!(observed, Ok(Observed::FailedBeforeSent { exchange: x, error, detail: 104 }));
+    assert_eq!(
+        observed,
+        Ok(Observed::FailedBeforeSent { exchange: x, cause: Cause { error, detail: 104 } })
+    );
 }
 
 #[test]
 fn what_does_not_fit_together_is_an_error() {
     let (c, x) = (ConnectionSlot(0), ExchangeSlot(0));
-    let open = [(0, connect(0)), (1, connected(0)), (2, sent(0, ask(0, 0, 0, 2), 9))];
+    let open = [(0, connect(0)), (1, connected(0)), (2, sent(0, planned_request(0, 0, 0, 2), 9))];
     let cases = [
         (&open[..], open[2].1, PairingError::ExchangeInUse { exchange: x }),
         (&open[..2], done(0, 0, 200, 0), PairingError::UnknownExchange { exchange: x }),
@@ -112,7 +121,7 @@ fn what_does_not_fit_together_is_an_error() {
         ),
         (
             &open[..2],
-            sent(u32::MAX, ask(0, 0, 0, 0), 1),
+            sent(u32::MAX, planned_request(0, 0, 0, 0), 1),
             PairingError::ExchangeOutOfRange { exchange: ExchangeSlot(u32::MAX) },
         ),
         (
@@ -131,22 +140,31 @@ fn a_redirected_request_is_one_from_its_first_exchange_to_its_last() {
     let x = ExchangeSlot(4);
     let redirected = |received_bytes, unsent_bytes| Event::Redirected {
         exchange: x,
-        first_byte: Tick(19),
-        status: 302,
-        received_bytes,
-        unsent_bytes,
-        reusable: true,
-        unsolicited: false,
-        target: TargetId(0),
-        request_bytes: 30,
+        response: Response {
+            first_byte: Tick(19),
+            status: 302,
+            received_bytes,
+            unsent_bytes,
+            reusable: true,
+            unsolicited: false,
+        },
+        next: NextHop { target: TargetId(0), request_bytes: 30 },
     };
     let again = |attempt, request_bytes| {
-        let Event::Sent { exchange, written_bytes, ask, connection, .. } =
-            sent(4, ask(0, 0, 0, 2), 9)
+        let Event::Sent { exchange, written_bytes, request, connection, .. } =
+            sent(4, planned_request(0, 0, 0, 2), 9)
         else {
             panic!("sent");
         };
-        Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes }
+        Event::Sent {
+            exchange,
+            written_bytes,
+            request,
+            attempt,
+            connection,
+            request_bytes,
+            length_is_input: false,
+        }
     };
     let events = [(0, connect(4)), (1, connected(4)), (10, again(0, 100))];
     let mut table = table(&events);
@@ -161,8 +179,10 @@ fn a_redirected_request_is_one_from_its_first_exchange_to_its_last() {
     let open = table.observe(Tick(31), &again(2, 30));
     assert_eq!(open, Err(PairingError::ExchangeInUse { exchange: x }));
     table.observe(Tick(40), &redirected(500, 0)).unwrap();
-    let failed =
-        Event::RedirectFailed { exchange: x, error: ErrorKind::ConnectionRefused, detail: 111 };
+    let failed = Event::RedirectFailed {
+        exchange: x,
+        cause: Cause { error: ErrorKind::ConnectionRefused, detail: 111 },
+    };
     let ended = table.observe(Tick(50), &failed).unwrap();
     let Observed::RequestEnded(ended) = ended else { panic!("{ended:?}") };
     let facts = ended.sent;

@@ -4,10 +4,10 @@
 
 use proptest::prelude::*;
 use z6_events::{
-    Actor, Ask, BlockBuilder, BlockDecoder, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
-    Event, ExchangeSlot, MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES, NeverSentReason, Population,
-    ReleaseCause, RequestId, Sample, SealedBlock, Step, StopReason, StoppedBy, TargetId, Tick,
-    WorkerId,
+    Actor, BlockBuilder, BlockDecoder, Cause, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
+    Event, ExchangeSlot, Failure, MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES, NeverSentReason, NextHop,
+    PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, SealedBlock, Step,
+    StopReason, StoppedBy, TargetId, Tick, WorkerId,
 };
 
 /// Numbers near those before, and numbers anywhere.
@@ -23,10 +23,10 @@ fn one_of<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strate
     (0..all.len()).prop_map(|index| all[index])
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
+fn request() -> impl Strategy<Value = PlannedRequest> {
     let small = || prop_oneof![4 => 0u16..3, 1 => any::<u16>()];
     (prop_oneof![4 => Just(0u8), 1 => any::<u8>()], number(), number(), small(), small(), number())
-        .prop_map(|(population, actor, step, request, target, planned)| Ask {
+        .prop_map(|(population, actor, step, request, target, planned)| PlannedRequest {
             population: Population(population),
             actor: Actor(actor),
             step: Step(step),
@@ -38,14 +38,15 @@ fn ask() -> impl Strategy<Value = Ask> {
 
 fn sent() -> impl Strategy<Value = Event> {
     let attempt = prop_oneof![4 => Just(0u8), 1 => any::<u8>()];
-    (slot(), number(), ask(), attempt, slot(), number(), any::<bool>()).prop_map(
-        |(exchange, written, ask, attempt, connection, request_bytes, whole)| Event::Sent {
+    (slot(), number(), request(), attempt, slot(), number(), any::<bool>()).prop_map(
+        |(exchange, written, request, attempt, connection, request_bytes, whole)| Event::Sent {
             exchange: ExchangeSlot(exchange),
             written_bytes: if whole { request_bytes } else { written },
-            ask,
+            request,
             attempt,
             connection: ConnectionSlot(connection),
             request_bytes,
+            length_is_input: false,
         },
     )
 }
@@ -57,12 +58,14 @@ fn done() -> impl Strategy<Value = Event> {
         |(exchange, first_byte, status, received, unsent, reusable, unsolicited, failure)| {
             Event::Done {
                 exchange: ExchangeSlot(exchange),
-                first_byte: Tick(first_byte),
-                status,
-                received_bytes: received,
-                unsent_bytes: unsent,
-                reusable,
-                unsolicited,
+                response: Response {
+                    first_byte: Tick(first_byte),
+                    status,
+                    received_bytes: received,
+                    unsent_bytes: unsent,
+                    reusable,
+                    unsolicited,
+                },
                 failure,
             }
         },
@@ -74,11 +77,14 @@ fn failed() -> impl Strategy<Value = Event> {
     (slot(), one_of(ErrorKind::ALL), number(), first, number(), number()).prop_map(
         |(exchange, error, detail, first_byte, received_bytes, unsent_bytes)| Event::Failed {
             exchange: ExchangeSlot(exchange),
-            error,
-            detail,
-            first_byte: first_byte.map(Tick),
-            received_bytes,
-            unsent_bytes,
+            failure: Failure {
+                error,
+                detail,
+                first_byte: first_byte.map(Tick),
+                received_bytes,
+                unsent_bytes,
+                reusable: false,
+            },
         },
     )
 }
@@ -91,7 +97,7 @@ fn connection_event() -> impl Strategy<Value = Event> {
             let (connection, started) = (ConnectionSlot(slot), Tick(started));
             match which {
                 0 => Event::Connected { connection, started },
-                1 => Event::ConnectFailed { connection, started, error, detail },
+                1 => Event::ConnectFailed { connection, started, cause: Cause { error, detail } },
                 2 => Event::ConnectionClosed { connection, cause: close },
                 3 => Event::ConnectStarted { connection, target: TargetId(target), address },
                 4 => Event::ConnectionReleased { connection, cause: release },
@@ -121,31 +127,32 @@ fn sample() -> impl Strategy<Value = Event> {
 
 fn other() -> impl Strategy<Value = Event> {
     let codes = (one_of(StopReason::ALL), one_of(StoppedBy::ALL), one_of(NeverSentReason::ALL));
-    (0..13, slot(), number(), number(), ask(), one_of(ErrorKind::ALL), codes).prop_map(
-        |(which, slot, a, b, ask, error, (stop, by, never))| {
+    (0..13, slot(), number(), number(), request(), one_of(ErrorKind::ALL), codes).prop_map(
+        |(which, slot, a, b, request, error, (stop, by, never))| {
             let (exchange, actor) = (ExchangeSlot(slot), Actor(a));
             match which {
                 0 => Event::Wake,
                 1 => Event::Stop { reason: stop },
                 2 => Event::VuStarted { actor, planned: Tick(b) },
                 3 => Event::VuStopped { actor },
-                4 => Event::NotOnWire { ask, error, detail: b },
-                5 => Event::NeverSent { ask, reason: never },
+                4 => Event::NotOnWire { request, cause: Cause { error, detail: b } },
+                5 => Event::NeverSent { request, reason: never },
                 6 => Event::TimedOut { exchange },
                 7 => Event::InFlightAtStop { exchange },
                 8 => Event::EndReached { by, end: Tick(b) },
                 9 => Event::LogStalled { waited_ns: b },
-                10 => Event::RedirectFailed { exchange, error, detail: b },
+                10 => Event::RedirectFailed { exchange, cause: Cause { error, detail: b } },
                 11 => Event::Redirected {
                     exchange,
-                    first_byte: Tick(a),
-                    status: ask.request.0,
-                    received_bytes: b,
-                    unsent_bytes: ask.actor.0,
-                    reusable: a & 1 == 0,
-                    unsolicited: b & 1 == 0,
-                    target: ask.target,
-                    request_bytes: ask.step.0,
+                    response: Response {
+                        first_byte: Tick(a),
+                        status: request.request.0,
+                        received_bytes: b,
+                        unsent_bytes: request.actor.0,
+                        reusable: a & 1 == 0,
+                        unsolicited: b & 1 == 0,
+                    },
+                    next: NextHop { target: request.target, request_bytes: request.step.0 },
                 },
                 _ => Event::Finished,
             }
@@ -220,14 +227,13 @@ proptest! {
         for (i, slot) in slots.into_iter().enumerate() {
             let planned = if i % 2 == 0 { ends[slot as usize] } else { now };
             now = Tick(now.0 + i as u64 % 3);
-            let ask = Ask {
+            let request = PlannedRequest {
                 population: Population(0), actor: Actor(u64::from(slot)), step: Step(i as u64),
                 request: RequestId(0), target: TargetId(0), planned,
             };
             let (exchange, connection) = (ExchangeSlot(slot), ConnectionSlot(slot));
             events.push((now, Event::Sent {
-                exchange, written_bytes: 5, ask, attempt: 0, connection, request_bytes: 5,
-            }));
+                exchange, written_bytes: 5, request, attempt: 0, connection, request_bytes: 5, length_is_input: false }));
             now = Tick(now.0 + 2);
             events.push((now, Event::TimedOut { exchange }));
             ends[slot as usize] = now;
@@ -248,7 +254,7 @@ proptest! {
 /// The longest encodings: every field present, every number of ten bytes.
 fn longest_events() -> Vec<Event> {
     let max = u64::MAX / 2;
-    let ask = Ask {
+    let request = PlannedRequest {
         population: Population(255),
         actor: Actor(max),
         step: Step(max),
@@ -263,31 +269,37 @@ fn longest_events() -> Vec<Event> {
         Event::Sent {
             exchange,
             written_bytes: n - 1,
-            ask,
+            request,
             attempt: 255,
             connection,
             request_bytes: n,
+            length_is_input: false,
         },
         Event::Done {
             exchange,
-            first_byte: started,
-            status: u16::MAX,
-            received_bytes: n,
-            unsent_bytes: n,
-            reusable: true,
-            unsolicited: true,
+            response: Response {
+                first_byte: started,
+                status: u16::MAX,
+                received_bytes: n,
+                unsent_bytes: n,
+                reusable: true,
+                unsolicited: true,
+            },
             failure: Some(error),
         },
         Event::Failed {
             exchange,
-            error,
-            detail: n,
-            first_byte: Some(started),
-            received_bytes: n,
-            unsent_bytes: n,
+            failure: Failure {
+                error,
+                detail: n,
+                first_byte: Some(started),
+                received_bytes: n,
+                unsent_bytes: n,
+                reusable: false,
+            },
         },
-        Event::ConnectFailed { connection, started, error, detail: n },
-        Event::NotOnWire { ask, error, detail: n },
+        Event::ConnectFailed { connection, started, cause: Cause { error, detail: n } },
+        Event::NotOnWire { request, cause: Cause { error, detail: n } },
         Event::Sample(Sample {
             thread_cpu_ns: n,
             spin_ns: n,

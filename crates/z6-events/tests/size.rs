@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Spread, ask, done, sent};
+use common::{Spread, done, planned_request, sent};
 use z6_events::{BlockBuilder, Event, Tick, WorkerId};
 
 /// Bytes per request of a closed model without think time: each answer is followed by that VU's
@@ -32,7 +32,7 @@ fn bytes_per_request(connections: u32, requests: u64, mean_gap_ns: u64, jitter: 
         now += 500 + gaps.below(2000);
         let step = &mut steps[slot as usize];
         let actor = u64::from(slot) * 4 + 1;
-        bytes += push(now, &sent(slot, ask(actor, *step, 0, planned), 78));
+        bytes += push(now, &sent(slot, planned_request(actor, *step, 0, planned), 78));
         *step += 1;
     }
     bytes += builder.close(Vec::new()).payload().len();

@@ -2,13 +2,9 @@
 //! that does not come out. Knows nothing of how events were stored.
 
 use std::fmt;
-use std::io;
 
 use hdrhistogram::errors::{AdditionError, CreationError, RecordError};
-use hdrhistogram::serialization::V2DeflateSerializeError;
-use z6_events::{ConnectionSlot, ExchangeSlot, LogError, RequestId, TargetId, Tick, WorkerId};
-
-use crate::filter::FilterError;
+use z6_events::{ConnectionSlot, ExchangeSlot, RequestId, TargetId, Tick, WorkerId};
 
 /// A law of counting that must hold at the end of every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,24 +141,4 @@ pub enum FoldError {
     /// Two histograms could not be added.
     #[error("histogram: {0}")]
     HistogramAddition(#[from] AdditionError),
-}
-
-/// Why a log could not be analysed or exported.
-#[derive(Debug, thiserror::Error)]
-pub enum AnalyzeError {
-    /// The log cannot be read, or no engine wrote these events.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The events do not fit the scenario or each other.
-    #[error(transparent)]
-    Fold(#[from] FoldError),
-    /// The filter does not fit the scenario.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
-    /// What was to be written could not be.
-    #[error("cannot write: {0}")]
-    Output(#[from] io::Error),
-    /// A histogram could not be encoded.
-    #[error("histogram: {0}")]
-    Encoding(#[from] V2DeflateSerializeError),
 }

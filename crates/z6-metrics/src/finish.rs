@@ -6,8 +6,9 @@ use z6_scenario::Model;
 
 use crate::assertions::{self, Observed};
 use crate::error::{ConservationRule, FoldError};
-use crate::fold::{EndFacts, Fold, Latencies};
+use crate::fold::{EndFacts, Fold};
 use crate::groups::Cell;
+use crate::histogram::Latency;
 use crate::metrics::{
     ConnectionFigures, ErrorFigures, GeneratorFigures, LatencyFigures, LatencyStats, Metrics,
     Named, RequestFigures, RunFigures, SCHEMA_VERSION, ThroughputFigures,
@@ -16,23 +17,35 @@ use crate::quantile::stats;
 use crate::tally::Outcomes;
 use crate::verdict::{self, Evidence};
 
+/// The latencies of a run whose figures are not all in [`Metrics`]: any quantile can be read from
+/// them. Of the measured part.
+#[derive(Debug)]
+pub struct RunLatencies<'a> {
+    /// Response times.
+    pub response: &'a Latency,
+    /// Service times.
+    pub service: &'a Latency,
+    /// Times to the first byte.
+    pub first_byte: &'a Latency,
+}
+
 impl Fold {
     /// Ends the fold: all figures of the run.
     ///
     /// # Errors
     /// The counts do not balance: requests without an end, or an end without a request.
     pub fn finish(self, end: EndFacts) -> Result<Metrics, FoldError> {
-        self.finish_with(end, |_, _| ()).map(|(metrics, ())| metrics)
+        self.finish_with(end, |_| ()).map(|(metrics, ())| metrics)
     }
 
-    /// Ends the fold, and reads more from its latencies: of all requests, and the others.
+    /// Ends the fold, and reads more from its latencies.
     ///
     /// # Errors
     /// As [`Fold::finish`].
-    pub(crate) fn finish_with<T>(
+    pub fn finish_with<T>(
         mut self,
         end: EndFacts,
-        read: impl FnOnce(&Cell, &Latencies) -> T,
+        read: impl FnOnce(&RunLatencies<'_>) -> T,
     ) -> Result<(Metrics, T), FoldError> {
         if end.torn {
             self.give_up_open()?;
@@ -41,7 +54,11 @@ impl Fold {
         self.conserve(end.torn)?;
         let ended_at = self.end_tick();
         let total = self.groups.total()?;
-        let more = read(&total, &self.latencies);
+        let more = read(&RunLatencies {
+            response: &total.response,
+            service: &total.service,
+            first_byte: &self.latencies.first_byte,
+        });
         let latency = LatencyFigures {
             response_ns: stats(&total.response),
             service_ns: stats(&total.service),

@@ -5,7 +5,8 @@
 //! the figures do not depend on it.
 
 use z6_events::{
-    Ask, Driver, ErrorKind, Event, EventClass, StoppedBy, TargetAddresses, Tick, WorkerId,
+    Cause, Driver, Ending, ErrorKind, Event, EventClass, Failure, LogHeader, PlannedRequest,
+    Response, StoppedBy, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -24,7 +25,7 @@ use crate::series::Series;
 use crate::tally::{Measured, Totals};
 
 /// Later than any instant of a run: 48 h, in nanoseconds.
-pub(crate) const TICK_NS_MAX: u64 = 48 * 3_600 * NS_PER_SECOND;
+pub const TICK_NS_MAX: u64 = 48 * 3_600 * NS_PER_SECOND;
 
 /// What the header of a log says about a run, beside the scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,36 @@ pub struct EndFacts {
     /// The log breaks off: requests still open count as in flight, given up at the last tick of
     /// their worker.
     pub torn: bool,
+}
+
+impl RunFacts {
+    /// What a log's header says. `started_at` is the header's wall clock in words: RFC 3339, UTC,
+    /// empty for 0.
+    #[must_use]
+    pub fn of(header: &LogHeader, started_at: String) -> RunFacts {
+        RunFacts {
+            seed: header.seed,
+            plan_digest: header.plan_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            driver: header.driver,
+            started_at,
+            workers: header.workers,
+        }
+    }
+}
+
+impl EndFacts {
+    /// What the end of a log says.
+    #[must_use]
+    pub fn of(ending: &Ending) -> EndFacts {
+        match ending {
+            Ending::Clean { footer, digest } => EndFacts {
+                log_digest: digest.to_string(),
+                stopped_by: Some(footer.facts.stopped_by),
+                torn: false,
+            },
+            Ending::Torn { .. } => EndFacts { torn: true, ..EndFacts::default() },
+        }
+    }
 }
 
 /// A look at a run in progress.
@@ -225,8 +256,16 @@ impl Fold {
             Event::ConnectFailed { connection, .. } => {
                 self.on_connect_failed(worker, at, connection)?;
             }
-            Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } => {
-                let Ask { request, target, planned, .. } = ask;
+            Event::Sent {
+                exchange,
+                written_bytes,
+                request,
+                attempt,
+                connection,
+                request_bytes,
+                length_is_input: _,
+            } => {
+                let PlannedRequest { request, target, planned, .. } = request;
                 let (sent, reused, address) = (at, false, NO_ADDRESS);
                 let open = OpenRequest {
                     request,
@@ -249,28 +288,31 @@ impl Fold {
             }
             Event::Done {
                 exchange,
-                first_byte,
-                status,
-                received_bytes,
-                unsent_bytes,
+                response:
+                    Response { first_byte, status, received_bytes, unsent_bytes, unsolicited, .. },
                 failure,
-                unsolicited,
-                ..
             } => {
                 self.connections.unsolicited += u64::from(unsolicited);
                 let done = Done { first_byte, status, received_bytes, unsent_bytes, failure };
                 self.on_done(worker, at, exchange, &done)?;
             }
-            Event::Redirected { exchange, received_bytes, unsent_bytes, unsolicited, .. } => {
+            Event::Redirected {
+                exchange,
+                response: Response { received_bytes, unsent_bytes, unsolicited, .. },
+                ..
+            } => {
                 self.connections.unsolicited += u64::from(unsolicited);
                 self.on_redirected(worker, at, exchange, received_bytes, unsent_bytes)?;
             }
-            Event::RedirectFailed { exchange, error, detail } => {
+            Event::RedirectFailed { exchange, cause: Cause { error, detail } } => {
                 let open = self.take(worker, at, exchange)?;
                 let failed = Failed { error, detail, received_bytes: 0, unsent_bytes: 0 };
                 self.on_broken(worker, at, &open, &failed)?;
             }
-            Event::Failed { exchange, error, detail, received_bytes, unsent_bytes, .. } => {
+            Event::Failed {
+                exchange,
+                failure: Failure { error, detail, received_bytes, unsent_bytes, .. },
+            } => {
                 let failed = Failed { error, detail, received_bytes, unsent_bytes };
                 self.on_exchange_failed(worker, at, exchange, &failed)?;
             }
@@ -289,10 +331,12 @@ impl Fold {
             Event::ConnectTimedOut { connection } => {
                 self.on_connect_timed_out(worker, at, connection)?;
             }
-            Event::NotOnWire { ask, error, detail } => {
-                self.on_not_on_wire(worker, at, &ask, error, detail)?;
+            Event::NotOnWire { request, cause: Cause { error, detail } } => {
+                self.on_not_on_wire(worker, at, &request, error, detail)?;
             }
-            Event::NeverSent { ask, reason } => self.on_never_sent(worker, at, &ask, reason)?,
+            Event::NeverSent { request, reason } => {
+                self.on_never_sent(worker, at, &request, reason)?;
+            }
             Event::TimedOut { exchange } => self.on_timed_out(worker, at, exchange)?,
             Event::InFlightAtStop { exchange } => {
                 let open = self.take(worker, at, exchange)?;

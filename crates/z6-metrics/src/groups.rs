@@ -18,7 +18,7 @@ use crate::quantile::stats;
 use crate::tally::Outcomes;
 
 /// Under this name stand the requests, methods and targets beyond `max_histogram_bytes`.
-pub(crate) const OTHER: &str = "(other)";
+pub const OTHER: &str = "(other)";
 
 /// The most one cell can take, bytes: response and service time, values and bounds of each.
 const CELL_BYTES_MAX: u64 = 4 * HISTOGRAM_BYTES_MAX;

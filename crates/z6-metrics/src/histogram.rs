@@ -10,11 +10,11 @@ use hdrhistogram::Histogram;
 use crate::error::FoldError;
 
 /// The largest value a histogram tells apart: 25 h, in nanoseconds.
-pub(crate) const VALUE_NS_MAX: u64 = 25 * 3_600 * 1_000_000_000;
+pub const VALUE_NS_MAX: u64 = 25 * 3_600 * 1_000_000_000;
 
 /// Memory of one histogram at its largest, bytes: 38 groups of 1,024 counters cover 1 ns to 25 h at
 /// three significant digits.
-pub(crate) const HISTOGRAM_BYTES_MAX: u64 = 38 * 1_024 * 8;
+pub const HISTOGRAM_BYTES_MAX: u64 = 38 * 1_024 * 8;
 
 /// Values of one kind.
 #[derive(Debug, Clone)]
@@ -104,22 +104,34 @@ impl Recorder {
 /// One latency: values of successes, and lower bounds of requests that went unanswered. Histograms
 /// are made at first use.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Latency {
+pub struct Latency {
     pub(crate) values: Option<Box<Recorder>>,
     pub(crate) bounds: Option<Box<Recorder>>,
 }
 
 impl Latency {
-    /// Takes a value that was observed.
+    /// Takes a value that was observed, nanoseconds.
+    ///
+    /// # Errors
+    /// A histogram could not be made.
     #[inline]
-    pub(crate) fn value(&mut self, value_ns: u64) -> Result<(), FoldError> {
+    pub fn value(&mut self, value_ns: u64) -> Result<(), FoldError> {
         record(&mut self.values, value_ns)
     }
 
-    /// Takes a lower bound: given up after this long.
+    /// Takes a lower bound: given up after so many nanoseconds.
+    ///
+    /// # Errors
+    /// A histogram could not be made.
     #[inline]
-    pub(crate) fn bound(&mut self, bound_ns: u64) -> Result<(), FoldError> {
+    pub fn bound(&mut self, bound_ns: u64) -> Result<(), FoldError> {
         record(&mut self.bounds, bound_ns)
+    }
+
+    /// Standard deviation of the values, rounded half up, nanoseconds; none without values.
+    #[must_use]
+    pub fn stddev_ns(&self) -> Option<u64> {
+        self.values.as_deref().and_then(Recorder::stddev_ns)
     }
 
     pub(crate) fn merge(&mut self, other: &Latency) -> Result<(), FoldError> {

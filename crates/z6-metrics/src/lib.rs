@@ -2,11 +2,12 @@
 //!
 //! Pure: events in, values and text out. This crate knows no clock, file, socket, thread or engine;
 //! it never sees how events were made. docs/MEASUREMENT.md defines each figure.
-//! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in), `histogram` and `quantile`
+//! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in), [`histogram`] and [`quantile`]
 //! (how latencies are kept and read), `pairing`, `lag`, `connections`, `by_connection`, `groups`, `series`, `health`,
 //! `examples` (one mechanism each), `finish` (figures from the folded state), [`verdict`], [`assertions`],
-//! [`report`]. Beside them [`diff`], which compares runs, and what reads whole logs:
-//! [`walk`](mod@walk), [`requests`], [`filter`], [`analyze`], [`export`], [`checks`].
+//! [`report`], `row` and `part` (the same figures of a part of the requests). What is asked of a log
+//! after its run (filters, exports, checks, comparisons) is the crate `z6-analysis`, which this one
+//! must not know.
 //!
 //! ```
 //! use z6_events::{Driver, Event, Tick, WorkerId};
@@ -29,48 +30,42 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod analyze;
 pub mod assertions;
 mod by_connection;
-pub mod checks;
 mod connections;
-pub mod diff;
 mod error;
 mod examples;
-pub mod export;
-pub mod filter;
 mod finish;
 pub mod fold;
-#[doc(hidden)]
-pub mod fuzzing;
 mod groups;
 mod health;
-mod histogram;
+pub mod histogram;
 mod lag;
 pub mod metrics;
 mod outline;
 mod pairing;
+mod part;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
-mod quantile;
+pub mod quantile;
 pub mod report;
-pub mod requests;
+mod row;
 mod rules;
 mod series;
 mod tally;
 pub mod verdict;
-pub mod walk;
 
 pub use assertions::{AssertionResult, AssertionValue};
-pub use error::{AnalyzeError, ConservationRule, FoldError};
-pub use filter::{BoundFilter, Filter, FilterError, FilterErrorKind};
+pub use error::{ConservationRule, FoldError};
+pub use finish::RunLatencies;
 pub use fold::{EndFacts, Fold, LiveSnapshot, RunFacts};
+pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures,
     LatencyStats, Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow,
     ThroughputFigures,
 };
+pub use part::PartFold;
 pub use report::Style;
-pub use requests::{RequestJoin, RequestRow, RowOutcome};
+pub use row::{RequestRow, RowOutcome};
 pub use verdict::{Doubt, Verdict};
-pub use walk::{Loss, Visitor, walk};

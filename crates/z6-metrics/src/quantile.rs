@@ -12,7 +12,8 @@ use crate::histogram::{Latency, Recorder};
 use crate::metrics::{Ci95, LatencyStats};
 
 /// Observations of one latency in rising order, one entry per bucket in use.
-pub(crate) struct Distribution {
+#[derive(Debug, Clone, Default)]
+pub struct Distribution {
     /// Highest value the bucket stands for.
     highest_ns: Vec<u64>,
     /// Observations in this bucket and below.
@@ -23,13 +24,18 @@ pub(crate) struct Distribution {
 
 /// An order statistic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ranked {
-    pub(crate) ns: u64,
-    pub(crate) exact: bool,
+pub struct Ranked {
+    /// The highest value of its histogram bucket, nanoseconds.
+    pub ns: u64,
+    /// Whether it stays what it is however long the unanswered requests would have taken; else it is
+    /// only a lower bound.
+    pub exact: bool,
 }
 
 impl Distribution {
-    pub(crate) fn new(latency: &Latency) -> Distribution {
+    /// The observations of a latency, values and lower bounds ranked together.
+    #[must_use]
+    pub fn new(latency: &Latency) -> Distribution {
         let mut buckets: Vec<(u64, u64, u64)> = Vec::new();
         for (highest, count) in buckets_of(latency.values.as_deref()) {
             buckets.push((highest, count, count));
@@ -56,12 +62,18 @@ impl Distribution {
         distribution
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// How many observations there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.ranked.last().copied().unwrap_or(0)
     }
 
-    /// The observation of this rank, from 1; none if there are fewer.
-    pub(crate) fn at_rank(&self, rank: u64) -> Option<Ranked> {
+    /// The observation of this rank, from 1; none for 0 and if there are fewer.
+    #[must_use]
+    pub fn at_rank(&self, rank: u64) -> Option<Ranked> {
+        if rank == 0 {
+            return None;
+        }
         let index = self.ranked.partition_point(|ranked| *ranked < rank);
         let ns = *self.highest_ns.get(index)?;
         Some(Ranked { ns, exact: *self.values.get(index)? >= rank })
@@ -78,7 +90,8 @@ fn buckets_of(recorder: Option<&Recorder>) -> impl Iterator<Item = (u64, u64)> +
 }
 
 /// The rank of a quantile among `count` observations: ceil(q n), at least 1.
-pub(crate) fn rank(quantile: Quantile, count: u64) -> u64 {
+#[must_use]
+pub fn rank(quantile: Quantile, count: u64) -> u64 {
     let scaled = u128::from(count) * u128::from(quantile.ten_thousandths());
     u64::try_from(scaled.div_ceil(10_000)).unwrap_or(u64::MAX).max(1)
 }
@@ -106,7 +119,8 @@ pub(crate) fn two_of(
 }
 
 /// All figures of one latency.
-pub(crate) fn stats(latency: &Latency) -> LatencyStats {
+#[must_use]
+pub fn stats(latency: &Latency) -> LatencyStats {
     let distribution = Distribution::new(latency);
     let mut lower_bounds = Vec::new();
     let min = extreme(latency, |side| side.min_ns, Ord::min);
@@ -275,6 +289,17 @@ mod tests {
         assert_eq!(rank(Quantile::P99, 101), 100);
         assert_eq!(rank(Quantile::P9999, 9_999), 9_999);
         assert_eq!(rank(Quantile::P9999, u64::MAX), 18_444_899_399_302_180_660);
+    }
+
+    #[test]
+    fn values_and_bounds_are_ranked_together() {
+        let ranks = Distribution::new(&latency(&[100, 200, 300], &[10]));
+        assert_eq!(ranks.count(), 4);
+        assert_eq!(ranks.at_rank(0), None);
+        assert_eq!(ranks.at_rank(2), Some(Ranked { ns: 100, exact: false }));
+        assert_eq!(ranks.at_rank(4), Some(Ranked { ns: 300, exact: false }));
+        assert_eq!(ranks.at_rank(5), None);
+        assert_eq!(Distribution::new(&Latency::default()).count(), 0);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! same rules in words. Knows nothing of how events are told apart.
 
 use z6_events::{
-    Ask, ConnectionSlot, ErrorKind, ExchangeSlot, NeverSentReason, RequestId, Sample, StoppedBy,
-    TargetId, Tick, WorkerId,
+    ConnectionSlot, ErrorKind, ExchangeSlot, NeverSentReason, PlannedRequest, RequestId, Sample,
+    StoppedBy, TargetId, Tick, WorkerId,
 };
 
 use crate::connections::Change;
@@ -421,22 +421,22 @@ impl Fold {
         &mut self,
         worker: WorkerId,
         at: Tick,
-        ask: &Ask,
+        request: &PlannedRequest,
         error: ErrorKind,
         detail: u64,
     ) -> Result<(), FoldError> {
         let state = &mut self.workers[worker.index()];
         state.owes_not_on_wire = false;
-        let address = state.last_attempt.address(at, ask.target);
-        self.plan(worker, ask.request, ask.target, ask.planned)?;
+        let address = state.last_attempt.address(at, request.target);
+        self.plan(worker, request.request, request.target, request.planned)?;
         self.totals.outcomes.sent += 1;
         self.series.row(at).sent += 1;
-        self.groups.count(ask.request, ask.target, |counts| counts.sent += 1);
+        self.groups.count(request.request, request.target, |counts| counts.sent += 1);
         self.count_rate(worker, at, Rate::Sent);
-        let Ask { request, target, planned, .. } = *ask;
+        let PlannedRequest { request, target, planned, .. } = *request;
         self.count_failed(planned, error, Example { worker, at, request, target, address, detail });
-        if self.measures(ask.planned) {
-            self.latencies.failed_response.value(at.since(ask.planned))?;
+        if self.measures(planned) {
+            self.latencies.failed_response.value(at.since(planned))?;
         }
         Ok(())
     }
@@ -445,14 +445,15 @@ impl Fold {
         &mut self,
         worker: WorkerId,
         at: Tick,
-        ask: &Ask,
+        request: &PlannedRequest,
         reason: NeverSentReason,
     ) -> Result<(), FoldError> {
-        self.plan(worker, ask.request, ask.target, ask.planned)?;
+        self.plan(worker, request.request, request.target, request.planned)?;
         self.totals.never_sent(reason);
-        if self.measures(ask.planned) {
-            let bound_ns = at.since(ask.planned);
-            self.groups.record(ask.request, ask.target, |cell| cell.response.bound(bound_ns))?;
+        if self.measures(request.planned) {
+            let bound_ns = at.since(request.planned);
+            self.groups
+                .record(request.request, request.target, |cell| cell.response.bound(bound_ns))?;
         }
         Ok(())
     }

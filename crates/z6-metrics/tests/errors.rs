@@ -121,13 +121,13 @@ fn ticks_and_slots_that_no_run_can_reach_are_refused() {
 #[test]
 fn ids_that_the_scenario_does_not_have_are_refused() {
     let found = error(|s| {
-        let ask = s.ask(1, 0, 0);
-        s.add(0, 0, sent_event(0, ask));
+        let request = s.request(1, 0, 0);
+        s.add(0, 0, sent_event(0, request));
     });
     assert_eq!(found, FoldError::UnknownRequest(RequestId(1)));
     let found = error(|s| {
-        let ask = s.ask(0, 1, 0);
-        s.add(0, 0, sent_event(0, ask));
+        let request = s.request(0, 1, 0);
+        s.add(0, 0, sent_event(0, request));
     });
     assert_eq!(found, FoldError::UnknownTarget(TargetId(1)));
     let found = error(|s| {
@@ -149,8 +149,8 @@ fn statuses_outside_http_are_refused() {
 #[test]
 fn redirects_are_reserved() {
     let found = error(|s| {
-        let ask = s.ask(0, 0, 0);
-        let mut event = sent_event(0, ask);
+        let request = s.request(0, 0, 0);
+        let mut event = sent_event(0, request);
         if let Event::Sent { attempt, .. } = &mut event {
             *attempt = 1;
         }

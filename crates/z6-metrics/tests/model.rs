@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
-use z6_events::{ErrorKind, Event, NeverSentReason, Tick, WorkerId};
+use z6_events::{Cause, ErrorKind, Event, NeverSentReason, Tick, WorkerId};
 use z6_metrics::{LatencyStats, Metrics};
 use z6_scenario::Scenario;
 
@@ -90,8 +90,8 @@ fn scenario() -> Scenario {
 fn events_by_worker(requests: &[Request]) -> Vec<Vec<(WorkerId, Tick, Event)>> {
     let mut script = Script::new();
     for (slot, one) in (0_u32..).zip(requests) {
-        let ask = script.ask(one.request, one.target, one.planned);
-        let sent = sent_event(slot, ask);
+        let request = script.request(one.request, one.target, one.planned);
+        let sent = sent_event(slot, request);
         let (worker, ended) = (one.worker, one.ended);
         let error = ErrorKind::ConnectionReset;
         let end = match one.fate {
@@ -100,8 +100,8 @@ fn events_by_worker(requests: &[Request]) -> Vec<Vec<(WorkerId, Tick, Event)>> {
             Fate::Breaks => failed_event(slot, error),
             Fate::TimesOut => timed_out(slot),
             Fate::InFlight => in_flight(slot),
-            Fate::NotOnWire => Event::NotOnWire { ask, error, detail: 0 },
-            Fate::NeverSent => Event::NeverSent { ask, reason: NeverSentReason::RunEnded },
+            Fate::NotOnWire => Event::NotOnWire { request, cause: Cause { error, detail: 0 } },
+            Fate::NeverSent => Event::NeverSent { request, reason: NeverSentReason::RunEnded },
         };
         if !matches!(one.fate, Fate::NotOnWire | Fate::NeverSent) {
             script.add(worker, one.sent, sent);

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use z6_events::{CloseCause, ErrorKind, Event, NeverSentReason, Sample, StoppedBy, Tick};
+use z6_events::{Cause, CloseCause, ErrorKind, Event, NeverSentReason, Sample, StoppedBy, Tick};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
 use z6_metrics::{Metrics, Style};
 use z6_scenario::Scenario;
@@ -32,13 +32,13 @@ fn worker(script: &mut Script, worker: u16) {
     script.add(worker, 0, connect_started(0)).add(worker, MS, connected(0, 100 * US));
     for n in 0..40_u64 {
         let planned = base + MS + n * 60 * MS;
-        let ask = script.ask((n % 4 == 3).into(), 0, planned);
+        let request = script.request((n % 4 == 3).into(), 0, planned);
         let sent = planned + 30 * US + n * US;
         let done = sent + 2 * MS + n * n * 20 * US;
         let failure = (n == 30).then_some(ErrorKind::Status5xx);
         let status = if failure.is_some() { 503 } else { 200 };
         script.add(worker, planned + 10 * US, Event::Wake);
-        script.add(worker, sent, sent_event(0, ask));
+        script.add(worker, sent, sent_event(0, request));
         script.add(worker, done, done_event(0, done - 200 * US, status, failure));
         if n % 16 == 15 {
             let sample =
@@ -51,11 +51,11 @@ fn worker(script: &mut Script, worker: u16) {
 fn run() -> Metrics {
     let mut script = Script::new();
     worker(&mut script, 0);
-    let ask = script.ask(1, 0, 2_500 * MS);
-    script.add(0, 2_500 * MS, sent_event(0, ask));
-    let ask = script.ask(0, 0, 2_600 * MS);
-    script.add(0, 2_600 * MS, sent_event(1, ask));
-    let ask = script.ask(1, 0, 2_650 * MS);
+    let request = script.request(1, 0, 2_500 * MS);
+    script.add(0, 2_500 * MS, sent_event(0, request));
+    let request = script.request(0, 0, 2_600 * MS);
+    script.add(0, 2_600 * MS, sent_event(1, request));
+    let request = script.request(1, 0, 2_650 * MS);
     script.add(0, 2_700 * MS, connect_started(2));
     script.add(
         0,
@@ -63,17 +63,16 @@ fn run() -> Metrics {
         Event::ConnectFailed {
             connection: z6_events::ConnectionSlot(2),
             started: Tick(2_700 * MS),
-            error: ErrorKind::ConnectionRefused,
-            detail: 111,
+            cause: Cause { error: ErrorKind::ConnectionRefused, detail: 111 },
         },
     );
     let error = ErrorKind::ConnectionRefused;
-    script.add(0, 2_700 * MS, Event::NotOnWire { ask, error, detail: 111 });
+    script.add(0, 2_700 * MS, Event::NotOnWire { request, cause: Cause { error, detail: 111 } });
     script.add(0, 2_900 * MS, timed_out(0));
     script.add(0, 3 * S, Event::Wake).end(3 * S).add(0, 3 * S, vu_stopped(0));
-    let ask = script.ask(0, 0, 2_950 * MS);
+    let request = script.request(0, 0, 2_950 * MS);
     let reason = NeverSentReason::RunEnded;
-    script.add(0, 3_500 * MS, Event::NeverSent { ask, reason });
+    script.add(0, 3_500 * MS, Event::NeverSent { request, reason });
     script.add(0, 3_500 * MS, in_flight(1)).add(0, 3_500 * MS, Event::Finished);
     worker(&mut script, 1);
     script.add(1, 2_980 * MS, closed(0, CloseCause::ClosedByPeer));

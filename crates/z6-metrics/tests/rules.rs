@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use z6_events::{
-    CloseCause, ConnectionSlot, ErrorKind, Event, NeverSentReason, Sample, StopReason, StoppedBy,
-    Tick,
+    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, NeverSentReason, Response, Sample,
+    StopReason, StoppedBy, Tick,
 };
 use z6_metrics::{AssertionValue, EndFacts, Metrics, Verdict};
 
@@ -351,8 +351,8 @@ fn doubts_come_from_the_events_that_cause_them() {
     );
     let full = NeverSentReason::MaxInFlight;
     let refuse = |s: &mut Script| {
-        let ask = s.ask(0, 0, 0);
-        s.add(0, 9, Event::NeverSent { ask, reason: full });
+        let request = s.request(0, 0, 0);
+        s.add(0, 9, Event::NeverSent { request, reason: full });
     };
     assert_eq!(doubts(&refuse), ["max_in_flight"]);
     assert_eq!(
@@ -436,14 +436,13 @@ fn connections_count_what_befell_them() {
     let failed = Event::ConnectFailed {
         connection: ConnectionSlot(1),
         started: Tick(91),
-        error: ErrorKind::ConnectionRefused,
-        detail: 111,
+        cause: Cause { error: ErrorKind::ConnectionRefused, detail: 111 },
     };
     script.add(0, 91, connect_started(1)).add(0, 92, failed);
     let timed_out = Event::ConnectTimedOut { connection: ConnectionSlot(2) };
     script.add(0, 93, connect_started(2)).add(0, 193, timed_out);
     let mut unsolicited = done_event(0, 210, 200, None);
-    if let Event::Done { unsolicited, .. } = &mut unsolicited {
+    if let Event::Done { response: Response { unsolicited, .. }, .. } = &mut unsolicited {
         *unsolicited = true;
     }
     script.sent(0, 200, 200).add(0, 210, unsolicited).add(0, 210, released(0)).end(3 * S);
@@ -498,9 +497,9 @@ const MANY: &str = "[[targets]]\nname = \"a\"\nbase_url = \"http://127.0.0.1:80\
 fn grouped(scenario: &z6_scenario::Scenario) -> Metrics {
     let mut script = Script::new();
     for (request, target, length) in [(0, 0, 10), (1, 1, 20), (2, 1, 30), (2, 0, 40)] {
-        let ask = script.ask(request, target, 0);
+        let request = script.request(request, target, 0);
         let sent = 100 * length;
-        script.add(0, sent, sent_event(0, ask));
+        script.add(0, sent, sent_event(0, request));
         script.add(0, sent + length, done_event(0, sent, 200, None));
     }
     script.end(3 * S).metrics(scenario)

@@ -122,7 +122,7 @@ impl Plan {
         }
     }
 
-    /// Plants a bug in the choice of requests: off by one.
+    /// Plants a bug in the table of weights that requests are chosen by: it is off by one.
     #[cfg(feature = "planted-bugs")]
     pub fn plant_off_by_one(&mut self) {
         if let Choice::Weighted(weights) = &mut self.choice {

@@ -219,9 +219,6 @@ pub struct Weights {
     total: Option<NonZeroU64>,
     /// What is chosen without a draw.
     only: usize,
-    /// A planted bug: each choice is the one behind the right one.
-    #[cfg(feature = "planted-bugs")]
-    off_by_one: bool,
 }
 
 impl Weights {
@@ -242,19 +239,18 @@ impl Weights {
             cumulative.push(sum);
         }
         let total = if possible > 1 { NonZeroU64::new(sum) } else { None };
-        Weights {
-            cumulative: cumulative.into_boxed_slice(),
-            total,
-            only,
-            #[cfg(feature = "planted-bugs")]
-            off_by_one: false,
-        }
+        Weights { cumulative: cumulative.into_boxed_slice(), total, only }
     }
 
-    /// Plants a bug: each choice is the one behind the right one.
+    /// Plants a bug, in the table alone: each choice gets the weight of the one before it, the first
+    /// gets none, and the last keeps its own as well.
     #[cfg(feature = "planted-bugs")]
     pub(crate) fn plant_off_by_one(&mut self) {
-        self.off_by_one = true;
+        if let Some(total) = self.total {
+            self.cumulative.rotate_right(1);
+            self.cumulative[0] = 0;
+            self.cumulative[self.cumulative.len() - 1] = total.get();
+        }
     }
 
     /// Chooses: r = [`Generator::below`] the sum, then the first choice whose cumulative weight is
@@ -265,11 +261,6 @@ impl Weights {
             None => self.only,
             Some(total) => {
                 let drawn = generator().below(total);
-                #[cfg(feature = "planted-bugs")]
-                if self.off_by_one {
-                    let behind = self.cumulative.partition_point(|&sum| sum <= drawn) + 1;
-                    return behind % self.cumulative.len();
-                }
                 self.cumulative.partition_point(|&sum| sum <= drawn)
             }
         }

@@ -1,7 +1,10 @@
 //! What a worker does with one connection: the twin of the reactor's link, on simulated sockets. The same
 //! order of stamps, the same treatment of events that cross.
 
-use z6_events::{Ask, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Tick};
+use z6_events::{
+    Cause, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, PlannedRequest, Response,
+    Tick,
+};
 use z6_proto_http1::{Connection, Eof, FailureKind, Received, ResponseFacts};
 use z6_scenario::simulation::FaultKind;
 use z6_vu::Input;
@@ -31,7 +34,7 @@ const EPIPE: u64 = 32;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InFlight {
     exchange: ExchangeSlot,
-    ask: Ask,
+    request: PlannedRequest,
     request_bytes: usize,
     is_sent: bool,
     first_byte: Option<Tick>,
@@ -161,7 +164,11 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         self.close(w, slot);
         self.attempt_failed(started, error);
         let at = self.clock(w);
-        let input = Input::ConnectFailed { connection: slot, started, error, detail: errno };
+        let input = Input::ConnectFailed {
+            connection: slot,
+            started,
+            cause: Cause { error, detail: errno },
+        };
         self.step(w, at, input);
     }
 
@@ -182,33 +189,36 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         w: usize,
         slot: ConnectionSlot,
         exchange: ExchangeSlot,
-        ask: Ask,
+        request: PlannedRequest,
     ) {
         if self.link(w, slot).wire.is_none() {
             // The connection ended in the moment before: its end and this request crossed.
             let input = Input::Failed {
                 exchange,
-                error: ErrorKind::StaleConnection,
-                detail: 0,
-                first_byte: None,
-                received_bytes: 0,
-                unsent_bytes: 0,
+                failure: Failure {
+                    error: ErrorKind::StaleConnection,
+                    detail: 0,
+                    first_byte: None,
+                    received_bytes: 0,
+                    unsent_bytes: 0,
+                    reusable: false,
+                },
             };
             let at = self.clock(w);
             return self.step(w, at, input);
         }
-        let Some(template) = self.templates.find(ask.request, ask.target) else {
-            panic!("request {} has no template for target {}", ask.request, ask.target);
+        let Some(template) = self.templates.find(request.request, request.target) else {
+            panic!("request {} has no template for target {}", request.request, request.target);
         };
         let link = &mut self.workers[w].links[slot.index()];
         link.http.start(template.len(), template.is_head_method());
         let request_bytes = template.len();
         link.in_flight =
-            Some(InFlight { exchange, ask, request_bytes, is_sent: false, first_byte: None });
+            Some(InFlight { exchange, request, request_bytes, is_sent: false, first_byte: None });
         link.own_bytes.clear();
         if template.id_range().is_some() {
             link.own_bytes.extend_from_slice(template.bytes());
-            template.write_id(&mut link.own_bytes, ask.actor.0, ask.step.0, 0);
+            template.write_id(&mut link.own_bytes, request.actor.0, request.step.0, 0);
         }
         self.write(w, slot);
     }
@@ -252,24 +262,28 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
             self.coverage.count(FaultKind::PartialWrite, RequestState::Writing);
         }
         let bytes = if link.own_bytes.is_empty() {
-            let ask = &in_flight.ask;
-            self.templates.find(ask.request, ask.target).map_or(&[][..], |t| t.bytes())
+            let request = &in_flight.request;
+            self.templates.find(request.request, request.target).map_or(&[][..], |t| t.bytes())
         } else {
             &link.own_bytes
         };
         let written = bytes[range.start..range.start + length].to_vec();
         link.http.wrote(length);
         let is_first = !std::mem::replace(&mut in_flight.is_sent, true);
-        let (exchange, ask) = (in_flight.exchange, in_flight.ask);
+        let (exchange, request) = (in_flight.exchange, in_flight.request);
         if is_first {
-            wire.asks.push_back(ask);
+            wire.requests.push_back(request);
         }
         let latency_ns = sample_ns(self.spec.simulation.latency, &mut wire.up_draws);
         let bandwidth = self.spec.simulation.bandwidth_bytes_per_second;
         let arrives = wire.up.send(self.now, Parcel::Bytes(written), latency_ns, bandwidth);
         self.queue.push(arrives, Happening::AtServer(of));
         if is_first {
-            self.step(w, at, Input::Sent { exchange, written_bytes: length as u64 });
+            self.step(
+                w,
+                at,
+                Input::Sent { exchange, written_bytes: length as u64, request_bytes: None },
+            );
         }
     }
 
@@ -436,12 +450,14 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let Some(in_flight) = link.in_flight.take() else { return };
         let input = Input::Done {
             exchange: in_flight.exchange,
-            first_byte: in_flight.first_byte.unwrap_or(at),
-            status: response.status,
-            received_bytes: response.bytes_received,
-            unsent_bytes: response.unsent_bytes as u64,
-            reusable: response.reusable && !link.is_peer_closed,
-            unsolicited: response.unsolicited_after,
+            response: Response {
+                first_byte: in_flight.first_byte.unwrap_or(at),
+                status: response.status,
+                received_bytes: response.bytes_received,
+                unsent_bytes: response.unsent_bytes as u64,
+                reusable: response.reusable && !link.is_peer_closed,
+                unsolicited: response.unsolicited_after,
+            },
         };
         self.step(w, at, input);
         self.carry_out(w);
@@ -486,11 +502,14 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let Some(in_flight) = link.in_flight.take() else { return };
         let input = Input::Failed {
             exchange: in_flight.exchange,
-            error,
-            detail,
-            first_byte: in_flight.first_byte.filter(|_| link.http.started()),
-            received_bytes: link.http.bytes_received(),
-            unsent_bytes: (in_flight.request_bytes - link.http.written_bytes()) as u64,
+            failure: Failure {
+                error,
+                detail,
+                first_byte: in_flight.first_byte.filter(|_| link.http.started()),
+                received_bytes: link.http.bytes_received(),
+                unsent_bytes: (in_flight.request_bytes - link.http.written_bytes()) as u64,
+                reusable: false,
+            },
         };
         self.step(w, at, input);
         self.carry_out(w);

@@ -110,14 +110,14 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         wire.server.bytes.drain(..parsed.length);
         let number = wire.server.requests;
         wire.server.requests += 1;
-        let Some(ask) = wire.asks.pop_front() else { return };
+        let Some(request) = wire.requests.pop_front() else { return };
         let connection = wire.number;
         let is_muddled = wire.server.is_muddled;
         let truth = self.truth.received(keep, || TruthRequest {
-            actor: ask.actor,
-            step: ask.step,
-            request: ask.request,
-            planned: ask.planned,
+            actor: request.actor,
+            step: request.step,
+            request: request.request,
+            planned: request.planned,
             received: now,
             request_bytes: parsed.length as u64,
             is_muddled,

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Ask, ConnectionSlot, ErrorKind, Tick};
+use z6_events::{ConnectionSlot, ErrorKind, PlannedRequest, Tick};
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
 
@@ -117,7 +117,7 @@ pub(crate) struct Wire {
     /// Bytes the client has read.
     pub(crate) read_bytes: u64,
     /// Who asked for what the server is to receive next.
-    pub(crate) asks: VecDeque<Ask>,
+    pub(crate) requests: VecDeque<PlannedRequest>,
     /// A fault on its way to the client.
     pub(crate) fault: Option<FaultKind>,
     pub(crate) server: Served,
@@ -159,7 +159,7 @@ impl Wires {
             socket_draws: new.socket_draws,
             inbox: Inbox::default(),
             read_bytes: 0,
-            asks: VecDeque::new(),
+            requests: VecDeque::new(),
             fault: None,
             server: Served::default(),
         };

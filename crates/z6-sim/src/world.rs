@@ -367,8 +367,8 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
             }
             match command {
                 Command::Connect { connection, .. } => self.connect(w, connection),
-                Command::Send { exchange, connection, ask, .. } => {
-                    self.send(w, connection, exchange, ask);
+                Command::Send { exchange, connection, request, .. } => {
+                    self.send(w, connection, exchange, request);
                 }
                 Command::Cancel { connection, .. } => {
                     self.workers[w].links[connection.index()].in_flight = None;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{ErrorKind, Event, LogReader, Tick};
+use z6_events::{ErrorKind, Event, LogReader, Response, Tick};
 use z6_scenario::Scenario;
 use z6_sim::checkers::{Evidence, check_end};
 use z6_sim::{CheckLevel, Checker, NoObserver, SimEnd, SimSpec, Truth, simulate};
@@ -114,8 +114,8 @@ fn an_outcome_that_is_missing_or_there_twice_is_found() {
     assert!(twice.contains(&Checker::Transitions), "{twice:?}");
     let skipped = with_events(&run, |events| {
         for (_, event) in &mut events[0][done..] {
-            if let Event::Sent { ask, .. } = event {
-                ask.step.0 += 1;
+            if let Event::Sent { request, .. } = event {
+                request.step.0 += 1;
             }
         }
     });
@@ -280,11 +280,13 @@ fn arrivals_past_their_limit_and_refused_below_it_are_found() {
 #[test]
 fn a_connection_that_is_kept_against_the_servers_word_is_found() {
     let run = run("simulation.keep_alive_requests = 3");
-    let announced = run.emitted[0]
-        .iter()
-        .position(|(_, event)| matches!(event, Event::Done { reusable: false, .. }));
+    let announced = run.emitted[0].iter().position(|(_, event)| {
+        matches!(event, Event::Done { response: Response { reusable: false, .. }, .. })
+    });
     let kept = with_events(&run, |events| {
-        if let Event::Done { reusable, .. } = &mut events[0][announced.unwrap()].1 {
+        if let Event::Done { response: Response { reusable, .. }, .. } =
+            &mut events[0][announced.unwrap()].1
+        {
             *reusable = true;
         }
     });
@@ -313,14 +315,14 @@ fn a_turn_that_is_anothers_is_found() {
         let sent = emitted[0].iter().enumerate();
         let sent = sent.filter(|(_, (_, event))| matches!(event, Event::Sent { .. }));
         let [first, second] = [50, 51].map(|n| sent.clone().nth(n).unwrap().0);
-        let ask = |event: &Event| match event {
-            Event::Sent { ask, .. } => *ask,
+        let request = |event: &Event| match event {
+            Event::Sent { request, .. } => *request,
             other => panic!("{other:?}"),
         };
-        let asks = [ask(&emitted[0][first].1), ask(&emitted[0][second].1)];
-        for (place, new) in [(first, asks[1]), (second, asks[0])] {
-            if let Event::Sent { ask, .. } = &mut emitted[0][place].1 {
-                *ask = new;
+        let requests = [request(&emitted[0][first].1), request(&emitted[0][second].1)];
+        for (place, new) in [(first, requests[1]), (second, requests[0])] {
+            if let Event::Sent { request, .. } = &mut emitted[0][place].1 {
+                *request = new;
             }
         }
     });

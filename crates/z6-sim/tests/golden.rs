@@ -7,8 +7,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use support::{run, run_spec, spec};
+use z6_analysis::{AnalyzeError, RequestJoin, Visitor, walk};
 use z6_events::{Actor, LogReader, Step, Tick};
-use z6_metrics::{AnalyzeError, RequestJoin, Visitor, walk};
 
 const SHOP: &str = "
 runtime = { duration_seconds = 4, warmup_seconds = 1, graceful_stop_seconds = 2 }

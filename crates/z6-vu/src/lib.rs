@@ -10,6 +10,9 @@
 pub mod engine;
 pub mod memory;
 pub mod observer;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod planted;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod prepare;

@@ -6,7 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use z6_events::{Ask, ConnectionSlot, ErrorKind, ExchangeSlot, TargetId, Tick};
+use z6_events::{
+    Cause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, NextHop, PlannedRequest, Response,
+    TargetId, Tick,
+};
 
 use crate::engine::{Command, Input};
 use crate::recorder::{BlockSink, Recorder};
@@ -54,7 +57,7 @@ pub trait Network {
     /// What becomes of an attempt to connect to `target` at `at`.
     fn dial(&mut self, at: Tick, target: TargetId) -> Dial;
     /// What becomes of `ask`, sent at `at`.
-    fn answer(&mut self, at: Tick, ask: &Ask) -> Answer;
+    fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer;
 }
 
 /// Who a pending input is about, to drop it if the engine gives that up.
@@ -170,7 +173,12 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
 
     /// The input, or the failure of a redirect that is one too many.
     fn possible(&self, at: Tick, input: Input) -> Input {
-        let Input::Redirected { exchange, first_byte, status, received_bytes, .. } = input else {
+        let Input::Redirected {
+            exchange,
+            response: Response { first_byte, status, received_bytes, .. },
+            ..
+        } = input
+        else {
             return input;
         };
         if self.recorder.engine().accepts(at, &input) {
@@ -178,11 +186,14 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         }
         Input::Failed {
             exchange,
-            error: ErrorKind::TooManyRedirects,
-            detail: u64::from(status),
-            first_byte: Some(first_byte),
-            received_bytes,
-            unsent_bytes: 0,
+            failure: Failure {
+                error: ErrorKind::TooManyRedirects,
+                detail: u64::from(status),
+                first_byte: Some(first_byte),
+                received_bytes,
+                unsent_bytes: 0,
+                reusable: false,
+            },
         }
     }
 
@@ -207,7 +218,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
     fn carry_out(&mut self, at: Tick, command: Command) {
         match command {
             Command::Connect { connection, target, .. } => self.dial(at, connection, target),
-            Command::Send { exchange, ask, .. } => self.send(at, exchange, &ask),
+            Command::Send { exchange, request, .. } => self.send(at, exchange, &request),
             Command::Cancel { exchange, .. } => bump(&mut self.exchanges, exchange.index()),
             Command::Close { connection } => bump(&mut self.connections, connection.index()),
         }
@@ -222,29 +233,35 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 self.push(at.plus_ns(after_ns), about, input);
             }
             Dial::Fails(after_ns, error) => {
-                let input = Input::ConnectFailed { connection, started: at, error, detail: 0 };
+                let input = Input::ConnectFailed {
+                    connection,
+                    started: at,
+                    cause: Cause { error, detail: 0 },
+                };
                 self.push(at.plus_ns(after_ns), about, input);
             }
             Dial::Silence => {}
         }
     }
 
-    fn send(&mut self, at: Tick, exchange: ExchangeSlot, ask: &Ask) {
+    fn send(&mut self, at: Tick, exchange: ExchangeSlot, request: &PlannedRequest) {
         bump(&mut self.exchanges, exchange.index());
         let about = About::Exchange(exchange, self.exchanges[exchange.index()]);
-        let answer = self.network.answer(at, ask);
-        self.step(at, Input::Sent { exchange, written_bytes: 100 });
+        let answer = self.network.answer(at, request);
+        self.step(at, Input::Sent { exchange, written_bytes: 100, request_bytes: None });
         match answer {
             Answer::Status { after_ns, status, reusable } => {
                 let done = at.plus_ns(after_ns);
                 let input = Input::Done {
                     exchange,
-                    first_byte: done,
-                    status,
-                    received_bytes: 120,
-                    unsent_bytes: 0,
-                    reusable,
-                    unsolicited: false,
+                    response: Response {
+                        first_byte: done,
+                        status,
+                        received_bytes: 120,
+                        unsent_bytes: 0,
+                        reusable,
+                        unsolicited: false,
+                    },
                 };
                 self.push(done, about, input);
             }
@@ -252,25 +269,29 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 let done = at.plus_ns(after_ns);
                 let input = Input::Redirected {
                     exchange,
-                    first_byte: done,
-                    status: 302,
-                    received_bytes: 120,
-                    unsent_bytes: 0,
-                    reusable,
-                    unsolicited: false,
-                    target,
-                    request_bytes: 100,
+                    response: Response {
+                        first_byte: done,
+                        status: 302,
+                        received_bytes: 120,
+                        unsent_bytes: 0,
+                        reusable,
+                        unsolicited: false,
+                    },
+                    next: NextHop { target, request_bytes: 100 },
                 };
                 self.push(done, about, input);
             }
             Answer::Fails(after_ns, error) => {
                 let input = Input::Failed {
                     exchange,
-                    error,
-                    detail: 0,
-                    first_byte: None,
-                    received_bytes: 0,
-                    unsent_bytes: 0,
+                    failure: Failure {
+                        error,
+                        detail: 0,
+                        first_byte: None,
+                        received_bytes: 0,
+                        unsent_bytes: 0,
+                        reusable: false,
+                    },
                 };
                 self.push(at.plus_ns(after_ns), about, input);
             }

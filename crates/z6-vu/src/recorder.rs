@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick};
 
 use crate::engine::{Command, Engine, Input, Outputs};
+use crate::planted::Bug;
 
 /// A block closes this long after its first event, nanoseconds.
 pub const BLOCK_AGE_MAX_NS: u64 = 100_000_000;
@@ -58,8 +59,7 @@ pub struct Recorder<S> {
     sink: S,
     boundaries: Boundaries,
     last_close: Tick,
-    /// A planted bug: the next event is to be lost.
-    #[cfg(feature = "planted-bugs")]
+    /// [`Bug::LostEvent`] was planted, and the next event is the one to lose.
     loses_next: bool,
 }
 
@@ -74,7 +74,6 @@ impl<S: BlockSink> Recorder<S> {
             block: BlockBuilder::new(worker, workers, sink.take_spare()),
             boundaries: Boundaries::Live,
             last_close: Tick::ZERO,
-            #[cfg(feature = "planted-bugs")]
             loses_next: false,
             sink,
         }
@@ -154,10 +153,7 @@ impl<S: BlockSink> Recorder<S> {
     pub fn maintain(&mut self, at: Tick) {
         if self.block_deadline() <= at {
             self.close_block(at);
-            #[cfg(feature = "planted-bugs")]
-            {
-                self.loses_next = self.engine.has(crate::planted::Bug::LostEvent);
-            }
+            self.loses_next = self.engine.planted().has(Bug::LostEvent);
         }
     }
 
@@ -195,8 +191,7 @@ impl<S: BlockSink> Recorder<S> {
     }
 
     fn record(&mut self, at: Tick, event: &Event) {
-        #[cfg(feature = "planted-bugs")]
-        if std::mem::take(&mut self.loses_next) {
+        if self.engine.planted().has(Bug::LostEvent) && std::mem::take(&mut self.loses_next) {
             return;
         }
         match &mut self.boundaries {

@@ -1,7 +1,7 @@
 //! Replay: the same engine, fed with the inputs of a log, must decide what the log says it decided.
 //!
 //! Pure, in constant memory, and sends nothing. Two halves that never meet: the driver is given
-//! inputs only ([`Input::of`] drops what was decided), the comparer holds the log's events.
+//! inputs only ([`Input::from_event`] drops what was decided), the comparer holds the log's events.
 //! Header, attachments, order and boundaries of blocks, and samples are copied; all else is derived
 //! and encoded again, and every block must come out byte for byte.
 //!
@@ -376,7 +376,7 @@ impl WorkerReplay {
             self.driver.recorder.copy(at, event);
             return Ok(());
         }
-        if let Some(input) = Input::of(event) {
+        if let Some(input) = Input::from_event(event) {
             if let Some((_, derived)) = self.derived.pop_front() {
                 return Err(Some(derived));
             }

@@ -80,7 +80,7 @@ impl Templates {
     #[must_use]
     pub fn wire(&self, addresses: Vec<u16>) -> Wire {
         let length = |template: &Option<RequestTemplate>| {
-            template.as_ref().map_or(0, |template| template.len() as u64)
+            Some(template.as_ref().map_or(0, |template| template.len() as u64))
         };
         let request_bytes =
             self.by_request.iter().map(|row| row.iter().map(length).collect()).collect();

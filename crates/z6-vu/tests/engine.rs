@@ -5,10 +5,11 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use support::{Boxed, MS, Plain, SECOND, asks, events, recorder, run, scenario};
+use support::{Boxed, MS, Plain, SECOND, events, recorder, requests, run, scenario};
 use z6_events::{
-    Actor, Ask, CloseCause, ConnectionSlot, ErrorKind, Event, EventLine, NeverSentReason,
-    Partition, ReleaseCause, StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, EventLine, NeverSentReason,
+    Partition, PlannedRequest, ReleaseCause, Response, StopReason, StoppedBy, TargetId, Tick,
+    WorkerId,
 };
 use z6_scenario::Plan;
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
@@ -96,12 +97,12 @@ fn workload(log: &[u8]) -> Workload {
     let mut ended: BTreeMap<(u64, u64), Tick> = BTreeMap::new();
     for (worker, at, event) in events(log) {
         match event {
-            Event::Sent { exchange, ask, .. } => {
-                let (actor, step) = (ask.actor.0, ask.step.0);
+            Event::Sent { exchange, request, .. } => {
+                let (actor, step) = (request.actor.0, request.step.0);
                 open.insert((worker, exchange.0), (actor, step));
-                seen.insert((actor, step), (ask.request.0, ask.target.0, None));
+                seen.insert((actor, step), (request.request.0, request.target.0, None));
                 if step > 0 {
-                    let think = ask.planned.since(ended[&(actor, step - 1)]);
+                    let think = request.planned.since(ended[&(actor, step - 1)]);
                     seen.get_mut(&(actor, step - 1)).unwrap().2 = Some(think);
                 }
             }
@@ -168,8 +169,8 @@ fn sequences_keep_their_order() {
     for workers in [1, 2] {
         let log = run(&scenario, 3, workers, plain(3 * MS), &[]);
         let mut by_vu: BTreeMap<u64, Vec<u16>> = BTreeMap::new();
-        for ask in asks(&log) {
-            by_vu.entry(ask.actor.0).or_default().push(ask.request.0);
+        for request in requests(&log) {
+            by_vu.entry(request.actor.0).or_default().push(request.request.0);
         }
         let order = [0, 1, 1, 1, 1, 1, 2];
         for (vu, requests) in &by_vu {
@@ -179,7 +180,7 @@ fn sequences_keep_their_order() {
         assert_eq!(by_vu.len(), 20);
         // VUs 3.. live from 0.5 s to 1.2 s only.
         let last = events(&log).iter().rev().find_map(|(_, at, event)| match event {
-            Event::Sent { ask, .. } if ask.actor.0 >= 3 => Some((*at, ask.planned)),
+            Event::Sent { request, .. } if request.actor.0 >= 3 => Some((*at, request.planned)),
             _ => None,
         });
         assert!(last.unwrap().1 < Tick(1_200 * MS), "{last:?}");
@@ -194,7 +195,7 @@ fn a_shared_pool_keeps_its_limit_and_its_queue_is_first_in_first_out() {
     ));
     let log = run(&scenario, 1, 1, plain(10 * MS), &[]);
     assert_eq!(count(&log, |e| matches!(e, Event::ConnectStarted { .. })), 2);
-    let order: Vec<u64> = asks(&log).iter().map(|ask| ask.actor.0).take(18).collect();
+    let order: Vec<u64> = requests(&log).iter().map(|request| request.actor.0).take(18).collect();
     assert_eq!(order, [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]);
 }
 
@@ -204,7 +205,7 @@ impl Network for Refuses {
     fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
         Dial::Fails(MS, ErrorKind::ConnectionRefused)
     }
-    fn answer(&mut self, _at: Tick, _ask: &Ask) -> Answer {
+    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
         Answer::Silence
     }
 }
@@ -215,16 +216,19 @@ fn a_failed_attempt_fails_its_request_and_delays_the_next() {
     let scenario =
         scenario(&format!("[runtime]\nduration_seconds = 1\nvus = 1\n{}", one_target("")));
     let log = run(&scenario, 1, 1, |_| Box::new(Refuses), &[]);
-    let failed: Vec<Ask> = events(&log)
+    let failed: Vec<PlannedRequest> = events(&log)
         .iter()
         .filter_map(|(_, _, event)| match event {
-            Event::NotOnWire { ask, error: ErrorKind::ConnectionRefused, .. } => Some(*ask),
+            Event::NotOnWire {
+                request,
+                cause: Cause { error: ErrorKind::ConnectionRefused, .. },
+            } => Some(*request),
             _ => None,
         })
         .collect();
     assert_eq!(failed.len(), 10, "every 101 ms for a second");
-    for (i, ask) in failed.iter().enumerate() {
-        assert_eq!((ask.step.0, ask.planned.0), (i as u64, i as u64 * 101 * MS));
+    for (i, request) in failed.iter().enumerate() {
+        assert_eq!((request.step.0, request.planned.0), (i as u64, i as u64 * 101 * MS));
     }
     assert_eq!(count(&log, |e| matches!(e, Event::Sent { .. })), 0);
 }
@@ -237,7 +241,7 @@ impl Network for Silent {
     fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
         if self.connects { Dial::Ready(0) } else { Dial::Silence }
     }
-    fn answer(&mut self, _at: Tick, _ask: &Ask) -> Answer {
+    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
         Answer::Silence
     }
 }
@@ -259,8 +263,9 @@ fn timeouts_are_timers_of_the_engine() {
     assert_eq!(count(&log, |e| matches!(e, Event::InFlightAtStop { .. })), 1);
     let log = run(&scenario, 1, 1, |_| Box::new(Silent { connects: false }), &[]);
     assert_eq!(count(&log, |e| matches!(e, Event::ConnectTimedOut { .. })), 2);
-    let timeout =
-        |e: &Event| matches!(e, Event::NotOnWire { error: ErrorKind::ConnectTimeout, .. });
+    let timeout = |e: &Event| {
+        matches!(e, Event::NotOnWire { cause: Cause { error: ErrorKind::ConnectTimeout, .. }, .. })
+    };
     assert_eq!(count(&log, timeout), 2);
 }
 
@@ -293,7 +298,9 @@ fn a_handshake_has_a_timeout_of_its_own() {
     engine.step(Tick(80 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
     assert_eq!(out.events[..2], [Event::Wake, Event::ConnectTimedOut { connection }]);
     let error = ErrorKind::TlsTimeout;
-    assert!(matches!(out.events[2], Event::NotOnWire { error: e, .. } if e == error));
+    assert!(
+        matches!(out.events[2], Event::NotOnWire { cause: Cause { error: e, .. }, .. } if e == error)
+    );
     engine.invariants();
 }
 
@@ -308,16 +315,18 @@ fn an_answer_after_its_deadline_is_a_timeout() {
     let connection = ConnectionSlot(0);
     engine.step(Tick(1), Input::Connected { connection, started: Tick(0) }, &mut out);
     let exchange = z6_events::ExchangeSlot(0);
-    engine.step(Tick(2), Input::Sent { exchange, written_bytes: 9 }, &mut out);
+    engine.step(Tick(2), Input::Sent { exchange, written_bytes: 9, request_bytes: None }, &mut out);
     assert_eq!(out.next_deadline, Some(Tick(2 + 50 * MS)));
     let done = Input::Done {
         exchange,
-        first_byte: Tick(3),
-        status: 200,
-        received_bytes: 9,
-        unsent_bytes: 0,
-        reusable: true,
-        unsolicited: false,
+        response: Response {
+            first_byte: Tick(3),
+            status: 200,
+            received_bytes: 9,
+            unsent_bytes: 0,
+            reusable: true,
+            unsolicited: false,
+        },
     };
     engine.step(Tick(2 + 50 * MS), done, &mut out);
     // Its slot is in use again, by the next request: the answer must not be taken for that one's.
@@ -394,7 +403,8 @@ fn whoever_waits_takes_the_place_of_a_vu_that_leaves() {
         one_target("").replace("timeout_ms = 50", "")
     ));
     let log = run(&scenario, 1, 1, plain(30 * MS), &[]);
-    let is_new = |event: &Event| matches!(event, Event::Sent { ask, .. } if ask.actor.0 >= 2);
+    let is_new =
+        |event: &Event| matches!(event, Event::Sent { request, .. } if request.actor.0 >= 2);
     assert!(count(&log, is_new) > 2, "{}", text_of(&log));
 }
 
@@ -447,7 +457,7 @@ fn a_stop_lets_planned_requests_finish_within_the_grace_period() {
     assert_eq!(count(&log, end), 1);
     // In flight at 35 ms: one; waiting: two. All are answered.
     assert_eq!(count(&log, |e| matches!(e, Event::NeverSent { .. })), 0);
-    assert!(asks(&log).iter().all(|ask| ask.planned < Tick(35 * MS)));
+    assert!(requests(&log).iter().all(|request| request.planned < Tick(35 * MS)));
     let (sent, done) =
         (|e: &Event| matches!(e, Event::Sent { .. }), |e: &Event| matches!(e, Event::Done { .. }));
     assert_eq!(count(&log, sent), count(&log, done));
@@ -500,12 +510,12 @@ fn arrivals_are_planned_by_the_schedule_alone() {
          [schedule]\ntype = 'rate'\nper_second = 2000\n";
     let scenario = scenario(text);
     for (workers, after_ns) in [(1, MS), (3, MS), (1, 40 * MS)] {
-        let mut asks = asks(&run(&scenario, 1, workers, plain(after_ns), &[]));
-        asks.sort_by_key(|ask| ask.actor);
-        assert_eq!(asks.len(), 2_000);
-        for (n, ask) in asks.iter().enumerate() {
+        let mut requests = requests(&run(&scenario, 1, workers, plain(after_ns), &[]));
+        requests.sort_by_key(|request| request.actor);
+        assert_eq!(requests.len(), 2_000);
+        for (n, request) in requests.iter().enumerate() {
             let expected = (n as u64, 0, n as u64 * SECOND / 2_000);
-            assert_eq!((ask.actor.0, ask.step.0, ask.planned.0), expected);
+            assert_eq!((request.actor.0, request.step.0, request.planned.0), expected);
         }
     }
 }
@@ -520,9 +530,9 @@ fn max_in_flight_bounds_living_arrivals() {
     let never: Vec<(u64, u64)> = events(&log)
         .iter()
         .filter_map(|(_, at, event)| match event {
-            Event::NeverSent { ask, reason: NeverSentReason::MaxInFlight } => {
-                assert_eq!(ask.planned, *at);
-                Some((ask.actor.0, ask.planned.0 / MS))
+            Event::NeverSent { request, reason: NeverSentReason::MaxInFlight } => {
+                assert_eq!(request.planned, *at);
+                Some((request.actor.0, request.planned.0 / MS))
             }
             _ => None,
         })
@@ -530,7 +540,7 @@ fn max_in_flight_bounds_living_arrivals() {
     // Five every 250 ms get in; the others of each 25 do not.
     assert_eq!(never[0], (5, 50));
     assert_eq!(never.len(), 80);
-    assert_eq!(asks(&log).len(), 100);
+    assert_eq!(requests(&log).len(), 100);
 }
 
 /// `iterations` is the number of arrivals in all.
@@ -542,7 +552,7 @@ fn iterations_count_arrivals() {
          [sequence]\n[[sequence.steps]]\nrequest = 'r'\nrepeat = 2\n";
     for workers in [1, 2] {
         let log = run(&scenario(text), 1, workers, plain(MS), &[]);
-        assert_eq!(asks(&log).len(), 62);
+        assert_eq!(requests(&log).len(), 62);
         let by = |e: &Event| matches!(e, Event::EndReached { by: StoppedBy::Iterations, .. });
         assert_eq!(count(&log, by), usize::from(workers));
     }
@@ -573,22 +583,32 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
             z6_vu::Command::Connect { connection, address: 0, .. } => {
                 refused += 1;
                 let error = ErrorKind::ConnectionRefused;
-                Input::ConnectFailed { connection, started: Tick(tick), error, detail: 111 }
+                Input::ConnectFailed {
+                    connection,
+                    started: Tick(tick),
+                    cause: Cause { error, detail: 111 },
+                }
             }
             z6_vu::Command::Connect { connection, .. } => {
                 accepted += 1;
                 Input::Connected { connection, started: Tick(tick) }
             }
             z6_vu::Command::Send { exchange, .. } => {
-                engine.step(Tick(tick), Input::Sent { exchange, written_bytes: 9 }, &mut out);
+                engine.step(
+                    Tick(tick),
+                    Input::Sent { exchange, written_bytes: 9, request_bytes: None },
+                    &mut out,
+                );
                 Input::Done {
                     exchange,
-                    first_byte: Tick(tick),
-                    status: 200,
-                    received_bytes: 9,
-                    unsent_bytes: 0,
-                    reusable: true,
-                    unsolicited: false,
+                    response: Response {
+                        first_byte: Tick(tick),
+                        status: 200,
+                        received_bytes: 9,
+                        unsent_bytes: 0,
+                        reusable: true,
+                        unsolicited: false,
+                    },
                 }
             }
             z6_vu::Command::Close { .. } | z6_vu::Command::Cancel { .. } => Input::Wake,
@@ -614,7 +634,11 @@ fn a_late_loop_plans_nothing_past_the_end() {
     engine.step(Tick(0), Input::Wake, &mut out);
     let connected = Input::Connected { connection, started: Tick(0) };
     engine.step(Tick(10), connected, &mut out);
-    let sent = Input::Sent { exchange: z6_events::ExchangeSlot(0), written_bytes: 100 };
+    let sent = Input::Sent {
+        exchange: z6_events::ExchangeSlot(0),
+        written_bytes: 100,
+        request_bytes: None,
+    };
     engine.step(Tick(10), sent, &mut out);
     engine.step(Tick(100 * MS), Input::Wake, &mut out);
     let line = |event: &Event| {
@@ -630,4 +654,32 @@ w0 0.100000000 vu_stopped vu0
 w0 0.100000000 finished
 ";
     assert_eq!(text, expected);
+}
+
+/// A length comes with `Sent` exactly where the engine has none of its own, and the log says so.
+#[test]
+fn a_length_that_is_not_derivable_comes_with_sent() {
+    let scenario =
+        scenario(&format!("[runtime]\nduration_seconds = 9\nvus = 1\n{}", one_target("")));
+    let exchange = z6_events::ExchangeSlot(0);
+    let sent = |request_bytes| Input::Sent { exchange, written_bytes: 9, request_bytes };
+    for is_known in [true, false] {
+        let mut wire = support::wire(&scenario);
+        if !is_known {
+            wire.request_bytes[0][0] = None;
+        }
+        let plan = Plan::new(&scenario, 1);
+        let mut engine = Engine::new(&scenario, plan, Partition::WHOLE, &wire).unwrap();
+        let mut out = Outputs::default();
+        engine.step(Tick(0), Input::Wake, &mut out);
+        let connected = Input::Connected { connection: ConnectionSlot(0), started: Tick(0) };
+        engine.step(Tick(1), connected, &mut out);
+        assert_eq!(engine.accepts(Tick(2), &sent(None)), is_known);
+        assert_eq!(engine.accepts(Tick(2), &sent(Some(77))), !is_known);
+        let given = if is_known { None } else { Some(77) };
+        engine.step(Tick(2), sent(given), &mut out);
+        let Event::Sent { request_bytes, length_is_input, .. } = out.events[0] else { panic!() };
+        assert_eq!((request_bytes, length_is_input), (given.unwrap_or(57), given.is_some()));
+        assert_eq!(Input::from_event(&out.events[0]), Some(sent(given)));
+    }
 }

@@ -235,7 +235,7 @@ fn first_events() -> Vec<(Tick, Event)> {
     for (at, input) in [
         (Tick(0), Input::Wake),
         (Tick(1), Input::Connected { connection, started: Tick(0) }),
-        (Tick(2), Input::Sent { exchange: ExchangeSlot(0), written_bytes: 9 }),
+        (Tick(2), Input::Sent { exchange: ExchangeSlot(0), written_bytes: 9, request_bytes: None }),
     ] {
         recorder.step(at, input);
         events.extend(recorder.events().iter().map(|event| (at, *event)));

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use z6_events::{
-    CloseCause, ErrorKind, Event, LogReader, NeverSentReason, ReleaseCause, StopReason, StoppedBy,
-    Tick, WorkerId,
+    Cause, CloseCause, ErrorKind, Event, Failure, LogReader, NeverSentReason, ReleaseCause,
+    Response, StopReason, StoppedBy, Tick, WorkerId,
 };
 use z6_scenario::Scenario;
 use z6_vu::reactor::{LogTarget, Observer, RunReport, RunSpec, Spin, Stopper, partial_path, start};
@@ -110,8 +110,8 @@ impl Ran {
     /// Failed requests by kind: those on the wire and those that never got there.
     fn failed(&self, kind: ErrorKind) -> usize {
         self.count(|event| match event {
-            Event::Failed { error, .. } => *error == kind,
-            Event::NotOnWire { error, .. } => *error == kind,
+            Event::Failed { failure: Failure { error, .. }, .. } => *error == kind,
+            Event::NotOnWire { cause: Cause { error, .. }, .. } => *error == kind,
             Event::Done { failure, .. } => *failure == Some(kind),
             Event::TimedOut { .. } => kind == ErrorKind::RequestTimeout,
             _ => false,
@@ -201,11 +201,13 @@ fn instants_are_in_order_and_first_byte_comes_before_the_last() {
     let mut sent = std::collections::BTreeMap::new();
     for (_, at, event) in &ran.report.observer.events {
         match event {
-            Event::Sent { exchange, ask, .. } => {
-                assert!(ask.planned <= *at);
+            Event::Sent { exchange, request, .. } => {
+                assert!(request.planned <= *at);
                 sent.insert(exchange.0, *at);
             }
-            Event::Done { exchange, first_byte, received_bytes, .. } => {
+            Event::Done {
+                exchange, response: Response { first_byte, received_bytes, .. }, ..
+            } => {
                 assert!(sent[&exchange.0] <= *first_byte && first_byte <= at);
                 assert_eq!(*received_bytes, OK.len() as u64);
             }
@@ -285,7 +287,13 @@ fn bytes_behind_a_response_close_the_connection_and_fail_nothing() {
     ));
     let ran = run(&scenario(server.address, 1, 5, ""), 1);
     assert_eq!(ran.succeeded(), 5);
-    assert_eq!(ran.count(|e| matches!(e, Event::Done { unsolicited: true, .. })), 5);
+    assert_eq!(
+        ran.count(|e| matches!(
+            e,
+            Event::Done { response: Response { unsolicited: true, .. }, .. }
+        )),
+        5
+    );
     assert_eq!(server.accepted.load(Ordering::SeqCst), 5);
 }
 
@@ -309,7 +317,9 @@ fn unsolicited_bytes_and_ends_of_idle_connections_are_seen() {
     assert_eq!(ran.succeeded(), 2);
     let closed = |cause| move |e: &Event| matches!(e, Event::ConnectionClosed { cause: c, .. } if *c == cause);
     let by_late_bytes = ran.count(closed(CloseCause::Unsolicited))
-        + ran.count(|e| matches!(e, Event::Done { unsolicited: true, .. }));
+        + ran.count(|e| {
+            matches!(e, Event::Done { response: Response { unsolicited: true, .. }, .. })
+        });
     assert_eq!(by_late_bytes, 1);
     assert_eq!(seen.try_iter().count(), 2);
 }

@@ -8,8 +8,8 @@ use support::falsify::Apart;
 use support::wild::{REUSES, Redirecting, SCHEDULES, THINKS, Wild, text};
 use support::{MS, events, recorder, run, scenario};
 use z6_events::{
-    CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, StopReason, Tick,
-    event_name,
+    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, Response,
+    StopReason, Tick, event_name,
 };
 use z6_vu::Input;
 use z6_vu::memory::Network;
@@ -147,18 +147,30 @@ fn a_changed_decision_is_found_and_named() {
     let open = run(&scenario, 5, 1, |_| Box::new(Wild { state: 7, trouble: 12 }), &[]);
     type Change = fn(&mut Event) -> bool;
     let changes: [(DecisionKind, &[u8], Change); 18] = [
-        (DecisionKind::Request, &closed, edit!(Event::Sent { ask, .. } => ask.request.0 ^= 1)),
-        (DecisionKind::Target, &closed, edit!(Event::Sent { ask, .. } => ask.target.0 ^= 1)),
-        (DecisionKind::Planned, &closed, edit!(Event::Sent { ask, .. } => ask.planned.0 += 1)),
+        (
+            DecisionKind::Request,
+            &closed,
+            edit!(Event::Sent { request, .. } => request.request.0 ^= 1),
+        ),
+        (
+            DecisionKind::Target,
+            &closed,
+            edit!(Event::Sent { request, .. } => request.target.0 ^= 1),
+        ),
+        (
+            DecisionKind::Planned,
+            &closed,
+            edit!(Event::Sent { request, .. } => request.planned.0 += 1),
+        ),
         (DecisionKind::ThinkTime, &closed, |event| match event {
-            Event::Sent { ask, .. } if ask.step.0 == 1 => {
-                ask.planned.0 += 1;
+            Event::Sent { request, .. } if request.step.0 == 1 => {
+                request.planned.0 += 1;
                 true
             }
             _ => false,
         }),
-        (DecisionKind::Actor, &closed, edit!(Event::Sent { ask, .. } => ask.actor.0 += 2)),
-        (DecisionKind::Step, &closed, edit!(Event::Sent { ask, .. } => ask.step.0 += 1)),
+        (DecisionKind::Actor, &closed, edit!(Event::Sent { request, .. } => request.actor.0 += 2)),
+        (DecisionKind::Step, &closed, edit!(Event::Sent { request, .. } => request.step.0 += 1)),
         (
             DecisionKind::Connection,
             &closed,
@@ -190,7 +202,7 @@ fn a_changed_decision_is_found_and_named() {
         (
             DecisionKind::NotOnWire,
             &closed,
-            edit!(Event::NotOnWire { error, .. } => *error = ErrorKind::DnsFailed),
+            edit!(Event::NotOnWire { cause: Cause { error, ..  }, .. } => *error = ErrorKind::DnsFailed),
         ),
         (DecisionKind::EndOfRun, &closed, edit!(Event::EndReached { end, .. } => end.0 -= 1)),
         (
@@ -201,7 +213,7 @@ fn a_changed_decision_is_found_and_named() {
         (
             DecisionKind::Failure,
             &closed,
-            edit!(Event::Done { failure, status: 200, .. } => {
+            edit!(Event::Done { response: Response { status: 200, ..  }, failure, .. } => {
                 *failure = Some(ErrorKind::Status4xx);
             }),
         ),
@@ -228,8 +240,8 @@ fn a_difference_comes_with_what_led_to_it() {
     let log = falsified(&log, |event| {
         number += 1;
         match event {
-            Event::Sent { ask, .. } if number == of_worker_1[victim] + 1 => {
-                ask.request.0 ^= 1;
+            Event::Sent { request, .. } if number == of_worker_1[victim] + 1 => {
+                request.request.0 ^= 1;
                 true
             }
             _ => false,
@@ -314,15 +326,17 @@ fn a_slot_closed_and_used_again_within_a_step_is_no_contradiction() {
     let started = Tick::ZERO;
     recorder.step(Tick(0), Input::Wake);
     recorder.step(Tick(1), Input::Connected { connection, started });
-    recorder.step(Tick(2), Input::Sent { exchange, written_bytes: 9 });
+    recorder.step(Tick(2), Input::Sent { exchange, written_bytes: 9, request_bytes: None });
     let done = Input::Done {
         exchange,
-        first_byte: Tick(3),
-        status: 200,
-        received_bytes: 9,
-        unsent_bytes: 0,
-        reusable: true,
-        unsolicited: false,
+        response: Response {
+            first_byte: Tick(3),
+            status: 200,
+            received_bytes: 9,
+            unsent_bytes: 0,
+            reusable: true,
+            unsolicited: false,
+        },
     };
     recorder.step(Tick(3), done);
     // By now the idle timer has closed it, and the second VU has begun an attempt in its slot.

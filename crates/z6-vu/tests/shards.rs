@@ -6,8 +6,8 @@ mod support;
 
 use proptest::prelude::*;
 use support::wild::{REUSES, SCHEDULES, THINKS, Wild, text};
-use support::{MS, Plain, asks, run, run_shard, scenario};
-use z6_events::{Ask, Partition, WorkerId};
+use support::{MS, Plain, requests, run, run_shard, scenario};
+use z6_events::{Partition, PlannedRequest, WorkerId};
 use z6_vu::memory::Network;
 use z6_vu::replay::{Outcome, replay};
 
@@ -20,9 +20,9 @@ fn shard(shard: u16, shards: u16, workers: u16) -> Partition {
     Partition::new(shard, shards, WorkerId(0), workers)
 }
 
-fn sorted(mut asks: Vec<Ask>) -> Vec<Ask> {
-    asks.sort_by_key(|ask| (ask.actor, ask.step));
-    asks
+fn sorted(mut requests: Vec<PlannedRequest>) -> Vec<PlannedRequest> {
+    requests.sort_by_key(|request| (request.actor, request.step));
+    requests
 }
 
 /// Each actor has a connection of its own, answers take the same time, and no limit is reached: what an
@@ -44,12 +44,13 @@ const REST: &str = "target.base_url = 'http://127.0.0.1:80'\n\
 fn shards_together_plan_what_one_process_plans() {
     for run_text in RUNS {
         let scenario = scenario(&format!("{run_text}{REST}"));
-        let whole = sorted(asks(&run(&scenario, 5, 1, plain, &[])));
+        let whole = sorted(requests(&run(&scenario, 5, 1, plain, &[])));
         assert!(whole.len() > 100, "{run_text}: {}", whole.len());
         for shards in 1..=7 {
             for workers in 1..=4 {
                 let part = |i| run_shard(&scenario, 5, shard(i, shards, workers), plain, &[]);
-                let parts: Vec<Ask> = (0..shards).flat_map(|i| asks(&part(i))).collect();
+                let parts: Vec<PlannedRequest> =
+                    (0..shards).flat_map(|i| requests(&part(i))).collect();
                 assert_eq!(sorted(parts), whole, "{shards} shards, {workers} workers: {run_text}");
             }
         }
@@ -77,6 +78,6 @@ proptest! {
         let log = run_shard(&scenario, seed, first, network, &[]);
         let outcome = replay(&log[..]).unwrap();
         prop_assert!(matches!(outcome, Outcome::Identical { .. }), "{outcome:?}");
-        prop_assert!(asks(&log).iter().all(|ask| first.owns(ask.population, ask.actor)));
+        prop_assert!(requests(&log).iter().all(|request| first.owns(request.population, request.actor)));
     }
 }

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! The engine without a network is in [`engine`] and [`memory`]; the parts that this crate is made of
-//! are [`z6_events`], [`z6_scenario`] and [`z6_metrics`].
+//! are [`z6_events`], [`z6_scenario`], [`z6_metrics`] and [`z6_analysis`].
 #![forbid(unsafe_code)]
 
 mod builtin;
@@ -53,7 +53,7 @@ pub use simulated::SimulationReport;
 pub use source::ScenarioSource;
 pub use time::rfc3339_utc;
 
-pub use {z6_events, z6_metrics, z6_scenario};
+pub use {z6_analysis, z6_events, z6_metrics, z6_scenario};
 
 pub use z6_events::{Event, LogDigest, LogHeader, StopReason, StoppedBy, Tick, WorkerId};
 pub use z6_metrics::{LiveSnapshot, Metrics};

@@ -17,14 +17,12 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use z6_analysis::{AnalyzeError, RequestJoin, RequestRow};
 use z6_events::{
     Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts, Tick,
     WorkerId,
 };
-use z6_metrics::{
-    AnalyzeError, EndFacts, Fold, FoldError, LiveSnapshot, Metrics, RequestJoin, RequestRow,
-    RunFacts,
-};
+use z6_metrics::{EndFacts, Fold, FoldError, LiveSnapshot, Metrics, RunFacts};
 use z6_scenario::Scenario;
 use z6_vu::reactor::partial_path;
 pub use z6_vu::replay::{BytesPlace, DecisionKind, Difference, HeaderFact, Outcome, ReplayError};

@@ -43,8 +43,8 @@ fn steps(text: &str, seed: u64) -> Vec<(u64, u64, u16, u16)> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let run = Run::from_toml(text).unwrap().seed(seed).on_event(move |_, _, event| {
-        if let Event::Sent { ask, .. } = event {
-            let step = (ask.actor.0, ask.step.0, ask.request.0, ask.target.0);
+        if let Event::Sent { request, .. } = event {
+            let step = (request.actor.0, request.step.0, request.request.0, request.target.0);
             sink.lock().unwrap().push(step);
         }
     });

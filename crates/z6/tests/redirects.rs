@@ -6,7 +6,7 @@ mod wire;
 use std::net::{SocketAddr, TcpListener};
 
 use wire::{Seen, Server, errors, ok, response, rows, run, run_in};
-use z6::z6_metrics::checks::Checks;
+use z6::z6_analysis::checks::Checks;
 use z6::{Event, Finished, Log, Tick, WorkerId};
 
 /// Answers with `status` and a `Location` as long as `to` names one for the path, else with 200.

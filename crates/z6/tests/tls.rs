@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use z6::z6_metrics::checks::check_log;
+use z6::z6_analysis::checks::check_log;
 
 use tls_support::{Answer, Authority, Server, Setup, run, scenario, summary};
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use z6_events::{
-    Ask, Ending, ErrorKind, Event, ExchangeTable, LogReader, Observed, Outcome, RequestEnded, Tick,
-    WorkerId,
+    Cause, Ending, ErrorKind, Event, ExchangeTable, LogReader, Observed, Outcome, PlannedRequest,
+    RequestEnded, Tick, WorkerId,
 };
 
 /// How a request ended.
@@ -109,10 +109,10 @@ impl Ledger {
 
 /// The request that ends with this, if one does.
 fn request(at: Tick, seen: &Observed) -> Option<Request> {
-    let unsent = |ask: &Ask, end| Request {
-        actor: ask.actor.0,
-        step: ask.step.0,
-        planned: ask.planned.0,
+    let unsent = |request: &PlannedRequest, end| Request {
+        actor: request.actor.0,
+        step: request.step.0,
+        planned: request.planned.0,
         sent: None,
         ended: at.0,
         end,
@@ -120,18 +120,20 @@ fn request(at: Tick, seen: &Observed) -> Option<Request> {
     };
     match seen {
         Observed::RequestEnded(ended) => Some(ended_request(ended)),
-        Observed::NotOnWire { ask, error, .. } => Some(unsent(ask, End::Failed(*error))),
-        Observed::NeverSent { ask, .. } => Some(unsent(ask, End::NeverSent)),
+        Observed::NotOnWire { request, cause: Cause { error, .. } } => {
+            Some(unsent(request, End::Failed(*error)))
+        }
+        Observed::NeverSent { request, .. } => Some(unsent(request, End::NeverSent)),
         _ => None,
     }
 }
 
 fn ended_request(ended: &RequestEnded) -> Request {
-    let ask = ended.sent.ask;
+    let request = ended.sent.request;
     Request {
-        actor: ask.actor.0,
-        step: ask.step.0,
-        planned: ask.planned.0,
+        actor: request.actor.0,
+        step: request.step.0,
+        planned: request.planned.0,
         sent: Some(ended.sent.sent.0),
         ended: ended.done.0,
         end: match ended.outcome {

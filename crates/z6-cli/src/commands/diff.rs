@@ -3,14 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use z6::z6_events::{Event, LogError};
-use z6::z6_metrics::analyze::Selection;
-use z6::z6_metrics::diff::{
+use z6::z6_analysis::analyze::Selection;
+use z6::z6_analysis::diff::{
     DiffError, DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_json,
     comparison_text,
 };
-use z6::z6_metrics::walk::{Visitor, walk};
-use z6::z6_metrics::{AnalyzeError, EndFacts, Fold, Loss, RunFacts, Style};
+use z6::z6_analysis::walk::{Visitor, walk};
+use z6::z6_analysis::{AnalyzeError, Loss};
+use z6::z6_events::{Event, LogError};
+use z6::z6_metrics::{EndFacts, Fold, RunFacts, Style};
 use z6::{Tick, WorkerId};
 
 use crate::args::{DiffArgs, DiffFormat};

@@ -3,10 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use z6_events::{
-    Actor, Ask, BlockBuilder, CloseCause, ConnectionSlot, Driver, Ending, ErrorKind, Event,
-    ExchangeSlot, FooterFacts, LogAssembler, LogDigest, LogError, LogHeader, LogReader, Model,
-    NeverSentReason, Population, ReleaseCause, RequestId, Sample, Step, StopReason, StoppedBy,
-    TargetAddresses, TargetId, Tick, WorkerId,
+    Actor, BlockBuilder, Cause, CloseCause, ConnectionSlot, Driver, Ending, ErrorKind, Event,
+    ExchangeSlot, Failure, FooterFacts, LogAssembler, LogDigest, LogError, LogHeader, LogReader,
+    Model, NeverSentReason, NextHop, PlannedRequest, Population, ReleaseCause, RequestId, Response,
+    Sample, Step, StopReason, StoppedBy, TargetAddresses, TargetId, Tick, WorkerId,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -43,8 +43,8 @@ pub fn header() -> LogHeader {
     }
 }
 
-pub fn ask(actor: u64, step: u64, request: u16, planned: u64) -> Ask {
-    Ask {
+pub fn planned_request(actor: u64, step: u64, request: u16, planned: u64) -> PlannedRequest {
+    PlannedRequest {
         population: Population(0),
         actor: Actor(actor),
         step: Step(step),
@@ -54,26 +54,29 @@ pub fn ask(actor: u64, step: u64, request: u16, planned: u64) -> Ask {
     }
 }
 
-pub fn sent(slot: u32, ask: Ask, bytes: u64) -> Event {
+pub fn sent(slot: u32, request: PlannedRequest, bytes: u64) -> Event {
     Event::Sent {
         exchange: ExchangeSlot(slot),
         written_bytes: bytes,
-        ask,
+        request,
         attempt: 0,
         connection: ConnectionSlot(slot),
         request_bytes: bytes,
+        length_is_input: false,
     }
 }
 
 pub fn done(slot: u32, first_byte: u64, status: u16, received_bytes: u64) -> Event {
     Event::Done {
         exchange: ExchangeSlot(slot),
-        first_byte: Tick(first_byte),
-        status,
-        received_bytes,
-        unsent_bytes: 0,
-        reusable: true,
-        unsolicited: false,
+        response: Response {
+            first_byte: Tick(first_byte),
+            status,
+            received_bytes,
+            unsent_bytes: 0,
+            reusable: true,
+            unsolicited: false,
+        },
         failure: None,
     }
 }
@@ -101,22 +104,22 @@ fn worker_0() -> [Vec<(u64, Event)>; 2] {
             (0, Event::VuStarted { actor: Actor(2), planned: Tick(0) }),
             (0, connect(1)),
             (MS, connected(0, 100)),
-            (MS + 500, sent(0, ask(0, 0, 0, 0), 78)),
+            (MS + 500, sent(0, planned_request(0, 0, 0, 0), 78)),
             (MS + 700, connected(1, 200)),
-            (MS + 900, sent(1, ask(2, 0, 1, 0), 512)),
+            (MS + 900, sent(1, planned_request(2, 0, 1, 0), 512)),
             (2 * MS, done(0, 2 * MS - 300, 200, 120)),
-            (2 * MS + 400, sent(0, ask(0, 1, 0, 2 * MS), 78)),
+            (2 * MS + 400, sent(0, planned_request(0, 1, 0, 2 * MS), 78)),
             (3 * MS, done(1, 3 * MS, 200, 4096)),
             (3 * MS, release(1, ReleaseCause::NotReusable)),
             (3 * MS, connect(1)),
             (4 * MS, done(0, 4 * MS, 200, 120)),
-            (4 * MS + 250, sent(0, ask(0, 2, 0, 4 * MS), 78)),
+            (4 * MS + 250, sent(0, planned_request(0, 2, 0, 4 * MS), 78)),
             (1000 * MS, Event::Sample(Sample { thread_cpu_ns: 5 * MS, ..Sample::default() })),
         ],
         vec![
             (1000 * MS + 1, done(0, 999 * MS, 503, 4_000_000)),
             (1000 * MS + 2, connected(1, 3 * MS)),
-            (1000 * MS + 3, sent(1, ask(2, 1, 0, 3 * MS), 78)),
+            (1000 * MS + 3, sent(1, planned_request(2, 1, 0, 3 * MS), 78)),
             (1000 * MS + 4, Event::Stop { reason: StopReason::Interrupt }),
             (1000 * MS + 4, end_reached),
             (1500 * MS, Event::InFlightAtStop { exchange: ExchangeSlot(1) }),
@@ -131,53 +134,67 @@ fn worker_0() -> [Vec<(u64, Event)>; 2] {
 fn worker_1() -> Vec<(u64, Event)> {
     let (c, x) = (ConnectionSlot(9), ExchangeSlot(300));
     let error = ErrorKind::ConnectionRefused;
-    let odd =
-        Ask { population: Population(3), target: TargetId(7), ..ask((1 << 40) + 1, 12, 1023, 5) };
+    let odd = PlannedRequest {
+        population: Population(3),
+        target: TargetId(7),
+        ..planned_request((1 << 40) + 1, 12, 1023, 5)
+    };
     let sent_oddly = Event::Sent {
         exchange: x,
         written_bytes: 100,
-        ask: odd,
+        request: odd,
         attempt: 2,
         connection: c,
         request_bytes: 9000,
+        length_is_input: false,
     };
     let done_oddly = Event::Done {
         exchange: x,
-        first_byte: Tick(31 * MS),
-        status: 404,
-        received_bytes: 1 << 33,
-        unsent_bytes: 8900,
-        reusable: false,
-        unsolicited: true,
+        response: Response {
+            first_byte: Tick(31 * MS),
+            status: 404,
+            received_bytes: 1 << 33,
+            unsent_bytes: 8900,
+            reusable: false,
+            unsolicited: true,
+        },
         failure: Some(ErrorKind::Status4xx),
     };
     let failed = Event::Failed {
         exchange: x,
-        error: ErrorKind::IncompleteBody,
-        detail: 77,
-        first_byte: Some(Tick(49 * MS)),
-        received_bytes: 66,
-        unsent_bytes: 5,
+        failure: Failure {
+            error: ErrorKind::IncompleteBody,
+            detail: 77,
+            first_byte: Some(Tick(49 * MS)),
+            received_bytes: 66,
+            unsent_bytes: 5,
+            reusable: false,
+        },
     };
     let redirected = Event::Redirected {
         exchange: x,
-        first_byte: Tick(60 * MS),
-        status: 308,
-        received_bytes: 5_000,
-        unsent_bytes: 2,
-        reusable: false,
-        unsolicited: true,
-        target: TargetId(300),
-        request_bytes: 9_000,
+        response: Response {
+            first_byte: Tick(60 * MS),
+            status: 308,
+            received_bytes: 5_000,
+            unsent_bytes: 2,
+            reusable: false,
+            unsolicited: true,
+        },
+        next: NextHop { target: TargetId(300), request_bytes: 9_000 },
     };
     let closed = Event::ConnectionClosed { connection: c, cause: CloseCause::ResetByPeer };
     vec![
         (10 * MS, connect(9)),
         (
             11 * MS,
-            Event::ConnectFailed { connection: c, started: Tick(10 * MS + 9), error, detail: 111 },
+            Event::ConnectFailed {
+                connection: c,
+                started: Tick(10 * MS + 9),
+                cause: Cause { error, detail: 111 },
+            },
         ),
-        (11 * MS, Event::NotOnWire { ask: odd, error, detail: 111 }),
+        (11 * MS, Event::NotOnWire { request: odd, cause: Cause { error, detail: 111 } }),
         (12 * MS, connect(9)),
         (20 * MS, Event::ConnectTimedOut { connection: c }),
         (20 * MS, connect(9)),
@@ -187,28 +204,29 @@ fn worker_1() -> Vec<(u64, Event)> {
         (32 * MS, done_oddly),
         (40 * MS, sent_oddly),
         (50 * MS, failed),
-        (51 * MS, sent(300, Ask { request: RequestId(0), ..odd }, 1)).with_connection(c),
+        (51 * MS, sent(300, PlannedRequest { request: RequestId(0), ..odd }, 1)).with_connection(c),
         (60 * MS, Event::TimedOut { exchange: x }),
-        (60 * MS, sent(300, Ask { request: RequestId(0), ..odd }, 7)).with_connection(c),
+        (60 * MS, sent(300, PlannedRequest { request: RequestId(0), ..odd }, 7)).with_connection(c),
         (60 * MS + 1, redirected),
         (60 * MS + 2, sent_oddly),
         (
             60 * MS + 3,
             Event::Redirected {
                 exchange: x,
-                first_byte: Tick(60 * MS + 3),
-                status: 301,
-                received_bytes: 0,
-                unsent_bytes: 0,
-                reusable: true,
-                unsolicited: false,
-                target: TargetId(0),
-                request_bytes: 0,
+                response: Response {
+                    first_byte: Tick(60 * MS + 3),
+                    status: 301,
+                    received_bytes: 0,
+                    unsent_bytes: 0,
+                    reusable: true,
+                    unsolicited: false,
+                },
+                next: NextHop { target: TargetId(0), request_bytes: 0 },
             },
         ),
-        (60 * MS + 4, Event::RedirectFailed { exchange: x, error, detail: 111 }),
+        (60 * MS + 4, Event::RedirectFailed { exchange: x, cause: Cause { error, detail: 111 } }),
         (61 * MS, closed),
-        (70 * MS, Event::NeverSent { ask: odd, reason: NeverSentReason::MaxInFlight }),
+        (70 * MS, Event::NeverSent { request: odd, reason: NeverSentReason::MaxInFlight }),
         (80 * MS, Event::LogStalled { waited_ns: 12_345 }),
     ]
 }
@@ -300,15 +318,25 @@ impl Busy {
         let planned = [ended_at, self.now, self.now.saturating_sub(spread.below(1 << 22))];
         let planned = planned[spread.below(3) as usize];
         let bytes = 70 + 10 * request + spread.below(20) / 19;
-        let ask = ask(owner * 2 + self.worker, spread.below(3), request as u16, planned);
-        let ask = Ask { target: TargetId(u16::from(spread.below(4) == 0)), ..ask };
-        let Event::Sent { exchange, written_bytes, ask, connection, request_bytes, .. } =
-            sent(slot, ask, bytes)
+        let request =
+            planned_request(owner * 2 + self.worker, spread.below(3), request as u16, planned);
+        let request =
+            PlannedRequest { target: TargetId(u16::from(spread.below(4) == 0)), ..request };
+        let Event::Sent { exchange, written_bytes, request, connection, request_bytes, .. } =
+            sent(slot, request, bytes)
         else {
             panic!("sent")
         };
         let attempt = (spread.below(9) / 8) as u8;
-        Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes }
+        Event::Sent {
+            exchange,
+            written_bytes,
+            request,
+            attempt,
+            connection,
+            request_bytes,
+            length_is_input: false,
+        }
     }
 
     fn end(&mut self, slot: u32) -> Event {
@@ -318,11 +346,14 @@ impl Busy {
             0 => Event::TimedOut { exchange },
             1 => Event::Failed {
                 exchange,
-                error: ErrorKind::BadChunk,
-                detail: 1000,
-                first_byte,
-                received_bytes: self.spread.below(2) * 1234,
-                unsent_bytes: self.spread.below(2),
+                failure: Failure {
+                    error: ErrorKind::BadChunk,
+                    detail: 1000,
+                    first_byte,
+                    received_bytes: self.spread.below(2) * 1234,
+                    unsent_bytes: self.spread.below(2),
+                    reusable: false,
+                },
             },
             _ => {
                 let first_byte = first_byte.map_or(0, |tick| tick.0);

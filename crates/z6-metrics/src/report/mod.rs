@@ -4,7 +4,7 @@ mod csv;
 mod json;
 mod style;
 mod summary;
-pub(crate) mod table;
+pub mod table;
 pub mod units;
 
 pub use csv::timeseries_csv;

@@ -25,19 +25,27 @@ impl Style {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 
-    pub(crate) fn good(self, text: impl Display) -> String {
+    /// `text` in green, where there is colour.
+    #[must_use]
+    pub fn good(self, text: impl Display) -> String {
         self.paint("32", text)
     }
 
-    pub(crate) fn bad(self, text: impl Display) -> String {
+    /// `text` in bold red, where there is colour.
+    #[must_use]
+    pub fn bad(self, text: impl Display) -> String {
         self.paint("1;31", text)
     }
 
-    pub(crate) fn warn(self, text: impl Display) -> String {
+    /// `text` in yellow, where there is colour.
+    #[must_use]
+    pub fn warn(self, text: impl Display) -> String {
         self.paint("33", text)
     }
 
-    pub(crate) fn strong(self, text: impl Display) -> String {
+    /// `text` in bold, where there is colour.
+    #[must_use]
+    pub fn strong(self, text: impl Display) -> String {
         self.paint("1", text)
     }
 }

@@ -3,23 +3,26 @@
 
 /// Rows of cells. Cells missing at the end of a row are empty.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     left: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table whose first `left` columns are aligned to the left.
-    pub(crate) fn new(left: usize) -> Table {
+    #[must_use]
+    pub fn new(left: usize) -> Table {
         Table { left, rows: Vec::new() }
     }
 
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    /// Adds a row.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
     /// One line per row, without line feeds and without trailing blanks.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|column| self.rows.iter().map(|row| width(row, column)).max().unwrap_or(0))

@@ -2,9 +2,9 @@
 #![allow(dead_code, unreachable_pub)]
 
 use z6_events::{
-    Actor, Ask, CloseCause, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot,
-    NeverSentReason, Population, ReleaseCause, RequestId, Step, StoppedBy, TargetId, Tick,
-    WorkerId,
+    Actor, Cause, CloseCause, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Failure,
+    NeverSentReason, PlannedRequest, Population, ReleaseCause, RequestId, Response, Step,
+    StoppedBy, TargetId, Tick, WorkerId,
 };
 use z6_metrics::{EndFacts, Fold, FoldError, Metrics, RunFacts};
 use z6_scenario::Scenario;
@@ -58,9 +58,9 @@ impl Script {
         self
     }
 
-    pub fn ask(&mut self, request: u16, target: u16, planned: u64) -> Ask {
+    pub fn request(&mut self, request: u16, target: u16, planned: u64) -> PlannedRequest {
         self.steps += 1;
-        Ask {
+        PlannedRequest {
             population: Population(0),
             actor: Actor(0),
             step: Step(self.steps - 1),
@@ -72,8 +72,8 @@ impl Script {
 
     /// `sent` of request 0 to target 0 in this slot, on the connection of the same number.
     pub fn sent(&mut self, slot: u32, planned: u64, sent: u64) -> &mut Script {
-        let ask = self.ask(0, 0, planned);
-        self.add(0, sent, sent_event(slot, ask))
+        let request = self.request(0, 0, planned);
+        self.add(0, sent, sent_event(slot, request))
     }
 
     pub fn done(&mut self, slot: u32, at: u64) -> &mut Script {
@@ -85,13 +85,13 @@ impl Script {
     }
 
     pub fn never_sent(&mut self, planned: u64, at: u64) -> &mut Script {
-        let ask = self.ask(0, 0, planned);
-        self.add(0, at, Event::NeverSent { ask, reason: NeverSentReason::RunEnded })
+        let request = self.request(0, 0, planned);
+        self.add(0, at, Event::NeverSent { request, reason: NeverSentReason::RunEnded })
     }
 
     pub fn not_on_wire(&mut self, planned: u64, at: u64, error: ErrorKind) -> &mut Script {
-        let ask = self.ask(0, 0, planned);
-        self.add(0, at, Event::NotOnWire { ask, error, detail: 0 })
+        let request = self.request(0, 0, planned);
+        self.add(0, at, Event::NotOnWire { request, cause: Cause { error, detail: 0 } })
     }
 
     /// The end of worker 0 by its duration.
@@ -121,26 +121,29 @@ impl Script {
     }
 }
 
-pub fn sent_event(slot: u32, ask: Ask) -> Event {
+pub fn sent_event(slot: u32, request: PlannedRequest) -> Event {
     Event::Sent {
         exchange: ExchangeSlot(slot),
         written_bytes: 60,
-        ask,
+        request,
         attempt: 0,
         connection: ConnectionSlot(slot),
         request_bytes: 100,
+        length_is_input: false,
     }
 }
 
 pub fn done_event(slot: u32, first_byte: u64, status: u16, failure: Option<ErrorKind>) -> Event {
     Event::Done {
         exchange: ExchangeSlot(slot),
-        first_byte: Tick(first_byte),
-        status,
-        received_bytes: 250,
-        unsent_bytes: 0,
-        reusable: true,
-        unsolicited: false,
+        response: Response {
+            first_byte: Tick(first_byte),
+            status,
+            received_bytes: 250,
+            unsent_bytes: 0,
+            reusable: true,
+            unsolicited: false,
+        },
         failure,
     }
 }
@@ -148,11 +151,14 @@ pub fn done_event(slot: u32, first_byte: u64, status: u16, failure: Option<Error
 pub fn failed_event(slot: u32, error: ErrorKind) -> Event {
     Event::Failed {
         exchange: ExchangeSlot(slot),
-        error,
-        detail: 0,
-        first_byte: None,
-        received_bytes: 7,
-        unsent_bytes: 40,
+        failure: Failure {
+            error,
+            detail: 0,
+            first_byte: None,
+            received_bytes: 7,
+            unsent_bytes: 40,
+            reusable: false,
+        },
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use z6_events::{
-    Ask, ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, StoppedBy, Tick, WorkerId,
+    Cause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure, NeverSentReason,
+    PlannedRequest, Response, StoppedBy, Tick, WorkerId,
 };
 
 use super::{Checker, Evidence, Found};
@@ -36,7 +37,7 @@ pub(super) enum End {
 /// A request from its plan to its end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    pub(super) ask: Ask,
+    pub(super) request: PlannedRequest,
     /// Just before its first byte was written, if one was.
     pub(super) sent: Option<Tick>,
     pub(super) request_bytes: u64,
@@ -77,7 +78,7 @@ pub(super) struct Account {
 
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    ask: Ask,
+    request: PlannedRequest,
     sent: Tick,
     connection: ConnectionSlot,
     request_bytes: u64,
@@ -125,7 +126,7 @@ impl Account {
         if evidence.is_whole() {
             for desk in &desks {
                 for open in desk.open.values() {
-                    found.add(Checker::OneOutcome, || format!("{:?} has no outcome", open.ask));
+                    found.add(Checker::OneOutcome, || format!("{:?} has no outcome", open.request));
                 }
                 for (slot, life) in &desk.connections {
                     found.add(Checker::ConnectionLeak, || {
@@ -150,22 +151,17 @@ impl Account {
             found.add(Checker::Transitions, || format!("{event:?} after {worker:?} finished"));
         }
         let wrong = match *event {
-            Event::Sent { exchange, ask, connection, request_bytes, .. } => {
+            Event::Sent { exchange, request, connection, request_bytes, .. } => {
                 let carries = Life::Carries(exchange);
                 let was = desk.connections.insert(connection.0, carries);
-                let open = Open { ask, sent: at, connection, request_bytes };
+                let open = Open { request, sent: at, connection, request_bytes };
                 let before = desk.open.insert(exchange.0, open);
                 was != Some(Life::Ready) || before.is_some()
             }
             Event::Done {
                 exchange,
-                first_byte,
-                status,
-                received_bytes,
-                reusable,
-                unsolicited,
+                response: Response { first_byte, status, received_bytes, reusable, unsolicited, .. },
                 failure,
-                ..
             } => {
                 let end = End::Answered {
                     status,
@@ -177,7 +173,7 @@ impl Account {
                 };
                 self.exchange_ends(desk, exchange, at, end, found)
             }
-            Event::Failed { exchange, error, .. } => {
+            Event::Failed { exchange, failure: Failure { error, .. } } => {
                 // Without a `sent`, a `not_on_wire` follows, which says which request it was.
                 desk.open.contains_key(&exchange.0)
                     && self.exchange_ends(desk, exchange, at, End::Broken(error), found)
@@ -188,12 +184,12 @@ impl Account {
             Event::InFlightAtStop { exchange } => {
                 self.exchange_ends(desk, exchange, at, End::InFlight, found)
             }
-            Event::NotOnWire { ask, error, .. } => {
-                self.request_ends(Row::unsent(ask, at, End::NotOnWire(error)), found);
+            Event::NotOnWire { request, cause: Cause { error, .. } } => {
+                self.request_ends(Row::unsent(request, at, End::NotOnWire(error)), found);
                 false
             }
-            Event::NeverSent { ask, reason } => {
-                self.request_ends(Row::unsent(ask, at, End::NeverSent(reason)), found);
+            Event::NeverSent { request, reason } => {
+                self.request_ends(Row::unsent(request, at, End::NeverSent(reason)), found);
                 false
             }
             Event::ConnectStarted { connection, .. } => {
@@ -260,7 +256,7 @@ impl Account {
         };
         let carrier = desk.connections.insert(open.connection.0, life);
         let row = Row {
-            ask: open.ask,
+            request: open.request,
             sent: Some(open.sent),
             request_bytes: open.request_bytes,
             end,
@@ -271,7 +267,7 @@ impl Account {
     }
 
     fn request_ends(&mut self, row: Row, found: &mut Found) {
-        let key = (row.ask.actor.0, row.ask.step.0);
+        let key = (row.request.actor.0, row.request.step.0);
         if let Some(before) = self.rows.insert(key, row) {
             found.add(Checker::OneOutcome, || {
                 format!("actor {} step {}: {:?}, and {:?}", key.0, key.1, before.end, row.end)
@@ -281,7 +277,7 @@ impl Account {
 }
 
 impl Row {
-    fn unsent(ask: Ask, at: Tick, end: End) -> Row {
-        Row { ask, sent: None, request_bytes: 0, end, ended: at }
+    fn unsent(request: PlannedRequest, at: Tick, end: End) -> Row {
+        Row { request, sent: None, request_bytes: 0, end, ended: at }
     }
 }

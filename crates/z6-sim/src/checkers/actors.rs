@@ -57,13 +57,13 @@ fn goes_on(
     (actor, last): (Actor, &Row),
     found: &mut Found,
 ) {
-    let step: Step = last.ask.step;
+    let step: Step = last.request.step;
     let is_last = plan.steps_per_actor() == step.0.checked_add(1);
     if is_last || matches!(last.end, End::NeverSent(_) | End::InFlight) {
         return;
     }
     let think_ns = plan.step(actor, step).think_ns;
-    let target = evidence.spec.scenario.target(last.ask.target);
+    let target = evidence.spec.scenario.target(last.request.target);
     let delay_ns = match (last.end, plan.model()) {
         (End::NotOnWire(_), Model::Closed) => target.reconnect_delay_ns,
         _ => 0,
@@ -89,7 +89,7 @@ fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut 
         |rows: &&&[&Row]| matches!(rows[0].end, End::NeverSent(NeverSentReason::MaxInFlight));
     // A loop that is late notices an arrival later than it was planned.
     let begins = |rows: &[&Row]| {
-        if is_late { rows[0].sent.unwrap_or(rows[0].ended) } else { rows[0].ask.planned }
+        if is_late { rows[0].sent.unwrap_or(rows[0].ended) } else { rows[0].request.planned }
     };
     let lives: Vec<(Tick, Tick)> = arrivals
         .iter()
@@ -115,18 +115,18 @@ fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut 
     // One that the end of the run kept from its next step was thinking until then.
     let leaves = |rows: &[&Row]| {
         let last = rows[rows.len() - 1];
-        let is_last = plan.steps_per_actor() == last.ask.step.0.checked_add(1);
-        let think_ns = plan.step(last.ask.actor, last.ask.step).think_ns;
+        let is_last = plan.steps_per_actor() == last.request.step.0.checked_add(1);
+        let think_ns = plan.step(last.request.actor, last.request.step).think_ns;
         last.ended.plus_ns(if is_last { 0 } else { think_ns })
     };
     for rows in arrivals.iter().filter(is_refused) {
-        let at = rows[0].ask.planned;
+        let at = rows[0].request.planned;
         let there = |rows: &&&[&Row]| begins(rows) <= at && at <= leaves(rows);
         let others = arrivals.iter().filter(|rows| !is_refused(rows));
         let alive = others.filter(there).count() as u64;
         if alive < share {
             found.add(Checker::Caps, || {
-                let actor = rows[0].ask.actor;
+                let actor = rows[0].request.actor;
                 format!("{actor:?} is refused at {at:?} with {alive} alive, {share} may be")
             });
         }

@@ -17,11 +17,11 @@ pub(super) fn check(
     found: &mut Found,
 ) {
     let warmup_ns = evidence.spec.scenario.runtime.warmup_ns;
-    let measured = |row: &&Row| row.ask.planned.0 >= warmup_ns;
+    let measured = |row: &&Row| row.request.planned.0 >= warmup_ns;
     let rows: Vec<&Row> = account.rows.values().filter(measured).collect();
     let given_up = |row: &&&Row| matches!(row.end, End::TimedOut | End::InFlight);
     let never = |row: &&&Row| matches!(row.end, End::NeverSent(_));
-    let response = |row: &&Row| row.ended.since(row.ask.planned);
+    let response = |row: &&Row| row.ended.since(row.request.planned);
     let service = |row: &&Row| row.sent.map_or(0, |sent| row.ended.since(sent));
     let mut values = from_server(evidence, account);
     let bounds: Vec<u64> =
@@ -51,7 +51,7 @@ fn first_bytes(evidence: &Evidence<'_>, rows: &[&Row]) -> Vec<u64> {
         .collect();
     let first_byte_ns = |row: &&Row| {
         let End::Answered { first_byte, failure: None, .. } = row.end else { return None };
-        let key = (row.ask.actor.0, row.ask.step.0);
+        let key = (row.request.actor.0, row.request.step.0);
         Some(known.get(&key).copied().unwrap_or(first_byte).since(row.sent?))
     };
     rows.iter().filter_map(first_byte_ns).collect()
@@ -61,7 +61,7 @@ fn first_bytes(evidence: &Evidence<'_>, rows: &[&Row]) -> Vec<u64> {
 fn failed_ns(row: &Row) -> Option<u64> {
     row.failure()
         .filter(|kind| *kind != ErrorKind::RequestTimeout)
-        .map(|_| row.ended.since(row.ask.planned))
+        .map(|_| row.ended.since(row.request.planned))
 }
 
 /// Response times of successes, from what the server answered and not after the request was over.

@@ -1,7 +1,7 @@
 //! The log's bytes: read back, replayed, and judged by whoever knows nothing of the engine.
 
+use z6_analysis::checks::check_log;
 use z6_events::{Ending, Event, LogError, LogReader, Tick, WorkerId};
-use z6_metrics::checks::check_log;
 use z6_metrics::{EndFacts, Fold, FoldError, Metrics, RunFacts};
 use z6_vu::replay::{Outcome, replay};
 

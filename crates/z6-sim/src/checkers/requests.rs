@@ -115,7 +115,7 @@ fn cause(evidence: &Evidence<'_>, row: &Row, found: &mut Found) {
     let world = &evidence.spec.simulation;
     if !can_happen(evidence, world, kind, row) {
         found.add(Checker::Cause, || {
-            format!("nothing in this world makes {:?} fail with {}", row.ask, kind.name())
+            format!("nothing in this world makes {:?} fail with {}", row.request, kind.name())
         });
     }
 }
@@ -131,7 +131,7 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::OutOfPorts => any(world, &[F::OutOfPorts]),
         ErrorKind::OutOfDescriptors => any(world, &[F::OutOfDescriptors]),
         ErrorKind::ConnectTimeout => {
-            let target = evidence.spec.scenario.target(row.ask.target);
+            let target = evidence.spec.scenario.target(row.request.target);
             let slow = longest_ns(world.connect) >= target.connection_timeout_ns;
             let late = [F::LateTimer, F::LogStall, F::DuplicateStamp];
             slow || any(world, &[F::ConnectTimeout, F::ServerStall]) || any(world, &late)
@@ -161,7 +161,7 @@ pub(super) fn is_late(world: &Simulation) -> bool {
 /// time goes beyond the grace period is in flight at its end, however late that is noticed.
 fn end_in_time(evidence: &Evidence<'_>, account: &Account, row: &Row, found: &mut Found) {
     let Some(sent) = row.sent else { return };
-    let timeout_ns = evidence.spec.scenario.request(row.ask.request).timeout_ns;
+    let timeout_ns = evidence.spec.scenario.request(row.request.request).timeout_ns;
     let due = sent.plus_ns(timeout_ns);
     let slack_ns = if is_late(&evidence.spec.simulation) { LATE_NS } else { 0 };
     let grace_ns = evidence.spec.scenario.runtime.graceful_stop_ns;
@@ -174,7 +174,7 @@ fn end_in_time(evidence: &Evidence<'_>, account: &Account, row: &Row, found: &mu
     };
     if !fits {
         found.add(Checker::Liveness, || {
-            format!("{:?} sent at {sent:?} was due at {due:?}: {row:?}", row.ask)
+            format!("{:?} sent at {sent:?} was due at {due:?}: {row:?}", row.request)
         });
     }
 }

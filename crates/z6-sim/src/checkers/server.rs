@@ -73,11 +73,15 @@ fn received(key: (u64, u64), request: &TruthRequest, row: &Row, found: &mut Foun
         }
         Some(_) => {}
     }
-    if row.ask.request != request.request {
-        differs("its template", format!("{:?}", request.request), format!("{:?}", row.ask.request));
+    if row.request.request != request.request {
+        differs(
+            "its template",
+            format!("{:?}", request.request),
+            format!("{:?}", row.request.request),
+        );
     }
-    if row.ask.planned != request.planned {
-        let log = format!("{:?}", row.ask.planned);
+    if row.request.planned != request.planned {
+        let log = format!("{:?}", row.request.planned);
         differs("its planned instant", format!("{:?}", request.planned), log);
     }
     if row.sent.is_some() && row.request_bytes != request.request_bytes {

@@ -31,19 +31,19 @@ fn first_come(evidence: &Evidence<'_>, found: &mut Found) {
     for (worker, events) in evidence.emitted.iter().enumerate() {
         let mut last: BTreeMap<u16, Tick> = BTreeMap::new();
         for (at, event) in events {
-            let Event::Sent { ask, attempt: 0, .. } = event else { continue };
-            let target = evidence.spec.scenario.target(ask.target);
+            let Event::Sent { request, attempt: 0, .. } = event else { continue };
+            let target = evidence.spec.scenario.target(request.target);
             if target.connection_reuse != ConnectionReuse::Shared {
                 continue;
             }
-            let before = last.insert(ask.target.0, ask.planned);
-            if before.is_some_and(|before| before > ask.planned) {
-                let (actor, worker) = (ask.actor, WorkerId(worker as u16));
+            let before = last.insert(request.target.0, request.planned);
+            if before.is_some_and(|before| before > request.planned) {
+                let (actor, worker) = (request.actor, WorkerId(worker as u16));
                 found.add(Checker::Turns, || {
                     format!(
                         "{actor:?} of {worker:?}, due at {:?}, is sent at {at:?} behind one due at \
                          {before:?}",
-                        ask.planned
+                        request.planned
                     )
                 });
             }
@@ -57,15 +57,15 @@ fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Fo
     let mut last_step: BTreeMap<u64, u64> = BTreeMap::new();
     for ((actor, step), row) in &account.rows {
         last_step.insert(*actor, *step);
-        let Some(life) = plan.vus().lifetime(row.ask.actor) else { continue };
-        let is_alive = life.start <= row.ask.planned
-            && life.stop.is_none_or(|stop| row.ask.planned < stop)
-            && (*step > 0 || row.ask.planned == life.start);
+        let Some(life) = plan.vus().lifetime(row.request.actor) else { continue };
+        let is_alive = life.start <= row.request.planned
+            && life.stop.is_none_or(|stop| row.request.planned < stop)
+            && (*step > 0 || row.request.planned == life.start);
         if !is_alive {
             found.add(Checker::Turns, || {
                 format!(
                     "step {step} of VU {actor} is due at {:?}, its life is {life:?}",
-                    row.ask.planned
+                    row.request.planned
                 )
             });
         }

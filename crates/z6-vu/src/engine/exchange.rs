@@ -1,27 +1,28 @@
 //! Requests in flight: from the command to send until an outcome.
 
 use z6_events::{
-    Ask, ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, ReleaseCause, Tick,
+    Cause, ConnectionSlot, Event, ExchangeSlot, Failure, NeverSentReason, NextHop, PlannedRequest,
+    ReleaseCause, Response, Tick,
 };
 
-use super::input::Input;
 use super::settings::Settings;
 use super::slab::Slab;
 use super::timers::{Lane, TimerId, Timers};
 use super::vu::{Redirect, VuSlot, VuState};
 use super::{Command, Engine, Outputs, TimerKey};
+use crate::planted::Bug;
 
 /// One request that was given to a connection.
 #[derive(Debug, Clone)]
 struct Exchange {
     vu: VuSlot,
     connection: ConnectionSlot,
-    ask: Ask,
+    request: PlannedRequest,
     stage: Stage,
     /// Which exchange of the step: redirects followed so far.
     attempt: u8,
-    /// Length of what is sent, bytes.
-    request_bytes: u64,
+    /// Length of the request, bytes; none where the driver has to say it.
+    request_bytes: Option<u64>,
     /// The timeout, once the first exchange was sent.
     timeout: Option<(TimerId, Tick)>,
 }
@@ -66,13 +67,14 @@ impl Exchanges {
         &mut self,
         vu: VuSlot,
         connection: ConnectionSlot,
-        ask: Ask,
+        request: PlannedRequest,
+        request_bytes: Option<u64>,
     ) -> ExchangeSlot {
-        let (stage, attempt, request_bytes) = (Stage::Unsent, 0, 0);
+        let (stage, attempt) = (Stage::Unsent, 0);
         self.open.insert(Exchange {
             vu,
             connection,
-            ask,
+            request,
             stage,
             attempt,
             request_bytes,
@@ -82,7 +84,7 @@ impl Exchanges {
 
     /// A redirected exchange has a connection again; answers with its slot and which exchange of the
     /// step it is now.
-    pub(super) fn go_on(
+    pub(super) fn resume(
         &mut self,
         slot: ExchangeSlot,
         connection: ConnectionSlot,
@@ -99,10 +101,16 @@ impl Exchanges {
         self.open.find(slot).map(|exchange| exchange.stage)
     }
 
+    /// Whether the length of what an exchange sends must come with its
+    /// [`Input::Sent`](super::Input::Sent).
+    pub(super) fn needs_length(&self, slot: ExchangeSlot) -> bool {
+        self.open.find(slot).is_some_and(|exchange| exchange.request_bytes.is_none())
+    }
+
     /// Whether another redirect of this exchange may be followed.
     pub(super) fn may_follow(&self, slot: ExchangeSlot, settings: &Settings) -> bool {
         self.open.find(slot).is_some_and(|exchange| {
-            exchange.attempt < settings.request(exchange.ask.request).follow_redirects
+            exchange.attempt < settings.request(exchange.request.request).follow_redirects
         })
     }
 
@@ -113,25 +121,33 @@ impl Exchanges {
 }
 
 impl Engine {
-    pub(super) fn sent(&mut self, at: Tick, slot: ExchangeSlot, written_bytes: u64) -> Event {
+    pub(super) fn sent(
+        &mut self,
+        at: Tick,
+        slot: ExchangeSlot,
+        written_bytes: u64,
+        request_bytes: Option<u64>,
+    ) -> Event {
         let exchange = &mut self.exchanges.open[slot];
         assert_eq!(exchange.stage, Stage::Unsent, "exchange {slot} was sent before");
         exchange.stage = Stage::Sent;
         if exchange.attempt == 0 {
-            let request = self.settings.request(exchange.ask.request);
+            let request = self.settings.request(exchange.request.request);
             let deadline = at.plus_ns(request.timeout_ns);
-            let lane = self.exchanges.lanes[exchange.ask.request.index()];
+            let lane = self.exchanges.lanes[exchange.request.request.index()];
             exchange.timeout =
                 Some((self.timers.arm(deadline, lane, TimerKey::Timeout(slot)), deadline));
-            exchange.request_bytes = request.bytes_by_target[exchange.ask.target.index()];
         }
+        let derived = exchange.request_bytes;
+        assert_ne!(derived.is_some(), request_bytes.is_some(), "exchange {slot} has one length");
         Event::Sent {
             exchange: slot,
             written_bytes,
-            ask: exchange.ask,
+            request: exchange.request,
             attempt: exchange.attempt,
             connection: exchange.connection,
-            request_bytes: exchange.request_bytes,
+            request_bytes: derived.or(request_bytes).unwrap_or(0),
+            length_is_input: request_bytes.is_some(),
         }
     }
 
@@ -144,49 +160,32 @@ impl Engine {
         exchange
     }
 
-    /// Applies an [`Input::Done`].
-    pub(super) fn done(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Event {
-        let Input::Done {
-            exchange: slot,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-        } = input
-        else {
-            unreachable!("called for Done only");
-        };
+    /// Applies an [`Input::Done`](super::Input::Done).
+    pub(super) fn done(
+        &mut self,
+        at: Tick,
+        slot: ExchangeSlot,
+        response: Response,
+        out: &mut Outputs,
+    ) -> Event {
         let exchange = self.take_exchange(slot);
         assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is done before it was sent");
-        let failure = self.settings.request(exchange.ask.request).failure(status);
-        let keep = reusable && !unsolicited;
+        let failure = self.settings.request(exchange.request.request).failure(response.status);
+        let keep = response.reusable && !response.unsolicited;
         let cause = self.release_cause(exchange.connection, exchange.vu, (keep, true));
-        self.exchange_off(at, exchange.connection, cause, out);
-        self.step_over(at, exchange.vu, 0, out);
-        Event::Done {
-            exchange: slot,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-            failure,
-        }
+        self.finish_exchange(at, exchange.connection, cause, out);
+        self.step_ended(at, exchange.vu, 0, out);
+        Event::Done { exchange: slot, response, failure }
     }
 
     pub(super) fn exchange_failed(
         &mut self,
         at: Tick,
         slot: ExchangeSlot,
-        error: ErrorKind,
-        detail: u64,
+        failure: Failure,
         out: &mut Outputs,
     ) {
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::LeakedTimer)
+        if self.planted.has(Bug::LeakedTimer)
             && let Some(exchange) = self.exchanges.open.find(slot)
             && let Some((_, deadline)) = exchange.timeout
         {
@@ -195,33 +194,33 @@ impl Engine {
         let exchange = self.take_exchange(slot);
         assert_ne!(exchange.stage, Stage::Redirected, "exchange {slot} is not on the wire");
         if exchange.timeout.is_none() {
-            out.events.push(Event::NotOnWire { ask: exchange.ask, error, detail });
+            let (request, cause) = (exchange.request, failure.cause());
+            out.events.push(Event::NotOnWire { request, cause });
         }
         let cause = Some(ReleaseCause::ExchangeFailed);
-        self.exchange_off(at, exchange.connection, cause, out);
-        self.step_over(at, exchange.vu, 0, out);
+        self.finish_exchange(at, exchange.connection, cause, out);
+        self.step_ended(at, exchange.vu, 0, out);
     }
 
     pub(super) fn exchange_timed_out(&mut self, at: Tick, slot: ExchangeSlot, out: &mut Outputs) {
         let exchange = self.exchanges.open.remove(slot);
-        out.events.push(Event::TimedOut { exchange: slot });
-        if exchange.stage == Stage::Redirected {
-            self.leave_queue(exchange.vu);
-            return self.step_over(at, exchange.vu, 0, out);
+        let is_redirected = exchange.stage == Stage::Redirected;
+        if is_redirected || !self.planted.has(Bug::DroppedOutcome) {
+            out.events.push(Event::TimedOut { exchange: slot });
         }
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::DroppedOutcome) {
-            out.events.pop();
+        if is_redirected {
+            self.leave_queue(exchange.vu);
+            return self.step_ended(at, exchange.vu, 0, out);
         }
         self.give_up(at, slot, &exchange, out);
-        self.step_over(at, exchange.vu, 0, out);
+        self.step_ended(at, exchange.vu, 0, out);
     }
 
     /// Takes an exchange away from the driver, and with it the connection.
     fn give_up(&mut self, at: Tick, slot: ExchangeSlot, exchange: &Exchange, out: &mut Outputs) {
         out.commands.push(Command::Cancel { exchange: slot, connection: exchange.connection });
         let cause = Some(ReleaseCause::ExchangeFailed);
-        self.exchange_off(at, exchange.connection, cause, out);
+        self.finish_exchange(at, exchange.connection, cause, out);
     }
 
     /// The end of the run: what is in flight stays unanswered, what is unsent never will be sent.
@@ -234,7 +233,10 @@ impl Engine {
             let exchange = self.take_exchange(slot);
             out.events.push(match exchange.timeout {
                 Some(_) => Event::InFlightAtStop { exchange: slot },
-                None => Event::NeverSent { ask: exchange.ask, reason: NeverSentReason::RunEnded },
+                None => Event::NeverSent {
+                    request: exchange.request,
+                    reason: NeverSentReason::RunEnded,
+                },
             });
             match exchange.stage {
                 Stage::Unsent | Stage::Sent => self.give_up(self.last_tick, slot, &exchange, out),
@@ -247,66 +249,50 @@ impl Engine {
 }
 
 impl Engine {
-    /// Applies an [`Input::Redirected`]: the connection is free, the request looks for one to go on.
-    pub(super) fn redirected(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Event {
-        let Input::Redirected {
-            exchange: slot,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-            target,
-            request_bytes,
-        } = input
-        else {
-            unreachable!("called for Redirected only");
-        };
+    /// Applies an [`Input::Redirected`](super::Input::Redirected): the connection is free, and the
+    /// request waits for one to continue on.
+    pub(super) fn redirected(
+        &mut self,
+        at: Tick,
+        slot: ExchangeSlot,
+        response: Response,
+        next: NextHop,
+        out: &mut Outputs,
+    ) -> Event {
+        let target = next.target;
         assert!(self.exchanges.may_follow(slot, &self.settings), "exchange {slot} follows no more");
         assert!(target.index() < self.settings.targets.len(), "no target {target}");
         let exchange = &mut self.exchanges.open[slot];
         assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is answered before it was sent");
         exchange.stage = Stage::Redirected;
         exchange.attempt += 1;
-        exchange.request_bytes = request_bytes;
+        exchange.request_bytes = Some(next.request_bytes);
         let (vu, connection) = (exchange.vu, exchange.connection);
         self.vus[vu].state = VuState::Ready;
         self.vus[vu].redirect = Some(Redirect { exchange: slot, target });
-        let keep = reusable && !unsolicited;
+        let keep = response.reusable && !response.unsolicited;
         let cause = self.release_cause(connection, vu, (keep, false));
-        self.exchange_off(at, connection, cause, out);
+        self.finish_exchange(at, connection, cause, out);
         // Of connections to several targets only one goes on at once.
         if self.settings.targets.len() > 1 {
             self.rest_connections(at, vu);
         }
         self.seek_connection(at, vu, out);
-        Event::Redirected {
-            exchange: slot,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
-            target,
-            request_bytes,
-        }
+        Event::Redirected { exchange: slot, response, next }
     }
 
-    /// No connection was to be had for a redirected request: it ends.
+    /// There is no connection for a redirected request: it ends.
     pub(super) fn redirect_failed(
         &mut self,
         vu: VuSlot,
         redirect: Redirect,
-        error: ErrorKind,
-        detail: u64,
+        cause: Cause,
         out: &mut Outputs,
     ) {
         self.vus[vu].redirect = None;
         let exchange = redirect.exchange;
         self.take_exchange(exchange);
-        out.events.push(Event::RedirectFailed { exchange, error, detail });
+        out.events.push(Event::RedirectFailed { exchange, cause });
     }
 
     /// A request that was redirected ends while it waits for a connection.

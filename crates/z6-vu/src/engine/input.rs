@@ -1,7 +1,8 @@
 //! What the engine is given and what it asks for. The contract between engine and drivers.
 
 use z6_events::{
-    Ask, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, StopReason, TargetId, Tick,
+    Cause, CloseCause, ConnectionSlot, Event, ExchangeSlot, Failure, NextHop, PlannedRequest,
+    Response, StopReason, TargetId, Tick,
 };
 
 /// One thing that happened, as told by a driver. The tick at which it happened goes beside it.
@@ -36,76 +37,46 @@ pub enum Input {
     },
     /// A connection attempt failed.
     ConnectFailed {
-        /// Which.
+        /// The attempt's slot.
         connection: ConnectionSlot,
         /// When the attempt began.
         started: Tick,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, or 0.
-        detail: u64,
+        /// Why it failed.
+        cause: Cause,
     },
     /// A write call took the first byte of a request; the tick is the clock just before that call.
     Sent {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
         /// How many bytes that call took.
         written_bytes: u64,
+        /// Length of the whole request, bytes. Given exactly where the engine cannot derive it (no
+        /// length in [`Wire::request_bytes`](super::Wire::request_bytes)).
+        request_bytes: Option<u64>,
     },
     /// A response is complete; the tick is the clock just after the read that completed it.
     Done {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
-        /// Just after the read that brought the first byte of the final response.
-        first_byte: Tick,
-        /// Status of the final response.
-        status: u16,
-        /// Bytes received for this exchange.
-        received_bytes: u64,
-        /// Bytes of the request that were not written (early response).
-        unsent_bytes: u64,
-        /// The connection can carry another exchange.
-        reusable: bool,
-        /// Bytes that nobody asked for came behind the response.
-        unsolicited: bool,
+        /// What was read.
+        response: Response,
     },
-    /// A complete response sends the request elsewhere; the tick is as with `Done`. Only where
-    /// the request still follows redirects, and the driver can follow this one.
+    /// A complete response redirects the request; the tick is as with `Done`. Only where the request
+    /// still follows redirects, and the driver can follow this one.
     Redirected {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
-        /// Just after the read that brought the first byte of the response.
-        first_byte: Tick,
-        /// Status of the response.
-        status: u16,
-        /// Bytes received for this exchange.
-        received_bytes: u64,
-        /// Bytes of the request that were not written (early response).
-        unsent_bytes: u64,
-        /// The connection can carry another exchange.
-        reusable: bool,
-        /// Bytes that nobody asked for came behind the response.
-        unsolicited: bool,
-        /// The target to be asked next.
-        target: TargetId,
-        /// Length of what it will be sent, bytes.
-        request_bytes: u64,
+        /// What was read.
+        response: Response,
+        /// Where the redirect leads.
+        next: NextHop,
     },
     /// An exchange ended without a complete response, or with a redirect that cannot be followed.
     Failed {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
-        /// Why.
-        error: ErrorKind,
-        /// The errno, the byte offset of a protocol or limit error, the status of a redirect that
-        /// cannot be followed, or 0.
-        detail: u64,
-        /// Just after the read that brought the first byte of the final response, if one came.
-        first_byte: Option<Tick>,
-        /// Bytes received for this exchange.
-        received_bytes: u64,
-        /// Bytes of the request that were not written.
-        unsent_bytes: u64,
+        /// How it ended.
+        failure: Failure,
     },
     /// A connection without an exchange ended.
     ConnectionClosed {
@@ -125,57 +96,23 @@ impl Input {
     /// The input that an event of a log records; none for decisions and copied facts. Fields of the
     /// event that were decided are dropped: replay never sees them.
     #[must_use]
-    pub fn of(event: &Event) -> Option<Input> {
+    pub fn from_event(event: &Event) -> Option<Input> {
         let input = match *event {
             Event::Wake => Input::Wake,
             Event::Connected { connection, started } => Input::Connected { connection, started },
             Event::TcpReady { connection } => Input::TcpReady { connection },
-            Event::ConnectFailed { connection, started, error, detail } => {
-                Input::ConnectFailed { connection, started, error, detail }
+            Event::ConnectFailed { connection, started, cause } => {
+                Input::ConnectFailed { connection, started, cause }
             }
-            Event::Sent { exchange, written_bytes, .. } => Input::Sent { exchange, written_bytes },
-            Event::Done {
-                exchange,
-                first_byte,
-                status,
-                received_bytes,
-                unsent_bytes,
-                reusable,
-                unsolicited,
-                failure: _,
-            } => Input::Done {
-                exchange,
-                first_byte,
-                status,
-                received_bytes,
-                unsent_bytes,
-                reusable,
-                unsolicited,
-            },
-            Event::Redirected {
-                exchange,
-                first_byte,
-                status,
-                received_bytes,
-                unsent_bytes,
-                reusable,
-                unsolicited,
-                target,
-                request_bytes,
-            } => Input::Redirected {
-                exchange,
-                first_byte,
-                status,
-                received_bytes,
-                unsent_bytes,
-                reusable,
-                unsolicited,
-                target,
-                request_bytes,
-            },
-            Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
-                Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes }
+            Event::Sent { exchange, written_bytes, request_bytes, length_is_input, .. } => {
+                let request_bytes = length_is_input.then_some(request_bytes);
+                Input::Sent { exchange, written_bytes, request_bytes }
             }
+            Event::Done { exchange, response, failure: _ } => Input::Done { exchange, response },
+            Event::Redirected { exchange, response, next } => {
+                Input::Redirected { exchange, response, next }
+            }
+            Event::Failed { exchange, failure } => Input::Failed { exchange, failure },
             Event::ConnectionClosed { connection, cause } => {
                 Input::ConnectionClosed { connection, cause }
             }
@@ -219,7 +156,7 @@ pub enum Command {
         /// On which connection.
         connection: ConnectionSlot,
         /// What is asked.
-        ask: Ask,
+        request: PlannedRequest,
         /// Which exchange of the step (redirects), from 0.
         attempt: u8,
     },

@@ -20,9 +20,10 @@ mod vu;
 
 use std::fmt::Write;
 
-use z6_events::{Actor, ErrorKind, Event, NeverSentReason, Partition, StopReason, StoppedBy, Tick};
+use z6_events::{Actor, Cause, Event, NeverSentReason, Partition, StopReason, StoppedBy, Tick};
 use z6_scenario::{Model, Plan, Scenario};
 
+use crate::planted::Planted;
 use exchange::{Exchanges, Stage};
 pub use input::{Command, Input, Outputs};
 use pool::Pool;
@@ -96,8 +97,7 @@ pub struct Engine {
     pool: Pool,
     exchanges: Exchanges,
     last_tick: Tick,
-    #[cfg(feature = "planted-bugs")]
-    planted: Option<crate::planted::Bug>,
+    planted: Planted,
 }
 
 impl Engine {
@@ -130,8 +130,7 @@ impl Engine {
             last_tick: Tick::ZERO,
             timers,
             settings,
-            #[cfg(feature = "planted-bugs")]
-            planted: None,
+            planted: Planted::default(),
         })
     }
 
@@ -141,13 +140,12 @@ impl Engine {
         if bug == crate::planted::Bug::WeightsOffByOne {
             self.settings.plan.plant_off_by_one();
         }
-        self.planted = Some(bug);
+        self.planted = bug.into();
     }
 
-    /// Whether this bug was planted.
-    #[cfg(feature = "planted-bugs")]
-    pub(crate) fn has(&self, bug: crate::planted::Bug) -> bool {
-        self.planted == Some(bug)
+    /// The bug that was planted, if one was.
+    pub(crate) fn planted(&self) -> Planted {
+        self.planted
     }
 
     /// Fires all timers with deadline <= `at`, in (deadline, timer number) order, then applies
@@ -193,12 +191,15 @@ impl Engine {
                 self.pool.attempt_deadline(connection).is_some()
             }
             Input::TcpReady { connection } => self.pool.is_connecting(connection),
-            Input::Sent { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Unsent),
+            Input::Sent { exchange, request_bytes, .. } => {
+                self.exchanges.stage(exchange) == Some(Stage::Unsent)
+                    && self.exchanges.needs_length(exchange) == request_bytes.is_some()
+            }
             Input::Done { exchange, .. } => self.exchanges.stage(exchange) == Some(Stage::Sent),
-            Input::Redirected { exchange, target, .. } => {
+            Input::Redirected { exchange, next, .. } => {
                 self.exchanges.stage(exchange) == Some(Stage::Sent)
                     && self.exchanges.may_follow(exchange, &self.settings)
-                    && target.index() < self.settings.targets.len()
+                    && next.target.index() < self.settings.targets.len()
             }
             Input::Failed { exchange, .. } => {
                 let stage = self.exchanges.stage(exchange);
@@ -358,7 +359,7 @@ impl Engine {
 
     fn fire(&mut self, at: Tick, deadline: Tick, key: TimerKey, out: &mut Outputs) {
         match key {
-            TimerKey::Think(vu) => self.think_over(at, vu, deadline, out),
+            TimerKey::Think(vu) => self.think_elapsed(at, vu, deadline, out),
             TimerKey::Timeout(exchange) => self.exchange_timed_out(at, exchange, out),
             TimerKey::Connect(connection) => self.attempt_timed_out(at, connection, out),
             TimerKey::Idle(connection) => self.idle_timed_out(connection, out),
@@ -377,23 +378,20 @@ impl Engine {
                 self.tcp_ready(connection);
                 Some(Event::TcpReady { connection })
             }
-            Input::ConnectFailed { connection, started, error, detail } => {
-                self.connect_failed(at, connection, error, detail, out);
-                Some(Event::ConnectFailed { connection, started, error, detail })
+            Input::ConnectFailed { connection, started, cause } => {
+                self.connect_failed(at, connection, cause, out);
+                Some(Event::ConnectFailed { connection, started, cause })
             }
-            Input::Sent { exchange, written_bytes } => Some(self.sent(at, exchange, written_bytes)),
-            Input::Done { .. } => Some(self.done(at, input, out)),
-            Input::Redirected { .. } => Some(self.redirected(at, input, out)),
-            Input::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
-                self.exchange_failed(at, exchange, error, detail, out);
-                Some(Event::Failed {
-                    exchange,
-                    error,
-                    detail,
-                    first_byte,
-                    received_bytes,
-                    unsent_bytes,
-                })
+            Input::Sent { exchange, written_bytes, request_bytes } => {
+                Some(self.sent(at, exchange, written_bytes, request_bytes))
+            }
+            Input::Done { exchange, response } => Some(self.done(at, exchange, response, out)),
+            Input::Redirected { exchange, response, next } => {
+                Some(self.redirected(at, exchange, response, next, out))
+            }
+            Input::Failed { exchange, failure } => {
+                self.exchange_failed(at, exchange, failure, out);
+                Some(Event::Failed { exchange, failure })
             }
             Input::ConnectionClosed { connection, cause } => self
                 .connection_closed(connection)
@@ -460,8 +458,8 @@ impl Engine {
                     // It was sent, and ends with its exchange.
                     continue;
                 }
-                let ask = self.vus[vu].ask();
-                out.events.push(Event::NeverSent { ask, reason: NeverSentReason::RunEnded });
+                let request = self.vus[vu].planned_request();
+                out.events.push(Event::NeverSent { request, reason: NeverSentReason::RunEnded });
                 self.complete_vu(vu, out);
             }
         }
@@ -486,27 +484,20 @@ impl Engine {
         self.slot_of_vu.get(index).copied()
     }
 
-    fn fail_head(
-        &mut self,
-        at: Tick,
-        target: usize,
-        error: ErrorKind,
-        detail: u64,
-        out: &mut Outputs,
-    ) {
+    fn fail_head(&mut self, at: Tick, target: usize, cause: Cause, out: &mut Outputs) {
         if let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) {
             match self.vus[vu].redirect {
-                Some(redirect) => self.redirect_failed(vu, redirect, error, detail, out),
+                Some(redirect) => self.redirect_failed(vu, redirect, cause, out),
                 None => {
-                    let ask = self.vus[vu].ask();
-                    out.events.push(Event::NotOnWire { ask, error, detail });
+                    let request = self.vus[vu].planned_request();
+                    out.events.push(Event::NotOnWire { request, cause });
                 }
             }
             let delay_ns = match self.settings.model {
                 Model::Closed => self.settings.targets[target].reconnect_delay_ns,
                 Model::Open => 0,
             };
-            self.step_over(at, vu, delay_ns, out);
+            self.step_ended(at, vu, delay_ns, out);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! failed is left out until all have. A connection carries up to `capacity` exchanges at once (one, over
 //! HTTP/1.1).
 
-use z6_events::{ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
+use z6_events::{Cause, ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
 use z6_scenario::ConnectionReuse;
 
 use super::settings::Settings;
@@ -14,6 +14,7 @@ use super::slab::Slab;
 use super::timers::{Lane, TimerId, Timers};
 use super::vu::{Vu, VuSlot, VuState};
 use super::{Command, Engine, Outputs, Phase, TimerKey};
+use crate::planted::Bug;
 
 /// Exchanges a connection carries at once over HTTP/1.1 without pipelining.
 const CAPACITY: u32 = 1;
@@ -223,8 +224,7 @@ impl Pool {
         panic!("a VU is not in its target's queue");
     }
 
-    /// A planted bug: the newest waiter goes to the head of the queue.
-    #[cfg(feature = "planted-bugs")]
+    /// [`Bug::LastInFirstOut`]: the newest waiter goes to the head of the queue.
     fn last_to_front(&mut self, target: usize, vus: &mut Slab<Vu>) {
         let mut waiters = Vec::new();
         while let Some(vu) = self.pop_waiter(target, vus) {
@@ -362,8 +362,7 @@ impl Engine {
             return;
         }
         self.pool.push_waiter(target, vu, &mut self.vus);
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::LastInFirstOut) {
+        if self.planted.has(Bug::LastInFirstOut) {
             self.pool.last_to_front(target, &mut self.vus);
         }
         self.pump(at, target, out);
@@ -387,12 +386,8 @@ impl Engine {
     /// Opens attempts while waiters outnumber them and the limits allow.
     pub(super) fn pump(&mut self, at: Tick, target: usize, out: &mut Outputs) {
         let settings = &self.settings.targets[target];
-        let max_connections = settings.max_connections;
-        #[cfg(feature = "planted-bugs")]
-        let max_connections = match self.planted {
-            Some(crate::planted::Bug::IgnoredMaxConnections) => u32::MAX,
-            _ => max_connections,
-        };
+        let ignores_max = self.planted.has(Bug::IgnoredMaxConnections);
+        let max_connections = if ignores_max { u32::MAX } else { settings.max_connections };
         let pool = &mut self.pool.targets[target];
         while self.phase != Phase::Finished
             && pool.connecting < pool.waiters.len
@@ -486,12 +481,11 @@ impl Engine {
         &mut self,
         at: Tick,
         slot: ConnectionSlot,
-        error: ErrorKind,
-        detail: u64,
+        cause: Cause,
         out: &mut Outputs,
     ) {
         assert!(self.pool.connections[slot].is_attempt(), "connection {slot}");
-        self.attempt_failed(at, slot, error, detail, out);
+        self.attempt_failed(at, slot, cause, out);
     }
 
     pub(super) fn attempt_timed_out(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
@@ -505,24 +499,17 @@ impl Engine {
         };
         out.commands.push(Command::Close { connection: slot });
         out.events.push(Event::ConnectTimedOut { connection: slot });
-        self.attempt_failed(at, slot, error, 0, out);
+        self.attempt_failed(at, slot, Cause { error, detail: 0 }, out);
     }
 
     /// Fails the head of the queue if no address of the target is left that may do better; then the
     /// next attempt begins.
-    fn attempt_failed(
-        &mut self,
-        at: Tick,
-        slot: ConnectionSlot,
-        error: ErrorKind,
-        detail: u64,
-        out: &mut Outputs,
-    ) {
+    fn attempt_failed(&mut self, at: Tick, slot: ConnectionSlot, cause: Cause, out: &mut Outputs) {
         let connection = &self.pool.connections[slot];
         let (target, address) = (connection.target.index(), connection.address);
         self.pool.remove(slot, &mut self.timers);
         if self.pool.targets[target].address_failed(address) {
-            self.fail_head(at, target, error, detail, out);
+            self.fail_head(at, target, cause, out);
         }
         self.pump(at, target, out);
     }
@@ -570,12 +557,15 @@ impl Engine {
         }
         connection.requests += 1;
         self.vus[vu].state = VuState::Executing;
-        let ask = self.vus[vu].ask();
+        let request = self.vus[vu].planned_request();
         let (exchange, attempt) = match self.vus[vu].redirect.take() {
-            None => (self.exchanges.open(vu, slot, ask), 0),
-            Some(redirect) => self.exchanges.go_on(redirect.exchange, slot),
+            None => {
+                let request_bytes = self.settings.request_bytes(&request);
+                (self.exchanges.open(vu, slot, request, request_bytes), 0)
+            }
+            Some(redirect) => self.exchanges.resume(redirect.exchange, slot),
         };
-        out.commands.push(Command::Send { exchange, connection: slot, ask, attempt });
+        out.commands.push(Command::Send { exchange, connection: slot, request, attempt });
     }
 
     /// Why a connection that has answered cannot be kept, if so.
@@ -591,17 +581,12 @@ impl Engine {
             || (settings.reuse == ConnectionReuse::Iteration
                 && ends_step
                 && self.vus[vu].now.ends_iteration);
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::ReusedClosed) && !reusable {
-            return None;
-        }
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::IgnoredMaxRequests) && reusable {
-            return by_policy.then_some(ReleaseCause::ReusePolicy);
-        }
         if !reusable {
-            Some(ReleaseCause::NotReusable)
-        } else if connection.requests >= settings.max_requests {
+            let keeps = self.planted.has(Bug::ReusedClosed);
+            (!keeps).then_some(ReleaseCause::NotReusable)
+        } else if connection.requests >= settings.max_requests
+            && !self.planted.has(Bug::IgnoredMaxRequests)
+        {
             Some(ReleaseCause::MaxRequests)
         } else if by_policy {
             Some(ReleaseCause::ReusePolicy)
@@ -612,7 +597,7 @@ impl Engine {
 
     /// A connection whose exchange ended is closed (with a cause) or free again: a shared one goes
     /// to the head of the queue, an owned one stays with its VU.
-    pub(super) fn exchange_off(
+    pub(super) fn finish_exchange(
         &mut self,
         at: Tick,
         slot: ConnectionSlot,
@@ -671,8 +656,7 @@ impl Engine {
 
     /// A VU leaves: what it owns is closed.
     pub(super) fn release_owned(&mut self, vu: VuSlot, out: &mut Outputs) {
-        #[cfg(feature = "planted-bugs")]
-        if self.has(crate::planted::Bug::LeakedConnection) {
+        if self.planted.has(Bug::LeakedConnection) {
             return;
         }
         while let Some(slot) = self.vus[vu].connections {

@@ -1,6 +1,6 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
-use z6_events::{Actor, ErrorKind, Partition, Population, RequestId, TargetId};
+use z6_events::{Actor, ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId};
 use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, ThinkTime};
 
 /// What the engine has to know about the wire side of a run.
@@ -8,8 +8,9 @@ use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, Thi
 pub struct Wire {
     /// How many resolved addresses each target has, by target.
     pub addresses: Vec<u16>,
-    /// Length of each encoded request, bytes, by request, then target.
-    pub request_bytes: Vec<Vec<u64>>,
+    /// Length of each encoded request, bytes, by request, then target. None where it is not known
+    /// before the request is sent: the driver says it with [`Input::Sent`](super::Input::Sent).
+    pub request_bytes: Vec<Vec<Option<u64>>>,
 }
 
 /// An engine that cannot be built.
@@ -54,12 +55,12 @@ pub(crate) struct TargetSettings {
 pub(crate) struct RequestSettings {
     pub(crate) timeout_ns: u64,
     pub(crate) expect_status: Vec<u16>,
-    pub(crate) bytes_by_target: Vec<u64>,
+    pub(crate) bytes_by_target: Vec<Option<u64>>,
     pub(crate) follow_redirects: u8,
 }
 
 impl RequestSettings {
-    fn new(request: &Request, bytes_by_target: &[u64]) -> RequestSettings {
+    fn new(request: &Request, bytes_by_target: &[Option<u64>]) -> RequestSettings {
         RequestSettings {
             timeout_ns: request.timeout_ns,
             expect_status: request.expect_status.clone(),
@@ -151,6 +152,11 @@ impl Settings {
 
     pub(crate) fn request(&self, id: RequestId) -> &RequestSettings {
         &self.requests[id.index()]
+    }
+
+    /// Length of a request as planned, bytes; none where the driver has to say it.
+    pub(crate) fn request_bytes(&self, request: &PlannedRequest) -> Option<u64> {
+        self.request(request.request).bytes_by_target[request.target.index()]
     }
 
     pub(crate) fn target(&self, id: TargetId) -> &TargetSettings {

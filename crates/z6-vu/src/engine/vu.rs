@@ -4,8 +4,8 @@
 //! Knows what a VU does next and when; leaves to [`pool`](super::pool) which connection carries it.
 
 use z6_events::{
-    Actor, Ask, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, Population, RequestId, Step,
-    TargetId, Tick,
+    Actor, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, PlannedRequest, Population,
+    RequestId, Step, TargetId, Tick,
 };
 use z6_scenario::{Model, PlannedStep};
 
@@ -13,6 +13,7 @@ use super::slab::slab_key;
 use super::source::{Change, ChangeKind};
 use super::timers::TimerId;
 use super::{Engine, Outputs, Phase, TimerKey};
+use crate::planted::Bug;
 
 /// Index of a living VU in its engine's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +90,8 @@ impl Vu {
     }
 
     /// The request it is at.
-    pub(crate) fn ask(&self) -> Ask {
-        Ask {
+    pub(crate) fn planned_request(&self) -> PlannedRequest {
+        PlannedRequest {
             population: Population(0),
             actor: self.actor,
             step: self.step,
@@ -127,14 +128,12 @@ impl Engine {
     /// An arrival begins its iteration, unless as many as may be are alive already.
     fn arrive(&mut self, at: Tick, change: Change, out: &mut Outputs) {
         let is_full = self.vus.len() >= self.settings.max_in_flight;
-        #[cfg(feature = "planted-bugs")]
-        let is_full = is_full && !self.has(crate::planted::Bug::IgnoredMaxInFlight);
-        if is_full {
+        if is_full && !self.planted.has(Bug::IgnoredMaxInFlight) {
             let mut vu = Vu::new(change.actor);
             vu.now = self.settings.plan.step(vu.actor, vu.step);
             vu.planned = change.at;
             let reason = NeverSentReason::MaxInFlight;
-            out.events.push(Event::NeverSent { ask: vu.ask(), reason });
+            out.events.push(Event::NeverSent { request: vu.planned_request(), reason });
             return;
         }
         let slot: VuSlot = self.vus.insert(Vu::new(change.actor));
@@ -153,31 +152,29 @@ impl Engine {
 
     /// Plans the VU's next request for `planned` and looks for a connection.
     pub(super) fn plan_step(&mut self, at: Tick, slot: VuSlot, planned: Tick, out: &mut Outputs) {
-        #[cfg(feature = "planted-bugs")]
-        let is_astray = self.has(crate::planted::Bug::WrongStream);
         let vu = &mut self.vus[slot];
-        vu.now = self.settings.plan.step(vu.actor, vu.step);
-        #[cfg(feature = "planted-bugs")]
-        if is_astray && vu.actor.0 % 2 == 1 {
-            vu.now = self.settings.plan.step(Actor(vu.actor.0 + 1), vu.step);
-        }
+        let is_astray = self.planted.has(Bug::WrongStream) && vu.actor.0 % 2 == 1;
+        let actor = if is_astray { Actor(vu.actor.0 + 1) } else { vu.actor };
+        vu.now = self.settings.plan.step(actor, vu.step);
         vu.planned = planned;
         vu.state = VuState::Ready;
         self.seek_connection(at, slot, out);
     }
 
-    pub(super) fn think_over(&mut self, at: Tick, slot: VuSlot, planned: Tick, out: &mut Outputs) {
+    pub(super) fn think_elapsed(
+        &mut self,
+        at: Tick,
+        slot: VuSlot,
+        planned: Tick,
+        out: &mut Outputs,
+    ) {
         self.vus[slot].timer = None;
-        #[cfg(feature = "planted-bugs")]
-        let planned = match self.planted {
-            Some(crate::planted::Bug::LatePlanned) => at,
-            _ => planned,
-        };
+        let planned = if self.planted.has(Bug::LatePlanned) { at } else { planned };
         self.plan_step(at, slot, planned, out);
     }
 
     /// The VU's step has ended, done or failed: on to the next, at least `delay_ns` from now.
-    pub(super) fn step_over(&mut self, at: Tick, slot: VuSlot, delay_ns: u64, out: &mut Outputs) {
+    pub(super) fn step_ended(&mut self, at: Tick, slot: VuSlot, delay_ns: u64, out: &mut Outputs) {
         let vu = &mut self.vus[slot];
         let think_ns = vu.now.think_ns.max(delay_ns);
         vu.step.0 += 1;

@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 
 use mio::{Interest, Token};
 use z6_events::{
-    Ask, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, TargetId, Tick,
+    Cause, CloseCause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, Failure,
+    PlannedRequest, Response, TargetId, Tick,
 };
 use z6_http::Location;
 use z6_proto_http1::{Eof, FailureKind, Received, ResponseFacts};
@@ -87,7 +88,11 @@ impl Worker {
         let failure = AttemptFailure { address, error: kind, errno, started };
         self.state.report_failure(failure, &self.notices);
         let now = self.clock.now();
-        let input = Input::ConnectFailed { connection: slot, started, error: kind, detail };
+        let input = Input::ConnectFailed {
+            connection: slot,
+            started,
+            cause: Cause { error: kind, detail },
+        };
         self.step(now, input);
     }
 
@@ -97,11 +102,11 @@ impl Worker {
         &mut self,
         slot: ConnectionSlot,
         exchange: ExchangeSlot,
-        ask: Ask,
+        request: PlannedRequest,
         attempt: u8,
     ) {
         if self.common.redirects.is_some() {
-            self.prepare_redirects(slot, exchange, ask, attempt);
+            self.prepare_redirects(slot, exchange, request, attempt);
         }
         let link = self.links.at(slot);
         if link.stream.is_none() {
@@ -111,14 +116,15 @@ impl Worker {
         }
         let hop = if attempt == 0 { None } else { self.hops.get(&exchange) };
         let template = hop.map(|hop| &hop.template);
-        let template = template.or_else(|| self.common.templates.find(ask.request, ask.target));
+        let template =
+            template.or_else(|| self.common.templates.find(request.request, request.target));
         let Some(template) = template else {
-            panic!("request {} has no template for target {}", ask.request, ask.target);
+            panic!("request {} has no template for target {}", request.request, request.target);
         };
         link.http.start(template.len(), template.is_head_method());
         link.in_flight = Some(InFlight {
             exchange,
-            ask,
+            request,
             attempt,
             request_bytes: template.len(),
             sent: false,
@@ -127,7 +133,7 @@ impl Worker {
         link.own_bytes.clear();
         if template.id_range().is_some() || attempt > 0 {
             link.own_bytes.extend_from_slice(template.bytes());
-            template.write_id(&mut link.own_bytes, ask.actor.0, ask.step.0, attempt);
+            template.write_id(&mut link.own_bytes, request.actor.0, request.step.0, attempt);
         }
         self.write(slot);
     }
@@ -137,11 +143,14 @@ impl Worker {
         let now = self.clock.now();
         let input = Input::Failed {
             exchange,
-            error,
-            detail,
-            first_byte: None,
-            received_bytes: 0,
-            unsent_bytes: 0,
+            failure: Failure {
+                error,
+                detail,
+                first_byte: None,
+                received_bytes: 0,
+                unsent_bytes: 0,
+                reusable: false,
+            },
         };
         self.step(now, input);
     }
@@ -167,8 +176,11 @@ impl Worker {
                 return;
             }
             let bytes = if link.own_bytes.is_empty() {
-                let ask = &in_flight.ask;
-                self.common.templates.find(ask.request, ask.target).map_or(&[][..], |t| t.bytes())
+                let request = &in_flight.request;
+                self.common
+                    .templates
+                    .find(request.request, request.target)
+                    .map_or(&[][..], |t| t.bytes())
             } else {
                 &link.own_bytes
             };
@@ -183,7 +195,7 @@ impl Worker {
                         in_flight.sent = true;
                         let exchange = in_flight.exchange;
                         let written_bytes = written as u64;
-                        self.step(at, Input::Sent { exchange, written_bytes });
+                        self.step(at, Input::Sent { exchange, written_bytes, request_bytes: None });
                     }
                     if written == range.len() {
                         return;
@@ -290,13 +302,15 @@ impl Worker {
         }
         let input = Input::Done {
             exchange: in_flight.exchange,
-            first_byte: in_flight.first_byte.unwrap_or(at),
-            status: response.status,
-            received_bytes: response.bytes_received,
-            unsent_bytes: response.unsent_bytes as u64,
-            // A peer that has closed its side would not answer the next request.
-            reusable: response.reusable && !link.peer_closed,
-            unsolicited: response.unsolicited_after,
+            response: Response {
+                first_byte: in_flight.first_byte.unwrap_or(at),
+                status: response.status,
+                received_bytes: response.bytes_received,
+                unsent_bytes: response.unsent_bytes as u64,
+                // A peer that has closed its side would not answer the next request.
+                reusable: response.reusable && !link.peer_closed,
+                unsolicited: response.unsolicited_after,
+            },
         };
         self.step(at, input);
         self.carry_out();
@@ -348,11 +362,14 @@ impl Worker {
         let Some(in_flight) = link.in_flight.take() else { return };
         let input = Input::Failed {
             exchange: in_flight.exchange,
-            error,
-            detail,
-            first_byte: in_flight.first_byte.filter(|_| link.http.started()),
-            received_bytes: link.http.bytes_received(),
-            unsent_bytes: (in_flight.request_bytes - link.http.written_bytes()) as u64,
+            failure: Failure {
+                error,
+                detail,
+                first_byte: in_flight.first_byte.filter(|_| link.http.started()),
+                received_bytes: link.http.bytes_received(),
+                unsent_bytes: (in_flight.request_bytes - link.http.written_bytes()) as u64,
+                reusable: false,
+            },
         };
         let now = self.clock.now();
         self.step(now, input);

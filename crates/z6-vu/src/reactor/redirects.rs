@@ -1,7 +1,7 @@
 //! Redirects, where a scenario follows them: the `Location` of an answer becomes the bytes of the next
 //! exchange, kept until the engine asks for it. No part of this runs where none are followed.
 
-use z6_events::{Ask, ConnectionSlot, ExchangeSlot, Tick};
+use z6_events::{ConnectionSlot, ExchangeSlot, Failure, NextHop, PlannedRequest, Response, Tick};
 use z6_proto_http1::ResponseFacts;
 
 use super::table::InFlight;
@@ -16,13 +16,13 @@ impl Worker {
         &mut self,
         slot: ConnectionSlot,
         exchange: ExchangeSlot,
-        ask: Ask,
+        request: PlannedRequest,
         attempt: u8,
     ) {
         if attempt == 0 {
             self.hops.remove(&exchange);
         }
-        let limit = self.common.redirects.as_ref().map_or(0, |all| all.limit(ask.request));
+        let limit = self.common.redirects.as_ref().map_or(0, |all| all.limit(request.request));
         self.links.at(slot).http.keep_location(limit > 0);
     }
 
@@ -41,8 +41,8 @@ impl Worker {
         };
         let exchange = in_flight.exchange;
         let redirected = Redirected {
-            request: in_flight.ask.request,
-            target: in_flight.ask.target,
+            request: in_flight.request.request,
+            target: in_flight.request.target,
             followed: in_flight.attempt,
             before: self.hops.get(&exchange),
             status: response.status,
@@ -56,24 +56,28 @@ impl Worker {
                 self.hops.insert(exchange, hop);
                 Input::Redirected {
                     exchange,
-                    first_byte,
-                    status: response.status,
-                    received_bytes,
-                    unsent_bytes,
-                    // A peer that has closed its side would not answer the next request.
-                    reusable: response.reusable && !link.peer_closed,
-                    unsolicited: response.unsolicited_after,
-                    target,
-                    request_bytes,
+                    response: Response {
+                        first_byte,
+                        status: response.status,
+                        received_bytes,
+                        unsent_bytes,
+                        // A peer that has closed its side would not answer the next request.
+                        reusable: response.reusable && !link.peer_closed,
+                        unsolicited: response.unsolicited_after,
+                    },
+                    next: NextHop { target, request_bytes },
                 }
             }
             Err(error) => Input::Failed {
                 exchange,
-                error,
-                detail: u64::from(response.status),
-                first_byte: Some(first_byte),
-                received_bytes,
-                unsent_bytes,
+                failure: Failure {
+                    error,
+                    detail: u64::from(response.status),
+                    first_byte: Some(first_byte),
+                    received_bytes,
+                    unsent_bytes,
+                    reusable: false,
+                },
             },
         };
         self.step(at, input);

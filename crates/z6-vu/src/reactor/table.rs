@@ -1,7 +1,7 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
 use mio::Token;
-use z6_events::{Ask, ConnectionSlot, ExchangeSlot, TargetId, Tick};
+use z6_events::{ConnectionSlot, ExchangeSlot, PlannedRequest, TargetId, Tick};
 use z6_proto_http1::{Connection, Limits};
 
 use super::tls::Tls;
@@ -16,7 +16,7 @@ pub(super) const TOKEN_WAKER: Token = Token(usize::MAX - 1);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InFlight {
     pub(super) exchange: ExchangeSlot,
-    pub(super) ask: Ask,
+    pub(super) request: PlannedRequest,
     /// Which exchange of the step.
     pub(super) attempt: u8,
     pub(super) request_bytes: usize,

@@ -323,8 +323,8 @@ impl Worker {
                 Command::Connect { connection, target, address } => {
                     self.connect(connection, target, address);
                 }
-                Command::Send { exchange, connection, ask, attempt } => {
-                    self.send(connection, exchange, ask, attempt);
+                Command::Send { exchange, connection, request, attempt } => {
+                    self.send(connection, exchange, request, attempt);
                 }
                 Command::Cancel { connection, .. } => {
                     // Over HTTP/1.1 an exchange is given up with its connection.

@@ -1,6 +1,6 @@
 //! The first place where replay and log part, and which kind of decision it is. Decides nothing.
 
-use z6_events::{Actor, Ask, Event, EventClass, Tick, WorkerId, event_name};
+use z6_events::{Actor, Event, EventClass, PlannedRequest, Tick, WorkerId, event_name};
 
 /// Events of the same worker shown before the difference.
 pub const CONTEXT_EVENTS: usize = 5;
@@ -35,9 +35,9 @@ impl Difference {
 
 const fn actor_of(event: &Event) -> Option<Actor> {
     match event {
-        Event::Sent { ask, .. } | Event::NotOnWire { ask, .. } | Event::NeverSent { ask, .. } => {
-            Some(ask.actor)
-        }
+        Event::Sent { request, .. }
+        | Event::NotOnWire { request, .. }
+        | Event::NeverSent { request, .. } => Some(request.actor),
         Event::VuStarted { actor, .. } | Event::VuStopped { actor } => Some(*actor),
         _ => None,
     }
@@ -155,14 +155,14 @@ impl DecisionKind {
     /// What a timer led to. The requests of a think time that is over go out later, as `sent`.
     const fn of_timer(after: &Event) -> DecisionKind {
         match after {
-            Event::Sent { ask, .. } => DecisionKind::due(ask),
+            Event::Sent { request, .. } => DecisionKind::due(request),
             Event::ConnectStarted { .. } => DecisionKind::ThinkTime,
             _ => DecisionKind::of_event(after),
         }
     }
 
-    const fn due(ask: &Ask) -> DecisionKind {
-        if ask.step.0 == 0 { DecisionKind::Planned } else { DecisionKind::ThinkTime }
+    const fn due(request: &PlannedRequest) -> DecisionKind {
+        if request.step.0 == 0 { DecisionKind::Planned } else { DecisionKind::ThinkTime }
     }
 
     const fn of_event(event: &Event) -> DecisionKind {
@@ -218,11 +218,11 @@ impl DecisionKind {
     }
 }
 
-const fn ask_of(event: &Event) -> Option<&Ask> {
+const fn ask_of(event: &Event) -> Option<&PlannedRequest> {
     match event {
-        Event::Sent { ask, .. } | Event::NotOnWire { ask, .. } | Event::NeverSent { ask, .. } => {
-            Some(ask)
-        }
+        Event::Sent { request, .. }
+        | Event::NotOnWire { request, .. }
+        | Event::NeverSent { request, .. } => Some(request),
         _ => None,
     }
 }

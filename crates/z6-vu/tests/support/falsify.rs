@@ -1,8 +1,8 @@
 //! Logs taken apart, changed, and put together again with every checksum right.
 
 use z6_events::{
-    BlockBuilder, CloseCause, ErrorKind, Event, LogAssembler, LogHeader, LogReader,
-    NeverSentReason, ReleaseCause, StopReason, StoppedBy, Tick, WorkerId,
+    BlockBuilder, Cause, CloseCause, ErrorKind, Event, Failure, LogAssembler, LogHeader, LogReader,
+    NeverSentReason, ReleaseCause, Response, StopReason, StoppedBy, Tick, WorkerId,
 };
 use z6_vu::run_end::RunEnd;
 
@@ -124,23 +124,33 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
             _ => u64_of(draw, &mut started.0),
         },
         Event::TcpReady { connection } => u32_of(draw, &mut connection.0),
-        Event::ConnectFailed { connection, started, error, detail } => match draw.below(4) {
-            0 => u32_of(draw, &mut connection.0),
-            1 => u64_of(draw, &mut started.0),
-            2 => *error = draw.code(ErrorKind::from_code),
-            _ => u64_of(draw, detail),
-        },
-        Event::Sent { exchange, written_bytes, ask, attempt, connection, request_bytes } => {
+        Event::ConnectFailed { connection, started, cause: Cause { error, detail } } => {
+            match draw.below(4) {
+                0 => u32_of(draw, &mut connection.0),
+                1 => u64_of(draw, &mut started.0),
+                2 => *error = draw.code(ErrorKind::from_code),
+                _ => u64_of(draw, detail),
+            }
+        }
+        Event::Sent {
+            exchange,
+            written_bytes,
+            request,
+            attempt,
+            connection,
+            request_bytes,
+            length_is_input: _,
+        } => {
             let field = draw.below(11);
             match field {
                 0 => u32_of(draw, &mut exchange.0),
                 1 => u64_of(draw, written_bytes),
-                2 => ask.population.0 = draw.next() as u8,
-                3 => u64_of(draw, &mut ask.actor.0),
-                4 => u64_of(draw, &mut ask.step.0),
-                5 => u16_of(draw, &mut ask.request.0),
-                6 => u16_of(draw, &mut ask.target.0),
-                7 => u64_of(draw, &mut ask.planned.0),
+                2 => request.population.0 = draw.next() as u8,
+                3 => u64_of(draw, &mut request.actor.0),
+                4 => u64_of(draw, &mut request.step.0),
+                5 => u16_of(draw, &mut request.request.0),
+                6 => u16_of(draw, &mut request.target.0),
+                7 => u64_of(draw, &mut request.planned.0),
                 8 => *attempt = draw.next() as u8,
                 9 => u32_of(draw, &mut connection.0),
                 _ => u64_of(draw, request_bytes),
@@ -149,12 +159,8 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
         }
         Event::Done {
             exchange,
-            first_byte,
-            status,
-            received_bytes,
-            unsent_bytes,
-            reusable,
-            unsolicited,
+            response:
+                Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited },
             failure,
         } => match draw.below(8) {
             0 => u32_of(draw, &mut exchange.0),
@@ -172,16 +178,18 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
                 return true;
             }
         },
-        Event::Failed { exchange, error, detail, first_byte, received_bytes, unsent_bytes } => {
-            match draw.below(6) {
-                0 => u32_of(draw, &mut exchange.0),
-                1 => *error = draw.code(ErrorKind::from_code),
-                2 => u64_of(draw, detail),
-                3 => *first_byte = first_byte.xor(Some(Tick(draw.next()))),
-                4 => u64_of(draw, received_bytes),
-                _ => u64_of(draw, unsent_bytes),
-            }
-        }
+        Event::Failed {
+            exchange,
+            failure:
+                Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable: _ },
+        } => match draw.below(6) {
+            0 => u32_of(draw, &mut exchange.0),
+            1 => *error = draw.code(ErrorKind::from_code),
+            2 => u64_of(draw, detail),
+            3 => *first_byte = first_byte.xor(Some(Tick(draw.next()))),
+            4 => u64_of(draw, received_bytes),
+            _ => u64_of(draw, unsent_bytes),
+        },
         Event::ConnectionClosed { connection, cause } => match draw.below(2) {
             0 => u32_of(draw, &mut connection.0),
             _ => *cause = draw.code(CloseCause::from_code),
@@ -214,15 +222,15 @@ fn falsify_decision(event: &mut Event, draw: &mut Draw) {
             _ => *cause = draw.code(ReleaseCause::from_code),
         },
         Event::ConnectTimedOut { connection } => u32_of(draw, &mut connection.0),
-        Event::NotOnWire { ask, error, detail } => match draw.below(4) {
-            0 => u64_of(draw, &mut ask.actor.0),
-            1 => u64_of(draw, &mut ask.planned.0),
+        Event::NotOnWire { request, cause: Cause { error, detail } } => match draw.below(4) {
+            0 => u64_of(draw, &mut request.actor.0),
+            1 => u64_of(draw, &mut request.planned.0),
             2 => *error = draw.code(ErrorKind::from_code),
             _ => u64_of(draw, detail),
         },
-        Event::NeverSent { ask, reason } => match draw.below(3) {
-            0 => u64_of(draw, &mut ask.step.0),
-            1 => u64_of(draw, &mut ask.planned.0),
+        Event::NeverSent { request, reason } => match draw.below(3) {
+            0 => u64_of(draw, &mut request.step.0),
+            1 => u64_of(draw, &mut request.planned.0),
             _ => *reason = draw.code(NeverSentReason::from_code),
         },
         Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {

@@ -5,8 +5,8 @@ pub(crate) mod falsify;
 pub(crate) mod wild;
 
 use z6_events::{
-    Ask, ErrorKind, Event, LogAssembler, LogHeader, LogReader, Partition, SealedBlock, TargetId,
-    Tick, WorkerId,
+    ErrorKind, Event, LogAssembler, LogHeader, LogReader, Partition, PlannedRequest, SealedBlock,
+    TargetId, Tick, WorkerId,
 };
 use z6_scenario::{Plan, Scenario};
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
@@ -69,7 +69,7 @@ impl Network for Plain {
         Dial::Ready(10_000)
     }
 
-    fn answer(&mut self, _at: Tick, _ask: &Ask) -> Answer {
+    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
         self.asked += 1;
         if self.asked.is_multiple_of(self.reset_every) {
             return Answer::Fails(self.after_ns / 2, ErrorKind::ConnectionReset);
@@ -118,8 +118,8 @@ impl Network for Boxed {
         self.0.dial(at, target)
     }
 
-    fn answer(&mut self, at: Tick, ask: &Ask) -> Answer {
-        self.0.answer(at, ask)
+    fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer {
+        self.0.answer(at, request)
     }
 }
 
@@ -170,12 +170,12 @@ pub(crate) fn events(log: &[u8]) -> Vec<(WorkerId, Tick, Event)> {
 }
 
 /// The requests of a log, in file order, however they ended.
-pub(crate) fn asks(log: &[u8]) -> Vec<Ask> {
-    let ask = |event: &Event| match event {
-        Event::Sent { ask, .. } | Event::NotOnWire { ask, .. } | Event::NeverSent { ask, .. } => {
-            Some(*ask)
-        }
+pub(crate) fn requests(log: &[u8]) -> Vec<PlannedRequest> {
+    let request = |event: &Event| match event {
+        Event::Sent { request, .. }
+        | Event::NotOnWire { request, .. }
+        | Event::NeverSent { request, .. } => Some(*request),
         _ => None,
     };
-    events(log).iter().filter_map(|(_, _, event)| ask(event)).collect()
+    events(log).iter().filter_map(|(_, _, event)| request(event)).collect()
 }

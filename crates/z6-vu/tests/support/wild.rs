@@ -1,6 +1,6 @@
 //! Scenarios of every kind, and a network on which everything goes wrong now and then.
 
-use z6_events::{Ask, ErrorKind, TargetId, Tick};
+use z6_events::{ErrorKind, PlannedRequest, TargetId, Tick};
 use z6_vu::memory::{Answer, Dial, Network};
 
 use super::MS;
@@ -28,7 +28,7 @@ impl Network for Wild {
         }
     }
 
-    fn answer(&mut self, _at: Tick, _ask: &Ask) -> Answer {
+    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
         let after_ns = self.draw(30 * MS);
         match self.draw(100) {
             roll if roll < self.trouble => Answer::Fails(after_ns, ErrorKind::ConnectionReset),
@@ -49,9 +49,9 @@ impl Network for Redirecting {
         self.0.dial(at, target)
     }
 
-    fn answer(&mut self, at: Tick, ask: &Ask) -> Answer {
+    fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer {
         if self.0.draw(5) > 1 {
-            return self.0.answer(at, ask);
+            return self.0.answer(at, request);
         }
         let target = TargetId(self.0.draw(2) as u16);
         let (after_ns, reusable) = (self.0.draw(9 * MS), self.0.draw(4) > 0);

@@ -10,11 +10,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use z6::log::Outcome;
+use z6::z6_analysis::analyze::{AnalyzeOptions, Selection, analyze};
+use z6::z6_analysis::checks::check_log;
+use z6::z6_analysis::export::{RowFormat, export_requests};
 use z6::z6_events::{LogReader, Tick};
 use z6::z6_metrics::Metrics;
-use z6::z6_metrics::analyze::{AnalyzeOptions, Selection, analyze};
-use z6::z6_metrics::checks::check_log;
-use z6::z6_metrics::export::{RowFormat, export_requests};
 use z6::{Finished, Log, Run};
 
 /// One request as it came.

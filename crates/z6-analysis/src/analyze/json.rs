@@ -1,0 +1,83 @@
+//! An analysis as JSON: metrics.json, and what was asked for beside it.
+
+use serde::Serialize;
+use z6_metrics::Metrics;
+use z6_metrics::report::metrics_json;
+use z6_scenario::Scenario;
+
+use super::{Analyzed, ByFigures, PercentileRow};
+use crate::export::{RowFormat, RowWriter};
+
+/// The keys of metrics.json and of what was asked for.
+#[derive(Serialize)]
+struct Page<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selection: Option<SelectionKeys<'a>>,
+    #[serde(flatten)]
+    metrics: &'a Metrics,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    percentiles: &'a [PercentileRow],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a ByFigures>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slowest: Vec<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct SelectionKeys<'a> {
+    filter: Option<&'a str>,
+    from_ns: Option<u64>,
+    to_ns: Option<u64>,
+    requests: u64,
+    of: u64,
+}
+
+impl Analyzed {
+    /// `--format json`: without options the bytes of metrics.json; with them, the same keys and
+    /// `selection`, `percentiles`, `by` and `slowest` as far as they were asked for.
+    #[must_use]
+    pub fn json(&self, scenario: &Scenario) -> String {
+        if self.is_plain() {
+            return metrics_json(&self.metrics);
+        }
+        let page = Page {
+            selection: self.selected.as_ref().map(|selected| SelectionKeys {
+                filter: selected.selection.filter.as_ref().map(|filter| filter.text()),
+                from_ns: selected.selection.from.map(|at| at.0),
+                to_ns: selected.selection.to.map(|at| at.0),
+                requests: selected.requests,
+                of: selected.of,
+            }),
+            metrics: &self.metrics,
+            percentiles: &self.percentiles,
+            by: self.by.as_ref(),
+            slowest: self.slowest_json(scenario),
+        };
+        // Serializing into memory fails only for maps with keys that are not strings; none here.
+        let mut text = serde_json::to_string_pretty(&page).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Whether nothing was asked for but the reports of the run.
+    pub(super) fn is_plain(&self) -> bool {
+        self.selected.is_none()
+            && self.percentiles.is_empty()
+            && self.by.is_none()
+            && self.slowest.is_empty()
+    }
+
+    /// The slowest requests, as `analyze --requests --format json` writes them.
+    fn slowest_json(&self, scenario: &Scenario) -> Vec<serde_json::Value> {
+        let Ok(mut writer) = RowWriter::new(scenario, RowFormat::Json, Vec::new()) else {
+            return Vec::new();
+        };
+        for row in &self.slowest {
+            // Writing to memory cannot fail.
+            let _ = writer.write(row);
+        }
+        let text = writer.into_inner();
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}

@@ -1,0 +1,57 @@
+//! Which requests an analysis is about: a filter and a window of planned instants. Knows no figures.
+
+use z6_events::Tick;
+use z6_metrics::RequestRow;
+use z6_scenario::Scenario;
+
+use crate::filter::{BoundFilter, Filter, FilterError};
+
+/// Which requests count. All of them by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only those that pass.
+    pub filter: Option<Filter>,
+    /// Only those planned at this instant or later.
+    pub from: Option<Tick>,
+    /// Only those planned before this instant.
+    pub to: Option<Tick>,
+}
+
+impl Selection {
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Selection::default()
+    }
+
+    /// Makes it ready for the requests of a scenario.
+    ///
+    /// # Errors
+    /// The filter names what the scenario does not have.
+    pub fn bind(&self, scenario: &Scenario) -> Result<BoundSelection, FilterError> {
+        let filter = self.filter.as_ref().map(|filter| filter.bind(scenario)).transpose()?;
+        Ok(BoundSelection {
+            filter,
+            from: self.from.unwrap_or(Tick::ZERO),
+            before: self.to.unwrap_or(Tick::MAX),
+        })
+    }
+}
+
+/// A selection for the requests of one scenario.
+#[derive(Debug, Clone)]
+pub struct BoundSelection {
+    filter: Option<BoundFilter>,
+    from: Tick,
+    before: Tick,
+}
+
+impl BoundSelection {
+    /// Whether a request counts.
+    #[inline]
+    #[must_use]
+    pub fn matches(&self, row: &RequestRow) -> bool {
+        (self.from..self.before).contains(&row.planned)
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(row))
+    }
+}

@@ -1,0 +1,211 @@
+//! An analysis as text: the summary with what was asked for beside it, and CSV.
+
+use z6_events::Tick;
+use z6_metrics::report::table::Table;
+use z6_metrics::report::units::{count, duration};
+use z6_metrics::report::{Style, summary_text, timeseries_csv};
+use z6_metrics::{LatencyStats, RequestRow};
+use z6_scenario::Scenario;
+
+use super::{Analyzed, ByFigures, PercentileRow, PercentileValue, Selected};
+use crate::export::{RowFormat, RowWriter};
+
+/// CSV was asked for, and more than one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("CSV is one table: ask for one of the percentiles, the groups and the slowest requests")]
+pub struct TooManyTables;
+
+impl Analyzed {
+    /// `--format summary`: without options the text of summary.txt; with them, what was selected
+    /// before it and the tables asked for behind it.
+    #[must_use]
+    pub fn summary(&self, scenario: &Scenario, style: &Style) -> String {
+        let mut text = String::new();
+        if let Some(selected) = &self.selected {
+            text.push_str(&selection_line(selected));
+            text.push_str("\n\n");
+        }
+        text.push_str(&summary_text(&self.metrics, style));
+        let tables = [
+            (!self.percentiles.is_empty()).then(|| self.percentile_table()),
+            self.by.as_ref().map(|by| by_table(by, &self.percentiles)),
+        ];
+        for table in tables.into_iter().flatten() {
+            text.push('\n');
+            for (index, line) in table.lines().iter().enumerate() {
+                text.push_str(&if index == 0 { style.strong(line) } else { line.clone() });
+                text.push('\n');
+            }
+        }
+        if !self.slowest.is_empty() {
+            text.push_str(&format!("\n{}\n", style.strong("slowest requests")));
+            text.push_str(&written(scenario, RowFormat::Lines, &self.slowest));
+        }
+        text
+    }
+
+    /// `--format csv`: without options the bytes of timeseries.csv; with a selection that of the
+    /// selected requests; with a table asked for, that table.
+    ///
+    /// # Errors
+    /// More than one table was asked for.
+    pub fn csv(&self, scenario: &Scenario) -> Result<String, TooManyTables> {
+        // A table by groups has columns for the percentiles.
+        let percentiles = !self.percentiles.is_empty() && self.by.is_none();
+        match (percentiles, &self.by, self.slowest.is_empty()) {
+            (false, None, true) => Ok(timeseries_csv(&self.metrics)),
+            (true, None, true) => Ok(percentile_csv(&self.percentiles)),
+            (false, Some(by), true) => Ok(by_csv(by, &self.percentiles)),
+            (false, None, false) => Ok(written(scenario, RowFormat::Csv, &self.slowest)),
+            (true, ..) | (_, Some(_), _) => Err(TooManyTables),
+        }
+    }
+}
+
+impl Analyzed {
+    fn percentile_table(&self) -> Table {
+        let latency = &self.metrics.latency;
+        let mut table = Table::new(1);
+        table.row(["percentile", "response time", "service time", "first byte"].map(str::to_owned));
+        for row in &self.percentiles {
+            table.row([
+                format!("p{}", row.percentile),
+                value(row.response_ns, &latency.response_ns),
+                value(row.service_ns, &latency.service_ns),
+                value(row.first_byte_ns, &latency.first_byte_ns),
+            ]);
+        }
+        table
+    }
+}
+
+fn selection_line(selected: &Selected) -> String {
+    let selection = &selected.selection;
+    let seconds = |at: Tick| format!("{at} s");
+    let window = match (selection.from, selection.to) {
+        (None, None) => None,
+        (Some(from), None) => Some(format!("planned from {} on", seconds(from))),
+        (None, Some(to)) => Some(format!("planned before {}", seconds(to))),
+        (Some(from), Some(to)) => {
+            Some(format!("planned from {} to {}", seconds(from), seconds(to)))
+        }
+    };
+    let filter = selection.filter.as_ref().map(|filter| {
+        filter.text().chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()
+    });
+    let what: Vec<String> = filter.into_iter().chain(window).collect();
+    let (requests, of) = (count(selected.requests), count(selected.of));
+    format!("only {requests} of {of} requests: {}", what.join("; "))
+}
+
+/// A quantile of a latency. Its bucket may reach beyond the largest observation, which is known
+/// exactly; no reader should see a quantile above the maximum.
+fn value(value: Option<PercentileValue>, stats: &LatencyStats) -> String {
+    value.map_or_else(
+        || "-".to_owned(),
+        |value| {
+            let ns = value.ns.min(stats.max.unwrap_or(value.ns));
+            format!("{}{}", if value.lower_bound { ">=" } else { "" }, duration(ns))
+        },
+    )
+}
+
+fn bounded(stats: &LatencyStats, field: &str, ns: Option<u64>) -> String {
+    let lower_bound = stats.is_lower_bound(field);
+    value(ns.map(|ns| PercentileValue { ns, lower_bound }), stats)
+}
+
+fn by_table(by: &ByFigures, percentiles: &[PercentileRow]) -> Table {
+    let mut table = Table::new(1);
+    let counts = [by.field, "requests", "succeeded", "failed", "unanswered"].map(str::to_owned);
+    let mut asked: Vec<String> =
+        percentiles.iter().map(|row| format!("p{}", row.percentile)).collect();
+    if asked.is_empty() {
+        asked = ["p50", "p99"].map(str::to_owned).to_vec();
+    }
+    asked[0] = format!("response {}", asked[0]);
+    let others = ["max", "service p50", "p99", "failed p50", "p99"].map(str::to_owned);
+    table.row(counts.into_iter().chain(asked).chain(others));
+    for group in &by.groups {
+        let (response, service) = (&group.response_ns, &group.service_ns);
+        let failed = &group.failed_response_ns;
+        let counts = [
+            group.key.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            count(group.requests),
+            count(group.succeeded),
+            count(group.failed),
+            count(group.in_flight + group.never_sent),
+        ];
+        let mut asked: Vec<String> =
+            group.percentiles.iter().map(|one| value(*one, response)).collect();
+        if asked.is_empty() {
+            asked.push(bounded(response, "p50", response.p50));
+            asked.push(bounded(response, "p99", response.p99));
+        }
+        let others = [
+            bounded(response, "max", response.max),
+            bounded(service, "p50", service.p50),
+            bounded(service, "p99", service.p99),
+            bounded(failed, "p50", failed.p50),
+            bounded(failed, "p99", failed.p99),
+        ];
+        table.row(counts.into_iter().chain(asked).chain(others));
+    }
+    table
+}
+
+fn number(value: Option<u64>) -> String {
+    value.map_or_else(String::new, |ns| ns.to_string())
+}
+
+fn percentile_csv(rows: &[PercentileRow]) -> String {
+    let mut text = String::from("percentile,response_ns,service_ns,first_byte_ns\n");
+    for row in rows {
+        let latencies = [row.response_ns, row.service_ns, row.first_byte_ns];
+        let [response, service, first_byte] =
+            latencies.map(|value| number(value.map(|value| value.ns)));
+        text.push_str(&format!("{},{response},{service},{first_byte}\n", row.percentile));
+    }
+    text
+}
+
+fn by_csv(by: &ByFigures, percentiles: &[PercentileRow]) -> String {
+    let mut text = format!(
+        "{},requests,succeeded,failed,in_flight,never_sent,response_p50_ns,response_p99_ns,\
+         response_max_ns,service_p50_ns,service_p99_ns,failed_p50_ns,failed_p99_ns",
+        by.field
+    );
+    for row in percentiles {
+        text.push_str(&format!(",response_p{}_ns", row.percentile));
+    }
+    text.push('\n');
+    for group in &by.groups {
+        let (response, service) = (&group.response_ns, &group.service_ns);
+        let failed = &group.failed_response_ns;
+        text.push_str(&crate::export::csv_text(&group.key));
+        for counted in
+            [group.requests, group.succeeded, group.failed, group.in_flight, group.never_sent]
+        {
+            text.push_str(&format!(",{counted}"));
+        }
+        let latencies = [response.p50, response.p99, response.max, service.p50, service.p99];
+        let asked = group.percentiles.iter().map(|value| value.map(|value| value.ns));
+        for latency in latencies.into_iter().chain([failed.p50, failed.p99]).chain(asked) {
+            text.push_str(&format!(",{}", number(latency)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Requests as text.
+fn written(scenario: &Scenario, format: RowFormat, rows: &[RequestRow]) -> String {
+    // Writing to memory cannot fail.
+    let Ok(mut writer) = RowWriter::new(scenario, format, Vec::new()) else {
+        return String::new();
+    };
+    for row in rows {
+        let _ = writer.write(row);
+    }
+    String::from_utf8_lossy(&writer.into_inner()).into_owned()
+}

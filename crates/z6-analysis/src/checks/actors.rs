@@ -1,0 +1,336 @@
+//! Actors of one worker: their lives, their steps, and what the plan says of both. Knows nothing of
+//! connections.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+
+use z6_events::{Actor, PlannedRequest, Step, Tick, WorkerId};
+use z6_scenario::schedule::{Arrival, ArrivalTicks, VuChange, VuChanges};
+use z6_scenario::{Model, Plan};
+
+use super::violation::ViolationKind;
+
+/// Arrivals that are due and not seen yet, at most.
+const DUE_MAX: usize = 1 << 20;
+
+/// What the next step of an actor has to be.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    next_step: u64,
+    /// When it is due.
+    due: Tick,
+    /// The think time of the step under way.
+    think_ns: u64,
+    busy: bool,
+    /// When the schedule stops it; [`Tick::MAX`] for never.
+    stop: Tick,
+}
+
+/// The actors of one worker.
+#[derive(Debug)]
+pub(super) struct Actors {
+    worker: WorkerId,
+    workers: u64,
+    plan: Plan,
+    steps_max: u64,
+    end: Tick,
+    population: Population,
+}
+
+/// Who is alive.
+#[derive(Debug)]
+enum Population {
+    /// By (actor / workers): the place in `lives`, or [`DEAD`].
+    Vus { places: Vec<u32>, lives: Vec<Life>, free: Vec<u32>, starts: Box<Peekable<VuChanges>> },
+    /// By number: those under way, and those due.
+    Arrivals {
+        lives: BTreeMap<u64, Life>,
+        due: BTreeMap<u64, Tick>,
+        arrivals: Box<Peekable<ArrivalTicks>>,
+    },
+}
+
+/// No place.
+const DEAD: u32 = u32::MAX;
+
+impl Actors {
+    pub(super) fn new(plan: &Plan, worker: WorkerId, workers: u16) -> Actors {
+        let population = match plan.model() {
+            Model::Closed => Population::Vus {
+                places: Vec::new(),
+                lives: Vec::new(),
+                free: Vec::new(),
+                starts: Box::new(plan.vu_changes().peekable()),
+            },
+            Model::Open => Population::Arrivals {
+                lives: BTreeMap::new(),
+                due: BTreeMap::new(),
+                arrivals: Box::new(plan.arrival_ticks().peekable()),
+            },
+        };
+        Actors {
+            worker,
+            workers: u64::from(workers),
+            plan: plan.clone(),
+            steps_max: plan.steps_per_actor().unwrap_or(u64::MAX),
+            end: Tick(plan.end_ns().unwrap_or(u64::MAX)),
+            population,
+        }
+    }
+
+    fn is_ours(&self, actor: Actor) -> bool {
+        actor.0 % self.workers == u64::from(self.worker.0)
+    }
+
+    fn life(&mut self, actor: Actor) -> Option<&mut Life> {
+        match &mut self.population {
+            Population::Vus { places, lives, .. } => {
+                let place = *places.get(usize::try_from(actor.0 / self.workers).ok()?)?;
+                lives.get_mut(place as usize)
+            }
+            Population::Arrivals { lives, .. } => lives.get_mut(&actor.0),
+        }
+    }
+
+    /// The next start of a VU of this worker.
+    fn next_start(&mut self) -> Option<VuChange> {
+        let (worker, workers) = (u64::from(self.worker.0), self.workers);
+        let Population::Vus { starts, .. } = &mut self.population else { return None };
+        loop {
+            let change = *starts.peek()?;
+            if change.starts && change.actor.0 % workers == worker {
+                return Some(change);
+            }
+            starts.next();
+        }
+    }
+
+    /// A VU starts.
+    pub(super) fn started(&mut self, actor: Actor, planned: Tick) -> Result<(), ViolationKind> {
+        if !self.is_ours(actor) {
+            return Err(ViolationKind::WrongWorker {});
+        }
+        let mut expected = self.next_start();
+        let is_next = expected.is_some_and(|next| next.actor == actor);
+        while let Some(next) = expected.filter(|next| next.actor <= actor) {
+            let lives = next.actor == actor;
+            self.begin(next, lives);
+            expected = self.next_start();
+            if lives {
+                let on_time = is_next && next.at == planned;
+                return if on_time {
+                    Ok(())
+                } else {
+                    Err(ViolationKind::OtherStart { found: planned })
+                };
+            }
+        }
+        // It stands before the next one, or nobody is left to start.
+        let known = match &self.population {
+            Population::Vus { places, .. } => places.len() as u64 > actor.0 / self.workers,
+            Population::Arrivals { .. } => false,
+        };
+        Err(if known {
+            ViolationKind::StartedTwice {}
+        } else {
+            ViolationKind::OtherStart { found: planned }
+        })
+    }
+
+    /// Takes the next start off the plan; the VU lives, or was left out.
+    fn begin(&mut self, change: VuChange, lives_now: bool) {
+        let lifetime = if lives_now { self.plan.vus().lifetime(change.actor) } else { None };
+        let stop = lifetime.and_then(|lifetime| lifetime.stop).unwrap_or(Tick::MAX);
+        let Population::Vus { places, lives, free, starts } = &mut self.population else { return };
+        starts.next();
+        if !lives_now {
+            places.push(DEAD);
+            return;
+        }
+        let life = Life { next_step: 0, due: change.at, think_ns: 0, busy: false, stop };
+        let place = match free.pop() {
+            Some(place) => {
+                lives[place as usize] = life;
+                place
+            }
+            None => {
+                lives.push(life);
+                (lives.len() - 1) as u32
+            }
+        };
+        places.push(place);
+    }
+
+    /// A VU stops; `ended`: the run had reached its end.
+    pub(super) fn stopped(
+        &mut self,
+        actor: Actor,
+        at: Tick,
+        ended: bool,
+    ) -> Result<(), ViolationKind> {
+        let steps_max = self.steps_max;
+        let Some(life) = self.life(actor).copied() else {
+            return Err(ViolationKind::NotAlive {});
+        };
+        self.remove(actor);
+        if life.busy {
+            return Err(ViolationKind::Busy {});
+        }
+        let over = ended || life.stop <= at || life.next_step >= steps_max;
+        if over { Ok(()) } else { Err(ViolationKind::StoppedEarly {}) }
+    }
+
+    fn remove(&mut self, actor: Actor) {
+        let workers = self.workers;
+        match &mut self.population {
+            Population::Vus { places, free, .. } => {
+                let place = places.get_mut((actor.0 / workers) as usize);
+                let place = place.map_or(DEAD, |place| std::mem::replace(place, DEAD));
+                if place != DEAD {
+                    free.push(place);
+                }
+            }
+            Population::Arrivals { lives, .. } => {
+                lives.remove(&actor.0);
+            }
+        }
+    }
+
+    /// An actor's step comes out: it is sent, or given up. `report` takes what is wrong with it.
+    #[inline]
+    pub(super) fn asked(
+        &mut self,
+        request: &PlannedRequest,
+        at: Tick,
+        report: &mut impl FnMut(ViolationKind),
+    ) {
+        let PlannedRequest { actor, step, planned, .. } = *request;
+        if !self.is_ours(actor) {
+            return report(ViolationKind::WrongWorker {});
+        }
+        if planned > at {
+            report(ViolationKind::Early { planned });
+        }
+        let (end, steps_max) = (self.end, self.steps_max);
+        if planned >= end {
+            report(ViolationKind::PlannedAfterEnd { planned, end });
+        }
+        let expected = self.plan.step(actor, step);
+        if expected.request != request.request {
+            let (expected, found) = (expected.request, request.request);
+            report(ViolationKind::OtherRequest { expected, found });
+        }
+        if expected.target != request.target {
+            let (expected, found) = (expected.target, request.target);
+            report(ViolationKind::OtherTarget { expected, found });
+        }
+        if step.0 >= steps_max {
+            report(ViolationKind::PastLastStep { steps: steps_max });
+        }
+        if step.0 == 0 {
+            self.arrive(actor, at, report);
+        }
+        let Some(life) = self.life(actor) else { return report(ViolationKind::NotAlive {}) };
+        if life.busy {
+            report(ViolationKind::Busy {});
+        }
+        if life.next_step != step.0 {
+            let expected = Step(life.next_step);
+            report(ViolationKind::StepOutOfOrder { expected, found: step });
+        } else if life.due != planned {
+            report(ViolationKind::OtherInstant { expected: life.due, found: planned });
+        }
+        if planned >= life.stop {
+            report(ViolationKind::PastStop { planned, stop: life.stop });
+        }
+        life.next_step = step.0;
+        life.think_ns = expected.think_ns;
+        life.busy = true;
+    }
+
+    /// The step of an actor ended: the next is due after its think time, at least `delay_ns`.
+    #[inline]
+    pub(super) fn step_over(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
+        let (steps_max, is_open) = (self.steps_max, self.plan.model() == Model::Open);
+        let Some(life) = self.life(actor) else { return };
+        life.busy = false;
+        life.next_step = life.next_step.saturating_add(1);
+        life.due = at.plus_ns(life.think_ns.max(delay_ns));
+        if is_open && life.next_step >= steps_max {
+            self.remove(actor);
+        }
+    }
+
+    /// The step that has just ended has the next one wait at least `delay_ns`.
+    pub(super) fn delay(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
+        if let Some(life) = self.life(actor) {
+            life.due = life.due.max(at.plus_ns(delay_ns));
+        }
+    }
+
+    /// An actor was given up: it plans nothing more.
+    pub(super) fn given_up(&mut self, actor: Actor) {
+        match self.plan.model() {
+            // `vu_stopped` follows.
+            Model::Closed => self.step_over(actor, Tick::ZERO, 0),
+            Model::Open => self.remove(actor),
+        }
+    }
+
+    /// In the open model an actor begins with its first step.
+    fn arrive(&mut self, actor: Actor, at: Tick, report: &mut impl FnMut(ViolationKind)) {
+        self.fall_due(at);
+        let Population::Arrivals { lives, due, .. } = &mut self.population else { return };
+        if lives.contains_key(&actor.0) {
+            return;
+        }
+        match due.remove(&actor.0) {
+            Some(due) => {
+                let life = Life { next_step: 0, due, think_ns: 0, busy: false, stop: Tick::MAX };
+                lives.insert(actor.0, life);
+            }
+            None => report(ViolationKind::OtherStart { found: at }),
+        }
+    }
+
+    /// Takes the arrivals up to this instant off the plan.
+    fn fall_due(&mut self, at: Tick) {
+        let (worker, workers) = (u64::from(self.worker.0), self.workers);
+        let Population::Arrivals { due, arrivals, .. } = &mut self.population else { return };
+        while let Some(Arrival { actor, at }) = arrivals.next_if(|next| next.at <= at) {
+            if actor.0 % workers == worker && due.len() < DUE_MAX {
+                due.insert(actor.0, at);
+            }
+        }
+    }
+
+    /// The end tick is reached: who was due before it and has not started.
+    pub(super) fn missing(&mut self, end: Tick) -> Option<(Actor, Tick)> {
+        let next = self.next_start().filter(|next| next.at < end);
+        next.map(|next| (next.actor, next.at))
+    }
+
+    /// At the end of a complete log: arrivals that were due before the end and are not in it.
+    pub(super) fn missing_arrivals(&mut self, end: Tick) -> Vec<(Actor, Tick)> {
+        self.fall_due(Tick(end.0.saturating_sub(1)));
+        match &self.population {
+            Population::Vus { .. } => Vec::new(),
+            Population::Arrivals { due, .. } => {
+                let due = due.iter().map(|(actor, at)| (Actor(*actor), *at));
+                due.filter(|(_, at)| *at < end).collect()
+            }
+        }
+    }
+
+    /// VUs that have not stopped.
+    pub(super) fn alive(&self) -> Vec<Actor> {
+        match &self.population {
+            Population::Vus { places, .. } => {
+                let alive = places.iter().enumerate().filter(|(_, place)| **place != DEAD);
+                let actor = |index: usize| index as u64 * self.workers + u64::from(self.worker.0);
+                alive.map(|(index, _)| Actor(actor(index))).collect()
+            }
+            Population::Arrivals { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The checks of requests that are redirected: one exchange after another in one slot.
+
+use z6_events::{ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick};
+
+use super::step::{Open, StepCheck};
+use super::violation::ViolationKind;
+
+impl StepCheck<'_> {
+    /// The exchange that follows a redirect.
+    pub(super) fn sent_again(
+        &mut self,
+        request: &PlannedRequest,
+        attempt: u8,
+        (exchange, connection, request_bytes, written): (ExchangeSlot, ConnectionSlot, u64, u64),
+    ) {
+        let actor = Some(request.actor);
+        let open = self.state.open.get_mut(exchange.index()).and_then(Option::as_mut);
+        let Some(Open { between: Some(target), .. }) = open.as_deref().copied() else {
+            let kind = match open {
+                Some(_) => ViolationKind::SentTwice { exchange },
+                None => ViolationKind::OtherAttempt { exchange, expected: 0, found: attempt },
+            };
+            return self.report(actor, kind);
+        };
+        let Some(open) = open else { return };
+        let expected = open.attempt.saturating_add(1);
+        let is_other = (open.actor, open.step, open.request)
+            != (request.actor, request.step, request.request)
+            || open.request_bytes != request_bytes;
+        (open.attempt, open.between) = (attempt, None);
+        (open.connection, open.sent) = (connection, self.here.at);
+        if expected != attempt {
+            let kind = ViolationKind::OtherAttempt { exchange, expected, found: attempt };
+            self.report(actor, kind);
+        }
+        if is_other {
+            self.report(actor, ViolationKind::OtherRedirect { exchange });
+        }
+        let on = self.state.connections.sent(connection, target);
+        self.checked(actor, on);
+        if written > request_bytes {
+            self.report(actor, ViolationKind::TooManyBytes { bytes: written, request_bytes });
+        }
+    }
+
+    /// An exchange was answered with a redirect that is followed.
+    pub(super) fn redirected(
+        &mut self,
+        exchange: ExchangeSlot,
+        first_byte: Tick,
+        unsent_bytes: u64,
+        (target, request_bytes): (TargetId, u64),
+    ) {
+        let open = self.state.open.get_mut(exchange.index()).and_then(Option::as_mut);
+        let Some(open) = open.filter(|open| open.between.is_none()) else {
+            return self.report(None, ViolationKind::EndedUnsent { exchange });
+        };
+        let before = *open;
+        (open.between, open.request_bytes) = (Some(target), request_bytes);
+        self.state.connections.ended(before.connection);
+        self.outcome(&before, Some(first_byte), unsent_bytes);
+        let limit = self.rules.redirects[before.request.index()];
+        if before.attempt >= limit {
+            let kind = ViolationKind::RedirectedTooOften { exchange, limit };
+            self.report(Some(before.actor), kind);
+        }
+    }
+
+    /// No connection was to be had for the exchange that follows a redirect.
+    pub(super) fn redirect_failed(&mut self, exchange: ExchangeSlot, error: ErrorKind) {
+        let Some(open) = self.take(exchange) else { return };
+        self.take_cause(open.actor, error);
+        self.tally.failed += 1;
+        if let Some(target) = open.between {
+            let delay_ns = self.rules.reconnect_delay_ns(target);
+            self.state.actors.delay(open.actor, self.here.at, delay_ns);
+        }
+    }
+}

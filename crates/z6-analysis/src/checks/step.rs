@@ -1,0 +1,566 @@
+//! The checks of one event, and of one worker's end: exchanges, time, instants, ends. Leaves actors
+//! and connections to their modules.
+
+use z6_events::{
+    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
+    NeverSentReason, NextHop, PlannedRequest, RequestId, Response, Step, StoppedBy, TargetId, Tick,
+    WorkerId,
+};
+use z6_scenario::{Model, Plan, Scenario, Target};
+
+use super::actors::Actors;
+use super::connections::{Connections, SLOTS_MAX};
+use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
+
+/// What the scenario says of requests and targets.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// By request.
+    timeouts_ns: Vec<u64>,
+    /// By request: redirects that are followed.
+    pub(super) redirects: Vec<u8>,
+    /// By request; empty = any below 400.
+    expected: Vec<Vec<u16>>,
+    /// By target.
+    reconnect_delays_ns: Vec<u64>,
+    end: Option<Tick>,
+}
+
+/// Requests of the whole log.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) sent: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+    pub(super) in_flight: u64,
+}
+
+/// One open exchange.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Open {
+    pub(super) actor: Actor,
+    pub(super) request: RequestId,
+    pub(super) connection: ConnectionSlot,
+    pub(super) sent: Tick,
+    pub(super) deadline: Tick,
+    pub(super) request_bytes: u64,
+    pub(super) step: Step,
+    pub(super) attempt: u8,
+    /// The target that a redirect leads to, until the exchange that follows is sent.
+    pub(super) between: Option<TargetId>,
+}
+
+/// Why a request may now be given up without a byte on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsent {
+    /// This unsent exchange failed.
+    Exchange(ErrorKind),
+    /// This attempt failed.
+    Attempt(ErrorKind),
+}
+
+impl Unsent {
+    const fn error(self) -> ErrorKind {
+        match self {
+            Unsent::Exchange(error) | Unsent::Attempt(error) => error,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct WorkerChecks {
+    pub(super) actors: Actors,
+    pub(super) connections: Connections,
+    pub(super) open: Vec<Option<Open>>,
+    last: Tick,
+    /// Of the step under way, from its input.
+    cause: Option<Unsent>,
+    /// The event before was the timeout of an attempt: its kind.
+    attempt_timed_out: Option<ErrorKind>,
+    stop_reason: Option<StoppedBy>,
+    ended: Option<Tick>,
+    finished: bool,
+}
+
+/// The event under check.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Here {
+    pub(super) index: u64,
+    pub(super) at: Tick,
+    pub(super) worker: WorkerId,
+}
+
+impl Here {
+    pub(super) const fn violation(self, actor: Option<Actor>, kind: ViolationKind) -> Violation {
+        Violation { event: self.index, at: self.at, worker: self.worker, actor, kind }
+    }
+}
+
+impl WorkerChecks {
+    pub(super) fn new(actors: Actors, connections: Connections) -> WorkerChecks {
+        WorkerChecks {
+            actors,
+            connections,
+            open: Vec::new(),
+            last: Tick::ZERO,
+            cause: None,
+            attempt_timed_out: None,
+            stop_reason: None,
+            ended: None,
+            finished: false,
+        }
+    }
+
+    /// The last instant it has come to.
+    pub(super) const fn last(&self) -> Tick {
+        self.last
+    }
+
+    /// The worker says that it has come this far.
+    #[inline]
+    pub(super) fn come_to(&mut self, here: Here, report: &mut CheckReport) {
+        if here.at < self.last {
+            report.add(here.violation(None, ViolationKind::WentBack { before: self.last }));
+        }
+        self.last = self.last.max(here.at);
+    }
+
+    /// What a complete log must have said of this worker.
+    pub(super) fn finish(&mut self, here: Here, report: &mut CheckReport) {
+        if !self.finished {
+            report.add(here.violation(None, ViolationKind::NotFinished {}));
+        }
+        if self.cause.is_some_and(|cause| matches!(cause, Unsent::Exchange(_))) {
+            report.add(here.violation(None, ViolationKind::MissingNotOnWire {}));
+        }
+        let open = (0..).map(ExchangeSlot).zip(&self.open);
+        for (exchange, open) in open.filter_map(|(slot, open)| Some((slot, open.as_ref()?))) {
+            let kind = ViolationKind::NeverEnded { exchange };
+            report.add(here.violation(Some(open.actor), kind));
+        }
+        for connection in self.connections.left_open() {
+            report.add(here.violation(None, ViolationKind::LeftOpen { connection }));
+        }
+        for actor in self.actors.alive() {
+            report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
+        }
+        let end = self.ended.unwrap_or(Tick::ZERO);
+        for (actor, planned) in self.actors.missing_arrivals(end) {
+            report.add(here.violation(Some(actor), ViolationKind::MissingStart { planned }));
+        }
+    }
+}
+
+/// The checks of one event.
+pub(super) struct StepCheck<'a> {
+    pub(super) here: Here,
+    pub(super) state: &'a mut WorkerChecks,
+    pub(super) rules: &'a Rules,
+    pub(super) report: &'a mut CheckReport,
+    pub(super) tally: &'a mut Tally,
+}
+
+impl StepCheck<'_> {
+    #[inline]
+    pub(super) fn check(&mut self, event: &Event) {
+        self.order(event);
+        self.event(event);
+    }
+
+    pub(super) fn report(&mut self, actor: Option<Actor>, kind: ViolationKind) {
+        self.report.add(self.here.violation(actor, kind));
+    }
+
+    pub(super) fn checked(&mut self, actor: Option<Actor>, result: Result<(), ViolationKind>) {
+        if let Err(kind) = result {
+            self.report(actor, kind);
+        }
+    }
+
+    /// Time, what may follow `finished`, and the causes that end with a step.
+    #[inline]
+    fn order(&mut self, event: &Event) {
+        self.state.come_to(self.here, self.report);
+        let class = event.class();
+        if self.state.finished && class != EventClass::Copied {
+            self.report(None, ViolationKind::AfterFinished {});
+        }
+        if class == EventClass::Input {
+            if matches!(self.state.cause, Some(Unsent::Exchange(_))) {
+                self.report(None, ViolationKind::MissingNotOnWire {});
+            }
+            self.state.cause = None;
+        }
+        let timed_out = matches!(event, Event::ConnectTimedOut { .. });
+        if !timed_out && !matches!(event, Event::NotOnWire { .. } | Event::RedirectFailed { .. }) {
+            self.state.attempt_timed_out = None;
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        let at = self.here.at;
+        match *event {
+            Event::Wake | Event::Sample(_) | Event::LogStalled { .. } => {}
+            Event::Sent {
+                exchange,
+                written_bytes,
+                ref request,
+                connection,
+                request_bytes,
+                attempt,
+                length_is_input: _,
+            } => {
+                let open = (exchange, connection, request_bytes, written_bytes);
+                if attempt == 0 {
+                    self.sent(request, open);
+                } else {
+                    self.sent_again(request, attempt, open);
+                }
+            }
+            Event::Redirected {
+                exchange,
+                response: Response { first_byte, unsent_bytes, .. },
+                next: NextHop { target, request_bytes },
+            } => {
+                self.redirected(exchange, first_byte, unsent_bytes, (target, request_bytes));
+            }
+            Event::RedirectFailed { exchange, cause: Cause { error, .. } } => {
+                self.redirect_failed(exchange, error);
+            }
+            Event::Done {
+                exchange,
+                response: Response { first_byte, status, unsent_bytes, .. },
+                failure,
+            } => {
+                self.done(exchange, first_byte, status, unsent_bytes, failure);
+            }
+            Event::Failed {
+                exchange,
+                failure: Failure { error, first_byte, unsent_bytes, .. },
+            } => {
+                self.failed(exchange, error, first_byte, unsent_bytes);
+            }
+            Event::TimedOut { exchange } => self.timed_out(exchange),
+            Event::InFlightAtStop { exchange } => self.in_flight(exchange),
+            Event::NotOnWire { ref request, cause: Cause { error, .. } } => {
+                self.not_on_wire(request, error);
+            }
+            Event::NeverSent { ref request, reason } => self.never_sent(request, reason),
+            Event::VuStarted { actor, planned } => self.vu_started(actor, planned),
+            Event::VuStopped { actor } => {
+                let ended = self.state.ended.is_some();
+                let stopped = self.state.actors.stopped(actor, at, ended);
+                self.checked(Some(actor), stopped);
+            }
+            Event::ConnectStarted { connection, target, .. } => {
+                let started = self.state.connections.started(connection, target);
+                self.checked(None, started);
+            }
+            Event::Connected { connection, started } => {
+                let ready = self.state.connections.ready(connection, started, at);
+                self.checked(None, ready);
+            }
+            Event::TcpReady { connection } => {
+                let ready = self.state.connections.tcp_ready(connection);
+                self.checked(None, ready);
+            }
+            Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
+                let failed = self.state.connections.failed(connection, started, at);
+                self.checked(None, failed);
+                self.state.cause = Some(Unsent::Attempt(error));
+            }
+            Event::ConnectTimedOut { connection } => {
+                let error = self.state.connections.timeout_kind(connection);
+                self.state.attempt_timed_out = Some(error);
+                let failed = self.state.connections.failed(connection, at, at);
+                self.checked(None, failed);
+            }
+            Event::ConnectionClosed { connection, .. } => {
+                let closed = self.state.connections.closed(connection);
+                self.checked(None, closed);
+            }
+            Event::ConnectionReleased { connection, .. } => {
+                let released = self.state.connections.released(connection);
+                self.checked(None, released);
+            }
+            Event::Stop { reason } => self.state.stop_reason = Some(reason.into()),
+            Event::EndReached { by, end } => self.end_reached(by, end),
+            Event::Finished => self.state.finished = true,
+        }
+    }
+
+    /// Whether the scenario knows what is asked, and all that the actor must keep to.
+    #[inline]
+    fn asked(&mut self, request: &PlannedRequest) -> bool {
+        if request.request.index() >= self.rules.timeouts_ns.len() {
+            self.report(
+                Some(request.actor),
+                ViolationKind::UnknownRequest { request: request.request },
+            );
+            return false;
+        }
+        if request.target.index() >= self.rules.reconnect_delays_ns.len() {
+            self.report(
+                Some(request.actor),
+                ViolationKind::UnknownTarget { target: request.target },
+            );
+            return false;
+        }
+        if let Some(end) = self.state.ended.filter(|end| request.planned > *end) {
+            let kind = ViolationKind::PlannedAfterEnd { planned: request.planned, end };
+            self.report(Some(request.actor), kind);
+        }
+        let (here, report) = (self.here, &mut *self.report);
+        let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
+        self.state.actors.asked(request, here.at, &mut add);
+        true
+    }
+
+    #[inline]
+    fn sent(
+        &mut self,
+        request: &PlannedRequest,
+        (exchange, connection, request_bytes, written): (ExchangeSlot, ConnectionSlot, u64, u64),
+    ) {
+        let actor = Some(request.actor);
+        self.tally.sent += 1;
+        if !self.asked(request) {
+            return;
+        }
+        let on = self.state.connections.sent(connection, request.target);
+        self.checked(actor, on);
+        if written > request_bytes {
+            self.report(actor, ViolationKind::TooManyBytes { bytes: written, request_bytes });
+        }
+        let index = exchange.index();
+        if index >= SLOTS_MAX {
+            return self.report(actor, ViolationKind::SlotTooLarge { slot: exchange.0 });
+        }
+        if index >= self.state.open.len() {
+            self.state.open.resize(index + 1, None);
+        }
+        let sent = self.here.at;
+        let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
+        let PlannedRequest { actor, request, step, .. } = *request;
+        let (attempt, between) = (0, None);
+        let open = Open {
+            actor,
+            request,
+            connection,
+            sent,
+            deadline,
+            request_bytes,
+            step,
+            attempt,
+            between,
+        };
+        if self.state.open[index].replace(open).is_some() {
+            self.report(Some(actor), ViolationKind::SentTwice { exchange });
+        }
+    }
+
+    /// Takes an exchange that ends.
+    #[inline]
+    pub(super) fn take(&mut self, exchange: ExchangeSlot) -> Option<Open> {
+        let open = self.state.open.get_mut(exchange.index()).and_then(Option::take);
+        let Some(open) = open else {
+            self.report(None, ViolationKind::EndedUnsent { exchange });
+            return None;
+        };
+        if open.between.is_none() {
+            self.state.connections.ended(open.connection);
+        }
+        self.state.actors.step_over(open.actor, self.here.at, 0);
+        Some(open)
+    }
+
+    /// The instants and bytes of an exchange that the driver ended.
+    #[inline]
+    pub(super) fn outcome(&mut self, open: &Open, first_byte: Option<Tick>, unsent_bytes: u64) {
+        let (at, actor) = (self.here.at, Some(open.actor));
+        if let Some(first_byte) = first_byte.filter(|first| *first < open.sent || *first > at) {
+            let sent = open.sent;
+            self.report(actor, ViolationKind::FirstByteOutside { first_byte, sent });
+        }
+        if at >= open.deadline {
+            self.report(actor, ViolationKind::PastTimeout { deadline: open.deadline });
+        }
+        if unsent_bytes > open.request_bytes {
+            let (bytes, request_bytes) = (unsent_bytes, open.request_bytes);
+            self.report(actor, ViolationKind::TooManyBytes { bytes, request_bytes });
+        }
+    }
+
+    #[inline]
+    fn done(
+        &mut self,
+        exchange: ExchangeSlot,
+        first_byte: Tick,
+        status: u16,
+        unsent_bytes: u64,
+        failure: Option<ErrorKind>,
+    ) {
+        let Some(open) = self.take(exchange) else { return };
+        self.outcome(&open, Some(first_byte), unsent_bytes);
+        let expected = self.rules.failure(open.request, status);
+        if failure != expected {
+            let (expected, found) = (verdict_name(expected), verdict_name(failure));
+            let kind = ViolationKind::OtherVerdict { status, expected, found };
+            self.report(Some(open.actor), kind);
+        }
+        match failure {
+            None => self.tally.succeeded += 1,
+            Some(_) => self.tally.failed += 1,
+        }
+    }
+
+    fn failed(
+        &mut self,
+        exchange: ExchangeSlot,
+        error: ErrorKind,
+        first_byte: Option<Tick>,
+        unsent_bytes: u64,
+    ) {
+        let is_open = self.state.open.get(exchange.index()).is_some_and(Option::is_some);
+        if !is_open {
+            self.state.cause = Some(Unsent::Exchange(error));
+            return;
+        }
+        if let Some(open) = self.take(exchange) {
+            self.outcome(&open, first_byte, unsent_bytes);
+            self.tally.failed += 1;
+        }
+    }
+
+    fn timed_out(&mut self, exchange: ExchangeSlot) {
+        let Some(open) = self.take(exchange) else { return };
+        self.tally.failed += 1;
+        if self.here.at < open.deadline {
+            self.report(Some(open.actor), ViolationKind::TimedOutEarly { deadline: open.deadline });
+        }
+    }
+
+    fn in_flight(&mut self, exchange: ExchangeSlot) {
+        let Some(open) = self.take(exchange) else { return };
+        self.tally.in_flight += 1;
+        if self.state.ended.is_none() {
+            self.report(Some(open.actor), ViolationKind::GivenUpEarly {});
+        }
+    }
+
+    fn not_on_wire(&mut self, request: &PlannedRequest, error: ErrorKind) {
+        let cause = self.take_cause(request.actor, error);
+        self.tally.sent += 1;
+        self.tally.failed += 1;
+        if self.asked(request) {
+            let delay_ns = match cause {
+                Some(Unsent::Attempt(_)) => self.rules.reconnect_delay_ns(request.target),
+                Some(Unsent::Exchange(_)) | None => 0,
+            };
+            self.state.actors.step_over(request.actor, self.here.at, delay_ns);
+        }
+    }
+
+    /// Why a request may end now without a byte on the wire; reports what else it says.
+    pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Unsent> {
+        let cause = match self.state.attempt_timed_out.take() {
+            Some(error) => Some(Unsent::Attempt(error)),
+            None => self.state.cause.take(),
+        };
+        match cause {
+            None => self.report(Some(actor), ViolationKind::CauselessNotOnWire {}),
+            Some(cause) if cause.error() != error => {
+                let (expected, found) = (cause.error().name(), error.name());
+                self.report(Some(actor), ViolationKind::OtherReason { expected, found });
+            }
+            Some(_) => {}
+        }
+        cause
+    }
+
+    fn never_sent(&mut self, request: &PlannedRequest, reason: NeverSentReason) {
+        if reason == NeverSentReason::RunEnded && self.state.ended.is_none() {
+            self.report(Some(request.actor), ViolationKind::GivenUpEarly {});
+        }
+        if self.asked(request) {
+            self.state.actors.given_up(request.actor);
+        }
+    }
+
+    fn vu_started(&mut self, actor: Actor, planned: Tick) {
+        if planned > self.here.at {
+            self.report(Some(actor), ViolationKind::Early { planned });
+        }
+        if let Some(end) = self.state.ended {
+            self.report(Some(actor), ViolationKind::PlannedAfterEnd { planned, end });
+        }
+        let started = self.state.actors.started(actor, planned);
+        self.checked(Some(actor), started);
+    }
+
+    fn end_reached(&mut self, by: StoppedBy, end: Tick) {
+        if self.state.ended.is_some() {
+            self.report(None, ViolationKind::EndReachedTwice {});
+        }
+        self.state.ended = Some(end);
+        if end > self.here.at {
+            self.report(None, ViolationKind::EndInFuture { end });
+        }
+        match by {
+            StoppedBy::Duration if self.rules.end != Some(end) => {
+                self.report(None, ViolationKind::OtherEnd { found: end });
+            }
+            StoppedBy::Duration | StoppedBy::Iterations => {}
+            StoppedBy::Interrupt
+            | StoppedBy::Terminate
+            | StoppedBy::NoTarget
+            | StoppedBy::LogLimit
+            | StoppedBy::DiskFull
+            | StoppedBy::Error => {
+                if self.state.stop_reason != Some(by) {
+                    self.report(None, ViolationKind::CauselessStop { by: by.name() });
+                }
+            }
+        }
+        if let Some((actor, planned)) = self.state.actors.missing(end) {
+            self.report(Some(actor), ViolationKind::MissingStart { planned });
+        }
+    }
+}
+
+impl Rules {
+    pub(super) fn new(scenario: &Scenario, plan: &Plan) -> Rules {
+        let (requests, targets) = (&scenario.requests, &scenario.targets);
+        // An arrival has no next iteration to spare the target, and waits for nothing.
+        let delay_ns = |target: &Target| match plan.model() {
+            Model::Closed => target.reconnect_delay_ns,
+            Model::Open => 0,
+        };
+        Rules {
+            redirects: requests.iter().map(|request| request.follow_redirects).collect(),
+            timeouts_ns: requests.iter().map(|request| request.timeout_ns).collect(),
+            expected: requests.iter().map(|request| request.expect_status.clone()).collect(),
+            reconnect_delays_ns: targets.iter().map(delay_ns).collect(),
+            end: plan.end_ns().map(Tick),
+        }
+    }
+
+    /// Why a complete response counts as failed, if it does.
+    #[inline]
+    fn failure(&self, request: RequestId, status: u16) -> Option<ErrorKind> {
+        let expected = &self.expected[request.index()];
+        if !expected.is_empty() {
+            return (!expected.contains(&status)).then_some(ErrorKind::UnexpectedStatus);
+        }
+        match status {
+            0..400 => None,
+            400..500 => Some(ErrorKind::Status4xx),
+            500.. => Some(ErrorKind::Status5xx),
+        }
+    }
+
+    pub(super) fn reconnect_delay_ns(&self, target: TargetId) -> u64 {
+        self.reconnect_delays_ns.get(target.index()).copied().unwrap_or(0)
+    }
+}

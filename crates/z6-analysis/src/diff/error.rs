@@ -1,0 +1,31 @@
+//! Why runs cannot be compared. Knows nothing of how they were read.
+
+use z6_events::{PairingError, Tick, WorkerId};
+use z6_metrics::FoldError;
+
+/// Why a run could not be gathered, or runs could not be compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiffError {
+    /// Events that no engine wrote.
+    #[error("worker {worker} at {at}: {source}")]
+    Pairing {
+        /// Whose.
+        worker: WorkerId,
+        /// When.
+        at: Tick,
+        /// What contradicts what.
+        source: PairingError,
+    },
+    /// Events that contradict the run they are said to be of.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// A side of the comparison has no run.
+    #[error("nothing to compare: each side takes at least one run")]
+    NoRuns,
+    /// The runs were gathered for different latencies.
+    #[error("runs gathered for different latencies cannot be compared")]
+    DifferentLatencies,
+    /// A threshold that is negative, infinite or not a number.
+    #[error("the threshold must be a number of percent from 0 to 1,000,000")]
+    BadThreshold,
+}

@@ -1,0 +1,29 @@
+//! Why a log could not be analysed or exported. Knows nothing of how it was to be.
+
+use std::io;
+
+use hdrhistogram::serialization::V2DeflateSerializeError;
+use z6_events::LogError;
+use z6_metrics::FoldError;
+
+use crate::filter::FilterError;
+
+/// Why a log could not be analysed or exported.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalyzeError {
+    /// The log cannot be read, or no engine wrote these events.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The events do not fit the scenario or each other.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The filter does not fit the scenario.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// What was to be written could not be.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+    /// A histogram could not be encoded.
+    #[error("histogram: {0}")]
+    Encoding(#[from] V2DeflateSerializeError),
+}

@@ -1,0 +1,245 @@
+//! Response times as an interval log of HdrHistogram (format 1.3, histograms as compressed V2).
+//! Knows rows and seconds, not files.
+//!
+//! Workers write their logs independently, so a second is written once all workers have passed it.
+//! Where too many histograms are open, the oldest second is written early; what still comes for it
+//! is written as another interval of that second, as the format allows.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::interval_log::{
+    IntervalLogWriter, IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
+};
+use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
+use z6_events::{Event, RequestId, Tick, WorkerId};
+use z6_metrics::histogram::{HISTOGRAM_BYTES_MAX, VALUE_NS_MAX};
+use z6_metrics::{FoldError, RowOutcome};
+use z6_scenario::{NS_PER_MS, NS_PER_SECOND, Scenario};
+
+use crate::error::AnalyzeError;
+use crate::requests::RequestJoin;
+use crate::walk::Visitor;
+
+/// The column headings that tools expect.
+const LEGEND: &str =
+    "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"";
+
+/// An interval log being written.
+pub(super) struct HdrExport<'a, W: Write> {
+    writer: IntervalLogWriter<'a, 'a, W, V2DeflateSerializer>,
+    join: RequestJoin,
+    /// By request.
+    tags: Vec<String>,
+    /// By worker: the second it has come to.
+    passed: Vec<u64>,
+    open: BTreeMap<u64, Second>,
+    histograms: Pool,
+    written: u64,
+}
+
+/// The histograms of one second.
+struct Second {
+    all: Histogram<u64>,
+    by_request: BTreeMap<RequestId, Histogram<u64>>,
+}
+
+/// Histograms, used again and again.
+struct Pool {
+    spare: Vec<Histogram<u64>>,
+    in_use: u64,
+    most: u64,
+}
+
+impl Pool {
+    fn take(&mut self) -> Result<Histogram<u64>, FoldError> {
+        self.in_use += 1;
+        self.spare.pop().map_or_else(|| Ok(Histogram::new(3)?), Ok)
+    }
+
+    fn give(&mut self, mut histogram: Histogram<u64>) {
+        histogram.reset();
+        self.in_use -= 1;
+        self.spare.push(histogram);
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.in_use > self.most
+    }
+}
+
+/// Begins an interval log: the lines before the first interval.
+pub(super) fn write_heading(out: &mut impl Write, wall_epoch_ns: u64) -> io::Result<()> {
+    writeln!(out, "#[Z6: response times of successes, nanoseconds; a tag is a request's name]")?;
+    writeln!(out, "#[Histogram log format version 1.3]")?;
+    if wall_epoch_ns > 0 {
+        let epoch_ms = wall_epoch_ns / NS_PER_MS;
+        for name in ["StartTime", "BaseTime"] {
+            let (seconds, ms) = (epoch_ms / 1_000, epoch_ms % 1_000);
+            writeln!(out, "#[{name}: {seconds}.{ms:03} (seconds since epoch)]")?;
+        }
+    }
+    writeln!(out, "{LEGEND}")
+}
+
+impl<'a, W: Write> HdrExport<'a, W> {
+    /// Goes on after [`write_heading`].
+    pub(super) fn new(
+        scenario: &Scenario,
+        workers: u16,
+        out: &'a mut W,
+        serializer: &'a mut V2DeflateSerializer,
+    ) -> io::Result<HdrExport<'a, W>> {
+        let mut builder = IntervalLogWriterBuilder::new();
+        // The maximum of an interval is for people: milliseconds, as the Java tools write it.
+        builder.with_max_value_divisor(NS_PER_MS as f64);
+        Ok(HdrExport {
+            writer: builder.begin_log_with(out, serializer)?,
+            join: RequestJoin::new(scenario, workers),
+            tags: tags(scenario.requests.iter().map(|request| request.name.as_str())),
+            passed: vec![0; usize::from(workers)],
+            open: BTreeMap::new(),
+            histograms: Pool {
+                spare: Vec::new(),
+                in_use: 0,
+                most: scenario.limits.max_histogram_bytes / HISTOGRAM_BYTES_MAX,
+            },
+            written: 0,
+        })
+    }
+
+    /// Response times written.
+    pub(super) fn finish(mut self) -> Result<u64, AnalyzeError> {
+        self.write_before(u64::MAX)?;
+        Ok(self.written)
+    }
+
+    fn record(
+        &mut self,
+        done: Tick,
+        request: RequestId,
+        response_ns: u64,
+    ) -> Result<(), AnalyzeError> {
+        let value = response_ns.min(VALUE_NS_MAX);
+        let at = done.0 / NS_PER_SECOND;
+        let second = match self.open.entry(at) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let all = self.histograms.take()?;
+                entry.insert(Second { all, by_request: BTreeMap::new() })
+            }
+        };
+        second.all.record(value).map_err(FoldError::from)?;
+        let of_request = match second.by_request.entry(request) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(self.histograms.take()?)
+            }
+        };
+        of_request.record(value).map_err(FoldError::from)?;
+        self.written += 1;
+        if self.histograms.is_used_up() {
+            let oldest = self.open.keys().next().copied();
+            self.write_before(oldest.map_or(0, |second| second + 1))?;
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, worker: WorkerId, second: u64) -> Result<(), AnalyzeError> {
+        let passed = &mut self.passed[worker.index()];
+        if second <= *passed {
+            return Ok(());
+        }
+        *passed = second;
+        let slowest = self.passed.iter().copied().min().unwrap_or(0);
+        self.write_before(slowest)
+    }
+
+    /// Writes the open seconds before this one.
+    fn write_before(&mut self, second: u64) -> Result<(), AnalyzeError> {
+        while let Some(entry) = self.open.first_entry().filter(|entry| *entry.key() < second) {
+            let (at, Second { all, by_request }) = entry.remove_entry();
+            self.write(at, &all, None)?;
+            self.histograms.give(all);
+            for (request, histogram) in by_request {
+                self.write(at, &histogram, Some(request))?;
+                self.histograms.give(histogram);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        second: u64,
+        histogram: &Histogram<u64>,
+        request: Option<RequestId>,
+    ) -> Result<(), AnalyzeError> {
+        let tag = request.and_then(|request| self.tags.get(request.index()));
+        let tag = tag.and_then(|tag| Tag::new(tag));
+        let (start, length) = (Duration::from_secs(second), Duration::from_secs(1));
+        self.writer.write_histogram(histogram, start, length, tag).map_err(AnalyzeError::from)
+    }
+}
+
+impl From<IntervalLogWriterError<V2DeflateSerializeError>> for AnalyzeError {
+    fn from(error: IntervalLogWriterError<V2DeflateSerializeError>) -> AnalyzeError {
+        match error {
+            IntervalLogWriterError::SerializeError(error) => AnalyzeError::Encoding(error),
+            IntervalLogWriterError::IoError(error) => AnalyzeError::Output(error),
+        }
+    }
+}
+
+impl<W: Write> Visitor for HdrExport<'_, W> {
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), AnalyzeError> {
+        let row = self.join.event(worker, at, event)?;
+        if let Some(row) = row.filter(|row| row.outcome == RowOutcome::Succeeded) {
+            self.record(row.ended, row.request, row.response_ns())?;
+        }
+        let second = if *event == Event::Finished { u64::MAX } else { at.0 / NS_PER_SECOND };
+        self.pass(worker, second)
+    }
+
+    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+        self.join.advance(worker, at)?;
+        self.pass(worker, at.0 / NS_PER_SECOND)
+    }
+}
+
+/// A tag for each name: what a tag cannot hold becomes `_`, and a number makes each one unique.
+fn tags<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut tags: Vec<String> = Vec::new();
+    for name in names {
+        let unfit = |c: char| c == ',' || c.is_whitespace() || c.is_control();
+        let plain: String = name.chars().map(|c| if unfit(c) { '_' } else { c }).collect();
+        let mut tag = plain.clone();
+        let mut number = 2;
+        while tags.contains(&tag) {
+            tag = format!("{plain}_{number}");
+            number += 1;
+        }
+        tags.push(tag);
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_hold_no_separators_and_stay_apart() {
+        let names = ["get user", "get_user", "a,b", "get\tuser"];
+        let expected = ["get_user", "get_user_2", "a_b", "get_user_3"];
+        assert_eq!(tags(names.into_iter()), expected);
+    }
+}

@@ -1,0 +1,268 @@
+//! Events as JSON lines: one object per event, with its class and all its fields. Knows no files.
+
+use std::io::Write;
+
+use z6_events::{
+    Cause, Event, EventClass, ExchangeSlot, Failure, PlannedRequest, Response, Sample, Tick,
+    WorkerId, event_name,
+};
+use z6_metrics::FoldError;
+use z6_scenario::Scenario;
+
+use super::text::{json_text, push_number};
+use crate::error::AnalyzeError;
+use crate::walk::Visitor;
+
+/// Writes events.
+pub(super) struct EventExport<W> {
+    out: W,
+    /// Names of requests, then of targets, as JSON texts.
+    requests: Vec<Vec<u8>>,
+    targets: Vec<Vec<u8>>,
+    line: Object,
+    written: u64,
+}
+
+impl<W: Write> EventExport<W> {
+    pub(super) fn new(scenario: &Scenario, out: W) -> EventExport<W> {
+        EventExport {
+            out,
+            requests: scenario.requests.iter().map(|request| json_text(&request.name)).collect(),
+            targets: scenario.targets.iter().map(|target| json_text(&target.name)).collect(),
+            line: Object(Vec::new()),
+            written: 0,
+        }
+    }
+
+    /// Events written.
+    pub(super) fn finish(mut self) -> std::io::Result<u64> {
+        self.out.flush()?;
+        Ok(self.written)
+    }
+
+    fn request(&mut self, request: &PlannedRequest) -> Result<(), FoldError> {
+        let name = self.requests.get(request.request.index());
+        let name = name.ok_or(FoldError::UnknownRequest(request.request))?;
+        let target = self.targets.get(request.target.index());
+        let target = target.ok_or(FoldError::UnknownTarget(request.target))?;
+        let line = &mut self.line;
+        line.number("population", u64::from(request.population.0));
+        line.number("actor", request.actor.0);
+        line.number("step", request.step.0);
+        line.number("request", u64::from(request.request.0));
+        line.raw("name", name);
+        line.number("target", u64::from(request.target.0));
+        line.raw("target_name", target);
+        line.number("planned_ns", request.planned.0);
+        Ok(())
+    }
+
+    /// The fields of an event, under the names of the event log's description.
+    fn fields(&mut self, event: &Event) -> Result<(), FoldError> {
+        match *event {
+            Event::Sent { ref request, .. }
+            | Event::NotOnWire { ref request, .. }
+            | Event::NeverSent { ref request, .. } => self.request(request)?,
+            Event::ConnectStarted { target, .. } => {
+                let name = self.targets.get(target.index());
+                let name = name.ok_or(FoldError::UnknownTarget(target))?;
+                self.line.number("target", u64::from(target.0));
+                self.line.raw("target_name", name);
+            }
+            _ => {}
+        }
+        self.line.own_fields(event);
+        Ok(())
+    }
+}
+
+impl<W: Write> Visitor for EventExport<W> {
+    fn event(
+        &mut self,
+        index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), AnalyzeError> {
+        self.line.0.clear();
+        self.line.number("event", index);
+        self.line.number("worker", u64::from(worker.0));
+        self.line.number("at_ns", at.0);
+        self.line.word("class", class_name(event.class()));
+        self.line.word("kind", event_name(event));
+        self.fields(event)?;
+        self.line.0.extend_from_slice(b"}\n");
+        self.out.write_all(&self.line.0)?;
+        self.written += 1;
+        Ok(())
+    }
+
+    fn sign_of_life(&mut self, _worker: WorkerId, _at: Tick) -> Result<(), AnalyzeError> {
+        Ok(())
+    }
+}
+
+const fn class_name(class: EventClass) -> &'static str {
+    match class {
+        EventClass::Input => "input",
+        EventClass::Decision => "decision",
+        EventClass::Copied => "copied",
+    }
+}
+
+/// A JSON object being written, open at its end.
+struct Object(Vec<u8>);
+
+impl Object {
+    fn key(&mut self, key: &'static str) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        self.0.push(b'"');
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    fn raw(&mut self, key: &'static str, value: &[u8]) {
+        self.key(key);
+        self.0.extend_from_slice(value);
+    }
+
+    fn number(&mut self, key: &'static str, value: u64) {
+        self.key(key);
+        push_number(&mut self.0, value);
+    }
+
+    /// A number, or null.
+    fn optional(&mut self, key: &'static str, value: Option<u64>) {
+        match value {
+            Some(value) => self.number(key, value),
+            None => self.raw(key, b"null"),
+        }
+    }
+
+    /// A word of ours, which needs no escapes.
+    fn word(&mut self, key: &'static str, word: &'static str) {
+        self.key(key);
+        self.0.push(b'"');
+        self.0.extend_from_slice(word.as_bytes());
+        self.0.push(b'"');
+    }
+
+    fn flag(&mut self, key: &'static str, value: bool) {
+        self.raw(key, if value { b"true" } else { b"false" });
+    }
+
+    /// All fields but those that need names of the scenario.
+    fn own_fields(&mut self, event: &Event) {
+        match *event {
+            Event::Wake | Event::Finished => {}
+            Event::Connected { connection, started } => {
+                self.number("connection", u64::from(connection.0));
+                self.number("started_ns", started.0);
+            }
+            Event::TcpReady { connection } => {
+                self.number("connection", u64::from(connection.0));
+            }
+            Event::ConnectFailed { connection, started, cause: Cause { error, detail } } => {
+                self.number("connection", u64::from(connection.0));
+                self.number("started_ns", started.0);
+                self.word("error", error.name());
+                self.number("detail", detail);
+            }
+            Event::Sent { exchange, written_bytes, attempt, connection, request_bytes, .. } => {
+                self.number("exchange", u64::from(exchange.0));
+                self.number("attempt", u64::from(attempt));
+                self.number("connection", u64::from(connection.0));
+                self.number("request_bytes", request_bytes);
+                self.number("written_bytes", written_bytes);
+            }
+            Event::Done { exchange, ref response, failure } => {
+                self.response(exchange, response);
+                match failure {
+                    Some(kind) => self.word("failure", kind.name()),
+                    None => self.raw("failure", b"null"),
+                }
+            }
+            Event::Failed {
+                exchange,
+                failure:
+                    Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable: _ },
+            } => {
+                self.number("exchange", u64::from(exchange.0));
+                self.word("error", error.name());
+                self.number("detail", detail);
+                self.optional("first_byte_ns", first_byte.map(|at| at.0));
+                self.number("received_bytes", received_bytes);
+                self.number("unsent_bytes", unsent_bytes);
+            }
+            Event::Redirected { exchange, ref response, next } => {
+                self.response(exchange, response);
+                self.number("request_bytes", next.request_bytes);
+            }
+            Event::RedirectFailed { exchange, cause: Cause { error, detail } } => {
+                self.number("exchange", u64::from(exchange.0));
+                self.word("error", error.name());
+                self.number("detail", detail);
+            }
+            Event::ConnectionClosed { connection, cause } => {
+                self.number("connection", u64::from(connection.0));
+                self.word("cause", cause.name());
+            }
+            Event::Stop { reason } => self.word("reason", reason.name()),
+            Event::VuStarted { actor, planned } => {
+                self.number("actor", actor.0);
+                self.number("planned_ns", planned.0);
+            }
+            Event::VuStopped { actor } => self.number("actor", actor.0),
+            Event::ConnectStarted { connection, address, .. } => {
+                self.number("connection", u64::from(connection.0));
+                self.number("address", u64::from(address));
+            }
+            Event::ConnectionReleased { connection, cause } => {
+                self.number("connection", u64::from(connection.0));
+                self.word("cause", cause.name());
+            }
+            Event::ConnectTimedOut { connection } => {
+                self.number("connection", u64::from(connection.0));
+            }
+            Event::NotOnWire { cause: Cause { error, detail }, .. } => {
+                self.word("error", error.name());
+                self.number("detail", detail);
+            }
+            Event::NeverSent { reason, .. } => self.word("reason", reason.name()),
+            Event::TimedOut { exchange } | Event::InFlightAtStop { exchange } => {
+                self.number("exchange", u64::from(exchange.0));
+            }
+            Event::EndReached { by, end } => {
+                self.word("by", by.name());
+                self.number("end_ns", end.0);
+            }
+            Event::Sample(ref sample) => self.sample(sample),
+            Event::LogStalled { waited_ns } => self.number("waited_ns", waited_ns),
+        }
+    }
+
+    fn response(&mut self, exchange: ExchangeSlot, response: &Response) {
+        let Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited } =
+            *response;
+        self.number("exchange", u64::from(exchange.0));
+        self.number("status", u64::from(status));
+        self.number("first_byte_ns", first_byte.0);
+        self.number("received_bytes", received_bytes);
+        self.number("unsent_bytes", unsent_bytes);
+        self.flag("reusable", reusable);
+        self.flag("unsolicited", unsolicited);
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.number("thread_cpu_ns", sample.thread_cpu_ns);
+        self.number("spin_ns", sample.spin_ns);
+        self.number("switches_voluntary", sample.switches_voluntary);
+        self.number("switches_involuntary", sample.switches_involuntary);
+        self.number("resident_bytes", sample.resident_bytes);
+        self.number("log_queue", sample.log_queue);
+        self.number("log_stall_ns", sample.log_stall_ns);
+        self.number("loop_passes", sample.loop_passes);
+        self.number("loop_pass_max_ns", sample.loop_pass_max_ns);
+        self.number("wall_clock_shift_ns", sample.wall_clock_shift_ns);
+    }
+}

@@ -1,0 +1,269 @@
+//! Requests as text: CSV with the columns of the contract, one JSON object per line, or lines for
+//! people. Knows rows, not where they come from.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use z6_events::Tick;
+use z6_metrics::report::units::duration;
+use z6_metrics::{RequestRow, RowOutcome};
+use z6_scenario::Scenario;
+
+use super::text::{csv_field, json_text, push_number};
+
+/// The columns of the CSV format, in order. An instant that did not happen is empty.
+pub const CSV_COLUMNS: [&str; 17] = [
+    "actor",
+    "step",
+    "worker",
+    "name",
+    "target",
+    "method",
+    "outcome",
+    "error_kind",
+    "status",
+    "connection",
+    "reused",
+    "planned_ns",
+    "sent_ns",
+    "first_byte_ns",
+    "done_ns",
+    "bytes_sent",
+    "bytes_received",
+];
+
+/// How requests are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// A heading and a line each, RFC 4180, lines ending with a line feed.
+    Csv,
+    /// A JSON object each, one per line.
+    Json,
+    /// A line each for people, in the words of the event log.
+    Lines,
+}
+
+/// Writes requests.
+#[derive(Debug)]
+pub struct RowWriter<W> {
+    out: W,
+    format: RowFormat,
+    names: Names,
+    line: Vec<u8>,
+}
+
+/// Texts of requests and targets, ready for the format.
+#[derive(Debug)]
+struct Names {
+    requests: Vec<Vec<u8>>,
+    methods: Vec<Vec<u8>>,
+    targets: Vec<Vec<u8>>,
+}
+
+impl Names {
+    fn new(scenario: &Scenario, ready: fn(&str) -> Vec<u8>) -> Names {
+        let requests = &scenario.requests;
+        Names {
+            requests: requests.iter().map(|request| ready(&request.name)).collect(),
+            methods: requests.iter().map(|request| ready(&request.method)).collect(),
+            targets: scenario.targets.iter().map(|target| ready(&target.name)).collect(),
+        }
+    }
+}
+
+/// What a cell holds.
+#[derive(Clone, Copy)]
+enum Cell<'a> {
+    Number(u64),
+    /// Ready for the format.
+    Text(&'a [u8]),
+    /// A word of ours, which needs no escapes.
+    Word(&'static str),
+    Flag(bool),
+    Missing,
+}
+
+impl<'a> Cell<'a> {
+    fn number(value: Option<u64>) -> Cell<'a> {
+        value.map_or(Cell::Missing, Cell::Number)
+    }
+
+    fn tick(at: Option<Tick>) -> Cell<'a> {
+        Cell::number(at.map(|at| at.0))
+    }
+
+    fn name(of: &'a [Vec<u8>], index: usize) -> Cell<'a> {
+        of.get(index).map_or(Cell::Missing, |text| Cell::Text(text))
+    }
+}
+
+/// The cells of a row, in the order of [`CSV_COLUMNS`].
+fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()] {
+    [
+        Cell::Number(row.actor.0),
+        Cell::Number(row.step.0),
+        Cell::Number(u64::from(row.worker.0)),
+        Cell::name(&names.requests, row.request.index()),
+        Cell::name(&names.targets, row.target.index()),
+        Cell::name(&names.methods, row.request.index()),
+        Cell::Word(row.outcome.name()),
+        row.outcome.error().map_or(Cell::Missing, |kind| Cell::Word(kind.name())),
+        Cell::number(row.status.map(u64::from)),
+        Cell::number(row.connection),
+        row.reused.map_or(Cell::Missing, Cell::Flag),
+        Cell::Number(row.planned.0),
+        Cell::tick(row.sent),
+        Cell::tick(row.first_byte),
+        Cell::tick(row.done),
+        Cell::Number(row.bytes_sent),
+        Cell::Number(row.bytes_received),
+    ]
+}
+
+impl<W: Write> RowWriter<W> {
+    /// Writes to `out`, beginning with the heading if the format has one.
+    ///
+    /// # Errors
+    /// What `out` returns.
+    pub fn new(scenario: &Scenario, format: RowFormat, mut out: W) -> io::Result<RowWriter<W>> {
+        let ready = match format {
+            RowFormat::Csv => csv_field,
+            RowFormat::Json => json_text,
+            RowFormat::Lines => |text: &str| text.as_bytes().to_vec(),
+        };
+        if format == RowFormat::Csv {
+            writeln!(out, "{}", CSV_COLUMNS.join(","))?;
+        }
+        Ok(RowWriter { out, format, names: Names::new(scenario, ready), line: Vec::new() })
+    }
+
+    /// Writes a request.
+    ///
+    /// # Errors
+    /// What the output returns.
+    pub fn write(&mut self, row: &RequestRow) -> io::Result<()> {
+        self.line.clear();
+        match self.format {
+            RowFormat::Csv => put_csv(&mut self.line, row, &self.names),
+            RowFormat::Json => put_json(&mut self.line, row, &self.names),
+            RowFormat::Lines => put_line(&mut self.line, row, &self.names),
+        }
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
+    }
+
+    /// The output.
+    #[must_use]
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
+    for (column, cell) in cells(row, names).into_iter().enumerate() {
+        if column > 0 {
+            line.push(b',');
+        }
+        match cell {
+            Cell::Number(number) => push_number(line, number),
+            Cell::Text(text) => line.extend_from_slice(text),
+            Cell::Word(word) => line.extend_from_slice(word.as_bytes()),
+            Cell::Flag(flag) => line.extend_from_slice(if flag { b"true" } else { b"false" }),
+            Cell::Missing => {}
+        }
+    }
+}
+
+/// The columns of the CSV, and what is derived from them; a missing value is null.
+fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
+    let more = [
+        ("ended_ns", Cell::Number(row.ended.0)),
+        ("response_ns", Cell::Number(row.response_ns())),
+        ("service_ns", Cell::number(row.service_ns())),
+        ("lower_bound", Cell::Flag(row.is_censored())),
+    ];
+    let cells = CSV_COLUMNS.into_iter().zip(cells(row, names)).chain(more);
+    for (column, (name, cell)) in cells.enumerate() {
+        line.extend_from_slice(if column == 0 { b"{\"" } else { b",\"" });
+        line.extend_from_slice(name.as_bytes());
+        line.extend_from_slice(b"\":");
+        match cell {
+            Cell::Number(number) => push_number(line, number),
+            Cell::Text(text) => line.extend_from_slice(text),
+            Cell::Word(word) => {
+                line.push(b'"');
+                line.extend_from_slice(word.as_bytes());
+                line.push(b'"');
+            }
+            Cell::Flag(flag) => line.extend_from_slice(if flag { b"true" } else { b"false" }),
+            Cell::Missing => line.extend_from_slice(b"null"),
+        }
+    }
+    line.push(b'}');
+}
+
+fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
+    let text = |of: &[Vec<u8>], index: usize| {
+        of.get(index).map_or_else(String::new, |text| printable(text))
+    };
+    let words = RowLine {
+        row,
+        name: text(&names.requests, row.request.index()),
+        method: text(&names.methods, row.request.index()),
+        target: text(&names.targets, row.target.index()),
+    };
+    // Writing to memory cannot fail.
+    let _ = write!(line, "{words}");
+}
+
+/// A name that stays on its line and sends nothing to a terminal.
+fn printable(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A request as a line for people: `w0 vu3 step12 get_user GET api conn#5 reused
+/// planned=1.000000000 sent=1.000012000 first_byte=1.001200000 done=1.001300000 200 succeeded
+/// response 1.30 ms`. The connection is the worker's fifth, whatever its slot.
+#[derive(Debug)]
+struct RowLine<'a> {
+    row: &'a RequestRow,
+    name: String,
+    method: String,
+    target: String,
+}
+
+impl fmt::Display for RowLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RowLine { row, name, method, target } = self;
+        let RequestRow { worker, actor, step, .. } = row;
+        write!(f, "w{worker} vu{actor} step{step} {name} {method} {target}")?;
+        if let (Some(connection), Some(reused)) = (row.connection, row.reused) {
+            write!(f, " conn#{connection} {}", if reused { "reused" } else { "new" })?;
+        }
+        write!(f, " planned={}", row.planned)?;
+        let ended = if row.done.is_none() { Some(row.ended) } else { None };
+        let instants = [
+            ("sent", row.sent),
+            ("first_byte", row.first_byte),
+            ("done", row.done),
+            ("ended", ended),
+        ];
+        for (name, at) in instants {
+            if let Some(at) = at {
+                write!(f, " {name}={at}")?;
+            }
+        }
+        if let Some(status) = row.status {
+            write!(f, " {status}")?;
+        }
+        write!(f, " {}", row.outcome.name())?;
+        match row.outcome {
+            RowOutcome::Failed(kind) => write!(f, " {}", kind.name())?,
+            RowOutcome::NeverSent(reason) => write!(f, " {}", reason.name())?,
+            RowOutcome::Succeeded | RowOutcome::InFlight => {}
+        }
+        let bound = if row.is_censored() { ">=" } else { "" };
+        write!(f, " response {bound}{}", duration(row.response_ns()))
+    }
+}

@@ -1,0 +1,191 @@
+//! What a filter can ask about a request: the names of its fields, their types, and how each is read
+//! from a row. Knows no syntax.
+
+use z6_events::{ErrorKind, Tick};
+use z6_metrics::{RequestRow, RowOutcome};
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FieldKind {
+    /// A whole number; a literal is multiplied by the scale.
+    Number(NumberField, Scale),
+    /// A name of the scenario.
+    Text(TextField),
+    /// One of a closed set of words.
+    Outcome,
+    /// One of a closed set of words.
+    ErrorKind,
+    /// Yes or no.
+    Reused,
+}
+
+/// What a literal of one stands for, in the unit of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    One,
+    Ms,
+    Seconds,
+}
+
+impl Scale {
+    pub(super) const fn factor(self) -> u128 {
+        match self {
+            Scale::One => 1,
+            Scale::Ms => 1_000_000,
+            Scale::Seconds => 1_000_000_000,
+        }
+    }
+}
+
+/// A field that is a number, in the unit of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NumberField {
+    Status,
+    Actor,
+    Step,
+    Worker,
+    Connection,
+    BytesSent,
+    BytesReceived,
+    Planned,
+    Sent,
+    Done,
+    Ended,
+    Response,
+    Service,
+    FirstByte,
+    Lateness,
+}
+
+impl NumberField {
+    /// Its value; none where the row has none.
+    #[inline]
+    pub(super) fn of(self, row: &RequestRow) -> Option<u64> {
+        let tick = |at: Option<Tick>| at.map(|at| at.0);
+        match self {
+            NumberField::Status => row.status.map(u64::from),
+            NumberField::Actor => Some(row.actor.0),
+            NumberField::Step => Some(row.step.0),
+            NumberField::Worker => Some(u64::from(row.worker.0)),
+            NumberField::Connection => row.connection,
+            NumberField::BytesSent => Some(row.bytes_sent),
+            NumberField::BytesReceived => Some(row.bytes_received),
+            NumberField::Planned => Some(row.planned.0),
+            NumberField::Sent => tick(row.sent),
+            NumberField::Done => tick(row.done),
+            NumberField::Ended => Some(row.ended.0),
+            NumberField::Response => Some(row.response_ns()),
+            NumberField::Service => row.service_ns(),
+            NumberField::FirstByte => row.first_byte_ns(),
+            NumberField::Lateness => row.lateness_ns(),
+        }
+    }
+
+    /// Whether each row has a value.
+    const fn is_always_there(self) -> bool {
+        match self {
+            NumberField::Actor
+            | NumberField::Step
+            | NumberField::Worker
+            | NumberField::BytesSent
+            | NumberField::BytesReceived
+            | NumberField::Planned
+            | NumberField::Ended
+            | NumberField::Response => true,
+            NumberField::Status
+            | NumberField::Connection
+            | NumberField::Sent
+            | NumberField::Done
+            | NumberField::Service
+            | NumberField::FirstByte
+            | NumberField::Lateness => false,
+        }
+    }
+}
+
+/// A field that is a name of the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextField {
+    Name,
+    Method,
+    Target,
+}
+
+/// A field by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: FieldKind,
+}
+
+const fn number(name: &'static str, field: NumberField, scale: Scale) -> Field {
+    Field { name, kind: FieldKind::Number(field, scale) }
+}
+
+/// All fields, in the order of the documentation.
+pub(super) const FIELDS: &[Field] = &[
+    Field { name: "name", kind: FieldKind::Text(TextField::Name) },
+    Field { name: "target", kind: FieldKind::Text(TextField::Target) },
+    Field { name: "method", kind: FieldKind::Text(TextField::Method) },
+    Field { name: "outcome", kind: FieldKind::Outcome },
+    Field { name: "error_kind", kind: FieldKind::ErrorKind },
+    number("status", NumberField::Status, Scale::One),
+    number("actor", NumberField::Actor, Scale::One),
+    number("step", NumberField::Step, Scale::One),
+    number("worker", NumberField::Worker, Scale::One),
+    number("connection", NumberField::Connection, Scale::One),
+    Field { name: "reused", kind: FieldKind::Reused },
+    number("planned_s", NumberField::Planned, Scale::Seconds),
+    number("sent_s", NumberField::Sent, Scale::Seconds),
+    number("done_s", NumberField::Done, Scale::Seconds),
+    number("ended_s", NumberField::Ended, Scale::Seconds),
+    number("planned_ns", NumberField::Planned, Scale::One),
+    number("sent_ns", NumberField::Sent, Scale::One),
+    number("done_ns", NumberField::Done, Scale::One),
+    number("ended_ns", NumberField::Ended, Scale::One),
+    number("response_ms", NumberField::Response, Scale::Ms),
+    number("service_ms", NumberField::Service, Scale::Ms),
+    number("first_byte_ms", NumberField::FirstByte, Scale::Ms),
+    number("lateness_ms", NumberField::Lateness, Scale::Ms),
+    number("response_ns", NumberField::Response, Scale::One),
+    number("service_ns", NumberField::Service, Scale::One),
+    number("first_byte_ns", NumberField::FirstByte, Scale::One),
+    number("lateness_ns", NumberField::Lateness, Scale::One),
+    number("bytes_sent", NumberField::BytesSent, Scale::One),
+    number("bytes_received", NumberField::BytesReceived, Scale::One),
+];
+
+impl Field {
+    pub(super) fn named(name: &str) -> Option<Field> {
+        FIELDS.iter().copied().find(|field| field.name == name)
+    }
+
+    /// What it is compared with.
+    pub(super) const fn needs(self) -> &'static str {
+        match self.kind {
+            FieldKind::Number(..) => "a number",
+            FieldKind::Text(_) => "a text in quotes",
+            FieldKind::Outcome => "an outcome",
+            FieldKind::ErrorKind => "an error kind",
+            FieldKind::Reused => "true or false",
+        }
+    }
+
+    /// Whether each row has a value, so that `none` never is one.
+    pub(super) const fn is_always_there(self) -> bool {
+        match self.kind {
+            FieldKind::Number(field, _) => field.is_always_there(),
+            FieldKind::Text(_) | FieldKind::Outcome => true,
+            FieldKind::ErrorKind | FieldKind::Reused => false,
+        }
+    }
+
+    /// The words that a field of words knows; none for other fields.
+    pub(super) fn words(self) -> Vec<&'static str> {
+        match self.kind {
+            FieldKind::Outcome => RowOutcome::NAMES.to_vec(),
+            FieldKind::ErrorKind => ErrorKind::ALL.iter().map(|kind| kind.name()).collect(),
+            FieldKind::Number(..) | FieldKind::Text(_) | FieldKind::Reused => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Tests on the fields of a request, and expressions of them: as parsed, and made ready for a
+//! scenario so that each answer takes a few instructions and no memory.
+
+use std::ops::Range;
+
+use z6_events::ErrorKind;
+use z6_metrics::RequestRow;
+use z6_scenario::Scenario;
+
+use super::error::{FilterError, FilterErrorKind};
+use super::field::{Field, FieldKind, NumberField, Scale, TextField};
+use super::lexer::{Comparison, Decimal};
+use super::suggest::nearest;
+
+/// Tests joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expr<T> {
+    All(Vec<Expr<T>>),
+    Any(Vec<Expr<T>>),
+    Not(Box<Expr<T>>),
+    Test(T),
+}
+
+impl<T> Expr<T> {
+    /// The same expression of other tests.
+    pub(super) fn try_map<U, E>(&self, map: &impl Fn(&T) -> Result<U, E>) -> Result<Expr<U>, E> {
+        let each = |parts: &[Expr<T>]| -> Result<Vec<Expr<U>>, E> {
+            parts.iter().map(|part| part.try_map(map)).collect()
+        };
+        Ok(match self {
+            Expr::All(parts) => Expr::All(each(parts)?),
+            Expr::Any(parts) => Expr::Any(each(parts)?),
+            Expr::Not(inner) => Expr::Not(Box::new(inner.try_map(map)?)),
+            Expr::Test(test) => Expr::Test(map(test)?),
+        })
+    }
+}
+
+impl Expr<BoundTest> {
+    #[inline]
+    pub(super) fn matches(&self, row: &RequestRow) -> bool {
+        match self {
+            Expr::All(parts) => parts.iter().all(|part| part.matches(row)),
+            Expr::Any(parts) => parts.iter().any(|part| part.matches(row)),
+            Expr::Not(inner) => !inner.matches(row),
+            Expr::Test(test) => test.matches(row),
+        }
+    }
+}
+
+/// A test on one field. `negated` turns the answer round, also that about a missing value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Test {
+    Number {
+        of: NumberField,
+        set: NumberSet,
+        negated: bool,
+    },
+    Text {
+        of: TextField,
+        set: TextSet,
+        negated: bool,
+    },
+    /// Indices into the names of outcomes.
+    Outcome {
+        outcomes: Vec<usize>,
+        negated: bool,
+    },
+    ErrorKind {
+        kinds: Vec<ErrorKind>,
+        missing: bool,
+        negated: bool,
+    },
+    /// None: not on any connection.
+    Reused {
+        wanted: Option<bool>,
+        negated: bool,
+    },
+}
+
+/// Which values pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NumberSet {
+    /// Both ends included; empty where they cross.
+    Range(u64, u64),
+    /// Some, sorted; and perhaps that there is none.
+    OneOf { values: Vec<u64>, missing: bool },
+}
+
+/// Which names pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TextSet {
+    /// Each with where it stands in the filter.
+    OneOf(Vec<(String, Range<usize>)>),
+    Contains(String),
+}
+
+/// No value is in this one.
+const NOTHING: NumberSet = NumberSet::Range(1, 0);
+
+impl NumberSet {
+    /// The whole numbers that compare like this with a decimal number, in units of the row.
+    pub(super) fn of(comparison: Comparison, number: Decimal, scale: Scale) -> NumberSet {
+        // Both fit: at most 28 digits, times at most 10^9.
+        let scaled = number.digits * scale.factor();
+        let unit = 10_u128.pow(number.decimals);
+        let (floor, ceiling) = (scaled / unit, scaled.div_ceil(unit));
+        let from = |least: u128| match u64::try_from(least) {
+            Ok(least) => NumberSet::Range(least, u64::MAX),
+            Err(_) => NOTHING,
+        };
+        let to = |most: u128| NumberSet::Range(0, u64::try_from(most).unwrap_or(u64::MAX));
+        match comparison {
+            Comparison::Equal | Comparison::NotEqual => match u64::try_from(floor) {
+                Ok(value) if floor == ceiling => NumberSet::Range(value, value),
+                Ok(_) | Err(_) => NOTHING,
+            },
+            Comparison::Greater => from(floor + 1),
+            Comparison::AtLeast => from(ceiling),
+            Comparison::AtMost => to(floor),
+            Comparison::Less if ceiling == 0 => NOTHING,
+            Comparison::Less => to(ceiling - 1),
+        }
+    }
+
+    #[inline]
+    fn has(&self, value: Option<u64>) -> bool {
+        match (self, value) {
+            (NumberSet::Range(..), None) => false,
+            (NumberSet::Range(low, high), Some(value)) => (*low..=*high).contains(&value),
+            (NumberSet::OneOf { missing, .. }, None) => *missing,
+            (NumberSet::OneOf { values, .. }, Some(value)) => values.binary_search(&value).is_ok(),
+        }
+    }
+
+    /// That there is no value.
+    pub(super) const fn missing() -> NumberSet {
+        NumberSet::OneOf { values: Vec::new(), missing: true }
+    }
+
+    /// Of sets with one value at most: their values, and whether a missing one passes.
+    fn listed(self) -> (Vec<u64>, bool) {
+        match self {
+            NumberSet::Range(low, high) => {
+                ((low == high).then_some(low).into_iter().collect(), false)
+            }
+            NumberSet::OneOf { values, missing } => (values, missing),
+        }
+    }
+}
+
+impl Test {
+    /// The test that `field` is the word of this index.
+    pub(super) fn word(field: Field, index: usize, negated: bool) -> Test {
+        if field.kind == FieldKind::Outcome {
+            return Test::Outcome { outcomes: vec![index], negated };
+        }
+        let kinds = ErrorKind::ALL.get(index).copied().into_iter().collect();
+        Test::ErrorKind { kinds, missing: false, negated }
+    }
+
+    /// The test that no word passes.
+    pub(super) fn no_word(field: Field) -> Test {
+        if field.kind == FieldKind::Outcome {
+            return Test::Outcome { outcomes: Vec::new(), negated: false };
+        }
+        Test::ErrorKind { kinds: Vec::new(), missing: false, negated: false }
+    }
+
+    /// Either of two tests, each that one field equals something. Tests of different fields stay
+    /// apart: the first one holds.
+    pub(super) fn or(self, other: Test) -> Test {
+        match (self, other) {
+            (Test::Number { of, set, negated }, Test::Number { set: more, .. }) => {
+                let ((mut values, missing), (more, also)) = (set.listed(), more.listed());
+                values.extend(more);
+                values.sort_unstable();
+                values.dedup();
+                let set = NumberSet::OneOf { values, missing: missing || also };
+                Test::Number { of, set, negated }
+            }
+            (
+                Test::Text { of, set: TextSet::OneOf(mut names), negated },
+                Test::Text { set: TextSet::OneOf(more), .. },
+            ) => {
+                names.extend(more);
+                Test::Text { of, set: TextSet::OneOf(names), negated }
+            }
+            (Test::Outcome { mut outcomes, negated }, Test::Outcome { outcomes: more, .. }) => {
+                outcomes.extend(more);
+                Test::Outcome { outcomes, negated }
+            }
+            (
+                Test::ErrorKind { mut kinds, missing, negated },
+                Test::ErrorKind { kinds: more, missing: also, .. },
+            ) => {
+                kinds.extend(more);
+                Test::ErrorKind { kinds, missing: missing || also, negated }
+            }
+            (first, _) => first,
+        }
+    }
+
+    /// Makes the test ready for the requests and targets of a scenario.
+    pub(super) fn bind(&self, scenario: &Scenario) -> Result<BoundTest, FilterError> {
+        Ok(match self {
+            Test::Number { of, set, negated } => {
+                BoundTest::Number { of: *of, set: set.clone(), negated: *negated }
+            }
+            Test::Text { of, set, negated } => {
+                let names = names(*of, scenario);
+                let passes = set.passes(*of, &names, *negated)?;
+                match of {
+                    TextField::Name | TextField::Method => BoundTest::Request(passes),
+                    TextField::Target => BoundTest::Target(passes),
+                }
+            }
+            Test::Outcome { outcomes, negated } => {
+                let bits = outcomes.iter().fold(0_u8, |bits, index| bits | 1 << index);
+                BoundTest::Outcome { bits: if *negated { !bits } else { bits } }
+            }
+            Test::ErrorKind { kinds, missing, negated } => {
+                let mut passes = Box::new([*negated; 257]);
+                for kind in kinds {
+                    passes[usize::from(kind.code())] = !negated;
+                }
+                passes[NO_KIND] = missing != negated;
+                BoundTest::ErrorKind(passes)
+            }
+            Test::Reused { wanted, negated } => {
+                BoundTest::Reused { wanted: *wanted, negated: *negated }
+            }
+        })
+    }
+}
+
+/// Index of "no error" behind the codes of all kinds.
+const NO_KIND: usize = 256;
+
+/// The text of each request or target.
+fn names(of: TextField, scenario: &Scenario) -> Vec<&str> {
+    match of {
+        TextField::Name => scenario.requests.iter().map(|r| r.name.as_str()).collect(),
+        TextField::Method => scenario.requests.iter().map(|r| r.method.as_str()).collect(),
+        TextField::Target => scenario.targets.iter().map(|t| t.name.as_str()).collect(),
+    }
+}
+
+impl TextSet {
+    /// By request or target: whether it passes.
+    fn passes(
+        &self,
+        of: TextField,
+        names: &[&str],
+        negated: bool,
+    ) -> Result<Box<[bool]>, FilterError> {
+        let wanted = match self {
+            TextSet::Contains(part) => {
+                return Ok(names.iter().map(|name| name.contains(part) != negated).collect());
+            }
+            TextSet::OneOf(wanted) => wanted,
+        };
+        let field = match of {
+            TextField::Name => "request",
+            TextField::Method => "method",
+            TextField::Target => "target",
+        };
+        for (name, span) in wanted {
+            if !names.contains(&name.as_str()) {
+                let near = nearest(name, names.iter().copied()).map(str::to_owned);
+                let name = name.clone();
+                let kind = FilterErrorKind::UnknownName { field, name, near };
+                return Err(FilterError { kind, span: span.clone() });
+            }
+        }
+        let is_wanted = |name: &&str| wanted.iter().any(|(wanted, _)| wanted == name);
+        Ok(names.iter().map(|name| is_wanted(name) != negated).collect())
+    }
+}
+
+/// A test with all names resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BoundTest {
+    Number {
+        of: NumberField,
+        set: NumberSet,
+        negated: bool,
+    },
+    /// By request.
+    Request(Box<[bool]>),
+    /// By target.
+    Target(Box<[bool]>),
+    Outcome {
+        bits: u8,
+    },
+    /// By code of the kind; the last for none.
+    ErrorKind(Box<[bool; 257]>),
+    Reused {
+        wanted: Option<bool>,
+        negated: bool,
+    },
+}
+
+impl BoundTest {
+    #[inline]
+    fn matches(&self, row: &RequestRow) -> bool {
+        match self {
+            BoundTest::Number { of, set, negated } => set.has(of.of(row)) != *negated,
+            BoundTest::Request(passes) => passes.get(row.request.index()) == Some(&true),
+            BoundTest::Target(passes) => passes.get(row.target.index()) == Some(&true),
+            BoundTest::Outcome { bits } => bits >> row.outcome.index() & 1 == 1,
+            BoundTest::ErrorKind(passes) => {
+                passes[row.outcome.error().map_or(NO_KIND, |kind| usize::from(kind.code()))]
+            }
+            BoundTest::Reused { wanted, negated } => (row.reused == *wanted) != *negated,
+        }
+    }
+}

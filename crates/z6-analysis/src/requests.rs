@@ -1,0 +1,117 @@
+//! Requests from events: joins the plan, the send and the end of each into one row. Knows nothing of
+//! what rows are used for.
+
+use z6_events::{Cause, Event, ExchangeTable, LogError, Observed, PlannedRequest, Tick, WorkerId};
+use z6_metrics::{FoldError, RequestRow};
+use z6_scenario::Scenario;
+
+use crate::error::AnalyzeError;
+
+/// Joins the events of a run into rows. Memory grows with what is open at once, not with the run.
+#[derive(Debug)]
+pub struct RequestJoin {
+    workers: Vec<Worker>,
+    requests: usize,
+    targets: usize,
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    table: ExchangeTable,
+    last: Tick,
+}
+
+impl RequestJoin {
+    /// Over no events yet.
+    #[must_use]
+    pub fn new(scenario: &Scenario, workers: u16) -> RequestJoin {
+        RequestJoin {
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+            requests: scenario.requests.len(),
+            targets: scenario.targets.len(),
+        }
+    }
+
+    /// Takes one event; answers with the request that it ends, if it ends one.
+    ///
+    /// # Errors
+    /// The event contradicts those before it, or names what the scenario does not have.
+    #[inline]
+    pub fn event(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<Option<RequestRow>, AnalyzeError> {
+        let state = self.worker(worker)?;
+        state.last = state.last.max(at);
+        let observed = state.table.observe(at, event);
+        let observed = observed.map_err(|source| LogError::Pairing { worker, at, source })?;
+        let row = match observed {
+            Observed::Sent(sent) => {
+                self.check_ids(&sent.request)?;
+                return Ok(None);
+            }
+            Observed::Redirected(_) | Observed::SentAgain(_) => return Ok(None),
+            Observed::RequestEnded(end) => return Ok(Some(RequestRow::from_end(worker, &end))),
+            Observed::NotOnWire { request, cause: Cause { error, detail } } => {
+                self.check_ids(&request)?;
+                RequestRow::from_not_on_wire(worker, at, &request, error, detail)
+            }
+            Observed::NeverSent { request, reason } => {
+                self.check_ids(&request)?;
+                RequestRow::from_never_sent(worker, at, &request, reason)
+            }
+            Observed::Wake
+            | Observed::Stop(_)
+            | Observed::VuStarted { .. }
+            | Observed::VuStopped(_)
+            | Observed::ConnectStarted(_)
+            | Observed::TcpReady(_)
+            | Observed::Connected(_)
+            | Observed::ConnectionEnded { .. }
+            | Observed::FailedBeforeSent { .. }
+            | Observed::EndReached { .. }
+            | Observed::Finished
+            | Observed::Sample(_)
+            | Observed::LogStalled { .. } => return Ok(None),
+        };
+        Ok(Some(row))
+    }
+
+    /// The worker has come to this instant.
+    ///
+    /// # Errors
+    /// There is no such worker.
+    pub fn advance(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+        let state = self.worker(worker)?;
+        state.last = state.last.max(at);
+        Ok(())
+    }
+
+    /// Of a log that breaks off: the requests that were open then, as in flight, given up at the last
+    /// tick of their worker.
+    pub fn open(&self) -> impl Iterator<Item = RequestRow> + '_ {
+        (0..).map(WorkerId).zip(&self.workers).flat_map(|(worker, state)| {
+            let open = state.table.open_exchanges();
+            open.map(move |sent| RequestRow::from_sent(worker, state.last, sent))
+        })
+    }
+
+    fn worker(&mut self, worker: WorkerId) -> Result<&mut Worker, FoldError> {
+        let workers = self.workers.len() as u16;
+        let state = self.workers.get_mut(worker.index());
+        state.ok_or(FoldError::UnknownWorker { worker, workers })
+    }
+
+    #[inline]
+    fn check_ids(&self, request: &PlannedRequest) -> Result<(), FoldError> {
+        if request.request.index() >= self.requests {
+            return Err(FoldError::UnknownRequest(request.request));
+        }
+        if request.target.index() >= self.targets {
+            return Err(FoldError::UnknownTarget(request.target));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! One request with all that is known of it, from its plan to its end. What a join of events yields,
+//! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
+
+use z6_events::{
+    Actor, ErrorKind, ExchangeSlot, NeverSentReason, Outcome, PlannedRequest, RequestEnded,
+    RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+};
+
+/// How a request came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// Answered as expected.
+    Succeeded,
+    /// Failed, for this reason.
+    Failed(ErrorKind),
+    /// Sent, and unanswered when the run ended or the log broke off.
+    InFlight,
+    /// Never given to a connection.
+    NeverSent(NeverSentReason),
+}
+
+impl RowOutcome {
+    /// The names of all outcomes.
+    pub const NAMES: [&'static str; 4] = ["succeeded", "failed", "in_flight", "never_sent"];
+
+    /// Its place in [`RowOutcome::NAMES`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            RowOutcome::Succeeded => 0,
+            RowOutcome::Failed(_) => 1,
+            RowOutcome::InFlight => 2,
+            RowOutcome::NeverSent(_) => 3,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        RowOutcome::NAMES[self.index()]
+    }
+
+    /// Why it failed, if it did.
+    #[must_use]
+    pub const fn error(self) -> Option<ErrorKind> {
+        match self {
+            RowOutcome::Failed(kind) => Some(kind),
+            RowOutcome::Succeeded | RowOutcome::InFlight | RowOutcome::NeverSent(_) => None,
+        }
+    }
+}
+
+/// One request of a run, from its plan to its end. An instant that did not happen is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestRow {
+    /// Whose log.
+    pub worker: WorkerId,
+    /// Who asked.
+    pub actor: Actor,
+    /// Which request of the actor's life.
+    pub step: Step,
+    /// Which template.
+    pub request: RequestId,
+    /// Which target.
+    pub target: TargetId,
+    /// How it came out.
+    pub outcome: RowOutcome,
+    /// Status of a complete response.
+    pub status: Option<u16>,
+    /// On which of the worker's connections, counted from 1 in the order in which attempts began.
+    pub connection: Option<u64>,
+    /// Whether this connection had carried a request before.
+    pub reused: Option<bool>,
+    /// When it was due.
+    pub planned: Tick,
+    /// Just before the write that took its first byte.
+    pub sent: Option<Tick>,
+    /// Just after the read that brought the first byte of the final response.
+    pub first_byte: Option<Tick>,
+    /// Just after the read that completed the response.
+    pub done: Option<Tick>,
+    /// When it ended: done, failed, or given up. Up to here an unanswered request had waited.
+    pub ended: Tick,
+    /// Exchanges sent: 1, and one for each redirect that was followed; 0 without a byte on the wire.
+    pub exchanges: u32,
+    /// Bytes of the request that are known to have been written, in all its exchanges.
+    pub bytes_sent: u64,
+    /// Bytes received, where the log says; else 0.
+    pub bytes_received: u64,
+    /// Of a failure without a complete response: the errno or the byte offset into the response; 0
+    /// where there is neither.
+    pub detail: u64,
+    /// The slot among its worker's open exchanges while it was open; none if it never was.
+    pub exchange: Option<ExchangeSlot>,
+}
+
+impl RequestRow {
+    /// ended - planned, nanoseconds: for a complete response the response time, for an unanswered
+    /// request a lower bound of it.
+    #[inline]
+    #[must_use]
+    pub const fn response_ns(&self) -> u64 {
+        self.ended.since(self.planned)
+    }
+
+    /// ended - sent, nanoseconds; none if nothing of it was written.
+    #[inline]
+    #[must_use]
+    pub fn service_ns(&self) -> Option<u64> {
+        self.sent.map(|sent| self.ended.since(sent))
+    }
+
+    /// first byte - sent, nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn first_byte_ns(&self) -> Option<u64> {
+        Some(self.first_byte?.since(self.sent?))
+    }
+
+    /// sent - planned, nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn lateness_ns(&self) -> Option<u64> {
+        self.sent.map(|sent| sent.since(self.planned))
+    }
+
+    /// Whether it went without an answer, so that its response time is only a lower bound.
+    #[must_use]
+    pub const fn is_censored(&self) -> bool {
+        match self.outcome {
+            RowOutcome::Succeeded => false,
+            RowOutcome::Failed(kind) => kind.is_censored(),
+            RowOutcome::InFlight | RowOutcome::NeverSent(_) => true,
+        }
+    }
+
+    /// Of a request that failed without a byte on the wire, at `at`.
+    #[must_use]
+    pub fn from_not_on_wire(
+        worker: WorkerId,
+        at: Tick,
+        request: &PlannedRequest,
+        error: ErrorKind,
+        detail: u64,
+    ) -> RequestRow {
+        let row = RequestRow::not_on_wire(worker, at, request, RowOutcome::Failed(error));
+        RequestRow { detail, ..row }
+    }
+
+    /// Of a request that was given up at `at` without having been given to a connection.
+    #[must_use]
+    pub fn from_never_sent(
+        worker: WorkerId,
+        at: Tick,
+        request: &PlannedRequest,
+        reason: NeverSentReason,
+    ) -> RequestRow {
+        RequestRow::not_on_wire(worker, at, request, RowOutcome::NeverSent(reason))
+    }
+
+    /// Of a request without a byte on the wire.
+    fn not_on_wire(
+        worker: WorkerId,
+        at: Tick,
+        request: &PlannedRequest,
+        outcome: RowOutcome,
+    ) -> RequestRow {
+        RequestRow {
+            worker,
+            actor: request.actor,
+            step: request.step,
+            request: request.request,
+            target: request.target,
+            outcome,
+            status: None,
+            connection: None,
+            reused: None,
+            planned: request.planned,
+            sent: None,
+            first_byte: None,
+            done: None,
+            ended: at,
+            exchanges: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            detail: 0,
+            exchange: None,
+        }
+    }
+
+    /// Of a request of which all that is known is that it was sent: in flight, given up at `at`.
+    #[must_use]
+    pub fn from_sent(worker: WorkerId, at: Tick, sent: &SentFacts) -> RequestRow {
+        RequestRow {
+            connection: Some(sent.connection_serial),
+            reused: Some(sent.reused),
+            sent: Some(sent.sent),
+            exchanges: u32::from(sent.attempt) + 1,
+            bytes_sent: sent.earlier_bytes_sent.saturating_add(sent.written_bytes),
+            bytes_received: sent.earlier_bytes_received,
+            exchange: Some(sent.exchange),
+            ..RequestRow::not_on_wire(worker, at, &sent.request, RowOutcome::InFlight)
+        }
+    }
+
+    /// Of a request that was on the wire and ended.
+    #[must_use]
+    pub fn from_end(worker: WorkerId, end: &RequestEnded) -> RequestRow {
+        let open = RequestRow::from_sent(worker, end.done, &end.sent);
+        let (outcome, detail) = match end.outcome {
+            Outcome::Succeeded => (RowOutcome::Succeeded, 0),
+            Outcome::Failed { kind, detail } => (RowOutcome::Failed(kind), detail),
+            Outcome::TimedOut => {
+                return RequestRow {
+                    outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
+                    ..open
+                };
+            }
+            Outcome::InFlightAtStop => return open,
+        };
+        RequestRow {
+            outcome,
+            status: end.status,
+            first_byte: end.first_byte,
+            done: end.status.map(|_| end.done),
+            bytes_sent: end
+                .sent
+                .earlier_bytes_sent
+                .saturating_add(end.sent.request_bytes.saturating_sub(end.unsent_bytes)),
+            bytes_received: end.sent.earlier_bytes_received.saturating_add(end.received_bytes),
+            detail,
+            ..open
+        }
+    }
+}
