@@ -422,7 +422,7 @@ fn large_bodies_pass_in_parts() {
 }
 
 #[test]
-fn request_ids_name_actor_and_step() {
+fn request_ids_name_population_actor_and_step() {
     let (about, ids) = mpsc::channel();
     let server = Server::new(move |_, stream: &mut TcpStream| {
         let mut buffer = [0; 4096];
@@ -438,7 +438,7 @@ fn request_ids_name_actor_and_step() {
     assert_eq!(run(&text, 1).succeeded(), 4);
     let mut ids: Vec<String> = ids.try_iter().collect();
     ids.sort();
-    let id = |actor, step| format!("{actor:016x}-{step:016x}-00");
+    let id = |actor, step| format!("00-{actor:016x}-{step:016x}-00");
     assert_eq!(ids, [id(0, 0), id(0, 1), id(1, 0), id(1, 1)]);
 }
 
