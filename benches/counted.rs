@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 
 use anyhow::{Context as _, Result, bail};
 use z6_events::{Actor, BlockBuilder, BlockDecoder, Driver, Event, Step, Tick, WorkerId};
-use z6_http::RequestSpec;
+use z6_http::{IdParts, RequestSpec};
 use z6_metrics::{Fold, RunFacts};
 use z6_proto_http1::{Connection, Limits, RequestTemplate, ResponseDecoder};
 use z6_scenario::{Plan, Scenario};
@@ -106,7 +106,8 @@ fn write_id(rounds: usize) {
     let template = RequestTemplate::encode(&spec).expect("it is valid");
     let mut bytes = template.bytes().to_vec();
     for round in 0..rounds {
-        template.write_id(black_box(&mut bytes), 7, round as u64, 0);
+        let id = IdParts { population: 0, actor: 7, step: round as u64, exchange: 0 };
+        template.write_id(black_box(&mut bytes), &id);
     }
 }
 

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use z6_http::RequestSpec;
+use z6_http::{IdParts, RequestSpec};
 use z6_proto_http1::{Connection, Limits, RequestTemplate, ResponseDecoder};
 
 /// A head as nginx sends it, with so many bytes of body.
@@ -50,7 +50,8 @@ fn request(criterion: &mut Criterion) {
         let mut step = 0;
         bencher.iter(|| {
             step += 1;
-            template.write_id(black_box(&mut bytes), 7, step, 0);
+            let id = IdParts { population: 0, actor: 7, step, exchange: 0 };
+            template.write_id(black_box(&mut bytes), &id);
         });
     });
     group.finish();

@@ -215,7 +215,7 @@ fn a_log_that_breaks_off_is_exported_as_far_as_it_goes() {
     cut(&folder, 0.7);
     for format in ["csv", "ndjson", "hdr"] {
         let run = folder.run(&["export", "cut", "--format", format]).expect(0);
-        assert!(run.stderr.starts_with("warning: cut: the log breaks off after "), "{run:?}");
+        assert!(run.stderr.starts_with("warning: cut: the log is truncated after "), "{run:?}");
     }
     let run = folder.run(&["export", "s.toml"]).expect(2);
     assert_eq!(run.stderr, "error: s.toml: not a Z6 event log\n");

@@ -255,7 +255,7 @@ fn a_simulation_that_is_killed_leaves_a_log_that_can_be_read() {
     run.signal(Signal::KILL);
     run.end();
     let analyzed = folder.run(&["analyze", "out"]).expect(0);
-    assert!(analyzed.stderr.contains("breaks off"), "{}", analyzed.stderr);
+    assert!(analyzed.stderr.contains("is truncated"), "{}", analyzed.stderr);
     folder.run(&["replay", "out", "--recovered"]).expect(0);
 }
 

@@ -1,21 +1,21 @@
-//! docs/ERRORS.md and the closed set of kinds say the same.
+//! docs/ERRORS.md lists every error kind with its code, under its group.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "reads a page of the docs")]
 
 use z6_events::{ErrorGroup, ErrorKind};
 
-/// The heading under which a group's kinds stand.
+/// The heading of the table that lists a group's kinds.
 fn heading(group: ErrorGroup) -> &'static str {
     match group {
-        ErrorGroup::Transport => "Getting and keeping a connection",
+        ErrorGroup::Transport => "Connections",
         ErrorGroup::Tls => "TLS",
-        ErrorGroup::Protocol => "The peer breaks HTTP/1.1",
-        ErrorGroup::Limit => "A limit of ours",
-        ErrorGroup::Timeout => "No answer in time",
-        ErrorGroup::Status => "The response says so",
+        ErrorGroup::Protocol => "Violations of HTTP/1.1",
+        ErrorGroup::Limit => "Limits",
+        ErrorGroup::Timeout => "Timeouts",
+        ErrorGroup::Status => "Statuses",
     }
 }
 
-/// Kinds that no run produces yet: they need no advice.
+/// Kinds that no run produces yet; they need no advice.
 const RESERVED: [ErrorKind; 1] = [ErrorKind::CheckFailed];
 
 #[test]

@@ -7,8 +7,11 @@
 //! Modules, in reading order:
 //!
 //! - [`field`]: the bytes of field names and values; lists and numbers in values.
-//! - `request`: [`RequestSpec`], a request in the words of a scenario.
 //! - [`target`]: the request target and the authority as bytes.
+//! - `id`: the request id as text ([`IdParts`]).
+//! - `segment`: an encoded request as fixed bytes and slots ([`Segments`]).
+//! - `request`: a request in the words of a scenario ([`RequestSpec`]), and what is sent of it
+//!   ([`CheckedRequest`]).
 //! - `error`: the reasons for which a request cannot be sent ([`RequestError`]).
 //! - `redirect`: where a redirect leads, and what is sent there.
 //! - `content`: removing gzip and deflate from a body ([`decode_content`]).
@@ -20,8 +23,10 @@ mod error;
 pub mod field;
 #[doc(hidden)]
 pub mod fuzzing;
+mod id;
 mod redirect;
 mod request;
+mod segment;
 pub mod target;
 
 pub use content::{
@@ -29,8 +34,10 @@ pub use content::{
     CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content,
 };
 pub use error::RequestError;
+pub use id::{ID_BYTES, IdParts};
 pub use redirect::{
     LOCATION_BYTES_MAX, Location, LocationError, Origin, Place, is_describing_field, is_redirect,
     is_secret_field, rewrites_to_get,
 };
-pub use request::{RequestSpec, USER_AGENT};
+pub use request::{CheckedRequest, Field, FieldValue, RequestSpec, USER_AGENT};
+pub use segment::{Segment, Segments, Slot};

@@ -77,4 +77,4 @@ pub use limits::{
     CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,
 };
-pub use request::{ID_BYTES, RequestTemplate};
+pub use request::RequestTemplate;

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use proptest::prelude::*;
-use z6_http::{RequestError, RequestSpec, USER_AGENT};
-use z6_proto_http1::{ID_BYTES, RequestTemplate};
+use z6_http::{ID_BYTES, IdParts, RequestError, RequestSpec, Segment, Slot, USER_AGENT};
+use z6_proto_http1::RequestTemplate;
 
 fn headers(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -39,7 +39,9 @@ fn least_request() {
     assert_eq!(String::from_utf8_lossy(template.bytes()), expected);
     assert!(USER_AGENT.starts_with("z6/"));
     assert!(!template.is_head_method());
-    assert_eq!(template.id_range(), None);
+    assert_eq!((template.id_range(), template.is_fixed()), (None, true));
+    let segments: Vec<Segment<'_>> = template.segments().iter().collect();
+    assert_eq!(segments, [Segment::Fixed(template.bytes())]);
 }
 
 /// RFC 9110 §10.1.5.
@@ -177,14 +179,19 @@ fn id_is_patched_in_place() {
     let template = RequestTemplate::encode(&spec).unwrap();
     let range = template.id_range().unwrap();
     let mut bytes = template.bytes().to_vec();
-    template.write_id(&mut bytes, u64::MAX, 0x0123_4567_89ab_cdef, 0xfe);
-    assert_eq!(&bytes[range.clone()], b"ffffffffffffffff-0123456789abcdef-fe");
+    let (step, exchange) = (0x0123_4567_89ab_cdef, 0xfe);
+    template.write_id(&mut bytes, &IdParts { population: 9, actor: u64::MAX, step, exchange });
+    assert_eq!(&bytes[range.clone()], b"09-ffffffffffffffff-0123456789abcdef-fe");
     assert_eq!(range.len(), ID_BYTES);
     assert!(
         bytes[..range.start].ends_with(b"\r\nZ6-Id: ") && bytes[range.end..].starts_with(b"\r\n")
     );
-    template.write_id(&mut bytes, 0, 0, 0);
+    template.render(&mut bytes, &IdParts::default());
     assert_eq!(bytes, template.bytes());
+    let segments: Vec<Segment<'_>> = template.segments().iter().collect();
+    let (head, tail) = (&bytes[..range.start], &bytes[range.end..]);
+    let expected = [Segment::Fixed(head), Segment::Slot(Slot::RequestId), Segment::Fixed(tail)];
+    assert_eq!(segments, expected);
 
     for name in ["", "A b", "Content-Length", "HOST"] {
         spec.request_id_header = Some(name);

@@ -2,12 +2,13 @@
 //!
 //! Pure: text and bytes in, values out. Files that a scenario names are asked for through
 //! [`Files`]. Knows no clock, socket, engine or log file.
-//! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors),
+//! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors), [`builder`] (scenarios in code),
 //! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
 //! [`random`] (generators), [`plan`] (what actor k does at step n), [`simulation`] (how the world of
 //! `z6 simulate` behaves).
 #![forbid(unsafe_code)]
 
+pub mod builder;
 pub mod error;
 pub mod estimate;
 #[doc(hidden)]
@@ -20,6 +21,7 @@ mod reach;
 pub mod schedule;
 pub mod simulation;
 
+pub use builder::{BuildError, RequestBuilder, ScenarioBuilder, ScheduleBuilder, TargetBuilder};
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use load::{

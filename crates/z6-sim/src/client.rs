@@ -216,9 +216,8 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         link.in_flight =
             Some(InFlight { exchange, request, request_bytes, is_sent: false, first_byte: None });
         link.own_bytes.clear();
-        if template.id_range().is_some() {
-            link.own_bytes.extend_from_slice(template.bytes());
-            template.write_id(&mut link.own_bytes, request.actor.0, request.step.0, 0);
+        if !template.is_fixed() {
+            template.render(&mut link.own_bytes, &templates::request_id(&request, 0));
         }
         self.write(w, slot);
     }

@@ -195,21 +195,11 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
 }
 
 fn decode(block: &mut BlockView<'_>) -> Result<Vec<(Tick, Event)>, ReplayError> {
-    let mut all = Vec::with_capacity(block.header().events.min(1 << 16) as usize);
-    let mut failed = None;
-    let mut events = block.events();
-    for event in &mut events {
-        match event {
-            Ok(event) => all.push(event),
-            Err(source) => failed = Some(source),
-        }
+    let decoded = block.decode()?;
+    if decoded.len() as u64 != u64::from(block.header().events) {
+        return Err(ReplayError::UnknownKind { block: block.header().number });
     }
-    let skipped = events.skipped();
-    match failed {
-        Some(source) => Err(block.error(source).into()),
-        None if skipped > 0 => Err(ReplayError::UnknownKind { block: block.header().number }),
-        None => Ok(all),
-    }
+    Ok(decoded)
 }
 
 /// Whether this engine can take the log at all.

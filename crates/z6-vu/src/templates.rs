@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use z6_events::{ErrorKind, RequestId, TargetId};
-use z6_http::{RequestError, RequestSpec, USER_AGENT};
+use z6_events::{ErrorKind, PlannedRequest, RequestId, TargetId};
+use z6_http::{IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestTemplate};
 use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
 
@@ -165,6 +165,13 @@ fn with_credentials<'a>(
     let mut all = vec![(NAME.to_owned(), credentials.authorization().to_owned())];
     all.extend_from_slice(headers);
     Cow::Owned(all)
+}
+
+/// The id that exchange `attempt` of a request carries: 0 for the first, one more for each redirect.
+#[must_use]
+pub const fn request_id(request: &PlannedRequest, attempt: u8) -> IdParts {
+    let (population, actor, step) = (request.population.0, request.actor.0, request.step.0);
+    IdParts { population, actor, step, exchange: attempt }
 }
 
 /// The limits of reading a response, as the scenario sets them.

@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::disallowed_types, reason = "the servers here are real sockets and threads")]
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use std::sync::mpsc;
 
 use z6_events::{
     Cause, CloseCause, ErrorKind, Event, Failure, LogReader, NeverSentReason, ReleaseCause,
-    Response, StopReason, StoppedBy, Tick, WorkerId,
+    Response, StopReason, StoppedBy, Tick, Visitor, WorkerId,
 };
 use z6_scenario::Scenario;
-use z6_vu::reactor::{LogTarget, Observer, RunReport, RunSpec, Spin, Stopper, partial_path, start};
+use z6_vu::reactor::{LogTarget, RunReport, RunSpec, Spin, Stopper, partial_path, start};
 use z6_vu::replay::{Outcome, replay};
 
 /// A server that hands each connection, with its number, to a function on a thread of its own.
@@ -83,13 +84,22 @@ struct Keep {
     stop_at: Option<(When, StopReason, mpsc::Receiver<Stopper>)>,
 }
 
-impl Observer for Keep {
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+impl Visitor for Keep {
+    type Error = Infallible;
+
+    fn event(
+        &mut self,
+        _: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
         self.events.push((worker, at, *event));
         if self.stop_at.as_ref().is_some_and(|(when, ..)| when(event)) {
             let (_, reason, stopper) = self.stop_at.take().unwrap();
             stopper.recv().unwrap().stop(reason);
         }
+        Ok(())
     }
 }
 
@@ -412,7 +422,7 @@ fn large_bodies_pass_in_parts() {
 }
 
 #[test]
-fn request_ids_name_actor_and_step() {
+fn request_ids_name_population_actor_and_step() {
     let (about, ids) = mpsc::channel();
     let server = Server::new(move |_, stream: &mut TcpStream| {
         let mut buffer = [0; 4096];
@@ -428,7 +438,7 @@ fn request_ids_name_actor_and_step() {
     assert_eq!(run(&text, 1).succeeded(), 4);
     let mut ids: Vec<String> = ids.try_iter().collect();
     ids.sort();
-    let id = |actor, step| format!("{actor:016x}-{step:016x}-00");
+    let id = |actor, step| format!("00-{actor:016x}-{step:016x}-00");
     assert_eq!(ids, [id(0, 0), id(0, 1), id(1, 0), id(1, 1)]);
 }
 
@@ -515,9 +525,18 @@ fn a_full_log_stops_the_run() {
 #[test]
 fn a_panicking_observer_stops_the_run() {
     struct Panics;
-    impl Observer for Panics {
-        fn event(&mut self, _worker: WorkerId, _at: Tick, event: &Event) {
+    impl Visitor for Panics {
+        type Error = Infallible;
+
+        fn event(
+            &mut self,
+            _index: u64,
+            _worker: WorkerId,
+            _at: Tick,
+            event: &Event,
+        ) -> Result<(), Infallible> {
             assert!(!matches!(event, Event::Done { .. }), "an observer's own fault");
+            Ok(())
         }
     }
     let server = Server::new(answers(OK));

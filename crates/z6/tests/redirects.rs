@@ -56,7 +56,7 @@ fn the_exchanges_of_a_redirected_request_are_one_request() {
     let seen = server.seen();
     assert_eq!(asked(&seen), ["GET /0", "GET /1", "GET /2"]);
     let ids: Vec<&str> = seen.iter().map(|seen| seen.field("Z6-Id")[0]).collect();
-    let id = "0000000000000000-0000000000000000-0";
+    let id = "00-0000000000000000-0000000000000000-0";
     assert_eq!(ids, [format!("{id}0"), format!("{id}1"), format!("{id}2")]);
     assert_eq!(server.accepted(), 1, "the connection is used again");
     let heads: u64 = seen.iter().map(|seen| seen.head.len() as u64).sum();

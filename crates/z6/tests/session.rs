@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 
 use z6::{Finished, Run};
+use z6_http::IdParts;
 
 const SESSION: &str = include_str!("../../../examples/session.toml");
 
@@ -34,11 +35,8 @@ fn record(stream: TcpStream, detours: u32, seen: &Sender<Seen>) -> std::io::Resu
             return Ok(());
         }
         std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink())?;
-        let number = |part: usize| {
-            let hex = id.split('-').nth(part).unwrap();
-            u64::from_str_radix(hex, 16).unwrap()
-        };
-        seen.send((number(0), number(1), asked)).unwrap();
+        let id = IdParts::parse(id.as_bytes()).unwrap();
+        seen.send((id.actor, id.step, asked)).unwrap();
         (0..detours).for_each(|_| std::thread::yield_now());
         writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")?;
     }

@@ -9,6 +9,7 @@ use std::process::{ChildStdin, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use z6_http::IdParts;
 use z6_target::{Config, Server, Stall, write_stamps};
 
 use super::process::{Guarded, pinned};
@@ -114,12 +115,10 @@ impl TruthServer {
 /// `id,connection,request,received_ns,answered_ns`; none for a request without an id of Z6.
 fn stamp(line: &str) -> Option<((u64, u64), Stamp)> {
     let fields: Vec<&str> = line.split(',').collect();
-    let mut id = fields.first()?.split('-');
-    let actor = u64::from_str_radix(id.next()?, 16).ok()?;
-    let step = u64::from_str_radix(id.next()?, 16).ok()?;
+    let id = IdParts::parse(fields.first()?.as_bytes())?;
     let received_ns = fields.get(3)?.parse().ok()?;
     let answered_ns = fields.get(4)?.parse().ok();
-    Some(((actor, step), Stamp { received_ns, answered_ns }))
+    Some(((id.actor, id.step), Stamp { received_ns, answered_ns }))
 }
 
 /// The process itself: serves until its standard input ends.
@@ -163,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_stamp_is_found_by_actor_and_step() {
-        let line = "000000000000001f-0000000000000002-00,3,7,100,250";
+        let line = "00-000000000000001f-0000000000000002-00,3,7,100,250";
         let ((actor, step), found) = stamp(line).unwrap();
         assert_eq!((actor, step, found.received_ns, found.answered_ns), (31, 2, 100, Some(250)));
-        let unanswered = "000000000000001f-0000000000000002-00,3,7,100,";
+        let unanswered = "00-000000000000001f-0000000000000002-00,3,7,100,";
         assert_eq!(stamp(unanswered).unwrap().1.answered_ns, None);
         assert!(stamp(",3,7,100,250").is_none());
     }

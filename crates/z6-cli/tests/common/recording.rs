@@ -78,8 +78,8 @@ fn serve(stream: TcpStream, book: &(Mutex<Book>, Condvar)) -> std::io::Result<()
     for line in BufReader::new(stream).lines() {
         let line = line?;
         if let Some(value) = line.strip_prefix("Z6-Id: ") {
-            let mut parts = value.split('-').map(|part| u64::from_str_radix(part, 16).unwrap());
-            id = Some((parts.next().unwrap(), parts.next().unwrap()));
+            let parts = z6_http::IdParts::parse(value.as_bytes()).unwrap();
+            id = Some((parts.actor, parts.step));
         }
         if !line.is_empty() {
             continue;

@@ -131,9 +131,8 @@ impl Worker {
             first_byte: None,
         });
         link.own_bytes.clear();
-        if template.id_range().is_some() || attempt > 0 {
-            link.own_bytes.extend_from_slice(template.bytes());
-            template.write_id(&mut link.own_bytes, request.actor.0, request.step.0, attempt);
+        if !template.is_fixed() || attempt > 0 {
+            template.render(&mut link.own_bytes, &templates::request_id(&request, attempt));
         }
         self.write(slot);
     }

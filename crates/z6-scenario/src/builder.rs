@@ -1,0 +1,326 @@
+//! Scenarios written in code: builders with one method per key of the format.
+//!
+//! A builder writes TOML and loads it. So a built scenario passes the same checks as a file, and the
+//! event log of its run holds a text that can be replayed and read. Knows no rule of the format itself.
+//! Reading order: this file ([`ScenarioBuilder`]), `parts` (targets, requests, schedules), `text` (the
+//! TOML), `error` (findings with the method that they are about).
+
+mod error;
+mod parts;
+mod text;
+
+use std::time::Duration;
+
+pub use error::BuildError;
+pub use parts::{RequestBuilder, ScheduleBuilder, TargetBuilder};
+
+use crate::load::{Files, Loaded, NoFiles, Overrides};
+use crate::model::{Limits, Quantile, Scenario, Workers};
+use crate::simulation::{FAULT_PREFIX, Simulation};
+use text::{Settings, Value, Writer, millis, seconds};
+
+/// A scenario in the making. Begin with [`Scenario::builder`].
+///
+/// Each method sets the key of its name; called again, it replaces what it set before, except where it
+/// says that it adds. Nothing is checked before [`build`](ScenarioBuilder::build).
+///
+/// ```
+/// use std::time::Duration;
+/// use z6_scenario::{Quantile, RequestBuilder, Scenario, ScheduleBuilder, TargetBuilder};
+///
+/// let scenario = Scenario::builder()
+///     .name("Checkout")
+///     .target(TargetBuilder::new("http://localhost:8080").max_connections(20))
+///     .request(RequestBuilder::new("basket", "/basket").timeout(Duration::from_secs(2)))
+///     .request(RequestBuilder::new("pay", "/pay").method("POST").body("{\"card\": \"…\"}"))
+///     .schedule(ScheduleBuilder::ramp(1, 20, Duration::from_secs(30)))
+///     .latency_max(Quantile::P99, Duration::from_millis(250))
+///     .build()?;
+/// assert_eq!(scenario.requests[1].method, "POST");
+/// // The scenario's text is complete: a run of it can be replayed.
+/// assert_eq!(Scenario::from_toml(&scenario.text)?, scenario);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ScenarioBuilder {
+    metadata: Settings,
+    runtime: Settings,
+    targets: Vec<TargetBuilder>,
+    requests: Vec<RequestBuilder>,
+    schedule: Option<ScheduleBuilder>,
+    think_time: Settings,
+    sequence: Vec<Value>,
+    assertions: Settings,
+    limits: Settings,
+    simulation: Settings,
+    faults: Settings,
+}
+
+/// Methods that set one key each: `method(argument: type) => table, "key", value;`.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident($argument:ident: $type:ty) => $table:ident, $key:literal, $value:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[must_use]
+            pub fn $name(mut self, $argument: $type) -> Self {
+                self.$table.set($key, stringify!($name), $value);
+                self
+            }
+        )*
+    };
+}
+use setters;
+
+impl Scenario {
+    /// A scenario written in code.
+    #[must_use]
+    pub fn builder() -> ScenarioBuilder {
+        ScenarioBuilder::default()
+    }
+}
+
+/// `[metadata]` and `[runtime]`.
+impl ScenarioBuilder {
+    setters! {
+        /// What the run is called in reports. Default: unnamed.
+        name(name: impl Into<String>) => metadata, "name", Value::text(name);
+        /// Free text about the scenario.
+        description(text: impl Into<String>) => metadata, "description", Value::text(text);
+        /// The scenario's own version.
+        version(version: impl Into<String>) => metadata, "version", Value::text(version);
+        /// Who wrote the scenario.
+        author(author: impl Into<String>) => metadata, "author", Value::text(author);
+        /// Length of the run.
+        duration(length: Duration) => runtime, "duration_seconds", seconds(length);
+        /// Iterations: of each virtual user in the closed model, of all arrivals in the open one.
+        iterations(count: u64) => runtime, "iterations", Value::number(count);
+        /// Virtual users of a constant schedule. Default: 1.
+        vus(count: u32) => runtime, "vus", Value::number(count);
+        /// The seed of everything that is drawn; up to 2^63 - 1. Default: drawn for each run.
+        seed(seed: u64) => runtime, "prng_seed", Value::number(seed);
+        /// Length of the warm-up at the start of the run; latencies and rates leave it out. Default: 0.
+        warmup(length: Duration) => runtime, "warmup_seconds", seconds(length);
+        /// How long requests in flight may still be answered after the end. Default: 5 s.
+        graceful_stop(length: Duration) => runtime, "graceful_stop_seconds", seconds(length);
+        /// How many redirects each request follows, unless it says otherwise. Default: 0.
+        follow_redirects(count: u8) => runtime, "follow_redirects", Value::number(count);
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.metadata.add_item("tags", "tag", Value::text(tag));
+        self
+    }
+
+    /// How many event loops. Default: 1.
+    #[must_use]
+    pub fn workers(mut self, workers: Workers) -> Self {
+        let value = match workers {
+            Workers::Fixed(count) => Value::number(count),
+            Workers::Auto => Value::text("auto"),
+        };
+        self.runtime.set("workers", "workers", value);
+        self
+    }
+}
+
+/// What is asked, when and in which order.
+impl ScenarioBuilder {
+    /// Adds a target. Several need names.
+    #[must_use]
+    pub fn target(mut self, target: TargetBuilder) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Adds a request.
+    #[must_use]
+    pub fn request(mut self, request: RequestBuilder) -> Self {
+        self.requests.push(request);
+        self
+    }
+
+    /// How much load, when. Default: [`vus`](ScenarioBuilder::vus) all the time.
+    #[must_use]
+    pub fn schedule(mut self, schedule: ScheduleBuilder) -> Self {
+        self.schedule = Some(schedule);
+        self
+    }
+
+    /// A pause of this length after each request. Default: none.
+    #[must_use]
+    pub fn think_time(self, length: Duration) -> Self {
+        self.think("think_time", "constant", [("duration_ms", length)])
+    }
+
+    /// A pause after each request, drawn uniformly from `min` to `max`.
+    #[must_use]
+    pub fn think_time_random(self, min: Duration, max: Duration) -> Self {
+        self.think("think_time_random", "random", [("min_ms", min), ("max_ms", max)])
+    }
+
+    /// A pause after each request, exponential with this mean, at most `max`.
+    #[must_use]
+    pub fn think_time_exponential(self, mean: Duration, max: Duration) -> Self {
+        let times = [("mean_ms", mean), ("max_ms", max)];
+        self.think("think_time_exponential", "exponential", times)
+    }
+
+    fn think<const N: usize>(
+        mut self,
+        call: &'static str,
+        kind: &str,
+        times: [(&'static str, Duration); N],
+    ) -> Self {
+        self.think_time = Settings::default();
+        self.think_time.set("type", call, Value::text(kind));
+        for (key, time) in times {
+            self.think_time.set(key, call, millis(time));
+        }
+        self
+    }
+
+    /// Adds a step to the sequence that every iteration runs: a request by name, `repeat` times in a
+    /// row. Default: no sequence; each request is drawn by weight.
+    #[must_use]
+    pub fn step(mut self, request: impl Into<String>, repeat: u32) -> Self {
+        let mut entry = vec![("request".to_owned(), Value::text(request))];
+        if repeat != 1 {
+            entry.push(("repeat".to_owned(), Value::number(repeat)));
+        }
+        self.sequence.push(Value::Table(entry));
+        self
+    }
+}
+
+/// `[assertions]`, `[limits]` and `[simulation]`.
+impl ScenarioBuilder {
+    setters! {
+        /// At most this share of requests fails; 0 to 1.
+        error_rate_max(share: f64) => assertions, "error_rate_max", Value::float(share);
+        /// At least this share of requests succeeds; 0 to 1.
+        success_rate_min(share: f64) => assertions, "success_rate_min", Value::float(share);
+        /// At least this many requests are completed per second.
+        rps_min(per_second: f64) => assertions, "rps_min", Value::float(per_second);
+        /// At most this share of responses has a status from 400 to 499; 0 to 1.
+        status_4xx_max_rate(share: f64) => assertions, "status_4xx_max_rate", Value::float(share);
+        /// At most this share of responses has a status from 500 to 599; 0 to 1.
+        status_5xx_max_rate(share: f64) => assertions, "status_5xx_max_rate", Value::float(share);
+        /// The 99th percentile of lateness, sent minus planned, is at most this long.
+        lateness_p99_max(time: Duration) => assertions, "lateness_p99_ms_max", millis(time);
+        /// Whether the run fails where the generator itself could not keep up.
+        require_trustworthy(required: bool) => assertions, "require_trustworthy", Value::Flag(required);
+    }
+
+    /// The response time at this quantile is at most this long.
+    #[must_use]
+    pub fn latency_max(mut self, quantile: Quantile, time: Duration) -> Self {
+        let key = crate::model::AssertionKind::LatencyMax(quantile).name();
+        self.assertions.set(key, "latency_max", millis(time));
+        self
+    }
+
+    /// The bounds that a run keeps to, all of them; docs/LIMITS.md lists them.
+    #[must_use]
+    pub fn limits(mut self, limits: &Limits) -> Self {
+        self.limits = Settings::default();
+        let changed = limits.pairs().into_iter().zip(Limits::default().pairs());
+        for ((key, value), (_, default)) in changed {
+            if value != default {
+                self.limits.set(key, "limits", Value::number(value));
+            }
+        }
+        self
+    }
+
+    /// How the simulated world behaves; means nothing to a run over a real network.
+    #[must_use]
+    pub fn simulation(mut self, simulation: &Simulation) -> Self {
+        (self.simulation, self.faults) = (Settings::default(), Settings::default());
+        for (key, value) in simulation.settings() {
+            match key.strip_prefix(FAULT_PREFIX) {
+                Some(fault) => self.faults.set(fault, "simulation", Value::Number(value)),
+                None => self.simulation.set(
+                    key.as_str(),
+                    "simulation",
+                    setting(&key, value, simulation),
+                ),
+            }
+        }
+        self
+    }
+}
+
+/// A setting of the simulated world as TOML writes it.
+fn setting(key: &str, text: String, simulation: &Simulation) -> Value {
+    if key == "statuses" {
+        let shares = simulation.statuses.iter();
+        let entry = |share: &crate::simulation::StatusShare| {
+            (share.status.to_string(), Value::Number(share.share.to_string()))
+        };
+        return Value::Table(shares.map(entry).collect());
+    }
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_number && !text.contains("..") { Value::Number(text) } else { Value::Text(text) }
+}
+
+/// The end.
+impl ScenarioBuilder {
+    /// The scenario as a file would hold it, whether or not it is valid.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        self.write().text
+    }
+
+    /// The scenario, checked as a file is. Bodies that are in files cannot be read here: see
+    /// [`build_with`](ScenarioBuilder::build_with).
+    ///
+    /// # Errors
+    /// [`BuildError`] with all findings.
+    pub fn build(&self) -> Result<Scenario, BuildError> {
+        self.build_with(&NoFiles).map(|loaded| loaded.scenario)
+    }
+
+    /// The scenario and warnings about it. `files` is asked for the bodies that are in files.
+    ///
+    /// # Errors
+    /// [`BuildError`] with all findings.
+    pub fn build_with(&self, files: &dyn Files) -> Result<Loaded, BuildError> {
+        let written = self.write();
+        match Scenario::load(&written.text, files, &Overrides::default()) {
+            Ok(loaded) => Ok(loaded),
+            Err(diagnostics) => Err(BuildError::new(written, diagnostics)),
+        }
+    }
+
+    fn write(&self) -> Writer {
+        const OWN: &str = "ScenarioBuilder";
+        let mut writer = Writer::default();
+        writer.table("[metadata]", OWN, "", &self.metadata);
+        writer.table("[runtime]", OWN, "", &self.runtime);
+        let is_single = self.targets.len() == 1 && self.targets.iter().all(TargetBuilder::is_plain);
+        let heading = if is_single { "[target]" } else { "[[targets]]" };
+        for target in &self.targets {
+            writer.table(heading, "TargetBuilder", &target.label(), &target.settings);
+        }
+        for request in &self.requests {
+            writer.table("[[requests]]", "RequestBuilder", &request.label(), &request.settings);
+        }
+        if let Some(schedule) = &self.schedule {
+            writer.table("[schedule]", "ScheduleBuilder", "", &schedule.settings);
+        }
+        writer.table("[think_time]", OWN, "", &self.think_time);
+        if !self.sequence.is_empty() {
+            let mut sequence = Settings::default();
+            sequence.set("type", "step", Value::text("ordered"));
+            sequence.set("steps", "step", Value::List(self.sequence.clone()));
+            writer.table("[sequence]", OWN, "", &sequence);
+        }
+        writer.table("[assertions]", OWN, "", &self.assertions);
+        writer.table("[limits]", OWN, "", &self.limits);
+        writer.table("[simulation]", OWN, "", &self.simulation);
+        writer.table("[simulation.faults]", OWN, "", &self.faults);
+        writer
+    }
+}

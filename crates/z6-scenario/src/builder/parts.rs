@@ -1,0 +1,253 @@
+//! Builders for the parts of a scenario that have keys of their own.
+
+use std::time::Duration;
+
+use super::setters;
+use super::text::{Settings, Value, micro, millis, seconds};
+use crate::model::ConnectionReuse;
+
+/// A target: where requests go, and how connections to it are kept.
+#[derive(Debug, Clone)]
+pub struct TargetBuilder {
+    pub(super) settings: Settings,
+}
+
+impl TargetBuilder {
+    /// A target at `base_url`: `http://host:port/prefix`, `https://..`, `unix:/path`, or `builtin` for
+    /// the server that a run brings with it.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>) -> TargetBuilder {
+        let mut settings = Settings::default();
+        settings.set("base_url", "new", Value::text(base_url));
+        TargetBuilder { settings }
+    }
+
+    /// Whether it can be the only target, without a name.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.settings.has("name") && !self.settings.has("weight")
+    }
+
+    pub(super) fn label(&self) -> String {
+        label(self.settings.text_of("name"))
+    }
+
+    setters! {
+        /// Its name; needed where there are several targets.
+        name(name: impl Into<String>) => settings, "name", Value::text(name);
+        /// How often it is drawn, relative to the other targets; rounded to millionths. Default: 1.
+        weight(weight: f64) => settings, "weight", micro(weight);
+        /// Where connections go instead of `base_url`: `host:port` or `unix:/path`.
+        connect_to(place: impl Into<String>) => settings, "connect_to", Value::text(place);
+        /// The version of HTTP. Default: http1.1.
+        http_version(version: impl Into<String>) => settings, "http_version", Value::text(version);
+        /// Whether TLS is used; must agree with the scheme. Default: by scheme.
+        tls(tls: bool) => settings, "tls", Value::Flag(tls);
+        /// Whether the server's certificate is verified. Default: true.
+        verify_cert(verify: bool) => settings, "verify_cert", Value::Flag(verify);
+        /// A PEM file of certificate authorities to trust instead of the system's.
+        ca_bundle(path: impl Into<String>) => settings, "ca_bundle", Value::text(path);
+        /// A PEM file with a client certificate.
+        client_cert(path: impl Into<String>) => settings, "client_cert", Value::text(path);
+        /// A PEM file with the key of the client certificate.
+        client_key(path: impl Into<String>) => settings, "client_key", Value::text(path);
+        /// The name for SNI and verification. Default: the host of `base_url`.
+        server_name(name: impl Into<String>) => settings, "server_name", Value::text(name);
+        /// Whether TLS sessions are resumed. Default: true.
+        tls_resumption(resume: bool) => settings, "tls_resumption", Value::Flag(resume);
+        /// Most connections at once, of the whole run. Default: by the load model.
+        max_connections(count: u32) => settings, "max_connections", Value::number(count);
+        /// Longest name resolution. Default: 5 s.
+        dns_timeout(time: Duration) => settings, "dns_timeout_ms", millis(time);
+        /// Longest connection attempt, without TLS. Default: 10 s.
+        connection_timeout(time: Duration) => settings, "connection_timeout_ms", millis(time);
+        /// Longest TLS handshake. Default: 10 s.
+        tls_timeout(time: Duration) => settings, "tls_timeout_ms", millis(time);
+        /// How long a connection may be idle before it is closed.
+        idle_timeout(time: Duration) => settings, "idle_timeout_ms", millis(time);
+        /// A connection is closed after this many requests. Default: no limit.
+        max_requests_per_connection(count: u64) => settings, "max_requests_per_connection", Value::number(count);
+        /// Shortest time from a failed attempt to the virtual user's next step. Default: 100 ms.
+        reconnect_delay(time: Duration) => settings, "reconnect_delay_ms", millis(time);
+        /// The name of a field that carries a number for each request. Default: off.
+        request_id_header(name: impl Into<String>) => settings, "request_id_header", Value::text(name);
+    }
+
+    /// Who uses a connection again. Default: by the load model.
+    #[must_use]
+    pub fn connection_reuse(mut self, reuse: ConnectionReuse) -> Self {
+        let word = match reuse {
+            ConnectionReuse::PerVu => "per_vu",
+            ConnectionReuse::Shared => "shared",
+            ConnectionReuse::Iteration => "iteration",
+            ConnectionReuse::None => "none",
+        };
+        self.settings.set("connection_reuse", "connection_reuse", Value::text(word));
+        self
+    }
+
+    /// Adds an address to use instead of resolving the host's name.
+    #[must_use]
+    pub fn resolve(mut self, address: impl Into<String>) -> Self {
+        self.settings.add_item("resolve", "resolve", Value::text(address));
+        self
+    }
+
+    /// Adds a local address to connect from; several are used in turn.
+    #[must_use]
+    pub fn source_address(mut self, address: impl Into<String>) -> Self {
+        self.settings.add_item("source_addresses", "source_address", Value::text(address));
+        self
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct RequestBuilder {
+    pub(super) settings: Settings,
+}
+
+impl RequestBuilder {
+    /// A GET of `path`; `name` is what reports call it.
+    #[must_use]
+    pub fn new(name: impl Into<String>, path: impl Into<String>) -> RequestBuilder {
+        let mut settings = Settings::default();
+        settings.set("name", "new", Value::text(name));
+        settings.set("path", "new", Value::text(path));
+        RequestBuilder { settings }
+    }
+
+    pub(super) fn label(&self) -> String {
+        label(self.settings.text_of("name"))
+    }
+
+    setters! {
+        /// The method. Default: GET.
+        method(method: impl Into<String>) => settings, "method", Value::text(method);
+        /// The body, as text.
+        body(text: impl Into<String>) => settings, "body", Value::text(text);
+        /// A file with the body.
+        body_file(path: impl Into<String>) => settings, "body_file", Value::text(path);
+        /// Longest time from sent to done. Default: 30 s.
+        timeout(time: Duration) => settings, "timeout_ms", millis(time);
+        /// How often it is drawn, relative to the other requests; rounded to millionths. Default: 1.
+        weight(weight: f64) => settings, "weight", micro(weight);
+        /// The name of the target it goes to. Default: drawn by weight.
+        target(name: impl Into<String>) => settings, "target", Value::text(name);
+        /// How many redirects it follows. Default: as many as the scenario says.
+        follow_redirects(count: u8) => settings, "follow_redirects", Value::number(count);
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let entry = (name.into(), Value::text(value));
+        self.settings.add_entry("headers", "header", entry);
+        self
+    }
+
+    /// Adds a status that counts as a success. Default: all below 400.
+    #[must_use]
+    pub fn expect_status(mut self, status: u16) -> Self {
+        self.settings.add_item("expect_status", "expect_status", Value::number(status));
+        self
+    }
+}
+
+/// How much load, when.
+#[derive(Debug, Clone)]
+pub struct ScheduleBuilder {
+    pub(super) settings: Settings,
+}
+
+impl ScheduleBuilder {
+    fn new(kind: &'static str, values: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        let mut settings = Settings::default();
+        settings.set("type", kind, Value::text(kind));
+        for (key, value) in values {
+            settings.set(key, kind, value);
+        }
+        ScheduleBuilder { settings }
+    }
+
+    /// Closed model: this many virtual users all the time.
+    #[must_use]
+    pub fn constant(vus: u32) -> ScheduleBuilder {
+        ScheduleBuilder::new("constant", [("vus", Value::number(vus))])
+    }
+
+    /// Closed model: from `start` to `end` virtual users in a line over `length`.
+    #[must_use]
+    pub fn ramp(start: u32, end: u32, length: Duration) -> ScheduleBuilder {
+        let (start, end) = (Value::number(start), Value::number(end));
+        let values =
+            [("start_vus", start), ("end_vus", end), ("ramp_duration_seconds", seconds(length))];
+        ScheduleBuilder::new("ramp", values)
+    }
+
+    /// Closed model: `baseline` virtual users, and `spike` of them for `length` from `start` on.
+    #[must_use]
+    pub fn spike(baseline: u32, spike: u32, start: Duration, length: Duration) -> ScheduleBuilder {
+        let values = [
+            ("baseline_vus", Value::number(baseline)),
+            ("spike_vus", Value::number(spike)),
+            ("spike_start_seconds", seconds(start)),
+            ("spike_duration_seconds", seconds(length)),
+        ];
+        ScheduleBuilder::new("spike", values)
+    }
+
+    /// Closed model: one number of virtual users after another, each for its time.
+    #[must_use]
+    pub fn steps(steps: impl IntoIterator<Item = (u32, Duration)>) -> ScheduleBuilder {
+        let steps = steps.into_iter().map(|(vus, length)| step("vus", Value::number(vus), length));
+        ScheduleBuilder::new("steps", [("steps", Value::List(steps.collect()))])
+    }
+
+    /// Open model: this many arrivals per second.
+    #[must_use]
+    pub fn rate(per_second: f64) -> ScheduleBuilder {
+        ScheduleBuilder::new("rate", [("per_second", micro(per_second))])
+    }
+
+    /// Open model: from `start` to `end` arrivals per second in a line over `length`.
+    #[must_use]
+    pub fn ramp_rate(start: f64, end: f64, length: Duration) -> ScheduleBuilder {
+        let values = [
+            ("start_per_second", micro(start)),
+            ("end_per_second", micro(end)),
+            ("ramp_duration_seconds", seconds(length)),
+        ];
+        ScheduleBuilder::new("ramp_rate", values)
+    }
+
+    /// Open model: one rate of arrivals per second after another, each for its time.
+    #[must_use]
+    pub fn rate_steps(steps: impl IntoIterator<Item = (f64, Duration)>) -> ScheduleBuilder {
+        let steps = steps.into_iter().map(|(rate, length)| step("per_second", micro(rate), length));
+        ScheduleBuilder::new("rate_steps", [("steps", Value::List(steps.collect()))])
+    }
+
+    setters! {
+        /// How long a ramp keeps its last value. Default: 0.
+        hold(length: Duration) => settings, "hold_duration_seconds", seconds(length);
+        /// Most arrivals alive at once. Default: 10,000.
+        max_in_flight(count: u32) => settings, "max_in_flight", Value::number(count);
+    }
+
+    /// Arrivals come with exponential gaps instead of even ones.
+    #[must_use]
+    pub fn poisson(mut self) -> Self {
+        self.settings.set("arrivals", "poisson", Value::text("poisson"));
+        self
+    }
+}
+
+fn step(key: &str, value: Value, length: Duration) -> Value {
+    let entries = [(key.to_owned(), value), ("duration_seconds".to_owned(), seconds(length))];
+    Value::Table(entries.into())
+}
+
+/// How findings tell several targets or requests apart.
+fn label(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!(" (`{name}`)"))
+}
