@@ -60,7 +60,8 @@ fn member(package: &Value) -> Member {
     let of_project = |dependency: &&Value| dependency["path"].is_string();
     let is_dev = |dependency: &Value| text(dependency, "kind") == "dev";
     let names = |is_wanted: &dyn Fn(&Value) -> bool| {
-        let wanted = array(package, "dependencies").iter().filter(of_project).filter(|one| is_wanted(one));
+        let wanted =
+            array(package, "dependencies").iter().filter(of_project).filter(|one| is_wanted(one));
         let names: BTreeSet<String> = wanted.map(|one| text(one, "name").to_owned()).collect();
         names
     };
