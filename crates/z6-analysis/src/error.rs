@@ -3,7 +3,7 @@
 use std::io;
 
 use hdrhistogram::serialization::V2DeflateSerializeError;
-use z6_events::LogError;
+use z6_events::{LogError, WalkError};
 use z6_metrics::FoldError;
 
 use crate::filter::FilterError;
@@ -26,4 +26,13 @@ pub enum AnalyzeError {
     /// A histogram could not be encoded.
     #[error("histogram: {0}")]
     Encoding(#[from] V2DeflateSerializeError),
+}
+
+impl<E: Into<AnalyzeError>> From<WalkError<E>> for AnalyzeError {
+    fn from(error: WalkError<E>) -> AnalyzeError {
+        match error {
+            WalkError::Log(error) => error.into(),
+            WalkError::Visitor(error) => error.into(),
+        }
+    }
 }

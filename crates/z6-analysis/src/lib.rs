@@ -3,9 +3,10 @@
 //! Pure: bytes of logs in, values and text out. This crate knows no clock, file, socket, thread or
 //! engine; a run needs nothing of it. What its figures mean is defined by the crate `z6-metrics`, whose
 //! fold it uses.
-//! Reading order: [`walk`](mod@walk) (from a log to its events), [`requests`] (from events to requests),
-//! [`filter`] (which requests), [`analyze`] and [`export`] (figures and files), [`checks`] (can a run
-//! have written this log), [`diff`] (what changed between runs). docs/ANALYZE.md and docs/DIFF.md
+//! Each question is a [`Visitor`](z6_events::Visitor) of the one walk through a log.
+//! Reading order: [`requests`] (from events to requests), [`filter`] (which requests), [`analyze`] and
+//! [`export`] (figures and files), [`checks`] (whether a run can have written this log), [`diff`] (what
+//! changed between runs). docs/ANALYZE.md and docs/DIFF.md
 //! describe the results.
 #![forbid(unsafe_code)]
 
@@ -17,11 +18,11 @@ pub mod export;
 pub mod filter;
 #[doc(hidden)]
 pub mod fuzzing;
+mod loss;
 pub mod requests;
-pub mod walk;
 
 pub use error::AnalyzeError;
 pub use filter::{BoundFilter, Filter, FilterError, FilterErrorKind};
+pub use loss::Loss;
 pub use requests::RequestJoin;
-pub use walk::{Loss, Visitor, walk};
 pub use z6_metrics::{RequestRow, RowOutcome};

@@ -93,7 +93,7 @@ fn a_log_that_breaks_off_says_what_is_lost_and_leaves_requests_in_flight() {
     let again = analyzed(&scenario, log, &AnalyzeOptions::default());
     let loss = again.loss.unwrap();
     assert_eq!(loss.valid_bytes + loss.lost_bytes, log.len() as u64);
-    assert!(loss.to_string().starts_with("the log breaks off after "), "{loss}");
+    assert!(loss.to_string().starts_with("the log is truncated after "), "{loss}");
     let requests = &again.metrics.requests;
     assert!(requests.in_flight_at_stop > 0);
     assert_eq!(requests.sent, requests.succeeded + requests.failed + requests.in_flight_at_stop);

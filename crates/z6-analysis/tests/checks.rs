@@ -4,11 +4,11 @@
 mod ledger;
 
 use ledger::*;
-use z6_analysis::Visitor;
 use z6_analysis::checks::{Check, CheckReport, Checks, ViolationKind, check_log};
 use z6_events::{
-    Actor, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, Failure, LogReader,
-    NeverSentReason, ReleaseCause, RequestId, Response, Step, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, BlockEnd, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, Failure,
+    LogReader, NeverSentReason, ReleaseCause, RequestId, Response, Step, StoppedBy, TargetId, Tick,
+    Visitor, WorkerId,
 };
 
 fn mixed() -> Ledger {
@@ -225,7 +225,7 @@ fn a_sign_of_life_from_the_past() {
     let mut checks = Checks::new(&scenario(MIXED), &ledger.header);
     let (worker, at, event) = ledger.events[0];
     checks.event(0, worker, at, &event);
-    checks.sign_of_life(worker, Tick(at.0 - 1)).unwrap();
+    let Ok(()) = checks.block_ended(BlockEnd { worker, up_to: Tick(at.0 - 1), events: 0 });
     let log = ledger.torn_log();
     let mut reader = LogReader::new(&log[..]).unwrap();
     while reader.next_block().unwrap().is_some() {}

@@ -71,7 +71,7 @@ pub(crate) fn warn_of_loss(log: &Log, loss: Option<Loss>) {
 pub(crate) fn verify(log: &Log) -> anyhow::Result<Exit> {
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let report = check_log(&mut reader, log.scenario())
-        .map_err(|error| failure(log, &Selection::default(), error))?;
+        .map_err(|error| failure(log, &Selection::default(), error.into()))?;
     let text = report.to_string();
     if report.passed() {
         console::plain(text.trim_end());

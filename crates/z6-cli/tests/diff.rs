@@ -101,7 +101,7 @@ fn a_log_that_breaks_off_is_compared_and_the_loss_is_said() {
     let folder = short();
     cut(&folder, 0.7);
     let run = folder.run(&["diff", "out", "cut", "--format", "json"]).expect(0);
-    assert!(run.stderr.starts_with("warning: cut: the log breaks off after "), "{run:?}");
+    assert!(run.stderr.starts_with("warning: cut: the log is truncated after "), "{run:?}");
     let notes = figure(&run.stdout, "/notes");
     assert!(notes.as_array().unwrap().iter().any(|note| note["name"] == "torn_log"), "{notes}");
 }

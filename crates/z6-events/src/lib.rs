@@ -7,7 +7,7 @@
 //! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`) and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
-//! [`assembler`] writing and [`reader`] reading. Beside them [`exchange`], which joins an end with
+//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them [`exchange`], which joins an end with
 //! its beginning. docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
@@ -38,6 +38,7 @@ mod wire;
 pub mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;
+mod walk;
 
 pub use assembler::LogAssembler;
 pub use attachment::Attachment;
@@ -63,3 +64,4 @@ pub use predict::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 pub use reader::{BlockView, Ending, LogReader};
 pub use text::{EventLine, event_name};
 pub use varint::MAX_EVENT_BYTES;
+pub use walk::{BlockEnd, Visitor, WalkError, walk};

@@ -184,6 +184,15 @@ impl<R: Read> LogReader<R> {
         }))
     }
 
+    /// Reads the rest of the log without decoding its events; returns how it ends.
+    ///
+    /// # Errors
+    /// As [`next_block`](Self::next_block).
+    pub fn skip_to_end(&mut self) -> Result<Ending, LogError> {
+        while self.next_block()?.is_some() {}
+        self.ending.clone().ok_or(LogError::NotALog)
+    }
+
     /// How the log ends; `None` before the end and after an error.
     #[must_use]
     pub const fn ending(&self) -> Option<&Ending> {

@@ -4,9 +4,11 @@
 //! Events of one worker come in order; events of different workers may come interleaved in any way:
 //! the figures do not depend on it.
 
+use std::convert::Infallible;
+
 use z6_events::{
-    Cause, Driver, Ending, ErrorKind, Event, EventClass, Failure, LogHeader, PlannedRequest,
-    Response, StoppedBy, TargetAddresses, Tick, WorkerId,
+    BlockEnd, Cause, Driver, Ending, ErrorKind, Event, EventClass, Failure, LogHeader,
+    PlannedRequest, Response, StoppedBy, TargetAddresses, Tick, Visitor, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -409,5 +411,79 @@ impl Fold {
             last_p99_ns: row.quantiles.map(|(_, p99)| p99),
             errors: self.totals.errors.occurred().collect(),
         }
+    }
+}
+
+impl Visitor for Fold {
+    type Error = FoldError;
+
+    #[inline]
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), FoldError> {
+        Fold::event(self, worker, at, event)
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), FoldError> {
+        self.advance(block.worker, block.up_to)
+    }
+}
+
+/// A fold for what cannot be stopped by it: it takes events until one does not fit, and keeps that
+/// error until its end.
+#[derive(Debug)]
+pub struct LiveFold {
+    fold: Fold,
+    error: Option<FoldError>,
+}
+
+impl LiveFold {
+    /// Wraps a fold over no events yet.
+    #[must_use]
+    pub const fn new(fold: Fold) -> LiveFold {
+        LiveFold { fold, error: None }
+    }
+
+    /// The state of the run. Cheap: reads counters, folds nothing.
+    #[must_use]
+    pub fn live(&self) -> LiveSnapshot {
+        self.fold.live()
+    }
+
+    /// Returns the fold, for its end.
+    ///
+    /// # Errors
+    /// The first event that did not fit.
+    pub fn into_fold(self) -> Result<Fold, FoldError> {
+        self.error.map_or(Ok(self.fold), Err)
+    }
+}
+
+impl Visitor for LiveFold {
+    type Error = Infallible;
+
+    #[inline]
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        if self.error.is_none() {
+            self.error = self.fold.event(worker, at, event).err();
+        }
+        Ok(())
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        if self.error.is_none() {
+            self.error = self.fold.advance(block.worker, block.up_to).err();
+        }
+        Ok(())
     }
 }

@@ -58,7 +58,7 @@ pub mod verdict;
 pub use assertions::{AssertionResult, AssertionValue};
 pub use error::{ConservationRule, FoldError};
 pub use finish::RunLatencies;
-pub use fold::{EndFacts, Fold, LiveSnapshot, RunFacts};
+pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, RunFacts};
 pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures,

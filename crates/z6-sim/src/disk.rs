@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{BlockDecoder, LogAssembler, LogDigest, LogHeader, SealedBlock, StopReason, Tick};
+use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock, StopReason, Tick};
 use z6_scenario::simulation::{FaultKind, Faults};
-use z6_vu::observer::Observer;
+use z6_vu::observer::{Observer, ReadBack};
 use z6_vu::run_end::RunEnd;
 
 use crate::coverage::FaultCounts;
@@ -50,8 +50,7 @@ pub(crate) struct Disk<O, L> {
     copy: Option<Vec<u8>>,
     observer: O,
     assembler: LogAssembler,
-    decoder: BlockDecoder,
-    end: RunEnd,
+    read_back: ReadBack,
     error: Option<SimLogError>,
     limit_bytes: u64,
     limit_told: bool,
@@ -85,8 +84,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             log,
             observer,
             assembler,
-            decoder: BlockDecoder::new(header.workers),
-            end: RunEnd::default(),
+            read_back: ReadBack::new(header.workers),
             error: None,
             limit_bytes: limits.max_event_log_bytes.saturating_sub(reserve),
             limit_told: false,
@@ -173,22 +171,14 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
                 copy.extend_from_slice(piece);
             }
         }
-        let worker = block.worker();
-        let mut up_to = block.base();
-        for event in self.decoder.events_of(block) {
-            let (at, event) =
-                event.map_err(|source| z6_events::LogError::Decode { number: 0, source })?;
-            up_to = at;
-            self.end.observe(&event);
-            self.observer.event(worker, at, &event);
-        }
-        self.observer.block_ended(worker, up_to);
+        self.read_back.show(&self.assembler, block, &mut self.observer)?;
         Ok(())
     }
 
     /// The footer, where the log is whole.
     pub(crate) fn finish(self, is_whole: bool) -> DiskEnd<O, L> {
-        let Disk { mut log, copy, observer, assembler, end, mut error, .. } = self;
+        let Disk { mut log, copy, observer, assembler, read_back, mut error, .. } = self;
+        let end = read_back.into_end();
         let mut copy = copy.unwrap_or_default();
         let mut bytes = assembler.bytes();
         let mut digest = None;

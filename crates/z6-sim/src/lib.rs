@@ -51,10 +51,18 @@ pub use truth::{Truth, TruthAnswer, TruthRequest};
 pub use world::{SimEnd, simulate};
 pub use z6_vu::observer::Observer;
 
+use std::convert::Infallible;
+
+use z6_events::{Event, Tick, Visitor, WorkerId};
+
 /// An [`Observer`] that looks at nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
-impl Observer for NoObserver {
-    fn event(&mut self, _: z6_events::WorkerId, _: z6_events::Tick, _: &z6_events::Event) {}
+impl Visitor for NoObserver {
+    type Error = Infallible;
+
+    fn event(&mut self, _: u64, _: WorkerId, _: Tick, _: &Event) -> Result<(), Infallible> {
+        Ok(())
+    }
 }

@@ -7,8 +7,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use support::{run, run_spec, spec};
-use z6_analysis::{AnalyzeError, RequestJoin, Visitor, walk};
-use z6_events::{Actor, LogReader, Step, Tick};
+use z6_analysis::{AnalyzeError, RequestJoin};
+use z6_events::{Actor, LogReader, Step, Tick, Visitor, walk};
 
 const SHOP: &str = "
 runtime = { duration_seconds = 4, warmup_seconds = 1, graceful_stop_seconds = 2 }
@@ -83,6 +83,8 @@ struct Work(BTreeMap<(Actor, Step), (u32, u16, Option<Tick>)>);
 struct Gather(RequestJoin, Work);
 
 impl Visitor for Gather {
+    type Error = AnalyzeError;
+
     fn event(
         &mut self,
         _: u64,
@@ -95,10 +97,6 @@ impl Visitor for Gather {
             let what = (u32::from(row.request.0), row.target.0, planned);
             self.1.0.insert((row.actor, row.step), what);
         }
-        Ok(())
-    }
-
-    fn sign_of_life(&mut self, _: z6_events::WorkerId, _: Tick) -> Result<(), AnalyzeError> {
         Ok(())
     }
 }

@@ -1,15 +1,83 @@
-//! Who sees the events of a run as its log is written. Every driver that writes a log shows them.
+//! Who sees the events of a run as its log is written, and how every driver shows them: decoded from
+//! the bytes that were written.
 
-use z6_events::{Event, Tick, WorkerId};
+use std::convert::Infallible;
 
-/// Sees every event of a run, in the order of the log, decoded from the bytes that were written.
-pub trait Observer: Send {
-    /// One event of a worker.
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event);
+use z6_events::{
+    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, SealedBlock, Tick, Visitor, WalkError,
+    WorkerId,
+};
 
-    /// A block of a worker is complete: a good moment to publish what was gathered. `up_to` is the
-    /// tick of its last event; of an empty block, a sign of life, the tick of the block itself.
-    fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
-        let _ = (worker, up_to);
+use crate::run_end::RunEnd;
+
+/// A [`Visitor`] that can be shown the events of a run: on the thread that writes its log, and without
+/// a way to end it. The end of a block is a good moment to publish what was gathered.
+pub trait Observer: Visitor<Error = Infallible> + Send {}
+
+impl<V: Visitor<Error = Infallible> + Send> Observer for V {}
+
+/// Reads blocks back that were written, and shows their events to an observer and to what the footer
+/// will say.
+#[derive(Debug)]
+pub struct ReadBack {
+    decoder: BlockDecoder,
+    end: RunEnd,
+}
+
+impl ReadBack {
+    /// For the log of a run with this many workers.
+    #[must_use]
+    pub fn new(workers: u16) -> ReadBack {
+        ReadBack { decoder: BlockDecoder::new(workers), end: RunEnd::default() }
+    }
+
+    /// Shows the block that `assembler` sealed last.
+    ///
+    /// # Errors
+    /// [`LogError::Decode`]: the block does not decode, a bug of the encoder.
+    pub fn show<O: Observer>(
+        &mut self,
+        assembler: &LogAssembler,
+        block: &SealedBlock,
+        observer: &mut O,
+    ) -> Result<(), LogError> {
+        let first_event = assembler.events() - u64::from(block.event_count());
+        let mut both = Both { end: &mut self.end, observer };
+        match self.decoder.visit(block, assembler.blocks() - 1, first_event, &mut both) {
+            Ok(()) => Ok(()),
+            Err(WalkError::Log(error)) => Err(error),
+            Err(WalkError::Visitor(never)) => match never {},
+        }
+    }
+
+    /// What the events said about the end of the run.
+    #[must_use]
+    pub fn into_end(self) -> RunEnd {
+        self.end
+    }
+}
+
+struct Both<'a, O> {
+    end: &'a mut RunEnd,
+    observer: &'a mut O,
+}
+
+impl<O: Observer> Visitor for Both<'_, O> {
+    type Error = Infallible;
+
+    #[inline]
+    fn event(
+        &mut self,
+        index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.end.observe(event);
+        self.observer.event(index, worker, at, event)
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        self.observer.block_ended(block)
     }
 }

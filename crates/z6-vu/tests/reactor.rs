@@ -1,14 +1,9 @@
 //! The real event loop against servers that do one odd thing each: kinds, counts, replay.
 #![cfg(feature = "reactor")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests")]
 #![allow(clippy::disallowed_types, reason = "the servers here are real sockets and threads")]
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -17,10 +12,10 @@ use std::sync::mpsc;
 
 use z6_events::{
     Cause, CloseCause, ErrorKind, Event, Failure, LogReader, NeverSentReason, ReleaseCause,
-    Response, StopReason, StoppedBy, Tick, WorkerId,
+    Response, StopReason, StoppedBy, Tick, Visitor, WorkerId,
 };
 use z6_scenario::Scenario;
-use z6_vu::reactor::{LogTarget, Observer, RunReport, RunSpec, Spin, Stopper, partial_path, start};
+use z6_vu::reactor::{LogTarget, RunReport, RunSpec, Spin, Stopper, partial_path, start};
 use z6_vu::replay::{Outcome, replay};
 
 /// A server that hands each connection, with its number, to a function on a thread of its own.
@@ -83,13 +78,22 @@ struct Keep {
     stop_at: Option<(When, StopReason, mpsc::Receiver<Stopper>)>,
 }
 
-impl Observer for Keep {
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+impl Visitor for Keep {
+    type Error = Infallible;
+
+    fn event(
+        &mut self,
+        _: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
         self.events.push((worker, at, *event));
         if self.stop_at.as_ref().is_some_and(|(when, ..)| when(event)) {
             let (_, reason, stopper) = self.stop_at.take().unwrap();
             stopper.recv().unwrap().stop(reason);
         }
+        Ok(())
     }
 }
 
@@ -360,7 +364,7 @@ fn addresses_of_all_forms_are_reached() {
     assert_eq!(peers, ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]);
 
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
-        println!("SKIPPED: no IPv6 on this machine");
+        z6_testing::skip("no IPv6 on this machine");
         return;
     };
     let v6 = Server::on(listener, answers(OK));
@@ -515,9 +519,18 @@ fn a_full_log_stops_the_run() {
 #[test]
 fn a_panicking_observer_stops_the_run() {
     struct Panics;
-    impl Observer for Panics {
-        fn event(&mut self, _worker: WorkerId, _at: Tick, event: &Event) {
+    impl Visitor for Panics {
+        type Error = Infallible;
+
+        fn event(
+            &mut self,
+            _index: u64,
+            _worker: WorkerId,
+            _at: Tick,
+            event: &Event,
+        ) -> Result<(), Infallible> {
             assert!(!matches!(event, Event::Done { .. }), "an observer's own fault");
+            Ok(())
         }
     }
     let server = Server::new(answers(OK));

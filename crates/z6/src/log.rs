@@ -13,16 +13,17 @@
 //! # Ok::<(), z6::log::ReadError>(())
 //! ```
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use z6_analysis::{AnalyzeError, RequestJoin, RequestRow};
 use z6_events::{
-    Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts, Tick,
-    WorkerId,
+    BlockEnd, Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts,
+    Tick, Visitor, WalkError, WorkerId, walk,
 };
-use z6_metrics::{EndFacts, Fold, FoldError, LiveSnapshot, Metrics, RunFacts};
+use z6_metrics::{EndFacts, Fold, FoldError, LiveFold, LiveSnapshot, Metrics, RunFacts};
 use z6_scenario::Scenario;
 use z6_vu::reactor::partial_path;
 pub use z6_vu::replay::{BytesPlace, DecisionKind, Difference, HeaderFact, Outcome, ReplayError};
@@ -202,10 +203,7 @@ impl Log {
     /// # Errors
     /// [`ReadError::Log`] where it is damaged rather than torn.
     pub fn ending(&self) -> Result<Ending, ReadError> {
-        let mut reader = self.blocks()?;
-        let failed = |source| of_log(&self.path, source);
-        while reader.next_block().map_err(failed)?.is_some() {}
-        reader.ending().cloned().ok_or_else(|| failed(LogError::NotALog))
+        self.blocks()?.skip_to_end().map_err(|source| of_log(&self.path, source))
     }
 
     /// Folds the log once more: the figures of the run, those that it reported itself.
@@ -213,30 +211,14 @@ impl Log {
     /// # Errors
     /// [`ReadError`] where the log cannot be read or its events do not add up.
     pub fn refold(&self) -> Result<Refolded, ReadError> {
-        let log = |source| of_log(&self.path, source);
         // The start is set at the end, as in a run.
         let facts = RunFacts::of(&self.header, String::new());
         let mut fold = RunFold::new(&self.scenario, facts);
-        let mut reader = self.blocks()?;
-        while let Some(mut block) = reader.next_block().map_err(log)? {
-            let head = *block.header();
-            let mut up_to = head.base;
-            let mut failed = None;
-            for event in block.events() {
-                match event {
-                    Ok((at, event)) => {
-                        up_to = at;
-                        fold.event(head.worker, at, &event);
-                    }
-                    Err(source) => failed = Some(source),
-                }
-            }
-            if let Some(source) = failed {
-                return Err(log(block.error(source)));
-            }
-            fold.block_ended(head.worker, up_to);
-        }
-        let ending = reader.ending().cloned().ok_or_else(|| log(LogError::NotALog))?;
+        let ending = match walk(&mut self.blocks()?, &mut fold) {
+            Ok(ending) => ending,
+            Err(WalkError::Log(source)) => return Err(of_log(&self.path, source)),
+            Err(WalkError::Visitor(never)) => match never {},
+        };
         let metrics = fold.finish(EndFacts::of(&ending), &self.header);
         let metrics = metrics.map_err(|source| of_events(&self.path, source.into()))?;
         Ok(Refolded { metrics, ending })
@@ -330,8 +312,7 @@ impl Events {
         if let Some(base) = self.bases.get_mut(self.worker.index()) {
             *base = block.header().base;
         }
-        let decoded: Result<Vec<_>, _> = block.events().collect();
-        self.block = decoded.map_err(|source| block.error(source))?.into_iter();
+        self.block = block.decode()?.into_iter();
         Ok(true)
     }
 }
@@ -458,17 +439,11 @@ impl Iterator for Requests {
 }
 
 /// The fold of a run: the same for one under way and for its log, so both come to the same figures.
-pub struct RunFold {
-    fold: Fold,
-    /// The first event that did not fit; nothing is folded after it.
-    error: Option<FoldError>,
-    /// Whether the block now being read has any event: an empty one is a sign of life.
-    block_has_events: bool,
-}
+pub struct RunFold(LiveFold);
 
 impl std::fmt::Debug for RunFold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunFold").field("error", &self.error).finish_non_exhaustive()
+        f.debug_struct("RunFold").finish_non_exhaustive()
     }
 }
 
@@ -476,44 +451,43 @@ impl RunFold {
     /// A fold over no events yet. `facts` may leave `started_at` out: it is set at the end.
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> RunFold {
-        RunFold { fold: Fold::new(scenario, facts), error: None, block_has_events: false }
+        RunFold(LiveFold::new(Fold::new(scenario, facts)))
     }
 
-    /// Takes an event.
-    #[inline]
-    pub fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
-        self.block_has_events = true;
-        if self.error.is_none() {
-            self.error = self.fold.event(worker, at, event).err();
-        }
-    }
-
-    /// A block of a worker is complete. `up_to` is the tick of its last event; of an empty block, a
-    /// sign of life, the tick of the block itself.
-    pub fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
-        let was_empty = !std::mem::take(&mut self.block_has_events);
-        if was_empty && self.error.is_none() {
-            self.error = self.fold.advance(worker, up_to).err();
-        }
-    }
-
-    /// How the run stands.
+    /// The state of the run.
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
-        self.fold.live()
+        self.0.live()
     }
 
-    /// The figures. The header says when the run started and where it went.
+    /// The figures. The header says when the run started and what its targets resolved to.
     ///
     /// # Errors
-    /// The first event that did not fit, or what does not add up.
-    pub fn finish(mut self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        self.fold.resolved(&header.addresses);
-        let mut metrics = self.fold.finish(end)?;
+    /// The first event that did not fit, or counts that do not balance.
+    pub fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
+        let mut fold = self.0.into_fold()?;
+        fold.resolved(&header.addresses);
+        let mut metrics = fold.finish(end)?;
         metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
         Ok(metrics)
+    }
+}
+
+impl Visitor for RunFold {
+    type Error = Infallible;
+
+    #[inline]
+    fn event(
+        &mut self,
+        index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.0.event(index, worker, at, event)
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        self.0.block_ended(block)
     }
 }

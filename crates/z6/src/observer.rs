@@ -1,13 +1,13 @@
 //! What sees the events of a run, on the log writer's thread: the fold, the live snapshot, and the
 //! embedder's own function. Knows no file and no socket.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use z6_events::{Event, LogHeader, Tick, WorkerId};
+use z6_events::{BlockEnd, Event, LogHeader, Tick, Visitor, WorkerId};
 use z6_metrics::{EndFacts, FoldError, LiveSnapshot, Metrics};
-use z6_vu::reactor::Observer;
 
 use crate::log::RunFold;
 
@@ -63,21 +63,32 @@ impl Watcher {
     }
 }
 
-impl Observer for Watcher {
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
-        self.fold.event(worker, at, event);
+impl Visitor for Watcher {
+    type Error = Infallible;
+
+    #[inline]
+    fn event(
+        &mut self,
+        index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.fold.event(index, worker, at, event)?;
         if let Some(on_event) = &mut self.on_event {
             on_event(worker, at, event);
         }
+        Ok(())
     }
 
-    fn block_ended(&mut self, worker: WorkerId, up_to: Tick) {
-        self.fold.block_ended(worker, up_to);
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        self.fold.block_ended(block)?;
         let now = Instant::now();
         if now.duration_since(self.published) >= PUBLISH_EVERY {
             self.published = now;
             self.live.write(self.fold.live());
         }
+        Ok(())
     }
 }
 
@@ -103,12 +114,16 @@ mod tests {
         Watcher::new(RunFold::new(&scenario, facts), None)
     }
 
+    fn see(watcher: &mut Watcher, worker: WorkerId, at: Tick, event: &Event) {
+        let Ok(()) = watcher.event(0, worker, at, event);
+    }
+
     #[test]
     fn the_first_event_that_does_not_fit_is_kept() {
         let mut watcher = watcher();
-        watcher.event(WorkerId(0), Tick(5), &Event::Wake);
-        watcher.event(WorkerId(0), Tick(4), &Event::Wake);
-        watcher.event(WorkerId(9), Tick(6), &Event::Wake);
+        see(&mut watcher, WorkerId(0), Tick(5), &Event::Wake);
+        see(&mut watcher, WorkerId(0), Tick(4), &Event::Wake);
+        see(&mut watcher, WorkerId(9), Tick(6), &Event::Wake);
         let error = watcher.finish(EndFacts::default(), &LogHeader::default()).unwrap_err();
         assert!(matches!(error, FoldError::TimeWentBack { .. }), "{error}");
     }
@@ -117,11 +132,12 @@ mod tests {
     fn an_empty_block_moves_time_and_the_end_of_another_does_not() {
         let mut watcher = watcher();
         let second = |n: u64| Tick(n * 1_000_000_000);
-        watcher.event(WorkerId(0), second(1), &Event::Wake);
-        watcher.event(WorkerId(0), second(2), &Event::Wake);
-        watcher.block_ended(WorkerId(0), second(1));
+        see(&mut watcher, WorkerId(0), second(1), &Event::Wake);
+        see(&mut watcher, WorkerId(0), second(2), &Event::Wake);
+        let end = |at: Tick, events| BlockEnd { worker: WorkerId(0), up_to: at, events };
+        let Ok(()) = watcher.block_ended(end(second(2), 2));
         assert_eq!(watcher.fold.live().elapsed_seconds, 2);
-        watcher.block_ended(WorkerId(0), second(4));
+        let Ok(()) = watcher.block_ended(end(second(4), 0));
         assert_eq!(watcher.fold.live().elapsed_seconds, 4);
     }
 
@@ -130,8 +146,8 @@ mod tests {
         let mut watcher = watcher();
         let live = watcher.live();
         let end = Event::EndReached { by: StoppedBy::Duration, end: Tick(3_000_000_000) };
-        watcher.event(WorkerId(0), Tick(3_000_000_001), &end);
-        watcher.event(WorkerId(0), Tick(3_000_000_001), &Event::Finished);
+        see(&mut watcher, WorkerId(0), Tick(3_000_000_001), &end);
+        see(&mut watcher, WorkerId(0), Tick(3_000_000_001), &Event::Finished);
         assert_eq!(live.read().elapsed_seconds, 0);
         watcher.finish(EndFacts::default(), &LogHeader::default()).unwrap();
         assert_eq!(live.read().elapsed_seconds, 3);

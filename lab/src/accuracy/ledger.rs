@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use z6_events::{
-    Cause, Ending, ErrorKind, Event, ExchangeTable, LogReader, Observed, Outcome, PlannedRequest,
-    RequestEnded, Tick, WorkerId,
+    Cause, Ending, ErrorKind, Event, ExchangeTable, LogReader, Observed, Outcome, PairingError,
+    PlannedRequest, RequestEnded, Tick, Visitor, WorkerId, walk,
 };
 
 /// How a request ended.
@@ -70,27 +70,16 @@ impl Ledger {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let mut reader = LogReader::new(BufReader::new(file))?;
         let header = reader.header().clone();
-        let mut tables: Vec<ExchangeTable> = Vec::new();
+        let tables = (0..header.workers).map(|_| ExchangeTable::new()).collect();
+        let mut reading = Reading { tables, requests: Vec::new(), events: Vec::new() };
+        let ending = walk(&mut reader, &mut reading)?;
         let mut ledger = Ledger {
             epoch_ns: header.monotonic_epoch_ns,
-            requests: Vec::new(),
-            events: Vec::new(),
-            is_torn: false,
+            requests: reading.requests,
+            events: reading.events,
+            is_torn: !matches!(ending, Ending::Clean { .. }),
             header,
         };
-        while let Some(mut block) = reader.next_block()? {
-            let worker = block.header().worker;
-            if tables.len() <= worker.index() {
-                tables.resize_with(worker.index() + 1, ExchangeTable::new);
-            }
-            for next in block.events() {
-                let (at, event) = next?;
-                ledger.events.push((worker, at, event));
-                let seen = tables[worker.index()].observe(at, &event)?;
-                ledger.requests.extend(request(at, &seen));
-            }
-        }
-        ledger.is_torn = !matches!(reader.ending(), Some(Ending::Clean { .. }));
         ledger.requests.sort_unstable_by_key(|request| (request.actor, request.step));
         Ok(ledger)
     }
@@ -104,6 +93,32 @@ impl Ledger {
 
     pub(super) fn count(&self, holds: impl Fn(&Request) -> bool) -> u64 {
         self.requests.iter().filter(|request| holds(request)).count() as u64
+    }
+}
+
+/// A log being read.
+struct Reading {
+    /// By worker.
+    tables: Vec<ExchangeTable>,
+    requests: Vec<Request>,
+    events: Vec<(WorkerId, Tick, Event)>,
+}
+
+impl Visitor for Reading {
+    type Error = PairingError;
+
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), PairingError> {
+        self.events.push((worker, at, *event));
+        // The reader lets no block pass of a worker that the header does not have.
+        let seen = self.tables[worker.index()].observe(at, event)?;
+        self.requests.extend(request(at, &seen));
+        Ok(())
     }
 }
 

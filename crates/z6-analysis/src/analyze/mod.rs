@@ -14,7 +14,7 @@ mod text;
 
 use std::io::Read;
 
-use z6_events::{Ending, Event, LogReader, Tick, WorkerId};
+use z6_events::{BlockEnd, Ending, Event, LogReader, Tick, Visitor, WorkerId, walk};
 use z6_metrics::{
     EndFacts, Fold, FoldError, Metrics, PartFold, RequestRow, RunFacts, RunLatencies,
 };
@@ -30,8 +30,8 @@ pub use text::TooManyTables;
 
 use crate::checks::{CheckReport, Checks};
 use crate::error::AnalyzeError;
+use crate::loss::Loss;
 use crate::requests::RequestJoin;
-use crate::walk::{Loss, Visitor, walk};
 
 /// What is wanted of an analysis. By default the reports of the run.
 #[derive(Debug, Clone, Default)]
@@ -183,7 +183,7 @@ impl Analysis {
             percentiles,
             by: by.map(|by| by.figures(scenario, list)),
             slowest: self.rows.map_or_else(Vec::new, |rows| rows.slowest.into_rows()),
-            loss: Loss::of(ending),
+            loss: Loss::from_ending(ending),
             checks: self.checks.map(|checks| checks.finish(ending)),
         })
     }
@@ -208,6 +208,8 @@ impl Rows {
 }
 
 impl Visitor for Analysis {
+    type Error = AnalyzeError;
+
     #[inline]
     fn event(
         &mut self,
@@ -234,7 +236,11 @@ impl Visitor for Analysis {
         Ok(())
     }
 
-    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {
+        if !block.is_empty() {
+            return Ok(());
+        }
+        let BlockEnd { worker, up_to: at, .. } = block;
         if let Some(rows) = &mut self.rows {
             rows.join.advance(worker, at)?;
         }

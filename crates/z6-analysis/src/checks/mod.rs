@@ -13,9 +13,13 @@ mod redirects;
 mod step;
 mod violation;
 
+use std::convert::Infallible;
 use std::io::Read;
 
-use z6_events::{Ending, Event, LogHeader, LogReader, Tick, WorkerId};
+use z6_events::{
+    BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Tick, Visitor, WalkError, WorkerId,
+    walk,
+};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario};
 
@@ -24,8 +28,7 @@ use connections::Connections;
 use step::{Here, Rules, StepCheck, Tally, WorkerChecks};
 pub use violation::{Check, CheckReport, VIOLATIONS_KEPT, Violation, ViolationKind};
 
-use crate::error::AnalyzeError;
-use crate::walk::{Loss, Visitor, walk};
+use crate::loss::Loss;
 
 /// Checks a log. Damage that the reader finds is an error; contradictions in what it holds are in
 /// the report.
@@ -35,10 +38,13 @@ use crate::walk::{Loss, Visitor, walk};
 pub fn check_log<R: Read>(
     reader: &mut LogReader<R>,
     scenario: &Scenario,
-) -> Result<CheckReport, AnalyzeError> {
+) -> Result<CheckReport, LogError> {
     let mut checks = Checks::new(scenario, reader.header());
-    let ending = walk(reader, &mut checks)?;
-    Ok(checks.finish(&ending))
+    match walk(reader, &mut checks) {
+        Ok(ending) => Ok(checks.finish(&ending)),
+        Err(WalkError::Log(error)) => Err(error),
+        Err(WalkError::Visitor(never)) => match never {},
+    }
 }
 
 /// Checks in progress.
@@ -88,7 +94,7 @@ impl Checks {
     /// Ends the checks. Of a log that breaks off, what needs its end is left out.
     #[must_use]
     pub fn finish(mut self, ending: &Ending) -> CheckReport {
-        self.report.loss = Loss::of(ending);
+        self.report.loss = Loss::from_ending(ending);
         if self.report.loss.is_some() {
             return self.report;
         }
@@ -108,18 +114,24 @@ impl Checks {
 }
 
 impl Visitor for Checks {
+    type Error = Infallible;
+
     fn event(
         &mut self,
         index: u64,
         worker: WorkerId,
         at: Tick,
         event: &Event,
-    ) -> Result<(), AnalyzeError> {
+    ) -> Result<(), Infallible> {
         Checks::event(self, index, worker, at, event);
         Ok(())
     }
 
-    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        if !block.is_empty() {
+            return Ok(());
+        }
+        let BlockEnd { worker, up_to: at, .. } = block;
         let here = Here { index: self.report.events, at, worker };
         match self.workers.get_mut(worker.index()) {
             Some(state) => state.come_to(here, &mut self.report),

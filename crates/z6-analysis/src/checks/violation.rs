@@ -6,7 +6,7 @@ use z6_events::{
     Actor, ConnectionSlot, ErrorKind, ExchangeSlot, RequestId, Step, TargetId, Tick, WorkerId,
 };
 
-use crate::walk::Loss;
+use crate::loss::Loss;
 
 /// A family of checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

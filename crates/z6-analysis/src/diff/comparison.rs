@@ -229,7 +229,7 @@ impl fmt::Display for Note {
             Note::Degraded { label } => {
                 write!(f, "{label}: its verdict is degraded; the figures show the generator as well")
             }
-            Note::TornLog { label } => write!(f, "{label}: the log breaks off"),
+            Note::TornLog { label } => write!(f, "{label}: the log is truncated"),
             Note::PairsSampled { one_in } => {
                 write!(f, "one in {one_in} requests was paired: more would not fit max_pairs")
             }

@@ -14,14 +14,13 @@ use hdrhistogram::serialization::interval_log::{
     IntervalLogWriter, IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
 };
 use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
-use z6_events::{Event, RequestId, Tick, WorkerId};
+use z6_events::{BlockEnd, Event, RequestId, Tick, Visitor, WorkerId};
 use z6_metrics::histogram::{HISTOGRAM_BYTES_MAX, VALUE_NS_MAX};
 use z6_metrics::{FoldError, RowOutcome};
 use z6_scenario::{NS_PER_MS, NS_PER_SECOND, Scenario};
 
 use crate::error::AnalyzeError;
 use crate::requests::RequestJoin;
-use crate::walk::Visitor;
 
 /// The column headings that tools expect.
 const LEGEND: &str =
@@ -194,6 +193,8 @@ impl From<IntervalLogWriterError<V2DeflateSerializeError>> for AnalyzeError {
 }
 
 impl<W: Write> Visitor for HdrExport<'_, W> {
+    type Error = AnalyzeError;
+
     fn event(
         &mut self,
         _index: u64,
@@ -209,9 +210,12 @@ impl<W: Write> Visitor for HdrExport<'_, W> {
         self.pass(worker, second)
     }
 
-    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
-        self.join.advance(worker, at)?;
-        self.pass(worker, at.0 / NS_PER_SECOND)
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {
+        if !block.is_empty() {
+            return Ok(());
+        }
+        self.join.advance(block.worker, block.up_to)?;
+        self.pass(block.worker, block.up_to.0 / NS_PER_SECOND)
     }
 }
 

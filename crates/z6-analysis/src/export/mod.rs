@@ -9,13 +9,13 @@ mod text;
 use std::io::{self, BufWriter, Read, Write};
 
 use hdrhistogram::serialization::V2DeflateSerializer;
-use z6_events::{Ending, Event, LogReader, Tick, WorkerId};
+use z6_events::{BlockEnd, Ending, Event, LogReader, Tick, Visitor, WorkerId, walk};
 use z6_scenario::Scenario;
 
 use crate::analyze::{BoundSelection, Selection};
 use crate::error::AnalyzeError;
+use crate::loss::Loss;
 use crate::requests::RequestJoin;
-use crate::walk::{Loss, Visitor, walk};
 use hdr::{HdrExport, write_heading};
 use ndjson::EventExport;
 pub use rows::{CSV_COLUMNS, RowFormat, RowWriter};
@@ -57,7 +57,7 @@ pub fn export_requests<R: Read, W: Write>(
         export.open()?;
     }
     export.rows.into_inner().flush()?;
-    Ok(Exported { written: export.written, loss: Loss::of(&ending) })
+    Ok(Exported { written: export.written, loss: Loss::from_ending(&ending) })
 }
 
 struct RequestExport<W: Write> {
@@ -79,6 +79,8 @@ impl<W: Write> RequestExport<W> {
 }
 
 impl<W: Write> Visitor for RequestExport<W> {
+    type Error = AnalyzeError;
+
     fn event(
         &mut self,
         _index: u64,
@@ -94,8 +96,8 @@ impl<W: Write> Visitor for RequestExport<W> {
         Ok(())
     }
 
-    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
-        self.join.advance(worker, at)
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {
+        self.join.advance(block.worker, block.up_to)
     }
 }
 
@@ -111,7 +113,7 @@ pub fn export_events<R: Read, W: Write>(
     let mut export = EventExport::new(scenario, BufWriter::with_capacity(BUFFER_BYTES, out));
     let ending = walk(reader, &mut export)?;
     let written = export.finish()?;
-    Ok(Exported { written, loss: Loss::of(&ending) })
+    Ok(Exported { written, loss: Loss::from_ending(&ending) })
 }
 
 /// Writes the response times of all successes as an interval log of HdrHistogram: `export --format
@@ -133,5 +135,5 @@ pub fn export_hdr<R: Read, W: Write>(
     let ending = walk(reader, &mut export)?;
     let written = export.finish()?;
     out.flush()?;
-    Ok(Exported { written, loss: Loss::of(&ending) })
+    Ok(Exported { written, loss: Loss::from_ending(&ending) })
 }

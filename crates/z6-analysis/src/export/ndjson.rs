@@ -4,14 +4,13 @@ use std::io::Write;
 
 use z6_events::{
     Cause, Event, EventClass, ExchangeSlot, Failure, PlannedRequest, Response, Sample, Tick,
-    WorkerId, event_name,
+    Visitor, WorkerId, event_name,
 };
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
 
 use super::text::{json_text, push_number};
 use crate::error::AnalyzeError;
-use crate::walk::Visitor;
 
 /// Writes events.
 pub(super) struct EventExport<W> {
@@ -77,6 +76,8 @@ impl<W: Write> EventExport<W> {
 }
 
 impl<W: Write> Visitor for EventExport<W> {
+    type Error = AnalyzeError;
+
     fn event(
         &mut self,
         index: u64,
@@ -94,10 +95,6 @@ impl<W: Write> Visitor for EventExport<W> {
         self.line.0.extend_from_slice(b"}\n");
         self.out.write_all(&self.line.0)?;
         self.written += 1;
-        Ok(())
-    }
-
-    fn sign_of_life(&mut self, _worker: WorkerId, _at: Tick) -> Result<(), AnalyzeError> {
         Ok(())
     }
 }

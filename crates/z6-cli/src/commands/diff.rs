@@ -8,9 +8,8 @@ use z6::z6_analysis::diff::{
     DiffError, DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_json,
     comparison_text,
 };
-use z6::z6_analysis::walk::{Visitor, walk};
 use z6::z6_analysis::{AnalyzeError, Loss};
-use z6::z6_events::{Event, LogError};
+use z6::z6_events::{BlockEnd, Event, LogError, Visitor, walk};
 use z6::z6_metrics::{EndFacts, Fold, RunFacts, Style};
 use z6::{Tick, WorkerId};
 
@@ -61,8 +60,8 @@ fn sample(path: &Path, options: SampleOptions) -> anyhow::Result<RunSample> {
         sampler: Sampler::new(path.display().to_string(), scenario, facts, options),
     };
     let failure = |error: AnalyzeError| log_args::failure(&log, &Selection::default(), error);
-    let ending = walk(&mut reader, &mut pass).map_err(failure)?;
-    log_args::warn_of_loss(&log, Loss::of(&ending));
+    let ending = walk(&mut reader, &mut pass).map_err(|error| failure(error.into()))?;
+    log_args::warn_of_loss(&log, Loss::from_ending(&ending));
     let end = EndFacts::of(&ending);
     let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
     let verdict = Some(metrics.generator.verdict);
@@ -76,6 +75,8 @@ struct Pass {
 }
 
 impl Visitor for Pass {
+    type Error = AnalyzeError;
+
     fn event(
         &mut self,
         _index: u64,
@@ -87,8 +88,8 @@ impl Visitor for Pass {
         self.sampler.event(worker, at, event).map_err(from_diff_error)
     }
 
-    fn sign_of_life(&mut self, worker: WorkerId, at: Tick) -> Result<(), AnalyzeError> {
-        Ok(self.fold.advance(worker, at)?)
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {
+        Ok(self.fold.advance(block.worker, block.up_to)?)
     }
 }
 

@@ -73,7 +73,7 @@ fn heading(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     page.text.push_str(&style.strong(&run.name));
     page.blank();
-    let stopped = run.stopped_by.unwrap_or("the end of a log that breaks off");
+    let stopped = run.stopped_by.unwrap_or("the end of a truncated log");
     page.line(
         "run",
         &format!(

@@ -1,17 +1,21 @@
 //! The log's bytes: read back, replayed, and judged by whoever knows nothing of the engine.
 
+use std::convert::Infallible;
+
 use z6_analysis::checks::check_log;
-use z6_events::{Ending, Event, LogError, LogReader, Tick, WorkerId};
-use z6_metrics::{EndFacts, Fold, FoldError, Metrics, RunFacts};
+use z6_events::{
+    BlockEnd, Ending, Event, LogError, LogReader, Tick, Visitor, WalkError, WorkerId, walk,
+};
+use z6_metrics::{EndFacts, Fold, LiveFold, Metrics, RunFacts};
 use z6_vu::replay::{Outcome, replay};
 
 use super::{Checker, Evidence, Found};
 
 /// Checks the bytes; answers with the figures folded from them, where the log is whole.
 pub(super) fn check(evidence: &Evidence<'_>, found: &mut Found) -> Option<Metrics> {
-    let mut fold = RunFold::new(evidence);
+    let mut fold = new_fold(evidence);
     match read_back(evidence, &mut fold) {
-        Ok((events, ending)) => compare(evidence, &events, ending.as_ref(), found),
+        Ok((events, ending)) => compare(evidence, &events, &ending, found),
         Err(error) => found.add(Checker::ReadBack, || format!("the log cannot be read: {error}")),
     }
     let replayed = replay(evidence.log);
@@ -23,7 +27,6 @@ pub(super) fn check(evidence: &Evidence<'_>, found: &mut Found) -> Option<Metric
         Err(error) => found.add(Checker::Replay, || format!("the log cannot be replayed: {error}")),
     }
     let checked = LogReader::new(evidence.log)
-        .map_err(Into::into)
         .and_then(|mut reader| check_log(&mut reader, &evidence.spec.scenario));
     match checked {
         Ok(report) => {
@@ -33,69 +36,69 @@ pub(super) fn check(evidence: &Evidence<'_>, found: &mut Found) -> Option<Metric
         }
         Err(error) => found.add(Checker::Plan, || format!("the log cannot be checked: {error}")),
     }
-    fold.finish(evidence, found)
+    finish(fold, evidence, found)
 }
 
-/// By worker, and how the log ends.
-type Read = (Vec<Vec<(Tick, Event)>>, Option<Ending>);
+/// Events by worker, and how the log ends.
+type Read = (Vec<Vec<(Tick, Event)>>, Ending);
 
-fn read_back(evidence: &Evidence<'_>, fold: &mut RunFold) -> Result<Read, LogError> {
+fn read_back(evidence: &Evidence<'_>, fold: &mut LiveFold) -> Result<Read, LogError> {
     let mut reader = LogReader::new(evidence.log)?;
-    let mut events: Vec<Vec<(Tick, Event)>> = vec![Vec::new(); evidence.emitted.len()];
-    while let Some(mut block) = reader.next_block()? {
-        let head = *block.header();
-        let decoded: Result<Vec<(Tick, Event)>, _> = block.events().collect();
-        let decoded = decoded.map_err(|source| block.error(source))?;
-        fold.block(head.worker, head.base, &decoded);
-        if let Some(own) = events.get_mut(head.worker.index()) {
-            own.extend(decoded);
-        }
+    let mut both = FoldAndKeep { fold, events: vec![Vec::new(); evidence.emitted.len()] };
+    match walk(&mut reader, &mut both) {
+        Ok(ending) => Ok((both.events, ending)),
+        Err(WalkError::Log(error)) => Err(error),
+        Err(WalkError::Visitor(never)) => match never {},
     }
-    Ok((events, reader.ending().cloned()))
 }
 
-/// The fold over the log, as a run does it.
-struct RunFold {
-    fold: Fold,
-    error: Option<FoldError>,
+/// Folds the events of a log as a run does, and keeps them.
+struct FoldAndKeep<'a> {
+    fold: &'a mut LiveFold,
+    /// By worker.
+    events: Vec<Vec<(Tick, Event)>>,
 }
 
-impl RunFold {
-    fn new(evidence: &Evidence<'_>) -> RunFold {
-        let facts = RunFacts::of(evidence.header, String::new());
-        let fold = Fold::new(&evidence.spec.scenario, facts);
-        #[cfg(feature = "planted-bugs")]
-        let fold = crate::plant::in_fold(evidence.spec, fold);
-        RunFold { fold, error: None }
+impl Visitor for FoldAndKeep<'_> {
+    type Error = Infallible;
+
+    fn event(
+        &mut self,
+        index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        if let Some(own) = self.events.get_mut(worker.index()) {
+            own.push((at, *event));
+        }
+        self.fold.event(index, worker, at, event)
     }
 
-    fn block(&mut self, worker: WorkerId, base: Tick, events: &[(Tick, Event)]) {
-        for (at, event) in events {
-            if self.error.is_none() {
-                self.error = self.fold.event(worker, *at, event).err();
-            }
-        }
-        if events.is_empty() && self.error.is_none() {
-            self.error = self.fold.advance(worker, base).err();
-        }
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        self.fold.block_ended(block)
     }
+}
 
-    fn finish(self, evidence: &Evidence<'_>, found: &mut Found) -> Option<Metrics> {
-        let end = EndFacts {
-            log_digest: evidence.digest.map_or_else(String::new, |digest| digest.to_string()),
-            stopped_by: Some(evidence.stopped_by),
-            torn: !evidence.is_whole(),
-        };
-        let finished = match self.error {
-            Some(error) => Err(error),
-            None => self.fold.finish(end),
-        };
-        match finished {
-            Ok(metrics) => evidence.is_whole().then_some(metrics),
-            Err(error) => {
-                found.add(Checker::Conservation, || format!("the events do not add up: {error}"));
-                None
-            }
+fn new_fold(evidence: &Evidence<'_>) -> LiveFold {
+    let facts = RunFacts::of(evidence.header, String::new());
+    let fold = Fold::new(&evidence.spec.scenario, facts);
+    #[cfg(feature = "planted-bugs")]
+    let fold = crate::plant::in_fold(evidence.spec, fold);
+    LiveFold::new(fold)
+}
+
+fn finish(fold: LiveFold, evidence: &Evidence<'_>, found: &mut Found) -> Option<Metrics> {
+    let end = EndFacts {
+        log_digest: evidence.digest.map_or_else(String::new, |digest| digest.to_string()),
+        stopped_by: Some(evidence.stopped_by),
+        torn: !evidence.is_whole(),
+    };
+    match fold.into_fold().and_then(|fold| fold.finish(end)) {
+        Ok(metrics) => evidence.is_whole().then_some(metrics),
+        Err(error) => {
+            found.add(Checker::Conservation, || format!("the events do not add up: {error}"));
+            None
         }
     }
 }
@@ -103,7 +106,7 @@ impl RunFold {
 fn compare(
     evidence: &Evidence<'_>,
     events: &[Vec<(Tick, Event)>],
-    ending: Option<&Ending>,
+    ending: &Ending,
     found: &mut Found,
 ) {
     for (worker, (read, emitted)) in events.iter().zip(evidence.emitted).enumerate() {
@@ -124,8 +127,8 @@ fn compare(
         }
     }
     match (ending, evidence.digest) {
-        (Some(Ending::Clean { digest, .. }), Some(receipt)) if *digest == receipt => {}
-        (Some(Ending::Torn { .. }), None) => {}
+        (Ending::Clean { digest, .. }, Some(receipt)) if *digest == receipt => {}
+        (Ending::Torn { .. }, None) => {}
         (ending, receipt) => found.add(Checker::ReadBack, || {
             format!("the log ends with {ending:?}, and the receipt is {receipt:?}")
         }),

@@ -3,14 +3,15 @@
 //! A panic of the product is a finding like any other: it is caught here and named.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use z6_events::{Event, Tick, WorkerId};
+use z6_events::{Event, Tick, Visitor, WorkerId};
 use z6_scenario::{Scenario, Workers};
 
 use super::{ACTORS_MAX, Case, SECONDS_MAX};
-use crate::{CheckLevel, Coverage, FaultCounts, Observer, SimSpec, simulate};
+use crate::{CheckLevel, Coverage, FaultCounts, SimSpec, simulate};
 
 /// Events kept for the tail of a log.
 const TAIL_EVENTS: usize = 20;
@@ -190,9 +191,18 @@ impl Shared {
     }
 }
 
-impl Observer for Shared {
-    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+impl Visitor for Shared {
+    type Error = Infallible;
+
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
         self.with(|watcher| watcher.event(worker, at, event));
+        Ok(())
     }
 }
 

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use z6_analysis::walk;
-use z6_events::{LogDigest, LogReader, StoppedBy};
+use z6_events::{LogDigest, LogReader, StoppedBy, walk};
 use z6_metrics::{EndFacts, Fold, Metrics, RunFacts};
 use z6_scenario::{Overrides, Scenario};
 use z6_sim::{CheckLevel, Coverage, FaultCounts, NoObserver, SimSpec, Truth, simulate};

@@ -31,7 +31,7 @@ pub enum LogError {
     Format(#[from] z6_events::LogError),
     /// A block that we encoded does not decode: a bug in Z6.
     #[error("a block of the event log does not read back: {0}")]
-    ReadBack(#[from] z6_events::DecodeError),
+    ReadBack(#[source] z6_events::LogError),
 }
 
 /// A run that cannot start.

@@ -9,11 +9,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, Sender};
-use z6_events::{BlockDecoder, LogAssembler, LogDigest, LogHeader, SealedBlock};
+use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock};
 
 use super::error::LogError;
 use super::shared::Notice;
-use crate::observer::Observer;
+use crate::observer::{Observer, ReadBack};
 use crate::run_end::RunEnd;
 
 /// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
@@ -112,9 +112,8 @@ pub fn partial_path(path: &Path) -> PathBuf {
 pub(super) struct LogWriter<O> {
     output: LogFile,
     assembler: LogAssembler,
-    decoder: BlockDecoder,
+    read_back: ReadBack,
     observer: O,
-    end: RunEnd,
     full: Receiver<SealedBlock>,
     empty: Vec<Sender<Vec<u8>>>,
     notices: Sender<Notice>,
@@ -154,9 +153,8 @@ impl<O: Observer> LogWriter<O> {
         Ok(LogWriter {
             output,
             assembler,
-            decoder: BlockDecoder::new(header.workers),
+            read_back: ReadBack::new(header.workers),
             observer: parts.observer,
-            end: RunEnd::default(),
             full: parts.full,
             empty: parts.empty,
             notices: parts.notices,
@@ -183,7 +181,8 @@ impl<O: Observer> LogWriter<O> {
 
     /// Footer, sync and name where the log is whole.
     fn finish(self, is_whole: bool) -> WriterEnd<O> {
-        let LogWriter { output, assembler, observer, end, notices, .. } = self;
+        let LogWriter { output, assembler, read_back, observer, notices, .. } = self;
+        let end = read_back.into_end();
         let mut bytes = assembler.bytes();
         let mut digest = None;
         if is_whole {
@@ -203,15 +202,8 @@ impl<O: Observer> LogWriter<O> {
 
     fn take(&mut self, block: &mut SealedBlock) -> Result<(), LogError> {
         self.output.write(self.assembler.seal(block))?;
-        let worker = block.worker();
-        let mut up_to = block.base();
-        for event in self.decoder.events_of(block) {
-            let (at, event) = event?;
-            up_to = at;
-            self.end.observe(&event);
-            self.observer.event(worker, at, &event);
-        }
-        self.observer.block_ended(worker, up_to);
+        let shown = self.read_back.show(&self.assembler, block, &mut self.observer);
+        shown.map_err(LogError::ReadBack)?;
         if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
             self.limit_told = true;
             self.tell(Notice::LogFull);
@@ -240,13 +232,17 @@ fn finish_file(
 mod tests {
     use super::*;
     use crossbeam_channel::{bounded, unbounded};
-    use z6_events::{BlockBuilder, Event, Tick, WorkerId};
+    use std::convert::Infallible;
+    use z6_events::{BlockBuilder, Event, Tick, Visitor, WorkerId};
 
     struct Count(u64);
 
-    impl Observer for Count {
-        fn event(&mut self, _: WorkerId, _: Tick, _: &Event) {
+    impl Visitor for Count {
+        type Error = Infallible;
+
+        fn event(&mut self, _: u64, _: WorkerId, _: Tick, _: &Event) -> Result<(), Infallible> {
             self.0 += 1;
+            Ok(())
         }
     }
 
@@ -261,9 +257,8 @@ mod tests {
         let writer = LogWriter {
             output: LogFile(Output::File { file, partial: path.into(), path: path.into() }),
             assembler: LogAssembler::new(&header).unwrap().0,
-            decoder: BlockDecoder::new(header.workers),
+            read_back: ReadBack::new(header.workers),
             observer: Count(0),
-            end: RunEnd::default(),
             full,
             empty: vec![empty],
             notices,
