@@ -42,14 +42,14 @@ impl UrlFault {
             UrlFault::Query => "has a query".to_owned(),
             UrlFault::Fragment => "has a fragment".to_owned(),
             UrlFault::Userinfo(fault) => fault.message().to_owned(),
-            UrlFault::UnixPath => "is no path of a socket".to_owned(),
+            UrlFault::UnixPath => "is not the path of a socket".to_owned(),
             UrlFault::NoHost => "has no host".to_owned(),
-            UrlFault::Host(host) => format!("has `{host}`, which is no host name"),
+            UrlFault::Host(host) => format!("has `{host}`, which is not a host name"),
             UrlFault::ZoneId => "has an IPv6 zone id".to_owned(),
-            UrlFault::Ipv6(host) => format!("has `[{host}]`, which is no IPv6 address"),
+            UrlFault::Ipv6(host) => format!("has `[{host}]`, which is not an IPv6 address"),
             UrlFault::BareIpv6 => "has more than one colon in its host".to_owned(),
-            UrlFault::Ipv4(host) => format!("has `{host}`, which is no IPv4 address"),
-            UrlFault::Port(port) => format!("has `{port}` for a port"),
+            UrlFault::Ipv4(host) => format!("has `{host}`, which is not an IPv4 address"),
+            UrlFault::Port(port) => format!("has the invalid port `{port}`"),
             UrlFault::PortZero => "has port 0".to_owned(),
         }
     }
@@ -71,7 +71,7 @@ impl UrlFault {
             UrlFault::Ipv6(_) | UrlFault::BareIpv6 => "write an IPv6 address as `[::1]`",
             UrlFault::Ipv4(_) => "write four decimal numbers, 0 to 255, with dots between",
             UrlFault::Port(_) => "a port is a number from 1 to 65535",
-            UrlFault::PortZero => "a port is a number from 1 to 65535; no server listens on port 0",
+            UrlFault::PortZero => "a port is a number from 1 to 65535",
         }
     }
 }

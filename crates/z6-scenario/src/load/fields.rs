@@ -147,7 +147,7 @@ impl PathFault {
                 "write the scheme and host in `base_url` of the target, only the path here"
             }
             PathFault::AsteriskMethod => "write `method = \"OPTIONS\"`, or a path from `/` on",
-            PathFault::NoSlash => "write it from the `/` on",
+            PathFault::NoSlash => "start it with `/`",
         }
     }
 }

@@ -64,7 +64,7 @@ fn finding(error: &TomlError, text: &str) -> Diagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
     let message = error.message();
     let hint = match message {
-        "duplicate key" => "a key or table stands once: remove or rename the second one",
+        "duplicate key" => "a key or table may appear only once: remove or rename the second one",
         _ => "this is not TOML (https://toml.io); strings need quotes",
     };
     Diagnostic::error(codes::SYNTAX, Some(span), message).hint(hint)

@@ -101,7 +101,7 @@ fn choice<'a>(
     let near = suggest::nearest(text, words.iter().copied());
     let meant = near.map_or_else(String::new, |near| format!(", did you mean {}?", quoted(near)));
     let message = format!("{} cannot be {}{meant}", quoted(key.name), quoted(text));
-    let hint = format!("it is {}", suggest::listed(&listed, "or"));
+    let hint = format!("expected {}", suggest::listed(&listed, "or"));
     cx.error(codes::UNKNOWN_CHOICE, span, message, hint);
     None
 }
