@@ -1,5 +1,5 @@
-//! What a scenario would do, in words, and how large its event log would become.
-//! Owns the words of `z6 validate`; knows no terminal.
+//! A description of what a scenario would do, and an estimate of the size of its event log.
+//! Contains the text that `z6 validate` prints; knows no terminal.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub enum LogEstimate {
     },
     /// It depends on the target's speed: so many requests fit into `max_event_log_bytes`.
     Fits {
-        /// Requests.
+        /// Number of requests of the run.
         requests: u64,
     },
 }

@@ -1,4 +1,5 @@
-//! Base URLs, taken apart strictly: what is not clearly one http(s) authority and a path is refused.
+//! Parses base URLs strictly: anything that is not clearly one http(s) authority and a path is
+//! rejected.
 //! Source: RFC 3986 section 3, RFC 9110 section 4.2. Knows no keys.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -10,7 +11,7 @@ use crate::reach::without_userinfo;
 /// The path of a socket, without the byte that ends it (`sun_path` of Linux, 108 with it).
 const MAX_UNIX_PATH_BYTES: usize = 107;
 
-/// Why a text is no base URL.
+/// Why a text is not a base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum UrlFault {
     Character(char),

@@ -1,4 +1,4 @@
-//! Names of requests and targets: what one may be, that it is unique, and what it refers to.
+//! Names of requests and targets: validity, uniqueness, and references to them.
 
 use std::collections::BTreeMap;
 

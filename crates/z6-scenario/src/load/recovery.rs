@@ -1,5 +1,5 @@
-//! Text that is not TOML: the parser stops at its first error. To find the next ones, the line at
-//! fault is blanked, so that all offsets stay, and the rest is read again.
+//! Recovery from TOML syntax errors. The parser stops at its first error. To find further ones, the
+//! faulty line is blanked, which keeps all offsets, and the text is parsed again.
 
 use toml_edit::{Document, TomlError};
 

@@ -1,5 +1,5 @@
-//! `[schedule]`: the table to a [`Schedule`]. When VUs and arrivals come of it is the business of
-//! `crate::schedule`.
+//! `[schedule]`: reads the table into a [`Schedule`]. `crate::schedule` computes from it when VUs and
+//! arrivals begin.
 
 use super::codes;
 use super::decimal::unscaled;

@@ -1,4 +1,4 @@
-//! One TOML value against the kind its key asks for: type, exactness, range.
+//! Checks one TOML value against the kind of its key: type, exactness, range.
 //! Knows no table beyond the one value.
 
 use toml_edit::{Item, TableLike, Value};
@@ -35,7 +35,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) value_span: Option<Span>,
 }
 
-/// Reads `item` as what `key` asks for; reports what is wrong.
+/// Reads `item` as the kind of `key` and reports what is wrong with it.
 pub(crate) fn read<'a>(
     cx: &mut Context<'_>,
     key: &'static Key,
