@@ -11,6 +11,7 @@ use z6_http::Location;
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
+use crate::planted::{Bug, Planted};
 
 /// What a complete exchange was like on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +109,7 @@ pub struct Connection {
     written_bytes: usize,
     bytes_received: u64,
     exchanges_completed: u64,
-    #[cfg(feature = "planted-bugs")]
-    planted: Option<crate::planted::Bug>,
-    /// A planted bug: bytes of this response that are not counted.
-    #[cfg(feature = "planted-bugs")]
-    lost_bytes: u64,
+    planted: Planted,
 }
 
 /// Named by what may come next.
@@ -136,17 +133,14 @@ impl Connection {
             written_bytes: 0,
             bytes_received: 0,
             exchanges_completed: 0,
-            #[cfg(feature = "planted-bugs")]
-            planted: None,
-            #[cfg(feature = "planted-bugs")]
-            lost_bytes: 0,
+            planted: Planted::default(),
         }
     }
 
     /// Plants a bug.
     #[cfg(feature = "planted-bugs")]
-    pub fn plant(&mut self, bug: crate::planted::Bug) {
-        self.planted = Some(bug);
+    pub fn plant(&mut self, bug: Bug) {
+        self.planted = bug.into();
     }
 
     /// Makes this the state of another connection that was just opened; keeps limits and buffers.
@@ -171,10 +165,7 @@ impl Connection {
         self.request_bytes = request_bytes;
         self.written_bytes = 0;
         self.bytes_received = 0;
-        #[cfg(feature = "planted-bugs")]
-        {
-            self.lost_bytes = 0;
-        }
+        self.planted.start();
     }
 
     /// From the next exchange on keep the `Location` of redirects, or keep none (as at first).
@@ -228,9 +219,8 @@ impl Connection {
         let decoded = self.decoder.decode(bytes);
         let first_byte =
             self.decoder.started() && self.decoder.final_response_start() >= position_before;
-        #[cfg(feature = "planted-bugs")]
-        if self.planted == Some(crate::planted::Bug::LostChunk) && position_before > 0 {
-            self.lost_bytes += bytes.len() as u64;
+        if self.planted.has(Bug::LostChunk) && position_before > 0 {
+            self.planted.lose(bytes.len());
         }
         match decoded {
             Ok(decoded) if !decoded.complete => Received::NeedMore { first_byte },
@@ -346,19 +336,11 @@ impl Connection {
     #[inline]
     fn complete(&mut self, unsolicited_after: bool) -> ResponseFacts {
         let unsent_bytes = self.request_bytes - self.written_bytes;
-        let reusable = self.decoder.keep_alive() && unsent_bytes == 0 && !unsolicited_after;
-        #[cfg(feature = "planted-bugs")]
-        let reusable = match self.planted {
-            Some(crate::planted::Bug::KeptClosed) => unsent_bytes == 0 && !unsolicited_after,
-            Some(crate::planted::Bug::LostChunk) | None => reusable,
-        };
+        let keep_alive = self.decoder.keep_alive() || self.planted.has(Bug::KeptClosed);
+        let reusable = keep_alive && unsent_bytes == 0 && !unsolicited_after;
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };
         self.exchanges_completed += 1;
-        self.bytes_received = self.decoder.position();
-        #[cfg(feature = "planted-bugs")]
-        {
-            self.bytes_received = self.bytes_received.saturating_sub(self.lost_bytes);
-        }
+        self.bytes_received = self.decoder.position().saturating_sub(self.planted.lost_bytes());
         ResponseFacts {
             status: self.decoder.status().unwrap_or(0),
             bytes_received: self.bytes_received,

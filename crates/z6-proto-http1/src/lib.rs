@@ -66,6 +66,9 @@ mod error;
 pub mod fuzzing;
 mod head;
 mod limits;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod planted;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod request;
