@@ -1,13 +1,14 @@
 //! Blocks of events: filling one, handing it over, decoding one. Knows no file: number, event index
 //! and chain are the assembler's, which writes the header into the room left in front.
 
-use crate::block_header::{BLOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES};
+use crate::block_header::BLOCK_HEADER_BYTES;
 use crate::codec;
 use crate::error::{BlockFull, DecodeError};
 use crate::event::{Event, EventClass};
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::predict::Predictor;
-use crate::varint::{MAX_EVENT_BYTES, Reader, Writer};
+use crate::varint::{Reader, Writer};
 
 /// Bytes a block's buffer needs: header and largest payload. A buffer with this capacity is never
 /// reallocated.
@@ -67,7 +68,7 @@ impl BlockBuilder {
     /// Appends an event.
     ///
     /// # Errors
-    /// [`BlockFull`] when fewer than [`MAX_EVENT_BYTES`] are left: nothing changed, and the block has
+    /// [`BlockFull`] when fewer than [`MAX_EVENT_BYTES`](crate::limits::MAX_EVENT_BYTES) are left: nothing changed, and the block has
     /// to be closed first.
     ///
     /// # Panics
@@ -297,5 +298,3 @@ impl Iterator for Events<'_> {
         item
     }
 }
-
-const _: () = assert!(MAX_EVENT_BYTES < MAX_PAYLOAD_BYTES);

@@ -2,7 +2,8 @@
 
 use crate::error::LogError;
 use crate::ids::TargetId;
-use crate::wire::{Fields, MAX_LIST_ITEMS, put_count, put_text};
+use crate::limits::{MAX_HEADER_BYTES, MAX_LIST_ITEMS};
+use crate::wire::{Fields, put_count, put_text};
 
 /// The first eight bytes of a log. As in PNG, a 7-bit channel, a conversion of line ends and a DOS
 /// `type` each spoil it in their own way.
@@ -11,8 +12,6 @@ pub const MAGIC: [u8; 8] = [0x89, b'Z', b'6', b'L', b'\r', b'\n', 0x1A, b'\n'];
 pub const FORMAT_VERSION: u16 = 1;
 /// The lowest format a reader must know to read what this crate writes.
 pub const LOWEST_READER_VERSION: u16 = 1;
-/// Most bytes of a file header: the scenario text is most of it.
-pub const MAX_HEADER_BYTES: usize = 32 * 1024 * 1024;
 
 /// Magic, two versions, length of the body.
 pub(crate) const PREFIX_BYTES: usize = 16;

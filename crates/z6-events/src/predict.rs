@@ -2,11 +2,7 @@
 //! same block. Encoder and decoder share it, so they cannot disagree. Knows no bytes.
 
 use crate::ids::WorkerId;
-
-/// Exchange slots from this number on are encoded without memory: correct, but longer.
-pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
-/// Request templates from this number on are encoded without memory: correct, but longer.
-pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
+use crate::limits::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 
 /// What an exchange slot said last in this block.
 #[derive(Debug, Clone, Copy, Default)]
