@@ -12,7 +12,7 @@ use crate::export::{RowFormat, RowWriter};
 
 /// CSV was asked for, and more than one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("CSV is one table: ask for one of the percentiles, the groups and the slowest requests")]
+#[error("CSV is a single table: choose one of percentiles, groups and slowest requests")]
 pub struct TooManyTables;
 
 impl Analyzed {
