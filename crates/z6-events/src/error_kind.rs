@@ -151,7 +151,7 @@ kinds! {
     BadChunk = 49, "bad_chunk", Protocol;
     /// A trailer field breaks the grammar (RFC 9112 section 7.1.2).
     BadTrailer = 50, "bad_trailer", Protocol;
-    /// 101 Switching Protocols, which nobody asked for.
+    /// 101 Switching Protocols, which was not requested.
     UnexpectedUpgrade = 51, "unexpected_upgrade", Protocol;
     /// The connection closed inside the response head.
     IncompleteHead = 52, "incomplete_head", Protocol;

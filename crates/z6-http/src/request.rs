@@ -32,7 +32,7 @@ pub struct RequestSpec<'a> {
     /// Names and values in the order and the case they are sent in. A `Host` among them replaces
     /// ours, in the first place.
     pub headers: &'a [(String, String)],
-    /// Payload; `None` differs from empty where the method alone decides on `Content-Length`.
+    /// Payload; `None` differs from empty if the method alone decides on `Content-Length`.
     pub body: Option<&'a [u8]>,
     /// `User-Agent` unless `headers` has one; none is sent where this is empty.
     pub user_agent: &'a str,
@@ -123,7 +123,7 @@ pub struct CheckedRequest<'a> {
     pub fields: Vec<Field<'a>>,
     /// The server is to close after the response, and no field says so yet.
     pub close: bool,
-    /// The body; empty where there is none.
+    /// The body; empty if there is none.
     pub body: &'a [u8],
 }
 

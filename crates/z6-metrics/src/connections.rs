@@ -18,7 +18,7 @@ pub(crate) struct ConnectionCounts {
     pub(crate) failed: u64,
     /// Connections without a request that the peer closed or reset.
     pub(crate) closed_by_peer: u64,
-    /// Connections on which bytes came that nobody asked for.
+    /// Connections that received unsolicited bytes.
     pub(crate) unsolicited: u64,
     /// Whether connects took as long as a retried SYN does.
     pub(crate) syn: SynRetries,

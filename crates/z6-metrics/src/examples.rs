@@ -22,7 +22,7 @@ pub(crate) struct Example {
     pub(crate) target: TargetId,
     /// Which of the target's resolved addresses; [`NO_ADDRESS`] where none is known.
     pub(crate) address: u16,
-    /// The errno, or the byte offset into the response, or the status; 0 where there is none.
+    /// The errno, or the byte offset into the response, or the status; 0 if there is none.
     pub(crate) detail: u64,
 }
 

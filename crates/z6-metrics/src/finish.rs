@@ -94,7 +94,7 @@ impl Fold {
         Ok((metrics, more))
     }
 
-    /// A log that breaks off: what was open then is in flight, given up at the worker's last tick.
+    /// For a truncated log: what was open at its end is in flight, given up at the worker's last tick.
     fn give_up_open(&mut self) -> Result<(), FoldError> {
         for index in 0..self.workers.len() {
             let state = &mut self.workers[index];

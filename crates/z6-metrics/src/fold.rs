@@ -1,5 +1,5 @@
 //! The fold itself: takes each event once, in the order of the log, and keeps what the figures need.
-//! Constant memory but for one small row per second. Knows nothing of blocks, files or engines.
+//! Constant memory except for one small row per second. Knows nothing of blocks, files or engines.
 //!
 //! Events of one worker come in order; events of different workers may come interleaved in any way:
 //! the figures do not depend on it.
@@ -49,9 +49,9 @@ pub struct RunFacts {
 pub struct EndFacts {
     /// Digest of the log, 64 hexadecimal digits; empty if there is none.
     pub log_digest: String,
-    /// What the footer says; where absent, what the workers' events say.
+    /// What the footer says; if absent, what the workers' events say.
     pub stopped_by: Option<StoppedBy>,
-    /// The log breaks off: requests still open count as in flight, given up at the last tick of
+    /// The log is truncated: requests still open count as in flight, given up at the last tick of
     /// their worker.
     pub torn: bool,
 }

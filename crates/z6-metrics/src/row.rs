@@ -13,7 +13,7 @@ pub enum RowOutcome {
     Succeeded,
     /// Failed, for this reason.
     Failed(ErrorKind),
-    /// Sent, and unanswered when the run ended or the log broke off.
+    /// Sent, and unanswered when the run ended or the log was truncated.
     InFlight,
     /// Never given to a connection.
     NeverSent(NeverSentReason),

@@ -162,7 +162,7 @@ impl Connection {
     /// Begins an exchange: a request of `request_bytes` bytes, whose method is HEAD or not.
     ///
     /// # Panics
-    /// Where the connection is not idle or may not be used again, or the request is empty.
+    /// If the connection is not idle or may not be used again, or the request is empty.
     pub fn start(&mut self, request_bytes: usize, is_head_method: bool) {
         assert!(self.phase == Phase::Idle, "an exchange starts on an idle connection");
         assert!(request_bytes > 0, "a request has bytes");
@@ -200,7 +200,7 @@ impl Connection {
     /// `bytes` more bytes of the request were written.
     ///
     /// # Panics
-    /// Where that is more than [`Connection::unwritten`].
+    /// If that is more than [`Connection::unwritten`].
     pub fn wrote(&mut self, bytes: usize) {
         assert!(bytes <= self.unwritten().len(), "no more is written than there is");
         self.written_bytes += bytes;
@@ -245,7 +245,7 @@ impl Connection {
         }
     }
 
-    /// The peer closed its side in good order.
+    /// The peer closed its side gracefully.
     pub fn eof(&mut self) -> Eof {
         if self.phase != Phase::Exchange {
             self.phase = Phase::Closing;
@@ -319,7 +319,7 @@ impl Connection {
     /// What holds between any two calls.
     ///
     /// # Panics
-    /// Where it does not: a bug of this crate.
+    /// If it does not: a bug of this crate.
     pub fn invariants(&self) {
         assert!(self.written_bytes <= self.request_bytes, "written beyond the request");
         match self.phase {

@@ -98,7 +98,7 @@ impl ResponseDecoder {
     }
 
     /// Where the final response leads: none before its head is whole, where no `Location` is kept,
-    /// and where the response is no redirect.
+    /// and where the response is not a redirect.
     pub fn location(&self) -> Option<&Location> {
         let status = self.final_head.map(|head| head.status);
         status.filter(|status| self.wants_location && is_redirect(*status)).map(|_| &self.location)
@@ -281,7 +281,7 @@ impl ResponseDecoder {
         Ok(taken)
     }
 
-    /// RFC 9110 §15.2: interim responses are skipped, up to a limit; no upgrade was asked for.
+    /// RFC 9110 §15.2: interim responses are skipped, up to a limit; no upgrade was requested.
     #[cold]
     fn skip_interim(&mut self, head: Head, taken: usize) -> Result<usize, ProtocolError> {
         if head.status == 101 {
@@ -338,7 +338,7 @@ impl ResponseDecoder {
     }
 }
 
-/// Reads the `Location` fields of a whole head, which was found well-formed; none where the status is
+/// Reads the `Location` fields of a whole head, which was found well-formed; none if the status is
 /// not that of a redirect.
 #[cold]
 fn note_location(location: &mut Location, status: u16, head: &[u8]) {

@@ -215,7 +215,7 @@ impl Generator {
 pub struct Weights {
     /// `cumulative[i]` = sum of the weights 0 ..= i.
     cumulative: Box<[u64]>,
-    /// The sum; none where no draw is needed.
+    /// The sum; none if no draw is needed.
     total: Option<NonZeroU64>,
     /// What is chosen without a draw.
     only: usize,

@@ -7,7 +7,7 @@ use super::special::t_multiplier;
 /// A change and how far it may be off by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Change {
-    /// None where it is not defined: a ratio to nothing.
+    /// None if it is not defined: a ratio to nothing.
     pub(super) value: Option<f64>,
     pub(super) low: Option<f64>,
     pub(super) high: Option<f64>,
@@ -128,7 +128,7 @@ pub(super) fn mean_of_runs(runs: &Runs, outside: f64) -> Change {
 
 /// Half the width of the interval for b - scale * a, with the degrees of freedom of Welch (1947) and
 /// Satterthwaite (1946), rounded down. A side of one run is taken to spread as the other does, in
-/// proportion to `scale`; none where both are single.
+/// proportion to `scale`; none if both are single.
 fn welch_half(a: &Runs, b: &Runs, scale: f64, outside: f64) -> Option<f64> {
     let square = scale * scale;
     let (a_variance, b_variance, degrees) = match (a.variance, b.variance) {

@@ -202,7 +202,7 @@ impl FilterError {
     }
 
     /// The error with the part of the filter it is about underlined, and the hint. `filter` is the
-    /// text that was parsed. Without colour; ends with a line feed.
+    /// text that was parsed. Without color; ends with a line feed.
     ///
     /// ```
     /// let error = z6_analysis::Filter::parse("stats >= 500").unwrap_err();

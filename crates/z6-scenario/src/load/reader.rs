@@ -65,7 +65,7 @@ pub(crate) enum At {
 struct Entry<'a> {
     key: Option<Span>,
     value: Option<Span>,
-    /// None where the value was not acceptable (and reported).
+    /// None if the value was not acceptable (and reported).
     datum: Option<Datum<'a>>,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Load {
     pub(crate) peak_vus: u32,
 }
 
-/// Reads `[target]` or `[[targets]]`. `load`: none where the schedule is not known.
+/// Reads `[target]` or `[[targets]]`. `load`: none if the schedule is not known.
 pub(crate) fn targets(
     cx: &mut Context<'_>,
     root: &Section<'_>,

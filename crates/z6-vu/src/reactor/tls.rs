@@ -72,7 +72,7 @@ impl Tls {
         }
     }
 
-    /// Takes what a read of the socket brought; answers with the length of the plain bytes it put
+    /// Takes what a read of the socket brought; returns the length of the plain bytes it put
     /// into `plain`, which must have room for [`HELD_BACK_MAX`] more than `wire` has, and what
     /// comes after them.
     pub(super) fn open(&mut self, mut wire: &[u8], plain: &mut [u8]) -> (usize, Condition) {
@@ -110,7 +110,7 @@ impl Tls {
         length
     }
 
-    /// Seals plain bytes and writes what the socket takes; answers with how many were sealed.
+    /// Seals plain bytes and writes what the socket takes; returns how many were sealed.
     ///
     /// # Errors
     /// As a write to the socket; `WouldBlock` where what was sealed before still waits for it.
