@@ -9,7 +9,7 @@ use crate::field::{is_text_byte, is_token_byte, parse_digits};
 use crate::segment::Slot;
 use crate::target::{push_authority, push_target, wrong_in_host_header};
 
-/// The `User-Agent` where a request names none: `z6/` and the version.
+/// The `User-Agent` if a request names none: `z6/` and the version.
 pub const USER_AGENT: &str = concat!("z6/", env!("CARGO_PKG_VERSION"));
 
 /// A request in the words of a scenario. [`RequestSpec::new`] sets what is rarely given to its
@@ -20,7 +20,7 @@ pub struct RequestSpec<'a> {
     pub method: &'a str,
     /// Host name, IPv4 address or IPv6 literal, the latter with or without brackets.
     pub host: &'a str,
-    /// Port; omitted from `Host` where it is the default of the scheme.
+    /// Port; omitted from `Host` if it is the default of the scheme.
     pub port: u16,
     /// The scheme is https.
     pub is_tls: bool,
@@ -249,7 +249,7 @@ fn check_length(given: &str, body: Option<&[u8]>) -> Result<(), RequestError> {
     Err(RequestError::ContentLength { given: given.to_owned(), body_bytes })
 }
 
-/// RFC 9110 §8.6: a body's length is stated, and so is that of an absent one where the method
+/// RFC 9110 §8.6: a body's length is stated, and so is that of an absent one if the method
 /// anticipates it.
 fn length_to_add(spec: &RequestSpec<'_>, is_given: bool) -> Option<usize> {
     let anticipates_body = matches!(spec.method, "POST" | "PUT" | "PATCH");

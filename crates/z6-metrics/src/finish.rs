@@ -134,7 +134,7 @@ impl Fold {
         same(ConservationRule::Series, totals.outcomes, rows.sum())
     }
 
-    /// The end tick: of the worker that ended last; where none did, the last instant known.
+    /// The end tick: of the worker that ended last; if none did, the last instant known.
     fn end_tick(&self) -> Tick {
         let ends = self.workers.iter().filter_map(|state| state.end.map(|(end, _)| end)).max();
         let last = self.workers.iter().map(|state| state.last).max();

@@ -231,7 +231,7 @@ impl LatencyStats {
 }
 
 /// 95 % intervals `[low, high]`. An end is null if there are too few observations for it, the
-/// upper end also where it is only a lower bound itself.
+/// upper end also if it is only a lower bound itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Ci95 {
     /// Of the median.

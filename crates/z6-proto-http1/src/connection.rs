@@ -21,7 +21,7 @@ pub struct ResponseFacts {
     pub bytes_received: u64,
     /// Bytes of body, without chunk framing and trailers.
     pub body_bytes: u64,
-    /// The connection may carry another exchange. False where the response says so (RFC 9112
+    /// The connection may carry another exchange. False if the response says so (RFC 9112
     /// §9.3) or read to close, where it came early, and where more bytes followed it.
     pub reusable: bool,
     /// Bytes of the request that were not written when the response was complete. More than 0
@@ -65,7 +65,7 @@ pub enum Received {
 /// Why an exchange failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// What the peer sent, or that it closed where it might not.
+    /// What the peer sent, or that it closed when it must not.
     Protocol(ProtocolError),
     /// The peer had closed a reused connection: it ended before any byte of a response.
     Stale,
@@ -187,7 +187,7 @@ impl Connection {
         self.decoder.location()
     }
 
-    /// The part of the request's bytes that is still to be written. Empty where no exchange is
+    /// The part of the request's bytes that is still to be written. Empty if no exchange is
     /// open: an early response ends the writing. While a response is incomplete the writing goes
     /// on, since a peer may answer while it reads.
     pub fn unwritten(&self) -> Range<usize> {
@@ -267,7 +267,7 @@ impl Connection {
     }
 
     /// Reading or writing failed. What was received before still counts, so the driver reads all
-    /// there is before it says so (RFC 9112 §9.6). `None` where no exchange was open.
+    /// there is before it says so (RFC 9112 §9.6). `None` if no exchange was open.
     pub fn io_error(&mut self) -> Option<FailureKind> {
         let was_open = self.phase == Phase::Exchange;
         self.phase = Phase::Closing;

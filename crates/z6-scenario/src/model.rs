@@ -97,7 +97,7 @@ pub struct Target {
     pub connect_to: ConnectTo,
     /// `weight` in millionths; > 0.
     pub weight_micro: u64,
-    /// TLS settings; used where `base_url.scheme` is https.
+    /// TLS settings; used if `base_url.scheme` is https.
     pub tls: TlsSettings,
     /// `max_connections`: the explicit one or the default of the model, for the whole run.
     pub max_connections: u32,

@@ -210,7 +210,7 @@ impl Generator {
     }
 }
 
-/// Weights to choose by: exact, and without a draw where only one choice is possible.
+/// Weights to choose by: exact, and without a draw if only one choice is possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weights {
     /// `cumulative[i]` = sum of the weights 0 ..= i.

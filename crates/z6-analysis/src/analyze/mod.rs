@@ -123,7 +123,7 @@ struct Rows {
 #[derive(Debug)]
 struct Analysis {
     figures: Figures,
-    /// Only where somebody asks for something that a fold of events does not say.
+    /// Only if somebody asks for something that a fold of events does not say.
     rows: Option<Rows>,
     checks: Option<Checks>,
 }

@@ -30,7 +30,7 @@ pub(super) fn ratio(a: &Estimate, b: &Estimate) -> Change {
         let root = discriminant(a.value, b.value, a_reach, b_reach).sqrt();
         (b.value * b.value - b_reach * b_reach) / (a.value * b.value + root) - 1.0
     });
-    // No upper end where `a` may be next to nothing.
+    // No upper end if `a` may be next to nothing.
     let high = a.low.filter(|low| *low > 0.0).zip(b.high).map(|(a_low, b_high)| {
         let (a_reach, b_reach) = (a.value - a_low, b_high - b.value);
         let root = discriminant(a.value, b.value, a_reach, b_reach).sqrt();

@@ -113,7 +113,7 @@ pub(super) fn hodges_lehmann(values: &[f64], outside: f64) -> Option<(f64, f64, 
 }
 
 /// Wilson's score interval for a share (Wilson 1927), `multiplier` from the t or normal
-/// distribution. `count` may be an effective number. (0, 1) where there is nothing.
+/// distribution. `count` may be an effective number. (0, 1) if there is nothing.
 pub(super) fn wilson(share: f64, count: f64, multiplier: f64) -> (f64, f64) {
     if count <= 0.0 {
         return (0.0, 1.0);

@@ -147,7 +147,7 @@ impl fmt::Display for FilterErrorKind {
 }
 
 impl FilterError {
-    /// What to do about it, where there is something to say.
+    /// What to do about it, if there is something to say.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let meant = |near: &str| format!("did you mean `{near}`?");

@@ -16,7 +16,7 @@ pub struct KeyReference {
     pub name: &'static str,
     /// What it is, with the unit: `a number of seconds`.
     pub kind: String,
-    /// Its default; `required`, or empty, where it has none.
+    /// Its default; `required`, or empty, if it has none.
     pub default: String,
     /// Its range or its words; empty if any value of the type will do.
     pub range: String,

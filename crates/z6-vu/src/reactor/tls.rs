@@ -113,7 +113,7 @@ impl Tls {
     /// Seals plain bytes and writes what the socket takes; returns how many were sealed.
     ///
     /// # Errors
-    /// As a write to the socket; `WouldBlock` where what was sealed before still waits for it.
+    /// As a write to the socket; `WouldBlock` if what was sealed before still waits for it.
     pub(super) fn write(&mut self, stream: &mut Stream, plain: &[u8]) -> io::Result<usize> {
         self.flush(stream)?;
         let sealed = self.session.writer().write(plain)?;
@@ -126,7 +126,7 @@ impl Tls {
     /// Writes what waits for the socket.
     ///
     /// # Errors
-    /// As a write to the socket; `WouldBlock` where some of it still waits.
+    /// As a write to the socket; `WouldBlock` if some of it still waits.
     pub(super) fn flush(&mut self, stream: &mut Stream) -> io::Result<()> {
         while self.session.wants_write() {
             match self.session.write_tls(stream) {
