@@ -105,12 +105,15 @@ impl WorkerEngine {
     }
 
     fn feed(&mut self, at: Tick, input: Input) {
-        let Some(recorder) = &mut self.recorder else { return };
-        recorder.step(at, input);
-        self.commands.extend(recorder.commands());
-        if self.checks != CheckLevel::Off {
-            self.emitted.extend(recorder.events().iter().map(|event| (at, *event)));
-        }
+        let keeps = self.checks != CheckLevel::Off;
+        let WorkerEngine { recorder, commands, emitted, .. } = self;
+        let Some(recorder) = recorder else { return };
+        recorder.step(at, input, |out| {
+            commands.extend(&out.commands);
+            if keeps {
+                emitted.extend(out.events.iter().map(|event| (at, *event)));
+            }
+        });
     }
 
     /// A wake-up without a timer that is due must change nothing and leave no event.

@@ -38,8 +38,7 @@ impl EngineHandle {
     /// Gives an input to the engine and queues the commands that come of it.
     #[inline]
     pub(super) fn step(&mut self, at: Tick, input: Input) {
-        self.recorder.step(at, input);
-        self.commands.extend(self.recorder.commands());
+        self.recorder.step(at, input, |out| self.commands.extend(&out.commands));
     }
 
     /// The next command to carry out. Once the engine is finished there is none: sockets close with the
