@@ -78,7 +78,7 @@ impl Visitor for FoldAndKeep<'_> {
 }
 
 fn new_fold(evidence: &Evidence<'_>) -> LiveFold {
-    let facts = RunFacts::of(evidence.header, String::new());
+    let facts = RunFacts::from_header(evidence.header, String::new());
     LiveFold::new(evidence.spec.planted.fold(Fold::new(&evidence.spec.scenario, facts)))
 }
 
