@@ -12,6 +12,10 @@ use crate::target::{push_authority, push_target, wrong_in_host_header};
 /// The `User-Agent` if a request names none: `z6/` and the version.
 pub const USER_AGENT: &str = concat!("z6/", env!("CARGO_PKG_VERSION"));
 
+/// Most fields that are added to those of a [`RequestSpec`]: `Host`, `User-Agent`, `Content-Length`, the
+/// request id and `Connection`.
+pub const FIELDS_ADDED_MAX: usize = 5;
+
 /// A request in the words of a scenario. [`RequestSpec::new`] sets what is rarely given to its
 /// default.
 #[derive(Clone, Copy, Debug)]
