@@ -66,7 +66,7 @@ impl Choice {
     }
 }
 
-/// A scenario and a seed, made ready for questions. No question allocates, but for the iterators.
+/// A scenario and a seed, prepared for queries. No query allocates, except for the iterators.
 ///
 /// ```
 /// # use z6_scenario::{plan::Plan, *};

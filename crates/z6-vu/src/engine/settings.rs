@@ -67,7 +67,7 @@ pub enum EngineError {
     /// A target has no address.
     #[error("target {target} has no address")]
     NoAddress {
-        /// Which.
+        /// The target.
         target: TargetId,
     },
 }

@@ -300,7 +300,7 @@ impl Engine {
         self.timeline.due(at, self.timers.next_deadline()).is_some()
     }
 
-    /// Fires what is due, up to [`MAX_TIMERS_PER_STEP`]; answers with how many fired.
+    /// Fires what is due, up to [`MAX_TIMERS_PER_STEP`]; returns how many fired.
     fn fire_due(&mut self, at: Tick, out: &mut Outputs) -> u32 {
         let mut fired = 0;
         while fired < MAX_TIMERS_PER_STEP
@@ -334,7 +334,7 @@ impl Engine {
         }
     }
 
-    /// Applies an input that nothing overtook; answers with its record if it changed anything.
+    /// Applies an input that nothing overtook; returns its record if it changed anything.
     fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
         if let Input::Stop { reason } = input {
             return self.stop(at, reason, out).then_some(Event::Stop { reason });

@@ -179,7 +179,7 @@ impl Traffic {
         self.pool.connection_closed(cx, connection)
     }
 
-    /// The first byte of a request was written; answers with the record of it.
+    /// The first byte of a request was written; returns the record of it.
     pub(super) fn sent(
         &mut self,
         cx: &mut Context<'_>,
@@ -190,7 +190,7 @@ impl Traffic {
         self.exchanges.sent(cx, exchange, written_bytes, request_bytes)
     }
 
-    /// A response is complete; answers with the record of it.
+    /// A response is complete; returns the record of it.
     pub(super) fn done(
         &mut self,
         cx: &mut Context<'_>,
@@ -266,7 +266,7 @@ impl Traffic {
         self.step_ended(cx, exchange.vu, 0);
     }
 
-    /// Takes an exchange away from the driver; answers with why its connection must not carry more,
+    /// Takes an exchange away from the driver; returns why its connection must not carry more,
     /// if so.
     fn cancel(
         &self,
@@ -423,7 +423,7 @@ impl Traffic {
         self.complete(cx, exchange.vu);
     }
 
-    /// Checks what must hold between steps; answers with the number of timers that are armed.
+    /// Checks what must hold between steps; returns the number of timers that are armed.
     pub(super) fn invariants(&self, settings: &Settings) -> usize {
         let executing = self.vus.in_state(VuState::Executing);
         let open = self.exchanges.len();

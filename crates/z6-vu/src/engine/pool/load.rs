@@ -31,7 +31,7 @@ impl LoadLists {
         self.heads[load as usize]
     }
 
-    /// Replaces the head of a list; answers with the one before.
+    /// Replaces the head of a list; returns the one before.
     pub(super) fn set_head(
         &mut self,
         load: u32,
