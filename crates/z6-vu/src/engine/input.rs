@@ -5,9 +5,9 @@ use z6_events::{
     Response, StopReason, TargetId, Tick,
 };
 
-/// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step).
-/// The commands and events of a call are bounded by it, except where the run ends: that takes as many
-/// as there are VUs, requests in flight and connections.
+/// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step),
+/// and how many VUs, requests and connections end in one call with the run. So the commands and events
+/// of a call are bounded: a few for each of them.
 pub const MAX_TIMERS_PER_STEP: u32 = 1_024;
 
 /// Whether a step is done.
@@ -16,8 +16,8 @@ pub const MAX_TIMERS_PER_STEP: u32 = 1_024;
 pub enum Progress {
     /// It is: the driver carries the commands out.
     Done,
-    /// More is due than one call fires: the engine must be called again with the same tick and input,
-    /// before anything else.
+    /// There is more to do than one call does: the engine must be called again with the same tick and
+    /// input, before anything else.
     More,
 }
 

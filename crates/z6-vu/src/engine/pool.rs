@@ -392,6 +392,11 @@ impl Pool {
         }
     }
 
+    /// Whether there may be room for another attempt.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room
+    }
+
     /// At the end of a step: opens attempts where it made room for them.
     pub(super) fn pump_all(&mut self, cx: &mut Context<'_>) {
         if std::mem::take(&mut self.has_room) {
@@ -627,17 +632,18 @@ impl Pool {
         }
     }
 
-    /// The end of the run: closes all connections and attempts. Their exchanges have been dropped, and
-    /// no VU waits.
-    pub(super) fn close_all(&mut self, cx: &mut Context<'_>) {
-        for index in 0..self.connections.capacity() {
-            let slot = ConnectionSlot(index as u32);
-            if self.connections.find(slot).is_some() {
-                self.remove(cx.timers, slot);
-                release(slot, ReleaseCause::RunEnded, cx.out);
-            }
-        }
-        self.targets.iter_mut().for_each(|target| target.free.clear());
+    /// The end of the run: closes the first connection or attempt in a slot from `from` on, and returns
+    /// its slot. Its exchanges have been dropped.
+    pub(super) fn close_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: ConnectionSlot,
+    ) -> Option<ConnectionSlot> {
+        let mut slots = (from.0..self.connections.capacity() as u32).map(ConnectionSlot);
+        let slot = slots.find(|slot| self.connections.find(*slot).is_some())?;
+        self.forget_idle(cx.timers, slot);
+        release(slot, ReleaseCause::RunEnded, cx.out);
+        Some(slot)
     }
 
     /// Checks what must hold between steps.
@@ -745,7 +751,7 @@ impl Pool {
         }
     }
 
-    /// Drops an idle connection from wherever it is kept.
+    /// Drops a connection without exchanges from wherever it is kept.
     fn forget_idle(&mut self, timers: &mut Timers<TimerKey>, slot: ConnectionSlot) {
         if self.connections[slot].is_listed {
             self.unlist(slot);

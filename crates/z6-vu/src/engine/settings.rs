@@ -218,11 +218,6 @@ impl Settings {
     pub(crate) fn target(&self, id: TargetId) -> &TargetSettings {
         &self.targets[id.index()]
     }
-
-    /// All targets, in order.
-    pub(crate) fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
-        (0..self.targets.len()).map(|index| TargetId(index as u16))
-    }
 }
 
 /// This worker's share of `max_in_flight`; without bound in the closed model.
