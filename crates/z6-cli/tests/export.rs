@@ -233,6 +233,9 @@ fn a_reader_that_goes_away_is_no_failure() {
     // A disk that is full is one.
     for command in ["export out", "export out --format hdr", "analyze out --requests"] {
         let full = outcome(&mut folder.shell(&format!("\"$Z6\" {command} > /dev/full"))).expect(3);
-        assert!(full.stderr.starts_with("error: cannot write: No space left"), "{full:?}");
+        assert!(
+            full.stderr.starts_with("error: cannot write the result: No space left"),
+            "{full:?}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use common::{Folder, SHORT, STALLED, Underway, assert_conserved, figure, files, outcome};
-use z6::z6_events::{Ending, LogReader};
+use z6_events::{Ending, LogReader};
 
 const ALL_FILES: [&str; 6] = [
     "events.z6log",
