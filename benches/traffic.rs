@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use z6_events::{Event, ExchangeSlot, Partition, Response, Tick};
 use z6_scenario::{Plan, Scenario};
+use z6_vu::engine::Progress;
 use z6_vu::templates::Templates;
 use z6_vu::{Command, Engine, Input, Outputs};
 
@@ -79,7 +80,8 @@ impl ClosedLoop {
 
     /// Gives an input to the engine and does what it asks for.
     fn step(&mut self, input: Input, seen: &mut impl FnMut(Tick, &Event)) {
-        self.engine.step(self.now, input, &mut self.out);
+        let progress = self.engine.step(self.now, input, &mut self.out);
+        assert_eq!(progress, Progress::Done, "one call fires all that is due");
         self.out.events.iter().for_each(|event| seen(self.now, event));
         let mut commands = std::mem::take(&mut self.commands);
         commands.append(&mut self.out.commands);

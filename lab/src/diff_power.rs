@@ -11,13 +11,15 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
+use z6_testing::{Process, Signal};
 
+use crate::accuracy::process::signal;
 use crate::built;
 
 const EQUAL_PAIRS: u64 = 40;
@@ -174,9 +176,9 @@ impl Bench {
             .spawn()?;
         if is_stalled {
             sleep(STALL_AFTER);
-            target.signal("STOP")?;
+            signal(target.process.id(), Signal::STOP)?;
             sleep(STALL);
-            target.signal("CONT")?;
+            signal(target.process.id(), Signal::CONT)?;
         }
         ensure!(run.wait()?.success(), "a run failed");
         Ok(())
@@ -213,41 +215,27 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// The built-in target as a process, which can be stopped and go on.
 struct Target {
-    child: Child,
+    process: Process,
     url: String,
 }
 
 impl Target {
     fn start(z6: &Path, seed: u64) -> Result<Target> {
-        let mut child = Command::new(z6)
+        let mut command = Command::new(z6);
+        command
             .args(["serve", "--listen", "127.0.0.1:0", "--seed", &seed.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot run {}", z6.display()))?;
+            .stderr(Stdio::null());
+        let mut process =
+            Process::start(&mut command).with_context(|| format!("cannot run {}", z6.display()))?;
         let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
+        if let Some(stdout) = process.child().stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
-        let mut target = Target { child, url: String::new() };
         let url = line.trim_end().strip_prefix("listening on ");
-        target.url = url.context("the target does not say where it listens")?.to_owned();
-        Ok(target)
-    }
-
-    fn signal(&self, name: &str) -> Result<()> {
-        let line = format!("kill -{name} {}", self.child.id());
-        ensure!(Command::new("sh").args(["-c", &line]).status()?.success(), "{line} failed");
-        Ok(())
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        // It has ended by itself otherwise.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let url = url.context("the target does not say where it listens")?.to_owned();
+        Ok(Target { process, url })
     }
 }
 

@@ -34,7 +34,8 @@ pub(crate) fn git(arguments: &[&str]) -> Invocation {
 }
 
 impl Invocation {
-    fn new(program: &str, shown: &str, arguments: &[&str]) -> Invocation {
+    /// A program with its arguments; `shown` stands for it in what is printed.
+    pub(crate) fn new(program: &str, shown: &str, arguments: &[&str]) -> Invocation {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(workspace::root()).stdin(Stdio::null());
         let mut line = shown.to_owned();
@@ -50,6 +51,12 @@ impl Invocation {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Invocation {
         self.command.env(name, value);
         self.line = format!("{name}='{value}' {}", self.line);
+        self
+    }
+
+    /// Without any variable of this process's environment.
+    pub(crate) fn without_environment(mut self) -> Invocation {
+        self.command.env_clear();
         self
     }
 

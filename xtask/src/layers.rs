@@ -44,6 +44,9 @@ pub(crate) const LAYERS: &[Layer] = &[
 /// Packages that are not part of the product and may import all of it.
 const TOOLS: &[&str] = &["lab", "z6-benches"];
 
+/// What tests share. It imports nothing of the workspace, and the product uses it in tests only.
+const TESTING: &str = "z6-testing";
+
 /// The checks: they import no package of the workspace, so that they build without the product.
 const CHECKS: &str = "xtask";
 
@@ -63,7 +66,7 @@ fn check_member(member: &Member) -> Vec<String> {
     if TOOLS.contains(&name.as_str()) {
         return Vec::new();
     }
-    if name == CHECKS {
+    if [CHECKS, TESTING].contains(&name.as_str()) {
         let describe = |import: &String| format!("{name} must not import {import}");
         return member.imports.iter().map(describe).collect();
     }
@@ -71,6 +74,9 @@ fn check_member(member: &Member) -> Vec<String> {
         return vec![format!("{name} has no place in the layers (xtask/src/layers.rs)")];
     };
     let forbidden = |import: &&String| {
+        if *import == TESTING {
+            return !member.test_imports.contains(import);
+        }
         let is_above = self::place(import).is_some_and(|above| above < place);
         !is_above || LAYERS[place].never.contains(&import.as_str())
     };
@@ -89,7 +95,7 @@ mod tests {
 
     fn member(name: &str, imports: &[&str]) -> Member {
         let imports = imports.iter().map(|&import| import.to_owned()).collect();
-        Member { name: name.to_owned(), imports }
+        Member { name: name.to_owned(), imports, test_imports: Vec::new() }
     }
 
     #[test]
@@ -124,6 +130,15 @@ mod tests {
             let expected = format!("xtask must not import {import}");
             assert_eq!(check(&[member("xtask", &[import])]), [expected]);
         }
+    }
+
+    #[test]
+    fn only_tests_of_the_product_import_what_tests_share() {
+        let mut tested = member("z6-cli", &["z6", "z6-testing"]);
+        assert_eq!(check(std::slice::from_ref(&tested)), ["z6-cli must not import z6-testing"]);
+        tested.test_imports = vec!["z6-testing".to_owned()];
+        assert!(check(&[tested, member("z6-testing", &[])]).is_empty());
+        assert_eq!(check(&[member("z6-testing", &["z6-events"])]).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! of the workspace, so it builds in seconds and works while the product does not compile.
 //! Reading order: this file, `runner` (runs steps and prints the summary), `command` (cargo as a
 //! child), `workspace` (members and files), then one module per check: `layers`, `dependencies`,
-//! `licences` with `spdx`, `sources`, `links`, `fuzz`, `gates`; `lab` runs the commands of the package
+//! `licences` with `spdx`, `sources`, `links`, `testing`, `fuzz`, `gates`; `lab` runs the commands of the package
 //! `lab`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
@@ -22,6 +22,7 @@ mod links;
 mod runner;
 mod sources;
 mod spdx;
+mod testing;
 mod workspace;
 
 use std::process::ExitCode;
@@ -40,7 +41,11 @@ const STEPS: &[Step] = &[
     Step { name: "licences", about: "licences, sources and duplicates (deny.toml)", run: licences },
     Step { name: "clippy", about: "lints, warnings denied", run: clippy },
     Step { name: "doc", about: "API documentation, warnings denied", run: doc },
-    Step { name: "test", about: "cargo test --workspace", run: test },
+    Step {
+        name: "test",
+        about: "cargo test --workspace, and what it leaves behind",
+        run: testing::test,
+    },
     Step {
         name: "simtest",
         about: "swarm runs: a fixed set, or --seeds N [--from S] [--jobs J] [--resume FILE] [--keep-going]",
@@ -54,6 +59,11 @@ const STEPS: &[Step] = &[
 
 /// The long checks of `ci --full`, which need an idle machine and hours.
 const FULL_STEPS: &[Step] = &[
+    Step {
+        name: "test-bare",
+        about: "the tests with only Rust, a C compiler and coreutils on the PATH",
+        run: testing::test_bare,
+    },
     Step { name: "servers", about: "real servers at full counts, none skipped", run: servers },
     Step { name: "swarm", about: "100,000 seeds of the simulator", run: lab::swarm },
     Step { name: "accuracy-full", about: "figures against known truth", run: lab::accuracy },
@@ -194,10 +204,6 @@ fn clippy() -> Result<Outcome> {
 
 fn doc() -> Result<Outcome> {
     cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()
-}
-
-fn test() -> Result<Outcome> {
-    cargo(&["test", "--workspace"]).run()
 }
 
 fn servers() -> Result<Outcome> {

@@ -21,6 +21,8 @@ pub(crate) struct Step {
 pub(crate) enum Outcome {
     /// All is well.
     Passed,
+    /// All is well, and a note for the summary.
+    PassedWith(String),
     /// It could not be done here, and why.
     Skipped(String),
 }
@@ -28,7 +30,8 @@ pub(crate) enum Outcome {
 /// How a step ended, for the summary.
 #[derive(Debug)]
 enum Verdict {
-    Ok,
+    /// With a note, which may be empty.
+    Ok(String),
     Skipped(String),
     Failed(String),
     NotRun,
@@ -68,7 +71,8 @@ pub(crate) fn run(steps: &[&Step], keep_going: bool) -> bool {
         println!("\n==== {}/{}  {}: {}", i + 1, steps.len(), step.name, step.about);
         let start = Instant::now();
         let verdict = match (step.run)() {
-            Ok(Outcome::Passed) => Verdict::Ok,
+            Ok(Outcome::Passed) => Verdict::Ok(String::new()),
+            Ok(Outcome::PassedWith(note)) => Verdict::Ok(note),
             Ok(Outcome::Skipped(why)) => Verdict::Skipped(why),
             Err(error) => Verdict::Failed(format!("{error:#}")),
         };
@@ -84,7 +88,7 @@ pub(crate) fn run(steps: &[&Step], keep_going: bool) -> bool {
 
 fn render(line: &Line) -> String {
     let (word, why) = match &line.verdict {
-        Verdict::Ok => ("ok", ""),
+        Verdict::Ok(note) => ("ok", note.as_str()),
         Verdict::Skipped(why) => ("skipped", why.as_str()),
         Verdict::Failed(why) => ("FAILED", why.as_str()),
         Verdict::NotRun => return format!("  {:<8} {}", "not run", line.name),
@@ -103,7 +107,7 @@ fn summary(lines: &[Line]) -> String {
     let total: Duration = lines.iter().map(|line| line.took).sum();
     text.push_str(&format!(
         "{} ok, {} skipped, {} failed, {} not run in {:.0} s\n",
-        count(|verdict| matches!(verdict, Verdict::Ok)),
+        count(|verdict| matches!(verdict, Verdict::Ok(_))),
         count(|verdict| matches!(verdict, Verdict::Skipped(_))),
         count(|verdict| matches!(verdict, Verdict::Failed(_))),
         count(|verdict| matches!(verdict, Verdict::NotRun)),
@@ -140,7 +144,8 @@ mod tests {
         let line =
             |name, verdict, millis| Line { name, verdict, took: Duration::from_millis(millis) };
         let lines = [
-            line("fmt", Verdict::Ok, 400),
+            line("fmt", Verdict::Ok(String::new()), 400),
+            line("clippy", Verdict::Ok("a note".to_owned()), 1_000),
             line("fuzz-smoke", Verdict::Skipped("no nightly".to_owned()), 100),
             line("test", Verdict::Failed("exit status: 101".to_owned()), 65_000),
             line("doc", Verdict::NotRun, 0),
@@ -148,10 +153,11 @@ mod tests {
         let expected = "\
 ==== summary
   ok       fmt              0.4 s
+  ok       clippy           1.0 s  a note
   skipped  fuzz-smoke       0.1 s  no nightly
   FAILED   test            65.0 s  exit status: 101
   not run  doc
-1 ok, 1 skipped, 1 failed, 1 not run in 66 s
+2 ok, 1 skipped, 1 failed, 1 not run in 66 s
 ";
         assert_eq!(summary(&lines), expected);
     }

@@ -14,8 +14,12 @@ use crate::workspace::{self, SourceFile};
 const LINES_NOTED: usize = 700;
 
 /// The files below `src` that hold unsafe code.
-const UNSAFE_FILES: &[&str] =
-    &["crates/z6-target/src/sys.rs", "crates/z6-vu/src/reactor/sys.rs", "lab/src/bench/sys.rs"];
+const UNSAFE_FILES: &[&str] = &[
+    "crates/z6-target/src/sys.rs",
+    "crates/z6-vu/src/reactor/sys.rs",
+    "lab/src/bench/sys.rs",
+    "testing/src/sys.rs",
+];
 
 /// Lines before an unsafe block among which its SAFETY comment begins.
 const SAFETY_LINES: usize = 4;

@@ -1,5 +1,6 @@
 //! What there is: the root, the members of the workspace, the files that belong to the project.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -18,6 +19,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// The packages of this project that its manifest names, of every kind.
     pub(crate) imports: Vec<String>,
+    /// Those of them that only its tests and benchmarks use.
+    pub(crate) test_imports: Vec<String>,
 }
 
 /// A file of the project.
@@ -55,12 +58,19 @@ pub(crate) fn members(root: &Path) -> Result<Vec<Member>> {
 
 fn member(package: &Value) -> Member {
     let of_project = |dependency: &&Value| dependency["path"].is_string();
-    let dependencies = array(package, "dependencies");
-    let mut imports: Vec<String> =
-        dependencies.iter().filter(of_project).map(|one| text(one, "name").to_owned()).collect();
-    imports.sort_unstable();
-    imports.dedup();
-    Member { name: text(package, "name").to_owned(), imports }
+    let is_dev = |dependency: &Value| text(dependency, "kind") == "dev";
+    let names = |is_wanted: &dyn Fn(&Value) -> bool| {
+        let wanted =
+            array(package, "dependencies").iter().filter(of_project).filter(|one| is_wanted(one));
+        let names: BTreeSet<String> = wanted.map(|one| text(one, "name").to_owned()).collect();
+        names
+    };
+    let (all, product) = (names(&|_| true), names(&|one| !is_dev(one)));
+    Member {
+        name: text(package, "name").to_owned(),
+        test_imports: all.difference(&product).cloned().collect(),
+        imports: all.into_iter().collect(),
+    }
 }
 
 /// `cargo metadata` with more arguments.

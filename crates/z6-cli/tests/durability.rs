@@ -1,23 +1,20 @@
 //! What is left of a log after kill -9, on a full disk, behind a slow one, and when it is cut off.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod common;
-#[path = "common/nginx.rs"]
-mod nginx;
 #[path = "common/recording.rs"]
 mod recording;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{Folder, SHORT, figure, files};
-use nginx::lacking;
 use recording::{RecordingServer, Witness};
 use z6::ReplayOutcome as Outcome;
 use z6::{Log, Run, Tick, WorkerId};
 use z6_events::{Ending, Event, Observed};
+use z6_testing::{SmallDisk, skip};
 
 /// Numbers for choosing.
 struct Draw(u64);
@@ -97,7 +94,7 @@ fn kill_9_at_random_moments_loses_nothing_that_was_answered_200_ms_before() {
         judged += u32::from(kill_after(&server, &witness, answers, workers));
     }
     if judged < KILLS {
-        println!("SKIPPED: the machine was too busy to judge {} of {KILLS} kills", KILLS - judged);
+        skip(&format!("the machine was too busy to judge {} of {KILLS} kills", KILLS - judged));
     }
 }
 
@@ -171,33 +168,12 @@ fn a_log_cut_anywhere_replays_as_far_as_it_goes() {
     }
 }
 
-/// A file system of one megabyte; unmounted when dropped. None where this user may not mount.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<SmallDisk> {
-        std::fs::create_dir(at).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(at).stderr(Stdio::null());
-        if mount.status().is_ok_and(|status| status.success()) {
-            return Some(SmallDisk(at.to_owned()));
-        }
-        lacking("this user may not mount a tmpfs");
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_stops_the_run_with_exit_3_and_a_readable_log() {
     let text = SHORT.replace("iterations = 50", "duration_seconds = 3600");
     for workers in ["1", "2"] {
         let folder = Folder::new(&text);
+        std::fs::create_dir(folder.path("disk")).unwrap();
         let Some(_disk) = SmallDisk::mount(&folder.path("disk")) else { return };
         let run = ["run", "s.toml", "--output", "disk/out", "--json", "--workers", workers];
         let run = folder.run(&run).expect(3);

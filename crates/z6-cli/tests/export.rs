@@ -6,9 +6,10 @@ mod common;
 mod runs;
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{BufRead, BufReader, Cursor};
+use std::process::Stdio;
 
-use common::{Folder, figure, outcome};
+use common::{Folder, Outcome, Underway, figure};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -225,14 +226,20 @@ fn a_reader_that_goes_away_is_no_failure() {
     let folder = Folder::new(&common::SHORT.replace("iterations = 50", "iterations = 3000"));
     folder.run(&["run", "s.toml", "--output", "out", "--quiet", "--no-summary"]).expect(0);
     for command in ["export out", "export out --format ndjson", "analyze out --requests"] {
-        let script = format!("{{ \"$Z6\" {command}; echo \"exit $?\" >&2; }} | head -n 1");
-        let run = outcome(&mut folder.shell(&script)).expect(0);
-        assert_eq!(run.stderr, "exit 0\n", "{command}");
-        assert_eq!(run.stdout.lines().count(), 1, "{command}");
+        let words: Vec<&str> = command.split(' ').collect();
+        let mut run = Underway::start(&mut folder.z6(&words));
+        let mut line = String::new();
+        let mut stdout = BufReader::new(run.child().stdout.take().unwrap());
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "{command}");
+        drop(stdout);
+        assert_eq!(run.end().expect(0).stderr, "", "{command}");
     }
     // A disk that is full is one.
     for command in ["export out", "export out --format hdr", "analyze out --requests"] {
-        let full = outcome(&mut folder.shell(&format!("\"$Z6\" {command} > /dev/full"))).expect(3);
+        let words: Vec<&str> = command.split(' ').collect();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let full = folder.z6(&words).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let full = Outcome::from_output(full.wait_with_output().unwrap()).expect(3);
         assert!(
             full.stderr.starts_with("error: cannot write the result: No space left"),
             "{full:?}"

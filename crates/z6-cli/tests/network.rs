@@ -1,11 +1,11 @@
 //! Kinds that need a machine of a certain kind: unreachable hosts and silent ones in a network
 //! namespace of the test's own, and descriptors that others hold.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::print_stdout, reason = "says what is skipped")]
 
 mod common;
 
 use common::{Folder, assert_conserved, figure, outcome};
+use z6_testing::{Leash, program_on_path, skip};
 
 /// A run of two requests in a namespace of its own, in which `commands` have set up the network.
 /// None where this machine grants no namespace.
@@ -15,9 +15,16 @@ fn in_a_network(commands: &str, target: &str) -> Option<String> {
          target = {{ base_url = '{target}', reconnect_delay_ms = 1 }}\n\
          requests = [{{ name = 'r', path = '/' }}]"
     ));
-    let probe = "unshare --user --map-root-user --net true && ip -V";
-    if !folder.shell(probe).output().unwrap().status.success() {
-        println!("SKIPPED: no network namespaces here");
+    if let Some(program) =
+        ["unshare", "ip", "sh"].into_iter().find(|p| program_on_path(p).is_none())
+    {
+        skip(&format!("{program} is not on the PATH"));
+        return None;
+    }
+    let namespace = ["--user", "--map-root-user", "--net"];
+    let mut probe = folder.command("unshare", Leash::default());
+    if !outcome(probe.args(namespace).arg("true")).is_success() {
+        skip("this machine grants no network namespace");
         return None;
     }
     std::fs::write(
@@ -27,8 +34,9 @@ fn in_a_network(commands: &str, target: &str) -> Option<String> {
         ),
     )
     .unwrap();
-    let script = "exec unshare --user --map-root-user --net sh inside.sh";
-    let run = outcome(&mut folder.shell(script)).expect(3);
+    let mut unshare = folder.command("unshare", Leash::default());
+    unshare.args(namespace).args(["sh", "inside.sh"]).env("Z6", env!("CARGO_BIN_EXE_z6"));
+    let run = outcome(&mut unshare).expect(3);
     assert_conserved(&run.stdout);
     Some(run.stdout)
 }
@@ -72,11 +80,10 @@ fn descriptors_that_others_hold_are_missing() {
          requests = [{ name = 'r', path = '/hello', timeout_ms = 200 }]",
     );
     // A server without a descriptor to accept with does not answer: hence the timeout. 264 are
-    // needed for the run; 200 of 280 are gone.
-    let script = "ulimit -n 280; i=10; while [ $i -lt 210 ]; do eval \"exec $i</dev/null\"; \
-        i=$((i+1)); done; exec \"$Z6\" run s.toml --output out --json";
-    let bash = folder.shell("exec bash -c \"$SCRIPT\"").env("SCRIPT", script).output().unwrap();
-    let json = String::from_utf8(bash.stdout).unwrap();
+    // needed for the run; 200 of 280 are taken.
+    let leash = Leash { open_files_max: Some(280), open_files: 200, ..Leash::default() };
+    let json =
+        outcome(&mut folder.z6_with(leash, &["run", "s.toml", "--output", "out", "--json"])).stdout;
     let missing = figure(&json, "/errors/by_kind/out_of_descriptors").as_u64().unwrap();
     assert!(missing > 0);
     assert_conserved(&json);

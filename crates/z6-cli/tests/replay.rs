@@ -8,6 +8,7 @@ mod nginx;
 use common::{Folder, Outcome, SHORT, STALLED, Underway, figure};
 use nginx::Nginx;
 use z6_events::{BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy};
+use z6_testing::Signal;
 
 /// Replay says identical, with the digest and the workers of the run; the figures of the log are
 /// those of the run, byte for byte.
@@ -160,7 +161,7 @@ fn runs_ended_by_ctrl_c_replay() {
         let run = ["run", "s.toml", "--live", "--output", "out", "--workers", workers];
         let mut run = Underway::start(&mut folder.z6(&run));
         run.await_words("in flight");
-        run.signal("INT");
+        run.signal(Signal::INT);
         run.end().expect(130);
         assert_replays(&folder, "out");
     }

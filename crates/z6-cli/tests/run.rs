@@ -6,8 +6,11 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use common::{Folder, SHORT, STALLED, Underway, assert_conserved, figure, files, outcome};
+use common::{
+    Folder, SHORT, SMALL_FILES, STALLED, Underway, assert_conserved, figure, files, outcome,
+};
 use z6_events::{Ending, LogReader};
+use z6_testing::{Leash, Signal};
 
 const ALL_FILES: [&str; 6] = [
     "events.z6log",
@@ -275,9 +278,9 @@ fn a_log_at_its_limit_exits_3() {
 fn files_that_may_not_grow_exit_3_and_what_is_missing_is_named() {
     let text = SHORT.replace("iterations = 50", "iterations = 5000");
     let folder = Folder::new(&text);
-    // 8 blocks of 512 or 1,024 bytes: enough for the header of the log, not for its events.
-    let script = "trap '' XFSZ; ulimit -f 8; exec \"$Z6\" run s.toml --output out --json";
-    let run = outcome(&mut folder.shell(script)).expect(3);
+    // Enough for the header of the log, not for its events.
+    let run = ["run", "s.toml", "--output", "out", "--json"];
+    let run = outcome(&mut folder.z6_with(SMALL_FILES, &run)).expect(3);
     assert!(run.stderr.contains("cannot write the event log"), "{}", run.stderr);
     assert_eq!(figure(&run.stdout, "/run/stopped_by"), "disk_full");
     let log = std::fs::File::open(folder.path("out/events.z6log.partial")).unwrap();
@@ -293,7 +296,7 @@ fn files_that_may_not_grow_exit_3_and_what_is_missing_is_named() {
 #[test]
 fn ctrl_c_exits_130_with_complete_reports() {
     let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
-    stopped_by(&text, "INT", "interrupt", |folder| {
+    stopped_by(&text, Signal::INT, "interrupt", |folder| {
         folder.z6(&["run", "s.toml", "--live", "--output", "out", "--json"])
     });
 }
@@ -301,7 +304,7 @@ fn ctrl_c_exits_130_with_complete_reports() {
 #[test]
 fn sigterm_exits_130_with_complete_reports() {
     let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
-    stopped_by(&text, "TERM", "terminate", |folder| {
+    stopped_by(&text, Signal::TERM, "terminate", |folder| {
         folder.z6(&["run", "s.toml", "--live", "--output", "out", "--json"])
     });
 }
@@ -309,15 +312,15 @@ fn sigterm_exits_130_with_complete_reports() {
 #[test]
 fn signals_inherited_as_ignored_are_handled() {
     let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
-    stopped_by(&text, "INT", "interrupt", |folder| {
-        let run = "exec \"$Z6\" run s.toml --live --output out --json";
-        folder.shell(&format!("trap '' INT TERM; {run}"))
+    stopped_by(&text, Signal::INT, "interrupt", |folder| {
+        let leash = Leash { ignored: &[Signal::INT, Signal::TERM], ..Leash::default() };
+        folder.z6_with(leash, &["run", "s.toml", "--live", "--output", "out", "--json"])
     });
 }
 
 fn stopped_by(
     text: &str,
-    signal: &str,
+    signal: Signal,
     reason: &str,
     command: impl FnOnce(&Folder) -> std::process::Command,
 ) {
@@ -337,9 +340,9 @@ fn a_second_ctrl_c_exits_130_at_once_and_leaves_a_readable_log() {
     let folder = Folder::new(STALLED);
     let mut run = Underway::start(&mut folder.z6(&["run", "s.toml", "--live", "--output", "out"]));
     run.await_words("in flight 1");
-    run.signal("INT");
+    run.signal(Signal::INT);
     run.await_words("stopping: waiting up to 3600 s");
-    run.signal("INT");
+    run.signal(Signal::INT);
     let run = run.end().expect(130);
     assert_eq!(run.stdout, "");
     assert_eq!(files(&folder.path("out")), ["events.z6log.partial", "scenario.toml"]);

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use common::{Folder, Underway};
+use z6_testing::Signal;
 
 #[test]
 fn it_says_where_it_listens_serves_and_says_what_it_did() {
@@ -22,7 +23,7 @@ fn it_says_where_it_listens_serves_and_says_what_it_did() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("Hello, World!"), "{answer}");
-    serve.signal("TERM");
+    serve.signal(Signal::TERM);
     let serve = serve.end().expect(0);
     assert!(serve.stderr.contains("1 requests, 1 responses, 1 connections"), "{}", serve.stderr);
 }

@@ -1,40 +1,26 @@
 //! `z6 run` against servers that are not ours: what they counted is what Z6 says it sent.
 //!
-//! A server that is not installed is skipped with a message, or, where Z6_REQUIRE_SERVERS is set,
-//! fails the test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+//! A test whose server is not on the PATH is skipped with a message, or fails if Z6_REQUIRE_SERVERS is
+//! set.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "common/nginx.rs"]
+mod nginx_server;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use z6_testing::{Leash, Process, Signal, find, missing};
 
 /// How long a server may take to listen, or to leave.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A program on the PATH or where Debian puts servers.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders =
-        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
-    if found.is_none() {
-        skip(program);
-    }
-    found
-}
-
-fn skip(missing: &str) {
-    assert!(
-        std::env::var_os("Z6_REQUIRE_SERVERS").is_none(),
-        "{missing} is not installed and Z6_REQUIRE_SERVERS is set"
-    );
-    println!("SKIPPED: {missing} is not installed");
-}
 
 /// Whether a server's part for TLS is installed, where Debian has it in a package of its own.
 fn has_tls(program: &str) -> bool {
@@ -42,7 +28,7 @@ fn has_tls(program: &str) -> bool {
     if program != "lighttpd" || module.is_file() {
         return true;
     }
-    skip("lighttpd-mod-openssl");
+    missing("lighttpd-mod-openssl is not installed");
     false
 }
 
@@ -52,7 +38,7 @@ fn free_port() -> u16 {
 
 /// A server under test; killed when dropped.
 struct Server {
-    child: Child,
+    process: Process,
     port: u16,
     folder: TempDir,
     tls: bool,
@@ -69,13 +55,11 @@ impl Server {
         write_certificates(folder.path());
         let port = free_port();
         let errors = fs::File::create(folder.path().join("server.err")).unwrap();
-        let child = prepare(&Place { folder: folder.path(), port, tls })
-            .stdin(Stdio::null())
-            .stdout(errors.try_clone().unwrap())
-            .stderr(errors)
-            .spawn()
-            .unwrap();
-        let mut server = Server { child, port, folder, tls };
+        errors.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        let mut command = prepare(&Place { folder: folder.path(), port, tls });
+        command.stdin(Stdio::null()).stdout(errors.try_clone().unwrap()).stderr(errors);
+        let process = Process::start_with(nginx_server::LEASH, &mut command).unwrap();
+        let mut server = Server { process, port, folder, tls };
         server.wait_until_it_listens();
         server
     }
@@ -83,7 +67,7 @@ impl Server {
     fn wait_until_it_listens(&mut self) {
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.process.child().try_wait().unwrap();
             let said = || fs::read_to_string(self.folder.path().join("server.err")).unwrap();
             assert!(ended.is_none(), "the server ended: {}", said());
             assert!(start.elapsed() < PATIENCE, "the server does not listen: {}", said());
@@ -91,24 +75,12 @@ impl Server {
         }
     }
 
-    fn signal(&self, signal: &str) {
-        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
-    }
-
-    /// Ends the server in good order, so that its access log is complete, and counts its lines.
-    fn count(mut self, signal: &str) -> u64 {
-        self.signal(signal);
-        self.child.wait().unwrap();
+    /// Asks the server to end, so that its access log is complete, and counts its lines.
+    fn count(mut self, signal: Signal) -> u64 {
+        self.process.signal(signal).unwrap();
+        self.process.child().wait().unwrap();
         let log = fs::read_to_string(self.folder.path().join("access.log")).unwrap();
         log.lines().filter(|line| line.contains("/counted")).count() as u64
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -150,23 +122,15 @@ impl Place<'_> {
 }
 
 fn nginx(program: &Path, place: &Place<'_>) -> Command {
-    let (dir, port) = (place.folder.display(), place.port);
+    let dir = place.folder.display();
     let ssl = if place.tls { " ssl" } else { "" };
     let certificate =
         place.by_tls(format!("ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;"));
-    let config = format!(
-        "daemon off; worker_processes 1; pid {dir}/pid; error_log {dir}/server.err;\n\
-         events {{ worker_connections 1024; }}\n\
-         http {{ access_log {dir}/access.log; keepalive_requests 100000;\n\
-         client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;\n\
-         uwsgi_temp_path {dir}/d; scgi_temp_path {dir}/e; {certificate}\n\
-         server {{ listen 127.0.0.1:{port}{ssl}; location / {{ return 200 'Hello'; }} }} }}\n"
-    );
-    fs::write(place.folder.join("nginx.conf"), config).unwrap();
-    let mut command = Command::new(program);
-    command.arg("-p").arg(place.folder).arg("-c").arg(place.folder.join("nginx.conf"));
-    command
+    nginx_server::command(program, place.folder, place.port, ssl, &certificate)
 }
+
+/// The user and the group without rights.
+const NOBODY: u32 = 65_534;
 
 fn apache(program: &Path, place: &Place<'_>) -> Command {
     let (dir, port) = (place.folder.display(), place.port);
@@ -180,7 +144,6 @@ fn apache(program: &Path, place: &Place<'_>) -> Command {
          ErrorLog {dir}/server.err\n\
          LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
          LoadModule authz_core_module {modules}/mod_authz_core.so\n{ssl}\
-         User www-data\nGroup www-data\n\
          MaxKeepAliveRequests 0\nKeepAlive On\nKeepAliveTimeout 60\n\
          LogFormat \"%r %>s\" short\nCustomLog {dir}/access.log short\nDocumentRoot {dir}/www\n\
          <Directory {dir}/www>\nRequire all granted\n</Directory>\n"
@@ -190,6 +153,10 @@ fn apache(program: &Path, place: &Place<'_>) -> Command {
     fs::write(place.folder.join("apache.conf"), config).unwrap();
     let mut command = Command::new(program);
     command.arg("-X").arg("-f").arg(place.folder.join("apache.conf"));
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        // It does not serve as root. A change of its user by itself would end its leash.
+        command.uid(NOBODY).gid(NOBODY);
+    }
     command
 }
 
@@ -337,7 +304,7 @@ fn collect(output: Output, results: TempDir) -> Ran {
 
 fn run(scenario: &str) -> Ran {
     let (mut command, results) = z6_run(scenario);
-    collect(command.output().unwrap(), results)
+    collect(Leash::default().put_on(&mut command).output().unwrap(), results)
 }
 
 /// Requests to a server, over TLS where it speaks that, its certificate verified.
@@ -370,7 +337,7 @@ fn all_answered(server: &Server, vus: u32) -> u64 {
 
 /// Every request is answered, and the server counted exactly those that were sent: plain, and over
 /// TLS.
-fn counts_agree(program: &str, prepare: Prepare, vus: u32, signal: &str) {
+fn counts_agree(program: &str, prepare: Prepare, vus: u32, signal: Signal) {
     let Some(path) = find(program) else { return };
     for tls in [false, true] {
         if tls && !has_tls(program) {
@@ -390,32 +357,32 @@ fn requests() -> u32 {
 
 #[test]
 fn nginx_counts_what_was_sent() {
-    counts_agree("nginx", nginx, 20, "-QUIT");
+    counts_agree("nginx", nginx, 20, Signal::QUIT);
 }
 
 #[test]
 fn apache_counts_what_was_sent() {
-    counts_agree("apache2", apache, 20, "-TERM");
+    counts_agree("apache2", apache, 20, Signal::TERM);
 }
 
 #[test]
 fn caddy_counts_what_was_sent() {
-    counts_agree("caddy", caddy, 20, "-TERM");
+    counts_agree("caddy", caddy, 20, Signal::TERM);
 }
 
 #[test]
 fn lighttpd_counts_what_was_sent() {
-    counts_agree("lighttpd", lighttpd, 20, "-INT");
+    counts_agree("lighttpd", lighttpd, 20, Signal::INT);
 }
 
 #[test]
 fn python_counts_what_was_sent() {
-    counts_agree("python3", python, 8, "-TERM");
+    counts_agree("python3", python, 8, Signal::TERM);
 }
 
 #[test]
 fn node_counts_what_was_sent() {
-    counts_agree("node", node, 20, "-TERM");
+    counts_agree("node", node, 20, Signal::TERM);
 }
 
 #[test]
@@ -426,7 +393,7 @@ fn nginx_behind_haproxy_counts_what_was_sent() {
         let front = Server::start(tls, |place| haproxy(&front, place, behind.port));
         let sent = all_answered(&front, 20);
         drop(front);
-        assert_eq!(behind.count("-QUIT"), sent, "over TLS: {tls}");
+        assert_eq!(behind.count(Signal::QUIT), sent, "over TLS: {tls}");
     }
 }
 
@@ -438,7 +405,7 @@ fn a_server_killed_in_the_middle_leaves_typed_errors() {
     let text = scenario(&server, 10, 1)
         .replace("iterations = 1", "duration_seconds = 2\ngraceful_stop_seconds = 1");
     let (mut command, results) = z6_run(&text);
-    let running = command.spawn().unwrap();
+    let running = Process::start(&mut command).unwrap();
     // In the middle: once the server has answered some.
     let log = server.folder.path().join("access.log");
     let start = Instant::now();
@@ -446,7 +413,7 @@ fn a_server_killed_in_the_middle_leaves_typed_errors() {
         assert!(start.elapsed() < PATIENCE, "nothing was sent");
         std::thread::yield_now();
     }
-    kill_tree(&mut server.child);
+    server.process.kill();
     let ran = collect(running.wait_with_output().unwrap(), results);
     assert_eq!(ran.output.status.code(), Some(0), "no assertion, no failure of ours");
     ran.assert_conserved();
@@ -459,15 +426,4 @@ fn a_server_killed_in_the_middle_leaves_typed_errors() {
     // nginx writes its line after the answer: the one worker may have died between the two.
     let succeeded = ran.requests("succeeded");
     assert!(succeeded <= counted + 1 && counted <= ran.requests("on_wire"));
-}
-
-/// nginx's master and its worker, at once.
-fn kill_tree(child: &mut Child) {
-    let pid = child.id().to_string();
-    let workers = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
-    let workers = String::from_utf8(workers.stdout).unwrap();
-    let mut kill = Command::new("kill");
-    kill.arg("-KILL").arg(&pid).args(workers.split_whitespace());
-    assert!(kill.status().unwrap().success());
-    child.wait().unwrap();
 }

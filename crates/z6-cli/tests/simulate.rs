@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{Folder, Outcome, Underway, assert_conserved, figure, files, outcome};
+use common::{Folder, Outcome, SMALL_FILES, Underway, assert_conserved, figure, files, outcome};
+use z6_testing::Signal;
 
 /// Every schedule of requests there is in one: names, weights, pauses, a body, a server that queues,
 /// and a few faults.
@@ -231,8 +232,8 @@ fn a_full_disk_simulated_or_real_is_exit_3_and_leaves_a_log_that_can_be_read() {
     let simulated = ["simulate", "s.toml", "--fault", "log_full=0.05", "--output", "a", "--json"];
     let simulated = folder.run(&simulated).expect(3);
     assert!(simulated.stderr.contains("the simulated disk is full"), "{}", simulated.stderr);
-    let script = "trap '' XFSZ; ulimit -f 8; exec \"$Z6\" simulate s.toml --output b --json";
-    let real = outcome(&mut folder.shell(script)).expect(3);
+    let real = ["simulate", "s.toml", "--output", "b", "--json"];
+    let real = outcome(&mut folder.z6_with(SMALL_FILES, &real)).expect(3);
     assert!(real.stderr.contains("cannot write the event log b/events"), "{}", real.stderr);
     for (run, name) in [(simulated, "a"), (real, "b")] {
         assert_eq!(figure(&run.stdout, "/run/stopped_by"), "disk_full");
@@ -251,7 +252,7 @@ fn a_simulation_that_is_killed_leaves_a_log_that_can_be_read() {
     while std::fs::metadata(&log).map_or(0, |log| log.len()) < 200_000 {
         std::thread::yield_now();
     }
-    run.signal("KILL");
+    run.signal(Signal::KILL);
     run.end();
     let analyzed = folder.run(&["analyze", "out"]).expect(0);
     assert!(analyzed.stderr.contains("is truncated"), "{}", analyzed.stderr);
@@ -270,7 +271,7 @@ fn ctrl_c_ends_a_simulation_in_good_order() {
     let mut run =
         Underway::start(&mut folder.z6(&["simulate", "s.toml", "--output", "out", "--json"]));
     run.await_words("plan digest ");
-    run.signal("INT");
+    run.signal(Signal::INT);
     let run = run.end().expect(130);
     assert_eq!(figure(&run.stdout, "/run/stopped_by"), "interrupt");
     assert_conserved(&run.stdout);

@@ -12,6 +12,7 @@ use std::process::Command;
 use z6_events::{
     Ending, EventLine, ExchangeTable, LogReader, Observed, RequestEnded, SentFacts, event_name,
 };
+use z6_testing::Leash;
 
 const LOG: &[u8] = include_bytes!("golden/v1.z6log");
 const TEXT: &str = include_str!("golden/v1.txt");
@@ -112,22 +113,14 @@ fn latency_line(worker: u16, name: &str, ended: &RequestEnded) -> String {
 }
 
 /// What `read_log.py` says about the log at `path`; `None` where there is no Python.
-#[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests may")]
+#[allow(clippy::disallowed_methods, reason = "tests may")]
 fn read_by_script(path: &str) -> Option<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_log.py");
-    match Command::new("python3").args([script, path]).output() {
-        Ok(output) => {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{errors}");
-            Some(String::from_utf8_lossy(&output.stdout).into_owned())
-        }
-        Err(error) => {
-            let required = std::env::var("Z6_REQUIRE_SERVERS").is_ok();
-            assert!(!required, "python3 is required: {error}");
-            eprintln!("skipped: python3 does not start: {error}");
-            None
-        }
-    }
+    let mut python = Command::new(z6_testing::find("python3")?);
+    let output = Leash::default().put_on(&mut python).args([script, path]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[test]

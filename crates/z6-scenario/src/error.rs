@@ -28,7 +28,7 @@ pub enum ScenarioError {
         /// Its name.
         key: String,
     },
-    /// A logged override that stands twice.
+    /// A logged override that is given twice.
     #[error("override `{key}` stands twice")]
     RepeatedOverride {
         /// Its name.
@@ -71,7 +71,7 @@ pub enum ScenarioError {
     /// A delay of more than an hour.
     #[error("more than 3600s")]
     DelayTooLong,
-    /// A text that is no distribution of delays.
+    /// A text that is not a delay distribution.
     #[error("not a delay")]
     DelayForm,
     /// A range whose end lies before its beginning.
@@ -80,7 +80,7 @@ pub enum ScenarioError {
     /// A sigma of more than 5.
     #[error("a sigma of more than 5")]
     SigmaTooLarge,
-    /// A text that is no list of statuses with shares.
+    /// A text that is not a list of statuses with shares.
     #[error("not a list of statuses and shares")]
     StatusForm,
     /// Not a status that can be given a share.
@@ -89,10 +89,10 @@ pub enum ScenarioError {
         /// As written.
         text: String,
     },
-    /// A status that stands twice.
+    /// A status that is given twice.
     #[error("status {status} stands twice")]
     RepeatedStatus {
-        /// Which.
+        /// The repeated status code.
         status: u16,
     },
 }

@@ -1,5 +1,5 @@
-//! What a scenario would do, in words, and how large its event log would become.
-//! Owns the words of `z6 validate`; knows no terminal.
+//! A description of what a scenario would do, and an estimate of the size of its event log.
+//! Contains the text that `z6 validate` prints; knows no terminal.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub enum LogEstimate {
     },
     /// It depends on the target's speed: so many requests fit into `max_event_log_bytes`.
     Fits {
-        /// Requests.
+        /// Number of requests of the run.
         requests: u64,
     },
 }
@@ -74,7 +74,7 @@ impl Scenario {
         self.describe_assertions(&mut rows);
         rows.row("workers", workers_words(self.runtime.workers));
         let seed = self.runtime.prng_seed.map(|seed| seed.to_string());
-        rows.row("seed", seed.unwrap_or_else(|| "drawn at the start".to_owned()));
+        rows.row("seed", seed.unwrap_or_else(|| "chosen at random at the start".to_owned()));
         rows.row("event log", self.log_words());
         for (index, (key, value)) in self.simulation.settings().iter().enumerate() {
             let label = if index == 0 { "simulation" } else { "" };
@@ -93,7 +93,7 @@ impl Scenario {
             };
             let url = format!("{url}{}", place_words(target));
             let reuse = match target.connection_reuse {
-                ConnectionReuse::PerVu => "one kept by each VU",
+                ConnectionReuse::PerVu => "one per VU",
                 ConnectionReuse::Shared => "shared by all",
                 ConnectionReuse::Iteration => "a new one for each iteration",
                 ConnectionReuse::None => "a new one for each request",
@@ -223,7 +223,7 @@ impl Scenario {
         if self.runtime.warmup_ns > 0 {
             words += &format!(", of which {} warm-up", span(self.runtime.warmup_ns));
         }
-        words + &format!("; then up to {} for answers", span(self.runtime.graceful_stop_ns))
+        words + &format!("; then up to {} for responses", span(self.runtime.graceful_stop_ns))
     }
 
     /// The duration, else the schedule's own length, nanoseconds.

@@ -1,11 +1,11 @@
-//! What will be run: scenario files, load schedules, and the plan that a scenario and a seed fix.
+//! Scenario files, load schedules, and the plan that a scenario and a seed determine.
 //!
-//! Pure: text and bytes in, values out. Files that a scenario names are asked for through
+//! Pure: text and bytes in, values out. Files that a scenario names are read through
 //! [`Files`]. Knows no clock, socket, engine or log file.
 //! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors), [`builder`] (scenarios in code),
 //! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
-//! [`random`] (generators), [`plan`] (what actor k does at step n), [`simulation`] (how the world of
-//! `z6 simulate` behaves).
+//! [`random`] (generators), [`plan`] (what actor k does at step n), [`simulation`] (settings of the
+//! simulated world).
 #![forbid(unsafe_code)]
 
 pub mod builder;

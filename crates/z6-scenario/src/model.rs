@@ -56,7 +56,7 @@ pub struct Metadata {
     pub version: String,
     /// Who wrote it.
     pub author: String,
-    /// Labels.
+    /// Labels for the user's own use; Z6 only copies them.
     pub tags: Vec<String>,
 }
 
@@ -212,7 +212,7 @@ pub enum ConnectionReuse {
 /// One request template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Unique.
+    /// Name in reports, unique among requests.
     pub name: String,
     /// Any token (RFC 9110 section 9.1).
     pub method: String,
@@ -392,21 +392,21 @@ pub enum ThinkTime {
     None,
     /// Always this long.
     Constant {
-        /// Nanoseconds.
+        /// Length of every pause, in nanoseconds.
         duration_ns: u64,
     },
     /// Uniform over [min, max], both included.
     Random {
-        /// Nanoseconds.
+        /// Shortest pause, in nanoseconds.
         min_ns: u64,
-        /// Nanoseconds.
+        /// Longest pause, in nanoseconds.
         max_ns: u64,
     },
     /// Exponential, cut off at `max_ns`.
     Exponential {
         /// Nanoseconds, before the cut.
         mean_ns: u64,
-        /// Nanoseconds.
+        /// Longest pause, in nanoseconds.
         max_ns: u64,
     },
 }

@@ -1,6 +1,6 @@
 //! What actor k does at step n: the one function that engine, `plan`, checks, diff and metrics call.
 //!
-//! An answer is a function of (scenario, seed, actor, step) alone. Knows nothing of time, answers,
+//! The result is a function of (scenario, seed, actor, step) alone. Knows nothing of time, responses,
 //! workers or connections. Reading order: [`Plan`], [`digest`] (what two plans are compared by),
 //! [`listing`] (the plan in words).
 
@@ -66,7 +66,7 @@ impl Choice {
     }
 }
 
-/// A scenario and a seed, made ready for questions. No question allocates, but for the iterators.
+/// A scenario and a seed, prepared for queries. No query allocates, except the iterators.
 ///
 /// ```
 /// # use z6_scenario::{plan::Plan, *};

@@ -1,4 +1,4 @@
-//! How a target is reached beyond what its base URL says: credentials, and another place to connect to.
+//! How a target is reached, in addition to its base URL: credentials, and another place to connect to.
 //!
 //! Knows nothing of TOML, sockets or names on the network.
 
@@ -39,7 +39,7 @@ pub enum ConnectTo {
     /// To the base URL's host and port.
     #[default]
     BaseUrl,
-    /// `resolve`: to these addresses, which stand for the base URL's host name, and its port.
+    /// `resolve`: to these addresses instead of the base URL's host name, at its port.
     Addresses(Vec<IpAddr>),
     /// `connect_to`: to another host and port.
     Host {
@@ -66,7 +66,7 @@ pub fn without_userinfo(url: &str) -> String {
     }
 }
 
-/// Where the user information of the first URL in `text` stands, without its `@`: up to the last
+/// The range of the user information of the first URL in `text`, without its `@`: up to the last
 /// `@` before the authority ends.
 pub(crate) fn userinfo_range(text: &str) -> Option<std::ops::Range<usize>> {
     let start = text.find("://")? + "://".len();

@@ -53,7 +53,7 @@ pub struct Simulation {
     pub service: Delay,
     /// Places of a first-come-first-served queue; none: every request is served at once.
     pub servers: Option<u32>,
-    /// Statuses and their shares, rising; the rest is 200.
+    /// Statuses and their shares, rising; all others are 200.
     pub statuses: Vec<StatusShare>,
     /// Length of response bodies, uniform.
     pub body_bytes: BodyBytes,

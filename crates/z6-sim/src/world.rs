@@ -327,11 +327,12 @@ impl<O: Observer, L: LogOut> World<'_, O, L> {
         let keeps = self.keeps_truth();
         let Worker { recorder, commands, emitted, .. } = &mut self.workers[w];
         let Some(recorder) = recorder else { return };
-        recorder.step(at, input);
-        commands.extend(recorder.commands());
-        if keeps {
-            emitted.extend(recorder.events().iter().map(|event| (at, *event)));
-        }
+        recorder.step(at, input, |out| {
+            commands.extend(&out.commands);
+            if keeps {
+                emitted.extend(out.events.iter().map(|event| (at, *event)));
+            }
+        });
     }
 
     fn check_step(&mut self, w: usize) {

@@ -1,18 +1,15 @@
 //! A process without free descriptors: alone in its file, because the limit is the process's.
-#![allow(unsafe_code)]
-
 mod common;
 
 use std::fs::File;
 
 use common::{Client, start, wait_for};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 fn lower_descriptor_limit(to: u64) {
-    let limit = libc::rlimit { rlim_cur: to, rlim_max: to };
-    // SAFETY: `limit` is a valid rlimit for the length of the call.
-    let outcome = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
-    assert_eq!(outcome, 0);
+    let limit = Rlimit { current: Some(to), maximum: Some(to) };
+    setrlimit(Resource::Nofile, limit).expect("a lower limit");
 }
 
 #[test]

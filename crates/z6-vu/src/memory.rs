@@ -1,4 +1,4 @@
-//! A driver without a network: connections and answers are made up by a function, time is a number.
+//! A driver without a network: a function makes connections and answers up, time is a number.
 //!
 //! For tests and for embedders who want to see the engine at work. The full simulation, with bytes
 //! and faults, is a crate of its own.
@@ -46,8 +46,11 @@ pub enum Answer {
         /// Whether the connection can be used again.
         reusable: bool,
     },
-    /// A failure after this long, nanoseconds.
+    /// A failure of the request and of its connection after this long, nanoseconds. All that the
+    /// connection carries fails with it.
     Fails(u64, ErrorKind),
+    /// A failure of the request alone after this long, nanoseconds: its connection remains usable.
+    FailsAlone(u64, ErrorKind),
     /// No answer ever.
     Silence,
 }
@@ -56,8 +59,12 @@ pub enum Answer {
 pub trait Network {
     /// What becomes of an attempt to connect to `target` at `at`.
     fn dial(&mut self, at: Tick, target: TargetId) -> Dial;
-    /// What becomes of `ask`, sent at `at`.
+    /// What becomes of `request`, given to a connection at `at`.
     fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer;
+    /// How long the next request waits to be written, nanoseconds.
+    fn write_delay_ns(&mut self) -> u64 {
+        0
+    }
 }
 
 /// Who a pending input is about, to drop it if the engine gives that up.
@@ -99,15 +106,24 @@ impl Ord for Pending {
     }
 }
 
+/// The current use of an exchange slot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Use {
+    /// Counts up with each use.
+    number: u64,
+    /// What carries it, while it belongs to the driver.
+    connection: Option<ConnectionSlot>,
+}
+
 /// Runs one engine against a [`Network`], in order of time.
 #[derive(Debug)]
 pub struct MemoryDriver<N, S> {
     recorder: Recorder<S>,
     network: N,
     pending: BinaryHeap<Reverse<Pending>>,
-    /// Current user of each slot, to tell stale inputs: counts up with each use.
+    /// Current use of each slot, to tell stale inputs: counts up with each.
     connections: Vec<u64>,
-    exchanges: Vec<u64>,
+    exchanges: Vec<Use>,
     next_number: u64,
     now: Tick,
 }
@@ -153,7 +169,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
             if let Some(Reverse(pending)) = self.pending.pop()
                 && self.is_current(pending.about)
             {
-                self.step(at, self.possible(at, pending.input));
+                self.take(at, self.possible(at, pending.input));
             }
         } else {
             self.step(at, Input::Wake);
@@ -199,29 +215,71 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
 
     fn is_current(&self, about: About) -> bool {
         match about {
-            About::Connection(slot, user) => self.connections[slot.index()] == user,
-            About::Exchange(slot, user) => self.exchanges[slot.index()] == user,
+            About::Connection(slot, number) => self.connections[slot.index()] == number,
+            About::Exchange(slot, number) => self.exchanges[slot.index()].number == number,
             About::Run => true,
         }
     }
 
-    fn step(&mut self, at: Tick, input: Input) {
-        self.now = at;
-        self.recorder.step(at, input);
-        self.recorder.engine().invariants();
-        let commands = self.recorder.commands().to_vec();
-        for command in commands {
-            self.carry_out(at, command);
+    /// Gives an input to the engine; with a connection that failed, all that it carried.
+    fn take(&mut self, at: Tick, input: Input) {
+        let broken = match input {
+            Input::Failed { exchange, failure } if !failure.reusable => {
+                self.exchanges[exchange.index()].connection.map(|connection| (connection, failure))
+            }
+            _ => None,
+        };
+        if let Input::Done { exchange, .. }
+        | Input::Redirected { exchange, .. }
+        | Input::Failed { exchange, .. } = input
+        {
+            self.exchanges[exchange.index()].connection = None;
+        }
+        self.step(at, input);
+        let Some((connection, failure)) = broken else { return };
+        let carried = |used: &Use| used.connection == Some(connection);
+        while let Some(index) = self.exchanges.iter().position(carried) {
+            self.exchanges[index].connection = None;
+            self.exchanges[index].number += 1;
+            let exchange = ExchangeSlot(index as u32);
+            let failure = Failure { first_byte: None, received_bytes: 0, ..failure };
+            self.step(at, Input::Failed { exchange, failure });
         }
     }
 
-    fn carry_out(&mut self, at: Tick, command: Command) {
-        match command {
-            Command::Connect { connection, target, .. } => self.dial(at, connection, target),
-            Command::Send { exchange, request, .. } => self.send(at, exchange, &request),
-            Command::Cancel { exchange, .. } => bump(&mut self.exchanges, exchange.index()),
-            Command::Close { connection } => bump(&mut self.connections, connection.index()),
+    /// One step: carries its commands out, then writes what was given to connections.
+    fn step(&mut self, at: Tick, input: Input) {
+        self.now = at;
+        let mut commands = Vec::new();
+        self.recorder.step(at, input, |out| commands.extend(&out.commands));
+        self.recorder.engine().invariants();
+        let mut unwritten = Vec::new();
+        for command in commands {
+            match command {
+                Command::Connect { connection, target, .. } => self.dial(at, connection, target),
+                Command::Send { exchange, connection, request, .. } => {
+                    self.use_again(exchange, Some(connection));
+                    unwritten.push((exchange, self.exchanges[exchange.index()].number, request));
+                }
+                Command::Cancel { exchange, .. } => self.use_again(exchange, None),
+                Command::Close { connection } => bump(&mut self.connections, connection.index()),
+            }
         }
+        for (exchange, number, request) in unwritten {
+            if self.exchanges[exchange.index()].number == number {
+                self.send(at, exchange, &request);
+            }
+        }
+    }
+
+    /// A slot changes hands.
+    fn use_again(&mut self, exchange: ExchangeSlot, connection: Option<ConnectionSlot>) {
+        if self.exchanges.len() <= exchange.index() {
+            self.exchanges.resize(exchange.index() + 1, Use::default());
+        }
+        let used = &mut self.exchanges[exchange.index()];
+        used.number += 1;
+        used.connection = connection;
     }
 
     fn dial(&mut self, at: Tick, connection: ConnectionSlot, target: TargetId) {
@@ -244,58 +302,20 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         }
     }
 
+    /// Writes a request and makes up its outcome.
     fn send(&mut self, at: Tick, exchange: ExchangeSlot, request: &PlannedRequest) {
-        bump(&mut self.exchanges, exchange.index());
-        let about = About::Exchange(exchange, self.exchanges[exchange.index()]);
+        let about = About::Exchange(exchange, self.exchanges[exchange.index()].number);
         let answer = self.network.answer(at, request);
-        self.step(at, Input::Sent { exchange, written_bytes: 100, request_bytes: None });
-        match answer {
-            Answer::Status { after_ns, status, reusable } => {
-                let done = at.plus_ns(after_ns);
-                let input = Input::Done {
-                    exchange,
-                    response: Response {
-                        first_byte: done,
-                        status,
-                        received_bytes: 120,
-                        unsent_bytes: 0,
-                        reusable,
-                        unsolicited: false,
-                    },
-                };
-                self.push(done, about, input);
-            }
-            Answer::Redirect { after_ns, target, reusable } => {
-                let done = at.plus_ns(after_ns);
-                let input = Input::Redirected {
-                    exchange,
-                    response: Response {
-                        first_byte: done,
-                        status: 302,
-                        received_bytes: 120,
-                        unsent_bytes: 0,
-                        reusable,
-                        unsolicited: false,
-                    },
-                    next: NextHop { target, request_bytes: 100 },
-                };
-                self.push(done, about, input);
-            }
-            Answer::Fails(after_ns, error) => {
-                let input = Input::Failed {
-                    exchange,
-                    failure: Failure {
-                        error,
-                        detail: 0,
-                        first_byte: None,
-                        received_bytes: 0,
-                        unsent_bytes: 0,
-                        reusable: false,
-                    },
-                };
-                self.push(at.plus_ns(after_ns), about, input);
-            }
-            Answer::Silence => {}
+        let delay_ns = self.network.write_delay_ns();
+        let sent = at.plus_ns(delay_ns);
+        let input = Input::Sent { exchange, written_bytes: 100, request_bytes: None };
+        if delay_ns == 0 {
+            self.step(at, input);
+        } else {
+            self.push(sent, about, input);
+        }
+        if let Some((ended, input)) = outcome(sent, exchange, answer) {
+            self.push(ended, about, input);
         }
     }
 
@@ -304,6 +324,44 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         self.next_number += 1;
         self.pending.push(Reverse(Pending { at, number, about, input }));
     }
+}
+
+/// How an exchange that was sent at `sent` ends, and when.
+fn outcome(sent: Tick, exchange: ExchangeSlot, answer: Answer) -> Option<(Tick, Input)> {
+    let response = |first_byte, status, reusable| Response {
+        first_byte,
+        status,
+        received_bytes: 120,
+        unsent_bytes: 0,
+        reusable,
+        unsolicited: false,
+    };
+    let failed = |error, reusable| {
+        let failure = Failure {
+            error,
+            detail: 0,
+            first_byte: None,
+            received_bytes: 0,
+            unsent_bytes: 0,
+            reusable,
+        };
+        Input::Failed { exchange, failure }
+    };
+    Some(match answer {
+        Answer::Status { after_ns, status, reusable } => {
+            let done = sent.plus_ns(after_ns);
+            (done, Input::Done { exchange, response: response(done, status, reusable) })
+        }
+        Answer::Redirect { after_ns, target, reusable } => {
+            let done = sent.plus_ns(after_ns);
+            let next = NextHop { target, request_bytes: 100 };
+            let response = response(done, 302, reusable);
+            (done, Input::Redirected { exchange, response, next })
+        }
+        Answer::Fails(after_ns, error) => (sent.plus_ns(after_ns), failed(error, false)),
+        Answer::FailsAlone(after_ns, error) => (sent.plus_ns(after_ns), failed(error, true)),
+        Answer::Silence => return None,
+    })
 }
 
 fn bump(users: &mut Vec<u64>, index: usize) {

@@ -1,19 +1,19 @@
-//! One recorder for all drivers: takes each step of an engine down, event by event, in blocks.
+//! The one recorder of all drivers: it writes down each step of an engine, event by event, in blocks.
 //!
-//! Pure: where finished blocks go is the business of a [`BlockSink`]. In a live run a block closes
-//! when it is full, or [`BLOCK_AGE_MAX_NS`] after its first event; a worker with nothing to say
-//! writes an empty block each [`HEARTBEAT_NS`]. In a replay the boundaries are copied.
+//! Pure: a [`BlockSink`] decides where finished blocks go. In a live run a block closes when it is full,
+//! or [`BLOCK_AGE_MAX_NS`] after its first event; a worker without events writes an empty block every
+//! [`HEARTBEAT_NS`]. In a replay the boundaries are copied.
 
 use std::collections::VecDeque;
 
 use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick};
 
-use crate::engine::{Command, Engine, Input, Outputs};
+use crate::engine::{Engine, Input, Outputs, Progress};
 use crate::planted::Bug;
 
 /// A block closes this long after its first event, nanoseconds.
 pub const BLOCK_AGE_MAX_NS: u64 = 100_000_000;
-/// A worker with nothing to say writes an empty block this often, nanoseconds.
+/// A worker without events writes an empty block this often, nanoseconds.
 pub const HEARTBEAT_NS: u64 = 1_000_000_000;
 
 /// Where finished blocks go.
@@ -46,7 +46,7 @@ impl BlockSink for KeepBlocks {
 enum Boundaries {
     /// By size and age.
     Live,
-    /// As another log has them: numbers of events, and events that wait for a number.
+    /// As in another log: numbers of events per block, and events that belong to a later block.
     Copied { counts: VecDeque<(u32, Tick)>, waiting: VecDeque<(Tick, Event)> },
 }
 
@@ -85,23 +85,34 @@ impl<S: BlockSink> Recorder<S> {
         Recorder { boundaries, ..Recorder::new(engine, sink) }
     }
 
-    /// Gives `input` to the engine and records what came of it.
-    pub fn step(&mut self, at: Tick, input: Input) {
-        self.engine.step(at, input, &mut self.out);
+    /// Gives `input` to the engine until its step is done, and records what comes of it. `each` sees
+    /// what every call of the engine led to, in order: its commands are to be carried out after the
+    /// last.
+    #[inline]
+    pub fn step(&mut self, at: Tick, input: Input, mut each: impl FnMut(&Outputs)) {
+        loop {
+            let progress = self.step_once(at, input);
+            each(&self.out);
+            if progress == Progress::Done {
+                return;
+            }
+        }
+    }
+
+    /// One call of the engine and its record; more are needed where it answers so.
+    #[inline]
+    pub fn step_once(&mut self, at: Tick, input: Input) -> Progress {
+        let progress = self.engine.step(at, input, &mut self.out);
         for i in 0..self.out.events.len() {
             let event = self.out.events[i];
             self.record(at, &event);
         }
+        progress
     }
 
-    /// What the last step asks of the driver, in order.
-    pub fn commands(&self) -> &[Command] {
-        &self.out.commands
-    }
-
-    /// What the last step recorded, in order: the input, then the decisions.
-    pub fn events(&self) -> &[Event] {
-        &self.out.events
+    /// What the last call of the engine led to.
+    pub fn outputs(&self) -> &Outputs {
+        &self.out
     }
 
     /// The engine.
@@ -140,7 +151,7 @@ impl<S: BlockSink> Recorder<S> {
         self.record(at, &Event::Sample(sample));
     }
 
-    /// Records a copied fact as it stands (replay), or that the loop waited for a log buffer.
+    /// Records a copied fact: one of another log (replay), or that the loop waited for a log buffer.
     ///
     /// # Panics
     /// If `event` is an input or a decision.
@@ -181,7 +192,7 @@ impl<S: BlockSink> Recorder<S> {
         self.sink
     }
 
-    /// Replay: events that no expected block has room for.
+    /// Replay: how many events no expected block has room for.
     #[must_use]
     pub fn pending_events(&self) -> usize {
         match &self.boundaries {
@@ -213,7 +224,7 @@ impl<S: BlockSink> Recorder<S> {
         assert!(pushed.is_ok(), "an empty block has room for any event");
     }
 
-    /// Moves waiting events into expected blocks as far as these go.
+    /// Moves waiting events into expected blocks as long as there are some.
     fn drain_waiting(&mut self) {
         loop {
             let Boundaries::Copied { counts, waiting } = &mut self.boundaries else { return };
@@ -232,7 +243,7 @@ impl<S: BlockSink> Recorder<S> {
         }
     }
 
-    /// What no block was expected for goes into blocks of its own, so that nothing is hidden.
+    /// Events that no block was expected for go into blocks of their own, so that none is hidden.
     fn flush_waiting(&mut self, at: Tick) {
         let previous = std::mem::replace(&mut self.boundaries, Boundaries::Live);
         if let Boundaries::Copied { waiting, .. } = previous {

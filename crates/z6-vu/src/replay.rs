@@ -28,7 +28,7 @@ pub use difference::{CONTEXT_EVENTS, DecisionKind, Difference};
 pub use error::ReplayError;
 use files::{AttachedFiles, FilesOf};
 
-use crate::engine::{Engine, Input};
+use crate::engine::{Engine, Input, Progress};
 use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::{KeepBlocks, Recorder};
 use crate::run_end::RunEnd;
@@ -281,13 +281,15 @@ struct ReplayDriver {
 }
 
 impl ReplayDriver {
-    /// Answers with what the step recorded; nothing where the engine cannot take the input.
-    fn feed(&mut self, at: Tick, input: Input) -> Option<&[Event]> {
-        if !self.recorder.engine().accepts(at, &input) {
-            return None;
-        }
-        self.recorder.step(at, input);
-        Some(self.recorder.events())
+    /// Whether the engine can take an input now.
+    fn accepts(&self, at: Tick, input: &Input) -> bool {
+        self.recorder.engine().accepts(at, input)
+    }
+
+    /// One call of the engine, and what it recorded.
+    fn feed(&mut self, at: Tick, input: Input) -> (Progress, &[Event]) {
+        let progress = self.recorder.step_once(at, input);
+        (progress, &self.recorder.outputs().events)
     }
 }
 
@@ -301,8 +303,11 @@ enum Stop {
 struct WorkerReplay {
     worker: WorkerId,
     driver: ReplayDriver,
-    /// Derived and not yet seen in the log: a step's events may go on in the next block.
+    /// Derived and not yet seen in the log: a step's events may continue in the next block.
     derived: VecDeque<(Tick, Event)>,
+    /// A step that is not done. It is continued as its events are asked for, so that a log whose clock
+    /// leaps far ahead costs no more than its own length.
+    unfinished: Option<(Tick, Input)>,
     /// Tick of the last event or empty block.
     latest: Tick,
     /// The last events of the blocks before.
@@ -322,6 +327,7 @@ impl WorkerReplay {
                 worker,
                 driver: ReplayDriver { recorder },
                 derived: VecDeque::new(),
+                unfinished: None,
                 latest: Tick::ZERO,
                 tail: VecDeque::with_capacity(CONTEXT_EVENTS),
             }
@@ -360,23 +366,38 @@ impl WorkerReplay {
     /// Where log and engine part: what the engine says instead, if anything.
     fn event(&mut self, at: Tick, event: &Event) -> Result<(), Option<Event>> {
         if event.class() == EventClass::Copied {
-            if let Some((_, derived)) = self.derived.pop_front() {
+            if let Some((_, derived)) = self.next_derived() {
                 return Err(Some(derived));
             }
             self.driver.recorder.copy(at, event);
             return Ok(());
         }
         if let Some(input) = Input::from_event(event) {
-            if let Some((_, derived)) = self.derived.pop_front() {
+            if let Some((_, derived)) = self.next_derived() {
                 return Err(Some(derived));
             }
-            let derived = self.driver.feed(at, input).ok_or(None)?;
-            self.derived.extend(derived.iter().map(|event| (at, *event)));
+            if !self.driver.accepts(at, &input) {
+                return Err(None);
+            }
+            self.unfinished = Some((at, input));
         }
-        match self.derived.pop_front() {
+        match self.next_derived() {
             Some(derived) if derived == (at, *event) => Ok(()),
             derived => Err(derived.map(|(_, event)| event)),
         }
+    }
+
+    /// The next event that the engine derives, as far as the inputs so far lead.
+    fn next_derived(&mut self) -> Option<(Tick, Event)> {
+        while self.derived.is_empty() {
+            let (at, input) = self.unfinished?;
+            let (progress, events) = self.driver.feed(at, input);
+            self.derived.extend(events.iter().map(|event| (at, *event)));
+            if progress == Progress::Done {
+                self.unfinished = None;
+            }
+        }
+        self.derived.pop_front()
     }
 
     /// Blocks that are complete.
@@ -386,7 +407,7 @@ impl WorkerReplay {
 
     /// The first event that the log should have had after its end.
     fn leftover(&mut self, index: u64) -> Option<Box<Difference>> {
-        let (at, derived) = self.derived.pop_front()?;
+        let (at, derived) = self.next_derived()?;
         Some(Box::new(Difference {
             kind: DecisionKind::of(None, Some(&derived), None),
             worker: self.worker,

@@ -84,7 +84,7 @@ impl Templates {
         };
         let request_bytes =
             self.by_request.iter().map(|row| row.iter().map(length).collect()).collect();
-        Wire { addresses, request_bytes }
+        Wire { addresses, streams: Vec::new(), request_bytes }
     }
 }
 

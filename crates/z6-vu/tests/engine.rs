@@ -12,6 +12,7 @@ use z6_events::{
     WorkerId,
 };
 use z6_scenario::Plan;
+use z6_vu::engine::Progress;
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
 use z6_vu::{Engine, Input, Outputs, VuState};
 
@@ -20,6 +21,11 @@ fn text_of(log: &[u8]) -> String {
         EventLine { worker: *worker, at: *at, event }.to_string() + "\n"
     };
     events(log).iter().map(line).collect()
+}
+
+/// One step of which no more is due than one call fires.
+fn step(engine: &mut Engine, at: Tick, input: Input, out: &mut Outputs) {
+    assert_eq!(engine.step(at, input, out), Progress::Done);
 }
 
 fn plain(after_ns: u64) -> impl Fn(u16) -> Box<dyn Network> {
@@ -279,10 +285,10 @@ fn a_handshake_has_a_timeout_of_its_own() {
     let ready = Input::TcpReady { connection };
     let begin = || {
         let (mut engine, mut out) = (engine(&scenario), Outputs::default());
-        engine.step(Tick(0), Input::Wake, &mut out);
+        step(&mut engine, Tick(0), Input::Wake, &mut out);
         assert_eq!(out.next_deadline, Some(Tick(30 * MS)));
         assert!(engine.accepts(Tick(20 * MS), &ready));
-        engine.step(Tick(20 * MS), ready, &mut out);
+        step(&mut engine, Tick(20 * MS), ready, &mut out);
         assert_eq!(out.events, [Event::TcpReady { connection }]);
         assert_eq!(out.next_deadline, Some(Tick(80 * MS)));
         assert!(!engine.accepts(Tick(21 * MS), &ready), "TCP is ready once");
@@ -290,12 +296,12 @@ fn a_handshake_has_a_timeout_of_its_own() {
         (engine, out)
     };
     let (mut engine, mut out) = begin();
-    engine.step(Tick(79 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
+    step(&mut engine, Tick(79 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
     assert!(matches!(out.events[0], Event::Connected { .. }));
     engine.invariants();
 
     let (mut engine, mut out) = begin();
-    engine.step(Tick(80 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
+    step(&mut engine, Tick(80 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
     assert_eq!(out.events[..2], [Event::Wake, Event::ConnectTimedOut { connection }]);
     let error = ErrorKind::TlsTimeout;
     assert!(
@@ -311,11 +317,16 @@ fn an_answer_after_its_deadline_is_a_timeout() {
         scenario(&format!("[runtime]\nduration_seconds = 9\nvus = 1\n{}", one_target("")));
     let mut engine = engine(&scenario);
     let mut out = Outputs::default();
-    engine.step(Tick(0), Input::Wake, &mut out);
+    step(&mut engine, Tick(0), Input::Wake, &mut out);
     let connection = ConnectionSlot(0);
-    engine.step(Tick(1), Input::Connected { connection, started: Tick(0) }, &mut out);
+    step(&mut engine, Tick(1), Input::Connected { connection, started: Tick(0) }, &mut out);
     let exchange = z6_events::ExchangeSlot(0);
-    engine.step(Tick(2), Input::Sent { exchange, written_bytes: 9, request_bytes: None }, &mut out);
+    step(
+        &mut engine,
+        Tick(2),
+        Input::Sent { exchange, written_bytes: 9, request_bytes: None },
+        &mut out,
+    );
     assert_eq!(out.next_deadline, Some(Tick(2 + 50 * MS)));
     let done = Input::Done {
         exchange,
@@ -328,7 +339,7 @@ fn an_answer_after_its_deadline_is_a_timeout() {
             unsolicited: false,
         },
     };
-    engine.step(Tick(2 + 50 * MS), done, &mut out);
+    step(&mut engine, Tick(2 + 50 * MS), done, &mut out);
     // Its slot is in use again, by the next request: the answer must not be taken for that one's.
     assert_eq!(out.events[0], Event::Wake);
     assert_eq!(out.events[1], Event::TimedOut { exchange });
@@ -351,7 +362,7 @@ fn an_input_that_changes_nothing_leaves_no_trace() {
     for _ in 0..500 {
         assert!(driver.advance());
         let mut engine = driver.recorder().engine().clone();
-        engine.step(driver.now(), Input::Wake, &mut out);
+        step(&mut engine, driver.now(), Input::Wake, &mut out);
         assert!(out.events.is_empty() && out.commands.is_empty(), "{out:?}");
         let before = format!("{:?}", driver.recorder().engine());
         assert_eq!(format!("{engine:?}"), before);
@@ -573,7 +584,7 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
     let mut out = Outputs::default();
     let mut commands = std::collections::VecDeque::new();
     let mut tick = 0;
-    engine.step(Tick(0), Input::Wake, &mut out);
+    step(&mut engine, Tick(0), Input::Wake, &mut out);
     loop {
         commands.extend(out.commands.drain(..));
         failed += out.events.iter().filter(|e| matches!(e, Event::NotOnWire { .. })).count();
@@ -594,7 +605,8 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
                 Input::Connected { connection, started: Tick(tick) }
             }
             z6_vu::Command::Send { exchange, .. } => {
-                engine.step(
+                step(
+                    &mut engine,
                     Tick(tick),
                     Input::Sent { exchange, written_bytes: 9, request_bytes: None },
                     &mut out,
@@ -613,7 +625,7 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
             }
             z6_vu::Command::Close { .. } | z6_vu::Command::Cancel { .. } => Input::Wake,
         };
-        engine.step(Tick(tick), input, &mut out);
+        step(&mut engine, Tick(tick), input, &mut out);
         engine.invariants();
     }
     // Two of the first four attempts go to the address that refuses.
@@ -631,16 +643,16 @@ fn a_late_loop_plans_nothing_past_the_end() {
     ));
     let (mut engine, mut out) = (engine(&scenario), Outputs::default());
     let connection = ConnectionSlot(0);
-    engine.step(Tick(0), Input::Wake, &mut out);
+    step(&mut engine, Tick(0), Input::Wake, &mut out);
     let connected = Input::Connected { connection, started: Tick(0) };
-    engine.step(Tick(10), connected, &mut out);
+    step(&mut engine, Tick(10), connected, &mut out);
     let sent = Input::Sent {
         exchange: z6_events::ExchangeSlot(0),
         written_bytes: 100,
         request_bytes: None,
     };
-    engine.step(Tick(10), sent, &mut out);
-    engine.step(Tick(100 * MS), Input::Wake, &mut out);
+    step(&mut engine, Tick(10), sent, &mut out);
+    step(&mut engine, Tick(100 * MS), Input::Wake, &mut out);
     let line = |event: &Event| {
         EventLine { worker: WorkerId(0), at: Tick(100 * MS), event }.to_string() + "\n"
     };
@@ -671,13 +683,13 @@ fn a_length_that_is_not_derivable_comes_with_sent() {
         let plan = Plan::new(&scenario, 1);
         let mut engine = Engine::new(&scenario, plan, Partition::WHOLE, &wire).unwrap();
         let mut out = Outputs::default();
-        engine.step(Tick(0), Input::Wake, &mut out);
+        step(&mut engine, Tick(0), Input::Wake, &mut out);
         let connected = Input::Connected { connection: ConnectionSlot(0), started: Tick(0) };
-        engine.step(Tick(1), connected, &mut out);
+        step(&mut engine, Tick(1), connected, &mut out);
         assert_eq!(engine.accepts(Tick(2), &sent(None)), is_known);
         assert_eq!(engine.accepts(Tick(2), &sent(Some(77))), !is_known);
         let given = if is_known { None } else { Some(77) };
-        engine.step(Tick(2), sent(given), &mut out);
+        step(&mut engine, Tick(2), sent(given), &mut out);
         let Event::Sent { request_bytes, length_is_input, .. } = out.events[0] else { panic!() };
         assert_eq!((request_bytes, length_is_input), (given.unwrap_or(57), given.is_some()));
         assert_eq!(Input::from_event(&out.events[0]), Some(sent(given)));

@@ -237,8 +237,8 @@ fn first_events() -> Vec<(Tick, Event)> {
         (Tick(1), Input::Connected { connection, started: Tick(0) }),
         (Tick(2), Input::Sent { exchange: ExchangeSlot(0), written_bytes: 9, request_bytes: None }),
     ] {
-        recorder.step(at, input);
-        events.extend(recorder.events().iter().map(|event| (at, *event)));
+        let mut keep = |event: &Event| events.push((at, *event));
+        recorder.step(at, input, |out| out.events.iter().for_each(&mut keep));
     }
     events
 }

@@ -1,12 +1,6 @@
 //! The real event loop against servers that do one odd thing each: kinds, counts, replay.
 #![cfg(feature = "reactor")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests")]
 #![allow(clippy::disallowed_types, reason = "the servers here are real sockets and threads")]
 
 use std::convert::Infallible;
@@ -371,7 +365,7 @@ fn addresses_of_all_forms_are_reached() {
     assert_eq!(peers, ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]);
 
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
-        println!("SKIPPED: no IPv6 on this machine");
+        z6_testing::skip("no IPv6 on this machine");
         return;
     };
     let v6 = Server::on(listener, answers(OK));

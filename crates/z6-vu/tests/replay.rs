@@ -324,9 +324,14 @@ fn a_slot_closed_and_used_again_within_a_step_is_no_contradiction() {
     let mut recorder = recorder(&scenario(text), 1, 0, 1);
     let (connection, exchange) = (ConnectionSlot(0), ExchangeSlot(0));
     let started = Tick::ZERO;
-    recorder.step(Tick(0), Input::Wake);
-    recorder.step(Tick(1), Input::Connected { connection, started });
-    recorder.step(Tick(2), Input::Sent { exchange, written_bytes: 9, request_bytes: None });
+    let mut names = Vec::new();
+    let mut step = |at, input| {
+        names.clear();
+        recorder.step(at, input, |out| names.extend(out.events.iter().map(event_name)));
+    };
+    step(Tick(0), Input::Wake);
+    step(Tick(1), Input::Connected { connection, started });
+    step(Tick(2), Input::Sent { exchange, written_bytes: 9, request_bytes: None });
     let done = Input::Done {
         exchange,
         response: Response {
@@ -338,11 +343,10 @@ fn a_slot_closed_and_used_again_within_a_step_is_no_contradiction() {
             unsolicited: false,
         },
     };
-    recorder.step(Tick(3), done);
+    step(Tick(3), done);
     // By now the idle timer has closed it, and the second VU has begun an attempt in its slot.
     let closed = Input::ConnectionClosed { connection, cause: CloseCause::ClosedByPeer };
-    recorder.step(Tick(100 * MS), closed);
-    let names: Vec<&str> = recorder.events().iter().map(event_name).collect();
+    step(Tick(100 * MS), closed);
     assert_eq!(names, ["wake", "connection_released", "vu_started", "connect_started"]);
     recorder.engine().invariants();
 }

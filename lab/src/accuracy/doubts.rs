@@ -284,15 +284,10 @@ fn few_ports(bench: &Bench) -> Result<Raised> {
 
 /// The limit is lowered while it runs: one that is there from the start is refused at the start.
 fn few_descriptors(bench: &Bench) -> Result<Raised> {
-    if !process::exists("prlimit") {
-        return Ok(Raised::NotHere("needs prlimit".to_owned()));
-    }
     let load = Load { max_connections: 500, ..Load::rate("/delay/1500", 100, 2_000) };
     let trial = bench.trial_during(&ServerPlan::default(), &load, |_, z6| {
         thread::sleep(Duration::from_millis(500));
-        let pid = z6.to_string();
-        Command::new("prlimit").args(["--pid", &pid, "--nofile=40:40"]).status()?;
-        Ok(())
+        process::limit_open_files(z6, 40)
     })?;
     Ok(raised(&trial))
 }
@@ -319,7 +314,7 @@ fn killed(bench: &Bench) -> Result<Raised> {
     let server = super::server::TruthServer::start(&ServerPlan::default(), None, &folder)?;
     let mut z6 = bench.start(&Load::rate("/hello", 500, 10_000), &server.url, &folder)?;
     thread::sleep(2 * SECOND);
-    process::signal(z6.id(), "KILL")?;
+    process::signal(z6.id(), z6_testing::Signal::KILL)?;
     z6.wait(PATIENCE)?;
     let ledger = Ledger::read(&folder.join("results/events.z6log.partial"))?;
     of_figures(&ledger, 0, ledger.is_torn)

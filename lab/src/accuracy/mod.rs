@@ -11,7 +11,7 @@ mod check;
 mod doubts;
 mod ledger;
 mod others;
-mod process;
+pub(crate) mod process;
 mod rows;
 pub(crate) mod server;
 mod stats;

@@ -1,4 +1,4 @@
-//! Child processes: where they run, signals to them, and that none outlives its owner.
+//! Child processes: the cores they run on, signals to them, and their end with their owner.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Resource, Rlimit, kill_process, prlimit};
+use z6_testing::{Leash, Signal};
 
 /// A child that is ended with its owner.
 #[derive(Debug)]
@@ -44,16 +46,18 @@ impl Drop for Guarded {
     }
 }
 
-/// A command, pinned to a list of cores where there is one.
+/// A command, pinned to a list of cores if there is one. It is killed when this program ends.
 pub(super) fn pinned(cores: Option<&str>, program: &Path) -> Command {
-    match cores {
+    let mut command = match cores {
         None => Command::new(program),
         Some(cores) => {
             let mut command = Command::new("taskset");
             command.arg("-c").arg(cores).arg(program);
             command
         }
-    }
+    };
+    Leash::default().put_on(&mut command);
+    command
 }
 
 /// The id of a thread of a process, by name.
@@ -83,13 +87,26 @@ pub(super) fn pin_thread(pid: u32, name: &str, cores: &str) -> Result<()> {
     Ok(())
 }
 
-/// Sends a signal by its name: `STOP`, `CONT`, `KILL`.
+/// Sends a signal.
 ///
 /// # Errors
-/// The process is gone.
-pub(super) fn signal(pid: u32, name: &str) -> Result<()> {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status()?;
-    if status.success() { Ok(()) } else { bail!("kill -{name} {pid} failed") }
+/// The process has ended.
+pub(crate) fn signal(id: u32, signal: Signal) -> Result<()> {
+    kill_process(pid(id)?, signal).with_context(|| format!("cannot signal process {id}"))
+}
+
+/// Sets the most descriptors that a running process may have open.
+///
+/// # Errors
+/// The process has ended, or the limit is above its own.
+pub(super) fn limit_open_files(id: u32, max: u64) -> Result<()> {
+    let limit = Rlimit { current: Some(max), maximum: Some(max) };
+    prlimit(Some(pid(id)?), Resource::Nofile, limit)?;
+    Ok(())
+}
+
+fn pid(id: u32) -> Result<Pid> {
+    Pid::from_raw(i32::try_from(id)?).context("no process has the id 0")
 }
 
 /// Stops a process after `delay`, for `length`; how long it stood still, as seen from here.
@@ -98,10 +115,10 @@ pub(super) fn signal(pid: u32, name: &str) -> Result<()> {
 /// As [`signal`].
 pub(super) fn freeze(pid: u32, delay: Duration, length: Duration) -> Result<Duration> {
     thread::sleep(delay);
-    signal(pid, "STOP")?;
+    signal(pid, Signal::STOP)?;
     let stopped = Instant::now();
     thread::sleep(length);
-    signal(pid, "CONT")?;
+    signal(pid, Signal::CONT)?;
     Ok(stopped.elapsed())
 }
 

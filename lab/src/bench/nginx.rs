@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::process::{self, Folder};
-use super::sys;
 
 /// Connections of one of its workers: it begins to close idle ones when only a sixteenth is left.
 const CONNECTIONS: u32 = 40_000;
@@ -110,7 +111,7 @@ impl Drop for Nginx {
             return;
         }
         // Its master ends the workers; killed, it would leave them.
-        sys::terminate(&self.child);
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let start = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use rustix::process::{Resource, getrlimit};
+use z6_testing::{Leash, Signal, program_on_path};
+
 use super::sys;
 
 /// A child is looked at this often.
@@ -92,15 +95,22 @@ pub(crate) struct Ran {
     pub(crate) stdout: String,
 }
 
-/// A command line, with descriptors as many as the system allows, on the given CPUs if any.
+/// A command line, with as many descriptors as the system allows, on the given CPUs if any. It gets
+/// SIGTERM when this program ends.
+///
+/// # Errors
+/// If the system does not say how many descriptors it allows.
 pub(crate) fn command(words: &[String], cpus: Option<&str>) -> Result<Command> {
-    let mut all = vec!["prlimit".to_owned(), format!("--nofile={}", descriptors()?)];
+    let mut all = Vec::new();
     if let Some(cpus) = cpus {
         all.extend(["taskset", "-c", cpus].map(str::to_owned));
     }
     all.extend_from_slice(words);
     let mut command = Command::new(&all[0]);
     command.args(&all[1..]).stdin(Stdio::null());
+    let open_files_max = Some(descriptors()?);
+    let leash = Leash { on_parent_death: Signal::TERM, open_files_max, ..Leash::default() };
+    leash.put_on(&mut command);
     Ok(command)
 }
 
@@ -109,10 +119,7 @@ pub(crate) fn command(words: &[String], cpus: Option<&str>) -> Result<Command> {
 /// # Errors
 /// If the system does not say.
 pub(crate) fn descriptors() -> Result<u64> {
-    let limits = std::fs::read_to_string("/proc/self/limits").context("/proc/self/limits")?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let hard = line.and_then(|line| line.split_whitespace().nth(1));
-    hard.and_then(|hard| hard.parse().ok()).context("no limit of descriptors")
+    getrlimit(Resource::Nofile).maximum.context("no limit of descriptors")
 }
 
 /// Runs a program to its end. `look` sees its process number while it runs, some fifty times a second.
@@ -168,12 +175,10 @@ pub(crate) fn status_bytes(pid: u32, key: &str) -> Option<u64> {
     Some(1024 * kib)
 }
 
-/// Where a program is found by its name.
+/// Where a program is found: on the PATH, or where Debian puts servers.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    let mut folders = std::env::split_paths(&path).chain(sbin);
-    folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()))
+    let sbin = || Some(Path::new("/usr/sbin").join(name)).filter(|file| file.is_file());
+    program_on_path(name).or_else(sbin)
 }
 
 #[cfg(test)]

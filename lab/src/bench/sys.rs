@@ -1,6 +1,6 @@
-//! The one unsafe place of this package: waiting for a child and what it has cost, and asking one to end.
-//! The standard library reaps children without their resource usage, and knows no signal but kill.
-#![allow(unsafe_code, reason = "wait4 and kill have no safe counterpart in std")]
+//! The unsafe code of this package: waiting for a child and what it has cost. The standard library reaps
+//! children without their resource usage.
+#![allow(unsafe_code, reason = "wait4 has no safe counterpart")]
 
 use std::io;
 use std::process::Child;
@@ -35,12 +35,6 @@ pub(crate) fn try_wait(child: &Child) -> io::Result<Option<Ended>> {
         }
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// Asks a child that has not been reaped to end (SIGTERM).
-pub(crate) fn terminate(child: &Child) {
-    // SAFETY: no memory is involved; the number is that of a child that is ours until it is reaped.
-    unsafe { libc::kill(pid(child), libc::SIGTERM) };
 }
 
 fn pid(child: &Child) -> libc::pid_t {

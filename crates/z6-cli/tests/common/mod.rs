@@ -3,7 +3,18 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use z6_testing::{Leash, Process, Signal};
+
+/// A process that gets an error instead of a signal when it writes past 4 KiB of a file.
+pub const SMALL_FILES: Leash = Leash {
+    on_parent_death: Signal::KILL,
+    open_files_max: None,
+    open_files: 0,
+    file_bytes_max: Some(4096),
+    ignored: &[Signal::XFSZ],
+};
 
 /// Four VUs, fifty requests each, against the built-in target.
 pub const SHORT: &str = "
@@ -50,26 +61,26 @@ impl Folder {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// `z6` here, without what the tester's environment says about colours.
+    /// `z6` here, without what the tester's environment says about colours. It ends with its test.
     pub fn z6(&self, arguments: &[&str]) -> Command {
-        let mut command = self.clean(env!("CARGO_BIN_EXE_z6"));
+        self.z6_with(Leash::default(), arguments)
+    }
+
+    /// The same with settings for the process.
+    pub fn z6_with(&self, leash: Leash, arguments: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_z6"), leash);
         command.args(arguments);
         command
     }
 
-    /// `script` here, with the binary as `$Z6`.
-    pub fn shell(&self, script: &str) -> Command {
-        let mut command = self.clean("sh");
-        command.args(["-c", script]).env("Z6", env!("CARGO_BIN_EXE_z6"));
-        command
-    }
-
-    fn clean(&self, program: &str) -> Command {
+    /// Any program here, in the same environment.
+    pub fn command(&self, program: &str, leash: Leash) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.0.path()).stdin(Stdio::null());
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
+        leash.put_on(&mut command);
         command
     }
 
@@ -81,15 +92,22 @@ impl Folder {
 
 /// Runs a command to its end.
 pub fn outcome(command: &mut Command) -> Outcome {
-    let output = command.output().unwrap();
-    Outcome {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Outcome::from_output(command.output().unwrap())
 }
 
 impl Outcome {
+    pub fn from_output(output: Output) -> Outcome {
+        Outcome {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub fn is_success(&self) -> bool {
+        self.code == Some(0)
+    }
+
     #[track_caller]
     pub fn expect(self, code: i32) -> Outcome {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -99,16 +117,17 @@ impl Outcome {
 
 /// A process under way, its standard error read line by line.
 pub struct Underway {
-    child: Child,
+    process: Process,
     stderr: BufReader<ChildStderr>,
     seen: String,
 }
 
 impl Underway {
     pub fn start(command: &mut Command) -> Underway {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Underway { child, stderr, seen: String::new() }
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = Process::new(child);
+        let stderr = BufReader::new(process.child().stderr.take().unwrap());
+        Underway { process, stderr, seen: String::new() }
     }
 
     /// Reads standard error up to a line with `words` in it.
@@ -125,25 +144,20 @@ impl Underway {
         }
     }
 
-    /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
-        let script = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal).unwrap();
     }
 
     pub fn child(&mut self) -> &mut Child {
-        &mut self.child
+        self.process.child()
     }
 
     /// Waits for the end.
     pub fn end(mut self) -> Outcome {
         std::io::Read::read_to_string(&mut self.stderr, &mut self.seen).unwrap();
-        let output = self.child.wait_with_output().unwrap();
-        Outcome {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: self.seen,
-        }
+        let outcome = Outcome::from_output(self.process.wait_with_output().unwrap());
+        Outcome { stderr: self.seen, ..outcome }
     }
 }
 

@@ -82,7 +82,7 @@ fn interrupted() -> RunOf {
     let run = ["run", "s.toml", "--live", "--output", "out", "--workers", "2"];
     let mut run = Underway::start(&mut folder.z6(&run));
     run.await_words("in flight 4");
-    run.signal("INT");
+    run.signal(z6_testing::Signal::INT);
     run.end().expect(130);
     RunOf { kind: "interrupted", folder }
 }

@@ -1,4 +1,5 @@
-//! Base URLs, taken apart strictly: what is not clearly one http(s) authority and a path is refused.
+//! Parses base URLs strictly: anything that is not clearly one http(s) authority and a path is
+//! rejected.
 //! Source: RFC 3986 section 3, RFC 9110 section 4.2. Knows no keys.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -10,7 +11,7 @@ use crate::reach::without_userinfo;
 /// The path of a socket, without the byte that ends it (`sun_path` of Linux, 108 with it).
 const MAX_UNIX_PATH_BYTES: usize = 107;
 
-/// Why a text is no base URL.
+/// Why a text is not a base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum UrlFault {
     Character(char),
@@ -42,14 +43,14 @@ impl UrlFault {
             UrlFault::Query => "has a query".to_owned(),
             UrlFault::Fragment => "has a fragment".to_owned(),
             UrlFault::Userinfo(fault) => fault.message().to_owned(),
-            UrlFault::UnixPath => "is no path of a socket".to_owned(),
+            UrlFault::UnixPath => "is not the path of a socket".to_owned(),
             UrlFault::NoHost => "has no host".to_owned(),
-            UrlFault::Host(host) => format!("has `{host}`, which is no host name"),
+            UrlFault::Host(host) => format!("has `{host}`, which is not a host name"),
             UrlFault::ZoneId => "has an IPv6 zone id".to_owned(),
-            UrlFault::Ipv6(host) => format!("has `[{host}]`, which is no IPv6 address"),
+            UrlFault::Ipv6(host) => format!("has `[{host}]`, which is not an IPv6 address"),
             UrlFault::BareIpv6 => "has more than one colon in its host".to_owned(),
-            UrlFault::Ipv4(host) => format!("has `{host}`, which is no IPv4 address"),
-            UrlFault::Port(port) => format!("has `{port}` for a port"),
+            UrlFault::Ipv4(host) => format!("has `{host}`, which is not an IPv4 address"),
+            UrlFault::Port(port) => format!("has the invalid port `{port}`"),
             UrlFault::PortZero => "has port 0".to_owned(),
         }
     }
@@ -71,7 +72,7 @@ impl UrlFault {
             UrlFault::Ipv6(_) | UrlFault::BareIpv6 => "write an IPv6 address as `[::1]`",
             UrlFault::Ipv4(_) => "write four decimal numbers, 0 to 255, with dots between",
             UrlFault::Port(_) => "a port is a number from 1 to 65535",
-            UrlFault::PortZero => "a port is a number from 1 to 65535; no server listens on port 0",
+            UrlFault::PortZero => "a port is a number from 1 to 65535",
         }
     }
 }

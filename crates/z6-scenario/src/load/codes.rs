@@ -16,7 +16,7 @@ pub(crate) const TOO_FINE: &str = "too_fine";
 pub(crate) const MISSING_KEY: &str = "missing_key";
 /// A word that is none of those allowed.
 pub(crate) const UNKNOWN_CHOICE: &str = "unknown_choice";
-/// Two parts that exclude each other.
+/// Two parts that cannot be combined.
 pub(crate) const CONFLICT: &str = "conflict";
 /// Two things of one name.
 pub(crate) const DUPLICATE: &str = "duplicate";
@@ -28,7 +28,7 @@ pub(crate) const TOO_MANY: &str = "too_many";
 pub(crate) const BAD_NAME: &str = "bad_name";
 /// A URL that cannot be a target.
 pub(crate) const BAD_URL: &str = "bad_url";
-/// A method that is no token.
+/// A method that is not a token.
 pub(crate) const BAD_METHOD: &str = "bad_method";
 /// A path that cannot be sent.
 pub(crate) const BAD_PATH: &str = "bad_path";

@@ -42,7 +42,7 @@ fn check_place(
     let is_builtin = url.is_some_and(|url| url.scheme == Scheme::Builtin);
     let is_literal = url.is_some_and(|url| !matches!(url.host, Host::Name(_)));
     let (message, hint) = if section.has("connect_to") && section.has("resolve") {
-        ("`connect_to` and `resolve` exclude each other", "keep one")
+        ("`connect_to` and `resolve` cannot be combined", "keep one")
     } else if is_builtin {
         ("the built-in target is where it is", "remove the key, or write another `base_url`")
     } else if is_unix_url {
@@ -79,7 +79,7 @@ fn place(
 fn addresses(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<IpAddr> {
     let texts = section.texts("resolve");
     if section.has("resolve") && !section.is_bad("resolve") && texts.is_empty() {
-        let hint = "write at least one, such as \"192.0.2.7\", or leave it out";
+        let hint = "write at least one, such as \"192.0.2.7\", or remove the key";
         cx.error(codes::MISSING_KEY, section.span("resolve"), "`resolve` has no address", hint);
     }
     if texts.len() > MAX_RESOLVE_ADDRESSES {
@@ -89,7 +89,7 @@ fn addresses(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for (text, span) in texts.iter().take(MAX_RESOLVE_ADDRESSES) {
         let fault = match text.parse::<IpAddr>() {
-            Err(_) => "is no IP address",
+            Err(_) => "is not an IP address",
             Ok(address) if addresses.contains(&address) => "is given twice",
             Ok(address) => {
                 addresses.push(address);

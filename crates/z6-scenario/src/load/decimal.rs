@@ -64,7 +64,7 @@ fn shift(significant: &str, power: i64, digits: u32) -> Result<u64, ScenarioErro
     value.checked_mul(factor).ok_or(ScenarioError::TooLarge)
 }
 
-/// The digits of `text` without the underscores that may stand between two of them.
+/// The digits of `text` without the underscores that are allowed between two digits.
 fn digits_of(text: &str) -> Result<String, ScenarioError> {
     let mut digits = String::with_capacity(text.len());
     let mut after_digit = false;

@@ -1,4 +1,4 @@
-//! Findings about a scenario text: what they hold, how they are gathered and ordered.
+//! Findings about a scenario text: their content, how they are collected and ordered.
 //! Knows nothing of TOML or of the rules that make findings.
 
 use std::fmt;
@@ -86,7 +86,7 @@ impl Diagnostics {
         self.list.iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    /// `Ok` where there is no error among the findings.
+    /// Returns `Ok` if no finding is an error.
     ///
     /// # Errors
     /// The findings themselves.

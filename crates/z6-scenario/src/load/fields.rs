@@ -1,4 +1,4 @@
-//! What may stand in a request: methods, paths, header names and values.
+//! What a request may contain: methods, paths, header names and values.
 //! Source: RFC 9110 sections 5.5, 5.6.2, 8.6 and 9.1, RFC 9112 sections 2.2 and 3.2. Knows no TOML.
 
 /// Whether `text` is a token (RFC 9110 section 5.6.2).
@@ -15,7 +15,7 @@ pub(crate) fn control_byte(text: &str) -> Option<(usize, u8)> {
     text.bytes().enumerate().find(|(_, byte)| *byte < 0x20 || *byte == 0x7f)
 }
 
-/// Whether a byte stands for itself in a path or query (RFC 3986 sections 3.3 and 3.4).
+/// Whether a byte needs no percent-encoding in a path or query (RFC 3986 sections 3.3 and 3.4).
 pub(crate) fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(&byte)
 }
@@ -147,7 +147,7 @@ impl PathFault {
                 "write the scheme and host in `base_url` of the target, only the path here"
             }
             PathFault::AsteriskMethod => "write `method = \"OPTIONS\"`, or a path from `/` on",
-            PathFault::NoSlash => "write it from the `/` on",
+            PathFault::NoSlash => "start it with `/`",
         }
     }
 }

@@ -35,7 +35,7 @@ impl Unit {
 /// What a key's value may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// Text.
+    /// A string.
     Text,
     /// true or false.
     Flag,

@@ -40,7 +40,7 @@ pub const MAX_IN_FLIGHT: u64 = 10_000_000;
 pub const MAX_RATE_MICRO: u64 = 10_000_000 * MICRO;
 /// A weight, in millionths.
 pub const MAX_WEIGHT_MICRO: u64 = 1_000_000 * MICRO;
-/// Iterations.
+/// Highest value of `iterations`.
 pub const MAX_ITERATIONS: u64 = 1_000_000_000_000_000;
 /// `repeat` of a sequence step.
 pub const MAX_REPEAT: u64 = 1_000_000;

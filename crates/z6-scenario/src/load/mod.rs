@@ -125,7 +125,7 @@ impl Scenario {
     }
 }
 
-/// Reads all sections. The result stands only if no error was found.
+/// Reads all sections. The result is valid only if no error was found.
 fn build<'a>(
     cx: &mut Context<'_>,
     document: &'a Document<&'a str>,

@@ -1,4 +1,4 @@
-//! Names of requests and targets: what one may be, that it is unique, and what it refers to.
+//! Names of requests and targets: validity, uniqueness, and references to them.
 
 use std::collections::BTreeMap;
 
@@ -32,20 +32,20 @@ pub(crate) fn check_name<'a>(
     } else if name.trim() != name {
         Some("begins or ends with white space")
     } else if name == "(other)" {
-        Some("is what reports call all names that did not fit")
+        Some("is reserved: reports use it for names that do not fit")
     } else {
         None
     };
     if let Some(fault) = fault {
         let message = format!("{what} name {} {fault}", quoted(name));
-        cx.error(codes::BAD_NAME, span, message, "reports name it so: choose a short word");
+        cx.error(codes::BAD_NAME, span, message, "reports show this name: choose a short word");
         return;
     }
     match names.get(name) {
         Some(first) => {
             let line = first.as_ref().map_or(1, |first| line_column(cx.text, first.start).0);
             let message = format!("{what} name {} is taken", quoted(name));
-            let hint = format!("it stands on line {line} first; names are unique");
+            let hint = format!("first used on line {line}; names must be unique");
             cx.error(codes::DUPLICATE, span, message, hint);
         }
         None => {

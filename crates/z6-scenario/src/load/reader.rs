@@ -1,5 +1,5 @@
 //! Reads one TOML table by its entry in `keys`: every key is checked, typed and
-//! ranged here; sections ask for the values. Knows no rule that spans two keys.
+//! range-checked here; sections then query the values. Knows no rule that spans two keys.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -218,12 +218,12 @@ impl<'a> Section<'a> {
         names
     }
 
-    /// Where the key stands.
+    /// Location of the key.
     pub(crate) fn key_span(&self, name: &str) -> Option<Span> {
         self.entry(name).and_then(|entry| entry.key.clone())
     }
 
-    /// Where the value stands; the heading where the key is absent.
+    /// Location of the value, or of the table heading if the key is absent.
     pub(crate) fn span(&self, name: &str) -> Option<Span> {
         self.entry(name).and_then(|entry| entry.value.clone()).or_else(|| self.heading.clone())
     }

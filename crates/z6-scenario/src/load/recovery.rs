@@ -1,5 +1,5 @@
-//! Text that is not TOML: the parser stops at its first error. To find the next ones, the line at
-//! fault is blanked, so that all offsets stay, and the rest is read again.
+//! Recovery from TOML syntax errors. The parser stops at its first error. To find further ones, the
+//! faulty line is blanked, which keeps all offsets, and the text is parsed again.
 
 use toml_edit::{Document, TomlError};
 
@@ -64,7 +64,7 @@ fn finding(error: &TomlError, text: &str) -> Diagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
     let message = error.message();
     let hint = match message {
-        "duplicate key" => "a key or table stands once: remove or rename the second one",
+        "duplicate key" => "a key or table may appear only once: remove or rename the second one",
         _ => "this is not TOML (https://toml.io); strings need quotes",
     };
     Diagnostic::error(codes::SYNTAX, Some(span), message).hint(hint)

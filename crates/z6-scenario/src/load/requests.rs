@@ -69,7 +69,7 @@ fn request(
     let body_length = body.as_ref().map_or(0, |body| body.bytes.len());
     if around.has_sequence && section.has("weight") {
         let hint = "the sequence decides how often a request is sent: remove `weight`";
-        let message = "`weight` and `[sequence]` exclude each other";
+        let message = "`weight` and `[sequence]` cannot be combined";
         cx.error(codes::CONFLICT, section.key_span("weight"), message, hint);
     }
     Request {
@@ -90,11 +90,11 @@ fn method(cx: &mut Context<'_>, section: &Section<'_>) -> String {
     let method = section.text("method").unwrap_or("GET");
     let span = section.span("method");
     if !is_token(method) {
-        let message = format!("method {} is no token", quoted(method));
+        let message = format!("method {} is not a token", quoted(method));
         let hint = "write letters only, such as GET or POST (RFC 9110 section 9.1)";
         cx.error(codes::BAD_METHOD, span, message, hint);
     } else if method == "CONNECT" {
-        let hint = "it asks a proxy for a tunnel; Z6 sends to origin servers";
+        let hint = "CONNECT requests a tunnel from a proxy; Z6 sends to origin servers";
         cx.error(codes::BAD_METHOD, span, "method `CONNECT` cannot be sent", hint);
     } else {
         let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
@@ -144,7 +144,7 @@ fn headers(
         }
         if seen.insert(pair.name.to_ascii_lowercase(), ()).is_some() {
             let message = format!("header {shown} is given twice");
-            let hint = "case does not tell names apart: join the values with a comma";
+            let hint = "header names are case-insensitive: join the values with a comma";
             cx.error(codes::DUPLICATE, pair.name_span.clone(), message, hint);
         }
         let is_id = |target: &Target| {
@@ -170,7 +170,7 @@ fn body(
     let key = match (section.has("body"), section.has("body_file")) {
         (false, false) => return None,
         (true, true) => {
-            let message = "`body` and `body_file` exclude each other";
+            let message = "`body` and `body_file` cannot be combined";
             cx.error(codes::CONFLICT, section.key_span("body_file"), message, "keep one");
             return None;
         }
@@ -191,7 +191,7 @@ fn body(
     let length = body.bytes.len() as u64;
     if length > max_bytes {
         let message = format!("a body of {length} bytes is more than `max_request_body_bytes`");
-        let hint = format!("it is {max_bytes}: raise it in [limits], at most {}", 1 << 30);
+        let hint = format!("the limit is {max_bytes}: raise it in [limits], at most {}", 1 << 30);
         cx.error(codes::TOO_MANY, section.span(key), message, hint);
         return None;
     }
@@ -253,7 +253,7 @@ fn expect_status(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<u16> {
         return Vec::new();
     };
     if counts.is_empty() {
-        let hint = "name at least one status, or leave it out to accept all below 400";
+        let hint = "name at least one status, or remove the key to accept all below 400";
         let span = section.span("expect_status");
         cx.error(codes::OUT_OF_RANGE, span, "`expect_status` names no status", hint);
     }
@@ -317,7 +317,7 @@ fn warn_unused(
 }
 
 /// The bytes of the request line that follow the method: `prefix` of the target and `path`,
-/// percent-encoded where RFC 3986 section 3.3 asks for it and never twice.
+/// percent-encoded where RFC 3986 section 3.3 requires it, never twice.
 pub(crate) fn encode_target(prefix: &str, path: &str) -> String {
     if path == "*" {
         return path.to_owned();

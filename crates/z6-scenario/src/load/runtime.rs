@@ -188,7 +188,7 @@ pub(crate) fn check_end(
     heading: Option<super::reader::Span>,
 ) {
     if !draft.has_end && length_ns.is_none() && schedule_known {
-        let finding = Diagnostic::error(codes::MISSING_KEY, heading, "nothing ends the run");
+        let finding = Diagnostic::error(codes::MISSING_KEY, heading, "the run has no end");
         let hint = "write `duration_seconds` or `iterations` in [runtime], or a schedule with a \
                     length of its own";
         cx.findings.push(finding.hint(hint));
@@ -201,7 +201,7 @@ pub(crate) fn check_end(
         return;
     }
     let (warmup, end) = (unscaled(warmup_ns, 9), unscaled(end_ns, 9));
-    let message = format!("a warm-up of {warmup} s leaves nothing of a run of {end} s");
+    let message = format!("a warm-up of {warmup} s must be shorter than the run of {end} s");
     let at = match &draft.duration_at {
         At::Flag(flag) => At::Flag(flag),
         At::File(_) => draft.warmup_at.clone(),

@@ -1,5 +1,5 @@
-//! `[schedule]`: the table to a [`Schedule`]. When VUs and arrivals come of it is the business of
-//! `crate::schedule`.
+//! `[schedule]`: reads the table into a [`Schedule`]. `crate::schedule` computes from it when VUs and
+//! arrivals begin.
 
 use super::codes;
 use super::decimal::unscaled;
@@ -162,7 +162,7 @@ fn check_load(cx: &mut Context<'_>, draft: &ScheduleDraft, limits: &Limits) {
     let peak = peak_vus(&draft.schedule, None);
     if peak == 0 && !has_rate(&draft.schedule) {
         let hint = "let at least one number of the schedule be more than 0";
-        cx.fault(&draft.at, codes::OUT_OF_RANGE, "the schedule has no load at all", hint);
+        cx.fault(&draft.at, codes::OUT_OF_RANGE, "the schedule has no load", hint);
     }
     let max_vus = limits.max_vus;
     if peak > max_vus {

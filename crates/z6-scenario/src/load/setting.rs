@@ -149,14 +149,14 @@ fn hint(key: &str) -> String {
     let text = match key {
         "connect" | "latency" | "service" => {
             "write `2ms`, `uniform:1ms..5ms`, `exponential:2ms`, `log_normal:2ms,0.5` (median, \
-             sigma) or `bimodal:1ms,50ms,0.01` (usual, tail, share of the tail)"
+             sigma) or `bimodal:1ms,50ms,0.01` (usual delay, tail delay, probability of the tail)"
         }
         "bandwidth_bytes_per_second" | "servers" | "keep_alive_requests" => {
             "write a whole number, or `none`"
         }
         "statuses" => {
-            "write statuses other than 200 with their shares of 1 (`503=0.1,404=0.01`); the rest \
-             is 200"
+            "write statuses other than 200 with their shares (`503=0.1,404=0.01`); all \
+             others are 200"
         }
         "body_bytes" => "write `128` or `0..4096`",
         "chunked" => share,
@@ -170,7 +170,7 @@ fn hint(key: &str) -> String {
 /// The hint for a key of the format.
 pub(crate) fn form_hint(key: &Key, form: Form) -> String {
     match form {
-        Form::Statuses => "write `statuses = { 503 = 0.1 }`: the rest is 200".to_owned(),
+        Form::Statuses => "write `statuses = { 503 = 0.1 }`: all others are 200".to_owned(),
         Form::Delay | Form::Duration | Form::Bytes => hint(key.name),
     }
 }

@@ -1,4 +1,4 @@
-//! What an unknown name was probably meant to be. Knows words, not rules.
+//! Suggestions for unknown names. Knows words, not rules.
 
 /// Of `candidates`, the one nearest to `name`, if any is near enough to be a slip of the pen.
 pub(crate) fn nearest<'a>(

@@ -33,7 +33,7 @@ pub(crate) fn targets(
     let (one, several) = (root.has("target"), root.has("targets"));
     if one && several {
         let hint = "keep `[target]` for one target, `[[targets]]` for several";
-        let message = "`[target]` and `[[targets]]` exclude each other";
+        let message = "`[target]` and `[[targets]]` cannot be combined";
         cx.error(codes::CONFLICT, root.key_span("targets"), message, hint);
     }
     if !one && !several {
@@ -154,7 +154,7 @@ fn check_http_version(cx: &mut Context<'_>, section: &Section<'_>) {
         None | Some("http1.1") => {}
         Some(other) => {
             let message = format!("`http_version` {} is not supported", quoted(other));
-            let hint = "HTTP/1.1 is the only version there is: write \"http1.1\" or leave it out";
+            let hint = "only HTTP/1.1 is supported: write \"http1.1\" or remove the key";
             cx.error(codes::UNSUPPORTED, section.span("http_version"), message, hint);
         }
     }
@@ -176,7 +176,7 @@ fn tls(
         let text = section.text(name);
         if text.is_some_and(|text| text.is_empty() || text.chars().any(char::is_control)) {
             let message = format!("{} is empty or has a control character", quoted(name));
-            cx.error(codes::BAD_TLS, section.span(name), message, "leave it out or name a file");
+            cx.error(codes::BAD_TLS, section.span(name), message, "name a file, or remove the key");
         }
     }
     for (name, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
@@ -191,7 +191,7 @@ fn tls(
         && !is_host_name(name)
         && name.parse::<IpAddr>().is_err()
     {
-        let message = format!("{} is no host name", quoted(name));
+        let message = format!("{} is not a host name", quoted(name));
         let hint = "write the name the certificate is for";
         cx.error(codes::BAD_TLS, section.span("server_name"), message, hint);
     }
@@ -269,12 +269,12 @@ fn source_addresses(
     let mut addresses: Vec<IpAddr> = Vec::new();
     for (text, span) in texts.iter().take(MAX_SOURCE_ADDRESSES) {
         let fault = match text.parse::<IpAddr>() {
-            Err(_) => "is no IP address",
+            Err(_) => "is not an IP address",
             Ok(address) if address.is_unspecified() || address.is_multicast() => {
-                "is no address of this machine"
+                "is not an address of this machine"
             }
             Ok(address) if addresses.contains(&address) => "is given twice",
-            Ok(address) if !fits(&address) => "is of another family than the target's address",
+            Ok(address) if !fits(&address) => "is not of the same address family as the target",
             Ok(address) => {
                 addresses.push(address);
                 continue;
@@ -346,9 +346,9 @@ fn request_id_header(cx: &mut Context<'_>, section: &Section<'_>) -> Option<Stri
     let name = section.text("request_id_header")?;
     let taken = ["host", "content-length", "transfer-encoding", "connection"];
     let fault = if !is_token(name) {
-        "is no header name"
+        "is not a header name"
     } else if taken.iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
-        "has a meaning of its own"
+        "has a special meaning"
     } else {
         return Some(name.to_owned());
     };

@@ -1,4 +1,4 @@
-//! One TOML value against the kind its key asks for: type, exactness, range.
+//! Checks one TOML value against the kind of its key: type, exactness, range.
 //! Knows no table beyond the one value.
 
 use toml_edit::{Item, TableLike, Value};
@@ -35,7 +35,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) value_span: Option<Span>,
 }
 
-/// Reads `item` as what `key` asks for; reports what is wrong.
+/// Reads `item` as the kind of `key` and reports what is wrong with it.
 pub(crate) fn read<'a>(
     cx: &mut Context<'_>,
     key: &'static Key,
@@ -101,7 +101,7 @@ fn choice<'a>(
     let near = suggest::nearest(text, words.iter().copied());
     let meant = near.map_or_else(String::new, |near| format!(", did you mean {}?", quoted(near)));
     let message = format!("{} cannot be {}{meant}", quoted(key.name), quoted(text));
-    let hint = format!("it is {}", suggest::listed(&listed, "or"));
+    let hint = format!("expected {}", suggest::listed(&listed, "or"));
     cx.error(codes::UNKNOWN_CHOICE, span, message, hint);
     None
 }

@@ -1,4 +1,4 @@
-//! The plan digest: what two runs are compared by before they are compared request by request.
+//! The plan digest. Two runs can be compared request by request only if theirs are equal.
 //!
 //! SHA-256 over a canonical binary form of all that the workload depends on, and over the first
 //! steps themselves, so that it also changes when the code that plans them does. Not part of it:

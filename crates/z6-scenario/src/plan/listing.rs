@@ -1,4 +1,4 @@
-//! The plan in words: what `z6 plan` prints, as text and as JSON.
+//! The output of `z6 plan`, as text and as JSON.
 //!
 //! Both are written piece by piece to a [`fmt::Write`], so a long listing needs no memory. Owns the
 //! layout; decides nothing.

@@ -1,9 +1,9 @@
 //! When arrivals are planned: the inverse of the exact integral of the rate.
 //!
 //! The integral R is counted in *units* of which [`UNITS_PER_ARRIVAL`] make one arrival, chosen so
-//! that every rate (millionths per second) over every time (nanoseconds), also in a line from one
-//! rate to another, is a whole number of units at the ends of its piece. So nothing drifts: arrival
-//! n is found from n, not from the arrival before it.
+//! that every rate (millionths per second) over every time (nanoseconds), including a linear change
+//! from one rate to another, is a whole number of units at the ends of its piece. Therefore nothing
+//! drifts: arrival n is computed from n, not from the arrival before it.
 
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ pub const UNITS_PER_ARRIVAL: u64 = 2_000_000_000_000_000;
 /// An arrival is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// When.
+    /// Tick at which the arrival is planned.
     pub at: Tick,
-    /// Who.
+    /// The arrival.
     pub actor: Actor,
 }
 

@@ -1,8 +1,8 @@
-//! When VUs live: the number wanted at each tick, and who starts and stops for it.
+//! When VUs live: how many there are at each tick, and which of them start and stop.
 //!
-//! A rise starts the lowest numbers never used, a fall stops the highest living numbers, and a
-//! stopped VU never returns. So the living are a stack, each VU keeps its place in it for life, and
-//! VU k's [start, stop) follows from the schedule alone.
+//! A rise starts the lowest numbers that were never used, a fall stops the highest living numbers,
+//! and a stopped VU never returns. Therefore the living VUs are a stack in which each keeps its
+//! place for life, and the interval [start, stop) of VU k follows from the schedule alone.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ mod tests;
 /// A VU starts or stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VuChange {
-    /// When.
+    /// Tick of the start or stop.
     pub at: Tick,
-    /// Who.
+    /// The VU.
     pub actor: Actor,
     /// Starts (true) or stops.
     pub starts: bool,

@@ -1,41 +1,49 @@
-//! Requests in flight: from the command to send until an outcome.
+//! Requests in flight: from the command to send until an outcome. Knows no connections but by their
+//! slot, and nothing of why an exchange ends.
 
-use z6_events::{
-    Cause, ConnectionSlot, Event, ExchangeSlot, Failure, NeverSentReason, NextHop, PlannedRequest,
-    ReleaseCause, Response, Tick,
-};
+use z6_events::{ConnectionSlot, Event, ExchangeSlot, NextHop, PlannedRequest, Tick};
 
+use super::TimerKey;
+use super::context::Context;
+use super::pool::Seat;
 use super::settings::Settings;
 use super::slab::Slab;
 use super::timers::{Lane, TimerId, Timers};
-use super::vu::{Redirect, VuSlot, VuState};
-use super::{Command, Engine, Outputs, TimerKey};
-use crate::planted::Bug;
+use super::vu::VuSlot;
 
 /// One request that was given to a connection.
 #[derive(Debug, Clone)]
-struct Exchange {
-    vu: VuSlot,
-    connection: ConnectionSlot,
-    request: PlannedRequest,
-    stage: Stage,
+pub(super) struct Exchange {
+    pub(super) vu: VuSlot,
+    pub(super) connection: ConnectionSlot,
+    pub(super) request: PlannedRequest,
+    pub(super) stage: Stage,
     /// Which exchange of the step: redirects followed so far.
     attempt: u8,
+    /// Which request of its connection, from 1.
+    ordinal: u64,
     /// Length of the request, bytes; none where the driver has to say it.
     request_bytes: Option<u64>,
-    /// The timeout, once the first exchange was sent.
+    /// The timeout, once the first exchange of the step was sent.
     timeout: Option<(TimerId, Tick)>,
 }
 
-// So many bytes for each request in flight.
+// Bytes of each request in flight.
 const _: () = assert!(size_of::<Exchange>() <= 128);
+
+impl Exchange {
+    /// Whether a byte of the request was ever written.
+    pub(super) fn was_on_wire(&self) -> bool {
+        self.timeout.is_some()
+    }
+}
 
 /// What an exchange awaits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Its first byte on the wire.
     Unsent,
-    /// The answer.
+    /// The response.
     Sent,
     /// A connection: it was redirected. The connection it names is no longer its own.
     Redirected,
@@ -45,6 +53,8 @@ pub(super) enum Stage {
 #[derive(Debug, Clone)]
 pub(super) struct Exchanges {
     open: Slab<Exchange>,
+    /// How many of them are unsent.
+    unsent: usize,
     /// Timer lane of each request's timeout.
     lanes: Vec<Lane>,
 }
@@ -52,53 +62,59 @@ pub(super) struct Exchanges {
 impl Exchanges {
     pub(super) fn new(settings: &Settings, timers: &mut Timers<TimerKey>) -> Exchanges {
         let lanes = settings.requests.iter().map(|request| timers.lane(request.timeout_ns));
-        Exchanges { lanes: lanes.collect(), open: Slab::new() }
+        Exchanges { lanes: lanes.collect(), open: Slab::new(), unsent: 0 }
     }
 
+    /// How many are in flight.
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }
 
+    /// How many timers they own.
     pub(super) fn timers(&self) -> usize {
         self.open.iter().filter(|(_, exchange)| exchange.timeout.is_some()).count()
     }
 
+    /// Gives a VU's request to a connection, as the `ordinal`-th that this one carries.
     pub(super) fn open(
         &mut self,
         vu: VuSlot,
-        connection: ConnectionSlot,
+        (connection, ordinal): Seat,
         request: PlannedRequest,
         request_bytes: Option<u64>,
     ) -> ExchangeSlot {
-        let (stage, attempt) = (Stage::Unsent, 0);
+        self.unsent += 1;
         self.open.insert(Exchange {
             vu,
             connection,
             request,
-            stage,
-            attempt,
+            stage: Stage::Unsent,
+            attempt: 0,
+            ordinal,
             request_bytes,
             timeout: None,
         })
     }
 
-    /// A redirected exchange has a connection again; answers with its slot and which exchange of the
-    /// step it is now.
-    pub(super) fn resume(
-        &mut self,
-        slot: ExchangeSlot,
-        connection: ConnectionSlot,
-    ) -> (ExchangeSlot, u8) {
+    /// A redirected exchange has a connection again; answers with which exchange of the step it is.
+    pub(super) fn resume(&mut self, slot: ExchangeSlot, (connection, ordinal): Seat) -> u8 {
         let exchange = &mut self.open[slot];
-        assert_eq!(exchange.stage, Stage::Redirected, "exchange {slot} goes on");
+        assert_eq!(exchange.stage, Stage::Redirected, "exchange {slot} continues");
         exchange.stage = Stage::Unsent;
         exchange.connection = connection;
-        (slot, exchange.attempt)
+        exchange.ordinal = ordinal;
+        self.unsent += 1;
+        exchange.attempt
     }
 
     /// What an exchange awaits; none if it is not open.
     pub(super) fn stage(&self, slot: ExchangeSlot) -> Option<Stage> {
         self.open.find(slot).map(|exchange| exchange.stage)
+    }
+
+    /// The connection of an exchange, and which of its requests it is.
+    pub(super) fn seat(&self, slot: ExchangeSlot) -> Option<Seat> {
+        self.open.find(slot).map(|exchange| (exchange.connection, exchange.ordinal))
     }
 
     /// Whether the length of what an exchange sends must come with its
@@ -118,25 +134,25 @@ impl Exchanges {
     pub(super) fn deadline(&self, slot: ExchangeSlot) -> Option<Tick> {
         self.open.find(slot).and_then(|exchange| exchange.timeout).map(|timeout| timeout.1)
     }
-}
 
-impl Engine {
+    /// The first byte of a request was written; answers with the record of it.
     pub(super) fn sent(
         &mut self,
-        at: Tick,
+        cx: &mut Context<'_>,
         slot: ExchangeSlot,
         written_bytes: u64,
         request_bytes: Option<u64>,
     ) -> Event {
-        let exchange = &mut self.exchanges.open[slot];
+        let exchange = &mut self.open[slot];
         assert_eq!(exchange.stage, Stage::Unsent, "exchange {slot} was sent before");
         exchange.stage = Stage::Sent;
+        self.unsent -= 1;
         if exchange.attempt == 0 {
-            let request = self.settings.request(exchange.request.request);
-            let deadline = at.plus_ns(request.timeout_ns);
-            let lane = self.exchanges.lanes[exchange.request.request.index()];
-            exchange.timeout =
-                Some((self.timers.arm(deadline, lane, TimerKey::Timeout(slot)), deadline));
+            let request = exchange.request.request;
+            let deadline = cx.at.plus_ns(cx.settings.request(request).timeout_ns);
+            let lane = self.lanes[request.index()];
+            let timer = cx.timers.arm(deadline, lane, TimerKey::Timeout(slot));
+            exchange.timeout = Some((timer, deadline));
         }
         let derived = exchange.request_bytes;
         assert_ne!(derived.is_some(), request_bytes.is_some(), "exchange {slot} has one length");
@@ -151,154 +167,91 @@ impl Engine {
         }
     }
 
-    /// Takes an exchange out of the table and disarms its timeout.
-    fn take_exchange(&mut self, slot: ExchangeSlot) -> Exchange {
-        let exchange = self.exchanges.open.remove(slot);
+    /// Takes an exchange that has ended out of the table and disarms its timeout.
+    pub(super) fn end(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot) -> Exchange {
+        let exchange = self.remove(slot);
         if let Some((timer, _)) = exchange.timeout {
-            self.timers.cancel(timer);
+            cx.timers.cancel(timer);
         }
         exchange
     }
 
-    /// Applies an [`Input::Done`](super::Input::Done).
-    pub(super) fn done(
+    /// Takes an exchange out of the table whose timeout has fired.
+    pub(super) fn time_out(&mut self, slot: ExchangeSlot) -> Exchange {
+        self.remove(slot)
+    }
+
+    /// A planted bug: another timeout of an exchange that is about to end.
+    pub(super) fn leak_timer(&self, cx: &mut Context<'_>, slot: ExchangeSlot) {
+        if let Some(deadline) = self.deadline(slot) {
+            cx.timers.arm(deadline, Lane::Heap, TimerKey::Timeout(slot));
+        }
+    }
+
+    /// A redirect is followed: the exchange waits for a connection. Answers with its VU and the
+    /// connection that it leaves.
+    pub(super) fn redirect(
         &mut self,
-        at: Tick,
+        settings: &Settings,
         slot: ExchangeSlot,
-        response: Response,
-        out: &mut Outputs,
-    ) -> Event {
-        let exchange = self.take_exchange(slot);
-        assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is done before it was sent");
-        let failure = self.settings.request(exchange.request.request).failure(response.status);
-        let keep = response.reusable && !response.unsolicited;
-        let cause = self.release_cause(exchange.connection, exchange.vu, (keep, true));
-        self.finish_exchange(at, exchange.connection, cause, out);
-        self.step_ended(at, exchange.vu, 0, out);
-        Event::Done { exchange: slot, response, failure }
-    }
-
-    pub(super) fn exchange_failed(
-        &mut self,
-        at: Tick,
-        slot: ExchangeSlot,
-        failure: Failure,
-        out: &mut Outputs,
-    ) {
-        if self.planted.has(Bug::LeakedTimer)
-            && let Some(exchange) = self.exchanges.open.find(slot)
-            && let Some((_, deadline)) = exchange.timeout
-        {
-            self.timers.arm(deadline, Lane::Heap, TimerKey::Timeout(slot));
-        }
-        let exchange = self.take_exchange(slot);
-        assert_ne!(exchange.stage, Stage::Redirected, "exchange {slot} is not on the wire");
-        if exchange.timeout.is_none() {
-            let (request, cause) = (exchange.request, failure.cause());
-            out.events.push(Event::NotOnWire { request, cause });
-        }
-        let cause = Some(ReleaseCause::ExchangeFailed);
-        self.finish_exchange(at, exchange.connection, cause, out);
-        self.step_ended(at, exchange.vu, 0, out);
-    }
-
-    pub(super) fn exchange_timed_out(&mut self, at: Tick, slot: ExchangeSlot, out: &mut Outputs) {
-        let exchange = self.exchanges.open.remove(slot);
-        let is_redirected = exchange.stage == Stage::Redirected;
-        if is_redirected || !self.planted.has(Bug::DroppedOutcome) {
-            out.events.push(Event::TimedOut { exchange: slot });
-        }
-        if is_redirected {
-            self.leave_queue(exchange.vu);
-            return self.step_ended(at, exchange.vu, 0, out);
-        }
-        self.give_up(at, slot, &exchange, out);
-        self.step_ended(at, exchange.vu, 0, out);
-    }
-
-    /// Takes an exchange away from the driver, and with it the connection.
-    fn give_up(&mut self, at: Tick, slot: ExchangeSlot, exchange: &Exchange, out: &mut Outputs) {
-        out.commands.push(Command::Cancel { exchange: slot, connection: exchange.connection });
-        let cause = Some(ReleaseCause::ExchangeFailed);
-        self.finish_exchange(at, exchange.connection, cause, out);
-    }
-
-    /// The end of the run: what is in flight stays unanswered, what is unsent never will be sent.
-    pub(super) fn drop_exchanges(&mut self, out: &mut Outputs) {
-        for index in 0..self.exchanges.open.capacity() {
-            let slot = ExchangeSlot(index as u32);
-            if self.exchanges.open.find(slot).is_none() {
-                continue;
-            }
-            let exchange = self.take_exchange(slot);
-            out.events.push(match exchange.timeout {
-                Some(_) => Event::InFlightAtStop { exchange: slot },
-                None => Event::NeverSent {
-                    request: exchange.request,
-                    reason: NeverSentReason::RunEnded,
-                },
-            });
-            match exchange.stage {
-                Stage::Unsent | Stage::Sent => self.give_up(self.last_tick, slot, &exchange, out),
-                // Its VU is out of the queue already.
-                Stage::Redirected => self.vus[exchange.vu].redirect = None,
-            }
-            self.complete_vu(exchange.vu, out);
-        }
-    }
-}
-
-impl Engine {
-    /// Applies an [`Input::Redirected`](super::Input::Redirected): the connection is free, and the
-    /// request waits for one to continue on.
-    pub(super) fn redirected(
-        &mut self,
-        at: Tick,
-        slot: ExchangeSlot,
-        response: Response,
         next: NextHop,
-        out: &mut Outputs,
-    ) -> Event {
-        let target = next.target;
-        assert!(self.exchanges.may_follow(slot, &self.settings), "exchange {slot} follows no more");
-        assert!(target.index() < self.settings.targets.len(), "no target {target}");
-        let exchange = &mut self.exchanges.open[slot];
+    ) -> (VuSlot, ConnectionSlot) {
+        assert!(self.may_follow(slot, settings), "exchange {slot} follows no more redirects");
+        assert!(next.target.index() < settings.targets.len(), "no target {}", next.target);
+        let exchange = &mut self.open[slot];
         assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is answered before it was sent");
         exchange.stage = Stage::Redirected;
         exchange.attempt += 1;
         exchange.request_bytes = Some(next.request_bytes);
-        let (vu, connection) = (exchange.vu, exchange.connection);
-        self.vus[vu].state = VuState::Ready;
-        self.vus[vu].redirect = Some(Redirect { exchange: slot, target });
-        let keep = response.reusable && !response.unsolicited;
-        let cause = self.release_cause(connection, vu, (keep, false));
-        self.finish_exchange(at, connection, cause, out);
-        // Of connections to several targets only one goes on at once.
-        if self.settings.targets.len() > 1 {
-            self.rest_connections(at, vu);
+        (exchange.vu, exchange.connection)
+    }
+
+    /// Takes the newest unsent exchange away from a connection. O(exchanges) where any is unsent: for
+    /// a connection that begins to drain while it carries several.
+    pub(super) fn take_unsent(&mut self, connection: ConnectionSlot) -> Option<Unsent> {
+        if self.unsent == 0 {
+            return None;
         }
-        self.seek_connection(at, vu, out);
-        Event::Redirected { exchange: slot, response, next }
+        let on_it = |e: &Exchange| e.connection == connection && e.stage == Stage::Unsent;
+        let candidates = self.open.iter().filter(|(_, exchange)| on_it(exchange));
+        let (index, _) = candidates.max_by_key(|(_, exchange)| exchange.ordinal)?;
+        let slot = ExchangeSlot(index as u32);
+        let exchange = &mut self.open[slot];
+        let (vu, is_redirected) = (exchange.vu, exchange.attempt > 0);
+        if is_redirected {
+            exchange.stage = Stage::Redirected;
+            self.unsent -= 1;
+        } else {
+            self.remove(slot);
+        }
+        Some(Unsent { exchange: slot, vu, is_redirected })
     }
 
-    /// There is no connection for a redirected request: it ends.
-    pub(super) fn redirect_failed(
-        &mut self,
-        vu: VuSlot,
-        redirect: Redirect,
-        cause: Cause,
-        out: &mut Outputs,
-    ) {
-        self.vus[vu].redirect = None;
-        let exchange = redirect.exchange;
-        self.take_exchange(exchange);
-        out.events.push(Event::RedirectFailed { exchange, cause });
+    /// An open exchange in a slot from `from` on, in the order of slots.
+    pub(super) fn next_open(&self, from: ExchangeSlot) -> Option<ExchangeSlot> {
+        let mut slots = (from.0..self.open.capacity() as u32).map(ExchangeSlot);
+        slots.find(|slot| self.open.find(*slot).is_some())
     }
 
-    /// A request that was redirected ends while it waits for a connection.
-    fn leave_queue(&mut self, vu: VuSlot) {
-        let target = self.vus[vu].target().index();
-        self.pool.remove_waiter(target, vu, &mut self.vus);
-        self.vus[vu].redirect = None;
+    pub(super) fn invariants(&self) {
+        let unsent = self.open.iter().filter(|(_, exchange)| exchange.stage == Stage::Unsent);
+        assert_eq!(self.unsent, unsent.count(), "unsent exchanges are counted");
     }
+
+    fn remove(&mut self, slot: ExchangeSlot) -> Exchange {
+        let exchange = self.open.remove(slot);
+        if exchange.stage == Stage::Unsent {
+            self.unsent -= 1;
+        }
+        exchange
+    }
+}
+
+/// An exchange that was taken back before it was sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unsent {
+    pub(super) exchange: ExchangeSlot,
+    pub(super) vu: VuSlot,
+    /// It follows a redirect, and stays open: it waits for a connection once more.
+    pub(super) is_redirected: bool,
 }

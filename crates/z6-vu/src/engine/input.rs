@@ -5,6 +5,22 @@ use z6_events::{
     Response, StopReason, TargetId, Tick,
 };
 
+/// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step).
+/// The commands and events of a call are bounded by it, except where the run ends: that takes as many
+/// as there are VUs, requests in flight and connections.
+pub const MAX_TIMERS_PER_STEP: u32 = 1_024;
+
+/// Whether a step is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a step that is not done must be continued"]
+pub enum Progress {
+    /// It is: the driver carries the commands out.
+    Done,
+    /// More is due than one call fires: the engine must be called again with the same tick and input,
+    /// before anything else.
+    More,
+}
+
 /// One thing that happened, as told by a driver. The tick at which it happened goes beside it.
 ///
 /// The contract of drivers:

@@ -1,27 +1,35 @@
-//! Connections, who owns them, and who waits for one.
+//! Connections, which VU owns one, and which VUs wait for one. Knows VUs by their slot only, and
+//! nothing of requests.
 //!
-//! Per target: waiters first in, first out; attempts are opened while attempts in progress <
-//! waiters and the limit allows; a connection that becomes free goes to the head of the queue; a
-//! failed attempt fails the head, unless another address of the target may do better: an address that
-//! failed is left out until all have. A connection carries up to `capacity` exchanges at once (one, over
-//! HTTP/1.1).
+//! Per target: waiters first in, first out; attempts are opened while those in progress would carry
+//! fewer exchanges than there are waiters, and the limits allow; a seat that becomes free on a
+//! connection goes to the head of the queue; a failed attempt fails the waiters it would have
+//! carried, unless another address of the target may do better: an address that failed is left out
+//! until all have.
+//!
+//! A connection carries up to `limit` exchanges at once (one, over HTTP/1.1). One that must not carry
+//! more after those it has is *draining*: it takes nothing new, and is closed when the last has ended.
 
-use z6_events::{Cause, ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
+mod load;
+
+use std::collections::VecDeque;
+
+use z6_events::{ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
 use z6_scenario::ConnectionReuse;
 
-use super::settings::Settings;
-use super::slab::Slab;
+use super::TimerKey;
+use super::context::Context;
+use super::input::{Command, Outputs};
+use super::settings::{Placement, Settings, TargetSettings};
+use super::slab::{Slab, SlabKey};
 use super::timers::{Lane, TimerId, Timers};
-use super::vu::{Vu, VuSlot, VuState};
-use super::{Command, Engine, Outputs, Phase, TimerKey};
+use super::vu::VuSlot;
 use crate::planted::Bug;
-
-/// Exchanges a connection carries at once over HTTP/1.1 without pipelining.
-const CAPACITY: u32 = 1;
+use load::LoadLists;
 
 /// What a connection awaits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectionState {
+enum ConnectionState {
     /// The outcome of the attempt.
     Connecting,
     /// The outcome of its TLS handshake.
@@ -32,20 +40,29 @@ pub(super) enum ConnectionState {
 
 /// One connection or attempt.
 #[derive(Debug, Clone)]
-pub(super) struct Connection {
-    pub(super) state: ConnectionState,
+struct Connection {
+    state: ConnectionState,
     target: TargetId,
     address: u16,
-    /// Exchanges given to it so far.
+    /// Exchanges it may carry at once.
+    limit: u32,
+    /// It takes nothing new and is closed, for this reason, when its last exchange has ended.
+    draining: Option<ReleaseCause>,
+    /// It is in the list of its load.
+    is_listed: bool,
+    /// Any VU may use it.
+    is_shared: bool,
+    /// Exchanges given to it so far, and how many it may be given in all.
     requests: u64,
+    max_requests: u64,
     /// The connect timer while connecting, the idle timer while idle.
     timer: Option<(TimerId, Tick)>,
     /// The VU that owns it, if one does.
     owner: Option<VuSlot>,
-    /// Next in the list of its owner's connections, or in the stack of idle ones.
+    /// Next in the list of its owner's connections, or of those with its load.
     next: Option<ConnectionSlot>,
-    /// Previous in the stack of idle ones (towards its top).
-    above: Option<ConnectionSlot>,
+    /// Previous in the list of those with its load.
+    previous: Option<ConnectionSlot>,
 }
 
 const _: () = assert!(size_of::<Connection>() <= 128, "bytes of each connection");
@@ -58,20 +75,67 @@ impl Connection {
             ConnectionState::Ready { .. } => false,
         }
     }
+
+    /// How many exchanges it carries; none while it is an attempt.
+    fn load(&self) -> Option<u32> {
+        match self.state {
+            ConnectionState::Connecting | ConnectionState::Securing => None,
+            ConnectionState::Ready { open } => Some(open),
+        }
+    }
+
+    /// Whether it can take another exchange.
+    fn has_room(&self) -> bool {
+        self.draining.is_none()
+            && self.load().is_some_and(|open| open < self.limit)
+            && self.requests < self.max_requests
+    }
+
+    /// One exchange more; answers with which request of the connection it is, from 1.
+    fn occupy(&mut self, slot: ConnectionSlot) -> u64 {
+        assert!(self.has_room(), "connection {slot} cannot take a request");
+        if let ConnectionState::Ready { open } = &mut self.state {
+            *open += 1;
+        }
+        self.requests += 1;
+        self.requests
+    }
+
+    /// One exchange less; answers with how many are left.
+    fn vacate(&mut self, slot: ConnectionSlot) -> u32 {
+        match &mut self.state {
+            ConnectionState::Ready { open } if *open > 0 => {
+                *open -= 1;
+                *open
+            }
+            ConnectionState::Ready { .. }
+            | ConnectionState::Connecting
+            | ConnectionState::Securing => panic!("connection {slot} carried no exchange"),
+        }
+    }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Queue {
-    head: Option<VuSlot>,
-    tail: Option<VuSlot>,
-    len: u32,
+/// A connection that was given a request, and which of its requests that is, from 1.
+pub(super) type Seat = (ConnectionSlot, u64);
+
+/// What the end of an exchange means for its connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Freed {
+    /// Nothing more.
+    Kept,
+    /// The seat is taken at once, by the VU that waited longest.
+    Taken(VuSlot, Seat),
+    /// From now on it takes nothing new, and it still carries exchanges.
+    Drains,
+    /// It is closed: there may be room for an attempt.
+    Closed,
 }
 
 #[derive(Debug, Clone)]
 struct TargetPool {
-    waiters: Queue,
-    /// Top of the stack of shared connections with nothing to do: last used first.
-    idle: Option<ConnectionSlot>,
+    waiters: VecDeque<VuSlot>,
+    /// Shared connections with room, last used first for each load.
+    free: LoadLists,
     connecting: u32,
     open: u32,
     /// Next of the target's addresses.
@@ -83,7 +147,7 @@ struct TargetPool {
 }
 
 impl TargetPool {
-    /// The address of the next attempt: the one after the last, but for those that failed.
+    /// The address of the next attempt: the one after the last, except for those that failed.
     fn take_address(&mut self) -> u16 {
         let count = self.failed_addresses.len() as u16;
         while self.failed_addresses[usize::from(self.next_address)] {
@@ -103,6 +167,22 @@ impl TargetPool {
         }
         all
     }
+
+    /// The load of the connection that takes the next request; none if it has to wait.
+    fn pick(&self, settings: &TargetSettings) -> Option<u32> {
+        match settings.streams.placement {
+            Placement::Fill => self.free.fullest(),
+            // A connection more before a second exchange on one.
+            Placement::Spread => self
+                .free
+                .emptiest()
+                .filter(|load| *load == 0 || self.open >= settings.max_connections),
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        self.waiters.len() as u64
+    }
 }
 
 /// The connections of one engine.
@@ -110,6 +190,8 @@ impl TargetPool {
 pub(super) struct Pool {
     connections: Slab<Connection>,
     targets: Vec<TargetPool>,
+    /// The first of the connections that each VU owns, by its slot.
+    owned: Vec<Option<ConnectionSlot>>,
     /// Whether an attempt or a connection has ended since attempts were last opened: there may be room
     /// for another.
     has_room: bool,
@@ -118,8 +200,8 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(settings: &Settings, timers: &mut Timers<TimerKey>) -> Pool {
         let targets = settings.targets.iter().map(|target| TargetPool {
-            waiters: Queue::default(),
-            idle: None,
+            waiters: VecDeque::new(),
+            free: LoadLists::new(target.limit()),
             connecting: 0,
             open: 0,
             // Workers begin at different addresses, so that few connections spread as well.
@@ -128,27 +210,34 @@ impl Pool {
             connect_lane: timers.lane(target.connect_ns),
             idle_lane: timers.lane(target.idle_ns),
         });
-        Pool { connections: Slab::new(), targets: targets.collect(), has_room: false }
+        let targets = targets.collect();
+        Pool { connections: Slab::new(), targets, owned: Vec::new(), has_room: false }
     }
 
     /// Connections and attempts.
-    pub(super) fn open(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.connections.len()
     }
 
+    /// How many timers they own.
     pub(super) fn timers(&self) -> usize {
         self.connections.iter().filter(|(_, connection)| connection.timer.is_some()).count()
     }
 
+    /// Exchanges on all connections.
+    pub(super) fn load(&self) -> usize {
+        self.connections.iter().filter_map(|(_, c)| c.load()).map(|open| open as usize).sum()
+    }
+
+    /// How many VUs wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.targets.iter().map(|target| target.waiters.len()).sum()
+    }
+
     /// When the attempt in this slot will be given up; none if there is none.
     pub(super) fn attempt_deadline(&self, slot: ConnectionSlot) -> Option<Tick> {
-        let connection = self.connections.find(slot)?;
-        match connection.state {
-            ConnectionState::Connecting | ConnectionState::Securing => {
-                connection.timer.map(|timer| timer.1)
-            }
-            ConnectionState::Ready { .. } => None,
-        }
+        let attempt = self.connections.find(slot).filter(|connection| connection.is_attempt())?;
+        attempt.timer.map(|timer| timer.1)
     }
 
     /// Whether the slot holds an attempt whose TCP connection is not ready yet.
@@ -159,117 +248,457 @@ impl Pool {
 
     /// Whether the slot holds a connection that is ready.
     pub(super) fn is_ready(&self, slot: ConnectionSlot) -> bool {
-        let connection = self.connections.find(slot);
-        connection.is_some_and(|connection| !connection.is_attempt())
+        self.connections.find(slot).is_some_and(|connection| !connection.is_attempt())
     }
 
-    /// How many VUs wait, counted along the queues.
-    pub(super) fn waiting(&self, vus: &Slab<Vu>) -> usize {
-        let mut count = 0;
-        for target in &self.targets {
-            let mut next = target.waiters.head;
-            while let Some(vu) = next {
-                count += 1;
-                next = vus[vu].behind;
+    /// Whether the slot holds a connection that takes nothing new.
+    pub(super) fn is_draining(&self, slot: ConnectionSlot) -> bool {
+        self.connections.find(slot).is_some_and(|connection| connection.draining.is_some())
+    }
+
+    /// Where a connection leads.
+    pub(super) fn target(&self, slot: ConnectionSlot) -> TargetId {
+        self.connections[slot].target
+    }
+
+    /// A seat for the VU's request; none if it has to wait.
+    pub(super) fn take(
+        &mut self,
+        cx: &mut Context<'_>,
+        vu: VuSlot,
+        target: TargetId,
+    ) -> Option<Seat> {
+        match cx.settings.target(target).reuse {
+            ConnectionReuse::PerVu | ConnectionReuse::Iteration => {
+                let slot = self.owned_for(vu, target)?;
+                self.disarm(cx.timers, slot);
+                Some((slot, self.connections[slot].occupy(slot)))
             }
+            // Nobody overtakes those that wait.
+            ConnectionReuse::Shared if self.targets[target.index()].waiters.is_empty() => {
+                self.take_shared(cx, target)
+            }
+            ConnectionReuse::Shared | ConnectionReuse::None => None,
         }
-        count
     }
 
-    pub(super) fn push_waiter(&mut self, target: usize, vu: VuSlot, vus: &mut Slab<Vu>) {
-        let queue = &mut self.targets[target].waiters;
-        vus[vu].behind = None;
-        match queue.tail {
-            Some(tail) => vus[tail].behind = Some(vu),
-            None => queue.head = Some(vu),
-        }
-        queue.tail = Some(vu);
-        queue.len += 1;
+    /// A seat on a shared connection.
+    fn take_shared(&mut self, cx: &mut Context<'_>, target: TargetId) -> Option<Seat> {
+        let pool = &self.targets[target.index()];
+        let slot = pool.free.head(pool.pick(cx.settings.target(target))?)?;
+        self.disarm(cx.timers, slot);
+        self.unlist(slot);
+        let ordinal = self.connections[slot].occupy(slot);
+        self.list(slot);
+        Some((slot, ordinal))
     }
 
-    pub(super) fn pop_waiter(&mut self, target: usize, vus: &mut Slab<Vu>) -> Option<VuSlot> {
-        let queue = &mut self.targets[target].waiters;
-        let head = queue.head?;
-        queue.head = vus[head].behind.take();
-        if queue.head.is_none() {
-            queue.tail = None;
+    /// A seat for the VU at the head of the queue, if there is one that nobody has taken: where a
+    /// request came back to the queue.
+    pub(super) fn serve(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: TargetId,
+    ) -> Option<(VuSlot, Seat)> {
+        if self.targets[target.index()].waiters.is_empty() {
+            return None;
         }
-        queue.len -= 1;
-        Some(head)
+        let seat = match cx.settings.target(target).reuse {
+            ConnectionReuse::Shared => self.take_shared(cx, target)?,
+            ConnectionReuse::PerVu | ConnectionReuse::Iteration | ConnectionReuse::None => {
+                return None;
+            }
+        };
+        self.next_waiter(target).map(|vu| (vu, seat))
+    }
+
+    /// The VU's own connection to a target, if it can take a request.
+    fn owned_for(&self, vu: VuSlot, target: TargetId) -> Option<ConnectionSlot> {
+        let mut next = self.first_owned(vu);
+        while let Some(slot) = next {
+            let connection = &self.connections[slot];
+            if connection.target == target && connection.has_room() {
+                return Some(slot);
+            }
+            next = connection.next;
+        }
+        None
+    }
+
+    /// Lets a VU wait for a seat.
+    pub(super) fn wait(&mut self, settings: &Settings, vu: VuSlot, target: TargetId) {
+        let waiters = &mut self.targets[target.index()].waiters;
+        waiters.push_back(vu);
+        if settings.planted.has(Bug::LastInFirstOut) {
+            waiters.rotate_right(1);
+        }
+    }
+
+    /// Puts a VU at the head of the queue: its request comes back from a connection.
+    pub(super) fn wait_first(&mut self, vu: VuSlot, target: TargetId) {
+        self.targets[target.index()].waiters.push_front(vu);
+    }
+
+    /// The VU that has waited longest; it waits no more.
+    pub(super) fn next_waiter(&mut self, target: TargetId) -> Option<VuSlot> {
+        self.targets[target.index()].waiters.pop_front()
     }
 
     /// Takes a VU out of the middle of its queue: only where its request ended while it waited.
-    pub(super) fn remove_waiter(&mut self, target: usize, vu: VuSlot, vus: &mut Slab<Vu>) {
-        let queue = &mut self.targets[target].waiters;
-        let behind = vus[vu].behind.take();
-        queue.len -= 1;
-        if queue.head == Some(vu) {
-            queue.head = behind;
-            if behind.is_none() {
-                queue.tail = None;
+    pub(super) fn leave_queue(&mut self, vu: VuSlot, target: TargetId) {
+        let waiters = &mut self.targets[target.index()].waiters;
+        let place = waiters.iter().position(|waiter| *waiter == vu);
+        let removed = place.and_then(|place| waiters.remove(place));
+        assert_eq!(removed, Some(vu), "a VU waits in the queue of its target");
+    }
+
+    /// Opens attempts while waiters outnumber what those in progress will carry and the limits allow.
+    pub(super) fn pump(&mut self, cx: &mut Context<'_>, target: TargetId) {
+        let settings = cx.settings.target(target);
+        let ignores_max = cx.settings.planted.has(Bug::IgnoredMaxConnections);
+        let max_connections = if ignores_max { u32::MAX } else { settings.max_connections };
+        let ignores_max = cx.settings.planted.has(Bug::IgnoredMaxRequests);
+        let max_requests = if ignores_max { u64::MAX } else { settings.max_requests };
+        let expected = u64::from(settings.expected_streams());
+        let pool = &mut self.targets[target.index()];
+        while u64::from(pool.connecting) * expected < pool.waiting()
+            && pool.connecting < settings.max_connecting
+            && pool.open < max_connections
+        {
+            pool.connecting += 1;
+            pool.open += 1;
+            let address = pool.take_address();
+            let connection: ConnectionSlot = self.connections.insert(Connection {
+                state: ConnectionState::Connecting,
+                target,
+                address,
+                limit: settings.limit(),
+                draining: None,
+                is_listed: false,
+                is_shared: settings.reuse == ConnectionReuse::Shared,
+                requests: 0,
+                max_requests,
+                timer: None,
+                owner: None,
+                next: None,
+                previous: None,
+            });
+            let deadline = cx.at.plus_ns(settings.connect_ns);
+            let key = TimerKey::Connect(connection);
+            let timer = cx.timers.arm(deadline, pool.connect_lane, key);
+            self.connections[connection].timer = Some((timer, deadline));
+            cx.out.commands.push(Command::Connect { connection, target, address });
+            cx.out.events.push(Event::ConnectStarted { connection, target, address });
+        }
+    }
+
+    /// At the end of a step: opens attempts where it made room for them.
+    pub(super) fn pump_all(&mut self, cx: &mut Context<'_>) {
+        if std::mem::take(&mut self.has_room) {
+            for target in 0..self.targets.len() {
+                self.pump(cx, TargetId(target as u16));
             }
+        }
+    }
+
+    /// A connection is ready. Answers with how many of its target's waiters get a seat on it, each
+    /// by [`Pool::seat_waiter`]; [`Pool::settle`] follows.
+    pub(super) fn connected(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> u32 {
+        let connection = &mut self.connections[slot];
+        assert!(connection.is_attempt(), "connection {slot}");
+        connection.state = ConnectionState::Ready { open: 0 };
+        let (target, limit) = (connection.target, connection.limit);
+        self.has_room = true;
+        self.disarm(cx.timers, slot);
+        let pool = &mut self.targets[target.index()];
+        pool.connecting -= 1;
+        let waiting = pool.waiting();
+        let seats = match cx.settings.target(target).streams.placement {
+            Placement::Fill => waiting,
+            // Those that other attempts will carry are left to them.
+            Placement::Spread => waiting.saturating_sub(u64::from(pool.connecting)).max(1),
+        };
+        seats.min(waiting).min(u64::from(limit)) as u32
+    }
+
+    /// The VU that has waited longest gets a seat on a connection that has just become ready.
+    pub(super) fn seat_waiter(
+        &mut self,
+        settings: &Settings,
+        slot: ConnectionSlot,
+    ) -> Option<(VuSlot, Seat)> {
+        let target = self.connections[slot].target;
+        let vu = self.next_waiter(target)?;
+        match settings.target(target).reuse {
+            ConnectionReuse::PerVu | ConnectionReuse::Iteration => self.own(vu, slot),
+            ConnectionReuse::Shared | ConnectionReuse::None => {}
+        }
+        Some((vu, (slot, self.connections[slot].occupy(slot))))
+    }
+
+    /// A connection that has just become ready carries all that it can be given: it is kept for what
+    /// comes, or closed where nobody waits for it any more.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) {
+        let connection = &self.connections[slot];
+        let is_idle = connection.load() == Some(0);
+        if connection.is_shared {
+            self.list(slot);
+            if is_idle {
+                self.arm_idle(cx, slot);
+            }
+        } else if is_idle {
+            self.remove(cx.timers, slot);
+            release(slot, ReleaseCause::NotNeeded, cx.out);
+        }
+    }
+
+    /// The TCP connection of an attempt is ready: from now on its TLS handshake has to be in time.
+    pub(super) fn tcp_ready(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) {
+        let connection = &mut self.connections[slot];
+        assert_eq!(connection.state, ConnectionState::Connecting, "connection {slot}");
+        connection.state = ConnectionState::Securing;
+        let settings = cx.settings.target(connection.target);
+        if let Some((timer, deadline)) = connection.timer.take() {
+            cx.timers.cancel(timer);
+            // Both run from the start of the attempt.
+            let started_ns = deadline.0.saturating_sub(settings.connect_ns);
+            let deadline = Tick(started_ns).plus_ns(settings.tls_ns);
+            let timer = cx.timers.arm(deadline, Lane::Heap, TimerKey::Connect(slot));
+            connection.timer = Some((timer, deadline));
+        }
+    }
+
+    /// An attempt takes too long: it is given up. Answers with the error, for [`Pool::attempt_failed`].
+    pub(super) fn attempt_timed_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ConnectionSlot,
+    ) -> ErrorKind {
+        let connection = &mut self.connections[slot];
+        connection.timer = None;
+        cx.out.commands.push(Command::Close { connection: slot });
+        cx.out.events.push(Event::ConnectTimedOut { connection: slot });
+        match connection.state {
+            ConnectionState::Securing => ErrorKind::TlsTimeout,
+            ConnectionState::Connecting | ConnectionState::Ready { .. } => {
+                ErrorKind::ConnectTimeout
+            }
+        }
+    }
+
+    /// Forgets an attempt that failed. Answers with its target, and with how many waiters fail with
+    /// it, from the head: those it would have carried, or none while another address may do better.
+    pub(super) fn attempt_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ConnectionSlot,
+    ) -> (TargetId, u64) {
+        let connection = &self.connections[slot];
+        assert!(connection.is_attempt(), "connection {slot}");
+        let (target, address) = (connection.target, connection.address);
+        self.remove(cx.timers, slot);
+        let pool = &mut self.targets[target.index()];
+        let expected = u64::from(cx.settings.target(target).expected_streams());
+        let failed = if pool.address_failed(address) { pool.waiting().min(expected) } else { 0 };
+        (target, failed)
+    }
+
+    /// The idle timer of a connection has fired.
+    pub(super) fn idle_timed_out(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) {
+        self.connections[slot].timer = None;
+        self.forget_idle(cx.timers, slot);
+        release(slot, ReleaseCause::IdleTimeout, cx.out);
+    }
+
+    /// The driver lost a connection that carried no exchange. Whether that changed anything.
+    pub(super) fn connection_closed(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> bool {
+        match self.connections.find(slot).and_then(Connection::load) {
+            Some(0) => {
+                self.forget_idle(cx.timers, slot);
+                true
+            }
+            // A timer of this very step sent a request on it: its exchange will fail. Or one closed it;
+            // the slot may be in use again, by an attempt.
+            Some(_) | None => false,
+        }
+    }
+
+    /// Why a connection must not carry more than it does now, if so. `keep`: the exchange that ended
+    /// allows another; `ends_iteration`: it was the last of an iteration.
+    pub(super) fn drain_cause(
+        &self,
+        settings: &Settings,
+        slot: ConnectionSlot,
+        keep: bool,
+        ends_iteration: bool,
+    ) -> Option<ReleaseCause> {
+        let connection = &self.connections[slot];
+        if !keep && !settings.planted.has(Bug::ReusedClosed) {
+            return Some(ReleaseCause::NotReusable);
+        }
+        if connection.requests >= connection.max_requests {
+            return Some(ReleaseCause::MaxRequests);
+        }
+        let by_policy = match settings.target(connection.target).reuse {
+            ConnectionReuse::None => true,
+            ConnectionReuse::Iteration => ends_iteration,
+            ConnectionReuse::PerVu | ConnectionReuse::Shared => false,
+        };
+        by_policy.then_some(ReleaseCause::ReusePolicy)
+    }
+
+    /// An exchange on a connection ended. With a cause the connection drains from now on, and is
+    /// closed if that was its last. Else the seat is free: a shared one goes to the head of the
+    /// queue, an owned one stays with its VU.
+    pub(super) fn finish_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ConnectionSlot,
+        cause: Option<ReleaseCause>,
+    ) -> Freed {
+        if self.connections[slot].is_listed {
+            self.unlist(slot);
+        }
+        let connection = &mut self.connections[slot];
+        let left = connection.vacate(slot);
+        let begins_to_drain = connection.draining.is_none() && cause.is_some();
+        if begins_to_drain {
+            connection.draining = cause;
+        }
+        if let Some(cause) = connection.draining {
+            return match left {
+                0 => {
+                    self.close(cx, slot, cause);
+                    Freed::Closed
+                }
+                _ if begins_to_drain => Freed::Drains,
+                _ => Freed::Kept,
+            };
+        }
+        if !connection.is_shared {
+            return Freed::Kept;
+        }
+        let target = connection.target;
+        if let Some(vu) = self.next_waiter(target) {
+            let ordinal = self.connections[slot].occupy(slot);
+            self.list(slot);
+            return Freed::Taken(vu, (slot, ordinal));
+        }
+        self.list(slot);
+        if left == 0 {
+            self.arm_idle(cx, slot);
+        }
+        Freed::Kept
+    }
+
+    /// The connections a VU owns rest with it while it pauses.
+    pub(super) fn rest(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        let mut next = self.first_owned(vu);
+        while let Some(slot) = next {
+            if self.connections[slot].timer.is_none() {
+                self.arm_idle(cx, slot);
+            }
+            next = self.connections[slot].next;
+        }
+    }
+
+    /// `connection_reuse = "iteration"`: closes what the VU still owns.
+    pub(super) fn end_iteration(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        let mut next = self.first_owned(vu);
+        while let Some(slot) = next {
+            let connection = &self.connections[slot];
+            next = connection.next;
+            if cx.settings.target(connection.target).reuse == ConnectionReuse::Iteration {
+                self.close(cx, slot, ReleaseCause::ReusePolicy);
+            }
+        }
+    }
+
+    /// A VU leaves: closes what it owns.
+    pub(super) fn release_owned(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        if cx.settings.planted.has(Bug::LeakedConnection) {
+            self.set_first_owned(vu, None);
             return;
         }
-        let mut before = queue.head;
-        while let Some(candidate) = before {
-            if vus[candidate].behind == Some(vu) {
-                vus[candidate].behind = behind;
-                if behind.is_none() {
-                    queue.tail = Some(candidate);
-                }
-                return;
+        while let Some(slot) = self.first_owned(vu) {
+            let is_end = !cx.is_running;
+            let cause = if is_end { ReleaseCause::RunEnded } else { ReleaseCause::VuStopped };
+            self.close(cx, slot, cause);
+        }
+    }
+
+    /// The end of the run: closes all connections and attempts. Their exchanges have been dropped, and
+    /// no VU waits.
+    pub(super) fn close_all(&mut self, cx: &mut Context<'_>) {
+        for index in 0..self.connections.capacity() {
+            let slot = ConnectionSlot(index as u32);
+            if self.connections.find(slot).is_some() {
+                self.remove(cx.timers, slot);
+                release(slot, ReleaseCause::RunEnded, cx.out);
             }
-            before = vus[candidate].behind;
         }
-        panic!("a VU is not in its target's queue");
+        self.targets.iter_mut().for_each(|target| target.free.clear());
     }
 
-    /// [`Bug::LastInFirstOut`]: the newest waiter goes to the head of the queue.
-    fn last_to_front(&mut self, target: usize, vus: &mut Slab<Vu>) {
-        let mut waiters = Vec::new();
-        while let Some(vu) = self.pop_waiter(target, vus) {
-            waiters.push(vu);
+    /// Checks what must hold between steps.
+    pub(super) fn invariants(&self, settings: &Settings, is_alive: &dyn Fn(VuSlot) -> bool) {
+        let mut open = vec![0; self.targets.len()];
+        let mut connecting = vec![0; self.targets.len()];
+        for (_, connection) in self.connections.iter() {
+            let target = connection.target.index();
+            open[target] += 1;
+            match connection.load() {
+                None => connecting[target] += 1,
+                Some(load) => {
+                    assert!(load <= connection.limit, "exchanges of a connection");
+                    assert!(connection.draining.is_none() || load > 0, "drained, and still open");
+                    let is_free = connection.is_shared && connection.has_room();
+                    assert_eq!(connection.is_listed, is_free, "a list of connections with room");
+                }
+            }
+            assert!(connection.requests <= settings.targets[target].max_requests);
+            assert!(connection.owner.is_none_or(is_alive), "an owner lives");
         }
-        waiters.rotate_right(1);
-        for vu in waiters {
-            self.push_waiter(target, vu, vus);
+        for (i, target) in self.targets.iter().enumerate() {
+            let settings = &settings.targets[i];
+            assert_eq!((target.open, target.connecting), (open[i], connecting[i]), "counts");
+            assert!(target.open <= settings.max_connections, "max_connections");
+            assert!(target.connecting <= settings.max_connecting, "max_connecting");
+            let is_filled = target.waiters.is_empty() || target.free.fullest().is_none();
+            assert!(is_filled || settings.streams.placement == Placement::Spread, "a free seat");
         }
     }
 
-    fn push_idle(&mut self, slot: ConnectionSlot) {
-        let target = self.connections[slot].target.index();
-        let below = self.targets[target].idle.replace(slot);
-        if let Some(below) = below {
-            self.connections[below].above = Some(slot);
+    fn first_owned(&self, vu: VuSlot) -> Option<ConnectionSlot> {
+        self.owned.get(vu.index()).copied().flatten()
+    }
+
+    fn set_first_owned(&mut self, vu: VuSlot, slot: Option<ConnectionSlot>) {
+        if let Some(first) = self.owned.get_mut(vu.index()) {
+            *first = slot;
         }
+    }
+
+    /// Makes a VU the owner of a connection.
+    fn own(&mut self, vu: VuSlot, slot: ConnectionSlot) {
+        if self.owned.len() <= vu.index() {
+            self.owned.resize(vu.index() + 1, None);
+        }
+        let next = self.owned[vu.index()].replace(slot);
         let connection = &mut self.connections[slot];
-        connection.next = below;
-        connection.above = None;
-    }
-
-    fn unlink_idle(&mut self, slot: ConnectionSlot) {
-        let connection = &mut self.connections[slot];
-        let (target, below, above) =
-            (connection.target.index(), connection.next.take(), connection.above.take());
-        match above {
-            Some(above) => self.connections[above].next = below,
-            None => self.targets[target].idle = below,
-        }
-        if let Some(below) = below {
-            self.connections[below].above = above;
-        }
+        connection.owner = Some(vu);
+        connection.next = next;
     }
 
     /// Takes a connection out of its owner's list.
-    fn disown(&mut self, slot: ConnectionSlot, vus: &mut Slab<Vu>) {
+    fn disown(&mut self, slot: ConnectionSlot) {
         let connection = &mut self.connections[slot];
         let Some(owner) = connection.owner.take() else { return };
         let next = connection.next.take();
-        if vus[owner].connections == Some(slot) {
-            vus[owner].connections = next;
-            return;
+        if self.first_owned(owner) == Some(slot) {
+            return self.set_first_owned(owner, next);
         }
-        let mut before = vus[owner].connections;
+        let mut before = self.first_owned(owner);
         while let Some(candidate) = before {
             if self.connections[candidate].next == Some(slot) {
                 self.connections[candidate].next = next;
@@ -280,14 +709,61 @@ impl Pool {
         panic!("connection {slot} is not in its owner's list");
     }
 
-    fn is_idle_shared(&self, slot: ConnectionSlot, settings: &Settings) -> bool {
-        let connection = &self.connections[slot];
-        connection.state == (ConnectionState::Ready { open: 0 })
-            && settings.target(connection.target).reuse == ConnectionReuse::Shared
+    /// Puts a shared connection with room into the list of its load.
+    fn list(&mut self, slot: ConnectionSlot) {
+        let connection = &mut self.connections[slot];
+        let Some(load) = connection.load() else { return };
+        if !connection.is_shared || !connection.has_room() {
+            return;
+        }
+        connection.is_listed = true;
+        let target = connection.target.index();
+        let below = self.targets[target].free.set_head(load, Some(slot));
+        let connection = &mut self.connections[slot];
+        connection.next = below;
+        connection.previous = None;
+        if let Some(below) = below {
+            self.connections[below].previous = Some(slot);
+        }
     }
 
-    /// Forgets a connection that is neither owned nor in the idle stack.
-    fn remove(&mut self, slot: ConnectionSlot, timers: &mut Timers<TimerKey>) {
+    /// Takes a connection out of the list of its load.
+    fn unlist(&mut self, slot: ConnectionSlot) {
+        let connection = &mut self.connections[slot];
+        let Some(load) = connection.load() else { return };
+        connection.is_listed = false;
+        let (target, next, previous) =
+            (connection.target.index(), connection.next.take(), connection.previous.take());
+        match previous {
+            Some(previous) => self.connections[previous].next = next,
+            None => {
+                self.targets[target].free.set_head(load, next);
+            }
+        }
+        if let Some(next) = next {
+            self.connections[next].previous = previous;
+        }
+    }
+
+    /// Drops an idle connection from wherever it is kept.
+    fn forget_idle(&mut self, timers: &mut Timers<TimerKey>, slot: ConnectionSlot) {
+        if self.connections[slot].is_listed {
+            self.unlist(slot);
+        } else {
+            self.disown(slot);
+        }
+        self.remove(timers, slot);
+    }
+
+    /// Closes a connection that carries nothing and is in no list of its load.
+    fn close(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot, cause: ReleaseCause) {
+        self.disown(slot);
+        self.remove(cx.timers, slot);
+        release(slot, cause, cx.out);
+    }
+
+    /// Forgets a connection that is in no list.
+    fn remove(&mut self, timers: &mut Timers<TimerKey>, slot: ConnectionSlot) {
         let connection = self.connections.remove(slot);
         self.has_room = true;
         let target = &mut self.targets[connection.target.index()];
@@ -300,37 +776,17 @@ impl Pool {
         }
     }
 
-    /// Closes all connections and attempts; their exchanges have been dropped.
-    pub(super) fn close_all(&mut self, timers: &mut Timers<TimerKey>, out: &mut Outputs) {
-        for index in 0..self.connections.capacity() {
-            let slot = ConnectionSlot(index as u32);
-            if self.connections.find(slot).is_some() {
-                self.remove(slot, timers);
-                release(slot, ReleaseCause::RunEnded, out);
-            }
-        }
-        for target in &mut self.targets {
-            target.idle = None;
-        }
+    fn arm_idle(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) {
+        let target = self.connections[slot].target;
+        let deadline = cx.at.plus_ns(cx.settings.target(target).idle_ns);
+        let lane = self.targets[target.index()].idle_lane;
+        let timer = cx.timers.arm(deadline, lane, TimerKey::Idle(slot));
+        self.connections[slot].timer = Some((timer, deadline));
     }
 
-    pub(super) fn invariants(&self, settings: &Settings, vus: &Slab<Vu>) {
-        let mut open = vec![0; self.targets.len()];
-        let mut connecting = vec![0; self.targets.len()];
-        for (_, connection) in self.connections.iter() {
-            let target = connection.target.index();
-            open[target] += 1;
-            match connection.state {
-                ConnectionState::Connecting | ConnectionState::Securing => connecting[target] += 1,
-                ConnectionState::Ready { open } => assert!(open <= CAPACITY),
-            }
-            assert!(connection.requests <= settings.targets[target].max_requests);
-            assert!(connection.owner.is_none_or(|owner| vus.find(owner).is_some()));
-        }
-        for (i, target) in self.targets.iter().enumerate() {
-            assert_eq!((target.open, target.connecting), (open[i], connecting[i]), "counts");
-            assert!(target.open <= settings.targets[i].max_connections, "max_connections");
-            assert!(target.connecting <= settings.targets[i].max_connecting, "max_connecting");
+    fn disarm(&mut self, timers: &mut Timers<TimerKey>, slot: ConnectionSlot) {
+        if let Some((timer, _)) = self.connections[slot].timer.take() {
+            timers.cancel(timer);
         }
     }
 }
@@ -339,346 +795,4 @@ impl Pool {
 fn release(connection: ConnectionSlot, cause: ReleaseCause, out: &mut Outputs) {
     out.commands.push(Command::Close { connection });
     out.events.push(Event::ConnectionReleased { connection, cause });
-}
-
-impl Engine {
-    /// Sends the VU's request on a connection that is free for it, or lets it wait for one.
-    pub(super) fn seek_connection(&mut self, at: Tick, vu: VuSlot, out: &mut Outputs) {
-        let target = self.vus[vu].target().index();
-        let free = match self.settings.targets[target].reuse {
-            ConnectionReuse::PerVu | ConnectionReuse::Iteration => self.owned_for(vu, target),
-            ConnectionReuse::Shared => {
-                let top = self.pool.targets[target].idle;
-                if let Some(slot) = top {
-                    self.pool.unlink_idle(slot);
-                }
-                top
-            }
-            ConnectionReuse::None => None,
-        };
-        if let Some(slot) = free {
-            self.disarm(slot);
-            self.dispatch(vu, slot, out);
-            return;
-        }
-        self.pool.push_waiter(target, vu, &mut self.vus);
-        if self.planted.has(Bug::LastInFirstOut) {
-            self.pool.last_to_front(target, &mut self.vus);
-        }
-        self.pump(at, target, out);
-    }
-
-    /// The VU's own connection to a target, if it can take a request.
-    fn owned_for(&self, vu: VuSlot, target: usize) -> Option<ConnectionSlot> {
-        let mut next = self.vus[vu].connections;
-        while let Some(slot) = next {
-            let connection = &self.pool.connections[slot];
-            let free =
-                matches!(connection.state, ConnectionState::Ready { open } if open < CAPACITY);
-            if connection.target.index() == target && free {
-                return Some(slot);
-            }
-            next = connection.next;
-        }
-        None
-    }
-
-    /// Opens attempts while waiters outnumber them and the limits allow.
-    pub(super) fn pump(&mut self, at: Tick, target: usize, out: &mut Outputs) {
-        let settings = &self.settings.targets[target];
-        let ignores_max = self.planted.has(Bug::IgnoredMaxConnections);
-        let max_connections = if ignores_max { u32::MAX } else { settings.max_connections };
-        let pool = &mut self.pool.targets[target];
-        while self.phase != Phase::Finished
-            && pool.connecting < pool.waiters.len
-            && pool.connecting < settings.max_connecting
-            && pool.open < max_connections
-        {
-            pool.connecting += 1;
-            pool.open += 1;
-            let address = pool.take_address();
-            let connection: ConnectionSlot = self.pool.connections.insert(Connection {
-                state: ConnectionState::Connecting,
-                target: TargetId(target as u16),
-                address,
-                requests: 0,
-                timer: None,
-                owner: None,
-                next: None,
-                above: None,
-            });
-            let deadline = at.plus_ns(settings.connect_ns);
-            let timer = self.timers.arm(deadline, pool.connect_lane, TimerKey::Connect(connection));
-            self.pool.connections[connection].timer = Some((timer, deadline));
-            let target = TargetId(target as u16);
-            out.commands.push(Command::Connect { connection, target, address });
-            out.events.push(Event::ConnectStarted { connection, target, address });
-        }
-    }
-
-    /// At the end of a step: what it made room for.
-    pub(super) fn pump_all(&mut self, at: Tick, out: &mut Outputs) {
-        if std::mem::take(&mut self.pool.has_room) {
-            for target in 0..self.settings.targets.len() {
-                self.pump(at, target, out);
-            }
-        }
-    }
-
-    /// A connection is ready: it goes to the head of the queue.
-    pub(super) fn connected(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
-        let connection = &mut self.pool.connections[slot];
-        assert!(connection.is_attempt(), "connection {slot}");
-        connection.state = ConnectionState::Ready { open: 0 };
-        let target = connection.target.index();
-        self.pool.targets[target].connecting -= 1;
-        self.pool.has_room = true;
-        self.disarm(slot);
-        let Some(vu) = self.pool.pop_waiter(target, &mut self.vus) else {
-            self.park_or_close(at, slot, out);
-            return;
-        };
-        match self.settings.targets[target].reuse {
-            ConnectionReuse::PerVu | ConnectionReuse::Iteration => {
-                let connection = &mut self.pool.connections[slot];
-                connection.owner = Some(vu);
-                connection.next = self.vus[vu].connections.replace(slot);
-            }
-            ConnectionReuse::Shared | ConnectionReuse::None => {}
-        }
-        self.dispatch(vu, slot, out);
-    }
-
-    /// Nobody waits for this new connection any more.
-    fn park_or_close(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
-        let target = self.pool.connections[slot].target;
-        if self.settings.target(target).reuse == ConnectionReuse::Shared {
-            self.pool.push_idle(slot);
-            self.arm_idle(at, slot);
-        } else {
-            self.pool.remove(slot, &mut self.timers);
-            release(slot, ReleaseCause::NotNeeded, out);
-        }
-    }
-
-    /// The TCP connection of an attempt is ready: from now on its TLS handshake has to be in time.
-    pub(super) fn tcp_ready(&mut self, slot: ConnectionSlot) {
-        let connection = &mut self.pool.connections[slot];
-        assert_eq!(connection.state, ConnectionState::Connecting, "connection {slot}");
-        connection.state = ConnectionState::Securing;
-        let settings = &self.settings.targets[connection.target.index()];
-        if let Some((timer, deadline)) = connection.timer.take() {
-            self.timers.cancel(timer);
-            // Both run from the start of the attempt.
-            let started_ns = deadline.0.saturating_sub(settings.connect_ns);
-            let deadline = Tick(started_ns).plus_ns(settings.tls_ns);
-            let timer = self.timers.arm(deadline, Lane::Heap, TimerKey::Connect(slot));
-            connection.timer = Some((timer, deadline));
-        }
-    }
-
-    pub(super) fn connect_failed(
-        &mut self,
-        at: Tick,
-        slot: ConnectionSlot,
-        cause: Cause,
-        out: &mut Outputs,
-    ) {
-        assert!(self.pool.connections[slot].is_attempt(), "connection {slot}");
-        self.attempt_failed(at, slot, cause, out);
-    }
-
-    pub(super) fn attempt_timed_out(&mut self, at: Tick, slot: ConnectionSlot, out: &mut Outputs) {
-        let connection = &mut self.pool.connections[slot];
-        connection.timer = None;
-        let error = match connection.state {
-            ConnectionState::Securing => ErrorKind::TlsTimeout,
-            ConnectionState::Connecting | ConnectionState::Ready { .. } => {
-                ErrorKind::ConnectTimeout
-            }
-        };
-        out.commands.push(Command::Close { connection: slot });
-        out.events.push(Event::ConnectTimedOut { connection: slot });
-        self.attempt_failed(at, slot, Cause { error, detail: 0 }, out);
-    }
-
-    /// Fails the head of the queue if no address of the target is left that may do better; then the
-    /// next attempt begins.
-    fn attempt_failed(&mut self, at: Tick, slot: ConnectionSlot, cause: Cause, out: &mut Outputs) {
-        let connection = &self.pool.connections[slot];
-        let (target, address) = (connection.target.index(), connection.address);
-        self.pool.remove(slot, &mut self.timers);
-        if self.pool.targets[target].address_failed(address) {
-            self.fail_head(at, target, cause, out);
-        }
-        self.pump(at, target, out);
-    }
-
-    pub(super) fn idle_timed_out(&mut self, slot: ConnectionSlot, out: &mut Outputs) {
-        self.pool.connections[slot].timer = None;
-        self.forget_idle(slot);
-        release(slot, ReleaseCause::IdleTimeout, out);
-    }
-
-    /// The driver lost a connection that carried no exchange. Whether that changed anything.
-    pub(super) fn connection_closed(&mut self, slot: ConnectionSlot) -> bool {
-        match self.pool.connections.find(slot).map(|connection| connection.state) {
-            Some(ConnectionState::Ready { open: 0 }) => {
-                self.forget_idle(slot);
-                true
-            }
-            // A timer of this very step sent a request on it: its exchange will fail.
-            Some(ConnectionState::Ready { .. }) => false,
-            // A timer of this very step closed it; the slot may be in use again, by an attempt.
-            Some(ConnectionState::Connecting | ConnectionState::Securing) | None => false,
-        }
-    }
-
-    /// Drops an idle connection from wherever it is kept.
-    fn forget_idle(&mut self, slot: ConnectionSlot) {
-        if self.pool.is_idle_shared(slot, &self.settings) {
-            self.pool.unlink_idle(slot);
-        } else {
-            self.pool.disown(slot, &mut self.vus);
-        }
-        self.pool.remove(slot, &mut self.timers);
-    }
-
-    /// Hands the VU's request to a connection.
-    fn dispatch(&mut self, vu: VuSlot, slot: ConnectionSlot, out: &mut Outputs) {
-        let connection = &mut self.pool.connections[slot];
-        match &mut connection.state {
-            ConnectionState::Ready { open } if *open < CAPACITY => *open += 1,
-            ConnectionState::Ready { .. }
-            | ConnectionState::Connecting
-            | ConnectionState::Securing => {
-                panic!("connection {slot} cannot take a request")
-            }
-        }
-        connection.requests += 1;
-        self.vus[vu].state = VuState::Executing;
-        let request = self.vus[vu].planned_request();
-        let (exchange, attempt) = match self.vus[vu].redirect.take() {
-            None => {
-                let request_bytes = self.settings.request_bytes(&request);
-                (self.exchanges.open(vu, slot, request, request_bytes), 0)
-            }
-            Some(redirect) => self.exchanges.resume(redirect.exchange, slot),
-        };
-        out.commands.push(Command::Send { exchange, connection: slot, request, attempt });
-    }
-
-    /// Why a connection that has answered cannot be kept, if so.
-    pub(super) fn release_cause(
-        &self,
-        slot: ConnectionSlot,
-        vu: VuSlot,
-        (reusable, ends_step): (bool, bool),
-    ) -> Option<ReleaseCause> {
-        let connection = &self.pool.connections[slot];
-        let settings = self.settings.target(connection.target);
-        let by_policy = settings.reuse == ConnectionReuse::None
-            || (settings.reuse == ConnectionReuse::Iteration
-                && ends_step
-                && self.vus[vu].now.ends_iteration);
-        if !reusable {
-            let keeps = self.planted.has(Bug::ReusedClosed);
-            (!keeps).then_some(ReleaseCause::NotReusable)
-        } else if connection.requests >= settings.max_requests
-            && !self.planted.has(Bug::IgnoredMaxRequests)
-        {
-            Some(ReleaseCause::MaxRequests)
-        } else if by_policy {
-            Some(ReleaseCause::ReusePolicy)
-        } else {
-            None
-        }
-    }
-
-    /// A connection whose exchange ended is closed (with a cause) or free again: a shared one goes
-    /// to the head of the queue, an owned one stays with its VU.
-    pub(super) fn finish_exchange(
-        &mut self,
-        at: Tick,
-        slot: ConnectionSlot,
-        cause: Option<ReleaseCause>,
-        out: &mut Outputs,
-    ) {
-        let connection = &mut self.pool.connections[slot];
-        let target = connection.target.index();
-        match &mut connection.state {
-            ConnectionState::Ready { open } => *open -= 1,
-            ConnectionState::Connecting | ConnectionState::Securing => {
-                panic!("connection {slot} carried no exchange")
-            }
-        }
-        if let Some(cause) = cause {
-            self.pool.disown(slot, &mut self.vus);
-            self.pool.remove(slot, &mut self.timers);
-            release(slot, cause, out);
-            self.pump(at, target, out);
-        } else if self.pool.is_idle_shared(slot, &self.settings) {
-            match self.pool.pop_waiter(target, &mut self.vus) {
-                Some(vu) => self.dispatch(vu, slot, out),
-                None => {
-                    self.pool.push_idle(slot);
-                    self.arm_idle(at, slot);
-                }
-            }
-        }
-    }
-
-    /// The connections a VU owns rest with it while it thinks.
-    pub(super) fn rest_connections(&mut self, at: Tick, vu: VuSlot) {
-        let mut next = self.vus[vu].connections;
-        while let Some(slot) = next {
-            if self.pool.connections[slot].timer.is_none() {
-                self.arm_idle(at, slot);
-            }
-            next = self.pool.connections[slot].next;
-        }
-    }
-
-    /// `connection_reuse = "iteration"`: what the VU still owns is closed.
-    pub(super) fn end_iteration(&mut self, vu: VuSlot, out: &mut Outputs) {
-        let mut next = self.vus[vu].connections;
-        while let Some(slot) = next {
-            let connection = &self.pool.connections[slot];
-            next = connection.next;
-            let reuse = self.settings.target(connection.target).reuse;
-            if reuse == ConnectionReuse::Iteration {
-                self.pool.disown(slot, &mut self.vus);
-                self.pool.remove(slot, &mut self.timers);
-                release(slot, ReleaseCause::ReusePolicy, out);
-            }
-        }
-    }
-
-    /// A VU leaves: what it owns is closed.
-    pub(super) fn release_owned(&mut self, vu: VuSlot, out: &mut Outputs) {
-        if self.planted.has(Bug::LeakedConnection) {
-            return;
-        }
-        while let Some(slot) = self.vus[vu].connections {
-            self.pool.disown(slot, &mut self.vus);
-            self.pool.remove(slot, &mut self.timers);
-            let ending = self.phase != Phase::Running;
-            let cause = if ending { ReleaseCause::RunEnded } else { ReleaseCause::VuStopped };
-            release(slot, cause, out);
-        }
-    }
-
-    fn arm_idle(&mut self, at: Tick, slot: ConnectionSlot) {
-        let target = self.pool.connections[slot].target.index();
-        let deadline = at.plus_ns(self.settings.targets[target].idle_ns);
-        let lane = self.pool.targets[target].idle_lane;
-        let timer = self.timers.arm(deadline, lane, TimerKey::Idle(slot));
-        self.pool.connections[slot].timer = Some((timer, deadline));
-    }
-
-    fn disarm(&mut self, slot: ConnectionSlot) {
-        if let Some((timer, _)) = self.pool.connections[slot].timer.take() {
-            self.timers.cancel(timer);
-        }
-    }
 }

@@ -1,13 +1,49 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
-use z6_events::{Actor, ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId};
+use z6_events::{ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId};
 use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, ThinkTime};
+
+use crate::planted::Planted;
+
+/// Which connection takes the next request, of those that carry some already and have room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// The one that carries most: as few connections as possible.
+    Fill,
+    /// The one that carries least, and a new connection before a second request on one.
+    Spread,
+}
+
+/// How many requests a connection carries at once, and what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    /// Requests that a shared connection carries at once, from 1 to [`Streams::LIMIT_MAX`].
+    /// Connections that are not shared carry one.
+    pub limit: u32,
+    /// Which connection takes the next request.
+    pub placement: Placement,
+    /// A request that is given up takes its connection with it: there is no other way to tell the
+    /// peer.
+    pub cancel_closes: bool,
+}
+
+impl Streams {
+    /// The most requests that a connection may carry at once.
+    pub const LIMIT_MAX: u32 = 10_000;
+
+    /// HTTP/1.1 without pipelining.
+    pub const HTTP1: Streams =
+        Streams { limit: 1, placement: Placement::Fill, cancel_closes: true };
+}
 
 /// What the engine has to know about the wire side of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wire {
     /// How many resolved addresses each target has, by target.
     pub addresses: Vec<u16>,
+    /// How many requests connections carry at once, by target; [`Streams::HTTP1`] for targets past
+    /// its end.
+    pub streams: Vec<Streams>,
     /// Length of each encoded request, bytes, by request, then target. None where it is not known
     /// before the request is sent: the driver says it with [`Input::Sent`](super::Input::Sent).
     pub request_bytes: Vec<Vec<Option<u64>>>,
@@ -48,6 +84,28 @@ pub(crate) struct TargetSettings {
     pub(crate) max_requests: u64,
     pub(crate) reconnect_delay_ns: u64,
     pub(crate) addresses: u16,
+    pub(crate) streams: Streams,
+}
+
+impl TargetSettings {
+    /// Requests that a connection carries at once.
+    pub(crate) fn limit(&self) -> u32 {
+        match self.reuse {
+            ConnectionReuse::Shared => {
+                let limit = self.streams.limit.clamp(1, Streams::LIMIT_MAX);
+                u32::try_from(self.max_requests).map_or(limit, |max| limit.min(max))
+            }
+            ConnectionReuse::PerVu | ConnectionReuse::Iteration | ConnectionReuse::None => 1,
+        }
+    }
+
+    /// Waiting requests that one attempt is opened for.
+    pub(crate) fn expected_streams(&self) -> u32 {
+        match self.streams.placement {
+            Placement::Fill => self.limit(),
+            Placement::Spread => 1,
+        }
+    }
 }
 
 /// What the engine knows of one request template.
@@ -98,6 +156,8 @@ pub(crate) struct Settings {
     pub(crate) grace_ns: u64,
     /// Length of every think time where it is constant.
     pub(crate) think_constant_ns: Option<u64>,
+    /// The bug that this engine has, if one was planted.
+    pub(crate) planted: Planted,
 }
 
 /// This worker's share of a limit of the whole run.
@@ -142,12 +202,8 @@ impl Settings {
                 ThinkTime::None | ThinkTime::Random { .. } | ThinkTime::Exponential { .. } => None,
             },
             plan,
+            planted: Planted::default(),
         })
-    }
-
-    /// Index of an actor of this worker in tables by actor.
-    pub(crate) fn place(&self, actor: Actor) -> usize {
-        self.partition.place(Population(0), actor) as usize
     }
 
     pub(crate) fn request(&self, id: RequestId) -> &RequestSettings {
@@ -161,6 +217,11 @@ impl Settings {
 
     pub(crate) fn target(&self, id: TargetId) -> &TargetSettings {
         &self.targets[id.index()]
+    }
+
+    /// All targets, in order.
+    pub(crate) fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
+        (0..self.targets.len()).map(|index| TargetId(index as u16))
     }
 }
 
@@ -225,6 +286,7 @@ fn target_settings(
         max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
         reconnect_delay_ns: target.reconnect_delay_ns,
         addresses,
+        streams: wire.streams.get(id.index()).copied().unwrap_or(Streams::HTTP1),
     })
 }
 

@@ -1,18 +1,20 @@
 //! The life of a virtual user: spawned -> ready -> executing -> waiting -> ready .. complete.
 //! An arrival of the open model lives the same life for one iteration, and is not announced.
 //!
-//! Knows what a VU does next and when; leaves to [`pool`](super::pool) which connection carries it.
+//! Knows what a VU does next and when. Knows no connections and no exchanges: those that carry a
+//! VU's request are found by [`traffic`](super::traffic).
 
 use z6_events::{
-    Actor, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, PlannedRequest, Population,
-    RequestId, Step, TargetId, Tick,
+    Actor, Event, ExchangeSlot, NeverSentReason, Partition, PlannedRequest, Population, RequestId,
+    Step, TargetId, Tick,
 };
 use z6_scenario::{Model, PlannedStep};
 
-use super::slab::slab_key;
-use super::source::{Change, ChangeKind};
-use super::timers::TimerId;
-use super::{Engine, Outputs, Phase, TimerKey};
+use super::TimerKey;
+use super::context::Context;
+use super::settings::Settings;
+use super::slab::{Slab, slab_key};
+use super::timers::{Lane, TimerId, Timers};
 use crate::planted::Bug;
 
 /// Index of a living VU in its engine's table.
@@ -28,7 +30,7 @@ pub enum VuState {
     Spawned,
     /// A connection for the request that is planned.
     Ready,
-    /// The answer.
+    /// The response.
     Executing,
     /// The end of its think time.
     Waiting,
@@ -36,31 +38,28 @@ pub enum VuState {
 
 /// One living VU.
 #[derive(Debug, Clone)]
-pub(crate) struct Vu {
-    pub(crate) actor: Actor,
-    pub(crate) step: Step,
-    pub(crate) state: VuState,
-    /// The schedule has stopped it: it ends with the step it is at.
-    pub(crate) stopping: bool,
-    pub(crate) planned: Tick,
-    pub(crate) now: PlannedStep,
-    pub(crate) timer: Option<TimerId>,
-    /// Head of the list of connections it owns.
-    pub(crate) connections: Option<ConnectionSlot>,
-    /// The VU behind it in its target's queue.
-    pub(crate) behind: Option<VuSlot>,
-    /// Its request was redirected, and waits for a connection to go on.
-    pub(crate) redirect: Option<Redirect>,
+struct Vu {
+    actor: Actor,
+    step: Step,
+    state: VuState,
+    /// The schedule has stopped it: it ends with its current step.
+    stopping: bool,
+    planned: Tick,
+    now: PlannedStep,
+    /// The think time that is running.
+    timer: Option<TimerId>,
+    /// Its request was redirected, and waits for a connection to continue on.
+    redirect: Option<Redirect>,
 }
 
-// So many bytes for each VU alive: 100,000 of them take 12 MB.
+// Bytes of each living VU: 100,000 of them take 12 MB.
 const _: () = assert!(size_of::<Vu>() <= 128);
 
-/// Where a request goes on.
+/// Where a redirected request continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Redirect {
-    pub(crate) exchange: ExchangeSlot,
-    pub(crate) target: TargetId,
+pub(super) struct Redirect {
+    pub(super) exchange: ExchangeSlot,
+    pub(super) target: TargetId,
 }
 
 impl Vu {
@@ -78,19 +77,11 @@ impl Vu {
                 ends_iteration: true,
             },
             timer: None,
-            connections: None,
-            behind: None,
             redirect: None,
         }
     }
 
-    /// Where it is to be sent next.
-    pub(crate) fn target(&self) -> TargetId {
-        self.redirect.map_or(self.now.target, |redirect| redirect.target)
-    }
-
-    /// The request it is at.
-    pub(crate) fn planned_request(&self) -> PlannedRequest {
+    fn planned_request(&self) -> PlannedRequest {
         PlannedRequest {
             population: Population(0),
             actor: self.actor,
@@ -102,129 +93,214 @@ impl Vu {
     }
 }
 
-impl Engine {
-    /// The schedule starts or stops a VU, or has somebody arrive.
-    pub(super) fn apply_change(&mut self, at: Tick, change: Change, out: &mut Outputs) {
-        match change.kind {
-            ChangeKind::VuStarts => self.start_vu(at, change, out),
-            ChangeKind::VuStops => self.stop_vu(change.actor, out),
-            ChangeKind::Arrives => self.arrive(at, change, out),
-        }
+/// What a VU does after a step that was not its last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NextStep {
+    /// Length of the pause before it, nanoseconds.
+    pub(super) pause_ns: u64,
+    /// The step that ended was the last of its iteration.
+    pub(super) begins_iteration: bool,
+}
+
+/// The living VUs (or arrivals) of one engine.
+#[derive(Debug, Clone)]
+pub(super) struct Vus {
+    table: Slab<Vu>,
+    /// Slot of each VU of this worker that ever started, by its place in the partition.
+    slot_of: Vec<VuSlot>,
+    partition: Partition,
+    /// For think times of a constant length.
+    think_lane: Lane,
+}
+
+impl Vus {
+    pub(super) fn new(settings: &Settings, timers: &mut Timers<TimerKey>) -> Vus {
+        let think_lane = match settings.think_constant_ns {
+            Some(length_ns) => timers.lane(length_ns),
+            None => Lane::Heap,
+        };
+        let partition = settings.partition;
+        Vus { table: Slab::new(), slot_of: Vec::new(), partition, think_lane }
     }
 
-    fn start_vu(&mut self, at: Tick, change: Change, out: &mut Outputs) {
-        let slot: VuSlot = self.vus.insert(Vu::new(change.actor));
-        let index = self.settings.place(change.actor);
-        assert_eq!(index, self.slot_of_vu.len(), "VUs start in the order of their numbers");
-        self.slot_of_vu.push(slot);
-        out.events.push(Event::VuStarted { actor: change.actor, planned: change.at });
-        if self.settings.steps_per_actor == 0 {
-            self.complete_vu(slot, out);
-        } else {
-            self.plan_step(at, slot, change.at, out);
-        }
+    /// How many live.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
     }
 
-    /// An arrival begins its iteration, unless as many as may be are alive already.
-    fn arrive(&mut self, at: Tick, change: Change, out: &mut Outputs) {
-        let is_full = self.vus.len() >= self.settings.max_in_flight;
-        if is_full && !self.planted.has(Bug::IgnoredMaxInFlight) {
-            let mut vu = Vu::new(change.actor);
-            vu.now = self.settings.plan.step(vu.actor, vu.step);
-            vu.planned = change.at;
-            let reason = NeverSentReason::MaxInFlight;
-            out.events.push(Event::NeverSent { request: vu.planned_request(), reason });
-            return;
-        }
-        let slot: VuSlot = self.vus.insert(Vu::new(change.actor));
-        self.plan_step(at, slot, change.at, out);
+    /// Whether a VU lives in this slot.
+    pub(super) fn is_alive(&self, slot: VuSlot) -> bool {
+        self.table.find(slot).is_some()
     }
 
-    fn stop_vu(&mut self, actor: Actor, out: &mut Outputs) {
-        let Some(slot) = self.vu_slot(actor) else { return };
-        // It may be complete already (iterations), and its slot in use by another.
-        let Some(vu) = self.vus.find(slot).filter(|vu| vu.actor == actor) else { return };
+    /// How many of them are in this state.
+    pub(super) fn in_state(&self, state: VuState) -> usize {
+        self.table.iter().filter(|(_, vu)| vu.state == state).count()
+    }
+
+    /// How many of them wait for a connection for a redirected request.
+    pub(super) fn redirected(&self) -> usize {
+        self.table.iter().filter(|(_, vu)| vu.redirect.is_some()).count()
+    }
+
+    /// What a VU awaits; none if it has not started, or is complete.
+    pub(super) fn state_of(&self, actor: Actor) -> Option<VuState> {
+        self.slot(actor).map(|slot| self.table[slot].state)
+    }
+
+    /// A VU of the schedule starts.
+    pub(super) fn start(&mut self, actor: Actor) -> VuSlot {
+        let slot = self.table.insert(Vu::new(actor));
+        assert_eq!(
+            self.place(actor),
+            self.slot_of.len(),
+            "VUs start in the order of their numbers"
+        );
+        self.slot_of.push(slot);
+        slot
+    }
+
+    /// An arrival begins its iteration. None if `max_in_flight` are alive: its request is never sent.
+    pub(super) fn arrive(
+        &mut self,
+        cx: &mut Context<'_>,
+        actor: Actor,
+        planned: Tick,
+    ) -> Option<VuSlot> {
+        let is_full = self.table.len() >= cx.settings.max_in_flight;
+        if !is_full || cx.settings.planted.has(Bug::IgnoredMaxInFlight) {
+            return Some(self.table.insert(Vu::new(actor)));
+        }
+        let mut vu = Vu::new(actor);
+        vu.now = cx.settings.plan.step(vu.actor, vu.step);
+        vu.planned = planned;
+        let (request, reason) = (vu.planned_request(), NeverSentReason::MaxInFlight);
+        cx.out.events.push(Event::NeverSent { request, reason });
+        None
+    }
+
+    /// The schedule stops a VU. Its slot if it is complete with that; one that has a request ends
+    /// with the step of that request.
+    pub(super) fn stop(&mut self, actor: Actor) -> Option<VuSlot> {
+        let slot = self.slot(actor)?;
+        let vu = &mut self.table[slot];
         match vu.state {
-            VuState::Spawned | VuState::Waiting => self.complete_vu(slot, out),
-            VuState::Ready | VuState::Executing => self.vus[slot].stopping = true,
+            VuState::Spawned | VuState::Waiting => Some(slot),
+            VuState::Ready | VuState::Executing => {
+                vu.stopping = true;
+                None
+            }
         }
     }
 
-    /// Plans the VU's next request for `planned` and looks for a connection.
-    pub(super) fn plan_step(&mut self, at: Tick, slot: VuSlot, planned: Tick, out: &mut Outputs) {
-        let vu = &mut self.vus[slot];
-        let is_astray = self.planted.has(Bug::WrongStream) && vu.actor.0 % 2 == 1;
+    /// Plans the VU's next request for `planned`.
+    pub(super) fn plan_step(&mut self, cx: &Context<'_>, slot: VuSlot, planned: Tick) {
+        let vu = &mut self.table[slot];
+        let is_astray = cx.settings.planted.has(Bug::WrongStream) && vu.actor.0 % 2 == 1;
         let actor = if is_astray { Actor(vu.actor.0 + 1) } else { vu.actor };
-        vu.now = self.settings.plan.step(actor, vu.step);
+        vu.now = cx.settings.plan.step(actor, vu.step);
         vu.planned = planned;
         vu.state = VuState::Ready;
-        self.seek_connection(at, slot, out);
     }
 
-    pub(super) fn think_elapsed(
+    /// The target that the VU's request needs a connection to.
+    pub(super) fn target(&self, slot: VuSlot) -> TargetId {
+        let vu = &self.table[slot];
+        vu.redirect.map_or(vu.now.target, |redirect| redirect.target)
+    }
+
+    /// The request the VU is at.
+    pub(super) fn planned_request(&self, slot: VuSlot) -> PlannedRequest {
+        self.table[slot].planned_request()
+    }
+
+    /// Whether the VU's step is the last of its iteration.
+    pub(super) fn ends_iteration(&self, slot: VuSlot) -> bool {
+        self.table[slot].now.ends_iteration
+    }
+
+    /// The VU's request is given to a connection: which request, and the redirect that it continues.
+    pub(super) fn execute(&mut self, slot: VuSlot) -> (PlannedRequest, Option<Redirect>) {
+        let vu = &mut self.table[slot];
+        vu.state = VuState::Executing;
+        (vu.planned_request(), vu.redirect.take())
+    }
+
+    /// The VU's request needs a connection again: to continue after a redirect, or as it was.
+    pub(super) fn await_connection(&mut self, slot: VuSlot, redirect: Option<Redirect>) {
+        let vu = &mut self.table[slot];
+        vu.state = VuState::Ready;
+        vu.redirect = redirect;
+    }
+
+    /// The redirect that the VU's request waits to follow.
+    pub(super) fn redirect(&self, slot: VuSlot) -> Option<Redirect> {
+        self.table[slot].redirect
+    }
+
+    /// The VU's request does not continue after its redirect.
+    pub(super) fn drop_redirect(&mut self, slot: VuSlot) -> Option<Redirect> {
+        self.table[slot].redirect.take()
+    }
+
+    /// The VU's step has ended, done or failed. None if it was its last; else what comes next, at
+    /// least `delay_ns` from now.
+    pub(super) fn end_step(
         &mut self,
-        at: Tick,
+        cx: &Context<'_>,
         slot: VuSlot,
-        planned: Tick,
-        out: &mut Outputs,
-    ) {
-        self.vus[slot].timer = None;
-        let planned = if self.planted.has(Bug::LatePlanned) { at } else { planned };
-        self.plan_step(at, slot, planned, out);
-    }
-
-    /// The VU's step has ended, done or failed: on to the next, at least `delay_ns` from now.
-    pub(super) fn step_ended(&mut self, at: Tick, slot: VuSlot, delay_ns: u64, out: &mut Outputs) {
-        let vu = &mut self.vus[slot];
-        let think_ns = vu.now.think_ns.max(delay_ns);
+        delay_ns: u64,
+    ) -> Option<NextStep> {
+        let vu = &mut self.table[slot];
         vu.step.0 += 1;
-        let over = vu.stopping
-            || vu.step.0 >= self.settings.steps_per_actor
-            || self.phase != Phase::Running;
-        if over {
-            self.complete_vu(slot, out);
-            return;
+        if vu.stopping || vu.step.0 >= cx.settings.steps_per_actor || !cx.is_running {
+            return None;
         }
-        if vu.now.ends_iteration {
-            self.end_iteration(slot, out);
-        }
-        let planned = at.plus_ns(think_ns);
-        if think_ns == 0 && !self.is_behind_schedule(at) {
-            // Of connections to several targets only one goes on at once.
-            if self.settings.targets.len() > 1 {
-                self.rest_connections(at, slot);
-            }
-            self.plan_step(at, slot, planned, out);
-            return;
-        }
-        let lane = if self.settings.think_constant_ns == Some(think_ns) {
-            self.think_lane
-        } else {
-            super::Lane::Heap
-        };
-        let timer = self.timers.arm(planned, lane, TimerKey::Think(slot));
-        let vu = &mut self.vus[slot];
-        vu.state = VuState::Waiting;
-        vu.timer = Some(timer);
-        self.rest_connections(at, slot);
+        let pause_ns = vu.now.think_ns.max(delay_ns);
+        Some(NextStep { pause_ns, begins_iteration: vu.now.ends_iteration })
     }
 
-    /// Whether the end of the run or a change of the schedule is due by `at` and has not come yet: where
-    /// a loop is late, a timer with an earlier deadline fires before it, in the same step. What it
-    /// leads to must not be planned past an end.
-    fn is_behind_schedule(&self, at: Tick) -> bool {
-        at.0 >= self.settings.end_ns || self.source.next().is_some_and(|change| change.at <= at)
+    /// The VU pauses until its next step.
+    pub(super) fn think(&mut self, cx: &mut Context<'_>, slot: VuSlot, pause_ns: u64) {
+        let is_constant = cx.settings.think_constant_ns == Some(pause_ns);
+        let lane = if is_constant { self.think_lane } else { Lane::Heap };
+        let vu = &mut self.table[slot];
+        vu.state = VuState::Waiting;
+        vu.timer = Some(cx.timers.arm(cx.at.plus_ns(pause_ns), lane, TimerKey::Think(slot)));
+    }
+
+    /// The timer of the VU's pause has fired.
+    pub(super) fn think_elapsed(&mut self, slot: VuSlot) {
+        self.table[slot].timer = None;
+    }
+
+    /// A VU that pauses in a slot from `from` on, in the order of slots.
+    pub(super) fn next_thinking(&self, from: VuSlot) -> Option<VuSlot> {
+        let mut slots = (from.0..self.table.capacity() as u32).map(VuSlot);
+        let state = |slot: VuSlot| self.table.find(slot).map(|vu| vu.state);
+        slots.find(|slot| state(*slot) == Some(VuState::Waiting))
     }
 
     /// The VU plans nothing more and leaves the table.
-    pub(super) fn complete_vu(&mut self, slot: VuSlot, out: &mut Outputs) {
-        self.release_owned(slot, out);
-        let vu = self.vus.remove(slot);
+    pub(super) fn remove(&mut self, cx: &mut Context<'_>, slot: VuSlot) {
+        let vu = self.table.remove(slot);
         if let Some(timer) = vu.timer {
-            self.timers.cancel(timer);
+            cx.timers.cancel(timer);
         }
-        if self.settings.model == Model::Closed {
-            out.events.push(Event::VuStopped { actor: vu.actor });
+        if cx.settings.model == Model::Closed {
+            cx.out.events.push(Event::VuStopped { actor: vu.actor });
         }
+    }
+
+    /// The slot of a VU that lives. It may be complete already (iterations), and its slot in use
+    /// by another.
+    fn slot(&self, actor: Actor) -> Option<VuSlot> {
+        let slot = self.slot_of.get(self.place(actor)).copied()?;
+        self.table.find(slot).filter(|vu| vu.actor == actor).map(|_| slot)
+    }
+
+    /// Index of a VU of this worker in tables by VU.
+    fn place(&self, actor: Actor) -> usize {
+        self.partition.place(Population(0), actor) as usize
     }
 }

@@ -305,8 +305,7 @@ impl Worker {
     /// Gives an input to the engine and queues what it asks for.
     #[inline]
     pub(super) fn step(&mut self, at: Tick, input: Input) {
-        self.recorder.step(at, input);
-        self.commands.extend(self.recorder.commands());
+        self.recorder.step(at, input, |out| self.commands.extend(&out.commands));
     }
 
     /// Carries out all that was asked for, and what that leads to. Nothing called from here calls

@@ -12,7 +12,7 @@ pub(crate) struct Wild {
 }
 
 impl Wild {
-    fn draw(&mut self, below: u64) -> u64 {
+    pub(crate) fn draw(&mut self, below: u64) -> u64 {
         self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.state >> 33) % below
     }

@@ -1,0 +1,441 @@
+//! One step: what is due fires, then the input applies, then the step's record is put in front.
+//! Decides when things happen; [`traffic`](super::traffic) decides what.
+
+use std::fmt::Write;
+
+use z6_events::{Actor, Event, Partition, StopReason, StoppedBy, Tick};
+use z6_scenario::{Plan, Scenario};
+
+use super::TimerKey;
+use super::context::Context;
+use super::exchange::Stage;
+use super::input::{Input, MAX_TIMERS_PER_STEP, Outputs, Progress};
+use super::pool::Seat;
+use super::settings::{EngineError, Settings, Wire};
+use super::timeline::{Due, Phase, Timeline};
+use super::timers::Timers;
+use super::traffic::Traffic;
+use super::vu::VuState;
+use crate::planted::Planted;
+
+/// The decisions of one worker.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    settings: Settings,
+    timeline: Timeline,
+    timers: Timers<TimerKey>,
+    traffic: Traffic,
+    last_tick: Tick,
+    /// A step of which more is due than one call fires.
+    unfinished: Option<Unfinished>,
+}
+
+/// What is left to do of a step.
+#[derive(Debug, Clone, Copy)]
+struct Unfinished {
+    input: Input,
+    /// What is due overtakes the input.
+    is_overtaken: bool,
+}
+
+impl Engine {
+    /// The engine of one worker.
+    ///
+    /// # Errors
+    /// [`EngineError`] where the run's limits leave nothing for this worker.
+    pub fn new(
+        scenario: &Scenario,
+        plan: Plan,
+        partition: Partition,
+        wire: &Wire,
+    ) -> Result<Engine, EngineError> {
+        let settings = Settings::new(scenario, plan, partition, wire)?;
+        let mut timers = Timers::new();
+        let traffic = Traffic::new(&settings, &mut timers);
+        Ok(Engine {
+            timeline: Timeline::new(&settings),
+            timers,
+            traffic,
+            last_tick: Tick::ZERO,
+            unfinished: None,
+            settings,
+        })
+    }
+
+    /// Plants a bug. To be called before the first step.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        if bug == crate::planted::Bug::WeightsOffByOne {
+            self.settings.plan.plant_off_by_one();
+        }
+        self.settings.planted = bug.into();
+    }
+
+    /// The bug that was planted, if one was.
+    pub(crate) fn planted(&self) -> Planted {
+        self.settings.planted
+    }
+
+    /// Fires what is due by `at`, in (deadline, timer number) order, then applies `input`. `out` is
+    /// overwritten.
+    ///
+    /// At most [`MAX_TIMERS_PER_STEP`] timers and changes of the schedule fire in one call. Where more
+    /// are due it returns [`Progress::More`], and must be called again with the same tick and input;
+    /// the commands of all those calls are carried out after the last. What has fired so far is then
+    /// recorded by itself, as if a [`Input::Wake`] had come before the input.
+    ///
+    /// # Panics
+    /// If a driver breaks the contract written at [`Input`]: ticks that go down, an exchange or
+    /// connection that is not the driver's, or another input before a step is done.
+    pub fn step(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Progress {
+        assert!(at >= self.last_tick, "tick {at} after {}", self.last_tick);
+        out.reset();
+        let progress = match self.unfinished.take() {
+            None => self.begin(at, input, out),
+            Some(unfinished) => {
+                assert_eq!((at, input), (self.last_tick, unfinished.input), "a step is not done");
+                self.resume(at, unfinished, out)
+            }
+        };
+        self.last_tick = at;
+        out.next_deadline = self.next_deadline();
+        out.finished = self.is_finished();
+        progress
+    }
+
+    /// The first call of a step.
+    fn begin(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Progress {
+        // The input's own record comes first, but is known only once it was applied.
+        out.events.push(Event::Wake);
+        let is_overtaken = self.is_overtaken(at, &input);
+        let fired = self.fire_due(at, out);
+        if fired == MAX_TIMERS_PER_STEP && self.is_due(at) {
+            self.unfinished = Some(Unfinished { input, is_overtaken });
+            return Progress::More;
+        }
+        let applied = if is_overtaken { None } else { self.apply(at, input, out) };
+        self.conclude(at, out);
+        match applied {
+            Some(event) => out.events[0] = event,
+            // Something fired: that time passed is all that the input says.
+            None if fired > 0 || out.events.len() > 1 => {}
+            None => out.events.clear(),
+        }
+        Progress::Done
+    }
+
+    /// A further call: the record of the step is written, as a wake-up.
+    #[cold]
+    fn resume(&mut self, at: Tick, unfinished: Unfinished, out: &mut Outputs) -> Progress {
+        self.fire_due(at, out);
+        if self.is_due(at) {
+            self.unfinished = Some(unfinished);
+            return Progress::More;
+        }
+        let Unfinished { input, is_overtaken } = unfinished;
+        let seat = self.seat(&input);
+        self.conclude(at, out);
+        // An exchange that was not sent may have been taken back from its connection.
+        if is_overtaken || input == Input::Wake || self.seat(&input) != seat {
+            return Progress::Done;
+        }
+        // Nothing is due any more: the input is a step of its own, with its own record.
+        Progress::More
+    }
+
+    /// The end of a step: what it made room for, and whether it was the last.
+    fn conclude(&mut self, at: Tick, out: &mut Outputs) {
+        let (traffic, mut cx) = self.parts(at, out);
+        traffic.conclude(&mut cx);
+        self.end_if_idle(at, out);
+    }
+
+    /// Whether a driver that keeps to the contract could give this input now. [`Engine::step`]
+    /// asserts it; replay, whose inputs come from a file, asks first.
+    #[must_use]
+    pub fn accepts(&self, at: Tick, input: &Input) -> bool {
+        if at < self.last_tick {
+            return false;
+        }
+        if self.is_overtaken(at, input) {
+            return true;
+        }
+        let (pool, exchanges) = (self.traffic.pool(), self.traffic.exchanges());
+        match *input {
+            Input::Wake | Input::Stop { .. } => true,
+            Input::Connected { connection, .. } | Input::ConnectFailed { connection, .. } => {
+                pool.attempt_deadline(connection).is_some()
+            }
+            Input::TcpReady { connection } => pool.is_connecting(connection),
+            Input::Sent { exchange, request_bytes, .. } => {
+                exchanges.stage(exchange) == Some(Stage::Unsent)
+                    && exchanges.needs_length(exchange) == request_bytes.is_some()
+            }
+            Input::Done { exchange, .. } => exchanges.stage(exchange) == Some(Stage::Sent),
+            Input::Redirected { exchange, next, .. } => {
+                exchanges.stage(exchange) == Some(Stage::Sent)
+                    && exchanges.may_follow(exchange, &self.settings)
+                    && next.target.index() < self.settings.targets.len()
+            }
+            Input::Failed { exchange, .. } => {
+                let stage = exchanges.stage(exchange);
+                stage == Some(Stage::Sent) || stage == Some(Stage::Unsent)
+            }
+            Input::ConnectionClosed { connection, .. } => pool.is_ready(connection),
+        }
+    }
+
+    /// When the engine wants to be woken at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Tick> {
+        self.timeline.next_deadline(self.timers.next_deadline())
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.timeline.is_finished()
+    }
+
+    /// Which part of the run this engine decides.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.settings.partition
+    }
+
+    /// How many VUs (or arrivals) are alive.
+    #[must_use]
+    pub fn vus_alive(&self) -> usize {
+        self.traffic.vus().len()
+    }
+
+    /// How many connections it holds, attempts included.
+    #[must_use]
+    pub fn connections_open(&self) -> usize {
+        self.traffic.pool().len()
+    }
+
+    /// A digest of all that later steps depend on, except for the tick of the last one: an input that
+    /// leaves no event leaves this as it was. Takes as long as the engine is large; for checks.
+    #[must_use]
+    pub fn state_digest(&self) -> u64 {
+        let mut digest = Fnv(FNV_BASIS);
+        // This writer takes everything.
+        let _ = write!(digest, "{:?}{:?}{:?}", self.timeline, self.timers, self.traffic);
+        digest.0
+    }
+
+    /// The state of a VU of this worker; none if it has not started, or is complete.
+    #[must_use]
+    pub fn vu_state(&self, actor: Actor) -> Option<VuState> {
+        self.traffic.vus().state_of(actor)
+    }
+
+    /// Checks what must hold between steps.
+    ///
+    /// # Panics
+    /// If it does not: that is a bug in the engine.
+    pub fn invariants(&self) {
+        let timers = self.traffic.invariants(&self.settings);
+        assert_eq!(self.timers.armed(), timers, "each timer has an owner");
+        if self.is_finished() {
+            let left = self.vus_alive() + self.traffic.exchanges().len() + self.connections_open();
+            assert_eq!((left, timers), (0, 0), "nothing is left at the end");
+        }
+    }
+
+    /// The traffic, and what it is lent for a call.
+    fn parts<'a>(&'a mut self, at: Tick, out: &'a mut Outputs) -> (&'a mut Traffic, Context<'a>) {
+        let cx = Context {
+            at,
+            is_firing: false,
+            is_running: self.timeline.is_running(),
+            horizon: self.timeline.horizon(),
+            settings: &self.settings,
+            timers: &mut self.timers,
+            out,
+        };
+        (&mut self.traffic, cx)
+    }
+
+    /// Whether something that is due by `at` decides what `input` is about before it.
+    fn is_overtaken(&self, at: Tick, input: &Input) -> bool {
+        let finishing = self.timeline.is_finishing(at);
+        match *input {
+            Input::Wake => false,
+            Input::Stop { .. } | Input::ConnectionClosed { .. } => finishing,
+            Input::Connected { connection, .. }
+            | Input::TcpReady { connection }
+            | Input::ConnectFailed { connection, .. } => {
+                let deadline = self.traffic.pool().attempt_deadline(connection);
+                finishing || deadline.is_some_and(|deadline| deadline <= at)
+            }
+            Input::Sent { exchange, .. }
+            | Input::Done { exchange, .. }
+            | Input::Redirected { exchange, .. }
+            | Input::Failed { exchange, .. } => {
+                let deadline = self.traffic.exchanges().deadline(exchange);
+                finishing || deadline.is_some_and(|deadline| deadline <= at)
+            }
+        }
+    }
+
+    /// The seat of the exchange that an input is about.
+    fn seat(&self, input: &Input) -> Option<Seat> {
+        match *input {
+            Input::Sent { exchange, .. }
+            | Input::Done { exchange, .. }
+            | Input::Redirected { exchange, .. }
+            | Input::Failed { exchange, .. } => self.traffic.exchanges().seat(exchange),
+            Input::Wake
+            | Input::Connected { .. }
+            | Input::TcpReady { .. }
+            | Input::ConnectFailed { .. }
+            | Input::ConnectionClosed { .. }
+            | Input::Stop { .. } => None,
+        }
+    }
+
+    fn is_due(&self, at: Tick) -> bool {
+        self.timeline.due(at, self.timers.next_deadline()).is_some()
+    }
+
+    /// Fires what is due, up to [`MAX_TIMERS_PER_STEP`]; answers with how many fired.
+    fn fire_due(&mut self, at: Tick, out: &mut Outputs) -> u32 {
+        let mut fired = 0;
+        while fired < MAX_TIMERS_PER_STEP
+            && let Some(due) = self.timeline.due(at, self.timers.next_deadline())
+        {
+            fired += 1;
+            self.fire(at, due, out);
+        }
+        fired
+    }
+
+    fn fire(&mut self, at: Tick, due: Due, out: &mut Outputs) {
+        match due {
+            Due::End(end) => {
+                self.end_run(at, StoppedBy::Duration, end, self.timeline.grace_ns(), out);
+            }
+            Due::Grace => self.finish(at, out),
+            Due::Change(change) => {
+                self.timeline.advance();
+                let (traffic, mut cx) = self.parts(at, out);
+                cx.is_firing = true;
+                traffic.apply_change(&mut cx, change);
+            }
+            Due::Timer => {
+                if let Some((deadline, key)) = self.timers.pop_due(at) {
+                    let (traffic, mut cx) = self.parts(at, out);
+                    cx.is_firing = true;
+                    traffic.timer_fired(&mut cx, deadline, key);
+                }
+            }
+        }
+    }
+
+    /// Applies an input that nothing overtook; answers with its record if it changed anything.
+    fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
+        if let Input::Stop { reason } = input {
+            return self.stop(at, reason, out).then_some(Event::Stop { reason });
+        }
+        let (traffic, mut cx) = self.parts(at, out);
+        match input {
+            Input::Wake | Input::Stop { .. } => None,
+            Input::Connected { connection, started } => {
+                traffic.connected(&mut cx, connection);
+                Some(Event::Connected { connection, started })
+            }
+            Input::TcpReady { connection } => {
+                traffic.tcp_ready(&mut cx, connection);
+                Some(Event::TcpReady { connection })
+            }
+            Input::ConnectFailed { connection, started, cause } => {
+                traffic.attempt_failed(&mut cx, connection, cause);
+                Some(Event::ConnectFailed { connection, started, cause })
+            }
+            Input::Sent { exchange, written_bytes, request_bytes } => {
+                Some(traffic.sent(&mut cx, exchange, written_bytes, request_bytes))
+            }
+            Input::Done { exchange, response } => Some(traffic.done(&mut cx, exchange, response)),
+            Input::Redirected { exchange, response, next } => {
+                traffic.redirected(&mut cx, exchange, response, next);
+                Some(Event::Redirected { exchange, response, next })
+            }
+            Input::Failed { exchange, failure } => {
+                traffic.exchange_failed(&mut cx, exchange, failure);
+                Some(Event::Failed { exchange, failure })
+            }
+            Input::ConnectionClosed { connection, cause } => traffic
+                .connection_closed(&mut cx, connection)
+                .then_some(Event::ConnectionClosed { connection, cause }),
+        }
+    }
+
+    fn stop(&mut self, at: Tick, reason: StopReason, out: &mut Outputs) -> bool {
+        let grace_ns = match reason {
+            StopReason::Interrupt | StopReason::Terminate => self.timeline.grace_ns(),
+            StopReason::NoTarget
+            | StopReason::LogLimit
+            | StopReason::DiskFull
+            | StopReason::Error => 0,
+        };
+        match self.timeline.phase() {
+            Phase::Running => self.end_run(at, reason.into(), at, grace_ns, out),
+            Phase::Ending { .. } => self.finish(at, out),
+            Phase::Finished => return false,
+        }
+        if grace_ns == 0 && !self.is_finished() {
+            self.finish(at, out);
+        }
+        true
+    }
+
+    /// The end tick: from here on nothing is planned.
+    fn end_run(&mut self, at: Tick, by: StoppedBy, end: Tick, grace_ns: u64, out: &mut Outputs) {
+        self.timeline.end(end.plus_ns(grace_ns));
+        out.events.push(Event::EndReached { by, end });
+        let (traffic, mut cx) = self.parts(at, out);
+        traffic.end_pauses(&mut cx);
+    }
+
+    /// Ends early where no actor is left and none will come, and finishes once all is answered.
+    fn end_if_idle(&mut self, at: Tick, out: &mut Outputs) {
+        if self.vus_alive() > 0 {
+            return;
+        }
+        match self.timeline.phase() {
+            Phase::Running => {
+                if self.timeline.is_spent(&self.settings) {
+                    self.end_run(at, StoppedBy::Iterations, at, 0, out);
+                    self.finish(at, out);
+                }
+            }
+            Phase::Ending { .. } => self.finish(at, out),
+            Phase::Finished => {}
+        }
+    }
+
+    /// The end of the grace period, or of everything before it.
+    fn finish(&mut self, at: Tick, out: &mut Outputs) {
+        let (traffic, mut cx) = self.parts(at, out);
+        traffic.finish(&mut cx);
+        self.timeline.finish();
+        out.events.push(Event::Finished);
+    }
+}
+
+/// FNV-1a over text (Fowler, Noll and Vo).
+struct Fnv(u64);
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+impl Write for Fnv {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+        }
+        Ok(())
+    }
+}

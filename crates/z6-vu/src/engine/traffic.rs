@@ -1,0 +1,441 @@
+//! What happens to a request, from its plan to its outcome: the one place where VUs, connections and
+//! exchanges meet. Knows none of their tables: it moves a request from one to the next.
+
+use z6_events::{
+    Actor, Cause, ConnectionSlot, Event, ExchangeSlot, Failure, NeverSentReason, NextHop,
+    ReleaseCause, Response, Tick,
+};
+use z6_scenario::Model;
+
+use super::TimerKey;
+use super::context::Context;
+use super::exchange::{Exchange, Exchanges, Stage};
+use super::input::Command;
+use super::pool::{Freed, Pool, Seat};
+use super::settings::Settings;
+use super::source::{Change, ChangeKind};
+use super::timers::Timers;
+use super::vu::{Redirect, VuSlot, VuState, Vus};
+use crate::planted::Bug;
+
+/// The VUs, connections and exchanges of one engine.
+#[derive(Debug, Clone)]
+pub(super) struct Traffic {
+    vus: Vus,
+    pool: Pool,
+    exchanges: Exchanges,
+    /// Connections that began to drain while timers fired, with requests that may be unsent.
+    drained: Vec<ConnectionSlot>,
+}
+
+impl Traffic {
+    pub(super) fn new(settings: &Settings, timers: &mut Timers<TimerKey>) -> Traffic {
+        Traffic {
+            vus: Vus::new(settings, timers),
+            pool: Pool::new(settings, timers),
+            exchanges: Exchanges::new(settings, timers),
+            drained: Vec::new(),
+        }
+    }
+
+    pub(super) fn vus(&self) -> &Vus {
+        &self.vus
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(super) fn exchanges(&self) -> &Exchanges {
+        &self.exchanges
+    }
+
+    /// A timer has fired.
+    pub(super) fn timer_fired(&mut self, cx: &mut Context<'_>, deadline: Tick, key: TimerKey) {
+        match key {
+            TimerKey::Think(vu) => {
+                self.vus.think_elapsed(vu);
+                let is_late = cx.settings.planted.has(Bug::LatePlanned);
+                self.plan_step(cx, vu, if is_late { cx.at } else { deadline });
+            }
+            TimerKey::Timeout(exchange) => self.exchange_timed_out(cx, exchange),
+            TimerKey::Connect(connection) => {
+                let error = self.pool.attempt_timed_out(cx, connection);
+                self.attempt_failed(cx, connection, Cause { error, detail: 0 });
+            }
+            TimerKey::Idle(connection) => self.pool.idle_timed_out(cx, connection),
+        }
+    }
+
+    /// The schedule starts or stops a VU, or an arrival comes.
+    pub(super) fn apply_change(&mut self, cx: &mut Context<'_>, change: Change) {
+        match change.kind {
+            ChangeKind::VuStarts => self.start_vu(cx, change),
+            ChangeKind::VuStops => self.stop_vu(cx, change.actor),
+            ChangeKind::Arrives => {
+                if let Some(vu) = self.vus.arrive(cx, change.actor, change.at) {
+                    self.plan_step(cx, vu, change.at);
+                }
+            }
+        }
+    }
+
+    fn start_vu(&mut self, cx: &mut Context<'_>, change: Change) {
+        let vu = self.vus.start(change.actor);
+        cx.out.events.push(Event::VuStarted { actor: change.actor, planned: change.at });
+        if cx.settings.steps_per_actor == 0 {
+            self.complete(cx, vu);
+        } else {
+            self.plan_step(cx, vu, change.at);
+        }
+    }
+
+    fn stop_vu(&mut self, cx: &mut Context<'_>, actor: Actor) {
+        if let Some(vu) = self.vus.stop(actor) {
+            self.complete(cx, vu);
+        }
+    }
+
+    /// Plans the VU's next request for `planned` and looks for a connection.
+    fn plan_step(&mut self, cx: &mut Context<'_>, vu: VuSlot, planned: Tick) {
+        self.vus.plan_step(cx, vu, planned);
+        self.seek_connection(cx, vu);
+    }
+
+    /// Sends the VU's request on a connection that has a seat for it, or lets it wait for one.
+    fn seek_connection(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        let target = self.vus.target(vu);
+        if let Some(seat) = self.pool.take(cx, vu, target) {
+            return self.dispatch(cx, vu, seat);
+        }
+        self.pool.wait(cx.settings, vu, target);
+        self.pool.pump(cx, target);
+    }
+
+    /// Hands the VU's request to the connection that has a seat for it.
+    fn dispatch(&mut self, cx: &mut Context<'_>, vu: VuSlot, seat: Seat) {
+        let (request, redirect) = self.vus.execute(vu);
+        let (exchange, attempt) = match redirect {
+            None => {
+                let request_bytes = cx.settings.request_bytes(&request);
+                (self.exchanges.open(vu, seat, request, request_bytes), 0)
+            }
+            Some(Redirect { exchange, .. }) => (exchange, self.exchanges.resume(exchange, seat)),
+        };
+        let connection = seat.0;
+        cx.out.commands.push(Command::Send { exchange, connection, request, attempt });
+    }
+
+    /// A connection is ready: it goes to those that have waited longest.
+    pub(super) fn connected(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) {
+        for _ in 0..self.pool.connected(cx, connection) {
+            if let Some((vu, seat)) = self.pool.seat_waiter(cx.settings, connection) {
+                self.dispatch(cx, vu, seat);
+            }
+        }
+        self.pool.settle(cx, connection);
+    }
+
+    pub(super) fn tcp_ready(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) {
+        self.pool.tcp_ready(cx, connection);
+    }
+
+    /// An attempt failed: so do the requests that it would have carried, if no address of the target
+    /// is left that may do better. Then the next attempt begins.
+    pub(super) fn attempt_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionSlot,
+        cause: Cause,
+    ) {
+        let (target, failing) = self.pool.attempt_failed(cx, connection);
+        let delay_ns = match cx.settings.model {
+            Model::Closed => cx.settings.target(target).reconnect_delay_ns,
+            Model::Open => 0,
+        };
+        for _ in 0..failing {
+            let Some(vu) = self.pool.next_waiter(target) else { break };
+            match self.vus.drop_redirect(vu) {
+                Some(Redirect { exchange, .. }) => {
+                    self.exchanges.end(cx, exchange);
+                    cx.out.events.push(Event::RedirectFailed { exchange, cause });
+                }
+                None => {
+                    let request = self.vus.planned_request(vu);
+                    cx.out.events.push(Event::NotOnWire { request, cause });
+                }
+            }
+            self.step_ended(cx, vu, delay_ns);
+        }
+        self.pool.pump(cx, target);
+    }
+
+    /// The driver lost a connection that carried no exchange. Whether that changed anything.
+    pub(super) fn connection_closed(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionSlot,
+    ) -> bool {
+        self.pool.connection_closed(cx, connection)
+    }
+
+    /// The first byte of a request was written; answers with the record of it.
+    pub(super) fn sent(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: ExchangeSlot,
+        written_bytes: u64,
+        request_bytes: Option<u64>,
+    ) -> Event {
+        self.exchanges.sent(cx, exchange, written_bytes, request_bytes)
+    }
+
+    /// A response is complete; answers with the record of it.
+    pub(super) fn done(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ExchangeSlot,
+        response: Response,
+    ) -> Event {
+        let exchange = self.exchanges.end(cx, slot);
+        assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is done before it was sent");
+        let failure = cx.settings.request(exchange.request.request).failure(response.status);
+        let keep = response.reusable && !response.unsolicited;
+        let cause = self.drain_cause(cx.settings, &exchange, keep);
+        self.finish_exchange(cx, exchange.connection, cause);
+        self.step_ended(cx, exchange.vu, 0);
+        Event::Done { exchange: slot, response, failure }
+    }
+
+    /// A followed redirect: the connection is free, and the request waits for one to continue on.
+    pub(super) fn redirected(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: ExchangeSlot,
+        response: Response,
+        next: NextHop,
+    ) {
+        let (vu, connection) = self.exchanges.redirect(cx.settings, exchange, next);
+        self.vus.await_connection(vu, Some(Redirect { exchange, target: next.target }));
+        let keep = response.reusable && !response.unsolicited;
+        let cause = self.pool.drain_cause(cx.settings, connection, keep, false);
+        self.finish_exchange(cx, connection, cause);
+        self.rest_others(cx, vu);
+        self.seek_connection(cx, vu);
+    }
+
+    /// An exchange ended without a response.
+    pub(super) fn exchange_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ExchangeSlot,
+        failure: Failure,
+    ) {
+        if cx.settings.planted.has(Bug::LeakedTimer) {
+            self.exchanges.leak_timer(cx, slot);
+        }
+        let exchange = self.exchanges.end(cx, slot);
+        assert_ne!(exchange.stage, Stage::Redirected, "exchange {slot} is not on the wire");
+        if !exchange.was_on_wire() {
+            let cause = Cause { error: failure.error, detail: failure.detail };
+            cx.out.events.push(Event::NotOnWire { request: exchange.request, cause });
+        }
+        let cause = if failure.reusable {
+            self.drain_cause(cx.settings, &exchange, true)
+        } else {
+            Some(ReleaseCause::ExchangeFailed)
+        };
+        self.finish_exchange(cx, exchange.connection, cause);
+        self.step_ended(cx, exchange.vu, 0);
+    }
+
+    fn exchange_timed_out(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot) {
+        let exchange = self.exchanges.time_out(slot);
+        let is_redirected = exchange.stage == Stage::Redirected;
+        if is_redirected || !cx.settings.planted.has(Bug::DroppedOutcome) {
+            cx.out.events.push(Event::TimedOut { exchange: slot });
+        }
+        if is_redirected {
+            let target = self.vus.target(exchange.vu);
+            self.pool.leave_queue(exchange.vu, target);
+            self.vus.drop_redirect(exchange.vu);
+        } else {
+            let cause = self.cancel(cx, slot, &exchange);
+            self.finish_exchange(cx, exchange.connection, cause);
+        }
+        self.step_ended(cx, exchange.vu, 0);
+    }
+
+    /// Takes an exchange away from the driver; answers with why its connection must not carry more,
+    /// if so.
+    fn cancel(
+        &self,
+        cx: &mut Context<'_>,
+        slot: ExchangeSlot,
+        exchange: &Exchange,
+    ) -> Option<ReleaseCause> {
+        let connection = exchange.connection;
+        cx.out.commands.push(Command::Cancel { exchange: slot, connection });
+        let target = self.pool.target(connection);
+        if cx.settings.target(target).streams.cancel_closes {
+            return Some(ReleaseCause::ExchangeFailed);
+        }
+        self.drain_cause(cx.settings, exchange, true)
+    }
+
+    /// Why the connection of an exchange that ended its step must not carry more, if so.
+    fn drain_cause(
+        &self,
+        settings: &Settings,
+        exchange: &Exchange,
+        keep: bool,
+    ) -> Option<ReleaseCause> {
+        let ends_iteration = self.vus.ends_iteration(exchange.vu);
+        self.pool.drain_cause(settings, exchange.connection, keep, ends_iteration)
+    }
+
+    /// Frees the seat of an exchange that ended; with a cause, its connection drains.
+    fn finish_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionSlot,
+        cause: Option<ReleaseCause>,
+    ) {
+        let target = self.pool.target(connection);
+        match self.pool.finish_exchange(cx, connection, cause) {
+            Freed::Kept => {}
+            Freed::Taken(vu, seat) => self.dispatch(cx, vu, seat),
+            Freed::Closed => self.pool.pump(cx, target),
+            // The input of this step may say that one of its requests is being written.
+            Freed::Drains if cx.is_firing => self.drained.push(connection),
+            Freed::Drains => self.take_unsent_back(cx, connection),
+        }
+    }
+
+    /// What was given to a connection that now drains, and is not sent, goes back to the head of the
+    /// queue in its old order.
+    fn take_unsent_back(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) {
+        let target = self.pool.target(connection);
+        while let Some(unsent) = self.exchanges.take_unsent(connection) {
+            let exchange = unsent.exchange;
+            cx.out.commands.push(Command::Cancel { exchange, connection });
+            let redirect = unsent.is_redirected.then_some(Redirect { exchange, target });
+            self.vus.await_connection(unsent.vu, redirect);
+            self.pool.wait_first(unsent.vu, target);
+            self.pool.finish_exchange(cx, connection, None);
+        }
+        while let Some((vu, seat)) = self.pool.serve(cx, target) {
+            self.dispatch(cx, vu, seat);
+        }
+        self.pool.pump(cx, target);
+    }
+
+    /// The VU's step has ended, done or failed: on to the next, at least `delay_ns` from now.
+    fn step_ended(&mut self, cx: &mut Context<'_>, vu: VuSlot, delay_ns: u64) {
+        let Some(next) = self.vus.end_step(cx, vu, delay_ns) else {
+            return self.complete(cx, vu);
+        };
+        if next.begins_iteration {
+            self.pool.end_iteration(cx, vu);
+        }
+        if next.pause_ns == 0 && !cx.is_behind_schedule() {
+            self.rest_others(cx, vu);
+            return self.plan_step(cx, vu, cx.at);
+        }
+        self.vus.think(cx, vu, next.pause_ns);
+        self.pool.rest(cx, vu);
+    }
+
+    /// Of a VU's connections to several targets only one carries its next request.
+    fn rest_others(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        if cx.settings.targets.len() > 1 {
+            self.pool.rest(cx, vu);
+        }
+    }
+
+    /// The VU plans nothing more and leaves.
+    fn complete(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        self.pool.release_owned(cx, vu);
+        self.vus.remove(cx, vu);
+    }
+
+    /// The end of a step: opens attempts where it made room for them.
+    pub(super) fn conclude(&mut self, cx: &mut Context<'_>) {
+        for connection in std::mem::take(&mut self.drained) {
+            if self.pool.is_draining(connection) {
+                self.take_unsent_back(cx, connection);
+            }
+        }
+        self.pool.pump_all(cx);
+    }
+
+    /// The end tick: VUs that pause plan nothing more.
+    pub(super) fn end_pauses(&mut self, cx: &mut Context<'_>) {
+        let mut from = VuSlot(0);
+        while let Some(vu) = self.vus.next_thinking(from) {
+            self.complete(cx, vu);
+            from = VuSlot(vu.0 + 1);
+        }
+    }
+
+    /// The end of the grace period: what is unsent never will be sent, what is unanswered stays so.
+    /// First the requests end, then the connections.
+    pub(super) fn finish(&mut self, cx: &mut Context<'_>) {
+        for target in cx.settings.target_ids() {
+            while let Some(vu) = self.pool.next_waiter(target) {
+                if self.vus.redirect(vu).is_some() {
+                    // It was sent, and ends with its exchange.
+                    continue;
+                }
+                let request = self.vus.planned_request(vu);
+                let reason = NeverSentReason::RunEnded;
+                cx.out.events.push(Event::NeverSent { request, reason });
+                self.complete(cx, vu);
+            }
+        }
+        let mut from = ExchangeSlot(0);
+        while let Some(slot) = self.exchanges.next_open(from) {
+            self.drop_exchange(cx, slot);
+            from = ExchangeSlot(slot.0 + 1);
+        }
+        self.pool.close_all(cx);
+    }
+
+    fn drop_exchange(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot) {
+        let exchange = self.exchanges.end(cx, slot);
+        cx.out.events.push(if exchange.was_on_wire() {
+            Event::InFlightAtStop { exchange: slot }
+        } else {
+            let reason = NeverSentReason::RunEnded;
+            Event::NeverSent { request: exchange.request, reason }
+        });
+        match exchange.stage {
+            Stage::Unsent | Stage::Sent => {
+                // Nothing is served any more: no request looks for a seat.
+                let cause = self.cancel(cx, slot, &exchange);
+                self.pool.finish_exchange(cx, exchange.connection, cause);
+            }
+            // Its VU is out of the queue already.
+            Stage::Redirected => {
+                self.vus.drop_redirect(exchange.vu);
+            }
+        }
+        self.complete(cx, exchange.vu);
+    }
+
+    /// Checks what must hold between steps; answers with the number of timers that are armed.
+    pub(super) fn invariants(&self, settings: &Settings) -> usize {
+        let executing = self.vus.in_state(VuState::Executing);
+        let open = self.exchanges.len();
+        let redirected = self.vus.redirected();
+        assert_eq!(executing + redirected, open, "each VU that executes has one exchange");
+        assert_eq!(executing, self.pool.load(), "each VU that executes has one seat");
+        let ready = self.vus.in_state(VuState::Ready);
+        assert_eq!(ready, self.pool.waiting(), "each VU that is ready waits in a queue");
+        assert!(self.drained.is_empty(), "what drains has given back what is unsent");
+        self.exchanges.invariants();
+        self.pool.invariants(settings, &|vu| self.vus.is_alive(vu));
+        let thinking = self.vus.in_state(VuState::Waiting);
+        thinking + self.exchanges.timers() + self.pool.timers()
+    }
+}

@@ -1,0 +1,19 @@
+//! What tests that start processes share: children that end with their test, programs found on the
+//! PATH, and skipped tests that are seen.
+//!
+//! Only tests and the laboratory use this crate. It imports no other crate of the workspace and starts
+//! no external program by itself.
+//! Reading order: `leash` (how a child is started), `process` (a child under way), `skip`, `disk`, and
+//! `sys`, the unsafe code.
+
+mod disk;
+mod leash;
+mod process;
+mod skip;
+mod sys;
+
+pub use disk::SmallDisk;
+pub use leash::Leash;
+pub use process::Process;
+pub use rustix::process::Signal;
+pub use skip::{find, missing, program_on_path, skip};
