@@ -122,6 +122,21 @@ impl Groups {
         Groups { names: Table::new(names, own_names), targets, single_target }
     }
 
+    /// Checks that the scenario has this request and this target.
+    #[inline]
+    pub(crate) fn check(&self, request: RequestId, target: TargetId) -> Result<(), FoldError> {
+        if request.index() >= self.names.counts.len() {
+            return Err(FoldError::UnknownRequest(request));
+        }
+        self.check_target(target)
+    }
+
+    #[inline]
+    fn check_target(&self, target: TargetId) -> Result<(), FoldError> {
+        let known = target.index() < self.targets.counts.len();
+        if known { Ok(()) } else { Err(FoldError::UnknownTarget(target)) }
+    }
+
     /// Counts an outcome of one request.
     #[inline]
     pub(crate) fn count(

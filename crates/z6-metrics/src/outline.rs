@@ -24,7 +24,7 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
-    pub(crate) fn of(scenario: &Scenario) -> Outline {
+    pub(crate) fn from_scenario(scenario: &Scenario) -> Outline {
         Outline {
             name: scenario.name().to_owned(),
             model: scenario.schedule.model(),

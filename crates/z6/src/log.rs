@@ -200,14 +200,14 @@ impl Log {
     /// [`ReadError`] where the log cannot be read or its events do not add up.
     pub fn refold(&self) -> Result<Refolded, ReadError> {
         // The start is set at the end, as in a run.
-        let facts = RunFacts::of(&self.header, String::new());
+        let facts = RunFacts::from_header(&self.header, String::new());
         let mut fold = RunFold::new(&self.scenario, facts);
         let ending = match walk(&mut self.blocks()?, &mut fold) {
             Ok(ending) => ending,
             Err(WalkError::Log(source)) => return Err(of_log(&self.path, source)),
             Err(WalkError::Visitor(never)) => match never {},
         };
-        let metrics = fold.finish(EndFacts::of(&ending), &self.header);
+        let metrics = fold.finish(EndFacts::from_ending(&ending), &self.header);
         let metrics = metrics.map_err(|source| of_events(&self.path, source.into()))?;
         Ok(Refolded { metrics, ending })
     }

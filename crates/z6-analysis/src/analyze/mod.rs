@@ -89,7 +89,7 @@ pub fn analyze<R: Read>(
     started_at: String,
     options: &AnalyzeOptions,
 ) -> Result<Analyzed, AnalyzeError> {
-    let facts = RunFacts::of(reader.header(), started_at);
+    let facts = RunFacts::from_header(reader.header(), started_at);
     let mut analysis = Analysis::new(scenario, facts, options)?;
     match &mut analysis.figures {
         Figures::Whole(fold) => fold.resolved(&reader.header().addresses),
@@ -166,7 +166,7 @@ impl Analysis {
         }
         let list = &options.percentiles;
         let read = |latencies: &RunLatencies<'_>| percentile::rows(list, latencies);
-        let end = EndFacts::of(ending);
+        let end = EndFacts::from_ending(ending);
         let (metrics, percentiles) = match self.figures {
             Figures::Whole(fold) => fold.finish_with(end, read)?,
             Figures::Part(part) => part.finish(end, read)?,

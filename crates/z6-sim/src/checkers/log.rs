@@ -81,7 +81,7 @@ impl Visitor for FoldAndKeep<'_> {
 }
 
 fn new_fold(evidence: &Evidence<'_>) -> LiveFold {
-    let facts = RunFacts::of(evidence.header, String::new());
+    let facts = RunFacts::from_header(evidence.header, String::new());
     let fold = Fold::new(&evidence.spec.scenario, facts);
     #[cfg(feature = "planted-bugs")]
     let fold = crate::plant::in_fold(evidence.spec, fold);

@@ -46,10 +46,10 @@ pub fn run(text: &str, seed: u64, settings: &[(&str, &str)]) -> Ran {
 /// Runs it.
 pub fn run_spec(spec: &SimSpec) -> Ran {
     let end = simulate(spec, NoObserver, Vec::new()).unwrap();
-    let mut fold = Fold::new(&spec.scenario, RunFacts::of(&end.header, String::new()));
+    let mut fold = Fold::new(&spec.scenario, RunFacts::from_header(&end.header, String::new()));
     let ending = walk(&mut LogReader::new(&end.log[..]).unwrap(), &mut fold).unwrap();
     Ran {
-        metrics: fold.finish(EndFacts::of(&ending)).unwrap(),
+        metrics: fold.finish(EndFacts::from_ending(&ending)).unwrap(),
         log: end.log,
         digest: end.digest,
         stopped_by: end.stopped_by,
