@@ -24,13 +24,13 @@ fn mixed() -> (Scenario, Ledger) {
 
 /// What the run itself makes of its events, as they come.
 fn live(scenario: &Scenario, ledger: &Ledger, log: &[u8]) -> Metrics {
-    let mut fold = Fold::new(scenario, RunFacts::of(&ledger.header, STARTED.to_owned()));
+    let mut fold = Fold::new(scenario, RunFacts::from_header(&ledger.header, STARTED.to_owned()));
     for (worker, at, event) in &ledger.events {
         fold.event(*worker, *at, event).unwrap();
     }
     let mut reader = LogReader::new(log).unwrap();
     while reader.next_block().unwrap().is_some() {}
-    fold.finish(EndFacts::of(reader.ending().unwrap())).unwrap()
+    fold.finish(EndFacts::from_ending(reader.ending().unwrap())).unwrap()
 }
 
 fn analyzed(scenario: &Scenario, log: &[u8], options: &AnalyzeOptions) -> Analyzed {

@@ -22,15 +22,16 @@ pub(crate) struct ByConnection {
 }
 
 impl ByConnection {
-    /// Of a request on a connection that had carried one before, or not.
+    /// The kind of connection that had carried a request before, or the other one.
     #[inline]
-    pub(crate) fn of(&mut self, reused: bool) -> &mut Kind {
+    pub(crate) fn kind(&mut self, reused: bool) -> &mut Kind {
         if reused { &mut self.reused } else { &mut self.new }
     }
 
     /// `requests.by_connection`.
     pub(crate) fn figures(&self) -> Named<GroupFigures> {
-        let of = |kind: &Kind| kind.cell.figures(kind.counts);
-        Named(vec![("new".to_owned(), of(&self.new)), ("reused".to_owned(), of(&self.reused))])
+        let figures = |kind: &Kind| kind.cell.figures(kind.counts);
+        let (new, reused) = (figures(&self.new), figures(&self.reused));
+        Named(vec![("new".to_owned(), new), ("reused".to_owned(), reused)])
     }
 }

@@ -53,7 +53,7 @@ impl LastAttempt {
 /// The first failed request of each kind: by time, then by worker.
 #[derive(Debug, Default)]
 pub(crate) struct Examples {
-    of: BTreeMap<ErrorKind, Example>,
+    by_kind: BTreeMap<ErrorKind, Example>,
     /// Resolved addresses by target, as the log's header has them.
     addresses: Vec<Vec<String>>,
 }
@@ -71,17 +71,17 @@ impl Examples {
 
     pub(crate) fn note(&mut self, kind: ErrorKind, example: Example) {
         let is_first = self
-            .of
+            .by_kind
             .get(&kind)
             .is_none_or(|known| (example.at, example.worker) < (known.at, known.worker));
         if is_first {
-            self.of.insert(kind, example);
+            self.by_kind.insert(kind, example);
         }
     }
 
     /// Kinds and words, in the order of the kinds' codes.
     pub(crate) fn in_words(&self, outline: &Outline) -> Vec<(String, String)> {
-        let mut kinds: Vec<_> = self.of.iter().collect();
+        let mut kinds: Vec<_> = self.by_kind.iter().collect();
         kinds.sort_by_key(|(kind, _)| kind.code());
         let words = |(kind, example): (&ErrorKind, &Example)| {
             (kind.name().to_owned(), self.one_in_words(*kind, example, outline))
@@ -92,15 +92,15 @@ impl Examples {
     fn one_in_words(&self, kind: ErrorKind, example: &Example, outline: &Outline) -> String {
         let request = outline.requests.get(example.request.index());
         let request = request.map_or("?", |(name, _)| name);
-        let whither = self.whither(example, outline);
+        let endpoint = self.endpoint(example, outline);
         match reason(kind, example, outline) {
-            Some(reason) => format!("{request} to {whither}: {reason}"),
-            None => format!("{request} to {whither}"),
+            Some(reason) => format!("{request} to {endpoint}: {reason}"),
+            None => format!("{request} to {endpoint}"),
         }
     }
 
     /// The address; where it is not known, the only one of the target, or the target's name.
-    fn whither(&self, example: &Example, outline: &Outline) -> String {
+    fn endpoint(&self, example: &Example, outline: &Outline) -> String {
         let all = self.addresses.get(example.target.index()).map_or(&[][..], Vec::as_slice);
         let known = all.get(usize::from(example.address));
         let only = if let [only] = all { Some(only) } else { None };
@@ -203,7 +203,7 @@ mod tests {
         let text = "runtime.iterations = 1\n\
             target = { base_url = 'http://h', connection_timeout_ms = 250 }\n\
             requests = [{ name = 'get', path = '/', timeout_ms = 1500 }]";
-        Outline::of(&z6_scenario::Scenario::from_toml(text).unwrap())
+        Outline::from_scenario(&z6_scenario::Scenario::from_toml(text).unwrap())
     }
 
     fn words(kind: ErrorKind, detail: u64) -> String {
@@ -221,7 +221,7 @@ mod tests {
         let kept = |order: &[Example]| {
             let mut examples = Examples::default();
             order.iter().for_each(|example| examples.note(kind, *example));
-            examples.of[&kind].detail
+            examples.by_kind[&kind].detail
         };
         assert_eq!(kept(&one), 3);
         one.swap(0, 2);

@@ -95,7 +95,7 @@ impl Table {
 #[derive(Debug)]
 pub(crate) struct Groups {
     names: Table,
-    /// Without cells where there is one target: its figures are the totals.
+    /// Without cells if there is one target: its figures are the totals.
     targets: Table,
     single_target: bool,
 }
@@ -120,6 +120,21 @@ impl Groups {
             Table::new(targets, own_targets)
         };
         Groups { names: Table::new(names, own_names), targets, single_target }
+    }
+
+    /// Checks that the scenario has this request and this target.
+    #[inline]
+    pub(crate) fn check(&self, request: RequestId, target: TargetId) -> Result<(), FoldError> {
+        if request.index() >= self.names.counts.len() {
+            return Err(FoldError::UnknownRequest(request));
+        }
+        self.check_target(target)
+    }
+
+    #[inline]
+    fn check_target(&self, target: TargetId) -> Result<(), FoldError> {
+        let known = target.index() < self.targets.counts.len();
+        if known { Ok(()) } else { Err(FoldError::UnknownTarget(target)) }
     }
 
     /// Counts an outcome of one request.

@@ -15,10 +15,10 @@ pub(crate) struct Health {
     /// Total stall time of the newest sample.
     stall_total_ns: u64,
     /// Longest pass of the loop, nanoseconds.
-    pub(crate) loop_pass_max_ns: u64,
+    loop_pass_max_ns: u64,
     wall_shift_ns: i64,
     /// Largest step of the wall clock between two samples, nanoseconds.
-    pub(crate) wall_step_max_ns: u64,
+    wall_step_max_ns: u64,
 }
 
 impl Health {
@@ -46,6 +46,16 @@ impl Health {
     /// stalls, so the larger of the two.
     pub(crate) fn log_stall_ns(&self) -> u64 {
         self.stalls_ns.max(self.stall_total_ns)
+    }
+
+    /// Longest pass of the loop after the warm-up, nanoseconds.
+    pub(crate) const fn loop_pass_max_ns(&self) -> u64 {
+        self.loop_pass_max_ns
+    }
+
+    /// Largest step of the wall clock between two samples, nanoseconds.
+    pub(crate) const fn wall_step_max_ns(&self) -> u64 {
+        self.wall_step_max_ns
     }
 
     /// CPU time of the loop thread without spinning, as a share of one core; none without a sample.

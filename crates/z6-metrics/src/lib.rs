@@ -32,11 +32,13 @@
 
 pub mod assertions;
 mod by_connection;
+mod connection_totals;
 mod connections;
 mod error;
 mod examples;
-mod finish;
+mod facts;
 pub mod fold;
+mod gauges;
 mod groups;
 mod health;
 pub mod histogram;
@@ -44,28 +46,30 @@ mod lag;
 pub mod metrics;
 mod outline;
 mod pairing;
-mod part;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod planted;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod quantile;
+mod rates;
 pub mod report;
+mod requests;
 mod row;
-mod rules;
 mod series;
 mod tally;
 pub mod verdict;
 
 pub use assertions::{AssertionResult, AssertionValue};
 pub use error::{ConservationRule, FoldError};
-pub use finish::RunLatencies;
-pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, RunFacts};
+pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts};
 pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures,
     LatencyStats, Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow,
     ThroughputFigures,
 };
-pub use part::PartFold;
 pub use report::Style;
+pub use requests::RunLatencies;
 pub use row::{RequestRow, RowOutcome};
 pub use verdict::{Doubt, Verdict};

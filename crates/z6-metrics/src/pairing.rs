@@ -25,7 +25,7 @@ pub(crate) struct OpenRequest {
     pub(crate) address: u16,
     /// Exchanges sent so far.
     pub(crate) exchanges: u32,
-    /// Bytes received in exchanges that were redirected, where they are not counted yet.
+    /// Bytes received in exchanges that were redirected, if they are not counted yet.
     pub(crate) received_bytes: u64,
     /// Redirected, and the next exchange not yet sent.
     pub(crate) between: bool,
@@ -35,9 +35,13 @@ pub(crate) struct OpenRequest {
 #[derive(Debug, Default)]
 pub(crate) struct OpenRequests {
     slots: Vec<Option<OpenRequest>>,
+    /// An exchange failed before it was sent: its request must follow as `NotOnWire`.
+    owes_not_on_wire: bool,
 }
 
 impl OpenRequests {
+    /// A request was sent; returns it as it is kept.
+    #[inline]
     pub(crate) fn open(
         &mut self,
         worker: WorkerId,
@@ -58,14 +62,75 @@ impl OpenRequests {
         Ok(slot.insert(request))
     }
 
-    /// The request in this slot, if one is open.
-    pub(crate) fn find(&mut self, exchange: ExchangeSlot) -> Option<&mut OpenRequest> {
-        self.slots.get_mut(exchange.index()).and_then(Option::as_mut)
+    /// A redirected request continues with exchange number `attempt`, of which these bytes are to be
+    /// sent and were written.
+    pub(crate) fn open_again(
+        &mut self,
+        worker: WorkerId,
+        exchange: ExchangeSlot,
+        attempt: u8,
+        (request_bytes, written_bytes): (u64, u64),
+    ) -> Result<(), FoldError> {
+        match self.find(exchange) {
+            Some(open) if open.between && open.exchanges == u32::from(attempt) => {
+                open.between = false;
+                open.exchanges += 1;
+                (open.request_bytes, open.written_bytes) = (request_bytes, written_bytes);
+                Ok(())
+            }
+            Some(_) | None => Err(FoldError::NotRedirected { worker, attempt }),
+        }
     }
 
-    /// Takes out the request in this slot, if one is open.
-    pub(crate) fn take(&mut self, exchange: ExchangeSlot) -> Option<OpenRequest> {
-        self.slots.get_mut(exchange.index()).and_then(Option::take)
+    /// An exchange was answered with a redirect that is followed: the request stays open. Returns its
+    /// planned instant, and the bytes of it that this exchange sent.
+    pub(crate) fn redirected(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+        unsent_bytes: u64,
+    ) -> Result<(Tick, u64), FoldError> {
+        let open = self.find(exchange).filter(|open| !open.between);
+        let open = open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })?;
+        let sent_bytes = open.request_bytes.saturating_sub(unsent_bytes);
+        (open.request_bytes, open.written_bytes, open.between) = (0, 0, true);
+        Ok((open.planned, sent_bytes))
+    }
+
+    /// Takes out the request in this slot, which must be open.
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+    ) -> Result<OpenRequest, FoldError> {
+        let open = self.slots.get_mut(exchange.index()).and_then(Option::take);
+        open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })
+    }
+
+    /// Takes out the request in this slot. If none is open there, the exchange was never sent: its
+    /// request follows as `NotOnWire`.
+    pub(crate) fn take_failed(&mut self, exchange: ExchangeSlot) -> Option<OpenRequest> {
+        let open = self.slots.get_mut(exchange.index()).and_then(Option::take);
+        self.owes_not_on_wire |= open.is_none();
+        open
+    }
+
+    /// A request came as `NotOnWire`.
+    pub(crate) fn settle(&mut self) {
+        self.owes_not_on_wire = false;
+    }
+
+    /// Checks that no request has to follow as `NotOnWire`.
+    #[inline]
+    pub(crate) fn check_settled(&self, worker: WorkerId) -> Result<(), FoldError> {
+        if self.owes_not_on_wire { Err(FoldError::MissingNotOnWire { worker }) } else { Ok(()) }
+    }
+
+    fn find(&mut self, exchange: ExchangeSlot) -> Option<&mut OpenRequest> {
+        self.slots.get_mut(exchange.index()).and_then(Option::as_mut)
     }
 
     /// Takes out all that are open, in order of slots.

@@ -13,6 +13,7 @@ use z6_events::Tick;
 use z6_scenario::{NS_PER_SECOND, Quantile};
 
 use crate::error::FoldError;
+use crate::gauges::Gauges;
 use crate::histogram::VALUE_NS_MAX;
 use crate::metrics::SeriesRow;
 
@@ -28,10 +29,6 @@ pub(crate) struct Row {
     pub(crate) failed: u64,
     /// Complete responses.
     pub(crate) completed: u64,
-    /// VUs started less VUs stopped.
-    pub(crate) vus_change: i64,
-    /// Connections opened less connections closed.
-    pub(crate) connections_change: i64,
     /// p50 and p99 of response times of successes done in it, nanoseconds.
     pub(crate) quantiles: Option<(u64, u64)>,
 }
@@ -51,9 +48,9 @@ pub(crate) struct Series {
     open_from: u64,
     spare: Vec<Histogram<u64>>,
     /// Response times that came after their second had closed.
-    pub(crate) late: u64,
+    late: u64,
     /// The last second that all workers have passed.
-    pub(crate) complete: Option<u64>,
+    complete: Option<u64>,
 }
 
 impl Series {
@@ -129,13 +126,23 @@ impl Series {
         }
     }
 
+    /// Response times that came after their second had closed.
+    pub(crate) const fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// The last second that all workers have passed, and its row.
+    pub(crate) fn last_complete(&self) -> Option<(u64, Row)> {
+        self.complete.map(|second| (second, self.get(second).unwrap_or_default()))
+    }
+
     /// Closes all that is open.
     pub(crate) fn close(&mut self) {
         self.close_before(self.open_from + self.open.len() as u64);
     }
 
     /// The row of a second, if something happened in it or after it.
-    pub(crate) fn get(&self, second: u64) -> Option<Row> {
+    fn get(&self, second: u64) -> Option<Row> {
         self.rows.get(usize::try_from(second).ok()?).copied()
     }
 
@@ -145,15 +152,13 @@ impl Series {
 
     /// The rows up to the end tick, and on to the last in which a request was planned, sent or
     /// ended.
-    pub(crate) fn figures(&self, warmup: Tick, end: Tick) -> Vec<SeriesRow> {
+    pub(crate) fn figures(&self, gauges: &Gauges, warmup: Tick, end: Tick) -> Vec<SeriesRow> {
         let of_run = end.0.div_ceil(NS_PER_SECOND) as usize;
         let counted = self.rows.iter().rposition(Row::counts_something).map_or(0, |last| last + 1);
-        let (mut vus, mut connections) = (0_i64, 0_i64);
         let mut figures = Vec::new();
-        for second in 0..of_run.max(counted) {
+        for (second, (active_vus, connections)) in (0..of_run.max(counted)).zip(gauges.by_second())
+        {
             let row = self.rows.get(second).copied().unwrap_or_default();
-            vus += row.vus_change;
-            connections += row.connections_change;
             figures.push(SeriesRow {
                 second: second as u64,
                 planned: row.planned,
@@ -162,8 +167,8 @@ impl Series {
                 failed: row.failed,
                 p50_ns: row.quantiles.map(|(p50, _)| p50),
                 p99_ns: row.quantiles.map(|(_, p99)| p99),
-                active_vus: vus.max(0) as u64,
-                connections: connections.max(0) as u64,
+                active_vus,
+                connections,
                 warmup: (second as u64) * NS_PER_SECOND < warmup.0,
             });
         }

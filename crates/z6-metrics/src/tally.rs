@@ -40,6 +40,8 @@ pub(crate) struct Totals {
     pub(crate) outcomes: Outcomes,
     pub(crate) on_wire: u64,
     pub(crate) exchanges: u64,
+    /// Sent on a connection that had carried a request before.
+    pub(crate) reused: u64,
     pub(crate) never_sent_run_ended: u64,
     pub(crate) never_sent_max_in_flight: u64,
     pub(crate) in_flight_at_stop: u64,
@@ -53,6 +55,7 @@ impl Totals {
             outcomes: Outcomes::default(),
             on_wire: 0,
             exchanges: 0,
+            reused: 0,
             never_sent_run_ended: 0,
             never_sent_max_in_flight: 0,
             in_flight_at_stop: 0,
@@ -82,13 +85,13 @@ impl ErrorCounts {
         self.0[usize::from(kind.code())] += 1;
     }
 
-    pub(crate) fn of(&self, kind: ErrorKind) -> u64 {
+    pub(crate) fn count(&self, kind: ErrorKind) -> u64 {
         self.0[usize::from(kind.code())]
     }
 
     /// Kinds that occurred, in the order of their codes.
     pub(crate) fn occurred(&self) -> impl Iterator<Item = (ErrorKind, u64)> + '_ {
-        ErrorKind::ALL.iter().map(|kind| (*kind, self.of(*kind))).filter(|(_, count)| *count > 0)
+        ErrorKind::ALL.iter().map(|kind| (*kind, self.count(*kind))).filter(|(_, count)| *count > 0)
     }
 
     pub(crate) fn sum(&self) -> u64 {
@@ -119,10 +122,6 @@ impl StatusCounts {
 pub(crate) struct Measured {
     /// Requests planned in it.
     pub(crate) planned: u64,
-    /// Requests whose sent instant lies in it.
-    pub(crate) sent: u64,
-    /// Complete responses whose done instant lies in it.
-    pub(crate) completed: u64,
     /// Of the requests planned in it: how many succeeded.
     pub(crate) succeeded: u64,
     /// Of the requests planned in it: how many failed.

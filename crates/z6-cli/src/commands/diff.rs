@@ -3,15 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use z6::z6_analysis::analyze::Selection;
-use z6::z6_analysis::diff::{
+use z6::{Tick, WorkerId};
+use z6_analysis::analyze::Selection;
+use z6_analysis::diff::{
     DiffError, DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_json,
     comparison_text,
 };
-use z6::z6_analysis::{AnalyzeError, Loss};
-use z6::z6_events::{BlockEnd, Event, LogError, Visitor, walk};
-use z6::z6_metrics::{EndFacts, Fold, RunFacts, Style};
-use z6::{Tick, WorkerId};
+use z6_analysis::{AnalyzeError, Loss};
+use z6_events::{BlockEnd, Event, LogError, Visitor, walk};
+use z6_metrics::{EndFacts, Fold, RunFacts, Style};
 
 use crate::args::{DiffArgs, DiffFormat};
 use crate::console;
@@ -53,7 +53,7 @@ fn sides(args: &DiffArgs) -> Result<(&[PathBuf], &[PathBuf]), UsageError> {
 fn sample(path: &Path, options: SampleOptions) -> anyhow::Result<RunSample> {
     let log = log_args::open(path)?;
     let mut reader = log.blocks().map_err(z6::Error::from)?;
-    let facts = RunFacts::of(log.header(), String::new());
+    let facts = RunFacts::from_header(log.header(), String::new());
     let scenario = log.scenario();
     let mut pass = Pass {
         fold: Fold::new(scenario, facts.clone()),
@@ -62,7 +62,7 @@ fn sample(path: &Path, options: SampleOptions) -> anyhow::Result<RunSample> {
     let failure = |error: AnalyzeError| log_args::failure(&log, &Selection::default(), error);
     let ending = walk(&mut reader, &mut pass).map_err(|error| failure(error.into()))?;
     log_args::warn_of_loss(&log, Loss::from_ending(&ending));
-    let end = EndFacts::of(&ending);
+    let end = EndFacts::from_ending(&ending);
     let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
     let verdict = Some(metrics.generator.verdict);
     pass.sampler.finish(end, verdict).map_err(|error| failure(from_diff_error(error)))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use z6_events::{LogDigest, LogReader, StoppedBy, walk};
 use z6_metrics::{EndFacts, Fold, Metrics, RunFacts};
-use z6_scenario::{Overrides, Scenario};
+use z6_scenario::{Overrides, Plan, Scenario};
 use z6_sim::{CheckLevel, Coverage, FaultCounts, NoObserver, SimSpec, Truth, simulate};
 
 /// What a run left.
@@ -20,6 +20,7 @@ pub struct Ran {
     pub coverage: Coverage,
     pub violations: Vec<String>,
     pub virtual_ns: u64,
+    pub plan: Plan,
 }
 
 /// The specification of a run of `text` with these settings of the world.
@@ -46,10 +47,10 @@ pub fn run(text: &str, seed: u64, settings: &[(&str, &str)]) -> Ran {
 /// Runs it.
 pub fn run_spec(spec: &SimSpec) -> Ran {
     let end = simulate(spec, NoObserver, Vec::new()).unwrap();
-    let mut fold = Fold::new(&spec.scenario, RunFacts::of(&end.header, String::new()));
+    let mut fold = Fold::new(&spec.scenario, RunFacts::from_header(&end.header, String::new()));
     let ending = walk(&mut LogReader::new(&end.log[..]).unwrap(), &mut fold).unwrap();
     Ran {
-        metrics: fold.finish(EndFacts::of(&ending)).unwrap(),
+        metrics: fold.finish(EndFacts::from_ending(&ending)).unwrap(),
         log: end.log,
         digest: end.digest,
         stopped_by: end.stopped_by,
@@ -58,5 +59,6 @@ pub fn run_spec(spec: &SimSpec) -> Ran {
         coverage: end.coverage,
         violations: end.violations.iter().map(ToString::to_string).collect(),
         virtual_ns: end.virtual_ns,
+        plan: Plan::new(&spec.scenario, spec.seed),
     }
 }

@@ -1,22 +1,22 @@
 //! A fold over a part of the requests: the same rules as for a whole run, applied to the rows that
-//! were selected. What is not of a request (VUs, connections, the generator's condition) is that of
-//! the whole run.
+//! were selected. What does not belong to a request (VUs, connections, the generator's condition) is
+//! that of the whole run.
 
 use z6_events::{
-    ErrorKind, Event, EventClass, PlannedRequest, Population, Response, TargetAddresses, Tick,
-    WorkerId,
+    Cause, ErrorKind, Event, EventClass, Failure, PlannedRequest, Population, Response,
+    TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
+use super::{EndFacts, Fold, RunFacts, without_response};
 use crate::error::FoldError;
 use crate::examples::NO_ADDRESS;
-use crate::finish::RunLatencies;
-use crate::fold::{EndFacts, Fold, RunFacts};
 use crate::lag::Noticed;
 use crate::metrics::Metrics;
+use crate::outline::Outline;
 use crate::pairing::OpenRequest;
+use crate::requests::RunLatencies;
 use crate::row::{RequestRow, RowOutcome};
-use crate::rules::{Done, Failed};
 
 /// A fold over selected requests in progress.
 #[derive(Debug)]
@@ -40,15 +40,12 @@ impl PartFold {
         to: Option<Tick>,
     ) -> PartFold {
         let workers = usize::from(facts.workers);
-        let mut fold = Fold::new(scenario, facts);
+        let mut outline = Outline::from_scenario(scenario);
         // What a scenario demands, it demands of the whole run.
-        fold.outline.assertions.clear();
-        if let Some(from) = from {
-            fold.outline.warmup = from;
-        }
-        fold.until = to.unwrap_or(Tick::MAX);
+        outline.assertions.clear();
+        outline.warmup = from.unwrap_or(outline.warmup);
         PartFold {
-            fold,
+            fold: Fold::from_outline(outline, facts, to.unwrap_or(Tick::MAX)),
             noticed: vec![Vec::new(); workers],
             from,
             ended: Tick::ZERO,
@@ -75,7 +72,7 @@ impl PartFold {
             Event::Sent { .. } => None,
             Event::Done { response: Response { unsolicited, .. }, .. }
             | Event::Redirected { response: Response { unsolicited, .. }, .. } => {
-                self.fold.connections.unsolicited += u64::from(*unsolicited);
+                self.fold.connections.after_response(*unsolicited);
                 None
             }
             Event::Failed { .. }
@@ -102,7 +99,7 @@ impl PartFold {
                 slots.resize(exchange.index() + 1, (Noticed::Forgotten, NO_ADDRESS));
             }
             let state = &self.fold.workers[worker.index()];
-            let address = state.connections.whither(connection).1;
+            let address = state.connections.last_endpoint(connection).1;
             slots[exchange.index()] = (state.inputs.noticed(planned), address);
         }
         Ok(())
@@ -127,7 +124,8 @@ impl PartFold {
         let slots = &self.noticed[worker.index()];
         let noticed = row.exchange.and_then(|slot| slots.get(slot.index()));
         let (noticed, address) = noticed.copied().unwrap_or((Noticed::Forgotten, NO_ADDRESS));
-        self.fold.plan(worker, request, target, planned)?;
+        let Fold { requests, workers, .. } = &mut self.fold;
+        requests.plan(worker, request, target, planned)?;
         let open = OpenRequest {
             request,
             target,
@@ -141,21 +139,29 @@ impl PartFold {
             received_bytes: row.bytes_received,
             between: false,
         };
-        self.fold.count_on_wire(worker, &open, noticed)?;
+        let rates = &mut workers[worker.index()].rates;
+        requests.on_wire(rates, &open, noticed)?;
+        let here = (worker, ended);
         let failure = row.outcome.error();
         if let Some(status) = row.status {
-            let first_byte = row.first_byte.unwrap_or(ended);
-            let received_bytes = row.bytes_received;
-            let done = Done { first_byte, status, received_bytes, unsent_bytes: 0, failure };
-            return self.fold.on_response(worker, ended, &open, &done);
+            let response = Response {
+                first_byte: row.first_byte.unwrap_or(ended),
+                status,
+                received_bytes: row.bytes_received,
+                unsent_bytes: 0,
+                reusable: false,
+                unsolicited: false,
+            };
+            return requests.answered(rates, here, &open, &response, failure);
         }
         match failure {
-            None => self.fold.on_in_flight_at_stop(ended, &open),
-            Some(ErrorKind::RequestTimeout) => self.fold.on_given_up(worker, ended, &open),
+            None => requests.in_flight_at_stop(ended, &open),
+            Some(ErrorKind::RequestTimeout) => requests.timed_out(here, &open),
             Some(error) => {
-                let (detail, received_bytes) = (row.detail, row.bytes_received);
-                let failed = Failed { error, detail, received_bytes, unsent_bytes: 0 };
-                self.fold.on_broken(worker, ended, &open, &failed)
+                let cause = Cause { error, detail: row.detail };
+                let failure =
+                    Failure { received_bytes: row.bytes_received, ..without_response(cause) };
+                requests.broken(here, &open, &failure)
             }
         }
     }
@@ -169,13 +175,16 @@ impl PartFold {
             target: row.target,
             planned: row.planned,
         };
+        let Fold { requests, workers, .. } = &mut self.fold;
+        let state = &mut workers[row.worker.index()];
+        let here = (row.worker, row.ended);
         match row.outcome {
             RowOutcome::Failed(error) => {
-                self.fold.on_not_on_wire(row.worker, row.ended, &request, error, row.detail)
+                let address = state.connections.failed_address(row.ended, row.target);
+                let cause = Cause { error, detail: row.detail };
+                requests.not_on_wire(&mut state.rates, here, &request, address, cause)
             }
-            RowOutcome::NeverSent(reason) => {
-                self.fold.on_never_sent(row.worker, row.ended, &request, reason)
-            }
+            RowOutcome::NeverSent(reason) => requests.never_sent(here, &request, reason),
             // Neither is without a sent instant.
             RowOutcome::Succeeded | RowOutcome::InFlight => Ok(()),
         }

@@ -1,0 +1,165 @@
+//! Connections of the whole run: how many there were, how they ended, how long they took to be ready.
+//! Knows nothing of slots.
+
+use z6_events::{CloseCause, Tick};
+
+use crate::connections::{AttemptTimes, Change};
+use crate::error::FoldError;
+use crate::histogram::Latency;
+use crate::metrics::{ConnectionFigures, LatencyStats};
+use crate::quantile::stats;
+
+/// Counts of the whole run, and latencies of attempts that began in its measured part.
+#[derive(Debug)]
+pub(crate) struct ConnectionTotals {
+    warmup: Tick,
+    opened: u64,
+    failed: u64,
+    closed_by_peer: u64,
+    unsolicited: u64,
+    connect: Latency,
+    tls_handshake: Latency,
+    syn: SynRetries,
+}
+
+impl ConnectionTotals {
+    /// Of no connections yet; attempts that begin at `warmup` or later are measured.
+    pub(crate) fn new(warmup: Tick) -> ConnectionTotals {
+        ConnectionTotals {
+            warmup,
+            opened: 0,
+            failed: 0,
+            closed_by_peer: 0,
+            unsolicited: 0,
+            connect: Latency::default(),
+            tls_handshake: Latency::default(),
+            syn: SynRetries::default(),
+        }
+    }
+
+    /// An attempt that began at `started` is ready at `at`.
+    pub(crate) fn connected(
+        &mut self,
+        at: Tick,
+        started: Tick,
+        change: Change,
+        attempt: AttemptTimes,
+    ) -> Result<(), FoldError> {
+        self.opened += u64::from(change == Change::Opened);
+        self.syn.connected(attempt.tcp_ready.unwrap_or(at).since(started));
+        if started < self.warmup {
+            return Ok(());
+        }
+        if let Some(tcp_ready) = attempt.tcp_ready {
+            self.tls_handshake.value(at.since(tcp_ready))?;
+        }
+        self.connect.value(at.since(started))
+    }
+
+    /// An attempt failed.
+    pub(crate) fn failed(&mut self) {
+        self.failed += 1;
+    }
+
+    /// An attempt took too long.
+    pub(crate) fn timed_out(&mut self, at: Tick, attempt: AttemptTimes) -> Result<(), FoldError> {
+        self.failed += 1;
+        let Some(started) = attempt.since.filter(|started| *started >= self.warmup) else {
+            return Ok(());
+        };
+        if let Some(tcp_ready) = attempt.tcp_ready {
+            self.tls_handshake.bound(at.since(tcp_ready))?;
+        }
+        self.connect.bound(at.since(started))
+    }
+
+    /// A connection without a request was ended by the peer or by what it sent.
+    pub(crate) fn closed(&mut self, cause: CloseCause) {
+        match cause {
+            CloseCause::ClosedByPeer | CloseCause::ResetByPeer => self.closed_by_peer += 1,
+            CloseCause::Unsolicited => self.unsolicited += 1,
+        }
+    }
+
+    /// Whether bytes that were not asked for came after a response.
+    #[inline]
+    pub(crate) fn after_response(&mut self, unsolicited: bool) {
+        self.unsolicited += u64::from(unsolicited);
+    }
+
+    /// `connections`, with the requests that were sent on a used connection.
+    pub(crate) const fn figures(&self, reused: u64) -> ConnectionFigures {
+        ConnectionFigures {
+            opened: self.opened,
+            reused,
+            failed: self.failed,
+            closed_by_peer: self.closed_by_peer,
+            unsolicited: self.unsolicited,
+        }
+    }
+
+    /// `connect_ns` and `tls_handshake_ns`.
+    pub(crate) fn latencies(&self) -> (LatencyStats, LatencyStats) {
+        (stats(&self.connect), stats(&self.tls_handshake))
+    }
+
+    /// Latencies beyond what a histogram holds.
+    pub(crate) fn out_of_range(&self) -> u64 {
+        self.connect.out_of_range() + self.tls_handshake.out_of_range()
+    }
+
+    /// Connects that waited for a retry of their SYN.
+    pub(crate) fn syn_retries(&self) -> u64 {
+        self.syn.clustered()
+    }
+}
+
+/// When a SYN that went unanswered is sent again: 1 s after the first, then after twice as long each
+/// time (RFC 6298 section 2; tcp(7), `tcp_syn_retries`), nanoseconds.
+const SYN_STEPS_NS: [u64; 3] = [1_000_000_000, 3_000_000_000, 7_000_000_000];
+/// How far behind a step a connect may end to count as one that was waiting for it, nanoseconds; and
+/// how far before it, to count as one that was not.
+const SYN_STEP_WIDTH_NS: u64 = 200_000_000;
+
+/// Connects that ended just after a retry of their SYN, and just before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct SynRetries {
+    behind: u64,
+    before: u64,
+}
+
+impl SynRetries {
+    /// A connection was ready so long after the start of the attempt, nanoseconds.
+    fn connected(&mut self, took_ns: u64) {
+        for step_ns in SYN_STEPS_NS {
+            let behind = step_ns..step_ns + SYN_STEP_WIDTH_NS;
+            let before = step_ns - SYN_STEP_WIDTH_NS..step_ns;
+            self.behind += u64::from(behind.contains(&took_ns));
+            self.before += u64::from(before.contains(&took_ns));
+        }
+    }
+
+    /// How many connects were waiting for a retry: those behind a step, if they are more than twice
+    /// as many as those before it. Connects that are just slow are as many on both sides.
+    fn clustered(self) -> u64 {
+        if self.behind > 2 * self.before { self.behind } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connects_cluster_behind_the_steps_of_syn_retries() {
+        let clustered = |took_ms: &[u64]| {
+            let mut syn = SynRetries::default();
+            took_ms.iter().for_each(|ms| syn.connected(ms * 1_000_000));
+            syn.clustered()
+        };
+        assert_eq!(clustered(&[1_002, 3_006, 7_014, 0, 20, 2_000]), 3);
+        assert_eq!(clustered(&[]), 0);
+        assert_eq!(clustered(&[1_200, 999, 2_500, 15_000]), 0, "none of these is near a step");
+        assert_eq!(clustered(&[850, 900, 1_010, 1_090]), 0, "slow connects lie on both sides");
+    }
+}

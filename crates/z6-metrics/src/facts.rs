@@ -1,0 +1,70 @@
+//! What is known of a run besides its events: at its start and at its end. Knows nothing of figures.
+
+use z6_events::{Driver, Ending, LogHeader, StoppedBy, Tick};
+use z6_scenario::NS_PER_SECOND;
+
+/// Later than any instant of a run: 48 h, in nanoseconds.
+pub const TICK_NS_MAX: u64 = 48 * 3_600 * NS_PER_SECOND;
+
+/// What the header of a log says about a run, besides the scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The seed in use.
+    pub seed: u64,
+    /// Plan digest, 64 hexadecimal digits.
+    pub plan_digest: String,
+    /// What carries the run out.
+    pub driver: Driver,
+    /// Wall clock at the start, RFC 3339, UTC; empty in a simulated run.
+    pub started_at: String,
+    /// Event loops.
+    pub workers: u16,
+}
+
+impl RunFacts {
+    /// What a log's header says. `started_at` is the header's wall clock in words: RFC 3339, UTC,
+    /// empty for 0.
+    #[must_use]
+    pub fn from_header(header: &LogHeader, started_at: String) -> RunFacts {
+        RunFacts {
+            seed: header.seed,
+            plan_digest: header.plan_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            driver: header.driver,
+            started_at,
+            workers: header.workers,
+        }
+    }
+}
+
+/// What is known only at the end, besides the events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndFacts {
+    /// Digest of the log, 64 hexadecimal digits; empty if there is none.
+    pub log_digest: String,
+    /// What the footer says; if absent, what the workers' events say.
+    pub stopped_by: Option<StoppedBy>,
+    /// The log is truncated: requests still open count as in flight, given up at the last tick of
+    /// their worker.
+    pub torn: bool,
+}
+
+impl EndFacts {
+    /// What the ending of a log says.
+    #[must_use]
+    pub fn from_ending(ending: &Ending) -> EndFacts {
+        match ending {
+            Ending::Clean { footer, digest } => EndFacts {
+                log_digest: digest.to_string(),
+                stopped_by: Some(footer.facts.stopped_by),
+                torn: false,
+            },
+            Ending::Torn { .. } => EndFacts { torn: true, ..EndFacts::default() },
+        }
+    }
+}
+
+/// Whether a tick can be an instant of a run.
+#[inline]
+pub(crate) const fn is_possible(at: Tick) -> bool {
+    at.0 <= TICK_NS_MAX
+}

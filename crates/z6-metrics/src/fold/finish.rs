@@ -1,0 +1,164 @@
+//! The end of a fold: what is still open, and the figures of all parts together. Knows nothing of events.
+
+use z6_events::{Driver, StoppedBy, TargetId, Tick, WorkerId};
+
+use super::{EndFacts, Fold};
+use crate::assertions::{self, Observed};
+use crate::error::FoldError;
+use crate::metrics::{Metrics, RunFigures, SCHEMA_VERSION};
+use crate::requests::{RunLatencies, WorkerEvidence};
+
+impl Fold {
+    /// Ends the fold: all figures of the run.
+    ///
+    /// # Errors
+    /// The counts do not balance: requests without an end, or an end without a request.
+    pub fn finish(self, end: EndFacts) -> Result<Metrics, FoldError> {
+        self.finish_with(end, |_| ()).map(|(metrics, ())| metrics)
+    }
+
+    /// Ends the fold, and reads more from its latencies.
+    ///
+    /// # Errors
+    /// As [`Fold::finish`].
+    pub fn finish_with<T>(
+        mut self,
+        end: EndFacts,
+        read: impl FnOnce(&RunLatencies<'_>) -> T,
+    ) -> Result<(Metrics, T), FoldError> {
+        if end.torn {
+            self.give_up_open()?;
+        } else {
+            self.check_settled()?;
+        }
+        self.requests.close();
+        self.requests.conserve(self.workers.iter().map(|state| state.open.count()).sum())?;
+        let ended_at = self.end_tick();
+        let total = self.requests.total()?;
+        let more = read(&self.requests.latencies(&total));
+        let latency = self.requests.latency_figures(&total, self.connections.latencies());
+        let throughput = self.requests.throughput(ended_at);
+        let workers = self.worker_evidence(end.torn);
+        let generator =
+            self.requests.generator(&self.outline, &latency.response_ns, &total, &workers);
+        let assertions = assertions::evaluate(
+            &self.outline.assertions,
+            &Observed {
+                response: &latency.response_ns,
+                lateness: &generator.lateness_ns,
+                measured: self.requests.measured(),
+                completed_rps: throughput.completed_rps,
+                verdict: generator.verdict,
+            },
+        );
+        let metrics = Metrics {
+            schema_version: SCHEMA_VERSION,
+            requests: self.requests.figures(&self.outline, &total)?,
+            latency,
+            throughput,
+            connections: self.connections.figures(self.requests.reused()),
+            errors: self.requests.error_figures(&self.outline),
+            generator,
+            assertions,
+            time_series: self.requests.time_series(&self.gauges, ended_at),
+            run: self.run(end, ended_at),
+        };
+        Ok((metrics, more))
+    }
+
+    /// A truncated log: what was open at its end is in flight, given up at the worker's last tick.
+    fn give_up_open(&mut self) -> Result<(), FoldError> {
+        for state in &mut self.workers {
+            for request in state.open.drain() {
+                self.requests.in_flight_at_stop(state.last, &request)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that each exchange that failed before it was sent led to a request.
+    fn check_settled(&self) -> Result<(), FoldError> {
+        let mut workers = (0..).map(WorkerId).zip(&self.workers);
+        workers.try_for_each(|(worker, state)| state.open.check_settled(worker))
+    }
+
+    /// The end tick: of the worker that ended last; where none did, the last instant known.
+    fn end_tick(&self) -> Tick {
+        let ends = self.workers.iter().filter_map(|state| state.end.map(|(end, _)| end)).max();
+        let last = self.workers.iter().map(|state| state.last).max();
+        ends.or(last).unwrap_or(Tick::ZERO).min(self.until)
+    }
+
+    fn run(self, end: EndFacts, ended_at: Tick) -> RunFigures {
+        let said = self.workers.iter().filter_map(|state| state.end.map(|(_, by)| by));
+        let stopped_by = end.stopped_by.or_else(|| said.max_by_key(|by| gravity(*by)));
+        RunFigures {
+            name: self.outline.name,
+            seed: self.facts.seed,
+            plan_digest: self.facts.plan_digest,
+            log_digest: end.log_digest,
+            driver: driver_name(self.facts.driver),
+            model: self.outline.model.name(),
+            started_at: self.facts.started_at,
+            duration_seconds: seconds(ended_at.0),
+            workers: self.facts.workers,
+            stopped_by: stopped_by.map(StoppedBy::name),
+            warmup_seconds: seconds(self.outline.warmup.0),
+        }
+    }
+
+    /// `max_connections` of the first target for which a worker had as many as it may.
+    fn connection_limit_reached(&self) -> Option<u32> {
+        let workers = u32::from(self.facts.workers);
+        let limits = (0..).zip(&self.outline.connection_limits);
+        let reached = |target: TargetId, limit: u32| {
+            (0..).zip(&self.workers).any(|(worker, state)| {
+                let share = limit / workers + u32::from(worker < limit % workers);
+                share > 0 && state.connections.most_held(target) >= share
+            })
+        };
+        limits
+            .filter_map(|(target, limit)| limit.map(|limit| (TargetId(target), limit)))
+            .find_map(|(target, limit)| reached(target, limit).then_some(limit))
+    }
+
+    fn worker_evidence(&self, torn: bool) -> WorkerEvidence {
+        let health = || self.workers.iter().map(|state| &state.health);
+        WorkerEvidence {
+            cpu_fraction: health().filter_map(|one| one.cpu_fraction()).reduce(f64::max),
+            log_stall_ns: health().map(|one| one.log_stall_ns()).sum(),
+            loop_pass_max_ns: health().map(|one| one.loop_pass_max_ns()).max().unwrap_or(0),
+            wall_step_max_ns: health().map(|one| one.wall_step_max_ns()).max().unwrap_or(0),
+            connection_limit: self.connection_limit_reached(),
+            syn_retries: self.connections.syn_retries(),
+            out_of_range: self.connections.out_of_range(),
+            torn,
+        }
+    }
+}
+
+/// Where workers ended for different reasons, the gravest is the run's.
+fn gravity(by: StoppedBy) -> u8 {
+    match by {
+        StoppedBy::Iterations => 0,
+        StoppedBy::Duration => 1,
+        StoppedBy::Terminate => 2,
+        StoppedBy::Interrupt => 3,
+        StoppedBy::NoTarget => 4,
+        StoppedBy::LogLimit => 5,
+        StoppedBy::DiskFull => 6,
+        StoppedBy::Error => 7,
+    }
+}
+
+/// `run.driver` in metrics.json.
+const fn driver_name(driver: Driver) -> &'static str {
+    match driver {
+        Driver::Reactor => "reactor",
+        Driver::Simulation => "simulation",
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}

@@ -1,0 +1,123 @@
+//! A run in progress: how it stands, and a fold that never ends it. Knows nothing of events.
+
+use std::convert::Infallible;
+
+use z6_events::{BlockEnd, ErrorKind, Event, Tick, Visitor, WorkerId};
+
+use super::Fold;
+use crate::error::FoldError;
+
+/// The state of a run in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSnapshot {
+    /// Seconds that all workers have passed.
+    pub elapsed_seconds: u64,
+    /// Requests planned so far, as far as they were sent or given up.
+    pub planned: u64,
+    /// Requests sent so far.
+    pub sent: u64,
+    /// Requests never sent so far.
+    pub never_sent: u64,
+    /// Requests that succeeded so far.
+    pub succeeded: u64,
+    /// Requests that failed so far.
+    pub failed: u64,
+    /// Requests sent and not ended.
+    pub in_flight: u64,
+    /// VUs alive.
+    pub active_vus: u64,
+    /// Connections ready.
+    pub connections: u64,
+    /// Complete responses in the last complete second.
+    pub last_completed: u64,
+    /// Failed requests in the last complete second.
+    pub last_failed: u64,
+    /// Median response time of its successes, nanoseconds.
+    pub last_p50_ns: Option<u64>,
+    /// 0.99 quantile of the same, nanoseconds.
+    pub last_p99_ns: Option<u64>,
+    /// Failed requests so far by kind: those that occurred.
+    pub errors: Vec<(ErrorKind, u64)>,
+}
+
+impl Fold {
+    /// The state of the run. Cheap: reads counters, folds nothing.
+    #[must_use]
+    pub fn live(&self) -> LiveSnapshot {
+        let outcomes = self.requests.outcomes();
+        let last = self.requests.last_second();
+        let row = last.map(|(_, row)| row).unwrap_or_default();
+        let (active_vus, connections) = self.gauges.now();
+        LiveSnapshot {
+            elapsed_seconds: last.map_or(0, |(second, _)| second + 1),
+            planned: outcomes.planned,
+            sent: outcomes.sent,
+            never_sent: self.requests.never_sent_count(),
+            succeeded: outcomes.succeeded,
+            failed: outcomes.failed,
+            in_flight: self.requests.in_flight(),
+            active_vus,
+            connections,
+            last_completed: row.completed,
+            last_failed: row.failed,
+            last_p50_ns: row.quantiles.map(|(p50, _)| p50),
+            last_p99_ns: row.quantiles.map(|(_, p99)| p99),
+            errors: self.requests.errors().collect(),
+        }
+    }
+}
+
+/// A fold for what cannot be stopped by it: it takes events until one does not fit, and keeps that
+/// error until its end.
+#[derive(Debug)]
+pub struct LiveFold {
+    fold: Fold,
+    error: Option<FoldError>,
+}
+
+impl LiveFold {
+    /// Wraps a fold over no events yet.
+    #[must_use]
+    pub const fn new(fold: Fold) -> LiveFold {
+        LiveFold { fold, error: None }
+    }
+
+    /// The state of the run. Cheap: reads counters, folds nothing.
+    #[must_use]
+    pub fn live(&self) -> LiveSnapshot {
+        self.fold.live()
+    }
+
+    /// Returns the fold, for its end.
+    ///
+    /// # Errors
+    /// The first event that did not fit.
+    pub fn into_fold(self) -> Result<Fold, FoldError> {
+        self.error.map_or(Ok(self.fold), Err)
+    }
+}
+
+impl Visitor for LiveFold {
+    type Error = Infallible;
+
+    #[inline]
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        if self.error.is_none() {
+            self.error = self.fold.event(worker, at, event).err();
+        }
+        Ok(())
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        if self.error.is_none() {
+            self.error = self.fold.advance(block.worker, block.up_to).err();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,371 @@
+//! The fold itself: takes each event once, in the order of the log, and hands it to the types that keep
+//! what the figures need. Constant memory except for two small rows per second. Knows nothing of blocks,
+//! files or engines, and counts nothing itself.
+//!
+//! Events of one worker come in order; events of different workers may come interleaved in any way:
+//! the figures do not depend on it. Beside it `finish` (figures at the end), `live` (a look at a run in
+//! progress) and `part` (the same rules for some of the requests).
+
+mod finish;
+mod live;
+mod part;
+
+use z6_events::{
+    BlockEnd, Cause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, PlannedRequest,
+    Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick, Visitor, WorkerId,
+};
+use z6_scenario::{NS_PER_SECOND, Scenario};
+
+use crate::connection_totals::ConnectionTotals;
+use crate::connections::{Change, Connections};
+use crate::error::FoldError;
+use crate::examples::NO_ADDRESS;
+use crate::facts::is_possible;
+pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
+use crate::gauges::Gauges;
+use crate::health::Health;
+use crate::lag::InputTimes;
+use crate::outline::Outline;
+use crate::pairing::{OpenRequest, OpenRequests};
+use crate::rates::RateWindow;
+use crate::requests::Requests;
+pub use live::{LiveFold, LiveSnapshot};
+pub use part::PartFold;
+
+/// What is kept of one worker.
+#[derive(Debug)]
+struct Worker {
+    open: OpenRequests,
+    connections: Connections,
+    inputs: InputTimes,
+    health: Health,
+    rates: RateWindow,
+    /// Tick of its newest event or empty block.
+    last: Tick,
+    /// Seconds it has passed; all of them once it finished.
+    passed: u64,
+    end: Option<(Tick, StoppedBy)>,
+}
+
+impl Worker {
+    fn new() -> Worker {
+        Worker {
+            open: OpenRequests::default(),
+            connections: Connections::default(),
+            inputs: InputTimes::new(),
+            health: Health::default(),
+            rates: RateWindow::default(),
+            last: Tick::ZERO,
+            passed: 0,
+            end: None,
+        }
+    }
+}
+
+/// A fold in progress.
+#[derive(Debug)]
+pub struct Fold {
+    outline: Outline,
+    facts: RunFacts,
+    workers: Vec<Worker>,
+    requests: Requests,
+    connections: ConnectionTotals,
+    gauges: Gauges,
+    /// Where the measured part ends, if that is before the run does.
+    until: Tick,
+}
+
+impl Fold {
+    /// A fold over no events yet.
+    #[must_use]
+    pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
+        Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX)
+    }
+
+    fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
+        Fold {
+            workers: (0..facts.workers).map(|_| Worker::new()).collect(),
+            requests: Requests::new(&outline, until),
+            connections: ConnectionTotals::new(outline.warmup),
+            gauges: Gauges::default(),
+            until,
+            outline,
+            facts,
+        }
+    }
+
+    /// Says what the names of the targets resolved to: the header of the log has it. Any time before
+    /// the end.
+    pub fn resolved(&mut self, addresses: &[TargetAddresses]) {
+        self.requests.resolved(addresses);
+    }
+
+    /// Plants a bug. To be called before the first event.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.requests.plant(bug);
+    }
+
+    /// Takes one event. `at` never goes down within a worker.
+    ///
+    /// # Errors
+    /// The event contradicts those before it, or names what the scenario does not have.
+    pub fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) -> Result<(), FoldError> {
+        self.advance(worker, at)?;
+        if event.class() == EventClass::Input {
+            self.input(worker, at)?;
+        }
+        // `advance` has seen that the worker exists.
+        let state = &mut self.workers[worker.index()];
+        let here = (worker, at);
+        match *event {
+            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Connected { connection, started } => {
+                let (change, attempt) = state.connections.ready(worker, connection)?;
+                self.connections.connected(at, started, change, attempt)?;
+                self.connection_change(at, change);
+                Ok(())
+            }
+            Event::TcpReady { connection } => state.connections.tcp_ready(worker, connection, at),
+            Event::ConnectFailed { connection, .. } => {
+                state.connections.note_failed(connection, at);
+                self.connections.failed();
+                self.connection_closed(here, connection)
+            }
+            Event::Sent {
+                exchange,
+                written_bytes,
+                ref request,
+                attempt,
+                connection,
+                request_bytes,
+                length_is_input: _,
+            } => {
+                let bytes = (request_bytes, written_bytes);
+                if attempt == 0 {
+                    return self.sent(here, exchange, connection, request, bytes);
+                }
+                state.connections.used(worker, connection)?;
+                state.open.open_again(worker, exchange, attempt, bytes)?;
+                self.requests.on_wire_again();
+                Ok(())
+            }
+            Event::Done { exchange, ref response, failure } => {
+                self.connections.after_response(response.unsolicited);
+                let open = state.open.take(worker, at, exchange)?;
+                self.requests.answered(&mut state.rates, here, &open, response, failure)
+            }
+            Event::Redirected { exchange, ref response, .. } => {
+                let Response { received_bytes, unsent_bytes, unsolicited, .. } = *response;
+                self.connections.after_response(unsolicited);
+                let (planned, sent_bytes) =
+                    state.open.redirected(worker, at, exchange, unsent_bytes)?;
+                self.requests.redirected(planned, sent_bytes, received_bytes);
+                Ok(())
+            }
+            Event::RedirectFailed { exchange, cause } => {
+                let open = state.open.take(worker, at, exchange)?;
+                self.requests.broken(here, &open, &without_response(cause))
+            }
+            Event::Failed { exchange, ref failure } => match state.open.take_failed(exchange) {
+                Some(open) => self.requests.broken(here, &open, failure),
+                None => Ok(()),
+            },
+            Event::ConnectionClosed { connection, cause } => {
+                self.connections.closed(cause);
+                self.connection_closed(here, connection)
+            }
+            Event::VuStarted { .. } => {
+                self.gauges.vus(at, 1);
+                Ok(())
+            }
+            Event::VuStopped { .. } => {
+                self.gauges.vus(at, -1);
+                Ok(())
+            }
+            Event::ConnectStarted { connection, target, address } => {
+                self.connect_started(here, connection, target, address)
+            }
+            Event::ConnectionReleased { connection, .. } => {
+                self.connection_closed(here, connection)
+            }
+            Event::ConnectTimedOut { connection } => {
+                state.connections.note_failed(connection, at);
+                let attempt = state.connections.timed_out(worker, connection)?;
+                self.connections.timed_out(at, attempt)
+            }
+            Event::NotOnWire { ref request, cause } => {
+                state.open.settle();
+                let address = state.connections.failed_address(at, request.target);
+                self.requests.not_on_wire(&mut state.rates, here, request, address, cause)
+            }
+            Event::NeverSent { ref request, reason } => {
+                self.requests.never_sent(here, request, reason)
+            }
+            Event::TimedOut { exchange } => {
+                let open = state.open.take(worker, at, exchange)?;
+                self.requests.timed_out(here, &open)
+            }
+            Event::InFlightAtStop { exchange } => {
+                let open = state.open.take(worker, at, exchange)?;
+                self.requests.in_flight_at_stop(at, &open)
+            }
+            Event::EndReached { by, end } => {
+                if state.end.is_none() {
+                    state.end = Some((end, by));
+                    self.requests.end(&mut state.rates, end);
+                }
+                Ok(())
+            }
+            Event::Finished => {
+                self.pass(worker, u64::MAX);
+                Ok(())
+            }
+            Event::Sample(ref sample) => {
+                self.sample(here, sample);
+                Ok(())
+            }
+            Event::LogStalled { waited_ns } => {
+                state.health.stalled(waited_ns);
+                Ok(())
+            }
+        }
+    }
+
+    /// This worker has nothing to say about instants before `at`: what an empty block tells. Rows of
+    /// seconds that all workers have passed become complete.
+    ///
+    /// # Errors
+    /// The worker does not exist, or its time went back.
+    #[inline]
+    pub fn advance(&mut self, worker: WorkerId, at: Tick) -> Result<(), FoldError> {
+        let workers = self.facts.workers;
+        let Some(state) = self.workers.get_mut(worker.index()) else {
+            return Err(FoldError::UnknownWorker { worker, workers });
+        };
+        if at < state.last {
+            return Err(FoldError::TimeWentBack { worker, at, last: state.last });
+        }
+        if !is_possible(at) {
+            return Err(FoldError::TickTooLarge { worker, at });
+        }
+        state.last = at;
+        let second = at.0 / NS_PER_SECOND;
+        if second > state.passed {
+            self.pass(worker, second);
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, worker: WorkerId, second: u64) {
+        self.workers[worker.index()].passed = second;
+        let latest = self.workers.iter().map(|state| state.last.0 / NS_PER_SECOND).max();
+        let slowest = self.workers.iter().map(|state| state.passed).min().unwrap_or(0);
+        self.requests.reached(slowest.min(latest.unwrap_or(0)));
+    }
+
+    /// What all inputs do.
+    #[inline]
+    fn input(&mut self, worker: WorkerId, at: Tick) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        state.open.check_settled(worker)?;
+        state.inputs.push(at);
+        Ok(())
+    }
+
+    /// The first exchange of a request was sent.
+    #[inline]
+    fn sent(
+        &mut self,
+        (worker, at): (WorkerId, Tick),
+        exchange: ExchangeSlot,
+        connection: ConnectionSlot,
+        asked: &PlannedRequest,
+        (request_bytes, written_bytes): (u64, u64),
+    ) -> Result<(), FoldError> {
+        let PlannedRequest { request, target, planned, .. } = *asked;
+        self.requests.plan(worker, request, target, planned)?;
+        let state = &mut self.workers[worker.index()];
+        let open = OpenRequest {
+            request,
+            target,
+            planned,
+            sent: at,
+            request_bytes,
+            written_bytes,
+            reused: false,
+            address: NO_ADDRESS,
+            exchanges: 1,
+            received_bytes: 0,
+            between: false,
+        };
+        let open = state.open.open(worker, exchange, open)?;
+        open.reused = state.connections.used(worker, connection)?;
+        open.address = state.connections.last_endpoint(connection).1;
+        self.requests.on_wire(&mut state.rates, open, state.inputs.noticed(planned))
+    }
+
+    fn connect_started(
+        &mut self,
+        (worker, at): (WorkerId, Tick),
+        connection: ConnectionSlot,
+        target: TargetId,
+        address: u16,
+    ) -> Result<(), FoldError> {
+        if target.index() >= self.outline.targets.len() {
+            return Err(FoldError::UnknownTarget(target));
+        }
+        let connections = &mut self.workers[worker.index()].connections;
+        let change = connections.connecting(worker, connection, (target, address), at)?;
+        self.connection_change(at, change);
+        Ok(())
+    }
+
+    fn connection_closed(
+        &mut self,
+        (worker, at): (WorkerId, Tick),
+        connection: ConnectionSlot,
+    ) -> Result<(), FoldError> {
+        let change = self.workers[worker.index()].connections.closed(worker, connection)?;
+        self.connection_change(at, change);
+        Ok(())
+    }
+
+    fn connection_change(&mut self, at: Tick, change: Change) {
+        match change {
+            Change::Opened => self.gauges.connections(at, 1),
+            Change::Closed => self.gauges.connections(at, -1),
+            Change::None => {}
+        }
+    }
+
+    fn sample(&mut self, (worker, at): (WorkerId, Tick), sample: &Sample) {
+        let warmup = self.outline.warmup;
+        let state = &mut self.workers[worker.index()];
+        state.health.sample(at, sample, warmup, state.end.is_some());
+    }
+}
+
+/// A failure of a request that ends with this cause, without a response.
+const fn without_response(Cause { error, detail }: Cause) -> Failure {
+    Failure { error, detail, first_byte: None, received_bytes: 0, unsent_bytes: 0, reusable: false }
+}
+
+impl Visitor for Fold {
+    type Error = FoldError;
+
+    #[inline]
+    fn event(
+        &mut self,
+        _index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), FoldError> {
+        Fold::event(self, worker, at, event)
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), FoldError> {
+        self.advance(block.worker, block.up_to)
+    }
+}

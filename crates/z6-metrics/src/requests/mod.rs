@@ -1,0 +1,392 @@
+//! What became of the requests of a run: one rule per event of a request's life. docs/MEASUREMENT.md
+//! states the same rules in words. Knows nothing of how events are told apart, of slots or connections.
+//!
+//! `figures` reads the figures from what is gathered here.
+
+mod figures;
+
+pub use figures::RunLatencies;
+pub(crate) use figures::WorkerEvidence;
+
+use z6_events::{
+    Cause, ErrorKind, Failure, NeverSentReason, PlannedRequest, RequestId, Response,
+    TargetAddresses, TargetId, Tick, WorkerId,
+};
+
+use crate::by_connection::ByConnection;
+use crate::error::FoldError;
+use crate::examples::{Example, Examples};
+use crate::facts::is_possible;
+use crate::groups::Groups;
+use crate::histogram::Latency;
+use crate::lag::Noticed;
+use crate::outline::Outline;
+use crate::pairing::OpenRequest;
+use crate::planted::{Bug, Planted};
+use crate::rates::{RateWindow, Rates};
+use crate::series::{Row, Series};
+use crate::tally::{Measured, Outcomes, Totals};
+
+/// Latencies besides those that [`Groups`] keeps.
+#[derive(Debug, Default)]
+struct Latencies {
+    first_byte: Latency,
+    failed_response: Latency,
+    lateness: Latency,
+    loop_lag: Latency,
+    waiting: Latency,
+}
+
+/// Counts, latencies, rows and examples of all requests.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    warmup: Tick,
+    totals: Totals,
+    measured: Measured,
+    rates: Rates,
+    latencies: Latencies,
+    groups: Groups,
+    by_connection: ByConnection,
+    series: Series,
+    /// Requests whose loop lag could not be told from waiting any more.
+    lag_forgotten: u64,
+    examples: Examples,
+    planted: Planted,
+}
+
+impl Requests {
+    /// Of no requests yet. Rates count instants up to `until`.
+    pub(crate) fn new(outline: &Outline, until: Tick) -> Requests {
+        Requests {
+            warmup: outline.warmup,
+            totals: Totals::new(),
+            measured: Measured::default(),
+            rates: Rates::new(outline.warmup, until),
+            latencies: Latencies::default(),
+            groups: Groups::new(outline),
+            by_connection: ByConnection::default(),
+            series: Series::new(),
+            lag_forgotten: 0,
+            examples: Examples::default(),
+            planted: Planted::default(),
+        }
+    }
+
+    /// Plants a bug.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn plant(&mut self, bug: Bug) {
+        self.planted = bug.into();
+    }
+
+    /// What the names of the targets resolved to.
+    pub(crate) fn resolved(&mut self, addresses: &[TargetAddresses]) {
+        self.examples.resolved(addresses);
+    }
+
+    /// Whether latencies of a request planned then are measured: after the warm-up. Nothing is
+    /// planned after the end tick.
+    #[inline]
+    fn measures(&self, planned: Tick) -> bool {
+        planned >= self.warmup
+    }
+
+    /// All workers have come to this second.
+    pub(crate) fn reached(&mut self, second: u64) {
+        self.series.reached(second);
+    }
+
+    /// A worker's end tick is known.
+    pub(crate) fn end(&mut self, window: &mut RateWindow, end: Tick) {
+        self.rates.end(window, end);
+    }
+
+    /// Counts a request that was due.
+    #[inline]
+    pub(crate) fn plan(
+        &mut self,
+        worker: WorkerId,
+        request: RequestId,
+        target: TargetId,
+        planned: Tick,
+    ) -> Result<(), FoldError> {
+        self.groups.check(request, target)?;
+        if !is_possible(planned) {
+            return Err(FoldError::TickTooLarge { worker, at: planned });
+        }
+        self.totals.outcomes.planned += 1;
+        self.series.row(planned).planned += 1;
+        self.groups.count(request, target, |counts| counts.planned += 1);
+        self.measured.planned += u64::from(self.measures(planned));
+        Ok(())
+    }
+
+    /// Counts a request of which a byte was written, and measures how late it was.
+    #[inline]
+    pub(crate) fn on_wire(
+        &mut self,
+        window: &mut RateWindow,
+        open: &OpenRequest,
+        noticed: Noticed,
+    ) -> Result<(), FoldError> {
+        let OpenRequest { request, target, planned, sent, reused, .. } = *open;
+        self.totals.reused += u64::from(reused);
+        self.by_connection.kind(reused).counts.sent += 1;
+        self.totals.outcomes.sent += 1;
+        self.totals.on_wire += 1;
+        self.totals.exchanges += u64::from(open.exchanges);
+        self.series.row(sent).sent += 1;
+        self.groups.count(request, target, |counts| counts.sent += 1);
+        self.rates.sent(window, sent);
+        if self.measures(planned) {
+            self.measure_lateness(planned, sent, noticed)?;
+        }
+        Ok(())
+    }
+
+    fn measure_lateness(
+        &mut self,
+        planned: Tick,
+        sent: Tick,
+        noticed: Noticed,
+    ) -> Result<(), FoldError> {
+        let lateness_ns = sent.since(planned);
+        let lag_ns = match noticed {
+            Noticed::At(noticed) => noticed.since(planned).min(lateness_ns),
+            Noticed::Forgotten => {
+                self.lag_forgotten += 1;
+                0
+            }
+        };
+        self.latencies.lateness.value(lateness_ns)?;
+        self.latencies.loop_lag.value(lag_ns)?;
+        self.latencies.waiting.value(lateness_ns - lag_ns)
+    }
+
+    /// A redirected request continues with another exchange.
+    pub(crate) fn on_wire_again(&mut self) {
+        self.totals.exchanges += 1;
+    }
+
+    /// An exchange was answered with a redirect that is followed: its bytes count now, the request
+    /// continues.
+    pub(crate) fn redirected(&mut self, planned: Tick, sent_bytes: u64, received_bytes: u64) {
+        self.count_bytes(planned, sent_bytes, received_bytes);
+    }
+
+    fn count_bytes(&mut self, planned: Tick, sent: u64, received: u64) {
+        if self.measures(planned) {
+            self.measured.bytes_sent += sent;
+            self.measured.bytes_received += received;
+        }
+    }
+
+    /// A request was answered.
+    #[inline]
+    pub(crate) fn answered(
+        &mut self,
+        window: &mut RateWindow,
+        (worker, at): (WorkerId, Tick),
+        open: &OpenRequest,
+        response: &Response,
+        failure: Option<ErrorKind>,
+    ) -> Result<(), FoldError> {
+        let OpenRequest { planned, request_bytes, .. } = *open;
+        self.totals.statuses.add(response.status)?;
+        let row = self.series.row(at);
+        row.completed += 1;
+        row.succeeded += u64::from(failure.is_none());
+        self.rates.completed(window, at);
+        let measured = self.measures(planned);
+        if measured {
+            self.measured.response(response.status);
+            self.measured.bytes_sent += request_bytes.saturating_sub(response.unsent_bytes);
+            self.measured.bytes_received += response.received_bytes;
+        }
+        match failure {
+            Some(error) => {
+                let cause = Cause { error, detail: u64::from(response.status) };
+                self.failed((worker, at), open, cause)
+            }
+            None => self.succeeded(at, open, response, measured),
+        }
+    }
+
+    #[inline]
+    fn succeeded(
+        &mut self,
+        at: Tick,
+        open: &OpenRequest,
+        response: &Response,
+        measured: bool,
+    ) -> Result<(), FoldError> {
+        let OpenRequest { request, target, planned, sent, reused, .. } = *open;
+        let service_ns = at.since(sent);
+        let is_service = self.planted.has(Bug::ServiceAsResponse);
+        let response_ns = if is_service { service_ns } else { at.since(planned) };
+        self.totals.outcomes.succeeded += 1;
+        if reused && self.planted.has(Bug::CountedTwice) {
+            self.totals.outcomes.succeeded += 1;
+        }
+        self.series.response(at, response_ns)?;
+        self.groups.count(request, target, |counts| counts.succeeded += 1);
+        let same_kind = self.by_connection.kind(reused);
+        same_kind.counts.succeeded += 1;
+        if measured {
+            self.measured.succeeded += 1;
+            same_kind.cell.response.value(response_ns)?;
+            same_kind.cell.service.value(service_ns)?;
+            self.groups.record(request, target, |cell| {
+                cell.response.value(response_ns)?;
+                cell.service.value(service_ns)
+            })?;
+            self.latencies.first_byte.value(response.first_byte.since(sent))?;
+        }
+        Ok(())
+    }
+
+    /// A request on the wire ended without a complete response.
+    pub(crate) fn broken(
+        &mut self,
+        here: (WorkerId, Tick),
+        open: &OpenRequest,
+        failure: &Failure,
+    ) -> Result<(), FoldError> {
+        let sent_bytes = open.request_bytes.saturating_sub(failure.unsent_bytes);
+        self.count_bytes(open.planned, sent_bytes, failure.received_bytes);
+        self.failed(here, open, Cause { error: failure.error, detail: failure.detail })
+    }
+
+    /// A request on the wire was not answered within its time.
+    pub(crate) fn timed_out(
+        &mut self,
+        here: (WorkerId, Tick),
+        open: &OpenRequest,
+    ) -> Result<(), FoldError> {
+        self.cut_off(open);
+        self.failed(here, open, Cause { error: ErrorKind::RequestTimeout, detail: 0 })
+    }
+
+    /// A request that was on the wire failed.
+    fn failed(
+        &mut self,
+        (worker, at): (WorkerId, Tick),
+        open: &OpenRequest,
+        Cause { error, detail }: Cause,
+    ) -> Result<(), FoldError> {
+        let OpenRequest { request, target, address, planned, .. } = *open;
+        let example = Example { worker, at, request, target, address, detail };
+        self.count_failed(planned, error, example);
+        self.by_connection.kind(open.reused).counts.failed += 1;
+        if !self.measures(planned) {
+            return Ok(());
+        }
+        if !error.is_censored() {
+            return self.latencies.failed_response.value(at.since(planned));
+        }
+        if self.planted.has(Bug::ForgottenCensored) { Ok(()) } else { self.unanswered(at, open) }
+    }
+
+    fn count_failed(&mut self, planned: Tick, error: ErrorKind, example: Example) {
+        let Example { at, request, target, .. } = example;
+        self.examples.note(error, example);
+        self.totals.outcomes.failed += 1;
+        self.totals.errors.add(error);
+        self.series.row(at).failed += 1;
+        self.groups.count(request, target, |counts| counts.failed += 1);
+        self.measured.failed += u64::from(self.measures(planned));
+    }
+
+    /// A request on the wire was given up without an answer.
+    fn unanswered(&mut self, at: Tick, open: &OpenRequest) -> Result<(), FoldError> {
+        let (response_ns, service_ns) = (at.since(open.planned), at.since(open.sent));
+        let same_kind = &mut self.by_connection.kind(open.reused).cell;
+        same_kind.response.bound(response_ns)?;
+        same_kind.service.bound(service_ns)?;
+        self.groups.record(open.request, open.target, |cell| {
+            cell.response.bound(response_ns)?;
+            cell.service.bound(service_ns)
+        })
+    }
+
+    /// How much of a request was written and read in the end is not known: what the first write call
+    /// took counts.
+    fn cut_off(&mut self, open: &OpenRequest) {
+        self.count_bytes(open.planned, open.written_bytes, open.received_bytes);
+    }
+
+    /// A request on the wire was unanswered at the end of the run.
+    pub(crate) fn in_flight_at_stop(
+        &mut self,
+        at: Tick,
+        open: &OpenRequest,
+    ) -> Result<(), FoldError> {
+        self.totals.in_flight_at_stop += 1;
+        self.cut_off(open);
+        if self.measures(open.planned) { self.unanswered(at, open) } else { Ok(()) }
+    }
+
+    /// A request failed without a byte on the wire; it was to go to `address` of its target.
+    pub(crate) fn not_on_wire(
+        &mut self,
+        window: &mut RateWindow,
+        (worker, at): (WorkerId, Tick),
+        asked: &PlannedRequest,
+        address: u16,
+        Cause { error, detail }: Cause,
+    ) -> Result<(), FoldError> {
+        let PlannedRequest { request, target, planned, .. } = *asked;
+        self.plan(worker, request, target, planned)?;
+        self.totals.outcomes.sent += 1;
+        self.series.row(at).sent += 1;
+        self.groups.count(request, target, |counts| counts.sent += 1);
+        self.rates.sent(window, at);
+        self.count_failed(planned, error, Example { worker, at, request, target, address, detail });
+        if self.measures(planned) {
+            self.latencies.failed_response.value(at.since(planned))?;
+        }
+        Ok(())
+    }
+
+    /// A request was given up without having been given to a connection.
+    pub(crate) fn never_sent(
+        &mut self,
+        (worker, at): (WorkerId, Tick),
+        asked: &PlannedRequest,
+        reason: NeverSentReason,
+    ) -> Result<(), FoldError> {
+        let PlannedRequest { request, target, planned, .. } = *asked;
+        self.plan(worker, request, target, planned)?;
+        self.totals.never_sent(reason);
+        if self.measures(planned) {
+            let bound_ns = at.since(planned);
+            self.groups.record(request, target, |cell| cell.response.bound(bound_ns))?;
+        }
+        Ok(())
+    }
+
+    /// Counts so far.
+    pub(crate) const fn outcomes(&self) -> Outcomes {
+        self.totals.outcomes
+    }
+
+    /// Requests never sent so far.
+    pub(crate) fn never_sent_count(&self) -> u64 {
+        self.totals.never_sent_count()
+    }
+
+    /// Requests sent and not ended so far.
+    pub(crate) const fn in_flight(&self) -> u64 {
+        let Outcomes { sent, succeeded, failed, .. } = self.totals.outcomes;
+        sent - succeeded - failed - self.totals.in_flight_at_stop
+    }
+
+    /// Failed requests so far by kind: those that occurred.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (ErrorKind, u64)> + '_ {
+        self.totals.errors.occurred()
+    }
+
+    /// The last second that all workers have passed, and its row.
+    pub(crate) fn last_second(&self) -> Option<(u64, Row)> {
+        self.series.last_complete()
+    }
+}
