@@ -7,7 +7,7 @@ mod runs;
 
 use common::{Folder, assert_conserved, figure, outcome};
 use runs::{RunOf, change, cut, every_kind, short};
-use z6::z6_events::Event;
+use z6_events::Event;
 
 /// Formats, and the files that hold the same bytes.
 const REPORTS: [(&str, &str); 3] =

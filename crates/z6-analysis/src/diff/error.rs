@@ -7,7 +7,7 @@ use z6_metrics::FoldError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiffError {
     /// Events that no engine wrote.
-    #[error("worker {worker} at {at}: {source}")]
+    #[error("the events of worker {worker} contradict each other at {at}")]
     Pairing {
         /// Whose.
         worker: WorkerId,
