@@ -31,7 +31,11 @@ fn a_run_of_300_000_vus_passes_every_command_that_reads_its_log() {
 
     folder.run(&["replay", "out"]).expect(0);
     let export = folder.run(&["export", "out"]).expect(0);
-    assert_eq!(export.stdout.lines().count() as u64, VUS + 1, "a heading and a row for each request");
+    assert_eq!(
+        export.stdout.lines().count() as u64,
+        VUS + 1,
+        "a heading and a row for each request"
+    );
     folder.run(&["diff", "out", "out"]).expect(0);
     let by_name = folder.run(&["analyze", "out", "--by", "name", "--format", "csv"]).expect(0);
     assert!(by_name.stdout.contains(&VUS.to_string()), "{}", by_name.stdout);

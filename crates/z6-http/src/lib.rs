@@ -2,7 +2,7 @@
 //!
 //! Owns the meaning of requests and responses, apart from how a version of the protocol writes them
 //! down. It imports no other Z6 crate and knows no sockets, clocks, threads or protocol versions:
-//! `z6-proto-http1` stands on it.
+//! `z6-proto-http1` builds on it.
 //!
 //! Modules, in reading order:
 //!

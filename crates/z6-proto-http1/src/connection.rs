@@ -1,4 +1,4 @@
-//! The protocol state of one client connection: one exchange at a time, over and over.
+//! The protocol state of one client connection: one exchange after the other.
 //!
 //! Owns write progress, the response decoder, what an end of file or a transport error means at
 //! each moment, unsolicited bytes, early responses and whether the connection may be used again.
@@ -13,7 +13,7 @@ use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
 use crate::planted::{Bug, Planted};
 
-/// What a complete exchange was like on the wire.
+/// What was observed of a complete exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseFacts {
     /// Status code of the final response, 200..=599.
@@ -22,21 +22,22 @@ pub struct ResponseFacts {
     pub bytes_received: u64,
     /// Bytes of body, without chunk framing and trailers.
     pub body_bytes: u64,
-    /// The connection may carry another exchange. False if the response says so (RFC 9112
-    /// §9.3) or read to close, where it came early, and where more bytes followed it.
+    /// The connection may carry another exchange. False if the response announces the close (RFC 9112
+    /// §9.3), ends with the connection, came early, or was followed by more bytes.
     pub reusable: bool,
     /// Bytes of the request that were not written when the response was complete. More than 0
     /// means an early response: the rest must not be sent (RFC 9112 §9.5).
     pub unsent_bytes: usize,
-    /// Bytes followed the response that belong to nothing (RFC 9112 §9.2). The exchange stands.
+    /// Bytes followed the response that belong to no exchange (RFC 9112 §9.2). This exchange is valid
+    /// nevertheless.
     pub unsolicited_after: bool,
 }
 
-/// What received bytes meant.
+/// What received bytes mean.
 ///
-/// `first_byte`: this call brought the first byte of the final response. Where a head comes in
-/// pieces and proves to be an interim one, a later call says so again: the last one counts, and
-/// [`Connection::started`] tells at any time whether one counts at all.
+/// `first_byte`: this call brought the first byte of the final response. If a head arrives in pieces
+/// and turns out to be an interim one, a later call reports a first byte again. The last report counts;
+/// [`Connection::started`] tells whether there is a valid one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// The response is not complete yet.
@@ -55,7 +56,7 @@ pub enum Received {
     Failed {
         /// See [`Received`].
         first_byte: bool,
-        /// Why, and where.
+        /// The violation or limit, and its offset.
         error: ProtocolError,
     },
     /// No exchange was open (RFC 9112 §9.2). The bytes are dropped, the connection must be closed;
@@ -74,12 +75,12 @@ pub enum FailureKind {
     Transport,
 }
 
-/// What the end of the connection meant.
+/// What the end of the connection means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eof {
     /// No exchange was open: nothing failed.
     Idle,
-    /// It ended a body that reads to close: the exchange is complete.
+    /// It ended a body that has no length of its own: the exchange is complete.
     Complete(ResponseFacts),
     /// The exchange failed.
     Failed(FailureKind),
@@ -168,12 +169,12 @@ impl Connection {
         self.planted.start();
     }
 
-    /// From the next exchange on keep the `Location` of redirects, or keep none (as at first).
+    /// Sets whether the `Location` of redirects is kept, from the next exchange on. Off by default.
     pub fn keep_location(&mut self, keep: bool) {
         self.decoder.keep_location(keep);
     }
 
-    /// Where the response of the last exchange leads; see [`ResponseDecoder::location`].
+    /// The `Location` of the last response; see [`ResponseDecoder::location`].
     pub fn location(&self) -> Option<&Location> {
         self.decoder.location()
     }
@@ -197,7 +198,7 @@ impl Connection {
         self.written_bytes += bytes;
     }
 
-    /// Takes what a read brought. Empty input means nothing; an end of file is
+    /// Takes the bytes of one read. Empty input has no meaning; an end of file is
     /// [`Connection::eof`].
     #[inline]
     pub fn received(&mut self, bytes: &[u8]) -> Received {
@@ -256,8 +257,8 @@ impl Connection {
         }
     }
 
-    /// Reading or writing failed. What was received before still counts, so the driver reads all
-    /// there is before it says so (RFC 9112 §9.6). `None` if no exchange was open.
+    /// Reading or writing failed. Bytes received before still count, so the driver reads all available
+    /// bytes before it calls this (RFC 9112 §9.6). `None` if no exchange was open.
     pub fn io_error(&mut self) -> Option<FailureKind> {
         let was_open = self.phase == Phase::Exchange;
         self.phase = Phase::Closing;

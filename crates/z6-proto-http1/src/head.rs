@@ -1,4 +1,4 @@
-//! What one whole response head says: status, framing, reuse.
+//! The meaning of one complete response head: status, framing, reuse.
 //!
 //! Owns reading a head with httparse and the rules of RFC 9112 §6.3 and §9.3. Never sees a part of
 //! a head as an error: what httparse does not take, [`crate::scan`] judges.
@@ -16,11 +16,11 @@ use crate::scan::Fault;
 pub(crate) enum Framing {
     /// There is no body.
     Empty,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     /// Chunks say it.
     Chunked,
-    /// The end of the connection says it.
+    /// The end of the connection.
     ToClose,
 }
 

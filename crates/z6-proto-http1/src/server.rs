@@ -73,7 +73,7 @@ pub enum RequestBody {
     Empty,
     /// This many bytes, at least 1.
     Length(u64),
-    /// The chunks say where it ends.
+    /// The last chunk marks its end.
     Chunked,
 }
 
@@ -152,7 +152,7 @@ pub struct RequestReader {
 /// Named by what is awaited.
 #[derive(Debug)]
 enum State {
-    /// A head, of which this many bytes were looked at in vain.
+    /// A head, of which this many bytes were parsed without finding its end.
     Head {
         scanned: usize,
     },
@@ -160,7 +160,7 @@ enum State {
         left: u64,
     },
     Chunks(Box<ChunkedDecoder>),
-    /// The caller, who is to be told of the end.
+    /// The next call, which reports the end of the request.
     End,
 }
 
@@ -171,7 +171,7 @@ impl Default for State {
 }
 
 impl RequestReader {
-    /// Finds the next part in `input`: how many bytes are dealt with, and the part.
+    /// Finds the next part in `input`: the number of bytes consumed, and the part.
     ///
     /// # Errors
     /// [`BadRequest`], the same for any split of the bytes; inside a head it is found at the next line

@@ -1,4 +1,4 @@
-//! What a server is told at its start, and the limits it holds to.
+//! The settings of a server, and its limits.
 //!
 //! Owns names, defaults and validity of the settings; must not know sockets or threads.
 
@@ -50,7 +50,7 @@ pub struct Config {
     pub max_response_bytes: u64,
     /// Seed of all draws (`delay`, `fail`, `reset`). Default: 0.
     pub seed: u64,
-    /// When the whole server stands still. Default: never.
+    /// When the whole server stalls. Default: never.
     pub stalls: Vec<Stall>,
     /// Requests answered on one connection before it is closed without announcing it, as servers do
     /// that bound the life of connections; `None` for any number. Default: `None`.

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// Why a server could not start, or did not end well.
+/// Why a server could not start, or failed while it ran.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -57,7 +57,7 @@ pub enum TargetError {
     Panicked {
         /// Number of the thread, from 0.
         thread: usize,
-        /// The panic's message, where it had one.
+        /// The panic's message, if it had one.
         message: String,
     },
 }
