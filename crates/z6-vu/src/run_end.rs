@@ -3,6 +3,10 @@
 use z6_events::limits::MAX_PAYLOAD_BYTES;
 use z6_events::{Event, FooterFacts, StoppedBy, Tick};
 
+/// A run without a single ready connection is stopped this long after its first attempt, once an
+/// attempt has failed: 2 s, in nanoseconds.
+pub const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
+
 /// Bytes for each worker that a log writer keeps free below `max_event_log_bytes`, for what workers
 /// still have to say after the stop: 1 MiB.
 pub const LOG_RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;

@@ -18,12 +18,7 @@ use super::table::Links;
 use super::tls::HELD_BACK_MAX;
 use super::turns::Turns;
 use crate::engine::{Command, Input};
-use crate::session::{self, BrokenWrite, End, Output, Requests};
-
-/// Reads of one connection before others get their turn.
-const READS_PER_TURN: usize = 16;
-/// Bytes read at once; one buffer per worker.
-const READ_BUFFER_BYTES: usize = 64 << 10;
+use crate::session::{self, BrokenWrite, End, Output, READ_BUFFER_BYTES, READS_PER_TURN, Requests};
 
 /// All connections of one event loop and what they need.
 pub(super) struct Connections {
