@@ -20,12 +20,20 @@ pub const fn is_text_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
+/// Whether `given` is the name or option `usual`, in any case (RFC 9110 §5.1, §7.6.1). Fast if it is
+/// spelled as `usual` is.
+#[inline]
+pub fn is_same(given: &[u8], usual: &str) -> bool {
+    given == usual.as_bytes() || given.eq_ignore_ascii_case(usual.as_bytes())
+}
+
 /// Elements of a comma-separated list, without the white space around them (RFC 9110 §5.6.1).
 #[inline]
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim)
 }
 
+#[inline]
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
@@ -51,6 +59,14 @@ pub fn parse_digits(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_compared_in_any_case() {
+        for given in ["Close", "close", "cLOSE"] {
+            assert!(is_same(given.as_bytes(), "Close"));
+        }
+        assert!(!is_same(b"closed", "Close") && !is_same(b"", "Close"));
+    }
 
     #[test]
     fn digits_have_an_overflow_guard() {

@@ -7,7 +7,7 @@
 
 use std::mem::MaybeUninit;
 
-use z6_http::field::{list, parse_digits};
+use z6_http::field::{is_same, list, parse_digits};
 
 use crate::chunked::ChunkedDecoder;
 use crate::error::ProtocolErrorKind;
@@ -343,15 +343,15 @@ impl Facts {
     /// Looks only at names whose length is that of one that matters.
     #[inline]
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), BadRequest> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let is = |usual| is_same(name.as_bytes(), usual);
         match name.len() {
-            4 if is("host") => self.hosts += 1,
-            6 if is("expect") => {
+            4 if is("Host") => self.hosts += 1,
+            6 if is("Expect") => {
                 self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
             }
-            10 if is("connection") => self.connection(value),
-            14 if is("content-length") => self.length(value)?,
-            17 if is("transfer-encoding") => self.transfer_encoding(value),
+            10 if is("Connection") => self.connection(value),
+            14 if is("Content-Length") => self.length(value)?,
+            17 if is("Transfer-Encoding") => self.transfer_encoding(value),
             _ => {}
         }
         Ok(())
@@ -359,8 +359,8 @@ impl Facts {
 
     fn connection(&mut self, value: &[u8]) {
         for option in list(value) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.close |= is_same(option, "close");
+            self.keep_alive |= is_same(option, "keep-alive");
         }
     }
 
