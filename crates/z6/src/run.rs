@@ -250,7 +250,7 @@ impl Run {
     /// .seed(42);
     /// let finished = run.again().simulate()?.wait()?;
     ///
-    /// assert_eq!(finished.metrics.run.driver, "simulation");
+    /// assert_eq!(finished.metrics.run.driver, z6::z6_events::Driver::Simulation);
     /// assert!(finished.metrics.errors.by_kind.get("stale_connection").is_some());
     /// assert_eq!(finished.digest, run.simulate()?.wait()?.digest);
     /// # Ok::<(), z6::Error>(())
