@@ -33,7 +33,7 @@ pub struct Metrics {
     pub connections: ConnectionFigures,
     /// Counts of failed requests, whole run.
     pub errors: ErrorFigures,
-    /// What is to be thought of the generator.
+    /// Whether the generator can be trusted.
     pub generator: GeneratorFigures,
     /// What the scenario demanded, in its order.
     pub assertions: Vec<AssertionResult>,
@@ -347,7 +347,7 @@ pub struct ConnectionFigures {
     pub failed: u64,
     /// Closed or reset by the peer while they carried no request.
     pub closed_by_peer: u64,
-    /// Brought bytes that nobody asked for.
+    /// Received bytes outside any response.
     pub unsolicited: u64,
 }
 
@@ -372,7 +372,7 @@ pub struct ErrorFigures {
 pub struct GeneratorFigures {
     /// Whether the figures can be believed.
     pub verdict: Verdict,
-    /// What stands against it, and what is worth knowing.
+    /// Reasons for doubt, and notes.
     pub doubts: Vec<Doubt>,
     /// sent - planned.
     pub lateness_ns: LatencyStats,

@@ -33,7 +33,7 @@ use crate::error::AnalyzeError;
 use crate::loss::Loss;
 use crate::requests::RequestJoin;
 
-/// What is wanted of an analysis. By default the reports of the run.
+/// What an analysis is to produce. By default the reports of the run.
 #[derive(Debug, Clone, Default)]
 pub struct AnalyzeOptions {
     /// Which requests count.
@@ -48,7 +48,7 @@ pub struct AnalyzeOptions {
     pub verify: bool,
 }
 
-/// What came of an analysis.
+/// The result of an analysis.
 #[derive(Debug)]
 pub struct Analyzed {
     /// The figures. Of the run as it wrote them, or of the selected requests.
@@ -61,20 +61,20 @@ pub struct Analyzed {
     pub by: Option<ByFigures>,
     /// The slowest requests asked for, the slowest first.
     pub slowest: Vec<RequestRow>,
-    /// What is missing of the log, if it breaks off.
+    /// What is missing of the log, if it is truncated.
     pub loss: Option<Loss>,
     /// What the checks found, if they were asked for.
     pub checks: Option<CheckReport>,
 }
 
-/// Which requests figures are of.
+/// The requests that figures are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
-    /// By what.
+    /// What selected them.
     pub selection: Selection,
-    /// How many.
+    /// Requests selected.
     pub requests: u64,
-    /// Of how many.
+    /// Requests of the run.
     pub of: u64,
 }
 

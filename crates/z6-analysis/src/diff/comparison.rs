@@ -126,7 +126,7 @@ pub struct ComparedRun {
     pub seed: u64,
     /// 64 hexadecimal digits.
     pub plan_digest: String,
-    /// 64 hexadecimal digits; empty where the log breaks off.
+    /// 64 hexadecimal digits; empty if the log is truncated.
     pub log_digest: String,
     /// Length of the measured part, seconds.
     pub measured_seconds: f64,
@@ -174,12 +174,12 @@ pub enum Note {
     SameLog,
     /// A run's own verdict is degraded.
     Degraded {
-        /// Which.
+        /// The run's label.
         label: String,
     },
-    /// A log breaks off.
+    /// A log is truncated.
     TornLog {
-        /// Which.
+        /// The run's label.
         label: String,
     },
     /// `max_pairs` was reached: a share of the requests was paired.

@@ -116,30 +116,30 @@ impl fmt::Display for FilterErrorKind {
             FilterErrorKind::UnterminatedText => f.write_str("this text has no closing quote"),
             FilterErrorKind::BadEscape(c) => write!(f, "unknown escape \\{}", c.escape_default()),
             FilterErrorKind::NumberTooLong => f.write_str("this number has too many digits"),
-            FilterErrorKind::NumberWithUnit => f.write_str("a number has no unit here"),
+            FilterErrorKind::NumberWithUnit => f.write_str("numbers take no unit"),
             FilterErrorKind::Expected { what, found } => {
                 write!(f, "expected {what}, found {found}")
             }
-            FilterErrorKind::UnknownField { name, .. } => write!(f, "no field is called `{name}`"),
+            FilterErrorKind::UnknownField { name, .. } => write!(f, "unknown field `{name}`"),
             FilterErrorKind::UnknownWord { field, word, .. } => {
-                write!(f, "`{field}` is never `{word}`")
+                write!(f, "`{word}` is not a value of `{field}`")
             }
             FilterErrorKind::UnknownName { field, name, .. } => {
                 write!(f, "the scenario has no {field} {name:?}")
             }
             FilterErrorKind::TypeMismatch { field, needs } => {
-                write!(f, "`{field}` is compared with {needs}")
+                write!(f, "`{field}` must be compared with {needs}")
             }
             FilterErrorKind::BadOperator { field, operator } => {
                 write!(f, "`{field}` cannot be compared with `{operator}`")
             }
             FilterErrorKind::NeverMissing { field } => {
-                write!(f, "no request is without `{field}`: it is never `none`")
+                write!(f, "every request has `{field}`: it is never `none`")
             }
             FilterErrorKind::NoField => f.write_str("neither side is a field"),
             FilterErrorKind::TwoFields => f.write_str("two fields cannot be compared"),
             FilterErrorKind::NotAFlag { field } => {
-                write!(f, "`{field}` on its own says neither yes nor no")
+                write!(f, "`{field}` alone is not true or false")
             }
             FilterErrorKind::Chained => f.write_str("comparisons cannot be chained"),
         }
@@ -208,7 +208,7 @@ impl FilterError {
     /// let error = z6_analysis::Filter::parse("stats >= 500").unwrap_err();
     /// assert_eq!(
     ///     error.render("stats >= 500"),
-    ///     "error: no field is called `stats`\n\
+    ///     "error: unknown field `stats`\n\
     ///     \x20 | stats >= 500\n\
     ///     \x20 | ^^^^^\n\
     ///     \x20 = help: did you mean `status`?\n"
