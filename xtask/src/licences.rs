@@ -33,7 +33,7 @@ struct Package {
     name: String,
     version: String,
     licence: Option<String>,
-    /// None where it is part of this project.
+    /// None if it is part of this project.
     source: Option<String>,
 }
 

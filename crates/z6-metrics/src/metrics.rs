@@ -305,8 +305,8 @@ impl LatencyStats {
     }
 }
 
-/// 95 % intervals `[low, high]`. An end is null where there are too few observations for it, the
-/// upper end also where it is only a lower bound itself.
+/// 95 % intervals `[low, high]`. An end is null if there are too few observations for it, the
+/// upper end also if it is only a lower bound itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Ci95 {
     /// Of the median.
@@ -315,7 +315,7 @@ pub struct Ci95 {
     pub p99: [Option<u64>; 2],
 }
 
-/// `throughput`: of the measured part; null where it has no length.
+/// `throughput`: of the measured part; null if it has no length.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ThroughputFigures {

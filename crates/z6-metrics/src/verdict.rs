@@ -419,7 +419,7 @@ fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     doubts.extend((step_ns > WALL_STEP_NS_MAX).then_some(Doubt::WallClockStep { step_ns }));
 }
 
-/// Whether the load that was asked for went out, and what it waited for.
+/// Whether the load that was requested went out, and what it waited for.
 fn delivery(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     let missed = evidence.offered.filter(|(planned, sent)| {
         let short = u128::from(*sent) * 100 < u128::from(*planned) * 99;

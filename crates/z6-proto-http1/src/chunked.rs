@@ -40,6 +40,15 @@ enum ChunkState {
     Done,
 }
 
+/// The next part of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Bytes taken.
+    pub(crate) taken: usize,
+    /// How many of them, the last ones, are data.
+    pub(crate) data_bytes: usize,
+}
+
 impl ChunkedDecoder {
     pub(crate) const fn new() -> ChunkedDecoder {
         ChunkedDecoder {
@@ -67,9 +76,24 @@ impl ChunkedDecoder {
     pub(crate) fn feed(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Fault> {
         let mut at = 0;
         while at < input.len() && self.state != ChunkState::Done {
+            let piece = self.piece(&input[at..], limits);
+            at += piece.map_err(|fault| Fault::new(fault.kind, at + fault.at))?.taken;
+        }
+        Ok(at)
+    }
+
+    /// Takes bytes up to the end of a run of data, of the body, or of `input`. A fault's offset is
+    /// into `input`.
+    #[inline]
+    pub(crate) fn piece(&mut self, input: &[u8], limits: &Limits) -> Result<Piece, Fault> {
+        let mut at = 0;
+        while at < input.len() && self.state != ChunkState::Done {
             let rest = &input[at..];
             at += match self.state {
-                ChunkState::Data => self.data(rest),
+                ChunkState::Data => {
+                    let data_bytes = self.data(rest);
+                    return Ok(Piece { taken: at + data_bytes, data_bytes });
+                }
                 ChunkState::Trailer => self
                     .trailer(rest, limits)
                     .map_err(|fault| Fault::new(fault.kind, at + fault.at))?,
@@ -85,7 +109,7 @@ impl ChunkedDecoder {
                 }
             };
         }
-        Ok(at)
+        Ok(Piece { taken: at, data_bytes: 0 })
     }
 
     fn data(&mut self, rest: &[u8]) -> usize {

@@ -13,6 +13,7 @@ use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
 use crate::request::RequestTemplate;
 use crate::scan::Fault;
+use crate::server::{BadRequest, RequestBody, RequestPart, RequestReader};
 
 /// Limits small enough for a fuzzer to reach.
 const TIGHT: Limits = Limits {
@@ -217,6 +218,59 @@ fn end_of_file(connection: &mut Connection) -> u64 {
     }
 }
 
+/// Reads any bytes as the requests of a connection: whole, byte by byte and in steps give the same
+/// requests and the same error. The first byte chooses limits and step.
+pub fn fuzz_request_reader(data: &[u8]) {
+    let Some((&options, bytes)) = data.split_first() else { return };
+    let limits = if options & 1 == 0 { Limits::default() } else { TIGHT };
+    // With a line end last, an error in an incomplete head is found under every split.
+    let bytes = &[bytes, b"\n"].concat()[..];
+    let whole = read_requests(bytes, usize::MAX, &limits);
+    assert_eq!(read_requests(bytes, 1, &limits), whole, "byte by byte");
+    assert_eq!(read_requests(bytes, usize::from(options >> 1) + 2, &limits), whole, "in steps");
+}
+
+/// Head and body of each request, the last one as far as it goes, and the error.
+type Requests = (Vec<(Vec<u8>, Vec<u8>, bool)>, Option<BadRequest>);
+
+fn read_requests(bytes: &[u8], step: usize, limits: &Limits) -> Requests {
+    let mut reader = RequestReader::default();
+    let (mut requests, mut pending): (Vec<(Vec<u8>, Vec<u8>, bool)>, _) = (Vec::new(), Vec::new());
+    for piece in bytes.chunks(step) {
+        pending.extend_from_slice(piece);
+        loop {
+            let (used, part) = match reader.next(&pending, limits) {
+                Ok(next) => next,
+                Err(error) => return (requests, Some(error)),
+            };
+            assert!(used <= pending.len(), "consumed more than there was");
+            match part {
+                RequestPart::NeedMore => {
+                    pending.drain(..used);
+                    break;
+                }
+                RequestPart::Head(head) => {
+                    assert!(head.bytes.len() <= limits.head_bytes_max, "a head over its limit");
+                    assert!(head.fields().count() <= limits.fields_max, "fields over their limit");
+                    let is_whole = head.body == RequestBody::Empty;
+                    requests.push((head.bytes.to_vec(), Vec::new(), is_whole));
+                }
+                RequestPart::Body(data) => {
+                    assert!(!data.is_empty(), "a part without bytes");
+                    let Some((_, body, _)) = requests.last_mut() else { panic!("no head") };
+                    body.extend_from_slice(data);
+                }
+                RequestPart::End => {
+                    let Some((_, _, is_whole)) = requests.last_mut() else { panic!("no head") };
+                    *is_whole = true;
+                }
+            }
+            pending.drain(..used);
+        }
+    }
+    (requests, None)
+}
+
 /// Stands between the parts of a request in the input of [`fuzz_request_encoder`].
 const PART_END: char = '\x1e';
 
@@ -337,6 +391,11 @@ mod tests {
     #[test]
     fn connection_corpus() {
         over_corpus("connection", fuzz_connection);
+    }
+
+    #[test]
+    fn request_reader_corpus() {
+        over_corpus("request_reader", fuzz_request_reader);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! - `scan`, `head`: the grammar of a head byte by byte; what a whole head says.
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
+//! - [`server`]: requests as a server reads them.
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
 //! # Strictness
@@ -69,6 +70,7 @@ mod limits;
 pub mod planted;
 mod request;
 mod scan;
+pub mod server;
 
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
 pub use decoder::{Decoded, ResponseDecoder};

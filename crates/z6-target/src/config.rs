@@ -4,6 +4,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use z6_proto_http1::FIELDS_MAX_DEFAULT;
+
 use crate::error::TargetError;
 use crate::stall::Stall;
 
@@ -14,9 +16,7 @@ pub(crate) const MAX_CONNECTIONS_CEILING: usize = 1 << 20;
 /// Connections that may wait to be accepted.
 pub(crate) const LISTEN_BACKLOG: i32 = 4096;
 /// Most fields in a request head.
-pub(crate) const MAX_FIELDS: usize = 128;
-/// Longest chunk-size line of a request body, extensions included.
-pub(crate) const MAX_CHUNK_LINE_BYTES: usize = 4096;
+pub(crate) const MAX_FIELDS: usize = FIELDS_MAX_DEFAULT;
 /// Longest trailer section of a chunked request body.
 pub(crate) const MAX_TRAILER_BYTES: usize = 64 * 1024;
 /// Longest delay a request may ask for, and the cap on exponential draws: one hour.

@@ -14,13 +14,13 @@ use mio::net::TcpStream;
 use socket2::SockRef;
 
 use crate::config::LINGER_NS;
-use crate::head::BadRequest;
 use crate::log::RequestRecord;
 use crate::reader::{Act, Found, Note, Reader, Request, Settings};
 use crate::reply::{CONTINUE, Persistence, Reply, Source};
 use crate::server::Shared;
 use crate::stats::Counters;
 use crate::sys::monotonic_ns;
+use z6_proto_http1::server::BadRequest;
 
 /// Reads, writes and batches of requests per visit, after which other connections have their turn.
 const VISIT_STEPS: u32 = 16;

@@ -1,9 +1,10 @@
 //! The built-in HTTP/1.1 target server: something fast, seeded and countable to aim a load test at.
 //!
-//! Owns its sockets, its threads and the meaning of its routes; knows nothing of scenarios, engines
-//! or logs, and imports no other Z6 crate. Reading order: `config`, `server` (start, stop),
-//! `worker` (the event loop of one thread), `conn` (one connection), `reader` (bytes to requests),
-//! `route`, `query` and `draw` (what a request asks for), `reply` (answers to bytes), `stall` and `log` (a plan of stalls, and the stamps that tell the truth).
+//! Owns its sockets, its threads and the meaning of its routes. It knows nothing of scenarios, engines
+//! or logs; the only other Z6 crate it imports is `z6-proto-http1`, whose request reader it uses.
+//! Reading order: `config`, `server` (start, stop), `worker` (the event loop of one thread), `conn`
+//! (one connection), `reader` (bytes to requests), `route`, `query` and `draw` (what a request asks
+//! for), `reply` (answers to bytes), `stall` (a plan of stalls) and `log` (stamps of each request).
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -22,12 +23,10 @@
 #![deny(unsafe_code)]
 
 mod accept;
-mod body;
 mod config;
 mod conn;
 mod draw;
 mod error;
-mod head;
 mod keep;
 mod log;
 mod query;

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::body::Decoder;
-use crate::config::Config;
+use z6_proto_http1::Limits;
+use z6_proto_http1::server::{BadRequest, RequestBody, RequestHead, RequestPart, RequestReader};
+
+use crate::config::{Config, MAX_FIELDS, MAX_TRAILER_BYTES};
 use crate::draw::{Purpose, draw};
-use crate::head::{self, BadRequest, Framing, Head};
 use crate::keep::{KeepBudget, KeptBody};
 use crate::query::{Abort, Query};
 use crate::reply::{Content, Persistence, Reply};
@@ -16,10 +17,14 @@ use crate::route::{self, ROUTES, Route};
 
 const DEFAULT_CHUNK_BYTES: u64 = 1024;
 
+/// Name of the field whose value a request record carries.
+const ID_FIELD: &str = "Z6-Id";
+
 /// What all connections of a server read by.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) max_head_bytes: usize,
+    /// Bounds of a request head and of the framing of its body.
+    pub(crate) limits: Limits,
     pub(crate) max_body_bytes: usize,
     pub(crate) max_response_bytes: u64,
     pub(crate) seed: u64,
@@ -32,7 +37,12 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            max_head_bytes: config.max_request_head_bytes,
+            limits: Limits {
+                head_bytes_max: config.max_request_head_bytes,
+                fields_max: MAX_FIELDS,
+                trailer_bytes_max: MAX_TRAILER_BYTES,
+                ..Limits::default()
+            },
             max_body_bytes: config.max_body_bytes,
             max_response_bytes: config.max_response_bytes,
             seed: config.seed,
@@ -95,8 +105,7 @@ pub(crate) enum Found {
 pub(crate) struct Reader {
     connection: u64,
     requests: u64,
-    /// Bytes of an incomplete head already looked at.
-    scanned: usize,
+    bytes: RequestReader,
     body: Option<Box<Body>>,
 }
 
@@ -104,108 +113,72 @@ pub(crate) struct Reader {
 #[derive(Debug)]
 struct Body {
     request: Request,
-    decoder: Decoder,
     /// Why the body can no longer be kept, as status and text of the answer.
     refusal: Option<(u16, &'static str)>,
 }
 
 impl Reader {
     pub(crate) fn new(connection: u64) -> Self {
-        Self { connection, requests: 0, scanned: 0, body: None }
+        Self { connection, requests: 0, bytes: RequestReader::default(), body: None }
     }
 
     /// Looks for the next event in `input`; returns how many bytes are dealt with. The rest is to be
     /// given again, with more behind it where more was needed.
     pub(crate) fn next(&mut self, input: &[u8], settings: &Settings) -> (usize, Found) {
-        match self.body.take() {
-            Some(body) => self.read_body(body, input, settings),
-            None => self.read_head(input, settings),
-        }
-    }
-
-    fn read_head(&mut self, input: &[u8], settings: &Settings) -> (usize, Found) {
-        // RFC 9112 section 2.2: empty lines before the request line are ignored.
-        let skipped = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let head = &input[skipped..];
-        // A head grows complete only with a line end, so nothing is parsed again without one.
-        let grown = &head[self.scanned.min(head.len())..];
-        let parsed =
-            if self.scanned > 0 && !grown.contains(&b'\n') { Ok(None) } else { head::parse(head) };
-        match parsed {
-            Err(refusal) => (input.len(), Found::Bad(refusal)),
-            Ok(None) if head.len() > settings.max_head_bytes => {
-                (input.len(), Found::Bad(BadRequest::HeadTooLong))
-            }
-            Ok(None) => {
-                self.scanned = head.len();
-                (skipped, Found::NeedMore)
-            }
-            Ok(Some((_, length))) if length > settings.max_head_bytes => {
-                (input.len(), Found::Bad(BadRequest::HeadTooLong))
-            }
-            Ok(Some((parsed, length))) => {
-                self.scanned = 0;
-                let used = skipped + length;
-                let rest = &input[used..];
-                let found = self.begin(&parsed, !rest.is_empty(), settings);
-                match self.body.take() {
-                    Some(body) if !rest.is_empty() => {
-                        let (more, found) = self.read_body(body, rest, settings);
-                        (used + more, found)
+        let mut used = 0;
+        loop {
+            let part = match self.bytes.next(&input[used..], &settings.limits) {
+                Ok((count, part)) => {
+                    used += count;
+                    part
+                }
+                Err(refusal) => return (input.len(), Found::Bad(refusal)),
+            };
+            match part {
+                RequestPart::NeedMore => return (used, Found::NeedMore),
+                RequestPart::Head(head) => {
+                    let request = self.begin(&head, settings);
+                    if head.body == RequestBody::Empty {
+                        return (used, Found::Request(request));
                     }
-                    body => {
-                        self.body = body;
-                        (used, found)
+                    self.body = Some(Body::new(request, head.body, settings));
+                    if head.expects_continue && used == input.len() {
+                        return (used, Found::Continue);
+                    }
+                }
+                RequestPart::Body(data) => {
+                    if let Some(body) = &mut self.body {
+                        body.keep(data, settings.max_body_bytes);
+                    }
+                }
+                RequestPart::End => {
+                    if let Some(body) = self.body.take() {
+                        return (used, Found::Request(body.finish()));
                     }
                 }
             }
         }
     }
 
-    /// Resolves a request by its head, and finds its body.
-    fn begin(&mut self, head: &Head<'_>, more: bool, settings: &Settings) -> Found {
+    /// Resolves a request by its head.
+    fn begin(&mut self, head: &RequestHead<'_>, settings: &Settings) -> Request {
         let number = self.requests;
         self.requests += 1;
-        let request = resolve(head, self.connection, number, settings);
-        let decoder = match head.framing {
-            Framing::Empty => return Found::Request(request),
-            Framing::Length(left) => Decoder::Length { left },
-            Framing::Chunked => Decoder::chunked(),
-        };
-        let mut body = Body { request, decoder, refusal: None };
-        if let Framing::Length(length) = head.framing
-            && length > settings.max_body_bytes as u64
-        {
-            body.refuse_too_long();
-        }
-        self.body = Some(Box::new(body));
-        if head.expects_continue && !more { Found::Continue } else { Found::NeedMore }
-    }
-
-    fn read_body(
-        &mut self,
-        mut body: Box<Body>,
-        input: &[u8],
-        settings: &Settings,
-    ) -> (usize, Found) {
-        let mut consumed = 0;
-        while consumed < input.len() {
-            let piece = match body.decoder.feed(&input[consumed..]) {
-                Ok(piece) => piece,
-                Err(refusal) => return (input.len(), Found::Bad(refusal)),
-            };
-            consumed += piece.consumed;
-            body.keep(piece.data, settings.max_body_bytes);
-            if piece.done {
-                return (consumed, Found::Request(body.finish()));
-            }
-        }
-        self.body = Some(body);
-        (consumed, Found::NeedMore)
+        resolve(head, self.connection, number, settings)
     }
 }
 
 impl Body {
+    fn new(request: Request, length: RequestBody, settings: &Settings) -> Box<Body> {
+        let mut body = Box::new(Body { request, refusal: None });
+        if let RequestBody::Length(length) = length
+            && length > settings.max_body_bytes as u64
+        {
+            body.refuse_too_long();
+        }
+        body
+    }
+
     fn keep(&mut self, data: &[u8], max_body_bytes: usize) {
         let Act::Answer(Reply { content: Content::Echo { body, .. }, .. }) = &mut self.request.act
         else {
@@ -245,13 +218,13 @@ impl Body {
 }
 
 /// Turns a head into what is to be done, drawing what its query leaves to chance.
-fn resolve(head: &Head<'_>, connection: u64, number: u64, settings: &Settings) -> Request {
+fn resolve(head: &RequestHead<'_>, connection: u64, number: u64, settings: &Settings) -> Request {
     let mut request = Request {
         number,
         delay_ns: 0,
         body_delay_ns: 0,
         act: Act::Answer(Reply { status: 200, content: Content::Hello }),
-        persistence: match (head.close, head.http_1_0) {
+        persistence: match (head.close, head.is_http_1_0) {
             (true, _) => Persistence::Close,
             (false, true) => Persistence::KeepAlive,
             (false, false) => Persistence::Implied,
@@ -285,12 +258,12 @@ fn resolve(head: &Head<'_>, connection: u64, number: u64, settings: &Settings) -
 
 impl Request {
     /// Sets what the route alone asks for.
-    fn serve(&mut self, head: &Head<'_>, route: Route, query: &Query, settings: &Settings) {
+    fn serve(&mut self, head: &RequestHead<'_>, route: Route, query: &Query, settings: &Settings) {
         let answer = |status, content| Act::Answer(Reply { status, content });
         self.act = match route {
             Route::Hello => answer(200, Content::Hello),
             Route::Bytes(bytes) => answer(200, Content::Generated { bytes }),
-            Route::Chunked(bytes) if head.http_1_0 => {
+            Route::Chunked(bytes) if head.is_http_1_0 => {
                 // HTTP/1.0 knows no chunks: the body ends with the connection.
                 self.persistence = Persistence::Close;
                 answer(200, Content::UntilClose { bytes })
@@ -313,7 +286,7 @@ impl Request {
             }
             Route::Echo => {
                 let body = KeptBody::new(&settings.budget);
-                let content_type = head.content_type.map(Box::from);
+                let content_type = head.field("Content-Type").map(Box::from);
                 answer(200, Content::Echo { body, content_type })
             }
             Route::Abort => match query.how.unwrap_or_default() {
@@ -327,11 +300,11 @@ impl Request {
 }
 
 impl Note {
-    fn new(head: &Head<'_>) -> Self {
+    fn new(head: &RequestHead<'_>) -> Self {
         Self {
             method: head.method.to_owned(),
             target: head.target.to_owned(),
-            id: head.id.map(|id| String::from_utf8_lossy(id).into_owned()),
+            id: head.field(ID_FIELD).map(|id| String::from_utf8_lossy(id).into_owned()),
             received_ns: 0,
         }
     }

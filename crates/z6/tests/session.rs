@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 
 use z6::{Finished, Run};
 use z6_http::IdParts;
+use z6_proto_http1::Limits;
+use z6_proto_http1::server::read_whole;
 
 const SESSION: &str = include_str!("../../../examples/session.toml");
 
@@ -16,29 +18,23 @@ const SESSION: &str = include_str!("../../../examples/session.toml");
 type Seen = (u64, u64, String);
 
 /// Answers every request, and records it with the id it carries. `detours` makes it slower.
-fn record(stream: TcpStream, detours: u32, seen: &Sender<Seen>) -> std::io::Result<()> {
-    let mut writer = stream.try_clone()?;
-    let mut reader = BufReader::new(stream);
+fn record(mut stream: TcpStream, detours: u32, seen: &Sender<Seen>) -> std::io::Result<()> {
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
     loop {
-        let (mut line, mut asked, mut id, mut length) =
-            (String::new(), String::new(), String::new(), 0u64);
-        while reader.read_line(&mut line)? > 0 && line != "\r\n" {
-            match line.trim_end().split_once(": ") {
-                None => asked = line.trim_end_matches(" HTTP/1.1\r\n").to_owned(),
-                Some(("Z6-Id", value)) => id = value.to_owned(),
-                Some(("Content-Length", value)) => length = value.parse().unwrap(),
-                Some(_) => {}
+        let Some(request) = read_whole(&bytes, &Limits::default()).unwrap() else {
+            match stream.read(&mut part)? {
+                0 => return Ok(()),
+                length => bytes.extend_from_slice(&part[..length]),
             }
-            line.clear();
-        }
-        if asked.is_empty() {
-            return Ok(());
-        }
-        std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink())?;
-        let id = IdParts::parse(id.as_bytes()).unwrap();
-        seen.send((id.actor, id.step, asked)).unwrap();
+            continue;
+        };
+        let head = request.head;
+        let id = IdParts::parse(head.field("Z6-Id").unwrap()).unwrap();
+        seen.send((id.actor, id.step, format!("{} {}", head.method, head.target))).unwrap();
+        let length = request.bytes;
+        bytes.drain(..length);
         (0..detours).for_each(|_| std::thread::yield_now());
-        writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")?;
     }
 }
 

@@ -167,7 +167,7 @@ impl Totals {
         })
     }
 
-    /// None where the value is of another version.
+    /// None if the value is of another version.
     pub(crate) fn from_json(value: &Value) -> Option<Totals> {
         let numbers = |value: &Value| -> Option<Vec<u64>> {
             value.as_array()?.iter().map(Value::as_u64).collect()

@@ -116,7 +116,7 @@ impl fmt::Display for FilterErrorKind {
             FilterErrorKind::UnterminatedText => f.write_str("this text has no closing quote"),
             FilterErrorKind::BadEscape(c) => write!(f, "unknown escape \\{}", c.escape_default()),
             FilterErrorKind::NumberTooLong => f.write_str("this number has too many digits"),
-            FilterErrorKind::NumberWithUnit => f.write_str("numbers take no unit"),
+            FilterErrorKind::NumberWithUnit => f.write_str("numbers have no units"),
             FilterErrorKind::Expected { what, found } => {
                 write!(f, "expected {what}, found {found}")
             }
@@ -139,7 +139,7 @@ impl fmt::Display for FilterErrorKind {
             FilterErrorKind::NoField => f.write_str("neither side is a field"),
             FilterErrorKind::TwoFields => f.write_str("two fields cannot be compared"),
             FilterErrorKind::NotAFlag { field } => {
-                write!(f, "`{field}` alone is not true or false")
+                write!(f, "`{field}` is not true or false")
             }
             FilterErrorKind::Chained => f.write_str("comparisons cannot be chained"),
         }
@@ -147,7 +147,7 @@ impl fmt::Display for FilterErrorKind {
 }
 
 impl FilterError {
-    /// What to do about it, where there is something to say.
+    /// What to do about it, if there is something to say.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let meant = |near: &str| format!("did you mean `{near}`?");
@@ -160,7 +160,7 @@ impl FilterError {
             }
             FilterErrorKind::BadEscape(_) => Some(r#"escapes are \" \' and \\"#.to_owned()),
             FilterErrorKind::NumberWithUnit => {
-                Some("the field's name says the unit: `response_ms > 100`".to_owned())
+                Some("the name of the field contains the unit: `response_ms > 100`".to_owned())
             }
             FilterErrorKind::UnknownField { name, near } => match (name.as_str(), near) {
                 ("and", _) => Some("and is `&&`".to_owned()),
@@ -202,7 +202,7 @@ impl FilterError {
     }
 
     /// The error with the part of the filter it is about underlined, and the hint. `filter` is the
-    /// text that was parsed. Without colour; ends with a line feed.
+    /// text that was parsed. Without color; ends with a line feed.
     ///
     /// ```
     /// let error = z6_analysis::Filter::parse("stats >= 500").unwrap_err();

@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use z6_http::IdParts;
+use z6_proto_http1::Limits;
+use z6_proto_http1::server::read_whole;
 
 /// How long a run may take to get somewhere.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,24 +75,23 @@ impl RecordingServer {
     }
 }
 
-fn serve(stream: TcpStream, book: &(Mutex<Book>, Condvar)) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, book: &(Mutex<Book>, Condvar)) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut writer = stream.try_clone()?;
-    let mut id = None;
-    for line in BufReader::new(stream).lines() {
-        let line = line?;
-        if let Some(value) = line.strip_prefix("Z6-Id: ") {
-            let parts = z6_http::IdParts::parse(value.as_bytes()).unwrap();
-            id = Some((parts.actor, parts.step));
-        }
-        if !line.is_empty() {
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        let Some(request) = read_whole(&bytes, &Limits::default()).unwrap() else {
+            match stream.read(&mut part)? {
+                0 => return Ok(()),
+                length => bytes.extend_from_slice(&part[..length]),
+            }
             continue;
-        }
-        // The head ends here, and with it the request.
-        let id = id.take().unwrap();
+        };
+        let parts = IdParts::parse(request.head.field("Z6-Id").unwrap()).unwrap();
+        let (id, length) = ((parts.actor, parts.step), request.bytes);
+        bytes.drain(..length);
         let twice = book.0.lock().unwrap().answers.insert(id, None);
         assert_eq!(twice, None, "{id:?} came twice");
-        writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")?;
         let left = Instant::now();
         let mut open = book.0.lock().unwrap();
         open.answers.insert(id, Some(left));
@@ -96,7 +99,6 @@ fn serve(stream: TcpStream, book: &(Mutex<Book>, Condvar)) -> std::io::Result<()
         drop(open);
         book.1.notify_all();
     }
-    Ok(())
 }
 
 /// A thread that sleeps a little and writes a little, over and over, and notes how long each took.

@@ -16,6 +16,8 @@ use rustls::{
     HandshakeKind, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
 };
 use tempfile::TempDir;
+use z6_proto_http1::Limits;
+use z6_proto_http1::server::{RequestBody, RequestPart, RequestReader};
 
 /// What a server shows, and the key to it.
 pub(crate) struct Leaf {
@@ -278,17 +280,21 @@ impl Talk<'_> {
         }
     }
 
-    /// Reads a head; answers with the length of the body.
+    /// Reads a head; returns the length of the body.
     fn head(&mut self) -> Option<u64> {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") {
+        let (mut reader, limits) = (RequestReader::default(), Limits::default());
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        loop {
             self.read(&mut byte)?;
             head.push(byte[0]);
+            if let (_, RequestPart::Head(head)) = reader.next(&head, &limits).unwrap() {
+                return match head.body {
+                    RequestBody::Empty => Some(0),
+                    RequestBody::Length(bytes) => Some(bytes),
+                    RequestBody::Chunked => panic!("Z6 sends no chunks"),
+                };
+            }
         }
-        let head = String::from_utf8(head).unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-        Some(length.map_or(0, |length| length.parse().unwrap()))
     }
 
     fn body(&mut self, mut missing: u64) {
@@ -333,5 +339,5 @@ pub(crate) fn run(text: &str) -> z6::Finished {
 }
 
 pub(crate) fn summary(finished: &z6::Finished) -> String {
-    z6::z6_metrics::report::summary_text(&finished.metrics, &z6::z6_metrics::Style::plain())
+    z6_metrics::report::summary_text(&finished.metrics, &z6_metrics::Style::plain())
 }

@@ -9,13 +9,15 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use z6::log::Outcome;
-use z6::z6_analysis::analyze::{AnalyzeOptions, Selection, analyze};
-use z6::z6_analysis::checks::check_log;
-use z6::z6_analysis::export::{RowFormat, export_requests};
-use z6::z6_events::{LogReader, Tick};
-use z6::z6_metrics::Metrics;
+use z6::ReplayOutcome as Outcome;
 use z6::{Finished, Log, Run};
+use z6_analysis::analyze::{AnalyzeOptions, Selection, analyze};
+use z6_analysis::checks::check_log;
+use z6_analysis::export::{RowFormat, export_requests};
+use z6_events::{LogReader, Tick};
+use z6_metrics::Metrics;
+use z6_proto_http1::Limits;
+use z6_proto_http1::server::read_whole;
 
 /// One request as it came.
 #[derive(Debug, Clone)]
@@ -165,24 +167,17 @@ fn read_request(
             true
         }
     };
-    let head_bytes = loop {
-        match bytes.windows(4).position(|end| end == b"\r\n\r\n") {
-            Some(at) => break at + 4,
-            None if more(bytes) => {}
-            None => return None,
+    loop {
+        if let Some(request) = read_whole(bytes, &Limits::default()).unwrap() {
+            let head = String::from_utf8(request.head.bytes.to_vec()).unwrap();
+            let (body, length) = (request.body, request.bytes);
+            bytes.drain(..length);
+            return Some(Seen { connection, peer, local, head, body });
         }
-    };
-    let head = String::from_utf8(bytes[..head_bytes].to_vec()).unwrap();
-    let mut seen = Seen { connection, peer, local, head, body: Vec::new() };
-    let length: usize = seen.field("Content-Length").first().map_or(0, |n| n.parse().unwrap());
-    while bytes.len() < head_bytes + length {
         if !more(bytes) {
             return None;
         }
     }
-    seen.body = bytes[head_bytes..head_bytes + length].to_vec();
-    bytes.drain(..head_bytes + length);
-    Some(seen)
 }
 
 /// Runs a scenario to its end and replays its log: every run must replay.
