@@ -1,6 +1,6 @@
 //! What the server received against what was to be sent, byte for byte.
 //!
-//! A second, independent witness beside the session and [`z6_vu::redirect`]: it takes actor and step, asks
+//! A second, independent witness in addition to the session and [`z6_vu::redirect`]: it takes actor and step, asks
 //! the plan which request they make, and builds the bytes. After a redirect it builds them from where the
 //! server meant to lead, not from the `Location`. It shares with the product the plan and the encoding of
 //! one request.
