@@ -3,7 +3,7 @@
 
 use crate::attachment::Attachment;
 use crate::block::SealedBlock;
-use crate::block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES};
+use crate::block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES, Phase};
 use crate::digest::LogDigest;
 use crate::error::LogError;
 use crate::footer::FooterFacts;
@@ -14,13 +14,13 @@ use crate::ids::{Tick, WorkerId};
 ///
 /// ```
 /// use z6_events::{
-///     BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy, Tick, WorkerId,
+///     BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy, Tick,
 /// };
 ///
 /// let header = LogHeader { seed: 42, ..LogHeader::default() };
 /// let (mut assembler, mut file) = LogAssembler::new(&header)?;
 ///
-/// let mut builder = BlockBuilder::new(WorkerId(0), header.workers, Vec::new());
+/// let mut builder = BlockBuilder::new(header.partition(), Vec::new());
 /// builder.push(Tick(5), &Event::Wake)?;
 /// let mut block = builder.close(Vec::new());
 /// file.extend_from_slice(assembler.seal(&mut block));
@@ -164,6 +164,7 @@ impl LogAssembler {
         let payload = &block[BLOCK_HEADER_BYTES..];
         let header = BlockHeader {
             kind,
+            phase: Phase::Main,
             worker,
             number: self.number,
             first_event: self.events,

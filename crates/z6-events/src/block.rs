@@ -6,6 +6,7 @@ use crate::codec;
 use crate::error::{BlockFull, DecodeError};
 use crate::event::{Event, EventClass};
 use crate::ids::{Tick, WorkerId};
+use crate::partition::Partition;
 use crate::predict::Predictor;
 use crate::varint::{MAX_EVENT_BYTES, Reader, Writer};
 
@@ -47,13 +48,13 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// A builder for `worker` of `workers` (the actor prediction needs both; a reader takes
-    /// `workers` from the file header).
+    /// A builder for the worker of `partition`. `buffer` is any buffer, best one of
+    /// [`BLOCK_BUFFER_BYTES`].
     #[must_use]
-    pub fn new(worker: WorkerId, workers: u16, buffer: Vec<u8>) -> BlockBuilder {
+    pub fn new(partition: Partition, buffer: Vec<u8>) -> BlockBuilder {
         let mut builder = BlockBuilder {
-            worker,
-            state: Predictor::new(workers),
+            worker: partition.worker(),
+            state: Predictor::new(partition),
             buffer: Vec::new(),
             end: BLOCK_HEADER_BYTES,
             counts: EventCounts::default(),
@@ -214,10 +215,10 @@ pub struct BlockDecoder {
 }
 
 impl BlockDecoder {
-    /// A decoder for the logs of a run with this many workers.
+    /// A decoder for the blocks of all workers of a partition.
     #[must_use]
-    pub fn new(workers: u16) -> BlockDecoder {
-        BlockDecoder { state: Predictor::new(workers) }
+    pub fn new(partition: Partition) -> BlockDecoder {
+        BlockDecoder { state: Predictor::new(partition) }
     }
 
     /// The events of a payload; `events` is how many the block header promises.

@@ -58,12 +58,43 @@ impl BlockKind {
     }
 }
 
+/// The phase of the run that a block of events belongs to; [`Phase::Main`] in all other blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The run itself.
+    Main,
+    /// A phase that this version does not know. 1 and 2 are reserved for set-up and tear-down.
+    Unknown(u8),
+}
+
+impl Phase {
+    /// The byte in the block header.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Phase::Main => 0,
+            Phase::Unknown(code) => code,
+        }
+    }
+
+    /// The phase with this byte.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Phase {
+        match code {
+            0 => Phase::Main,
+            1.. => Phase::Unknown(code),
+        }
+    }
+}
+
 /// The header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockHeader {
     /// What the payload holds.
     pub kind: BlockKind,
-    /// Whose events (0 for blocks without events).
+    /// The phase of the run.
+    pub phase: Phase,
+    /// The worker that the events belong to (0 for blocks without events).
     pub worker: WorkerId,
     /// Position in the file, from 0.
     pub number: u64,
@@ -88,6 +119,7 @@ impl BlockHeader {
         let mut out = [0; BLOCK_HEADER_BYTES];
         out[0..4].copy_from_slice(&BLOCK_MARK);
         out[4] = self.kind.code();
+        out[5] = self.phase.code();
         out[6..8].copy_from_slice(&self.worker.0.to_le_bytes());
         out[8..16].copy_from_slice(&self.number.to_le_bytes());
         out[16..24].copy_from_slice(&self.first_event.to_le_bytes());
@@ -105,7 +137,7 @@ impl BlockHeader {
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<BlockHeader> {
         let bytes = bytes.get(..BLOCK_HEADER_BYTES)?;
-        if bytes[..4] != BLOCK_MARK || bytes[5] != 0 {
+        if bytes[..4] != BLOCK_MARK {
             return None;
         }
         let mut crc = Fields::new(&bytes[CRC_AT..]);
@@ -114,9 +146,10 @@ impl BlockHeader {
         }
         let mut fields = Fields::new(&bytes[4..CRC_AT]);
         let kind = BlockKind::from_code(fields.u8()?);
-        fields.u8()?;
+        let phase = Phase::from_code(fields.u8()?);
         let header = BlockHeader {
             kind,
+            phase,
             worker: WorkerId(fields.u16()?),
             number: fields.u64()?,
             first_event: fields.u64()?,
@@ -138,6 +171,7 @@ mod tests {
     fn round_trips_and_no_bit_flip_passes() {
         let header = BlockHeader {
             kind: BlockKind::Skippable(0x91),
+            phase: Phase::Unknown(2),
             worker: WorkerId(0x0102),
             number: 3,
             first_event: u64::MAX,
@@ -160,9 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn kinds_round_trip() {
+    fn kinds_and_phases_round_trip() {
         for code in 0..=255 {
             assert_eq!(BlockKind::from_code(code).code(), code);
+            assert_eq!(Phase::from_code(code).code(), code);
         }
     }
 }

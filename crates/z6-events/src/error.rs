@@ -184,6 +184,20 @@ pub enum LogError {
         /// Ours.
         have: u16,
     },
+    /// A log of a format that is no longer read.
+    #[error("log format {version} was never released; this reads format {have}")]
+    OlderFormat {
+        /// Format of the log.
+        version: u16,
+        /// The oldest format that is read.
+        have: u16,
+    },
+    /// The file header says that the log holds what this version does not know.
+    #[error("unknown flags {flags:#010x} in the file header")]
+    UnknownFlags {
+        /// The flags without a meaning.
+        flags: u32,
+    },
     /// Damage with valid blocks behind it: not the trace of a crash.
     #[error("damaged at byte {offset} ({reason}), with a valid block at byte {next_valid}")]
     Damaged {
@@ -227,6 +241,14 @@ pub enum LogError {
         offset: u64,
         /// The kind.
         kind: u8,
+    },
+    /// A phase of the run that this version does not know.
+    #[error("unknown phase {phase} in the block at byte {offset}")]
+    UnknownPhase {
+        /// Start of the block.
+        offset: u64,
+        /// The phase's code.
+        phase: u8,
     },
     /// An attachment behind the first events, or one that breaks its own rules.
     #[error("invalid attachment at byte {offset}")]

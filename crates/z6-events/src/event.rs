@@ -300,14 +300,18 @@ pub enum Event {
 
     /// Decision: a VU began.
     VuStarted {
-        /// Which.
+        /// The population it belongs to: 0 today.
+        population: Population,
+        /// The VU.
         actor: Actor,
         /// The instant the schedule gives.
         planned: Tick,
     },
     /// Decision: a VU ended: it plans nothing more.
     VuStopped {
-        /// Which.
+        /// The population it belongs to: 0 today.
+        population: Population,
+        /// The VU.
         actor: Actor,
     },
     /// Decision: a connection attempt begins.

@@ -7,7 +7,7 @@ use crate::event::{
     Cause, CloseCause, Event, Failure, NeverSentReason, PlannedRequest, ReleaseCause, Response,
     Sample, StopReason, StoppedBy,
 };
-use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, TargetId, Tick};
+use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, Population, TargetId, Tick};
 
 /// Exchange slots a table holds at most.
 pub const MAX_OPEN_EXCHANGES: usize = 1 << 18;
@@ -146,13 +146,20 @@ pub enum Observed {
     Stop(StopReason),
     /// A VU began.
     VuStarted {
-        /// Which.
+        /// The population it belongs to.
+        population: Population,
+        /// The VU.
         actor: Actor,
         /// The instant the schedule gives.
         planned: Tick,
     },
     /// A VU ended.
-    VuStopped(Actor),
+    VuStopped {
+        /// The population it belongs to.
+        population: Population,
+        /// The VU.
+        actor: Actor,
+    },
     /// An attempt began.
     ConnectStarted(ConnectionFacts),
     /// The TCP connection of an attempt is ready, its TLS handshake begins.
@@ -319,8 +326,10 @@ impl ExchangeTable {
             }
             Event::Wake => Ok(Observed::Wake),
             Event::Stop { reason } => Ok(Observed::Stop(reason)),
-            Event::VuStarted { actor, planned } => Ok(Observed::VuStarted { actor, planned }),
-            Event::VuStopped { actor } => Ok(Observed::VuStopped(actor)),
+            Event::VuStarted { population, actor, planned } => {
+                Ok(Observed::VuStarted { population, actor, planned })
+            }
+            Event::VuStopped { population, actor } => Ok(Observed::VuStopped { population, actor }),
             Event::NotOnWire { request, cause } => Ok(Observed::NotOnWire { request, cause }),
             Event::NeverSent { request, reason } => Ok(Observed::NeverSent { request, reason }),
             Event::EndReached { by, end } => Ok(Observed::EndReached { by, end }),

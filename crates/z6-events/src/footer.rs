@@ -2,9 +2,9 @@
 
 use crate::error::LogError;
 use crate::event::StoppedBy;
-use crate::header::put_list;
+use crate::header::{number_by_name, put_numbers_by_name};
 use crate::ids::Tick;
-use crate::wire::{Fields, put_text};
+use crate::wire::Fields;
 
 /// Bytes of the final digest, behind the footer block.
 pub const FINAL_DIGEST_BYTES: usize = 32;
@@ -35,11 +35,7 @@ impl FooterFacts {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Result<(), LogError> {
         out.push(self.stopped_by.code());
         out.extend_from_slice(&self.end.0.to_le_bytes());
-        put_list(out, &self.totals, |out, (name, total)| {
-            put_text(out, name);
-            out.extend_from_slice(&total.to_le_bytes());
-            Ok(())
-        })
+        put_numbers_by_name(out, &self.totals)
     }
 
     pub(crate) fn decode(payload: &[u8]) -> Option<FooterFacts> {
@@ -47,7 +43,7 @@ impl FooterFacts {
         let facts = FooterFacts {
             stopped_by: StoppedBy::from_code(fields.u8()?)?,
             end: Tick(fields.u64()?),
-            totals: fields.list(|fields| Some((fields.text()?, fields.u64()?)))?,
+            totals: fields.list(number_by_name)?,
         };
         fields.is_empty().then_some(facts)
     }

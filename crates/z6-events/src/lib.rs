@@ -23,6 +23,7 @@ pub mod block;
 pub mod codec;
 mod fused;
 mod predict;
+pub mod register;
 mod varint;
 
 pub mod assembler;
@@ -43,7 +44,7 @@ mod walk;
 pub use assembler::LogAssembler;
 pub use attachment::Attachment;
 pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};
-pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES};
+pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES, Phase};
 pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
 pub use error_kind::{ErrorGroup, ErrorKind};

@@ -2,6 +2,7 @@
 //! same block. Encoder and decoder share it, so they cannot disagree. Knows no bytes.
 
 use crate::ids::WorkerId;
+use crate::partition::Partition;
 
 /// Exchange slots from this number on are encoded without memory: correct, but longer.
 pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
@@ -53,16 +54,22 @@ pub(crate) struct Last {
 pub(crate) struct Predictor {
     pub(crate) last: Last,
     base: u64,
-    worker: u64,
-    workers: u64,
+    /// Actor expected in a slot not yet seen: `first_actor + slot * stride`.
+    first_actor: u64,
+    stride: u64,
+    shard: u64,
+    shards: u64,
     generation: u32,
     slots: Vec<Slot>,
     templates: Vec<Template>,
 }
 
 impl Predictor {
-    pub(crate) fn new(workers: u16) -> Predictor {
-        Predictor { workers: u64::from(workers), ..Predictor::default() }
+    /// For the workers of a partition, whichever its own worker is.
+    pub(crate) fn new(partition: Partition) -> Predictor {
+        let [workers, shard, shards] =
+            [partition.workers(), partition.shard(), partition.shards()].map(u64::from);
+        Predictor { shard, shards, stride: workers * shards, ..Predictor::default() }
     }
 
     /// Forgets everything: a block of `worker` with this base time begins.
@@ -73,7 +80,7 @@ impl Predictor {
             self.generation = 0;
         }
         self.generation += 1;
-        self.worker = u64::from(worker.0);
+        self.first_actor = u64::from(worker.0) * self.shards + self.shard;
         self.base = base;
         self.last = Last { tick: base, ..Last::default() };
     }
@@ -89,7 +96,7 @@ impl Predictor {
 
     fn unseen_slot(&self, number: u32) -> Slot {
         Slot {
-            actor: u64::from(number) * self.workers + self.worker,
+            actor: u64::from(number) * self.stride + self.first_actor,
             step: self.last.step.wrapping_sub(1),
             end: self.base,
             connection: number,
@@ -147,10 +154,11 @@ impl Predictor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{Actor, Population};
 
     #[test]
     fn a_new_block_forgets_even_when_the_generation_wraps() {
-        let mut predictor = Predictor::new(2);
+        let mut predictor = Predictor::new(Partition::unsharded(WorkerId(0), 2));
         predictor.begin(WorkerId(1), 5);
         predictor.set_slot(3, Slot { actor: 99, ..Slot::default() });
         assert_eq!(predictor.slot(3).actor, 99);
@@ -162,8 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn slots_not_yet_seen_hold_the_first_actors_of_their_worker() {
+        let whole = Partition::new(2, 3, WorkerId(0), 4);
+        for partition in whole.all_workers() {
+            let mut predictor = Predictor::new(whole);
+            predictor.begin(partition.worker(), 0);
+            for slot in 0..5 {
+                let expected = partition.actor(Population(0), u64::from(slot));
+                assert_eq!(Some(Actor(predictor.slot(slot).actor)), expected);
+            }
+        }
+    }
+
+    #[test]
     fn tables_are_bounded() {
-        let mut predictor = Predictor::new(1);
+        let mut predictor = Predictor::new(Partition::WHOLE);
         predictor.begin(WorkerId(0), 0);
         predictor.set_slot(u32::MAX, Slot { actor: 1, ..Slot::default() });
         predictor.set_template(u16::MAX, Template { status: 1, ..Template::default() });

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use crate::attachment::{Attachment, AttachmentReader};
 use crate::block::{BLOCK_BUFFER_BYTES, BlockDecoder, Events};
-use crate::block_header::{BLOCK_HEADER_BYTES, BLOCK_MARK, BlockHeader, BlockKind};
+use crate::block_header::{BLOCK_HEADER_BYTES, BLOCK_MARK, BlockHeader, BlockKind, Phase};
 use crate::digest::LogDigest;
 use crate::error::{DecodeError, LogError, TearReason};
 use crate::footer::{FINAL_DIGEST_BYTES, Footer, FooterFacts};
@@ -133,7 +133,7 @@ impl<R: Read> LogReader<R> {
         let mut reader = LogReader {
             source: Source::new(read, bytes.len() as u64),
             attachments: AttachmentReader::default(),
-            decoder: BlockDecoder::new(header.workers),
+            decoder: BlockDecoder::new(header.partition()),
             header,
             bases: Vec::new(),
             previous: LogDigest::of(&bytes),
@@ -214,6 +214,9 @@ impl<R: Read> LogReader<R> {
             self.source.skip(std::mem::take(&mut self.handed_out));
             let Some(header) = self.load()? else { return Ok(None) };
             let offset = self.source.offset();
+            if let Phase::Unknown(phase) = header.phase {
+                return Err(LogError::UnknownPhase { offset, phase });
+            }
             match header.kind {
                 BlockKind::Events => {
                     if self.attachments.is_open() {

@@ -12,7 +12,7 @@ use support::wild::{REUSES, SCHEDULES, THINKS, Wild, text};
 use support::{MS, run, scenario};
 use z6_events::{
     Attachment, BlockBuilder, BlockHeader, BlockKind, ConnectionSlot, Event, EventClass,
-    ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, Partition, StopReason,
+    ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, Partition, Phase, StopReason,
     TargetAddresses, TargetId, Tick, WorkerId,
 };
 use z6_scenario::Plan;
@@ -210,6 +210,7 @@ fn with_payload(scenario_text: &str, events: u32, payload: &[u8]) -> Vec<u8> {
     let mut log = LogAssembler::new(&header).unwrap().1;
     let block = BlockHeader {
         kind: BlockKind::Events,
+        phase: Phase::Main,
         worker: WorkerId(0),
         number: 0,
         first_event: 0,
@@ -244,7 +245,7 @@ fn first_events() -> Vec<(Tick, Event)> {
 }
 
 fn payload(events: &[(Tick, Event)]) -> Vec<u8> {
-    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
     events.iter().for_each(|(at, event)| builder.push(*at, event).unwrap());
     builder.close(Vec::new()).payload().to_vec()
 }

@@ -286,7 +286,7 @@ fn at_the_end_requests_are_dropped_before_their_connections() {
         }
         Event::InFlightAtStop { exchange } => format!("in flight {exchange}"),
         Event::ConnectionReleased { .. } => "released".to_owned(),
-        Event::VuStopped { actor } => format!("stopped {actor}"),
+        Event::VuStopped { actor, .. } => format!("stopped {actor}"),
         _ => String::new(),
     };
     let kinds: Vec<String> = steps.out.events.iter().map(kind).filter(|k| !k.is_empty()).collect();
@@ -457,7 +457,7 @@ impl Ledger {
 }
 
 fn decoded(block: &SealedBlock) -> Vec<(Tick, Event)> {
-    BlockDecoder::new(1).events_of(block).map(Result::unwrap).collect()
+    BlockDecoder::new(Partition::WHOLE).events_of(block).map(Result::unwrap).collect()
 }
 
 /// The blocks of the same engine, fed with the inputs of a log alone.
