@@ -1,4 +1,4 @@
-//! The 80 bytes in front of every block. Knows no payload.
+//! The 80 bytes before every payload. Knows no payload.
 
 use crate::digest::LogDigest;
 use crate::ids::{Tick, WorkerId};
@@ -11,7 +11,7 @@ pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// The first four bytes of every block header.
 pub const BLOCK_MARK: [u8; 4] = [0xC6, b'Z', b'6', b'B'];
 
-/// Where the CRC stands; it covers the bytes before it.
+/// Offset of the CRC, which covers the bytes before it.
 const CRC_AT: usize = BLOCK_HEADER_BYTES - 4;
 
 /// What a block's payload holds.
@@ -25,7 +25,7 @@ pub enum BlockKind {
     AttachmentData,
     /// The end of the log; the final digest follows.
     Footer,
-    /// A kind from 0x80 on: readers that do not know it pass over it.
+    /// A kind from 0x80 on, which readers that do not know it skip.
     Skippable(u8),
     /// A kind below 0x80 that this version does not know.
     Unknown(u8),
@@ -96,13 +96,13 @@ pub struct BlockHeader {
     pub phase: Phase,
     /// The worker that the events belong to (0 for blocks without events).
     pub worker: WorkerId,
-    /// Position in the file, from 0.
+    /// Position of the block in the file, from 0.
     pub number: u64,
-    /// How many events stand in the blocks before.
+    /// Number of events in the blocks before.
     pub first_event: u64,
-    /// The time from which the first event's is counted.
+    /// The tick of the first event; of a block without events, its own tick.
     pub base: Tick,
-    /// How many events the payload holds.
+    /// Number of events in the payload.
     pub events: u32,
     /// Bytes of the payload, at most [`MAX_PAYLOAD_BYTES`].
     pub payload_bytes: u32,
@@ -113,7 +113,7 @@ pub struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// The header as it stands in the file.
+    /// The bytes of the header.
     #[must_use]
     pub fn encode(&self) -> [u8; BLOCK_HEADER_BYTES] {
         let mut out = [0; BLOCK_HEADER_BYTES];
@@ -133,7 +133,7 @@ impl BlockHeader {
         out
     }
 
-    /// The header at the start of `bytes`, or `None` if it is not one or damaged.
+    /// The header at the start of `bytes`; `None` if there is none or it is damaged.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<BlockHeader> {
         let bytes = bytes.get(..BLOCK_HEADER_BYTES)?;

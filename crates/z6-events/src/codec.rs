@@ -1,5 +1,5 @@
-//! Events to bytes and back: kind bytes, times, and every record but `sent` and `done`, which stand
-//! in `fused`. Knows no blocks; docs/EVENT_LOG.md describes the same bytes for strangers.
+//! Events to bytes and back: kind bytes, times, and every record except `sent` and `done`, which are
+//! in `fused`. Knows no blocks. docs/EVENT_LOG.md describes the same bytes.
 
 use crate::error::DecodeError;
 use crate::event::{
@@ -14,7 +14,7 @@ use crate::predict::Predictor;
 use crate::register::{TIME_FOLLOWS, failed, kind, redirected};
 use crate::varint::{Reader, Writer};
 
-/// Writes one event. `at` must not lie before the record before it.
+/// Writes one event. `at` must not be before the previous record.
 #[inline]
 pub(crate) fn encode(writer: &mut Writer<'_>, state: &mut Predictor, at: Tick, event: &Event) {
     let passed = at.0 - state.last.tick;

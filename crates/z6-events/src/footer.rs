@@ -1,4 +1,4 @@
-//! The footer: how a run ended. Number of blocks and events stand in its block header.
+//! The footer: how a run ended. The numbers of blocks and events are in its block header.
 
 use crate::error::LogError;
 use crate::event::StoppedBy;
@@ -6,10 +6,10 @@ use crate::header::{number_by_name, put_numbers_by_name};
 use crate::ids::Tick;
 use crate::wire::Fields;
 
-/// Bytes of the final digest, behind the footer block.
+/// Bytes of the final digest, which follows the footer block.
 pub const FINAL_DIGEST_BYTES: usize = 32;
 
-/// What a driver says about a run's end.
+/// What a driver records about the end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FooterFacts {
     /// Why the run ended.
@@ -23,7 +23,7 @@ pub struct FooterFacts {
 /// The footer as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Footer {
-    /// What the driver said.
+    /// What the driver recorded.
     pub facts: FooterFacts,
     /// Blocks before the footer.
     pub blocks: u64,

@@ -1,6 +1,6 @@
-//! The two records that make up almost all of a log, `sent` and `done`: one flags byte says which
-//! fields differ from what [`Predictor`] expects, and only those follow. Each record's encoder and
-//! decoder stand side by side and must name the fields in the same order.
+//! The two records that make up almost all of a log, `sent` and `done`. A flags byte says which fields
+//! differ from what [`Predictor`] expects, and only those follow. The encoder and the decoder of a record
+//! must name the fields in the same order.
 
 use crate::error::DecodeError;
 use crate::error_kind::ErrorKind;

@@ -1,4 +1,4 @@
-//! Bodies of the fuzz targets: any bytes in, no panic, no unbounded memory, no contradiction.
+//! Bodies of the fuzz targets: for any bytes, no panic, no unbounded memory, no contradiction.
 
 use crate::block::{BlockBuilder, BlockDecoder};
 use crate::event::Event;

@@ -6,7 +6,7 @@ use crate::partition::Partition;
 use crate::wire::{Fields, MAX_LIST_ITEMS, put_count, put_text};
 
 /// The first eight bytes of a log. As in PNG, a 7-bit channel, a conversion of line ends and a DOS
-/// `type` each spoil it in their own way.
+/// `type` each change them in their own way.
 pub const MAGIC: [u8; 8] = [0x89, b'Z', b'6', b'L', b'\r', b'\n', 0x1A, b'\n'];
 /// The format this crate writes.
 pub const FORMAT_VERSION: u16 = 2;
@@ -19,14 +19,14 @@ pub const MAX_HEADER_BYTES: usize = 32 * 1024 * 1024;
 
 /// Flags of the header: none has a meaning yet.
 const NO_FLAGS: u32 = 0;
-/// Where they stand.
+/// Their place in the file.
 const FLAGS_AT: std::ops::Range<usize> = 32..36;
 
 /// Magic, two versions, length of the body.
 pub(crate) const PREFIX_BYTES: usize = 16;
 pub(crate) const CRC_BYTES: usize = 4;
 
-/// What drove the engine.
+/// The driver of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Driver {
@@ -41,7 +41,7 @@ pub enum Driver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Model {
-    /// VUs, each waiting for its answer.
+    /// VUs, each of which waits for its response before it sends the next request.
     Closed = 1,
     /// Arrivals at planned instants.
     Open = 2,
@@ -50,7 +50,7 @@ pub enum Model {
 /// The resolved addresses of one target, in the order connections are rotated over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetAddresses {
-    /// Which target.
+    /// The target.
     pub target: TargetId,
     /// `ip:port` each (`[ip]:port` for IPv6).
     pub addresses: Vec<String>,
@@ -65,7 +65,7 @@ pub struct LogHeader {
     pub lowest_reader_version: u16,
     /// Seed of all that is drawn.
     pub seed: u64,
-    /// How many workers the run has.
+    /// Number of workers, at least 1.
     pub workers: u16,
     /// The part of a run spread over processes that this log holds, from 0: 0 today.
     pub shard: u16,
@@ -136,7 +136,7 @@ impl LogHeader {
         Partition::new(self.shard, self.shards, WorkerId(0), self.workers)
     }
 
-    /// The header as it stands at the start of the file.
+    /// The bytes of the header, with which the file begins.
     ///
     /// # Errors
     /// [`LogError::TooLarge`] past [`MAX_HEADER_BYTES`] or 65,536 items in a list.
@@ -231,7 +231,7 @@ fn check_magic(prefix: &[u8]) -> Result<(), LogError> {
     if prefix[..length] == MAGIC[..length] {
         return Ok(());
     }
-    // Whatever became of the first byte (one, two or three bytes) and of the line ends behind.
+    // The first byte may have become one, two or three bytes, and the line ends after it any.
     let spoiled = (1..=3).any(|at| prefix.get(at..at + 3) == Some(&MAGIC[1..4]));
     Err(if spoiled { LogError::TextMode } else { LogError::NotALog })
 }

@@ -1,6 +1,7 @@
-//! What Z6 decided and what it observed: the event vocabulary, its encoding as a log, and digests.
+//! The event log of Z6: events, their encoding, and the file they are written to.
 //!
-//! Pure: bytes in, bytes out. This crate knows no clock, file, socket, thread, scenario or engine.
+//! This crate is pure: it turns events into bytes and bytes into events. It knows no clock, file, socket,
+//! thread, scenario or engine.
 //!
 //! Reading order: [`ids`] (ticks and small numbers), `partition` (which
 //! actors a worker has), [`error_kind`] (why requests fail), [`event`]

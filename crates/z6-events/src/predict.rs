@@ -1,15 +1,15 @@
-//! What both ends of the encoding expect the next record to say, from the records before it in the
-//! same block. Encoder and decoder share it, so they cannot disagree. Knows no bytes.
+//! What the encoder and the decoder expect of the next record, from the records before it in the same
+//! block. Both use this module, so they cannot disagree. Knows no bytes.
 
 use crate::ids::WorkerId;
 use crate::partition::Partition;
 
-/// Exchange slots from this number on are encoded without memory: correct, but longer.
+/// Exchange slots from this number on are not remembered: their records are correct, only longer.
 pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
-/// Request templates from this number on are encoded without memory: correct, but longer.
+/// Request templates from this number on are not remembered: their records are correct, only longer.
 pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
 
-/// What an exchange slot said last in this block.
+/// The last values of an exchange slot in this block.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Slot {
     pub(crate) actor: u64,
@@ -17,24 +17,24 @@ pub(crate) struct Slot {
     /// Tick of the end of the last exchange.
     pub(crate) end: u64,
     pub(crate) connection: u32,
-    /// Block in which this was said; the predictor sets it.
+    /// The block of these values; set by the predictor.
     pub(crate) generation: u32,
     pub(crate) request: u16,
     pub(crate) target: u16,
     pub(crate) population: u8,
 }
 
-/// What the exchanges of a request template said last in this block.
+/// The last values of a request template in this block.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Template {
     pub(crate) request_bytes: u64,
     pub(crate) received_bytes: u64,
-    /// Block in which this was said; the predictor sets it.
+    /// The block of these values; set by the predictor.
     pub(crate) generation: u32,
     pub(crate) status: u16,
 }
 
-/// What the block said last, in whichever slot.
+/// The last values in this block, of any slot.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Last {
     pub(crate) tick: u64,
@@ -65,14 +65,14 @@ pub(crate) struct Predictor {
 }
 
 impl Predictor {
-    /// For the workers of a partition, whichever its own worker is.
+    /// For the blocks of all workers of a partition.
     pub(crate) fn new(partition: Partition) -> Predictor {
         let [workers, shard, shards] =
             [partition.workers(), partition.shard(), partition.shards()].map(u64::from);
         Predictor { shard, shards, stride: workers * shards, ..Predictor::default() }
     }
 
-    /// Forgets everything: a block of `worker` with this base time begins.
+    /// Forgets everything and begins a block of `worker` with this base time.
     pub(crate) fn begin(&mut self, worker: WorkerId, base: u64) {
         if self.generation == u32::MAX {
             self.slots.iter_mut().for_each(|slot| slot.generation = 0);
@@ -85,7 +85,7 @@ impl Predictor {
         self.last = Last { tick: base, ..Last::default() };
     }
 
-    /// What slot `number` said last, or what a slot not yet seen in this block is taken to have said.
+    /// The last values of slot `number`, or the values of a slot not yet seen in this block.
     #[inline]
     pub(crate) fn slot(&self, number: u32) -> Slot {
         match self.slots.get(number as usize) {

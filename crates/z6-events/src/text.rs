@@ -1,5 +1,5 @@
-//! One line of text per event, stable and readable: for tests, and for replay to show a difference.
-//! Nobody parses it.
+//! One line of text per event, for people: tests compare it, and replay shows differences with it. It is
+//! not meant to be parsed.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
 
 /// An event as a line: `w0 1.000000500 done x3 status=200 first_byte=1.000000400 received=120 keep`.
 ///
-/// Numbers carry what they number: `w` worker, `x` exchange slot, `vu` actor. Fields that have their
-/// usual value are left out (population 0, attempt 0, the whole request written).
+/// A letter before a number says what it is: `w` worker, `x` exchange slot, `vu` actor. Fields with
+/// their usual value are left out (population 0, attempt 0, the whole request written).
 ///
 /// ```
 /// use z6_events::{Actor, Event, EventLine, Population, Tick, WorkerId};
@@ -21,9 +21,9 @@ use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct EventLine<'a> {
-    /// Whose log.
+    /// The worker that recorded the event.
     pub worker: WorkerId,
-    /// The event's tick.
+    /// The tick of the event.
     pub at: Tick,
     /// The event.
     pub event: &'a Event,

@@ -201,7 +201,7 @@ fn a_block_of_another_log_does_not_fit_even_with_the_right_number() {
 
 /// What a forger does: every CRC, the chain and the final digest computed anew.
 fn rechained(log: &Log, mut bytes: Vec<u8>) -> Vec<u8> {
-    let mut previous = LogDigest::of(&bytes[..log.blocks[0]]);
+    let mut previous = LogDigest::from_bytes(&bytes[..log.blocks[0]]);
     let end = bytes.len() - 32;
     for (index, start) in log.blocks.iter().enumerate() {
         let block = &mut bytes[*start..log.blocks.get(index + 1).copied().unwrap_or(end)];
@@ -210,7 +210,7 @@ fn rechained(log: &Log, mut bytes: Vec<u8>) -> Vec<u8> {
         block[40..44].copy_from_slice(&payload_crc);
         let header_crc = crc_32(&block[..76]).to_le_bytes();
         block[76..80].copy_from_slice(&header_crc);
-        previous = LogDigest::of(block);
+        previous = LogDigest::from_bytes(block);
     }
     bytes[end..].copy_from_slice(&previous.0);
     bytes

@@ -218,7 +218,7 @@ fn with_payload(scenario_text: &str, events: u32, payload: &[u8]) -> Vec<u8> {
         events,
         payload_bytes: payload.len() as u32,
         payload_crc: crc(payload),
-        previous: LogDigest::of(&log),
+        previous: LogDigest::from_bytes(&log),
     };
     log.extend_from_slice(&block.encode());
     log.extend_from_slice(payload);
@@ -304,7 +304,7 @@ fn an_attachment_of_any_length_is_no_panic() {
     };
     for length in [0, 1, 1 << 40, u64::MAX] {
         let (mut assembler, mut log) = LogAssembler::new(&header).unwrap();
-        let attachment = Attachment { length, ..Attachment::of("b", b"", false) };
+        let attachment = Attachment { length, ..Attachment::from_content("b", b"", false) };
         log.extend(assembler.copy_attachment(&attachment, b"").unwrap());
         let outcome = replay(&log[..]);
         let is_loaded = matches!(outcome, Ok(Outcome::Identical { .. }));
