@@ -55,6 +55,8 @@ pub struct Simulation {
     pub servers: Option<u32>,
     /// Statuses and their shares, rising; all others are 200.
     pub statuses: Vec<StatusShare>,
+    /// Share of responses that redirect, to the same or another target.
+    pub redirects: Share,
     /// Length of response bodies, uniform.
     pub body_bytes: BodyBytes,
     /// Share of responses sent chunked instead of with `Content-Length`.
@@ -76,6 +78,7 @@ impl Default for Simulation {
             service: Delay::Exponential { mean_ns: 2_000_000 },
             servers: None,
             statuses: Vec::new(),
+            redirects: Share::ZERO,
             body_bytes: BodyBytes { min: 128, max: 128 },
             chunked: Share::ZERO,
             keep_alive_requests: None,
@@ -185,13 +188,14 @@ pub struct BodyBytes {
 }
 
 /// The names of all settings but the faults, in the order of [`Simulation`]'s fields.
-pub const SETTINGS: [&str; 10] = [
+pub const SETTINGS: [&str; 11] = [
     "connect",
     "latency",
     "bandwidth_bytes_per_second",
     "service",
     "servers",
     "statuses",
+    "redirects",
     "body_bytes",
     "chunked",
     "keep_alive_requests",
@@ -226,6 +230,7 @@ impl Simulation {
             "service" => self.service = text::delay(value)?,
             "servers" => self.servers = text::optional(value, text::servers)?,
             "statuses" => self.statuses = text::statuses(value)?,
+            "redirects" => self.redirects = text::share(value)?,
             "body_bytes" => self.body_bytes = text::body_bytes(value)?,
             "chunked" => self.chunked = text::share(value)?,
             "keep_alive_requests" => {
@@ -254,6 +259,7 @@ impl Simulation {
             "service" => self.service.to_string(),
             "servers" => number(self.servers.map(u64::from)),
             "statuses" => text::write_statuses(&self.statuses),
+            "redirects" => self.redirects.to_string(),
             "body_bytes" => self.body_bytes.to_string(),
             "chunked" => self.chunked.to_string(),
             "keep_alive_requests" => number(self.keep_alive_requests),

@@ -1,23 +1,23 @@
-//! Which fault befell what: counts of faults, and of faults by what the client was at.
+//! Which fault occurred when: counts of faults, and of faults by what the client was doing.
 
 use z6_scenario::simulation::FaultKind;
 
-/// What a connection of the client was at when a fault befell it.
+/// What a connection of the client was doing when a fault occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RequestState {
-    /// No connection there is, or a new one is about to be attempted.
+    /// There is no connection, or an attempt is about to begin.
     NoConnection,
-    /// An attempt is under way.
+    /// An attempt is in progress.
     Connecting,
     /// The request is being written.
     Writing,
-    /// The request is written, no byte of the answer has come.
+    /// The request is written, no byte of the response has arrived.
     AwaitingHead,
-    /// A part of the head has come.
+    /// A part of the head has arrived.
     InHead,
-    /// The head has come, and a part of the body may have.
+    /// The head has arrived, and perhaps a part of the body.
     InBody,
-    /// Nothing is asked on it.
+    /// It carries no request.
     Idle,
 }
 
@@ -51,12 +51,12 @@ impl RequestState {
     }
 }
 
-/// How often each fault befell.
+/// How often each fault occurred.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FaultCounts([u64; FaultKind::COUNT]);
 
 impl FaultCounts {
-    /// How often this one did.
+    /// How often this one occurred.
     #[must_use]
     pub fn get(&self, kind: FaultKind) -> u64 {
         self.0[kind.index()]
@@ -77,8 +77,8 @@ impl FaultCounts {
     }
 }
 
-/// How often each fault befell a connection in each state. A fault that befalls more than one, a stall of
-/// the server, say, counts once for each state in which there was a connection.
+/// How often each fault occurred to a connection in each state. A fault that affects more than one, for
+/// instance a stall of the server, counts once for each state in which there was a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage([[u64; RequestState::COUNT]; FaultKind::COUNT]);
 
@@ -89,7 +89,7 @@ impl Default for Coverage {
 }
 
 impl Coverage {
-    /// How often this fault befell a connection in this state.
+    /// How often this fault occurred to a connection in this state.
     #[must_use]
     pub fn get(&self, kind: FaultKind, state: RequestState) -> u64 {
         self.0[kind.index()][state as usize]

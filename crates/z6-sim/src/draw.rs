@@ -1,12 +1,12 @@
-//! Every draw of the simulated world. Each is keyed by what it is about, so that the fate of one
-//! connection or request does not hang on the order in which others are served.
+//! Every draw of the simulated world. Each is keyed by what it is about, so that what happens to one
+//! connection or request does not depend on the order in which others are served.
 
 use std::num::NonZeroU64;
 
 use z6_scenario::random::{Domain, Generator, Label};
 use z6_scenario::simulation::{Delay, MAX_DELAY_NS, Share};
 
-/// Fate of connection attempts; the actor is the connection's number.
+/// Outcomes of connection attempts; the actor is the connection's number.
 const ATTEMPT: Label = Label::named(b"sim dial");
 /// Times on the wire; the step is 0 for requests, 1 for responses.
 const WIRE: Label = Label::named(b"sim wire");
@@ -14,10 +14,10 @@ const WIRE: Label = Label::named(b"sim wire");
 const SOCKET: Label = Label::named(b"sim sock");
 /// What the server does with a request; the step is the request's number on the connection.
 const REQUEST: Label = Label::named(b"sim requ");
-/// What befalls the whole world; the actor is a purpose, the step a tenth of a second or a block.
+/// Faults of the whole world; the actor is a purpose, the step a tenth of a second or a block.
 const WORLD: Label = Label::named(b"sim wrld");
 
-/// What befalls more than one connection.
+/// Faults that affect more than one connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     ServerStall = 0,

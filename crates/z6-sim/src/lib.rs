@@ -2,12 +2,13 @@
 //! server, from one seed, with faults and checkers.
 //!
 //! Pure: it knows no clock, no file and no thread. Time is a number that jumps to what happens next.
-//! Requests are the bytes that the reactor would send; the answers are bytes too, cut, delayed and
-//! spoiled as the world's settings say, and read by the same decoder.
+//! Connections are driven by the session that the reactor drives: requests are the bytes it would send,
+//! responses are bytes too, cut, delayed and damaged as the world's settings say.
 //!
-//! Reading order: `spec` (what is simulated), `world` (time, workers, stops), `client` (one connection
-//! of a worker), `wire` and `queue` (the network), `server` and `reply` (the other side), `disk` (the
-//! log), `truth` and `coverage` (what the world knows), [`checkers`], [`swarm`].
+//! Reading order: `spec` (what is simulated), `world` (what happens next, stops) and `world::env` (time,
+//! dice), `worker` (one loop), `engine` (its engine and log), `client` (its connections), `wire` and
+//! `queue` (the network), `server`, `request`, `reply` and `location` (the other side), `disk` (the log),
+//! `truth` and `coverage` (what the world knows), [`checkers`], [`swarm`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -31,23 +32,30 @@ mod client;
 mod coverage;
 mod disk;
 mod draw;
+mod engine;
 mod error;
+mod location;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod plant;
 #[cfg(feature = "planted-bugs")]
 pub mod plant;
 mod queue;
 mod reply;
+mod request;
 mod server;
 mod spec;
 pub mod swarm;
 mod truth;
 mod wire;
+mod worker;
 mod world;
 
 pub use checkers::{Checker, SimViolation};
 pub use coverage::{Coverage, FaultCounts, RequestState};
 pub use error::{SimError, SimLogError};
 pub use spec::{Attached, CheckLevel, LogOut, LogOutError, SimSpec, header};
-pub use truth::{Truth, TruthAnswer, TruthRequest};
+pub use truth::{Leads, Truth, TruthAnswer, TruthRequest};
 pub use world::{SimEnd, simulate};
 pub use z6_vu::observer::Observer;
 

@@ -1,11 +1,11 @@
-//! What will happen, in the order of (tick, number in which it was said). Knows not what it means.
+//! What will happen, in the order of (tick, order of scheduling). Does not know what an event means.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use z6_events::{StopReason, Tick};
 
-/// A connection of the world: a place, and which of its users is meant.
+/// A connection of the world: an index, and which of its successive users is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WireRef {
     pub(crate) index: u32,
@@ -14,34 +14,34 @@ pub(crate) struct WireRef {
 
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Happening {
-    /// A worker wanted to be woken.
+pub(crate) enum SimEvent {
+    /// A worker asked to be woken.
     Wake(u16),
     /// An attempt to connect is settled.
     Settled(WireRef),
-    /// Bytes, or an end, come to the server.
+    /// Bytes, or an end, arrive at the server.
     AtServer(WireRef),
-    /// Bytes, or an end, come to the client.
+    /// Bytes, or an end, arrive at the client.
     AtClient(WireRef),
-    /// The client's socket can be read, though nothing new came.
+    /// The client's socket can be read, though nothing new has arrived.
     Readable(WireRef),
     /// The client's socket takes bytes again.
     Writable(WireRef),
     /// The service of the oldest request of a connection is over.
     Served(WireRef),
-    /// The server looks whether a connection has been idle since its n-th request.
+    /// The server checks whether a connection has been idle since its n-th request.
     Idle(WireRef, u64),
-    /// A tenth of a second is over: faults that befall more than one connection.
+    /// A tenth of a second begins: faults that affect more than one connection are drawn.
     Tenth(u64),
-    /// The log has a buffer again for a worker that waited for so long, nanoseconds.
+    /// The log has a buffer again for a worker that waited this long, nanoseconds.
     LogFreed(u16, u64),
-    /// Without a single connection by now, there is no target.
+    /// The run has no target if no connection has been ready by now.
     TargetDue,
-    /// Somebody stops the run.
+    /// The run is stopped from outside.
     Stop(StopWhy),
 }
 
-/// A reason to stop, by its code: reasons have no order of their own.
+/// A reason to stop, by its code: reasons have no order of their own, queue entries need one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StopWhy(u8);
 
@@ -58,17 +58,17 @@ impl StopWhy {
 /// What will happen.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    heap: BinaryHeap<Reverse<(Tick, u64, Happening)>>,
-    said: u64,
+    heap: BinaryHeap<Reverse<(Tick, u64, SimEvent)>>,
+    scheduled: u64,
 }
 
 impl Queue {
-    pub(crate) fn push(&mut self, at: Tick, happening: Happening) {
-        self.said += 1;
-        self.heap.push(Reverse((at, self.said, happening)));
+    pub(crate) fn push(&mut self, at: Tick, event: SimEvent) {
+        self.scheduled += 1;
+        self.heap.push(Reverse((at, self.scheduled, event)));
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(Tick, Happening)> {
-        self.heap.pop().map(|Reverse((at, _, happening))| (at, happening))
+    pub(crate) fn pop(&mut self) -> Option<(Tick, SimEvent)> {
+        self.heap.pop().map(|Reverse((at, _, event))| (at, event))
     }
 }

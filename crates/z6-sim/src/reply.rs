@@ -1,9 +1,11 @@
-//! What the simulated server answers: bytes, and how they are cut and ended. Knows no time but pauses.
+//! What the simulated server answers: bytes, and how they are cut and ended. Knows no time except pauses.
 
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
 use crate::draw::hits;
+use crate::location::{self, Places, Redirect};
+use crate::truth::Leads;
 
 /// Pieces of an answer that trickles; the rest comes at once.
 const TRICKLE_PIECES_MAX: usize = 40;
@@ -35,12 +37,14 @@ pub(crate) enum After {
 
 /// What the request is, as far as the answer depends on it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct Asked<'a> {
     pub(crate) is_head: bool,
     /// This is the last request of the connection: the client said so, or the server says so.
     pub(crate) is_last: bool,
     /// Interim responses that the client reads.
     pub(crate) interim_max: u32,
+    /// What it asked for.
+    pub(crate) place: location::Asked<'a>,
 }
 
 /// An answer.
@@ -50,6 +54,8 @@ pub(crate) struct Reply {
     pub(crate) pieces: Vec<(u64, Vec<u8>)>,
     pub(crate) after: After,
     pub(crate) status: u16,
+    /// Where it redirects to, if it has a `Location`.
+    pub(crate) leads: Option<Leads>,
     /// Bytes of the interim responses before the final one.
     pub(crate) interim_bytes: u64,
     /// Bytes up to the end of the final head.
@@ -59,7 +65,7 @@ pub(crate) struct Reply {
 }
 
 /// Faults of answers, in the order in which they are drawn.
-pub(crate) const FAULTS: [FaultKind; 12] = [
+pub(crate) const FAULTS: [FaultKind; 13] = [
     FaultKind::ResetBefore,
     FaultKind::ResetInHead,
     FaultKind::ResetInBody,
@@ -72,6 +78,7 @@ pub(crate) const FAULTS: [FaultKind; 12] = [
     FaultKind::InterimFlood,
     FaultKind::Unsolicited,
     FaultKind::NoAnswer,
+    FaultKind::BadRedirect,
 ];
 
 /// An answer in parts.
@@ -79,6 +86,7 @@ struct Parts {
     head: Vec<u8>,
     body: Vec<u8>,
     status: u16,
+    leads: Option<Leads>,
     is_last: bool,
 }
 
@@ -87,7 +95,8 @@ impl Reply {
     pub(crate) fn draw(
         simulation: &Simulation,
         fault: Option<FaultKind>,
-        asked: Asked,
+        asked: Asked<'_>,
+        places: &Places,
         draws: &mut Generator,
     ) -> Option<Reply> {
         let fault = match fault {
@@ -96,7 +105,13 @@ impl Reply {
             Some(FaultKind::CloseBefore) => return Some(Reply::nothing(After::Ends)),
             other => other,
         };
-        let parts = Parts::draw(simulation, fault, asked, draws);
+        let redirect = match fault {
+            Some(FaultKind::BadRedirect) => Some(location::draw_bad(draws)),
+            Some(_) | None => {
+                hits(simulation.redirects, draws).then(|| places.draw(asked.place, draws))
+            }
+        };
+        let parts = Parts::draw(simulation, fault, asked, redirect, draws);
         Some(parts.spoil(fault, asked, draws))
     }
 
@@ -105,6 +120,7 @@ impl Reply {
             pieces: Vec::new(),
             after,
             status: 0,
+            leads: None,
             interim_bytes: 0,
             head_bytes: 0,
             whole_bytes: None,
@@ -116,14 +132,21 @@ impl Parts {
     fn draw(
         simulation: &Simulation,
         fault: Option<FaultKind>,
-        asked: Asked,
+        asked: Asked<'_>,
+        redirect: Option<Redirect>,
         draws: &mut Generator,
     ) -> Parts {
-        let status = status(simulation, draws);
+        let status = match &redirect {
+            Some(redirect) => redirect.status,
+            None => status(simulation, draws),
+        };
         let length = draws.uniform(simulation.body_bytes.min, simulation.body_bytes.max);
         let is_chunked = hits(simulation.chunked, draws) || fault == Some(FaultKind::BrokenChunk);
         let has_body = !(asked.is_head || status == 204 || status == 304);
         let mut head = format!("HTTP/1.1 {status} Simulated\r\n").into_bytes();
+        for location in redirect.iter().flat_map(|redirect| &redirect.locations) {
+            head.extend_from_slice(format!("Location: {location}\r\n").as_bytes());
+        }
         let mut body = Vec::new();
         if is_chunked && has_body {
             head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -144,22 +167,24 @@ impl Parts {
             head.extend_from_slice(b"Connection: close\r\n");
         }
         head.extend_from_slice(b"\r\n");
-        Parts { head, body, status, is_last: asked.is_last }
+        let leads = redirect.map(|redirect| redirect.leads);
+        Parts { head, body, status, leads, is_last: asked.is_last }
     }
 
     /// The answer with what is wrong about it.
-    fn spoil(self, fault: Option<FaultKind>, asked: Asked, draws: &mut Generator) -> Reply {
+    fn spoil(self, fault: Option<FaultKind>, asked: Asked<'_>, draws: &mut Generator) -> Reply {
         let stays = if self.is_last { After::Ends } else { After::Stays };
         let head_bytes = self.head.len() as u64;
         let whole = head_bytes + self.body.len() as u64;
         let said = said_length(&self.head);
         let has_body = !self.body.is_empty();
-        let status = self.status;
+        let (status, leads) = (self.status, self.leads);
         let all = [self.head, self.body].concat();
         let reply = |pieces, after, whole_bytes| Reply {
             pieces,
             after,
             status,
+            leads: leads.clone(),
             interim_bytes: 0,
             head_bytes,
             whole_bytes,
@@ -224,10 +249,10 @@ fn status(simulation: &Simulation, draws: &mut Generator) -> u16 {
         return 200;
     }
     let mut left = draws.uniform(0, 999_999);
-    for of in &simulation.statuses {
-        match left.checked_sub(u64::from(of.share.millionths())) {
+    for entry in &simulation.statuses {
+        match left.checked_sub(u64::from(entry.share.millionths())) {
             Some(rest) => left = rest,
-            None => return of.status,
+            None => return entry.status,
         }
     }
     200
@@ -281,13 +306,27 @@ mod tests {
     use crate::draw::Draws;
     use z6_proto_http1::{Limits, ResponseDecoder};
 
-    const ASKED: Asked = Asked { is_head: false, is_last: false, interim_max: 16 };
+    const ASKED: Asked<'static> = Asked {
+        is_head: false,
+        is_last: false,
+        interim_max: 16,
+        place: location::Asked { target: z6_events::TargetId(0), path: "/a" },
+    };
 
-    fn replies(settings: &[(&str, &str)], fault: Option<FaultKind>, asked: Asked) -> Vec<Reply> {
+    fn replies(
+        settings: &[(&str, &str)],
+        fault: Option<FaultKind>,
+        asked: Asked<'_>,
+    ) -> Vec<Reply> {
         let mut simulation = Simulation::default();
         settings.iter().for_each(|(key, value)| simulation.set(key, value).unwrap());
         let draws = Draws::new(5);
-        let reply = |n| Reply::draw(&simulation, fault, asked, &mut draws.request(n, 0));
+        let scenario = z6_scenario::Scenario::from_toml(
+            "runtime.iterations = 1\ntarget.base_url = 'http://a'\n\
+             requests = [{ name = 'a', path = '/a' }]",
+        );
+        let places = Places::new(&scenario.unwrap());
+        let reply = |n| Reply::draw(&simulation, fault, asked, &places, &mut draws.request(n, 0));
         (0..200).filter_map(reply).collect()
     }
 
@@ -301,8 +340,12 @@ mod tests {
 
     #[test]
     fn whole_answers_are_whole_to_a_reader_and_others_are_not() {
-        let settings =
-            [("chunked", "0.5"), ("statuses", "204=0.1,404=0.3"), ("body_bytes", "0..900")];
+        let settings = [
+            ("chunked", "0.5"),
+            ("statuses", "204=0.1,404=0.3"),
+            ("redirects", "0.2"),
+            ("body_bytes", "0..900"),
+        ];
         for fault in FAULTS.into_iter().map(Some).chain([None]) {
             for is_head in [false, true] {
                 for reply in replies(&settings, fault, Asked { is_head, ..ASKED }) {

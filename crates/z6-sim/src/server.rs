@@ -1,57 +1,50 @@
 //! The simulated server: reads requests from bytes, serves them as the models say, and answers.
+//!
+//! Knows of a request what its bytes say, and of the client nothing.
 
 use std::collections::VecDeque;
 
 use z6_events::Tick;
 use z6_scenario::simulation::{FaultKind, Simulation};
-use z6_vu::observer::Observer;
 
 use crate::draw::{hits, sample_ns};
-use crate::queue::{Happening, WireRef};
+use crate::location::{Asked as AskedPlace, Places};
+use crate::queue::{SimEvent, WireRef};
 use crate::reply::{After, Asked, FAULTS, Reply};
-use crate::spec::LogOut;
-use crate::truth::{TruthAnswer, TruthRequest};
-use crate::wire::Parcel;
-use crate::world::World;
-
-const HEAD_END: &[u8] = b"\r\n\r\n";
+use crate::request::{self, ReceivedRequest};
+use crate::truth::{Truth, TruthAnswer, TruthRequest};
+use crate::wire::{Segment, Wires};
+use crate::world::Env;
 
 /// The server's end of a connection.
 #[derive(Debug, Default)]
-pub(crate) struct Served {
+pub(crate) struct ServerEnd {
     /// It has ended or reset its side.
     is_closed: bool,
     bytes: Vec<u8>,
     /// Requests received whole.
     requests: u64,
     pending: VecDeque<Pending>,
-    /// Bytes that belong to no answer were sent.
+    /// Bytes that belong to no response were sent.
     is_muddled: bool,
     /// Bytes sent to the client.
     sent_bytes: u64,
-    /// Where, among those, the final head of the answer ends.
-    pub(crate) head_end: u64,
-    /// Where the final response of the answer begins that is on its way, and which request it is for.
-    pub(crate) answer_begin: Option<(u64, usize)>,
-    /// Where the answer ends that is on its way, and which request it is for.
-    pub(crate) answer_end: Option<(u64, usize)>,
+    /// Where, among those, the final head of the response ends.
+    head_end: u64,
+    /// Where the final response begins that is on its way, and which request it is for.
+    answer_begin: Option<(u64, usize)>,
+    /// Where the response ends that is on its way, and which request it is for.
+    answer_end: Option<(u64, usize)>,
 }
 
 /// A request that is served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Pending {
     number: u64,
     is_head: bool,
     wants_close: bool,
+    path: String,
     truth: usize,
-}
-
-/// A request read from bytes.
-#[derive(Debug, PartialEq, Eq)]
-struct Parsed {
-    length: usize,
-    is_head: bool,
-    wants_close: bool,
 }
 
 /// What waits for a free place.
@@ -62,208 +55,239 @@ struct Waiting {
 }
 
 /// The whole server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Server {
+    places: Places,
     busy: u32,
     waiting: VecDeque<Waiting>,
-    pub(crate) stands_until: Tick,
+    stalled_until: Tick,
 }
 
-/// Reads one request; none while it is not whole.
-fn parse(bytes: &[u8]) -> Option<Parsed> {
-    let head = bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END)?;
-    let text = String::from_utf8_lossy(&bytes[..head]);
-    let field = |name: &str| {
-        text.lines().skip(1).find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
-    let body = field("content-length").and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
-    let length = head + HEAD_END.len() + body;
-    (bytes.len() >= length).then(|| Parsed {
-        length,
-        is_head: text.starts_with("HEAD "),
-        wants_close: field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
-    })
+impl ServerEnd {
+    /// Where the final head of the last response ends, among all bytes sent on the connection.
+    pub(crate) fn head_end(&self) -> u64 {
+        self.head_end
+    }
+
+    /// The client has read this many bytes of the connection, and its clock says `at`.
+    pub(crate) fn delivered(&mut self, read_bytes: u64, at: Tick, truth: &mut Truth) {
+        if let Some((_, index)) = self.answer_begin.take_if(|(begin, _)| *begin < read_bytes) {
+            truth.read_first(index, at);
+        }
+        if let Some((_, index)) = self.answer_end.take_if(|(end, _)| *end <= read_bytes) {
+            truth.read(index, at);
+        }
+    }
 }
 
-impl<O: Observer, L: LogOut> World<'_, O, L> {
-    /// Bytes of a request come.
-    pub(crate) fn at_server(&mut self, of: WireRef) {
-        let Some(wire) = self.wires.get(of) else { return };
-        let Some(Parcel::Bytes(bytes)) = wire.up.arrive() else { return };
+impl Server {
+    pub(crate) fn new(places: Places) -> Server {
+        Server { places, busy: 0, waiting: VecDeque::new(), stalled_until: Tick::ZERO }
+    }
+
+    /// Until when the whole server does nothing.
+    pub(crate) fn stalled_until(&self) -> Tick {
+        self.stalled_until
+    }
+
+    /// The whole server does nothing until then.
+    pub(crate) fn stall(&mut self, until: Tick) {
+        self.stalled_until = self.stalled_until.max(until);
+    }
+
+    /// Bytes of a request arrive.
+    pub(crate) fn at_server(
+        &mut self,
+        env: &mut Env<'_>,
+        wires: &mut Wires,
+        truth: &mut Truth,
+        of: WireRef,
+    ) {
+        let Some(wire) = wires.get(of) else { return };
+        let Some(Segment::Bytes(bytes)) = wire.up.arrive() else { return };
         if wire.server.is_closed {
-            // Nobody reads here any more (RFC 9112 section 9.6).
-            return self.send_down(of, self.now, Parcel::Reset);
+            // No process reads here any more (RFC 9112 section 9.6).
+            return send_down(env, wires, of, env.now(), Segment::Reset);
         }
         wire.server.bytes.extend_from_slice(&bytes);
-        while let Some(parsed) = self.wires.get(of).and_then(|wire| parse(&wire.server.bytes)) {
-            self.requested(of, &parsed);
+        let target = env.spec().scenario.target(wire.target);
+        let id_header = target.request_id_header.as_deref();
+        while let Some(request) =
+            wires.get(of).and_then(|wire| request::read(&wire.server.bytes, id_header))
+        {
+            self.requested(env, wires, truth, of, request);
         }
     }
 
-    fn requested(&mut self, of: WireRef, parsed: &Parsed) {
-        let keep = self.keeps_truth();
-        let now = self.now;
-        let Some(wire) = self.wires.get(of) else { return };
-        wire.server.bytes.drain(..parsed.length);
+    fn requested(
+        &mut self,
+        env: &mut Env<'_>,
+        wires: &mut Wires,
+        truth: &mut Truth,
+        of: WireRef,
+        request: ReceivedRequest,
+    ) {
+        let Some(wire) = wires.get(of) else { return };
+        let bytes: Vec<u8> = wire.server.bytes.drain(..request.length).collect();
         let number = wire.server.requests;
         wire.server.requests += 1;
-        let Some(request) = wire.requests.pop_front() else { return };
-        let connection = wire.number;
-        let is_muddled = wire.server.is_muddled;
-        let truth = self.truth.received(keep, || TruthRequest {
-            actor: request.actor,
-            step: request.step,
-            request: request.request,
-            planned: request.planned,
-            received: now,
-            request_bytes: parsed.length as u64,
-            is_muddled,
+        let kept = env.keeps_truth().then(|| TruthRequest {
+            connection: wire.number,
+            number,
+            target: wire.target,
+            id: request.id.as_ref().map(|(id, _)| *id),
+            text: truth.keep_text(&bytes, request.id.clone().map(|(_, place)| place)),
+            request_bytes: bytes.len() as u64,
+            received: env.now(),
+            is_muddled: wire.server.is_muddled,
             answer: None,
         });
-        let (is_head, wants_close) = (parsed.is_head, parsed.wants_close);
-        wire.server.pending.push_back(Pending { number, is_head, wants_close, truth });
-        let mut draws = self.draws.request(connection, number);
-        let service_ns = sample_ns(self.spec.simulation.service, &mut draws);
+        let index = truth.received(kept);
+        let ReceivedRequest { path, is_head, wants_close, .. } = request;
+        let pending = Pending { number, is_head, wants_close, path, truth: index };
+        wire.server.pending.push_back(pending);
+        let mut draws = env.draws().request(wire.number, number);
+        let service_ns = sample_ns(env.simulation().service, &mut draws);
         let waiting = Waiting { of, service_ns };
-        if self.spec.simulation.servers.is_some_and(|places| self.server.busy >= places) {
-            self.server.waiting.push_back(waiting);
+        if env.simulation().servers.is_some_and(|places| self.busy >= places) {
+            self.waiting.push_back(waiting);
         } else {
-            self.serve(waiting);
+            self.serve(env, waiting);
         }
     }
 
-    fn serve(&mut self, waiting: Waiting) {
-        self.server.busy += 1;
-        self.queue.push(self.now.plus_ns(waiting.service_ns), Happening::Served(waiting.of));
+    fn serve(&mut self, env: &mut Env<'_>, waiting: Waiting) {
+        self.busy += 1;
+        env.schedule(env.after_ns(waiting.service_ns), SimEvent::Served(waiting.of));
     }
 
-    /// The service of a request is over; its client may be gone by now.
-    pub(crate) fn served(&mut self, of: WireRef) {
-        self.server.busy -= 1;
-        if let Some(next) = self.server.waiting.pop_front() {
-            self.serve(next);
+    /// The service of a request is over; its client may be gone by now. Returns the fault that leaves it
+    /// without a response.
+    pub(crate) fn served(
+        &mut self,
+        env: &mut Env<'_>,
+        wires: &mut Wires,
+        truth: &mut Truth,
+        of: WireRef,
+    ) -> Option<FaultKind> {
+        self.busy -= 1;
+        if let Some(next) = self.waiting.pop_front() {
+            self.serve(env, next);
         }
-        let Some(wire) = self.wires.get(of) else { return };
-        if wire.server.is_closed {
-            return;
-        }
-        let Some(pending) = wire.server.pending.pop_front() else { return };
-        let connection = wire.number;
-        let simulation = &self.spec.simulation;
-        let mut draws = self.draws.request(connection, pending.number);
-        // What was drawn as it came.
+        let wire = wires.get(of).filter(|wire| !wire.server.is_closed)?;
+        let pending = wire.server.pending.pop_front()?;
+        let simulation = env.simulation();
+        let mut draws = env.draws().request(wire.number, pending.number);
+        // What was drawn when it arrived.
         let _ = sample_ns(simulation.service, &mut draws);
-        let faults = self.faults();
+        let faults = env.faults();
         let fault = FAULTS.into_iter().find(|kind| hits(faults.get(*kind), &mut draws));
         let asked = Asked {
             is_head: pending.is_head,
             is_last: pending.wants_close || is_last(simulation, pending.number),
-            interim_max: self.spec.scenario.limits.max_interim_responses,
+            interim_max: env.spec().scenario.limits.max_interim_responses,
+            place: AskedPlace { target: wire.target, path: &pending.path },
         };
-        let reply = Reply::draw(simulation, fault, asked, &mut draws);
+        let reply = Reply::draw(simulation, fault, asked, &self.places, &mut draws);
         if let Some(kind) = fault {
-            self.injected.count(kind);
+            env.inject(kind);
         }
         match reply {
-            None => self.count_state(FaultKind::NoAnswer, of),
-            Some(reply) => self.answer(of, pending, reply, fault),
-        }
-    }
-
-    fn answer(&mut self, of: WireRef, pending: Pending, reply: Reply, fault: Option<FaultKind>) {
-        let now = self.now;
-        let Some(wire) = self.wires.get(of) else { return };
-        wire.fault = fault;
-        let adds_bytes = [FaultKind::Unsolicited, FaultKind::WrongLength].map(Some);
-        wire.server.is_muddled |= adds_bytes.contains(&fault);
-        let start = wire.server.sent_bytes;
-        wire.server.head_end = start + reply.head_bytes;
-        let mut depart = now;
-        let end = reply.whole_bytes.map(|bytes| start + bytes);
-        wire.server.answer_begin = end.map(|_| (start + reply.interim_bytes, pending.truth));
-        wire.server.answer_end = end.map(|end| (end, pending.truth));
-        for (pause_ns, bytes) in reply.pieces {
-            depart = depart.plus_ns(pause_ns);
-            let Some(wire) = self.wires.get(of) else { return };
-            let before = wire.server.sent_bytes;
-            wire.server.sent_bytes += bytes.len() as u64;
-            let sent_bytes = wire.server.sent_bytes;
-            self.send_down(of, depart, Parcel::Bytes(bytes));
-            if let Some(bytes) = reply
-                .whole_bytes
-                .filter(|_| end.is_some_and(|end| before < end && end <= sent_bytes))
-            {
-                let answer = TruthAnswer {
-                    status: reply.status,
-                    bytes,
-                    closes: reply.after == After::Ends,
-                    sent: depart,
-                    first_read: None,
-                    read: None,
-                };
-                self.truth.answered(pending.truth, answer);
+            None => fault,
+            Some(reply) => {
+                answer(env, wires, truth, of, pending.truth, reply, fault);
+                None
             }
         }
-        match reply.after {
-            After::Stays => self.watch_idle(of, depart),
-            After::Ends => self.end_down(of, depart, Parcel::End),
-            After::Resets => self.end_down(of, depart, Parcel::Reset),
-        }
-    }
-
-    fn watch_idle(&mut self, of: WireRef, since: Tick) {
-        let Some(idle_ns) = self.spec.simulation.keep_alive_idle_ns else { return };
-        let Some(wire) = self.wires.get(of) else { return };
-        self.queue.push(since.plus_ns(idle_ns), Happening::Idle(of, wire.server.requests));
     }
 
     /// Closes a connection that has been idle since its n-th request.
-    pub(crate) fn idle_over(&mut self, of: WireRef, requests: u64) {
-        let Some(wire) = self.wires.get(of) else { return };
+    pub(crate) fn idle_over(
+        &mut self,
+        env: &mut Env<'_>,
+        wires: &mut Wires,
+        of: WireRef,
+        requests: u64,
+    ) {
+        let Some(wire) = wires.get(of) else { return };
         let server = &wire.server;
         if !server.is_closed && server.requests == requests && server.bytes.is_empty() {
-            self.end_down(of, self.now, Parcel::End);
+            end_down(env, wires, of, env.now(), Segment::End);
         }
     }
+}
 
-    fn end_down(&mut self, of: WireRef, depart: Tick, parcel: Parcel) {
-        if let Some(wire) = self.wires.get(of) {
-            wire.server.is_closed = true;
-            wire.server.pending.clear();
-            self.send_down(of, depart, parcel);
+fn answer(
+    env: &mut Env<'_>,
+    wires: &mut Wires,
+    truth: &mut Truth,
+    of: WireRef,
+    index: usize,
+    reply: Reply,
+    fault: Option<FaultKind>,
+) {
+    let Some(wire) = wires.get(of) else { return };
+    wire.fault = fault;
+    let adds_bytes = [FaultKind::Unsolicited, FaultKind::WrongLength].map(Some);
+    wire.server.is_muddled |= adds_bytes.contains(&fault);
+    let start = wire.server.sent_bytes;
+    wire.server.head_end = start + reply.head_bytes;
+    let mut depart = env.now();
+    let end = reply.whole_bytes.map(|bytes| start + bytes);
+    wire.server.answer_begin = end.map(|_| (start + reply.interim_bytes, index));
+    wire.server.answer_end = end.map(|end| (end, index));
+    for (pause_ns, bytes) in reply.pieces {
+        depart = depart.plus_ns(pause_ns);
+        let Some(wire) = wires.get(of) else { return };
+        let before = wire.server.sent_bytes;
+        wire.server.sent_bytes += bytes.len() as u64;
+        let sent_bytes = wire.server.sent_bytes;
+        send_down(env, wires, of, depart, Segment::Bytes(bytes));
+        let ends_here = end.is_some_and(|end| before < end && end <= sent_bytes);
+        if let Some(bytes) = reply.whole_bytes.filter(|_| ends_here) {
+            let answer = TruthAnswer {
+                status: reply.status,
+                bytes,
+                leads: reply.leads.clone(),
+                closes: reply.after == After::Ends,
+                sent: depart,
+                first_read: None,
+                read: None,
+            };
+            truth.answered(index, answer);
         }
     }
-
-    /// Sends to the client.
-    fn send_down(&mut self, of: WireRef, depart: Tick, parcel: Parcel) {
-        let simulation = &self.spec.simulation;
-        let Some(wire) = self.wires.get(of) else { return };
-        let latency_ns = sample_ns(simulation.latency, &mut wire.down_draws);
-        let bandwidth = simulation.bandwidth_bytes_per_second;
-        let arrives = wire.down.send(depart, parcel, latency_ns, bandwidth);
-        self.queue.push(arrives, Happening::AtClient(of));
+    match reply.after {
+        After::Stays => watch_idle(env, wires, of, depart),
+        After::Ends => end_down(env, wires, of, depart, Segment::End),
+        After::Resets => end_down(env, wires, of, depart, Segment::Reset),
     }
+}
+
+fn watch_idle(env: &mut Env<'_>, wires: &mut Wires, of: WireRef, since: Tick) {
+    let Some(idle_ns) = env.simulation().keep_alive_idle_ns else { return };
+    let Some(wire) = wires.get(of) else { return };
+    env.schedule(since.plus_ns(idle_ns), SimEvent::Idle(of, wire.server.requests));
+}
+
+fn end_down(env: &mut Env<'_>, wires: &mut Wires, of: WireRef, depart: Tick, segment: Segment) {
+    if let Some(wire) = wires.get(of) {
+        wire.server.is_closed = true;
+        wire.server.pending.clear();
+        send_down(env, wires, of, depart, segment);
+    }
+}
+
+/// Sends to the client.
+fn send_down(env: &mut Env<'_>, wires: &mut Wires, of: WireRef, depart: Tick, segment: Segment) {
+    let simulation = env.simulation();
+    let Some(wire) = wires.get(of) else { return };
+    let latency_ns = sample_ns(simulation.latency, &mut wire.down_draws);
+    let bandwidth = simulation.bandwidth_bytes_per_second;
+    let arrives = wire.down.send(depart, segment, latency_ns, bandwidth);
+    env.schedule(arrives, SimEvent::AtClient(of));
 }
 
 fn is_last(simulation: &Simulation, number: u64) -> bool {
     simulation.keep_alive_requests.is_some_and(|requests| number + 1 >= requests)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_are_whole_with_their_body() {
-        let text = b"POST /a HTTP/1.1\r\nHost: a\r\ncontent-length: 3\r\n\r\nabcGET / ";
-        let parsed = Parsed { length: text.len() - 6, is_head: false, wants_close: false };
-        assert_eq!(parse(text), Some(parsed));
-        assert_eq!(parse(&text[..text.len() - 7]), None);
-        let head = b"HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n";
-        let parsed = Parsed { length: head.len(), is_head: true, wants_close: true };
-        assert_eq!(parse(head), Some(parsed));
-    }
 }

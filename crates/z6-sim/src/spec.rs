@@ -8,6 +8,7 @@ use z6_scenario::simulation::Simulation;
 use z6_vu::prepare::{Prepared, RunSetup};
 
 use crate::error::SimError;
+use crate::plant::Planted;
 
 /// A file that the scenario names, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +49,8 @@ pub struct SimSpec {
     pub attached: Vec<Attached>,
     /// What is checked.
     pub checks: CheckLevel,
-    /// A bug that the run is to have.
-    #[cfg(feature = "planted-bugs")]
-    pub plant: Option<crate::plant::Plant>,
+    /// A bug that the run is to have; none in a product.
+    pub planted: Planted,
 }
 
 impl SimSpec {
@@ -65,8 +65,7 @@ impl SimSpec {
             overrides: Vec::new(),
             attached: Vec::new(),
             checks: CheckLevel::Off,
-            #[cfg(feature = "planted-bugs")]
-            plant: None,
+            planted: Planted::default(),
         }
     }
 }

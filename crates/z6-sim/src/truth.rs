@@ -1,46 +1,71 @@
-//! What the world knows of each request, apart from Z6: what the server received and answered, and when
-//! the last byte of an answer was read.
+//! What the world knows of each request apart from Z6: the bytes that the server received, what it
+//! answered, and when the client had read that.
+//!
+//! Nothing here comes from the client but the instants of its reads.
 
-use z6_events::{Actor, RequestId, Step, Tick};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// A request as the simulated server saw it.
+use z6_events::{TargetId, Tick};
+use z6_http::IdParts;
+
+/// A request as the simulated server received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TruthRequest {
-    /// Who asked, as the driver knows.
-    pub actor: Actor,
-    /// Which request of the actor's life.
-    pub step: Step,
-    /// Which template.
-    pub request: RequestId,
-    /// When it was due, as the driver was told.
-    pub planned: Tick,
+    /// The connection it came on: worker (upper 16 bits) and number of the attempt there, from 0.
+    pub connection: u64,
+    /// Number of the request on its connection, from 0.
+    pub number: u64,
+    /// The target whose server received it.
+    pub target: TargetId,
+    /// The id in it, where the target has a `request_id_header`.
+    pub id: Option<IdParts>,
+    /// Its bytes, as an index into [`Truth::texts`].
+    pub text: usize,
+    /// Length, bytes.
+    pub request_bytes: u64,
     /// When the server had all of it.
     pub received: Tick,
-    /// Its length, bytes.
-    pub request_bytes: u64,
-    /// Bytes that nobody asked for were sent on its connection before: what its client takes for the
-    /// answer may be those.
+    /// Bytes that belong to no response were sent on its connection before: what its client takes for
+    /// the response may be those.
     pub is_muddled: bool,
     /// What the server answered, if it answered whole.
     pub answer: Option<TruthAnswer>,
 }
 
-/// A whole answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A whole response.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TruthAnswer {
     /// Its status.
     pub status: u16,
-    /// Bytes, interim responses included.
+    /// Length with interim responses, bytes.
     pub bytes: u64,
-    /// The server announced that this is the last on the connection.
+    /// Where it redirects to, if it has a `Location`.
+    pub leads: Option<Leads>,
+    /// The server announced that this is the last response on the connection.
     pub closes: bool,
-    /// When the server sent the last of them.
+    /// When the server sent the last byte.
     pub sent: Tick,
-    /// What the driver's clock said as it had read the first byte of the final response, interim ones
-    /// apart, if it did.
+    /// What the driver's clock said when it had read the first byte of the final response, if it did.
     pub first_read: Option<Tick>,
-    /// What the driver's clock said as it had read the last of them, if it did.
+    /// What the driver's clock said when it had read the last byte, if it did.
     pub read: Option<Tick>,
+}
+
+/// Where a redirect leads: what the server meant, not what its `Location` is read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    /// To a target of the scenario.
+    To {
+        /// The target.
+        target: TargetId,
+        /// Path and query, as the next request line has them.
+        path: String,
+    },
+    /// To an origin that no target has.
+    Elsewhere,
+    /// Nowhere: the `Location` is not a URL.
+    Nowhere,
 }
 
 /// All requests of a run.
@@ -50,6 +75,9 @@ pub struct Truth {
     responses: u64,
     /// Each, in the order received; empty unless the run is checked.
     pub list: Vec<TruthRequest>,
+    /// The different byte strings that were received, request ids as zeros.
+    pub texts: Vec<Vec<u8>>,
+    known: BTreeMap<Vec<u8>, usize>,
 }
 
 impl Truth {
@@ -65,13 +93,27 @@ impl Truth {
         self.responses
     }
 
-    /// Counts a request; keeps it where `keep`.
-    pub(crate) fn received(&mut self, keep: bool, request: impl FnOnce() -> TruthRequest) -> usize {
+    /// Counts a request; keeps it where there is one to keep. Returns its index for later.
+    pub(crate) fn received(&mut self, request: Option<TruthRequest>) -> usize {
         self.requests += 1;
-        if keep {
-            self.list.push(request());
-        }
+        self.list.extend(request);
         self.list.len().saturating_sub(1)
+    }
+
+    /// Keeps the bytes of a request, the id in them as zeros; returns their index.
+    pub(crate) fn keep_text(&mut self, bytes: &[u8], id: Option<Range<usize>>) -> usize {
+        let mut text = bytes.to_vec();
+        for place in id.into_iter().flatten() {
+            if text[place] != b'-' {
+                text[place] = b'0';
+            }
+        }
+        if let Some(index) = self.known.get(&text) {
+            return *index;
+        }
+        self.texts.push(text.clone());
+        self.known.insert(text, self.texts.len() - 1);
+        self.texts.len() - 1
     }
 
     pub(crate) fn answered(&mut self, index: usize, answer: TruthAnswer) {
@@ -80,7 +122,7 @@ impl Truth {
         }
     }
 
-    /// The first byte of the final response was read.
+    /// The client has read the first byte of the final response.
     pub(crate) fn read_first(&mut self, index: usize, at: Tick) {
         let request = self.list.get_mut(index);
         if let Some(answer) = request.and_then(|request| request.answer.as_mut()) {
@@ -88,6 +130,7 @@ impl Truth {
         }
     }
 
+    /// The client has read the last byte of a response.
     pub(crate) fn read(&mut self, index: usize, at: Tick) {
         self.responses += 1;
         let request = self.list.get_mut(index);

@@ -4,10 +4,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use support::{Ran, run_spec, spec};
+use z6_events::{Actor, Tick};
 use z6_metrics::LatencyStats;
 use z6_scenario::simulation::FaultKind;
-use z6_sim::CheckLevel;
+use z6_sim::{CheckLevel, TruthAnswer, TruthRequest};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
@@ -30,7 +33,7 @@ fn run(text: &str, seed: u64, settings: &[(&str, &str)]) -> Ran {
 fn rate(per_second: u64, seconds: u64, seed: u64, settings: &[(&str, &str)]) -> Ran {
     let text = format!(
         "runtime = {{ duration_seconds = {seconds}, graceful_stop_seconds = 30 }}\n\
-         target = {{ base_url = 'http://a', max_connections = 20000 }}\n\
+         target = {{ base_url = 'http://a', max_connections = 20000, request_id_header = 'Z6-Id' }}\n\
          requests = [{{ name = 'a', path = '/', timeout_ms = 60000 }}]\n\
          schedule = {{ type = 'rate', per_second = {per_second}, max_in_flight = 20000 }}"
     );
@@ -38,9 +41,15 @@ fn rate(per_second: u64, seconds: u64, seed: u64, settings: &[(&str, &str)]) -> 
     run(&text, seed, &[&calm, settings].concat())
 }
 
-/// Response times as server and driver's clock have them, sorted.
-fn true_response_ns(ran: &Ran) -> Vec<u64> {
-    let read = |request: &z6_sim::TruthRequest| Some(request.answer?.read?.since(request.planned));
+/// Response times of arrivals of one step, sorted: from the plan's instant to the one at which the driver's
+/// clock had read what the server sent.
+fn true_response_ns(ran: &Ran, counts: impl Fn(&TruthAnswer) -> bool) -> Vec<u64> {
+    let planned: BTreeMap<Actor, Tick> =
+        ran.plan.arrival_ticks().map(|arrival| (arrival.actor, arrival.at)).collect();
+    let read = |request: &TruthRequest| {
+        let answer = request.answer.as_ref().filter(|answer| counts(answer))?;
+        Some(answer.read?.since(planned[&Actor(request.id?.actor)]))
+    };
     let mut times: Vec<u64> = ran.truth.list.iter().filter_map(read).collect();
     times.sort_unstable();
     times
@@ -100,7 +109,7 @@ fn connecting_and_latency_are_exact() {
 fn two_modes_and_exponential_delays_have_their_quantiles() {
     for service in ["bimodal:1ms,100ms,0.01", "exponential:5ms"] {
         let ran = rate(500, 40, 3, &[("service", service)]);
-        let (times, figures) = (true_response_ns(&ran), &ran.metrics.latency.response_ns);
+        let (times, figures) = (true_response_ns(&ran, |_| true), &ran.metrics.latency.response_ns);
         assert_eq!(times.len() as u64, figures.count);
         let quantiles = [
             (5_000, figures.p50),
@@ -150,8 +159,12 @@ impl Stalled {
     }
 
     fn is_apart(&self, ran: &Ran) -> bool {
-        let sent: Vec<u64> =
-            ran.truth.list.iter().filter_map(|request| Some(request.answer?.sent.0)).collect();
+        let sent: Vec<u64> = ran
+            .truth
+            .list
+            .iter()
+            .filter_map(|request| Some(request.answer.as_ref()?.sent.0))
+            .collect();
         let is_stall = |pair: &&[u64]| pair[1] - pair[0] >= self.stall_ns * 9 / 10;
         let ends: Vec<u64> = sent.windows(2).filter(is_stall).map(|pair| pair[1]).collect();
         let queue_ns = self.stall_ns / 10;
@@ -265,7 +278,7 @@ fn a_stall_without_end_leaves_every_request_with_its_outcome() {
 fn overload_is_a_straight_line() {
     let ran = rate(1_000, 4, 1, &[("service", "2ms"), ("servers", "1")]);
     let truth: Vec<u64> = (0..4_000).map(|n| 2 * MS + n * MS).collect();
-    assert_eq!(true_response_ns(&ran), truth);
+    assert_eq!(true_response_ns(&ran, |_| true), truth);
     let response = &ran.metrics.latency.response_ns;
     assert_eq!((response.min, response.max), (truth.first().copied(), truth.last().copied()));
     assert_eq!(response.mean, Some(2 * MS + 3_999 * MS / 2));
@@ -321,18 +334,8 @@ fn what_is_never_answered_times_out_and_is_a_bound() {
 fn failed_answers_are_kept_apart() {
     let world = [("service", "uniform:1ms..9ms"), ("statuses", "503=0.3")];
     let ran = rate(500, 10, 6, &world);
-    let times = |is_success: bool| {
-        let mut times: Vec<u64> = ran
-            .truth
-            .list
-            .iter()
-            .filter_map(|request| request.answer.map(|answer| (request, answer)))
-            .filter(|(_, answer)| (answer.status == 200) == is_success)
-            .map(|(request, answer)| answer.read.unwrap().since(request.planned))
-            .collect();
-        times.sort_unstable();
-        times
-    };
+    let times =
+        |is_success: bool| true_response_ns(&ran, |answer| (answer.status == 200) == is_success);
     let latency = &ran.metrics.latency;
     for (figures, times) in
         [(&latency.response_ns, times(true)), (&latency.failed_response_ns, times(false))]

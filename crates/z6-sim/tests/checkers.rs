@@ -7,7 +7,9 @@ use std::sync::Arc;
 use z6_events::{ErrorKind, Event, LogReader, Population, Response, Tick};
 use z6_scenario::Scenario;
 use z6_sim::checkers::{Evidence, check_end};
-use z6_sim::{CheckLevel, Checker, NoObserver, SimEnd, SimSpec, Truth, simulate};
+use z6_sim::{
+    CheckLevel, Checker, Leads, NoObserver, SimEnd, SimSpec, Truth, TruthRequest, simulate,
+};
 
 type Emitted = Vec<Vec<(Tick, Event)>>;
 
@@ -21,9 +23,9 @@ struct Run {
 fn run(world: &str) -> Run {
     let text = format!(
         "runtime = {{ duration_seconds = 3, warmup_seconds = 0.5, vus = 6, workers = 2 }}\n\
-         target.base_url = 'http://simulated.invalid'\n\
+         target = {{ base_url = 'http://simulated.invalid', request_id_header = 'Z6-Id' }}\n\
          think_time = {{ type = 'random', min_ms = 1, max_ms = 20 }}\n\
-         requests = [{{ name = 'a', path = '/a' }}, {{ name = 'b', path = '/b', method = 'POST', body = 'x' }}]\n\
+         requests = [{{ name = 'a', path = '/a', follow_redirects = 2 }}, {{ name = 'b', path = '/b', method = 'POST', body = 'x', follow_redirects = 1 }}]\n\
          {world}"
     );
     let scenario = Arc::new(Scenario::from_toml(&text).unwrap());
@@ -89,6 +91,7 @@ fn nothing_is_said_of_runs_in_order() {
         "simulation.statuses = { 503 = 0.05 }",
         "simulation = { latency = 'uniform:0ms..30ms', servers = 1, keep_alive_requests = 3 }",
         "simulation.faults = { reset_in_body = 0.1, no_answer = 0.01, connect_refused = 0.2 }",
+        "simulation = { redirects = 0.4, faults = { bad_redirect = 0.05, reset_in_head = 0.02 } }",
         "simulation.faults = { partial_read = 0.5, partial_write = 0.5, would_block = 0.3 }",
     ] {
         let run = run(world);
@@ -119,7 +122,7 @@ fn an_outcome_that_is_missing_or_there_twice_is_found() {
             }
         }
     });
-    assert!(skipped.contains(&Checker::OneOutcome) && skipped.contains(&Checker::Server));
+    assert!(skipped.contains(&Checker::OneOutcome) && skipped.contains(&Checker::Received));
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn failures_without_a_cause_and_ends_out_of_time_are_found() {
 fn a_server_that_knows_otherwise_is_heard() {
     let run = calm();
     type Change = fn(&mut Truth);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 7] = [
         ("first byte", |truth| {
             let answered = truth.list.iter_mut().filter_map(|request| request.answer.as_mut());
             let first = answered.filter_map(|answer| answer.first_read.as_mut()).nth(3).unwrap();
@@ -170,8 +173,6 @@ fn a_server_that_knows_otherwise_is_heard() {
             truth.list.remove(3);
         }),
         ("length", |truth| truth.list[3].request_bytes += 1),
-        ("template", |truth| truth.list[3].request.0 ^= 1),
-        ("planned", |truth| truth.list[3].planned.0 += 1),
         ("before it was sent", |truth| truth.list[3].received = Tick(0)),
         ("status", |truth| truth.list[3].answer.as_mut().unwrap().status = 204),
         ("bytes", |truth| truth.list[3].answer.as_mut().unwrap().bytes += 1),
@@ -183,13 +184,74 @@ fn a_server_that_knows_otherwise_is_heard() {
 }
 
 #[test]
+fn bytes_that_the_plan_does_not_give_are_found() {
+    let run = calm();
+    type Change = fn(&mut Truth);
+    let changes: [(&str, Change); 5] = [
+        ("another template", |truth| {
+            let other = truth.list.iter().find(|request| request.text != truth.list[3].text);
+            truth.list[3].text = other.unwrap().text;
+        }),
+        ("one byte", |truth| truth.texts[0][5] ^= 1),
+        ("another step", |truth| truth.list[3].id.as_mut().unwrap().step += 1),
+        ("another actor", |truth| truth.list[3].id.as_mut().unwrap().actor ^= 1),
+        ("no id", |truth| truth.list[3].id = None),
+    ];
+    for (what, change) in changes {
+        let found = with_truth(&run, change);
+        assert!(found.contains(&Checker::Received), "{what}: {found:?}");
+    }
+}
+
+/// A run whose requests follow redirects; the first of them that was followed.
+fn redirected() -> (Run, usize) {
+    let run = run("simulation.redirects = 0.3");
+    let list = &run.end.truth.list;
+    let leads = |request: &&TruthRequest| {
+        request.answer.as_ref().is_some_and(|answer| answer.leads.is_some())
+    };
+    let place = list.iter().position(|request| leads(&request)).unwrap();
+    (run, place)
+}
+
+#[test]
+fn redirects_that_lead_elsewhere_than_they_were_followed_are_found() {
+    let (run, place) = redirected();
+    assert!(run.end.violations.is_empty());
+    assert!(run.emitted[0].iter().any(|(_, event)| matches!(event, Event::Redirected { .. })));
+    let path = with_truth(&run, |truth| {
+        let leads = &mut truth.list[place].answer.as_mut().unwrap().leads;
+        let Some(Leads::To { path, .. }) = leads else { panic!("leads to a target") };
+        path.push('x');
+    });
+    assert_eq!(path, [Checker::Received]);
+    let status = with_truth(&run, |truth| {
+        let answer = truth.list[place].answer.as_mut().unwrap();
+        answer.leads = None;
+    });
+    assert!(status.contains(&Checker::Redirects), "{status:?}");
+    let nowhere = with_truth(&run, |truth| {
+        truth.list[place].answer.as_mut().unwrap().leads = Some(Leads::Nowhere);
+    });
+    assert!(nowhere.contains(&Checker::Redirects), "{nowhere:?}");
+    let unfollowed = with_events(&run, |events| {
+        let redirected = |(_, event): &(Tick, Event)| matches!(event, Event::Redirected { .. });
+        let place = events[0].iter().position(redirected).unwrap();
+        events[0].remove(place);
+    });
+    assert!(unfollowed.contains(&Checker::Transitions), "{unfollowed:?}");
+}
+
+#[test]
 fn a_latency_that_is_off_is_found() {
     let run = calm();
     let measured = |truth: &Truth| {
         truth.list.iter().rposition(|request| {
-            request.planned.0 > 500_000_000
+            // Planned after the warm-up, whatever its think time was.
+            request.received.0 > 600_000_000
                 && request
                     .answer
+                    .as_ref()
                     .is_some_and(|answer| answer.status == 200 && answer.read.is_some())
         })
     };

@@ -2,12 +2,14 @@
 //!
 //! Reading order: [`engine`] (pure: what happens next), [`recorder`] (what is written down),
 //! [`templates`] (requests as bytes), [`redirect`] (what is sent after a redirect), [`prepare`] (all of
-//! these from a scenario and a seed), [`run_end`] (how
+//! these from a scenario and a seed), [`session`] (one connection without its socket), [`run_end`] (how
 //! a run ended), [`observer`] (who sees the events of a run), [`replay`] and [`memory`] (drivers
 //! without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
 //! feature `reactor`).
 
 pub mod engine;
+#[cfg(feature = "log-file")]
+pub mod log_file;
 pub mod memory;
 pub mod observer;
 #[cfg(not(feature = "planted-bugs"))]
@@ -22,6 +24,7 @@ pub mod recorder;
 pub mod redirect;
 pub mod replay;
 pub mod run_end;
+pub mod session;
 pub mod templates;
 
 pub use engine::{Command, Engine, EngineError, Input, Outputs, VuState, Wire};

@@ -1,6 +1,6 @@
-//! Bugs that an engine can be told to have, for tests of the checkers that must find them.
+//! Bugs that can be planted in an engine, for tests of the checkers that must find them.
 //!
-//! The code of engine and recorder asks [`Planted::has`] at the place of each bug. Without the feature
+//! The code of engine, recorder and session asks [`Planted::has`] at the place of each bug. Without the feature
 //! `planted-bugs`, which no product enables, the answer is a constant `false`, [`Planted`] has no
 //! bytes, and nothing of a bug is compiled in.
 
@@ -32,12 +32,18 @@ pub enum Bug {
     LastInFirstOut,
     /// The first event after a block was closed by its age is not recorded.
     LostEvent,
+    /// A session sends another request to the same target.
+    OtherTemplate,
+    /// A session writes the id of the step after the request's own.
+    WrongId,
+    /// A session sends its first request again after a redirect.
+    ForgottenHop,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "planted-bugs")]
-    pub const ALL: [Bug; 12] = [
+    pub const ALL: [Bug; 15] = [
         Bug::DroppedOutcome,
         Bug::ReusedClosed,
         Bug::LeakedTimer,
@@ -50,6 +56,9 @@ impl Bug {
         Bug::LeakedConnection,
         Bug::LastInFirstOut,
         Bug::LostEvent,
+        Bug::OtherTemplate,
+        Bug::WrongId,
+        Bug::ForgottenHop,
     ];
 }
 

@@ -3,6 +3,7 @@
 //! Pure, so that simulation and replay see the lengths that the reactor sends.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use z6_events::{ErrorKind, PlannedRequest, RequestId, TargetId};
 use z6_http::{IdParts, RequestError, RequestSpec, USER_AGENT};
@@ -35,10 +36,10 @@ pub enum TemplateError {
     TooLarge,
 }
 
-/// All encoded requests of a run.
+/// All encoded requests of a run. Clones share the bytes.
 #[derive(Debug, Clone)]
 pub struct Templates {
-    by_request: Vec<Vec<Option<RequestTemplate>>>,
+    by_request: Arc<Vec<Vec<Option<RequestTemplate>>>>,
 }
 
 impl Templates {
@@ -66,7 +67,7 @@ impl Templates {
             }
             by_request.push(by_target);
         }
-        Ok(Templates { by_request })
+        Ok(Templates { by_request: Arc::new(by_request) })
     }
 
     /// The bytes of a request for a target; none if the request never goes there.

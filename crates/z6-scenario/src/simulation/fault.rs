@@ -1,4 +1,4 @@
-//! The faults of the simulated world: their names, and how often each befalls.
+//! The faults of the simulated world: their names, and how often each occurs.
 //! What a fault does is the simulator's business.
 
 use super::Share;
@@ -29,7 +29,7 @@ pub enum FaultKind {
     CloseInBody,
     /// Per request: the response comes a few bytes at a time, with pauses.
     Trickle,
-    /// Per request: bytes that are no HTTP.
+    /// Per request: bytes that are not HTTP.
     Garbage,
     /// Per request: a `Content-Length` that is not the body's.
     WrongLength,
@@ -37,10 +37,12 @@ pub enum FaultKind {
     BrokenChunk,
     /// Per request: many 1xx responses before the final one.
     InterimFlood,
-    /// Per request: bytes that nobody asked for, after the response or on the idle connection.
+    /// Per request: bytes that belong to no request, after the response or on the idle connection.
     Unsolicited,
     /// Per request: no response at all.
     NoAnswer,
+    /// Per request: a redirect whose `Location` is no URL of a target.
+    BadRedirect,
     /// Per read: only a part of what is there, down to 1 byte.
     PartialRead,
     /// Per write: only a part is taken, down to 1 byte.
@@ -63,7 +65,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// How many there are.
-    pub const COUNT: usize = 26;
+    pub const COUNT: usize = 27;
 
     /// All of them, in order.
     pub const ALL: [FaultKind; FaultKind::COUNT] = [
@@ -84,6 +86,7 @@ impl FaultKind {
         FaultKind::InterimFlood,
         FaultKind::Unsolicited,
         FaultKind::NoAnswer,
+        FaultKind::BadRedirect,
         FaultKind::PartialRead,
         FaultKind::PartialWrite,
         FaultKind::WouldBlock,
@@ -116,6 +119,7 @@ impl FaultKind {
             FaultKind::InterimFlood => "interim_flood",
             FaultKind::Unsolicited => "unsolicited",
             FaultKind::NoAnswer => "no_answer",
+            FaultKind::BadRedirect => "bad_redirect",
             FaultKind::PartialRead => "partial_read",
             FaultKind::PartialWrite => "partial_write",
             FaultKind::WouldBlock => "would_block",
@@ -141,7 +145,7 @@ impl FaultKind {
     }
 }
 
-/// How often each fault befalls. [`Default`]: never.
+/// How often each fault occurs. [`Default`]: never.
 ///
 /// ```
 /// use z6_scenario::simulation::{FaultKind, Faults, Share};
@@ -158,24 +162,24 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// How often this one befalls.
+    /// How often this one occurs, as a share of what it can happen to.
     #[must_use]
     pub const fn get(&self, kind: FaultKind) -> Share {
         self.shares[kind.index()]
     }
 
-    /// Makes this one befall so often.
+    /// Sets how often this one occurs.
     pub const fn set(&mut self, kind: FaultKind, share: Share) {
         self.shares[kind.index()] = share;
     }
 
-    /// Those that befall at all, in the order of [`FaultKind::ALL`].
+    /// Those that occur at all, in the order of [`FaultKind::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (FaultKind, Share)> {
         let all = FaultKind::ALL.into_iter().map(|kind| (kind, self.get(kind)));
         all.filter(|(_, share)| !share.is_zero())
     }
 
-    /// Whether none befalls.
+    /// Whether none occurs.
     #[must_use]
     pub fn is_calm(&self) -> bool {
         self.iter().next().is_none()

@@ -1,11 +1,11 @@
-//! The requests of a run, joined from its events alone: a join of its own, so that a bug of the one in
-//! the fold shows.
+//! The requests of a run, joined from its events alone: a second, independent witness beside the join of
+//! the fold, so that a bug in that one shows.
 
 use std::collections::BTreeMap;
 
 use z6_events::{
-    Cause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure, NeverSentReason,
-    PlannedRequest, Response, StoppedBy, Tick, WorkerId,
+    ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, NextHop, PlannedRequest,
+    Response, StoppedBy, TargetId, Tick, WorkerId,
 };
 
 use super::{Checker, Evidence, Found};
@@ -13,18 +13,13 @@ use super::{Checker, Evidence, Found};
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// A complete response.
-    Answered {
-        status: u16,
-        first_byte: Tick,
-        received_bytes: u64,
-        reusable: bool,
-        unsolicited: bool,
-        failure: Option<ErrorKind>,
-    },
+    /// A complete response that is its last.
+    Answered { response: Response, failure: Option<ErrorKind> },
     /// A failure after its first byte was written.
     Broken(ErrorKind),
-    /// A failure before that.
+    /// A failure after a redirect, because there was no connection for the next exchange.
+    RedirectFailed(ErrorKind),
+    /// A failure before its first byte was written.
     NotOnWire(ErrorKind),
     /// No complete response in time.
     TimedOut,
@@ -34,22 +29,64 @@ pub(super) enum End {
     NeverSent(NeverSentReason),
 }
 
+/// Where on the network an exchange took place: what events and server agree on without an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The connection: worker (upper 16 bits) and number of the attempt there, from 0.
+    pub(super) connection: u64,
+    /// Number of the request on it, from 0.
+    pub(super) number: u64,
+}
+
+/// A redirect that was followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Followed {
+    pub(super) response: Response,
+    pub(super) next: NextHop,
+    pub(super) at: Tick,
+}
+
+/// One exchange of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Exchange {
+    pub(super) place: Place,
+    /// Just before its first byte was written.
+    pub(super) sent: Tick,
+    pub(super) request_bytes: u64,
+    /// How it was followed; none for the last one.
+    pub(super) followed: Option<Followed>,
+}
+
 /// A request from its plan to its end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) request: PlannedRequest,
-    /// Just before its first byte was written, if one was.
-    pub(super) sent: Option<Tick>,
-    pub(super) request_bytes: u64,
+    /// Those of which a byte was written, in order.
+    pub(super) exchanges: Vec<Exchange>,
     pub(super) end: End,
     pub(super) ended: Tick,
 }
 
 impl Row {
-    pub(super) fn failure(&self) -> Option<ErrorKind> {
+    fn unsent(request: PlannedRequest, at: Tick, end: End) -> Row {
+        Row { request, exchanges: Vec::new(), end, ended: at }
+    }
+
+    /// Just before its first byte was written, if one was.
+    pub(super) fn sent(&self) -> Option<Tick> {
+        self.exchanges.first().map(|exchange| exchange.sent)
+    }
+
+    /// The target that was asked, or was to be asked, last.
+    pub(super) fn last_target(&self) -> TargetId {
+        let followed = self.exchanges.iter().rev().find_map(|exchange| exchange.followed);
+        followed.map_or(self.request.target, |followed| followed.next.target)
+    }
+
+    pub(super) const fn failure(&self) -> Option<ErrorKind> {
         match self.end {
             End::Answered { failure, .. } => failure,
-            End::Broken(kind) | End::NotOnWire(kind) => Some(kind),
+            End::Broken(kind) | End::RedirectFailed(kind) | End::NotOnWire(kind) => Some(kind),
             End::TimedOut => Some(ErrorKind::RequestTimeout),
             End::InFlight | End::NeverSent(_) => None,
         }
@@ -76,61 +113,141 @@ pub(super) struct Account {
     pub(super) ends: Vec<Option<Tick>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// A request that has been sent and has not ended.
+#[derive(Debug, Clone)]
 struct Open {
     request: PlannedRequest,
-    sent: Tick,
-    connection: ConnectionSlot,
-    request_bytes: u64,
+    exchanges: Vec<Exchange>,
+    /// What carries it; none after a redirect, until the next exchange is sent.
+    connection: Option<ConnectionSlot>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
+enum ConnectionState {
     Attempt,
     Ready,
     Carries(ExchangeSlot),
-    /// The last answer on it said that there is to be no more.
+    /// The last response on it said that there is to be no other.
     Spent,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    state: ConnectionState,
+    /// As [`Place`] names it.
+    id: u64,
+    /// Requests sent on it.
+    sent: u64,
 }
 
 /// One worker while its events are read.
 #[derive(Debug, Default)]
-struct Desk {
+struct WorkerState {
+    worker: u16,
     open: BTreeMap<u32, Open>,
-    connections: BTreeMap<u32, Life>,
+    connections: BTreeMap<u32, Connection>,
+    /// Connections attempted.
+    attempts: u64,
     finished: Option<Tick>,
     end: Option<Tick>,
     last: Tick,
 }
 
+impl WorkerState {
+    /// An attempt begins; whether its slot was free.
+    fn attempt(&mut self, slot: ConnectionSlot) -> bool {
+        let id = u64::from(self.worker) << 48 | self.attempts;
+        self.attempts += 1;
+        let new = Connection { state: ConnectionState::Attempt, id, sent: 0 };
+        self.connections.insert(slot.0, new).is_none()
+    }
+
+    /// A connection changes from one state to another; whether it was in that state.
+    fn change(&mut self, slot: ConnectionSlot, from: ConnectionState, to: ConnectionState) -> bool {
+        self.connections
+            .get_mut(&slot.0)
+            .is_some_and(|connection| std::mem::replace(&mut connection.state, to) == from)
+    }
+
+    /// A connection ends; whether it was in one of these states.
+    fn remove(&mut self, slot: ConnectionSlot, states: &[ConnectionState]) -> bool {
+        let was = self.connections.remove(&slot.0);
+        was.is_some_and(|connection| states.contains(&connection.state))
+    }
+
+    /// A request's first byte is written; whether connection and exchange were ready for it.
+    fn sent(&mut self, at: Tick, event: &Event) -> bool {
+        let Event::Sent { exchange, request, attempt, connection, request_bytes, .. } = *event
+        else {
+            return false;
+        };
+        let Some(carrier) = self.connections.get_mut(&connection.0) else { return false };
+        let was = std::mem::replace(&mut carrier.state, ConnectionState::Carries(exchange));
+        let place = Place { connection: carrier.id, number: carrier.sent };
+        carrier.sent += 1;
+        let new = Exchange { place, sent: at, request_bytes, followed: None };
+        let fits = match self.open.get_mut(&exchange.0) {
+            None => {
+                let open = Open { request, exchanges: vec![new], connection: Some(connection) };
+                self.open.insert(exchange.0, open);
+                attempt == 0
+            }
+            Some(open) => {
+                let is_next = usize::from(attempt) == open.exchanges.len();
+                let is_same = open.request == request;
+                open.exchanges.push(new);
+                open.connection.replace(connection).is_none() && is_next && is_same
+            }
+        };
+        was == ConnectionState::Ready && fits
+    }
+
+    /// A redirect is followed; whether an exchange was open that it can be of.
+    fn redirected(&mut self, at: Tick, exchange: ExchangeSlot, followed: Followed) -> bool {
+        let Some(open) = self.open.get_mut(&exchange.0) else { return false };
+        let Some(connection) = open.connection.take() else { return false };
+        if let Some(last) = open.exchanges.last_mut() {
+            last.followed = Some(followed);
+        }
+        let to = after(&followed.response);
+        let carries = ConnectionState::Carries(exchange);
+        followed.response.first_byte <= at && self.change(connection, carries, to)
+    }
+}
+
+/// What becomes of a connection after a complete response.
+fn after(response: &Response) -> ConnectionState {
+    if response.reusable { ConnectionState::Ready } else { ConnectionState::Spent }
+}
+
 impl Account {
     pub(super) fn new(evidence: &Evidence<'_>, found: &mut Found) -> Account {
         let mut account = Account::default();
-        let mut desks: Vec<Desk> = Vec::new();
+        let mut workers: Vec<WorkerState> = Vec::new();
         for (worker, events) in (0..).map(WorkerId).zip(evidence.emitted) {
-            let mut desk = Desk::default();
+            let mut state = WorkerState { worker: worker.0, ..WorkerState::default() };
             for (at, event) in events {
-                if *at < desk.last {
+                if *at < state.last {
                     found.add(Checker::Transitions, || {
-                        format!("time of {worker:?} goes back from {:?} to {at:?}", desk.last)
+                        format!("time of {worker:?} goes back from {:?} to {at:?}", state.last)
                     });
                 }
-                desk.last = *at;
-                account.take(&mut desk, worker, *at, event, found);
+                state.last = *at;
+                account.take(&mut state, worker, *at, event, found);
             }
-            desks.push(desk);
+            workers.push(state);
         }
-        account.ends = desks.iter().map(|desk| desk.end).collect();
-        let all_finished = desks.iter().map(|desk| desk.finished).collect::<Option<Vec<Tick>>>();
+        account.ends = workers.iter().map(|worker| worker.end).collect();
+        let all_finished = workers.iter().map(|worker| worker.finished).collect::<Option<Vec<_>>>();
         account.finished = all_finished.and_then(|all| all.into_iter().max());
         if evidence.is_whole() {
-            for desk in &desks {
-                for open in desk.open.values() {
+            for worker in &workers {
+                for open in worker.open.values() {
                     found.add(Checker::OneOutcome, || format!("{:?} has no outcome", open.request));
                 }
-                for (slot, life) in &desk.connections {
+                for (slot, Connection { state, .. }) in &worker.connections {
                     found.add(Checker::ConnectionLeak, || {
-                        format!("connection {slot} is {life:?} in the log to its end")
+                        format!("connection {slot} is {state:?} in the log to its end")
                     });
                 }
             }
@@ -140,144 +257,124 @@ impl Account {
 
     fn take(
         &mut self,
-        desk: &mut Desk,
+        state: &mut WorkerState,
         worker: WorkerId,
         at: Tick,
         event: &Event,
         found: &mut Found,
     ) {
-        if desk.finished.is_some() && !matches!(event, Event::Sample(_) | Event::LogStalled { .. })
+        use ConnectionState::{Attempt, Ready, Spent};
+        if state.finished.is_some() && !matches!(event, Event::Sample(_) | Event::LogStalled { .. })
         {
             found.add(Checker::Transitions, || format!("{event:?} after {worker:?} finished"));
         }
-        let wrong = match *event {
-            Event::Sent { exchange, request, connection, request_bytes, .. } => {
-                let carries = Life::Carries(exchange);
-                let was = desk.connections.insert(connection.0, carries);
-                let open = Open { request, sent: at, connection, request_bytes };
-                let before = desk.open.insert(exchange.0, open);
-                was != Some(Life::Ready) || before.is_some()
+        let fits = match *event {
+            Event::Sent { .. } => state.sent(at, event),
+            Event::Done { exchange, response, failure } => {
+                let end = End::Answered { response, failure };
+                self.exchange_ends(state, exchange, at, end, found)
             }
-            Event::Done {
-                exchange,
-                response: Response { first_byte, status, received_bytes, reusable, unsolicited, .. },
-                failure,
-            } => {
-                let end = End::Answered {
-                    status,
-                    first_byte,
-                    received_bytes,
-                    reusable,
-                    unsolicited,
-                    failure,
-                };
-                self.exchange_ends(desk, exchange, at, end, found)
+            Event::Redirected { exchange, response, next } => {
+                state.redirected(at, exchange, Followed { response, next, at })
             }
-            Event::Failed { exchange, failure: Failure { error, .. } } => {
+            Event::Failed { exchange, failure } => {
                 // Without a `sent`, a `not_on_wire` follows, which says which request it was.
-                desk.open.contains_key(&exchange.0)
-                    && self.exchange_ends(desk, exchange, at, End::Broken(error), found)
+                !state.open.contains_key(&exchange.0)
+                    || self.exchange_ends(state, exchange, at, End::Broken(failure.error), found)
             }
             Event::TimedOut { exchange } => {
-                self.exchange_ends(desk, exchange, at, End::TimedOut, found)
+                self.exchange_ends(state, exchange, at, End::TimedOut, found)
             }
             Event::InFlightAtStop { exchange } => {
-                self.exchange_ends(desk, exchange, at, End::InFlight, found)
+                self.exchange_ends(state, exchange, at, End::InFlight, found)
             }
-            Event::NotOnWire { request, cause: Cause { error, .. } } => {
-                self.request_ends(Row::unsent(request, at, End::NotOnWire(error)), found);
-                false
+            Event::RedirectFailed { exchange, cause } => {
+                let is_waiting =
+                    state.open.get(&exchange.0).is_some_and(|open| open.connection.is_none());
+                let end = End::RedirectFailed(cause.error);
+                self.exchange_ends(state, exchange, at, end, found) && is_waiting
+            }
+            Event::NotOnWire { request, cause } => {
+                let end = End::NotOnWire(cause.error);
+                self.request_ends(Row::unsent(request, at, end), found);
+                true
             }
             Event::NeverSent { request, reason } => {
                 self.request_ends(Row::unsent(request, at, End::NeverSent(reason)), found);
-                false
+                true
             }
-            Event::ConnectStarted { connection, .. } => {
-                desk.connections.insert(connection.0, Life::Attempt).is_some()
-            }
+            Event::ConnectStarted { connection, .. } => state.attempt(connection),
             Event::Connected { connection, .. } => {
                 self.connected += 1;
-                desk.connections.insert(connection.0, Life::Ready) != Some(Life::Attempt)
+                state.change(connection, Attempt, Ready)
             }
             Event::ConnectFailed { connection, .. } | Event::ConnectTimedOut { connection } => {
                 self.attempts_failed += 1;
-                desk.connections.remove(&connection.0) != Some(Life::Attempt)
+                state.remove(connection, &[Attempt])
             }
-            Event::ConnectionClosed { connection, .. } => {
-                desk.connections.remove(&connection.0) != Some(Life::Ready)
-            }
+            Event::ConnectionClosed { connection, .. } => state.remove(connection, &[Ready]),
             Event::ConnectionReleased { connection, .. } => {
-                let was = desk.connections.remove(&connection.0);
-                !matches!(was, Some(Life::Ready | Life::Attempt | Life::Spent))
+                state.remove(connection, &[Ready, Attempt, Spent])
             }
             Event::EndReached { by, end } => {
-                desk.end = desk.end.or(Some(end));
+                state.end = state.end.or(Some(end));
                 self.end = Some(self.end.map_or((by, end), |known| (known.0, known.1.max(end))));
-                false
-            }
-            Event::Finished => desk.finished.replace(at).is_some(),
-            Event::Stop { .. } => {
-                self.stopped = true;
-                false
-            }
-            // The simulated server redirects nobody, and its connections are plain.
-            Event::TcpReady { .. } | Event::Redirected { .. } | Event::RedirectFailed { .. } => {
                 true
             }
+            Event::Finished => state.finished.replace(at).is_none(),
+            Event::Stop { .. } => {
+                self.stopped = true;
+                true
+            }
+            // Simulated connections are plain.
+            Event::TcpReady { .. } => false,
             Event::Wake
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }
             | Event::Sample(_)
-            | Event::LogStalled { .. } => false,
+            | Event::LogStalled { .. } => true,
         };
-        if wrong {
+        if !fits {
             found.add(Checker::Transitions, || format!("{event:?} of {worker:?} at {at:?}"));
         }
     }
 
-    /// True where no exchange was open there.
+    /// A request ends in its exchange; whether one was open there that can end so.
     fn exchange_ends(
         &mut self,
-        desk: &mut Desk,
+        state: &mut WorkerState,
         exchange: ExchangeSlot,
         at: Tick,
         end: End,
         found: &mut Found,
     ) -> bool {
-        let Some(open) = desk.open.remove(&exchange.0) else { return true };
-        let life = match end {
-            End::Answered { reusable: true, .. } => Life::Ready,
-            End::Answered { .. }
-            | End::Broken(_)
+        let Some(open) = state.open.remove(&exchange.0) else { return false };
+        let to = match end {
+            End::Answered { response, .. } => after(&response),
+            End::Broken(_)
+            | End::RedirectFailed(_)
             | End::NotOnWire(_)
             | End::TimedOut
             | End::InFlight
-            | End::NeverSent(_) => Life::Spent,
+            | End::NeverSent(_) => ConnectionState::Spent,
         };
-        let carrier = desk.connections.insert(open.connection.0, life);
-        let row = Row {
-            request: open.request,
-            sent: Some(open.sent),
-            request_bytes: open.request_bytes,
-            end,
-            ended: at,
+        let fits = match open.connection {
+            Some(slot) => state.change(slot, ConnectionState::Carries(exchange), to),
+            // After a redirect it ends without a connection, but not with a response.
+            None => !matches!(end, End::Answered { .. }),
         };
-        self.request_ends(row, found);
-        carrier != Some(Life::Carries(exchange))
+        let Open { request, exchanges, .. } = open;
+        self.request_ends(Row { request, exchanges, end, ended: at }, found);
+        fits
     }
 
     fn request_ends(&mut self, row: Row, found: &mut Found) {
         let key = (row.request.actor.0, row.request.step.0);
+        let end = row.end;
         if let Some(before) = self.rows.insert(key, row) {
             found.add(Checker::OneOutcome, || {
-                format!("actor {} step {}: {:?}, and {:?}", key.0, key.1, before.end, row.end)
+                format!("actor {} step {}: {:?}, and {end:?}", key.0, key.1, before.end)
             });
         }
-    }
-}
-
-impl Row {
-    fn unsent(request: PlannedRequest, at: Tick, end: End) -> Row {
-        Row { request, sent: None, request_bytes: 0, end, ended: at }
     }
 }

@@ -63,9 +63,9 @@ fn goes_on(
         return;
     }
     let think_ns = plan.step(actor, step).think_ns;
-    let target = evidence.spec.scenario.target(last.request.target);
+    let target = evidence.spec.scenario.target(last.last_target());
     let delay_ns = match (last.end, plan.model()) {
-        (End::NotOnWire(_), Model::Closed) => target.reconnect_delay_ns,
+        (End::NotOnWire(_) | End::RedirectFailed(_), Model::Closed) => target.reconnect_delay_ns,
         _ => 0,
     };
     let next = last.ended.plus_ns(think_ns.max(delay_ns));
@@ -89,7 +89,7 @@ fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut 
         |rows: &&&[&Row]| matches!(rows[0].end, End::NeverSent(NeverSentReason::MaxInFlight));
     // A loop that is late notices an arrival later than it was planned.
     let begins = |rows: &[&Row]| {
-        if is_late { rows[0].sent.unwrap_or(rows[0].ended) } else { rows[0].request.planned }
+        if is_late { rows[0].sent().unwrap_or(rows[0].ended) } else { rows[0].request.planned }
     };
     let lives: Vec<(Tick, Tick)> = arrivals
         .iter()

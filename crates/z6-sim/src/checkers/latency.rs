@@ -1,14 +1,15 @@
-//! Response times of the figures against those computed from the server's list: planned as the driver
-//! was told, read as its clock said. Sorted and counted here, without a histogram.
+//! Response times of the figures against those computed from the server's list: planned as the events say
+//! (the checker `plan` knows whether that is right), read as the driver's clock said. Sorted and counted
+//! here, without a histogram.
 
-use std::collections::BTreeMap;
-
-use z6_events::{ErrorKind, Tick};
+use z6_events::ErrorKind;
 use z6_metrics::{LatencyStats, Metrics};
 use z6_scenario::Quantile;
 
 use super::account::{Account, End, Row};
+use super::server::{Known, known};
 use super::{Checker, Evidence, Found};
+use crate::truth::TruthRequest;
 
 pub(super) fn check(
     evidence: &Evidence<'_>,
@@ -17,13 +18,14 @@ pub(super) fn check(
     found: &mut Found,
 ) {
     let warmup_ns = evidence.spec.scenario.runtime.warmup_ns;
+    let known = known(evidence);
     let measured = |row: &&Row| row.request.planned.0 >= warmup_ns;
     let rows: Vec<&Row> = account.rows.values().filter(measured).collect();
     let given_up = |row: &&&Row| matches!(row.end, End::TimedOut | End::InFlight);
     let never = |row: &&&Row| matches!(row.end, End::NeverSent(_));
     let response = |row: &&Row| row.ended.since(row.request.planned);
-    let service = |row: &&Row| row.sent.map_or(0, |sent| row.ended.since(sent));
-    let mut values = from_server(evidence, account);
+    let service = |row: &&Row| row.sent().map_or(0, |sent| row.ended.since(sent));
+    let mut values = from_server(evidence, &known, &rows);
     let bounds: Vec<u64> =
         rows.iter().filter(|row| given_up(row) || never(row)).map(response).collect();
     let figures = &metrics.latency;
@@ -31,28 +33,25 @@ pub(super) fn check(
     let mut values: Vec<u64> = rows.iter().filter(|row| row.is_success()).map(service).collect();
     let bounds: Vec<u64> = rows.iter().filter(|row| given_up(row)).map(service).collect();
     compare("service_ns", &figures.service_ns, &mut values, &bounds, found);
-    let mut values = first_bytes(evidence, &rows);
+    let mut values = first_bytes(&known, &rows);
     compare("first_byte_ns", &figures.first_byte_ns, &mut values, &[], found);
     let mut values: Vec<u64> = rows.iter().filter_map(|row| failed_ns(row)).collect();
     compare("failed_response_ns", &figures.failed_response_ns, &mut values, &[], found);
 }
 
+/// The server's request behind the last exchange of a row.
+fn last<'a>(known: &Known<'a>, row: &Row) -> Option<&'a TruthRequest> {
+    row.exchanges.last().and_then(|exchange| known.get(&exchange.place)).copied()
+}
+
 /// From the send to the first byte of the final response as the driver read it; of muddled connections as
 /// the log says.
-fn first_bytes(evidence: &Evidence<'_>, rows: &[&Row]) -> Vec<u64> {
-    let known: BTreeMap<(u64, u64), Tick> = evidence
-        .truth
-        .list
-        .iter()
-        .filter(|request| !request.is_muddled)
-        .filter_map(|request| {
-            Some(((request.actor.0, request.step.0), request.answer?.first_read?))
-        })
-        .collect();
+fn first_bytes(known: &Known<'_>, rows: &[&Row]) -> Vec<u64> {
     let first_byte_ns = |row: &&Row| {
-        let End::Answered { first_byte, failure: None, .. } = row.end else { return None };
-        let key = (row.request.actor.0, row.request.step.0);
-        Some(known.get(&key).copied().unwrap_or(first_byte).since(row.sent?))
+        let End::Answered { response, failure: None } = row.end else { return None };
+        let request = last(known, row).filter(|request| !request.is_muddled);
+        let read = request.and_then(|request| request.answer.as_ref()?.first_read);
+        Some(read.unwrap_or(response.first_byte).since(row.sent()?))
     };
     rows.iter().filter_map(first_byte_ns).collect()
 }
@@ -65,22 +64,23 @@ fn failed_ns(row: &Row) -> Option<u64> {
 }
 
 /// Response times of successes, from what the server answered and not after the request was over.
-fn from_server(evidence: &Evidence<'_>, account: &Account) -> Vec<u64> {
+fn from_server(evidence: &Evidence<'_>, known: &Known<'_>, rows: &[&Row]) -> Vec<u64> {
     let scenario = &evidence.spec.scenario;
-    let response_ns = |request: &crate::truth::TruthRequest| {
-        let row = account.rows.get(&(request.actor.0, request.step.0))?;
-        let is_measured = request.planned.0 >= scenario.runtime.warmup_ns;
-        if request.is_muddled {
-            return (is_measured && row.is_success()).then(|| row.ended.since(request.planned));
+    let response_ns = |row: &&Row| {
+        let planned = row.request.planned;
+        let truth = last(known, row)?;
+        if truth.is_muddled {
+            return row.is_success().then(|| row.ended.since(planned));
         }
-        let answer = request.answer?;
+        let answer = truth.answer.as_ref()?;
         let read = answer.read?;
-        let counts = is_measured
-            && !matches!(row.end, End::TimedOut | End::InFlight)
-            && scenario.request(request.request).expects(answer.status);
-        counts.then(|| read.since(request.planned))
+        let request = scenario.request(row.request.request);
+        let redirects = answer.leads.is_some() && request.follow_redirects > 0;
+        let is_in_time = !matches!(row.end, End::TimedOut | End::InFlight | End::RedirectFailed(_));
+        let counts = is_in_time && !redirects && request.expects(answer.status);
+        counts.then(|| read.since(planned))
     };
-    evidence.truth.list.iter().filter_map(response_ns).collect()
+    rows.iter().filter_map(response_ns).collect()
 }
 
 fn compare(

@@ -1,4 +1,4 @@
-//! The log's bytes: read back, replayed, and judged by whoever knows nothing of the engine.
+//! The log's bytes: read back, replayed, and judged by code that knows nothing of the engine.
 
 use std::convert::Infallible;
 
@@ -7,21 +7,18 @@ use z6_events::{
     BlockEnd, Ending, Event, LogError, LogReader, Tick, Visitor, WalkError, WorkerId, walk,
 };
 use z6_metrics::{EndFacts, Fold, LiveFold, Metrics, RunFacts};
-use z6_vu::replay::{Outcome, replay};
+use z6_vu::replay::Outcome;
 
 use super::{Checker, Evidence, Found};
 
-/// Checks the bytes; answers with the figures folded from them, where the log is whole.
+/// Checks the bytes; returns the figures folded from them, where the log is whole.
 pub(super) fn check(evidence: &Evidence<'_>, found: &mut Found) -> Option<Metrics> {
     let mut fold = new_fold(evidence);
     match read_back(evidence, &mut fold) {
         Ok((events, ending)) => compare(evidence, &events, &ending, found),
         Err(error) => found.add(Checker::ReadBack, || format!("the log cannot be read: {error}")),
     }
-    let replayed = replay(evidence.log);
-    #[cfg(feature = "planted-bugs")]
-    let replayed = crate::plant::replayed(evidence.spec, evidence.log).unwrap_or(replayed);
-    match replayed {
+    match evidence.spec.planted.replay(evidence.log) {
         Ok(Outcome::Identical { .. }) => {}
         Ok(other) => found.add(Checker::Replay, || format!("{other:?}")),
         Err(error) => found.add(Checker::Replay, || format!("the log cannot be replayed: {error}")),
@@ -82,10 +79,7 @@ impl Visitor for FoldAndKeep<'_> {
 
 fn new_fold(evidence: &Evidence<'_>) -> LiveFold {
     let facts = RunFacts::from_header(evidence.header, String::new());
-    let fold = Fold::new(&evidence.spec.scenario, facts);
-    #[cfg(feature = "planted-bugs")]
-    let fold = crate::plant::in_fold(evidence.spec, fold);
-    LiveFold::new(fold)
+    LiveFold::new(evidence.spec.planted.fold(Fold::new(&evidence.spec.scenario, facts)))
 }
 
 fn finish(fold: LiveFold, evidence: &Evidence<'_>, found: &mut Found) -> Option<Metrics> {

@@ -1,15 +1,16 @@
-//! What must hold of every simulated run, whatever befell it.
+//! What must hold of every simulated run, whatever happened in it.
 //!
 //! Each checker compares two accounts that do not know each other: the events as recorders gave them,
 //! the log's bytes, the figures folded from them, and what the simulated server knows. They share
 //! nothing with the engine but the plan.
 //! Reading order: this file (what there is to check, and with what), `account` (the requests of a
-//! run, from its events), `requests`, `actors`, `server`, `latency`, `log`.
+//! run, from its events), `requests`, `actors`, `turns`, `server`, `received`, `latency`, `log`.
 
 mod account;
 mod actors;
 mod latency;
 mod log;
+mod received;
 mod requests;
 mod server;
 mod turns;
@@ -42,12 +43,17 @@ pub enum Checker {
     Conservation,
     /// What the log says of a request is what the server knows of it.
     Server,
+    /// What the server received is, byte for byte, what the plan says was to be sent.
+    Received,
+    /// Redirects are followed to where they lead, as often as the request follows them, or fail it for
+    /// the right reason.
+    Redirects,
     /// No more arrivals are alive than may be, and none is refused while there is room.
     Caps,
-    /// Who waits for a connection longest gets one first; a stop of the schedule ends the VU whose stop it
-    /// is.
+    /// The request that has waited longest for a connection gets one first; a stop of the schedule ends
+    /// the VU it is for.
     Turns,
-    /// Nothing fails but for something in this world that can have made it fail.
+    /// Nothing fails without something in this world that can have made it fail.
     Cause,
     /// Latencies computed from the server's list and the driver's clock are those of the figures.
     Latency,
@@ -63,13 +69,15 @@ pub enum Checker {
 
 impl Checker {
     /// All of them.
-    pub const ALL: [Checker; 14] = [
+    pub const ALL: [Checker; 16] = [
         Checker::EngineInvariants,
         Checker::ConnectionLeak,
         Checker::Transitions,
         Checker::OneOutcome,
         Checker::Conservation,
         Checker::Server,
+        Checker::Received,
+        Checker::Redirects,
         Checker::Caps,
         Checker::Turns,
         Checker::Cause,
@@ -90,6 +98,8 @@ impl Checker {
             Checker::OneOutcome => "one_outcome",
             Checker::Conservation => "conservation",
             Checker::Server => "server",
+            Checker::Received => "received",
+            Checker::Redirects => "redirects",
             Checker::Caps => "caps",
             Checker::Turns => "turns",
             Checker::Cause => "cause",

@@ -41,13 +41,15 @@ pub(super) fn figures(metrics: &Metrics, account: &Account, found: &mut Found) {
     let never_sent = count(|row| matches!(row.end, End::NeverSent(_)));
     let failed = count(|row| row.failure().is_some());
     let answered = count(|row| matches!(row.end, End::Answered { .. }));
+    let exchanges = account.rows.values().map(|row| row.exchanges.len() as u64).sum::<u64>();
     let by_status: u64 = figures.by_status.0.iter().map(|(_, count)| count).sum();
     let by_kind: u64 = metrics.errors.by_kind.0.iter().map(|(_, count)| count).sum();
     let planned = account.rows.len() as u64;
     for (name, figure, counted) in [
         ("planned", figures.planned, planned),
         ("sent", figures.sent, planned - never_sent),
-        ("on_wire", figures.on_wire, count(|row| row.sent.is_some())),
+        ("on_wire", figures.on_wire, count(|row| row.sent().is_some())),
+        ("exchanges", figures.exchanges, exchanges),
         ("never_sent", figures.never_sent, never_sent),
         ("succeeded", figures.succeeded, count(Row::is_success)),
         ("failed", figures.failed, failed),
@@ -80,7 +82,7 @@ fn by_error(account: &Account) -> Vec<(ErrorKind, u64)> {
     ErrorKind::ALL.iter().map(|kind| (*kind, count(*kind))).collect()
 }
 
-/// Faults after which a connection is good for nothing more.
+/// Faults after which a connection cannot be used again.
 pub(super) const BREAKS: [FaultKind; 10] = [
     FaultKind::ResetBefore,
     FaultKind::ResetInHead,
@@ -131,7 +133,7 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::OutOfPorts => any(world, &[F::OutOfPorts]),
         ErrorKind::OutOfDescriptors => any(world, &[F::OutOfDescriptors]),
         ErrorKind::ConnectTimeout => {
-            let target = evidence.spec.scenario.target(row.request.target);
+            let target = evidence.spec.scenario.target(row.last_target());
             let slow = longest_ns(world.connect) >= target.connection_timeout_ns;
             let late = [F::LateTimer, F::LogStall, F::DuplicateStamp];
             slow || any(world, &[F::ConnectTimeout, F::ServerStall]) || any(world, &late)
@@ -140,6 +142,8 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::ClosedBeforeResponse | ErrorKind::StaleConnection => {
             keeps_short || any(world, &BREAKS)
         }
+        ErrorKind::TooManyRedirects => !world.redirects.is_zero() || any(world, &[F::BadRedirect]),
+        ErrorKind::BadLocation | ErrorKind::RedirectRefused => any(world, &[F::BadRedirect]),
         // A slow world needs no fault for it.
         ErrorKind::RequestTimeout => true,
         ErrorKind::Status4xx | ErrorKind::Status5xx | ErrorKind::UnexpectedStatus => true,
@@ -160,7 +164,7 @@ pub(super) fn is_late(world: &Simulation) -> bool {
 /// A timeout comes when the time is over; nothing is answered or broken after it. A request whose
 /// time goes beyond the grace period is in flight at its end, however late that is noticed.
 fn end_in_time(evidence: &Evidence<'_>, account: &Account, row: &Row, found: &mut Found) {
-    let Some(sent) = row.sent else { return };
+    let Some(sent) = row.sent() else { return };
     let timeout_ns = evidence.spec.scenario.request(row.request.request).timeout_ns;
     let due = sent.plus_ns(timeout_ns);
     let slack_ns = if is_late(&evidence.spec.simulation) { LATE_NS } else { 0 };
@@ -168,7 +172,7 @@ fn end_in_time(evidence: &Evidence<'_>, account: &Account, row: &Row, found: &mu
     let grace_over = account.end.map(|(_, end)| end.plus_ns(grace_ns));
     let fits = match row.end {
         End::TimedOut => row.ended >= due && row.ended <= due.plus_ns(slack_ns),
-        End::Answered { .. } | End::Broken(_) => row.ended < due,
+        End::Answered { .. } | End::Broken(_) | End::RedirectFailed(_) => row.ended < due,
         End::InFlight => row.ended < due || grace_over.is_some_and(|over| over <= due),
         End::NotOnWire(_) | End::NeverSent(_) => true,
     };

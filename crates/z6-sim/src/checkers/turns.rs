@@ -1,5 +1,5 @@
-//! Checks of whose turn it is: who waits for a connection gets one in the order of waiting, and a stop
-//! of the schedule ends the VU whose stop it is.
+//! Checks of whose turn it is: requests that wait for a connection get one in the order of waiting, and a
+//! stop of the schedule ends the VU it is for.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
-//! Which faults cannot befall which connections, and why.
+//! Which faults cannot occur to which connections, and why.
 
 use z6_scenario::simulation::FaultKind;
 
 use crate::coverage::RequestState;
 
-const ATTEMPT: &str = "it befalls an attempt, and counts before there is a connection";
+const ATTEMPT: &str = "it occurs to an attempt, and counts before there is a connection";
 const SERVER: &str = "the server answers, or fails to, once it has the whole request";
 const BEGINS: &str = "it counts where the first bytes of the answer arrive";
 const HEAD: &str = "no byte of the body is sent";
@@ -12,9 +12,9 @@ const NOTHING: &str = "it comes before the first byte of the answer";
 const PART: &str = "a part of the answer comes before it";
 const ASKED: &str = "the connection's request was received and is not answered";
 const SOCKET: &str = "nothing is read or written without a connection";
-const WRITE: &str = "it befalls writes, and only a request is written";
+const WRITE: &str = "it occurs to writes, and only a request is written";
 
-/// Why this fault never befalls a connection in this state; none where it can.
+/// Why this fault never occurs to a connection in this state; none where it can.
 #[must_use]
 pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static str> {
     match kind {
@@ -32,7 +32,8 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         | FaultKind::BrokenChunk
         | FaultKind::InterimFlood
         | FaultKind::Unsolicited
-        | FaultKind::NoAnswer => before(state, BEGINS),
+        | FaultKind::NoAnswer
+        | FaultKind::BadRedirect => before(state, BEGINS),
         FaultKind::PartialRead | FaultKind::WouldBlock => socket(state),
         FaultKind::PartialWrite => write(state),
         FaultKind::ServerStall
@@ -78,7 +79,7 @@ const fn within(state: RequestState) -> Option<&'static str> {
     }
 }
 
-/// Bytes that nobody asked for are read while the next request is written, too.
+/// Bytes that belong to no request are read while the next request is written, too.
 const fn socket(state: RequestState) -> Option<&'static str> {
     match state {
         RequestState::NoConnection | RequestState::Connecting => Some(SOCKET),

@@ -19,6 +19,14 @@ const MICRO: u64 = 1_000_000;
 /// Weights, in millionths: the smallest there is among them.
 const WEIGHTS: [u64; 6] = [1, 500_000, MICRO, MICRO, 1_333_333, 4 * MICRO];
 
+/// Fields of requests: some stay behind where a redirect leads elsewhere or takes the body away.
+const HEADERS: [(&str, &str); 4] = [
+    ("X-Extra", "some value of a field"),
+    ("Content-Type", "text/plain"),
+    ("Authorization", "Bearer token"),
+    ("Cookie", "a=b; c=d"),
+];
+
 /// The scenario of `seed`.
 pub(super) fn sketch(seed: u64) -> Sketch {
     let mut dice = Dice::new(seed, 0);
@@ -113,13 +121,14 @@ fn request(dice: &mut Dice, targets: usize, large: bool) -> RequestSketch {
     RequestSketch {
         method,
         path: dice.pick(&["/", "/a/b?c=d", "/with%20space", "/long/path/of/some/length/to/it"]),
-        header: dice.chance(25).then_some(("X-Extra", "some value of a field")),
+        header: dice.chance(40).then(|| dice.pick(&HEADERS)),
         body_bytes: body_bytes as usize,
         timeout_ns: SECOND,
         weight_micro: dice.pick(&WEIGHTS),
         target: (targets > 1 && dice.chance(40))
             .then(|| dice.between(0, targets as u64 - 1) as usize),
         expect_status,
+        follow_redirects: if dice.chance(50) { dice.between(1, 4) as u8 } else { 0 },
     }
 }
 
@@ -141,7 +150,8 @@ fn target(dice: &mut Dice, base_url: &'static str) -> TargetSketch {
         idle_timeout_ns: None,
         max_requests: dice.chance(25).then(|| dice.skewed(1, 40)),
         reconnect_delay_ns: dice.pick(&[0, MS, 10 * MS, 100 * MS]),
-        id_header: dice.chance(20),
+        // Mostly there, so that the server can tell requests apart by what it receives.
+        id_header: dice.chance(80),
     }
 }
 

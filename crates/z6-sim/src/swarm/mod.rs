@@ -1,5 +1,5 @@
 //! Swarm testing: from one number a random scenario in a random world, one run of it with all
-//! checkers, and what to do when one of them speaks.
+//! checkers, and what to do when one of them objects.
 //!
 //! Reading order: this file (what a case is), `draw` and `world` (how one is made up; `dice` draws,
 //! `sketch` writes it as TOML), `run`, `shrink`, `cells` (what the coverage table cannot hold).
@@ -44,11 +44,11 @@ pub struct Case {
 /// ```
 #[must_use]
 pub fn case(seed: u64) -> Case {
-    Case::of(seed, draw::sketch(seed))
+    Case::from_sketch(seed, draw::sketch(seed))
 }
 
 impl Case {
-    fn of(seed: u64, sketch: Sketch) -> Case {
+    fn from_sketch(seed: u64, sketch: Sketch) -> Case {
         Case { seed, text: sketch.text(), sketch }
     }
 

@@ -108,7 +108,7 @@ impl Case {
     pub fn run_with(&self, plant: crate::plant::Plant) -> Outcome {
         match self.spec() {
             Some(mut spec) => {
-                spec.plant = Some(plant);
+                spec.planted = plant.into();
                 run_spec(&spec)
             }
             None => Outcome::broken(START, "the text is no valid scenario".to_owned()),
@@ -209,7 +209,7 @@ impl Visitor for Shared {
 impl Watcher {
     fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
         match event {
-            Event::Sent { .. } | Event::NeverSent { .. } | Event::NotOnWire { .. } => {
+            Event::Sent { attempt: 0, .. } | Event::NeverSent { .. } | Event::NotOnWire { .. } => {
                 self.requests += 1;
             }
             Event::VuStarted { .. } => {

@@ -23,7 +23,7 @@ pub fn shrink(case: &Case, mut still_fails: impl FnMut(&Case) -> bool) -> Case {
                 break;
             }
             tries += 1;
-            let candidate = Case::of(case.seed, sketch);
+            let candidate = Case::from_sketch(case.seed, sketch);
             if candidate.loads() && still_fails(&candidate) {
                 best = candidate;
             }
@@ -190,6 +190,8 @@ fn cut_details(sketch: &Sketch, offer: &mut Offer<'_>) {
     for i in 0..sketch.requests.len() {
         offer(&|s| s.requests[i].header = None);
         offer(&|s| s.requests[i].expect_status.clear());
+        offer(&|s| s.requests[i].follow_redirects = 0);
+        offer(&|s| s.requests[i].follow_redirects = s.requests[i].follow_redirects.min(1));
         offer(&|s| s.requests[i].body_bytes /= 2);
         offer(&|s| s.requests[i].method = "GET");
         offer(&|s| s.requests[i].path = "/");

@@ -55,6 +55,7 @@ pub(super) struct RequestSketch {
     pub(super) weight_micro: u64,
     pub(super) target: Option<usize>,
     pub(super) expect_status: Vec<u16>,
+    pub(super) follow_redirects: u8,
 }
 
 impl Sketch {
@@ -211,6 +212,9 @@ fn write_request(text: &mut Text, index: usize, request: &RequestSketch, weighte
     if !request.expect_status.is_empty() {
         text.line(&format!("expect_status = {:?}", request.expect_status));
     }
+    if request.follow_redirects > 0 {
+        text.line(&format!("follow_redirects = {}", request.follow_redirects));
+    }
 }
 
 fn write_schedule(text: &mut Text, schedule: &Schedule) {
@@ -303,9 +307,11 @@ fn write_think(text: &mut Text, think: &ThinkTime) {
 fn write_simulation(text: &mut Text, simulation: &Simulation) {
     let settings = simulation.settings();
     let value = |key: &str, value: &str| match key {
-        "bandwidth_bytes_per_second" | "servers" | "chunked" | "keep_alive_requests" => {
-            value.to_owned()
-        }
+        "bandwidth_bytes_per_second"
+        | "servers"
+        | "redirects"
+        | "chunked"
+        | "keep_alive_requests" => value.to_owned(),
         "statuses" => format!("{{ {} }}", value.replace('=', " = ").replace(',', ", ")),
         _ => format!("\"{value}\""),
     };

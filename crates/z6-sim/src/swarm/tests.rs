@@ -96,6 +96,8 @@ const WORDS: &[&str] = &[
     "iterations",
     "HEAD",
     "expect_status",
+    "follow_redirects",
+    "redirects = ",
     "[limits]",
     "[assertions]",
     "workers = 3",

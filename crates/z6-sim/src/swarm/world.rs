@@ -1,5 +1,5 @@
 //! How the world of a random case behaves: first which faults there are, then how often each
-//! befalls; then network and server, fast enough that the scenario gets its requests done.
+//! occurs; then network and server, fast enough that the scenario gets its requests done.
 
 use z6_scenario::simulation::{
     BodyBytes, Delay, FaultKind, Faults, Share, Simulation, StatusShare,
@@ -39,7 +39,7 @@ pub(super) fn draw(dice: &mut Dice, pace: Pace) -> Simulation {
         simulation.servers = Some(dice.between(enough, enough * 4).clamp(1, 1_000) as u32);
     }
     if dice.chance(30) {
-        // 64 KiB take at most a quarter of the time of a step, but for very short ones.
+        // 64 KiB take at most a quarter of the time of a step, except for very short ones.
         let enough = (65_536u64 * 4_000_000_000 / pace.step_ns.max(1)).clamp(100_000, 1 << 35);
         simulation.bandwidth_bytes_per_second = Some(dice.skewed(enough, enough * 16));
     }
@@ -53,6 +53,9 @@ pub(super) fn draw(dice: &mut Dice, pace: Pace) -> Simulation {
     }
     if dice.chance(20) {
         simulation.keep_alive_idle_ns = Some(dice.skewed(100_000, pace.step_ns.max(200_000) * 2));
+    }
+    if dice.chance(35) {
+        simulation.redirects = share(dice.pick(&[10_000, 100_000, 300_000, 500_000, 1_000_000]));
     }
     simulation.faults = faults(dice, pace);
     simulation
@@ -100,7 +103,7 @@ fn statuses(dice: &mut Dice) -> Vec<StatusShare> {
     found
 }
 
-/// Of what a fault's share is a share.
+/// What a fault's share is a share of.
 enum Per {
     Attempt,
     Request,
@@ -127,7 +130,8 @@ fn per(kind: FaultKind) -> Per {
         | FaultKind::BrokenChunk
         | FaultKind::InterimFlood
         | FaultKind::Unsolicited
-        | FaultKind::NoAnswer => Per::Request,
+        | FaultKind::NoAnswer
+        | FaultKind::BadRedirect => Per::Request,
         FaultKind::PartialRead | FaultKind::PartialWrite | FaultKind::WouldBlock => Per::Transfer,
         FaultKind::ServerStall | FaultKind::LateTimer | FaultKind::DuplicateStamp => {
             Per::TenthOfSecond
@@ -149,17 +153,17 @@ fn faults(dice: &mut Dice, pace: Pace) -> Faults {
         }
     }
     if faults.is_calm() {
-        let kind = FaultKind::ALL[dice.between(5, 22) as usize];
+        let kind = FaultKind::ALL[dice.between(5, 23) as usize];
         faults.set(kind, rate(dice, kind, pace));
     }
     faults
 }
 
-/// How often a fault befalls, such that it is likely to befall a few times.
+/// How often a fault occurs: likely a few times.
 fn rate(dice: &mut Dice, kind: FaultKind, pace: Pace) -> Share {
     let tenths = pace.length_ns / 100_000_000 + 1;
     let (chances, most) = match per(kind) {
-        // An attempt that fails costs its request and more: few VUs cannot bear many.
+        // An attempt that fails costs its request and more: with few VUs there cannot be many.
         Per::Attempt => (pace.connections + pace.requests / 8, 40_000 + 4_000 * pace.concurrency),
         Per::Request => (pace.requests, 100_000),
         Per::Transfer => (pace.requests * 2, 500_000),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use z6_events::{LogDigest, LogReader, StoppedBy, walk};
 use z6_metrics::{EndFacts, Fold, Metrics, RunFacts};
-use z6_scenario::{Overrides, Scenario};
+use z6_scenario::{Overrides, Plan, Scenario};
 use z6_sim::{CheckLevel, Coverage, FaultCounts, NoObserver, SimSpec, Truth, simulate};
 
 /// What a run left.
@@ -20,6 +20,7 @@ pub struct Ran {
     pub coverage: Coverage,
     pub violations: Vec<String>,
     pub virtual_ns: u64,
+    pub plan: Plan,
 }
 
 /// The specification of a run of `text` with these settings of the world.
@@ -58,5 +59,6 @@ pub fn run_spec(spec: &SimSpec) -> Ran {
         coverage: end.coverage,
         violations: end.violations.iter().map(ToString::to_string).collect(),
         virtual_ns: end.virtual_ns,
+        plan: Plan::new(&spec.scenario, spec.seed),
     }
 }

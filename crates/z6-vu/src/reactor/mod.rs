@@ -1,9 +1,11 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
 //! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
-//! (one event loop), `link` (one connection), `tls_link` (what it does more over TLS), `tls`,
-//! `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS library), `redirects`,
-//! `writer` (the log), `sink` (between the two), `shared`, `table`, `socket`, `transport`, `resolve`,
+//! (the order of one event loop) and its parts: `engine_handle` (the engine, its clock and log),
+//! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]),
+//! `handshake` (what is done more over TLS), `table` (connections by slot), `turns`, `dialer`, `wait`
+//! (the kernel); `tls`, `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS
+//! library), `writer` (the log), `sink` (between the two), `shared`, `socket`, `transport`, `resolve`,
 //! `sampler`, `clock`, `sys`.
 #![expect(
     clippy::disallowed_types,
@@ -12,10 +14,12 @@
 )]
 
 mod clock;
+mod connections;
 mod coordinator;
+mod dialer;
+mod engine_handle;
 mod error;
-mod link;
-mod redirects;
+mod handshake;
 mod resolve;
 mod sampler;
 mod shared;
@@ -27,20 +31,21 @@ mod table;
 mod tls;
 mod tls_config;
 mod tls_error;
-mod tls_link;
 mod tls_verify;
 mod transport;
+mod turns;
+mod wait;
 mod worker;
 mod writer;
 
 pub use coordinator::{RunHandle, RunReport, Stopper};
-pub use error::{LogError, StartError};
+pub use error::StartError;
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
 pub use start::{RunSpec, Spin, cores, start};
 pub use tls_config::TlsConfigError;
 pub use transport::Address;
-pub use writer::{AttachedFile, LogFile, LogTarget, partial_path};
+pub use writer::AttachedFile;
 
 pub use crate::observer::Observer;
 

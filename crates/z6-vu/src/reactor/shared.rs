@@ -1,19 +1,19 @@
 //! What workers, writer and coordinator see of each other: a few atomics and one channel, none of
 //! them touched on the way of a request.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Sender;
 use z6_events::{ErrorKind, StopReason, Tick};
 
-use super::error::LogError;
 use super::transport::Address;
+use crate::log_file::LogError;
 
 /// A connection attempt that failed: what an end with "no target" reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptFailure {
-    /// Whither.
+    /// Where it was to go.
     pub address: Address,
     /// Why.
     pub error: ErrorKind,
@@ -65,7 +65,7 @@ impl WorkerState {
         StopReason::from_code(self.stop.swap(0, Ordering::AcqRel))
     }
 
-    pub(super) fn mark_connected(&self) {
+    fn mark_connected(&self) {
         self.connected.store(true, Ordering::Release);
     }
 
@@ -74,7 +74,7 @@ impl WorkerState {
     }
 
     /// Keeps the first failed attempt and tells the coordinator.
-    pub(super) fn report_failure(&self, failure: AttemptFailure, notices: &Sender<Notice>) {
+    fn report_failure(&self, failure: AttemptFailure, notices: &Sender<Notice>) {
         let mut first = lock(&self.failure);
         if first.is_none() {
             *first = Some(failure);
@@ -85,6 +85,29 @@ impl WorkerState {
 
     pub(super) fn first_failure(&self) -> Option<AttemptFailure> {
         lock(&self.failure).clone()
+    }
+}
+
+/// What a worker reports while it runs.
+#[derive(Debug)]
+pub(super) struct Reports {
+    state: Arc<WorkerState>,
+    notices: Sender<Notice>,
+}
+
+impl Reports {
+    pub(super) fn new(state: Arc<WorkerState>, notices: Sender<Notice>) -> Reports {
+        Reports { state, notices }
+    }
+
+    /// A connection was ready.
+    pub(super) fn connected(&self) {
+        self.state.mark_connected();
+    }
+
+    /// An attempt failed.
+    pub(super) fn attempt_failed(&self, failure: AttemptFailure) {
+        self.state.report_failure(failure, &self.notices);
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use mio::net::{TcpStream, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
-use z6_events::ErrorKind;
+use z6_events::{Cause, ErrorKind};
 
 use super::sys;
 use super::transport::{Address, Stream};
@@ -52,19 +52,20 @@ pub(super) fn connect_outcome(stream: &Stream) -> Option<io::Result<()>> {
     }
 }
 
-/// The errno, or 0 for an error that has none.
-pub(super) fn errno(error: &io::Error) -> u64 {
-    error.raw_os_error().unwrap_or(0).unsigned_abs().into()
+/// What an error of a socket is logged as: its kind, and its errno, or 0 for an error that has none.
+pub(super) fn cause(error: &io::Error) -> Cause {
+    let detail = error.raw_os_error().unwrap_or(0).unsigned_abs().into();
+    Cause { error: error_kind(error), detail }
 }
 
-/// Whether a write fails with this errno where the peer has closed in good order before: EPIPE. A reset
-/// that comes without an end is ECONNRESET.
-pub(super) fn follows_an_end(errno: i32) -> bool {
-    errno == libc::EPIPE
+/// Whether this is how a write fails where the peer had closed before: EPIPE. A reset that comes without
+/// an end is ECONNRESET.
+pub(super) fn follows_an_end(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EPIPE)
 }
 
 /// The kind under which an error of a socket is logged.
-pub(super) fn error_kind(error: &io::Error) -> ErrorKind {
+fn error_kind(error: &io::Error) -> ErrorKind {
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) => ErrorKind::ConnectionRefused,
         Some(libc::ETIMEDOUT) => ErrorKind::ConnectionTimedOut,

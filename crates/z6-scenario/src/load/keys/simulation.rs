@@ -21,6 +21,7 @@ pub(crate) static SIMULATION: Table = Table {
         setting("service", Form::Delay).or_words("exponential:2ms"),
         count("servers", 1, MAX_SERVERS as u64).or_words("no limit"),
         setting("statuses", Form::Statuses).or_words("all 200"),
+        share("redirects"),
         setting("body_bytes", Form::Bytes).or_words("128"),
         share("chunked"),
         count("keep_alive_requests", 1, i64::MAX as u64).or_words("no limit"),

@@ -1,0 +1,174 @@
+//! What the server received against what was to be sent, byte for byte.
+//!
+//! A second, independent witness beside the session and [`z6_vu::redirect`]: it takes actor and step, asks
+//! the plan which request they make, and builds the bytes. After a redirect it builds them from where the
+//! server meant to lead, not from the `Location`. It shares with the product the plan and the encoding of
+//! one request.
+
+use z6_events::{RequestId, TargetId};
+use z6_http::{IdParts, RequestSpec, USER_AGENT};
+use z6_proto_http1::RequestTemplate;
+use z6_scenario::{ConnectionReuse, Host, Plan, Scenario, Scheme};
+use z6_vu::templates::Templates;
+
+use super::account::Row;
+use super::{Checker, Evidence, Found};
+use crate::truth::{Leads, TruthRequest};
+
+/// Fields that describe a body, and go with it.
+const DESCRIBING: [&str; 8] = [
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-digest",
+    "digest",
+    "last-modified",
+];
+/// Fields that only the origin of the first exchange is sent.
+const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "host"];
+
+/// What is to be sent.
+pub(super) struct Expected<'a> {
+    scenario: &'a Scenario,
+    plan: Plan,
+    templates: Option<Templates>,
+}
+
+/// A request as it is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ask {
+    target: TargetId,
+    method: String,
+    /// Path and query after a redirect; none before one.
+    path: Option<String>,
+    has_body: bool,
+}
+
+impl<'a> Expected<'a> {
+    pub(super) fn new(evidence: &Evidence<'a>) -> Expected<'a> {
+        let scenario = &evidence.spec.scenario;
+        let ports: Vec<u16> = scenario.targets.iter().map(|t| t.base_url.port).collect();
+        Expected {
+            scenario,
+            plan: Plan::new(scenario, evidence.spec.seed),
+            templates: Templates::encode(scenario, &ports).ok(),
+        }
+    }
+
+    /// The bytes of an exchange, its id as zeros.
+    fn bytes(&self, request: RequestId, first: &Ask, ask: &Ask) -> Option<Vec<u8>> {
+        let Some(path) = &ask.path else {
+            let template = self.templates.as_ref()?.find(request, ask.target)?;
+            return Some(template.bytes().to_vec());
+        };
+        let (request, target) = (self.scenario.request(request), self.scenario.target(ask.target));
+        let is_elsewhere = !self.is_same_origin(first.target, ask.target);
+        let goes_along = |(name, _): &&(String, String)| {
+            let is_one_of = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n));
+            (ask.has_body || !is_one_of(&DESCRIBING)) && !(is_elsewhere && is_one_of(&SECRET))
+        };
+        let mut headers: Vec<(String, String)> =
+            request.headers.iter().filter(goes_along).cloned().collect();
+        let has_own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if let Some(credentials) = target.base_url.credentials.as_ref().filter(|_| !has_own) {
+            let value = credentials.authorization().to_owned();
+            headers.insert(0, ("Authorization".to_owned(), value));
+        }
+        let host = match &target.base_url.host {
+            Host::Name(name) => name.clone(),
+            Host::V4(address) => address.to_string(),
+            Host::V6(address) => address.to_string(),
+        };
+        let body = request.body.as_ref().filter(|_| ask.has_body);
+        let template = RequestTemplate::encode(&RequestSpec {
+            method: &ask.method,
+            host: &host,
+            port: target.base_url.port,
+            is_tls: target.base_url.scheme == Scheme::Https,
+            path_prefix: "",
+            path,
+            headers: &headers,
+            body: body.map(|body| body.bytes.as_slice()),
+            user_agent: USER_AGENT,
+            request_id_header: target.request_id_header.as_deref(),
+            connection_close: target.connection_reuse == ConnectionReuse::None,
+        });
+        template.ok().map(|template| template.bytes().to_vec())
+    }
+
+    fn is_same_origin(&self, one: TargetId, other: TargetId) -> bool {
+        let origin = |target| {
+            let url = &self.scenario.target(target).base_url;
+            (url.scheme == Scheme::Https, url.host.clone(), url.port)
+        };
+        origin(one) == origin(other)
+    }
+}
+
+/// The exchange after one that was answered with `status` and led to `leads`.
+fn after(ask: &Ask, status: u16, target: TargetId, path: &str) -> Ask {
+    let becomes_get = match status {
+        303 => ask.method != "GET" && ask.method != "HEAD",
+        301 | 302 => ask.method == "POST",
+        _ => false,
+    };
+    Ask {
+        target,
+        method: if becomes_get { "GET".to_owned() } else { ask.method.clone() },
+        path: Some(path.to_owned()),
+        has_body: ask.has_body && !becomes_get,
+    }
+}
+
+/// Checks all exchanges of a request. `requests` is what the server received of each.
+pub(super) fn check(
+    evidence: &Evidence<'_>,
+    expected: &Expected<'_>,
+    row: &Row,
+    requests: &[Option<&TruthRequest>],
+    found: &mut Found,
+) {
+    let (actor, step) = (row.request.actor, row.request.step);
+    let planned = expected.plan.step(actor, step);
+    let method = expected.scenario.request(planned.request).method.clone();
+    let first = Ask { target: planned.target, method, path: None, has_body: true };
+    let mut ask = first.clone();
+    for (attempt, request) in requests.iter().enumerate() {
+        // What it did not receive whole tells nothing, and nor does what follows it.
+        let Some(request) = request else { return };
+        let name = || format!("actor {} step {} exchange {attempt}", actor.0, step.0);
+        if request.target != ask.target {
+            found.add(Checker::Received, || {
+                format!("{}: went to {:?} instead of {:?}", name(), request.target, ask.target)
+            });
+        }
+        let has_header = expected.scenario.target(request.target).request_id_header.is_some();
+        let population = row.request.population.0;
+        let id = IdParts { population, actor: actor.0, step: step.0, exchange: attempt as u8 };
+        let id = has_header.then_some(id);
+        if request.id != id {
+            found.add(Checker::Received, || {
+                format!("{}: its id is {:?} instead of {id:?}", name(), request.id)
+            });
+        }
+        let bytes = expected.bytes(planned.request, &first, &ask);
+        let text = evidence.truth.texts.get(request.text);
+        if bytes.as_ref() != text {
+            found.add(Checker::Received, || {
+                let words = |bytes: Option<&Vec<u8>>| {
+                    bytes.map_or_else(String::new, |b| String::from_utf8_lossy(b).into_owned())
+                };
+                let (received, planned) = (words(text), words(bytes.as_ref()));
+                format!("{}: the server received {received:?} instead of {planned:?}", name())
+            });
+        }
+        if request.is_muddled {
+            return;
+        }
+        let Some(answer) = &request.answer else { return };
+        let Some(Leads::To { target, path }) = &answer.leads else { return };
+        ask = after(&ask, answer.status, *target, path);
+    }
+}

@@ -1,0 +1,108 @@
+//! What every part of the simulated world shares: time, what is due, dice, settings, and counts of faults.
+//!
+//! Parts may read the time and schedule events. Only the world moves time and takes events.
+
+use z6_events::Tick;
+use z6_scenario::simulation::{FaultKind, Faults, Simulation};
+
+use crate::coverage::{Coverage, FaultCounts, RequestState};
+use crate::draw::Draws;
+use crate::queue::{Queue, SimEvent};
+use crate::spec::{CheckLevel, SimSpec};
+
+/// The surroundings of every part.
+pub(crate) struct Env<'a> {
+    spec: &'a SimSpec,
+    draws: Draws,
+    now: Tick,
+    queue: Queue,
+    /// From here on no new fault occurs: the end of the plan.
+    calm_from: Tick,
+    injected: FaultCounts,
+    coverage: Coverage,
+}
+
+impl<'a> Env<'a> {
+    pub(super) fn new(spec: &'a SimSpec, calm_from: Tick) -> Env<'a> {
+        Env {
+            spec,
+            draws: Draws::new(spec.seed),
+            now: Tick::ZERO,
+            queue: Queue::default(),
+            calm_from,
+            injected: FaultCounts::default(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// Takes the next event and moves time to it; none where nothing will happen any more.
+    pub(super) fn next_event(&mut self) -> Option<(Tick, SimEvent)> {
+        self.queue.pop()
+    }
+
+    /// Moves time.
+    pub(super) fn move_to(&mut self, at: Tick) {
+        self.now = at;
+    }
+
+    /// Counts of faults, in all and by state.
+    pub(super) fn into_counts(self) -> (FaultCounts, Coverage) {
+        (self.injected, self.coverage)
+    }
+
+    /// What is simulated.
+    pub(crate) fn spec(&self) -> &'a SimSpec {
+        self.spec
+    }
+
+    /// How the world behaves.
+    pub(crate) fn simulation(&self) -> &'a Simulation {
+        &self.spec.simulation
+    }
+
+    /// The generators of this seed.
+    pub(crate) fn draws(&self) -> Draws {
+        self.draws
+    }
+
+    /// The world's time.
+    pub(crate) fn now(&self) -> Tick {
+        self.now
+    }
+
+    /// The time this many nanoseconds from now.
+    pub(crate) fn after_ns(&self, ns: u64) -> Tick {
+        self.now.plus_ns(ns)
+    }
+
+    /// The shares of faults in force. After the end of the plan there are none, so that what is in
+    /// progress can come to its end.
+    pub(crate) fn faults(&self) -> Faults {
+        if self.now >= self.calm_from { Faults::default() } else { self.spec.simulation.faults }
+    }
+
+    /// Whether requests are kept one by one, for the checkers.
+    pub(crate) fn keeps_truth(&self) -> bool {
+        self.spec.checks != CheckLevel::Off
+    }
+
+    /// Schedules an event.
+    pub(crate) fn schedule(&mut self, at: Tick, event: SimEvent) {
+        self.queue.push(at, event);
+    }
+
+    /// Counts a fault.
+    pub(crate) fn inject(&mut self, kind: FaultKind) {
+        self.injected.count(kind);
+    }
+
+    /// Counts a fault by what its connection was doing.
+    pub(crate) fn cover(&mut self, kind: FaultKind, state: RequestState) {
+        self.coverage.count(kind, state);
+    }
+
+    /// Counts of faults, for a part that counts its own.
+    pub(crate) fn counts(&mut self) -> &mut FaultCounts {
+        &mut self.injected
+    }
+}

@@ -1,0 +1,399 @@
+//! The connections of one worker: open them, write to them, read from them, see them end.
+//!
+//! Owns sockets and the order of what is done with one. What bytes mean is the session's to say, what
+//! happens next the engine's; this file passes between them and stamps.
+
+use std::io::{self, Read, Write};
+
+use mio::Token;
+use mio::event::Event as IoEvent;
+use z6_events::{Cause, ConnectionSlot, ErrorGroup, ExchangeSlot, PlannedRequest, TargetId, Tick};
+use z6_proto_http1::Limits;
+
+use super::dialer::Dialer;
+use super::engine_handle::EngineHandle;
+use super::shared::{AttemptFailure, Reports};
+use super::socket;
+use super::table::Links;
+use super::tls::HELD_BACK_MAX;
+use super::turns::Turns;
+use crate::engine::{Command, Input};
+use crate::session::{self, BrokenWrite, End, Output, Requests};
+
+/// Reads of one connection before others get their turn.
+const READS_PER_TURN: usize = 16;
+/// Bytes read at once; one buffer per worker.
+const READ_BUFFER_BYTES: usize = 64 << 10;
+
+/// All connections of one event loop and what they need.
+pub(super) struct Connections {
+    pub(super) links: Links,
+    pub(super) requests: Requests,
+    pub(super) dialer: Dialer,
+    pub(super) buffers: Buffers,
+    reports: Reports,
+    turns: Turns,
+}
+
+/// What reads go through; one of each per worker.
+pub(super) struct Buffers {
+    /// Bytes as the socket gave them.
+    pub(super) read: Box<[u8]>,
+    /// What came over TLS, opened; empty where no target has TLS.
+    pub(super) plain: Box<[u8]>,
+}
+
+impl Connections {
+    pub(super) fn new(
+        limits: Limits,
+        requests: Requests,
+        dialer: Dialer,
+        reports: Reports,
+    ) -> Connections {
+        let plain_bytes = if dialer.has_tls() { READ_BUFFER_BYTES + HELD_BACK_MAX } else { 0 };
+        Connections {
+            links: Links::new(limits),
+            requests,
+            dialer,
+            buffers: Buffers {
+                read: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+                plain: vec![0; plain_bytes].into_boxed_slice(),
+            },
+            reports,
+            turns: Turns::default(),
+        }
+    }
+
+    /// Carries out all that the engine asked for, and what that leads to. Nothing called from here calls
+    /// it again: inputs that a command gives rise to queue their commands behind the others.
+    #[inline]
+    pub(super) fn carry_out(&mut self, engine: &mut EngineHandle) {
+        while let Some(command) = engine.next_command() {
+            match command {
+                Command::Connect { connection, target, address } => {
+                    self.connect(engine, connection, target, address);
+                }
+                Command::Send { exchange, connection, request, attempt } => {
+                    self.send(engine, connection, exchange, request, attempt);
+                }
+                Command::Cancel { exchange, connection } => {
+                    // Over HTTP/1.1 the connection is closed next.
+                    self.links.at(connection).session.cancel(exchange);
+                }
+                Command::Close { connection } => self.links.close(connection),
+            }
+        }
+    }
+
+    /// A socket reported something.
+    pub(super) fn handle(&mut self, engine: &mut EngineHandle, token: Token, event: &IoEvent) {
+        let Some(slot) = self.links.current(token) else { return };
+        if self.links.at(slot).connecting {
+            if self.links.at(slot).tls.is_some() {
+                self.handshake(engine, slot, token);
+            } else {
+                self.check_connect(engine, slot, token);
+            }
+            // What else the event reports is reported once only: bytes may have come with the
+            // connection.
+            if self.links.current(token).is_none() || self.links.at(slot).connecting {
+                return;
+            }
+        }
+        let link = self.links.at(slot);
+        if event.is_read_closed() || event.is_error() {
+            link.session.mark_peer_closed();
+        }
+        if event.is_writable() {
+            if link.tls.is_some() {
+                self.flush_sealed(slot);
+            }
+            if self.links.at(slot).session.wants_write() {
+                self.write(engine, slot);
+                self.carry_out(engine);
+            }
+        }
+        let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+        if readable && self.links.current(token).is_some() {
+            self.read(engine, slot, token);
+        }
+    }
+
+    /// Whether connections wait for another turn of reading.
+    pub(super) fn have_turns(&self) -> bool {
+        self.turns.is_waited_for()
+    }
+
+    /// Continues with the connections whose turn was over before they were drained.
+    pub(super) fn read_on(&mut self, engine: &mut EngineHandle) {
+        if !self.turns.is_waited_for() {
+            return;
+        }
+        let turn = self.turns.take();
+        for token in &turn {
+            if let Some(slot) = self.links.current(*token) {
+                self.links.at(slot).queued = false;
+                self.read(engine, slot, *token);
+            }
+        }
+        self.turns.give_back(turn);
+    }
+
+    /// At the end of the run: open TLS sessions are ended as the protocol asks. Sockets close with this.
+    pub(super) fn end_sessions(&mut self) {
+        self.links.end_sessions();
+    }
+
+    /// Opens a connection.
+    fn connect(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        target: TargetId,
+        address: u16,
+    ) {
+        let to = self.dialer.address(target, address);
+        let token = self.links.open(slot, target, to, engine.now());
+        match self.dialer.connect(target, address, token) {
+            Ok(stream) => self.links.at(slot).stream = Some(stream),
+            Err(error) => self.connect_failed(engine, slot, &error),
+        }
+    }
+
+    /// The socket of an attempt reported something.
+    fn check_connect(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, token: Token) {
+        let link = self.links.at(slot);
+        let Some(stream) = &link.stream else { return };
+        match socket::connect_outcome(stream) {
+            None => {}
+            Some(Ok(())) if self.dialer.is_tls(link.target) => self.begin_tls(engine, slot, token),
+            Some(Ok(())) => {
+                let now = engine.now();
+                self.ready(engine, slot, now);
+            }
+            Some(Err(error)) => {
+                self.connect_failed(engine, slot, &error);
+                self.carry_out(engine);
+            }
+        }
+    }
+
+    /// A connection can carry requests.
+    pub(super) fn ready(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick) {
+        let link = self.links.at(slot);
+        link.connecting = false;
+        let started = link.started;
+        self.reports.connected();
+        engine.step(at, Input::Connected { connection: slot, started });
+        self.carry_out(engine);
+    }
+
+    /// Queues what the engine makes of it; the caller carries it out.
+    pub(super) fn connect_failed(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        error: &io::Error,
+    ) {
+        self.attempt_failed(engine, slot, socket::cause(error));
+    }
+
+    /// The same for a failure that has its name already.
+    pub(super) fn attempt_failed(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        cause: Cause,
+    ) {
+        let link = self.links.at(slot);
+        let (started, address) = (link.started, link.address.clone());
+        self.links.close(slot);
+        let is_errno = cause.error.group() == ErrorGroup::Transport;
+        let errno = if is_errno { cause.detail } else { 0 };
+        self.reports.attempt_failed(AttemptFailure { address, error: cause.error, errno, started });
+        let now = engine.now();
+        engine.step(now, Input::ConnectFailed { connection: slot, started, cause });
+    }
+
+    /// Begins a request: its first bytes go out right away.
+    #[inline]
+    fn send(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        exchange: ExchangeSlot,
+        request: PlannedRequest,
+        attempt: u8,
+    ) {
+        let link = self.links.at(slot);
+        if link.stream.is_none() {
+            let now = engine.now();
+            return engine.step(now, session::crossed(exchange));
+        }
+        link.session.start(exchange, request, attempt, &mut self.requests);
+        self.write(engine, slot);
+    }
+
+    /// Writes as much of the request as the socket takes. Inputs are queued, not carried out, for the
+    /// caller to carry out.
+    fn write(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot) {
+        loop {
+            let at = engine.now();
+            if engine.is_overdue(at) {
+                // What is due comes first: it may be the end of the run.
+                engine.step(at, Input::Wake);
+                if engine.is_finished() || !self.links.at(slot).session.is_in_exchange() {
+                    return;
+                }
+            }
+            let link = self.links.at(slot);
+            let Some(stream) = &mut link.stream else { return };
+            let bytes = link.session.unwritten(&self.requests);
+            if bytes.is_empty() {
+                return;
+            }
+            let length = bytes.len();
+            let written = match &mut link.tls {
+                None => stream.write(bytes),
+                Some(tls) => tls.write(stream, bytes),
+            };
+            match written {
+                Ok(written) => {
+                    link.session.wrote(written, |input| engine.step(at, input));
+                    if written == length {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.write_failed(slot, &error),
+            }
+        }
+    }
+
+    /// The socket takes no more. The connection is read in a turn of its own, which settles what the
+    /// failure meant.
+    pub(super) fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+        let (cause, follows_end) = (socket::cause(error), socket::follows_an_end(error));
+        self.links.at(slot).session.write_failed(BrokenWrite { cause, follows_end });
+        self.read_later(slot);
+    }
+
+    fn read_later(&mut self, slot: ConnectionSlot) {
+        let token = self.links.token_of(slot);
+        let link = self.links.at(slot);
+        if !link.queued {
+            link.queued = true;
+            self.turns.wait(token);
+        }
+    }
+
+    /// Reads until the socket is drained, the connection is closed, or its turn is over. A read that
+    /// fills less than the buffer has drained the socket: what comes later is a new event.
+    fn read(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, token: Token) {
+        for _ in 0..READS_PER_TURN {
+            let link = self.links.at(slot);
+            let Some(stream) = &mut link.stream else { return };
+            let end = match stream.read(&mut self.buffers.read) {
+                Ok(0) => {
+                    let is_truncated = link.tls.as_ref().is_some_and(|tls| !tls.has_peer_closed());
+                    End::EndOfStream { is_truncated }
+                }
+                Ok(length) => {
+                    let at = engine.now();
+                    let drained = length < READ_BUFFER_BYTES && !link.session.is_peer_closed();
+                    if link.tls.is_some() {
+                        self.received_sealed(engine, slot, token, length, at);
+                    } else {
+                        self.received(engine, slot, token, length, at);
+                    }
+                    if drained || self.links.current(token).is_none() {
+                        return;
+                    }
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => End::WouldBlock,
+                Err(error) => End::Transport(socket::cause(&error)),
+            };
+            return self.ended(engine, slot, token, end);
+        }
+        self.read_later(slot);
+    }
+
+    /// Bytes came, and are in the read buffer.
+    #[inline]
+    fn received(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        token: Token,
+        length: usize,
+        at: Tick,
+    ) {
+        let mut from = 0;
+        loop {
+            let session = &mut self.links.at(slot).session;
+            let bytes = &self.buffers.read[..length];
+            let output = session.received(bytes, &mut from, at, &mut self.requests);
+            let Some(output) = output else { return };
+            self.tell(engine, slot, at, output);
+            if self.links.current(token).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// The same for bytes in the plain buffer.
+    pub(super) fn received_plain(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        token: Token,
+        length: usize,
+        at: Tick,
+    ) {
+        let mut from = 0;
+        loop {
+            let session = &mut self.links.at(slot).session;
+            let bytes = &self.buffers.plain[..length];
+            let output = session.received(bytes, &mut from, at, &mut self.requests);
+            let Some(output) = output else { return };
+            self.tell(engine, slot, at, output);
+            if self.links.current(token).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// A read brought no bytes.
+    pub(super) fn ended(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        token: Token,
+        end: End,
+    ) {
+        let at = engine.now();
+        while let Some(output) = self.links.at(slot).session.ended(end, at, &mut self.requests) {
+            self.tell(engine, slot, at, output);
+            if self.links.current(token).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Tells the engine what became of an exchange or of the connection, and carries out what it asks.
+    #[inline]
+    fn tell(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick, output: Output) {
+        let input = match output {
+            Output::Input(input) => input,
+            Output::Closed(cause) => {
+                self.links.close(slot);
+                Input::ConnectionClosed { connection: slot, cause }
+            }
+        };
+        engine.step(at, input);
+        self.carry_out(engine);
+    }
+}

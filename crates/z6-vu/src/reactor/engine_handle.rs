@@ -1,0 +1,108 @@
+//! The engine of a worker as the worker's other parts see it: the clock, steps in order, the commands
+//! they lead to, and the log. Knows no socket.
+
+use std::collections::VecDeque;
+
+use z6_events::{Event, Sample, Tick};
+
+use super::clock::Clock;
+use super::sink::ChannelSink;
+use crate::engine::{Command, Input};
+use crate::recorder::Recorder;
+
+/// An engine with its clock, its recorder and the commands that are not carried out yet.
+pub(super) struct EngineHandle {
+    recorder: Recorder<ChannelSink>,
+    clock: Clock,
+    commands: VecDeque<Command>,
+}
+
+impl EngineHandle {
+    /// An engine whose time starts with [`EngineHandle::start_clock`].
+    pub(super) fn new(recorder: Recorder<ChannelSink>) -> EngineHandle {
+        EngineHandle { recorder, clock: Clock::start(), commands: VecDeque::with_capacity(64) }
+    }
+
+    /// Sets tick 0.
+    pub(super) fn start_clock(&mut self, clock: Clock) {
+        self.clock = clock;
+        self.recorder.sink_mut().set_clock(clock);
+    }
+
+    /// The current tick.
+    #[inline]
+    pub(super) fn now(&self) -> Tick {
+        self.clock.now()
+    }
+
+    /// Gives an input to the engine and queues the commands that come of it.
+    #[inline]
+    pub(super) fn step(&mut self, at: Tick, input: Input) {
+        self.recorder.step(at, input, |out| self.commands.extend(&out.commands));
+    }
+
+    /// The next command to carry out. Once the engine is finished there is none: sockets close with the
+    /// worker, and what is unsent stays unsent.
+    #[inline]
+    pub(super) fn next_command(&mut self) -> Option<Command> {
+        let command = self.commands.pop_front()?;
+        if self.recorder.is_finished() {
+            self.commands.clear();
+            return None;
+        }
+        Some(command)
+    }
+
+    /// When the engine's next timer is due; [`Tick::MAX`] without one.
+    pub(super) fn deadline(&self) -> Tick {
+        self.recorder.engine_deadline().unwrap_or(Tick::MAX)
+    }
+
+    /// Whether a timer of the engine is due.
+    #[inline]
+    pub(super) fn is_overdue(&self, at: Tick) -> bool {
+        self.recorder.engine_deadline().is_some_and(|deadline| deadline <= at)
+    }
+
+    /// Whether the engine has nothing left to do.
+    #[inline]
+    pub(super) fn is_finished(&self) -> bool {
+        self.recorder.is_finished()
+    }
+
+    /// When the current block of the log has to be closed.
+    pub(super) fn block_deadline(&self) -> Tick {
+        self.recorder.block_deadline()
+    }
+
+    /// Closes a block that is old enough and logs how long the loop waited for the log. Returns the
+    /// current tick.
+    pub(super) fn maintain_log(&mut self, mut now: Tick) -> Tick {
+        self.recorder.maintain(now);
+        let waited_ns = self.recorder.sink_mut().take_waited_ns();
+        if waited_ns > 0 {
+            now = self.clock.now();
+            self.recorder.copy(now, &Event::LogStalled { waited_ns });
+        }
+        now
+    }
+
+    /// Log buffers handed over and not yet written, and all the time the loop has waited for one,
+    /// nanoseconds.
+    pub(super) fn log_queue(&mut self) -> (u64, u64) {
+        let sink = self.recorder.sink_mut();
+        (sink.queued(), sink.waited_in_all_ns())
+    }
+
+    /// Logs a sample.
+    pub(super) fn sample(&mut self, sample: Sample) {
+        let now = self.clock.now();
+        self.recorder.sample(now, sample);
+    }
+
+    /// Closes the log of this worker.
+    pub(super) fn close_log(self) {
+        let now = self.clock.now();
+        drop(self.recorder.finish(now));
+    }
+}

@@ -1,0 +1,140 @@
+//! What the sessions of one worker send: the templates of the run, and what redirected exchanges send
+//! next. Knows no connection.
+
+use std::collections::BTreeMap;
+
+use z6_events::{
+    ErrorKind, ExchangeSlot, Failure, NextHop, PlannedRequest, RequestId, Response, TargetId,
+};
+use z6_http::{IdParts, Location};
+use z6_proto_http1::RequestTemplate;
+
+use crate::engine::Input;
+use crate::planted::{Bug, Planted};
+use crate::redirect::{Hop, Redirected, Redirects};
+use crate::templates::{Templates, request_id};
+
+/// The requests of one worker's sessions.
+#[derive(Debug)]
+pub struct Requests {
+    templates: Templates,
+    /// None where no request follows redirects.
+    redirects: Option<Redirects>,
+    /// What redirected exchanges send next, or sent last. An entry lives until the next request in its
+    /// slot, so that there are no more than exchanges open at once.
+    hops: BTreeMap<ExchangeSlot, Hop>,
+    planted: Planted,
+}
+
+impl Requests {
+    /// The requests of a worker that has sent none.
+    #[must_use]
+    pub fn new(templates: Templates, redirects: Option<Redirects>) -> Requests {
+        let (hops, planted) = (BTreeMap::new(), Planted::default());
+        Requests { templates, redirects, hops, planted }
+    }
+
+    /// Plants a bug. To be called before the first exchange.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: Bug) {
+        self.planted = bug.into();
+    }
+
+    /// Whether any request follows redirects.
+    #[inline]
+    pub(super) fn follows_redirects(&self) -> bool {
+        self.redirects.is_some()
+    }
+
+    /// An exchange is about to start: forgets what an earlier request in its slot was redirected to.
+    /// Returns whether the `Location` of its response is wanted.
+    pub(super) fn begin(
+        &mut self,
+        exchange: ExchangeSlot,
+        request: RequestId,
+        attempt: u8,
+    ) -> bool {
+        if attempt == 0 {
+            self.hops.remove(&exchange);
+        }
+        self.redirects.as_ref().is_some_and(|redirects| redirects.limit(request) > 0)
+    }
+
+    /// What the exchange sends, its request id apart.
+    ///
+    /// # Panics
+    /// Where there is no such request: a bug of the engine.
+    #[inline]
+    pub(super) fn template(
+        &self,
+        exchange: ExchangeSlot,
+        request: &PlannedRequest,
+        attempt: u8,
+    ) -> &RequestTemplate {
+        let forgets = self.planted.has(Bug::ForgottenHop);
+        let hop = if attempt == 0 || forgets { None } else { self.hops.get(&exchange) };
+        let template = hop.map(|hop| &hop.template);
+        let template = template.or_else(|| self.find(request.request, request.target));
+        let Some(template) = template else {
+            panic!("request {} has no template for target {}", request.request, request.target);
+        };
+        template
+    }
+
+    #[inline]
+    fn find(&self, request: RequestId, target: TargetId) -> Option<&RequestTemplate> {
+        if self.planted.has(Bug::OtherTemplate) {
+            let other = self.templates.find(RequestId(request.0 ^ 1), target);
+            return other.or_else(|| self.templates.find(request, target));
+        }
+        self.templates.find(request, target)
+    }
+
+    /// The id that an exchange carries.
+    #[inline]
+    pub(super) fn id(&self, request: &PlannedRequest, attempt: u8) -> IdParts {
+        let mut id = request_id(request, attempt);
+        id.step += u64::from(self.planted.has(Bug::WrongId));
+        id
+    }
+
+    /// An exchange was answered with a redirect. It is followed, or the request fails.
+    pub(super) fn redirected(
+        &mut self,
+        exchange: ExchangeSlot,
+        request: &PlannedRequest,
+        attempt: u8,
+        response: Response,
+        location: &Location,
+    ) -> Input {
+        let Some(redirects) = &self.redirects else { return Input::Done { exchange, response } };
+        let redirected = Redirected {
+            request: request.request,
+            target: request.target,
+            followed: attempt,
+            before: self.hops.get(&exchange),
+            status: response.status,
+        };
+        match redirects.follow(&redirected, location) {
+            Ok(hop) => {
+                let request_bytes = hop.template.len() as u64;
+                let next = NextHop { target: hop.target, request_bytes };
+                self.hops.insert(exchange, hop);
+                Input::Redirected { exchange, response, next }
+            }
+            Err(error) => Input::Failed { exchange, failure: refused(error, &response) },
+        }
+    }
+}
+
+/// A redirect that is not followed: the request fails with it, and its connection is closed.
+fn refused(error: ErrorKind, response: &Response) -> Failure {
+    Failure {
+        error,
+        detail: u64::from(response.status),
+        first_byte: Some(response.first_byte),
+        received_bytes: response.received_bytes,
+        unsent_bytes: response.unsent_bytes,
+        reusable: false,
+    }
+}
