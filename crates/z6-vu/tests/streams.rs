@@ -254,6 +254,27 @@ fn unsent_requests_come_back_in_their_order() {
     assert_eq!(order, [1, 2, 3, 4]);
 }
 
+/// A request is being written while a timer makes its connection drain: what the write says still
+/// counts, and only what is unsent after it comes back.
+#[test]
+fn a_request_that_is_being_written_stays_where_it_is() {
+    let mut steps = Steps::new(3, "max_connections = 1", Streams { cancel_closes: true, ..FOUR });
+    steps.connect(0);
+    steps.write([0]);
+    let exchange = ExchangeSlot(1);
+    let sent = Input::Sent { exchange, written_bytes: 9, request_bytes: None };
+    steps.step_at(steps.now + 50 * MS, sent);
+    assert!(matches!(steps.out.events[..2], [Event::Sent { .. }, Event::TimedOut { .. }]));
+    let cancelled = |command: &Command| match command {
+        Command::Cancel { exchange, .. } => Some(exchange.0),
+        _ => None,
+    };
+    let cancelled: Vec<u32> = steps.out.commands.iter().filter_map(cancelled).collect();
+    assert_eq!(cancelled, [0, 2], "the one that timed out, and the one that is unsent");
+    steps.done(1, true);
+    assert_eq!(steps.released(), [(0, ReleaseCause::ExchangeFailed)]);
+}
+
 #[test]
 fn a_connection_with_all_its_requests_drains() {
     let mut steps = Steps::new(6, "max_requests_per_connection = 6\nmax_connections = 1", FOUR);
