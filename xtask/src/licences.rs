@@ -1,6 +1,6 @@
 //! Under which terms and from where packages come, and which are there twice.
 //!
-//! What is allowed stands in deny.toml, which cargo-deny reads too: licences, registries, and the
+//! deny.toml, which cargo-deny reads too, lists what is allowed: licences, registries, and the
 //! duplicates that are put up with. The list of duplicates only gets shorter: an entry that is no
 //! longer needed is a finding.
 

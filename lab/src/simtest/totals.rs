@@ -1,5 +1,5 @@
 //! What many swarm runs were together: sums, the coverage table, costs. As text for people and as JSON
-//! for a run that goes on later.
+//! for a run that is resumed later.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -60,7 +60,7 @@ pub enum ReplayError {
     /// A worker's time goes back.
     #[error("time goes back at event {event}: worker {worker} was at {before}, is at {at}")]
     TimeWentBack {
-        /// Whose time.
+        /// The worker.
         worker: WorkerId,
         /// Index of the event.
         event: u64,
