@@ -99,7 +99,7 @@ fn csv_rows_add_up_to_the_counts_of_the_metrics() {
     assert_eq!(count("outcome", "never_sent"), figures.never_sent);
     assert_eq!(count("reused", "true"), metrics.connections.reused);
     for (kind, failed) in &metrics.errors.by_kind.0 {
-        assert_eq!(count("error_kind", kind), *failed);
+        assert_eq!(count("error_kind", kind.name()), *failed);
     }
     for (status, responses) in &figures.by_status.0 {
         assert_eq!(count("status", status), *responses);

@@ -37,6 +37,17 @@ pub enum Driver {
     Simulation = 2,
 }
 
+impl Driver {
+    /// Its name: `run.driver` in metrics.json.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Driver::Reactor => "reactor",
+            Driver::Simulation => "simulation",
+        }
+    }
+}
+
 /// The load model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

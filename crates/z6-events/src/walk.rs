@@ -141,7 +141,8 @@ impl BlockDecoder {
     }
 }
 
-/// Where a block stands in its log.
+/// The place of a block in its log.
+#[derive(Clone, Copy)]
 struct Place {
     first_event: u64,
     worker: WorkerId,
