@@ -212,7 +212,11 @@ fn assert_same(found: &LatencyStats, naive: &LatencyStats) -> Result<(), TestCas
 }
 
 fn select(requests: &[Request], outcomes: &[Outcome], of: fn(&Request) -> u64) -> Vec<u64> {
-    requests.iter().filter(|one| one.measured() && outcomes.contains(&one.outcome)).map(of).collect()
+    requests
+        .iter()
+        .filter(|one| one.measured() && outcomes.contains(&one.outcome))
+        .map(of)
+        .collect()
 }
 
 fn check_latencies(metrics: &Metrics, requests: &[Request]) -> Result<(), TestCaseError> {
