@@ -31,7 +31,7 @@ impl<'a> Writer<'a> {
     #[inline]
     pub(crate) fn byte(&mut self, byte: u8) {
         debug_assert!(self.len < MAX_EVENT_BYTES, "MAX_EVENT_BYTES is too small");
-        // The mask is the identity for every event there is; it spares the bounds check.
+        // The remainder never changes the index; it saves the bounds check.
         self.out[self.len % MAX_EVENT_BYTES] = byte;
         self.len += 1;
     }
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
         Ok(from.wrapping_add(unzigzag(self.number()?)))
     }
 
-    /// Steps over `count` bytes.
+    /// Skips `count` bytes.
     pub(crate) fn skip(&mut self, count: u64) -> Result<(), DecodeError> {
         let left = (self.bytes.len() - self.at) as u64;
         if count > left {

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use support::cases::{Case, Expected, Whither, parse};
-use support::fault_server::{DeafServer, FaultServer, Seen, nobody};
+use support::cases::{Case, Destination, Expected, parse};
+use support::fault_server::{FaultServer, Seen, SilentServer, closed_port};
 use z6::ReplayOutcome as Outcome;
 use z6::{Finished, Log, Run};
 use z6_events::ErrorKind;
@@ -103,13 +103,16 @@ struct Ran {
 }
 
 fn run(case: &Case) -> Ran {
-    let server = (case.whither == Whither::Server).then(|| FaultServer::start(case.script.clone()));
-    let deaf = (case.whither == Whither::Deaf).then(DeafServer::start);
-    let address = match (&case.whither, &server, &deaf) {
+    let server =
+        (case.destination == Destination::Server).then(|| FaultServer::start(case.script.clone()));
+    let silent = (case.destination == Destination::Silent).then(SilentServer::start);
+    let address = match (&case.destination, &server, &silent) {
         (_, Some(server), _) => server.address().to_string(),
-        (_, _, Some(deaf)) => deaf.address().to_string(),
-        (Whither::Url(url), ..) => url.trim_start_matches("http://").to_owned(),
-        (Whither::Nobody | Whither::Server | Whither::Deaf, ..) => nobody().to_string(),
+        (_, _, Some(silent)) => silent.address().to_string(),
+        (Destination::Url(url), ..) => url.trim_start_matches("http://").to_owned(),
+        (Destination::ClosedPort | Destination::Server | Destination::Silent, ..) => {
+            closed_port().to_string()
+        }
     };
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("results");
@@ -137,7 +140,8 @@ fn check(case: &Case, ran: &Ran) {
     let failed: u64 = errors.by_kind.0.iter().map(|(_, count)| count).sum();
     assert_eq!(failed, requests.failed, "{name}");
     let succeeded = ("succeeded".to_owned(), requests.succeeded);
-    let outcomes = [succeeded].into_iter().chain(errors.by_kind.0.iter().cloned());
+    let failures = errors.by_kind.0.iter().map(|(kind, n)| (kind.name().to_owned(), *n));
+    let outcomes = [succeeded].into_iter().chain(failures);
     let outcomes = outcomes.filter(|(_, count)| *count > 0);
     match &case.expected {
         Expected::Counts(counts) => {
@@ -150,7 +154,8 @@ fn check(case: &Case, ran: &Ran) {
         }
     }
     for (kind, _) in &errors.by_kind.0 {
-        let example = errors.examples.get(kind).unwrap_or_else(|| panic!("{name}: no {kind}"));
+        let example =
+            errors.examples.get(kind).unwrap_or_else(|| panic!("{name}: no {}", kind.name()));
         assert!(ran.summary.contains(example), "{name}: {example}: {}", ran.summary);
     }
     for (kind, words) in &case.examples {

@@ -19,7 +19,7 @@ pub(super) enum FieldKind {
     Reused,
 }
 
-/// What a literal of one stands for, in the unit of the row.
+/// The value of a literal, in the unit of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     One,
@@ -60,7 +60,7 @@ pub(super) enum NumberField {
 impl NumberField {
     /// Its value; none if the row has none.
     #[inline]
-    pub(super) fn of(self, row: &RequestRow) -> Option<u64> {
+    pub(super) fn value(self, row: &RequestRow) -> Option<u64> {
         let tick = |at: Option<Tick>| at.map(|at| at.0);
         match self {
             NumberField::Status => row.status.map(u64::from),
