@@ -247,8 +247,8 @@ impl StepCheck<'_> {
                 self.not_on_wire(request, error);
             }
             Event::NeverSent { ref request, reason } => self.never_sent(request, reason),
-            Event::VuStarted { actor, planned } => self.vu_started(actor, planned),
-            Event::VuStopped { actor } => {
+            Event::VuStarted { actor, planned, .. } => self.vu_started(actor, planned),
+            Event::VuStopped { actor, .. } => {
                 let ended = self.state.ended.is_some();
                 let stopped = self.state.actors.stopped(actor, at, ended);
                 self.checked(Some(actor), stopped);

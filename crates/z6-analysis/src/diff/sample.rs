@@ -179,7 +179,7 @@ impl Sampler {
             Observed::Wake
             | Observed::Stop(_)
             | Observed::VuStarted { .. }
-            | Observed::VuStopped(_)
+            | Observed::VuStopped { .. }
             | Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
