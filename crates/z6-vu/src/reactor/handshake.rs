@@ -1,4 +1,4 @@
-//! What a connection over TLS does more than a plain one: the handshake, sealed bytes in and out.
+//! What a TLS connection does in addition to a plain one: the handshake, sealed bytes in and out.
 
 use std::io::{self, Read as _};
 
