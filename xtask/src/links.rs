@@ -1,7 +1,7 @@
 //! Links between the project's Markdown pages, and the `cargo xtask` commands they name.
 //!
-//! Looks at README.md and docs; follows relative links to files and to headings. What lies outside
-//! the repository is not asked for.
+//! Checks README.md and docs. Follows relative links to files and to headings, and does not check links that
+//! lead out of the repository.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -94,7 +94,7 @@ fn resolve(page: &str, relative: &str) -> String {
     parts.join("/")
 }
 
-/// Anchors of a page's headings, as GitHub makes them; of several alike the first.
+/// Anchors of a page's headings, as GitHub makes them; of equal headings, the first.
 fn headings(text: &str) -> BTreeSet<String> {
     let titles = prose(text).filter_map(|(_, line)| {
         let title = line.trim_start_matches('#');
