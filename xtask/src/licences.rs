@@ -1,7 +1,7 @@
-//! The licences and registries of packages, and packages that are used in several versions.
+//! Under which terms and from where packages come, and which are there twice.
 //!
 //! deny.toml, which cargo-deny reads too, lists what is allowed: licences, registries, and the
-//! duplicates that are tolerated. The list of duplicates only gets shorter: an entry that is no
+//! duplicates that are put up with. The list of duplicates only gets shorter: an entry that is no
 //! longer needed is a finding.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use toml_edit::{DocumentMut, Value};
 use crate::spdx;
 use crate::workspace::{array, metadata, text};
 
-/// Manifests whose packages are checked.
+/// Manifests whose packages are looked at.
 const MANIFESTS: &[&str] = &["Cargo.toml", "fuzz/Cargo.toml"];
 
 /// What deny.toml allows.
@@ -40,7 +40,7 @@ struct Package {
 /// One line for each package that the policy does not allow.
 ///
 /// # Errors
-/// If deny.toml cannot be read, or cargo fails, for example because a lock file is out of date.
+/// If deny.toml cannot be read, or cargo fails: also if a lock file is out of date.
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let path = root.join("deny.toml");
     let policy = std::fs::read_to_string(&path)
@@ -143,7 +143,7 @@ fn check_source(package: &Package, policy: &Policy) -> Option<String> {
     (!is_allowed).then(|| format!("{} {}: from {source}", package.name, package.version))
 }
 
-/// The part of a version that is incompatible with others in semantic versioning: `1` of 1.2.3, `0.4` of 0.4.5.
+/// What semantic versioning holds to be one version: `1` of 1.2.3, `0.4` of 0.4.5.
 fn major(version: &str) -> String {
     let mut parts = version.split('.');
     match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
