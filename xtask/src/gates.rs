@@ -43,12 +43,7 @@ struct Gates {
 /// The step of `ci`.
 ///
 /// # Errors
-<<<<<<< HEAD
 /// If a count has grown too much. If the counts cannot be taken or compared, only with `Z6_REQUIRE_GATES`.
-=======
-/// If a count has grown too much; if they cannot be taken or compared, only if `Z6_REQUIRE_GATES` is
-/// set.
->>>>>>> main
 pub(crate) fn check() -> Result<Outcome> {
     if let Some(missing) = missing_tool() {
         return skip(missing);

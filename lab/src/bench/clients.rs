@@ -17,11 +17,7 @@ pub(crate) struct Load {
     pub(crate) body_bytes: usize,
     /// Connections, a request in flight on each.
     pub(crate) connections: u32,
-<<<<<<< HEAD
     /// Event loops, if the client has such an option.
-=======
-    /// Event loops, if the client has a choice.
->>>>>>> main
     pub(crate) threads: u32,
     /// Length of the run.
     pub(crate) seconds: u32,

@@ -91,11 +91,7 @@ fn name(contender: &Contender) -> String {
     }
 }
 
-<<<<<<< HEAD
 /// The median over rounds of the cost of a request relative to that of the other in the same round; a dash
-=======
-/// The median over rounds of what a request costs beside what it costs the other in the same round; a dash
->>>>>>> main
 /// if rounds are missing.
 fn cost_ratio(samples: &[Sample], other: &[Sample]) -> String {
     if samples.len() != other.len() {

@@ -53,15 +53,9 @@ fn request_errors(trial: &Trial) -> Vec<u64> {
     })
 }
 
-<<<<<<< HEAD
 /// A quantile of response time must be within 1 % or 200 us of the stamps at its rank, or at a rank up to
 /// 0.1 % away: with one slow request in a hundred, p99 is where the distribution jumps, and a single
 /// request decides the side.
-=======
-/// A quantile of response time within 1 % or 200 us of what the stamps say at its rank, or at one up
-/// to 0.1 % beside it: with one slow request in a hundred, p99 is where the distribution jumps,
-/// and a single request decides on which side.
->>>>>>> main
 fn beside_rank(what: &str, trial: &Trial, (name, ten_thousandths): (&str, u64)) -> Check {
     let around = |ten_thousandths, sign: f64| {
         let truth_ns = trial.truth_at(ten_thousandths);
