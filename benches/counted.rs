@@ -1,6 +1,6 @@
-//! A fixed number of rounds of one layer and nothing else: what instruction counts are taken of.
-//! `counted LAYER ROUNDS`; without arguments it lists the layers. What is made ready before the rounds does
-//! not depend on their number, so the difference of two runs is that of their rounds.
+//! Runs a fixed number of rounds of one layer and nothing else; instructions are counted from outside.
+//! `counted LAYER ROUNDS`; without arguments it lists the layers. The preparation does not depend on the
+//! number of rounds, so the difference of two runs is that of their rounds.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
 mod traffic;
@@ -34,10 +34,10 @@ const LAYERS: &[Layer] = &[
     Layer { name: "fold", run: fold },
 ];
 
-/// Rounds of events that are made ready at most.
+/// Rounds of events that are prepared at most.
 const ROUNDS_MAX: usize = 20_000;
 
-/// Requests whose `sent` and `done` stand in one block.
+/// Requests whose `sent` and `done` are in one block.
 const PER_BLOCK: usize = 1_000;
 
 /// As nginx answers, with 13 bytes of body.

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use z6::z6_events::{RequestId, TargetId};
+use z6_events::{RequestId, TargetId};
 use z6_target::{Config, Server};
 
 fn main() -> Result<()> {
@@ -64,7 +64,7 @@ fn scenario(target: SocketAddr, seconds: f64) -> String {
 /// The bytes Z6 sends.
 fn request_bytes(scenario: &str, port: u16) -> Result<Vec<u8>> {
     let scenario = z6::Scenario::from_toml(scenario)?;
-    let templates = z6::templates::Templates::encode(&scenario, &[port])?;
+    let templates = z6_vu::templates::Templates::encode(&scenario, &[port])?;
     let template = templates.find(RequestId(0), TargetId(0)).context("there is one request")?;
     Ok(template.bytes().to_vec())
 }

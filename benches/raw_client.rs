@@ -2,7 +2,7 @@
 //! with one request in flight on each; nothing is parsed (a probe learns the length of an answer), nothing
 //! is timed per request, nothing is kept. `raw-client PORT CONNECTIONS SECONDS PATH`, loopback only.
 //!
-//! Prints `requests N`. What it cost is for whoever started it to measure.
+//! Prints `requests N`. The program that starts it measures its cost.
 #![allow(clippy::print_stdout, reason = "a command")]
 
 use std::io::{ErrorKind, Read, Write};
@@ -114,7 +114,7 @@ fn exchange(
     Ok(answered)
 }
 
-/// Takes all there is: what comes later is an event of its own.
+/// Reads all that has arrived; later bytes come with another event.
 fn receive(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<usize> {
     let mut received = 0;
     loop {

@@ -1,14 +1,13 @@
-//! Real sockets and a server of one's own: every event of the run goes to a callback as it happens.
+//! Real sockets and a server in the same process: a callback sees every event as it happens.
 //!
 //! `cargo run --release -p z6 --example http_integration`
-#![allow(clippy::print_stdout, reason = "an example shows something")]
+#![allow(clippy::print_stdout, reason = "an example prints something")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 
-use z6::z6_events::EventLine;
-use z6::{Event, Finished, Run};
+use z6::{Event, EventLine, Finished, RequestBuilder, Run, Scenario, TargetBuilder};
 
 /// Answers each request on a connection with two bytes, until the client leaves.
 fn serve(stream: TcpStream) -> std::io::Result<()> {
@@ -27,7 +26,7 @@ fn start_server() -> std::io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A client that leaves in the middle is no concern of this server.
+            // A client that leaves early ends its own thread only.
             std::thread::spawn(move || serve(stream));
         }
     });
@@ -37,17 +36,17 @@ fn start_server() -> std::io::Result<SocketAddr> {
 /// The run's figures, and the events as lines of text.
 pub(crate) fn run() -> Result<(Finished, Vec<String>), Box<dyn std::error::Error>> {
     let address = start_server()?;
-    let scenario = format!(
-        "runtime.vus = 2\n\
-         runtime.iterations = 5\n\
-         target.base_url = 'http://{address}'\n\
-         requests = [{{ name = 'root', path = '/' }}]\n"
-    );
+    let scenario = Scenario::builder()
+        .vus(2)
+        .iterations(5)
+        .target(TargetBuilder::new(format!("http://{address}")))
+        .request(RequestBuilder::new("root", "/"))
+        .build()?;
     let (sender, receiver) = mpsc::channel();
-    let finished = Run::from_toml(&scenario)?
+    let finished = Run::from_scenario(&scenario)?
         .seed(1)
         .on_event(move |worker, at, event: &Event| {
-            // Called on the log writer's thread: hand over and be gone.
+            // Called on the log writer's thread: hand the event over and return.
             let _ = sender.send(EventLine { worker, at, event }.to_string());
         })
         .start()?

@@ -2,13 +2,12 @@
 //! was silent between two requests. No report has either.
 //!
 //! `cargo run --release -p z6 --example log_reader -- results/run_20260101T000000Z`
-#![allow(clippy::print_stdout, reason = "an example shows something")]
+#![allow(clippy::print_stdout, reason = "an example prints something")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use z6::z6_events::{Actor, Observed, Tick};
-use z6::{Log, WorkerId};
+use z6::{Actor, Log, Observed, Tick, WorkerId};
 
 /// What the reports do not say.
 #[derive(Debug, Default)]
@@ -21,7 +20,7 @@ pub(crate) struct Findings {
     pub(crate) requests: u64,
 }
 
-pub(crate) fn read(path: &Path) -> Result<Findings, z6::log::ReadError> {
+pub(crate) fn read(path: &Path) -> Result<Findings, z6::ReadError> {
     let log = Log::open(path)?;
     let mut findings = Findings::default();
     let mut last_sent: BTreeMap<Actor, Tick> = BTreeMap::new();

@@ -1,32 +1,19 @@
-//! The engine without a network: one virtual user on a driver in memory, state by state.
+//! The engine without a network: one virtual user on a driver in memory, state by state. The engine is
+//! below the facade, so this example uses its crate, `z6-vu`.
 //!
 //! `cargo run -p z6 --example minimal_integration`
-#![allow(clippy::print_stdout, reason = "an example shows something")]
+#![allow(clippy::print_stdout, reason = "an example prints something")]
 
-use z6::engine::{Engine, VuState};
-use z6::memory::{Answer, Dial, MemoryDriver, Network};
-use z6::recorder::{KeepBlocks, Recorder};
-use z6::z6_events::{Actor, Partition, PlannedRequest, TargetId, Tick};
-use z6::z6_scenario::{Plan, Scenario};
+use std::sync::Arc;
+use std::time::Duration;
 
-const SCENARIO: &str = "
-[runtime]
-vus = 1
-iterations = 3
+use z6::{Actor, PlannedRequest, RequestBuilder, Scenario, TargetBuilder, TargetId, Tick};
+use z6_vu::VuState;
+use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
+use z6_vu::prepare::{Prepared, RunSetup};
+use z6_vu::recorder::{KeepBlocks, Recorder};
 
-[target]
-base_url = 'http://127.0.0.1:8080'
-
-[[requests]]
-name = 'hello'
-path = '/hello'
-
-[think_time]
-type = 'constant'
-duration_ms = 250
-";
-
-/// A made-up network: connections take 1 ms, answers 20 ms.
+/// A made-up network: connections take 1 ms, responses 20 ms.
 struct Pretend;
 
 impl Network for Pretend {
@@ -34,23 +21,27 @@ impl Network for Pretend {
         Dial::Ready(1_000_000)
     }
 
-    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
+    fn answer(&mut self, _at: Tick, _request: &PlannedRequest) -> Answer {
         Answer::Status { after_ns: 20_000_000, status: 200, reusable: true }
     }
 }
 
-/// What the VU awaits from a tick on; none once it is complete.
+/// The state of the VU from a tick on; none once it is complete.
 type Seen = (Tick, Option<VuState>);
 
-/// The states the VU went through.
+/// The states that the VU went through.
 pub(crate) fn run() -> Result<Vec<Seen>, Box<dyn std::error::Error>> {
-    let scenario = Scenario::from_toml(SCENARIO)?;
-    let templates = z6::templates::Templates::encode(&scenario, &[8080])?;
-    let plan = Plan::new(&scenario, 42);
-    let engine = Engine::new(&scenario, plan, Partition::WHOLE, &templates.wire(vec![1]))?;
-    let recorder = Recorder::new(engine, KeepBlocks::default());
+    let scenario = Scenario::builder()
+        .vus(1)
+        .iterations(3)
+        .target(TargetBuilder::new("http://127.0.0.1:8080"))
+        .request(RequestBuilder::new("hello", "/hello"))
+        .think_time(Duration::from_millis(250))
+        .build()?;
+    let prepared = Prepared::new(&Arc::new(scenario), RunSetup::new(42, 1))?;
+    let engine = prepared.engines()?.remove(0);
 
-    let mut driver = MemoryDriver::new(recorder, Pretend);
+    let mut driver = MemoryDriver::new(Recorder::new(engine, KeepBlocks::default()), Pretend);
     let mut states = Vec::new();
     while driver.advance() {
         states.push((driver.now(), driver.recorder().engine().vu_state(Actor(0))));

@@ -1,7 +1,7 @@
 //! A scenario file, run for real, its results kept in a directory.
 //!
 //! `cargo run --release -p z6 --example real_scenario -- SCENARIO [DIRECTORY]`
-#![allow(clippy::print_stdout, reason = "an example shows something")]
+#![allow(clippy::print_stdout, reason = "an example prints something")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,10 +22,7 @@ fn main() -> Result<(), z6::Error> {
     let scenario = arguments.next().unwrap_or_else(|| "examples/quickstart.toml".into());
     let directory = arguments.next().unwrap_or_else(|| "results/real_scenario".into());
     let finished = run(&scenario, &directory)?;
-    println!(
-        "{}",
-        z6::z6_metrics::report::summary_text(&finished.metrics, &z6::z6_metrics::Style::plain())
-    );
+    println!("{}", z6::summary_text(&finished.metrics, &z6::Style::plain()));
     if let Some(digest) = finished.digest {
         println!("receipt {digest}");
     }

@@ -1,26 +1,24 @@
 //! A scenario written in code, run against the built-in target, its goals checked one by one.
 //!
 //! `cargo run --release -p z6 --example scenario_integration`
-#![allow(clippy::print_stdout, reason = "an example shows something")]
+#![allow(clippy::print_stdout, reason = "an example prints something")]
 
-use z6::{Finished, Run};
+use z6::{Finished, RequestBuilder, Run, Scenario, TargetBuilder};
 
 /// Ten VUs, a hundred iterations each, with goals.
 pub(crate) fn run() -> Result<Finished, z6::Error> {
-    let requests = ["/hello", "/bytes/1000", "/status/204"];
-    let mut scenario = String::from(
-        "metadata.name = 'Written in code'\n\
-         runtime.vus = 10\n\
-         runtime.iterations = 100\n\
-         target.base_url = 'builtin'\n\
-         assertions.error_rate_max = 0.0\n\
-         assertions.success_rate_min = 1.0\n\
-         assertions.status_5xx_max_rate = 0.0\n",
-    );
-    for path in requests {
-        scenario += &format!("[[requests]]\nname = '{path}'\npath = '{path}'\n");
+    let mut scenario = Scenario::builder()
+        .name("Written in code")
+        .vus(10)
+        .iterations(100)
+        .target(TargetBuilder::new("builtin"))
+        .error_rate_max(0.0)
+        .success_rate_min(1.0)
+        .status_5xx_max_rate(0.0);
+    for path in ["/hello", "/bytes/1000", "/status/204"] {
+        scenario = scenario.request(RequestBuilder::new(path, path));
     }
-    Run::from_toml(&scenario)?.seed(7).start()?.wait()
+    Run::from_scenario(&scenario.build()?)?.seed(7).start()?.wait()
 }
 
 #[allow(dead_code, reason = "the tests call `run`")]

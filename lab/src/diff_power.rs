@@ -1,8 +1,7 @@
-//! `cargo lab diff-power`: what `z6 diff` says of real runs whose truth is known, since the target
-//! has known delays: equal pairs, pairs with 10 % more delay, pairs of which one run stalls.
+//! `cargo lab diff-power`: the verdicts of `z6 diff` on real runs against targets with known delays: equal
+//! pairs, pairs with 10 % more delay, and pairs of which one run stalls.
 //!
-//! Needs a machine that is otherwise idle, and minutes. The same in a simulated world, without
-//! either, is a test of z6-analysis. docs/DIFF.md says what the numbers mean.
+//! Needs an idle machine, and minutes. A test of z6-analysis does the same in a simulated world. docs/DIFF.md says what the numbers mean.
 //!
 //! Why runs are this long: 16 VUs and exponential delays of 5 ms make about 9,000 requests in 3 s.
 //! Independent ones give a mean with a standard error of 1 %, so a change between two runs has one
@@ -23,7 +22,7 @@ use crate::accuracy::process::signal;
 use crate::built;
 
 const EQUAL_PAIRS: u64 = 40;
-/// Five false alarms of 40 are as many as 95 % confidence lets happen in all but one of 70 tries.
+/// With 95 % confidence, more than five false alarms of 40 happen once in 70 tries.
 const FALSE_ALARMS_MAX: usize = 5;
 const SLOWER_PAIRS: u64 = 20;
 const FOUND_MIN: usize = 18;
@@ -34,10 +33,10 @@ const DELAY_US: u64 = 5_000;
 const SLOWER_DELAY_US: u64 = 5_500;
 
 const STALL: Duration = Duration::from_secs(1);
-/// A run has begun and goes on for another second after the stall.
+/// The run has begun by then, and continues for a second after the stall.
 const STALL_AFTER: Duration = Duration::from_millis(900);
 
-/// Whether all is as it must be.
+/// Returns whether all three kinds of pairs are within their bounds.
 ///
 /// # Errors
 /// If there are arguments, or Z6 cannot be built or run.
@@ -50,19 +49,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let bench = Bench { z6, folder };
     let held = bench.all();
-    // What stays behind is in the system's folder for such things.
+    // A folder that stays is in the system's folder for temporary files.
     let _ = fs::remove_dir_all(&bench.folder);
     held
 }
 
-/// A pair of runs to be made. The seed of the plan is one, those of the target's delays are two.
+/// A pair of runs with the same seed for the plan and different seeds for the delays of the target.
 struct Pair {
     number: u64,
     b_delay_us: u64,
     is_b_stalled: bool,
 }
 
-/// What `z6 diff` says of a pair.
+/// The results of `z6 diff` for a pair.
 struct Said {
     /// Of the whole comparison, with the usual threshold.
     verdict: String,
@@ -81,7 +80,7 @@ struct Bench {
 
 impl Bench {
     fn all(&self) -> Result<bool> {
-        // `&`, not `&&`: all three are told.
+        // `&`, not `&&`: all three run.
         Ok(self.equal()? & self.slower()? & self.stalled()?)
     }
 
@@ -151,7 +150,7 @@ impl Bench {
         })
     }
 
-    /// A run against a target of its own.
+    /// A run against a new target.
     fn one_run(
         &self,
         seed: u64,
@@ -213,7 +212,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// The built-in target as a process, which can be stopped and go on.
+/// The built-in target as a process, which can be stopped and resumed.
 struct Target {
     process: Process,
     url: String,

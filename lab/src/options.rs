@@ -1,11 +1,11 @@
-//! Options of commands: `--name value` and flags, and nothing else.
+//! Parses the options of a command: `--name value` and flags.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 
-/// What was given.
+/// The options that were given.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     values: BTreeMap<String, String>,

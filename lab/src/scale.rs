@@ -1,5 +1,5 @@
 //! `cargo lab scale`: many connections and many virtual users from one process, against nginx on
-//! loopback, with what they hold in memory. Each check says what it found and fails by itself.
+//! loopback, and the memory they take. Each check prints its figures and fails on its own.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::bench::{CLIENT_CPU, SERVER_CPU};
 use crate::built;
 use crate::options::Options;
 
-/// Beyond the length of a check, for connecting and the reports.
+/// Time beyond the length of a check, for connecting and the reports.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// Connections are counted this often; the largest count is the one that is judged.
@@ -29,11 +29,11 @@ struct Check {
     target: &'static str,
     /// More tables.
     more: &'static str,
-    /// Connections that stand, over all source addresses.
+    /// Established connections, over all source addresses.
     connections: u64,
     /// Local addresses among which they are spread evenly.
     sources: &'static [&'static str],
-    /// Memory at most.
+    /// Bound of the resident memory, bytes.
     peak_rss_bytes_max: u64,
 }
 
@@ -86,7 +86,7 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// What was seen.
+/// The figures of a check.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Seen {
     answered: u64,
@@ -97,7 +97,7 @@ struct Seen {
     by_source: BTreeMap<String, u64>,
     slowest_connect_ns: u64,
     peak_rss_bytes: u64,
-    /// Connects that found the listen queue full, of the whole machine meanwhile.
+    /// Connection attempts of the whole machine that found a listen queue full during the check.
     overflows: u64,
 }
 
@@ -173,7 +173,7 @@ impl Check {
         )
     }
 
-    /// One line for each thing that is not as it should be.
+    /// One line for each figure that is out of its bound.
     fn judge(&self, seen: &Seen) -> Vec<String> {
         let mut findings = Vec::new();
         if seen.answered == 0 || seen.failed > 0 {
@@ -239,7 +239,7 @@ fn listen_overflows() -> Result<u64> {
     extended(&text, "ListenOverflows").context("no ListenOverflows in /proc/net/netstat")
 }
 
-/// A figure of the `TcpExt` lines: names stand in one, values in the next.
+/// A figure of the `TcpExt` lines: the first holds the names, the second the values.
 fn extended(text: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, values) = (lines.next()?, lines.next()?);

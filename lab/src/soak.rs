@@ -1,5 +1,5 @@
-//! `cargo lab soak --minutes N`: full speed against nginx for so long, with memory read each second;
-//! afterwards whether it grew, whether the requests add up, what the log holds, and its replay.
+//! `cargo lab soak --minutes N`: runs at full speed against nginx and reads the resident memory each second.
+//! Afterwards checks whether memory grew, whether the requests add up, the size of the log, and its replay.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use crate::bench::{CLIENT_CPU, SERVER_CPU};
 use crate::built;
 use crate::options::Options;
 
-/// Memory may differ by so many percent between the first minute and the last.
+/// Bound of the growth of memory from the first minute to the last, percent.
 const GROWTH_PERCENT_MAX: f64 = 2.0;
 
-/// Beyond the length of the run, for its end and the reports.
+/// Time beyond the length of the run, for its end and the reports.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Replaying may take so many times as long as the run.
+/// Bound of the duration of the replay, in durations of the run.
 const REPLAY_FACTOR: u32 = 2;
 
 /// Bytes of event log per request at most, up to 1,000 connections.
@@ -60,7 +60,7 @@ fn log_bytes(folder: &Folder) -> Result<u64> {
     Ok(std::fs::metadata(folder.path().join("z6/events.z6log"))?.len())
 }
 
-/// Runs the line and prints its memory each second; all of it.
+/// Runs the line and prints its memory each second; returns all samples, bytes.
 fn watch(line: &str, limit: Duration, folder: &Folder) -> Result<Vec<u64>> {
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     let start = Instant::now();
@@ -120,7 +120,7 @@ fn judge_figures(metrics: &Value, log_bytes: u64) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Replays the log where this version can.
+/// Replays the log.
 fn replay(z6: &str, limit: Duration, folder: &Folder) -> Result<Option<String>> {
     let help = [z6, "replay", "--help"].map(str::to_owned);
     if process::run(&help, None, GRACE, folder, |_| Ok(())).is_err() {

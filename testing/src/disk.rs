@@ -14,7 +14,7 @@ use crate::{skip, sys};
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Mounts it at a folder. None where this user may not mount; the test is noted as skipped then.
+    /// Mounts it at a folder. None if this user may not mount; the test is noted as skipped then.
     #[must_use]
     pub fn mount(at: &Path) -> Option<SmallDisk> {
         match try_mount(at) {

@@ -3,7 +3,7 @@
 //!
 //! Only tests and the laboratory use this crate. It imports no other crate of the workspace and starts
 //! no external program by itself.
-//! Reading order: `leash` (how a child is started), `process` (a child under way), `skip`, `disk`, and
+//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `disk`, and
 //! `sys`, the unsafe code.
 
 mod disk;

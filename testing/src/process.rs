@@ -1,4 +1,4 @@
-//! A child under way that ends with its owner, and its descendants with it.
+//! A running child that ends with its owner, together with its descendants.
 
 use std::io;
 use std::process::{Child, Command, Output};
@@ -7,7 +7,7 @@ use rustix::process::{Pid, kill_process, kill_process_group};
 
 use crate::{Leash, Signal};
 
-/// A child in a process group of its own. Dropping it kills the whole group.
+/// A child in its own process group. Dropping it kills the whole group.
 #[derive(Debug)]
 pub struct Process {
     child: Option<Child>,

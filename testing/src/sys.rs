@@ -18,7 +18,7 @@ pub(crate) fn before_exec(command: &mut Command, leash: Leash) {
     let settings = move || {
         process::set_parent_process_death_signal(Some(leash.on_parent_death))?;
         if process::getppid() != Some(parent) {
-            // The parent ended before the kernel was asked to tell.
+            // The parent ended before the signal was requested.
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         apply_limits(&leash)?;

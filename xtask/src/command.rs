@@ -94,7 +94,7 @@ impl Invocation {
         String::from_utf8(output.stdout).with_context(|| format!("not UTF-8: {}", self.line))
     }
 
-    /// Shows the command line, runs it on the terminal, and says whether it exits with 0.
+    /// Shows the command line, runs it on the terminal, and returns whether it exits with 0.
     pub(crate) fn succeeds_on_terminal(mut self) -> bool {
         println!("$ {}", self.line);
         self.command.status().is_ok_and(|status| status.success())

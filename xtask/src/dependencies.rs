@@ -1,6 +1,6 @@
 //! What each pure crate is built from, compared with a committed list.
 //!
-//! The lists stand in `xtask/dependencies`, one package name per line: the normal dependencies of
+//! The lists are in `xtask/dependencies`, one package name per line: the normal dependencies of
 //! a crate and all of theirs, on x86-64 Linux, whatever machine this runs on. A name that comes or
 //! goes is a change of what "pure" rests on, so it has to show in review. `cargo xtask deps-update`
 //! writes them.
@@ -53,7 +53,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Writes all lists anew.
+/// Rewrites all lists.
 ///
 /// # Errors
 /// If cargo fails or a list cannot be written.
@@ -79,7 +79,7 @@ fn closure(layer: &Layer) -> Result<Names> {
     if layer.purity == Purity::PureWithoutDefaultFeatures {
         arguments.push("--no-default-features");
     }
-    // What was built from is there already; a machine of another kind may have to fetch more.
+    // Offline, packages that were built before are enough; for another platform cargo may have to fetch more.
     let offline = [&arguments[..], &["--offline"]].concat();
     let tree = cargo(&offline).stdout().or_else(|_| cargo(&arguments).stdout())?;
     let mut names = parse(&tree);

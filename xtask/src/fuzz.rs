@@ -1,7 +1,7 @@
-//! The fuzz targets: which there are, a few seconds of each, or many minutes.
+//! The list of fuzz targets, and their runs: a few seconds each as a check, or minutes.
 //!
 //! Needs cargo-fuzz and a nightly toolchain. The corpora committed beside each crate's tests are
-//! read as seeds and never written; what a run adds lands in `fuzz/corpus`, outside the repository.
+//! read as seeds and never written; new inputs go to `fuzz/corpus`, which git ignores.
 
 use anyhow::{Context as _, Result, bail};
 
@@ -9,7 +9,7 @@ use crate::command::{Invocation, nightly_cargo};
 use crate::runner::Outcome;
 use crate::workspace;
 
-/// Length of a smoke run, seconds.
+/// Length of the run of one target in `fuzz-smoke`, seconds.
 const SMOKE_SECONDS: u64 = 5;
 
 /// An input that takes longer than this is a finding, seconds.
@@ -58,10 +58,10 @@ pub(crate) fn smoke() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// `fuzz --minutes M [TARGET]`; whether nothing was found.
+/// `fuzz --minutes M [TARGET]`; returns whether nothing was found.
 ///
 /// # Errors
-/// If the arguments say something else, or the tools are missing.
+/// If the arguments are wrong, or the tools are missing.
 pub(crate) fn long(arguments: &[String]) -> Result<bool> {
     let (minutes, chosen) = parse(arguments)?;
     if let Some(missing) = missing_tool() {
@@ -102,7 +102,7 @@ fn parse(arguments: &[String]) -> Result<(u64, Vec<&'static Target>)> {
     Ok((minutes, chosen))
 }
 
-/// What is not installed, in words.
+/// The tool that is not installed, in words.
 fn missing_tool() -> Option<String> {
     if !nightly_cargo(&["--version"]).succeeds() {
         return Some("no nightly toolchain (rustup toolchain install nightly)".to_owned());
@@ -126,11 +126,11 @@ fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
     let run = ["fuzz", "run", "--fuzz-dir", "fuzz", target.name, &grown, seeds, "--"];
     let figures = "-print_final_stats=1";
     let cargo = nightly_cargo(&[&run[..], &[&total, &per_input, figures]].concat());
-    // Freed memory is given back soon, so that the peak that libFuzzer prints is the target's own.
+    // A small quarantine: the peak that libFuzzer prints then is that of the target.
     Ok(cargo.env("ASAN_OPTIONS", "quarantine_size_mb=1"))
 }
 
-/// What libFuzzer said at its end; an error with all it said if it found something.
+/// The last line of libFuzzer; if it found something, an error with its whole output.
 fn smoke_one(target: &Target) -> Result<String> {
     let output = invocation(target, SMOKE_SECONDS)?.output()?;
     let words = String::from_utf8_lossy(&output.stderr);

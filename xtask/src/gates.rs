@@ -1,9 +1,10 @@
-//! Instruction counts per layer, compared with committed ones.
+//! Instruction counts per layer, compared with the committed ones.
 //!
-//! The program `counted` of the benches does a fixed number of rounds of one layer. It runs twice under
-//! valgrind, the second time with twice the rounds; the difference, divided by the rounds, is free of
-//! what starting costs, and the same on every run. `benches/gates.toml` holds the counts, and the compiler
-//! they are for: another one makes other code. A machine without AVX2 counts differently too.
+//! The program `counted` of the benches runs a fixed number of rounds of one layer. It runs twice under
+//! valgrind, the second time with twice as many rounds. The difference, divided by the rounds, does not
+//! include the cost of starting, and is the same on every run. `benches/gates.toml` holds the counts and
+//! the version of the compiler they are for: another version generates other code. Counts also differ on
+//! a machine without AVX2.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ pub(crate) fn check() -> Result<Outcome> {
     conclude(&differences(&committed.counts, &found))
 }
 
-/// `gates-update`: writes the counts anew, to be reviewed as a diff.
+/// `gates-update`: rewrites the counts, to be reviewed as a diff.
 ///
 /// # Errors
 /// If they cannot be taken or written.

@@ -1,6 +1,6 @@
 //! Under which terms and from where packages come, and which are there twice.
 //!
-//! What is allowed stands in deny.toml, which cargo-deny reads too: licences, registries, and the
+//! deny.toml, which cargo-deny reads too, lists what is allowed: licences, registries, and the
 //! duplicates that are put up with. The list of duplicates only gets shorter: an entry that is no
 //! longer needed is a finding.
 
@@ -33,7 +33,7 @@ struct Package {
     name: String,
     version: String,
     licence: Option<String>,
-    /// None where it is part of this project.
+    /// None if it is part of this project.
     source: Option<String>,
 }
 

@@ -73,9 +73,9 @@ const FULL_STEPS: &[Step] = &[
 /// Commands that are not checks.
 const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("ci", "[--full]: all of the above in this order, with --full then the long ones"),
-    ("deps-update", "writes the dependency sets anew, to be reviewed as a diff"),
+    ("deps-update", "rewrites the dependency sets, to be reviewed as a diff"),
     ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),
-    ("gates-update", "writes the instruction counts anew, to be reviewed as a diff"),
+    ("gates-update", "rewrites the instruction counts, to be reviewed as a diff"),
     ("lines", "[--base REV]: lines of product code by crate, and the change since a revision"),
 ];
 

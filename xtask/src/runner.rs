@@ -1,6 +1,6 @@
-//! Runs steps one after another: a heading each, how long each took, a summary at the end.
+//! Runs steps one after another, with a heading for each, and prints a summary of their results and times.
 //!
-//! Knows nothing of what the steps check.
+//! Does not know what the steps check.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +10,24 @@ use anyhow::{Result, bail};
 pub(crate) struct Step {
     /// As given on the command line.
     pub(crate) name: &'static str,
-    /// What it looks at, in a few words.
+    /// What it checks, in a few words.
     pub(crate) about: &'static str,
     /// Runs it from the root of the workspace; an error is a failed check.
     pub(crate) run: fn() -> Result<Outcome>,
 }
 
-/// How a check ended that did not fail.
+/// The result of a check that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All is well.
+    /// Nothing was found.
     Passed,
-    /// All is well, and a note for the summary.
+    /// Nothing was found; the summary shows this note.
     PassedWith(String),
-    /// It could not be done here, and why.
+    /// The check cannot run on this machine, for this reason.
     Skipped(String),
 }
 
-/// How a step ended, for the summary.
+/// The result of a step, for the summary.
 #[derive(Debug)]
 enum Verdict {
     /// With a note, which may be empty.
@@ -44,7 +44,7 @@ struct Line {
     took: Duration,
 }
 
-/// Passed if there is nothing to say, else an error that says it all.
+/// Passes if there are no findings; otherwise prints them and fails.
 ///
 /// # Errors
 /// One line per finding.
@@ -58,8 +58,8 @@ pub(crate) fn conclude(findings: &[String]) -> Result<Outcome> {
     bail!("{} finding(s)", findings.len());
 }
 
-/// Runs the steps in order and prints a summary; whether none failed. After a failure the rest is
-/// run only with `keep_going`.
+/// Runs the steps in order, prints a summary, and returns whether none failed. After a failure the
+/// remaining steps run only with `keep_going`.
 pub(crate) fn run(steps: &[&Step], keep_going: bool) -> bool {
     let mut lines: Vec<Line> = Vec::new();
     let mut failed = false;

@@ -1,4 +1,4 @@
-//! What there is: the root, the members of the workspace, the files that belong to the project.
+//! The root, the members of the workspace, and the files that belong to the project.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::command::cargo;
 
-/// Folders, and files in their place, that hold nothing of the project's own.
+/// Paths, from the root, that do not belong to the project.
 const NOT_OURS: &[&str] =
     &[".git", "target", "results", "fuzz/target", "fuzz/artifacts", "fuzz/corpus", "fuzz/coverage"];
 
@@ -28,7 +28,7 @@ pub(crate) struct Member {
 pub(crate) struct SourceFile {
     /// Relative to the root, with `/`.
     pub(crate) path: String,
-    /// What it holds; corpora are not always text.
+    /// Its content; corpora are not always text.
     pub(crate) bytes: Vec<u8>,
 }
 

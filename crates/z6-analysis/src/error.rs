@@ -21,10 +21,10 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// What was to be written could not be.
-    #[error("cannot write: {0}")]
+    #[error("cannot write the result")]
     Output(#[from] io::Error),
     /// A histogram could not be encoded.
-    #[error("histogram: {0}")]
+    #[error("cannot encode a histogram")]
     Encoding(#[from] V2DeflateSerializeError),
 }
 

@@ -133,7 +133,11 @@ fn pairing_a_slot_sent_twice() {
     let report = check(&ledger);
     assert_found!(report.clone(), Some(at as u64 + 1), ViolationKind::SentTwice { .. });
     assert_found!(report.clone(), Some(at as u64 + 1), ViolationKind::Busy {});
-    assert_found!(report.clone(), Some(at as u64 + 1), ViolationKind::SecondExchange { .. });
+    assert_found!(
+        report.clone(),
+        Some(at as u64 + 1),
+        ViolationKind::TooManyAtOnce { limit: 1, .. }
+    );
     assert_eq!(report.of(Check::Conservation), 1, "one sent too many");
 }
 

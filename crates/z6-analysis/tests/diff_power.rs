@@ -1,4 +1,4 @@
-//! What a comparison must find and what it must not, in worlds where the truth is known: equal runs,
+//! What a comparison must find and what it must not, in worlds if the truth is known: equal runs,
 //! a server 10 % slower, a single stall, spread from run to run.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use z6::z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
-use z6::z6_analysis::diff::ComparedLatency;
-use z6::z6_scenario::simulation::{self, FaultKind};
-use z6::z6_scenario::{load::limits::MAX_WORKERS, parse_seconds};
+use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
+use z6_analysis::diff::ComparedLatency;
+use z6_scenario::simulation::{self, FaultKind};
+use z6_scenario::{Workers, load::limits::MAX_WORKERS, parse_seconds};
 
 /// A deterministic, event-driven, auditable HTTP load tester.
 #[derive(Debug, Parser)]
@@ -71,7 +71,7 @@ pub(crate) struct ChangeArgs {
     pub(crate) vus: Option<u32>,
     /// Number of event loops, or `auto` for one per core.
     #[arg(long, value_name = "N", value_parser = workers)]
-    pub(crate) workers: Option<u16>,
+    pub(crate) workers: Option<Workers>,
     /// Base URL of the target.
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
@@ -422,13 +422,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Parses a number of event loops; 0 means `auto`.
-fn workers(text: &str) -> Result<u16, String> {
+/// Parses a number of event loops, or `auto`.
+fn workers(text: &str) -> Result<Workers, String> {
     let allowed = || format!("expected `auto` or a number from 1 to {MAX_WORKERS}");
     match text {
-        "auto" => Ok(0),
+        "auto" => Ok(Workers::Auto),
         _ => match text.parse::<u16>() {
-            Ok(workers) if workers > 0 && u64::from(workers) <= MAX_WORKERS => Ok(workers),
+            Ok(count) if count > 0 && u64::from(count) <= MAX_WORKERS => Ok(Workers::Fixed(count)),
             Ok(_) | Err(_) => Err(allowed()),
         },
     }
@@ -477,8 +477,8 @@ mod tests {
 
     #[test]
     fn workers_are_a_number_or_auto() {
-        assert_eq!(workers("auto"), Ok(0));
-        assert_eq!(workers("1024"), Ok(1_024));
+        assert_eq!(workers("auto"), Ok(Workers::Auto));
+        assert_eq!(workers("1024"), Ok(Workers::Fixed(1_024)));
         for text in ["0", "1025", "-1", "many", ""] {
             assert!(workers(text).is_err(), "{text}");
         }

@@ -72,8 +72,8 @@ pub(crate) fn failure(failure: &anyhow::Error) {
             plain("");
             error(&format!("{name} cannot be run: {}", error_count(diagnostics)));
         }
-        // The message of each error includes its cause.
-        _ => error(&failure.to_string()),
+        // With its causes.
+        _ => error(&format!("{failure:#}")),
     }
 }
 
@@ -81,7 +81,7 @@ fn error_count(diagnostics: &Diagnostics) -> String {
     let errors = diagnostics
         .list
         .iter()
-        .filter(|finding| finding.severity == z6::z6_scenario::Severity::Error)
+        .filter(|finding| finding.severity == z6_scenario::Severity::Error)
         .count();
     if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
 }

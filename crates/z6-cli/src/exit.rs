@@ -3,8 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use z6::z6_analysis::AnalyzeError;
-use z6::{Blame, Finished, LogError, StoppedBy};
+use z6::{Blame, Finished, LogFileError, StoppedBy};
+use z6_analysis::AnalyzeError;
 use z6_target::TargetError;
 
 /// How the process ends.
@@ -76,7 +76,7 @@ pub(crate) struct UsageError(pub(crate) String);
 pub(crate) fn from_run(finished: &Finished) -> Exit {
     let has_target_failed = finished.builtin.as_ref().is_some_and(|target| target.error.is_some());
     let is_log_invalid =
-        matches!(finished.log_error, Some(LogError::Format(_) | LogError::ReadBack(_)));
+        matches!(finished.log_error, Some(LogFileError::Format(_) | LogFileError::ReadBack(_)));
     let is_report_missing =
         finished.results.as_ref().is_some_and(|results| !results.missing.is_empty());
     decide(&Outcome {

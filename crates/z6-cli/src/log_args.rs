@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use z6::Log;
-use z6::log::ReadError;
-use z6::z6_analysis::analyze::Selection;
-use z6::z6_analysis::checks::check_log;
-use z6::z6_analysis::{AnalyzeError, Filter, FilterError, Loss};
-use z6::z6_events::Tick;
+use z6::ReadError;
+use z6_analysis::analyze::Selection;
+use z6_analysis::checks::check_log;
+use z6_analysis::{AnalyzeError, Filter, FilterError, Loss};
+use z6_events::Tick;
 
 use crate::args::SelectionArgs;
 use crate::console;

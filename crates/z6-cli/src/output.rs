@@ -7,12 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use z6::z6_events::Driver;
-use z6::z6_metrics::report::units::{bytes, count};
-use z6::z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
-use z6::z6_metrics::{AssertionValue, Style};
-use z6::z6_scenario::{AssertionKind, LogEstimate};
-use z6::{Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy};
+use z6::{
+    Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy, full_message,
+};
+use z6_events::Driver;
+use z6_metrics::report::units::{bytes, count};
+use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
+use z6_metrics::{AssertionValue, Style};
+use z6_scenario::{AssertionKind, LogEstimate};
 
 use crate::args::{ChangeArgs, PrintArgs};
 use crate::console::{self, Verbosity};
@@ -143,7 +145,7 @@ fn create_dated(name: &str) -> Result<ResultsDir, ResultsError> {
 
 fn warn_of_low_disk_space(scenario: &Scenario, directory: &Path) {
     // Some file systems do not report their free space.
-    let Ok(free) = z6::free_bytes(directory) else { return };
+    let Ok(free) = z6_vu::reactor::free_bytes(directory) else { return };
     if let Some(warning) = space_warning(scenario.log_estimate(), free) {
         console::warning(&format!("{} has {} free; {warning}", directory.display(), bytes(free)));
     }
@@ -151,7 +153,7 @@ fn warn_of_low_disk_space(scenario: &Scenario, directory: &Path) {
 
 /// The warning about an event log on a disk with `free` bytes free, if it may not fit.
 fn space_warning(estimate: LogEstimate, free: u64) -> Option<String> {
-    use z6::z6_scenario::estimate::LOG_BYTES_PER_REQUEST_FIT;
+    use z6_scenario::estimate::LOG_BYTES_PER_REQUEST_FIT;
     match estimate {
         LogEstimate::Known { requests, bytes: needed } if needed > free => Some(format!(
             "the event log of {} requests needs about {}",
@@ -251,12 +253,12 @@ pub(crate) fn failures(finished: &Finished) -> Vec<String> {
     if finished.stopped_by == StoppedBy::LogLimit {
         failures.push("the event log reached `max_event_log_bytes`".to_owned());
     }
-    failures.extend(finished.log_error.as_ref().map(ToString::to_string));
+    failures.extend(finished.log_error.as_ref().map(|error| full_message(error)));
     if finished.panic.is_some() {
         failures.push("the run crashed; its event log is readable up to the crash".to_owned());
     }
     if let Some(error) = finished.builtin.as_ref().and_then(|target| target.error.as_ref()) {
-        failures.push(format!("the built-in target failed: {error}"));
+        failures.push(format!("the built-in target failed: {}", full_message(error)));
     }
     for failed in finished.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
         let [expected, actual] = [&failed.expected, &failed.actual].map(value);

@@ -4,11 +4,11 @@
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use z6::z6_scenario::{Model, NS_PER_SECOND, Plan};
 use z6::{LiveSnapshot, Scenario};
+use z6_scenario::{Model, NS_PER_SECOND, Plan};
 
 use crate::console;
-use z6::z6_metrics::report::units::{count, duration};
+use z6_metrics::report::units::{count, duration};
 
 /// Without a terminal, runs up to this length print a line per second.
 const SHORT_RUN_SECONDS: u64 = 30;

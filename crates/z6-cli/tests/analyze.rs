@@ -7,7 +7,7 @@ mod runs;
 
 use common::{Folder, assert_conserved, figure, outcome};
 use runs::{RunOf, change, cut, every_kind, short};
-use z6::z6_events::Event;
+use z6_events::Event;
 
 /// Formats, and the files that hold the same bytes.
 const REPORTS: [(&str, &str); 3] =
@@ -154,7 +154,7 @@ fn options_that_do_not_go_together_exit_2_before_the_log_is_read() {
         (&["--percentiles", "50,101"][..], "\"101\" is not a percentile"),
         (&["--from", "2", "--to", "2"], "`--from` must be less than `--to`"),
         (&["--slowest", "0"], "a number from 1 to 100000"),
-        (&["--slowest", "9", "--by", "name", "--format", "csv"], "CSV is one table"),
+        (&["--slowest", "9", "--by", "name", "--format", "csv"], "CSV is a single table"),
         (&["--requests", "--by", "name"], "cannot be used with"),
         (&["--format", "xml"], "summary, json, csv"),
         (&["--filter", "status >="], "expected"),

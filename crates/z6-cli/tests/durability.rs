@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use common::{Folder, SHORT, figure, files};
 use recording::{RecordingServer, Witness};
-use z6::log::Outcome;
-use z6::z6_events::{Ending, Event, Observed};
+use z6::ReplayOutcome as Outcome;
 use z6::{Log, Run, Tick, WorkerId};
+use z6_events::{Ending, Event, Observed};
 use z6_testing::{SmallDisk, skip};
 
 /// Numbers for choosing.

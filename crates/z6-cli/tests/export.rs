@@ -240,6 +240,9 @@ fn a_reader_that_goes_away_is_no_failure() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let full = folder.z6(&words).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
         let full = Outcome::from_output(full.wait_with_output().unwrap()).expect(3);
-        assert!(full.stderr.starts_with("error: cannot write: No space left"), "{full:?}");
+        assert!(
+            full.stderr.starts_with("error: cannot write the result: No space left"),
+            "{full:?}"
+        );
     }
 }

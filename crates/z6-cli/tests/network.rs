@@ -8,7 +8,7 @@ use common::{Folder, assert_conserved, figure, outcome};
 use z6_testing::{Leash, program_on_path, skip};
 
 /// A run of two requests in a namespace of its own, in which `commands` have set up the network.
-/// None where this machine grants no namespace.
+/// None if this machine grants no namespace.
 fn in_a_network(commands: &str, target: &str) -> Option<String> {
     let folder = Folder::new(&format!(
         "runtime.iterations = 2\n\

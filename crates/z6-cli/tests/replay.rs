@@ -7,9 +7,7 @@ mod nginx;
 
 use common::{Folder, Outcome, SHORT, STALLED, Underway, figure};
 use nginx::Nginx;
-use z6::z6_events::{
-    BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy,
-};
+use z6_events::{BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy};
 use z6_testing::Signal;
 
 /// Replay says identical, with the digest and the workers of the run; the figures of the log are
@@ -221,7 +219,7 @@ fn a_log_that_breaks_off_needs_recovered() {
     let rows = z6::Log::open(folder.path("out")).unwrap().requests().unwrap();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     let [open] = &rows[..] else { panic!("{rows:?}") };
-    assert_eq!(open.outcome, z6::z6_analysis::RowOutcome::InFlight);
+    assert_eq!(open.outcome, z6_analysis::RowOutcome::InFlight);
     assert!(open.ended.0 >= 1_000_000_000, "signs of life move its last instant: {open:?}");
 }
 

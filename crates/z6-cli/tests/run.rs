@@ -9,7 +9,7 @@ use std::process::Stdio;
 use common::{
     Folder, SHORT, SMALL_FILES, STALLED, Underway, assert_conserved, figure, files, outcome,
 };
-use z6::z6_events::{Ending, LogReader};
+use z6_events::{Ending, LogReader};
 use z6_testing::{Leash, Signal};
 
 const ALL_FILES: [&str; 6] = [

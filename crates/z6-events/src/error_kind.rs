@@ -122,7 +122,7 @@ kinds! {
     TlsAlpn = 31, "tls_alpn", Tls;
     /// The peer closed the connection during the handshake.
     TlsClosed = 32, "tls_closed", Tls;
-    /// The connection ended without close_notify where only its end tells that the body is whole
+    /// The connection ended without close_notify, and only its end marks the end of the body
     /// (RFC 9112 section 9.8).
     TlsTruncated = 33, "tls_truncated", Tls;
     /// After the handshake: a fatal alert, whose number is recorded with the event, or a record that
@@ -151,7 +151,7 @@ kinds! {
     BadChunk = 49, "bad_chunk", Protocol;
     /// A trailer field breaks the grammar (RFC 9112 section 7.1.2).
     BadTrailer = 50, "bad_trailer", Protocol;
-    /// 101 Switching Protocols, which nobody asked for.
+    /// 101 Switching Protocols, which was not requested.
     UnexpectedUpgrade = 51, "unexpected_upgrade", Protocol;
     /// The connection closed inside the response head.
     IncompleteHead = 52, "incomplete_head", Protocol;
@@ -180,9 +180,9 @@ kinds! {
     /// No complete response within `timeout_ms` of the send.
     RequestTimeout = 90, "request_timeout", Timeout;
 
-    /// A status of 400..=499 where the request names no expected statuses.
+    /// A status of 400..=499 if the request names no expected statuses.
     Status4xx = 100, "status_4xx", Status;
-    /// A status of 500..=599 where the request names no expected statuses.
+    /// A status of 500..=599 if the request names no expected statuses.
     Status5xx = 101, "status_5xx", Status;
     /// A status that is not in the request's `expect_status`.
     UnexpectedStatus = 102, "unexpected_status", Status;

@@ -116,7 +116,7 @@ impl Partition {
         actor.0.wrapping_add(population.0 as u64) / self.stride()
     }
 
-    /// The actor of this worker at `place`; none where there is none, or it would be past 64 bits.
+    /// The actor of this worker at `place`; `None` if there is none, or it would be past 64 bits.
     #[inline]
     #[must_use]
     pub const fn actor(self, population: Population, place: u64) -> Option<Actor> {

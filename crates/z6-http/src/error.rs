@@ -10,7 +10,7 @@ pub enum RequestError {
     /// The method is empty or not a token (RFC 9110 §9.1, §5.6.2).
     #[error("method is not a token (byte {offset})")]
     Method {
-        /// First offending byte; the length where the method is empty.
+        /// First offending byte; the length if the method is empty.
         offset: usize,
     },
     /// `CONNECT` asks for a tunnel, which is not a request to a target (RFC 9110 §9.3.6).
@@ -46,7 +46,7 @@ pub enum RequestError {
     HeaderName {
         /// The name as given.
         name: String,
-        /// First offending byte; the length where the name is empty.
+        /// First offending byte; the length if the name is empty.
         offset: usize,
     },
     /// A header value has CR, LF, NUL or another control character (RFC 9110 §5.5).

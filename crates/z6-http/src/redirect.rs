@@ -55,7 +55,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// The value; none without a field, or where several do not agree on one.
+    /// The value; none without a field, or if several do not agree on one.
     pub fn value(&self) -> Option<&[u8]> {
         (self.fields == 1).then_some(&self.value[..])
     }

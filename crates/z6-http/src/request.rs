@@ -9,7 +9,7 @@ use crate::field::{is_text_byte, is_token_byte, parse_digits};
 use crate::segment::Slot;
 use crate::target::{push_authority, push_target, wrong_in_host_header};
 
-/// The `User-Agent` where a request names none: `z6/` and the version.
+/// The `User-Agent` if a request names none: `z6/` and the version.
 pub const USER_AGENT: &str = concat!("z6/", env!("CARGO_PKG_VERSION"));
 
 /// A request in the words of a scenario. [`RequestSpec::new`] sets what is rarely given to its
@@ -20,7 +20,7 @@ pub struct RequestSpec<'a> {
     pub method: &'a str,
     /// Host name, IPv4 address or IPv6 literal, the latter with or without brackets.
     pub host: &'a str,
-    /// Port; omitted from `Host` where it is the default of the scheme.
+    /// Port; omitted from `Host` if it is the default of the scheme.
     pub port: u16,
     /// The scheme is https.
     pub is_tls: bool,
@@ -32,7 +32,7 @@ pub struct RequestSpec<'a> {
     /// Names and values in the order and the case they are sent in. A `Host` among them replaces
     /// ours, in the first place.
     pub headers: &'a [(String, String)],
-    /// Payload; `None` differs from empty where the method alone decides on `Content-Length`.
+    /// Payload; `None` differs from empty if the method alone decides on `Content-Length`.
     pub body: Option<&'a [u8]>,
     /// `User-Agent` unless `headers` has one; none is sent where this is empty.
     pub user_agent: &'a str,
@@ -123,7 +123,7 @@ pub struct CheckedRequest<'a> {
     pub fields: Vec<Field<'a>>,
     /// The server is to close after the response, and no field says so yet.
     pub close: bool,
-    /// The body; empty where there is none.
+    /// The body; empty if there is none.
     pub body: &'a [u8],
 }
 
@@ -249,7 +249,7 @@ fn check_length(given: &str, body: Option<&[u8]>) -> Result<(), RequestError> {
     Err(RequestError::ContentLength { given: given.to_owned(), body_bytes })
 }
 
-/// RFC 9110 §8.6: a body's length is stated, and so is that of an absent one where the method
+/// RFC 9110 §8.6: a body's length is stated, and so is that of an absent one if the method
 /// anticipates it.
 fn length_to_add(spec: &RequestSpec<'_>, is_given: bool) -> Option<usize> {
     let anticipates_body = matches!(spec.method, "POST" | "PUT" | "PATCH");

@@ -139,7 +139,7 @@ impl SynRetries {
         }
     }
 
-    /// How many connects were waiting for a retry: those behind a step, where they are more than twice
+    /// How many connects were waiting for a retry: those behind a step, if they are more than twice
     /// as many as those before it. Connects that are just slow are as many on both sides.
     fn clustered(self) -> u64 {
         if self.behind > 2 * self.before { self.behind } else { 0 }

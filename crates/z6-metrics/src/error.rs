@@ -133,12 +133,12 @@ pub enum FoldError {
         right: u64,
     },
     /// A histogram could not be made.
-    #[error("histogram: {0}")]
+    #[error("a histogram could not be made")]
     HistogramCreation(#[from] CreationError),
     /// A histogram could not take a value.
-    #[error("histogram: {0}")]
+    #[error("a histogram could not take a value")]
     HistogramRecord(#[from] RecordError),
     /// Two histograms could not be added.
-    #[error("histogram: {0}")]
+    #[error("two histograms could not be added")]
     HistogramAddition(#[from] AdditionError),
 }

@@ -41,7 +41,7 @@ impl RunFacts {
 pub struct EndFacts {
     /// Digest of the log, 64 hexadecimal digits; empty if there is none.
     pub log_digest: String,
-    /// What the footer says; where absent, what the workers' events say.
+    /// What the footer says; if absent, what the workers' events say.
     pub stopped_by: Option<StoppedBy>,
     /// The log is truncated: requests still open count as in flight, given up at the last tick of
     /// their worker.

@@ -95,7 +95,7 @@ impl Table {
 #[derive(Debug)]
 pub(crate) struct Groups {
     names: Table,
-    /// Without cells where there is one target: its figures are the totals.
+    /// Without cells if there is one target: its figures are the totals.
     targets: Table,
     single_target: bool,
 }

@@ -67,7 +67,7 @@ pub struct RunFigures {
     pub duration_seconds: f64,
     /// Event loops.
     pub workers: u16,
-    /// Why it ended; null where the log breaks off before it says.
+    /// Why it ended; null if the log is truncated before that.
     pub stopped_by: Option<&'static str>,
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
@@ -230,8 +230,8 @@ impl LatencyStats {
     }
 }
 
-/// 95 % intervals `[low, high]`. An end is null where there are too few observations for it, the
-/// upper end also where it is only a lower bound itself.
+/// 95 % intervals `[low, high]`. An end is null if there are too few observations for it, the
+/// upper end also if it is only a lower bound itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Ci95 {
     /// Of the median.
@@ -240,7 +240,7 @@ pub struct Ci95 {
     pub p99: [Option<u64>; 2],
 }
 
-/// `throughput`: of the measured part; null where it has no length.
+/// `throughput`: of the measured part; null if it has no length.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ThroughputFigures {
     /// Planned instants per second.
@@ -270,7 +270,7 @@ pub struct ConnectionFigures {
     pub failed: u64,
     /// Closed or reset by the peer while they carried no request.
     pub closed_by_peer: u64,
-    /// Brought bytes that nobody asked for.
+    /// Connections that received unsolicited bytes.
     pub unsolicited: u64,
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Outline {
     /// Name and method of each request.
     pub(crate) requests: Vec<(String, String)>,
     pub(crate) targets: Vec<String>,
-    /// By target: `max_connections` for the whole run, where requests may wait because of it.
+    /// By target: `max_connections` for the whole run, if requests may wait because of it.
     pub(crate) connection_limits: Vec<Option<u32>>,
     /// By request: `timeout_ms`, nanoseconds.
     pub(crate) timeouts_ns: Vec<u64>,

@@ -25,7 +25,7 @@ pub(crate) struct OpenRequest {
     pub(crate) address: u16,
     /// Exchanges sent so far.
     pub(crate) exchanges: u32,
-    /// Bytes received in exchanges that were redirected, where they are not counted yet.
+    /// Bytes received in exchanges that were redirected, if they are not counted yet.
     pub(crate) received_bytes: u64,
     /// Redirected, and the next exchange not yet sent.
     pub(crate) between: bool,

@@ -172,7 +172,7 @@ fn extreme(
 }
 
 /// The 95 % interval of a quantile: the observations of the two ranks of [`interval_ranks`]. The
-/// upper end is none where it is only a lower bound.
+/// upper end is none if it is only a lower bound.
 fn interval(distribution: &Distribution, quantile: Quantile) -> [Option<u64>; 2] {
     let (low, high) = interval_ranks(distribution.count(), quantile);
     let at = |rank: u64| distribution.at_rank(rank);
@@ -188,7 +188,7 @@ const TAIL: f64 = 0.025;
 /// Ranks (l, u) such that the interval between the observations of these ranks holds the quantile
 /// with at least 95 %, whatever the distribution (observations taken as independent): l the largest
 /// with P(B <= l - 1) <= 2.5 %, u the smallest with P(B >= u) <= 2.5 %, B binomial (n, q). A side is
-/// none where no rank of 1..=n will do: n is too small. See Hahn and Meeker, *Statistical
+/// none if no rank of 1..=n will do: n is too small. See Hahn and Meeker, *Statistical
 /// Intervals*, and Le Boudec, *Performance Evaluation of Computer and Communication Systems*.
 pub(crate) fn interval_ranks(count: u64, quantile: Quantile) -> (Option<u64>, Option<u64>) {
     if count == 0 {

@@ -13,7 +13,7 @@ pub enum RowOutcome {
     Succeeded,
     /// Failed, for this reason.
     Failed(ErrorKind),
-    /// Sent, and unanswered when the run ended or the log broke off.
+    /// Sent, and unanswered when the run ended or the log was truncated.
     InFlight,
     /// Never given to a connection.
     NeverSent(NeverSentReason),
@@ -86,10 +86,10 @@ pub struct RequestRow {
     pub exchanges: u32,
     /// Bytes of the request that are known to have been written, in all its exchanges.
     pub bytes_sent: u64,
-    /// Bytes received, where the log says; else 0.
+    /// Bytes received, if the log says; else 0.
     pub bytes_received: u64,
     /// Of a failure without a complete response: the errno or the byte offset into the response; 0
-    /// where there is neither.
+    /// if there is neither.
     pub detail: u64,
     /// The slot among its worker's open exchanges while it was open; none if it never was.
     pub exchange: Option<ExchangeSlot>,

@@ -93,24 +93,24 @@ pub enum Doubt {
     },
     /// Connects ended just after the instants at which an unanswered SYN is sent again.
     SynRetries {
-        /// How many.
+        /// Number of connections.
         connections: u64,
     },
     /// Most requests failed.
     ErrorsDominate {
-        /// How many.
+        /// Number of failed requests.
         failed: u64,
         /// Of how many that ended.
         ended: u64,
     },
     /// Arrivals were refused because too many were alive.
     MaxInFlight {
-        /// How many.
+        /// Number of arrivals that were never sent.
         never_sent: u64,
     },
     /// Requests still waited for a connection when the run ended.
     UnsentAtEnd {
-        /// How many.
+        /// Number of requests that were never sent.
         never_sent: u64,
     },
     /// No free local port.
@@ -135,9 +135,9 @@ pub enum Doubt {
     },
     /// An assertion asks for a quantile that so few requests cannot show.
     TooFewSamples {
-        /// Which.
+        /// The quantile in question.
         quantile: Quantile,
-        /// How many there are.
+        /// Number of samples.
         samples: u64,
         /// How many it takes.
         needed: u64,
@@ -149,20 +149,20 @@ pub enum Doubt {
     },
     /// Latencies beyond 25 h count as 25 h.
     ValuesOutOfRange {
-        /// How many.
+        /// Number of values.
         values: u64,
     },
     /// Requests that waited so long that the loop lag cannot be told from waiting.
     LagForgotten {
-        /// How many.
+        /// Number of requests.
         requests: u64,
     },
     /// Response times that came too late for their row of the time series.
     SeriesLate {
-        /// How many.
+        /// Number of values.
         values: u64,
     },
-    /// The log breaks off.
+    /// The log is truncated.
     TornLog,
 }
 
@@ -419,7 +419,7 @@ fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     doubts.extend((step_ns > WALL_STEP_NS_MAX).then_some(Doubt::WallClockStep { step_ns }));
 }
 
-/// Whether the load that was asked for went out, and what it waited for.
+/// Whether the load that was requested went out, and what it waited for.
 fn delivery(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     let missed = evidence.offered.filter(|(planned, sent)| {
         let short = u128::from(*sent) * 100 < u128::from(*planned) * 99;

@@ -193,7 +193,7 @@ fn naive(values: &[u64], bounds: &[u64]) -> LatencyStats {
     stats
 }
 
-/// Equal, but for the last digit of what the model computes in floating point, and the intervals.
+/// Equal, except for the last digit of what the model computes in floating point, and the intervals.
 fn assert_same(found: &LatencyStats, naive: &LatencyStats) -> Result<(), TestCaseError> {
     let near = |a: Option<u64>, b: Option<u64>| match (a, b) {
         (Some(a), Some(b)) => a.abs_diff(b) <= 1,

@@ -21,7 +21,7 @@ pub struct ResponseFacts {
     pub bytes_received: u64,
     /// Bytes of body, without chunk framing and trailers.
     pub body_bytes: u64,
-    /// The connection may carry another exchange. False where the response says so (RFC 9112
+    /// The connection may carry another exchange. False if the response says so (RFC 9112
     /// §9.3) or read to close, where it came early, and where more bytes followed it.
     pub reusable: bool,
     /// Bytes of the request that were not written when the response was complete. More than 0
@@ -65,7 +65,7 @@ pub enum Received {
 /// Why an exchange failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// What the peer sent, or that it closed where it might not.
+    /// What the peer sent, or that it closed when it must not.
     Protocol(ProtocolError),
     /// The peer had closed a reused connection: it ended before any byte of a response.
     Stale,
@@ -162,7 +162,7 @@ impl Connection {
     /// Begins an exchange: a request of `request_bytes` bytes, whose method is HEAD or not.
     ///
     /// # Panics
-    /// Where the connection is not idle or may not be used again, or the request is empty.
+    /// If the connection is not idle or may not be used again, or the request is empty.
     pub fn start(&mut self, request_bytes: usize, is_head_method: bool) {
         assert!(self.phase == Phase::Idle, "an exchange starts on an idle connection");
         assert!(request_bytes > 0, "a request has bytes");
@@ -187,7 +187,7 @@ impl Connection {
         self.decoder.location()
     }
 
-    /// The part of the request's bytes that is still to be written. Empty where no exchange is
+    /// The part of the request's bytes that is still to be written. Empty if no exchange is
     /// open: an early response ends the writing. While a response is incomplete the writing goes
     /// on, since a peer may answer while it reads.
     pub fn unwritten(&self) -> Range<usize> {
@@ -200,7 +200,7 @@ impl Connection {
     /// `bytes` more bytes of the request were written.
     ///
     /// # Panics
-    /// Where that is more than [`Connection::unwritten`].
+    /// If that is more than [`Connection::unwritten`].
     pub fn wrote(&mut self, bytes: usize) {
         assert!(bytes <= self.unwritten().len(), "no more is written than there is");
         self.written_bytes += bytes;
@@ -245,7 +245,7 @@ impl Connection {
         }
     }
 
-    /// The peer closed its side in good order.
+    /// The peer closed its side gracefully.
     pub fn eof(&mut self) -> Eof {
         if self.phase != Phase::Exchange {
             self.phase = Phase::Closing;
@@ -267,7 +267,7 @@ impl Connection {
     }
 
     /// Reading or writing failed. What was received before still counts, so the driver reads all
-    /// there is before it says so (RFC 9112 §9.6). `None` where no exchange was open.
+    /// there is before it says so (RFC 9112 §9.6). `None` if no exchange was open.
     pub fn io_error(&mut self) -> Option<FailureKind> {
         let was_open = self.phase == Phase::Exchange;
         self.phase = Phase::Closing;
@@ -319,7 +319,7 @@ impl Connection {
     /// What holds between any two calls.
     ///
     /// # Panics
-    /// Where it does not: a bug of this crate.
+    /// If it does not: a bug of this crate.
     pub fn invariants(&self) {
         assert!(self.written_bytes <= self.request_bytes, "written beyond the request");
         match self.phase {

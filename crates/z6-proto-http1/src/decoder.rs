@@ -97,8 +97,8 @@ impl ResponseDecoder {
         self.location = Location::default();
     }
 
-    /// Where the final response leads: none before its head is whole, where no `Location` is kept,
-    /// and where the response is no redirect.
+    /// Where the final response leads: none before its head is whole, if no `Location` is kept,
+    /// and where the response is not a redirect.
     pub fn location(&self) -> Option<&Location> {
         let status = self.final_head.map(|head| head.status);
         status.filter(|status| self.wants_location && is_redirect(*status)).map(|_| &self.location)
@@ -153,7 +153,7 @@ impl ResponseDecoder {
     /// The connection ended. Completes a body that reads to close.
     ///
     /// # Errors
-    /// Kinds of [`crate::Blame::Closed`] where the response is not whole, with the number of bytes
+    /// Kinds of [`crate::Blame::Closed`] if the response is not whole, with the number of bytes
     /// that had come as offset; or the error of an earlier [`ResponseDecoder::decode`].
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         let kind = match self.state {
@@ -191,7 +191,7 @@ impl ResponseDecoder {
     }
 
     /// The response lets the connection be used again (RFC 9112 §9.3). False until its head is
-    /// whole, and always where the body reads to close.
+    /// whole, and always if the body reads to close.
     pub fn keep_alive(&self) -> bool {
         self.final_head.is_some_and(|head| head.keep_alive)
     }
@@ -281,7 +281,7 @@ impl ResponseDecoder {
         Ok(taken)
     }
 
-    /// RFC 9110 §15.2: interim responses are skipped, up to a limit; no upgrade was asked for.
+    /// RFC 9110 §15.2: interim responses are skipped, up to a limit; no upgrade was requested.
     #[cold]
     fn skip_interim(&mut self, head: Head, taken: usize) -> Result<usize, ProtocolError> {
         if head.status == 101 {
@@ -338,7 +338,7 @@ impl ResponseDecoder {
     }
 }
 
-/// Reads the `Location` fields of a whole head, which was found well-formed; none where the status is
+/// Reads the `Location` fields of a whole head, which was found well-formed; none if the status is
 /// not that of a redirect.
 #[cold]
 fn note_location(location: &mut Location, status: u16, head: &[u8]) {

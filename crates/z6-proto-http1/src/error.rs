@@ -40,7 +40,7 @@ pub enum ProtocolErrorKind {
     /// A trailer field does not follow RFC 9112 §7.1.2.
     #[error("malformed trailer field")]
     BadTrailer,
-    /// `101 Switching Protocols`, which was not asked for (RFC 9110 §15.2.2).
+    /// `101 Switching Protocols`, which was not requested (RFC 9110 §15.2.2).
     #[error("101 Switching Protocols without a request for it")]
     UnexpectedUpgrade,
     /// Bytes came on an open exchange before a byte of its request was written (RFC 9112 §9.2).

@@ -62,8 +62,8 @@ enum Coding {
     Compression,
 }
 
-/// Reads the head at the start of `window`. `None` where it is not whole or not well-formed, which
-/// the scanner tells apart; a fault where it is well-formed and its framing is invalid.
+/// Reads the head at the start of `window`. `None` if it is not whole or not well-formed, which
+/// the scanner tells apart; a fault if it is well-formed and its framing is invalid.
 #[inline]
 pub(crate) fn parse(
     window: &[u8],
@@ -205,7 +205,7 @@ fn transfer_framing(
 }
 
 /// RFC 9112 §9.3; and §6.1: after Transfer-Encoding in an HTTP/1.0 message the connection closes,
-/// even where the message has no body to frame.
+/// even if the message has no body to frame.
 fn keep_alive(is_http_1_0: bool, framing: Framing, facts: &Facts) -> bool {
     let persists = if is_http_1_0 { facts.keep_alive } else { true };
     let is_faulty = is_http_1_0 && facts.transfer.is_some();

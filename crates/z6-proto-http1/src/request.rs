@@ -94,7 +94,7 @@ impl RequestTemplate {
         self.id_at.map(|at| at..at + ID_BYTES)
     }
 
-    /// Writes a request id into `bytes`, a copy of [`RequestTemplate::bytes`]; nothing where the
+    /// Writes a request id into `bytes`, a copy of [`RequestTemplate::bytes`]; nothing if the
     /// template has none.
     ///
     /// # Panics

@@ -55,7 +55,7 @@ impl FieldScan {
         FieldScan { state: FieldState::LineStart, fields: 0 }
     }
 
-    /// Takes bytes up to the end of the section: the number taken where it ended, `None` where
+    /// Takes bytes up to the end of the section: the number taken where it ended, `None` if
     /// all were taken and more are needed. The fault's offset is into `input`.
     pub(crate) fn feed(&mut self, input: &[u8], rules: FieldRules) -> Result<Option<usize>, Fault> {
         for (at, &byte) in input.iter().enumerate() {
@@ -132,7 +132,7 @@ impl HeadScan {
     }
 
     /// Takes bytes up to the end of the head: the number taken of `input` where it ended, `None`
-    /// where all were taken and more are needed. The fault's offset is from the head's first byte.
+    /// if all were taken and more are needed. The fault's offset is from the head's first byte.
     pub(crate) fn feed(&mut self, input: &[u8], fields_max: usize) -> Result<Option<usize>, Fault> {
         let mut at = 0;
         while self.state != HeadState::Fields {

@@ -21,7 +21,7 @@ use text::{Settings, Value, Writer, millis, seconds};
 
 /// A scenario in the making. Begin with [`Scenario::builder`].
 ///
-/// Each method sets the key of its name; called again, it replaces what it set before, except where it
+/// Each method sets the key of its name; called again, it replaces what it set before, except if it
 /// says that it adds. Nothing is checked before [`build`](ScenarioBuilder::build).
 ///
 /// ```
@@ -209,7 +209,7 @@ impl ScenarioBuilder {
         status_5xx_max_rate(share: f64) => assertions, "status_5xx_max_rate", Value::float(share);
         /// The 99th percentile of lateness, sent minus planned, is at most this long.
         lateness_p99_max(time: Duration) => assertions, "lateness_p99_ms_max", millis(time);
-        /// Whether the run fails where the generator itself could not keep up.
+        /// Whether the run fails if the generator itself could not keep up.
         require_trustworthy(required: bool) => assertions, "require_trustworthy", Value::Flag(required);
     }
 

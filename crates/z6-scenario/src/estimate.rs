@@ -13,7 +13,7 @@ use crate::schedule::{ArrivalSchedule, own_length_ns};
 
 /// Bytes of event log per request that estimates of a run's log reckon with.
 pub const LOG_BYTES_PER_REQUEST: u64 = 20;
-/// Bytes of event log per request where the question is how many requests fit.
+/// Bytes of event log per request if the question is how many requests fit.
 pub const LOG_BYTES_PER_REQUEST_FIT: u64 = 16;
 
 /// How large the event log becomes.
@@ -359,7 +359,7 @@ fn one_line(text: &str) -> String {
 
 impl Scenario {
     /// The request target on the wire (RFC 9112 section 3.2.1) of `request` sent to `target`: path
-    /// prefix and path, percent-encoded where they must be, never twice; `*` stays.
+    /// prefix and path, percent-encoded if they must be, never twice; `*` stays.
     ///
     /// ```
     /// # let scenario = z6_scenario::Scenario::from_toml(

@@ -34,7 +34,7 @@ pub struct Scenario {
     pub schedule: Schedule,
     /// `[think_time]`.
     pub think_time: ThinkTime,
-    /// `[sequence]`: empty where there is none.
+    /// `[sequence]`: empty if there is none.
     pub sequence: Vec<SequenceStep>,
     /// `[assertions]`, in the order of the file.
     pub assertions: Vec<Assertion>,
@@ -67,7 +67,7 @@ pub struct Runtime {
     pub duration_ns: Option<u64>,
     /// `iterations`: per VU in the closed model, arrivals in all in the open model.
     pub iterations: Option<u64>,
-    /// `prng_seed`; drawn by the caller where absent.
+    /// `prng_seed`; drawn by the caller if absent.
     pub prng_seed: Option<u64>,
     /// `workers`.
     pub workers: Workers,
@@ -97,7 +97,7 @@ pub struct Target {
     pub connect_to: ConnectTo,
     /// `weight` in millionths; > 0.
     pub weight_micro: u64,
-    /// TLS settings; used where `base_url.scheme` is https.
+    /// TLS settings; used if `base_url.scheme` is https.
     pub tls: TlsSettings,
     /// `max_connections`: the explicit one or the default of the model, for the whole run.
     pub max_connections: u32,
@@ -226,7 +226,7 @@ pub struct Request {
     pub timeout_ns: u64,
     /// `weight` in millionths.
     pub weight_micro: u64,
-    /// `target`; drawn by weight once per iteration where absent.
+    /// `target`; drawn by weight once per iteration if absent.
     pub target: Option<TargetId>,
     /// `expect_status`: sorted, without doubles; empty = any status below 400.
     pub expect_status: Vec<u16>,
@@ -257,7 +257,7 @@ pub struct SequenceStep {
 pub enum Schedule {
     /// Closed: always this many VUs.
     Constant {
-        /// How many.
+        /// Number of VUs.
         vus: u32,
     },
     /// Closed: from `start_vus` to `end_vus` in a line, then hold.

@@ -210,12 +210,12 @@ impl Generator {
     }
 }
 
-/// Weights to choose by: exact, and without a draw where only one choice is possible.
+/// Weights to choose by: exact, and without a draw if only one choice is possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weights {
     /// `cumulative[i]` = sum of the weights 0 ..= i.
     cumulative: Box<[u64]>,
-    /// The sum; none where no draw is needed.
+    /// The sum; none if no draw is needed.
     total: Option<NonZeroU64>,
     /// What is chosen without a draw.
     only: usize,

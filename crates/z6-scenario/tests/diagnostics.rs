@@ -34,7 +34,9 @@ fn overrides(text: &str) -> Overrides {
             "--seed" => overrides.seed = Some(pair[1].parse().unwrap()),
             "--duration" => overrides.duration_ns = Some(parse_seconds(pair[1]).unwrap()),
             "--vus" => overrides.vus = Some(pair[1].parse().unwrap()),
-            "--workers" => overrides.workers = Some(pair[1].parse().unwrap()),
+            "--workers" => {
+                overrides.workers = Some(z6_scenario::Workers::Fixed(pair[1].parse().unwrap()))
+            }
             "--target" => overrides.target = Some(pair[1].to_owned()),
             "--set" => {
                 let (key, value) = pair[1].split_once('=').unwrap();

@@ -265,7 +265,7 @@ fn overrides_that_fit_are_applied() {
         seed: Some(u64::MAX),
         duration_ns: Some(2 * S),
         vus: Some(3),
-        workers: Some(0),
+        workers: Some(Workers::Auto),
         target: Some("http://[::1]:9/x".to_owned()),
         simulation: vec![("latency".to_owned(), "constant:2ms".to_owned())],
     };

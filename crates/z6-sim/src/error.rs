@@ -11,7 +11,7 @@ pub enum SimError {
     #[error(transparent)]
     Prepare(#[from] PrepareError),
     /// The log's header cannot be encoded.
-    #[error("the event log cannot be begun: {0}")]
+    #[error("the event log cannot be begun")]
     Log(#[from] LogError),
     /// The log cannot be begun where it is to go.
     #[error("the event log cannot be begun: its header was not taken")]
@@ -29,6 +29,6 @@ pub enum SimLogError {
     #[error("the event log could not be written")]
     Out,
     /// What was encoded does not decode: a bug in Z6.
-    #[error("the event log does not decode: {0}")]
+    #[error("the event log does not decode")]
     Format(#[from] LogError),
 }

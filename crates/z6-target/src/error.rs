@@ -23,7 +23,7 @@ pub enum TargetError {
         maximum: usize,
     },
     /// The address could not be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address asked for.
         address: SocketAddr,
@@ -31,13 +31,13 @@ pub enum TargetError {
         source: io::Error,
     },
     /// The event queue, the waker or the timer of a thread could not be made.
-    #[error("cannot set up the event loop: {source}")]
+    #[error("cannot set up the event loop")]
     Setup {
         /// What the system said.
         source: io::Error,
     },
     /// A thread could not be started.
-    #[error("cannot start server thread {thread}: {source}")]
+    #[error("cannot start server thread {thread}")]
     Spawn {
         /// Number of the thread, from 0.
         thread: usize,
@@ -45,7 +45,7 @@ pub enum TargetError {
         source: io::Error,
     },
     /// The event loop of a thread ended because waiting for events failed.
-    #[error("server thread {thread} stopped: {source}")]
+    #[error("server thread {thread} stopped")]
     Loop {
         /// Number of the thread, from 0.
         thread: usize,

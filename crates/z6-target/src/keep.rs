@@ -34,7 +34,7 @@ impl KeptBody {
         Self { bytes: Vec::new(), budget: Arc::clone(budget) }
     }
 
-    /// Appends `data`, or returns false where the budget does not allow it.
+    /// Appends `data`, or returns false if the budget does not allow it.
     pub(crate) fn append(&mut self, data: &[u8]) -> bool {
         let allowed = self.budget.reserve(data.len());
         if allowed {

@@ -19,7 +19,7 @@ pub struct RequestRecord {
     pub method: String,
     /// Request target as sent.
     pub target: String,
-    /// Value of the last `Z6-Id` field, where there was one.
+    /// Value of the last `Z6-Id` field, if there was one.
     pub id: Option<String>,
     /// When the read that completed the request had returned: CLOCK_MONOTONIC, nanoseconds.
     pub received_ns: u64,

@@ -119,7 +119,7 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, BadTarget> {
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| bad())
 }
 
-/// A decimal as an integer of units of 10^-`places`; `None` where it is not exact or too large.
+/// A decimal as an integer of units of 10^-`places`; `None` if it is not exact or too large.
 pub(crate) fn decimal(text: &str, places: u32) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

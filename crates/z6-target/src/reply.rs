@@ -305,7 +305,7 @@ fn push_hex(value: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// The reason phrase of a status; empty where there is none (RFC 9112 section 4 allows that).
+/// The reason phrase of a status; empty if there is none (RFC 9112 section 4 allows that).
 pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -84,7 +84,7 @@ impl Server {
         &self.addresses
     }
 
-    /// The connections that may be open at once: `Config::max_connections`, or fewer where the
+    /// The connections that may be open at once: `Config::max_connections`, or fewer if the
     /// descriptor limit at the start was lower.
     pub fn max_connections(&self) -> usize {
         self.shared.max_connections

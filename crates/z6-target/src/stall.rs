@@ -34,7 +34,7 @@ impl Stall {
 /// The stalls of one server.
 #[derive(Debug)]
 pub(crate) struct StallPlan {
-    /// Rising.
+    /// Ordered by start.
     stalls: Vec<Stall>,
     /// When the first request was complete (CLOCK_MONOTONIC, nanoseconds); 0 before.
     first_ns: AtomicU64,

@@ -48,7 +48,7 @@ impl Timers {
         self.deadlines.pop_first().map(|(_, token)| Token(token))
     }
 
-    /// Sets the timerfd to the first deadline; at most one system call, none where nothing changed.
+    /// Sets the timerfd to the first deadline; at most one system call, none if nothing changed.
     /// A timer left armed for a deadline that is gone wakes the thread once for nothing.
     pub(crate) fn arm(&mut self) -> io::Result<()> {
         let Some(&(first_ns, _)) = self.deadlines.first() else {

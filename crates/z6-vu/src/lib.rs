@@ -8,6 +8,8 @@
 //! feature `reactor`).
 
 pub mod engine;
+#[cfg(feature = "log-file")]
+pub mod log_file;
 pub mod memory;
 pub mod observer;
 #[cfg(not(feature = "planted-bugs"))]

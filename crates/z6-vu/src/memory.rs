@@ -142,7 +142,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         }
     }
 
-    /// Has `input` happen at `at`, whatever else goes on: a stop, say.
+    /// Gives `input` at `at`, independent of the network: a stop, for example.
     pub fn schedule(&mut self, at: Tick, input: Input) {
         self.push(at, About::Run, input);
     }

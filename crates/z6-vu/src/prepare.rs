@@ -26,7 +26,7 @@ pub struct RunSetup {
     pub shards: u16,
     /// Event loops of this process; at least 1.
     pub workers: u16,
-    /// Resolved addresses of every target, in the scenario's order; empty where nothing was resolved,
+    /// Resolved addresses of every target, in the scenario's order; empty if nothing was resolved,
     /// as in a simulated run. Each target then counts as one address.
     pub addresses: Vec<TargetAddresses>,
 }
@@ -94,7 +94,7 @@ pub struct Prepared {
     pub plan: Plan,
     /// The requests as bytes.
     pub templates: Templates,
-    /// How redirects are followed; none where no request follows any.
+    /// How redirects are followed; none if no request follows any.
     pub redirects: Option<Redirects>,
     /// What engines have to know of addresses and lengths.
     pub wire: Wire,

@@ -99,7 +99,7 @@ impl<S: BlockSink> Recorder<S> {
         }
     }
 
-    /// One call of the engine and its record; more are needed where it answers so.
+    /// One call of the engine and its record; where it returns [`Progress::More`], more are needed.
     #[inline]
     pub fn step_once(&mut self, at: Tick, input: Input) -> Progress {
         let progress = self.engine.step(at, input, &mut self.out);

@@ -51,7 +51,7 @@ pub struct Redirected<'a> {
 }
 
 impl Redirects {
-    /// What `scenario` says; none where no request follows redirects. `ports` holds the port in use
+    /// What `scenario` says; none if no request follows redirects. `ports` holds the port in use
     /// of each target.
     #[must_use]
     pub fn new(scenario: &Arc<Scenario>, ports: &[u16]) -> Option<Redirects> {

@@ -5,8 +5,8 @@
 //! Header, attachments, order and boundaries of blocks, and samples are copied; all else is derived
 //! and encoded again, and every block must come out byte for byte.
 //!
-//! A log is believed nothing: whatever it says, replay ends with an [`Outcome`] or a
-//! [`ReplayError`]. Reading order: this file, `difference` (what is told about the first place where
+//! Nothing in a log is trusted: whatever it holds, replay ends with an [`Outcome`] or a
+//! [`ReplayError`]. Reading order: this file, `difference` (the report of the first place where
 //! both part), `files` (what the scenario names), `error`.
 
 mod difference;
@@ -43,7 +43,7 @@ pub enum HeaderFact {
 }
 
 impl HeaderFact {
-    /// In words.
+    /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ pub enum BytesPlace {
     },
     /// In header, attachments, order of blocks or footer.
     Frame {
-        /// Digest of the log as it stands.
+        /// Digest of the log as given.
         recorded: LogDigest,
         /// Digest of the log encoded again.
         derived: LogDigest,
@@ -409,7 +409,7 @@ impl WorkerReplay {
     fn leftover(&mut self, index: u64) -> Option<Box<Difference>> {
         let (at, derived) = self.next_derived()?;
         Some(Box::new(Difference {
-            kind: DecisionKind::of(None, Some(&derived), None),
+            kind: DecisionKind::from_sides(None, Some(&derived), None),
             worker: self.worker,
             event: index,
             at,
@@ -439,7 +439,7 @@ impl WorkerReplay {
         let here = here.map(|(i, (at, event))| (first + i as u64, *at, *event));
         let before: Vec<_> = self.tail.iter().copied().chain(here).collect();
         Box::new(Difference {
-            kind: DecisionKind::of(Some(&recorded), derived.as_ref(), after),
+            kind: DecisionKind::from_sides(Some(&recorded), derived.as_ref(), after),
             worker: self.worker,
             event: first + i as u64,
             at,

@@ -76,6 +76,32 @@ fn an_input_comes_after_what_was_due_before_it() {
     assert_eq!(events.last(), Some(&Event::Finished));
 }
 
+/// Five thousand VUs wait for a connection, and a stop ends them all: in parts, with one record, and the
+/// log replays.
+#[test]
+fn a_run_ends_in_parts() {
+    let text = "[runtime]\nduration_seconds = 9\nvus = 5000\n[target]\n\
+                base_url = 'http://127.0.0.1:1'\n[[requests]]\nname = 'a'\npath = '/'\n";
+    let stop = Input::Stop { reason: z6_events::StopReason::DiskFull };
+    let mut engine = engine(text);
+    assert_eq!(calls(&mut engine, Tick(0), Input::Wake).len(), 5);
+    let calls = calls(&mut engine, Tick(1), stop);
+    assert!(calls.len() > 4);
+    let events = calls.concat();
+    assert!(matches!(events[..2], [Event::Stop { .. }, Event::EndReached { .. }]));
+    let stopped = events.iter().filter(|event| matches!(event, Event::VuStopped { .. })).count();
+    assert_eq!(stopped, 5_000);
+    assert_eq!(events.last(), Some(&Event::Finished));
+    assert!(engine.is_finished());
+
+    let mut recorder = recorder(&scenario(text), 1, 0, 1);
+    recorder.step(Tick(0), Input::Wake, |_| {});
+    recorder.step(Tick(1), stop, |_| {});
+    let log = assemble(&scenario(text), 1, Partition::WHOLE, recorder.finish(Tick(1)).blocks);
+    let outcome = replay(&log[..]).unwrap();
+    assert!(matches!(outcome, Outcome::Identical { .. }), "{outcome:?}");
+}
+
 #[test]
 #[should_panic(expected = "a step is not done")]
 fn another_input_before_a_step_is_done_breaks_the_contract() {

@@ -15,7 +15,8 @@ use z6_events::{
     Response, StopReason, StoppedBy, Tick, Visitor, WorkerId,
 };
 use z6_scenario::Scenario;
-use z6_vu::reactor::{LogTarget, RunReport, RunSpec, Spin, Stopper, partial_path, start};
+use z6_vu::log_file::{LogTarget, partial_path};
+use z6_vu::reactor::{RunReport, RunSpec, Spin, Stopper, start};
 use z6_vu::replay::{Outcome, replay};
 
 /// A server that hands each connection, with its number, to a function on a thread of its own.

@@ -7,14 +7,15 @@ use z6_target::{Config, Server, Stats, TargetError};
 
 use crate::error::Error;
 
-/// What the built-in target saw of a run.
+/// The built-in target's own view of a run.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BuiltinReport {
     /// Where it listened.
     pub address: SocketAddr,
     /// What it counted: exact, as it was stopped.
     pub stats: Stats,
-    /// How it broke down, if it did: a bug in Z6.
+    /// What made it fail, if it did: a bug in Z6.
     pub error: Option<TargetError>,
 }
 
@@ -33,7 +34,7 @@ impl Builtin {
         if targets.peek().is_none() {
             return Ok(None);
         }
-        // Where the system refuses, the check below says what is missing.
+        // Where the system refuses, the check below finds out.
         let _ = z6_vu::reactor::raise_descriptor_limit();
         let needed: u64 = targets.map(|target| u64::from(target.max_connections)).sum();
         let config = Config::default();
@@ -51,7 +52,7 @@ impl Builtin {
         self.address
     }
 
-    /// Stops it and says what it saw.
+    /// Stops it and returns what it counted.
     pub(crate) fn stop(mut self) -> BuiltinReport {
         let error = self.server.stop().err();
         BuiltinReport { address: self.address, stats: self.server.stats(), error }

@@ -1,23 +1,23 @@
 //! Everything that can keep a run from its figures, by who is to blame.
 //!
-//! A target that answers badly, or not at all, is no error: that is what figures are for.
+//! A target that answers badly, or not at all, is not an error: that is what figures are for.
 
+use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
 use z6_metrics::FoldError;
-use z6_scenario::Diagnostics;
-use z6_sim::SimError;
-use z6_target::TargetError;
-use z6_vu::reactor::StartError;
+use z6_scenario::{BuildError, Diagnostics};
+use z6_vu::log_file::LogError;
 
 use crate::log::ReadError;
+#[cfg(any(feature = "run", feature = "simulate"))]
 use crate::results::ResultsError;
 
-/// Who has to do something about an error.
+/// Who can do something about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// Whoever wrote the scenario or chose the files.
+    /// The caller: the scenario, the arguments or the choice of files.
     Caller,
     /// The machine: descriptors, addresses, threads, space.
     System,
@@ -26,6 +26,8 @@ pub enum Blame {
 }
 
 /// A run that cannot start or has no figures, or a log that cannot be read.
+///
+/// `Display` says what failed; the cause is the [`source`](StdError::source). [`full_message`] prints both.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -39,12 +41,15 @@ pub enum Error {
         /// All errors and warnings.
         diagnostics: Diagnostics,
     },
+    /// A scenario written in code has errors.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The scenario file cannot be read.
-    #[error("cannot read the scenario {}: {source}", path.display())]
+    #[error("cannot read the scenario {}", path.display())]
     ScenarioRead {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: io::Error,
     },
     /// The scenario is not UTF-8.
@@ -62,17 +67,22 @@ pub enum Error {
     )]
     ScenarioText,
     /// The results directory cannot be used.
+    #[cfg(any(feature = "run", feature = "simulate"))]
     #[error(transparent)]
     Results(#[from] ResultsError),
     /// An event log cannot be read.
     #[error(transparent)]
     Log(#[from] ReadError),
+    /// The event log of a simulated run cannot be begun.
+    #[error(transparent)]
+    LogFile(#[from] LogError),
     /// No seed can be drawn.
-    #[error("cannot draw a seed from /dev/urandom: {0}; set `prng_seed`")]
+    #[error("cannot draw a seed from /dev/urandom (set `prng_seed`)")]
     Seed(#[source] io::Error),
     /// The built-in target does not start.
-    #[error("cannot start the built-in target: {0}")]
-    Builtin(#[from] TargetError),
+    #[cfg(feature = "builtin")]
+    #[error("cannot start the built-in target")]
+    Builtin(#[from] z6_target::TargetError),
     /// The built-in target takes fewer connections than the run may open.
     #[error(
         "the built-in target can hold {limit} connections under this limit of descriptors, and the \
@@ -86,46 +96,72 @@ pub enum Error {
         limit: u64,
     },
     /// The run cannot start; nothing was sent.
+    #[cfg(feature = "run")]
     #[error(transparent)]
-    Start(#[from] StartError),
-    /// The scenario cannot be simulated, or the simulation broke down.
+    Start(#[from] z6_vu::reactor::StartError),
+    /// The scenario cannot be simulated, or the simulation failed.
+    #[cfg(feature = "simulate")]
     #[error(transparent)]
-    Simulation(#[from] SimError),
+    Simulation(#[from] z6_sim::SimError),
     /// The system grants no thread.
-    #[error("cannot start a thread: {0}")]
+    #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     /// The events of the run contradict each other: a bug in Z6.
-    #[error("the events of this run do not add up: {0}")]
+    #[error("the events of this run do not add up")]
     Fold(#[from] FoldError),
-    /// A thread of the run broke down so that no figures are left: a bug in Z6, or in the function
-    /// given to [`Run::on_event`](crate::Run::on_event).
-    #[error("the run broke down: {message}")]
+    /// A thread of the run panicked, so that there are no figures: a bug in Z6, or in the function given
+    /// to `Run::on_event`.
+    #[error("the run crashed: {message}")]
     Panicked {
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 }
 
 impl Error {
-    /// Who has to do something about it.
+    /// Who can do something about it.
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
             Error::Scenario { .. }
+            | Error::Build(_)
             | Error::ScenarioRead { .. }
             | Error::ScenarioNotUtf8 { .. }
             | Error::ScenarioText => Blame::Caller,
+            #[cfg(any(feature = "run", feature = "simulate"))]
             Error::Results(error) if error.is_out_of_space() => Blame::System,
+            #[cfg(any(feature = "run", feature = "simulate"))]
+            Error::Results(_) => Blame::Caller,
             Error::Log(error) if error.is_io() => Blame::System,
-            Error::Results(_) | Error::Log(_) => Blame::Caller,
+            Error::Log(_) => Blame::Caller,
+            #[cfg(feature = "run")]
             Error::Start(error) if error.is_scenario() => Blame::Caller,
-            Error::Simulation(SimError::Prepare(_)) => Blame::Caller,
-            Error::Start(_)
+            #[cfg(feature = "run")]
+            Error::Start(_) => Blame::System,
+            #[cfg(feature = "simulate")]
+            Error::Simulation(z6_sim::SimError::Prepare(_)) => Blame::Caller,
+            #[cfg(feature = "simulate")]
+            Error::Simulation(_) => Blame::Bug,
+            #[cfg(feature = "builtin")]
+            Error::Builtin(_) => Blame::System,
+            Error::LogFile(_)
             | Error::Seed(_)
-            | Error::Builtin(_)
             | Error::BuiltinConnections { .. }
             | Error::Thread(_) => Blame::System,
-            Error::Fold(_) | Error::Simulation(_) | Error::Panicked { .. } => Blame::Bug,
+            Error::Fold(_) | Error::Panicked { .. } => Blame::Bug,
         }
     }
+}
+
+/// An error and its causes in one line: `cannot read the scenario s.toml: No such file or directory`.
+#[must_use]
+pub fn full_message(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
 }

@@ -1,7 +1,8 @@
-//! How a run came out: figures, receipt, and what went wrong, as facts.
+//! The result of a run: figures, receipt, and what went wrong, as facts.
 //!
-//! Whether that is a success is for the caller to say.
+//! Whether that is a success is for the caller to decide.
 
+#[cfg(feature = "run")]
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,17 +10,22 @@ use std::sync::Arc;
 use z6_events::{LogDigest, LogHeader, StoppedBy};
 use z6_metrics::{EndFacts, Metrics};
 use z6_scenario::Scenario;
-use z6_vu::reactor::{AttemptFailure, LogError, partial_path};
+use z6_vu::log_file::{LogError, partial_path};
+#[cfg(feature = "run")]
+use z6_vu::reactor::AttemptFailure;
 
+#[cfg(feature = "builtin")]
 use crate::builtin::{Builtin, BuiltinReport};
 use crate::error::Error;
 use crate::metadata;
 use crate::results::{ResultsDir, WrittenResults};
 use crate::running::{Context, Report};
+#[cfg(feature = "simulate")]
 use crate::simulated::SimulationReport;
 
 /// A run that has ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Finished {
     /// Every figure.
     pub metrics: Metrics,
@@ -38,26 +44,30 @@ pub struct Finished {
     /// Size of the log, bytes, kept or not.
     pub log_bytes: u64,
     /// The first attempt to connect that failed, if no connection was ever ready.
+    #[cfg(feature = "run")]
     pub no_target: Option<AttemptFailure>,
     /// What is wrong with the log, if anything.
     pub log_error: Option<LogError>,
-    /// What a worker said as it broke down: a bug in Z6.
+    /// The message of a worker's panic: a bug in Z6.
     pub panic: Option<String>,
     /// What the built-in target saw, if it was used.
+    #[cfg(feature = "builtin")]
     pub builtin: Option<BuiltinReport>,
-    /// What the simulated world says, if the run was in it.
+    /// What the simulated world knows of the run, if it was simulated.
+    #[cfg(feature = "simulate")]
     pub simulation: Option<SimulationReport>,
-    /// What stands in the results directory, if there is one.
+    /// What was written to the results directory, if there is one.
     pub results: Option<WrittenResults>,
 }
 
 impl Finished {
-    /// Folds up `report` and writes what is to be kept.
+    /// Completes the fold and writes what is to be kept.
     pub(crate) fn new(
         report: Report,
         context: Context,
         results: Option<ResultsDir>,
     ) -> Result<Finished, Error> {
+        #[cfg(feature = "builtin")]
         let builtin = context.builtin.map(Builtin::stop);
         let end = EndFacts {
             log_digest: report.digest.map_or_else(String::new, |digest| digest.to_string()),
@@ -75,10 +85,13 @@ impl Finished {
             digest: report.digest,
             log: context.log.map(|path| if is_complete { path } else { partial_path(&path) }),
             log_bytes: report.log_bytes,
+            #[cfg(feature = "run")]
             no_target: report.no_target,
             log_error: report.log_error,
             panic: report.panic,
+            #[cfg(feature = "builtin")]
             builtin,
+            #[cfg(feature = "simulate")]
             simulation: report.simulation,
             results: None,
         };
@@ -107,16 +120,22 @@ impl Finished {
         if self.stopped_by != StoppedBy::NoTarget {
             return None;
         }
+        #[cfg(feature = "simulate")]
         if let Some(error) = self.simulation.as_ref().and_then(|simulation| simulation.no_target) {
             let reason = error.name().replace('_', " ");
             return Some(format!("no connection to the simulated server: {reason}"));
         }
-        let failure = self.no_target.as_ref()?;
-        Some(format!("no connection to {}: {}", failure.address, failure_words(failure)))
+        #[cfg(feature = "run")]
+        if let Some(failure) = &self.no_target {
+            let reason = failure_words(failure);
+            return Some(format!("no connection to {}: {reason}", failure.address));
+        }
+        None
     }
 }
 
 /// Why an attempt to connect failed: `Connection refused (os error 111)`.
+#[cfg(feature = "run")]
 pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
     match i32::try_from(failure.errno) {
         Ok(errno) if errno > 0 => io::Error::from_raw_os_error(errno).to_string(),
@@ -127,7 +146,7 @@ pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "run"))]
 mod tests {
     use super::*;
     use z6_events::{ErrorKind, Tick};

@@ -2,64 +2,140 @@
 //!
 //! Owns files, the built-in target, the results directory and the way from a scenario to its
 //! figures. Knows no arguments, terminal, signals or exit codes, and never prints.
-//! Reading order: [`source`] (where a scenario comes from), [`run`] (what is to be run),
-//! [`running`] (a run under way), [`finished`] (how it came out), [`results`] (what is left in
-//! files), [`log`] (an event log read again), [`error`].
 //!
 //! ```
-//! let finished = z6::Run::from_toml(
-//!     "runtime.iterations = 20\n\
-//!      target.base_url = 'builtin'\n\
-//!      [[requests]]\n\
-//!      name = 'hello'\n\
-//!      path = '/hello'\n",
-//! )?
-//! .seed(42)
-//! .start()?
-//! .wait()?;
+//! # #[cfg(feature = "builtin")] {
+//! use z6::{RequestBuilder, Run, Scenario, TargetBuilder};
+//!
+//! let scenario = Scenario::builder()
+//!     .iterations(20)
+//!     .target(TargetBuilder::new("builtin"))
+//!     .request(RequestBuilder::new("hello", "/hello"))
+//!     .build()?;
+//! let finished = Run::from_scenario(&scenario)?.seed(42).start()?.wait()?;
 //!
 //! assert_eq!(finished.metrics.requests.succeeded, 20);
 //! assert!(finished.assertions_passed());
+//! # }
 //! # Ok::<(), z6::Error>(())
 //! ```
 //!
-//! The engine without a network is in [`engine`] and [`memory`]; the parts that this crate is made of
-//! are [`z6_events`], [`z6_scenario`], [`z6_metrics`] and [`z6_analysis`].
+//! A [`Run`] is a scenario with what is changed in it and what is kept of it. It is either sent over a
+//! real network ([`Run::start`], or [`Run::real`] for options) or simulated ([`Run::simulate`]). Both give
+//! a [`Running`], and that a [`Finished`]. A [`Log`] reads the event log of a run again.
+//!
+//! # Features
+//!
+//! All are on by default. Without any, scenarios can be built and logs read, replayed and folded; neither
+//! an event loop nor TLS is linked.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `run` | real runs: event loops, sockets, TLS |
+//! | `simulate` | simulated runs |
+//! | `builtin` | the built-in target server for real runs (`base_url = "builtin"`); implies `run` |
+//!
+//! Reading order of the source: `source` (where a scenario comes from), `run` (what is to be run), `real`
+//! and `simulated` (its two ways), `running` (a run in progress), `finished` (its result), `results` (what
+//! is left in files), `log` (an event log read again), `error`.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "builtin")]
 mod builtin;
-pub mod error;
-pub mod finished;
-pub mod log;
+mod error;
+#[cfg(any(feature = "run", feature = "simulate"))]
+mod finished;
+mod fold;
+mod log;
+#[cfg(any(feature = "run", feature = "simulate"))]
 mod metadata;
+#[cfg(any(feature = "run", feature = "simulate"))]
 mod observer;
-pub mod results;
-pub mod run;
-pub mod running;
+#[cfg(feature = "run")]
+mod real;
+#[cfg(any(feature = "run", feature = "simulate"))]
+mod results;
+#[cfg(any(feature = "run", feature = "simulate"))]
+mod run;
+#[cfg(any(feature = "run", feature = "simulate"))]
+mod running;
+#[cfg(any(feature = "run", feature = "simulate"))]
 mod seed;
+#[cfg(feature = "simulate")]
 mod simulated;
-pub mod source;
+mod source;
 mod time;
 
+// Runs.
+#[cfg(feature = "builtin")]
 pub use builtin::BuiltinReport;
-pub use error::{Blame, Error};
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub use finished::Finished;
-pub use log::Log;
+#[cfg(feature = "run")]
+pub use real::RealRun;
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub use results::{MissingReport, ResultsDir, ResultsError, WrittenResults};
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub use run::Run;
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub use running::{Running, Stopper};
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub use seed::draw_seed;
-pub use simulated::SimulationReport;
+#[cfg(feature = "simulate")]
+pub use simulated::{SimulatedRun, SimulationReport};
 pub use source::ScenarioSource;
+#[cfg(feature = "run")]
+pub use z6_vu::reactor::{Address, AttemptFailure, Spin};
+
+// Logs.
+pub use log::{Events, Log, ObservedEvents, Refolded, Requests};
 pub use time::rfc3339_utc;
-
-pub use {z6_analysis, z6_events, z6_metrics, z6_scenario};
-
-pub use z6_events::{Event, LogDigest, LogHeader, StopReason, StoppedBy, Tick, WorkerId};
-pub use z6_metrics::{LiveSnapshot, Metrics};
-pub use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario};
-pub use z6_vu::reactor::{
-    Address, AttemptFailure, LogError, ResolveError, Spin, StartError, cores, free_bytes,
-    raise_descriptor_limit,
+pub use z6_events::{BlockHeader, BlockView, Ending, LogReader, TearReason};
+pub use z6_vu::ENGINE_VERSION;
+pub use z6_vu::replay::{
+    BytesPlace, DecisionKind, Difference, HeaderFact, Outcome as ReplayOutcome,
 };
-pub use z6_vu::{ENGINE_VERSION, engine, memory, recorder, templates};
+
+// Errors.
+pub use error::{Blame, Error, full_message};
+pub use log::ReadError;
+pub use z6_analysis::AnalyzeError;
+pub use z6_events::{DecodeError, LogError, PairingError};
+pub use z6_metrics::{ConservationRule, FoldError};
+pub use z6_scenario::{BuildError, Diagnostic, Diagnostics, ScenarioError, Severity};
+#[cfg(feature = "simulate")]
+pub use z6_sim::SimError;
+#[cfg(feature = "builtin")]
+pub use z6_target::TargetError;
+pub use z6_vu::EngineError;
+pub use z6_vu::log_file::LogError as LogFileError;
+pub use z6_vu::prepare::PrepareError;
+#[cfg(feature = "run")]
+pub use z6_vu::reactor::{ResolveError, StartError, TlsConfigError};
+pub use z6_vu::replay::ReplayError;
+pub use z6_vu::templates::TemplateError;
+
+// Scenarios.
+pub use z6_scenario::simulation::{FaultKind, Simulation};
+pub use z6_scenario::{
+    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Limits, Loaded, Metadata, Model,
+    NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
+    ScenarioBuilder, Schedule, ScheduleBuilder, Target, TargetBuilder, ThinkTime, Workers,
+};
+
+// Figures.
+pub use z6_metrics::report::{Style, metrics_json, summary_text, timeseries_csv};
+pub use z6_metrics::{
+    AssertionResult, AssertionValue, Ci95, ConnectionFigures, Doubt, ErrorFigures,
+    GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, LiveSnapshot, Metrics, Named,
+    RequestFigures, RequestRow, RowOutcome, RunFigures, SeriesRow, ThroughputFigures, Verdict,
+};
+
+// Events.
+pub use z6_events::{
+    Actor, Cause, CloseCause, ConnectionEnd, ConnectionFacts, ConnectionSlot, Driver, ErrorGroup,
+    ErrorKind, Event, EventClass, EventLine, ExchangeSlot, Failure, LogDigest, LogHeader,
+    NeverSentReason, NextHop, Observed, Outcome, PlannedRequest, Population, ReleaseCause,
+    RequestEnded, RequestId, Response, Sample, SentFacts, Step, StopReason, StoppedBy,
+    TargetAddresses, TargetId, Tick, WorkerId,
+};

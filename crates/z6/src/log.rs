@@ -1,37 +1,26 @@
-//! An event log on disk, for whoever wants more from it than its reports: events, what they join to,
-//! the figures once more, and the proof that the run decided as its inputs led it to.
+//! An event log on disk, for more than its reports hold: its events, the requests they make up, the
+//! figures once more, and the proof that the run decided as its inputs led it to.
 //!
-//! Owns how a log is found and opened, and the fold that a run and a log share. Changes no file.
-//!
-//! ```no_run
-//! let log = z6::Log::open("results/run_20260101T000000Z")?;
-//! for event in log.events()? {
-//!     let (worker, at, event) = event?;
-//!     println!("{}", z6::z6_events::EventLine { worker, at, event: &event });
-//! }
-//! assert_eq!(log.refold()?.metrics.run.seed, log.header().seed);
-//! # Ok::<(), z6::log::ReadError>(())
-//! ```
+//! Owns how a log is found and opened. Changes no file.
 
-use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use z6_analysis::{AnalyzeError, RequestJoin, RequestRow};
+use z6_analysis::{AnalyzeError, RequestJoin};
 use z6_events::{
-    BlockEnd, Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts,
-    Tick, Visitor, WalkError, WorkerId, walk,
+    Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts, Tick,
+    WalkError, WorkerId, walk,
 };
-use z6_metrics::{EndFacts, Fold, FoldError, LiveFold, LiveSnapshot, Metrics, RunFacts};
+use z6_metrics::{EndFacts, Metrics, RequestRow, RunFacts};
 use z6_scenario::Scenario;
-use z6_vu::reactor::partial_path;
-pub use z6_vu::replay::{BytesPlace, DecisionKind, Difference, HeaderFact, Outcome, ReplayError};
-use z6_vu::replay::{OpenLog, replay};
+use z6_vu::log_file::partial_path;
+use z6_vu::replay::{OpenLog, Outcome, ReplayError, replay};
 
-use crate::results::EVENTS;
-use crate::time::rfc3339_utc;
+use crate::fold::RunFold;
 
+/// The name of the event log in a results directory.
+pub(crate) const EVENTS: &str = "events.z6log";
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 256 << 10;
 
@@ -40,41 +29,41 @@ const READ_BYTES: usize = 256 << 10;
 #[non_exhaustive]
 pub enum ReadError {
     /// There is no such file, or it cannot be opened.
-    #[error("cannot open the event log {}: {source}", path.display())]
+    #[error("cannot open the event log {}", path.display())]
     Open {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: io::Error,
     },
     /// A directory without an event log in it.
     #[error("{} has no event log: neither {EVENTS} nor {EVENTS}.partial", path.display())]
     NoLog {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
     },
     /// The file is no log, or a damaged one.
-    #[error("{}: {}", path.display(), in_full(source))]
+    #[error("cannot read the event log {}", path.display())]
     Log {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: LogError,
     },
     /// The log is not one that can be replayed, or whose scenario can be loaded.
-    #[error("{}: {}", path.display(), in_full(source))]
+    #[error("cannot replay the event log {}", path.display())]
     Replay {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// What keeps it from being replayed.
         source: ReplayError,
     },
     /// The events contradict each other: no run wrote them so.
-    #[error("{}: the events do not add up: {source}", path.display())]
+    #[error("the events of {} do not add up", path.display())]
     Events {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// How.
+        /// The first contradiction.
         source: AnalyzeError,
     },
 }
@@ -98,19 +87,18 @@ impl ReadError {
     }
 }
 
-/// An error and what is behind it, in one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut behind = error.source();
-    while let Some(source) = behind {
-        text.push_str(&format!(": {source}"));
-        behind = source.source();
-    }
-    text
-}
-
 /// The event log of a run. Holds its header and scenario; events are read from the file each time,
 /// as a stream, in memory that does not grow with the run.
+///
+/// ```no_run
+/// let log = z6::Log::open("results/run_20260101T000000Z")?;
+/// for event in log.events()? {
+///     let (worker, at, event) = event?;
+///     println!("{}", z6::EventLine { worker, at, event: &event });
+/// }
+/// assert_eq!(log.refold()?.metrics.run.seed, log.header().seed);
+/// # Ok::<(), z6::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
@@ -237,6 +225,7 @@ impl Log {
 
 /// The figures of a log.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Refolded {
     /// Every figure.
     pub metrics: Metrics,
@@ -435,59 +424,5 @@ impl Iterator for Requests {
             Ok(open) => self.open.insert(open.into_iter()).next().map(Ok),
             Err(source) => self.fail(source),
         }
-    }
-}
-
-/// The fold of a run: the same for one under way and for its log, so both come to the same figures.
-pub struct RunFold(LiveFold);
-
-impl std::fmt::Debug for RunFold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunFold").finish_non_exhaustive()
-    }
-}
-
-impl RunFold {
-    /// A fold over no events yet. `facts` may leave `started_at` out: it is set at the end.
-    #[must_use]
-    pub fn new(scenario: &Scenario, facts: RunFacts) -> RunFold {
-        RunFold(LiveFold::new(Fold::new(scenario, facts)))
-    }
-
-    /// The state of the run.
-    #[must_use]
-    pub fn live(&self) -> LiveSnapshot {
-        self.0.live()
-    }
-
-    /// The figures. The header says when the run started and what its targets resolved to.
-    ///
-    /// # Errors
-    /// The first event that did not fit, or counts that do not balance.
-    pub fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
-        let mut fold = self.0.into_fold()?;
-        fold.resolved(&header.addresses);
-        let mut metrics = fold.finish(end)?;
-        metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
-        Ok(metrics)
-    }
-}
-
-impl Visitor for RunFold {
-    type Error = Infallible;
-
-    #[inline]
-    fn event(
-        &mut self,
-        index: u64,
-        worker: WorkerId,
-        at: Tick,
-        event: &Event,
-    ) -> Result<(), Infallible> {
-        self.0.event(index, worker, at, event)
-    }
-
-    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
-        self.0.block_ended(block)
     }
 }

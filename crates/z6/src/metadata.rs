@@ -1,21 +1,26 @@
-//! metadata.json: the facts about a run that are no figures. docs/CLI.md lists its keys.
+//! metadata.json: the facts about a run that are not figures. docs/CLI.md lists its keys.
 
 use serde_json::{Map, Value, json};
 use z6_events::{Driver, LogHeader};
 
+#[cfg(feature = "builtin")]
 use crate::builtin::BuiltinReport;
-use crate::finished::{Finished, failure_words};
+use crate::error::full_message;
+use crate::finished::Finished;
+#[cfg(feature = "run")]
+use crate::finished::failure_words;
 use crate::run::hex;
+#[cfg(feature = "simulate")]
 use crate::simulated::SimulationReport;
 use crate::time::{rfc3339_utc, wall_ns};
 
 /// The version of the names in metadata.json.
 const SCHEMA_VERSION: u32 = 1;
 
-/// The bytes of metadata.json. Keys stand in the order of the alphabet.
+/// The text of metadata.json, keys in alphabetical order.
 pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
     let header = &finished.header;
-    // A simulated run knows no clock: what it leaves is the same each time.
+    // A simulated run knows no clock: its files are the same each time.
     let ended_at = match header.driver {
         Driver::Reactor => rfc3339_utc(wall_ns()),
         Driver::Simulation => String::new(),
@@ -38,8 +43,8 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "panic": finished.panic,
         "log": log(finished),
         "addresses": addresses(finished, header),
-        "builtin": finished.builtin.as_ref().map(builtin),
-        "simulation": finished.simulation.as_ref().map(|report| simulation(finished, report)),
+        "builtin": builtin(finished),
+        "simulation": simulation(finished),
         "limits": limits(header),
         "host": pairs(&header.host),
         "build": pairs(&header.build),
@@ -53,10 +58,11 @@ fn log(finished: &Finished) -> Value {
         "complete": finished.digest.is_some(),
         "bytes": finished.log_bytes,
         "digest": finished.digest.map(|digest| digest.to_string()),
-        "error": finished.log_error.as_ref().map(ToString::to_string),
+        "error": finished.log_error.as_ref().map(|error| full_message(error)),
     })
 }
 
+#[cfg(feature = "run")]
 fn no_target(finished: &Finished) -> Value {
     finished.no_target.as_ref().map_or(Value::Null, |failure| {
         json!({
@@ -68,26 +74,51 @@ fn no_target(finished: &Finished) -> Value {
     })
 }
 
-fn builtin(report: &BuiltinReport) -> Value {
-    json!({
-        "address": report.address.to_string(),
-        "requests": report.stats.requests,
-        "responses": report.stats.responses,
-        "connections": report.stats.accepted,
-        "error": report.error.as_ref().map(ToString::to_string),
-    })
+#[cfg(feature = "builtin")]
+fn builtin(finished: &Finished) -> Value {
+    let of_report = |report: &BuiltinReport| {
+        json!({
+            "address": report.address.to_string(),
+            "requests": report.stats.requests,
+            "responses": report.stats.responses,
+            "connections": report.stats.accepted,
+            "error": report.error.as_ref().map(|error| full_message(error)),
+        })
+    };
+    finished.builtin.as_ref().map_or(Value::Null, of_report)
 }
 
-fn simulation(finished: &Finished, report: &SimulationReport) -> Value {
-    let faults: Map<String, Value> =
-        report.faults.iter().map(|(kind, times)| (kind.name().to_owned(), json!(times))).collect();
-    json!({
-        "settings": pairs(&finished.scenario.simulation.settings()),
-        "requests": report.requests,
-        "responses": report.responses,
-        "faults": faults,
-        "violations": report.violations,
-    })
+#[cfg(feature = "simulate")]
+fn simulation(finished: &Finished) -> Value {
+    let of_report = |report: &SimulationReport| {
+        let fault = |(kind, times): &(z6_scenario::simulation::FaultKind, u64)| {
+            (kind.name().to_owned(), json!(times))
+        };
+        json!({
+            "settings": pairs(&finished.scenario.simulation.settings()),
+            "requests": report.requests,
+            "responses": report.responses,
+            "faults": report.faults.iter().map(fault).collect::<Map<String, Value>>(),
+            "violations": report.violations,
+        })
+    };
+    finished.simulation.as_ref().map_or(Value::Null, of_report)
+}
+
+/// What a feature that is off would say.
+#[cfg(not(feature = "run"))]
+fn no_target(_: &Finished) -> Value {
+    Value::Null
+}
+
+#[cfg(not(feature = "builtin"))]
+fn builtin(_: &Finished) -> Value {
+    Value::Null
+}
+
+#[cfg(not(feature = "simulate"))]
+fn simulation(_: &Finished) -> Value {
+    Value::Null
 }
 
 /// Per target, by name: the addresses resolved.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use z6_events::{BlockEnd, Event, LogHeader, Tick, Visitor, WorkerId};
 use z6_metrics::{EndFacts, FoldError, LiveSnapshot, Metrics};
 
-use crate::log::RunFold;
+use crate::fold::RunFold;
 
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -17,7 +17,7 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 /// An embedder's function.
 pub(crate) type OnEvent = Box<dyn FnMut(WorkerId, Tick, &Event) + Send>;
 
-/// How a run stands, as its observer last said.
+/// The figures of a run so far, as last published.
 #[derive(Debug, Clone)]
 pub(crate) struct Live(Arc<Mutex<LiveSnapshot>>);
 

@@ -1,7 +1,7 @@
-//! The results directory: made for one run, never written over.
+//! The results directory: made for one run, never overwritten.
 //!
-//! Owns names and how files come to stand there: each under a name of its own until it is whole. The
-//! event log is written by the run itself. Knows nothing of what the files say.
+//! Owns the names of the files, and writes each under a temporary name until it is complete. The event log
+//! is written by the run itself. Knows nothing of what the files say.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -10,47 +10,45 @@ use std::path::{Path, PathBuf};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
 use z6_metrics::{Metrics, Style};
 
-/// The event log.
-pub const EVENTS: &str = "events.z6log";
 /// The scenario, as given.
-pub const SCENARIO: &str = "scenario.toml";
+const SCENARIO: &str = "scenario.toml";
 /// Every figure.
-pub const METRICS: &str = "metrics.json";
+const METRICS: &str = "metrics.json";
 /// The figures for people.
-pub const SUMMARY: &str = "summary.txt";
+const SUMMARY: &str = "summary.txt";
 /// A line per second.
-pub const TIME_SERIES: &str = "timeseries.csv";
+const TIME_SERIES: &str = "timeseries.csv";
 /// Facts about the run that are no figures.
-pub const METADATA: &str = "metadata.json";
+const METADATA: &str = "metadata.json";
 
 /// A directory that cannot take results.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultsError {
     /// Something is in it, maybe the results of another run.
-    #[error("{} is not empty: results are never written over; choose another directory", path.display())]
+    #[error("{} is not empty: results are never overwritten; choose another directory", path.display())]
     NotEmpty {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
     },
     /// There is something of that name, and it was to be new.
     #[error("{} exists", path.display())]
     Exists {
-        /// Which path.
+        /// The path.
         path: PathBuf,
     },
     /// There is something else of that name.
     #[error("{} is not a directory", path.display())]
     NotADirectory {
-        /// Which path.
+        /// The path.
         path: PathBuf,
     },
     /// It cannot be made or looked into.
-    #[error("cannot use {} for results: {source}", path.display())]
+    #[error("cannot use {} for results", path.display())]
     Unusable {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: io::Error,
     },
 }
@@ -72,15 +70,17 @@ impl ResultsError {
 
 /// A report that could not be written.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct MissingReport {
     /// Its file name.
     pub name: &'static str,
-    /// Why.
+    /// What the system says.
     pub error: io::Error,
 }
 
-/// What stands in a results directory at the end.
+/// What is in a results directory at the end.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct WrittenResults {
     /// The directory.
     pub path: PathBuf,

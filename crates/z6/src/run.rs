@@ -1,6 +1,6 @@
 //! What is to be run: a scenario, what is changed in it, and what is kept of the run.
 //!
-//! Owns the way from here to a [`Running`]. Knows nothing of how runs go on or end.
+//! The common part of real and simulated runs. Knows nothing of how runs go on or end.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,20 @@ use z6_events::{Driver, Event, Tick, WorkerId};
 use z6_metrics::RunFacts;
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario, Workers};
-use z6_sim::{Attached, CheckLevel, SimSpec};
-use z6_vu::reactor::{AttachedFile, LogTarget, RunSpec, Spin, cores};
+use z6_vu::log_file::LogTarget;
 
-use crate::builtin::Builtin;
 use crate::error::Error;
-use crate::log::RunFold;
+use crate::fold::RunFold;
+use crate::log::EVENTS;
 use crate::observer::{OnEvent, Watcher};
-use crate::results::{EVENTS, ResultsDir};
-use crate::running::{Context, Running};
-use crate::simulated::Simulated;
+#[cfg(feature = "run")]
+use crate::real::RealRun;
+use crate::results::ResultsDir;
+use crate::running::Context;
+#[cfg(feature = "run")]
+use crate::running::Running;
+#[cfg(feature = "simulate")]
+use crate::simulated::SimulatedRun;
 use crate::source::{BodyFiles, ScenarioSource};
 
 /// What is kept of a run.
@@ -31,7 +35,7 @@ enum Keep {
     Claimed(ResultsDir),
 }
 
-/// A run that has not begun.
+/// A run that has not begun: what real and simulated runs have in common.
 ///
 /// Nothing is kept on disk unless [`log_file`](Run::log_file) or [`results`](Run::results) says so.
 pub struct Run {
@@ -42,8 +46,6 @@ pub struct Run {
     overrides: Overrides,
     keep: Keep,
     on_event: Option<OnEvent>,
-    spin: Spin,
-    verify: bool,
 }
 
 impl fmt::Debug for Run {
@@ -73,7 +75,7 @@ impl Run {
         Run::from_source(ScenarioSource::from_file(path)?, &Overrides::default())
     }
 
-    /// A run of a scenario that was loaded, without overrides, before.
+    /// A run of a scenario that was built or loaded, without overrides, before.
     ///
     /// # Errors
     /// [`Error::ScenarioText`] where it was changed since: the event log holds the scenario's text,
@@ -99,16 +101,7 @@ impl Run {
 
     fn new(source: ScenarioSource, loaded: Loaded, overrides: Overrides) -> Run {
         let loaded_with = overrides.clone();
-        Run {
-            source,
-            loaded,
-            loaded_with,
-            overrides,
-            keep: Keep::Nothing,
-            on_event: None,
-            spin: Spin::default(),
-            verify: false,
-        }
+        Run { source, loaded, loaded_with, overrides, keep: Keep::Nothing, on_event: None }
     }
 
     /// The seed of everything that is drawn. Without it, and without `prng_seed` in the scenario, one
@@ -119,18 +112,18 @@ impl Run {
         self
     }
 
-    /// How many event loops; 0 = one per core.
+    /// How many event loops.
     #[must_use]
-    pub fn workers(mut self, workers: u16) -> Run {
+    pub fn workers(mut self, workers: Workers) -> Run {
         self.overrides.workers = Some(workers);
         self
     }
 
-    /// Changes in the scenario, instead of all those named before. Whether they fit shows at the
-    /// [`start`](Run::start).
+    /// Changes in the scenario. What `overrides` leaves unset stays as earlier calls of this,
+    /// [`seed`](Run::seed) and [`workers`](Run::workers) set it. Whether the changes fit shows at the start.
     #[must_use]
     pub fn overrides(mut self, overrides: Overrides) -> Run {
-        self.overrides = overrides;
+        self.overrides = overrides.or(self.overrides);
         self
     }
 
@@ -167,13 +160,6 @@ impl Run {
         self
     }
 
-    /// Whether event loops spin for the last tens of microseconds before a planned instant.
-    #[must_use]
-    pub fn spin(mut self, spin: Spin) -> Run {
-        self.spin = spin;
-        self
-    }
-
     /// The scenario as read last.
     #[must_use]
     pub fn scenario(&self) -> &Scenario {
@@ -192,52 +178,34 @@ impl Run {
         &self.source
     }
 
-    /// Another run of the same scenario as read last, with the same changes; it keeps nothing and tells
-    /// nobody.
+    /// Another run of the same scenario with the same changes. It keeps nothing on disk and calls no
+    /// function.
     #[must_use]
     pub fn again(&self) -> Run {
         let again = Run::new(self.source.clone(), self.loaded.clone(), self.loaded_with.clone());
-        Run { overrides: self.overrides.clone(), spin: self.spin, verify: self.verify, ..again }
+        Run { overrides: self.overrides.clone(), ..again }
     }
 
-    /// Has a [simulated](Run::simulate) run checked: its engines at every end, its events against what
-    /// the simulated server knows, its log by reading it back and replaying it. Takes memory with
-    /// every request. What breaks stands in [`SimulationReport::violations`](crate::SimulationReport).
-    #[must_use]
-    pub fn verify(mut self, verify: bool) -> Run {
-        self.verify = verify;
-        self
-    }
-
-    /// Starts it: resolves names, starts the built-in target where it is asked for, begins the log
-    /// and lets the event loops go. A directory for results that was made for it is removed again if
-    /// it does not start.
+    /// Starts a real run with default options: see [`RealRun::start`].
     ///
     /// # Errors
     /// Whatever keeps the run from starting; nothing was sent then.
+    #[cfg(feature = "run")]
     pub fn start(self) -> Result<Running, Error> {
-        let mut settled = self.settle(Driver::Reactor)?;
-        let builtin = Builtin::start(&settled.scenario, settled.seed)?;
-        let watcher = settled.watcher(Driver::Reactor);
-        let spec = RunSpec {
-            attached: attached(&settled.scenario),
-            scenario: Arc::clone(&settled.scenario),
-            seed: settled.seed,
-            workers: settled.workers,
-            builtin: builtin.as_ref().map(Builtin::address),
-            log: settled.log.clone(),
-            overrides: settled.overrides.clone(),
-            spin: settled.spin,
-            folder: settled.source.folder().to_owned(),
-        };
-        let (context, results) = settled.context(builtin);
-        Ok(Running::start(spec, watcher, context)?.keeping(results))
+        self.real().start()
     }
 
-    /// Starts it in a simulated world: no traffic, no clock, no name resolved. What `[simulation]` in
-    /// the scenario says, and the overrides, is how network and server behave; the seed is theirs too.
-    /// The same scenario, seed and overrides give the same log, to the last byte, on every machine.
-    /// `workers = "auto"` is one worker here.
+    /// A run over a real network, for options that only such a run has.
+    #[cfg(feature = "run")]
+    #[must_use]
+    pub fn real(self) -> RealRun {
+        RealRun::new(self)
+    }
+
+    /// A run in a simulated world: no traffic, no clock, no name resolved. `[simulation]` in the scenario,
+    /// and the overrides, say how network and server behave; the seed is theirs too. The same scenario,
+    /// seed and overrides give the same log, to the last byte, on every machine. `workers = "auto"` is one
+    /// worker here.
     ///
     /// ```
     /// let run = z6::Run::from_toml(
@@ -248,34 +216,21 @@ impl Run {
     ///      simulation = { latency = '10ms', faults = { reset_before = 0.1 } }\n",
     /// )?
     /// .seed(42);
-    /// let finished = run.again().simulate()?.wait()?;
+    /// let finished = run.again().simulate().start()?.wait()?;
     ///
-    /// assert_eq!(finished.metrics.run.driver, "simulation");
+    /// assert_eq!(finished.header.driver, z6::Driver::Simulation);
     /// assert!(finished.metrics.errors.by_kind.get("stale_connection").is_some());
-    /// assert_eq!(finished.digest, run.simulate()?.wait()?.digest);
+    /// assert_eq!(finished.digest, run.simulate().start()?.wait()?.digest);
     /// # Ok::<(), z6::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// Whatever keeps the run from starting.
-    pub fn simulate(self) -> Result<Running, Error> {
-        let verify = self.verify;
-        let mut settled = self.settle(Driver::Simulation)?;
-        let watcher = settled.watcher(Driver::Simulation);
-        let scenario = Arc::clone(&settled.scenario);
-        let spec = SimSpec {
-            attached: attached_to_simulation(&settled.scenario),
-            overrides: settled.overrides.clone(),
-            checks: if verify { CheckLevel::End } else { CheckLevel::Off },
-            ..SimSpec::new(scenario, settled.seed, settled.workers)
-        };
-        let simulated = Simulated::new(spec, &settled.log)?;
-        let (context, results) = settled.context(None);
-        Ok(Running::simulate(simulated, watcher, context)?.keeping(results))
+    #[cfg(feature = "simulate")]
+    #[must_use]
+    pub fn simulate(self) -> SimulatedRun {
+        SimulatedRun::new(self)
     }
 
-    /// Settles everything that both drivers ask about.
-    fn settle(self, driver: Driver) -> Result<Settled, Error> {
+    /// Settles everything that both drivers need.
+    pub(crate) fn settle(self, driver: Driver) -> Result<Settled, Error> {
         let scenario = self.final_scenario()?;
         let workers = workers(&self.source, &scenario, driver)?;
         let seed_drawn = scenario.runtime.prng_seed.is_none();
@@ -296,7 +251,6 @@ impl Run {
             seed_drawn,
             workers,
             overrides: self.overrides.pairs(),
-            spin: self.spin,
             log,
             results,
             on_event: self.on_event,
@@ -321,7 +275,10 @@ fn with_log(results: ResultsDir) -> (LogTarget, Option<ResultsDir>) {
 fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Result<u16, Error> {
     let workers = match (scenario.runtime.workers, driver) {
         (Workers::Fixed(workers), _) => workers,
-        (Workers::Auto, Driver::Reactor) => cores(),
+        #[cfg(feature = "run")]
+        (Workers::Auto, Driver::Reactor) => z6_vu::reactor::cores(),
+        #[cfg(not(feature = "run"))]
+        (Workers::Auto, Driver::Reactor) => 1,
         // How many cores a machine has is nothing that a simulated run may depend on.
         (Workers::Auto, Driver::Simulation) => 1,
     };
@@ -329,41 +286,34 @@ fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Resu
     Ok(workers)
 }
 
-/// Files that the scenario names, each once.
-fn attached(scenario: &Scenario) -> Vec<AttachedFile> {
-    let mut files: Vec<AttachedFile> = Vec::new();
-    for body in scenario.requests.iter().filter_map(|request| request.body.as_ref()) {
-        let Some(name) = &body.file else { continue };
-        if !files.iter().any(|file| &file.name == name) {
-            files.push(AttachedFile { name: name.clone(), content: body.bytes.clone() });
-        }
-    }
-    files
-}
-
-/// The same for a simulated run.
-fn attached_to_simulation(scenario: &Scenario) -> Vec<Attached> {
-    let files = attached(scenario).into_iter();
-    files.map(|file| Attached { name: file.name, content: file.content }).collect()
-}
-
-/// Everything that both drivers ask about, settled.
-struct Settled {
-    scenario: Arc<Scenario>,
-    source: ScenarioSource,
-    seed: u64,
-    seed_drawn: bool,
-    workers: u16,
-    overrides: Vec<(String, String)>,
-    spin: Spin,
-    log: LogTarget,
+/// What both drivers are given.
+pub(crate) struct Settled {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) source: ScenarioSource,
+    pub(crate) seed: u64,
+    pub(crate) seed_drawn: bool,
+    pub(crate) workers: u16,
+    pub(crate) overrides: Vec<(String, String)>,
+    pub(crate) log: LogTarget,
     results: Option<ResultsDir>,
     on_event: Option<OnEvent>,
 }
 
 impl Settled {
+    /// Files that the scenario names, each once: name and content.
+    pub(crate) fn attached(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for body in self.scenario.requests.iter().filter_map(|request| request.body.as_ref()) {
+            let Some(name) = &body.file else { continue };
+            if !files.iter().any(|(known, _)| known == name) {
+                files.push((name.clone(), body.bytes.clone()));
+            }
+        }
+        files
+    }
+
     /// What sees the run's events. Takes the embedder's function along.
-    fn watcher(&mut self, driver: Driver) -> Watcher {
+    pub(crate) fn watcher(&mut self, driver: Driver) -> Watcher {
         let facts = RunFacts {
             seed: self.seed,
             plan_digest: hex(&plan_digest(&self.scenario, self.seed)),
@@ -375,7 +325,7 @@ impl Settled {
         Watcher::new(RunFold::new(&self.scenario, facts), self.on_event.take())
     }
 
-    fn context(self, builtin: Option<Builtin>) -> (Context, Option<ResultsDir>) {
+    pub(crate) fn context(self) -> (Context, Option<ResultsDir>) {
         let context = Context {
             scenario: self.scenario,
             source: self.source,
@@ -384,7 +334,8 @@ impl Settled {
                 LogTarget::File(path) => Some(path),
                 LogTarget::Discard => None,
             },
-            builtin,
+            #[cfg(feature = "builtin")]
+            builtin: None,
         };
         (context, self.results)
     }

@@ -1,7 +1,7 @@
-//! A run under way: how it stands, stopping it, waiting for its end.
+//! A run in progress: its figures so far, stopping it, waiting for its end.
 //!
-//! A thread of its own coordinates the run, so that it goes on, and can be stopped, whatever its
-//! owner does. Knows nothing of scenarios, reports or files but to hand them on.
+//! A thread of its own coordinates the run, so that it goes on and can be stopped whatever its owner does.
+//! Only passes scenarios, reports and files on.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,14 +12,18 @@ use std::time::Duration;
 use z6_events::{LogDigest, LogHeader, StopReason, StoppedBy};
 use z6_metrics::LiveSnapshot;
 use z6_scenario::Scenario;
-use z6_vu::reactor::{AttemptFailure, LogError, RunReport, RunSpec, StartError};
+use z6_vu::log_file::LogError;
+#[cfg(feature = "run")]
+use z6_vu::reactor::{AttemptFailure, RunReport, RunSpec};
 
+#[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
 use crate::error::Error;
 use crate::finished::Finished;
 use crate::observer::{Live, Watcher};
 use crate::results::ResultsDir;
-use crate::simulated::{Simulated, SimulationReport, StopWish};
+#[cfg(feature = "simulate")]
+use crate::simulated::{Simulated, SimulationReport, StopRequest};
 use crate::source::ScenarioSource;
 
 /// How long [`Running::wait`] sleeps at most between two looks at nothing.
@@ -32,10 +36,11 @@ pub(crate) struct Context {
     pub(crate) source: ScenarioSource,
     pub(crate) seed_drawn: bool,
     pub(crate) log: Option<PathBuf>,
+    #[cfg(feature = "builtin")]
     pub(crate) builtin: Option<Builtin>,
 }
 
-/// A run under way. Dropping it stops the run and waits for its end.
+/// A run in progress. Dropping it stops the run and waits for its end.
 #[derive(Debug)]
 pub struct Running {
     /// None once it was waited for.
@@ -51,15 +56,17 @@ pub struct Running {
 struct Coordinator {
     thread: JoinHandle<ThreadEnd>,
     /// Disconnected once the thread has ended.
-    ended: Receiver<Result<(Stopper, LogHeader), StartError>>,
+    ended: Receiver<Result<(Stopper, LogHeader), Error>>,
 }
 
 /// How the thread of a run ends.
 #[derive(Debug)]
 enum ThreadEnd {
     /// The thread told its starter why.
+    #[cfg(feature = "run")]
     NeverStarted,
     Report(Box<Report>),
+    #[cfg(feature = "simulate")]
     Failed(Error),
 }
 
@@ -71,12 +78,15 @@ pub(crate) struct Report {
     pub(crate) stopped_by: StoppedBy,
     pub(crate) digest: Option<LogDigest>,
     pub(crate) log_bytes: u64,
+    #[cfg(feature = "run")]
     pub(crate) no_target: Option<AttemptFailure>,
     pub(crate) log_error: Option<LogError>,
     pub(crate) panic: Option<String>,
+    #[cfg(feature = "simulate")]
     pub(crate) simulation: Option<SimulationReport>,
 }
 
+#[cfg(feature = "run")]
 impl From<RunReport<Watcher>> for Report {
     fn from(report: RunReport<Watcher>) -> Report {
         Report {
@@ -88,6 +98,7 @@ impl From<RunReport<Watcher>> for Report {
             no_target: report.no_target,
             log_error: report.log_error,
             panic: report.panic,
+            #[cfg(feature = "simulate")]
             simulation: None,
         }
     }
@@ -99,23 +110,28 @@ pub struct Stopper(Stops);
 
 #[derive(Debug, Clone)]
 enum Stops {
+    #[cfg(feature = "run")]
     Real(z6_vu::reactor::Stopper),
-    Simulated(StopWish),
+    #[cfg(feature = "simulate")]
+    Simulated(StopRequest),
 }
 
 impl Stopper {
-    /// Asks the run to stop in good order. A second call while the grace period runs ends that; in a
-    /// simulated run, where that period takes no time, it changes nothing.
+    /// Asks the run to stop. Requests in flight may still be answered for the grace period; a second call
+    /// ends that period. In a simulated run, where it takes no time, a second call changes nothing.
     pub fn stop(&self, reason: StopReason) {
         match &self.0 {
+            #[cfg(feature = "run")]
             Stops::Real(stopper) => stopper.stop(reason),
-            Stops::Simulated(wish) => wish.set(reason),
+            #[cfg(feature = "simulate")]
+            Stops::Simulated(request) => request.set(reason),
         }
     }
 }
 
 impl Running {
     /// Starts `spec` on a thread that stays with it.
+    #[cfg(feature = "run")]
     pub(crate) fn start(
         spec: RunSpec,
         watcher: Watcher,
@@ -126,13 +142,13 @@ impl Running {
         let thread = std::thread::Builder::new().name("z6-run".to_owned());
         let thread = thread.spawn(move || match z6_vu::reactor::start(&spec, watcher) {
             Ok(handle) => {
-                // The starter waits for it; nobody else is told anything until the end.
+                // The starter waits for it; nothing else is sent until the end.
                 let stopper = Stopper(Stops::Real(handle.stopper()));
                 let _ = started.send(Ok((stopper, handle.header().clone())));
                 ThreadEnd::Report(Box::new(handle.wait().into()))
             }
             Err(error) => {
-                let _ = started.send(Err(error));
+                let _ = started.send(Err(error.into()));
                 ThreadEnd::NeverStarted
             }
         });
@@ -146,19 +162,20 @@ impl Running {
                 context: Some(context),
                 results: None,
             }),
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(Error::Panicked { message: coordinator.panic_text() }),
         }
     }
 
     /// Starts `simulated` on a thread of its own.
+    #[cfg(feature = "simulate")]
     pub(crate) fn simulate(
         simulated: Simulated,
         watcher: Watcher,
         context: Context,
     ) -> Result<Running, Error> {
         let live = watcher.live();
-        let (header, wish) = (simulated.header().clone(), simulated.stop_wish());
+        let (header, request) = (simulated.header().clone(), simulated.stop_request());
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-simulation".to_owned());
         let thread = thread.spawn(move || {
@@ -171,7 +188,7 @@ impl Running {
         });
         Ok(Running {
             coordinator: Some(Coordinator { thread: thread.map_err(Error::Thread)?, ended }),
-            stopper: Stopper(Stops::Simulated(wish)),
+            stopper: Stopper(Stops::Simulated(request)),
             header,
             live,
             context: Some(context),
@@ -206,7 +223,7 @@ impl Running {
         self.results.as_ref().map(ResultsDir::path)
     }
 
-    /// How the run stands: at most about 200 ms behind.
+    /// The figures so far, at most about 200 ms old.
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
         self.live.read()
@@ -220,7 +237,7 @@ impl Running {
         self.wait_with(LONG, |_| {})
     }
 
-    /// Waits for the end, calling `each` every `every` with how the run stands, and once more after
+    /// Waits for the end, calling `each` every `every` with the figures so far, and once more after
     /// the end. Then writes the reports, where results are kept.
     ///
     /// # Errors
@@ -250,7 +267,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(coordinator) = self.coordinator.take() {
             self.stopper.stop(StopReason::Interrupt);
-            // Whoever wants to know how it ended waits for it.
+            // To learn how it ended, wait for it instead.
             let _ = coordinator.join();
         }
     }
@@ -260,7 +277,9 @@ impl Coordinator {
     fn join(self) -> Result<Report, Error> {
         match self.thread.join() {
             Ok(ThreadEnd::Report(report)) => Ok(*report),
+            #[cfg(feature = "simulate")]
             Ok(ThreadEnd::Failed(error)) => Err(error),
+            #[cfg(feature = "run")]
             Ok(ThreadEnd::NeverStarted) => {
                 unreachable!("a run that never started was never handed out")
             }
@@ -268,9 +287,10 @@ impl Coordinator {
         }
     }
 
+    #[cfg(feature = "run")]
     fn panic_text(self) -> String {
         match self.thread.join() {
-            Ok(_) => "the run's thread ended without a word".to_owned(),
+            Ok(_) => "the run's thread ended without a message".to_owned(),
             Err(payload) => panic_text(payload.as_ref()),
         }
     }
@@ -280,5 +300,5 @@ impl Coordinator {
 fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

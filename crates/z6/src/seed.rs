@@ -8,7 +8,7 @@ use crate::error::Error;
 /// A seed from the system's entropy, as a run draws one that names none.
 ///
 /// # Errors
-/// [`Error::Seed`] where the system gives none.
+/// [`Error::Seed`] if the system gives none.
 pub fn draw_seed() -> Result<u64, Error> {
     draw().map_err(Error::Seed)
 }

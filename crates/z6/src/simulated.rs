@@ -6,17 +6,60 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use z6_events::{ErrorKind, LogHeader, StopReason, StoppedBy};
+use z6_events::{Driver, ErrorKind, LogHeader, StopReason, StoppedBy};
 use z6_scenario::simulation::FaultKind;
-use z6_sim::{LogOut, LogOutError, SimError, SimLogError, SimSpec};
-use z6_vu::reactor::{LogError, LogFile, LogTarget, StartError, partial_path};
+use z6_sim::{Attached, CheckLevel, LogOut, LogOutError, SimError, SimLogError, SimSpec};
+use z6_vu::log_file::{LogError, LogFile, LogTarget, partial_path};
 
 use crate::error::Error;
 use crate::observer::Watcher;
-use crate::running::Report;
+use crate::run::Run;
+use crate::running::{Report, Running};
 
-/// What the simulated world says of a run.
+/// A run in a simulated world that has not begun. Made by [`Run::simulate`].
+#[derive(Debug)]
+pub struct SimulatedRun {
+    run: Run,
+    verify: bool,
+}
+
+impl SimulatedRun {
+    pub(crate) fn new(run: Run) -> SimulatedRun {
+        SimulatedRun { run, verify: false }
+    }
+
+    /// Whether the run is checked: its engines at the end, its events against what the simulated server
+    /// knows, its log by reading it back and replaying it. Takes memory with every request. What is found
+    /// is in [`SimulationReport::violations`].
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> SimulatedRun {
+        self.verify = verify;
+        self
+    }
+
+    /// Starts the simulation.
+    ///
+    /// # Errors
+    /// Whatever keeps the run from starting.
+    pub fn start(self) -> Result<Running, Error> {
+        let mut settled = self.run.settle(Driver::Simulation)?;
+        let watcher = settled.watcher(Driver::Simulation);
+        let files = settled.attached().into_iter();
+        let spec = SimSpec {
+            attached: files.map(|(name, content)| Attached { name, content }).collect(),
+            overrides: settled.overrides.clone(),
+            checks: if self.verify { CheckLevel::End } else { CheckLevel::Off },
+            ..SimSpec::new(Arc::clone(&settled.scenario), settled.seed, settled.workers)
+        };
+        let simulated = Simulated::new(spec, &settled.log)?;
+        let (context, results) = settled.context();
+        Ok(Running::simulate(simulated, watcher, context)?.keeping(results))
+    }
+}
+
+/// What the simulated world knows of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SimulationReport {
     /// How much virtual time passed, nanoseconds.
     pub virtual_ns: u64,
@@ -24,9 +67,9 @@ pub struct SimulationReport {
     pub requests: u64,
     /// Responses of which it sent the last byte.
     pub responses: u64,
-    /// How often each fault befell, those that never did left out.
+    /// How often each fault occurred; those that never did are left out.
     pub faults: Vec<(FaultKind, u64)>,
-    /// What checks found broken: bugs in Z6. Empty unless [`verify`](crate::Run::verify) was asked for.
+    /// What checks found broken: bugs in Z6. Empty unless [`verify`](SimulatedRun::verify) is on.
     pub violations: Vec<String>,
     /// Why the first attempt to connect failed, if no connection was ever ready.
     pub no_target: Option<ErrorKind>,
@@ -36,12 +79,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A wish to stop, from any thread.
+/// A request to stop, from any thread.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct StopWish(Arc<Mutex<Option<StopReason>>>);
+pub(crate) struct StopRequest(Arc<Mutex<Option<StopReason>>>);
 
-impl StopWish {
-    /// The first wish counts.
+impl StopRequest {
+    /// The first one counts.
     pub(crate) fn set(&self, reason: StopReason) {
         lock(&self.0).get_or_insert(reason);
     }
@@ -51,13 +94,13 @@ impl StopWish {
     }
 }
 
-/// The log of a simulated run: its file, what went wrong with it, and the wish to stop, which is looked
-/// at where the log is written.
+/// The log of a simulated run: its file, what went wrong with it, and the request to stop, which is
+/// read where the log is written.
 struct SimLog {
     file: LogFile,
     /// The first thing that went wrong; kept where it outlives the log.
     error: Arc<Mutex<Option<LogError>>>,
-    wish: StopWish,
+    stop: StopRequest,
 }
 
 impl LogOut for SimLog {
@@ -69,7 +112,7 @@ impl LogOut for SimLog {
     }
 
     fn stop(&mut self) -> Option<StopReason> {
-        self.wish.get()
+        self.stop.get()
     }
 }
 
@@ -90,8 +133,8 @@ impl Simulated {
             LogTarget::File(path) => partial_path(path),
             LogTarget::Discard => PathBuf::from("(not kept)"),
         };
-        let file = LogFile::create(log).map_err(StartError::Log)?;
-        let log = SimLog { file, error: Arc::default(), wish: StopWish::default() };
+        let file = LogFile::create(log)?;
+        let log = SimLog { file, error: Arc::default(), stop: StopRequest::default() };
         Ok(Simulated { spec, header, log, partial })
     }
 
@@ -99,8 +142,8 @@ impl Simulated {
         &self.header
     }
 
-    pub(crate) fn stop_wish(&self) -> StopWish {
-        self.log.wish.clone()
+    pub(crate) fn stop_request(&self) -> StopRequest {
+        self.log.stop.clone()
     }
 
     /// Simulates it all.
@@ -109,7 +152,7 @@ impl Simulated {
         let end = z6_sim::simulate(&self.spec, watcher, self.log);
         let real_error = lock(&written).take();
         let (end, real_error) = match (end, real_error) {
-            (Err(SimError::LogOut), Some(error)) => return Err(StartError::Log(error).into()),
+            (Err(SimError::LogOut), Some(error)) => return Err(error.into()),
             (end, error) => (end?, error),
         };
         let simulation = SimulationReport {
@@ -121,8 +164,9 @@ impl Simulated {
             no_target: end.no_target,
         };
         let file = end.log.file;
-        let simulated_error = end.log_error.and_then(|error| of_world(error, &self.partial));
-        // The footer stands in the file: what is left is its name.
+        let simulated_error =
+            end.log_error.and_then(|error| from_simulated_disk(error, &self.partial));
+        // The footer is in the file: what is left is its name.
         let completed = match end.digest {
             Some(_) => file.complete().err(),
             None => None,
@@ -134,6 +178,7 @@ impl Simulated {
             stopped_by: if log_error.is_some() { StoppedBy::DiskFull } else { end.stopped_by },
             digest: end.digest.filter(|_| log_error.is_none()),
             log_bytes: end.log_bytes,
+            #[cfg(feature = "run")]
             no_target: None,
             log_error,
             panic: None,
@@ -143,7 +188,7 @@ impl Simulated {
 }
 
 /// A fault of the simulated disk, in the words of a real one.
-fn of_world(error: SimLogError, partial: &Path) -> Option<LogError> {
+fn from_simulated_disk(error: SimLogError, partial: &Path) -> Option<LogError> {
     match error {
         SimLogError::Full => Some(LogError::Write {
             path: partial.to_owned(),

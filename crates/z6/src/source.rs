@@ -69,13 +69,14 @@ impl ScenarioSource {
         ScenarioSource { folder: Some(folder.into()), ..self }
     }
 
-    /// The file, or what stands for it in messages.
+    /// The file, or what messages call it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Where relative paths of certificates and keys start: the current directory, without a folder.
+    #[cfg(feature = "run")]
     pub(crate) fn folder(&self) -> &Path {
         self.folder.as_deref().unwrap_or(Path::new(""))
     }
@@ -125,15 +126,17 @@ impl Files for DiskFiles<'_> {
             Ok(None) => format!("it holds more than {max_bytes} bytes"),
             Err(error) => error.to_string(),
         };
-        // The name in the scenario is said by whoever asked.
+        // The caller's message names the file as the scenario does.
         let is_elsewhere = place != Path::new(path);
         Err(if is_elsewhere { format!("{}: {reason}", place.display()) } else { reason })
     }
 }
 
 /// The bodies of a scenario that was read before: loading it again reads no file again.
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub(crate) struct BodyFiles<'a>(pub(crate) &'a Scenario);
 
+#[cfg(any(feature = "run", feature = "simulate"))]
 impl Files for BodyFiles<'_> {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
         let mut bodies = self.0.requests.iter().filter_map(|request| request.body.as_ref());
@@ -168,7 +171,7 @@ fn read_limited(input: impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>>
     Ok((bytes.len() as u64 <= max_bytes).then_some(bytes))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "run"))]
 mod tests {
     use super::*;
 

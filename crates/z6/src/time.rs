@@ -17,6 +17,7 @@ pub fn rfc3339_utc(wall_ns: u64) -> String {
 }
 
 /// Now, nanoseconds since 1970-01-01T00:00:00Z.
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub(crate) fn wall_ns() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0)
 }

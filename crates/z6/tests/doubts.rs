@@ -2,7 +2,7 @@
 //! depend on how fast the machine is. The others: `cargo xtask accuracy --doubts`.
 #![allow(clippy::unwrap_used)]
 
-use z6::{Finished, Run, z6_metrics::Verdict};
+use z6::{Finished, Run, Verdict};
 
 /// One request on this path, and more TOML.
 fn run(path: &str, target: &str, more: &str) -> Finished {
@@ -15,7 +15,7 @@ fn run(path: &str, target: &str, more: &str) -> Finished {
 
 /// Doubts that do not come of a slow or busy machine.
 fn doubts(finished: &Finished) -> Vec<&'static str> {
-    let kinds = finished.metrics.generator.doubts.iter().map(z6::z6_metrics::Doubt::kind);
+    let kinds = finished.metrics.generator.doubts.iter().map(z6_metrics::Doubt::kind);
     let of_the_machine = ["late_sends", "loop_stall", "log_back_pressure", "generator_busy"];
     kinds.filter(|kind| !of_the_machine.contains(kind) && *kind != "slow_connects").collect()
 }

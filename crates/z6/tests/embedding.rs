@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use z6::z6_events::{Ending, EventClass, LogReader};
-use z6::{Blame, Error, Event, Finished, Overrides, Run, Scenario, StopReason, StoppedBy};
+use z6::{Blame, Error, Event, Finished, Overrides, Run, Scenario, StopReason, StoppedBy, Workers};
+use z6_events::{Ending, EventClass, LogReader};
 
 const HELLO: &str = "
 metadata.name = 'hello'
@@ -83,7 +83,7 @@ fn the_same_seed_is_the_same_workload_and_another_is_not() {
 fn two_runs_in_one_process_do_not_meet() {
     let text = HELLO.replace("iterations = 50", "iterations = 500");
     let first = Run::from_toml(&text).unwrap().seed(1).start().unwrap();
-    let second = Run::from_toml(&text).unwrap().seed(2).workers(2).start().unwrap();
+    let second = Run::from_toml(&text).unwrap().seed(2).workers(Workers::Fixed(2)).start().unwrap();
     let (first, second) = (first.wait().unwrap(), second.wait().unwrap());
     for finished in [&first, &second] {
         assert_eq!(finished.metrics.requests.succeeded, 2_000);
@@ -132,7 +132,7 @@ fn a_results_directory_holds_log_and_reports() {
     assert_eq!(names, expected);
     assert_eq!(fs::read_to_string(directory.join("scenario.toml")).unwrap(), HELLO);
     let json = fs::read_to_string(directory.join("metrics.json")).unwrap();
-    assert_eq!(json, z6::z6_metrics::report::metrics_json(&finished.metrics));
+    assert_eq!(json, z6_metrics::report::metrics_json(&finished.metrics));
     assert_eq!(finished.log.as_deref(), Some(directory.join("events.z6log").as_path()));
     assert_eq!(fs::metadata(finished.log.as_ref().unwrap()).unwrap().len(), finished.log_bytes);
     let metadata = fs::read_to_string(directory.join("metadata.json")).unwrap();
@@ -291,6 +291,7 @@ fn what_cannot_be_run_is_refused_before_anything_is_made() {
     let results = folder.path().join("r");
     let error = Run::from_toml(text).unwrap().results(&results).start().unwrap_err();
     assert_eq!(error.blame(), Blame::Caller);
-    assert!(error.to_string().contains("`ca_bundle` /none/ca.pem"), "{error}");
+    let message = z6::full_message(&error);
+    assert!(message.contains("`ca_bundle` /none/ca.pem"), "{message}");
     assert!(!Path::exists(&results));
 }

@@ -18,7 +18,7 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
 
 #[test]
 fn minimal_integration_shows_the_life_of_a_vu() {
-    use z6::engine::VuState::{Executing, Ready, Waiting};
+    use z6_vu::VuState::{Executing, Ready, Waiting};
     let states = minimal_integration::run().unwrap();
     let expected = [
         Some(Ready),

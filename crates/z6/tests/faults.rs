@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use support::cases::{Case, Expected, Whither, parse};
 use support::fault_server::{DeafServer, FaultServer, Seen, nobody};
-use z6::log::Outcome;
-use z6::z6_events::ErrorKind;
+use z6::ReplayOutcome as Outcome;
 use z6::{Finished, Log, Run};
+use z6_events::ErrorKind;
 
 const FILES: [&str; 4] = [
     include_str!("faults/bodies.txt"),

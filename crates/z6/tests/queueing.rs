@@ -14,7 +14,7 @@ fn open(per_second: u32, service: &str, servers: u32) -> Finished {
          schedule = {{ type = 'rate', per_second = {per_second}, arrivals = 'poisson' }}\n\
          simulation = {{ connect = '0', latency = '0', service = '{service}', servers = {servers} }}"
     );
-    Run::from_toml(&text).unwrap().simulate().unwrap().wait().unwrap()
+    Run::from_toml(&text).unwrap().simulate().start().unwrap().wait().unwrap()
 }
 
 #[track_caller]
@@ -55,7 +55,7 @@ fn virtual_users_obey_the_interactive_response_time_law() {
          requests = [{ name = 'a', path = '/' }]\n\
          think_time = { type = 'exponential', mean_ms = 50, max_ms = 60000 }\n\
          simulation = { connect = '0', latency = '0', service = 'exponential:2ms', servers = 1 }";
-    let finished = Run::from_toml(text).unwrap().simulate().unwrap().wait().unwrap();
+    let finished = Run::from_toml(text).unwrap().simulate().start().unwrap().wait().unwrap();
     let per_second = finished.metrics.throughput.completed_rps.unwrap();
     assert_mean_response(&finished, (40.0 / per_second - 0.05) * 1e9);
 }

@@ -6,8 +6,8 @@ mod wire;
 use std::net::{SocketAddr, TcpListener};
 
 use wire::{Seen, Server, errors, ok, response, rows, run, run_in};
-use z6::z6_analysis::checks::Checks;
 use z6::{Event, Finished, Log, Tick, WorkerId};
+use z6_analysis::checks::Checks;
 
 /// Answers with `status` and a `Location` as long as `to` names one for the path, else with 200.
 fn redirects(
@@ -306,10 +306,10 @@ fn first_violation(finished: &Finished, events: &[(WorkerId, Tick, Event)]) -> O
     for (index, (worker, at, event)) in (0..).zip(events) {
         checks.event(index, *worker, *at, event);
     }
-    let ending = z6::z6_events::Ending::Torn {
+    let ending = z6_events::Ending::Torn {
         valid_bytes: 0,
         lost_bytes: 0,
-        reason: z6::z6_events::TearReason::NoFooter,
+        reason: z6_events::TearReason::NoFooter,
     };
     checks.finish(&ending).violations.first().map(|violation| violation.kind.to_string())
 }

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use z6::z6_events::EventClass;
 use z6::{Blame, Error, Event, Finished, Overrides, Run, StopReason, StoppedBy};
+use z6_events::EventClass;
 
 const SHOP: &str = "
 runtime = { duration_seconds = 5, vus = 10, prng_seed = 3 }
@@ -16,7 +16,11 @@ simulation = { latency = '1ms', service = 'exponential:3ms', servers = 2 }
 ";
 
 fn simulate(run: Run) -> Finished {
-    run.simulate().unwrap().wait().unwrap()
+    run.simulate().start().unwrap().wait().unwrap()
+}
+
+fn verified(run: Run) -> Finished {
+    run.simulate().verify(true).start().unwrap().wait().unwrap()
 }
 
 fn set(key: &str, value: &str) -> Overrides {
@@ -26,7 +30,7 @@ fn set(key: &str, value: &str) -> Overrides {
 
 #[test]
 fn figures_are_what_the_simulated_server_counted() {
-    let finished = simulate(Run::from_toml(SHOP).unwrap().verify(true));
+    let finished = verified(Run::from_toml(SHOP).unwrap());
     let report = finished.simulation.as_ref().unwrap();
     let requests = &finished.metrics.requests;
     assert_eq!(report.violations, [""; 0]);
@@ -52,7 +56,7 @@ fn the_same_seed_is_the_same_log_and_anything_else_is_another() {
 fn two_simulations_at_once_do_not_meet() {
     let alone = simulate(Run::from_toml(SHOP).unwrap()).digest;
     let running: Vec<_> =
-        (0..4).map(|_| Run::from_toml(SHOP).unwrap().simulate().unwrap()).collect();
+        (0..4).map(|_| Run::from_toml(SHOP).unwrap().simulate().start().unwrap()).collect();
     for running in running {
         assert_eq!(running.wait().unwrap().digest, alone);
     }
@@ -84,7 +88,7 @@ fn events_are_seen_and_the_log_holds_them() {
     assert!(logged.iter().any(|(.., event)| event.class() == EventClass::Input));
     assert_eq!(log.refold().unwrap().metrics, finished.metrics);
     // A second run does not write over it.
-    let again = Run::from_toml(SHOP).unwrap().log_file(&path).simulate().unwrap_err();
+    let again = Run::from_toml(SHOP).unwrap().log_file(&path).simulate().start().unwrap_err();
     assert_eq!(again.blame(), Blame::System);
 }
 
@@ -92,8 +96,8 @@ fn events_are_seen_and_the_log_holds_them() {
 fn a_simulation_that_is_dropped_or_stopped_ends() {
     let long = SHOP.replace("duration_seconds = 5", "duration_seconds = 86400");
     let long = long.replace("vus = 10", "vus = 1000");
-    drop(Run::from_toml(&long).unwrap().simulate().unwrap());
-    let running = Run::from_toml(&long).unwrap().simulate().unwrap();
+    drop(Run::from_toml(&long).unwrap().simulate().start().unwrap());
+    let running = Run::from_toml(&long).unwrap().simulate().start().unwrap();
     let stopper = running.stopper();
     let mut looks = 0;
     let finished = running.wait_with(Duration::from_millis(1), |_| {
@@ -109,7 +113,7 @@ fn a_simulation_that_is_dropped_or_stopped_ends() {
 #[test]
 fn what_cannot_be_simulated_is_the_callers_fault() {
     let run = Run::from_toml(SHOP).unwrap().overrides(set("latency", "fast"));
-    let error = run.simulate().unwrap_err();
+    let error = run.simulate().start().unwrap_err();
     assert!(matches!(error, Error::Scenario { .. }), "{error}");
     assert_eq!(error.blame(), Blame::Caller);
     assert!(error.to_string().contains("`latency` cannot be `fast`"), "{error}");
@@ -129,7 +133,7 @@ fn the_example_is_simulated() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/simulate.toml");
     let run = Run::from_file(path).unwrap();
     assert!(run.warnings().is_empty());
-    let finished = simulate(run.verify(true));
+    let finished = verified(run);
     assert!(finished.metrics.requests.succeeded > 30_000);
     assert!(finished.assertions_passed(), "{:?}", finished.metrics.assertions);
     assert_eq!(finished.simulation.unwrap().violations, [""; 0]);

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use z6::z6_analysis::checks::check_log;
+use z6_analysis::checks::check_log;
 
 use tls_support::{Answer, Authority, Server, Setup, run, scenario, summary};
 
@@ -355,7 +355,7 @@ fn a_run_over_tls_replays_and_its_checks_hold() {
     let tcp_ready = log.events().unwrap().filter(|entry| ready(&entry.as_ref().unwrap().2)).count();
     assert_eq!(tcp_ready, 15);
     let replayed = log.replay().unwrap();
-    assert!(matches!(replayed, z6::log::Outcome::Identical { .. }), "{replayed:?}");
+    assert!(matches!(replayed, z6::ReplayOutcome::Identical { .. }), "{replayed:?}");
     let checked = check_log(&mut log.blocks().unwrap(), log.scenario()).unwrap();
     assert!(checked.passed(), "{checked}");
     let refolded = log.refold().unwrap();
@@ -384,7 +384,8 @@ fn files_that_cannot_be_used_are_refused_before_anything_is_sent() {
         let run = z6::Run::from_toml(&scenario(1, &settings, "iterations = 1")).unwrap();
         let error = run.start().unwrap_err();
         assert_eq!(error.blame(), z6::Blame::Caller);
-        assert!(error.to_string().contains("TLS of target `target`"), "{error}");
-        assert!(error.to_string().contains(words), "{error}");
+        let message = z6::full_message(&error);
+        assert!(message.contains("TLS of target `target`"), "{message}");
+        assert!(message.contains(words), "{message}");
     }
 }

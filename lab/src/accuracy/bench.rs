@@ -1,5 +1,5 @@
-//! Runs the release binary against the truth server, each on cores of its own, and collects what both
-//! say. Every run is also held to what must hold in all of them (rows A18 and A20).
+//! Runs the release binary against the truth server, on separate cores, and collects the results of both.
+//! Every run is also checked for what must hold in all runs (rows A18 and A20).
 
 use std::cell::RefCell;
 use std::fs;
@@ -19,7 +19,7 @@ use super::stats::quantile;
 /// Longest that a run may take beyond its own length.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What is asked of the target: an open model, unless `schedule` says otherwise.
+/// The load on the target: an open model, unless `schedule` is set.
 #[derive(Debug, Clone)]
 pub(super) struct Load {
     pub(super) path: String,
@@ -84,7 +84,7 @@ impl Load {
     }
 }
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
 pub(super) struct Trial {
     pub(super) metrics: Value,
@@ -119,7 +119,7 @@ impl Trial {
         kinds.map(str::to_owned).collect()
     }
 
-    /// From the planned instant to the server's stamp of the answer, of answered requests, rising.
+    /// Times from the planned instant to the server's stamp of the response, of answered requests, ascending, ns.
     pub(super) fn true_responses(&self) -> Vec<u64> {
         self.ledger.sorted(|request| self.true_response(request))
     }
@@ -131,7 +131,7 @@ impl Trial {
         stamp.answered_ns.map(|answered_ns| answered_ns.saturating_sub(planned_ns))
     }
 
-    /// From the server's stamp of the request to that of the answer, rising.
+    /// Times from the server's stamp of the request to that of the response, ascending, ns.
     pub(super) fn true_services(&self) -> Vec<u64> {
         let stamps = self.truth.stamps.values();
         let took = |stamp: &Stamp| Some(stamp.answered_ns?.saturating_sub(stamp.received_ns));
@@ -146,7 +146,7 @@ impl Trial {
     }
 }
 
-/// Where runs are carried out.
+/// The environment of all runs.
 pub(super) struct Bench {
     pub(super) z6: PathBuf,
     pub(super) folder: PathBuf,
@@ -156,7 +156,7 @@ pub(super) struct Bench {
     /// For its event loop alone.
     worker_cores: Option<String>,
     pub(super) full: bool,
-    /// What runs broke of what must always hold.
+    /// Violations of what must hold in all runs.
     pub(super) always: RefCell<always::Tally>,
     runs: RefCell<u32>,
 }
@@ -170,7 +170,7 @@ impl Bench {
             folder,
             server_cores: can_pin.then(|| "0".to_owned()),
             z6_cores: None,
-            // Its log thread may go where it likes.
+            // The log thread is not pinned.
             worker_cores: can_pin.then(|| format!("1-{}", cores - 1)),
             full,
             always: RefCell::default(),
@@ -200,7 +200,7 @@ impl Bench {
         self.trial_during(plan, load, |_, _| Ok(()))
     }
 
-    /// The same, with something done meanwhile to the server and to Z6, by their process ids.
+    /// The same, and calls `during` with the process ids of the server and of Z6 while both run.
     ///
     /// # Errors
     /// As [`Bench::trial`].
@@ -223,7 +223,7 @@ impl Bench {
         Ok(trial)
     }
 
-    /// A run against something that is there already.
+    /// A run against a server that is already running.
     ///
     /// # Errors
     /// As [`Bench::trial`].
@@ -257,7 +257,7 @@ impl Bench {
     }
 }
 
-/// What Z6 is told; writes its scenario.
+/// The arguments of Z6; writes its scenario.
 ///
 /// # Errors
 /// The scenario cannot be written.

@@ -1,5 +1,5 @@
-//! Each doubt of the verdict made to fire by its cause, end to end, and a clean run that raises none:
-//! a check of the generator's own health that nobody has seen fail does not exist.
+//! Raises each doubt of the verdict by its cause, end to end, and shows that a clean run raises none: a
+//! check that has never been seen to fail proves nothing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,14 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const EMPTY_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// A doubt, its cause in words, and how to bring it about.
+/// A doubt, its cause in words, and a function that causes it.
 struct Case {
     doubt: &'static str,
     cause: &'static str,
     provoke: fn(&Bench) -> Result<Raised>,
 }
 
-/// Doubts raised, or why the cause could not be brought about here.
+/// The doubts that were raised, or why this machine cannot cause them.
 enum Raised {
     Doubts { kinds: Vec<String>, verdict: String },
     NotHere(String),
@@ -72,7 +72,7 @@ const CASES: &[Case] = &[
     Case { doubt: "torn_log", cause: "SIGKILL", provoke: killed },
 ];
 
-/// All of them.
+/// Runs all cases.
 pub(super) fn run(bench: &Bench) -> Vec<Check> {
     let mut checks = Vec::new();
     for case in CASES {
@@ -170,7 +170,7 @@ fn flat_out(bench: &Bench) -> Result<Raised> {
     unpinned(bench, &closed(16, 4_000))
 }
 
-/// Z6 left free to use all cores, against a server that spends as little as can be on each request.
+/// Z6 on all cores, against a server that does as little as possible per request.
 fn unpinned(bench: &Bench, load: &Load) -> Result<Raised> {
     let free = Bench::new(bench.z6.clone(), bench.fresh()?, bench.full);
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -185,7 +185,7 @@ fn unpinned(bench: &Bench, load: &Load) -> Result<Raised> {
     })
 }
 
-/// Answers whatever comes, one answer for each empty line, and never sleeps.
+/// Sends one response for each empty line received, and never sleeps.
 fn serve_spinning(listener: &TcpListener, over: &AtomicBool) {
     let mut streams: Vec<TcpStream> = Vec::new();
     let mut buffer = [0; 16 * 1_024];
@@ -267,7 +267,7 @@ fn answer(mut stream: TcpStream) {
     }
 }
 
-/// In a network of its own, with four ports for connections.
+/// In a network namespace with four ports for connections.
 fn few_ports(bench: &Bench) -> Result<Raised> {
     let load = Load { max_connections: 50, ..Load::rate("/delay/300", 100, 2_000) };
     let folder = bench.fresh()?;
@@ -282,7 +282,7 @@ fn few_ports(bench: &Bench) -> Result<Raised> {
     finish_alone(command, &folder, "needs unshare, ip and the right to make a network namespace")
 }
 
-/// The limit is lowered while it runs: one that is there from the start is refused at the start.
+/// Lowers the limit while the run is under way: Z6 refuses to start with a limit that is too low.
 fn few_descriptors(bench: &Bench) -> Result<Raised> {
     let load = Load { max_connections: 500, ..Load::rate("/delay/1500", 100, 2_000) };
     let trial = bench.trial_during(&ServerPlan::default(), &load, |_, z6| {
@@ -292,7 +292,7 @@ fn few_descriptors(bench: &Bench) -> Result<Raised> {
     Ok(raised(&trial))
 }
 
-/// Carries out a run that is not the bench's own; without results it could not be done here.
+/// Waits for a run that the bench did not start. If there are no results, this machine cannot do it.
 fn finish_alone(mut command: Command, folder: &Path, needs: &str) -> Result<Raised> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(child) = command.spawn() else { return Ok(Raised::NotHere(needs.to_owned())) };
@@ -303,7 +303,7 @@ fn finish_alone(mut command: Command, folder: &Path, needs: &str) -> Result<Rais
     }
 }
 
-/// The clock of the machine is left alone: the log is where the wall clock enters figures.
+/// Steps the wall clock in the log, through which it enters the figures, and not that of the machine.
 fn stepped(bench: &Bench) -> Result<Raised> {
     let trial = bench.trial(&ServerPlan::default(), &Load::rate("/hello", 100, 3_000))?;
     of_figures(&trial.ledger, 3_600_000_000_000, false)

@@ -1,5 +1,5 @@
-//! `cargo lab accuracy`: the release binary against truth that is known, row by row, with the error
-//! of each figure. docs/MEASUREMENT.md shows the table.
+//! `cargo lab accuracy`: runs the release binary against servers whose behaviour is known, and prints the
+//! error of each figure, row by row. docs/MEASUREMENT.md shows the table.
 //!
 //! Reading order: `rows` (what is measured), `bench` (how a run is carried out), `server` (who knows
 //! the truth), `ledger` and `always` (every log against its figures), `doubts` (each doubt by its
@@ -29,7 +29,7 @@ use rows::ROWS;
 /// The command of the truth server, which runs in a process of its own.
 pub(crate) const SERVER_COMMAND: &str = "accuracy-server";
 
-/// What is asked for.
+/// The options of the command.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     full: bool,
@@ -60,7 +60,7 @@ impl Options {
     }
 }
 
-/// Measures and prints; whether every bar was met.
+/// Measures and prints the table; returns whether every bound was met.
 ///
 /// # Errors
 /// A run could not be carried out.
@@ -110,7 +110,7 @@ fn conclude(checks: &[Check]) -> bool {
     failed == 0
 }
 
-/// Machine and load, for whoever reads the figures.
+/// The machine and its load, which a reader of the figures needs to know.
 fn conditions() -> String {
     let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
     let info = read("/proc/cpuinfo");

@@ -1,5 +1,5 @@
-//! Other load testers on the plan of row A5, as far as they are on the PATH: what they print for a
-//! server that stood still for a second. Shown beside Z6, held to nothing.
+//! Other load testers, if they are on the PATH, with the plan of row A5: what they report for a server that
+//! stopped for a second. Shown beside Z6, without bounds.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::bench::Bench;
 use super::check::Check;
 use super::process::{self, Guarded, pinned};
 
-/// A tool and how it is asked for 2,000 requests per second over 100 connections for 10 s.
+/// A tool, and its arguments for 2,000 requests per second over 100 connections for 10 s.
 struct Tool {
     name: &'static str,
     arguments: &'static [&'static str],
@@ -56,8 +56,8 @@ export const options = { summaryTrendStats: ['p(90)', 'p(95)', 'p(99)', 'p(99.9)
 export default function () { http.get('URL'); }
 ";
 
-/// Each tool against a server that is stopped meanwhile; `truth` says the quantiles that a stop of
-/// this length leads to.
+/// Runs each tool against a server that is stopped for a second; `truth` returns the quantiles that a stop
+/// of that length causes.
 ///
 /// # Errors
 /// A signal or a file fails.
@@ -103,7 +103,7 @@ fn command(bench: &Bench, tool: &Tool, url: &str, folder: &Path) -> Result<Comma
     Ok(command)
 }
 
-/// The quantile in what a tool printed, nanoseconds: the number behind `99%`, `99.00% in` or
+/// The quantile that a tool printed, nanoseconds: the number after `99%`, `99.00% in` or
 /// `p(99)=`.
 fn printed_quantile(text: &str, percent: f64) -> Option<f64> {
     text.lines().find_map(|line| {

@@ -69,7 +69,7 @@ pub(super) fn thread_named(pid: u32, name: &str) -> Option<String> {
     })
 }
 
-/// Pins one thread, as soon as it is there; one that never comes is left out.
+/// Pins a thread as soon as it exists. Does nothing if it does not appear within 200 ms.
 ///
 /// # Errors
 /// There is no `taskset`.
@@ -109,7 +109,7 @@ fn pid(id: u32) -> Result<Pid> {
     Pid::from_raw(i32::try_from(id)?).context("no process has the id 0")
 }
 
-/// Stops a process after `delay`, for `length`; how long it stood still, as seen from here.
+/// Stops a process after `delay`, for `length`; returns how long it was stopped, as measured here.
 ///
 /// # Errors
 /// As [`signal`].
@@ -122,7 +122,7 @@ pub(super) fn freeze(pid: u32, delay: Duration, length: Duration) -> Result<Dura
     Ok(stopped.elapsed())
 }
 
-/// A busy loop on one core, as nice as it says.
+/// A busy loop on one core with this niceness.
 ///
 /// # Errors
 /// There is no `taskset` or `sh`.

@@ -1,5 +1,5 @@
-//! The server that knows the truth: the built-in target in a process of its own, so that it can be
-//! pinned and stopped, with its stamps by request id written at its end.
+//! The truth server: the built-in target in a separate process, so that it can be pinned and stopped. At its
+//! end it writes when it received and answered each request, by request id.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use z6_target::{Config, Server, Stall, write_stamps};
 
 use super::process::{Guarded, pinned};
 
-/// What the server is to do.
+/// How the server behaves.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ServerPlan {
     pub(super) seed: u64,
@@ -32,7 +32,7 @@ pub(super) struct Stamp {
     pub(super) answered_ns: Option<u64>,
 }
 
-/// What the server knew at its end.
+/// What the server recorded.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     pub(super) requests: u64,
@@ -112,7 +112,7 @@ impl TruthServer {
     }
 }
 
-/// `id,connection,request,received_ns,answered_ns`; none for a request without an id of Z6.
+/// Reads `id,connection,request,received_ns,answered_ns`; none for a request without a request id.
 fn stamp(line: &str) -> Option<((u64, u64), Stamp)> {
     let fields: Vec<&str> = line.split(',').collect();
     let id = IdParts::parse(fields.first()?.as_bytes())?;
@@ -124,7 +124,7 @@ fn stamp(line: &str) -> Option<((u64, u64), Stamp)> {
 /// The process itself: serves until its standard input ends.
 ///
 /// # Errors
-/// Arguments it does not know, and what the server says.
+/// If an argument is unknown, or the server fails.
 pub(crate) fn serve(arguments: &[String]) -> Result<bool> {
     let mut config = Config { request_log: true, max_log_records: 20_000_000, ..Config::default() };
     let mut stamps = None;

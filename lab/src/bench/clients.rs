@@ -1,4 +1,4 @@
-//! The clients that are compared: how each is started, and how many answers it says it got.
+//! The clients that are compared: how each is started, and how many responses it reports.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(crate) struct Load {
     pub(crate) threads: u32,
     /// Length.
     pub(crate) seconds: u32,
-    /// Over TLS, with a certificate that nobody has to trust.
+    /// Over TLS; clients do not verify the certificate.
     pub(crate) tls: bool,
 }
 
@@ -120,7 +120,7 @@ impl Client {
             Client::H2load => format!("h2load --h1 -t{threads} -c{connections} -D{seconds} {url}"),
             // Its default number of requests would end it early.
             Client::Ab => format!("ab -q -k -r -c{connections} -t{seconds} -n50000000 {url}"),
-            // hey asks nobody for the certificate; the others are told not to.
+            // hey does not verify certificates; the others need an option for that.
             Client::Hey => format!("hey -z {seconds}s -c {connections} {url}"),
             Client::Oha => format!("oha --no-tui --insecure -z {seconds}s -c {connections} {url}"),
             Client::Bombardier => {
@@ -131,10 +131,10 @@ impl Client {
         Ok(line.split(' ').map(str::to_owned).collect())
     }
 
-    /// How many requests it says were answered.
+    /// The number of answered requests that it reports.
     ///
     /// # Errors
-    /// If it does not say, or z6 says that some failed.
+    /// If it reports none, or z6 reports failures.
     pub(crate) fn answered(self, ran: &Ran, folder: &Folder) -> Result<u64> {
         let words = ran.stdout.as_str();
         let number = match self {
@@ -149,7 +149,7 @@ impl Client {
             Client::K6 => json(folder, "k6.json")?["metrics"]["http_reqs"]["count"].as_u64(),
             Client::Z6 => Some(succeeded(&json(folder, "z6/metrics.json")?)?),
         };
-        let said = || format!("{} does not say what was answered:\n{words}", self.name());
+        let said = || format!("{} reports no answered requests:\n{words}", self.name());
         number.filter(|number| *number > 0).with_context(said)
     }
 }

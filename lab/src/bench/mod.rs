@@ -1,4 +1,4 @@
-//! `cargo lab bench`: what a request costs the client, side by side, as Markdown.
+//! `cargo lab bench`: the CPU time of a request in several clients, as Markdown tables.
 //!
 //! Owns the order of runs and the tables. Reading order: this file, `clients` (who is compared), `nginx`
 //! (the server), `process` (children, their time and memory), `table`, `direct` (Z6 beside a blocking
@@ -29,13 +29,13 @@ pub(crate) const SERVER_CPU: &str = "1";
 /// Descriptors that a client needs besides its connections.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// A client that runs longer than it was told to is killed after so much more.
+/// A client is killed if it runs longer than this beyond its length.
 const GRACE: Duration = Duration::from_secs(60);
 
 const NAMES: &[&str] = &["rounds", "seconds", "connections", "bodies", "only", "workers"];
 const FLAGS: &[&str] = &["direct", "tls"];
 
-/// What is to be measured.
+/// What is measured.
 #[derive(Debug)]
 struct Settings {
     rounds: u32,
@@ -45,7 +45,7 @@ struct Settings {
     clients: Vec<Client>,
     /// Event loops of clients and server in the comparison of several; one otherwise.
     workers: u32,
-    /// Over TLS; without the floor, which does not speak it.
+    /// Over TLS, which `raw` does not support.
     tls: bool,
 }
 

@@ -1,4 +1,4 @@
-//! nginx as a server to measure against: loopback only, connections kept without end, nothing logged.
+//! nginx as a server to measure against: loopback only, unlimited keep-alive, no access log.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Child;
@@ -18,10 +18,10 @@ const BACKLOG: u32 = 4_096;
 /// It starts and ends within this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bodies up to this size stand in the configuration; larger ones in files.
+/// Bodies up to this size are part of the configuration; larger ones are files.
 const INLINE_BYTES_MAX: usize = 2_048;
 
-/// A server under way.
+/// A running server.
 #[derive(Debug)]
 pub(crate) struct Nginx {
     child: Child,
@@ -44,7 +44,7 @@ impl Nginx {
         Self::start_as(folder, workers, cpus, bodies, "")
     }
 
-    /// The same over TLS, with a certificate of its own making.
+    /// The same over TLS, with a self-signed certificate.
     ///
     /// # Errors
     /// As [`Nginx::start`]; or if there is no `openssl`.

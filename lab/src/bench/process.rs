@@ -1,4 +1,4 @@
-//! A program as a child: bound to CPUs, bounded in time, with what it cost and held.
+//! A program as a child: on given CPUs, with a time limit, and the CPU time and memory it used.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,18 @@ use z6_testing::{Leash, Signal, program_on_path};
 
 use super::sys;
 
-/// A child is looked at this often.
+/// How often a child is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Where children of one run of a command leave their files; removed at the end.
+/// The folder for the files of the children of one command; removed at the end.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
-    /// A folder of its own below that for temporary files, which servers under another user can enter.
-    /// Folders that earlier runs left behind when they were killed are removed.
+    /// Makes a folder below that for temporary files, which servers under another user can enter. Removes
+    /// folders of earlier runs that were killed.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -84,7 +84,7 @@ fn make_readable(path: &Path, mode: u32) -> Result<()> {
     Ok(())
 }
 
-/// What a program that has ended leaves.
+/// The results of a program that has ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
     /// User and system time of the whole process.
@@ -217,7 +217,7 @@ mod tests {
     }
 
     impl Folder {
-        /// Made by nobody, removed with its owner if it is there.
+        /// A folder that is not made, and removed with its owner if it exists.
         pub(crate) fn at(path: &str) -> Folder {
             Folder { path: PathBuf::from(path) }
         }

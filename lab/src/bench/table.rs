@@ -11,7 +11,7 @@ pub(crate) struct Sample {
     cpu_us: f64,
     requests_per_second: f64,
     peak_rss_bytes: u64,
-    /// Bytes of event log per answered request, where there is one.
+    /// Bytes of event log per answered request, if there is one.
     log_bytes: Option<f64>,
 }
 

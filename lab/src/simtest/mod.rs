@@ -1,7 +1,7 @@
 //! `cargo lab simtest`: swarm runs of the simulator over many seeds, and what to do when one fails.
 //!
-//! Owns threads, clock and files around `z6_sim::swarm`, which knows none. Reading order: this file,
-//! `totals` (what many runs were together).
+//! Owns threads, clock and files around `z6_sim::swarm`, which uses none. Reading order: this file,
+//! `totals` (the sums over many runs).
 
 mod totals;
 
@@ -24,7 +24,7 @@ struct Failure {
     outcome: Outcome,
 }
 
-/// What is run, and how.
+/// The options of the command.
 struct Settings {
     from: u64,
     seeds: u64,
@@ -56,7 +56,7 @@ fn run_caught(settings: &Settings) -> Result<bool> {
     let to = settings.from.saturating_add(settings.seeds);
     println!("seeds {} to {}, {} job(s)", settings.from, to.saturating_sub(1), settings.jobs);
     let hook = std::panic::take_hook();
-    // A panic of the product is a finding, told with its seed.
+    // A panic of the product is a finding, reported with its seed.
     std::panic::set_hook(Box::new(|_| {}));
     let result = run_all(settings, to);
     std::panic::set_hook(hook);
@@ -65,7 +65,7 @@ fn run_caught(settings: &Settings) -> Result<bool> {
 
 fn run_all(settings: &Settings, to: u64) -> Result<bool> {
     let (mut next, mut totals) = resume(settings)?;
-    let (start, mut told) = (Instant::now(), Instant::now());
+    let (start, mut last_report) = (Instant::now(), Instant::now());
     let mut failed = 0u64;
     while next < to {
         let end = to.min(next.saturating_add(settings.jobs * BATCH));
@@ -75,17 +75,17 @@ fn run_all(settings: &Settings, to: u64) -> Result<bool> {
         for failure in &failures {
             failed += 1;
             if settings.keep_going && failed > 1 {
-                tell_briefly(failure);
+                report_briefly(failure);
             } else {
-                tell(failure);
+                report(failure);
             }
         }
         save(settings, next, &totals)?;
         if failed > 0 && !settings.keep_going {
             break;
         }
-        if told.elapsed() > Duration::from_secs(10) {
-            told = Instant::now();
+        if last_report.elapsed() > Duration::from_secs(10) {
+            last_report = Instant::now();
             println!("  up to seed {}: {} passed", next - 1, totals.seeds - failed);
         }
     }
@@ -125,14 +125,14 @@ fn round(from: u64, to: u64, jobs: u64) -> (Totals, Vec<Failure>) {
     (totals, failures)
 }
 
-fn tell_briefly(failure: &Failure) {
+fn report_briefly(failure: &Failure) {
     if let Some(broken) = failure.outcome.violations.first() {
         println!("seed {} FAILED: {}", failure.seed, broken.message);
     }
 }
 
-/// All about a seed that failed, and the smaller case that fails alike.
-fn tell(failure: &Failure) {
+/// Prints a seed that failed in full, and a smaller case that fails in the same way.
+fn report(failure: &Failure) {
     let Failure { seed, outcome } = failure;
     let case = swarm::case(*seed);
     println!("\nseed {seed} FAILED\n\n{}", shortened(case.text()));
@@ -143,13 +143,13 @@ fn tell(failure: &Failure) {
     for line in &outcome.tail {
         println!("  {line}");
     }
-    println!("\nagain: cargo xtask simtest --seeds 1 --from {seed}\n");
+    println!("\nto repeat it: cargo xtask simtest --seeds 1 --from {seed}\n");
     let Some(checker) = outcome.checker() else { return };
     let alike = |case: &Case| case.run().checker() == Some(checker);
     let small = swarm::shrink(&case, alike);
     println!("the shrunk scenario:\n\n{}", shortened(small.text()));
     if let Some(broken) = small.run().violations.first() {
-        println!("there: {}\n", broken.message);
+        println!("it fails with: {}\n", broken.message);
     }
 }
 
@@ -162,7 +162,7 @@ fn shortened(text: &str) -> String {
     text.lines().map(short).collect::<Vec<_>>().join("\n")
 }
 
-/// Where to go on, and what came before.
+/// The next seed, and the sums of the seeds before it.
 fn resume(settings: &Settings) -> Result<(u64, Totals)> {
     let fresh = (settings.from, Totals::new());
     let Some(path) = &settings.state else { return Ok(fresh) };
@@ -171,14 +171,14 @@ fn resume(settings: &Settings) -> Result<(u64, Totals)> {
     }
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    let state: Value =
-        serde_json::from_str(&text).with_context(|| format!("{name} is no state of simtest"))?;
+    let state: Value = serde_json::from_str(&text)
+        .with_context(|| format!("{name} is not a state file of simtest"))?;
     let read = || Some((state["next"].as_u64()?, Totals::from_json(&state["totals"])?));
     let (next, totals) = read().with_context(|| format!("{name} is of another version"))?;
     if state["from"].as_u64() != Some(settings.from) {
         bail!("{name} began at another seed: give the same --from, or another file");
     }
-    println!("going on with seed {next}, after {} seeds", totals.seeds);
+    println!("continuing with seed {next}, after {} seeds", totals.seeds);
     Ok((next, totals))
 }
 

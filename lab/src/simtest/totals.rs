@@ -1,5 +1,5 @@
 //! What many swarm runs were together: sums, the coverage table, costs. As text for people and as JSON
-//! for a run that goes on later.
+//! for a run that is resumed later.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -167,7 +167,7 @@ impl Totals {
         })
     }
 
-    /// None where the value is of another version.
+    /// None if the value is of another version.
     pub(crate) fn from_json(value: &Value) -> Option<Totals> {
         let numbers = |value: &Value| -> Option<Vec<u64>> {
             value.as_array()?.iter().map(Value::as_u64).collect()

@@ -20,7 +20,7 @@ pub enum By {
     Target,
     /// Status of the complete response, or `none`.
     Status,
-    /// Worker.
+    /// The worker that sent them.
     Worker,
 }
 
@@ -158,7 +158,7 @@ pub struct ByGroup {
     pub requests: u64,
     /// Answered as expected.
     pub succeeded: u64,
-    /// Failed.
+    /// Requests that failed.
     pub failed: u64,
     /// Unanswered at the end.
     pub in_flight: u64,
@@ -170,7 +170,7 @@ pub struct ByGroup {
     pub service_ns: LatencyStats,
     /// Response times of failures other than timeouts.
     pub failed_response_ns: LatencyStats,
-    /// The percentiles asked for, of response times, in the order given.
+    /// The percentiles requested, of response times, in the order given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub percentiles: Vec<Option<PercentileValue>>,
 }

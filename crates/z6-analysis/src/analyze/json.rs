@@ -1,4 +1,4 @@
-//! An analysis as JSON: metrics.json, and what was asked for beside it.
+//! An analysis as JSON: metrics.json, and the additional output that was requested.
 
 use serde::Serialize;
 use z6_metrics::Metrics;
@@ -8,7 +8,7 @@ use z6_scenario::Scenario;
 use super::{Analyzed, ByFigures, PercentileRow};
 use crate::export::{RowFormat, RowWriter};
 
-/// The keys of metrics.json and of what was asked for.
+/// The keys of metrics.json and of what was requested.
 #[derive(Serialize)]
 struct Page<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ struct SelectionKeys<'a> {
 
 impl Analyzed {
     /// `--format json`: without options the bytes of metrics.json; with them, the same keys and
-    /// `selection`, `percentiles`, `by` and `slowest` as far as they were asked for.
+    /// `selection`, `percentiles`, `by` and `slowest` as far as they were requested.
     #[must_use]
     pub fn json(&self, scenario: &Scenario) -> String {
         if self.is_plain() {
@@ -59,7 +59,7 @@ impl Analyzed {
         text
     }
 
-    /// Whether nothing was asked for but the reports of the run.
+    /// Whether only the reports of the run were requested.
     pub(super) fn is_plain(&self) -> bool {
         self.selected.is_none()
             && self.percentiles.is_empty()

@@ -55,15 +55,15 @@ pub struct Analyzed {
     pub metrics: Metrics,
     /// Which requests the figures are of; none: all.
     pub selected: Option<Selected>,
-    /// The percentiles asked for.
+    /// The percentiles requested.
     pub percentiles: Vec<PercentileRow>,
-    /// The table asked for.
+    /// The table requested.
     pub by: Option<ByFigures>,
-    /// The slowest requests asked for, the slowest first.
+    /// The slowest requests, as many as were requested, the slowest first.
     pub slowest: Vec<RequestRow>,
-    /// What is missing of the log, if it breaks off.
+    /// What is missing of the log, if it is truncated.
     pub loss: Option<Loss>,
-    /// What the checks found, if they were asked for.
+    /// What the checks found, if they were requested.
     pub checks: Option<CheckReport>,
 }
 
@@ -72,7 +72,7 @@ pub struct Analyzed {
 pub struct Selected {
     /// By what.
     pub selection: Selection,
-    /// How many.
+    /// Number of requests.
     pub requests: u64,
     /// Of how many.
     pub of: u64,
@@ -123,7 +123,7 @@ struct Rows {
 #[derive(Debug)]
 struct Analysis {
     figures: Figures,
-    /// Only where somebody asks for something that a fold of events does not say.
+    /// Only if somebody asks for something that a fold of events does not say.
     rows: Option<Rows>,
     checks: Option<Checks>,
 }

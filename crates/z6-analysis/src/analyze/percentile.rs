@@ -122,7 +122,7 @@ pub struct PercentileValue {
 /// One percentile of several latencies; none without observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PercentileRow {
-    /// Which.
+    /// The percentile of this row.
     pub percentile: Percentile,
     /// Of response times.
     pub response_ns: Option<PercentileValue>,

@@ -1,4 +1,4 @@
-//! An analysis as text: the summary with what was asked for beside it, and CSV.
+//! An analysis as text: the summary with the additional output that was requested, and CSV.
 
 use z6_events::Tick;
 use z6_metrics::report::table::Table;
@@ -10,14 +10,14 @@ use z6_scenario::Scenario;
 use super::{Analyzed, ByFigures, PercentileRow, PercentileValue, Selected};
 use crate::export::{RowFormat, RowWriter};
 
-/// CSV was asked for, and more than one table.
+/// CSV was requested, and more than one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("CSV is one table: ask for one of the percentiles, the groups and the slowest requests")]
+#[error("CSV is a single table: choose one of percentiles, groups and slowest requests")]
 pub struct TooManyTables;
 
 impl Analyzed {
     /// `--format summary`: without options the text of summary.txt; with them, what was selected
-    /// before it and the tables asked for behind it.
+    /// before it and the tables requested behind it.
     #[must_use]
     pub fn summary(&self, scenario: &Scenario, style: &Style) -> String {
         let mut text = String::new();
@@ -45,10 +45,10 @@ impl Analyzed {
     }
 
     /// `--format csv`: without options the bytes of timeseries.csv; with a selection that of the
-    /// selected requests; with a table asked for, that table.
+    /// selected requests; with a table requested, that table.
     ///
     /// # Errors
-    /// More than one table was asked for.
+    /// More than one table was requested.
     pub fn csv(&self, scenario: &Scenario) -> Result<String, TooManyTables> {
         // A table by groups has columns for the percentiles.
         let percentiles = !self.percentiles.is_empty() && self.by.is_none();

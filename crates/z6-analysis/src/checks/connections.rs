@@ -32,6 +32,8 @@ pub(super) struct TargetLimits {
     max_connections: u64,
     max_connecting: u64,
     max_requests: u64,
+    /// Requests that a connection carries at once.
+    max_open: u32,
 }
 
 /// The limits of each worker, by target.
@@ -50,6 +52,8 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, workers: u16) -> Vec<Vec<
                 max_connections: share.max(owned),
                 max_connecting: u64::from(scenario.limits.max_connecting),
                 max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
+                // HTTP/1.1 without pipelining.
+                max_open: 1,
             }
         };
         scenario.targets.iter().map(target).collect()
@@ -247,12 +251,12 @@ impl Connections {
         if target != asked {
             return Err(ViolationKind::SentElsewhere { connection, target });
         }
-        if open > 1 {
-            return Err(ViolationKind::SecondExchange { connection });
+        let TargetLimits { max_open, max_requests, .. } = self.limits[target.index()];
+        if open > max_open {
+            return Err(ViolationKind::TooManyAtOnce { connection, limit: max_open });
         }
-        let limit = self.limits[target.index()].max_requests;
-        if requests > limit {
-            return Err(ViolationKind::MaxRequests { connection, limit });
+        if requests > max_requests {
+            return Err(ViolationKind::MaxRequests { connection, limit: max_requests });
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ impl Checks {
         StepCheck { here, state, rules, report, tally }.check(event);
     }
 
-    /// Ends the checks. Of a log that breaks off, what needs its end is left out.
+    /// Ends the checks. For a truncated log, what needs its end is left out.
     #[must_use]
     pub fn finish(mut self, ending: &Ending) -> CheckReport {
         self.report.loss = Loss::from_ending(ending);

@@ -215,8 +215,9 @@ violations! {
     /// More attempts at once than `max_connecting`.
     Caps, MaxConnecting { target: TargetId, limit: u64 },
         "more than {limit} attempts at once to target {target}";
-    /// A second request on a connection that carries one.
-    Caps, SecondExchange { connection: ConnectionSlot }, "conn{connection} carries one already";
+    /// More requests at once than a connection may carry.
+    Caps, TooManyAtOnce { connection: ConnectionSlot, limit: u32 },
+        "more than {limit} requests at once on conn{connection}";
     /// More requests than `max_requests_per_connection`.
     Caps, MaxRequests { connection: ConnectionSlot, limit: u64 },
         "more than {limit} requests on conn{connection}";

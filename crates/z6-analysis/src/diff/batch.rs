@@ -81,7 +81,7 @@ pub(super) fn spread(series: &[f64]) -> Option<Spread> {
     Some(Spread { error: variance.sqrt(), batches, degrees })
 }
 
-/// Correlation of neighbours in a series around zero; 0 where nothing varies.
+/// Correlation of neighbours in a series around zero; 0 if nothing varies.
 fn lag_1(series: &[f64]) -> f64 {
     let squares: f64 = series.iter().map(|value| value * value).sum();
     if squares <= 0.0 {

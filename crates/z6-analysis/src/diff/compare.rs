@@ -322,7 +322,7 @@ impl PairedFigure {
     }
 }
 
-/// What a row shows. Evidence of a change is an interval without zero; it is marked where the change
+/// What a row shows. Evidence of a change is an interval without zero; it is marked if the change
 /// itself exceeds the margin.
 fn judge(draft: Draft, margin: f64, delta_unit: DeltaUnit, higher_is_better: bool) -> Row {
     let hundredfold = |end: Option<f64>| end.map(|end| end * 100.0);

@@ -40,7 +40,7 @@ impl Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Nanoseconds.
+    /// A duration in nanoseconds.
     Ns,
     /// Per second.
     PerSecond,
@@ -75,7 +75,7 @@ pub enum Method {
 pub struct Row {
     /// Its name, as in metrics.json; `paired.` before figures of pairs of requests.
     pub figure: String,
-    /// Of the first side; of several runs their mean. Null where there is none.
+    /// Of the first side; of several runs their mean. Null if there is none.
     pub a: Option<f64>,
     /// Of the second side.
     pub b: Option<f64>,
@@ -87,7 +87,7 @@ pub struct Row {
     pub b_is_bound: bool,
     /// The change from `a` to `b`.
     pub delta: Option<f64>,
-    /// Its interval. All rows of a comparison hold together with `confidence`. An end is null where
+    /// Its interval. All rows of a comparison hold together with `confidence`. An end is null if
     /// there is too little to tell.
     pub interval: [Option<f64>; 2],
     /// In what.
@@ -126,7 +126,7 @@ pub struct ComparedRun {
     pub seed: u64,
     /// 64 hexadecimal digits.
     pub plan_digest: String,
-    /// 64 hexadecimal digits; empty where the log breaks off.
+    /// 64 hexadecimal digits; empty if the log is truncated.
     pub log_digest: String,
     /// Length of the measured part, seconds.
     pub measured_seconds: f64,
@@ -174,12 +174,12 @@ pub enum Note {
     SameLog,
     /// A run's own verdict is degraded.
     Degraded {
-        /// Which.
+        /// Label of the run.
         label: String,
     },
-    /// A log breaks off.
+    /// A log is truncated.
     TornLog {
-        /// Which.
+        /// Label of the run.
         label: String,
     },
     /// `max_pairs` was reached: a share of the requests was paired.
@@ -263,7 +263,7 @@ pub struct Comparison {
     pub b: Vec<ComparedRun>,
     /// The figures.
     pub rows: Vec<Row>,
-    /// How requests met; null where the plans differ or nothing was kept for it.
+    /// How requests met; null if the plans differ or nothing was kept for it.
     pub pairing: Option<Pairing>,
     /// What to keep in mind.
     pub notes: Vec<Note>,

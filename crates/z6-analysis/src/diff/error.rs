@@ -7,7 +7,7 @@ use z6_metrics::FoldError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiffError {
     /// Events that no engine wrote.
-    #[error("worker {worker} at {at}: {source}")]
+    #[error("the events of worker {worker} contradict each other at {at}")]
     Pairing {
         /// Whose.
         worker: WorkerId,
@@ -20,12 +20,12 @@ pub enum DiffError {
     #[error(transparent)]
     Fold(#[from] FoldError),
     /// A side of the comparison has no run.
-    #[error("nothing to compare: each side takes at least one run")]
+    #[error("nothing to compare: each side needs at least one run")]
     NoRuns,
     /// The runs were gathered for different latencies.
-    #[error("runs gathered for different latencies cannot be compared")]
+    #[error("runs sampled for different latencies cannot be compared")]
     DifferentLatencies,
     /// A threshold that is negative, infinite or not a number.
-    #[error("the threshold must be a number of percent from 0 to 1,000,000")]
+    #[error("the threshold must be a percentage from 0 to 1,000,000")]
     BadThreshold,
 }

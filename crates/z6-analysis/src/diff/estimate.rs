@@ -11,7 +11,7 @@ use super::special::{t_multiplier, wilson};
 /// Fewer observations than this give no interval for a mean or a rate.
 const OBSERVATIONS_MIN: u64 = 30;
 
-/// A figure and how far it may be off by chance. An end is none where there is too little to tell.
+/// A figure and how far it may be off by chance. An end is none if there is too little to tell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Estimate {
     pub(super) value: f64,

@@ -7,7 +7,7 @@ use super::special::t_multiplier;
 /// A change and how far it may be off by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Change {
-    /// None where it is not defined: a ratio to nothing.
+    /// None if it is not defined: a ratio to nothing.
     pub(super) value: Option<f64>,
     pub(super) low: Option<f64>,
     pub(super) high: Option<f64>,
@@ -30,7 +30,7 @@ pub(super) fn ratio(a: &Estimate, b: &Estimate) -> Change {
         let root = discriminant(a.value, b.value, a_reach, b_reach).sqrt();
         (b.value * b.value - b_reach * b_reach) / (a.value * b.value + root) - 1.0
     });
-    // No upper end where `a` may be next to nothing.
+    // No upper end if `a` may be next to nothing.
     let high = a.low.filter(|low| *low > 0.0).zip(b.high).map(|(a_low, b_high)| {
         let (a_reach, b_reach) = (a.value - a_low, b_high - b.value);
         let root = discriminant(a.value, b.value, a_reach, b_reach).sqrt();
@@ -128,7 +128,7 @@ pub(super) fn mean_of_runs(runs: &Runs, outside: f64) -> Change {
 
 /// Half the width of the interval for b - scale * a, with the degrees of freedom of Welch (1947) and
 /// Satterthwaite (1946), rounded down. A side of one run is taken to spread as the other does, in
-/// proportion to `scale`; none where both are single.
+/// proportion to `scale`; none if both are single.
 fn welch_half(a: &Runs, b: &Runs, scale: f64, outside: f64) -> Option<f64> {
     let square = scale * scale;
     let (a_variance, b_variance, degrees) = match (a.variance, b.variance) {

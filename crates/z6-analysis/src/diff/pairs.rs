@@ -15,7 +15,7 @@ const PLANNED_UNIT_NS: u64 = 100_000;
 struct Kept {
     key: u64,
     planned_units: u32,
-    /// Latency, nanoseconds; not a number where the request did not succeed.
+    /// Latency, nanoseconds; not a number if the request did not succeed.
     latency_ns: f32,
 }
 

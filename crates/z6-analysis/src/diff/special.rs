@@ -69,7 +69,7 @@ pub(super) const SIGNED_RANK_MAX: usize = 64;
 
 /// The largest rank r, from 1, with P(W <= r - 1) <= `outside` / 2, W the signed-rank statistic of
 /// `count` values: the interval runs from the r-th smallest to the r-th largest Walsh average
-/// (Hollander, Wolfe and Chicken, *Nonparametric Statistical Methods*, section 3.3). None where
+/// (Hollander, Wolfe and Chicken, *Nonparametric Statistical Methods*, section 3.3). None if
 /// `count` is too small for the level, or above [`SIGNED_RANK_MAX`].
 pub(super) fn signed_rank(count: usize, outside: f64) -> Option<usize> {
     if count == 0 || count > SIGNED_RANK_MAX {
@@ -113,7 +113,7 @@ pub(super) fn hodges_lehmann(values: &[f64], outside: f64) -> Option<(f64, f64, 
 }
 
 /// Wilson's score interval for a share (Wilson 1927), `multiplier` from the t or normal
-/// distribution. `count` may be an effective number. (0, 1) where there is nothing.
+/// distribution. `count` may be an effective number. (0, 1) if there is nothing.
 pub(super) fn wilson(share: f64, count: f64, multiplier: f64) -> (f64, f64) {
     if count <= 0.0 {
         return (0.0, 1.0);

@@ -29,7 +29,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub struct Exported {
     /// Requests or events written; for an interval log, the response times in it.
     pub written: u64,
-    /// What is missing of the log, if it breaks off.
+    /// What is missing of the log, if it is truncated.
     pub loss: Option<Loss>,
 }
 
@@ -68,7 +68,7 @@ struct RequestExport<W: Write> {
 }
 
 impl<W: Write> RequestExport<W> {
-    /// The requests that were open when the log broke off.
+    /// The requests that were open at the end of a truncated log.
     fn open(&mut self) -> io::Result<()> {
         for row in self.join.open().filter(|row| self.selection.matches(row)) {
             self.written += 1;

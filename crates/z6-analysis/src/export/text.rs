@@ -16,7 +16,7 @@ pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// A field of a CSV line, quoted where it has to be (RFC 4180, section 2).
+/// A field of a CSV line, quoted if it has to be (RFC 4180, section 2).
 pub(crate) fn csv_text(text: &str) -> String {
     if text.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))

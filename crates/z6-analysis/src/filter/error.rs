@@ -116,7 +116,7 @@ impl fmt::Display for FilterErrorKind {
             FilterErrorKind::UnterminatedText => f.write_str("this text has no closing quote"),
             FilterErrorKind::BadEscape(c) => write!(f, "unknown escape \\{}", c.escape_default()),
             FilterErrorKind::NumberTooLong => f.write_str("this number has too many digits"),
-            FilterErrorKind::NumberWithUnit => f.write_str("a number has no unit here"),
+            FilterErrorKind::NumberWithUnit => f.write_str("numbers have no units"),
             FilterErrorKind::Expected { what, found } => {
                 write!(f, "expected {what}, found {found}")
             }
@@ -128,18 +128,18 @@ impl fmt::Display for FilterErrorKind {
                 write!(f, "the scenario has no {field} {name:?}")
             }
             FilterErrorKind::TypeMismatch { field, needs } => {
-                write!(f, "`{field}` is compared with {needs}")
+                write!(f, "`{field}` must be compared with {needs}")
             }
             FilterErrorKind::BadOperator { field, operator } => {
                 write!(f, "`{field}` cannot be compared with `{operator}`")
             }
             FilterErrorKind::NeverMissing { field } => {
-                write!(f, "no request is without `{field}`: it is never `none`")
+                write!(f, "every request has `{field}`: it is never `none`")
             }
             FilterErrorKind::NoField => f.write_str("neither side is a field"),
             FilterErrorKind::TwoFields => f.write_str("two fields cannot be compared"),
             FilterErrorKind::NotAFlag { field } => {
-                write!(f, "`{field}` on its own says neither yes nor no")
+                write!(f, "`{field}` is not true or false")
             }
             FilterErrorKind::Chained => f.write_str("comparisons cannot be chained"),
         }
@@ -147,7 +147,7 @@ impl fmt::Display for FilterErrorKind {
 }
 
 impl FilterError {
-    /// What to do about it, where there is something to say.
+    /// What to do about it, if there is something to say.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let meant = |near: &str| format!("did you mean `{near}`?");
@@ -160,7 +160,7 @@ impl FilterError {
             }
             FilterErrorKind::BadEscape(_) => Some(r#"escapes are \" \' and \\"#.to_owned()),
             FilterErrorKind::NumberWithUnit => {
-                Some("the field's name says the unit: `response_ms > 100`".to_owned())
+                Some("the name of the field contains the unit: `response_ms > 100`".to_owned())
             }
             FilterErrorKind::UnknownField { name, near } => match (name.as_str(), near) {
                 ("and", _) => Some("and is `&&`".to_owned()),
@@ -202,7 +202,7 @@ impl FilterError {
     }
 
     /// The error with the part of the filter it is about underlined, and the hint. `filter` is the
-    /// text that was parsed. Without colour; ends with a line feed.
+    /// text that was parsed. Without color; ends with a line feed.
     ///
     /// ```
     /// let error = z6_analysis::Filter::parse("stats >= 500").unwrap_err();

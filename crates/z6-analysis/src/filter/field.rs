@@ -58,7 +58,7 @@ pub(super) enum NumberField {
 }
 
 impl NumberField {
-    /// Its value; none where the row has none.
+    /// Its value; none if the row has none.
     #[inline]
     pub(super) fn of(self, row: &RequestRow) -> Option<u64> {
         let tick = |at: Option<Tick>| at.map(|at| at.0);

@@ -81,7 +81,7 @@ pub(super) enum Test {
 /// Which values pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NumberSet {
-    /// Both ends included; empty where they cross.
+    /// Both ends included; empty if they cross.
     Range(u64, u64),
     /// Some, sorted; and perhaps that there is none.
     OneOf { values: Vec<u64>, missing: bool },

@@ -3,10 +3,10 @@
 use std::io;
 
 use z6::Log;
-use z6::log::ReadError;
-use z6::z6_analysis::analyze::{AnalyzeOptions, Analyzed, TooManyTables, analyze as figures_of};
-use z6::z6_analysis::export::{RowFormat, export_requests};
-use z6::z6_metrics::Style;
+use z6::ReadError;
+use z6_analysis::analyze::{AnalyzeOptions, Analyzed, TooManyTables, analyze as figures_of};
+use z6_analysis::export::{RowFormat, export_requests};
+use z6_metrics::Style;
 
 use crate::args::{AnalyzeArgs, AnalyzeFormat};
 use crate::console;

@@ -3,15 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use z6::z6_analysis::analyze::Selection;
-use z6::z6_analysis::diff::{
+use z6::{Tick, WorkerId};
+use z6_analysis::analyze::Selection;
+use z6_analysis::diff::{
     DiffError, DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_json,
     comparison_text,
 };
-use z6::z6_analysis::{AnalyzeError, Loss};
-use z6::z6_events::{BlockEnd, Event, LogError, Visitor, walk};
-use z6::z6_metrics::{EndFacts, Fold, RunFacts, Style};
-use z6::{Tick, WorkerId};
+use z6_analysis::{AnalyzeError, Loss};
+use z6_events::{BlockEnd, Event, LogError, Visitor, walk};
+use z6_metrics::{EndFacts, Fold, RunFacts, Style};
 
 use crate::args::{DiffArgs, DiffFormat};
 use crate::console;

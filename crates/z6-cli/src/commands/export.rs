@@ -2,7 +2,7 @@
 
 use std::io;
 
-use z6::z6_analysis::export::{RowFormat, export_events, export_hdr, export_requests};
+use z6_analysis::export::{RowFormat, export_events, export_hdr, export_requests};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::{Exit, UsageError};

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, BufWriter, Write};
 
 use z6::Overrides;
-use z6::z6_scenario::Plan;
-use z6::z6_scenario::plan::listing;
+use z6_scenario::Plan;
+use z6_scenario::plan::listing;
 
 use crate::args::{PlanArgs, PlanFormat};
 use crate::console;

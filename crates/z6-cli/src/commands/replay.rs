@@ -4,11 +4,11 @@
 
 use std::fmt::Write;
 
-use z6::log::{BytesPlace, Difference, Outcome};
-use z6::z6_events::{Ending, Event, EventLine};
-use z6::z6_metrics::report::metrics_json;
-use z6::z6_metrics::report::units::{bytes, count};
+use z6::{BytesPlace, Difference, ReplayOutcome as Outcome};
 use z6::{Log, Tick, WorkerId};
+use z6_events::{Ending, Event, EventLine};
+use z6_metrics::report::metrics_json;
+use z6_metrics::report::units::{bytes, count};
 
 use crate::args::ReplayArgs;
 use crate::console;

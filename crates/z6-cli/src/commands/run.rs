@@ -40,9 +40,10 @@ impl RunOptions {
 pub(super) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let options = RunOptions::resolve(args);
     let source = super::source(&options.scenario)?;
-    let run = Run::from_source(source, &options.overrides)?.spin(options.spin);
+    let run = Run::from_source(source, &options.overrides)?;
     let interrupts = Interrupts::install()?;
-    execute(&options.output, run, &options.location, &interrupts, Run::start)
+    let start = |run: Run| run.real().spin(options.spin).start();
+    execute(&options.output, run, &options.location, &interrupts, start)
 }
 
 #[cfg(test)]
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(resolve(&["--no-live", "--no-summary"]).output.progress, ProgressMode::Off);
         assert_eq!(resolve(&["--no-summary"]).output.report, Report::Nothing);
         assert_eq!(resolve(&["--no-summary", "--csv"]).output.report, Report::Csv);
-        assert_eq!(resolve(&["--workers", "auto"]).overrides.workers, Some(0));
+        assert_eq!(resolve(&["--workers", "auto"]).overrides.workers, Some(z6::Workers::Auto));
         assert_eq!(resolve(&["--duration", "2s"]).overrides.duration_ns, Some(2_000_000_000));
     }
 }

@@ -8,7 +8,7 @@ use crate::args::ServeArgs;
 use crate::console;
 use crate::exit::Exit;
 use crate::signals::Interrupts;
-use z6::z6_metrics::report::units::{bytes, count};
+use z6_metrics::report::units::{bytes, count};
 
 /// Interval at which the server is checked to be running.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -16,7 +16,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
     // If the system refuses, the server lowers `max_connections` and a warning follows below.
-    let _ = z6::raise_descriptor_limit();
+    let _ = z6_vu::reactor::raise_descriptor_limit();
     let mut server = Server::start(Config {
         addresses: vec![args.listen],
         threads: args.threads,

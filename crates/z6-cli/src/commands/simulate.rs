@@ -46,15 +46,15 @@ impl SimulateOptions {
 pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     let options = SimulateOptions::resolve(args);
     let source = super::source(&options.scenario)?;
-    let run = Run::from_source(source, &options.overrides)?.verify(options.verify);
+    let run = Run::from_source(source, &options.overrides)?;
     let interrupts = Interrupts::install()?;
     let Some(runs) = options.runs else {
         let location = ResultsLocation::new(options.directory, "sim");
-        return execute(&options.output, run, &location, &interrupts, Run::simulate);
+        let start = |run: Run| run.simulate().verify(options.verify).start();
+        return execute(&options.output, run, &location, &interrupts, start);
     };
     let sweep = Sweep {
         runs,
-        overrides: options.overrides,
         verify: options.verify,
         directory: options.directory,
         output: options.output,

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use z6::z6_metrics::report::units::{count, duration, percent};
-use z6::{Finished, Overrides, ResultsDir, Run, StoppedBy};
+use z6::{Finished, ResultsDir, Run, StoppedBy};
+use z6_metrics::report::units::{count, duration, percent};
 
 use crate::console::{self, Verbosity};
 use crate::exit::{self, Exit, UsageError};
@@ -17,7 +17,6 @@ const DIGEST_DIGITS: usize = 12;
 #[derive(Debug)]
 pub(super) struct Sweep {
     pub(super) runs: u64,
-    pub(super) overrides: Overrides,
     pub(super) verify: bool,
     /// Parent of one results directory per seed; if `None`, nothing is written.
     pub(super) directory: Option<PathBuf>,
@@ -65,12 +64,11 @@ fn one(
     seed: u64,
     interrupts: &Interrupts,
 ) -> Result<Finished, z6::Error> {
-    let overrides = Overrides { seed: Some(seed), ..sweep.overrides.clone() };
-    let mut run = first.again().overrides(overrides).verify(sweep.verify);
+    let mut run = first.again().seed(seed);
     if let Some(directory) = &sweep.directory {
         run = run.results_in(ResultsDir::create(directory.join(format!("seed_{seed}")))?);
     }
-    let running = run.simulate()?;
+    let running = run.simulate().verify(sweep.verify).start()?;
     interrupts.attach(running.stopper());
     running.wait()
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use z6::z6_scenario::{Severity, Workers};
 use z6::{Diagnostics, Overrides, Scenario};
+use z6_scenario::{Severity, Workers};
 
 use crate::console;
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ pub(super) fn validate(path: &Path) -> anyhow::Result<Exit> {
 fn machine_warnings(scenario: &Scenario) -> Diagnostics {
     let mut warnings = Diagnostics { list: Vec::new() };
     if scenario.runtime.workers == Workers::Auto
-        && let Err(findings) = scenario.check_workers(z6::cores())
+        && let Err(findings) = scenario.check_workers(z6_vu::reactor::cores())
     {
         warnings.list.extend(findings.list);
     }

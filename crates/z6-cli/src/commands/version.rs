@@ -1,7 +1,7 @@
 //! `z6 version`: prints the versions and build of this binary.
 
 use z6::ENGINE_VERSION;
-use z6::z6_events::header::{FORMAT_VERSION, LOWEST_READER_VERSION};
+use z6_events::header::{FORMAT_VERSION, LOWEST_READER_VERSION};
 
 use crate::console;
 use crate::exit::Exit;

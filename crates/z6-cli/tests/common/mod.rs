@@ -61,7 +61,7 @@ impl Folder {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// `z6` here, without what the tester's environment says about colours. It ends with its test.
+    /// `z6` here, without what the tester's environment says about colors. It ends with its test.
     pub fn z6(&self, arguments: &[&str]) -> Command {
         self.z6_with(Leash::default(), arguments)
     }

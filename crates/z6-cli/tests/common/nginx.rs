@@ -21,7 +21,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// None where there is no nginx.
+    /// None if there is no nginx.
     pub fn start() -> Option<Nginx> {
         let program = find("nginx")?;
         let folder = tempfile::tempdir().unwrap();

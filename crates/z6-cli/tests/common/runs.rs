@@ -1,7 +1,7 @@
 //! One run of every kind that leaves a log of its own sort, and changed logs.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-use z6::z6_events::{BlockBuilder, Event, FooterFacts, LogAssembler, LogReader, StoppedBy};
+use z6_events::{BlockBuilder, Event, FooterFacts, LogAssembler, LogReader, StoppedBy};
 
 use crate::common::{Folder, SHORT, Underway};
 

@@ -29,7 +29,7 @@ pub(super) fn decode(input: &[u8], room: Room) -> Result<Vec<u8>, ContentError> 
     }
 }
 
-/// Appends what one member holds; answers with its length.
+/// Appends what one member holds; returns its length.
 fn member(input: &[u8], out: &mut Vec<u8>, room: Room) -> Result<usize, ContentError> {
     let data_at = header(input)?;
     let start = out.len();

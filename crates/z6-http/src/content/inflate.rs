@@ -32,7 +32,7 @@ fn has_zlib_header(input: &[u8]) -> bool {
     method & 0x0f == 8 && method >> 4 <= 7 && u16::from_be_bytes([method, flags]) % 31 == 0
 }
 
-/// Appends what `input` decodes to; answers with how much of it was used.
+/// Appends what `input` decodes to; returns how much of it was used.
 pub(super) fn inflate(
     input: &[u8],
     wrapping: Wrapping,

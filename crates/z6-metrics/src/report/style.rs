@@ -15,7 +15,7 @@ impl Style {
         Style { color: false }
     }
 
-    /// With colour.
+    /// With color.
     #[must_use]
     pub const fn colored() -> Style {
         Style { color: true }
@@ -25,25 +25,25 @@ impl Style {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 
-    /// `text` in green, where there is colour.
+    /// `text` in green, if colors are on.
     #[must_use]
     pub fn good(self, text: impl Display) -> String {
         self.paint("32", text)
     }
 
-    /// `text` in bold red, where there is colour.
+    /// `text` in bold red, if colors are on.
     #[must_use]
     pub fn bad(self, text: impl Display) -> String {
         self.paint("1;31", text)
     }
 
-    /// `text` in yellow, where there is colour.
+    /// `text` in yellow, if colors are on.
     #[must_use]
     pub fn warn(self, text: impl Display) -> String {
         self.paint("33", text)
     }
 
-    /// `text` in bold, where there is colour.
+    /// `text` in bold, if colors are on.
     #[must_use]
     pub fn strong(self, text: impl Display) -> String {
         self.paint("1", text)

@@ -12,7 +12,7 @@ use z6_scenario::{AssertionKind, Quantile};
 /// Width of the label column.
 const LABEL: usize = 14;
 
-/// The summary of a run, for a terminal or for summary.txt (without colour).
+/// The summary of a run, for a terminal or for summary.txt (without color).
 #[must_use]
 pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     let mut page = Page { text: String::new(), style: *style };

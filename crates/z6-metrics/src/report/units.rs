@@ -1,5 +1,5 @@
-//! Numbers for people: durations, counts, rates, shares, bytes. Three significant digits where a
-//! unit is chosen; exact where not.
+//! Numbers for people: durations, counts, rates, shares, bytes. Three significant digits if a
+//! unit is chosen; exact if not.
 
 /// A duration in nanoseconds: `873 ns`, `12.3 µs`, `4.56 ms`, `1.20 s`, `412 s`.
 #[must_use]

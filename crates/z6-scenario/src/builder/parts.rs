@@ -32,7 +32,7 @@ impl TargetBuilder {
     }
 
     setters! {
-        /// Its name; needed where there are several targets.
+        /// Its name; needed if there are several targets.
         name(name: impl Into<String>) => settings, "name", Value::text(name);
         /// How often it is drawn, relative to the other targets; rounded to millionths. Default: 1.
         weight(weight: f64) => settings, "weight", micro(weight);

@@ -135,7 +135,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A table with its keys; nothing where there are none. `label` tells tables of one kind apart.
+    /// A table with its keys; nothing if there are none. `label` tells tables of one kind apart.
     pub(super) fn table(&mut self, heading: &str, builder: &str, label: &str, settings: &Settings) {
         if settings.list.is_empty() {
             return;

@@ -116,7 +116,7 @@ pub(crate) fn parse(text: &str) -> Result<BaseUrl, UrlFault> {
     Ok(BaseUrl { scheme, host, port, path_prefix, credentials, text: without_userinfo(text) })
 }
 
-/// The path of `unix:/path`; none where the text does not begin that way.
+/// The path of `unix:/path`; none if the text does not begin that way.
 pub(crate) fn unix_path(text: &str) -> Option<Result<&str, UrlFault>> {
     let path = text.strip_prefix("unix:")?;
     let fits = path.starts_with('/')

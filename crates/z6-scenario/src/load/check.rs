@@ -56,7 +56,7 @@ fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
 
 impl Scenario {
     /// Checks that every worker with actors has a share of each limit, once the number of workers
-    /// is known. [`Scenario::load`] does it by itself where the scenario fixes the number.
+    /// is known. [`Scenario::load`] does it by itself if the scenario fixes the number.
     ///
     /// # Errors
     /// One finding, without a place, for each limit that is too small.

@@ -24,7 +24,7 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
-    /// Where, as a byte range of the text; none where a required part is missing altogether or
+    /// Where, as a byte range of the text; none if a required part is missing altogether or
     /// the fault lies on the command line.
     pub span: Option<Range<usize>>,
     /// What to do about it.

@@ -92,7 +92,7 @@ impl FieldFault {
     }
 }
 
-/// Checks one header field of a request. `body` is the body's length where it is known.
+/// Checks one header field of a request. `body` is the body's length if it is known.
 pub(crate) fn check_field(name: &str, value: &str, body: Option<usize>) -> Result<(), FieldFault> {
     if name.is_empty() {
         return Err(FieldFault::EmptyName);

@@ -1,13 +1,14 @@
-//! What the command line changes in a scenario, and how that stands in a log's header.
+//! What is changed in a scenario without changing its text, and how a log's header says so.
 
 use super::decimal::unscaled;
 use crate::error::ScenarioError;
+use crate::model::Workers;
 use crate::simulation::Simulation;
 
-/// What stands before a setting of the simulated world.
+/// The prefix of a setting of the simulated world.
 const PREFIX: &str = "simulation.";
 
-/// What the command line changes in a scenario. Logged with the run.
+/// What the command line or a program changes in a scenario. Logged with the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overrides {
     /// `--seed`.
@@ -16,8 +17,8 @@ pub struct Overrides {
     pub duration_ns: Option<u64>,
     /// `--vus`: fits a constant schedule only.
     pub vus: Option<u32>,
-    /// `--workers`: 0 stands for auto.
-    pub workers: Option<u16>,
+    /// `--workers`.
+    pub workers: Option<Workers>,
     /// `--target`: fits a scenario with one target only.
     pub target: Option<String>,
     /// Settings of the simulated world, as [`Simulation::set`] takes them; a later one of the same
@@ -32,6 +33,28 @@ impl Overrides {
         *self == Overrides::default()
     }
 
+    /// These overrides and, where they leave something unset, those of `earlier`. Settings of the
+    /// simulated world are those of both; a later one of the same key counts.
+    ///
+    /// ```
+    /// use z6_scenario::Overrides;
+    ///
+    /// let seed = Overrides { seed: Some(42), ..Overrides::default() };
+    /// let vus = Overrides { vus: Some(5), ..Overrides::default() };
+    /// assert_eq!(vus.or(seed), Overrides { seed: Some(42), vus: Some(5), ..Overrides::default() });
+    /// ```
+    #[must_use]
+    pub fn or(self, earlier: Overrides) -> Overrides {
+        Overrides {
+            seed: self.seed.or(earlier.seed),
+            duration_ns: self.duration_ns.or(earlier.duration_ns),
+            vus: self.vus.or(earlier.vus),
+            workers: self.workers.or(earlier.workers),
+            target: self.target.or(earlier.target),
+            simulation: earlier.simulation.into_iter().chain(self.simulation).collect(),
+        }
+    }
+
     /// The overrides that are set, as (key, value) for a log's header, in a fixed order.
     /// Numbers are decimal; `duration_seconds` is an exact decimal; `workers` may be `auto`. Settings
     /// of the simulated world have `simulation.` before their key, and their canonical text.
@@ -42,9 +65,9 @@ impl Overrides {
     /// ```
     #[must_use]
     pub fn pairs(&self) -> Vec<(String, String)> {
-        let workers = |workers: u16| match workers {
-            0 => "auto".to_owned(),
-            fixed => fixed.to_string(),
+        let workers = |workers: Workers| match workers {
+            Workers::Auto => "auto".to_owned(),
+            Workers::Fixed(count) => count.to_string(),
         };
         let all = [
             ("seed", self.seed.map(|seed| seed.to_string())),
@@ -97,8 +120,11 @@ impl Overrides {
                     overrides.duration_ns = Some(super::parse_seconds(value).map_err(|_| wrong())?);
                 }
                 "vus" => overrides.vus = Some(value.parse().map_err(|_| wrong())?),
-                "workers" if value == "auto" => overrides.workers = Some(0),
-                "workers" => overrides.workers = Some(value.parse().map_err(|_| wrong())?),
+                "workers" if value == "auto" => overrides.workers = Some(Workers::Auto),
+                "workers" => {
+                    let count = value.parse().ok().filter(|count| *count > 0);
+                    overrides.workers = Some(Workers::Fixed(count.ok_or_else(wrong)?));
+                }
                 "target" => overrides.target = Some(value.to_owned()),
                 _ => match key.strip_prefix(PREFIX) {
                     Some(setting) if Simulation::default().setting(setting).is_some() => {
@@ -137,7 +163,10 @@ mod tests {
             seed: Option<u64>,
             duration_ns: Option<u64>,
             vus: Option<u32>,
-            workers: Option<u16>,
+            workers in proptest::option::of(prop_oneof![
+                Just(Workers::Auto),
+                (1..=u16::MAX).prop_map(Workers::Fixed),
+            ]),
             target: Option<String>,
             latency_us in proptest::option::of(1_u32..1_000),
         ) {

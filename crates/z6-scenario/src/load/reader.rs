@@ -65,7 +65,7 @@ pub(crate) enum At {
 struct Entry<'a> {
     key: Option<Span>,
     value: Option<Span>,
-    /// None where the value was not acceptable (and reported).
+    /// None if the value was not acceptable (and reported).
     datum: Option<Datum<'a>>,
 }
 
@@ -307,7 +307,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The table under this key, read; all defaults where it is not there.
+    /// The table under this key, read; all defaults if it is not there.
     pub(crate) fn section(&self, cx: &mut Context<'_>, name: &str) -> Section<'a> {
         let spec = match self.find(name).map(|key| key.kind) {
             Some(keys::Kind::Table(spec)) => spec,
@@ -379,7 +379,7 @@ fn unknown_key(
     (finding(message).hint(hint), own.then_some(near))
 }
 
-/// Names of the keys that fit a table, each once; of every type where the type is not known.
+/// Names of the keys that fit a table, each once; of every type if the type is not known.
 fn known_names(spec: &'static Table, variant: Option<&'static Variant>) -> Vec<&'static str> {
     let own = variant.into_iter().flat_map(Variant::all);
     let any = spec.variants.iter().filter(|_| variant.is_none()).flat_map(Variant::all);

@@ -70,7 +70,7 @@ fn finding(error: &TomlError, text: &str) -> Diagnostic {
     Diagnostic::error(codes::SYNTAX, Some(span), message).hint(hint)
 }
 
-/// Blanks the line an error is on. False where what follows would be read wrongly without it: the
+/// Blanks the line an error is on. False if what follows would be read wrongly without it: the
 /// line of a table's heading, of a value that runs over lines, or one already blank.
 fn blank_line(text: &mut String, error: &TomlError) -> bool {
     let Some(span) = error.span() else {

@@ -10,15 +10,15 @@ use super::value::{range_name, type_name};
 pub struct KeyReference {
     /// Its table as people write it: `[runtime]`, `[[requests]]`.
     pub table: &'static str,
-    /// For tables with a `type`: the type the key belongs to; empty where it fits all.
+    /// For tables with a `type`: the type the key belongs to; empty if it fits all.
     pub variant: &'static str,
     /// Its name.
     pub name: &'static str,
     /// What it is, with the unit: `a number of seconds`.
     pub kind: String,
-    /// Its default; `required`, or empty, where it has none.
+    /// Its default; `required`, or empty, if it has none.
     pub default: String,
-    /// Its range or its words; empty where any value of the type will do.
+    /// Its range or its words; empty if any value of the type will do.
     pub range: String,
 }
 

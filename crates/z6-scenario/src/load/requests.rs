@@ -317,7 +317,7 @@ fn warn_unused(
 }
 
 /// The bytes of the request line that follow the method: `prefix` of the target and `path`,
-/// percent-encoded where RFC 3986 section 3.3 requires it, never twice.
+/// percent-encoded if RFC 3986 section 3.3 requires it, never twice.
 pub(crate) fn encode_target(prefix: &str, path: &str) -> String {
     if path == "*" {
         return path.to_owned();

@@ -92,7 +92,8 @@ fn duration(
 
 fn workers(cx: &mut Context<'_>, section: &Section<'_>, overrides: &Overrides) -> (Workers, At) {
     let (number, at) = match overrides.workers {
-        Some(workers) => (u64::from(workers), At::Flag("--workers")),
+        Some(Workers::Auto) => (0, At::Flag("--workers")),
+        Some(Workers::Fixed(count)) => (u64::from(count), At::Flag("--workers")),
         None => (section.number("workers").unwrap_or(1), section.at("workers")),
     };
     if number > MAX_WORKERS {

@@ -17,7 +17,7 @@ pub(crate) struct ScheduleDraft {
     pub(crate) at: At,
 }
 
-/// Reads `[schedule]`; none where it is not clear enough to check anything against it.
+/// Reads `[schedule]`; none if it is not clear enough to check anything against it.
 pub(crate) fn schedule(
     cx: &mut Context<'_>,
     section: &Section<'_>,

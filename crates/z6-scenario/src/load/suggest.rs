@@ -24,7 +24,7 @@ pub(crate) fn nearest<'a>(
     best.map(|(_, candidate)| candidate)
 }
 
-/// The distance, and 1 where one word begins the other (`duration` for `duration_seconds`).
+/// The distance, and 1 if one word begins the other (`duration` for `duration_seconds`).
 fn score(wanted: &[char], known: &[char]) -> usize {
     let begins = wanted.len() >= 4 && known.starts_with(wanted);
     let distance = distance(wanted, known);

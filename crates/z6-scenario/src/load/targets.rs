@@ -23,7 +23,7 @@ pub(crate) struct Load {
     pub(crate) peak_vus: u32,
 }
 
-/// Reads `[target]` or `[[targets]]`. `load`: none where the schedule is not known.
+/// Reads `[target]` or `[[targets]]`. `load`: none if the schedule is not known.
 pub(crate) fn targets(
     cx: &mut Context<'_>,
     root: &Section<'_>,
@@ -108,7 +108,7 @@ fn target(
     }
 }
 
-/// Stands where a base URL was refused; never leaves this module's caller.
+/// Placeholder if a base URL was rejected; never leaves this module's caller.
 fn placeholder() -> BaseUrl {
     BaseUrl {
         scheme: Scheme::Http,
@@ -205,7 +205,7 @@ fn tls(
     }
 }
 
-/// Roots to trust are of no use where nothing is verified.
+/// Roots to trust are of no use if nothing is verified.
 fn check_trust(cx: &mut Context<'_>, section: &Section<'_>) {
     if section.flag("verify_cert") == Some(false) && section.has("ca_bundle") {
         let message = "`ca_bundle` has no effect with `verify_cert = false`";

@@ -335,7 +335,7 @@ pub(crate) fn type_name(kind: Kind) -> String {
     }
 }
 
-/// The range of a kind in words; empty where there is none.
+/// The range of a kind in words; empty if there is none.
 pub(crate) fn range_name(kind: Kind) -> String {
     match kind {
         Kind::Count { min, max } | Kind::Counts { min, max } => format!("{min} to {max}"),

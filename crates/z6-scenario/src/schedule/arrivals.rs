@@ -74,7 +74,7 @@ impl Piece {
         if per_ns == 0 { None } else { u64::try_from(units.div_ceil(per_ns)).ok() }
     }
 
-    /// [`Piece::time_of`] where the rate changes. A guess in floating point says where to begin; the
+    /// [`Piece::time_of`] if the rate changes. A guess in floating point says where to begin; the
     /// answer is found by integers alone, so it does not depend on the guess.
     fn time_in_line(&self, units: u128) -> u64 {
         let reached = |t: u64| self.units(t) >= units;
@@ -221,7 +221,7 @@ impl ArrivalSchedule {
         piece.level.saturating_add(piece.units(at_ns - piece.from_ns))
     }
 
-    /// All arrivals, `seed` being needed where gaps are drawn. Constant memory.
+    /// All arrivals, `seed` being needed if gaps are drawn. Constant memory.
     ///
     /// ```
     /// use z6_scenario::{Arrivals, Schedule, schedule::ArrivalSchedule};

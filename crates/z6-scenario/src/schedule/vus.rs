@@ -99,7 +99,7 @@ pub struct VuSchedule {
 }
 
 impl VuSchedule {
-    /// Of `schedule`, where nothing starts or stops at or after `end_ns` (none: no end).
+    /// Of `schedule`; nothing starts or stops at or after `end_ns` (none: no end).
     #[must_use]
     pub fn new(schedule: &Schedule, end_ns: Option<u64>) -> VuSchedule {
         let (lines, last_vus) = lines(schedule);

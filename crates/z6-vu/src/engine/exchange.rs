@@ -96,7 +96,7 @@ impl Exchanges {
         })
     }
 
-    /// A redirected exchange has a connection again; answers with which exchange of the step it is.
+    /// A redirected exchange has a connection again; returns which exchange of the step it is.
     pub(super) fn resume(&mut self, slot: ExchangeSlot, (connection, ordinal): Seat) -> u8 {
         let exchange = &mut self.open[slot];
         assert_eq!(exchange.stage, Stage::Redirected, "exchange {slot} continues");
@@ -135,7 +135,7 @@ impl Exchanges {
         self.open.find(slot).and_then(|exchange| exchange.timeout).map(|timeout| timeout.1)
     }
 
-    /// The first byte of a request was written; answers with the record of it.
+    /// The first byte of a request was written; returns the record of it.
     pub(super) fn sent(
         &mut self,
         cx: &mut Context<'_>,
@@ -188,7 +188,7 @@ impl Exchanges {
         }
     }
 
-    /// A redirect is followed: the exchange waits for a connection. Answers with its VU and the
+    /// A redirect is followed: the exchange waits for a connection. Returns its VU and the
     /// connection that it leaves.
     pub(super) fn redirect(
         &mut self,

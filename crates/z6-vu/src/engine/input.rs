@@ -1,13 +1,13 @@
-//! What the engine is given and what it asks for. The contract between engine and drivers.
+//! What the engine is given and what it asks for: the contract between engine and drivers.
 
 use z6_events::{
     Cause, CloseCause, ConnectionSlot, Event, ExchangeSlot, Failure, NextHop, PlannedRequest,
     Response, StopReason, TargetId, Tick,
 };
 
-/// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step).
-/// The commands and events of a call are bounded by it, except where the run ends: that takes as many
-/// as there are VUs, requests in flight and connections.
+/// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step),
+/// and how many VUs, requests and connections end in one call with the run. So the commands and events
+/// of a call are bounded: a few for each of them.
 pub const MAX_TIMERS_PER_STEP: u32 = 1_024;
 
 /// Whether a step is done.
@@ -16,31 +16,38 @@ pub const MAX_TIMERS_PER_STEP: u32 = 1_024;
 pub enum Progress {
     /// It is: the driver carries the commands out.
     Done,
-    /// More is due than one call fires: the engine must be called again with the same tick and input,
-    /// before anything else.
+    /// There is more to do than one call does: the engine must be called again with the same tick and
+    /// input, before anything else.
     More,
 }
 
-/// One thing that happened, as told by a driver. The tick at which it happened goes beside it.
+/// One thing that happened, as a driver observed it. Its tick is given beside it.
 ///
 /// The contract of drivers:
 /// - Ticks never go down within a worker.
-/// - All [`Command`]s of a step are carried out, in order, before the next input is given.
+/// - A step that returns [`Progress::More`] is continued with the same tick and input before anything
+///   else. [`Recorder::step`](crate::recorder::Recorder::step) does that.
+/// - The [`Command`]s of a step are carried out in order, after its last call. A driver whose connections
+///   carry several requests carries all of them out before it writes: a later command of the same step
+///   may take a request back.
 /// - A connection belongs to the driver from [`Command::Connect`] until `ConnectFailed`,
-///   `ConnectionClosed` or [`Command::Close`]; nothing is said about it afterwards.
+///   `ConnectionClosed` or [`Command::Close`]. No input names it afterwards.
 /// - An exchange belongs to the driver from [`Command::Send`] until `Done`, `Redirected`, `Failed`
-///   or [`Command::Cancel`]; nothing is said about it afterwards. `Sent` comes at most once, and
-///   before `Done` and `Redirected`.
+///   or [`Command::Cancel`]. No input names it afterwards. `Sent` comes at most once, and before
+///   `Done` and `Redirected`.
 /// - After `Redirected` the driver knows what is sent next. Another [`Command::Send`] in the same
-///   slot asks for it, with the next attempt; attempt 0 means that the slot is another request's.
-/// - A `Send` on a connection that ended meanwhile is answered with `Failed`.
+///   slot asks for it, with the next attempt; attempt 0 means that the slot holds another request.
+/// - A `Send` on a connection that has ended meanwhile is followed by `Failed`.
+/// - Where a connection ends that carries requests, each of them gets a `Failed` that is not reusable;
+///   with the last, the engine closes the connection. `ConnectionClosed` is for connections that carry
+///   none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// Time passed.
     Wake,
     /// A connection (TCP, and TLS if any) is ready.
     Connected {
-        /// Which.
+        /// The attempt's slot.
         connection: ConnectionSlot,
         /// When the attempt began.
         started: Tick,
@@ -48,7 +55,7 @@ pub enum Input {
     /// The TCP connection of an attempt is ready and its TLS handshake begins. At most once per
     /// attempt; `Connected` or `ConnectFailed` follows.
     TcpReady {
-        /// Which.
+        /// The attempt's slot.
         connection: ConnectionSlot,
     },
     /// A connection attempt failed.
@@ -96,14 +103,14 @@ pub enum Input {
     },
     /// A connection without an exchange ended.
     ConnectionClosed {
-        /// Which.
+        /// The connection.
         connection: ConnectionSlot,
-        /// How.
+        /// How it ended.
         cause: CloseCause,
     },
     /// The run has to stop.
     Stop {
-        /// Why.
+        /// Why it has to.
         reason: StopReason,
     },
 }
@@ -157,46 +164,47 @@ impl Input {
 pub enum Command {
     /// Open a connection.
     Connect {
-        /// The slot it lives in from now on.
+        /// The slot that names it from now on.
         connection: ConnectionSlot,
-        /// To which target.
+        /// The target it leads to.
         target: TargetId,
-        /// To which of the target's resolved addresses.
+        /// Which of the target's resolved addresses, from 0.
         address: u16,
     },
-    /// Send a request on a connection that is ready: as its template says, or for a later attempt
-    /// as the last `Redirected` of this exchange says.
+    /// Send a request on a connection that is ready: its template, or for a later attempt what the last
+    /// `Redirected` of this exchange leads to.
     Send {
         /// The exchange.
         exchange: ExchangeSlot,
-        /// On which connection.
+        /// The connection that carries it.
         connection: ConnectionSlot,
-        /// What is asked.
+        /// The request, as planned.
         request: PlannedRequest,
         /// Which exchange of the step (redirects), from 0.
         attempt: u8,
     },
-    /// Give up an exchange.
+    /// Give up an exchange, sent or not. Its connection goes on with the others that it carries; where
+    /// it cannot, [`Command::Close`] follows.
     Cancel {
         /// The exchange.
         exchange: ExchangeSlot,
-        /// On which connection.
+        /// The connection that carries it.
         connection: ConnectionSlot,
     },
     /// Close a connection, or give up the attempt to open it.
     Close {
-        /// Which.
+        /// The connection, or the attempt's slot.
         connection: ConnectionSlot,
     },
 }
 
-/// What one step led to. Owned by the caller and used again for each step.
+/// What one call of [`Engine::step`](super::Engine::step) led to. Owned by the caller and used again for
+/// each call.
 #[derive(Debug, Clone, Default)]
 pub struct Outputs {
     /// What the driver has to do, in order.
     pub commands: Vec<Command>,
-    /// What the log has to say, in order: the input, then the decisions. Empty if the input changed
-    /// nothing.
+    /// What is recorded, in order: the input, then the decisions. Empty if the input changed nothing.
     pub events: Vec<Event>,
     /// When the engine wants to be woken; none while it waits for inputs only.
     pub next_deadline: Option<Tick>,

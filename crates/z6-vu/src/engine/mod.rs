@@ -1,7 +1,7 @@
 //! The engine: scheduler, virtual users, connection pool and timers behind one door, [`Engine::step`].
 //!
-//! Pure: it is told what happened and when, and answers with what to do next. It knows no clock,
-//! socket, thread or file, and draws nothing that the plan does not fix. One engine per worker;
+//! Pure: it is given what happened and when, and returns what to do next. It knows no clock, socket,
+//! thread or file, and draws nothing that the plan does not fix. There is one engine per worker;
 //! engines share nothing.
 //!
 //! Each part is a type that keeps its tables to itself. Reading order: [`input`] (the contract with
@@ -32,12 +32,12 @@ pub use vu::VuState;
 /// What a timer of the engine stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TimerKey {
-    /// The think time of a VU is over.
+    /// The end of a VU's think time.
     Think(vu::VuSlot),
-    /// `timeout_ms` of an exchange is over.
+    /// The end of an exchange's `timeout_ms`.
     Timeout(z6_events::ExchangeSlot),
-    /// `connection_timeout_ms` of an attempt is over, or its `tls_timeout_ms`.
+    /// The end of an attempt's `connection_timeout_ms`, or of its `tls_timeout_ms`.
     Connect(z6_events::ConnectionSlot),
-    /// `idle_timeout_ms` of an idle connection is over.
+    /// The end of an idle connection's `idle_timeout_ms`.
     Idle(z6_events::ConnectionSlot),
 }

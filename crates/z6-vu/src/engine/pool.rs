@@ -91,7 +91,7 @@ impl Connection {
             && self.requests < self.max_requests
     }
 
-    /// One exchange more; answers with which request of the connection it is, from 1.
+    /// One exchange more; returns which request of the connection it is, from 1.
     fn occupy(&mut self, slot: ConnectionSlot) -> u64 {
         assert!(self.has_room(), "connection {slot} cannot take a request");
         if let ConnectionState::Ready { open } = &mut self.state {
@@ -101,7 +101,7 @@ impl Connection {
         self.requests
     }
 
-    /// One exchange less; answers with how many are left.
+    /// One exchange less; returns how many are left.
     fn vacate(&mut self, slot: ConnectionSlot) -> u32 {
         match &mut self.state {
             ConnectionState::Ready { open } if *open > 0 => {
@@ -172,7 +172,7 @@ impl TargetPool {
     fn pick(&self, settings: &TargetSettings) -> Option<u32> {
         match settings.streams.placement {
             Placement::Fill => self.free.fullest(),
-            // A connection more before a second exchange on one.
+            // One more connection before a second exchange on one.
             Placement::Spread => self
                 .free
                 .emptiest()
@@ -274,7 +274,7 @@ impl Pool {
                 self.disarm(cx.timers, slot);
                 Some((slot, self.connections[slot].occupy(slot)))
             }
-            // Nobody overtakes those that wait.
+            // No request overtakes those that wait.
             ConnectionReuse::Shared if self.targets[target.index()].waiters.is_empty() => {
                 self.take_shared(cx, target)
             }
@@ -293,8 +293,8 @@ impl Pool {
         Some((slot, ordinal))
     }
 
-    /// A seat for the VU at the head of the queue, if there is one that nobody has taken: where a
-    /// request came back to the queue.
+    /// A free seat for the VU at the head of the queue, if there is one: for requests that came back
+    /// to the queue.
     pub(super) fn serve(
         &mut self,
         cx: &mut Context<'_>,
@@ -392,6 +392,11 @@ impl Pool {
         }
     }
 
+    /// Whether there may be room for another attempt.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room
+    }
+
     /// At the end of a step: opens attempts where it made room for them.
     pub(super) fn pump_all(&mut self, cx: &mut Context<'_>) {
         if std::mem::take(&mut self.has_room) {
@@ -401,7 +406,7 @@ impl Pool {
         }
     }
 
-    /// A connection is ready. Answers with how many of its target's waiters get a seat on it, each
+    /// A connection is ready. Returns how many of its target's waiters get a seat on it, each
     /// by [`Pool::seat_waiter`]; [`Pool::settle`] follows.
     pub(super) fn connected(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> u32 {
         let connection = &mut self.connections[slot];
@@ -436,8 +441,8 @@ impl Pool {
         Some((vu, (slot, self.connections[slot].occupy(slot))))
     }
 
-    /// A connection that has just become ready carries all that it can be given: it is kept for what
-    /// comes, or closed where nobody waits for it any more.
+    /// A connection that has just become ready carries all that waits for it: what is left of it is
+    /// kept for later requests, or it is closed where it carries none and no later one may use it.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) {
         let connection = &self.connections[slot];
         let is_idle = connection.load() == Some(0);
@@ -468,7 +473,7 @@ impl Pool {
         }
     }
 
-    /// An attempt takes too long: it is given up. Answers with the error, for [`Pool::attempt_failed`].
+    /// An attempt takes too long: it is given up. Returns the error, for [`Pool::attempt_failed`].
     pub(super) fn attempt_timed_out(
         &mut self,
         cx: &mut Context<'_>,
@@ -486,7 +491,7 @@ impl Pool {
         }
     }
 
-    /// Forgets an attempt that failed. Answers with its target, and with how many waiters fail with
+    /// Forgets an attempt that failed. Returns its target, and with how many waiters fail with
     /// it, from the head: those it would have carried, or none while another address may do better.
     pub(super) fn attempt_failed(
         &mut self,
@@ -627,17 +632,18 @@ impl Pool {
         }
     }
 
-    /// The end of the run: closes all connections and attempts. Their exchanges have been dropped, and
-    /// no VU waits.
-    pub(super) fn close_all(&mut self, cx: &mut Context<'_>) {
-        for index in 0..self.connections.capacity() {
-            let slot = ConnectionSlot(index as u32);
-            if self.connections.find(slot).is_some() {
-                self.remove(cx.timers, slot);
-                release(slot, ReleaseCause::RunEnded, cx.out);
-            }
-        }
-        self.targets.iter_mut().for_each(|target| target.free.clear());
+    /// The end of the run: closes the first connection or attempt in a slot from `from` on, and returns
+    /// its slot. Its exchanges have been dropped.
+    pub(super) fn close_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: ConnectionSlot,
+    ) -> Option<ConnectionSlot> {
+        let mut slots = (from.0..self.connections.capacity() as u32).map(ConnectionSlot);
+        let slot = slots.find(|slot| self.connections.find(*slot).is_some())?;
+        self.forget_idle(cx.timers, slot);
+        release(slot, ReleaseCause::RunEnded, cx.out);
+        Some(slot)
     }
 
     /// Checks what must hold between steps.
@@ -745,7 +751,7 @@ impl Pool {
         }
     }
 
-    /// Drops an idle connection from wherever it is kept.
+    /// Drops a connection without exchanges from wherever it is kept.
     fn forget_idle(&mut self, timers: &mut Timers<TimerKey>, slot: ConnectionSlot) {
         if self.connections[slot].is_listed {
             self.unlist(slot);

@@ -67,7 +67,7 @@ pub enum EngineError {
     /// A target has no address.
     #[error("target {target} has no address")]
     NoAddress {
-        /// Which.
+        /// The target.
         target: TargetId,
     },
 }
@@ -217,11 +217,6 @@ impl Settings {
 
     pub(crate) fn target(&self, id: TargetId) -> &TargetSettings {
         &self.targets[id.index()]
-    }
-
-    /// All targets, in order.
-    pub(crate) fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
-        (0..self.targets.len()).map(|index| TargetId(index as u16))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whose turn it is to begin or end, as the schedule has it: VUs or arrivals of one worker.
+//! Which actor starts or stops next by the schedule: the VUs or arrivals of one worker.
 
 use z6_events::{Actor, Partition, Population, Tick};
 use z6_scenario::schedule::{ArrivalTicks, VuChanges};
@@ -12,7 +12,7 @@ pub(super) enum ChangeKind {
     Arrives,
 }
 
-/// An actor begins or ends.
+/// An actor starts or stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) at: Tick,
@@ -26,7 +26,7 @@ enum Changes {
     Arrivals(ArrivalTicks),
 }
 
-/// The changes of one worker, in order of time, the next one at hand.
+/// The changes of one worker, in order of time, and the next of them.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     changes: Changes,
@@ -54,7 +54,7 @@ impl Source {
         self.next.as_ref()
     }
 
-    /// Goes on to the one after it.
+    /// Moves to the change after it.
     pub(super) fn advance(&mut self) {
         let is_mine = |actor: Actor| self.partition.owns(Population(0), actor);
         self.next = match &mut self.changes {
@@ -83,7 +83,7 @@ impl Source {
         };
     }
 
-    /// Nothing changes any more: the run has ended.
+    /// Drops all changes to come: the run has ended.
     pub(super) fn close(&mut self) {
         self.next = None;
     }

@@ -3,19 +3,19 @@
 
 use std::fmt::Write;
 
-use z6_events::{Actor, Event, Partition, StopReason, StoppedBy, Tick};
+use z6_events::{Actor, Event, Partition, StopReason, StoppedBy, TargetId, Tick};
 use z6_scenario::{Plan, Scenario};
 
 use super::TimerKey;
 use super::context::Context;
-use super::exchange::Stage;
+use super::exchange;
 use super::input::{Input, MAX_TIMERS_PER_STEP, Outputs, Progress};
 use super::pool::Seat;
 use super::settings::{EngineError, Settings, Wire};
 use super::timeline::{Due, Phase, Timeline};
 use super::timers::Timers;
-use super::traffic::Traffic;
-use super::vu::VuState;
+use super::traffic::{Sweep, Traffic};
+use super::vu::{VuSlot, VuState};
 use crate::planted::Planted;
 
 /// The decisions of one worker.
@@ -26,16 +26,38 @@ pub struct Engine {
     timers: Timers<TimerKey>,
     traffic: Traffic,
     last_tick: Tick,
-    /// A step of which more is due than one call fires.
+    /// Before this tick nothing is due and no input is overtaken.
+    quiet_until: Tick,
+    /// What is left to do of an end that has come.
+    ending: Option<Ending>,
+    /// A step with more work than one call does.
     unfinished: Option<Unfinished>,
+}
+
+/// An end that has come.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    sweep: Sweep,
+    /// Nothing is left to do afterwards: it is the end of the grace period, or there is none.
+    finishes: bool,
 }
 
 /// What is left to do of a step.
 #[derive(Debug, Clone, Copy)]
 struct Unfinished {
     input: Input,
-    /// What is due overtakes the input.
-    is_overtaken: bool,
+    stage: Stage,
+}
+
+/// How far a step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// What is due fires, and then the input applies.
+    Firing,
+    /// What is due fires. It overtakes the input.
+    Overtaking,
+    /// The input has applied, or has no effect.
+    Applied,
 }
 
 impl Engine {
@@ -57,6 +79,8 @@ impl Engine {
             timers,
             traffic,
             last_tick: Tick::ZERO,
+            quiet_until: Tick::ZERO,
+            ending: None,
             unfinished: None,
             settings,
         })
@@ -79,10 +103,11 @@ impl Engine {
     /// Fires what is due by `at`, in (deadline, timer number) order, then applies `input`. `out` is
     /// overwritten.
     ///
-    /// At most [`MAX_TIMERS_PER_STEP`] timers and changes of the schedule fire in one call. Where more
-    /// are due it returns [`Progress::More`], and must be called again with the same tick and input;
-    /// the commands of all those calls are carried out after the last. What has fired so far is then
-    /// recorded by itself, as if a [`Input::Wake`] had come before the input.
+    /// At most [`MAX_TIMERS_PER_STEP`] timers and changes of the schedule fire in one call, and as many
+    /// VUs, requests and connections end with the run. Where there is more to do it returns
+    /// [`Progress::More`], and must be called again with the same tick and input; the commands of all
+    /// those calls are carried out after the last. Where an input comes after more timers than one call
+    /// fires, they are recorded by themselves, as if an [`Input::Wake`] had come before it.
     ///
     /// # Panics
     /// If a driver breaks the contract written at [`Input`]: ticks that go down, an exchange or
@@ -100,6 +125,8 @@ impl Engine {
         self.last_tick = at;
         out.next_deadline = self.next_deadline();
         out.finished = self.is_finished();
+        let next = out.next_deadline.unwrap_or(Tick::MAX);
+        self.quiet_until = if out.finished { Tick::ZERO } else { next };
         progress
     }
 
@@ -107,36 +134,45 @@ impl Engine {
     fn begin(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Progress {
         // The input's own record comes first, but is known only once it was applied.
         out.events.push(Event::Wake);
-        let is_overtaken = self.is_overtaken(at, &input);
-        let fired = self.fire_due(at, out);
-        if fired == MAX_TIMERS_PER_STEP && self.is_due(at) {
-            self.unfinished = Some(Unfinished { input, is_overtaken });
+        let (is_overtaken, fired) = if at < self.quiet_until {
+            (false, 0)
+        } else {
+            (self.is_overtaken(at, &input), self.fire_due(at, out))
+        };
+        if fired >= MAX_TIMERS_PER_STEP && self.is_due(at) {
+            let stage = if is_overtaken { Stage::Overtaking } else { Stage::Firing };
+            self.unfinished = Some(Unfinished { input, stage });
             return Progress::More;
         }
         let applied = if is_overtaken { None } else { self.apply(at, input, out) };
-        self.conclude(at, out);
+        let progress = self.conclude(at, input, out);
         match applied {
             Some(event) => out.events[0] = event,
             // Something fired: that time passed is all that the input says.
             None if fired > 0 || out.events.len() > 1 => {}
             None => out.events.clear(),
         }
-        Progress::Done
+        progress
     }
 
-    /// A further call: the record of the step is written, as a wake-up.
+    /// A further call: the record of the step is written.
     #[cold]
     fn resume(&mut self, at: Tick, unfinished: Unfinished, out: &mut Outputs) -> Progress {
+        let Unfinished { input, stage } = unfinished;
+        if stage == Stage::Applied {
+            return self.conclude(at, input, out);
+        }
         self.fire_due(at, out);
         if self.is_due(at) {
             self.unfinished = Some(unfinished);
             return Progress::More;
         }
-        let Unfinished { input, is_overtaken } = unfinished;
         let seat = self.seat(&input);
-        self.conclude(at, out);
+        if self.conclude(at, input, out) == Progress::More {
+            return Progress::More;
+        }
         // An exchange that was not sent may have been taken back from its connection.
-        if is_overtaken || input == Input::Wake || self.seat(&input) != seat {
+        if stage == Stage::Overtaking || input == Input::Wake || self.seat(&input) != seat {
             return Progress::Done;
         }
         // Nothing is due any more: the input is a step of its own, with its own record.
@@ -144,10 +180,28 @@ impl Engine {
     }
 
     /// The end of a step: what it made room for, and whether it was the last.
-    fn conclude(&mut self, at: Tick, out: &mut Outputs) {
-        let (traffic, mut cx) = self.parts(at, out);
-        traffic.conclude(&mut cx);
-        self.end_if_idle(at, out);
+    #[inline]
+    fn conclude(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Progress {
+        if self.ending.is_none() && self.traffic.is_settled() {
+            return Progress::Done;
+        }
+        self.settle(at, input, out)
+    }
+
+    fn settle(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Progress {
+        if self.ending.is_some() {
+            self.sweep(at, out, MAX_TIMERS_PER_STEP);
+        }
+        if self.ending.is_none() {
+            let (traffic, mut cx) = self.parts(at, out);
+            traffic.conclude(&mut cx);
+            self.end_if_idle(at, out);
+        }
+        if self.ending.is_some() {
+            self.unfinished = Some(Unfinished { input, stage: Stage::Applied });
+            return Progress::More;
+        }
+        Progress::Done
     }
 
     /// Whether a driver that keeps to the contract could give this input now. [`Engine::step`]
@@ -168,18 +222,20 @@ impl Engine {
             }
             Input::TcpReady { connection } => pool.is_connecting(connection),
             Input::Sent { exchange, request_bytes, .. } => {
-                exchanges.stage(exchange) == Some(Stage::Unsent)
+                exchanges.stage(exchange) == Some(exchange::Stage::Unsent)
                     && exchanges.needs_length(exchange) == request_bytes.is_some()
             }
-            Input::Done { exchange, .. } => exchanges.stage(exchange) == Some(Stage::Sent),
+            Input::Done { exchange, .. } => {
+                exchanges.stage(exchange) == Some(exchange::Stage::Sent)
+            }
             Input::Redirected { exchange, next, .. } => {
-                exchanges.stage(exchange) == Some(Stage::Sent)
+                exchanges.stage(exchange) == Some(exchange::Stage::Sent)
                     && exchanges.may_follow(exchange, &self.settings)
                     && next.target.index() < self.settings.targets.len()
             }
             Input::Failed { exchange, .. } => {
                 let stage = exchanges.stage(exchange);
-                stage == Some(Stage::Sent) || stage == Some(Stage::Unsent)
+                stage == Some(exchange::Stage::Sent) || stage == Some(exchange::Stage::Unsent)
             }
             Input::ConnectionClosed { connection, .. } => pool.is_ready(connection),
         }
@@ -297,27 +353,31 @@ impl Engine {
     }
 
     fn is_due(&self, at: Tick) -> bool {
-        self.timeline.due(at, self.timers.next_deadline()).is_some()
+        self.ending.is_some() || self.timeline.due(at, self.timers.next_deadline()).is_some()
     }
 
-    /// Fires what is due, up to [`MAX_TIMERS_PER_STEP`]; answers with how many fired.
+    /// Fires what is due, up to [`MAX_TIMERS_PER_STEP`]; returns how much of that was used.
     fn fire_due(&mut self, at: Tick, out: &mut Outputs) -> u32 {
-        let mut fired = 0;
+        let mut fired = match self.ending {
+            Some(_) => self.sweep(at, out, MAX_TIMERS_PER_STEP),
+            None => 0,
+        };
         while fired < MAX_TIMERS_PER_STEP
             && let Some(due) = self.timeline.due(at, self.timers.next_deadline())
         {
             fired += 1;
             self.fire(at, due, out);
+            if self.ending.is_some() {
+                fired += self.sweep(at, out, MAX_TIMERS_PER_STEP - fired);
+            }
         }
         fired
     }
 
     fn fire(&mut self, at: Tick, due: Due, out: &mut Outputs) {
         match due {
-            Due::End(end) => {
-                self.end_run(at, StoppedBy::Duration, end, self.timeline.grace_ns(), out);
-            }
-            Due::Grace => self.finish(at, out),
+            Due::End(end) => self.end_run(StoppedBy::Duration, end, self.timeline.grace_ns(), out),
+            Due::Grace => self.finish(),
             Due::Change(change) => {
                 self.timeline.advance();
                 let (traffic, mut cx) = self.parts(at, out);
@@ -334,7 +394,7 @@ impl Engine {
         }
     }
 
-    /// Applies an input that nothing overtook; answers with its record if it changed anything.
+    /// Applies an input that nothing overtook; returns its record if it changed anything.
     fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
         if let Input::Stop { reason } = input {
             return self.stop(at, reason, out).then_some(Event::Stop { reason });
@@ -381,47 +441,70 @@ impl Engine {
             | StopReason::Error => 0,
         };
         match self.timeline.phase() {
-            Phase::Running => self.end_run(at, reason.into(), at, grace_ns, out),
-            Phase::Ending { .. } => self.finish(at, out),
+            Phase::Running => {
+                self.end_run(reason.into(), at, grace_ns, out);
+                if let Some(ending) = &mut self.ending {
+                    ending.finishes = grace_ns == 0;
+                }
+            }
+            Phase::Ending { .. } => self.finish(),
             Phase::Finished => return false,
-        }
-        if grace_ns == 0 && !self.is_finished() {
-            self.finish(at, out);
         }
         true
     }
 
     /// The end tick: from here on nothing is planned.
-    fn end_run(&mut self, at: Tick, by: StoppedBy, end: Tick, grace_ns: u64, out: &mut Outputs) {
+    fn end_run(&mut self, by: StoppedBy, end: Tick, grace_ns: u64, out: &mut Outputs) {
         self.timeline.end(end.plus_ns(grace_ns));
         out.events.push(Event::EndReached { by, end });
-        let (traffic, mut cx) = self.parts(at, out);
-        traffic.end_pauses(&mut cx);
+        self.ending = Some(Ending { sweep: Sweep::Pauses(VuSlot(0)), finishes: false });
+    }
+
+    /// The end of the grace period, or of everything before it.
+    fn finish(&mut self) {
+        self.ending = Some(Ending { sweep: Sweep::Waiters(TargetId(0)), finishes: true });
     }
 
     /// Ends early where no actor is left and none will come, and finishes once all is answered.
     fn end_if_idle(&mut self, at: Tick, out: &mut Outputs) {
-        if self.vus_alive() > 0 {
+        if self.vus_alive() > 0 || self.is_finished() {
             return;
         }
-        match self.timeline.phase() {
-            Phase::Running => {
-                if self.timeline.is_spent(&self.settings) {
-                    self.end_run(at, StoppedBy::Iterations, at, 0, out);
-                    self.finish(at, out);
-                }
+        if self.timeline.is_running() {
+            if !self.timeline.is_spent(&self.settings) {
+                return;
             }
-            Phase::Ending { .. } => self.finish(at, out),
-            Phase::Finished => {}
+            self.end_run(StoppedBy::Iterations, at, 0, out);
         }
+        self.finish();
+        self.sweep(at, out, MAX_TIMERS_PER_STEP);
     }
 
-    /// The end of the grace period, or of everything before it.
-    fn finish(&mut self, at: Tick, out: &mut Outputs) {
-        let (traffic, mut cx) = self.parts(at, out);
-        traffic.finish(&mut cx);
-        self.timeline.finish();
-        out.events.push(Event::Finished);
+    /// Does what is left of an end, up to `budget` pieces; returns how many it did.
+    #[cold]
+    fn sweep(&mut self, at: Tick, out: &mut Outputs, budget: u32) -> u32 {
+        let mut done = 0;
+        while done < budget
+            && let Some(Ending { sweep, finishes }) = self.ending
+        {
+            done += 1;
+            let (traffic, mut cx) = self.parts(at, out);
+            let left = traffic.sweep(&mut cx, sweep);
+            self.ending = match (left, sweep) {
+                (Some(sweep), _) => Some(Ending { sweep, finishes }),
+                (None, Sweep::Pauses(_)) if finishes => {
+                    Some(Ending { sweep: Sweep::Waiters(TargetId(0)), finishes })
+                }
+                (None, _) => {
+                    if finishes {
+                        self.timeline.finish();
+                        out.events.push(Event::Finished);
+                    }
+                    None
+                }
+            };
+        }
+        done
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) enum Due {
 #[derive(Debug, Clone)]
 pub(super) struct Timeline {
     phase: Phase,
-    /// When the run ends by its duration; [`Tick::MAX`] where it has none.
+    /// When the run ends by its duration; [`Tick::MAX`] if it has none.
     end: Tick,
     grace_ns: u64,
     source: Source,

@@ -3,7 +3,7 @@
 
 use z6_events::{
     Actor, Cause, ConnectionSlot, Event, ExchangeSlot, Failure, NeverSentReason, NextHop,
-    ReleaseCause, Response, Tick,
+    ReleaseCause, Response, TargetId, Tick,
 };
 use z6_scenario::Model;
 
@@ -17,6 +17,20 @@ use super::source::{Change, ChangeKind};
 use super::timers::Timers;
 use super::vu::{Redirect, VuSlot, VuState, Vus};
 use crate::planted::Bug;
+
+/// What is left to do at the end tick ([`Sweep::Pauses`]) and at the end of the grace period (the
+/// others, in this order), by how far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sweep {
+    /// VUs that pause plan nothing more.
+    Pauses(VuSlot),
+    /// Requests that wait for a connection will never be sent.
+    Waiters(TargetId),
+    /// What was sent stays unanswered, what was not will never be sent.
+    Exchanges(ExchangeSlot),
+    /// Connections are closed.
+    Connections(ConnectionSlot),
+}
 
 /// The VUs, connections and exchanges of one engine.
 #[derive(Debug, Clone)]
@@ -179,7 +193,7 @@ impl Traffic {
         self.pool.connection_closed(cx, connection)
     }
 
-    /// The first byte of a request was written; answers with the record of it.
+    /// The first byte of a request was written; returns the record of it.
     pub(super) fn sent(
         &mut self,
         cx: &mut Context<'_>,
@@ -190,7 +204,7 @@ impl Traffic {
         self.exchanges.sent(cx, exchange, written_bytes, request_bytes)
     }
 
-    /// A response is complete; answers with the record of it.
+    /// A response is complete; returns the record of it.
     pub(super) fn done(
         &mut self,
         cx: &mut Context<'_>,
@@ -266,7 +280,7 @@ impl Traffic {
         self.step_ended(cx, exchange.vu, 0);
     }
 
-    /// Takes an exchange away from the driver; answers with why its connection must not carry more,
+    /// Takes an exchange away from the driver; returns why its connection must not carry more,
     /// if so.
     fn cancel(
         &self,
@@ -359,6 +373,11 @@ impl Traffic {
         self.vus.remove(cx, vu);
     }
 
+    /// Whether the end of a step changes nothing, neither here nor for the run.
+    pub(super) fn is_settled(&self) -> bool {
+        self.drained.is_empty() && !self.pool.has_room() && self.vus.len() > 0
+    }
+
     /// The end of a step: opens attempts where it made room for them.
     pub(super) fn conclude(&mut self, cx: &mut Context<'_>) {
         for connection in std::mem::take(&mut self.drained) {
@@ -369,36 +388,48 @@ impl Traffic {
         self.pool.pump_all(cx);
     }
 
-    /// The end tick: VUs that pause plan nothing more.
-    pub(super) fn end_pauses(&mut self, cx: &mut Context<'_>) {
-        let mut from = VuSlot(0);
-        while let Some(vu) = self.vus.next_thinking(from) {
-            self.complete(cx, vu);
-            from = VuSlot(vu.0 + 1);
+    /// Does the next piece of what is left to do at an end; returns what is left after it. Requests
+    /// end before connections.
+    pub(super) fn sweep(&mut self, cx: &mut Context<'_>, sweep: Sweep) -> Option<Sweep> {
+        match sweep {
+            Sweep::Pauses(from) => {
+                let vu = self.vus.next_thinking(from)?;
+                self.complete(cx, vu);
+                Some(Sweep::Pauses(VuSlot(vu.0 + 1)))
+            }
+            Sweep::Waiters(target) if target.index() == cx.settings.targets.len() => {
+                Some(Sweep::Exchanges(ExchangeSlot(0)))
+            }
+            Sweep::Waiters(target) => match self.pool.next_waiter(target) {
+                Some(vu) => {
+                    self.drop_waiter(cx, vu);
+                    Some(sweep)
+                }
+                None => Some(Sweep::Waiters(TargetId(target.0 + 1))),
+            },
+            Sweep::Exchanges(from) => match self.exchanges.next_open(from) {
+                Some(slot) => {
+                    self.drop_exchange(cx, slot);
+                    Some(Sweep::Exchanges(ExchangeSlot(slot.0 + 1)))
+                }
+                None => Some(Sweep::Connections(ConnectionSlot(0))),
+            },
+            Sweep::Connections(from) => {
+                let slot = self.pool.close_next(cx, from)?;
+                Some(Sweep::Connections(ConnectionSlot(slot.0 + 1)))
+            }
         }
     }
 
-    /// The end of the grace period: what is unsent never will be sent, what is unanswered stays so.
-    /// First the requests end, then the connections.
-    pub(super) fn finish(&mut self, cx: &mut Context<'_>) {
-        for target in cx.settings.target_ids() {
-            while let Some(vu) = self.pool.next_waiter(target) {
-                if self.vus.redirect(vu).is_some() {
-                    // It was sent, and ends with its exchange.
-                    continue;
-                }
-                let request = self.vus.planned_request(vu);
-                let reason = NeverSentReason::RunEnded;
-                cx.out.events.push(Event::NeverSent { request, reason });
-                self.complete(cx, vu);
-            }
+    /// A request that waits will never be sent.
+    fn drop_waiter(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        if self.vus.redirect(vu).is_some() {
+            // It was sent, and ends with its exchange.
+            return;
         }
-        let mut from = ExchangeSlot(0);
-        while let Some(slot) = self.exchanges.next_open(from) {
-            self.drop_exchange(cx, slot);
-            from = ExchangeSlot(slot.0 + 1);
-        }
-        self.pool.close_all(cx);
+        let (request, reason) = (self.vus.planned_request(vu), NeverSentReason::RunEnded);
+        cx.out.events.push(Event::NeverSent { request, reason });
+        self.complete(cx, vu);
     }
 
     fn drop_exchange(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot) {
@@ -423,7 +454,7 @@ impl Traffic {
         self.complete(cx, exchange.vu);
     }
 
-    /// Checks what must hold between steps; answers with the number of timers that are armed.
+    /// Checks what must hold between steps; returns the number of timers that are armed.
     pub(super) fn invariants(&self, settings: &Settings) -> usize {
         let executing = self.vus.in_state(VuState::Executing);
         let open = self.exchanges.len();

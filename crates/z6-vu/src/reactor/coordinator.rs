@@ -11,9 +11,9 @@ use mio::Waker;
 use z6_events::{LogDigest, LogHeader, StopReason, StoppedBy, Tick};
 
 use super::clock::Clock;
-use super::error::LogError;
 use super::shared::{AttemptFailure, Notice, WorkerState};
 use super::writer::WriterEnd;
+use crate::log_file::LogError;
 use crate::observer::Observer;
 
 /// A run without a single ready connection is stopped this long after its first attempt, once an

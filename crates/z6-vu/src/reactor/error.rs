@@ -1,38 +1,11 @@
 //! What can keep a run from starting or going on, by who is to blame.
 
 use std::io;
-use std::path::PathBuf;
 
 use super::resolve::ResolveError;
 use super::tls_config::TlsConfigError;
+use crate::log_file::LogError;
 use crate::prepare::PrepareError;
-
-/// A log that cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The file cannot be created.
-    #[error("cannot create the event log {path}: {source}")]
-    Create {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Writing, syncing or renaming failed.
-    #[error("cannot write the event log {path}: {source}; what was written until then can be read")]
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The log's own format refuses something.
-    #[error("cannot encode the event log: {0}")]
-    Format(#[from] z6_events::LogError),
-    /// A block that we encoded does not decode: a bug in Z6.
-    #[error("a block of the event log does not read back: {0}")]
-    ReadBack(#[source] z6_events::LogError),
-}
 
 /// A run that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +17,12 @@ pub enum StartError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// A target's TLS settings, or the files they name, cannot be used.
-    #[error("TLS of target `{target}`: {error}")]
+    #[error("TLS of target `{target}` cannot be set up")]
     Tls {
         /// Name of the target.
         target: String,
-        /// Why.
-        error: TlsConfigError,
+        /// What is wrong with its settings.
+        source: TlsConfigError,
     },
     /// A scenario with `builtin` needs the server's address.
     #[error("target `{target}` is the built-in one, and no built-in server was started")]
@@ -72,7 +45,7 @@ pub enum StartError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The system refuses a thread, a poller or a timer.
-    #[error("cannot set up an event loop: {0}")]
+    #[error("cannot set up an event loop")]
     System(#[source] io::Error),
 }
 

@@ -39,13 +39,13 @@ mod worker;
 mod writer;
 
 pub use coordinator::{RunHandle, RunReport, Stopper};
-pub use error::{LogError, StartError};
+pub use error::StartError;
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
 pub use start::{RunSpec, Spin, cores, start};
 pub use tls_config::TlsConfigError;
 pub use transport::Address;
-pub use writer::{AttachedFile, LogFile, LogTarget, partial_path};
+pub use writer::AttachedFile;
 
 pub use crate::observer::Observer;
 

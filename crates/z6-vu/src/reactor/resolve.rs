@@ -53,7 +53,7 @@ impl ResolveError {
 /// without doubles.
 ///
 /// # Errors
-/// [`ResolveError`] where there is none.
+/// [`ResolveError`] if there is none.
 pub(super) fn resolve(target: &Target) -> Result<Vec<Address>, ResolveError> {
     let base_port = target.base_url.port;
     let addresses = match &target.connect_to {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use crossbeam_channel::Sender;
 use z6_events::{ErrorKind, StopReason, Tick};
 
-use super::error::LogError;
 use super::transport::Address;
+use crate::log_file::LogError;
 
 /// A connection attempt that failed: what an end with "no target" reports.
 #[derive(Debug, Clone, PartialEq, Eq)]

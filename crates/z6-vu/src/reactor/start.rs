@@ -26,8 +26,9 @@ use super::table::TOKEN_WAKER;
 use super::tls_config;
 use super::transport::Address;
 use super::worker::{Common, Worker};
-use super::writer::{AttachedFile, LogTarget, LogWriter, WriterEnd, WriterParts};
+use super::writer::{AttachedFile, LogWriter, WriterEnd, WriterParts};
 use crate::engine::Engine;
+use crate::log_file::LogTarget;
 use crate::observer::Observer;
 use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::Recorder;
@@ -146,7 +147,7 @@ fn common(
         templates: prepared.templates,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         tls: tls_config::targets(scenario, &spec.folder)
-            .map_err(|(target, error)| StartError::Tls { target, error })?,
+            .map_err(|(target, source)| StartError::Tls { target, source })?,
         limits: response_limits(&scenario.limits),
         spin: spec.spin.applies(spec.workers),
         addresses,

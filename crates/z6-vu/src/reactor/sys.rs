@@ -84,7 +84,7 @@ pub(super) fn reserve_descriptors(count: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Raises the limit of open descriptors to its hard maximum; answers with the limit in force.
+/// Raises the limit of open descriptors to its hard maximum; returns the limit in force.
 pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid, writable rlimit for the duration of the call.

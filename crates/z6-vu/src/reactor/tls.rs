@@ -72,7 +72,7 @@ impl Tls {
         }
     }
 
-    /// Takes what a read of the socket brought; answers with the length of the plain bytes it put
+    /// Takes what a read of the socket brought; returns the length of the plain bytes it put
     /// into `plain`, which must have room for [`HELD_BACK_MAX`] more than `wire` has, and what
     /// comes after them.
     pub(super) fn open(&mut self, mut wire: &[u8], plain: &mut [u8]) -> (usize, Condition) {
@@ -110,10 +110,10 @@ impl Tls {
         length
     }
 
-    /// Seals plain bytes and writes what the socket takes; answers with how many were sealed.
+    /// Seals plain bytes and writes what the socket takes; returns how many were sealed.
     ///
     /// # Errors
-    /// As a write to the socket; `WouldBlock` where what was sealed before still waits for it.
+    /// As a write to the socket; `WouldBlock` if what was sealed before still waits for it.
     pub(super) fn write(&mut self, stream: &mut Stream, plain: &[u8]) -> io::Result<usize> {
         self.flush(stream)?;
         let sealed = self.session.writer().write(plain)?;
@@ -126,7 +126,7 @@ impl Tls {
     /// Writes what waits for the socket.
     ///
     /// # Errors
-    /// As a write to the socket; `WouldBlock` where some of it still waits.
+    /// As a write to the socket; `WouldBlock` if some of it still waits.
     pub(super) fn flush(&mut self, stream: &mut Stream) -> io::Result<()> {
         while self.session.wants_write() {
             match self.session.write_tls(stream) {

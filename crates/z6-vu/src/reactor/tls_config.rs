@@ -29,7 +29,7 @@ const ALPN: &[u8] = b"http/1.1";
 #[derive(Debug, thiserror::Error)]
 pub enum TlsConfigError {
     /// A file cannot be read.
-    #[error("cannot read `{key}` {path}: {source}")]
+    #[error("cannot read `{key}` {path}")]
     Read {
         /// The key of the scenario that names it.
         key: &'static str,

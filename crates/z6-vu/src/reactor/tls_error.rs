@@ -10,7 +10,7 @@ use z6_events::ErrorKind;
 pub(super) enum Stage {
     /// The handshake goes on.
     Handshake {
-        /// The server has asked for a client certificate.
+        /// The server has requested a client certificate.
         client_asked: bool,
     },
     /// The handshake is done.

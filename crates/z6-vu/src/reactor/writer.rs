@@ -1,32 +1,17 @@
 //! The log-writer thread: seals blocks, writes them at once, and lets an observer see each event,
 //! decoded from the bytes that were written.
-//!
-//! The file is `NAME.partial` until the footer stands in it and it was synced.
-#![expect(clippy::disallowed_types, reason = "owns the log file")]
-
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+//! Knows nothing of files: [`LogFile`] does.
 
 use crossbeam_channel::{Receiver, Sender};
 use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock};
 
-use super::error::LogError;
 use super::shared::Notice;
+use crate::log_file::{LogError, LogFile, LogTarget};
 use crate::observer::{Observer, ReadBack};
 use crate::run_end::RunEnd;
 
 /// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
 const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
-
-/// Where the log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget {
-    /// This file, which must not exist. Until the end it is called `NAME.partial`.
-    File(PathBuf),
-    /// Nowhere: it is encoded, folded and digested, not kept.
-    Discard,
-}
 
 /// A file the scenario names, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,68 +29,6 @@ pub(super) struct WriterEnd<O> {
     /// The receipt; none if the log has no footer.
     pub(super) digest: Option<LogDigest>,
     pub(super) bytes: u64,
-}
-
-/// A log file on its way: `NAME.partial` until it is complete; or none.
-#[derive(Debug)]
-pub struct LogFile(Output);
-
-#[derive(Debug)]
-enum Output {
-    File { file: File, partial: PathBuf, path: PathBuf },
-    Discard,
-}
-
-impl LogFile {
-    /// Creates the file. Neither it nor its partial name may exist.
-    ///
-    /// # Errors
-    /// [`LogError::Create`].
-    pub fn create(target: &LogTarget) -> Result<LogFile, LogError> {
-        let LogTarget::File(path) = target else { return Ok(LogFile(Output::Discard)) };
-        let partial = partial_path(path);
-        let create = |at: &Path| OpenOptions::new().write(true).create_new(true).open(at);
-        let failed = |source| LogError::Create { path: partial.clone(), source };
-        if path.exists() {
-            return Err(LogError::Create {
-                path: path.clone(),
-                source: io::ErrorKind::AlreadyExists.into(),
-            });
-        }
-        let file = create(&partial).map_err(failed)?;
-        Ok(LogFile(Output::File { file, partial, path: path.clone() }))
-    }
-
-    /// Appends `bytes`, at once.
-    ///
-    /// # Errors
-    /// [`LogError::Write`]; what was written before can be read.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), LogError> {
-        match &mut self.0 {
-            Output::File { file, partial, .. } => file
-                .write_all(bytes)
-                .map_err(|source| LogError::Write { path: partial.clone(), source }),
-            Output::Discard => Ok(()),
-        }
-    }
-
-    /// Syncs the file and gives it its own name.
-    ///
-    /// # Errors
-    /// [`LogError::Write`].
-    pub fn complete(self) -> Result<(), LogError> {
-        let Output::File { file, partial, path } = self.0 else { return Ok(()) };
-        let written = file.sync_all().and_then(|()| std::fs::rename(&partial, &path));
-        written.map_err(|source| LogError::Write { path: partial, source })
-    }
-}
-
-/// The name of a log until it is complete.
-#[must_use]
-pub fn partial_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
 }
 
 /// A log being written.
@@ -253,9 +176,8 @@ mod tests {
         let (empty, _returned) = bounded(64);
         let (notices, told) = unbounded();
         let header = LogHeader::default();
-        let file = OpenOptions::new().write(true).open(path).unwrap();
         let writer = LogWriter {
-            output: LogFile(Output::File { file, partial: path.into(), path: path.into() }),
+            output: LogFile::open_existing(path.as_ref()).unwrap(),
             assembler: LogAssembler::new(&header).unwrap().0,
             read_back: ReadBack::new(header.workers),
             observer: Count(0),

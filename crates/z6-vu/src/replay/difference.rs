@@ -10,7 +10,7 @@ pub const CONTEXT_EVENTS: usize = 5;
 pub struct Difference {
     /// What differs.
     pub kind: DecisionKind,
-    /// Whose events.
+    /// The worker whose events differ.
     pub worker: WorkerId,
     /// Index of the event in the log; one past the end where the log has too few.
     pub event: u64,
@@ -82,7 +82,7 @@ pub enum DecisionKind {
     NeverSent,
     /// A request failed without a byte on the wire.
     NotOnWire,
-    /// A redirected request that got no connection to go on.
+    /// A redirected request that got no connection to continue on.
     RedirectFailed,
     /// A request unanswered at the end.
     InFlightAtStop,
@@ -97,7 +97,7 @@ pub enum DecisionKind {
 }
 
 impl DecisionKind {
-    /// In words.
+    /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -128,9 +128,9 @@ impl DecisionKind {
         }
     }
 
-    /// What two sides disagree on. `after` holds what follows on the side that has a timer and the
-    /// other has not: a wake is named after what it led to.
-    pub(super) fn of(
+    /// The decision on which log and engine disagree. `after` is what follows on the side that has a
+    /// timer where the other has none: a wake-up is named after what it led to.
+    pub(super) fn from_sides(
         recorded: Option<&Event>,
         derived: Option<&Event>,
         after: Option<&Event>,
@@ -141,23 +141,23 @@ impl DecisionKind {
             }
             // The engine's timers overtake the input.
             (Some(_), Some(Event::Wake)) | (Some(Event::Wake), None) => {
-                after.map_or(DecisionKind::Timer, DecisionKind::of_timer)
+                after.map_or(DecisionKind::Timer, DecisionKind::from_timer)
             }
-            // A decision on one side only, or one before another: what the engine says is missing in
-            // the log; where it says nothing, the log has one too many.
-            (_, Some(derived)) => DecisionKind::of_event(derived),
+            // A decision on one side only, or one before another: the engine's is missing in the log; where
+            // it has none, the log has one too many.
+            (_, Some(derived)) => DecisionKind::from_event(derived),
             (Some(recorded), None) if recorded.class() == EventClass::Input => DecisionKind::Input,
-            (Some(recorded), None) => DecisionKind::of_event(recorded),
+            (Some(recorded), None) => DecisionKind::from_event(recorded),
             (None, None) => DecisionKind::Timer,
         }
     }
 
-    /// What a timer led to. The requests of a think time that is over go out later, as `sent`.
-    const fn of_timer(after: &Event) -> DecisionKind {
+    /// What a timer led to. A request after a think time goes out later, as `sent`.
+    const fn from_timer(after: &Event) -> DecisionKind {
         match after {
             Event::Sent { request, .. } => DecisionKind::due(request),
             Event::ConnectStarted { .. } => DecisionKind::ThinkTime,
-            _ => DecisionKind::of_event(after),
+            _ => DecisionKind::from_event(after),
         }
     }
 
@@ -165,7 +165,7 @@ impl DecisionKind {
         if request.step.0 == 0 { DecisionKind::Planned } else { DecisionKind::ThinkTime }
     }
 
-    const fn of_event(event: &Event) -> DecisionKind {
+    const fn from_event(event: &Event) -> DecisionKind {
         match event {
             Event::Sent { .. } => DecisionKind::Request,
             Event::Done { .. } => DecisionKind::Failure,
@@ -197,7 +197,7 @@ impl DecisionKind {
     /// The field in which two events of one kind differ.
     fn within(recorded: &Event, derived: &Event) -> DecisionKind {
         let (Some(a), Some(b)) = (ask_of(recorded), ask_of(derived)) else {
-            return DecisionKind::of_event(derived);
+            return DecisionKind::from_event(derived);
         };
         let connections = [recorded, derived].map(connection_of);
         match () {
@@ -212,7 +212,7 @@ impl DecisionKind {
                     DecisionKind::Attempt
                 }
                 (Event::Sent { .. }, Event::Sent { .. }) => DecisionKind::RequestBytes,
-                (_, derived) => DecisionKind::of_event(derived),
+                (_, derived) => DecisionKind::from_event(derived),
             },
         }
     }

@@ -24,10 +24,10 @@ pub enum ReplayError {
     #[error("the scenario in the log's header is not valid: {}", first_message(.0))]
     Scenario(Diagnostics),
     /// The overrides in the header do not parse.
-    #[error("the overrides in the log's header are not valid: {0}")]
+    #[error("the overrides in the log's header are not valid")]
     Overrides(#[from] ScenarioError),
     /// The engines of the header's run cannot be built.
-    #[error("the run of the log's header cannot be prepared: {0}")]
+    #[error("the run in the log's header cannot be prepared")]
     Prepare(#[from] PrepareError),
     /// The header names more workers than there can be, or none.
     #[error("the log's header says {workers} workers; there are 1 to {MAX_WORKERS}")]
@@ -60,7 +60,7 @@ pub enum ReplayError {
     /// A worker's time goes back.
     #[error("time goes back at event {event}: worker {worker} was at {before}, is at {at}")]
     TimeWentBack {
-        /// Whose time.
+        /// The worker.
         worker: WorkerId,
         /// Index of the event.
         event: u64,

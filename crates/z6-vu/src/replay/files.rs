@@ -54,7 +54,7 @@ impl AttachedFiles {
     }
 }
 
-/// What the scenario is loaded from: content where there is any, zeros of the right length where
+/// What the scenario is loaded from: content if there is any, zeros of the right length where
 /// there is none.
 #[derive(Debug)]
 pub(super) struct FilesOf<'a> {

@@ -50,7 +50,7 @@ pub(crate) fn recorder_of(
     Recorder::new(engine, KeepBlocks::default())
 }
 
-/// A network that answers with 200 after `after_ns`, and fails every `reset_every`-th request.
+/// A network that returns 200 after `after_ns`, and fails every `reset_every`-th request.
 #[derive(Clone)]
 pub(crate) struct Plain {
     pub(crate) after_ns: u64,

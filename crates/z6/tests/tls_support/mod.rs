@@ -339,5 +339,5 @@ pub(crate) fn run(text: &str) -> z6::Finished {
 }
 
 pub(crate) fn summary(finished: &z6::Finished) -> String {
-    z6::z6_metrics::report::summary_text(&finished.metrics, &z6::z6_metrics::Style::plain())
+    z6_metrics::report::summary_text(&finished.metrics, &z6_metrics::Style::plain())
 }

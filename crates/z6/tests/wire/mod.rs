@@ -9,13 +9,13 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use z6::log::Outcome;
-use z6::z6_analysis::analyze::{AnalyzeOptions, Selection, analyze};
-use z6::z6_analysis::checks::check_log;
-use z6::z6_analysis::export::{RowFormat, export_requests};
-use z6::z6_events::{LogReader, Tick};
-use z6::z6_metrics::Metrics;
+use z6::ReplayOutcome as Outcome;
 use z6::{Finished, Log, Run};
+use z6_analysis::analyze::{AnalyzeOptions, Selection, analyze};
+use z6_analysis::checks::check_log;
+use z6_analysis::export::{RowFormat, export_requests};
+use z6_events::{LogReader, Tick};
+use z6_metrics::Metrics;
 use z6_proto_http1::Limits;
 use z6_proto_http1::server::read_whole;
 

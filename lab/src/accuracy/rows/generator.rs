@@ -1,4 +1,4 @@
-//! Rows A9, A15 and A16: what befalls the generator itself.
+//! Rows A9, A15 and A16: what happens to the generator itself.
 
 use std::time::Duration;
 

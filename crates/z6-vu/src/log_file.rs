@@ -1,0 +1,112 @@
+//! The file of an event log while it is written: `NAME.partial` until its footer is in it and it was
+//! synced. Both drivers that leave logs use it. Knows nothing of what is in the log.
+#![expect(clippy::disallowed_types, reason = "owns the log file")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A log that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file cannot be created.
+    #[error("cannot create the event log {path}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Writing, syncing or renaming failed.
+    #[error("cannot write the event log {path} (what is written can be read)")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The log's own format refuses something.
+    #[error("cannot encode the event log")]
+    Format(#[from] z6_events::LogError),
+    /// A block that we encoded does not decode: a bug in Z6.
+    #[error("a block of the event log does not read back")]
+    ReadBack(#[source] z6_events::LogError),
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// This file, which must not exist. Until the end it is called `NAME.partial`.
+    File(PathBuf),
+    /// Nowhere: it is encoded, folded and digested, not kept.
+    Discard,
+}
+
+/// A log file on its way: `NAME.partial` until it is complete; or none.
+#[derive(Debug)]
+pub struct LogFile(Output);
+
+#[derive(Debug)]
+enum Output {
+    File { file: File, partial: PathBuf, path: PathBuf },
+    Discard,
+}
+
+impl LogFile {
+    /// Creates the file. Neither it nor its partial name may exist.
+    ///
+    /// # Errors
+    /// [`LogError::Create`].
+    pub fn create(target: &LogTarget) -> Result<LogFile, LogError> {
+        let LogTarget::File(path) = target else { return Ok(LogFile(Output::Discard)) };
+        let partial = partial_path(path);
+        let create = |at: &Path| OpenOptions::new().write(true).create_new(true).open(at);
+        let failed = |source| LogError::Create { path: partial.clone(), source };
+        if path.exists() {
+            return Err(LogError::Create {
+                path: path.clone(),
+                source: io::ErrorKind::AlreadyExists.into(),
+            });
+        }
+        let file = create(&partial).map_err(failed)?;
+        Ok(LogFile(Output::File { file, partial, path: path.clone() }))
+    }
+
+    /// A file that exists, for tests with devices that fail.
+    #[cfg(test)]
+    pub(crate) fn open_existing(path: &Path) -> io::Result<LogFile> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        Ok(LogFile(Output::File { file, partial: path.to_owned(), path: path.to_owned() }))
+    }
+
+    /// Appends `bytes`, at once.
+    ///
+    /// # Errors
+    /// [`LogError::Write`]; what was written before can be read.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), LogError> {
+        match &mut self.0 {
+            Output::File { file, partial, .. } => file
+                .write_all(bytes)
+                .map_err(|source| LogError::Write { path: partial.clone(), source }),
+            Output::Discard => Ok(()),
+        }
+    }
+
+    /// Syncs the file and gives it its own name.
+    ///
+    /// # Errors
+    /// [`LogError::Write`].
+    pub fn complete(self) -> Result<(), LogError> {
+        let Output::File { file, partial, path } = self.0 else { return Ok(()) };
+        let written = file.sync_all().and_then(|()| std::fs::rename(&partial, &path));
+        written.map_err(|source| LogError::Write { path: partial, source })
+    }
+}
+
+/// The name of a log until it is complete.
+#[must_use]
+pub fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}

@@ -1,0 +1,68 @@
+//! Runs over a real network: their own options, and how they start.
+
+use std::sync::Arc;
+
+use z6_events::Driver;
+use z6_vu::reactor::{AttachedFile, RunSpec, Spin};
+
+#[cfg(feature = "builtin")]
+use crate::builtin::Builtin;
+use crate::error::Error;
+use crate::run::{Run, Settled};
+use crate::running::Running;
+
+/// A run over a real network that has not begun. Made by [`Run::real`].
+#[derive(Debug)]
+pub struct RealRun {
+    run: Run,
+    spin: Spin,
+}
+
+impl RealRun {
+    pub(crate) fn new(run: Run) -> RealRun {
+        RealRun { run, spin: Spin::default() }
+    }
+
+    /// Whether event loops spin for the last tens of microseconds before a planned instant.
+    #[must_use]
+    pub fn spin(mut self, spin: Spin) -> RealRun {
+        self.spin = spin;
+        self
+    }
+
+    /// Starts the run: resolves names, starts the built-in target where the scenario names it, begins the
+    /// log and releases the event loops. A results directory that was made for a run that does not start
+    /// is removed again.
+    ///
+    /// # Errors
+    /// Whatever keeps the run from starting; nothing was sent then.
+    pub fn start(self) -> Result<Running, Error> {
+        let mut settled = self.run.settle(Driver::Reactor)?;
+        #[cfg(feature = "builtin")]
+        let builtin = Builtin::start(&settled.scenario, settled.seed)?;
+        let watcher = settled.watcher(Driver::Reactor);
+        let spec = RunSpec {
+            attached: attached(&settled),
+            scenario: Arc::clone(&settled.scenario),
+            seed: settled.seed,
+            workers: settled.workers,
+            #[cfg(feature = "builtin")]
+            builtin: builtin.as_ref().map(Builtin::address),
+            #[cfg(not(feature = "builtin"))]
+            builtin: None,
+            log: settled.log.clone(),
+            overrides: settled.overrides.clone(),
+            spin: self.spin,
+            folder: settled.source.folder().to_owned(),
+        };
+        let (context, results) = settled.context();
+        #[cfg(feature = "builtin")]
+        let context = crate::running::Context { builtin, ..context };
+        Ok(Running::start(spec, watcher, context)?.keeping(results))
+    }
+}
+
+fn attached(settled: &Settled) -> Vec<AttachedFile> {
+    let files = settled.attached().into_iter();
+    files.map(|(name, content)| AttachedFile { name, content }).collect()
+}
