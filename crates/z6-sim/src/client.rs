@@ -242,7 +242,7 @@ impl Client {
         let at = engine.clock(now);
         if engine.is_overdue(at) {
             engine.step(at, Input::Wake);
-            if engine.is_finished() || !self.link(slot).session.is_in_exchange() {
+            if engine.is_finished() || engine.withdraws(slot) {
                 return;
             }
         }

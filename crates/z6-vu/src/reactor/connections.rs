@@ -242,7 +242,7 @@ impl Connections {
             if engine.is_overdue(at) {
                 // What is due comes first: it may be the end of the run.
                 engine.step(at, Input::Wake);
-                if engine.is_finished() || !self.links.at(slot).session.is_in_exchange() {
+                if engine.is_finished() || engine.withdraws(slot) {
                     return;
                 }
             }
