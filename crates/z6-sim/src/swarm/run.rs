@@ -20,7 +20,7 @@ const SLACK_SECONDS: u64 = 10;
 
 /// The checker named where a run panicked.
 pub const PANIC: &str = "panic";
-/// The checker named where a case went beyond the bounds of swarm cases.
+/// The checker named where a case exceeds the bounds of swarm cases.
 pub const BOUNDS: &str = "bounds";
 /// The checker named where a case could not be run.
 pub const START: &str = "start";
@@ -30,16 +30,16 @@ pub const START: &str = "start";
 pub struct Broken {
     /// Name of the checker.
     pub checker: String,
-    /// What is not as it should be.
+    /// What is wrong.
     pub message: String,
 }
 
 /// What came of a case.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// What the checkers found, first things first.
+    /// What the checkers found, in the order found.
     pub violations: Vec<Broken>,
-    /// Which fault befell requests in which state.
+    /// How often each fault occurred to a connection in each state.
     pub coverage: Coverage,
     /// How often each fault was injected.
     pub faults: FaultCounts,
@@ -52,7 +52,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The checker that spoke first.
+    /// The checker that objected first.
     #[must_use]
     pub fn checker(&self) -> Option<&str> {
         self.violations.first().map(|broken| broken.checker.as_str())

@@ -1,6 +1,6 @@
 //! A scenario as the numbers it is made of, and its TOML text. Draws nothing, simulates nothing.
 //!
-//! The simulated world stands in the text as `[simulation]`, so that the text is the whole case.
+//! The simulated world is the section `[simulation]` of the text, so that the text is the whole case.
 
 use std::fmt::Write as _;
 

@@ -89,7 +89,7 @@ fn resolve_by(
     let host = name.clone();
     // The resolver of the system cannot be interrupted: a thread of its own may outlive the wait.
     let spawned = std::thread::Builder::new().name("z6-resolve".to_owned()).spawn(move || {
-        // The receiver is gone if the wait was over: nobody to tell.
+        // The receiver is gone if the wait has timed out.
         let _ = sender.send(lookup(&host, port));
     });
     let failed = |reason: String| ResolveError::Failed {

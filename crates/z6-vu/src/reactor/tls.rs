@@ -1,6 +1,6 @@
 //! The TLS side of one connection: bytes of the wire in, plain bytes out, and the other way round.
 //!
-//! The one file that speaks to a session of the TLS library. Knows no engine and no HTTP.
+//! The one file that calls a session of the TLS library. Knows no engine and no HTTP.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ const SEALED_AT_ONCE: usize = 64 << 10;
 /// the record before.
 pub(super) const HELD_BACK_MAX: usize = 32 << 10;
 
-/// What is to be thought of a connection after some bytes of the wire.
+/// The condition of a connection after some bytes of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// It goes on.
+    /// It continues.
     Open,
     /// The peer has said that it sends no more (close_notify, RFC 8446 section 6.1).
     Closed,
-    /// It cannot go on.
+    /// It cannot continue.
     Failed(TlsFailure),
 }
 

@@ -58,7 +58,7 @@ pub enum TlsConfigError {
         /// What the TLS library says.
         reason: String,
     },
-    /// The name cannot stand in a certificate.
+    /// No certificate can be for this name.
     #[error("`{name}` is no name that a certificate could be for: set `server_name`")]
     Name {
         /// The name.

@@ -109,7 +109,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// `verify_cert = false`: whoever answers is the server.
+/// `verify_cert = false`: any certificate is accepted.
 #[derive(Debug)]
 pub(super) struct NoVerifier {
     pub(super) schemes: Vec<SignatureScheme>,
