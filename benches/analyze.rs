@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use z6_analysis::analyze::{AnalyzeOptions, analyze};
-use z6_events::{BlockBuilder, Event, LogAssembler, LogHeader, LogReader, Tick, WorkerId};
+use z6_events::{BlockBuilder, Event, LogAssembler, LogHeader, LogReader, Partition, Tick};
 use z6_scenario::Scenario;
 
 const EVENTS: u64 = 10_000_000;
@@ -34,7 +34,7 @@ impl Generator {
         let (assembler, bytes) = LogAssembler::new(&header).expect("the header fits");
         let mut out = BufWriter::new(File::create(path).expect("a file in the temporary folder"));
         out.write_all(&bytes).expect("room for the header");
-        let block = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+        let block = BlockBuilder::new(Partition::WHOLE, Vec::new());
         Generator { out, assembler, block }
     }
 

@@ -9,7 +9,9 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 
 use anyhow::{Context as _, Result, bail};
-use z6_events::{Actor, BlockBuilder, BlockDecoder, Driver, Event, Step, Tick, WorkerId};
+use z6_events::{
+    Actor, BlockBuilder, BlockDecoder, Driver, Event, Partition, Step, Tick, WorkerId,
+};
 use z6_http::{IdParts, RequestSpec};
 use z6_metrics::{Fold, RunFacts};
 use z6_proto_http1::{Connection, Limits, RequestTemplate, ResponseDecoder};
@@ -184,7 +186,7 @@ fn in_blocks(rounds: usize, mut of_block: impl FnMut(&[(Tick, Event)])) {
 fn log_encode(rounds: usize) {
     let mut spare = Vec::with_capacity(1 << 16);
     in_blocks(rounds, |events| {
-        let mut builder = BlockBuilder::new(WorkerId(0), 1, std::mem::take(&mut spare));
+        let mut builder = BlockBuilder::new(Partition::WHOLE, std::mem::take(&mut spare));
         for (at, event) in events {
             builder.push(*at, event).expect("they fit one block");
         }
@@ -193,12 +195,12 @@ fn log_encode(rounds: usize) {
 }
 
 fn log_decode(rounds: usize) {
-    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
     for (at, event) in &traffic::events(PER_BLOCK) {
         builder.push(*at, event).expect("they fit one block");
     }
     let block = builder.close(Vec::new());
-    let mut decoder = BlockDecoder::new(1);
+    let mut decoder = BlockDecoder::new(Partition::WHOLE);
     for _ in 0..rounds / PER_BLOCK {
         black_box(decoder.events_of(black_box(&block)).filter(Result::is_ok).count());
     }

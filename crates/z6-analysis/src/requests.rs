@@ -32,7 +32,7 @@ impl RequestJoin {
         }
     }
 
-    /// Takes one event; answers with the request that it ends, if it ends one.
+    /// Takes one event; returns the request that it ends, if it ends one.
     ///
     /// # Errors
     /// The event contradicts those before it, or names what the scenario does not have.
@@ -65,7 +65,7 @@ impl RequestJoin {
             Observed::Wake
             | Observed::Stop(_)
             | Observed::VuStarted { .. }
-            | Observed::VuStopped(_)
+            | Observed::VuStopped { .. }
             | Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
@@ -79,7 +79,7 @@ impl RequestJoin {
         Ok(Some(row))
     }
 
-    /// The worker has come to this instant.
+    /// The worker has nothing to say about earlier instants.
     ///
     /// # Errors
     /// There is no such worker.
@@ -89,8 +89,8 @@ impl RequestJoin {
         Ok(())
     }
 
-    /// Of a log that breaks off: the requests that were open then, as in flight, given up at the last
-    /// tick of their worker.
+    /// The requests that are open at the end of a truncated log: in flight, given up at the last tick of
+    /// their worker.
     pub fn open(&self) -> impl Iterator<Item = RequestRow> + '_ {
         (0..).map(WorkerId).zip(&self.workers).flat_map(|(worker, state)| {
             let open = state.table.open_exchanges();

@@ -75,7 +75,7 @@ fn without_options_the_reports_are_the_bytes_that_the_run_wrote() {
             assert_eq!(again.summary(&scenario, &style), summary_text(&expected, &style));
         }
         assert_eq!(again.loss, None);
-        assert_eq!(again.metrics.run.stopped_by, Some(stopped_by.name()));
+        assert_eq!(again.metrics.run.stopped_by, Some(stopped_by));
     }
     // Only the checks beside the figures: still the same.
     let log = ledger.log();

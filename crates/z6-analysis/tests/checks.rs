@@ -7,8 +7,8 @@ use ledger::*;
 use z6_analysis::checks::{Check, CheckReport, Checks, ViolationKind, check_log};
 use z6_events::{
     Actor, BlockEnd, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, Failure,
-    LogReader, NeverSentReason, ReleaseCause, RequestId, Response, Step, StoppedBy, TargetId, Tick,
-    Visitor, WorkerId,
+    LogReader, NeverSentReason, Population, ReleaseCause, RequestId, Response, Step, StoppedBy,
+    TargetId, Tick, Visitor, WorkerId,
 };
 
 fn mixed() -> Ledger {
@@ -92,14 +92,14 @@ fn violations_name_event_tick_worker_and_actor() {
     let Event::Sent { request, .. } = event else { unreachable!() };
     let report = check(&ledger);
     assert_eq!(report.total(), 1);
-    assert_eq!(report.of(Check::Plan), 1);
+    assert_eq!(report.count(Check::Plan), 1);
     let violation = report.violations[0];
     assert_eq!((violation.event, violation.at), (at, tick));
     assert_eq!((violation.worker, violation.actor), (worker, Some(request.actor)));
     let expected = Tick(request.planned.0 - 1);
     assert_eq!(violation.kind, ViolationKind::OtherInstant { expected, found: request.planned });
     let line = format!(
-        "plan: event {at}, w{worker} {tick} vu{}: due at {}, planned is {expected}",
+        "plan: event {at}, w{worker} {tick} vu{}: due at {}; the plan has {expected}",
         request.actor, request.planned
     );
     assert_eq!(violation.to_string(), line);
@@ -138,7 +138,7 @@ fn pairing_a_slot_sent_twice() {
         Some(at as u64 + 1),
         ViolationKind::TooManyAtOnce { limit: 1, .. }
     );
-    assert_eq!(report.of(Check::Conservation), 1, "one sent too many");
+    assert_eq!(report.count(Check::Conservation), 1, "one sent too many");
 }
 
 #[test]
@@ -361,7 +361,9 @@ fn lives_of_vus() {
     let actor = ledger.events[..at].iter().rev().find_map(|(_, _, event)| sent(event)).unwrap();
     let (worker, tick, _) = ledger.events[at];
     let worker = if actor.0 % 2 == u64::from(worker.0) { worker } else { WorkerId(1 - worker.0) };
-    ledger.events.insert(at + 1, (worker, tick, Event::VuStopped { actor }));
+    ledger
+        .events
+        .insert(at + 1, (worker, tick, Event::VuStopped { population: Population(0), actor }));
     let report = check(&ledger);
     let early = found(&report, Some(at as u64 + 1), |kind| {
         matches!(kind, ViolationKind::StoppedEarly {} | ViolationKind::Busy {})

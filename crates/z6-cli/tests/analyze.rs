@@ -138,7 +138,7 @@ fn requests_are_listed_one_per_line() {
 fn a_filter_that_is_wrong_is_pointed_at() {
     let folder = short();
     let run = folder.run(&["analyze", "out", "--filter", "stats >= 500"]).expect(2);
-    let words = "error: no field is called `stats`\n  | stats >= 500\n  | ^^^^^\n  \
+    let words = "error: unknown field `stats`\n  | stats >= 500\n  | ^^^^^\n  \
                  = help: did you mean `status`?\n";
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", words));
     // A name is looked up in the log's scenario.

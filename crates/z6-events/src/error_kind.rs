@@ -37,7 +37,7 @@ macro_rules! kinds {
                 match self { $(ErrorKind::$variant => $name,)* }
             }
 
-            /// The byte that stands for this kind in the event log.
+            /// The code of this kind in the event log.
             #[must_use]
             pub const fn code(self) -> u8 {
                 self as u8
@@ -59,7 +59,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Nobody listens at the address (ECONNREFUSED).
+    /// No server listens at the address (ECONNREFUSED).
     ConnectionRefused = 1, "connection_refused", Transport;
     /// The connection attempt took longer than `connection_timeout_ms`.
     ConnectTimeout = 2, "connect_timeout", Transport;
@@ -191,14 +191,14 @@ kinds! {
 }
 
 impl ErrorKind {
-    /// Whether the request went without an answer for as long as we were willing to wait, so that
-    /// its latency is known only as a lower bound (censored).
+    /// Whether the request had no response within its timeout, so that only a lower bound of its
+    /// latency is known (it is censored).
     #[must_use]
     pub const fn is_censored(self) -> bool {
         matches!(self, ErrorKind::RequestTimeout)
     }
 
-    /// Whether a complete response was received (the failure is in what it says).
+    /// Whether a complete response was received, whose content is the failure.
     #[must_use]
     pub const fn has_response(self) -> bool {
         matches!(self.group(), ErrorGroup::Status)

@@ -1,5 +1,5 @@
-//! Joins what belongs together: the end of an exchange with its `sent`, both with their connection.
-//! One table per worker. For metrics, export and checks; the encoding does not know it.
+//! Joins the end of an exchange with its `sent`, and both with their connection. One table per worker.
+//! The encoding does not use it.
 
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
@@ -7,35 +7,35 @@ use crate::event::{
     Cause, CloseCause, Event, Failure, NeverSentReason, PlannedRequest, ReleaseCause, Response,
     Sample, StopReason, StoppedBy,
 };
-use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, TargetId, Tick};
+use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, Population, TargetId, Tick};
 
 /// Exchange slots a table holds at most.
 pub const MAX_OPEN_EXCHANGES: usize = 1 << 18;
 /// Connection slots a table holds at most.
 pub const MAX_CONNECTIONS: usize = 1 << 18;
 
-/// What `sent` said, with its connection. Of a request that was redirected: what its first `sent`
-/// said, but for what is of one exchange.
+/// The facts of a `sent`, with its connection. For a request that was redirected, those of its first
+/// `sent`, except for the fields that describe one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentFacts {
-    /// Which exchange.
+    /// The exchange.
     pub exchange: ExchangeSlot,
-    /// What was asked.
+    /// The request, as planned.
     pub request: PlannedRequest,
-    /// Which exchange of the step, from 0: redirects followed so far.
+    /// Number of the exchange within the step, from 0: redirects followed so far.
     pub attempt: u8,
-    /// On which connection it was asked first.
+    /// The connection of its first exchange.
     pub connection: ConnectionSlot,
-    /// Which of the worker's connections this was, counted from 1 by `connect_started`.
+    /// Number of that connection among the worker's, counted from 1 by `connect_started`.
     pub connection_serial: u64,
     /// Whether the connection had carried a request before.
     pub reused: bool,
-    /// Just before the write that took the first byte of the request; of its first exchange.
+    /// Just before the write that took the first byte of the request, in its first exchange.
     pub sent: Tick,
     /// Bytes that the first write of this exchange took; 0 between a redirect and the exchange that
     /// follows it.
     pub written_bytes: u64,
-    /// Length of what this exchange sends.
+    /// Length of the request that this exchange sends, bytes.
     pub request_bytes: u64,
     /// Bytes sent in exchanges before this one, which were redirected.
     pub earlier_bytes_sent: u64,
@@ -50,7 +50,7 @@ pub enum Outcome {
     Succeeded,
     /// A failure.
     Failed {
-        /// Which.
+        /// The kind of error.
         kind: ErrorKind,
         /// The errno or byte offset of [`Event::Failed`]; 0 where the response is complete.
         detail: u64,
@@ -66,22 +66,22 @@ pub enum Outcome {
 pub struct RequestEnded {
     /// What was sent.
     pub sent: SentFacts,
-    /// Just after the read that brought the first byte of the final response, if one came and the
-    /// end says so.
+    /// Just after the read that brought the first byte of the final response; none if no byte came, or
+    /// if the event does not say.
     pub first_byte: Option<Tick>,
-    /// When it ended: complete, failed, or given up.
+    /// When it ended: with a complete response, a failure or a timeout.
     pub done: Tick,
     /// How it ended.
     pub outcome: Outcome,
     /// Status of the final response, if it is complete.
     pub status: Option<u16>,
-    /// Bytes of the request that were not written, where the end says so.
+    /// Bytes of the request that were not written; 0 if the event does not say.
     pub unsent_bytes: u64,
-    /// Bytes received, where the end says so.
+    /// Bytes received; 0 if the event does not say.
     pub received_bytes: u64,
     /// Whether the connection can carry another exchange.
     pub reusable: bool,
-    /// Whether bytes that nobody asked for came behind the response.
+    /// Whether bytes that belong to no request followed the response.
     pub unsolicited: bool,
 }
 
@@ -110,13 +110,14 @@ impl RequestEnded {
 pub struct ConnectionFacts {
     /// The slot it lives in.
     pub connection: ConnectionSlot,
-    /// Which of the worker's connections, counted from 1 by `connect_started`.
+    /// Number of the connection among the worker's, counted from 1 by `connect_started`.
     pub serial: u64,
-    /// To which target.
+    /// The target.
     pub target: TargetId,
-    /// To which of its addresses.
+    /// Index of the address among the target's.
     pub address: u16,
-    /// When the attempt began: the driver's instant once it is known, the decision's before.
+    /// When the attempt began: according to the driver once that is known, before that the tick of
+    /// the decision.
     pub started: Tick,
     /// Whether it was ever ready.
     pub ready: bool,
@@ -131,13 +132,13 @@ pub enum ConnectionEnd {
     ConnectFailed(Cause),
     /// The attempt took too long.
     ConnectTimedOut,
-    /// The peer, or what it sent, ended it.
+    /// The peer ended it, or sent bytes that belong to no request.
     Closed(CloseCause),
     /// The engine closed it.
     Released(ReleaseCause),
 }
 
-/// An event with all that belongs to it.
+/// An event, joined with the earlier events that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observed {
     /// A timer was due.
@@ -146,29 +147,36 @@ pub enum Observed {
     Stop(StopReason),
     /// A VU began.
     VuStarted {
-        /// Which.
+        /// The population it belongs to.
+        population: Population,
+        /// The VU.
         actor: Actor,
         /// The instant the schedule gives.
         planned: Tick,
     },
     /// A VU ended.
-    VuStopped(Actor),
+    VuStopped {
+        /// The population it belongs to.
+        population: Population,
+        /// The VU.
+        actor: Actor,
+    },
     /// An attempt began.
     ConnectStarted(ConnectionFacts),
-    /// The TCP connection of an attempt is ready, its TLS handshake begins.
+    /// The TCP connection of an attempt is ready, and its TLS handshake begins.
     TcpReady(ConnectionFacts),
     /// A connection is ready.
     Connected(ConnectionFacts),
     /// A connection or an attempt ended.
     ConnectionEnded {
-        /// Which.
+        /// The connection.
         connection: ConnectionFacts,
-        /// How.
+        /// How it ended.
         end: ConnectionEnd,
     },
     /// A request's first byte was written.
     Sent(SentFacts),
-    /// An exchange of this request was answered with a redirect, which is followed.
+    /// An exchange of this request ended with a redirect, which is followed.
     Redirected(SentFacts),
     /// The exchange that follows a redirect was sent.
     SentAgain(SentFacts),
@@ -208,7 +216,7 @@ pub enum Observed {
     Sample(Sample),
     /// The loop waited for a log buffer.
     LogStalled {
-        /// Nanoseconds.
+        /// How long, nanoseconds.
         waited_ns: u64,
     },
 }
@@ -225,11 +233,11 @@ pub struct ExchangeTable {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     facts: SentFacts,
-    /// Redirected, and the next exchange not yet sent.
+    /// It was redirected, and its next exchange has not been sent.
     between: bool,
 }
 
-/// What an ending adds to what `sent` said.
+/// What the end of an exchange adds to its `sent`.
 #[derive(Clone, Copy)]
 struct End {
     outcome: Outcome,
@@ -242,16 +250,16 @@ struct End {
 }
 
 impl ExchangeTable {
-    /// A table for one worker's events, from the first.
+    /// A table for one worker's events, beginning with its first.
     #[must_use]
     pub fn new() -> ExchangeTable {
         ExchangeTable::default()
     }
 
-    /// Takes the worker's next event.
+    /// Applies the worker's next event.
     ///
     /// # Errors
-    /// [`PairingError`]: no engine wrote these events. The table is unchanged.
+    /// [`PairingError`]: no engine records such events. The table is unchanged.
     #[inline]
     pub fn observe(&mut self, at: Tick, event: &Event) -> Result<Observed, PairingError> {
         match *event {
@@ -319,8 +327,10 @@ impl ExchangeTable {
             }
             Event::Wake => Ok(Observed::Wake),
             Event::Stop { reason } => Ok(Observed::Stop(reason)),
-            Event::VuStarted { actor, planned } => Ok(Observed::VuStarted { actor, planned }),
-            Event::VuStopped { actor } => Ok(Observed::VuStopped(actor)),
+            Event::VuStarted { population, actor, planned } => {
+                Ok(Observed::VuStarted { population, actor, planned })
+            }
+            Event::VuStopped { population, actor } => Ok(Observed::VuStopped { population, actor }),
             Event::NotOnWire { request, cause } => Ok(Observed::NotOnWire { request, cause }),
             Event::NeverSent { request, reason } => Ok(Observed::NeverSent { request, reason }),
             Event::EndReached { by, end } => Ok(Observed::EndReached { by, end }),
@@ -330,7 +340,7 @@ impl ExchangeTable {
         }
     }
 
-    /// The exchanges sent and not ended: in flight where a log is torn.
+    /// The exchanges that were sent and have not ended: in flight where a log is torn.
     pub fn open_exchanges(&self) -> impl Iterator<Item = &SentFacts> {
         self.exchanges.iter().flatten().map(|open| &open.facts)
     }

@@ -1,6 +1,7 @@
-//! What Z6 decided and what it observed: the event vocabulary, its encoding as a log, and digests.
+//! The event log of Z6: events, their encoding, and the file they are written to.
 //!
-//! Pure: bytes in, bytes out. This crate knows no clock, file, socket, thread, scenario or engine.
+//! This crate is pure: it turns events into bytes and bytes into events. It knows no clock, file, socket,
+//! thread, scenario or engine.
 //!
 //! Reading order: [`ids`] (ticks and small numbers), `partition` (which
 //! actors a worker has), [`error_kind`] (why requests fail), [`event`]
@@ -23,6 +24,7 @@ pub mod block;
 pub mod codec;
 mod fused;
 mod predict;
+pub mod register;
 mod varint;
 
 pub mod assembler;
@@ -43,7 +45,7 @@ mod walk;
 pub use assembler::LogAssembler;
 pub use attachment::Attachment;
 pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};
-pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES};
+pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES, Phase};
 pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
 pub use error_kind::{ErrorGroup, ErrorKind};

@@ -207,7 +207,7 @@ fn every_request_of_the_golden_log_finds_its_end() {
             Observed::Wake
             | Observed::Stop(_)
             | Observed::VuStarted { .. }
-            | Observed::VuStopped(_)
+            | Observed::VuStopped { .. }
             | Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)

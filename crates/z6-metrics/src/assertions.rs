@@ -28,7 +28,7 @@ impl std::fmt::Display for AssertionValue {
     }
 }
 
-/// One assertion and how it came out.
+/// One assertion and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AssertionResult {
     /// Its key in the scenario.

@@ -1,5 +1,5 @@
-//! Requests on new and on reused connections apart. A reused connection has its window open and its
-//! path warm; mixing the two hides what either is like. Knows nothing of events.
+//! Requests on new connections and on reused ones. A reused connection has its window open and its path
+//! warm; mixed figures would describe neither. Knows nothing of events.
 //!
 //! Two cells for the whole run, 2.4 MB at most, not counted against `max_histogram_bytes`.
 

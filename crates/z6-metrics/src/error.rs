@@ -1,5 +1,5 @@
-//! Why a fold stops: events that contradict each other, ids the scenario does not know, a balance
-//! that does not come out. Knows nothing of how events were stored.
+//! Why a fold stops: events that contradict each other, ids that the scenario does not have, counts that
+//! do not balance. Knows nothing of how events were stored.
 
 use std::fmt;
 
@@ -40,17 +40,17 @@ impl fmt::Display for ConservationRule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
     /// An event of a worker that the run does not have.
-    #[error("event of worker {worker}, but the run has {workers}")]
+    #[error("event of worker {worker}, but the run has {workers} workers")]
     UnknownWorker {
-        /// Which.
+        /// The event's worker.
         worker: WorkerId,
-        /// How many there are.
+        /// Workers of the run.
         workers: u16,
     },
     /// Ticks of one worker went down.
     #[error("worker {worker}: tick {at} after tick {last}")]
     TimeWentBack {
-        /// Which.
+        /// The event's worker.
         worker: WorkerId,
         /// The event's tick.
         at: Tick,
@@ -60,7 +60,7 @@ pub enum FoldError {
     /// A tick later than any run can last.
     #[error("worker {worker}: tick {at} is later than any run can last")]
     TickTooLarge {
-        /// Which.
+        /// The event's worker.
         worker: WorkerId,
         /// The tick.
         at: Tick,
@@ -77,47 +77,47 @@ pub enum FoldError {
     /// `Sent` in an exchange slot that is in use.
     #[error("worker {worker}: exchange {exchange} was sent twice")]
     ExchangeOpen {
-        /// Which worker.
+        /// The event's worker.
         worker: WorkerId,
-        /// Which exchange.
+        /// The exchange's slot.
         exchange: ExchangeSlot,
     },
     /// An end of an exchange that is not open.
     #[error("worker {worker}: exchange {exchange} ended at {at} but was not open")]
     ExchangeNotOpen {
-        /// Which worker.
+        /// The event's worker.
         worker: WorkerId,
-        /// Which exchange.
+        /// The exchange's slot.
         exchange: ExchangeSlot,
-        /// When.
+        /// The tick of its end.
         at: Tick,
     },
     /// A slot number larger than any run can need.
     #[error("worker {worker}: exchange slot {exchange} is too large")]
     ExchangeSlotTooLarge {
-        /// Which worker.
+        /// The event's worker.
         worker: WorkerId,
-        /// Which exchange.
+        /// The exchange's slot.
         exchange: ExchangeSlot,
     },
     /// A slot number larger than any run can need.
     #[error("worker {worker}: connection slot {connection} is too large")]
     ConnectionSlotTooLarge {
-        /// Which worker.
+        /// The event's worker.
         worker: WorkerId,
-        /// Which connection.
+        /// The connection's slot.
         connection: ConnectionSlot,
     },
     /// `Failed` for an exchange that was never sent, without the `NotOnWire` that must follow.
     #[error("worker {worker}: an exchange failed before it was sent and no request was given up")]
     MissingNotOnWire {
-        /// Which worker.
+        /// The event's worker.
         worker: WorkerId,
     },
     /// A further exchange of one step that no redirect leads to.
     #[error("worker {worker}: exchange number {attempt} of a step, without a redirect before it")]
     NotRedirected {
-        /// Which worker.
+        /// The event's worker.
         worker: WorkerId,
         /// The exchange number.
         attempt: u8,
@@ -125,7 +125,7 @@ pub enum FoldError {
     /// A law of counting does not hold.
     #[error("conservation broken: {rule}: {left} is not {right}")]
     Conservation {
-        /// Which law.
+        /// The law.
         rule: ConservationRule,
         /// Its left side.
         left: u64,

@@ -80,11 +80,11 @@ impl Examples {
     }
 
     /// Kinds and words, in the order of the kinds' codes.
-    pub(crate) fn in_words(&self, outline: &Outline) -> Vec<(String, String)> {
+    pub(crate) fn in_words(&self, outline: &Outline) -> Vec<(ErrorKind, String)> {
         let mut kinds: Vec<_> = self.by_kind.iter().collect();
         kinds.sort_by_key(|(kind, _)| kind.code());
         let words = |(kind, example): (&ErrorKind, &Example)| {
-            (kind.name().to_owned(), self.one_in_words(*kind, example, outline))
+            (*kind, self.one_in_words(*kind, example, outline))
         };
         kinds.into_iter().map(words).collect()
     }

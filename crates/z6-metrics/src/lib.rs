@@ -66,7 +66,7 @@ pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts};
 pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures,
-    LatencyStats, Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow,
+    LatencyStats, Metrics, Name, Named, RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow,
     ThroughputFigures,
 };
 pub use report::Style;

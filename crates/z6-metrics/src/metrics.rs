@@ -6,6 +6,8 @@
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use z6_events::{Driver, ErrorKind, StoppedBy};
+use z6_scenario::Model;
 
 use crate::assertions::AssertionResult;
 use crate::verdict::{Doubt, Verdict};
@@ -15,6 +17,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// All figures of one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Metrics {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -30,7 +33,7 @@ pub struct Metrics {
     pub connections: ConnectionFigures,
     /// Counts of failed requests, whole run.
     pub errors: ErrorFigures,
-    /// What is to be thought of the generator.
+    /// Whether the generator can be trusted.
     pub generator: GeneratorFigures,
     /// What the scenario demanded, in its order.
     pub assertions: Vec<AssertionResult>,
@@ -48,6 +51,7 @@ impl Metrics {
 
 /// `run`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RunFigures {
     /// `metadata.name` of the scenario.
     pub name: String,
@@ -57,40 +61,108 @@ pub struct RunFigures {
     pub plan_digest: String,
     /// 64 hexadecimal digits: the run's receipt.
     pub log_digest: String,
-    /// `reactor` or `simulation`.
-    pub driver: &'static str,
-    /// `closed` or `open`.
-    pub model: &'static str,
+    /// What carried the run out.
+    #[serde(serialize_with = "name")]
+    pub driver: Driver,
+    /// The load model.
+    #[serde(serialize_with = "name")]
+    pub model: Model,
     /// RFC 3339, UTC; empty in a simulated run.
     pub started_at: String,
     /// From the start to the end tick, seconds.
     pub duration_seconds: f64,
     /// Event loops.
     pub workers: u16,
-    /// Why it ended; null if the log is truncated before that.
-    pub stopped_by: Option<&'static str>,
+    /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
+    #[serde(serialize_with = "name_or_null")]
+    pub stopped_by: Option<StoppedBy>,
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub warmup_seconds: f64,
 }
 
-/// Entries under names of the scenario, in its order.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Named<T>(pub Vec<(String, T)>);
+/// What has a name in metrics.json.
+pub trait Name {
+    /// The name.
+    fn name(&self) -> &str;
+}
 
-impl<T> Named<T> {
-    /// The entry under this name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&T> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+impl Name for str {
+    fn name(&self) -> &str {
+        self
     }
 }
 
-impl<T: Serialize> Serialize for Named<T> {
+impl Name for String {
+    fn name(&self) -> &str {
+        self
+    }
+}
+
+impl<N: Name + ?Sized> Name for &N {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+}
+
+impl Name for ErrorKind {
+    fn name(&self) -> &str {
+        ErrorKind::name(*self)
+    }
+}
+
+impl Name for Driver {
+    fn name(&self) -> &str {
+        Driver::name(*self)
+    }
+}
+
+impl Name for Model {
+    fn name(&self) -> &str {
+        Model::name(*self)
+    }
+}
+
+impl Name for StoppedBy {
+    fn name(&self) -> &str {
+        StoppedBy::name(*self)
+    }
+}
+
+fn name<S: Serializer>(named: &impl Name, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(named.name())
+}
+
+fn name_or_null<S: Serializer>(
+    named: &Option<impl Name>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    named.as_ref().map(Name::name).serialize(serializer)
+}
+
+/// A map in the order of its entries: of the scenario where the keys are names of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named<T, K = String>(pub Vec<(K, T)>);
+
+impl<T, K> Default for Named<T, K> {
+    fn default() -> Named<T, K> {
+        Named(Vec::new())
+    }
+}
+
+impl<T, K: Name> Named<T, K> {
+    /// The entry of this key, or of the key of this name.
+    #[must_use]
+    pub fn get(&self, key: impl Name) -> Option<&T> {
+        self.0.iter().find(|(other, _)| other.name() == key.name()).map(|(_, value)| value)
+    }
+}
+
+impl<T: Serialize, K: Name> Serialize for Named<T, K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
+        for (key, value) in &self.0 {
+            map.serialize_entry(key.name(), value)?;
         }
         map.end()
     }
@@ -98,6 +170,7 @@ impl<T: Serialize> Serialize for Named<T> {
 
 /// `requests`: planned = sent + never_sent, sent = succeeded + failed + in_flight_at_stop.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RequestFigures {
     /// Requests that fell due.
     pub planned: u64,
@@ -134,6 +207,7 @@ pub struct RequestFigures {
 /// An entry of by_name, by_method, by_target or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct GroupFigures {
     /// As in [`RequestFigures`].
     pub sent: u64,
@@ -149,6 +223,7 @@ pub struct GroupFigures {
 
 /// `latency`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LatencyFigures {
     /// done - planned, of successes; timeouts, in flight at stop and never sent as lower bounds.
     pub response_ns: LatencyStats,
@@ -242,6 +317,7 @@ pub struct Ci95 {
 
 /// `throughput`: of the measured part; null if it has no length.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ThroughputFigures {
     /// Planned instants per second.
     pub planned_rps: Option<f64>,
@@ -261,6 +337,7 @@ pub struct ThroughputFigures {
 
 /// `connections`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ConnectionFigures {
     /// Became ready.
     pub opened: u64,
@@ -270,30 +347,32 @@ pub struct ConnectionFigures {
     pub failed: u64,
     /// Closed or reset by the peer while they carried no request.
     pub closed_by_peer: u64,
-    /// Connections that received unsolicited bytes.
+    /// Received bytes outside any response.
     pub unsolicited: u64,
 }
 
 /// `errors`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ErrorFigures {
     /// Failed requests.
     pub total: u64,
     /// As `requests.error_rate`.
     pub rate: Option<f64>,
     /// Failed requests by kind, in the order of the kinds' codes.
-    pub by_kind: Named<u64>,
+    pub by_kind: Named<u64, ErrorKind>,
     /// Of each kind the first one, in words: request, address, and errno, byte offset, status or
     /// timeout.
-    pub examples: Named<String>,
+    pub examples: Named<String, ErrorKind>,
 }
 
 /// `generator`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct GeneratorFigures {
     /// Whether the figures can be believed.
     pub verdict: Verdict,
-    /// What stands against it, and what is worth knowing.
+    /// Reasons for doubt, and notes.
     pub doubts: Vec<Doubt>,
     /// sent - planned.
     pub lateness_ns: LatencyStats,
@@ -309,6 +388,7 @@ pub struct GeneratorFigures {
 
 /// A row of `time_series`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SeriesRow {
     /// The row covers [second, second + 1) of the run.
     pub second: u64,

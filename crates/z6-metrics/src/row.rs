@@ -6,14 +6,14 @@ use z6_events::{
     RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
 };
 
-/// How a request came out.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowOutcome {
     /// Answered as expected.
     Succeeded,
     /// Failed, for this reason.
     Failed(ErrorKind),
-    /// Sent, and unanswered when the run ended or the log was truncated.
+    /// Sent, and unanswered at the end of the run or of a truncated log.
     InFlight,
     /// Never given to a connection.
     NeverSent(NeverSentReason),
@@ -54,21 +54,21 @@ impl RowOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRow {
-    /// Whose log.
+    /// The worker that sent it.
     pub worker: WorkerId,
-    /// Who asked.
+    /// The VU or arrival that it belongs to.
     pub actor: Actor,
-    /// Which request of the actor's life.
+    /// Which of the actor's requests, from 0.
     pub step: Step,
-    /// Which template.
+    /// The request template.
     pub request: RequestId,
-    /// Which target.
+    /// The target.
     pub target: TargetId,
-    /// How it came out.
+    /// Its outcome.
     pub outcome: RowOutcome,
     /// Status of a complete response.
     pub status: Option<u16>,
-    /// On which of the worker's connections, counted from 1 in the order in which attempts began.
+    /// The worker's connection it was sent on, counted from 1 in the order in which attempts began.
     pub connection: Option<u64>,
     /// Whether this connection had carried a request before.
     pub reused: Option<bool>,

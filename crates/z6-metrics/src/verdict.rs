@@ -1,5 +1,5 @@
-//! What is to be thought of the generator: typed doubts, and the verdict they lead to. Judges
-//! evidence handed to it; collects none.
+//! Whether the generator can be trusted: typed doubts, and the verdict that follows from them. Judges the
+//! evidence it is given; collects none.
 
 use std::fmt;
 
@@ -27,9 +27,9 @@ pub const WALL_STEP_NS_MAX: u64 = 10_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing stands against it.
+    /// No doubt degrades it.
     Trustworthy,
-    /// Some doubt says that the figures show the generator as well as the target.
+    /// A doubt says that the figures show the generator as well as the target.
     Degraded,
 }
 
@@ -49,27 +49,27 @@ impl Verdict {
 pub enum Doubt {
     /// The generator noticed due requests late.
     LateSends {
-        /// 0.99 quantile of the loop lag.
+        /// 0.99 quantile of the loop lag, nanoseconds.
         loop_lag_p99_ns: u64,
     },
-    /// The event loop stood still.
+    /// The event loop stalled.
     LoopStall {
-        /// For how long at most.
+        /// The longest stall, nanoseconds.
         longest_ns: u64,
     },
     /// The event loop waited for the log.
     LogBackPressure {
-        /// How long in all.
+        /// Total time, nanoseconds.
         stall_ns: u64,
     },
     /// A worker had little of its core left.
     GeneratorBusy {
-        /// Share of a core.
+        /// Share of a core, from 0 to 1.
         cpu_fraction: f64,
     },
-    /// Closed model without think time: a busy worker is what is asked for.
+    /// Closed model without think time: a busy worker is expected.
     GeneratorBound {
-        /// Share of a core.
+        /// Share of a core, from 0 to 1.
         cpu_fraction: f64,
     },
     /// Open model: less than 99 % of the offered rate went out while the run lasted.
@@ -81,36 +81,36 @@ pub enum Doubt {
     },
     /// Requests waited for a connection because there were as many as allowed.
     ConnectionLimit {
-        /// 0.99 quantile of the waiting.
+        /// 0.99 quantile of the waiting, nanoseconds.
         waiting_p99_ns: u64,
         /// `max_connections`.
         max_connections: u32,
     },
     /// Requests waited for connections to be made.
     SlowConnects {
-        /// 0.99 quantile of the waiting.
+        /// 0.99 quantile of the waiting, nanoseconds.
         waiting_p99_ns: u64,
     },
     /// Connects ended just after the instants at which an unanswered SYN is sent again.
     SynRetries {
-        /// Number of connections.
+        /// Number of such connects.
         connections: u64,
     },
     /// Most requests failed.
     ErrorsDominate {
-        /// Number of failed requests.
+        /// Failed requests.
         failed: u64,
-        /// Of how many that ended.
+        /// Requests that ended.
         ended: u64,
     },
     /// Arrivals were refused because too many were alive.
     MaxInFlight {
-        /// Number of arrivals that were never sent.
+        /// Requests never sent.
         never_sent: u64,
     },
     /// Requests still waited for a connection when the run ended.
     UnsentAtEnd {
-        /// Number of requests that were never sent.
+        /// Requests never sent.
         never_sent: u64,
     },
     /// No free local port.
@@ -130,16 +130,16 @@ pub enum Doubt {
     },
     /// The wall clock was stepped.
     WallClockStep {
-        /// By how much at most.
+        /// The largest step, nanoseconds.
         step_ns: u64,
     },
     /// An assertion asks for a quantile that so few requests cannot show.
     TooFewSamples {
-        /// The quantile in question.
+        /// The quantile.
         quantile: Quantile,
-        /// Number of samples.
+        /// Observations there are.
         samples: u64,
-        /// How many it takes.
+        /// Observations it takes.
         needed: u64,
     },
     /// Names beyond `max_histogram_bytes` share one entry.
@@ -149,17 +149,17 @@ pub enum Doubt {
     },
     /// Latencies beyond 25 h count as 25 h.
     ValuesOutOfRange {
-        /// Number of values.
+        /// Number of such values.
         values: u64,
     },
     /// Requests that waited so long that the loop lag cannot be told from waiting.
     LagForgotten {
-        /// Number of requests.
+        /// Number of such requests.
         requests: u64,
     },
     /// Response times that came too late for their row of the time series.
     SeriesLate {
-        /// Number of values.
+        /// Number of such values.
         values: u64,
     },
     /// The log is truncated.
@@ -339,9 +339,9 @@ impl fmt::Display for Doubt {
                 "{} missing from p50 and p99 of the time series: one worker was far behind",
                 plural(values, "response time")
             ),
-            Doubt::TornLog => f.write_str(
-                "the event log is truncated: requests open at its end count as in flight",
-            ),
+            Doubt::TornLog => {
+                f.write_str("the event log breaks off: requests open at its end count as in flight")
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ fn each_failed_request_has_one_kind_in_the_order_of_codes() {
     }
     let metrics = script.end(3 * S).metrics(&plain());
     assert_eq!(metrics.errors.total, 3);
-    let expected = [("stale_connection".to_owned(), 2), ("status_4xx".to_owned(), 1)];
+    let expected = [(ErrorKind::StaleConnection, 2), (ErrorKind::Status4xx, 1)];
     assert_eq!(metrics.errors.by_kind.0, expected);
 }
 
@@ -88,7 +88,7 @@ fn an_exchange_that_failed_before_it_was_sent_counts_once() {
     script.not_on_wire(0, 20, ErrorKind::ConnectionReset).end(3 * S);
     let metrics = script.metrics(&plain());
     assert_eq!((metrics.requests.sent, metrics.requests.failed), (1, 1));
-    assert_eq!(metrics.errors.by_kind.get("connection_reset"), Some(&1));
+    assert_eq!(metrics.errors.by_kind.get(ErrorKind::ConnectionReset), Some(&1));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn rates_are_null_when_nothing_ended_or_nothing_was_measured() {
     let metrics = script.metrics(&scenario);
     assert_eq!(metrics.throughput.completed_rps, None);
     assert_eq!(metrics.throughput.peak_rps, None);
-    assert_eq!(metrics.run.stopped_by, Some("interrupt"));
+    assert_eq!(metrics.run.stopped_by, Some(by));
     assert_eq!(metrics.run.duration_seconds, 0.5);
 }
 
@@ -554,10 +554,10 @@ fn the_gravest_reason_of_all_workers_stops_the_run_unless_the_footer_says_otherw
     let stop = Event::EndReached { by: StoppedBy::LogLimit, end: Tick(2 * S) };
     script.add(1, 2 * S, Event::Stop { reason: StopReason::LogLimit }).add(1, 2 * S, stop);
     let run = script.try_metrics(&plain(), 2).unwrap().run;
-    assert_eq!((run.stopped_by, run.duration_seconds), (Some("log_limit"), 3.0));
+    assert_eq!((run.stopped_by, run.duration_seconds), (Some(StoppedBy::LogLimit), 3.0));
     let end = EndFacts { stopped_by: Some(StoppedBy::Error), ..EndFacts::default() };
     let run = script.fold(&plain(), 2).unwrap().finish(end).unwrap().run;
-    assert_eq!(run.stopped_by, Some("error"));
+    assert_eq!(run.stopped_by, Some(StoppedBy::Error));
 }
 
 #[test]

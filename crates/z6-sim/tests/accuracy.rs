@@ -1,5 +1,5 @@
 //! Figures against worlds whose truth is known: exactly where the world is made of constants, by formula
-//! where it is not. Rows of a test of accuracy on real sockets, in a world without noise.
+//! if it is not. Rows of a test of accuracy on real sockets, in a world without noise.
 #![allow(clippy::unwrap_used)]
 
 mod support;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{ErrorKind, Event, LogReader, Response, Tick};
+use z6_events::{ErrorKind, Event, LogReader, Population, Response, Tick};
 use z6_scenario::Scenario;
 use z6_sim::checkers::{Evidence, check_end};
 use z6_sim::{
@@ -392,7 +392,10 @@ fn a_turn_that_is_anothers_is_found() {
     // A VU ends that has no reason to.
     let ended = with_events(&run, |emitted| {
         let (at, _) = emitted[0][100];
-        emitted[0].insert(101, (at, Event::VuStopped { actor: z6_events::Actor(3) }));
+        emitted[0].insert(
+            101,
+            (at, Event::VuStopped { population: Population(0), actor: z6_events::Actor(3) }),
+        );
     });
     assert!(ended.contains(&Checker::Turns), "{ended:?}");
 }

@@ -27,7 +27,7 @@ fn with(kind: FaultKind, share: &str, settings: &[(&str, &str)]) -> Ran {
 
 /// Kinds of failed requests.
 fn kinds(ran: &Ran) -> Vec<&str> {
-    ran.metrics.errors.by_kind.0.iter().map(|(kind, _)| kind.as_str()).collect()
+    ran.metrics.errors.by_kind.0.iter().map(|(kind, _)| kind.name()).collect()
 }
 
 #[test]

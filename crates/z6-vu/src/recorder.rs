@@ -66,12 +66,10 @@ pub struct Recorder<S> {
 impl<S: BlockSink> Recorder<S> {
     /// A recorder of a live run.
     pub fn new(engine: Engine, mut sink: S) -> Recorder<S> {
-        let partition = engine.partition();
-        let (worker, workers) = (partition.worker(), partition.workers());
         Recorder {
+            block: BlockBuilder::new(engine.partition(), sink.take_spare()),
             engine,
             out: Outputs::default(),
-            block: BlockBuilder::new(worker, workers, sink.take_spare()),
             boundaries: Boundaries::Live,
             last_close: Tick::ZERO,
             loses_next: false,

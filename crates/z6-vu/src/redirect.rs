@@ -1,7 +1,7 @@
 //! Following redirects: from the `Location` of an answer to the bytes that are sent next.
 //!
-//! Pure. Owns which target a redirect leads to, and which parts of the request go along. Knows no socket
-//! and no engine: [`crate::session`] asks here and keeps the [`Hop`] of each exchange.
+//! Pure. Owns which target a redirect leads to, and which parts of the request are sent there. Knows no socket
+//! and no engine: a driver asks here, keeps the [`Hop`] for its exchange, and tells the engine.
 
 use std::sync::Arc;
 

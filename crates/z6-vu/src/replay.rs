@@ -271,10 +271,10 @@ fn conclude(
 /// room for one.
 ///
 /// ```compile_fail
-/// use z6_events::{Actor, Event};
+/// use z6_events::{Actor, Event, Population};
 /// use z6_vu::Input;
 /// // A decision is not an input.
-/// let _: Input = Event::VuStopped { actor: Actor(0) };
+/// let _: Input = Event::VuStopped { population: Population(0), actor: Actor(0) };
 /// ```
 struct ReplayDriver {
     recorder: Recorder<KeepBlocks>,

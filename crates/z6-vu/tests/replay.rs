@@ -187,7 +187,7 @@ fn a_changed_decision_is_found_and_named() {
             &closed,
             edit!(Event::VuStarted { planned, .. } => planned.0 = u64::MAX),
         ),
-        (DecisionKind::VuStop, &closed, edit!(Event::VuStopped { actor } => actor.0 += 2)),
+        (DecisionKind::VuStop, &closed, edit!(Event::VuStopped { actor, .. } => actor.0 += 2)),
         (DecisionKind::Timeout, &closed, edit!(Event::TimedOut { exchange } => exchange.0 += 1)),
         (
             DecisionKind::ConnectTimeout,

@@ -148,7 +148,7 @@ impl ResultsDir {
         &self.path
     }
 
-    /// Writes the scenario; what goes wrong is told at the end.
+    /// Writes the scenario; a failure is reported at the end.
     pub(crate) fn write_scenario(&mut self, text: &str) {
         self.write(SCENARIO, text);
     }

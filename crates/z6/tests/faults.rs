@@ -137,7 +137,8 @@ fn check(case: &Case, ran: &Ran) {
     let failed: u64 = errors.by_kind.0.iter().map(|(_, count)| count).sum();
     assert_eq!(failed, requests.failed, "{name}");
     let succeeded = ("succeeded".to_owned(), requests.succeeded);
-    let outcomes = [succeeded].into_iter().chain(errors.by_kind.0.iter().cloned());
+    let failures = errors.by_kind.0.iter().map(|(kind, n)| (kind.name().to_owned(), *n));
+    let outcomes = [succeeded].into_iter().chain(failures);
     let outcomes = outcomes.filter(|(_, count)| *count > 0);
     match &case.expected {
         Expected::Counts(counts) => {
@@ -150,7 +151,8 @@ fn check(case: &Case, ran: &Ran) {
         }
     }
     for (kind, _) in &errors.by_kind.0 {
-        let example = errors.examples.get(kind).unwrap_or_else(|| panic!("{name}: no {kind}"));
+        let example =
+            errors.examples.get(kind).unwrap_or_else(|| panic!("{name}: no {}", kind.name()));
         assert!(ran.summary.contains(example), "{name}: {example}: {}", ran.summary);
     }
     for (kind, words) in &case.examples {

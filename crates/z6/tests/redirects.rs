@@ -334,7 +334,7 @@ fn exchanges_that_do_not_follow_from_a_redirect_are_violations() {
         }
         _ => false,
     });
-    assert_eq!(told, "x0 sends exchange 3 of its step, exchange 2 is next");
+    assert_eq!(told, "x0 sends exchange 3 of its step; expected 2");
     let told = lie(&|event| match event {
         Event::Sent { attempt: 1, request_bytes, .. } => {
             *request_bytes += 1;
@@ -342,7 +342,7 @@ fn exchanges_that_do_not_follow_from_a_redirect_are_violations() {
         }
         _ => false,
     });
-    assert_eq!(told, "x0 sends another request than its redirect says");
+    assert_eq!(told, "x0 sends a request that differs from its redirect");
     let told = lie(&|event| match event {
         Event::Redirected { .. } => {
             *event = Event::Wake;
@@ -350,7 +350,7 @@ fn exchanges_that_do_not_follow_from_a_redirect_are_violations() {
         }
         _ => false,
     });
-    assert_eq!(told, "x0 was sent and has not ended");
+    assert_eq!(told, "x0 is sent again before it ended");
     // The same log under a scenario that follows one redirect only.
     let mut strict = finished;
     strict.scenario =

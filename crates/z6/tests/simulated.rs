@@ -38,7 +38,7 @@ fn figures_are_what_the_simulated_server_counted() {
     assert_eq!(report.responses, requests.succeeded);
     assert!(requests.succeeded > 1_000 && requests.failed == 0);
     assert!(report.virtual_ns >= 5_000_000_000);
-    assert_eq!(finished.metrics.run.driver, "simulation");
+    assert_eq!(finished.metrics.run.driver.name(), "simulation");
     assert_eq!(finished.stopped_by, StoppedBy::Duration);
     assert!(finished.builtin.is_none() && finished.no_target.is_none());
 }

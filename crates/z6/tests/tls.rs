@@ -12,7 +12,7 @@ use z6_analysis::checks::check_log;
 use tls_support::{Answer, Authority, Server, Setup, run, scenario, summary};
 
 fn kinds(finished: &z6::Finished) -> Vec<(String, u64)> {
-    finished.metrics.errors.by_kind.0.clone()
+    finished.metrics.errors.by_kind.0.iter().map(|(kind, n)| (kind.name().to_owned(), *n)).collect()
 }
 
 /// One row of the certificate matrix: the kind, and what people are told.

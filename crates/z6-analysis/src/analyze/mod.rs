@@ -33,7 +33,7 @@ use crate::error::AnalyzeError;
 use crate::loss::Loss;
 use crate::requests::RequestJoin;
 
-/// What is wanted of an analysis. By default the reports of the run.
+/// What an analysis is to produce. By default the reports of the run.
 #[derive(Debug, Clone, Default)]
 pub struct AnalyzeOptions {
     /// Which requests count.
@@ -48,7 +48,7 @@ pub struct AnalyzeOptions {
     pub verify: bool,
 }
 
-/// What came of an analysis.
+/// The result of an analysis.
 #[derive(Debug)]
 pub struct Analyzed {
     /// The figures. Of the run as it wrote them, or of the selected requests.
@@ -67,14 +67,14 @@ pub struct Analyzed {
     pub checks: Option<CheckReport>,
 }
 
-/// Which requests figures are of.
+/// The requests that figures are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
-    /// By what.
+    /// What selected them.
     pub selection: Selection,
-    /// Number of requests.
+    /// Requests selected.
     pub requests: u64,
-    /// Of how many.
+    /// Requests of the run.
     pub of: u64,
 }
 

@@ -29,21 +29,21 @@ pub struct Percentile {
     billionths: u64,
 }
 
-/// A percentile that is none.
+/// A text that is not a percentile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a percentile: a number from 0 to 100 with at most seven decimals")]
 pub struct PercentileError {
-    /// What stands there.
+    /// The text.
     pub text: String,
-    /// Where in the list, bytes.
+    /// Its place in the list, in bytes.
     pub span: Range<usize>,
 }
 
 impl Percentile {
-    /// A list with commas between, in the order given.
+    /// A list separated by commas, in the order given.
     ///
     /// # Errors
-    /// The first entry that is none.
+    /// The first entry that is not a percentile.
     pub fn list(text: &str) -> Result<Vec<Percentile>, PercentileError> {
         let mut start = 0;
         let mut list = Vec::new();
@@ -122,7 +122,7 @@ pub struct PercentileValue {
 /// One percentile of several latencies; none without observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PercentileRow {
-    /// The percentile of this row.
+    /// The percentile.
     pub percentile: Percentile,
     /// Of response times.
     pub response_ns: Option<PercentileValue>,

@@ -1,4 +1,4 @@
-//! The slowest requests, however many there are: a bounded heap. Knows rows only.
+//! The slowest requests of a run of any length: a bounded heap. Knows rows only.
 
 use z6_metrics::RequestRow;
 
@@ -15,7 +15,7 @@ type Rank = (u64, Reverse<(u64, u64, u64)>);
 #[derive(Debug)]
 pub(super) struct Slowest {
     limit: usize,
-    /// The fastest of them on top; the rows themselves stand in `rows`.
+    /// The fastest of them on top, with its place in `rows`.
     heap: BinaryHeap<Reverse<(Rank, usize)>>,
     rows: Vec<RequestRow>,
 }

@@ -1,4 +1,4 @@
-//! Actors of one worker: their lives, their steps, and what the plan says of both. Knows nothing of
+//! Actors of one worker: when they start and stop, their steps, and what the plan says of both. Knows nothing of
 //! connections.
 
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use super::violation::ViolationKind;
 /// Arrivals that are due and not seen yet, at most.
 const DUE_MAX: usize = 1 << 20;
 
-/// What the next step of an actor has to be.
+/// An actor that is alive, and what its next step has to be.
 #[derive(Debug, Clone, Copy)]
-struct Life {
+struct ActorState {
     next_step: u64,
     /// When it is due.
     due: Tick,
@@ -37,14 +37,19 @@ pub(super) struct Actors {
     population: Population,
 }
 
-/// Who is alive.
+/// The actors that are alive.
 #[derive(Debug)]
 enum Population {
-    /// By (actor / workers): the place in `lives`, or [`DEAD`].
-    Vus { places: Vec<u32>, lives: Vec<Life>, free: Vec<u32>, starts: Box<Peekable<VuChanges>> },
+    /// By (actor / workers): the place in `states`, or [`DEAD`].
+    Vus {
+        places: Vec<u32>,
+        states: Vec<ActorState>,
+        free: Vec<u32>,
+        starts: Box<Peekable<VuChanges>>,
+    },
     /// By number: those under way, and those due.
     Arrivals {
-        lives: BTreeMap<u64, Life>,
+        states: BTreeMap<u64, ActorState>,
         due: BTreeMap<u64, Tick>,
         arrivals: Box<Peekable<ArrivalTicks>>,
     },
@@ -58,12 +63,12 @@ impl Actors {
         let population = match plan.model() {
             Model::Closed => Population::Vus {
                 places: Vec::new(),
-                lives: Vec::new(),
+                states: Vec::new(),
                 free: Vec::new(),
                 starts: Box::new(plan.vu_changes().peekable()),
             },
             Model::Open => Population::Arrivals {
-                lives: BTreeMap::new(),
+                states: BTreeMap::new(),
                 due: BTreeMap::new(),
                 arrivals: Box::new(plan.arrival_ticks().peekable()),
             },
@@ -82,13 +87,13 @@ impl Actors {
         actor.0 % self.workers == u64::from(self.worker.0)
     }
 
-    fn life(&mut self, actor: Actor) -> Option<&mut Life> {
+    fn state(&mut self, actor: Actor) -> Option<&mut ActorState> {
         match &mut self.population {
-            Population::Vus { places, lives, .. } => {
+            Population::Vus { places, states, .. } => {
                 let place = *places.get(usize::try_from(actor.0 / self.workers).ok()?)?;
-                lives.get_mut(place as usize)
+                states.get_mut(place as usize)
             }
-            Population::Arrivals { lives, .. } => lives.get_mut(&actor.0),
+            Population::Arrivals { states, .. } => states.get_mut(&actor.0),
         }
     }
 
@@ -113,10 +118,10 @@ impl Actors {
         let mut expected = self.next_start();
         let is_next = expected.is_some_and(|next| next.actor == actor);
         while let Some(next) = expected.filter(|next| next.actor <= actor) {
-            let lives = next.actor == actor;
-            self.begin(next, lives);
+            let is_this = next.actor == actor;
+            self.begin(next, is_this);
             expected = self.next_start();
-            if lives {
+            if is_this {
                 let on_time = is_next && next.at == planned;
                 return if on_time {
                     Ok(())
@@ -125,7 +130,7 @@ impl Actors {
                 };
             }
         }
-        // It stands before the next one, or nobody is left to start.
+        // The next one starts after it, or no VU is left to start.
         let known = match &self.population {
             Population::Vus { places, .. } => places.len() as u64 > actor.0 / self.workers,
             Population::Arrivals { .. } => false,
@@ -137,25 +142,25 @@ impl Actors {
         })
     }
 
-    /// Takes the next start off the plan; the VU lives, or was left out.
+    /// Takes the next start off the plan; the VU is alive, or was left out.
     fn begin(&mut self, change: VuChange, lives_now: bool) {
         let lifetime = if lives_now { self.plan.vus().lifetime(change.actor) } else { None };
         let stop = lifetime.and_then(|lifetime| lifetime.stop).unwrap_or(Tick::MAX);
-        let Population::Vus { places, lives, free, starts } = &mut self.population else { return };
+        let Population::Vus { places, states, free, starts } = &mut self.population else { return };
         starts.next();
         if !lives_now {
             places.push(DEAD);
             return;
         }
-        let life = Life { next_step: 0, due: change.at, think_ns: 0, busy: false, stop };
+        let state = ActorState { next_step: 0, due: change.at, think_ns: 0, busy: false, stop };
         let place = match free.pop() {
             Some(place) => {
-                lives[place as usize] = life;
+                states[place as usize] = state;
                 place
             }
             None => {
-                lives.push(life);
-                (lives.len() - 1) as u32
+                states.push(state);
+                (states.len() - 1) as u32
             }
         };
         places.push(place);
@@ -169,14 +174,14 @@ impl Actors {
         ended: bool,
     ) -> Result<(), ViolationKind> {
         let steps_max = self.steps_max;
-        let Some(life) = self.life(actor).copied() else {
+        let Some(state) = self.state(actor).copied() else {
             return Err(ViolationKind::NotAlive {});
         };
         self.remove(actor);
-        if life.busy {
+        if state.busy {
             return Err(ViolationKind::Busy {});
         }
-        let over = ended || life.stop <= at || life.next_step >= steps_max;
+        let over = ended || state.stop <= at || state.next_step >= steps_max;
         if over { Ok(()) } else { Err(ViolationKind::StoppedEarly {}) }
     }
 
@@ -190,8 +195,8 @@ impl Actors {
                     free.push(place);
                 }
             }
-            Population::Arrivals { lives, .. } => {
-                lives.remove(&actor.0);
+            Population::Arrivals { states, .. } => {
+                states.remove(&actor.0);
             }
         }
     }
@@ -230,41 +235,41 @@ impl Actors {
         if step.0 == 0 {
             self.arrive(actor, at, report);
         }
-        let Some(life) = self.life(actor) else { return report(ViolationKind::NotAlive {}) };
-        if life.busy {
+        let Some(state) = self.state(actor) else { return report(ViolationKind::NotAlive {}) };
+        if state.busy {
             report(ViolationKind::Busy {});
         }
-        if life.next_step != step.0 {
-            let expected = Step(life.next_step);
+        if state.next_step != step.0 {
+            let expected = Step(state.next_step);
             report(ViolationKind::StepOutOfOrder { expected, found: step });
-        } else if life.due != planned {
-            report(ViolationKind::OtherInstant { expected: life.due, found: planned });
+        } else if state.due != planned {
+            report(ViolationKind::OtherInstant { expected: state.due, found: planned });
         }
-        if planned >= life.stop {
-            report(ViolationKind::PastStop { planned, stop: life.stop });
+        if planned >= state.stop {
+            report(ViolationKind::PastStop { planned, stop: state.stop });
         }
-        life.next_step = step.0;
-        life.think_ns = expected.think_ns;
-        life.busy = true;
+        state.next_step = step.0;
+        state.think_ns = expected.think_ns;
+        state.busy = true;
     }
 
     /// The step of an actor ended: the next is due after its think time, at least `delay_ns`.
     #[inline]
-    pub(super) fn step_over(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
+    pub(super) fn step_ended(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
         let (steps_max, is_open) = (self.steps_max, self.plan.model() == Model::Open);
-        let Some(life) = self.life(actor) else { return };
-        life.busy = false;
-        life.next_step = life.next_step.saturating_add(1);
-        life.due = at.plus_ns(life.think_ns.max(delay_ns));
-        if is_open && life.next_step >= steps_max {
+        let Some(state) = self.state(actor) else { return };
+        state.busy = false;
+        state.next_step = state.next_step.saturating_add(1);
+        state.due = at.plus_ns(state.think_ns.max(delay_ns));
+        if is_open && state.next_step >= steps_max {
             self.remove(actor);
         }
     }
 
     /// The step that has just ended has the next one wait at least `delay_ns`.
     pub(super) fn delay(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
-        if let Some(life) = self.life(actor) {
-            life.due = life.due.max(at.plus_ns(delay_ns));
+        if let Some(state) = self.state(actor) {
+            state.due = state.due.max(at.plus_ns(delay_ns));
         }
     }
 
@@ -272,7 +277,7 @@ impl Actors {
     pub(super) fn given_up(&mut self, actor: Actor) {
         match self.plan.model() {
             // `vu_stopped` follows.
-            Model::Closed => self.step_over(actor, Tick::ZERO, 0),
+            Model::Closed => self.step_ended(actor, Tick::ZERO, 0),
             Model::Open => self.remove(actor),
         }
     }
@@ -280,14 +285,15 @@ impl Actors {
     /// In the open model an actor begins with its first step.
     fn arrive(&mut self, actor: Actor, at: Tick, report: &mut impl FnMut(ViolationKind)) {
         self.fall_due(at);
-        let Population::Arrivals { lives, due, .. } = &mut self.population else { return };
-        if lives.contains_key(&actor.0) {
+        let Population::Arrivals { states, due, .. } = &mut self.population else { return };
+        if states.contains_key(&actor.0) {
             return;
         }
         match due.remove(&actor.0) {
             Some(due) => {
-                let life = Life { next_step: 0, due, think_ns: 0, busy: false, stop: Tick::MAX };
-                lives.insert(actor.0, life);
+                let state =
+                    ActorState { next_step: 0, due, think_ns: 0, busy: false, stop: Tick::MAX };
+                states.insert(actor.0, state);
             }
             None => report(ViolationKind::OtherStart { found: at }),
         }

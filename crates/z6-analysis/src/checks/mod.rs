@@ -1,8 +1,9 @@
-//! Checks on any log: whether a run of this scenario and seed can have written it. A second opinion
-//! that shares nothing with the engine but the plan.
+//! Checks on any log: whether a run of this scenario and seed can have written it. An independent
+//! witness: it shares only the plan with the engine, and joins requests with their ends itself instead
+//! of by the [`ExchangeTable`](z6_events::ExchangeTable) that all other readers of logs share.
 //!
 //! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
-//! at the first contradiction, the checks go on and name what they find. Reading order:
+//! at the first contradiction, the checks continue and name what they find. Reading order:
 //! `violation` (what can be wrong), `connections`, `actors`, `step` (exchanges, time, ends),
 //! `redirects`.
 //! docs/ANALYZE.md lists the checks.
@@ -91,7 +92,7 @@ impl Checks {
         StepCheck { here, state, rules, report, tally }.check(event);
     }
 
-    /// Ends the checks. For a truncated log, what needs its end is left out.
+    /// Ends the checks. What needs the end of the log is left out if it is truncated.
     #[must_use]
     pub fn finish(mut self, ending: &Ending) -> CheckReport {
         self.report.loss = Loss::from_ending(ending);

@@ -111,12 +111,12 @@ impl WorkerChecks {
         }
     }
 
-    /// The last instant it has come to.
+    /// Its latest instant.
     pub(super) const fn last(&self) -> Tick {
         self.last
     }
 
-    /// The worker says that it has come this far.
+    /// The worker has nothing more to say about earlier instants.
     #[inline]
     pub(super) fn come_to(&mut self, here: Here, report: &mut CheckReport) {
         if here.at < self.last {
@@ -247,8 +247,8 @@ impl StepCheck<'_> {
                 self.not_on_wire(request, error);
             }
             Event::NeverSent { ref request, reason } => self.never_sent(request, reason),
-            Event::VuStarted { actor, planned } => self.vu_started(actor, planned),
-            Event::VuStopped { actor } => {
+            Event::VuStarted { actor, planned, .. } => self.vu_started(actor, planned),
+            Event::VuStopped { actor, .. } => {
                 let ended = self.state.ended.is_some();
                 let stopped = self.state.actors.stopped(actor, at, ended);
                 self.checked(Some(actor), stopped);
@@ -371,7 +371,7 @@ impl StepCheck<'_> {
         if open.between.is_none() {
             self.state.connections.ended(open.connection);
         }
-        self.state.actors.step_over(open.actor, self.here.at, 0);
+        self.state.actors.step_ended(open.actor, self.here.at, 0);
         Some(open)
     }
 
@@ -458,7 +458,7 @@ impl StepCheck<'_> {
                 Some(Unsent::Attempt(_)) => self.rules.reconnect_delay_ns(request.target),
                 Some(Unsent::Exchange(_)) | None => 0,
             };
-            self.state.actors.step_over(request.actor, self.here.at, delay_ns);
+            self.state.actors.step_ended(request.actor, self.here.at, delay_ns);
         }
     }
 

@@ -112,8 +112,8 @@ macro_rules! violations {
 }
 
 violations! {
-    /// An event of a worker that the header does not know.
-    Pairing, UnknownWorker {}, "the header does not know this worker";
+    /// An event of a worker that the header does not have.
+    Pairing, UnknownWorker {}, "the header has no such worker";
     /// A request template that the scenario does not have.
     Pairing, UnknownRequest { request: RequestId }, "request {request} is not in the scenario";
     /// A target that the scenario does not have.
@@ -121,13 +121,13 @@ violations! {
     /// A slot number larger than any run needs.
     Pairing, SlotTooLarge { slot: u32 }, "slot {slot} is larger than any run needs";
     /// `sent` in a slot that has not ended.
-    Pairing, SentTwice { exchange: ExchangeSlot }, "x{exchange} was sent and has not ended";
+    Pairing, SentTwice { exchange: ExchangeSlot }, "x{exchange} is sent again before it ended";
     /// An exchange of a step that does not follow from the one before it and its redirect.
     Pairing, OtherAttempt { exchange: ExchangeSlot, expected: u8, found: u8 },
-        "x{exchange} sends exchange {found} of its step, exchange {expected} is next";
-    /// What follows a redirect asks something else, or of another target, or is of another length.
+        "x{exchange} sends exchange {found} of its step; expected {expected}";
+    /// What follows a redirect is another request, or goes to another target, or has another length.
     Pairing, OtherRedirect { exchange: ExchangeSlot },
-        "x{exchange} sends another request than its redirect says";
+        "x{exchange} sends a request that differs from its redirect";
     /// A redirect beyond those that the request allows.
     Caps, RedirectedTooOften { exchange: ExchangeSlot, limit: u8 },
         "x{exchange} is redirected more than {limit} times";
@@ -138,10 +138,10 @@ violations! {
     /// An unsent exchange failed, and no `not_on_wire` says which request that was.
     Pairing, MissingNotOnWire {}, "an unsent exchange failed, and no not_on_wire follows";
     /// `not_on_wire` without a failed attempt or exchange before it.
-    Pairing, CauselessNotOnWire {}, "not_on_wire, but nothing failed before it";
+    Pairing, CauselessNotOnWire {}, "not_on_wire without a failure before it";
     /// `not_on_wire` gives another reason than the failure before it.
     Pairing, OtherReason { expected: &'static str, found: &'static str },
-        "not_on_wire says {found}, the failure before it {expected}";
+        "not_on_wire gives {found}; the failure before it was {expected}";
     /// A connection that is neither closed nor released at a clean end.
     Pairing, LeftOpen { connection: ConnectionSlot }, "conn{connection} is never closed";
 
@@ -153,47 +153,47 @@ violations! {
     Time, WentBack { before: Tick }, "time goes back from {before}";
 
     /// A request went out before it was due.
-    Instants, Early { planned: Tick }, "before its planned instant, {planned}";
+    Instants, Early { planned: Tick }, "too early: planned for {planned}";
     /// The first byte of a response before the send, or after the end.
     Instants, FirstByteOutside { first_byte: Tick, sent: Tick },
         "first byte at {first_byte}, not between the send at {sent} and the end";
     /// An attempt that began after it ended.
-    Instants, ConnectedEarly { started: Tick }, "the attempt began later, at {started}";
+    Instants, ConnectedEarly { started: Tick }, "the attempt began after it ended, at {started}";
     /// More bytes than the request has.
     Instants, TooManyBytes { bytes: u64, request_bytes: u64 },
-        "{bytes} bytes of a request of {request_bytes}";
+        "{bytes} bytes counted of a request of {request_bytes} bytes";
     /// An answer at or after the instant at which the request had timed out.
-    Instants, PastTimeout { deadline: Tick }, "an outcome after the timeout, {deadline}";
+    Instants, PastTimeout { deadline: Tick }, "outcome after the timeout at {deadline}";
     /// A timeout before its time.
-    Instants, TimedOutEarly { deadline: Tick }, "timed out before {deadline}";
+    Instants, TimedOutEarly { deadline: Tick }, "timed out before its timeout at {deadline}";
 
     /// An actor of another worker.
     Lifecycle, WrongWorker {}, "the actor belongs to another worker";
     /// A VU that had started before.
-    Lifecycle, StartedTwice {}, "started before";
+    Lifecycle, StartedTwice {}, "has already started";
     /// A request or a stop of an actor that has not started or has stopped.
-    Lifecycle, NotAlive {}, "not alive";
+    Lifecycle, NotAlive {}, "is not alive";
     /// A request or a stop while one request is open.
-    Lifecycle, Busy {}, "its request before has not ended";
+    Lifecycle, Busy {}, "its previous request has not ended";
     /// A step that does not follow the one before.
-    Lifecycle, StepOutOfOrder { expected: Step, found: Step }, "step {found}, not step {expected}";
-    /// A stop that neither schedule, iterations nor the end of the run ask for.
-    Lifecycle, StoppedEarly {}, "stopped, and nothing asks for it";
+    Lifecycle, StepOutOfOrder { expected: Step, found: Step }, "step {found}; expected step {expected}";
+    /// A stop for which neither the schedule, the iterations nor the end of the run is a reason.
+    Lifecycle, StoppedEarly {}, "stopped without a reason";
     /// A VU that never stops.
     Lifecycle, NeverStopped {}, "never stops";
     /// Something planned for after the end tick.
     Lifecycle, PlannedAfterEnd { planned: Tick, end: Tick },
-        "planned for {planned}, after the end, {end}";
+        "planned for {planned}, after the end at {end}";
     /// A request given up for the end of the run before that end.
-    Lifecycle, GivenUpEarly {}, "given up, and the run has not ended";
+    Lifecycle, GivenUpEarly {}, "given up before the end of the run";
     /// The end tick was reached before.
-    Lifecycle, EndReachedTwice {}, "the end tick was reached before";
+    Lifecycle, EndReachedTwice {}, "the end was already reached";
     /// An end tick later than the event that says so.
-    Lifecycle, EndInFuture { end: Tick }, "an end tick later than this, {end}";
-    /// The run stopped for a reason that nobody gave.
-    Lifecycle, CauselessStop { by: &'static str }, "stopped by {by}, but no stop says so";
+    Lifecycle, EndInFuture { end: Tick }, "the end tick {end} lies in the future";
+    /// The run stopped for a reason that no event gave.
+    Lifecycle, CauselessStop { by: &'static str }, "stopped by {by} without such a stop event";
     /// An event of a worker that had finished.
-    Lifecycle, AfterFinished {}, "the worker had finished";
+    Lifecycle, AfterFinished {}, "the worker had already finished";
     /// A worker of a complete log that never finished.
     Lifecycle, NotFinished {}, "the worker never finishes";
 
@@ -226,25 +226,25 @@ violations! {
     Plan, Digest {}, "the plan digest of the header is not that of its scenario and seed";
     /// Another request than planned.
     Plan, OtherRequest { expected: RequestId, found: RequestId },
-        "request {found}, planned is {expected}";
+        "request {found}; the plan has {expected}";
     /// Another target than planned.
     Plan, OtherTarget { expected: TargetId, found: TargetId },
-        "target {found}, planned is {expected}";
+        "target {found}; the plan has {expected}";
     /// Another instant than start or end of the step before plus think time.
-    Plan, OtherInstant { expected: Tick, found: Tick }, "due at {found}, planned is {expected}";
+    Plan, OtherInstant { expected: Tick, found: Tick }, "due at {found}; the plan has {expected}";
     /// A VU that starts at another instant, or another VU.
     Plan, OtherStart { found: Tick }, "starts at {found}, which is not planned";
     /// A VU or arrival that was due and is not there.
-    Plan, MissingStart { planned: Tick }, "due at {planned}, and never starts";
+    Plan, MissingStart { planned: Tick }, "due at {planned} but never starts";
     /// A step past the last one.
-    Plan, PastLastStep { steps: u64 }, "has {steps} steps only";
+    Plan, PastLastStep { steps: u64 }, "only {steps} steps are planned";
     /// A step due after the schedule stopped its VU.
     Plan, PastStop { planned: Tick, stop: Tick }, "due at {planned}, but stopped at {stop}";
     /// An end tick that is not the planned one.
     Plan, OtherEnd { found: Tick }, "the end tick is {found}, which is not planned";
     /// A response judged otherwise than the scenario says.
     Plan, OtherVerdict { status: u16, expected: &'static str, found: &'static str },
-        "status {status} counts as {found}, the scenario says {expected}";
+        "status {status} counts as {found}; the scenario says {expected}";
 }
 
 /// In words, for a judgement on a response.
@@ -264,7 +264,7 @@ pub struct CheckReport {
     pub violations: Vec<Violation>,
     /// All violations, by family in the order of [`Check::ALL`].
     pub counts: [u64; Check::ALL.len()],
-    /// What is missing of the log, if it breaks off: checks that need its end were left out.
+    /// What is missing of the log, if it is truncated: checks that need its end were left out.
     pub loss: Option<Loss>,
 }
 
@@ -283,7 +283,7 @@ impl CheckReport {
 
     /// Violations of one family.
     #[must_use]
-    pub const fn of(&self, check: Check) -> u64 {
+    pub const fn count(&self, check: Check) -> u64 {
         self.counts[check as usize]
     }
 
@@ -302,9 +302,9 @@ impl fmt::Display for CheckReport {
         if self.passed() {
             return writeln!(f, "checks: {events} events, nothing wrong");
         }
-        let failed = Check::ALL.into_iter().filter(|check| self.of(*check) > 0);
+        let failed = Check::ALL.into_iter().filter(|check| self.count(*check) > 0);
         let counts: Vec<String> =
-            failed.map(|check| format!("{} {}", self.of(check), check.name())).collect();
+            failed.map(|check| format!("{} {}", self.count(check), check.name())).collect();
         writeln!(f, "checks: {events} events, violations: {}", counts.join(", "))?;
         for violation in &self.violations {
             writeln!(f, "  {violation}")?;

@@ -155,8 +155,8 @@ struct Draft {
 impl Context {
     fn row(&self, quantity: Quantity, a: &[RunSample], b: &[RunSample]) -> Row {
         let draft = match (a, b) {
-            ([a], [b]) => self.of_single_runs(quantity, a, b),
-            _ => self.of_many_runs(quantity, a, b),
+            ([a], [b]) => self.compare_single_runs(quantity, a, b),
+            _ => self.compare_many_runs(quantity, a, b),
         };
         let error_rate = quantity == Quantity::ErrorRate;
         let higher_is_better = quantity == Quantity::CompletedRps;
@@ -170,8 +170,8 @@ impl Context {
         judge(draft, margin, delta_unit, higher_is_better)
     }
 
-    fn of_single_runs(&self, quantity: Quantity, a: &RunSample, b: &RunSample) -> Draft {
-        let (a, b) = (quantity.of(a, self.outside), quantity.of(b, self.outside));
+    fn compare_single_runs(&self, quantity: Quantity, a: &RunSample, b: &RunSample) -> Draft {
+        let (a, b) = (quantity.estimate(a, self.outside), quantity.estimate(b, self.outside));
         let change = match (&a, &b) {
             (Some(a), Some(b)) if quantity == Quantity::ErrorRate => difference(a, b),
             (Some(a), Some(b)) => ratio(a, b),
@@ -196,13 +196,13 @@ impl Context {
         }
     }
 
-    fn of_many_runs(&self, quantity: Quantity, a: &[RunSample], b: &[RunSample]) -> Draft {
+    fn compare_many_runs(&self, quantity: Quantity, a: &[RunSample], b: &[RunSample]) -> Draft {
         let side = |runs: &[RunSample]| -> Vec<Estimate> {
-            runs.iter().filter_map(|run| quantity.of(run, self.outside)).collect()
+            runs.iter().filter_map(|run| quantity.estimate(run, self.outside)).collect()
         };
         let (of_a, of_b) = (side(a), side(b));
         let values = |side: &[Estimate]| -> Option<Runs> {
-            Runs::of(&side.iter().map(|run| run.value).collect::<Vec<f64>>())
+            Runs::from_values(&side.iter().map(|run| run.value).collect::<Vec<f64>>())
         };
         let complete = of_a.len() == a.len() && of_b.len() == b.len();
         let runs = (values(&of_a), values(&of_b));
@@ -238,7 +238,7 @@ impl Context {
 
     fn paired_row(&self, figure: PairedFigure, runs: &[PairedRuns]) -> Row {
         let changes: Vec<Option<PairedChange>> =
-            runs.iter().map(|runs| figure.of(runs, self.outside)).collect();
+            runs.iter().map(|runs| figure.change(runs, self.outside)).collect();
         let (change, batches, method) = match changes.as_slice() {
             [one] => (
                 one.map_or(Change::NONE, |one| one.change),
@@ -248,14 +248,16 @@ impl Context {
             several => {
                 let values: Vec<f64> =
                     several.iter().filter_map(|one| one.and_then(|one| one.change.value)).collect();
-                let change = Runs::of(&values)
+                let change = Runs::from_values(&values)
                     .map_or(Change::NONE, |values| mean_of_runs(&values, self.outside));
                 (change, values.len(), Method::Runs)
             }
         };
         let means = |of: fn((f64, f64)) -> f64| {
             let means: Vec<f64> = runs.iter().filter_map(PairedRuns::means).map(of).collect();
-            Runs::of(&means).map(|means| means.mean).filter(|_| figure == PairedFigure::Mean)
+            Runs::from_values(&means)
+                .map(|means| means.mean)
+                .filter(|_| figure == PairedFigure::Mean)
         };
         let count = runs.iter().map(|runs| runs.count() as u64).sum();
         let draft = Draft {
@@ -313,7 +315,7 @@ impl PairedFigure {
         }
     }
 
-    fn of(self, runs: &PairedRuns, outside: f64) -> Option<PairedChange> {
+    fn change(self, runs: &PairedRuns, outside: f64) -> Option<PairedChange> {
         match self {
             PairedFigure::Mean => runs.mean(outside),
             PairedFigure::Median => runs.median(outside),

@@ -174,12 +174,12 @@ pub enum Note {
     SameLog,
     /// A run's own verdict is degraded.
     Degraded {
-        /// Label of the run.
+        /// The run's label.
         label: String,
     },
     /// A log is truncated.
     TornLog {
-        /// Label of the run.
+        /// The run's label.
         label: String,
     },
     /// `max_pairs` was reached: a share of the requests was paired.

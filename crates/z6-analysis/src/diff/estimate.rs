@@ -19,7 +19,7 @@ pub(super) struct Estimate {
     pub(super) high: Option<f64>,
     /// The value is only a lower bound.
     pub(super) bound: bool,
-    /// Requests behind it.
+    /// Requests it rests on.
     pub(super) observations: u64,
     /// Batches of time behind the interval; 0 without one.
     pub(super) batches: usize,
@@ -51,7 +51,7 @@ pub(super) enum Quantity {
 impl Quantity {
     /// The figure of `run`, with an interval that fails with probability `outside`; none without
     /// observations.
-    pub(super) fn of(self, run: &RunSample, outside: f64) -> Option<Estimate> {
+    pub(super) fn estimate(self, run: &RunSample, outside: f64) -> Option<Estimate> {
         match self {
             Quantity::Mean => mean(run, outside),
             Quantity::Quantile(quantile) => quantile_of(run, quantile, outside),

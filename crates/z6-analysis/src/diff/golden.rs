@@ -87,7 +87,7 @@ const B: [f64; 3] = [11.2, 10.9, 11.9];
 
 #[test]
 fn welch_intervals() {
-    let (a, b) = (Runs::of(&A).unwrap(), Runs::of(&B).unwrap());
+    let (a, b) = (Runs::from_values(&A).unwrap(), Runs::from_values(&B).unwrap());
     let change = difference_of_runs(&a, &b, 0.05);
     close(change.low.unwrap(), -0.12524068547703027);
     close(change.high.unwrap(), 2.6419073521436998);
@@ -98,7 +98,7 @@ fn welch_intervals() {
 
 #[test]
 fn the_mean_over_runs() {
-    let change = mean_of_runs(&Runs::of(&A).unwrap(), 0.05);
+    let change = mean_of_runs(&Runs::from_values(&A).unwrap(), 0.05);
     close(change.low.unwrap(), 9.677194211839536);
     close(change.high.unwrap(), 10.472805788160462);
 }

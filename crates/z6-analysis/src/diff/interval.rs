@@ -68,7 +68,7 @@ pub(super) struct Runs {
 
 impl Runs {
     /// None without values.
-    pub(super) fn of(values: &[f64]) -> Option<Runs> {
+    pub(super) fn from_values(values: &[f64]) -> Option<Runs> {
         let count = values.len();
         if count == 0 {
             return None;
@@ -80,7 +80,7 @@ impl Runs {
     }
 
     /// Variance of one run.
-    fn of_one(self) -> Option<f64> {
+    fn single_run_variance(self) -> Option<f64> {
         self.variance.map(|variance| variance * self.count as f64)
     }
 
@@ -140,8 +140,10 @@ fn welch_half(a: &Runs, b: &Runs, scale: f64, outside: f64) -> Option<f64> {
             let degrees = if rest > 0.0 { sum * sum / rest } else { 1.0 };
             (a_variance, b_variance, degrees)
         }
-        (Some(a_variance), None) => (a_variance * square, a.of_one()? * square, a.degrees()),
-        (None, Some(b_variance)) => (b.of_one()?, b_variance, b.degrees()),
+        (Some(a_variance), None) => {
+            (a_variance * square, a.single_run_variance()? * square, a.degrees())
+        }
+        (None, Some(b_variance)) => (b.single_run_variance()?, b_variance, b.degrees()),
         (None, None) => return None,
     };
     Some(t_multiplier(outside, degrees as u32) * (a_variance + b_variance).sqrt())

@@ -179,7 +179,7 @@ impl Sampler {
             Observed::Wake
             | Observed::Stop(_)
             | Observed::VuStarted { .. }
-            | Observed::VuStopped(_)
+            | Observed::VuStopped { .. }
             | Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
@@ -292,7 +292,7 @@ impl Sampler {
         self.blocks.at(done).completed += 1;
     }
 
-    /// The step that noticed the end may have counted completions of its own tick, behind the end.
+    /// The step that noticed the end may have counted completions of its own tick, after the end.
     fn end_reached(&mut self, worker: WorkerId, end: Tick) {
         let state = &mut self.workers[worker.index()];
         if state.end.is_some() {
@@ -305,7 +305,7 @@ impl Sampler {
         }
     }
 
-    /// A log that breaks off: what was open is in flight, given up at the worker's last tick.
+    /// A truncated log: what was open is in flight, given up at the worker's last tick.
     fn give_up_open(&mut self) -> Result<(), DiffError> {
         let mut open = Vec::new();
         for state in &self.workers {

@@ -32,7 +32,7 @@ pub(super) struct HdrExport<'a, W: Write> {
     join: RequestJoin,
     /// By request.
     tags: Vec<String>,
-    /// By worker: the second it has come to.
+    /// By worker: the second it has reached.
     passed: Vec<u64>,
     open: BTreeMap<u64, Second>,
     histograms: Pool,

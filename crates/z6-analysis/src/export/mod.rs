@@ -1,4 +1,4 @@
-//! Logs in formats of others: requests as CSV, JSON or lines, events as JSON lines, latencies as an
+//! Logs in formats of other tools: requests as CSV, JSON or lines, events as JSON lines, latencies as an
 //! HdrHistogram interval log. Each is one pass in constant memory. docs/ANALYZE.md describes them.
 
 mod hdr;
@@ -24,7 +24,7 @@ pub(crate) use text::csv_text;
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// What came of an export.
+/// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
     /// Requests or events written; for an interval log, the response times in it.
@@ -68,7 +68,7 @@ struct RequestExport<W: Write> {
 }
 
 impl<W: Write> RequestExport<W> {
-    /// The requests that were open at the end of a truncated log.
+    /// The requests that are open at the end of a truncated log.
     fn open(&mut self) -> io::Result<()> {
         for row in self.join.open().filter(|row| self.selection.matches(row)) {
             self.written += 1;

@@ -120,9 +120,9 @@ impl fmt::Display for FilterErrorKind {
             FilterErrorKind::Expected { what, found } => {
                 write!(f, "expected {what}, found {found}")
             }
-            FilterErrorKind::UnknownField { name, .. } => write!(f, "no field is called `{name}`"),
+            FilterErrorKind::UnknownField { name, .. } => write!(f, "unknown field `{name}`"),
             FilterErrorKind::UnknownWord { field, word, .. } => {
-                write!(f, "`{field}` is never `{word}`")
+                write!(f, "`{word}` is not a value of `{field}`")
             }
             FilterErrorKind::UnknownName { field, name, .. } => {
                 write!(f, "the scenario has no {field} {name:?}")
@@ -208,7 +208,7 @@ impl FilterError {
     /// let error = z6_analysis::Filter::parse("stats >= 500").unwrap_err();
     /// assert_eq!(
     ///     error.render("stats >= 500"),
-    ///     "error: no field is called `stats`\n\
+    ///     "error: unknown field `stats`\n\
     ///     \x20 | stats >= 500\n\
     ///     \x20 | ^^^^^\n\
     ///     \x20 = help: did you mean `status`?\n"

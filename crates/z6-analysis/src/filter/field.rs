@@ -60,7 +60,7 @@ pub(super) enum NumberField {
 impl NumberField {
     /// Its value; none if the row has none.
     #[inline]
-    pub(super) fn of(self, row: &RequestRow) -> Option<u64> {
+    pub(super) fn value(self, row: &RequestRow) -> Option<u64> {
         let tick = |at: Option<Tick>| at.map(|at| at.0);
         match self {
             NumberField::Status => row.status.map(u64::from),

@@ -305,7 +305,7 @@ fn test(
             Ok(Test::Number { of, set: NumberSet::missing(), negated })
         }
         (FieldKind::Number(of, scale), Value::Number(number)) => {
-            let set = NumberSet::of(comparison, *number, scale);
+            let set = NumberSet::from_comparison(comparison, *number, scale);
             Ok(Test::Number { of, set, negated })
         }
         (FieldKind::Text(of), Value::Text(text)) => {

@@ -100,7 +100,11 @@ const NOTHING: NumberSet = NumberSet::Range(1, 0);
 
 impl NumberSet {
     /// The whole numbers that compare like this with a decimal number, in units of the row.
-    pub(super) fn of(comparison: Comparison, number: Decimal, scale: Scale) -> NumberSet {
+    pub(super) fn from_comparison(
+        comparison: Comparison,
+        number: Decimal,
+        scale: Scale,
+    ) -> NumberSet {
         // Both fit: at most 28 digits, times at most 10^9.
         let scaled = number.digits * scale.factor();
         let unit = 10_u128.pow(number.decimals);
@@ -305,7 +309,7 @@ impl BoundTest {
     #[inline]
     fn matches(&self, row: &RequestRow) -> bool {
         match self {
-            BoundTest::Number { of, set, negated } => set.has(of.of(row)) != *negated,
+            BoundTest::Number { of, set, negated } => set.has(of.value(row)) != *negated,
             BoundTest::Request(passes) => passes.get(row.request.index()) == Some(&true),
             BoundTest::Target(passes) => passes.get(row.target.index()) == Some(&true),
             BoundTest::Outcome { bits } => bits >> row.outcome.index() & 1 == 1,

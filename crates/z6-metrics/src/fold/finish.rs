@@ -1,6 +1,6 @@
 //! The end of a fold: what is still open, and the figures of all parts together. Knows nothing of events.
 
-use z6_events::{Driver, StoppedBy, TargetId, Tick, WorkerId};
+use z6_events::{StoppedBy, TargetId, Tick, WorkerId};
 
 use super::{EndFacts, Fold};
 use crate::assertions::{self, Observed};
@@ -97,12 +97,12 @@ impl Fold {
             seed: self.facts.seed,
             plan_digest: self.facts.plan_digest,
             log_digest: end.log_digest,
-            driver: driver_name(self.facts.driver),
-            model: self.outline.model.name(),
+            driver: self.facts.driver,
+            model: self.outline.model,
             started_at: self.facts.started_at,
             duration_seconds: seconds(ended_at.0),
             workers: self.facts.workers,
-            stopped_by: stopped_by.map(StoppedBy::name),
+            stopped_by,
             warmup_seconds: seconds(self.outline.warmup.0),
         }
     }
@@ -148,14 +148,6 @@ fn gravity(by: StoppedBy) -> u8 {
         StoppedBy::LogLimit => 5,
         StoppedBy::DiskFull => 6,
         StoppedBy::Error => 7,
-    }
-}
-
-/// `run.driver` in metrics.json.
-const fn driver_name(driver: Driver) -> &'static str {
-    match driver {
-        Driver::Reactor => "reactor",
-        Driver::Simulation => "simulation",
     }
 }
 

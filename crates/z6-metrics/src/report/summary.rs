@@ -7,6 +7,7 @@ use crate::report::Style;
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
 use crate::verdict::Verdict;
+use z6_events::StoppedBy;
 use z6_scenario::{AssertionKind, Quantile};
 
 /// Width of the label column.
@@ -73,15 +74,15 @@ fn heading(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     page.text.push_str(&style.strong(&run.name));
     page.blank();
-    let stopped = run.stopped_by.unwrap_or("the end of a truncated log");
+    let stopped = run.stopped_by.map_or("the end of a truncated log", StoppedBy::name);
     page.line(
         "run",
         &format!(
             "{} s, stopped by {stopped}; {} model, {}, {}, seed {}",
             plain(run.duration_seconds),
-            run.model,
+            run.model.name(),
             plural(u64::from(run.workers), "worker"),
-            run.driver,
+            run.driver.name(),
             run.seed
         ),
     );
@@ -275,7 +276,11 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
     let mut table = Table::new(1);
     for (kind, failed) in &errors.by_kind.0 {
         let share = *failed as f64 / errors.total.max(1) as f64;
-        table.row([kind.clone(), count(*failed), format!("{} of failures", percent(share))]);
+        table.row([
+            kind.name().to_owned(),
+            count(*failed),
+            format!("{} of failures", percent(share)),
+        ]);
     }
     let style = page.style;
     let counts = errors.by_kind.0.iter().zip(table.lines());

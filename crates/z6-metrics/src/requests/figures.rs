@@ -150,7 +150,7 @@ impl Requests {
         ErrorFigures {
             total: self.totals.outcomes.failed,
             rate: self.measured.error_rate(),
-            by_kind: Named(kinds.map(|(kind, count)| (kind.name().to_owned(), count)).collect()),
+            by_kind: Named(kinds.collect()),
             examples: Named(self.examples.in_words(outline)),
         }
     }

@@ -187,9 +187,9 @@ pub fn released(slot: u32) -> Event {
 }
 
 pub fn vu_started(actor: u64) -> Event {
-    Event::VuStarted { actor: Actor(actor), planned: Tick(0) }
+    Event::VuStarted { population: Population(0), actor: Actor(actor), planned: Tick(0) }
 }
 
 pub fn vu_stopped(actor: u64) -> Event {
-    Event::VuStopped { actor: Actor(actor) }
+    Event::VuStopped { population: Population(0), actor: Actor(actor) }
 }

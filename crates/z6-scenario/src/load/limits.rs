@@ -30,11 +30,11 @@ pub const MAX_FINDINGS: usize = 1_000;
 pub const MAX_DURATION_NS: u64 = 86_400 * NS_PER_SECOND;
 /// Any timeout, nanoseconds: 1 h.
 pub const MAX_TIMEOUT_NS: u64 = 3_600 * NS_PER_SECOND;
-/// Event loops.
+/// Most event loops of one process.
 pub const MAX_WORKERS: u64 = 1_024;
 /// Connections to one target.
 pub const MAX_CONNECTIONS: u64 = 1_000_000;
-/// Living arrivals.
+/// Most arrivals alive at once.
 pub const MAX_IN_FLIGHT: u64 = 10_000_000;
 /// Arrivals per second, in millionths.
 pub const MAX_RATE_MICRO: u64 = 10_000_000 * MICRO;

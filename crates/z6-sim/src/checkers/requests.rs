@@ -66,7 +66,7 @@ pub(super) fn figures(metrics: &Metrics, account: &Account, found: &mut Found) {
         }
     }
     for (kind, counted) in by_error(account) {
-        let figure = metrics.errors.by_kind.get(kind.name()).copied().unwrap_or(0);
+        let figure = metrics.errors.by_kind.get(kind).copied().unwrap_or(0);
         if figure != counted {
             found.add(Checker::Conservation, || {
                 format!("{} is {figure} in the figures and {counted} by count", kind.name())

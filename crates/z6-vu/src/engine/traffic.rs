@@ -3,7 +3,7 @@
 
 use z6_events::{
     Actor, Cause, ConnectionSlot, Event, ExchangeSlot, Failure, NeverSentReason, NextHop,
-    ReleaseCause, Response, TargetId, Tick,
+    Population, ReleaseCause, Response, TargetId, Tick,
 };
 use z6_scenario::Model;
 
@@ -96,7 +96,8 @@ impl Traffic {
 
     fn start_vu(&mut self, cx: &mut Context<'_>, change: Change) {
         let vu = self.vus.start(change.actor);
-        cx.out.events.push(Event::VuStarted { actor: change.actor, planned: change.at });
+        let (population, actor) = (Population(0), change.actor);
+        cx.out.events.push(Event::VuStarted { population, actor, planned: change.at });
         if cx.settings.steps_per_actor == 0 {
             self.complete(cx, vu);
         } else {

@@ -288,7 +288,7 @@ impl Vus {
             cx.timers.cancel(timer);
         }
         if cx.settings.model == Model::Closed {
-            cx.out.events.push(Event::VuStopped { actor: vu.actor });
+            cx.out.events.push(Event::VuStopped { population: Population(0), actor: vu.actor });
         }
     }
 

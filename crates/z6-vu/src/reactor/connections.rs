@@ -48,7 +48,7 @@ pub(super) struct Connections {
 struct Buffers {
     /// Bytes as the socket gave them.
     read: Box<[u8]>,
-    /// What came over TLS, opened; empty where no target has TLS.
+    /// What came over TLS, opened; empty if no target has TLS.
     plain: Box<[u8]>,
 }
 

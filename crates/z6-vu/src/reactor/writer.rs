@@ -76,7 +76,7 @@ impl<O: Observer> LogWriter<O> {
         Ok(LogWriter {
             output,
             assembler,
-            read_back: ReadBack::new(header.workers),
+            read_back: ReadBack::new(header.partition()),
             observer: parts.observer,
             full: parts.full,
             empty: parts.empty,
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::{bounded, unbounded};
     use std::convert::Infallible;
-    use z6_events::{BlockBuilder, Event, Tick, Visitor, WorkerId};
+    use z6_events::{BlockBuilder, Event, Partition, Tick, Visitor, WorkerId};
 
     struct Count(u64);
 
@@ -179,7 +179,7 @@ mod tests {
         let writer = LogWriter {
             output: LogFile::open_existing(path.as_ref()).unwrap(),
             assembler: LogAssembler::new(&header).unwrap().0,
-            read_back: ReadBack::new(header.workers),
+            read_back: ReadBack::new(header.partition()),
             observer: Count(0),
             full,
             empty: vec![empty],
@@ -188,7 +188,7 @@ mod tests {
             limit_told: false,
         };
         for at in 0..blocks {
-            let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+            let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
             builder.push(Tick(at), &Event::Wake).unwrap();
             full_sender.send(builder.close(Vec::new())).unwrap();
         }

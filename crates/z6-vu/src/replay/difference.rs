@@ -38,7 +38,7 @@ const fn actor_of(event: &Event) -> Option<Actor> {
         Event::Sent { request, .. }
         | Event::NotOnWire { request, .. }
         | Event::NeverSent { request, .. } => Some(request.actor),
-        Event::VuStarted { actor, .. } | Event::VuStopped { actor } => Some(*actor),
+        Event::VuStarted { actor, .. } | Event::VuStopped { actor, .. } => Some(*actor),
         _ => None,
     }
 }

@@ -205,7 +205,7 @@ pub(crate) fn run_in(folder: &Path, text: &str) -> Finished {
 
 /// Failed requests by kind.
 pub(crate) fn errors(finished: &Finished) -> Vec<(String, u64)> {
-    finished.metrics.errors.by_kind.0.iter().map(|(kind, n)| (kind.to_string(), *n)).collect()
+    finished.metrics.errors.by_kind.0.iter().map(|(kind, n)| (kind.name().to_owned(), *n)).collect()
 }
 
 /// The independent checks find nothing, and the figures of all requests, one by one, are those of the

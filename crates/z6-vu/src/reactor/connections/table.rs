@@ -12,7 +12,7 @@ use crate::session::Session;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) stream: Option<Stream>,
-    /// The TLS session over it; none where it is plain, or TCP is not ready.
+    /// The TLS session over it; none if it is plain, or TCP is not ready.
     pub(super) tls: Option<Box<Tls>>,
     pub(super) target: TargetId,
     pub(super) connecting: bool,
