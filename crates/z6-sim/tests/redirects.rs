@@ -36,7 +36,7 @@ fn received(ran: &Ran) -> Vec<(String, u8, TargetId)> {
 }
 
 fn kinds(ran: &Ran) -> Vec<&str> {
-    ran.metrics.errors.by_kind.0.iter().map(|(kind, _)| kind.as_str()).collect()
+    ran.metrics.errors.by_kind.0.iter().map(|(kind, _)| kind.name()).collect()
 }
 
 #[test]
