@@ -123,7 +123,7 @@ struct Rows {
 #[derive(Debug)]
 struct Analysis {
     figures: Figures,
-    /// Only if somebody asks for something that a fold of events does not say.
+    /// Only if the options request something that a fold of events does not contain.
     rows: Option<Rows>,
     checks: Option<Checks>,
 }

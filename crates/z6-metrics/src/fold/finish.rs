@@ -82,7 +82,7 @@ impl Fold {
         workers.try_for_each(|(worker, state)| state.open.check_settled(worker))
     }
 
-    /// The end tick: of the worker that ended last; where none did, the last instant known.
+    /// The end tick: of the worker that ended last; if none did, the last instant known.
     fn end_tick(&self) -> Tick {
         let ends = self.workers.iter().filter_map(|state| state.end.map(|(end, _)| end)).max();
         let last = self.workers.iter().map(|state| state.last).max();
