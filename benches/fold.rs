@@ -1,4 +1,4 @@
-//! What the figures cost per request: `sent` and `done` into every count, histogram and series.
+//! The cost of the figures per request: `sent` and `done` into every count, histogram and series.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 
 mod traffic;

@@ -1,4 +1,4 @@
-//! Checks of actors: that each goes on until something ends it, and that arrivals alive are within
+//! Checks of actors: each continues until something ends it, and arrivals alive are within
 //! `max_in_flight`.
 
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut 
         .filter(|rows| !is_refused(rows))
         .map(|rows| (begins(rows), rows[rows.len() - 1].ended))
         .collect();
-    // Of one instant, ends come first: nobody is counted who may be gone.
+    // At one instant, ends come first: an arrival that may be gone is not counted.
     let mut changes: Vec<(Tick, i64)> =
         lives.iter().flat_map(|(begin, end)| [(*begin, 1), (*end, -1)]).collect();
     changes.sort_unstable();
