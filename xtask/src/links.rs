@@ -114,7 +114,7 @@ fn resolve(page: &str, relative: &str) -> String {
     parts.join("/")
 }
 
-/// Anchors of a page's headings, as GitHub makes them; of several alike the first.
+/// Anchors of a page's headings, as GitHub makes them; of equal headings, the first.
 fn headings(text: &str) -> BTreeSet<String> {
     let titles = prose(text).filter_map(|(_, line)| {
         let title = line.trim_start_matches('#');

@@ -1,5 +1,5 @@
 //! The simulated log writer: seals blocks, writes them in pieces, slowly, or not at all, and shows what
-//! was written to an observer. The twin of the reactor's log-writer thread.
+//! was written to an observer. It is to the simulator what the log-writer thread is to the reactor.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ const STALL_MEAN_NS: u64 = 400_000_000;
 /// The longest, nanoseconds.
 const STALL_MAX_NS: u64 = 3_000_000_000;
 
-/// What comes of a block.
+/// What a block leads to.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// The worker waits until then.
@@ -146,7 +146,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         taken
     }
 
-    /// A block of `worker` more; answers until when that worker has to wait for an empty buffer.
+    /// Takes another block of `worker`; returns until when that worker has to wait for an empty buffer.
     fn enqueue(&mut self, worker: usize, now: Tick) -> Option<Tick> {
         let waiting = &mut self.waiting[worker];
         while waiting.front().is_some_and(|written| *written <= now) {

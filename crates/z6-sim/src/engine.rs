@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Event, Sample, SealedBlock, Tick, WorkerId};
+use z6_events::{ConnectionSlot, Event, Sample, SealedBlock, Tick, WorkerId};
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::{Command, Engine, Input};
 
@@ -142,6 +142,11 @@ impl WorkerEngine {
             return None;
         }
         Some(command)
+    }
+
+    /// Whether a command that is not carried out yet takes a connection, or what it carries, away.
+    pub(crate) fn withdraws(&self, slot: ConnectionSlot) -> bool {
+        self.commands.iter().any(|command| command.withdraws(slot))
     }
 
     /// Connections that the engine knows; none once it is finished.

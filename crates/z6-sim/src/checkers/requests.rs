@@ -172,7 +172,9 @@ fn end_in_time(evidence: &Evidence<'_>, account: &Account, row: &Row, found: &mu
     let grace_over = account.end.map(|(_, end)| end.plus_ns(grace_ns));
     let fits = match row.end {
         End::TimedOut => row.ended >= due && row.ended <= due.plus_ns(slack_ns),
-        End::Answered { .. } | End::Broken(_) | End::RedirectFailed(_) => row.ended < due,
+        End::Answered { .. } | End::Broken(_) => row.ended < due,
+        // The attempt it waited for may have timed out before, in a loop that notices both late.
+        End::RedirectFailed(_) => row.ended < due.plus_ns(slack_ns),
         End::InFlight => row.ended < due || grace_over.is_some_and(|over| over <= due),
         End::NotOnWire(_) | End::NeverSent(_) => true,
     };

@@ -1,4 +1,4 @@
-//! Names to addresses, before the run starts. Knows no connection.
+//! Resolves names to addresses before the run starts. Knows no connection.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
