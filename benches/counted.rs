@@ -232,7 +232,7 @@ fn fold_of(scenario: &Scenario) -> Fold {
         plan_digest: "00".repeat(32),
         driver: Driver::Simulation,
         started_at: String::new(),
-        workers: 1,
+        partition: z6_events::Partition::WHOLE,
     };
     Fold::new(scenario, facts)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use z6_events::{Actor, NeverSentReason, Step, Tick};
+use z6_events::{Actor, NeverSentReason, Partition, Population, Step, Tick, WorkerId};
 use z6_scenario::{Model, Plan, Schedule};
 
 use super::account::{Account, End, Row};
@@ -22,10 +22,10 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
         }
     }
     if let Some(most) = max_in_flight(&evidence.spec.scenario.schedule) {
-        for worker in 0..u64::from(evidence.spec.workers) {
-            let workers = u64::from(evidence.spec.workers);
-            let share = most / workers + u64::from(worker < most % workers);
-            let own = by_actor.iter().filter(|(actor, _)| *actor % workers == worker);
+        for partition in partition(evidence).all_workers() {
+            let share = partition.share(most);
+            let is_own = |actor: u64| partition.owns(Population(0), Actor(actor));
+            let own = by_actor.iter().filter(|(actor, _)| is_own(**actor));
             alive(
                 evidence,
                 share,
@@ -34,6 +34,11 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             );
         }
     }
+}
+
+/// The first worker of the simulated run, which has one shard.
+fn partition(evidence: &Evidence<'_>) -> Partition {
+    Partition::unsharded(WorkerId(0), evidence.spec.workers)
 }
 
 fn max_in_flight(schedule: &Schedule) -> Option<u64> {
@@ -69,8 +74,8 @@ fn goes_on(
         _ => 0,
     };
     let next = last.ended.plus_ns(think_ns.max(delay_ns));
-    let worker = actor.0 % u64::from(evidence.spec.workers);
-    let end = usize::try_from(worker).ok().and_then(|worker| account.ends.get(worker).copied());
+    let worker = partition(evidence).worker_of(Population(0), actor);
+    let end = worker.and_then(|worker| account.ends.get(worker.index()).copied());
     let is_over = end.flatten().is_some_and(|end| next >= end);
     let stop = plan.vus().lifetime(actor).and_then(|life| life.stop);
     let is_stopped = stop.is_some_and(|stop| next >= stop);

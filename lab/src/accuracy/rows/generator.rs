@@ -102,7 +102,7 @@ pub(crate) fn refold(ledger: &Ledger, step_ns: u64, torn: bool) -> Result<Value>
         plan_digest: String::new(),
         driver: ledger.header.driver,
         started_at: String::new(),
-        workers: ledger.header.workers,
+        partition: ledger.header.partition(),
     };
     let mut fold = Fold::new(&scenario, facts);
     for (worker, at, event) in &ledger.events {
