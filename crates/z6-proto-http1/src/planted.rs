@@ -26,7 +26,7 @@ pub struct Planted {
     bug: Option<Bug>,
     /// Bytes of this response that are not counted.
     #[cfg(feature = "planted-bugs")]
-    lost_bytes: u64,
+    lost_bytes: u32,
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -40,12 +40,12 @@ impl Planted {
     /// Bytes of this response that are not counted.
     #[must_use]
     pub fn lost_bytes(self) -> u64 {
-        self.lost_bytes
+        u64::from(self.lost_bytes)
     }
 
     /// These bytes are not counted.
     pub fn lose(&mut self, bytes: usize) {
-        self.lost_bytes += bytes as u64;
+        self.lost_bytes = self.lost_bytes.saturating_add(bytes as u32);
     }
 
     /// The next response begins.
