@@ -77,7 +77,7 @@ fn watch(line: &str, limit: Duration, folder: &Folder) -> Result<Vec<u64>> {
     Ok(rss_bytes)
 }
 
-/// The most of the first and of the last minute, or of halves where there is less; what is wrong with
+/// The most of the first and of the last minute, or of halves if there is less; what is wrong with
 /// them. Buffers and histograms are allocated as they are first needed, so the beginning holds less.
 fn judge_memory(rss_bytes: &[u64]) -> Option<String> {
     let part = (rss_bytes.len() / 2).min(60);

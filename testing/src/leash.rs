@@ -1,5 +1,5 @@
 //! How a child is started: in its own process group, with a signal from the kernel when its parent ends, and
-//! with limits and ignored signals where a test asks for them.
+//! with limits and ignored signals if a test asks for them.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;

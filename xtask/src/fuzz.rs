@@ -41,7 +41,7 @@ const TARGETS: &[Target] = &[
 /// The step of `ci`.
 ///
 /// # Errors
-/// If a target does not build or finds something; where the tools are missing, only if
+/// If a target does not build or finds something; if the tools are missing, only if
 /// `Z6_REQUIRE_FUZZ` is set.
 pub(crate) fn smoke() -> Result<Outcome> {
     if let Some(missing) = missing_tool() {

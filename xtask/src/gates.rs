@@ -43,7 +43,7 @@ struct Gates {
 /// The step of `ci`.
 ///
 /// # Errors
-/// If a count has grown too much; where they cannot be taken or compared, only if `Z6_REQUIRE_GATES` is
+/// If a count has grown too much; if they cannot be taken or compared, only if `Z6_REQUIRE_GATES` is
 /// set.
 pub(crate) fn check() -> Result<Outcome> {
     if let Some(missing) = missing_tool() {

@@ -40,7 +40,7 @@ struct Package {
 /// One line for each package that the policy does not allow.
 ///
 /// # Errors
-/// If deny.toml cannot be read, or cargo fails: also where a lock file is out of date.
+/// If deny.toml cannot be read, or cargo fails: also if a lock file is out of date.
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let path = root.join("deny.toml");
     let policy = std::fs::read_to_string(&path)

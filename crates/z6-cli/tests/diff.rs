@@ -1,5 +1,5 @@
 //! `z6 diff` as a process: which runs, what is printed, how it exits. The statistics have tests of
-//! their own where they are computed.
+//! their own, where they are computed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

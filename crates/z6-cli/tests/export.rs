@@ -202,7 +202,7 @@ fn a_selection_is_one_of_requests() {
     assert!(some.iter().all(|row| row["actor"] == "2"));
     for format in ["ndjson", "hdr"] {
         let run = folder.run(&["export", "out", "--format", format, "--from", "1"]).expect(2);
-        assert!(run.stderr.contains("they need `--format csv`"), "{}", run.stderr);
+        assert!(run.stderr.contains("select requests and need `--format csv`"), "{}", run.stderr);
         assert_eq!(run.stdout, "");
     }
     let run = folder.run(&["export", "out", "--filter", "actor ="]).expect(2);

@@ -22,7 +22,7 @@ use z6_testing::{Leash, Process, Signal, find, missing};
 /// How long a server may take to listen, or to leave.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whether a server's part for TLS is installed, where Debian has it in a package of its own.
+/// Whether a server's part for TLS is installed, if Debian has it in a package of its own.
 fn has_tls(program: &str) -> bool {
     let module = Path::new("/usr/lib/lighttpd/mod_openssl.so");
     if program != "lighttpd" || module.is_file() {
@@ -307,7 +307,7 @@ fn run(scenario: &str) -> Ran {
     collect(Leash::default().put_on(&mut command).output().unwrap(), results)
 }
 
-/// Requests to a server, over TLS where it speaks that, its certificate verified.
+/// Requests to a server, over TLS if it speaks that, its certificate verified.
 fn scenario(server: &Server, vus: u32, iterations: u32) -> String {
     let (port, ca) = (server.port, server.folder.path().join("ca.pem"));
     let target = match server.tls {

@@ -14,7 +14,7 @@ pub const fn is_token_byte(byte: u8) -> bool {
         || matches!(byte, b'`' | b'|' | b'~')
 }
 
-/// What may stand in a field value or a reason phrase: HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5).
+/// The bytes allowed in a field value or a reason phrase: HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5).
 #[inline]
 pub const fn is_text_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)

@@ -47,7 +47,7 @@ fn check_prefix(prefix: &str) -> Result<(), RequestError> {
     }
 }
 
-/// Encodes what may not stand in a path or query (RFC 3986 §3.3, §3.4). A `%` with two hex digits
+/// Encodes what is not allowed in a path or query (RFC 3986 §3.3, §3.4). A `%` with two hex digits
 /// is taken as encoded already, any other `%` as a character.
 fn push_encoded(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";

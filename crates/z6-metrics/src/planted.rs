@@ -1,4 +1,4 @@
-//! Bugs that a fold can be told to have, for tests of the checkers that must find them.
+//! Bugs that a test can enable in a fold; the checkers must find them.
 //!
 //! The fold asks [`Planted::has`] at the place of each bug. Without the feature `planted-bugs`, which no
 //! product enables, the answer is a constant `false`, [`Planted`] has no bytes, and nothing of a bug is

@@ -104,7 +104,7 @@ impl Series {
         Ok(())
     }
 
-    /// All workers have come to this second.
+    /// All workers have reached this second.
     pub(crate) fn reached(&mut self, second: u64) {
         self.close_before(second);
         self.complete = second.checked_sub(1);

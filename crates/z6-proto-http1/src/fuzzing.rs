@@ -115,7 +115,7 @@ pub fn fuzz_chunked(data: &[u8]) {
     assert_eq!(run(usize::from(options >> 1) + 2), whole, "in steps");
 }
 
-/// Wire fragments that lead somewhere more often than raw bytes do.
+/// Wire fragments that reach deeper than raw bytes do.
 const FRAGMENTS: [&[u8]; 8] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",

@@ -6,7 +6,7 @@
 pub const HEAD_BYTES_MAX_DEFAULT: usize = 64 * 1024;
 /// Default of [`Limits::fields_max`].
 pub const FIELDS_MAX_DEFAULT: usize = 128;
-/// No setting of [`Limits::fields_max`] goes past this: the parser's table stands on the stack.
+/// No setting of [`Limits::fields_max`] goes past this: the parser's table is on the stack.
 pub const FIELDS_HARD_MAX: usize = 256;
 /// Default of [`Limits::interim_max`].
 pub const INTERIM_MAX_DEFAULT: u32 = 16;

@@ -13,7 +13,7 @@ use crate::chunked::ChunkedDecoder;
 use crate::error::ProtocolErrorKind;
 use crate::limits::{FIELDS_HARD_MAX, Limits};
 
-/// Why bytes are not a request that a server accepts. It answers with [`BadRequest::status`] and
+/// Why bytes are not a request that a server accepts. It returns [`BadRequest::status`] and
 /// closes the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {

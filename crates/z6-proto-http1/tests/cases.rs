@@ -11,7 +11,7 @@ use z6_proto_http1::{Connection, Eof, FailureKind, Received, RequestTemplate, Re
 
 impl Case {
     /// The outcome, and whether the piece that holds the byte at `self.first` was the last that
-    /// said it brought the first byte (`None` where no piece said so).
+    /// said it brought the first byte (`None` if no piece said so).
     fn run(&self, pieces: &[&[u8]]) -> (String, Option<bool>) {
         let mut connection = Connection::new(self.limits);
         let request =

@@ -12,7 +12,7 @@ use z6_proto_http1::{Limits, ProtocolErrorKind, ResponseDecoder};
 /// Bytes that mean something in a head.
 const ALPHABET: &[u8] = b"\r\n\t :;,HTP/1.0259azAZ-_\"(\\\x00\x01\x7f\x80\xff";
 
-/// `Some((length, status))` where httparse takes it as a whole head.
+/// `Some((length, status))` if httparse takes it as a whole head.
 fn httparse_reading(head: &[u8], fields_max: usize) -> Option<(usize, u16)> {
     let mut fields = vec![httparse::EMPTY_HEADER; fields_max];
     let mut response = httparse::Response::new(&mut fields);
@@ -22,7 +22,7 @@ fn httparse_reading(head: &[u8], fields_max: usize) -> Option<(usize, u16)> {
     }
 }
 
-/// Length and status, or the kind of the error; `None` where more is needed.
+/// Length and status, or the kind of the error; `None` if more is needed.
 type Reading = Option<Result<(usize, u16), (ProtocolErrorKind, u64)>>;
 
 fn our_reading(head: &[u8], fields_max: usize, step: usize) -> Reading {

@@ -1,5 +1,5 @@
 //! The data cases as others read them: httparse (heads) and hyper's client (all of a response), over the
-//! same bytes. `tests/readings` lists where they part from us, and why; the lists are exact.
+//! same bytes. `tests/readings` lists where they differ from Z6, and why; the lists are exact.
 //!
 //! ```text
 //! reason KEY WORDS              why readings differ
@@ -236,7 +236,7 @@ fn hyper_reading(case: &Case) -> String {
     }
 }
 
-/// Polls for the next part of a response until there is none; `None` where it failed.
+/// Polls for the next part of a response until there is none; `None` if it failed.
 fn advance(
     mut progress: Progress,
     response: &mut Pin<&mut impl Future<Output = hyper::Result<hyper::Response<Incoming>>>>,

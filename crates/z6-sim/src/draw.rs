@@ -72,7 +72,7 @@ impl Draws {
     }
 }
 
-/// Whether it happens; draws only where both are possible.
+/// Whether it happens; draws only if both are possible.
 pub(crate) fn hits(share: Share, generator: &mut Generator) -> bool {
     match share {
         Share::ZERO => false,

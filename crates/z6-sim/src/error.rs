@@ -13,7 +13,7 @@ pub enum SimError {
     /// The log's header cannot be encoded.
     #[error("the event log cannot be begun")]
     Log(#[from] LogError),
-    /// The log cannot be begun where it is to go.
+    /// The log cannot be created.
     #[error("the event log cannot be begun: its header was not taken")]
     LogOut,
 }

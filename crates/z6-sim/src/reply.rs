@@ -60,7 +60,7 @@ pub(crate) struct Reply {
     pub(crate) interim_bytes: u64,
     /// Bytes up to the end of the final head.
     pub(crate) head_bytes: u64,
-    /// Bytes of the whole response; none where it is not one.
+    /// Bytes of the whole response; none if it is not one.
     pub(crate) whole_bytes: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ struct Parts {
 }
 
 impl Reply {
-    /// Draws an answer; none where there is to be none at all.
+    /// Draws a response; `None` if the request gets none.
     pub(crate) fn draw(
         simulation: &Simulation,
         fault: Option<FaultKind>,

@@ -70,7 +70,7 @@ impl SimSpec {
     }
 }
 
-/// Bytes of a log that were not taken. Why is known to whoever did not take them.
+/// Bytes of a log that were not accepted. The sink that refused them knows the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogOutError;
 
@@ -82,7 +82,7 @@ pub trait LogOut {
     /// They were not taken: the run stops as on a full disk.
     fn write(&mut self, bytes: &[u8]) -> Result<(), LogOutError>;
 
-    /// Whether somebody wants the run to stop; asked after each block.
+    /// Whether the run should stop; queried after each block.
     fn stop(&mut self) -> Option<StopReason> {
         None
     }
@@ -95,7 +95,7 @@ impl LogOut for Vec<u8> {
     }
 }
 
-/// The header of the log of a run: no epoch, host, build or address stands in it, so that a log depends
+/// The header of the log of a run: it contains no epoch, host, build or address, so that a log depends
 /// on scenario, overrides, seed, format and engine version only.
 ///
 /// # Errors

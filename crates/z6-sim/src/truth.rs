@@ -18,7 +18,7 @@ pub struct TruthRequest {
     pub number: u64,
     /// The target whose server received it.
     pub target: TargetId,
-    /// The id in it, where the target has a `request_id_header`.
+    /// The id in it, if the target has a `request_id_header`.
     pub id: Option<IdParts>,
     /// Its bytes, as an index into [`Truth::texts`].
     pub text: usize,
@@ -93,7 +93,7 @@ impl Truth {
         self.responses
     }
 
-    /// Counts a request; keeps it where there is one to keep. Returns its index for later.
+    /// Counts a request; keeps it if there is one to keep. Returns its index for later.
     pub(crate) fn received(&mut self, request: Option<TruthRequest>) -> usize {
         self.requests += 1;
         self.list.extend(request);

@@ -1,5 +1,5 @@
 //! Connections of the simulated network: bytes on their way in both directions, in order, each burst with
-//! a latency of its own. Knows neither HTTP nor what becomes of the bytes.
+//! a latency of its own. Knows neither HTTP nor what happens to the bytes.
 
 use std::collections::VecDeque;
 
@@ -31,7 +31,7 @@ pub(crate) enum Segment {
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
     flight: VecDeque<Segment>,
-    /// When the sender's end has sent all it was given, where bandwidth is limited.
+    /// When the sender's end has sent all it was given, if bandwidth is limited.
     free: Tick,
     /// When the last segment arrives: none overtakes another.
     last: Tick,

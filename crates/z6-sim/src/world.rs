@@ -136,10 +136,10 @@ struct World<'a, O, L> {
 /// Simulates a run.
 ///
 /// # Errors
-/// [`SimError`] where it cannot begin. What goes wrong with the log later is in the [`SimEnd`].
+/// [`SimError`] if it cannot begin. What goes wrong with the log later is in the [`SimEnd`].
 ///
 /// # Panics
-/// With [`CheckLevel::EachStep`], where an invariant of the engine is broken: a bug in Z6.
+/// With [`CheckLevel::EachStep`], if an invariant of the engine is broken: a bug in Z6.
 pub fn simulate<O: Observer, L: LogOut>(
     spec: &SimSpec,
     observer: O,

@@ -1,5 +1,5 @@
 //! Figures against worlds whose truth is known: exactly where the world is made of constants, by formula
-//! where it is not. Rows of a test of accuracy on real sockets, in a world without noise.
+//! if it is not. Rows of a test of accuracy on real sockets, in a world without noise.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -74,7 +74,7 @@ fn assert_all(stats: &LatencyStats, ns: u64) {
     assert!(stats.p50.unwrap() >= ns && stats.p9999.unwrap() <= ns + ns / 1_000);
 }
 
-/// A1; and D/D/1 below its capacity, where nobody waits.
+/// A1; and D/D/1 below its capacity, where no request waits.
 #[test]
 fn constant_delays_are_exact() {
     for (delay_ms, per_second) in [(0, 1_000), (1, 100), (1, 900), (10, 1_000), (50, 500)] {

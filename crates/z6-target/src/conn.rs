@@ -234,7 +234,7 @@ impl Connection {
         step
     }
 
-    /// One read; `Err` carries what to do where there is nothing to look at.
+    /// One read; `Err` carries what to do if there is nothing to look at.
     fn read(&mut self, context: &Context, buffer: &mut [u8]) -> Result<usize, Step> {
         if !self.readable {
             return Err(Step::Blocked);
@@ -438,7 +438,7 @@ impl Connection {
         Step::Again
     }
 
-    /// Makes sure that `unsent` or the source has bytes ready; true where it is `unsent`.
+    /// Makes sure that `unsent` or the source has bytes ready; true if it is `unsent`.
     fn prepare(&mut self) -> bool {
         if self.unsent_at < self.unsent.len() {
             return true;
@@ -470,7 +470,7 @@ impl Connection {
             End::Now => Step::Close,
             End::Reset => {
                 context.counters().resets.add(1);
-                // Where this fails the connection is already gone, which is what was asked for.
+                // Where this fails the connection is already gone, which is what was requested.
                 let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
                 Step::Close
             }

@@ -57,7 +57,7 @@ pub enum TargetError {
     Panicked {
         /// Number of the thread, from 0.
         thread: usize,
-        /// The panic's message, where it had one.
+        /// The panic's message, if it had one.
         message: String,
     },
 }

@@ -67,7 +67,7 @@ pub(crate) struct Request {
     pub(crate) persistence: Persistence,
     /// The answer goes without its body (HEAD).
     pub(crate) no_body: bool,
-    /// What the request log wants to know, where there is one.
+    /// What the request log wants to know, if there is one.
     pub(crate) note: Option<Box<Note>>,
 }
 
@@ -123,7 +123,7 @@ impl Reader {
     }
 
     /// Looks for the next event in `input`; returns how many bytes are dealt with. The rest is to be
-    /// given again, with more behind it where more was needed.
+    /// given again, with more behind it if more was needed.
     pub(crate) fn next(&mut self, input: &[u8], settings: &Settings) -> (usize, Found) {
         let mut used = 0;
         loop {

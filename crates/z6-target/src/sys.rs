@@ -65,7 +65,7 @@ impl AsRawFd for TimerFd {
     }
 }
 
-/// Makes the process's table of descriptors long enough for so many at once. Else the kernel lengthens
+/// Makes the process's table of descriptors long enough for this many at once. Else the kernel lengthens
 /// it as connections come, and whoever accepts the one too many waits for a grace period of RCU
 /// (expand_fdtable), 5 to 20 ms, with all other connections of the thread behind it.
 pub(crate) fn reserve_descriptors(count: usize) -> io::Result<()> {
@@ -76,7 +76,7 @@ pub(crate) fn reserve_descriptors(count: usize) -> io::Result<()> {
     if copy < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was just made and belongs to nobody else.
+    // SAFETY: the descriptor was just created and has no other owner.
     drop(unsafe { OwnedFd::from_raw_fd(copy) });
     Ok(())
 }

@@ -14,7 +14,7 @@ use z6_events::{
 use crate::engine::{Command, Input};
 use crate::recorder::{BlockSink, Recorder};
 
-/// What becomes of a connection attempt.
+/// The outcome of a connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dial {
     /// Ready after this long, nanoseconds.
@@ -25,7 +25,7 @@ pub enum Dial {
     Silence,
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// A complete response with this status after `after_ns`; the connection stays or not.
@@ -57,9 +57,9 @@ pub enum Answer {
 
 /// Makes up the network: asked once per attempt and once per request.
 pub trait Network {
-    /// What becomes of an attempt to connect to `target` at `at`.
+    /// The outcome of an attempt to connect to `target` at `at`.
     fn dial(&mut self, at: Tick, target: TargetId) -> Dial;
-    /// What becomes of `request`, given to a connection at `at`.
+    /// The outcome of `request`, given to a connection at `at`.
     fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer;
     /// How long the next request waits to be written, nanoseconds.
     fn write_delay_ns(&mut self) -> u64 {

@@ -1,6 +1,6 @@
 //! Following redirects: from the `Location` of an answer to the bytes that are sent next.
 //!
-//! Pure. Owns which target a redirect leads to, and what of the request goes along. Knows no socket
+//! Pure. Owns which target a redirect leads to, and which parts of the request are sent there. Knows no socket
 //! and no engine: a driver asks here, keeps the [`Hop`] for its exchange, and tells the engine.
 
 use std::sync::Arc;

@@ -96,7 +96,7 @@ const P1: &str = "[runtime]\nduration_seconds = 20\n\
 type Workload = BTreeMap<(u64, u64), (u16, u16, Option<u64>)>;
 
 /// (actor, step) -> request, target, think time, read off a log: a think time is the gap between the
-/// end of a step and the planned instant of the next, known where no connection attempt failed.
+/// end of a step and the planned instant of the next, known if no connection attempt failed.
 fn workload(log: &[u8]) -> Workload {
     let mut seen = Workload::new();
     let mut open: BTreeMap<(WorkerId, u32), (u64, u64)> = BTreeMap::new();

@@ -19,7 +19,7 @@ use z6_vu::log_file::{LogTarget, partial_path};
 use z6_vu::reactor::{RunReport, RunSpec, Spin, Stopper, start};
 use z6_vu::replay::{Outcome, replay};
 
-/// A server that hands each connection, with its number, to a function on a thread of its own.
+/// A server that hands each connection, with its number, to a function on its own thread.
 struct Server {
     address: SocketAddr,
     accepted: Arc<AtomicU64>,

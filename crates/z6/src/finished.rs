@@ -39,7 +39,7 @@ pub struct Finished {
     pub stopped_by: StoppedBy,
     /// The receipt: digest of the log; none if the log is not complete.
     pub digest: Option<LogDigest>,
-    /// The log file, if one was kept. Its name ends in `.partial` where it is not complete.
+    /// The log file, if one was kept. Its name ends in `.partial` if it is not complete.
     pub log: Option<PathBuf>,
     /// Size of the log, bytes, kept or not.
     pub log_bytes: u64,
@@ -61,7 +61,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Completes the fold and writes what is to be kept.
+    /// Completes the fold and writes the results.
     pub(crate) fn new(
         report: Report,
         context: Context,

@@ -1,4 +1,4 @@
-//! The fold that a run and its log share, so that both come to the same figures. Knows no file.
+//! The fold that a run and its log share, so that both give the same figures. Knows no file.
 
 use std::convert::Infallible;
 

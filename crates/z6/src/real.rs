@@ -30,7 +30,7 @@ impl RealRun {
         self
     }
 
-    /// Starts the run: resolves names, starts the built-in target where the scenario names it, begins the
+    /// Starts the run: resolves names, starts the built-in target if the scenario names it, begins the
     /// log and releases the event loops. A results directory that was made for a run that does not start
     /// is removed again.
     ///

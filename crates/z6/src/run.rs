@@ -1,6 +1,6 @@
-//! What is to be run: a scenario, what is changed in it, and what is kept of the run.
+//! A run before its start: a scenario, its overrides, and what is kept of the run.
 //!
-//! The common part of real and simulated runs. Knows nothing of how runs go on or end.
+//! The common part of real and simulated runs. Knows nothing of how runs proceed or end.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl Run {
     /// A run of a scenario that was built or loaded, without overrides, before.
     ///
     /// # Errors
-    /// [`Error::ScenarioText`] where it was changed since: the event log holds the scenario's text,
+    /// [`Error::ScenarioText`] if it was changed since: the event log holds the scenario's text,
     /// and replay must find in it what was run.
     pub fn from_scenario(scenario: &Scenario) -> Result<Run, Error> {
         let source = ScenarioSource::from_text(scenario.text.clone());

@@ -1,6 +1,6 @@
 //! A run in progress: its figures so far, stopping it, waiting for its end.
 //!
-//! A thread of its own coordinates the run, so that it goes on and can be stopped whatever its owner does.
+//! A separate thread coordinates the run, so that it continues and can be stopped whatever its owner does.
 //! Only passes scenarios, reports and files on.
 
 use std::path::PathBuf;
@@ -167,7 +167,7 @@ impl Running {
         }
     }
 
-    /// Starts `simulated` on a thread of its own.
+    /// Starts `simulated` on its own thread.
     #[cfg(feature = "simulate")]
     pub(crate) fn simulate(
         simulated: Simulated,
@@ -238,7 +238,7 @@ impl Running {
     }
 
     /// Waits for the end, calling `each` every `every` with the figures so far, and once more after
-    /// the end. Then writes the reports, where results are kept.
+    /// the end. Then writes the reports, if results are kept.
     ///
     /// # Errors
     /// Bugs only: [`Error::Fold`], [`Error::Panicked`] and, simulated, [`Error::Simulation`]. A run that

@@ -98,7 +98,7 @@ impl StopRequest {
 /// read where the log is written.
 struct SimLog {
     file: LogFile,
-    /// The first thing that went wrong; kept where it outlives the log.
+    /// The first thing that went wrong; kept if it outlives the log.
     error: Arc<Mutex<Option<LogError>>>,
     stop: StopRequest,
 }

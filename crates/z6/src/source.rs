@@ -150,7 +150,7 @@ impl Files for BodyFiles<'_> {
     }
 }
 
-/// Opens what is to be read; a directory is refused here, with words of its own.
+/// Opens what is to be read; a directory is rejected here, with its own message.
 fn open(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {

@@ -149,7 +149,7 @@ fn no_allocation_per_request() {
 }
 
 /// Over TLS the library makes a buffer for each record: one of a request, one of a response; a few
-/// more where a record comes in pieces.
+/// more if a record comes in pieces.
 #[test]
 fn two_allocations_per_request_over_tls() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,7 @@
 
 use z6::{Finished, Run};
 
-/// Arrivals per second, for 600 s, in a world where nothing but the server takes time.
+/// Arrivals per second, for 600 s, in a world where only the server takes time.
 fn open(per_second: u32, service: &str, servers: u32) -> Finished {
     let text = format!(
         "runtime = {{ duration_seconds = 600, warmup_seconds = 5, prng_seed = 1 }}\n\

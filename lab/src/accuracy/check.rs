@@ -21,7 +21,7 @@ impl Bar {
         Bar { share: 0.001, ns: micros * 1e3 }
     }
 
-    /// A share of the truth, or a duration where that is more.
+    /// A share of the truth, or a duration if that is more.
     pub(super) const fn percent_or_micros(percent: f64, micros: f64) -> Bar {
         Bar { share: percent / 100.0, ns: micros * 1e3 }
     }

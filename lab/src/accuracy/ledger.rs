@@ -55,7 +55,7 @@ pub(super) struct Ledger {
     /// Tick 0 on CLOCK_MONOTONIC, nanoseconds.
     pub(super) epoch_ns: u64,
     pub(super) requests: Vec<Request>,
-    /// Every event, where they were requested.
+    /// Every event, if they were requested.
     pub(super) events: Vec<(WorkerId, Tick, Event)>,
     pub(super) is_torn: bool,
     pub(super) header: z6_events::LogHeader,

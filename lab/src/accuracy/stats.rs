@@ -28,7 +28,7 @@ pub(super) fn slope(points: &[(f64, f64)]) -> f64 {
     covariance / variance
 }
 
-/// The 1 % point of the Anderson-Darling statistic where the distribution is given in full
+/// The 1 % point of the Anderson-Darling statistic if the distribution is given in full
 /// (M. A. Stephens, EDF Statistics for Goodness of Fit and Some Comparisons, JASA 69, 1974).
 pub(super) const ANDERSON_DARLING_MAX: f64 = 3.857;
 

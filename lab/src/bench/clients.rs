@@ -17,7 +17,7 @@ pub(crate) struct Load {
     pub(crate) body_bytes: usize,
     /// Connections, a request in flight on each.
     pub(crate) connections: u32,
-    /// Event loops, where the client has a choice.
+    /// Event loops, if the client has a choice.
     pub(crate) threads: u32,
     /// Length.
     pub(crate) seconds: u32,

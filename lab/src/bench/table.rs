@@ -92,7 +92,7 @@ fn name(contender: &Contender) -> String {
 }
 
 /// The median over rounds of what a request costs beside what it costs the other in the same round; a dash
-/// where rounds are missing.
+/// if rounds are missing.
 fn cost_ratio(samples: &[Sample], other: &[Sample]) -> String {
     if samples.len() != other.len() {
         return "-".to_owned();

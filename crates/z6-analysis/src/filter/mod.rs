@@ -19,7 +19,7 @@ use z6_scenario::Scenario;
 
 /// Most bytes of a filter.
 pub const FILTER_BYTES_MAX: usize = 16 * 1024;
-/// How deep parentheses and `!` may stand inside each other.
+/// How deep parentheses and `!` may be nested.
 pub const FILTER_DEPTH_MAX: usize = 64;
 
 /// A filter, parsed.

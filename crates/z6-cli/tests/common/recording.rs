@@ -17,7 +17,7 @@ use z6_proto_http1::server::read_whole;
 /// How long a run may take to get somewhere.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// By (actor, step): when the answer had left; none where it may not have.
+/// By (actor, step): when the answer had left; none if it may not have.
 pub type Answers = BTreeMap<(u64, u64), Option<Instant>>;
 
 #[derive(Default)]

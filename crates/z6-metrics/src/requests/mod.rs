@@ -90,7 +90,7 @@ impl Requests {
         planned >= self.warmup
     }
 
-    /// All workers have come to this second.
+    /// All workers have reached this second.
     pub(crate) fn reached(&mut self, second: u64) {
         self.series.reached(second);
     }

@@ -12,7 +12,7 @@
 //! in "BYTES"                   with \r \n \t \0 \" \\ \xNN; lines are joined
 //! in*N "BYTES"                 the same N times
 //! eof | reset                  how the connection ends, if it does
-//! first N                      offset of the final response's first byte, where it is not 0
+//! first N                      offset of the final response's first byte, if it is not 0
 //! out STATUS body N wire N reusable|closing [unsent N] [unsolicited]
 //! out failed KIND [at N]
 //! out waiting

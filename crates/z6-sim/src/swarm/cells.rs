@@ -14,7 +14,7 @@ const ASKED: &str = "the connection's request was received and is not answered";
 const SOCKET: &str = "nothing is read or written without a connection";
 const WRITE: &str = "it occurs to writes, and only a request is written";
 
-/// Why this fault never occurs to a connection in this state; none where it can.
+/// Why this fault never occurs to a connection in this state; none if it can.
 #[must_use]
 pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static str> {
     match kind {

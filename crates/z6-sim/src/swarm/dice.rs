@@ -38,7 +38,7 @@ impl Dice {
         self.between(low, high)
     }
 
-    /// True in so many of 100 draws.
+    /// True in this many of 100 draws.
     pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.between(0, 99) < percent
     }

@@ -19,7 +19,7 @@ const MICRO: u64 = 1_000_000;
 /// Weights, in millionths: the smallest there is among them.
 const WEIGHTS: [u64; 6] = [1, 500_000, MICRO, MICRO, 1_333_333, 4 * MICRO];
 
-/// Fields of requests: some stay behind where a redirect leads elsewhere or takes the body away.
+/// Fields of requests: some are dropped if a redirect leads to another origin or removes the body.
 const HEADERS: [(&str, &str); 4] = [
     ("X-Extra", "some value of a field"),
     ("Content-Type", "text/plain"),

@@ -18,11 +18,11 @@ const TAIL_EVENTS: usize = 20;
 /// Room for what a fault delays beyond the planned end, virtual seconds.
 const SLACK_SECONDS: u64 = 10;
 
-/// The checker named where a run panicked.
+/// The checker named if a run panicked.
 pub const PANIC: &str = "panic";
-/// The checker named where a case went beyond the bounds of swarm cases.
+/// The checker named if a case went beyond the bounds of swarm cases.
 pub const BOUNDS: &str = "bounds";
-/// The checker named where a case could not be run.
+/// The checker named if a case could not be run.
 pub const START: &str = "start";
 
 /// What a checker found.
@@ -39,7 +39,7 @@ pub struct Broken {
 pub struct Outcome {
     /// What the checkers found, first things first.
     pub violations: Vec<Broken>,
-    /// Which fault befell requests in which state.
+    /// Which fault hit requests in which state.
     pub coverage: Coverage,
     /// How often each fault was injected.
     pub faults: FaultCounts,
@@ -90,7 +90,7 @@ fn spec_of(text: &str) -> Option<SimSpec> {
 }
 
 impl Case {
-    /// What [`crate::simulate`] is given for this case; none if its text is no valid scenario.
+    /// What [`crate::simulate`] is given for this case; `None` if its text is not a valid scenario.
     #[must_use]
     pub fn spec(&self) -> Option<SimSpec> {
         spec_of(self.text())

@@ -18,7 +18,7 @@ pub fn shrink(case: &Case, mut still_fails: impl FnMut(&Case) -> bool) -> Case {
         let before = best.clone();
         for sketch in smaller(&before.sketch) {
             // What is left of an earlier candidate of this round may have been taken already: each is
-            // built upon the best so far only where nothing was taken yet.
+            // built upon the best so far only if nothing was taken yet.
             if best != before || tries >= TRIES_MAX {
                 break;
             }

@@ -1,6 +1,6 @@
 //! A scenario as the numbers it is made of, and its TOML text. Draws nothing, simulates nothing.
 //!
-//! The simulated world stands in the text as `[simulation]`, so that the text is the whole case.
+//! The simulated world is in the text as `[simulation]`, so that the text is the whole case.
 
 use std::fmt::Write as _;
 
@@ -64,7 +64,7 @@ impl Sketch {
         self.sequence.iter().map(|(_, repeat)| u64::from(*repeat)).sum::<u64>().max(1)
     }
 
-    /// When nothing is planned any more, nanoseconds; none where only iterations end the run.
+    /// When nothing is planned any more, nanoseconds; none if only iterations end the run.
     pub(super) fn end_ns(&self) -> Option<u64> {
         self.duration_ns.or_else(|| z6_scenario::schedule::own_length_ns(&self.schedule))
     }

@@ -35,7 +35,7 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// Takes the next event and moves time to it; none where nothing will happen any more.
+    /// Takes the next event and moves time to it; none if nothing will happen any more.
     pub(super) fn next_event(&mut self) -> Option<(Tick, SimEvent)> {
         self.queue.pop()
     }
@@ -76,7 +76,7 @@ impl<'a> Env<'a> {
     }
 
     /// The shares of faults in force. After the end of the plan there are none, so that what is in
-    /// progress can come to its end.
+    /// progress can end.
     pub(crate) fn faults(&self) -> Faults {
         if self.now >= self.calm_from { Faults::default() } else { self.spec.simulation.faults }
     }

@@ -22,7 +22,7 @@ pub(super) struct Exchange {
     attempt: u8,
     /// Which request of its connection, from 1.
     ordinal: u64,
-    /// Length of the request, bytes; none where the driver has to say it.
+    /// Length of the request, bytes; none if the driver has to say it.
     request_bytes: Option<u64>,
     /// The timeout, once the first exchange of the step was sent.
     timeout: Option<(TimerId, Tick)>,
@@ -206,7 +206,7 @@ impl Exchanges {
         (exchange.vu, exchange.connection)
     }
 
-    /// Takes the newest unsent exchange away from a connection. O(exchanges) where any is unsent: for
+    /// Takes the newest unsent exchange away from a connection. O(exchanges) if any is unsent: for
     /// a connection that begins to drain while it carries several.
     pub(super) fn take_unsent(&mut self, connection: ConnectionSlot) -> Option<Unsent> {
         if self.unsent == 0 {
@@ -252,6 +252,6 @@ impl Exchanges {
 pub(super) struct Unsent {
     pub(super) exchange: ExchangeSlot,
     pub(super) vu: VuSlot,
-    /// It follows a redirect, and stays open: it waits for a connection once more.
+    /// It follows a redirect, and stays open: it waits for a connection again.
     pub(super) is_redirected: bool,
 }

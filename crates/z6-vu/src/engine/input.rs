@@ -84,7 +84,7 @@ pub enum Input {
         /// What was read.
         response: Response,
     },
-    /// A complete response redirects the request; the tick is as with `Done`. Only where the request
+    /// A complete response redirects the request; the tick is as with `Done`. Only if the request
     /// still follows redirects, and the driver can follow this one.
     Redirected {
         /// The exchange.

@@ -397,7 +397,7 @@ impl Pool {
         self.has_room
     }
 
-    /// At the end of a step: opens attempts where it made room for them.
+    /// At the end of a step: opens attempts if it made room for them.
     pub(super) fn pump_all(&mut self, cx: &mut Context<'_>) {
         if std::mem::take(&mut self.has_room) {
             for target in 0..self.targets.len() {
@@ -442,7 +442,7 @@ impl Pool {
     }
 
     /// A connection that has just become ready carries all that waits for it: what is left of it is
-    /// kept for later requests, or it is closed where it carries none and no later one may use it.
+    /// kept for later requests, or it is closed if it carries none and no later one may use it.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) {
         let connection = &self.connections[slot];
         let is_idle = connection.load() == Some(0);

@@ -44,7 +44,7 @@ pub struct Wire {
     /// How many requests connections carry at once, by target; [`Streams::HTTP1`] for targets past
     /// its end.
     pub streams: Vec<Streams>,
-    /// Length of each encoded request, bytes, by request, then target. None where it is not known
+    /// Length of each encoded request, bytes, by request, then target. None if it is not known
     /// before the request is sent: the driver says it with [`Input::Sent`](super::Input::Sent).
     pub request_bytes: Vec<Vec<Option<u64>>>,
 }
@@ -154,7 +154,7 @@ pub(crate) struct Settings {
     pub(crate) steps_per_actor: u64,
     pub(crate) end_ns: u64,
     pub(crate) grace_ns: u64,
-    /// Length of every think time where it is constant.
+    /// Length of every think time if it is constant.
     pub(crate) think_constant_ns: Option<u64>,
     /// The bug that this engine has, if one was planted.
     pub(crate) planted: Planted,
@@ -210,7 +210,7 @@ impl Settings {
         &self.requests[id.index()]
     }
 
-    /// Length of a request as planned, bytes; none where the driver has to say it.
+    /// Length of a request as planned, bytes; none if the driver has to say it.
     pub(crate) fn request_bytes(&self, request: &PlannedRequest) -> Option<u64> {
         self.request(request.request).bytes_by_target[request.target.index()]
     }

@@ -64,7 +64,7 @@ impl Engine {
     /// The engine of one worker.
     ///
     /// # Errors
-    /// [`EngineError`] where the run's limits leave nothing for this worker.
+    /// [`EngineError`] if the run's limits leave nothing for this worker.
     pub fn new(
         scenario: &Scenario,
         plan: Plan,
@@ -465,7 +465,7 @@ impl Engine {
         self.ending = Some(Ending { sweep: Sweep::Waiters(TargetId(0)), finishes: true });
     }
 
-    /// Ends early where no actor is left and none will come, and finishes once all is answered.
+    /// Ends early if no actor is left and none will come, and finishes once all is answered.
     fn end_if_idle(&mut self, at: Tick, out: &mut Outputs) {
         if self.vus_alive() > 0 || self.is_finished() {
             return;

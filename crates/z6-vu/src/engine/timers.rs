@@ -14,7 +14,7 @@ pub(crate) struct TimerId(u32);
 /// Which queue timers of one fixed length use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// A queue of its own.
+    /// A separate queue.
     Queue(u8),
     /// The heap: lengths vary, or all queues are taken.
     Heap,

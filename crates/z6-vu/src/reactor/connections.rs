@@ -39,7 +39,7 @@ pub(super) struct Connections {
 pub(super) struct Buffers {
     /// Bytes as the socket gave them.
     pub(super) read: Box<[u8]>,
-    /// What came over TLS, opened; empty where no target has TLS.
+    /// What came over TLS, opened; empty if no target has TLS.
     pub(super) plain: Box<[u8]>,
 }
 

@@ -39,7 +39,7 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Asks the run to stop in good order. A second call while the grace period runs ends that.
+    /// Asks the run to stop gracefully. A second call while the grace period runs ends that.
     pub fn stop(&self, reason: StopReason) {
         // A run that is over needs no stopping.
         let _ = self.notices.send(Notice::Stop(reason));
@@ -63,7 +63,7 @@ pub struct RunReport<O> {
     pub no_target: Option<AttemptFailure>,
     /// What is wrong with the log, if anything.
     pub log_error: Option<LogError>,
-    /// What a worker or the writer said as it broke down: a bug in Z6.
+    /// The panic message of a worker or of the writer: a bug in Z6.
     pub panic: Option<String>,
 }
 
@@ -77,7 +77,7 @@ pub struct RunHandle<O> {
     states: Vec<Arc<WorkerState>>,
     notices: (Sender<Notice>, Receiver<Notice>),
     clock: Clock,
-    /// Set where a worker did not come to its end.
+    /// Set if a worker did not finish.
     broken: Arc<AtomicBool>,
 }
 

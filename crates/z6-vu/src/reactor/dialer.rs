@@ -66,7 +66,7 @@ impl Dialer {
         Ok(stream)
     }
 
-    /// A TLS session for a connection to this target; none where the library refuses one.
+    /// A TLS session for a connection to this target; none if the library refuses one.
     pub(super) fn open_tls(&self, target: TargetId) -> Option<Box<Tls>> {
         self.tls[target.index()].as_ref().and_then(TlsTarget::open)
     }

@@ -35,7 +35,7 @@ impl EngineHandle {
         self.clock.now()
     }
 
-    /// Gives an input to the engine and queues the commands that come of it.
+    /// Gives an input to the engine and queues the resulting commands.
     #[inline]
     pub(super) fn step(&mut self, at: Tick, input: Input) {
         self.recorder.step(at, input, |out| self.commands.extend(&out.commands));

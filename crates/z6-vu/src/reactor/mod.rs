@@ -49,11 +49,11 @@ pub use writer::AttachedFile;
 
 pub use crate::observer::Observer;
 
-/// Raises the limit of open descriptors of this process to its hard maximum; answers with the limit
-/// in force. A run does so itself; a server in the same process wants it before it starts.
+/// Raises the limit of open descriptors of this process to its hard maximum; returns the limit
+/// in force. A run does so itself; a server in the same process needs it before it starts.
 ///
 /// # Errors
-/// Where the system refuses.
+/// If the system refuses.
 pub fn raise_descriptor_limit() -> std::io::Result<u64> {
     sys::raise_descriptor_limit()
 }
@@ -61,7 +61,7 @@ pub fn raise_descriptor_limit() -> std::io::Result<u64> {
 /// Free bytes on the file system that holds the directory `path`.
 ///
 /// # Errors
-/// Where the directory cannot be opened or the system does not say.
+/// If the directory cannot be opened or the system does not say.
 pub fn free_bytes(path: &std::path::Path) -> std::io::Result<u64> {
     sys::free_bytes(&std::fs::File::open(path)?)
 }

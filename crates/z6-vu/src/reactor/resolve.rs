@@ -10,7 +10,7 @@ use z6_scenario::{ConnectTo, Host, Target};
 
 use super::transport::Address;
 
-/// A target whose address is not to be had.
+/// A target whose address cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// The resolver says no.
@@ -89,7 +89,7 @@ fn resolve_by(
     let host = name.clone();
     // The resolver of the system cannot be interrupted: a thread of its own may outlive the wait.
     let spawned = std::thread::Builder::new().name("z6-resolve".to_owned()).spawn(move || {
-        // The receiver is gone if the wait was over: nobody to tell.
+        // If the wait is over, the receiver is gone.
         let _ = sender.send(lookup(&host, port));
     });
     let failed = |reason: String| ResolveError::Failed {

@@ -26,7 +26,7 @@ impl ChannelSink {
         ChannelSink { full, empty, clock, waited_ns: 0, waited_in_all_ns: 0 }
     }
 
-    /// Tick 0, known only once all threads stand ready.
+    /// Tick 0, known only once all threads are ready.
     pub(super) fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
     }

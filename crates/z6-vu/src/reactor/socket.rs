@@ -58,7 +58,7 @@ pub(super) fn cause(error: &io::Error) -> Cause {
     Cause { error: error_kind(error), detail }
 }
 
-/// Whether this is how a write fails where the peer had closed before: EPIPE. A reset that comes without
+/// Whether this is how a write fails if the peer had closed before: EPIPE. A reset that comes without
 /// an end is ECONNRESET.
 pub(super) fn follows_an_end(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EPIPE)

@@ -67,7 +67,7 @@ pub(super) fn sharpen_timers() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong, 0, 0, 0) }).map(|_| ())
 }
 
-/// Makes the process's table of descriptors long enough for so many at once. The kernel lengthens it
+/// Makes the process's table of descriptors long enough for this many at once. The kernel lengthens it
 /// as descriptors come (at 64, 256, 512 ..), and in a process of several threads whoever opens the one
 /// too many then waits for a grace period of RCU (expand_fdtable): 5 to 20 ms in which an event loop
 /// would stand still.
@@ -79,7 +79,7 @@ pub(super) fn reserve_descriptors(count: u64) -> io::Result<()> {
     let last = libc::c_int::try_from(count.saturating_sub(1)).unwrap_or(libc::c_int::MAX);
     // SAFETY: the descriptor is open for the duration of the call, which takes no pointer.
     let copy = check(unsafe { libc::fcntl(any.as_raw_fd(), libc::F_DUPFD_CLOEXEC, last) })?;
-    // SAFETY: the descriptor was just made and belongs to nobody else.
+    // SAFETY: the descriptor was just created and has no other owner.
     drop(unsafe { OwnedFd::from_raw_fd(copy) });
     Ok(())
 }
@@ -138,7 +138,7 @@ impl TimerFd {
         let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
         // SAFETY: the call takes no pointers.
         let fd = check(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) })?;
-        // SAFETY: `fd` was just created, is valid, and nobody else owns it.
+        // SAFETY: `fd` was just created, is valid, and has no other owner.
         Ok(TimerFd { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
     }
 

@@ -17,7 +17,7 @@ pub(super) const TOKEN_WAKER: Token = Token(usize::MAX - 1);
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) stream: Option<Stream>,
-    /// The TLS session over it; none where it is plain, or TCP is not ready.
+    /// The TLS session over it; none if it is plain, or TCP is not ready.
     pub(super) tls: Option<Box<Tls>>,
     pub(super) target: TargetId,
     pub(super) connecting: bool,

@@ -18,14 +18,14 @@ const SEALED_AT_ONCE: usize = 64 << 10;
 /// the record before.
 pub(super) const HELD_BACK_MAX: usize = 32 << 10;
 
-/// What is to be thought of a connection after some bytes of the wire.
+/// The state of a connection after some bytes of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// It goes on.
+    /// It continues.
     Open,
     /// The peer has said that it sends no more (close_notify, RFC 8446 section 6.1).
     Closed,
-    /// It cannot go on.
+    /// It cannot continue.
     Failed(TlsFailure),
 }
 
@@ -142,7 +142,7 @@ impl Tls {
     /// Says that we send no more (RFC 9112 section 9.8), as far as the socket takes it at once.
     pub(super) fn close(&mut self, stream: &mut Stream) {
         self.session.send_close_notify();
-        // The socket is closed next, whatever comes of it.
+        // The socket is closed next, whatever the result.
         let _ = self.flush(stream);
     }
 }

@@ -58,7 +58,7 @@ pub enum TlsConfigError {
         /// What the TLS library says.
         reason: String,
     },
-    /// The name cannot stand in a certificate.
+    /// The name cannot be in a certificate.
     #[error("`{name}` is no name that a certificate could be for: set `server_name`")]
     Name {
         /// The name.
@@ -82,7 +82,7 @@ pub(super) struct TlsTarget {
 }
 
 impl TlsTarget {
-    /// The same with sessions of its own: workers share none.
+    /// The same with its own sessions: workers share none.
     pub(super) fn of_worker(&self) -> TlsTarget {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = match self.resumption {
@@ -97,14 +97,14 @@ impl TlsTarget {
         }
     }
 
-    /// The TLS side of a new connection; none where the library cannot begin one.
+    /// The TLS side of a new connection; none if the library cannot begin one.
     pub(super) fn open(&self) -> Option<Box<Tls>> {
         let session = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).ok()?;
         Some(Box::new(Tls::new(session, Arc::clone(&self.client))))
     }
 }
 
-/// The client certificate, if there is one, and whether a server has asked for any.
+/// The client certificate, if there is one, and whether a server has requested any.
 #[derive(Debug)]
 pub(super) struct ClientAuth {
     key: Option<Arc<CertifiedKey>>,
@@ -206,7 +206,7 @@ fn verifier(
     Ok(Arc::new(Verifier::new(inner, &roots)))
 }
 
-/// The roots of this machine; those that come with Z6 where it has none.
+/// The roots of this machine; those that come with Z6 if it has none.
 fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     // Certificates that cannot be used are left out, as every client does.

@@ -8,7 +8,7 @@ use z6_events::ErrorKind;
 /// How far a connection had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The handshake goes on.
+    /// The handshake continues.
     Handshake {
         /// The server has requested a client certificate.
         client_asked: bool,

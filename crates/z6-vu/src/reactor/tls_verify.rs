@@ -26,7 +26,7 @@ impl Verifier {
         Verifier { inner, trusted }
     }
 
-    /// Why nobody who is trusted vouches for this chain; none if that is not what is wrong with it.
+    /// Why no trusted authority vouches for this chain; `None` if the chain has another fault.
     fn chain_fault(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -109,7 +109,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// `verify_cert = false`: whoever answers is the server.
+/// `verify_cert = false`: any peer is accepted as the server.
 #[derive(Debug)]
 pub(super) struct NoVerifier {
     pub(super) schemes: Vec<SignatureScheme>,

@@ -38,7 +38,7 @@ pub(super) struct Wait {
 
 impl Wait {
     /// # Errors
-    /// Where the kernel gives no timer.
+    /// If the kernel gives no timer.
     pub(super) fn new(poll: Poll, spins: bool) -> io::Result<Wait> {
         let timer = TimerFd::new()?;
         let fd = timer.as_raw_fd();
@@ -49,7 +49,7 @@ impl Wait {
     /// A handle by which sockets are registered.
     ///
     /// # Errors
-    /// Where the process has no descriptor left.
+    /// If the process has no descriptor left.
     pub(super) fn registry(&self) -> io::Result<Registry> {
         self.poll.registry().try_clone()
     }
@@ -62,7 +62,7 @@ impl Wait {
     /// Waits for the kernel until the next thing is due. Returns how long the loop spun, nanoseconds.
     ///
     /// # Errors
-    /// Where the kernel refuses to poll.
+    /// If the kernel refuses to poll.
     pub(super) fn wait(
         &mut self,
         clock: Clock,

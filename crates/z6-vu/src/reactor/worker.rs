@@ -47,7 +47,7 @@ pub(super) struct Common {
     /// What connections over TLS begin with, by target; none for plain ones.
     pub(super) tls: Vec<Option<TlsTarget>>,
     pub(super) limits: z6_proto_http1::Limits,
-    /// None where no request follows redirects.
+    /// None if no request follows redirects.
     pub(super) redirects: Option<Redirects>,
     /// Whether loops spin before planned instants.
     pub(super) spin: bool,
@@ -69,7 +69,7 @@ impl Worker {
     /// A worker that is ready except for the start of time.
     ///
     /// # Errors
-    /// Where the process has no descriptor left.
+    /// If the process has no descriptor left.
     pub(super) fn new(
         common: Arc<Common>,
         state: Arc<WorkerState>,
@@ -97,7 +97,7 @@ impl Worker {
     /// Runs from tick 0, which is `clock`'s, until the engine has nothing left to do.
     ///
     /// # Errors
-    /// Where the kernel refuses to poll: nothing can continue then.
+    /// If the kernel refuses to poll: nothing can continue then.
     pub(super) fn run(&mut self, clock: Clock) -> io::Result<()> {
         // Without sharper timers the run continues; lateness shows what it costs.
         let _ = sys::sharpen_timers();

@@ -152,7 +152,7 @@ impl Session {
     /// Begins an exchange, whose first bytes are [`Session::unwritten`] from now on.
     ///
     /// # Panics
-    /// Where the connection cannot carry another exchange, or the request has no template for its
+    /// If the connection cannot carry another exchange, or the request has no template for its
     /// target: bugs of engine or driver.
     #[inline]
     pub fn start(
@@ -200,7 +200,7 @@ impl Session {
         !self.http.unwritten().is_empty()
     }
 
-    /// The bytes that are to be written next; empty where there are none.
+    /// The bytes that are to be written next; empty if there are none.
     #[inline]
     #[must_use]
     pub fn unwritten<'a>(&'a self, requests: &'a Requests) -> &'a [u8] {
@@ -217,7 +217,7 @@ impl Session {
     /// among them; its tick is the clock just before that write.
     ///
     /// # Panics
-    /// Where there were not so many bytes to write.
+    /// If fewer bytes than that were left to write.
     #[inline]
     pub fn wrote(&mut self, bytes: usize, mut sent: impl FnMut(Input)) {
         self.http.wrote(bytes);
@@ -320,7 +320,7 @@ impl Session {
     /// What holds between any two calls.
     ///
     /// # Panics
-    /// Where it does not: a bug of this module.
+    /// If it does not: a bug of this module.
     pub fn invariants(&self) {
         self.http.invariants();
         if let Some(in_flight) = &self.in_flight {

@@ -18,7 +18,7 @@ use crate::templates::{Templates, request_id};
 #[derive(Debug)]
 pub struct Requests {
     templates: Templates,
-    /// None where no request follows redirects.
+    /// None if no request follows redirects.
     redirects: Option<Redirects>,
     /// What redirected exchanges send next, or sent last. An entry lives until the next request in its
     /// slot, so that there are no more than exchanges open at once.
@@ -63,7 +63,7 @@ impl Requests {
     /// What the exchange sends, its request id apart.
     ///
     /// # Panics
-    /// Where there is no such request: a bug of the engine.
+    /// If there is no such request: a bug of the engine.
     #[inline]
     pub(super) fn template(
         &self,

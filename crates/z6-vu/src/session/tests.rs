@@ -361,7 +361,7 @@ fn a_redirect_is_followed_on_whichever_connection_comes() {
     assert!(text.starts_with("GET /there?x=1 HTTP/1.1\r\nHost: b.invalid\r\n"), "{text}");
     assert!(!text.contains("secret"), "{text}");
     assert_eq!(text.len() as u64, hop.request_bytes);
-    // Relative to where it is now; with the id of the third exchange where the target has one.
+    // Relative to where it is now; with the id of the third exchange if the target has one.
     let hop = next(&client.read(&moved(307, "//a.invalid/back"), 9));
     assert_eq!(hop.target, TargetId(0));
     client.wire.clear();

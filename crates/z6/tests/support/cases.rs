@@ -18,7 +18,7 @@
 //! do STEP                       what the server does on each connection, in order; then it closes
 //! do@N STEP                     the same on connection N, counted from 0, instead
 //! out succeeded N KIND N ..     how all requests come out
-//! among succeeded KIND ..       how they may come out, where a race decides which
+//! among succeeded KIND ..       how they may come out, if a race decides which
 //! example KIND WORDS            the example shown of a kind; ADDRESS stands for the address
 //! connections NAME N            a figure of `connections`
 //! ```

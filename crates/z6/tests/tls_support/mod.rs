@@ -161,7 +161,7 @@ pub(crate) enum Answer {
     Keep(Vec<u8>),
     /// Answers one request with these bytes and ends the connection, with close_notify or without.
     Raw { bytes: Vec<u8>, notify: bool },
-    /// Answers with these bytes once it has seen the head.
+    /// Returns these bytes once it has seen the head.
     Early(Vec<u8>),
 }
 

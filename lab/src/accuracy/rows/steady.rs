@@ -54,7 +54,7 @@ fn request_errors(trial: &Trial) -> Vec<u64> {
 }
 
 /// A quantile of response time within 1 % or 200 us of what the stamps say at its rank, or at one up
-/// to 0.1 % beside it: with one slow request in a hundred, p99 stands where the distribution jumps,
+/// to 0.1 % beside it: with one slow request in a hundred, p99 is where the distribution jumps,
 /// and a single request decides on which side.
 fn beside_rank(what: &str, trial: &Trial, (name, ten_thousandths): (&str, u64)) -> Check {
     let around = |ten_thousandths, sign: f64| {

@@ -8,9 +8,9 @@ use z6_events::ConnectionSlot;
 #[derive(Debug, Clone)]
 pub(super) struct LoadLists {
     heads: Box<[Option<ConnectionSlot>]>,
-    /// Bit `load` is set where the list of that load has a head.
+    /// Bit `load` is set if the list of that load has a head.
     used: Box<[u64]>,
-    /// Bit `i` is set where `used[i]` is not 0.
+    /// Bit `i` is set if `used[i]` is not 0.
     summary: Box<[u64]>,
 }
 
