@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use z6_analysis::analyze::{AnalyzeOptions, analyze};
-use z6_events::{BlockBuilder, Event, LogAssembler, LogHeader, LogReader, Tick, WorkerId};
+use z6_events::{BlockBuilder, Event, LogAssembler, LogHeader, LogReader, Partition, Tick};
 use z6_scenario::Scenario;
 
 const EVENTS: u64 = 10_000_000;
@@ -34,7 +34,7 @@ impl Generator {
         let (assembler, bytes) = LogAssembler::new(&header).expect("the header fits");
         let mut out = BufWriter::new(File::create(path).expect("a file in the temporary folder"));
         out.write_all(&bytes).expect("room for the header");
-        let block = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+        let block = BlockBuilder::new(Partition::WHOLE, Vec::new());
         Generator { out, assembler, block }
     }
 
@@ -75,7 +75,7 @@ fn generate(path: &Path, scenario: &Scenario, events: u64) {
     generator.end();
 }
 
-/// The most memory this process ever had, bytes; none where the system does not say.
+/// The most memory this process ever had, bytes; none if the system does not say.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! What the event log costs per request: `sent` and `done` into a block, and out of it again. The
+//! The cost of the event log per request: encoding `sent` and `done` into a block, and decoding them. The
 //! numbers within a record (LEB128) are a part of both.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 
@@ -7,7 +7,7 @@ mod traffic;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use z6_events::{BlockBuilder, BlockDecoder, Event, SealedBlock, Tick, WorkerId};
+use z6_events::{BlockBuilder, BlockDecoder, Event, Partition, SealedBlock, Tick};
 
 /// They fit one block.
 const REQUESTS: usize = 1_000;
@@ -19,7 +19,7 @@ fn encode_all(builder: &mut BlockBuilder, events: &[(Tick, Event)]) {
 }
 
 fn builder() -> BlockBuilder {
-    BlockBuilder::new(WorkerId(0), 1, Vec::new())
+    BlockBuilder::new(Partition::WHOLE, Vec::new())
 }
 
 fn sealed(events: &[(Tick, Event)]) -> SealedBlock {
@@ -41,7 +41,7 @@ fn blocks(criterion: &mut Criterion) {
         );
     });
     group.bench_function("decode sent and done", |bencher| {
-        let mut decoder = BlockDecoder::new(1);
+        let mut decoder = BlockDecoder::new(Partition::WHOLE);
         bencher.iter(|| decoder.events_of(black_box(&block)).filter(Result::is_ok).count());
     });
     group.finish();

@@ -199,7 +199,13 @@ fn clippy() -> Result<Outcome> {
     let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
     cargo(&[&all[..], &warnings].concat()).run()?;
     let pure = ["clippy", "-p", "z6-vu", "--all-targets", "--no-default-features"];
-    cargo(&[&pure[..], &warnings].concat()).run()
+    cargo(&[&pure[..], &warnings].concat()).run()?;
+    // The facade compiles with each of its features alone.
+    for features in ["", "run", "simulate"] {
+        let facade = ["clippy", "-p", "z6", "--lib", "--no-default-features", "--features"];
+        cargo(&[&facade[..], &[features], &warnings].concat()).run()?;
+    }
+    Ok(Outcome::Passed)
 }
 
 fn doc() -> Result<Outcome> {

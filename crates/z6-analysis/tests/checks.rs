@@ -7,8 +7,8 @@ use ledger::*;
 use z6_analysis::checks::{Check, CheckReport, Checks, ViolationKind, check_log};
 use z6_events::{
     Actor, BlockEnd, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, Failure,
-    LogReader, NeverSentReason, ReleaseCause, RequestId, Response, Step, StoppedBy, TargetId, Tick,
-    Visitor, WorkerId,
+    LogReader, NeverSentReason, Population, ReleaseCause, RequestId, Response, Step, StoppedBy,
+    TargetId, Tick, Visitor, WorkerId,
 };
 
 fn mixed() -> Ledger {
@@ -361,7 +361,9 @@ fn lives_of_vus() {
     let actor = ledger.events[..at].iter().rev().find_map(|(_, _, event)| sent(event)).unwrap();
     let (worker, tick, _) = ledger.events[at];
     let worker = if actor.0 % 2 == u64::from(worker.0) { worker } else { WorkerId(1 - worker.0) };
-    ledger.events.insert(at + 1, (worker, tick, Event::VuStopped { actor }));
+    ledger
+        .events
+        .insert(at + 1, (worker, tick, Event::VuStopped { population: Population(0), actor }));
     let report = check(&ledger);
     let early = found(&report, Some(at as u64 + 1), |kind| {
         matches!(kind, ViolationKind::StoppedEarly {} | ViolationKind::Busy {})

@@ -269,7 +269,7 @@ fn every_event_is_one_json_object_with_its_class() {
     }
     let sent = objects.iter().find(|object| object["kind"] == "sent").unwrap();
     let keys: Vec<&String> = sent.as_object().unwrap().keys().collect();
-    assert_eq!(keys.len(), 18, "{keys:?}");
+    assert_eq!(keys.len(), 19, "{keys:?}");
     assert!(objects.iter().any(|object| object["target_name"] == "back, \"up\""));
     let kinds = [
         "wake",

@@ -40,7 +40,7 @@ no_answer = 0.005
 
 /// The receipt of [`SHOP`]. It changes with the engine, the log format, the simulated world, and with
 /// nothing else: not with machine, build profile or time.
-const RECEIPT: &str = "31238fa559c3ba7b9cb4b53e4bb6319639666aac1b67521756454700e6a72d48";
+const RECEIPT: &str = "e4cd6b356f4bb87283b8a127d84c3bee3b65341770a44ce71fc931bc155db2b7";
 
 const ALL_FILES: [&str; 6] = [
     "events.z6log",

@@ -1,26 +1,27 @@
-//! Puts a log together: numbers blocks, counts events, chains digests, in the order in which blocks
-//! reach the file. Bytes out; whoever owns the file writes them.
+//! Builds a log from blocks, in the order in which they reach the file: numbers the blocks, counts the
+//! events and chains the digests. Returns bytes; the caller writes them to a file.
 
 use crate::attachment::Attachment;
 use crate::block::SealedBlock;
-use crate::block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES};
+use crate::block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
 use crate::digest::LogDigest;
 use crate::error::LogError;
 use crate::footer::FooterFacts;
 use crate::header::{LogHeader, within};
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
 
 /// The state of a log being written.
 ///
 /// ```
 /// use z6_events::{
-///     BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy, Tick, WorkerId,
+///     BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy, Tick,
 /// };
 ///
 /// let header = LogHeader { seed: 42, ..LogHeader::default() };
 /// let (mut assembler, mut file) = LogAssembler::new(&header)?;
 ///
-/// let mut builder = BlockBuilder::new(WorkerId(0), header.workers, Vec::new());
+/// let mut builder = BlockBuilder::new(header.partition(), Vec::new());
 /// builder.push(Tick(5), &Event::Wake)?;
 /// let mut block = builder.close(Vec::new());
 /// file.extend_from_slice(assembler.seal(&mut block));
@@ -55,7 +56,7 @@ impl LogAssembler {
     pub fn new(header: &LogHeader) -> Result<(LogAssembler, Vec<u8>), LogError> {
         let bytes = header.encode()?;
         let assembler = LogAssembler {
-            previous: LogDigest::of(&bytes),
+            previous: LogDigest::from_bytes(&bytes),
             number: 0,
             events: 0,
             bytes: bytes.len() as u64,
@@ -64,8 +65,7 @@ impl LogAssembler {
         Ok((assembler, bytes))
     }
 
-    /// Adds a file the scenario names, with its content or, if not `stored`, without; the bytes are
-    /// its blocks.
+    /// Adds a file that the scenario names, with its content if `stored`. The bytes are its blocks.
     ///
     /// # Errors
     /// [`LogError::TooLarge`] if the name is too long.
@@ -78,11 +78,11 @@ impl LogAssembler {
         content: &[u8],
         stored: bool,
     ) -> Result<Vec<u8>, LogError> {
-        self.copy_attachment(&Attachment::of(name, content, stored), content)
+        self.copy_attachment(&Attachment::from_content(name, content, stored), content)
     }
 
-    /// Adds an attachment of another log, with its content if it is stored: what describes it is
-    /// copied, so the content may be missing where the other log does not hold it.
+    /// Adds an attachment of another log. Its description is copied, so `content` may be empty where
+    /// the other log does not hold it.
     ///
     /// # Errors
     /// As [`LogAssembler::attachment`].
@@ -106,7 +106,7 @@ impl LogAssembler {
         Ok(out)
     }
 
-    /// Fills in a block's header; the bytes are the block, to be written next.
+    /// Fills in a block's header. The bytes are the whole block, to be written next.
     pub fn seal<'a>(&mut self, block: &'a mut SealedBlock) -> &'a [u8] {
         self.had_events = true;
         let (worker, base, events) = (block.worker(), block.base(), block.event_count());
@@ -164,6 +164,7 @@ impl LogAssembler {
         let payload = &block[BLOCK_HEADER_BYTES..];
         let header = BlockHeader {
             kind,
+            phase: Phase::Main,
             worker,
             number: self.number,
             first_event: self.events,
@@ -174,7 +175,7 @@ impl LogAssembler {
             previous: self.previous,
         };
         block[..BLOCK_HEADER_BYTES].copy_from_slice(&header.encode());
-        self.previous = LogDigest::of(block);
+        self.previous = LogDigest::from_bytes(block);
         self.number += 1;
         self.events += u64::from(events);
         self.bytes += block.len() as u64;

@@ -1,21 +1,17 @@
-//! Attachments: the files a scenario names, in the log so that it needs no other file. Reads and
-//! checks them in pieces; keeps no content.
+//! Attachments: the files that a scenario names, copied into the log so that it needs no other file.
+//! Reads and checks them in pieces; keeps no content.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::error::LogError;
 use crate::header::within;
+use crate::limits::{MAX_ATTACHMENT_NAME_BYTES, MAX_ATTACHMENTS};
 use crate::wire::{Fields, put_text};
 
-/// Most bytes of an attachment's name.
-pub const MAX_ATTACHMENT_NAME_BYTES: usize = 4096;
-/// Most attachments of a log.
-pub const MAX_ATTACHMENTS: usize = 4096;
-
-/// A file the scenario names.
+/// A file that the scenario names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// As the scenario names it.
+    /// Its name in the scenario.
     pub name: String,
     /// Length of the file, bytes.
     pub length: u64,
@@ -28,7 +24,7 @@ pub struct Attachment {
 impl Attachment {
     /// Describes a file by its content.
     #[must_use]
-    pub fn of(name: &str, content: &[u8], stored: bool) -> Attachment {
+    pub fn from_content(name: &str, content: &[u8], stored: bool) -> Attachment {
         Attachment {
             name: name.to_owned(),
             length: content.len() as u64,
@@ -63,11 +59,11 @@ impl Attachment {
     }
 }
 
-/// Checks attachments as their blocks come in.
+/// Checks attachments as their blocks arrive.
 #[derive(Debug, Default)]
 pub(crate) struct AttachmentReader {
     pub(crate) found: Vec<Attachment>,
-    /// Bytes still to come of the last one, and the digest of those that came.
+    /// Of the last one: bytes that are still missing, and the digest of those that arrived.
     open: Option<(u64, Sha256)>,
 }
 
@@ -96,7 +92,7 @@ impl AttachmentReader {
         self.found.last()
     }
 
-    /// Whether bytes of an attachment are still to come.
+    /// Whether bytes of an attachment are still missing.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }

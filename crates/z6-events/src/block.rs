@@ -1,22 +1,24 @@
-//! Blocks of events: filling one, handing it over, decoding one. Knows no file: number, event index
-//! and chain are the assembler's, which writes the header into the room left in front.
+//! Blocks of events: filling, closing and decoding them. Knows no file: the assembler gives a block its
+//! number, event index and chain, and writes the header into the space left in front.
 
-use crate::block_header::{BLOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES};
+use crate::block_header::BLOCK_HEADER_BYTES;
 use crate::codec;
 use crate::error::{BlockFull, DecodeError};
 use crate::event::{Event, EventClass};
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
+use crate::partition::Partition;
 use crate::predict::Predictor;
-use crate::varint::{MAX_EVENT_BYTES, Reader, Writer};
+use crate::varint::{Reader, Writer};
 
-/// Bytes a block's buffer needs: header and largest payload. A buffer with this capacity is never
+/// Size of a block's buffer, bytes: header and largest payload. A buffer with this capacity is never
 /// reallocated.
 pub const BLOCK_BUFFER_BYTES: usize = BLOCK_HEADER_BYTES + MAX_PAYLOAD_BYTES;
 
-/// How many events of each class.
+/// Numbers of events by class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EventCounts {
-    /// Inputs, those that carry decided fields (`sent`, `done`) among them.
+    /// Inputs, including those that carry decided fields (`sent`, `done`).
     pub inputs: u32,
     /// Decisions.
     pub decisions: u32,
@@ -25,7 +27,7 @@ pub struct EventCounts {
 }
 
 impl EventCounts {
-    /// All of them.
+    /// Events of all classes.
     #[must_use]
     pub const fn total(&self) -> u32 {
         self.inputs + self.decisions + self.copied
@@ -37,7 +39,7 @@ impl EventCounts {
 pub struct BlockBuilder {
     worker: WorkerId,
     state: Predictor,
-    /// Always [`BLOCK_BUFFER_BYTES`] long; the payload begins behind the header's room.
+    /// Always [`BLOCK_BUFFER_BYTES`] long. The payload begins after the space for the header.
     buffer: Vec<u8>,
     end: usize,
     counts: EventCounts,
@@ -47,13 +49,13 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// A builder for `worker` of `workers` (the actor prediction needs both; a reader takes
-    /// `workers` from the file header).
+    /// A builder for the worker of `partition`. `buffer` is any buffer, best one of
+    /// [`BLOCK_BUFFER_BYTES`].
     #[must_use]
-    pub fn new(worker: WorkerId, workers: u16, buffer: Vec<u8>) -> BlockBuilder {
+    pub fn new(partition: Partition, buffer: Vec<u8>) -> BlockBuilder {
         let mut builder = BlockBuilder {
-            worker,
-            state: Predictor::new(workers),
+            worker: partition.worker(),
+            state: Predictor::new(partition),
             buffer: Vec::new(),
             end: BLOCK_HEADER_BYTES,
             counts: EventCounts::default(),
@@ -67,11 +69,11 @@ impl BlockBuilder {
     /// Appends an event.
     ///
     /// # Errors
-    /// [`BlockFull`] when fewer than [`MAX_EVENT_BYTES`] are left: nothing changed, and the block has
-    /// to be closed first.
+    /// [`BlockFull`] if fewer than [`MAX_EVENT_BYTES`](crate::limits::MAX_EVENT_BYTES) are left. Nothing
+    /// has changed then; the block must be closed first.
     ///
     /// # Panics
-    /// If `at` lies before the event before: ticks never go down within a worker.
+    /// If `at` is before the previous event: ticks never decrease within a worker.
     #[inline]
     pub fn push(&mut self, at: Tick, event: &Event) -> Result<(), BlockFull> {
         assert!(at >= self.latest, "ticks never go down within a worker");
@@ -124,18 +126,19 @@ impl BlockBuilder {
         self.end - BLOCK_HEADER_BYTES
     }
 
-    /// Closes the open block and begins another in `replacement`, whose content does not matter. An
-    /// empty block gets the tick of this worker's last event as its base time.
+    /// Closes the open block and begins another in `replacement`, whose content is ignored. The base
+    /// time of an empty block is the tick of this worker's last event.
     #[must_use]
     pub fn close(&mut self, replacement: Vec<u8>) -> SealedBlock {
         let base = if self.is_empty() { self.latest } else { self.first };
         self.close_with_base(base, replacement)
     }
 
-    /// Closes the open block, which must be empty, with `at` as its base time: a sign of life.
+    /// Closes the open block, which must be empty, with `at` as its base time. It shows that the
+    /// worker was running then.
     ///
     /// # Panics
-    /// If the block is not empty, or if `at` lies before this worker's last event.
+    /// If the block is not empty, or if `at` is before this worker's last event.
     #[must_use]
     pub fn close_empty(&mut self, at: Tick, replacement: Vec<u8>) -> SealedBlock {
         assert!(self.is_empty(), "close_empty on a block with events");
@@ -158,7 +161,7 @@ impl BlockBuilder {
     }
 }
 
-/// A closed block: payload in place, room for the header in front.
+/// A closed block: its payload, with space for the header in front.
 #[derive(Debug)]
 pub struct SealedBlock {
     pub(crate) buffer: Vec<u8>,
@@ -169,7 +172,7 @@ pub struct SealedBlock {
 }
 
 impl SealedBlock {
-    /// Whose events.
+    /// The worker that recorded the events.
     #[must_use]
     pub const fn worker(&self) -> WorkerId {
         self.worker
@@ -187,7 +190,7 @@ impl SealedBlock {
         self.counts
     }
 
-    /// How many events.
+    /// Number of events.
     #[must_use]
     pub const fn event_count(&self) -> u32 {
         self.counts.total()
@@ -199,28 +202,28 @@ impl SealedBlock {
         &self.buffer[BLOCK_HEADER_BYTES..self.end]
     }
 
-    /// The buffer, to be given to [`BlockBuilder::close`] again.
+    /// The buffer, for another [`BlockBuilder::close`].
     #[must_use]
     pub fn into_buffer(self) -> Vec<u8> {
         self.buffer
     }
 }
 
-/// Decodes payloads, each on its own. One decoder serves the blocks of all workers; it keeps only
-/// its tables between them.
+/// Decodes payloads, each independently of the others. One decoder serves the blocks of all workers;
+/// between them it keeps only the memory of its tables.
 #[derive(Debug)]
 pub struct BlockDecoder {
     state: Predictor,
 }
 
 impl BlockDecoder {
-    /// A decoder for the logs of a run with this many workers.
+    /// A decoder for the blocks of all workers of a partition.
     #[must_use]
-    pub fn new(workers: u16) -> BlockDecoder {
-        BlockDecoder { state: Predictor::new(workers) }
+    pub fn new(partition: Partition) -> BlockDecoder {
+        BlockDecoder { state: Predictor::new(partition) }
     }
 
-    /// The events of a payload; `events` is how many the block header promises.
+    /// The events of a payload. `events` is their number according to the block header.
     pub fn events<'a>(
         &'a mut self,
         worker: WorkerId,
@@ -257,7 +260,7 @@ pub struct Events<'a> {
 }
 
 impl Events<'_> {
-    /// Records of unknown kinds passed over so far; the block's event count includes them.
+    /// Records of unknown kinds skipped so far. The block's event count includes them.
     #[must_use]
     pub const fn skipped(&self) -> u32 {
         self.skipped
@@ -297,5 +300,3 @@ impl Iterator for Events<'_> {
         item
     }
 }
-
-const _: () = assert!(MAX_EVENT_BYTES < MAX_PAYLOAD_BYTES);

@@ -1,17 +1,16 @@
-//! The 80 bytes in front of every block. Knows no payload.
+//! The 80 bytes before every payload. Knows no payload.
 
 use crate::digest::LogDigest;
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::wire::Fields;
 
 /// Bytes of a block header.
 pub const BLOCK_HEADER_BYTES: usize = 80;
-/// Most bytes of a block's payload.
-pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// The first four bytes of every block header.
 pub const BLOCK_MARK: [u8; 4] = [0xC6, b'Z', b'6', b'B'];
 
-/// Where the CRC stands; it covers the bytes before it.
+/// Offset of the CRC, which covers the bytes before it.
 const CRC_AT: usize = BLOCK_HEADER_BYTES - 4;
 
 /// What a block's payload holds.
@@ -25,7 +24,7 @@ pub enum BlockKind {
     AttachmentData,
     /// The end of the log; the final digest follows.
     Footer,
-    /// A kind from 0x80 on: readers that do not know it pass over it.
+    /// A kind from 0x80 on, which readers that do not know it skip.
     Skippable(u8),
     /// A kind below 0x80 that this version does not know.
     Unknown(u8),
@@ -58,20 +57,51 @@ impl BlockKind {
     }
 }
 
+/// The phase of the run that a block of events belongs to; [`Phase::Main`] in all other blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The run itself.
+    Main,
+    /// A phase that this version does not know. 1 and 2 are reserved for set-up and tear-down.
+    Unknown(u8),
+}
+
+impl Phase {
+    /// The byte in the block header.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Phase::Main => 0,
+            Phase::Unknown(code) => code,
+        }
+    }
+
+    /// The phase with this byte.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Phase {
+        match code {
+            0 => Phase::Main,
+            1.. => Phase::Unknown(code),
+        }
+    }
+}
+
 /// The header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockHeader {
     /// What the payload holds.
     pub kind: BlockKind,
-    /// Whose events (0 for blocks without events).
+    /// The phase of the run.
+    pub phase: Phase,
+    /// The worker that the events belong to (0 for blocks without events).
     pub worker: WorkerId,
-    /// Position in the file, from 0.
+    /// Position of the block in the file, from 0.
     pub number: u64,
-    /// How many events stand in the blocks before.
+    /// Number of events in the blocks before.
     pub first_event: u64,
-    /// The time from which the first event's is counted.
+    /// The tick of the first event; of a block without events, its own tick.
     pub base: Tick,
-    /// How many events the payload holds.
+    /// Number of events in the payload.
     pub events: u32,
     /// Bytes of the payload, at most [`MAX_PAYLOAD_BYTES`].
     pub payload_bytes: u32,
@@ -82,12 +112,13 @@ pub struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// The header as it stands in the file.
+    /// The bytes of the header.
     #[must_use]
     pub fn encode(&self) -> [u8; BLOCK_HEADER_BYTES] {
         let mut out = [0; BLOCK_HEADER_BYTES];
         out[0..4].copy_from_slice(&BLOCK_MARK);
         out[4] = self.kind.code();
+        out[5] = self.phase.code();
         out[6..8].copy_from_slice(&self.worker.0.to_le_bytes());
         out[8..16].copy_from_slice(&self.number.to_le_bytes());
         out[16..24].copy_from_slice(&self.first_event.to_le_bytes());
@@ -101,11 +132,11 @@ impl BlockHeader {
         out
     }
 
-    /// The header at the start of `bytes`, or `None` if it is not one or damaged.
+    /// The header at the start of `bytes`; `None` if there is none or it is damaged.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<BlockHeader> {
         let bytes = bytes.get(..BLOCK_HEADER_BYTES)?;
-        if bytes[..4] != BLOCK_MARK || bytes[5] != 0 {
+        if bytes[..4] != BLOCK_MARK {
             return None;
         }
         let mut crc = Fields::new(&bytes[CRC_AT..]);
@@ -114,9 +145,10 @@ impl BlockHeader {
         }
         let mut fields = Fields::new(&bytes[4..CRC_AT]);
         let kind = BlockKind::from_code(fields.u8()?);
-        fields.u8()?;
+        let phase = Phase::from_code(fields.u8()?);
         let header = BlockHeader {
             kind,
+            phase,
             worker: WorkerId(fields.u16()?),
             number: fields.u64()?,
             first_event: fields.u64()?,
@@ -138,6 +170,7 @@ mod tests {
     fn round_trips_and_no_bit_flip_passes() {
         let header = BlockHeader {
             kind: BlockKind::Skippable(0x91),
+            phase: Phase::Unknown(2),
             worker: WorkerId(0x0102),
             number: 3,
             first_event: u64::MAX,
@@ -160,9 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn kinds_round_trip() {
+    fn kinds_and_phases_round_trip() {
         for code in 0..=255 {
             assert_eq!(BlockKind::from_code(code).code(), code);
+            assert_eq!(Phase::from_code(code).code(), code);
         }
     }
 }

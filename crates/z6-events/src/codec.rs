@@ -1,80 +1,28 @@
-//! Events to bytes and back: kind bytes, times, and every record but `sent` and `done`, which stand
-//! in `fused`. Knows no blocks; docs/EVENT_LOG.md describes the same bytes for strangers.
+//! Events to bytes and back: kind bytes, times, and every record except `sent` and `done`, which are
+//! in `fused`. Knows no blocks. docs/EVENT_LOG.md describes the same bytes.
 
 use crate::error::DecodeError;
 use crate::event::{
     Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, PlannedRequest, ReleaseCause,
     Response, Sample, StopReason, StoppedBy,
 };
-use crate::fused::{decode_done, decode_sent, encode_done, encode_sent, error_kind};
+use crate::fused::{decode_done, decode_sent, encode_done, encode_sent, error_kind, known_flags};
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
 };
 use crate::predict::Predictor;
+use crate::register::{TIME_FOLLOWS, failed, kind, redirected};
 use crate::varint::{Reader, Writer};
 
-/// Kind numbers: the low six bits of a kind byte below 0x80.
-pub mod kind {
-    #![allow(missing_docs, reason = "named after the events they stand for")]
-    pub const SENT: u8 = 0x01;
-    pub const DONE: u8 = 0x02;
-    pub const FAILED: u8 = 0x03;
-    pub const WAKE: u8 = 0x04;
-    pub const CONNECTED: u8 = 0x05;
-    pub const CONNECT_FAILED: u8 = 0x06;
-    pub const CONNECTION_CLOSED: u8 = 0x07;
-    pub const STOP: u8 = 0x08;
-    pub const REDIRECTED: u8 = 0x09;
-    pub const TCP_READY: u8 = 0x0A;
-    pub const VU_STARTED: u8 = 0x10;
-    pub const VU_STOPPED: u8 = 0x11;
-    pub const CONNECT_STARTED: u8 = 0x12;
-    pub const CONNECTION_RELEASED: u8 = 0x13;
-    pub const CONNECT_TIMED_OUT: u8 = 0x14;
-    pub const NOT_ON_WIRE: u8 = 0x15;
-    pub const NEVER_SENT: u8 = 0x16;
-    pub const TIMED_OUT: u8 = 0x17;
-    pub const IN_FLIGHT_AT_STOP: u8 = 0x18;
-    pub const END_REACHED: u8 = 0x19;
-    pub const FINISHED: u8 = 0x1A;
-    pub const REDIRECT_FAILED: u8 = 0x1B;
-    pub const SAMPLE: u8 = 0x20;
-    pub const LOG_STALLED: u8 = 0x21;
-    /// Reserved: a value extracted from a response (input).
-    pub const EXTRACTED_VALUE: u8 = 0x30;
-    /// Reserved: the result of a check (decision).
-    pub const CHECK_RESULT: u8 = 0x31;
-    /// Reserved: a tag.
-    pub const TAG: u8 = 0x32;
-    /// Reserved: a row of a data feeder (decision).
-    pub const DATA_ROW: u8 = 0x33;
-    /// Reserved: a phase within a request (input).
-    pub const SUB_PHASE: u8 = 0x34;
-    /// Kind bytes from here on are followed by a length and can be skipped.
-    pub const SKIPPABLE: u8 = 0x80;
-}
-
-/// Set in a kind byte below 0x80: the time since the record before follows.
-const TIME_FOLLOWS: u8 = 0x40;
-
-const FAILED_FIRST_BYTE: u8 = 1 << 0;
-const FAILED_RECEIVED_BYTES: u8 = 1 << 1;
-const FAILED_UNSENT_BYTES: u8 = 1 << 2;
-const REDIRECTED_UNSENT_BYTES: u8 = 1 << 0;
-const REDIRECTED_REUSABLE: u8 = 1 << 1;
-const REDIRECTED_UNSOLICITED: u8 = 1 << 2;
-const REDIRECTED_ALL: u8 = REDIRECTED_UNSENT_BYTES | REDIRECTED_REUSABLE | REDIRECTED_UNSOLICITED;
-
-const FAILED_ALL: u8 = FAILED_FIRST_BYTE | FAILED_RECEIVED_BYTES | FAILED_UNSENT_BYTES;
-
-/// Writes one event. `at` must not lie before the record before it.
+/// Writes one event. `at` must not be before the previous record.
 #[inline]
 pub(crate) fn encode(writer: &mut Writer<'_>, state: &mut Predictor, at: Tick, event: &Event) {
     let passed = at.0 - state.last.tick;
+    let kind = kind_of(event, state);
     if passed == 0 {
-        writer.byte(kind_of(event));
+        writer.byte(kind);
     } else {
-        writer.byte(kind_of(event) | TIME_FOLLOWS);
+        writer.byte(kind | TIME_FOLLOWS);
         writer.number(passed);
     }
     match *event {
@@ -88,7 +36,7 @@ pub(crate) fn encode(writer: &mut Writer<'_>, state: &mut Predictor, at: Tick, e
 }
 
 #[inline]
-const fn kind_of(event: &Event) -> u8 {
+const fn kind_of(event: &Event, state: &Predictor) -> u8 {
     match event {
         Event::Sent { .. } => kind::SENT,
         Event::Done { .. } => kind::DONE,
@@ -101,7 +49,13 @@ const fn kind_of(event: &Event) -> u8 {
         Event::ConnectFailed { .. } => kind::CONNECT_FAILED,
         Event::ConnectionClosed { .. } => kind::CONNECTION_CLOSED,
         Event::Stop { .. } => kind::STOP,
+        Event::VuStarted { population, .. } if population.0 != state.last.population => {
+            kind::VU_STARTED_IN
+        }
         Event::VuStarted { .. } => kind::VU_STARTED,
+        Event::VuStopped { population, .. } if population.0 != state.last.population => {
+            kind::VU_STOPPED_IN
+        }
         Event::VuStopped { .. } => kind::VU_STOPPED,
         Event::ConnectStarted { .. } => kind::CONNECT_STARTED,
         Event::ConnectionReleased { .. } => kind::CONNECTION_RELEASED,
@@ -146,11 +100,11 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
             writer.byte(cause.code());
         }
         Event::Stop { reason } => writer.byte(reason.code()),
-        Event::VuStarted { actor, planned } => {
-            encode_actor(writer, state, actor);
+        Event::VuStarted { population, actor, planned } => {
+            encode_vu(writer, state, population, actor);
             writer.number(at.wrapping_sub(planned.0));
         }
-        Event::VuStopped { actor } => encode_actor(writer, state, actor),
+        Event::VuStopped { population, actor } => encode_vu(writer, state, population, actor),
         Event::ConnectStarted { connection, target, address } => {
             writer.number(u64::from(connection.0));
             writer.number(u64::from(target.0));
@@ -196,10 +150,11 @@ fn encode_failed(
     exchange: ExchangeSlot,
     failure: &Failure,
 ) {
-    let Failure { first_byte, received_bytes, unsent_bytes, .. } = *failure;
-    let mut flags = if first_byte.is_some() { FAILED_FIRST_BYTE } else { 0 };
-    flags |= if received_bytes == 0 { 0 } else { FAILED_RECEIVED_BYTES };
-    flags |= if unsent_bytes == 0 { 0 } else { FAILED_UNSENT_BYTES };
+    let Failure { first_byte, received_bytes, unsent_bytes, reusable, .. } = *failure;
+    let mut flags = if first_byte.is_some() { failed::FIRST_BYTE } else { 0 };
+    flags |= if received_bytes == 0 { 0 } else { failed::RECEIVED_BYTES };
+    flags |= if unsent_bytes == 0 { 0 } else { failed::UNSENT_BYTES };
+    flags |= if reusable { failed::REUSABLE } else { 0 };
     writer.number(u64::from(exchange.0));
     writer.byte(flags);
     encode_cause(writer, failure.cause());
@@ -223,9 +178,9 @@ fn encode_redirected(
     response: &Response,
     next: NextHop,
 ) {
-    let mut flags = if response.unsent_bytes == 0 { 0 } else { REDIRECTED_UNSENT_BYTES };
-    flags |= if response.reusable { REDIRECTED_REUSABLE } else { 0 };
-    flags |= if response.unsolicited { REDIRECTED_UNSOLICITED } else { 0 };
+    let mut flags = if response.unsent_bytes == 0 { 0 } else { redirected::UNSENT_BYTES };
+    flags |= if response.reusable { redirected::REUSABLE } else { 0 };
+    flags |= if response.unsolicited { redirected::UNSOLICITED } else { 0 };
     writer.number(u64::from(exchange.0));
     writer.byte(flags);
     writer.number(at.wrapping_sub(response.first_byte.0));
@@ -243,6 +198,15 @@ fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
     state.last.actor = actor.0;
 }
 
+/// A population only if the kind says so: where it differs from the last one.
+fn encode_vu(writer: &mut Writer<'_>, state: &mut Predictor, population: Population, actor: Actor) {
+    if population.0 != state.last.population {
+        writer.byte(population.0);
+        state.last.population = population.0;
+    }
+    encode_actor(writer, state, actor);
+}
+
 fn encode_request(
     writer: &mut Writer<'_>,
     state: &mut Predictor,
@@ -250,6 +214,7 @@ fn encode_request(
     request: &PlannedRequest,
 ) {
     writer.byte(request.population.0);
+    state.last.population = request.population.0;
     encode_actor(writer, state, request.actor);
     writer.number(request.step.0);
     writer.number(u64::from(request.request.0));
@@ -329,10 +294,16 @@ fn decode_rare(
             cause: code(reader, CloseCause::from_code)?,
         },
         kind::STOP => Event::Stop { reason: code(reader, StopReason::from_code)? },
-        kind::VU_STARTED => {
-            Event::VuStarted { actor: actor(reader, state)?, planned: before(reader, at)? }
+        kind::VU_STARTED => vu_started(reader, state, at)?,
+        kind::VU_STARTED_IN => {
+            other_population(reader, state)?;
+            vu_started(reader, state, at)?
         }
-        kind::VU_STOPPED => Event::VuStopped { actor: actor(reader, state)? },
+        kind::VU_STOPPED => vu_stopped(reader, state)?,
+        kind::VU_STOPPED_IN => {
+            other_population(reader, state)?;
+            vu_stopped(reader, state)?
+        }
         kind::CONNECT_STARTED => Event::ConnectStarted {
             connection: connection(reader)?,
             target: TargetId(reader.u16()?),
@@ -371,33 +342,27 @@ fn decode_failed(
     at: u64,
 ) -> Result<Event, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
-    let flags = reader.byte()?;
-    if flags & !FAILED_ALL != 0 {
-        return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
-    }
+    let flags = known_flags(reader, failed::ALL)?;
     let Cause { error, detail } = cause(reader)?;
-    let first_byte = if flags & FAILED_FIRST_BYTE == 0 { None } else { Some(before(reader, at)?) };
-    let received_bytes = if flags & FAILED_RECEIVED_BYTES == 0 { 0 } else { reader.number()? };
-    let unsent_bytes = if flags & FAILED_UNSENT_BYTES == 0 { 0 } else { reader.number()? };
+    let first_byte = if flags & failed::FIRST_BYTE == 0 { None } else { Some(before(reader, at)?) };
+    let received_bytes = if flags & failed::RECEIVED_BYTES == 0 { 0 } else { reader.number()? };
+    let unsent_bytes = if flags & failed::UNSENT_BYTES == 0 { 0 } else { reader.number()? };
     state.end_exchange(exchange.0, at);
-    let failure =
-        Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable: false };
+    let reusable = flags & failed::REUSABLE != 0;
+    let failure = Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable };
     Ok(Event::Failed { exchange, failure })
 }
 
 fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
-    let flags = reader.byte()?;
-    if flags & !REDIRECTED_ALL != 0 {
-        return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
-    }
+    let flags = known_flags(reader, redirected::ALL)?;
     let response = Response {
         first_byte: before(reader, at)?,
         status: reader.u16()?,
         received_bytes: reader.number()?,
-        unsent_bytes: if flags & REDIRECTED_UNSENT_BYTES == 0 { 0 } else { reader.number()? },
-        reusable: flags & REDIRECTED_REUSABLE != 0,
-        unsolicited: flags & REDIRECTED_UNSOLICITED != 0,
+        unsent_bytes: if flags & redirected::UNSENT_BYTES == 0 { 0 } else { reader.number()? },
+        reusable: flags & redirected::REUSABLE != 0,
+        unsolicited: flags & redirected::UNSOLICITED != 0,
     };
     let next = NextHop { target: TargetId(reader.u16()?), request_bytes: reader.number()? };
     Ok(Event::Redirected { exchange, response, next })
@@ -426,13 +391,42 @@ fn actor(reader: &mut Reader<'_>, state: &mut Predictor) -> Result<Actor, Decode
     Ok(Actor(state.last.actor))
 }
 
+/// The population of a VU if it is not the last one.
+fn other_population(reader: &mut Reader<'_>, state: &mut Predictor) -> Result<(), DecodeError> {
+    let offset = reader.offset();
+    let population = reader.byte()?;
+    if population == state.last.population {
+        return Err(DecodeError::OutOfRange { offset });
+    }
+    state.last.population = population;
+    Ok(())
+}
+
+fn vu_started(
+    reader: &mut Reader<'_>,
+    state: &mut Predictor,
+    at: u64,
+) -> Result<Event, DecodeError> {
+    Ok(Event::VuStarted {
+        population: Population(state.last.population),
+        actor: actor(reader, state)?,
+        planned: before(reader, at)?,
+    })
+}
+
+fn vu_stopped(reader: &mut Reader<'_>, state: &mut Predictor) -> Result<Event, DecodeError> {
+    let population = Population(state.last.population);
+    Ok(Event::VuStopped { population, actor: actor(reader, state)? })
+}
+
 fn request(
     reader: &mut Reader<'_>,
     state: &mut Predictor,
     at: u64,
 ) -> Result<PlannedRequest, DecodeError> {
+    state.last.population = reader.byte()?;
     Ok(PlannedRequest {
-        population: Population(reader.byte()?),
+        population: Population(state.last.population),
         actor: actor(reader, state)?,
         step: Step(reader.number()?),
         request: RequestId(reader.u16()?),

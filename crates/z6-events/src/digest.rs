@@ -1,4 +1,4 @@
-//! The log digest: SHA-256 as a type of its own, in the form people compare. Knows no file.
+//! The log digest: SHA-256 as a separate type, shown as hex digits. Knows no file.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ pub struct LogDigest(pub [u8; 32]);
 impl LogDigest {
     /// The digest of `bytes`.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> LogDigest {
+    pub fn from_bytes(bytes: &[u8]) -> LogDigest {
         LogDigest(Sha256::digest(bytes).into())
     }
 
-    /// Reads 64 lowercase hex digits.
+    /// The digest written as 64 lowercase hex digits; none if `text` is anything else.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<LogDigest> {
         let text = text.as_bytes();
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn is_sha256_and_prints_as_hex() {
-        let digest = LogDigest::of(b"abc");
+        let digest = LogDigest::from_bytes(b"abc");
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);
         assert_eq!(LogDigest::from_hex(text), Some(digest));

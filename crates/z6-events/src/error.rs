@@ -1,10 +1,10 @@
-//! What can go wrong with a log, matchable and with offsets. Formats messages; reads nothing.
+//! The errors of writing, reading and joining a log, with offsets.
 
 use thiserror::Error;
 
 use crate::ids::{ConnectionSlot, ExchangeSlot, Tick, WorkerId};
 
-/// The event was not written: the block has to be closed first.
+/// The event was not written. The block must be closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the block is full")]
 pub struct BlockFull;
@@ -15,25 +15,25 @@ pub enum DecodeError {
     /// The payload ends inside an event.
     #[error("the payload ends inside an event, at byte {offset}")]
     UnexpectedEnd {
-        /// Where a byte was missing.
+        /// Offset of the missing byte.
         offset: usize,
     },
     /// A number longer than its shortest form, or past 64 bits.
     #[error("not a LEB128 number at byte {offset}")]
     BadNumber {
-        /// Where the number begins.
+        /// Offset of the number.
         offset: usize,
     },
     /// A number too large for its field.
     #[error("number out of range at byte {offset}")]
     OutOfRange {
-        /// Where the number begins.
+        /// Offset of the number.
         offset: usize,
     },
     /// A kind below 0x80 that this version does not know.
     #[error("unknown event kind {kind:#04x} at byte {offset}")]
     UnknownKind {
-        /// Where the event begins.
+        /// Offset of the event.
         offset: usize,
         /// The kind byte.
         kind: u8,
@@ -41,7 +41,7 @@ pub enum DecodeError {
     /// A code (error kind, cause, reason) that this version does not know.
     #[error("unknown code {code} at byte {offset}")]
     UnknownCode {
-        /// Where the code stands.
+        /// Offset of the code.
         offset: usize,
         /// The code.
         code: u8,
@@ -49,7 +49,7 @@ pub enum DecodeError {
     /// Flag bits without a meaning are set.
     #[error("invalid flags {flags:#04x} at byte {offset}")]
     BadFlags {
-        /// Just behind the flags.
+        /// Offset just after the flags.
         offset: usize,
         /// The flags byte.
         flags: u8,
@@ -57,20 +57,20 @@ pub enum DecodeError {
     /// A time that does not fit 64 bits, or a written time step of 0.
     #[error("invalid time step at byte {offset}")]
     BadTime {
-        /// Where the event begins.
+        /// Offset of the event.
         offset: usize,
     },
     /// The payload holds fewer or more events than the block header says.
     #[error("the block header says {expected} events, the payload holds {found}")]
     EventCount {
-        /// What the header says.
+        /// The number in the header.
         expected: u32,
-        /// What was there when the difference showed.
+        /// The number found when the difference was noticed.
         found: u32,
     },
 }
 
-/// Events that do not fit together: a log that no engine wrote.
+/// Events that contradict each other: no engine wrote this log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PairingError {
     /// `sent` in a slot whose exchange has not ended.
@@ -91,19 +91,19 @@ pub enum PairingError {
         /// The slot.
         connection: ConnectionSlot,
     },
-    /// An event of a connection that is not there, or not in that state.
+    /// An event of a connection that does not exist or is not in the right state.
     #[error("connection slot {connection} holds no connection in a state for this event")]
     UnknownConnection {
         /// The slot.
         connection: ConnectionSlot,
     },
-    /// An exchange slot of [`MAX_OPEN_EXCHANGES`](crate::exchange::MAX_OPEN_EXCHANGES) or more.
+    /// An exchange slot of [`MAX_EXCHANGE_SLOTS`](crate::limits::MAX_EXCHANGE_SLOTS) or more.
     #[error("exchange slot {exchange} is past the limit")]
     ExchangeOutOfRange {
         /// The slot.
         exchange: ExchangeSlot,
     },
-    /// A connection slot of [`MAX_CONNECTIONS`](crate::exchange::MAX_CONNECTIONS) or more.
+    /// A connection slot of [`MAX_CONNECTION_SLOTS`](crate::limits::MAX_CONNECTION_SLOTS) or more.
     #[error("connection slot {connection} is past the limit")]
     ConnectionOutOfRange {
         /// The slot.
@@ -114,7 +114,7 @@ pub enum PairingError {
 /// Why the last valid byte of a log is not its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TearReason {
-    /// Whole blocks to the last byte, but no footer.
+    /// There are only whole blocks, but no footer.
     #[error("no footer")]
     NoFooter,
     /// The file ends inside a block.
@@ -134,15 +134,15 @@ pub enum TearReason {
 /// A log that cannot be read, or not to its end. Offsets count from the file's first byte.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// The source failed.
+    /// Reading failed.
     #[error("cannot read at byte {offset}")]
     Io {
-        /// Bytes read before.
+        /// Bytes read before the failure.
         offset: u64,
-        /// What the source said.
+        /// The error of the source.
         source: std::io::Error,
     },
-    /// Something else than a Z6 log.
+    /// The file is not a Z6 log.
     #[error("not a Z6 event log")]
     NotALog,
     /// A Z6 log that went through a text conversion.
@@ -154,7 +154,7 @@ pub enum LogError {
     /// The file ends inside its header.
     #[error("the file ends inside its header, after {bytes} bytes")]
     HeaderTruncated {
-        /// All there is.
+        /// Length of the file.
         bytes: u64,
     },
     /// A header, attachment name or footer larger than its limit.
@@ -168,10 +168,10 @@ pub enum LogError {
     /// The file header does not match its CRC.
     #[error("the file header is damaged")]
     HeaderDamaged,
-    /// The file header has a valid CRC but is not one.
+    /// The file header has a valid CRC but invalid content.
     #[error("the file header is malformed at byte {offset}")]
     HeaderMalformed {
-        /// Where.
+        /// Offset of the first invalid field.
         offset: u64,
     },
     /// A log of a later version that this one cannot read.
@@ -181,17 +181,31 @@ pub enum LogError {
         version: u16,
         /// Lowest reader version it names.
         needs: u16,
-        /// Ours.
+        /// The format that this version reads.
         have: u16,
     },
-    /// Damage with valid blocks behind it: not the trace of a crash.
+    /// A log of a format that is no longer read.
+    #[error("log format {version} was never released; this reads format {have}")]
+    OlderFormat {
+        /// Format of the log.
+        version: u16,
+        /// The oldest format that is read.
+        have: u16,
+    },
+    /// The file header says that the log holds what this version does not know.
+    #[error("unknown flags {flags:#010x} in the file header")]
+    UnknownFlags {
+        /// The flags without a meaning.
+        flags: u32,
+    },
+    /// Damage with valid blocks after it, which no crash leaves.
     #[error("damaged at byte {offset} ({reason}), with a valid block at byte {next_valid}")]
     Damaged {
         /// Start of the damaged block.
         offset: u64,
         /// What is wrong with it.
         reason: TearReason,
-        /// Start of the valid block behind it.
+        /// Start of the valid block after it.
         next_valid: u64,
     },
     /// A block is missing, doubled or out of place.
@@ -228,7 +242,15 @@ pub enum LogError {
         /// The kind.
         kind: u8,
     },
-    /// An attachment behind the first events, or one that breaks its own rules.
+    /// A phase of the run that this version does not know.
+    #[error("unknown phase {phase} in the block at byte {offset}")]
+    UnknownPhase {
+        /// Start of the block.
+        offset: u64,
+        /// The phase's code.
+        phase: u8,
+    },
+    /// An attachment after the first events, or an invalid one.
     #[error("invalid attachment at byte {offset}")]
     BadAttachment {
         /// Start of the block.
@@ -249,29 +271,29 @@ pub enum LogError {
     TimeWentBack {
         /// Start of the block.
         offset: u64,
-        /// Whose time.
+        /// The worker.
         worker: WorkerId,
         /// Base time of its block before.
         before: Tick,
         /// Base time of this block.
         base: Tick,
     },
-    /// The footer has valid CRCs but is not one.
+    /// The footer has valid CRCs but invalid content.
     #[error("the footer is malformed at byte {offset}")]
     FooterMalformed {
-        /// Where.
+        /// Offset of the first invalid field.
         offset: u64,
     },
-    /// Bytes behind the end of the log.
+    /// Bytes after the end of the log.
     #[error("bytes behind the end of the log, from byte {offset}")]
     TrailingBytes {
-        /// The first of them.
+        /// Offset of the first of them.
         offset: u64,
     },
     /// A block's CRC holds but its payload is not a sequence of events.
     #[error("block {number}")]
     Decode {
-        /// Which block.
+        /// Number of the block.
         number: u64,
         /// What is wrong with it.
         source: DecodeError,
@@ -279,11 +301,11 @@ pub enum LogError {
     /// The events of a worker contradict each other.
     #[error("worker {worker} at {at}")]
     Pairing {
-        /// Whose events.
+        /// The worker.
         worker: WorkerId,
         /// Tick of the event.
         at: Tick,
-        /// What is wrong.
+        /// What is wrong with it.
         source: PairingError,
     },
 }

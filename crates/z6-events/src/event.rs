@@ -1,23 +1,23 @@
-//! The event vocabulary: what a worker's log can say, in the order it happened.
+//! Events: the entries of a worker's log, in the order in which they happened.
 //!
-//! Three classes. *Inputs* are what the engine was given; replay feeds these and nothing else.
-//! *Decisions* are what `step` made of them; replay derives them again and compares. *Copied* facts
-//! are about the generator itself; replay copies them. Where an input and the decision it completes
-//! always come together (`Sent`, `Done`), one event holds both, with the decided fields marked.
+//! There are three classes. *Inputs* are what the engine was given; replay feeds inputs and nothing
+//! else. *Decisions* are what `step` made of them; replay derives them again and compares. *Copied*
+//! facts are about the generator; replay copies them. Where an input and a decision always come together
+//! (`Sent`, `Done`), one event holds both, and the docs of its fields say which is which.
 
 use crate::error_kind::ErrorKind;
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
 };
 
-/// Whether an event is what the engine was given, what it decided, or a copied fact.
+/// The class of an event: an input of the engine, a decision, or a copied fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventClass {
-    /// Given to `step`.
+    /// The engine was given it.
     Input,
-    /// Made by `step`; follows the input that led to it and has that input's tick.
+    /// The engine decided it. It follows the input that led to it and has that input's tick.
     Decision,
-    /// Neither: a fact about the generator.
+    /// A fact about the generator.
     Copied,
 }
 
@@ -99,7 +99,7 @@ pub struct NextHop {
     pub request_bytes: u64,
 }
 
-/// Why a run was told to stop from outside the engine.
+/// Why the engine was told to stop the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum StopReason {
@@ -113,7 +113,7 @@ pub enum StopReason {
     LogLimit = 4,
     /// The event log could not be written.
     DiskFull = 5,
-    /// Something else made it impossible to go on.
+    /// Another error made it impossible to continue.
     Error = 6,
 }
 
@@ -121,9 +121,9 @@ pub enum StopReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum StoppedBy {
-    /// `duration_seconds`, or the schedule's own length, was over.
+    /// `duration_seconds`, or the length of the schedule, has passed.
     Duration = 1,
-    /// All iterations were done.
+    /// All iterations are complete.
     Iterations = 2,
     /// SIGINT (Ctrl-C).
     Interrupt = 3,
@@ -135,7 +135,7 @@ pub enum StoppedBy {
     LogLimit = 6,
     /// The event log could not be written.
     DiskFull = 7,
-    /// Something else made it impossible to go on.
+    /// Another error made it impossible to continue.
     Error = 8,
 }
 
@@ -165,13 +165,13 @@ impl StoppedBy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum NeverSentReason {
-    /// Still waiting for a connection when the run ended.
+    /// It was still waiting for a connection when the run ended.
     RunEnded = 1,
-    /// `max_in_flight` arrivals were alive already.
+    /// `max_in_flight` arrivals were in progress.
     MaxInFlight = 2,
 }
 
-/// Why a connection without a request ended, as seen by the driver.
+/// Why a connection without an exchange ended, as the driver saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum CloseCause {
@@ -179,7 +179,7 @@ pub enum CloseCause {
     ClosedByPeer = 1,
     /// The peer reset it.
     ResetByPeer = 2,
-    /// The peer sent bytes that nobody asked for.
+    /// The peer sent bytes that belong to no request.
     Unsolicited = 3,
 }
 
@@ -187,11 +187,11 @@ pub enum CloseCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ReleaseCause {
-    /// The response said so, or left the connection unusable.
+    /// The response asked for it, or left the connection unusable.
     NotReusable = 1,
     /// The exchange on it failed, timed out or was cancelled.
     ExchangeFailed = 2,
-    /// Idle for `idle_timeout_ms`.
+    /// It was idle for `idle_timeout_ms`.
     IdleTimeout = 3,
     /// `max_requests_per_connection` was reached.
     MaxRequests = 4,
@@ -201,11 +201,11 @@ pub enum ReleaseCause {
     VuStopped = 6,
     /// The run ended.
     RunEnded = 7,
-    /// Nobody waited for it any more when it was ready.
+    /// No request was waiting for it when it became ready.
     NotNeeded = 8,
 }
 
-/// A worker's own condition, logged each second. All counters are totals since the worker began.
+/// A worker's own condition, recorded each second. All counters are totals since the worker began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sample {
     /// CPU time of the loop thread, nanoseconds.
@@ -227,12 +227,12 @@ pub struct Sample {
     /// Longest pass since the sample before, from the return of the poll to the next poll,
     /// nanoseconds (not a total).
     pub loop_pass_max_ns: u64,
-    /// Wall clock minus run clock, in nanoseconds modulo 2^64, minus its value at the start: what
-    /// the wall clock was stepped by, as two's complement.
+    /// By how much the wall clock was stepped since the start (wall clock minus run clock, minus its
+    /// value at the start), nanoseconds in two's complement.
     pub wall_clock_shift_ns: u64,
 }
 
-/// One entry of a worker's log. The tick stands beside it: for inputs and copied facts the driver's
+/// One entry of a worker's log. Its tick is kept beside it: for inputs and copied facts the driver's
 /// clock, for decisions the tick of the step that made them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -240,7 +240,7 @@ pub enum Event {
     Wake,
     /// Input: a connection (TCP, and TLS if any) is ready.
     Connected {
-        /// Which.
+        /// The connection.
         connection: ConnectionSlot,
         /// When the attempt began.
         started: Tick,
@@ -248,7 +248,7 @@ pub enum Event {
     /// Input: the TCP connection of an attempt is ready and the TLS handshake begins; its tick is that
     /// instant. Plain connections have no such event.
     TcpReady {
-        /// Which.
+        /// The connection.
         connection: ConnectionSlot,
     },
     /// Input: a connection attempt failed.
@@ -309,50 +309,54 @@ pub enum Event {
     },
     /// Input: a connection without an exchange ended.
     ConnectionClosed {
-        /// Which.
+        /// The connection.
         connection: ConnectionSlot,
-        /// How.
+        /// How it ended.
         cause: CloseCause,
     },
     /// Input: the run has to stop.
     Stop {
-        /// Why.
+        /// Why it has to stop.
         reason: StopReason,
     },
 
     /// Decision: a VU began.
     VuStarted {
-        /// Which.
+        /// The population it belongs to: 0 today.
+        population: Population,
+        /// The VU.
         actor: Actor,
         /// The instant the schedule gives.
         planned: Tick,
     },
     /// Decision: a VU ended: it plans nothing more.
     VuStopped {
-        /// Which.
+        /// The population it belongs to: 0 today.
+        population: Population,
+        /// The VU.
         actor: Actor,
     },
     /// Decision: a connection attempt begins.
     ConnectStarted {
-        /// The slot the connection lives in.
+        /// The slot of the connection.
         connection: ConnectionSlot,
-        /// To which target.
+        /// The target.
         target: TargetId,
-        /// To which of the target's resolved addresses.
+        /// Index of the address among the target's resolved addresses.
         address: u16,
     },
-    /// Decision: a connection was closed by us, or an attempt given up (`ConnectTimedOut` says so
-    /// on its own).
+    /// Decision: Z6 closed a connection, or abandoned an attempt (except after
+    /// [`Event::ConnectTimedOut`], which implies it).
     ConnectionReleased {
-        /// Which.
+        /// The connection.
         connection: ConnectionSlot,
-        /// Why.
+        /// Why it was closed.
         cause: ReleaseCause,
     },
-    /// Decision: a connection attempt took longer than `connection_timeout_ms`, or after
-    /// [`Event::TcpReady`] longer than `tls_timeout_ms`, and was given up.
+    /// Decision: a connection attempt took longer than `connection_timeout_ms`, or longer than
+    /// `tls_timeout_ms` after [`Event::TcpReady`], and was abandoned.
     ConnectTimedOut {
-        /// Which.
+        /// The connection.
         connection: ConnectionSlot,
     },
     /// Decision: a request failed without a byte of it on the wire: its connection attempt failed,
@@ -372,7 +376,7 @@ pub enum Event {
     },
     /// Decision: no complete response within `timeout_ms`.
     TimedOut {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
     },
     /// Decision: a redirected request failed before its next exchange had a byte on the wire: there
@@ -383,16 +387,16 @@ pub enum Event {
         /// Why it failed.
         cause: Cause,
     },
-    /// Decision: sent, and unanswered at the end of the grace period.
+    /// Decision: an exchange was sent and had no response at the end of the grace period.
     InFlightAtStop {
-        /// Which exchange.
+        /// The exchange.
         exchange: ExchangeSlot,
     },
     /// Decision: the end tick: from here on nothing is planned.
     EndReached {
-        /// Why.
+        /// Why the run ends.
         by: StoppedBy,
-        /// The instant itself (the duration, where that ended the run).
+        /// The instant itself (the duration, if that ended the run).
         end: Tick,
     },
     /// Decision: this worker has nothing left to do.
@@ -402,13 +406,13 @@ pub enum Event {
     Sample(Sample),
     /// Copied: the loop waited this long for a free log buffer.
     LogStalled {
-        /// Nanoseconds.
+        /// How long, nanoseconds.
         waited_ns: u64,
     },
 }
 
 impl Event {
-    /// Whether this event was given to the engine, decided by it, or copied.
+    /// The class of this event.
     #[must_use]
     pub const fn class(&self) -> EventClass {
         match self {
@@ -445,7 +449,7 @@ macro_rules! coded {
             /// All values, in the order of their codes.
             pub const ALL: &'static [$type] = &[$($type::$variant,)*];
 
-            /// The byte that stands for this value in the event log.
+            /// The code of this value in the event log.
             #[must_use]
             pub const fn code(self) -> u8 {
                 self as u8

@@ -1,5 +1,5 @@
-//! Joins what belongs together: the end of an exchange with its `sent`, both with their connection.
-//! One table per worker. For metrics, export and checks; the encoding does not know it.
+//! Joins the end of an exchange with its `sent`, and both with their connection. One table per worker.
+//! The encoding does not use it.
 
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
@@ -7,35 +7,32 @@ use crate::event::{
     Cause, CloseCause, Event, Failure, NeverSentReason, PlannedRequest, ReleaseCause, Response,
     Sample, StopReason, StoppedBy,
 };
-use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, TargetId, Tick};
+use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, Population, TargetId, Tick};
+use crate::limits::{MAX_CONNECTION_SLOTS, MAX_EXCHANGE_SLOTS};
+use crate::slots::SlotTable;
 
-/// Exchange slots a table holds at most.
-pub const MAX_OPEN_EXCHANGES: usize = 1 << 18;
-/// Connection slots a table holds at most.
-pub const MAX_CONNECTIONS: usize = 1 << 18;
-
-/// What `sent` said, with its connection. Of a request that was redirected: what its first `sent`
-/// said, but for what is of one exchange.
+/// The facts of a `sent`, with its connection. For a request that was redirected, those of its first
+/// `sent`, except for the fields that describe one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentFacts {
-    /// Which exchange.
+    /// The exchange.
     pub exchange: ExchangeSlot,
-    /// What was asked.
+    /// The request, as planned.
     pub request: PlannedRequest,
-    /// Which exchange of the step, from 0: redirects followed so far.
+    /// Number of the exchange within the step, from 0: redirects followed so far.
     pub attempt: u8,
-    /// On which connection it was asked first.
+    /// The connection of its first exchange.
     pub connection: ConnectionSlot,
-    /// Which of the worker's connections this was, counted from 1 by `connect_started`.
+    /// Number of that connection among the worker's, counted from 1 by `connect_started`.
     pub connection_serial: u64,
     /// Whether the connection had carried a request before.
     pub reused: bool,
-    /// Just before the write that took the first byte of the request; of its first exchange.
+    /// Just before the write that took the first byte of the request, in its first exchange.
     pub sent: Tick,
     /// Bytes that the first write of this exchange took; 0 between a redirect and the exchange that
     /// follows it.
     pub written_bytes: u64,
-    /// Length of what this exchange sends.
+    /// Length of the request that this exchange sends, bytes.
     pub request_bytes: u64,
     /// Bytes sent in exchanges before this one, which were redirected.
     pub earlier_bytes_sent: u64,
@@ -50,7 +47,7 @@ pub enum Outcome {
     Succeeded,
     /// A failure.
     Failed {
-        /// Which.
+        /// The kind of error.
         kind: ErrorKind,
         /// The errno or byte offset of [`Event::Failed`]; 0 where the response is complete.
         detail: u64,
@@ -66,22 +63,22 @@ pub enum Outcome {
 pub struct RequestEnded {
     /// What was sent.
     pub sent: SentFacts,
-    /// Just after the read that brought the first byte of the final response, if one came and the
-    /// end says so.
+    /// Just after the read that brought the first byte of the final response; none if no byte came, or
+    /// if the event does not say.
     pub first_byte: Option<Tick>,
-    /// When it ended: complete, failed, or given up.
+    /// When it ended: with a complete response, a failure or a timeout.
     pub done: Tick,
     /// How it ended.
     pub outcome: Outcome,
     /// Status of the final response, if it is complete.
     pub status: Option<u16>,
-    /// Bytes of the request that were not written, where the end says so.
+    /// Bytes of the request that were not written; 0 if the event does not say.
     pub unsent_bytes: u64,
-    /// Bytes received, where the end says so.
+    /// Bytes received; 0 if the event does not say.
     pub received_bytes: u64,
     /// Whether the connection can carry another exchange.
     pub reusable: bool,
-    /// Whether bytes that nobody asked for came behind the response.
+    /// Whether bytes that belong to no request followed the response.
     pub unsolicited: bool,
 }
 
@@ -110,13 +107,14 @@ impl RequestEnded {
 pub struct ConnectionFacts {
     /// The slot it lives in.
     pub connection: ConnectionSlot,
-    /// Which of the worker's connections, counted from 1 by `connect_started`.
+    /// Number of the connection among the worker's, counted from 1 by `connect_started`.
     pub serial: u64,
-    /// To which target.
+    /// The target.
     pub target: TargetId,
-    /// To which of its addresses.
+    /// Index of the address among the target's.
     pub address: u16,
-    /// When the attempt began: the driver's instant once it is known, the decision's before.
+    /// When the attempt began: according to the driver once that is known, before that the tick of
+    /// the decision.
     pub started: Tick,
     /// Whether it was ever ready.
     pub ready: bool,
@@ -131,13 +129,13 @@ pub enum ConnectionEnd {
     ConnectFailed(Cause),
     /// The attempt took too long.
     ConnectTimedOut,
-    /// The peer, or what it sent, ended it.
+    /// The peer ended it, or sent bytes that belong to no request.
     Closed(CloseCause),
     /// The engine closed it.
     Released(ReleaseCause),
 }
 
-/// An event with all that belongs to it.
+/// An event, joined with the earlier events that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observed {
     /// A timer was due.
@@ -146,29 +144,36 @@ pub enum Observed {
     Stop(StopReason),
     /// A VU began.
     VuStarted {
-        /// Which.
+        /// The population it belongs to.
+        population: Population,
+        /// The VU.
         actor: Actor,
         /// The instant the schedule gives.
         planned: Tick,
     },
     /// A VU ended.
-    VuStopped(Actor),
+    VuStopped {
+        /// The population it belongs to.
+        population: Population,
+        /// The VU.
+        actor: Actor,
+    },
     /// An attempt began.
     ConnectStarted(ConnectionFacts),
-    /// The TCP connection of an attempt is ready, its TLS handshake begins.
+    /// The TCP connection of an attempt is ready, and its TLS handshake begins.
     TcpReady(ConnectionFacts),
     /// A connection is ready.
     Connected(ConnectionFacts),
     /// A connection or an attempt ended.
     ConnectionEnded {
-        /// Which.
+        /// The connection.
         connection: ConnectionFacts,
-        /// How.
+        /// How it ended.
         end: ConnectionEnd,
     },
     /// A request's first byte was written.
     Sent(SentFacts),
-    /// An exchange of this request was answered with a redirect, which is followed.
+    /// An exchange of this request ended with a redirect, which is followed.
     Redirected(SentFacts),
     /// The exchange that follows a redirect was sent.
     SentAgain(SentFacts),
@@ -208,7 +213,7 @@ pub enum Observed {
     Sample(Sample),
     /// The loop waited for a log buffer.
     LogStalled {
-        /// Nanoseconds.
+        /// How long, nanoseconds.
         waited_ns: u64,
     },
 }
@@ -216,8 +221,8 @@ pub enum Observed {
 /// The open exchanges and connections of one worker.
 #[derive(Debug, Default)]
 pub struct ExchangeTable {
-    exchanges: Vec<Option<Open>>,
-    connections: Vec<Option<ConnectionFacts>>,
+    exchanges: SlotTable<Open>,
+    connections: SlotTable<ConnectionFacts>,
     connections_started: u64,
 }
 
@@ -225,11 +230,11 @@ pub struct ExchangeTable {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     facts: SentFacts,
-    /// Redirected, and the next exchange not yet sent.
+    /// It was redirected, and its next exchange has not been sent.
     between: bool,
 }
 
-/// What an ending adds to what `sent` said.
+/// What the end of an exchange adds to its `sent`.
 #[derive(Clone, Copy)]
 struct End {
     outcome: Outcome,
@@ -242,16 +247,16 @@ struct End {
 }
 
 impl ExchangeTable {
-    /// A table for one worker's events, from the first.
+    /// A table for one worker's events, beginning with its first.
     #[must_use]
     pub fn new() -> ExchangeTable {
         ExchangeTable::default()
     }
 
-    /// Takes the worker's next event.
+    /// Applies the worker's next event.
     ///
     /// # Errors
-    /// [`PairingError`]: no engine wrote these events. The table is unchanged.
+    /// [`PairingError`]: no engine records such events. The table is unchanged.
     #[inline]
     pub fn observe(&mut self, at: Tick, event: &Event) -> Result<Observed, PairingError> {
         match *event {
@@ -319,8 +324,10 @@ impl ExchangeTable {
             }
             Event::Wake => Ok(Observed::Wake),
             Event::Stop { reason } => Ok(Observed::Stop(reason)),
-            Event::VuStarted { actor, planned } => Ok(Observed::VuStarted { actor, planned }),
-            Event::VuStopped { actor } => Ok(Observed::VuStopped(actor)),
+            Event::VuStarted { population, actor, planned } => {
+                Ok(Observed::VuStarted { population, actor, planned })
+            }
+            Event::VuStopped { population, actor } => Ok(Observed::VuStopped { population, actor }),
             Event::NotOnWire { request, cause } => Ok(Observed::NotOnWire { request, cause }),
             Event::NeverSent { request, reason } => Ok(Observed::NeverSent { request, reason }),
             Event::EndReached { by, end } => Ok(Observed::EndReached { by, end }),
@@ -330,38 +337,34 @@ impl ExchangeTable {
         }
     }
 
-    /// The exchanges sent and not ended: in flight where a log is torn.
+    /// The exchanges that were sent and have not ended: in flight where a log is torn.
     pub fn open_exchanges(&self) -> impl Iterator<Item = &SentFacts> {
-        self.exchanges.iter().flatten().map(|open| &open.facts)
+        self.exchanges.iter().map(|(_, open)| &open.facts)
     }
 
     /// The connections and attempts that have not ended.
     pub fn open_connections(&self) -> impl Iterator<Item = &ConnectionFacts> {
-        self.connections.iter().flatten()
+        self.connections.iter().map(|(_, facts)| facts)
     }
 
     fn is_open(&self, exchange: ExchangeSlot) -> bool {
-        matches!(self.exchanges.get(exchange.index()), Some(Some(_)))
+        self.exchanges.get(exchange.0).is_some()
     }
 
     fn sent(&mut self, mut facts: SentFacts) -> Result<Observed, PairingError> {
         let SentFacts { exchange, connection, .. } = facts;
-        let index = exchange.index();
-        if index >= self.exchanges.len() {
-            if index >= MAX_OPEN_EXCHANGES {
-                return Err(PairingError::ExchangeOutOfRange { exchange });
-            }
-            self.exchanges.resize((index + 1).next_power_of_two(), None);
+        if exchange.0 >= MAX_EXCHANGE_SLOTS {
+            return Err(PairingError::ExchangeOutOfRange { exchange });
         }
-        let redirected = match self.exchanges[index] {
-            Some(Open { between: true, facts: before }) => Some(before),
+        let redirected = match self.exchanges.get(exchange.0) {
+            Some(Open { between: true, facts: before }) => Some(*before),
             Some(Open { between: false, .. }) => {
                 return Err(PairingError::ExchangeInUse { exchange });
             }
             None => None,
         };
-        let on = match self.connections.get_mut(connection.index()) {
-            Some(Some(on)) if on.ready => on,
+        let on = match self.connections.get_mut(connection.0) {
+            Some(on) if on.ready => on,
             Some(_) | None => return Err(PairingError::UnknownConnection { connection }),
         };
         facts.connection_serial = on.serial;
@@ -370,10 +373,10 @@ impl ExchangeTable {
         if let Some(before) = redirected {
             let SentFacts { attempt, written_bytes, request_bytes, .. } = facts;
             facts = SentFacts { attempt, written_bytes, request_bytes, ..before };
-            self.exchanges[index] = Some(Open { facts, between: false });
+            self.exchanges.insert(exchange.0, Open { facts, between: false });
             return Ok(Observed::SentAgain(facts));
         }
-        self.exchanges[index] = Some(Open { facts, between: false });
+        self.exchanges.insert(exchange.0, Open { facts, between: false });
         Ok(Observed::Sent(facts))
     }
 
@@ -382,8 +385,8 @@ impl ExchangeTable {
         exchange: ExchangeSlot,
         response: &Response,
     ) -> Result<Observed, PairingError> {
-        match self.exchanges.get_mut(exchange.index()) {
-            Some(Some(Open { facts, between })) if !*between => {
+        match self.exchanges.get_mut(exchange.0) {
+            Some(Open { facts, between }) if !*between => {
                 *between = true;
                 let sent_bytes = facts.request_bytes.saturating_sub(response.unsent_bytes);
                 facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
@@ -402,7 +405,7 @@ impl ExchangeTable {
         exchange: ExchangeSlot,
         end: End,
     ) -> Result<Observed, PairingError> {
-        let sent = self.exchanges.get_mut(exchange.index()).and_then(Option::take);
+        let sent = self.exchanges.remove(exchange.0);
         let sent = sent.ok_or(PairingError::UnknownExchange { exchange })?.facts;
         Ok(Observed::RequestEnded(RequestEnded {
             sent,
@@ -424,14 +427,10 @@ impl ExchangeTable {
         target: TargetId,
         address: u16,
     ) -> Result<Observed, PairingError> {
-        let index = connection.index();
-        if index >= self.connections.len() {
-            if index >= MAX_CONNECTIONS {
-                return Err(PairingError::ConnectionOutOfRange { connection });
-            }
-            self.connections.resize((index + 1).next_power_of_two(), None);
+        if connection.0 >= MAX_CONNECTION_SLOTS {
+            return Err(PairingError::ConnectionOutOfRange { connection });
         }
-        if self.connections[index].is_some() {
+        if self.connections.get(connection.0).is_some() {
             return Err(PairingError::ConnectionInUse { connection });
         }
         self.connections_started += 1;
@@ -444,7 +443,7 @@ impl ExchangeTable {
             ready: false,
             requests: 0,
         };
-        self.connections[index] = Some(facts);
+        self.connections.insert(connection.0, facts);
         Ok(Observed::ConnectStarted(facts))
     }
 
@@ -464,8 +463,8 @@ impl ExchangeTable {
         &mut self,
         connection: ConnectionSlot,
     ) -> Result<&mut ConnectionFacts, PairingError> {
-        match self.connections.get_mut(connection.index()) {
-            Some(Some(facts)) if !facts.ready => Ok(facts),
+        match self.connections.get_mut(connection.0) {
+            Some(facts) if !facts.ready => Ok(facts),
             Some(_) | None => Err(PairingError::UnknownConnection { connection }),
         }
     }
@@ -475,7 +474,7 @@ impl ExchangeTable {
         connection: ConnectionSlot,
         end: ConnectionEnd,
     ) -> Result<Observed, PairingError> {
-        let facts = self.connections.get_mut(connection.index()).and_then(Option::take);
+        let facts = self.connections.remove(connection.0);
         let facts = facts.ok_or(PairingError::UnknownConnection { connection })?;
         Ok(Observed::ConnectionEnded { connection: facts, end })
     }

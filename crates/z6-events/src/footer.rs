@@ -1,15 +1,15 @@
-//! The footer: how a run ended. Number of blocks and events stand in its block header.
+//! The footer: how a run ended. The numbers of blocks and events are in its block header.
 
 use crate::error::LogError;
 use crate::event::StoppedBy;
-use crate::header::put_list;
+use crate::header::{number_by_name, put_numbers_by_name};
 use crate::ids::Tick;
-use crate::wire::{Fields, put_text};
+use crate::wire::Fields;
 
-/// Bytes of the final digest, behind the footer block.
+/// Bytes of the final digest, which follows the footer block.
 pub const FINAL_DIGEST_BYTES: usize = 32;
 
-/// What a driver says about a run's end.
+/// What a driver records about the end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FooterFacts {
     /// Why the run ended.
@@ -23,7 +23,7 @@ pub struct FooterFacts {
 /// The footer as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Footer {
-    /// What the driver said.
+    /// What the driver recorded.
     pub facts: FooterFacts,
     /// Blocks before the footer.
     pub blocks: u64,
@@ -35,11 +35,7 @@ impl FooterFacts {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Result<(), LogError> {
         out.push(self.stopped_by.code());
         out.extend_from_slice(&self.end.0.to_le_bytes());
-        put_list(out, &self.totals, |out, (name, total)| {
-            put_text(out, name);
-            out.extend_from_slice(&total.to_le_bytes());
-            Ok(())
-        })
+        put_numbers_by_name(out, &self.totals)
     }
 
     pub(crate) fn decode(payload: &[u8]) -> Option<FooterFacts> {
@@ -47,7 +43,7 @@ impl FooterFacts {
         let facts = FooterFacts {
             stopped_by: StoppedBy::from_code(fields.u8()?)?,
             end: Tick(fields.u64()?),
-            totals: fields.list(|fields| Some((fields.text()?, fields.u64()?)))?,
+            totals: fields.list(number_by_name)?,
         };
         fields.is_empty().then_some(facts)
     }

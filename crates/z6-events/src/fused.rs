@@ -1,6 +1,6 @@
-//! The two records that make up almost all of a log, `sent` and `done`: one flags byte says which
-//! fields differ from what [`Predictor`] expects, and only those follow. Each record's encoder and
-//! decoder stand side by side and must name the fields in the same order.
+//! The two records that make up almost all of a log, `sent` and `done`. A flags byte says which fields
+//! differ from what [`Predictor`] expects, and only those follow. The encoder and the decoder of a record
+//! must name the fields in the same order.
 
 use crate::error::DecodeError;
 use crate::error_kind::ErrorKind;
@@ -9,34 +9,8 @@ use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
 };
 use crate::predict::{Predictor, Slot, Template};
+use crate::register::{MORE, done, sent};
 use crate::varint::{Reader, Writer};
-
-const ACTOR: u8 = 1 << 0;
-const STEP: u8 = 1 << 1;
-const REQUEST: u8 = 1 << 2;
-const CONNECTION: u8 = 1 << 3;
-const REQUEST_BYTES: u8 = 1 << 4;
-const PLANNED: u8 = 0b11 << 5;
-const PLANNED_AT_SLOT_END: u8 = 0 << 5;
-const PLANNED_AT_LAST_RECORD: u8 = 1 << 5;
-const PLANNED_WRITTEN: u8 = 2 << 5;
-const MORE: u8 = 1 << 7;
-
-const MORE_POPULATION: u8 = 1 << 0;
-const MORE_TARGET: u8 = 1 << 1;
-const MORE_ATTEMPT: u8 = 1 << 2;
-const MORE_WRITTEN_BYTES: u8 = 1 << 3;
-const MORE_ALL: u8 = MORE_POPULATION | MORE_TARGET | MORE_ATTEMPT | MORE_WRITTEN_BYTES;
-
-const FIRST_BYTE: u8 = 1 << 0;
-const STATUS: u8 = 1 << 1;
-const RECEIVED_BYTES: u8 = 1 << 2;
-const UNSENT_BYTES: u8 = 1 << 3;
-const REUSABLE: u8 = 1 << 4;
-const UNSOLICITED: u8 = 1 << 5;
-const FAILURE: u8 = 1 << 6;
-const DONE_ALL: u8 =
-    FIRST_BYTE | STATUS | RECEIVED_BYTES | UNSENT_BYTES | REUSABLE | UNSOLICITED | FAILURE;
 
 /// Writes an [`Event::Sent`]; any other event writes nothing.
 #[inline]
@@ -50,29 +24,29 @@ pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u6
     let more = sent_more(&slot, event);
     let mut flags = if more == 0 { 0 } else { MORE };
     flags |= sent_flags(state, &slot, planned);
-    flags |= if connection.0 == slot.connection { 0 } else { CONNECTION };
-    flags |= if request_bytes == template.request_bytes { 0 } else { REQUEST_BYTES };
+    flags |= if connection.0 == slot.connection { 0 } else { sent::CONNECTION };
+    flags |= if request_bytes == template.request_bytes { 0 } else { sent::REQUEST_BYTES };
     writer.number(u64::from(exchange.0));
     writer.byte(flags);
     if flags & MORE != 0 {
         writer.byte(more);
     }
-    if flags & ACTOR != 0 {
+    if flags & sent::ACTOR != 0 {
         writer.difference(planned.actor.0, state.last.actor);
     }
-    if flags & STEP != 0 {
+    if flags & sent::STEP != 0 {
         writer.difference(planned.step.0, state.last.step);
     }
-    if flags & REQUEST != 0 {
+    if flags & sent::REQUEST != 0 {
         writer.number(u64::from(planned.request.0));
     }
-    if flags & CONNECTION != 0 {
+    if flags & sent::CONNECTION != 0 {
         writer.number(u64::from(connection.0));
     }
-    if flags & REQUEST_BYTES != 0 {
+    if flags & sent::REQUEST_BYTES != 0 {
         writer.number(request_bytes);
     }
-    if flags & PLANNED == PLANNED_WRITTEN {
+    if flags & sent::PLANNED == sent::PLANNED_WRITTEN {
         writer.number(at.wrapping_sub(planned.planned.0));
     }
     if more != 0 {
@@ -91,43 +65,51 @@ pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u6
 /// The flags of what was planned.
 fn sent_flags(state: &Predictor, slot: &Slot, planned: &PlannedRequest) -> u8 {
     let same_actor = planned.actor.0 == slot.actor;
-    let mut flags = if same_actor { 0 } else { ACTOR };
-    flags |= if planned.step.0 == expected_step(state, slot, same_actor) { 0 } else { STEP };
-    flags |= if planned.request.0 == slot.request { 0 } else { REQUEST };
+    let mut flags = if same_actor { 0 } else { sent::ACTOR };
+    flags |= if planned.step.0 == expected_step(state, slot, same_actor) { 0 } else { sent::STEP };
+    flags |= if planned.request.0 == slot.request { 0 } else { sent::REQUEST };
     flags
         | if planned.planned.0 == slot.end {
-            PLANNED_AT_SLOT_END
+            sent::PLANNED_AT_SLOT_END
         } else if planned.planned.0 == state.last.tick {
-            PLANNED_AT_LAST_RECORD
+            sent::PLANNED_AT_LAST_RECORD
         } else {
-            PLANNED_WRITTEN
+            sent::PLANNED_WRITTEN
         }
 }
 
-/// The *more* byte of an [`Event::Sent`]; 0 where none is written.
+/// The *more* byte of an [`Event::Sent`]; 0 if none is written.
 fn sent_more(slot: &Slot, event: &Event) -> u8 {
-    let Event::Sent { written_bytes, request: ref planned, attempt, request_bytes, .. } = *event
+    let Event::Sent {
+        written_bytes,
+        request: ref planned,
+        attempt,
+        request_bytes,
+        length_is_input,
+        ..
+    } = *event
     else {
         return 0;
     };
-    let mut more = if planned.population.0 == slot.population { 0 } else { MORE_POPULATION };
-    more |= if planned.target.0 == slot.target { 0 } else { MORE_TARGET };
-    more |= if attempt == 0 { 0 } else { MORE_ATTEMPT };
-    more | if written_bytes == request_bytes { 0 } else { MORE_WRITTEN_BYTES }
+    let mut more = if planned.population.0 == slot.population { 0 } else { sent::MORE_POPULATION };
+    more |= if planned.target.0 == slot.target { 0 } else { sent::MORE_TARGET };
+    more |= if attempt == 0 { 0 } else { sent::MORE_ATTEMPT };
+    more |= if written_bytes == request_bytes { 0 } else { sent::MORE_WRITTEN_BYTES };
+    more | if length_is_input { sent::MORE_LENGTH_IS_INPUT } else { 0 }
 }
 
 fn encode_more(writer: &mut Writer<'_>, more: u8, event: &Event) {
     let Event::Sent { written_bytes, request: ref planned, attempt, .. } = *event else { return };
-    if more & MORE_POPULATION != 0 {
+    if more & sent::MORE_POPULATION != 0 {
         writer.byte(planned.population.0);
     }
-    if more & MORE_TARGET != 0 {
+    if more & sent::MORE_TARGET != 0 {
         writer.number(u64::from(planned.target.0));
     }
-    if more & MORE_ATTEMPT != 0 {
+    if more & sent::MORE_ATTEMPT != 0 {
         writer.byte(attempt);
     }
-    if more & MORE_WRITTEN_BYTES != 0 {
+    if more & sent::MORE_WRITTEN_BYTES != 0 {
         writer.number(written_bytes);
     }
 }
@@ -140,28 +122,29 @@ pub(crate) fn decode_sent(
     let exchange = ExchangeSlot(reader.u32()?);
     let slot = state.slot(exchange.0);
     let (flags, more) = decode_sent_flags(reader)?;
-    let same_actor = flags & ACTOR == 0;
+    let same_actor = flags & sent::ACTOR == 0;
     let actor = if same_actor { slot.actor } else { reader.difference(state.last.actor)? };
-    let step = if flags & STEP == 0 {
+    let step = if flags & sent::STEP == 0 {
         expected_step(state, &slot, same_actor)
     } else {
         reader.difference(state.last.step)?
     };
-    let request = if flags & REQUEST == 0 { slot.request } else { reader.u16()? };
-    let connection = if flags & CONNECTION == 0 { slot.connection } else { reader.u32()? };
+    let request = if flags & sent::REQUEST == 0 { slot.request } else { reader.u16()? };
+    let connection = if flags & sent::CONNECTION == 0 { slot.connection } else { reader.u32()? };
     let template = state.template(request);
     let request_bytes =
-        if flags & REQUEST_BYTES == 0 { template.request_bytes } else { reader.number()? };
-    let planned = match flags & PLANNED {
-        PLANNED_AT_SLOT_END => slot.end,
-        PLANNED_AT_LAST_RECORD => state.last.tick,
+        if flags & sent::REQUEST_BYTES == 0 { template.request_bytes } else { reader.number()? };
+    let planned = match flags & sent::PLANNED {
+        sent::PLANNED_AT_SLOT_END => slot.end,
+        sent::PLANNED_AT_LAST_RECORD => state.last.tick,
         _ => at.wrapping_sub(reader.number()?),
     };
-    let population = if more & MORE_POPULATION == 0 { slot.population } else { reader.byte()? };
-    let target = if more & MORE_TARGET == 0 { slot.target } else { reader.u16()? };
-    let attempt = if more & MORE_ATTEMPT == 0 { 0 } else { reader.byte()? };
+    let population =
+        if more & sent::MORE_POPULATION == 0 { slot.population } else { reader.byte()? };
+    let target = if more & sent::MORE_TARGET == 0 { slot.target } else { reader.u16()? };
+    let attempt = if more & sent::MORE_ATTEMPT == 0 { 0 } else { reader.byte()? };
     let written_bytes =
-        if more & MORE_WRITTEN_BYTES == 0 { request_bytes } else { reader.number()? };
+        if more & sent::MORE_WRITTEN_BYTES == 0 { request_bytes } else { reader.number()? };
     let planned = PlannedRequest {
         population: Population(population),
         actor: Actor(actor),
@@ -179,7 +162,7 @@ pub(crate) fn decode_sent(
         attempt,
         connection: ConnectionSlot(connection),
         request_bytes,
-        length_is_input: false,
+        length_is_input: more & sent::MORE_LENGTH_IS_INPUT != 0,
     })
 }
 
@@ -214,14 +197,14 @@ fn expected_step(state: &Predictor, slot: &Slot, same_actor: bool) -> u64 {
 
 fn decode_sent_flags(reader: &mut Reader<'_>) -> Result<(u8, u8), DecodeError> {
     let flags = reader.byte()?;
-    if flags & PLANNED == PLANNED {
+    if flags & sent::PLANNED == sent::PLANNED {
         return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
     }
     if flags & MORE == 0 {
         return Ok((flags, 0));
     }
     let more = reader.byte()?;
-    if more == 0 || more & !MORE_ALL != 0 {
+    if more == 0 || more & !sent::MORE_ALL != 0 {
         return Err(DecodeError::BadFlags { offset: reader.offset(), flags: more });
     }
     Ok((flags, more))
@@ -242,16 +225,16 @@ pub(crate) fn encode_done(
     let flags = done_flags(&template, at, response, failure);
     writer.number(u64::from(exchange.0));
     writer.byte(flags);
-    if flags & FIRST_BYTE != 0 {
+    if flags & done::FIRST_BYTE != 0 {
         writer.number(at.wrapping_sub(response.first_byte.0));
     }
-    if flags & STATUS != 0 {
+    if flags & done::STATUS != 0 {
         writer.number(u64::from(response.status));
     }
-    if flags & RECEIVED_BYTES != 0 {
+    if flags & done::RECEIVED_BYTES != 0 {
         writer.number(response.received_bytes);
     }
-    if flags & UNSENT_BYTES != 0 {
+    if flags & done::UNSENT_BYTES != 0 {
         writer.number(response.unsent_bytes);
     }
     if let Some(failure) = failure {
@@ -261,13 +244,14 @@ pub(crate) fn encode_done(
 }
 
 fn done_flags(template: &Template, at: u64, response: &Response, failure: Option<ErrorKind>) -> u8 {
-    let mut flags = if response.first_byte.0 == at { 0 } else { FIRST_BYTE };
-    flags |= if response.status == template.status { 0 } else { STATUS };
-    flags |= if response.received_bytes == template.received_bytes { 0 } else { RECEIVED_BYTES };
-    flags |= if response.unsent_bytes == 0 { 0 } else { UNSENT_BYTES };
-    flags |= if response.reusable { REUSABLE } else { 0 };
-    flags |= if response.unsolicited { UNSOLICITED } else { 0 };
-    flags | if failure.is_some() { FAILURE } else { 0 }
+    let mut flags = if response.first_byte.0 == at { 0 } else { done::FIRST_BYTE };
+    flags |= if response.status == template.status { 0 } else { done::STATUS };
+    flags |=
+        if response.received_bytes == template.received_bytes { 0 } else { done::RECEIVED_BYTES };
+    flags |= if response.unsent_bytes == 0 { 0 } else { done::UNSENT_BYTES };
+    flags |= if response.reusable { done::REUSABLE } else { 0 };
+    flags |= if response.unsolicited { done::UNSOLICITED } else { 0 };
+    flags | if failure.is_some() { done::FAILURE } else { 0 }
 }
 
 pub(crate) fn decode_done(
@@ -278,23 +262,24 @@ pub(crate) fn decode_done(
     let exchange = ExchangeSlot(reader.u32()?);
     let slot = state.slot(exchange.0);
     let template = state.template(slot.request);
-    let flags = reader.byte()?;
-    if flags & !DONE_ALL != 0 {
-        return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
-    }
-    let first_byte = if flags & FIRST_BYTE == 0 { at } else { at.wrapping_sub(reader.number()?) };
-    let status = if flags & STATUS == 0 { template.status } else { reader.u16()? };
-    let received_bytes =
-        if flags & RECEIVED_BYTES == 0 { template.received_bytes } else { reader.number()? };
-    let unsent_bytes = if flags & UNSENT_BYTES == 0 { 0 } else { reader.number()? };
-    let failure = if flags & FAILURE == 0 { None } else { Some(error_kind(reader)?) };
+    let flags = known_flags(reader, done::ALL)?;
+    let first_byte =
+        if flags & done::FIRST_BYTE == 0 { at } else { at.wrapping_sub(reader.number()?) };
+    let status = if flags & done::STATUS == 0 { template.status } else { reader.u16()? };
+    let received_bytes = if flags & done::RECEIVED_BYTES == 0 {
+        template.received_bytes
+    } else {
+        reader.number()?
+    };
+    let unsent_bytes = if flags & done::UNSENT_BYTES == 0 { 0 } else { reader.number()? };
+    let failure = if flags & done::FAILURE == 0 { None } else { Some(error_kind(reader)?) };
     let response = Response {
         first_byte: Tick(first_byte),
         status,
         received_bytes,
         unsent_bytes,
-        reusable: flags & REUSABLE != 0,
-        unsolicited: flags & UNSOLICITED != 0,
+        reusable: flags & done::REUSABLE != 0,
+        unsolicited: flags & done::UNSOLICITED != 0,
     };
     remember_done(state, at, exchange, &response, (slot, template));
     Ok(Event::Done { exchange, response, failure })
@@ -312,6 +297,17 @@ fn remember_done(
     state.last.received_bytes = received_bytes;
     state.set_template(slot.request, Template { status, received_bytes, ..template });
     state.set_slot(exchange.0, Slot { end: at, ..slot });
+}
+
+/// A flags byte of which this version knows the bits `all`, and no bit of the *more* byte.
+pub(crate) fn known_flags(reader: &mut Reader<'_>, all: u8) -> Result<u8, DecodeError> {
+    let mut flags = reader.byte()?;
+    if flags & MORE != 0 {
+        flags = reader.byte()?;
+    } else if flags & !all == 0 {
+        return Ok(flags);
+    }
+    Err(DecodeError::BadFlags { offset: reader.offset(), flags })
 }
 
 /// An error kind's code.

@@ -1,9 +1,10 @@
-//! Bodies of the fuzz targets: any bytes in, no panic, no unbounded memory, no contradiction.
+//! Bodies of the fuzz targets: for any bytes, no panic, no unbounded memory, no contradiction.
 
 use crate::block::{BlockBuilder, BlockDecoder};
 use crate::event::Event;
 use crate::exchange::ExchangeTable;
 use crate::ids::{Tick, WorkerId};
+use crate::partition::Partition;
 use crate::reader::{Ending, LogReader};
 use crate::text::EventLine;
 
@@ -56,14 +57,15 @@ pub fn fuzz_block_decoder(data: &[u8]) {
     let Some((&[w0, w1, n0, n1, base @ ..], payload)) = data.split_first_chunk::<12>() else {
         return;
     };
-    let worker = WorkerId(u16::from_le_bytes([w0, w1]));
-    let workers = u16::from_le_bytes([n0, n1]);
+    let workers = u16::from_le_bytes([n0, n1]).max(1);
+    let worker = WorkerId(u16::from_le_bytes([w0, w1]) % workers);
+    let partition = Partition::unsharded(worker, workers);
     let base = Tick(u64::from_le_bytes(base));
-    let mut decoder = BlockDecoder::new(workers);
+    let mut decoder = BlockDecoder::new(partition);
     let count = payload.len() as u32;
     let events: Vec<(Tick, Event)> =
         decoder.events(worker, base, count, payload).map_while(Result::ok).collect();
-    let mut builder = BlockBuilder::new(worker, workers, Vec::new());
+    let mut builder = BlockBuilder::new(partition, Vec::new());
     for chunk in events.chunks(256) {
         for (at, event) in chunk {
             assert!(builder.push(*at, event).is_ok(), "256 events fit a block");

@@ -1,24 +1,31 @@
 //! The file header: what a run was, before its first event. Knows no file and no scenario format.
 
 use crate::error::LogError;
-use crate::ids::TargetId;
-use crate::wire::{Fields, MAX_LIST_ITEMS, put_count, put_text};
+use crate::ids::{TargetId, WorkerId};
+use crate::limits::{MAX_HEADER_BYTES, MAX_LIST_ITEMS};
+use crate::partition::Partition;
+use crate::wire::{Fields, put_count, put_text};
 
 /// The first eight bytes of a log. As in PNG, a 7-bit channel, a conversion of line ends and a DOS
-/// `type` each spoil it in their own way.
+/// `type` each change them in their own way.
 pub const MAGIC: [u8; 8] = [0x89, b'Z', b'6', b'L', b'\r', b'\n', 0x1A, b'\n'];
 /// The format this crate writes.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 /// The lowest format a reader must know to read what this crate writes.
-pub const LOWEST_READER_VERSION: u16 = 1;
-/// Most bytes of a file header: the scenario text is most of it.
-pub const MAX_HEADER_BYTES: usize = 32 * 1024 * 1024;
+pub const LOWEST_READER_VERSION: u16 = 2;
+/// The oldest format that this crate reads.
+pub const OLDEST_FORMAT_VERSION: u16 = 2;
+
+/// Flags of the header: none has a meaning yet.
+const NO_FLAGS: u32 = 0;
+/// Their place in the file.
+const FLAGS_AT: std::ops::Range<usize> = 32..36;
 
 /// Magic, two versions, length of the body.
 pub(crate) const PREFIX_BYTES: usize = 16;
 pub(crate) const CRC_BYTES: usize = 4;
 
-/// What drove the engine.
+/// The driver of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Driver {
@@ -44,7 +51,7 @@ impl Driver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Model {
-    /// VUs, each waiting for its answer.
+    /// VUs, each of which waits for its response before it sends the next request.
     Closed = 1,
     /// Arrivals at planned instants.
     Open = 2,
@@ -53,7 +60,7 @@ pub enum Model {
 /// The resolved addresses of one target, in the order connections are rotated over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetAddresses {
-    /// Which target.
+    /// The target.
     pub target: TargetId,
     /// `ip:port` each (`[ip]:port` for IPv6).
     pub addresses: Vec<String>,
@@ -68,11 +75,11 @@ pub struct LogHeader {
     pub lowest_reader_version: u16,
     /// Seed of all that is drawn.
     pub seed: u64,
-    /// How many workers the run has.
+    /// Number of workers, at least 1.
     pub workers: u16,
-    /// Which part of a run spread over machines: 0.
+    /// The part of a run spread over processes that this log holds, from 0: 0 today.
     pub shard: u16,
-    /// Of how many parts: 1.
+    /// The number of such parts, at least 1: 1 today.
     pub shards: u16,
     /// What drives the engine.
     pub driver: Driver,
@@ -96,6 +103,8 @@ pub struct LogHeader {
     pub host: Vec<(String, String)>,
     /// Facts about the build.
     pub build: Vec<(String, String)>,
+    /// State of the wall clock at tick 0, by name: empty today.
+    pub clock: Vec<(String, u64)>,
     /// The scenario file, complete and unchanged.
     pub scenario_text: String,
 }
@@ -121,13 +130,23 @@ impl Default for LogHeader {
             addresses: Vec::new(),
             host: Vec::new(),
             build: Vec::new(),
+            clock: Vec::new(),
             scenario_text: String::new(),
         }
     }
 }
 
 impl LogHeader {
-    /// The header as it stands at the start of the file.
+    /// The part of the run that this log holds; its worker is 0.
+    ///
+    /// # Panics
+    /// If there is no worker, or `shard` is not below `shards`. No header that was read is like that.
+    #[must_use]
+    pub const fn partition(&self) -> Partition {
+        Partition::new(self.shard, self.shards, WorkerId(0), self.workers)
+    }
+
+    /// The bytes of the header, with which the file begins.
     ///
     /// # Errors
     /// [`LogError::TooLarge`] past [`MAX_HEADER_BYTES`] or 65,536 items in a list.
@@ -140,11 +159,7 @@ impl LogHeader {
         self.put_numbers(&mut out);
         put_text(&mut out, &self.engine_version);
         put_pairs(&mut out, &self.overrides)?;
-        put_list(&mut out, &self.limits, |out, (name, limit)| {
-            put_text(out, name);
-            out.extend_from_slice(&limit.to_le_bytes());
-            Ok(())
-        })?;
+        put_numbers_by_name(&mut out, &self.limits)?;
         put_list(&mut out, &self.addresses, |out, of_target| {
             out.extend_from_slice(&of_target.target.0.to_le_bytes());
             put_list(out, &of_target.addresses, |out, address| {
@@ -154,6 +169,7 @@ impl LogHeader {
         })?;
         put_pairs(&mut out, &self.host)?;
         put_pairs(&mut out, &self.build)?;
+        put_numbers_by_name(&mut out, &self.clock)?;
         put_text(&mut out, &self.scenario_text);
         within(out.len() + CRC_BYTES, MAX_HEADER_BYTES)?;
         let body = (out.len() - PREFIX_BYTES) as u32;
@@ -170,6 +186,7 @@ impl LogHeader {
         out.extend_from_slice(&self.shards.to_le_bytes());
         out.push(self.driver as u8);
         out.push(self.model.map_or(0, |model| model as u8));
+        out.extend_from_slice(&NO_FLAGS.to_le_bytes());
         out.extend_from_slice(&self.wall_epoch_ns.to_le_bytes());
         out.extend_from_slice(&self.monotonic_epoch_ns.to_le_bytes());
         out.extend_from_slice(&self.plan_digest);
@@ -180,6 +197,11 @@ impl LogHeader {
         let (covered, crc) = bytes.split_at(bytes.len().saturating_sub(CRC_BYTES));
         if Fields::new(crc).u32() != Some(crc32fast::hash(covered)) {
             return Err(LogError::HeaderDamaged);
+        }
+        if let Some(flags) = covered.get(FLAGS_AT).and_then(|flags| Fields::new(flags).u32())
+            && flags != NO_FLAGS
+        {
+            return Err(LogError::UnknownFlags { flags });
         }
         let mut fields = Fields::new(covered);
         let header = take_header(&mut fields);
@@ -204,6 +226,9 @@ pub(crate) fn check_prefix(prefix: &[u8]) -> Result<usize, LogError> {
     if needs > FORMAT_VERSION {
         return Err(LogError::NewerFormat { version, needs, have: FORMAT_VERSION });
     }
+    if version < OLDEST_FORMAT_VERSION {
+        return Err(LogError::OlderFormat { version, have: OLDEST_FORMAT_VERSION });
+    }
     let whole = PREFIX_BYTES as u64 + u64::from(body) + CRC_BYTES as u64;
     if whole > MAX_HEADER_BYTES as u64 {
         return Err(LogError::TooLarge { bytes: whole, limit: MAX_HEADER_BYTES as u64 });
@@ -216,7 +241,7 @@ fn check_magic(prefix: &[u8]) -> Result<(), LogError> {
     if prefix[..length] == MAGIC[..length] {
         return Ok(());
     }
-    // Whatever became of the first byte (one, two or three bytes) and of the line ends behind.
+    // The first byte may have become one, two or three bytes, and the line ends after it any.
     let spoiled = (1..=3).any(|at| prefix.get(at..at + 3) == Some(&MAGIC[1..4]));
     Err(if spoiled { LogError::TextMode } else { LogError::NotALog })
 }
@@ -225,42 +250,65 @@ fn take_header(fields: &mut Fields<'_>) -> Option<LogHeader> {
     fields.take(MAGIC.len())?;
     let (format_version, lowest_reader_version) = (fields.u16()?, fields.u16()?);
     fields.u32()?;
+    let seed = fields.u64()?;
+    let workers = Some(fields.u16()?).filter(|workers| *workers > 0)?;
+    let shard = fields.u16()?;
+    let shards = Some(fields.u16()?).filter(|shards| *shards > shard)?;
+    let driver = match fields.u8()? {
+        1 => Driver::Reactor,
+        2 => Driver::Simulation,
+        _ => return None,
+    };
+    let model = match fields.u8()? {
+        0 => None,
+        1 => Some(Model::Closed),
+        2 => Some(Model::Open),
+        _ => return None,
+    };
+    let _flags = fields.u32()?;
     Some(LogHeader {
         format_version,
         lowest_reader_version,
-        seed: fields.u64()?,
-        workers: fields.u16()?,
-        shard: fields.u16()?,
-        shards: fields.u16()?,
-        driver: match fields.u8()? {
-            1 => Driver::Reactor,
-            2 => Driver::Simulation,
-            _ => return None,
-        },
-        model: match fields.u8()? {
-            0 => None,
-            1 => Some(Model::Closed),
-            2 => Some(Model::Open),
-            _ => return None,
-        },
+        seed,
+        workers,
+        shard,
+        shards,
+        driver,
+        model,
         wall_epoch_ns: fields.u64()?,
         monotonic_epoch_ns: fields.u64()?,
         plan_digest: fields.bytes32()?,
         engine_version: fields.text()?,
         overrides: fields.list(pair)?,
-        limits: fields.list(|fields| Some((fields.text()?, fields.u64()?)))?,
+        limits: fields.list(number_by_name)?,
         addresses: fields.list(|fields| {
             let target = TargetId(fields.u16()?);
             Some(TargetAddresses { target, addresses: fields.list(Fields::text)? })
         })?,
         host: fields.list(pair)?,
         build: fields.list(pair)?,
+        clock: fields.list(number_by_name)?,
         scenario_text: fields.text()?,
     })
 }
 
 fn pair(fields: &mut Fields<'_>) -> Option<(String, String)> {
     Some((fields.text()?, fields.text()?))
+}
+
+pub(crate) fn number_by_name(fields: &mut Fields<'_>) -> Option<(String, u64)> {
+    Some((fields.text()?, fields.u64()?))
+}
+
+pub(crate) fn put_numbers_by_name(
+    out: &mut Vec<u8>,
+    numbers: &[(String, u64)],
+) -> Result<(), LogError> {
+    put_list(out, numbers, |out, (name, number)| {
+        put_text(out, name);
+        out.extend_from_slice(&number.to_le_bytes());
+        Ok(())
+    })
 }
 
 fn put_pairs(out: &mut Vec<u8>, pairs: &[(String, String)]) -> Result<(), LogError> {
@@ -272,7 +320,7 @@ fn put_pairs(out: &mut Vec<u8>, pairs: &[(String, String)]) -> Result<(), LogErr
 }
 
 /// A u32 count and the items.
-pub(crate) fn put_list<T>(
+fn put_list<T>(
     out: &mut Vec<u8>,
     items: &[T],
     mut put: impl FnMut(&mut Vec<u8>, &T) -> Result<(), LogError>,

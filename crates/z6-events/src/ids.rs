@@ -1,4 +1,4 @@
-//! Ticks and the small numbers by which the log names things. Knows no clock.
+//! Ticks, and the numbers that identify things in a log. Knows no clock.
 
 use std::fmt;
 
@@ -59,7 +59,7 @@ id! {
     WorkerId(u16)
 }
 id! {
-    /// Which scenario of a file an actor belongs to: 0 today.
+    /// The scenario of a file that an actor belongs to: 0 today.
     Population(u8)
 }
 id! {
@@ -86,6 +86,7 @@ id! {
     ConnectionSlot(u32)
 }
 id! {
-    /// A small number unique among its worker's open exchanges, used again once the exchange ended.
+    /// A small number, unique among its worker's open exchanges and used again after its exchange has
+    /// ended.
     ExchangeSlot(u32)
 }

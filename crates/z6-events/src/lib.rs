@@ -1,20 +1,22 @@
-//! What Z6 decided and what it observed: the event vocabulary, its encoding as a log, and digests.
+//! The event log of Z6: events, their encoding, and the file they are written to.
 //!
-//! Pure: bytes in, bytes out. This crate knows no clock, file, socket, thread, scenario or engine.
+//! This crate is pure: it turns events into bytes and bytes into events. It knows no clock, file, socket,
+//! thread, scenario or engine.
 //!
-//! Reading order: [`ids`] (ticks and small numbers), `partition` (which
+//! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
 //! actors a worker has), [`error_kind`] (why requests fail), [`event`]
 //! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`) and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
-//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them [`exchange`], which joins an end with
-//! its beginning. docs/EVENT_LOG.md describes the bytes.
+//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them `slots` (a table by slot number) and [`exchange`],
+//! which joins an end with its beginning. docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
 pub mod error;
 pub mod error_kind;
 pub mod event;
 pub mod ids;
+pub mod limits;
 mod partition;
 pub mod text;
 mod tls_words;
@@ -23,6 +25,7 @@ pub mod block;
 pub mod codec;
 mod fused;
 mod predict;
+pub mod register;
 mod varint;
 
 pub mod assembler;
@@ -38,12 +41,13 @@ mod wire;
 pub mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;
+mod slots;
 mod walk;
 
 pub use assembler::LogAssembler;
 pub use attachment::Attachment;
 pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};
-pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES};
+pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
 pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
 pub use error_kind::{ErrorGroup, ErrorKind};
@@ -60,8 +64,7 @@ pub use ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, WorkerId,
 };
 pub use partition::Partition;
-pub use predict::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 pub use reader::{BlockView, Ending, LogReader};
+pub use slots::SlotTable;
 pub use text::{EventLine, event_name};
-pub use varint::MAX_EVENT_BYTES;
 pub use walk::{BlockEnd, Visitor, WalkError, walk};

@@ -1,14 +1,11 @@
-//! What both ends of the encoding expect the next record to say, from the records before it in the
-//! same block. Encoder and decoder share it, so they cannot disagree. Knows no bytes.
+//! What the encoder and the decoder expect of the next record, from the records before it in the same
+//! block. Both use this module, so they cannot disagree. Knows no bytes.
 
 use crate::ids::WorkerId;
+use crate::limits::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
+use crate::partition::Partition;
 
-/// Exchange slots from this number on are encoded without memory: correct, but longer.
-pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
-/// Request templates from this number on are encoded without memory: correct, but longer.
-pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
-
-/// What an exchange slot said last in this block.
+/// The last values of an exchange slot in this block.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Slot {
     pub(crate) actor: u64,
@@ -16,24 +13,24 @@ pub(crate) struct Slot {
     /// Tick of the end of the last exchange.
     pub(crate) end: u64,
     pub(crate) connection: u32,
-    /// Block in which this was said; the predictor sets it.
+    /// The block of these values; set by the predictor.
     pub(crate) generation: u32,
     pub(crate) request: u16,
     pub(crate) target: u16,
     pub(crate) population: u8,
 }
 
-/// What the exchanges of a request template said last in this block.
+/// The last values of a request template in this block.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Template {
     pub(crate) request_bytes: u64,
     pub(crate) received_bytes: u64,
-    /// Block in which this was said; the predictor sets it.
+    /// The block of these values; set by the predictor.
     pub(crate) generation: u32,
     pub(crate) status: u16,
 }
 
-/// What the block said last, in whichever slot.
+/// The last values in this block, of any slot.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Last {
     pub(crate) tick: u64,
@@ -53,19 +50,25 @@ pub(crate) struct Last {
 pub(crate) struct Predictor {
     pub(crate) last: Last,
     base: u64,
-    worker: u64,
-    workers: u64,
+    /// Actor expected in a slot not yet seen: `first_actor + slot * stride`.
+    first_actor: u64,
+    stride: u64,
+    shard: u64,
+    shards: u64,
     generation: u32,
     slots: Vec<Slot>,
     templates: Vec<Template>,
 }
 
 impl Predictor {
-    pub(crate) fn new(workers: u16) -> Predictor {
-        Predictor { workers: u64::from(workers), ..Predictor::default() }
+    /// For the blocks of all workers of a partition.
+    pub(crate) fn new(partition: Partition) -> Predictor {
+        let [workers, shard, shards] =
+            [partition.workers(), partition.shard(), partition.shards()].map(u64::from);
+        Predictor { shard, shards, stride: workers * shards, ..Predictor::default() }
     }
 
-    /// Forgets everything: a block of `worker` with this base time begins.
+    /// Forgets everything and begins a block of `worker` with this base time.
     pub(crate) fn begin(&mut self, worker: WorkerId, base: u64) {
         if self.generation == u32::MAX {
             self.slots.iter_mut().for_each(|slot| slot.generation = 0);
@@ -73,12 +76,12 @@ impl Predictor {
             self.generation = 0;
         }
         self.generation += 1;
-        self.worker = u64::from(worker.0);
+        self.first_actor = u64::from(worker.0) * self.shards + self.shard;
         self.base = base;
         self.last = Last { tick: base, ..Last::default() };
     }
 
-    /// What slot `number` said last, or what a slot not yet seen in this block is taken to have said.
+    /// The last values of slot `number`, or the values of a slot not yet seen in this block.
     #[inline]
     pub(crate) fn slot(&self, number: u32) -> Slot {
         match self.slots.get(number as usize) {
@@ -89,7 +92,7 @@ impl Predictor {
 
     fn unseen_slot(&self, number: u32) -> Slot {
         Slot {
-            actor: u64::from(number) * self.workers + self.worker,
+            actor: u64::from(number) * self.stride + self.first_actor,
             step: self.last.step.wrapping_sub(1),
             end: self.base,
             connection: number,
@@ -147,10 +150,11 @@ impl Predictor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{Actor, Population};
 
     #[test]
     fn a_new_block_forgets_even_when_the_generation_wraps() {
-        let mut predictor = Predictor::new(2);
+        let mut predictor = Predictor::new(Partition::unsharded(WorkerId(0), 2));
         predictor.begin(WorkerId(1), 5);
         predictor.set_slot(3, Slot { actor: 99, ..Slot::default() });
         assert_eq!(predictor.slot(3).actor, 99);
@@ -162,8 +166,21 @@ mod tests {
     }
 
     #[test]
+    fn slots_not_yet_seen_hold_the_first_actors_of_their_worker() {
+        let whole = Partition::new(2, 3, WorkerId(0), 4);
+        for partition in whole.all_workers() {
+            let mut predictor = Predictor::new(whole);
+            predictor.begin(partition.worker(), 0);
+            for slot in 0..5 {
+                let expected = partition.actor(Population(0), u64::from(slot));
+                assert_eq!(Some(Actor(predictor.slot(slot).actor)), expected);
+            }
+        }
+    }
+
+    #[test]
     fn tables_are_bounded() {
-        let mut predictor = Predictor::new(1);
+        let mut predictor = Predictor::new(Partition::WHOLE);
         predictor.begin(WorkerId(0), 0);
         predictor.set_slot(u32::MAX, Slot { actor: 1, ..Slot::default() });
         predictor.set_template(u16::MAX, Template { status: 1, ..Template::default() });

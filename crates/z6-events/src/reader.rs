@@ -1,11 +1,11 @@
-//! Reads a log as a stream, in constant memory, believing nothing: every byte is checked against a
-//! CRC, every block against the chain. Decides what is a crash's torn tail and what is damage.
+//! Reads a log as a stream, in constant memory. The log is not trusted: every byte is checked against a
+//! CRC and every block against the chain. Decides whether a tail was torn off by a crash or is damaged.
 
 use std::io::Read;
 
 use crate::attachment::{Attachment, AttachmentReader};
 use crate::block::{BLOCK_BUFFER_BYTES, BlockDecoder, Events};
-use crate::block_header::{BLOCK_HEADER_BYTES, BLOCK_MARK, BlockHeader, BlockKind};
+use crate::block_header::{BLOCK_HEADER_BYTES, BLOCK_MARK, BlockHeader, BlockKind, Phase};
 use crate::digest::LogDigest;
 use crate::error::{DecodeError, LogError, TearReason};
 use crate::footer::{FINAL_DIGEST_BYTES, Footer, FooterFacts};
@@ -16,20 +16,20 @@ use crate::source::Source;
 /// How a log ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// With a footer and the right final digest.
+    /// The log has a footer and the right final digest.
     Clean {
         /// How the run ended.
         footer: Footer,
         /// The final digest: the run's receipt.
         digest: LogDigest,
     },
-    /// Without: the writer died, or the tail was lost.
+    /// The log has no valid footer: the writer died, or the tail was lost.
     Torn {
         /// Bytes up to the end of the last valid block.
         valid_bytes: u64,
-        /// Bytes behind it.
+        /// Bytes after it.
         lost_bytes: u64,
-        /// What shows that the log is not complete.
+        /// What is wrong after the last valid block.
         reason: TearReason,
     },
 }
@@ -58,15 +58,15 @@ pub struct LogReader<R> {
     blocks: u64,
     events: u64,
     skipped_blocks: u64,
-    /// Bytes of the block handed out last, still in the window.
+    /// Bytes of the block that was returned last, still in the window.
     handed_out: usize,
-    /// The first block behind the attachments, found while opening.
+    /// The first block after the attachments, found while opening.
     ahead: Option<BlockHeader>,
     ending: Option<Ending>,
     failed: bool,
 }
 
-/// A block of events, checked, its payload in the reader's window.
+/// A block of events whose header and payload have been checked.
 #[derive(Debug)]
 pub struct BlockView<'a> {
     header: BlockHeader,
@@ -76,13 +76,13 @@ pub struct BlockView<'a> {
 }
 
 impl BlockView<'_> {
-    /// Its header.
+    /// The block's header.
     #[must_use]
     pub const fn header(&self) -> &BlockHeader {
         &self.header
     }
 
-    /// Where it begins in the file.
+    /// Offset of the block in the file.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
@@ -100,18 +100,18 @@ impl BlockView<'_> {
         self.decoder.events(worker, base, events, self.payload)
     }
 
-    /// The error for a payload that does not decode, naming this block.
+    /// The error for a payload of this block that does not decode.
     #[must_use]
     pub const fn error(&self, source: DecodeError) -> LogError {
         LogError::Decode { number: self.header.number, source }
     }
 }
 
-/// Takes pieces of attachments, each at most one block long, in order.
+/// Receives the pieces of attachments in order, each at most one block long.
 pub type AttachmentSink<'a> = dyn FnMut(&Attachment, &[u8]) + 'a;
 
 impl<R: Read> LogReader<R> {
-    /// Opens a log: reads its header and passes over its attachments.
+    /// Opens a log: reads its header and skips its attachments.
     ///
     /// # Errors
     /// [`LogError`]: not a log, a header that is damaged or of a later format, damaged attachments.
@@ -119,8 +119,8 @@ impl<R: Read> LogReader<R> {
         LogReader::with_attachments(read, &mut |_, _| {})
     }
 
-    /// Opens a log and hands the content of its attachments to `sink`. Content whose digest does not
-    /// match is an error once its last piece was handed over.
+    /// Opens a log and gives the content of its attachments to `sink`. If the digest of an attachment
+    /// does not match, that is an error after its last piece.
     ///
     /// # Errors
     /// As [`LogReader::new`].
@@ -133,10 +133,10 @@ impl<R: Read> LogReader<R> {
         let mut reader = LogReader {
             source: Source::new(read, bytes.len() as u64),
             attachments: AttachmentReader::default(),
-            decoder: BlockDecoder::new(header.workers),
+            decoder: BlockDecoder::new(header.partition()),
             header,
             bases: Vec::new(),
-            previous: LogDigest::of(&bytes),
+            previous: LogDigest::from_bytes(&bytes),
             blocks: 0,
             events: 0,
             skipped_blocks: 0,
@@ -155,7 +155,7 @@ impl<R: Read> LogReader<R> {
         &self.header
     }
 
-    /// The attachments. If the log is torn inside the last one, its content is not complete.
+    /// The attachments. If the log is torn inside the last one, its content is incomplete.
     #[must_use]
     pub fn attachments(&self) -> &[Attachment] {
         &self.attachments.found
@@ -165,8 +165,8 @@ impl<R: Read> LogReader<R> {
     /// After an error: `None`, and no ending.
     ///
     /// # Errors
-    /// [`LogError`]: damage with valid blocks behind it, blocks that do not follow each other, bytes
-    /// behind the footer, a failing source.
+    /// [`LogError`]: damage with valid blocks after it, blocks that do not follow each other, bytes
+    /// after the footer, or a source that fails.
     pub fn next_block(&mut self) -> Result<Option<BlockView<'_>>, LogError> {
         if self.ending.is_some() || self.failed {
             return Ok(None);
@@ -199,13 +199,13 @@ impl<R: Read> LogReader<R> {
         self.ending.as_ref()
     }
 
-    /// Blocks of unknown kinds passed over so far.
+    /// Blocks of unknown kinds skipped so far.
     #[must_use]
     pub const fn skipped_blocks(&self) -> u64 {
         self.skipped_blocks
     }
 
-    /// Goes to the next block of events and leaves it in the window. `sink` is there until the first.
+    /// Goes to the next block of events and leaves it in the window. `sink` is given up to the first.
     fn advance(
         &mut self,
         mut sink: Option<&mut AttachmentSink<'_>>,
@@ -214,6 +214,9 @@ impl<R: Read> LogReader<R> {
             self.source.skip(std::mem::take(&mut self.handed_out));
             let Some(header) = self.load()? else { return Ok(None) };
             let offset = self.source.offset();
+            if let Phase::Unknown(phase) = header.phase {
+                return Err(LogError::UnknownPhase { offset, phase });
+            }
             match header.kind {
                 BlockKind::Events => {
                     if self.attachments.is_open() {
@@ -259,7 +262,7 @@ impl<R: Read> LogReader<R> {
         if crc32fast::hash(&block[BLOCK_HEADER_BYTES..]) != header.payload_crc {
             return self.tear(TearReason::Payload);
         }
-        self.previous = LogDigest::of(block);
+        self.previous = LogDigest::from_bytes(block);
         self.blocks += 1;
         self.events += u64::from(header.events);
         self.handed_out = whole;
@@ -308,7 +311,7 @@ impl<R: Read> LogReader<R> {
         Some(())
     }
 
-    /// Reads the footer in the window and what is behind it.
+    /// Reads the footer in the window and what follows it.
     fn end(&mut self, header: &BlockHeader) -> Result<(), LogError> {
         let offset = self.source.offset();
         let payload = &self.source.bytes()[BLOCK_HEADER_BYTES..self.handed_out];
@@ -316,7 +319,7 @@ impl<R: Read> LogReader<R> {
         let facts = facts.filter(|facts| facts.end == header.base);
         let facts = facts.ok_or(LogError::FooterMalformed { offset })?;
         let whole = self.handed_out + FINAL_DIGEST_BYTES;
-        // The footer counts as lost with its digest: without it, nothing vouches for the end.
+        // Without its digest the footer counts as lost: nothing shows that it is whole.
         let (blocks, events) = (self.blocks - 1, self.events);
         if self.source.want(whole)? < whole {
             self.blocks = blocks;
@@ -335,7 +338,7 @@ impl<R: Read> LogReader<R> {
         Ok(())
     }
 
-    /// Ends the log at the window's start, unless a valid block comes after the damage.
+    /// Ends the log at the window's start, unless a valid block follows the damage.
     fn tear(&mut self, reason: TearReason) -> Result<Option<BlockHeader>, LogError> {
         let valid_bytes = self.source.offset();
         let damaged = self.blocks;
@@ -348,8 +351,8 @@ impl<R: Read> LogReader<R> {
         Ok(None)
     }
 
-    /// Looks through the rest of the stream, behind its next byte, for the header of a block that
-    /// comes after the damaged one; ends at the end of the stream if there is none.
+    /// Searches the rest of the stream, after its next byte, for the header of a block that follows the
+    /// damaged one. If there is none, the source is at its end afterwards.
     fn find_block(&mut self, damaged: u64) -> Result<Option<u64>, LogError> {
         let mut first = true;
         loop {

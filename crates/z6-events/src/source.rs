@@ -29,8 +29,8 @@ impl<R: Read> Source<R> {
         self.offset
     }
 
-    /// Reads until `count` bytes stand in the window or the stream ends; returns how many do, at
-    /// most `count`, which is at most the window.
+    /// Reads until the window holds `count` bytes or the stream ends. Returns how many it holds, at most
+    /// `count`, which is at most the window.
     pub(crate) fn want(&mut self, count: usize) -> Result<usize, LogError> {
         debug_assert!(count <= WINDOW_BYTES, "more than the window is made for");
         while self.end - self.start < count && !self.at_end {

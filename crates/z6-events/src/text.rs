@@ -1,28 +1,29 @@
-//! One line of text per event, stable and readable: for tests, and for replay to show a difference.
-//! Nobody parses it.
+//! One line of text per event, for people: tests compare it, and replay shows differences with it. It is
+//! not meant to be parsed.
 
 use std::fmt;
 
 use crate::event::{Cause, Event, Failure, PlannedRequest, Response, Sample};
-use crate::ids::{ExchangeSlot, Tick, WorkerId};
+use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
 
 /// An event as a line: `w0 1.000000500 done x3 status=200 first_byte=1.000000400 received=120 keep`.
 ///
-/// Numbers carry what they number: `w` worker, `x` exchange slot, `vu` actor. Fields that have their
-/// usual value are left out (population 0, attempt 0, the whole request written).
+/// A letter before a number says what it is: `w` worker, `x` exchange slot, `vu` actor. Fields with
+/// their usual value are left out (population 0, attempt 0, the whole request written).
 ///
 /// ```
-/// use z6_events::{Actor, Event, EventLine, Tick, WorkerId};
+/// use z6_events::{Actor, Event, EventLine, Population, Tick, WorkerId};
 ///
-/// let event = Event::VuStarted { actor: Actor(12), planned: Tick(1_000_000_000) };
+/// let (population, actor) = (Population(0), Actor(12));
+/// let event = Event::VuStarted { population, actor, planned: Tick(1_000_000_000) };
 /// let line = EventLine { worker: WorkerId(0), at: Tick(1_000_000_500), event: &event };
 /// assert_eq!(line.to_string(), "w0 1.000000500 vu_started vu12 planned=1.000000000");
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct EventLine<'a> {
-    /// Whose log.
+    /// The worker that recorded the event.
     pub worker: WorkerId,
-    /// The event's tick.
+    /// The tick of the event.
     pub at: Tick,
     /// The event.
     pub event: &'a Event,
@@ -106,8 +107,14 @@ impl fmt::Display for EventLine<'_> {
                 write!(f, " planned={} reason={}", request.planned, reason.name())
             }
             Event::Stop { reason } => write!(f, " reason={}", reason.name()),
-            Event::VuStarted { actor, planned } => write!(f, " vu{actor} planned={planned}"),
-            Event::VuStopped { actor } => write!(f, " vu{actor}"),
+            Event::VuStarted { population, actor, planned } => {
+                put_population(f, population)?;
+                write!(f, " vu{actor} planned={planned}")
+            }
+            Event::VuStopped { population, actor } => {
+                put_population(f, population)?;
+                write!(f, " vu{actor}")
+            }
             Event::EndReached { by, end } => write!(f, " by={} end={end}", by.name()),
             Event::Sample(ref sample) => put_sample(f, sample),
             Event::LogStalled { waited_ns } => write!(f, " waited_ns={waited_ns}"),
@@ -138,8 +145,12 @@ fn put_unless(f: &mut fmt::Formatter<'_>, name: &str, value: u64, usual: u64) ->
     if value == usual { Ok(()) } else { write!(f, " {name}={value}") }
 }
 
+fn put_population(f: &mut fmt::Formatter<'_>, population: Population) -> fmt::Result {
+    put_unless(f, "population", u64::from(population.0), 0)
+}
+
 fn put_request(f: &mut fmt::Formatter<'_>, request: &PlannedRequest) -> fmt::Result {
-    put_unless(f, "population", u64::from(request.population.0), 0)?;
+    put_population(f, request.population)?;
     let PlannedRequest { actor, step, request, target, .. } = request;
     write!(f, " vu{actor} step{step} request{request} target{target}")
 }

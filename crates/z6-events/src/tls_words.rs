@@ -1,4 +1,4 @@
-//! What TLS failures mean, in words for people. Knows no event.
+//! What TLS failures mean, for people. Knows no event.
 
 use crate::error_kind::ErrorKind;
 

@@ -1,10 +1,7 @@
 //! LEB128 numbers into a fixed scratch area and out of a slice. Knows nothing of events.
 
 use crate::error::DecodeError;
-
-/// Most bytes one encoded event can take. The encoder relies on it; a test encodes the longest
-/// events there are.
-pub const MAX_EVENT_BYTES: usize = 128;
+use crate::limits::MAX_EVENT_BYTES;
 
 /// Maps a difference modulo 2^64 to a number that is small when the difference is near zero.
 pub(crate) const fn zigzag(difference: u64) -> u64 {
@@ -34,7 +31,7 @@ impl<'a> Writer<'a> {
     #[inline]
     pub(crate) fn byte(&mut self, byte: u8) {
         debug_assert!(self.len < MAX_EVENT_BYTES, "MAX_EVENT_BYTES is too small");
-        // The mask is the identity for every event there is; it spares the bounds check.
+        // The remainder never changes the index; it saves the bounds check.
         self.out[self.len % MAX_EVENT_BYTES] = byte;
         self.len += 1;
     }
@@ -143,7 +140,7 @@ impl<'a> Reader<'a> {
         Ok(from.wrapping_add(unzigzag(self.number()?)))
     }
 
-    /// Steps over `count` bytes.
+    /// Skips `count` bytes.
     pub(crate) fn skip(&mut self, count: u64) -> Result<(), DecodeError> {
         let left = (self.bytes.len() - self.at) as u64;
         if count > left {

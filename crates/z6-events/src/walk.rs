@@ -186,7 +186,7 @@ fn show<V: Visitor>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BlockBuilder, FooterFacts, LogAssembler, LogHeader, StoppedBy};
+    use crate::{BlockBuilder, FooterFacts, LogAssembler, LogHeader, Partition, StoppedBy};
 
     #[derive(Default)]
     struct Seen {
@@ -220,10 +220,11 @@ mod tests {
     fn log() -> (Seen, Vec<u8>) {
         let header = LogHeader { workers: 2, ..LogHeader::default() };
         let (mut assembler, mut file) = LogAssembler::new(&header).unwrap();
-        let mut decoder = BlockDecoder::new(2);
+        let mut decoder = BlockDecoder::new(Partition::unsharded(WorkerId(0), 2));
         let mut seen = Seen::default();
         for (worker, ticks) in [(1, &[5, 7][..]), (0, &[]), (0, &[9])] {
-            let mut builder = BlockBuilder::new(WorkerId(worker), 2, Vec::new());
+            let mut builder =
+                BlockBuilder::new(Partition::unsharded(WorkerId(worker), 2), Vec::new());
             for at in ticks {
                 builder.push(Tick(*at), &Event::Wake).unwrap();
             }

@@ -1,10 +1,9 @@
-//! Fixed-width little-endian fields and length-prefixed text, as headers and the footer use them.
-//! Allocates no more than the bytes at hand, whatever a length field says.
+//! Fixed-width little-endian fields and length-prefixed text, for headers and the footer. Never allocates
+//! more than the input is long, whatever its length fields say.
 
-/// Most items of a list in a header or footer.
-pub(crate) const MAX_LIST_ITEMS: usize = 65_536;
+use crate::limits::MAX_LIST_ITEMS;
 
-/// Takes fields off the front of a slice; `None` when they do not fit.
+/// Takes fields from the front of a slice; `None` if they do not fit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a> {
     bytes: &'a [u8],

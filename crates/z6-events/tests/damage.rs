@@ -8,7 +8,7 @@ mod common;
 use common::{Log, golden_log, header, read};
 use z6_events::{
     BlockHeader, BlockKind, Ending, Event, LogAssembler, LogDigest, LogError, LogHeader, LogReader,
-    TearReason,
+    Phase, TearReason,
 };
 
 /// The same bytes with one block's header changed and its CRC made valid again.
@@ -201,7 +201,7 @@ fn a_block_of_another_log_does_not_fit_even_with_the_right_number() {
 
 /// What a forger does: every CRC, the chain and the final digest computed anew.
 fn rechained(log: &Log, mut bytes: Vec<u8>) -> Vec<u8> {
-    let mut previous = LogDigest::of(&bytes[..log.blocks[0]]);
+    let mut previous = LogDigest::from_bytes(&bytes[..log.blocks[0]]);
     let end = bytes.len() - 32;
     for (index, start) in log.blocks.iter().enumerate() {
         let block = &mut bytes[*start..log.blocks.get(index + 1).copied().unwrap_or(end)];
@@ -210,7 +210,7 @@ fn rechained(log: &Log, mut bytes: Vec<u8>) -> Vec<u8> {
         block[40..44].copy_from_slice(&payload_crc);
         let header_crc = crc_32(&block[..76]).to_le_bytes();
         block[76..80].copy_from_slice(&header_crc);
-        previous = LogDigest::of(block);
+        previous = LogDigest::from_bytes(block);
     }
     bytes[end..].copy_from_slice(&previous.0);
     bytes
@@ -278,6 +278,8 @@ fn unknown_blocks_are_skipped_from_0x80_and_errors_below() {
     let last = log.blocks.len() - 2;
     let unknown = reforged(&log, last, |h| h.kind = BlockKind::Unknown(9));
     assert!(matches!(read(&unknown).end, Err(LogError::UnknownBlock { kind: 9, .. })));
+    let tear_down = reforged(&log, last, |h| h.phase = Phase::Unknown(2));
+    assert!(matches!(read(&tear_down).end, Err(LogError::UnknownPhase { phase: 2, .. })));
     let bytes = reforged(&log, last, |h| h.kind = BlockKind::Skippable(0x80));
     let bytes = &bytes[..*log.blocks.last().unwrap()];
     let mut reader = LogReader::new(bytes).unwrap();
@@ -349,12 +351,18 @@ fn later_formats_say_what_they_need() {
         bytes[end..end + 4].copy_from_slice(&crc);
         bytes
     };
-    let needs_2 = LogError::NewerFormat { version: 1, needs: 2, have: 1 };
-    assert_eq!(open_error(&with(10, 2)).to_string(), needs_2.to_string());
-    // A later format that this reader may read: the header opens, the chain tells it was forged.
-    assert!(matches!(open_error(&with(8, 2)), LogError::BrokenChain { .. }));
-    // A driver that does not exist.
+    let needs_3 = LogError::NewerFormat { version: 2, needs: 3, have: 2 };
+    assert_eq!(open_error(&with(10, 3)).to_string(), needs_3.to_string());
+    // A later format that this reader may read: the header opens, the chain shows that it was forged.
+    assert!(matches!(open_error(&with(8, 3)), LogError::BrokenChain { .. }));
+    let older = LogError::OlderFormat { version: 1, have: 2 };
+    assert_eq!(open_error(&with(8, 1)).to_string(), older.to_string());
+    // A driver that does not exist, no worker, a shard beyond their number.
     assert!(matches!(open_error(&with(30, 9)), LogError::HeaderMalformed { offset: 31 }));
+    assert!(matches!(open_error(&with(24, 0)), LogError::HeaderMalformed { offset: 26 }));
+    assert!(matches!(open_error(&with(26, 1)), LogError::HeaderMalformed { offset: 30 }));
+    // A flag that a later version may give a meaning.
+    assert!(matches!(open_error(&with(34, 4)), LogError::UnknownFlags { flags: 0x0004_0000 }));
 }
 
 /// CRC-32 (IEEE 802.3), bit by bit: an independent check of the crate's.

@@ -1,4 +1,4 @@
-//! The committed log of format 1: it reads as its committed text, is what this version writes, and a
+//! The committed log of format 2: it reads as its committed text, is what this version writes, and a
 //! program written from docs/EVENT_LOG.md alone finds the same in it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
@@ -14,8 +14,8 @@ use z6_events::{
 };
 use z6_testing::Leash;
 
-const LOG: &[u8] = include_bytes!("golden/v1.z6log");
-const TEXT: &str = include_str!("golden/v1.txt");
+const LOG: &[u8] = include_bytes!("golden/v2.z6log");
+const TEXT: &str = include_str!("golden/v2.txt");
 
 fn describe(log: &[u8]) -> String {
     let mut out = String::new();
@@ -112,7 +112,7 @@ fn latency_line(worker: u16, name: &str, ended: &RequestEnded) -> String {
     )
 }
 
-/// What `read_log.py` says about the log at `path`; `None` where there is no Python.
+/// What `read_log.py` says about the log at `path`; `None` if there is no Python.
 #[allow(clippy::disallowed_methods, reason = "tests may")]
 fn read_by_script(path: &str) -> Option<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_log.py");
@@ -125,7 +125,7 @@ fn read_by_script(path: &str) -> Option<String> {
 
 #[test]
 fn a_reader_written_from_the_document_finds_the_same() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/v1.z6log");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/v2.z6log");
     if let Some(found) = read_by_script(path) {
         assert_eq!(found, counts_and_latencies(LOG));
     }
@@ -152,6 +152,6 @@ fn write_the_golden_files() {
     }
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     let log = common::golden_log(1);
-    std::fs::write(format!("{directory}/v1.txt"), describe(&log.bytes)).unwrap();
-    std::fs::write(format!("{directory}/v1.z6log"), log.bytes).unwrap();
+    std::fs::write(format!("{directory}/v2.txt"), describe(&log.bytes)).unwrap();
+    std::fs::write(format!("{directory}/v2.z6log"), log.bytes).unwrap();
 }

@@ -5,6 +5,7 @@
 mod common;
 
 use common::{done, golden_log, planned_request, read, sent};
+use z6_events::limits::MAX_CONNECTION_SLOTS;
 use z6_events::{
     Cause, ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot, ExchangeTable, Failure,
     NextHop, Observed, Outcome, PairingError, ReleaseCause, Response, TargetId, Tick,
@@ -94,7 +95,7 @@ fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
         assert_eq!(table.open_exchanges().count(), 0);
         assert_eq!(table.open_connections().count(), 1);
     }
-    // The same failure where nothing was sent: the request follows as not_on_wire.
+    // The same failure if nothing was sent: the request follows as not_on_wire.
     let observed = table(&[]).observe(Tick(40), &failed);
     assert_eq!(
         observed,
@@ -126,8 +127,8 @@ fn what_does_not_fit_together_is_an_error() {
         ),
         (
             &open[..0],
-            connect(1 << 18),
-            PairingError::ConnectionOutOfRange { connection: ConnectionSlot(1 << 18) },
+            connect(MAX_CONNECTION_SLOTS),
+            PairingError::ConnectionOutOfRange { connection: ConnectionSlot(MAX_CONNECTION_SLOTS) },
         ),
     ];
     for (before, event, error) in cases {
@@ -207,7 +208,7 @@ fn every_request_of_the_golden_log_finds_its_end() {
             Observed::Wake
             | Observed::Stop(_)
             | Observed::VuStarted { .. }
-            | Observed::VuStopped(_)
+            | Observed::VuStopped { .. }
             | Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)

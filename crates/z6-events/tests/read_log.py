@@ -1,23 +1,23 @@
-"""Reads a Z6 event log of format 1 (docs/EVENT_LOG.md); prints event counts and latencies."""
+"""Reads a Z6 event log of format 2 (docs/EVENT_LOG.md); prints event counts and latencies."""
 import hashlib, struct, sys, zlib
 
-# Kind: name and, for the plain records, fields: n number, b byte, a actor.
+# Kind: name and, for the plain records, fields: n number, b byte, p population, a actor.
 KINDS = {
     1: ("sent", None), 2: ("done", None), 3: ("failed", None), 4: ("wake", ""),
     5: ("connected", "nn"), 6: ("connect_failed", "nnbn"), 7: ("connection_closed", "nb"),
     8: ("stop", "b"), 0x0A: ("tcp_ready", "n"), 0x10: ("vu_started", "an"), 0x11: ("vu_stopped", "a"),
     0x12: ("connect_started", "nnn"), 0x13: ("connection_released", "nb"),
-    0x14: ("connect_timed_out", "n"), 0x15: ("not_on_wire", "bannnnbn"),
-    0x16: ("never_sent", "bannnnb"), 0x17: ("timed_out", "n"), 0x18: ("in_flight_at_stop", "n"),
+    0x14: ("connect_timed_out", "n"), 0x15: ("not_on_wire", "pannnnbn"),
+    0x16: ("never_sent", "pannnnb"), 0x17: ("timed_out", "n"), 0x18: ("in_flight_at_stop", "n"),
     0x19: ("end_reached", "bn"), 0x1A: ("finished", ""),
     0x09: ("redirected", None), 0x1B: ("redirect_failed", None), 0x20: ("sample", "n" * 10),
-    0x21: ("log_stalled", "n")}
+    0x21: ("log_stalled", "n"), 0x1C: ("vu_started", "pan"), 0x1D: ("vu_stopped", "pa")}
 
 class Block:
     """The records of one payload, with the state of the document's section on prediction."""
-    def __init__(self, payload, worker, workers, base):
-        self.bytes, self.at, self.base = payload, 0, base
-        self.worker, self.workers, self.slots, self.requests = worker, workers, {}, {}
+    def __init__(self, payload, worker, loops, base):
+        self.bytes, self.at, self.base, self.slots, self.requests = payload, 0, base, {}, {}
+        self.worker, (self.workers, self.shard, self.shards) = worker, loops
         self.last = dict(tick=base, actor=0, step=0, request=0, target=0, population=0,
                          request_bytes=0, status=0, received_bytes=0)
 
@@ -38,7 +38,8 @@ class Block:
 
     def slot(self, number):
         last = self.last
-        unseen = dict(actor=number * self.workers + self.worker, step=last["step"] - 1,
+        actor = (number * self.workers + self.worker) * self.shards + self.shard
+        unseen = dict(actor=actor, step=last["step"] - 1,
                       connection=number, request=last["request"], target=last["target"],
                       population=last["population"], end=self.base)
         return dict(self.slots.get(number, unseen))
@@ -106,6 +107,7 @@ class Block:
     def plain(self, tick, name, fields):
         for field in fields:
             value = (self.number() if field == "n" else self.byte() if field == "b" else
+                     self.last.update(population=self.byte()) if field == "p" else
                      self.last.update(actor=self.difference(self.last["actor"])))
         if name not in ("timed_out", "in_flight_at_stop"):
             return {}
@@ -126,14 +128,15 @@ class Block:
 def blocks(log):
     """Yields (kind, worker, base, payload), checking every CRC and the chain."""
     end = 16 + struct.unpack_from("<I", log, 12)[0] + 4
-    assert log[:10] == b"\x89Z6L\r\n\x1a\n\x01\x00"
+    assert log[:10] == b"\x89Z6L\r\n\x1a\n\x02\x00"
     assert struct.pack("<I", zlib.crc32(log[:end - 4])) == log[end - 4:end]
     digest, at, number, kind = hashlib.sha256(log[:end]).digest(), end, 0, 0
     while kind != 4:
-        mark, kind, _, worker, found, _, base, _, length, crc, previous, check = \
+        mark, kind, phase, worker, found, _, base, _, length, crc, previous, check = \
             struct.unpack_from("<4sBBHQQQIII32sI", log, at)
         block = log[at:at + 80 + length]
-        assert (mark, found, previous, check) == (b"\xc6Z6B", number, digest, zlib.crc32(block[:76]))
+        assert (mark, phase, found, previous) == (b"\xc6Z6B", 0, number, digest)
+        assert check == zlib.crc32(block[:76])
         assert zlib.crc32(block[80:]) == crc
         digest, at, number = hashlib.sha256(block).digest(), at + len(block), number + 1
         yield kind, worker, base, block[80:]
@@ -141,9 +144,9 @@ def blocks(log):
 
 def main():
     log = open(sys.argv[1], "rb").read()
-    workers, counts, lines, started = struct.unpack_from("<H", log, 24)[0], {}, [], {}
+    loops, counts, lines, started = struct.unpack_from("<HHH", log, 24), {}, [], {}
     for kind, worker, base, payload in blocks(log):
-        for tick, name, e in Block(payload, worker, workers, base).events() if kind == 1 else ():
+        for tick, name, e in Block(payload, worker, loops, base).events() if kind == 1 else ():
             counts[name] = counts.get(name, 0) + 1
             if name == "redirected":
                 started[worker, e["redirected"]].update(request_bytes=0, written=0)

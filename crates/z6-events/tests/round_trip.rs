@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
 
 use proptest::prelude::*;
+use z6_events::limits::{MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES};
 use z6_events::{
     Actor, BlockBuilder, BlockDecoder, Cause, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
-    Event, ExchangeSlot, Failure, MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES, NeverSentReason, NextHop,
-    PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, SealedBlock, Step,
-    StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Event, ExchangeSlot, Failure, NeverSentReason, NextHop, Partition, PlannedRequest, Population,
+    ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StopReason, StoppedBy, TargetId,
+    Tick, WorkerId,
 };
 
 /// Numbers near those before, and numbers anywhere.
@@ -38,15 +39,18 @@ fn request() -> impl Strategy<Value = PlannedRequest> {
 
 fn sent() -> impl Strategy<Value = Event> {
     let attempt = prop_oneof![4 => Just(0u8), 1 => any::<u8>()];
-    (slot(), number(), request(), attempt, slot(), number(), any::<bool>()).prop_map(
-        |(exchange, written, request, attempt, connection, request_bytes, whole)| Event::Sent {
-            exchange: ExchangeSlot(exchange),
-            written_bytes: if whole { request_bytes } else { written },
-            request,
-            attempt,
-            connection: ConnectionSlot(connection),
-            request_bytes,
-            length_is_input: false,
+    let flags = (any::<bool>(), any::<bool>());
+    (slot(), number(), request(), attempt, slot(), number(), flags).prop_map(
+        |(exchange, written, request, attempt, connection, request_bytes, (whole, is_input))| {
+            Event::Sent {
+                exchange: ExchangeSlot(exchange),
+                written_bytes: if whole { request_bytes } else { written },
+                request,
+                attempt,
+                connection: ConnectionSlot(connection),
+                request_bytes,
+                length_is_input: is_input,
+            }
         },
     )
 }
@@ -74,17 +78,19 @@ fn done() -> impl Strategy<Value = Event> {
 
 fn failed() -> impl Strategy<Value = Event> {
     let first = prop::option::of(number());
-    (slot(), one_of(ErrorKind::ALL), number(), first, number(), number()).prop_map(
-        |(exchange, error, detail, first_byte, received_bytes, unsent_bytes)| Event::Failed {
-            exchange: ExchangeSlot(exchange),
-            failure: Failure {
-                error,
-                detail,
-                first_byte: first_byte.map(Tick),
-                received_bytes,
-                unsent_bytes,
-                reusable: false,
-            },
+    (slot(), one_of(ErrorKind::ALL), number(), first, number(), number(), any::<bool>()).prop_map(
+        |(exchange, error, detail, first_byte, received_bytes, unsent_bytes, reusable)| {
+            Event::Failed {
+                exchange: ExchangeSlot(exchange),
+                failure: Failure {
+                    error,
+                    detail,
+                    first_byte: first_byte.map(Tick),
+                    received_bytes,
+                    unsent_bytes,
+                    reusable,
+                },
+            }
         },
     )
 }
@@ -130,11 +136,12 @@ fn other() -> impl Strategy<Value = Event> {
     (0..13, slot(), number(), number(), request(), one_of(ErrorKind::ALL), codes).prop_map(
         |(which, slot, a, b, request, error, (stop, by, never))| {
             let (exchange, actor) = (ExchangeSlot(slot), Actor(a));
+            let population = request.population;
             match which {
                 0 => Event::Wake,
                 1 => Event::Stop { reason: stop },
-                2 => Event::VuStarted { actor, planned: Tick(b) },
-                3 => Event::VuStopped { actor },
+                2 => Event::VuStarted { population, actor, planned: Tick(b) },
+                3 => Event::VuStopped { population, actor },
                 4 => Event::NotOnWire { request, cause: Cause { error, detail: b } },
                 5 => Event::NeverSent { request, reason: never },
                 6 => Event::TimedOut { exchange },
@@ -181,13 +188,15 @@ fn timed_events() -> impl Strategy<Value = Vec<(Tick, Event)>> {
     })
 }
 
-fn blocks(
-    worker: WorkerId,
-    workers: u16,
-    events: &[(Tick, Event)],
-    per: usize,
-) -> Vec<SealedBlock> {
-    let mut builder = BlockBuilder::new(worker, workers, Vec::new());
+fn partition() -> impl Strategy<Value = Partition> {
+    let part = || (1..=u16::MAX).prop_flat_map(|parts| (0..parts, Just(parts)));
+    (part(), part()).prop_map(|((shard, shards), (worker, workers))| {
+        Partition::new(shard, shards, WorkerId(worker), workers)
+    })
+}
+
+fn blocks(partition: Partition, events: &[(Tick, Event)], per: usize) -> Vec<SealedBlock> {
+    let mut builder = BlockBuilder::new(partition, Vec::new());
     let mut blocks = Vec::new();
     for chunk in events.chunks(per) {
         for (at, event) in chunk {
@@ -204,12 +213,11 @@ fn blocks(
 proptest! {
     #[test]
     fn any_events_round_trip(
-        events in timed_events(), worker: u16, workers: u16, per in 1usize..200,
+        events in timed_events(), partition in partition(), per in 1usize..200,
     ) {
-        let worker = WorkerId(worker);
-        let mut decoder = BlockDecoder::new(workers);
+        let mut decoder = BlockDecoder::new(partition.with_worker(WorkerId(0)));
         let mut decoded = Vec::new();
-        for block in blocks(worker, workers, &events, per) {
+        for block in blocks(partition, &events, per) {
             prop_assert!(block.payload().len() <= MAX_PAYLOAD_BYTES);
             for event in decoder.events_of(&block) {
                 decoded.push(event.map_err(|error| TestCaseError::fail(error.to_string()))?);
@@ -238,8 +246,8 @@ proptest! {
             events.push((now, Event::TimedOut { exchange }));
             ends[slot as usize] = now;
         }
-        let block = blocks(WorkerId(0), 1, &events, usize::MAX).remove(0);
-        let decoded: Result<Vec<_>, _> = BlockDecoder::new(1).events_of(&block).collect();
+        let block = blocks(Partition::WHOLE, &events, usize::MAX).remove(0);
+        let decoded: Result<Vec<_>, _> = BlockDecoder::new(Partition::WHOLE).events_of(&block).collect();
         prop_assert_eq!(decoded, Ok(events));
     }
 
@@ -273,7 +281,7 @@ fn longest_events() -> Vec<Event> {
             attempt: 255,
             connection,
             request_bytes: n,
-            length_is_input: false,
+            length_is_input: true,
         },
         Event::Done {
             exchange,
@@ -319,19 +327,20 @@ fn longest_events() -> Vec<Event> {
 fn the_longest_events_fit() {
     let at = Tick(u64::MAX - 1);
     for event in longest_events() {
-        let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+        let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
         builder.push(Tick(0), &Event::Wake).unwrap();
         builder.push(at, &event).unwrap();
         let block = builder.close(Vec::new());
         assert!(block.payload().len() <= 1 + MAX_EVENT_BYTES);
-        let decoded: Result<Vec<_>, _> = BlockDecoder::new(1).events_of(&block).collect();
+        let decoded: Result<Vec<_>, _> =
+            BlockDecoder::new(Partition::WHOLE).events_of(&block).collect();
         assert_eq!(decoded, Ok(vec![(Tick(0), Event::Wake), (at, event)]));
     }
 }
 
 #[test]
 fn a_full_block_refuses_and_stays_as_it_was() {
-    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
     let event = longest_events().remove(5);
     let mut pushed = 0;
     while builder.push(Tick(pushed), &event).is_ok() {
@@ -344,14 +353,17 @@ fn a_full_block_refuses_and_stays_as_it_was() {
     assert_eq!(builder.first_tick(), Some(Tick(0)));
     let block = builder.close(Vec::new());
     assert!(builder.is_empty() && builder.first_tick().is_none());
-    assert_eq!(BlockDecoder::new(1).events_of(&block).filter(Result::is_ok).count() as u64, pushed);
+    assert_eq!(
+        BlockDecoder::new(Partition::WHOLE).events_of(&block).filter(Result::is_ok).count() as u64,
+        pushed
+    );
     assert_eq!((block.counts().copied, block.counts().inputs), (count, 0));
 }
 
 #[test]
 #[should_panic(expected = "ticks never go down")]
 fn ticks_never_go_down_across_blocks() {
-    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
     builder.push(Tick(5), &Event::Wake).unwrap();
     drop(builder.close(Vec::new()));
     let _ = builder.push(Tick(4), &Event::Wake);
@@ -361,7 +373,7 @@ fn ticks_never_go_down_across_blocks() {
 fn kinds_from_0x80_are_skipped_and_counted_and_change_nothing() {
     // wake; kind 0x80 of 3 bytes; wake 2 ns later; kind 0xFF of 0 bytes
     let payload = [0x04, 0x80, 3, 1, 2, 3, 0x44, 2, 0xFF, 0];
-    let mut decoder = BlockDecoder::new(1);
+    let mut decoder = BlockDecoder::new(Partition::WHOLE);
     let mut events = decoder.events(WorkerId(0), Tick(9), 4, &payload);
     assert_eq!(events.next(), Some(Ok((Tick(9), Event::Wake))));
     assert_eq!(events.next(), Some(Ok((Tick(11), Event::Wake))));
@@ -370,7 +382,9 @@ fn kinds_from_0x80_are_skipped_and_counted_and_change_nothing() {
 }
 
 fn decode_error(count: u32, base: u64, payload: &[u8]) -> Option<DecodeError> {
-    BlockDecoder::new(1).events(WorkerId(0), Tick(base), count, payload).find_map(Result::err)
+    BlockDecoder::new(Partition::WHOLE)
+        .events(WorkerId(0), Tick(base), count, payload)
+        .find_map(Result::err)
 }
 
 #[test]
@@ -380,9 +394,11 @@ fn what_is_no_event_is_a_typed_error() {
         (&[0x44, 0x00], DecodeError::BadTime { offset: 0 }),
         (&[0x44, 0x02], DecodeError::BadTime { offset: 0 }),
         (&[0x08, 0x63], DecodeError::UnknownCode { offset: 1, code: 0x63 }),
-        (&[0x02, 0x00, 0x80], DecodeError::BadFlags { offset: 3, flags: 0x80 }),
+        (&[0x02, 0x00, 0x80, 0x01], DecodeError::BadFlags { offset: 4, flags: 0x01 }),
         (&[0x01, 0x00, 0x60], DecodeError::BadFlags { offset: 3, flags: 0x60 }),
-        (&[0x01, 0x00, 0x80, 0x10], DecodeError::BadFlags { offset: 4, flags: 0x10 }),
+        (&[0x01, 0x00, 0x80, 0x20], DecodeError::BadFlags { offset: 4, flags: 0x20 }),
+        (&[0x03, 0x00, 0x10], DecodeError::BadFlags { offset: 3, flags: 0x10 }),
+        (&[0x1C, 0x00], DecodeError::OutOfRange { offset: 1 }),
         (&[0x80, 0x05, 0x00], DecodeError::UnexpectedEnd { offset: 3 }),
         (&[0x04, 0x04], DecodeError::EventCount { expected: 1, found: 2 }),
         (&[], DecodeError::EventCount { expected: 1, found: 0 }),

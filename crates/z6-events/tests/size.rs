@@ -5,12 +5,12 @@
 mod common;
 
 use common::{Spread, done, planned_request, sent};
-use z6_events::{BlockBuilder, Event, Tick, WorkerId};
+use z6_events::{BlockBuilder, Event, Partition, Tick, WorkerId};
 
 /// Bytes per request of a closed model without think time: each answer is followed by that VU's
 /// next request, planned at the answer's tick. `mean_gap_ns` lies between two requests.
 fn bytes_per_request(connections: u32, requests: u64, mean_gap_ns: u64, jitter: bool) -> f64 {
-    let mut builder = BlockBuilder::new(WorkerId(1), 4, Vec::new());
+    let mut builder = BlockBuilder::new(Partition::unsharded(WorkerId(1), 4), Vec::new());
     let (mut gaps, mut now) = (Spread(1), 1_000_000_000);
     let mut steps = vec![1000u64; connections as usize];
     let (mut bytes, mut push) = (0, {

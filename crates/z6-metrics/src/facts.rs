@@ -1,10 +1,14 @@
 //! What is known of a run besides its events: at its start and at its end. Knows nothing of figures.
 
-use z6_events::{Driver, Ending, LogHeader, StoppedBy, Tick};
+use z6_events::{Driver, Ending, LogHeader, Partition, StoppedBy, Tick};
 use z6_scenario::NS_PER_SECOND;
+use z6_scenario::load::limits::{MAX_DURATION_NS, MAX_TIMEOUT_NS};
 
 /// Later than any instant of a run: 48 h, in nanoseconds.
 pub const TICK_NS_MAX: u64 = 48 * 3_600 * NS_PER_SECOND;
+
+// A run ends after its duration and the grace period.
+const _: () = assert!(MAX_DURATION_NS + MAX_TIMEOUT_NS <= TICK_NS_MAX);
 
 /// What the header of a log says about a run, besides the scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +21,8 @@ pub struct RunFacts {
     pub driver: Driver,
     /// Wall clock at the start, RFC 3339, UTC; empty in a simulated run.
     pub started_at: String,
-    /// Event loops.
-    pub workers: u16,
+    /// The first event loop of this process: how many there are, and which shard it is.
+    pub partition: Partition,
 }
 
 impl RunFacts {
@@ -31,7 +35,7 @@ impl RunFacts {
             plan_digest: header.plan_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             driver: header.driver,
             started_at,
-            workers: header.workers,
+            partition: header.partition(),
         }
     }
 }

@@ -102,7 +102,7 @@ impl ScenarioBuilder {
         warmup(length: Duration) => runtime, "warmup_seconds", seconds(length);
         /// How long requests in flight may still be answered after the end. Default: 5 s.
         graceful_stop(length: Duration) => runtime, "graceful_stop_seconds", seconds(length);
-        /// How many redirects each request follows, unless it says otherwise. Default: 0.
+        /// How many redirects each request follows, unless it has a number of its own. Default: 0.
         follow_redirects(count: u8) => runtime, "follow_redirects", Value::number(count);
     }
 
@@ -265,7 +265,7 @@ fn setting(key: &str, text: String, simulation: &Simulation) -> Value {
     if is_number && !text.contains("..") { Value::Number(text) } else { Value::Text(text) }
 }
 
-/// The end.
+/// From the builder to a scenario.
 impl ScenarioBuilder {
     /// The scenario as a file would hold it, whether or not it is valid.
     #[must_use]

@@ -25,33 +25,33 @@ pub enum ScenarioError {
     /// A logged override of an unknown name.
     #[error("unknown override `{key}`")]
     UnknownOverride {
-        /// Its name.
+        /// The key of the override.
         key: String,
     },
     /// A logged override that is given twice.
-    #[error("override `{key}` stands twice")]
+    #[error("override `{key}` is given twice")]
     RepeatedOverride {
-        /// Its name.
+        /// The key of the override.
         key: String,
     },
     /// A logged override whose value is not in its canonical form.
     #[error("override `{key}` has no value in canonical form: `{value}`")]
     OverrideValue {
-        /// Its name.
+        /// The key of the override.
         key: String,
-        /// Its value.
+        /// The value as it is logged.
         value: String,
     },
     /// A simulation setting of an unknown name.
     #[error("unknown setting `{key}`")]
     UnknownSetting {
-        /// Its name.
+        /// The key of the setting.
         key: String,
     },
     /// A fault of an unknown name.
     #[error("unknown fault `{name}`")]
     UnknownFault {
-        /// Its name.
+        /// The name given.
         name: String,
     },
     /// A share of more than 1.
@@ -60,9 +60,9 @@ pub enum ScenarioError {
     /// A whole number outside its range.
     #[error("not within {min} to {max}")]
     SettingRange {
-        /// The least.
+        /// The smallest value allowed.
         min: u64,
-        /// The greatest.
+        /// The largest value allowed.
         max: u64,
     },
     /// A duration without a unit, or with an unknown one.
@@ -86,7 +86,7 @@ pub enum ScenarioError {
     /// Not a status that can be given a share.
     #[error("`{text}` is not a status from 201 to 599")]
     Status {
-        /// As written.
+        /// The text as it is written.
         text: String,
     },
     /// A status that is given twice.

@@ -50,7 +50,7 @@ pub struct Scenario {
 pub struct Metadata {
     /// What the run is called; empty if absent.
     pub name: String,
-    /// Free text.
+    /// Free text about the scenario; empty if absent.
     pub description: String,
     /// The scenario's own version.
     pub version: String,
@@ -80,7 +80,7 @@ pub struct Runtime {
 /// `runtime.workers`: how many event loops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workers {
-    /// This many.
+    /// A fixed number; at least 1.
     Fixed(u16),
     /// One per core.
     Auto,
@@ -141,7 +141,7 @@ pub struct BaseUrl {
 /// The scheme of a base URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// Plain HTTP.
+    /// HTTP without TLS.
     Http,
     /// HTTP over TLS.
     Https,
@@ -237,7 +237,7 @@ pub struct Request {
 /// A request body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// The content.
+    /// The content of the body.
     pub bytes: Vec<u8>,
     /// The file it came from, as written in the scenario; none for an inline body.
     pub file: Option<String>,
@@ -246,7 +246,7 @@ pub struct Body {
 /// One entry of `[[sequence.steps]]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceStep {
-    /// Which request.
+    /// The request that is sent.
     pub request: RequestId,
     /// How many times in a row; >= 1.
     pub repeat: u32,
@@ -343,9 +343,9 @@ pub struct RateStep {
 /// How the gaps between arrivals are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrivals {
-    /// Evenly spaced.
+    /// Arrivals are evenly spaced.
     Constant,
-    /// Exponential gaps.
+    /// The gaps are exponential, as of a Poisson process.
     Poisson,
 }
 
@@ -388,7 +388,7 @@ impl Schedule {
 /// `[think_time]`: the pause after each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThinkTime {
-    /// No pause.
+    /// The next step follows at once.
     None,
     /// Always this long.
     Constant {

@@ -22,9 +22,9 @@ pub use digest::plan_digest;
 /// What an actor does at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedStep {
-    /// Which template.
+    /// The request template that is sent.
     pub request: RequestId,
-    /// Which target.
+    /// The target it goes to.
     pub target: TargetId,
     /// The pause after it, nanoseconds.
     pub think_ns: u64,
@@ -130,7 +130,7 @@ impl Plan {
         }
     }
 
-    /// The seed.
+    /// The seed of every draw.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
@@ -226,7 +226,7 @@ impl Plan {
         }
     }
 
-    /// When nothing is planned any more: the duration, else the schedule's own length; none where
+    /// When nothing is planned any more: the duration, else the schedule's own length; none if
     /// only iterations end the run.
     #[must_use]
     pub fn end_ns(&self) -> Option<u64> {

@@ -43,9 +43,9 @@ pub enum ConnectTo {
     Addresses(Vec<IpAddr>),
     /// `connect_to`: to another host and port.
     Host {
-        /// The host.
+        /// The host to connect to.
         host: Host,
-        /// The port.
+        /// The port to connect to.
         port: u16,
     },
     /// `unix:/path` as `connect_to` or as base URL: to a socket of the file system.

@@ -93,33 +93,33 @@ impl Default for Simulation {
 pub enum Delay {
     /// Always this long: `constant:2ms`, or `2ms`.
     Constant {
-        /// Nanoseconds.
+        /// The delay, nanoseconds.
         ns: u64,
     },
     /// Uniform over [low, high]: `uniform:1ms..5ms`.
     Uniform {
-        /// Nanoseconds.
+        /// The shortest delay, nanoseconds.
         low_ns: u64,
         /// Nanoseconds; at least `low_ns`.
         high_ns: u64,
     },
     /// Exponential: `exponential:2ms`.
     Exponential {
-        /// Nanoseconds.
+        /// The mean, nanoseconds.
         mean_ns: u64,
     },
     /// exp of a normal variable: `log_normal:2ms,0.5`.
     LogNormal {
-        /// Nanoseconds.
+        /// The median, nanoseconds.
         median_ns: u64,
         /// Standard deviation of the logarithm, millionths.
         sigma_millionths: u64,
     },
     /// One of two times: `bimodal:1ms,50ms,0.01`.
     Bimodal {
-        /// Nanoseconds.
+        /// The usual delay, nanoseconds.
         usual_ns: u64,
-        /// Nanoseconds.
+        /// The other delay, nanoseconds.
         tail_ns: u64,
         /// How often it is `tail_ns`.
         tail: Share,
@@ -131,12 +131,12 @@ pub enum Delay {
 pub struct Share(u32);
 
 impl Share {
-    /// Never.
+    /// The share 0.
     pub const ZERO: Share = Share(0);
-    /// Always.
+    /// The share 1.
     pub const ONE: Share = Share(1_000_000);
 
-    /// This many millionths; none where they are more than a million.
+    /// This many millionths; none if they are more than a million.
     ///
     /// ```
     /// use z6_scenario::simulation::Share;
@@ -169,19 +169,19 @@ impl Share {
     }
 }
 
-/// A status and how often the simulated server answers with it.
+/// A status and how often the simulated server returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusShare {
     /// 201 to 599.
     pub status: u16,
-    /// Not zero.
+    /// Its share of all responses; more than 0.
     pub share: Share,
 }
 
 /// The length of response bodies: uniform over [min, max], bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyBytes {
-    /// The shortest.
+    /// The shortest body, bytes.
     pub min: u64,
     /// The longest; at least `min`.
     pub max: u64,
@@ -202,7 +202,7 @@ pub const SETTINGS: [&str; 11] = [
     "keep_alive_idle",
 ];
 
-/// What stands before a fault's name where it is a setting: `fault.reset_in_body`.
+/// The prefix of a fault's name in a setting: `fault.reset_in_body`.
 pub const FAULT_PREFIX: &str = "fault.";
 
 impl Simulation {

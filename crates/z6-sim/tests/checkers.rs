@@ -1,10 +1,10 @@
-//! The checkers are checked: of a run that is in order they say nothing; where one account is changed,
+//! The checkers are checked: of a run that is in order they say nothing; if one account is changed,
 //! the checker that compares it says so.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
-use z6_events::{ErrorKind, Event, LogReader, Response, Tick};
+use z6_events::{ErrorKind, Event, LogReader, Population, Response, Tick};
 use z6_scenario::Scenario;
 use z6_sim::checkers::{Evidence, check_end};
 use z6_sim::{
@@ -75,7 +75,7 @@ fn with_truth(run: &Run, change: impl FnOnce(&mut Truth)) -> Vec<Checker> {
     objections(run, &run.end.log, &run.emitted, &truth)
 }
 
-/// Where the n-th event of a kind stands in the first worker's list.
+/// Index of the n-th event of a kind in the first worker's list.
 fn place(run: &Run, nth: usize, of: fn(&Event) -> bool) -> usize {
     let events = run.emitted[0].iter().enumerate().filter(|(_, (_, event))| of(event));
     events.map(|(index, _)| index).nth(nth).unwrap()
@@ -392,7 +392,10 @@ fn a_turn_that_is_anothers_is_found() {
     // A VU ends that has no reason to.
     let ended = with_events(&run, |emitted| {
         let (at, _) = emitted[0][100];
-        emitted[0].insert(101, (at, Event::VuStopped { actor: z6_events::Actor(3) }));
+        emitted[0].insert(
+            101,
+            (at, Event::VuStopped { population: Population(0), actor: z6_events::Actor(3) }),
+        );
     });
     assert!(ended.contains(&Checker::Turns), "{ended:?}");
 }

@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 
 use z6_events::{
-    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, SealedBlock, Tick, Visitor, WalkError,
-    WorkerId,
+    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, Partition, SealedBlock, Tick, Visitor,
+    WalkError, WorkerId,
 };
 
 use crate::run_end::RunEnd;
@@ -25,10 +25,10 @@ pub struct ReadBack {
 }
 
 impl ReadBack {
-    /// For the log of a run with this many workers.
+    /// For the blocks of all workers of a partition.
     #[must_use]
-    pub fn new(workers: u16) -> ReadBack {
-        ReadBack { decoder: BlockDecoder::new(workers), end: RunEnd::default() }
+    pub fn new(partition: Partition) -> ReadBack {
+        ReadBack { decoder: BlockDecoder::new(partition), end: RunEnd::default() }
     }
 
     /// Shows the block that `assembler` sealed last.

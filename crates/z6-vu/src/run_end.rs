@@ -1,6 +1,18 @@
 //! How a run ended, as its events tell. Pure: writer and replay derive the footer the same way.
 
+use z6_events::limits::MAX_PAYLOAD_BYTES;
 use z6_events::{Event, FooterFacts, StoppedBy, Tick};
+
+/// A run without a single ready connection is stopped this long after its first attempt, once an
+/// attempt has failed: 2 s, in nanoseconds.
+pub const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
+
+/// Bytes for each worker that a log writer keeps free below `max_event_log_bytes`, for what workers
+/// still have to say after the stop: 1 MiB.
+pub const LOG_RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
+
+// Blocks of a worker that are under way when the limit is reached still fit.
+const _: () = assert!(LOG_RESERVE_BYTES_PER_WORKER >= 4 * MAX_PAYLOAD_BYTES as u64);
 
 /// Collects what events say about the end.
 #[derive(Debug, Clone, Default)]

@@ -141,7 +141,7 @@ fn a_log_whose_clock_leaps_costs_no_more_than_its_length() {
     let mut honest = z6_vu::recorder::Recorder::new(engine, KeepBlocks::default());
     honest.step(Tick(0), Input::Wake, |_| {});
     let mut blocks = honest.finish(Tick(0)).blocks;
-    let mut forged = z6_events::BlockBuilder::new(z6_events::WorkerId(0), 1, Vec::new());
+    let mut forged = z6_events::BlockBuilder::new(z6_events::Partition::WHOLE, Vec::new());
     forged.push(Tick(3_599 * SECOND), &Event::Wake).unwrap();
     blocks.push(forged.close(Vec::new()));
     let outcome = replay(&assemble(&scenario, 1, Partition::WHOLE, blocks)[..]).unwrap();

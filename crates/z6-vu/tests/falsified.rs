@@ -12,7 +12,7 @@ use support::wild::{REUSES, SCHEDULES, THINKS, Wild, text};
 use support::{MS, run, scenario};
 use z6_events::{
     Attachment, BlockBuilder, BlockHeader, BlockKind, ConnectionSlot, Event, EventClass,
-    ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, Partition, StopReason,
+    ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, Partition, Phase, StopReason,
     TargetAddresses, TargetId, Tick, WorkerId,
 };
 use z6_scenario::Plan;
@@ -198,7 +198,7 @@ fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, byte)
 }
 
-/// A log that breaks off behind one block with this payload.
+/// A truncated log behind one block with this payload.
 fn with_payload(scenario_text: &str, events: u32, payload: &[u8]) -> Vec<u8> {
     let scenario = scenario(scenario_text);
     let header = LogHeader {
@@ -210,6 +210,7 @@ fn with_payload(scenario_text: &str, events: u32, payload: &[u8]) -> Vec<u8> {
     let mut log = LogAssembler::new(&header).unwrap().1;
     let block = BlockHeader {
         kind: BlockKind::Events,
+        phase: Phase::Main,
         worker: WorkerId(0),
         number: 0,
         first_event: 0,
@@ -217,7 +218,7 @@ fn with_payload(scenario_text: &str, events: u32, payload: &[u8]) -> Vec<u8> {
         events,
         payload_bytes: payload.len() as u32,
         payload_crc: crc(payload),
-        previous: LogDigest::of(&log),
+        previous: LogDigest::from_bytes(&log),
     };
     log.extend_from_slice(&block.encode());
     log.extend_from_slice(payload);
@@ -244,7 +245,7 @@ fn first_events() -> Vec<(Tick, Event)> {
 }
 
 fn payload(events: &[(Tick, Event)]) -> Vec<u8> {
-    let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+    let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
     events.iter().for_each(|(at, event)| builder.push(*at, event).unwrap());
     builder.close(Vec::new()).payload().to_vec()
 }
@@ -303,7 +304,7 @@ fn an_attachment_of_any_length_is_no_panic() {
     };
     for length in [0, 1, 1 << 40, u64::MAX] {
         let (mut assembler, mut log) = LogAssembler::new(&header).unwrap();
-        let attachment = Attachment { length, ..Attachment::of("b", b"", false) };
+        let attachment = Attachment { length, ..Attachment::from_content("b", b"", false) };
         log.extend(assembler.copy_attachment(&attachment, b"").unwrap());
         let outcome = replay(&log[..]);
         let is_loaded = matches!(outcome, Ok(Outcome::Identical { .. }));

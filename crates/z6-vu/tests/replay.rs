@@ -52,7 +52,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// The same where requests are redirected over both targets, with every outcome there is.
+    /// The same if requests are redirected over both targets, with every outcome there is.
     #[test]
     fn every_run_with_redirects_replays(
         schedule in 0..SCHEDULES.len(),
@@ -187,7 +187,7 @@ fn a_changed_decision_is_found_and_named() {
             &closed,
             edit!(Event::VuStarted { planned, .. } => planned.0 = u64::MAX),
         ),
-        (DecisionKind::VuStop, &closed, edit!(Event::VuStopped { actor } => actor.0 += 2)),
+        (DecisionKind::VuStop, &closed, edit!(Event::VuStopped { actor, .. } => actor.0 += 2)),
         (DecisionKind::Timeout, &closed, edit!(Event::TimedOut { exchange } => exchange.0 += 1)),
         (
             DecisionKind::ConnectTimeout,

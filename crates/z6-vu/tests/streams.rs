@@ -254,6 +254,27 @@ fn unsent_requests_come_back_in_their_order() {
     assert_eq!(order, [1, 2, 3, 4]);
 }
 
+/// A request is being written while a timer makes its connection drain: what the write says still
+/// counts, and only what is unsent after it comes back.
+#[test]
+fn a_request_that_is_being_written_stays_where_it_is() {
+    let mut steps = Steps::new(3, "max_connections = 1", Streams { cancel_closes: true, ..FOUR });
+    steps.connect(0);
+    steps.write([0]);
+    let exchange = ExchangeSlot(1);
+    let sent = Input::Sent { exchange, written_bytes: 9, request_bytes: None };
+    steps.step_at(steps.now + 50 * MS, sent);
+    assert!(matches!(steps.out.events[..2], [Event::Sent { .. }, Event::TimedOut { .. }]));
+    let cancelled = |command: &Command| match command {
+        Command::Cancel { exchange, .. } => Some(exchange.0),
+        _ => None,
+    };
+    let cancelled: Vec<u32> = steps.out.commands.iter().filter_map(cancelled).collect();
+    assert_eq!(cancelled, [0, 2], "the one that timed out, and the one that is unsent");
+    steps.done(1, true);
+    assert_eq!(steps.released(), [(0, ReleaseCause::ExchangeFailed)]);
+}
+
 #[test]
 fn a_connection_with_all_its_requests_drains() {
     let mut steps = Steps::new(6, "max_requests_per_connection = 6\nmax_connections = 1", FOUR);
@@ -286,7 +307,7 @@ fn at_the_end_requests_are_dropped_before_their_connections() {
         }
         Event::InFlightAtStop { exchange } => format!("in flight {exchange}"),
         Event::ConnectionReleased { .. } => "released".to_owned(),
-        Event::VuStopped { actor } => format!("stopped {actor}"),
+        Event::VuStopped { actor, .. } => format!("stopped {actor}"),
         _ => String::new(),
     };
     let kinds: Vec<String> = steps.out.events.iter().map(kind).filter(|k| !k.is_empty()).collect();
@@ -311,7 +332,6 @@ fn at_the_end_requests_are_dropped_before_their_connections() {
 struct Streaming {
     wild: Redirecting,
     delays: bool,
-    fails_alone: bool,
 }
 
 impl Network for Streaming {
@@ -321,7 +341,7 @@ impl Network for Streaming {
 
     fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer {
         match self.wild.answer(at, request) {
-            Answer::Fails(after_ns, error) if self.fails_alone && self.wild.0.draw(2) == 0 => {
+            Answer::Fails(after_ns, error) if self.wild.0.draw(2) == 0 => {
                 Answer::FailsAlone(after_ns, error)
             }
             answer => answer,
@@ -353,7 +373,13 @@ struct Ledger {
     /// Steps of each actor so far.
     steps: BTreeMap<u64, u64>,
     last_planned: BTreeMap<TargetId, Tick>,
+    /// The most requests on one connection.
     most: u32,
+    /// Connections that took nothing new while they still carried requests.
+    drained: u32,
+    failed_alone: u32,
+    /// Requests sent after one that was planned later.
+    out_of_order: u32,
 }
 
 impl Ledger {
@@ -367,8 +393,12 @@ impl Ledger {
     /// A request is sent, in the order of its target's queue.
     fn takes_its_turn(&mut self, request: &PlannedRequest) {
         self.took(request);
-        let last = self.last_planned.insert(request.target, request.planned);
-        assert!(!self.in_order || last.is_none_or(|last| last <= request.planned), "{request:?}");
+        let last = self.last_planned.entry(request.target).or_insert(request.planned);
+        if *last > request.planned {
+            assert!(!self.in_order, "{request:?}");
+            self.out_of_order += 1;
+        }
+        *last = request.planned.max(*last);
     }
 
     fn ends(&mut self, exchange: ExchangeSlot, drains: bool) -> Option<ConnectionSlot> {
@@ -377,6 +407,7 @@ impl Ledger {
             let carrier = self.carriers.get_mut(&connection).unwrap();
             carrier.open -= 1;
             carrier.drains |= drains || carrier.sent >= self.max_requests;
+            self.drained += u32::from(carrier.drains && carrier.open > 0);
         }
         connection
     }
@@ -431,6 +462,7 @@ impl Ledger {
                 }
                 self.ends(exchange, !failure.reusable);
                 self.exchanges.remove(&exchange);
+                self.failed_alone += u32::from(failure.reusable);
             }
             Event::TimedOut { exchange } => {
                 self.ends(exchange, self.streams.cancel_closes);
@@ -457,7 +489,7 @@ impl Ledger {
 }
 
 fn decoded(block: &SealedBlock) -> Vec<(Tick, Event)> {
-    BlockDecoder::new(1).events_of(block).map(Result::unwrap).collect()
+    BlockDecoder::new(Partition::WHOLE).events_of(block).map(Result::unwrap).collect()
 }
 
 /// The blocks of the same engine, fed with the inputs of a log alone.
@@ -479,6 +511,48 @@ fn replayed(engine: Engine, blocks: &[SealedBlock]) -> Vec<SealedBlock> {
     }
     assert_eq!(recorder.pending_events(), 0);
     recorder.finish(Tick::MAX).blocks
+}
+
+/// The blocks of a run. The driver checks the engine's invariants after each step.
+fn run(engine: Engine, network: Streaming, stop: Option<Tick>) -> Vec<SealedBlock> {
+    let mut driver = MemoryDriver::new(Recorder::new(engine, KeepBlocks::default()), network);
+    if let Some(at) = stop {
+        driver.schedule(at, Input::Stop { reason: StopReason::Interrupt });
+    }
+    driver.run().0.blocks
+}
+
+/// Checks a run of the scenario `text`.
+fn check(
+    blocks: &[SealedBlock],
+    text: &str,
+    streams: Streams,
+    max_requests: u64,
+    is_written_at_once: bool,
+) -> Ledger {
+    let is_pool = text.contains("'shared'");
+    let mut ledger = Ledger {
+        streams,
+        limit: if is_pool { streams.limit } else { 1 },
+        max_requests,
+        in_order: is_written_at_once && (is_pool || text.contains("'none'")),
+        carriers: BTreeMap::new(),
+        attempts: BTreeSet::new(),
+        exchanges: BTreeMap::new(),
+        steps: BTreeMap::new(),
+        last_planned: BTreeMap::new(),
+        most: 0,
+        drained: 0,
+        failed_alone: 0,
+        out_of_order: 0,
+    };
+    let events: Vec<Event> = blocks.iter().flat_map(decoded).map(|(_, event)| event).collect();
+    for (i, event) in events.iter().enumerate() {
+        ledger.see(event, events.get(i + 1));
+    }
+    ledger.conclude();
+    assert_eq!(events.last(), Some(&Event::Finished));
+    ledger
 }
 
 proptest! {
@@ -511,43 +585,33 @@ proptest! {
         let scenario = scenario(&text);
         let placement = if spread { Placement::Spread } else { Placement::Fill };
         let streams = Streams { limit, placement, cancel_closes };
-        // Not until the log can say so.
-        let fails_alone = false;
         let wild = Redirecting(Wild { state: seed, trouble });
-        let network = Streaming { wild, delays, fails_alone };
-        let fresh = || engine(&scenario, seed, streams);
-        let recorder = Recorder::new(fresh(), KeepBlocks::default());
-        let mut driver = MemoryDriver::new(recorder, network);
-        if let Some(ms) = stop_ms {
-            driver.schedule(Tick(ms * MS), Input::Stop { reason: StopReason::Interrupt });
-        }
-        // The driver checks the engine's invariants after each step.
-        let blocks = driver.run().0.blocks;
-
-        let is_pool = text.contains("'shared'");
-        let mut ledger = Ledger {
-            streams,
-            limit: if is_pool { limit } else { 1 },
-            max_requests,
-            in_order: !delays && (is_pool || text.contains("'none'")),
-            carriers: BTreeMap::new(),
-            attempts: BTreeSet::new(),
-            exchanges: BTreeMap::new(),
-            steps: BTreeMap::new(),
-            last_planned: BTreeMap::new(),
-            most: 0,
-        };
-        let events: Vec<Event> = blocks.iter().flat_map(decoded).map(|(_, event)| event).collect();
-        for (i, event) in events.iter().enumerate() {
-            ledger.see(event, events.get(i + 1));
-        }
-        ledger.conclude();
-        prop_assert_eq!(events.last(), Some(&Event::Finished));
-
-        let again = replayed(fresh(), &blocks);
+        let network = Streaming { wild, delays };
+        let stop = stop_ms.map(|ms| Tick(ms * MS));
+        let blocks = run(engine(&scenario, seed, streams), network, stop);
+        check(&blocks, &text, streams, max_requests, !delays);
+        let again = replayed(engine(&scenario, seed, streams), &blocks);
         prop_assert_eq!(again.len(), blocks.len());
         for (again, block) in again.iter().zip(&blocks) {
             prop_assert_eq!(again.payload(), block.payload());
         }
     }
+}
+
+/// Such runs come to what they are to show: full connections, requests taken back, connections that
+/// drain, failures of one request.
+#[test]
+fn wild_runs_come_to_every_situation() {
+    let mut text = text(0, 0, 1, false, 0)
+        .replace("max_connections = 9", "max_connections = 2")
+        .replace("vus = 6", "vus = 20");
+    text = text.replace("[runtime]\n", "[runtime]\nfollow_redirects = 3\n");
+    let wild = Redirecting(Wild { state: 5, trouble: 5 });
+    let network = Streaming { wild, delays: true };
+    let blocks = run(engine(&scenario(&text), 5, FOUR), network, None);
+    let ledger = check(&blocks, &text, FOUR, 7, false);
+    assert_eq!(ledger.most, 4);
+    assert!(ledger.drained > 10, "{}", ledger.drained);
+    assert!(ledger.out_of_order > 0, "a request was given to a second connection");
+    assert!(ledger.failed_alone > 0);
 }

@@ -1,5 +1,5 @@
 //! An event log on disk, for more than its reports hold: its events, the requests they make up, the
-//! figures once more, and the proof that the run decided as its inputs led it to.
+//! figures once more, and the proof that the run's decisions follow from its inputs.
 //!
 //! Owns how a log is found and opened. Changes no file.
 
@@ -42,8 +42,8 @@ pub enum ReadError {
         /// The directory.
         path: PathBuf,
     },
-    /// The file is no log, or a damaged one.
-    #[error("cannot read the event log {}", path.display())]
+    /// The file is not a log, or is damaged.
+    #[error("{}", path.display())]
     Log {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum ReadError {
         source: LogError,
     },
     /// The log is not one that can be replayed, or whose scenario can be loaded.
-    #[error("cannot replay the event log {}", path.display())]
+    #[error("{}", path.display())]
     Replay {
         /// The file.
         path: PathBuf,
@@ -59,7 +59,7 @@ pub enum ReadError {
         source: ReplayError,
     },
     /// The events contradict each other: no run wrote them so.
-    #[error("the events of {} do not add up", path.display())]
+    #[error("{}: the events do not add up", path.display())]
     Events {
         /// The file.
         path: PathBuf,
@@ -111,13 +111,13 @@ impl Log {
     /// `.partial` one is taken.
     ///
     /// # Errors
-    /// [`ReadError`] where there is none, or its header or scenario cannot be read. Logs of any engine
+    /// [`ReadError`] if there is none, or its header or scenario cannot be read. Logs of any engine
     /// version can be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Log, ReadError> {
         let path = find(path.as_ref())?;
         let open = open(&path)?;
         let header = open.reader.header().clone();
-        let scenario = open.scenario().map_err(|source| of_replay(&path, source))?;
+        let scenario = open.scenario().map_err(|source| replay_error(&path, source))?;
         Ok(Log { header, scenario, path })
     }
 
@@ -133,7 +133,7 @@ impl Log {
         &self.header
     }
 
-    /// What was run: the scenario in the header with the overrides beside it. Files that were too
+    /// What was run: the scenario in the header with the overrides next to it. Files that were too
     /// large for the log come out as zeros.
     #[must_use]
     pub fn scenario(&self) -> &Scenario {
@@ -143,7 +143,7 @@ impl Log {
     /// The log block by block, from its first block of events.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn blocks(&self) -> Result<LogReader<BufReader<File>>, ReadError> {
         Ok(open(&self.path)?.reader)
     }
@@ -151,7 +151,7 @@ impl Log {
     /// Every event, in the order of the file.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn events(&self) -> Result<Events, ReadError> {
         Ok(Events {
             path: self.path.clone(),
@@ -167,17 +167,17 @@ impl Log {
     /// connection.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn observed(&self) -> Result<ObservedEvents, ReadError> {
         let tables = (0..self.header.workers).map(|_| ExchangeTable::new()).collect();
         Ok(ObservedEvents { events: self.events()?, tables })
     }
 
-    /// Every request from its plan to its end, in the order in which they ended; behind them, where the
-    /// log breaks off, those that were open then.
+    /// Every request from its plan to its end, in the order in which they ended; behind them, if the
+    /// log is incomplete, those that were open at its end.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn requests(&self) -> Result<Requests, ReadError> {
         Ok(Requests {
             events: self.events()?,
@@ -189,26 +189,26 @@ impl Log {
     /// Reads the whole log and checks it: how does it end?
     ///
     /// # Errors
-    /// [`ReadError::Log`] where it is damaged rather than torn.
+    /// [`ReadError::Log`] if it is damaged rather than torn.
     pub fn ending(&self) -> Result<Ending, ReadError> {
-        self.blocks()?.skip_to_end().map_err(|source| of_log(&self.path, source))
+        self.blocks()?.skip_to_end().map_err(|source| log_error(&self.path, source))
     }
 
-    /// Folds the log once more: the figures of the run, those that it reported itself.
+    /// Folds the log again: the result is the figures that the run itself reported.
     ///
     /// # Errors
-    /// [`ReadError`] where the log cannot be read or its events do not add up.
+    /// [`ReadError`] if the log cannot be read or its events do not add up.
     pub fn refold(&self) -> Result<Refolded, ReadError> {
         // The start is set at the end, as in a run.
         let facts = RunFacts::from_header(&self.header, String::new());
         let mut fold = RunFold::new(&self.scenario, facts);
         let ending = match walk(&mut self.blocks()?, &mut fold) {
             Ok(ending) => ending,
-            Err(WalkError::Log(source)) => return Err(of_log(&self.path, source)),
+            Err(WalkError::Log(source)) => return Err(log_error(&self.path, source)),
             Err(WalkError::Visitor(never)) => match never {},
         };
         let metrics = fold.finish(EndFacts::from_ending(&ending), &self.header);
-        let metrics = metrics.map_err(|source| of_events(&self.path, source.into()))?;
+        let metrics = metrics.map_err(|source| events_error(&self.path, source.into()))?;
         Ok(Refolded { metrics, ending })
     }
 
@@ -216,10 +216,10 @@ impl Log {
     /// nothing.
     ///
     /// # Errors
-    /// [`ReadError`] where the log cannot be read, or was written by another engine.
+    /// [`ReadError`] if the log cannot be read, or was written by another engine.
     pub fn replay(&self) -> Result<Outcome, ReadError> {
         let file = file(&self.path)?;
-        replay(file).map_err(|source| of_replay(&self.path, source))
+        replay(file).map_err(|source| replay_error(&self.path, source))
     }
 }
 
@@ -229,7 +229,7 @@ impl Log {
 pub struct Refolded {
     /// Every figure.
     pub metrics: Metrics,
-    /// How the log ends. Where it breaks off, requests open there count as in flight.
+    /// How the log ends. If it is incomplete, requests open at its end count as in flight.
     pub ending: Ending,
 }
 
@@ -253,23 +253,23 @@ fn file(path: &Path) -> Result<BufReader<File>, ReadError> {
 }
 
 fn open(path: &Path) -> Result<OpenLog<BufReader<File>>, ReadError> {
-    OpenLog::new(file(path)?).map_err(|source| of_replay(path, source))
+    OpenLog::new(file(path)?).map_err(|source| replay_error(path, source))
 }
 
-fn of_log(path: &Path, source: LogError) -> ReadError {
+fn log_error(path: &Path, source: LogError) -> ReadError {
     ReadError::Log { path: path.to_owned(), source }
 }
 
-fn of_events(path: &Path, source: AnalyzeError) -> ReadError {
+fn events_error(path: &Path, source: AnalyzeError) -> ReadError {
     match source {
-        AnalyzeError::Log(source) => of_log(path, source),
+        AnalyzeError::Log(source) => log_error(path, source),
         source => ReadError::Events { path: path.to_owned(), source },
     }
 }
 
-fn of_replay(path: &Path, source: ReplayError) -> ReadError {
+fn replay_error(path: &Path, source: ReplayError) -> ReadError {
     match source {
-        ReplayError::Log(source) => of_log(path, source),
+        ReplayError::Log(source) => log_error(path, source),
         source => ReadError::Replay { path: path.to_owned(), source },
     }
 }
@@ -319,7 +319,7 @@ impl Iterator for Events {
                 Ok(false) => return None,
                 Err(source) => {
                     self.failed = true;
-                    return Some(Err(of_log(&self.path, source)));
+                    return Some(Err(log_error(&self.path, source)));
                 }
             }
         }
@@ -341,7 +341,7 @@ impl ObservedEvents {
         self.events.ending()
     }
 
-    /// The requests sent and not ended so far: in flight where a log breaks off.
+    /// The requests sent and not ended so far: in flight if the log is incomplete.
     pub fn open_requests(&self) -> impl Iterator<Item = (WorkerId, &SentFacts)> {
         let workers = (0..).map(WorkerId).zip(&self.tables);
         workers.flat_map(|(worker, table)| table.open_exchanges().map(move |open| (worker, open)))
@@ -362,7 +362,7 @@ impl Iterator for ObservedEvents {
             Ok(observed) => Ok((worker, at, observed)),
             Err(source) => {
                 self.events.failed = true;
-                Err(of_log(&self.events.path, LogError::Pairing { worker, at, source }))
+                Err(log_error(&self.events.path, LogError::Pairing { worker, at, source }))
             }
         })
     }
@@ -373,7 +373,7 @@ impl Iterator for ObservedEvents {
 pub struct Requests {
     events: Events,
     join: RequestJoin,
-    /// What was open where the log breaks off, once all events are read.
+    /// What was open at the end of an incomplete log, once all events are read.
     open: Option<std::vec::IntoIter<RequestRow>>,
 }
 
@@ -384,7 +384,7 @@ impl Requests {
         self.events.ending()
     }
 
-    /// Behind the last event: what is left, if the log breaks off.
+    /// After the last event: the requests that are open, if the log is incomplete.
     fn left_open(&mut self) -> Result<Vec<RequestRow>, AnalyzeError> {
         if !matches!(self.events.ending(), Some(Ending::Torn { .. })) {
             return Ok(Vec::new());
@@ -398,7 +398,7 @@ impl Requests {
     fn fail(&mut self, source: AnalyzeError) -> Option<Result<RequestRow, ReadError>> {
         self.events.failed = true;
         self.open = Some(Vec::new().into_iter());
-        Some(Err(of_events(&self.events.path, source)))
+        Some(Err(events_error(&self.events.path, source)))
     }
 }
 

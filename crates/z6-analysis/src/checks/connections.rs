@@ -1,12 +1,12 @@
 //! Connections of one worker: states, who may be sent on, limits. Knows nothing of actors.
 
-use z6_events::{ConnectionSlot, ErrorKind, TargetId, Tick, WorkerId};
+use z6_events::limits::MAX_CONNECTION_SLOTS;
+use z6_events::{
+    ConnectionSlot, ErrorKind, Partition, Population, SlotTable, TargetId, Tick, WorkerId,
+};
 use z6_scenario::{ConnectionReuse, Plan, Scenario};
 
 use super::violation::ViolationKind;
-
-/// One more than the largest slot number that is followed.
-pub(super) const SLOTS_MAX: usize = 1 << 18;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -36,16 +36,14 @@ pub(super) struct TargetLimits {
     max_open: u32,
 }
 
-/// The limits of each worker, by target.
-pub(super) fn limits(scenario: &Scenario, plan: &Plan, workers: u16) -> Vec<Vec<TargetLimits>> {
-    let peaks = peaks(plan, workers);
-    let of_worker = |(worker, peak): (usize, &u64)| {
+/// The limits of each worker, by target. `first` is the first worker of the log's shard.
+pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<Vec<TargetLimits>> {
+    let of_worker = |(partition, peak): (Partition, u64)| {
         let target = |target: &z6_scenario::Target| {
-            let (total, parts) = (u64::from(target.max_connections), u64::from(workers));
-            let share = total / parts + u64::from((worker as u64) < total % parts);
+            let share = partition.share(u64::from(target.max_connections));
             let owned = match target.connection_reuse {
                 // Each VU has a right to its own.
-                ConnectionReuse::PerVu | ConnectionReuse::Iteration => *peak,
+                ConnectionReuse::PerVu | ConnectionReuse::Iteration => peak,
                 ConnectionReuse::Shared | ConnectionReuse::None => 0,
             };
             TargetLimits {
@@ -58,15 +56,16 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, workers: u16) -> Vec<Vec<
         };
         scenario.targets.iter().map(target).collect()
     };
-    peaks.iter().enumerate().map(of_worker).collect()
+    first.all_workers().zip(peaks(plan, first)).map(of_worker).collect()
 }
 
 /// The most VUs of each worker alive at once.
-fn peaks(plan: &Plan, workers: u16) -> Vec<u64> {
-    let mut alive = vec![0_u64; usize::from(workers)];
+fn peaks(plan: &Plan, first: Partition) -> Vec<u64> {
+    let mut alive = vec![0_u64; usize::from(first.workers())];
     let mut peaks = alive.clone();
-    for change in plan.vu_changes().filter(|_| workers > 0) {
-        let worker = (change.actor.0 % u64::from(workers)) as usize;
+    for change in plan.vu_changes() {
+        let Some(worker) = first.worker_of(Population(0), change.actor) else { continue };
+        let worker = worker.index();
         if change.starts {
             alive[worker] += 1;
             peaks[worker] = peaks[worker].max(alive[worker]);
@@ -80,7 +79,8 @@ fn peaks(plan: &Plan, workers: u16) -> Vec<u64> {
 /// The connections of one worker.
 #[derive(Debug)]
 pub(super) struct Connections {
-    slots: Vec<State>,
+    /// Those that are not free.
+    slots: SlotTable<State>,
     limits: Vec<TargetLimits>,
     /// By target: connections and attempts, and attempts alone.
     open: Vec<u64>,
@@ -91,7 +91,7 @@ impl Connections {
     pub(super) fn new(worker: WorkerId, limits: &[Vec<TargetLimits>]) -> Connections {
         let limits = limits.get(worker.index()).cloned().unwrap_or_default();
         Connections {
-            slots: Vec::new(),
+            slots: SlotTable::default(),
             open: vec![0; limits.len()],
             connecting: vec![0; limits.len()],
             limits,
@@ -99,17 +99,22 @@ impl Connections {
     }
 
     fn state(&self, connection: ConnectionSlot) -> State {
-        self.slots.get(connection.index()).copied().unwrap_or(State::Free)
+        self.slots.get(connection.0).copied().unwrap_or(State::Free)
     }
 
     fn set(&mut self, connection: ConnectionSlot, state: State) {
-        let before = std::mem::replace(&mut self.slots[connection.index()], state);
+        let before = match state {
+            State::Free => self.slots.remove(connection.0),
+            State::Connecting { .. } | State::Ready { .. } => {
+                self.slots.insert(connection.0, state)
+            }
+        };
         let count = |state| match state {
             State::Free => None,
             State::Connecting { target, .. } => Some((target.index(), 1)),
             State::Ready { target, .. } => Some((target.index(), 0)),
         };
-        if let Some((target, connecting)) = count(before) {
+        if let Some((target, connecting)) = count(before.unwrap_or(State::Free)) {
             self.open[target] -= 1;
             self.connecting[target] -= connecting;
         }
@@ -128,11 +133,8 @@ impl Connections {
         let Some(limits) = self.limits.get(target.index()).copied() else {
             return Err(ViolationKind::UnknownTarget { target });
         };
-        if connection.index() >= SLOTS_MAX {
+        if connection.0 >= MAX_CONNECTION_SLOTS {
             return Err(ViolationKind::SlotTooLarge { slot: connection.0 });
-        }
-        if connection.index() >= self.slots.len() {
-            self.slots.resize(connection.index() + 1, State::Free);
         }
         let was_free = self.state(connection) == State::Free;
         self.set(connection, State::Connecting { target, securing: false });
@@ -237,7 +239,7 @@ impl Connections {
         connection: ConnectionSlot,
         asked: TargetId,
     ) -> Result<(), ViolationKind> {
-        let state = self.slots.get_mut(connection.index());
+        let state = self.slots.get_mut(connection.0);
         let (target, open, requests) = match state {
             Some(State::Ready { target, open, requests }) => (*target, open, requests),
             Some(State::Free | State::Connecting { .. }) | None => {
@@ -264,14 +266,13 @@ impl Connections {
     /// A request on it ended.
     #[inline]
     pub(super) fn ended(&mut self, connection: ConnectionSlot) {
-        if let Some(State::Ready { open, .. }) = self.slots.get_mut(connection.index()) {
+        if let Some(State::Ready { open, .. }) = self.slots.get_mut(connection.0) {
             *open = open.saturating_sub(1);
         }
     }
 
     /// Those that have not ended.
     pub(super) fn left_open(&self) -> impl Iterator<Item = ConnectionSlot> + '_ {
-        let slots = (0..).map(ConnectionSlot).zip(&self.slots);
-        slots.filter(|(_, state)| **state != State::Free).map(|(connection, _)| connection)
+        self.slots.iter().map(|(slot, _)| ConnectionSlot(slot))
     }
 }

@@ -165,11 +165,20 @@ impl Object {
                 self.word("error", error.name());
                 self.number("detail", detail);
             }
-            Event::Sent { exchange, written_bytes, attempt, connection, request_bytes, .. } => {
+            Event::Sent {
+                exchange,
+                written_bytes,
+                request: _,
+                attempt,
+                connection,
+                request_bytes,
+                length_is_input,
+            } => {
                 self.number("exchange", u64::from(exchange.0));
                 self.number("attempt", u64::from(attempt));
                 self.number("connection", u64::from(connection.0));
                 self.number("request_bytes", request_bytes);
+                self.flag("length_is_input", length_is_input);
                 self.number("written_bytes", written_bytes);
             }
             Event::Done { exchange, ref response, failure } => {
@@ -182,7 +191,7 @@ impl Object {
             Event::Failed {
                 exchange,
                 failure:
-                    Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable: _ },
+                    Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable },
             } => {
                 self.number("exchange", u64::from(exchange.0));
                 self.word("error", error.name());
@@ -190,6 +199,7 @@ impl Object {
                 self.optional("first_byte_ns", first_byte.map(|at| at.0));
                 self.number("received_bytes", received_bytes);
                 self.number("unsent_bytes", unsent_bytes);
+                self.flag("reusable", reusable);
             }
             Event::Redirected { exchange, ref response, next } => {
                 self.response(exchange, response);
@@ -205,11 +215,15 @@ impl Object {
                 self.word("cause", cause.name());
             }
             Event::Stop { reason } => self.word("reason", reason.name()),
-            Event::VuStarted { actor, planned } => {
+            Event::VuStarted { population, actor, planned } => {
+                self.number("population", u64::from(population.0));
                 self.number("actor", actor.0);
                 self.number("planned_ns", planned.0);
             }
-            Event::VuStopped { actor } => self.number("actor", actor.0),
+            Event::VuStopped { population, actor } => {
+                self.number("population", u64::from(population.0));
+                self.number("actor", actor.0);
+            }
             Event::ConnectStarted { connection, address, .. } => {
                 self.number("connection", u64::from(connection.0));
                 self.number("address", u64::from(address));

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use z6_events::{
     Actor, BlockBuilder, Cause, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Failure,
-    FooterFacts, LogAssembler, LogHeader, Model, PlannedRequest, Population, ReleaseCause,
-    RequestId, Response, Sample, SealedBlock, Step, StoppedBy, TargetId, Tick, WorkerId,
+    FooterFacts, LogAssembler, LogHeader, Model, Partition, PlannedRequest, Population,
+    ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StoppedBy, TargetId, Tick,
+    WorkerId,
 };
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario};
@@ -227,7 +228,11 @@ impl Maker<'_> {
                 self.put(worker, at, Event::Wake);
                 let planned = at - LAG_NS;
                 let (actor_id, start) = (Actor(actor), Tick(planned));
-                self.put(worker, at, Event::VuStarted { actor: actor_id, planned: start });
+                self.put(
+                    worker,
+                    at,
+                    Event::VuStarted { population: Population(0), actor: actor_id, planned: start },
+                );
                 self.vus.insert(actor, Vu { planned, ..Vu::default() });
                 self.seek(at, actor);
             }
@@ -402,7 +407,7 @@ impl Maker<'_> {
         for (_, connection) in vu.connections {
             self.release(worker, at, connection, ReleaseCause::VuStopped);
         }
-        self.put(worker, at, Event::VuStopped { actor: Actor(actor) });
+        self.put(worker, at, Event::VuStopped { population: Population(0), actor: Actor(actor) });
     }
 
     fn grace(&mut self, at: u64) {
@@ -452,7 +457,9 @@ impl Ledger {
         let (mut assembler, mut bytes) = LogAssembler::new(&self.header).unwrap();
         let workers = self.header.workers;
         let mut builders: Vec<BlockBuilder> = (0..workers)
-            .map(|worker| BlockBuilder::new(WorkerId(worker), workers, Vec::new()))
+            .map(|worker| {
+                BlockBuilder::new(Partition::unsharded(WorkerId(worker), workers), Vec::new())
+            })
             .collect();
         let mut last = vec![Tick::ZERO; builders.len()];
         let mut put = |mut block: SealedBlock| bytes.extend_from_slice(assembler.seal(&mut block));

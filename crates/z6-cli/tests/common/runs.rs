@@ -111,7 +111,7 @@ pub fn change(folder: &Folder, mut change: impl FnMut(&mut Event)) {
         FooterFacts { stopped_by: StoppedBy::Duration, end: z6::Tick(0), totals: vec![] };
     while let Some(mut block) = reader.next_block().unwrap() {
         let (worker, base) = (block.header().worker, block.header().base);
-        let mut builder = BlockBuilder::new(worker, header.workers, Vec::new());
+        let mut builder = BlockBuilder::new(header.partition().with_worker(worker), Vec::new());
         for event in block.events() {
             let (at, mut event) = event.unwrap();
             change(&mut event);

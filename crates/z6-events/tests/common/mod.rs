@@ -5,8 +5,9 @@
 use z6_events::{
     Actor, BlockBuilder, Cause, CloseCause, ConnectionSlot, Driver, Ending, ErrorKind, Event,
     ExchangeSlot, Failure, FooterFacts, LogAssembler, LogDigest, LogError, LogHeader, LogReader,
-    Model, NeverSentReason, NextHop, PlannedRequest, Population, ReleaseCause, RequestId, Response,
-    Sample, Step, StopReason, StoppedBy, TargetAddresses, TargetId, Tick, WorkerId,
+    Model, NeverSentReason, NextHop, Partition, PlannedRequest, Population, ReleaseCause,
+    RequestId, Response, Sample, Step, StopReason, StoppedBy, TargetAddresses, TargetId, Tick,
+    WorkerId,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -38,6 +39,7 @@ pub fn header() -> LogHeader {
         }],
         host: vec![pair("cpus", "2")],
         build: vec![pair("profile", "release")],
+        clock: vec![("clock_max_error_ns".to_owned(), 500_000)],
         scenario_text: "[metadata]\nname = \"golden ☂\"\n".to_owned(),
         ..LogHeader::default()
     }
@@ -99,9 +101,9 @@ fn worker_0() -> [Vec<(u64, Event)>; 2] {
     [
         vec![
             (0, Event::Wake),
-            (0, Event::VuStarted { actor: Actor(0), planned: Tick(0) }),
+            (0, Event::VuStarted { population: Population(0), actor: Actor(0), planned: Tick(0) }),
             (0, connect(0)),
-            (0, Event::VuStarted { actor: Actor(2), planned: Tick(0) }),
+            (0, Event::VuStarted { population: Population(0), actor: Actor(2), planned: Tick(0) }),
             (0, connect(1)),
             (MS, connected(0, 100)),
             (MS + 500, sent(0, planned_request(0, 0, 0, 0), 78)),
@@ -124,7 +126,7 @@ fn worker_0() -> [Vec<(u64, Event)>; 2] {
             (1000 * MS + 4, end_reached),
             (1500 * MS, Event::InFlightAtStop { exchange: ExchangeSlot(1) }),
             (1500 * MS, release(1, ReleaseCause::RunEnded)),
-            (1500 * MS, Event::VuStopped { actor: Actor(0) }),
+            (1500 * MS, Event::VuStopped { population: Population(0), actor: Actor(0) }),
             (1500 * MS, Event::Finished),
         ],
     ]
@@ -132,7 +134,7 @@ fn worker_0() -> [Vec<(u64, Event)>; 2] {
 
 /// Worker 1: one block with everything that goes wrong, every field away from its prediction.
 fn worker_1() -> Vec<(u64, Event)> {
-    let (c, x) = (ConnectionSlot(9), ExchangeSlot(300));
+    let (c, x, actor) = (ConnectionSlot(9), ExchangeSlot(300), Actor(5));
     let error = ErrorKind::ConnectionRefused;
     let odd = PlannedRequest {
         population: Population(3),
@@ -168,7 +170,7 @@ fn worker_1() -> Vec<(u64, Event)> {
             first_byte: Some(Tick(49 * MS)),
             received_bytes: 66,
             unsent_bytes: 5,
-            reusable: false,
+            reusable: true,
         },
     };
     let redirected = Event::Redirected {
@@ -204,7 +206,8 @@ fn worker_1() -> Vec<(u64, Event)> {
         (32 * MS, done_oddly),
         (40 * MS, sent_oddly),
         (50 * MS, failed),
-        (51 * MS, sent(300, PlannedRequest { request: RequestId(0), ..odd }, 1)).with_connection(c),
+        (51 * MS, withheld(sent(300, PlannedRequest { request: RequestId(0), ..odd }, 1)))
+            .with_connection(c),
         (60 * MS, Event::TimedOut { exchange: x }),
         (60 * MS, sent(300, PlannedRequest { request: RequestId(0), ..odd }, 7)).with_connection(c),
         (60 * MS + 1, redirected),
@@ -227,8 +230,19 @@ fn worker_1() -> Vec<(u64, Event)> {
         (60 * MS + 4, Event::RedirectFailed { exchange: x, cause: Cause { error, detail: 111 } }),
         (61 * MS, closed),
         (70 * MS, Event::NeverSent { request: odd, reason: NeverSentReason::MaxInFlight }),
+        (71 * MS, Event::VuStarted { population: Population(3), actor, planned: Tick(71 * MS) }),
+        (71 * MS, Event::VuStarted { population: Population(4), actor, planned: Tick(0) }),
+        (72 * MS, Event::VuStopped { population: Population(0), actor }),
         (80 * MS, Event::LogStalled { waited_ns: 12_345 }),
     ]
+}
+
+/// A `sent` whose length the engine could not derive.
+fn withheld(mut event: Event) -> Event {
+    if let Event::Sent { length_is_input, .. } = &mut event {
+        *length_is_input = true;
+    }
+    event
 }
 
 trait WithConnection {
@@ -253,14 +267,15 @@ pub fn facts() -> FooterFacts {
     }
 }
 
-/// The log of which `tests/golden/v1.z6log` is a copy. `receipt` goes into its footer.
+/// The log of which `tests/golden/v2.z6log` is a copy. `receipt` goes into its footer.
 pub fn golden_log(receipt: u64) -> Log {
     let (mut assembler, mut bytes) = LogAssembler::new(&header()).unwrap();
     bytes.extend(assembler.attachment("payload.json", b"{\"a\": 1}", true).unwrap());
     bytes.extend(assembler.attachment("empty.bin", b"", true).unwrap());
     bytes.extend(assembler.attachment("huge.bin", &[7; 1000], false).unwrap());
-    let mut builders =
-        [0, 1].map(|worker| BlockBuilder::new(WorkerId(worker), header().workers, Vec::new()));
+    let mut builders = [0, 1].map(|worker| {
+        BlockBuilder::new(Partition::unsharded(WorkerId(worker), header().workers), Vec::new())
+    });
     let [first, second] = worker_0();
     for (worker, events) in [(0, first), (1, worker_1()), (0, second)] {
         for (at, event) in &events {
@@ -374,8 +389,9 @@ pub fn busy_log(events: usize) -> Vec<u8> {
         ended_at: vec![0; 40],
         spread: Spread(worker),
     });
-    let mut builders =
-        [0, 1].map(|worker| BlockBuilder::new(WorkerId(worker), header().workers, Vec::new()));
+    let mut builders = [0, 1].map(|worker| {
+        BlockBuilder::new(Partition::unsharded(WorkerId(worker), header().workers), Vec::new())
+    });
     for builder in &mut builders {
         for slot in 0..40 {
             let (connection, at) = (ConnectionSlot(slot), Tick(u64::from(slot)));

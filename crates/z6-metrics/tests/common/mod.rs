@@ -33,7 +33,7 @@ pub fn facts(workers: u16) -> RunFacts {
         plan_digest: "ab".repeat(32),
         driver: Driver::Reactor,
         started_at: "2026-11-21T10:00:00Z".to_owned(),
-        workers,
+        partition: z6_events::Partition::unsharded(z6_events::WorkerId(0), workers),
     }
 }
 
@@ -187,9 +187,9 @@ pub fn released(slot: u32) -> Event {
 }
 
 pub fn vu_started(actor: u64) -> Event {
-    Event::VuStarted { actor: Actor(actor), planned: Tick(0) }
+    Event::VuStarted { population: Population(0), actor: Actor(actor), planned: Tick(0) }
 }
 
 pub fn vu_stopped(actor: u64) -> Event {
-    Event::VuStopped { actor: Actor(actor) }
+    Event::VuStopped { population: Population(0), actor: Actor(actor) }
 }

@@ -100,7 +100,7 @@ impl TargetBuilder {
     }
 }
 
-/// A request.
+/// A request: what is sent, and how its response is judged.
 #[derive(Debug, Clone)]
 pub struct RequestBuilder {
     pub(super) settings: Settings,

@@ -46,7 +46,7 @@ pub(super) fn millis(time: Duration) -> Value {
     Value::Number(unscaled(nanoseconds(time), 6))
 }
 
-/// More than 64 bits can hold is past every limit all the same.
+/// What is too long for 64 bits is past every limit; the loader says so.
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -63,7 +63,7 @@ impl Diagnostic {
 /// All findings about one scenario text, in the order of the text; those without a place last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Diagnostics {
-    /// The findings.
+    /// All findings, errors and warnings.
     pub list: Vec<Diagnostic>,
 }
 

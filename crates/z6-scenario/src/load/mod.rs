@@ -69,9 +69,9 @@ impl Files for NoFiles {
 /// A scenario that can run, and what there is to say about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// The scenario.
+    /// The validated scenario.
     pub scenario: Scenario,
-    /// Warnings only.
+    /// What was found; no errors among it.
     pub warnings: Diagnostics,
 }
 

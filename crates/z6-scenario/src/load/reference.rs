@@ -12,7 +12,7 @@ pub struct KeyReference {
     pub table: &'static str,
     /// For tables with a `type`: the type the key belongs to; empty if it fits all.
     pub variant: &'static str,
-    /// Its name.
+    /// The key as it is written.
     pub name: &'static str,
     /// What it is, with the unit: `a number of seconds`.
     pub kind: String,

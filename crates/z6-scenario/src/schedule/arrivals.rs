@@ -24,7 +24,7 @@ pub const UNITS_PER_ARRIVAL: u64 = 2_000_000_000_000_000;
 pub struct Arrival {
     /// Tick at which the arrival is planned.
     pub at: Tick,
-    /// The arrival.
+    /// The number of the arrival.
     pub actor: Actor,
 }
 

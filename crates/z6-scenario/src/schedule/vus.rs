@@ -19,7 +19,7 @@ mod tests;
 pub struct VuChange {
     /// Tick of the start or stop.
     pub at: Tick,
-    /// The VU.
+    /// The number of the VU.
     pub actor: Actor,
     /// Starts (true) or stops.
     pub starts: bool,

@@ -26,7 +26,7 @@ fn is_prompt(simulation: &Simulation) -> bool {
 }
 
 /// Of requests that wait for a connection of one target and worker, the one that was due first is sent
-/// first, where any connection will do for any of them.
+/// first, if any connection will do for any of them.
 fn first_come(evidence: &Evidence<'_>, found: &mut Found) {
     for (worker, events) in evidence.emitted.iter().enumerate() {
         let mut last: BTreeMap<u16, Tick> = BTreeMap::new();
@@ -75,7 +75,7 @@ fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Fo
         for (at, event) in events {
             match event {
                 Event::EndReached { .. } | Event::Stop { .. } => is_ending = true,
-                Event::VuStopped { actor } if !is_ending => {
+                Event::VuStopped { actor, .. } if !is_ending => {
                     let Some(life) = plan.vus().lifetime(*actor) else { continue };
                     let steps = last_step.get(&actor.0).map_or(0, |step| step + 1);
                     let is_done = plan.steps_per_actor().is_some_and(|all| steps >= all);

@@ -10,7 +10,9 @@
 //! A connection carries up to `limit` exchanges at once (one, over HTTP/1.1). One that must not carry
 //! more after those it has is *draining*: it takes nothing new, and is closed when the last has ended.
 
+mod connection;
 mod load;
+mod target;
 
 use std::collections::VecDeque;
 
@@ -20,100 +22,14 @@ use z6_scenario::ConnectionReuse;
 use super::TimerKey;
 use super::context::Context;
 use super::input::{Command, Outputs};
-use super::settings::{Placement, Settings, TargetSettings};
+use super::settings::{Placement, Settings};
 use super::slab::{Slab, SlabKey};
-use super::timers::{Lane, TimerId, Timers};
+use super::timers::{Lane, Timers};
 use super::vu::VuSlot;
 use crate::planted::Bug;
+use connection::{Connection, ConnectionState};
 use load::LoadLists;
-
-/// What a connection awaits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ConnectionState {
-    /// The outcome of the attempt.
-    Connecting,
-    /// The outcome of its TLS handshake.
-    Securing,
-    /// Requests; `open` of them are in flight.
-    Ready { open: u32 },
-}
-
-/// One connection or attempt.
-#[derive(Debug, Clone)]
-struct Connection {
-    state: ConnectionState,
-    target: TargetId,
-    address: u16,
-    /// Exchanges it may carry at once.
-    limit: u32,
-    /// It takes nothing new and is closed, for this reason, when its last exchange has ended.
-    draining: Option<ReleaseCause>,
-    /// It is in the list of its load.
-    is_listed: bool,
-    /// Any VU may use it.
-    is_shared: bool,
-    /// Exchanges given to it so far, and how many it may be given in all.
-    requests: u64,
-    max_requests: u64,
-    /// The connect timer while connecting, the idle timer while idle.
-    timer: Option<(TimerId, Tick)>,
-    /// The VU that owns it, if one does.
-    owner: Option<VuSlot>,
-    /// Next in the list of its owner's connections, or of those with its load.
-    next: Option<ConnectionSlot>,
-    /// Previous in the list of those with its load.
-    previous: Option<ConnectionSlot>,
-}
-
-const _: () = assert!(size_of::<Connection>() <= 128, "bytes of each connection");
-
-impl Connection {
-    /// Whether it is not ready yet.
-    fn is_attempt(&self) -> bool {
-        match self.state {
-            ConnectionState::Connecting | ConnectionState::Securing => true,
-            ConnectionState::Ready { .. } => false,
-        }
-    }
-
-    /// How many exchanges it carries; none while it is an attempt.
-    fn load(&self) -> Option<u32> {
-        match self.state {
-            ConnectionState::Connecting | ConnectionState::Securing => None,
-            ConnectionState::Ready { open } => Some(open),
-        }
-    }
-
-    /// Whether it can take another exchange.
-    fn has_room(&self) -> bool {
-        self.draining.is_none()
-            && self.load().is_some_and(|open| open < self.limit)
-            && self.requests < self.max_requests
-    }
-
-    /// One exchange more; returns which request of the connection it is, from 1.
-    fn occupy(&mut self, slot: ConnectionSlot) -> u64 {
-        assert!(self.has_room(), "connection {slot} cannot take a request");
-        if let ConnectionState::Ready { open } = &mut self.state {
-            *open += 1;
-        }
-        self.requests += 1;
-        self.requests
-    }
-
-    /// One exchange less; returns how many are left.
-    fn vacate(&mut self, slot: ConnectionSlot) -> u32 {
-        match &mut self.state {
-            ConnectionState::Ready { open } if *open > 0 => {
-                *open -= 1;
-                *open
-            }
-            ConnectionState::Ready { .. }
-            | ConnectionState::Connecting
-            | ConnectionState::Securing => panic!("connection {slot} carried no exchange"),
-        }
-    }
-}
+use target::TargetPool;
 
 /// A connection that was given a request, and which of its requests that is, from 1.
 pub(super) type Seat = (ConnectionSlot, u64);
@@ -129,60 +45,6 @@ pub(super) enum Freed {
     Drains,
     /// It is closed: there may be room for an attempt.
     Closed,
-}
-
-#[derive(Debug, Clone)]
-struct TargetPool {
-    waiters: VecDeque<VuSlot>,
-    /// Shared connections with room, last used first for each load.
-    free: LoadLists,
-    connecting: u32,
-    open: u32,
-    /// Next of the target's addresses.
-    next_address: u16,
-    /// Addresses whose last attempt failed; never all of them.
-    failed_addresses: Vec<bool>,
-    connect_lane: Lane,
-    idle_lane: Lane,
-}
-
-impl TargetPool {
-    /// The address of the next attempt: the one after the last, except for those that failed.
-    fn take_address(&mut self) -> u16 {
-        let count = self.failed_addresses.len() as u16;
-        while self.failed_addresses[usize::from(self.next_address)] {
-            self.next_address = (self.next_address + 1) % count;
-        }
-        let address = self.next_address;
-        self.next_address = (address + 1) % count;
-        address
-    }
-
-    /// Notes a failed attempt; true if all addresses have failed now, and all get another chance.
-    fn address_failed(&mut self, address: u16) -> bool {
-        self.failed_addresses[usize::from(address)] = true;
-        let all = self.failed_addresses.iter().all(|failed| *failed);
-        if all {
-            self.failed_addresses.fill(false);
-        }
-        all
-    }
-
-    /// The load of the connection that takes the next request; none if it has to wait.
-    fn pick(&self, settings: &TargetSettings) -> Option<u32> {
-        match settings.streams.placement {
-            Placement::Fill => self.free.fullest(),
-            // One more connection before a second exchange on one.
-            Placement::Spread => self
-                .free
-                .emptiest()
-                .filter(|load| *load == 0 || self.open >= settings.max_connections),
-        }
-    }
-
-    fn waiting(&self) -> u64 {
-        self.waiters.len() as u64
-    }
 }
 
 /// The connections of one engine.

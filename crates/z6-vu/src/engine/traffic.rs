@@ -3,7 +3,7 @@
 
 use z6_events::{
     Actor, Cause, ConnectionSlot, Event, ExchangeSlot, Failure, NeverSentReason, NextHop,
-    ReleaseCause, Response, TargetId, Tick,
+    Population, ReleaseCause, Response, TargetId, Tick,
 };
 use z6_scenario::Model;
 
@@ -96,7 +96,8 @@ impl Traffic {
 
     fn start_vu(&mut self, cx: &mut Context<'_>, change: Change) {
         let vu = self.vus.start(change.actor);
-        cx.out.events.push(Event::VuStarted { actor: change.actor, planned: change.at });
+        let (population, actor) = (Population(0), change.actor);
+        cx.out.events.push(Event::VuStarted { population, actor, planned: change.at });
         if cx.settings.steps_per_actor == 0 {
             self.complete(cx, vu);
         } else {
@@ -378,7 +379,7 @@ impl Traffic {
         self.drained.is_empty() && !self.pool.has_room() && self.vus.len() > 0
     }
 
-    /// The end of a step: opens attempts where it made room for them.
+    /// The end of a step: opens attempts if it made room for them.
     pub(super) fn conclude(&mut self, cx: &mut Context<'_>) {
         for connection in std::mem::take(&mut self.drained) {
             if self.pool.is_draining(connection) {

@@ -23,7 +23,7 @@ pub(crate) struct VuSlot(pub(crate) u32);
 
 slab_key!(VuSlot);
 
-/// What a VU awaits. A VU that is complete is no longer in the table.
+/// What a VU is waiting for. A VU that is complete is no longer in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VuState {
     /// Its first step.
@@ -288,7 +288,7 @@ impl Vus {
             cx.timers.cancel(timer);
         }
         if cx.settings.model == Model::Closed {
-            cx.out.events.push(Event::VuStopped { actor: vu.actor });
+            cx.out.events.push(Event::VuStopped { population: Population(0), actor: vu.actor });
         }
     }
 

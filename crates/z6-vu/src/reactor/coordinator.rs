@@ -15,10 +15,7 @@ use super::shared::{AttemptFailure, Notice, WorkerState};
 use super::writer::WriterEnd;
 use crate::log_file::LogError;
 use crate::observer::Observer;
-
-/// A run without a single ready connection is stopped this long after its first attempt, once an
-/// attempt has failed.
-const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
+use crate::run_end::NO_TARGET_AFTER_NS;
 
 /// What the start hands over.
 pub(super) struct Parts<O> {
@@ -41,7 +38,7 @@ pub struct Stopper {
 impl Stopper {
     /// Asks the run to stop gracefully. A second call while the grace period runs ends that.
     pub fn stop(&self, reason: StopReason) {
-        // A run that is over needs no stopping.
+        // A run that has ended needs no stopping.
         let _ = self.notices.send(Notice::Stop(reason));
     }
 }
@@ -67,7 +64,7 @@ pub struct RunReport<O> {
     pub panic: Option<String>,
 }
 
-/// A run under way.
+/// A run in progress.
 #[derive(Debug)]
 pub struct RunHandle<O> {
     header: LogHeader,
@@ -168,7 +165,7 @@ impl<O: Observer> RunHandle<O> {
         }
     }
 
-    /// Stops the run if it has no target; answers how long to wait before the next look.
+    /// Stops the run if it has no target; returns how long to wait before the next look.
     fn check_target(&self, now: Tick, watch: &mut Watch) -> u64 {
         if self.states.iter().any(|state| state.has_connected()) {
             watch.no_target_told = true;

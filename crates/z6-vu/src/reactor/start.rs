@@ -22,9 +22,9 @@ use super::resolve::resolve;
 use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
 use super::sys;
-use super::table::TOKEN_WAKER;
 use super::tls_config;
 use super::transport::Address;
+use super::wait::TOKEN_WAKER;
 use super::worker::{Common, Worker};
 use super::writer::{AttachedFile, LogWriter, WriterEnd, WriterParts};
 use crate::engine::Engine;
@@ -72,7 +72,7 @@ pub enum Spin {
     /// Where this process may use more cores than it has event loops.
     #[default]
     Auto,
-    /// Always.
+    /// Spin before every planned instant.
     On,
     /// Never.
     Off,
@@ -154,7 +154,8 @@ fn common(
     })
 }
 
-/// Raises the limit, compares it with what the run may need, and makes room; answers with the limit in force.
+/// Raises the limit of descriptors, compares it with what the run may need, and reserves room for them.
+/// Returns the limit in force.
 fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
     let limit = sys::raise_descriptor_limit().map_err(StartError::System)?;
     let ends = |target: &Target| match target.base_url.scheme {
@@ -208,7 +209,7 @@ struct Threads {
     notices: (Sender<Notice>, Receiver<Notice>),
     full: Receiver<SealedBlock>,
     empty: Vec<Sender<Vec<u8>>>,
-    /// Set where a worker did not end in good order.
+    /// Set by a worker that panicked.
     broken: Arc<AtomicBool>,
 }
 
@@ -267,7 +268,7 @@ impl Threads {
         let thread = std::thread::Builder::new().name(format!("z6-worker-{id}"));
         self.workers.push(thread.spawn(move || {
             let _notice = EndNotice { notices };
-            // No clock comes where the start fails elsewhere: this worker just goes.
+            // No clock comes if the start fails elsewhere: this worker just goes.
             let Ok(clock) = clock.recv() else { return };
             let guard = BrokenUnlessDefused(broken);
             work(worker, clock);
@@ -332,7 +333,7 @@ fn spawn_writer<O: Observer + 'static>(
     })
 }
 
-/// Stops a run whose log writer (or observer) broke down.
+/// Stops a run whose log writer (or observer) panicked.
 struct StopIfPanicking(Sender<Notice>);
 
 impl Drop for StopIfPanicking {
@@ -354,7 +355,7 @@ fn work(mut worker: Worker, clock: Clock) {
     worker.close_log();
 }
 
-/// Tells the coordinator, however a worker's thread ends.
+/// Notifies the coordinator when a worker's thread ends, by whatever way.
 struct EndNotice {
     notices: Sender<Notice>,
 }

@@ -8,10 +8,7 @@ use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock};
 use super::shared::Notice;
 use crate::log_file::{LogError, LogFile, LogTarget};
 use crate::observer::{Observer, ReadBack};
-use crate::run_end::RunEnd;
-
-/// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
-const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
+use crate::run_end::{LOG_RESERVE_BYTES_PER_WORKER, RunEnd};
 
 /// A file the scenario names, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,11 +69,11 @@ impl<O: Observer> LogWriter<O> {
             stored_bytes += if stored { length } else { 0 };
             output.write(&assembler.attachment(&file.name, &file.content, stored)?)?;
         }
-        let reserve = RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
+        let reserve = LOG_RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
         Ok(LogWriter {
             output,
             assembler,
-            read_back: ReadBack::new(header.workers),
+            read_back: ReadBack::new(header.partition()),
             observer: parts.observer,
             full: parts.full,
             empty: parts.empty,
@@ -156,7 +153,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::{bounded, unbounded};
     use std::convert::Infallible;
-    use z6_events::{BlockBuilder, Event, Tick, Visitor, WorkerId};
+    use z6_events::{BlockBuilder, Event, Partition, Tick, Visitor, WorkerId};
 
     struct Count(u64);
 
@@ -179,7 +176,7 @@ mod tests {
         let writer = LogWriter {
             output: LogFile::open_existing(path.as_ref()).unwrap(),
             assembler: LogAssembler::new(&header).unwrap().0,
-            read_back: ReadBack::new(header.workers),
+            read_back: ReadBack::new(header.partition()),
             observer: Count(0),
             full,
             empty: vec![empty],
@@ -188,7 +185,7 @@ mod tests {
             limit_told: false,
         };
         for at in 0..blocks {
-            let mut builder = BlockBuilder::new(WorkerId(0), 1, Vec::new());
+            let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
             builder.push(Tick(at), &Event::Wake).unwrap();
             full_sender.send(builder.close(Vec::new())).unwrap();
         }

@@ -29,6 +29,10 @@ use crate::templates;
 
 pub use requests::Requests;
 
+/// Reads of one connection before a driver turns to others.
+pub const READS_PER_TURN: usize = 16;
+/// Most bytes that a driver reads at once: 64 KiB.
+pub const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Buffers larger than this are not kept for the next connection of a slot, bytes.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
@@ -49,8 +53,8 @@ pub enum End {
     WouldBlock,
     /// The stream ended: the peer closed its side.
     EndOfStream {
-        /// The stream is TLS and ended without close_notify (RFC 8446 section 6.1), so that nobody
-        /// can tell whether a body that reads to close is complete (RFC 9112 section 9.8).
+        /// The stream is TLS and ended without close_notify (RFC 8446 section 6.1), so that a body that
+        /// reads to close may be truncated (RFC 9112 section 9.8).
         is_truncated: bool,
     },
     /// Over TLS: the peer has said that it sends no more (close_notify).

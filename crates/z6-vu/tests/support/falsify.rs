@@ -2,7 +2,7 @@
 
 use z6_events::{
     BlockBuilder, Cause, CloseCause, ErrorKind, Event, Failure, LogAssembler, LogHeader, LogReader,
-    NeverSentReason, ReleaseCause, Response, StopReason, StoppedBy, Tick, WorkerId,
+    NeverSentReason, Partition, ReleaseCause, Response, StopReason, StoppedBy, Tick, WorkerId,
 };
 use z6_vu::run_end::RunEnd;
 
@@ -38,7 +38,11 @@ impl Apart {
         let (mut assembler, mut out) = LogAssembler::new(&self.header).unwrap();
         let mut end = RunEnd::default();
         for block in &self.blocks {
-            let mut builder = BlockBuilder::new(block.worker, self.header.workers, Vec::new());
+            // A falsified header may deny the worker.
+            let LogHeader { shard, shards, workers, .. } = self.header;
+            let (worker, shards) = (block.worker, shards.max(shard + 1));
+            let partition = Partition::new(shard, shards, worker, workers.max(worker.0 + 1));
+            let mut builder = BlockBuilder::new(partition, Vec::new());
             for (at, event) in &block.events {
                 end.observe(event);
                 if builder.push(*at, event).is_err() {
@@ -139,9 +143,9 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
             attempt,
             connection,
             request_bytes,
-            length_is_input: _,
+            length_is_input,
         } => {
-            let field = draw.below(11);
+            let field = draw.below(12);
             match field {
                 0 => u32_of(draw, &mut exchange.0),
                 1 => u64_of(draw, written_bytes),
@@ -153,6 +157,7 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
                 7 => u64_of(draw, &mut request.planned.0),
                 8 => *attempt = draw.next() as u8,
                 9 => u32_of(draw, &mut connection.0),
+                10 => *length_is_input ^= true,
                 _ => u64_of(draw, request_bytes),
             }
             return field > 1;
@@ -180,15 +185,15 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
         },
         Event::Failed {
             exchange,
-            failure:
-                Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable: _ },
-        } => match draw.below(6) {
+            failure: Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable },
+        } => match draw.below(7) {
             0 => u32_of(draw, &mut exchange.0),
             1 => *error = draw.code(ErrorKind::from_code),
             2 => u64_of(draw, detail),
             3 => *first_byte = first_byte.xor(Some(Tick(draw.next()))),
             4 => u64_of(draw, received_bytes),
-            _ => u64_of(draw, unsent_bytes),
+            5 => u64_of(draw, unsent_bytes),
+            _ => *reusable ^= true,
         },
         Event::ConnectionClosed { connection, cause } => match draw.below(2) {
             0 => u32_of(draw, &mut connection.0),
@@ -207,11 +212,15 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
 
 fn falsify_decision(event: &mut Event, draw: &mut Draw) {
     match event {
-        Event::VuStarted { actor, planned } => match draw.below(2) {
-            0 => u64_of(draw, &mut actor.0),
+        Event::VuStarted { population, actor, planned } => match draw.below(3) {
+            0 => population.0 = population.0.wrapping_add(1 + draw.below(255) as u8),
+            1 => u64_of(draw, &mut actor.0),
             _ => u64_of(draw, &mut planned.0),
         },
-        Event::VuStopped { actor } => u64_of(draw, &mut actor.0),
+        Event::VuStopped { population, actor } => match draw.below(2) {
+            0 => population.0 = population.0.wrapping_add(1 + draw.below(255) as u8),
+            _ => u64_of(draw, &mut actor.0),
+        },
         Event::ConnectStarted { connection, target, address } => match draw.below(3) {
             0 => u32_of(draw, &mut connection.0),
             1 => u16_of(draw, &mut target.0),

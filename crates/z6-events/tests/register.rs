@@ -1,0 +1,174 @@
+//! The register in docs/EVENT_LOG.md and the code say the same: what is in use is read under its name,
+//! and all else, reserved or free, is an error.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "reads a page of the docs")]
+
+use std::collections::BTreeMap;
+
+use z6_events::{
+    BlockDecoder, BlockKind, CloseCause, DecodeError, ErrorGroup, ErrorKind, Event,
+    NeverSentReason, Partition, Phase, ReleaseCause, StopReason, StoppedBy, Tick, WorkerId,
+    event_name,
+};
+
+/// The cells of the table under a heading of the register, without its first two lines.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/EVENT_LOG.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, register) = page.split_once("\n## The register\n").unwrap();
+    let (_, section) = register.split_once(&format!("\n### {heading}\n")).unwrap();
+    let lines = section.lines().skip_while(|line| !line.starts_with('|')).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    let cells = |line: &str| {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = rows.map(cells).collect();
+    assert!(!rows.is_empty(), "{heading}");
+    rows
+}
+
+fn is_in_use(state: &str) -> bool {
+    match state {
+        "in use" => true,
+        "reserved" => false,
+        other => panic!("state {other}"),
+    }
+}
+
+/// Number to name, of the rows that are in use.
+fn in_use(heading: &str) -> BTreeMap<u8, String> {
+    let number = |cell: &str| match cell.strip_prefix("0x") {
+        Some(digits) => u8::from_str_radix(digits, 16).unwrap(),
+        None => cell.parse().unwrap(),
+    };
+    let rows = table(heading);
+    let numbers: Vec<u8> = rows.iter().map(|row| number(&row[0])).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{heading}: each once, in order");
+    let used = rows.iter().zip(numbers).filter(|(row, _)| is_in_use(&row[1]));
+    used.map(|(row, number)| (number, row[2].clone())).collect()
+}
+
+/// The first event of a payload that begins so and goes on with ones.
+fn first(start: &[u8]) -> Result<Event, DecodeError> {
+    let payload = [start, &[1; 40]].concat();
+    let mut decoder = BlockDecoder::new(Partition::WHOLE);
+    let first = decoder.events(WorkerId(0), Tick(9), 40, &payload).next().unwrap();
+    first.map(|(_, event)| event)
+}
+
+#[test]
+fn kinds_of_records() {
+    let used = in_use("Record kinds");
+    for kind in 0..0x40 {
+        match (first(&[kind]), used.get(&kind)) {
+            (Ok(event), Some(name)) => assert_eq!(event_name(&event), name, "{kind:#04x}"),
+            (Err(error), None) => {
+                assert_eq!(error, DecodeError::UnknownKind { offset: 0, kind }, "{kind:#04x}");
+            }
+            (found, listed) => panic!("{kind:#04x}: {found:?}, but the register has {listed:?}"),
+        }
+    }
+}
+
+#[test]
+fn flags_of_records() {
+    let mut used = BTreeMap::new();
+    for row in table("Flags") {
+        let bit: u8 = row[2].parse().unwrap();
+        let key = (row[0].clone(), row[1].clone(), bit);
+        assert!(used.insert(key, is_in_use(&row[3])).is_none(), "{row:?} twice");
+    }
+    for (record, kind) in [("sent", 0x01), ("done", 0x02), ("failed", 0x03), ("redirected", 0x09)] {
+        for bit in 0..8 {
+            for (byte, start) in
+                [("flags", vec![kind, 0, 1 << bit]), ("more", vec![kind, 0, 0x80, 1 << bit])]
+            {
+                let listed = used.get(&(record.to_owned(), byte.to_owned(), bit));
+                match first(&start) {
+                    Ok(_) => assert_eq!(listed, Some(&true), "{record} {byte} bit {bit}"),
+                    Err(DecodeError::BadFlags { .. }) => {
+                        assert_ne!(listed, Some(&true), "{record} {byte} bit {bit}");
+                    }
+                    Err(other) => panic!("{record} {byte} bit {bit}: {other}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn kinds_and_phases_of_blocks() {
+    let (kinds, phases) = (in_use("Block kinds"), in_use("Phases"));
+    for code in 0..0x80 {
+        let is_known = !matches!(BlockKind::from_code(code), BlockKind::Unknown(_));
+        assert_eq!(kinds.contains_key(&code), is_known, "block kind {code}");
+        let is_known = !matches!(Phase::from_code(code), Phase::Unknown(_));
+        assert_eq!(phases.contains_key(&code), is_known, "phase {code}");
+    }
+}
+
+#[test]
+fn no_flag_of_the_header_and_no_form_of_a_value_is_in_use() {
+    for heading in ["File header flags", "Clock state", "Values"] {
+        assert!(table(heading).iter().all(|row| !is_in_use(&row[1])), "{heading}");
+    }
+}
+
+type Codes = Vec<(u8, String)>;
+type IsKnown = fn(u8) -> bool;
+
+/// What a cell of the table of codes lists: `1 interrupt, 2 terminate`.
+fn listed(cell: &str) -> Codes {
+    let one = |item: &str| {
+        let (code, name) = item.split_once(' ').unwrap();
+        (code.parse().unwrap(), name.to_owned())
+    };
+    cell.split(", ").filter(|item| !item.is_empty()).map(one).collect()
+}
+
+#[test]
+fn codes() {
+    let mut expected: BTreeMap<String, (Codes, IsKnown)> = BTreeMap::new();
+    macro_rules! codes {
+        ($name:literal, $type:ident) => {
+            let all = $type::ALL.iter().map(|value| (value.code(), value.name().to_owned()));
+            let is_known: IsKnown = |code| $type::from_code(code).is_some();
+            expected.insert($name.to_owned(), (all.collect(), is_known));
+        };
+    }
+    codes!("stop", StopReason);
+    codes!("end", StoppedBy);
+    codes!("never sent", NeverSentReason);
+    codes!("closed", CloseCause);
+    codes!("released", ReleaseCause);
+    for (name, group) in [
+        ("transport", ErrorGroup::Transport),
+        ("TLS", ErrorGroup::Tls),
+        ("protocol", ErrorGroup::Protocol),
+        ("limit", ErrorGroup::Limit),
+        ("timeout", ErrorGroup::Timeout),
+        ("status", ErrorGroup::Status),
+    ] {
+        let of_group = ErrorKind::ALL.iter().filter(|kind| kind.group() == group);
+        let all = of_group.map(|kind| (kind.code(), kind.name().to_owned())).collect();
+        expected
+            .insert(format!("error: {name}"), (all, |code| ErrorKind::from_code(code).is_some()));
+    }
+    let rows = table("Codes");
+    assert_eq!(rows.len(), expected.len());
+    let mut reserved_errors = Vec::new();
+    for row in rows {
+        let (all, is_known) = &expected[&row[0]];
+        assert_eq!(&listed(&row[1]), all, "{}", row[0]);
+        for (code, name) in listed(&row[2]) {
+            assert!(!is_known(code), "{}: {code} {name} is reserved", row[0]);
+            if row[0].starts_with("error") {
+                reserved_errors.push(code);
+            }
+        }
+    }
+    let count = reserved_errors.len();
+    reserved_errors.sort_unstable();
+    reserved_errors.dedup();
+    assert_eq!(reserved_errors.len(), count, "errors share one space of codes");
+}

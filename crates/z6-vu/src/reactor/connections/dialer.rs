@@ -1,0 +1,73 @@
+//! Opens sockets: which address, from which local address, with which TLS settings. Knows no engine.
+
+use std::io;
+use std::sync::Arc;
+
+use mio::{Interest, Registry, Token};
+use z6_events::TargetId;
+
+use super::super::socket;
+use super::super::tls::Tls;
+use super::super::tls_config::TlsTarget;
+use super::super::transport::{Address, Stream};
+use super::super::worker::Common;
+
+/// What a worker opens connections with.
+pub(super) struct Dialer {
+    common: Arc<Common>,
+    /// [`Common::tls`] with the sessions of this worker.
+    tls: Vec<Option<TlsTarget>>,
+    /// Counts the attempts with a local address of their own, which take turns.
+    next_source: usize,
+    registry: Registry,
+}
+
+impl Dialer {
+    pub(super) fn new(common: Arc<Common>, registry: Registry) -> Dialer {
+        let tls = common.tls.iter().map(|target| target.as_ref().map(TlsTarget::of_worker));
+        Dialer { tls: tls.collect(), common, next_source: 0, registry }
+    }
+
+    /// Whether any target has TLS.
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.iter().any(Option::is_some)
+    }
+
+    /// Whether connections to this target begin with a TLS handshake.
+    pub(super) fn is_tls(&self, target: TargetId) -> bool {
+        self.tls[target.index()].is_some()
+    }
+
+    /// One of a target's resolved addresses.
+    pub(super) fn address(&self, target: TargetId, address: u16) -> &Address {
+        &self.common.addresses[target.index()][usize::from(address)]
+    }
+
+    /// Starts to connect, without waiting. The socket is registered once, for reading and writing, and
+    /// stays registered for life.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor, no port, an address that is refused at once.
+    pub(super) fn connect(
+        &mut self,
+        target: TargetId,
+        address: u16,
+        token: Token,
+    ) -> io::Result<Stream> {
+        let sources = &self.common.sources[target.index()];
+        let from = (!sources.is_empty()).then(|| {
+            let from = sources[self.next_source % sources.len()];
+            self.next_source = self.next_source.wrapping_add(1);
+            from
+        });
+        let mut stream = socket::connect(self.address(target, address), from)?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut stream, token, interest)?;
+        Ok(stream)
+    }
+
+    /// A TLS session for a connection to this target; none if the library refuses one.
+    pub(super) fn open_tls(&self, target: TargetId) -> Option<Box<Tls>> {
+        self.tls[target.index()].as_ref().and_then(TlsTarget::open)
+    }
+}

@@ -1,0 +1,116 @@
+//! The sockets of one event loop, by connection slot, with tokens that tell stale events.
+
+use mio::Token;
+use z6_events::{ConnectionSlot, TargetId, Tick};
+use z6_proto_http1::Limits;
+
+use super::super::tls::Tls;
+use super::super::transport::{Address, Stream};
+use crate::session::Session;
+
+/// What the reactor knows of one connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) stream: Option<Stream>,
+    /// The TLS session over it; none if it is plain, or TCP is not ready.
+    pub(super) tls: Option<Box<Tls>>,
+    pub(super) target: TargetId,
+    pub(super) connecting: bool,
+    pub(super) started: Tick,
+    pub(super) address: Address,
+    pub(super) session: Session,
+    /// Waits in the list of those to be read again without a new event.
+    pub(super) queued: bool,
+    generation: u32,
+}
+
+// Bytes of each connection, with the state of its protocol. Heads that come in pieces, requests with an
+// id and TLS sessions have buffers of their own besides.
+const _: () = assert!(size_of::<Link>() <= 512);
+
+/// All connections of one event loop.
+#[derive(Debug)]
+pub(super) struct Links {
+    links: Vec<Link>,
+    limits: Limits,
+}
+
+impl Links {
+    pub(super) fn new(limits: Limits) -> Links {
+        Links { links: Vec::new(), limits }
+    }
+
+    /// Makes room for a connection that is about to be opened; returns its token.
+    pub(super) fn open(
+        &mut self,
+        slot: ConnectionSlot,
+        target: TargetId,
+        address: &Address,
+        at: Tick,
+    ) -> Token {
+        while self.links.len() <= slot.index() {
+            self.links.push(Link {
+                stream: None,
+                tls: None,
+                target,
+                connecting: false,
+                started: Tick::ZERO,
+                address: address.clone(),
+                session: Session::new(self.limits),
+                queued: false,
+                generation: 0,
+            });
+        }
+        let link = &mut self.links[slot.index()];
+        assert!(link.stream.is_none(), "connection {slot} is still open");
+        link.generation = link.generation.wrapping_add(1) & 0x7fff_ffff;
+        link.target = target;
+        link.connecting = true;
+        link.started = at;
+        link.address = address.clone();
+        link.session.open();
+        link.queued = false;
+        self.token(slot)
+    }
+
+    fn token(&self, slot: ConnectionSlot) -> Token {
+        let generation = self.links[slot.index()].generation as usize;
+        Token(generation << 32 | slot.index())
+    }
+
+    /// The connection that a token names, unless that one is gone.
+    pub(super) fn current(&self, token: Token) -> Option<ConnectionSlot> {
+        let slot = ConnectionSlot((token.0 & 0xffff_ffff) as u32);
+        let link = self.links.get(slot.index())?;
+        (link.generation as usize == token.0 >> 32 && link.stream.is_some()).then_some(slot)
+    }
+
+    pub(super) fn token_of(&self, slot: ConnectionSlot) -> Token {
+        self.token(slot)
+    }
+
+    #[inline]
+    pub(super) fn at(&mut self, slot: ConnectionSlot) -> &mut Link {
+        &mut self.links[slot.index()]
+    }
+
+    /// At the end of the run: open TLS sessions are ended as the protocol asks. Sockets close with this.
+    pub(super) fn end_sessions(&mut self) {
+        for link in &mut self.links {
+            if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+                tls.close(stream);
+            }
+        }
+    }
+
+    /// Drops the socket, if there is one; its token is stale from now on.
+    pub(super) fn close(&mut self, slot: ConnectionSlot) {
+        let link = &mut self.links[slot.index()];
+        if let (Some(stream), Some(mut tls)) = (&mut link.stream, link.tls.take()) {
+            tls.close(stream);
+        }
+        link.stream = None;
+        link.connecting = false;
+        link.session.close();
+    }
+}
