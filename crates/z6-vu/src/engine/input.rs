@@ -1,8 +1,8 @@
 //! What the engine is given and what it asks for: the contract between engine and drivers.
 
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, Event, ExchangeSlot, Failure, NextHop, PlannedRequest,
-    Response, StopReason, TargetId, Tick,
+    Cause, CloseCause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, NextHop,
+    PlannedRequest, Response, StopReason, TargetId, Tick,
 };
 
 /// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step),
@@ -140,20 +140,10 @@ impl Input {
                 Input::ConnectionClosed { connection, cause }
             }
             Event::Stop { reason } => Input::Stop { reason },
-            Event::VuStarted { .. }
-            | Event::VuStopped { .. }
-            | Event::ConnectStarted { .. }
-            | Event::ConnectionReleased { .. }
-            | Event::ConnectTimedOut { .. }
-            | Event::NotOnWire { .. }
-            | Event::NeverSent { .. }
-            | Event::TimedOut { .. }
-            | Event::RedirectFailed { .. }
-            | Event::InFlightAtStop { .. }
-            | Event::EndReached { .. }
-            | Event::Finished
-            | Event::Sample(_)
-            | Event::LogStalled { .. } => return None,
+            other => {
+                debug_assert!(other.class() != EventClass::Input, "no input for {other:?}");
+                return None;
+            }
         };
         Some(input)
     }
