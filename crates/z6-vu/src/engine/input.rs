@@ -140,6 +140,9 @@ impl Input {
                 Input::ConnectionClosed { connection, cause }
             }
             Event::Stop { reason } => Input::Stop { reason },
+            // No engine takes values yet, and no driver gives any: replay reports such a log as
+            // different.
+            Event::Value { .. } => return None,
             other => {
                 debug_assert!(other.class() != EventClass::Input, "no input for {other:?}");
                 return None;
@@ -196,6 +199,8 @@ pub struct Outputs {
     pub commands: Vec<Command>,
     /// What is recorded, in order: the input, then the decisions. Empty if the input changed nothing.
     pub events: Vec<Event>,
+    /// The bytes that events name. Empty today: no engine takes values yet.
+    pub arena: Vec<u8>,
     /// When the engine wants to be woken; none while it waits for inputs only.
     pub next_deadline: Option<Tick>,
     /// Whether this engine has nothing left to do.
@@ -206,5 +211,6 @@ impl Outputs {
     pub(crate) fn reset(&mut self) {
         self.commands.clear();
         self.events.clear();
+        self.arena.clear();
     }
 }
