@@ -75,7 +75,7 @@ fn generate(path: &Path, scenario: &Scenario, events: u64) {
     generator.end();
 }
 
-/// The most memory this process ever had, bytes; none where the system does not say.
+/// The most memory this process ever had, bytes; none if the system does not say.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -17,7 +17,7 @@ use z6_metrics::{Fold, RunFacts};
 use z6_proto_http1::{Connection, Limits, RequestTemplate, ResponseDecoder};
 use z6_scenario::{Plan, Scenario};
 
-/// What is counted under one name: once per round.
+/// A layer whose instructions are counted; it runs once per round.
 struct Layer {
     name: &'static str,
     run: fn(usize),
@@ -42,12 +42,12 @@ const ROUNDS_MAX: usize = 20_000;
 /// Requests whose `sent` and `done` are in one block.
 const PER_BLOCK: usize = 1_000;
 
-/// As nginx answers, with 13 bytes of body.
+/// A response of nginx with a body of 13 bytes.
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\n\
     Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\
     Connection: keep-alive\r\n\r\nHello, World!";
 
-/// Three requests by weight and a think time that is drawn: the dearest step of a plan.
+/// Three requests by weight and a think time that is drawn: the most expensive step of a plan.
 const DRAWN: &str = r#"
     [runtime]
     duration_seconds = 60
@@ -113,7 +113,7 @@ fn write_id(rounds: usize) {
     }
 }
 
-/// What of `decode_head` is httparse: the same head into a table of the same length.
+/// The part of `decode_head` that is httparse: the same head into a table of the same length.
 fn httparse_head(rounds: usize) {
     for _ in 0..rounds {
         let mut table = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; 128];
@@ -232,7 +232,7 @@ fn fold_of(scenario: &Scenario) -> Fold {
         plan_digest: "00".repeat(32),
         driver: Driver::Simulation,
         started_at: String::new(),
-        workers: 1,
+        partition: z6_events::Partition::WHOLE,
     };
     Fold::new(scenario, facts)
 }

@@ -1,5 +1,5 @@
-//! What Z6 itself adds to a latency: one virtual user of Z6 beside a blocking socket that writes, reads and
-//! takes the time, in the same process, with the same bytes, against the same built-in target.
+//! The latency that Z6 adds: one virtual user of Z6, compared with a blocking socket that writes, reads and
+//! measures the time, in the same process, with the same bytes, against the same built-in target.
 //! `direct ROUNDS SECONDS TARGET_CPU`: the target's threads are bound to that CPU (by taskset), the rest
 //! keeps the CPUs this was started with. Rounds are interleaved.
 //!

@@ -1,4 +1,4 @@
-//! What the engine costs per request: `done` in, `send` out, `sent` in. No driver, no log.
+//! The cost of the engine per request: `done` in, `send` out, `sent` in. No driver, no log.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 
 mod traffic;

@@ -1,4 +1,4 @@
-//! What the figures cost per request: `sent` and `done` into every count, histogram and series.
+//! The cost of the figures per request: `sent` and `done` into every count, histogram and series.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 
 mod traffic;
@@ -18,7 +18,7 @@ fn fold_of(scenario: &Scenario) -> Fold {
         plan_digest: "00".repeat(32),
         driver: Driver::Simulation,
         started_at: String::new(),
-        workers: 1,
+        partition: z6_events::Partition::WHOLE,
     };
     Fold::new(scenario, facts)
 }

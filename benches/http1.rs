@@ -1,5 +1,5 @@
-//! What HTTP/1.1 costs per request: encoding once, writing a request id, reading responses beside
-//! bare httparse on the same bytes (heads only: httparse reads no bodies).
+//! The cost of HTTP/1.1 per request: encoding once, writing a request id, reading responses, compared with
+//! httparse alone on the same bytes (heads only: httparse reads no bodies).
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! What the event log costs per request: `sent` and `done` into a block, and out of it again. The
+//! The cost of the event log per request: encoding `sent` and `done` into a block, and decoding them. The
 //! numbers within a record (LEB128) are a part of both.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 

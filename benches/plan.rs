@@ -1,4 +1,4 @@
-//! What it costs to know what an actor does at a step, and when arrivals are due.
+//! The cost of planning: the decisions of an actor at a step, and the ticks of arrivals.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 
 use std::hint::black_box;

@@ -1,6 +1,6 @@
-//! The floor: the least a client on readiness events can do for an answer. Connections are kept open
-//! with one request in flight on each; nothing is parsed (a probe learns the length of an answer), nothing
-//! is timed per request, nothing is kept. `raw-client PORT CONNECTIONS SECONDS PATH`, loopback only.
+//! The lower limit: the least work that a client on readiness events can do for a response. Connections are kept open
+//! with one request in flight on each; nothing is parsed (a probe determines the length of a response),
+//! nothing is timed per request, nothing is recorded. `raw-client PORT CONNECTIONS SECONDS PATH`, loopback only.
 //!
 //! Prints `requests N`. The program that starts it measures its cost.
 #![allow(clippy::print_stdout, reason = "a command")]
@@ -70,7 +70,7 @@ fn probe(address: SocketAddr, request: &[u8]) -> Result<usize> {
     Ok(received)
 }
 
-/// Blocking connects, one after another: what they cost counts too, as it does for all others.
+/// Connects one after another, blocking. Their cost counts too, as for all other clients.
 fn connect(poll: &Poll, address: SocketAddr, connections: usize) -> Result<Vec<Link>> {
     let mut links = Vec::with_capacity(connections);
     for i in 0..connections {

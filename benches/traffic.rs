@@ -1,5 +1,5 @@
-//! A closed loop of virtual users without a network, and the events it leaves: what the benches of
-//! engine, log and fold are fed with. Every request is answered, in order, 8 us after the one before.
+//! A closed loop of virtual users without a network, and its events: the input of the benches of engine, log
+//! and fold. Every request is answered, in order, 8 us after the one before.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use z6_vu::engine::Progress;
 use z6_vu::templates::Templates;
 use z6_vu::{Command, Engine, Input, Outputs};
 
-/// Virtual users of the loop, a connection each.
+/// Virtual users of the loop, with one connection each.
 const VUS: usize = 64;
 
-/// Time between two answers, nanoseconds.
+/// Time between two responses, nanoseconds.
 const ANSWER_NS: u64 = 8_000;
 
 /// A constant schedule without think time, longer than any bench.
@@ -78,7 +78,7 @@ impl ClosedLoop {
         self.step(done, seen);
     }
 
-    /// Gives an input to the engine and does what it asks for.
+    /// Gives an input to the engine and carries out its commands.
     fn step(&mut self, input: Input, seen: &mut impl FnMut(Tick, &Event)) {
         let progress = self.engine.step(self.now, input, &mut self.out);
         assert_eq!(progress, Progress::Done, "one call fires all that is due");

@@ -28,7 +28,7 @@ pub(crate) fn nightly_cargo(arguments: &[&str]) -> Invocation {
     invocation
 }
 
-/// Git.
+/// Runs git in the workspace.
 pub(crate) fn git(arguments: &[&str]) -> Invocation {
     Invocation::new("git", "git", arguments)
 }

@@ -20,7 +20,7 @@ use crate::workspace;
 /// Rounds of the first run; the second does twice as many.
 const ROUNDS: u64 = 5_000;
 
-/// A count may grow by so many percent.
+/// Bound of the growth of a count, percent.
 const GROWTH_PERCENT_MAX: u64 = 5;
 
 const COUNTS: &str = "benches/gates.toml";
@@ -43,8 +43,7 @@ struct Gates {
 /// The step of `ci`.
 ///
 /// # Errors
-/// If a count has grown too much; if they cannot be taken or compared, only if `Z6_REQUIRE_GATES` is
-/// set.
+/// If a count has grown too much. If the counts cannot be taken or compared, only with `Z6_REQUIRE_GATES`.
 pub(crate) fn check() -> Result<Outcome> {
     if let Some(missing) = missing_tool() {
         return skip(missing);
@@ -132,7 +131,7 @@ fn print(committed: &Counts, found: &Counts) {
     }
 }
 
-/// One line for each count that has grown too much, and each layer that only one side knows.
+/// One line for each count that has grown too much, and each layer that only one side has.
 fn differences(committed: &Counts, found: &Counts) -> Vec<String> {
     let mut findings = Vec::new();
     for (layer, &now) in found {

@@ -1,6 +1,6 @@
 //! Which crate may import which: the layers of the project, and which crates are pure.
 //!
-//! docs/ARCHITECTURE.md says why. A new member of the workspace has to be given its place here.
+//! docs/ARCHITECTURE.md gives the reasons. A new member of the workspace needs an entry here.
 
 use crate::workspace::Member;
 
@@ -9,20 +9,20 @@ use crate::workspace::Member;
 pub(crate) struct Layer {
     /// Package name.
     pub(crate) name: &'static str,
-    /// Knows no clock, I/O, thread, entropy or hash order.
+    /// Whether it uses no clock, I/O, thread, entropy or hash order.
     pub(crate) purity: Purity,
-    /// Crates above it that it must not import nevertheless.
+    /// Crates above it that it must not import.
     never: &'static [&'static str],
 }
 
 /// Whether, and as what, a crate is pure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purity {
-    /// All of it.
+    /// Pure with any features.
     Pure,
-    /// Without its default features.
+    /// Pure without its default features.
     PureWithoutDefaultFeatures,
-    /// Not at all.
+    /// Not pure.
     Impure,
 }
 

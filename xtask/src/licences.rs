@@ -1,7 +1,7 @@
-//! Under which terms and from where packages come, and which are there twice.
+//! The licences and registries of packages, and packages that are used in several versions.
 //!
 //! deny.toml, which cargo-deny reads too, lists what is allowed: licences, registries, and the
-//! duplicates that are put up with. The list of duplicates only gets shorter: an entry that is no
+//! duplicates that are tolerated. The list of duplicates only gets shorter: an entry that is no
 //! longer needed is a finding.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,7 +143,7 @@ fn check_source(package: &Package, policy: &Policy) -> Option<String> {
     (!is_allowed).then(|| format!("{} {}: from {source}", package.name, package.version))
 }
 
-/// What semantic versioning holds to be one version: `1` of 1.2.3, `0.4` of 0.4.5.
+/// The part of a version that is incompatible with others in semantic versioning: `1` of 1.2.3, `0.4` of 0.4.5.
 fn major(version: &str) -> String {
     let mut parts = version.split('.');
     match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {

@@ -1,7 +1,7 @@
 //! Links between the project's Markdown pages, and the `cargo xtask` commands they name.
 //!
-//! Looks at README.md and docs; follows relative links to files and to headings. What lies outside
-//! the repository is not asked for.
+//! Checks README.md and docs. Follows relative links to files and to headings; links that leave the
+//! repository are not followed. Each page must link to the glossary.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,11 @@ use anyhow::Result;
 
 use crate::workspace::{self, SourceFile};
 
-/// One line for each link that leads nowhere and each command that does not exist.
+/// The page that defines the project's words.
+const GLOSSARY: &str = "docs/GLOSSARY.md";
+
+/// Returns one line for each dead link, each command that does not exist, and each page without a
+/// link to the glossary.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -32,8 +36,24 @@ fn check_files(files: &[SourceFile], commands: &[&str]) -> Vec<String> {
             let at = format!("{}:{}", file.path, number + 1);
             findings.extend(unknown.map(|name| format!("{at}: no `cargo xtask {name}`")));
         }
+        if uses_glossary(&file.path, files) && !links_to_glossary(&file.path, text) {
+            findings.push(format!("{}: no link to {GLOSSARY}", file.path));
+        }
     }
     findings
+}
+
+/// Whether a page has to link to the glossary: all pages except the glossary itself.
+fn uses_glossary(page: &str, files: &[SourceFile]) -> bool {
+    let is_documentation = page == "README.md" || page.starts_with("docs/");
+    is_documentation && page != GLOSSARY && files.iter().any(|file| file.path == GLOSSARY)
+}
+
+fn links_to_glossary(page: &str, text: &str) -> bool {
+    prose(text).flat_map(|(_, line)| links(line)).any(|link| {
+        let path = link.split_once('#').map_or(link, |(path, _)| path);
+        resolve(page, path) == GLOSSARY
+    })
 }
 
 fn is_page(path: &str) -> bool {
@@ -94,7 +114,7 @@ fn resolve(page: &str, relative: &str) -> String {
     parts.join("/")
 }
 
-/// Anchors of a page's headings, as GitHub makes them; of several alike the first.
+/// Anchors of a page's headings, as GitHub makes them; of equal headings, the first.
 fn headings(text: &str) -> BTreeSet<String> {
     let titles = prose(text).filter_map(|(_, line)| {
         let title = line.trim_start_matches('#');
@@ -132,6 +152,25 @@ mod tests {
             let expected = format!("docs/A.md:2: `{bad}` leads nowhere");
             assert_eq!(check_page(&format!("# A\nsee [it]({bad}).\n")), [expected]);
         }
+    }
+
+    #[test]
+    fn each_page_links_to_the_glossary() {
+        let glossary = file(GLOSSARY, "# Glossary\n## Step\n");
+        let check = |path: &str, text: &str| {
+            check_files(&[file(path, text), file(GLOSSARY, "# Glossary\n## Step\n")], &[])
+        };
+        assert!(check("docs/A.md", "a [step](GLOSSARY.md#step)\n").is_empty());
+        assert!(check("README.md", "a [step](docs/GLOSSARY.md#step)\n").is_empty());
+        assert!(check("CHANGES.md", "no link\n").is_empty());
+        assert!(check_files(&[glossary], &[]).is_empty());
+        assert_eq!(check("docs/A.md", "no link\n"), ["docs/A.md: no link to docs/GLOSSARY.md"]);
+        assert_eq!(
+            check("README.md", "[a](#a)\n# A\n"),
+            ["README.md: no link to docs/GLOSSARY.md"]
+        );
+        let dead = "docs/A.md:1: `GLOSSARY.md#stop` leads nowhere";
+        assert_eq!(check("docs/A.md", "a [stop](GLOSSARY.md#stop)\n"), [dead]);
     }
 
     #[test]

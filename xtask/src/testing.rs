@@ -76,13 +76,13 @@ fn run(tests: Invocation) -> Result<Outcome> {
     set_child_subreaper(Some(getpid())).context("cannot become a subreaper")?;
     let outcome = tests.env("Z6_SKIPPED_TESTS", &list.to_string_lossy()).run();
     let left = left_over(getpid())?;
-    outcome?;
-    if !left.is_empty() {
-        bail!("{} process(es) left over: {}", left.len(), left.join(", "));
-    }
     let skipped = fs::read_to_string(list).unwrap_or_default();
     for line in skipped.lines() {
         println!("  skipped: {line}");
+    }
+    outcome?;
+    if !left.is_empty() {
+        bail!("{} process(es) left over: {}", left.len(), left.join(", "));
     }
     match skipped.lines().count() {
         0 => Ok(Outcome::Passed),
@@ -234,6 +234,21 @@ mod tests {
         assert_eq!(ids(2), [3]);
         assert_eq!(ids(1), [2, 3, 4]);
         assert_eq!(ids(7), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn what_is_left_over_is_named_and_killed() {
+        let start = Instant::now();
+        let mut child =
+            std::process::Command::new("timeout").args(["100", "sleep", "100"]).spawn().unwrap();
+        let ancestor = Pid::from_child(&child);
+        while descendants(ancestor.as_raw_pid(), &processes().unwrap()).is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(60), "no descendant");
+        }
+        let found = left_over(ancestor).unwrap();
+        assert!(matches!(&found[..], [one] if one.starts_with("sleep (")), "{found:?}");
+        assert!(!child.wait().unwrap().success());
+        assert!(left_over(ancestor).unwrap().is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Why a log could not be analysed or exported. Knows nothing of how it was to be.
+//! Errors of analysis and export.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What is asked of event logs after their run: filtered figures, exports, checks, comparisons.
+//! Questions about event logs after a run: filtered figures, exports, checks, comparisons.
 //!
 //! Pure: bytes of logs in, values and text out. This crate knows no clock, file, socket, thread or
 //! engine; a run needs nothing of it. What its figures mean is defined by the crate `z6-metrics`, whose

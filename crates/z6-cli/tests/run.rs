@@ -230,7 +230,7 @@ fn a_directory_that_cannot_be_made_is_refused() {
 
 #[test]
 fn nobody_at_the_address_exits_3_with_address_and_errno_and_results() {
-    // Port 1 is nobody's. An hour was asked for.
+    // No server uses port 1. The scenario asks for an hour.
     let text = "
         runtime.duration_seconds = 3600
         target.base_url = 'http://127.0.0.1:1'

@@ -217,7 +217,7 @@ fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
     state.last.actor = actor.0;
 }
 
-/// A population only where the kind says so: where it differs from the last one.
+/// A population only if the kind says so: where it differs from the last one.
 fn encode_vu(writer: &mut Writer<'_>, state: &mut Predictor, population: Population, actor: Actor) {
     if population.0 != state.last.population {
         writer.byte(population.0);
@@ -417,7 +417,7 @@ fn actor(reader: &mut Reader<'_>, state: &mut Predictor) -> Result<Actor, Decode
     Ok(Actor(state.last.actor))
 }
 
-/// The population of a VU where it is not the last one.
+/// The population of a VU if it is not the last one.
 fn other_population(reader: &mut Reader<'_>, state: &mut Predictor) -> Result<(), DecodeError> {
     let offset = reader.offset();
     let population = reader.byte()?;

@@ -437,7 +437,7 @@ pub enum Event {
     EndReached {
         /// Why the run ends.
         by: StoppedBy,
-        /// The instant itself (the duration, where that ended the run).
+        /// The instant itself (the duration, if that ended the run).
         end: Tick,
     },
     /// Decision: this worker has nothing left to do.

@@ -79,7 +79,7 @@ fn sent_flags(state: &Predictor, slot: &Slot, planned: &PlannedRequest) -> u8 {
         }
 }
 
-/// The *more* byte of an [`Event::Sent`]; 0 where none is written.
+/// The *more* byte of an [`Event::Sent`]; 0 if none is written.
 #[inline]
 fn sent_more(slot: &Slot, event: &Event) -> u8 {
     let Event::Sent {

@@ -112,7 +112,7 @@ fn latency_line(worker: u16, name: &str, ended: &RequestEnded) -> String {
     )
 }
 
-/// What `read_log.py` says about the log at `path`; `None` where there is no Python.
+/// What `read_log.py` says about the log at `path`; `None` if there is no Python.
 #[allow(clippy::disallowed_methods, reason = "tests may")]
 fn read_by_script(path: &str) -> Option<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_log.py");

@@ -94,7 +94,7 @@ fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
         assert_eq!(table.open_exchanges().count(), 0);
         assert_eq!(table.open_connections().count(), 1);
     }
-    // The same failure where nothing was sent: the request follows as not_on_wire.
+    // The same failure if nothing was sent: the request follows as not_on_wire.
     let observed = table(&[]).observe(Tick(40), &failed);
     assert_eq!(
         observed,

@@ -1,4 +1,4 @@
-//! What the scenario demands of the target, against what was observed. A quantile that is only a
+//! Compares what the scenario demands of the target with what was observed. A quantile that is only a
 //! lower bound, and a figure without observations, satisfy nothing.
 
 use serde::Serialize;

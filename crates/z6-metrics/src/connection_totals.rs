@@ -129,7 +129,7 @@ struct SynRetries {
 }
 
 impl SynRetries {
-    /// A connection was ready so long after the start of the attempt, nanoseconds.
+    /// A connection was ready this long after the start of the attempt, in nanoseconds.
     fn connected(&mut self, took_ns: u64) {
         for step_ns in SYN_STEPS_NS {
             let behind = step_ns..step_ns + SYN_STEP_WIDTH_NS;

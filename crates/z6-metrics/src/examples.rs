@@ -1,4 +1,4 @@
-//! One failed request of each kind, the first by time: what a person wants to see beside a count.
+//! One failed request of each kind, the first by time: what a person wants to see with a count.
 //!
 //! Owns which one is shown and how it is put into words, from events, header and scenario alone.
 //! Knows nothing of counts.
@@ -20,9 +20,9 @@ pub(crate) struct Example {
     pub(crate) at: Tick,
     pub(crate) request: RequestId,
     pub(crate) target: TargetId,
-    /// Which of the target's resolved addresses; [`NO_ADDRESS`] where none is known.
+    /// Which of the target's resolved addresses; [`NO_ADDRESS`] if none is known.
     pub(crate) address: u16,
-    /// The errno, or the byte offset into the response, or the status; 0 where there is none.
+    /// The errno, or the byte offset into the response, or the status; 0 if there is none.
     pub(crate) detail: u64,
 }
 
@@ -99,7 +99,7 @@ impl Examples {
         }
     }
 
-    /// The address; where it is not known, the only one of the target, or the target's name.
+    /// The address; if it is not known, the only one of the target, or the target's name.
     fn endpoint(&self, example: &Example, outline: &Outline) -> String {
         let all = self.addresses.get(example.target.index()).map_or(&[][..], Vec::as_slice);
         let known = all.get(usize::from(example.address));
@@ -109,7 +109,7 @@ impl Examples {
     }
 }
 
-/// Why, in words, where there is more to say than the kind's name.
+/// Why, in words, if there is more to say than the kind's name.
 fn reason(kind: ErrorKind, example: &Example, outline: &Outline) -> Option<String> {
     let Example { request, target, detail, .. } = *example;
     let ms = |ns: Option<&u64>| ns.map(|ns| ns / 1_000_000);

@@ -1,6 +1,6 @@
 //! What is known of a run besides its events: at its start and at its end. Knows nothing of figures.
 
-use z6_events::{Driver, Ending, LogHeader, StoppedBy, Tick};
+use z6_events::{Driver, Ending, LogHeader, Partition, StoppedBy, Tick};
 use z6_scenario::NS_PER_SECOND;
 
 /// Later than any instant of a run: 48 h, in nanoseconds.
@@ -17,8 +17,8 @@ pub struct RunFacts {
     pub driver: Driver,
     /// Wall clock at the start, RFC 3339, UTC; empty in a simulated run.
     pub started_at: String,
-    /// Event loops.
-    pub workers: u16,
+    /// The first event loop of this process: how many there are, and which shard it is.
+    pub partition: Partition,
 }
 
 impl RunFacts {
@@ -31,7 +31,7 @@ impl RunFacts {
             plan_digest: header.plan_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             driver: header.driver,
             started_at,
-            workers: header.workers,
+            partition: header.partition(),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::outline::Outline;
 use crate::quantile::stats;
 use crate::tally::Outcomes;
 
-/// Under this name stand the requests, methods and targets beyond `max_histogram_bytes`.
+/// The name for requests, methods and targets beyond `max_histogram_bytes`.
 pub const OTHER: &str = "(other)";
 
 /// The most one cell can take, bytes: response and service time, values and bounds of each.

@@ -19,7 +19,7 @@
 //!     plan_digest: "00".repeat(32),
 //!     driver: Driver::Simulation,
 //!     started_at: String::new(),
-//!     workers: 1,
+//!     partition: z6_events::Partition::WHOLE,
 //! };
 //! let mut fold = Fold::new(scenario, facts);
 //! fold.event(WorkerId(0), Tick(0), &Event::Wake)?;

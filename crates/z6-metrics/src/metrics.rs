@@ -140,7 +140,7 @@ fn name_or_null<S: Serializer>(
     named.as_ref().map(Name::name).serialize(serializer)
 }
 
-/// A map in the order of its entries: of the scenario where the keys are names of it.
+/// A map in the order of its entries: of the scenario if the keys are names of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named<T, K = String>(pub Vec<(K, T)>);
 

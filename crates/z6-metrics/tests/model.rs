@@ -15,7 +15,7 @@ const WARMUP: u64 = S / 2;
 const WORKERS: u16 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
+enum Outcome {
     Succeeds,
     Fails,
     Breaks,
@@ -33,7 +33,7 @@ struct Request {
     planned: u64,
     sent: u64,
     ended: u64,
-    fate: Fate,
+    outcome: Outcome,
 }
 
 impl Request {
@@ -48,15 +48,15 @@ impl Request {
     }
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
+fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
-        12 => Just(Fate::Succeeds),
-        1 => Just(Fate::Fails),
-        1 => Just(Fate::Breaks),
-        1 => Just(Fate::TimesOut),
-        1 => Just(Fate::InFlight),
-        1 => Just(Fate::NotOnWire),
-        1 => Just(Fate::NeverSent),
+        12 => Just(Outcome::Succeeds),
+        1 => Just(Outcome::Fails),
+        1 => Just(Outcome::Breaks),
+        1 => Just(Outcome::TimesOut),
+        1 => Just(Outcome::InFlight),
+        1 => Just(Outcome::NotOnWire),
+        1 => Just(Outcome::NeverSent),
     ]
 }
 
@@ -66,10 +66,10 @@ fn length() -> impl Strategy<Value = u64> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    (0..WORKERS, 0..3_u16, 0..2_u16, 0..END, length(), length(), fate()).prop_map(
-        |(worker, request, target, planned, late, length, fate)| {
+    (0..WORKERS, 0..3_u16, 0..2_u16, 0..END, length(), length(), outcome()).prop_map(
+        |(worker, request, target, planned, late, length, outcome)| {
             let sent = planned + late;
-            Request { worker, request, target, planned, sent, ended: sent + length, fate }
+            Request { worker, request, target, planned, sent, ended: sent + length, outcome }
         },
     )
 }
@@ -94,16 +94,16 @@ fn events_by_worker(requests: &[Request]) -> Vec<Vec<(WorkerId, Tick, Event)>> {
         let sent = sent_event(slot, request);
         let (worker, ended) = (one.worker, one.ended);
         let error = ErrorKind::ConnectionReset;
-        let end = match one.fate {
-            Fate::Succeeds => done_event(slot, one.sent, 200, None),
-            Fate::Fails => done_event(slot, one.sent, 503, Some(ErrorKind::Status5xx)),
-            Fate::Breaks => failed_event(slot, error),
-            Fate::TimesOut => timed_out(slot),
-            Fate::InFlight => in_flight(slot),
-            Fate::NotOnWire => Event::NotOnWire { request, cause: Cause { error, detail: 0 } },
-            Fate::NeverSent => Event::NeverSent { request, reason: NeverSentReason::RunEnded },
+        let end = match one.outcome {
+            Outcome::Succeeds => done_event(slot, one.sent, 200, None),
+            Outcome::Fails => done_event(slot, one.sent, 503, Some(ErrorKind::Status5xx)),
+            Outcome::Breaks => failed_event(slot, error),
+            Outcome::TimesOut => timed_out(slot),
+            Outcome::InFlight => in_flight(slot),
+            Outcome::NotOnWire => Event::NotOnWire { request, cause: Cause { error, detail: 0 } },
+            Outcome::NeverSent => Event::NeverSent { request, reason: NeverSentReason::RunEnded },
         };
-        if !matches!(one.fate, Fate::NotOnWire | Fate::NeverSent) {
+        if !matches!(one.outcome, Outcome::NotOnWire | Outcome::NeverSent) {
             script.add(worker, one.sent, sent);
         }
         script.add(worker, ended, end);
@@ -211,12 +211,16 @@ fn assert_same(found: &LatencyStats, naive: &LatencyStats) -> Result<(), TestCas
     Ok(())
 }
 
-fn select(requests: &[Request], fates: &[Fate], of: fn(&Request) -> u64) -> Vec<u64> {
-    requests.iter().filter(|one| one.measured() && fates.contains(&one.fate)).map(of).collect()
+fn select(requests: &[Request], outcomes: &[Outcome], of: fn(&Request) -> u64) -> Vec<u64> {
+    requests
+        .iter()
+        .filter(|one| one.measured() && outcomes.contains(&one.outcome))
+        .map(of)
+        .collect()
 }
 
 fn check_latencies(metrics: &Metrics, requests: &[Request]) -> Result<(), TestCaseError> {
-    use Fate::{Breaks, Fails, InFlight, NeverSent, NotOnWire, Succeeds, TimesOut};
+    use Outcome::{Breaks, Fails, InFlight, NeverSent, NotOnWire, Succeeds, TimesOut};
     let latency = &metrics.latency;
     let response = naive(
         &select(requests, &[Succeeds], Request::response),
@@ -254,25 +258,25 @@ fn requests_by(
 fn check_counts(metrics: &Metrics, requests: &[Request]) -> Result<(), TestCaseError> {
     let count =
         |holds: &dyn Fn(&Request) -> bool| requests.iter().filter(|one| holds(one)).count() as u64;
-    let is = |fates: &'static [Fate]| move |one: &Request| fates.contains(&one.fate);
+    let is = |outcomes: &'static [Outcome]| move |one: &Request| outcomes.contains(&one.outcome);
     let found = &metrics.requests;
     prop_assert_eq!(found.planned, requests.len() as u64);
-    prop_assert_eq!(found.never_sent, count(&is(&[Fate::NeverSent])));
-    prop_assert_eq!(found.on_wire, found.sent - count(&is(&[Fate::NotOnWire])));
-    prop_assert_eq!(found.succeeded, count(&is(&[Fate::Succeeds])));
-    prop_assert_eq!(found.in_flight_at_stop, count(&is(&[Fate::InFlight])));
+    prop_assert_eq!(found.never_sent, count(&is(&[Outcome::NeverSent])));
+    prop_assert_eq!(found.on_wire, found.sent - count(&is(&[Outcome::NotOnWire])));
+    prop_assert_eq!(found.succeeded, count(&is(&[Outcome::Succeeds])));
+    prop_assert_eq!(found.in_flight_at_stop, count(&is(&[Outcome::InFlight])));
     prop_assert_eq!(found.sent, found.succeeded + found.failed + found.in_flight_at_stop);
-    let answered = is(&[Fate::Succeeds, Fate::Fails]);
+    let answered = is(&[Outcome::Succeeds, Outcome::Fails]);
     let completed =
         count(&|one| answered(one) && one.ended >= WARMUP && one.ended <= END) as f64 / 2.5;
     prop_assert_eq!(metrics.throughput.completed_rps, Some(completed));
     for row in &metrics.time_series {
         let of = |instant: u64| instant / S == row.second;
-        let done = count(&|one| one.fate == Fate::Succeeds && of(one.ended));
+        let done = count(&|one| one.outcome == Outcome::Succeeds && of(one.ended));
         prop_assert_eq!((row.planned, row.succeeded), (count(&|one| of(one.planned)), done));
         let values: Vec<u64> = requests
             .iter()
-            .filter(|one| one.fate == Fate::Succeeds && of(one.ended))
+            .filter(|one| one.outcome == Outcome::Succeeds && of(one.ended))
             .map(Request::response)
             .collect();
         let naive = naive(&values, &[]);
@@ -285,7 +289,7 @@ fn check_lateness(metrics: &Metrics, requests: &[Request]) -> Result<(), TestCas
     let by_worker = events_by_worker(requests);
     let (mut lags, mut waits) = (Vec::new(), Vec::new());
     for one in requests {
-        if !one.measured() || matches!(one.fate, Fate::NotOnWire | Fate::NeverSent) {
+        if !one.measured() || matches!(one.outcome, Outcome::NotOnWire | Outcome::NeverSent) {
             continue;
         }
         let inputs = by_worker[usize::from(one.worker)].iter();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A row of the page.
 struct Rule {
     text: String,
-    /// `§6.3` and the like; empty if the rule is our own.
+    /// `§6.3` and so on; empty if the rule is our own.
     sections: Vec<String>,
     tests: Vec<String>,
 }

@@ -226,7 +226,7 @@ impl Plan {
         }
     }
 
-    /// When nothing is planned any more: the duration, else the schedule's own length; none where
+    /// When nothing is planned any more: the duration, else the schedule's own length; none if
     /// only iterations end the run.
     #[must_use]
     pub fn end_ns(&self) -> Option<u64> {

@@ -136,7 +136,7 @@ impl Share {
     /// The share 1.
     pub const ONE: Share = Share(1_000_000);
 
-    /// This many millionths; none where they are more than a million.
+    /// This many millionths; none if they are more than a million.
     ///
     /// ```
     /// use z6_scenario::simulation::Share;
@@ -169,7 +169,7 @@ impl Share {
     }
 }
 
-/// A status and how often the simulated server answers with it.
+/// A status and how often the simulated server returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusShare {
     /// 201 to 599.
@@ -202,7 +202,7 @@ pub const SETTINGS: [&str; 11] = [
     "keep_alive_idle",
 ];
 
-/// What stands before a fault's name where it is a setting: `fault.reset_in_body`.
+/// The prefix of a fault's name in a setting: `fault.reset_in_body`.
 pub const FAULT_PREFIX: &str = "fault.";
 
 impl Simulation {

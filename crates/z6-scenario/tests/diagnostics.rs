@@ -35,7 +35,7 @@ fn overrides(text: &str) -> Overrides {
             "--duration" => overrides.duration_ns = Some(parse_seconds(pair[1]).unwrap()),
             "--vus" => overrides.vus = Some(pair[1].parse().unwrap()),
             "--workers" => {
-                overrides.workers = Some(z6_scenario::Workers::Fixed(pair[1].parse().unwrap()))
+                overrides.workers = Some(z6_scenario::Workers::Fixed(pair[1].parse().unwrap()));
             }
             "--target" => overrides.target = Some(pair[1].to_owned()),
             "--set" => {

@@ -5,6 +5,7 @@
 
 use z6_events::{Cause, ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick};
 use z6_proto_http1::Limits;
+use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
 use z6_vu::session::{self, BrokenWrite, End, Output, Progress, Requests, Session};
 use z6_vu::{Command, Input};
@@ -12,8 +13,9 @@ use z6_vu::{Command, Input};
 use crate::coverage::RequestState;
 use crate::draw::{hits, sample_ns};
 use crate::engine::WorkerEngine;
+use crate::inbox::{Inbox, RESET};
 use crate::queue::{SimEvent, WireRef};
-use crate::wire::{ConnectOutcome, NewWire, RESET, Segment, Wires};
+use crate::wire::{ConnectOutcome, NewWire, Segment, Wires};
 use crate::world::Outside;
 
 /// Reads of one connection before others get their turn.
@@ -47,6 +49,26 @@ struct Link {
     is_connecting: bool,
     started: Tick,
     session: Session,
+}
+
+/// The client's end of a connection.
+#[derive(Debug)]
+pub(crate) struct ClientEnd {
+    inbox: Inbox,
+    draws: Generator,
+    /// Bytes read from it.
+    read_bytes: u64,
+}
+
+impl ClientEnd {
+    fn new(draws: Generator) -> ClientEnd {
+        ClientEnd { inbox: Inbox::default(), draws, read_bytes: 0 }
+    }
+
+    /// The connection is closed; what is unread is lost.
+    pub(crate) fn clear(&mut self) {
+        self.inbox = Inbox::default();
+    }
 }
 
 /// The connections of one worker.
@@ -133,7 +155,7 @@ impl Client {
             outcome,
             up_draws: draws.up(number),
             down_draws: draws.down(number),
-            socket_draws: draws.socket(number),
+            client: ClientEnd::new(draws.socket(number)),
         });
         self.link(slot).wire = Some(of);
         if fault != Some(FaultKind::ConnectTimeout) {
@@ -242,7 +264,7 @@ impl Client {
         let at = engine.clock(now);
         if engine.is_overdue(at) {
             engine.step(at, Input::Wake);
-            if engine.is_finished() || !self.link(slot).session.is_in_exchange() {
+            if engine.is_finished() || engine.withdraws(slot) {
                 return;
             }
         }
@@ -253,22 +275,22 @@ impl Client {
         if bytes.is_empty() {
             return;
         }
-        if wire.inbox.reset {
-            wire.inbox.reset_reported = true;
+        if wire.client.inbox.reset {
+            wire.client.inbox.reset_reported = true;
             link.session.write_failed(BrokenWrite { cause: RESET, follows_end: false });
             return out.env.schedule(now, SimEvent::Readable(of));
         }
         let faults = out.env.faults();
-        let is_blocked = hits(faults.get(FaultKind::WouldBlock), &mut wire.socket_draws);
-        let is_part = hits(faults.get(FaultKind::PartialWrite), &mut wire.socket_draws);
-        let later = now.plus_ns(wire.socket_draws.uniform(1, BLOCKED_MAX_NS));
+        let is_blocked = hits(faults.get(FaultKind::WouldBlock), &mut wire.client.draws);
+        let is_part = hits(faults.get(FaultKind::PartialWrite), &mut wire.client.draws);
+        let later = now.plus_ns(wire.client.draws.uniform(1, BLOCKED_MAX_NS));
         if is_blocked {
             out.env.schedule(later, SimEvent::Writable(of));
             return count(out, FaultKind::WouldBlock, RequestState::Writing);
         }
         let mut length = bytes.len();
         if is_part && length > 1 {
-            length = (wire.socket_draws.uniform(1, PART_BYTES_MAX) as usize).min(length - 1);
+            length = (wire.client.draws.uniform(1, PART_BYTES_MAX) as usize).min(length - 1);
             out.env.schedule(later, SimEvent::Writable(of));
             out.env.inject(FaultKind::PartialWrite);
             out.env.cover(FaultKind::PartialWrite, RequestState::Writing);
@@ -304,8 +326,8 @@ impl Client {
         let Some(segment) = out.wires.get(of).and_then(|wire| wire.down.arrive()) else { return };
         self.count_arrival(out, of, &segment);
         let Some(wire) = out.wires.get(of) else { return };
-        wire.inbox.take_in(segment);
-        let is_closed = wire.inbox.end || wire.inbox.reset;
+        wire.client.inbox.take_in(segment);
+        let is_closed = wire.client.inbox.end || wire.client.inbox.reset;
         let slot = wire.slot;
         if is_closed {
             self.link(slot).session.mark_peer_closed();
@@ -344,7 +366,9 @@ impl Client {
             Progress::Idle => RequestState::Idle,
             Progress::Writing => RequestState::Writing,
             Progress::AwaitingResponse => RequestState::AwaitingHead,
-            Progress::InResponse if wire.is_before_head_end() => RequestState::InHead,
+            Progress::InResponse if wire.client.read_bytes < wire.server.head_end() => {
+                RequestState::InHead
+            }
             Progress::InResponse => RequestState::InBody,
         })
     }
@@ -373,7 +397,10 @@ impl Client {
             match self.take_bytes(out, of) {
                 Read::Bytes(bytes) => {
                     let at = engine.clock(out.env.now());
-                    out.wires.delivered(of, bytes.len() as u64, at, out.truth);
+                    if let Some(wire) = out.wires.get(of) {
+                        wire.client.read_bytes += bytes.len() as u64;
+                        wire.server.delivered(wire.client.read_bytes, at, out.truth);
+                    }
                     self.received(engine, out, of, &bytes, at);
                 }
                 Read::End(end) => return self.ended(engine, out, of, end),
@@ -387,24 +414,24 @@ impl Client {
     fn take_bytes(&self, out: &mut Outside<'_, '_>, of: WireRef) -> Read {
         let faults = out.env.faults();
         let Some(wire) = out.wires.get(of) else { return Read::Later };
-        let unread = wire.inbox.unread().len();
+        let unread = wire.client.inbox.unread().len();
         if unread == 0 {
-            return Read::End(wire.inbox.end());
+            return Read::End(wire.client.inbox.end());
         }
-        let is_blocked = hits(faults.get(FaultKind::WouldBlock), &mut wire.socket_draws);
-        let is_part = hits(faults.get(FaultKind::PartialRead), &mut wire.socket_draws);
+        let is_blocked = hits(faults.get(FaultKind::WouldBlock), &mut wire.client.draws);
+        let is_part = hits(faults.get(FaultKind::PartialRead), &mut wire.client.draws);
         if is_blocked {
-            let later = out.env.after_ns(wire.socket_draws.uniform(1, BLOCKED_MAX_NS));
+            let later = out.env.after_ns(wire.client.draws.uniform(1, BLOCKED_MAX_NS));
             out.env.schedule(later, SimEvent::Readable(of));
             self.count_by_state(out, FaultKind::WouldBlock, of);
             return Read::Later;
         }
         let mut length = unread.min(READ_BUFFER_BYTES);
         if is_part && length > 1 {
-            length = (wire.socket_draws.uniform(1, PART_BYTES_MAX) as usize).min(length - 1);
+            length = (wire.client.draws.uniform(1, PART_BYTES_MAX) as usize).min(length - 1);
         }
-        let bytes = wire.inbox.unread()[..length].to_vec();
-        wire.inbox.consume(length);
+        let bytes = wire.client.inbox.unread()[..length].to_vec();
+        wire.client.inbox.consume(length);
         if is_part {
             self.count_by_state(out, FaultKind::PartialRead, of);
         }

@@ -1,5 +1,5 @@
 //! The simulated log writer: seals blocks, writes them in pieces, slowly, or not at all, and shows what
-//! was written to an observer. The twin of the reactor's log-writer thread.
+//! was written to an observer. It is to the simulator what the log-writer thread is to the reactor.
 
 use std::collections::VecDeque;
 
@@ -19,10 +19,10 @@ const BLOCKS_WAITING_MAX: usize = 4;
 const STALL_MEAN_NS: u64 = 400_000_000;
 /// The longest, nanoseconds.
 const STALL_MAX_NS: u64 = 3_000_000_000;
-/// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
+/// Room kept below `max_event_log_bytes` for what workers still log after the stop.
 const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
 
-/// What comes of a block.
+/// What a block leads to.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// The worker waits until then.
@@ -148,7 +148,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         taken
     }
 
-    /// A block of `worker` more; answers until when that worker has to wait for an empty buffer.
+    /// Takes another block of `worker`; returns until when that worker has to wait for an empty buffer.
     fn enqueue(&mut self, worker: usize, now: Tick) -> Option<Tick> {
         let waiting = &mut self.waiting[worker];
         while waiting.front().is_some_and(|written| *written <= now) {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Event, Sample, SealedBlock, Tick, WorkerId};
+use z6_events::{ConnectionSlot, Event, Sample, SealedBlock, Tick, WorkerId};
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::{Command, Engine, Input};
 
@@ -26,7 +26,7 @@ pub(crate) struct WorkerEngine {
     commands: VecDeque<Command>,
     /// Its clock says `held.0` until `held.1`.
     held: (Tick, Tick),
-    /// What was emitted, where the log is checked.
+    /// What was emitted, if the log is checked.
     emitted: Emitted,
     steps: u64,
     violations: Vec<SimViolation>,
@@ -90,7 +90,7 @@ impl WorkerEngine {
         Some(engine.min(recorder.block_deadline()))
     }
 
-    /// Gives an input to the engine and queues the commands that come of it.
+    /// Gives an input to the engine and queues the resulting commands.
     pub(crate) fn step(&mut self, at: Tick, input: Input) {
         self.feed(at, input);
         self.steps += 1;
@@ -142,6 +142,11 @@ impl WorkerEngine {
             return None;
         }
         Some(command)
+    }
+
+    /// Whether a command that is not carried out yet takes a connection, or what it carries, away.
+    pub(crate) fn withdraws(&self, slot: ConnectionSlot) -> bool {
+        self.commands.iter().any(|command| command.withdraws(slot))
     }
 
     /// Connections that the engine knows; none once it is finished.

@@ -6,8 +6,8 @@
 //! responses are bytes too, cut, delayed and damaged as the world's settings say.
 //!
 //! Reading order: `spec` (what is simulated), `world` (what happens next, stops) and `world::env` (time,
-//! dice), `worker` (one loop), `engine` (its engine and log), `client` (its connections), `wire` and
-//! `queue` (the network), `server`, `request`, `reply` and `location` (the other side), `disk` (the log),
+//! dice), `worker` (one loop), `engine` (its engine and log), `client` and `inbox` (its connections), `wire`
+//! and `queue` (the network), `server`, `request`, `reply` and `location` (the other side), `disk` (the log),
 //! `truth` and `coverage` (what the world knows), [`checkers`], [`swarm`].
 //!
 //! ```
@@ -34,6 +34,7 @@ mod disk;
 mod draw;
 mod engine;
 mod error;
+mod inbox;
 mod location;
 #[cfg(not(feature = "planted-bugs"))]
 #[allow(unreachable_pub, reason = "public with the feature")]

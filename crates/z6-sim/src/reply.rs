@@ -21,8 +21,9 @@ const CHUNK_BYTES_MAX: u64 = 4_096;
 const INTERIM_MAX: u64 = 40;
 
 const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
-/// No response: where one comes when the next request is under way, no client can tell it from the answer.
-const NOBODY_ASKED: &[u8] = b"nobody asked for this\r\n";
+/// Bytes that belong to no request. They are not a response: a client could not tell one from the response to
+/// the request that is in progress when they arrive.
+const UNSOLICITED: &[u8] = b"nobody asked for this\r\n";
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,7 +238,7 @@ impl Parts {
             }
             Some(FaultKind::Unsolicited) => {
                 let pause_ns = draws.uniform(0, 1) * draws.uniform(1, UNSOLICITED_PAUSE_MAX_NS);
-                reply(vec![(0, all), (pause_ns, NOBODY_ASKED.to_vec())], stays, Some(whole))
+                reply(vec![(0, all), (pause_ns, UNSOLICITED.to_vec())], stays, Some(whole))
             }
             Some(_) | None => reply(vec![(0, all)], stays, Some(whole)),
         }

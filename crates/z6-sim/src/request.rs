@@ -1,10 +1,19 @@
-//! Reads requests on the server's side: from bytes, knowing nothing of who sent them.
+//! Reads requests on the server's side, from bytes alone.
 
 use std::ops::Range;
 
 use z6_http::IdParts;
+use z6_proto_http1::Limits;
+use z6_proto_http1::server::{BadRequest, read_whole};
 
-const HEAD_END: &[u8] = b"\r\n\r\n";
+/// The server reads heads of any length: what a client may send is not its business.
+const LIMITS: Limits = Limits {
+    head_bytes_max: usize::MAX,
+    fields_max: z6_proto_http1::FIELDS_HARD_MAX,
+    interim_max: 0,
+    chunk_extension_bytes_max: 0,
+    trailer_bytes_max: 0,
+};
 
 /// A request that has arrived whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,33 +32,27 @@ pub(crate) struct ReceivedRequest {
 
 /// Reads one request from the front of `bytes`; none while it is not whole. `id_header` is the name of the
 /// header with the request id.
-pub(crate) fn read(bytes: &[u8], id_header: Option<&str>) -> Option<ReceivedRequest> {
-    let head_end = bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END)?;
-    let head = std::str::from_utf8(&bytes[..head_end]).ok()?;
-    let mut lines = head.split("\r\n");
-    let mut request_line = lines.next()?.split(' ');
-    let mut request = ReceivedRequest {
-        length: head_end + HEAD_END.len(),
-        is_head: request_line.next()? == "HEAD",
-        path: request_line.next()?.to_owned(),
-        wants_close: false,
-        id: None,
-    };
-    for line in lines {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        let value = value.trim();
-        if name.eq_ignore_ascii_case("content-length") {
-            request.length += value.parse::<usize>().ok()?;
-        } else if name.eq_ignore_ascii_case("connection") {
-            request.wants_close |= value.eq_ignore_ascii_case("close");
-        } else if id_header.is_some_and(|known| name.eq_ignore_ascii_case(known)) {
-            // `value` is a part of `bytes`, whose head is as long as the text.
-            let start = value.as_ptr().addr() - bytes.as_ptr().addr();
-            let id = IdParts::parse(value.as_bytes());
-            request.id = id.map(|id| (id, start..start + value.len()));
-        }
-    }
-    (bytes.len() >= request.length).then_some(request)
+///
+/// # Errors
+/// For bytes that are not a request: a client never sends such.
+pub(crate) fn read(
+    bytes: &[u8],
+    id_header: Option<&str>,
+) -> Result<Option<ReceivedRequest>, BadRequest> {
+    let Some(request) = read_whole(bytes, &LIMITS)? else { return Ok(None) };
+    let value = id_header.and_then(|name| request.head.field(name));
+    let id = value.and_then(|value| {
+        // The value is a part of `bytes`.
+        let start = value.as_ptr().addr() - bytes.as_ptr().addr();
+        IdParts::parse(value).map(|id| (id, start..start + value.len()))
+    });
+    Ok(Some(ReceivedRequest {
+        length: request.bytes,
+        path: request.head.target.to_owned(),
+        is_head: request.head.method == "HEAD",
+        wants_close: request.head.close,
+        id,
+    }))
 }
 
 #[cfg(test)]
@@ -59,24 +62,26 @@ mod tests {
     #[test]
     fn requests_are_whole_with_their_body() {
         let text = b"POST /a HTTP/1.1\r\nHost: a\r\ncontent-length: 3\r\n\r\nabcGET / ";
-        let request = read(text, None).unwrap();
+        let request = read(text, None).unwrap().unwrap();
         assert_eq!((request.length, request.path.as_str()), (text.len() - 6, "/a"));
         assert!(!request.is_head && !request.wants_close);
-        assert_eq!(read(&text[..text.len() - 7], None), None);
-        let head = b"HEAD /x?y HTTP/1.1\r\nConnection: close\r\n\r\n";
-        let request = read(head, None).unwrap();
+        assert_eq!(read(&text[..text.len() - 7], None), Ok(None));
+        let head = b"HEAD /x?y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let request = read(head, None).unwrap().unwrap();
         assert_eq!((request.length, request.path.as_str()), (head.len(), "/x?y"));
         assert!(request.is_head && request.wants_close);
     }
 
     #[test]
     fn the_id_is_read_where_its_header_is() {
-        let text = b"GET / HTTP/1.1\r\nz6-id: 00-000000000000002a-0000000000000003-01\r\n\r\n";
-        let (id, range) = read(text, Some("Z6-Id")).unwrap().id.unwrap();
+        let text =
+            b"GET / HTTP/1.1\r\nHost: a\r\nz6-id: 00-000000000000002a-0000000000000003-01\r\n\r\n";
+        let (id, range) = read(text, Some("Z6-Id")).unwrap().unwrap().id.unwrap();
         assert_eq!(id, IdParts { population: 0, actor: 42, step: 3, exchange: 1 });
         assert_eq!(&text[range], b"00-000000000000002a-0000000000000003-01");
-        assert_eq!(read(text, None).unwrap().id, None);
-        let short = b"GET / HTTP/1.1\r\nz6-id: 2a-3-01\r\n\r\n";
-        assert_eq!(read(short, Some("Z6-Id")).unwrap().id, None);
+        assert_eq!(read(text, None).unwrap().unwrap().id, None);
+        let short = b"GET / HTTP/1.1\r\nHost: a\r\nz6-id: 2a-3-01\r\n\r\n";
+        assert_eq!(read(short, Some("Z6-Id")).unwrap().unwrap().id, None);
+        assert!(read(b"GET / HTTP/1.1\r\n\r\n", None).is_err(), "no Host");
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use z6_events::Tick;
+use z6_proto_http1::server::BadRequest;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
 use crate::draw::{hits, sample_ns};
@@ -112,10 +113,15 @@ impl Server {
         wire.server.bytes.extend_from_slice(&bytes);
         let target = env.spec().scenario.target(wire.target);
         let id_header = target.request_id_header.as_deref();
-        while let Some(request) =
-            wires.get(of).and_then(|wire| request::read(&wire.server.bytes, id_header))
-        {
-            self.requested(env, wires, truth, of, request);
+        while let Some(wire) = wires.get(of) {
+            match request::read(&wire.server.bytes, id_header) {
+                Ok(Some(request)) => self.requested(env, wires, truth, of, request),
+                Ok(None) => return,
+                Err(error) => {
+                    truth.refused(&error);
+                    return refuse(env, wires, of, error);
+                }
+            }
         }
     }
 
@@ -262,6 +268,14 @@ fn answer(
         After::Ends => end_down(env, wires, of, depart, Segment::End),
         After::Resets => end_down(env, wires, of, depart, Segment::Reset),
     }
+}
+
+/// Answers bytes that are not a request, and closes.
+fn refuse(env: &mut Env<'_>, wires: &mut Wires, of: WireRef, error: BadRequest) {
+    let head = format!("HTTP/1.1 {} Refused\r\nContent-Length: 0\r\n", error.status());
+    let bytes = [head.as_bytes(), b"Connection: close\r\n\r\n"].concat();
+    send_down(env, wires, of, env.now(), Segment::Bytes(bytes));
+    end_down(env, wires, of, env.now(), Segment::End);
 }
 
 fn watch_idle(env: &mut Env<'_>, wires: &mut Wires, of: WireRef, since: Tick) {

@@ -22,7 +22,7 @@ pub struct Attached {
 /// How much is checked while and after a run is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum CheckLevel {
-    /// Nothing: as fast as can be.
+    /// Nothing: the fastest.
     #[default]
     Off,
     /// At the end, from the log and from what the simulated server knows: keeps both in memory, some

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use z6_events::{TargetId, Tick};
 use z6_http::IdParts;
+use z6_proto_http1::server::BadRequest;
 
 /// A request as the simulated server received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct Truth {
     pub list: Vec<TruthRequest>,
     /// The different byte strings that were received, request ids as zeros.
     pub texts: Vec<Vec<u8>>,
+    /// What was wrong with bytes that are not a request; empty if Z6 is right.
+    pub refused: Vec<String>,
     known: BTreeMap<Vec<u8>, usize>,
 }
 
@@ -114,6 +117,11 @@ impl Truth {
         self.texts.push(text.clone());
         self.known.insert(text, self.texts.len() - 1);
         self.texts.len() - 1
+    }
+
+    /// The server received bytes that are not a request.
+    pub(crate) fn refused(&mut self, error: &BadRequest) {
+        self.refused.push(error.to_string());
     }
 
     pub(crate) fn answered(&mut self, index: usize, answer: TruthAnswer) {

@@ -3,17 +3,14 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Cause, ConnectionSlot, ErrorKind, TargetId, Tick};
+use z6_events::{Cause, ConnectionSlot, TargetId, Tick};
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
-use z6_vu::session::End;
 
+use crate::client::ClientEnd;
 use crate::queue::WireRef;
 use crate::server::ServerEnd;
-use crate::truth::Truth;
 
-/// What a read says of a reset, as Linux numbers it.
-pub(crate) const RESET: Cause = Cause { error: ErrorKind::ConnectionReset, detail: 104 };
 /// Nanoseconds of a second.
 const NS: u128 = 1_000_000_000;
 
@@ -65,49 +62,6 @@ impl Pipe {
     }
 }
 
-/// What a socket holds to be read.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    bytes: Vec<u8>,
-    from: usize,
-    pub(crate) end: bool,
-    pub(crate) reset: bool,
-    /// A write has reported the reset. The kernel does so once: the next read says that the stream ended.
-    pub(crate) reset_reported: bool,
-}
-
-impl Inbox {
-    pub(crate) fn take_in(&mut self, segment: Segment) {
-        match segment {
-            Segment::Bytes(bytes) if self.from == self.bytes.len() => {
-                (self.bytes, self.from) = (bytes, 0);
-            }
-            Segment::Bytes(bytes) => self.bytes.extend_from_slice(&bytes),
-            Segment::End => self.end = true,
-            Segment::Reset => self.reset = true,
-        }
-    }
-
-    pub(crate) fn unread(&self) -> &[u8] {
-        &self.bytes[self.from..]
-    }
-
-    pub(crate) fn consume(&mut self, count: usize) {
-        self.from += count;
-    }
-
-    /// What a read says once all bytes are read.
-    pub(crate) fn end(&self) -> End {
-        if self.reset && !self.reset_reported {
-            End::Transport(RESET)
-        } else if self.reset || self.end {
-            End::EndOfStream { is_truncated: false }
-        } else {
-            End::WouldBlock
-        }
-    }
-}
-
 /// How an attempt to connect ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectOutcome {
@@ -131,20 +85,10 @@ pub(crate) struct Wire {
     pub(crate) down: Pipe,
     pub(crate) up_draws: Generator,
     pub(crate) down_draws: Generator,
-    pub(crate) socket_draws: Generator,
-    pub(crate) inbox: Inbox,
-    /// Bytes the client has read.
-    read_bytes: u64,
+    pub(crate) client: ClientEnd,
     /// A fault on its way to the client.
     pub(crate) fault: Option<FaultKind>,
     pub(crate) server: ServerEnd,
-}
-
-impl Wire {
-    /// Whether the client has not read to the end of the final head.
-    pub(crate) fn is_before_head_end(&self) -> bool {
-        self.read_bytes < self.server.head_end()
-    }
 }
 
 /// What a new connection is made of.
@@ -157,7 +101,7 @@ pub(crate) struct NewWire {
     pub(crate) outcome: ConnectOutcome,
     pub(crate) up_draws: Generator,
     pub(crate) down_draws: Generator,
-    pub(crate) socket_draws: Generator,
+    pub(crate) client: ClientEnd,
 }
 
 /// All connections.
@@ -183,9 +127,7 @@ impl Wires {
             down: Pipe::default(),
             up_draws: new.up_draws,
             down_draws: new.down_draws,
-            socket_draws: new.socket_draws,
-            inbox: Inbox::default(),
-            read_bytes: 0,
+            client: new.client,
             fault: None,
             server: ServerEnd::default(),
         };
@@ -202,19 +144,11 @@ impl Wires {
         (wire.is_open && wire.user == of.user).then_some(wire)
     }
 
-    /// The client has read this many bytes more, and its clock says `at`.
-    pub(crate) fn delivered(&mut self, of: WireRef, bytes: u64, at: Tick, truth: &mut Truth) {
-        if let Some(wire) = self.get(of) {
-            wire.read_bytes += bytes;
-            wire.server.delivered(wire.read_bytes, at, truth);
-        }
-    }
-
     /// The client closes it; what is on its way is lost.
     pub(crate) fn close(&mut self, of: WireRef) {
         if let Some(wire) = self.get(of) {
             wire.is_open = false;
-            wire.inbox = Inbox::default();
+            wire.client.clear();
             wire.server = ServerEnd::default();
             wire.up = Pipe::default();
             wire.down = Pipe::default();
@@ -243,17 +177,5 @@ mod tests {
         assert_eq!(pipe.send(Tick(50_000), bytes(1), 100_000, None), Tick(150_000));
         assert_eq!(pipe.send(Tick(60_000), Segment::End, 0, None), Tick(150_000));
         assert_eq!(pipe.arrive(), Some(bytes(10)));
-    }
-
-    #[test]
-    fn unread_bytes_stay_before_later_ones() {
-        let mut inbox = Inbox::default();
-        inbox.take_in(Segment::Bytes(vec![1, 2, 3]));
-        inbox.consume(2);
-        inbox.take_in(Segment::Bytes(vec![4]));
-        assert_eq!(inbox.unread(), [3, 4]);
-        inbox.consume(2);
-        inbox.take_in(Segment::Bytes(vec![5]));
-        assert_eq!(inbox.unread(), [5]);
     }
 }

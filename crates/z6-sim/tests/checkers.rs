@@ -1,4 +1,4 @@
-//! The checkers are checked: of a run that is in order they say nothing; where one account is changed,
+//! The checkers are checked: of a run that is in order they say nothing; if one account is changed,
 //! the checker that compares it says so.
 #![allow(clippy::unwrap_used)]
 
@@ -75,7 +75,7 @@ fn with_truth(run: &Run, change: impl FnOnce(&mut Truth)) -> Vec<Checker> {
     objections(run, &run.end.log, &run.emitted, &truth)
 }
 
-/// Where the n-th event of a kind stands in the first worker's list.
+/// Index of the n-th event of a kind in the first worker's list.
 fn place(run: &Run, nth: usize, of: fn(&Event) -> bool) -> usize {
     let events = run.emitted[0].iter().enumerate().filter(|(_, (_, event))| of(event));
     events.map(|(index, _)| index).nth(nth).unwrap()

@@ -21,7 +21,7 @@ fn with(kind: FaultKind, share: &str, settings: &[(&str, &str)]) -> Ran {
     all.extend(settings);
     let ran = run(CLOSED, 7, &all);
     assert_eq!(ran.violations, [""; 0], "{}", kind.name());
-    assert!(ran.injected.get(kind) > 0, "{} never befell", kind.name());
+    assert!(ran.injected.get(kind) > 0, "{} never occurred", kind.name());
     ran
 }
 
@@ -98,7 +98,7 @@ fn what_only_slows_down_fails_nothing() {
 fn unsolicited_bytes_fail_no_completed_request() {
     let ran = with(FaultKind::Unsolicited, "0.3", &[]);
     assert!(ran.metrics.connections.unsolicited > 0);
-    // What comes once the next request is under way spoils that one.
+    // What arrives when the next request is in progress makes that one fail.
     assert_eq!(kinds(&ran), ["bad_status_line"]);
 }
 

@@ -1,7 +1,7 @@
-//! A driver without a network: a function makes connections and answers up, time is a number.
+//! A driver without a network: a function decides outcomes of connections and requests, time is a number.
 //!
 //! For tests and for embedders who want to see the engine at work. The full simulation, with bytes
-//! and faults, is a crate of its own.
+//! and faults, is a separate crate.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! Bugs that can be planted in an engine, for tests of the checkers that must find them.
+//! Bugs that a test can enable in an engine; the checkers must find them.
 //!
 //! The code of engine, recorder and session asks [`Planted::has`] at the place of each bug. Without the feature
 //! `planted-bugs`, which no product enables, the answer is a constant `false`, [`Planted`] has no

@@ -1,8 +1,8 @@
-//! From a scenario and a seed to everything that a driver needs before tick 0: the plan, the requests as
-//! bytes, the engines, and the header of the log.
+//! Makes everything that a driver needs before tick 0 from a scenario and a seed: the plan, the requests
+//! as bytes, the engines, and the header of the log.
 //!
 //! Pure. The reactor, the simulation and replay all start here, so a log replays on the same engines that
-//! wrote it. Knows no driver: who moves time, opens sockets or compares decisions is theirs.
+//! wrote it. Knows no driver: drivers move time, open sockets and compare decisions themselves.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -85,13 +85,13 @@ impl<S: BlockSink> Recorder<S> {
         }
     }
 
-    /// A recorder that closes blocks only where [`Recorder::expect_block`] says.
+    /// A recorder that closes blocks only if [`Recorder::expect_block`] says.
     pub fn copying_boundaries(engine: Engine, sink: S) -> Recorder<S> {
         let boundaries = Boundaries::Copied { counts: VecDeque::new(), waiting: VecDeque::new() };
         Recorder { boundaries, ..Recorder::new(engine, sink) }
     }
 
-    /// Gives `input` to the engine until its step is done, and records what comes of it. `each` sees
+    /// Gives `input` to the engine until its step is done, and records the result. `each` sees
     /// what every call of the engine led to, in order: its commands are to be carried out after the
     /// last.
     #[inline]
@@ -105,7 +105,7 @@ impl<S: BlockSink> Recorder<S> {
         }
     }
 
-    /// One call of the engine and its record; where it returns [`Progress::More`], more are needed.
+    /// One call of the engine and its record; if it returns [`Progress::More`], more are needed.
     #[inline]
     pub fn step_once(&mut self, at: Tick, input: Input) -> Progress {
         let progress = self.engine.step(at, input, &mut self.out);
@@ -245,7 +245,7 @@ impl<S: BlockSink> Recorder<S> {
             }
             let Some(Waiting { at, event, arena }) = waiting.pop_front() else { return };
             if self.block.push_with(at, &event, &arena).is_err() {
-                // Our encoding has no room for so many: the log was written by another.
+                // Our encoding cannot hold this many: another program wrote the log.
                 self.close_block(at);
                 self.push_to_empty(at, &event, &arena);
             }

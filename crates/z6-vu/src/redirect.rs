@@ -12,7 +12,7 @@ use z6_scenario::{Scenario, Scheme};
 
 use crate::templates::{Parts, host_text};
 
-/// What a scenario says of redirects.
+/// What a scenario says about redirects.
 #[derive(Debug, Clone)]
 pub struct Redirects {
     scenario: Arc<Scenario>,
@@ -25,9 +25,9 @@ pub struct Redirects {
 /// The exchange that follows a redirect.
 #[derive(Debug, Clone)]
 pub struct Hop {
-    /// Which target it asks.
+    /// The target it is sent to.
     pub target: TargetId,
-    /// What it sends.
+    /// The request it sends.
     pub template: RequestTemplate,
     method: String,
     /// Path and query, without what a target puts before them.
@@ -35,18 +35,18 @@ pub struct Hop {
     has_body: bool,
 }
 
-/// A request that was answered with a redirect.
+/// A request whose response is a redirect.
 #[derive(Debug, Clone, Copy)]
 pub struct Redirected<'a> {
     /// The request.
     pub request: RequestId,
     /// The target of its first exchange.
     pub target: TargetId,
-    /// Redirects it has followed.
+    /// How many redirects it has followed.
     pub followed: u8,
     /// The last of them; none if it has followed none.
     pub before: Option<&'a Hop>,
-    /// Status of the answer.
+    /// Status of the response.
     pub status: u16,
 }
 
@@ -67,13 +67,13 @@ impl Redirects {
         })
     }
 
-    /// How many redirects a request follows.
+    /// How many redirects a request follows, 0 to 20.
     #[must_use]
     pub fn limit(&self, request: RequestId) -> u8 {
         self.scenario.request(request).follow_redirects
     }
 
-    /// What is sent next.
+    /// Follows a redirect: what is sent next.
     ///
     /// # Errors
     /// `too_many_redirects`, `bad_location`, `redirect_refused`.
@@ -105,7 +105,7 @@ impl Redirects {
         self.hop(request, &hop)
     }
 
-    /// The URL that was asked last.
+    /// The URL of the last exchange.
     fn place(&self, redirected: &Redirected<'_>) -> Place {
         let Redirected { request, target, before, .. } = *redirected;
         let (target, path) = match before {
@@ -117,7 +117,7 @@ impl Redirects {
         Place { origin: self.origins[target.index()].clone(), path }
     }
 
-    /// The target with this origin: the one asked last if it has it.
+    /// The target with this origin: that of the last exchange if it has it, otherwise the first.
     fn target_at(&self, origin: &Origin, last: TargetId) -> Option<TargetId> {
         if self.origins[last.index()] == *origin {
             return Some(last);

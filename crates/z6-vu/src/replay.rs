@@ -33,7 +33,7 @@ use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::{KeepBlocks, Recorder};
 use crate::run_end::RunEnd;
 
-/// A fact in the log's header that follows from the scenario and the seed beside it.
+/// A fact in the log's header that follows from the scenario and the seed in the same header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderFact {
     /// The digest of the plan.
@@ -130,7 +130,7 @@ fn scenario_of(header: &LogHeader, files: &dyn Files) -> Result<Scenario, Replay
 /// Replays a log.
 ///
 /// # Errors
-/// [`ReplayError`] where it cannot be read or was not made for this engine.
+/// [`ReplayError`] if it cannot be read or was not made for this engine.
 pub fn replay<R: Read>(log: R) -> Result<Outcome, ReplayError> {
     replay_on(log, &|engine| engine)
 }

@@ -1,6 +1,6 @@
 //! Requests as bytes: every (request, target) pair of a scenario encoded once, before the run.
 //!
-//! Pure, so that simulation and replay see the lengths that the reactor sends.
+//! Pure, so that simulation and replay know the lengths that the reactor sends.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Targ
 
 use crate::engine::Wire;
 
-/// Encoded requests of one run, bytes in all: more is refused before the run.
+/// Most bytes that the encoded requests of one run may have together; more is refused before the run.
 pub const MAX_TEMPLATE_BYTES: u64 = 1 << 30;
 
 /// A request that cannot be encoded.
@@ -108,7 +108,7 @@ fn encode_one(
     })
 }
 
-/// What a request says by itself, wherever it is sent.
+/// The parts of a request that do not depend on its target.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parts<'a> {
     pub(crate) method: &'a str,

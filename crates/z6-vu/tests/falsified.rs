@@ -198,7 +198,7 @@ fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, byte)
 }
 
-/// A log that breaks off behind one block with this payload.
+/// A truncated log behind one block with this payload.
 fn with_payload(scenario_text: &str, events: u32, payload: &[u8]) -> Vec<u8> {
     let scenario = scenario(scenario_text);
     let header = LogHeader {

@@ -52,7 +52,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// The same where requests are redirected over both targets, with every outcome there is.
+    /// The same if requests are redirected over both targets, with every outcome there is.
     #[test]
     fn every_run_with_redirects_replays(
         schedule in 0..SCHEDULES.len(),

@@ -332,7 +332,6 @@ fn at_the_end_requests_are_dropped_before_their_connections() {
 struct Streaming {
     wild: Redirecting,
     delays: bool,
-    fails_alone: bool,
 }
 
 impl Network for Streaming {
@@ -342,7 +341,7 @@ impl Network for Streaming {
 
     fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer {
         match self.wild.answer(at, request) {
-            Answer::Fails(after_ns, error) if self.fails_alone && self.wild.0.draw(2) == 0 => {
+            Answer::Fails(after_ns, error) if self.wild.0.draw(2) == 0 => {
                 Answer::FailsAlone(after_ns, error)
             }
             answer => answer,
@@ -514,9 +513,6 @@ fn replayed(engine: Engine, blocks: &[SealedBlock]) -> Vec<SealedBlock> {
     recorder.finish(Tick::MAX).blocks
 }
 
-/// Whether requests fail alone: not until the log can say so.
-const FAILS_ALONE: bool = false;
-
 /// The blocks of a run. The driver checks the engine's invariants after each step.
 fn run(engine: Engine, network: Streaming, stop: Option<Tick>) -> Vec<SealedBlock> {
     let mut driver = MemoryDriver::new(Recorder::new(engine, KeepBlocks::default()), network);
@@ -590,7 +586,7 @@ proptest! {
         let placement = if spread { Placement::Spread } else { Placement::Fill };
         let streams = Streams { limit, placement, cancel_closes };
         let wild = Redirecting(Wild { state: seed, trouble });
-        let network = Streaming { wild, delays, fails_alone: FAILS_ALONE };
+        let network = Streaming { wild, delays };
         let stop = stop_ms.map(|ms| Tick(ms * MS));
         let blocks = run(engine(&scenario, seed, streams), network, stop);
         check(&blocks, &text, streams, max_requests, !delays);
@@ -611,11 +607,11 @@ fn wild_runs_come_to_every_situation() {
         .replace("vus = 6", "vus = 20");
     text = text.replace("[runtime]\n", "[runtime]\nfollow_redirects = 3\n");
     let wild = Redirecting(Wild { state: 5, trouble: 5 });
-    let network = Streaming { wild, delays: true, fails_alone: FAILS_ALONE };
+    let network = Streaming { wild, delays: true };
     let blocks = run(engine(&scenario(&text), 5, FOUR), network, None);
     let ledger = check(&blocks, &text, FOUR, 7, false);
     assert_eq!(ledger.most, 4);
     assert!(ledger.drained > 10, "{}", ledger.drained);
     assert!(ledger.out_of_order > 0, "a request was given to a second connection");
-    assert!(ledger.failed_alone > 0 || !FAILS_ALONE);
+    assert!(ledger.failed_alone > 0);
 }

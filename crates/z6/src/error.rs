@@ -1,6 +1,6 @@
-//! Everything that can keep a run from its figures, by who is to blame.
+//! The errors of a run, grouped by who is to blame.
 //!
-//! A target that answers badly, or not at all, is not an error: that is what figures are for.
+//! A target that responds badly, or not at all, is not an error; the figures show it.
 
 use std::error::Error as StdError;
 use std::io;

@@ -146,7 +146,8 @@ pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
     }
 }
 
-#[cfg(all(test, feature = "run"))]
+#[cfg(feature = "run")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use z6_events::{ErrorKind, Tick};

@@ -1,5 +1,5 @@
 //! An event log on disk, for more than its reports hold: its events, the requests they make up, the
-//! figures once more, and the proof that the run decided as its inputs led it to.
+//! figures once more, and the proof that the run's decisions follow from its inputs.
 //!
 //! Owns how a log is found and opened. Changes no file.
 
@@ -42,7 +42,7 @@ pub enum ReadError {
         /// The directory.
         path: PathBuf,
     },
-    /// The file is no log, or a damaged one.
+    /// The file is not a log, or is damaged.
     #[error("{}", path.display())]
     Log {
         /// The file.
@@ -111,7 +111,7 @@ impl Log {
     /// `.partial` one is taken.
     ///
     /// # Errors
-    /// [`ReadError`] where there is none, or its header or scenario cannot be read. Logs of any engine
+    /// [`ReadError`] if there is none, or its header or scenario cannot be read. Logs of any engine
     /// version can be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Log, ReadError> {
         let path = find(path.as_ref())?;
@@ -133,7 +133,7 @@ impl Log {
         &self.header
     }
 
-    /// What was run: the scenario in the header with the overrides beside it. Files that were too
+    /// What was run: the scenario in the header with the overrides next to it. Files that were too
     /// large for the log come out as zeros.
     #[must_use]
     pub fn scenario(&self) -> &Scenario {
@@ -143,7 +143,7 @@ impl Log {
     /// The log block by block, from its first block of events.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn blocks(&self) -> Result<LogReader<BufReader<File>>, ReadError> {
         Ok(open(&self.path)?.reader)
     }
@@ -151,7 +151,7 @@ impl Log {
     /// Every event, in the order of the file.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn events(&self) -> Result<Events, ReadError> {
         Ok(Events {
             path: self.path.clone(),
@@ -167,17 +167,17 @@ impl Log {
     /// connection.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn observed(&self) -> Result<ObservedEvents, ReadError> {
         let tables = (0..self.header.workers).map(|_| ExchangeTable::new()).collect();
         Ok(ObservedEvents { events: self.events()?, tables })
     }
 
-    /// Every request from its plan to its end, in the order in which they ended; behind them, where the
+    /// Every request from its plan to its end, in the order in which they ended; behind them, if the
     /// log is incomplete, those that were open at its end.
     ///
     /// # Errors
-    /// [`ReadError`] where the file cannot be opened again.
+    /// [`ReadError`] if the file cannot be opened again.
     pub fn requests(&self) -> Result<Requests, ReadError> {
         Ok(Requests {
             events: self.events()?,
@@ -189,15 +189,15 @@ impl Log {
     /// Reads the whole log and checks it: how does it end?
     ///
     /// # Errors
-    /// [`ReadError::Log`] where it is damaged rather than torn.
+    /// [`ReadError::Log`] if it is damaged rather than torn.
     pub fn ending(&self) -> Result<Ending, ReadError> {
         self.blocks()?.skip_to_end().map_err(|source| log_error(&self.path, source))
     }
 
-    /// Folds the log once more: the figures of the run, those that it reported itself.
+    /// Folds the log again: the result is the figures that the run itself reported.
     ///
     /// # Errors
-    /// [`ReadError`] where the log cannot be read or its events do not add up.
+    /// [`ReadError`] if the log cannot be read or its events do not add up.
     pub fn refold(&self) -> Result<Refolded, ReadError> {
         // The start is set at the end, as in a run.
         let facts = RunFacts::from_header(&self.header, String::new());
@@ -216,7 +216,7 @@ impl Log {
     /// nothing.
     ///
     /// # Errors
-    /// [`ReadError`] where the log cannot be read, or was written by another engine.
+    /// [`ReadError`] if the log cannot be read, or was written by another engine.
     pub fn replay(&self) -> Result<Outcome, ReadError> {
         let file = file(&self.path)?;
         replay(file).map_err(|source| replay_error(&self.path, source))

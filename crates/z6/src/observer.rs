@@ -109,7 +109,7 @@ mod tests {
             plan_digest: String::new(),
             driver: Driver::Reactor,
             started_at: String::new(),
-            workers: 1,
+            partition: z6_events::Partition::WHOLE,
         };
         Watcher::new(RunFold::new(&scenario, facts), None)
     }

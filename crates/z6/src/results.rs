@@ -18,7 +18,7 @@ const METRICS: &str = "metrics.json";
 const SUMMARY: &str = "summary.txt";
 /// A line per second.
 const TIME_SERIES: &str = "timeseries.csv";
-/// Facts about the run that are no figures.
+/// Facts about the run that are not figures.
 const METADATA: &str = "metadata.json";
 
 /// A directory that cannot take results.
@@ -88,7 +88,7 @@ pub struct WrittenResults {
     pub missing: Vec<MissingReport>,
 }
 
-/// A directory that holds nothing but what one run leaves there. Dropped without anything in it, it
+/// A directory that contains only the results of one run. Dropped without anything in it, it
 /// is removed again, with the parents made for it.
 #[derive(Debug)]
 pub struct ResultsDir {
@@ -123,7 +123,7 @@ impl ResultsDir {
     /// once, one gets it.
     ///
     /// # Errors
-    /// [`ResultsError::Exists`], or [`ResultsError::Unusable`] where it cannot be made.
+    /// [`ResultsError::Exists`], or [`ResultsError::Unusable`] if it cannot be made.
     pub fn create_new(path: impl Into<PathBuf>) -> Result<ResultsDir, ResultsError> {
         let path = path.into();
         let unusable = |source| ResultsError::Unusable { path: path.clone(), source };

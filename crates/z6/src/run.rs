@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use z6_events::{Driver, Event, Tick, WorkerId};
+use z6_events::{Driver, Event, Partition, Tick, WorkerId};
 use z6_metrics::RunFacts;
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario, Workers};
@@ -320,7 +320,7 @@ impl Settled {
             driver,
             // Tick 0 is not known yet: set from the log's header at the end.
             started_at: String::new(),
-            workers: self.workers,
+            partition: Partition::unsharded(WorkerId(0), self.workers),
         };
         Watcher::new(RunFold::new(&self.scenario, facts), self.on_event.take())
     }

@@ -1,4 +1,4 @@
-//! Seeds for runs that name none.
+//! Random seeds for runs that do not set one.
 
 use std::fs::File;
 use std::io::{self, Read};

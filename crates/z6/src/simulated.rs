@@ -1,4 +1,4 @@
-//! A run in the simulated world: from its settings to a report as every driver leaves one.
+//! Simulated runs, from their settings to the report that every driver produces.
 //!
 //! Owns the log file of such a run and how it is stopped. What is simulated, and how, is `z6-sim`'s.
 

@@ -171,7 +171,8 @@ fn read_limited(input: impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>>
     Ok((bytes.len() as u64 <= max_bytes).then_some(bytes))
 }
 
-#[cfg(all(test, feature = "run"))]
+#[cfg(feature = "run")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

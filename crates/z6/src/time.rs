@@ -1,4 +1,4 @@
-//! The wall clock in reports. Nothing measured comes from here.
+//! The wall clock in reports. No measurement uses it.
 
 /// An instant as reports write it: RFC 3339, UTC, as many decimals as it has. Empty for 0, which
 /// stands for "no clock" in a simulated run.

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use support::cases::{Case, Expected, Whither, parse};
-use support::fault_server::{DeafServer, FaultServer, Seen, nobody};
+use support::cases::{Case, Destination, Expected, parse};
+use support::fault_server::{FaultServer, Seen, SilentServer, closed_port};
 use z6::ReplayOutcome as Outcome;
 use z6::{Finished, Log, Run};
 use z6_events::ErrorKind;
@@ -103,13 +103,16 @@ struct Ran {
 }
 
 fn run(case: &Case) -> Ran {
-    let server = (case.whither == Whither::Server).then(|| FaultServer::start(case.script.clone()));
-    let deaf = (case.whither == Whither::Deaf).then(DeafServer::start);
-    let address = match (&case.whither, &server, &deaf) {
+    let server =
+        (case.destination == Destination::Server).then(|| FaultServer::start(case.script.clone()));
+    let silent = (case.destination == Destination::Silent).then(SilentServer::start);
+    let address = match (&case.destination, &server, &silent) {
         (_, Some(server), _) => server.address().to_string(),
-        (_, _, Some(deaf)) => deaf.address().to_string(),
-        (Whither::Url(url), ..) => url.trim_start_matches("http://").to_owned(),
-        (Whither::Nobody | Whither::Server | Whither::Deaf, ..) => nobody().to_string(),
+        (_, _, Some(silent)) => silent.address().to_string(),
+        (Destination::Url(url), ..) => url.trim_start_matches("http://").to_owned(),
+        (Destination::ClosedPort | Destination::Server | Destination::Silent, ..) => {
+            closed_port().to_string()
+        }
     };
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("results");

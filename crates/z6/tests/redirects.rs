@@ -9,7 +9,7 @@ use wire::{Seen, Server, errors, ok, response, rows, run, run_in};
 use z6::{Event, Finished, Log, Tick, WorkerId};
 use z6_analysis::checks::Checks;
 
-/// Answers with `status` and a `Location` as long as `to` names one for the path, else with 200.
+/// Returns `status` and a `Location` as long as `to` names one for the path, else with 200.
 fn redirects(
     status: u16,
     to: impl Fn(&str) -> Option<String> + Send + Sync + 'static,

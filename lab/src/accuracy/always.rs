@@ -1,12 +1,12 @@
-//! What must hold in every run: counts of server and log (A18), and each figure against a naive sort
-//! of the requests in the log (A20).
+//! What must hold in every run: counts of server and log (A18), and each figure compared with a
+//! naive sort of the requests in the log (A20).
 
 use super::bench::{Load, Trial};
 use super::check::Check;
 use super::ledger::End;
 use super::stats::{QUANTILES, quantile};
 
-/// What all runs so far amount to.
+/// The sums over all runs so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     runs: u64,
@@ -18,7 +18,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Holds one run to it.
+    /// Checks one run.
     pub(super) fn take(&mut self, trial: &Trial, load: &Load) {
         self.runs += 1;
         let label = format!("{} at {}/s", load.path, load.per_second);
@@ -97,7 +97,7 @@ impl Tally {
     }
 }
 
-/// What is wrong with the counts, if anything is.
+/// What is wrong with the counts, if anything.
 fn counts(trial: &Trial) -> Option<String> {
     let ledger = &trial.ledger;
     let complete = ledger.count(|request| request.complete);

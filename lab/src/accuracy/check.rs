@@ -1,10 +1,10 @@
-//! What a row of the accuracy table says: truth, measured, error, bar, and whether it is met; and how
-//! the table is printed. Knows nothing of how figures came about.
+//! The lines of the accuracy table (truth, measured, error, bound, and whether it is met), and how the table
+//! is printed. Does not know how the figures were measured.
 
 /// How far a measured duration may be from the truth: the larger of both allowances.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bar {
-    /// Share of the truth.
+    /// A share of the truth.
     pub(super) share: f64,
     /// Nanoseconds.
     pub(super) ns: f64,
@@ -16,7 +16,7 @@ impl Bar {
         Bar { share: percent / 100.0, ns: 0.0 }
     }
 
-    /// A duration, beside the 0.1 % of the histogram.
+    /// A duration, in addition to the 0.1 % of the histogram.
     pub(super) const fn micros(micros: f64) -> Bar {
         Bar { share: 0.001, ns: micros * 1e3 }
     }
@@ -40,19 +40,19 @@ pub(super) struct Check {
     pub(super) outcome: Outcome,
 }
 
-/// How a line came out.
+/// The result of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Pass,
     Fail,
-    /// Shown for comparison, and held to nothing.
+    /// Shown for comparison, without a bound.
     Shown,
-    /// It could not be done here.
+    /// This machine cannot do it.
     Skipped,
 }
 
 impl Check {
-    /// A duration against the true one, nanoseconds.
+    /// A duration, compared with the true one, nanoseconds.
     pub(super) fn near(
         row: &'static str,
         what: impl Into<String>,
@@ -74,7 +74,7 @@ impl Check {
         }
     }
 
-    /// A count that must be this one.
+    /// A count that must be exactly this.
     pub(super) fn exact(
         row: &'static str,
         what: impl Into<String>,
@@ -128,7 +128,7 @@ impl Check {
         }
     }
 
-    /// Something that must be so.
+    /// A condition that must hold.
     pub(super) fn holds(
         row: &'static str,
         what: impl Into<String>,
@@ -147,7 +147,7 @@ impl Check {
         }
     }
 
-    /// A run that could not be carried out.
+    /// A run that failed.
     pub(super) fn broken(
         row: &'static str,
         what: impl Into<String>,
@@ -161,7 +161,7 @@ impl Check {
         Check { outcome: Outcome::Skipped, ..Check::holds(row, what, "-", why, false) }
     }
 
-    /// The same, held to nothing.
+    /// The same line without a bound.
     pub(super) fn shown(self) -> Check {
         Check { outcome: Outcome::Shown, bar: "-".to_owned(), ..self }
     }

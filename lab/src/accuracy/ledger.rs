@@ -1,5 +1,5 @@
-//! A run's requests, joined from its event log: what figures are checked against, and the planned
-//! instants that stamps are held against. Reads events; folds nothing.
+//! The requests of a run, joined from its event log: figures are checked against them, and stamps are
+//! compared with their planned instants. Reads events, and does not use the fold.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -30,12 +30,12 @@ pub(super) struct Request {
     pub(super) sent: Option<u64>,
     pub(super) ended: u64,
     pub(super) end: End,
-    /// A complete response came.
+    /// Whether there was a complete response.
     pub(super) complete: bool,
 }
 
 impl Request {
-    /// Given up without an answer.
+    /// Given up without a response.
     pub(super) fn is_censored(&self) -> bool {
         matches!(self.end, End::InFlight | End::NeverSent | End::Failed(ErrorKind::RequestTimeout))
     }
@@ -49,7 +49,7 @@ impl Request {
     }
 }
 
-/// All that a log says.
+/// The content of a log.
 #[derive(Debug)]
 pub(super) struct Ledger {
     /// Tick 0 on CLOCK_MONOTONIC, nanoseconds.
@@ -84,7 +84,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Values of the requests for which there is one, rising.
+    /// The values of the requests that have one, ascending.
     pub(super) fn sorted(&self, value: impl Fn(&Request) -> Option<u64>) -> Vec<u64> {
         let mut values: Vec<u64> = self.requests.iter().filter_map(value).collect();
         values.sort_unstable();
@@ -96,7 +96,7 @@ impl Ledger {
     }
 }
 
-/// A log being read.
+/// The state while a log is read.
 struct Reading {
     /// By worker.
     tables: Vec<ExchangeTable>,

@@ -1,4 +1,5 @@
-//! Order statistics and tests on plain lists, the naive way: what figures of histograms are held to.
+//! Order statistics and tests on plain lists, computed naively: the figures of histograms are compared with
+//! them.
 
 /// Ten-thousandths of the quantiles of metrics.json, with their names.
 pub(super) const QUANTILES: [(&str, u64); 7] = [

@@ -8,18 +8,18 @@ use serde_json::Value;
 
 use super::process::{self, Folder, Ran};
 
-/// What one run of a client is to do.
+/// The load of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     /// Where the server listens.
     pub(crate) address: SocketAddr,
-    /// Body of an answer; its path is this number.
+    /// Length of a response body, bytes; its path is this number.
     pub(crate) body_bytes: usize,
     /// Connections, a request in flight on each.
     pub(crate) connections: u32,
-    /// Event loops, if the client has a choice.
+    /// Event loops, if the client has such an option.
     pub(crate) threads: u32,
-    /// Length.
+    /// Length of the run.
     pub(crate) seconds: u32,
     /// Over TLS; clients do not verify the certificate.
     pub(crate) tls: bool,
@@ -35,7 +35,7 @@ impl Load {
     }
 }
 
-/// A program that makes load.
+/// A load generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Client {
     Raw,
@@ -67,7 +67,7 @@ pub(crate) const ALL: &[Client] = &[
 /// The programs of this workspace.
 #[derive(Debug)]
 pub(crate) struct Own {
-    /// The floor.
+    /// The lower limit.
     pub(crate) raw: PathBuf,
     /// The product.
     pub(crate) z6: PathBuf,
@@ -90,12 +90,12 @@ impl Client {
         }
     }
 
-    /// Whether it can be run here: those of the workspace are built, the others have to be installed.
+    /// Whether it can be run: programs of the workspace are built, others have to be installed.
     pub(crate) fn is_there(self) -> bool {
         matches!(self, Client::Raw | Client::Z6) || process::find(self.name()).is_some()
     }
 
-    /// Whether it takes a number of event loops.
+    /// Whether it has an option for the number of event loops.
     pub(crate) fn has_threads(self) -> bool {
         matches!(self, Client::Wrk | Client::Wrk2 | Client::H2load | Client::Z6)
     }

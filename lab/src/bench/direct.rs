@@ -1,4 +1,4 @@
-//! `bench --direct`: what Z6 adds to the latency of one virtual user, beside a blocking socket.
+//! `bench --direct`: the latency that Z6 adds for one virtual user, compared with a blocking socket.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::built;
 const OFF_PERCENT_MAX: f64 = 3.0;
 const OFF_US_MAX: f64 = 2.0;
 
-/// Runs the program `direct` of the benches and prints its rounds; whether Z6 is as close as it must be.
+/// Runs the program `direct` of the benches and prints its rounds; returns whether Z6 is within its bound.
 ///
 /// # Errors
 /// If it does not run.

@@ -125,7 +125,7 @@ impl Settings {
     }
 }
 
-/// The named clients, all that are there if none is named.
+/// The named clients, or all that are installed if none is named.
 fn chosen(names: &[String]) -> Result<Vec<Client>> {
     if let Some(name) = names.iter().find(|name| !clients::ALL.iter().any(|c| c.name() == **name)) {
         bail!("--only: there is no client `{name}`");
@@ -142,7 +142,7 @@ fn chosen(names: &[String]) -> Result<Vec<Client>> {
     Ok(there)
 }
 
-/// A number of connections and a size of body.
+/// A combination of a number of connections and a body size.
 struct Cell<'a> {
     settings: &'a Settings,
     own: &'a Own,

@@ -12,10 +12,10 @@ use super::process::{self, Folder};
 
 /// Connections of one of its workers: it begins to close idle ones when only a sixteenth is left.
 const CONNECTIONS: u32 = 40_000;
-/// Of its listen queue.
+/// Length of its listen queue, connections.
 const BACKLOG: u32 = 4_096;
 
-/// It starts and ends within this.
+/// Bound of the time it takes to start and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bodies up to this size are part of the configuration; larger ones are files.
@@ -30,8 +30,8 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it with so many workers, on the given CPUs if any, on all loopback addresses at a free port.
-    /// `/N` answers N bytes.
+    /// Starts it with this number of workers, on the given CPUs if any, at a free port of the loopback address.
+    /// The body of `/N` has N bytes.
     ///
     /// # Errors
     /// If it is missing, does not start, or does not listen in time.

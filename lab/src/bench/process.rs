@@ -89,7 +89,7 @@ fn make_readable(path: &Path, mode: u32) -> Result<()> {
 pub(crate) struct Ran {
     /// User and system time of the whole process.
     pub(crate) cpu: Duration,
-    /// The most it held in memory, up to its last look, bytes.
+    /// Peak of the resident memory, up to the last time it was read, bytes.
     pub(crate) peak_rss_bytes: u64,
     /// What it wrote to standard output.
     pub(crate) stdout: String,
@@ -122,7 +122,7 @@ pub(crate) fn descriptors() -> Result<u64> {
     getrlimit(Resource::Nofile).maximum.context("no limit of descriptors")
 }
 
-/// Runs a program to its end. `look` sees its process number while it runs, some fifty times a second.
+/// Runs a program to its end. `look` is called with its process id about fifty times a second.
 ///
 /// # Errors
 /// If it does not start, does not exit with 0, or is killed after `limit`.

@@ -1,5 +1,5 @@
-//! The unsafe code of this package: waiting for a child and what it has cost. The standard library reaps
-//! children without their resource usage.
+//! The unsafe code of this package: waiting for a child and reading the CPU time it used. The standard
+//! library reaps children without their resource usage.
 #![allow(unsafe_code, reason = "wait4 has no safe counterpart")]
 
 use std::io;
@@ -15,7 +15,7 @@ pub(crate) struct Ended {
     pub(crate) cpu: Duration,
 }
 
-/// Whether `child` has ended, and what it has cost. To be called until it says so, and not after: the
+/// Returns how `child` ended, or none while it runs. It must not be called again after the end, because the
 /// child is reaped then.
 ///
 /// # Errors

@@ -91,7 +91,7 @@ fn name(contender: &Contender) -> String {
     }
 }
 
-/// The median over rounds of what a request costs beside what it costs the other in the same round; a dash
+/// The median over rounds of the cost of a request relative to that of the other in the same round; a dash
 /// if rounds are missing.
 fn cost_ratio(samples: &[Sample], other: &[Sample]) -> String {
     if samples.len() != other.len() {
@@ -101,7 +101,7 @@ fn cost_ratio(samples: &[Sample], other: &[Sample]) -> String {
     format!("{:.3}", median(ratios.collect()))
 }
 
-/// The middle of what there is, or the mean of the two in the middle.
+/// The median; of an even number of values, the mean of the two in the middle.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

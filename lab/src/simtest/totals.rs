@@ -1,5 +1,5 @@
-//! What many swarm runs were together: sums, the coverage table, costs. As text for people and as JSON
-//! for a run that is resumed later.
+//! Sums over many swarm runs, the coverage table, and costs: as text for people, and as JSON for a run that is
+//! resumed later.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,11 +9,11 @@ use z6_scenario::simulation::FaultKind;
 use z6_sim::RequestState;
 use z6_sim::swarm::{Outcome, impossible};
 
-/// A cell of the coverage table that was reached less often is named.
+/// Cells of the coverage table that were reached less often are listed.
 const HITS_WANTED: u64 = 100;
-/// Fewer seeds need not reach every cell.
+/// With fewer seeds, not every cell has to be reached.
 const SEEDS_OF_TABLES: u64 = 1_000;
-/// Requests that 9 of 10 cases have at least, beside a fault.
+/// Nine of ten cases must have at least this many requests, and a fault.
 const REQUESTS_WANTED: u64 = 100;
 
 /// Sums over runs.
@@ -28,12 +28,12 @@ pub(crate) struct Totals {
     coverage: Vec<Vec<u64>>,
     /// By kind.
     faults: Vec<u64>,
-    /// Cases by what they cost, microseconds rounded to two digits.
+    /// Cases by their cost, microseconds rounded to two digits.
     costs: BTreeMap<u64, u64>,
 }
 
 impl Totals {
-    /// Over no runs yet.
+    /// The sums over no runs.
     pub(crate) fn new() -> Totals {
         Totals {
             coverage: vec![vec![0; RequestState::COUNT]; FaultKind::COUNT],
@@ -42,7 +42,7 @@ impl Totals {
         }
     }
 
-    /// Adds a run that took so long.
+    /// Adds a run and the time it took.
     pub(crate) fn add(&mut self, outcome: &Outcome, cost_us: u64) {
         self.seeds += 1;
         self.requests += outcome.requests;
@@ -77,7 +77,7 @@ impl Totals {
         }
     }
 
-    /// What a case costs at this quantile, milliseconds.
+    /// The cost of a case at this quantile, milliseconds.
     pub(crate) fn cost_ms(&self, quantile: f64) -> f64 {
         let rank = (self.seeds as f64 * quantile).ceil() as u64;
         let mut seen = 0;
@@ -101,7 +101,7 @@ impl Totals {
         cells().map(with_count).filter(wanted).collect()
     }
 
-    /// Cells that cannot be reached and were: their reason is wrong.
+    /// Cells that were reached although they are listed as impossible: the reason given there is wrong.
     pub(crate) fn contradicted(&self) -> Vec<(FaultKind, RequestState, u64)> {
         let with_count = |(kind, state): (FaultKind, RequestState)| {
             (kind, state, self.coverage[kind.index()][state as usize])
@@ -112,7 +112,7 @@ impl Totals {
             .collect()
     }
 
-    /// For people.
+    /// The summary as text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let percent = self.rich as f64 * 100.0 / self.seeds.max(1) as f64;
@@ -157,7 +157,7 @@ impl Totals {
         text
     }
 
-    /// To be read back by [`Totals::from_json`].
+    /// The sums as JSON, to be read by [`Totals::from_json`].
     pub(crate) fn to_json(&self) -> Value {
         let costs: Vec<(u64, u64)> =
             self.costs.iter().map(|(cost, count)| (*cost, *count)).collect();

@@ -59,7 +59,7 @@ impl Analyzed {
         text
     }
 
-    /// Whether only the reports of the run were asked for.
+    /// Whether only the reports of the run were requested.
     pub(super) fn is_plain(&self) -> bool {
         self.selected.is_none()
             && self.percentiles.is_empty()

@@ -123,7 +123,7 @@ struct Rows {
 #[derive(Debug)]
 struct Analysis {
     figures: Figures,
-    /// Only if somebody asks for something that a fold of events does not say.
+    /// Only if the options request something that a fold of events does not contain.
     rows: Option<Rows>,
     checks: Option<Checks>,
 }
@@ -135,7 +135,7 @@ impl Analysis {
         options: &AnalyzeOptions,
     ) -> Result<Analysis, AnalyzeError> {
         let selection = &options.selection;
-        let workers = facts.workers;
+        let workers = facts.partition.workers();
         let needs_rows = !selection.is_all() || options.by.is_some() || options.slowest > 0;
         let rows = Rows {
             join: RequestJoin::new(scenario, workers),

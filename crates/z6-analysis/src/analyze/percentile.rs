@@ -1,4 +1,4 @@
-//! Percentiles that a person asks for, exact decimals, and their values.
+//! Percentiles as requested, as exact decimals, and their values.
 
 use std::fmt;
 use std::ops::Range;

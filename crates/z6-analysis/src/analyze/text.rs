@@ -17,7 +17,7 @@ pub struct TooManyTables;
 
 impl Analyzed {
     /// `--format summary`: without options the text of summary.txt; with them, what was selected
-    /// before it and the tables asked for after it.
+    /// before it and the tables requested after it.
     #[must_use]
     pub fn summary(&self, scenario: &Scenario, style: &Style) -> String {
         let mut text = String::new();

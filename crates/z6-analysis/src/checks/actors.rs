@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
-use z6_events::{Actor, PlannedRequest, Step, Tick, WorkerId};
+use z6_events::{Actor, Partition, PlannedRequest, Step, Tick};
 use z6_scenario::schedule::{Arrival, ArrivalTicks, VuChange, VuChanges};
 use z6_scenario::{Model, Plan};
 
@@ -29,8 +29,7 @@ struct ActorState {
 /// The actors of one worker.
 #[derive(Debug)]
 pub(super) struct Actors {
-    worker: WorkerId,
-    workers: u64,
+    partition: Partition,
     plan: Plan,
     steps_max: u64,
     end: Tick,
@@ -40,7 +39,7 @@ pub(super) struct Actors {
 /// The actors that are alive.
 #[derive(Debug)]
 enum Population {
-    /// By (actor / workers): the place in `states`, or [`DEAD`].
+    /// By place in the partition: the index in `states`, or [`DEAD`].
     Vus {
         places: Vec<u32>,
         states: Vec<ActorState>,
@@ -55,11 +54,14 @@ enum Population {
     },
 }
 
+/// The population of every actor: logs have one.
+const FIRST: z6_events::Population = z6_events::Population(0);
+
 /// No place.
 const DEAD: u32 = u32::MAX;
 
 impl Actors {
-    pub(super) fn new(plan: &Plan, worker: WorkerId, workers: u16) -> Actors {
+    pub(super) fn new(plan: &Plan, partition: Partition) -> Actors {
         let population = match plan.model() {
             Model::Closed => Population::Vus {
                 places: Vec::new(),
@@ -74,8 +76,7 @@ impl Actors {
             },
         };
         Actors {
-            worker,
-            workers: u64::from(workers),
+            partition,
             plan: plan.clone(),
             steps_max: plan.steps_per_actor().unwrap_or(u64::MAX),
             end: Tick(plan.end_ns().unwrap_or(u64::MAX)),
@@ -83,14 +84,20 @@ impl Actors {
         }
     }
 
+    /// Index of an actor in tables by actor.
+    fn place(&self, actor: Actor) -> Option<usize> {
+        usize::try_from(self.partition.place(FIRST, actor)).ok()
+    }
+
     fn is_ours(&self, actor: Actor) -> bool {
-        actor.0 % self.workers == u64::from(self.worker.0)
+        self.partition.owns(FIRST, actor)
     }
 
     fn state(&mut self, actor: Actor) -> Option<&mut ActorState> {
+        let place = self.place(actor);
         match &mut self.population {
             Population::Vus { places, states, .. } => {
-                let place = *places.get(usize::try_from(actor.0 / self.workers).ok()?)?;
+                let place = *places.get(place?)?;
                 states.get_mut(place as usize)
             }
             Population::Arrivals { states, .. } => states.get_mut(&actor.0),
@@ -99,11 +106,11 @@ impl Actors {
 
     /// The next start of a VU of this worker.
     fn next_start(&mut self) -> Option<VuChange> {
-        let (worker, workers) = (u64::from(self.worker.0), self.workers);
+        let partition = self.partition;
         let Population::Vus { starts, .. } = &mut self.population else { return None };
         loop {
             let change = *starts.peek()?;
-            if change.starts && change.actor.0 % workers == worker {
+            if change.starts && partition.owns(FIRST, change.actor) {
                 return Some(change);
             }
             starts.next();
@@ -132,7 +139,9 @@ impl Actors {
         }
         // The next one starts after it, or no VU is left to start.
         let known = match &self.population {
-            Population::Vus { places, .. } => places.len() as u64 > actor.0 / self.workers,
+            Population::Vus { places, .. } => {
+                places.len() as u64 > self.partition.place(FIRST, actor)
+            }
             Population::Arrivals { .. } => false,
         };
         Err(if known {
@@ -186,10 +195,10 @@ impl Actors {
     }
 
     fn remove(&mut self, actor: Actor) {
-        let workers = self.workers;
+        let place = self.place(actor);
         match &mut self.population {
             Population::Vus { places, free, .. } => {
-                let place = places.get_mut((actor.0 / workers) as usize);
+                let place = place.and_then(|place| places.get_mut(place));
                 let place = place.map_or(DEAD, |place| std::mem::replace(place, DEAD));
                 if place != DEAD {
                     free.push(place);
@@ -301,10 +310,10 @@ impl Actors {
 
     /// Takes the arrivals up to this instant off the plan.
     fn fall_due(&mut self, at: Tick) {
-        let (worker, workers) = (u64::from(self.worker.0), self.workers);
+        let partition = self.partition;
         let Population::Arrivals { due, arrivals, .. } = &mut self.population else { return };
         while let Some(Arrival { actor, at }) = arrivals.next_if(|next| next.at <= at) {
-            if actor.0 % workers == worker && due.len() < DUE_MAX {
+            if partition.owns(FIRST, actor) && due.len() < DUE_MAX {
                 due.insert(actor.0, at);
             }
         }
@@ -333,8 +342,7 @@ impl Actors {
         match &self.population {
             Population::Vus { places, .. } => {
                 let alive = places.iter().enumerate().filter(|(_, place)| **place != DEAD);
-                let actor = |index: usize| index as u64 * self.workers + u64::from(self.worker.0);
-                alive.map(|(index, _)| Actor(actor(index))).collect()
+                alive.filter_map(|(index, _)| self.partition.actor(FIRST, index as u64)).collect()
             }
             Population::Arrivals { .. } => Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! Connections of one worker: states, who may be sent on, limits. Knows nothing of actors.
 
-use z6_events::{ConnectionSlot, ErrorKind, TargetId, Tick, WorkerId};
+use z6_events::{ConnectionSlot, ErrorKind, Partition, Population, TargetId, Tick, WorkerId};
 use z6_scenario::{ConnectionReuse, Plan, Scenario};
 
 use super::violation::ViolationKind;
@@ -36,16 +36,14 @@ pub(super) struct TargetLimits {
     max_open: u32,
 }
 
-/// The limits of each worker, by target.
-pub(super) fn limits(scenario: &Scenario, plan: &Plan, workers: u16) -> Vec<Vec<TargetLimits>> {
-    let peaks = peaks(plan, workers);
-    let of_worker = |(worker, peak): (usize, &u64)| {
+/// The limits of each worker, by target. `first` is the first worker of the log's shard.
+pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<Vec<TargetLimits>> {
+    let of_worker = |(partition, peak): (Partition, u64)| {
         let target = |target: &z6_scenario::Target| {
-            let (total, parts) = (u64::from(target.max_connections), u64::from(workers));
-            let share = total / parts + u64::from((worker as u64) < total % parts);
+            let share = partition.share(u64::from(target.max_connections));
             let owned = match target.connection_reuse {
                 // Each VU has a right to its own.
-                ConnectionReuse::PerVu | ConnectionReuse::Iteration => *peak,
+                ConnectionReuse::PerVu | ConnectionReuse::Iteration => peak,
                 ConnectionReuse::Shared | ConnectionReuse::None => 0,
             };
             TargetLimits {
@@ -58,15 +56,16 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, workers: u16) -> Vec<Vec<
         };
         scenario.targets.iter().map(target).collect()
     };
-    peaks.iter().enumerate().map(of_worker).collect()
+    first.all_workers().zip(peaks(plan, first)).map(of_worker).collect()
 }
 
 /// The most VUs of each worker alive at once.
-fn peaks(plan: &Plan, workers: u16) -> Vec<u64> {
-    let mut alive = vec![0_u64; usize::from(workers)];
+fn peaks(plan: &Plan, first: Partition) -> Vec<u64> {
+    let mut alive = vec![0_u64; usize::from(first.workers())];
     let mut peaks = alive.clone();
-    for change in plan.vu_changes().filter(|_| workers > 0) {
-        let worker = (change.actor.0 % u64::from(workers)) as usize;
+    for change in plan.vu_changes() {
+        let Some(worker) = first.worker_of(Population(0), change.actor) else { continue };
+        let worker = worker.index();
         if change.starts {
             alive[worker] += 1;
             peaks[worker] = peaks[worker].max(alive[worker]);

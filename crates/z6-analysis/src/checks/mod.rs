@@ -18,8 +18,8 @@ use std::convert::Infallible;
 use std::io::Read;
 
 use z6_events::{
-    BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Tick, Visitor, WalkError, WorkerId,
-    walk,
+    BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Partition, Tick, Visitor, WalkError,
+    WorkerId, walk,
 };
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario};
@@ -62,11 +62,11 @@ impl Checks {
     #[must_use]
     pub fn new(scenario: &Scenario, header: &LogHeader) -> Checks {
         let plan = Plan::new(scenario, header.seed);
-        let limits = connections::limits(scenario, &plan, header.workers);
-        let worker = |number| {
-            let worker = WorkerId(number);
-            let actors = Actors::new(&plan, worker, header.workers);
-            WorkerChecks::new(actors, Connections::new(worker, &limits))
+        let first = header.partition();
+        let limits = connections::limits(scenario, &plan, first);
+        let worker = |partition: Partition| {
+            let actors = Actors::new(&plan, partition);
+            WorkerChecks::new(actors, Connections::new(partition.worker(), &limits))
         };
         let mut report = CheckReport::default();
         if plan_digest(scenario, header.seed) != header.plan_digest {
@@ -75,7 +75,7 @@ impl Checks {
         }
         Checks {
             rules: Rules::new(scenario, &plan),
-            workers: (0..header.workers).map(worker).collect(),
+            workers: first.all_workers().map(worker).collect(),
             report,
             tally: Tally::default(),
         }

@@ -234,7 +234,7 @@ violations! {
     Plan, OtherInstant { expected: Tick, found: Tick }, "due at {found}; the plan has {expected}";
     /// A VU that starts at another instant, or another VU.
     Plan, OtherStart { found: Tick }, "starts at {found}, which is not planned";
-    /// A VU or arrival that was due and is not there.
+    /// A VU or arrival that was due and is missing.
     Plan, MissingStart { planned: Tick }, "due at {planned} but never starts";
     /// A step past the last one.
     Plan, PastLastStep { steps: u64 }, "only {steps} steps are planned";

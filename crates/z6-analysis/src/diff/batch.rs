@@ -1,5 +1,5 @@
-//! How far a sum over time may be off by chance, when what happens at one instant depends on what
-//! happened before: batch means. Knows nothing of latencies.
+//! The statistical error of a sum over time whose successive values are correlated: batch means.
+//! Knows nothing of latencies.
 //!
 //! The input is one number per block of time, that block's contribution to the error of an estimate;
 //! over the run they add up to zero. Blocks are put together into 20 to 40 batches, and into fewer

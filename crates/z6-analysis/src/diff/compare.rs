@@ -402,7 +402,7 @@ fn notes(a: &[RunSample], b: &[RunSample], pairing: Option<&Pairing>) -> Vec<Not
     if !same_plan(a, b) {
         notes.push(Note::DifferentPlans);
     }
-    if differ(&|one, other| one.facts.workers == other.facts.workers) {
+    if differ(&|one, other| one.facts.partition.workers() == other.facts.partition.workers()) {
         notes.push(Note::DifferentWorkers);
     }
     if differ(&|one, other| one.driver() == other.driver()) {

@@ -149,7 +149,7 @@ pub struct Pairing {
     pub only_in_a: u64,
     /// Requests that only the second run ended.
     pub only_in_b: u64,
-    /// One in so many requests was kept (the largest over all pairs of runs); 1: all of them.
+    /// One in this many requests was kept (the largest over all pairs of runs); 1: all of them.
     pub one_in: u64,
     /// Share of pairs in which the second was slower, ties counted half. 0.5: neither side is.
     pub b_slower_share: Option<f64>,
@@ -184,7 +184,7 @@ pub enum Note {
     },
     /// `max_pairs` was reached: a share of the requests was paired.
     PairsSampled {
-        /// One in so many.
+        /// One in this many was kept.
         one_in: u64,
     },
 }

@@ -9,9 +9,9 @@ pub enum DiffError {
     /// Events that no engine wrote.
     #[error("the events of worker {worker} contradict each other at {at}")]
     Pairing {
-        /// Whose.
+        /// Worker of the event.
         worker: WorkerId,
-        /// When.
+        /// Tick of the event.
         at: Tick,
         /// What contradicts what.
         source: PairingError,

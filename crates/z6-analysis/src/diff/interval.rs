@@ -1,4 +1,4 @@
-//! From two figures with intervals, or from several per side, to an interval of their change. Knows
+//! Intervals of a change, from two figures with intervals or from several figures per side. Knows
 //! nothing of runs.
 
 use super::estimate::Estimate;

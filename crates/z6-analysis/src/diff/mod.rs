@@ -1,7 +1,7 @@
-//! Comparing runs: what changed, how sure that is, and whether it is a regression.
+//! Comparing runs: what changed, with what confidence, and whether it is a regression.
 //!
 //! Owns the statistics of `z6 diff`; must not know files, logs or terminals. docs/DIFF.md states the
-//! method. Reading order: [`sample`] (what is gathered of one run, in one pass), `blocks` and
+//! method. Reading order: [`sample`] (what is sampled from one run, in one pass), `blocks` and
 //! `pairs` (what it is kept in), `batch` and `special` (statistics), `estimate` (one figure of
 //! one run), `interval` (its change between runs), `paired` (changes within pairs of requests),
 //! [`mod@compare`] (rows and verdict), [`comparison`] (what comes out), [`text`].

@@ -49,7 +49,7 @@ pub(super) struct Paired {
     pub(super) only_in_a: u64,
     /// Ended in the second run only.
     pub(super) only_in_b: u64,
-    /// One in so many identities was kept.
+    /// One in this many identities was kept.
     pub(super) one_in: u64,
 }
 

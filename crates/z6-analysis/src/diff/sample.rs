@@ -125,7 +125,7 @@ impl Sampler {
     ) -> Sampler {
         Sampler {
             label: label.into(),
-            workers: (0..facts.workers).map(|_| Worker::default()).collect(),
+            workers: (0..facts.partition.workers()).map(|_| Worker::default()).collect(),
             facts,
             options,
             warmup: Tick(scenario.runtime.warmup_ns),
@@ -141,7 +141,7 @@ impl Sampler {
     /// # Errors
     /// The event contradicts those before it.
     pub fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) -> Result<(), DiffError> {
-        let workers = self.facts.workers;
+        let workers = self.facts.partition.workers();
         let Some(state) = self.workers.get_mut(worker.index()) else {
             return Err(FoldError::UnknownWorker { worker, workers }.into());
         };

@@ -40,11 +40,11 @@ pub enum FilterErrorKind {
     NumberTooLong,
     /// Letters right behind a number.
     NumberWithUnit,
-    /// Something else belongs here.
+    /// Something else was expected here.
     Expected {
-        /// What belongs here.
+        /// What was expected here.
         what: &'static str,
-        /// What stands here.
+        /// What was found here.
         found: String,
     },
     /// No field of this name.

@@ -19,7 +19,7 @@ pub(super) enum FieldKind {
     Reused,
 }
 
-/// What a literal of one stands for, in the unit of the row.
+/// The value of a literal, in the unit of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     One,

@@ -1,4 +1,4 @@
-//! From the text of a filter to its words. Knows no grammar and no fields.
+//! Splits the text of a filter into tokens. Knows no grammar and no fields.
 
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! The expression language of `analyze --filter`: which requests count.
 //!
-//! Text in, an answer for each request out. docs/ANALYZE.md describes the language. Reading order:
+//! Text in, a yes or no for each request out. docs/ANALYZE.md describes the language. Reading order:
 //! `field` (what can be asked), `lexer`, `parser`, `predicate` (what is evaluated), [`FilterError`].
 
 mod error;

@@ -1,4 +1,4 @@
-//! From tokens to tests on fields, types checked. Knows no scenario and no rows.
+//! Parses tokens into tests on fields and checks their types. Knows no scenario and no rows.
 //!
 //! ```text
 //! any        = all { "||" all }

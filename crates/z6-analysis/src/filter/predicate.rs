@@ -137,7 +137,7 @@ impl NumberSet {
         }
     }
 
-    /// That there is no value.
+    /// The value is missing.
     pub(super) const fn missing() -> NumberSet {
         NumberSet::OneOf { values: Vec::new(), missing: true }
     }

@@ -1,4 +1,4 @@
-//! What an unknown word was probably meant to be. Knows words, not filters.
+//! Suggestions for unknown words. Knows words, not filters.
 
 /// Of `candidates`, the first of those nearest to `word`, if it is near enough to be a slip.
 pub(super) fn nearest<'a>(

@@ -123,7 +123,7 @@ impl World {
             plan_digest: self.plan_digest.clone(),
             driver: Driver::Reactor,
             started_at: String::new(),
-            workers: 1,
+            partition: z6_events::Partition::WHOLE,
         }
     }
 

@@ -82,7 +82,7 @@ impl Fold {
         workers.try_for_each(|(worker, state)| state.open.check_settled(worker))
     }
 
-    /// The end tick: of the worker that ended last; where none did, the last instant known.
+    /// The end tick: of the worker that ended last; if none did, the last instant known.
     fn end_tick(&self) -> Tick {
         let ends = self.workers.iter().filter_map(|state| state.end.map(|(end, _)| end)).max();
         let last = self.workers.iter().map(|state| state.last).max();
@@ -101,7 +101,7 @@ impl Fold {
             model: self.outline.model,
             started_at: self.facts.started_at,
             duration_seconds: seconds(ended_at.0),
-            workers: self.facts.workers,
+            workers: self.facts.partition.workers(),
             stopped_by,
             warmup_seconds: seconds(self.outline.warmup.0),
         }
@@ -109,11 +109,12 @@ impl Fold {
 
     /// `max_connections` of the first target for which a worker had as many as it may.
     fn connection_limit_reached(&self) -> Option<u32> {
-        let workers = u32::from(self.facts.workers);
+        let workers = || self.facts.partition.all_workers();
         let limits = (0..).zip(&self.outline.connection_limits);
         let reached = |target: TargetId, limit: u32| {
-            (0..).zip(&self.workers).any(|(worker, state)| {
-                let share = limit / workers + u32::from(worker < limit % workers);
+            workers().zip(&self.workers).any(|(partition, state)| {
+                // No share is more than the whole.
+                let share = partition.share(u64::from(limit)) as u32;
                 share > 0 && state.connections.most_held(target) >= share
             })
         };

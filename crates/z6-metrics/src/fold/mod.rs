@@ -84,7 +84,7 @@ impl Fold {
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
         Fold {
-            workers: (0..facts.workers).map(|_| Worker::new()).collect(),
+            workers: (0..facts.partition.workers()).map(|_| Worker::new()).collect(),
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             gauges: Gauges::default(),
@@ -239,7 +239,7 @@ impl Fold {
     /// The worker does not exist, or its time went back.
     #[inline]
     pub fn advance(&mut self, worker: WorkerId, at: Tick) -> Result<(), FoldError> {
-        let workers = self.facts.workers;
+        let workers = self.facts.partition.workers();
         let Some(state) = self.workers.get_mut(worker.index()) else {
             return Err(FoldError::UnknownWorker { worker, workers });
         };

@@ -39,7 +39,7 @@ impl PartFold {
         from: Option<Tick>,
         to: Option<Tick>,
     ) -> PartFold {
-        let workers = usize::from(facts.workers);
+        let workers = usize::from(facts.partition.workers());
         let mut outline = Outline::from_scenario(scenario);
         // What a scenario demands, it demands of the whole run.
         outline.assertions.clear();

@@ -1,4 +1,4 @@
-//! Colour for terminals, by hand: a few roles, or none.
+//! Colors for terminals: a few roles, or none.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! summary.txt: what a person wants to know of a run, in the order in which they ask. Formats
+//! summary.txt: what a person wants to know about a run, most important first. Formats
 //! figures; computes none.
 
 use crate::assertions::{AssertionResult, AssertionValue};
@@ -42,7 +42,7 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A line under a label; the label stands on the first line of a section only.
+    /// A line under a label; only the first line of a section has the label.
     fn line(&mut self, label: &str, line: &str) {
         if label.is_empty() {
             self.text.push_str(&" ".repeat(LABEL));
@@ -383,7 +383,7 @@ fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
     }
 }
 
-/// At most so many decimals, and no needless zeros.
+/// At most this many decimals, without trailing zeros.
 fn decimals(number: f64, places: usize) -> String {
     let text = format!("{number:.places$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

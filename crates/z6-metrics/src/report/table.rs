@@ -1,5 +1,5 @@
 //! Aligned columns: the first few to the left, the others to the right. Widths count characters, so
-//! colour is added after alignment.
+//! color is added after alignment.
 
 /// Rows of cells. Cells missing at the end of a row are empty.
 #[derive(Debug)]

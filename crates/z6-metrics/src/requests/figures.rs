@@ -1,4 +1,4 @@
-//! From what was gathered of requests to figures: balances the counts, then reads every figure once.
+//! Computes figures from what was gathered about requests: checks the counts, then reads every figure.
 //! Knows nothing of events.
 
 use z6_events::{ErrorKind, Tick};

@@ -1,4 +1,4 @@
-//! What became of the requests of a run: one rule per event of a request's life. docs/MEASUREMENT.md
+//! The requests of a run: one rule per event of a request's life. docs/MEASUREMENT.md
 //! states the same rules in words. Knows nothing of how events are told apart, of slots or connections.
 //!
 //! `figures` reads the figures from what is gathered here.

@@ -33,7 +33,7 @@ pub fn facts(workers: u16) -> RunFacts {
         plan_digest: "ab".repeat(32),
         driver: Driver::Reactor,
         started_at: "2026-11-21T10:00:00Z".to_owned(),
-        workers,
+        partition: z6_events::Partition::unsharded(z6_events::WorkerId(0), workers),
     }
 }
 

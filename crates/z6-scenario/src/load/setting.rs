@@ -19,7 +19,7 @@ pub(crate) struct Wrong {
     pub(crate) hint: String,
 }
 
-/// The text of a setting that can stand; reports one that cannot.
+/// The text of a valid setting; reports an invalid one.
 pub(crate) fn read(
     cx: &mut Context<'_>,
     key: &'static Key,
@@ -48,7 +48,7 @@ pub(crate) fn read(
     }
 }
 
-/// `{ 503 = 0.1 }` as `503=0.1`. Entries that cannot be are reported where they stand.
+/// `{ 503 = 0.1 }` as `503=0.1`. Invalid entries are reported at their location.
 fn statuses(cx: &mut Context<'_>, key: &Key, item: &Item) -> Option<String> {
     let table = item.as_table_like()?;
     let mut entries = Vec::with_capacity(table.len());

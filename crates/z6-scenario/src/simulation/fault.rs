@@ -49,7 +49,7 @@ pub enum FaultKind {
     PartialWrite,
     /// Per read or write: readiness that yields nothing, a write that takes nothing for a while.
     WouldBlock,
-    /// Per 100 ms of virtual time: the whole server stands still for a while.
+    /// Per 100 ms of virtual time: the whole server stalls for a while.
     ServerStall,
     /// Per 100 ms of virtual time: the loop is woken late.
     LateTimer,

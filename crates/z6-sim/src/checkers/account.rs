@@ -1,4 +1,4 @@
-//! The requests of a run, joined from its events alone: a second, independent witness beside the join of
+//! The requests of a run, joined from its events alone: a second, independent witness in addition to the join of
 //! the fold, so that a bug in that one shows.
 
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ pub(super) struct Account {
     /// Connections that became ready, attempts that did not.
     pub(super) connected: u64,
     pub(super) attempts_failed: u64,
-    /// The end tick, and when the last worker finished, where they are known of all workers.
+    /// The end tick, and when the last worker finished, if they are known of all workers.
     pub(super) end: Option<(StoppedBy, Tick)>,
     pub(super) finished: Option<Tick>,
     pub(super) stopped: bool,
@@ -127,7 +127,7 @@ enum ConnectionState {
     Attempt,
     Ready,
     Carries(ExchangeSlot),
-    /// The last response on it said that there is to be no other.
+    /// The last response on it announced that it is the last.
     Spent,
 }
 
@@ -215,7 +215,7 @@ impl WorkerState {
     }
 }
 
-/// What becomes of a connection after a complete response.
+/// What happens to a connection after a complete response.
 fn after(response: &Response) -> ConnectionState {
     if response.reusable { ConnectionState::Ready } else { ConnectionState::Spent }
 }

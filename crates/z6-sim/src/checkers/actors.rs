@@ -1,9 +1,9 @@
-//! Checks of actors: that each goes on until something ends it, and that arrivals alive are within
+//! Checks of actors: each continues until something ends it, and arrivals alive are within
 //! `max_in_flight`.
 
 use std::collections::BTreeMap;
 
-use z6_events::{Actor, NeverSentReason, Step, Tick};
+use z6_events::{Actor, NeverSentReason, Partition, Population, Step, Tick, WorkerId};
 use z6_scenario::{Model, Plan, Schedule};
 
 use super::account::{Account, End, Row};
@@ -22,10 +22,10 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
         }
     }
     if let Some(most) = max_in_flight(&evidence.spec.scenario.schedule) {
-        for worker in 0..u64::from(evidence.spec.workers) {
-            let workers = u64::from(evidence.spec.workers);
-            let share = most / workers + u64::from(worker < most % workers);
-            let own = by_actor.iter().filter(|(actor, _)| *actor % workers == worker);
+        for partition in partition(evidence).all_workers() {
+            let share = partition.share(most);
+            let is_own = |actor: u64| partition.owns(Population(0), Actor(actor));
+            let own = by_actor.iter().filter(|(actor, _)| is_own(**actor));
             alive(
                 evidence,
                 share,
@@ -34,6 +34,11 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             );
         }
     }
+}
+
+/// The first worker of the simulated run, which has one shard.
+fn partition(evidence: &Evidence<'_>) -> Partition {
+    Partition::unsharded(WorkerId(0), evidence.spec.workers)
 }
 
 fn max_in_flight(schedule: &Schedule) -> Option<u64> {
@@ -69,8 +74,8 @@ fn goes_on(
         _ => 0,
     };
     let next = last.ended.plus_ns(think_ns.max(delay_ns));
-    let worker = actor.0 % u64::from(evidence.spec.workers);
-    let end = usize::try_from(worker).ok().and_then(|worker| account.ends.get(worker).copied());
+    let worker = partition(evidence).worker_of(Population(0), actor);
+    let end = worker.and_then(|worker| account.ends.get(worker.index()).copied());
     let is_over = end.flatten().is_some_and(|end| next >= end);
     let stop = plan.vus().lifetime(actor).and_then(|life| life.stop);
     let is_stopped = stop.is_some_and(|stop| next >= stop);
@@ -96,7 +101,7 @@ fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut 
         .filter(|rows| !is_refused(rows))
         .map(|rows| (begins(rows), rows[rows.len() - 1].ended))
         .collect();
-    // Of one instant, ends come first: nobody is counted who may be gone.
+    // At one instant, ends come first: an arrival that may be gone is not counted.
     let mut changes: Vec<(Tick, i64)> =
         lives.iter().flat_map(|(begin, end)| [(*begin, 1), (*end, -1)]).collect();
     changes.sort_unstable();

@@ -56,7 +56,7 @@ fn first_bytes(known: &Known<'_>, rows: &[&Row]) -> Vec<u64> {
     rows.iter().filter_map(first_byte_ns).collect()
 }
 
-/// How long a request took to fail; one that timed out is no failure with an end.
+/// How long a request took to fail; a request that timed out has no such time.
 fn failed_ns(row: &Row) -> Option<u64> {
     row.failure()
         .filter(|kind| *kind != ErrorKind::RequestTimeout)
@@ -116,7 +116,7 @@ fn compare(
         let rank = (all.len() as u64 * quantile.ten_thousandths()).div_ceil(10_000);
         let here = usize::try_from(rank).ok().and_then(|rank| all.get(rank.checked_sub(1)?));
         let fits = match (figure.quantile(quantile), here) {
-            // A histogram of three digits answers with the highest value of the bucket.
+            // A histogram of three digits returns the highest value of the bucket.
             (Some(figure), Some(here)) => figure >= *here && figure - here <= here / 1_000 + 1,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,

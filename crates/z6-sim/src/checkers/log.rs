@@ -11,7 +11,7 @@ use z6_vu::replay::Outcome;
 
 use super::{Checker, Evidence, Found};
 
-/// Checks the bytes; returns the figures folded from them, where the log is whole.
+/// Checks the bytes; returns the figures folded from them, if the log is whole.
 pub(super) fn check(evidence: &Evidence<'_>, found: &mut Found) -> Option<Metrics> {
     let mut fold = new_fold(evidence);
     match read_back(evidence, &mut fold) {

@@ -3,7 +3,7 @@
 //! Each checker compares two accounts that do not know each other: the events as recorders gave them,
 //! the log's bytes, the figures folded from them, and what the simulated server knows. They share
 //! nothing with the engine but the plan.
-//! Reading order: this file (what there is to check, and with what), `account` (the requests of a
+//! Reading order: this file (what is checked, and with what), `account` (the requests of a
 //! run, from its events), `requests`, `actors`, `turns`, `server`, `received`, `latency`, `log`.
 
 mod account;
@@ -23,10 +23,10 @@ use crate::spec::SimSpec;
 use crate::truth::Truth;
 use account::Account;
 
-/// Violations of one checker that are kept; the rest is counted in the last.
+/// Violations of one checker that are kept.
 const KEPT: usize = 10;
 
-/// A law that every run obeys.
+/// A law that every run must obey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Checker {
     /// The engine's own invariants, after each step.
@@ -35,8 +35,8 @@ pub enum Checker {
     ConnectionLeak,
     /// Slots of exchanges and connections are used one after the other: no end without its begin.
     Transitions,
-    /// Each request has exactly one outcome; an actor's requests are its steps, none left out, and go on
-    /// until something ends them.
+    /// Each request has exactly one outcome; an actor's requests are its steps, none left out, until
+    /// something ends it.
     OneOutcome,
     /// planned = sent + never sent, sent = succeeded + failed + in flight; and the figures are these
     /// counts.
@@ -57,7 +57,7 @@ pub enum Checker {
     Cause,
     /// Latencies computed from the server's list and the driver's clock are those of the figures.
     Latency,
-    /// Requests end when their time is over, and the run ends within its grace.
+    /// Requests end at their timeout at the latest, and the run ends within its grace period.
     Liveness,
     /// The log read back is what the recorders gave, and its digest the receipt.
     ReadBack,
@@ -112,12 +112,12 @@ impl Checker {
     }
 }
 
-/// Something that no run may do: a bug in Z6.
+/// A law that a run broke: a bug in Z6.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimViolation {
     /// Which law is broken.
     pub checker: Checker,
-    /// How.
+    /// Description of the violation.
     pub what: String,
 }
 
@@ -154,7 +154,7 @@ pub struct Evidence<'a> {
     pub emitted: &'a [Vec<(Tick, Event)>],
     /// What the simulated server knows.
     pub truth: &'a Truth,
-    /// The receipt; none where the log has no footer.
+    /// The receipt; none if the log has no footer.
     pub digest: Option<LogDigest>,
     /// Why the run ended.
     pub stopped_by: StoppedBy,
@@ -167,11 +167,11 @@ impl Evidence<'_> {
     }
 }
 
-/// A worker whose loop is woken late, or waits for its log, comes to an end this much later at most.
+/// A worker whose loop is woken late, or waits for its log, ends this much later at most, nanoseconds.
 const LATE_NS: u64 = 10_000_000_000;
 
-/// When every run is over that plans nothing after `end_ns` and then waits for `grace_ns`, nanoseconds:
-/// one that is not by then does not end. A run that only iterations end is given a day.
+/// The tick at which every run must have ended that plans nothing after `end_ns` and then waits for
+/// `grace_ns`, nanoseconds. A run that only iterations end is given a day.
 #[must_use]
 pub fn latest_end(end_ns: Option<u64>, grace_ns: u64) -> Tick {
     const DAY_NS: u64 = 86_400_000_000_000;
@@ -196,7 +196,7 @@ pub fn check_end(evidence: &Evidence<'_>) -> Vec<SimViolation> {
     found.list
 }
 
-/// Violations found so far, not too many of a kind.
+/// Violations found so far, at most [`KEPT`] of each checker.
 #[derive(Debug, Default)]
 struct Found {
     list: Vec<SimViolation>,

@@ -1,6 +1,6 @@
 //! What the server received against what was to be sent, byte for byte.
 //!
-//! A second, independent witness beside the session and [`z6_vu::redirect`]: it takes actor and step, asks
+//! A second, independent witness in addition to the session and [`z6_vu::redirect`]: it takes actor and step, asks
 //! the plan which request they make, and builds the bytes. After a redirect it builds them from where the
 //! server meant to lead, not from the `Location`. It shares with the product the plan and the encoding of
 //! one request.
@@ -38,7 +38,7 @@ pub(super) struct Expected<'a> {
 
 /// A request as it is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Ask {
+struct ExpectedRequest {
     target: TargetId,
     method: String,
     /// Path and query after a redirect; none before one.
@@ -58,16 +58,21 @@ impl<'a> Expected<'a> {
     }
 
     /// The bytes of an exchange, its id as zeros.
-    fn bytes(&self, request: RequestId, first: &Ask, ask: &Ask) -> Option<Vec<u8>> {
-        let Some(path) = &ask.path else {
-            let template = self.templates.as_ref()?.find(request, ask.target)?;
+    fn bytes(
+        &self,
+        request: RequestId,
+        first: &ExpectedRequest,
+        due: &ExpectedRequest,
+    ) -> Option<Vec<u8>> {
+        let Some(path) = &due.path else {
+            let template = self.templates.as_ref()?.find(request, due.target)?;
             return Some(template.bytes().to_vec());
         };
-        let (request, target) = (self.scenario.request(request), self.scenario.target(ask.target));
-        let is_elsewhere = !self.is_same_origin(first.target, ask.target);
+        let (request, target) = (self.scenario.request(request), self.scenario.target(due.target));
+        let is_elsewhere = !self.is_same_origin(first.target, due.target);
         let goes_along = |(name, _): &&(String, String)| {
             let is_one_of = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n));
-            (ask.has_body || !is_one_of(&DESCRIBING)) && !(is_elsewhere && is_one_of(&SECRET))
+            (due.has_body || !is_one_of(&DESCRIBING)) && !(is_elsewhere && is_one_of(&SECRET))
         };
         let mut headers: Vec<(String, String)> =
             request.headers.iter().filter(goes_along).cloned().collect();
@@ -81,9 +86,9 @@ impl<'a> Expected<'a> {
             Host::V4(address) => address.to_string(),
             Host::V6(address) => address.to_string(),
         };
-        let body = request.body.as_ref().filter(|_| ask.has_body);
+        let body = request.body.as_ref().filter(|_| due.has_body);
         let template = RequestTemplate::encode(&RequestSpec {
-            method: &ask.method,
+            method: &due.method,
             host: &host,
             port: target.base_url.port,
             is_tls: target.base_url.scheme == Scheme::Https,
@@ -108,17 +113,17 @@ impl<'a> Expected<'a> {
 }
 
 /// The exchange after one that was answered with `status` and led to `leads`.
-fn after(ask: &Ask, status: u16, target: TargetId, path: &str) -> Ask {
+fn after(due: &ExpectedRequest, status: u16, target: TargetId, path: &str) -> ExpectedRequest {
     let becomes_get = match status {
-        303 => ask.method != "GET" && ask.method != "HEAD",
-        301 | 302 => ask.method == "POST",
+        303 => due.method != "GET" && due.method != "HEAD",
+        301 | 302 => due.method == "POST",
         _ => false,
     };
-    Ask {
+    ExpectedRequest {
         target,
-        method: if becomes_get { "GET".to_owned() } else { ask.method.clone() },
+        method: if becomes_get { "GET".to_owned() } else { due.method.clone() },
         path: Some(path.to_owned()),
-        has_body: ask.has_body && !becomes_get,
+        has_body: due.has_body && !becomes_get,
     }
 }
 
@@ -133,15 +138,15 @@ pub(super) fn check(
     let (actor, step) = (row.request.actor, row.request.step);
     let planned = expected.plan.step(actor, step);
     let method = expected.scenario.request(planned.request).method.clone();
-    let first = Ask { target: planned.target, method, path: None, has_body: true };
-    let mut ask = first.clone();
+    let first = ExpectedRequest { target: planned.target, method, path: None, has_body: true };
+    let mut due = first.clone();
     for (attempt, request) in requests.iter().enumerate() {
         // What it did not receive whole tells nothing, and nor does what follows it.
         let Some(request) = request else { return };
         let name = || format!("actor {} step {} exchange {attempt}", actor.0, step.0);
-        if request.target != ask.target {
+        if request.target != due.target {
             found.add(Checker::Received, || {
-                format!("{}: went to {:?} instead of {:?}", name(), request.target, ask.target)
+                format!("{}: went to {:?} instead of {:?}", name(), request.target, due.target)
             });
         }
         let has_header = expected.scenario.target(request.target).request_id_header.is_some();
@@ -153,7 +158,7 @@ pub(super) fn check(
                 format!("{}: its id is {:?} instead of {id:?}", name(), request.id)
             });
         }
-        let bytes = expected.bytes(planned.request, &first, &ask);
+        let bytes = expected.bytes(planned.request, &first, &due);
         let text = evidence.truth.texts.get(request.text);
         if bytes.as_ref() != text {
             found.add(Checker::Received, || {
@@ -169,6 +174,6 @@ pub(super) fn check(
         }
         let Some(answer) = &request.answer else { return };
         let Some(Leads::To { target, path }) = &answer.leads else { return };
-        ask = after(&ask, answer.status, *target, path);
+        due = after(&due, answer.status, *target, path);
     }
 }

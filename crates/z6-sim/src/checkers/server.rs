@@ -28,6 +28,9 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     if twice > 0 {
         found.add(Checker::Server, || format!("the server received {twice} requests twice"));
     }
+    for error in &evidence.truth.refused {
+        found.add(Checker::Received, || format!("the server received no request: {error}"));
+    }
     let mut unmatched = known.clone();
     let expected = received::Expected::new(evidence);
     for (key, row) in &account.rows {

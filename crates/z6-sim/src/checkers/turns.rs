@@ -26,7 +26,7 @@ fn is_prompt(simulation: &Simulation) -> bool {
 }
 
 /// Of requests that wait for a connection of one target and worker, the one that was due first is sent
-/// first, where any connection will do for any of them.
+/// first, if any connection will do for any of them.
 fn first_come(evidence: &Evidence<'_>, found: &mut Found) {
     for (worker, events) in evidence.emitted.iter().enumerate() {
         let mut last: BTreeMap<u16, Tick> = BTreeMap::new();

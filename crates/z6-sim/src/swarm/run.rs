@@ -30,14 +30,14 @@ pub const START: &str = "start";
 pub struct Broken {
     /// Name of the checker.
     pub checker: String,
-    /// What is not as it should be.
+    /// What is wrong.
     pub message: String,
 }
 
 /// What came of a case.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// What the checkers found, first things first.
+    /// What the checkers found, in the order found.
     pub violations: Vec<Broken>,
     /// Which fault hit requests in which state.
     pub coverage: Coverage,
@@ -52,7 +52,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The checker that spoke first.
+    /// The checker that objected first.
     #[must_use]
     pub fn checker(&self) -> Option<&str> {
         self.violations.first().map(|broken| broken.checker.as_str())

@@ -191,6 +191,20 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it takes this connection, or an exchange on it, away from the driver. While such a command
+    /// waits to be carried out, nothing may be written on the connection.
+    #[must_use]
+    pub fn withdraws(&self, slot: ConnectionSlot) -> bool {
+        match *self {
+            Command::Cancel { connection, .. } | Command::Close { connection } => {
+                connection == slot
+            }
+            Command::Connect { .. } | Command::Send { .. } => false,
+        }
+    }
+}
+
 /// What one call of [`Engine::step`](super::Engine::step) led to. Owned by the caller and used again for
 /// each call.
 #[derive(Debug, Clone, Default)]

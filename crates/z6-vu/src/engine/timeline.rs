@@ -1,4 +1,4 @@
-//! How far the run is: what the schedule does next, and when the run ends. Knows no requests.
+//! The progress of the run: what the schedule does next, and when the run ends. Knows no requests.
 
 use z6_events::Tick;
 use z6_scenario::Model;

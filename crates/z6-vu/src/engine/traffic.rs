@@ -379,7 +379,7 @@ impl Traffic {
         self.drained.is_empty() && !self.pool.has_room() && self.vus.len() > 0
     }
 
-    /// The end of a step: opens attempts where it made room for them.
+    /// The end of a step: opens attempts if it made room for them.
     pub(super) fn conclude(&mut self, cx: &mut Context<'_>) {
         for connection in std::mem::take(&mut self.drained) {
             if self.pool.is_draining(connection) {

@@ -1,24 +1,33 @@
 //! The connections of one worker: open them, write to them, read from them, see them end.
 //!
 //! Owns sockets and the order of what is done with one. What bytes mean is the session's to say, what
-//! happens next the engine's; this file passes between them and stamps.
+//! happens next the engine's; this module passes between them and stamps. Reading order: this file,
+//! `handshake` (what is done more over TLS), `table` (connections by slot), `turns` (which are read again),
+//! `dialer` (how sockets are opened).
+
+mod dialer;
+mod handshake;
+mod table;
+mod turns;
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
-use mio::Token;
 use mio::event::Event as IoEvent;
+use mio::{Registry, Token};
 use z6_events::{Cause, ConnectionSlot, ErrorGroup, ExchangeSlot, PlannedRequest, TargetId, Tick};
-use z6_proto_http1::Limits;
 
-use super::dialer::Dialer;
 use super::engine_handle::EngineHandle;
 use super::shared::{AttemptFailure, Reports};
 use super::socket;
-use super::table::Links;
 use super::tls::HELD_BACK_MAX;
-use super::turns::Turns;
+use super::worker::Common;
 use crate::engine::{Command, Input};
 use crate::session::{self, BrokenWrite, End, Output, Requests};
+
+use dialer::Dialer;
+use table::Links;
+use turns::Turns;
 
 /// Reads of one connection before others get their turn.
 const READS_PER_TURN: usize = 16;
@@ -27,29 +36,27 @@ const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// All connections of one event loop and what they need.
 pub(super) struct Connections {
-    pub(super) links: Links,
-    pub(super) requests: Requests,
-    pub(super) dialer: Dialer,
-    pub(super) buffers: Buffers,
+    links: Links,
+    requests: Requests,
+    dialer: Dialer,
+    buffers: Buffers,
     reports: Reports,
     turns: Turns,
 }
 
 /// What reads go through; one of each per worker.
-pub(super) struct Buffers {
+struct Buffers {
     /// Bytes as the socket gave them.
-    pub(super) read: Box<[u8]>,
+    read: Box<[u8]>,
     /// What came over TLS, opened; empty if no target has TLS.
-    pub(super) plain: Box<[u8]>,
+    plain: Box<[u8]>,
 }
 
 impl Connections {
-    pub(super) fn new(
-        limits: Limits,
-        requests: Requests,
-        dialer: Dialer,
-        reports: Reports,
-    ) -> Connections {
+    pub(super) fn new(common: Arc<Common>, registry: Registry, reports: Reports) -> Connections {
+        let limits = common.limits;
+        let requests = Requests::new(common.templates.clone(), common.redirects.clone());
+        let dialer = Dialer::new(common, registry);
         let plain_bytes = if dialer.has_tls() { READ_BUFFER_BYTES + HELD_BACK_MAX } else { 0 };
         Connections {
             links: Links::new(limits),
@@ -179,7 +186,7 @@ impl Connections {
     }
 
     /// A connection can carry requests.
-    pub(super) fn ready(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick) {
+    fn ready(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick) {
         let link = self.links.at(slot);
         link.connecting = false;
         let started = link.started;
@@ -189,7 +196,7 @@ impl Connections {
     }
 
     /// Queues what the engine makes of it; the caller carries it out.
-    pub(super) fn connect_failed(
+    fn connect_failed(
         &mut self,
         engine: &mut EngineHandle,
         slot: ConnectionSlot,
@@ -199,12 +206,7 @@ impl Connections {
     }
 
     /// The same for a failure that has its name already.
-    pub(super) fn attempt_failed(
-        &mut self,
-        engine: &mut EngineHandle,
-        slot: ConnectionSlot,
-        cause: Cause,
-    ) {
+    fn attempt_failed(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, cause: Cause) {
         let link = self.links.at(slot);
         let (started, address) = (link.started, link.address.clone());
         self.links.close(slot);
@@ -242,7 +244,7 @@ impl Connections {
             if engine.is_overdue(at) {
                 // What is due comes first: it may be the end of the run.
                 engine.step(at, Input::Wake);
-                if engine.is_finished() || !self.links.at(slot).session.is_in_exchange() {
+                if engine.is_finished() || engine.withdraws(slot) {
                     return;
                 }
             }
@@ -273,7 +275,7 @@ impl Connections {
 
     /// The socket takes no more. The connection is read in a turn of its own, which settles what the
     /// failure meant.
-    pub(super) fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
+    fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
         let (cause, follows_end) = (socket::cause(error), socket::follows_an_end(error));
         self.links.at(slot).session.write_failed(BrokenWrite { cause, follows_end });
         self.read_later(slot);
@@ -345,7 +347,7 @@ impl Connections {
     }
 
     /// The same for bytes in the plain buffer.
-    pub(super) fn received_plain(
+    fn received_plain(
         &mut self,
         engine: &mut EngineHandle,
         slot: ConnectionSlot,
@@ -367,13 +369,7 @@ impl Connections {
     }
 
     /// A read brought no bytes.
-    pub(super) fn ended(
-        &mut self,
-        engine: &mut EngineHandle,
-        slot: ConnectionSlot,
-        token: Token,
-        end: End,
-    ) {
+    fn ended(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, token: Token, end: End) {
         let at = engine.now();
         while let Some(output) = self.links.at(slot).session.ended(end, at, &mut self.requests) {
             self.tell(engine, slot, at, output);

@@ -41,7 +41,7 @@ pub struct Stopper {
 impl Stopper {
     /// Asks the run to stop gracefully. A second call while the grace period runs ends that.
     pub fn stop(&self, reason: StopReason) {
-        // A run that is over needs no stopping.
+        // A run that has ended needs no stopping.
         let _ = self.notices.send(Notice::Stop(reason));
     }
 }
@@ -67,7 +67,7 @@ pub struct RunReport<O> {
     pub panic: Option<String>,
 }
 
-/// A run under way.
+/// A run in progress.
 #[derive(Debug)]
 pub struct RunHandle<O> {
     header: LogHeader,
@@ -168,7 +168,7 @@ impl<O: Observer> RunHandle<O> {
         }
     }
 
-    /// Stops the run if it has no target; answers how long to wait before the next look.
+    /// Stops the run if it has no target; returns how long to wait before the next look.
     fn check_target(&self, now: Tick, watch: &mut Watch) -> u64 {
         if self.states.iter().any(|state| state.has_connected()) {
             watch.no_target_told = true;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Event, Sample, Tick};
+use z6_events::{ConnectionSlot, Event, Sample, Tick};
 
 use super::clock::Clock;
 use super::sink::ChannelSink;
@@ -51,6 +51,11 @@ impl EngineHandle {
             return None;
         }
         Some(command)
+    }
+
+    /// Whether a command that is not carried out yet takes a connection, or what it carries, away.
+    pub(super) fn withdraws(&self, slot: ConnectionSlot) -> bool {
+        self.commands.iter().any(|command| command.withdraws(slot))
     }
 
     /// When the engine's next timer is due; [`Tick::MAX`] without one.

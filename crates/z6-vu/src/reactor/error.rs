@@ -1,4 +1,4 @@
-//! What can keep a run from starting or going on, by who is to blame.
+//! Errors that keep a run from starting or continuing, grouped by who is to blame.
 
 use std::io;
 

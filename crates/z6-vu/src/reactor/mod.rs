@@ -2,8 +2,7 @@
 //!
 //! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
 //! (the order of one event loop) and its parts: `engine_handle` (the engine, its clock and log),
-//! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]),
-//! `handshake` (what is done more over TLS), `table` (connections by slot), `turns`, `dialer`, `wait`
+//! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]) and `wait`
 //! (the kernel); `tls`, `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS
 //! library), `writer` (the log), `sink` (between the two), `shared`, `socket`, `transport`, `resolve`,
 //! `sampler`, `clock`, `sys`.
@@ -16,10 +15,8 @@
 mod clock;
 mod connections;
 mod coordinator;
-mod dialer;
 mod engine_handle;
 mod error;
-mod handshake;
 mod resolve;
 mod sampler;
 mod shared;
@@ -27,13 +24,11 @@ mod sink;
 mod socket;
 mod start;
 mod sys;
-mod table;
 mod tls;
 mod tls_config;
 mod tls_error;
 mod tls_verify;
 mod transport;
-mod turns;
 mod wait;
 mod worker;
 mod writer;

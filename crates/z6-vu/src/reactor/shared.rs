@@ -15,7 +15,7 @@ use crate::log_file::LogError;
 pub struct AttemptFailure {
     /// Where it was to go.
     pub address: Address,
-    /// Why.
+    /// Why the attempt failed.
     pub error: ErrorKind,
     /// The errno, or 0.
     pub errno: u64,

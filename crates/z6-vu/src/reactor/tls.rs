@@ -1,6 +1,6 @@
 //! The TLS side of one connection: bytes of the wire in, plain bytes out, and the other way round.
 //!
-//! The one file that speaks to a session of the TLS library. Knows no engine and no HTTP.
+//! The one file that calls a session of the TLS library. Knows no engine and no HTTP.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;

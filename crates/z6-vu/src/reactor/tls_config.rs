@@ -1,4 +1,4 @@
-//! From a target's TLS settings and the files they name to what its connections begin with.
+//! Builds what a target's TLS connections start with, from its settings and the files they name.
 //!
 //! Read once, before the run. Knows no socket; nothing of the TLS library shows in what it exports.
 #![expect(clippy::disallowed_methods, reason = "reads certificates and keys")]
@@ -35,7 +35,7 @@ pub enum TlsConfigError {
         key: &'static str,
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: io::Error,
     },
     /// A file is not what its key asks for.

@@ -1,4 +1,4 @@
-//! What went wrong with TLS, as kinds of the event log. Knows no socket and no configuration.
+//! Maps TLS errors to error kinds of the event log. Knows no socket and no configuration.
 
 use std::fmt;
 

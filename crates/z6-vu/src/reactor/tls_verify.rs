@@ -1,4 +1,4 @@
-//! Judges server certificates, so that each refusal has a reason; or judges none.
+//! Verifies server certificates, so that each rejection has a reason; or verifies none.
 
 use std::sync::Arc;
 

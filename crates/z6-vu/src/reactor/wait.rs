@@ -6,13 +6,16 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry};
+use mio::{Events, Interest, Poll, Registry, Token};
 use z6_events::Tick;
 
 use super::clock::Clock;
 use super::sys::TimerFd;
-use super::table::TOKEN_TIMER;
 
+/// The token of the timer. From the waker's token up, tokens are not connections.
+pub(super) const TOKEN_TIMER: Token = Token(usize::MAX);
+/// The token of the waker.
+pub(super) const TOKEN_WAKER: Token = Token(usize::MAX - 1);
 /// A loop that spins begins this long before the instant, nanoseconds.
 const SPIN_NS: u64 = 60_000;
 

@@ -15,20 +15,17 @@ use z6_events::Tick;
 
 use super::clock::Clock;
 use super::connections::Connections;
-use super::dialer::Dialer;
 use super::engine_handle::EngineHandle;
 use super::sampler::Sampler;
 use super::shared::{Notice, Reports, WorkerState};
 use super::sink::ChannelSink;
 use super::sys;
-use super::table::{TOKEN_TIMER, TOKEN_WAKER};
 use super::tls_config::TlsTarget;
 use super::transport::Address;
-use super::wait::{Until, Wait};
+use super::wait::{TOKEN_TIMER, TOKEN_WAKER, Until, Wait};
 use crate::engine::Input;
 use crate::recorder::Recorder;
 use crate::redirect::Redirects;
-use crate::session::Requests;
 use crate::templates::Templates;
 
 /// Events taken from the kernel at once.
@@ -78,13 +75,11 @@ impl Worker {
         poll: Poll,
     ) -> io::Result<Worker> {
         let wait = Wait::new(poll, common.spin)?;
-        let requests = Requests::new(common.templates.clone(), common.redirects.clone());
         let reports = Reports::new(Arc::clone(&state), notices);
-        let limits = common.limits;
-        let dialer = Dialer::new(common, wait.registry()?);
+        let connections = Connections::new(common, wait.registry()?, reports);
         Ok(Worker {
             engine: EngineHandle::new(recorder),
-            connections: Connections::new(limits, requests, dialer, reports),
+            connections,
             wait,
             state,
             clock: Clock::start(),

@@ -12,13 +12,13 @@ pub struct Difference {
     pub kind: DecisionKind,
     /// The worker whose events differ.
     pub worker: WorkerId,
-    /// Index of the event in the log; one past the end where the log has too few.
+    /// Index of the event in the log; one past the end if the log has too few.
     pub event: u64,
     /// Tick of the step.
     pub at: Tick,
-    /// What the log says; none where it has no event there.
+    /// What the log says; none if it has no event there.
     pub recorded: Option<Event>,
-    /// What the engine says; none where it decides nothing there, or cannot take the input.
+    /// What the engine says; none if it decides nothing there, or cannot take the input.
     pub derived: Option<Event>,
     /// The last events of this worker before it, with index and tick: [`CONTEXT_EVENTS`] at most.
     pub context: Vec<(u64, Tick, Event)>,
@@ -129,7 +129,7 @@ impl DecisionKind {
     }
 
     /// The decision on which log and engine disagree. `after` is what follows on the side that has a
-    /// timer where the other has none: a wake-up is named after what it led to.
+    /// timer if the other has none: a wake-up is named after what it led to.
     pub(super) fn from_sides(
         recorded: Option<&Event>,
         derived: Option<&Event>,

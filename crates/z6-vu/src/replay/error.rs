@@ -15,9 +15,9 @@ pub enum ReplayError {
     /// Another engine wrote it.
     #[error("the log was written by engine {log}, this is engine {ours}: replay it with that one")]
     Version {
-        /// The log's.
+        /// The engine version that wrote the log.
         log: String,
-        /// Ours.
+        /// The engine version of this build.
         ours: String,
     },
     /// The scenario in the header does not load.

@@ -49,8 +49,8 @@ pub enum End {
     WouldBlock,
     /// The stream ended: the peer closed its side.
     EndOfStream {
-        /// The stream is TLS and ended without close_notify (RFC 8446 section 6.1), so that nobody
-        /// can tell whether a body that reads to close is complete (RFC 9112 section 9.8).
+        /// The stream is TLS and ended without close_notify (RFC 8446 section 6.1), so that a body that
+        /// reads to close may be truncated (RFC 9112 section 9.8).
         is_truncated: bool,
     },
     /// Over TLS: the peer has said that it sends no more (close_notify).

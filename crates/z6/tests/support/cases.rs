@@ -13,7 +13,7 @@
 //! upload N                      the request is a POST with a body of so many bytes
 //! limit KEY = VALUE             a line of `[limits]`
 //! think MS                      between requests
-//! url URL | nobody | deaf       where the run goes instead of the server: a URL, a free port, a
+//! url URL | closed_port | silent  where the run goes instead of the server: a URL, a free port, a
 //!                               listener whose queue is full
 //! do STEP                       what the server does on each connection, in order; then it closes
 //! do@N STEP                     the same on connection N, counted from 0, instead
@@ -34,13 +34,13 @@ use super::fault_server::{Script, Step};
 
 /// Where a run goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whither {
+pub enum Destination {
     /// To the server of the case.
     Server,
-    /// To an address at which nobody listens.
-    Nobody,
+    /// To an address without a listener.
+    ClosedPort,
     /// To a listener whose queue is full.
-    Deaf,
+    Silent,
     /// Elsewhere.
     Url(String),
 }
@@ -66,7 +66,7 @@ pub struct Case {
     request: Vec<String>,
     limits: Vec<String>,
     think_ms: u64,
-    pub whither: Whither,
+    pub destination: Destination,
     pub script: Script,
     pub expected: Expected,
     pub examples: Vec<(String, String)>,
@@ -92,7 +92,7 @@ impl Case {
             request: Vec::new(),
             limits: Vec::new(),
             think_ms: 0,
-            whither: Whither::Server,
+            destination: Destination::Server,
             script: Script::default(),
             expected: Expected::Among(Vec::new()),
             examples: Vec::new(),
@@ -122,9 +122,9 @@ impl Case {
             }
             "limit" => self.limits.push(rest.to_owned()),
             "think" => self.think_ms = number(rest),
-            "url" => self.whither = Whither::Url(rest.to_owned()),
-            "nobody" => self.whither = Whither::Nobody,
-            "deaf" => self.whither = Whither::Deaf,
+            "url" => self.destination = Destination::Url(rest.to_owned()),
+            "closed_port" => self.destination = Destination::ClosedPort,
+            "silent" => self.destination = Destination::Silent,
             "do" => self.script.steps.push(step(rest)),
             "out" => self.expected = Expected::Counts(counts(rest)),
             "among" => {

@@ -131,21 +131,21 @@ fn listen(backlog: i32) -> TcpListener {
     socket.into()
 }
 
-/// A listener that takes no more connections: its queue is full and nobody accepts from it.
+/// A listener that takes no more connections: its queue is full and no process accepts from it.
 #[derive(Debug)]
-pub struct DeafServer {
+pub struct SilentServer {
     listener: TcpListener,
     _queued: Vec<TcpStream>,
 }
 
-impl DeafServer {
+impl SilentServer {
     /// Listens on a free port, and fills its own queue.
-    pub fn start() -> DeafServer {
+    pub fn start() -> SilentServer {
         let listener = listen(0);
         let address = listener.local_addr().unwrap();
         let patience = Duration::from_millis(100);
         let more = || TcpStream::connect_timeout(&address, patience).ok();
-        DeafServer { _queued: std::iter::from_fn(more).collect(), listener }
+        SilentServer { _queued: std::iter::from_fn(more).collect(), listener }
     }
 
     /// Where it listens.
@@ -154,8 +154,8 @@ impl DeafServer {
     }
 }
 
-/// An address of the loopback interface at which nobody listens.
-pub fn nobody() -> SocketAddr {
+/// An address of the loopback interface without a listener.
+pub fn closed_port() -> SocketAddr {
     listen(1).local_addr().unwrap()
 }
 

@@ -56,7 +56,7 @@ pub(super) fn hogged(bench: &Bench) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// A run of 3 s whose core it has to share.
+/// A run of 3 s that shares its core with a busy loop.
 pub(crate) fn hogged_trial(bench: &Bench) -> Result<Trial> {
     let hog = process::hog("1", 0)?;
     let mut narrow = Bench::new(bench.z6.clone(), bench.fresh()?, bench.full);
@@ -69,7 +69,7 @@ pub(crate) fn hogged_trial(bench: &Bench) -> Result<Trial> {
 }
 
 /// A16: a log whose samples say that the wall clock was set forward by an hour leads to the same
-/// figures. The clock of the machine is left alone: the log is where the wall clock enters figures.
+/// figures. The clock of the machine is not touched: the wall clock enters the figures through the log.
 pub(super) fn wall_clock_stepped(bench: &Bench) -> Result<Vec<Check>> {
     let load = Load::rate("/hello?delay=exponential:5ms", 500, 3_000);
     let trial = bench.trial(&ServerPlan::default(), &load)?;
@@ -92,7 +92,7 @@ pub(super) fn wall_clock_stepped(bench: &Bench) -> Result<Vec<Check>> {
 /// The figures of a log, its wall clock stepped after the first second.
 ///
 /// # Errors
-/// The log does not hold together.
+/// The log is not consistent.
 pub(crate) fn refold(ledger: &Ledger, step_ns: u64, torn: bool) -> Result<Value> {
     let scenario = Scenario::from_toml(&ledger.header.scenario_text)
         .ok()
@@ -102,7 +102,7 @@ pub(crate) fn refold(ledger: &Ledger, step_ns: u64, torn: bool) -> Result<Value>
         plan_digest: String::new(),
         driver: ledger.header.driver,
         started_at: String::new(),
-        workers: ledger.header.workers,
+        partition: ledger.header.partition(),
     };
     let mut fold = Fold::new(&scenario, facts);
     for (worker, at, event) in &ledger.events {

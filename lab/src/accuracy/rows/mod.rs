@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub(super) run: fn(&Bench) -> Result<Vec<Check>>,
 }
 
-/// All rows but A18 and A20, which every run of the others is held to. There is no A13 and no A19.
+/// All rows except A18 and A20, which are checked in every run of the others. There is no A13 and no A19.
 pub(super) const ROWS: &[Row] = &[
     Row { name: "A1", about: "constant delays", run: steady::constant_delays },
     Row { name: "A2", about: "bimodal and exponential delays", run: steady::drawn_delays },

@@ -1,4 +1,4 @@
-//! Rows A11, A14 and A17: connections that end, requests that are not answered, answers that fail.
+//! Rows A11, A14 and A17: connections that end, requests without a response, responses that fail.
 
 use anyhow::Result;
 use z6_events::ErrorKind;

@@ -1,4 +1,4 @@
-//! Row A10: when requests are sent, against when they were planned, and when they were planned.
+//! Row A10: the planned instants, and the lateness of requests.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::accuracy::ledger::Ledger;
 use crate::accuracy::server::ServerPlan;
 use crate::accuracy::stats::{ANDERSON_DARLING_MAX, anderson_darling_exponential, quantile};
 
-/// Most that 1 % of sends may be late, nanoseconds.
+/// Bound of the lateness at p99, nanoseconds.
 const LATENESS_P99_NS_MAX: f64 = 200e3;
 
 /// A10.
@@ -31,14 +31,14 @@ pub(super) fn pacing(bench: &Bench) -> Result<Vec<Check>> {
         checks.push(late(&what, &trial));
         let gaps = anderson_darling_exponential(&gaps(&trial.ledger), 1e9 / per_second as f64);
         if spin == "on" && per_second == 1_000 {
-            let is_told = gaps > ANDERSON_DARLING_MAX;
+            let is_distinguished = gaps > ANDERSON_DARLING_MAX;
             let text = format!("A2 = {gaps:.0}");
             checks.push(Check::holds(
                 "A10",
                 format!("{what}: not Poisson"),
                 "> 3.857",
                 text,
-                is_told,
+                is_distinguished,
             ));
         }
     }
@@ -68,7 +68,7 @@ fn run(
     bench.trial(&ServerPlan::default(), &load)
 }
 
-/// Lateness after the first half second: until then connections are made.
+/// Lateness after the first half second, during which connections are opened, nanoseconds.
 fn late(what: &str, trial: &Trial) -> Check {
     let lateness = trial.ledger.sorted(|request| {
         let sent = request.sent.filter(|_| request.planned >= 500_000_000)?;
@@ -80,7 +80,7 @@ fn late(what: &str, trial: &Trial) -> Check {
     Check::at_most("A10", what, at(9_900), LATENESS_P99_NS_MAX)
 }
 
-/// Arrivals that were not planned at the smallest tick at which n are due.
+/// The number of arrivals n that were not planned at the first tick at which n are due.
 fn off_grid(trial: &Trial, per_second: u64) -> u64 {
     let due = |n: u64| (n * 1_000_000_000).div_ceil(per_second);
     let mut planned = trial.ledger.sorted(|request| Some(request.planned));

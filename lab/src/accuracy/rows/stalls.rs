@@ -1,4 +1,4 @@
-//! Rows A3, A4, A6, A7 and A8: a server that stands still, or cannot keep up.
+//! Rows A3, A4, A6, A7 and A8: a server that stalls, or cannot keep up.
 
 use anyhow::Result;
 use z6_target::Stall;
@@ -83,7 +83,7 @@ pub(super) fn outage(bench: &Bench) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// A7: from half of the run on nothing is answered.
+/// A7: no response after half of the run.
 pub(super) fn endless(bench: &Bench) -> Result<Vec<Check>> {
     let mut load = Load::rate("/hello", 500, 3_000);
     load.timeout_ms = 1_000;
@@ -112,7 +112,7 @@ pub(super) fn endless(bench: &Bench) -> Result<Vec<Check>> {
     ])
 }
 
-/// A8: one connection, 2 ms per answer, twice as many requests as that can carry.
+/// A8: one connection, 2 ms per response, twice as many requests as it can carry.
 pub(super) fn overload(bench: &Bench) -> Result<Vec<Check>> {
     let mut load = Load::rate("/hello?delay=constant:2ms", 1_000, bench.pick(10_000, 3_000));
     load.max_connections = 1;

@@ -1,4 +1,4 @@
-//! Rows A1, A2 and A12: a server that answers after delays, and never stands still.
+//! Rows A1, A2 and A12: a server that responds after delays, and never stalls.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::accuracy::ledger::End;
 use crate::accuracy::server::ServerPlan;
 use crate::accuracy::stats::quantile;
 
-/// A1: for each delay and rate, p50 and p99 against the stamps.
+/// A1: for each delay and rate, p50 and p99 compared with the stamps.
 pub(super) fn constant_delays(bench: &Bench) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     for delay_ms in [0, 1, 10, 50] {
@@ -45,7 +45,7 @@ pub(super) fn drawn_delays(bench: &Bench) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// By how much the response time of each answered request differs from its stamps, rising.
+/// The differences between response time and stamps of answered requests, ascending, nanoseconds.
 fn request_errors(trial: &Trial) -> Vec<u64> {
     trial.ledger.sorted(|request| {
         let truth_ns = trial.true_response(request)?;
@@ -53,9 +53,9 @@ fn request_errors(trial: &Trial) -> Vec<u64> {
     })
 }
 
-/// A quantile of response time within 1 % or 200 us of what the stamps say at its rank, or at one up
-/// to 0.1 % beside it: with one slow request in a hundred, p99 is where the distribution jumps,
-/// and a single request decides on which side.
+/// A quantile of response time must be within 1 % or 200 us of the stamps at its rank, or at a rank up to
+/// 0.1 % away: with one slow request in a hundred, p99 is where the distribution jumps, and a single
+/// request decides the side.
 fn beside_rank(what: &str, trial: &Trial, (name, ten_thousandths): (&str, u64)) -> Check {
     let around = |ten_thousandths, sign: f64| {
         let truth_ns = trial.truth_at(ten_thousandths);
@@ -80,7 +80,7 @@ pub(super) fn late_body(bench: &Bench) -> Result<Vec<Check>> {
     Ok(vec![near("first byte, p50", 5.0, "first_byte_ns"), near("done, p50", 105.0, "service_ns")])
 }
 
-/// A quantile of response time against that of the server's stamps.
+/// A quantile of response time, compared with that of the server's stamps.
 pub(super) fn against_stamps(
     row: &'static str,
     what: &str,

@@ -1,5 +1,5 @@
-//! Row A5: the server's process is stopped for one second of ten. Against the built-in server by its
-//! stamps, against nginx by arithmetic, and other tools beside it.
+//! Row A5: the server's process is stopped for one second of ten. The truth comes from the stamps of the
+//! built-in server, and from arithmetic for nginx. Other tools are shown beside Z6.
 
 use std::fs;
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ use crate::accuracy::server::{ServerPlan, TruthServer};
 
 const PER_SECOND: f64 = 2_000.0;
 const SECONDS: f64 = 10.0;
-/// How fast the server clears what has gathered, requests per second.
+/// How fast the server works off the backlog, requests per second.
 const CLEARS_PER_SECOND: f64 = 90_000.0;
 const DELAY: Duration = Duration::from_secs(4);
 const LENGTH: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ fn load() -> Load {
     load
 }
 
-/// What a stop of this length leads to: S (1 - (1 - r / C) (1 - q) / f).
+/// The quantile that a stop of this length causes: S (1 - (1 - r / C) (1 - q) / f).
 fn truth(stood: Duration) -> [(&'static str, f64); 4] {
     let stood_ns = stood.as_nanos() as f64;
     let hit = stood.as_secs_f64() / SECONDS;
@@ -98,7 +98,7 @@ fn against_nginx(bench: &Bench, nginx: &Nginx) -> Result<Vec<Check>> {
     ])
 }
 
-/// nginx as one process.
+/// nginx with a single process.
 struct Nginx {
     child: Guarded,
     base_url: String,

@@ -1,14 +1,14 @@
-//! What a connection over TLS does more than a plain one: the handshake, sealed bytes in and out.
+//! What a TLS connection does in addition to a plain one: the handshake, sealed bytes in and out.
 
 use std::io::{self, Read as _};
 
 use mio::Token;
 use z6_events::{Cause, ConnectionSlot, ErrorKind, Tick};
 
-use super::connections::Connections;
-use super::engine_handle::EngineHandle;
-use super::tls::Condition;
-use super::tls_error::TlsFailure;
+use super::super::engine_handle::EngineHandle;
+use super::super::tls::Condition;
+use super::super::tls_error::TlsFailure;
+use super::Connections;
 use crate::engine::Input;
 use crate::session::End;
 
@@ -76,7 +76,7 @@ impl Connections {
         }
     }
 
-    /// Bytes of a handshake are in the read buffer. Returns whether it is over, one way or the other.
+    /// Bytes of a handshake are in the read buffer. Returns whether it has ended, with or without success.
     fn shake(
         &mut self,
         engine: &mut EngineHandle,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use mio::{Interest, Registry, Token};
 use z6_events::TargetId;
 
-use super::socket;
-use super::tls::Tls;
-use super::tls_config::TlsTarget;
-use super::transport::{Address, Stream};
-use super::worker::Common;
+use super::super::socket;
+use super::super::tls::Tls;
+use super::super::tls_config::TlsTarget;
+use super::super::transport::{Address, Stream};
+use super::super::worker::Common;
 
 /// What a worker opens connections with.
 pub(super) struct Dialer {

@@ -4,14 +4,9 @@ use mio::Token;
 use z6_events::{ConnectionSlot, TargetId, Tick};
 use z6_proto_http1::Limits;
 
-use super::tls::Tls;
-use super::transport::{Address, Stream};
+use super::super::tls::Tls;
+use super::super::transport::{Address, Stream};
 use crate::session::Session;
-
-/// Tokens from here up are not connections.
-pub(super) const TOKEN_TIMER: Token = Token(usize::MAX);
-/// The token of the waker.
-pub(super) const TOKEN_WAKER: Token = Token(usize::MAX - 1);
 
 /// What the reactor knows of one connection.
 #[derive(Debug)]
