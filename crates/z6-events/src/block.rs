@@ -1,14 +1,15 @@
 //! Blocks of events: filling, closing and decoding them. Knows no file: the assembler gives a block its
 //! number, event index and chain, and writes the header into the space left in front.
 
-use crate::block_header::{BLOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES};
+use crate::block_header::BLOCK_HEADER_BYTES;
 use crate::codec;
 use crate::error::{BlockFull, DecodeError};
 use crate::event::{Event, EventClass};
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::partition::Partition;
 use crate::predict::Predictor;
-use crate::varint::{MAX_EVENT_BYTES, Reader, Writer};
+use crate::varint::{Reader, Writer};
 
 /// Size of a block's buffer, bytes: header and largest payload. A buffer with this capacity is never
 /// reallocated.
@@ -68,8 +69,8 @@ impl BlockBuilder {
     /// Appends an event.
     ///
     /// # Errors
-    /// [`BlockFull`] if fewer than [`MAX_EVENT_BYTES`] are left. Nothing has changed then; the block
-    /// must be closed first.
+    /// [`BlockFull`] if fewer than [`MAX_EVENT_BYTES`](crate::limits::MAX_EVENT_BYTES) are left. Nothing
+    /// has changed then; the block must be closed first.
     ///
     /// # Panics
     /// If `at` is before the previous event: ticks never decrease within a worker.
@@ -323,5 +324,3 @@ impl Iterator for Events<'_> {
         item
     }
 }
-
-const _: () = assert!(MAX_EVENT_BYTES < MAX_PAYLOAD_BYTES);

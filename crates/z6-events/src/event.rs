@@ -192,6 +192,28 @@ pub enum StoppedBy {
     Error = 8,
 }
 
+impl StoppedBy {
+    /// Of two workers' reasons, the one that counts for the run: a reason from outside if there is one,
+    /// else the duration if any worker ran for it, else the iterations.
+    #[must_use]
+    pub const fn stronger(self, other: StoppedBy) -> StoppedBy {
+        if other.strength() > self.strength() { other } else { self }
+    }
+
+    const fn strength(self) -> u8 {
+        match self {
+            StoppedBy::Iterations => 0,
+            StoppedBy::Duration => 1,
+            StoppedBy::Interrupt => 2,
+            StoppedBy::Terminate => 3,
+            StoppedBy::NoTarget => 4,
+            StoppedBy::LogLimit => 5,
+            StoppedBy::DiskFull => 6,
+            StoppedBy::Error => 7,
+        }
+    }
+}
+
 /// Why a planned request was never sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

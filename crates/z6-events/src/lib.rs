@@ -3,19 +3,20 @@
 //! This crate is pure: it turns events into bytes and bytes into events. It knows no clock, file, socket,
 //! thread, scenario or engine.
 //!
-//! Reading order: [`ids`] (ticks and small numbers), `partition` (which
+//! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
 //! actors a worker has), [`error_kind`] (why requests fail), [`event`]
 //! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
-//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them [`exchange`], which joins an end with
-//! its beginning. docs/EVENT_LOG.md describes the bytes.
+//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them `slots` (a table by slot number) and [`exchange`],
+//! which joins an end with its beginning. docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
 pub mod error;
 pub mod error_kind;
 pub mod event;
 pub mod ids;
+pub mod limits;
 mod partition;
 pub mod text;
 mod tls_words;
@@ -41,12 +42,13 @@ mod wire;
 pub mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;
+mod slots;
 mod walk;
 
 pub use assembler::LogAssembler;
 pub use attachment::Attachment;
 pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};
-pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES, Phase};
+pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
 pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
 pub use error_kind::{ErrorGroup, ErrorKind};
@@ -64,9 +66,8 @@ pub use ids::{
     WorkerId,
 };
 pub use partition::Partition;
-pub use predict::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 pub use reader::{BlockView, Ending, LogReader};
+pub use slots::SlotTable;
 pub use text::{EventLine, event_name};
 pub use value::MAX_VALUE_BYTES;
-pub use varint::MAX_EVENT_BYTES;
 pub use walk::{BlockEnd, Visitor, WalkError, walk};

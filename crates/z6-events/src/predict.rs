@@ -2,13 +2,9 @@
 //! block. Both use this module, so they cannot disagree. Knows no bytes.
 
 use crate::ids::WorkerId;
+use crate::limits::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 use crate::partition::Partition;
 use crate::value::MAX_VALUE_BYTES;
-
-/// Exchange slots from this number on are not remembered: their records are correct, only longer.
-pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
-/// Request templates from this number on are not remembered: their records are correct, only longer.
-pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
 
 /// Variables from this number on are not remembered: their records are correct, only longer.
 pub(crate) const MAX_TRACKED_VARIABLES: usize = 1 << 10;

@@ -1,9 +1,7 @@
 //! LEB128 numbers into a fixed scratch area and out of a slice. Knows nothing of events.
 
 use crate::error::DecodeError;
-
-/// Most bytes of one encoded event. The encoder relies on it; a test encodes the longest events.
-pub const MAX_EVENT_BYTES: usize = 128;
+use crate::limits::MAX_EVENT_BYTES;
 
 /// Maps a difference modulo 2^64 to a number that is small when the difference is near zero.
 pub(crate) const fn zigzag(difference: u64) -> u64 {

@@ -5,6 +5,7 @@
 mod common;
 
 use common::{done, golden_log, planned_request, read, sent};
+use z6_events::limits::MAX_CONNECTION_SLOTS;
 use z6_events::{
     Cause, ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot, ExchangeTable, Failure,
     NextHop, Observed, Outcome, PairingError, ReleaseCause, Response, TargetId, Tick,
@@ -126,8 +127,8 @@ fn what_does_not_fit_together_is_an_error() {
         ),
         (
             &open[..0],
-            connect(1 << 18),
-            PairingError::ConnectionOutOfRange { connection: ConnectionSlot(1 << 18) },
+            connect(MAX_CONNECTION_SLOTS),
+            PairingError::ConnectionOutOfRange { connection: ConnectionSlot(MAX_CONNECTION_SLOTS) },
         ),
     ];
     for (before, event, error) in cases {

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
 
 use proptest::prelude::*;
+use z6_events::limits::{MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES};
 use z6_events::{
     Actor, BlockBuilder, BlockDecoder, Cause, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
-    Event, ExchangeSlot, Failure, MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES, NeverSentReason, NextHop,
-    Partition, PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, SealedBlock,
-    Step, StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Event, ExchangeSlot, Failure, NeverSentReason, NextHop, Partition, PlannedRequest, Population,
+    ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StopReason, StoppedBy, TargetId,
+    Tick, WorkerId,
 };
 
 /// Numbers near those before, and numbers anywhere.
