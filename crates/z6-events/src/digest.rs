@@ -1,4 +1,4 @@
-//! The log digest: SHA-256 as a type of its own, shown as hex digits. Knows no file.
+//! The log digest: SHA-256 as a separate type, shown as hex digits. Knows no file.
 
 use std::fmt;
 

@@ -114,7 +114,7 @@ kinds! {
     /// The server sent no certificate of the authority that signed its own (RFC 8446 section
     /// 4.4.2), and that authority is not trusted itself.
     TlsCertificateIncomplete = 28, "tls_certificate_incomplete", Tls;
-    /// The server wants a client certificate and has none, or refuses ours.
+    /// The server requires a client certificate and got none, or rejected ours.
     TlsClientCertificate = 29, "tls_client_certificate", Tls;
     /// The server speaks neither TLS 1.2 nor TLS 1.3.
     TlsVersion = 30, "tls_version", Tls;
@@ -159,7 +159,7 @@ kinds! {
     IncompleteBody = 53, "incomplete_body", Protocol;
     /// Bytes came on an open exchange before a byte of its request was written.
     ResponseBeforeRequest = 54, "response_before_request", Protocol;
-    /// A redirect whose Location is no http or https URL, or is given twice.
+    /// A redirect whose Location is not an http or https URL, or is given twice.
     BadLocation = 55, "bad_location", Protocol;
 
     /// The response head is larger than its limit.
@@ -174,7 +174,7 @@ kinds! {
     TrailersTooLarge = 74, "trailers_too_large", Limit;
     /// A redirect after as many as `follow_redirects` allows.
     TooManyRedirects = 75, "too_many_redirects", Limit;
-    /// A redirect to an origin that is no target of the scenario.
+    /// A redirect to an origin that is not a target of the scenario.
     RedirectRefused = 76, "redirect_refused", Limit;
 
     /// No complete response within `timeout_ms` of the send.

@@ -26,7 +26,7 @@ pub(crate) struct WorkerEngine {
     commands: VecDeque<Command>,
     /// Its clock says `held.0` until `held.1`.
     held: (Tick, Tick),
-    /// What was emitted, where the log is checked.
+    /// What was emitted, if the log is checked.
     emitted: Emitted,
     steps: u64,
     violations: Vec<SimViolation>,
@@ -90,7 +90,7 @@ impl WorkerEngine {
         Some(engine.min(recorder.block_deadline()))
     }
 
-    /// Gives an input to the engine and queues the commands that come of it.
+    /// Gives an input to the engine and queues the resulting commands.
     pub(crate) fn step(&mut self, at: Tick, input: Input) {
         self.feed(at, input);
         self.steps += 1;

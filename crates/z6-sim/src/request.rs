@@ -1,4 +1,4 @@
-//! Reads requests on the server's side: from bytes, knowing nothing of who sent them.
+//! Reads requests on the server's side, from bytes alone.
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ pub(crate) struct ReceivedRequest {
 /// header with the request id.
 ///
 /// # Errors
-/// For bytes that are no request: a client never sends such.
+/// For bytes that are not a request: a client never sends such.
 pub(crate) fn read(
     bytes: &[u8],
     id_header: Option<&str>,

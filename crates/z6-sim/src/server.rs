@@ -270,7 +270,7 @@ fn answer(
     }
 }
 
-/// Answers bytes that are no request, and closes.
+/// Answers bytes that are not a request, and closes.
 fn refuse(env: &mut Env<'_>, wires: &mut Wires, of: WireRef, error: BadRequest) {
     let head = format!("HTTP/1.1 {} Refused\r\nContent-Length: 0\r\n", error.status());
     let bytes = [head.as_bytes(), b"Connection: close\r\n\r\n"].concat();

@@ -78,7 +78,7 @@ pub struct Truth {
     pub list: Vec<TruthRequest>,
     /// The different byte strings that were received, request ids as zeros.
     pub texts: Vec<Vec<u8>>,
-    /// What was wrong with bytes that are no request; empty where Z6 is right.
+    /// What was wrong with bytes that are not a request; empty if Z6 is right.
     pub refused: Vec<String>,
     known: BTreeMap<Vec<u8>, usize>,
 }
@@ -119,7 +119,7 @@ impl Truth {
         self.texts.len() - 1
     }
 
-    /// The server received bytes that are no request.
+    /// The server received bytes that are not a request.
     pub(crate) fn refused(&mut self, error: &BadRequest) {
         self.refused.push(error.to_string());
     }

@@ -1,4 +1,4 @@
-//! The checkers are checked: of a run that is in order they say nothing; where one account is changed,
+//! The checkers are checked: of a run that is in order they say nothing; if one account is changed,
 //! the checker that compares it says so.
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! A server as its user holds it: started, asked, stopped.
+//! A server from its user's side: start, queries, stop.
 //!
 //! Owns the threads and what they share; must not know what happens on a connection.
 
@@ -58,7 +58,7 @@ impl Server {
     pub fn start(config: Config) -> Result<Self, TargetError> {
         config.check()?;
         let shared = Arc::new(Shared::new(&config));
-        // Where it fails, connections are accepted nevertheless, some of them late.
+        // If it fails, connections are still accepted, some of them late.
         let _ = sys::reserve_descriptors(shared.max_connections + RESERVED_DESCRIPTORS);
         let mut server = Self { addresses: Vec::new(), shared, threads: Vec::new() };
         let mut sockets = Vec::with_capacity(config.addresses.len());
@@ -132,7 +132,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Whoever wants to know how it ended calls `stop`.
+        // A caller that needs the result calls `stop`.
         let _ = self.stop();
     }
 }

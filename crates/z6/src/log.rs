@@ -1,5 +1,5 @@
 //! An event log on disk, for more than its reports hold: its events, the requests they make up, the
-//! figures once more, and the proof that the run decided as its inputs led it to.
+//! figures once more, and the proof that the run's decisions follow from its inputs.
 //!
 //! Owns how a log is found and opened. Changes no file.
 

@@ -237,7 +237,7 @@ impl Running {
         self.wait_with(LONG, |_| {})
     }
 
-    /// Waits for the end, calling `each` every `every` with the figures so far, and once more after
+    /// Waits for the end, calling `each` every `every` with the figures so far, and again after
     /// the end. Then writes the reports, if results are kept.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ fn first_bytes(known: &Known<'_>, rows: &[&Row]) -> Vec<u64> {
     rows.iter().filter_map(first_byte_ns).collect()
 }
 
-/// How long a request took to fail; one that timed out is no failure with an end.
+/// How long a request took to fail; a request that timed out has no such time.
 fn failed_ns(row: &Row) -> Option<u64> {
     row.failure()
         .filter(|kind| *kind != ErrorKind::RequestTimeout)

@@ -3,7 +3,7 @@
 //! Each checker compares two accounts that do not know each other: the events as recorders gave them,
 //! the log's bytes, the figures folded from them, and what the simulated server knows. They share
 //! nothing with the engine but the plan.
-//! Reading order: this file (what there is to check, and with what), `account` (the requests of a
+//! Reading order: this file (what is checked, and with what), `account` (the requests of a
 //! run, from its events), `requests`, `actors`, `turns`, `server`, `received`, `latency`, `log`.
 
 mod account;
@@ -117,7 +117,7 @@ impl Checker {
 pub struct SimViolation {
     /// Which law is broken.
     pub checker: Checker,
-    /// How.
+    /// Description of the violation.
     pub what: String,
 }
 
@@ -154,7 +154,7 @@ pub struct Evidence<'a> {
     pub emitted: &'a [Vec<(Tick, Event)>],
     /// What the simulated server knows.
     pub truth: &'a Truth,
-    /// The receipt; none where the log has no footer.
+    /// The receipt; none if the log has no footer.
     pub digest: Option<LogDigest>,
     /// Why the run ended.
     pub stopped_by: StoppedBy,

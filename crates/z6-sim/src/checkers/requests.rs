@@ -101,7 +101,7 @@ pub(super) fn any(world: &Simulation, kinds: &[FaultKind]) -> bool {
     kinds.iter().any(|kind| !world.faults.get(*kind).is_zero())
 }
 
-/// The longest that a delay of this distribution can be, where it has an end.
+/// The longest that a delay of this distribution can be, if it has an end.
 fn longest_ns(delay: Delay) -> u64 {
     match delay {
         Delay::Constant { ns } => ns,
@@ -194,7 +194,7 @@ fn end_of_run(evidence: &Evidence<'_>, account: &Account, found: &mut Found) {
     let grace_ns = evidence.spec.scenario.runtime.graceful_stop_ns;
     let slack_ns = if is_late(&evidence.spec.simulation) { LATE_NS } else { 0 };
     let latest: Tick = end.plus_ns(grace_ns).plus_ns(slack_ns);
-    // Stopped from outside, each worker has an end tick of its own.
+    // If stopped from outside, each worker has its own end tick.
     if finished > latest && !account.stopped {
         found.add(Checker::Liveness, || {
             format!("the run ended at {end:?} and its last worker finished at {finished:?}")

@@ -175,7 +175,7 @@ impl Engine {
         if stage == Stage::Overtaking || input == Input::Wake || self.seat(&input) != seat {
             return Progress::Done;
         }
-        // Nothing is due any more: the input is a step of its own, with its own record.
+        // Nothing is due any more: the input is a separate step with its own record.
         Progress::More
     }
 

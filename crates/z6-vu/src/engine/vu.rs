@@ -23,7 +23,7 @@ pub(crate) struct VuSlot(pub(crate) u32);
 
 slab_key!(VuSlot);
 
-/// What a VU awaits. A VU that is complete is no longer in the table.
+/// What a VU is waiting for. A VU that is complete is no longer in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VuState {
     /// Its first step.

@@ -87,7 +87,7 @@ fn resolve_by(
     };
     let (sender, receiver) = mpsc::channel();
     let host = name.clone();
-    // The resolver of the system cannot be interrupted: a thread of its own may outlive the wait.
+    // The resolver of the system cannot be interrupted: its thread may outlive the wait.
     let spawned = std::thread::Builder::new().name("z6-resolve".to_owned()).spawn(move || {
         // If the wait is over, the receiver is gone.
         let _ = sender.send(lookup(&host, port));

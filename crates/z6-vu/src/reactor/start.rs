@@ -72,7 +72,7 @@ pub enum Spin {
     /// Where this process may use more cores than it has event loops.
     #[default]
     Auto,
-    /// Always.
+    /// Spin before every planned instant.
     On,
     /// Never.
     Off,
@@ -268,7 +268,7 @@ impl Threads {
         let thread = std::thread::Builder::new().name(format!("z6-worker-{id}"));
         self.workers.push(thread.spawn(move || {
             let _notice = EndNotice { notices };
-            // No clock comes where the start fails elsewhere: this worker just goes.
+            // No clock comes if the start fails elsewhere: this worker just goes.
             let Ok(clock) = clock.recv() else { return };
             let guard = BrokenUnlessDefused(broken);
             work(worker, clock);

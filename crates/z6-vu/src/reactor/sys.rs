@@ -68,7 +68,7 @@ pub(super) fn sharpen_timers() -> io::Result<()> {
 }
 
 /// Makes the process's table of descriptors long enough for this many at once. The kernel lengthens it
-/// as descriptors come (at 64, 256, 512 ..), and in a process of several threads whoever opens the one
+/// as descriptors come (at 64, 256, 512 ..), and in a process with several threads, the thread that opens the one
 /// too many then waits for a grace period of RCU (expand_fdtable): 5 to 20 ms in which an event loop
 /// would stand still.
 ///
