@@ -175,7 +175,7 @@ fn a_log_that_breaks_off_is_analysed_and_the_loss_is_said() {
         for options in [&["--format", "json"][..], &["--requests"], &["--verify"]] {
             let run = folder.run(&[&["analyze", path], options].concat()).expect(0);
             assert!(run.stderr.contains(": the log is truncated after "), "{run:?}");
-            assert!(run.stderr.contains(" bytes behind them are lost"), "{run:?}");
+            assert!(run.stderr.contains(" bytes after them are lost"), "{run:?}");
             if options == ["--format", "json"] {
                 assert_conserved(&run.stdout);
                 assert!(run.stdout.contains("torn_log"), "{}", run.stdout);

@@ -3,11 +3,8 @@
 
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
-use crate::event::{
-    Cause, CloseCause, Event, Failure, NeverSentReason, PlannedRequest, ReleaseCause, Response,
-    Sample, StopReason, StoppedBy,
-};
-use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, Population, TargetId, Tick};
+use crate::event::{Cause, CloseCause, Event, Failure, PlannedRequest, ReleaseCause, Response};
+use crate::ids::{ConnectionSlot, ExchangeSlot, TargetId, Tick};
 use crate::limits::{MAX_CONNECTION_SLOTS, MAX_EXCHANGE_SLOTS};
 use crate::slots::SlotTable;
 
@@ -138,26 +135,6 @@ pub enum ConnectionEnd {
 /// An event, joined with the earlier events that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observed {
-    /// A timer was due.
-    Wake,
-    /// The run was told to stop.
-    Stop(StopReason),
-    /// A VU began.
-    VuStarted {
-        /// The population it belongs to.
-        population: Population,
-        /// The VU.
-        actor: Actor,
-        /// The instant the schedule gives.
-        planned: Tick,
-    },
-    /// A VU ended.
-    VuStopped {
-        /// The population it belongs to.
-        population: Population,
-        /// The VU.
-        actor: Actor,
-    },
     /// An attempt began.
     ConnectStarted(ConnectionFacts),
     /// The TCP connection of an attempt is ready, and its TLS handshake begins.
@@ -179,43 +156,15 @@ pub enum Observed {
     SentAgain(SentFacts),
     /// A request ended after its `sent`.
     RequestEnded(RequestEnded),
-    /// An exchange ended before its first byte was written; [`Observed::NotOnWire`] follows.
+    /// An exchange ended before its first byte was written; [`Event::NotOnWire`] follows.
     FailedBeforeSent {
         /// The exchange.
         exchange: ExchangeSlot,
         /// Why it failed.
         cause: Cause,
     },
-    /// A request failed without a byte of it on the wire.
-    NotOnWire {
-        /// The request.
-        request: PlannedRequest,
-        /// Why it failed.
-        cause: Cause,
-    },
-    /// A planned request will never be sent.
-    NeverSent {
-        /// The request.
-        request: PlannedRequest,
-        /// Why it is not sent.
-        reason: NeverSentReason,
-    },
-    /// The end tick is known.
-    EndReached {
-        /// Why the run ended.
-        by: StoppedBy,
-        /// The instant itself.
-        end: Tick,
-    },
-    /// The worker has nothing left to do.
-    Finished,
-    /// The worker's own condition.
-    Sample(Sample),
-    /// The loop waited for a log buffer.
-    LogStalled {
-        /// How long, nanoseconds.
-        waited_ns: u64,
-    },
+    /// An event that belongs to no exchange and no connection, such as [`Event::NotOnWire`].
+    Alone(Event),
 }
 
 /// The open exchanges and connections of one worker.
@@ -322,18 +271,7 @@ impl ExchangeTable {
             Event::ConnectionReleased { connection, cause } => {
                 self.connection_ended(connection, ConnectionEnd::Released(cause))
             }
-            Event::Wake => Ok(Observed::Wake),
-            Event::Stop { reason } => Ok(Observed::Stop(reason)),
-            Event::VuStarted { population, actor, planned } => {
-                Ok(Observed::VuStarted { population, actor, planned })
-            }
-            Event::VuStopped { population, actor } => Ok(Observed::VuStopped { population, actor }),
-            Event::NotOnWire { request, cause } => Ok(Observed::NotOnWire { request, cause }),
-            Event::NeverSent { request, reason } => Ok(Observed::NeverSent { request, reason }),
-            Event::EndReached { by, end } => Ok(Observed::EndReached { by, end }),
-            Event::Finished => Ok(Observed::Finished),
-            Event::Sample(sample) => Ok(Observed::Sample(sample)),
-            Event::LogStalled { waited_ns } => Ok(Observed::LogStalled { waited_ns }),
+            alone => Ok(Observed::Alone(alone)),
         }
     }
 

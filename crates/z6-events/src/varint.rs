@@ -140,6 +140,13 @@ impl<'a> Reader<'a> {
         Ok(from.wrapping_add(unzigzag(self.number()?)))
     }
 
+    /// The next `count` bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let start = self.at;
+        self.skip(count as u64)?;
+        Ok(&self.bytes[start..self.at])
+    }
+
     /// Skips `count` bytes.
     pub(crate) fn skip(&mut self, count: u64) -> Result<(), DecodeError> {
         let left = (self.bytes.len() - self.at) as u64;

@@ -205,21 +205,12 @@ fn every_request_of_the_golden_log_finds_its_end() {
             Observed::RequestEnded(_) => ended += 1,
             Observed::SentAgain(_) => again += 1,
             Observed::Redirected(_) => redirected += 1,
-            Observed::Wake
-            | Observed::Stop(_)
-            | Observed::VuStarted { .. }
-            | Observed::VuStopped { .. }
-            | Observed::ConnectStarted(_)
+            Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::FailedBeforeSent { .. }
-            | Observed::NotOnWire { .. }
-            | Observed::NeverSent { .. }
-            | Observed::EndReached { .. }
-            | Observed::Finished
-            | Observed::Sample(_)
-            | Observed::LogStalled { .. } => {}
+            | Observed::Alone(_) => {}
         }
     }
     assert_eq!((sent, again, redirected, ended), (9, 1, 2, 9));

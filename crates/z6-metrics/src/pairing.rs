@@ -1,5 +1,11 @@
 //! Which requests of a worker are on the wire: pairs `sent` with the event that ends it. Knows nothing
 //! of what is counted.
+//!
+//! The join that analysis, export, diff and the facade share is
+//! [`ExchangeTable`](z6_events::ExchangeTable). The fold keeps this smaller one because it runs beside
+//! every run: with `ExchangeTable` in its place the fold took 1,630 instructions per request instead of
+//! 1,490 (layer `fold` of `cargo xtask gates`), since each event then comes out as a value with all that
+//! belongs to it.
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{ExchangeSlot, RequestId, SlotTable, TargetId, Tick, WorkerId};

@@ -29,7 +29,7 @@ impl RunEnd {
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::EndReached { by, end } => {
-                self.by = Some(self.by.map_or(*by, |before| stronger(before, *by)));
+                self.by = Some(self.by.map_or(*by, |before| before.stronger(*by)));
                 self.end = self.end.max(*end);
             }
             Event::ConnectStarted { .. } => self.attempted = true,
@@ -64,23 +64,6 @@ impl RunEnd {
     pub fn footer(&self) -> FooterFacts {
         FooterFacts { stopped_by: self.stopped_by(), end: self.end, totals: Vec::new() }
     }
-}
-
-/// Of two workers' reasons, the one that stands for the run.
-fn stronger(a: StoppedBy, b: StoppedBy) -> StoppedBy {
-    const fn rank(by: StoppedBy) -> u8 {
-        match by {
-            StoppedBy::Iterations => 0,
-            StoppedBy::Duration => 1,
-            StoppedBy::Interrupt => 2,
-            StoppedBy::Terminate => 3,
-            StoppedBy::NoTarget => 4,
-            StoppedBy::LogLimit => 5,
-            StoppedBy::DiskFull => 6,
-            StoppedBy::Error => 7,
-        }
-    }
-    if rank(b) > rank(a) { b } else { a }
 }
 
 #[cfg(test)]

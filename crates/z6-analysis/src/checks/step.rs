@@ -202,7 +202,7 @@ impl StepCheck<'_> {
     fn event(&mut self, event: &Event) {
         let at = self.here.at;
         match *event {
-            Event::Wake | Event::Sample(_) | Event::LogStalled { .. } => {}
+            Event::Wake | Event::Value { .. } | Event::Sample(_) | Event::LogStalled { .. } => {}
             Event::Sent {
                 exchange,
                 written_bytes,

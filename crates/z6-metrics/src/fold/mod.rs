@@ -119,7 +119,7 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Wake | Event::Stop { .. } | Event::Value { .. } => Ok(()),
             Event::Connected { connection, started } => {
                 let (change, attempt) = state.connections.ready(worker, connection)?;
                 self.connections.connected(at, started, change, attempt)?;
