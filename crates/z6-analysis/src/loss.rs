@@ -6,6 +6,7 @@ use z6_events::{Ending, TearReason};
 
 /// What is missing of a truncated log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Loss {
     /// Bytes up to the end of the last valid block.
     pub valid_bytes: u64,

@@ -54,27 +54,20 @@ impl RequestJoin {
             }
             Observed::Redirected(_) | Observed::SentAgain(_) => return Ok(None),
             Observed::RequestEnded(end) => return Ok(Some(RequestRow::from_end(worker, &end))),
-            Observed::NotOnWire { request, cause: Cause { error, detail } } => {
+            Observed::Alone(Event::NotOnWire { request, cause: Cause { error, detail } }) => {
                 self.check_ids(&request)?;
                 RequestRow::from_not_on_wire(worker, at, &request, error, detail)
             }
-            Observed::NeverSent { request, reason } => {
+            Observed::Alone(Event::NeverSent { request, reason }) => {
                 self.check_ids(&request)?;
                 RequestRow::from_never_sent(worker, at, &request, reason)
             }
-            Observed::Wake
-            | Observed::Stop(_)
-            | Observed::VuStarted { .. }
-            | Observed::VuStopped { .. }
-            | Observed::ConnectStarted(_)
+            Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
             | Observed::FailedBeforeSent { .. }
-            | Observed::EndReached { .. }
-            | Observed::Finished
-            | Observed::Sample(_)
-            | Observed::LogStalled { .. } => return Ok(None),
+            | Observed::Alone(_) => return Ok(None),
         };
         Ok(Some(row))
     }

@@ -3,12 +3,13 @@
 
 use crate::attachment::Attachment;
 use crate::block::SealedBlock;
-use crate::block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES, Phase};
+use crate::block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
 use crate::digest::LogDigest;
 use crate::error::LogError;
 use crate::footer::FooterFacts;
 use crate::header::{LogHeader, within};
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
 
 /// The state of a log being written.
 ///

@@ -5,12 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::LogError;
 use crate::header::within;
+use crate::limits::{MAX_ATTACHMENT_NAME_BYTES, MAX_ATTACHMENTS};
 use crate::wire::{Fields, put_text};
-
-/// Most bytes of an attachment's name.
-pub const MAX_ATTACHMENT_NAME_BYTES: usize = 4096;
-/// Most attachments of a log.
-pub const MAX_ATTACHMENTS: usize = 4096;
 
 /// A file that the scenario names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! Blocks of events: filling, closing and decoding them. Knows no file: the assembler gives a block its
 //! number, event index and chain, and writes the header into the space left in front.
 
-use crate::block_header::{BLOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES};
+use crate::block_header::BLOCK_HEADER_BYTES;
 use crate::codec;
 use crate::error::{BlockFull, DecodeError};
 use crate::event::{Event, EventClass};
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::partition::Partition;
 use crate::predict::Predictor;
-use crate::varint::{MAX_EVENT_BYTES, Reader, Writer};
+use crate::varint::{Reader, Writer};
 
 /// Size of a block's buffer, bytes: header and largest payload. A buffer with this capacity is never
 /// reallocated.
@@ -68,13 +69,26 @@ impl BlockBuilder {
     /// Appends an event.
     ///
     /// # Errors
-    /// [`BlockFull`] if fewer than [`MAX_EVENT_BYTES`] are left. Nothing has changed then; the block
-    /// must be closed first.
+    /// [`BlockFull`] if fewer than [`MAX_EVENT_BYTES`](crate::limits::MAX_EVENT_BYTES) are left. Nothing
+    /// has changed then; the block must be closed first.
     ///
     /// # Panics
     /// If `at` is before the previous event: ticks never decrease within a worker.
     #[inline]
     pub fn push(&mut self, at: Tick, event: &Event) -> Result<(), BlockFull> {
+        self.push_with(at, event, &[])
+    }
+
+    /// Appends an event that may name bytes of `arena`.
+    ///
+    /// # Errors
+    /// As [`BlockBuilder::push`].
+    ///
+    /// # Panics
+    /// As [`BlockBuilder::push`]; if `arena` does not hold the bytes, or a value is longer than
+    /// [`MAX_VALUE_BYTES`](crate::MAX_VALUE_BYTES).
+    #[inline]
+    pub fn push_with(&mut self, at: Tick, event: &Event, arena: &[u8]) -> Result<(), BlockFull> {
         assert!(at >= self.latest, "ticks never go down within a worker");
         let is_first = self.is_empty();
         let free = self.buffer.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut);
@@ -84,7 +98,7 @@ impl BlockBuilder {
             self.state.begin(self.worker, at.0);
         }
         let mut writer = Writer::new(free);
-        codec::encode(&mut writer, &mut self.state, at, event);
+        codec::encode(&mut writer, &mut self.state, at, event, arena);
         self.end += writer.len();
         self.latest = at;
         match event.class() {
@@ -213,13 +227,15 @@ impl SealedBlock {
 #[derive(Debug)]
 pub struct BlockDecoder {
     state: Predictor,
+    /// The bytes that the events of the last block name.
+    arena: Vec<u8>,
 }
 
 impl BlockDecoder {
     /// A decoder for the blocks of all workers of a partition.
     #[must_use]
     pub fn new(partition: Partition) -> BlockDecoder {
-        BlockDecoder { state: Predictor::new(partition) }
+        BlockDecoder { state: Predictor::new(partition), arena: Vec::new() }
     }
 
     /// The events of a payload. `events` is their number according to the block header.
@@ -231,8 +247,10 @@ impl BlockDecoder {
         payload: &'a [u8],
     ) -> Events<'a> {
         self.state.begin(worker, base.0);
+        self.arena.clear();
         Events {
             state: &mut self.state,
+            arena: &mut self.arena,
             reader: Reader::new(payload),
             expected: events,
             found: 0,
@@ -251,6 +269,7 @@ impl BlockDecoder {
 #[derive(Debug)]
 pub struct Events<'a> {
     state: &'a mut Predictor,
+    arena: &'a mut Vec<u8>,
     reader: Reader<'a>,
     expected: u32,
     found: u32,
@@ -259,6 +278,12 @@ pub struct Events<'a> {
 }
 
 impl Events<'_> {
+    /// The bytes that the events of this block so far name.
+    #[must_use]
+    pub fn arena(&self) -> &[u8] {
+        self.arena
+    }
+
     /// Records of unknown kinds skipped so far. The block's event count includes them.
     #[must_use]
     pub const fn skipped(&self) -> u32 {
@@ -278,7 +303,7 @@ impl Events<'_> {
                 });
             }
             self.found += 1;
-            match codec::decode(&mut self.reader, self.state)? {
+            match codec::decode(&mut self.reader, self.state, self.arena)? {
                 Some(event) => return Ok(Some(event)),
                 None => self.skipped += 1,
             }
@@ -299,5 +324,3 @@ impl Iterator for Events<'_> {
         item
     }
 }
-
-const _: () = assert!(MAX_EVENT_BYTES < MAX_PAYLOAD_BYTES);

@@ -2,12 +2,11 @@
 
 use crate::digest::LogDigest;
 use crate::ids::{Tick, WorkerId};
+use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::wire::Fields;
 
 /// Bytes of a block header.
 pub const BLOCK_HEADER_BYTES: usize = 80;
-/// Most bytes of a block's payload.
-pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// The first four bytes of every block header.
 pub const BLOCK_MARK: [u8; 4] = [0xC6, b'Z', b'6', b'B'];
 

@@ -8,15 +8,22 @@ use crate::event::{
 };
 use crate::fused::{decode_done, decode_sent, encode_done, encode_sent, error_kind, known_flags};
 use crate::ids::{
-    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
+    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
 };
 use crate::predict::Predictor;
 use crate::register::{TIME_FOLLOWS, failed, kind, redirected};
+use crate::value;
 use crate::varint::{Reader, Writer};
 
 /// Writes one event. `at` must not be before the previous record.
 #[inline]
-pub(crate) fn encode(writer: &mut Writer<'_>, state: &mut Predictor, at: Tick, event: &Event) {
+pub(crate) fn encode(
+    writer: &mut Writer<'_>,
+    state: &mut Predictor,
+    at: Tick,
+    event: &Event,
+    arena: &[u8],
+) {
     let passed = at.0 - state.last.tick;
     let kind = kind_of(event, state);
     if passed == 0 {
@@ -30,7 +37,7 @@ pub(crate) fn encode(writer: &mut Writer<'_>, state: &mut Predictor, at: Tick, e
         Event::Done { exchange, ref response, failure } => {
             encode_done(writer, state, at.0, exchange, response, failure);
         }
-        _ => encode_rare(writer, state, at.0, event),
+        _ => encode_rare(writer, state, at.0, event, arena),
     }
     state.last.tick = at.0;
 }
@@ -68,11 +75,18 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::Finished => kind::FINISHED,
         Event::Sample(_) => kind::SAMPLE,
         Event::LogStalled { .. } => kind::LOG_STALLED,
+        Event::Value { .. } => kind::VALUE,
     }
 }
 
 #[inline(never)]
-fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &Event) {
+fn encode_rare(
+    writer: &mut Writer<'_>,
+    state: &mut Predictor,
+    at: u64,
+    event: &Event,
+    arena: &[u8],
+) {
     match *event {
         Event::Sent { .. } | Event::Done { .. } | Event::Wake | Event::Finished => {}
         Event::Connected { connection, started } => {
@@ -135,6 +149,11 @@ fn encode_rare(writer: &mut Writer<'_>, state: &mut Predictor, at: u64, event: &
         }
         Event::Sample(sample) => sample_numbers(&sample).iter().for_each(|n| writer.number(*n)),
         Event::LogStalled { waited_ns } => writer.number(waited_ns),
+        Event::Value { exchange, variable, value } => {
+            writer.number(u64::from(exchange.0));
+            writer.number(u64::from(variable.0));
+            value::encode(writer, state, variable, value, arena);
+        }
     }
 }
 
@@ -243,6 +262,7 @@ const fn sample_numbers(sample: &Sample) -> [u64; 10] {
 pub(crate) fn decode(
     reader: &mut Reader<'_>,
     state: &mut Predictor,
+    arena: &mut Vec<u8>,
 ) -> Result<Option<(Tick, Event)>, DecodeError> {
     let offset = reader.offset();
     let byte = reader.byte()?;
@@ -262,7 +282,7 @@ pub(crate) fn decode(
     let event = match byte & !TIME_FOLLOWS {
         kind::SENT => decode_sent(reader, state, at)?,
         kind::DONE => decode_done(reader, state, at)?,
-        _ => decode_rare(reader, state, at, byte, offset)?,
+        _ => decode_rare(reader, state, at, (byte, offset), arena)?,
     };
     state.last.tick = at;
     Ok(Some((Tick(at), event)))
@@ -273,8 +293,8 @@ fn decode_rare(
     reader: &mut Reader<'_>,
     state: &mut Predictor,
     at: u64,
-    byte: u8,
-    offset: usize,
+    (byte, offset): (u8, usize),
+    arena: &mut Vec<u8>,
 ) -> Result<Event, DecodeError> {
     Ok(match byte & !TIME_FOLLOWS {
         kind::FAILED => decode_failed(reader, state, at)?,
@@ -332,6 +352,12 @@ fn decode_rare(
         kind::FINISHED => Event::Finished,
         kind::SAMPLE => Event::Sample(sample(reader)?),
         kind::LOG_STALLED => Event::LogStalled { waited_ns: reader.number()? },
+        kind::VALUE => {
+            let exchange = ExchangeSlot(reader.u32()?);
+            let variable = VariableId(reader.u16()?);
+            let value = value::decode(reader, state, variable, arena)?;
+            Event::Value { exchange, variable, value }
+        }
         _ => return Err(DecodeError::UnknownKind { offset, kind: byte }),
     })
 }

@@ -97,13 +97,13 @@ pub enum PairingError {
         /// The slot.
         connection: ConnectionSlot,
     },
-    /// An exchange slot of [`MAX_OPEN_EXCHANGES`](crate::exchange::MAX_OPEN_EXCHANGES) or more.
+    /// An exchange slot of [`MAX_EXCHANGE_SLOTS`](crate::limits::MAX_EXCHANGE_SLOTS) or more.
     #[error("exchange slot {exchange} is past the limit")]
     ExchangeOutOfRange {
         /// The slot.
         exchange: ExchangeSlot,
     },
-    /// A connection slot of [`MAX_CONNECTIONS`](crate::exchange::MAX_CONNECTIONS) or more.
+    /// A connection slot of [`MAX_CONNECTION_SLOTS`](crate::limits::MAX_CONNECTION_SLOTS) or more.
     #[error("connection slot {connection} is past the limit")]
     ConnectionOutOfRange {
         /// The slot.

@@ -7,7 +7,7 @@
 
 use crate::error_kind::ErrorKind;
 use crate::ids::{
-    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
+    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
 };
 
 /// The class of an event: an input of the engine, a decision, or a copied fact.
@@ -99,6 +99,59 @@ pub struct NextHop {
     pub request_bytes: u64,
 }
 
+/// Bytes that an event names: a range of the arena that is kept beside the events. So an event stays
+/// `Copy`, whatever it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    start: u32,
+    length: u32,
+}
+
+impl ByteRange {
+    /// `length` bytes from `start` on.
+    ///
+    /// # Panics
+    /// If the range ends past 2^32: no arena is so long.
+    #[must_use]
+    pub fn new(start: usize, length: usize) -> ByteRange {
+        assert!(start.saturating_add(length) <= u32::MAX as usize, "an arena is of one block");
+        ByteRange { start: start as u32, length: length as u32 }
+    }
+
+    /// The bytes in their arena.
+    ///
+    /// # Panics
+    /// If `arena` is not the one that the range was made for, and too short.
+    #[must_use]
+    pub fn of(self, arena: &[u8]) -> &[u8] {
+        &arena[self.start as usize..][..self.length as usize]
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub const fn length(self) -> u32 {
+        self.length
+    }
+}
+
+/// A value that was taken from a response, as far as the log holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoggedValue {
+    /// The response did not hold it.
+    Missing,
+    /// The value, at most [`MAX_VALUE_BYTES`](crate::MAX_VALUE_BYTES) long.
+    Clear(ByteRange),
+    /// A digest in place of a value.
+    Digest {
+        /// The first 16 bytes of a keyed digest of the value.
+        digest: [u8; 16],
+        /// Length of the value, bytes.
+        length: u64,
+    },
+    /// The log withholds it.
+    Withheld,
+}
+
 /// Why the engine was told to stop the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -137,6 +190,28 @@ pub enum StoppedBy {
     DiskFull = 7,
     /// Another error made it impossible to continue.
     Error = 8,
+}
+
+impl StoppedBy {
+    /// Of two workers' reasons, the one that counts for the run: a reason from outside if there is one,
+    /// else the duration if any worker ran for it, else the iterations.
+    #[must_use]
+    pub const fn stronger(self, other: StoppedBy) -> StoppedBy {
+        if other.strength() > self.strength() { other } else { self }
+    }
+
+    const fn strength(self) -> u8 {
+        match self {
+            StoppedBy::Iterations => 0,
+            StoppedBy::Duration => 1,
+            StoppedBy::Interrupt => 2,
+            StoppedBy::Terminate => 3,
+            StoppedBy::NoTarget => 4,
+            StoppedBy::LogLimit => 5,
+            StoppedBy::DiskFull => 6,
+            StoppedBy::Error => 7,
+        }
+    }
 }
 
 /// Why a planned request was never sent.
@@ -285,6 +360,16 @@ pub enum Event {
         /// How it ended.
         failure: Failure,
     },
+    /// Input: a value was taken from a response. It comes before the end of its exchange, at the same
+    /// tick. No engine takes it yet.
+    Value {
+        /// The exchange of the response.
+        exchange: ExchangeSlot,
+        /// The variable that has the value from now on.
+        variable: VariableId,
+        /// The value.
+        value: LoggedValue,
+    },
     /// Input: a connection without an exchange ended.
     ConnectionClosed {
         /// The connection.
@@ -390,6 +475,16 @@ pub enum Event {
 }
 
 impl Event {
+    /// The bytes that this event names, if it names any.
+    #[inline]
+    #[must_use]
+    pub const fn bytes(&self) -> Option<ByteRange> {
+        match self {
+            Event::Value { value: LoggedValue::Clear(range), .. } => Some(*range),
+            _ => None,
+        }
+    }
+
     /// The class of this event.
     #[must_use]
     pub const fn class(&self) -> EventClass {
@@ -402,6 +497,7 @@ impl Event {
             | Event::Done { .. }
             | Event::Redirected { .. }
             | Event::Failed { .. }
+            | Event::Value { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. } => EventClass::Input,
             Event::VuStarted { .. }

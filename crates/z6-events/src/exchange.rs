@@ -3,16 +3,10 @@
 
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
-use crate::event::{
-    Cause, CloseCause, Event, Failure, NeverSentReason, PlannedRequest, ReleaseCause, Response,
-    Sample, StopReason, StoppedBy,
-};
-use crate::ids::{Actor, ConnectionSlot, ExchangeSlot, Population, TargetId, Tick};
-
-/// Exchange slots a table holds at most.
-pub const MAX_OPEN_EXCHANGES: usize = 1 << 18;
-/// Connection slots a table holds at most.
-pub const MAX_CONNECTIONS: usize = 1 << 18;
+use crate::event::{Cause, CloseCause, Event, Failure, PlannedRequest, ReleaseCause, Response};
+use crate::ids::{ConnectionSlot, ExchangeSlot, TargetId, Tick};
+use crate::limits::{MAX_CONNECTION_SLOTS, MAX_EXCHANGE_SLOTS};
+use crate::slots::SlotTable;
 
 /// The facts of a `sent`, with its connection. For a request that was redirected, those of its first
 /// `sent`, except for the fields that describe one exchange.
@@ -141,26 +135,6 @@ pub enum ConnectionEnd {
 /// An event, joined with the earlier events that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observed {
-    /// A timer was due.
-    Wake,
-    /// The run was told to stop.
-    Stop(StopReason),
-    /// A VU began.
-    VuStarted {
-        /// The population it belongs to.
-        population: Population,
-        /// The VU.
-        actor: Actor,
-        /// The instant the schedule gives.
-        planned: Tick,
-    },
-    /// A VU ended.
-    VuStopped {
-        /// The population it belongs to.
-        population: Population,
-        /// The VU.
-        actor: Actor,
-    },
     /// An attempt began.
     ConnectStarted(ConnectionFacts),
     /// The TCP connection of an attempt is ready, and its TLS handshake begins.
@@ -182,50 +156,22 @@ pub enum Observed {
     SentAgain(SentFacts),
     /// A request ended after its `sent`.
     RequestEnded(RequestEnded),
-    /// An exchange ended before its first byte was written; [`Observed::NotOnWire`] follows.
+    /// An exchange ended before its first byte was written; [`Event::NotOnWire`] follows.
     FailedBeforeSent {
         /// The exchange.
         exchange: ExchangeSlot,
         /// Why it failed.
         cause: Cause,
     },
-    /// A request failed without a byte of it on the wire.
-    NotOnWire {
-        /// The request.
-        request: PlannedRequest,
-        /// Why it failed.
-        cause: Cause,
-    },
-    /// A planned request will never be sent.
-    NeverSent {
-        /// The request.
-        request: PlannedRequest,
-        /// Why it is not sent.
-        reason: NeverSentReason,
-    },
-    /// The end tick is known.
-    EndReached {
-        /// Why the run ended.
-        by: StoppedBy,
-        /// The instant itself.
-        end: Tick,
-    },
-    /// The worker has nothing left to do.
-    Finished,
-    /// The worker's own condition.
-    Sample(Sample),
-    /// The loop waited for a log buffer.
-    LogStalled {
-        /// How long, nanoseconds.
-        waited_ns: u64,
-    },
+    /// An event that belongs to no exchange and no connection, such as [`Event::NotOnWire`].
+    Alone(Event),
 }
 
 /// The open exchanges and connections of one worker.
 #[derive(Debug, Default)]
 pub struct ExchangeTable {
-    exchanges: Vec<Option<Open>>,
-    connections: Vec<Option<ConnectionFacts>>,
+    exchanges: SlotTable<Open>,
+    connections: SlotTable<ConnectionFacts>,
     connections_started: u64,
 }
 
@@ -325,53 +271,38 @@ impl ExchangeTable {
             Event::ConnectionReleased { connection, cause } => {
                 self.connection_ended(connection, ConnectionEnd::Released(cause))
             }
-            Event::Wake => Ok(Observed::Wake),
-            Event::Stop { reason } => Ok(Observed::Stop(reason)),
-            Event::VuStarted { population, actor, planned } => {
-                Ok(Observed::VuStarted { population, actor, planned })
-            }
-            Event::VuStopped { population, actor } => Ok(Observed::VuStopped { population, actor }),
-            Event::NotOnWire { request, cause } => Ok(Observed::NotOnWire { request, cause }),
-            Event::NeverSent { request, reason } => Ok(Observed::NeverSent { request, reason }),
-            Event::EndReached { by, end } => Ok(Observed::EndReached { by, end }),
-            Event::Finished => Ok(Observed::Finished),
-            Event::Sample(sample) => Ok(Observed::Sample(sample)),
-            Event::LogStalled { waited_ns } => Ok(Observed::LogStalled { waited_ns }),
+            alone => Ok(Observed::Alone(alone)),
         }
     }
 
     /// The exchanges that were sent and have not ended: in flight where a log is torn.
     pub fn open_exchanges(&self) -> impl Iterator<Item = &SentFacts> {
-        self.exchanges.iter().flatten().map(|open| &open.facts)
+        self.exchanges.iter().map(|(_, open)| &open.facts)
     }
 
     /// The connections and attempts that have not ended.
     pub fn open_connections(&self) -> impl Iterator<Item = &ConnectionFacts> {
-        self.connections.iter().flatten()
+        self.connections.iter().map(|(_, facts)| facts)
     }
 
     fn is_open(&self, exchange: ExchangeSlot) -> bool {
-        matches!(self.exchanges.get(exchange.index()), Some(Some(_)))
+        self.exchanges.get(exchange.0).is_some()
     }
 
     fn sent(&mut self, mut facts: SentFacts) -> Result<Observed, PairingError> {
         let SentFacts { exchange, connection, .. } = facts;
-        let index = exchange.index();
-        if index >= self.exchanges.len() {
-            if index >= MAX_OPEN_EXCHANGES {
-                return Err(PairingError::ExchangeOutOfRange { exchange });
-            }
-            self.exchanges.resize((index + 1).next_power_of_two(), None);
+        if exchange.0 >= MAX_EXCHANGE_SLOTS {
+            return Err(PairingError::ExchangeOutOfRange { exchange });
         }
-        let redirected = match self.exchanges[index] {
-            Some(Open { between: true, facts: before }) => Some(before),
+        let redirected = match self.exchanges.get(exchange.0) {
+            Some(Open { between: true, facts: before }) => Some(*before),
             Some(Open { between: false, .. }) => {
                 return Err(PairingError::ExchangeInUse { exchange });
             }
             None => None,
         };
-        let on = match self.connections.get_mut(connection.index()) {
-            Some(Some(on)) if on.ready => on,
+        let on = match self.connections.get_mut(connection.0) {
+            Some(on) if on.ready => on,
             Some(_) | None => return Err(PairingError::UnknownConnection { connection }),
         };
         facts.connection_serial = on.serial;
@@ -380,10 +311,10 @@ impl ExchangeTable {
         if let Some(before) = redirected {
             let SentFacts { attempt, written_bytes, request_bytes, .. } = facts;
             facts = SentFacts { attempt, written_bytes, request_bytes, ..before };
-            self.exchanges[index] = Some(Open { facts, between: false });
+            self.exchanges.insert(exchange.0, Open { facts, between: false });
             return Ok(Observed::SentAgain(facts));
         }
-        self.exchanges[index] = Some(Open { facts, between: false });
+        self.exchanges.insert(exchange.0, Open { facts, between: false });
         Ok(Observed::Sent(facts))
     }
 
@@ -392,8 +323,8 @@ impl ExchangeTable {
         exchange: ExchangeSlot,
         response: &Response,
     ) -> Result<Observed, PairingError> {
-        match self.exchanges.get_mut(exchange.index()) {
-            Some(Some(Open { facts, between })) if !*between => {
+        match self.exchanges.get_mut(exchange.0) {
+            Some(Open { facts, between }) if !*between => {
                 *between = true;
                 let sent_bytes = facts.request_bytes.saturating_sub(response.unsent_bytes);
                 facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
@@ -412,7 +343,7 @@ impl ExchangeTable {
         exchange: ExchangeSlot,
         end: End,
     ) -> Result<Observed, PairingError> {
-        let sent = self.exchanges.get_mut(exchange.index()).and_then(Option::take);
+        let sent = self.exchanges.remove(exchange.0);
         let sent = sent.ok_or(PairingError::UnknownExchange { exchange })?.facts;
         Ok(Observed::RequestEnded(RequestEnded {
             sent,
@@ -434,14 +365,10 @@ impl ExchangeTable {
         target: TargetId,
         address: u16,
     ) -> Result<Observed, PairingError> {
-        let index = connection.index();
-        if index >= self.connections.len() {
-            if index >= MAX_CONNECTIONS {
-                return Err(PairingError::ConnectionOutOfRange { connection });
-            }
-            self.connections.resize((index + 1).next_power_of_two(), None);
+        if connection.0 >= MAX_CONNECTION_SLOTS {
+            return Err(PairingError::ConnectionOutOfRange { connection });
         }
-        if self.connections[index].is_some() {
+        if self.connections.get(connection.0).is_some() {
             return Err(PairingError::ConnectionInUse { connection });
         }
         self.connections_started += 1;
@@ -454,7 +381,7 @@ impl ExchangeTable {
             ready: false,
             requests: 0,
         };
-        self.connections[index] = Some(facts);
+        self.connections.insert(connection.0, facts);
         Ok(Observed::ConnectStarted(facts))
     }
 
@@ -474,8 +401,8 @@ impl ExchangeTable {
         &mut self,
         connection: ConnectionSlot,
     ) -> Result<&mut ConnectionFacts, PairingError> {
-        match self.connections.get_mut(connection.index()) {
-            Some(Some(facts)) if !facts.ready => Ok(facts),
+        match self.connections.get_mut(connection.0) {
+            Some(facts) if !facts.ready => Ok(facts),
             Some(_) | None => Err(PairingError::UnknownConnection { connection }),
         }
     }
@@ -485,7 +412,7 @@ impl ExchangeTable {
         connection: ConnectionSlot,
         end: ConnectionEnd,
     ) -> Result<Observed, PairingError> {
-        let facts = self.connections.get_mut(connection.index()).and_then(Option::take);
+        let facts = self.connections.remove(connection.0);
         let facts = facts.ok_or(PairingError::UnknownConnection { connection })?;
         Ok(Observed::ConnectionEnded { connection: facts, end })
     }

@@ -63,6 +63,7 @@ pub(crate) fn encode_sent(writer: &mut Writer<'_>, state: &mut Predictor, at: u6
 }
 
 /// The flags of what was planned.
+#[inline]
 fn sent_flags(state: &Predictor, slot: &Slot, planned: &PlannedRequest) -> u8 {
     let same_actor = planned.actor.0 == slot.actor;
     let mut flags = if same_actor { 0 } else { sent::ACTOR };
@@ -79,6 +80,7 @@ fn sent_flags(state: &Predictor, slot: &Slot, planned: &PlannedRequest) -> u8 {
 }
 
 /// The *more* byte of an [`Event::Sent`]; 0 if none is written.
+#[inline]
 fn sent_more(slot: &Slot, event: &Event) -> u8 {
     let Event::Sent {
         written_bytes,
@@ -167,6 +169,7 @@ pub(crate) fn decode_sent(
 }
 
 /// What a `sent` changes in what is expected next. `slot` has its connection already.
+#[inline]
 fn remember_sent(
     state: &mut Predictor,
     exchange: ExchangeSlot,
@@ -195,6 +198,7 @@ fn expected_step(state: &Predictor, slot: &Slot, same_actor: bool) -> u64 {
     if same_actor { slot.step.wrapping_add(1) } else { state.last.step }
 }
 
+#[inline]
 fn decode_sent_flags(reader: &mut Reader<'_>) -> Result<(u8, u8), DecodeError> {
     let flags = reader.byte()?;
     if flags & sent::PLANNED == sent::PLANNED {
@@ -243,6 +247,7 @@ pub(crate) fn encode_done(
     remember_done(state, at, exchange, response, (slot, template));
 }
 
+#[inline]
 fn done_flags(template: &Template, at: u64, response: &Response, failure: Option<ErrorKind>) -> u8 {
     let mut flags = if response.first_byte.0 == at { 0 } else { done::FIRST_BYTE };
     flags |= if response.status == template.status { 0 } else { done::STATUS };
@@ -285,6 +290,7 @@ pub(crate) fn decode_done(
     Ok(Event::Done { exchange, response, failure })
 }
 
+#[inline]
 fn remember_done(
     state: &mut Predictor,
     at: u64,
@@ -300,6 +306,7 @@ fn remember_done(
 }
 
 /// A flags byte of which this version knows the bits `all`, and no bit of the *more* byte.
+#[inline]
 pub(crate) fn known_flags(reader: &mut Reader<'_>, all: u8) -> Result<u8, DecodeError> {
     let mut flags = reader.byte()?;
     if flags & MORE != 0 {

@@ -2,8 +2,9 @@
 
 use crate::error::LogError;
 use crate::ids::{TargetId, WorkerId};
+use crate::limits::{MAX_HEADER_BYTES, MAX_LIST_ITEMS};
 use crate::partition::Partition;
-use crate::wire::{Fields, MAX_LIST_ITEMS, put_count, put_text};
+use crate::wire::{Fields, put_count, put_text};
 
 /// The first eight bytes of a log. As in PNG, a 7-bit channel, a conversion of line ends and a DOS
 /// `type` each change them in their own way.
@@ -14,8 +15,6 @@ pub const FORMAT_VERSION: u16 = 2;
 pub const LOWEST_READER_VERSION: u16 = 2;
 /// The oldest format that this crate reads.
 pub const OLDEST_FORMAT_VERSION: u16 = 2;
-/// Most bytes of a file header: the scenario text is most of it.
-pub const MAX_HEADER_BYTES: usize = 32 * 1024 * 1024;
 
 /// Flags of the header: none has a meaning yet.
 const NO_FLAGS: u32 = 0;

@@ -80,6 +80,10 @@ id! {
     TargetId(u16)
 }
 id! {
+    /// Index of a variable of the scenario, whose values are taken from responses.
+    VariableId(u16)
+}
+id! {
     /// Index of a connection in its worker's table. A slot is used again after the connection in it
     /// was released; the n-th [`ConnectStarted`](crate::Event::ConnectStarted) of a worker opens its
     /// connection number n.

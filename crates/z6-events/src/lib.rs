@@ -3,19 +3,20 @@
 //! This crate is pure: it turns events into bytes and bytes into events. It knows no clock, file, socket,
 //! thread, scenario or engine.
 //!
-//! Reading order: [`ids`] (ticks and small numbers), `partition` (which
+//! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
 //! actors a worker has), [`error_kind`] (why requests fail), [`event`]
 //! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
-//! (what a record leaves out), `fused` (`sent` and `done`) and [`codec`] (all records), [`block`].
+//! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
-//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them [`exchange`], which joins an end with
-//! its beginning. docs/EVENT_LOG.md describes the bytes.
+//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them `slots` (a table by slot number) and [`exchange`],
+//! which joins an end with its beginning. docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
 pub mod error;
 pub mod error_kind;
 pub mod event;
 pub mod ids;
+pub mod limits;
 mod partition;
 pub mod text;
 mod tls_words;
@@ -25,6 +26,7 @@ pub mod codec;
 mod fused;
 mod predict;
 pub mod register;
+mod value;
 mod varint;
 
 pub mod assembler;
@@ -40,18 +42,19 @@ mod wire;
 pub mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;
+mod slots;
 mod walk;
 
 pub use assembler::LogAssembler;
 pub use attachment::Attachment;
 pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};
-pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, MAX_PAYLOAD_BYTES, Phase};
+pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
 pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
 pub use error_kind::{ErrorGroup, ErrorKind};
 pub use event::{
-    Cause, CloseCause, Event, EventClass, Failure, NeverSentReason, NextHop, PlannedRequest,
-    ReleaseCause, Response, Sample, StopReason, StoppedBy,
+    ByteRange, Cause, CloseCause, Event, EventClass, Failure, LoggedValue, NeverSentReason,
+    NextHop, PlannedRequest, ReleaseCause, Response, Sample, StopReason, StoppedBy,
 };
 pub use exchange::{
     ConnectionEnd, ConnectionFacts, ExchangeTable, Observed, Outcome, RequestEnded, SentFacts,
@@ -59,11 +62,12 @@ pub use exchange::{
 pub use footer::{Footer, FooterFacts};
 pub use header::{Driver, FORMAT_VERSION, LogHeader, Model, TargetAddresses};
 pub use ids::{
-    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, WorkerId,
+    Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
+    WorkerId,
 };
 pub use partition::Partition;
-pub use predict::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 pub use reader::{BlockView, Ending, LogReader};
+pub use slots::SlotTable;
 pub use text::{EventLine, event_name};
-pub use varint::MAX_EVENT_BYTES;
+pub use value::MAX_VALUE_BYTES;
 pub use walk::{BlockEnd, Visitor, WalkError, walk};

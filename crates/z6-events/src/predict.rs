@@ -2,12 +2,12 @@
 //! block. Both use this module, so they cannot disagree. Knows no bytes.
 
 use crate::ids::WorkerId;
+use crate::limits::{MAX_TRACKED_REQUESTS, MAX_TRACKED_SLOTS};
 use crate::partition::Partition;
+use crate::value::MAX_VALUE_BYTES;
 
-/// Exchange slots from this number on are not remembered: their records are correct, only longer.
-pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
-/// Request templates from this number on are not remembered: their records are correct, only longer.
-pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
+/// Variables from this number on are not remembered: their records are correct, only longer.
+pub(crate) const MAX_TRACKED_VARIABLES: usize = 1 << 10;
 
 /// The last values of an exchange slot in this block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +32,31 @@ pub(crate) struct Template {
     /// The block of these values; set by the predictor.
     pub(crate) generation: u32,
     pub(crate) status: u16,
+}
+
+/// The last value of a variable in this block; empty, and 0 as an integer, before the first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Variable {
+    pub(crate) integer: u64,
+    /// The block of this value; set by the predictor.
+    generation: u32,
+    length: u8,
+    bytes: [u8; MAX_VALUE_BYTES],
+}
+
+impl Variable {
+    const UNSEEN: Variable =
+        Variable { integer: 0, generation: 0, length: 0, bytes: [0; MAX_VALUE_BYTES] };
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// Sets the value, of at most [`MAX_VALUE_BYTES`].
+    pub(crate) fn set_bytes(&mut self, bytes: &[u8]) {
+        self.bytes[..bytes.len()].copy_from_slice(bytes);
+        self.length = bytes.len() as u8;
+    }
 }
 
 /// The last values in this block, of any slot.
@@ -62,6 +87,7 @@ pub(crate) struct Predictor {
     generation: u32,
     slots: Vec<Slot>,
     templates: Vec<Template>,
+    variables: Vec<Variable>,
 }
 
 impl Predictor {
@@ -77,6 +103,7 @@ impl Predictor {
         if self.generation == u32::MAX {
             self.slots.iter_mut().for_each(|slot| slot.generation = 0);
             self.templates.iter_mut().for_each(|template| template.generation = 0);
+            self.variables.iter_mut().for_each(|variable| variable.generation = 0);
             self.generation = 0;
         }
         self.generation += 1;
@@ -148,6 +175,26 @@ impl Predictor {
             self.templates.resize((index + 1).next_power_of_two(), Template::default());
         }
         self.templates[index] = Template { generation: self.generation, ..template };
+    }
+}
+
+impl Predictor {
+    pub(crate) fn variable(&self, number: u16) -> Variable {
+        match self.variables.get(usize::from(number)) {
+            Some(variable) if variable.generation == self.generation => *variable,
+            Some(_) | None => Variable::UNSEEN,
+        }
+    }
+
+    pub(crate) fn set_variable(&mut self, number: u16, variable: Variable) {
+        let index = usize::from(number);
+        if index >= self.variables.len() {
+            if index >= MAX_TRACKED_VARIABLES {
+                return;
+            }
+            self.variables.resize((index + 1).next_power_of_two(), Variable::UNSEEN);
+        }
+        self.variables[index] = Variable { generation: self.generation, ..variable };
     }
 }
 

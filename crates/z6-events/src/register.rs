@@ -33,6 +33,7 @@ pub mod kind {
     pub const VU_STOPPED_IN: u8 = 0x1D;
     pub const SAMPLE: u8 = 0x20;
     pub const LOG_STALLED: u8 = 0x21;
+    pub const VALUE: u8 = 0x30;
     /// Kind bytes from here on are followed by a length and can be skipped.
     pub const SKIPPABLE: u8 = 0x80;
 }
@@ -42,6 +43,18 @@ pub(crate) const TIME_FOLLOWS: u8 = 0x40;
 
 /// Set in the flags byte of `sent`, `done`, `failed` and `redirected`: the *more* byte follows.
 pub(crate) const MORE: u8 = 1 << 7;
+
+/// Forms of a value.
+pub(crate) mod form {
+    pub(crate) const MISSING: u8 = 0;
+    pub(crate) const BYTES: u8 = 1;
+    pub(crate) const INTEGER: u8 = 2;
+    pub(crate) const UUID: u8 = 3;
+    pub(crate) const HEX: u8 = 4;
+    pub(crate) const SAME: u8 = 5;
+    pub(crate) const DIGEST: u8 = 6;
+    pub(crate) const WITHHELD: u8 = 7;
+}
 
 /// Flag bits of `sent`.
 pub(crate) mod sent {

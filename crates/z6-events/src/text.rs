@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::event::{Cause, Event, Failure, PlannedRequest, Response, Sample};
+use crate::event::{Cause, Event, Failure, LoggedValue, PlannedRequest, Response, Sample};
 use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
 
 /// An event as a line: `w0 1.000000500 done x3 status=200 first_byte=1.000000400 received=120 keep`.
@@ -57,6 +57,7 @@ pub const fn event_name(event: &Event) -> &'static str {
         Event::Finished => "finished",
         Event::Sample(_) => "sample",
         Event::LogStalled { .. } => "log_stalled",
+        Event::Value { .. } => "value",
     }
 }
 
@@ -118,6 +119,10 @@ impl fmt::Display for EventLine<'_> {
             Event::EndReached { by, end } => write!(f, " by={} end={end}", by.name()),
             Event::Sample(ref sample) => put_sample(f, sample),
             Event::LogStalled { waited_ns } => write!(f, " waited_ns={waited_ns}"),
+            Event::Value { exchange, variable, value } => {
+                write!(f, " x{exchange} var{variable}")?;
+                put_value(f, value)
+            }
             Event::Connected { connection, started } => {
                 write!(f, " conn{connection} started={started}")
             }
@@ -153,6 +158,18 @@ fn put_request(f: &mut fmt::Formatter<'_>, request: &PlannedRequest) -> fmt::Res
     put_population(f, request.population)?;
     let PlannedRequest { actor, step, request, target, .. } = request;
     write!(f, " vu{actor} step{step} request{request} target{target}")
+}
+
+/// Without the bytes of the value: a line knows no arena.
+fn put_value(f: &mut fmt::Formatter<'_>, value: LoggedValue) -> fmt::Result {
+    match value {
+        LoggedValue::Missing => f.write_str(" missing"),
+        LoggedValue::Withheld => f.write_str(" withheld"),
+        LoggedValue::Clear(range) => write!(f, " bytes={}", range.length()),
+        LoggedValue::Digest { digest, length } => {
+            write!(f, " digest={:032x} bytes={length}", u128::from_be_bytes(digest))
+        }
+    }
 }
 
 fn put_cause(f: &mut fmt::Formatter<'_>, cause: Cause) -> fmt::Result {

@@ -1,9 +1,7 @@
 //! LEB128 numbers into a fixed scratch area and out of a slice. Knows nothing of events.
 
 use crate::error::DecodeError;
-
-/// Most bytes of one encoded event. The encoder relies on it; a test encodes the longest events.
-pub const MAX_EVENT_BYTES: usize = 128;
+use crate::limits::MAX_EVENT_BYTES;
 
 /// Maps a difference modulo 2^64 to a number that is small when the difference is near zero.
 pub(crate) const fn zigzag(difference: u64) -> u64 {
@@ -140,6 +138,13 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn difference(&mut self, from: u64) -> Result<u64, DecodeError> {
         Ok(from.wrapping_add(unzigzag(self.number()?)))
+    }
+
+    /// The next `count` bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let start = self.at;
+        self.skip(count as u64)?;
+        Ok(&self.bytes[start..self.at])
     }
 
     /// Skips `count` bytes.

@@ -26,6 +26,11 @@ pub trait Visitor {
         event: &Event,
     ) -> Result<(), Self::Error>;
 
+    /// The bytes that the next event names; called only for events that name some ([`Event::bytes`]).
+    fn bytes(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+
     /// All events of a block have been shown.
     ///
     /// # Errors
@@ -48,6 +53,10 @@ impl<V: Visitor> Visitor for &mut V {
         event: &Event,
     ) -> Result<(), V::Error> {
         (**self).event(index, worker, at, event)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        (**self).bytes(bytes);
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), V::Error> {
@@ -176,6 +185,9 @@ fn show<V: Visitor>(
     while let Some(next) = events.next() {
         let (at, event) = next.map_err(Stop::Decode)?;
         let index = first_event + u64::from(events.skipped()) + end.events;
+        if let Some(range) = event.bytes() {
+            visitor.bytes(range.of(events.arena()));
+        }
         visitor.event(index, worker, at, &event).map_err(Stop::Visitor)?;
         end.up_to = at;
         end.events += 1;

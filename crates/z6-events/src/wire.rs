@@ -1,8 +1,7 @@
 //! Fixed-width little-endian fields and length-prefixed text, for headers and the footer. Never allocates
 //! more than the input is long, whatever its length fields say.
 
-/// Most items of a list in a header or footer.
-pub(crate) const MAX_LIST_ITEMS: usize = 65_536;
+use crate::limits::MAX_LIST_ITEMS;
 
 /// Takes fields from the front of a slice; `None` if they do not fit.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,8 @@ KINDS = {
     0x16: ("never_sent", "pannnnb"), 0x17: ("timed_out", "n"), 0x18: ("in_flight_at_stop", "n"),
     0x19: ("end_reached", "bn"), 0x1A: ("finished", ""),
     0x09: ("redirected", None), 0x1B: ("redirect_failed", None), 0x20: ("sample", "n" * 10),
-    0x21: ("log_stalled", "n"), 0x1C: ("vu_started", "pan"), 0x1D: ("vu_stopped", "pa")}
+    0x21: ("log_stalled", "n"), 0x1C: ("vu_started", "pan"), 0x1D: ("vu_stopped", "pa"),
+    0x30: ("value", None)}
 
 class Block:
     """The records of one payload, with the state of the document's section on prediction."""
@@ -103,6 +104,15 @@ class Block:
         number, _error, _detail = self.number(), self.byte(), self.number()
         self.remember(number, dict(self.slot(number), end=tick))
         return dict(exchange=number, received_bytes=0)
+
+    def value(self, *_):
+        _slot, _variable, form = self.number(), self.number(), self.byte()
+        if form in (2, 6):
+            self.at += 16 if form == 6 else 0
+            self.number()
+        length = self.number() if form in (1, 4) else 16 if form == 3 else 0
+        self.at += length
+        return {}
 
     def plain(self, tick, name, fields):
         for field in fields:

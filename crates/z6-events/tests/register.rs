@@ -108,9 +108,23 @@ fn kinds_and_phases_of_blocks() {
 }
 
 #[test]
-fn no_flag_of_the_header_and_no_form_of_a_value_is_in_use() {
-    for heading in ["File header flags", "Clock state", "Values"] {
+fn no_flag_of_the_header_is_in_use() {
+    for heading in ["File header flags", "Clock state"] {
         assert!(table(heading).iter().all(|row| !is_in_use(&row[1])), "{heading}");
+    }
+}
+
+#[test]
+fn forms_of_values() {
+    let used = in_use("Values");
+    for form in 0..=255 {
+        match first(&[0x30, 0, 0, form]) {
+            Ok(_) => assert!(used.contains_key(&form), "form {form}"),
+            Err(error) => {
+                assert_eq!(error, DecodeError::UnknownCode { offset: 3, code: form });
+                assert!(!used.contains_key(&form), "form {form}");
+            }
+        }
     }
 }
 

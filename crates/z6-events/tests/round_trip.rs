@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
 
 use proptest::prelude::*;
+use z6_events::limits::{MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES};
 use z6_events::{
     Actor, BlockBuilder, BlockDecoder, Cause, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
-    Event, ExchangeSlot, Failure, MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES, NeverSentReason, NextHop,
-    Partition, PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, SealedBlock,
-    Step, StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Event, ExchangeSlot, Failure, NeverSentReason, NextHop, Partition, PlannedRequest, Population,
+    ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StopReason, StoppedBy, TargetId,
+    Tick, WorkerId,
 };
 
 /// Numbers near those before, and numbers anywhere.
@@ -389,7 +390,7 @@ fn decode_error(count: u32, base: u64, payload: &[u8]) -> Option<DecodeError> {
 #[test]
 fn what_is_no_event_is_a_typed_error() {
     let cases: &[(&[u8], DecodeError)] = &[
-        (&[0x30], DecodeError::UnknownKind { offset: 0, kind: 0x30 }),
+        (&[0x31], DecodeError::UnknownKind { offset: 0, kind: 0x31 }),
         (&[0x44, 0x00], DecodeError::BadTime { offset: 0 }),
         (&[0x44, 0x02], DecodeError::BadTime { offset: 0 }),
         (&[0x08, 0x63], DecodeError::UnknownCode { offset: 1, code: 0x63 }),

@@ -1,8 +1,7 @@
-//! Content codings taken off: the text of a body that came as gzip or deflate, within bounds.
+//! Removing content codings: the content of a body that was sent with gzip or deflate, within limits.
 //!
-//! Owns what `Content-Encoding` names (RFC 9110 §8.4) and the limits of decoding. Nothing on the
-//! way of a request calls it: bodies are counted as they come and are not kept. It is for whoever
-//! needs a kept body's text.
+//! Owns what `Content-Encoding` names (RFC 9110 §8.4) and the limits of decoding. A run does not call
+//! it: response bodies are counted and not kept. It is for callers that keep a body.
 
 mod gzip;
 mod inflate;
@@ -15,17 +14,17 @@ use thiserror::Error;
 pub const CONTENT_BYTES_MAX_DEFAULT: usize = 10_000_000;
 /// Default of [`ContentLimits::ratio_max`].
 pub const CONTENT_RATIO_MAX_DEFAULT: usize = 100;
-/// The ratio is not looked at below this many decoded bytes: a short body may shrink a lot.
+/// The ratio is not checked below this many decoded bytes, since a short body may compress very well.
 pub const CONTENT_RATIO_FREE_BYTES: usize = 64 * 1024;
-/// Codings applied to one body, one over the other.
+/// Most codings applied to one body, one after the other.
 pub const CONTENT_CODINGS_MAX: usize = 4;
 
-/// Bounds on decoding one body. Reaching one is an error: nothing of the text is returned.
+/// Limits of decoding one body. Reaching one is an error, and none of the content is returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentLimits {
     /// Decoded bytes.
     pub bytes_max: usize,
-    /// Decoded bytes for each byte received, once there are [`CONTENT_RATIO_FREE_BYTES`].
+    /// Decoded bytes for each byte received, beyond the first [`CONTENT_RATIO_FREE_BYTES`].
     pub ratio_max: usize,
 }
 
@@ -57,7 +56,7 @@ pub enum ContentError {
         /// The limit.
         ratio_max: usize,
     },
-    /// The bytes are not what the coding asks for, or their checksum or length is wrong.
+    /// The bytes do not follow the format of the coding, or their checksum or length is wrong.
     #[error("corrupt compressed body")]
     Corrupt,
     /// The compressed bytes end too early.
@@ -94,13 +93,13 @@ enum Coding {
     Deflate,
 }
 
-/// Takes the codings that `content_encoding` names off `body`, the last applied first
-/// (RFC 9110 §8.4). Without any the body comes back as it is.
+/// Removes the codings that `content_encoding` names from `body`, the last applied first
+/// (RFC 9110 §8.4). Without any the body is returned as it is.
 ///
 /// `deflate` is the zlib format (RFC 1950); bytes without its header are read as raw DEFLATE data
 /// (RFC 1951), which some servers send under that name (RFC 9110 §8.4.1.2).
 ///
-/// Memory is bounded by `limits`, whatever the bytes say: each coding gives at most what the limits
+/// Memory is bounded by `limits` for any bytes: the result of each coding is at most what the limits
 /// allow, and no more than two of the results exist at once.
 ///
 /// # Errors

@@ -63,7 +63,7 @@ pub enum RequestError {
         /// First offending byte of the value.
         offset: usize,
     },
-    /// A header that may stand once stands twice.
+    /// A header that is allowed once is given twice.
     #[error("header {name:?} is given more than once")]
     DuplicateHeader {
         /// The name as given the second time.
@@ -86,7 +86,7 @@ pub enum RequestError {
         /// The character.
         offset: usize,
     },
-    /// The header for the request id is not a token, or is one that means something else.
+    /// The header for the request id is not a token, or has another meaning.
     #[error("request id header {name:?} is not usable")]
     RequestIdHeader {
         /// The name as given.

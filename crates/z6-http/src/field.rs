@@ -14,10 +14,17 @@ pub const fn is_token_byte(byte: u8) -> bool {
         || matches!(byte, b'`' | b'|' | b'~')
 }
 
-/// The bytes allowed in a field value or a reason phrase: HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5).
+/// Bytes allowed in a field value or a reason phrase: HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5).
 #[inline]
 pub const fn is_text_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// Whether `given` is the name or option `usual`, in any case (RFC 9110 §5.1, §7.6.1). Fast if it is
+/// spelled as `usual` is.
+#[inline]
+pub fn is_same(given: &[u8], usual: &str) -> bool {
+    given == usual.as_bytes() || given.eq_ignore_ascii_case(usual.as_bytes())
 }
 
 /// Elements of a comma-separated list, without the white space around them (RFC 9110 §5.6.1).
@@ -26,6 +33,7 @@ pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim)
 }
 
+#[inline]
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
@@ -51,6 +59,14 @@ pub fn parse_digits(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_compared_in_any_case() {
+        for given in ["Close", "close", "cLOSE"] {
+            assert!(is_same(given.as_bytes(), "Close"));
+        }
+        assert!(!is_same(b"closed", "Close") && !is_same(b"", "Close"));
+    }
 
     #[test]
     fn digits_have_an_overflow_guard() {

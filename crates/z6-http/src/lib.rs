@@ -2,7 +2,7 @@
 //!
 //! Owns the meaning of requests and responses, apart from how a version of the protocol writes them
 //! down. It imports no other Z6 crate and knows no sockets, clocks, threads or protocol versions:
-//! `z6-proto-http1` stands on it.
+//! `z6-proto-http1` builds on it.
 //!
 //! Modules, in reading order:
 //!
@@ -39,5 +39,5 @@ pub use redirect::{
     LOCATION_BYTES_MAX, Location, LocationError, Origin, Place, is_describing_field, is_redirect,
     is_secret_field, rewrites_to_get,
 };
-pub use request::{CheckedRequest, Field, FieldValue, RequestSpec, USER_AGENT};
+pub use request::{CheckedRequest, FIELDS_ADDED_MAX, Field, FieldValue, RequestSpec, USER_AGENT};
 pub use segment::{Segment, Segments, Slot};

@@ -1,23 +1,23 @@
 //! Where a redirect leads, and what is sent there (RFC 9110 §15.4, §10.2.2; RFC 3986 §5).
 //!
-//! Owns which answers are redirects, the `Location` of one, reference resolution and the rules for
-//! method and fields. Knows nothing of targets or connections: who follows decides where to.
+//! Owns which responses are redirects, their `Location`, reference resolution, and the rules for method
+//! and fields. Knows nothing of targets or connections: the caller decides whether to follow.
 
 use std::net::Ipv6Addr;
 
 use thiserror::Error;
 
-/// A `Location` longer than this leads nowhere.
+/// The longest `Location` that is followed, bytes: 8 KiB.
 pub const LOCATION_BYTES_MAX: usize = 8 * 1024;
 
-/// Whether a status asks a client to go elsewhere by itself (RFC 9110 §15.4): 300 leaves the choice
-/// to a person, 304 and 305 are something else, 306 is unused.
+/// Whether a client follows a response with this status automatically (RFC 9110 §15.4). 300 leaves the
+/// choice to the user, 304 and 305 are not redirects in this sense, 306 is unused.
 pub const fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// Whether the next request is a GET without a body (RFC 9110 §15.4.2 to §15.4.4): after 303
-/// whatever is not GET or HEAD, after 301 and 302 a POST.
+/// Whether the next request is a GET without a body (RFC 9110 §15.4.2 to §15.4.4): after a 303 unless
+/// the method is GET or HEAD, after a 301 or 302 if it is POST.
 pub fn rewrites_to_get(status: u16, method: &str) -> bool {
     match status {
         303 => method != "GET" && method != "HEAD",
@@ -26,7 +26,7 @@ pub fn rewrites_to_get(status: u16, method: &str) -> bool {
     }
 }
 
-/// Whether a field describes a body, and goes with it (RFC 9110 §15.4, §8.3 to §8.8).
+/// Whether a field describes the body: it is dropped with it (RFC 9110 §15.4, §8.3 to §8.8).
 pub fn is_describing_field(name: &str) -> bool {
     const NAMES: [&str; 8] = [
         "content-length",
@@ -41,7 +41,7 @@ pub fn is_describing_field(name: &str) -> bool {
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Whether a field is for one origin only (RFC 9110 §15.4): it is not sent to another.
+/// Whether a field is meant for one origin only (RFC 9110 §15.4): it is not sent to another one.
 pub fn is_secret_field(name: &str) -> bool {
     let names = ["authorization", "proxy-authorization", "cookie", "host"];
     names.iter().any(|known| name.eq_ignore_ascii_case(known))
@@ -55,23 +55,23 @@ pub struct Location {
 }
 
 impl Location {
-    /// The value; none without a field, or if several do not agree on one.
+    /// The value; `None` without a field, or if several fields differ.
     pub fn value(&self) -> Option<&[u8]> {
         (self.fields == 1).then_some(&self.value[..])
     }
 
-    /// Whether there is a field at all: without one a response leads nowhere, and is an answer.
+    /// Whether there is a field at all. Without one, the response is an ordinary response.
     pub fn is_there(&self) -> bool {
         self.fields > 0
     }
 
-    /// Forgets the fields of an earlier response.
+    /// Removes the fields of an earlier response.
     pub fn clear(&mut self) {
         self.fields = 0;
         self.value.clear();
     }
 
-    /// Notes the value of one `Location` field.
+    /// Adds the value of one `Location` field.
     pub fn add(&mut self, value: &[u8]) {
         if self.fields == 0 {
             self.value.extend_from_slice(value);
@@ -82,7 +82,7 @@ impl Location {
     }
 }
 
-/// Why a `Location` leads nowhere.
+/// Why a `Location` cannot be followed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum LocationError {
     /// Longer than [`LOCATION_BYTES_MAX`].
@@ -94,7 +94,7 @@ pub enum LocationError {
     /// A scheme other than http and https.
     #[error("Location is neither http nor https")]
     Scheme,
-    /// An authority with user information, without a host, or with a host or port that is none.
+    /// An authority with user information, without a host, or with an invalid host or port.
     #[error("Location has no usable host")]
     Authority,
 }
@@ -104,14 +104,15 @@ pub enum LocationError {
 pub struct Origin {
     /// The scheme is https.
     pub is_tls: bool,
-    /// Name or address in lower case; an IPv6 address without brackets, in its usual form.
+    /// Name or address in lower case; an IPv6 address without brackets, in its canonical form.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
 impl Origin {
-    /// An origin in its usual form. `host` is a name or an address; of IPv6 with or without brackets.
+    /// An origin in its canonical form. `host` is a name or an address; IPv6 addresses may have
+    /// brackets.
     pub fn new(is_tls: bool, host: &str, port: u16) -> Origin {
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let host = match literal.unwrap_or(host).parse::<Ipv6Addr>() {
@@ -132,7 +133,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Where `location`, a reference, leads from here (RFC 3986 §5.2).
+    /// Resolves the reference `location` against this URL (RFC 3986 §5.2).
     ///
     /// ```
     /// use z6_http::{Origin, Place};
@@ -145,7 +146,7 @@ impl Place {
     /// ```
     ///
     /// # Errors
-    /// [`LocationError`]; nothing is guessed at.
+    /// [`LocationError`]; an invalid reference is never repaired.
     pub fn resolve(&self, location: &[u8]) -> Result<Place, LocationError> {
         if location.len() > LOCATION_BYTES_MAX {
             return Err(LocationError::TooLong);
@@ -193,7 +194,7 @@ impl Place {
     }
 }
 
-/// Percent-encodes what may not stand in a URL, and nothing twice.
+/// Percent-encodes bytes that are not allowed in a URL, and never twice.
 fn encode(location: &[u8]) -> Result<String, LocationError> {
     if location.is_empty() || location.iter().any(u8::is_ascii_control) {
         return Err(LocationError::NotAReference);

@@ -1,4 +1,4 @@
-//! A request before any version of HTTP encodes it: what a scenario says, and what is sent.
+//! A request before any version of HTTP encodes it: as a scenario describes it, and as it is sent.
 //!
 //! Owns the parts of a request, their rules and what is added to them (RFC 9110 §5, §7.2, §8.6,
 //! §10.1.5; RFC 9112 §6). Knows nothing of connections or responses, nor of how a version of HTTP
@@ -11,6 +11,10 @@ use crate::target::{push_authority, push_target, wrong_in_host_header};
 
 /// The `User-Agent` if a request names none: `z6/` and the version.
 pub const USER_AGENT: &str = concat!("z6/", env!("CARGO_PKG_VERSION"));
+
+/// Most fields that are added to those of a [`RequestSpec`]: `Host`, `User-Agent`, `Content-Length`, the
+/// request id and `Connection`.
+pub const FIELDS_ADDED_MAX: usize = 5;
 
 /// A request in the words of a scenario. [`RequestSpec::new`] sets what is rarely given to its
 /// default.
@@ -121,7 +125,7 @@ pub struct CheckedRequest<'a> {
     pub authority: Vec<u8>,
     /// The other fields, in the order they are sent in.
     pub fields: Vec<Field<'a>>,
-    /// The server is to close after the response, and no field says so yet.
+    /// The server is asked to close after the response, and no field in `fields` asks for it.
     pub close: bool,
     /// The body; empty if there is none.
     pub body: &'a [u8],

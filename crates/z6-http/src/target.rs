@@ -47,8 +47,8 @@ fn check_prefix(prefix: &str) -> Result<(), RequestError> {
     }
 }
 
-/// Encodes what is not allowed in a path or query (RFC 3986 §3.3, §3.4). A `%` with two hex digits
-/// is taken as encoded already, any other `%` as a character.
+/// Encodes bytes that are not allowed in a path or query (RFC 3986 §3.3, §3.4). A `%` with two
+/// hexadecimal digits counts as encoded already, any other `%` as a character.
 fn push_encoded(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = text.as_bytes();
@@ -119,8 +119,8 @@ fn check_registered_name(host: &str) -> Result<(), RequestError> {
     }
 }
 
-/// First byte of a `Host` value given by the caller that no authority without user information
-/// has (RFC 9110 §7.2). An empty value is one.
+/// Offset of the first byte of the caller's `Host` value that is not allowed in an authority without
+/// user information (RFC 9110 §7.2). An empty value is allowed.
 pub fn wrong_in_host_header(value: &str) -> Option<usize> {
     value.bytes().position(|byte| {
         !is_unreserved_or_sub_delim(byte) && !matches!(byte, b'%' | b':' | b'[' | b']')

@@ -30,6 +30,7 @@ impl std::fmt::Display for AssertionValue {
 
 /// One assertion and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct AssertionResult {
     /// Its key in the scenario.
     pub name: &'static str,

@@ -1,16 +1,14 @@
 //! Connections of one worker: which are ready, which have carried a request before. Knows nothing of
 //! requests except that one was sent.
 
-use z6_events::{ConnectionSlot, TargetId, Tick, WorkerId};
+use z6_events::limits::MAX_CONNECTION_SLOTS;
+use z6_events::{ConnectionSlot, SlotTable, TargetId, Tick, WorkerId};
 
 use crate::error::FoldError;
 use crate::examples::{LastAttempt, NO_ADDRESS};
-use crate::pairing::SLOTS_MAX;
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionState {
-    #[default]
-    Free,
     Connecting {
         since: Tick,
     },
@@ -36,7 +34,7 @@ pub(crate) struct AttemptTimes {
 impl ConnectionState {
     fn times(self) -> AttemptTimes {
         match self {
-            ConnectionState::Free | ConnectionState::Ready { .. } => AttemptTimes::default(),
+            ConnectionState::Ready { .. } => AttemptTimes::default(),
             ConnectionState::Connecting { since } => {
                 AttemptTimes { since: Some(since), tcp_ready: None }
             }
@@ -55,14 +53,32 @@ pub(crate) enum Change {
     None,
 }
 
-/// A worker's connections by slot.
+impl Change {
+    /// What it means that this is no longer in its slot.
+    fn from_lost(before: Option<Connection>) -> Change {
+        match before.map(|before| before.state) {
+            Some(ConnectionState::Ready { .. }) => Change::Closed,
+            Some(ConnectionState::Connecting { .. } | ConnectionState::Securing { .. }) | None => {
+                Change::None
+            }
+        }
+    }
+}
+
+/// A connection or an attempt.
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    state: ConnectionState,
+    target: TargetId,
+    /// Which of the target's addresses.
+    address: u16,
+}
+
+/// A worker's connections and attempts by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    slots: Vec<ConnectionState>,
-    /// By slot: the target of the last attempt in it.
-    targets: Vec<TargetId>,
-    /// By slot: which of its addresses.
-    addresses: Vec<u16>,
+    slots: SlotTable<Connection>,
+    /// By target.
     held: Vec<Held>,
     /// The attempt that failed last.
     last_failed: LastAttempt,
@@ -76,47 +92,41 @@ struct Held {
 }
 
 impl Connections {
-    fn slot(
-        &mut self,
-        worker: WorkerId,
-        connection: ConnectionSlot,
-    ) -> Result<&mut ConnectionState, FoldError> {
-        let index = connection.index();
-        if index >= self.slots.len() {
-            if index >= SLOTS_MAX {
-                return Err(FoldError::ConnectionSlotTooLarge { worker, connection });
-            }
-            self.slots.resize(index + 1, ConnectionState::Free);
-            self.targets.resize(index + 1, TargetId(0));
-            self.addresses.resize(index + 1, NO_ADDRESS);
-        }
-        Ok(&mut self.slots[index])
-    }
-
+    /// Sets what is in a slot; returns what was there.
     fn set(
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
-        state: ConnectionState,
-    ) -> Result<ConnectionState, FoldError> {
-        let before = std::mem::replace(self.slot(worker, connection)?, state);
-        self.hold(connection, before != ConnectionState::Free, state != ConnectionState::Free);
+        now: Connection,
+    ) -> Result<Option<Connection>, FoldError> {
+        if connection.0 >= MAX_CONNECTION_SLOTS {
+            return Err(FoldError::ConnectionSlotTooLarge { worker, connection });
+        }
+        let before = self.slots.insert(connection.0, now);
+        if let Some(before) = before {
+            self.release(before.target);
+        }
+        let index = now.target.index();
+        if index >= self.held.len() {
+            self.held.resize(index + 1, Held::default());
+        }
+        let held = &mut self.held[index];
+        held.now += 1;
+        held.most = held.most.max(held.now);
         Ok(before)
     }
 
-    fn hold(&mut self, connection: ConnectionSlot, before: bool, now: bool) {
-        if before == now {
-            return;
+    /// Empties a slot; returns what was there.
+    fn remove(&mut self, connection: ConnectionSlot) -> Option<Connection> {
+        let before = self.slots.remove(connection.0);
+        if let Some(before) = before {
+            self.release(before.target);
         }
-        let target = self.targets[connection.index()].index();
-        if target >= self.held.len() {
-            self.held.resize(target + 1, Held::default());
-        }
-        let held = &mut self.held[target];
-        if now {
-            held.now += 1;
-            held.most = held.most.max(held.now);
-        } else {
+        before
+    }
+
+    fn release(&mut self, target: TargetId) {
+        if let Some(held) = self.held.get_mut(target.index()) {
             held.now = held.now.saturating_sub(1);
         }
     }
@@ -126,6 +136,7 @@ impl Connections {
         self.held.get(target.index()).map_or(0, |held| held.most)
     }
 
+    /// An attempt begins.
     pub(crate) fn connecting(
         &mut self,
         worker: WorkerId,
@@ -133,87 +144,69 @@ impl Connections {
         (target, address): (TargetId, u16),
         since: Tick,
     ) -> Result<Change, FoldError> {
-        let before = self.set(worker, connection, ConnectionState::Free)?;
-        self.targets[connection.index()] = target;
-        self.addresses[connection.index()] = address;
-        self.set(worker, connection, ConnectionState::Connecting { since })?;
-        Ok(match before {
-            ConnectionState::Ready { .. } => Change::Closed,
-            ConnectionState::Free
-            | ConnectionState::Connecting { .. }
-            | ConnectionState::Securing { .. } => Change::None,
-        })
+        let state = ConnectionState::Connecting { since };
+        let before = self.set(worker, connection, Connection { state, target, address })?;
+        Ok(Change::from_lost(before))
     }
 
-    /// Target and address of the last attempt in this slot.
+    /// Target and address of what is in this slot.
     #[inline]
-    pub(crate) fn last_endpoint(&self, connection: ConnectionSlot) -> (TargetId, u16) {
-        let index = connection.index();
-        let target = self.targets.get(index).copied().unwrap_or_default();
-        (target, self.addresses.get(index).copied().unwrap_or(NO_ADDRESS))
+    pub(crate) fn endpoint(&self, connection: ConnectionSlot) -> (TargetId, u16) {
+        let found = self.slots.get(connection.0);
+        found.map_or((TargetId(0), NO_ADDRESS), |found| (found.target, found.address))
     }
 
     /// The TCP connection of an attempt is ready at `at`, its TLS handshake begins.
-    pub(crate) fn tcp_ready(
-        &mut self,
-        worker: WorkerId,
-        connection: ConnectionSlot,
-        at: Tick,
-    ) -> Result<(), FoldError> {
-        let state = self.slot(worker, connection)?;
-        if let ConnectionState::Connecting { since } = *state {
+    pub(crate) fn tcp_ready(&mut self, connection: ConnectionSlot, at: Tick) {
+        if let Some(Connection { state, .. }) = self.slots.get_mut(connection.0)
+            && let ConnectionState::Connecting { since } = *state
+        {
             *state = ConnectionState::Securing { since, tcp_ready: at };
         }
-        Ok(())
     }
 
-    /// A connection is ready; returns how that changed their number, and when its handshake began.
+    /// A connection is ready; returns how that changed their number, and when its handshake began. A
+    /// log that says nothing of the attempt is taken to mean the first target.
     pub(crate) fn ready(
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
     ) -> Result<(Change, AttemptTimes), FoldError> {
-        let before = self.set(worker, connection, ConnectionState::Ready { used: false })?;
+        let ready = ConnectionState::Ready { used: false };
+        let before = match self.slots.get_mut(connection.0) {
+            Some(found) => std::mem::replace(&mut found.state, ready),
+            None => {
+                let (target, address) = (TargetId(0), NO_ADDRESS);
+                self.set(worker, connection, Connection { state: ready, target, address })?;
+                return Ok((Change::Opened, AttemptTimes::default()));
+            }
+        };
         let change = match before {
             ConnectionState::Ready { .. } => Change::None,
-            ConnectionState::Free
-            | ConnectionState::Connecting { .. }
-            | ConnectionState::Securing { .. } => Change::Opened,
+            ConnectionState::Connecting { .. } | ConnectionState::Securing { .. } => Change::Opened,
         };
         Ok((change, before.times()))
     }
 
     /// A request was sent on it; returns whether it had carried one before.
     #[inline]
-    pub(crate) fn used(
-        &mut self,
-        worker: WorkerId,
-        connection: ConnectionSlot,
-    ) -> Result<bool, FoldError> {
-        Ok(match self.slot(worker, connection)? {
-            ConnectionState::Ready { used } => std::mem::replace(used, true),
-            ConnectionState::Free
-            | ConnectionState::Connecting { .. }
-            | ConnectionState::Securing { .. } => false,
-        })
+    pub(crate) fn used(&mut self, connection: ConnectionSlot) -> bool {
+        match self.slots.get_mut(connection.0) {
+            Some(Connection { state: ConnectionState::Ready { used }, .. }) => {
+                std::mem::replace(used, true)
+            }
+            Some(_) | None => false,
+        }
     }
 
-    pub(crate) fn closed(
-        &mut self,
-        worker: WorkerId,
-        connection: ConnectionSlot,
-    ) -> Result<Change, FoldError> {
-        Ok(match self.set(worker, connection, ConnectionState::Free)? {
-            ConnectionState::Ready { .. } => Change::Closed,
-            ConnectionState::Free
-            | ConnectionState::Connecting { .. }
-            | ConnectionState::Securing { .. } => Change::None,
-        })
+    /// A connection or an attempt ended.
+    pub(crate) fn closed(&mut self, connection: ConnectionSlot) -> Change {
+        Change::from_lost(self.remove(connection))
     }
 
     /// An attempt failed or took too long: the request that fails with it follows.
     pub(crate) fn note_failed(&mut self, connection: ConnectionSlot, at: Tick) {
-        let (target, address) = self.last_endpoint(connection);
+        let (target, address) = self.endpoint(connection);
         self.last_failed = LastAttempt::new(at, target, address);
     }
 
@@ -224,12 +217,8 @@ impl Connections {
     }
 
     /// An attempt took too long; returns how far it had come.
-    pub(crate) fn timed_out(
-        &mut self,
-        worker: WorkerId,
-        connection: ConnectionSlot,
-    ) -> Result<AttemptTimes, FoldError> {
-        Ok(self.set(worker, connection, ConnectionState::Free)?.times())
+    pub(crate) fn timed_out(&mut self, connection: ConnectionSlot) -> AttemptTimes {
+        self.remove(connection).map_or_else(AttemptTimes::default, |before| before.state.times())
     }
 }
 
@@ -246,13 +235,13 @@ mod tests {
         connections.connecting(WORKER, first, (TargetId(0), 0), Tick(1)).unwrap();
         connections.connecting(WORKER, second, (TargetId(1), 3), Tick(1)).unwrap();
         connections.ready(WORKER, first).unwrap();
-        connections.closed(WORKER, first).unwrap();
+        assert_eq!(connections.closed(first), Change::Closed);
         connections.connecting(WORKER, first, (TargetId(1), 0), Tick(2)).unwrap();
-        connections.timed_out(WORKER, first).unwrap();
+        assert_eq!(connections.timed_out(first).since, Some(Tick(2)));
         connections.connecting(WORKER, first, (TargetId(1), 0), Tick(3)).unwrap();
         let most = [0, 1, 2].map(|target| connections.most_held(TargetId(target)));
         assert_eq!(most, [1, 2, 0]);
-        assert_eq!(connections.last_endpoint(second), (TargetId(1), 3));
-        assert_eq!(connections.last_endpoint(ConnectionSlot(9)).1, NO_ADDRESS);
+        assert_eq!(connections.endpoint(second), (TargetId(1), 3));
+        assert_eq!(connections.endpoint(ConnectionSlot(9)).1, NO_ADDRESS);
     }
 }

@@ -38,6 +38,7 @@ impl fmt::Display for ConservationRule {
 
 /// Why events could not be folded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FoldError {
     /// An event of a worker that the run does not have.
     #[error("event of worker {worker}, but the run has {workers} workers")]

@@ -2,9 +2,13 @@
 
 use z6_events::{Driver, Ending, LogHeader, Partition, StoppedBy, Tick};
 use z6_scenario::NS_PER_SECOND;
+use z6_scenario::load::limits::{MAX_DURATION_NS, MAX_TIMEOUT_NS};
 
 /// Later than any instant of a run: 48 h, in nanoseconds.
 pub const TICK_NS_MAX: u64 = 48 * 3_600 * NS_PER_SECOND;
+
+// A run ends after its duration and the grace period.
+const _: () = assert!(MAX_DURATION_NS + MAX_TIMEOUT_NS <= TICK_NS_MAX);
 
 /// What the header of a log says about a run, besides the scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]

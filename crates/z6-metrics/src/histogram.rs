@@ -6,11 +6,15 @@
 //! that bound and counted in `out_of_range`, so none is lost.
 
 use hdrhistogram::Histogram;
+use z6_scenario::load::limits::{MAX_DURATION_NS, MAX_TIMEOUT_NS};
 
 use crate::error::FoldError;
 
 /// The largest value a histogram tells apart: 25 h, in nanoseconds.
 pub const VALUE_NS_MAX: u64 = 25 * 3_600 * 1_000_000_000;
+
+// A request planned at the start of the longest run can end at the end of its grace period.
+const _: () = assert!(MAX_DURATION_NS + MAX_TIMEOUT_NS <= VALUE_NS_MAX);
 
 /// Memory of one histogram at its largest, bytes: 38 groups of 1,024 counters cover 1 ns to 25 h at
 /// three significant digits.

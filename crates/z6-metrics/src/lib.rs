@@ -2,12 +2,15 @@
 //!
 //! Pure: events in, values and text out. This crate knows no clock, file, socket, thread or engine;
 //! it never sees how events were made. docs/MEASUREMENT.md defines each figure.
-//! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in), [`histogram`] and [`quantile`]
-//! (how latencies are kept and read), `pairing`, `lag`, `connections`, `by_connection`, `groups`, `series`, `health`,
-//! `examples` (one mechanism each), `finish` (figures from the folded state), [`verdict`], [`assertions`],
-//! [`report`], `row` and `part` (the same figures of a part of the requests). What is asked of a log
-//! after its run (filters, exports, checks, comparisons) is the crate `z6-analysis`, which this one
-//! must not know.
+//! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in: it hands each event to the types
+//! that count), `facts` and `outline` (what is known besides the events), `pairing`, `connections`, `lag`
+//! and `health` (what is kept of one worker), `requests`, `connection_totals`, `gauges` and `rates` (of the
+//! run), `groups`, `by_connection`, `series`, `examples` and `tally` (parts of `requests`), [`histogram`]
+//! and [`quantile`] (how latencies are kept and read), [`verdict`], [`assertions`], [`report`], `row` (one
+//! request, for figures of a part of them).
+//!
+//! What is asked of a log after its run (filters, exports, checks, comparisons) is the crate
+//! `z6-analysis`, which this one must not know.
 //!
 //! ```
 //! use z6_events::{Driver, Event, Tick, WorkerId};

@@ -46,6 +46,7 @@ impl Verdict {
 
 /// Something about the generator that the reader of its figures should know.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Doubt {
     /// The generator noticed due requests late.
     LateSends {

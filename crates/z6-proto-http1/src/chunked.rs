@@ -188,7 +188,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Counts a byte of the line after the size, and says what it leads to where it comes first.
+    /// Counts a byte of the line after the size; returns the state that follows the first such byte.
     fn extension_byte(
         &mut self,
         byte: u8,

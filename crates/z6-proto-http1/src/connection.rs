@@ -1,4 +1,4 @@
-//! The protocol state of one client connection: one exchange at a time, over and over.
+//! The protocol state of one client connection: one exchange after the other.
 //!
 //! Owns write progress, the response decoder, what an end of file or a transport error means at
 //! each moment, unsolicited bytes, early responses and whether the connection may be used again.
@@ -11,8 +11,9 @@ use z6_http::Location;
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::limits::Limits;
+use crate::planted::{Bug, Planted};
 
-/// What a complete exchange was like on the wire.
+/// What was observed of a complete exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseFacts {
     /// Status code of the final response, 200..=599.
@@ -21,21 +22,22 @@ pub struct ResponseFacts {
     pub bytes_received: u64,
     /// Bytes of body, without chunk framing and trailers.
     pub body_bytes: u64,
-    /// The connection may carry another exchange. False if the response says so (RFC 9112
-    /// §9.3) or read to close, where it came early, and where more bytes followed it.
+    /// The connection may carry another exchange. False if the response announces the close (RFC 9112
+    /// §9.3), ends with the connection, came early, or was followed by more bytes.
     pub reusable: bool,
     /// Bytes of the request that were not written when the response was complete. More than 0
     /// means an early response: the rest must not be sent (RFC 9112 §9.5).
     pub unsent_bytes: usize,
-    /// Bytes followed the response that belong to nothing (RFC 9112 §9.2). The exchange stands.
+    /// Bytes followed the response that belong to no exchange (RFC 9112 §9.2). This exchange is valid
+    /// nevertheless.
     pub unsolicited_after: bool,
 }
 
-/// What received bytes meant.
+/// What received bytes mean.
 ///
-/// `first_byte`: this call brought the first byte of the final response. Where a head comes in
-/// pieces and proves to be an interim one, a later call says so again: the last one counts, and
-/// [`Connection::started`] tells at any time whether one counts at all.
+/// `first_byte`: this call brought the first byte of the final response. If a head arrives in pieces
+/// and turns out to be an interim one, a later call reports a first byte again. The last report counts;
+/// [`Connection::started`] tells whether there is a valid one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// The response is not complete yet.
@@ -54,7 +56,7 @@ pub enum Received {
     Failed {
         /// See [`Received`].
         first_byte: bool,
-        /// Why, and where.
+        /// The violation or limit, and its offset.
         error: ProtocolError,
     },
     /// No exchange was open (RFC 9112 §9.2). The bytes are dropped, the connection must be closed;
@@ -73,12 +75,12 @@ pub enum FailureKind {
     Transport,
 }
 
-/// What the end of the connection meant.
+/// What the end of the connection means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eof {
     /// No exchange was open: nothing failed.
     Idle,
-    /// It ended a body that reads to close: the exchange is complete.
+    /// It ended a body that has no length of its own: the exchange is complete.
     Complete(ResponseFacts),
     /// The exchange failed.
     Failed(FailureKind),
@@ -108,11 +110,7 @@ pub struct Connection {
     written_bytes: usize,
     bytes_received: u64,
     exchanges_completed: u64,
-    #[cfg(feature = "planted-bugs")]
-    planted: Option<crate::planted::Bug>,
-    /// A planted bug: bytes of this response that are not counted.
-    #[cfg(feature = "planted-bugs")]
-    lost_bytes: u64,
+    planted: Planted,
 }
 
 /// Named by what may come next.
@@ -136,17 +134,14 @@ impl Connection {
             written_bytes: 0,
             bytes_received: 0,
             exchanges_completed: 0,
-            #[cfg(feature = "planted-bugs")]
-            planted: None,
-            #[cfg(feature = "planted-bugs")]
-            lost_bytes: 0,
+            planted: Planted::default(),
         }
     }
 
     /// Plants a bug.
     #[cfg(feature = "planted-bugs")]
-    pub fn plant(&mut self, bug: crate::planted::Bug) {
-        self.planted = Some(bug);
+    pub fn plant(&mut self, bug: Bug) {
+        self.planted = bug.into();
     }
 
     /// Makes this the state of another connection that was just opened; keeps limits and buffers.
@@ -171,18 +166,15 @@ impl Connection {
         self.request_bytes = request_bytes;
         self.written_bytes = 0;
         self.bytes_received = 0;
-        #[cfg(feature = "planted-bugs")]
-        {
-            self.lost_bytes = 0;
-        }
+        self.planted.start();
     }
 
-    /// From the next exchange on keep the `Location` of redirects, or keep none (as at first).
+    /// Sets whether the `Location` of redirects is kept, from the next exchange on. Off by default.
     pub fn keep_location(&mut self, keep: bool) {
         self.decoder.keep_location(keep);
     }
 
-    /// Where the response of the last exchange leads; see [`ResponseDecoder::location`].
+    /// The `Location` of the last response; see [`ResponseDecoder::location`].
     pub fn location(&self) -> Option<&Location> {
         self.decoder.location()
     }
@@ -206,7 +198,7 @@ impl Connection {
         self.written_bytes += bytes;
     }
 
-    /// Takes what a read brought. Empty input means nothing; an end of file is
+    /// Takes the bytes of one read. Empty input has no meaning; an end of file is
     /// [`Connection::eof`].
     #[inline]
     pub fn received(&mut self, bytes: &[u8]) -> Received {
@@ -228,9 +220,8 @@ impl Connection {
         let decoded = self.decoder.decode(bytes);
         let first_byte =
             self.decoder.started() && self.decoder.final_response_start() >= position_before;
-        #[cfg(feature = "planted-bugs")]
-        if self.planted == Some(crate::planted::Bug::LostChunk) && position_before > 0 {
-            self.lost_bytes += bytes.len() as u64;
+        if self.planted.has(Bug::LostChunk) && position_before > 0 {
+            self.planted.lose(bytes.len());
         }
         match decoded {
             Ok(decoded) if !decoded.complete => Received::NeedMore { first_byte },
@@ -266,8 +257,8 @@ impl Connection {
         }
     }
 
-    /// Reading or writing failed. What was received before still counts, so the driver reads all
-    /// there is before it says so (RFC 9112 §9.6). `None` if no exchange was open.
+    /// Reading or writing failed. Bytes received before still count, so the driver reads all available
+    /// bytes before it calls this (RFC 9112 §9.6). `None` if no exchange was open.
     pub fn io_error(&mut self) -> Option<FailureKind> {
         let was_open = self.phase == Phase::Exchange;
         self.phase = Phase::Closing;
@@ -346,19 +337,11 @@ impl Connection {
     #[inline]
     fn complete(&mut self, unsolicited_after: bool) -> ResponseFacts {
         let unsent_bytes = self.request_bytes - self.written_bytes;
-        let reusable = self.decoder.keep_alive() && unsent_bytes == 0 && !unsolicited_after;
-        #[cfg(feature = "planted-bugs")]
-        let reusable = match self.planted {
-            Some(crate::planted::Bug::KeptClosed) => unsent_bytes == 0 && !unsolicited_after,
-            Some(crate::planted::Bug::LostChunk) | None => reusable,
-        };
+        let keep_alive = self.decoder.keep_alive() || self.planted.has(Bug::KeptClosed);
+        let reusable = keep_alive && unsent_bytes == 0 && !unsolicited_after;
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };
         self.exchanges_completed += 1;
-        self.bytes_received = self.decoder.position();
-        #[cfg(feature = "planted-bugs")]
-        {
-            self.bytes_received = self.bytes_received.saturating_sub(self.lost_bytes);
-        }
+        self.bytes_received = self.decoder.position().saturating_sub(self.planted.lost_bytes());
         ResponseFacts {
             status: self.decoder.status().unwrap_or(0),
             bytes_received: self.bytes_received,

@@ -1,7 +1,7 @@
 //! One response at a time, from bytes as they come.
 //!
-//! Owns the sequence interim heads, final head, body, and the place in it. Knows nothing of
-//! requests beyond whether the method was HEAD, nor of what follows a response.
+//! Owns the sequence of interim heads, final head and body, and the position in it. Knows nothing of
+//! requests except whether the method was HEAD, nor of what follows a response.
 
 use z6_http::{Location, is_redirect};
 
@@ -22,9 +22,9 @@ pub struct Decoded {
 
 /// Decodes one HTTP/1.x response from any split of its bytes (RFC 9112 §4 to §8).
 ///
-/// A head that stands whole in the input is read where it stands; only a head that comes in pieces
-/// is copied, into a buffer that [`ResponseDecoder::reset`] keeps. Bodies are counted, not kept:
-/// a body of known length costs the same for any number of bytes.
+/// A head that is complete in the input is parsed in place. Only a head that arrives in pieces is
+/// copied, into a buffer that [`ResponseDecoder::reset`] keeps. Bodies are counted, not kept: a body of
+/// known length costs the same for any number of bytes.
 ///
 /// ```
 /// use z6_proto_http1::{Limits, ResponseDecoder};
@@ -46,7 +46,7 @@ pub struct ResponseDecoder {
     position: u64,
     /// Where the current head, or the final one, begins.
     head_start: u64,
-    /// The part of a head that came without its end.
+    /// The part of a head that has arrived without its end.
     partial: Vec<u8>,
     scan: HeadScan,
     interim: u32,
@@ -90,15 +90,15 @@ impl ResponseDecoder {
         }
     }
 
-    /// From the next response on keep the `Location` of redirects, or keep none. Off at first:
+    /// Sets whether the `Location` of redirects is kept, from the next response on. Off by default:
     /// nothing of a head is kept then.
     pub fn keep_location(&mut self, keep: bool) {
         self.wants_location = keep;
         self.location = Location::default();
     }
 
-    /// Where the final response leads: none before its head is whole, if no `Location` is kept,
-    /// and where the response is not a redirect.
+    /// The `Location` of the final response. `None` before its head is complete, if no `Location` is
+    /// kept, and if the response is not a redirect.
     pub fn location(&self) -> Option<&Location> {
         let status = self.final_head.map(|head| head.status);
         status.filter(|status| self.wants_location && is_redirect(*status)).map(|_| &self.location)

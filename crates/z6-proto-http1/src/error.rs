@@ -72,7 +72,7 @@ pub enum ProtocolErrorKind {
     TrailersTooLarge,
 }
 
-/// Who or what stands behind a [`ProtocolErrorKind`].
+/// Who or what caused a [`ProtocolErrorKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The peer's bytes are not HTTP/1.x as this crate reads it.
@@ -168,14 +168,14 @@ impl ProtocolErrorKind {
     }
 }
 
-/// Why a response could not be read, and where.
+/// Why a response could not be read, and at which byte.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("{kind} (byte {offset} of the response)")]
 pub struct ProtocolError {
     /// What is wrong.
     pub kind: ProtocolErrorKind,
-    /// Where: bytes from the first byte of this response, interim responses included. For an
-    /// early close, how many bytes had come; for a limit, the first byte beyond it.
+    /// Offset in bytes from the first byte of this response, interim responses included. For an early
+    /// close, the number of bytes received; for a limit, the first byte beyond it.
     pub offset: u64,
 }
 

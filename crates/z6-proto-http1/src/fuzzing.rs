@@ -24,7 +24,7 @@ const TIGHT: Limits = Limits {
     trailer_bytes_max: 24,
 };
 
-/// All that is said of a response, however its bytes were split.
+/// Everything the decoder reports about a response.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     decoded: Result<bool, ProtocolError>,
@@ -271,7 +271,7 @@ fn read_requests(bytes: &[u8], step: usize, limits: &Limits) -> Requests {
     (requests, None)
 }
 
-/// Stands between the parts of a request in the input of [`fuzz_request_encoder`].
+/// Separates the parts of a request in the input of [`fuzz_request_encoder`].
 const PART_END: char = '\x1e';
 
 /// Encodes any request, and reads it back as a server would: one request, with just the parts given.

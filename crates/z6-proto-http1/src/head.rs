@@ -1,11 +1,11 @@
-//! What one whole response head says: status, framing, reuse.
+//! The meaning of one complete response head: status, framing, reuse.
 //!
 //! Owns reading a head with httparse and the rules of RFC 9112 §6.3 and §9.3. Never sees a part of
 //! a head as an error: what httparse does not take, [`crate::scan`] judges.
 
 use std::mem::MaybeUninit;
 
-use z6_http::field::{list, parse_digits};
+use z6_http::field::{is_same, list, parse_digits};
 
 use crate::error::ProtocolErrorKind;
 use crate::limits::FIELDS_HARD_MAX;
@@ -16,11 +16,11 @@ use crate::scan::Fault;
 pub(crate) enum Framing {
     /// There is no body.
     Empty,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     /// Chunks say it.
     Chunked,
-    /// The end of the connection says it.
+    /// The end of the connection.
     ToClose,
 }
 
@@ -109,10 +109,11 @@ fn offset_in(whole: &[u8], part: &[u8]) -> usize {
 /// Looks only at names whose length is that of one that matters.
 #[inline]
 fn note_field(facts: &mut Facts, head: &[u8], name: &str, value: &[u8]) {
+    let is = |usual| is_same(name.as_bytes(), usual);
     match name.len() {
-        10 if name.eq_ignore_ascii_case("connection") => note_connection(facts, value),
-        14 if name.eq_ignore_ascii_case("content-length") => note_length(facts, head, value),
-        17 if name.eq_ignore_ascii_case("transfer-encoding") => note_transfer(facts, head, value),
+        10 if is("Connection") => note_connection(facts, value),
+        14 if is("Content-Length") => note_length(facts, head, value),
+        17 if is("Transfer-Encoding") => note_transfer(facts, head, value),
         _ => {}
     }
 }
@@ -120,8 +121,8 @@ fn note_field(facts: &mut Facts, head: &[u8], name: &str, value: &[u8]) {
 /// RFC 9110 §7.6.1: a list of options, case-insensitive.
 fn note_connection(facts: &mut Facts, value: &[u8]) {
     for option in list(value) {
-        facts.close |= option.eq_ignore_ascii_case(b"close");
-        facts.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        facts.close |= is_same(option, "close");
+        facts.keep_alive |= is_same(option, "keep-alive");
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! - `request`: a [`RequestTemplate`] is encoded once and sent any number of times.
 //! - `error`, `limits`: the closed set of ways a response can fail, and the bounds.
-//! - `scan`, `head`: the grammar of a head byte by byte; what a whole head says.
+//! - `scan`, `head`: the grammar of a head byte by byte; the meaning of a complete head.
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
 //! - [`server`]: requests as a server reads them.
@@ -66,6 +66,9 @@ mod error;
 pub mod fuzzing;
 mod head;
 mod limits;
+#[cfg(not(feature = "planted-bugs"))]
+#[allow(unreachable_pub, reason = "public with the feature")]
+mod planted;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod request;

@@ -1,4 +1,4 @@
-//! The bounds of reading a response: names, defaults and what they count.
+//! The limits of reading a message: names, defaults and what they count.
 //!
 //! Knows nothing of how they are enforced; each has its own [`crate::ProtocolErrorKind`].
 
@@ -6,7 +6,7 @@
 pub const HEAD_BYTES_MAX_DEFAULT: usize = 64 * 1024;
 /// Default of [`Limits::fields_max`].
 pub const FIELDS_MAX_DEFAULT: usize = 128;
-/// No setting of [`Limits::fields_max`] goes past this: the parser's table is on the stack.
+/// Hard maximum of [`Limits::fields_max`]: the parser's table is on the stack.
 pub const FIELDS_HARD_MAX: usize = 256;
 /// Default of [`Limits::interim_max`].
 pub const INTERIM_MAX_DEFAULT: u32 = 16;
@@ -18,12 +18,13 @@ pub const TRAILER_BYTES_MAX_DEFAULT: usize = 16 * 1024;
 const _: () = assert!(FIELDS_MAX_DEFAULT <= FIELDS_HARD_MAX);
 const _: () = assert!(TRAILER_BYTES_MAX_DEFAULT <= HEAD_BYTES_MAX_DEFAULT);
 
-/// Bounds on one response. Body length has none: bodies are counted, not kept.
+/// Limits of one message. Bodies have none: they are counted, not kept. A server uses the same limits
+/// for requests, except [`Limits::interim_max`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one head, status line and empty line included; interim heads each on their own.
     pub head_bytes_max: usize,
-    /// Fields in one head; values above [`FIELDS_HARD_MAX`] count as that.
+    /// Fields in one head; at most [`FIELDS_HARD_MAX`].
     pub fields_max: usize,
     /// Interim (1xx) responses before the final one.
     pub interim_max: u32,

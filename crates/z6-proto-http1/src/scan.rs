@@ -1,4 +1,4 @@
-//! The grammar of a head and of a field section, one byte at a time, resumable anywhere.
+//! The grammar of a head and of a field section, one byte at a time, resumable at every byte.
 //!
 //! Owns finding the end of a head that comes in pieces, and naming the first byte that breaks the
 //! grammar (RFC 9112 §4, §5). Knows nothing of what fields mean: [`crate::head`] reads a whole
@@ -8,7 +8,7 @@ use z6_http::field::{is_text_byte, is_token_byte};
 
 use crate::error::ProtocolErrorKind;
 
-/// A violation at a byte offset from wherever the caller began to count.
+/// A violation at a byte offset; the caller decides where the offset is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) kind: ProtocolErrorKind,
@@ -43,7 +43,7 @@ enum FieldState {
     LastLineFeed,
 }
 
-/// What a section's own rules are: kind of a malformed line, and how many fields it may have.
+/// The rules of a section: the kind of a malformed line, and the most fields it may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldRules {
     pub(crate) malformed: ProtocolErrorKind,

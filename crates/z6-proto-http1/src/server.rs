@@ -7,7 +7,7 @@
 
 use std::mem::MaybeUninit;
 
-use z6_http::field::{list, parse_digits};
+use z6_http::field::{is_same, list, parse_digits};
 
 use crate::chunked::ChunkedDecoder;
 use crate::error::ProtocolErrorKind;
@@ -73,7 +73,7 @@ pub enum RequestBody {
     Empty,
     /// This many bytes, at least 1.
     Length(u64),
-    /// The chunks say where it ends.
+    /// The last chunk marks its end.
     Chunked,
 }
 
@@ -152,7 +152,7 @@ pub struct RequestReader {
 /// Named by what is awaited.
 #[derive(Debug)]
 enum State {
-    /// A head, of which this many bytes were looked at in vain.
+    /// A head, of which this many bytes were parsed without finding its end.
     Head {
         scanned: usize,
     },
@@ -160,7 +160,7 @@ enum State {
         left: u64,
     },
     Chunks(Box<ChunkedDecoder>),
-    /// The caller, who is to be told of the end.
+    /// The next call, which reports the end of the request.
     End,
 }
 
@@ -171,7 +171,7 @@ impl Default for State {
 }
 
 impl RequestReader {
-    /// Finds the next part in `input`: how many bytes are dealt with, and the part.
+    /// Finds the next part in `input`: the number of bytes consumed, and the part.
     ///
     /// # Errors
     /// [`BadRequest`], the same for any split of the bytes; inside a head it is found at the next line
@@ -343,15 +343,15 @@ impl Facts {
     /// Looks only at names whose length is that of one that matters.
     #[inline]
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), BadRequest> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let is = |usual| is_same(name.as_bytes(), usual);
         match name.len() {
-            4 if is("host") => self.hosts += 1,
-            6 if is("expect") => {
+            4 if is("Host") => self.hosts += 1,
+            6 if is("Expect") => {
                 self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
             }
-            10 if is("connection") => self.connection(value),
-            14 if is("content-length") => self.length(value)?,
-            17 if is("transfer-encoding") => self.transfer_encoding(value),
+            10 if is("Connection") => self.connection(value),
+            14 if is("Content-Length") => self.length(value)?,
+            17 if is("Transfer-Encoding") => self.transfer_encoding(value),
             _ => {}
         }
         Ok(())
@@ -359,8 +359,8 @@ impl Facts {
 
     fn connection(&mut self, value: &[u8]) {
         for option in list(value) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.close |= is_same(option, "close");
+            self.keep_alive |= is_same(option, "keep-alive");
         }
     }
 

@@ -7,7 +7,9 @@ use z6_events::{Cause, ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, 
 use z6_proto_http1::Limits;
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
-use z6_vu::session::{self, BrokenWrite, End, Output, Progress, Requests, Session};
+use z6_vu::session::{
+    self, BrokenWrite, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, Requests, Session,
+};
 use z6_vu::{Command, Input};
 
 use crate::coverage::RequestState;
@@ -18,10 +20,6 @@ use crate::queue::{SimEvent, WireRef};
 use crate::wire::{ConnectOutcome, NewWire, Segment, Wires};
 use crate::world::Outside;
 
-/// Reads of one connection before others get their turn.
-const READS_PER_TURN: usize = 16;
-/// Bytes read at once.
-const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Bytes that a read or write takes at most where it takes a part only.
 const PART_BYTES_MAX: u64 = 512;
 /// A socket that would block is ready again after this long at most, nanoseconds.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock, StopReason, Tick};
 use z6_scenario::simulation::{FaultKind, Faults};
 use z6_vu::observer::{Observer, ReadBack};
-use z6_vu::run_end::RunEnd;
+use z6_vu::run_end::{LOG_RESERVE_BYTES_PER_WORKER, RunEnd};
 
 use crate::coverage::FaultCounts;
 use crate::draw::{Draws, Purpose, hits};
@@ -19,8 +19,6 @@ const BLOCKS_WAITING_MAX: usize = 4;
 const STALL_MEAN_NS: u64 = 400_000_000;
 /// The longest, nanoseconds.
 const STALL_MAX_NS: u64 = 3_000_000_000;
-/// Room kept below `max_event_log_bytes` for what workers still log after the stop.
-const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
 
 /// What a block leads to.
 #[derive(Debug, Default)]
@@ -78,7 +76,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             bytes.extend(assembler.attachment(&file.name, &file.content, is_stored)?);
         }
         log.write(&bytes).map_err(|_| SimError::LogOut)?;
-        let reserve = RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
+        let reserve = LOG_RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
         Ok(Disk {
             copy: keeps.then_some(bytes),
             log,

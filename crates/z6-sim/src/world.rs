@@ -8,6 +8,7 @@ mod env;
 use z6_events::{ErrorKind, LogDigest, LogHeader, StopReason, StoppedBy, Tick};
 use z6_scenario::simulation::FaultKind;
 use z6_vu::observer::Observer;
+use z6_vu::run_end::NO_TARGET_AFTER_NS;
 use z6_vu::session::Requests;
 use z6_vu::templates::response_limits;
 
@@ -27,9 +28,6 @@ use crate::truth::Truth;
 use crate::wire::Wires;
 use crate::worker::Worker;
 
-/// A run without a single ready connection is stopped this long after its first attempt, once an
-/// attempt has failed.
-const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
 /// Faults of the whole world are drawn this often, nanoseconds.
 const TENTH_NS: u64 = 100_000_000;
 /// Means and maxima of the faults of the whole world, nanoseconds.

@@ -42,7 +42,7 @@ pub(crate) fn classify(error: &io::Error) -> Refusal {
     }
 }
 
-/// Opens a non-blocking listening socket and says where it listens.
+/// Opens a non-blocking listening socket; returns it with its address.
 pub(crate) fn listen(address: SocketAddr) -> Result<(Socket, SocketAddr), TargetError> {
     open(address).map_err(|source| TargetError::Listen { address, source })
 }

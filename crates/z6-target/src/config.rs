@@ -1,4 +1,4 @@
-//! What a server is told at its start, and the limits it holds to.
+//! The settings of a server, and its limits.
 //!
 //! Owns names, defaults and validity of the settings; must not know sockets or threads.
 
@@ -12,11 +12,11 @@ use crate::stall::Stall;
 /// Most event-loop threads of one server.
 pub(crate) const MAX_THREADS: usize = 256;
 /// Hard maximum of `max_connections`: tokens keep 32 bits for the slot of a connection.
-pub(crate) const MAX_CONNECTIONS_CEILING: usize = 1 << 20;
+pub const MAX_CONNECTIONS_CEILING: usize = 1 << 20;
 /// Connections that may wait to be accepted.
 pub(crate) const LISTEN_BACKLOG: i32 = 4096;
 /// Most fields in a request head.
-pub(crate) const MAX_FIELDS: usize = FIELDS_MAX_DEFAULT;
+pub const MAX_FIELDS: usize = FIELDS_MAX_DEFAULT;
 /// Longest trailer section of a chunked request body.
 pub(crate) const MAX_TRAILER_BYTES: usize = 64 * 1024;
 /// Longest delay a request may ask for, and the cap on exponential draws: one hour.
@@ -50,7 +50,7 @@ pub struct Config {
     pub max_response_bytes: u64,
     /// Seed of all draws (`delay`, `fail`, `reset`). Default: 0.
     pub seed: u64,
-    /// When the whole server stands still. Default: never.
+    /// When the whole server stalls. Default: never.
     pub stalls: Vec<Stall>,
     /// Requests answered on one connection before it is closed without announcing it, as servers do
     /// that bound the life of connections; `None` for any number. Default: `None`.

@@ -1,7 +1,7 @@
 //! One connection: moves bytes between its socket and its request reader, in order.
 //!
-//! Owns the socket, what is half read, half written or not yet due; must not know the event queue, the
-//! other connections or what the routes mean.
+//! Owns the socket and everything that is partly read, partly written or not yet due; must not know the
+//! event queue, the other connections or the meaning of routes.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -106,7 +106,7 @@ pub(crate) struct Connection {
     number: u64,
     reader: Reader,
     wait: Wait,
-    /// Bytes read that the reader has not dealt with.
+    /// Bytes read that the reader has not consumed.
     input: Vec<u8>,
     /// Whether `input` may hold a whole request.
     unexamined: bool,
@@ -158,7 +158,7 @@ impl Connection {
         self.deadline_ns
     }
 
-    /// Notes what an event says about the socket.
+    /// Updates the state of the socket from an event.
     pub(crate) fn on_event(&mut self, event: &Event) {
         let over = event.is_error() || event.is_write_closed();
         self.hung_up |= over;
@@ -184,7 +184,7 @@ impl Connection {
         };
     }
 
-    /// Goes on until the socket or the clock must be waited for, or the visit is over.
+    /// Runs until it has to wait for the socket or the clock, or the visit is over.
     pub(crate) fn drive(&mut self, context: &mut Context, buffer: &mut [u8]) -> Next {
         for _ in 0..VISIT_STEPS {
             let step = if self.has_output() {
@@ -234,7 +234,7 @@ impl Connection {
         step
     }
 
-    /// One read; `Err` carries what to do if there is nothing to look at.
+    /// One read; `Err` holds the next step if there is nothing to consume.
     fn read(&mut self, context: &Context, buffer: &mut [u8]) -> Result<usize, Step> {
         if !self.readable {
             return Err(Step::Blocked);
@@ -267,7 +267,7 @@ impl Connection {
         step
     }
 
-    /// Deals with the requests in `bytes` until one must be waited for; writes their answers.
+    /// Handles the requests in `bytes` until one has to be waited for; writes their answers.
     fn consume(&mut self, bytes: &[u8], context: &mut Context) -> (usize, Step) {
         self.unexamined = false;
         let mut used = 0;
@@ -288,7 +288,7 @@ impl Connection {
         (used, self.flush(context))
     }
 
-    /// Whether the next pipelined request may be looked at before anything is written.
+    /// Whether the next pipelined request may be read before anything is written.
     fn reads_on(&self, context: &Context) -> bool {
         matches!(self.wait, Wait::Request)
             && self.source.is_empty()
@@ -470,7 +470,7 @@ impl Connection {
             End::Now => Step::Close,
             End::Reset => {
                 context.counters().resets.add(1);
-                // Where this fails the connection is already gone, which is what was requested.
+                // If this fails, the connection is already gone, as requested.
                 let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
                 Step::Close
             }

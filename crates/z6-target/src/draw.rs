@@ -71,7 +71,7 @@ pub(crate) enum Delay {
 }
 
 impl Delay {
-    /// The delay that `draw` stands for, at most `MAX_DELAY_NS`.
+    /// The delay for the number `draw`, at most `MAX_DELAY_NS`.
     pub(crate) fn sample_ns(self, draw: u64) -> u64 {
         let ns = match self {
             Self::Constant { ns } => ns,

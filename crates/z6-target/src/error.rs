@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// Why a server could not start, or did not end well.
+/// Why a server could not start, or failed while it ran.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {

@@ -41,7 +41,7 @@ mod table;
 mod timers;
 mod worker;
 
-pub use config::Config;
+pub use config::{Config, MAX_CONNECTIONS_CEILING, MAX_FIELDS};
 pub use error::TargetError;
 pub use log::{RequestRecord, write_stamps};
 pub use server::Server;

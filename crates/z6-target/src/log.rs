@@ -29,7 +29,7 @@ pub struct RequestRecord {
 }
 
 /// Writes records as CSV: `id,connection,request,received_ns,answered_ns` and a line for each, fields
-/// that are absent left empty. Ids stand as the client sent them, without commas and quotes.
+/// that are absent left empty. Ids are written as the client sent them, without commas and quotes.
 ///
 /// # Errors
 /// Those of `out`.

@@ -1,7 +1,7 @@
-//! The requests of one connection: from its bytes to what is to be done about each request.
+//! The requests of one connection: from its bytes to the action for each request.
 //!
-//! Owns the position in the request stream and the seeded draws of each request; must not know
-//! sockets, clocks or how answers are sent, so that it is driven by byte slices alone.
+//! Owns the number of the request and its seeded draws; must not know sockets, clocks or how answers are
+//! sent, so that it is driven by byte slices alone.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Settings {
     }
 }
 
-/// A complete request, resolved to what is to be done about it.
+/// A complete request, resolved to an action.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// Number on its connection, from 0.
@@ -67,11 +67,11 @@ pub(crate) struct Request {
     pub(crate) persistence: Persistence,
     /// The answer goes without its body (HEAD).
     pub(crate) no_body: bool,
-    /// What the request log wants to know, if there is one.
+    /// What the request log records, if there is one.
     pub(crate) note: Option<Box<Note>>,
 }
 
-/// What is done about a request once its delay is over.
+/// The action for a request once its delay is over.
 #[derive(Debug)]
 pub(crate) enum Act {
     Answer(Reply),
@@ -90,11 +90,11 @@ pub(crate) struct Note {
     pub(crate) received_ns: u64,
 }
 
-/// What the bytes given so far amount to.
+/// What the bytes given so far contain.
 #[derive(Debug)]
 pub(crate) enum Found {
     NeedMore,
-    /// The client awaits leave to send its body.
+    /// The client waits for `100 Continue` before it sends its body.
     Continue,
     Request(Request),
     Bad(BadRequest),
@@ -122,8 +122,8 @@ impl Reader {
         Self { connection, requests: 0, bytes: RequestReader::default(), body: None }
     }
 
-    /// Looks for the next event in `input`; returns how many bytes are dealt with. The rest is to be
-    /// given again, with more behind it if more was needed.
+    /// Looks for the next event in `input`; returns the number of bytes consumed. The caller passes the
+    /// rest again, followed by more bytes if more were needed.
     pub(crate) fn next(&mut self, input: &[u8], settings: &Settings) -> (usize, Found) {
         let mut used = 0;
         loop {
@@ -198,7 +198,7 @@ impl Body {
         self.refuse(413, "the request body is longer than max_body_bytes\n");
     }
 
-    /// Gives up keeping the body, and its memory; the rest of it is read and dropped.
+    /// Stops keeping the body and frees its memory; the rest of it is read and dropped.
     fn refuse(&mut self, status: u16, text: &'static str) {
         if let Act::Answer(reply) = &mut self.request.act
             && matches!(reply.content, Content::Echo { .. })
@@ -217,7 +217,7 @@ impl Body {
     }
 }
 
-/// Turns a head into what is to be done, drawing what its query leaves to chance.
+/// Turns a head into an action, and draws what its query leaves to chance.
 fn resolve(head: &RequestHead<'_>, connection: u64, number: u64, settings: &Settings) -> Request {
     let mut request = Request {
         number,

@@ -1,4 +1,4 @@
-//! Tests of the request reader: bytes in, what is to be done out, at every split of the bytes.
+//! Tests of the request reader: bytes in, actions out, at every split of the bytes.
 
 use std::sync::Arc;
 

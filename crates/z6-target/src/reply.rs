@@ -1,4 +1,4 @@
-//! Answers: from what is to be said to bytes for the socket.
+//! Answers: from their content to bytes for the socket.
 //!
 //! Owns response heads and bodies, and the generated bodies that are never held in memory whole; must
 //! not know sockets or requests.
@@ -62,12 +62,12 @@ pub(crate) enum Content {
     Echo { body: KeptBody, content_type: Option<Box<[u8]>> },
 }
 
-/// How the connection goes on behind an answer, as its head says it.
+/// What an answer's head says about the connection after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Persistence {
-    /// HTTP/1.1, persistent: nothing needs saying.
+    /// HTTP/1.1, persistent: no field is needed.
     Implied,
-    /// HTTP/1.0, persistent: must be said.
+    /// HTTP/1.0, persistent: needs a field.
     KeepAlive,
     Close,
 }
@@ -211,7 +211,7 @@ impl Source {
         }
     }
 
-    /// Notes that the first `count` bytes of `ready()` are dealt with.
+    /// Marks the first `count` bytes of `ready()` as written.
     pub(crate) fn advance(&mut self, count: usize) {
         let done = match self {
             Self::Empty | Self::Chunked(_) => return,

@@ -1,4 +1,4 @@
-//! The fixed routes: from a request target to what is to be served.
+//! The fixed routes: from a request target to what is served.
 //!
 //! Owns the list of routes and the limits on their numbers; must not know how they are answered.
 
@@ -67,7 +67,7 @@ fn origin_form(target: &str) -> Option<&str> {
     if !scheme.eq_ignore_ascii_case("http") {
         return None;
     }
-    // An absolute form without a path stands for `/`, with or without a query behind it.
+    // An absolute form without a path means `/`, with or without a query.
     Some(rest.find(['/', '?']).map_or("/", |at| &rest[at..]))
 }
 

@@ -1,4 +1,4 @@
-//! A server as its user holds it: started, asked, stopped.
+//! A server from its user's side: start, queries, stop.
 //!
 //! Owns the threads and what they share; must not know what happens on a connection.
 
@@ -58,7 +58,7 @@ impl Server {
     pub fn start(config: Config) -> Result<Self, TargetError> {
         config.check()?;
         let shared = Arc::new(Shared::new(&config));
-        // Where it fails, connections are accepted nevertheless, some of them late.
+        // If it fails, connections are still accepted, some of them late.
         let _ = sys::reserve_descriptors(shared.max_connections + RESERVED_DESCRIPTORS);
         let mut server = Self { addresses: Vec::new(), shared, threads: Vec::new() };
         let mut sockets = Vec::with_capacity(config.addresses.len());
@@ -132,7 +132,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Whoever wants to know how it ended calls `stop`.
+        // A caller that needs the result calls `stop`.
         let _ = self.stop();
     }
 }
@@ -195,7 +195,9 @@ mod tests {
     fn a_failed_loop_is_reported() {
         let handle = spawn(0, || Err(io::Error::other("no events"))).expect("spawned");
         let error = join(0, handle).expect_err("reported");
-        assert_eq!(error.to_string(), "server thread 0 stopped: no events");
+        assert_eq!(error.to_string(), "server thread 0 stopped");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("no events"));
     }
 
     #[test]

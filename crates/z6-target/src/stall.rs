@@ -1,4 +1,4 @@
-//! When the whole server stands still: a plan of stalls, counted from the first request.
+//! When the whole server stalls: a plan, counted from the first request.
 //!
 //! Owns the plan and the instant it counts from; must not know events, connections or threads.
 
@@ -16,7 +16,7 @@ pub struct Stall {
 }
 
 impl Stall {
-    /// So many stalls of one length within `span_ns`, one in each of as many equal parts of it, at an
+    /// This many stalls of one length within `span_ns`, one in each of as many equal parts of it, at an
     /// instant of that part drawn from the seed such that the stall ends within the part. Empty where
     /// the parts are shorter than the stalls.
     #[must_use]

@@ -29,7 +29,7 @@ impl TimerFd {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `fd` was just created, is open, and is owned by nobody else.
+        // SAFETY: `fd` was just created, is open, and has no other owner.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
@@ -65,9 +65,9 @@ impl AsRawFd for TimerFd {
     }
 }
 
-/// Makes the process's table of descriptors long enough for this many at once. Else the kernel lengthens
-/// it as connections come, and whoever accepts the one too many waits for a grace period of RCU
-/// (expand_fdtable), 5 to 20 ms, with all other connections of the thread behind it.
+/// Makes the process's table of descriptors large enough for this many at once. Otherwise the kernel
+/// grows it as connections arrive, and the thread whose accept needs more room waits for an RCU grace
+/// period (expand_fdtable), 5 to 20 ms, together with all its other connections.
 pub(crate) fn reserve_descriptors(count: usize) -> io::Result<()> {
     let any = TimerFd::new()?;
     let last = libc::c_int::try_from(count.saturating_sub(1)).unwrap_or(libc::c_int::MAX);
@@ -76,7 +76,7 @@ pub(crate) fn reserve_descriptors(count: usize) -> io::Result<()> {
     if copy < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was just created and has no other owner.
+    // SAFETY: the descriptor was just made and has no other owner.
     drop(unsafe { OwnedFd::from_raw_fd(copy) });
     Ok(())
 }

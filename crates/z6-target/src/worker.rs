@@ -30,7 +30,7 @@ const EVENTS_PER_POLL: usize = 1024;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Connections accepted before the open ones have their turn.
 const ACCEPT_BATCH: usize = 64;
-/// A stalled thread looks this often whether it is to stop.
+/// How often a stalled thread checks whether the server stops.
 const STALL_SLICE_NS: u64 = 20_000_000;
 
 /// One thread's share of a server.
@@ -71,7 +71,7 @@ impl Worker {
         Ok((worker, waker))
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until the server stops.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let outcome = self.serve();
         let open = self.connections.len();

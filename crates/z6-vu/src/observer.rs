@@ -77,6 +77,10 @@ impl<O: Observer> Visitor for Both<'_, O> {
         self.observer.event(index, worker, at, event)
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.observer.bytes(bytes);
+    }
+
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
         self.observer.block_ended(block)
     }

@@ -47,7 +47,15 @@ enum Boundaries {
     /// By size and age.
     Live,
     /// As in another log: numbers of events per block, and events that belong to a later block.
-    Copied { counts: VecDeque<(u32, Tick)>, waiting: VecDeque<(Tick, Event)> },
+    Copied { counts: VecDeque<(u32, Tick)>, waiting: VecDeque<Waiting> },
+}
+
+/// An event, and the arena of its step if it names bytes of it.
+#[derive(Debug)]
+struct Waiting {
+    at: Tick,
+    event: Event,
+    arena: Vec<u8>,
 }
 
 /// An engine and its log.
@@ -101,10 +109,12 @@ impl<S: BlockSink> Recorder<S> {
     #[inline]
     pub fn step_once(&mut self, at: Tick, input: Input) -> Progress {
         let progress = self.engine.step(at, input, &mut self.out);
+        let arena = std::mem::take(&mut self.out.arena);
         for i in 0..self.out.events.len() {
             let event = self.out.events[i];
-            self.record(at, &event);
+            self.record(at, &event, &arena);
         }
+        self.out.arena = arena;
         progress
     }
 
@@ -146,7 +156,7 @@ impl<S: BlockSink> Recorder<S> {
 
     /// Records the worker's own condition.
     pub fn sample(&mut self, at: Tick, sample: Sample) {
-        self.record(at, &Event::Sample(sample));
+        self.record(at, &Event::Sample(sample), &[]);
     }
 
     /// Records a copied fact: one of another log (replay), or that the loop waited for a log buffer.
@@ -155,7 +165,7 @@ impl<S: BlockSink> Recorder<S> {
     /// If `event` is an input or a decision.
     pub fn copy(&mut self, at: Tick, event: &Event) {
         assert_eq!(event.class(), z6_events::EventClass::Copied, "only facts are copied");
-        self.record(at, event);
+        self.record(at, event, &[]);
     }
 
     /// Closes the block if it is old enough. `at` is not below the tick of the last step.
@@ -199,26 +209,27 @@ impl<S: BlockSink> Recorder<S> {
         }
     }
 
-    fn record(&mut self, at: Tick, event: &Event) {
+    fn record(&mut self, at: Tick, event: &Event, arena: &[u8]) {
         if self.engine.planted().has(Bug::LostEvent) && std::mem::take(&mut self.loses_next) {
             return;
         }
         match &mut self.boundaries {
             Boundaries::Live => {
-                if self.block.push(at, event).is_err() {
+                if self.block.push_with(at, event, arena).is_err() {
                     self.close_block(at);
-                    self.push_to_empty(at, event);
+                    self.push_to_empty(at, event, arena);
                 }
             }
             Boundaries::Copied { waiting, .. } => {
-                waiting.push_back((at, *event));
+                let arena = event.bytes().map_or(&[][..], |_| arena).to_vec();
+                waiting.push_back(Waiting { at, event: *event, arena });
                 self.drain_waiting();
             }
         }
     }
 
-    fn push_to_empty(&mut self, at: Tick, event: &Event) {
-        let pushed = self.block.push(at, event);
+    fn push_to_empty(&mut self, at: Tick, event: &Event, arena: &[u8]) {
+        let pushed = self.block.push_with(at, event, arena);
         assert!(pushed.is_ok(), "an empty block has room for any event");
     }
 
@@ -232,11 +243,11 @@ impl<S: BlockSink> Recorder<S> {
                 self.close_block(closed);
                 continue;
             }
-            let Some((at, event)) = waiting.pop_front() else { return };
-            if self.block.push(at, &event).is_err() {
+            let Some(Waiting { at, event, arena }) = waiting.pop_front() else { return };
+            if self.block.push_with(at, &event, &arena).is_err() {
                 // Our encoding cannot hold this many: another program wrote the log.
                 self.close_block(at);
-                self.push_to_empty(at, &event);
+                self.push_to_empty(at, &event, &arena);
             }
         }
     }
@@ -245,8 +256,8 @@ impl<S: BlockSink> Recorder<S> {
     fn flush_waiting(&mut self, at: Tick) {
         let previous = std::mem::replace(&mut self.boundaries, Boundaries::Live);
         if let Boundaries::Copied { waiting, .. } = previous {
-            for (at, event) in waiting {
-                self.record(at, &event);
+            for Waiting { at, event, arena } in waiting {
+                self.record(at, &event, &arena);
             }
         }
         self.close_block(at);

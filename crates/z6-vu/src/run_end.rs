@@ -1,6 +1,18 @@
 //! How a run ended, as its events tell. Pure: writer and replay derive the footer the same way.
 
+use z6_events::limits::MAX_PAYLOAD_BYTES;
 use z6_events::{Event, FooterFacts, StoppedBy, Tick};
+
+/// A run without a single ready connection is stopped this long after its first attempt, once an
+/// attempt has failed: 2 s, in nanoseconds.
+pub const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
+
+/// Bytes for each worker that a log writer keeps free below `max_event_log_bytes`, for what workers
+/// still have to say after the stop: 1 MiB.
+pub const LOG_RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
+
+// Blocks of a worker that are under way when the limit is reached still fit.
+const _: () = assert!(LOG_RESERVE_BYTES_PER_WORKER >= 4 * MAX_PAYLOAD_BYTES as u64);
 
 /// Collects what events say about the end.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +29,7 @@ impl RunEnd {
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::EndReached { by, end } => {
-                self.by = Some(self.by.map_or(*by, |before| stronger(before, *by)));
+                self.by = Some(self.by.map_or(*by, |before| before.stronger(*by)));
                 self.end = self.end.max(*end);
             }
             Event::ConnectStarted { .. } => self.attempted = true,
@@ -52,23 +64,6 @@ impl RunEnd {
     pub fn footer(&self) -> FooterFacts {
         FooterFacts { stopped_by: self.stopped_by(), end: self.end, totals: Vec::new() }
     }
-}
-
-/// Of two workers' reasons, the one that stands for the run.
-fn stronger(a: StoppedBy, b: StoppedBy) -> StoppedBy {
-    const fn rank(by: StoppedBy) -> u8 {
-        match by {
-            StoppedBy::Iterations => 0,
-            StoppedBy::Duration => 1,
-            StoppedBy::Interrupt => 2,
-            StoppedBy::Terminate => 3,
-            StoppedBy::NoTarget => 4,
-            StoppedBy::LogLimit => 5,
-            StoppedBy::DiskFull => 6,
-            StoppedBy::Error => 7,
-        }
-    }
-    if rank(b) > rank(a) { b } else { a }
 }
 
 #[cfg(test)]

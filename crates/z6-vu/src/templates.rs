@@ -6,14 +6,34 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use z6_events::{ErrorKind, PlannedRequest, RequestId, TargetId};
-use z6_http::{IdParts, RequestError, RequestSpec, USER_AGENT};
+use z6_http::{FIELDS_ADDED_MAX, IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestTemplate};
+use z6_scenario::load::limits;
 use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
 
 use crate::engine::Wire;
 
 /// Most bytes that the encoded requests of one run may have together; more is refused before the run.
 pub const MAX_TEMPLATE_BYTES: u64 = 1 << 30;
+
+/// Most fields of an encoded request: those of the scenario, the target's credentials, and what is
+/// added to every request.
+pub const MAX_REQUEST_FIELDS: usize = limits::MAX_HEADERS + 1 + FIELDS_ADDED_MAX;
+
+// What a scenario may set, and leaves out, is what the reader of responses can do and does by itself.
+const _: () = {
+    use limits::response;
+    use z6_proto_http1 as http1;
+    assert!(limits::MAX_RESPONSE_FIELDS == http1::FIELDS_HARD_MAX as u64);
+    assert!(response::FIELDS == http1::FIELDS_MAX_DEFAULT as u64);
+    assert!(response::HEAD_BYTES == http1::HEAD_BYTES_MAX_DEFAULT as u64);
+    assert!(response::INTERIM == http1::INTERIM_MAX_DEFAULT as u64);
+    assert!(response::CHUNK_EXTENSION_BYTES == http1::CHUNK_EXTENSION_BYTES_MAX_DEFAULT as u64);
+    assert!(response::TRAILER_BYTES == http1::TRAILER_BYTES_MAX_DEFAULT as u64);
+    // A `Location` is part of a head.
+    assert!(z6_http::LOCATION_BYTES_MAX as u64 <= response::HEAD_BYTES);
+    assert!(limits::MAX_BODIES_BYTES <= MAX_TEMPLATE_BYTES);
+};
 
 /// A request that cannot be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,10 +2,18 @@
 
 use std::net::SocketAddr;
 
+use z6_scenario::load::limits;
 use z6_scenario::{Scenario, Scheme};
 use z6_target::{Config, Server, Stats, TargetError};
+use z6_vu::templates::MAX_REQUEST_FIELDS;
 
 use crate::error::Error;
+
+// What a scenario may ask of its target, the built-in one can do.
+const _: () = {
+    assert!(limits::MAX_CONNECTIONS <= z6_target::MAX_CONNECTIONS_CEILING as u64);
+    assert!(MAX_REQUEST_FIELDS <= z6_target::MAX_FIELDS);
+};
 
 /// The built-in target's own view of a run.
 #[derive(Debug)]

@@ -135,10 +135,10 @@ fn request(at: Tick, seen: &Observed) -> Option<Request> {
     };
     match seen {
         Observed::RequestEnded(ended) => Some(ended_request(ended)),
-        Observed::NotOnWire { request, cause: Cause { error, .. } } => {
+        Observed::Alone(Event::NotOnWire { request, cause: Cause { error, .. } }) => {
             Some(unsent(request, End::Failed(*error)))
         }
-        Observed::NeverSent { request, .. } => Some(unsent(request, End::NeverSent)),
+        Observed::Alone(Event::NeverSent { request, .. }) => Some(unsent(request, End::NeverSent)),
         _ => None,
     }
 }

@@ -142,6 +142,7 @@ impl ByTable {
 
 /// A table of groups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ByFigures {
     /// What it is by.
     pub field: &'static str,
@@ -151,6 +152,7 @@ pub struct ByFigures {
 
 /// One group. Counts are of all selected requests, latencies of those planned after the warm-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ByGroup {
     /// Name, status or worker.
     pub key: String,

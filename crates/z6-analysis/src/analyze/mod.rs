@@ -50,6 +50,7 @@ pub struct AnalyzeOptions {
 
 /// The result of an analysis.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Analyzed {
     /// The figures. Of the run as it wrote them, or of the selected requests.
     pub metrics: Metrics,
@@ -69,6 +70,7 @@ pub struct Analyzed {
 
 /// The requests that figures are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Selected {
     /// What selected them.
     pub selection: Selection,

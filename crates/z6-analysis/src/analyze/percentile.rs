@@ -32,6 +32,7 @@ pub struct Percentile {
 /// A text that is not a percentile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a percentile: a number from 0 to 100 with at most seven decimals")]
+#[non_exhaustive]
 pub struct PercentileError {
     /// The text.
     pub text: String,
@@ -112,6 +113,7 @@ impl Serialize for Percentile {
 
 /// The value of a percentile, nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PercentileValue {
     /// The value: at most 0.1 % above the observation, never below it.
     pub ns: u64,
@@ -121,6 +123,7 @@ pub struct PercentileValue {
 
 /// One percentile of several latencies; none without observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PercentileRow {
     /// The percentile.
     pub percentile: Percentile,

@@ -1,12 +1,12 @@
 //! Connections of one worker: states, who may be sent on, limits. Knows nothing of actors.
 
-use z6_events::{ConnectionSlot, ErrorKind, Partition, Population, TargetId, Tick, WorkerId};
+use z6_events::limits::MAX_CONNECTION_SLOTS;
+use z6_events::{
+    ConnectionSlot, ErrorKind, Partition, Population, SlotTable, TargetId, Tick, WorkerId,
+};
 use z6_scenario::{ConnectionReuse, Plan, Scenario};
 
 use super::violation::ViolationKind;
-
-/// One more than the largest slot number that is followed.
-pub(super) const SLOTS_MAX: usize = 1 << 18;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -79,7 +79,8 @@ fn peaks(plan: &Plan, first: Partition) -> Vec<u64> {
 /// The connections of one worker.
 #[derive(Debug)]
 pub(super) struct Connections {
-    slots: Vec<State>,
+    /// Those that are not free.
+    slots: SlotTable<State>,
     limits: Vec<TargetLimits>,
     /// By target: connections and attempts, and attempts alone.
     open: Vec<u64>,
@@ -90,7 +91,7 @@ impl Connections {
     pub(super) fn new(worker: WorkerId, limits: &[Vec<TargetLimits>]) -> Connections {
         let limits = limits.get(worker.index()).cloned().unwrap_or_default();
         Connections {
-            slots: Vec::new(),
+            slots: SlotTable::default(),
             open: vec![0; limits.len()],
             connecting: vec![0; limits.len()],
             limits,
@@ -98,17 +99,22 @@ impl Connections {
     }
 
     fn state(&self, connection: ConnectionSlot) -> State {
-        self.slots.get(connection.index()).copied().unwrap_or(State::Free)
+        self.slots.get(connection.0).copied().unwrap_or(State::Free)
     }
 
     fn set(&mut self, connection: ConnectionSlot, state: State) {
-        let before = std::mem::replace(&mut self.slots[connection.index()], state);
+        let before = match state {
+            State::Free => self.slots.remove(connection.0),
+            State::Connecting { .. } | State::Ready { .. } => {
+                self.slots.insert(connection.0, state)
+            }
+        };
         let count = |state| match state {
             State::Free => None,
             State::Connecting { target, .. } => Some((target.index(), 1)),
             State::Ready { target, .. } => Some((target.index(), 0)),
         };
-        if let Some((target, connecting)) = count(before) {
+        if let Some((target, connecting)) = count(before.unwrap_or(State::Free)) {
             self.open[target] -= 1;
             self.connecting[target] -= connecting;
         }
@@ -127,11 +133,8 @@ impl Connections {
         let Some(limits) = self.limits.get(target.index()).copied() else {
             return Err(ViolationKind::UnknownTarget { target });
         };
-        if connection.index() >= SLOTS_MAX {
+        if connection.0 >= MAX_CONNECTION_SLOTS {
             return Err(ViolationKind::SlotTooLarge { slot: connection.0 });
-        }
-        if connection.index() >= self.slots.len() {
-            self.slots.resize(connection.index() + 1, State::Free);
         }
         let was_free = self.state(connection) == State::Free;
         self.set(connection, State::Connecting { target, securing: false });
@@ -236,7 +239,7 @@ impl Connections {
         connection: ConnectionSlot,
         asked: TargetId,
     ) -> Result<(), ViolationKind> {
-        let state = self.slots.get_mut(connection.index());
+        let state = self.slots.get_mut(connection.0);
         let (target, open, requests) = match state {
             Some(State::Ready { target, open, requests }) => (*target, open, requests),
             Some(State::Free | State::Connecting { .. }) | None => {
@@ -263,14 +266,13 @@ impl Connections {
     /// A request on it ended.
     #[inline]
     pub(super) fn ended(&mut self, connection: ConnectionSlot) {
-        if let Some(State::Ready { open, .. }) = self.slots.get_mut(connection.index()) {
+        if let Some(State::Ready { open, .. }) = self.slots.get_mut(connection.0) {
             *open = open.saturating_sub(1);
         }
     }
 
     /// Those that have not ended.
     pub(super) fn left_open(&self) -> impl Iterator<Item = ConnectionSlot> + '_ {
-        let slots = (0..).map(ConnectionSlot).zip(&self.slots);
-        slots.filter(|(_, state)| **state != State::Free).map(|(connection, _)| connection)
+        self.slots.iter().map(|(slot, _)| ConnectionSlot(slot))
     }
 }

@@ -14,7 +14,7 @@ impl StepCheck<'_> {
         (exchange, connection, request_bytes, written): (ExchangeSlot, ConnectionSlot, u64, u64),
     ) {
         let actor = Some(request.actor);
-        let open = self.state.open.get_mut(exchange.index()).and_then(Option::as_mut);
+        let open = self.state.open.get_mut(exchange.0);
         let Some(Open { between: Some(target), .. }) = open.as_deref().copied() else {
             let kind = match open {
                 Some(_) => ViolationKind::SentTwice { exchange },
@@ -51,7 +51,7 @@ impl StepCheck<'_> {
         unsent_bytes: u64,
         (target, request_bytes): (TargetId, u64),
     ) {
-        let open = self.state.open.get_mut(exchange.index()).and_then(Option::as_mut);
+        let open = self.state.open.get_mut(exchange.0);
         let Some(open) = open.filter(|open| open.between.is_none()) else {
             return self.report(None, ViolationKind::EndedUnsent { exchange });
         };

@@ -1,15 +1,16 @@
 //! The checks of one event, and of one worker's end: exchanges, time, instants, ends. Leaves actors
 //! and connections to their modules.
 
+use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
     Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    NeverSentReason, NextHop, PlannedRequest, RequestId, Response, Step, StoppedBy, TargetId, Tick,
-    WorkerId,
+    NeverSentReason, NextHop, PlannedRequest, RequestId, Response, SlotTable, Step, StoppedBy,
+    TargetId, Tick, WorkerId,
 };
 use z6_scenario::{Model, Plan, Scenario, Target};
 
 use super::actors::Actors;
-use super::connections::{Connections, SLOTS_MAX};
+use super::connections::Connections;
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
 /// What the scenario says of requests and targets.
@@ -71,7 +72,7 @@ impl Unsent {
 pub(super) struct WorkerChecks {
     pub(super) actors: Actors,
     pub(super) connections: Connections,
-    pub(super) open: Vec<Option<Open>>,
+    pub(super) open: SlotTable<Open>,
     last: Tick,
     /// Of the step under way, from its input.
     cause: Option<Unsent>,
@@ -101,7 +102,7 @@ impl WorkerChecks {
         WorkerChecks {
             actors,
             connections,
-            open: Vec::new(),
+            open: SlotTable::default(),
             last: Tick::ZERO,
             cause: None,
             attempt_timed_out: None,
@@ -133,8 +134,8 @@ impl WorkerChecks {
         if self.cause.is_some_and(|cause| matches!(cause, Unsent::Exchange(_))) {
             report.add(here.violation(None, ViolationKind::MissingNotOnWire {}));
         }
-        let open = (0..).map(ExchangeSlot).zip(&self.open);
-        for (exchange, open) in open.filter_map(|(slot, open)| Some((slot, open.as_ref()?))) {
+        for (slot, open) in self.open.iter() {
+            let exchange = ExchangeSlot(slot);
             let kind = ViolationKind::NeverEnded { exchange };
             report.add(here.violation(Some(open.actor), kind));
         }
@@ -201,7 +202,7 @@ impl StepCheck<'_> {
     fn event(&mut self, event: &Event) {
         let at = self.here.at;
         match *event {
-            Event::Wake | Event::Sample(_) | Event::LogStalled { .. } => {}
+            Event::Wake | Event::Value { .. } | Event::Sample(_) | Event::LogStalled { .. } => {}
             Event::Sent {
                 exchange,
                 written_bytes,
@@ -333,12 +334,8 @@ impl StepCheck<'_> {
         if written > request_bytes {
             self.report(actor, ViolationKind::TooManyBytes { bytes: written, request_bytes });
         }
-        let index = exchange.index();
-        if index >= SLOTS_MAX {
+        if exchange.0 >= MAX_EXCHANGE_SLOTS {
             return self.report(actor, ViolationKind::SlotTooLarge { slot: exchange.0 });
-        }
-        if index >= self.state.open.len() {
-            self.state.open.resize(index + 1, None);
         }
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
@@ -355,7 +352,7 @@ impl StepCheck<'_> {
             attempt,
             between,
         };
-        if self.state.open[index].replace(open).is_some() {
+        if self.state.open.insert(exchange.0, open).is_some() {
             self.report(Some(actor), ViolationKind::SentTwice { exchange });
         }
     }
@@ -363,7 +360,7 @@ impl StepCheck<'_> {
     /// Takes an exchange that ends.
     #[inline]
     pub(super) fn take(&mut self, exchange: ExchangeSlot) -> Option<Open> {
-        let open = self.state.open.get_mut(exchange.index()).and_then(Option::take);
+        let open = self.state.open.remove(exchange.0);
         let Some(open) = open else {
             self.report(None, ViolationKind::EndedUnsent { exchange });
             return None;
@@ -422,7 +419,7 @@ impl StepCheck<'_> {
         first_byte: Option<Tick>,
         unsent_bytes: u64,
     ) {
-        let is_open = self.state.open.get(exchange.index()).is_some_and(Option::is_some);
+        let is_open = self.state.open.get(exchange.0).is_some();
         if !is_open {
             self.state.cause = Some(Unsent::Exchange(error));
             return;

@@ -60,6 +60,7 @@ impl Check {
 
 /// Something that no run can have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Violation {
     /// Index of the event that shows it; for what is missing at the end, the number of events.
     pub event: u64,
@@ -89,6 +90,7 @@ macro_rules! violations {
         /// What is wrong.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "fields are named in the words of the event log")]
+        #[non_exhaustive]
         pub enum ViolationKind { $($(#[$doc])* $name { $($field: $type),* },)* }
 
         impl ViolationKind {
@@ -257,6 +259,7 @@ pub const VIOLATIONS_KEPT: usize = 100;
 
 /// What the checks of a log found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// Events checked.
     pub events: u64,

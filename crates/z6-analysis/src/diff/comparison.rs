@@ -72,6 +72,7 @@ pub enum Method {
 
 /// One figure of both sides.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// Its name, as in metrics.json; `paired.` before figures of pairs of requests.
     pub figure: String,
@@ -106,6 +107,7 @@ pub struct Row {
 
 /// What a row rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
 pub struct RowCounts {
     /// Requests, responses or pairs of the first side.
     pub a: u64,
@@ -119,6 +121,7 @@ pub struct RowCounts {
 
 /// A run as it took part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ComparedRun {
     /// Its path, say.
     pub label: String,
@@ -136,6 +139,7 @@ pub struct ComparedRun {
 
 /// How the requests of both sides met. Sums over all pairs of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Pairing {
     /// Pairs in which both succeeded: what the `paired.` rows are made of.
     pub pairs: u64,
@@ -157,6 +161,7 @@ pub struct Pairing {
 
 /// What the reader of a comparison should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Note {
     /// One run on each side.
     SingleRuns,
@@ -248,6 +253,7 @@ impl Serialize for Note {
 
 /// A comparison of two sides.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Comparison {
     /// [`DIFF_SCHEMA_VERSION`].
     pub schema_version: u32,

@@ -155,7 +155,7 @@ impl Sampler {
         let observed = state.table.observe(at, event);
         match observed.map_err(|source| DiffError::Pairing { worker, at, source })? {
             Observed::RequestEnded(ended) => self.ended(worker, &ended),
-            Observed::NotOnWire { request, .. } => {
+            Observed::Alone(Event::NotOnWire { request, .. }) => {
                 if self.measures(request.planned) {
                     self.failed(request.planned);
                     self.pairs.add(
@@ -166,21 +166,17 @@ impl Sampler {
                 }
                 Ok(())
             }
-            Observed::NeverSent { request, .. } => match self.options.latency {
+            Observed::Alone(Event::NeverSent { request, .. }) => match self.options.latency {
                 ComparedLatency::Response if self.measures(request.planned) => {
                     self.observe(request.planned, at.since(request.planned), false)
                 }
                 ComparedLatency::Response | ComparedLatency::Service => Ok(()),
             },
-            Observed::EndReached { end, .. } => {
+            Observed::Alone(Event::EndReached { end, .. }) => {
                 self.end_reached(worker, end);
                 Ok(())
             }
-            Observed::Wake
-            | Observed::Stop(_)
-            | Observed::VuStarted { .. }
-            | Observed::VuStopped { .. }
-            | Observed::ConnectStarted(_)
+            Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
             | Observed::ConnectionEnded { .. }
@@ -188,9 +184,7 @@ impl Sampler {
             | Observed::SentAgain(_)
             | Observed::Redirected(_)
             | Observed::FailedBeforeSent { .. }
-            | Observed::Finished
-            | Observed::Sample(_)
-            | Observed::LogStalled { .. } => Ok(()),
+            | Observed::Alone(_) => Ok(()),
         }
     }
 

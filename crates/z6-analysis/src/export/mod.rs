@@ -26,6 +26,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Exported {
     /// Requests or events written; for an interval log, the response times in it.
     pub written: u64,

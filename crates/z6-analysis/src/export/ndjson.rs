@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use z6_events::{
-    Cause, Event, EventClass, ExchangeSlot, Failure, PlannedRequest, Response, Sample, Tick,
-    Visitor, WorkerId, event_name,
+    Cause, Event, EventClass, ExchangeSlot, Failure, LoggedValue, PlannedRequest, Response, Sample,
+    Tick, Visitor, WorkerId, event_name,
 };
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
@@ -19,6 +19,8 @@ pub(super) struct EventExport<W> {
     requests: Vec<Vec<u8>>,
     targets: Vec<Vec<u8>>,
     line: Object,
+    /// The bytes that the next event names.
+    bytes: Vec<u8>,
     written: u64,
 }
 
@@ -29,6 +31,7 @@ impl<W: Write> EventExport<W> {
             requests: scenario.requests.iter().map(|request| json_text(&request.name)).collect(),
             targets: scenario.targets.iter().map(|target| json_text(&target.name)).collect(),
             line: Object(Vec::new()),
+            bytes: Vec::new(),
             written: 0,
         }
     }
@@ -70,7 +73,7 @@ impl<W: Write> EventExport<W> {
             }
             _ => {}
         }
-        self.line.own_fields(event);
+        self.line.own_fields(event, &self.bytes);
         Ok(())
     }
 }
@@ -96,6 +99,11 @@ impl<W: Write> Visitor for EventExport<W> {
         self.out.write_all(&self.line.0)?;
         self.written += 1;
         Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
     }
 }
 
@@ -148,8 +156,30 @@ impl Object {
         self.raw(key, if value { b"true" } else { b"false" });
     }
 
+    /// `value` is null where the log does not hold it; bytes that are not UTF-8 are replaced.
+    fn value(&mut self, value: LoggedValue, bytes: &[u8]) {
+        let (form, length) = match value {
+            LoggedValue::Missing => ("missing", None),
+            LoggedValue::Withheld => ("withheld", None),
+            LoggedValue::Digest { length, .. } => ("digest", Some(length)),
+            LoggedValue::Clear(range) => ("clear", Some(u64::from(range.length()))),
+        };
+        self.word("form", form);
+        self.optional("bytes", length);
+        match value {
+            LoggedValue::Clear(_) => {
+                self.raw("value", &json_text(&String::from_utf8_lossy(bytes)));
+            }
+            LoggedValue::Digest { digest, .. } => {
+                let digits = format!("{:032x}", u128::from_be_bytes(digest));
+                self.raw("value", &json_text(&digits));
+            }
+            LoggedValue::Missing | LoggedValue::Withheld => self.raw("value", b"null"),
+        }
+    }
+
     /// All fields but those that need names of the scenario.
-    fn own_fields(&mut self, event: &Event) {
+    fn own_fields(&mut self, event: &Event, bytes: &[u8]) {
         match *event {
             Event::Wake | Event::Finished => {}
             Event::Connected { connection, started } => {
@@ -249,6 +279,11 @@ impl Object {
             }
             Event::Sample(ref sample) => self.sample(sample),
             Event::LogStalled { waited_ns } => self.number("waited_ns", waited_ns),
+            Event::Value { exchange, variable, value } => {
+                self.number("exchange", u64::from(exchange.0));
+                self.number("variable", u64::from(variable.0));
+                self.value(value, bytes);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::field::{FIELDS, Field, FieldKind};
 /// A filter that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
+#[non_exhaustive]
 pub struct FilterError {
     /// What is wrong.
     pub kind: FilterErrorKind,
@@ -17,6 +18,7 @@ pub struct FilterError {
 
 /// What is wrong with a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FilterErrorKind {
     /// Nothing but blanks.
     Empty,

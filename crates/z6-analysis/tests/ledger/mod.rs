@@ -301,7 +301,7 @@ impl Maker<'_> {
         );
         self.put(worker, at, Event::NotOnWire { request, cause: Cause { error, detail: 111 } });
         let delay_ns = self.scenario.target(request.target).reconnect_delay_ns;
-        self.step_over(at, actor, delay_ns);
+        self.step_ended(at, actor, delay_ns);
     }
 
     fn sent(&mut self, at: u64, actor: u64) {
@@ -386,10 +386,10 @@ impl Maker<'_> {
             let sample = Sample { thread_cpu_ns: at / 7, ..Sample::default() };
             self.put(worker, at, Event::Sample(sample));
         }
-        self.step_over(at, actor, 0);
+        self.step_ended(at, actor, 0);
     }
 
-    fn step_over(&mut self, at: u64, actor: u64, delay_ns: u64) {
+    fn step_ended(&mut self, at: u64, actor: u64, delay_ns: u64) {
         let vu = self.vus.get_mut(&actor).unwrap();
         let think_ns = self.plan.step(Actor(actor), Step(vu.step)).think_ns.max(delay_ns);
         vu.step += 1;

@@ -3,11 +3,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use z6_events::{
-    Actor, BlockBuilder, Cause, CloseCause, ConnectionSlot, Driver, Ending, ErrorKind, Event,
-    ExchangeSlot, Failure, FooterFacts, LogAssembler, LogDigest, LogError, LogHeader, LogReader,
-    Model, NeverSentReason, NextHop, Partition, PlannedRequest, Population, ReleaseCause,
-    RequestId, Response, Sample, Step, StopReason, StoppedBy, TargetAddresses, TargetId, Tick,
-    WorkerId,
+    Actor, BlockBuilder, ByteRange, Cause, CloseCause, ConnectionSlot, Driver, Ending, ErrorKind,
+    Event, ExchangeSlot, Failure, FooterFacts, LogAssembler, LogDigest, LogError, LogHeader,
+    LogReader, LoggedValue, Model, NeverSentReason, NextHop, Partition, PlannedRequest, Population,
+    ReleaseCause, RequestId, Response, Sample, Step, StopReason, StoppedBy, TargetAddresses,
+    TargetId, Tick, VariableId, WorkerId,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -203,6 +203,14 @@ fn worker_1() -> Vec<(u64, Event)> {
         (20 * MS + 500_000, Event::TcpReady { connection: c }),
         (21 * MS, Event::Connected { connection: c, started: Tick(20 * MS) }),
         (30 * MS, sent_oddly),
+        (32 * MS, value(0, LoggedValue::Clear(ByteRange::new(1, 7)))),
+        (32 * MS, value(1, LoggedValue::Clear(ByteRange::new(9, 6)))),
+        (32 * MS, value(2, LoggedValue::Clear(ByteRange::new(16, 36)))),
+        (32 * MS, value(700, LoggedValue::Clear(ByteRange::new(53, 8)))),
+        (32 * MS, value(2, LoggedValue::Clear(ByteRange::new(16, 36)))),
+        (32 * MS, value(2, LoggedValue::Digest { digest: [0x5A; 16], length: 1_700 })),
+        (32 * MS, value(3, LoggedValue::Missing)),
+        (32 * MS, value(3, LoggedValue::Withheld)),
         (32 * MS, done_oddly),
         (40 * MS, sent_oddly),
         (50 * MS, failed),
@@ -235,6 +243,14 @@ fn worker_1() -> Vec<(u64, Event)> {
         (72 * MS, Event::VuStopped { population: Population(0), actor }),
         (80 * MS, Event::LogStalled { waited_ns: 12_345 }),
     ]
+}
+
+/// What the values of [`worker_1`] name.
+const ARENA: &[u8] = b" a/token 471112 00112233-4455-6677-8899-aabbccddeeff 00c0ffee";
+
+/// A value of an exchange of [`worker_1`].
+fn value(variable: u16, value: LoggedValue) -> Event {
+    Event::Value { exchange: ExchangeSlot(300), variable: VariableId(variable), value }
 }
 
 /// A `sent` whose length the engine could not derive.
@@ -279,7 +295,7 @@ pub fn golden_log(receipt: u64) -> Log {
     let [first, second] = worker_0();
     for (worker, events) in [(0, first), (1, worker_1()), (0, second)] {
         for (at, event) in &events {
-            builders[worker].push(Tick(*at), event).unwrap();
+            builders[worker].push_with(Tick(*at), event, ARENA).unwrap();
         }
         bytes.extend_from_slice(assembler.seal(&mut builders[worker].close(Vec::new())));
     }

@@ -91,7 +91,7 @@ impl Fold {
 
     fn run(self, end: EndFacts, ended_at: Tick) -> RunFigures {
         let said = self.workers.iter().filter_map(|state| state.end.map(|(_, by)| by));
-        let stopped_by = end.stopped_by.or_else(|| said.max_by_key(|by| gravity(*by)));
+        let stopped_by = end.stopped_by.or_else(|| said.reduce(StoppedBy::stronger));
         RunFigures {
             name: self.outline.name,
             seed: self.facts.seed,
@@ -135,20 +135,6 @@ impl Fold {
             out_of_range: self.connections.out_of_range(),
             torn,
         }
-    }
-}
-
-/// Where workers ended for different reasons, the gravest is the run's.
-fn gravity(by: StoppedBy) -> u8 {
-    match by {
-        StoppedBy::Iterations => 0,
-        StoppedBy::Duration => 1,
-        StoppedBy::Terminate => 2,
-        StoppedBy::Interrupt => 3,
-        StoppedBy::NoTarget => 4,
-        StoppedBy::LogLimit => 5,
-        StoppedBy::DiskFull => 6,
-        StoppedBy::Error => 7,
     }
 }
 

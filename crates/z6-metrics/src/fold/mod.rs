@@ -119,14 +119,17 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Wake | Event::Stop { .. } | Event::Value { .. } => Ok(()),
             Event::Connected { connection, started } => {
                 let (change, attempt) = state.connections.ready(worker, connection)?;
                 self.connections.connected(at, started, change, attempt)?;
                 self.connection_change(at, change);
                 Ok(())
             }
-            Event::TcpReady { connection } => state.connections.tcp_ready(worker, connection, at),
+            Event::TcpReady { connection } => {
+                state.connections.tcp_ready(connection, at);
+                Ok(())
+            }
             Event::ConnectFailed { connection, .. } => {
                 state.connections.note_failed(connection, at);
                 self.connections.failed();
@@ -145,7 +148,7 @@ impl Fold {
                 if attempt == 0 {
                     return self.sent(here, exchange, connection, request, bytes);
                 }
-                state.connections.used(worker, connection)?;
+                state.connections.used(connection);
                 state.open.open_again(worker, exchange, attempt, bytes)?;
                 self.requests.on_wire_again();
                 Ok(())
@@ -191,7 +194,7 @@ impl Fold {
             }
             Event::ConnectTimedOut { connection } => {
                 state.connections.note_failed(connection, at);
-                let attempt = state.connections.timed_out(worker, connection)?;
+                let attempt = state.connections.timed_out(connection);
                 self.connections.timed_out(at, attempt)
             }
             Event::NotOnWire { ref request, cause } => {
@@ -300,8 +303,8 @@ impl Fold {
             between: false,
         };
         let open = state.open.open(worker, exchange, open)?;
-        open.reused = state.connections.used(worker, connection)?;
-        open.address = state.connections.last_endpoint(connection).1;
+        open.reused = state.connections.used(connection);
+        open.address = state.connections.endpoint(connection).1;
         self.requests.on_wire(&mut state.rates, open, state.inputs.noticed(planned))
     }
 
@@ -326,7 +329,7 @@ impl Fold {
         (worker, at): (WorkerId, Tick),
         connection: ConnectionSlot,
     ) -> Result<(), FoldError> {
-        let change = self.workers[worker.index()].connections.closed(worker, connection)?;
+        let change = self.workers[worker.index()].connections.closed(connection);
         self.connection_change(at, change);
         Ok(())
     }

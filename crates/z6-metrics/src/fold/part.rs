@@ -3,7 +3,7 @@
 //! that of the whole run.
 
 use z6_events::{
-    Cause, ErrorKind, Event, EventClass, Failure, PlannedRequest, Population, Response,
+    Cause, ErrorKind, Event, EventClass, Failure, PlannedRequest, Population, Response, SlotTable,
     TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
@@ -23,7 +23,7 @@ use crate::row::{RequestRow, RowOutcome};
 pub struct PartFold {
     fold: Fold,
     /// By worker and exchange slot: when the open request was noticed, and its target's address.
-    noticed: Vec<Vec<(Noticed, u16)>>,
+    noticed: Vec<SlotTable<(Noticed, u16)>>,
     from: Option<Tick>,
     /// The run's own end tick.
     ended: Tick,
@@ -46,7 +46,7 @@ impl PartFold {
         outline.warmup = from.unwrap_or(outline.warmup);
         PartFold {
             fold: Fold::from_outline(outline, facts, to.unwrap_or(Tick::MAX)),
-            noticed: vec![Vec::new(); workers],
+            noticed: (0..workers).map(|_| SlotTable::default()).collect(),
             from,
             ended: Tick::ZERO,
             last: Tick::ZERO,
@@ -93,14 +93,11 @@ impl PartFold {
             self.fold.input(worker, at)?;
         }
         if let Some((exchange, planned, connection)) = planned {
-            let slots = &mut self.noticed[worker.index()];
-            // The join, which sees each event first, has bounded the slot.
-            if exchange.index() >= slots.len() {
-                slots.resize(exchange.index() + 1, (Noticed::Forgotten, NO_ADDRESS));
-            }
             let state = &self.fold.workers[worker.index()];
-            let address = state.connections.last_endpoint(connection).1;
-            slots[exchange.index()] = (state.inputs.noticed(planned), address);
+            let address = state.connections.endpoint(connection).1;
+            let noticed = (state.inputs.noticed(planned), address);
+            // The join, which sees each event first, has bounded the slot.
+            self.noticed[worker.index()].insert(exchange.0, noticed);
         }
         Ok(())
     }
@@ -122,7 +119,7 @@ impl PartFold {
         let RequestRow { worker, request, target, planned, ended, .. } = *row;
         let Some(sent) = row.sent else { return self.not_on_wire(row) };
         let slots = &self.noticed[worker.index()];
-        let noticed = row.exchange.and_then(|slot| slots.get(slot.index()));
+        let noticed = row.exchange.and_then(|slot| slots.get(slot.0));
         let (noticed, address) = noticed.copied().unwrap_or((Noticed::Forgotten, NO_ADDRESS));
         let Fold { requests, workers, .. } = &mut self.fold;
         requests.plan(worker, request, target, planned)?;

@@ -4,7 +4,7 @@
 
 mod simulation;
 
-use super::limits::{self, defaults};
+use super::limits::{self, defaults, response};
 use crate::model::MICRO;
 use simulation::{FAULTS, SIMULATION};
 
@@ -460,11 +460,16 @@ pub(crate) static LIMITS: Table = Table {
     keys: &[&[
         bytes("max_request_body_bytes", 1, 1 << 30, 10_000_000),
         bytes("max_vus", 1, limits::MAX_VUS, 100_000),
-        bytes("max_response_head_bytes", 256, 16 << 20, 64 << 10),
-        bytes("max_response_fields", 1, 256, 128),
-        bytes("max_interim_responses", 0, 1_000, 16),
-        bytes("max_chunk_extension_bytes", 0, 1 << 20, 4 << 10),
-        bytes("max_trailer_bytes", 0, 16 << 20, 16 << 10),
+        bytes(
+            "max_response_head_bytes",
+            256,
+            limits::MAX_RESPONSE_HEAD_BYTES,
+            response::HEAD_BYTES,
+        ),
+        bytes("max_response_fields", 1, limits::MAX_RESPONSE_FIELDS, response::FIELDS),
+        bytes("max_interim_responses", 0, 1_000, response::INTERIM),
+        bytes("max_chunk_extension_bytes", 0, 1 << 20, response::CHUNK_EXTENSION_BYTES),
+        bytes("max_trailer_bytes", 0, 16 << 20, response::TRAILER_BYTES),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
         bytes("max_histogram_bytes", 1 << 20, 1 << 34, 256 << 20),

@@ -1,4 +1,9 @@
 //! The fixed bounds of a scenario. docs/LIMITS.md lists them; `[limits]` moves those that can move.
+//!
+//! The log format has bounds of its own (`z6_events::limits`). The assertions at the end say that every
+//! scenario within the bounds here fits into a log.
+
+use z6_events::limits as format;
 
 use crate::model::{MICRO, NS_PER_SECOND};
 
@@ -46,8 +51,45 @@ pub const MAX_ITERATIONS: u64 = 1_000_000_000_000_000;
 pub const MAX_REPEAT: u64 = 1_000_000;
 /// Hard maximum of `max_vus`.
 pub const MAX_VUS: u64 = 1_000_000;
+/// Hard maximum of `max_response_head_bytes`.
+pub const MAX_RESPONSE_HEAD_BYTES: u64 = 16 << 20;
+/// Hard maximum of `max_response_fields`.
+pub const MAX_RESPONSE_FIELDS: u64 = 256;
 /// Largest latency an assertion may name, milliseconds: 24 h.
 pub const MAX_LATENCY_MS: f64 = 86_400_000.0;
+
+/// Defaults of those keys of `[limits]` that bound the reading of one response.
+pub mod response {
+    /// `max_response_head_bytes`: 64 KiB.
+    pub const HEAD_BYTES: u64 = 64 << 10;
+    /// `max_response_fields`.
+    pub const FIELDS: u64 = 128;
+    /// `max_interim_responses`.
+    pub const INTERIM: u64 = 16;
+    /// `max_chunk_extension_bytes`: 4 KiB.
+    pub const CHUNK_EXTENSION_BYTES: u64 = 4 << 10;
+    /// `max_trailer_bytes`: 16 KiB.
+    pub const TRAILER_BYTES: u64 = 16 << 10;
+}
+
+/// Files that a scenario can name: a body for each request; a CA bundle, a certificate and a key for
+/// each target.
+const MAX_FILES: usize = MAX_REQUESTS + 3 * MAX_TARGETS;
+
+const _: () = {
+    assert!(MAX_VUS <= format::MAX_EXCHANGE_SLOTS as u64, "a request of each VU has a slot");
+    assert!(MAX_IN_FLIGHT <= format::MAX_EXCHANGE_SLOTS as u64, "each arrival has a slot");
+    let connections = MAX_CONNECTIONS * MAX_TARGETS as u64;
+    assert!(connections <= format::MAX_CONNECTION_SLOTS as u64, "each connection has a slot");
+    assert!(MAX_WORKERS <= format::MAX_WORKERS, "workers have 16-bit numbers");
+    assert!(MAX_REQUESTS <= format::MAX_SCENARIO_ITEMS, "requests have 16-bit numbers");
+    assert!(MAX_REQUESTS <= format::MAX_TRACKED_REQUESTS, "each request is encoded with memory");
+    assert!(MAX_TARGETS <= format::MAX_SCENARIO_ITEMS, "targets have 16-bit numbers");
+    assert!(MAX_RESOLVE_ADDRESSES <= format::MAX_TARGET_ADDRESSES, "addresses have 16-bit numbers");
+    assert!(MAX_REDIRECTS <= format::MAX_REDIRECTS, "exchanges of a step have 8-bit numbers");
+    assert!(2 * MAX_SCENARIO_BYTES <= format::MAX_HEADER_BYTES, "the header holds the scenario");
+    assert!(MAX_FILES <= format::MAX_ATTACHMENTS, "the log carries each file of a scenario");
+};
 
 /// Defaults of `[target]` and `[[requests]]`, nanoseconds or numbers.
 pub(crate) mod defaults {

@@ -326,8 +326,8 @@ impl Account {
                 self.stopped = true;
                 true
             }
-            // Simulated connections are plain.
-            Event::TcpReady { .. } => false,
+            // Simulated connections are plain, and no engine takes values yet.
+            Event::TcpReady { .. } | Event::Value { .. } => false,
             Event::Wake
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }

@@ -23,16 +23,11 @@ use super::socket;
 use super::tls::HELD_BACK_MAX;
 use super::worker::Common;
 use crate::engine::{Command, Input};
-use crate::session::{self, BrokenWrite, End, Output, Requests};
+use crate::session::{self, BrokenWrite, End, Output, READ_BUFFER_BYTES, READS_PER_TURN, Requests};
 
 use dialer::Dialer;
 use table::Links;
 use turns::Turns;
-
-/// Reads of one connection before others get their turn.
-const READS_PER_TURN: usize = 16;
-/// Bytes read at once; one buffer per worker.
-const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// All connections of one event loop and what they need.
 pub(super) struct Connections {

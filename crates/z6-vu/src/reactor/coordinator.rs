@@ -15,10 +15,7 @@ use super::shared::{AttemptFailure, Notice, WorkerState};
 use super::writer::WriterEnd;
 use crate::log_file::LogError;
 use crate::observer::Observer;
-
-/// A run without a single ready connection is stopped this long after its first attempt, once an
-/// attempt has failed.
-const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
+use crate::run_end::NO_TARGET_AFTER_NS;
 
 /// What the start hands over.
 pub(super) struct Parts<O> {

@@ -8,10 +8,7 @@ use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock};
 use super::shared::Notice;
 use crate::log_file::{LogError, LogFile, LogTarget};
 use crate::observer::{Observer, ReadBack};
-use crate::run_end::RunEnd;
-
-/// Room kept below `max_event_log_bytes` for what workers still have to say after the stop.
-const RESERVE_BYTES_PER_WORKER: u64 = 1 << 20;
+use crate::run_end::{LOG_RESERVE_BYTES_PER_WORKER, RunEnd};
 
 /// A file the scenario names, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +69,7 @@ impl<O: Observer> LogWriter<O> {
             stored_bytes += if stored { length } else { 0 };
             output.write(&assembler.attachment(&file.name, &file.content, stored)?)?;
         }
-        let reserve = RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
+        let reserve = LOG_RESERVE_BYTES_PER_WORKER * u64::from(header.workers);
         Ok(LogWriter {
             output,
             assembler,

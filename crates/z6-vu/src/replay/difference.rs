@@ -186,6 +186,7 @@ impl DecisionKind {
             | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Failed { .. }
+            | Event::Value { .. }
             | Event::Redirected { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. }

@@ -29,6 +29,10 @@ use crate::templates;
 
 pub use requests::Requests;
 
+/// Reads of one connection before a driver turns to others.
+pub const READS_PER_TURN: usize = 16;
+/// Most bytes that a driver reads at once: 64 KiB.
+pub const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Buffers larger than this are not kept for the next connection of a slot, bytes.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
