@@ -340,9 +340,9 @@ impl fmt::Display for Doubt {
                 "{} missing from p50 and p99 of the time series: one worker was far behind",
                 plural(values, "response time")
             ),
-            Doubt::TornLog => {
-                f.write_str("the event log breaks off: requests open at its end count as in flight")
-            }
+            Doubt::TornLog => f.write_str(
+                "the event log is truncated: requests open at its end count as in flight",
+            ),
         }
     }
 }

@@ -195,7 +195,9 @@ mod tests {
     fn a_failed_loop_is_reported() {
         let handle = spawn(0, || Err(io::Error::other("no events"))).expect("spawned");
         let error = join(0, handle).expect_err("reported");
-        assert_eq!(error.to_string(), "server thread 0 stopped: no events");
+        assert_eq!(error.to_string(), "server thread 0 stopped");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("no events"));
     }
 
     #[test]
