@@ -81,7 +81,7 @@ impl LogAssembler {
         self.copy_attachment(&Attachment::from_content(name, content, stored), content)
     }
 
-    /// Adds an attachment of another log. Its description is copied, so `content` may be empty where
+    /// Adds an attachment of another log. Its description is copied, so `content` may be empty if
     /// the other log does not hold it.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub const BLOCK_BUFFER_BYTES: usize = BLOCK_HEADER_BYTES + MAX_PAYLOAD_BYTES;
 pub struct EventCounts {
     /// Inputs, including those that carry decided fields (`sent`, `done`).
     pub inputs: u32,
-    /// Decisions.
+    /// Number of decisions.
     pub decisions: u32,
     /// Copied facts.
     pub copied: u32,

@@ -263,7 +263,7 @@ pub enum LogError {
         offset: u64,
         /// The number found.
         worker: WorkerId,
-        /// How many there are.
+        /// Number of workers.
         workers: u16,
     },
     /// A worker's time went back.

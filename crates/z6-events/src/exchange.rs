@@ -46,7 +46,7 @@ pub enum Outcome {
     Failed {
         /// The kind of error.
         kind: ErrorKind,
-        /// The errno or byte offset of [`Event::Failed`]; 0 where the response is complete.
+        /// The errno or byte offset of [`Event::Failed`]; 0 if the response is complete.
         detail: u64,
     },
     /// No complete response within `timeout_ms`.
@@ -275,7 +275,7 @@ impl ExchangeTable {
         }
     }
 
-    /// The exchanges that were sent and have not ended: in flight where a log is torn.
+    /// The exchanges that were sent and have not ended: in flight if a log is torn.
     pub fn open_exchanges(&self) -> impl Iterator<Item = &SentFacts> {
         self.exchanges.iter().map(|(_, open)| &open.facts)
     }

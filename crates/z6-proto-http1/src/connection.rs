@@ -52,7 +52,7 @@ pub enum Received {
         /// The exchange's facts.
         response: ResponseFacts,
     },
-    /// The bytes are no response: the exchange failed, the connection must be closed.
+    /// The bytes are not a response: the exchange failed, the connection must be closed.
     Failed {
         /// See [`Received`].
         first_byte: bool,
@@ -120,7 +120,7 @@ enum Phase {
     Idle,
     /// A request is being written or its response awaited.
     Exchange,
-    /// Nothing: the connection is to be closed.
+    /// Nothing: the connection must be closed.
     Closing,
 }
 
@@ -281,7 +281,7 @@ impl Connection {
         self.phase == Phase::Exchange
     }
 
-    /// The connection is to be closed: nothing can start on it.
+    /// The connection must be closed: nothing can start on it.
     pub fn is_closing(&self) -> bool {
         self.phase == Phase::Closing
     }

@@ -1,4 +1,4 @@
-//! Bugs that a connection can be told to have, for tests of the checkers that must find them.
+//! Bugs that a test can enable in a connection; the checkers must find them.
 //!
 //! The connection asks [`Planted`] at the place of each bug. Without the feature `planted-bugs`, which
 //! no product enables, every answer is a constant, [`Planted`] has no bytes, and nothing of a bug is

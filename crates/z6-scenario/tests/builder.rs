@@ -47,6 +47,7 @@ fn everything() -> Vec<ScenarioBuilder> {
         ("statuses", "404=0.1,503=0.05"),
         ("body_bytes", "0..4096"),
         ("chunked", "0.5"),
+        ("redirects", "0.25"),
         ("keep_alive_requests", "100"),
         ("keep_alive_idle", "2s"),
     ] {

@@ -20,7 +20,7 @@ use crate::queue::{SimEvent, WireRef};
 use crate::wire::{ConnectOutcome, NewWire, Segment, Wires};
 use crate::world::Outside;
 
-/// Bytes that a read or write takes at most where it takes a part only.
+/// Bytes that a read or write takes at most if it takes a part only.
 const PART_BYTES_MAX: u64 = 512;
 /// A socket that would block is ready again after this long at most, nanoseconds.
 const BLOCKED_MAX_NS: u64 = 3_000_000;
@@ -251,7 +251,7 @@ impl Client {
         self.write(engine, out, slot);
     }
 
-    /// Writes as much of the request as the socket takes; the caller carries out what comes of it.
+    /// Writes as much of the request as the socket takes; the caller carries out what results.
     fn write(
         &mut self,
         engine: &mut WorkerEngine,

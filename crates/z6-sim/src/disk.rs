@@ -33,7 +33,7 @@ pub(crate) struct Taken {
 pub(crate) struct DiskEnd<O, L> {
     pub(crate) observer: O,
     pub(crate) log: L,
-    /// All that was written, where it is kept.
+    /// All that was written, if it is kept.
     pub(crate) copy: Vec<u8>,
     pub(crate) end: RunEnd,
     pub(crate) digest: Option<LogDigest>,
@@ -44,7 +44,7 @@ pub(crate) struct DiskEnd<O, L> {
 /// A log being written.
 pub(crate) struct Disk<O, L> {
     log: L,
-    /// All that was written, where it is to be kept.
+    /// All bytes written, if they are kept.
     copy: Option<Vec<u8>>,
     observer: O,
     assembler: LogAssembler,
@@ -159,7 +159,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         waiting.get(surplus).copied()
     }
 
-    /// Writes a block, in pieces of `cut` bytes where the file takes no more at once, and shows it.
+    /// Writes a block, in pieces of `cut` bytes if the file takes no more at once, and shows it.
     fn write(&mut self, block: &mut SealedBlock, cut: Option<usize>) -> Result<(), SimLogError> {
         let bytes = self.assembler.seal(block);
         let cut = cut.unwrap_or(bytes.len()).max(1);
@@ -173,7 +173,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         Ok(())
     }
 
-    /// The footer, where the log is whole.
+    /// The footer, if the log is whole.
     pub(crate) fn finish(self, is_whole: bool) -> DiskEnd<O, L> {
         let Disk { mut log, copy, observer, assembler, read_back, mut error, .. } = self;
         let end = read_back.into_end();

@@ -1,6 +1,6 @@
 //! Listening sockets: how they are opened, and when accepting is tried again.
 //!
-//! Owns socket options and the reading of accept's errors; must not know what becomes of a connection.
+//! Owns socket options and the reading of accept's errors; must not know what happens to a connection.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

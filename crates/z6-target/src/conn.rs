@@ -89,7 +89,7 @@ enum End {
     Linger,
     /// Closed whatever is unread.
     Now,
-    /// Reset.
+    /// Reset the connection.
     Reset,
 }
 
@@ -118,7 +118,7 @@ pub(crate) struct Connection {
     deadline_ns: Option<u64>,
     readable: bool,
     writable: bool,
-    /// The client will send no more: reading must go on until it shows.
+    /// The client will send no more: reading must continue until that shows.
     read_closed: bool,
     /// Both directions are over.
     hung_up: bool,

@@ -238,7 +238,7 @@ impl Source {
             }
             return;
         }
-        // At least one round, so that a body of no bytes comes to its end.
+        // At least one round, so that an empty body ends too.
         loop {
             let ready = self.ready();
             let count = ready.len().min(target - out.len());

@@ -49,7 +49,7 @@ struct Thread {
 }
 
 impl Server {
-    /// Listens on the addresses of `config` and serves them from threads of its own. When it returns,
+    /// Listens on the addresses of `config` and serves them from its own threads. When it returns,
     /// connections are accepted.
     ///
     /// # Errors

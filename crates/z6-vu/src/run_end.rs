@@ -40,7 +40,7 @@ impl RunEnd {
 
     /// Why the run ended: the reason from outside if there was one, else the duration if any
     /// worker ran for it, else the iterations. A run that attempted connections and never had one
-    /// ready ended for want of a target, unless somebody stopped it before that was clear.
+    /// ready ended because there was no target, unless it was stopped before that was known.
     #[must_use]
     pub fn stopped_by(&self) -> StoppedBy {
         let by = self.by.unwrap_or(StoppedBy::Error);

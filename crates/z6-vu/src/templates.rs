@@ -45,7 +45,7 @@ pub enum TemplateError {
         request: String,
         /// Name of the target.
         target: String,
-        /// Why.
+        /// Why the request cannot be encoded.
         error: RequestError,
     },
     /// All requests together are too large.

@@ -230,6 +230,7 @@ mod tests {
     #[test]
     fn more_than_ten_megabytes_are_not_read() {
         let error = ScenarioSource::from_reader("-", io::repeat(b' ')).unwrap_err();
-        assert!(error.to_string().contains("at most 10 MB"), "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("at most 10 MB"), "{error}: {cause}");
     }
 }

@@ -66,7 +66,7 @@ impl StepCheck<'_> {
         }
     }
 
-    /// No connection was to be had for the exchange that follows a redirect.
+    /// There was no connection for the exchange that follows a redirect.
     pub(super) fn redirect_failed(&mut self, exchange: ExchangeSlot, error: ErrorKind) {
         let Some(open) = self.take(exchange) else { return };
         self.take_cause(open.actor, error);

@@ -14,7 +14,7 @@ use super::blocks::{Blocks, Cut};
 use super::error::DiffError;
 use super::pairs::PairStore;
 
-/// Requests of a run kept for pairing unless told otherwise: 16 MiB of them.
+/// Requests of a run kept for pairing by default (16 MiB).
 pub const DEFAULT_MAX_PAIRS: usize = 1 << 20;
 
 /// Which latency is compared.
@@ -188,7 +188,7 @@ impl Sampler {
         }
     }
 
-    /// No more events will come. `verdict` is that of the run about its generator, where it is known.
+    /// No more events will come. `verdict` is that of the run about its generator, if it is known.
     ///
     /// # Errors
     /// A histogram could not be made.

@@ -156,7 +156,7 @@ impl Object {
         self.raw(key, if value { b"true" } else { b"false" });
     }
 
-    /// `value` is null where the log does not hold it; bytes that are not UTF-8 are replaced.
+    /// `value` is null if the log does not hold it; bytes that are not UTF-8 are replaced.
     fn value(&mut self, value: LoggedValue, bytes: &[u8]) {
         let (form, length) = match value {
             LoggedValue::Missing => ("missing", None),

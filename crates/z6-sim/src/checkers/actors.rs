@@ -86,7 +86,7 @@ fn goes_on(
     }
 }
 
-/// Arrivals alive at once are no more than the worker's share, and none is refused while there is room.
+/// At most the worker's share of arrivals is alive at once, and none is rejected while there is room.
 fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut Found) {
     let is_late = is_late(&evidence.spec.simulation);
     let plan = Plan::new(&evidence.spec.scenario, evidence.spec.seed);

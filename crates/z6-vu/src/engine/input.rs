@@ -180,7 +180,7 @@ pub enum Command {
         /// Which exchange of the step (redirects), from 0.
         attempt: u8,
     },
-    /// Give up an exchange, sent or not. Its connection goes on with the others that it carries; where
+    /// Give up an exchange, sent or not. Its connection continues with the others that it carries; where
     /// it cannot, [`Command::Close`] follows.
     Cancel {
         /// The exchange.

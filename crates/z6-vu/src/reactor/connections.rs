@@ -268,7 +268,7 @@ impl Connections {
         }
     }
 
-    /// The socket takes no more. The connection is read in a turn of its own, which settles what the
+    /// The socket takes no more. The connection is read in a separate turn, which settles what the
     /// failure meant.
     fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
         let (cause, follows_end) = (socket::cause(error), socket::follows_an_end(error));

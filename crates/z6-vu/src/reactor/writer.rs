@@ -84,7 +84,7 @@ impl<O: Observer> LogWriter<O> {
     }
 
     /// Writes until all workers have hung up, then the footer. `whole` says whether every worker
-    /// came to its end in good order: only then does the log get a footer.
+    /// ended normally: only then does the log get a footer.
     pub(super) fn run(mut self, whole: impl FnOnce() -> bool) -> WriterEnd<O> {
         let mut failed = false;
         while let Ok(mut block) = self.full.recv() {
@@ -99,7 +99,7 @@ impl<O: Observer> LogWriter<O> {
         self.finish(!failed && whole())
     }
 
-    /// Footer, sync and name where the log is whole.
+    /// Footer, sync and name if the log is whole.
     fn finish(self, is_whole: bool) -> WriterEnd<O> {
         let LogWriter { output, assembler, read_back, observer, notices, .. } = self;
         let end = read_back.into_end();
@@ -198,7 +198,7 @@ mod tests {
     /// workers get their buffers back until they have ended.
     #[test]
     fn a_file_that_takes_no_byte_is_told_once_and_holds_nobody_up() {
-        // Address 0 of this process is not mapped: whoever writes there gets EIO.
+        // Address 0 of this process is not mapped: a write there fails.
         for (path, errno) in [("/dev/full", libc::ENOSPC), ("/proc/self/mem", libc::EIO)] {
             let (told, seen, has_receipt) = write_to(path, 5);
             assert_eq!((told.len(), seen, has_receipt), (1, 0, false), "{told:?}");
