@@ -52,7 +52,7 @@ pub(crate) fn test() -> Result<Outcome> {
 /// The step `test-bare`.
 ///
 /// # Errors
-/// As [`test`]; or if there is no C compiler on the PATH.
+/// As [`test()`]; or if there is no C compiler on the PATH.
 pub(crate) fn test_bare() -> Result<Outcome> {
     let folder = Temporary::new("bare")?;
     link_programs(&folder.0)?;

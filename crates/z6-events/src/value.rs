@@ -64,7 +64,7 @@ fn encode_clear(
     } else if let Some(uuid) = uuid(bytes) {
         writer.byte(form::UUID);
         uuid.iter().for_each(|byte| writer.byte(*byte));
-    } else if !bytes.is_empty() && bytes.len() % 2 == 0 && bytes.iter().all(is_hex_digit) {
+    } else if !bytes.is_empty() && bytes.len().is_multiple_of(2) && bytes.iter().all(is_hex_digit) {
         writer.byte(form::HEX);
         writer.number(bytes.len() as u64 / 2);
         bytes.chunks_exact(2).for_each(|pair| writer.byte(hex_byte(pair)));

@@ -1,4 +1,5 @@
 //! docs/LIMITS.md lists the bounds of the log format as they are.
+#![allow(clippy::expect_used, reason = "tests may")]
 
 use z6_events::{
     Actor, ConnectionSlot, Event, ExchangeSlot, ExchangeTable, PairingError, PlannedRequest,

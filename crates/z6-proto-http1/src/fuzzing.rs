@@ -230,12 +230,16 @@ pub fn fuzz_request_reader(data: &[u8]) {
     assert_eq!(read_requests(bytes, usize::from(options >> 1) + 2, &limits), whole, "in steps");
 }
 
-/// Head and body of each request, the last one as far as it goes, and the error.
-type Requests = (Vec<(Vec<u8>, Vec<u8>, bool)>, Option<BadRequest>);
+/// A request as far as it was read: head, body, and whether it is complete.
+type PartialRequest = (Vec<u8>, Vec<u8>, bool);
+
+/// The requests that were read, and the error that ended the reading, if there was one.
+type Requests = (Vec<PartialRequest>, Option<BadRequest>);
 
 fn read_requests(bytes: &[u8], step: usize, limits: &Limits) -> Requests {
     let mut reader = RequestReader::default();
-    let (mut requests, mut pending): (Vec<(Vec<u8>, Vec<u8>, bool)>, _) = (Vec::new(), Vec::new());
+    let mut requests: Vec<PartialRequest> = Vec::new();
+    let mut pending = Vec::new();
     for piece in bytes.chunks(step) {
         pending.extend_from_slice(piece);
         loop {

@@ -119,6 +119,10 @@ impl Input {
     /// The input that an event of a log records; none for decisions and copied facts. Fields of the
     /// event that were decided are dropped: replay never sees them.
     #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "decisions and copied facts are no inputs; the assertion finds a forgotten input"
+    )]
     pub fn from_event(event: &Event) -> Option<Input> {
         let input = match *event {
             Event::Wake => Input::Wake,
