@@ -18,7 +18,7 @@ fn sleeper() -> Command {
 
 fn await_end(id: u32) {
     let start = Instant::now();
-    // A zombie has ended; whoever inherits it reaps it when it likes.
+    // A zombie has ended; its new parent reaps it at some later time.
     let is_alive = || {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))

@@ -235,7 +235,7 @@ fn a_sign_of_life_from_the_past() {
     while reader.next_block().unwrap().is_some() {}
     let report = checks.finish(reader.ending().unwrap());
     assert_found!(report.clone(), Some(1), ViolationKind::WentBack { .. });
-    assert_eq!(report.total(), 1, "a log that breaks off: nothing is missing");
+    assert_eq!(report.total(), 1, "nothing is missing from a truncated log");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn what_only_a_network_can_do_wrong() {
 /// A host that drops everything: the kernel gives up before our own timer does.
 #[test]
 fn the_kernel_may_give_up_first() {
-    // Packets to a neighbour behind the loopback interface come back, and are nobody's.
+    // Packets to a neighbour behind the loopback interface come back, and belong to no socket.
     let commands = "ip addr add 192.0.2.2/32 dev lo\n\
         ip route add 192.0.2.1 dev lo src 192.0.2.2\n\
         echo 1 > /proc/sys/net/ipv4/tcp_syn_retries\n\

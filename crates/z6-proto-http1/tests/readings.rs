@@ -215,7 +215,7 @@ fn hyper_reading(case: &Case) -> String {
     let mut response = pin!(sender.send_request(request.body(NoBody).unwrap()));
     let mut connection = pin!(connection);
     let (mut progress, mut is_closed) = (Progress::Head, false);
-    // Nothing happens but what is polled here: where nobody asks for more, nothing more comes.
+    // Nothing happens except what is polled here: without a poll, nothing more comes.
     while flag.0.swap(false, Ordering::SeqCst) {
         is_closed = is_closed || connection.as_mut().poll(context).is_ready();
         match advance(progress, &mut response, context) {

@@ -1,4 +1,4 @@
-//! Texts nobody meant to write: mutations of valid scenarios, arbitrary bytes, and the corpus of the
+//! Malformed texts: mutations of valid scenarios, arbitrary bytes, and the corpus of the
 //! fuzz target.
 #![allow(clippy::disallowed_methods, reason = "this test reads its own data files")]
 

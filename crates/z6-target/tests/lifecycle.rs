@@ -48,7 +48,7 @@ fn stop_ends_what_is_open() {
     assert!(!server.is_running());
     server.stop().expect("nothing left to do");
     assert!(idle.ends_in_order() && stalled.ends_in_order() && delayed.ends_in_order());
-    assert!(TcpStream::connect(server.addresses()[0]).is_err(), "nobody listens");
+    assert!(TcpStream::connect(server.addresses()[0]).is_err(), "no server listens");
     assert_eq!(server.stats().open, 0);
 }
 

@@ -310,7 +310,7 @@ fn a_handshake_has_a_timeout_of_its_own() {
     engine.invariants();
 }
 
-/// A response that is read after its deadline is a timeout, whoever brings it.
+/// A response that is read after its deadline is a timeout in every driver.
 #[test]
 fn an_answer_after_its_deadline_is_a_timeout() {
     let scenario =

@@ -1,4 +1,4 @@
-//! Runs against the built-in target and against nobody, as an embedder starts them.
+//! Runs against the built-in target and against an address without a server, as an embedder starts them.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

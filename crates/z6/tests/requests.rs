@@ -218,7 +218,7 @@ fn unix_sockets_carry_requests() {
 fn what_is_wrong_with_a_unix_socket_has_a_kind() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    // Bound and closed again: the file stays, nobody listens.
+    // Bound and closed again: the file stays, but no server listens.
     drop(UnixListener::bind(at("closed")).unwrap());
     std::fs::write(at("file"), "no socket").unwrap();
     for (name, kind) in [
@@ -336,8 +336,8 @@ fn upload(address: SocketAddr) -> (tempfile::TempDir, String) {
 
 #[test]
 fn an_upload_goes_on_while_its_answer_is_read() {
-    // The server reads nothing of the body before most of its answer is taken from it: whoever
-    // writes all before reading waits here for ever.
+    // The server reads nothing of the body before most of its answer is taken from it: a client
+    // that writes everything before it reads would wait here forever.
     const ANSWER_BYTES: usize = 16 << 20;
     let (address, server) = serve_once(|stream| {
         read_head(stream);

@@ -90,7 +90,7 @@ pub(super) enum NumberSet {
 /// Which names pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TextSet {
-    /// Each with where it stands in the filter.
+    /// One of these names, each with its place in the filter.
     OneOf(Vec<(String, Range<usize>)>),
     Contains(String),
 }

@@ -166,8 +166,8 @@ mod tests {
         }
     }
 
-    /// Runs a writer over `blocks` blocks of one event each on a file that takes no byte; answers with
-    /// what it told, what the observer saw, and whether there is a receipt.
+    /// Runs a writer over `blocks` blocks of one event each on a file that takes no byte. Returns
+    /// the notices, what the observer saw, and whether there is a receipt.
     fn write_to(path: &str, blocks: u64) -> (Vec<Notice>, u64, bool) {
         let (full_sender, full) = unbounded();
         let (empty, _returned) = bounded(64);
