@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use z6_events::{Driver, LogHeader};
+use z6_metrics::report::json_document;
 
 #[cfg(feature = "builtin")]
 use crate::builtin::BuiltinReport;
@@ -49,7 +50,7 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "host": pairs(&header.host),
         "build": pairs(&header.build),
     });
-    format!("{value:#}\n")
+    json_document(&value)
 }
 
 fn log(finished: &Finished) -> Value {
