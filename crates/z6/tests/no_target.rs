@@ -154,3 +154,17 @@ fn one_dead_address_of_two_is_no_reason_to_stop() {
         assert!(finished.metrics.requests.succeeded > 0);
     }
 }
+
+/// Attempts that fail at once, one after the other without a pause, leave the worker time for the rest.
+#[test]
+fn attempts_that_fail_at_once_keep_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("missing");
+    let keys = format!("reconnect_delay_ms = 0\nconnect_to = 'unix:{}'", socket.display());
+    let finished = hour("http://localhost", &keys);
+    assert_eq!(finished.stopped_by, StoppedBy::NoTarget);
+    let message = finished.no_target_message().unwrap();
+    let words = "No such file or directory (os error 2)";
+    assert_eq!(message, format!("no connection to unix:{}: {words}", socket.display()));
+    assert!(finished.metrics.requests.failed > 100);
+}

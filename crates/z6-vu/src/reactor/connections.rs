@@ -75,7 +75,7 @@ impl Connections {
         while let Some(command) = engine.next_command() {
             match command {
                 Command::Connect { connection, target, address } => {
-                    self.connect(engine, connection, target, address);
+                    self.connect(engine.now(), connection, target, address);
                 }
                 Command::Send { exchange, connection, request, attempt } => {
                     self.send(engine, connection, exchange, request, attempt);
@@ -151,14 +151,18 @@ impl Connections {
         self.turns.is_waited_for()
     }
 
-    /// Continues with the connections whose turn was over before they were drained.
+    /// Continues with the connections whose turn was over before they were drained, and with attempts that
+    /// failed when they began.
     pub(super) fn read_on(&mut self, engine: &mut EngineHandle) {
         if !self.turns.is_waited_for() {
             return;
         }
         let turn = self.turns.take();
         for token in &turn {
-            if let Some(slot) = self.links.current(*token) {
+            if let Some((slot, cause)) = self.links.take_refused(*token) {
+                self.attempt_failed(engine, slot, cause);
+                self.carry_out(engine);
+            } else if let Some(slot) = self.links.current(*token) {
                 self.links.at(slot).queued = false;
                 self.read(engine, slot, *token);
             }
@@ -172,19 +176,15 @@ impl Connections {
     }
 
     /// Opens a connection.
-    fn connect(
-        &mut self,
-        engine: &mut EngineHandle,
-        slot: ConnectionSlot,
-        target: TargetId,
-        address: u16,
-    ) {
-        let now = engine.now();
+    fn connect(&mut self, now: Tick, slot: ConnectionSlot, target: TargetId, address: u16) {
         let token = self.links.open(slot, target, address, now);
         self.reports.attempt_started(target, self.dialer.address(target, address), now);
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
-            Err(error) => self.connect_failed(engine, slot, &error),
+            Err(error) => {
+                self.links.at(slot).refused = Some(socket::cause(&error));
+                self.turns.wait(token);
+            }
         }
     }
 
