@@ -1,7 +1,11 @@
 //! Reading the files that a scenario, an option or the environment names: only regular files, and no
 //! more than a limit. A pipe or a terminal could keep Z6 waiting without a word, and a device need
 //! never end. Knows nothing of what files hold.
-#![expect(clippy::disallowed_types, reason = "opens files for the impure crates")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "opens files for the impure crates"
+)]
 
 use std::fs::{File, FileType};
 use std::io::{self, Read as _};
@@ -12,7 +16,6 @@ use std::path::Path;
 ///
 /// # Errors
 /// The system's, or what the path is instead of a regular file.
-#[expect(clippy::disallowed_methods, reason = "opens files for the impure crates")]
 pub fn open(path: &Path) -> io::Result<File> {
     let kind = std::fs::metadata(path)?.file_type();
     match other_kind(kind) {
