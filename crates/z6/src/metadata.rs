@@ -69,8 +69,8 @@ fn log(finished: &Finished) -> Value {
 fn no_target(finished: &Finished) -> Value {
     #[cfg(feature = "run")]
     if let Some(failure) = &finished.no_target {
-        let address = Some(failure.address.to_string());
-        return attempt(address, failure.error, failure.errno);
+        let address = failure.address.to_string();
+        return attempt(Some(&address), failure.error, failure.errno);
     }
     #[cfg(feature = "simulate")]
     if let Some(simulation) = &finished.simulation
@@ -82,7 +82,7 @@ fn no_target(finished: &Finished) -> Value {
 }
 
 #[cfg(any(feature = "run", feature = "simulate"))]
-fn attempt(address: Option<String>, error: Option<ErrorKind>, errno: u64) -> Value {
+fn attempt(address: Option<&str>, error: Option<ErrorKind>, errno: u64) -> Value {
     json!({
         "address": address,
         "error_kind": error.map(ErrorKind::name),
