@@ -258,7 +258,7 @@ impl Run {
     }
 
     /// The scenario with the overrides that hold now. Files are not read a second time.
-    fn final_scenario(&self) -> Result<Scenario, Error> {
+    pub(crate) fn final_scenario(&self) -> Result<Scenario, Error> {
         if self.overrides == self.loaded_with {
             return Ok(self.loaded.scenario.clone());
         }
