@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use z6_events::{
     Actor, BlockBuilder, Cause, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Failure,
-    FooterFacts, LogAssembler, LogHeader, Model, Partition, PlannedRequest, Population,
-    ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StoppedBy, TargetId, Tick,
-    WorkerId,
+    FooterFacts, Irregularities, LogAssembler, LogHeader, Model, Partition, PlannedRequest,
+    Population, ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StoppedBy, TargetId,
+    Tick, WorkerId,
 };
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario};
@@ -357,6 +357,7 @@ impl Maker<'_> {
                         received_bytes,
                         unsent_bytes,
                         reusable: false,
+                        irregularities: Irregularities::NONE,
                     },
                 }
             };
@@ -377,6 +378,7 @@ impl Maker<'_> {
                     unsent_bytes: 0,
                     reusable: true,
                     unsolicited: false,
+                    irregularities: Irregularities::NONE,
                 },
                 failure,
             };

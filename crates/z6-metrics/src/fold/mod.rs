@@ -11,8 +11,9 @@ mod live;
 mod part;
 
 use z6_events::{
-    BlockEnd, Cause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, PlannedRequest,
-    Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick, Visitor, WorkerId,
+    BlockEnd, Cause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, Irregularities,
+    PlannedRequest, Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick, Visitor,
+    WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -351,7 +352,15 @@ impl Fold {
 
 /// A failure of a request that ends with this cause, without a response.
 const fn without_response(Cause { error, detail }: Cause) -> Failure {
-    Failure { error, detail, first_byte: None, received_bytes: 0, unsent_bytes: 0, reusable: false }
+    Failure {
+        error,
+        detail,
+        first_byte: None,
+        received_bytes: 0,
+        unsent_bytes: 0,
+        reusable: false,
+        irregularities: Irregularities::NONE,
+    }
 }
 
 impl Visitor for Fold {
