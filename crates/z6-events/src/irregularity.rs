@@ -63,6 +63,13 @@ impl Irregularity {
     }
 }
 
+/// Whether a status counts as that of a server error: 500 to 599, and any outside 100..=599, which a client
+/// is to treat so (RFC 9110 section 15).
+#[must_use]
+pub const fn is_server_error(status: u16) -> bool {
+    !matches!(status, 100..500)
+}
+
 /// A set of [`Irregularity`], as the mask that the event log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Irregularities(u16);
@@ -98,7 +105,13 @@ impl Irregularities {
     /// Whether it holds this kind.
     #[must_use]
     pub const fn has(self, kind: Irregularity) -> bool {
-        self.0 & 1 << kind.bit() != 0
+        self.0 & (1 << kind.bit()) != 0
+    }
+
+    /// Whether some kind is in both.
+    #[must_use]
+    pub const fn meets(self, other: Irregularities) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The kinds of both.

@@ -66,7 +66,7 @@ pub use ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
     WorkerId,
 };
-pub use irregularity::{Irregularities, Irregularity};
+pub use irregularity::{Irregularities, Irregularity, is_server_error};
 pub use partition::Partition;
 pub use reader::{BlockView, Ending, LogReader};
 pub use slots::SlotTable;

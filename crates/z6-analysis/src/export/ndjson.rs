@@ -9,6 +9,7 @@ use z6_events::{
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
 
+use super::rows::put_irregularities;
 use super::text::{json_text, push_number};
 use crate::error::AnalyzeError;
 
@@ -319,11 +320,7 @@ impl Object {
     /// The names, in the order of the bits of the mask.
     fn irregularities(&mut self, irregularities: Irregularities) {
         self.raw("irregularities", b"[");
-        for (i, kind) in irregularities.iter().enumerate() {
-            self.0.extend_from_slice(if i == 0 { b"\"" } else { b",\"" });
-            self.0.extend_from_slice(kind.name().as_bytes());
-            self.0.push(b'"');
-        }
+        put_irregularities(&mut self.0, irregularities, b"\"", b",");
         self.0.push(b']');
     }
 

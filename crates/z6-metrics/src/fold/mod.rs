@@ -160,10 +160,11 @@ impl Fold {
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {
-                let Response { received_bytes, unsent_bytes, unsolicited, .. } = *response;
+                let Response { received_bytes, unsent_bytes, unsolicited, irregularities, .. } =
+                    *response;
                 self.connections.after_response(unsolicited);
                 let (planned, sent_bytes) =
-                    state.open.redirected(worker, at, exchange, unsent_bytes)?;
+                    state.open.redirected(worker, at, exchange, (unsent_bytes, irregularities))?;
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
@@ -301,6 +302,7 @@ impl Fold {
             address: NO_ADDRESS,
             exchanges: 1,
             received_bytes: 0,
+            irregularities: Irregularities::NONE,
             between: false,
         };
         let open = state.open.open(worker, exchange, open)?;

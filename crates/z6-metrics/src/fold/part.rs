@@ -134,6 +134,7 @@ impl PartFold {
             address,
             exchanges: row.exchanges,
             received_bytes: row.bytes_received,
+            irregularities: row.irregularities,
             between: false,
         };
         let rates = &mut workers[worker.index()].rates;
