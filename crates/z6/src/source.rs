@@ -2,12 +2,12 @@
 //!
 //! Owns reading from disk, with limits. Knows nothing of what is done with a scenario.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use z6_scenario::load::limits::MAX_SCENARIO_BYTES;
 use z6_scenario::{Files, Loaded, NoFiles, Overrides, Scenario};
+use z6_vu::regular_file;
 
 use crate::error::Error;
 
@@ -39,7 +39,8 @@ impl ScenarioSource {
     pub fn from_file(path: impl AsRef<Path>) -> Result<ScenarioSource, Error> {
         let path = path.as_ref();
         let failed = |source| Error::ScenarioRead { path: path.to_owned(), source };
-        let bytes = open(path).and_then(read_scenario).map_err(failed)?;
+        let bytes = regular_file::open(path).map_err(other_way).and_then(read_scenario);
+        let bytes = bytes.map_err(failed)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let source = ScenarioSource::from_bytes(path.display().to_string(), bytes)?;
         Ok(source.in_folder(folder))
@@ -120,10 +121,8 @@ impl Files for DiskFiles<'_> {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
         // Joining an absolute path gives that path.
         let place = self.folder.join(path);
-        let read = || read_limited(open(&place)?, max_bytes);
-        let reason = match read() {
-            Ok(Some(bytes)) => return Ok(bytes),
-            Ok(None) => format!("it holds more than {max_bytes} bytes"),
+        let reason = match regular_file::read(&place, max_bytes) {
+            Ok(bytes) => return Ok(bytes),
             Err(error) => error.to_string(),
         };
         // The caller's message names the file as the scenario does.
@@ -150,25 +149,24 @@ impl Files for BodyFiles<'_> {
     }
 }
 
-/// Opens what is to be read; a directory is rejected here, with its own message.
-fn open(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+/// What is no file can still be read, once, from standard input.
+fn other_way(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            io::Error::new(error.kind(), format!("{error} (`-` reads standard input)"))
+        }
+        _ => error,
     }
-    Ok(file)
 }
 
 fn read_scenario(input: impl Read) -> io::Result<Vec<u8>> {
-    read_limited(input, MAX_SCENARIO_BYTES as u64)?
-        .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "a scenario has at most 10 MB"))
-}
-
-/// The content, or none if it is longer than `max_bytes`.
-fn read_limited(input: impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    input.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= max_bytes).then_some(bytes))
+    input.take(MAX_SCENARIO_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_SCENARIO_BYTES {
+        let message = "a scenario has at most 10 MB";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
 }
 
 #[cfg(feature = "run")]

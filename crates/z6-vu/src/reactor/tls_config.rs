@@ -1,8 +1,6 @@
 //! Builds what a target's TLS connections start with, from its settings and the files they name.
 //!
 //! Read once, before the run. Knows no socket; nothing of the TLS library shows in what it exports.
-#![expect(clippy::disallowed_methods, reason = "reads certificates and keys")]
-
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,9 +17,14 @@ use z6_scenario::{Host, Scenario, Scheme, Target, TlsSettings};
 
 use super::tls::Tls;
 use super::tls_verify::{NoVerifier, Verifier};
+use crate::regular_file;
 
 /// Sessions a worker remembers per target.
 const SESSIONS_MAX: usize = 1024;
+/// Bytes of one file of certificates or keys: 16 MiB.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// The environment variable that names the file of the authorities to trust.
+const CERT_FILE: &str = "SSL_CERT_FILE";
 /// The only protocol offered (RFC 7301, RFC 9112).
 const ALPN: &[u8] = b"http/1.1";
 
@@ -198,7 +201,7 @@ fn verifier(
     }
     let roots = Arc::new(match &settings.ca_bundle {
         Some(path) => bundle(&folder.join(path))?,
-        None => machine_roots(),
+        None => machine_roots()?,
     });
     let inner =
         WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
@@ -207,14 +210,18 @@ fn verifier(
 }
 
 /// The roots of this machine; those that come with Z6 if it has none.
-fn machine_roots() -> RootCertStore {
+fn machine_roots() -> Result<RootCertStore, TlsConfigError> {
+    if let Some(path) = std::env::var_os(CERT_FILE) {
+        // The library opens it whatever it is, and then skips what it cannot read.
+        read(CERT_FILE, Path::new(&path))?;
+    }
     let mut roots = RootCertStore::empty();
     // Certificates that cannot be used are left out, as every client does.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    roots
+    Ok(roots)
 }
 
 fn bundle(path: &Path) -> Result<RootCertStore, TlsConfigError> {
@@ -231,7 +238,7 @@ fn unusable(key: &'static str, path: &Path, error: &dyn std::error::Error) -> Tl
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsConfigError> {
-    std::fs::read(path).map_err(|source| TlsConfigError::Read {
+    regular_file::read(path, FILE_BYTES_MAX).map_err(|source| TlsConfigError::Read {
         key,
         path: path.to_owned(),
         source,
