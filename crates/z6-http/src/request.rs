@@ -176,7 +176,7 @@ impl<'a> Given<'a> {
             return Err(RequestError::UserAgent { offset });
         }
         match spec.request_id_header {
-            Some(name) if given.has_id || check_name(name).is_err() || is_ours(name) => {
+            Some(name) if given.has_id || check_name(name).is_err() || is_reserved_field(name) => {
                 Err(RequestError::RequestIdHeader { name: name.to_owned() })
             }
             Some(_) | None => Ok(given),
@@ -235,8 +235,8 @@ fn first_control(value: &str) -> Option<usize> {
     value.bytes().position(|byte| !is_text_byte(byte))
 }
 
-/// Fields whose value this module decides: none of them can carry a request id.
-fn is_ours(name: &str) -> bool {
+/// Whether a field of this name has a value that is decided here: such a field cannot carry a request id.
+pub fn is_reserved_field(name: &str) -> bool {
     ["host", "content-length", "transfer-encoding", "connection", "user-agent"]
         .iter()
         .any(|known| name.eq_ignore_ascii_case(known))

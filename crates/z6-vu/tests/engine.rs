@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use support::{Boxed, MS, Plain, SECOND, events, recorder, requests, run, scenario};
 use z6_events::{
-    Actor, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, EventLine, NeverSentReason,
-    Partition, PlannedRequest, ReleaseCause, Response, StopReason, StoppedBy, TargetId, Tick,
-    WorkerId,
+    Actor, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, EventLine, Irregularities,
+    NeverSentReason, Partition, PlannedRequest, ReleaseCause, Response, StopReason, StoppedBy,
+    TargetId, Tick, WorkerId,
 };
 use z6_scenario::Plan;
 use z6_vu::engine::Progress;
@@ -337,6 +337,7 @@ fn an_answer_after_its_deadline_is_a_timeout() {
             unsent_bytes: 0,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         },
     };
     step(&mut engine, Tick(2 + 50 * MS), done, &mut out);
@@ -649,6 +650,7 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
                         unsent_bytes: 0,
                         reusable: true,
                         unsolicited: false,
+                        irregularities: Irregularities::NONE,
                     },
                 }
             }

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "waits for tick 0, reads /proc")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -115,6 +115,20 @@ pub fn start<O: Observer + 'static>(
     threads.release(spec, targets, header, observer)
 }
 
+/// Everything that would keep a run of `scenario` from starting on this machine, as far as it can be known
+/// without the network: [`start`] finds the same. `folder` is where relative paths start. Reads the files
+/// of certificates and keys, and opens nothing.
+#[must_use]
+pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<StartError> {
+    // No seed makes a run impossible.
+    let setup = RunSetup::new(0, workers);
+    let prepared = Prepared::new(scenario, setup).and_then(|prepared| prepared.engines());
+    let mut found: Vec<StartError> = prepared.err().map(StartError::from).into_iter().collect();
+    found.extend(tls_config::targets(scenario, folder).filter_map(Result::err));
+    found.extend(check_descriptors(scenario).err());
+    found
+}
+
 fn addresses(spec: &RunSpec) -> Result<Vec<Vec<Address>>, StartError> {
     let mut all = Vec::with_capacity(spec.scenario.targets.len());
     for target in &spec.scenario.targets {
@@ -148,8 +162,7 @@ fn common(
         redirects: prepared.redirects,
         templates: prepared.templates,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
-        tls: tls_config::targets(scenario, &spec.folder)
-            .map_err(|(target, source)| StartError::Tls { target, source })?,
+        tls: tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?,
         limits: response_limits(&scenario.limits),
         spin: spec.spin.applies(spec.workers),
         addresses,
