@@ -83,7 +83,8 @@ fn put(text: &str) {
 /// Writes what is wrong with the arguments to standard error, or help to standard output.
 pub(crate) fn arguments(error: &clap::Error) {
     // Arguments in the text are printable only if it was made from printable ones.
-    let shown = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
+    let shown =
+        std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
     let again = Cli::try_parse_from(shown).err();
     // If it cannot be printed, there is no other place to report it.
     match again.filter(|again| again.kind() == error.kind()) {

@@ -1,8 +1,8 @@
 //! A comparison as text and as JSON. Formats figures; computes none.
 
 use z6_events::printable;
-use z6_metrics::report::{Style, json_document};
 use z6_metrics::report::units::{count, duration, percent, plain, plural, rate};
+use z6_metrics::report::{Style, json_document};
 
 use super::comparison::{ComparedRun, Comparison, DeltaUnit, Mark, Pairing, Row, Unit};
 

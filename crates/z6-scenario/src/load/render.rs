@@ -117,8 +117,11 @@ fn render_one(
         };
     } else {
         let on_command_line = finding.code == super::codes::OVERRIDE;
-        group =
-            group.element(Origin::path(if on_command_line { "command line".into() } else { file_name }));
+        group = group.element(Origin::path(if on_command_line {
+            "command line".into()
+        } else {
+            file_name
+        }));
     }
     if let Some(hint) = &finding.hint {
         group = group.element(Level::HELP.message(printable(hint)));
