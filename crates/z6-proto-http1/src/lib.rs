@@ -65,6 +65,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
+mod irregularity;
 mod limits;
 #[cfg(not(feature = "planted-bugs"))]
 #[allow(unreachable_pub, reason = "public with the feature")]
@@ -78,6 +79,7 @@ pub mod server;
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
 pub use decoder::{Decoded, ResponseDecoder};
 pub use error::{Blame, ProtocolError, ProtocolErrorKind};
+pub use irregularity::Irregularities;
 pub use limits::{
     CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,
