@@ -183,6 +183,7 @@ fn build<'a>(
     };
     if known {
         check::fixed_workers(cx, &scenario, &workers_at);
+        check::warmup(cx, &scenario, runtime_section.span("warmup_seconds"));
     }
     scenario
 }
