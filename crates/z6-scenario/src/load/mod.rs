@@ -28,6 +28,7 @@ mod suggest;
 mod targets;
 mod userinfo;
 mod value;
+mod words;
 
 use toml_edit::Document;
 
