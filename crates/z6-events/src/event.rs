@@ -245,7 +245,7 @@ pub enum CloseCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ReleaseCause {
-    /// The response asked for it, or left the connection unusable.
+    /// The request or the response asked for it, or the response left the connection unusable.
     NotReusable = 1,
     /// The exchange on it failed, timed out or was cancelled.
     ExchangeFailed = 2,

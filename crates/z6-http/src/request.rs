@@ -5,7 +5,7 @@
 //! writes a request down.
 
 use crate::error::RequestError;
-use crate::field::{is_text_byte, is_token_byte, parse_digits};
+use crate::field::{is_text_byte, is_token_byte, parse_digits, says_close};
 use crate::segment::Slot;
 use crate::target::{push_authority, push_target, wrong_in_host_header};
 
@@ -207,10 +207,8 @@ impl<'a> Given<'a> {
             return Err(RequestError::TransferEncoding);
         } else if is("user-agent") {
             self.has_user_agent = true;
-        } else if is("connection") {
-            self.has_close |=
-                value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
         }
+        self.has_close |= says_close(name, value);
         self.has_id |= spec.request_id_header.is_some_and(is);
         Ok(())
     }

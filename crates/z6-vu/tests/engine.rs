@@ -385,6 +385,35 @@ fn reuse_policies_open_as_many_connections_as_they_say() {
     assert_eq!(opened("max_requests_per_connection = 5", sequence), 6, "12 requests by fives");
 }
 
+/// RFC 9112 section 9.6. The responses of this network would all let their connections continue.
+#[test]
+fn a_request_that_says_close_ends_its_connection() {
+    for (field, closes) in [
+        ("Connection = 'close'", true),
+        ("connection = 'te, CLOSE'", true),
+        ("Connection = 'keep-alive'", false),
+        ("X-Connection = 'close'", false),
+    ] {
+        for reuse in ["per_vu", "shared", "iteration"] {
+            let target = one_target(&format!("connection_reuse = '{reuse}'\nmax_connections = 2"));
+            let text =
+                format!("[runtime]\niterations = 3\nvus = 2\n{target}headers = {{ {field} }}\n");
+            let log = run(&scenario(&text), 1, 1, plain(MS), &[]);
+            let released = |cause| {
+                count(
+                    &log,
+                    |event| matches!(event, Event::ConnectionReleased { cause: by, .. } if *by == cause),
+                )
+            };
+            let opened = count(&log, |event| matches!(event, Event::Connected { .. }));
+            let expected = if closes || reuse == "iteration" { 6 } else { 2 };
+            assert_eq!(opened, expected, "{field} {reuse}");
+            let expected = if closes { 6 } else { 0 };
+            assert_eq!(released(ReleaseCause::NotReusable), expected, "{field} {reuse}");
+        }
+    }
+}
+
 #[test]
 fn attempts_go_on_as_earlier_ones_end() {
     let scenario = scenario(&format!(

@@ -3,6 +3,7 @@
 use z6_events::{
     ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId, is_server_error,
 };
+use z6_http::field::says_close;
 use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, ThinkTime};
 
 use crate::planted::Planted;
@@ -117,6 +118,8 @@ pub(crate) struct RequestSettings {
     pub(crate) expect_status: Vec<u16>,
     pub(crate) bytes_by_target: Vec<Option<u64>>,
     pub(crate) follow_redirects: u8,
+    /// Its connection carries nothing after it (RFC 9112 section 9.6).
+    pub(crate) says_close: bool,
 }
 
 impl RequestSettings {
@@ -126,6 +129,7 @@ impl RequestSettings {
             expect_status: request.expect_status.clone(),
             bytes_by_target: bytes_by_target.to_vec(),
             follow_redirects: request.follow_redirects,
+            says_close: request.headers.iter().any(|(name, value)| says_close(name, value)),
         }
     }
 
@@ -298,6 +302,7 @@ mod tests {
             expect_status: vec![],
             bytes_by_target: vec![],
             follow_redirects: 0,
+            says_close: false,
         };
         assert_eq!(request.failure(204), None);
         assert_eq!(request.failure(399), None);

@@ -32,6 +32,7 @@ use crate::log_file::LogTarget;
 use crate::observer::Observer;
 use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::Recorder;
+use crate::run_end::TargetWatch;
 use crate::templates::response_limits;
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
@@ -110,7 +111,8 @@ pub fn start<O: Observer + 'static>(
     let header = header(spec, &prepared, limit);
     let common = Arc::new(common(spec, prepared, addresses)?);
     let threads = Threads::prepare(spec, &common, engines)?;
-    threads.release(spec, header, observer)
+    let targets = TargetWatch::new(common.addresses.iter().map(Vec::len));
+    threads.release(spec, targets, header, observer)
 }
 
 /// Everything that would keep a run of `scenario` from starting on this machine, as far as it can be known
@@ -272,7 +274,7 @@ impl Threads {
     ) -> std::io::Result<()> {
         let poll = Poll::new()?;
         self.wakers.push(Waker::new(poll.registry(), TOKEN_WAKER)?);
-        let state = Arc::new(WorkerState::new());
+        let state = Arc::new(WorkerState::default());
         let notices = self.notices.0.clone();
         let worker =
             Worker::new(Arc::clone(common), Arc::clone(&state), notices.clone(), recorder, poll)?;
@@ -296,6 +298,7 @@ impl Threads {
     fn release<O: Observer + 'static>(
         self,
         spec: &RunSpec,
+        targets: TargetWatch,
         mut header: LogHeader,
         observer: O,
     ) -> Result<RunHandle<O>, StartError> {
@@ -328,6 +331,7 @@ impl Threads {
             notices: self.notices,
             clock: start,
             broken: self.broken,
+            targets,
         }))
     }
 }
