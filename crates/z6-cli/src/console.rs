@@ -14,6 +14,7 @@ use z6_events::{printable, printable_lines};
 
 use crate::args::Cli;
 use crate::exit::UsageError;
+use crate::words;
 
 /// How much is printed besides results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +89,7 @@ pub(crate) fn arguments(error: &clap::Error) {
     let again = Cli::try_parse_from(shown).err();
     // If it cannot be printed, there is no other place to report it.
     match again.filter(|again| again.kind() == error.kind()) {
-        Some(again) => drop(again.print()),
+        Some(again) => drop(words::explain(again).print()),
         None => lines(&error.to_string()),
     }
 }

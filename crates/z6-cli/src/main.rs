@@ -23,7 +23,7 @@ use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    panics::catch_panics(|| match Cli::try_parse().map_err(words::explain) {
+    panics::catch_panics(|| match Cli::try_parse() {
         Ok(cli) => commands::dispatch(cli),
         Err(error) => {
             console::arguments(&error);

@@ -55,7 +55,7 @@ fn source(path: &Path) -> anyhow::Result<ScenarioSource> {
         return Err(UsageError(format!(
             "{} is a URL, and a scenario file is needed: it has the URL as `base_url` of [target], and \
              what is sent as [[requests]] (docs/SCENARIO.md)",
-            path.display()
+            z6_events::printable(&path.display().to_string())
         ))
         .into());
     }
