@@ -154,8 +154,7 @@ impl Connections {
         target: TargetId,
         address: u16,
     ) {
-        let to = self.dialer.address(target, address);
-        let token = self.links.open(slot, target, to, engine.now());
+        let token = self.links.open(slot, target, address, engine.now());
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
             Err(error) => self.connect_failed(engine, slot, &error),
@@ -203,7 +202,8 @@ impl Connections {
     /// The same for a failure that has its name already.
     fn attempt_failed(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, cause: Cause) {
         let link = self.links.at(slot);
-        let (started, address) = (link.started, link.address.clone());
+        let started = link.started;
+        let address = self.dialer.address(link.target, link.address).clone();
         self.links.close(slot);
         let is_errno = cause.error.group() == ErrorGroup::Transport;
         let errno = if is_errno { cause.detail } else { 0 };
@@ -318,7 +318,7 @@ impl Connections {
         self.read_later(slot);
     }
 
-    /// Bytes came, and are in the read buffer.
+    /// Bytes came, and are in the read buffer or, of a connection with TLS, opened in the plain buffer.
     #[inline]
     fn received(
         &mut self,
@@ -330,31 +330,10 @@ impl Connections {
     ) {
         let mut from = 0;
         loop {
-            let session = &mut self.links.at(slot).session;
-            let bytes = &self.buffers.read[..length];
-            let output = session.received(bytes, &mut from, at, &mut self.requests);
-            let Some(output) = output else { return };
-            self.tell(engine, slot, at, output);
-            if self.links.current(token).is_none() {
-                return;
-            }
-        }
-    }
-
-    /// The same for bytes in the plain buffer.
-    fn received_plain(
-        &mut self,
-        engine: &mut EngineHandle,
-        slot: ConnectionSlot,
-        token: Token,
-        length: usize,
-        at: Tick,
-    ) {
-        let mut from = 0;
-        loop {
-            let session = &mut self.links.at(slot).session;
-            let bytes = &self.buffers.plain[..length];
-            let output = session.received(bytes, &mut from, at, &mut self.requests);
+            let link = self.links.at(slot);
+            let buffer = if link.tls.is_some() { &self.buffers.plain } else { &self.buffers.read };
+            let bytes = &buffer[..length];
+            let output = link.session.received(bytes, &mut from, at, &mut self.requests);
             let Some(output) = output else { return };
             self.tell(engine, slot, at, output);
             if self.links.current(token).is_none() {

@@ -5,7 +5,7 @@ use z6_events::{ConnectionSlot, TargetId, Tick};
 use z6_proto_http1::Limits;
 
 use super::super::tls::Tls;
-use super::super::transport::{Address, Stream};
+use super::super::transport::Stream;
 use crate::session::Session;
 
 /// What the reactor knows of one connection.
@@ -17,7 +17,8 @@ pub(super) struct Link {
     pub(super) target: TargetId,
     pub(super) connecting: bool,
     pub(super) started: Tick,
-    pub(super) address: Address,
+    /// Which of the target's addresses.
+    pub(super) address: u16,
     pub(super) session: Session,
     /// Waits in the list of those to be read again without a new event.
     pub(super) queued: bool,
@@ -26,7 +27,7 @@ pub(super) struct Link {
 
 // Bytes of each connection, with the state of its protocol. Heads that come in pieces, requests with an
 // id and TLS sessions have buffers of their own besides.
-const _: () = assert!(size_of::<Link>() <= 512);
+const _: () = assert!(size_of::<Link>() <= 480);
 
 /// All connections of one event loop.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl Links {
         &mut self,
         slot: ConnectionSlot,
         target: TargetId,
-        address: &Address,
+        address: u16,
         at: Tick,
     ) -> Token {
         while self.links.len() <= slot.index() {
@@ -55,7 +56,7 @@ impl Links {
                 target,
                 connecting: false,
                 started: Tick::ZERO,
-                address: address.clone(),
+                address,
                 session: Session::new(self.limits),
                 queued: false,
                 generation: 0,
@@ -67,7 +68,7 @@ impl Links {
         link.target = target;
         link.connecting = true;
         link.started = at;
-        link.address = address.clone();
+        link.address = address;
         link.session.open();
         link.queued = false;
         self.token(slot)
