@@ -1,7 +1,7 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
 use mio::Token;
-use z6_events::{ConnectionSlot, TargetId, Tick};
+use z6_events::{Cause, ConnectionSlot, TargetId, Tick};
 use z6_proto_http1::Limits;
 
 use super::super::tls::Tls;
@@ -16,8 +16,11 @@ pub(super) struct Link {
     pub(super) tls: Option<Box<Tls>>,
     pub(super) target: TargetId,
     pub(super) connecting: bool,
+    /// The attempt has failed already when it began. It is told in another turn, so that attempts that
+    /// fail at once do not keep a worker from everything else.
+    pub(super) refused: Option<Box<Cause>>,
     pub(super) started: Tick,
-    /// Which of the target's addresses.
+    /// Which of the target's addresses it goes to.
     pub(super) address: u16,
     pub(super) session: Session,
     /// Waits in the list of those to be read again without a new event.
@@ -27,7 +30,7 @@ pub(super) struct Link {
 
 // Bytes of each connection, with the state of its protocol. Heads that come in pieces, requests with an
 // id and TLS sessions have buffers of their own besides.
-const _: () = assert!(size_of::<Link>() <= 480);
+const _: () = assert!(size_of::<Link>() <= 488);
 
 /// All connections of one event loop.
 #[derive(Debug)]
@@ -55,6 +58,7 @@ impl Links {
                 tls: None,
                 target,
                 connecting: false,
+                refused: None,
                 started: Tick::ZERO,
                 address,
                 session: Session::new(self.limits),
@@ -67,6 +71,7 @@ impl Links {
         link.generation = link.generation.wrapping_add(1) & 0x7fff_ffff;
         link.target = target;
         link.connecting = true;
+        link.refused = None;
         link.started = at;
         link.address = address;
         link.session.open();
@@ -84,6 +89,14 @@ impl Links {
         let slot = ConnectionSlot((token.0 & 0xffff_ffff) as u32);
         let link = self.links.get(slot.index())?;
         (link.generation as usize == token.0 >> 32 && link.stream.is_some()).then_some(slot)
+    }
+
+    /// The attempt that a token names, if it failed when it began and was not told yet; tells it.
+    pub(super) fn take_refused(&mut self, token: Token) -> Option<(ConnectionSlot, Cause)> {
+        let slot = ConnectionSlot((token.0 & 0xffff_ffff) as u32);
+        let link = self.links.get_mut(slot.index())?;
+        let is_current = link.generation as usize == token.0 >> 32 && link.connecting;
+        link.refused.take_if(|_| is_current).map(|cause| (slot, *cause))
     }
 
     pub(super) fn token_of(&self, slot: ConnectionSlot) -> Token {
