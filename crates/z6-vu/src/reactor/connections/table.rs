@@ -1,5 +1,7 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
+use std::sync::Arc;
+
 use mio::Token;
 use z6_events::{Cause, ConnectionSlot, TargetId, Tick};
 use z6_proto_http1::Limits;
@@ -30,18 +32,18 @@ pub(super) struct Link {
 
 // Bytes of each connection, with the state of its protocol. Heads that come in pieces, requests with an
 // id and TLS sessions have buffers of their own besides.
-const _: () = assert!(size_of::<Link>() <= 488);
+const _: () = assert!(size_of::<Link>() <= 456);
 
 /// All connections of one event loop.
 #[derive(Debug)]
 pub(super) struct Links {
     links: Vec<Link>,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 impl Links {
     pub(super) fn new(limits: Limits) -> Links {
-        Links { links: Vec::new(), limits }
+        Links { links: Vec::new(), limits: Arc::new(limits) }
     }
 
     /// Makes room for a connection that is about to be opened; returns its token.
@@ -61,7 +63,7 @@ impl Links {
                 refused: None,
                 started: Tick::ZERO,
                 address,
-                session: Session::new(self.limits),
+                session: Session::new(self.limits.clone()),
                 queued: false,
                 generation: 0,
             });
