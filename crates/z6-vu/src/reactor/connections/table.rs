@@ -32,7 +32,7 @@ pub(super) struct Link {
 
 // Bytes of each connection, with the state of its protocol. Heads that come in pieces, requests with an
 // id and TLS sessions have buffers of their own besides.
-const _: () = assert!(size_of::<Link>() <= 464);
+const _: () = assert!(size_of::<Link>() <= 512);
 
 /// All connections of one event loop.
 #[derive(Debug)]
