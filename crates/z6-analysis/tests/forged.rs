@@ -13,8 +13,9 @@ use z6_analysis::fuzzing::{fuzz_analyze, fuzz_diff, fuzz_export, fuzz_verify};
 use z6_events::forge::{Forge, resealed};
 use z6_events::{
     Actor, Attachment, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure,
-    LogHeader, LogReader, NeverSentReason, NextHop, PlannedRequest, Population, ReleaseCause,
-    RequestId, Response, Sample, Step, StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Irregularities, LogHeader, LogReader, NeverSentReason, NextHop, PlannedRequest, Population,
+    ReleaseCause, RequestId, Response, Sample, Step, StopReason, StoppedBy, TargetId, Tick,
+    WorkerId,
 };
 use z6_metrics::RunFacts;
 use z6_scenario::plan::plan_digest;
@@ -90,6 +91,7 @@ fn response(first_byte: Tick, status: u16) -> Response {
         unsent_bytes: 0,
         reusable: true,
         unsolicited: false,
+        irregularities: Irregularities::NONE,
     }
 }
 
@@ -121,6 +123,7 @@ fn odd() -> Vec<u8> {
         received_bytes: 7,
         unsent_bytes: 0,
         reusable: false,
+        irregularities: Irregularities::NONE,
     };
     let next = NextHop { target: TargetId(0), request_bytes: 60 };
     let redirected = Event::Redirected { exchange, response: response(at(4), 302), next };
