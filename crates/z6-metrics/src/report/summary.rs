@@ -123,6 +123,9 @@ fn requests(page: &mut Page, metrics: &Metrics) {
         ),
     );
     let share = match requests.error_rate {
+        None if metrics.run.warmup_seconds > 0.0 => {
+            "nothing ended that was planned after the warm-up".to_owned()
+        }
         None => "nothing ended".to_owned(),
         Some(share) if metrics.run.warmup_seconds > 0.0 => {
             format!("error rate after the warm-up {}", percent(share))
