@@ -143,7 +143,8 @@ impl VuSchedule {
 
     /// Fills what is looked up by number and by place.
     fn index(&mut self) {
-        let lows = self.reachable().map(|(piece, last)| piece.start_vus.min(last)).collect();
+        let lows: Vec<u32> =
+            self.reachable().map(|(piece, last)| piece.start_vus.min(last)).collect();
         let (mut rises, mut started) = (Vec::new(), 0u64);
         for (piece, from, to) in self.moves() {
             if to > from {
@@ -151,7 +152,7 @@ impl VuSchedule {
                 started += u64::from(to - from);
             }
         }
-        (self.rises, self.started, self.lows) = (rises.into(), started, Lows::new(lows));
+        (self.rises, self.started, self.lows) = (rises.into(), started, Lows::new(&lows));
     }
 
     /// How many VUs are wanted at `at`, 0 from the end on.

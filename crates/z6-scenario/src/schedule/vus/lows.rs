@@ -12,10 +12,10 @@ pub(super) struct Lows {
 
 impl Lows {
     /// O(numbers).
-    pub(super) fn new(numbers: Vec<u32>) -> Lows {
+    pub(super) fn new(numbers: &[u32]) -> Lows {
         let width = numbers.len().next_power_of_two();
         let mut tree = vec![u32::MAX; 2 * width];
-        tree[width..width + numbers.len()].copy_from_slice(&numbers);
+        tree[width..width + numbers.len()].copy_from_slice(numbers);
         for node in (1..width).rev() {
             tree[node] = tree[2 * node].min(tree[2 * node + 1]);
         }
@@ -66,7 +66,7 @@ mod tests {
             most in 0_u32..20,
         ) {
             let expected = (from..numbers.len()).find(|place| numbers[*place] <= most);
-            prop_assert_eq!(Lows::new(numbers).first_at_most(from, most), expected);
+            prop_assert_eq!(Lows::new(&numbers).first_at_most(from, most), expected);
         }
     }
 
@@ -74,7 +74,7 @@ mod tests {
     fn a_search_takes_as_many_looks_as_the_tree_is_high_twice() {
         let flapping: Vec<u32> =
             (0..10_000).map(|i| if i == 9_998 { 0 } else { 5 + i % 2 }).collect();
-        let lows = Lows::new(flapping);
+        let lows = Lows::new(&flapping);
         for (from, most, found) in
             [(0, 4, Some(9_998)), (5_001, 4, Some(9_998)), (9_999, 4, None), (1, 5, Some(2))]
         {
