@@ -23,6 +23,34 @@ pub(crate) fn no_color() {
     ColorChoice::Never.write_global();
 }
 
+/// Standard output for results that are written piece by piece. Its errors say what could not be written.
+#[derive(Debug)]
+pub(crate) struct Stdout(io::StdoutLock<'static>);
+
+/// Locks standard output.
+pub(crate) fn stdout() -> Stdout {
+    Stdout(io::stdout().lock())
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(stdout_failed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(stdout_failed)
+    }
+}
+
+/// The same error, naming standard output.
+pub(crate) fn stdout_failed(error: io::Error) -> io::Error {
+    match error.kind() {
+        // To be tried again, by those who look at the kind.
+        io::ErrorKind::Interrupted => error,
+        kind => io::Error::new(kind, format!("standard output: {error}")),
+    }
+}
+
 /// Writes results to standard output. A broken pipe is not an error: the reader has seen enough.
 ///
 /// # Errors
@@ -31,7 +59,7 @@ pub(crate) fn results(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        other => other.map_err(stdout_failed),
     }
 }
 

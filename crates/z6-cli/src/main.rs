@@ -22,13 +22,18 @@ use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    signals::survive_large_files();
     panics::catch_panics(|| match Cli::try_parse() {
         Ok(cli) => commands::dispatch(cli),
-        Err(error) => {
-            // If it cannot be printed, there is no other place to report it.
+        // If it cannot be printed to standard error, there is no other place to report it.
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
-            if error.use_stderr() { Exit::Usage } else { Exit::Success }
+            Exit::Usage
         }
+        Err(help) => match help.print().map_err(console::stdout_failed) {
+            Ok(()) => Exit::Success,
+            Err(error) => commands::failed(&error.into()),
+        },
     })
     .into()
 }
