@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`args`] (the arguments as typed), [`commands`] (one module per command),
 //! [`output`] (what a run prints), [`exit`] (exit codes), [`console`] (standard output and error),
-//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`panics`].
+//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`words`] (of other tools), [`panics`].
 
 mod args;
 mod commands;
@@ -13,6 +13,7 @@ mod output;
 mod panics;
 mod progress;
 mod signals;
+mod words;
 
 use std::process::ExitCode;
 
@@ -23,14 +24,10 @@ use crate::exit::Exit;
 
 fn main() -> ExitCode {
     signals::survive_large_files();
-    panics::catch_panics(|| match Cli::try_parse() {
+    panics::catch_panics(|| match Cli::try_parse().map_err(words::explain) {
         Ok(cli) => commands::dispatch(cli),
-        // If it cannot be printed to standard error, there is no other place to report it.
-        Err(error) if error.use_stderr() => {
-            let _ = error.print();
-            Exit::Usage
-        }
-        Err(help) => match help.print().map_err(console::stdout_failed) {
+        Err(error) => match console::arguments(&error) {
+            Ok(()) if error.use_stderr() => Exit::Usage,
             Ok(()) => Exit::Success,
             Err(error) => commands::failed(&error.into()),
         },
