@@ -3,13 +3,14 @@
 
 use crate::error::DecodeError;
 use crate::event::{
-    Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, PlannedRequest, ReleaseCause,
-    Response, Sample, StopReason, StoppedBy,
+    ByteRange, Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, NoteKind,
+    PlannedRequest, ReleaseCause, Response, Sample, StopReason, StoppedBy,
 };
 use crate::fused::{decode_done, decode_sent, encode_done, encode_sent, error_kind, known_flags};
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
 };
+use crate::limits::MAX_NOTE_BYTES;
 use crate::predict::Predictor;
 use crate::register::{TIME_FOLLOWS, failed, kind, redirected};
 use crate::value;
@@ -75,6 +76,7 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::Finished => kind::FINISHED,
         Event::Sample(_) => kind::SAMPLE,
         Event::LogStalled { .. } => kind::LOG_STALLED,
+        Event::Note { .. } => kind::NOTE,
         Event::Value { .. } => kind::VALUE,
     }
 }
@@ -149,6 +151,14 @@ fn encode_rare(
         }
         Event::Sample(sample) => sample_numbers(&sample).iter().for_each(|n| writer.number(*n)),
         Event::LogStalled { waited_ns } => writer.number(waited_ns),
+        Event::Note { about, slot, text } => {
+            let bytes = text.of(arena);
+            assert!(bytes.len() <= MAX_NOTE_BYTES, "a note is short");
+            writer.byte(about.code());
+            writer.number(u64::from(slot));
+            writer.number(bytes.len() as u64);
+            bytes.iter().for_each(|byte| writer.byte(*byte));
+        }
         Event::Value { exchange, variable, value } => {
             writer.number(u64::from(exchange.0));
             writer.number(u64::from(variable.0));
@@ -352,6 +362,13 @@ fn decode_rare(
         kind::FINISHED => Event::Finished,
         kind::SAMPLE => Event::Sample(sample(reader)?),
         kind::LOG_STALLED => Event::LogStalled { waited_ns: reader.number()? },
+        kind::NOTE => {
+            let about = code(reader, NoteKind::from_code)?;
+            let slot = reader.u32()?;
+            let length = reader.number_up_to(MAX_NOTE_BYTES as u64)? as usize;
+            arena.extend_from_slice(reader.bytes(length)?);
+            Event::Note { about, slot, text: ByteRange::new(arena.len() - length, length) }
+        }
         kind::VALUE => {
             let exchange = ExchangeSlot(reader.u32()?);
             let variable = VariableId(reader.u16()?);

@@ -4,6 +4,7 @@
 //! a head as an error: what httparse does not take, [`crate::scan`] judges.
 
 use std::mem::MaybeUninit;
+use std::num::NonZeroU32;
 
 use z6_http::field::{is_same, list, parse_digits};
 
@@ -32,6 +33,8 @@ pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
+    /// For how many seconds the server says that it keeps an idle connection.
+    pub(crate) keeps_idle_seconds: Option<NonZeroU32>,
 }
 
 /// What the fields say, before any rule is applied. Offsets are from the head's first byte.
@@ -44,6 +47,7 @@ struct Facts {
     transfer: Option<Transfer>,
     close: bool,
     keep_alive: bool,
+    keeps_idle_seconds: Option<NonZeroU32>,
 }
 
 /// What the `Transfer-Encoding` lines say together.
@@ -98,7 +102,8 @@ pub(crate) fn parse(
     let is_http_1_0 = response.version == Some(0);
     let framing = framing(status, is_http_1_0, request_is_head, &facts)?;
     let keep_alive = keep_alive(is_http_1_0, framing, &facts);
-    Ok(Some(Head { len, status, framing, keep_alive }))
+    let keeps_idle_seconds = facts.keeps_idle_seconds;
+    Ok(Some(Head { len, status, framing, keep_alive, keeps_idle_seconds }))
 }
 
 /// Where `part`, a slice of `whole`, begins in it.
@@ -112,6 +117,7 @@ fn note_field(facts: &mut Facts, head: &[u8], name: &str, value: &[u8]) {
     let is = |usual| is_same(name.as_bytes(), usual);
     match name.len() {
         10 if is("Connection") => note_connection(facts, value),
+        10 if is("Keep-Alive") => note_keep_alive(facts, value),
         14 if is("Content-Length") => note_length(facts, head, value),
         17 if is("Transfer-Encoding") => note_transfer(facts, head, value),
         _ => {}
@@ -123,6 +129,17 @@ fn note_connection(facts: &mut Facts, value: &[u8]) {
     for option in list(value) {
         facts.close |= is_same(option, "close");
         facts.keep_alive |= is_same(option, "keep-alive");
+    }
+}
+
+/// RFC 2068 §19.7.1.1: `timeout=5, max=100`. What it says is informative.
+fn note_keep_alive(facts: &mut Facts, value: &[u8]) {
+    for parameter in list(value) {
+        let Some((name, seconds)) = parameter.split_at_checked("timeout=".len()) else { continue };
+        if is_same(name, "timeout=") {
+            facts.keeps_idle_seconds =
+                parse_digits(seconds).and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
+        }
     }
 }
 
@@ -219,6 +236,21 @@ mod tests {
 
     fn read(head: &str) -> Result<Option<Head>, Fault> {
         parse(head.as_bytes(), 128, false)
+    }
+
+    #[test]
+    fn an_announced_idle_timeout_is_read() {
+        for (field, seconds) in [
+            ("Keep-Alive: timeout=5, max=100", Some(5)),
+            ("keep-alive: max=100,TIMEOUT=60", Some(60)),
+            ("Keep-Alive: timeout=4294967296", None),
+            ("Keep-Alive: 300", None),
+            ("Keep-Alive:", None),
+            ("Keep-Alife: timeout=5", None),
+        ] {
+            let head = read(&format!("HTTP/1.1 204 No\r\n{field}\r\n\r\n")).unwrap().unwrap();
+            assert_eq!(head.keeps_idle_seconds.map(NonZeroU32::get), seconds, "{field}");
+        }
     }
 
     #[test]

@@ -7,7 +7,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "run")]
+use z6_events::ErrorKind;
 use z6_events::{LogDigest, LogHeader, StoppedBy};
+#[cfg(feature = "run")]
+use z6_metrics::bad_source_words;
 use z6_metrics::{EndFacts, Metrics};
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogError, partial_path};
@@ -140,8 +144,11 @@ pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
     match i32::try_from(failure.errno) {
         Ok(errno) if errno > 0 => io::Error::from_raw_os_error(errno).to_string(),
         Ok(_) | Err(_) => match failure.error.tls_words() {
-            Some(words) => format!("{words} ({})", failure.error.name()),
-            None => failure.error.name().replace('_', " "),
+            Some(words) if failure.note.is_empty() => format!("{words} ({})", failure.error.name()),
+            Some(words) => format!("{words}; {} ({})", failure.note, failure.error.name()),
+            None if failure.error == ErrorKind::BadSourceAddress => bad_source_words(&failure.note),
+            None if failure.note.is_empty() => failure.error.name().replace('_', " "),
+            None => failure.note.clone(),
         },
     }
 }
@@ -150,18 +157,22 @@ pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use z6_events::{ErrorKind, Tick};
+    use z6_events::Tick;
 
     #[test]
     fn failures_are_in_words_with_and_without_errno() {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
         let error = ErrorKind::ConnectionRefused;
-        let mut failure = AttemptFailure { address, error, errno: 111, started: Tick(0) };
+        let mut failure =
+            AttemptFailure { address, error, errno: 111, note: String::new(), started: Tick(0) };
         assert_eq!(failure_words(&failure), "Connection refused (os error 111)");
         failure = AttemptFailure { error: ErrorKind::ConnectTimeout, errno: 0, ..failure };
         assert_eq!(failure_words(&failure), "connect timeout");
-        failure = AttemptFailure { error: ErrorKind::TlsVersion, ..failure };
+        failure = AttemptFailure { error: ErrorKind::TlsVersion, ..failure.clone() };
         let expected = "the server speaks neither TLS 1.2 nor TLS 1.3 (tls_version)";
+        assert_eq!(failure_words(&failure), expected);
+        failure.note = "it says so".to_owned();
+        let expected = "the server speaks neither TLS 1.2 nor TLS 1.3; it says so (tls_version)";
         assert_eq!(failure_words(&failure), expected);
     }
 }

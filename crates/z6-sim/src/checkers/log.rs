@@ -67,9 +67,13 @@ impl Visitor for FoldAndKeep<'_> {
         event: &Event,
     ) -> Result<(), Infallible> {
         if let Some(own) = self.events.get_mut(worker.index()) {
-            own.push((at, *event));
+            own.push((at, event.without_place()));
         }
         self.fold.event(index, worker, at, event)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {

@@ -15,7 +15,10 @@ use std::sync::Arc;
 
 use mio::event::Event as IoEvent;
 use mio::{Registry, Token};
-use z6_events::{Cause, ConnectionSlot, ErrorGroup, ExchangeSlot, PlannedRequest, TargetId, Tick};
+use z6_events::{
+    Cause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind, PlannedRequest, TargetId,
+    Tick,
+};
 
 use super::engine_handle::EngineHandle;
 use super::shared::{AttemptFailure, Reports};
@@ -23,7 +26,9 @@ use super::socket;
 use super::tls::HELD_BACK_MAX;
 use super::worker::Common;
 use crate::engine::{Command, Input};
-use crate::session::{self, BrokenWrite, End, Output, READ_BUFFER_BYTES, READS_PER_TURN, Requests};
+use crate::session::{
+    self, BrokenWrite, End, Note, Output, READ_BUFFER_BYTES, READS_PER_TURN, Requests,
+};
 
 use dialer::Dialer;
 use table::Links;
@@ -158,7 +163,13 @@ impl Connections {
         let token = self.links.open(slot, target, to, engine.now());
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
-            Err(error) => self.connect_failed(engine, slot, &error),
+            Err(cause) => {
+                let note = match cause.error {
+                    ErrorKind::BadSourceAddress => self.dialer.source(target, cause.detail),
+                    _ => String::new(),
+                };
+                self.attempt_failed(engine, slot, cause, &note);
+            }
         }
     }
 
@@ -197,18 +208,29 @@ impl Connections {
         slot: ConnectionSlot,
         error: &io::Error,
     ) {
-        self.attempt_failed(engine, slot, socket::cause(error));
+        self.attempt_failed(engine, slot, socket::cause(error), "");
     }
 
-    /// The same for a failure that has its name already.
-    fn attempt_failed(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, cause: Cause) {
+    /// The same for a failure that has its name already, with words about it.
+    fn attempt_failed(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        cause: Cause,
+        note: &str,
+    ) {
         let link = self.links.at(slot);
         let (started, address) = (link.started, link.address.clone());
         self.links.close(slot);
         let is_errno = cause.error.group() == ErrorGroup::Transport;
+        let is_errno = is_errno && cause.error != ErrorKind::BadSourceAddress;
         let errno = if is_errno { cause.detail } else { 0 };
-        self.reports.attempt_failed(AttemptFailure { address, error: cause.error, errno, started });
+        let (error, words) = (cause.error, note.to_owned());
+        self.reports.attempt_failed(AttemptFailure { address, error, errno, note: words, started });
         let now = engine.now();
+        if !note.is_empty() && cause.error.group() == ErrorGroup::Tls {
+            engine.note(now, NoteKind::Tls, slot.0, note.as_bytes());
+        }
         engine.step(now, Input::ConnectFailed { connection: slot, started, cause });
     }
 
@@ -378,7 +400,14 @@ impl Connections {
     #[inline]
     fn tell(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick, output: Output) {
         let input = match output {
-            Output::Input(input) => input,
+            Output::Input(input) => {
+                if let Input::Failed { .. } = input
+                    && let Some(Note { about, exchange, text }) = self.requests.take_note()
+                {
+                    engine.note(at, about, exchange.0, &text);
+                }
+                input
+            }
             Output::Closed(cause) => {
                 self.links.close(slot);
                 Input::ConnectionClosed { connection: slot, cause }

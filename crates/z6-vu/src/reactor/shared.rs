@@ -19,6 +19,9 @@ pub struct AttemptFailure {
     pub error: ErrorKind,
     /// The errno, or 0.
     pub errno: u64,
+    /// More words about it, which may come from the server, or the source address that is a bad one;
+    /// often empty.
+    pub note: String,
     /// When the attempt began.
     pub started: Tick,
 }
