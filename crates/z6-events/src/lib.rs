@@ -4,7 +4,7 @@
 //! thread, scenario or engine.
 //!
 //! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
-//! actors a worker has), [`error_kind`] (why requests fail), [`event`]
+//! actors a worker has), [`error_kind`] (why requests fail), [`irregularity`] (what responses break), [`event`]
 //! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
@@ -16,6 +16,7 @@ pub mod error;
 pub mod error_kind;
 pub mod event;
 pub mod ids;
+pub mod irregularity;
 pub mod limits;
 mod partition;
 pub mod text;
@@ -65,6 +66,7 @@ pub use ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
     WorkerId,
 };
+pub use irregularity::{Irregularities, Irregularity, is_server_error};
 pub use partition::Partition;
 pub use reader::{BlockView, Ending, LogReader};
 pub use slots::SlotTable;

@@ -81,7 +81,7 @@ impl Examples {
             .get(&kind)
             .is_none_or(|(known, _)| (example.at, example.worker) < (known.at, known.worker));
         if is_first {
-            let note = note.map(|note| String::from_utf8_lossy(note).into_owned());
+            let note = note.map(|note| shown(&String::from_utf8_lossy(note)));
             self.by_kind.insert(kind, (example, note));
         }
     }
@@ -133,6 +133,19 @@ impl Examples {
     }
 }
 
+/// Text that may come from a server, without characters that move a cursor, hide or reorder.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '"' | '\'' | '\\') {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_debug());
+        }
+    }
+    shown
+}
+
 /// Why, in words, if there is more to say than the kind's name.
 fn reason(
     kind: ErrorKind,
@@ -149,7 +162,11 @@ fn reason(
         (ErrorKind::StaleConnection, _) => Some(stale(detail, idle_ns, note)),
         (ErrorKind::BadSourceAddress, _) => Some(bad_source(detail, target, outline)),
         (ErrorKind::ClosedBeforeResponse, _) => {
-            Some(format!("closed before the first byte{}", on_used(used_ns)))
+            let bytes = match detail {
+                0 => "before the first byte".to_owned(),
+                bytes => format!("after {bytes} bytes"),
+            };
+            Some(format!("closed {bytes}{}", on_used(used_ns)))
         }
         (ErrorKind::ConnectionReset, _) => {
             Some(format!("{}{}", errno_words(detail), on_used(used_ns)))
@@ -317,6 +334,44 @@ mod tests {
         ] {
             assert_eq!(words(kind, detail), format!("get to [::1]:80{reason}"));
         }
+    }
+
+    #[test]
+    fn notes_of_a_server_are_shown_without_hidden_characters() {
+        let mut examples = Examples::default();
+        let note = Some("x\u{1b}]0;t\u{7}\u{202e}\u{200b}\n\"\\é".as_bytes());
+        examples.note(ErrorKind::RedirectRefused, example(5, 0, 302), note);
+        let (_, words) = examples.in_words(&outline()).remove(0);
+        let expected = "redirected with status 302 to \
+            x\\u{1b}]0;t\\u{7}\\u{202e}\\u{200b}\\n\"\\é";
+        assert!(words.ends_with(expected), "{words}");
+    }
+
+    #[test]
+    fn stale_and_used_connections_say_how_long_they_were_idle() {
+        let mut examples = Examples::default();
+        let idle = Example { idle_ns: Some(1_234_567_890), reused: true, ..example(5, 0, 0) };
+        examples.note(ErrorKind::StaleConnection, idle, Some(b"timeout=1"));
+        examples.note(ErrorKind::ClosedBeforeResponse, idle, None);
+        examples.note(ErrorKind::ConnectionReset, Example { detail: 104, ..idle }, None);
+        let words: Vec<String> =
+            examples.in_words(&outline()).into_iter().map(|(_, words)| words).collect();
+        assert!(words[0].ends_with(
+            "Connection reset by peer (os error 104), on a connection in use until 1.23 s before"
+        ));
+        assert!(
+            words[1].ends_with(
+                "closed before the first byte, on a connection in use until 1.23 s before"
+            )
+        );
+        assert!(words[2].ends_with(
+            "closed after 1.23 s without a request (the server announced Keep-Alive: timeout=1): \
+             set idle_timeout_ms below the server's own"
+        ));
+        let mut unsent = Examples::default();
+        unsent.note(ErrorKind::StaleConnection, example(5, 0, 0), None);
+        let words = unsent.in_words(&outline()).remove(0).1;
+        assert!(words.contains("closed before the request was written: set"), "{words}");
     }
 
     #[test]

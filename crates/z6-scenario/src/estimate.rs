@@ -375,7 +375,11 @@ impl Scenario {
         target: z6_events::TargetId,
     ) -> String {
         let prefix = &self.target(target).base_url.path_prefix;
-        crate::load::encode_target(prefix, &self.request(request).path)
+        let crate::model::Request { method, path, .. } = self.request(request);
+        let mut bytes = Vec::new();
+        // A loaded request has a path that can be sent; encoded it is ASCII.
+        let sent = z6_http::target::push_target(&mut bytes, method, prefix, path);
+        sent.map(|()| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 }
 

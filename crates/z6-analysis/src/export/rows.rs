@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use z6_events::Tick;
+use z6_events::{Irregularities, Tick};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
 use z6_scenario::Scenario;
@@ -12,7 +12,7 @@ use z6_scenario::Scenario;
 use super::text::{csv_field, json_text, push_number};
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 17] = [
+pub const CSV_COLUMNS: [&str; 18] = [
     "actor",
     "step",
     "worker",
@@ -30,6 +30,7 @@ pub const CSV_COLUMNS: [&str; 17] = [
     "done_ns",
     "bytes_sent",
     "bytes_received",
+    "irregularities",
 ];
 
 /// How requests are written.
@@ -80,6 +81,7 @@ enum Cell<'a> {
     /// A word of ours, which needs no escapes.
     Word(&'static str),
     Flag(bool),
+    Irregularities(Irregularities),
     Missing,
 }
 
@@ -117,6 +119,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::tick(row.done),
         Cell::Number(row.bytes_sent),
         Cell::Number(row.bytes_received),
+        Cell::Irregularities(row.irregularities),
     ]
 }
 
@@ -169,6 +172,7 @@ fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
             Cell::Text(text) => line.extend_from_slice(text),
             Cell::Word(word) => line.extend_from_slice(word.as_bytes()),
             Cell::Flag(flag) => line.extend_from_slice(if flag { b"true" } else { b"false" }),
+            Cell::Irregularities(kinds) => put_irregularities(line, kinds, b"", b" "),
             Cell::Missing => {}
         }
     }
@@ -196,10 +200,30 @@ fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
                 line.push(b'"');
             }
             Cell::Flag(flag) => line.extend_from_slice(if flag { b"true" } else { b"false" }),
+            Cell::Irregularities(kinds) => {
+                line.push(b'[');
+                put_irregularities(line, kinds, b"\"", b",");
+                line.push(b']');
+            }
             Cell::Missing => line.extend_from_slice(b"null"),
         }
     }
     line.push(b'}');
+}
+
+/// Their names, each in quotes, with separators between them.
+pub(super) fn put_irregularities(
+    line: &mut Vec<u8>,
+    kinds: Irregularities,
+    quote: &[u8],
+    separator: &[u8],
+) {
+    for (index, kind) in kinds.iter().enumerate() {
+        let before = if index == 0 { b"" } else { separator };
+        for part in [before, quote, kind.name().as_bytes(), quote] {
+            line.extend_from_slice(part);
+        }
+    }
 }
 
 fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
@@ -262,6 +286,9 @@ impl fmt::Display for RowLine<'_> {
             RowOutcome::Failed(kind) => write!(f, " {}", kind.name())?,
             RowOutcome::NeverSent(reason) => write!(f, " {}", reason.name())?,
             RowOutcome::Succeeded | RowOutcome::InFlight => {}
+        }
+        for kind in row.irregularities.iter() {
+            write!(f, " {}", kind.name())?;
         }
         let bound = if row.is_censored() { ">=" } else { "" };
         write!(f, " response {bound}{}", duration(row.response_ns()))

@@ -262,8 +262,12 @@ fn operators_of(field: &str) -> &'static str {
     match Field::named(field).map(|field| field.kind) {
         Some(FieldKind::Number(..)) => "numbers have ==, !=, <, <=, >, >= and in",
         Some(FieldKind::Reused) => "write `reused` or `!reused`",
-        Some(FieldKind::Text(_) | FieldKind::Outcome | FieldKind::ErrorKind) | None => {
-            "texts and words have ==, !=, in and contains"
-        }
+        Some(
+            FieldKind::Text(_)
+            | FieldKind::Outcome
+            | FieldKind::ErrorKind
+            | FieldKind::Irregularity,
+        )
+        | None => "texts and words have ==, !=, in and contains",
     }
 }

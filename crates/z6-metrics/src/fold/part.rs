@@ -3,8 +3,8 @@
 //! that of the whole run.
 
 use z6_events::{
-    Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, PlannedRequest,
-    Population, Response, SlotTable, TargetAddresses, Tick, WorkerId,
+    Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, Irregularities,
+    PlannedRequest, Population, Response, SlotTable, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -163,6 +163,7 @@ impl PartFold {
             connection,
             exchanges: row.exchanges,
             received_bytes: row.bytes_received,
+            irregularities: row.irregularities,
             between: false,
         };
         let state = &mut workers[worker.index()];
@@ -178,6 +179,7 @@ impl PartFold {
                 unsent_bytes: 0,
                 reusable: false,
                 unsolicited: false,
+                irregularities: Irregularities::NONE,
             };
             return requests.answered(rates, here, &open, &response, failure);
         }

@@ -299,6 +299,16 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
         [style.bad(line)].into_iter().chain(example)
     });
     page.lines("errors", &lines.collect::<Vec<_>>());
+    irregularities(page, metrics);
+}
+
+/// Each kind once, with the section that the responses break.
+fn irregularities(page: &mut Page, metrics: &Metrics) {
+    let mut table = Table::new(1);
+    for (kind, requests) in &metrics.requests.irregularities.0 {
+        table.row([format!("{} ({})", kind.name(), kind.section()), plural(*requests, "request")]);
+    }
+    page.lines("irregular", &table.lines());
 }
 
 /// `10.0.0.3:80: 12 of 12 attempts failed (connection_refused), 33.33 % of all attempts to api`

@@ -32,7 +32,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn error(
+    /// An error.
+    pub fn error(
         code: &'static str,
         span: Option<Range<usize>>,
         message: impl Into<String>,
@@ -41,7 +42,8 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Error, code, message, span, hint: None }
     }
 
-    pub(crate) fn warning(
+    /// A warning.
+    pub fn warning(
         code: &'static str,
         span: Option<Range<usize>>,
         message: impl Into<String>,
@@ -49,7 +51,9 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Diagnostic {
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Diagnostic {
         self.hint = Some(hint.into());
         self
     }
@@ -122,15 +126,22 @@ impl std::error::Error for Diagnostics {}
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
     left_out: usize,
+    errors: usize,
 }
 
 impl Findings {
     pub(crate) fn push(&mut self, finding: Diagnostic) {
+        self.errors += usize::from(finding.severity == Severity::Error);
         if self.is_full() {
             self.left_out += 1;
         } else {
             self.list.push(finding);
         }
+    }
+
+    /// How many of them are errors, those left out included.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
     }
 
     /// Whether further findings are only counted: not worth searching for suggestions.

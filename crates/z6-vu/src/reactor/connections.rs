@@ -78,7 +78,7 @@ impl Connections {
         while let Some(command) = engine.next_command() {
             match command {
                 Command::Connect { connection, target, address } => {
-                    self.connect(engine, connection, target, address);
+                    self.connect(engine.now(), connection, target, address);
                 }
                 Command::Send { exchange, connection, request, attempt } => {
                     self.send(engine, connection, exchange, request, attempt);
@@ -87,9 +87,37 @@ impl Connections {
                     // Over HTTP/1.1 the connection is closed next.
                     self.links.at(connection).session.cancel(exchange);
                 }
-                Command::Close { connection } => self.links.close(connection),
+                Command::Close { connection } => self.close(connection),
             }
         }
+    }
+
+    /// The engine closes a connection, or gives up an attempt: because it took too long, as long as the
+    /// engine is not finished.
+    fn close(&mut self, slot: ConnectionSlot) {
+        let link = self.links.at(slot);
+        if link.connecting {
+            let is_secured = link.tls.is_some();
+            let error = if is_secured { ErrorKind::TlsTimeout } else { ErrorKind::ConnectTimeout };
+            self.report_failure(slot, Cause { error, detail: 0 }, "");
+        }
+        self.links.close(slot);
+    }
+
+    fn report_failure(&mut self, slot: ConnectionSlot, cause: Cause, note: &str) {
+        let (link, dialer) = (self.links.at(slot), &self.dialer);
+        let is_bad_source = cause.error == ErrorKind::BadSourceAddress;
+        let is_errno = cause.error.group() == ErrorGroup::Transport && !is_bad_source;
+        self.reports.attempt_failed(link.target, link.address, || AttemptFailure {
+            address: dialer.address(link.target, link.address).clone(),
+            error: Some(cause.error),
+            errno: if is_errno { cause.detail } else { 0 },
+            note: match is_bad_source {
+                true => dialer.source(link.target, cause.detail),
+                false => note.to_owned(),
+            },
+            started: link.started,
+        });
     }
 
     /// A socket reported something.
@@ -131,14 +159,18 @@ impl Connections {
         self.turns.is_waited_for()
     }
 
-    /// Continues with the connections whose turn was over before they were drained.
+    /// Continues with the connections whose turn was over before they were drained, and with attempts that
+    /// failed when they began.
     pub(super) fn read_on(&mut self, engine: &mut EngineHandle) {
         if !self.turns.is_waited_for() {
             return;
         }
         let turn = self.turns.take();
         for token in &turn {
-            if let Some(slot) = self.links.current(*token) {
+            if let Some((slot, cause)) = self.links.take_refused(*token) {
+                self.attempt_failed(engine, slot, cause, "");
+                self.carry_out(engine);
+            } else if let Some(slot) = self.links.current(*token) {
                 self.links.at(slot).queued = false;
                 self.read(engine, slot, *token);
             }
@@ -152,23 +184,14 @@ impl Connections {
     }
 
     /// Opens a connection.
-    fn connect(
-        &mut self,
-        engine: &mut EngineHandle,
-        slot: ConnectionSlot,
-        target: TargetId,
-        address: u16,
-    ) {
-        let to = self.dialer.address(target, address);
-        let token = self.links.open(slot, target, to, engine.now());
+    fn connect(&mut self, now: Tick, slot: ConnectionSlot, target: TargetId, address: u16) {
+        let token = self.links.open(slot, target, address, now);
+        self.reports.attempt_started(target, self.dialer.address(target, address), now);
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
             Err(cause) => {
-                let note = match cause.error {
-                    ErrorKind::BadSourceAddress => self.dialer.source(target, cause.detail),
-                    _ => String::new(),
-                };
-                self.attempt_failed(engine, slot, cause, &note);
+                self.links.at(slot).refused = Some(cause);
+                self.turns.wait(token);
             }
         }
     }
@@ -193,11 +216,11 @@ impl Connections {
 
     /// A connection can carry requests.
     fn ready(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick) {
-        let link = self.links.at(slot);
-        link.connecting = false;
-        let started = link.started;
-        self.reports.connected();
-        engine.step(at, Input::Connected { connection: slot, started });
+        let started = self.links.at(slot).started;
+        if engine.connected(at, slot, started) {
+            self.links.at(slot).connecting = false;
+            self.reports.connected();
+        }
         self.carry_out(engine);
     }
 
@@ -219,16 +242,11 @@ impl Connections {
         cause: Cause,
         note: &str,
     ) {
-        let link = self.links.at(slot);
-        let (started, address) = (link.started, link.address.clone());
+        self.report_failure(slot, cause, note);
+        let started = self.links.at(slot).started;
         self.links.close(slot);
-        let is_errno = cause.error.group() == ErrorGroup::Transport;
-        let is_errno = is_errno && cause.error != ErrorKind::BadSourceAddress;
-        let errno = if is_errno { cause.detail } else { 0 };
-        let (error, words) = (cause.error, note.to_owned());
-        self.reports.attempt_failed(AttemptFailure { address, error, errno, note: words, started });
         let now = engine.now();
-        if !note.is_empty() && cause.error.group() == ErrorGroup::Tls {
+        if !note.is_empty() {
             engine.note(now, NoteKind::Tls, slot.0, note.as_bytes());
         }
         engine.step(now, Input::ConnectFailed { connection: slot, started, cause });

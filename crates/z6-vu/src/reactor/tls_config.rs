@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SignatureScheme};
 use z6_scenario::{Host, Scenario, Scheme, Target, TlsSettings};
 
+use super::error::StartError;
 use super::tls::Tls;
 use super::tls_verify::{NoVerifier, Verifier};
 use crate::regular_file;
@@ -89,6 +90,22 @@ pub enum TlsConfigError {
     },
 }
 
+impl TlsConfigError {
+    /// The key of the target that is to blame, where it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&'static str> {
+        let key = match self {
+            TlsConfigError::Read { key, .. }
+            | TlsConfigError::NothingIn { key, .. }
+            | TlsConfigError::Encrypted { key, .. }
+            | TlsConfigError::Unusable { key, .. } => Some(*key),
+            TlsConfigError::Name { .. } | TlsConfigError::Refused { .. } => None,
+        };
+        // The environment is no part of the target.
+        key.filter(|key| *key != CERT_FILE)
+    }
+}
+
 /// What connections to one target begin with.
 #[derive(Debug)]
 pub(super) struct TlsTarget {
@@ -146,24 +163,17 @@ impl ResolvesClientCert for ClientAuth {
 }
 
 /// By target: what its connections begin with, where they begin with TLS. `folder` is what relative
-/// paths start at.
-///
-/// # Errors
-/// The name of the first target whose settings cannot be used, and why.
+/// paths start at. An error holds the target's name.
 pub(super) fn targets(
     scenario: &Scenario,
     folder: &Path,
-) -> Result<Vec<Option<TlsTarget>>, (String, TlsConfigError)> {
-    let mut all = Vec::with_capacity(scenario.targets.len());
-    for target in &scenario.targets {
-        all.push(match target.base_url.scheme {
-            Scheme::Http | Scheme::Builtin => None,
-            Scheme::Https => {
-                Some(prepare(target, folder).map_err(|error| (target.name.clone(), error))?)
-            }
-        });
-    }
-    Ok(all)
+) -> impl Iterator<Item = Result<Option<TlsTarget>, StartError>> {
+    scenario.targets.iter().map(move |target| match target.base_url.scheme {
+        Scheme::Http | Scheme::Builtin => Ok(None),
+        Scheme::Https => prepare(target, folder)
+            .map(Some)
+            .map_err(|source| StartError::Tls { target: target.name.clone(), source }),
+    })
 }
 
 fn prepare(target: &Target, folder: &Path) -> Result<TlsTarget, TlsConfigError> {

@@ -20,7 +20,8 @@
 mod requests;
 
 use z6_events::{
-    Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, NoteKind, PlannedRequest, Response, Tick,
+    Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, NoteKind, PlannedRequest,
+    Response, Tick,
 };
 use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFacts};
 
@@ -359,6 +360,7 @@ impl Session {
             unsent_bytes: facts.unsent_bytes as u64,
             reusable: facts.reusable && !self.is_peer_closed,
             unsolicited: facts.unsolicited_after,
+            irregularities: Irregularities::NONE,
         };
         if requests.follows_redirects()
             && let Some(location) = self.http.location().filter(|location| location.is_there())
@@ -424,6 +426,7 @@ impl Session {
             received_bytes: self.http.bytes_received(),
             unsent_bytes: (in_flight.request_bytes - self.http.written_bytes()) as u64,
             reusable: false,
+            irregularities: Irregularities::NONE,
         };
         Some(Output::Input(Input::Failed { exchange: in_flight.exchange, failure }))
     }
@@ -440,6 +443,7 @@ pub fn crossed(exchange: ExchangeSlot) -> Input {
         received_bytes: 0,
         unsent_bytes: 0,
         reusable: false,
+        irregularities: Irregularities::NONE,
     };
     Input::Failed { exchange, failure }
 }
