@@ -67,7 +67,7 @@ impl Visitor for FoldAndKeep<'_> {
         event: &Event,
     ) -> Result<(), Infallible> {
         if let Some(own) = self.events.get_mut(worker.index()) {
-            own.push((at, event.without_place()));
+            own.push((at, *event));
         }
         self.fold.event(index, worker, at, event)
     }
@@ -109,7 +109,10 @@ fn compare(
 ) {
     for (worker, (read, emitted)) in events.iter().zip(evidence.emitted).enumerate() {
         let mut pairs = read.iter().zip(emitted).enumerate();
-        if let Some((index, (read, emitted))) = pairs.find(|(_, (read, emitted))| read != emitted) {
+        let differs = |(at, read): &(Tick, Event), (then, emitted): &(Tick, Event)| {
+            (at, read.without_place()) != (then, emitted.without_place())
+        };
+        if let Some((index, (read, emitted))) = pairs.find(|(_, (a, b))| differs(a, b)) {
             found.add(Checker::ReadBack, || {
                 format!("event {index} of worker {worker} is {read:?} in the log, was {emitted:?}")
             });
