@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`args`] (the arguments as typed), [`commands`] (one module per command),
 //! [`output`] (what a run prints), [`exit`] (exit codes), [`console`] (standard output and error),
-//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`panics`].
+//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`words`] (of other tools), [`panics`].
 
 mod args;
 mod commands;
@@ -13,6 +13,7 @@ mod output;
 mod panics;
 mod progress;
 mod signals;
+mod words;
 
 use std::process::ExitCode;
 
@@ -22,11 +23,10 @@ use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    panics::catch_panics(|| match Cli::try_parse() {
+    panics::catch_panics(|| match Cli::try_parse().map_err(words::explain) {
         Ok(cli) => commands::dispatch(cli),
         Err(error) => {
-            // If it cannot be printed, there is no other place to report it.
-            let _ = error.print();
+            console::arguments(&error);
             if error.use_stderr() { Exit::Usage } else { Exit::Success }
         }
     })

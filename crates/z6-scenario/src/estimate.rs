@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use z6_events::printable;
+
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
@@ -51,7 +53,7 @@ impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
         for (label, text) in &self.rows {
-            writeln!(f, "{label:width$}  {text}")?;
+            writeln!(f, "{label:width$}  {}", printable(text))?;
         }
         Ok(())
     }

@@ -264,7 +264,7 @@ impl Simulation {
             "chunked" => self.chunked.to_string(),
             "keep_alive_requests" => number(self.keep_alive_requests),
             "keep_alive_idle" => {
-                self.keep_alive_idle_ns.map_or("none".to_owned(), text::write_duration)
+                self.keep_alive_idle_ns.map_or("none".to_owned(), crate::duration::write)
             }
             _ => return None,
         })

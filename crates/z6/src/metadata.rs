@@ -6,6 +6,7 @@ use z6_events::ErrorKind;
 #[cfg(feature = "simulate")]
 use z6_events::StoppedBy;
 use z6_events::{Driver, LogHeader};
+use z6_metrics::report::json_document;
 
 #[cfg(feature = "builtin")]
 use crate::builtin::BuiltinReport;
@@ -53,7 +54,7 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "host": pairs(&header.host),
         "build": pairs(&header.build),
     });
-    format!("{value:#}\n")
+    json_document(&value)
 }
 
 fn log(finished: &Finished) -> Value {

@@ -186,3 +186,23 @@ fn the_example_is_simulated() {
     assert!(finished.assertions_passed(), "{:?}", finished.metrics.assertions);
     assert_eq!(finished.simulation.unwrap().violations, [""; 0]);
 }
+
+#[test]
+fn a_warm_up_that_leaves_nothing_says_so() {
+    let late = "runtime = { duration_seconds = 10, warmup_seconds = 9.75, prng_seed = 1 }\n\
+                target.base_url = 'http://shop.invalid'\n\
+                schedule = { type = 'rate', per_second = 2 }\n\
+                requests = [{ name = 'basket', path = '/basket' }]\n";
+    let run = Run::from_toml(late).unwrap();
+    let warning = run.warnings().to_string();
+    assert!(warning.contains("no request is planned after the warm-up of 9.75 s"), "{warning}");
+    let metrics = simulate(run).metrics;
+    assert_eq!(metrics.requests.succeeded, 20);
+    let note = "nothing was measured: no request was planned after the warm-up of 9.75 s";
+    let doubts: Vec<_> = metrics.generator.doubts.iter().collect();
+    assert_eq!(doubts.iter().map(|doubt| doubt.kind()).collect::<Vec<_>>(), ["nothing_measured"]);
+    assert_eq!((doubts[0].to_string().as_str(), doubts[0].degrades()), (note, false));
+    assert!(z6::summary_text(&metrics, &z6::Style::plain()).contains(note));
+    let early = simulate(Run::from_toml(&late.replace("9.75", "9.5")).unwrap()).metrics;
+    assert_eq!(early.generator.doubts, []);
+}

@@ -4,12 +4,12 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use z6_events::{Irregularities, Tick};
+use z6_events::{Irregularities, Tick, printable};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
 use z6_scenario::Scenario;
 
-use super::text::{csv_field, json_text, push_number};
+use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
 pub const CSV_COLUMNS: [&str; 18] = [
@@ -37,7 +37,10 @@ pub const CSV_COLUMNS: [&str; 18] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFormat {
     /// A heading and a line each, RFC 4180, lines ending with a line feed.
+    /// A text is printable, and behind an apostrophe where a spreadsheet would take it for a formula.
     Csv,
+    /// [`RowFormat::Csv`] with texts as they are, for programs.
+    RawCsv,
     /// A JSON object each, one per line.
     Json,
     /// A line each for people, in the words of the event log.
@@ -130,11 +133,12 @@ impl<W: Write> RowWriter<W> {
     /// What `out` returns.
     pub fn new(scenario: &Scenario, format: RowFormat, mut out: W) -> io::Result<RowWriter<W>> {
         let ready = match format {
-            RowFormat::Csv => csv_field,
+            RowFormat::Csv => |text: &str| csv_text(text).into_bytes(),
+            RowFormat::RawCsv => |text: &str| raw_csv_text(text).into_bytes(),
             RowFormat::Json => json_text,
-            RowFormat::Lines => |text: &str| text.as_bytes().to_vec(),
+            RowFormat::Lines => |text: &str| printable(text).into_owned().into_bytes(),
         };
-        if format == RowFormat::Csv {
+        if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
             writeln!(out, "{}", CSV_COLUMNS.join(","))?;
         }
         Ok(RowWriter { out, format, names: Names::new(scenario, ready), line: Vec::new() })
@@ -147,7 +151,7 @@ impl<W: Write> RowWriter<W> {
     pub fn write(&mut self, row: &RequestRow) -> io::Result<()> {
         self.line.clear();
         match self.format {
-            RowFormat::Csv => put_csv(&mut self.line, row, &self.names),
+            RowFormat::Csv | RowFormat::RawCsv => put_csv(&mut self.line, row, &self.names),
             RowFormat::Json => put_json(&mut self.line, row, &self.names),
             RowFormat::Lines => put_line(&mut self.line, row, &self.names),
         }
@@ -228,7 +232,7 @@ pub(super) fn put_irregularities(
 
 fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     let text = |of: &[Vec<u8>], index: usize| {
-        of.get(index).map_or_else(String::new, |text| printable(text))
+        of.get(index).map_or_else(String::new, |text| String::from_utf8_lossy(text).into_owned())
     };
     let words = RowLine {
         row,
@@ -238,12 +242,6 @@ fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     };
     // Writing to memory cannot fail.
     let _ = write!(line, "{words}");
-}
-
-/// A name that stays on its line and sends nothing to a terminal.
-fn printable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A request as a line for people: `w0 vu3 step12 get_user GET api conn#5 reused

@@ -7,7 +7,7 @@ use crate::report::Style;
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
 use crate::verdict::Verdict;
-use z6_events::StoppedBy;
+use z6_events::{StoppedBy, printable};
 use z6_scenario::{AssertionKind, Quantile};
 
 /// Addresses with failed attempts that are shown one by one.
@@ -75,7 +75,7 @@ impl Page {
 fn heading(page: &mut Page, metrics: &Metrics) {
     let run = &metrics.run;
     let style = page.style;
-    page.text.push_str(&style.strong(&run.name));
+    page.text.push_str(&style.strong(printable(&run.name)));
     page.blank();
     let stopped = run.stopped_by.map_or("the end of a truncated log", StoppedBy::name);
     page.line(
@@ -90,7 +90,7 @@ fn heading(page: &mut Page, metrics: &Metrics) {
         ),
     );
     if !run.started_at.is_empty() {
-        page.line("", &format!("started {}", run.started_at));
+        page.line("", &format!("started {}", printable(&run.started_at)));
     }
     if run.warmup_seconds > 0.0 {
         page.line(
@@ -126,6 +126,9 @@ fn requests(page: &mut Page, metrics: &Metrics) {
         ),
     );
     let share = match requests.error_rate {
+        None if metrics.run.warmup_seconds > 0.0 => {
+            "nothing ended that was planned after the warm-up".to_owned()
+        }
         None => "nothing ended".to_owned(),
         Some(share) if metrics.run.warmup_seconds > 0.0 => {
             format!("error rate after the warm-up {}", percent(share))
@@ -295,7 +298,7 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     let counts = errors.by_kind.0.iter().zip(table.lines());
     let lines = counts.flat_map(|((kind, _), line)| {
-        let example = errors.examples.get(kind).map(|example| format!("  {example}"));
+        let example = errors.examples.get(kind).map(|example| format!("  {}", printable(example)));
         [style.bad(line)].into_iter().chain(example)
     });
     page.lines("errors", &lines.collect::<Vec<_>>());

@@ -61,10 +61,23 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A rate per second: `33,333/s`, `12.3/s`.
+/// A rate per second: `33,333/s`, `12.3/s`, `0.50/s`, `0.00125/s`. Only no rate is `0.00/s`.
 #[must_use]
 pub fn rate(per_second: f64) -> String {
-    format!("{}/s", three_digits(per_second))
+    if !(1e-9..0.9995).contains(&per_second) {
+        return format!("{}/s", three_digits(per_second));
+    }
+    // Three significant digits, and two decimals at least.
+    let (mut decimals, mut leading) = (3, per_second);
+    while leading < 0.0995 {
+        leading *= 10.0;
+        decimals += 1;
+    }
+    let mut text = format!("{per_second:.decimals$}");
+    while text.ends_with('0') && text.len() > "0.00".len() {
+        text.pop();
+    }
+    text + "/s"
 }
 
 /// A share of 1 as percent: `0 %`, `0.12 %`, `97.2 %`, `100 %`. Only nothing is `0 %` and only all
@@ -137,7 +150,13 @@ mod tests {
 
     #[test]
     fn rates_and_bytes_have_three_digits_or_all_of_them() {
+        assert_eq!(rate(0.0), "0.00/s");
         assert_eq!(rate(0.5), "0.50/s");
+        assert_eq!(rate(0.125), "0.125/s");
+        assert_eq!(rate(0.001), "0.001/s");
+        assert_eq!(rate(1.0 / 86_400.0), "0.0000116/s");
+        assert_eq!(rate(0.099_96), "0.10/s");
+        assert_eq!(rate(0.999_6), "1.00/s");
         assert_eq!(rate(12.34), "12.3/s");
         assert_eq!(rate(33_333.3), "33,333/s");
         assert_eq!(bytes(999), "999 B");

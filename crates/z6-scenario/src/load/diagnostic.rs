@@ -4,6 +4,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use z6_events::printable;
+
 use super::limits::MAX_FINDINGS;
 
 /// How bad a finding is.
@@ -110,9 +112,9 @@ impl fmt::Display for Diagnostics {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             };
-            write!(f, "{level}[{}]: {}", finding.code, finding.message)?;
+            write!(f, "{level}[{}]: {}", finding.code, printable(&finding.message))?;
             if let Some(hint) = &finding.hint {
-                write!(f, " ({hint})")?;
+                write!(f, " ({})", printable(hint))?;
             }
         }
         Ok(())
@@ -162,20 +164,10 @@ impl Findings {
     }
 }
 
-/// `text` between backticks, control characters made visible, cut at 80 characters.
+/// `text` between backticks, [`printable`], cut at 80 characters.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("`");
-    for (index, character) in text.chars().enumerate() {
-        if index == 80 {
-            out.push_str("..");
-            break;
-        }
-        if character.is_control() {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("`{}..`", printable(&text[..end])),
+        None => format!("`{}`", printable(text)),
     }
-    out.push('`');
-    out
 }

@@ -28,6 +28,7 @@ mod suggest;
 mod targets;
 mod userinfo;
 mod value;
+mod words;
 
 use toml_edit::Document;
 
@@ -183,6 +184,7 @@ fn build<'a>(
     };
     if known {
         check::fixed_workers(cx, &scenario, &workers_at);
+        check::warmup(cx, &scenario, runtime_section.span("warmup_seconds"));
     }
     scenario
 }

@@ -12,6 +12,7 @@ use super::diagnostic::{Diagnostic, Findings, quoted};
 use super::keys::{self, Key, Table, Variant};
 use super::suggest;
 use super::value::{self, Datum};
+use super::words;
 
 /// A byte range of the text.
 pub(crate) type Span = Range<usize>;
@@ -355,14 +356,19 @@ fn unknown_key(
     let place = if spec.label.starts_with('[') { "in" } else { "at" };
     let message = format!("unknown key {} {place} {}", quoted(name), spec.label);
     let finding = |message: String| Diagnostic::error(codes::UNKNOWN_KEY, span.cloned(), message);
+    if let Some(hint) = words::hint(spec.label, name) {
+        let first = hint.strip_prefix("write `").and_then(|rest| rest.split([' ', '`']).next());
+        let first = first.map(|first| first.trim_matches(['[', ']']));
+        let meant = here.into_iter().find(|key| Some(*key) == first);
+        return (finding(message).hint(hint), meant);
+    }
+    let near = suggest::nearest(name, here.iter().copied());
     let homes = homes_of(name, spec);
-    if !homes.is_empty() {
+    if !homes.is_empty() && near.is_none() {
         let hint = format!("{} belongs in {}", quoted(name), suggest::listed(&homes, "or"));
         return (finding(message).hint(hint), None);
     }
     let everywhere = || keys::ALL.iter().flat_map(|table| table.all_keys()).map(|key| key.name);
-    let near = suggest::nearest(name, here.iter().copied());
-    let near = near.or_else(|| suggest::alias(name));
     let Some(near) = near.or_else(|| suggest::nearest(name, everywhere())) else {
         let known: Vec<String> = here.iter().map(|name| quoted(name)).collect();
         let hint = format!("{} takes {}", spec.label, suggest::listed(&known, "and"));

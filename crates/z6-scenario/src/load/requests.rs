@@ -35,7 +35,8 @@ pub(crate) fn requests(
     around: &Surroundings<'_>,
 ) -> Vec<Request> {
     let sections = root.sections(cx, "requests", MAX_REQUESTS);
-    if sections.is_empty() && !root.is_bad("requests") {
+    let is_elsewhere = !root.has("requests") && root.has_or_meant("requests");
+    if sections.is_empty() && !root.is_bad("requests") && !is_elsewhere {
         let finding = Diagnostic::error(
             codes::MISSING_KEY,
             root.key_span("requests"),
@@ -154,7 +155,8 @@ fn headers(
     let pairs = section.pairs("headers");
     if pairs.len() > MAX_HEADERS {
         let message = format!("{} headers are more than {MAX_HEADERS}", pairs.len());
-        cx.error(codes::TOO_MANY, section.span("headers"), message, "send fewer");
+        let hint = "`MAX_HEADERS` of a request cannot be raised: send fewer";
+        cx.error(codes::TOO_MANY, section.span("headers"), message, hint);
     }
     let mut seen: BTreeMap<String, ()> = BTreeMap::new();
     for pair in pairs {
@@ -245,7 +247,11 @@ fn file(
         Ok(bytes) => Some(bytes),
         Err(why) => {
             let message = format!("{} cannot be read: {}", quoted(name), clean(&why));
-            let hint = "paths are relative to the scenario file";
+            let max = around.limits.max_request_body_bytes;
+            let hint = format!(
+                "paths are relative to the scenario file, and a body has at most {max} bytes \
+                 (`max_request_body_bytes` in [limits])"
+            );
             cx.error(codes::BODY_FILE, section.span("body_file"), message, hint);
             None
         }
