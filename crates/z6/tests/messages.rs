@@ -85,6 +85,18 @@ fn a_server_that_ends_a_busy_connection_is_not_stale() {
     );
 }
 
+/// The log holds what the server sent; nobody is shown it as it is.
+#[test]
+fn what_a_server_says_reaches_no_terminal_as_it_is() {
+    let answer = "HTTP/1.1 302 Found\r\nLocation: x:\u{9b}31m\u{202e}\r\nContent-Length: 0\r\n\r\n";
+    let (_server, address) = Server::tcp(|_| answer.as_bytes().to_vec());
+    let finished = run(&scenario(address, "", "follow_redirects = 1"));
+    assert_eq!(errors(&finished), [("bad_location".to_owned(), 2)]);
+    let summary = summary(&finished);
+    assert!(summary.contains("\\u{9b}31m\\u{202e}"), "{summary}");
+    assert!(!summary.contains(['\u{9b}', '\u{202e}']));
+}
+
 #[test]
 fn a_dead_address_is_named_with_its_share_of_attempts() {
     let listener = TcpListener::bind("127.0.0.2:0").unwrap();

@@ -316,7 +316,8 @@ fn irregularities(page: &mut Page, metrics: &Metrics) {
 
 /// `10.0.0.3:80: 12 of 12 attempts failed (connection_refused), 33.33 % of all attempts to api`
 fn failed_address(failed: &FailedAddress) -> String {
-    let FailedAddress { target, address, error, .. } = failed;
+    let (target, address) = (printable(&failed.target), printable(&failed.address));
+    let error = failed.error;
     let share = failed.attempts as f64 / failed.target_attempts.max(1) as f64;
     format!(
         "{address}: {} of {} attempts failed ({error}), {} of all attempts to {target}",
