@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use z6_events::{
-    ErrorGroup, ErrorKind, RequestId, TargetAddresses, TargetId, Tick, WorkerId, printable,
-};
+use z6_events::{ErrorGroup, ErrorKind, RequestId, TargetAddresses, TargetId, Tick, WorkerId};
 
 use crate::outline::Outline;
 use crate::report::units::duration;
