@@ -173,7 +173,8 @@ fn reason(
             Some(format!("{words}{alert}{note}"))
         }
         (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
-            Some(format!("byte {detail} of the response"))
+            let words = kind.framing_words().map_or_else(String::new, |words| format!("{words}, "));
+            Some(format!("{words}byte {detail} of the response"))
         }
         (_, ErrorGroup::Timeout) => ms(outline.timeouts_ns.get(request.index()))
             .map(|ms| format!("no complete response within {ms} ms")),

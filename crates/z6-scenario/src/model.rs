@@ -604,6 +604,12 @@ impl Scenario {
 }
 
 impl Request {
+    /// Whether 101 is expected, which only a request with the header `Upgrade` may (RFC 9110 section 15.2.2).
+    #[must_use]
+    pub fn expects_upgrade(&self) -> bool {
+        self.expect_status.contains(&101)
+    }
+
     /// Whether a complete response with this status counts as a success.
     #[must_use]
     pub fn expects(&self, status: u16) -> bool {

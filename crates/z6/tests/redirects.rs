@@ -363,6 +363,7 @@ fn exchanges_that_do_not_follow_from_a_redirect_are_violations() {
     assert_eq!(told, "x0 is redirected more than 1 times");
 }
 
+/// RFC 9112 §9.6.
 #[test]
 fn each_hop_of_a_request_that_says_close_has_a_connection_of_its_own() {
     let (server, address) = chain(302, 2);

@@ -203,11 +203,9 @@ fn latency_row(label: &str, stats: &LatencyStats) -> Vec<String> {
     cells
 }
 
-/// A quantile. Its histogram bucket may reach beyond the largest observation, which is known
-/// exactly; no reader should see a quantile above the maximum.
+/// A quantile.
 fn at(stats: &LatencyStats, quantile: Quantile) -> String {
-    let value = stats.quantile(quantile).map(|ns| ns.min(stats.max.unwrap_or(ns)));
-    let text = bounded(stats, quantile.name(), value);
+    let text = bounded(stats, quantile.name(), stats.quantile(quantile));
     let bound = stats.is_lower_bound(quantile.name());
     if stats.is_n_too_small(quantile) && !bound { format!("{N_TOO_SMALL}{text}") } else { text }
 }

@@ -171,6 +171,7 @@ impl Session {
             self.http.keep_location(requests.begin(exchange, request.request, attempt));
         }
         let template = requests.template(exchange, &request, attempt);
+        self.http.accept_upgrade(template.accepts_upgrade());
         self.http.start(template.len(), template.is_head_method());
         self.in_flight = Some(InFlight {
             exchange,
@@ -360,7 +361,7 @@ impl Session {
             unsent_bytes: facts.unsent_bytes as u64,
             reusable: facts.reusable && !self.is_peer_closed,
             unsolicited: facts.unsolicited_after,
-            irregularities: Irregularities::NONE,
+            irregularities: templates::irregularities(facts.irregularities),
         };
         if requests.follows_redirects()
             && let Some(location) = self.http.location().filter(|location| location.is_there())
@@ -426,7 +427,7 @@ impl Session {
             received_bytes: self.http.bytes_received(),
             unsent_bytes: (in_flight.request_bytes - self.http.written_bytes()) as u64,
             reusable: false,
-            irregularities: Irregularities::NONE,
+            irregularities: templates::irregularities(self.http.irregularities()),
         };
         Some(Output::Input(Input::Failed { exchange: in_flight.exchange, failure }))
     }
