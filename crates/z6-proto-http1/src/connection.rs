@@ -6,6 +6,7 @@
 
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::sync::Arc;
 
 use z6_http::Location;
 
@@ -131,7 +132,7 @@ enum Phase {
 
 impl Connection {
     /// A connection that was just opened.
-    pub fn new(limits: Limits) -> Connection {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> Connection {
         Connection {
             decoder: ResponseDecoder::new(limits),
             phase: Phase::Idle,

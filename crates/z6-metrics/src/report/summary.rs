@@ -335,6 +335,9 @@ fn used(groups: &Named<GroupFigures>) -> Named<GroupFigures> {
     Named(groups.0.iter().filter(|(_, group)| group.sent > 0).cloned().collect())
 }
 
+/// Rows of a table of groups.
+const MAX_GROUPS: usize = 100;
+
 fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     if groups.0.len() < 2 {
         return;
@@ -343,7 +346,7 @@ fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     let headings =
         [what, "sent", "succeeded", "failed", "response p50", "p99", "service p50", "p99"];
     table.row(headings.map(str::to_owned));
-    for (name, group) in &groups.0 {
+    for (name, group) in groups.0.iter().take(MAX_GROUPS) {
         let (response, service) = (&group.response_ns, &group.service_ns);
         table.row([
             name.clone(),
@@ -358,6 +361,10 @@ fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     }
     page.blank();
     page.table(&table);
+    let left_out = groups.0.len().saturating_sub(MAX_GROUPS);
+    if left_out > 0 {
+        page.line("", &format!("and {} more in metrics.json", count(left_out as u64)));
+    }
 }
 
 fn assertions(page: &mut Page, metrics: &Metrics) {
