@@ -23,12 +23,14 @@ use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    signals::survive_large_files();
     panics::catch_panics(|| match Cli::try_parse().map_err(words::explain) {
         Ok(cli) => commands::dispatch(cli),
-        Err(error) => {
-            console::arguments(&error);
-            if error.use_stderr() { Exit::Usage } else { Exit::Success }
-        }
+        Err(error) => match console::arguments(&error) {
+            Ok(()) if error.use_stderr() => Exit::Usage,
+            Ok(()) => Exit::Success,
+            Err(error) => commands::failed(&error.into()),
+        },
     })
     .into()
 }

@@ -40,13 +40,16 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Completion { shell } => completion::completion(shell),
         Command::Version => version::version(),
     };
-    outcome.unwrap_or_else(|error| {
-        let exit = exit::from_error(&error);
-        if exit != Exit::Success {
-            console::failure(&error);
-        }
-        exit
-    })
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+/// Reports an error, unless it is none: a broken pipe.
+pub(crate) fn failed(error: &anyhow::Error) -> Exit {
+    let exit = exit::from_error(error);
+    if exit != Exit::Success {
+        console::failure(error);
+    }
+    exit
 }
 
 /// Reads a scenario file, or standard input for `-`.

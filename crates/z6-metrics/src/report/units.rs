@@ -10,6 +10,15 @@ pub fn duration(ns: u64) -> String {
     scaled(ns, &[("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)])
 }
 
+/// One in the last digit that [`duration`] prints, nanoseconds, where it prints three digits or fewer.
+#[must_use]
+pub const fn last_digit(ns: u64) -> u64 {
+    match ns.checked_ilog10() {
+        Some(digits) if digits > 2 => 10_u64.pow(digits - 2),
+        Some(_) | None => 1,
+    }
+}
+
 /// Bytes, decimal units: `873 B`, `12.3 kB`, `4.56 MB`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
@@ -138,6 +147,17 @@ mod tests {
         for (ns, text) in cases {
             assert_eq!(duration(ns), text, "{ns}");
         }
+    }
+
+    #[test]
+    fn the_last_digit_is_the_last_printed() {
+        for ns in
+            [1_u64, 999, 1_000, 9_990, 12_300, 456_000, 1_230_000, 98_700_000, 999_000_000_000]
+        {
+            assert_ne!(duration(ns), duration(ns + last_digit(ns)), "{ns}");
+            assert_eq!(duration(ns), duration(ns + last_digit(ns) / 3), "{ns}");
+        }
+        assert_eq!(last_digit(0), 1);
     }
 
     #[test]

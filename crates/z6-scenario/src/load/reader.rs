@@ -322,13 +322,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The tables under this key, at most `max`, read.
-    pub(crate) fn sections(
-        &self,
-        cx: &mut Context<'_>,
-        name: &str,
-        max: usize,
-    ) -> Vec<Section<'a>> {
+    /// The tables under this key, at most `max`, to be read one by one.
+    pub(crate) fn entries(&self, cx: &mut Context<'_>, name: &str, max: usize) -> Vec<Listed<'a>> {
         let Some(Datum::Tables(tables)) = self.datum(name) else {
             return Vec::new();
         };
@@ -340,7 +335,30 @@ impl<'a> Section<'a> {
             cx.error(codes::TOO_MANY, span.clone(), message, "split the scenario");
         }
         let kept = tables.iter().take(max);
-        kept.map(|(table, span)| Section::open(cx, spec, *table, span.clone())).collect()
+        kept.map(|(table, span)| Listed { spec, table: *table, span: span.clone() }).collect()
+    }
+
+    /// The same, all read.
+    pub(crate) fn sections(
+        &self,
+        cx: &mut Context<'_>,
+        name: &str,
+        max: usize,
+    ) -> Vec<Section<'a>> {
+        self.entries(cx, name, max).iter().map(|entry| entry.open(cx)).collect()
+    }
+}
+
+/// One entry of a list of tables, not read yet: read, it takes ten times the memory.
+pub(crate) struct Listed<'a> {
+    spec: &'static Table,
+    table: &'a dyn TableLike,
+    span: Option<Span>,
+}
+
+impl<'a> Listed<'a> {
+    pub(crate) fn open(&self, cx: &mut Context<'_>) -> Section<'a> {
+        Section::open(cx, self.spec, self.table, self.span.clone())
     }
 }
 
