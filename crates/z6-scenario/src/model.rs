@@ -383,6 +383,20 @@ impl Schedule {
             }
         }
     }
+
+    /// Arrivals alive at once, in the whole run; none in the closed model, which has no such limit.
+    #[must_use]
+    pub const fn max_in_flight(&self) -> Option<u32> {
+        match self {
+            Schedule::Constant { .. }
+            | Schedule::Ramp { .. }
+            | Schedule::Spike { .. }
+            | Schedule::Steps { .. } => None,
+            Schedule::Rate { max_in_flight, .. }
+            | Schedule::RampRate { max_in_flight, .. }
+            | Schedule::RateSteps { max_in_flight, .. } => Some(*max_in_flight),
+        }
+    }
 }
 
 /// `[think_time]`: the pause after each step.

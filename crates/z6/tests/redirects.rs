@@ -302,7 +302,7 @@ fn a_server_that_closes_after_its_redirect_is_connected_to_again() {
 
 /// What the checks say first about these events of a run.
 fn first_violation(finished: &Finished, events: &[(WorkerId, Tick, Event)]) -> Option<String> {
-    let mut checks = Checks::new(&finished.scenario, &finished.header);
+    let mut checks = Checks::new(&finished.scenario, &finished.header, &[]);
     for (index, (worker, at, event)) in (0..).zip(events) {
         checks.event(index, *worker, *at, event);
     }

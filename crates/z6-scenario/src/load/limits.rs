@@ -86,10 +86,13 @@ const _: () = {
     assert!(MAX_IN_FLIGHT <= format::MAX_EXCHANGE_SLOTS as u64, "each arrival has a slot");
     let connections = MAX_CONNECTIONS * MAX_TARGETS as u64;
     assert!(connections <= format::MAX_CONNECTION_SLOTS as u64, "each connection has a slot");
-    assert!(MAX_WORKERS <= format::MAX_WORKERS, "workers have 16-bit numbers");
+    assert!(MAX_WORKERS <= format::MAX_WORKERS, "the header takes the workers of any scenario");
     assert!(MAX_REQUESTS <= format::MAX_SCENARIO_ITEMS, "requests have 16-bit numbers");
     assert!(MAX_TARGETS <= format::MAX_SCENARIO_ITEMS, "targets have 16-bit numbers");
     assert!(MAX_RESOLVE_ADDRESSES <= format::MAX_TARGET_ADDRESSES, "addresses have 16-bit numbers");
+    // A DNS message has 65,535 bytes, and an address in it takes at least 16 (RFC 1035 section 4.1.3).
+    let addresses = if MAX_RESOLVE_ADDRESSES > 4_096 { MAX_RESOLVE_ADDRESSES } else { 4_096 };
+    assert!(addresses * MAX_TARGETS <= format::MAX_ADDRESSES, "the header holds all addresses");
     assert!(MAX_REDIRECTS <= format::MAX_REDIRECTS, "exchanges of a step have 8-bit numbers");
     assert!(2 * MAX_SCENARIO_BYTES <= format::MAX_HEADER_BYTES, "the header holds the scenario");
     assert!(MAX_FILES <= format::MAX_ATTACHMENTS, "the log carries each file of a scenario");
