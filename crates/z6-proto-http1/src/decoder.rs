@@ -3,6 +3,8 @@
 //! Owns the sequence of interim heads, final head and body, and the position in it. Knows nothing of
 //! requests except whether the method was HEAD, nor of what follows a response.
 
+use std::sync::Arc;
+
 use z6_http::{Location, is_redirect};
 
 use crate::chunked::ChunkedDecoder;
@@ -40,7 +42,8 @@ pub struct Decoded {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ResponseDecoder {
-    limits: Limits,
+    /// Shared by all decoders of a driver: there is one decoder per connection.
+    limits: Arc<Limits>,
     request_is_head: bool,
     state: DecoderState,
     /// Bytes of this response consumed, interim responses included.
@@ -79,9 +82,9 @@ enum DecoderState {
 
 impl ResponseDecoder {
     /// A decoder for the answer to a request other than HEAD; see [`ResponseDecoder::reset`].
-    pub fn new(limits: Limits) -> ResponseDecoder {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> ResponseDecoder {
         ResponseDecoder {
-            limits,
+            limits: limits.into(),
             request_is_head: false,
             state: DecoderState::Head,
             position: 0,
