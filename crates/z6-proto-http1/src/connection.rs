@@ -5,6 +5,7 @@
 //! Must not know sockets or clocks: the driver writes, reads and stamps.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use z6_http::Location;
 
@@ -129,7 +130,7 @@ enum Phase {
 
 impl Connection {
     /// A connection that was just opened.
-    pub fn new(limits: Limits) -> Connection {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> Connection {
         Connection {
             decoder: ResponseDecoder::new(limits),
             phase: Phase::Idle,

@@ -3,6 +3,8 @@
 //! Owns the sequence of interim heads, final head and body, and the position in it. Knows nothing of
 //! requests except whether the method was HEAD, nor of what follows a response.
 
+use std::sync::Arc;
+
 use z6_http::{Location, is_redirect};
 
 use crate::chunked::ChunkedDecoder;
@@ -40,7 +42,8 @@ pub struct Decoded {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ResponseDecoder {
-    limits: Limits,
+    /// Shared by all decoders of a driver: there is one decoder per connection.
+    limits: Arc<Limits>,
     request_is_head: bool,
     state: DecoderState,
     /// Bytes of this response consumed, interim responses included.
@@ -50,6 +53,8 @@ pub struct ResponseDecoder {
     /// The part of a head that has arrived without its end.
     partial: Vec<u8>,
     scan: HeadScan,
+    /// The response uses `scan` or `chunked`, so that they begin anew with the next one.
+    is_scanned: bool,
     interim: u32,
     final_head: Option<Head>,
     /// Of all heads of this response.
@@ -77,15 +82,16 @@ enum DecoderState {
 
 impl ResponseDecoder {
     /// A decoder for the answer to a request other than HEAD; see [`ResponseDecoder::reset`].
-    pub fn new(limits: Limits) -> ResponseDecoder {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> ResponseDecoder {
         ResponseDecoder {
-            limits,
+            limits: limits.into(),
             request_is_head: false,
             state: DecoderState::Head,
             position: 0,
             head_start: 0,
             partial: Vec::new(),
             scan: HeadScan::new(),
+            is_scanned: false,
             interim: 0,
             final_head: None,
             irregularities: Irregularities::NONE,
@@ -128,7 +134,10 @@ impl ResponseDecoder {
         self.final_head = None;
         self.irregularities = Irregularities::NONE;
         self.plain_body_bytes = 0;
-        self.forget_partial();
+        if self.is_scanned {
+            self.is_scanned = false;
+            self.forget_partial();
+        }
     }
 
     /// Takes bytes up to the end of the response, never beyond it. Empty input changes nothing.
@@ -261,6 +270,7 @@ impl ResponseDecoder {
     /// whole head is read once, at its end.
     #[cold]
     fn head_in_pieces(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        self.is_scanned = true;
         let head_bytes_max = self.limits.head_bytes_max;
         let room = head_bytes_max.saturating_sub(self.partial.len()).min(rest.len());
         let fields_max = self.limits.fields_max.min(crate::FIELDS_HARD_MAX);
@@ -307,7 +317,10 @@ impl ResponseDecoder {
         self.state = match head.framing {
             Framing::Empty | Framing::Length(0) => DecoderState::Nothing,
             Framing::Length(remaining) => DecoderState::Body { remaining },
-            Framing::Chunked => DecoderState::Chunks,
+            Framing::Chunked => {
+                self.is_scanned = true;
+                DecoderState::Chunks
+            }
             Framing::ToClose => DecoderState::Close,
         };
         taken

@@ -19,6 +19,8 @@
 
 mod requests;
 
+use std::sync::Arc;
+
 use z6_events::{
     Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, PlannedRequest, Response,
     Tick,
@@ -121,7 +123,7 @@ pub struct Session {
 impl Session {
     /// A session without a connection.
     #[must_use]
-    pub fn new(limits: Limits) -> Session {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> Session {
         Session {
             http: Connection::new(limits),
             in_flight: None,
