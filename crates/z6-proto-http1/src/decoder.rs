@@ -54,6 +54,8 @@ pub struct ResponseDecoder {
     /// The part of a head that has arrived without its end.
     partial: Vec<u8>,
     scan: HeadScan,
+    /// The response uses `scan` or `chunked`, so that they begin anew with the next one.
+    is_scanned: bool,
     interim: u32,
     final_head: Option<Head>,
     /// Of all heads of this response.
@@ -90,6 +92,7 @@ impl ResponseDecoder {
             head_start: 0,
             partial: Vec::new(),
             scan: HeadScan::new(),
+            is_scanned: false,
             interim: 0,
             final_head: None,
             irregularities: Irregularities::NONE,
@@ -132,7 +135,10 @@ impl ResponseDecoder {
         self.final_head = None;
         self.irregularities = Irregularities::NONE;
         self.plain_body_bytes = 0;
-        self.forget_partial();
+        if self.is_scanned {
+            self.is_scanned = false;
+            self.forget_partial();
+        }
     }
 
     /// Takes bytes up to the end of the response, never beyond it. Empty input changes nothing.
@@ -271,6 +277,7 @@ impl ResponseDecoder {
     /// whole head is read once, at its end.
     #[cold]
     fn head_in_pieces(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        self.is_scanned = true;
         let head_bytes_max = self.limits.head_bytes_max;
         let room = head_bytes_max.saturating_sub(self.partial.len()).min(rest.len());
         let fields_max = self.limits.fields_max.min(crate::FIELDS_HARD_MAX);
@@ -317,7 +324,10 @@ impl ResponseDecoder {
         self.state = match head.framing {
             Framing::Empty | Framing::Length(0) => DecoderState::Nothing,
             Framing::Length(remaining) => DecoderState::Body { remaining },
-            Framing::Chunked => DecoderState::Chunks,
+            Framing::Chunked => {
+                self.is_scanned = true;
+                DecoderState::Chunks
+            }
             Framing::ToClose => DecoderState::Close,
         };
         taken

@@ -95,6 +95,15 @@ fn what_only_slows_down_fails_nothing() {
 }
 
 #[test]
+fn irregular_answers_fail_nothing_and_are_counted() {
+    let ran = with(FaultKind::Irregular, "0.3", &[]);
+    assert_eq!(kinds(&ran), Vec::<&str>::new());
+    let found = ran.metrics.requests.irregularities.0.iter().map(|(kind, _)| kind.name());
+    let found: Vec<_> = found.collect();
+    assert_eq!(found, ["obs_fold", "bare_line_feed", "later_version", "status_line_spaces"]);
+}
+
+#[test]
 fn unsolicited_bytes_fail_no_completed_request() {
     let ran = with(FaultKind::Unsolicited, "0.3", &[]);
     assert!(ran.metrics.connections.unsolicited > 0);
