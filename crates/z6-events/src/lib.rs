@@ -77,4 +77,4 @@ pub use reader::{BlockView, Ending, LogReader};
 pub use slots::SlotTable;
 pub use text::{EventLine, event_name};
 pub use value::MAX_VALUE_BYTES;
-pub use walk::{BlockEnd, Visitor, WalkError, walk};
+pub use walk::{BlockEnd, DecodedBlock, Visitor, WalkError, walk};

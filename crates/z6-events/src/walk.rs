@@ -110,6 +110,9 @@ pub fn walk<R: Read, V: Visitor>(
     Ok(reader.ending().cloned().ok_or(LogError::NotALog)?)
 }
 
+/// The events of a block, and the arena with the bytes that they name.
+pub type DecodedBlock = (Vec<(Tick, Event)>, Vec<u8>);
+
 impl BlockView<'_> {
     /// Shows the events of the block to `visitor`. What comes before damage is shown.
     ///
@@ -133,7 +136,7 @@ impl BlockView<'_> {
     ///
     /// # Errors
     /// [`LogError::Decode`].
-    pub fn decode_with_bytes(&mut self) -> Result<(Vec<(Tick, Event)>, Vec<u8>), LogError> {
+    pub fn decode_with_bytes(&mut self) -> Result<DecodedBlock, LogError> {
         let mut events = self.events();
         let decoded: Result<Vec<_>, _> = events.by_ref().collect();
         let arena = events.arena().to_vec();

@@ -18,8 +18,8 @@ use std::io::Read;
 use std::sync::Arc;
 
 use z6_events::{
-    BlockView, Ending, Event, EventClass, FooterFacts, LogAssembler, LogDigest, LogError,
-    LogHeader, LogReader, Tick, WorkerId,
+    BlockView, DecodedBlock, Ending, Event, EventClass, FooterFacts, LogAssembler, LogDigest,
+    LogError, LogHeader, LogReader, Tick, WorkerId,
 };
 use z6_scenario::load::limits::MAX_WORKERS;
 use z6_scenario::{Files, Overrides, Scenario};
@@ -194,7 +194,7 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
     }
 }
 
-fn decode(block: &mut BlockView<'_>) -> Result<(Vec<(Tick, Event)>, Vec<u8>), ReplayError> {
+fn decode(block: &mut BlockView<'_>) -> Result<DecodedBlock, ReplayError> {
     let (decoded, arena) = block.decode_with_bytes()?;
     if decoded.len() as u64 != u64::from(block.header().events) {
         return Err(ReplayError::UnknownKind { block: block.header().number });
