@@ -105,7 +105,7 @@ impl Network for Ends {
     }
 }
 
-/// Whether the end of a connection met an idle one follows from ticks of the log.
+/// Whether the end of a connection met an idle one follows from ticks of the log (RFC 9110 §9.2.2).
 #[test]
 fn an_end_is_stale_by_how_long_its_connection_was_idle() {
     let (closed, reset) = (ErrorKind::ClosedBeforeResponse, ErrorKind::ConnectionReset);
