@@ -60,6 +60,17 @@ impl Draws {
         }
     }
 
+    /// Standard normal, by comparisons only: an exponential draw x is kept with probability
+    /// exp(-(x - 1)^2 / 2).
+    pub fn exactly_normal(&mut self) -> f64 {
+        loop {
+            let x = self.exponential();
+            if self.exponential() >= (x - 1.0) * (x - 1.0) / 2.0 {
+                return if self.next() % 2 == 0 { x } else { -x };
+            }
+        }
+    }
+
     /// Mean 0, variance 1, nearly normal.
     pub fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
