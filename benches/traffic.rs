@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Event, ExchangeSlot, Partition, Response, Tick};
+use z6_events::{Event, ExchangeSlot, Irregularities, Partition, Response, Tick};
 use z6_scenario::{Plan, Scenario};
 use z6_vu::engine::Progress;
 use z6_vu::templates::Templates;
@@ -73,6 +73,7 @@ impl ClosedLoop {
                 unsent_bytes: 0,
                 reusable: true,
                 unsolicited: false,
+                irregularities: Irregularities::NONE,
             },
         };
         self.step(done, seen);

@@ -3,17 +3,19 @@
 //!
 //! Only tests and the laboratory use this crate. It imports no other crate of the workspace and starts
 //! no external program by itself.
-//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `disk`, and
+//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `disk`, `pipe`, and
 //! `sys`, the unsafe code.
 
 mod disk;
 mod leash;
+mod pipe;
 mod process;
 mod skip;
 mod sys;
 
 pub use disk::SmallDisk;
 pub use leash::Leash;
+pub use pipe::make_pipe;
 pub use process::Process;
 pub use rustix::process::Signal;
 pub use skip::{find, missing, program_on_path, skip};

@@ -29,7 +29,8 @@ pub(crate) enum Purity {
 /// Top to bottom: a crate imports only crates above it.
 pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-events", purity: Purity::Pure, never: &[] },
-    Layer { name: "z6-http", purity: Purity::Pure, never: &["z6-events"] },
+    Layer { name: "z6-extract", purity: Purity::Pure, never: &["z6-events"] },
+    Layer { name: "z6-http", purity: Purity::Pure, never: &["z6-events", "z6-extract"] },
     Layer { name: "z6-proto-http1", purity: Purity::Pure, never: &["z6-events"] },
     Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
@@ -119,6 +120,9 @@ mod tests {
         assert_eq!(check(&[member("z6-http", &["z6-events"])]), expected);
         let expected = ["z6-proto-http1 must not import z6-events"];
         assert_eq!(check(&[member("z6-proto-http1", &["z6-events"])]), expected);
+        let expected =
+            ["z6-extract must not import z6-events", "z6-extract must not import z6-http"];
+        assert_eq!(check(&[member("z6-extract", &["z6-events", "z6-http"])]), expected);
         let expected = ["z6-cli must not import xtask"];
         assert_eq!(check(&[member("z6-cli", &["z6", "xtask"])]), expected);
     }

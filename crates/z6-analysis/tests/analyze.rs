@@ -70,7 +70,7 @@ fn without_options_the_reports_are_the_bytes_that_the_run_wrote() {
         let expected = live(&scenario, &ledger, &log);
         let again = analyzed(&scenario, &log, &AnalyzeOptions::default());
         assert_eq!(again.json(&scenario), metrics_json(&expected));
-        assert_eq!(again.csv(&scenario).unwrap(), timeseries_csv(&expected));
+        assert_eq!(again.csv(&scenario, false).unwrap(), timeseries_csv(&expected));
         for style in [Style::plain(), Style::colored()] {
             assert_eq!(again.summary(&scenario, &style), summary_text(&expected, &style));
         }
@@ -361,7 +361,7 @@ fn csv_is_the_one_table_that_was_asked_for() {
     let csv = |change: fn(&mut AnalyzeOptions)| {
         let mut options = AnalyzeOptions::default();
         change(&mut options);
-        analyzed(&scenario, &log, &options).csv(&scenario)
+        analyzed(&scenario, &log, &options).csv(&scenario, false)
     };
     let heading = |text: String| text.lines().next().unwrap().to_owned();
     assert!(heading(csv(|_| {}).unwrap()).starts_with("second,planned,"));

@@ -7,8 +7,8 @@ use ledger::*;
 use z6_analysis::checks::{Check, CheckReport, Checks, ViolationKind, check_log};
 use z6_events::{
     Actor, BlockEnd, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, Failure,
-    LogReader, NeverSentReason, Population, ReleaseCause, RequestId, Response, Step, StoppedBy,
-    TargetId, Tick, Visitor, WorkerId,
+    Irregularities, LogReader, NeverSentReason, Population, ReleaseCause, RequestId, Response,
+    Step, StoppedBy, TargetId, Tick, Visitor, WorkerId,
 };
 
 fn mixed() -> Ledger {
@@ -171,6 +171,7 @@ fn pairing_not_on_wire_needs_its_cause_and_a_cause_its_request() {
             received_bytes: 0,
             unsent_bytes: 100,
             reusable: false,
+            irregularities: Irregularities::NONE,
         },
     };
     let (worker, tick, _) = ledger.events[at];
@@ -312,6 +313,7 @@ fn timeouts_neither_early_nor_late() {
             received_bytes: 0,
             unsent_bytes: 0,
             reusable: false,
+            irregularities: Irregularities::NONE,
         },
     };
     ledger.events[at].2 = late;

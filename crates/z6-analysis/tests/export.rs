@@ -79,7 +79,8 @@ fn csv(scenario: &Scenario, log: &[u8]) -> Vec<BTreeMap<String, String>> {
 #[test]
 fn the_columns_are_those_of_the_contract() {
     let line = "actor,step,worker,name,target,method,outcome,error_kind,status,connection,reused,\
-                planned_ns,sent_ns,first_byte_ns,done_ns,bytes_sent,bytes_received";
+                planned_ns,sent_ns,first_byte_ns,done_ns,bytes_sent,bytes_received,\
+                irregularities";
     assert_eq!(CSV_COLUMNS.join(","), line);
 }
 
@@ -183,12 +184,16 @@ fn rows_in_all_formats_say_the_same() {
             let value = match &json[column] {
                 Value::Null => String::new(),
                 Value::String(text) => text.clone(),
+                Value::Array(words) => {
+                    words.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>().join(" ")
+                }
                 other => other.to_string(),
             };
             assert_eq!(value, row[column], "{column}");
         }
         let (worker, actor, step) = (&row["worker"], &row["actor"], &row["step"]);
         assert!(line.starts_with(&format!("w{worker} vu{actor} step{step} ")), "{line}");
+        assert!(line.contains(&row["irregularities"]), "{line}");
     }
 }
 

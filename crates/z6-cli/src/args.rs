@@ -275,9 +275,20 @@ pub(crate) struct AnalyzeArgs {
     /// Output format.
     #[arg(long, value_enum, default_value_t = AnalyzeFormat::Summary)]
     pub(crate) format: AnalyzeFormat,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// Also check whether a run of the log's scenario and seed could have written it.
     #[arg(long)]
     pub(crate) verify: bool,
+}
+
+/// How texts are written to CSV.
+#[derive(Debug, Args)]
+pub(crate) struct CsvArgs {
+    /// With `--format csv`, write names as they are: without escapes, and without the apostrophe that
+    /// keeps spreadsheets from taking them for formulas.
+    #[arg(long)]
+    pub(crate) csv_raw: bool,
 }
 
 /// A comma-separated list of percentiles, as [`Percentile::list`] parses it.
@@ -381,6 +392,8 @@ pub(crate) struct ExportArgs {
     /// Requests (csv), events (ndjson) or an HdrHistogram interval log (hdr).
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
 }

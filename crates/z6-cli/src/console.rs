@@ -1,11 +1,19 @@
 //! Output: results go to standard output, everything else to standard error. Colors are used only on
 //! a terminal, and not if the user turned them off.
+//!
+//! Text on standard error may come from anywhere and is made printable here. Results are printable where they
+//! are formatted, because they contain colors and are also written to files.
 
 use std::io::{self, Write};
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
+use clap::Parser;
 use z6::Diagnostics;
+use z6_events::{printable, printable_lines};
+
+use crate::args::Cli;
+use crate::exit::UsageError;
 
 /// How much is printed besides results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,30 +45,58 @@ pub(crate) fn results(text: &str) -> io::Result<()> {
 
 /// Writes a line to standard error.
 pub(crate) fn plain(text: &str) {
-    // If standard error cannot be written, there is no other place to report it.
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    put(&printable(text));
+}
+
+/// Writes lines to standard error.
+pub(crate) fn lines(text: &str) {
+    put(&printable_lines(text.trim_end()));
 }
 
 /// Writes an error to standard error.
 pub(crate) fn error(text: &str) {
-    let style = AnsiColor::Red.on_default().bold();
-    labelled("error", style, text);
+    labelled("error", ERROR, &printable(text));
+}
+
+/// Writes an error of several lines to standard error.
+pub(crate) fn error_lines(text: &str) {
+    labelled("error", ERROR, &printable_lines(text.trim_end()));
 }
 
 /// Writes a warning to standard error.
 pub(crate) fn warning(text: &str) {
     let style = AnsiColor::Yellow.on_default().bold();
-    labelled("warning", style, text);
+    labelled("warning", style, &printable(text));
 }
 
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
 fn labelled(label: &str, style: Style, text: &str) {
-    plain(&format!("{style}{label}{style:#}: {text}"));
+    put(&format!("{style}{label}{style:#}: {text}"));
+}
+
+fn put(text: &str) {
+    // If standard error cannot be written, there is no other place to report it.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// Writes what is wrong with the arguments to standard error, or help to standard output.
+pub(crate) fn arguments(error: &clap::Error) {
+    // Arguments in the text are printable only if it was made from printable ones.
+    let shown =
+        std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
+    let again = Cli::try_parse_from(shown).err();
+    // If it cannot be printed, there is no other place to report it.
+    match again.filter(|again| again.kind() == error.kind()) {
+        Some(again) => drop(again.print()),
+        None => lines(&error.to_string()),
+    }
 }
 
 /// Writes the findings about a scenario to standard error, each with its location and a hint.
 pub(crate) fn findings(findings: &Diagnostics, name: &str, text: &str) {
     if !findings.is_empty() {
-        plain(findings.render(name, text, true).trim_end());
+        put(findings.render(name, text, true).trim_end());
     }
 }
 
@@ -72,6 +108,7 @@ pub(crate) fn failure(failure: &anyhow::Error) {
             plain("");
             error(&format!("{name} cannot be run: {}", error_count(diagnostics)));
         }
+        _ if failure.is::<UsageError>() => error_lines(&failure.to_string()),
         // With its causes.
         _ => error(&format!("{failure:#}")),
     }

@@ -9,10 +9,11 @@ use z6::Log;
 use z6::ReadError;
 use z6_analysis::analyze::Selection;
 use z6_analysis::checks::check_log;
+use z6_analysis::export::RowFormat;
 use z6_analysis::{AnalyzeError, Filter, FilterError, Loss};
 use z6_events::Tick;
 
-use crate::args::SelectionArgs;
+use crate::args::{CsvArgs, SelectionArgs};
 use crate::console;
 use crate::exit::{Exit, UsageError};
 
@@ -36,6 +37,15 @@ pub(crate) fn selection(args: &SelectionArgs) -> Result<Selection, UsageError> {
 pub(crate) fn filter(text: Option<&str>) -> Result<Option<Filter>, UsageError> {
     let parse = |text| Filter::parse(text).map_err(|error| filter_error(&error, text));
     text.map(parse).transpose()
+}
+
+/// How requests are written to CSV. `is_csv`: whether they are.
+pub(crate) fn csv_format(args: &CsvArgs, is_csv: bool) -> Result<RowFormat, UsageError> {
+    match (args.csv_raw, is_csv) {
+        (false, _) => Ok(RowFormat::Csv),
+        (true, true) => Ok(RowFormat::RawCsv),
+        (true, false) => Err(UsageError("`--csv-raw` needs `--format csv`".to_owned())),
+    }
 }
 
 /// Renders the filter with the faulty part underlined.
@@ -77,9 +87,9 @@ pub(crate) fn verify(log: &Log) -> anyhow::Result<Exit> {
         .map_err(|error| failure(log, &Selection::default(), error.into()))?;
     let text = report.to_string();
     if report.passed() {
-        console::plain(text.trim_end());
+        console::lines(&text);
     } else {
-        console::error(text.trim_end());
+        console::error_lines(&text);
     }
     if report.loss.is_some() {
         console::plain("checks: the log is truncated; checks that need its end were skipped");

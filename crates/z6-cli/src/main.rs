@@ -25,8 +25,7 @@ fn main() -> ExitCode {
     panics::catch_panics(|| match Cli::try_parse() {
         Ok(cli) => commands::dispatch(cli),
         Err(error) => {
-            // If it cannot be printed, there is no other place to report it.
-            let _ = error.print();
+            console::arguments(&error);
             if error.use_stderr() { Exit::Usage } else { Exit::Success }
         }
     })

@@ -193,7 +193,7 @@ fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
             ));
         }
         Verbosity::Verbose => {
-            console::plain(scenario.describe().to_string().trim_end());
+            console::lines(&scenario.describe().to_string());
             for target in &header.addresses {
                 let name = &scenario.target(target.target).name;
                 console::plain(&format!("addresses of {name}: {}", target.addresses.join(", ")));

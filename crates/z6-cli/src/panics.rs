@@ -31,7 +31,7 @@ fn report(info: &PanicHookInfo<'_>) {
     ));
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        console::plain(&backtrace.to_string());
+        console::lines(&backtrace.to_string());
     }
 }
 

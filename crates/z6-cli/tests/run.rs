@@ -246,6 +246,25 @@ fn nobody_at_the_address_exits_3_with_address_and_errno_and_results() {
     assert_eq!(figure(&metadata, "/no_target/error_kind"), "connection_refused");
 }
 
+#[test]
+fn a_silent_handshake_exits_3_with_address_and_reason() {
+    // The kernel accepts, and nobody says anything.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let text = format!(
+        "runtime.duration_seconds = 3600
+        target = {{ base_url = 'https://{address}', tls_timeout_ms = 200 }}
+        requests = [{{ name = 'a', path = '/' }}]"
+    );
+    let folder = Folder::new(&text);
+    let run = folder.run(&["run", "s.toml", "--output", "out", "--json"]).expect(3);
+    let words = format!("error: no connection to {address}: TLS was not ready within");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+    let metadata = folder.read("out/metadata.json");
+    assert_eq!(figure(&metadata, "/no_target/error_kind"), "tls_timeout");
+    assert_eq!(figure(&metadata, "/no_target/address"), address.to_string());
+}
+
 /// `.invalid` is a domain that never resolves (RFC 6761 section 6.4).
 #[test]
 fn a_name_that_does_not_resolve_exits_3_before_anything_is_made() {

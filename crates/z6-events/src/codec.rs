@@ -6,10 +6,14 @@ use crate::event::{
     Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, PlannedRequest, ReleaseCause,
     Response, Sample, StopReason, StoppedBy,
 };
-use crate::fused::{decode_done, decode_sent, encode_done, encode_sent, error_kind, known_flags};
+use crate::fused::{
+    decode_done, decode_irregularities, decode_sent, encode_done, encode_irregularities,
+    encode_response_flags, encode_sent, error_kind, known_flags,
+};
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
 };
+use crate::irregularity::Irregularities;
 use crate::predict::Predictor;
 use crate::register::{TIME_FOLLOWS, failed, kind, redirected};
 use crate::value;
@@ -169,13 +173,14 @@ fn encode_failed(
     exchange: ExchangeSlot,
     failure: &Failure,
 ) {
-    let Failure { first_byte, received_bytes, unsent_bytes, reusable, .. } = *failure;
+    let Failure { first_byte, received_bytes, unsent_bytes, reusable, irregularities, .. } =
+        *failure;
     let mut flags = if first_byte.is_some() { failed::FIRST_BYTE } else { 0 };
     flags |= if received_bytes == 0 { 0 } else { failed::RECEIVED_BYTES };
     flags |= if unsent_bytes == 0 { 0 } else { failed::UNSENT_BYTES };
     flags |= if reusable { failed::REUSABLE } else { 0 };
     writer.number(u64::from(exchange.0));
-    writer.byte(flags);
+    encode_response_flags(writer, flags, irregularities);
     encode_cause(writer, failure.cause());
     if let Some(first_byte) = first_byte {
         writer.number(at.wrapping_sub(first_byte.0));
@@ -186,6 +191,7 @@ fn encode_failed(
     if unsent_bytes != 0 {
         writer.number(unsent_bytes);
     }
+    encode_irregularities(writer, irregularities);
     state.end_exchange(exchange.0, at);
 }
 
@@ -201,7 +207,7 @@ fn encode_redirected(
     flags |= if response.reusable { redirected::REUSABLE } else { 0 };
     flags |= if response.unsolicited { redirected::UNSOLICITED } else { 0 };
     writer.number(u64::from(exchange.0));
-    writer.byte(flags);
+    encode_response_flags(writer, flags, response.irregularities);
     writer.number(at.wrapping_sub(response.first_byte.0));
     writer.number(u64::from(response.status));
     writer.number(response.received_bytes);
@@ -210,6 +216,7 @@ fn encode_redirected(
     }
     writer.number(u64::from(next.target.0));
     writer.number(next.request_bytes);
+    encode_irregularities(writer, response.irregularities);
 }
 
 fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
@@ -368,29 +375,40 @@ fn decode_failed(
     at: u64,
 ) -> Result<Event, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
-    let flags = known_flags(reader, failed::ALL)?;
+    let (flags, more) = known_flags(reader, failed::ALL)?;
     let Cause { error, detail } = cause(reader)?;
     let first_byte = if flags & failed::FIRST_BYTE == 0 { None } else { Some(before(reader, at)?) };
     let received_bytes = if flags & failed::RECEIVED_BYTES == 0 { 0 } else { reader.number()? };
     let unsent_bytes = if flags & failed::UNSENT_BYTES == 0 { 0 } else { reader.number()? };
+    let irregularities = decode_irregularities(reader, more)?;
     state.end_exchange(exchange.0, at);
     let reusable = flags & failed::REUSABLE != 0;
-    let failure = Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable };
+    let failure = Failure {
+        error,
+        detail,
+        first_byte,
+        received_bytes,
+        unsent_bytes,
+        reusable,
+        irregularities,
+    };
     Ok(Event::Failed { exchange, failure })
 }
 
 fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
-    let flags = known_flags(reader, redirected::ALL)?;
-    let response = Response {
+    let (flags, more) = known_flags(reader, redirected::ALL)?;
+    let mut response = Response {
         first_byte: before(reader, at)?,
         status: reader.u16()?,
         received_bytes: reader.number()?,
         unsent_bytes: if flags & redirected::UNSENT_BYTES == 0 { 0 } else { reader.number()? },
         reusable: flags & redirected::REUSABLE != 0,
         unsolicited: flags & redirected::UNSOLICITED != 0,
+        irregularities: Irregularities::NONE,
     };
     let next = NextHop { target: TargetId(reader.u16()?), request_bytes: reader.number()? };
+    response.irregularities = decode_irregularities(reader, more)?;
     Ok(Event::Redirected { exchange, response, next })
 }
 

@@ -9,6 +9,7 @@ use crate::error_kind::ErrorKind;
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
 };
+use crate::irregularity::Irregularities;
 
 /// The class of an event: an input of the engine, a decision, or a copied fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Response {
     pub reusable: bool,
     /// Whether bytes that belong to no request followed the response.
     pub unsolicited: bool,
+    /// Where it breaks HTTP/1.1; interim responses included.
+    pub irregularities: Irregularities,
 }
 
 /// How an exchange ended without a complete response: all of it an input.
@@ -71,6 +74,8 @@ pub struct Failure {
     pub unsent_bytes: u64,
     /// Whether the connection can carry another exchange all the same. Never with HTTP/1.1.
     pub reusable: bool,
+    /// Where the part of the response that was read breaks HTTP/1.1, the error apart.
+    pub irregularities: Irregularities,
 }
 
 impl Failure {
@@ -240,7 +245,7 @@ pub enum CloseCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ReleaseCause {
-    /// The response asked for it, or left the connection unusable.
+    /// The request or the response asked for it, or the response left the connection unusable.
     NotReusable = 1,
     /// The exchange on it failed, timed out or was cancelled.
     ExchangeFailed = 2,

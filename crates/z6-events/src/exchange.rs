@@ -5,6 +5,7 @@ use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
 use crate::event::{Cause, CloseCause, Event, Failure, PlannedRequest, ReleaseCause, Response};
 use crate::ids::{ConnectionSlot, ExchangeSlot, TargetId, Tick};
+use crate::irregularity::Irregularities;
 use crate::limits::{MAX_CONNECTION_SLOTS, MAX_EXCHANGE_SLOTS};
 use crate::slots::SlotTable;
 
@@ -35,6 +36,8 @@ pub struct SentFacts {
     pub earlier_bytes_sent: u64,
     /// Bytes received in them.
     pub earlier_bytes_received: u64,
+    /// Where their responses break HTTP/1.1.
+    pub earlier_irregularities: Irregularities,
 }
 
 /// How an exchange ended.
@@ -77,6 +80,8 @@ pub struct RequestEnded {
     pub reusable: bool,
     /// Whether bytes that belong to no request followed the response.
     pub unsolicited: bool,
+    /// Where the responses of all its exchanges break HTTP/1.1.
+    pub irregularities: Irregularities,
 }
 
 impl RequestEnded {
@@ -193,6 +198,7 @@ struct End {
     unsent_bytes: u64,
     reusable: bool,
     unsolicited: bool,
+    irregularities: Irregularities,
 }
 
 impl ExchangeTable {
@@ -231,6 +237,7 @@ impl ExchangeTable {
                     request_bytes,
                     earlier_bytes_sent: 0,
                     earlier_bytes_received: 0,
+                    earlier_irregularities: Irregularities::NONE,
                 })
             }
             Event::Redirected { exchange, ref response, .. } => self.redirected(exchange, response),
@@ -330,6 +337,8 @@ impl ExchangeTable {
                 facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
                 facts.earlier_bytes_received =
                     facts.earlier_bytes_received.saturating_add(response.received_bytes);
+                facts.earlier_irregularities =
+                    facts.earlier_irregularities.union(response.irregularities);
                 (facts.written_bytes, facts.request_bytes) = (0, 0);
                 Ok(Observed::Redirected(*facts))
             }
@@ -355,6 +364,7 @@ impl ExchangeTable {
             received_bytes: end.received_bytes,
             reusable: end.reusable,
             unsolicited: end.unsolicited,
+            irregularities: sent.earlier_irregularities.union(end.irregularities),
         }))
     }
 
@@ -431,8 +441,15 @@ impl End {
             Some(kind) => Outcome::Failed { kind, detail: 0 },
             None => Outcome::Succeeded,
         };
-        let Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited } =
-            *response;
+        let Response {
+            first_byte,
+            status,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            unsolicited,
+            irregularities,
+        } = *response;
         End {
             outcome,
             first_byte: Some(first_byte),
@@ -441,13 +458,15 @@ impl End {
             unsent_bytes,
             reusable,
             unsolicited,
+            irregularities,
         }
     }
 
     const fn from_failure(failure: &Failure) -> End {
-        let Failure { first_byte, received_bytes, unsent_bytes, reusable, .. } = *failure;
+        let Failure { first_byte, received_bytes, unsent_bytes, reusable, irregularities, .. } =
+            *failure;
         let end = End::without_response(Outcome::from_cause(failure.cause()));
-        End { first_byte, received_bytes, unsent_bytes, reusable, ..end }
+        End { first_byte, received_bytes, unsent_bytes, reusable, irregularities, ..end }
     }
 
     const fn without_response(outcome: Outcome) -> End {
@@ -459,6 +478,7 @@ impl End {
             unsent_bytes: 0,
             reusable: false,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         }
     }
 }

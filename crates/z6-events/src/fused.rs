@@ -8,8 +8,9 @@ use crate::event::{Event, PlannedRequest, Response};
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick,
 };
+use crate::irregularity::Irregularities;
 use crate::predict::{Predictor, Slot, Template};
-use crate::register::{MORE, done, sent};
+use crate::register::{MORE, MORE_IRREGULARITIES, done, sent};
 use crate::varint::{Reader, Writer};
 
 /// Writes an [`Event::Sent`]; any other event writes nothing.
@@ -228,7 +229,7 @@ pub(crate) fn encode_done(
     let template = state.template(slot.request);
     let flags = done_flags(&template, at, response, failure);
     writer.number(u64::from(exchange.0));
-    writer.byte(flags);
+    encode_response_flags(writer, flags, response.irregularities);
     if flags & done::FIRST_BYTE != 0 {
         writer.number(at.wrapping_sub(response.first_byte.0));
     }
@@ -244,6 +245,7 @@ pub(crate) fn encode_done(
     if let Some(failure) = failure {
         writer.byte(failure.code());
     }
+    encode_irregularities(writer, response.irregularities);
     remember_done(state, at, exchange, response, (slot, template));
 }
 
@@ -267,7 +269,7 @@ pub(crate) fn decode_done(
     let exchange = ExchangeSlot(reader.u32()?);
     let slot = state.slot(exchange.0);
     let template = state.template(slot.request);
-    let flags = known_flags(reader, done::ALL)?;
+    let (flags, more) = known_flags(reader, done::ALL)?;
     let first_byte =
         if flags & done::FIRST_BYTE == 0 { at } else { at.wrapping_sub(reader.number()?) };
     let status = if flags & done::STATUS == 0 { template.status } else { reader.u16()? };
@@ -278,6 +280,7 @@ pub(crate) fn decode_done(
     };
     let unsent_bytes = if flags & done::UNSENT_BYTES == 0 { 0 } else { reader.number()? };
     let failure = if flags & done::FAILURE == 0 { None } else { Some(error_kind(reader)?) };
+    let irregularities = decode_irregularities(reader, more)?;
     let response = Response {
         first_byte: Tick(first_byte),
         status,
@@ -285,6 +288,7 @@ pub(crate) fn decode_done(
         unsent_bytes,
         reusable: flags & done::REUSABLE != 0,
         unsolicited: flags & done::UNSOLICITED != 0,
+        irregularities,
     };
     remember_done(state, at, exchange, &response, (slot, template));
     Ok(Event::Done { exchange, response, failure })
@@ -305,16 +309,57 @@ fn remember_done(
     state.set_slot(exchange.0, Slot { end: at, ..slot });
 }
 
-/// A flags byte of which this version knows the bits `all`, and no bit of the *more* byte.
+/// Writes the flags of a response, and a *more* byte if it has irregularities.
 #[inline]
-pub(crate) fn known_flags(reader: &mut Reader<'_>, all: u8) -> Result<u8, DecodeError> {
-    let mut flags = reader.byte()?;
-    if flags & MORE != 0 {
-        flags = reader.byte()?;
-    } else if flags & !all == 0 {
-        return Ok(flags);
+pub(crate) fn encode_response_flags(
+    writer: &mut Writer<'_>,
+    flags: u8,
+    irregularities: Irregularities,
+) {
+    if irregularities.is_empty() {
+        return writer.byte(flags);
     }
-    Err(DecodeError::BadFlags { offset: reader.offset(), flags })
+    writer.byte(flags | MORE);
+    writer.byte(MORE_IRREGULARITIES);
+}
+
+/// Writes the mask that the *more* byte announced, behind all other fields.
+#[inline]
+pub(crate) fn encode_irregularities(writer: &mut Writer<'_>, irregularities: Irregularities) {
+    if !irregularities.is_empty() {
+        writer.number(u64::from(irregularities.mask()));
+    }
+}
+
+/// A flags byte of which this version knows the bits `all`, and the *more* byte of a response, or 0.
+#[inline]
+pub(crate) fn known_flags(reader: &mut Reader<'_>, all: u8) -> Result<(u8, u8), DecodeError> {
+    let flags = reader.byte()?;
+    if flags & !(all | MORE) != 0 {
+        return Err(DecodeError::BadFlags { offset: reader.offset(), flags });
+    }
+    if flags & MORE == 0 {
+        return Ok((flags, 0));
+    }
+    match reader.byte()? {
+        more @ MORE_IRREGULARITIES => Ok((flags, more)),
+        more => Err(DecodeError::BadFlags { offset: reader.offset(), flags: more }),
+    }
+}
+
+/// The mask that a *more* byte announces: never empty.
+#[inline]
+pub(crate) fn decode_irregularities(
+    reader: &mut Reader<'_>,
+    more: u8,
+) -> Result<Irregularities, DecodeError> {
+    if more & MORE_IRREGULARITIES == 0 {
+        return Ok(Irregularities::NONE);
+    }
+    let offset = reader.offset();
+    let mask = reader.number()?;
+    let known = Irregularities::from_mask(mask).filter(|mask| !mask.is_empty());
+    known.ok_or(DecodeError::OutOfRange { offset })
 }
 
 /// An error kind's code.

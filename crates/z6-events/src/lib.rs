@@ -4,8 +4,9 @@
 //! thread, scenario or engine.
 //!
 //! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
-//! actors a worker has), [`error_kind`] (why requests fail), [`event`]
-//! (the vocabulary), [`text`] (events as lines). Then the encoding: `varint` (numbers), `predict`
+//! actors a worker has), [`error_kind`] (why requests fail), [`irregularity`] (what responses break), [`event`]
+//! (the vocabulary), [`text`] (events as lines), `printable` (text from elsewhere as it is shown). Then the
+//! encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
 //! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them `slots` (a table by slot number) and [`exchange`],
@@ -16,8 +17,10 @@ pub mod error;
 pub mod error_kind;
 pub mod event;
 pub mod ids;
+pub mod irregularity;
 pub mod limits;
 mod partition;
+mod printable;
 pub mod text;
 mod tls_words;
 
@@ -65,7 +68,9 @@ pub use ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
     WorkerId,
 };
+pub use irregularity::{Irregularities, Irregularity, is_server_error};
 pub use partition::Partition;
+pub use printable::{is_hidden, json_string, printable, printable_json, printable_lines};
 pub use reader::{BlockView, Ending, LogReader};
 pub use slots::SlotTable;
 pub use text::{EventLine, event_name};

@@ -79,7 +79,10 @@ pub(crate) mod sent {
         MORE_POPULATION | MORE_TARGET | MORE_ATTEMPT | MORE_WRITTEN_BYTES | MORE_LENGTH_IS_INPUT;
 }
 
-/// Flag bits of `done`. Of its *more* byte this version knows none.
+/// The only bit of the *more* byte of `done`, `failed` and `redirected` that this version knows.
+pub(crate) const MORE_IRREGULARITIES: u8 = 1 << 2;
+
+/// Flag bits of `done`.
 pub(crate) mod done {
     pub(crate) const FIRST_BYTE: u8 = 1 << 0;
     pub(crate) const STATUS: u8 = 1 << 1;
@@ -93,7 +96,7 @@ pub(crate) mod done {
         FIRST_BYTE | STATUS | RECEIVED_BYTES | UNSENT_BYTES | REUSABLE | UNSOLICITED | FAILURE;
 }
 
-/// Flag bits of `failed`. Of its *more* byte this version knows none.
+/// Flag bits of `failed`.
 pub(crate) mod failed {
     pub(crate) const FIRST_BYTE: u8 = 1 << 0;
     pub(crate) const RECEIVED_BYTES: u8 = 1 << 1;
@@ -103,7 +106,7 @@ pub(crate) mod failed {
     pub(crate) const ALL: u8 = FIRST_BYTE | RECEIVED_BYTES | UNSENT_BYTES | REUSABLE;
 }
 
-/// Flag bits of `redirected`. Of its *more* byte this version knows none.
+/// Flag bits of `redirected`.
 pub(crate) mod redirected {
     pub(crate) const UNSENT_BYTES: u8 = 1 << 0;
     pub(crate) const REUSABLE: u8 = 1 << 1;

@@ -1,10 +1,11 @@
 //! One line of text per event, for people: tests compare it, and replay shows differences with it. It is
 //! not meant to be parsed.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use crate::event::{Cause, Event, Failure, LoggedValue, PlannedRequest, Response, Sample};
 use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
+use crate::irregularity::Irregularities;
 
 /// An event as a line: `w0 1.000000500 done x3 status=200 first_byte=1.000000400 received=120 keep`.
 ///
@@ -182,12 +183,28 @@ fn put_response(
     exchange: ExchangeSlot,
     response: &Response,
 ) -> fmt::Result {
-    let Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited } =
-        *response;
+    let Response {
+        first_byte,
+        status,
+        received_bytes,
+        unsent_bytes,
+        reusable,
+        unsolicited,
+        irregularities,
+    } = *response;
     write!(f, " x{exchange} status={status} first_byte={first_byte} received={received_bytes}")?;
     put_unless(f, "unsent", unsent_bytes, 0)?;
     f.write_str(if reusable { " keep" } else { " close" })?;
-    f.write_str(if unsolicited { " unsolicited" } else { "" })
+    f.write_str(if unsolicited { " unsolicited" } else { "" })?;
+    put_irregularities(f, irregularities)
+}
+
+fn put_irregularities(f: &mut fmt::Formatter<'_>, irregularities: Irregularities) -> fmt::Result {
+    let separators = iter::once(" irregular=").chain(iter::repeat(","));
+    for (separator, kind) in separators.zip(irregularities.iter()) {
+        write!(f, "{separator}{}", kind.name())?;
+    }
+    Ok(())
 }
 
 fn put_failed(
@@ -195,7 +212,8 @@ fn put_failed(
     exchange: ExchangeSlot,
     failure: &Failure,
 ) -> fmt::Result {
-    let Failure { first_byte, received_bytes, unsent_bytes, reusable, .. } = *failure;
+    let Failure { first_byte, received_bytes, unsent_bytes, reusable, irregularities, .. } =
+        *failure;
     write!(f, " x{exchange}")?;
     put_cause(f, failure.cause())?;
     if let Some(first_byte) = first_byte {
@@ -203,7 +221,8 @@ fn put_failed(
     }
     put_unless(f, "received", received_bytes, 0)?;
     put_unless(f, "unsent", unsent_bytes, 0)?;
-    f.write_str(if reusable { " keep" } else { "" })
+    f.write_str(if reusable { " keep" } else { "" })?;
+    put_irregularities(f, irregularities)
 }
 
 fn put_sample(f: &mut fmt::Formatter<'_>, sample: &Sample) -> fmt::Result {

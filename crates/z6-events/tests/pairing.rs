@@ -8,7 +8,8 @@ use common::{done, golden_log, planned_request, read, sent};
 use z6_events::limits::MAX_CONNECTION_SLOTS;
 use z6_events::{
     Cause, ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot, ExchangeTable, Failure,
-    NextHop, Observed, Outcome, PairingError, ReleaseCause, Response, TargetId, Tick,
+    Irregularities, NextHop, Observed, Outcome, PairingError, ReleaseCause, Response, TargetId,
+    Tick,
 };
 
 fn connect(slot: u32) -> Event {
@@ -77,6 +78,7 @@ fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
             received_bytes: 10,
             unsent_bytes: 3,
             reusable: false,
+            irregularities: Irregularities::NONE,
         },
     };
     for (event, outcome) in [
@@ -148,6 +150,7 @@ fn a_redirected_request_is_one_from_its_first_exchange_to_its_last() {
             unsent_bytes,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         },
         next: NextHop { target: TargetId(0), request_bytes: 30 },
     };

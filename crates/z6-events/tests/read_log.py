@@ -78,26 +78,33 @@ class Block:
 
     def done(self, tick, *_):
         number, last = self.number(), self.last
-        slot, flags = self.slot(number), self.byte()
+        slot, (flags, more) = self.slot(number), self.flags()
         request = self.of_request(slot["request"])
         self.ago(tick) if flags & 1 else tick  # first byte
         request["status"] = self.number() if flags & 2 else request["status"]
         request["received_bytes"] = self.number() if flags & 4 else request["received_bytes"]
         _unsent, _failure = flags & 8 and self.number(), flags & 64 and self.byte()
+        self.number() if more & 4 else 0  # irregularities
         last["status"], last["received_bytes"] = request["status"], request["received_bytes"]
         self.remember(number, dict(slot, end=tick), request)
         return dict(request, exchange=number)
 
+    def flags(self):
+        flags = self.byte()
+        return flags, self.byte() if flags & 0x80 else 0
+
     def failed(self, tick, *_):
-        number, flags, _error, _detail = self.number(), self.byte(), self.byte(), self.number()
+        number, (flags, more), _error, _detail = self.number(), self.flags(), self.byte(), self.number()
         _, received, _ = [self.number() if flags & bit else 0 for bit in (1, 2, 4)]
+        self.number() if more & 4 else 0  # irregularities
         self.remember(number, dict(self.slot(number), end=tick))
         return dict(exchange=number, received_bytes=received)
 
     def redirected(self, *_):
-        number, flags, _first_byte, _status = self.number(), self.byte(), self.number(), self.number()
+        number, (flags, more), _first_byte, _status = self.number(), self.flags(), self.number(), self.number()
         _received, _unsent = self.number(), flags & 1 and self.number()
         _target, _request_bytes = self.number(), self.number()
+        self.number() if more & 4 else 0  # irregularities
         return dict(redirected=number)
 
     def redirect_failed(self, tick, *_):

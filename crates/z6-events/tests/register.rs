@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use z6_events::{
-    BlockDecoder, BlockKind, CloseCause, DecodeError, ErrorGroup, ErrorKind, Event,
+    BlockDecoder, BlockKind, CloseCause, DecodeError, ErrorGroup, ErrorKind, Event, Irregularity,
     NeverSentReason, Partition, Phase, ReleaseCause, StopReason, StoppedBy, Tick, WorkerId,
     event_name,
 };
@@ -79,10 +79,14 @@ fn flags_of_records() {
         assert!(used.insert(key, is_in_use(&row[3])).is_none(), "{row:?} twice");
     }
     for (record, kind) in [("sent", 0x01), ("done", 0x02), ("failed", 0x03), ("redirected", 0x09)] {
+        let more =
+            used.iter().find(|((of, byte, _), state)| of == record && byte == "more" && **state);
+        let ((_, _, more), _) = more.unwrap();
         for bit in 0..8 {
-            for (byte, start) in
-                [("flags", vec![kind, 0, 1 << bit]), ("more", vec![kind, 0, 0x80, 1 << bit])]
-            {
+            // Bit 7 of *flags* alone promises a *more* byte.
+            let flags =
+                if bit == 7 { vec![kind, 0, 0x80, 1 << more] } else { vec![kind, 0, 1 << bit] };
+            for (byte, start) in [("flags", flags), ("more", vec![kind, 0, 0x80, 1 << bit])] {
                 let listed = used.get(&(record.to_owned(), byte.to_owned(), bit));
                 match first(&start) {
                     Ok(_) => assert_eq!(listed, Some(&true), "{record} {byte} bit {bit}"),
@@ -126,6 +130,24 @@ fn forms_of_values() {
             }
         }
     }
+}
+
+#[test]
+fn bits_of_irregularities() {
+    let used = in_use("Irregularities");
+    let all = Irregularity::ALL.iter().map(|kind| (kind.bit(), kind.name().to_owned()));
+    assert_eq!(used, all.collect());
+    for (row, kind) in table("Irregularities").iter().zip(Irregularity::ALL) {
+        assert_eq!(row[3], kind.section(), "{}", kind.name());
+    }
+    for bit in 0..16 {
+        // A `done` with a mask of this bit alone, in one byte or two.
+        let (low, high) = (1u16.wrapping_shl(bit) & 0x7F, (1 << bit) >> 7);
+        let mask = if high == 0 { vec![low as u8] } else { vec![low as u8 | 0x80, high as u8] };
+        let found = first(&[&[0x02, 0, 0x80, 4][..], &mask].concat());
+        assert_eq!(found.is_ok(), used.contains_key(&(bit as u8)), "bit {bit}: {found:?}");
+    }
+    assert_eq!(first(&[0x02, 0, 0x80, 4, 0]), Err(DecodeError::OutOfRange { offset: 4 }));
 }
 
 type Codes = Vec<(u8, String)>;

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use z6_events::limits::{MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES};
 use z6_events::{
     Actor, BlockBuilder, BlockDecoder, Cause, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
-    Event, ExchangeSlot, Failure, NeverSentReason, NextHop, Partition, PlannedRequest, Population,
-    ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StopReason, StoppedBy, TargetId,
-    Tick, WorkerId,
+    Event, ExchangeSlot, Failure, Irregularities, NeverSentReason, NextHop, Partition,
+    PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, SealedBlock, Step,
+    StopReason, StoppedBy, TargetId, Tick, WorkerId,
 };
 
 /// Numbers near those before, and numbers anywhere.
@@ -55,11 +55,25 @@ fn sent() -> impl Strategy<Value = Event> {
     )
 }
 
+fn irregularities() -> impl Strategy<Value = Irregularities> {
+    let any = 0..=u64::from(Irregularities::ALL.mask());
+    prop_oneof![4 => Just(0), 1 => any].prop_map(|mask| Irregularities::from_mask(mask).unwrap())
+}
+
 fn done() -> impl Strategy<Value = Event> {
-    let failure = prop::option::of(one_of(ErrorKind::ALL));
+    let failure = (prop::option::of(one_of(ErrorKind::ALL)), irregularities());
     let status = prop_oneof![4 => Just(200u16), 1 => any::<u16>()];
     (slot(), number(), status, number(), number(), any::<bool>(), any::<bool>(), failure).prop_map(
-        |(exchange, first_byte, status, received, unsent, reusable, unsolicited, failure)| {
+        |(
+            exchange,
+            first_byte,
+            status,
+            received,
+            unsent,
+            reusable,
+            unsolicited,
+            (failure, irregularities),
+        )| {
             Event::Done {
                 exchange: ExchangeSlot(exchange),
                 response: Response {
@@ -69,6 +83,7 @@ fn done() -> impl Strategy<Value = Event> {
                     unsent_bytes: unsent,
                     reusable,
                     unsolicited,
+                    irregularities,
                 },
                 failure,
             }
@@ -77,9 +92,17 @@ fn done() -> impl Strategy<Value = Event> {
 }
 
 fn failed() -> impl Strategy<Value = Event> {
-    let first = prop::option::of(number());
+    let first = (prop::option::of(number()), irregularities());
     (slot(), one_of(ErrorKind::ALL), number(), first, number(), number(), any::<bool>()).prop_map(
-        |(exchange, error, detail, first_byte, received_bytes, unsent_bytes, reusable)| {
+        |(
+            exchange,
+            error,
+            detail,
+            (first_byte, irregularities),
+            received_bytes,
+            unsent_bytes,
+            reusable,
+        )| {
             Event::Failed {
                 exchange: ExchangeSlot(exchange),
                 failure: Failure {
@@ -89,6 +112,7 @@ fn failed() -> impl Strategy<Value = Event> {
                     received_bytes,
                     unsent_bytes,
                     reusable,
+                    irregularities,
                 },
             }
         },
@@ -158,6 +182,7 @@ fn other() -> impl Strategy<Value = Event> {
                         unsent_bytes: request.actor.0,
                         reusable: a & 1 == 0,
                         unsolicited: b & 1 == 0,
+                        irregularities: Irregularities::from_mask(a >> 59).unwrap(),
                     },
                     next: NextHop { target: request.target, request_bytes: request.step.0 },
                 },
@@ -292,6 +317,7 @@ fn longest_events() -> Vec<Event> {
                 unsent_bytes: n,
                 reusable: true,
                 unsolicited: true,
+                irregularities: Irregularities::ALL,
             },
             failure: Some(error),
         },
@@ -304,6 +330,7 @@ fn longest_events() -> Vec<Event> {
                 received_bytes: n,
                 unsent_bytes: n,
                 reusable: false,
+                irregularities: Irregularities::ALL,
             },
         },
         Event::ConnectFailed { connection, started, cause: Cause { error, detail: n } },

@@ -33,6 +33,13 @@ pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim)
 }
 
+/// Whether a field of a message says that its connection is to be closed after it: `close` among the
+/// options of `Connection` (RFC 9110 §7.6.1, RFC 9112 §9.6).
+pub fn says_close(name: &str, value: &str) -> bool {
+    is_same(name.as_bytes(), "Connection")
+        && list(value.as_bytes()).any(|option| is_same(option, "close"))
+}
+
 #[inline]
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
@@ -66,6 +73,17 @@ mod tests {
             assert!(is_same(given.as_bytes(), "Close"));
         }
         assert!(!is_same(b"closed", "Close") && !is_same(b"", "Close"));
+    }
+
+    #[test]
+    fn close_is_one_of_the_options_of_connection() {
+        for value in ["close", "CLOSE", "keep-alive, Close", "te\t,\t close ,", ",close"] {
+            assert!(says_close("Connection", value) && says_close("CONNECTION", value), "{value}");
+        }
+        for value in ["", "closed", "close;", "clo se", "keep-alive", "\"close\""] {
+            assert!(!says_close("Connection", value), "{value}");
+        }
+        assert!(!says_close("Proxy-Connection", "close") && !says_close("TE", "close"));
     }
 
     #[test]

@@ -39,5 +39,7 @@ pub use redirect::{
     LOCATION_BYTES_MAX, Location, LocationError, Origin, Place, is_describing_field, is_redirect,
     is_secret_field, rewrites_to_get,
 };
-pub use request::{CheckedRequest, FIELDS_ADDED_MAX, Field, FieldValue, RequestSpec, USER_AGENT};
+pub use request::{
+    CheckedRequest, FIELDS_ADDED_MAX, Field, FieldValue, RequestSpec, USER_AGENT, is_reserved_field,
+};
 pub use segment::{Segment, Segments, Slot};

@@ -5,7 +5,7 @@
 //! writes a request down.
 
 use crate::error::RequestError;
-use crate::field::{is_text_byte, is_token_byte, parse_digits};
+use crate::field::{is_text_byte, is_token_byte, parse_digits, says_close};
 use crate::segment::Slot;
 use crate::target::{push_authority, push_target, wrong_in_host_header};
 
@@ -176,7 +176,7 @@ impl<'a> Given<'a> {
             return Err(RequestError::UserAgent { offset });
         }
         match spec.request_id_header {
-            Some(name) if given.has_id || check_name(name).is_err() || is_ours(name) => {
+            Some(name) if given.has_id || check_name(name).is_err() || is_reserved_field(name) => {
                 Err(RequestError::RequestIdHeader { name: name.to_owned() })
             }
             Some(_) | None => Ok(given),
@@ -207,10 +207,8 @@ impl<'a> Given<'a> {
             return Err(RequestError::TransferEncoding);
         } else if is("user-agent") {
             self.has_user_agent = true;
-        } else if is("connection") {
-            self.has_close |=
-                value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
         }
+        self.has_close |= says_close(name, value);
         self.has_id |= spec.request_id_header.is_some_and(is);
         Ok(())
     }
@@ -237,8 +235,8 @@ fn first_control(value: &str) -> Option<usize> {
     value.bytes().position(|byte| !is_text_byte(byte))
 }
 
-/// Fields whose value this module decides: none of them can carry a request id.
-fn is_ours(name: &str) -> bool {
+/// Whether a field of this name has a value that is decided here: such a field cannot carry a request id.
+pub fn is_reserved_field(name: &str) -> bool {
     ["host", "content-length", "transfer-encoding", "connection", "user-agent"]
         .iter()
         .any(|known| name.eq_ignore_ascii_case(known))

@@ -72,8 +72,8 @@ pub enum FoldError {
     /// A target that the scenario does not have.
     #[error("target {0} is not in the scenario")]
     UnknownTarget(TargetId),
-    /// A status outside 100..=599.
-    #[error("status {0} is outside 100..=599")]
+    /// A status of more than three digits.
+    #[error("status {0} has more than three digits")]
     BadStatus(u16),
     /// `Sent` in an exchange slot that is in use.
     #[error("worker {worker}: exchange {exchange} was sent twice")]

@@ -6,7 +6,7 @@
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use z6_events::{Driver, ErrorKind, StoppedBy};
+use z6_events::{Driver, ErrorKind, Irregularity, StoppedBy};
 use z6_scenario::Model;
 
 use crate::assertions::AssertionResult;
@@ -111,6 +111,12 @@ impl Name for ErrorKind {
     }
 }
 
+impl Name for Irregularity {
+    fn name(&self) -> &str {
+        Irregularity::name(*self)
+    }
+}
+
 impl Name for Driver {
     fn name(&self) -> &str {
         Driver::name(*self)
@@ -202,6 +208,9 @@ pub struct RequestFigures {
     pub by_connection: Named<GroupFigures>,
     /// Complete responses by status.
     pub by_status: Named<u64>,
+    /// Requests whose responses break HTTP/1.1 though they have only one reading, by kind; a request counts
+    /// once for each kind.
+    pub irregularities: Named<u64, Irregularity>,
 }
 
 /// An entry of by_name, by_method, by_target or by_connection. Counts are of the whole run, latencies of the

@@ -8,7 +8,7 @@
 //! belongs to it.
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
-use z6_events::{ExchangeSlot, RequestId, SlotTable, TargetId, Tick, WorkerId};
+use z6_events::{ExchangeSlot, Irregularities, RequestId, SlotTable, TargetId, Tick, WorkerId};
 
 use crate::error::FoldError;
 
@@ -31,6 +31,8 @@ pub(crate) struct OpenRequest {
     pub(crate) exchanges: u32,
     /// Bytes received in exchanges that were redirected, if they are not counted yet.
     pub(crate) received_bytes: u64,
+    /// Where the responses of exchanges that were redirected break HTTP/1.1.
+    pub(crate) irregularities: Irregularities,
     /// Redirected, and the next exchange not yet sent.
     pub(crate) between: bool,
 }
@@ -87,12 +89,13 @@ impl OpenRequests {
         worker: WorkerId,
         at: Tick,
         exchange: ExchangeSlot,
-        unsent_bytes: u64,
+        (unsent_bytes, irregularities): (u64, Irregularities),
     ) -> Result<(Tick, u64), FoldError> {
         let open = self.find(exchange).filter(|open| !open.between);
         let open = open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })?;
         let sent_bytes = open.request_bytes.saturating_sub(unsent_bytes);
         (open.request_bytes, open.written_bytes, open.between) = (0, 0, true);
+        open.irregularities = open.irregularities.union(irregularities);
         Ok((open.planned, sent_bytes))
     }
 

@@ -2,8 +2,8 @@
 //! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
 
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, NeverSentReason, Outcome, PlannedRequest, RequestEnded,
-    RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+    Actor, ErrorKind, ExchangeSlot, Irregularities, NeverSentReason, Outcome, PlannedRequest,
+    RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
 };
 
 /// The outcome of a request.
@@ -91,6 +91,8 @@ pub struct RequestRow {
     /// Of a failure without a complete response: the errno or the byte offset into the response; 0
     /// if there is neither.
     pub detail: u64,
+    /// Where the responses of its exchanges break HTTP/1.1.
+    pub irregularities: Irregularities,
     /// The slot among its worker's open exchanges while it was open; none if it never was.
     pub exchange: Option<ExchangeSlot>,
 }
@@ -185,6 +187,7 @@ impl RequestRow {
             bytes_sent: 0,
             bytes_received: 0,
             detail: 0,
+            irregularities: Irregularities::NONE,
             exchange: None,
         }
     }
@@ -199,6 +202,7 @@ impl RequestRow {
             exchanges: u32::from(sent.attempt) + 1,
             bytes_sent: sent.earlier_bytes_sent.saturating_add(sent.written_bytes),
             bytes_received: sent.earlier_bytes_received,
+            irregularities: sent.earlier_irregularities,
             exchange: Some(sent.exchange),
             ..RequestRow::not_on_wire(worker, at, &sent.request, RowOutcome::InFlight)
         }
@@ -230,6 +234,7 @@ impl RequestRow {
                 .saturating_add(end.sent.request_bytes.saturating_sub(end.unsent_bytes)),
             bytes_received: end.sent.earlier_bytes_received.saturating_add(end.received_bytes),
             detail,
+            irregularities: end.irregularities,
             ..open
         }
     }

@@ -3,7 +3,7 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-use z6_events::{ErrorKind, NeverSentReason};
+use z6_events::{ErrorKind, Irregularities, Irregularity, NeverSentReason, is_server_error};
 
 use crate::error::FoldError;
 
@@ -47,6 +47,7 @@ pub(crate) struct Totals {
     pub(crate) in_flight_at_stop: u64,
     pub(crate) errors: ErrorCounts,
     pub(crate) statuses: StatusCounts,
+    pub(crate) irregularities: IrregularityCounts,
 }
 
 impl Totals {
@@ -60,7 +61,8 @@ impl Totals {
             never_sent_max_in_flight: 0,
             in_flight_at_stop: 0,
             errors: ErrorCounts([0; 256]),
-            statuses: StatusCounts([0; 500]),
+            statuses: StatusCounts([0; 1_000]),
+            irregularities: IrregularityCounts::default(),
         }
     }
 
@@ -99,21 +101,39 @@ impl ErrorCounts {
     }
 }
 
-/// Complete responses by status, 100..=599.
+/// Complete responses by status: three digits.
 #[derive(Debug, Clone)]
-pub(crate) struct StatusCounts([u64; 500]);
+pub(crate) struct StatusCounts([u64; 1_000]);
 
 impl StatusCounts {
     #[inline]
     pub(crate) fn add(&mut self, status: u16) -> Result<(), FoldError> {
-        let slot = usize::from(status).checked_sub(100).and_then(|index| self.0.get_mut(index));
+        let slot = self.0.get_mut(usize::from(status));
         *slot.ok_or(FoldError::BadStatus(status))? += 1;
         Ok(())
     }
 
     /// Statuses that occurred, rising.
     pub(crate) fn occurred(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        (100..).zip(self.0.iter().copied()).filter(|(_, count)| *count > 0)
+        (0..).zip(self.0.iter().copied()).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// Requests by irregularity.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct IrregularityCounts([u64; Irregularity::ALL.len()]);
+
+impl IrregularityCounts {
+    #[inline]
+    pub(crate) fn add(&mut self, kinds: Irregularities) {
+        if !kinds.is_empty() {
+            kinds.iter().for_each(|kind| self.0[usize::from(kind.bit())] += 1);
+        }
+    }
+
+    /// Kinds that occurred, in the order of their bits.
+    pub(crate) fn occurred(&self) -> impl Iterator<Item = (Irregularity, u64)> + '_ {
+        Irregularity::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
     }
 }
 
@@ -130,7 +150,7 @@ pub(crate) struct Measured {
     pub(crate) responses: u64,
     /// Of these, with a status 400..=499.
     pub(crate) responses_4xx: u64,
-    /// Of these, with a status 500..=599.
+    /// Of these, with the status of a server error.
     pub(crate) responses_5xx: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
@@ -141,7 +161,7 @@ impl Measured {
     pub(crate) fn response(&mut self, status: u16) {
         self.responses += 1;
         self.responses_4xx += u64::from((400..=499).contains(&status));
-        self.responses_5xx += u64::from((500..=599).contains(&status));
+        self.responses_5xx += u64::from(is_server_error(status));
     }
 
     /// failed / (succeeded + failed); none when nothing ended.

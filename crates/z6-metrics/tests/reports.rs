@@ -159,7 +159,7 @@ fn names_of_metrics_json_are_those_of_the_contract() {
     expect(
         "/requests",
         "planned sent on_wire exchanges never_sent succeeded failed in_flight_at_stop \
-         success_rate error_rate by_name by_method by_target by_connection by_status",
+         success_rate error_rate by_name by_method by_target by_connection by_status irregularities",
     );
     expect("/requests/by_connection", "new reused");
     expect("/requests/by_connection/new", "sent succeeded failed response_ns service_ns");

@@ -5,8 +5,9 @@ mod common;
 
 use common::*;
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, NeverSentReason, Response, Sample,
-    StopReason, StoppedBy, Tick,
+    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Irregularities,
+    Irregularity, NeverSentReason, NextHop, Response, Sample, StopReason, StoppedBy, TargetId,
+    Tick,
 };
 use z6_metrics::{AssertionValue, EndFacts, Metrics, Verdict};
 
@@ -457,6 +458,56 @@ fn connections_count_what_befell_them() {
         (4, 1, Some(8), Some(100))
     );
     assert_eq!(metrics.time_series[0].connections, 0);
+}
+
+/// A request counts once for each kind, whatever exchange of it had it and however it ended.
+#[test]
+fn irregularities_are_counted_by_request() {
+    let kinds = |kinds: &[Irregularity]| {
+        kinds.iter().fold(Irregularities::NONE, |all, kind| all.union((*kind).into()))
+    };
+    let fold = kinds(&[Irregularity::ObsFold]);
+    let mut script = Script::new();
+    script.add(0, 1, connect_started(0)).add(0, 2, connected(0, 1));
+    let mut done = done_event(0, 20, 999, Some(ErrorKind::Status5xx));
+    if let Event::Done { response, .. } = &mut done {
+        response.irregularities = kinds(&[Irregularity::ObsFold, Irregularity::StatusOutOfRange]);
+    }
+    script.sent(0, 10, 10).add(0, 20, done);
+    let mut failed = failed_event(0, ErrorKind::IncompleteBody);
+    if let Event::Failed { failure, .. } = &mut failed {
+        failure.irregularities = fold;
+    }
+    script.sent(0, 30, 30).add(0, 40, failed);
+    let redirected = |irregularities| Event::Redirected {
+        exchange: ExchangeSlot(0),
+        response: Response {
+            first_byte: Tick(60),
+            status: 301,
+            received_bytes: 9,
+            unsent_bytes: 0,
+            reusable: true,
+            unsolicited: false,
+            irregularities,
+        },
+        next: NextHop { target: TargetId(0), request_bytes: 9 },
+    };
+    script.sent(0, 50, 50).add(0, 60, redirected(fold));
+    script.add(0, 70, Event::TimedOut { exchange: ExchangeSlot(0) });
+    script.success(80, 80, 90).end(3 * S);
+    let metrics = script.metrics(&plain());
+    let counts = &metrics.requests.irregularities;
+    assert_eq!(counts.get("obs_fold"), Some(&3));
+    assert_eq!(counts.get("status_out_of_range"), Some(&1));
+    assert_eq!(counts.0.len(), 2);
+    assert_eq!(metrics.requests.by_status.get("999"), Some(&1));
+    let summary = z6_metrics::report::summary_text(&metrics, &z6_metrics::report::Style::plain());
+    for line in [
+        "irregular     obs_fold (RFC 9112 section 5.2)            3 requests",
+        "              status_out_of_range (RFC 9110 section 15)   1 request",
+    ] {
+        assert!(summary.contains(line), "{summary}");
+    }
 }
 
 #[test]

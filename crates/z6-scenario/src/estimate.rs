@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use z6_events::printable;
+
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
@@ -51,7 +53,7 @@ impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
         for (label, text) in &self.rows {
-            writeln!(f, "{label:width$}  {text}")?;
+            writeln!(f, "{label:width$}  {}", printable(text))?;
         }
         Ok(())
     }
@@ -375,7 +377,11 @@ impl Scenario {
         target: z6_events::TargetId,
     ) -> String {
         let prefix = &self.target(target).base_url.path_prefix;
-        crate::load::encode_target(prefix, &self.request(request).path)
+        let crate::model::Request { method, path, .. } = self.request(request);
+        let mut bytes = Vec::new();
+        // A loaded request has a path that can be sent; encoded it is ASCII.
+        let sent = z6_http::target::push_target(&mut bytes, method, prefix, path);
+        sent.map(|()| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 }
 

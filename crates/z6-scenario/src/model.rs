@@ -608,7 +608,7 @@ impl Request {
     #[must_use]
     pub fn expects(&self, status: u16) -> bool {
         if self.expect_status.is_empty() {
-            status < 400
+            (100..400).contains(&status)
         } else {
             self.expect_status.binary_search(&status).is_ok()
         }

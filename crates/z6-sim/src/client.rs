@@ -44,6 +44,7 @@ const ATTEMPT_FAULTS: [FaultKind; 5] = [
 #[derive(Debug)]
 struct Link {
     wire: Option<WireRef>,
+    target: TargetId,
     is_connecting: bool,
     started: Tick,
     session: Session,
@@ -104,7 +105,15 @@ impl Client {
                 Command::Cancel { exchange, connection } => {
                     self.link(connection).session.cancel(exchange);
                 }
-                Command::Close { connection } => self.close(out.wires, connection),
+                Command::Close { connection } => {
+                    let link = self.link(connection);
+                    if link.is_connecting {
+                        // It took too long, as long as the engine is not finished.
+                        let target = link.target;
+                        out.no_target.attempt_failed(out.env, target, ErrorKind::ConnectTimeout);
+                    }
+                    self.close(out.wires, connection);
+                }
             }
         }
     }
@@ -124,7 +133,9 @@ impl Client {
         let worker = engine.id();
         let number = u64::from(worker.0) << 48 | self.attempts;
         self.attempts += 1;
-        self.prepare(out, slot, engine.clock(out.env.now()));
+        let started = engine.clock(out.env.now());
+        self.prepare(out, slot, target, started);
+        out.no_target.attempt_started(started, target);
         let mut draws = out.env.draws().attempt(number);
         let faults = out.env.faults();
         let fault = ATTEMPT_FAULTS.into_iter().find(|kind| hits(faults.get(*kind), &mut draws));
@@ -162,12 +173,19 @@ impl Client {
     }
 
     /// Makes room for a connection that is about to be opened.
-    fn prepare(&mut self, out: &Outside<'_, '_>, slot: ConnectionSlot, started: Tick) {
+    fn prepare(
+        &mut self,
+        out: &Outside<'_, '_>,
+        slot: ConnectionSlot,
+        target: TargetId,
+        started: Tick,
+    ) {
         while self.links.len() <= slot.index() {
             let session = out.env.spec().planted.session(Session::new(self.limits));
-            self.links.push(Link { wire: None, is_connecting: false, started, session });
+            self.links.push(Link { wire: None, target, is_connecting: false, started, session });
         }
         let link = self.link(slot);
+        link.target = target;
         link.is_connecting = true;
         link.started = started;
         link.session.open();
@@ -183,13 +201,13 @@ impl Client {
         let Some(wire) = out.wires.get(of) else { return };
         let (slot, outcome) = (wire.slot, wire.outcome);
         let at = engine.clock(out.env.now());
-        let link = self.link(slot);
-        link.is_connecting = false;
-        let started = link.started;
+        let started = self.link(slot).started;
         match outcome {
             ConnectOutcome::Ready => {
-                out.no_target.connected();
-                engine.step(at, Input::Connected { connection: slot, started });
+                if engine.connected(at, slot, started) {
+                    self.link(slot).is_connecting = false;
+                    out.no_target.connected();
+                }
             }
             ConnectOutcome::Fails(cause) => self.connect_failed(engine, out, slot, cause),
         }
@@ -203,9 +221,9 @@ impl Client {
         slot: ConnectionSlot,
         cause: Cause,
     ) {
-        let started = self.link(slot).started;
+        let (started, target) = (self.link(slot).started, self.link(slot).target);
         self.close(out.wires, slot);
-        out.no_target.attempt_failed(out.env, started, cause.error);
+        out.no_target.attempt_failed(out.env, target, cause.error);
         let at = engine.clock(out.env.now());
         engine.step(at, Input::ConnectFailed { connection: slot, started, cause });
     }

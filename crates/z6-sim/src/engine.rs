@@ -90,9 +90,29 @@ impl WorkerEngine {
         Some(engine.min(recorder.block_deadline()))
     }
 
+    /// An attempt that began at `started` is ready. Returns whether it was in time: otherwise a timer has
+    /// given it up, and the command to close it is among the others.
+    pub(crate) fn connected(
+        &mut self,
+        at: Tick,
+        connection: ConnectionSlot,
+        started: Tick,
+    ) -> bool {
+        let mut is_in_time = false;
+        self.feed(at, Input::Connected { connection, started }, |event| {
+            is_in_time |= matches!(event, Event::Connected { .. });
+        });
+        self.check_step(at);
+        is_in_time
+    }
+
     /// Gives an input to the engine and queues the resulting commands.
     pub(crate) fn step(&mut self, at: Tick, input: Input) {
-        self.feed(at, input);
+        self.feed(at, input, |_| {});
+        self.check_step(at);
+    }
+
+    fn check_step(&mut self, at: Tick) {
         self.steps += 1;
         if self.checks == CheckLevel::EachStep {
             if let Some(recorder) = &self.recorder {
@@ -104,12 +124,13 @@ impl WorkerEngine {
         }
     }
 
-    fn feed(&mut self, at: Tick, input: Input) {
+    fn feed(&mut self, at: Tick, input: Input, mut each: impl FnMut(&Event)) {
         let keeps = self.checks != CheckLevel::Off;
         let WorkerEngine { recorder, commands, emitted, .. } = self;
         let Some(recorder) = recorder else { return };
         recorder.step(at, input, |out| {
             commands.extend(&out.commands);
+            out.events.iter().for_each(&mut each);
             if keeps {
                 emitted.extend(out.events.iter().map(|event| (at, *event)));
             }
@@ -122,7 +143,7 @@ impl WorkerEngine {
             return;
         }
         let (before, emitted) = (self.state_digest(), self.emitted.len());
-        self.feed(at, Input::Wake);
+        self.feed(at, Input::Wake, |_| {});
         if self.state_digest() != before || self.emitted.len() != emitted {
             let what = format!("a wake-up without cause changed worker {} at {at}", self.id);
             self.violations.push(SimViolation::new(Checker::EngineInvariants, what));

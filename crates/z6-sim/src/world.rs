@@ -5,10 +5,10 @@
 
 mod env;
 
-use z6_events::{ErrorKind, LogDigest, LogHeader, StopReason, StoppedBy, Tick};
+use z6_events::{ErrorKind, LogDigest, LogHeader, StopReason, StoppedBy, TargetId, Tick};
 use z6_scenario::simulation::FaultKind;
 use z6_vu::observer::Observer;
-use z6_vu::run_end::NO_TARGET_AFTER_NS;
+use z6_vu::run_end::TargetWatch;
 use z6_vu::session::Requests;
 use z6_vu::templates::response_limits;
 
@@ -63,35 +63,55 @@ pub struct SimEnd<O, L> {
     pub violations: Vec<SimViolation>,
     /// Why the log ends before its footer, if it does.
     pub log_error: Option<SimLogError>,
-    /// Why the first attempt failed, if no connection was ever ready.
+    /// Why the first attempt that failed did, if no connection was ever ready.
     pub no_target: Option<ErrorKind>,
 }
 
-/// Whether the run has a target: the rule of "no target".
-#[derive(Debug, Default)]
+/// Whether the run has a target.
+#[derive(Debug)]
 pub(crate) struct NoTarget {
-    has_connected: bool,
+    watch: TargetWatch,
     first_failure: Option<ErrorKind>,
+    /// It will be looked at when it is due.
+    is_scheduled: bool,
 }
 
 impl NoTarget {
-    /// A connection was ready.
-    pub(crate) fn connected(&mut self) {
-        self.has_connected = true;
+    /// Each target has one address.
+    fn new(targets: usize) -> NoTarget {
+        let watch = TargetWatch::new(std::iter::repeat_n(1, targets));
+        NoTarget { watch, first_failure: None, is_scheduled: false }
     }
 
-    /// An attempt failed that began at `started`.
-    pub(crate) fn attempt_failed(&mut self, env: &mut Env<'_>, started: Tick, error: ErrorKind) {
-        if self.first_failure.is_none() {
-            self.first_failure = Some(error);
-            let due = started.plus_ns(NO_TARGET_AFTER_NS).max(env.now());
-            env.schedule(due, SimEvent::TargetDue);
+    /// A connection is ready.
+    pub(crate) fn connected(&mut self) {
+        self.watch.connected();
+    }
+
+    /// An attempt begins.
+    pub(crate) fn attempt_started(&mut self, at: Tick, target: TargetId) {
+        self.watch.started(at, target);
+    }
+
+    /// An attempt failed.
+    pub(crate) fn attempt_failed(&mut self, env: &mut Env<'_>, target: TargetId, error: ErrorKind) {
+        self.first_failure.get_or_insert(error);
+        self.watch.failed(target, 0);
+        if let Some(due) = self.watch.due().filter(|_| !self.is_scheduled) {
+            self.is_scheduled = true;
+            env.schedule(due.max(env.now()), SimEvent::TargetDue);
         }
+    }
+
+    /// It is looked at: whether the run has to stop.
+    fn is_due(&mut self) -> bool {
+        self.is_scheduled = false;
+        self.watch.due().is_some()
     }
 
     /// Why the first attempt failed, if no connection was ever ready.
     fn reason(&self) -> Option<ErrorKind> {
-        self.first_failure.filter(|_| !self.has_connected)
+        self.first_failure.filter(|_| !self.watch.has_connected())
     }
 }
 
@@ -162,7 +182,7 @@ pub fn simulate<O: Observer, L: LogOut>(
         workers: engines.map(worker).collect(),
         server: Server::new(Places::new(&spec.scenario)),
         truth: Truth::default(),
-        no_target: NoTarget::default(),
+        no_target: NoTarget::new(spec.scenario.targets.len()),
         disk,
         violations: Vec::new(),
         latest_end: match end_ns {
@@ -228,10 +248,11 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
                 let (worker, mut out, disk) = self.worker(usize::from(w));
                 worker.log_freed(&mut out, disk, waited_ns);
             }
-            SimEvent::TargetDue if !self.no_target.has_connected => {
-                self.stop_all(StopReason::NoTarget);
+            SimEvent::TargetDue => {
+                if self.no_target.is_due() {
+                    self.stop_all(StopReason::NoTarget);
+                }
             }
-            SimEvent::TargetDue => {}
             SimEvent::Stop(why) => self.stop_all(StopWhy::reason(why)),
             SimEvent::Wake(w) => {
                 let (worker, mut out, disk) = self.worker(usize::from(w));

@@ -22,6 +22,8 @@ pub mod prepare;
 pub mod reactor;
 pub mod recorder;
 pub mod redirect;
+#[cfg(feature = "log-file")]
+pub mod regular_file;
 pub mod replay;
 pub mod run_end;
 pub mod session;

@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A log that cannot be written.
@@ -38,6 +39,8 @@ pub enum LogError {
 pub enum LogTarget {
     /// This file, which must not exist. Until the end it is called `NAME.partial`.
     File(PathBuf),
+    /// The same, for its owner alone (mode 0600): a log holds the whole scenario.
+    OwnersFile(PathBuf),
     /// Nowhere: it is encoded, folded and digested, not kept.
     Discard,
 }
@@ -52,15 +55,31 @@ enum Output {
     Discard,
 }
 
+impl LogTarget {
+    /// Where the log will be, if anywhere.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            LogTarget::File(path) | LogTarget::OwnersFile(path) => Some(path),
+            LogTarget::Discard => None,
+        }
+    }
+}
+
 impl LogFile {
     /// Creates the file. Neither it nor its partial name may exist.
     ///
     /// # Errors
     /// [`LogError::Create`].
     pub fn create(target: &LogTarget) -> Result<LogFile, LogError> {
-        let LogTarget::File(path) = target else { return Ok(LogFile(Output::Discard)) };
+        let (path, mode) = match target {
+            LogTarget::File(path) => (path, 0o666),
+            LogTarget::OwnersFile(path) => (path, 0o600),
+            LogTarget::Discard => return Ok(LogFile(Output::Discard)),
+        };
         let partial = partial_path(path);
-        let create = |at: &Path| OpenOptions::new().write(true).create_new(true).open(at);
+        let create =
+            |at: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(at);
         let failed = |source| LogError::Create { path: partial.clone(), source };
         if path.exists() {
             return Err(LogError::Create {

@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use z6_events::{
-    Cause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, NextHop, PlannedRequest, Response,
-    TargetId, Tick,
+    Cause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Irregularities, NextHop,
+    PlannedRequest, Response, TargetId, Tick,
 };
 
 use crate::engine::{Command, Input};
@@ -209,6 +209,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 received_bytes,
                 unsent_bytes: 0,
                 reusable: false,
+                irregularities: Irregularities::NONE,
             },
         }
     }
@@ -335,6 +336,7 @@ fn outcome(sent: Tick, exchange: ExchangeSlot, answer: Answer) -> Option<(Tick, 
         unsent_bytes: 0,
         reusable,
         unsolicited: false,
+        irregularities: Irregularities::NONE,
     };
     let failed = |error, reusable| {
         let failure = Failure {
@@ -344,6 +346,7 @@ fn outcome(sent: Tick, exchange: ExchangeSlot, answer: Answer) -> Option<(Tick, 
             received_bytes: 0,
             unsent_bytes: 0,
             reusable,
+            irregularities: Irregularities::NONE,
         };
         Input::Failed { exchange, failure }
     };

@@ -1,10 +1,11 @@
-//! How a run ended, as its events tell. Pure: writer and replay derive the footer the same way.
+//! How a run ends: as its events tell, and for lack of a target. Pure: writer and replay derive the footer
+//! the same way, and real and simulated runs notice in the same way that there is no target.
 
 use z6_events::limits::MAX_PAYLOAD_BYTES;
-use z6_events::{Event, FooterFacts, StoppedBy, Tick};
+use z6_events::{Event, FooterFacts, StoppedBy, TargetId, Tick};
 
-/// A run without a single ready connection is stopped this long after its first attempt, once an
-/// attempt has failed: 2 s, in nanoseconds.
+/// A run without a single ready connection is stopped this long after its first attempt, once
+/// [`TargetWatch`] says so: 2 s, in nanoseconds.
 pub const NO_TARGET_AFTER_NS: u64 = 2_000_000_000;
 
 /// Bytes for each worker that a log writer keeps free below `max_event_log_bytes`, for what workers
@@ -66,6 +67,64 @@ impl RunEnd {
     }
 }
 
+/// Notices that a run has no target: no connection was ever ready, and every address of each target
+/// that was tried has failed.
+#[derive(Debug, Clone)]
+pub struct TargetWatch {
+    /// When the first attempt began.
+    first: Option<Tick>,
+    has_connected: bool,
+    targets: Vec<Tried>,
+}
+
+/// What is known of one target.
+#[derive(Debug, Clone)]
+struct Tried {
+    is_tried: bool,
+    /// By address, whether an attempt has failed.
+    failed: Vec<bool>,
+}
+
+impl TargetWatch {
+    /// Nothing was tried yet. `addresses` holds the number of addresses of each target.
+    pub fn new(addresses: impl IntoIterator<Item = usize>) -> TargetWatch {
+        let tried = |count| Tried { is_tried: false, failed: vec![false; count] };
+        let targets = addresses.into_iter().map(tried).collect();
+        TargetWatch { first: None, has_connected: false, targets }
+    }
+
+    /// An attempt to connect to a target has begun. Has to be told of the first one to each.
+    pub fn started(&mut self, at: Tick, target: TargetId) {
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        self.targets[target.index()].is_tried = true;
+    }
+
+    /// An attempt has failed, in whatever way. Has to be told of the first one for each address.
+    pub fn failed(&mut self, target: TargetId, address: u16) {
+        self.targets[target.index()].failed[usize::from(address)] = true;
+    }
+
+    /// A connection was ready for a request.
+    pub fn connected(&mut self) {
+        self.has_connected = true;
+    }
+
+    /// Whether a connection was ever ready.
+    #[must_use]
+    pub fn has_connected(&self) -> bool {
+        self.has_connected
+    }
+
+    /// From when on the run has no target, as far as is known now; none while it may have one.
+    #[must_use]
+    pub fn due(&self) -> Option<Tick> {
+        let all_failed = |target: &Tried| target.failed.iter().all(|failed| *failed);
+        let is_hopeless = self.targets.iter().filter(|target| target.is_tried).all(all_failed);
+        let first = self.first.filter(|_| !self.has_connected && is_hopeless)?;
+        Some(first.plus_ns(NO_TARGET_AFTER_NS))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +161,26 @@ mod tests {
         assert_eq!(end(&[ATTEMPT, READY, reached(StoppedBy::Duration)]), StoppedBy::Duration);
         assert_eq!(end(&[reached(StoppedBy::Duration)]), StoppedBy::Duration);
         assert_eq!(end(&[ATTEMPT, reached(StoppedBy::Interrupt)]), StoppedBy::Interrupt);
+    }
+
+    #[test]
+    fn a_run_has_no_target_once_every_address_that_was_tried_has_failed() {
+        let due = Some(Tick(5 + NO_TARGET_AFTER_NS));
+        let mut watch = TargetWatch::new([1, 3, 1]);
+        assert_eq!(watch.due(), None, "nothing was tried");
+        watch.started(Tick(5), TargetId(1));
+        assert_eq!(watch.due(), None, "it may still become ready");
+        watch.failed(TargetId(1), 0);
+        watch.failed(TargetId(1), 2);
+        watch.failed(TargetId(1), 2);
+        assert_eq!(watch.due(), None, "one address of three is left");
+        watch.failed(TargetId(1), 1);
+        assert_eq!(watch.due(), due);
+        watch.started(Tick(9), TargetId(0));
+        assert_eq!(watch.due(), None, "another target may be there");
+        watch.failed(TargetId(0), 0);
+        assert_eq!(watch.due(), due);
+        watch.connected();
+        assert_eq!(watch.due(), None);
     }
 }

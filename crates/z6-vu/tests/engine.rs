@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use support::{Boxed, MS, Plain, SECOND, events, recorder, requests, run, scenario};
 use z6_events::{
-    Actor, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, EventLine, NeverSentReason,
-    Partition, PlannedRequest, ReleaseCause, Response, StopReason, StoppedBy, TargetId, Tick,
-    WorkerId,
+    Actor, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, EventLine, Irregularities,
+    NeverSentReason, Partition, PlannedRequest, ReleaseCause, Response, StopReason, StoppedBy,
+    TargetId, Tick, WorkerId,
 };
 use z6_scenario::Plan;
 use z6_vu::engine::Progress;
@@ -337,6 +337,7 @@ fn an_answer_after_its_deadline_is_a_timeout() {
             unsent_bytes: 0,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         },
     };
     step(&mut engine, Tick(2 + 50 * MS), done, &mut out);
@@ -382,6 +383,35 @@ fn reuse_policies_open_as_many_connections_as_they_say() {
     assert_eq!(opened("connection_reuse = 'iteration'", sequence), 8, "one per iteration");
     assert_eq!(opened("connection_reuse = 'none'", sequence), 24, "one per request");
     assert_eq!(opened("max_requests_per_connection = 5", sequence), 6, "12 requests by fives");
+}
+
+/// RFC 9112 section 9.6. The responses of this network would all let their connections continue.
+#[test]
+fn a_request_that_says_close_ends_its_connection() {
+    for (field, closes) in [
+        ("Connection = 'close'", true),
+        ("connection = 'te, CLOSE'", true),
+        ("Connection = 'keep-alive'", false),
+        ("X-Connection = 'close'", false),
+    ] {
+        for reuse in ["per_vu", "shared", "iteration"] {
+            let target = one_target(&format!("connection_reuse = '{reuse}'\nmax_connections = 2"));
+            let text =
+                format!("[runtime]\niterations = 3\nvus = 2\n{target}headers = {{ {field} }}\n");
+            let log = run(&scenario(&text), 1, 1, plain(MS), &[]);
+            let released = |cause| {
+                count(
+                    &log,
+                    |event| matches!(event, Event::ConnectionReleased { cause: by, .. } if *by == cause),
+                )
+            };
+            let opened = count(&log, |event| matches!(event, Event::Connected { .. }));
+            let expected = if closes || reuse == "iteration" { 6 } else { 2 };
+            assert_eq!(opened, expected, "{field} {reuse}");
+            let expected = if closes { 6 } else { 0 };
+            assert_eq!(released(ReleaseCause::NotReusable), expected, "{field} {reuse}");
+        }
+    }
 }
 
 #[test]
@@ -620,6 +650,7 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
                         unsent_bytes: 0,
                         reusable: true,
                         unsolicited: false,
+                        irregularities: Irregularities::NONE,
                     },
                 }
             }

@@ -8,8 +8,8 @@ use support::falsify::Apart;
 use support::wild::{REUSES, Redirecting, SCHEDULES, THINKS, Wild, text};
 use support::{MS, events, recorder, run, scenario};
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, Response,
-    StopReason, Tick, event_name,
+    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Irregularities,
+    NeverSentReason, Response, StopReason, Tick, event_name,
 };
 use z6_vu::Input;
 use z6_vu::memory::Network;
@@ -341,6 +341,7 @@ fn a_slot_closed_and_used_again_within_a_step_is_no_contradiction() {
             unsent_bytes: 0,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         },
     };
     step(Tick(3), done);

@@ -11,8 +11,8 @@ use support::wild::{REUSES, Redirecting, SCHEDULES, THINKS, Wild, text};
 use support::{MS, scenario, wire};
 use z6_events::{
     BlockDecoder, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    NeverSentReason, Partition, PlannedRequest, ReleaseCause, Response, SealedBlock, StopReason,
-    TargetId, Tick,
+    Irregularities, NeverSentReason, Partition, PlannedRequest, ReleaseCause, Response,
+    SealedBlock, StopReason, TargetId, Tick,
 };
 use z6_scenario::{Plan, Scenario};
 use z6_vu::engine::Progress;
@@ -83,6 +83,7 @@ impl Steps {
             unsent_bytes: 0,
             reusable,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         };
         self.step(Input::Done { exchange: ExchangeSlot(exchange), response })
     }
@@ -95,6 +96,7 @@ impl Steps {
             received_bytes: 0,
             unsent_bytes: 0,
             reusable,
+            irregularities: Irregularities::NONE,
         };
         self.step(Input::Failed { exchange: ExchangeSlot(exchange), failure })
     }

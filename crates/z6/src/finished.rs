@@ -2,11 +2,13 @@
 //!
 //! Whether that is a success is for the caller to decide.
 
-#[cfg(feature = "run")]
+#[cfg(any(feature = "run", feature = "simulate"))]
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(any(feature = "run", feature = "simulate"))]
+use z6_events::ErrorKind;
 use z6_events::{LogDigest, LogHeader, StoppedBy};
 use z6_metrics::{EndFacts, Metrics};
 use z6_scenario::Scenario;
@@ -43,7 +45,8 @@ pub struct Finished {
     pub log: Option<PathBuf>,
     /// Size of the log, bytes, kept or not.
     pub log_bytes: u64,
-    /// The first attempt to connect that failed, if no connection was ever ready.
+    /// The first attempt to connect that failed, if no connection was ever ready; one that was under way at
+    /// the end, if none had failed.
     #[cfg(feature = "run")]
     pub no_target: Option<AttemptFailure>,
     /// What is wrong with the log, if anything.
@@ -121,47 +124,45 @@ impl Finished {
             return None;
         }
         #[cfg(feature = "simulate")]
-        if let Some(error) = self.simulation.as_ref().and_then(|simulation| simulation.no_target) {
-            let reason = error.name().replace('_', " ");
+        if let Some(simulation) = &self.simulation {
+            let reason = attempt_words(simulation.no_target, 0);
             return Some(format!("no connection to the simulated server: {reason}"));
         }
         #[cfg(feature = "run")]
         if let Some(failure) = &self.no_target {
-            let reason = failure_words(failure);
+            let reason = attempt_words(failure.error, failure.errno);
             return Some(format!("no connection to {}: {reason}", failure.address));
         }
         None
     }
 }
 
-/// Why an attempt to connect failed: `Connection refused (os error 111)`.
-#[cfg(feature = "run")]
-pub(crate) fn failure_words(failure: &AttemptFailure) -> String {
-    match i32::try_from(failure.errno) {
+/// Why an attempt to connect failed: `Connection refused (os error 111)`. Without an error it was still
+/// under way at the end of the run.
+#[cfg(any(feature = "run", feature = "simulate"))]
+pub(crate) fn attempt_words(error: Option<ErrorKind>, errno: u64) -> String {
+    let Some(error) = error else { return "still connecting when the run ended".to_owned() };
+    match i32::try_from(errno) {
         Ok(errno) if errno > 0 => io::Error::from_raw_os_error(errno).to_string(),
-        Ok(_) | Err(_) => match failure.error.tls_words() {
-            Some(words) => format!("{words} ({})", failure.error.name()),
-            None => failure.error.name().replace('_', " "),
+        Ok(_) | Err(_) => match error.tls_words() {
+            Some(words) => format!("{words} ({})", error.name()),
+            None => error.name().replace('_', " "),
         },
     }
 }
 
-#[cfg(feature = "run")]
+#[cfg(any(feature = "run", feature = "simulate"))]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use z6_events::{ErrorKind, Tick};
 
     #[test]
     fn failures_are_in_words_with_and_without_errno() {
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
-        let error = ErrorKind::ConnectionRefused;
-        let mut failure = AttemptFailure { address, error, errno: 111, started: Tick(0) };
-        assert_eq!(failure_words(&failure), "Connection refused (os error 111)");
-        failure = AttemptFailure { error: ErrorKind::ConnectTimeout, errno: 0, ..failure };
-        assert_eq!(failure_words(&failure), "connect timeout");
-        failure = AttemptFailure { error: ErrorKind::TlsVersion, ..failure };
+        let refused = attempt_words(Some(ErrorKind::ConnectionRefused), 111);
+        assert_eq!(refused, "Connection refused (os error 111)");
+        assert_eq!(attempt_words(Some(ErrorKind::ConnectTimeout), 0), "connect timeout");
         let expected = "the server speaks neither TLS 1.2 nor TLS 1.3 (tls_version)";
-        assert_eq!(failure_words(&failure), expected);
+        assert_eq!(attempt_words(Some(ErrorKind::TlsVersion), 0), expected);
+        assert_eq!(attempt_words(None, 0), "still connecting when the run ended");
     }
 }

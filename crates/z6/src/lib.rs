@@ -35,13 +35,16 @@
 //! | `simulate` | simulated runs |
 //! | `builtin` | the built-in target server for real runs (`base_url = "builtin"`); implies `run` |
 //!
-//! Reading order of the source: `source` (where a scenario comes from), `run` (what is to be run), `real`
+//! Reading order of the source: `source` (where a scenario comes from), `run` (what is to be run), `check` (what can
+//! be known before), `real`
 //! and `simulated` (its two ways), `running` (a run in progress), `finished` (its result), `results` (what
 //! is left in files), `log` (an event log read again), `error`.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "builtin")]
 mod builtin;
+#[cfg(feature = "run")]
+mod check;
 mod error;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod finished;

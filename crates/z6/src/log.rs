@@ -15,6 +15,7 @@ use z6_events::{
 use z6_metrics::{EndFacts, Metrics, RequestRow, RunFacts};
 use z6_scenario::Scenario;
 use z6_vu::log_file::partial_path;
+use z6_vu::regular_file;
 use z6_vu::replay::{OpenLog, Outcome, ReplayError, replay};
 
 use crate::fold::RunFold;
@@ -35,6 +36,15 @@ pub enum ReadError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A pipe, a device, or standard input.
+    #[error(
+        "{}: an event log is read several times, so it must be a regular file: write it to one first",
+        path.display()
+    )]
+    NotAFile {
+        /// What was given.
+        path: PathBuf,
     },
     /// A directory without an event log in it.
     #[error("{} has no event log: neither {EVENTS} nor {EVENTS}.partial", path.display())]
@@ -82,7 +92,10 @@ impl ReadError {
             ),
             ReadError::Log { source, .. }
             | ReadError::Replay { source: ReplayError::Log(source), .. } => of(source),
-            ReadError::NoLog { .. } | ReadError::Replay { .. } | ReadError::Events { .. } => false,
+            ReadError::NotAFile { .. }
+            | ReadError::NoLog { .. }
+            | ReadError::Replay { .. }
+            | ReadError::Events { .. } => false,
         }
     }
 }
@@ -235,6 +248,9 @@ pub struct Refolded {
 
 /// The file that `path` stands for.
 fn find(path: &Path) -> Result<PathBuf, ReadError> {
+    if path == Path::new("-") {
+        return Err(ReadError::NotAFile { path: PathBuf::from("<stdin>") });
+    }
     let (whole, is_dir) = match path.is_dir() {
         true => (path.join(EVENTS), true),
         false => (path.to_owned(), false),
@@ -248,8 +264,11 @@ fn find(path: &Path) -> Result<PathBuf, ReadError> {
 }
 
 fn file(path: &Path) -> Result<BufReader<File>, ReadError> {
-    let failed = |source| ReadError::Open { path: path.to_owned(), source };
-    Ok(BufReader::with_capacity(READ_BYTES, File::open(path).map_err(failed)?))
+    let file = regular_file::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidInput => ReadError::NotAFile { path: path.to_owned() },
+        _ => ReadError::Open { path: path.to_owned(), source },
+    })?;
+    Ok(BufReader::with_capacity(READ_BYTES, file))
 }
 
 fn open(path: &Path) -> Result<OpenLog<BufReader<File>>, ReadError> {

@@ -1,14 +1,19 @@
 //! metadata.json: the facts about a run that are not figures. docs/CLI.md lists its keys.
 
 use serde_json::{Map, Value, json};
+#[cfg(any(feature = "run", feature = "simulate"))]
+use z6_events::ErrorKind;
+#[cfg(feature = "simulate")]
+use z6_events::StoppedBy;
 use z6_events::{Driver, LogHeader};
+use z6_metrics::report::json_document;
 
 #[cfg(feature = "builtin")]
 use crate::builtin::BuiltinReport;
 use crate::error::full_message;
 use crate::finished::Finished;
-#[cfg(feature = "run")]
-use crate::finished::failure_words;
+#[cfg(any(feature = "run", feature = "simulate"))]
+use crate::finished::attempt_words;
 use crate::run::hex;
 #[cfg(feature = "simulate")]
 use crate::simulated::SimulationReport;
@@ -49,7 +54,7 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "host": pairs(&header.host),
         "build": pairs(&header.build),
     });
-    format!("{value:#}\n")
+    json_document(&value)
 }
 
 fn log(finished: &Finished) -> Value {
@@ -62,15 +67,28 @@ fn log(finished: &Finished) -> Value {
     })
 }
 
-#[cfg(feature = "run")]
 fn no_target(finished: &Finished) -> Value {
-    finished.no_target.as_ref().map_or(Value::Null, |failure| {
-        json!({
-            "address": failure.address.to_string(),
-            "error_kind": failure.error.name(),
-            "errno": failure.errno,
-            "reason": failure_words(failure),
-        })
+    #[cfg(feature = "run")]
+    if let Some(failure) = &finished.no_target {
+        let address = failure.address.to_string();
+        return attempt(Some(&address), failure.error, failure.errno);
+    }
+    #[cfg(feature = "simulate")]
+    if let Some(simulation) = &finished.simulation
+        && finished.stopped_by == StoppedBy::NoTarget
+    {
+        return attempt(None, simulation.no_target, 0);
+    }
+    Value::Null
+}
+
+#[cfg(any(feature = "run", feature = "simulate"))]
+fn attempt(address: Option<&str>, error: Option<ErrorKind>, errno: u64) -> Value {
+    json!({
+        "address": address,
+        "error_kind": error.map(ErrorKind::name),
+        "errno": errno,
+        "reason": attempt_words(error, errno),
     })
 }
 
@@ -106,11 +124,6 @@ fn simulation(finished: &Finished) -> Value {
 }
 
 /// What a feature that is off would say.
-#[cfg(not(feature = "run"))]
-fn no_target(_: &Finished) -> Value {
-    Value::Null
-}
-
 #[cfg(not(feature = "builtin"))]
 fn builtin(_: &Finished) -> Value {
     Value::Null

@@ -7,6 +7,7 @@ use z6_vu::reactor::{AttachedFile, RunSpec, Spin};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
+use crate::check::at_its_place;
 use crate::error::Error;
 use crate::run::{Run, Settled};
 use crate::running::Running;
@@ -55,10 +56,13 @@ impl RealRun {
             spin: self.spin,
             folder: settled.source.folder().to_owned(),
         };
+        let scenario = Arc::clone(&settled.scenario);
+        let name = settled.source.name().to_owned();
         let (context, results) = settled.context();
         #[cfg(feature = "builtin")]
         let context = crate::running::Context { builtin, ..context };
-        Ok(Running::start(spec, watcher, context)?.keeping(results))
+        let started = Running::start(spec, watcher, context);
+        Ok(started.map_err(|error| at_its_place(&name, &scenario, error))?.keeping(results))
     }
 }
 

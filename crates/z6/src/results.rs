@@ -5,6 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
@@ -96,6 +97,8 @@ pub struct ResultsDir {
     /// Directories made for it, outermost first.
     made: Vec<PathBuf>,
     missing: Vec<MissingReport>,
+    /// Permissions of new files, before the umask.
+    mode: u32,
 }
 
 impl ResultsDir {
@@ -116,7 +119,7 @@ impl ResultsDir {
         if fs::read_dir(&path).map_err(unusable)?.next().is_some() {
             return Err(ResultsError::NotEmpty { path });
         }
-        Ok(ResultsDir { path, made: Vec::new(), missing: Vec::new() })
+        Ok(ResultsDir { path, made: Vec::new(), missing: Vec::new(), mode: 0o666 })
     }
 
     /// A directory that is absent, and is made with its parents. Of two that ask for the same one at
@@ -139,13 +142,27 @@ impl ResultsDir {
             Err(error) => return Err(unusable(error)),
         }
         made.push(path.clone());
-        Ok(ResultsDir { path, made, missing: Vec::new() })
+        Ok(ResultsDir { path, made, missing: Vec::new(), mode: 0o666 })
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// From now on files are for their owner alone (mode 0600), and so is the directory (0700), if it was
+    /// made for this run.
+    ///
+    /// # Errors
+    /// [`ResultsError::Unusable`] if the directory's permissions cannot be changed.
+    pub(crate) fn keep_to_owner(&mut self) -> Result<(), ResultsError> {
+        self.mode = 0o600;
+        if self.made.last() != Some(&self.path) {
+            return Ok(());
+        }
+        let changed = fs::set_permissions(&self.path, fs::Permissions::from_mode(0o700));
+        changed.map_err(|source| ResultsError::Unusable { path: self.path.clone(), source })
     }
 
     /// Writes the scenario; a failure is reported at the end.
@@ -166,7 +183,7 @@ impl ResultsDir {
     }
 
     fn write(&mut self, name: &'static str, text: &str) {
-        if let Err(error) = write_whole(&self.path, name, text.as_bytes()) {
+        if let Err(error) = write_whole(&self.path, name, text.as_bytes(), self.mode) {
             self.missing.push(MissingReport { name, error });
         }
     }
@@ -193,11 +210,12 @@ fn missing_parents(path: &Path) -> Vec<PathBuf> {
 }
 
 /// A file that is there whole or not at all.
-fn write_whole(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(directory: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
     let temporary = directory.join(format!(".{name}.tmp"));
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
+        .mode(mode)
         .open(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, directory.join(name)));

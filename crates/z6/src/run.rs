@@ -238,11 +238,20 @@ impl Run {
             Some(seed) => seed,
             None => crate::seed::draw_seed()?,
         };
-        let (log, results) = match self.keep {
-            Keep::Nothing => (LogTarget::Discard, None),
-            Keep::Log(path) => (LogTarget::File(path), None),
+        let (log, mut results) = match self.keep {
+            Keep::Nothing => (None, None),
+            Keep::Log(path) => (Some(path), None),
             Keep::Results(path) => with_log(ResultsDir::create(path)?),
             Keep::Claimed(results) => with_log(results),
+        };
+        let is_private = self.source.is_private(&scenario);
+        if let Some(results) = results.as_mut().filter(|_| is_private) {
+            results.keep_to_owner()?;
+        }
+        let log = match log {
+            Some(path) if is_private => LogTarget::OwnersFile(path),
+            Some(path) => LogTarget::File(path),
+            None => LogTarget::Discard,
         };
         Ok(Settled {
             scenario: Arc::new(scenario),
@@ -258,7 +267,7 @@ impl Run {
     }
 
     /// The scenario with the overrides that hold now. Files are not read a second time.
-    fn final_scenario(&self) -> Result<Scenario, Error> {
+    pub(crate) fn final_scenario(&self) -> Result<Scenario, Error> {
         if self.overrides == self.loaded_with {
             return Ok(self.loaded.scenario.clone());
         }
@@ -268,8 +277,8 @@ impl Run {
 }
 
 /// A directory and the log in it.
-fn with_log(results: ResultsDir) -> (LogTarget, Option<ResultsDir>) {
-    (LogTarget::File(results.path().join(EVENTS)), Some(results))
+fn with_log(results: ResultsDir) -> (Option<PathBuf>, Option<ResultsDir>) {
+    (Some(results.path().join(EVENTS)), Some(results))
 }
 
 fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Result<u16, Error> {
@@ -330,10 +339,7 @@ impl Settled {
             scenario: self.scenario,
             source: self.source,
             seed_drawn: self.seed_drawn,
-            log: match self.log {
-                LogTarget::File(path) => Some(path),
-                LogTarget::Discard => None,
-            },
+            log: self.log.path().map(Path::to_owned),
             #[cfg(feature = "builtin")]
             builtin: None,
         };

@@ -129,10 +129,7 @@ impl Simulated {
     /// Creates the log file. Nothing is simulated yet.
     pub(crate) fn new(spec: SimSpec, log: &LogTarget) -> Result<Simulated, Error> {
         let header = z6_sim::header(&spec)?;
-        let partial = match log {
-            LogTarget::File(path) => partial_path(path),
-            LogTarget::Discard => PathBuf::from("(not kept)"),
-        };
+        let partial = log.path().map_or_else(|| PathBuf::from("(not kept)"), partial_path);
         let file = LogFile::create(log)?;
         let log = SimLog { file, error: Arc::default(), stop: StopRequest::default() };
         Ok(Simulated { spec, header, log, partial })

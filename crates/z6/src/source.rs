@@ -2,12 +2,14 @@
 //!
 //! Owns reading from disk, with limits. Knows nothing of what is done with a scenario.
 
-use std::fs::File;
+use std::fs::Metadata;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use z6_scenario::load::limits::MAX_SCENARIO_BYTES;
 use z6_scenario::{Files, Loaded, NoFiles, Overrides, Scenario};
+use z6_vu::regular_file;
 
 use crate::error::Error;
 
@@ -23,13 +25,20 @@ pub struct ScenarioSource {
     name: String,
     text: String,
     folder: Option<PathBuf>,
+    /// Whether the text is for its owner alone.
+    is_private: bool,
 }
 
 impl ScenarioSource {
     /// A text that names no files.
     #[must_use]
     pub fn from_text(text: impl Into<String>) -> ScenarioSource {
-        ScenarioSource { name: "scenario".to_owned(), text: text.into(), folder: None }
+        ScenarioSource {
+            name: "scenario".to_owned(),
+            text: text.into(),
+            folder: None,
+            is_private: false,
+        }
     }
 
     /// A file; what it names is relative to the folder it is in.
@@ -39,10 +48,12 @@ impl ScenarioSource {
     pub fn from_file(path: impl AsRef<Path>) -> Result<ScenarioSource, Error> {
         let path = path.as_ref();
         let failed = |source| Error::ScenarioRead { path: path.to_owned(), source };
-        let bytes = open(path).and_then(read_scenario).map_err(failed)?;
+        let file = regular_file::open(path).map_err(other_way).map_err(failed)?;
+        let is_private = file.metadata().map_or(true, |metadata| is_owners(&metadata));
+        let bytes = read_scenario(file).map_err(failed)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let source = ScenarioSource::from_bytes(path.display().to_string(), bytes)?;
-        Ok(source.in_folder(folder))
+        Ok(ScenarioSource { is_private, ..source.in_folder(folder) })
     }
 
     /// What `input` holds, up to its end: standard input, say.
@@ -56,7 +67,7 @@ impl ScenarioSource {
 
     fn from_bytes(name: String, bytes: Vec<u8>) -> Result<ScenarioSource, Error> {
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(ScenarioSource { name, text, folder: None }),
+            Ok(text) => Ok(ScenarioSource { name, text, folder: None, is_private: true }),
             Err(error) => {
                 Err(Error::ScenarioNotUtf8 { name, offset: error.utf8_error().valid_up_to() })
             }
@@ -79,6 +90,18 @@ impl ScenarioSource {
     #[cfg(feature = "run")]
     pub(crate) fn folder(&self) -> &Path {
         self.folder.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// Whether what is left of a run is for its owner alone: the scenario, or a body that it names and
+    /// logs carry, cannot be read by others. The permissions of what came from a reader are not known, so
+    /// that it counts as private; a text in memory does not.
+    #[cfg(any(feature = "run", feature = "simulate"))]
+    pub(crate) fn is_private(&self, scenario: &Scenario) -> bool {
+        let folder = self.folder.as_deref().unwrap_or(Path::new(""));
+        let mut files = scenario.requests.iter().filter_map(|r| r.body.as_ref()?.file.as_ref());
+        // A file that is gone was read before.
+        let is_private = |file| std::fs::metadata(folder.join(file)).is_ok_and(|m| is_owners(&m));
+        self.is_private || files.any(is_private)
     }
 
     /// The text as given.
@@ -120,10 +143,8 @@ impl Files for DiskFiles<'_> {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
         // Joining an absolute path gives that path.
         let place = self.folder.join(path);
-        let read = || read_limited(open(&place)?, max_bytes);
-        let reason = match read() {
-            Ok(Some(bytes)) => return Ok(bytes),
-            Ok(None) => format!("it holds more than {max_bytes} bytes"),
+        let reason = match regular_file::read(&place, max_bytes) {
+            Ok(bytes) => return Ok(bytes),
             Err(error) => error.to_string(),
         };
         // The caller's message names the file as the scenario does.
@@ -150,25 +171,29 @@ impl Files for BodyFiles<'_> {
     }
 }
 
-/// Opens what is to be read; a directory is rejected here, with its own message.
-fn open(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+/// Whether others have no right to read.
+fn is_owners(file: &Metadata) -> bool {
+    file.permissions().mode() & 0o004 == 0
+}
+
+/// What is no file can still be read, once, from standard input.
+fn other_way(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            io::Error::new(error.kind(), format!("{error} (`-` reads standard input)"))
+        }
+        _ => error,
     }
-    Ok(file)
 }
 
 fn read_scenario(input: impl Read) -> io::Result<Vec<u8>> {
-    read_limited(input, MAX_SCENARIO_BYTES as u64)?
-        .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "a scenario has at most 10 MB"))
-}
-
-/// The content, or none if it is longer than `max_bytes`.
-fn read_limited(input: impl Read, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    input.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= max_bytes).then_some(bytes))
+    input.take(MAX_SCENARIO_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_SCENARIO_BYTES {
+        let message = "a scenario has at most 10 MB";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
 }
 
 #[cfg(feature = "run")]

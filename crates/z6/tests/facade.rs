@@ -103,7 +103,7 @@ fn errors_with_causes() -> Vec<Error> {
         Error::ScenarioRead { path: path(), source: io() },
         Error::Seed(io()),
         Error::Thread(io()),
-        Error::Fold(z6::FoldError::BadStatus(999)),
+        Error::Fold(z6::FoldError::BadStatus(1_999)),
         Error::Results(z6::ResultsError::Unusable { path: path(), source: io() }),
         Error::LogFile(z6::LogFileError::Create { path: path(), source: io() }),
         Error::LogFile(z6::LogFileError::Write { path: path(), source: io() }),

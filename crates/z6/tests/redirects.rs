@@ -358,3 +358,13 @@ fn exchanges_that_do_not_follow_from_a_redirect_are_violations() {
     let told = first_violation(&strict, &events).unwrap();
     assert_eq!(told, "x0 is redirected more than 1 times");
 }
+
+#[test]
+fn each_hop_of_a_request_that_says_close_has_a_connection_of_its_own() {
+    let (server, address) = chain(302, 2);
+    let fields = "follow_redirects = 2\nheaders = { Connection = 'close' }";
+    let finished = run(&scenario(address, fields));
+    assert_eq!(counts(&finished), (1, 3, 1, 0));
+    assert_eq!(asked(&server.seen()), ["GET /0", "GET /1", "GET /2"]);
+    assert_eq!(server.accepted(), 3);
+}

@@ -377,3 +377,70 @@ fn an_answer_before_the_end_of_the_upload_ends_it() {
     assert!(finished.metrics.throughput.bytes_sent < 10_000_000);
     server.join().unwrap();
 }
+
+/// Twelve requests of two VUs in turns: the first of each pair with these fields, the second without.
+fn pairs(address: SocketAddr, fields: &str, more: &str) -> String {
+    format!(
+        "[runtime]\niterations = 3\nvus = 2\n[target]\nbase_url = 'http://{address}'\n{more}\n\
+         [[requests]]\nname = 'a'\npath = '/a'\nheaders = {{ {fields} }}\n\
+         [[requests]]\nname = 'b'\npath = '/b'\n\
+         [sequence]\ntype = 'ordered'\nsteps = [{{ request = 'a' }}, {{ request = 'b' }}]\n"
+    )
+}
+
+/// RFC 9112 section 9.6: a client that sends `close` sends nothing after it on that connection.
+#[test]
+fn a_request_that_says_close_is_the_last_of_its_connection() {
+    for (fields, closes) in [
+        ("Connection = 'close'", true),
+        ("connection = 'Keep-Alive, CLOSE'", true),
+        ("CONNECTION = 'te ,close,'", true),
+        ("Connection = 'keep-alive'", false),
+        ("Connection = 'closed'", false),
+        ("Proxy-Connection = 'close'", false),
+    ] {
+        for more in ["", "connection_reuse = 'shared'\nmax_connections = 2"] {
+            // It never says close itself.
+            let (server, address) = Server::tcp(|_| ok());
+            let finished = run(&pairs(address, fields, more));
+            assert_eq!(succeeded(&finished), 12, "{fields} {more}");
+            let seen = server.seen();
+            for (at, asked) in seen.iter().enumerate().filter(|_| closes) {
+                let later = |next: &&Seen| next.connection == asked.connection;
+                let follows = seen[at + 1..].iter().find(later);
+                let is_last = follows.is_none() || asked.asked() == "GET /b";
+                assert!(is_last, "{fields} {more}: {follows:?} follows {asked:?}");
+            }
+            // Each connection carries `b` and then `a`, except for the first and the last of each VU.
+            let connections = if closes { 8 } else { 2 };
+            if more.is_empty() {
+                assert_eq!(server.accepted(), connections, "{fields}");
+            }
+        }
+    }
+}
+
+/// A server that keeps to the `close` of a request, and does not say so in its response.
+#[test]
+fn a_server_that_closes_as_asked_serves_every_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        for _ in 0..10 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            stream.write_all(&ok()).unwrap();
+        }
+    });
+    let text =
+        once(&format!("'http://{address}'"), "path = '/'\nheaders = { Connection = 'close' }");
+    let finished = run(&text.replace("iterations = 1", "iterations = 10"));
+    assert_eq!(succeeded(&finished), 10);
+    assert_eq!(finished.metrics.connections.opened, 10);
+    server.join().unwrap();
+}

@@ -128,6 +128,54 @@ fn a_world_without_connections_has_no_target() {
     assert!(message.starts_with("no connection to the simulated server: "), "{message}");
 }
 
+/// By whatever fault no attempt succeeds, the run stops by itself and says which it was.
+#[test]
+fn every_fault_of_attempts_is_noticed_and_named() {
+    for (fault, words) in [
+        ("connect_refused", "connection refused"),
+        ("connect_timeout", "connect timeout"),
+        ("out_of_ports", "out of ports"),
+        ("out_of_descriptors", "out of descriptors"),
+    ] {
+        let key = format!("fault.{fault}");
+        let text = SHOP.replace(
+            "'http://shop.invalid'",
+            "'http://shop.invalid'\n\
+            target.connection_timeout_ms = 1500",
+        );
+        let run = Run::from_toml(&text).unwrap().overrides(set(&key, "1"));
+        let finished = verified(run);
+        assert_eq!(finished.simulation.as_ref().unwrap().violations, [""; 0], "{fault}");
+        assert_eq!(finished.stopped_by, StoppedBy::NoTarget, "{fault}");
+        let message = finished.no_target_message().unwrap();
+        assert_eq!(message, format!("no connection to the simulated server: {words}"));
+        let seconds = finished.metrics.run.duration_seconds;
+        assert!((2.0..2.1).contains(&seconds), "{fault}: {seconds} s");
+    }
+    // No attempt has failed when the run ends.
+    let finished =
+        simulate(Run::from_toml(SHOP).unwrap().overrides(set("fault.connect_timeout", "1")));
+    let message = finished.no_target_message().unwrap();
+    assert!(message.ends_with(": still connecting when the run ended"), "{message}");
+}
+
+/// One target of two has nobody; the other takes its time.
+#[test]
+fn a_slow_attempt_to_another_target_is_waited_for() {
+    let text = "
+        runtime = { duration_seconds = 9, vus = 2, prng_seed = 3 }
+        targets = [
+            { name = 'a', base_url = 'http://a.invalid', connection_timeout_ms = 100 },
+            { name = 'b', base_url = 'http://b.invalid', connection_timeout_ms = 9000 },
+        ]
+        requests = [{ name = 'r', path = '/' }]
+        simulation = { connect = '3s', latency = '1ms' }";
+    let finished = verified(Run::from_toml(text).unwrap());
+    assert_eq!(finished.stopped_by, StoppedBy::Duration);
+    assert!(finished.metrics.requests.succeeded > 0);
+    assert_eq!(finished.no_target_message(), None);
+}
+
 #[test]
 fn the_example_is_simulated() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/simulate.toml");

@@ -382,10 +382,13 @@ fn files_that_cannot_be_used_are_refused_before_anything_is_sent() {
         (client(&certificate, &other_key), "`client_key`"),
     ] {
         let run = z6::Run::from_toml(&scenario(1, &settings, "iterations = 1")).unwrap();
+        let checked = run.check().unwrap_err();
         let error = run.start().unwrap_err();
         assert_eq!(error.blame(), z6::Blame::Caller);
         let message = z6::full_message(&error);
-        assert!(message.contains("TLS of target `target`"), "{message}");
+        assert!(message.contains("error[bad_tls]: "), "{message}");
+        assert!(message.contains(" --> scenario:"), "{message}");
         assert!(message.contains(words), "{message}");
+        assert_eq!(message, z6::full_message(&checked));
     }
 }

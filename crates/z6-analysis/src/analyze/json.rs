@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use z6_metrics::Metrics;
-use z6_metrics::report::metrics_json;
+use z6_metrics::report::{json_document, metrics_json};
 use z6_scenario::Scenario;
 
 use super::{Analyzed, ByFigures, PercentileRow};
@@ -53,10 +53,7 @@ impl Analyzed {
             by: self.by.as_ref(),
             slowest: self.slowest_json(scenario),
         };
-        // Serializing into memory fails only for maps with keys that are not strings; none here.
-        let mut text = serde_json::to_string_pretty(&page).unwrap_or_default();
-        text.push('\n');
-        text
+        json_document(&page)
     }
 
     /// Whether only the reports of the run were requested.

@@ -1,6 +1,6 @@
 //! An analysis as text: the summary with the additional output that was requested, and CSV.
 
-use z6_events::Tick;
+use z6_events::{Tick, printable};
 use z6_metrics::report::table::Table;
 use z6_metrics::report::units::{count, duration};
 use z6_metrics::report::{Style, summary_text, timeseries_csv};
@@ -8,7 +8,7 @@ use z6_metrics::{LatencyStats, RequestRow};
 use z6_scenario::Scenario;
 
 use super::{Analyzed, ByFigures, PercentileRow, PercentileValue, Selected};
-use crate::export::{RowFormat, RowWriter};
+use crate::export::{RowFormat, RowWriter, csv_text, raw_csv_text};
 
 /// CSV was requested, and more than one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,18 +45,21 @@ impl Analyzed {
     }
 
     /// `--format csv`: without options the bytes of timeseries.csv; with a selection that of the
-    /// selected requests; with a table requested, that table.
+    /// selected requests; with a table requested, that table. `raw`: with texts as they are, for programs.
     ///
     /// # Errors
     /// More than one table was requested.
-    pub fn csv(&self, scenario: &Scenario) -> Result<String, TooManyTables> {
+    pub fn csv(&self, scenario: &Scenario, raw: bool) -> Result<String, TooManyTables> {
         // A table by groups has columns for the percentiles.
         let percentiles = !self.percentiles.is_empty() && self.by.is_none();
         match (percentiles, &self.by, self.slowest.is_empty()) {
             (false, None, true) => Ok(timeseries_csv(&self.metrics)),
             (true, None, true) => Ok(percentile_csv(&self.percentiles)),
-            (false, Some(by), true) => Ok(by_csv(by, &self.percentiles)),
-            (false, None, false) => Ok(written(scenario, RowFormat::Csv, &self.slowest)),
+            (false, Some(by), true) => Ok(by_csv(by, &self.percentiles, raw)),
+            (false, None, false) => {
+                let format = if raw { RowFormat::RawCsv } else { RowFormat::Csv };
+                Ok(written(scenario, format, &self.slowest))
+            }
             (true, ..) | (_, Some(_), _) => Err(TooManyTables),
         }
     }
@@ -90,9 +93,8 @@ fn selection_line(selected: &Selected) -> String {
             Some(format!("planned from {} to {}", seconds(from), seconds(to)))
         }
     };
-    let filter = selection.filter.as_ref().map(|filter| {
-        filter.text().chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()
-    });
+    let on_one_line = |text: &str| printable(&text.replace(['\t', '\r', '\n'], " ")).into_owned();
+    let filter = selection.filter.as_ref().map(|filter| on_one_line(filter.text()));
     let what: Vec<String> = filter.into_iter().chain(window).collect();
     let (requests, of) = (count(selected.requests), count(selected.of));
     format!("only {requests} of {of} requests: {}", what.join("; "))
@@ -130,7 +132,7 @@ fn by_table(by: &ByFigures, percentiles: &[PercentileRow]) -> Table {
         let (response, service) = (&group.response_ns, &group.service_ns);
         let failed = &group.failed_response_ns;
         let counts = [
-            group.key.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            group.key.clone(),
             count(group.requests),
             count(group.succeeded),
             count(group.failed),
@@ -169,7 +171,8 @@ fn percentile_csv(rows: &[PercentileRow]) -> String {
     text
 }
 
-fn by_csv(by: &ByFigures, percentiles: &[PercentileRow]) -> String {
+fn by_csv(by: &ByFigures, percentiles: &[PercentileRow], raw: bool) -> String {
+    let key = if raw { raw_csv_text } else { csv_text };
     let mut text = format!(
         "{},requests,succeeded,failed,in_flight,never_sent,response_p50_ns,response_p99_ns,\
          response_max_ns,service_p50_ns,service_p99_ns,failed_p50_ns,failed_p99_ns",
@@ -182,7 +185,7 @@ fn by_csv(by: &ByFigures, percentiles: &[PercentileRow]) -> String {
     for group in &by.groups {
         let (response, service) = (&group.response_ns, &group.service_ns);
         let failed = &group.failed_response_ns;
-        text.push_str(&crate::export::csv_text(&group.key));
+        text.push_str(&key(&group.key));
         for counted in
             [group.requests, group.succeeded, group.failed, group.in_flight, group.never_sent]
         {

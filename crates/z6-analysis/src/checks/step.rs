@@ -551,9 +551,10 @@ impl Rules {
             return (!expected.contains(&status)).then_some(ErrorKind::UnexpectedStatus);
         }
         match status {
-            0..400 => None,
+            100..400 => None,
             400..500 => Some(ErrorKind::Status4xx),
-            500.. => Some(ErrorKind::Status5xx),
+            // RFC 9110 section 15: so are statuses outside 100..=599.
+            0..100 | 500.. => Some(ErrorKind::Status5xx),
         }
     }
 

@@ -1,7 +1,8 @@
 //! A comparison as text and as JSON. Formats figures; computes none.
 
-use z6_metrics::report::Style;
+use z6_events::printable;
 use z6_metrics::report::units::{count, duration, percent, plain, plural, rate};
+use z6_metrics::report::{Style, json_document};
 
 use super::comparison::{
     ComparedRun, Comparison, DeltaUnit, DiffOutcome, Mark, Pairing, Row, Unit,
@@ -17,10 +18,7 @@ const LEFT: usize = 1;
 /// at the end.
 #[must_use]
 pub fn comparison_json(comparison: &Comparison) -> String {
-    // Serializing into memory fails only for maps with keys that are not strings; there are none.
-    let mut text = serde_json::to_string_pretty(comparison).unwrap_or_default();
-    text.push('\n');
-    text
+    json_document(comparison)
 }
 
 /// The comparison for people, coloured or not.
@@ -37,7 +35,7 @@ pub fn comparison_text(comparison: &Comparison, style: &Style) -> String {
     method(&mut lines, comparison, *style);
     outcome(&mut lines, comparison, *style);
     for note in &comparison.notes {
-        lines.push(labelled(*style, "Note", &note.to_string()));
+        lines.push(labelled(*style, "Note", &printable(&note.to_string())));
     }
     let mut text = lines.join("\n");
     text.push('\n');
@@ -56,7 +54,7 @@ fn sides(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
         let length = duration((run.measured_seconds * 1e9) as u64);
         format!(
             "{} (seed {}, {length}, {})",
-            run.label,
+            printable(&run.label),
             run.seed,
             plural(run.observations, "request")
         )

@@ -14,7 +14,7 @@ use hdrhistogram::serialization::interval_log::{
     IntervalLogWriter, IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
 };
 use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
-use z6_events::{BlockEnd, Event, RequestId, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Event, RequestId, Tick, Visitor, WorkerId, is_hidden};
 use z6_metrics::histogram::{HISTOGRAM_BYTES_MAX, VALUE_NS_MAX};
 use z6_metrics::{FoldError, RowOutcome};
 use z6_scenario::{NS_PER_MS, NS_PER_SECOND, Scenario};
@@ -223,7 +223,7 @@ impl<W: Write> Visitor for HdrExport<'_, W> {
 fn tags<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut tags: Vec<String> = Vec::new();
     for name in names {
-        let unfit = |c: char| c == ',' || c.is_whitespace() || c.is_control();
+        let unfit = |c: char| c == ',' || c.is_whitespace() || is_hidden(c);
         let plain: String = name.chars().map(|c| if unfit(c) { '_' } else { c }).collect();
         let mut tag = plain.clone();
         let mut number = 2;

@@ -19,7 +19,7 @@ use crate::requests::RequestJoin;
 use hdr::{HdrExport, write_heading};
 use ndjson::EventExport;
 pub use rows::{CSV_COLUMNS, RowFormat, RowWriter};
-pub(crate) use text::csv_text;
+pub(crate) use text::{csv_text, raw_csv_text};
 
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;

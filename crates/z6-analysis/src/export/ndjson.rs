@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use z6_events::{
-    Cause, Event, EventClass, ExchangeSlot, Failure, LoggedValue, PlannedRequest, Response, Sample,
-    Tick, Visitor, WorkerId, event_name,
+    Cause, Event, EventClass, ExchangeSlot, Failure, Irregularities, LoggedValue, PlannedRequest,
+    Response, Sample, Tick, Visitor, WorkerId, event_name,
 };
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
 
+use super::rows::put_irregularities;
 use super::text::{json_text, push_number};
 use crate::error::AnalyzeError;
 
@@ -221,7 +222,15 @@ impl Object {
             Event::Failed {
                 exchange,
                 failure:
-                    Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable },
+                    Failure {
+                        error,
+                        detail,
+                        first_byte,
+                        received_bytes,
+                        unsent_bytes,
+                        reusable,
+                        irregularities,
+                    },
             } => {
                 self.number("exchange", u64::from(exchange.0));
                 self.word("error", error.name());
@@ -230,6 +239,7 @@ impl Object {
                 self.number("received_bytes", received_bytes);
                 self.number("unsent_bytes", unsent_bytes);
                 self.flag("reusable", reusable);
+                self.irregularities(irregularities);
             }
             Event::Redirected { exchange, ref response, next } => {
                 self.response(exchange, response);
@@ -288,8 +298,15 @@ impl Object {
     }
 
     fn response(&mut self, exchange: ExchangeSlot, response: &Response) {
-        let Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited } =
-            *response;
+        let Response {
+            first_byte,
+            status,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            unsolicited,
+            irregularities,
+        } = *response;
         self.number("exchange", u64::from(exchange.0));
         self.number("status", u64::from(status));
         self.number("first_byte_ns", first_byte.0);
@@ -297,6 +314,14 @@ impl Object {
         self.number("unsent_bytes", unsent_bytes);
         self.flag("reusable", reusable);
         self.flag("unsolicited", unsolicited);
+        self.irregularities(irregularities);
+    }
+
+    /// The names, in the order of the bits of the mask.
+    fn irregularities(&mut self, irregularities: Irregularities) {
+        self.raw("irregularities", b"[");
+        put_irregularities(&mut self.0, irregularities, b"\"", b",");
+        self.0.push(b']');
     }
 
     fn sample(&mut self, sample: &Sample) {

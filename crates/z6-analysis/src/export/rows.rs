@@ -4,15 +4,15 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use z6_events::Tick;
+use z6_events::{Irregularities, Tick, printable};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
 use z6_scenario::Scenario;
 
-use super::text::{csv_field, json_text, push_number};
+use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 17] = [
+pub const CSV_COLUMNS: [&str; 18] = [
     "actor",
     "step",
     "worker",
@@ -30,13 +30,17 @@ pub const CSV_COLUMNS: [&str; 17] = [
     "done_ns",
     "bytes_sent",
     "bytes_received",
+    "irregularities",
 ];
 
 /// How requests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFormat {
     /// A heading and a line each, RFC 4180, lines ending with a line feed.
+    /// A text is printable, and behind an apostrophe where a spreadsheet would take it for a formula.
     Csv,
+    /// [`RowFormat::Csv`] with texts as they are, for programs.
+    RawCsv,
     /// A JSON object each, one per line.
     Json,
     /// A line each for people, in the words of the event log.
@@ -80,6 +84,7 @@ enum Cell<'a> {
     /// A word of ours, which needs no escapes.
     Word(&'static str),
     Flag(bool),
+    Irregularities(Irregularities),
     Missing,
 }
 
@@ -117,6 +122,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::tick(row.done),
         Cell::Number(row.bytes_sent),
         Cell::Number(row.bytes_received),
+        Cell::Irregularities(row.irregularities),
     ]
 }
 
@@ -127,11 +133,12 @@ impl<W: Write> RowWriter<W> {
     /// What `out` returns.
     pub fn new(scenario: &Scenario, format: RowFormat, mut out: W) -> io::Result<RowWriter<W>> {
         let ready = match format {
-            RowFormat::Csv => csv_field,
+            RowFormat::Csv => |text: &str| csv_text(text).into_bytes(),
+            RowFormat::RawCsv => |text: &str| raw_csv_text(text).into_bytes(),
             RowFormat::Json => json_text,
-            RowFormat::Lines => |text: &str| text.as_bytes().to_vec(),
+            RowFormat::Lines => |text: &str| printable(text).into_owned().into_bytes(),
         };
-        if format == RowFormat::Csv {
+        if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
             writeln!(out, "{}", CSV_COLUMNS.join(","))?;
         }
         Ok(RowWriter { out, format, names: Names::new(scenario, ready), line: Vec::new() })
@@ -144,7 +151,7 @@ impl<W: Write> RowWriter<W> {
     pub fn write(&mut self, row: &RequestRow) -> io::Result<()> {
         self.line.clear();
         match self.format {
-            RowFormat::Csv => put_csv(&mut self.line, row, &self.names),
+            RowFormat::Csv | RowFormat::RawCsv => put_csv(&mut self.line, row, &self.names),
             RowFormat::Json => put_json(&mut self.line, row, &self.names),
             RowFormat::Lines => put_line(&mut self.line, row, &self.names),
         }
@@ -169,6 +176,7 @@ fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
             Cell::Text(text) => line.extend_from_slice(text),
             Cell::Word(word) => line.extend_from_slice(word.as_bytes()),
             Cell::Flag(flag) => line.extend_from_slice(if flag { b"true" } else { b"false" }),
+            Cell::Irregularities(kinds) => put_irregularities(line, kinds, b"", b" "),
             Cell::Missing => {}
         }
     }
@@ -196,15 +204,35 @@ fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
                 line.push(b'"');
             }
             Cell::Flag(flag) => line.extend_from_slice(if flag { b"true" } else { b"false" }),
+            Cell::Irregularities(kinds) => {
+                line.push(b'[');
+                put_irregularities(line, kinds, b"\"", b",");
+                line.push(b']');
+            }
             Cell::Missing => line.extend_from_slice(b"null"),
         }
     }
     line.push(b'}');
 }
 
+/// Their names, each in quotes, with separators between them.
+pub(super) fn put_irregularities(
+    line: &mut Vec<u8>,
+    kinds: Irregularities,
+    quote: &[u8],
+    separator: &[u8],
+) {
+    for (index, kind) in kinds.iter().enumerate() {
+        let before = if index == 0 { b"" } else { separator };
+        for part in [before, quote, kind.name().as_bytes(), quote] {
+            line.extend_from_slice(part);
+        }
+    }
+}
+
 fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     let text = |of: &[Vec<u8>], index: usize| {
-        of.get(index).map_or_else(String::new, |text| printable(text))
+        of.get(index).map_or_else(String::new, |text| String::from_utf8_lossy(text).into_owned())
     };
     let words = RowLine {
         row,
@@ -214,12 +242,6 @@ fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     };
     // Writing to memory cannot fail.
     let _ = write!(line, "{words}");
-}
-
-/// A name that stays on its line and sends nothing to a terminal.
-fn printable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A request as a line for people: `w0 vu3 step12 get_user GET api conn#5 reused
@@ -262,6 +284,9 @@ impl fmt::Display for RowLine<'_> {
             RowOutcome::Failed(kind) => write!(f, " {}", kind.name())?,
             RowOutcome::NeverSent(reason) => write!(f, " {}", reason.name())?,
             RowOutcome::Succeeded | RowOutcome::InFlight => {}
+        }
+        for kind in row.irregularities.iter() {
+            write!(f, " {}", kind.name())?;
         }
         let bound = if row.is_censored() { ">=" } else { "" };
         write!(f, " response {bound}{}", duration(row.response_ns()))

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use z6_events::printable;
+
 use super::field::{FIELDS, Field, FieldKind};
 
 /// A filter that cannot be used.
@@ -218,18 +220,17 @@ impl FilterError {
     /// ```
     #[must_use]
     pub fn render(&self, filter: &str) -> String {
-        let shown = |text: &str| -> String {
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-        };
+        let width = |text: &str| printable(text).chars().count();
         let (start, end) = (self.span.start, self.span.end);
-        let before = filter.get(..start).map_or(0, |text| text.chars().count());
-        let marked = filter.get(start..end).map_or(1, |text| text.chars().count()).max(1);
-        let (window, column) = window(&shown(filter), before);
+        let before = filter.get(..start).map_or(0, width);
+        let marked = filter.get(start..end).map_or(1, width).max(1);
+        let (window, column) = window(&printable(filter), before);
         let marked = marked.min(WINDOW_CHARS);
-        let mut text = format!("error: {}\n  | {window}\n", self.kind);
+        let kind = self.kind.to_string();
+        let mut text = format!("error: {}\n  | {window}\n", printable(&kind));
         text.push_str(&format!("  | {}{}\n", " ".repeat(column), "^".repeat(marked)));
         if let Some(hint) = self.hint() {
-            text.push_str(&format!("  = help: {hint}\n"));
+            text.push_str(&format!("  = help: {}\n", printable(&hint)));
         }
         text
     }
@@ -262,8 +263,12 @@ fn operators_of(field: &str) -> &'static str {
     match Field::named(field).map(|field| field.kind) {
         Some(FieldKind::Number(..)) => "numbers have ==, !=, <, <=, >, >= and in",
         Some(FieldKind::Reused) => "write `reused` or `!reused`",
-        Some(FieldKind::Text(_) | FieldKind::Outcome | FieldKind::ErrorKind) | None => {
-            "texts and words have ==, !=, in and contains"
-        }
+        Some(
+            FieldKind::Text(_)
+            | FieldKind::Outcome
+            | FieldKind::ErrorKind
+            | FieldKind::Irregularity,
+        )
+        | None => "texts and words have ==, !=, in and contains",
     }
 }

@@ -1,7 +1,7 @@
 //! What a filter can ask about a request: the names of its fields, their types, and how each is read
 //! from a row. Knows no syntax.
 
-use z6_events::{ErrorKind, Tick};
+use z6_events::{ErrorKind, Irregularity, Tick};
 use z6_metrics::{RequestRow, RowOutcome};
 
 /// What a field holds.
@@ -15,6 +15,8 @@ pub(super) enum FieldKind {
     Outcome,
     /// One of a closed set of words.
     ErrorKind,
+    /// Any number of a closed set of words.
+    Irregularity,
     /// Yes or no.
     Reused,
 }
@@ -129,6 +131,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field { name: "method", kind: FieldKind::Text(TextField::Method) },
     Field { name: "outcome", kind: FieldKind::Outcome },
     Field { name: "error_kind", kind: FieldKind::ErrorKind },
+    Field { name: "irregularity", kind: FieldKind::Irregularity },
     number("status", NumberField::Status, Scale::One),
     number("actor", NumberField::Actor, Scale::One),
     number("step", NumberField::Step, Scale::One),
@@ -167,6 +170,7 @@ impl Field {
             FieldKind::Text(_) => "a text in quotes",
             FieldKind::Outcome => "an outcome",
             FieldKind::ErrorKind => "an error kind",
+            FieldKind::Irregularity => "an irregularity",
             FieldKind::Reused => "true or false",
         }
     }
@@ -176,7 +180,7 @@ impl Field {
         match self.kind {
             FieldKind::Number(field, _) => field.is_always_there(),
             FieldKind::Text(_) | FieldKind::Outcome => true,
-            FieldKind::ErrorKind | FieldKind::Reused => false,
+            FieldKind::ErrorKind | FieldKind::Irregularity | FieldKind::Reused => false,
         }
     }
 
@@ -185,6 +189,7 @@ impl Field {
         match self.kind {
             FieldKind::Outcome => RowOutcome::NAMES.to_vec(),
             FieldKind::ErrorKind => ErrorKind::ALL.iter().map(|kind| kind.name()).collect(),
+            FieldKind::Irregularity => Irregularity::ALL.map(Irregularity::name).to_vec(),
             FieldKind::Number(..) | FieldKind::Text(_) | FieldKind::Reused => Vec::new(),
         }
     }

@@ -11,6 +11,8 @@
 
 use std::ops::Range;
 
+use z6_events::Irregularities;
+
 use super::error::{FilterError, FilterErrorKind};
 use super::field::{FIELDS, Field, FieldKind};
 use super::lexer::{Comparison, Decimal, Token, TokenKind};
@@ -227,9 +229,13 @@ impl<'a> Parser<'a> {
                 self.take();
                 return Ok(containing(field, part));
             }
-            (FieldKind::Text(_) | FieldKind::Outcome | FieldKind::ErrorKind, _) => {
-                FilterErrorKind::TypeMismatch { field: field.name, needs: "a text in quotes" }
-            }
+            (
+                FieldKind::Text(_)
+                | FieldKind::Outcome
+                | FieldKind::ErrorKind
+                | FieldKind::Irregularity,
+                _,
+            ) => FilterErrorKind::TypeMismatch { field: field.name, needs: "a text in quotes" },
         };
         Err(FilterError { kind, span })
     }
@@ -312,7 +318,10 @@ fn test(
             let set = TextSet::OneOf(vec![((*text).to_owned(), span)]);
             Ok(Test::Text { of, set, negated })
         }
-        (FieldKind::Outcome | FieldKind::ErrorKind, Value::Word(word) | Value::Text(word)) => {
+        (
+            FieldKind::Outcome | FieldKind::ErrorKind | FieldKind::Irregularity,
+            Value::Word(word) | Value::Text(word),
+        ) => {
             let words = field.words();
             let index = words.iter().position(|known| known == word).ok_or_else(|| {
                 let near = nearest(word, words.iter().copied());
@@ -324,6 +333,9 @@ fn test(
         }
         (FieldKind::ErrorKind, Value::None) => {
             Ok(Test::ErrorKind { kinds: Vec::new(), missing: true, negated })
+        }
+        (FieldKind::Irregularity, Value::None) => {
+            Ok(Test::Irregularity { kinds: Irregularities::NONE, missing: true, negated })
         }
         (FieldKind::Reused, Value::Flag(wanted)) => {
             Ok(Test::Reused { wanted: Some(*wanted), negated })

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use z6_events::ErrorKind;
+use z6_events::{ErrorKind, Irregularities, Irregularity};
 use z6_metrics::RequestRow;
 use z6_scenario::Scenario;
 
@@ -68,6 +68,12 @@ pub(super) enum Test {
     },
     ErrorKind {
         kinds: Vec<ErrorKind>,
+        missing: bool,
+        negated: bool,
+    },
+    /// At least one of these kinds, or none at all.
+    Irregularity {
+        kinds: Irregularities,
         missing: bool,
         negated: bool,
     },
@@ -159,6 +165,14 @@ impl Test {
         if field.kind == FieldKind::Outcome {
             return Test::Outcome { outcomes: vec![index], negated };
         }
+        if field.kind == FieldKind::Irregularity {
+            let kinds = Irregularity::ALL.get(index).copied().map(Irregularities::from);
+            return Test::Irregularity {
+                kinds: kinds.unwrap_or_default(),
+                missing: false,
+                negated,
+            };
+        }
         let kinds = ErrorKind::ALL.get(index).copied().into_iter().collect();
         Test::ErrorKind { kinds, missing: false, negated }
     }
@@ -167,6 +181,10 @@ impl Test {
     pub(super) fn no_word(field: Field) -> Test {
         if field.kind == FieldKind::Outcome {
             return Test::Outcome { outcomes: Vec::new(), negated: false };
+        }
+        if field.kind == FieldKind::Irregularity {
+            let kinds = Irregularities::NONE;
+            return Test::Irregularity { kinds, missing: false, negated: false };
         }
         Test::ErrorKind { kinds: Vec::new(), missing: false, negated: false }
     }
@@ -201,6 +219,13 @@ impl Test {
                 kinds.extend(more);
                 Test::ErrorKind { kinds, missing: missing || also, negated }
             }
+            (
+                Test::Irregularity { kinds, missing, negated },
+                Test::Irregularity { kinds: more, missing: also, .. },
+            ) => {
+                let kinds = kinds.union(more);
+                Test::Irregularity { kinds, missing: missing || also, negated }
+            }
             (first, _) => first,
         }
     }
@@ -230,6 +255,9 @@ impl Test {
                 }
                 passes[NO_KIND] = missing != negated;
                 BoundTest::ErrorKind(passes)
+            }
+            Test::Irregularity { kinds, missing, negated } => {
+                BoundTest::Irregularity { kinds: *kinds, missing: *missing, negated: *negated }
             }
             Test::Reused { wanted, negated } => {
                 BoundTest::Reused { wanted: *wanted, negated: *negated }
@@ -299,6 +327,11 @@ pub(super) enum BoundTest {
     },
     /// By code of the kind; the last for none.
     ErrorKind(Box<[bool; 257]>),
+    Irregularity {
+        kinds: Irregularities,
+        missing: bool,
+        negated: bool,
+    },
     Reused {
         wanted: Option<bool>,
         negated: bool,
@@ -315,6 +348,11 @@ impl BoundTest {
             BoundTest::Outcome { bits } => bits >> row.outcome.index() & 1 == 1,
             BoundTest::ErrorKind(passes) => {
                 passes[row.outcome.error().map_or(NO_KIND, |kind| usize::from(kind.code()))]
+            }
+            BoundTest::Irregularity { kinds, missing, negated } => {
+                let found = row.irregularities;
+                let passes = kinds.meets(found) || *missing && found.is_empty();
+                passes != *negated
             }
             BoundTest::Reused { wanted, negated } => (row.reused == *wanted) != *negated,
         }

@@ -1,8 +1,8 @@
 //! The language by examples: what passes, and what is wrong where.
 
 use z6_events::{
-    Actor, ErrorKind, NeverSentReason, PlannedRequest, Population, RequestId, Step, TargetId, Tick,
-    WorkerId,
+    Actor, ErrorKind, Irregularities, Irregularity, NeverSentReason, PlannedRequest, Population,
+    RequestId, Step, TargetId, Tick, WorkerId,
 };
 use z6_metrics::RowOutcome;
 use z6_scenario::Scenario;
@@ -55,6 +55,8 @@ fn failed() -> RequestRow {
     row.first_byte = Some(Tick(1_050_000_000));
     row.done = Some(Tick(1_120_500_000));
     row.bytes_received = 250;
+    row.irregularities =
+        Irregularities::from(Irregularity::ObsFold).union(Irregularity::LaterVersion.into());
     row
 }
 
@@ -109,6 +111,11 @@ fn each_field_is_read() {
     answers("target == \"api\" && method == 'POST'", [true; 3]);
     answers("outcome == failed && error_kind == status_5xx", [true, false, false]);
     answers("outcome == \"never_sent\"", [false, false, true]);
+    answers("irregularity == obs_fold && irregularity == later_version", [true, false, false]);
+    answers("irregularity in [bare_line_feed, obs_fold]", [true, false, false]);
+    answers("irregularity == bare_line_feed", [false; 3]);
+    answers("irregularity != obs_fold", [false, true, true]);
+    answers("irregularity ~ \"version\"", [true, false, false]);
     answers("reused", [true, false, false]);
     answers("!reused", [false, true, true]);
     answers("reused == false", [false, true, false]);
@@ -129,6 +136,8 @@ fn a_missing_value_equals_none_and_nothing_else() {
     answers("sent_s == none", [false, false, true]);
     answers("error_kind == none", [false, false, true]);
     answers("error_kind in [none, status_5xx]", [true, false, true]);
+    answers("irregularity == none", [false, true, true]);
+    answers("irregularity in [none, obs_fold]", [true; 3]);
     answers("reused == none", [false, false, true]);
     answers("reused != none", [true, true, false]);
     answers("none == connection", [false, false, true]);

@@ -8,8 +8,8 @@ use std::collections::BinaryHeap;
 
 use z6_analysis::diff::{DiffError, RunSample, SampleOptions, Sampler};
 use z6_events::{
-    Actor, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, PlannedRequest, Population,
-    RequestId, Response, Step, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Irregularities, PlannedRequest,
+    Population, RequestId, Response, Step, StoppedBy, TargetId, Tick, WorkerId,
 };
 use z6_metrics::{EndFacts, RunFacts, Verdict};
 use z6_scenario::Scenario;
@@ -253,6 +253,7 @@ pub fn done(vu: u64, at: u64, fails: bool) -> Event {
             unsent_bytes: 0,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         },
         failure: fails.then_some(ErrorKind::Status5xx),
     }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use z6_events::{
     Actor, BlockBuilder, Cause, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Failure,
-    FooterFacts, LogAssembler, LogHeader, Model, Partition, PlannedRequest, Population,
-    ReleaseCause, RequestId, Response, Sample, SealedBlock, Step, StoppedBy, TargetId, Tick,
-    WorkerId,
+    FooterFacts, Irregularities, Irregularity, LogAssembler, LogHeader, Model, Partition,
+    PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, SealedBlock, Step,
+    StoppedBy, TargetId, Tick, WorkerId,
 };
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario};
@@ -357,6 +357,7 @@ impl Maker<'_> {
                         received_bytes,
                         unsent_bytes,
                         reusable: false,
+                        irregularities: Irregularities::NONE,
                     },
                 }
             };
@@ -368,6 +369,9 @@ impl Maker<'_> {
             let status = if draw(actor, request.step.0, 6).is_multiple_of(20) { 503 } else { 200 };
             let expected = status < 400 || request.request == RequestId(2);
             let failure = (!expected).then_some(ErrorKind::Status5xx);
+            // A server whose error pages fold a field.
+            let irregularities =
+                if status == 503 { Irregularity::ObsFold.into() } else { Irregularities::NONE };
             let event = Event::Done {
                 exchange,
                 response: Response {
@@ -377,6 +381,7 @@ impl Maker<'_> {
                     unsent_bytes: 0,
                     reusable: true,
                     unsolicited: false,
+                    irregularities,
                 },
                 failure,
             };

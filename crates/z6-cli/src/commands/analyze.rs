@@ -15,12 +15,13 @@ use crate::log_args;
 
 pub(super) fn analyze(args: &AnalyzeArgs) -> anyhow::Result<Exit> {
     let options = resolve(args)?;
+    let csv = log_args::csv_format(&args.csv, args.format == AnalyzeFormat::Csv)?;
     let log = log_args::open(&args.log.path)?;
     let verified = if args.verify { log_args::verify(&log)? } else { Exit::Success };
     let printed = if args.requests {
-        print_requests(&log, &options, args.format)
+        print_requests(&log, &options, args.format, csv)
     } else {
-        print_reports(&log, &options, args.format)
+        print_reports(&log, &options, args.format, csv)
     };
     match printed {
         // The fold stops at the first contradiction. The checks have already listed all of them.
@@ -52,22 +53,34 @@ fn resolve(args: &AnalyzeArgs) -> Result<AnalyzeOptions, UsageError> {
     Ok(options)
 }
 
-fn print_reports(log: &Log, options: &AnalyzeOptions, format: AnalyzeFormat) -> anyhow::Result<()> {
+fn print_reports(
+    log: &Log,
+    options: &AnalyzeOptions,
+    format: AnalyzeFormat,
+    csv: RowFormat,
+) -> anyhow::Result<()> {
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let started_at = z6::rfc3339_utc(log.header().wall_epoch_ns);
     let analyzed = figures_of(&mut reader, log.scenario(), started_at, options)
         .map_err(|error| log_args::failure(log, &options.selection, error))?;
     log_args::warn_of_loss(log, analyzed.loss);
-    Ok(console::results(&text(&analyzed, log, format)?)?)
+    Ok(console::results(&text(&analyzed, log, format, csv)?)?)
 }
 
-fn text(analyzed: &Analyzed, log: &Log, format: AnalyzeFormat) -> Result<String, UsageError> {
+fn text(
+    analyzed: &Analyzed,
+    log: &Log,
+    format: AnalyzeFormat,
+    csv: RowFormat,
+) -> Result<String, UsageError> {
     let scenario = log.scenario();
     match format {
         // `console::results` removes the colors unless standard output is a terminal.
         AnalyzeFormat::Summary => Ok(analyzed.summary(scenario, &Style::colored())),
         AnalyzeFormat::Json => Ok(analyzed.json(scenario)),
-        AnalyzeFormat::Csv => analyzed.csv(scenario).map_err(|error| UsageError(error.to_string())),
+        AnalyzeFormat::Csv => analyzed
+            .csv(scenario, csv == RowFormat::RawCsv)
+            .map_err(|error| UsageError(error.to_string())),
     }
 }
 
@@ -75,11 +88,12 @@ fn print_requests(
     log: &Log,
     options: &AnalyzeOptions,
     format: AnalyzeFormat,
+    csv: RowFormat,
 ) -> anyhow::Result<()> {
     let format = match format {
         AnalyzeFormat::Summary => RowFormat::Lines,
         AnalyzeFormat::Json => RowFormat::Json,
-        AnalyzeFormat::Csv => RowFormat::Csv,
+        AnalyzeFormat::Csv => csv,
     };
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let out = io::stdout().lock();

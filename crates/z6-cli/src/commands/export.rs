@@ -2,7 +2,7 @@
 
 use std::io;
 
-use z6_analysis::export::{RowFormat, export_events, export_hdr, export_requests};
+use z6_analysis::export::{export_events, export_hdr, export_requests};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::{Exit, UsageError};
@@ -14,13 +14,12 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         let text = "`--filter`, `--from` and `--to` select requests and need `--format csv`";
         return Err(UsageError(text.to_owned()).into());
     }
+    let format = log_args::csv_format(&args.csv, args.format == ExportFormat::Csv)?;
     let log = log_args::open(&args.log.path)?;
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let (scenario, out) = (log.scenario(), io::stdout().lock());
     let exported = match args.format {
-        ExportFormat::Csv => {
-            export_requests(&mut reader, scenario, &selection, RowFormat::Csv, out)
-        }
+        ExportFormat::Csv => export_requests(&mut reader, scenario, &selection, format, out),
         ExportFormat::Ndjson => export_events(&mut reader, scenario, out),
         ExportFormat::Hdr => export_hdr(&mut reader, scenario, out),
     };

@@ -20,7 +20,7 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
         // A seed drawn here would not be the seed of any run.
         return Err(UsageError(format!(
             "{} has no `prng_seed`, so each run has a different plan: choose one with `--seed N`",
-            source.name()
+            z6_events::printable(source.name())
         ))
         .into());
     };

@@ -1,7 +1,7 @@
 //! One run of every kind that leaves a log of its own sort, and changed logs.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-use z6_events::{BlockBuilder, Event, FooterFacts, LogAssembler, LogReader, StoppedBy};
+use z6_events::{BlockBuilder, Event, FooterFacts, LogAssembler, LogHeader, LogReader, StoppedBy};
 
 use crate::common::{Folder, SHORT, Underway};
 
@@ -102,10 +102,24 @@ pub fn cut(folder: &Folder, share: f64) {
 }
 
 /// Leaves, as `changed`, the log in `out` with `change` made to its events, every checksum right.
-pub fn change(folder: &Folder, mut change: impl FnMut(&mut Event)) {
+pub fn change(folder: &Folder, change: impl FnMut(&mut Event)) {
+    rewrite(folder, |_| {}, change);
+}
+
+/// [`change`] of the header.
+pub fn change_header(folder: &Folder, change: impl FnOnce(&mut LogHeader)) {
+    rewrite(folder, change, |_| {});
+}
+
+fn rewrite(
+    folder: &Folder,
+    change_header: impl FnOnce(&mut LogHeader),
+    mut change: impl FnMut(&mut Event),
+) {
     let log = std::fs::read(folder.path("out/events.z6log")).unwrap();
     let mut reader = LogReader::new(log.as_slice()).unwrap();
-    let header = reader.header().clone();
+    let mut header = reader.header().clone();
+    change_header(&mut header);
     let (mut assembler, mut out) = LogAssembler::new(&header).unwrap();
     let mut facts =
         FooterFacts { stopped_by: StoppedBy::Duration, end: z6::Tick(0), totals: vec![] };

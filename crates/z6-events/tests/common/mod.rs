@@ -4,10 +4,10 @@
 
 use z6_events::{
     Actor, BlockBuilder, ByteRange, Cause, CloseCause, ConnectionSlot, Driver, Ending, ErrorKind,
-    Event, ExchangeSlot, Failure, FooterFacts, LogAssembler, LogDigest, LogError, LogHeader,
-    LogReader, LoggedValue, Model, NeverSentReason, NextHop, Partition, PlannedRequest, Population,
-    ReleaseCause, RequestId, Response, Sample, Step, StopReason, StoppedBy, TargetAddresses,
-    TargetId, Tick, VariableId, WorkerId,
+    Event, ExchangeSlot, Failure, FooterFacts, Irregularities, Irregularity, LogAssembler,
+    LogDigest, LogError, LogHeader, LogReader, LoggedValue, Model, NeverSentReason, NextHop,
+    Partition, PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, Step,
+    StopReason, StoppedBy, TargetAddresses, TargetId, Tick, VariableId, WorkerId,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -78,6 +78,7 @@ pub fn done(slot: u32, first_byte: u64, status: u16, received_bytes: u64) -> Eve
             unsent_bytes: 0,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         },
         failure: None,
     }
@@ -159,6 +160,7 @@ fn worker_1() -> Vec<(u64, Event)> {
             unsent_bytes: 8900,
             reusable: false,
             unsolicited: true,
+            irregularities: Irregularities::ALL,
         },
         failure: Some(ErrorKind::Status4xx),
     };
@@ -171,6 +173,7 @@ fn worker_1() -> Vec<(u64, Event)> {
             received_bytes: 66,
             unsent_bytes: 5,
             reusable: true,
+            irregularities: Irregularity::BareLineFeed.into(),
         },
     };
     let redirected = Event::Redirected {
@@ -182,6 +185,7 @@ fn worker_1() -> Vec<(u64, Event)> {
             unsent_bytes: 2,
             reusable: false,
             unsolicited: true,
+            irregularities: Irregularity::ObsFold.into(),
         },
         next: NextHop { target: TargetId(300), request_bytes: 9_000 },
     };
@@ -231,6 +235,7 @@ fn worker_1() -> Vec<(u64, Event)> {
                     unsent_bytes: 0,
                     reusable: true,
                     unsolicited: false,
+                    irregularities: Irregularities::NONE,
                 },
                 next: NextHop { target: TargetId(0), request_bytes: 0 },
             },
@@ -384,6 +389,7 @@ impl Busy {
                     received_bytes: self.spread.below(2) * 1234,
                     unsent_bytes: self.spread.below(2),
                     reusable: false,
+                    irregularities: Irregularities::NONE,
                 },
             },
             _ => {

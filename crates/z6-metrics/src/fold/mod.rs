@@ -11,8 +11,9 @@ mod live;
 mod part;
 
 use z6_events::{
-    BlockEnd, Cause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, PlannedRequest,
-    Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick, Visitor, WorkerId,
+    BlockEnd, Cause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, Irregularities,
+    PlannedRequest, Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick, Visitor,
+    WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -159,10 +160,11 @@ impl Fold {
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {
-                let Response { received_bytes, unsent_bytes, unsolicited, .. } = *response;
+                let Response { received_bytes, unsent_bytes, unsolicited, irregularities, .. } =
+                    *response;
                 self.connections.after_response(unsolicited);
                 let (planned, sent_bytes) =
-                    state.open.redirected(worker, at, exchange, unsent_bytes)?;
+                    state.open.redirected(worker, at, exchange, (unsent_bytes, irregularities))?;
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
@@ -300,6 +302,7 @@ impl Fold {
             address: NO_ADDRESS,
             exchanges: 1,
             received_bytes: 0,
+            irregularities: Irregularities::NONE,
             between: false,
         };
         let open = state.open.open(worker, exchange, open)?;
@@ -351,7 +354,15 @@ impl Fold {
 
 /// A failure of a request that ends with this cause, without a response.
 const fn without_response(Cause { error, detail }: Cause) -> Failure {
-    Failure { error, detail, first_byte: None, received_bytes: 0, unsent_bytes: 0, reusable: false }
+    Failure {
+        error,
+        detail,
+        first_byte: None,
+        received_bytes: 0,
+        unsent_bytes: 0,
+        reusable: false,
+        irregularities: Irregularities::NONE,
+    }
 }
 
 impl Visitor for Fold {

@@ -3,8 +3,8 @@
 //! that of the whole run.
 
 use z6_events::{
-    Cause, ErrorKind, Event, EventClass, Failure, PlannedRequest, Population, Response, SlotTable,
-    TargetAddresses, Tick, WorkerId,
+    Cause, ErrorKind, Event, EventClass, Failure, Irregularities, PlannedRequest, Population,
+    Response, SlotTable, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -134,6 +134,7 @@ impl PartFold {
             address,
             exchanges: row.exchanges,
             received_bytes: row.bytes_received,
+            irregularities: row.irregularities,
             between: false,
         };
         let rates = &mut workers[worker.index()].rates;
@@ -148,6 +149,7 @@ impl PartFold {
                 unsent_bytes: 0,
                 reusable: false,
                 unsolicited: false,
+                irregularities: Irregularities::NONE,
             };
             return requests.answered(rates, here, &open, &response, failure);
         }

@@ -8,6 +8,6 @@ pub mod table;
 pub mod units;
 
 pub use csv::timeseries_csv;
-pub use json::metrics_json;
+pub use json::{json_document, metrics_json};
 pub use style::Style;
 pub use summary::summary_text;

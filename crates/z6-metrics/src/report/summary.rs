@@ -7,7 +7,7 @@ use crate::report::Style;
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
 use crate::verdict::Verdict;
-use z6_events::StoppedBy;
+use z6_events::{StoppedBy, printable};
 use z6_scenario::{AssertionKind, Quantile};
 
 /// Width of the label column.
@@ -72,7 +72,7 @@ impl Page {
 fn heading(page: &mut Page, metrics: &Metrics) {
     let run = &metrics.run;
     let style = page.style;
-    page.text.push_str(&style.strong(&run.name));
+    page.text.push_str(&style.strong(printable(&run.name)));
     page.blank();
     let stopped = run.stopped_by.map_or("the end of a truncated log", StoppedBy::name);
     page.line(
@@ -87,7 +87,7 @@ fn heading(page: &mut Page, metrics: &Metrics) {
         ),
     );
     if !run.started_at.is_empty() {
-        page.line("", &format!("started {}", run.started_at));
+        page.line("", &format!("started {}", printable(&run.started_at)));
     }
     if run.warmup_seconds > 0.0 {
         page.line(
@@ -285,10 +285,20 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     let counts = errors.by_kind.0.iter().zip(table.lines());
     let lines = counts.flat_map(|((kind, _), line)| {
-        let example = errors.examples.get(kind).map(|example| format!("  {example}"));
+        let example = errors.examples.get(kind).map(|example| format!("  {}", printable(example)));
         [style.bad(line)].into_iter().chain(example)
     });
     page.lines("errors", &lines.collect::<Vec<_>>());
+    irregularities(page, metrics);
+}
+
+/// Each kind once, with the section that the responses break.
+fn irregularities(page: &mut Page, metrics: &Metrics) {
+    let mut table = Table::new(1);
+    for (kind, requests) in &metrics.requests.irregularities.0 {
+        table.row([format!("{} ({})", kind.name(), kind.section()), plural(*requests, "request")]);
+    }
+    page.lines("irregular", &table.lines());
 }
 
 fn counted(counts: &Named<u64>) -> String {

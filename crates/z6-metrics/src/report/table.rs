@@ -1,5 +1,7 @@
 //! Aligned columns: the first few to the left, the others to the right. Widths count characters, so
-//! color is added after alignment.
+//! color is added after alignment. Cells may come from anywhere: they are made printable.
+
+use z6_events::printable;
 
 /// Rows of cells. Cells missing at the end of a row are empty.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ impl Table {
 
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        self.rows.push(cells.into_iter().map(|cell| printable(&cell).into_owned()).collect());
     }
 
     /// One line per row, without line feeds and without trailing blanks.

@@ -191,6 +191,7 @@ impl Requests {
         failure: Option<ErrorKind>,
     ) -> Result<(), FoldError> {
         let OpenRequest { planned, request_bytes, .. } = *open;
+        self.totals.irregularities.add(open.irregularities.union(response.irregularities));
         self.totals.statuses.add(response.status)?;
         let row = self.series.row(at);
         row.completed += 1;
@@ -253,6 +254,7 @@ impl Requests {
     ) -> Result<(), FoldError> {
         let sent_bytes = open.request_bytes.saturating_sub(failure.unsent_bytes);
         self.count_bytes(open.planned, sent_bytes, failure.received_bytes);
+        self.totals.irregularities.add(open.irregularities.union(failure.irregularities));
         self.failed(here, open, Cause { error: failure.error, detail: failure.detail })
     }
 
@@ -311,6 +313,7 @@ impl Requests {
     /// How much of a request was written and read in the end is not known: what the first write call
     /// took counts.
     fn cut_off(&mut self, open: &OpenRequest) {
+        self.totals.irregularities.add(open.irregularities);
         self.count_bytes(open.planned, open.written_bytes, open.received_bytes);
     }
 

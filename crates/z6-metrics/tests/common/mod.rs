@@ -3,8 +3,8 @@
 
 use z6_events::{
     Actor, Cause, CloseCause, ConnectionSlot, Driver, ErrorKind, Event, ExchangeSlot, Failure,
-    NeverSentReason, PlannedRequest, Population, ReleaseCause, RequestId, Response, Step,
-    StoppedBy, TargetId, Tick, WorkerId,
+    Irregularities, NeverSentReason, PlannedRequest, Population, ReleaseCause, RequestId, Response,
+    Step, StoppedBy, TargetId, Tick, WorkerId,
 };
 use z6_metrics::{EndFacts, Fold, FoldError, Metrics, RunFacts};
 use z6_scenario::Scenario;
@@ -143,6 +143,7 @@ pub fn done_event(slot: u32, first_byte: u64, status: u16, failure: Option<Error
             unsent_bytes: 0,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         },
         failure,
     }
@@ -158,6 +159,7 @@ pub fn failed_event(slot: u32, error: ErrorKind) -> Event {
             received_bytes: 7,
             unsent_bytes: 40,
             reusable: false,
+            irregularities: Irregularities::NONE,
         },
     }
 }

@@ -34,6 +34,8 @@ pub(crate) const BAD_METHOD: &str = "bad_method";
 pub(crate) const BAD_PATH: &str = "bad_path";
 /// A header name or value that cannot be sent.
 pub(crate) const BAD_HEADER: &str = "bad_header";
+/// A request that cannot be sent for a reason that has no code of its own.
+pub(crate) const BAD_REQUEST: &str = "bad_request";
 /// A body file that cannot be read.
 pub(crate) const BODY_FILE: &str = "body_file";
 /// An address that is none.

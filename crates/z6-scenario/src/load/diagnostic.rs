@@ -4,6 +4,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use z6_events::printable;
+
 use super::limits::MAX_FINDINGS;
 
 /// How bad a finding is.
@@ -32,7 +34,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn error(
+    /// An error.
+    pub fn error(
         code: &'static str,
         span: Option<Range<usize>>,
         message: impl Into<String>,
@@ -41,7 +44,8 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Error, code, message, span, hint: None }
     }
 
-    pub(crate) fn warning(
+    /// A warning.
+    pub fn warning(
         code: &'static str,
         span: Option<Range<usize>>,
         message: impl Into<String>,
@@ -49,7 +53,9 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Diagnostic {
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Diagnostic {
         self.hint = Some(hint.into());
         self
     }
@@ -106,9 +112,9 @@ impl fmt::Display for Diagnostics {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             };
-            write!(f, "{level}[{}]: {}", finding.code, finding.message)?;
+            write!(f, "{level}[{}]: {}", finding.code, printable(&finding.message))?;
             if let Some(hint) = &finding.hint {
-                write!(f, " ({hint})")?;
+                write!(f, " ({})", printable(hint))?;
             }
         }
         Ok(())
@@ -122,15 +128,22 @@ impl std::error::Error for Diagnostics {}
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
     left_out: usize,
+    errors: usize,
 }
 
 impl Findings {
     pub(crate) fn push(&mut self, finding: Diagnostic) {
+        self.errors += usize::from(finding.severity == Severity::Error);
         if self.is_full() {
             self.left_out += 1;
         } else {
             self.list.push(finding);
         }
+    }
+
+    /// How many of them are errors, those left out included.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
     }
 
     /// Whether further findings are only counted: not worth searching for suggestions.
@@ -151,20 +164,10 @@ impl Findings {
     }
 }
 
-/// `text` between backticks, control characters made visible, cut at 80 characters.
+/// `text` between backticks, [`printable`], cut at 80 characters.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("`");
-    for (index, character) in text.chars().enumerate() {
-        if index == 80 {
-            out.push_str("..");
-            break;
-        }
-        if character.is_control() {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("`{}..`", printable(&text[..end])),
+        None => format!("`{}`", printable(text)),
     }
-    out.push('`');
-    out
 }

@@ -1,23 +1,22 @@
 //! What a request may contain: methods, paths, header names and values.
-//! Source: RFC 9110 sections 5.5, 5.6.2, 8.6 and 9.1, RFC 9112 sections 2.2 and 3.2. Knows no TOML.
+//! Source: RFC 9110 sections 5.5, 5.6.2, 7.2, 8.6 and 9.1, RFC 9112 sections 2.2 and 3.2. Knows no TOML.
+
+use std::borrow::Cow;
+
+use z6_http::field::is_token_byte;
+use z6_http::target::wrong_in_host_header;
+
+use super::base_url::parse_authority;
+use crate::model::Host;
 
 /// Whether `text` is a token (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 /// The first byte of `text` that ends or breaks a line, or is otherwise a control character.
 pub(crate) fn control_byte(text: &str) -> Option<(usize, u8)> {
     text.bytes().enumerate().find(|(_, byte)| *byte < 0x20 || *byte == 0x7f)
-}
-
-/// Whether a byte needs no percent-encoding in a path or query (RFC 3986 sections 3.3 and 3.4).
-pub(crate) fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(&byte)
 }
 
 /// A byte as people name it: `CR (0x0d)`.
@@ -39,10 +38,21 @@ pub(crate) fn byte_name(byte: u8) -> String {
 pub(crate) enum FieldFault {
     EmptyName,
     NameByte(u8),
-    ValueByte { at: usize, byte: u8 },
+    ValueByte {
+        at: usize,
+        byte: u8,
+    },
     OuterSpace,
+    /// A character that no host or port has; the name's ASCII form if it has one.
+    Host {
+        at: usize,
+        character: char,
+        ascii: Option<String>,
+    },
     TransferEncoding,
-    ContentLength { length: usize },
+    ContentLength {
+        length: usize,
+    },
 }
 
 impl FieldFault {
@@ -58,6 +68,9 @@ impl FieldFault {
             FieldFault::OuterSpace => {
                 format!("the value of header {name} begins or ends with white space")
             }
+            FieldFault::Host { at, character, .. } => {
+                format!("the value of header {name} cannot contain `{character}` (byte {at})")
+            }
             FieldFault::TransferEncoding => format!("header {name} cannot be set"),
             FieldFault::ContentLength { length } => {
                 format!("header {name} disagrees with the body of {length} bytes")
@@ -65,8 +78,14 @@ impl FieldFault {
         }
     }
 
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
+    pub(crate) fn hint(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            FieldFault::Host { ascii: Some(ascii), .. } => {
+                return format!("names in other scripts are sent in ASCII: write {ascii:?}").into();
+            }
+            FieldFault::Host { ascii: None, .. } => {
+                "write a host name or an address, and a port if need be (RFC 9110 section 7.2)"
+            }
             FieldFault::EmptyName | FieldFault::NameByte(_) => {
                 "a name is a token: letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 section 5.6.2)"
             }
@@ -78,7 +97,7 @@ impl FieldFault {
                 "remove it: bodies are sent with a Content-Length of their own"
             }
             FieldFault::ContentLength { .. } => "remove it: the length is added by itself",
-        }
+        })
     }
 
     /// Whether the fault lies in the name rather than in the value.
@@ -87,6 +106,7 @@ impl FieldFault {
             FieldFault::EmptyName | FieldFault::NameByte(_) | FieldFault::TransferEncoding => true,
             FieldFault::ValueByte { .. }
             | FieldFault::OuterSpace
+            | FieldFault::Host { .. }
             | FieldFault::ContentLength { .. } => false,
         }
     }
@@ -109,6 +129,12 @@ pub(crate) fn check_field(name: &str, value: &str, body: Option<usize>) -> Resul
     if value.starts_with(' ') || value.ends_with(' ') {
         return Err(FieldFault::OuterSpace);
     }
+    if name.eq_ignore_ascii_case("host")
+        && let Some(at) = wrong_in_host_header(value)
+    {
+        let character = value[at..].chars().next().unwrap_or_default();
+        return Err(FieldFault::Host { at, character, ascii: ascii_authority(value) });
+    }
     if let Some(length) = body {
         let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
         let agrees = digits && value.parse() == Ok(length);
@@ -117,6 +143,15 @@ pub(crate) fn check_field(name: &str, value: &str, body: Option<usize>) -> Resul
         }
     }
     Ok(())
+}
+
+/// `host` or `host:port` with the name in its ASCII form; none if it is not a name.
+fn ascii_authority(value: &str) -> Option<String> {
+    match parse_authority(value, 0) {
+        Ok((Host::Name(name), 0)) => Some(name),
+        Ok((Host::Name(name), port)) => Some(format!("{name}:{port}")),
+        _ => None,
+    }
 }
 
 /// Why a path cannot be sent.
@@ -197,6 +232,9 @@ mod tests {
 
     #[test]
     fn framing_fields_are_guarded() {
+        let host = |at, character, ascii: Option<&str>| {
+            Err(FieldFault::Host { at, character, ascii: ascii.map(str::to_owned) })
+        };
         let disagrees = Err(FieldFault::ContentLength { length: 3 });
         for (name, value, expected) in [
             ("Content-Length", "3", Ok(())),
@@ -207,6 +245,11 @@ mod tests {
             ("Content-Length", "3, 3", disagrees),
             ("transfer-Encoding", "chunked", Err(FieldFault::TransferEncoding)),
             ("Host", "example.com", Ok(())),
+            ("Host", "[::1]:8080", Ok(())),
+            ("host", "bücher.test:81", host(1, 'ü', Some("xn--bcher-kva.test:81"))),
+            ("HOST", "user@example.com", host(4, '@', None)),
+            ("Host", "a b", host(1, ' ', None)),
+            ("Host", "a/b", host(1, '/', None)),
             ("", "x", Err(FieldFault::EmptyName)),
             ("a b", "x", Err(FieldFault::NameByte(b' '))),
             ("a:", "x", Err(FieldFault::NameByte(b':'))),

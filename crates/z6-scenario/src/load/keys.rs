@@ -320,7 +320,7 @@ pub(crate) static REQUESTS: Table = Table {
         timeout("timeout_ms").or(defaults::REQUEST_TIMEOUT_NS),
         weight(),
         text("target").or_words("drawn by weight"),
-        key("expect_status", Kind::Counts { min: 100, max: 599 }).or_words("below 400"),
+        key("expect_status", Kind::Counts { min: 100, max: 999 }).or_words("below 400"),
         count("follow_redirects", 0, limits::MAX_REDIRECTS).or_words("that of [runtime]"),
     ]],
     variants: &[],

@@ -14,6 +14,7 @@ mod keys;
 pub mod limits;
 mod names;
 mod overrides;
+mod place;
 mod reader;
 mod recovery;
 mod reference;
@@ -33,11 +34,11 @@ use toml_edit::Document;
 pub use decimal::parse_seconds;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use overrides::Overrides;
+pub use place::place;
 pub use reference::{KeyReference, reference};
 pub use render::line_column;
 
 pub(crate) use decimal::{scaled, unscaled};
-pub(crate) use requests::encode_target;
 pub(crate) use suggest::listed;
 
 use crate::model::Scenario;

@@ -293,7 +293,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(crate) fn counts(&self, name: &str) -> Option<&[u64]> {
+    pub(crate) fn counts(&self, name: &str) -> Option<&[(u64, Option<Span>)]> {
         match self.datum(name) {
             Some(Datum::Counts(counts)) => Some(counts),
             _ => None,

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use z6_events::printable;
+
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::reach::userinfo_range;
 
@@ -95,24 +97,47 @@ fn render_one(
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(&finding.message).id(finding.code));
+    let (message, file_name) = (printable(&finding.message), printable(file_name));
+    let mut group = Group::with_title(level.primary_title(message).id(finding.code));
     if let Some(span) = &finding.span {
         let line = lines.first_of(span);
-        let annotation = AnnotationKind::Primary.span(line.span);
-        let snippet = Snippet::source(masked(line.text))
+        let masked = masked(line.text);
+        let (text, span) = shown(&masked, line.span.clone());
+        let has_escapes = text != masked;
+        let snippet = Snippet::source(text)
             .line_start(line.number)
-            .path(file_name)
-            .annotation(annotation);
-        group = group.element(snippet);
+            .annotation(AnnotationKind::Primary.span(span));
+        group = if has_escapes {
+            // The column in the file: escapes are longer than what they stand for.
+            let column = line.text[..line.span.start].chars().count() + 1;
+            let origin = Origin::path(file_name).line(line.number).char_column(column);
+            group.element(origin).element(snippet)
+        } else {
+            group.element(snippet.path(file_name))
+        };
     } else {
         let on_command_line = finding.code == super::codes::OVERRIDE;
-        group =
-            group.element(Origin::path(if on_command_line { "command line" } else { file_name }));
+        group = group.element(Origin::path(if on_command_line {
+            "command line".into()
+        } else {
+            file_name
+        }));
     }
     if let Some(hint) = &finding.hint {
-        group = group.element(Level::HELP.message(hint));
+        group = group.element(Level::HELP.message(printable(hint)));
     }
     renderer.render(&[group])
+}
+
+/// A line as it may be shown, and `span` in it. Tabs stay: they are shown as blanks.
+fn shown(line: &str, span: Range<usize>) -> (String, Range<usize>) {
+    let shown = |text: &str| text.split('\t').map(printable).collect::<Vec<_>>().join("\t");
+    let mut text = shown(&line[..span.start]);
+    let start = text.len();
+    text += &shown(&line[span.clone()]);
+    let end = text.len();
+    text += &shown(&line[span.end..]);
+    (text, start..end)
 }
 
 /// The line with the user information of its URL starred out, at the same length in bytes.
@@ -149,15 +174,25 @@ mod tests {
 
     #[test]
     fn any_span_renders() {
-        let text = "é\r\n\u{1b}[31m\tb\n";
+        let text = "é\r\n\u{1b}[31m\tb\u{202e}\u{200b}c\u{9b}\n";
         for start in 0..=text.len() + 1 {
             for end in start..=text.len() + 2 {
                 let finding = Diagnostic::error("syntax", Some(start..end), "x").hint("y");
                 let rendered = Diagnostics { list: vec![finding] }.render("f.toml", text, false);
                 assert!(rendered.contains("f.toml:"), "{rendered}");
-                assert!(!rendered.contains('\u{1b}'), "{rendered}");
+                let hidden = |c| c != '\n' && z6_events::is_hidden(c);
+                assert!(!rendered.contains(hidden), "{rendered}");
             }
         }
+    }
+
+    #[test]
+    fn escapes_are_shown_and_do_not_move_the_mark() {
+        let finding = Diagnostic::error("syntax", Some(6..7), "\u{1b}x").hint("\u{202e}y");
+        let rendered =
+            Diagnostics { list: vec![finding] }.render("\u{7}f", "a\u{1b}\u{202e}\tb = 1", false);
+        let expected = "error[syntax]: \\u{1b}x\n --> \\u{7}f:1:5\n  |\n ::: \n1 | a\\u{1b}\\u{202e}    b = 1\n  |                    ^\n  |\n  = help: \\u{202e}y\n";
+        assert_eq!(rendered, expected);
     }
 
     #[test]

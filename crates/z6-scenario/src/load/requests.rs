@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use z6_events::{RequestId, TargetId};
+use z6_http::RequestSpec;
 
 use super::Files;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
-use super::fields::{self, check_field, check_path, is_token};
+use super::fields::{check_field, check_path, is_token};
 use super::limits::{MAX_BODIES_BYTES, MAX_HEADERS, MAX_REQUESTS, MAX_STEPS};
 use super::names::{check_name, resolve};
-use super::reader::{Context, Section};
+use super::reader::{Context, Section, Span};
 use super::suggest;
+use super::value::Pair;
 use crate::model::{Body, Limits, MICRO, Request, SequenceStep, Target};
 
 /// What a request is checked against.
@@ -62,6 +64,7 @@ fn request(
     target_names: &[String],
     bytes_left: &mut u64,
 ) -> Request {
+    let errors = cx.findings.errors();
     let method = method(cx, section);
     let body = body(cx, section, around, &method, bytes_left);
     // A body that could not be read is reported; no length is compared with it.
@@ -72,7 +75,7 @@ fn request(
         let message = "`weight` and `[sequence]` cannot be combined";
         cx.error(codes::CONFLICT, section.key_span("weight"), message, hint);
     }
-    Request {
+    let request = Request {
         name: section.owned("name").unwrap_or_default(),
         path: path(cx, section, &method),
         headers: headers(cx, section, around, body_known.then_some(body_length)),
@@ -83,6 +86,24 @@ fn request(
         target: target(cx, section, around, target_names),
         expect_status: expect_status(cx, section),
         follow_redirects: redirects(section, around),
+    };
+    if cx.findings.errors() == errors && section.has("path") {
+        check_whole(cx, section, &request);
+    }
+    request
+}
+
+/// Asks those who will encode the request, so that nothing is left for them to refuse at the start of a
+/// run. The parts that targets add were checked with the targets.
+fn check_whole(cx: &mut Context<'_>, section: &Section<'_>, request: &Request) {
+    let spec = RequestSpec {
+        headers: &request.headers,
+        body: request.body.as_ref().map(|body| body.bytes.as_slice()),
+        ..RequestSpec::new(&request.method, "host", 80, &request.path)
+    };
+    if let Err(fault) = spec.check() {
+        let hint = "requests are checked as they will be sent, as HTTP/1.1";
+        cx.error(codes::BAD_REQUEST, section.heading.clone(), fault.to_string(), hint);
     }
 }
 
@@ -144,7 +165,11 @@ fn headers(
         }
         if seen.insert(pair.name.to_ascii_lowercase(), ()).is_some() {
             let message = format!("header {shown} is given twice");
-            let hint = "header names are case-insensitive: join the values with a comma";
+            let hint = match pair.name.to_ascii_lowercase().as_str() {
+                "host" => "a request has one `Host` (RFC 9110 section 7.2): keep one",
+                "content-length" => "a request has one `Content-Length`: keep one",
+                _ => "header names are case-insensitive: join the values with a comma",
+            };
             cx.error(codes::DUPLICATE, pair.name_span.clone(), message, hint);
         }
         let is_id = |target: &Target| {
@@ -257,11 +282,32 @@ fn expect_status(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<u16> {
         let span = section.span("expect_status");
         cx.error(codes::OUT_OF_RANGE, span, "`expect_status` names no status", hint);
     }
-    let mut statuses: Vec<u16> =
-        counts.iter().filter_map(|status| u16::try_from(*status).ok()).collect();
+    let mut statuses = Vec::with_capacity(counts.len());
+    for (status, span) in counts {
+        interim(cx, section, *status, span.as_ref());
+        statuses.extend(u16::try_from(*status).ok());
+    }
     statuses.sort_unstable();
     statuses.dedup();
     statuses
+}
+
+/// Reports a status that no request ends with, or not this one (RFC 9110 section 15.2).
+fn interim(cx: &mut Context<'_>, section: &Section<'_>, status: u64, span: Option<&Span>) {
+    let asks = |pair: &Pair<'_>| pair.name.eq_ignore_ascii_case("upgrade");
+    let (message, hint) = match status {
+        101 if section.pairs("headers").iter().any(asks) => return,
+        101 => (
+            "status 101 answers only a request that asks for another protocol".to_owned(),
+            "add the header `Upgrade`, or expect another status (RFC 9110 section 15.2.2)",
+        ),
+        100..200 => (
+            format!("status {status} is interim: a final response follows, and that one counts"),
+            "expect the final status, 200 to 999 (RFC 9110 section 15.2)",
+        ),
+        _ => return,
+    };
+    cx.error(codes::OUT_OF_RANGE, span.cloned(), message, hint);
 }
 
 /// How many are followed; the key's maximum keeps it in range.
@@ -314,28 +360,4 @@ fn warn_unused(
         let warning = Diagnostic::warning(codes::NO_EFFECT, section.heading.clone(), message);
         cx.findings.push(warning.hint("name it in a step, or remove the request"));
     }
-}
-
-/// The bytes of the request line that follow the method: `prefix` of the target and `path`,
-/// percent-encoded if RFC 3986 section 3.3 requires it, never twice.
-pub(crate) fn encode_target(prefix: &str, path: &str) -> String {
-    if path == "*" {
-        return path.to_owned();
-    }
-    let mut out = String::with_capacity(prefix.len() + path.len());
-    for part in [prefix, path] {
-        let bytes = part.as_bytes();
-        for (at, &byte) in bytes.iter().enumerate() {
-            let escape = byte == b'%'
-                && bytes
-                    .get(at + 1..at + 3)
-                    .is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
-            if escape || fields::is_path_byte(byte) {
-                out.push(char::from(byte));
-            } else {
-                out.push_str(percent_encoding::percent_encode_byte(byte));
-            }
-        }
-    }
-    out
 }

@@ -344,10 +344,9 @@ fn max_connections(
 
 fn request_id_header(cx: &mut Context<'_>, section: &Section<'_>) -> Option<String> {
     let name = section.text("request_id_header")?;
-    let taken = ["host", "content-length", "transfer-encoding", "connection"];
     let fault = if !is_token(name) {
         "is not a header name"
-    } else if taken.iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
+    } else if z6_http::is_reserved_field(name) {
         "has a special meaning"
     } else {
         return Some(name.to_owned());

@@ -21,7 +21,7 @@ pub(crate) enum Datum<'a> {
     Number(u64),
     Real(f64),
     Texts(Vec<(&'a str, Option<Span>)>),
-    Counts(Vec<u64>),
+    Counts(Vec<(u64, Option<Span>)>),
     Pairs(Vec<Pair<'a>>),
     Setting(String),
     Tables(Vec<(&'a dyn TableLike, Option<Span>)>),
@@ -209,7 +209,9 @@ fn counts<'a>(
     let mut counts = Vec::with_capacity(array.len());
     for value in array {
         match value.as_integer().map(u64::try_from) {
-            Some(Ok(number)) if number >= min && number <= max => counts.push(number),
+            Some(Ok(number)) if number >= min && number <= max => {
+                counts.push((number, value.span()));
+            }
             Some(_) => {
                 let message = format!("an entry of {} is out of range", quoted(key.name));
                 cx.error(codes::OUT_OF_RANGE, value.span(), message, expectation(key));

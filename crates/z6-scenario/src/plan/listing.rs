@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write};
 
-use z6_events::{Actor, Step, Tick};
+use z6_events::{Actor, Step, Tick, json_string, printable};
 
 use super::{Plan, PlannedStep, plan_digest};
 use crate::model::{Arrivals, Model, Scenario};
@@ -57,8 +57,8 @@ pub fn write_text(
             let cells = [
                 step.to_string(),
                 (step.0 / plan.steps_per_iteration()).to_string(),
-                printable(&scenario.request(planned.request).name),
-                printable(&scenario.target(planned.target).name),
+                printable(&scenario.request(planned.request).name).into_owned(),
+                printable(&scenario.target(planned.target).name).into_owned(),
                 Seconds(planned.think_ns).to_string(),
             ];
             write_row(out, cells.each_ref().map(String::as_str), widths)?;
@@ -118,17 +118,6 @@ fn width<'a>(head: &str, names: impl Iterator<Item = &'a str>) -> usize {
     names.map(|name| printable(name).chars().count()).fold(head.len(), usize::max)
 }
 
-/// A name that stays on its line and sends nothing to a terminal.
-fn printable(name: &str) -> String {
-    name.chars()
-        .flat_map(|c| {
-            let escaped = c.is_control().then(|| c.escape_default());
-            let plain = escaped.is_none().then_some(c);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
-}
-
 /// What [`write_text`] says, as one JSON object; times in nanoseconds, `plan_digest` last. One line
 /// per actor.
 ///
@@ -141,7 +130,7 @@ pub fn write_json(
     actors: u64,
     limit: u64,
 ) -> fmt::Result {
-    write!(out, "{{\"scenario\":{},\"seed\":{}", Quoted(scenario.name()), plan.seed())?;
+    write!(out, "{{\"scenario\":{},\"seed\":{}", json_string(scenario.name()), plan.seed())?;
     write!(out, ",\"model\":\"{}\",\"end_ns\":{}", plan.model().name(), OrNull(plan.end_ns()))?;
     write!(out, ",\"steps_per_iteration\":{}", plan.steps_per_iteration())?;
     write!(out, ",\"steps_per_actor\":{},\"actors\":[", OrNull(plan.steps_per_actor()))?;
@@ -167,8 +156,8 @@ fn write_json_step(
     planned: PlannedStep,
 ) -> fmt::Result {
     let iteration = step.0 / plan.steps_per_iteration();
-    let request = Quoted(&scenario.request(planned.request).name);
-    let target = Quoted(&scenario.target(planned.target).name);
+    let request = json_string(&scenario.request(planned.request).name);
+    let target = json_string(&scenario.target(planned.target).name);
     write!(out, "{{\"step\":{step},\"iteration\":{iteration},\"request\":{request}")?;
     write!(out, ",\"target\":{target},\"think_ns\":{}}}", planned.think_ns)
 }
@@ -230,23 +219,5 @@ impl fmt::Display for OrNull {
             Some(value) => value.fmt(f),
             None => f.write_str("null"),
         }
-    }
-}
-
-/// A JSON string (RFC 8259 section 7).
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for c in self.0.chars() {
-            match c {
-                '"' => f.write_str("\\\"")?,
-                '\\' => f.write_str("\\\\")?,
-                '\u{0}'..='\u{1f}' | '\u{7f}' => write!(f, "\\u{:04x}", u32::from(c))?,
-                _ => f.write_char(c)?,
-            }
-        }
-        f.write_char('"')
     }
 }

@@ -188,14 +188,14 @@ impl Exchanges {
         }
     }
 
-    /// A redirect is followed: the exchange waits for a connection. Returns its VU and the
-    /// connection that it leaves.
+    /// A redirect is followed: the exchange waits for a connection. Returns its VU, the connection that
+    /// it leaves, and whether its request has said that this one carries nothing more.
     pub(super) fn redirect(
         &mut self,
         settings: &Settings,
         slot: ExchangeSlot,
         next: NextHop,
-    ) -> (VuSlot, ConnectionSlot) {
+    ) -> (VuSlot, ConnectionSlot, bool) {
         assert!(self.may_follow(slot, settings), "exchange {slot} follows no more redirects");
         assert!(next.target.index() < settings.targets.len(), "no target {}", next.target);
         let exchange = &mut self.open[slot];
@@ -203,7 +203,8 @@ impl Exchanges {
         exchange.stage = Stage::Redirected;
         exchange.attempt += 1;
         exchange.request_bytes = Some(next.request_bytes);
-        (exchange.vu, exchange.connection)
+        let says_close = settings.request(exchange.request.request).says_close;
+        (exchange.vu, exchange.connection, says_close)
     }
 
     /// Takes the newest unsent exchange away from a connection. O(exchanges) if any is unsent: for

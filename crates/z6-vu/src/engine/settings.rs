@@ -1,6 +1,9 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
-use z6_events::{ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId};
+use z6_events::{
+    ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId, is_server_error,
+};
+use z6_http::field::says_close;
 use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, ThinkTime};
 
 use crate::planted::Planted;
@@ -115,6 +118,8 @@ pub(crate) struct RequestSettings {
     pub(crate) expect_status: Vec<u16>,
     pub(crate) bytes_by_target: Vec<Option<u64>>,
     pub(crate) follow_redirects: u8,
+    /// Its connection carries nothing after it (RFC 9112 section 9.6).
+    pub(crate) says_close: bool,
 }
 
 impl RequestSettings {
@@ -124,6 +129,7 @@ impl RequestSettings {
             expect_status: request.expect_status.clone(),
             bytes_by_target: bytes_by_target.to_vec(),
             follow_redirects: request.follow_redirects,
+            says_close: request.headers.iter().any(|(name, value)| says_close(name, value)),
         }
     }
 
@@ -134,9 +140,9 @@ impl RequestSettings {
             return (!expected).then_some(ErrorKind::UnexpectedStatus);
         }
         match status {
-            0..400 => None,
-            400..500 => Some(ErrorKind::Status4xx),
-            500.. => Some(ErrorKind::Status5xx),
+            _ if is_server_error(status) => Some(ErrorKind::Status5xx),
+            400.. => Some(ErrorKind::Status4xx),
+            _ => None,
         }
     }
 }
@@ -296,11 +302,17 @@ mod tests {
             expect_status: vec![],
             bytes_by_target: vec![],
             follow_redirects: 0,
+            says_close: false,
         };
         assert_eq!(request.failure(204), None);
         assert_eq!(request.failure(399), None);
         assert_eq!(request.failure(404), Some(ErrorKind::Status4xx));
-        assert_eq!(request.failure(503), Some(ErrorKind::Status5xx));
+        for status in [0, 99, 500, 599, 600, 999] {
+            assert_eq!(request.failure(status), Some(ErrorKind::Status5xx), "{status}");
+        }
+        for status in [100, 399] {
+            assert_eq!(request.failure(status), None, "{status}");
+        }
         request.expect_status = vec![201, 404];
         assert_eq!(request.failure(404), None);
         assert_eq!(request.failure(200), Some(ErrorKind::UnexpectedStatus));

@@ -230,9 +230,9 @@ impl Traffic {
         response: Response,
         next: NextHop,
     ) {
-        let (vu, connection) = self.exchanges.redirect(cx.settings, exchange, next);
+        let (vu, connection, says_close) = self.exchanges.redirect(cx.settings, exchange, next);
         self.vus.await_connection(vu, Some(Redirect { exchange, target: next.target }));
-        let keep = response.reusable && !response.unsolicited;
+        let keep = response.reusable && !response.unsolicited && !says_close;
         let cause = self.pool.drain_cause(cx.settings, connection, keep, false);
         self.finish_exchange(cx, connection, cause);
         self.rest_others(cx, vu);
@@ -306,6 +306,7 @@ impl Traffic {
         keep: bool,
     ) -> Option<ReleaseCause> {
         let ends_iteration = self.vus.ends_iteration(exchange.vu);
+        let keep = keep && !settings.request(exchange.request.request).says_close;
         self.pool.drain_cause(settings, exchange.connection, keep, ends_iteration)
     }
 

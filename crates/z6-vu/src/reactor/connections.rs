@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use mio::event::Event as IoEvent;
 use mio::{Registry, Token};
-use z6_events::{Cause, ConnectionSlot, ErrorGroup, ExchangeSlot, PlannedRequest, TargetId, Tick};
+use z6_events::{
+    Cause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick,
+};
 
 use super::engine_handle::EngineHandle;
 use super::shared::{AttemptFailure, Reports};
@@ -73,7 +75,7 @@ impl Connections {
         while let Some(command) = engine.next_command() {
             match command {
                 Command::Connect { connection, target, address } => {
-                    self.connect(engine, connection, target, address);
+                    self.connect(engine.now(), connection, target, address);
                 }
                 Command::Send { exchange, connection, request, attempt } => {
                     self.send(engine, connection, exchange, request, attempt);
@@ -82,9 +84,32 @@ impl Connections {
                     // Over HTTP/1.1 the connection is closed next.
                     self.links.at(connection).session.cancel(exchange);
                 }
-                Command::Close { connection } => self.links.close(connection),
+                Command::Close { connection } => self.close(connection),
             }
         }
+    }
+
+    /// The engine closes a connection, or gives up an attempt: because it took too long, as long as the
+    /// engine is not finished.
+    fn close(&mut self, slot: ConnectionSlot) {
+        let link = self.links.at(slot);
+        if link.connecting {
+            let is_secured = link.tls.is_some();
+            let error = if is_secured { ErrorKind::TlsTimeout } else { ErrorKind::ConnectTimeout };
+            self.report_failure(slot, Cause { error, detail: 0 });
+        }
+        self.links.close(slot);
+    }
+
+    fn report_failure(&mut self, slot: ConnectionSlot, cause: Cause) {
+        let (link, dialer) = (self.links.at(slot), &self.dialer);
+        let is_errno = cause.error.group() == ErrorGroup::Transport;
+        self.reports.attempt_failed(link.target, link.address, || AttemptFailure {
+            address: dialer.address(link.target, link.address).clone(),
+            error: Some(cause.error),
+            errno: if is_errno { cause.detail } else { 0 },
+            started: link.started,
+        });
     }
 
     /// A socket reported something.
@@ -126,14 +151,18 @@ impl Connections {
         self.turns.is_waited_for()
     }
 
-    /// Continues with the connections whose turn was over before they were drained.
+    /// Continues with the connections whose turn was over before they were drained, and with attempts that
+    /// failed when they began.
     pub(super) fn read_on(&mut self, engine: &mut EngineHandle) {
         if !self.turns.is_waited_for() {
             return;
         }
         let turn = self.turns.take();
         for token in &turn {
-            if let Some(slot) = self.links.current(*token) {
+            if let Some((slot, cause)) = self.links.take_refused(*token) {
+                self.attempt_failed(engine, slot, cause);
+                self.carry_out(engine);
+            } else if let Some(slot) = self.links.current(*token) {
                 self.links.at(slot).queued = false;
                 self.read(engine, slot, *token);
             }
@@ -147,18 +176,15 @@ impl Connections {
     }
 
     /// Opens a connection.
-    fn connect(
-        &mut self,
-        engine: &mut EngineHandle,
-        slot: ConnectionSlot,
-        target: TargetId,
-        address: u16,
-    ) {
-        let to = self.dialer.address(target, address);
-        let token = self.links.open(slot, target, to, engine.now());
+    fn connect(&mut self, now: Tick, slot: ConnectionSlot, target: TargetId, address: u16) {
+        let token = self.links.open(slot, target, address, now);
+        self.reports.attempt_started(target, self.dialer.address(target, address), now);
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
-            Err(error) => self.connect_failed(engine, slot, &error),
+            Err(error) => {
+                self.links.at(slot).refused = Some(socket::cause(&error));
+                self.turns.wait(token);
+            }
         }
     }
 
@@ -182,11 +208,11 @@ impl Connections {
 
     /// A connection can carry requests.
     fn ready(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick) {
-        let link = self.links.at(slot);
-        link.connecting = false;
-        let started = link.started;
-        self.reports.connected();
-        engine.step(at, Input::Connected { connection: slot, started });
+        let started = self.links.at(slot).started;
+        if engine.connected(at, slot, started) {
+            self.links.at(slot).connecting = false;
+            self.reports.connected();
+        }
         self.carry_out(engine);
     }
 
@@ -202,12 +228,9 @@ impl Connections {
 
     /// The same for a failure that has its name already.
     fn attempt_failed(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, cause: Cause) {
-        let link = self.links.at(slot);
-        let (started, address) = (link.started, link.address.clone());
+        self.report_failure(slot, cause);
+        let started = self.links.at(slot).started;
         self.links.close(slot);
-        let is_errno = cause.error.group() == ErrorGroup::Transport;
-        let errno = if is_errno { cause.detail } else { 0 };
-        self.reports.attempt_failed(AttemptFailure { address, error: cause.error, errno, started });
         let now = engine.now();
         engine.step(now, Input::ConnectFailed { connection: slot, started, cause });
     }

@@ -15,7 +15,7 @@ use super::shared::{AttemptFailure, Notice, WorkerState};
 use super::writer::WriterEnd;
 use crate::log_file::LogError;
 use crate::observer::Observer;
-use crate::run_end::NO_TARGET_AFTER_NS;
+use crate::run_end::TargetWatch;
 
 /// What the start hands over.
 pub(super) struct Parts<O> {
@@ -27,6 +27,7 @@ pub(super) struct Parts<O> {
     pub(super) notices: (Sender<Notice>, Receiver<Notice>),
     pub(super) clock: Clock,
     pub(super) broken: Arc<AtomicBool>,
+    pub(super) targets: TargetWatch,
 }
 
 /// Stops a run from another thread.
@@ -56,7 +57,8 @@ pub struct RunReport<O> {
     pub digest: Option<LogDigest>,
     /// Size of the log, bytes.
     pub log_bytes: u64,
-    /// The first connection attempt that failed, if no connection was ever ready.
+    /// The first connection attempt that failed, if no connection was ever ready; the first one that was
+    /// under way at the end, if none had failed.
     pub no_target: Option<AttemptFailure>,
     /// What is wrong with the log, if anything.
     pub log_error: Option<LogError>,
@@ -76,6 +78,8 @@ pub struct RunHandle<O> {
     clock: Clock,
     /// Set if a worker did not finish.
     broken: Arc<AtomicBool>,
+    /// Nothing is known of the targets yet.
+    targets: TargetWatch,
 }
 
 impl<O> std::fmt::Debug for WriterEnd<O> {
@@ -85,18 +89,27 @@ impl<O> std::fmt::Debug for WriterEnd<O> {
 }
 
 /// What the coordinator has learnt.
-#[derive(Default)]
 struct Watch {
     running: usize,
-    attempt_failed: bool,
+    targets: TargetWatch,
+    /// The first attempt, and the first that failed.
+    attempts: (Option<AttemptFailure>, Option<AttemptFailure>),
     no_target_told: bool,
     log_error: Option<LogError>,
 }
 
+/// Keeps the one that began first.
+fn keep_first(first: &mut Option<AttemptFailure>, other: AttemptFailure) {
+    if first.as_ref().is_none_or(|first| other.started < first.started) {
+        *first = Some(other);
+    }
+}
+
 impl<O: Observer> RunHandle<O> {
     pub(super) fn new(parts: Parts<O>) -> RunHandle<O> {
-        let Parts { header, workers, writer, wakers, states, notices, clock, broken } = parts;
-        RunHandle { header, workers, writer, wakers, states, notices, clock, broken }
+        let Parts { header, workers, writer, wakers, states, notices, clock, broken, targets } =
+            parts;
+        RunHandle { header, workers, writer, wakers, states, notices, clock, broken, targets }
     }
 
     /// A handle that stops the run from elsewhere.
@@ -120,7 +133,13 @@ impl<O: Observer> RunHandle<O> {
     /// Waits for the end of the run, calling `each` about every `every` with the time since the
     /// start. A panic of a worker is reported, not passed on.
     pub fn wait_with(self, every: Duration, mut each: impl FnMut(Tick)) -> RunReport<O> {
-        let mut watch = Watch { running: self.workers.len(), ..Watch::default() };
+        let mut watch = Watch {
+            running: self.workers.len(),
+            targets: self.targets.clone(),
+            attempts: (None, None),
+            no_target_told: false,
+            log_error: None,
+        };
         let mut next = self.clock.now().plus_ns(as_ns(every));
         while watch.running > 0 {
             let now = self.clock.now();
@@ -128,12 +147,16 @@ impl<O: Observer> RunHandle<O> {
                 each(now);
                 next = now.plus_ns(as_ns(every));
             }
-            let mut wait_ns = next.since(now);
-            if watch.attempt_failed && !watch.no_target_told {
-                wait_ns = wait_ns.min(self.check_target(now, &mut watch));
-            }
-            match self.notices.1.recv_timeout(Duration::from_nanos(wait_ns.max(1))) {
+            let due = watch.targets.due().filter(|_| !watch.no_target_told);
+            let wait_ns = next.min(due.unwrap_or(Tick::MAX)).since(now);
+            match self.notices.1.recv_timeout(Duration::from_nanos(wait_ns)) {
                 Ok(notice) => self.note(notice, &mut watch),
+                Err(RecvTimeoutError::Timeout)
+                    if due.is_some_and(|due| due <= self.clock.now()) =>
+                {
+                    watch.no_target_told = true;
+                    self.stop_all(StopReason::NoTarget);
+                }
                 // This handle holds a sender itself: the channel cannot be disconnected.
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
@@ -155,7 +178,15 @@ impl<O: Observer> RunHandle<O> {
                     self.stop_all(StopReason::Error);
                 }
             }
-            Notice::AttemptFailed => watch.attempt_failed = true,
+            Notice::AttemptStarted(target, attempt) => {
+                watch.targets.started(attempt.started, target);
+                keep_first(&mut watch.attempts.0, attempt);
+            }
+            Notice::AttemptFailed(target, address, failure) => {
+                watch.targets.failed(target, address);
+                keep_first(&mut watch.attempts.1, failure);
+            }
+            Notice::Connected => watch.targets.connected(),
             Notice::LogFailed(error) => {
                 self.stop_all(StopReason::DiskFull);
                 watch.log_error.get_or_insert(error);
@@ -163,23 +194,6 @@ impl<O: Observer> RunHandle<O> {
             Notice::LogFull => self.stop_all(StopReason::LogLimit),
             Notice::Stop(reason) => self.stop_all(reason),
         }
-    }
-
-    /// Stops the run if it has no target; returns how long to wait before the next look.
-    fn check_target(&self, now: Tick, watch: &mut Watch) -> u64 {
-        if self.states.iter().any(|state| state.has_connected()) {
-            watch.no_target_told = true;
-            return u64::MAX;
-        }
-        let failures = self.states.iter().filter_map(|state| state.first_failure());
-        let Some(first) = failures.map(|failure| failure.started).min() else { return u64::MAX };
-        let due = first.plus_ns(NO_TARGET_AFTER_NS);
-        if due <= now {
-            watch.no_target_told = true;
-            self.stop_all(StopReason::NoTarget);
-            return u64::MAX;
-        }
-        due.since(now)
     }
 
     fn stop_all(&self, reason: StopReason) {
@@ -207,9 +221,8 @@ impl<O: Observer> RunHandle<O> {
                 watch.log_error.get_or_insert(error);
             }
         }
-        let connected = self.states.iter().any(|state| state.has_connected());
-        let failures = self.states.iter().filter_map(|state| state.first_failure());
-        let first = failures.min_by_key(|failure| failure.started);
+        let (first, first_failed) = watch.attempts;
+        let no_target = first_failed.or(first).filter(|_| !watch.targets.has_connected());
         let stopped_by = match (&panic, &watch.log_error) {
             (Some(_), _) => StoppedBy::Error,
             (None, Some(_)) => StoppedBy::DiskFull,
@@ -221,7 +234,7 @@ impl<O: Observer> RunHandle<O> {
             stopped_by,
             digest: end.digest,
             log_bytes: end.bytes,
-            no_target: first.filter(|_| !connected),
+            no_target,
             log_error: watch.log_error,
             panic,
         }

@@ -41,6 +41,22 @@ impl EngineHandle {
         self.recorder.step(at, input, |out| self.commands.extend(&out.commands));
     }
 
+    /// An attempt that began at `started` is ready. Returns whether it was in time: otherwise a timer has
+    /// given it up, and the command to close it is among the others.
+    pub(super) fn connected(
+        &mut self,
+        at: Tick,
+        connection: ConnectionSlot,
+        started: Tick,
+    ) -> bool {
+        let mut is_in_time = false;
+        self.recorder.step(at, Input::Connected { connection, started }, |out| {
+            is_in_time |= out.events.iter().any(|event| matches!(event, Event::Connected { .. }));
+            self.commands.extend(&out.commands);
+        });
+        is_in_time
+    }
+
     /// The next command to carry out. Once the engine is finished there is none: sockets close with the
     /// worker, and what is unsent stays unsent.
     #[inline]

@@ -1,22 +1,22 @@
 //! What workers, writer and coordinator see of each other: a few atomics and one channel, none of
 //! them touched on the way of a request.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crossbeam_channel::Sender;
-use z6_events::{ErrorKind, StopReason, Tick};
+use z6_events::{ErrorKind, StopReason, TargetId, Tick};
 
 use super::transport::Address;
 use crate::log_file::LogError;
 
-/// A connection attempt that failed: what an end with "no target" reports.
+/// A connection attempt that failed, or was under way at the end of the run: what an end with "no target"
+/// reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptFailure {
     /// Where it was to go.
     pub address: Address,
-    /// Why the attempt failed.
-    pub error: ErrorKind,
+    /// Why the attempt failed; none if it was still under way at the end of the run.
+    pub error: Option<ErrorKind>,
     /// The errno, or 0.
     pub errno: u64,
     /// When the attempt began.
@@ -28,8 +28,13 @@ pub struct AttemptFailure {
 pub(super) enum Notice {
     /// A worker's thread has ended.
     WorkerEnded,
-    /// The first attempt of a worker failed.
-    AttemptFailed,
+    /// A worker's first attempt to connect to a target begins. As long as it has had no connection.
+    AttemptStarted(TargetId, AttemptFailure),
+    /// A worker's first attempt to connect to one of a target's addresses failed. As long as it has had
+    /// no connection.
+    AttemptFailed(TargetId, u16, AttemptFailure),
+    /// A worker's first connection is ready.
+    Connected,
     /// The log cannot be written any more.
     LogFailed(LogError),
     /// The log has reached `max_event_log_bytes`.
@@ -39,22 +44,12 @@ pub(super) enum Notice {
 }
 
 /// One worker, seen from outside.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct WorkerState {
     stop: AtomicU8,
-    connected: AtomicBool,
-    failure: Mutex<Option<AttemptFailure>>,
 }
 
 impl WorkerState {
-    pub(super) fn new() -> WorkerState {
-        WorkerState {
-            stop: AtomicU8::new(0),
-            connected: AtomicBool::new(false),
-            failure: Mutex::new(None),
-        }
-    }
-
     /// Leaves a stop reason for the worker; the first one stays until it is taken.
     pub(super) fn ask_to_stop(&self, reason: StopReason) {
         let _ = self.stop.compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire);
@@ -64,54 +59,61 @@ impl WorkerState {
     pub(super) fn take_stop(&self) -> Option<StopReason> {
         StopReason::from_code(self.stop.swap(0, Ordering::AcqRel))
     }
-
-    fn mark_connected(&self) {
-        self.connected.store(true, Ordering::Release);
-    }
-
-    pub(super) fn has_connected(&self) -> bool {
-        self.connected.load(Ordering::Acquire)
-    }
-
-    /// Keeps the first failed attempt and tells the coordinator.
-    fn report_failure(&self, failure: AttemptFailure, notices: &Sender<Notice>) {
-        let mut first = lock(&self.failure);
-        if first.is_none() {
-            *first = Some(failure);
-            // A coordinator that is gone has no use for it.
-            let _ = notices.send(Notice::AttemptFailed);
-        }
-    }
-
-    pub(super) fn first_failure(&self) -> Option<AttemptFailure> {
-        lock(&self.failure).clone()
-    }
 }
 
-/// What a worker reports while it runs.
+/// What a worker reports of its attempts to connect, until it has a connection: what the coordinator needs
+/// to know whether there is a target.
 #[derive(Debug)]
 pub(super) struct Reports {
-    state: Arc<WorkerState>,
     notices: Sender<Notice>,
+    has_connected: bool,
+    /// By target, whether it was tried, and whether each of its addresses has failed.
+    tried: Vec<(bool, Vec<bool>)>,
 }
 
 impl Reports {
-    pub(super) fn new(state: Arc<WorkerState>, notices: Sender<Notice>) -> Reports {
-        Reports { state, notices }
+    /// `addresses` holds the number of addresses of each target.
+    pub(super) fn new(
+        notices: Sender<Notice>,
+        addresses: impl IntoIterator<Item = usize>,
+    ) -> Reports {
+        let tried = addresses.into_iter().map(|count| (false, vec![false; count])).collect();
+        Reports { notices, has_connected: false, tried }
     }
 
-    /// A connection was ready.
-    pub(super) fn connected(&self) {
-        self.state.mark_connected();
+    /// A connection is ready.
+    pub(super) fn connected(&mut self) {
+        if !std::mem::replace(&mut self.has_connected, true) {
+            self.tell(Notice::Connected);
+        }
+    }
+
+    /// An attempt begins.
+    pub(super) fn attempt_started(&mut self, target: TargetId, address: &Address, started: Tick) {
+        if self.has_connected || std::mem::replace(&mut self.tried[target.index()].0, true) {
+            return;
+        }
+        let address = address.clone();
+        let under_way = AttemptFailure { address, error: None, errno: 0, started };
+        self.tell(Notice::AttemptStarted(target, under_way));
     }
 
     /// An attempt failed.
-    pub(super) fn attempt_failed(&self, failure: AttemptFailure) {
-        self.state.report_failure(failure, &self.notices);
+    pub(super) fn attempt_failed(
+        &mut self,
+        target: TargetId,
+        address: u16,
+        failure: impl FnOnce() -> AttemptFailure,
+    ) {
+        let failed = &mut self.tried[target.index()].1[usize::from(address)];
+        if self.has_connected || std::mem::replace(failed, true) {
+            return;
+        }
+        self.tell(Notice::AttemptFailed(target, address, failure()));
     }
-}
 
-/// Locks; what a panicked thread left is whole, as every write here is one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn tell(&self, notice: Notice) {
+        // A coordinator that is gone has no use for it.
+        let _ = self.notices.send(notice);
+    }
 }

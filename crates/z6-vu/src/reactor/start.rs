@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "waits for tick 0, reads /proc")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -32,6 +32,7 @@ use crate::log_file::LogTarget;
 use crate::observer::Observer;
 use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::Recorder;
+use crate::run_end::TargetWatch;
 use crate::templates::response_limits;
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
@@ -110,7 +111,22 @@ pub fn start<O: Observer + 'static>(
     let header = header(spec, &prepared, limit);
     let common = Arc::new(common(spec, prepared, addresses)?);
     let threads = Threads::prepare(spec, &common, engines)?;
-    threads.release(spec, header, observer)
+    let targets = TargetWatch::new(common.addresses.iter().map(Vec::len));
+    threads.release(spec, targets, header, observer)
+}
+
+/// Everything that would keep a run of `scenario` from starting on this machine, as far as it can be known
+/// without the network: [`start`] finds the same. `folder` is where relative paths start. Reads the files
+/// of certificates and keys, and opens nothing.
+#[must_use]
+pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<StartError> {
+    // No seed makes a run impossible.
+    let setup = RunSetup::new(0, workers);
+    let prepared = Prepared::new(scenario, setup).and_then(|prepared| prepared.engines());
+    let mut found: Vec<StartError> = prepared.err().map(StartError::from).into_iter().collect();
+    found.extend(tls_config::targets(scenario, folder).filter_map(Result::err));
+    found.extend(check_descriptors(scenario).err());
+    found
 }
 
 fn addresses(spec: &RunSpec) -> Result<Vec<Vec<Address>>, StartError> {
@@ -146,8 +162,7 @@ fn common(
         redirects: prepared.redirects,
         templates: prepared.templates,
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
-        tls: tls_config::targets(scenario, &spec.folder)
-            .map_err(|(target, source)| StartError::Tls { target, source })?,
+        tls: tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?,
         limits: response_limits(&scenario.limits),
         spin: spec.spin.applies(spec.workers),
         addresses,
@@ -259,7 +274,7 @@ impl Threads {
     ) -> std::io::Result<()> {
         let poll = Poll::new()?;
         self.wakers.push(Waker::new(poll.registry(), TOKEN_WAKER)?);
-        let state = Arc::new(WorkerState::new());
+        let state = Arc::new(WorkerState::default());
         let notices = self.notices.0.clone();
         let worker =
             Worker::new(Arc::clone(common), Arc::clone(&state), notices.clone(), recorder, poll)?;
@@ -283,6 +298,7 @@ impl Threads {
     fn release<O: Observer + 'static>(
         self,
         spec: &RunSpec,
+        targets: TargetWatch,
         mut header: LogHeader,
         observer: O,
     ) -> Result<RunHandle<O>, StartError> {
@@ -315,6 +331,7 @@ impl Threads {
             notices: self.notices,
             clock: start,
             broken: self.broken,
+            targets,
         }))
     }
 }

@@ -1,8 +1,6 @@
 //! Builds what a target's TLS connections start with, from its settings and the files they name.
 //!
 //! Read once, before the run. Knows no socket; nothing of the TLS library shows in what it exports.
-#![expect(clippy::disallowed_methods, reason = "reads certificates and keys")]
-
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,11 +15,17 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SignatureScheme};
 use z6_scenario::{Host, Scenario, Scheme, Target, TlsSettings};
 
+use super::error::StartError;
 use super::tls::Tls;
 use super::tls_verify::{NoVerifier, Verifier};
+use crate::regular_file;
 
 /// Sessions a worker remembers per target.
 const SESSIONS_MAX: usize = 1024;
+/// Bytes of one file of certificates or keys: 16 MiB.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// The environment variable that names the file of the authorities to trust.
+const CERT_FILE: &str = "SSL_CERT_FILE";
 /// The only protocol offered (RFC 7301, RFC 9112).
 const ALPN: &[u8] = b"http/1.1";
 
@@ -70,6 +74,19 @@ pub enum TlsConfigError {
         /// What it says.
         reason: String,
     },
+}
+
+impl TlsConfigError {
+    /// The key of the target that is to blame, where it is one.
+    #[must_use]
+    pub const fn key(&self) -> Option<&'static str> {
+        match self {
+            TlsConfigError::Read { key, .. }
+            | TlsConfigError::NothingIn { key, .. }
+            | TlsConfigError::Unusable { key, .. } => Some(key),
+            TlsConfigError::Name { .. } | TlsConfigError::Refused { .. } => None,
+        }
+    }
 }
 
 /// What connections to one target begin with.
@@ -129,24 +146,17 @@ impl ResolvesClientCert for ClientAuth {
 }
 
 /// By target: what its connections begin with, where they begin with TLS. `folder` is what relative
-/// paths start at.
-///
-/// # Errors
-/// The name of the first target whose settings cannot be used, and why.
+/// paths start at. An error holds the target's name.
 pub(super) fn targets(
     scenario: &Scenario,
     folder: &Path,
-) -> Result<Vec<Option<TlsTarget>>, (String, TlsConfigError)> {
-    let mut all = Vec::with_capacity(scenario.targets.len());
-    for target in &scenario.targets {
-        all.push(match target.base_url.scheme {
-            Scheme::Http | Scheme::Builtin => None,
-            Scheme::Https => {
-                Some(prepare(target, folder).map_err(|error| (target.name.clone(), error))?)
-            }
-        });
-    }
-    Ok(all)
+) -> impl Iterator<Item = Result<Option<TlsTarget>, StartError>> {
+    scenario.targets.iter().map(move |target| match target.base_url.scheme {
+        Scheme::Http | Scheme::Builtin => Ok(None),
+        Scheme::Https => prepare(target, folder)
+            .map(Some)
+            .map_err(|source| StartError::Tls { target: target.name.clone(), source }),
+    })
 }
 
 fn prepare(target: &Target, folder: &Path) -> Result<TlsTarget, TlsConfigError> {
@@ -198,7 +208,7 @@ fn verifier(
     }
     let roots = Arc::new(match &settings.ca_bundle {
         Some(path) => bundle(&folder.join(path))?,
-        None => machine_roots(),
+        None => machine_roots()?,
     });
     let inner =
         WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
@@ -207,14 +217,18 @@ fn verifier(
 }
 
 /// The roots of this machine; those that come with Z6 if it has none.
-fn machine_roots() -> RootCertStore {
+fn machine_roots() -> Result<RootCertStore, TlsConfigError> {
+    if let Some(path) = std::env::var_os(CERT_FILE) {
+        // The library opens it whatever it is, and then skips what it cannot read.
+        read(CERT_FILE, Path::new(&path))?;
+    }
     let mut roots = RootCertStore::empty();
     // Certificates that cannot be used are left out, as every client does.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    roots
+    Ok(roots)
 }
 
 fn bundle(path: &Path) -> Result<RootCertStore, TlsConfigError> {
@@ -231,7 +245,7 @@ fn unusable(key: &'static str, path: &Path, error: &dyn std::error::Error) -> Tl
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsConfigError> {
-    std::fs::read(path).map_err(|source| TlsConfigError::Read {
+    regular_file::read(path, FILE_BYTES_MAX).map_err(|source| TlsConfigError::Read {
         key,
         path: path.to_owned(),
         source,

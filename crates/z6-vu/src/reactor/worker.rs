@@ -75,7 +75,7 @@ impl Worker {
         poll: Poll,
     ) -> io::Result<Worker> {
         let wait = Wait::new(poll, common.spin)?;
-        let reports = Reports::new(Arc::clone(&state), notices);
+        let reports = Reports::new(notices, common.addresses.iter().map(Vec::len));
         let connections = Connections::new(common, wait.registry()?, reports);
         Ok(Worker {
             engine: EngineHandle::new(recorder),

@@ -20,7 +20,8 @@
 mod requests;
 
 use z6_events::{
-    Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, PlannedRequest, Response, Tick,
+    Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, PlannedRequest, Response,
+    Tick,
 };
 use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFacts};
 
@@ -359,6 +360,7 @@ impl Session {
             unsent_bytes: facts.unsent_bytes as u64,
             reusable: facts.reusable && !self.is_peer_closed,
             unsolicited: facts.unsolicited_after,
+            irregularities: Irregularities::NONE,
         };
         if requests.follows_redirects()
             && let Some(location) = self.http.location().filter(|location| location.is_there())
@@ -412,6 +414,7 @@ impl Session {
             received_bytes: self.http.bytes_received(),
             unsent_bytes: (in_flight.request_bytes - self.http.written_bytes()) as u64,
             reusable: false,
+            irregularities: Irregularities::NONE,
         };
         Some(Output::Input(Input::Failed { exchange: in_flight.exchange, failure }))
     }
@@ -428,6 +431,7 @@ pub fn crossed(exchange: ExchangeSlot) -> Input {
         received_bytes: 0,
         unsent_bytes: 0,
         reusable: false,
+        irregularities: Irregularities::NONE,
     };
     Input::Failed { exchange, failure }
 }

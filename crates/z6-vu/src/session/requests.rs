@@ -136,5 +136,6 @@ fn refused(error: ErrorKind, response: &Response) -> Failure {
         received_bytes: response.received_bytes,
         unsent_bytes: response.unsent_bytes,
         reusable: false,
+        irregularities: response.irregularities,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{Actor, NextHop, Population, RequestId, Step, TargetId};
+use z6_events::{Actor, Irregularities, NextHop, Population, RequestId, Step, TargetId};
 use z6_scenario::Scenario;
 
 use super::*;
@@ -176,6 +176,7 @@ fn every_split_of_a_response_gives_the_same_response() {
             unsent_bytes: 0,
             reusable: true,
             unsolicited: false,
+            irregularities: Irregularities::NONE,
         };
         assert_eq!(response, expected, "cut at {cut}");
         assert_eq!(client.session.progress(), Progress::Idle);

@@ -1,8 +1,9 @@
 //! Logs taken apart, changed, and put together again with every checksum right.
 
 use z6_events::{
-    BlockBuilder, Cause, CloseCause, ErrorKind, Event, Failure, LogAssembler, LogHeader, LogReader,
-    NeverSentReason, Partition, ReleaseCause, Response, StopReason, StoppedBy, Tick, WorkerId,
+    BlockBuilder, Cause, CloseCause, ErrorKind, Event, Failure, Irregularities, LogAssembler,
+    LogHeader, LogReader, NeverSentReason, Partition, ReleaseCause, Response, StopReason,
+    StoppedBy, Tick, WorkerId,
 };
 use z6_vu::run_end::RunEnd;
 
@@ -165,9 +166,17 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
         Event::Done {
             exchange,
             response:
-                Response { first_byte, status, received_bytes, unsent_bytes, reusable, unsolicited },
+                Response {
+                    first_byte,
+                    status,
+                    received_bytes,
+                    unsent_bytes,
+                    reusable,
+                    unsolicited,
+                    irregularities,
+                },
             failure,
-        } => match draw.below(8) {
+        } => match draw.below(9) {
             0 => u32_of(draw, &mut exchange.0),
             1 => u64_of(draw, &mut first_byte.0),
             2 => u16_of(draw, status),
@@ -175,6 +184,7 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
             4 => u64_of(draw, unsent_bytes),
             5 => *reusable ^= true,
             6 => *unsolicited ^= true,
+            7 => *irregularities = other_irregularities(draw, *irregularities),
             _ => {
                 *failure = match failure {
                     Some(_) => None,
@@ -185,9 +195,19 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
         },
         Event::Failed {
             exchange,
-            failure: Failure { error, detail, first_byte, received_bytes, unsent_bytes, reusable },
-        } => match draw.below(7) {
+            failure:
+                Failure {
+                    error,
+                    detail,
+                    first_byte,
+                    received_bytes,
+                    unsent_bytes,
+                    reusable,
+                    irregularities,
+                },
+        } => match draw.below(8) {
             0 => u32_of(draw, &mut exchange.0),
+            6 => *irregularities = other_irregularities(draw, *irregularities),
             1 => *error = draw.code(ErrorKind::from_code),
             2 => u64_of(draw, detail),
             3 => *first_byte = first_byte.xor(Some(Tick(draw.next()))),
@@ -208,6 +228,12 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
         }
     }
     false
+}
+
+fn other_irregularities(draw: &mut Draw, before: Irregularities) -> Irregularities {
+    let change = 1 + draw.below(usize::from(Irregularities::ALL.mask())) as u64;
+    let changed = Irregularities::from_mask(u64::from(before.mask()) ^ change);
+    changed.unwrap_or(Irregularities::ALL)
 }
 
 fn falsify_decision(event: &mut Event, draw: &mut Draw) {

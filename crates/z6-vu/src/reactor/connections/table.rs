@@ -1,11 +1,11 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
 use mio::Token;
-use z6_events::{ConnectionSlot, TargetId, Tick};
+use z6_events::{Cause, ConnectionSlot, TargetId, Tick};
 use z6_proto_http1::Limits;
 
 use super::super::tls::Tls;
-use super::super::transport::{Address, Stream};
+use super::super::transport::Stream;
 use crate::session::Session;
 
 /// What the reactor knows of one connection.
@@ -16,8 +16,12 @@ pub(super) struct Link {
     pub(super) tls: Option<Box<Tls>>,
     pub(super) target: TargetId,
     pub(super) connecting: bool,
+    /// The attempt has failed already when it began. It is told in another turn, so that attempts that
+    /// fail at once do not keep a worker from everything else.
+    pub(super) refused: Option<Cause>,
     pub(super) started: Tick,
-    pub(super) address: Address,
+    /// Which of the target's addresses it goes to.
+    pub(super) address: u16,
     pub(super) session: Session,
     /// Waits in the list of those to be read again without a new event.
     pub(super) queued: bool,
@@ -45,7 +49,7 @@ impl Links {
         &mut self,
         slot: ConnectionSlot,
         target: TargetId,
-        address: &Address,
+        address: u16,
         at: Tick,
     ) -> Token {
         while self.links.len() <= slot.index() {
@@ -54,8 +58,9 @@ impl Links {
                 tls: None,
                 target,
                 connecting: false,
+                refused: None,
                 started: Tick::ZERO,
-                address: address.clone(),
+                address,
                 session: Session::new(self.limits),
                 queued: false,
                 generation: 0,
@@ -66,8 +71,9 @@ impl Links {
         link.generation = link.generation.wrapping_add(1) & 0x7fff_ffff;
         link.target = target;
         link.connecting = true;
+        link.refused = None;
         link.started = at;
-        link.address = address.clone();
+        link.address = address;
         link.session.open();
         link.queued = false;
         self.token(slot)
@@ -83,6 +89,14 @@ impl Links {
         let slot = ConnectionSlot((token.0 & 0xffff_ffff) as u32);
         let link = self.links.get(slot.index())?;
         (link.generation as usize == token.0 >> 32 && link.stream.is_some()).then_some(slot)
+    }
+
+    /// The attempt that a token names, if it failed when it began and was not told yet; tells it.
+    pub(super) fn take_refused(&mut self, token: Token) -> Option<(ConnectionSlot, Cause)> {
+        let slot = ConnectionSlot((token.0 & 0xffff_ffff) as u32);
+        let link = self.links.get_mut(slot.index())?;
+        let is_current = link.generation as usize == token.0 >> 32 && link.connecting;
+        link.refused.take_if(|_| is_current).map(|cause| (slot, cause))
     }
 
     pub(super) fn token_of(&self, slot: ConnectionSlot) -> Token {

@@ -1,5 +1,5 @@
 //! Which connections are read again without a new event: those whose turn was over before their socket
-//! was drained.
+//! was drained, and attempts that failed when they began.
 
 use mio::Token;
 

@@ -1,0 +1,301 @@
+//! Attributes and texts of the elements of an HTML page that a CSS selector matches.
+//!
+//! Owns the limits of the parser of `lol_html`, which makes no tree, and which texts are values.
+
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use lol_html::html_content::{Element, TextChunk, TextType};
+use lol_html::{ElementContentHandlers, HtmlRewriter, MemorySettings, Settings};
+use thiserror::Error;
+
+use crate::limits::{MAX_HTML_BYTES, MAX_HTML_MEMORY_BYTES};
+
+/// Elements whose end tags may be left out (HTML §13.1.2.4): the next one of the same name ends them.
+const ENDED_BY_NEXT: &[&str] =
+    &["dd", "dt", "li", "optgroup", "option", "p", "rp", "rt", "tbody", "td", "th", "tr"];
+
+/// Why a text is no selector.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct SelectorError(Box<str>);
+
+/// A CSS selector, and what of the elements it matches is the value.
+///
+/// Selectors are those of `lol_html`: types, classes, ids, attributes, `:not()`, `:nth-child()`,
+/// descendants and children, and lists of these. Bytes that are not UTF-8 become U+FFFD.
+/// Character references that end with a semicolon are replaced.
+///
+/// ```
+/// use z6_extract::Html;
+///
+/// let csrf = Html::attribute_of("form input[name=csrf]", "value").unwrap();
+/// let page = br#"<form><input name="csrf" value="a&amp;b"></form>"#;
+/// assert_eq!(csrf.first(page).unwrap().as_deref(), Some("a&b"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Html {
+    selector: lol_html::Selector,
+    /// None: the text.
+    attribute: Option<Box<str>>,
+}
+
+/// Why a page cannot be read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HtmlError {
+    /// It is larger than [`MAX_HTML_BYTES`].
+    #[error("the page is larger than {MAX_HTML_BYTES} bytes")]
+    TooLarge,
+    /// Reading it takes more memory than [`MAX_HTML_MEMORY_BYTES`].
+    #[error("the page needs more than {MAX_HTML_MEMORY_BYTES} bytes to be read")]
+    TooComplex,
+}
+
+/// Where values go.
+type Found<'f> = RefCell<&'f mut dyn FnMut(&str) -> ControlFlow<()>>;
+
+/// What a handler returns to end the reading.
+type Handled = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+fn go_on(flow: ControlFlow<()>) -> Handled {
+    if flow.is_break() { Err("enough".into()) } else { Ok(()) }
+}
+
+impl Html {
+    /// The value is an attribute. Elements without it do not count as matches.
+    ///
+    /// # Errors
+    /// If the selector does not follow the syntax.
+    pub fn attribute_of(selector: &str, attribute: &str) -> Result<Html, SelectorError> {
+        Html::compile(selector, Some(attribute.into()))
+    }
+
+    /// The value is the text in the element and in all elements inside it.
+    ///
+    /// It ends with the end tag, or, where HTML allows that to be left out, before the next match of
+    /// the same name. A match inside a match does not count as one.
+    ///
+    /// # Errors
+    /// If the selector does not follow the syntax.
+    pub fn text_of(selector: &str) -> Result<Html, SelectorError> {
+        Html::compile(selector, None)
+    }
+
+    fn compile(selector: &str, attribute: Option<Box<str>>) -> Result<Html, SelectorError> {
+        match selector.parse() {
+            Ok(selector) => Ok(Html { selector, attribute }),
+            Err(error) => Err(SelectorError(error.to_string().into())),
+        }
+    }
+
+    /// The first value, if there is one.
+    ///
+    /// # Errors
+    /// If the page exceeds a limit.
+    pub fn first(&self, page: &[u8]) -> Result<Option<String>, HtmlError> {
+        let mut first = None;
+        self.visit(page, &mut |value| {
+            first = Some(value.to_owned());
+            ControlFlow::Break(())
+        })?;
+        Ok(first)
+    }
+
+    /// Calls `found` for each value, until it breaks.
+    pub(crate) fn visit(
+        &self,
+        page: &[u8],
+        found: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<(), HtmlError> {
+        if page.len() > MAX_HTML_BYTES {
+            return Err(HtmlError::TooLarge);
+        }
+        let found = RefCell::new(found);
+        match &self.attribute {
+            Some(name) => self.read(page, attributes(name, &found)),
+            None => {
+                let texts = RefCell::new(Texts::default());
+                self.read(page, texts_of(&texts, &found))?;
+                let _ = texts.borrow_mut().end(&found);
+                Ok(())
+            }
+        }
+    }
+
+    fn read(&self, page: &[u8], handlers: ElementContentHandlers<'_>) -> Result<(), HtmlError> {
+        let memory = MemorySettings::new().with_max_allowed_memory_usage(MAX_HTML_MEMORY_BYTES);
+        let settings = Settings::new()
+            .append_element_content_handler((std::borrow::Cow::Borrowed(&self.selector), handlers))
+            .with_memory_settings(memory)
+            .with_strict(false);
+        let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
+        match rewriter.write(page).and_then(|()| rewriter.end()) {
+            Err(lol_html::errors::RewritingError::MemoryLimitExceeded(_)) => {
+                Err(HtmlError::TooComplex)
+            }
+            // The only other error is that of a handler: enough was found.
+            _ => Ok(()),
+        }
+    }
+}
+
+fn attributes<'h>(name: &'h str, found: &'h Found<'_>) -> ElementContentHandlers<'h> {
+    ElementContentHandlers::default().element(move |element: &mut Element<'_, '_>| {
+        let Some(value) = element.get_attribute(name) else { return Ok(()) };
+        go_on((found.borrow_mut())(&html_escape::decode_html_entities(&value)))
+    })
+}
+
+fn texts_of<'h>(texts: &'h RefCell<Texts>, found: &'h Found<'_>) -> ElementContentHandlers<'h> {
+    ElementContentHandlers::default()
+        .element(move |element: &mut Element<'_, '_>| {
+            let mut texts = texts.borrow_mut();
+            let name = element.tag_name();
+            if texts.is_open() && !texts.is_ended_by(&name) {
+                return Ok(());
+            }
+            go_on(texts.end(found))?;
+            texts.begin(name);
+            let is_ended = Rc::clone(&texts.is_ended);
+            if let Some(handlers) = element.end_tag_handlers() {
+                handlers.push(Box::new(move |_| {
+                    is_ended.set(true);
+                    Ok(())
+                }));
+                return Ok(());
+            }
+            go_on(texts.end(found))
+        })
+        .text(move |chunk: &mut TextChunk<'_>| {
+            texts.borrow_mut().push(chunk);
+            Ok(())
+        })
+}
+
+/// The text of the element that is read.
+#[derive(Default)]
+struct Texts {
+    /// Its name, if there is one.
+    name: Option<String>,
+    /// Whether its end tag has come. Shared with the handler of that tag alone.
+    is_ended: Rc<Cell<bool>>,
+    value: String,
+    /// The current text node, as it was sent.
+    node: String,
+}
+
+impl Texts {
+    fn is_open(&self) -> bool {
+        self.name.is_some() && !self.is_ended.get()
+    }
+
+    fn is_ended_by(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name) && ENDED_BY_NEXT.contains(&name)
+    }
+
+    fn begin(&mut self, name: String) {
+        self.name = Some(name);
+        self.is_ended = Rc::default();
+        self.value.clear();
+        self.node.clear();
+    }
+
+    fn push(&mut self, chunk: &TextChunk<'_>) {
+        if !self.is_open() {
+            return;
+        }
+        self.node.push_str(chunk.as_str());
+        if !chunk.last_in_text_node() {
+            return;
+        }
+        match chunk.text_type() {
+            TextType::Data | TextType::RCData => {
+                self.value.push_str(&html_escape::decode_html_entities(&self.node));
+            }
+            _ => self.value.push_str(&self.node),
+        }
+        self.node.clear();
+    }
+
+    /// Gives the value of the element, if there is one.
+    fn end(&mut self, found: &Found<'_>) -> ControlFlow<()> {
+        if self.name.take().is_none() {
+            return ControlFlow::Continue(());
+        }
+        (found.borrow_mut())(&self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(html: &Html, page: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        html.visit(page.as_bytes(), &mut |value| {
+            all.push(value.to_owned());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(html.first(page.as_bytes()).unwrap(), all.first().cloned());
+        all
+    }
+
+    fn texts(selector: &str, page: &str) -> Vec<String> {
+        all(&Html::text_of(selector).unwrap(), page)
+    }
+
+    #[test]
+    fn attributes_are_found() {
+        let html = Html::attribute_of("a.x, form > input:not([type=text])", "VALUE").unwrap();
+        let page = "<a class='y x' value=1>t</a><a class=x><form><input value='&lt;&#x2F;2&#51;'>\
+                    <input type=text value=no><p><input value=no></p><input value></form>";
+        assert_eq!(all(&html, page), ["1", "</23", ""]);
+    }
+
+    #[test]
+    fn texts_are_those_of_the_element_and_inside_it() {
+        let page = "<div>a<b> b &amp; c</b><script>1 &amp;&amp; 2</script></div><div></div>d";
+        assert_eq!(texts("div", page), ["a b & c1 &amp;&amp; 2", ""]);
+        assert_eq!(texts("b", page), [" b & c"]);
+        assert_eq!(texts("title", "<title>x &lt; y</title>"), ["x < y"]);
+        assert_eq!(texts("div", "<div>a<div>b</div>c</div>d<div>e"), ["abc", "e"]);
+        assert_eq!(texts("br", "a<br>b<br/>"), ["", ""]);
+    }
+
+    #[test]
+    fn end_tags_may_be_missing_where_html_allows_it() {
+        assert_eq!(texts("li", "<ul><li>a<li>b <i>c</i></ul>d<ul><li>e</ul>"), ["a", "b c", "e"]);
+        assert_eq!(texts("p", "<div><p>a</div>b<p>c"), ["a", "c"]);
+    }
+
+    #[test]
+    fn an_entity_may_lie_anywhere() {
+        for before in 0..3_000 {
+            let page = format!("<p>{}&amp;é</p>", "x".repeat(before));
+            let text = Html::text_of("p").unwrap().first(page.as_bytes()).unwrap().unwrap();
+            assert!(text.ends_with("x&é") || before == 0, "{before}: {text}");
+        }
+    }
+
+    #[test]
+    fn pages_are_bounded() {
+        let html = Html::text_of("b").unwrap();
+        assert_eq!(html.first(&vec![b' '; MAX_HTML_BYTES + 1]), Err(HtmlError::TooLarge));
+        let deep = "<b>".repeat(MAX_HTML_BYTES / 3);
+        assert_eq!(html.first(deep.as_bytes()), Err(HtmlError::TooComplex));
+        let long = format!("<b {}>", "a".repeat(MAX_HTML_BYTES - 4));
+        assert_eq!(html.first(long.as_bytes()), Ok(Some(String::new())));
+        assert_eq!(html.first(b"<b>\xff</b>"), Ok(Some("\u{fffd}".to_owned())));
+    }
+
+    #[test]
+    fn wrong_selectors_are_told() {
+        for wrong in ["", "a[", "a:hover", "a >"] {
+            let error = Html::text_of(wrong).unwrap_err();
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}

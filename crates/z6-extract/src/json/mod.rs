@@ -1,0 +1,108 @@
+//! JSON paths (RFC 9535) over the bytes of a document, without a tree.
+//!
+//! - `path`: the text of a path to segments and selectors.
+//! - `scan`: the bytes of a document to values and their ends.
+//! - `evaluate`: segments over a document.
+
+mod evaluate;
+pub(crate) mod path;
+mod scan;
+mod slice;
+
+pub use path::{PathError, PathErrorKind};
+pub(crate) use scan::unescape;
+pub use scan::{JsonError, JsonErrorKind};
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use crate::value::Value;
+use evaluate::Evaluation;
+use path::Segment;
+
+/// A compiled JSON path (RFC 9535), without filter selectors.
+///
+/// Names in both notations, indexes, slices, wildcards, descendants and unions have the meaning and
+/// the order of the RFC. If an object has a name twice, the first member counts.
+///
+/// Evaluation allocates nothing. It reads each byte once, unless the path has descendants, unions or
+/// positions from the end; [`MAX_JSON_PASSES`](crate::limits::MAX_JSON_PASSES) bounds these. What is
+/// read is checked against the grammar; what lies behind the last value asked for is not read.
+///
+/// ```
+/// use z6_extract::{JsonPath, Kind};
+///
+/// let body = br#"{"items": [{"id": 7.50}, {"id": null}], "total": 2}"#;
+/// let path = JsonPath::compile("$.items[-2]['id']").unwrap();
+/// let value = path.first(body).unwrap().unwrap();
+/// assert_eq!((value.kind, value.bytes), (Kind::Number, &b"7.50"[..]));
+/// ```
+#[derive(Clone, Debug)]
+pub struct JsonPath {
+    segments: Box<[Segment]>,
+}
+
+impl JsonPath {
+    /// Compiles a path.
+    ///
+    /// # Errors
+    /// If it is no path of RFC 9535, has a filter selector, or exceeds a limit.
+    pub fn compile(text: &str) -> Result<JsonPath, PathError> {
+        Ok(JsonPath { segments: path::parse(text)?.into_boxed_slice() })
+    }
+
+    /// Calls `found` for each value in the order of the RFC, until it breaks.
+    ///
+    /// # Errors
+    /// If what was read of the document is not JSON or exceeds a limit. Values may have been found
+    /// before.
+    pub fn visit<'d>(
+        &self,
+        document: &'d [u8],
+        found: &mut dyn FnMut(Value<'d>) -> ControlFlow<()>,
+    ) -> Result<(), JsonError> {
+        Evaluation::new(document, found).run(&self.segments)
+    }
+
+    /// The first value, if there is one.
+    ///
+    /// # Errors
+    /// If the document is not JSON up to the end of that value, or exceeds a limit.
+    pub fn first<'d>(&self, document: &'d [u8]) -> Result<Option<Value<'d>>, JsonError> {
+        let mut first = None;
+        self.visit(document, &mut |value| {
+            first = Some(value);
+            ControlFlow::Break(())
+        })?;
+        Ok(first)
+    }
+}
+
+/// Gives the members of an object, which is a whole document, in their order.
+///
+/// # Errors
+/// If the text is no object, or exceeds a limit.
+pub(crate) fn members<'d>(
+    text: &'d [u8],
+    give: &mut dyn FnMut(Cow<'d, str>, Value<'d>),
+) -> Result<(), JsonError> {
+    let start = scan::skip_space(text, 0);
+    if text.get(start) != Some(&b'{') {
+        return scan::unexpected(text, start);
+    }
+    let mut at = scan::skip_space(text, start + 1);
+    let mut is_open = text.get(at) != Some(&b'}');
+    while is_open {
+        let (name, begin) = scan::name(text, at)?;
+        let (value, end) = scan::value(text, begin, 1)?;
+        give(name, value);
+        at = scan::skip_space(text, end);
+        match text.get(at) {
+            Some(b',') => at = scan::skip_space(text, at + 1),
+            Some(b'}') => is_open = false,
+            _ => return scan::unexpected(text, at),
+        }
+    }
+    let rest = scan::skip_space(text, at + 1);
+    if rest < text.len() { scan::error(rest, JsonErrorKind::TrailingBytes) } else { Ok(()) }
+}

@@ -1,0 +1,4 @@
+//! A path and a document. The body is a function of the crate.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_extract::fuzzing::fuzz_json_path(data));
