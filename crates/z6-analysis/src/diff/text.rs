@@ -60,7 +60,7 @@ fn sides(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
         )
     };
     if let Some(filter) = &comparison.filter {
-        lines.push(labelled(style, "Filter", filter));
+        lines.push(labelled(style, "Filter", &printable(filter)));
     }
     for (label, runs) in [("a", &comparison.a), ("b", &comparison.b)] {
         for (index, one) in runs.iter().enumerate() {
@@ -91,7 +91,7 @@ fn table(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
             Some(of) => {
                 if name != of.name.as_ref() {
                     name = of.name.as_ref();
-                    lines.extend(name.map(|name| style.strong(name)));
+                    lines.extend(name.map(|name| style.strong(printable(name))));
                 }
                 lines.push(format!("{line}  {}", paint(style, of.mark, &row[6])));
             }
@@ -281,7 +281,7 @@ fn found(comparison: &Comparison) -> String {
 
 fn name(row: &Row) -> String {
     match &row.name {
-        Some(name) => format!("{name} {}", row.figure),
+        Some(name) => format!("{} {}", printable(name), row.figure),
         None => row.figure.clone(),
     }
 }
