@@ -1,4 +1,5 @@
-//! Statistics against the values of scipy 1.17.1, as printed by tests/diff_golden.py.
+//! Statistics against the values of scipy 1.17.1, and, for several runs, of a brute-force
+//! integration, both as printed by tests/diff_golden.py.
 
 use super::batch::spread;
 use super::estimate::Estimate;
@@ -86,20 +87,34 @@ fn hodges_lehmann_with_one_wild_value() {
 const A: [f64; 4] = [10.1, 10.4, 9.8, 10.0];
 const B: [f64; 3] = [11.2, 10.9, 11.9];
 
+/// Against an integration over a grid of levels and variances, which knows the model and none of the
+/// closed form.
 #[test]
 fn changes_of_several_runs() {
-    let log = |side: &[f64]| side.iter().map(|value| value.ln()).collect::<Vec<f64>>();
-    let p = |x: &Posterior, o| eprintln!("{:?}", x.interval(o));
-    let w = Posterior::of_sides(&log(&A), &log(&B), 0.0017).unwrap();
-    p(&w, 0.05);
-    p(&w, 0.00625);
-    let mut b = log(&B);
-    b.push(19.0_f64.ln());
-    let w = Posterior::of_sides(&log(&A), &b, 0.0017).unwrap();
-    p(&w, 0.05);
-    eprintln!("{}", w.wild(1, 3));
-    p(&Posterior::of_changes(&[0.1, 0.12, 0.11], 0.0033).unwrap(), 0.05);
-    panic!();
+    let near = |ours: (f64, f64), theirs: (f64, f64)| {
+        let error = (ours.0 - theirs.0).abs().max((ours.1 - theirs.1).abs());
+        assert!(error < 2e-4, "{ours:?} is not {theirs:?}");
+    };
+    let logs = |side: &[f64]| side.iter().map(|value| libm::log(*value)).collect::<Vec<f64>>();
+    let sides = Posterior::of_sides(&logs(&A), &logs(&B), 0.0017).unwrap();
+    near(sides.interval(0.05), (0.05047871734283768, 0.1831209864773592));
+    near(sides.interval(0.00625), (0.00936505462311113, 0.22463752891205155));
+    let with_a_wild_run = [&B[..], &[19.0]].concat();
+    let sides = Posterior::of_sides(&logs(&A), &logs(&with_a_wild_run), 0.0017).unwrap();
+    near(sides.interval(0.05), (0.05075145827378566, 0.1880137549504214));
+    assert!(sides.wild(1, 3) > 0.99 && sides.wild(1, 0) < 0.01);
+    let changes = Posterior::of_changes(&[0.1, 0.12, 0.11], 0.0033).unwrap();
+    near(changes.interval(0.05), (0.04358933925628662, 0.17641066074371337));
+}
+
+#[test]
+fn one_run_against_one_has_the_prior_alone() {
+    let alone = Posterior::of_sides(&[1.0], &[1.5], 0.0004).unwrap();
+    let half = t_multiplier(0.05, 2) * 0.02 * 2.0_f64.sqrt();
+    let (low, high) = alone.interval(0.05);
+    close(low, 0.5 - half);
+    close(high, 0.5 + half);
+    assert_eq!(Posterior::of_sides(&[], &[1.0], 0.0004), None);
 }
 
 #[test]

@@ -13,11 +13,11 @@
 use super::special::t_below;
 
 /// The standard deviation from run to run that is assumed beforehand, as a share of the figure.
-pub const PRIOR_SD: f64 = 0.02;
+pub const PRIOR_SD: f64 = 0.03;
 
 /// With the weight of this many degrees of freedom. More would find more with few runs, and would raise
 /// false alarms above 5 % where runs differ by 10 %; docs/DIFF.md has the table.
-pub const PRIOR_DEGREES: u32 = 1;
+pub const PRIOR_DEGREES: u32 = 2;
 
 /// The share of runs that are wild.
 pub const WILD_SHARE: f64 = 0.05;
