@@ -450,10 +450,9 @@ fn a_name_that_is_not_in_every_run_is_left_out_and_more_than_the_limit_are_refus
     let refused = many_names(names + 1, 1, options, None, |_| 0);
     assert!(matches!(refused, Err(DiffError::TooManyNames { limit: DIFF_NAMES_MAX })));
     let fewer = many_names(names + 1, 1, options, Some("name == 'r7'"), |_| 0).unwrap();
-    assert_eq!(
-        compare(&[fewer.clone()], &[fewer], &DiffOptions::default()).unwrap().a[0].observations,
-        20
-    );
+    let fewer = [fewer];
+    let comparison = compare(&fewer, &fewer, &DiffOptions::default()).unwrap();
+    assert_eq!(comparison.a[0].observations, 20);
 }
 
 #[test]

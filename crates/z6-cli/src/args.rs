@@ -336,7 +336,7 @@ pub(crate) struct DiffArgs {
     /// Latency to compare: response time (done - planned) or service time (done - sent).
     #[arg(long, value_enum, default_value_t = LatencyArg::Response)]
     pub(crate) latency: LatencyArg,
-    /// Compare only requests that match, such as 'status < 500'.
+    /// Compare only requests that match, such as 'name == "a"'.
     #[arg(long, value_name = "EXPR")]
     pub(crate) filter: Option<String>,
     /// Compare the requests of each name on their own.

@@ -321,7 +321,7 @@ impl Scale {
 fn posterior_of_pairs(figure: PairedFigure, runs: &[PairedRuns]) -> Option<Posterior> {
     let one = |runs: &PairedRuns| -> Option<(f64, f64)> {
         let change = figure.change(runs, ONE_ERROR)?.change;
-        let log = |end: Option<f64>| end.map(|end| libm::log1p(end)).filter(|log| log.is_finite());
+        let log = |end: Option<f64>| end.map(libm::log1p).filter(|log| log.is_finite());
         let value = log(change.value)?;
         let error = match (log(change.low), log(change.high)) {
             (Some(low), Some(high)) => (high - low) / 2.0,

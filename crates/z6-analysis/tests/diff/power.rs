@@ -1,6 +1,6 @@
 //! How often a comparison marks what is there and what is not, if runs differ by more than chance within
 //! them. Knows nothing of statistics; the tests and the laboratory read it both.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, reason = "tests and the laboratory")]
 
 use z6_analysis::diff::{DiffError, DiffOptions, DiffOutcome, Mark, RunSample, compare};
 
