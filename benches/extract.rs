@@ -15,7 +15,7 @@ const SHORT: &str = r#"{"id": 1234567, "status": "created", "total": 129.90, "n"
 fn orders() -> String {
     let item = |i: usize| {
         format!(
-            r#"{{"sku":"A-{i:04}","name":"Article number {i}","price":{i}9.90,"tags":["new","blue"],"id":{i}}}"#
+            r#"{{"sku":"A-{i:04}","name":"Article number {i}","price":1{i}.90,"tags":["new","blue"],"id":{i}}}"#
         )
     };
     let items: Vec<String> = (0..11).map(item).collect();

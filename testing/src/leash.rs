@@ -21,6 +21,8 @@ pub struct Leash {
     pub file_bytes_max: Option<u64>,
     /// Signals that the child ignores when its program starts.
     pub ignored: &'static [Signal],
+    /// Signals that are blocked when its program starts.
+    pub blocked: &'static [Signal],
 }
 
 impl Default for Leash {
@@ -31,6 +33,7 @@ impl Default for Leash {
             open_files: 0,
             file_bytes_max: None,
             ignored: &[],
+            blocked: &[],
         }
     }
 }

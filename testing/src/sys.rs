@@ -22,7 +22,8 @@ pub(crate) fn before_exec(command: &mut Command, leash: Leash) {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         apply_limits(&leash)?;
-        leash.ignored.iter().try_for_each(|signal| ignore(*signal))
+        leash.ignored.iter().try_for_each(|signal| ignore(*signal))?;
+        block(leash.blocked)
     };
     // SAFETY: between fork and exec the closure makes system calls only: it neither allocates nor takes
     // a lock, and touches no memory except its own copy of the settings.
@@ -49,6 +50,20 @@ fn ignore(signal: Signal) -> io::Result<()> {
     // SAFETY: ignoring a signal installs no handler.
     let before = unsafe { libc::signal(signal.as_raw(), libc::SIG_IGN) };
     if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn block(signals: &[Signal]) -> io::Result<()> {
+    // SAFETY: a zeroed set is plain memory, which sigemptyset makes a valid set; all calls only read and
+    // write the set, which lives through them, and a null old set is allowed.
+    let result = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for signal in signals {
+            libc::sigaddset(&mut set, signal.as_raw());
+        }
+        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut())
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Gives this thread, and the children it starts, a mount namespace of their own.

@@ -15,31 +15,50 @@ const SMOKE_SECONDS: u64 = 5;
 /// An input that takes longer than this is a finding, seconds.
 const INPUT_SECONDS_MAX: u64 = 10;
 
+/// A target that needs more memory than this has a finding, MiB: what libFuzzer allows, and for targets over
+/// whole logs.
+const MEMORY_MIB_MAX: u64 = 2_048;
+const LOG_MEMORY_MIB_MAX: u64 = 256;
+
 /// A target and the folder of its seeds.
 #[derive(Debug)]
 struct Target {
     name: &'static str,
     seeds: &'static str,
+    memory_mib_max: u64,
+}
+
+impl Target {
+    const fn new(name: &'static str, seeds: &'static str) -> Target {
+        Target { name, seeds, memory_mib_max: MEMORY_MIB_MAX }
+    }
+
+    /// A target over whole logs.
+    const fn of_logs(name: &'static str) -> Target {
+        let seeds = "crates/z6-analysis/tests/corpus/log";
+        Target { name, seeds, memory_mib_max: LOG_MEMORY_MIB_MAX }
+    }
 }
 
 const TARGETS: &[Target] = &[
-    Target {
-        name: "response_decoder",
-        seeds: "crates/z6-proto-http1/tests/corpus/response_decoder",
-    },
-    Target { name: "chunked", seeds: "crates/z6-proto-http1/tests/corpus/chunked" },
-    Target { name: "content", seeds: "crates/z6-http/tests/corpus/content" },
-    Target { name: "connection", seeds: "crates/z6-proto-http1/tests/corpus/connection" },
-    Target { name: "request_reader", seeds: "crates/z6-proto-http1/tests/corpus/request_reader" },
-    Target { name: "request_encoder", seeds: "crates/z6-proto-http1/tests/corpus/request_encoder" },
-    Target { name: "json_path", seeds: "crates/z6-extract/tests/corpus/json_path" },
-    Target { name: "cookies", seeds: "crates/z6-extract/tests/corpus/cookies" },
-    Target { name: "rows", seeds: "crates/z6-extract/tests/corpus/rows" },
-    Target { name: "html", seeds: "crates/z6-extract/tests/corpus/html" },
-    Target { name: "log_reader", seeds: "crates/z6-events/tests/corpus/log_reader" },
-    Target { name: "block_decoder", seeds: "crates/z6-events/tests/corpus/block_decoder" },
-    Target { name: "scenario", seeds: "crates/z6-scenario/tests/corpus/scenario" },
-    Target { name: "filter", seeds: "crates/z6-analysis/tests/corpus/filter" },
+    Target::new("response_decoder", "crates/z6-proto-http1/tests/corpus/response_decoder"),
+    Target::new("chunked", "crates/z6-proto-http1/tests/corpus/chunked"),
+    Target::new("content", "crates/z6-http/tests/corpus/content"),
+    Target::new("connection", "crates/z6-proto-http1/tests/corpus/connection"),
+    Target::new("request_reader", "crates/z6-proto-http1/tests/corpus/request_reader"),
+    Target::new("request_encoder", "crates/z6-proto-http1/tests/corpus/request_encoder"),
+    Target::new("json_path", "crates/z6-extract/tests/corpus/json_path"),
+    Target::new("cookies", "crates/z6-extract/tests/corpus/cookies"),
+    Target::new("rows", "crates/z6-extract/tests/corpus/rows"),
+    Target::new("html", "crates/z6-extract/tests/corpus/html"),
+    Target::new("log_reader", "crates/z6-events/tests/corpus/log_reader"),
+    Target::new("block_decoder", "crates/z6-events/tests/corpus/block_decoder"),
+    Target::new("scenario", "crates/z6-scenario/tests/corpus/scenario"),
+    Target::new("filter", "crates/z6-analysis/tests/corpus/filter"),
+    Target::of_logs("analyze"),
+    Target::of_logs("diff"),
+    Target::of_logs("export"),
+    Target::of_logs("verify"),
 ];
 
 /// The step of `ci`.
@@ -128,8 +147,9 @@ fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
     let total = format!("-max_total_time={seconds}");
     let per_input = format!("-timeout={INPUT_SECONDS_MAX}");
     let run = ["fuzz", "run", "--fuzz-dir", "fuzz", target.name, &grown, seeds, "--"];
+    let memory = format!("-rss_limit_mb={}", target.memory_mib_max);
     let figures = "-print_final_stats=1";
-    let cargo = nightly_cargo(&[&run[..], &[&total, &per_input, figures]].concat());
+    let cargo = nightly_cargo(&[&run[..], &[&total, &per_input, &memory, figures]].concat());
     // A small quarantine: the peak that libFuzzer prints then is that of the target.
     Ok(cargo.env("ASAN_OPTIONS", "quarantine_size_mb=1"))
 }
@@ -161,7 +181,7 @@ mod tests {
         let root = workspace::root();
         let manifest = std::fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
         assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
-        for Target { name, seeds } in TARGETS {
+        for Target { name, seeds, .. } in TARGETS {
             assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
             let seeds = std::fs::read_dir(root.join(seeds)).unwrap();
             assert!(seeds.count() > 0, "{name} has no seeds");

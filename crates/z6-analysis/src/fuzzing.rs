@@ -1,13 +1,23 @@
 //! Bodies of the fuzz targets: any bytes in, no panic, no contradiction. Run by a test over the
 //! committed corpus too.
+//!
+//! Those over logs take any bytes as a whole file and repair its seals ([`resealed`]), so that what is changed
+//! in it is read. They hold in little memory and time: both are limits of the runs of the targets.
 
+use std::io;
+
+use z6_events::forge::resealed;
 use z6_events::{
-    Actor, Cause, Event, ExchangeSlot, NeverSentReason, PlannedRequest, Population, RequestId,
-    Step, TargetId, Tick, WorkerId,
+    Actor, Cause, Event, ExchangeSlot, LogReader, NeverSentReason, PlannedRequest, Population,
+    RequestId, Step, TargetId, Tick, WorkerId,
 };
-use z6_metrics::RequestRow;
+use z6_metrics::{EndFacts, RequestRow, RunFacts, Style};
 use z6_scenario::Scenario;
 
+use crate::analyze::{AnalyzeOptions, By, Percentile, Selection, analyze};
+use crate::checks::check_log;
+use crate::diff::{DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_text};
+use crate::export::{RowFormat, export_events, export_hdr, export_requests};
 use crate::filter::Filter;
 use crate::requests::RequestJoin;
 
@@ -71,4 +81,111 @@ fn rows(scenario: &Scenario) -> Vec<RequestRow> {
         join.event(WorkerId(0), at, &event(step)).ok().flatten()
     };
     (0..12).filter_map(row).collect()
+}
+
+/// The most that histograms by name may take, bytes: a scenario may ask for gigabytes of them.
+const HISTOGRAM_BYTES: u64 = 16 << 20;
+
+/// `data` as a log that can be opened, and the scenario in it.
+fn log_of(data: &[u8]) -> Option<(Vec<u8>, Scenario)> {
+    let log = resealed(data);
+    let reader = LogReader::new(&log[..]).ok()?;
+    let mut scenario = Scenario::from_toml(&reader.header().scenario_text).ok()?;
+    let bytes = &mut scenario.limits.max_histogram_bytes;
+    *bytes = HISTOGRAM_BYTES.min(*bytes);
+    Some((log, scenario))
+}
+
+/// Opens a log that [`log_of`] has opened before.
+fn open(log: &[u8]) -> Option<LogReader<&[u8]>> {
+    LogReader::new(log).ok()
+}
+
+/// The reports of a log, of all requests and of some. The second of them counts no request that the first
+/// does not.
+///
+/// # Panics
+/// On a bug.
+pub fn fuzz_analyze(data: &[u8]) {
+    let Some((log, scenario)) = log_of(data) else { return };
+    let report = |options: &AnalyzeOptions| {
+        let analyzed = analyze(&mut open(&log)?, &scenario, String::new(), options).ok()?;
+        let summary = analyzed.summary(&scenario, &Style::colored());
+        assert!(!summary.is_empty());
+        Some(analyzed)
+    };
+    let whole = report(&AnalyzeOptions::default());
+    let by = [By::Name, By::Target, By::Status, By::Worker][usize::from(data[data.len() - 1] % 4)];
+    let some = report(&AnalyzeOptions {
+        selection: Selection {
+            filter: Filter::parse("!reused || response_ms > 1 && status != 404").ok(),
+            from: None,
+            to: Some(Tick(u64::from(data[0]) << 23)),
+        },
+        percentiles: Percentile::list("50,99.9").unwrap_or_default(),
+        by: Some(by),
+        slowest: 5,
+        verify: false,
+    });
+    let (Some(whole), Some(some)) = (whole, some) else { return };
+    assert!(some.metrics.requests.planned <= whole.metrics.requests.planned);
+    assert_eq!(some.selected.map(|selected| selected.of), Some(whole.metrics.requests.planned));
+}
+
+/// A run compared with itself: nothing has changed.
+///
+/// # Panics
+/// On a bug.
+pub fn fuzz_diff(data: &[u8]) {
+    let Some((log, scenario)) = log_of(data) else { return };
+    let Some(sample) = sample(&log, &scenario) else { return };
+    let (a, b) = ([sample.clone()], [sample]);
+    let Ok(comparison) = compare(&a, &b, &DiffOptions::default()) else { return };
+    assert!(!comparison.regressed(), "a run is no worse than itself");
+    assert!(!comparison_text(&comparison, &Style::colored()).is_empty());
+}
+
+/// What a comparison needs of a log; none if its events contradict each other.
+fn sample(log: &[u8], scenario: &Scenario) -> Option<RunSample> {
+    let mut reader = open(log)?;
+    let facts = RunFacts::from_header(reader.header(), String::new());
+    let mut sampler = Sampler::new("run", scenario, facts, SampleOptions::default());
+    while let Some(mut block) = reader.next_block().ok()? {
+        let worker = block.header().worker;
+        for next in block.events() {
+            let (at, event) = next.ok()?;
+            sampler.event(worker, at, &event).ok()?;
+        }
+    }
+    sampler.finish(EndFacts::from_ending(reader.ending()?), None).ok()
+}
+
+/// All exports of a log. They contain the same requests.
+///
+/// # Panics
+/// On a bug.
+pub fn fuzz_export(data: &[u8]) {
+    let Some((log, scenario)) = log_of(data) else { return };
+    let all = Selection::default();
+    let formats = [RowFormat::Csv, RowFormat::Json, RowFormat::Lines];
+    let rows = formats
+        .map(|format| export_requests(&mut open(&log)?, &scenario, &all, format, io::sink()).ok());
+    assert!(rows[0] == rows[1] && rows[1] == rows[2], "{rows:?}");
+    let _ = open(&log).map(|mut reader| export_events(&mut reader, &scenario, io::sink()));
+    let hdr = open(&log).and_then(|mut reader| export_hdr(&mut reader, &scenario, io::sink()).ok());
+    if let (Some(rows), Some(hdr)) = (rows[0], hdr) {
+        assert!(hdr.written <= rows.written, "successes are requests");
+    }
+}
+
+/// The checks of a log: an event more or less may be wrong, but each is checked.
+///
+/// # Panics
+/// On a bug.
+pub fn fuzz_verify(data: &[u8]) {
+    let Some((log, scenario)) = log_of(data) else { return };
+    let Some(mut reader) = open(&log) else { return };
+    let Ok(report) = check_log(&mut reader, &scenario) else { return };
+    assert_eq!(report.passed(), report.violations.is_empty());
+    assert!(report.to_string().starts_with("checks: "));
 }

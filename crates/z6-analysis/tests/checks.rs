@@ -21,7 +21,7 @@ fn check(ledger: &Ledger) -> CheckReport {
     let mut reader = LogReader::new(&log[..]).unwrap();
     while reader.next_block().unwrap().is_some() {}
     let clean: Ending = reader.ending().unwrap().clone();
-    let mut checks = Checks::new(&scenario(MIXED), &ledger.header);
+    let mut checks = Checks::new(&scenario(MIXED), &ledger.header, &[]);
     for (index, (worker, at, event)) in ledger.events.iter().enumerate() {
         checks.event(index as u64, *worker, *at, event);
     }
@@ -227,7 +227,7 @@ fn time_that_goes_back() {
 #[test]
 fn a_sign_of_life_from_the_past() {
     let ledger = mixed();
-    let mut checks = Checks::new(&scenario(MIXED), &ledger.header);
+    let mut checks = Checks::new(&scenario(MIXED), &ledger.header, &[]);
     let (worker, at, event) = ledger.events[0];
     checks.event(0, worker, at, &event);
     let Ok(()) = checks.block_ended(BlockEnd { worker, up_to: Tick(at.0 - 1), events: 0 });
@@ -539,7 +539,7 @@ fn caps_of_connections() {
 
     let text = MIXED.replace("weight = 2\n", "weight = 2\nmax_requests_per_connection = 3\n");
     let limited = scenario(&text);
-    let mut checks = Checks::new(&limited, &mixed().header);
+    let mut checks = Checks::new(&limited, &mixed().header, &[]);
     let ledger = mixed();
     for (index, (worker, at, event)) in ledger.events.iter().enumerate() {
         checks.event(index as u64, *worker, *at, event);

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
 use z6_scenario::simulation::{self, FaultKind};
-use z6_scenario::{Workers, load::limits::MAX_WORKERS, parse_seconds};
+use z6_scenario::{Workers, load::limits::MAX_WORKERS, parse_duration};
 
 /// A deterministic, event-driven, auditable HTTP load tester.
 #[derive(Debug, Parser)]
@@ -63,7 +63,7 @@ pub(crate) struct ChangeArgs {
     /// Seed of all random choices.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Duration of the run, such as 30 (seconds), 30s, 500ms, 1.5m or 1h.
+    /// Duration of the run, such as 30 (seconds), 30s, 500ms, 1.5m or 1h30m.
     #[arg(long, value_name = "TIME", value_parser = duration_ns)]
     pub(crate) duration: Option<u64>,
     /// Number of virtual users of a constant schedule.
@@ -245,7 +245,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long, value_name = "EXPR")]
     pub(crate) filter: Option<String>,
     /// Select requests planned at this time or later, such as 30 (seconds after the start), 30s,
-    /// 500ms, 1.5m or 1h.
+    /// 500ms, 1.5m or 1h30m.
     #[arg(long, value_name = "TIME", value_parser = duration_ns)]
     pub(crate) from: Option<u64>,
     /// Select requests planned before this time.
@@ -422,19 +422,8 @@ pub(crate) struct ServeArgs {
     pub(crate) max_connections: usize,
 }
 
-/// Parses a duration exactly: seconds, unless it ends in ms, s, m or h. Returns nanoseconds.
 fn duration_ns(text: &str) -> Result<u64, String> {
-    let units = [("ms", 1, 1_000), ("s", 1, 1), ("m", 60, 1), ("h", 3_600, 1)];
-    let unit = units.iter().find(|(suffix, ..)| text.ends_with(suffix));
-    let (suffix, factor, divisor) = unit.copied().unwrap_or(("", 1, 1));
-    let number = text.strip_suffix(suffix).unwrap_or(text).trim_end();
-    let ns = parse_seconds(number).map_err(|error| error.to_string())?;
-    let ns = ns.checked_mul(factor).ok_or_else(|| "too large".to_owned())?;
-    if ns % divisor == 0 {
-        Ok(ns / divisor)
-    } else {
-        Err("more precise than one nanosecond".to_owned())
-    }
+    parse_duration(text).map_err(|error| error.to_string())
 }
 
 fn percentiles(text: &str) -> Result<PercentileList, String> {
@@ -489,24 +478,6 @@ mod tests {
             for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
                 assert!(text.contains(&format!("`--{option}")), "{heading} --{option}");
             }
-        }
-    }
-
-    #[test]
-    fn durations_are_exact() {
-        for (text, ns) in [
-            ("30", 30_000_000_000),
-            ("30s", 30_000_000_000),
-            ("1.5m", 90_000_000_000),
-            ("1h", 3_600_000_000_000),
-            ("500ms", 500_000_000),
-            ("0.5", 500_000_000),
-            ("2 s", 2_000_000_000),
-        ] {
-            assert_eq!(duration_ns(text), Ok(ns), "{text}");
-        }
-        for text in ["", "s", "-1", "1d", "1e400", "0.0000000001", "0.0000001ms", "99999999999h"] {
-            assert!(duration_ns(text).is_err(), "{text}");
         }
     }
 

@@ -31,6 +31,34 @@ pub(crate) fn no_color() {
     ColorChoice::Never.write_global();
 }
 
+/// Standard output for results that are written piece by piece. Its errors say what could not be written.
+#[derive(Debug)]
+pub(crate) struct Stdout(io::StdoutLock<'static>);
+
+/// Locks standard output.
+pub(crate) fn stdout() -> Stdout {
+    Stdout(io::stdout().lock())
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(stdout_failed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(stdout_failed)
+    }
+}
+
+/// The same error, naming standard output.
+pub(crate) fn stdout_failed(error: io::Error) -> io::Error {
+    match error.kind() {
+        // To be tried again, by those who look at the kind.
+        io::ErrorKind::Interrupted => error,
+        kind => io::Error::new(kind, format!("standard output: {error}")),
+    }
+}
+
 /// Writes results to standard output. A broken pipe is not an error: the reader has seen enough.
 ///
 /// # Errors
@@ -39,7 +67,7 @@ pub(crate) fn results(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        other => other.map_err(stdout_failed),
     }
 }
 
@@ -81,16 +109,23 @@ fn put(text: &str) {
 }
 
 /// Writes what is wrong with the arguments to standard error, or help to standard output.
-pub(crate) fn arguments(error: &clap::Error) {
+///
+/// # Errors
+/// Help could not be written.
+pub(crate) fn arguments(error: &clap::Error) -> io::Result<()> {
     // Arguments in the text are printable only if it was made from printable ones.
     let shown =
         std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
     let again = Cli::try_parse_from(shown).err();
-    // If it cannot be printed, there is no other place to report it.
-    match again.filter(|again| again.kind() == error.kind()) {
-        Some(again) => drop(again.print()),
-        None => lines(&error.to_string()),
-    }
+    let printed = match again.filter(|again| again.kind() == error.kind()) {
+        Some(again) => again.print(),
+        None => {
+            lines(&error.to_string());
+            Ok(())
+        }
+    };
+    // If standard error cannot be written, there is no other place to report it.
+    if error.use_stderr() { Ok(()) } else { printed.map_err(stdout_failed) }
 }
 
 /// Writes the findings about a scenario to standard error, each with its location and a hint.

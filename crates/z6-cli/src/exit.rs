@@ -29,7 +29,7 @@ pub(crate) enum Exit {
     CannotContinue,
     /// 4: a bug in Z6.
     Bug,
-    /// 130: stopped by Ctrl-C or SIGTERM.
+    /// 130: stopped by Ctrl-C, SIGTERM or SIGHUP.
     Interrupted,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`args`] (the arguments as typed), [`commands`] (one module per command),
 //! [`output`] (what a run prints), [`exit`] (exit codes), [`console`] (standard output and error),
-//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`panics`].
+//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`words`] (of other tools), [`panics`].
 
 mod args;
 mod commands;
@@ -13,6 +13,7 @@ mod output;
 mod panics;
 mod progress;
 mod signals;
+mod words;
 
 use std::process::ExitCode;
 
@@ -22,12 +23,14 @@ use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    panics::catch_panics(|| match Cli::try_parse() {
+    signals::survive_large_files();
+    panics::catch_panics(|| match Cli::try_parse().map_err(words::explain) {
         Ok(cli) => commands::dispatch(cli),
-        Err(error) => {
-            console::arguments(&error);
-            if error.use_stderr() { Exit::Usage } else { Exit::Success }
-        }
+        Err(error) => match console::arguments(&error) {
+            Ok(()) if error.use_stderr() => Exit::Usage,
+            Ok(()) => Exit::Success,
+            Err(error) => commands::failed(&error.into()),
+        },
     })
     .into()
 }

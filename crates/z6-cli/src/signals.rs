@@ -1,13 +1,14 @@
-//! Ctrl-C and SIGTERM: the first one stops the run gracefully, the second one ends the process.
+//! Ctrl-C, SIGTERM and SIGHUP: the first one stops the run gracefully, the second one ends the process.
 //!
-//! Handlers are installed even if the process inherited the signals as ignored (`nohup`, a shell's
-//! `&`). A thread waits for the signals; the handlers themselves do nothing else.
+//! Handlers for SIGINT and SIGTERM are installed even if the process inherited the signals as ignored (a
+//! shell's `&`) or blocked. SIGHUP that is ignored stays so: that is what `nohup` asks for. A thread waits
+//! for the signals; the handlers themselves do nothing else.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use z6::{StopReason, Stopper};
 
@@ -19,27 +20,48 @@ struct State {
     stopper: Option<Stopper>,
 }
 
-/// SIGINT and SIGTERM as received so far.
+/// Makes a write past the largest size of a file (`ulimit -f`) an error like that of a full disk. Without a
+/// handler, SIGXFSZ ends the process.
+pub(crate) fn survive_large_files() {
+    // Where the system refuses, nothing is worse than before.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
+/// Whether the process inherited a signal as ignored, by the mask in /proc (proc_pid_status(5)). Not where
+/// there is no such file.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// The signals that stop a run, as received so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupts {
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
 impl Interrupts {
-    /// Installs handlers for SIGINT and SIGTERM.
+    /// Installs handlers for SIGINT, SIGTERM and, unless it is ignored, SIGHUP. To be called before other
+    /// threads are started: they inherit which signals are blocked.
     ///
     /// # Errors
     /// The system refuses the handlers or the thread.
     pub(crate) fn install() -> io::Result<Interrupts> {
         let interrupts = Interrupts::default();
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut handled = vec![SIGINT, SIGTERM];
+        if !is_ignored(SIGHUP) {
+            handled.push(SIGHUP);
+        }
+        z6_vu::reactor::unblock_signals(&handled)?;
+        let mut signals = Signals::new(handled)?;
         let receiver = interrupts.clone();
         std::thread::Builder::new().name("z6-signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                receiver.receive(if signal == SIGTERM {
-                    StopReason::Terminate
-                } else {
-                    StopReason::Interrupt
+                receiver.receive(match signal {
+                    SIGINT => StopReason::Interrupt,
+                    _ => StopReason::Terminate,
                 });
             }
         })?;

@@ -241,7 +241,8 @@ fn a_reader_that_goes_away_is_no_failure() {
         let full = folder.z6(&words).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
         let full = Outcome::from_output(full.wait_with_output().unwrap()).expect(3);
         assert!(
-            full.stderr.starts_with("error: cannot write the result: No space left"),
+            full.stderr
+                .starts_with("error: cannot write the result: standard output: No space left"),
             "{full:?}"
         );
     }

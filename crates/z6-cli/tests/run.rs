@@ -7,7 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use common::{
-    Folder, SHORT, SMALL_FILES, STALLED, Underway, assert_conserved, figure, files, outcome,
+    Folder, Outcome, SHORT, SMALL_FILES, STALLED, Underway, assert_conserved, figure, files,
+    outcome,
 };
 use z6_events::{Ending, LogReader};
 use z6_testing::{Leash, Signal};
@@ -299,9 +300,16 @@ fn files_that_may_not_grow_exit_3_and_what_is_missing_is_named() {
     let folder = Folder::new(&text);
     // Enough for the header of the log, not for its events.
     let run = ["run", "s.toml", "--output", "out", "--json"];
+    // Whether SIGXFSZ is ignored or would end the process.
+    let default = Leash { ignored: &[], ..SMALL_FILES };
+    let other = Folder::new(&text);
+    let killed = outcome(&mut other.z6_with(default, &run)).expect(3);
+    assert!(killed.stderr.contains("File too large"), "{}", killed.stderr);
     let run = outcome(&mut folder.z6_with(SMALL_FILES, &run)).expect(3);
     assert!(run.stderr.contains("cannot write the event log"), "{}", run.stderr);
-    assert_eq!(figure(&run.stdout, "/run/stopped_by"), "disk_full");
+    for run in [&run, &killed] {
+        assert_eq!(figure(&run.stdout, "/run/stopped_by"), "disk_full");
+    }
     let log = std::fs::File::open(folder.path("out/events.z6log.partial")).unwrap();
     let mut log = LogReader::new(log).unwrap();
     while log.next_block().unwrap().is_some() {}
@@ -309,6 +317,75 @@ fn files_that_may_not_grow_exit_3_and_what_is_missing_is_named() {
         let is_there = folder.path("out").join(name).exists();
         let is_missed = run.stderr.contains(&format!("{name} was not written"));
         assert!(is_there != is_missed || name == "events.z6log", "{name}: {}", run.stderr);
+    }
+}
+
+/// The most memory that a process ever had resident, KiB; none once it has ended.
+fn peak_kib(id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// A process that stood still while 1.5 million arrivals were due catches up in parts: neither the engine
+/// nor the queue of the log holds them all at once.
+#[test]
+fn a_run_that_was_frozen_catches_up_in_little_memory() {
+    let text = "
+        runtime = { duration_seconds = 2, graceful_stop_seconds = 0, prng_seed = 7 }
+        target.base_url = 'builtin'
+        requests = [{ name = 'hello', path = '/hello' }]
+        schedule = { type = 'rate', per_second = 1000000, max_in_flight = 10 }";
+    let folder = Folder::new(text);
+    let run = ["run", "s.toml", "--output", "out", "--json", "--no-live"];
+    let mut run = Underway::start(&mut folder.z6(&run));
+    run.await_words("plan digest");
+    run.signal(Signal::STOP);
+    // Time itself is what is waited for.
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    run.signal(Signal::CONT);
+    let (id, mut peak) = (run.child().id(), 0);
+    while run.child().try_wait().unwrap().is_none() {
+        peak = peak_kib(id).unwrap_or(peak);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let run = run.end().expect(0);
+    assert_eq!(figure(&run.stdout, "/requests/planned"), 2_000_000);
+    assert!((1..65_536).contains(&peak), "{peak} KiB");
+}
+
+/// Not even the header of the log can be written.
+#[test]
+fn a_start_that_fails_leaves_no_directory() {
+    let folder = Folder::new(SHORT);
+    let leash = Leash { file_bytes_max: Some(16), ..Leash::default() };
+    let run = ["run", "s.toml", "--output", "a/b/out"];
+    let run = outcome(&mut folder.z6_with(leash, &run)).expect(3);
+    let words = "cannot write the event log a/b/out/events.z6log.partial";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    assert_eq!((run.stdout.as_str(), files(&folder.path("")).len()), ("", 1));
+}
+
+/// Whatever is printed, the error says which stream takes no more.
+#[test]
+fn a_full_standard_output_is_named() {
+    let folder = Folder::new(SHORT);
+    for command in [
+        "run s.toml --output out",
+        "simulate s.toml --output sim --json",
+        "validate s.toml",
+        "plan s.toml",
+        "version",
+        "--help",
+        "completion bash",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut z6 = folder.z6(&words);
+        let full = z6.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let full = Outcome::from_output(full.wait_with_output().unwrap()).expect(3);
+        let words = "error: standard output: No space left on device (os error 28)";
+        assert!(full.stderr.contains(words), "{command}: {}", full.stderr);
     }
 }
 
@@ -335,6 +412,44 @@ fn signals_inherited_as_ignored_are_handled() {
         let leash = Leash { ignored: &[Signal::INT, Signal::TERM], ..Leash::default() };
         folder.z6_with(leash, &["run", "s.toml", "--live", "--output", "out", "--json"])
     });
+}
+
+#[test]
+fn signals_inherited_as_blocked_are_handled() {
+    let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
+    for (signal, reason) in
+        [(Signal::INT, "interrupt"), (Signal::TERM, "terminate"), (Signal::HUP, "terminate")]
+    {
+        stopped_by(&text, signal, reason, |folder| {
+            let blocked = &[Signal::INT, Signal::TERM, Signal::HUP];
+            let leash = Leash { blocked, ..Leash::default() };
+            folder.z6_with(leash, &["run", "s.toml", "--live", "--output", "out", "--json"])
+        });
+    }
+}
+
+#[test]
+fn sighup_exits_as_sigterm_does() {
+    let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
+    stopped_by(&text, Signal::HUP, "terminate", |folder| {
+        folder.z6(&["run", "s.toml", "--live", "--output", "out", "--json"])
+    });
+}
+
+/// `nohup` has it ignored. The SIGTERM that follows is the first signal that counts.
+#[test]
+fn sighup_inherited_as_ignored_stays_ignored() {
+    let text = STALLED.replace("graceful_stop_seconds = 3600", "graceful_stop_seconds = 0");
+    let folder = Folder::new(&text);
+    let leash = Leash { ignored: &[Signal::HUP], ..Leash::default() };
+    let run = ["run", "s.toml", "--live", "--output", "out", "--json"];
+    let mut run = Underway::start(&mut folder.z6_with(leash, &run));
+    run.await_words("in flight 1");
+    run.signal(Signal::HUP);
+    run.signal(Signal::TERM);
+    let run = run.end().expect(130);
+    assert_eq!(figure(&run.stdout, "/run/stopped_by"), "terminate");
+    assert_eq!(files(&folder.path("out")), ALL_FILES);
 }
 
 fn stopped_by(

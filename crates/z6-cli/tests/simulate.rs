@@ -278,3 +278,29 @@ fn ctrl_c_ends_a_simulation_in_good_order() {
     assert_eq!(files(&folder.path("out")), ALL_FILES);
     folder.run(&["replay", "out"]).expect(0);
 }
+
+/// Nothing takes time: it would never end.
+#[test]
+fn a_world_without_delays_exits_2_and_leaves_nothing() {
+    let text = "
+        runtime = { duration_seconds = 1, prng_seed = 1 }
+        target.base_url = 'http://shop.example'
+        requests = [{ name = 'a', path = '/' }]";
+    let folder = Folder::new(text);
+    let run = ["simulate", "s.toml", "--output", "out", "--latency", "0ms", "--service", "0ms"];
+    let run = folder.run(&run).expect(2);
+    let words = "simulation.latency, simulation.service and think_time are 0";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    assert_eq!(files(&folder.path("")), ["s.toml"]);
+}
+
+#[test]
+fn the_reason_of_no_target_is_in_metadata() {
+    let folder = Folder::new(SHOP);
+    let run = ["simulate", "s.toml", "--output", "out", "--fault", "connect_timeout=1"];
+    let run = folder.run(&[&run[..], &["--duration", "60s"]].concat()).expect(3);
+    assert!(run.stderr.contains("error: no connection to the simulated server"), "{}", run.stderr);
+    let metadata = folder.read("out/metadata.json");
+    assert_eq!(figure(&metadata, "/no_target/error_kind"), "connect_timeout");
+    assert_eq!(figure(&metadata, "/no_target/reason"), "connect timeout");
+}

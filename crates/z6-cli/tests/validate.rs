@@ -77,3 +77,10 @@ fn a_switch_of_protocols_may_be_expected_by_a_request_that_asks_for_it() {
     let folder = Folder::new(&request("base_url = 'http://127.0.0.1:9'", keys));
     folder.run(&["validate", "s.toml"]).expect(0);
 }
+
+#[test]
+fn a_url_in_place_of_a_scenario_is_named() {
+    let folder = Folder::new("");
+    let run = folder.run(&["run", "https://example.com/"]).expect(2);
+    assert!(run.stderr.contains("https://example.com/ is a URL"), "{}", run.stderr);
+}

@@ -290,6 +290,15 @@ impl Events<'_> {
         self.skipped
     }
 
+    /// Goes on to the first error; returns how many records come before it, and the length of the payload up to it.
+    pub(crate) fn decodable(&mut self) -> (u32, usize) {
+        let mut so_far = (0, 0);
+        while let Some(Ok(_)) = self.next() {
+            so_far = (self.found, self.reader.offset());
+        }
+        so_far
+    }
+
     fn step(&mut self) -> Result<Option<(Tick, Event)>, DecodeError> {
         loop {
             let count = DecodeError::EventCount { expected: self.expected, found: self.found };

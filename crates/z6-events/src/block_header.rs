@@ -143,12 +143,16 @@ impl BlockHeader {
         if crc.u32()? != crc32fast::hash(&bytes[..CRC_AT]) {
             return None;
         }
-        let mut fields = Fields::new(&bytes[4..CRC_AT]);
-        let kind = BlockKind::from_code(fields.u8()?);
-        let phase = Phase::from_code(fields.u8()?);
-        let header = BlockHeader {
-            kind,
-            phase,
+        BlockHeader::fields(bytes)
+            .filter(|header| header.payload_bytes as usize <= MAX_PAYLOAD_BYTES)
+    }
+
+    /// What the bytes of a header say, whatever its mark, its CRC and its bounds.
+    pub(crate) fn fields(bytes: &[u8]) -> Option<BlockHeader> {
+        let mut fields = Fields::new(bytes.get(4..CRC_AT)?);
+        Some(BlockHeader {
+            kind: BlockKind::from_code(fields.u8()?),
+            phase: Phase::from_code(fields.u8()?),
             worker: WorkerId(fields.u16()?),
             number: fields.u64()?,
             first_event: fields.u64()?,
@@ -157,8 +161,7 @@ impl BlockHeader {
             payload_bytes: fields.u32()?,
             payload_crc: fields.u32()?,
             previous: LogDigest(fields.bytes32()?),
-        };
-        (header.payload_bytes as usize <= MAX_PAYLOAD_BYTES).then_some(header)
+        })
     }
 }
 

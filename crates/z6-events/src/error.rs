@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::ids::{ConnectionSlot, ExchangeSlot, Tick, WorkerId};
+use crate::limits::MAX_WORKERS;
 
 /// The event was not written. The block must be closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -164,6 +165,12 @@ pub enum LogError {
         bytes: u64,
         /// The limit.
         limit: u64,
+    },
+    /// The header says that there were no workers, or more than a run can have.
+    #[error("the header says {workers} workers; a run has 1 to {MAX_WORKERS}")]
+    Workers {
+        /// What it says.
+        workers: u16,
     },
     /// The file header does not match its CRC.
     #[error("the file header is damaged")]

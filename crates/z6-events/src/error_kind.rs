@@ -131,21 +131,19 @@ kinds! {
 
     /// The status line is not `HTTP/1.x SP 3DIGIT SP reason` (RFC 9112 section 4).
     BadStatusLine = 40, "bad_status_line", Protocol;
-    /// Not HTTP/1.0 or HTTP/1.1.
+    /// Not HTTP/1 with one digit as minor version (RFC 9112 section 2.3).
     BadVersion = 41, "bad_version", Protocol;
-    /// A status outside 100..=599 (RFC 9110 section 15).
+    /// A status that is not three digits (RFC 9112 section 4).
     BadStatusCode = 42, "bad_status_code", Protocol;
     /// A header field breaks the grammar (RFC 9112 section 5).
     BadHeader = 43, "bad_header", Protocol;
-    /// A line ended with a bare LF (RFC 9112 section 2.2).
+    /// A bare LF where chunks have two readings then (RFC 9112 section 7.1).
     BareLineFeed = 44, "bare_line_feed", Protocol;
-    /// A folded header line (RFC 9112 section 5.2).
-    ObsFold = 45, "obs_fold", Protocol;
     /// Content-Length is not a number, too large, or given twice with different values.
     BadContentLength = 46, "bad_content_length", Protocol;
     /// Transfer-Encoding together with Content-Length (RFC 9112 section 6.3).
     ConflictingFraming = 47, "conflicting_framing", Protocol;
-    /// A transfer coding that is unknown, or used in HTTP/1.0 (RFC 9112 section 6.1).
+    /// Transfer codings that are ambiguous, or used in HTTP/1.0 (RFC 9112 section 6.1).
     BadTransferEncoding = 48, "bad_transfer_encoding", Protocol;
     /// Chunked framing is broken (RFC 9112 section 7.1).
     BadChunk = 49, "bad_chunk", Protocol;
@@ -196,6 +194,29 @@ impl ErrorKind {
     #[must_use]
     pub const fn is_censored(self) -> bool {
         matches!(self, ErrorKind::RequestTimeout)
+    }
+
+    /// Of ambiguous framing: which bytes have two readings, and where the RFC says so. None for all others,
+    /// whose names say it.
+    #[must_use]
+    pub const fn framing_words(self) -> Option<&'static str> {
+        Some(match self {
+            ErrorKind::BareLineFeed => "LF without CR between chunks (RFC 9112 section 7.1)",
+            ErrorKind::BadContentLength => {
+                "Content-Length is no number, or two differ (RFC 9112 section 6.3)"
+            }
+            ErrorKind::ConflictingFraming => {
+                "both Transfer-Encoding and Content-Length (RFC 9112 section 6.3)"
+            }
+            ErrorKind::BadTransferEncoding => {
+                "Transfer-Encoding has chunked twice, with parameters or before an unknown coding, or \
+                 comes in HTTP/1.0 (RFC 9112 section 6.1)"
+            }
+            ErrorKind::UnexpectedUpgrade => {
+                "101 without `Upgrade` and 101 in expect_status (RFC 9110 section 15.2.2)"
+            }
+            _ => return None,
+        })
     }
 
     /// Whether a complete response was received, whose content is the failure.

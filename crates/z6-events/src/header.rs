@@ -2,7 +2,7 @@
 
 use crate::error::LogError;
 use crate::ids::{TargetId, WorkerId};
-use crate::limits::{MAX_HEADER_BYTES, MAX_LIST_ITEMS};
+use crate::limits::{MAX_ADDRESSES, MAX_HEADER_BYTES, MAX_LIST_ITEMS, MAX_WORKERS};
 use crate::partition::Partition;
 use crate::wire::{Fields, put_count, put_text};
 
@@ -20,6 +20,8 @@ pub const OLDEST_FORMAT_VERSION: u16 = 2;
 const NO_FLAGS: u32 = 0;
 /// Their place in the file.
 const FLAGS_AT: std::ops::Range<usize> = 32..36;
+/// The place of the number of workers.
+const WORKERS_AT: std::ops::Range<usize> = 24..26;
 
 /// Magic, two versions, length of the body.
 pub(crate) const PREFIX_BYTES: usize = 16;
@@ -149,7 +151,8 @@ impl LogHeader {
     /// The bytes of the header, with which the file begins.
     ///
     /// # Errors
-    /// [`LogError::TooLarge`] past [`MAX_HEADER_BYTES`] or 65,536 items in a list.
+    /// [`LogError::TooLarge`] past [`MAX_HEADER_BYTES`], 65,536 items in a list, or
+    /// [`MAX_ADDRESSES`].
     pub fn encode(&self) -> Result<Vec<u8>, LogError> {
         let mut out = Vec::with_capacity(self.scenario_text.len() + 4096);
         out.extend_from_slice(&MAGIC);
@@ -160,6 +163,8 @@ impl LogHeader {
         put_text(&mut out, &self.engine_version);
         put_pairs(&mut out, &self.overrides)?;
         put_numbers_by_name(&mut out, &self.limits)?;
+        let addresses = self.addresses.iter().map(|of_target| of_target.addresses.len()).sum();
+        within(addresses, MAX_ADDRESSES)?;
         put_list(&mut out, &self.addresses, |out, of_target| {
             out.extend_from_slice(&of_target.target.0.to_le_bytes());
             put_list(out, &of_target.addresses, |out, address| {
@@ -202,6 +207,11 @@ impl LogHeader {
             && flags != NO_FLAGS
         {
             return Err(LogError::UnknownFlags { flags });
+        }
+        if let Some(workers) = covered.get(WORKERS_AT).and_then(|bytes| Fields::new(bytes).u16())
+            && !(1..=MAX_WORKERS).contains(&u64::from(workers))
+        {
+            return Err(LogError::Workers { workers });
         }
         let mut fields = Fields::new(covered);
         let header = take_header(&mut fields);
@@ -251,7 +261,7 @@ fn take_header(fields: &mut Fields<'_>) -> Option<LogHeader> {
     let (format_version, lowest_reader_version) = (fields.u16()?, fields.u16()?);
     fields.u32()?;
     let seed = fields.u64()?;
-    let workers = Some(fields.u16()?).filter(|workers| *workers > 0)?;
+    let workers = fields.u16()?;
     let shard = fields.u16()?;
     let shards = Some(fields.u16()?).filter(|shards| *shards > shard)?;
     let driver = match fields.u8()? {
@@ -266,6 +276,11 @@ fn take_header(fields: &mut Fields<'_>) -> Option<LogHeader> {
         _ => return None,
     };
     let _flags = fields.u32()?;
+    let mut addresses_left = MAX_ADDRESSES;
+    let mut address = |fields: &mut Fields<'_>| {
+        addresses_left = addresses_left.checked_sub(1)?;
+        fields.text()
+    };
     Some(LogHeader {
         format_version,
         lowest_reader_version,
@@ -283,7 +298,7 @@ fn take_header(fields: &mut Fields<'_>) -> Option<LogHeader> {
         limits: fields.list(number_by_name)?,
         addresses: fields.list(|fields| {
             let target = TargetId(fields.u16()?);
-            Some(TargetAddresses { target, addresses: fields.list(Fields::text)? })
+            Some(TargetAddresses { target, addresses: fields.list(&mut address)? })
         })?,
         host: fields.list(pair)?,
         build: fields.list(pair)?,

@@ -44,6 +44,8 @@ mod wire;
 
 pub mod exchange;
 #[doc(hidden)]
+pub mod forge;
+#[doc(hidden)]
 pub mod fuzzing;
 mod slots;
 mod walk;

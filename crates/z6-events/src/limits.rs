@@ -18,14 +18,17 @@ pub const MAX_TRACKED_SLOTS: usize = 1 << 18;
 /// but longer.
 pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
 
-/// Workers of a run: their numbers have 16 bits.
-pub const MAX_WORKERS: u64 = u16::MAX as u64;
+/// Workers of a run, of one shard: what a reader keeps of each of them is bounded by this.
+pub const MAX_WORKERS: u64 = 1024;
 
 /// Requests and targets of a scenario, each: their numbers have 16 bits.
 pub const MAX_SCENARIO_ITEMS: usize = u16::MAX as usize;
 
 /// Addresses of one target: their numbers have 16 bits.
 pub const MAX_TARGET_ADDRESSES: usize = u16::MAX as usize;
+
+/// Addresses of all targets together.
+pub const MAX_ADDRESSES: usize = 1 << 19;
 
 /// Redirects that one request follows: the number of an exchange within its step has 8 bits.
 pub const MAX_REDIRECTS: u64 = u8::MAX as u64;

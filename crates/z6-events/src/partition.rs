@@ -4,6 +4,8 @@
 //! actor goes to a shard and, within it, to a worker; a limit is split over the shards and each part over
 //! the workers. Nothing else in Z6 computes with these numbers. Knows no scenario and no plan.
 
+use std::ops::Range;
+
 use crate::ids::{Actor, Population, WorkerId};
 
 /// The place of one event loop in a run: worker `worker` of `workers` in shard `shard` of `shards`.
@@ -128,6 +130,17 @@ impl Partition {
         }
     }
 
+    /// How many of the actors with these numbers belong to this worker.
+    #[must_use]
+    pub fn count(self, population: Population, actors: &Range<u64>) -> u64 {
+        // Of the numbers k + p below this, those with the worker's remainder.
+        let below = |actor: u64| {
+            let x = actor.wrapping_add(u64::from(population.0));
+            x / self.stride() + u64::from(x % self.stride() > self.first())
+        };
+        below(actors.end).saturating_sub(below(actors.start))
+    }
+
     /// The worker that `actor` belongs to, if that is one of this shard's.
     #[inline]
     #[must_use]
@@ -188,6 +201,21 @@ mod tests {
             let place = owner.place(population, actor);
             prop_assert_eq!(owner.actor(population, place), Some(actor));
             prop_assert_eq!(owner.worker_of(population, actor), Some(owner.worker()));
+        }
+
+        #[test]
+        fn actors_are_counted_as_they_are_owned(
+            shards in 1..=7_u16,
+            workers in 1..=4_u16,
+            population in 0..=255_u8,
+            (from, to) in (0..200_u64, 0..200_u64),
+        ) {
+            let population = Population(population);
+            for partition in all(shards, workers) {
+                let owned = |actor: &u64| partition.owns(population, Actor(*actor));
+                let expected = (from..to).filter(owned).count() as u64;
+                prop_assert_eq!(partition.count(population, &(from..to)), expected);
+            }
         }
 
         #[test]

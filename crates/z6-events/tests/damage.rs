@@ -359,7 +359,7 @@ fn later_formats_say_what_they_need() {
     assert_eq!(open_error(&with(8, 1)).to_string(), older.to_string());
     // A driver that does not exist, no worker, a shard beyond their number.
     assert!(matches!(open_error(&with(30, 9)), LogError::HeaderMalformed { offset: 31 }));
-    assert!(matches!(open_error(&with(24, 0)), LogError::HeaderMalformed { offset: 26 }));
+    assert!(matches!(open_error(&with(24, 0)), LogError::Workers { workers: 0 }));
     assert!(matches!(open_error(&with(26, 1)), LogError::HeaderMalformed { offset: 30 }));
     // A flag that a later version may give a meaning.
     assert!(matches!(open_error(&with(34, 4)), LogError::UnknownFlags { flags: 0x0004_0000 }));

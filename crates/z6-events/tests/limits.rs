@@ -30,6 +30,7 @@ fn the_page_lists_every_bound_of_the_format() {
         ("MAX_WORKERS", limits::MAX_WORKERS),
         ("MAX_SCENARIO_ITEMS", limits::MAX_SCENARIO_ITEMS as u64),
         ("MAX_TARGET_ADDRESSES", limits::MAX_TARGET_ADDRESSES as u64),
+        ("MAX_ADDRESSES", limits::MAX_ADDRESSES as u64),
         ("MAX_REDIRECTS", limits::MAX_REDIRECTS),
         ("MAX_HEADER_BYTES", limits::MAX_HEADER_BYTES as u64),
         ("MAX_LIST_ITEMS", limits::MAX_LIST_ITEMS as u64),

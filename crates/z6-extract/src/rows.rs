@@ -231,6 +231,8 @@ struct Record {
     bytes_used: usize,
     ends: Vec<usize>,
     ends_used: usize,
+    /// Bytes of the file so far.
+    read: usize,
     /// The line on which it begins; none before it does.
     line: Option<u64>,
 }
@@ -330,10 +332,19 @@ impl Reader {
     }
 
     /// Reads whole lines; the last one of the file may lack its end.
-    fn read_lines(&mut self, mut text: &[u8]) -> Result<(), RowsError> {
-        self.rows.check_utf8(text)?;
+    fn read_lines(&mut self, text: &[u8]) -> Result<(), RowsError> {
+        let Err(error) = std::str::from_utf8(text) else { return self.read_text(text) };
+        // The lines before come first: what is refused does not depend on the pieces.
+        let good = text.get(..error.valid_up_to()).unwrap_or_default();
+        let start = memchr::memrchr(b'\n', good).map_or(0, |end| end + 1);
+        let line = self.rows.line + line_ends(good);
+        self.read_text(good.get(..start).unwrap_or_default())?;
+        Err(RowsError::NotUtf8 { line, byte: good.len() - start + 1 })
+    }
+
+    fn read_text(&mut self, mut text: &[u8]) -> Result<(), RowsError> {
         let is_start =
-            self.rows.line == 1 && self.record.as_ref().is_none_or(|one| one.line.is_none());
+            self.rows.line == 1 && self.record.as_ref().is_none_or(|record| record.line.is_none());
         if is_start {
             text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         }
@@ -345,14 +356,6 @@ impl Reader {
 }
 
 impl Rows {
-    fn check_utf8(&self, text: &[u8]) -> Result<(), RowsError> {
-        let Err(error) = std::str::from_utf8(text) else { return Ok(()) };
-        let good = text.get(..error.valid_up_to()).unwrap_or_default();
-        let line = self.line + line_ends(good);
-        let start = memchr::memrchr(b'\n', good).map_or(0, |end| end + 1);
-        Err(RowsError::NotUtf8 { line, byte: good.len() - start + 1 })
-    }
-
     /// Appends a row whose fields end at `ends`; the first one may name the columns.
     fn row(&mut self, line: u64, bytes: &[u8], ends: &[usize]) -> Result<(), RowsError> {
         let starts = [0].into_iter().chain(ends.iter().copied());
@@ -388,6 +391,9 @@ impl Rows {
 
     fn read_objects(&mut self, text: &[u8]) -> Result<(), RowsError> {
         for line in text.split_inclusive(|&byte| byte == b'\n') {
+            if line.len() > MAX_ROW_BYTES {
+                return Err(RowsError::RowTooLong { line: self.line });
+            }
             if !line.trim_ascii().is_empty() {
                 self.object(line)?;
             }
@@ -437,7 +443,7 @@ impl Rows {
 impl Record {
     fn new(reader: csv_core::Reader) -> Record {
         let (bytes, ends) = (vec![0; 1024], vec![0; 32]);
-        Record { reader, bytes, bytes_used: 0, ends, ends_used: 0, line: None }
+        Record { reader, bytes, bytes_used: 0, ends, ends_used: 0, read: 0, line: None }
     }
 
     /// Reads more of the file, which is not at its end.
@@ -479,11 +485,12 @@ impl Record {
         rows.line += line_ends(text.get(..read).unwrap_or_default());
         self.bytes_used += written;
         self.ends_used += ended;
+        self.read += read;
+        if self.read > MAX_ROW_BYTES {
+            return Err(RowsError::RowTooLong { line });
+        }
         match result {
             ReadRecordResult::InputEmpty => {}
-            ReadRecordResult::OutputFull if self.bytes.len() >= MAX_ROW_BYTES => {
-                return Err(RowsError::RowTooLong { line });
-            }
             ReadRecordResult::OutputFull => self.bytes.resize(2 * self.bytes.len(), 0),
             ReadRecordResult::OutputEndsFull if self.ends.len() >= MAX_COLUMNS => {
                 return Err(RowsError::TooManyColumns { line });
@@ -493,7 +500,7 @@ impl Record {
                 let bytes = self.bytes.get(..self.bytes_used).unwrap_or_default();
                 let ends = self.ends.get(..self.ends_used).unwrap_or_default();
                 rows.row(line, bytes, ends)?;
-                (self.bytes_used, self.ends_used, self.line) = (0, 0, None);
+                (self.bytes_used, self.ends_used, self.read, self.line) = (0, 0, 0, None);
             }
             ReadRecordResult::End => self.line = None,
         }

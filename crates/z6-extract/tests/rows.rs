@@ -99,6 +99,9 @@ fn what_is_not_utf8_is_refused_with_line_and_byte() {
     assert_eq!(read_as(Format::JsonLines, b"\xff"), not_utf8(1, 1));
     assert_eq!(read_as(Format::Csv, b"\xff\xfea\0,\0b\0\n\0"), not_utf8(1, 1), "UTF-16");
     assert_eq!(read_as(Format::Csv, b"a\n\xc3"), not_utf8(2, 1), "cut off");
+    // What comes first in the file is told, whatever the pieces.
+    let ragged = Err(RowsError::Ragged { line: 2, fields: 2, columns: 1 });
+    assert_eq!(read_as(Format::Csv, b"a\n1,2\n\xff\n"), ragged);
 }
 
 #[test]
@@ -154,6 +157,9 @@ fn files_are_bounded() {
         reader.push(start.as_bytes()).unwrap();
         let long = vec![b'x'; MAX_ROW_BYTES + 1];
         assert_eq!(reader.push(&long), Err(RowsError::RowTooLong { line: 2 }));
+        let whole = [start.as_bytes(), &long, b"\n"].concat();
+        let mut reader = Reader::new(format, LARGE);
+        assert_eq!(reader.push(&whole), Err(RowsError::RowTooLong { line: 2 }), "in one piece");
     }
     let lines = format!("a\n\"{}", "x\n".repeat(MAX_ROW_BYTES / 2 + 1));
     let mut reader = Reader::new(Format::Csv, LARGE);

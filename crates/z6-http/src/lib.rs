@@ -14,6 +14,7 @@
 //!   ([`CheckedRequest`]).
 //! - `error`: the reasons for which a request cannot be sent ([`RequestError`]).
 //! - `redirect`: where a redirect leads, and what is sent there.
+//! - [`template`]: texts with placeholders, filled in for each sending.
 //! - `content`: removing gzip and deflate from a body ([`decode_content`]).
 //! - `fuzzing`: bodies of the fuzz targets.
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ mod redirect;
 mod request;
 mod segment;
 pub mod target;
+pub mod template;
 
 pub use content::{
     CONTENT_BYTES_MAX_DEFAULT, CONTENT_CODINGS_MAX, CONTENT_RATIO_FREE_BYTES,

@@ -129,7 +129,8 @@ fn reason(kind: ErrorKind, example: &Example, outline: &Outline) -> Option<Strin
             (words, alert) => Some(format!("{} (alert {alert})", words.unwrap_or("TLS failed"))),
         },
         (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
-            Some(format!("byte {detail} of the response"))
+            let words = kind.framing_words().map_or_else(String::new, |words| format!("{words}, "));
+            Some(format!("{words}byte {detail} of the response"))
         }
         (_, ErrorGroup::Timeout) => ms(outline.timeouts_ns.get(request.index()))
             .map(|ms| format!("no complete response within {ms} ms")),

@@ -20,12 +20,79 @@ const _: () = assert!(MAX_DURATION_NS + MAX_TIMEOUT_NS <= VALUE_NS_MAX);
 /// three significant digits.
 pub const HISTOGRAM_BYTES_MAX: u64 = 38 * 1_024 * 8;
 
-/// Values of one kind.
+/// Values in a histogram, with minimum and maximum exact beside it.
+#[derive(Debug, Clone)]
+pub struct Values {
+    histogram: Histogram<u64>,
+    min_ns: u64,
+    max_ns: u64,
+}
+
+impl Values {
+    /// No values yet.
+    ///
+    /// # Errors
+    /// A histogram could not be made.
+    pub fn new() -> Result<Values, FoldError> {
+        Ok(Values { histogram: Histogram::new(3)?, min_ns: u64::MAX, max_ns: 0 })
+    }
+
+    /// Takes a value, nanoseconds.
+    ///
+    /// # Errors
+    /// The histogram could not grow.
+    #[inline]
+    pub fn record(&mut self, value_ns: u64) -> Result<(), FoldError> {
+        self.histogram.record(value_ns.min(VALUE_NS_MAX))?;
+        self.min_ns = self.min_ns.min(value_ns);
+        self.max_ns = self.max_ns.max(value_ns);
+        Ok(())
+    }
+
+    /// Forgets all values and keeps the memory.
+    pub fn reset(&mut self) {
+        self.histogram.reset();
+        (self.min_ns, self.max_ns) = (u64::MAX, 0);
+    }
+
+    fn merge(&mut self, other: &Values) -> Result<(), FoldError> {
+        self.histogram.add(&other.histogram)?;
+        self.min_ns = self.min_ns.min(other.min_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+        Ok(())
+    }
+
+    /// The histogram: three significant digits, larger values than [`VALUE_NS_MAX`] at that bound.
+    #[must_use]
+    pub const fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
+    /// The smallest value; [`u64::MAX`] without values.
+    #[must_use]
+    pub const fn min_ns(&self) -> u64 {
+        self.min_ns
+    }
+
+    /// The largest value; 0 without values.
+    #[must_use]
+    pub const fn max_ns(&self) -> u64 {
+        self.max_ns
+    }
+
+    /// Buckets in use in rising order: the highest value each stands for, and its number of values.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.histogram.iter_recorded().map(|bucket| {
+            let highest = self.histogram.highest_equivalent(bucket.value_iterated_to());
+            (highest, bucket.count_at_value())
+        })
+    }
+}
+
+/// Values of one kind with their sums.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
-    pub(crate) histogram: Histogram<u64>,
-    pub(crate) min_ns: u64,
-    pub(crate) max_ns: u64,
+    pub(crate) values: Values,
     sum_ns: u128,
     /// Sum of squares modulo 2^128; `squared_deviations` needs no more.
     squares: u128,
@@ -34,23 +101,13 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new() -> Result<Recorder, FoldError> {
-        Ok(Recorder {
-            histogram: Histogram::new(3)?,
-            min_ns: u64::MAX,
-            max_ns: 0,
-            sum_ns: 0,
-            squares: 0,
-            out_of_range: 0,
-        })
+        Ok(Recorder { values: Values::new()?, sum_ns: 0, squares: 0, out_of_range: 0 })
     }
 
     #[inline]
     pub(crate) fn record(&mut self, value_ns: u64) -> Result<(), FoldError> {
-        let kept_ns = value_ns.min(VALUE_NS_MAX);
-        self.histogram.record(kept_ns)?;
-        self.out_of_range += u64::from(kept_ns != value_ns);
-        self.min_ns = self.min_ns.min(value_ns);
-        self.max_ns = self.max_ns.max(value_ns);
+        self.values.record(value_ns)?;
+        self.out_of_range += u64::from(value_ns > VALUE_NS_MAX);
         self.sum_ns += u128::from(value_ns);
         self.squares =
             self.squares.wrapping_add(u128::from(value_ns).wrapping_mul(u128::from(value_ns)));
@@ -58,13 +115,11 @@ impl Recorder {
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.histogram.len()
+        self.values.histogram.len()
     }
 
     fn merge(&mut self, other: &Recorder) -> Result<(), FoldError> {
-        self.histogram.add(&other.histogram)?;
-        self.min_ns = self.min_ns.min(other.min_ns);
-        self.max_ns = self.max_ns.max(other.max_ns);
+        self.values.merge(&other.values)?;
         self.sum_ns += other.sum_ns;
         self.squares = self.squares.wrapping_add(other.squares);
         self.out_of_range += other.out_of_range;
@@ -199,14 +254,14 @@ mod tests {
         assert_eq!(recorder.out_of_range, 0);
         recorder.record(u64::MAX).unwrap();
         assert_eq!((recorder.count(), recorder.out_of_range), (2, 1));
-        assert_eq!(recorder.max_ns, u64::MAX);
+        assert_eq!(recorder.values.max_ns, u64::MAX);
     }
 
     #[test]
     fn a_full_histogram_takes_the_memory_it_is_charged() {
         let mut recorder = Recorder::new().unwrap();
         recorder.record(VALUE_NS_MAX).unwrap();
-        assert_eq!(recorder.histogram.distinct_values() as u64 * 8, HISTOGRAM_BYTES_MAX);
+        assert_eq!(recorder.values.histogram.distinct_values() as u64 * 8, HISTOGRAM_BYTES_MAX);
     }
 
     #[test]
@@ -222,10 +277,10 @@ mod tests {
         merged.merge(&parts[0]).unwrap();
         merged.merge(&parts[1]).unwrap();
         let (one, merged) = (one.values.unwrap(), merged.values.unwrap());
-        assert_eq!(one.histogram, merged.histogram);
+        assert_eq!(one.values.histogram, merged.values.histogram);
         assert_eq!(
-            (one.min_ns, one.max_ns, one.mean_ns(), one.stddev_ns()),
-            (merged.min_ns, merged.max_ns, merged.mean_ns(), merged.stddev_ns())
+            (one.values.min_ns, one.values.max_ns, one.mean_ns(), one.stddev_ns()),
+            (merged.values.min_ns, merged.values.max_ns, merged.mean_ns(), merged.stddev_ns())
         );
     }
 }

@@ -46,7 +46,8 @@ struct Ring<T> {
 impl<T: Copy> Ring<T> {
     fn new(capacity: usize) -> Ring<T> {
         assert!(capacity.is_power_of_two(), "the ring indexes by mask");
-        Ring { entries: Vec::with_capacity(capacity), capacity, pushed: 0 }
+        // Grows with the inputs: a header may name many workers that have none.
+        Ring { entries: Vec::new(), capacity, pushed: 0 }
     }
 
     #[inline]

@@ -2,19 +2,21 @@
 //! `histogram` keeps.
 //!
 //! Values and lower bounds are ranked together: the quantile q of n observations is the one of rank
-//! ceil(q n), read as the highest value its histogram bucket stands for. It is *exact* if at least
-//! that many observed values lie in this bucket or below: then it stays what it is however long the
-//! unanswered requests would have taken. Else it is a lower bound.
+//! ceil(q n), read as the highest value its histogram bucket stands for, between the exact minimum and
+//! maximum. The unanswered requests may have taken any longer. If they had taken for ever, the observation
+//! of this rank would be the value of this rank among values alone. The quantile is a lower bound if that
+//! value is larger by more than the last digit that is printed, or if there is none.
 
 use z6_scenario::Quantile;
 
-use crate::histogram::{Latency, Recorder};
+use crate::histogram::{Latency, Recorder, Values};
 use crate::metrics::{Ci95, LatencyStats};
+use crate::report::units::last_digit;
 
 /// Observations of one latency in rising order, one entry per bucket in use.
 #[derive(Debug, Clone, Default)]
 pub struct Distribution {
-    /// Highest value the bucket stands for.
+    /// Highest value the bucket stands for, between the exact minimum and maximum.
     highest_ns: Vec<u64>,
     /// Observations in this bucket and below.
     ranked: Vec<u64>,
@@ -25,10 +27,10 @@ pub struct Distribution {
 /// An order statistic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ranked {
-    /// The highest value of its histogram bucket, nanoseconds.
+    /// The highest value of its histogram bucket, between the exact minimum and maximum, nanoseconds.
     pub ns: u64,
-    /// Whether it stays what it is however long the unanswered requests would have taken; else it is
-    /// only a lower bound.
+    /// Whether it stays what it is, but for the [last digit](last_digit) that is printed, however long the
+    /// unanswered requests would have taken; else it is only a lower bound.
     pub exact: bool,
 }
 
@@ -59,6 +61,11 @@ impl Distribution {
             distribution.ranked.push(ranked);
             distribution.values.push(values);
         }
+        if let (Some(min), Some(max)) = (min(latency), max(latency)) {
+            for highest in &mut distribution.highest_ns {
+                *highest = (*highest).clamp(min, max);
+            }
+        }
         distribution
     }
 
@@ -74,19 +81,18 @@ impl Distribution {
         if rank == 0 {
             return None;
         }
-        let index = self.ranked.partition_point(|ranked| *ranked < rank);
-        let ns = *self.highest_ns.get(index)?;
-        Some(Ranked { ns, exact: *self.values.get(index)? >= rank })
+        let at = |of: &[u64]| {
+            let index = of.partition_point(|ranked| *ranked < rank);
+            self.highest_ns.get(index).copied()
+        };
+        let ns = at(&self.ranked)?;
+        let exact = at(&self.values).is_some_and(|longest| longest - ns <= last_digit(ns));
+        Some(Ranked { ns, exact })
     }
 }
 
 fn buckets_of(recorder: Option<&Recorder>) -> impl Iterator<Item = (u64, u64)> + '_ {
-    recorder.into_iter().flat_map(|recorder| {
-        recorder.histogram.iter_recorded().map(|bucket| {
-            let highest = recorder.histogram.highest_equivalent(bucket.value_iterated_to());
-            (highest, bucket.count_at_value())
-        })
-    })
+    recorder.into_iter().flat_map(|recorder| recorder.values.buckets())
 }
 
 /// The rank of a quantile among `count` observations: ceil(q n), at least 1.
@@ -97,17 +103,14 @@ pub fn rank(quantile: Quantile, count: u64) -> u64 {
 }
 
 /// The values at two quantiles of one histogram of values; none without values.
-pub(crate) fn two_of(
-    histogram: &hdrhistogram::Histogram<u64>,
-    low: Quantile,
-    high: Quantile,
-) -> Option<(u64, u64)> {
-    let (low_rank, high_rank) = (rank(low, histogram.len()), rank(high, histogram.len()));
+pub(crate) fn two_of(values: &Values, low: Quantile, high: Quantile) -> Option<(u64, u64)> {
+    let count = values.histogram().len();
+    let (low_rank, high_rank) = (rank(low, count), rank(high, count));
     let mut low_ns = None;
     let mut seen = 0;
-    for bucket in histogram.iter_recorded() {
-        seen += bucket.count_at_value();
-        let highest = histogram.highest_equivalent(bucket.value_iterated_to());
+    for (highest, of_bucket) in values.buckets() {
+        seen += of_bucket;
+        let highest = highest.clamp(values.min_ns(), values.max_ns());
         if seen >= low_rank && low_ns.is_none() {
             low_ns = Some(highest);
         }
@@ -123,11 +126,12 @@ pub(crate) fn two_of(
 pub fn stats(latency: &Latency) -> LatencyStats {
     let distribution = Distribution::new(latency);
     let mut lower_bounds = Vec::new();
-    let min = extreme(latency, |side| side.min_ns, Ord::min);
-    let max = extreme(latency, |side| side.max_ns, Ord::max);
-    let values_min = latency.values.as_deref().map(|values| values.min_ns);
-    if min.is_some() && min != values_min {
-        lower_bounds.push("min");
+    let (min, max) = (min(latency), max(latency));
+    if let Some(min) = min {
+        let longest = latency.values.as_deref().map(|side| side.values.min_ns());
+        if longest.is_none_or(|longest| longest - min > last_digit(min)) {
+            lower_bounds.push("min");
+        }
     }
     if latency.bounds.is_some() {
         lower_bounds.push("max");
@@ -163,12 +167,16 @@ pub fn stats(latency: &Latency) -> LatencyStats {
     }
 }
 
-fn extreme(
-    latency: &Latency,
-    of: impl Fn(&Recorder) -> u64,
-    pick: impl Fn(u64, u64) -> u64,
-) -> Option<u64> {
-    [&latency.values, &latency.bounds].into_iter().flatten().map(|side| of(side)).reduce(pick)
+fn min(latency: &Latency) -> Option<u64> {
+    sides(latency).map(Values::min_ns).min()
+}
+
+fn max(latency: &Latency) -> Option<u64> {
+    sides(latency).map(Values::max_ns).max()
+}
+
+fn sides(latency: &Latency) -> impl Iterator<Item = &Values> {
+    [&latency.values, &latency.bounds].into_iter().flatten().map(|side| &side.values)
 }
 
 /// The 95 % interval of a quantile: the observations of the two ranks of [`interval_ranks`]. The
@@ -315,7 +323,7 @@ mod tests {
         // 90 values of 1000 ns and 10 unanswered after 5000 ns.
         let stats = stats(&latency(&[1_000; 90], &[5_000; 10]));
         assert_eq!(stats.p90, Some(1_000));
-        assert_eq!(stats.p95, Some(5_003), "highest equivalent of 5000 at three digits");
+        assert_eq!(stats.p95, Some(5_000), "its bucket ends at 5003");
         assert_eq!(stats.lower_bounds, ["max", "p95", "p99", "p999", "p9999"]);
     }
 
@@ -333,6 +341,25 @@ mod tests {
         let stats = stats(&latency(&[100, 200, 300], &[10]));
         assert_eq!(stats.p50, Some(100));
         assert!(stats.lower_bounds.contains(&"p50"));
+    }
+
+    #[test]
+    fn a_bound_that_moves_less_than_what_is_printed_is_no_bound() {
+        // 1,394 values 2 µs apart, and one request in flight for 20 µs. All ranks move by one.
+        let values: Vec<u64> = (0..1_394).map(|n| 1_000_000 + n * 2_000).collect();
+        let stats = stats(&latency(&values, &[20_000]));
+        assert_eq!(stats.lower_bounds, ["min", "max", "p9999"]);
+    }
+
+    #[test]
+    fn all_quantiles_lie_between_minimum_and_maximum() {
+        let stats = stats(&latency(&[520_298], &[]));
+        let figures = [stats.min, stats.p50, stats.p9999, stats.max];
+        assert_eq!(figures, [Some(520_298); 4]);
+        // A histogram keeps 25 h of these.
+        let beyond = u64::MAX - 9;
+        let stats = super::stats(&latency(&[beyond; 6], &[]));
+        assert_eq!((stats.p50, stats.ci95.p50), (Some(beyond), [Some(beyond); 2]));
     }
 
     /// The interval ranks by the plain definition, for small n, with powers by multiplication.

@@ -8,13 +8,12 @@
 
 use std::collections::VecDeque;
 
-use hdrhistogram::Histogram;
 use z6_events::Tick;
 use z6_scenario::{NS_PER_SECOND, Quantile};
 
 use crate::error::FoldError;
 use crate::gauges::Gauges;
-use crate::histogram::VALUE_NS_MAX;
+use crate::histogram::Values;
 use crate::metrics::SeriesRow;
 
 /// How far workers may be apart before rows close without the slowest, seconds.
@@ -44,9 +43,9 @@ impl Row {
 pub(crate) struct Series {
     rows: Vec<Row>,
     /// Histograms of open seconds; the first is of second `open_from`.
-    open: VecDeque<Option<Histogram<u64>>>,
+    open: VecDeque<Option<Values>>,
     open_from: u64,
-    spare: Vec<Histogram<u64>>,
+    spare: Vec<Values>,
     /// Response times that came after their second had closed.
     late: u64,
     /// The last second that all workers have passed.
@@ -94,14 +93,11 @@ impl Series {
         if slot.is_none() {
             let spare = self.spare.pop();
             *slot = Some(match spare {
-                Some(histogram) => histogram,
-                None => Histogram::new(3)?,
+                Some(values) => values,
+                None => Values::new()?,
             });
         }
-        if let Some(histogram) = slot {
-            histogram.record(response_ns.min(VALUE_NS_MAX))?;
-        }
-        Ok(())
+        slot.as_mut().map_or(Ok(()), |values| values.record(response_ns))
     }
 
     /// All workers have reached this second.
@@ -116,11 +112,11 @@ impl Series {
                 self.open_from = second;
                 return;
             };
-            if let Some(mut histogram) = slot {
-                let quantiles = crate::quantile::two_of(&histogram, Quantile::P50, Quantile::P99);
+            if let Some(mut values) = slot {
+                let quantiles = crate::quantile::two_of(&values, Quantile::P50, Quantile::P99);
                 self.row(Tick(self.open_from * NS_PER_SECOND)).quantiles = quantiles;
-                histogram.reset();
-                self.spare.push(histogram);
+                values.reset();
+                self.spare.push(values);
             }
             self.open_from += 1;
         }

@@ -157,6 +157,13 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// Bytes of an exchange. A log can name any numbers.
+    #[inline]
+    pub(crate) fn count_bytes(&mut self, sent: u64, received: u64) {
+        self.bytes_sent = self.bytes_sent.saturating_add(sent);
+        self.bytes_received = self.bytes_received.saturating_add(received);
+    }
+
     #[inline]
     pub(crate) fn response(&mut self, status: u16) {
         self.responses += 1;

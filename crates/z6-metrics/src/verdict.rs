@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use z6_scenario::Quantile;
 
 use crate::metrics::LatencyStats;
-use crate::report::units::{count, duration, percent, plural};
+use crate::report::units::{count, duration, percent, plain, plural};
 
 /// The 0.99 quantile of the loop lag above which sends were late, nanoseconds.
 pub const LOOP_LAG_P99_NS_MAX: u64 = 1_000_000;
@@ -134,6 +134,11 @@ pub enum Doubt {
         /// The largest step, nanoseconds.
         step_ns: u64,
     },
+    /// The measured part is empty: everything was planned in the warm-up.
+    NothingMeasured {
+        /// Where the measured part begins, nanoseconds.
+        from_ns: u64,
+    },
     /// An assertion asks for a quantile that so few requests cannot show.
     TooFewSamples {
         /// The quantile.
@@ -188,6 +193,7 @@ impl Doubt {
             Doubt::OutOfDescriptors { .. } => "out_of_descriptors",
             Doubt::OutOfMemory { .. } => "out_of_memory",
             Doubt::WallClockStep { .. } => "wall_clock_step",
+            Doubt::NothingMeasured { .. } => "nothing_measured",
             Doubt::TooFewSamples { .. } => "too_few_samples",
             Doubt::HistogramsFolded { .. } => "histograms_folded",
             Doubt::ValuesOutOfRange { .. } => "values_out_of_range",
@@ -218,6 +224,7 @@ impl Doubt {
             | Doubt::ErrorsDominate { .. }
             | Doubt::UnsentAtEnd { .. }
             | Doubt::WallClockStep { .. }
+            | Doubt::NothingMeasured { .. }
             | Doubt::TooFewSamples { .. }
             | Doubt::HistogramsFolded { .. }
             | Doubt::ValuesOutOfRange { .. }
@@ -315,6 +322,11 @@ impl fmt::Display for Doubt {
                 "the wall clock was stepped by {}; latencies do not depend on it",
                 duration(step_ns)
             ),
+            Doubt::NothingMeasured { from_ns } => write!(
+                f,
+                "nothing was measured: no request was planned after the warm-up of {} s",
+                plain(from_ns as f64 / 1e9)
+            ),
             Doubt::TooFewSamples { quantile, samples, needed } => write!(
                 f,
                 "an assertion asks for {} of {}: it takes {} to show one beyond it",
@@ -381,6 +393,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) out_of_descriptors: u64,
     pub(crate) out_of_memory: u64,
     pub(crate) wall_step_max_ns: u64,
+    /// Where the measured part begins, if nothing was planned in it, nanoseconds.
+    pub(crate) nothing_from_ns: Option<u64>,
     /// Requests that latency assertions are about.
     pub(crate) samples: u64,
     pub(crate) quantiles_asked: Vec<Quantile>,
@@ -460,6 +474,7 @@ fn resources(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
 }
 
 fn knowledge(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
+    doubts.extend(evidence.nothing_from_ns.map(|from_ns| Doubt::NothingMeasured { from_ns }));
     for quantile in &evidence.quantiles_asked {
         let needed = samples_needed(*quantile);
         if evidence.samples < needed {
@@ -506,6 +521,7 @@ mod tests {
             out_of_descriptors: 0,
             out_of_memory: 0,
             wall_step_max_ns: 0,
+            nothing_from_ns: None,
             samples: 100,
             quantiles_asked: vec![Quantile::P99],
             folded: 0,

@@ -7,8 +7,10 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use z6_events::{Cause, ErrorKind, Event, NeverSentReason, Tick, WorkerId};
+use z6_metrics::histogram::{Latency, VALUE_NS_MAX};
+use z6_metrics::quantile::stats;
 use z6_metrics::{LatencyStats, Metrics};
-use z6_scenario::Scenario;
+use z6_scenario::{Quantile, Scenario};
 
 const END: u64 = 3 * S;
 const WARMUP: u64 = S / 2;
@@ -145,10 +147,18 @@ fn bucket(value: u64) -> u64 {
     (value >> shift << shift) + ((1 << shift) - 1)
 }
 
+/// Whether `longest` is more than `value` by more than one in its third significant digit.
+fn is_more(value: u64, longest: u64) -> bool {
+    let digits = value.to_string().len() as u32;
+    longest - value > 10_u64.pow(digits.saturating_sub(3))
+}
+
 /// All figures of one latency by sorting.
 fn naive(values: &[u64], bounds: &[u64]) -> LatencyStats {
     let mut all: Vec<u64> = values.iter().chain(bounds).copied().collect();
     all.sort_unstable();
+    let mut answered = values.to_vec();
+    answered.sort_unstable();
     let n = all.len();
     let mut stats = LatencyStats {
         count: values.len() as u64,
@@ -161,7 +171,8 @@ fn naive(values: &[u64], bounds: &[u64]) -> LatencyStats {
         return stats;
     }
     let values_min = values.iter().min();
-    if values_min.is_none() || values_min > bounds.iter().min() && !bounds.is_empty() {
+    let (min, max) = (all[0], all[n - 1]);
+    if values_min.is_none_or(|longest| is_more(min, *longest)) {
         stats.lower_bounds.push("min");
     }
     if !bounds.is_empty() {
@@ -169,12 +180,13 @@ fn naive(values: &[u64], bounds: &[u64]) -> LatencyStats {
     }
     let mut quantile = |name, per_mille_of_ten: usize| {
         let rank = (n * per_mille_of_ten).div_ceil(10_000);
-        let value = all[rank - 1];
-        let at_or_below = values.iter().filter(|v| bucket(**v) <= bucket(value)).count();
-        if at_or_below < rank {
+        let shown = |value: u64| bucket(value).min(max);
+        let value = shown(all[rank - 1]);
+        // What it would be if the unanswered requests had taken for ever.
+        if answered.get(rank - 1).is_none_or(|longest| is_more(value, shown(*longest))) {
             stats.lower_bounds.push(name);
         }
-        Some(bucket(value))
+        Some(value)
     };
     stats.p50 = quantile("p50", 5_000);
     stats.p75 = quantile("p75", 7_500);
@@ -303,6 +315,53 @@ fn check_lateness(metrics: &Metrics, requests: &[Request]) -> Result<(), TestCas
     }
     assert_same(&metrics.generator.loop_lag_ns, &naive(&lags, &[]))?;
     assert_same(&metrics.generator.waiting_ns, &naive(&waits, &[]))
+}
+
+/// Observations close together and far apart.
+fn observations() -> impl Strategy<Value = Vec<u64>> {
+    let near = (1_u64..1_000, 0_u64..4_000).prop_map(|(step, at)| 1_000_000 + step * at);
+    proptest::collection::vec(prop_oneof![4 => near, 1 => length()], 0..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn figures_of_a_latency_are_those_of_sorting(
+        values in observations(),
+        bounds in prop_oneof![Just(Vec::new()), observations(), observations().prop_map(|mut few| {
+            few.truncate(2);
+            few
+        })],
+    ) {
+        let mut latency = Latency::default();
+        let mut for_ever = Latency::default();
+        for value in &values {
+            latency.value(*value).unwrap();
+            for_ever.value(*value).unwrap();
+        }
+        for bound in &bounds {
+            latency.bound(*bound).unwrap();
+            for_ever.value(VALUE_NS_MAX).unwrap();
+        }
+        let found = stats(&latency);
+        assert_same(&found, &naive(&values, &bounds))?;
+        let longest = stats(&for_ever);
+        for quantile in Quantile::ALL {
+            let (Some(ns), Some(longest)) = (found.quantile(quantile), longest.quantile(quantile))
+            else {
+                continue;
+            };
+            let max = found.max.unwrap();
+            prop_assert!(found.min.unwrap() <= ns && ns <= max);
+            let moves = longest >= VALUE_NS_MAX || is_more(ns, longest.min(max));
+            let name = quantile.name();
+            prop_assert_eq!(found.is_lower_bound(name), moves, "{} {} {}", name, ns, longest);
+        }
+        for end in [found.ci95.p50, found.ci95.p99].into_iter().flatten().flatten() {
+            prop_assert!(found.min.unwrap() <= end && end <= found.max.unwrap());
+        }
+    }
 }
 
 proptest! {

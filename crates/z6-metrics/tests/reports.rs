@@ -99,9 +99,9 @@ fn metrics_json_of_a_mixed_run() {
 fn timeseries_csv_of_a_mixed_run() {
     insta::assert_snapshot!(timeseries_csv(&run()), @r"
     second,planned,sent,succeeded,failed,p50_ns,p99_ns,active_vus,connections,warmup
-    0,34,34,34,0,3319807,7167999,2,2,true
-    1,34,34,30,2,13574143,22544383,2,2,false
-    2,16,15,14,2,28000255,32489471,2,1,false
+    0,34,34,34,0,3319807,7166000,2,2,true
+    1,34,34,30,2,13574143,22542000,2,2,false
+    2,16,15,14,2,28000255,32489000,2,1,false
     ");
 }
 

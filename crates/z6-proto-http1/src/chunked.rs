@@ -6,6 +6,7 @@
 use z6_http::field::is_text_byte;
 
 use crate::error::ProtocolErrorKind;
+use crate::irregularity::Irregularities;
 use crate::limits::Limits;
 use crate::scan::{Fault, FieldRules, FieldScan};
 
@@ -20,9 +21,14 @@ pub(crate) struct ChunkedDecoder {
     remaining: u64,
     digits: u8,
     extension_bytes: usize,
+    /// Its irregularities include those of the framing.
     trailer: FieldScan,
     trailer_bytes: usize,
     payload_bytes: u64,
+    /// The last data byte of the chunk is CR.
+    ends_in_return: bool,
+    /// Irregularities are violations: for a server.
+    is_strict: bool,
 }
 
 /// Named by what is awaited.
@@ -50,6 +56,7 @@ pub(crate) struct Piece {
 }
 
 impl ChunkedDecoder {
+    /// Of a response.
     pub(crate) const fn new() -> ChunkedDecoder {
         ChunkedDecoder {
             state: ChunkState::Size,
@@ -59,7 +66,14 @@ impl ChunkedDecoder {
             trailer: FieldScan::new(),
             trailer_bytes: 0,
             payload_bytes: 0,
+            ends_in_return: false,
+            is_strict: false,
         }
+    }
+
+    /// Of a request.
+    pub(crate) const fn strict() -> ChunkedDecoder {
+        ChunkedDecoder { is_strict: true, ..ChunkedDecoder::new() }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -69,6 +83,11 @@ impl ChunkedDecoder {
     /// Bytes of data so far, without framing.
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.payload_bytes
+    }
+
+    /// Those of framing and trailers so far.
+    pub(crate) fn irregularities(&self) -> Irregularities {
+        self.trailer.irregularities
     }
 
     /// Takes bytes up to the end of the body and returns how many. A fault's offset is into
@@ -117,6 +136,7 @@ impl ChunkedDecoder {
         self.remaining -= taken as u64;
         self.payload_bytes += taken as u64;
         if self.remaining == 0 {
+            self.ends_in_return = rest[..taken].ends_with(b"\r");
             self.state = ChunkState::DataReturn;
         }
         taken
@@ -124,7 +144,11 @@ impl ChunkedDecoder {
 
     fn trailer(&mut self, rest: &[u8], limits: &Limits) -> Result<usize, Fault> {
         let room = limits.trailer_bytes_max.saturating_sub(self.trailer_bytes).min(rest.len());
-        let rules = FieldRules { malformed: ProtocolErrorKind::BadTrailer, fields_max: usize::MAX };
+        let rules = FieldRules {
+            malformed: ProtocolErrorKind::BadTrailer,
+            fields_max: usize::MAX,
+            is_strict: self.is_strict,
+        };
         let end = self.trailer.feed(&rest[..room], rules)?;
         self.trailer_bytes += end.unwrap_or(room);
         match end {
@@ -141,9 +165,12 @@ impl ChunkedDecoder {
         self.state = match (self.state, byte) {
             (ChunkState::Size, _) => self.size_byte(byte, limits)?,
             (ChunkState::ExtensionStart | ChunkState::Extension, b'\r') => ChunkState::SizeLineFeed,
-            (ChunkState::ExtensionStart | ChunkState::Extension, b'\n') => {
-                return Err(ProtocolErrorKind::BareLineFeed);
+            (ChunkState::ExtensionStart, b'\n') => {
+                self.trailer.bare_line_feed(self.is_strict)?;
+                self.size_line_end()
             }
+            // Some readers take the extension to go on, up to CR LF.
+            (ChunkState::Extension, b'\n') => return Err(ProtocolErrorKind::BareLineFeed),
             (ChunkState::ExtensionStart, b' ' | b'\t' | b';') => {
                 self.extension_byte(byte, limits)?
             }
@@ -153,7 +180,14 @@ impl ChunkedDecoder {
             }
             (ChunkState::SizeLineFeed, b'\n') => self.size_line_end(),
             (ChunkState::DataReturn, b'\r') => ChunkState::DataLineFeed,
-            (ChunkState::DataReturn, b'\n') => return Err(ProtocolErrorKind::BareLineFeed),
+            // Behind CR it may be that the size is one too large.
+            (ChunkState::DataReturn, b'\n') if self.ends_in_return => {
+                return Err(ProtocolErrorKind::BareLineFeed);
+            }
+            (ChunkState::DataReturn, b'\n') => {
+                self.trailer.bare_line_feed(self.is_strict)?;
+                ChunkState::Size
+            }
             (ChunkState::DataLineFeed, b'\n') => ChunkState::Size,
             (
                 ChunkState::ExtensionStart
@@ -180,8 +214,11 @@ impl ChunkedDecoder {
             return Ok(ChunkState::Size);
         }
         match byte {
-            b'\n' if self.digits > 0 => Err(ProtocolErrorKind::BareLineFeed),
             _ if self.digits == 0 => Err(ProtocolErrorKind::BadChunk),
+            b'\n' => {
+                self.trailer.bare_line_feed(self.is_strict)?;
+                Ok(self.size_line_end())
+            }
             b'\r' => Ok(ChunkState::SizeLineFeed),
             b' ' | b'\t' | b';' => self.extension_byte(byte, limits),
             _ => Err(ProtocolErrorKind::BadChunk),

@@ -5,18 +5,20 @@
 //! Must not know sockets or clocks: the driver writes, reads and stamps.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use z6_http::Location;
 
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
+use crate::irregularity::Irregularities;
 use crate::limits::Limits;
 use crate::planted::{Bug, Planted};
 
 /// What was observed of a complete exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseFacts {
-    /// Status code of the final response, 200..=599.
+    /// Status code of the final response: three digits, none of 100..=199 except 101.
     pub status: u16,
     /// Bytes of the response as on the wire: interim responses, head, body and framing.
     pub bytes_received: u64,
@@ -31,6 +33,8 @@ pub struct ResponseFacts {
     /// Bytes followed the response that belong to no exchange (RFC 9112 §9.2). This exchange is valid
     /// nevertheless.
     pub unsolicited_after: bool,
+    /// Where it breaks HTTP/1.1, interim responses included.
+    pub irregularities: Irregularities,
 }
 
 /// What received bytes mean.
@@ -126,7 +130,7 @@ enum Phase {
 
 impl Connection {
     /// A connection that was just opened.
-    pub fn new(limits: Limits) -> Connection {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> Connection {
         Connection {
             decoder: ResponseDecoder::new(limits),
             phase: Phase::Idle,
@@ -169,6 +173,18 @@ impl Connection {
         self.planted.start();
     }
 
+    /// Sets whether requests ask for an upgrade, from the next exchange on; see
+    /// [`ResponseDecoder::accept_upgrade`].
+    #[inline]
+    pub fn accept_upgrade(&mut self, accept: bool) {
+        self.decoder.accept_upgrade(accept);
+    }
+
+    /// Where the current or last response breaks HTTP/1.1 as far as it was read, errors apart.
+    pub fn irregularities(&self) -> Irregularities {
+        self.decoder.irregularities()
+    }
+
     /// Sets whether the `Location` of redirects is kept, from the next exchange on. Off by default.
     pub fn keep_location(&mut self, keep: bool) {
         self.decoder.keep_location(keep);
@@ -206,8 +222,7 @@ impl Connection {
             return Received::NeedMore { first_byte: false };
         }
         if self.phase != Phase::Exchange {
-            self.phase = Phase::Closing;
-            return Received::Unsolicited;
+            return self.outside_exchange();
         }
         let position_before = self.decoder.position();
         self.bytes_received += bytes.len() as u64;
@@ -234,6 +249,16 @@ impl Connection {
                 Received::Failed { first_byte, error }
             }
         }
+    }
+
+    /// Bytes after 101 are those of another protocol (RFC 9110 §7.8), which nobody here reads.
+    #[cold]
+    fn outside_exchange(&mut self) -> Received {
+        if self.phase == Phase::Closing && self.decoder.is_upgraded() {
+            return Received::NeedMore { first_byte: false };
+        }
+        self.phase = Phase::Closing;
+        Received::Unsolicited
     }
 
     /// The peer closed its side gracefully.
@@ -338,6 +363,7 @@ impl Connection {
     fn complete(&mut self, unsolicited_after: bool) -> ResponseFacts {
         let unsent_bytes = self.request_bytes - self.written_bytes;
         let keep_alive = self.decoder.keep_alive() || self.planted.has(Bug::KeptClosed);
+        let unsolicited_after = unsolicited_after && !self.decoder.is_upgraded();
         let reusable = keep_alive && unsent_bytes == 0 && !unsolicited_after;
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };
         self.exchanges_completed += 1;
@@ -349,6 +375,7 @@ impl Connection {
             reusable,
             unsent_bytes,
             unsolicited_after,
+            irregularities: self.decoder.irregularities(),
         }
     }
 }

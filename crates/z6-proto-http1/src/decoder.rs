@@ -3,13 +3,16 @@
 //! Owns the sequence of interim heads, final head and body, and the position in it. Knows nothing of
 //! requests except whether the method was HEAD, nor of what follows a response.
 
+use std::sync::Arc;
+
 use z6_http::{Location, is_redirect};
 
 use crate::chunked::ChunkedDecoder;
 use crate::error::{Blame, ProtocolError, ProtocolErrorKind};
 use crate::head::{self, Framing, Head};
+use crate::irregularity::Irregularities;
 use crate::limits::Limits;
-use crate::scan::{HeadScan, STATUS_CODE_AT};
+use crate::scan::HeadScan;
 
 /// What a call of [`ResponseDecoder::decode`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,8 @@ pub struct Decoded {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ResponseDecoder {
-    limits: Limits,
+    /// Shared by all decoders of a driver: there is one decoder per connection.
+    limits: Arc<Limits>,
     request_is_head: bool,
     state: DecoderState,
     /// Bytes of this response consumed, interim responses included.
@@ -49,8 +53,14 @@ pub struct ResponseDecoder {
     /// The part of a head that has arrived without its end.
     partial: Vec<u8>,
     scan: HeadScan,
+    /// The response uses `scan` or `chunked`, so that they begin anew with the next one.
+    is_scanned: bool,
     interim: u32,
     final_head: Option<Head>,
+    /// Of all heads of this response.
+    irregularities: Irregularities,
+    /// Whether the request asks for an upgrade, so that 101 ends the exchange.
+    accepts_upgrade: bool,
     /// Whether the `Location` of a redirect is wanted; and that of the last one.
     wants_location: bool,
     location: Location,
@@ -72,22 +82,31 @@ enum DecoderState {
 
 impl ResponseDecoder {
     /// A decoder for the answer to a request other than HEAD; see [`ResponseDecoder::reset`].
-    pub fn new(limits: Limits) -> ResponseDecoder {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> ResponseDecoder {
         ResponseDecoder {
-            limits,
+            limits: limits.into(),
             request_is_head: false,
             state: DecoderState::Head,
             position: 0,
             head_start: 0,
             partial: Vec::new(),
             scan: HeadScan::new(),
+            is_scanned: false,
             interim: 0,
             final_head: None,
+            irregularities: Irregularities::NONE,
+            accepts_upgrade: false,
             wants_location: false,
             location: Location::default(),
             plain_body_bytes: 0,
             chunked: ChunkedDecoder::new(),
         }
+    }
+
+    /// Sets whether requests ask for an upgrade, from the next response on: 101 is then a response without
+    /// a body, after which the connection carries no more HTTP/1.1 (RFC 9110 §15.2.2). Off by default.
+    pub fn accept_upgrade(&mut self, accept: bool) {
+        self.accepts_upgrade = accept;
     }
 
     /// Sets whether the `Location` of redirects is kept, from the next response on. Off by default:
@@ -113,8 +132,12 @@ impl ResponseDecoder {
         self.head_start = 0;
         self.interim = 0;
         self.final_head = None;
+        self.irregularities = Irregularities::NONE;
         self.plain_body_bytes = 0;
-        self.forget_partial();
+        if self.is_scanned {
+            self.is_scanned = false;
+            self.forget_partial();
+        }
     }
 
     /// Takes bytes up to the end of the response, never beyond it. Empty input changes nothing.
@@ -175,6 +198,16 @@ impl ResponseDecoder {
         self.final_head.map(|head| head.status)
     }
 
+    /// Where the response breaks HTTP/1.1 so far, interim responses included; errors apart.
+    pub fn irregularities(&self) -> Irregularities {
+        self.irregularities.with(self.chunked.irregularities()).with(self.scan.irregularities())
+    }
+
+    /// The connection has switched to another protocol: the response was 101.
+    pub fn is_upgraded(&self) -> bool {
+        self.status() == Some(101)
+    }
+
     /// Bytes of the final response's head, once it is whole, else 0.
     pub fn head_bytes(&self) -> u64 {
         self.final_head.map_or(0, |head| head.len as u64)
@@ -233,9 +266,11 @@ impl ResponseDecoder {
         self.head_in_pieces(rest)
     }
 
-    /// Each byte is scanned and copied once; the whole head is parsed once, at its end.
+    /// A head that is not whole, not well-formed or irregular. Each byte is scanned and copied once; the
+    /// whole head is read once, at its end.
     #[cold]
     fn head_in_pieces(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        self.is_scanned = true;
         let head_bytes_max = self.limits.head_bytes_max;
         let room = head_bytes_max.saturating_sub(self.partial.len()).min(rest.len());
         let fields_max = self.limits.fields_max.min(crate::FIELDS_HARD_MAX);
@@ -252,15 +287,16 @@ impl ResponseDecoder {
             }
             return Ok(taken);
         }
-        match head::parse(&self.partial, fields_max, self.request_is_head) {
-            Ok(Some(head)) => {
+        if self.scan.irregularities().has(Irregularities::OBS_FOLD) {
+            head::unfold(&mut self.partial);
+        }
+        match head::read(&self.partial, &self.scan, self.request_is_head) {
+            Ok(head) => {
                 if self.wants_location {
                     note_location(&mut self.location, head.status, &self.partial);
                 }
                 self.take_head(head, taken)
             }
-            // The scanner and httparse agree on every head, so there is always one.
-            Ok(None) => Err(self.fail_in_head(ProtocolErrorKind::BadHeader, 0)),
             Err(fault) => Err(self.fail_in_head(fault.kind, fault.at)),
         }
     }
@@ -269,28 +305,47 @@ impl ResponseDecoder {
     #[inline]
     fn take_head(&mut self, head: Head, taken: usize) -> Result<usize, ProtocolError> {
         if head.status < 200 {
-            return self.skip_interim(head, taken);
+            return self.low_status(head, taken);
         }
+        Ok(self.take_final_head(head, taken))
+    }
+
+    #[inline]
+    fn take_final_head(&mut self, head: Head, taken: usize) -> usize {
+        self.irregularities = self.irregularities.with(head.irregularities);
         self.final_head = Some(head);
         self.state = match head.framing {
             Framing::Empty | Framing::Length(0) => DecoderState::Nothing,
             Framing::Length(remaining) => DecoderState::Body { remaining },
-            Framing::Chunked => DecoderState::Chunks,
+            Framing::Chunked => {
+                self.is_scanned = true;
+                DecoderState::Chunks
+            }
             Framing::ToClose => DecoderState::Close,
         };
-        Ok(taken)
+        taken
     }
 
-    /// RFC 9110 §15.2: interim responses are skipped, up to a limit; no upgrade was requested.
+    /// RFC 9110 §15.2: interim responses are skipped, up to a limit. 101 is final if it was requested
+    /// (§15.2.2), and so is a status that is not even one of them.
     #[cold]
-    fn skip_interim(&mut self, head: Head, taken: usize) -> Result<usize, ProtocolError> {
-        if head.status == 101 {
-            return Err(self.fail_in_head(ProtocolErrorKind::UnexpectedUpgrade, STATUS_CODE_AT));
+    fn low_status(&mut self, head: Head, taken: usize) -> Result<usize, ProtocolError> {
+        match head.status {
+            ..=99 => return Ok(self.take_final_head(head, taken)),
+            101 if self.accepts_upgrade => {
+                return Ok(self.take_final_head(Head { keep_alive: false, ..head }, taken));
+            }
+            101 => {
+                let at = self.scan.status_at();
+                return Err(self.fail_in_head(ProtocolErrorKind::UnexpectedUpgrade, at));
+            }
+            _ => {}
         }
         if self.interim == self.limits.interim_max {
             return Err(self.fail_in_head(ProtocolErrorKind::TooManyInterim, 0));
         }
         self.interim += 1;
+        self.irregularities = self.irregularities.with(head.irregularities);
         self.head_start += head.len as u64;
         self.forget_partial();
         Ok(taken)

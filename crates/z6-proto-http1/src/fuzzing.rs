@@ -10,6 +10,7 @@ use crate::chunked::ChunkedDecoder;
 use crate::connection::{Connection, Eof, Received};
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
+use crate::irregularity::Irregularities;
 use crate::limits::Limits;
 use crate::request::RequestTemplate;
 use crate::scan::Fault;
@@ -35,6 +36,7 @@ struct Outcome {
     body_bytes: u64,
     keep_alive: bool,
     final_response_start: u64,
+    irregularities: Irregularities,
     eof: Result<(), ProtocolError>,
 }
 
@@ -70,16 +72,18 @@ fn decode_in_steps(decoder: &mut ResponseDecoder, bytes: &[u8], step: usize) -> 
         body_bytes: decoder.body_bytes(),
         keep_alive: decoder.keep_alive(),
         final_response_start: decoder.final_response_start(),
+        irregularities: decoder.irregularities(),
         eof: decoder.eof(),
     }
 }
 
 /// Whole, byte by byte and in steps give one outcome, and a decoder used again is as new. The
-/// first byte chooses HEAD, limits and step.
+/// first byte chooses HEAD, limits, whether an upgrade was asked for, and step.
 pub fn fuzz_response_decoder(data: &[u8]) {
     let Some((&options, bytes)) = data.split_first() else { return };
     let limits = if options & 2 == 0 { Limits::default() } else { TIGHT };
     let mut decoder = ResponseDecoder::new(limits);
+    decoder.accept_upgrade(options & 0x80 != 0);
     let mut run = |step| {
         decoder.reset(options & 1 == 1);
         decode_in_steps(&mut decoder, bytes, step)
@@ -179,7 +183,10 @@ fn receive(connection: &mut Connection, bytes: &[u8]) -> u64 {
         Received::Complete { response, .. } => {
             assert!(was_open && had_written && response.unsent_bytes == left);
             assert_eq!(connection.is_idle(), response.reusable);
-            assert!((200..600).contains(&response.status));
+            let is_usual = (200..600).contains(&response.status);
+            assert!(response.status < 1_000 && !(100..200).contains(&response.status));
+            let out_of_range = Irregularities::STATUS_OUT_OF_RANGE;
+            assert_eq!(response.irregularities.has(out_of_range), !is_usual);
             assert!(response.body_bytes < response.bytes_received);
             assert!(!(response.reusable && (left > 0 || response.unsolicited_after)));
             1

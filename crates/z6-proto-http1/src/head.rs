@@ -1,15 +1,17 @@
 //! The meaning of one complete response head: status, framing, reuse.
 //!
-//! Owns reading a head with httparse and the rules of RFC 9112 §6.3 and §9.3. Never sees a part of
-//! a head as an error: what httparse does not take, [`crate::scan`] judges.
+//! Owns reading a head with httparse, reading one that [`crate::scan`] has found the end of, and the
+//! rules of RFC 9112 §6.3 and §9.3. Never sees a part of a head as an error: what httparse does not
+//! take, the scanner judges.
 
 use std::mem::MaybeUninit;
 
-use z6_http::field::{is_same, list, parse_digits};
+use z6_http::field::{is_same, is_token_byte, list, parse_digits};
 
 use crate::error::ProtocolErrorKind;
+use crate::irregularity::Irregularities;
 use crate::limits::FIELDS_HARD_MAX;
-use crate::scan::Fault;
+use crate::scan::{Fault, HeadScan};
 
 /// How the end of a body is known (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
+    pub(crate) irregularities: Irregularities,
 }
 
 /// What the fields say, before any rule is applied. Offsets are from the head's first byte.
@@ -53,6 +56,7 @@ struct Transfer {
     /// The last coding named so far.
     last: Option<Coding>,
     chunked_seen: bool,
+    unknown_seen: bool,
     fault_at: Option<usize>,
 }
 
@@ -60,10 +64,12 @@ struct Transfer {
 enum Coding {
     Chunked,
     Compression,
+    /// `identity`, or a name that is not registered.
+    Unknown,
 }
 
-/// Reads the head at the start of `window`. `None` if it is not whole or not well-formed, which
-/// the scanner tells apart; a fault if it is well-formed and its framing is invalid.
+/// Reads the head at the start of `window`. `None` if it is not whole, not well-formed, or has an
+/// irregularity that the scanner notes; a fault if it is well-formed and its framing is invalid.
 #[inline]
 pub(crate) fn parse(
     window: &[u8],
@@ -95,10 +101,63 @@ pub(crate) fn parse(
         }
         note_field(&mut facts, head, field.name, field.value);
     }
-    let is_http_1_0 = response.version == Some(0);
-    let framing = framing(status, is_http_1_0, request_is_head, &facts)?;
-    let keep_alive = keep_alive(is_http_1_0, framing, &facts);
-    Ok(Some(Head { len, status, framing, keep_alive }))
+    facts.head(len, status, response.version == Some(0), request_is_head).map(Some)
+}
+
+/// Reads a whole head that `scan` took to its end, in which folds are spaces ([`unfold`]).
+#[cold]
+pub(crate) fn read(head: &[u8], scan: &HeadScan, request_is_head: bool) -> Result<Head, Fault> {
+    let mut facts = Facts::default();
+    for line in head.split(|byte| *byte == b'\n').skip(1) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let name = str::from_utf8(&line[..colon]).unwrap_or("");
+        note_field(&mut facts, head, name, line[colon + 1..].trim_ascii());
+    }
+    let is_http_1_0 = scan.minor_version() == 0;
+    let mut read = facts.head(head.len(), scan.status(), is_http_1_0, request_is_head)?;
+    read.irregularities = read.irregularities.with(scan.irregularities());
+    Ok(read)
+}
+
+/// Replaces each fold by spaces, as a user agent must (RFC 9112 §5.2): its line end, since white space
+/// follows anyway. Offsets stay what they are.
+#[cold]
+pub(crate) fn unfold(head: &mut [u8]) {
+    for at in 1..head.len() {
+        if matches!(head[at], b' ' | b'\t') && head[at - 1] == b'\n' {
+            head[at - 1] = b' ';
+            if at > 1 && head[at - 2] == b'\r' {
+                head[at - 2] = b' ';
+            }
+        }
+    }
+}
+
+impl Facts {
+    #[inline]
+    fn head(
+        &self,
+        len: usize,
+        status: u16,
+        is_http_1_0: bool,
+        request_is_head: bool,
+    ) -> Result<Head, Fault> {
+        let framing = framing(status, is_http_1_0, request_is_head, self)?;
+        let keep_alive = keep_alive(is_http_1_0, framing, self);
+        let irregularities = match &self.transfer {
+            Some(transfer) if transfer.is_irregular() => Irregularities::UNKNOWN_TRANSFER_CODING,
+            Some(_) | None => Irregularities::NONE,
+        };
+        Ok(Head { len, status, framing, keep_alive, irregularities })
+    }
+}
+
+impl Transfer {
+    /// It names nothing, or what is not registered (RFC 9112 §7).
+    fn is_irregular(&self) -> bool {
+        self.unknown_seen || self.last.is_none()
+    }
 }
 
 /// Where `part`, a slice of `whole`, begins in it.
@@ -139,33 +198,44 @@ fn note_length(facts: &mut Facts, head: &[u8], value: &[u8]) {
 }
 
 /// RFC 9112 §6.1, §7: codings in the order applied. None of them defines parameters, so one with
-/// parameters is not known here.
+/// parameters is not known here. What some readers could take for `chunked` and others not is a fault:
+/// `chunked` twice, `chunked` with parameters, what is no coding at all, and an unknown coding behind
+/// `chunked`.
 fn note_transfer(facts: &mut Facts, head: &[u8], value: &[u8]) {
     let at = offset_in(head, value);
     let transfer = facts.transfer.get_or_insert(Transfer {
         at,
         last: None,
         chunked_seen: false,
+        unknown_seen: false,
         fault_at: None,
     });
     for element in list(value).filter(|element| !element.is_empty()) {
         let coding = coding_named(element);
-        let again = coding == Some(Coding::Chunked) && transfer.chunked_seen;
-        if coding.is_none() || again {
+        let behind_chunked = transfer.chunked_seen && coding != Some(Coding::Compression);
+        if coding.is_none() || behind_chunked {
             transfer.fault_at.get_or_insert(offset_in(head, element));
         }
         transfer.chunked_seen |= coding == Some(Coding::Chunked);
+        transfer.unknown_seen |= coding == Some(Coding::Unknown);
         transfer.last = coding;
     }
 }
 
-/// The registered codings (RFC 9112 §7, §7.2) and the aliases a recipient is to treat as equal.
+/// The registered codings (RFC 9112 §7, §7.2), the aliases a recipient is to treat as equal, and any
+/// other name, with parameters or without. `None`: no coding, or one that may be taken for `chunked`.
 fn coding_named(name: &[u8]) -> Option<Coding> {
     if name.eq_ignore_ascii_case(b"chunked") {
         return Some(Coding::Chunked);
     }
     let compressions: [&[u8]; 5] = [b"gzip", b"deflate", b"compress", b"x-gzip", b"x-compress"];
-    compressions.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(Coding::Compression)
+    if compressions.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return Some(Coding::Compression);
+    }
+    let end = name.iter().position(|byte| *byte == b';').unwrap_or(name.len());
+    let bare = name[..end].trim_ascii();
+    let is_token = !bare.is_empty() && bare.iter().all(|byte| is_token_byte(*byte));
+    (is_token && !bare.eq_ignore_ascii_case(b"chunked")).then_some(Coding::Unknown)
 }
 
 /// RFC 9112 §6.3, in its order.
@@ -175,7 +245,7 @@ fn framing(
     request_is_head: bool,
     facts: &Facts,
 ) -> Result<Framing, Fault> {
-    if request_is_head || status < 200 || status == 204 || status == 304 {
+    if request_is_head || matches!(status, 100..200 | 204 | 304) {
         return Ok(Framing::Empty);
     }
     if let Some(transfer) = &facts.transfer {
@@ -199,9 +269,8 @@ fn transfer_framing(
     let fault_at = if is_http_1_0 { Some(transfer.at) } else { transfer.fault_at };
     match (fault_at, transfer.last) {
         (None, Some(Coding::Chunked)) => Ok(Framing::Chunked),
-        (None, Some(Coding::Compression)) => Ok(Framing::ToClose),
+        (None, Some(Coding::Compression | Coding::Unknown) | None) => Ok(Framing::ToClose),
         (Some(at), _) => Err(Fault::new(ProtocolErrorKind::BadTransferEncoding, at)),
-        (None, None) => Err(Fault::new(ProtocolErrorKind::BadTransferEncoding, transfer.at)),
     }
 }
 

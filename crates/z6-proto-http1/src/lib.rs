@@ -8,7 +8,8 @@
 //! Modules, in reading order:
 //!
 //! - `request`: a [`RequestTemplate`] is encoded once and sent any number of times.
-//! - `error`, `limits`: the closed set of ways a response can fail, and the bounds.
+//! - `error`, `irregularity`, `limits`: the closed sets of ways a response can fail and of ways it can be
+//!   irregular, and the bounds.
 //! - `scan`, `head`: the grammar of a head byte by byte; the meaning of a complete head.
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
@@ -19,19 +20,18 @@
 //!
 //! There are no leniency switches. Bytes that two readers could take for different messages are
 //! refused, each violation under its own [`ProtocolErrorKind`]; bytes that have only one reading
-//! are read. So these are refused:
+//! are read, and named where they break the RFCs ([`Irregularities`]). So these are refused:
 //!
-//! - line ends other than CR LF: a bare LF (`bare_line_feed`) and a bare CR, in heads, chunk
-//!   lines and trailers (RFC 9112 §2.2);
-//! - folded lines (`obs_fold`, RFC 9112 §5.2), a space before a colon, white space or empty
-//!   lines before the status line, white space before the first field (RFC 9112 §2.2, §5.1);
-//! - `Transfer-Encoding` beside `Content-Length`, or in an HTTP/1.0 response, or with a coding
-//!   that is not registered or has parameters (RFC 9112 §6.1, §6.3, §7);
+//! - a bare CR anywhere (RFC 9112 §2.2), and a bare LF where chunks have two readings then (`bare_line_feed`);
+//! - a space before a colon, white space or empty lines before the status line, white space before
+//!   the first field (RFC 9112 §2.2, §5.1);
+//! - `Transfer-Encoding` beside `Content-Length`, or in an HTTP/1.0 response, or with codings that
+//!   some readers take for `chunked` and others do not (RFC 9112 §6.1, §6.3, §7);
 //! - differing lengths, and lengths with anything but digits (RFC 9110 §8.6);
-//! - versions other than 1.0 and 1.1, status codes outside 100..=599, and `101`, because no
-//!   upgrade is ever asked for.
+//! - major versions other than 1, statuses that are not three digits, and `101` unless the request
+//!   asks for an upgrade.
 //!
-//! And these are read: a status line without the space before its empty reason, repeated equal
+//! And these are read without a name: a status line without the space before its empty reason, repeated equal
 //! lengths (`5, 5`), spaces after a chunk size, obs-text in values and reasons.
 //!
 //! Every split of the same bytes over reads gives the same outcome, errors and their offsets
@@ -65,6 +65,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
+mod irregularity;
 mod limits;
 #[cfg(not(feature = "planted-bugs"))]
 #[allow(unreachable_pub, reason = "public with the feature")]
@@ -78,6 +79,7 @@ pub mod server;
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
 pub use decoder::{Decoded, ResponseDecoder};
 pub use error::{Blame, ProtocolError, ProtocolErrorKind};
+pub use irregularity::Irregularities;
 pub use limits::{
     CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,

@@ -31,6 +31,7 @@ pub struct RequestTemplate {
     /// Where the request id is, looked up once.
     id_at: Option<usize>,
     is_head_method: bool,
+    accepts_upgrade: bool,
 }
 
 impl RequestTemplate {
@@ -46,7 +47,20 @@ impl RequestTemplate {
         out.push(request.body);
         let id_at = out.range_of(Slot::RequestId).map(|range| range.start);
         let is_head_method = request.method == "HEAD";
-        Ok(RequestTemplate { segments: out.finish(), head_bytes, id_at, is_head_method })
+        let accepts_upgrade = false;
+        Ok(RequestTemplate {
+            segments: out.finish(),
+            head_bytes,
+            id_at,
+            is_head_method,
+            accepts_upgrade,
+        })
+    }
+
+    /// The same request, which is answered by 101 if `accepts` (RFC 9110 §7.8); otherwise 101 is an error.
+    #[must_use]
+    pub fn accepting_upgrade(self, accepts: bool) -> RequestTemplate {
+        RequestTemplate { accepts_upgrade: accepts, ..self }
     }
 
     /// The segments of head and body.
@@ -87,6 +101,12 @@ impl RequestTemplate {
     /// The method is HEAD: the response has no body (RFC 9112 §6.3).
     pub fn is_head_method(&self) -> bool {
         self.is_head_method
+    }
+
+    /// 101 is an answer to it; see [`RequestTemplate::accepting_upgrade`].
+    #[inline]
+    pub fn accepts_upgrade(&self) -> bool {
+        self.accepts_upgrade
     }
 
     /// Where the request id is, [`ID_BYTES`] long.

@@ -245,7 +245,7 @@ impl RequestReader {
         self.state = match head.body {
             RequestBody::Empty => State::default(),
             RequestBody::Length(left) => State::Length { left },
-            RequestBody::Chunked => State::Chunks(Box::new(ChunkedDecoder::new())),
+            RequestBody::Chunked => State::Chunks(Box::new(ChunkedDecoder::strict())),
         };
         Ok((skipped + head.bytes.len(), RequestPart::Head(head)))
     }

@@ -22,6 +22,7 @@ impl Case {
             let earlier = connection.received(b"HTTP/1.1 204 \r\n\r\n");
             assert!(matches!(earlier, Received::Complete { response, .. } if response.reusable));
         }
+        connection.accept_upgrade(self.upgrade);
         connection.start(request.len(), request.is_head_method());
         connection.wrote(request.len().saturating_sub(self.unsent));
         let (mut outcome, mut first, mut from) = (Outcome::Waiting, None, 0);
@@ -74,6 +75,16 @@ impl Case {
     }
 }
 
+/// The names of irregularities in the data files, in the order of their bits.
+const IRREGULARITIES: [&str; 6] = [
+    "obs_fold",
+    "bare_line_feed",
+    "status_out_of_range",
+    "later_version",
+    "status_line_spaces",
+    "unknown_transfer_coding",
+];
+
 enum Outcome {
     Waiting,
     Complete(ResponseFacts),
@@ -125,6 +136,11 @@ impl Outcome {
                 if facts.unsolicited_after {
                     text += " unsolicited";
                 }
+                for (bit, name) in IRREGULARITIES.iter().enumerate() {
+                    if facts.irregularities.bits() >> bit & 1 == 1 {
+                        text += &format!(" {name}");
+                    }
+                }
                 text
             }
         }
@@ -145,6 +161,9 @@ fn every_protocol_kind_has_a_case() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), count, "two cases of one name");
+    for name in IRREGULARITIES {
+        assert!(cases().iter().any(|case| case.out.ends_with(name)), "{name}");
+    }
     for kind in z6_proto_http1::ProtocolErrorKind::ALL {
         let failed = format!("failed {} ", kind.name());
         assert!(cases().iter().any(|case| case.out.starts_with(&failed)), "{}", kind.name());

@@ -1,7 +1,7 @@
 //! Random valid responses, rendered from a description that knows the answer, under random splits.
 
 use proptest::prelude::*;
-use z6_proto_http1::{Connection, Eof, Limits, Received, ResponseFacts};
+use z6_proto_http1::{Connection, Eof, Irregularities, Limits, Received, ResponseFacts};
 
 #[derive(Clone, Debug)]
 enum Body {
@@ -86,6 +86,7 @@ impl Response {
                 && !matches!(self.body, Body::ToClose(_)),
             unsent_bytes: 0,
             unsolicited_after: false,
+            irregularities: Irregularities::NONE,
         }
     }
 }

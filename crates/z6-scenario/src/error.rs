@@ -66,8 +66,11 @@ pub enum ScenarioError {
         max: u64,
     },
     /// A duration without a unit, or with an unknown one.
-    #[error("a duration needs a unit: ns, us, ms or s")]
+    #[error("a duration needs a unit: h, m, s, ms, us or ns, as in 1h30m")]
     DurationUnit,
+    /// A duration that names a unit twice, or a longer one after a shorter one.
+    #[error("a duration names each unit once, the longest first, as in 1h30m")]
+    DurationOrder,
     /// A delay of more than an hour.
     #[error("more than 3600s")]
     DelayTooLong,

@@ -59,6 +59,9 @@ impl fmt::Display for Description {
     }
 }
 
+/// Requests that a description lists.
+const MAX_ROWS: usize = 100;
+
 impl Scenario {
     /// What would run, in words.
     #[must_use]
@@ -122,7 +125,7 @@ impl Scenario {
             rows.row("sequence", format!("{}{more}", steps.join(", ")));
         }
         let total: u64 = self.requests.iter().map(|request| request.weight_micro).sum();
-        for (index, request) in self.requests.iter().enumerate() {
+        for (index, request) in self.requests.iter().take(MAX_ROWS).enumerate() {
             let label = if index == 0 { "requests" } else { "" };
             let mut text = format!("{}: {} {}", request.name, request.method, request.path);
             if self.sequence.is_empty() {
@@ -136,6 +139,10 @@ impl Scenario {
                 text += &format!(", to {}", self.target(target).name);
             }
             rows.row(label, text);
+        }
+        let left_out = self.requests.len().saturating_sub(MAX_ROWS);
+        if left_out > 0 {
+            rows.row("", format!("and {left_out} more"));
         }
     }
 

@@ -2,13 +2,14 @@
 //!
 //! Pure: text and bytes in, values out. Files that a scenario names are read through
 //! [`Files`]. Knows no clock, socket, engine or log file.
-//! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors), [`builder`] (scenarios in code),
+//! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors), [`builder`] (scenarios in code), `duration` (durations as text),
 //! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
-//! [`random`] (generators), [`plan`] (what actor k does at step n), [`simulation`] (settings of the
+//! [`random`] (generators), [`values`] (data rows and random values by arithmetic), [`plan`] (what actor k does at step n), [`simulation`] (settings of the
 //! simulated world).
 #![forbid(unsafe_code)]
 
 pub mod builder;
+mod duration;
 pub mod error;
 pub mod estimate;
 #[doc(hidden)]
@@ -20,8 +21,10 @@ pub mod random;
 mod reach;
 pub mod schedule;
 pub mod simulation;
+pub mod values;
 
 pub use builder::{BuildError, RequestBuilder, ScenarioBuilder, ScheduleBuilder, TargetBuilder};
+pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use load::{

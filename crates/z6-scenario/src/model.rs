@@ -383,6 +383,20 @@ impl Schedule {
             }
         }
     }
+
+    /// Arrivals alive at once, in the whole run; none in the closed model, which has no such limit.
+    #[must_use]
+    pub const fn max_in_flight(&self) -> Option<u32> {
+        match self {
+            Schedule::Constant { .. }
+            | Schedule::Ramp { .. }
+            | Schedule::Spike { .. }
+            | Schedule::Steps { .. } => None,
+            Schedule::Rate { max_in_flight, .. }
+            | Schedule::RampRate { max_in_flight, .. }
+            | Schedule::RateSteps { max_in_flight, .. } => Some(*max_in_flight),
+        }
+    }
 }
 
 /// `[think_time]`: the pause after each step.
@@ -604,6 +618,12 @@ impl Scenario {
 }
 
 impl Request {
+    /// Whether 101 is expected, which only a request with the header `Upgrade` may (RFC 9110 section 15.2.2).
+    #[must_use]
+    pub fn expects_upgrade(&self) -> bool {
+        self.expect_status.contains(&101)
+    }
+
     /// Whether a complete response with this status counts as a success.
     #[must_use]
     pub fn expects(&self, status: u16) -> bool {

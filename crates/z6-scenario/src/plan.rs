@@ -8,7 +8,9 @@ use z6_events::{Actor, RequestId, Step, TargetId};
 
 use crate::model::{Model, Scenario, SequenceStep, ThinkTime};
 use crate::random::{Domain, Label, Weights};
-use crate::schedule::{ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule, own_length_ns};
+use crate::schedule::{
+    ArrivalIndex, ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule, own_length_ns,
+};
 
 pub mod digest;
 pub mod listing;
@@ -249,6 +251,12 @@ impl Plan {
     #[must_use]
     pub fn arrival_ticks(&self) -> ArrivalTicks {
         self.arrivals.arrivals(self.seed)
+    }
+
+    /// The instants of arrivals by number; there are none in the closed model.
+    #[must_use]
+    pub fn arrivals_by_number(&self) -> ArrivalIndex {
+        self.arrivals.by_number(self.seed)
     }
 
     /// The rate of arrivals, up to the end; has none in the closed model.

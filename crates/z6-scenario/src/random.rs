@@ -62,6 +62,12 @@ impl Label {
         Label(u64::from_le_bytes(*name))
     }
 
+    /// The label of a thing that the scenario names.
+    #[must_use]
+    pub(crate) const fn numbered(number: u64) -> Label {
+        Label(number)
+    }
+
     /// The label as the number that is mixed in.
     #[must_use]
     pub const fn number(self) -> u64 {
@@ -71,7 +77,7 @@ impl Label {
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014; constants: Stafford's variant 13). A
 /// bijection of the 64-bit numbers in which every input bit reaches every output bit.
-const fn mix(mut z: u64) -> u64 {
+pub(crate) const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
@@ -88,6 +94,12 @@ impl Domain {
     #[must_use]
     pub const fn new(seed: u64, label: Label) -> Domain {
         Domain { key: mix(mix(seed.wrapping_add(GAMMA)) ^ label.0) }
+    }
+
+    /// The generators of one of many things of this kind, which has this number.
+    #[must_use]
+    pub(crate) const fn of(self, number: u64) -> Domain {
+        Domain { key: mix(self.key ^ mix(number.wrapping_add(GAMMA))) }
     }
 
     /// State and stream of the generator for `actor` at `step`: four mixed words.

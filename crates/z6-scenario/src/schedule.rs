@@ -6,7 +6,7 @@
 pub mod arrivals;
 pub mod vus;
 
-pub use arrivals::{Arrival, ArrivalSchedule, ArrivalTicks};
+pub use arrivals::{Arrival, ArrivalIndex, ArrivalSchedule, ArrivalTicks};
 pub use vus::{Lifetime, VuChange, VuChanges, VuSchedule};
 
 use crate::model::Schedule;

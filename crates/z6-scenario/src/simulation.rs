@@ -126,6 +126,20 @@ pub enum Delay {
     },
 }
 
+impl Delay {
+    /// Whether it never takes any time.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        match self {
+            Delay::Constant { ns } => ns == 0,
+            Delay::Uniform { high_ns, .. } => high_ns == 0,
+            Delay::Exponential { mean_ns } => mean_ns == 0,
+            Delay::LogNormal { median_ns, .. } => median_ns == 0,
+            Delay::Bimodal { usual_ns, tail_ns, .. } => usual_ns == 0 && tail_ns == 0,
+        }
+    }
+}
+
 /// A share of 1 in millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Share(u32);
@@ -264,7 +278,7 @@ impl Simulation {
             "chunked" => self.chunked.to_string(),
             "keep_alive_requests" => number(self.keep_alive_requests),
             "keep_alive_idle" => {
-                self.keep_alive_idle_ns.map_or("none".to_owned(), text::write_duration)
+                self.keep_alive_idle_ns.map_or("none".to_owned(), crate::duration::write)
             }
             _ => return None,
         })

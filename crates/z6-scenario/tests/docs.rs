@@ -83,7 +83,9 @@ fn every_movable_limit_is_listed() {
 fn every_fixed_limit_is_listed() {
     for (name, value) in [
         ("MAX_SCENARIO_BYTES", limits::MAX_SCENARIO_BYTES as u64),
+        ("MAX_SCENARIO_ITEMS", limits::MAX_SCENARIO_ITEMS as u64),
         ("MAX_REQUESTS", limits::MAX_REQUESTS as u64),
+        ("MAX_BODY_FILES", limits::MAX_BODY_FILES as u64),
         ("MAX_TARGETS", limits::MAX_TARGETS as u64),
         ("MAX_ASSERTIONS", limits::MAX_ASSERTIONS as u64),
         ("MAX_STEPS", limits::MAX_STEPS as u64),

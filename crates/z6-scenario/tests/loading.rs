@@ -322,9 +322,13 @@ fn sizes_past_their_limit_are_refused() {
         }
         text
     };
-    assert_eq!(Scenario::from_toml(&many(1_000)).unwrap().requests.len(), 1_000);
-    let findings = Scenario::from_toml(&many(1_001)).unwrap_err();
+    assert_eq!(Scenario::from_toml(&many(2_000)).unwrap().requests.len(), 2_000);
+    let findings = Scenario::from_toml(&many(65_536)).unwrap_err();
     assert_eq!((findings.len(), findings.list[0].code), (1, "too_many"));
+    let nested = format!("x = [{}]", "[],".repeat(200_000));
+    let findings = Scenario::from_toml(&nested).unwrap_err();
+    assert_eq!((findings.len(), findings.list[0].code), (1, "too_many"));
+    assert!(findings.to_string().contains("400000 keys, values and tables"), "{findings}");
     let mut targets =
         "runtime.iterations = 1\nrequests = [{ name = 'a', path = '/' }]\n".to_owned();
     for index in 0..=100 {
@@ -342,4 +346,29 @@ fn findings_are_bounded() {
     let findings = Scenario::from_toml(&text).unwrap_err();
     assert_eq!(findings.len(), 1_001);
     assert!(findings.list[1_000].message.contains("more findings"), "{findings}");
+}
+
+struct Empty;
+
+impl Files for Empty {
+    fn read(&self, _: &str, _: u64) -> Result<Vec<u8>, String> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn a_scenario_names_as_many_files_as_a_log_can_carry() {
+    let many = |count: usize| {
+        let mut text = "runtime.iterations = 1\ntarget.base_url = 'http://h'\n".to_owned();
+        for n in 0..count {
+            text += &format!("[[requests]]\nname = 'r{n}'\npath = '/'\nbody_file = 'f{n}'\n");
+        }
+        // The same file again is no further one.
+        text + "[[requests]]\nname = 'again'\npath = '/'\nbody_file = 'f0'\n"
+    };
+    let load = |count| Scenario::load(&many(count), &Empty, &Overrides::default());
+    load(3_000).unwrap();
+    let findings = load(3_001).unwrap_err();
+    assert_eq!((findings.len(), findings.list[0].code), (1, "too_many"));
+    assert!(findings.list[0].span.is_some());
 }

@@ -170,6 +170,11 @@ impl WorkerEngine {
         self.commands.iter().any(|command| command.withdraws(slot))
     }
 
+    /// How many actors live.
+    pub(crate) fn actors_alive(&self) -> usize {
+        self.recorder.as_ref().map_or(0, |recorder| recorder.engine().vus_alive())
+    }
+
     /// Connections that the engine knows; none once it is finished.
     pub(crate) fn connections_open(&self) -> Option<usize> {
         let recorder = self.recorder.as_ref().filter(|recorder| !recorder.is_finished())?;

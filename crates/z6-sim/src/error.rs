@@ -1,15 +1,30 @@
 //! What keeps a simulation from starting, and what ends its log.
 
 use z6_events::LogError;
+use z6_events::Tick;
 use z6_vu::prepare::PrepareError;
+use z6_vu::virtual_time::MAX_STEPS_PER_INSTANT;
 
-/// A run that cannot be simulated.
+use crate::stuck::ZeroDelays;
+
+/// A run that cannot be simulated, or not to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
     /// The scenario cannot be run as it is, or not with this number of workers.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// Time does not pass: more happens at one instant than [`MAX_STEPS_PER_INSTANT`] allows, or it would.
+    #[error(
+        "the simulated time stands still at {at} s, where more than {MAX_STEPS_PER_INSTANT} steps happen: \
+         {zero}; give at least one of these delays a length"
+    )]
+    Stuck {
+        /// Where it stands still.
+        at: Tick,
+        /// The delays that are 0.
+        zero: ZeroDelays,
+    },
     /// The log's header cannot be encoded.
     #[error("the event log cannot be begun")]
     Log(#[from] LogError),

@@ -8,7 +8,7 @@
 //! Reading order: `spec` (what is simulated), `world` (what happens next, stops) and `world::env` (time,
 //! dice), `worker` (one loop), `engine` (its engine and log), `client` and `inbox` (its connections), `wire`
 //! and `queue` (the network), `server`, `request`, `reply` and `location` (the other side), `disk` (the log),
-//! `truth` and `coverage` (what the world knows), [`checkers`], [`swarm`].
+//! `truth` and `coverage` (what the world knows), `stuck` (worlds without time), [`checkers`], [`swarm`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -46,6 +46,7 @@ mod reply;
 mod request;
 mod server;
 mod spec;
+mod stuck;
 pub mod swarm;
 mod truth;
 mod wire;
@@ -56,6 +57,7 @@ pub use checkers::{Checker, SimViolation};
 pub use coverage::{Coverage, FaultCounts, RequestState};
 pub use error::{SimError, SimLogError};
 pub use spec::{Attached, CheckLevel, LogOut, LogOutError, SimSpec, header};
+pub use stuck::ZeroDelays;
 pub use truth::{Leads, Truth, TruthAnswer, TruthRequest};
 pub use world::{SimEnd, simulate};
 pub use z6_vu::observer::Observer;

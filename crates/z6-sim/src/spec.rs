@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use z6_events::{Driver, LogHeader, StopReason};
+use z6_events::{Driver, LogHeader, StopReason, Tick};
 use z6_scenario::Scenario;
 use z6_scenario::simulation::Simulation;
 use z6_vu::prepare::{Prepared, RunSetup};
 
 use crate::error::SimError;
 use crate::plant::Planted;
+use crate::stuck::{self, ZeroDelays};
 
 /// A file that the scenario names, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,5 +113,9 @@ pub(crate) fn header_of(spec: &SimSpec, prepared: &Prepared) -> LogHeader {
 
 /// The run before its first tick. No name is resolved; the ports of the scenario are in use.
 pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
-    Ok(Prepared::new(&spec.scenario, RunSetup::new(spec.seed, spec.workers))?)
+    let prepared = Prepared::new(&spec.scenario, RunSetup::new(spec.seed, spec.workers))?;
+    if stuck::never_begins(spec, &prepared.plan) {
+        return Err(SimError::Stuck { at: Tick::ZERO, zero: ZeroDelays::of(spec) });
+    }
+    Ok(prepared)
 }

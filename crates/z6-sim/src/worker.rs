@@ -57,6 +57,11 @@ impl Worker {
         self.engine.is_closed()
     }
 
+    /// How many of its actors live.
+    pub(crate) fn actors_alive(&self) -> usize {
+        self.engine.actors_alive()
+    }
+
     /// Its first step.
     pub(crate) fn begin<O: Observer, L: LogOut>(
         &mut self,

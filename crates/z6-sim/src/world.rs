@@ -11,6 +11,7 @@ use z6_vu::observer::Observer;
 use z6_vu::run_end::TargetWatch;
 use z6_vu::session::Requests;
 use z6_vu::templates::response_limits;
+use z6_vu::virtual_time::StepsAtOnce;
 
 pub(crate) use env::Env;
 
@@ -24,6 +25,7 @@ use crate::location::Places;
 use crate::queue::{SimEvent, StopWhy, WireRef};
 use crate::server::Server;
 use crate::spec::{CheckLevel, LogOut, SimSpec, header_of, prepare};
+use crate::stuck::ZeroDelays;
 use crate::truth::Truth;
 use crate::wire::Wires;
 use crate::worker::Worker;
@@ -154,7 +156,8 @@ struct World<'a, O, L> {
 /// Simulates a run.
 ///
 /// # Errors
-/// [`SimError`] if it cannot begin. What goes wrong with the log later is in the [`SimEnd`].
+/// [`SimError`] if it cannot begin, or if time stands still. What goes wrong with the log later is in the
+/// [`SimEnd`].
 ///
 /// # Panics
 /// With [`CheckLevel::EachStep`], if an invariant of the engine is broken: a bug in Z6.
@@ -191,12 +194,13 @@ pub fn simulate<O: Observer, L: LogOut>(
             end_ns => checkers::latest_end(end_ns, grace_ns),
         },
     };
-    world.run();
+    world.run()?;
     Ok(world.finish(spec, header))
 }
 
 impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
-    fn run(&mut self) {
+    fn run(&mut self) -> Result<(), SimError> {
+        let mut steps = StepsAtOnce::default();
         for w in 0..self.workers.len() {
             let (worker, mut out, disk) = self.worker(w);
             worker.begin(&mut out, disk);
@@ -209,16 +213,21 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
                 let now = self.env.now();
                 let what = format!("the run has not ended by {now}, and nothing more will happen");
                 self.violations.push(SimViolation::new(Checker::Liveness, what));
-                return;
+                return Ok(());
             };
             if at > self.latest_end {
                 let what = format!("the run has not ended by {}", self.latest_end);
                 self.violations.push(SimViolation::new(Checker::Liveness, what));
-                return;
+                return Ok(());
+            }
+            let alive = || self.workers.iter().map(Worker::actors_alive).sum();
+            if steps.is_too_many(at, alive) {
+                return Err(SimError::Stuck { at, zero: ZeroDelays::of(self.env.spec()) });
             }
             self.env.move_to(at);
             self.happen(event);
         }
+        Ok(())
     }
 
     /// A worker and what it acts upon.

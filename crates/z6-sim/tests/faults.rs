@@ -95,6 +95,15 @@ fn what_only_slows_down_fails_nothing() {
 }
 
 #[test]
+fn irregular_answers_fail_nothing_and_are_counted() {
+    let ran = with(FaultKind::Irregular, "0.3", &[]);
+    assert_eq!(kinds(&ran), Vec::<&str>::new());
+    let found = ran.metrics.requests.irregularities.0.iter().map(|(kind, _)| kind.name());
+    let found: Vec<_> = found.collect();
+    assert_eq!(found, ["obs_fold", "bare_line_feed", "later_version", "status_line_spaces"]);
+}
+
+#[test]
 fn unsolicited_bytes_fail_no_completed_request() {
     let ran = with(FaultKind::Unsolicited, "0.3", &[]);
     assert!(ran.metrics.connections.unsolicited > 0);
@@ -119,4 +128,58 @@ fn a_full_disk_ends_the_run_and_leaves_a_readable_log() {
 fn a_slow_log_is_logged() {
     let ran = with(FaultKind::LogStall, "1", &[]);
     assert!(ran.metrics.generator.log_stall_ns > 0);
+}
+
+const NO_DELAYS: &[(&str, &str)] = &[("connect", "0ms"), ("latency", "0ms"), ("service", "0ms")];
+
+/// How a simulation of `CLOSED` without think times, changed like this, fails.
+fn stuck(changes: &[(&str, &str)], settings: &[(&str, &str)]) -> (u64, String) {
+    let text = CLOSED.replace("duration_ms = 10", "duration_ms = 0");
+    let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    let mut spec = support::spec(&text, 7, settings);
+    spec.checks = z6_sim::CheckLevel::Off;
+    let error = z6_sim::simulate(&spec, z6_sim::NoObserver, Vec::new()).unwrap_err();
+    let z6_sim::SimError::Stuck { at, .. } = error else { panic!("{error}") };
+    (at.0, error.to_string())
+}
+
+/// Nothing takes time: the run would never get beyond its first instant, and says so before it begins.
+#[test]
+fn a_world_without_delays_does_not_begin() {
+    let (at, message) = stuck(&[], NO_DELAYS);
+    assert_eq!(at, 0);
+    let zero = "simulation.connect, simulation.latency, simulation.service and think_time are 0";
+    assert!(message.contains(zero), "{message}");
+    // Each of them is enough.
+    for (key, delay) in [("latency", "1ms"), ("service", "1ms")] {
+        let mut settings = NO_DELAYS.to_vec();
+        settings.push((key, delay));
+        run(&CLOSED.replace("duration_ms = 10", "duration_ms = 0"), 7, &settings);
+    }
+    run(CLOSED, 7, NO_DELAYS);
+}
+
+/// It begins, and time stops later, or after attempts that fail at once: noticed after a bounded number
+/// of steps.
+#[test]
+fn a_world_in_which_time_stops_is_noticed() {
+    let ramp =
+        "schedule = { type = 'ramp', start_vus = 0, end_vus = 2, ramp_duration_seconds = 2 }";
+    let changes = [(", vus = 5", ""), ("requests =", &format!("{ramp}\nrequests ="))];
+    let (at, message) = stuck(&changes, NO_DELAYS);
+    assert_eq!(at, 1_000_000_000, "{message}");
+    let refused = &[("fault.connect_refused", "1")];
+    let changes = [("connection_timeout_ms = 200", "reconnect_delay_ms = 0")];
+    let (at, message) = stuck(&changes, &[NO_DELAYS, refused].concat());
+    assert_eq!(at, 0);
+    assert!(message.contains("think_time and reconnect_delay_ms are 0"), "{message}");
+}
+
+/// A run that ends by its iterations needs no time.
+#[test]
+fn iterations_end_without_a_delay() {
+    let text = CLOSED.replace("duration_ms = 10", "duration_ms = 0");
+    let text = text.replace("duration_seconds = 3", "iterations = 100");
+    let ran = run(&text, 7, NO_DELAYS);
+    assert_eq!((ran.metrics.requests.succeeded, ran.violations.len()), (500, 0));
 }

@@ -4,7 +4,7 @@
 //! [`templates`] (requests as bytes), [`redirect`] (what is sent after a redirect), [`prepare`] (all of
 //! these from a scenario and a seed), [`session`] (one connection without its socket), [`run_end`] (how
 //! a run ended), [`observer`] (who sees the events of a run), [`replay`] and [`memory`] (drivers
-//! without a network), [`reactor`] (the driver with one: sockets, clock, log writer;
+//! without a network), [`virtual_time`] (what bounds runs in it), [`reactor`] (the driver with one: sockets, clock, log writer;
 //! feature `reactor`).
 
 pub mod engine;
@@ -28,6 +28,7 @@ pub mod replay;
 pub mod run_end;
 pub mod session;
 pub mod templates;
+pub mod virtual_time;
 
 pub use engine::{Command, Engine, EngineError, Input, Outputs, VuState, Wire};
 

@@ -45,9 +45,14 @@ pub enum LogTarget {
     Discard,
 }
 
-/// A log file on its way: `NAME.partial` until it is complete; or none.
+/// A log file on its way: `NAME.partial` until it is complete; or none. Dropped before it is kept, it is
+/// removed again.
 #[derive(Debug)]
-pub struct LogFile(Output);
+pub struct LogFile {
+    output: Output,
+    /// To be removed when this is dropped.
+    unkept: Option<PathBuf>,
+}
 
 #[derive(Debug)]
 enum Output {
@@ -75,7 +80,7 @@ impl LogFile {
         let (path, mode) = match target {
             LogTarget::File(path) => (path, 0o666),
             LogTarget::OwnersFile(path) => (path, 0o600),
-            LogTarget::Discard => return Ok(LogFile(Output::Discard)),
+            LogTarget::Discard => return Ok(LogFile { output: Output::Discard, unkept: None }),
         };
         let partial = partial_path(path);
         let create =
@@ -88,14 +93,21 @@ impl LogFile {
             });
         }
         let file = create(&partial).map_err(failed)?;
-        Ok(LogFile(Output::File { file, partial, path: path.clone() }))
+        let unkept = Some(partial.clone());
+        Ok(LogFile { output: Output::File { file, partial, path: path.clone() }, unkept })
+    }
+
+    /// From now on the file stays, whatever becomes of the run.
+    pub fn keep(&mut self) {
+        self.unkept = None;
     }
 
     /// A file that exists, for tests with devices that fail.
     #[cfg(test)]
     pub(crate) fn open_existing(path: &Path) -> io::Result<LogFile> {
         let file = OpenOptions::new().write(true).open(path)?;
-        Ok(LogFile(Output::File { file, partial: path.to_owned(), path: path.to_owned() }))
+        let output = Output::File { file, partial: path.to_owned(), path: path.to_owned() };
+        Ok(LogFile { output, unkept: None })
     }
 
     /// Appends `bytes`, at once.
@@ -103,7 +115,7 @@ impl LogFile {
     /// # Errors
     /// [`LogError::Write`]; what was written before can be read.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), LogError> {
-        match &mut self.0 {
+        match &mut self.output {
             Output::File { file, partial, .. } => file
                 .write_all(bytes)
                 .map_err(|source| LogError::Write { path: partial.clone(), source }),
@@ -115,10 +127,20 @@ impl LogFile {
     ///
     /// # Errors
     /// [`LogError::Write`].
-    pub fn complete(self) -> Result<(), LogError> {
-        let Output::File { file, partial, path } = self.0 else { return Ok(()) };
-        let written = file.sync_all().and_then(|()| std::fs::rename(&partial, &path));
-        written.map_err(|source| LogError::Write { path: partial, source })
+    pub fn complete(mut self) -> Result<(), LogError> {
+        self.keep();
+        let Output::File { file, partial, path } = &self.output else { return Ok(()) };
+        let written = file.sync_all().and_then(|()| std::fs::rename(partial, path));
+        written.map_err(|source| LogError::Write { path: partial.clone(), source })
+    }
+}
+
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.unkept {
+            // If it stays, its name says what it is.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

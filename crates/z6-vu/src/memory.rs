@@ -13,6 +13,7 @@ use z6_events::{
 
 use crate::engine::{Command, Input};
 use crate::recorder::{BlockSink, Recorder};
+use crate::virtual_time::StepsAtOnce;
 
 /// The outcome of a connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,7 @@ pub struct MemoryDriver<N, S> {
     exchanges: Vec<Use>,
     next_number: u64,
     now: Tick,
+    steps: StepsAtOnce,
 }
 
 impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
@@ -139,6 +141,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
             exchanges: Vec::new(),
             next_number: 0,
             now: Tick::ZERO,
+            steps: StepsAtOnce::default(),
         }
     }
 
@@ -148,6 +151,9 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
     }
 
     /// Runs to the end and gives the sink and the network back.
+    ///
+    /// # Panics
+    /// As [`MemoryDriver::advance`].
     pub fn run(mut self) -> (S, N) {
         self.step(Tick::ZERO, Input::Wake);
         while self.advance() {}
@@ -156,6 +162,10 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
     }
 
     /// One input or one timer further; false once the engine is finished or nothing is left.
+    ///
+    /// # Panics
+    /// If time stands still (see [`virtual_time`](crate::virtual_time)), because the network takes none and
+    /// neither does the scenario: a run that would never end.
     pub fn advance(&mut self) -> bool {
         if self.recorder.is_finished() {
             return false;
@@ -164,6 +174,11 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         let next = self.pending.peek().map(|Reverse(pending)| pending.at);
         // At equal ticks the input comes first: the step fires what is due before it anyway.
         let Some(at) = [wake, next].into_iter().flatten().min() else { return false };
+        let is_stuck = self.steps.is_too_many(at, || self.recorder.engine().vus_alive());
+        assert!(
+            !is_stuck,
+            "time stands still at {at}: neither the network nor the scenario takes any"
+        );
         self.recorder.maintain(at);
         if next == Some(at) {
             if let Some(Reverse(pending)) = self.pending.pop()

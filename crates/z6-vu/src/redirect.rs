@@ -140,6 +140,7 @@ impl Redirects {
             path: next.path,
             headers: &headers,
             body: body.map(|body| body.bytes.as_slice()),
+            accepts_upgrade: request.expects_upgrade(),
         };
         let index = next.target.index();
         let template = parts.encode(&self.scenario.targets[index], self.ports[index]);

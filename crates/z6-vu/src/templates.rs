@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use z6_events::{ErrorKind, PlannedRequest, RequestId, TargetId};
+use z6_events::{ErrorKind, Irregularities, Irregularity, PlannedRequest, RequestId, TargetId};
 use z6_http::{FIELDS_ADDED_MAX, IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestTemplate};
 use z6_scenario::load::limits;
@@ -120,6 +120,7 @@ fn encode_one(
         path: &request.path,
         headers: &request.headers,
         body: request.body.as_ref().map(|body| body.bytes.as_slice()),
+        accepts_upgrade: request.expects_upgrade(),
     };
     parts.encode(target, port).map_err(|error| TemplateError::Request {
         request: request.name.clone(),
@@ -136,6 +137,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) path: &'a str,
     pub(crate) headers: &'a [(String, String)],
     pub(crate) body: Option<&'a [u8]>,
+    pub(crate) accepts_upgrade: bool,
 }
 
 impl Parts<'_> {
@@ -147,7 +149,7 @@ impl Parts<'_> {
     ) -> Result<RequestTemplate, RequestError> {
         let host = host_text(&target.base_url.host);
         let headers = with_credentials(self.headers, target);
-        RequestTemplate::encode(&RequestSpec {
+        let template = RequestTemplate::encode(&RequestSpec {
             method: self.method,
             host: &host,
             port,
@@ -159,7 +161,8 @@ impl Parts<'_> {
             user_agent: USER_AGENT,
             request_id_header: target.request_id_header.as_deref(),
             connection_close: target.connection_reuse == ConnectionReuse::None,
-        })
+        })?;
+        Ok(template.accepting_upgrade(self.accepts_upgrade))
     }
 }
 
@@ -207,6 +210,37 @@ pub fn response_limits(limits: &Limits) -> z6_proto_http1::Limits {
     }
 }
 
+// Both crates number irregularities alike.
+const _: () = {
+    use z6_proto_http1::Irregularities as Http1;
+    let each = [
+        (Http1::OBS_FOLD, Irregularity::ObsFold),
+        (Http1::BARE_LINE_FEED, Irregularity::BareLineFeed),
+        (Http1::STATUS_OUT_OF_RANGE, Irregularity::StatusOutOfRange),
+        (Http1::LATER_VERSION, Irregularity::LaterVersion),
+        (Http1::STATUS_LINE_SPACES, Irregularity::StatusLineSpaces),
+        (Http1::UNKNOWN_TRANSFER_CODING, Irregularity::UnknownTransferCoding),
+    ];
+    let mut at = 0;
+    while at < each.len() {
+        assert!(each[at].0.bits() == 1 << each[at].1.bit());
+        at += 1;
+    }
+    assert!(at == Irregularity::ALL.len());
+    assert!(Http1::ALL.bits() as u16 == Irregularities::ALL.mask());
+};
+
+/// Irregularities of a response as they are logged and reported.
+#[inline]
+#[must_use]
+pub(crate) const fn irregularities(found: z6_proto_http1::Irregularities) -> Irregularities {
+    match Irregularities::from_mask(found.bits() as u64) {
+        Some(irregularities) => irregularities,
+        // Not reached: the masks are equal.
+        None => Irregularities::NONE,
+    }
+}
+
 /// The kind under which a failure to read a response is logged and reported.
 #[must_use]
 pub const fn error_kind(kind: ProtocolErrorKind) -> ErrorKind {
@@ -216,7 +250,6 @@ pub const fn error_kind(kind: ProtocolErrorKind) -> ErrorKind {
         ProtocolErrorKind::BadStatusCode => ErrorKind::BadStatusCode,
         ProtocolErrorKind::BadHeader => ErrorKind::BadHeader,
         ProtocolErrorKind::BareLineFeed => ErrorKind::BareLineFeed,
-        ProtocolErrorKind::ObsFold => ErrorKind::ObsFold,
         ProtocolErrorKind::BadContentLength => ErrorKind::BadContentLength,
         ProtocolErrorKind::ConflictingFraming => ErrorKind::ConflictingFraming,
         ProtocolErrorKind::BadTransferEncoding => ErrorKind::BadTransferEncoding,

@@ -149,3 +149,21 @@ fn a_log_whose_clock_leaps_costs_no_more_than_its_length() {
     // The second arrival wants a connection; the log says nothing of it.
     assert_eq!((difference.event, difference.kind), (3, DecisionKind::ConnectAttempt));
 }
+
+/// A network that takes no time, for a VU that takes none either.
+#[test]
+#[should_panic(expected = "time stands still at 0.000010000")]
+fn a_run_in_memory_without_delays_does_not_go_on_forever() {
+    let text = "[runtime]\nduration_seconds = 1\n[target]\nbase_url = 'http://127.0.0.1:1'\n\
+                [[requests]]\nname = 'a'\npath = '/'\n";
+    struct NoLog;
+    impl z6_vu::recorder::BlockSink for NoLog {
+        fn take_spare(&mut self) -> Vec<u8> {
+            Vec::new()
+        }
+        fn submit(&mut self, _: SealedBlock) {}
+    }
+    let engine = engine(text);
+    let recorder = z6_vu::recorder::Recorder::new(engine, NoLog);
+    MemoryDriver::new(recorder, Boxed(Box::new(Plain::new(0)))).run();
+}

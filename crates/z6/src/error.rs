@@ -60,6 +60,14 @@ pub enum Error {
         /// Where the first bad byte is.
         offset: usize,
     },
+    /// The scenario is text in another encoding.
+    #[error("{name} is {encoding}: save it as UTF-8")]
+    ScenarioEncoding {
+        /// The file, or what stands for it.
+        name: String,
+        /// `UTF-16` or `UTF-32`.
+        encoding: &'static str,
+    },
     /// A [`Scenario`](z6_scenario::Scenario) that its own text does not describe.
     #[error(
         "the scenario differs from its text: its event log could not be replayed. Change the text \
@@ -127,6 +135,7 @@ impl Error {
             | Error::Build(_)
             | Error::ScenarioRead { .. }
             | Error::ScenarioNotUtf8 { .. }
+            | Error::ScenarioEncoding { .. }
             | Error::ScenarioText => Blame::Caller,
             #[cfg(any(feature = "run", feature = "simulate"))]
             Error::Results(error) if error.is_out_of_space() => Blame::System,
@@ -139,7 +148,9 @@ impl Error {
             #[cfg(feature = "run")]
             Error::Start(_) => Blame::System,
             #[cfg(feature = "simulate")]
-            Error::Simulation(z6_sim::SimError::Prepare(_)) => Blame::Caller,
+            Error::Simulation(z6_sim::SimError::Prepare(_) | z6_sim::SimError::Stuck { .. }) => {
+                Blame::Caller
+            }
             #[cfg(feature = "simulate")]
             Error::Simulation(_) => Blame::Bug,
             #[cfg(feature = "builtin")]

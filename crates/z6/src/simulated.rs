@@ -108,7 +108,10 @@ impl LogOut for SimLog {
         self.file.write(bytes).map_err(|error| {
             lock(&self.error).get_or_insert(error);
             LogOutError
-        })
+        })?;
+        // The header at least is in it.
+        self.file.keep();
+        Ok(())
     }
 
     fn stop(&mut self) -> Option<StopReason> {

@@ -44,7 +44,7 @@ impl ScenarioSource {
     /// A file; what it names is relative to the folder it is in.
     ///
     /// # Errors
-    /// [`Error::ScenarioRead`] and [`Error::ScenarioNotUtf8`].
+    /// [`Error::ScenarioRead`], [`Error::ScenarioNotUtf8`] and [`Error::ScenarioEncoding`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<ScenarioSource, Error> {
         let path = path.as_ref();
         let failed = |source| Error::ScenarioRead { path: path.to_owned(), source };
@@ -59,13 +59,20 @@ impl ScenarioSource {
     /// What `input` holds, up to its end: standard input, say.
     ///
     /// # Errors
-    /// [`Error::ScenarioRead`] and [`Error::ScenarioNotUtf8`].
+    /// [`Error::ScenarioRead`], [`Error::ScenarioNotUtf8`] and [`Error::ScenarioEncoding`].
     pub fn from_reader(name: &str, input: impl Read) -> Result<ScenarioSource, Error> {
         let failed = |source| Error::ScenarioRead { path: PathBuf::from(name), source };
         ScenarioSource::from_bytes(name.to_owned(), read_scenario(input).map_err(failed)?)
     }
 
-    fn from_bytes(name: String, bytes: Vec<u8>) -> Result<ScenarioSource, Error> {
+    fn from_bytes(name: String, mut bytes: Vec<u8>) -> Result<ScenarioSource, Error> {
+        if let Some(encoding) = other_encoding(&bytes) {
+            return Err(Error::ScenarioEncoding { name, encoding });
+        }
+        // A byte order mark in front of UTF-8 says nothing more.
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            bytes.drain(..3);
+        }
         match String::from_utf8(bytes) {
             Ok(text) => Ok(ScenarioSource { name, text, folder: None, is_private: true }),
             Err(error) => {
@@ -171,6 +178,22 @@ impl Files for BodyFiles<'_> {
     }
 }
 
+/// The encoding of a text that is not UTF-8, by its byte order mark or by the zeros that it has between
+/// ASCII characters.
+fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
+        return Some("UTF-32");
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Some("UTF-16");
+    }
+    match bytes.first_chunk::<4>()?.map(|byte| byte == 0) {
+        [false, true, true, true] | [true, true, true, false] => Some("UTF-32"),
+        [false, true, false, true] | [true, false, true, false] => Some("UTF-16"),
+        _ => None,
+    }
+}
+
 /// Whether others have no right to read.
 fn is_owners(file: &Metadata) -> bool {
     file.permissions().mode() & 0o004 == 0
@@ -250,6 +273,27 @@ mod tests {
     fn what_is_not_utf8_says_where() {
         let error = ScenarioSource::from_reader("-", &b"ab\xffc"[..]).unwrap_err();
         assert!(matches!(error, Error::ScenarioNotUtf8 { offset: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn other_encodings_are_named_and_a_mark_before_utf8_is_skipped() {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        for (bytes, wanted) in [
+            (wide("\u{feff}x = 1"), "UTF-16"),
+            (big("\u{feff}x = 1"), "UTF-16"),
+            (wide("x = 1"), "UTF-16"),
+            (big("x = 1"), "UTF-16"),
+            (b"\xff\xfe\0\0x\0\0\0".to_vec(), "UTF-32"),
+            (b"\0\0\0x\0\0\0=".to_vec(), "UTF-32"),
+        ] {
+            let error = ScenarioSource::from_reader("-", bytes.as_slice()).unwrap_err();
+            let Error::ScenarioEncoding { encoding, .. } = error else { panic!("{error}") };
+            assert_eq!(encoding, wanted, "{bytes:?}");
+        }
+        let marked = format!("\u{feff}{SCENARIO}");
+        let source = ScenarioSource::from_reader("-", marked.as_bytes()).unwrap();
+        assert_eq!(source.text(), SCENARIO);
     }
 
     #[test]

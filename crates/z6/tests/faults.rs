@@ -178,6 +178,9 @@ fn check_connections(case: &Case, ran: &Ran) {
         };
         assert_eq!(found, *expected, "{name}: {figure}");
     }
+    let irregular = metrics.requests.irregularities.0.iter();
+    let irregular: Vec<_> = irregular.map(|(kind, n)| (kind.name().to_owned(), *n)).collect();
+    assert_eq!(irregular, case.irregular, "{name}");
     let Some(seen) = ran.seen else { return };
     assert!(seen.accepted >= metrics.connections.opened, "{name}: {seen:?}");
     assert!(seen.heads <= metrics.requests.on_wire, "{name}: {seen:?}");

@@ -302,7 +302,7 @@ fn a_server_that_closes_after_its_redirect_is_connected_to_again() {
 
 /// What the checks say first about these events of a run.
 fn first_violation(finished: &Finished, events: &[(WorkerId, Tick, Event)]) -> Option<String> {
-    let mut checks = Checks::new(&finished.scenario, &finished.header);
+    let mut checks = Checks::new(&finished.scenario, &finished.header, &[]);
     for (index, (worker, at, event)) in (0..).zip(events) {
         checks.event(index, *worker, *at, event);
     }
@@ -359,6 +359,7 @@ fn exchanges_that_do_not_follow_from_a_redirect_are_violations() {
     assert_eq!(told, "x0 is redirected more than 1 times");
 }
 
+/// RFC 9112 §9.6.
 #[test]
 fn each_hop_of_a_request_that_says_close_has_a_connection_of_its_own() {
     let (server, address) = chain(302, 2);

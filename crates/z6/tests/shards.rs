@@ -72,7 +72,7 @@ fn the_log_of_every_shard_passes_all_checks() {
             let mut reader = LogReader::new(&log[..]).unwrap();
             let mut header = reader.header().clone();
             header.shard = (shard + 1) % 3;
-            let mut checks = z6_analysis::checks::Checks::new(&scenario, &header);
+            let mut checks = z6_analysis::checks::Checks::new(&scenario, &header, &[]);
             let ending = z6_events::walk(&mut reader, &mut checks).unwrap();
             assert!(checks.finish(&ending).total() > 0, "shard {shard}");
         }

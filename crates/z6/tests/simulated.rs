@@ -186,3 +186,44 @@ fn the_example_is_simulated() {
     assert!(finished.assertions_passed(), "{:?}", finished.metrics.assertions);
     assert_eq!(finished.simulation.unwrap().violations, [""; 0]);
 }
+
+#[test]
+fn a_warm_up_that_leaves_nothing_says_so() {
+    let late = "runtime = { duration_seconds = 10, warmup_seconds = 9.75, prng_seed = 1 }\n\
+                target.base_url = 'http://shop.invalid'\n\
+                schedule = { type = 'rate', per_second = 2 }\n\
+                requests = [{ name = 'basket', path = '/basket' }]\n";
+    let run = Run::from_toml(late).unwrap();
+    let warning = run.warnings().to_string();
+    assert!(warning.contains("no request is planned after the warm-up of 9.75 s"), "{warning}");
+    let metrics = simulate(run).metrics;
+    assert_eq!(metrics.requests.succeeded, 20);
+    let note = "nothing was measured: no request was planned after the warm-up of 9.75 s";
+    let doubts: Vec<_> = metrics.generator.doubts.iter().collect();
+    assert_eq!(doubts.iter().map(|doubt| doubt.kind()).collect::<Vec<_>>(), ["nothing_measured"]);
+    assert_eq!((doubts[0].to_string().as_str(), doubts[0].degrades()), (note, false));
+    assert!(z6::summary_text(&metrics, &z6::Style::plain()).contains(note));
+    let early = simulate(Run::from_toml(&late.replace("9.75", "9.5")).unwrap()).metrics;
+    assert_eq!(early.generator.doubts, []);
+}
+
+/// The log encodes the first 1,024 requests at full density, and all others in another way.
+#[test]
+fn a_run_of_thousands_of_requests_passes_its_checks() {
+    let mut text = "runtime = { iterations = 500, vus = 10, prng_seed = 3 }\n\
+                    target.base_url = 'http://shop.invalid'\n"
+        .to_owned();
+    for n in 0..3_000 {
+        text += &format!("[[requests]]\nname = 'r{n}'\npath = '/product/{n}'\n");
+    }
+    let finished = verified(Run::from_toml(&text).unwrap());
+    assert_eq!(finished.simulation.as_ref().unwrap().violations, [""; 0]);
+    assert_eq!(finished.metrics.requests.succeeded, 5_000);
+    let names = &finished.metrics.requests.by_name.0;
+    let counted: u64 = names.iter().map(|(_, group)| group.succeeded).sum();
+    assert_eq!(counted, 5_000);
+    let summary = z6::summary_text(&finished.metrics, &z6::Style::plain());
+    assert!(summary.contains(" more in metrics.json"), "{summary}");
+    assert!(summary.lines().count() < 200, "{summary}");
+    assert!(finished.scenario.describe().to_string().contains("and 2900 more"));
+}

@@ -98,7 +98,7 @@ pub fn analyze<R: Read>(
         Figures::Part(part) => part.resolved(&reader.header().addresses),
     }
     if options.verify {
-        analysis.checks = Some(Checks::new(scenario, reader.header()));
+        analysis.checks = Some(Checks::new(scenario, reader.header(), reader.attachments()));
     }
     let ending = walk(reader, &mut analysis)?;
     analysis.finish(scenario, &ending, options)

@@ -67,15 +67,14 @@ impl Analyzed {
 
 impl Analyzed {
     fn percentile_table(&self) -> Table {
-        let latency = &self.metrics.latency;
         let mut table = Table::new(1);
         table.row(["percentile", "response time", "service time", "first byte"].map(str::to_owned));
         for row in &self.percentiles {
             table.row([
                 format!("p{}", row.percentile),
-                value(row.response_ns, &latency.response_ns),
-                value(row.service_ns, &latency.service_ns),
-                value(row.first_byte_ns, &latency.first_byte_ns),
+                value(row.response_ns),
+                value(row.service_ns),
+                value(row.first_byte_ns),
             ]);
         }
         table
@@ -100,21 +99,17 @@ fn selection_line(selected: &Selected) -> String {
     format!("only {requests} of {of} requests: {}", what.join("; "))
 }
 
-/// A quantile of a latency. Its bucket may reach beyond the largest observation, which is known
-/// exactly; no reader should see a quantile above the maximum.
-fn value(value: Option<PercentileValue>, stats: &LatencyStats) -> String {
+/// A quantile of a latency.
+fn value(value: Option<PercentileValue>) -> String {
     value.map_or_else(
         || "-".to_owned(),
-        |value| {
-            let ns = value.ns.min(stats.max.unwrap_or(value.ns));
-            format!("{}{}", if value.lower_bound { ">=" } else { "" }, duration(ns))
-        },
+        |value| format!("{}{}", if value.lower_bound { ">=" } else { "" }, duration(value.ns)),
     )
 }
 
 fn bounded(stats: &LatencyStats, field: &str, ns: Option<u64>) -> String {
     let lower_bound = stats.is_lower_bound(field);
-    value(ns.map(|ns| PercentileValue { ns, lower_bound }), stats)
+    value(ns.map(|ns| PercentileValue { ns, lower_bound }))
 }
 
 fn by_table(by: &ByFigures, percentiles: &[PercentileRow]) -> Table {
@@ -138,8 +133,7 @@ fn by_table(by: &ByFigures, percentiles: &[PercentileRow]) -> Table {
             count(group.failed),
             count(group.in_flight + group.never_sent),
         ];
-        let mut asked: Vec<String> =
-            group.percentiles.iter().map(|one| value(*one, response)).collect();
+        let mut asked: Vec<String> = group.percentiles.iter().map(|one| value(*one)).collect();
         if asked.is_empty() {
             asked.push(bounded(response, "p50", response.p50));
             asked.push(bounded(response, "p99", response.p99));

@@ -1,17 +1,40 @@
-//! Actors of one worker: when they start and stop, their steps, and what the plan says of both. Knows nothing of
-//! connections.
+//! Actors of one worker: when they start and stop, their steps, and what the plan says of both. Knows
+//! nothing of connections.
+//!
+//! When an actor is due follows from its number, so nothing is kept of those that are yet to come. Their
+//! numbers rise in the order in which an engine notices them.
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
 
-use z6_events::{Actor, Partition, PlannedRequest, Step, Tick};
-use z6_scenario::schedule::{Arrival, ArrivalTicks, VuChange, VuChanges};
+use z6_events::{Actor, Partition, PlannedRequest, Population, SlotTable, Step, Tick};
+use z6_scenario::schedule::ArrivalIndex;
 use z6_scenario::{Model, Plan};
 
-use super::violation::ViolationKind;
+use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 
-/// Arrivals that are due and not seen yet, at most.
-const DUE_MAX: usize = 1 << 20;
+/// What the scenario and the seed say of actors.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    arrivals: ArrivalIndex,
+    steps_max: u64,
+    end: Tick,
+}
+
+impl Planned {
+    pub(super) fn new(plan: Plan) -> Planned {
+        Planned {
+            arrivals: plan.arrivals_by_number(),
+            steps_max: plan.steps_per_actor().unwrap_or(u64::MAX),
+            end: Tick(plan.end_ns().unwrap_or(u64::MAX)),
+            plan,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.plan.model() == Model::Open
+    }
+}
 
 /// An actor that is alive, and what its next step has to be.
 #[derive(Debug, Clone, Copy)]
@@ -26,67 +49,44 @@ struct ActorState {
     stop: Tick,
 }
 
+impl ActorState {
+    fn new(due: Tick, stop: Tick) -> ActorState {
+        ActorState { next_step: 0, due, think_ns: 0, busy: false, stop }
+    }
+}
+
 /// The actors of one worker.
 #[derive(Debug)]
 pub(super) struct Actors {
     partition: Partition,
-    plan: Plan,
-    steps_max: u64,
-    end: Tick,
-    population: Population,
-}
-
-/// The actors that are alive.
-#[derive(Debug)]
-enum Population {
-    /// By place in the partition: the index in `states`, or [`DEAD`].
-    Vus {
-        places: Vec<u32>,
-        states: Vec<ActorState>,
-        free: Vec<u32>,
-        starts: Box<Peekable<VuChanges>>,
-    },
-    /// By number: those under way, and those due.
-    Arrivals {
-        states: BTreeMap<u64, ActorState>,
-        due: BTreeMap<u64, Tick>,
-        arrivals: Box<Peekable<ArrivalTicks>>,
-    },
+    alive: Alive,
+    /// All places below it have started, wait, or were reported as missing.
+    next: u64,
+    /// Arrivals that are due and have done nothing yet: from these places up to those.
+    waiting: BTreeMap<u64, u64>,
+    waiting_count: u64,
+    /// How many arrivals of this worker can be alive at once.
+    waiting_max: u64,
 }
 
 /// The population of every actor: logs have one.
-const FIRST: z6_events::Population = z6_events::Population(0);
-
-/// No place.
-const DEAD: u32 = u32::MAX;
+const FIRST: Population = Population(0);
 
 impl Actors {
-    pub(super) fn new(plan: &Plan, partition: Partition) -> Actors {
-        let population = match plan.model() {
-            Model::Closed => Population::Vus {
-                places: Vec::new(),
-                states: Vec::new(),
-                free: Vec::new(),
-                starts: Box::new(plan.vu_changes().peekable()),
-            },
-            Model::Open => Population::Arrivals {
-                states: BTreeMap::new(),
-                due: BTreeMap::new(),
-                arrivals: Box::new(plan.arrival_ticks().peekable()),
-            },
-        };
+    /// None is alive. `max_in_flight` is that of the whole run.
+    pub(super) fn new(partition: Partition, max_in_flight: u32) -> Actors {
         Actors {
             partition,
-            plan: plan.clone(),
-            steps_max: plan.steps_per_actor().unwrap_or(u64::MAX),
-            end: Tick(plan.end_ns().unwrap_or(u64::MAX)),
-            population,
+            alive: Alive::default(),
+            next: 0,
+            waiting: BTreeMap::new(),
+            waiting_count: 0,
+            waiting_max: partition.share(u64::from(max_in_flight)),
         }
     }
 
-    /// Index of an actor in tables by actor.
-    fn place(&self, actor: Actor) -> Option<usize> {
-        usize::try_from(self.partition.place(FIRST, actor)).ok()
+    fn place(&self, actor: Actor) -> u64 {
+        self.partition.place(FIRST, actor)
     }
 
     fn is_ours(&self, actor: Actor) -> bool {
@@ -95,141 +95,71 @@ impl Actors {
 
     fn state(&mut self, actor: Actor) -> Option<&mut ActorState> {
         let place = self.place(actor);
-        match &mut self.population {
-            Population::Vus { places, states, .. } => {
-                let place = *places.get(place?)?;
-                states.get_mut(place as usize)
-            }
-            Population::Arrivals { states, .. } => states.get_mut(&actor.0),
-        }
-    }
-
-    /// The next start of a VU of this worker.
-    fn next_start(&mut self) -> Option<VuChange> {
-        let partition = self.partition;
-        let Population::Vus { starts, .. } = &mut self.population else { return None };
-        loop {
-            let change = *starts.peek()?;
-            if change.starts && partition.owns(FIRST, change.actor) {
-                return Some(change);
-            }
-            starts.next();
-        }
+        self.alive.get_mut(place)
     }
 
     /// A VU starts.
-    pub(super) fn started(&mut self, actor: Actor, planned: Tick) -> Result<(), ViolationKind> {
+    pub(super) fn started(
+        &mut self,
+        planned: &Planned,
+        actor: Actor,
+        at: Tick,
+    ) -> Result<(), ViolationKind> {
         if !self.is_ours(actor) {
             return Err(ViolationKind::WrongWorker {});
         }
-        let mut expected = self.next_start();
-        let is_next = expected.is_some_and(|next| next.actor == actor);
-        while let Some(next) = expected.filter(|next| next.actor <= actor) {
-            let is_this = next.actor == actor;
-            self.begin(next, is_this);
-            expected = self.next_start();
-            if is_this {
-                let on_time = is_next && next.at == planned;
-                return if on_time {
-                    Ok(())
-                } else {
-                    Err(ViolationKind::OtherStart { found: planned })
-                };
-            }
+        let place = self.place(actor);
+        if place < self.next {
+            return Err(ViolationKind::StartedTwice {});
         }
-        // The next one starts after it, or no VU is left to start.
-        let known = match &self.population {
-            Population::Vus { places, .. } => {
-                places.len() as u64 > self.partition.place(FIRST, actor)
-            }
-            Population::Arrivals { .. } => false,
-        };
-        Err(if known {
-            ViolationKind::StartedTwice {}
-        } else {
-            ViolationKind::OtherStart { found: planned }
-        })
-    }
-
-    /// Takes the next start off the plan; the VU is alive, or was left out.
-    fn begin(&mut self, change: VuChange, lives_now: bool) {
-        let lifetime = if lives_now { self.plan.vus().lifetime(change.actor) } else { None };
-        let stop = lifetime.and_then(|lifetime| lifetime.stop).unwrap_or(Tick::MAX);
-        let Population::Vus { places, states, free, starts } = &mut self.population else { return };
-        starts.next();
-        if !lives_now {
-            places.push(DEAD);
-            return;
-        }
-        let state = ActorState { next_step: 0, due: change.at, think_ns: 0, busy: false, stop };
-        let place = match free.pop() {
-            Some(place) => {
-                states[place as usize] = state;
-                place
-            }
-            None => {
-                states.push(state);
-                (states.len() - 1) as u32
-            }
-        };
-        places.push(place);
+        let other = ViolationKind::OtherStart { found: at };
+        let lifetime = planned.plan.vus().lifetime(actor).ok_or(other)?;
+        let is_next = place == self.next;
+        self.next = place + 1;
+        let stop = lifetime.stop.unwrap_or(Tick::MAX);
+        self.alive.insert(place, ActorState::new(lifetime.start, stop));
+        if is_next && lifetime.start == at { Ok(()) } else { Err(other) }
     }
 
     /// A VU stops; `ended`: the run had reached its end.
     pub(super) fn stopped(
         &mut self,
+        planned: &Planned,
         actor: Actor,
         at: Tick,
         ended: bool,
     ) -> Result<(), ViolationKind> {
-        let steps_max = self.steps_max;
-        let Some(state) = self.state(actor).copied() else {
-            return Err(ViolationKind::NotAlive {});
-        };
-        self.remove(actor);
+        let state = self.alive.remove(self.place(actor)).ok_or(ViolationKind::NotAlive {})?;
         if state.busy {
             return Err(ViolationKind::Busy {});
         }
-        let over = ended || state.stop <= at || state.next_step >= steps_max;
+        let over = ended || state.stop <= at || state.next_step >= planned.steps_max;
         if over { Ok(()) } else { Err(ViolationKind::StoppedEarly {}) }
     }
 
-    fn remove(&mut self, actor: Actor) {
-        let place = self.place(actor);
-        match &mut self.population {
-            Population::Vus { places, free, .. } => {
-                let place = place.and_then(|place| places.get_mut(place));
-                let place = place.map_or(DEAD, |place| std::mem::replace(place, DEAD));
-                if place != DEAD {
-                    free.push(place);
-                }
-            }
-            Population::Arrivals { states, .. } => {
-                states.remove(&actor.0);
-            }
-        }
-    }
-
-    /// An actor's step comes out: it is sent, or given up. `report` takes what is wrong with it.
+    /// An actor's step comes out: it is sent, or given up. `report` takes what is wrong with it. Returns
+    /// whether the instant of an arrival is left unchecked.
     #[inline]
     pub(super) fn asked(
         &mut self,
+        plan: &mut Planned,
         request: &PlannedRequest,
         at: Tick,
         report: &mut impl FnMut(ViolationKind),
-    ) {
+    ) -> bool {
         let PlannedRequest { actor, step, planned, .. } = *request;
         if !self.is_ours(actor) {
-            return report(ViolationKind::WrongWorker {});
+            report(ViolationKind::WrongWorker {});
+            return false;
         }
         if planned > at {
             report(ViolationKind::Early { planned });
         }
-        let (end, steps_max) = (self.end, self.steps_max);
+        let (end, steps_max) = (plan.end, plan.steps_max);
         if planned >= end {
             report(ViolationKind::PlannedAfterEnd { planned, end });
         }
-        let expected = self.plan.step(actor, step);
+        let expected = plan.plan.step(actor, step);
         if expected.request != request.request {
             let (expected, found) = (expected.request, request.request);
             report(ViolationKind::OtherRequest { expected, found });
@@ -241,10 +171,11 @@ impl Actors {
         if step.0 >= steps_max {
             report(ViolationKind::PastLastStep { steps: steps_max });
         }
-        if step.0 == 0 {
-            self.arrive(actor, at, report);
-        }
-        let Some(state) = self.state(actor) else { return report(ViolationKind::NotAlive {}) };
+        let unchecked = step.0 == 0 && plan.is_open() && self.arrive(plan, request, at, report);
+        let Some(state) = self.state(actor) else {
+            report(ViolationKind::NotAlive {});
+            return unchecked;
+        };
         if state.busy {
             report(ViolationKind::Busy {});
         }
@@ -260,18 +191,18 @@ impl Actors {
         state.next_step = step.0;
         state.think_ns = expected.think_ns;
         state.busy = true;
+        unchecked
     }
 
     /// The step of an actor ended: the next is due after its think time, at least `delay_ns`.
     #[inline]
-    pub(super) fn step_ended(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
-        let (steps_max, is_open) = (self.steps_max, self.plan.model() == Model::Open);
+    pub(super) fn step_ended(&mut self, plan: &Planned, actor: Actor, at: Tick, delay_ns: u64) {
         let Some(state) = self.state(actor) else { return };
         state.busy = false;
         state.next_step = state.next_step.saturating_add(1);
         state.due = at.plus_ns(state.think_ns.max(delay_ns));
-        if is_open && state.next_step >= steps_max {
-            self.remove(actor);
+        if plan.is_open() && state.next_step >= plan.steps_max {
+            self.alive.remove(self.place(actor));
         }
     }
 
@@ -283,68 +214,150 @@ impl Actors {
     }
 
     /// An actor was given up: it plans nothing more.
-    pub(super) fn given_up(&mut self, actor: Actor) {
-        match self.plan.model() {
+    pub(super) fn given_up(&mut self, plan: &Planned, actor: Actor) {
+        if plan.is_open() {
+            self.alive.remove(self.place(actor));
+        } else {
             // `vu_stopped` follows.
-            Model::Closed => self.step_ended(actor, Tick::ZERO, 0),
-            Model::Open => self.remove(actor),
+            self.step_ended(plan, actor, Tick::ZERO, 0);
         }
     }
 
-    /// In the open model an actor begins with its first step.
-    fn arrive(&mut self, actor: Actor, at: Tick, report: &mut impl FnMut(ViolationKind)) {
-        self.fall_due(at);
-        let Population::Arrivals { states, due, .. } = &mut self.population else { return };
-        if states.contains_key(&actor.0) {
-            return;
+    /// In the open model an actor begins with its first step. Returns whether its instant is unknown.
+    ///
+    /// An engine notices arrivals in the order of their numbers, and gives up at once those beyond
+    /// `max_in_flight`. So when one begins, those before it have begun or wait, and no more can wait.
+    fn arrive(
+        &mut self,
+        plan: &mut Planned,
+        &PlannedRequest { actor, planned, .. }: &PlannedRequest,
+        at: Tick,
+        report: &mut impl FnMut(ViolationKind),
+    ) -> bool {
+        let place = self.place(actor);
+        if self.alive.get_mut(place).is_some() {
+            return false;
         }
-        match due.remove(&actor.0) {
-            Some(due) => {
-                let state =
-                    ActorState { next_step: 0, due, think_ns: 0, busy: false, stop: Tick::MAX };
-                states.insert(actor.0, state);
-            }
-            None => report(ViolationKind::OtherStart { found: at }),
+        let waits = self.waiting_count.saturating_add(place.saturating_sub(self.next));
+        let is_too_far = place >= self.next && waits > self.waiting_max;
+        if is_too_far && !plan.arrivals.is_arithmetic() {
+            // Drawing all gaps up to any number would take as long as the number says.
+            report(ViolationKind::MissingStarts { count: waits, limit: self.waiting_max });
+            self.alive.insert(place, ActorState::new(planned, Tick::MAX));
+            return true;
         }
+        let is_known = place >= self.next || self.begins_to_run(place);
+        let due = plan.arrivals.tick(actor).filter(|due| is_known && *due <= at);
+        let Some(due) = due else {
+            report(ViolationKind::OtherStart { found: at });
+            return false;
+        };
+        if is_too_far {
+            report(ViolationKind::MissingStarts { count: waits, limit: self.waiting_max });
+        } else if place > self.next {
+            self.waiting.insert(self.next, place);
+            self.waiting_count = waits;
+        }
+        self.next = self.next.max(place + 1);
+        self.alive.insert(place, ActorState::new(due, Tick::MAX));
+        false
     }
 
-    /// Takes the arrivals up to this instant off the plan.
-    fn fall_due(&mut self, at: Tick) {
-        let partition = self.partition;
-        let Population::Arrivals { due, arrivals, .. } = &mut self.population else { return };
-        while let Some(Arrival { actor, at }) = arrivals.next_if(|next| next.at <= at) {
-            if partition.owns(FIRST, actor) && due.len() < DUE_MAX {
-                due.insert(actor.0, at);
-            }
+    /// Takes a place out of those that wait; false if it is not among them.
+    fn begins_to_run(&mut self, place: u64) -> bool {
+        let run = self.waiting.range(..=place).next_back().map(|(from, to)| (*from, *to));
+        let Some((from, to)) = run.filter(|(_, to)| place < *to) else { return false };
+        if from < place {
+            self.waiting.insert(from, place);
+        } else {
+            self.waiting.remove(&from);
         }
+        if place + 1 < to {
+            self.waiting.insert(place + 1, to);
+        }
+        self.waiting_count -= 1;
+        true
     }
 
     /// The end tick is reached: who was due before it and has not started.
-    pub(super) fn missing(&mut self, end: Tick) -> Option<(Actor, Tick)> {
-        let next = self.next_start().filter(|next| next.at < end);
-        next.map(|next| (next.actor, next.at))
+    pub(super) fn missing(&self, plan: &Planned, end: Tick) -> Option<(Actor, Tick)> {
+        let actor = self.partition.actor(FIRST, self.next)?;
+        let start = plan.plan.vus().lifetime(actor)?.start;
+        (start < end).then_some((actor, start))
     }
 
-    /// At the end of a complete log: arrivals that were due before the end and are not in it.
-    pub(super) fn missing_arrivals(&mut self, end: Tick) -> Vec<(Actor, Tick)> {
-        self.fall_due(Tick(end.0.saturating_sub(1)));
-        match &self.population {
-            Population::Vus { .. } => Vec::new(),
-            Population::Arrivals { due, .. } => {
-                let due = due.iter().map(|(actor, at)| (Actor(*actor), *at));
-                due.filter(|(_, at)| *at < end).collect()
+    /// At the end of a complete log: arrivals that were due before the end and are not in it. Of those that no
+    /// later one follows, the first.
+    pub(super) fn missing_arrivals(
+        &self,
+        plan: &mut Planned,
+        end: Tick,
+        report: &mut CheckReport,
+        violation: impl Fn(Actor, Tick) -> super::Violation,
+    ) {
+        if !plan.is_open() {
+            return;
+        }
+        let mut due = |place: u64| {
+            let actor = self.partition.actor(FIRST, place)?;
+            let at = plan.arrivals.tick(actor).filter(|at| *at < end)?;
+            Some((actor, at))
+        };
+        let next = (self.next, self.next.saturating_add(1));
+        for (from, to) in self.waiting.iter().map(|(from, to)| (*from, *to)).chain([next]) {
+            // Instants rise with places.
+            let (mut low, mut high) = (from, to);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if due(middle).is_some() { low = middle + 1 } else { high = middle }
+            }
+            let shown = low.min(from.saturating_add(VIOLATIONS_KEPT as u64));
+            let missing = (from..shown).filter_map(&mut due);
+            missing.for_each(|(actor, at)| report.add(violation(actor, at)));
+            if let Some((actor, at)) = (shown < low).then(|| due(shown)).flatten() {
+                report.add_several(violation(actor, at), low - shown);
             }
         }
     }
 
     /// VUs that have not stopped.
-    pub(super) fn alive(&self) -> Vec<Actor> {
-        match &self.population {
-            Population::Vus { places, .. } => {
-                let alive = places.iter().enumerate().filter(|(_, place)| **place != DEAD);
-                alive.filter_map(|(index, _)| self.partition.actor(FIRST, index as u64)).collect()
-            }
-            Population::Arrivals { .. } => Vec::new(),
+    pub(super) fn alive(&self) -> impl Iterator<Item = Actor> + '_ {
+        self.alive.places().filter_map(|place| self.partition.actor(FIRST, place))
+    }
+}
+
+/// The actors alive, by place in the partition.
+#[derive(Debug, Default)]
+struct Alive {
+    near: SlotTable<ActorState>,
+    /// Those of places that have more than 32 bits.
+    far: BTreeMap<u64, ActorState>,
+}
+
+impl Alive {
+    fn get_mut(&mut self, place: u64) -> Option<&mut ActorState> {
+        match u32::try_from(place) {
+            Ok(place) => self.near.get_mut(place),
+            Err(_) => self.far.get_mut(&place),
         }
+    }
+
+    fn insert(&mut self, place: u64, state: ActorState) {
+        match u32::try_from(place) {
+            Ok(place) => self.near.insert(place, state),
+            Err(_) => self.far.insert(place, state),
+        };
+    }
+
+    fn remove(&mut self, place: u64) -> Option<ActorState> {
+        match u32::try_from(place) {
+            Ok(place) => self.near.remove(place),
+            Err(_) => self.far.remove(&place),
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = u64> + '_ {
+        let near = self.near.iter().map(|(place, _)| u64::from(place));
+        near.chain(self.far.keys().copied())
     }
 }

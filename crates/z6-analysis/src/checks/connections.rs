@@ -1,9 +1,7 @@
 //! Connections of one worker: states, who may be sent on, limits. Knows nothing of actors.
 
 use z6_events::limits::MAX_CONNECTION_SLOTS;
-use z6_events::{
-    ConnectionSlot, ErrorKind, Partition, Population, SlotTable, TargetId, Tick, WorkerId,
-};
+use z6_events::{ConnectionSlot, ErrorKind, Partition, SlotTable, TargetId, Tick, WorkerId};
 use z6_scenario::{ConnectionReuse, Plan, Scenario};
 
 use super::violation::ViolationKind;
@@ -38,7 +36,8 @@ pub(super) struct TargetLimits {
 
 /// The limits of each worker, by target. `first` is the first worker of the log's shard.
 pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<Vec<TargetLimits>> {
-    let of_worker = |(partition, peak): (Partition, u64)| {
+    let of_worker = |partition: Partition| {
+        let peak = u64::from(plan.vus().peak_of(partition));
         let target = |target: &z6_scenario::Target| {
             let share = partition.share(u64::from(target.max_connections));
             let owned = match target.connection_reuse {
@@ -56,24 +55,7 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<
         };
         scenario.targets.iter().map(target).collect()
     };
-    first.all_workers().zip(peaks(plan, first)).map(of_worker).collect()
-}
-
-/// The most VUs of each worker alive at once.
-fn peaks(plan: &Plan, first: Partition) -> Vec<u64> {
-    let mut alive = vec![0_u64; usize::from(first.workers())];
-    let mut peaks = alive.clone();
-    for change in plan.vu_changes() {
-        let Some(worker) = first.worker_of(Population(0), change.actor) else { continue };
-        let worker = worker.index();
-        if change.starts {
-            alive[worker] += 1;
-            peaks[worker] = peaks[worker].max(alive[worker]);
-        } else {
-            alive[worker] = alive[worker].saturating_sub(1);
-        }
-    }
-    peaks
+    first.all_workers().map(of_worker).collect()
 }
 
 /// The connections of one worker.

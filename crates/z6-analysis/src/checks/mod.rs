@@ -18,13 +18,13 @@ use std::convert::Infallible;
 use std::io::Read;
 
 use z6_events::{
-    BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Partition, Tick, Visitor, WalkError,
-    WorkerId, walk,
+    Attachment, BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Partition, Tick, Visitor,
+    WalkError, WorkerId, walk,
 };
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Plan, Scenario};
 
-use actors::Actors;
+use actors::{Actors, Planned};
 use connections::Connections;
 use step::{Here, Rules, StepCheck, Tally, WorkerChecks};
 pub use violation::{Check, CheckReport, VIOLATIONS_KEPT, Violation, ViolationKind};
@@ -40,7 +40,7 @@ pub fn check_log<R: Read>(
     reader: &mut LogReader<R>,
     scenario: &Scenario,
 ) -> Result<CheckReport, LogError> {
-    let mut checks = Checks::new(scenario, reader.header());
+    let mut checks = Checks::new(scenario, reader.header(), reader.attachments());
     match walk(reader, &mut checks) {
         Ok(ending) => Ok(checks.finish(&ending)),
         Err(WalkError::Log(error)) => Err(error),
@@ -52,29 +52,34 @@ pub fn check_log<R: Read>(
 #[derive(Debug)]
 pub struct Checks {
     rules: Rules,
+    planned: Planned,
     workers: Vec<WorkerChecks>,
     report: CheckReport,
     tally: Tally,
 }
 
 impl Checks {
-    /// Checks of a log with this header; the scenario is the header's. O(VUs) at once.
+    /// Checks of a log with this header and these attachments; the scenario is the header's.
     #[must_use]
-    pub fn new(scenario: &Scenario, header: &LogHeader) -> Checks {
+    pub fn new(scenario: &Scenario, header: &LogHeader, attachments: &[Attachment]) -> Checks {
         let plan = Plan::new(scenario, header.seed);
         let first = header.partition();
         let limits = connections::limits(scenario, &plan, first);
+        let max_in_flight = scenario.schedule.max_in_flight().unwrap_or(0);
         let worker = |partition: Partition| {
-            let actors = Actors::new(&plan, partition);
+            let actors = Actors::new(partition, max_in_flight);
             WorkerChecks::new(actors, Connections::new(partition.worker(), &limits))
         };
         let mut report = CheckReport::default();
-        if plan_digest(scenario, header.seed) != header.plan_digest {
+        if attachments.iter().any(|attachment| !attachment.stored) {
+            report.unchecked_digest = true;
+        } else if plan_digest(scenario, header.seed) != header.plan_digest {
             let here = Here { index: 0, at: Tick::ZERO, worker: WorkerId(0) };
             report.add(here.violation(None, ViolationKind::Digest {}));
         }
         Checks {
             rules: Rules::new(scenario, &plan),
+            planned: Planned::new(plan),
             workers: first.all_workers().map(worker).collect(),
             report,
             tally: Tally::default(),
@@ -88,21 +93,20 @@ impl Checks {
         let Some(state) = self.workers.get_mut(worker.index()) else {
             return self.report.add(here.violation(None, ViolationKind::UnknownWorker {}));
         };
-        let (rules, report, tally) = (&self.rules, &mut self.report, &mut self.tally);
-        StepCheck { here, state, rules, report, tally }.check(event);
+        let Checks { rules, planned, report, tally, .. } = self;
+        StepCheck { here, state, rules, planned, report, tally }.check(event);
     }
 
     /// Ends the checks. What needs the end of the log is left out if it is truncated.
     #[must_use]
     pub fn finish(mut self, ending: &Ending) -> CheckReport {
         self.report.loss = Loss::from_ending(ending);
-        if self.report.loss.is_some() {
-            return self.report;
-        }
+        let Ending::Clean { footer, .. } = ending else { return self.report };
+        self.report.unknown_records = footer.events.saturating_sub(self.report.events);
         let index = self.report.events;
-        for (number, state) in self.workers.iter_mut().enumerate() {
-            let here = Here { index, at: state.last(), worker: WorkerId(number as u16) };
-            state.finish(here, &mut self.report);
+        for (worker, state) in (0..).map(WorkerId).zip(&self.workers) {
+            let here = Here { index, at: state.last(), worker };
+            state.finish(&mut self.planned, here, &mut self.report);
         }
         let Tally { sent, succeeded, failed, in_flight } = self.tally;
         if sent != succeeded + failed + in_flight {

@@ -9,7 +9,7 @@ use z6_events::{
 };
 use z6_scenario::{Model, Plan, Scenario, Target};
 
-use super::actors::Actors;
+use super::actors::{Actors, Planned};
 use super::connections::Connections;
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
@@ -127,7 +127,7 @@ impl WorkerChecks {
     }
 
     /// What a complete log must have said of this worker.
-    pub(super) fn finish(&mut self, here: Here, report: &mut CheckReport) {
+    pub(super) fn finish(&self, planned: &mut Planned, here: Here, report: &mut CheckReport) {
         if !self.finished {
             report.add(here.violation(None, ViolationKind::NotFinished {}));
         }
@@ -142,13 +142,15 @@ impl WorkerChecks {
         for connection in self.connections.left_open() {
             report.add(here.violation(None, ViolationKind::LeftOpen { connection }));
         }
-        for actor in self.actors.alive() {
-            report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
+        if planned.plan.model() == Model::Closed {
+            for actor in self.actors.alive() {
+                report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
+            }
         }
         let end = self.ended.unwrap_or(Tick::ZERO);
-        for (actor, planned) in self.actors.missing_arrivals(end) {
-            report.add(here.violation(Some(actor), ViolationKind::MissingStart { planned }));
-        }
+        self.actors.missing_arrivals(planned, end, report, |actor, planned| {
+            here.violation(Some(actor), ViolationKind::MissingStart { planned })
+        });
     }
 }
 
@@ -157,6 +159,7 @@ pub(super) struct StepCheck<'a> {
     pub(super) here: Here,
     pub(super) state: &'a mut WorkerChecks,
     pub(super) rules: &'a Rules,
+    pub(super) planned: &'a mut Planned,
     pub(super) report: &'a mut CheckReport,
     pub(super) tally: &'a mut Tally,
 }
@@ -251,7 +254,7 @@ impl StepCheck<'_> {
             Event::VuStarted { actor, planned, .. } => self.vu_started(actor, planned),
             Event::VuStopped { actor, .. } => {
                 let ended = self.state.ended.is_some();
-                let stopped = self.state.actors.stopped(actor, at, ended);
+                let stopped = self.state.actors.stopped(self.planned, actor, at, ended);
                 self.checked(Some(actor), stopped);
             }
             Event::ConnectStarted { connection, target, .. } => {
@@ -314,7 +317,8 @@ impl StepCheck<'_> {
         }
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
-        self.state.actors.asked(request, here.at, &mut add);
+        let unchecked = self.state.actors.asked(self.planned, request, here.at, &mut add);
+        self.report.unchecked_arrivals += u64::from(unchecked);
         true
     }
 
@@ -368,7 +372,7 @@ impl StepCheck<'_> {
         if open.between.is_none() {
             self.state.connections.ended(open.connection);
         }
-        self.state.actors.step_ended(open.actor, self.here.at, 0);
+        self.state.actors.step_ended(self.planned, open.actor, self.here.at, 0);
         Some(open)
     }
 
@@ -455,7 +459,8 @@ impl StepCheck<'_> {
                 Some(Unsent::Attempt(_)) => self.rules.reconnect_delay_ns(request.target),
                 Some(Unsent::Exchange(_)) | None => 0,
             };
-            self.state.actors.step_ended(request.actor, self.here.at, delay_ns);
+            let (actor, at) = (request.actor, self.here.at);
+            self.state.actors.step_ended(self.planned, actor, at, delay_ns);
         }
     }
 
@@ -481,7 +486,7 @@ impl StepCheck<'_> {
             self.report(Some(request.actor), ViolationKind::GivenUpEarly {});
         }
         if self.asked(request) {
-            self.state.actors.given_up(request.actor);
+            self.state.actors.given_up(self.planned, request.actor);
         }
     }
 
@@ -492,7 +497,7 @@ impl StepCheck<'_> {
         if let Some(end) = self.state.ended {
             self.report(Some(actor), ViolationKind::PlannedAfterEnd { planned, end });
         }
-        let started = self.state.actors.started(actor, planned);
+        let started = self.state.actors.started(self.planned, actor, planned);
         self.checked(Some(actor), started);
     }
 
@@ -520,7 +525,7 @@ impl StepCheck<'_> {
                 }
             }
         }
-        if let Some((actor, planned)) = self.state.actors.missing(end) {
+        if let Some((actor, planned)) = self.state.actors.missing(self.planned, end) {
             self.report(Some(actor), ViolationKind::MissingStart { planned });
         }
     }

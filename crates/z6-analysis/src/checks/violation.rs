@@ -238,6 +238,9 @@ violations! {
     Plan, OtherStart { found: Tick }, "starts at {found}, which is not planned";
     /// A VU or arrival that was due and is missing.
     Plan, MissingStart { planned: Tick }, "due at {planned} but never starts";
+    /// More arrivals were due than can be waiting, and say nothing.
+    Plan, MissingStarts { count: u64, limit: u64 },
+        "{count} arrivals before it have not started, and no more than {limit} can be waiting";
     /// A step past the last one.
     Plan, PastLastStep { steps: u64 }, "only {steps} steps are planned";
     /// A step due after the schedule stopped its VU.
@@ -269,6 +272,13 @@ pub struct CheckReport {
     pub counts: [u64; Check::ALL.len()],
     /// What is missing of the log, if it is truncated: checks that need its end were left out.
     pub loss: Option<Loss>,
+    /// Arrivals whose planned instant is not known, because too many before them are missing
+    /// ([`ViolationKind::MissingStarts`]) and each gap is drawn: their instant was not checked.
+    pub unchecked_arrivals: u64,
+    /// The plan digest covers files that the log does not hold: it was not checked.
+    pub unchecked_digest: bool,
+    /// Records of kinds that this version does not know: they were not checked.
+    pub unknown_records: u64,
 }
 
 impl CheckReport {
@@ -281,7 +291,7 @@ impl CheckReport {
     /// Violations found.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Violations of one family.
@@ -291,7 +301,13 @@ impl CheckReport {
     }
 
     pub(super) fn add(&mut self, violation: Violation) {
-        self.counts[violation.kind.check() as usize] += 1;
+        self.add_several(violation, 1);
+    }
+
+    /// Adds `count` violations, of which this is the first.
+    pub(super) fn add_several(&mut self, violation: Violation, count: u64) {
+        let counted = &mut self.counts[violation.kind.check() as usize];
+        *counted = counted.saturating_add(count);
         if self.violations.len() < VIOLATIONS_KEPT {
             self.violations.push(violation);
         }
@@ -299,8 +315,29 @@ impl CheckReport {
 }
 
 impl fmt::Display for CheckReport {
-    /// A line with the result, then one line per violation kept.
+    /// A line with the result, one line per violation kept, and one for each kind of thing that was not checked.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.violations_in_words(f)?;
+        let unchecked = [
+            (
+                u64::from(self.unchecked_digest),
+                "plan digest was not checked: it covers files that are not in the log",
+            ),
+            (self.unchecked_arrivals, "arrivals were not checked against their planned instant"),
+            (
+                self.unknown_records,
+                "records of kinds that this version does not know were not checked",
+            ),
+        ];
+        for (count, what) in unchecked.into_iter().filter(|(count, _)| *count > 0) {
+            writeln!(f, "checks: {count} {what}")?;
+        }
+        Ok(())
+    }
+}
+
+impl CheckReport {
+    fn violations_in_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events = self.events;
         if self.passed() {
             return writeln!(f, "checks: {events} events, nothing wrong");

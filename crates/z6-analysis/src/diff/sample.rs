@@ -232,7 +232,14 @@ impl Sampler {
         if at < state.last {
             return Err(FoldError::TimeWentBack { worker, at, last: state.last }.into());
         }
-        if at.0 > TICK_NS_MAX {
+        let named = match *event {
+            Event::Sent { request, .. }
+            | Event::NotOnWire { request, .. }
+            | Event::NeverSent { request, .. } => request.planned,
+            Event::EndReached { end, .. } => end,
+            _ => at,
+        };
+        if let Some(at) = [at, named].into_iter().find(|at| at.0 > TICK_NS_MAX) {
             return Err(FoldError::TickTooLarge { worker, at }.into());
         }
         state.last = at;

@@ -9,13 +9,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{
-    IntervalLogWriter, IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
+    IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
 };
 use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
 use z6_events::{BlockEnd, Event, RequestId, Tick, Visitor, WorkerId, is_hidden};
-use z6_metrics::histogram::{HISTOGRAM_BYTES_MAX, VALUE_NS_MAX};
+use z6_metrics::histogram::{HISTOGRAM_BYTES_MAX, Values};
 use z6_metrics::{FoldError, RowOutcome};
 use z6_scenario::{NS_PER_MS, NS_PER_SECOND, Scenario};
 
@@ -28,7 +27,9 @@ const LEGEND: &str =
 
 /// An interval log being written.
 pub(super) struct HdrExport<'a, W: Write> {
-    writer: IntervalLogWriter<'a, 'a, W, V2DeflateSerializer>,
+    out: &'a mut W,
+    serializer: &'a mut V2DeflateSerializer,
+    line: Vec<u8>,
     join: RequestJoin,
     /// By request.
     tags: Vec<String>,
@@ -41,27 +42,27 @@ pub(super) struct HdrExport<'a, W: Write> {
 
 /// The histograms of one second.
 struct Second {
-    all: Histogram<u64>,
-    by_request: BTreeMap<RequestId, Histogram<u64>>,
+    all: Values,
+    by_request: BTreeMap<RequestId, Values>,
 }
 
 /// Histograms, used again and again.
 struct Pool {
-    spare: Vec<Histogram<u64>>,
+    spare: Vec<Values>,
     in_use: u64,
     most: u64,
 }
 
 impl Pool {
-    fn take(&mut self) -> Result<Histogram<u64>, FoldError> {
+    fn take(&mut self) -> Result<Values, FoldError> {
         self.in_use += 1;
-        self.spare.pop().map_or_else(|| Ok(Histogram::new(3)?), Ok)
+        self.spare.pop().map_or_else(Values::new, Ok)
     }
 
-    fn give(&mut self, mut histogram: Histogram<u64>) {
-        histogram.reset();
+    fn give(&mut self, mut values: Values) {
+        values.reset();
         self.in_use -= 1;
-        self.spare.push(histogram);
+        self.spare.push(values);
     }
 
     fn is_used_up(&self) -> bool {
@@ -80,7 +81,9 @@ pub(super) fn write_heading(out: &mut impl Write, wall_epoch_ns: u64) -> io::Res
             writeln!(out, "#[{name}: {seconds}.{ms:03} (seconds since epoch)]")?;
         }
     }
-    writeln!(out, "{LEGEND}")
+    writeln!(out, "{LEGEND}")?;
+    // The maximum of an interval is for people: milliseconds, as the Java tools write it.
+    writeln!(out, "#[MaxValueDivisor: {NS_PER_MS}.000]")
 }
 
 impl<'a, W: Write> HdrExport<'a, W> {
@@ -90,12 +93,11 @@ impl<'a, W: Write> HdrExport<'a, W> {
         workers: u16,
         out: &'a mut W,
         serializer: &'a mut V2DeflateSerializer,
-    ) -> io::Result<HdrExport<'a, W>> {
-        let mut builder = IntervalLogWriterBuilder::new();
-        // The maximum of an interval is for people: milliseconds, as the Java tools write it.
-        builder.with_max_value_divisor(NS_PER_MS as f64);
-        Ok(HdrExport {
-            writer: builder.begin_log_with(out, serializer)?,
+    ) -> HdrExport<'a, W> {
+        HdrExport {
+            out,
+            serializer,
+            line: Vec::new(),
             join: RequestJoin::new(scenario, workers),
             tags: tags(scenario.requests.iter().map(|request| request.name.as_str())),
             passed: vec![0; usize::from(workers)],
@@ -106,7 +108,7 @@ impl<'a, W: Write> HdrExport<'a, W> {
                 most: scenario.limits.max_histogram_bytes / HISTOGRAM_BYTES_MAX,
             },
             written: 0,
-        })
+        }
     }
 
     /// Response times written.
@@ -121,7 +123,6 @@ impl<'a, W: Write> HdrExport<'a, W> {
         request: RequestId,
         response_ns: u64,
     ) -> Result<(), AnalyzeError> {
-        let value = response_ns.min(VALUE_NS_MAX);
         let at = done.0 / NS_PER_SECOND;
         let second = match self.open.entry(at) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -130,14 +131,14 @@ impl<'a, W: Write> HdrExport<'a, W> {
                 entry.insert(Second { all, by_request: BTreeMap::new() })
             }
         };
-        second.all.record(value).map_err(FoldError::from)?;
+        second.all.record(response_ns)?;
         let of_request = match second.by_request.entry(request) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
                 entry.insert(self.histograms.take()?)
             }
         };
-        of_request.record(value).map_err(FoldError::from)?;
+        of_request.record(response_ns)?;
         self.written += 1;
         if self.histograms.is_used_up() {
             let oldest = self.open.keys().next().copied();
@@ -173,13 +174,23 @@ impl<'a, W: Write> HdrExport<'a, W> {
     fn write(
         &mut self,
         second: u64,
-        histogram: &Histogram<u64>,
+        values: &Values,
         request: Option<RequestId>,
     ) -> Result<(), AnalyzeError> {
         let tag = request.and_then(|request| self.tags.get(request.index()));
         let tag = tag.and_then(|tag| Tag::new(tag));
         let (start, length) = (Duration::from_secs(second), Duration::from_secs(1));
-        self.writer.write_histogram(histogram, start, length, tag).map_err(AnalyzeError::from)
+        let histogram = values.histogram();
+        // The library writes the end of the bucket, divided: such that it is the exact maximum.
+        let share = histogram.max() as f64 / values.max_ns().max(1) as f64;
+        let mut builder = IntervalLogWriterBuilder::new();
+        builder.with_max_value_divisor(NS_PER_MS as f64 * if share > 0.0 { share } else { 1.0 });
+        self.line.clear();
+        let mut writer = builder.begin_log_with(&mut self.line, self.serializer)?;
+        writer.write_histogram(histogram, start, length, tag)?;
+        // Before the interval stands a comment with the divisor.
+        let interval = self.line.split_inclusive(|byte| *byte == b'\n').next_back();
+        Ok(self.out.write_all(interval.unwrap_or_default())?)
     }
 }
 

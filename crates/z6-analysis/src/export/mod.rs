@@ -132,7 +132,7 @@ pub fn export_hdr<R: Read, W: Write>(
     write_heading(&mut out, reader.header().wall_epoch_ns)?;
     let mut serializer = V2DeflateSerializer::new();
     let workers = reader.header().workers;
-    let mut export = HdrExport::new(scenario, workers, &mut out, &mut serializer)?;
+    let mut export = HdrExport::new(scenario, workers, &mut out, &mut serializer);
     let ending = walk(reader, &mut export)?;
     let written = export.finish()?;
     out.flush()?;

@@ -1,7 +1,5 @@
 //! `z6 analyze`: recomputes the reports of a run from its log, for all requests or a selection.
 
-use std::io;
-
 use z6::Log;
 use z6::ReadError;
 use z6_analysis::analyze::{AnalyzeOptions, Analyzed, TooManyTables, analyze as figures_of};
@@ -96,7 +94,7 @@ fn print_requests(
         AnalyzeFormat::Csv => csv,
     };
     let mut reader = log.blocks().map_err(z6::Error::from)?;
-    let out = io::stdout().lock();
+    let out = console::stdout();
     let exported = export_requests(&mut reader, log.scenario(), &options.selection, format, out)
         .map_err(|error| log_args::failure(log, &options.selection, error))?;
     log_args::warn_of_loss(log, exported.loss);

@@ -1,10 +1,9 @@
 //! `z6 export`: streams an event log to standard output in a format that other tools read.
 
-use std::io;
-
 use z6_analysis::export::{export_events, export_hdr, export_requests};
 
 use crate::args::{ExportArgs, ExportFormat};
+use crate::console;
 use crate::exit::{Exit, UsageError};
 use crate::log_args;
 
@@ -17,7 +16,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
     let format = log_args::csv_format(&args.csv, args.format == ExportFormat::Csv)?;
     let log = log_args::open(&args.log.path)?;
     let mut reader = log.blocks().map_err(z6::Error::from)?;
-    let (scenario, out) = (log.scenario(), io::stdout().lock());
+    let (scenario, out) = (log.scenario(), console::stdout());
     let exported = match args.format {
         ExportFormat::Csv => export_requests(&mut reader, scenario, &selection, format, out),
         ExportFormat::Ndjson => export_events(&mut reader, scenario, out),

@@ -19,7 +19,8 @@ use z6::ScenarioSource;
 
 use crate::args::{Cli, Command};
 use crate::console;
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, UsageError};
+use crate::words;
 
 /// Runs a command and reports its error, if any.
 pub(crate) fn dispatch(cli: Cli) -> Exit {
@@ -39,21 +40,32 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Completion { shell } => completion::completion(shell),
         Command::Version => version::version(),
     };
-    outcome.unwrap_or_else(|error| {
-        let exit = exit::from_error(&error);
-        if exit != Exit::Success {
-            console::failure(&error);
-        }
-        exit
-    })
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+/// Reports an error, unless it is none: a broken pipe.
+pub(crate) fn failed(error: &anyhow::Error) -> Exit {
+    let exit = exit::from_error(error);
+    if exit != Exit::Success {
+        console::failure(error);
+    }
+    exit
 }
 
 /// Reads a scenario file, or standard input for `-`.
-fn source(path: &Path) -> Result<ScenarioSource, z6::Error> {
+fn source(path: &Path) -> anyhow::Result<ScenarioSource> {
+    if path.to_str().is_some_and(words::is_url) {
+        return Err(UsageError(format!(
+            "{} is a URL, and a scenario file is needed: it has the URL as `base_url` of [target], and \
+             what is sent as [[requests]] (docs/SCENARIO.md)",
+            path.display()
+        ))
+        .into());
+    }
     if path == Path::new("-") {
         let source = ScenarioSource::from_reader("<stdin>", std::io::stdin().lock())?;
         // Paths in it are relative to the current directory.
         return Ok(source.in_folder("."));
     }
-    ScenarioSource::from_file(path)
+    Ok(ScenarioSource::from_file(path)?)
 }

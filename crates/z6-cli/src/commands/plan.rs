@@ -25,7 +25,7 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
         .into());
     };
     let plan = Plan::new(&scenario, seed);
-    let mut out = Pipe { out: BufWriter::new(io::stdout().lock()), error: None };
+    let mut out = Pipe { out: BufWriter::new(console::stdout()), error: None };
     let write = match args.format {
         PlanFormat::Text => listing::write_text,
         PlanFormat::Json => listing::write_json,

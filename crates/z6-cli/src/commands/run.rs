@@ -83,6 +83,8 @@ mod tests {
         assert_eq!(resolve(&["--no-summary"]).output.report, Report::Nothing);
         assert_eq!(resolve(&["--no-summary", "--csv"]).output.report, Report::Csv);
         assert_eq!(resolve(&["--workers", "auto"]).overrides.workers, Some(z6::Workers::Auto));
+        let hours = resolve(&["--duration", "1h30m"]).overrides.duration_ns;
+        assert_eq!(hours, Some(5_400_000_000_000));
         assert_eq!(resolve(&["--duration", "2s"]).overrides.duration_ns, Some(2_000_000_000));
     }
 }

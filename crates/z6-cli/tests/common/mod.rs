@@ -14,6 +14,7 @@ pub const SMALL_FILES: Leash = Leash {
     open_files: 0,
     file_bytes_max: Some(4096),
     ignored: &[Signal::XFSZ],
+    blocked: &[],
 };
 
 /// Four VUs, fifty requests each, against the built-in target.

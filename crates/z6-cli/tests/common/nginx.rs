@@ -68,6 +68,7 @@ pub const LEASH: Leash = Leash {
     open_files: 0,
     file_bytes_max: None,
     ignored: &[],
+    blocked: &[],
 };
 
 /// nginx with one worker in the foreground; `listen` and `server` are added to the configuration.

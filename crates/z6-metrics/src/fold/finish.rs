@@ -127,7 +127,7 @@ impl Fold {
         let health = || self.workers.iter().map(|state| &state.health);
         WorkerEvidence {
             cpu_fraction: health().filter_map(|one| one.cpu_fraction()).reduce(f64::max),
-            log_stall_ns: health().map(|one| one.log_stall_ns()).sum(),
+            log_stall_ns: health().fold(0, |sum, one| sum.saturating_add(one.log_stall_ns())),
             loop_pass_max_ns: health().map(|one| one.loop_pass_max_ns()).max().unwrap_or(0),
             wall_step_max_ns: health().map(|one| one.wall_step_max_ns()).max().unwrap_or(0),
             connection_limit: self.connection_limit_reached(),

@@ -216,6 +216,9 @@ impl Fold {
                 self.requests.in_flight_at_stop(at, &open)
             }
             Event::EndReached { by, end } => {
+                if !is_possible(end) {
+                    return Err(FoldError::TickTooLarge { worker, at: end });
+                }
                 if state.end.is_none() {
                     state.end = Some((end, by));
                     self.requests.end(&mut state.rates, end);

@@ -123,6 +123,9 @@ fn requests(page: &mut Page, metrics: &Metrics) {
         ),
     );
     let share = match requests.error_rate {
+        None if metrics.run.warmup_seconds > 0.0 => {
+            "nothing ended that was planned after the warm-up".to_owned()
+        }
         None => "nothing ended".to_owned(),
         Some(share) if metrics.run.warmup_seconds > 0.0 => {
             format!("error rate after the warm-up {}", percent(share))
@@ -197,11 +200,9 @@ fn latency_row(label: &str, stats: &LatencyStats) -> Vec<String> {
     cells
 }
 
-/// A quantile. Its histogram bucket may reach beyond the largest observation, which is known
-/// exactly; no reader should see a quantile above the maximum.
+/// A quantile.
 fn at(stats: &LatencyStats, quantile: Quantile) -> String {
-    let value = stats.quantile(quantile).map(|ns| ns.min(stats.max.unwrap_or(ns)));
-    let text = bounded(stats, quantile.name(), value);
+    let text = bounded(stats, quantile.name(), stats.quantile(quantile));
     let bound = stats.is_lower_bound(quantile.name());
     if stats.is_n_too_small(quantile) && !bound { format!("{N_TOO_SMALL}{text}") } else { text }
 }
@@ -311,6 +312,9 @@ fn used(groups: &Named<GroupFigures>) -> Named<GroupFigures> {
     Named(groups.0.iter().filter(|(_, group)| group.sent > 0).cloned().collect())
 }
 
+/// Rows of a table of groups.
+const MAX_GROUPS: usize = 100;
+
 fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     if groups.0.len() < 2 {
         return;
@@ -319,7 +323,7 @@ fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     let headings =
         [what, "sent", "succeeded", "failed", "response p50", "p99", "service p50", "p99"];
     table.row(headings.map(str::to_owned));
-    for (name, group) in &groups.0 {
+    for (name, group) in groups.0.iter().take(MAX_GROUPS) {
         let (response, service) = (&group.response_ns, &group.service_ns);
         table.row([
             name.clone(),
@@ -334,6 +338,10 @@ fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     }
     page.blank();
     page.table(&table);
+    let left_out = groups.0.len().saturating_sub(MAX_GROUPS);
+    if left_out > 0 {
+        page.line("", &format!("and {} more in metrics.json", count(left_out as u64)));
+    }
 }
 
 fn assertions(page: &mut Page, metrics: &Metrics) {

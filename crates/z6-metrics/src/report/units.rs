@@ -10,6 +10,15 @@ pub fn duration(ns: u64) -> String {
     scaled(ns, &[("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)])
 }
 
+/// One in the last digit that [`duration`] prints, nanoseconds, where it prints three digits or fewer.
+#[must_use]
+pub const fn last_digit(ns: u64) -> u64 {
+    match ns.checked_ilog10() {
+        Some(digits) if digits > 2 => 10_u64.pow(digits - 2),
+        Some(_) | None => 1,
+    }
+}
+
 /// Bytes, decimal units: `873 B`, `12.3 kB`, `4.56 MB`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
@@ -61,10 +70,23 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A rate per second: `33,333/s`, `12.3/s`.
+/// A rate per second: `33,333/s`, `12.3/s`, `0.50/s`, `0.00125/s`. Only no rate is `0.00/s`.
 #[must_use]
 pub fn rate(per_second: f64) -> String {
-    format!("{}/s", three_digits(per_second))
+    if !(1e-9..0.9995).contains(&per_second) {
+        return format!("{}/s", three_digits(per_second));
+    }
+    // Three significant digits, and two decimals at least.
+    let (mut decimals, mut leading) = (3, per_second);
+    while leading < 0.0995 {
+        leading *= 10.0;
+        decimals += 1;
+    }
+    let mut text = format!("{per_second:.decimals$}");
+    while text.ends_with('0') && text.len() > "0.00".len() {
+        text.pop();
+    }
+    text + "/s"
 }
 
 /// A share of 1 as percent: `0 %`, `0.12 %`, `97.2 %`, `100 %`. Only nothing is `0 %` and only all
@@ -128,6 +150,17 @@ mod tests {
     }
 
     #[test]
+    fn the_last_digit_is_the_last_printed() {
+        for ns in
+            [1_u64, 999, 1_000, 9_990, 12_300, 456_000, 1_230_000, 98_700_000, 999_000_000_000]
+        {
+            assert_ne!(duration(ns), duration(ns + last_digit(ns)), "{ns}");
+            assert_eq!(duration(ns), duration(ns + last_digit(ns) / 3), "{ns}");
+        }
+        assert_eq!(last_digit(0), 1);
+    }
+
+    #[test]
     fn counts_are_grouped() {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
@@ -137,7 +170,13 @@ mod tests {
 
     #[test]
     fn rates_and_bytes_have_three_digits_or_all_of_them() {
+        assert_eq!(rate(0.0), "0.00/s");
         assert_eq!(rate(0.5), "0.50/s");
+        assert_eq!(rate(0.125), "0.125/s");
+        assert_eq!(rate(0.001), "0.001/s");
+        assert_eq!(rate(1.0 / 86_400.0), "0.0000116/s");
+        assert_eq!(rate(0.099_96), "0.10/s");
+        assert_eq!(rate(0.999_6), "1.00/s");
         assert_eq!(rate(12.34), "12.3/s");
         assert_eq!(rate(33_333.3), "33,333/s");
         assert_eq!(bytes(999), "999 B");

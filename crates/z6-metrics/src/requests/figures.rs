@@ -209,6 +209,7 @@ impl Requests {
             out_of_descriptors: totals.errors.count(ErrorKind::OutOfDescriptors),
             out_of_memory: totals.errors.count(ErrorKind::OutOfMemory),
             wall_step_max_ns: workers.wall_step_max_ns,
+            nothing_from_ns: (planned == 0 && self.warmup.0 > 0).then_some(self.warmup.0),
             samples: response.count + response.censored,
             quantiles_asked: assertions::quantiles_asked(&outline.assertions),
             folded: self.groups.folded(),

@@ -175,8 +175,7 @@ impl Requests {
 
     fn count_bytes(&mut self, planned: Tick, sent: u64, received: u64) {
         if self.measures(planned) {
-            self.measured.bytes_sent += sent;
-            self.measured.bytes_received += received;
+            self.measured.count_bytes(sent, received);
         }
     }
 
@@ -200,8 +199,8 @@ impl Requests {
         let measured = self.measures(planned);
         if measured {
             self.measured.response(response.status);
-            self.measured.bytes_sent += request_bytes.saturating_sub(response.unsent_bytes);
-            self.measured.bytes_received += response.received_bytes;
+            let sent = request_bytes.saturating_sub(response.unsent_bytes);
+            self.measured.count_bytes(sent, response.received_bytes);
         }
         match failure {
             Some(error) => {

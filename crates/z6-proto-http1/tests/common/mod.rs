@@ -8,12 +8,13 @@
 //! limit head|fields|interim|extension|trailer N
 //! request METHOD               GET unless given
 //! earlier                      the connection has completed an exchange before
+//! upgrade                      the request asks for an upgrade
 //! unsent N|all                 bytes of the request not written when the response comes
 //! in "BYTES"                   with \r \n \t \0 \" \\ \xNN; lines are joined
 //! in*N "BYTES"                 the same N times
 //! eof | reset                  how the connection ends, if it does
 //! first N                      offset of the final response's first byte, if it is not 0
-//! out STATUS body N wire N reusable|closing [unsent N] [unsolicited]
+//! out STATUS body N wire N reusable|closing [unsent N] [unsolicited] [IRREGULARITY ..]
 //! out failed KIND [at N]
 //! out waiting
 //! ```
@@ -44,6 +45,7 @@ pub struct Case {
     pub limits: Limits,
     pub method: String,
     pub earlier: bool,
+    pub upgrade: bool,
     pub unsent: usize,
     pub input: Vec<u8>,
     pub end: End,
@@ -59,6 +61,7 @@ impl Case {
             limits: Limits::default(),
             method: "GET".to_owned(),
             earlier: false,
+            upgrade: false,
             unsent: 0,
             input: Vec::new(),
             end: End::Open,
@@ -81,6 +84,7 @@ impl Case {
             "limit" => self.limit(rest),
             "request" => self.method = rest.to_owned(),
             "earlier" => self.earlier = true,
+            "upgrade" => self.upgrade = true,
             "unsent" if rest == "all" => self.unsent = usize::MAX,
             "unsent" => self.unsent = rest.parse().unwrap(),
             "eof" => self.end = End::Eof,

@@ -1,10 +1,11 @@
 //! Checks of a whole scenario: shares of workers, and what is understood but not run.
 
 use super::codes;
+use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::reader::{At, Context};
-use crate::model::{Model, Scenario, Schedule, Workers};
-use crate::schedule::{VuSchedule, own_length_ns};
+use super::reader::{At, Context, Span};
+use crate::model::{Arrivals, Model, Scenario, Schedule, ThinkTime, Workers};
+use crate::schedule::{ArrivalSchedule, VuSchedule, own_length_ns};
 
 /// Checks the shares of a fixed number of workers.
 pub(crate) fn fixed_workers(cx: &mut Context<'_>, scenario: &Scenario, at: &At) {
@@ -12,6 +13,42 @@ pub(crate) fn fixed_workers(cx: &mut Context<'_>, scenario: &Scenario, at: &At) 
         for (message, hint) in empty_shares(scenario, workers) {
             cx.fault(at, codes::WORKER_SHARE, message, hint);
         }
+    }
+}
+
+/// Warns of a warm-up that nothing can be planned after, where that follows from the scenario alone.
+pub(crate) fn warmup(cx: &mut Context<'_>, scenario: &Scenario, span: Option<Span>) {
+    let runtime = &scenario.runtime;
+    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.schedule));
+    let (Some(end_ns), true) = (end_ns, runtime.warmup_ns > 0) else { return };
+    let arrivals_before = |end_ns| {
+        let schedule = ArrivalSchedule::new(&scenario.schedule, Some(end_ns), runtime.iterations);
+        schedule.arrivals_expected()
+    };
+    let least_think_ns = match scenario.think_time {
+        ThinkTime::Constant { duration_ns } => duration_ns,
+        ThinkTime::Random { min_ns, .. } => min_ns,
+        ThinkTime::None | ThinkTime::Exponential { .. } => 0,
+    };
+    // A step that is not the first is planned after the think time of the one before it.
+    let first_steps_only = scenario.sequence.is_empty() || least_think_ns >= end_ns;
+    let is_empty = match &scenario.schedule {
+        Schedule::Constant { .. } => least_think_ns >= end_ns,
+        Schedule::Rate { arrivals, .. }
+        | Schedule::RampRate { arrivals, .. }
+        | Schedule::RateSteps { arrivals, .. } => {
+            let is_exact = *arrivals == Arrivals::Constant;
+            let same = arrivals_before(runtime.warmup_ns) == arrivals_before(end_ns);
+            is_exact && first_steps_only && same
+        }
+        Schedule::Ramp { .. } | Schedule::Spike { .. } | Schedule::Steps { .. } => false,
+    };
+    if is_empty {
+        let warmup = unscaled(runtime.warmup_ns, 9);
+        let message = format!("no request is planned after the warm-up of {warmup} s");
+        let warning = Diagnostic::warning(codes::NO_EFFECT, span, message);
+        let hint = "latencies, rates and assertions leave out the warm-up: shorten it";
+        cx.findings.push(warning.hint(hint));
     }
 }
 

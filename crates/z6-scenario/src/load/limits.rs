@@ -9,8 +9,13 @@ use crate::model::{MICRO, NS_PER_SECOND};
 
 /// Scenario text, bytes.
 pub const MAX_SCENARIO_BYTES: usize = 10_000_000;
+/// Keys, values and tables of a scenario, as its punctuation shows them: `=`, `,`, `[` and `{` count once, `.`
+/// outside of text twice. Bounds the memory for reading a scenario, about 600 bytes each.
+pub const MAX_SCENARIO_ITEMS: usize = 400_000;
 /// Entries of `[[requests]]`.
-pub const MAX_REQUESTS: usize = 1_000;
+pub const MAX_REQUESTS: usize = 65_535;
+/// Files that `body_file` names, each counted once.
+pub const MAX_BODY_FILES: usize = 3_000;
 /// Entries of `[[targets]]`.
 pub const MAX_TARGETS: usize = 100;
 /// Entries of `[assertions]`.
@@ -72,20 +77,22 @@ pub mod response {
     pub const TRAILER_BYTES: u64 = 16 << 10;
 }
 
-/// Files that a scenario can name: a body for each request; a CA bundle, a certificate and a key for
+/// Files that a scenario can name: bodies; a CA bundle, a certificate and a key for
 /// each target.
-const MAX_FILES: usize = MAX_REQUESTS + 3 * MAX_TARGETS;
+const MAX_FILES: usize = MAX_BODY_FILES + 3 * MAX_TARGETS;
 
 const _: () = {
     assert!(MAX_VUS <= format::MAX_EXCHANGE_SLOTS as u64, "a request of each VU has a slot");
     assert!(MAX_IN_FLIGHT <= format::MAX_EXCHANGE_SLOTS as u64, "each arrival has a slot");
     let connections = MAX_CONNECTIONS * MAX_TARGETS as u64;
     assert!(connections <= format::MAX_CONNECTION_SLOTS as u64, "each connection has a slot");
-    assert!(MAX_WORKERS <= format::MAX_WORKERS, "workers have 16-bit numbers");
+    assert!(MAX_WORKERS <= format::MAX_WORKERS, "the header takes the workers of any scenario");
     assert!(MAX_REQUESTS <= format::MAX_SCENARIO_ITEMS, "requests have 16-bit numbers");
-    assert!(MAX_REQUESTS <= format::MAX_TRACKED_REQUESTS, "each request is encoded with memory");
     assert!(MAX_TARGETS <= format::MAX_SCENARIO_ITEMS, "targets have 16-bit numbers");
     assert!(MAX_RESOLVE_ADDRESSES <= format::MAX_TARGET_ADDRESSES, "addresses have 16-bit numbers");
+    // A DNS message has 65,535 bytes, and an address in it takes at least 16 (RFC 1035 section 4.1.3).
+    let addresses = if MAX_RESOLVE_ADDRESSES > 4_096 { MAX_RESOLVE_ADDRESSES } else { 4_096 };
+    assert!(addresses * MAX_TARGETS <= format::MAX_ADDRESSES, "the header holds all addresses");
     assert!(MAX_REDIRECTS <= format::MAX_REDIRECTS, "exchanges of a step have 8-bit numbers");
     assert!(2 * MAX_SCENARIO_BYTES <= format::MAX_HEADER_BYTES, "the header holds the scenario");
     assert!(MAX_FILES <= format::MAX_ATTACHMENTS, "the log carries each file of a scenario");

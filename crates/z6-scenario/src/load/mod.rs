@@ -24,10 +24,12 @@ mod runtime;
 mod schedule;
 mod setting;
 mod simulation;
+mod size;
 mod suggest;
 mod targets;
 mod userinfo;
 mod value;
+mod words;
 
 use toml_edit::Document;
 
@@ -91,6 +93,13 @@ impl Scenario {
         if text.len() > limits::MAX_SCENARIO_BYTES {
             let message = format!("a scenario of {} bytes is more than 10 MB", text.len());
             cx.error(codes::TOO_MANY, None, message, "move bodies to files: `body_file`");
+            return Err(cx.findings.finish());
+        }
+        if let Some(offset) = size::surplus(text) {
+            let max = limits::MAX_SCENARIO_ITEMS;
+            let message = format!("the scenario has more than {max} keys, values and tables");
+            let hint = "`MAX_SCENARIO_ITEMS` cannot be raised: list fewer requests";
+            cx.error(codes::TOO_MANY, Some(offset..offset + 1), message, hint);
             return Err(cx.findings.finish());
         }
         let document = match Document::parse(text) {
@@ -183,6 +192,7 @@ fn build<'a>(
     };
     if known {
         check::fixed_workers(cx, &scenario, &workers_at);
+        check::warmup(cx, &scenario, runtime_section.span("warmup_seconds"));
     }
     scenario
 }

@@ -9,6 +9,9 @@ use super::reader::{Context, Section, Span};
 use super::render::line_column;
 use super::suggest;
 
+/// Names that an unknown one is compared with.
+const MAX_CANDIDATES: usize = 1_000;
+
 /// Where each name was given first.
 pub(crate) type Names<'a> = BTreeMap<&'a str, Option<Span>>;
 
@@ -43,7 +46,9 @@ pub(crate) fn check_name<'a>(
     }
     match names.get(name) {
         Some(first) => {
-            let line = first.as_ref().map_or(1, |first| line_column(cx.text, first.start).0);
+            // The line of a finding that is only counted is not looked for.
+            let first = first.as_ref().filter(|_| !cx.findings.is_full());
+            let line = first.map_or(1, |first| line_column(cx.text, first.start).0);
             let message = format!("{what} name {} is taken", quoted(name));
             let hint = format!("first used on line {line}; names must be unique");
             cx.error(codes::DUPLICATE, span, message, hint);
@@ -65,7 +70,9 @@ pub(crate) fn resolve(
     if let Some(index) = known.iter().position(|known| known == name) {
         return u16::try_from(index).ok();
     }
-    let near = suggest::nearest(name, known.iter().map(String::as_str));
+    // Among more, a comparison with each takes too long.
+    let candidates = known.iter().take(MAX_CANDIDATES).map(String::as_str);
+    let near = suggest::nearest(name, candidates);
     let meant = near.map_or_else(String::new, |near| format!(", did you mean {}?", quoted(near)));
     let message = format!("there is no {what} {}{meant}", quoted(name));
     let named = known.iter().filter(|name| !name.is_empty());

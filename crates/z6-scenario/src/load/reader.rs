@@ -12,6 +12,7 @@ use super::diagnostic::{Diagnostic, Findings, quoted};
 use super::keys::{self, Key, Table, Variant};
 use super::suggest;
 use super::value::{self, Datum};
+use super::words;
 
 /// A byte range of the text.
 pub(crate) type Span = Range<usize>;
@@ -321,13 +322,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The tables under this key, at most `max`, read.
-    pub(crate) fn sections(
-        &self,
-        cx: &mut Context<'_>,
-        name: &str,
-        max: usize,
-    ) -> Vec<Section<'a>> {
+    /// The tables under this key, at most `max`, to be read one by one.
+    pub(crate) fn entries(&self, cx: &mut Context<'_>, name: &str, max: usize) -> Vec<Listed<'a>> {
         let Some(Datum::Tables(tables)) = self.datum(name) else {
             return Vec::new();
         };
@@ -339,7 +335,30 @@ impl<'a> Section<'a> {
             cx.error(codes::TOO_MANY, span.clone(), message, "split the scenario");
         }
         let kept = tables.iter().take(max);
-        kept.map(|(table, span)| Section::open(cx, spec, *table, span.clone())).collect()
+        kept.map(|(table, span)| Listed { spec, table: *table, span: span.clone() }).collect()
+    }
+
+    /// The same, all read.
+    pub(crate) fn sections(
+        &self,
+        cx: &mut Context<'_>,
+        name: &str,
+        max: usize,
+    ) -> Vec<Section<'a>> {
+        self.entries(cx, name, max).iter().map(|entry| entry.open(cx)).collect()
+    }
+}
+
+/// One entry of a list of tables, not read yet: read, it takes ten times the memory.
+pub(crate) struct Listed<'a> {
+    spec: &'static Table,
+    table: &'a dyn TableLike,
+    span: Option<Span>,
+}
+
+impl<'a> Listed<'a> {
+    pub(crate) fn open(&self, cx: &mut Context<'_>) -> Section<'a> {
+        Section::open(cx, self.spec, self.table, self.span.clone())
     }
 }
 
@@ -355,14 +374,19 @@ fn unknown_key(
     let place = if spec.label.starts_with('[') { "in" } else { "at" };
     let message = format!("unknown key {} {place} {}", quoted(name), spec.label);
     let finding = |message: String| Diagnostic::error(codes::UNKNOWN_KEY, span.cloned(), message);
+    if let Some(hint) = words::hint(spec.label, name) {
+        let first = hint.strip_prefix("write `").and_then(|rest| rest.split([' ', '`']).next());
+        let first = first.map(|first| first.trim_matches(['[', ']']));
+        let meant = here.into_iter().find(|key| Some(*key) == first);
+        return (finding(message).hint(hint), meant);
+    }
+    let near = suggest::nearest(name, here.iter().copied());
     let homes = homes_of(name, spec);
-    if !homes.is_empty() {
+    if !homes.is_empty() && near.is_none() {
         let hint = format!("{} belongs in {}", quoted(name), suggest::listed(&homes, "or"));
         return (finding(message).hint(hint), None);
     }
     let everywhere = || keys::ALL.iter().flat_map(|table| table.all_keys()).map(|key| key.name);
-    let near = suggest::nearest(name, here.iter().copied());
-    let near = near.or_else(|| suggest::alias(name));
     let Some(near) = near.or_else(|| suggest::nearest(name, everywhere())) else {
         let known: Vec<String> = here.iter().map(|name| quoted(name)).collect();
         let hint = format!("{} takes {}", spec.label, suggest::listed(&known, "and"));

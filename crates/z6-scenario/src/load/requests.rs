@@ -1,6 +1,6 @@
 //! `[[requests]]` and `[sequence]`: what is sent, and in which order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use z6_events::{RequestId, TargetId};
 use z6_http::RequestSpec;
@@ -9,7 +9,7 @@ use super::Files;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::{check_field, check_path, is_token};
-use super::limits::{MAX_BODIES_BYTES, MAX_HEADERS, MAX_REQUESTS, MAX_STEPS};
+use super::limits::{MAX_BODIES_BYTES, MAX_BODY_FILES, MAX_HEADERS, MAX_REQUESTS, MAX_STEPS};
 use super::names::{check_name, resolve};
 use super::reader::{Context, Section, Span};
 use super::suggest;
@@ -34,8 +34,9 @@ pub(crate) fn requests(
     root: &Section<'_>,
     around: &Surroundings<'_>,
 ) -> Vec<Request> {
-    let sections = root.sections(cx, "requests", MAX_REQUESTS);
-    if sections.is_empty() && !root.is_bad("requests") {
+    let entries = root.entries(cx, "requests", MAX_REQUESTS);
+    let is_elsewhere = !root.has("requests") && root.has_or_meant("requests");
+    if entries.is_empty() && !root.is_bad("requests") && !is_elsewhere {
         let finding = Diagnostic::error(
             codes::MISSING_KEY,
             root.key_span("requests"),
@@ -48,11 +49,19 @@ pub(crate) fn requests(
         around.targets.iter().map(|target| target.name.clone()).collect();
     let mut names = BTreeMap::new();
     let mut bytes_left = MAX_BODIES_BYTES;
-    let mut requests = Vec::with_capacity(sections.len());
-    for section in &sections {
+    let mut files = BTreeSet::new();
+    let mut requests = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let section = &entry.open(cx);
         check_name(cx, section, &mut names, "request");
         let request = request(cx, section, around, &target_names, &mut bytes_left);
         requests.push(request);
+        let file = section.text("body_file");
+        if file.is_some_and(|file| files.insert(file) && files.len() == MAX_BODY_FILES + 1) {
+            let message = format!("requests name more than {MAX_BODY_FILES} files");
+            let hint = "`MAX_BODY_FILES` cannot be raised: write short bodies as `body`";
+            cx.error(codes::TOO_MANY, section.span("body_file"), message, hint);
+        }
     }
     requests
 }
@@ -154,7 +163,8 @@ fn headers(
     let pairs = section.pairs("headers");
     if pairs.len() > MAX_HEADERS {
         let message = format!("{} headers are more than {MAX_HEADERS}", pairs.len());
-        cx.error(codes::TOO_MANY, section.span("headers"), message, "send fewer");
+        let hint = "`MAX_HEADERS` of a request cannot be raised: send fewer";
+        cx.error(codes::TOO_MANY, section.span("headers"), message, hint);
     }
     let mut seen: BTreeMap<String, ()> = BTreeMap::new();
     for pair in pairs {
@@ -245,7 +255,11 @@ fn file(
         Ok(bytes) => Some(bytes),
         Err(why) => {
             let message = format!("{} cannot be read: {}", quoted(name), clean(&why));
-            let hint = "paths are relative to the scenario file";
+            let max = around.limits.max_request_body_bytes;
+            let hint = format!(
+                "paths are relative to the scenario file, and a body has at most {max} bytes \
+                 (`max_request_body_bytes` in [limits])"
+            );
             cx.error(codes::BODY_FILE, section.span("body_file"), message, hint);
             None
         }
@@ -332,14 +346,16 @@ pub(crate) fn sequence(
         cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
     }
     let names: Vec<String> = requests.iter().map(|request| request.name.clone()).collect();
+    let numbered: BTreeMap<&str, u16> = names.iter().map(String::as_str).zip(0..).collect();
     let mut sequence = Vec::with_capacity(steps.len());
     for step in &steps {
         let repeat = step.number_u32("repeat").unwrap_or(1);
-        if let Some(name) = step.text("request")
-            && let Some(index) = resolve(cx, name, &names, step.span("request"), "request")
-        {
-            sequence.push(SequenceStep { request: RequestId(index), repeat });
-        }
+        let Some(name) = step.text("request") else { continue };
+        let index = match numbered.get(name) {
+            Some(index) => Some(*index),
+            None => resolve(cx, name, &names, step.span("request"), "request"),
+        };
+        sequence.extend(index.map(|index| SequenceStep { request: RequestId(index), repeat }));
     }
     warn_unused(cx, &section, &sequence, &names);
     sequence
@@ -352,8 +368,9 @@ fn warn_unused(
     sequence: &[SequenceStep],
     names: &[String],
 ) {
-    let used = |index: usize| sequence.iter().any(|step| step.request.index() == index);
-    let unused = names.iter().enumerate().filter(|(index, _)| !used(*index));
+    let mut used = vec![false; names.len()];
+    sequence.iter().for_each(|step| used[step.request.index()] = true);
+    let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
     let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
     if !unused.is_empty() && !sequence.is_empty() {
         let message = format!("the sequence never sends {}", suggest::listed(&unused, "or"));

@@ -111,7 +111,9 @@ pub(crate) fn explain(key: &str, value: &str, error: &ScenarioError) -> Wrong {
         }
         ScenarioError::TooFine { .. } => (codes::TOO_FINE, format!("{what}: {error}")),
         ScenarioError::RepeatedStatus { .. } => (codes::DUPLICATE, format!("{what}: {error}")),
-        ScenarioError::DurationUnit => (codes::BAD_SETTING, format!("{what}: {error}")),
+        ScenarioError::DurationUnit | ScenarioError::DurationOrder => {
+            (codes::BAD_SETTING, format!("{what}: {error}"))
+        }
         ScenarioError::Status { text } => {
             let text = quoted(text);
             (codes::OUT_OF_RANGE, format!("{what}: {text} is not a status from 201 to 599"))

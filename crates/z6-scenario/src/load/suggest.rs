@@ -32,7 +32,7 @@ fn score(wanted: &[char], known: &[char]) -> usize {
 }
 
 /// Lower case, without the marks people leave out or swap.
-fn plain(name: &str) -> Vec<char> {
+pub(crate) fn plain(name: &str) -> Vec<char> {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
@@ -60,21 +60,6 @@ fn distance(left: &[char], right: &[char]) -> usize {
         }
     }
     rows[left.len()][right.len()]
-}
-
-/// Words that other load testers use for a key of ours.
-pub(crate) fn alias(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "url" | "host" | "endpoint" | "base" => "base_url",
-        "users" | "virtual_users" | "concurrency" | "connections" => "vus",
-        "rps" | "rate" | "qps" => "per_second",
-        "seed" | "rng_seed" => "prng_seed",
-        "threads" => "workers",
-        "uri" => "path",
-        "payload" | "data" => "body",
-        "time" => "duration_seconds",
-        _ => return None,
-    })
 }
 
 /// `a`, `a or b`, `a, b or c`.

@@ -11,6 +11,7 @@ use super::limits;
 use super::reader::{Context, Span};
 use super::setting;
 use super::suggest;
+use crate::duration::parse_duration;
 use crate::error::ScenarioError;
 use crate::simulation::{MAX_BODY_BYTES, MAX_DELAY_NS};
 
@@ -281,7 +282,10 @@ fn type_hint(key: &Key, item: &Item) -> String {
         },
         Kind::Tables(spec) => format!("write `{}` before each entry", spec.label),
         Kind::Time { unit, .. } if item.is_str() => {
-            format!("write the number of {} alone, without quotes", unit.name())
+            match item.as_str().filter(|text| !text.is_empty()).map(parse_duration) {
+                Some(Ok(ns)) => format!("write `{} = {}`", key.name, unscaled(ns, unit.digits())),
+                _ => format!("write the number of {} alone, without quotes", unit.name()),
+            }
         }
         Kind::Count { .. } | Kind::Micro { .. } | Kind::Bound { .. } | Kind::Share
             if item.is_str() =>

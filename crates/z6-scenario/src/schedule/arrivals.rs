@@ -221,6 +221,12 @@ impl ArrivalSchedule {
         piece.level.saturating_add(piece.units(at_ns - piece.from_ns))
     }
 
+    /// The ticks of arrivals by number; `seed` as with [`arrivals`](ArrivalSchedule::arrivals).
+    #[must_use]
+    pub fn by_number(&self, seed: u64) -> ArrivalIndex {
+        ArrivalIndex { ticks: self.arrivals(seed), noted: Vec::new() }
+    }
+
     /// All arrivals, `seed` being needed if gaps are drawn. Constant memory.
     ///
     /// ```
@@ -301,5 +307,65 @@ impl Iterator for ArrivalTicks {
         let actor = Actor(self.next);
         self.next += 1;
         Some(Arrival { at: Tick(at), actor })
+    }
+}
+
+/// Arrivals from one whose level is noted to the next.
+const NOTED_EVERY: u64 = 64;
+
+/// When an arrival of any number is planned.
+///
+/// If gaps are not drawn, that is arithmetic. If they are, a level is the sum of all gaps before it: they are
+/// drawn up to the highest number that was ever asked for, and one level in [`NOTED_EVERY`] is kept (16 bytes),
+/// from which the others are drawn again.
+#[derive(Debug, Clone)]
+pub struct ArrivalIndex {
+    ticks: ArrivalTicks,
+    /// The levels before arrivals 0, [`NOTED_EVERY`], and so on.
+    noted: Vec<u128>,
+}
+
+impl ArrivalIndex {
+    /// Whether the work for any number is the same, whatever was asked before.
+    #[must_use]
+    pub fn is_arithmetic(&self) -> bool {
+        self.ticks.schedule.gaps != Some(Arrivals::Poisson)
+    }
+
+    /// When `actor` is planned; none if there is no such arrival.
+    pub fn tick(&mut self, actor: Actor) -> Option<Tick> {
+        let gaps = self.ticks.schedule.gaps?;
+        if actor.0 >= self.ticks.schedule.max_arrivals {
+            return None;
+        }
+        let level = match gaps {
+            Arrivals::Constant => u128::from(actor.0) * u128::from(UNITS_PER_ARRIVAL),
+            Arrivals::Poisson => self.drawn_level(actor.0),
+        };
+        let pieces = &self.ticks.schedule.pieces;
+        self.ticks.piece = pieces.partition_point(|piece| piece.level < level).saturating_sub(1);
+        let at = self.ticks.tick_of(level)?;
+        (at < self.ticks.schedule.end_ns).then_some(Tick(at))
+    }
+
+    /// The sum of all gaps up to that of arrival `number`.
+    fn drawn_level(&mut self, number: u64) -> u128 {
+        let ArrivalIndex { ticks, noted } = self;
+        if noted.is_empty() {
+            noted.push(0);
+        }
+        let near = (number / NOTED_EVERY).min(noted.len() as u64 - 1);
+        if ticks.next > number || ticks.next < near * NOTED_EVERY {
+            ticks.next = near * NOTED_EVERY;
+            ticks.level = noted[near as usize];
+        }
+        while ticks.next <= number {
+            ticks.next_level(Arrivals::Poisson);
+            ticks.next += 1;
+            if ticks.next == noted.len() as u64 * NOTED_EVERY {
+                noted.push(ticks.level);
+            }
+        }
+        ticks.level
     }
 }

@@ -7,10 +7,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use z6_events::{Actor, Tick};
+use z6_events::{Actor, Partition, Population, Tick};
 
 use crate::model::Schedule;
+use lows::Lows;
 
+mod lows;
 #[cfg(test)]
 mod tests;
 
@@ -90,16 +92,32 @@ fn lines(schedule: &Schedule) -> (Vec<(u64, u32, u32)>, u32) {
     }
 }
 
+/// VUs that start one after the other while the number wanted rises in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rise {
+    /// The first of them.
+    actor: u64,
+    /// Its place in the stack of the living, which it keeps: how many live below it.
+    place: u32,
+    piece: usize,
+}
+
 /// The closed model's schedule, up to the end of the run. An open schedule wants no VUs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VuSchedule {
     /// In order; the first begins at 0, the last is flat and has no end.
     pieces: Arc<[Piece]>,
     end_ns: u64,
+    /// All before the end, by number.
+    rises: Arc<[Rise]>,
+    /// How many VUs start before the end.
+    started: u64,
+    /// The fewest VUs wanted in each piece that begins before the end.
+    lows: Lows,
 }
 
 impl VuSchedule {
-    /// Of `schedule`; nothing starts or stops at or after `end_ns` (none: no end).
+    /// Of `schedule`; nothing starts or stops at or after `end_ns` (none: no end). O(pieces).
     #[must_use]
     pub fn new(schedule: &Schedule, end_ns: Option<u64>) -> VuSchedule {
         let (lines, last_vus) = lines(schedule);
@@ -112,7 +130,29 @@ impl VuSchedule {
             }
         }
         pieces.push(Piece { from_ns, start_vus: last_vus, end_vus: last_vus, length_ns: u64::MAX });
-        VuSchedule { pieces: pieces.into(), end_ns: end_ns.unwrap_or(u64::MAX) }
+        let mut schedule = VuSchedule {
+            pieces: pieces.into(),
+            end_ns: end_ns.unwrap_or(u64::MAX),
+            rises: Arc::new([]),
+            started: 0,
+            lows: Lows::default(),
+        };
+        schedule.index();
+        schedule
+    }
+
+    /// Fills what is looked up by number and by place.
+    fn index(&mut self) {
+        let lows: Vec<u32> =
+            self.reachable().map(|(piece, last)| piece.start_vus.min(last)).collect();
+        let (mut rises, mut started) = (Vec::new(), 0u64);
+        for (piece, from, to) in self.moves() {
+            if to > from {
+                rises.push(Rise { actor: started, place: from, piece });
+                started += u64::from(to - from);
+            }
+        }
+        (self.rises, self.started, self.lows) = (rises.into(), started, Lows::new(&lows));
     }
 
     /// How many VUs are wanted at `at`, 0 from the end on.
@@ -142,17 +182,40 @@ impl VuSchedule {
         self.reachable().map(|(piece, last)| piece.start_vus.max(last)).max().unwrap_or(0)
     }
 
+    /// The most VUs of one event loop alive at once before the end. O(pieces). Numbers that live are not
+    /// always contiguous, so this can be more than its share of [`peak_vus`](VuSchedule::peak_vus).
+    #[must_use]
+    pub fn peak_of(&self, partition: Partition) -> u32 {
+        let count = |run: &Range<u64>| partition.count(Population(0), run);
+        let (mut living, mut stopped) = (Living::default(), Vec::new());
+        let (mut alive, mut peak) = (0u64, 0u64);
+        for (_, from, to) in self.moves() {
+            if to > from {
+                alive += count(&living.start(to - from));
+                peak = peak.max(alive);
+            } else {
+                living.stop_highest(from - to, &mut stopped);
+                alive -= stopped.drain(..).map(|run| count(&run)).sum::<u64>();
+            }
+        }
+        // No more than all that live at once.
+        u32::try_from(peak).unwrap_or(u32::MAX)
+    }
+
     /// How many VUs ever start before the end: their numbers are 0 .. this.
     #[must_use]
     pub fn vus_started(&self) -> u64 {
+        self.started
+    }
+
+    /// Each change of the number wanted before the end: in which piece, from how many to how many. In a
+    /// piece, first the jump at its beginning, then its line.
+    fn moves(&self) -> impl Iterator<Item = (usize, u32, u32)> {
         let mut living = 0;
-        let mut started = 0u64;
-        for (piece, last) in self.reachable() {
-            started += u64::from(piece.start_vus.saturating_sub(living));
-            started += u64::from(last.saturating_sub(piece.start_vus));
-            living = last;
-        }
-        started
+        self.reachable().enumerate().flat_map(move |(index, (piece, last))| {
+            let before = std::mem::replace(&mut living, last);
+            [(index, before, piece.start_vus), (index, piece.start_vus, last)]
+        })
     }
 
     /// The pieces that begin before the end, each with the number wanted at its last tick (that
@@ -164,44 +227,35 @@ impl VuSchedule {
         reached.map(|(piece, until)| (piece, piece.wanted(until - 1 - piece.from_ns)))
     }
 
-    /// When `actor` lives; none if it never starts. O(pieces).
+    /// When `actor` lives; none if it never starts. O(log(pieces)).
     #[must_use]
     pub fn lifetime(&self, actor: Actor) -> Option<Lifetime> {
-        let mut started = 0u64;
-        let mut living = 0u32;
-        for (index, (piece, last)) in self.reachable().enumerate() {
-            for (from, to) in [(living, piece.start_vus), (piece.start_vus, last)] {
-                let rise = u64::from(to.saturating_sub(from));
-                if actor.0 < started + rise {
-                    // Its place in the stack of the living, which it keeps. Fits: below `to`.
-                    let place = from + (actor.0 - started) as u32;
-                    let start = if place < piece.start_vus {
-                        piece.from_ns
-                    } else {
-                        piece.tick_moved(place + 1 - piece.start_vus)
-                    };
-                    let stop = self.stop(index, place).map(Tick);
-                    return Some(Lifetime { start: Tick(start), stop });
-                }
-                started += rise;
-            }
-            living = last;
+        if actor.0 >= self.started {
+            return None;
         }
-        None
+        let after = self.rises.partition_point(|rise| rise.actor <= actor.0);
+        let rise = self.rises.get(after.checked_sub(1)?)?;
+        let piece = self.pieces.get(rise.piece)?;
+        // Fits: below the number that the rise leads to.
+        let place = rise.place + (actor.0 - rise.actor) as u32;
+        let start = if place < piece.start_vus {
+            piece.from_ns
+        } else {
+            piece.tick_moved(place + 1 - piece.start_vus)
+        };
+        Some(Lifetime { start: Tick(start), stop: self.stop(rise.piece, place).map(Tick) })
     }
 
     /// When the VU at `place` that started in piece `index` stops: the first tick after its start
     /// at which no more than `place` VUs are wanted.
     fn stop(&self, index: usize, place: u32) -> Option<u64> {
-        for (later, (piece, last)) in self.reachable().skip(index).enumerate() {
-            if later > 0 && piece.start_vus <= place {
-                return Some(piece.from_ns);
-            }
-            if piece.falls() && last <= place {
-                return Some(piece.tick_moved(piece.start_vus - place));
-            }
-        }
-        None
+        let falls = self.pieces.get(index)?.falls();
+        let stops_in = self.lows.first_at_most(if falls { index } else { index + 1 }, place)?;
+        let piece = self.pieces.get(stops_in)?;
+        Some(match piece.start_vus.checked_sub(place) {
+            None | Some(0) => piece.from_ns,
+            Some(moved) => piece.tick_moved(moved),
+        })
     }
 
     /// All starts and stops before the end.
@@ -213,10 +267,46 @@ impl VuSchedule {
             in_piece: false,
             at: 0,
             wanted: 0,
-            started: 0,
-            to_start: 0,
-            living: Vec::with_capacity(self.pieces.len()),
+            living: Living::default(),
+            starting: 0..0,
             stopping: Vec::new(),
+        }
+    }
+}
+
+/// The VUs alive: a stack of numbers.
+#[derive(Debug, Clone, Default)]
+struct Living {
+    /// As rising runs of numbers: no two touch.
+    runs: Vec<Range<u64>>,
+    /// Numbers given so far.
+    started: u64,
+}
+
+impl Living {
+    /// Gives the next numbers to this many new VUs.
+    fn start(&mut self, count: u32) -> Range<u64> {
+        let new = self.started..self.started + u64::from(count);
+        self.started = new.end;
+        match self.runs.last_mut() {
+            Some(top) if top.end == new.start => top.end = new.end,
+            Some(_) | None => self.runs.push(new.clone()),
+        }
+        new
+    }
+
+    /// Takes the highest `count` off the stack, highest run first.
+    fn stop_highest(&mut self, count: u32, stopped: &mut Vec<Range<u64>>) {
+        let mut left = u64::from(count);
+        while left > 0 {
+            let Some(top) = self.runs.last_mut() else { return };
+            let from = top.start.max(top.end.saturating_sub(left));
+            stopped.push(from..top.end);
+            left -= top.end - from;
+            top.end = from;
+            if top.is_empty() {
+                self.runs.pop();
+            }
         }
     }
 }
@@ -233,11 +323,9 @@ pub struct VuChanges {
     /// The last tick at which the number changed, and the number from then on.
     at: u64,
     wanted: u32,
-    /// Numbers given so far, and still to be given at `at`.
-    started: u64,
-    to_start: u32,
-    /// The living, as rising runs of numbers: no two touch.
-    living: Vec<Range<u64>>,
+    living: Living,
+    /// Those still to be started at `at`.
+    starting: Range<u64>,
     /// Those still to be stopped at `at`, highest run first.
     stopping: Vec<Range<u64>>,
 }
@@ -266,33 +354,6 @@ impl VuChanges {
         }
     }
 
-    /// Takes the highest `count` of the living off the stack, to be stopped.
-    fn stop_highest(&mut self, count: u32) {
-        let mut left = u64::from(count);
-        while left > 0 {
-            let Some(top) = self.living.last_mut() else { return };
-            let from = top.start.max(top.end.saturating_sub(left));
-            self.stopping.push(from..top.end);
-            left -= top.end - from;
-            top.end = from;
-            if top.is_empty() {
-                self.living.pop();
-            }
-        }
-    }
-
-    /// Gives the next number to a new VU.
-    fn start_one(&mut self) -> u64 {
-        let actor = self.started;
-        self.started += 1;
-        self.to_start -= 1;
-        match self.living.last_mut() {
-            Some(top) if top.end == actor => top.end = self.started,
-            Some(_) | None => self.living.push(actor..self.started),
-        }
-        actor
-    }
-
     /// The lowest of those to be stopped.
     fn stop_one(&mut self) -> Option<u64> {
         let lowest = self.stopping.last_mut()?;
@@ -310,9 +371,8 @@ impl Iterator for VuChanges {
 
     fn next(&mut self) -> Option<VuChange> {
         loop {
-            if self.to_start > 0 {
-                let actor = Actor(self.start_one());
-                return Some(VuChange { at: Tick(self.at), actor, starts: true });
+            if let Some(actor) = self.starting.next() {
+                return Some(VuChange { at: Tick(self.at), actor: Actor(actor), starts: true });
             }
             if let Some(actor) = self.stop_one() {
                 return Some(VuChange { at: Tick(self.at), actor: Actor(actor), starts: false });
@@ -323,9 +383,9 @@ impl Iterator for VuChanges {
                 return None;
             }
             if wanted > self.wanted {
-                self.to_start = wanted - self.wanted;
+                self.starting = self.living.start(wanted - self.wanted);
             } else {
-                self.stop_highest(self.wanted - wanted);
+                self.living.stop_highest(self.wanted - wanted, &mut self.stopping);
             }
             self.at = at;
             self.wanted = wanted;

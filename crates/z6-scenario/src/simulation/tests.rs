@@ -54,7 +54,7 @@ fn what_is_no_setting_is_refused() {
         ("latency", "normal:5ms", ScenarioError::DelayForm),
         ("latency", "uniform:5ms", ScenarioError::DelayForm),
         ("latency", "uniform:5ms..1ms", ScenarioError::RangeBackwards),
-        ("latency", "61m", ScenarioError::DurationUnit),
+        ("latency", "61m", ScenarioError::DelayTooLong),
         ("latency", "3601s", ScenarioError::DelayTooLong),
         ("service", "log_normal:1ms", ScenarioError::DelayForm),
         ("service", "log_normal:1ms,6", ScenarioError::SigmaTooLarge),

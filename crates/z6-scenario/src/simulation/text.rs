@@ -7,11 +7,9 @@ use super::{
     BodyBytes, Delay, MAX_BODY_BYTES, MAX_DELAY_NS, MAX_SERVERS, MAX_SIGMA_MILLIONTHS, Share,
     StatusShare,
 };
+use crate::duration::{self, with_units};
 use crate::error::ScenarioError;
 use crate::load::{scaled, unscaled};
-
-/// The units of a duration, longest first, with their decimal places down to a nanosecond.
-const UNITS: [(&str, u32); 4] = [("s", 9), ("ms", 6), ("us", 3), ("ns", 0)];
 
 /// `none`, or a value.
 pub(super) fn optional<T>(
@@ -43,26 +41,10 @@ pub(super) fn share(text: &str) -> Result<Share, ScenarioError> {
     share.ok_or(ScenarioError::ShareAboveOne)
 }
 
-/// A decimal with its unit: `1.5ms`. A 0 needs none.
+/// A delay of at most an hour, with its units: `1.5ms`. A 0 needs none.
 pub(super) fn duration(text: &str) -> Result<u64, ScenarioError> {
-    let unit_at = text.find(|byte: char| byte.is_ascii_alphabetic() || byte == 'µ');
-    let (number, unit) = text.split_at(unit_at.unwrap_or(text.len()));
-    let unit = if unit == "µs" { "us" } else { unit };
-    let Some((_, digits)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        if unit.is_empty() && scaled(number, 0)? == 0 {
-            return Ok(0);
-        }
-        return Err(ScenarioError::DurationUnit);
-    };
-    let ns = scaled(number.trim_end(), *digits)?;
+    let ns = with_units(text)?;
     if ns > MAX_DELAY_NS { Err(ScenarioError::DelayTooLong) } else { Ok(ns) }
-}
-
-/// In the longest unit of which it is at least one.
-pub(super) fn write_duration(ns: u64) -> String {
-    let fits = |(_, digits): &&(&str, u32)| ns >= 10_u64.pow(*digits);
-    let (unit, digits) = UNITS.iter().find(fits).unwrap_or(&("ms", 6));
-    format!("{}{unit}", unscaled(ns, *digits))
 }
 
 /// A distribution: `exponential:2ms`; a duration alone is constant.
@@ -104,19 +86,19 @@ pub(super) fn delay(text: &str) -> Result<Delay, ScenarioError> {
 impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Delay::Constant { ns } => write!(f, "constant:{}", write_duration(ns)),
+            Delay::Constant { ns } => write!(f, "constant:{}", duration::write(ns)),
             Delay::Uniform { low_ns, high_ns } => {
-                write!(f, "uniform:{}..{}", write_duration(low_ns), write_duration(high_ns))
+                write!(f, "uniform:{}..{}", duration::write(low_ns), duration::write(high_ns))
             }
             Delay::Exponential { mean_ns } => {
-                write!(f, "exponential:{}", write_duration(mean_ns))
+                write!(f, "exponential:{}", duration::write(mean_ns))
             }
             Delay::LogNormal { median_ns, sigma_millionths } => {
                 let sigma = unscaled(sigma_millionths, 6);
-                write!(f, "log_normal:{},{sigma}", write_duration(median_ns))
+                write!(f, "log_normal:{},{sigma}", duration::write(median_ns))
             }
             Delay::Bimodal { usual_ns, tail_ns, tail } => {
-                let (usual, tail_ns) = (write_duration(usual_ns), write_duration(tail_ns));
+                let (usual, tail_ns) = (duration::write(usual_ns), duration::write(tail_ns));
                 write!(f, "bimodal:{usual},{tail_ns},{tail}")
             }
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use z6_events::{Actor, NeverSentReason, Partition, Population, Step, Tick, WorkerId};
-use z6_scenario::{Model, Plan, Schedule};
+use z6_scenario::{Model, Plan};
 
 use super::account::{Account, End, Row};
 use super::requests::is_late;
@@ -21,9 +21,9 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             goes_on(evidence, account, &plan, (Actor(*actor), last), found);
         }
     }
-    if let Some(most) = max_in_flight(&evidence.spec.scenario.schedule) {
+    if let Some(most) = evidence.spec.scenario.schedule.max_in_flight() {
         for partition in partition(evidence).all_workers() {
-            let share = partition.share(most);
+            let share = partition.share(u64::from(most));
             let is_own = |actor: u64| partition.owns(Population(0), Actor(actor));
             let own = by_actor.iter().filter(|(actor, _)| is_own(**actor));
             alive(
@@ -39,18 +39,6 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
 /// The first worker of the simulated run, which has one shard.
 fn partition(evidence: &Evidence<'_>) -> Partition {
     Partition::unsharded(WorkerId(0), evidence.spec.workers)
-}
-
-fn max_in_flight(schedule: &Schedule) -> Option<u64> {
-    match schedule {
-        Schedule::Rate { max_in_flight, .. }
-        | Schedule::RampRate { max_in_flight, .. }
-        | Schedule::RateSteps { max_in_flight, .. } => Some(u64::from(*max_in_flight)),
-        Schedule::Constant { .. }
-        | Schedule::Ramp { .. }
-        | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => None,
-    }
 }
 
 /// An actor's last step is its last one, or there is a reason why the next was never planned: its stop,

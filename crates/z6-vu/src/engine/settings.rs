@@ -1,10 +1,8 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
-use z6_events::{
-    ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId, is_server_error,
-};
+use z6_events::{ErrorKind, Partition, PlannedRequest, RequestId, TargetId, is_server_error};
 use z6_http::field::says_close;
-use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, Schedule, ThinkTime};
+use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, ThinkTime};
 
 use crate::planted::Planted;
 
@@ -187,7 +185,7 @@ impl Settings {
         let model = plan.model();
         let max_in_flight = max_in_flight(scenario, partition)?;
         let peak = match model {
-            Model::Closed => worker_peak(&plan, partition),
+            Model::Closed => plan.vus().peak_of(partition),
             Model::Open => max_in_flight,
         };
         let targets = (0..scenario.targets.len())
@@ -228,32 +226,11 @@ impl Settings {
 
 /// This worker's share of `max_in_flight`; without bound in the closed model.
 fn max_in_flight(scenario: &Scenario, partition: Partition) -> Result<u32, EngineError> {
-    let total = match scenario.schedule {
-        Schedule::Constant { .. }
-        | Schedule::Ramp { .. }
-        | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => return Ok(u32::MAX),
-        Schedule::Rate { max_in_flight, .. }
-        | Schedule::RampRate { max_in_flight, .. }
-        | Schedule::RateSteps { max_in_flight, .. } => max_in_flight,
-    };
+    let Some(total) = scenario.schedule.max_in_flight() else { return Ok(u32::MAX) };
     match share(partition, total) {
         0 => Err(share_of_zero("max_in_flight", total, partition)),
         share => Ok(share),
     }
-}
-
-/// The most VUs of this worker alive at once. Numbers that live are not always contiguous, so this
-/// can be more than the worker's share of all VUs; each of them has a right to its own connection.
-fn worker_peak(plan: &Plan, partition: Partition) -> u32 {
-    let (mut alive, mut peak) = (0u32, 0u32);
-    for change in plan.vu_changes() {
-        if partition.owns(Population(0), change.actor) {
-            alive = if change.starts { alive + 1 } else { alive - 1 };
-            peak = peak.max(alive);
-        }
-    }
-    peak
 }
 
 fn target_settings(

@@ -182,7 +182,7 @@ impl Connections {
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
             Err(error) => {
-                self.links.at(slot).refused = Some(socket::cause(&error));
+                self.links.at(slot).refused = Some(Box::new(socket::cause(&error)));
                 self.turns.wait(token);
             }
         }
@@ -341,7 +341,7 @@ impl Connections {
         self.read_later(slot);
     }
 
-    /// Bytes came, and are in the read buffer.
+    /// Bytes came, and are in the read buffer or, of a connection with TLS, opened in the plain buffer.
     #[inline]
     fn received(
         &mut self,
@@ -353,31 +353,10 @@ impl Connections {
     ) {
         let mut from = 0;
         loop {
-            let session = &mut self.links.at(slot).session;
-            let bytes = &self.buffers.read[..length];
-            let output = session.received(bytes, &mut from, at, &mut self.requests);
-            let Some(output) = output else { return };
-            self.tell(engine, slot, at, output);
-            if self.links.current(token).is_none() {
-                return;
-            }
-        }
-    }
-
-    /// The same for bytes in the plain buffer.
-    fn received_plain(
-        &mut self,
-        engine: &mut EngineHandle,
-        slot: ConnectionSlot,
-        token: Token,
-        length: usize,
-        at: Tick,
-    ) {
-        let mut from = 0;
-        loop {
-            let session = &mut self.links.at(slot).session;
-            let bytes = &self.buffers.plain[..length];
-            let output = session.received(bytes, &mut from, at, &mut self.requests);
+            let link = self.links.at(slot);
+            let buffer = if link.tls.is_some() { &self.buffers.plain } else { &self.buffers.read };
+            let bytes = &buffer[..length];
+            let output = link.session.received(bytes, &mut from, at, &mut self.requests);
             let Some(output) = output else { return };
             self.tell(engine, slot, at, output);
             if self.links.current(token).is_none() {

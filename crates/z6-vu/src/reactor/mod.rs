@@ -60,3 +60,12 @@ pub fn raise_descriptor_limit() -> std::io::Result<u64> {
 pub fn free_bytes(path: &std::path::Path) -> std::io::Result<u64> {
     sys::free_bytes(&std::fs::File::open(path)?)
 }
+
+/// Lets signals that the process inherited as blocked reach the calling thread, and the threads that it
+/// starts.
+///
+/// # Errors
+/// There is no signal of that number.
+pub fn unblock_signals(signals: &[i32]) -> std::io::Result<()> {
+    sys::unblock_signals(signals)
+}

@@ -97,6 +97,25 @@ pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Lets signals that the process inherited as blocked reach the calling thread, and the threads that it
+/// starts.
+///
+/// # Errors
+/// There is no signal of that number.
+pub(super) fn unblock_signals(signals: &[i32]) -> io::Result<()> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `set` is writable memory of the right size, which sigemptyset makes a valid set before
+    // anything reads it; a null old set is allowed.
+    let error = unsafe {
+        check(libc::sigemptyset(set.as_mut_ptr()))?;
+        for signal in signals {
+            check(libc::sigaddset(set.as_mut_ptr(), *signal))?;
+        }
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), std::ptr::null_mut())
+    };
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
 /// Has a socket that is bound to an address choose its port only when it connects
 /// (IP_BIND_ADDRESS_NO_PORT), by the whole (from, to) pair.
 pub(super) fn bind_address_no_port(socket: &impl AsRawFd) -> io::Result<()> {

@@ -86,6 +86,7 @@ impl<O: Observer> LogWriter<O> {
     /// Writes until all workers have hung up, then the footer. `whole` says whether every worker
     /// ended normally: only then does the log get a footer.
     pub(super) fn run(mut self, whole: impl FnOnce() -> bool) -> WriterEnd<O> {
+        self.output.keep();
         let mut failed = false;
         while let Ok(mut block) = self.full.recv() {
             if !failed && let Err(error) = self.take(&mut block) {

@@ -19,6 +19,8 @@
 
 mod requests;
 
+use std::sync::Arc;
+
 use z6_events::{
     Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, PlannedRequest, Response,
     Tick,
@@ -121,7 +123,7 @@ pub struct Session {
 impl Session {
     /// A session without a connection.
     #[must_use]
-    pub fn new(limits: Limits) -> Session {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> Session {
         Session {
             http: Connection::new(limits),
             in_flight: None,
@@ -171,6 +173,7 @@ impl Session {
             self.http.keep_location(requests.begin(exchange, request.request, attempt));
         }
         let template = requests.template(exchange, &request, attempt);
+        self.http.accept_upgrade(template.accepts_upgrade());
         self.http.start(template.len(), template.is_head_method());
         self.in_flight = Some(InFlight {
             exchange,
@@ -360,7 +363,7 @@ impl Session {
             unsent_bytes: facts.unsent_bytes as u64,
             reusable: facts.reusable && !self.is_peer_closed,
             unsolicited: facts.unsolicited_after,
-            irregularities: Irregularities::NONE,
+            irregularities: templates::irregularities(facts.irregularities),
         };
         if requests.follows_redirects()
             && let Some(location) = self.http.location().filter(|location| location.is_there())
@@ -414,7 +417,7 @@ impl Session {
             received_bytes: self.http.bytes_received(),
             unsent_bytes: (in_flight.request_bytes - self.http.written_bytes()) as u64,
             reusable: false,
-            irregularities: Irregularities::NONE,
+            irregularities: templates::irregularities(self.http.irregularities()),
         };
         Some(Output::Input(Input::Failed { exchange: in_flight.exchange, failure }))
     }

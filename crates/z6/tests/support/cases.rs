@@ -21,6 +21,7 @@
 //! among succeeded KIND ..       how they may come out, if a race decides which
 //! example KIND WORDS            the example shown of a kind; ADDRESS stands for the address
 //! connections NAME N            a figure of `connections`
+//! irregular KIND N              requests with this irregularity; all that occur are named
 //! ```
 //!
 //! Steps: `head`, `body N`, `sip N MS`, `send "BYTES"`, `send*N "BYTES"`, `bytes "BYTES"`,
@@ -71,6 +72,7 @@ pub struct Case {
     pub expected: Expected,
     pub examples: Vec<(String, String)>,
     pub connections: Vec<(String, u64)>,
+    pub irregular: Vec<(String, u64)>,
 }
 
 /// All cases of a file.
@@ -97,6 +99,7 @@ impl Case {
             expected: Expected::Among(Vec::new()),
             examples: Vec::new(),
             connections: Vec::new(),
+            irregular: Vec::new(),
         };
         for line in block.lines().filter(|line| !line.starts_with('#')) {
             case.line(line);
@@ -135,6 +138,7 @@ impl Case {
                 self.examples.push((kind.to_owned(), words.to_owned()));
             }
             "connections" => self.connections.extend(counts(rest)),
+            "irregular" => self.irregular.extend(counts(rest)),
             other => match other.split_once('@') {
                 Some(("do", connection)) => self.step_of(number(connection), step(rest)),
                 _ => panic!("{}: unknown line {line}", self.name),

@@ -246,3 +246,27 @@ mod poisson {
         assert_eq!(schedule.arrivals(1).nth(5), schedule.arrivals(1).nth(5));
     }
 }
+
+proptest! {
+    #[test]
+    fn an_arrival_of_any_number_is_planned_as_in_the_list_of_all(
+        numbers in prop::collection::vec(0_u64..1_100, 1..40),
+        poisson in any::<bool>(),
+        max_arrivals in prop_oneof![Just(None), Just(Some(700))],
+    ) {
+        let arrivals = if poisson { Arrivals::Poisson } else { Arrivals::Constant };
+        // Pieces of different rates, one of them without arrivals.
+        let steps = [1_000, 0, 300, 5_000].map(|per_second| RateStep {
+            per_second_micro: per_second * 1_000_000,
+            duration_ns: 200_000_000,
+        });
+        let schedule = Schedule::RateSteps { steps: steps.to_vec(), arrivals, max_in_flight: 1 };
+        let schedule = ArrivalSchedule::new(&schedule, Some(750_000_000), max_arrivals);
+        let all: Vec<Tick> = schedule.arrivals(7).map(|arrival| arrival.at).collect();
+        prop_assert!((600..=1_100).contains(&all.len()), "{}", all.len());
+        let mut index = schedule.by_number(7);
+        for number in numbers {
+            prop_assert_eq!(index.tick(Actor(number)), all.get(number as usize).copied());
+        }
+    }
+}

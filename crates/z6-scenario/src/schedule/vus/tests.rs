@@ -1,6 +1,7 @@
 //! The closed schedules against a model that goes tick by tick, and at full size.
 
 use proptest::prelude::*;
+use z6_events::WorkerId;
 
 use super::*;
 use crate::model::{NS_PER_SECOND, VuStep};
@@ -91,6 +92,15 @@ proptest! {
         let peak = (0..end_ns).map(|t| wanted_at(&schedule, t)).max().unwrap_or(0);
         prop_assert_eq!(vus.peak_vus(), peak);
 
+        for partition in Partition::unsharded(WorkerId(0), 3).all_workers() {
+            let (mut alive, mut peak) = (0u32, 0u32);
+            for change in expected.iter().filter(|c| partition.owns(Population(0), c.actor)) {
+                alive = if change.starts { alive + 1 } else { alive - 1 };
+                peak = peak.max(alive);
+            }
+            prop_assert_eq!(vus.peak_of(partition), peak);
+        }
+
         let started = expected.iter().filter(|change| change.starts).count() as u64;
         prop_assert_eq!(vus.vus_started(), started);
         for actor in 0..started + 2 {
@@ -157,7 +167,7 @@ fn a_ramp_of_a_hundred_thousand_over_a_day_is_exact_and_lazy() {
         assert_eq!(vus.lifetime(actor), Some(Lifetime { start: at, stop: None }));
     }
     assert_eq!(changes.next(), None);
-    assert!(changes.living.len() == 1 && changes.living.capacity() < 8);
+    assert!(changes.living.runs.len() == 1 && changes.living.runs.capacity() < 8);
 }
 
 #[test]
@@ -179,4 +189,25 @@ fn an_open_schedule_has_no_vus() {
     };
     let vus = VuSchedule::new(&rate, None);
     assert_eq!((vus.changes().count(), vus.peak_vus(), vus.vus_started()), (0, 0, 0));
+}
+
+/// Ten thousand steps between nothing and a million, and what is asked of ten thousand million VUs: with work
+/// for each of them, or for each step at each question, this test would not end.
+#[test]
+fn questions_about_a_flapping_schedule_take_no_work_for_each_step_or_vu() {
+    let step = |index: u32| VuStep { vus: (index % 2) * 1_000_000, duration_ns: 1_000 };
+    let schedule = Schedule::Steps { steps: (0..10_000).map(step).collect() };
+    let vus = VuSchedule::new(&schedule, None);
+    assert_eq!(vus.vus_started(), 5_000_000_000);
+    for rise in 0..5_000_u64 {
+        for place in (0..1_000_000).step_by(10_000) {
+            let start = 1_000 + rise * 2_000;
+            // The last value is kept.
+            let stop = (rise < 4_999).then_some(Tick(start + 1_000));
+            let lifetime = Some(Lifetime { start: Tick(start), stop });
+            assert_eq!(vus.lifetime(Actor(rise * 1_000_000 + place)), lifetime);
+        }
+    }
+    let peaks = Partition::unsharded(WorkerId(0), 3).all_workers().map(|one| vus.peak_of(one));
+    assert_eq!(peaks.collect::<Vec<_>>(), [333_334, 333_334, 333_334]);
 }

@@ -147,7 +147,7 @@ impl Connections {
             self.links.at(slot).session.mark_peer_closed();
         }
         if length > 0 {
-            self.received_plain(engine, slot, token, length, at);
+            self.received(engine, slot, token, length, at);
             if self.links.current(token).is_none() {
                 return;
             }

@@ -1,5 +1,7 @@
 //! The sockets of one event loop, by connection slot, with tokens that tell stale events.
 
+use std::sync::Arc;
+
 use mio::Token;
 use z6_events::{Cause, ConnectionSlot, TargetId, Tick};
 use z6_proto_http1::Limits;
@@ -18,7 +20,7 @@ pub(super) struct Link {
     pub(super) connecting: bool,
     /// The attempt has failed already when it began. It is told in another turn, so that attempts that
     /// fail at once do not keep a worker from everything else.
-    pub(super) refused: Option<Cause>,
+    pub(super) refused: Option<Box<Cause>>,
     pub(super) started: Tick,
     /// Which of the target's addresses it goes to.
     pub(super) address: u16,
@@ -36,12 +38,12 @@ const _: () = assert!(size_of::<Link>() <= 512);
 #[derive(Debug)]
 pub(super) struct Links {
     links: Vec<Link>,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 impl Links {
     pub(super) fn new(limits: Limits) -> Links {
-        Links { links: Vec::new(), limits }
+        Links { links: Vec::new(), limits: Arc::new(limits) }
     }
 
     /// Makes room for a connection that is about to be opened; returns its token.
@@ -61,7 +63,7 @@ impl Links {
                 refused: None,
                 started: Tick::ZERO,
                 address,
-                session: Session::new(self.limits),
+                session: Session::new(self.limits.clone()),
                 queued: false,
                 generation: 0,
             });
@@ -96,7 +98,7 @@ impl Links {
         let slot = ConnectionSlot((token.0 & 0xffff_ffff) as u32);
         let link = self.links.get_mut(slot.index())?;
         let is_current = link.generation as usize == token.0 >> 32 && link.connecting;
-        link.refused.take_if(|_| is_current).map(|cause| (slot, cause))
+        link.refused.take_if(|_| is_current).map(|cause| (slot, *cause))
     }
 
     pub(super) fn token_of(&self, slot: ConnectionSlot) -> Token {
