@@ -3,6 +3,7 @@
 //! Owns the sequence of interim heads, final head and body, and the position in it. Knows nothing of
 //! requests except whether the method was HEAD, nor of what follows a response.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use z6_http::{Location, is_redirect};
@@ -227,6 +228,12 @@ impl ResponseDecoder {
     /// whole, and always if the body reads to close.
     pub fn keep_alive(&self) -> bool {
         self.final_head.is_some_and(|head| head.keep_alive)
+    }
+
+    /// For how many seconds the server says that it keeps an idle connection (`Keep-Alive: timeout=5`,
+    /// RFC 2068 §19.7.1.1); none before the head is whole.
+    pub fn keeps_idle_seconds(&self) -> Option<NonZeroU32> {
+        self.final_head.and_then(|head| head.keeps_idle_seconds)
     }
 
     /// The response is complete.

@@ -56,6 +56,10 @@ impl Visitor for RunFold {
         self.0.event(index, worker, at, event)
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.bytes(bytes);
+    }
+
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
         self.0.block_ended(block)
     }

@@ -81,6 +81,10 @@ impl Visitor for Watcher {
         Ok(())
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
+    }
+
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
         self.fold.block_ended(block)?;
         let now = Instant::now();
