@@ -61,5 +61,25 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, steps);
+/// When a VU lives, in schedules of few and of many steps: the cost grows with the logarithm of their number.
+fn lifetimes(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("lifetime");
+    for steps in [10, 10_000] {
+        let step = |index: u64| format!("{{ vus = {}, duration_seconds = 1 }}", index % 2 * 1_000);
+        let list: Vec<String> = (0..steps).map(step).collect();
+        let list = list.join(", ");
+        let plan = plan_of(&format!("schedule = {{ type = \"steps\", steps = [{list}] }}\n"));
+        let started = plan.vus().vus_started();
+        let mut actor = 0;
+        group.bench_function(format!("{steps} steps"), |bencher| {
+            bencher.iter(|| {
+                actor = (actor + 999_983) % started;
+                plan.vus().lifetime(black_box(Actor(actor)))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps, lifetimes);
 criterion_main!(benches);

@@ -14,6 +14,8 @@ mod options;
 mod scale;
 mod simtest;
 mod soak;
+#[path = "../../crates/z6-analysis/tests/diff/world.rs"]
+mod world;
 
 use std::process::ExitCode;
 
@@ -30,7 +32,11 @@ const COMMANDS: &[Command] = &[
         accuracy::run,
     ),
     ("bench", "[OPTIONS]: what a request costs, beside other clients", bench::bench),
-    ("diff-power", "false alarms and findings of `z6 diff` in real runs", diff_power::run),
+    (
+        "diff-power",
+        "[--comparisons N] [--real]: false alarms and findings of `z6 diff`",
+        diff_power::run,
+    ),
     ("scale", "[--seconds S]: memory of many connections and many virtual users", scale::scale),
     (
         "simtest",
@@ -64,7 +70,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
     let Some((_, _, run)) = COMMANDS.iter().find(|(known, _, _)| known == name) else {
         bail!("unknown command `{name}`; `cargo lab --help` lists the commands");
     };
-    // The simulator's figures do not depend on the profile; all others measure time or memory.
+    // The simulator's figures do not depend on the profile; all others measure, or take long.
     if cfg!(debug_assertions) && name != "simtest" {
         bail!("`{name}` measures the release profile: run it as `cargo lab {name}`");
     }

@@ -6,16 +6,19 @@
 mod world;
 
 use insta::assert_snapshot;
-use world::{MS, S, World, done, scenario, sent};
+use world::{Draws, MS, S, World, done, scenario, sent};
+use z6_analysis::Filter;
 use z6_analysis::diff::{
-    ComparedLatency, Comparison, DiffError, DiffOptions, Mark, Method, Note, RunSample,
-    SampleOptions, Sampler, compare, comparison_json, comparison_text,
+    ComparedLatency, Comparison, DIFF_NAMES_MAX, DiffError, DiffOptions, DiffOutcome, Mark, Method,
+    Note, Row, RunSample, SampleOptions, Sampler, compare, comparison_json, comparison_text,
 };
 use z6_events::{
-    Cause, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, StoppedBy, TargetId, Tick,
+    Cause, ConnectionSlot, Event, ExchangeSlot, NeverSentReason, PlannedRequest, RequestId,
+    StoppedBy, TargetId, Tick,
 };
 use z6_events::{ErrorKind, WorkerId};
 use z6_metrics::{Fold, FoldError, Style, Verdict};
+use z6_scenario::Scenario;
 
 fn diff(a: &World, b: &World) -> Comparison {
     compare(&[a.sample()], &[b.sample()], &DiffOptions::default()).unwrap()
@@ -75,14 +78,13 @@ fn the_figures_of_a_side_are_those_of_the_run() {
 #[test]
 fn a_log_compared_with_itself_has_not_changed() {
     let comparison = diff(&World::new(7), &World::new(7));
-    assert_eq!(comparison.verdict, Mark::NoEvidence);
-    assert!(!comparison.regressed());
+    assert_eq!(comparison.outcome, DiffOutcome::NoneBeyondThreshold);
     assert!(comparison.rows.iter().all(|row| row.delta == Some(0.0)), "{comparison:?}");
     assert!(comparison.notes.contains(&Note::SameLog));
     assert_eq!(comparison.pairing.unwrap().b_slower_share, Some(0.5));
     let paired = comparison.row("paired.response_ns.mean").unwrap();
     assert_eq!(paired.interval, [Some(0.0), Some(0.0)]);
-    assert!(paired.within_margin);
+    assert_eq!((paired.worst, paired.mark), (Some(0.0), Mark::NoneBeyond));
 }
 
 #[test]
@@ -101,20 +103,20 @@ fn faster_is_improved_and_slower_is_regressed() {
         assert_eq!(mark(&better, figure), Mark::Improved, "{figure}");
     }
     assert!(worse.row("throughput.completed_rps").unwrap().delta.unwrap() < -10.0);
-    assert_eq!((worse.verdict, better.verdict), (Mark::Regressed, Mark::Improved));
-    assert!(worse.regressed() && !better.regressed());
+    let outcomes = (worse.outcome, better.outcome);
+    assert_eq!(outcomes, (DiffOutcome::Regressed, DiffOutcome::NoneBeyondThreshold));
 }
 
 #[test]
 fn a_change_below_the_threshold_is_not_marked_however_sure() {
-    let options = |threshold_percent| DiffOptions { threshold_percent };
+    let options = |threshold_percent| DiffOptions { threshold_percent, ..DiffOptions::default() };
     let (a, b) = ([World::new(12).sample()], [World { delay_ns: 6e6, ..World::new(11) }.sample()]);
     let lenient = compare(&a, &b, &options(30.0)).unwrap();
     let row = lenient.row("response_ns.mean").unwrap();
     assert!(row.interval[0].unwrap() > 0.0);
-    assert!(row.within_margin, "{row:?}");
-    assert_eq!(lenient.verdict, Mark::NoEvidence);
-    assert!(compare(&a, &b, &options(5.0)).unwrap().regressed());
+    assert_eq!(row.mark, Mark::NoneBeyond, "{row:?}");
+    assert_eq!(lenient.outcome, DiffOutcome::NoneBeyondThreshold);
+    assert_eq!(compare(&a, &b, &options(5.0)).unwrap().outcome, DiffOutcome::Regressed);
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn different_plans_are_compared_without_pairs() {
     let comparison = diff(&World::new(7), &other);
     assert!(comparison.notes.contains(&Note::DifferentPlans));
     assert_eq!((comparison.rows.len(), comparison.pairing), (8, None));
-    assert!(comparison.regressed());
+    assert_eq!(comparison.outcome, DiffOutcome::Regressed);
 }
 
 #[test]
@@ -187,18 +189,18 @@ fn a_short_run_is_too_few() {
     let comparison = diff(&short, &World::new(4));
     assert_eq!(mark(&comparison, "response_ns.p50"), Mark::TooFew);
     assert_eq!(mark(&comparison, "throughput.completed_rps"), Mark::TooFew);
-    assert_eq!(comparison.verdict, Mark::TooFew);
+    assert_eq!(comparison.outcome, DiffOutcome::CouldNotTell);
     let one_user = World { vus: 1, ..World::new(3) };
     let comparison = diff(&one_user, &World { seed: 4, ..one_user.clone() });
     assert_eq!(mark(&comparison, "response_ns.p999"), Mark::TooFew);
-    assert_eq!(mark(&comparison, "response_ns.p50"), Mark::NoEvidence);
+    assert_eq!(mark(&comparison, "response_ns.p50"), Mark::CouldNotTell);
 }
 
 #[test]
 fn a_run_without_requests_has_no_figures() {
     let idle = by_hand(|add| end(add, 5 * S)).unwrap();
-    let comparison = compare(&[idle], &[World::new(1).sample()], &DiffOptions::default()).unwrap();
-    assert_eq!(comparison.verdict, Mark::TooFew);
+    let comparison = compare(&[idle], &[World::new(2).sample()], &DiffOptions::default()).unwrap();
+    assert_eq!(comparison.outcome, DiffOutcome::CouldNotTell);
     assert_eq!(comparison.row("response_ns.p50").unwrap().a, None);
     assert_eq!(comparison.row("throughput.completed_rps").unwrap().a, Some(0.0));
     assert_eq!(comparison.pairing, None);
@@ -238,7 +240,7 @@ fn unanswered_requests_are_lower_bounds() {
     assert_eq!(mark(&comparison, "requests.error_rate"), Mark::Regressed);
     // Both unknown: nothing can be said, and it is not for want of observations.
     let both = compare(&often, &often, &options).unwrap();
-    assert_eq!(mark(&both, "response_ns.p90"), Mark::NoEvidence);
+    assert_eq!(mark(&both, "response_ns.p90"), Mark::CouldNotTell);
     let text = comparison_text(&comparison, &Style::plain());
     assert!(text.contains(">= 1.00 s"), "{text}");
 }
@@ -306,7 +308,8 @@ fn what_cannot_be_compared_is_said() {
     assert_eq!(compare(&[], &run, &options), Err(DiffError::NoRuns));
     assert_eq!(compare(&run, &[], &options), Err(DiffError::NoRuns));
     for threshold_percent in [-1.0, f64::NAN, f64::INFINITY] {
-        let compared = compare(&run, &run, &DiffOptions { threshold_percent });
+        let compared =
+            compare(&run, &run, &DiffOptions { threshold_percent, ..DiffOptions::default() });
         assert_eq!(compared, Err(DiffError::BadThreshold));
     }
 }
@@ -343,6 +346,164 @@ fn several_runs_against_one() {
     assert_eq!(comparison.pairing, None);
 }
 
+fn by_name(names: u16, seed: u64, slow: impl Fn(u16) -> u64) -> RunSample {
+    let options = SampleOptions { by_name: true, max_pairs: 1_000, ..SampleOptions::default() };
+    let filter = None;
+    many_names(names, seed, options, filter, slow).unwrap()
+}
+
+/// 200 users, a request every 5 ms for 5 s, to one name after the other; `slow` is how much longer
+/// than 2 to 3 ms those of a name take, microseconds.
+fn many_names(
+    names: u16,
+    seed: u64,
+    options: SampleOptions,
+    filter: Option<&str>,
+    slow: impl Fn(u16) -> u64,
+) -> Result<RunSample, DiffError> {
+    let mut text = "[target]\nbase_url = \"http://127.0.0.1:80\"\n[runtime]\n".to_owned();
+    text.push_str("duration_seconds = 5\n");
+    for name in 0..names {
+        text.push_str(&format!("[[requests]]\nname = \"r{name}\"\npath = \"/\"\n"));
+    }
+    let scenario = Scenario::from_toml(&text).unwrap();
+    let filter = filter.map(|text| Filter::parse(text).unwrap().bind(&scenario).unwrap());
+    let world = World::new(seed);
+    let mut draws = Draws::new(seed);
+    let mut due = Vec::new();
+    for vu in 0..200 {
+        let connection = ConnectionSlot(vu);
+        due.push((0, Event::ConnectStarted { connection, target: TargetId(0), address: 0 }));
+        due.push((0, Event::Connected { connection, started: Tick(0) }));
+    }
+    for step in 0..1_000_u64 {
+        let (vu, at, name) = (step % 200, step * 5 * MS, (step % u64::from(names)) as u16);
+        let Event::Sent { exchange, request, connection, .. } = sent(vu, step, at) else {
+            unreachable!()
+        };
+        let request = PlannedRequest { request: RequestId(name), ..request };
+        due.push((
+            at,
+            Event::Sent {
+                exchange,
+                request,
+                connection,
+                written_bytes: 50,
+                attempt: 0,
+                request_bytes: 50,
+                length_is_input: false,
+            },
+        ));
+        let done_at = at + 2 * MS + draws.next() % MS + 1_000 * slow(name);
+        due.push((done_at, done(vu, done_at, false)));
+    }
+    due.push((5 * S, Event::EndReached { by: StoppedBy::Duration, end: Tick(5 * S) }));
+    due.sort_by_key(|(at, _)| *at);
+    let mut sampler = Sampler::new("names", &scenario, world.facts(), options).selecting(filter);
+    for (at, event) in due {
+        sampler.event(WorkerId(0), Tick(at), &event)?;
+    }
+    sampler.finish(world.end_facts(), None)
+}
+
+#[test]
+fn by_name_finds_the_one_that_is_slower_and_counts_all_rows_as_chances_to_err() {
+    let all = |slow: u64| {
+        let options = SampleOptions::default();
+        move |seed| many_names(4, seed, options, None, |name| if name == 2 { slow } else { 0 })
+    };
+    let whole = |slow, seed| vec![all(slow)(seed).unwrap(), all(slow)(seed + 1).unwrap()];
+    let together = compare(&whole(0, 1), &whole(1_500, 3), &DiffOptions::default()).unwrap();
+    let slower = |seed| by_name(4, seed, |name| if name == 2 { 1_500 } else { 0 });
+    let a = [by_name(4, 1, |_| 0), by_name(4, 2, |_| 0)];
+    let b = [slower(3), slower(4)];
+    let comparison = compare(&a, &b, &DiffOptions::default()).unwrap();
+    assert_eq!(comparison.outcome, DiffOutcome::Regressed);
+    assert_eq!(comparison.rows.len(), 4 * 10);
+    for name in ["r0", "r1", "r2", "r3"] {
+        let mean = comparison.rows_of(name).next().unwrap();
+        let expected = if name == "r2" { Mark::Regressed } else { mean.mark };
+        assert_eq!((mean.figure.as_str(), mean.mark), ("response_ns.mean", expected));
+        let regressed = comparison.rows_of(name).any(|row| row.mark == Mark::Regressed);
+        assert_eq!(regressed, name == "r2");
+        assert_eq!(mean.n.a, 2 * 250);
+    }
+    assert_eq!(comparison.pairing.unwrap().pairs, 2_000);
+    // The same figures, but four times as many rows: wider intervals.
+    let width = |row: &Row| row.interval[1].unwrap() - row.interval[0].unwrap();
+    let of_r0 = comparison.rows_of("r0").next().unwrap();
+    assert!(width(of_r0) > 1.2 * width(together.row("response_ns.p50").unwrap()));
+    let text = comparison_text(&comparison, &Style::plain());
+    assert!(text.contains("\nr2\nresponse_ns.mean "), "{text}");
+    assert!(text.contains("r2 response_ns.mean"), "{text}");
+}
+
+#[test]
+fn a_name_that_is_not_in_every_run_is_left_out_and_more_than_the_limit_are_refused() {
+    let comparison =
+        compare(&[by_name(3, 1, |_| 0)], &[by_name(2, 2, |_| 0)], &DiffOptions::default()).unwrap();
+    assert!(comparison.notes.contains(&Note::NotInEveryRun { name: "r2".to_owned() }));
+    assert_eq!(comparison.rows_of("r2").count(), 0);
+    let options = SampleOptions { by_name: true, ..SampleOptions::default() };
+    let names = DIFF_NAMES_MAX as u16;
+    assert!(many_names(names, 1, options, None, |_| 0).is_ok());
+    let refused = many_names(names + 1, 1, options, None, |_| 0);
+    assert!(matches!(refused, Err(DiffError::TooManyNames { limit: DIFF_NAMES_MAX })));
+    let fewer = many_names(names + 1, 1, options, Some("name == 'r7'"), |_| 0).unwrap();
+    let fewer = [fewer];
+    let comparison = compare(&fewer, &fewer, &DiffOptions::default()).unwrap();
+    assert_eq!(comparison.a[0].observations, 20);
+}
+
+#[test]
+fn a_filter_restricts_what_is_compared() {
+    let run = |seed, slow: u64, filter| {
+        let slow = |name| if name == 2 { slow } else { 0 };
+        [many_names(4, seed, SampleOptions::default(), Some(filter), slow).unwrap()]
+    };
+    let filter = Some("name != 'r2'".to_owned());
+    let options = DiffOptions { filter, ..DiffOptions::default() };
+    let without = compare(&run(1, 0, "name != 'r2'"), &run(2, 9_000, "name != 'r2'"), &options);
+    let without = without.unwrap();
+    assert_ne!(without.outcome, DiffOutcome::Regressed, "{without:?}");
+    assert_eq!(mark(&without, "response_ns.mean"), Mark::NoneBeyond);
+    assert_eq!(without.row("throughput.completed_rps").unwrap().n.a, 750);
+    assert!(comparison_text(&without, &Style::plain()).starts_with("Filter        name != 'r2'\n"));
+    let with = compare(&run(1, 0, "name == 'r2'"), &run(2, 9_000, "name == 'r2'"), &options);
+    assert_eq!(with.unwrap().outcome, DiffOutcome::Regressed);
+}
+
+#[test]
+fn a_run_apart_from_the_others_of_its_side_counts_little() {
+    let run = |seed, delay_ns, label| {
+        World { length_ns: S, delay_ns, label, ..World::new(seed) }.sample()
+    };
+    let a = [run(1, 4e6, "a1"), run(2, 4e6, "a2"), run(3, 4e6, "a3")];
+    let b = [run(4, 5e6, "b1"), run(5, 13e6, "b2"), run(6, 5e6, "b3")];
+    let comparison = compare(&a, &b, &DiffOptions::default()).unwrap();
+    assert_eq!(comparison.outcome, DiffOutcome::Regressed, "{comparison:?}");
+    assert!(comparison.notes.contains(&Note::WildRun { label: "b2".to_owned() }));
+    let delta = comparison.row("response_ns.mean").unwrap().delta.unwrap();
+    assert!((20.0..35.0).contains(&delta), "{delta}");
+}
+
+#[test]
+fn what_is_detectable_is_what_would_have_been_found() {
+    let run = |seed, delay_ns| World { length_ns: S, delay_ns, ..World::new(seed) }.sample();
+    let side =
+        |seed, delay_ns| [run(seed, delay_ns), run(seed + 1, delay_ns), run(seed + 2, delay_ns)];
+    let equal = compare(&side(1, 5e6), &side(4, 5e6), &DiffOptions::default()).unwrap();
+    assert_eq!(equal.outcome, DiffOutcome::CouldNotTell);
+    let detectable = equal.row("response_ns.mean").unwrap().detectable.unwrap();
+    assert!((5.0..15.0).contains(&detectable), "{detectable}");
+    let slower = 5.1e6 * (1.0 + detectable / 100.0) - 0.1e6;
+    let found = compare(&side(1, 5e6), &side(4, slower), &DiffOptions::default()).unwrap();
+    assert_eq!(found.outcome, DiffOutcome::Regressed);
+    let text = comparison_text(&equal, &Style::plain());
+    assert!(text.contains("\nOutcome       could not tell (threshold 5 %): "), "{text}");
+    assert!(text.contains("would have been found"), "{text}");
+}
+
 #[test]
 fn text_of_a_regression() {
     let before = World { label: "before", ..World::new(1) };
@@ -369,13 +530,14 @@ fn json_has_the_names_that_docs_promise() {
     };
     assert_snapshot!(
         keys(&json),
-        @"a b confidence notes pairing rows schema_version threshold_percent verdict"
+        @"a b between_runs confidence filter notes outcome pairing power rows schema_version threshold_percent"
     );
     assert_snapshot!(
         keys(&json["rows"][0]),
-        @"a a_is_bound b b_is_bound delta delta_unit figure interval margin mark method n unit within_margin"
+        @"a a_is_bound b b_is_bound delta delta_unit detectable figure interval margin mark method n name unit worst"
     );
-    assert_eq!(json["verdict"], "regressed");
+    assert_eq!(json["outcome"], "regressed");
+    assert!(json["between_runs"].is_null(), "one run per side holds nothing of it");
     assert_eq!(json["rows"][0]["figure"], "response_ns.mean");
     assert_eq!(json["rows"][0]["method"], "time_batches");
     assert_eq!(json["rows"][7]["delta_unit"], "percentage_points");

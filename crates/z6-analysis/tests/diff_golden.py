@@ -54,18 +54,59 @@ A = [10.1, 10.4, 9.8, 10.0]
 B = [11.2, 10.9, 11.9]
 
 
-def welch(outside):
-    interval = stats.ttest_ind(B, A, equal_var=False).confidence_interval(1 - outside)
-    df = stats.ttest_ind(B, A, equal_var=False).df
-    # Degrees of freedom rounded down, as Z6 does: scale the half width.
-    half = (interval.high - interval.low) / 2
-    half *= stats.t.ppf(1 - outside / 2, math.floor(df)) / stats.t.ppf(1 - outside / 2, df)
-    centre = np.mean(B) - np.mean(A)
-    return centre - half, centre + half, df
+def side(values, mu, v):
+    """Density of the values of a side around mu: at most one of them is wild."""
+    def normal(y, variance):
+        return math.exp(-(y - mu) ** 2 / (2 * variance)) / math.sqrt(2 * math.pi * variance)
+
+    plain = [normal(y, v) for y in values]
+    density = math.prod(plain)
+    for i in range(len(values)):
+        rest = math.prod(plain[:i] + plain[i + 1:])
+        density += 0.05 / 0.95 * normal(values[i], 100 * v) * rest
+    return density
 
 
-def mean_of_runs(outside):
-    return stats.t.interval(1 - outside, len(A) - 1, np.mean(A), stats.sem(A))
+def change_of_runs(a, b, prior, outside, step=0.004, reach=1.6):
+    """The ends of the interval for the level of b less that of a, by brute-force integration over the
+    levels and the variance. Without `a`: for the level of b."""
+    centre_a, centre_b = (sum(x) / len(x) if x else 0.0 for x in (a, b))
+    offsets = [i * step - reach for i in range(round(2 * reach / step) + 1)]
+    layers = []
+    for k in range(56):
+        v = prior * math.exp(-4.0 + 0.2 * k)
+        # Scaled inverse chi-square with two degrees of freedom, times v for d log v.
+        weight = v ** -1.0 * math.exp(-prior / v)
+        sums = [0.0]
+        for x in offsets:
+            sums.append(sums[-1] + side(b, centre_b + x, v))
+        of_a = [(x, side(a, centre_a + x, v)) for x in offsets] if a else [(0.0, 1.0)]
+        largest = max(density for _, density in of_a)
+        of_a = [(x, density) for x, density in of_a if density > 1e-10 * largest]
+        layers.append((weight, of_a, sums))
+
+    def below(sums, x):
+        # Cells are centred on the offsets.
+        at = min(max((x + reach) / step + 0.5, 0.0), len(sums) - 1.0)
+        left = min(int(at), len(sums) - 2)
+        return sums[left] + (at - left) * (sums[left + 1] - sums[left])
+
+    def share(x):
+        part = total = 0.0
+        for weight, of_a, sums in layers:
+            for offset, density in of_a:
+                part += weight * density * below(sums, x + offset)
+                total += weight * density * sums[-1]
+        return part / total
+
+    def end(p):
+        low, high = -reach, reach
+        for _ in range(26):
+            middle = (low + high) / 2
+            low, high = (middle, high) if share(middle) < p else (low, middle)
+        return centre_b - centre_a + (low + high) / 2
+
+    return end(outside / 2), end(1 - outside / 2)
 
 
 def ratio(a, a_low, a_high, b, b_low, b_high):
@@ -93,8 +134,11 @@ if __name__ == "__main__":
     for count, outside in [(6, 0.05), (9, 0.05), (9, 0.0045), (8, 0.0045), (20, 0.05), (32, 0.0045)]:
         print("signed_rank", count, outside, signed_rank(count, outside))
     print("hodges_lehmann", hodges_lehmann(0.05))
-    print("welch", *map(float, welch(0.05)), *map(float, welch(0.00625)))
-    print("mean_of_runs", *map(float, mean_of_runs(0.05)))
+    logs = [[math.log(x) for x in side] for side in (A, B)]
+    for outside in (0.05, 0.00625):
+        print("several runs", change_of_runs(*logs, 0.0017, outside))
+    print("a wild run", change_of_runs(logs[0], logs[1] + [math.log(19.0)], 0.0017, 0.05))
+    print("pairs of runs", change_of_runs([], [0.1, 0.12, 0.11], 0.0033, 0.05))
     print("ratio", ratio(100.0, 96.0, 105.0, 110.0, 104.0, 118.0))
     print("ratio, wide", ratio(100.0, 20.0, 350.0, 90.0, 10.0, 300.0))
     print("batch_error", float(batch_error([3.0, -1.0, -2.0, 1.0, -1.0, 2.0, -3.0, 1.0])))

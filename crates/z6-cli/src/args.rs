@@ -336,9 +336,31 @@ pub(crate) struct DiffArgs {
     /// Latency to compare: response time (done - planned) or service time (done - sent).
     #[arg(long, value_enum, default_value_t = LatencyArg::Response)]
     pub(crate) latency: LatencyArg,
+    /// Compare only requests that match, such as 'name == "a"'.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Compare the requests of each name on their own.
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<DiffByArg>,
+    /// Exit code if the runs are too few or too noisy to tell: 0 (pass), 1 (fail) or its own, 5
+    /// (code).
+    #[arg(long, value_enum, default_value_t = InconclusiveArg::Code)]
+    pub(crate) inconclusive: InconclusiveArg,
     /// Output format.
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub(crate) format: DiffFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffByArg {
+    Name,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InconclusiveArg {
+    Pass,
+    Fail,
+    Code,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,4 +1,5 @@
-//! Exit codes and how they are chosen: the first of 4, 2, 3, 130, 1, 0 that applies.
+//! Exit codes and how they are chosen: the first of 4, 2, 3, 130, 1, 5, 0 that
+//! applies.
 
 use std::io;
 use std::process::ExitCode;
@@ -20,13 +21,15 @@ pub(crate) enum Exit {
     Violated,
     /// 1: a comparison found a regression.
     Regressed,
+    /// 5: a comparison could not tell whether anything regressed.
+    CouldNotTell,
     /// 2: bad arguments, a bad scenario, a bad log, a missing file.
     Usage,
     /// 3: the run could not start or continue.
     CannotContinue,
     /// 4: a bug in Z6.
     Bug,
-    /// 130: stopped by Ctrl-C or SIGTERM.
+    /// 130: stopped by Ctrl-C, SIGTERM or SIGHUP.
     Interrupted,
 }
 
@@ -39,6 +42,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::CannotContinue => 3,
             Exit::Bug => 4,
+            Exit::CouldNotTell => 5,
             Exit::Interrupted => 130,
         }
     }
@@ -49,11 +53,12 @@ impl Exit {
     pub(crate) fn most_severe(self, other: Exit) -> Exit {
         const fn rank(exit: Exit) -> u8 {
             match exit {
-                Exit::Bug => 5,
-                Exit::Usage => 4,
-                Exit::CannotContinue => 3,
-                Exit::Interrupted => 2,
-                Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 1,
+                Exit::Bug => 6,
+                Exit::Usage => 5,
+                Exit::CannotContinue => 4,
+                Exit::Interrupted => 3,
+                Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 2,
+                Exit::CouldNotTell => 1,
                 Exit::Success => 0,
             }
         }

@@ -24,16 +24,19 @@ pub(crate) fn open(path: &Path) -> Result<Log, z6::Error> {
 
 /// Resolves `--filter`, `--from` and `--to`.
 pub(crate) fn selection(args: &SelectionArgs) -> Result<Selection, UsageError> {
-    let filter = args
-        .filter
-        .as_deref()
-        .map(|text| Filter::parse(text).map_err(|error| filter_error(&error, text)));
+    let filter = filter(args.filter.as_deref())?;
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from >= to
     {
         return Err(UsageError("`--from` must be less than `--to`".to_owned()));
     }
-    Ok(Selection { filter: filter.transpose()?, from: args.from.map(Tick), to: args.to.map(Tick) })
+    Ok(Selection { filter, from: args.from.map(Tick), to: args.to.map(Tick) })
+}
+
+/// Parses the text of `--filter`.
+pub(crate) fn filter(text: Option<&str>) -> Result<Option<Filter>, UsageError> {
+    let parse = |text| Filter::parse(text).map_err(|error| filter_error(&error, text));
+    text.map(parse).transpose()
 }
 
 /// How requests are written to CSV. `is_csv`: whether they are.

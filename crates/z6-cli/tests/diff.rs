@@ -36,10 +36,14 @@ fn fast_and_slow() -> Folder {
     let folder = Folder::new("");
     let scenario = "runtime = { duration_seconds = 1.2, vus = 8, prng_seed = 7 }\n\
                     target.base_url = 'builtin'\n\
-                    requests = [{ name = 'a', path = '/hello' }]";
+                    requests = [{ name = 'a', path = '/hello' }, { name = 'b', path = '/b' }]";
     std::fs::write(folder.path("s.toml"), scenario).unwrap();
-    for (name, service) in [("fast", "exponential:4ms"), ("slow", "exponential:8ms")] {
-        let run = ["simulate", "s.toml", "--service", service, "--output", name];
+    for (name, service, seed) in [
+        ("fast", "exponential:4ms", "7"),
+        ("slow", "exponential:8ms", "7"),
+        ("other", "exponential:4ms", "8"),
+    ] {
+        let run = ["simulate", "s.toml", "--service", service, "--output", name, "--seed", seed];
         folder.run(&[&run[..], &["--quiet", "--no-summary"]].concat()).expect(0);
     }
     folder
@@ -49,22 +53,54 @@ fn fast_and_slow() -> Folder {
 fn twice_the_delay_is_a_regression_one_way_and_an_improvement_the_other() {
     let folder = fast_and_slow();
     let worse = folder.run(&["diff", "fast", "slow"]).expect(1);
-    assert!(worse.stdout.contains("\nVerdict       regressed (threshold 5 %): "), "{worse:?}");
+    assert!(worse.stdout.contains("\nOutcome       regressed (threshold 5 %): "), "{worse:?}");
     let json = folder.run(&["diff", "fast", "slow", "--format", "json"]).expect(1).stdout;
-    assert_eq!(figure(&json, "/schema_version"), 1);
-    assert_eq!(figure(&json, "/verdict"), "regressed");
+    assert_eq!(figure(&json, "/schema_version"), 2);
+    assert_eq!(figure(&json, "/outcome"), "regressed");
     assert_eq!(figure(&json, "/rows/1/figure"), "response_ns.p50");
     assert_eq!(figure(&json, "/rows/1/mark"), "regressed");
     assert!(figure(&json, "/rows/1/interval/0").as_f64().unwrap() > 50.0, "{json}");
     assert_eq!(figure(&json, "/a/0/label"), "fast");
     let better = folder.run(&["diff", "slow", "fast", "--format", "json"]).expect(0).stdout;
-    assert_eq!(figure(&better, "/verdict"), "improved");
+    assert_eq!(figure(&better, "/outcome"), "none_beyond_threshold");
+    assert_eq!(figure(&better, "/rows/1/mark"), "improved");
     // What is asked for is more than what there is.
     let more = ["diff", "fast", "slow", "--threshold", "400", "--format", "json"];
-    assert_eq!(figure(&folder.run(&more).expect(0).stdout, "/verdict"), "no_evidence");
+    assert_eq!(figure(&folder.run(&more).expect(0).stdout, "/outcome"), "none_beyond_threshold");
     let service = ["diff", "fast", "slow", "--latency", "service", "--format", "json"];
     let service = folder.run(&service).expect(1).stdout;
     assert_eq!(figure(&service, "/rows/0/figure"), "service_ns.mean");
+}
+
+#[test]
+fn that_it_could_not_tell_has_an_exit_code_of_its_own() {
+    let folder = fast_and_slow();
+    let diff = ["diff", "fast", "other", "--threshold", "0.1"];
+    let run = folder.run(&diff).expect(5);
+    assert!(run.stdout.contains("\nOutcome       could not tell (threshold 0.1 %): "), "{run:?}");
+    assert!(run.stdout.contains("would have been found"), "{run:?}");
+    assert!(run.stdout.contains("one run per side says nothing about how runs differ"), "{run:?}");
+    for (inconclusive, code) in [("code", 5), ("pass", 0), ("fail", 1)] {
+        let again = folder.run(&[&diff[..], &["--inconclusive", inconclusive]].concat());
+        assert_eq!(again.expect(code).stdout, run.stdout, "{inconclusive}");
+    }
+}
+
+#[test]
+fn requests_are_compared_by_name_or_as_a_filter_selects_them() {
+    let folder = fast_and_slow();
+    let by_name = ["diff", "fast", "slow", "--by", "name", "--format", "json"];
+    let by_name = folder.run(&by_name).expect(1).stdout;
+    assert_eq!(figure(&by_name, "/rows/0/name"), "a");
+    assert_eq!(figure(&by_name, "/rows/11/name"), "b");
+    assert_eq!(figure(&by_name, "/rows").as_array().unwrap().len(), 22);
+    let filter = ["diff", "fast", "slow", "--filter", "name == 'a'", "--format", "json"];
+    let filtered = folder.run(&filter).expect(1).stdout;
+    assert_eq!(figure(&filtered, "/filter"), "name == 'a'");
+    assert_eq!(figure(&filtered, "/rows/0/n"), figure(&by_name, "/rows/0/n"));
+    assert!(figure(&filtered, "/rows/0/name").is_null());
+    let invalid = folder.run(&["diff", "fast", "slow", "--filter", "nam == 'a'"]).expect(2);
+    assert!(invalid.stderr.contains("unknown field `nam`"), "{invalid:?}");
 }
 
 #[test]
@@ -100,7 +136,8 @@ fn what_cannot_be_compared_exits_2() {
 fn a_log_that_breaks_off_is_compared_and_the_loss_is_said() {
     let folder = short();
     cut(&folder, 0.7);
-    let run = folder.run(&["diff", "out", "cut", "--format", "json"]).expect(0);
+    let run = ["diff", "out", "cut", "--format", "json", "--inconclusive", "pass"];
+    let run = folder.run(&run).expect(0);
     assert!(run.stderr.starts_with("warning: cut: the log is truncated after "), "{run:?}");
     let notes = figure(&run.stdout, "/notes");
     assert!(notes.as_array().unwrap().iter().any(|note| note["name"] == "torn_log"), "{notes}");

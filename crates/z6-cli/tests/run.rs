@@ -320,6 +320,40 @@ fn files_that_may_not_grow_exit_3_and_what_is_missing_is_named() {
     }
 }
 
+/// The most memory that a process ever had resident, KiB; none once it has ended.
+fn peak_kib(id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// A process that stood still while 1.5 million arrivals were due catches up in parts: neither the engine
+/// nor the queue of the log holds them all at once.
+#[test]
+fn a_run_that_was_frozen_catches_up_in_little_memory() {
+    let text = "
+        runtime = { duration_seconds = 2, graceful_stop_seconds = 0, prng_seed = 7 }
+        target.base_url = 'builtin'
+        requests = [{ name = 'hello', path = '/hello' }]
+        schedule = { type = 'rate', per_second = 1000000, max_in_flight = 10 }";
+    let folder = Folder::new(text);
+    let run = ["run", "s.toml", "--output", "out", "--json", "--no-live"];
+    let mut run = Underway::start(&mut folder.z6(&run));
+    run.await_words("plan digest");
+    run.signal(Signal::STOP);
+    // Time itself is what is waited for.
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    run.signal(Signal::CONT);
+    let (id, mut peak) = (run.child().id(), 0);
+    while run.child().try_wait().unwrap().is_none() {
+        peak = peak_kib(id).unwrap_or(peak);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let run = run.end().expect(0);
+    assert_eq!(figure(&run.stdout, "/requests/planned"), 2_000_000);
+    assert!((1..65_536).contains(&peak), "{peak} KiB");
+}
+
 /// Not even the header of the log can be written.
 #[test]
 fn a_start_that_fails_leaves_no_directory() {

@@ -40,7 +40,7 @@ no_answer = 0.005
 
 /// The receipt of [`SHOP`]. It changes with the engine, the log format, the simulated world, and with
 /// nothing else: not with machine, build profile or time.
-const RECEIPT: &str = "e4cd6b356f4bb87283b8a127d84c3bee3b65341770a44ce71fc931bc155db2b7";
+const RECEIPT: &str = "c278350b836384d38a9e63b8a478b7570ae2cd8edb0a8ff6c490a9e58524f66a";
 
 const ALL_FILES: [&str; 6] = [
     "events.z6log",

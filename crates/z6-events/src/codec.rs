@@ -3,8 +3,8 @@
 
 use crate::error::DecodeError;
 use crate::event::{
-    Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, PlannedRequest, ReleaseCause,
-    Response, Sample, StopReason, StoppedBy,
+    ByteRange, Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, NoteKind,
+    PlannedRequest, ReleaseCause, Response, Sample, StopReason, StoppedBy,
 };
 use crate::fused::{
     decode_done, decode_irregularities, decode_sent, encode_done, encode_irregularities,
@@ -14,6 +14,7 @@ use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
 };
 use crate::irregularity::Irregularities;
+use crate::limits::MAX_NOTE_BYTES;
 use crate::predict::Predictor;
 use crate::register::{TIME_FOLLOWS, failed, kind, redirected};
 use crate::value;
@@ -79,6 +80,7 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::Finished => kind::FINISHED,
         Event::Sample(_) => kind::SAMPLE,
         Event::LogStalled { .. } => kind::LOG_STALLED,
+        Event::Note { .. } => kind::NOTE,
         Event::Value { .. } => kind::VALUE,
     }
 }
@@ -153,6 +155,14 @@ fn encode_rare(
         }
         Event::Sample(sample) => sample_numbers(&sample).iter().for_each(|n| writer.number(*n)),
         Event::LogStalled { waited_ns } => writer.number(waited_ns),
+        Event::Note { about, slot, text } => {
+            let bytes = text.of(arena);
+            assert!(bytes.len() <= MAX_NOTE_BYTES, "a note is short");
+            writer.byte(about.code());
+            writer.number(u64::from(slot));
+            writer.number(bytes.len() as u64);
+            bytes.iter().for_each(|byte| writer.byte(*byte));
+        }
         Event::Value { exchange, variable, value } => {
             writer.number(u64::from(exchange.0));
             writer.number(u64::from(variable.0));
@@ -359,6 +369,13 @@ fn decode_rare(
         kind::FINISHED => Event::Finished,
         kind::SAMPLE => Event::Sample(sample(reader)?),
         kind::LOG_STALLED => Event::LogStalled { waited_ns: reader.number()? },
+        kind::NOTE => {
+            let about = code(reader, NoteKind::from_code)?;
+            let slot = reader.u32()?;
+            let length = reader.number_up_to(MAX_NOTE_BYTES as u64)? as usize;
+            arena.extend_from_slice(reader.bytes(length)?);
+            Event::Note { about, slot, text: ByteRange::new(arena.len() - length, length) }
+        }
         kind::VALUE => {
             let exchange = ExchangeSlot(reader.u32()?);
             let variable = VariableId(reader.u16()?);

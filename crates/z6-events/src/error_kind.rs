@@ -79,9 +79,10 @@ kinds! {
     PermissionDenied = 9, "permission_denied", Transport;
     /// The peer reset the connection (ECONNRESET, EPIPE, ECONNABORTED).
     ConnectionReset = 10, "connection_reset", Transport;
-    /// The peer closed a new connection before the first byte of the response.
+    /// The peer closed the connection before the first byte of the response.
     ClosedBeforeResponse = 11, "closed_before_response", Transport;
-    /// A reused connection was closed or reset before the first byte of the response.
+    /// A connection that had been idle for at least [`STALE_IDLE_NS`] was closed or reset before the
+    /// first byte of the response; or a used one before a byte of the request was written.
     StaleConnection = 12, "stale_connection", Transport;
     /// Another errno from the socket; the number is recorded with the event.
     SocketError = 13, "socket_error", Transport;
@@ -93,6 +94,9 @@ kinds! {
     SocketMissing = 16, "socket_missing", Transport;
     /// The queue of a unix socket's server is full (EAGAIN).
     AcceptQueueFull = 17, "accept_queue_full", Transport;
+    /// A source address that the scenario gives does not belong to this machine (EADDRNOTAVAIL of
+    /// bind(2)); its index is recorded with the event.
+    BadSourceAddress = 19, "bad_source_address", Transport;
 
     /// TLS was not ready within `tls_timeout_ms` of the start of the attempt.
     TlsTimeout = 20, "tls_timeout", Tls;
@@ -128,6 +132,9 @@ kinds! {
     /// After the handshake: a fatal alert, whose number is recorded with the event, or a record that
     /// does not decrypt.
     TlsBroken = 34, "tls_broken", Tls;
+    /// The server's certificate is not one for servers: its extended key usage is another (RFC 5280
+    /// section 4.2.1.12), or it is that of an authority (section 4.2.1.9).
+    TlsCertificateWrongPurpose = 35, "tls_certificate_wrong_purpose", Tls;
 
     /// The status line is not `HTTP/1.x SP 3DIGIT SP reason` (RFC 9112 section 4).
     BadStatusLine = 40, "bad_status_line", Protocol;
@@ -187,6 +194,11 @@ kinds! {
     /// A check on the response failed. Reserved for `checks`.
     CheckFailed = 103, "check_failed", Status;
 }
+
+/// How long a connection has to be idle before a request for its end to be that of an idle connection,
+/// nanoseconds: 100 ms. Servers close idle connections after some seconds. One that was in use a moment
+/// before ended because of the request, or of how many it had carried.
+pub const STALE_IDLE_NS: u64 = 100_000_000;
 
 impl ErrorKind {
     /// Whether the request had no response within its timeout, so that only a lower bound of its

@@ -18,7 +18,7 @@ pub enum EventClass {
     Input,
     /// The engine decided it. It follows the input that led to it and has that input's tick.
     Decision,
-    /// A fact about the generator.
+    /// A fact about the generator, or words about a failure.
     Copied,
 }
 
@@ -61,7 +61,7 @@ pub struct Response {
 /// How an exchange ended without a complete response: all of it an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// The kind of error.
+    /// The kind of error. `stale_connection` is a decision: see [`Failure::kind_observed`].
     pub error: ErrorKind,
     /// The errno, the byte offset into the response of a protocol or limit error, the status of a
     /// redirect that cannot be followed, or 0.
@@ -79,6 +79,17 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What the driver observed. The kind is its own, with one exception: that a connection was stale is
+    /// a decision. What ended it was the peer's close, or an error whose errno is the detail.
+    #[must_use]
+    pub const fn kind_observed(&self) -> ErrorKind {
+        match (self.error, self.detail) {
+            (ErrorKind::StaleConnection, 0) => ErrorKind::ClosedBeforeResponse,
+            (ErrorKind::StaleConnection, _) => ErrorKind::ConnectionReset,
+            (kind, _) => kind,
+        }
+    }
+
     /// The error alone.
     #[must_use]
     pub const fn cause(&self) -> Cause {
@@ -261,6 +272,18 @@ pub enum ReleaseCause {
     RunEnded = 7,
     /// No request was waiting for it when it became ready.
     NotNeeded = 8,
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum NoteKind {
+    /// An exchange's redirect that cannot be followed: where it leads.
+    Location = 1,
+    /// The connection of an exchange: what the server announced in its `Keep-Alive` field.
+    KeepAlive = 2,
+    /// The attempt of a connection: which check of TLS failed, and how.
+    Tls = 3,
 }
 
 /// A worker's own condition, recorded each second. All counters are totals since the worker began.
@@ -477,6 +500,17 @@ pub enum Event {
         /// How long, nanoseconds.
         waited_ns: u64,
     },
+    /// Copied: words of the driver about the failure that follows at the same tick. No decision
+    /// depends on them.
+    Note {
+        /// What they are about.
+        about: NoteKind,
+        /// The slot of the exchange or connection that fails.
+        slot: u32,
+        /// The words, at most [`MAX_NOTE_BYTES`](crate::limits::MAX_NOTE_BYTES) long. They may come from a
+        /// server.
+        text: ByteRange,
+    },
 }
 
 impl Event {
@@ -485,9 +519,23 @@ impl Event {
     #[must_use]
     pub const fn bytes(&self) -> Option<ByteRange> {
         match self {
-            Event::Value { value: LoggedValue::Clear(range), .. } => Some(*range),
+            Event::Value { value: LoggedValue::Clear(range), .. }
+            | Event::Note { text: range, .. } => Some(*range),
             _ => None,
         }
+    }
+
+    /// The same event, its bytes at the start of an arena: what two logs have in common that name the
+    /// same bytes in different places.
+    #[must_use]
+    pub const fn without_place(&self) -> Event {
+        let mut alone = *self;
+        match &mut alone {
+            Event::Value { value: LoggedValue::Clear(range), .. }
+            | Event::Note { text: range, .. } => range.start = 0,
+            _ => {}
+        }
+        alone
     }
 
     /// The class of this event.
@@ -517,7 +565,7 @@ impl Event {
             | Event::InFlightAtStop { .. }
             | Event::EndReached { .. }
             | Event::Finished => EventClass::Decision,
-            Event::Sample(_) | Event::LogStalled { .. } => EventClass::Copied,
+            Event::Sample(_) | Event::LogStalled { .. } | Event::Note { .. } => EventClass::Copied,
         }
     }
 }
@@ -589,6 +637,12 @@ coded! { ReleaseCause {
     VuStopped = 6 => "vu_stopped",
     RunEnded = 7 => "run_ended",
     NotNeeded = 8 => "not_needed",
+} }
+
+coded! { NoteKind {
+    Location = 1 => "location",
+    KeepAlive = 2 => "keep_alive",
+    Tls = 3 => "tls",
 } }
 
 impl From<StopReason> for StoppedBy {

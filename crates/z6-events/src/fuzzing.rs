@@ -1,7 +1,7 @@
 //! Bodies of the fuzz targets: for any bytes, no panic, no unbounded memory, no contradiction.
 
 use crate::block::{BlockBuilder, BlockDecoder};
-use crate::event::{ByteRange, Event, LoggedValue};
+use crate::event::Event;
 use crate::exchange::ExchangeTable;
 use crate::ids::{Tick, WorkerId};
 use crate::partition::Partition;
@@ -93,9 +93,5 @@ pub fn fuzz_block_decoder(data: &[u8]) {
 /// An event without its place in the arena, and the bytes there.
 fn with_bytes(event: &Event, arena: &[u8]) -> (Event, Vec<u8>) {
     let Some(range) = event.bytes() else { return (*event, Vec::new()) };
-    let mut alone = *event;
-    if let Event::Value { value, .. } = &mut alone {
-        *value = LoggedValue::Clear(ByteRange::new(0, 0));
-    }
-    (alone, range.of(arena).to_vec())
+    (event.without_place(), range.of(arena).to_vec())
 }

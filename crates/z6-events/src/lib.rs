@@ -56,10 +56,10 @@ pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Eve
 pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
 pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
-pub use error_kind::{ErrorGroup, ErrorKind};
+pub use error_kind::{ErrorGroup, ErrorKind, STALE_IDLE_NS};
 pub use event::{
     ByteRange, Cause, CloseCause, Event, EventClass, Failure, LoggedValue, NeverSentReason,
-    NextHop, PlannedRequest, ReleaseCause, Response, Sample, StopReason, StoppedBy,
+    NextHop, NoteKind, PlannedRequest, ReleaseCause, Response, Sample, StopReason, StoppedBy,
 };
 pub use exchange::{
     ConnectionEnd, ConnectionFacts, ExchangeTable, Observed, Outcome, RequestEnded, SentFacts,
@@ -77,4 +77,4 @@ pub use reader::{BlockView, Ending, LogReader};
 pub use slots::SlotTable;
 pub use text::{EventLine, event_name};
 pub use value::MAX_VALUE_BYTES;
-pub use walk::{BlockEnd, Visitor, WalkError, walk};
+pub use walk::{BlockEnd, DecodedBlock, Visitor, WalkError, walk};

@@ -48,9 +48,13 @@ pub const MAX_ATTACHMENT_NAME_BYTES: usize = 4096;
 /// Payload of one block, bytes: 64 KiB.
 pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
+/// Words of a note, bytes.
+pub const MAX_NOTE_BYTES: usize = 96;
+
 /// The longest record, bytes.
 pub const MAX_EVENT_BYTES: usize = 128;
 
+const _: () = assert!(MAX_NOTE_BYTES + 24 < MAX_EVENT_BYTES, "a record holds a note");
 const _: () = assert!(MAX_EVENT_BYTES < MAX_PAYLOAD_BYTES, "a block holds a record");
 const _: () = assert!(MAX_TRACKED_SLOTS <= MAX_EXCHANGE_SLOTS as usize, "only slots are tracked");
 const _: () = assert!(MAX_WORKERS as usize <= MAX_LIST_ITEMS, "the header can list each worker");

@@ -33,6 +33,7 @@ pub mod kind {
     pub const VU_STOPPED_IN: u8 = 0x1D;
     pub const SAMPLE: u8 = 0x20;
     pub const LOG_STALLED: u8 = 0x21;
+    pub const NOTE: u8 = 0x24;
     pub const VALUE: u8 = 0x30;
     /// Kind bytes from here on are followed by a length and can be skipped.
     pub const SKIPPABLE: u8 = 0x80;

@@ -58,6 +58,7 @@ pub const fn event_name(event: &Event) -> &'static str {
         Event::Finished => "finished",
         Event::Sample(_) => "sample",
         Event::LogStalled { .. } => "log_stalled",
+        Event::Note { .. } => "note",
         Event::Value { .. } => "value",
     }
 }
@@ -120,6 +121,9 @@ impl fmt::Display for EventLine<'_> {
             Event::EndReached { by, end } => write!(f, " by={} end={end}", by.name()),
             Event::Sample(ref sample) => put_sample(f, sample),
             Event::LogStalled { waited_ns } => write!(f, " waited_ns={waited_ns}"),
+            Event::Note { about, slot, text } => {
+                write!(f, " {} slot={slot} bytes={}", about.name(), text.length())
+            }
             Event::Value { exchange, variable, value } => {
                 write!(f, " x{exchange} var{variable}")?;
                 put_value(f, value)

@@ -37,6 +37,9 @@ impl ErrorKind {
             ErrorKind::TlsTruncated => {
                 "the connection ended without close_notify: the body may be cut off"
             }
+            ErrorKind::TlsCertificateWrongPurpose => {
+                "the server's certificate is for another use: it is not one for servers"
+            }
             ErrorKind::TlsBroken => "a fatal alert or a broken record after the TLS handshake",
             _ => return None,
         })

@@ -110,6 +110,9 @@ pub fn walk<R: Read, V: Visitor>(
     Ok(reader.ending().cloned().ok_or(LogError::NotALog)?)
 }
 
+/// The events of a block, and the arena with the bytes that they name.
+pub type DecodedBlock = (Vec<(Tick, Event)>, Vec<u8>);
+
 impl BlockView<'_> {
     /// Shows the events of the block to `visitor`. What comes before damage is shown.
     ///
@@ -126,8 +129,21 @@ impl BlockView<'_> {
     /// # Errors
     /// [`LogError::Decode`].
     pub fn decode(&mut self) -> Result<Vec<(Tick, Event)>, LogError> {
-        let decoded: Result<Vec<_>, _> = self.events().collect();
-        decoded.map_err(|source| self.error(source))
+        self.decode_with_bytes().map(|(events, _)| events)
+    }
+
+    /// The same, and the arena with the bytes that the events name.
+    ///
+    /// # Errors
+    /// [`LogError::Decode`].
+    pub fn decode_with_bytes(&mut self) -> Result<DecodedBlock, LogError> {
+        let mut events = self.events();
+        let decoded: Result<Vec<_>, _> = events.by_ref().collect();
+        let arena = events.arena().to_vec();
+        match decoded {
+            Ok(decoded) => Ok((decoded, arena)),
+            Err(source) => Err(self.error(source)),
+        }
     }
 }
 

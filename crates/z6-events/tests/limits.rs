@@ -37,6 +37,7 @@ fn the_page_lists_every_bound_of_the_format() {
         ("MAX_ATTACHMENTS", limits::MAX_ATTACHMENTS as u64),
         ("MAX_ATTACHMENT_NAME_BYTES", limits::MAX_ATTACHMENT_NAME_BYTES as u64),
         ("MAX_PAYLOAD_BYTES", limits::MAX_PAYLOAD_BYTES as u64),
+        ("MAX_NOTE_BYTES", limits::MAX_NOTE_BYTES as u64),
         ("MAX_EVENT_BYTES", limits::MAX_EVENT_BYTES as u64),
     ];
     assert_eq!(rows(), expected);

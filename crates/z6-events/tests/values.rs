@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use z6_events::{
     BlockBuilder, BlockDecoder, ByteRange, DecodeError, Event, ExchangeSlot, LoggedValue,
-    MAX_VALUE_BYTES, Partition, Tick, VariableId, WorkerId,
+    MAX_VALUE_BYTES, NoteKind, Partition, Tick, VariableId, WorkerId,
 };
 
 /// A value as a test writes it down.
@@ -122,6 +122,31 @@ fn bad_forms_and_lengths_are_errors() {
     for (payload, error) in cases {
         assert_eq!(first(payload), Err(error), "{payload:02x?}");
     }
+}
+
+#[test]
+fn notes_come_back_and_are_bounded() {
+    let arena = *b"##http://other.example/\xff";
+    let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
+    for (slot, (start, length)) in (0..).zip([(2, 21), (24, 0), (23, 1)]) {
+        let text = ByteRange::new(start, length);
+        let note = Event::Note { about: NoteKind::Location, slot: slot << 20, text };
+        builder.push_with(Tick(5), &note, &arena).unwrap();
+    }
+    let block = builder.close(Vec::new());
+    let mut decoder = BlockDecoder::new(Partition::WHOLE);
+    let mut events = decoder.events_of(&block);
+    let all: Vec<_> = events.by_ref().map(|event| event.unwrap().1).collect();
+    let texts = all.iter().map(|event| event.bytes().unwrap().of(events.arena()));
+    assert_eq!(texts.collect::<Vec<_>>(), [&b"http://other.example/"[..], b"", b"\xff"]);
+    assert!(matches!(all[2], Event::Note { about: NoteKind::Location, slot: 2_097_152, .. }));
+    let first = |payload: &[u8]| {
+        let mut decoder = BlockDecoder::new(Partition::WHOLE);
+        decoder.events(WorkerId(0), Tick(0), 1, payload).next().unwrap()
+    };
+    assert_eq!(first(&[0x24, 1, 0, 97]), Err(DecodeError::OutOfRange { offset: 3 }));
+    let unknown = DecodeError::UnknownCode { offset: 1, code: 0 };
+    assert_eq!(first(&[0x24, 0, 0, 0]), Err(unknown));
 }
 
 #[test]

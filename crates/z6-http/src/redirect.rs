@@ -3,6 +3,7 @@
 //! Owns which responses are redirects, their `Location`, reference resolution, and the rules for method
 //! and fields. Knows nothing of targets or connections: the caller decides whether to follow.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use thiserror::Error;
@@ -120,6 +121,16 @@ impl Origin {
             Err(_) => host.to_ascii_lowercase(),
         };
         Origin { is_tls, host, port }
+    }
+}
+
+impl fmt::Display for Origin {
+    /// `https://name:8443`, without the port if it is the usual one of the scheme.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, usual) = if self.is_tls { ("https", 443) } else { ("http", 80) };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{open}{}{close}", self.host)?;
+        if self.port == usual { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Connections of the whole run: how many there were, how they ended, how long they took to be ready.
 //! Knows nothing of slots.
 
-use z6_events::{CloseCause, Tick};
+use z6_events::{CloseCause, ErrorKind, TargetId, Tick, WorkerId};
 
 use crate::connections::{AttemptTimes, Change};
 use crate::error::FoldError;
 use crate::histogram::Latency;
-use crate::metrics::{ConnectionFigures, LatencyStats};
+use crate::metrics::{ConnectionFigures, FailedAddress, LatencyStats};
+use crate::outline::Outline;
 use crate::quantile::stats;
+use crate::requests::Requests;
 
 /// Counts of the whole run, and latencies of attempts that began in its measured part.
 #[derive(Debug)]
@@ -20,7 +22,21 @@ pub(crate) struct ConnectionTotals {
     connect: Latency,
     tls_handshake: Latency,
     syn: SynRetries,
+    /// By target and address.
+    attempts: Vec<Vec<Attempts>>,
 }
+
+/// Attempts to connect to one address.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempts {
+    begun: u64,
+    failed: u64,
+    /// The first that failed: by time, then by worker.
+    first: Option<(Tick, WorkerId, ErrorKind)>,
+}
+
+/// Addresses of one target whose attempts are counted one by one.
+const ADDRESSES_MAX: usize = 4_096;
 
 impl ConnectionTotals {
     /// Of no connections yet; attempts that begin at `warmup` or later are measured.
@@ -34,6 +50,7 @@ impl ConnectionTotals {
             connect: Latency::default(),
             tls_handshake: Latency::default(),
             syn: SynRetries::default(),
+            attempts: Vec::new(),
         }
     }
 
@@ -56,14 +73,54 @@ impl ConnectionTotals {
         self.connect.value(at.since(started))
     }
 
+    /// An attempt begins.
+    pub(crate) fn attempted(&mut self, target: TargetId, address: u16) {
+        if let Some(attempts) = self.attempts_to((target, address)) {
+            attempts.begun += 1;
+        }
+    }
+
+    fn attempts_to(&mut self, (target, address): (TargetId, u16)) -> Option<&mut Attempts> {
+        let (target, address) = (target.index(), usize::from(address));
+        if address >= ADDRESSES_MAX {
+            return None;
+        }
+        if target >= self.attempts.len() {
+            self.attempts.resize(target + 1, Vec::new());
+        }
+        let all = &mut self.attempts[target];
+        if address >= all.len() {
+            all.resize(address + 1, Attempts::default());
+        }
+        Some(&mut all[address])
+    }
+
     /// An attempt failed.
-    pub(crate) fn failed(&mut self) {
+    pub(crate) fn failed(
+        &mut self,
+        (worker, at): (WorkerId, Tick),
+        endpoint: (TargetId, u16),
+        error: ErrorKind,
+    ) {
         self.failed += 1;
+        let Some(attempts) = self.attempts_to(endpoint) else { return };
+        attempts.failed += 1;
+        let first = attempts.first.get_or_insert((at, worker, error));
+        if (at, worker) < (first.0, first.1) {
+            *first = (at, worker, error);
+        }
     }
 
     /// An attempt took too long.
-    pub(crate) fn timed_out(&mut self, at: Tick, attempt: AttemptTimes) -> Result<(), FoldError> {
-        self.failed += 1;
+    pub(crate) fn timed_out(
+        &mut self,
+        here: (WorkerId, Tick),
+        endpoint: (TargetId, u16),
+        error: ErrorKind,
+        attempt: AttemptTimes,
+    ) -> Result<(), FoldError> {
+        let at = here.1;
+        self.failed(here, endpoint, error);
         let Some(started) = attempt.since.filter(|started| *started >= self.warmup) else {
             return Ok(());
         };
@@ -87,15 +144,39 @@ impl ConnectionTotals {
         self.unsolicited += u64::from(unsolicited);
     }
 
-    /// `connections`, with the requests that were sent on a used connection.
-    pub(crate) const fn figures(&self, reused: u64) -> ConnectionFigures {
+    /// `connections`.
+    pub(crate) fn figures(&self, requests: &Requests, outline: &Outline) -> ConnectionFigures {
         ConnectionFigures {
             opened: self.opened,
-            reused,
+            reused: requests.reused(),
             failed: self.failed,
             closed_by_peer: self.closed_by_peer,
             unsolicited: self.unsolicited,
+            failed_addresses: self.failed_addresses(requests, outline),
         }
+    }
+
+    /// Where a target has several addresses: those to which attempts failed.
+    fn failed_addresses(&self, requests: &Requests, outline: &Outline) -> Vec<FailedAddress> {
+        let mut failed = Vec::new();
+        for (target, all) in (0..).map(TargetId).zip(&self.attempts) {
+            if requests.address_count(target) < 2 {
+                continue;
+            }
+            let of_target = all.iter().map(|attempts| attempts.begun).sum();
+            for (address, attempts) in (0..).zip(all) {
+                let Some((_, _, error)) = attempts.first else { continue };
+                failed.push(FailedAddress {
+                    target: outline.targets.get(target.index()).cloned().unwrap_or_default(),
+                    address: requests.address_name(target, address).to_owned(),
+                    attempts: attempts.begun,
+                    failed: attempts.failed,
+                    target_attempts: of_target,
+                    error: error.name(),
+                });
+            }
+        }
+        failed
     }
 
     /// `connect_ns` and `tls_handshake_ns`.

@@ -2,7 +2,7 @@
 //! requests except that one was sent.
 
 use z6_events::limits::MAX_CONNECTION_SLOTS;
-use z6_events::{ConnectionSlot, SlotTable, TargetId, Tick, WorkerId};
+use z6_events::{ConnectionSlot, ErrorKind, SlotTable, TargetId, Tick, WorkerId};
 
 use crate::error::FoldError;
 use crate::examples::{LastAttempt, NO_ADDRESS};
@@ -19,6 +19,8 @@ enum ConnectionState {
     },
     Ready {
         used: bool,
+        /// When its last exchange ended, or it became ready.
+        rests_since: Tick,
     },
 }
 
@@ -171,8 +173,9 @@ impl Connections {
         &mut self,
         worker: WorkerId,
         connection: ConnectionSlot,
+        at: Tick,
     ) -> Result<(Change, AttemptTimes), FoldError> {
-        let ready = ConnectionState::Ready { used: false };
+        let ready = ConnectionState::Ready { used: false, rests_since: at };
         let before = match self.slots.get_mut(connection.0) {
             Some(found) => std::mem::replace(&mut found.state, ready),
             None => {
@@ -192,10 +195,38 @@ impl Connections {
     #[inline]
     pub(crate) fn used(&mut self, connection: ConnectionSlot) -> bool {
         match self.slots.get_mut(connection.0) {
-            Some(Connection { state: ConnectionState::Ready { used }, .. }) => {
+            Some(Connection { state: ConnectionState::Ready { used, .. }, .. }) => {
                 std::mem::replace(used, true)
             }
             Some(_) | None => false,
+        }
+    }
+
+    /// An exchange on it ended with a response.
+    #[inline]
+    pub(crate) fn rests(&mut self, connection: ConnectionSlot, at: Tick) {
+        if let Some(Connection { state: ConnectionState::Ready { rests_since, .. }, .. }) =
+            self.slots.get_mut(connection.0)
+        {
+            *rests_since = at;
+        }
+    }
+
+    /// How long it had been idle when the request it carries was sent, nanoseconds.
+    pub(crate) fn idle_ns(&self, connection: ConnectionSlot, sent: Tick) -> Option<u64> {
+        match self.slots.get(connection.0)?.state {
+            ConnectionState::Ready { rests_since, .. } => Some(sent.since(rests_since)),
+            ConnectionState::Connecting { .. } | ConnectionState::Securing { .. } => None,
+        }
+    }
+
+    /// What an attempt that takes too long had not done yet.
+    pub(crate) fn timeout_kind(&self, connection: ConnectionSlot) -> ErrorKind {
+        match self.slots.get(connection.0).map(|found| found.state) {
+            Some(ConnectionState::Securing { .. }) => ErrorKind::TlsTimeout,
+            Some(ConnectionState::Connecting { .. } | ConnectionState::Ready { .. }) | None => {
+                ErrorKind::ConnectTimeout
+            }
         }
     }
 
@@ -229,12 +260,24 @@ mod tests {
     const WORKER: WorkerId = WorkerId(0);
 
     #[test]
+    fn a_connection_is_idle_from_the_end_of_an_exchange() {
+        let mut connections = Connections::default();
+        let slot = ConnectionSlot(0);
+        connections.connecting(WORKER, slot, (TargetId(0), 0), Tick(1)).unwrap();
+        assert_eq!(connections.idle_ns(slot, Tick(3)), None);
+        connections.ready(WORKER, slot, Tick(3)).unwrap();
+        assert_eq!(connections.idle_ns(slot, Tick(4)), Some(1));
+        connections.rests(slot, Tick(10));
+        assert_eq!(connections.idle_ns(slot, Tick(15)), Some(5));
+    }
+
+    #[test]
     fn connections_and_attempts_are_held_by_target() {
         let mut connections = Connections::default();
         let (first, second) = (ConnectionSlot(0), ConnectionSlot(1));
         connections.connecting(WORKER, first, (TargetId(0), 0), Tick(1)).unwrap();
         connections.connecting(WORKER, second, (TargetId(1), 3), Tick(1)).unwrap();
-        connections.ready(WORKER, first).unwrap();
+        connections.ready(WORKER, first, Tick(2)).unwrap();
         assert_eq!(connections.closed(first), Change::Closed);
         connections.connecting(WORKER, first, (TargetId(1), 0), Tick(2)).unwrap();
         assert_eq!(connections.timed_out(first).since, Some(Tick(2)));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use z6_events::{ErrorGroup, ErrorKind, RequestId, TargetAddresses, TargetId, Tick, WorkerId};
 
 use crate::outline::Outline;
+use crate::report::units::duration;
 
 /// Stands for an address that is not known.
 pub(crate) const NO_ADDRESS: u16 = u16::MAX;
@@ -24,6 +25,10 @@ pub(crate) struct Example {
     pub(crate) address: u16,
     /// The errno, or the byte offset into the response, or the status; 0 if there is none.
     pub(crate) detail: u64,
+    /// How long its connection had been idle when it was sent, nanoseconds; none if it was not.
+    pub(crate) idle_ns: Option<u64>,
+    /// Whether its connection had carried a request before.
+    pub(crate) reused: bool,
 }
 
 /// An attempt to connect that failed: the request that fails with it follows at the same tick.
@@ -53,7 +58,7 @@ impl LastAttempt {
 /// The first failed request of each kind: by time, then by worker.
 #[derive(Debug, Default)]
 pub(crate) struct Examples {
-    by_kind: BTreeMap<ErrorKind, Example>,
+    by_kind: BTreeMap<ErrorKind, (Example, Option<String>)>,
     /// Resolved addresses by target, as the log's header has them.
     addresses: Vec<Vec<String>>,
 }
@@ -69,31 +74,50 @@ impl Examples {
         }
     }
 
-    pub(crate) fn note(&mut self, kind: ErrorKind, example: Example) {
+    /// `note`: what the driver says of it.
+    pub(crate) fn note(&mut self, kind: ErrorKind, example: Example, note: Option<&[u8]>) {
         let is_first = self
             .by_kind
             .get(&kind)
-            .is_none_or(|known| (example.at, example.worker) < (known.at, known.worker));
+            .is_none_or(|(known, _)| (example.at, example.worker) < (known.at, known.worker));
         if is_first {
-            self.by_kind.insert(kind, example);
+            let note = note.map(|note| String::from_utf8_lossy(note).into_owned());
+            self.by_kind.insert(kind, (example, note));
         }
+    }
+
+    /// An address of a target, if the header has it.
+    pub(crate) fn address_name(&self, target: TargetId, address: u16) -> Option<&str> {
+        let all = self.addresses.get(target.index())?;
+        all.get(usize::from(address)).map(String::as_str)
+    }
+
+    /// How many addresses the header has for a target.
+    pub(crate) fn address_count(&self, target: TargetId) -> usize {
+        self.addresses.get(target.index()).map_or(0, Vec::len)
     }
 
     /// Kinds and words, in the order of the kinds' codes.
     pub(crate) fn in_words(&self, outline: &Outline) -> Vec<(ErrorKind, String)> {
         let mut kinds: Vec<_> = self.by_kind.iter().collect();
         kinds.sort_by_key(|(kind, _)| kind.code());
-        let words = |(kind, example): (&ErrorKind, &Example)| {
-            (*kind, self.one_in_words(*kind, example, outline))
+        let words = |(kind, (example, note)): (&ErrorKind, &(Example, Option<String>))| {
+            (*kind, self.one_in_words(*kind, example, note.as_deref(), outline))
         };
         kinds.into_iter().map(words).collect()
     }
 
-    fn one_in_words(&self, kind: ErrorKind, example: &Example, outline: &Outline) -> String {
+    fn one_in_words(
+        &self,
+        kind: ErrorKind,
+        example: &Example,
+        note: Option<&str>,
+        outline: &Outline,
+    ) -> String {
         let request = outline.requests.get(example.request.index());
         let request = request.map_or("?", |(name, _)| name);
         let endpoint = self.endpoint(example, outline);
-        match reason(kind, example, outline) {
+        match reason(kind, example, note, outline) {
             Some(reason) => format!("{request} to {endpoint}: {reason}"),
             None => format!("{request} to {endpoint}"),
         }
@@ -110,24 +134,44 @@ impl Examples {
 }
 
 /// Why, in words, if there is more to say than the kind's name.
-fn reason(kind: ErrorKind, example: &Example, outline: &Outline) -> Option<String> {
-    let Example { request, target, detail, .. } = *example;
+fn reason(
+    kind: ErrorKind,
+    example: &Example,
+    note: Option<&str>,
+    outline: &Outline,
+) -> Option<String> {
+    let Example { request, target, detail, idle_ns, .. } = *example;
+    let used_ns = idle_ns.filter(|_| example.reused);
     let ms = |ns: Option<&u64>| ns.map(|ns| ns / 1_000_000);
     match (kind, kind.group()) {
         (ErrorKind::ConnectTimeout, _) => ms(outline.connect_timeouts_ns.get(target.index()))
             .map(|ms| format!("no connection within {ms} ms")),
-        (ErrorKind::ClosedBeforeResponse, _) => Some(format!("closed after {detail} bytes")),
+        (ErrorKind::StaleConnection, _) => Some(stale(detail, idle_ns, note)),
+        (ErrorKind::BadSourceAddress, _) => Some(bad_source(detail, target, outline)),
+        (ErrorKind::ClosedBeforeResponse, _) => {
+            let bytes = match detail {
+                0 => "before the first byte".to_owned(),
+                bytes => format!("after {bytes} bytes"),
+            };
+            Some(format!("closed {bytes}{}", on_used(used_ns)))
+        }
+        (ErrorKind::ConnectionReset, _) => {
+            Some(format!("{}{}", errno_words(detail), on_used(used_ns)))
+        }
         (ErrorKind::IncompleteHead | ErrorKind::IncompleteBody, _) => {
             Some(format!("closed after {detail} bytes of the response"))
         }
         (ErrorKind::BadLocation | ErrorKind::TooManyRedirects | ErrorKind::RedirectRefused, _) => {
-            Some(format!("redirected with status {detail}"))
+            let to = note.map_or_else(String::new, |note| format!(" to {note}"));
+            Some(format!("redirected with status {detail}{to}"))
         }
         (_, ErrorGroup::Transport) => (detail > 0).then(|| errno_words(detail)),
-        (_, ErrorGroup::Tls) => match (kind.tls_words(), detail) {
-            (words, 0) => words.map(str::to_owned),
-            (words, alert) => Some(format!("{} (alert {alert})", words.unwrap_or("TLS failed"))),
-        },
+        (_, ErrorGroup::Tls) => {
+            let words = kind.tls_words().unwrap_or("TLS failed");
+            let note = note.map_or_else(String::new, |note| format!("; {note}"));
+            let alert = if detail > 0 { format!(" (alert {detail})") } else { String::new() };
+            Some(format!("{words}{alert}{note}"))
+        }
         (_, ErrorGroup::Protocol | ErrorGroup::Limit) => {
             let words = kind.framing_words().map_or_else(String::new, |words| format!("{words}, "));
             Some(format!("{words}byte {detail} of the response"))
@@ -136,6 +180,37 @@ fn reason(kind: ErrorKind, example: &Example, outline: &Outline) -> Option<Strin
             .map(|ms| format!("no complete response within {ms} ms")),
         (_, ErrorGroup::Status) => Some(format!("status {detail}")),
     }
+}
+
+/// A connection that the server closed before the request reached it.
+fn stale(errno: u64, idle_ns: Option<u64>, announced: Option<&str>) -> String {
+    let how = if errno > 0 { errno_words(errno) } else { "closed".to_owned() };
+    let idle = idle_ns.map_or_else(
+        || " before the request was written".to_owned(),
+        |ns| format!(" after {} without a request", duration(ns)),
+    );
+    let announced = announced
+        .map_or_else(String::new, |words| format!(" (the server announced Keep-Alive: {words})"));
+    format!("{how}{idle}{announced}: set idle_timeout_ms below the server's own")
+}
+
+/// Of a connection that was in use just before.
+fn on_used(idle_ns: Option<u64>) -> String {
+    let words = |ns| format!(", on a connection in use until {} before", duration(ns));
+    idle_ns.map_or_else(String::new, words)
+}
+
+/// What `bad_source_address` means, of this address.
+#[must_use]
+pub fn bad_source_words(address: &str) -> String {
+    format!("the source address {address} does not belong to this machine")
+}
+
+fn bad_source(index: u64, target: TargetId, outline: &Outline) -> String {
+    let all = outline.source_addresses.get(target.index()).map_or(&[][..], Vec::as_slice);
+    let address = usize::try_from(index).ok().and_then(|index| all.get(index));
+    let address = address.map_or_else(|| "?".to_owned(), ToString::to_string);
+    bad_source_words(&address)
 }
 
 /// An errno of Linux in the words of its C library, with its number.
@@ -197,6 +272,8 @@ mod tests {
             target: TargetId(0),
             address: 1,
             detail,
+            idle_ns: None,
+            reused: false,
         }
     }
 
@@ -211,7 +288,7 @@ mod tests {
         let mut examples = Examples::default();
         let addresses = vec!["10.0.0.1:80".to_owned(), "[::1]:80".to_owned()];
         examples.resolved(&[TargetAddresses { target: TargetId(0), addresses }]);
-        examples.note(kind, example(5, 0, detail));
+        examples.note(kind, example(5, 0, detail), None);
         examples.in_words(&outline())[0].1.clone()
     }
 
@@ -221,8 +298,8 @@ mod tests {
         let mut one = [example(7, 0, 1), example(5, 1, 2), example(5, 0, 3), example(5, 0, 4)];
         let kept = |order: &[Example]| {
             let mut examples = Examples::default();
-            order.iter().for_each(|example| examples.note(kind, *example));
-            examples.by_kind[&kind].detail
+            order.iter().for_each(|example| examples.note(kind, *example, None));
+            examples.by_kind[&kind].0.detail
         };
         assert_eq!(kept(&one), 3);
         one.swap(0, 2);
@@ -235,9 +312,8 @@ mod tests {
         for (kind, detail, reason) in [
             (K::ConnectionRefused, 111, ": Connection refused (os error 111)"),
             (K::SocketError, 1_000, ": os error 1000"),
-            (K::StaleConnection, 0, ""),
             (K::ConnectTimeout, 0, ": no connection within 250 ms"),
-            (K::ClosedBeforeResponse, 0, ": closed after 0 bytes"),
+            (K::ClosedBeforeResponse, 0, ": closed before the first byte"),
             (K::IncompleteBody, 42, ": closed after 42 bytes of the response"),
             (K::BadChunk, 47, ": byte 47 of the response"),
             (K::HeadTooLarge, 65_536, ": byte 65536 of the response"),
@@ -249,10 +325,37 @@ mod tests {
     }
 
     #[test]
+    fn stale_and_used_connections_say_how_long_they_were_idle() {
+        let mut examples = Examples::default();
+        let idle = Example { idle_ns: Some(1_234_567_890), reused: true, ..example(5, 0, 0) };
+        examples.note(ErrorKind::StaleConnection, idle, Some(b"timeout=1"));
+        examples.note(ErrorKind::ClosedBeforeResponse, idle, None);
+        examples.note(ErrorKind::ConnectionReset, Example { detail: 104, ..idle }, None);
+        let words: Vec<String> =
+            examples.in_words(&outline()).into_iter().map(|(_, words)| words).collect();
+        assert!(words[0].ends_with(
+            "Connection reset by peer (os error 104), on a connection in use until 1.23 s before"
+        ));
+        assert!(
+            words[1].ends_with(
+                "closed before the first byte, on a connection in use until 1.23 s before"
+            )
+        );
+        assert!(words[2].ends_with(
+            "closed after 1.23 s without a request (the server announced Keep-Alive: timeout=1): \
+             set idle_timeout_ms below the server's own"
+        ));
+        let mut unsent = Examples::default();
+        unsent.note(ErrorKind::StaleConnection, example(5, 0, 0), None);
+        let words = unsent.in_words(&outline()).remove(0).1;
+        assert!(words.contains("closed before the request was written: set"), "{words}");
+    }
+
+    #[test]
     fn an_address_that_is_not_known_is_the_only_one_or_the_target() {
         let mut examples = Examples::default();
         let kind = ErrorKind::BadHeader;
-        examples.note(kind, Example { address: NO_ADDRESS, ..example(5, 0, 3) });
+        examples.note(kind, Example { address: NO_ADDRESS, ..example(5, 0, 3) }, None);
         let shown = |examples: &Examples| examples.in_words(&outline())[0].1.clone();
         assert_eq!(shown(&examples), "get to target: byte 3 of the response");
         let addresses = vec!["10.0.0.1:80".to_owned()];

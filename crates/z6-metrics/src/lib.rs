@@ -3,8 +3,8 @@
 //! Pure: events in, values and text out. This crate knows no clock, file, socket, thread or engine;
 //! it never sees how events were made. docs/MEASUREMENT.md defines each figure.
 //! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in: it hands each event to the types
-//! that count), `facts` and `outline` (what is known besides the events), `pairing`, `connections`, `lag`
-//! and `health` (what is kept of one worker), `requests`, `connection_totals`, `gauges` and `rates` (of the
+//! that count), `facts` and `outline` (what is known besides the events), `pairing`, `connections`, `note`,
+//! `lag` and `health` (what is kept of one worker), `requests`, `connection_totals`, `gauges` and `rates` (of the
 //! run), `groups`, `by_connection`, `series`, `examples` and `tally` (parts of `requests`), [`histogram`]
 //! and [`quantile`] (how latencies are kept and read), [`verdict`], [`assertions`], [`report`], `row` (one
 //! request, for figures of a part of them).
@@ -47,6 +47,7 @@ mod health;
 pub mod histogram;
 mod lag;
 pub mod metrics;
+mod note;
 mod outline;
 mod pairing;
 #[cfg(not(feature = "planted-bugs"))]
@@ -65,12 +66,13 @@ pub mod verdict;
 
 pub use assertions::{AssertionResult, AssertionValue};
 pub use error::{ConservationRule, FoldError};
+pub use examples::bad_source_words;
 pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts};
 pub use groups::OTHER;
 pub use metrics::{
-    Ci95, ConnectionFigures, ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures,
-    LatencyStats, Metrics, Name, Named, RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow,
-    ThroughputFigures,
+    Ci95, ConnectionFigures, ErrorFigures, FailedAddress, GeneratorFigures, GroupFigures,
+    LatencyFigures, LatencyStats, Metrics, Name, Named, RequestFigures, RunFigures, SCHEMA_VERSION,
+    SeriesRow, ThroughputFigures,
 };
 pub use report::Style;
 pub use requests::RunLatencies;

@@ -345,7 +345,7 @@ pub struct ThroughputFigures {
 }
 
 /// `connections`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConnectionFigures {
     /// Became ready.
@@ -358,6 +358,28 @@ pub struct ConnectionFigures {
     pub closed_by_peer: u64,
     /// Received bytes outside any response.
     pub unsolicited: u64,
+    /// Of targets with several addresses: those to which attempts failed, in the order of the log's
+    /// header.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_addresses: Vec<FailedAddress>,
+}
+
+/// `connections.failed_addresses`: one address of a target that has several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FailedAddress {
+    /// Name of the target.
+    pub target: String,
+    /// The address, as the header of the log has it.
+    pub address: String,
+    /// Attempts to connect to it.
+    pub attempts: u64,
+    /// Those of them that failed or timed out.
+    pub failed: u64,
+    /// Attempts to connect to all addresses of the target.
+    pub target_attempts: u64,
+    /// The kind of the first failure.
+    pub error: &'static str,
 }
 
 /// `errors`.

@@ -1,5 +1,7 @@
 //! What a fold needs to know of a scenario: names, model, warm-up, assertions. No bodies, no text.
 
+use std::net::IpAddr;
+
 use z6_events::Tick;
 use z6_scenario::{Assertion, ConnectionReuse, Model, Scenario, Target, ThinkTime};
 
@@ -19,6 +21,8 @@ pub(crate) struct Outline {
     pub(crate) timeouts_ns: Vec<u64>,
     /// By target: `connection_timeout_ms`, nanoseconds.
     pub(crate) connect_timeouts_ns: Vec<u64>,
+    /// By target: `source_addresses`.
+    pub(crate) source_addresses: Vec<Vec<IpAddr>>,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) histogram_bytes_max: u64,
 }
@@ -46,6 +50,11 @@ impl Outline {
                 .targets
                 .iter()
                 .map(|target| target.connection_timeout_ns)
+                .collect(),
+            source_addresses: scenario
+                .targets
+                .iter()
+                .map(|target| target.source_addresses.clone())
                 .collect(),
             assertions: scenario.assertions.clone(),
             histogram_bytes_max: scenario.limits.max_histogram_bytes,

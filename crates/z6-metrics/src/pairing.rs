@@ -8,7 +8,9 @@
 //! belongs to it.
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
-use z6_events::{ExchangeSlot, Irregularities, RequestId, SlotTable, TargetId, Tick, WorkerId};
+use z6_events::{
+    ConnectionSlot, ExchangeSlot, Irregularities, RequestId, SlotTable, TargetId, Tick, WorkerId,
+};
 
 use crate::error::FoldError;
 
@@ -27,6 +29,8 @@ pub(crate) struct OpenRequest {
     pub(crate) reused: bool,
     /// Which of the target's addresses, if that is known.
     pub(crate) address: u16,
+    /// What carries its exchange.
+    pub(crate) connection: ConnectionSlot,
     /// Exchanges sent so far.
     pub(crate) exchanges: u32,
     /// Bytes received in exchanges that were redirected, if they are not counted yet.
@@ -62,18 +66,20 @@ impl OpenRequests {
             .ok_or(FoldError::ExchangeOpen { worker, exchange })
     }
 
-    /// A redirected request continues with exchange number `attempt`, of which these bytes are to be
+    /// A redirected request continues with exchange number `attempt` on another connection, of which these bytes are to be
     /// sent and were written.
     pub(crate) fn open_again(
         &mut self,
         worker: WorkerId,
         exchange: ExchangeSlot,
         attempt: u8,
+        connection: ConnectionSlot,
         (request_bytes, written_bytes): (u64, u64),
     ) -> Result<(), FoldError> {
         match self.find(exchange) {
             Some(open) if open.between && open.exchanges == u32::from(attempt) => {
                 open.between = false;
+                open.connection = connection;
                 open.exchanges += 1;
                 (open.request_bytes, open.written_bytes) = (request_bytes, written_bytes);
                 Ok(())
@@ -83,20 +89,20 @@ impl OpenRequests {
     }
 
     /// An exchange was answered with a redirect that is followed: the request stays open. Returns its
-    /// planned instant, and the bytes of it that this exchange sent.
+    /// planned instant, its connection, and the bytes of it that this exchange sent.
     pub(crate) fn redirected(
         &mut self,
         worker: WorkerId,
         at: Tick,
         exchange: ExchangeSlot,
         (unsent_bytes, irregularities): (u64, Irregularities),
-    ) -> Result<(Tick, u64), FoldError> {
+    ) -> Result<(Tick, ConnectionSlot, u64), FoldError> {
         let open = self.find(exchange).filter(|open| !open.between);
         let open = open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })?;
         let sent_bytes = open.request_bytes.saturating_sub(unsent_bytes);
         (open.request_bytes, open.written_bytes, open.between) = (0, 0, true);
         open.irregularities = open.irregularities.union(irregularities);
-        Ok((open.planned, sent_bytes))
+        Ok((open.planned, open.connection, sent_bytes))
     }
 
     /// Takes out the request in this slot, which must be open.

@@ -4,6 +4,7 @@
 //! each moment, unsolicited bytes, early responses and whether the connection may be used again.
 //! Must not know sockets or clocks: the driver writes, reads and stamps.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -114,6 +115,7 @@ pub struct Connection {
     written_bytes: usize,
     bytes_received: u64,
     exchanges_completed: u64,
+    keeps_idle_seconds: Option<NonZeroU32>,
     planted: Planted,
 }
 
@@ -138,6 +140,7 @@ impl Connection {
             written_bytes: 0,
             bytes_received: 0,
             exchanges_completed: 0,
+            keeps_idle_seconds: None,
             planted: Planted::default(),
         }
     }
@@ -156,6 +159,7 @@ impl Connection {
         self.written_bytes = 0;
         self.bytes_received = 0;
         self.exchanges_completed = 0;
+        self.keeps_idle_seconds = None;
     }
 
     /// Begins an exchange: a request of `request_bytes` bytes, whose method is HEAD or not.
@@ -316,6 +320,12 @@ impl Connection {
         self.decoder.started()
     }
 
+    /// For how many seconds the server said with its last response that it keeps the connection while
+    /// it is idle, if it did.
+    pub fn keeps_idle_seconds(&self) -> Option<NonZeroU32> {
+        self.keeps_idle_seconds
+    }
+
     /// Exchanges completed on this connection.
     pub fn exchanges_completed(&self) -> u64 {
         self.exchanges_completed
@@ -367,6 +377,7 @@ impl Connection {
         let reusable = keep_alive && unsent_bytes == 0 && !unsolicited_after;
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };
         self.exchanges_completed += 1;
+        self.keeps_idle_seconds = self.decoder.keeps_idle_seconds();
         self.bytes_received = self.decoder.position().saturating_sub(self.planted.lost_bytes());
         ResponseFacts {
             status: self.decoder.status().unwrap_or(0),

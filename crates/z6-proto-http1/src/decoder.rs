@@ -3,6 +3,7 @@
 //! Owns the sequence of interim heads, final head and body, and the position in it. Knows nothing of
 //! requests except whether the method was HEAD, nor of what follows a response.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use z6_http::{Location, is_redirect};
@@ -53,6 +54,8 @@ pub struct ResponseDecoder {
     /// The part of a head that has arrived without its end.
     partial: Vec<u8>,
     scan: HeadScan,
+    /// The response uses `scan` or `chunked`, so that they begin anew with the next one.
+    is_scanned: bool,
     interim: u32,
     final_head: Option<Head>,
     /// Of all heads of this response.
@@ -89,6 +92,7 @@ impl ResponseDecoder {
             head_start: 0,
             partial: Vec::new(),
             scan: HeadScan::new(),
+            is_scanned: false,
             interim: 0,
             final_head: None,
             irregularities: Irregularities::NONE,
@@ -131,7 +135,10 @@ impl ResponseDecoder {
         self.final_head = None;
         self.irregularities = Irregularities::NONE;
         self.plain_body_bytes = 0;
-        self.forget_partial();
+        if self.is_scanned {
+            self.is_scanned = false;
+            self.forget_partial();
+        }
     }
 
     /// Takes bytes up to the end of the response, never beyond it. Empty input changes nothing.
@@ -223,6 +230,12 @@ impl ResponseDecoder {
         self.final_head.is_some_and(|head| head.keep_alive)
     }
 
+    /// For how many seconds the server says that it keeps an idle connection (`Keep-Alive: timeout=5`,
+    /// RFC 2068 §19.7.1.1); none before the head is whole.
+    pub fn keeps_idle_seconds(&self) -> Option<NonZeroU32> {
+        self.final_head.and_then(|head| head.keeps_idle_seconds)
+    }
+
     /// The response is complete.
     pub fn is_complete(&self) -> bool {
         self.state == DecoderState::Nothing
@@ -264,6 +277,7 @@ impl ResponseDecoder {
     /// whole head is read once, at its end.
     #[cold]
     fn head_in_pieces(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        self.is_scanned = true;
         let head_bytes_max = self.limits.head_bytes_max;
         let room = head_bytes_max.saturating_sub(self.partial.len()).min(rest.len());
         let fields_max = self.limits.fields_max.min(crate::FIELDS_HARD_MAX);
@@ -310,7 +324,10 @@ impl ResponseDecoder {
         self.state = match head.framing {
             Framing::Empty | Framing::Length(0) => DecoderState::Nothing,
             Framing::Length(remaining) => DecoderState::Body { remaining },
-            Framing::Chunked => DecoderState::Chunks,
+            Framing::Chunked => {
+                self.is_scanned = true;
+                DecoderState::Chunks
+            }
             Framing::ToClose => DecoderState::Close,
         };
         taken

@@ -5,6 +5,7 @@
 //! take, the scanner judges.
 
 use std::mem::MaybeUninit;
+use std::num::NonZeroU32;
 
 use z6_http::field::{is_same, is_token_byte, list, parse_digits};
 
@@ -34,6 +35,8 @@ pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
+    /// For how many seconds the server says that it keeps an idle connection.
+    pub(crate) keeps_idle_seconds: Option<NonZeroU32>,
     pub(crate) irregularities: Irregularities,
 }
 
@@ -47,6 +50,7 @@ struct Facts {
     transfer: Option<Transfer>,
     close: bool,
     keep_alive: bool,
+    keeps_idle_seconds: Option<NonZeroU32>,
 }
 
 /// What the `Transfer-Encoding` lines say together.
@@ -149,7 +153,8 @@ impl Facts {
             Some(transfer) if transfer.is_irregular() => Irregularities::UNKNOWN_TRANSFER_CODING,
             Some(_) | None => Irregularities::NONE,
         };
-        Ok(Head { len, status, framing, keep_alive, irregularities })
+        let keeps_idle_seconds = self.keeps_idle_seconds;
+        Ok(Head { len, status, framing, keep_alive, keeps_idle_seconds, irregularities })
     }
 }
 
@@ -171,6 +176,7 @@ fn note_field(facts: &mut Facts, head: &[u8], name: &str, value: &[u8]) {
     let is = |usual| is_same(name.as_bytes(), usual);
     match name.len() {
         10 if is("Connection") => note_connection(facts, value),
+        10 if is("Keep-Alive") => note_keep_alive(facts, value),
         14 if is("Content-Length") => note_length(facts, head, value),
         17 if is("Transfer-Encoding") => note_transfer(facts, head, value),
         _ => {}
@@ -182,6 +188,17 @@ fn note_connection(facts: &mut Facts, value: &[u8]) {
     for option in list(value) {
         facts.close |= is_same(option, "close");
         facts.keep_alive |= is_same(option, "keep-alive");
+    }
+}
+
+/// RFC 2068 §19.7.1.1: `timeout=5, max=100`. What it says is informative.
+fn note_keep_alive(facts: &mut Facts, value: &[u8]) {
+    for parameter in list(value) {
+        let Some((name, seconds)) = parameter.split_at_checked("timeout=".len()) else { continue };
+        if is_same(name, "timeout=") {
+            facts.keeps_idle_seconds =
+                parse_digits(seconds).and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
+        }
     }
 }
 
@@ -288,6 +305,21 @@ mod tests {
 
     fn read(head: &str) -> Result<Option<Head>, Fault> {
         parse(head.as_bytes(), 128, false)
+    }
+
+    #[test]
+    fn an_announced_idle_timeout_is_read() {
+        for (field, seconds) in [
+            ("Keep-Alive: timeout=5, max=100", Some(5)),
+            ("keep-alive: max=100,TIMEOUT=60", Some(60)),
+            ("Keep-Alive: timeout=4294967296", None),
+            ("Keep-Alive: 300", None),
+            ("Keep-Alive:", None),
+            ("Keep-Alife: timeout=5", None),
+        ] {
+            let head = read(&format!("HTTP/1.1 204 No\r\n{field}\r\n\r\n")).unwrap().unwrap();
+            assert_eq!(head.keeps_idle_seconds.map(NonZeroU32::get), seconds, "{field}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ enum Next {
 #[derive(Clone, Debug)]
 pub(crate) struct FieldScan {
     state: FieldState,
-    fields: usize,
+    fields: u32,
     pub(crate) irregularities: Irregularities,
 }
 
@@ -119,7 +119,7 @@ impl FieldScan {
                 Ok(FieldState::Value)
             }
             _ if !is_token_byte(byte) => Err(rules.malformed),
-            _ if self.fields == rules.fields_max => Err(ProtocolErrorKind::TooManyFields),
+            _ if self.fields as usize == rules.fields_max => Err(ProtocolErrorKind::TooManyFields),
             _ => {
                 self.fields += 1;
                 Ok(FieldState::Name)
@@ -137,7 +137,7 @@ pub(crate) struct HeadScan {
     /// What the status line says, as far as it was taken.
     minor_version: u8,
     status: u16,
-    status_at: usize,
+    status_at: u32,
     fields: FieldScan,
 }
 
@@ -165,7 +165,7 @@ impl HeadScan {
             taken: 0,
             minor_version: 0,
             status: 0,
-            status_at: STATUS_CODE_AT,
+            status_at: STATUS_CODE_AT as u32,
             fields: FieldScan::new(),
         }
     }
@@ -180,7 +180,7 @@ impl HeadScan {
 
     /// Where the status begins, from the head's first byte.
     pub(crate) const fn status_at(&self) -> usize {
-        self.status_at
+        self.status_at as usize
     }
 
     /// Those of the grammar so far.

@@ -504,7 +504,14 @@ impl Client {
         output: Output,
     ) {
         let input = match output {
-            Output::Input(input) => input,
+            Output::Input(input) => {
+                if let Input::Failed { .. } = input
+                    && let Some(note) = self.requests.take_note()
+                {
+                    engine.note(at, &note);
+                }
+                input
+            }
             Output::Closed(cause) => {
                 self.close(out.wires, slot);
                 Input::ConnectionClosed { connection: slot, cause }

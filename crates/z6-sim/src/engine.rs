@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use z6_events::{ConnectionSlot, Event, Sample, SealedBlock, Tick, WorkerId};
 use z6_vu::recorder::{KeepBlocks, Recorder};
+use z6_vu::session::Note;
 use z6_vu::{Command, Engine, Input};
 
 use crate::checkers::{Checker, SimViolation};
@@ -191,9 +192,17 @@ impl WorkerEngine {
     /// Logs a fact about the generator. Returns whether the log is still open.
     pub(crate) fn log(&mut self, at: Tick, event: Event) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
-        recorder.copy(at, &event);
+        recorder.copy(at, &event, &[]);
         self.keep(at, event);
         true
+    }
+
+    /// Logs words about a failure; the input that says it comes next.
+    pub(crate) fn note(&mut self, at: Tick, note: &Note) {
+        if let Some(recorder) = &mut self.recorder {
+            let event = recorder.note(at, note.about, note.exchange.0, &note.text);
+            self.keep(at, event);
+        }
     }
 
     /// Logs a sample.

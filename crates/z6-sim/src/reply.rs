@@ -66,7 +66,7 @@ pub(crate) struct Reply {
 }
 
 /// Faults of answers, in the order in which they are drawn.
-pub(crate) const FAULTS: [FaultKind; 13] = [
+pub(crate) const FAULTS: [FaultKind; 14] = [
     FaultKind::ResetBefore,
     FaultKind::ResetInHead,
     FaultKind::ResetInBody,
@@ -80,6 +80,7 @@ pub(crate) const FAULTS: [FaultKind; 13] = [
     FaultKind::Unsolicited,
     FaultKind::NoAnswer,
     FaultKind::BadRedirect,
+    FaultKind::Irregular,
 ];
 
 /// An answer in parts.
@@ -168,6 +169,9 @@ impl Parts {
             head.extend_from_slice(b"Connection: close\r\n");
         }
         head.extend_from_slice(b"\r\n");
+        if fault == Some(FaultKind::Irregular) {
+            head = irregular(&head, draws);
+        }
         let leads = redirect.map(|redirect| redirect.leads);
         Parts { head, body, status, leads, is_last: asked.is_last }
     }
@@ -259,6 +263,21 @@ fn status(simulation: &Simulation, draws: &mut Generator) -> u16 {
     200
 }
 
+/// The same head with at least one irregularity.
+fn irregular(head: &[u8], draws: &mut Generator) -> Vec<u8> {
+    let which = draws.uniform(1, 15);
+    let (version, spaces) =
+        (["1.1", "1.2"][(which & 1) as usize], [" ", "   "][(which >> 1 & 1) as usize]);
+    let mut text = String::from_utf8_lossy(head).replacen("1.1 ", &format!("{version}{spaces}"), 1);
+    if which & 4 != 0 {
+        text = text.replacen("\r\n", "\r\nX-Folded: a\r\n\tb\r\n", 1);
+    }
+    if which & 8 != 0 {
+        text = text.replace("\r\n", "\n");
+    }
+    text.into_bytes()
+}
+
 /// Another length than `length`.
 fn wrong(length: u64, draws: &mut Generator) -> u64 {
     let more = draws.uniform(1, 1_000);
@@ -305,7 +324,7 @@ fn trickle(all: &[u8], draws: &mut Generator) -> Vec<(u64, Vec<u8>)> {
 mod tests {
     use super::*;
     use crate::draw::Draws;
-    use z6_proto_http1::{Limits, ResponseDecoder};
+    use z6_proto_http1::{Irregularities, Limits, ResponseDecoder};
 
     const ASKED: Asked<'static> = Asked {
         is_head: false,
@@ -358,6 +377,15 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn irregular_answers_are_all_irregular() {
+        for reply in replies(&[], Some(FaultKind::Irregular), ASKED) {
+            let mut decoder = ResponseDecoder::new(Limits::default());
+            assert!(decoder.decode(&reply.pieces[0].1).is_ok_and(|decoded| decoded.complete));
+            assert_ne!(decoder.irregularities(), Irregularities::NONE, "{reply:?}");
         }
     }
 

@@ -296,18 +296,31 @@ fn a_server_that_announces_its_closing_fails_nothing() {
     assert_eq!(ran.truth.requests(), 210);
 }
 
-/// A11, second half: the server closes 10 ms after its answer; 11 ms after it the client would know, and
-/// 10.5 ms after it the client asks again. So every second request meets a closed connection.
+/// A11, second half: the server closes 200 ms after its answer; 201 ms after it the client would know, and
+/// 200.5 ms after it the client asks again. So every second request meets a closed connection.
 #[test]
 fn requests_that_cross_the_closing_are_stale() {
     let text = "runtime = { vus = 1, iterations = 100 }\ntarget.base_url = 'http://a'\n\
-                think_time = { type = 'constant', duration_ms = 9.5 }\n\
+                think_time = { type = 'constant', duration_ms = 199.5 }\n\
                 requests = [{ name = 'a', path = '/' }]";
-    let ran = run(text, 1, &[("latency", "1ms"), ("keep_alive_idle", "10ms")]);
+    let ran = run(text, 1, &[("latency", "1ms"), ("keep_alive_idle", "200ms")]);
     let requests = &ran.metrics.requests;
     assert_eq!((requests.succeeded, requests.failed), (50, 50));
     assert_eq!(ran.metrics.errors.by_kind.get("stale_connection"), Some(&50));
     assert_eq!((ran.truth.requests(), requests.on_wire), (50, 100));
+}
+
+/// The same with a server that closes so early that its connections were in use a moment before.
+#[test]
+fn connections_closed_just_after_an_answer_are_not_stale() {
+    let text = "runtime = { vus = 1, iterations = 100 }\ntarget.base_url = 'http://a'\n\
+                think_time = { type = 'constant', duration_ms = 9.5 }\n\
+                requests = [{ name = 'a', path = '/' }]";
+    let ran = run(text, 1, &[("latency", "1ms"), ("keep_alive_idle", "10ms")]);
+    assert_eq!(ran.metrics.errors.by_kind.get("closed_before_response"), Some(&50));
+    let example = ran.metrics.errors.examples.get("closed_before_response").unwrap();
+    let words = "closed before the first byte, on a connection in use until 9.50 ms before";
+    assert!(example.ends_with(words), "{example}");
 }
 
 /// A14.

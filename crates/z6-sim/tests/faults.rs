@@ -49,10 +49,10 @@ fn failed_attempts_have_their_kinds() {
 #[test]
 fn spoilt_answers_have_their_kinds() {
     let expected: [(FaultKind, &[&str]); 9] = [
-        (FaultKind::ResetBefore, &["connection_reset", "stale_connection"]),
+        (FaultKind::ResetBefore, &["connection_reset"]),
         (FaultKind::ResetInHead, &["connection_reset"]),
         (FaultKind::ResetInBody, &["connection_reset"]),
-        (FaultKind::CloseBefore, &["closed_before_response", "stale_connection"]),
+        (FaultKind::CloseBefore, &["closed_before_response"]),
         (FaultKind::CloseInBody, &["incomplete_body"]),
         (FaultKind::Garbage, &["bad_status_line"]),
         (FaultKind::BrokenChunk, &["bad_chunk"]),
@@ -92,6 +92,15 @@ fn what_only_slows_down_fails_nothing() {
         assert!(kinds(&ran).iter().all(|name| *name == "request_timeout"), "{}", kind.name());
         assert!(ran.metrics.requests.succeeded > 100, "{}", kind.name());
     }
+}
+
+#[test]
+fn irregular_answers_fail_nothing_and_are_counted() {
+    let ran = with(FaultKind::Irregular, "0.3", &[]);
+    assert_eq!(kinds(&ran), Vec::<&str>::new());
+    let found = ran.metrics.requests.irregularities.0.iter().map(|(kind, _)| kind.name());
+    let found: Vec<_> = found.collect();
+    assert_eq!(found, ["obs_fold", "bare_line_feed", "later_version", "status_line_spaces"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{BlockBuilder, Event, Sample, SealedBlock, Tick};
+use z6_events::limits::MAX_NOTE_BYTES;
+use z6_events::{BlockBuilder, ByteRange, Event, NoteKind, Sample, SealedBlock, Tick};
 
 use crate::engine::{Engine, Input, Outputs, Progress};
 use crate::planted::Bug;
@@ -160,12 +161,22 @@ impl<S: BlockSink> Recorder<S> {
     }
 
     /// Records a copied fact: one of another log (replay), or that the loop waited for a log buffer.
+    /// `arena` holds the bytes that it names.
     ///
     /// # Panics
     /// If `event` is an input or a decision.
-    pub fn copy(&mut self, at: Tick, event: &Event) {
+    pub fn copy(&mut self, at: Tick, event: &Event, arena: &[u8]) {
         assert_eq!(event.class(), z6_events::EventClass::Copied, "only facts are copied");
-        self.record(at, event, &[]);
+        self.record(at, event, arena);
+    }
+
+    /// Records words about a failure; the input that says it comes next, at the same tick. What does not
+    /// fit into a note is cut. Returns the event, whose bytes are `text`.
+    pub fn note(&mut self, at: Tick, about: NoteKind, slot: u32, text: &[u8]) -> Event {
+        let text = &text[..text.len().min(MAX_NOTE_BYTES)];
+        let event = Event::Note { about, slot, text: ByteRange::new(0, text.len()) };
+        self.copy(at, &event, text);
+        event
     }
 
     /// Closes the block if it is old enough. `at` is not below the tick of the last step.

@@ -105,6 +105,23 @@ impl Redirects {
         self.hop(request, &hop)
     }
 
+    /// Where a redirect leads that is not followed, for people: origin and path without the query, which
+    /// may hold a secret; or the field as it is, if it is no URL.
+    #[must_use]
+    pub fn leads_to(&self, redirected: &Redirected<'_>, location: &Location) -> String {
+        let Some(value) = location.value() else { return "several places (Location)".to_owned() };
+        match self.place(redirected).resolve(value) {
+            Ok(Place { origin, path }) => format!("{origin}{}", without_query(&path)),
+            Err(error) => {
+                let text = String::from_utf8_lossy(value);
+                let text = without_query(&text);
+                // What is before an at sign may be a password.
+                let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+                format!("{text:?} ({error})")
+            }
+        }
+    }
+
     /// The URL of the last exchange.
     fn place(&self, redirected: &Redirected<'_>) -> Place {
         let Redirected { request, target, before, .. } = *redirected;
@@ -152,6 +169,10 @@ impl Redirects {
             has_body: next.has_body,
         })
     }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or("")
 }
 
 /// What a redirect has decided about the next exchange.

@@ -18,8 +18,8 @@ use std::io::Read;
 use std::sync::Arc;
 
 use z6_events::{
-    BlockView, Ending, Event, EventClass, FooterFacts, LogAssembler, LogDigest, LogError,
-    LogHeader, LogReader, Tick, WorkerId,
+    BlockView, DecodedBlock, Ending, Event, EventClass, FooterFacts, LogAssembler, LogDigest,
+    LogError, LogHeader, LogReader, Tick, WorkerId,
 };
 use z6_scenario::load::limits::MAX_WORKERS;
 use z6_scenario::{Files, Overrides, Scenario};
@@ -168,14 +168,14 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
         if skipped > 0 {
             return Err(ReplayError::UnknownKind { block: head.number });
         }
-        let decoded = decode(&mut block)?;
+        let (decoded, arena) = decode(&mut block)?;
         events += decoded.len() as u64;
         decoded.iter().for_each(|(_, event)| end.observe(event));
         // The reader let no block of another worker pass.
         let worker = &mut workers[head.worker.index()];
         worker.check_time(head.first_event, head.base)?;
         worker.driver.recorder.expect_block(head.events, head.base);
-        match worker.block(head.first_event, &decoded) {
+        match worker.block(head.first_event, &decoded, &arena) {
             Ok(()) => {}
             Err(Stop::Differs(difference)) => return Ok(Outcome::Differs(difference)),
             Err(Stop::Error(error)) => return Err(error),
@@ -194,12 +194,12 @@ fn replay_on<R: Read>(log: R, prepare: &dyn Fn(Engine) -> Engine) -> Result<Outc
     }
 }
 
-fn decode(block: &mut BlockView<'_>) -> Result<Vec<(Tick, Event)>, ReplayError> {
-    let decoded = block.decode()?;
+fn decode(block: &mut BlockView<'_>) -> Result<DecodedBlock, ReplayError> {
+    let (decoded, arena) = block.decode_with_bytes()?;
     if decoded.len() as u64 != u64::from(block.header().events) {
         return Err(ReplayError::UnknownKind { block: block.header().number });
     }
-    Ok(decoded)
+    Ok((decoded, arena))
 }
 
 /// Whether this engine can take the log at all.
@@ -344,12 +344,13 @@ impl WorkerReplay {
         Ok(())
     }
 
-    /// Derives what a block's inputs lead to, and compares. `first` is the index of its first event.
-    fn block(&mut self, first: u64, events: &[(Tick, Event)]) -> Result<(), Stop> {
+    /// Derives what a block's inputs lead to, and compares. `first` is the index of its first event;
+    /// `arena` holds the bytes that its events name.
+    fn block(&mut self, first: u64, events: &[(Tick, Event)], arena: &[u8]) -> Result<(), Stop> {
         for (i, (at, event)) in events.iter().enumerate() {
             let index = first + i as u64;
             self.check_time(index, *at).map_err(Stop::Error)?;
-            if let Err(derived) = self.event(*at, event) {
+            if let Err(derived) = self.event(*at, event, arena) {
                 return Err(Stop::Differs(self.difference(first, events, i, derived)));
             }
         }
@@ -364,12 +365,12 @@ impl WorkerReplay {
     }
 
     /// Where log and engine part: what the engine says instead, if anything.
-    fn event(&mut self, at: Tick, event: &Event) -> Result<(), Option<Event>> {
+    fn event(&mut self, at: Tick, event: &Event, arena: &[u8]) -> Result<(), Option<Event>> {
         if event.class() == EventClass::Copied {
             if let Some((_, derived)) = self.next_derived() {
                 return Err(Some(derived));
             }
-            self.driver.recorder.copy(at, event);
+            self.driver.recorder.copy(at, event, arena);
             return Ok(());
         }
         if let Some(input) = Input::from_event(event) {

@@ -14,6 +14,7 @@ use z6_events::{
 use z6_scenario::Plan;
 use z6_vu::engine::Progress;
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
+use z6_vu::replay::Outcome;
 use z6_vu::{Engine, Input, Outputs, VuState};
 
 fn text_of(log: &[u8]) -> String {
@@ -82,6 +83,59 @@ fn states_are_named_by_what_a_vu_awaits() {
     use VuState::{Executing, Ready, Waiting};
     let expected = [Some(Ready), Some(Executing), Some(Waiting), Some(Executing), None];
     assert_eq!(states, expected);
+}
+
+/// Answers every other request; the others end their connection 1 ms after they were sent.
+struct Ends {
+    error: ErrorKind,
+    asked: u64,
+}
+
+impl Network for Ends {
+    fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
+        Dial::Ready(10_000)
+    }
+
+    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
+        self.asked += 1;
+        match self.asked % 2 {
+            1 => Answer::Status { after_ns: MS, status: 200, reusable: true },
+            _ => Answer::Fails(MS, self.error),
+        }
+    }
+}
+
+/// Whether the end of a connection met an idle one follows from ticks of the log (RFC 9110 §9.2.2).
+#[test]
+fn an_end_is_stale_by_how_long_its_connection_was_idle() {
+    let (closed, reset) = (ErrorKind::ClosedBeforeResponse, ErrorKind::ConnectionReset);
+    let stale = ErrorKind::StaleConnection;
+    for (think_ms, error, kind) in [
+        ("0", closed, closed),
+        ("99.999999", closed, closed),
+        ("100", closed, stale),
+        ("100", ErrorKind::ConnectionTimedOut, ErrorKind::ConnectionTimedOut),
+        ("99.999999", reset, reset),
+        // A driver has no say in it.
+        ("99.999999", stale, closed),
+        ("100", stale, stale),
+    ] {
+        let scenario = scenario(&format!(
+            "[runtime]\niterations = 2\nvus = 1\n{}\
+             [think_time]\ntype = 'constant'\nduration_ms = {think_ms}\n",
+            one_target("")
+        ));
+        let log = run(&scenario, 1, 1, |_| Box::new(Ends { error, asked: 0 }), &[]);
+        let failed = |event: &Event| match event {
+            Event::Failed { failure, .. } => Some(failure.error),
+            _ => None,
+        };
+        let found: Vec<_> = events(&log).iter().filter_map(|(_, _, e)| failed(e)).collect();
+        let case = format!("{} after {think_ms} ms", error.name());
+        assert_eq!(found, [kind], "{case}");
+        let replayed = z6_vu::replay::replay(&log[..]).unwrap();
+        assert!(matches!(replayed, Outcome::Identical { .. }), "{case}: {replayed:?}");
+    }
 }
 
 const P1: &str = "[runtime]\nduration_seconds = 20\n\

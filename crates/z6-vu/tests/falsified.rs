@@ -287,7 +287,7 @@ fn a_block_too_full_to_be_ours_is_no_panic() {
     let mut recorder = Recorder::copying_boundaries(engine, KeepBlocks::default());
     recorder.expect_block(u32::MAX, Tick(0));
     for at in 0..20_000 {
-        recorder.copy(Tick(at), &Event::LogStalled { waited_ns: u64::MAX });
+        recorder.copy(Tick(at), &Event::LogStalled { waited_ns: u64::MAX }, &[]);
     }
     assert!(recorder.sink_mut().blocks.len() > 2);
 }

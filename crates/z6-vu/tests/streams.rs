@@ -506,7 +506,7 @@ fn replayed(engine: Engine, blocks: &[SealedBlock]) -> Vec<SealedBlock> {
                     assert!(recorder.engine().accepts(at, &input), "{event:?}");
                     recorder.step(at, input, |_| {});
                 }
-                None if event.class() == EventClass::Copied => recorder.copy(at, &event),
+                None if event.class() == EventClass::Copied => recorder.copy(at, &event, &[]),
                 None => {}
             }
         }

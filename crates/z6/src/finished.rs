@@ -10,6 +10,8 @@ use std::sync::Arc;
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_events::ErrorKind;
 use z6_events::{LogDigest, LogHeader, StoppedBy};
+#[cfg(any(feature = "run", feature = "simulate"))]
+use z6_metrics::bad_source_words;
 use z6_metrics::{EndFacts, Metrics};
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogError, partial_path};
@@ -125,12 +127,12 @@ impl Finished {
         }
         #[cfg(feature = "simulate")]
         if let Some(simulation) = &self.simulation {
-            let reason = attempt_words(simulation.no_target, 0);
+            let reason = attempt_words(simulation.no_target, 0, "");
             return Some(format!("no connection to the simulated server: {reason}"));
         }
         #[cfg(feature = "run")]
         if let Some(failure) = &self.no_target {
-            let reason = attempt_words(failure.error, failure.errno);
+            let reason = attempt_words(failure.error, failure.errno, &failure.note);
             return Some(format!("no connection to {}: {reason}", failure.address));
         }
         None
@@ -138,14 +140,16 @@ impl Finished {
 }
 
 /// Why an attempt to connect failed: `Connection refused (os error 111)`. Without an error it was still
-/// under way at the end of the run.
+/// under way at the end of the run. `note` is that of an [`AttemptFailure`].
 #[cfg(any(feature = "run", feature = "simulate"))]
-pub(crate) fn attempt_words(error: Option<ErrorKind>, errno: u64) -> String {
+pub(crate) fn attempt_words(error: Option<ErrorKind>, errno: u64, note: &str) -> String {
     let Some(error) = error else { return "still connecting when the run ended".to_owned() };
     match i32::try_from(errno) {
         Ok(errno) if errno > 0 => io::Error::from_raw_os_error(errno).to_string(),
         Ok(_) | Err(_) => match error.tls_words() {
-            Some(words) => format!("{words} ({})", error.name()),
+            Some(words) if note.is_empty() => format!("{words} ({})", error.name()),
+            Some(words) => format!("{words}; {note} ({})", error.name()),
+            None if error == ErrorKind::BadSourceAddress => bad_source_words(note),
             None => error.name().replace('_', " "),
         },
     }
@@ -158,11 +162,13 @@ mod tests {
 
     #[test]
     fn failures_are_in_words_with_and_without_errno() {
-        let refused = attempt_words(Some(ErrorKind::ConnectionRefused), 111);
+        let refused = attempt_words(Some(ErrorKind::ConnectionRefused), 111, "");
         assert_eq!(refused, "Connection refused (os error 111)");
-        assert_eq!(attempt_words(Some(ErrorKind::ConnectTimeout), 0), "connect timeout");
+        assert_eq!(attempt_words(Some(ErrorKind::ConnectTimeout), 0, ""), "connect timeout");
         let expected = "the server speaks neither TLS 1.2 nor TLS 1.3 (tls_version)";
-        assert_eq!(attempt_words(Some(ErrorKind::TlsVersion), 0), expected);
-        assert_eq!(attempt_words(None, 0), "still connecting when the run ended");
+        assert_eq!(attempt_words(Some(ErrorKind::TlsVersion), 0, ""), expected);
+        let expected = "the server speaks neither TLS 1.2 nor TLS 1.3; it says so (tls_version)";
+        assert_eq!(attempt_words(Some(ErrorKind::TlsVersion), 0, "it says so"), expected);
+        assert_eq!(attempt_words(None, 0, ""), "still connecting when the run ended");
     }
 }

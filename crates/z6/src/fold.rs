@@ -1,23 +1,66 @@
-//! How the fold of a run ends, in progress or read from its log, so that both give the same figures.
-//! Knows no file.
+//! The fold that a run and its log share, so that both give the same figures. Knows no file.
 
-use z6_events::LogHeader;
-use z6_metrics::{EndFacts, FoldError, LiveFold, Metrics};
+use std::convert::Infallible;
+
+use z6_events::{BlockEnd, Event, LogHeader, Tick, Visitor, WorkerId};
+use z6_metrics::{EndFacts, Fold, FoldError, LiveFold, Metrics, RunFacts};
+use z6_scenario::Scenario;
 
 use crate::time::rfc3339_utc;
 
-/// The figures of a run. The header says when it started and what its targets resolved to.
-///
-/// # Errors
-/// The first event that did not fit, or counts that do not balance.
-pub(crate) fn finish(
-    fold: LiveFold,
-    end: EndFacts,
-    header: &LogHeader,
-) -> Result<Metrics, FoldError> {
-    let mut fold = fold.into_fold()?;
-    fold.resolved(&header.addresses);
-    let mut metrics = fold.finish(end)?;
-    metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
-    Ok(metrics)
+/// The fold of a run, in progress or read from its log.
+pub(crate) struct RunFold(LiveFold);
+
+impl std::fmt::Debug for RunFold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunFold").finish_non_exhaustive()
+    }
+}
+
+impl RunFold {
+    /// A fold over no events yet. `facts` may leave `started_at` out: it is set at the end.
+    pub(crate) fn new(scenario: &Scenario, facts: RunFacts) -> RunFold {
+        RunFold(LiveFold::new(Fold::new(scenario, facts)))
+    }
+
+    /// The figures so far.
+    #[cfg(any(feature = "run", feature = "simulate"))]
+    pub(crate) fn live(&self) -> z6_metrics::LiveSnapshot {
+        self.0.live()
+    }
+
+    /// The figures. The header says when the run started and what its targets resolved to.
+    ///
+    /// # Errors
+    /// The first event that did not fit, or counts that do not balance.
+    pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
+        let mut fold = self.0.into_fold()?;
+        fold.resolved(&header.addresses);
+        let mut metrics = fold.finish(end)?;
+        metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
+        Ok(metrics)
+    }
+}
+
+impl Visitor for RunFold {
+    type Error = Infallible;
+
+    #[inline]
+    fn event(
+        &mut self,
+        index: u64,
+        worker: WorkerId,
+        at: Tick,
+        event: &Event,
+    ) -> Result<(), Infallible> {
+        self.0.event(index, worker, at, event)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.bytes(bytes);
+    }
+
+    fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        self.0.block_ended(block)
+    }
 }

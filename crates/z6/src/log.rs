@@ -12,13 +12,13 @@ use z6_events::{
     Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts, Tick,
     WalkError, WorkerId, walk,
 };
-use z6_metrics::{EndFacts, Fold, LiveFold, Metrics, RequestRow, RunFacts};
+use z6_metrics::{EndFacts, Metrics, RequestRow, RunFacts};
 use z6_scenario::Scenario;
 use z6_vu::log_file::partial_path;
 use z6_vu::regular_file;
 use z6_vu::replay::{OpenLog, Outcome, ReplayError, replay};
 
-use crate::fold;
+use crate::fold::RunFold;
 
 /// The name of the event log in a results directory.
 pub(crate) const EVENTS: &str = "events.z6log";
@@ -214,13 +214,13 @@ impl Log {
     pub fn refold(&self) -> Result<Refolded, ReadError> {
         // The start is set at the end, as in a run.
         let facts = RunFacts::from_header(&self.header, String::new());
-        let mut fold = LiveFold::new(Fold::new(&self.scenario, facts));
+        let mut fold = RunFold::new(&self.scenario, facts);
         let ending = match walk(&mut self.blocks()?, &mut fold) {
             Ok(ending) => ending,
             Err(WalkError::Log(source)) => return Err(log_error(&self.path, source)),
             Err(WalkError::Visitor(never)) => match never {},
         };
-        let metrics = fold::finish(fold, EndFacts::from_ending(&ending), &self.header);
+        let metrics = fold.finish(EndFacts::from_ending(&ending), &self.header);
         let metrics = metrics.map_err(|source| events_error(&self.path, source.into()))?;
         Ok(Refolded { metrics, ending })
     }

@@ -71,24 +71,24 @@ fn no_target(finished: &Finished) -> Value {
     #[cfg(feature = "run")]
     if let Some(failure) = &finished.no_target {
         let address = failure.address.to_string();
-        return attempt(Some(&address), failure.error, failure.errno);
+        return attempt(Some(&address), failure.error, failure.errno, &failure.note);
     }
     #[cfg(feature = "simulate")]
     if let Some(simulation) = &finished.simulation
         && finished.stopped_by == StoppedBy::NoTarget
     {
-        return attempt(None, simulation.no_target, 0);
+        return attempt(None, simulation.no_target, 0, "");
     }
     Value::Null
 }
 
 #[cfg(any(feature = "run", feature = "simulate"))]
-fn attempt(address: Option<&str>, error: Option<ErrorKind>, errno: u64) -> Value {
+fn attempt(address: Option<&str>, error: Option<ErrorKind>, errno: u64, note: &str) -> Value {
     json!({
         "address": address,
         "error_kind": error.map(ErrorKind::name),
         "errno": errno,
-        "reason": attempt_words(error, errno),
+        "reason": attempt_words(error, errno, note),
     })
 }
 

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use z6_events::{BlockEnd, Event, LogHeader, Tick, Visitor, WorkerId};
-use z6_metrics::{EndFacts, FoldError, LiveFold, LiveSnapshot, Metrics};
+use z6_metrics::{EndFacts, FoldError, LiveSnapshot, Metrics};
 
-use crate::fold;
+use crate::fold::RunFold;
 
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ impl Live {
 
 /// Folds every event and hands it on.
 pub(crate) struct Watcher {
-    fold: LiveFold,
+    fold: RunFold,
     on_event: Option<OnEvent>,
     live: Live,
     published: Instant,
@@ -41,12 +41,12 @@ pub(crate) struct Watcher {
 
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").finish_non_exhaustive()
+        f.debug_struct("Watcher").field("fold", &self.fold).finish_non_exhaustive()
     }
 }
 
 impl Watcher {
-    pub(crate) fn new(fold: LiveFold, on_event: Option<OnEvent>) -> Watcher {
+    pub(crate) fn new(fold: RunFold, on_event: Option<OnEvent>) -> Watcher {
         let live = Live(Arc::new(Mutex::new(fold.live())));
         Watcher { fold, on_event, live, published: Instant::now() }
     }
@@ -59,7 +59,7 @@ impl Watcher {
     /// The figures; publishes the last snapshot.
     pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
         self.live.write(self.fold.live());
-        fold::finish(self.fold, end, header)
+        self.fold.finish(end, header)
     }
 }
 
@@ -81,6 +81,10 @@ impl Visitor for Watcher {
         Ok(())
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
+    }
+
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
         self.fold.block_ended(block)?;
         let now = Instant::now();
@@ -96,7 +100,7 @@ impl Visitor for Watcher {
 mod tests {
     use super::*;
     use z6_events::{Driver, StoppedBy};
-    use z6_metrics::{Fold, RunFacts};
+    use z6_metrics::RunFacts;
 
     fn watcher() -> Watcher {
         let scenario = z6_scenario::Scenario::from_toml(
@@ -111,7 +115,7 @@ mod tests {
             started_at: String::new(),
             partition: z6_events::Partition::WHOLE,
         };
-        Watcher::new(LiveFold::new(Fold::new(&scenario, facts)), None)
+        Watcher::new(RunFold::new(&scenario, facts), None)
     }
 
     fn see(watcher: &mut Watcher, worker: WorkerId, at: Tick, event: &Event) {

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use z6_events::{Driver, Event, Partition, Tick, WorkerId};
-use z6_metrics::{Fold, LiveFold, RunFacts};
+use z6_metrics::RunFacts;
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario, Workers};
 use z6_vu::log_file::LogTarget;
 
 use crate::error::Error;
+use crate::fold::RunFold;
 use crate::log::EVENTS;
 use crate::observer::{OnEvent, Watcher};
 #[cfg(feature = "run")]
@@ -330,7 +331,7 @@ impl Settled {
             started_at: String::new(),
             partition: Partition::unsharded(WorkerId(0), self.workers),
         };
-        Watcher::new(LiveFold::new(Fold::new(&self.scenario, facts)), self.on_event.take())
+        Watcher::new(RunFold::new(&self.scenario, facts), self.on_event.take())
     }
 
     pub(crate) fn context(self) -> (Context, Option<ResultsDir>) {

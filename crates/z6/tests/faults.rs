@@ -38,6 +38,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "each_errno_has_a_kind_that_says_what_happened",
     ),
     (
+        "out_of_ports",
+        "z6-vu/src/reactor/socket.rs",
+        "each_errno_has_a_kind_that_says_what_happened",
+    ),
+    (
         "response_before_request",
         "z6-proto-http1/src/connection.rs",
         "bytes_without_a_request_are_unsolicited",
@@ -60,6 +65,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("tls_certificate_self_signed", "z6/tests/tls.rs", "a_self_signed_certificate"),
     ("tls_certificate_untrusted", "z6/tests/tls.rs", "an_untrusted_root"),
     ("tls_certificate_incomplete", "z6/tests/tls.rs", "a_missing_intermediate"),
+    (
+        "tls_certificate_wrong_purpose",
+        "z6/tests/tls.rs",
+        "a_certificate_for_another_use_or_of_an_authority",
+    ),
     ("tls_client_certificate", "z6/tests/tls.rs", "a_client_certificate_needed_missing_and_wrong"),
     ("tls_version", "z6/tests/tls.rs", "a_server_of_old_versions_only"),
     ("tls_alpn", "z6/tests/tls.rs", "a_server_without_http_1_1"),

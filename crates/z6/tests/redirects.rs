@@ -168,20 +168,24 @@ fn relative_references_are_resolved_under_the_prefix_of_the_target() {
 
 #[test]
 fn where_a_redirect_cannot_lead_the_request_fails() {
-    for (location, kind) in [
-        ("http://other.invalid/", "redirect_refused"),
-        ("https://127.0.0.1/", "redirect_refused"),
-        ("//other.invalid/x", "redirect_refused"),
-        ("ftp://127.0.0.1/", "bad_location"),
-        ("http://user:secret@127.0.0.1/", "bad_location"),
-        ("http://:80/", "bad_location"),
-        ("", "bad_location"),
-        ("/1\r\nlocation: /2", "bad_location"),
+    for (location, kind, words) in [
+        ("http://other.invalid/", "redirect_refused", "http://other.invalid/"),
+        ("https://127.0.0.1/", "redirect_refused", "https://127.0.0.1/"),
+        ("//other.invalid/x?token=y", "redirect_refused", "http://other.invalid/x"),
+        ("ftp://127.0.0.1/", "bad_location", "\"ftp://127.0.0.1/\""),
+        ("http://user:secret@127.0.0.1/", "bad_location", "\"127.0.0.1/\""),
+        ("http://:80/", "bad_location", "\"http://:80/\""),
+        ("", "bad_location", "\"\" (Location is no reference)"),
+        ("/1\r\nlocation: /2", "bad_location", "several places (Location)"),
+        ("ftp://a/\u{202e}", "bad_location", "\"ftp://a/\\u{202e}\""),
     ] {
         let (server, address) = redirects(302, move |_| Some(location.to_owned()));
         let finished = run(&scenario(address, "follow_redirects = 9"));
         assert_eq!(counts(&finished), (1, 1, 0, 1), "{location}");
         assert_eq!(errors(&finished), [(kind.to_owned(), 1)], "{location}");
+        let example = finished.metrics.errors.examples.get(kind).unwrap();
+        let expected = format!("r to {address}: redirected with status 302 to {words}");
+        assert!(example.starts_with(&expected), "{example}");
         assert_eq!(server.seen().len(), 1);
     }
     // The same one twice is one.

@@ -238,6 +238,13 @@ impl Visitor for Analysis {
         Ok(())
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        match &mut self.figures {
+            Figures::Whole(fold) => fold.bytes(bytes),
+            Figures::Part(part) => part.bytes(bytes),
+        }
+    }
+
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {
         if !block.is_empty() {
             return Ok(());

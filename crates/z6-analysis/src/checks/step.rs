@@ -205,7 +205,11 @@ impl StepCheck<'_> {
     fn event(&mut self, event: &Event) {
         let at = self.here.at;
         match *event {
-            Event::Wake | Event::Value { .. } | Event::Sample(_) | Event::LogStalled { .. } => {}
+            Event::Wake
+            | Event::Value { .. }
+            | Event::Sample(_)
+            | Event::LogStalled { .. }
+            | Event::Note { .. } => {}
             Event::Sent {
                 exchange,
                 written_bytes,

@@ -1,26 +1,20 @@
-//! The comparison itself: which figures, which method for each, what their intervals show. Knows
-//! nothing of events.
+//! The comparison itself: which requests, which rows, what they come to. Knows nothing of events.
 
 use z6_metrics::Verdict;
-use z6_scenario::Quantile;
 
 use super::comparison::{
-    ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DeltaUnit, Mark, Method, Note, Pairing, Row,
-    RowCounts, Unit,
+    BetweenRuns, ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DiffOutcome, Mark, Note, Pairing,
+    Row,
 };
 use super::error::DiffError;
-use super::estimate::{Estimate, Quantity};
-use super::interval::{
-    Change, Runs, difference, difference_of_runs, mean_of_runs, ratio, ratio_of_runs,
-};
-use super::paired::{PairedChange, PairedRuns};
-use super::sample::{ComparedLatency, RunSample};
+use super::estimate::Quantity;
+use super::paired::PairedRuns;
+use super::rows::{Context, Judged, POWER, QUANTITIES, paired_figures};
+use super::runs::{PRIOR_DEGREES, PRIOR_SD, WILD_FACTOR, WILD_SHARE};
+use super::sample::{GroupSample, RunSample};
 
 /// All intervals of a comparison hold together with this probability.
 pub const CONFIDENCE: f64 = 0.95;
-
-/// An error rate must change by this share of all requests at least, whatever the threshold.
-pub const ERROR_RATE_MARGIN_MIN: f64 = 0.001;
 
 /// Runs of both sides together from which on nothing is said about their number.
 const RUNS_ENOUGH: usize = 6;
@@ -28,40 +22,22 @@ const RUNS_ENOUGH: usize = 6;
 const THRESHOLD_PERCENT_MAX: f64 = 1_000_000.0;
 
 /// What is asked of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DiffOptions {
     /// A change must exceed this to be marked, percent.
     pub threshold_percent: f64,
+    /// The filter that the samples were gathered with, to be shown.
+    pub filter: Option<String>,
 }
 
 impl Default for DiffOptions {
     fn default() -> DiffOptions {
-        DiffOptions { threshold_percent: 5.0 }
+        DiffOptions { threshold_percent: 5.0, filter: None }
     }
 }
 
-/// The figures of each side, in the order of the rows.
-const QUANTITIES: [Quantity; 8] = [
-    Quantity::Mean,
-    Quantity::Quantile(Quantile::P50),
-    Quantity::Quantile(Quantile::P90),
-    Quantity::Quantile(Quantile::P95),
-    Quantity::Quantile(Quantile::P99),
-    Quantity::Quantile(Quantile::P999),
-    Quantity::CompletedRps,
-    Quantity::ErrorRate,
-];
-
-/// A figure of pairs of requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PairedFigure {
-    Mean,
-    Median,
-    Batches,
-}
-
 /// Compares the runs of two sides: `b` with `a`. With one run per side, intervals come from blocks of
-/// time within the runs; else from the spread of runs.
+/// time within the runs; else from the figures of the runs.
 ///
 /// # Errors
 /// A side without runs, runs gathered for different latencies, or a threshold that is no number of
@@ -78,25 +54,33 @@ pub fn compare(
     if !(0.0..=THRESHOLD_PERCENT_MAX).contains(&options.threshold_percent) {
         return Err(DiffError::BadThreshold);
     }
-    let paired_runs = pair_up(a, b);
-    let paired_figures = match paired_runs.len() {
-        0 => &[][..],
-        1 => &[PairedFigure::Mean, PairedFigure::Median, PairedFigure::Batches][..],
-        _ => &[PairedFigure::Mean, PairedFigure::Median][..],
-    };
+    let (groups, left_out) = groups(a, b);
+    let figures: usize = groups
+        .iter()
+        .map(|group| QUANTITIES.len() + paired_figures(group.paired.len()).len())
+        .sum();
     // Bonferroni: each interval may fail this often, so that any of them fails 1 - CONFIDENCE often.
-    let outside = (1.0 - CONFIDENCE) / (QUANTITIES.len() + paired_figures.len()) as f64;
+    let outside = (1.0 - CONFIDENCE) / figures.max(1) as f64;
     let context = Context { latency: first.latency, outside, threshold: options.threshold_percent };
-    let mut rows: Vec<Row> =
-        QUANTITIES.iter().map(|quantity| context.row(*quantity, a, b)).collect();
-    rows.extend(paired_figures.iter().map(|figure| context.paired_row(*figure, &paired_runs)));
-    let pairing = pairing(&paired_runs);
+    let mut wild = WildRuns::new(a, b);
+    let rows: Vec<Row> = groups.iter().flat_map(|group| group.rows(&context, &mut wild)).collect();
+    let paired = || groups.iter().flat_map(|group| &group.paired);
+    let pairing = pairing(paired());
+    let notes = notes(a, b, pairing.as_ref(), wild.into_labels(), left_out);
     Ok(Comparison {
         schema_version: DIFF_SCHEMA_VERSION,
-        verdict: verdict(&rows),
+        outcome: if same_logs(a, b) { DiffOutcome::NoneBeyondThreshold } else { outcome(&rows) },
         threshold_percent: options.threshold_percent,
         confidence: CONFIDENCE,
-        notes: notes(a, b, pairing.as_ref()),
+        power: POWER,
+        between_runs: (a.len() > 1 || b.len() > 1).then_some(BetweenRuns {
+            prior_sd_percent: PRIOR_SD * 100.0,
+            prior_degrees: PRIOR_DEGREES,
+            wild_share: WILD_SHARE,
+            wild_factor: WILD_FACTOR,
+        }),
+        filter: options.filter.clone(),
+        notes,
         a: a.iter().map(compared).collect(),
         b: b.iter().map(compared).collect(),
         rows,
@@ -108,9 +92,61 @@ fn all<'a>(a: &'a [RunSample], b: &'a [RunSample]) -> impl Iterator<Item = &'a R
     a.iter().chain(b)
 }
 
-/// The runs of both sides pair by pair, if all have one plan and each has its counterpart.
-fn pair_up(a: &[RunSample], b: &[RunSample]) -> Vec<PairedRuns> {
-    if a.len() != b.len() || !same_plan(a, b) {
+/// Requests of one name, or all of them, in every run.
+struct Group<'a> {
+    name: Option<String>,
+    a: Vec<&'a GroupSample>,
+    b: Vec<&'a GroupSample>,
+    paired: Vec<PairedRuns>,
+}
+
+impl Group<'_> {
+    fn rows(&self, context: &Context, wild: &mut WildRuns<'_>) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for quantity in QUANTITIES {
+            let Judged { row, wild: probabilities } = context.row(quantity, &self.a, &self.b);
+            if quantity == Quantity::Mean {
+                wild.take(&probabilities);
+            }
+            rows.push(row);
+        }
+        let figures = paired_figures(self.paired.len());
+        rows.extend(figures.iter().map(|figure| context.paired_row(*figure, &self.paired)));
+        for row in &mut rows {
+            row.name.clone_from(&self.name);
+        }
+        rows
+    }
+}
+
+/// What is compared, and the names that some run has and another has not.
+fn groups<'a>(a: &'a [RunSample], b: &'a [RunSample]) -> (Vec<Group<'a>>, Vec<String>) {
+    let mut names: Vec<&Option<String>> = Vec::new();
+    for group in all(a, b).flat_map(|run| &run.groups) {
+        if !names.contains(&&group.name) {
+            names.push(&group.name);
+        }
+    }
+    let (mut groups, mut left_out) = (Vec::new(), Vec::new());
+    for name in names {
+        let side = |runs: &'a [RunSample]| -> Option<Vec<&'a GroupSample>> {
+            let of = |run: &'a RunSample| run.groups.iter().find(|group| group.name == *name);
+            runs.iter().map(of).collect()
+        };
+        match (side(a), side(b)) {
+            (Some(of_a), Some(of_b)) => {
+                let paired = if same_plan(a, b) { pair_up(&of_a, &of_b) } else { Vec::new() };
+                groups.push(Group { name: name.clone(), a: of_a, b: of_b, paired });
+            }
+            (_, _) => left_out.extend(name.clone()),
+        }
+    }
+    (groups, left_out)
+}
+
+/// The runs of both sides pair by pair, if each has its counterpart.
+fn pair_up(a: &[&GroupSample], b: &[&GroupSample]) -> Vec<PairedRuns> {
+    if a.len() != b.len() {
         return Vec::new();
     }
     let paired: Vec<PairedRuns> = a.iter().zip(b).map(|(a, b)| PairedRuns::new(a, b)).collect();
@@ -122,6 +158,12 @@ fn same_plan(a: &[RunSample], b: &[RunSample]) -> bool {
     !digest.is_empty() && all(a, b).all(|run| run.plan_digest() == digest)
 }
 
+/// All runs are one and the same.
+fn same_logs(a: &[RunSample], b: &[RunSample]) -> bool {
+    let digest = a.first().map_or("", |run| &run.log_digest);
+    !digest.is_empty() && all(a, b).all(|run| run.log_digest == digest)
+}
+
 fn compared(run: &RunSample) -> ComparedRun {
     ComparedRun {
         label: run.label.clone(),
@@ -129,251 +171,59 @@ fn compared(run: &RunSample) -> ComparedRun {
         plan_digest: run.facts.plan_digest.clone(),
         log_digest: run.log_digest.clone(),
         measured_seconds: run.measured_ns as f64 / 1e9,
-        observations: run.ranks.count(),
+        observations: run.observations(),
     }
 }
 
-/// What all rows of a comparison share.
-struct Context {
-    latency: ComparedLatency,
-    outside: f64,
-    threshold: f64,
+/// Which runs are more likely wild than not, by the mean latency.
+struct WildRuns<'a> {
+    sides: [&'a [RunSample]; 2],
+    is_wild: [Vec<bool>; 2],
 }
 
-/// A row before its interval is judged.
-struct Draft {
-    figure: String,
-    unit: Unit,
-    a: Option<f64>,
-    b: Option<f64>,
-    bounds: (bool, bool),
-    change: Change,
-    method: Method,
-    n: RowCounts,
-}
-
-impl Context {
-    fn row(&self, quantity: Quantity, a: &[RunSample], b: &[RunSample]) -> Row {
-        let draft = match (a, b) {
-            ([a], [b]) => self.compare_single_runs(quantity, a, b),
-            _ => self.compare_many_runs(quantity, a, b),
-        };
-        let error_rate = quantity == Quantity::ErrorRate;
-        let higher_is_better = quantity == Quantity::CompletedRps;
-        let margin = if error_rate {
-            let relative = draft.a.unwrap_or(0.0) * self.threshold;
-            relative.max(ERROR_RATE_MARGIN_MIN * 100.0)
-        } else {
-            self.threshold
-        };
-        let delta_unit = if error_rate { DeltaUnit::PercentagePoints } else { DeltaUnit::Percent };
-        judge(draft, margin, delta_unit, higher_is_better)
+impl<'a> WildRuns<'a> {
+    fn new(a: &'a [RunSample], b: &'a [RunSample]) -> WildRuns<'a> {
+        WildRuns { sides: [a, b], is_wild: [vec![false; a.len()], vec![false; b.len()]] }
     }
 
-    fn compare_single_runs(&self, quantity: Quantity, a: &RunSample, b: &RunSample) -> Draft {
-        let (a, b) = (quantity.estimate(a, self.outside), quantity.estimate(b, self.outside));
-        let change = match (&a, &b) {
-            (Some(a), Some(b)) if quantity == Quantity::ErrorRate => difference(a, b),
-            (Some(a), Some(b)) => ratio(a, b),
-            (Some(_) | None, _) => Change::NONE,
-        };
-        let count = |side: &Option<Estimate>| side.map_or(0, |side| side.observations);
-        let batches = |side: &Option<Estimate>| side.map_or(0, |side| side.batches);
-        Draft {
-            figure: self.name(quantity),
-            unit: unit(quantity),
-            a: a.map(|a| a.value),
-            b: b.map(|b| b.value),
-            bounds: (a.is_some_and(|a| a.bound), b.is_some_and(|b| b.bound)),
-            change,
-            method: Method::TimeBatches,
-            n: RowCounts {
-                a: count(&a),
-                b: count(&b),
-                a_batches: batches(&a),
-                b_batches: batches(&b),
-            },
-        }
-    }
-
-    fn compare_many_runs(&self, quantity: Quantity, a: &[RunSample], b: &[RunSample]) -> Draft {
-        let side = |runs: &[RunSample]| -> Vec<Estimate> {
-            runs.iter().filter_map(|run| quantity.estimate(run, self.outside)).collect()
-        };
-        let (of_a, of_b) = (side(a), side(b));
-        let values = |side: &[Estimate]| -> Option<Runs> {
-            Runs::from_values(&side.iter().map(|run| run.value).collect::<Vec<f64>>())
-        };
-        let complete = of_a.len() == a.len() && of_b.len() == b.len();
-        let runs = (values(&of_a), values(&of_b));
-        let mut change = match &runs {
-            (Some(a), Some(b)) if complete && quantity == Quantity::ErrorRate => {
-                difference_of_runs(a, b, self.outside)
+    fn take(&mut self, probabilities: &[Vec<f64>; 2]) {
+        for (side, of) in self.is_wild.iter_mut().zip(probabilities) {
+            for (is_wild, probability) in side.iter_mut().zip(of) {
+                *is_wild |= *probability > 0.5;
             }
-            (Some(a), Some(b)) if complete => ratio_of_runs(a, b, self.outside),
-            (Some(_) | None, _) => Change::NONE,
-        };
-        let bound = |side: &[Estimate]| side.iter().any(|run| run.bound);
-        let bounds = (bound(&of_a), bound(&of_b));
-        // What is only a bound can be larger by any amount.
-        change.low = change.low.filter(|_| !bounds.0);
-        change.high = change.high.filter(|_| !bounds.1);
-        let count = |side: &[Estimate]| side.iter().map(|run| run.observations).sum();
-        Draft {
-            figure: self.name(quantity),
-            unit: unit(quantity),
-            a: runs.0.map(|a| a.mean),
-            b: runs.1.map(|b| b.mean),
-            bounds,
-            change,
-            method: Method::Runs,
-            n: RowCounts {
-                a: count(&of_a),
-                b: count(&of_b),
-                a_batches: of_a.len(),
-                b_batches: of_b.len(),
-            },
         }
     }
 
-    fn paired_row(&self, figure: PairedFigure, runs: &[PairedRuns]) -> Row {
-        let changes: Vec<Option<PairedChange>> =
-            runs.iter().map(|runs| figure.change(runs, self.outside)).collect();
-        let (change, batches, method) = match changes.as_slice() {
-            [one] => (
-                one.map_or(Change::NONE, |one| one.change),
-                one.map_or(0, |one| one.batches),
-                figure.method(),
-            ),
-            several => {
-                let values: Vec<f64> =
-                    several.iter().filter_map(|one| one.and_then(|one| one.change.value)).collect();
-                let change = Runs::from_values(&values)
-                    .map_or(Change::NONE, |values| mean_of_runs(&values, self.outside));
-                (change, values.len(), Method::Runs)
-            }
-        };
-        let means = |of: fn((f64, f64)) -> f64| {
-            let means: Vec<f64> = runs.iter().filter_map(PairedRuns::means).map(of).collect();
-            Runs::from_values(&means)
-                .map(|means| means.mean)
-                .filter(|_| figure == PairedFigure::Mean)
-        };
-        let count = runs.iter().map(|runs| runs.count() as u64).sum();
-        let draft = Draft {
-            figure: format!("paired.{}.{}", latency_name(self.latency), figure.name()),
-            unit: Unit::Ns,
-            a: means(|means| means.0),
-            b: means(|means| means.1),
-            bounds: (false, false),
-            change,
-            method,
-            n: RowCounts { a: count, b: count, a_batches: batches, b_batches: batches },
-        };
-        judge(draft, self.threshold, DeltaUnit::Percent, false)
-    }
-
-    fn name(&self, quantity: Quantity) -> String {
-        let latency = latency_name(self.latency);
-        match quantity {
-            Quantity::Mean => format!("{latency}.mean"),
-            Quantity::Quantile(quantile) => format!("{latency}.{}", quantile.name()),
-            Quantity::CompletedRps => "throughput.completed_rps".to_owned(),
-            Quantity::ErrorRate => "requests.error_rate".to_owned(),
-        }
+    fn into_labels(self) -> Vec<String> {
+        let runs =
+            self.sides.into_iter().zip(self.is_wild).flat_map(|(runs, is_wild)| {
+                runs.iter().zip(is_wild).filter(|(_, is_wild)| *is_wild)
+            });
+        runs.map(|(run, _)| run.label.clone()).collect()
     }
 }
 
-pub(super) const fn latency_name(latency: ComparedLatency) -> &'static str {
-    match latency {
-        ComparedLatency::Response => "response_ns",
-        ComparedLatency::Service => "service_ns",
+/// A regression needs one row. That there is none needs all rows that decide, so each of them is
+/// tested at the full 5 % (an intersection-union test).
+fn outcome(rows: &[Row]) -> DiffOutcome {
+    let mut deciding = rows.iter().filter(|row| row.decides()).peekable();
+    if rows.iter().any(|row| row.mark == Mark::Regressed) {
+        DiffOutcome::Regressed
+    } else if deciding.peek().is_some()
+        && deciding.all(|row| matches!(row.mark, Mark::NoneBeyond | Mark::Improved))
+    {
+        DiffOutcome::NoneBeyondThreshold
+    } else {
+        DiffOutcome::CouldNotTell
     }
 }
 
-const fn unit(quantity: Quantity) -> Unit {
-    match quantity {
-        Quantity::Mean | Quantity::Quantile(_) => Unit::Ns,
-        Quantity::CompletedRps => Unit::PerSecond,
-        Quantity::ErrorRate => Unit::Share,
-    }
-}
-
-impl PairedFigure {
-    const fn name(self) -> &'static str {
-        match self {
-            PairedFigure::Mean => "mean",
-            PairedFigure::Median => "median_ratio",
-            PairedFigure::Batches => "typical_batch",
-        }
-    }
-
-    const fn method(self) -> Method {
-        match self {
-            PairedFigure::Mean | PairedFigure::Median => Method::TimeBatches,
-            PairedFigure::Batches => Method::SignedRank,
-        }
-    }
-
-    fn change(self, runs: &PairedRuns, outside: f64) -> Option<PairedChange> {
-        match self {
-            PairedFigure::Mean => runs.mean(outside),
-            PairedFigure::Median => runs.median(outside),
-            PairedFigure::Batches => runs.batches(outside),
-        }
-    }
-}
-
-/// What a row shows. Evidence of a change is an interval without zero; it is marked if the change
-/// itself exceeds the margin.
-fn judge(draft: Draft, margin: f64, delta_unit: DeltaUnit, higher_is_better: bool) -> Row {
-    let hundredfold = |end: Option<f64>| end.map(|end| end * 100.0);
-    let delta = hundredfold(draft.change.value);
-    let (low, high) = (hundredfold(draft.change.low), hundredfold(draft.change.high));
-    let beyond = delta.is_some_and(|delta| delta.abs() > margin);
-    let risen = beyond && low.is_some_and(|low| low > 0.0);
-    let fallen = beyond && high.is_some_and(|high| high < 0.0);
-    let known = !draft.bounds.0 && !draft.bounds.1;
-    let mark = match (low, high) {
-        (None, None) if known => Mark::TooFew,
-        _ if risen && higher_is_better || fallen && !higher_is_better => Mark::Improved,
-        _ if risen || fallen => Mark::Regressed,
-        _ => Mark::NoEvidence,
-    };
-    let within = low.zip(high).is_some_and(|(low, high)| low >= -margin && high <= margin);
-    Row {
-        figure: draft.figure,
-        a: draft.a,
-        b: draft.b,
-        unit: draft.unit,
-        a_is_bound: draft.bounds.0,
-        b_is_bound: draft.bounds.1,
-        delta,
-        interval: [low, high],
-        delta_unit,
-        margin,
-        mark,
-        within_margin: within,
-        method: draft.method,
-        n: draft.n,
-    }
-}
-
-fn verdict(rows: &[Row]) -> Mark {
-    let any = |mark: Mark| rows.iter().any(|row| row.mark == mark);
-    [Mark::Regressed, Mark::Improved, Mark::NoEvidence]
-        .into_iter()
-        .find(|mark| any(*mark))
-        .unwrap_or(Mark::TooFew)
-}
-
-fn pairing(runs: &[PairedRuns]) -> Option<Pairing> {
-    if runs.is_empty() {
-        return None;
-    }
+fn pairing<'a>(runs: impl Iterator<Item = &'a PairedRuns>) -> Option<Pairing> {
     let mut sum = Pairing::default();
     let mut slower = 0.0;
+    let mut is_any = false;
     for pair in runs {
+        is_any = true;
         let paired = &pair.paired;
         sum.pairs += pair.count() as u64;
         sum.only_a_succeeded += paired.only_a_succeeded;
@@ -385,10 +235,16 @@ fn pairing(runs: &[PairedRuns]) -> Option<Pairing> {
         slower += pair.b_slower_share().unwrap_or(0.5) * pair.count() as f64;
     }
     sum.b_slower_share = (sum.pairs > 0).then(|| slower / sum.pairs as f64);
-    Some(sum)
+    is_any.then_some(sum)
 }
 
-fn notes(a: &[RunSample], b: &[RunSample], pairing: Option<&Pairing>) -> Vec<Note> {
+fn notes(
+    a: &[RunSample],
+    b: &[RunSample],
+    pairing: Option<&Pairing>,
+    wild: Vec<String>,
+    left_out: Vec<String>,
+) -> Vec<Note> {
     let mut notes = Vec::new();
     match (a.len(), b.len()) {
         (1, 1) => notes.push(Note::SingleRuns),
@@ -419,6 +275,8 @@ fn notes(a: &[RunSample], b: &[RunSample], pairing: Option<&Pairing>) -> Vec<Not
             notes.push(Note::Degraded { label: run.label.clone() });
         }
     }
+    notes.extend(wild.into_iter().map(|label| Note::WildRun { label }));
+    notes.extend(left_out.into_iter().map(|name| Note::NotInEveryRun { name }));
     if let Some(Pairing { one_in: one_in @ 2.., .. }) = pairing {
         notes.push(Note::PairsSampled { one_in: *one_in });
     }

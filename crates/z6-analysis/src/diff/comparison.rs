@@ -7,9 +7,9 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 /// Rises when a name in the JSON form changes or goes.
-pub const DIFF_SCHEMA_VERSION: u32 = 1;
+pub const DIFF_SCHEMA_VERSION: u32 = 2;
 
-/// What the evidence says about a figure, or about all of them.
+/// What the evidence says about a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
@@ -17,8 +17,10 @@ pub enum Mark {
     Improved,
     /// Worse by more than the threshold, and the interval leaves out zero.
     Regressed,
-    /// Neither: a change beyond the threshold is not shown.
-    NoEvidence,
+    /// Not worse by more than the threshold: the bound of how much worse lies within it.
+    NoneBeyond,
+    /// It may or may not be worse by more than the threshold.
+    CouldNotTell,
     /// Too few observations or too short a run for any interval.
     TooFew,
 }
@@ -30,10 +32,23 @@ impl Mark {
         match self {
             Mark::Improved => "improved",
             Mark::Regressed => "regressed",
-            Mark::NoEvidence => "no evidence",
+            Mark::NoneBeyond => "none beyond",
+            Mark::CouldNotTell => "could not tell",
             Mark::TooFew => "too few",
         }
     }
+}
+
+/// What a comparison comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiffOutcome {
+    /// A figure regressed beyond the threshold.
+    Regressed,
+    /// None is shown to have regressed, and not all are shown to be within the threshold.
+    CouldNotTell,
+    /// Every figure that decides is shown not to have regressed beyond the threshold.
+    NoneBeyondThreshold,
 }
 
 /// In what `a` and `b` of a row are given.
@@ -66,7 +81,7 @@ pub enum Method {
     TimeBatches,
     /// Hodges-Lehmann and signed ranks over batches of time.
     SignedRank,
-    /// Spread from run to run.
+    /// The figures of several runs and a stated between-run variance.
     Runs,
 }
 
@@ -74,9 +89,11 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Row {
+    /// Name of the requests that are compared; null for all of them.
+    pub name: Option<String>,
     /// Its name, as in metrics.json; `paired.` before figures of pairs of requests.
     pub figure: String,
-    /// Of the first side; of several runs their mean. Null if there is none.
+    /// Of the first side; of several runs their level. Null if there is none.
     pub a: Option<f64>,
     /// Of the second side.
     pub b: Option<f64>,
@@ -95,10 +112,14 @@ pub struct Row {
     pub delta_unit: DeltaUnit,
     /// What `delta` must exceed to be marked, in `delta_unit`.
     pub margin: f64,
+    /// The figure is worse by no more than this, with 95 % confidence for this row alone; the sign is
+    /// that of `delta`.
+    pub worst: Option<f64>,
+    /// The smallest worsening that would have been marked with probability `power`, without sign, at
+    /// the noise that these runs show. Null if none would have been.
+    pub detectable: Option<f64>,
     /// What follows.
     pub mark: Mark,
-    /// The whole interval lies within the margin on both sides: a change beyond it is ruled out.
-    pub within_margin: bool,
     /// How the interval was made.
     pub method: Method,
     /// What it was made of.
@@ -182,6 +203,16 @@ pub enum Note {
         /// The run's label.
         label: String,
     },
+    /// A run lies so far from the others of its side that it counts little.
+    WildRun {
+        /// The run's label.
+        label: String,
+    },
+    /// These requests were not made in every run, so they are not compared.
+    NotInEveryRun {
+        /// Their name.
+        name: String,
+    },
     /// A log is truncated.
     TornLog {
         /// The run's label.
@@ -207,6 +238,8 @@ impl Note {
             Note::DifferentDrivers => "different_drivers",
             Note::SameLog => "same_log",
             Note::Degraded { .. } => "degraded",
+            Note::WildRun { .. } => "wild_run",
+            Note::NotInEveryRun { .. } => "not_in_every_run",
             Note::TornLog { .. } => "torn_log",
             Note::PairsSampled { .. } => "pairs_sampled",
         }
@@ -217,13 +250,14 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Note::SingleRuns => f.write_str(
-                "one run per side: the intervals cover what varies within a run, not from run to run",
+                "one run per side says nothing about how runs differ: what is marked may not show \
+                 in the next run; use two or more per side",
             ),
             Note::SingleSide => f.write_str(
                 "one side has one run: it is taken to vary from run to run as the other side does",
             ),
             Note::FewRuns => {
-                f.write_str("so few runs show large changes only; three or more per side do better")
+                f.write_str("few runs show large changes only; three or more per side do better")
             }
             Note::DifferentPlans => {
                 f.write_str("the plans differ: a change may come from the workload")
@@ -232,7 +266,17 @@ impl fmt::Display for Note {
             Note::DifferentDrivers => f.write_str("real and simulated runs are compared"),
             Note::SameLog => f.write_str("a log is compared with itself"),
             Note::Degraded { label } => {
-                write!(f, "{label}: its verdict is degraded; the figures show the generator as well")
+                write!(
+                    f,
+                    "{label}: its verdict is degraded; the figures show the generator as well"
+                )
+            }
+            Note::WildRun { label } => write!(
+                f,
+                "{label}: lies so far from the other runs of its side that it counts little"
+            ),
+            Note::NotInEveryRun { name } => {
+                write!(f, "{name}: not compared, because some run has no such request")
             }
             Note::TornLog { label } => write!(f, "{label}: the log is truncated"),
             Note::PairsSampled { one_in } => {
@@ -251,23 +295,43 @@ impl Serialize for Note {
     }
 }
 
+/// What is assumed of the noise from run to run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BetweenRuns {
+    /// The standard deviation from run to run assumed beforehand, percent of a figure.
+    pub prior_sd_percent: f64,
+    /// With the weight of this many degrees of freedom.
+    pub prior_degrees: u32,
+    /// The share of runs that are wild.
+    pub wild_share: f64,
+    /// A wild run deviates by this factor more.
+    pub wild_factor: f64,
+}
+
 /// A comparison of two sides.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
     /// [`DIFF_SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// Regressed if any row is; else improved if any row is.
-    pub verdict: Mark,
+    /// What it comes to.
+    pub outcome: DiffOutcome,
     /// A change must exceed this to be marked, percent.
     pub threshold_percent: f64,
     /// With this probability, at least, all intervals hold what they are for.
     pub confidence: f64,
+    /// The probability that `detectable` of a row is for.
+    pub power: f64,
+    /// Null with one run per side: nothing is known of the noise from run to run.
+    pub between_runs: Option<BetweenRuns>,
+    /// Which requests were compared; null if all were.
+    pub filter: Option<String>,
     /// The first side: what the second is compared with.
     pub a: Vec<ComparedRun>,
     /// The second side.
     pub b: Vec<ComparedRun>,
-    /// The figures.
+    /// The figures; by name, those of one name after those of another.
     pub rows: Vec<Row>,
     /// How requests met; null if the plans differ or nothing was kept for it.
     pub pairing: Option<Pairing>,
@@ -276,15 +340,28 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the evidence supports a regression beyond the threshold: exit 1.
-    #[must_use]
-    pub fn regressed(&self) -> bool {
-        self.verdict == Mark::Regressed
-    }
-
-    /// The row of this figure.
+    /// The first row of this figure.
     #[must_use]
     pub fn row(&self, figure: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.figure == figure)
+    }
+
+    /// The rows of a name.
+    pub fn rows_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Row> {
+        self.rows.iter().filter(move |row| row.name.as_deref() == Some(name))
+    }
+}
+
+impl Row {
+    /// Whether this row must be [`Mark::NoneBeyond`] or improved before the comparison says that
+    /// nothing regressed. The rest can mark a regression and no more: p99.9 needs more requests than
+    /// most runs have, the rows of pairs are about figures that others are about as well, and without
+    /// any failure the error rate did not rise.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        let is_without_failure = self.unit == Unit::Share && self.b == Some(0.0);
+        !self.figure.starts_with("paired.")
+            && !self.figure.ends_with(".p999")
+            && !is_without_failure
     }
 }

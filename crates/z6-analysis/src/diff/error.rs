@@ -28,4 +28,10 @@ pub enum DiffError {
     /// A threshold that is negative, infinite or not a number.
     #[error("the threshold must be a percentage from 0 to 1,000,000")]
     BadThreshold,
+    /// By name: more names than are compared at once.
+    #[error("more than {limit} request names: choose some of them with a filter")]
+    TooManyNames {
+        /// The limit.
+        limit: usize,
+    },
 }

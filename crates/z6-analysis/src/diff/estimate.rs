@@ -5,7 +5,7 @@ use z6_scenario::Quantile;
 
 use super::batch::{Spread, spread};
 use super::blocks::{Block, cell_of};
-use super::sample::RunSample;
+use super::sample::GroupSample;
 use super::special::{t_multiplier, wilson};
 
 /// Fewer observations than this give no interval for a mean or a rate.
@@ -51,7 +51,7 @@ pub(super) enum Quantity {
 impl Quantity {
     /// The figure of `run`, with an interval that fails with probability `outside`; none without
     /// observations.
-    pub(super) fn estimate(self, run: &RunSample, outside: f64) -> Option<Estimate> {
+    pub(super) fn estimate(self, run: &GroupSample, outside: f64) -> Option<Estimate> {
         match self {
             Quantity::Mean => mean(run, outside),
             Quantity::Quantile(quantile) => quantile_of(run, quantile, outside),
@@ -61,17 +61,17 @@ impl Quantity {
     }
 }
 
-fn total(run: &RunSample, of: impl Fn(&Block) -> u64) -> u64 {
+fn total(run: &GroupSample, of: impl Fn(&Block) -> u64) -> u64 {
     run.blocks.blocks.iter().map(of).sum()
 }
 
-fn deviations(run: &RunSample, of: impl Fn(&Block) -> f64) -> Option<Spread> {
+fn deviations(run: &GroupSample, of: impl Fn(&Block) -> f64) -> Option<Spread> {
     let series: Vec<f64> = run.blocks.blocks.iter().map(of).collect();
     spread(&series)
 }
 
 /// The mean of the values as a ratio of two sums over blocks.
-fn mean(run: &RunSample, outside: f64) -> Option<Estimate> {
+fn mean(run: &GroupSample, outside: f64) -> Option<Estimate> {
     let values = total(run, |block| block.values);
     if values == 0 {
         return None;
@@ -86,7 +86,7 @@ fn mean(run: &RunSample, outside: f64) -> Option<Estimate> {
     Some(bare.around(t_multiplier(outside, spread.degrees) * error, spread.batches))
 }
 
-fn completed_rps(run: &RunSample, outside: f64) -> Option<Estimate> {
+fn completed_rps(run: &GroupSample, outside: f64) -> Option<Estimate> {
     let completed = total(run, |block| block.completed);
     if run.measured_ns == 0 {
         return None;
@@ -105,7 +105,7 @@ fn completed_rps(run: &RunSample, outside: f64) -> Option<Estimate> {
 
 /// Wilson's interval at the effective number of requests: fewer than were made by as much as blocks
 /// spread more than independent failures would.
-fn error_rate(run: &RunSample, outside: f64) -> Option<Estimate> {
+fn error_rate(run: &GroupSample, outside: f64) -> Option<Estimate> {
     let failed = total(run, |block| block.failed);
     let ended = failed + total(run, |block| block.succeeded);
     if ended == 0 {
@@ -129,7 +129,7 @@ fn error_rate(run: &RunSample, outside: f64) -> Option<Estimate> {
 /// A quantile with Woodruff's interval (Woodruff 1952): the share of observations at or below the
 /// quantile varies over blocks; its interval, read through the distribution of the whole run, is one
 /// for the quantile.
-fn quantile_of(run: &RunSample, quantile: Quantile, outside: f64) -> Option<Estimate> {
+fn quantile_of(run: &GroupSample, quantile: Quantile, outside: f64) -> Option<Estimate> {
     let count = run.ranks.count();
     let at = run.ranks.at_rank(rank(quantile, count))?;
     let bare = Estimate { bound: !at.exact, ..Estimate::bare(at.ns as f64, count) };
@@ -156,7 +156,7 @@ pub(super) fn ranks_around(centre: f64, half: f64, count: u64) -> (Option<u64>, 
 
 /// For each block: observations at or below `at_ns`, less `share` of all of them. Those in the cell
 /// of `at_ns` itself count in the proportion that makes the sum zero.
-fn hits_beyond_expected(run: &RunSample, at_ns: u64, share: f64) -> Vec<f64> {
+fn hits_beyond_expected(run: &GroupSample, at_ns: u64, share: f64) -> Vec<f64> {
     let cell = cell_of(at_ns);
     let split = |block: &Block| {
         let below: u64 = block.cells.iter().take(cell).sum();

@@ -1,8 +1,10 @@
-//! Statistics against the values of scipy 1.17.1, as printed by tests/diff_golden.py.
+//! Statistics against the values of scipy 1.17.1, and, for several runs, of a brute-force
+//! integration, both as printed by tests/diff_golden.py.
 
 use super::batch::spread;
 use super::estimate::Estimate;
-use super::interval::{Runs, difference_of_runs, mean_of_runs, ratio};
+use super::interval::ratio;
+use super::runs::Posterior;
 use super::special::{hodges_lehmann, signed_rank, t_multiplier, t_within, wilson};
 
 fn close(ours: f64, theirs: f64) {
@@ -85,22 +87,34 @@ fn hodges_lehmann_with_one_wild_value() {
 const A: [f64; 4] = [10.1, 10.4, 9.8, 10.0];
 const B: [f64; 3] = [11.2, 10.9, 11.9];
 
+/// Against an integration over a grid of levels and variances, which knows the model and none of the
+/// closed form.
 #[test]
-fn welch_intervals() {
-    let (a, b) = (Runs::from_values(&A).unwrap(), Runs::from_values(&B).unwrap());
-    let change = difference_of_runs(&a, &b, 0.05);
-    close(change.low.unwrap(), -0.12524068547703027);
-    close(change.high.unwrap(), 2.6419073521436998);
-    let change = difference_of_runs(&a, &b, 0.00625);
-    close(change.low.unwrap(), -2.790061700639642);
-    close(change.high.unwrap(), 5.306728367306311);
+fn changes_of_several_runs() {
+    let near = |ours: (f64, f64), theirs: (f64, f64)| {
+        let error = (ours.0 - theirs.0).abs().max((ours.1 - theirs.1).abs());
+        assert!(error < 2e-4, "{ours:?} is not {theirs:?}");
+    };
+    let logs = |side: &[f64]| side.iter().map(|value| libm::log(*value)).collect::<Vec<f64>>();
+    let sides = Posterior::of_sides(&logs(&A), &logs(&B), 0.0017).unwrap();
+    near(sides.interval(0.05), (0.05047871734283768, 0.1831209864773592));
+    near(sides.interval(0.00625), (0.00936505462311113, 0.22463752891205155));
+    let with_a_wild_run = [&B[..], &[19.0]].concat();
+    let sides = Posterior::of_sides(&logs(&A), &logs(&with_a_wild_run), 0.0017).unwrap();
+    near(sides.interval(0.05), (0.05075145827378566, 0.1880137549504214));
+    assert!(sides.wild(1, 3) > 0.99 && sides.wild(1, 0) < 0.01);
+    let changes = Posterior::of_changes(&[0.1, 0.12, 0.11], 0.0033).unwrap();
+    near(changes.interval(0.05), (0.04358933925628662, 0.17641066074371337));
 }
 
 #[test]
-fn the_mean_over_runs() {
-    let change = mean_of_runs(&Runs::from_values(&A).unwrap(), 0.05);
-    close(change.low.unwrap(), 9.677194211839536);
-    close(change.high.unwrap(), 10.472805788160462);
+fn one_run_against_one_has_the_prior_alone() {
+    let alone = Posterior::of_sides(&[1.0], &[1.5], 0.0004).unwrap();
+    let half = t_multiplier(0.05, 2) * 0.02 * 2.0_f64.sqrt();
+    let (low, high) = alone.interval(0.05);
+    close(low, 0.5 - half);
+    close(high, 0.5 + half);
+    assert_eq!(Posterior::of_sides(&[], &[1.0], 0.0004), None);
 }
 
 #[test]

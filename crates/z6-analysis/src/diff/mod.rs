@@ -3,11 +3,12 @@
 //! Owns the statistics of `z6 diff`; must not know files, logs or terminals. docs/DIFF.md states the
 //! method. Reading order: [`sample`] (what is sampled from one run, in one pass), `blocks` and
 //! `pairs` (what it is kept in), `batch` and `special` (statistics), `estimate` (one figure of
-//! one run), `interval` (its change between runs), `paired` (changes within pairs of requests),
-//! [`mod@compare`] (rows and verdict), [`comparison`] (what comes out), [`text`].
+//! one run), `interval` (its change between two runs), `paired` (changes within pairs of requests),
+//! [`runs`] (changes between sides of several runs), [`rows`] (which method gives a row),
+//! [`mod@compare`] (what the rows come to), [`comparison`] (what comes out), [`text`].
 //!
-//! The same runs always give the same comparison, bit for bit: nothing is resampled, and of floating
-//! point only the four operations and square roots are used.
+//! The same runs always give the same comparison, bit for bit: nothing is resampled, and floating
+//! point is the four operations, square roots and the crate libm.
 
 mod batch;
 mod blocks;
@@ -20,15 +21,21 @@ mod golden;
 mod interval;
 mod paired;
 mod pairs;
+pub mod rows;
+pub mod runs;
 pub mod sample;
 mod special;
 pub mod text;
 
-pub use compare::{CONFIDENCE, DiffOptions, ERROR_RATE_MARGIN_MIN, compare};
+pub use compare::{CONFIDENCE, DiffOptions, compare};
 pub use comparison::{
-    ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DeltaUnit, Mark, Method, Note, Pairing, Row,
-    RowCounts, Unit,
+    BetweenRuns, ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DeltaUnit, DiffOutcome, Mark,
+    Method, Note, Pairing, Row, RowCounts, Unit,
 };
 pub use error::DiffError;
-pub use sample::{ComparedLatency, DEFAULT_MAX_PAIRS, RunSample, SampleOptions, Sampler};
+pub use rows::{ERROR_RATE_MARGIN_MIN, POWER};
+pub use sample::{
+    ComparedLatency, DEFAULT_MAX_PAIRS, DEFAULT_MAX_PAIRS_BY_NAME, DIFF_NAMES_MAX, RunSample,
+    SampleOptions, Sampler,
+};
 pub use text::{comparison_json, comparison_text};

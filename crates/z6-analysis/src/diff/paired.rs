@@ -5,7 +5,7 @@ use super::batch::{divide, grouped, spread};
 use super::estimate::ranks_around;
 use super::interval::Change;
 use super::pairs::{Pair, Paired};
-use super::sample::RunSample;
+use super::sample::GroupSample;
 use super::special::{hodges_lehmann, t_multiplier};
 
 /// Fewer pairs than this give no interval.
@@ -30,7 +30,7 @@ pub(super) struct PairedChange {
 }
 
 impl PairedRuns {
-    pub(super) fn new(a: &RunSample, b: &RunSample) -> PairedRuns {
+    pub(super) fn new(a: &GroupSample, b: &GroupSample) -> PairedRuns {
         let paired = a.pairs.join(&b.pairs);
         let blocks = a.blocks.blocks.len();
         let (mut a_ns, mut b_ns) = (vec![0.0; blocks], vec![0.0; blocks]);

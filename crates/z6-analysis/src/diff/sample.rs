@@ -1,21 +1,31 @@
 //! What a comparison needs of one run, gathered in one pass over its events in bounded memory: time
 //! blocks, the latencies in rising order, requests to be paired. Knows nothing of other runs.
 
+use std::collections::BTreeMap;
+
 use z6_events::{
-    Driver, Event, ExchangeTable, Observed, Outcome, RequestEnded, SentFacts, Tick, WorkerId,
+    Cause, Driver, Event, ExchangeTable, Observed, Outcome, PlannedRequest, RequestEnded,
+    RequestId, SentFacts, Tick, WorkerId,
 };
 use z6_metrics::fold::TICK_NS_MAX;
 use z6_metrics::histogram::Latency;
 use z6_metrics::quantile::Distribution;
-use z6_metrics::{EndFacts, FoldError, RunFacts, Verdict};
+use z6_metrics::{EndFacts, FoldError, RequestRow, RunFacts, Verdict};
 use z6_scenario::Scenario;
 
 use super::blocks::{Blocks, Cut};
 use super::error::DiffError;
 use super::pairs::PairStore;
+use crate::filter::BoundFilter;
 
 /// Requests of a run kept for pairing by default (16 MiB).
 pub const DEFAULT_MAX_PAIRS: usize = 1 << 20;
+
+/// Requests kept for pairing of each name, if names are compared one by one (1 MiB each).
+pub const DEFAULT_MAX_PAIRS_BY_NAME: usize = 1 << 16;
+
+/// Names of requests that a comparison by name can hold.
+pub const DIFF_NAMES_MAX: usize = 50;
 
 /// Which latency is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,13 +43,19 @@ pub struct SampleOptions {
     /// Which latency.
     pub latency: ComparedLatency,
     /// Requests kept for pairing at most, 16 bytes each. Past it an even share of them is kept, the
-    /// same one in every run; 0 keeps none.
+    /// same one in every run; 0 keeps none. By name: of each name.
     pub max_pairs: usize,
+    /// Keeps requests of different names apart.
+    pub by_name: bool,
 }
 
 impl Default for SampleOptions {
     fn default() -> SampleOptions {
-        SampleOptions { latency: ComparedLatency::Response, max_pairs: DEFAULT_MAX_PAIRS }
+        SampleOptions {
+            latency: ComparedLatency::Response,
+            max_pairs: DEFAULT_MAX_PAIRS,
+            by_name: false,
+        }
     }
 }
 
@@ -52,6 +68,17 @@ pub struct RunSample {
     pub(super) torn: bool,
     pub(super) verdict: Option<Verdict>,
     pub(super) latency: ComparedLatency,
+    pub(super) measured_ns: u64,
+    /// One for all requests; by name, one for each name that has requests, in the order of the
+    /// scenario.
+    pub(super) groups: Vec<GroupSample>,
+}
+
+/// The requests of one run that are compared with those of the other.
+#[derive(Debug, Clone)]
+pub(super) struct GroupSample {
+    /// Name of the requests; none if it holds all of them.
+    pub(super) name: Option<String>,
     pub(super) ranks: Distribution,
     /// Standard deviation of the values, nanoseconds.
     pub(super) stddev_ns: f64,
@@ -80,8 +107,52 @@ struct Worker {
     table: ExchangeTable,
     last: Tick,
     end: Option<Tick>,
-    /// Completions counted at the newest tick, in case the end turns out to lie before it.
-    newest: (Tick, u64),
+    /// Completions counted at the newest tick by group, in case the end turns out to lie before it.
+    newest: (Tick, Vec<(usize, u64)>),
+}
+
+/// What is kept of one group while events come.
+#[derive(Debug)]
+struct Group {
+    latency: Latency,
+    blocks: Blocks,
+    pairs: PairStore,
+}
+
+impl Group {
+    fn new(max_pairs: usize) -> Group {
+        Group {
+            latency: Latency::default(),
+            blocks: Blocks::new(),
+            pairs: PairStore::new(max_pairs),
+        }
+    }
+
+    fn observe(&mut self, planned: Tick, latency_ns: u64, is_value: bool) -> Result<(), DiffError> {
+        self.blocks.at(planned).observe(latency_ns, is_value);
+        if is_value {
+            self.latency.value(latency_ns)?;
+        } else {
+            self.latency.bound(latency_ns)?;
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, planned: Tick) {
+        self.blocks.at(planned).failed += 1;
+    }
+
+    fn finish(mut self, name: Option<String>, from: Tick, to: Tick) -> GroupSample {
+        self.pairs.close();
+        GroupSample {
+            name,
+            stddev_ns: self.latency.stddev_ns().unwrap_or(0) as f64,
+            ranks: Distribution::new(&self.latency),
+            measured_ns: to.since(from),
+            blocks: self.blocks.cut(from, to.max(from)),
+            pairs: self.pairs,
+        }
+    }
 }
 
 /// Gathers a [`RunSample`].
@@ -107,11 +178,14 @@ pub struct Sampler {
     label: String,
     facts: RunFacts,
     options: SampleOptions,
+    filter: Option<BoundFilter>,
     warmup: Tick,
     workers: Vec<Worker>,
-    latency: Latency,
-    blocks: Blocks,
-    pairs: PairStore,
+    groups: Vec<Group>,
+    /// By name: the group of a request that has one.
+    group_of: BTreeMap<RequestId, usize>,
+    names: Vec<String>,
+    has_too_many_names: bool,
 }
 
 impl Sampler {
@@ -123,16 +197,26 @@ impl Sampler {
         facts: RunFacts,
         options: SampleOptions,
     ) -> Sampler {
+        let of_all = (!options.by_name).then(|| Group::new(options.max_pairs));
+        let named = scenario.requests.iter().filter(|_| options.by_name);
         Sampler {
             label: label.into(),
             workers: (0..facts.partition.workers()).map(|_| Worker::default()).collect(),
             facts,
             options,
+            filter: None,
             warmup: Tick(scenario.runtime.warmup_ns),
-            latency: Latency::default(),
-            blocks: Blocks::new(),
-            pairs: PairStore::new(options.max_pairs),
+            groups: of_all.into_iter().collect(),
+            group_of: BTreeMap::new(),
+            names: named.map(|request| request.name.clone()).collect(),
+            has_too_many_names: false,
         }
+    }
+
+    /// Keeps only the requests that pass `filter`.
+    #[must_use]
+    pub fn selecting(self, filter: Option<BoundFilter>) -> Sampler {
+        Sampler { filter, ..self }
     }
 
     /// Takes one event. `at` never goes down within a worker; workers may come interleaved in any
@@ -162,10 +246,14 @@ impl Sampler {
         let observed = state.table.observe(at, event);
         match observed.map_err(|source| DiffError::Pairing { worker, at, source })? {
             Observed::RequestEnded(ended) => self.ended(worker, &ended),
-            Observed::Alone(Event::NotOnWire { request, .. }) => {
-                if self.measures(request.planned) {
-                    self.failed(request.planned);
-                    self.pairs.add(
+            Observed::Alone(Event::NotOnWire { request, cause: Cause { error, detail } }) => {
+                let row = || RequestRow::from_not_on_wire(worker, at, &request, error, detail);
+                if self.measures(request.planned)
+                    && let Some(group) = self.select(&request, row)
+                {
+                    let group = &mut self.groups[group];
+                    group.failed(request.planned);
+                    group.pairs.add(
                         (request.population, request.actor, request.step),
                         request.planned,
                         None,
@@ -173,12 +261,17 @@ impl Sampler {
                 }
                 Ok(())
             }
-            Observed::Alone(Event::NeverSent { request, .. }) => match self.options.latency {
-                ComparedLatency::Response if self.measures(request.planned) => {
-                    self.observe(request.planned, at.since(request.planned), false)
+            Observed::Alone(Event::NeverSent { request, reason }) => {
+                let row = || RequestRow::from_never_sent(worker, at, &request, reason);
+                if self.options.latency == ComparedLatency::Response
+                    && self.measures(request.planned)
+                    && let Some(group) = self.select(&request, row)
+                {
+                    let waited_ns = at.since(request.planned);
+                    self.groups[group].observe(request.planned, waited_ns, false)?;
                 }
-                ComparedLatency::Response | ComparedLatency::Service => Ok(()),
-            },
+                Ok(())
+            }
             Observed::Alone(Event::EndReached { end, .. }) => {
                 self.end_reached(worker, end);
                 Ok(())
@@ -198,7 +291,7 @@ impl Sampler {
     /// No more events will come. `verdict` is that of the run about its generator, if it is known.
     ///
     /// # Errors
-    /// A histogram could not be made.
+    /// A histogram could not be made, or there are more than [`DIFF_NAMES_MAX`] names.
     pub fn finish(
         mut self,
         end: EndFacts,
@@ -207,16 +300,28 @@ impl Sampler {
         if end.torn {
             self.give_up_open()?;
         }
-        self.pairs.close();
+        if self.has_too_many_names {
+            return Err(DiffError::TooManyNames { limit: DIFF_NAMES_MAX });
+        }
         let ends = self.workers.iter().filter_map(|state| state.end).max();
         let last = self.workers.iter().map(|state| state.last).max();
         let ended_at = ends.or(last).unwrap_or(Tick::ZERO);
+        let mut names: Vec<Option<String>> = vec![None; self.groups.len()];
+        let mut order: Vec<usize> = self.group_of.values().copied().collect();
+        for (request, group) in &self.group_of {
+            names[*group] = self.names.get(request.index()).cloned();
+        }
+        if !self.options.by_name {
+            order.push(0);
+        }
+        let mut groups: Vec<Option<Group>> = self.groups.into_iter().map(Some).collect();
+        let finished = order.into_iter().filter_map(|index| {
+            let group = groups[index].take()?;
+            Some(group.finish(names[index].take(), self.warmup, ended_at))
+        });
         Ok(RunSample {
-            stddev_ns: self.latency.stddev_ns().unwrap_or(0) as f64,
-            ranks: Distribution::new(&self.latency),
+            groups: finished.collect(),
             measured_ns: ended_at.since(self.warmup),
-            blocks: self.blocks.cut(self.warmup, ended_at.max(self.warmup)),
-            pairs: self.pairs,
             label: self.label,
             facts: self.facts,
             log_digest: end.log_digest,
@@ -230,11 +335,42 @@ impl Sampler {
         planned >= self.warmup
     }
 
-    fn ended(&mut self, worker: WorkerId, ended: &RequestEnded) -> Result<(), DiffError> {
-        if ended.status.is_some() {
-            self.completed(worker, ended.done);
+    /// The group that a request counts into; none if the filter leaves it out. `row` is the request
+    /// as the filter sees it.
+    fn select(
+        &mut self,
+        request: &PlannedRequest,
+        row: impl FnOnce() -> RequestRow,
+    ) -> Option<usize> {
+        if self.filter.as_ref().is_some_and(|filter| !filter.matches(&row())) {
+            return None;
         }
+        if !self.options.by_name {
+            return Some(0);
+        }
+        if let Some(group) = self.group_of.get(&request.request) {
+            return Some(*group);
+        }
+        if self.groups.len() == DIFF_NAMES_MAX {
+            self.has_too_many_names = true;
+            return None;
+        }
+        self.groups.push(Group::new(self.options.max_pairs));
+        self.group_of.insert(request.request, self.groups.len() - 1);
+        Some(self.groups.len() - 1)
+    }
+
+    fn ended(&mut self, worker: WorkerId, ended: &RequestEnded) -> Result<(), DiffError> {
         let SentFacts { request, .. } = ended.sent;
+        if !self.measures(request.planned) && ended.done < self.warmup {
+            return Ok(());
+        }
+        let Some(index) = self.select(&request, || RequestRow::from_end(worker, ended)) else {
+            return Ok(());
+        };
+        if ended.status.is_some() {
+            self.completed(worker, index, ended.done);
+        }
         if !self.measures(request.planned) {
             return Ok(());
         }
@@ -244,53 +380,44 @@ impl Sampler {
         };
         let identity = (request.population, request.actor, request.step);
         let succeeded = ended.outcome == Outcome::Succeeded;
-        self.pairs.add(identity, request.planned, succeeded.then_some(latency_ns));
+        let group = &mut self.groups[index];
+        group.pairs.add(identity, request.planned, succeeded.then_some(latency_ns));
         match ended.outcome {
             Outcome::Succeeded => {
-                self.blocks.at(request.planned).succeeded += 1;
-                self.observe(request.planned, latency_ns, true)
+                group.blocks.at(request.planned).succeeded += 1;
+                group.observe(request.planned, latency_ns, true)
             }
             Outcome::Failed { kind, .. } => {
-                self.failed(request.planned);
+                group.failed(request.planned);
                 if kind.is_censored() {
-                    self.observe(request.planned, latency_ns, false)
+                    group.observe(request.planned, latency_ns, false)
                 } else {
                     Ok(())
                 }
             }
             Outcome::TimedOut => {
-                self.failed(request.planned);
-                self.observe(request.planned, latency_ns, false)
+                group.failed(request.planned);
+                group.observe(request.planned, latency_ns, false)
             }
-            Outcome::InFlightAtStop => self.observe(request.planned, latency_ns, false),
+            Outcome::InFlightAtStop => group.observe(request.planned, latency_ns, false),
         }
-    }
-
-    fn observe(&mut self, planned: Tick, latency_ns: u64, is_value: bool) -> Result<(), DiffError> {
-        self.blocks.at(planned).observe(latency_ns, is_value);
-        if is_value {
-            self.latency.value(latency_ns)?;
-        } else {
-            self.latency.bound(latency_ns)?;
-        }
-        Ok(())
-    }
-
-    fn failed(&mut self, planned: Tick) {
-        self.blocks.at(planned).failed += 1;
     }
 
     /// A response counts into the rate while its worker has not reached its end.
-    fn completed(&mut self, worker: WorkerId, done: Tick) {
+    fn completed(&mut self, worker: WorkerId, group: usize, done: Tick) {
         let state = &mut self.workers[worker.index()];
         if done < self.warmup || state.end.is_some_and(|end| done > end) {
             return;
         }
         if state.newest.0 != done {
-            state.newest = (done, 0);
+            state.newest.0 = done;
+            state.newest.1.clear();
         }
-        state.newest.1 += 1;
-        self.blocks.at(done).completed += 1;
+        match state.newest.1.iter_mut().find(|counted| counted.0 == group) {
+            Some(counted) => counted.1 += 1,
+            None => state.newest.1.push((group, 1)),
+        }
+        self.groups[group].blocks.at(done).completed += 1;
     }
 
     /// The step that noticed the end may have counted completions of its own tick, after the end.
@@ -300,25 +427,32 @@ impl Sampler {
             return;
         }
         state.end = Some(end);
-        let (at, count) = std::mem::take(&mut state.newest);
+        let (at, counted) = std::mem::take(&mut state.newest);
         if at > end && at >= self.warmup {
-            self.blocks.at(at).completed -= count;
+            for (group, count) in counted {
+                self.groups[group].blocks.at(at).completed -= count;
+            }
         }
     }
 
     /// A truncated log: what was open is in flight, given up at the worker's last tick.
     fn give_up_open(&mut self) -> Result<(), DiffError> {
         let mut open = Vec::new();
-        for state in &self.workers {
-            open.extend(state.table.open_exchanges().map(|facts| (state.last, *facts)));
+        for (worker, state) in (0..).map(WorkerId).zip(&self.workers) {
+            open.extend(state.table.open_exchanges().map(|sent| (worker, state.last, *sent)));
         }
-        for (last, facts) in open {
-            if self.measures(facts.request.planned) {
+        for (worker, last, sent) in open {
+            let planned = sent.request.planned;
+            let row = || RequestRow::from_sent(worker, last, &sent);
+            if !self.measures(planned) {
+                continue;
+            }
+            if let Some(group) = self.select(&sent.request, row) {
                 let since = match self.options.latency {
-                    ComparedLatency::Response => facts.request.planned,
-                    ComparedLatency::Service => facts.sent,
+                    ComparedLatency::Response => planned,
+                    ComparedLatency::Service => sent.sent,
                 };
-                self.observe(facts.request.planned, last.since(since), false)?;
+                self.groups[group].observe(planned, last.since(since), false)?;
             }
         }
         Ok(())
@@ -328,5 +462,9 @@ impl Sampler {
 impl RunSample {
     pub(super) fn driver(&self) -> Driver {
         self.facts.driver
+    }
+
+    pub(super) fn observations(&self) -> u64 {
+        self.groups.iter().map(|group| group.ranks.count()).sum()
     }
 }

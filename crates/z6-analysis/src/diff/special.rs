@@ -26,6 +26,12 @@ pub(super) fn t_within(t: f64, degrees: u32) -> f64 {
     if odd { (arctan(t / nu.sqrt()) + sin * sum) * std::f64::consts::FRAC_2_PI } else { sin * sum }
 }
 
+/// P(T <= t) for Student's t.
+pub(super) fn t_below(t: f64, degrees: u32) -> f64 {
+    let within = t_within(t.abs(), degrees);
+    if t < 0.0 { (1.0 - within) / 2.0 } else { f64::midpoint(1.0, within) }
+}
+
 /// The t with P(|T| <= t) = 1 - `outside`: the multiplier of a two-sided interval. `outside` is
 /// taken as at least 1e-12.
 pub(super) fn t_multiplier(outside: f64, degrees: u32) -> f64 {

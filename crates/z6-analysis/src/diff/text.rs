@@ -4,7 +4,9 @@ use z6_events::printable;
 use z6_metrics::report::units::{count, duration, percent, plain, plural, rate};
 use z6_metrics::report::{Style, json_document};
 
-use super::comparison::{ComparedRun, Comparison, DeltaUnit, Mark, Pairing, Row, Unit};
+use super::comparison::{
+    ComparedRun, Comparison, DeltaUnit, DiffOutcome, Mark, Pairing, Row, Unit,
+};
 
 /// Width of the label column.
 const LABEL: usize = 14;
@@ -31,7 +33,7 @@ pub fn comparison_text(comparison: &Comparison, style: &Style) -> String {
         pairs(&mut lines, pairing, *style);
     }
     method(&mut lines, comparison, *style);
-    verdict(&mut lines, comparison, *style);
+    outcome(&mut lines, comparison, *style);
     for note in &comparison.notes {
         lines.push(labelled(*style, "Note", &printable(&note.to_string())));
     }
@@ -57,6 +59,9 @@ fn sides(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
             plural(run.observations, "request")
         )
     };
+    if let Some(filter) = &comparison.filter {
+        lines.push(labelled(style, "Filter", &printable(filter)));
+    }
     for (label, runs) in [("a", &comparison.a), ("b", &comparison.b)] {
         for (index, one) in runs.iter().enumerate() {
             lines.push(labelled(style, if index == 0 { label } else { "" }, &run(one)));
@@ -65,12 +70,13 @@ fn sides(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
 }
 
 fn table(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
-    let heading = ["", "a", "b", "change", "interval", ""].map(str::to_owned);
-    let cells: Vec<[String; 6]> =
+    let heading = ["", "a", "b", "change", "interval", "detectable", ""].map(str::to_owned);
+    let cells: Vec<[String; 7]> =
         std::iter::once(heading).chain(comparison.rows.iter().map(cells_of)).collect();
-    let widths: Vec<usize> = (0..5)
+    let widths: Vec<usize> = (0..6)
         .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
+    let mut name = None;
     for (index, row) in cells.iter().enumerate() {
         let mut line = String::new();
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
@@ -82,7 +88,13 @@ fn table(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
         }
         match index.checked_sub(1).and_then(|index| comparison.rows.get(index)) {
             None => lines.push(style.strong(line.trim_end())),
-            Some(of) => lines.push(format!("{line}  {}", paint(style, of.mark, &row[5]))),
+            Some(of) => {
+                if name != of.name.as_ref() {
+                    name = of.name.as_ref();
+                    lines.extend(name.map(|name| style.strong(printable(name))));
+                }
+                lines.push(format!("{line}  {}", paint(style, of.mark, &row[6])));
+            }
         }
     }
 }
@@ -91,16 +103,13 @@ fn paint(style: Style, mark: Mark, text: &str) -> String {
     match mark {
         Mark::Improved => style.good(text),
         Mark::Regressed => style.bad(text),
-        Mark::NoEvidence => text.to_owned(),
-        Mark::TooFew => style.warn(text),
+        Mark::NoneBeyond => text.to_owned(),
+        Mark::CouldNotTell | Mark::TooFew => style.warn(text),
     }
 }
 
-fn cells_of(row: &Row) -> [String; 6] {
-    let suffix = match row.delta_unit {
-        DeltaUnit::Percent => "%",
-        DeltaUnit::PercentagePoints => "pp",
-    };
+fn cells_of(row: &Row) -> [String; 7] {
+    let suffix = suffix(row);
     let open = row.a_is_bound != row.b_is_bound;
     let delta = row.delta.map_or("-".to_owned(), |delta| {
         let sign = match (open, row.b_is_bound) {
@@ -110,10 +119,11 @@ fn cells_of(row: &Row) -> [String; 6] {
         };
         format!("{sign}{} {suffix}", signed(delta))
     });
-    let mark = if row.within_margin {
-        format!("{}, within {} {suffix}", row.mark.text(), plain(round(row.margin)))
-    } else {
-        row.mark.text().to_owned()
+    let mark = match row.mark {
+        Mark::NoneBeyond => format!("{} {} {suffix}", row.mark.text(), plain(round(row.margin))),
+        Mark::Improved | Mark::Regressed | Mark::CouldNotTell | Mark::TooFew => {
+            row.mark.text().to_owned()
+        }
     };
     let interval = match row.interval {
         [None, None] => "-".to_owned(),
@@ -128,8 +138,25 @@ fn cells_of(row: &Row) -> [String; 6] {
         value(row.b, row.unit, row.b_is_bound),
         delta,
         interval,
+        row.detectable.map_or("-".to_owned(), |size| format!("{} {suffix}", unsigned(size))),
         mark,
     ]
+}
+
+const fn suffix(row: &Row) -> &'static str {
+    match row.delta_unit {
+        DeltaUnit::Percent => "%",
+        DeltaUnit::PercentagePoints => "pp",
+    }
+}
+
+/// A size, rounded up so that it is never less than it is.
+fn unsigned(percent: f64) -> String {
+    match percent {
+        size if size < 9.99 => plain((size * 100.0).ceil() / 100.0),
+        size if size < 99.9 => plain((size * 10.0).ceil() / 10.0),
+        size => plain(size.ceil()),
+    }
 }
 
 fn value(value: Option<f64>, unit: Unit, is_bound: bool) -> String {
@@ -175,40 +202,90 @@ fn pairs(lines: &mut Vec<String>, pairing: &Pairing, style: Style) {
 }
 
 fn method(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
-    let runs = comparison.a.len() > 1 || comparison.b.len() > 1;
-    let from = if runs {
-        format!("the spread of {} and {} runs", comparison.a.len(), comparison.b.len())
-    } else {
-        "batches of time within each run".to_owned()
+    let from = match &comparison.between_runs {
+        Some(between) => format!(
+            "from {} and {} runs; beforehand, runs are taken to differ by {} %, with the weight of {}",
+            comparison.a.len(),
+            comparison.b.len(),
+            plain(round(between.prior_sd_percent)),
+            plural(u64::from(between.prior_degrees), "degree of freedom")
+        ),
+        None => "from batches of time within each run: how runs differ is not in them".to_owned(),
     };
+    lines.push(labelled(style, "Intervals", &from));
     let line = format!(
-        "from {from}; all {} rows hold together with {} % confidence",
+        "all {} hold together with {} % confidence",
         comparison.rows.len(),
         plain(round(comparison.confidence * 100.0))
     );
-    lines.push(labelled(style, "Intervals", &line));
+    lines.push(labelled(style, "", &line));
+    let power = plain(round(comparison.power * 100.0));
+    let line = format!(
+        "the smallest regression that would have been found with a probability of {power} %"
+    );
+    lines.push(labelled(style, "Detectable", &line));
 }
 
-fn verdict(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
+fn outcome(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
     let threshold = plain(comparison.threshold_percent);
-    let marked = |mark: Mark| {
-        let names: Vec<&str> = comparison
-            .rows
-            .iter()
-            .filter(|row| row.mark == mark)
-            .map(|row| row.figure.as_str())
-            .collect();
-        names.join(", ")
-    };
-    let text = match comparison.verdict {
-        Mark::Regressed | Mark::Improved => {
-            let names = marked(comparison.verdict);
-            format!("{} (threshold {threshold} %): {names}", comparison.verdict.text())
+    let of = |mark: Mark| comparison.rows.iter().filter(move |row| row.mark == mark);
+    let text = match comparison.outcome {
+        DiffOutcome::Regressed => {
+            let text =
+                format!("regressed (threshold {threshold} %): {}", names(of(Mark::Regressed)));
+            paint(style, Mark::Regressed, &text)
         }
-        Mark::NoEvidence => {
-            format!("no evidence of a change beyond the threshold of {threshold} %")
+        DiffOutcome::NoneBeyondThreshold => format!("no regression beyond {threshold} %"),
+        DiffOutcome::CouldNotTell => {
+            let open =
+                |row: &&Row| row.decides() && matches!(row.mark, Mark::CouldNotTell | Mark::TooFew);
+            let open = names(comparison.rows.iter().filter(open));
+            let text = format!("could not tell (threshold {threshold} %)");
+            let text = if open.is_empty() { text } else { format!("{text}: {open}") };
+            paint(style, Mark::CouldNotTell, &text)
         }
-        Mark::TooFew => "too few observations to compare".to_owned(),
     };
-    lines.push(labelled(style, "Verdict", &paint(style, comparison.verdict, &text)));
+    lines.push(labelled(style, "Outcome", &text));
+    if of(Mark::Improved).next().is_some() {
+        let text = format!("improved: {}", names(of(Mark::Improved)));
+        lines.push(labelled(style, "", &paint(style, Mark::Improved, &text)));
+    }
+    lines.push(labelled(style, "", &found(comparison)));
+}
+
+/// How large a change could have been found.
+fn found(comparison: &Comparison) -> String {
+    let deciding = || comparison.rows.iter().filter(|row| row.decides());
+    let sizes = deciding().filter(|row| row.delta_unit == DeltaUnit::Percent);
+    let sizes: Vec<(f64, &Row)> =
+        sizes.filter_map(|row| row.detectable.map(|size| (size, row))).collect();
+    let least = sizes.iter().min_by(|one, other| one.0.total_cmp(&other.0));
+    let most = sizes.iter().max_by(|one, other| one.0.total_cmp(&other.0));
+    let text = match (least, most) {
+        (Some(least), Some(most)) => format!(
+            "a regression of {} % ({}) to {} % ({}) would have been found",
+            unsigned(least.0),
+            name(least.1),
+            unsigned(most.0),
+            name(most.1)
+        ),
+        (_, _) => "no regression of any size would have been found".to_owned(),
+    };
+    let without = deciding().filter(|row| row.detectable.is_none());
+    let without = names(without);
+    match (sizes.is_empty(), without.is_empty()) {
+        (false, false) => format!("{text}; none of any size: {without}"),
+        (_, _) => text,
+    }
+}
+
+fn name(row: &Row) -> String {
+    match &row.name {
+        Some(name) => format!("{} {}", printable(name), row.figure),
+        None => row.figure.clone(),
+    }
+}
+
+fn names<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    rows.map(name).collect::<Vec<String>>().join(", ")
 }

@@ -289,6 +289,11 @@ impl Object {
             }
             Event::Sample(ref sample) => self.sample(sample),
             Event::LogStalled { waited_ns } => self.number("waited_ns", waited_ns),
+            Event::Note { about, slot, .. } => {
+                self.word("about", about.name());
+                self.number("slot", u64::from(slot));
+                self.raw("text", &json_text(&String::from_utf8_lossy(bytes)));
+            }
             Event::Value { exchange, variable, value } => {
                 self.number("exchange", u64::from(exchange.0));
                 self.number("variable", u64::from(variable.0));

@@ -1,7 +1,7 @@
 //! A small world to compare runs in: virtual users, a server whose delays are exponential around a
 //! level that drifts, stalls, failures. Makes the events that an engine would log. Knows nothing of
 //! statistics.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "tests and the laboratory")]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -57,6 +57,17 @@ impl Draws {
                 return whole + first;
             }
             whole += 1.0;
+        }
+    }
+
+    /// Standard normal, by comparisons only: an exponential draw x is kept with probability
+    /// exp(-(x - 1)^2 / 2).
+    pub fn exactly_normal(&mut self) -> f64 {
+        loop {
+            let x = self.exponential();
+            if self.exponential() >= (x - 1.0) * (x - 1.0) / 2.0 {
+                return if self.next().is_multiple_of(2) { x } else { -x };
+            }
         }
     }
 

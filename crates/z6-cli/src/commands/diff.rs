@@ -6,24 +6,34 @@ use std::path::{Path, PathBuf};
 use z6::{Tick, WorkerId};
 use z6_analysis::analyze::Selection;
 use z6_analysis::diff::{
-    DiffError, DiffOptions, RunSample, SampleOptions, Sampler, compare, comparison_json,
-    comparison_text,
+    DEFAULT_MAX_PAIRS_BY_NAME, DiffError, DiffOptions, DiffOutcome, RunSample, SampleOptions,
+    Sampler, compare, comparison_json, comparison_text,
 };
 use z6_analysis::{AnalyzeError, Loss};
 use z6_events::{BlockEnd, Event, LogError, Visitor, walk};
 use z6_metrics::{EndFacts, Fold, RunFacts, Style};
 
-use crate::args::{DiffArgs, DiffFormat};
+use crate::args::{DiffArgs, DiffByArg, DiffFormat, InconclusiveArg};
 use crate::console;
 use crate::exit::{Exit, UsageError};
 use crate::log_args;
 
 pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
     let (a, b) = sides(args)?;
-    let options = DiffOptions { threshold_percent: args.threshold };
-    let sampling = SampleOptions { latency: args.latency.into(), ..SampleOptions::default() };
+    let selection =
+        Selection { filter: log_args::filter(args.filter.as_deref())?, ..Selection::default() };
+    let options = DiffOptions {
+        threshold_percent: args.threshold,
+        filter: selection.filter.as_ref().map(|filter| filter.text().to_owned()),
+    };
+    let mut sampling = SampleOptions { latency: args.latency.into(), ..SampleOptions::default() };
+    if args.by == Some(DiffByArg::Name) {
+        sampling.by_name = true;
+        sampling.max_pairs = DEFAULT_MAX_PAIRS_BY_NAME;
+    }
     let samples = |side: &[PathBuf]| {
-        side.iter().map(|path| sample(path, sampling)).collect::<anyhow::Result<Vec<RunSample>>>()
+        let sample = |path: &PathBuf| sample(path, sampling, &selection);
+        side.iter().map(sample).collect::<anyhow::Result<Vec<RunSample>>>()
     };
     let comparison = compare(&samples(a)?, &samples(b)?, &options)
         .map_err(|error| UsageError(error.to_string()))?;
@@ -33,7 +43,15 @@ pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
         DiffFormat::Json => comparison_json(&comparison),
     };
     console::results(&text)?;
-    Ok(if comparison.regressed() { Exit::Regressed } else { Exit::Success })
+    Ok(match comparison.outcome {
+        DiffOutcome::Regressed => Exit::Regressed,
+        DiffOutcome::NoneBeyondThreshold => Exit::Success,
+        DiffOutcome::CouldNotTell => match args.inconclusive {
+            InconclusiveArg::Code => Exit::CouldNotTell,
+            InconclusiveArg::Pass => Exit::Success,
+            InconclusiveArg::Fail => Exit::Regressed,
+        },
+    })
 }
 
 /// The paths of both sides: `A B`, or `A.. -- B..`.
@@ -50,22 +68,28 @@ fn sides(args: &DiffArgs) -> Result<(&[PathBuf], &[PathBuf]), UsageError> {
 }
 
 /// Reads what is compared from the log of one run.
-fn sample(path: &Path, options: SampleOptions) -> anyhow::Result<RunSample> {
+fn sample(path: &Path, options: SampleOptions, selection: &Selection) -> anyhow::Result<RunSample> {
     let log = log_args::open(path)?;
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let facts = RunFacts::from_header(log.header(), String::new());
     let scenario = log.scenario();
+    let failure = |error: AnalyzeError| log_args::failure(&log, selection, error);
+    let filter = selection.filter.as_ref().map(|filter| filter.bind(scenario)).transpose();
+    let filter = filter.map_err(|error| failure(error.into()))?;
     let mut pass = Pass {
         fold: Fold::new(scenario, facts.clone()),
-        sampler: Sampler::new(path.display().to_string(), scenario, facts, options),
+        sampler: Sampler::new(path.display().to_string(), scenario, facts, options)
+            .selecting(filter),
     };
-    let failure = |error: AnalyzeError| log_args::failure(&log, &Selection::default(), error);
     let ending = walk(&mut reader, &mut pass).map_err(|error| failure(error.into()))?;
     log_args::warn_of_loss(&log, Loss::from_ending(&ending));
     let end = EndFacts::from_ending(&ending);
     let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
     let verdict = Some(metrics.generator.verdict);
-    pass.sampler.finish(end, verdict).map_err(|error| failure(from_diff_error(error)))
+    pass.sampler.finish(end, verdict).map_err(|error| match error {
+        DiffError::TooManyNames { .. } => UsageError(error.to_string()).into(),
+        other => failure(from_diff_error(other)),
+    })
 }
 
 /// One pass over a log: collects what is compared and the run's verdict on its generator.
@@ -101,8 +125,9 @@ fn from_diff_error(error: DiffError) -> AnalyzeError {
         }
         DiffError::Fold(source) => source.into(),
         // Errors of comparisons; reading events never returns them.
-        DiffError::NoRuns | DiffError::DifferentLatencies | DiffError::BadThreshold => {
-            io::Error::other(error).into()
-        }
+        DiffError::NoRuns
+        | DiffError::DifferentLatencies
+        | DiffError::BadThreshold
+        | DiffError::TooManyNames { .. } => io::Error::other(error).into(),
     }
 }

@@ -1,3 +1,5 @@
+//! What templates make of values, place by place.
+
 use proptest::prelude::*;
 
 use super::{FillError, Filled, Template, TemplateErrorKind, TextKind, Value, ValueId, Values};

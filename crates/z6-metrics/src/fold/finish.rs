@@ -56,7 +56,7 @@ impl Fold {
             requests: self.requests.figures(&self.outline, &total)?,
             latency,
             throughput,
-            connections: self.connections.figures(self.requests.reused()),
+            connections: self.connections.figures(&self.requests, &self.outline),
             errors: self.requests.error_figures(&self.outline),
             generator,
             assertions,

@@ -114,6 +114,10 @@ impl Visitor for LiveFold {
         Ok(())
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
+    }
+
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
         if self.error.is_none() {
             self.error = self.fold.advance(block.worker, block.up_to).err();

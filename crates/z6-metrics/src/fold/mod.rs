@@ -26,6 +26,7 @@ pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
 use crate::gauges::Gauges;
 use crate::health::Health;
 use crate::lag::InputTimes;
+use crate::note::{LastNote, Why};
 use crate::outline::Outline;
 use crate::pairing::{OpenRequest, OpenRequests};
 use crate::rates::RateWindow;
@@ -41,6 +42,7 @@ struct Worker {
     inputs: InputTimes,
     health: Health,
     rates: RateWindow,
+    note: LastNote,
     /// Tick of its newest event or empty block.
     last: Tick,
     /// Seconds it has passed; all of them once it finished.
@@ -56,10 +58,25 @@ impl Worker {
             inputs: InputTimes::new(),
             health: Health::default(),
             rates: RateWindow::default(),
+            note: LastNote::default(),
             last: Tick::ZERO,
             passed: 0,
             end: None,
         }
+    }
+}
+
+impl Worker {
+    /// What is known of a request that failed at `at`, besides the failure: it was sent then on this
+    /// connection.
+    fn why_broken(
+        &self,
+        at: Tick,
+        exchange: ExchangeSlot,
+        (connection, sent): (ConnectionSlot, Tick),
+    ) -> Why<'_> {
+        let idle_ns = self.connections.idle_ns(connection, sent);
+        Why { idle_ns, note: self.note.of_exchange(at, exchange) }
     }
 }
 
@@ -72,6 +89,8 @@ pub struct Fold {
     requests: Requests,
     connections: ConnectionTotals,
     gauges: Gauges,
+    /// The bytes that the next event names.
+    bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
     until: Tick,
 }
@@ -89,6 +108,7 @@ impl Fold {
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             gauges: Gauges::default(),
+            bytes: Vec::new(),
             until,
             outline,
             facts,
@@ -122,7 +142,7 @@ impl Fold {
         match *event {
             Event::Wake | Event::Stop { .. } | Event::Value { .. } => Ok(()),
             Event::Connected { connection, started } => {
-                let (change, attempt) = state.connections.ready(worker, connection)?;
+                let (change, attempt) = state.connections.ready(worker, connection, at)?;
                 self.connections.connected(at, started, change, attempt)?;
                 self.connection_change(at, change);
                 Ok(())
@@ -131,9 +151,10 @@ impl Fold {
                 state.connections.tcp_ready(connection, at);
                 Ok(())
             }
-            Event::ConnectFailed { connection, .. } => {
+            Event::ConnectFailed { connection, cause, .. } => {
                 state.connections.note_failed(connection, at);
-                self.connections.failed();
+                let endpoint = state.connections.endpoint(connection);
+                self.connections.failed(here, endpoint, cause.error);
                 self.connection_closed(here, connection)
             }
             Event::Sent {
@@ -150,30 +171,35 @@ impl Fold {
                     return self.sent(here, exchange, connection, request, bytes);
                 }
                 state.connections.used(connection);
-                state.open.open_again(worker, exchange, attempt, bytes)?;
+                state.open.open_again(worker, exchange, attempt, connection, bytes)?;
                 self.requests.on_wire_again();
                 Ok(())
             }
             Event::Done { exchange, ref response, failure } => {
                 self.connections.after_response(response.unsolicited);
                 let open = state.open.take(worker, at, exchange)?;
+                state.connections.rests(open.connection, at);
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {
                 let Response { received_bytes, unsent_bytes, unsolicited, irregularities, .. } =
                     *response;
                 self.connections.after_response(unsolicited);
-                let (planned, sent_bytes) =
+                let (planned, connection, sent_bytes) =
                     state.open.redirected(worker, at, exchange, (unsent_bytes, irregularities))?;
+                state.connections.rests(connection, at);
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
-                self.requests.broken(here, &open, &without_response(cause))
+                self.requests.broken(here, &open, &without_response(cause), Why::default())
             }
             Event::Failed { exchange, ref failure } => match state.open.take_failed(exchange) {
-                Some(open) => self.requests.broken(here, &open, failure),
+                Some(open) => {
+                    let why = state.why_broken(at, exchange, (open.connection, open.sent));
+                    self.requests.broken(here, &open, failure, why)
+                }
                 None => Ok(()),
             },
             Event::ConnectionClosed { connection, cause } => {
@@ -196,13 +222,17 @@ impl Fold {
             }
             Event::ConnectTimedOut { connection } => {
                 state.connections.note_failed(connection, at);
+                let error = state.connections.timeout_kind(connection);
+                let endpoint = state.connections.endpoint(connection);
                 let attempt = state.connections.timed_out(connection);
-                self.connections.timed_out(at, attempt)
+                self.connections.timed_out(here, endpoint, error, attempt)
             }
             Event::NotOnWire { ref request, cause } => {
                 state.open.settle();
                 let address = state.connections.failed_address(at, request.target);
-                self.requests.not_on_wire(&mut state.rates, here, request, address, cause)
+                let why = Why { note: state.note.tls(at), ..Why::default() };
+                let asked = (request, address);
+                self.requests.not_on_wire(&mut state.rates, here, asked, cause, why)
             }
             Event::NeverSent { ref request, reason } => {
                 self.requests.never_sent(here, request, reason)
@@ -237,7 +267,17 @@ impl Fold {
                 state.health.stalled(waited_ns);
                 Ok(())
             }
+            Event::Note { about, slot, .. } => {
+                state.note.set(at, about, slot, &self.bytes);
+                Ok(())
+            }
         }
+    }
+
+    /// The bytes that the next event names, if it names any ([`Event::bytes`]).
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// This worker has nothing to say about instants before `at`: what an empty block tells. Rows of
@@ -303,6 +343,7 @@ impl Fold {
             written_bytes,
             reused: false,
             address: NO_ADDRESS,
+            connection,
             exchanges: 1,
             received_bytes: 0,
             irregularities: Irregularities::NONE,
@@ -326,6 +367,7 @@ impl Fold {
         }
         let connections = &mut self.workers[worker.index()].connections;
         let change = connections.connecting(worker, connection, (target, address), at)?;
+        self.connections.attempted(target, address);
         self.connection_change(at, change);
         Ok(())
     }
@@ -380,6 +422,10 @@ impl Visitor for Fold {
         event: &Event,
     ) -> Result<(), FoldError> {
         Fold::event(self, worker, at, event)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        Fold::bytes(self, bytes);
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), FoldError> {

@@ -3,8 +3,8 @@
 //! that of the whole run.
 
 use z6_events::{
-    Cause, ErrorKind, Event, EventClass, Failure, Irregularities, PlannedRequest, Population,
-    Response, SlotTable, TargetAddresses, Tick, WorkerId,
+    Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, Irregularities,
+    PlannedRequest, Population, Response, SlotTable, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -13,17 +13,26 @@ use crate::error::FoldError;
 use crate::examples::NO_ADDRESS;
 use crate::lag::Noticed;
 use crate::metrics::Metrics;
+use crate::note::Why;
 use crate::outline::Outline;
 use crate::pairing::OpenRequest;
 use crate::requests::RunLatencies;
 use crate::row::{RequestRow, RowOutcome};
 
+/// An open request: when it was noticed, its target's address, and the connection of its exchange.
+#[derive(Debug, Clone, Copy)]
+struct OnWire {
+    noticed: Noticed,
+    address: u16,
+    connection: ConnectionSlot,
+}
+
 /// A fold over selected requests in progress.
 #[derive(Debug)]
 pub struct PartFold {
     fold: Fold,
-    /// By worker and exchange slot: when the open request was noticed, and its target's address.
-    noticed: Vec<SlotTable<(Noticed, u16)>>,
+    /// By worker and exchange slot.
+    noticed: Vec<SlotTable<OnWire>>,
     from: Option<Tick>,
     /// The run's own end tick.
     ended: Tick,
@@ -69,10 +78,19 @@ impl PartFold {
             Event::Sent { exchange, request, attempt: 0, connection, .. } => {
                 Some((*exchange, request.planned, *connection))
             }
-            Event::Sent { .. } => None,
-            Event::Done { response: Response { unsolicited, .. }, .. }
-            | Event::Redirected { response: Response { unsolicited, .. }, .. } => {
+            Event::Sent { exchange, connection, .. } => {
+                if let Some(open) = self.noticed[worker.index()].get_mut(exchange.0) {
+                    open.connection = *connection;
+                }
+                None
+            }
+            Event::Done { exchange, response: Response { unsolicited, .. }, .. }
+            | Event::Redirected { exchange, response: Response { unsolicited, .. }, .. } => {
                 self.fold.connections.after_response(*unsolicited);
+                if let Some(open) = self.noticed[worker.index()].get(exchange.0) {
+                    let state = &mut self.fold.workers[worker.index()];
+                    state.connections.rests(open.connection, at);
+                }
                 None
             }
             Event::Failed { .. }
@@ -95,11 +113,16 @@ impl PartFold {
         if let Some((exchange, planned, connection)) = planned {
             let state = &self.fold.workers[worker.index()];
             let address = state.connections.endpoint(connection).1;
-            let noticed = (state.inputs.noticed(planned), address);
+            let open = OnWire { noticed: state.inputs.noticed(planned), address, connection };
             // The join, which sees each event first, has bounded the slot.
-            self.noticed[worker.index()].insert(exchange.0, noticed);
+            self.noticed[worker.index()].insert(exchange.0, open);
         }
         Ok(())
+    }
+
+    /// As [`Fold::bytes`].
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
     }
 
     /// As [`Fold::advance`].
@@ -119,8 +142,13 @@ impl PartFold {
         let RequestRow { worker, request, target, planned, ended, .. } = *row;
         let Some(sent) = row.sent else { return self.not_on_wire(row) };
         let slots = &self.noticed[worker.index()];
-        let noticed = row.exchange.and_then(|slot| slots.get(slot.0));
-        let (noticed, address) = noticed.copied().unwrap_or((Noticed::Forgotten, NO_ADDRESS));
+        let on_wire = row.exchange.and_then(|slot| slots.get(slot.0));
+        let unknown = OnWire {
+            noticed: Noticed::Forgotten,
+            address: NO_ADDRESS,
+            connection: ConnectionSlot(0),
+        };
+        let OnWire { noticed, address, connection } = on_wire.copied().unwrap_or(unknown);
         let Fold { requests, workers, .. } = &mut self.fold;
         requests.plan(worker, request, target, planned)?;
         let open = OpenRequest {
@@ -132,12 +160,14 @@ impl PartFold {
             written_bytes: row.bytes_sent,
             reused: row.reused == Some(true),
             address,
+            connection,
             exchanges: row.exchanges,
             received_bytes: row.bytes_received,
             irregularities: row.irregularities,
             between: false,
         };
-        let rates = &mut workers[worker.index()].rates;
+        let state = &mut workers[worker.index()];
+        let rates = &mut state.rates;
         requests.on_wire(rates, &open, noticed)?;
         let here = (worker, ended);
         let failure = row.outcome.error();
@@ -160,7 +190,9 @@ impl PartFold {
                 let cause = Cause { error, detail: row.detail };
                 let failure =
                     Failure { received_bytes: row.bytes_received, ..without_response(cause) };
-                requests.broken(here, &open, &failure)
+                let exchange = row.exchange.unwrap_or(ExchangeSlot(u32::MAX));
+                let why = state.why_broken(ended, exchange, (connection, sent));
+                requests.broken(here, &open, &failure, why)
             }
         }
     }
@@ -181,7 +213,8 @@ impl PartFold {
             RowOutcome::Failed(error) => {
                 let address = state.connections.failed_address(row.ended, row.target);
                 let cause = Cause { error, detail: row.detail };
-                requests.not_on_wire(&mut state.rates, here, &request, address, cause)
+                let why = Why { note: state.note.tls(row.ended), ..Why::default() };
+                requests.not_on_wire(&mut state.rates, here, (&request, address), cause, why)
             }
             RowOutcome::NeverSent(reason) => requests.never_sent(here, &request, reason),
             // Neither is without a sent instant.

@@ -2,13 +2,16 @@
 //! figures; computes none.
 
 use crate::assertions::{AssertionResult, AssertionValue};
-use crate::metrics::{GroupFigures, LatencyStats, Metrics, Named};
+use crate::metrics::{FailedAddress, GroupFigures, LatencyStats, Metrics, Named};
 use crate::report::Style;
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
 use crate::verdict::Verdict;
 use z6_events::{StoppedBy, printable};
 use z6_scenario::{AssertionKind, Quantile};
+
+/// Addresses with failed attempts that are shown one by one.
+const FAILED_ADDRESSES_SHOWN: usize = 8;
 
 /// Width of the label column.
 const LABEL: usize = 14;
@@ -270,6 +273,13 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
             count(connections.unsolicited)
         ),
     );
+    for failed in connections.failed_addresses.iter().take(FAILED_ADDRESSES_SHOWN) {
+        page.line("", &page.style.bad(failed_address(failed)));
+    }
+    let more = connections.failed_addresses.len().saturating_sub(FAILED_ADDRESSES_SHOWN);
+    if more > 0 {
+        page.line("", &format!("and {} more addresses with failed attempts", count(more as u64)));
+    }
     if !metrics.requests.by_status.0.is_empty() {
         page.line("statuses", &counted(&metrics.requests.by_status));
     }
@@ -300,6 +310,19 @@ fn irregularities(page: &mut Page, metrics: &Metrics) {
         table.row([format!("{} ({})", kind.name(), kind.section()), plural(*requests, "request")]);
     }
     page.lines("irregular", &table.lines());
+}
+
+/// `10.0.0.3:80: 12 of 12 attempts failed (connection_refused), 33.33 % of all attempts to api`
+fn failed_address(failed: &FailedAddress) -> String {
+    let (target, address) = (printable(&failed.target), printable(&failed.address));
+    let error = failed.error;
+    let share = failed.attempts as f64 / failed.target_attempts.max(1) as f64;
+    format!(
+        "{address}: {} of {} attempts failed ({error}), {} of all attempts to {target}",
+        count(failed.failed),
+        count(failed.attempts),
+        percent(share)
+    )
 }
 
 fn counted(counts: &Named<u64>) -> String {

@@ -20,6 +20,7 @@ use crate::facts::is_possible;
 use crate::groups::Groups;
 use crate::histogram::Latency;
 use crate::lag::Noticed;
+use crate::note::Why;
 use crate::outline::Outline;
 use crate::pairing::OpenRequest;
 use crate::planted::{Bug, Planted};
@@ -81,6 +82,16 @@ impl Requests {
     /// What the names of the targets resolved to.
     pub(crate) fn resolved(&mut self, addresses: &[TargetAddresses]) {
         self.examples.resolved(addresses);
+    }
+
+    /// An address of a target as the log's header has it; `?` if it is not there.
+    pub(crate) fn address_name(&self, target: TargetId, address: u16) -> &str {
+        self.examples.address_name(target, address).unwrap_or("?")
+    }
+
+    /// How many addresses the header has for a target.
+    pub(crate) fn address_count(&self, target: TargetId) -> usize {
+        self.examples.address_count(target)
     }
 
     /// Whether latencies of a request planned then are measured: after the warm-up. Nothing is
@@ -205,7 +216,7 @@ impl Requests {
         match failure {
             Some(error) => {
                 let cause = Cause { error, detail: u64::from(response.status) };
-                self.failed((worker, at), open, cause)
+                self.failed((worker, at), open, cause, Why::default())
             }
             None => self.succeeded(at, open, response, measured),
         }
@@ -250,11 +261,12 @@ impl Requests {
         here: (WorkerId, Tick),
         open: &OpenRequest,
         failure: &Failure,
+        why: Why<'_>,
     ) -> Result<(), FoldError> {
         let sent_bytes = open.request_bytes.saturating_sub(failure.unsent_bytes);
         self.count_bytes(open.planned, sent_bytes, failure.received_bytes);
         self.totals.irregularities.add(open.irregularities.union(failure.irregularities));
-        self.failed(here, open, Cause { error: failure.error, detail: failure.detail })
+        self.failed(here, open, failure.cause(), why)
     }
 
     /// A request on the wire was not answered within its time.
@@ -264,7 +276,8 @@ impl Requests {
         open: &OpenRequest,
     ) -> Result<(), FoldError> {
         self.cut_off(open);
-        self.failed(here, open, Cause { error: ErrorKind::RequestTimeout, detail: 0 })
+        let cause = Cause { error: ErrorKind::RequestTimeout, detail: 0 };
+        self.failed(here, open, cause, Why::default())
     }
 
     /// A request that was on the wire failed.
@@ -273,10 +286,12 @@ impl Requests {
         (worker, at): (WorkerId, Tick),
         open: &OpenRequest,
         Cause { error, detail }: Cause,
+        why: Why<'_>,
     ) -> Result<(), FoldError> {
-        let OpenRequest { request, target, address, planned, .. } = *open;
-        let example = Example { worker, at, request, target, address, detail };
-        self.count_failed(planned, error, example);
+        let OpenRequest { request, target, address, planned, reused, .. } = *open;
+        let idle_ns = why.idle_ns;
+        let example = Example { worker, at, request, target, address, detail, idle_ns, reused };
+        self.count_failed(planned, error, example, why.note);
         self.by_connection.kind(open.reused).counts.failed += 1;
         if !self.measures(planned) {
             return Ok(());
@@ -287,9 +302,15 @@ impl Requests {
         if self.planted.has(Bug::ForgottenCensored) { Ok(()) } else { self.unanswered(at, open) }
     }
 
-    fn count_failed(&mut self, planned: Tick, error: ErrorKind, example: Example) {
+    fn count_failed(
+        &mut self,
+        planned: Tick,
+        error: ErrorKind,
+        example: Example,
+        note: Option<&[u8]>,
+    ) {
         let Example { at, request, target, .. } = example;
-        self.examples.note(error, example);
+        self.examples.note(error, example, note);
         self.totals.outcomes.failed += 1;
         self.totals.errors.add(error);
         self.series.row(at).failed += 1;
@@ -327,14 +348,14 @@ impl Requests {
         if self.measures(open.planned) { self.unanswered(at, open) } else { Ok(()) }
     }
 
-    /// A request failed without a byte on the wire; it was to go to `address` of its target.
+    /// A request failed without a byte on the wire; it was to go to this address of its target.
     pub(crate) fn not_on_wire(
         &mut self,
         window: &mut RateWindow,
         (worker, at): (WorkerId, Tick),
-        asked: &PlannedRequest,
-        address: u16,
+        (asked, address): (&PlannedRequest, u16),
         Cause { error, detail }: Cause,
+        why: Why<'_>,
     ) -> Result<(), FoldError> {
         let PlannedRequest { request, target, planned, .. } = *asked;
         self.plan(worker, request, target, planned)?;
@@ -342,7 +363,9 @@ impl Requests {
         self.series.row(at).sent += 1;
         self.groups.count(request, target, |counts| counts.sent += 1);
         self.rates.sent(window, at);
-        self.count_failed(planned, error, Example { worker, at, request, target, address, detail });
+        let (idle_ns, reused) = (why.idle_ns, false);
+        let example = Example { worker, at, request, target, address, detail, idle_ns, reused };
+        self.count_failed(planned, error, example, why.note);
         if self.measures(planned) {
             self.latencies.failed_response.value(at.since(planned))?;
         }

@@ -61,11 +61,13 @@ pub enum FaultKind {
     LogShortWrite,
     /// Per log block: the disk is full.
     LogFull,
+    /// Per request: a response that breaks HTTP/1.1 and has one reading only.
+    Irregular,
 }
 
 impl FaultKind {
     /// How many there are.
-    pub const COUNT: usize = 27;
+    pub const COUNT: usize = 28;
 
     /// All of them, in order.
     pub const ALL: [FaultKind; FaultKind::COUNT] = [
@@ -96,6 +98,7 @@ impl FaultKind {
         FaultKind::LogStall,
         FaultKind::LogShortWrite,
         FaultKind::LogFull,
+        FaultKind::Irregular,
     ];
 
     /// Its name in scenarios and on the command line: `reset_in_body`.
@@ -129,6 +132,7 @@ impl FaultKind {
             FaultKind::LogStall => "log_stall",
             FaultKind::LogShortWrite => "log_short_write",
             FaultKind::LogFull => "log_full",
+            FaultKind::Irregular => "irregular",
         }
     }
 

@@ -332,7 +332,8 @@ impl Account {
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }
             | Event::Sample(_)
-            | Event::LogStalled { .. } => true,
+            | Event::LogStalled { .. }
+            | Event::Note { .. } => true,
         };
         if !fits {
             found.add(Checker::Transitions, || format!("{event:?} of {worker:?} at {at:?}"));

@@ -72,6 +72,10 @@ impl Visitor for FoldAndKeep<'_> {
         self.fold.event(index, worker, at, event)
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
+    }
+
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
         self.fold.block_ended(block)
     }
@@ -105,7 +109,10 @@ fn compare(
 ) {
     for (worker, (read, emitted)) in events.iter().zip(evidence.emitted).enumerate() {
         let mut pairs = read.iter().zip(emitted).enumerate();
-        if let Some((index, (read, emitted))) = pairs.find(|(_, (read, emitted))| read != emitted) {
+        let differs = |(at, read): &(Tick, Event), (then, emitted): &(Tick, Event)| {
+            (at, read.without_place()) != (then, emitted.without_place())
+        };
+        if let Some((index, (read, emitted))) = pairs.find(|(_, (a, b))| differs(a, b)) {
             found.add(Checker::ReadBack, || {
                 format!("event {index} of worker {worker} is {read:?} in the log, was {emitted:?}")
             });

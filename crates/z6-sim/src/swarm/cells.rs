@@ -33,7 +33,8 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         | FaultKind::InterimFlood
         | FaultKind::Unsolicited
         | FaultKind::NoAnswer
-        | FaultKind::BadRedirect => before(state, BEGINS),
+        | FaultKind::BadRedirect
+        | FaultKind::Irregular => before(state, BEGINS),
         FaultKind::PartialRead | FaultKind::WouldBlock => socket(state),
         FaultKind::PartialWrite => write(state),
         FaultKind::ServerStall

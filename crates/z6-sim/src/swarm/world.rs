@@ -131,7 +131,8 @@ fn per(kind: FaultKind) -> Per {
         | FaultKind::InterimFlood
         | FaultKind::Unsolicited
         | FaultKind::NoAnswer
-        | FaultKind::BadRedirect => Per::Request,
+        | FaultKind::BadRedirect
+        | FaultKind::Irregular => Per::Request,
         FaultKind::PartialRead | FaultKind::PartialWrite | FaultKind::WouldBlock => Per::Transfer,
         FaultKind::ServerStall | FaultKind::LateTimer | FaultKind::DuplicateStamp => {
             Per::TenthOfSecond

@@ -26,6 +26,8 @@ pub(super) struct Exchange {
     request_bytes: Option<u64>,
     /// The timeout, once the first exchange of the step was sent.
     timeout: Option<(TimerId, Tick)>,
+    /// When its first byte was written, once it was.
+    sent: Tick,
 }
 
 // Bytes of each request in flight.
@@ -35,6 +37,19 @@ impl Exchange {
     /// Whether a byte of the request was ever written.
     pub(super) fn was_on_wire(&self) -> bool {
         self.timeout.is_some()
+    }
+
+    /// When this exchange was sent, or `now` if it was not.
+    pub(super) fn sent_or(&self, now: Tick) -> Tick {
+        match self.stage {
+            Stage::Sent => self.sent,
+            Stage::Unsent | Stage::Redirected => now,
+        }
+    }
+
+    /// Whether its connection had been given another one before.
+    pub(super) fn is_on_used(&self) -> bool {
+        self.ordinal > 1
     }
 }
 
@@ -93,6 +108,7 @@ impl Exchanges {
             ordinal,
             request_bytes,
             timeout: None,
+            sent: Tick::ZERO,
         })
     }
 
@@ -146,6 +162,7 @@ impl Exchanges {
         let exchange = &mut self.open[slot];
         assert_eq!(exchange.stage, Stage::Unsent, "exchange {slot} was sent before");
         exchange.stage = Stage::Sent;
+        exchange.sent = cx.at;
         self.unsent -= 1;
         if exchange.attempt == 0 {
             let request = exchange.request.request;

@@ -94,7 +94,9 @@ pub enum Input {
         /// Where the redirect leads.
         next: NextHop,
     },
-    /// An exchange ended without a complete response, or with a redirect that cannot be followed.
+    /// An exchange ended without a complete response, or with a redirect that cannot be followed. A
+    /// driver says `closed_before_response` or `connection_reset`; whether that makes the connection a
+    /// stale one is the engine's to decide.
     Failed {
         /// The exchange.
         exchange: ExchangeSlot,
@@ -139,7 +141,10 @@ impl Input {
             Event::Redirected { exchange, response, next } => {
                 Input::Redirected { exchange, response, next }
             }
-            Event::Failed { exchange, failure } => Input::Failed { exchange, failure },
+            Event::Failed { exchange, failure } => {
+                let error = failure.kind_observed();
+                Input::Failed { exchange, failure: Failure { error, ..failure } }
+            }
             Event::ConnectionClosed { connection, cause } => {
                 Input::ConnectionClosed { connection, cause }
             }

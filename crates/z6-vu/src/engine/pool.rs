@@ -123,6 +123,11 @@ impl Pool {
         self.connections[slot].target
     }
 
+    /// When the last exchange of a connection ended, or it became ready.
+    pub(super) fn rests_since(&self, slot: ConnectionSlot) -> Tick {
+        self.connections[slot].rests_since
+    }
+
     /// A seat for the VU's request; none if it has to wait.
     pub(super) fn take(
         &mut self,
@@ -240,6 +245,7 @@ impl Pool {
                 is_shared: settings.reuse == ConnectionReuse::Shared,
                 requests: 0,
                 max_requests,
+                rests_since: cx.at,
                 timer: None,
                 owner: None,
                 next: None,
@@ -274,6 +280,7 @@ impl Pool {
         let connection = &mut self.connections[slot];
         assert!(connection.is_attempt(), "connection {slot}");
         connection.state = ConnectionState::Ready { open: 0 };
+        connection.rests_since = cx.at;
         let (target, limit) = (connection.target, connection.limit);
         self.has_room = true;
         self.disarm(cx.timers, slot);
@@ -428,6 +435,7 @@ impl Pool {
         }
         let connection = &mut self.connections[slot];
         let left = connection.vacate(slot);
+        connection.rests_since = cx.at;
         let begins_to_drain = connection.draining.is_none() && cause.is_some();
         if begins_to_drain {
             connection.draining = cause;

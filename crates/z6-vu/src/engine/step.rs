@@ -423,8 +423,7 @@ impl Engine {
                 Some(Event::Redirected { exchange, response, next })
             }
             Input::Failed { exchange, failure } => {
-                traffic.exchange_failed(&mut cx, exchange, failure);
-                Some(Event::Failed { exchange, failure })
+                Some(traffic.exchange_failed(&mut cx, exchange, failure))
             }
             Input::ConnectionClosed { connection, cause } => traffic
                 .connection_closed(&mut cx, connection)

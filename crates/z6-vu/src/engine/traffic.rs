@@ -2,8 +2,8 @@
 //! exchanges meet. Knows none of their tables: it moves a request from one to the next.
 
 use z6_events::{
-    Actor, Cause, ConnectionSlot, Event, ExchangeSlot, Failure, NeverSentReason, NextHop,
-    Population, ReleaseCause, Response, TargetId, Tick,
+    Actor, Cause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure, NeverSentReason,
+    NextHop, Population, ReleaseCause, Response, STALE_IDLE_NS, TargetId, Tick,
 };
 use z6_scenario::Model;
 
@@ -239,20 +239,21 @@ impl Traffic {
         self.seek_connection(cx, vu);
     }
 
-    /// An exchange ended without a response.
+    /// An exchange ended without a response; returns the record of it.
     pub(super) fn exchange_failed(
         &mut self,
         cx: &mut Context<'_>,
         slot: ExchangeSlot,
-        failure: Failure,
-    ) {
+        observed: Failure,
+    ) -> Event {
         if cx.settings.planted.has(Bug::LeakedTimer) {
             self.exchanges.leak_timer(cx, slot);
         }
         let exchange = self.exchanges.end(cx, slot);
         assert_ne!(exchange.stage, Stage::Redirected, "exchange {slot} is not on the wire");
+        let failure = Failure { error: self.failure_kind(cx.at, &exchange, &observed), ..observed };
         if !exchange.was_on_wire() {
-            let cause = Cause { error: failure.error, detail: failure.detail };
+            let cause = failure.cause();
             cx.out.events.push(Event::NotOnWire { request: exchange.request, cause });
         }
         let cause = if failure.reusable {
@@ -262,6 +263,24 @@ impl Traffic {
         };
         self.finish_exchange(cx, exchange.connection, cause);
         self.step_ended(cx, exchange.vu, 0);
+        Event::Failed { exchange: slot, failure }
+    }
+
+    /// The kind of a failure. Whether the end of a connection met one that was idle is decided here,
+    /// from ticks that the log holds: from when it was idle until its request was sent.
+    fn failure_kind(&self, at: Tick, exchange: &Exchange, observed: &Failure) -> ErrorKind {
+        let kind = observed.kind_observed();
+        let is_end = matches!(kind, ErrorKind::ClosedBeforeResponse | ErrorKind::ConnectionReset);
+        if !is_end || observed.received_bytes > 0 {
+            return kind;
+        }
+        let idle_ns = exchange.sent_or(at).since(self.pool.rests_since(exchange.connection));
+        let is_unsent = exchange.stage == Stage::Unsent;
+        if idle_ns >= STALE_IDLE_NS || (is_unsent && exchange.is_on_used()) {
+            ErrorKind::StaleConnection
+        } else {
+            kind
+        }
     }
 
     fn exchange_timed_out(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot) {

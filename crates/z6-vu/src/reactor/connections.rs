@@ -16,7 +16,8 @@ use std::sync::Arc;
 use mio::event::Event as IoEvent;
 use mio::{Registry, Token};
 use z6_events::{
-    Cause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick,
+    Cause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind, PlannedRequest, TargetId,
+    Tick,
 };
 
 use super::engine_handle::EngineHandle;
@@ -25,7 +26,9 @@ use super::socket;
 use super::tls::HELD_BACK_MAX;
 use super::worker::Common;
 use crate::engine::{Command, Input};
-use crate::session::{self, BrokenWrite, End, Output, READ_BUFFER_BYTES, READS_PER_TURN, Requests};
+use crate::session::{
+    self, BrokenWrite, End, Note, Output, READ_BUFFER_BYTES, READS_PER_TURN, Requests,
+};
 
 use dialer::Dialer;
 use table::Links;
@@ -96,18 +99,23 @@ impl Connections {
         if link.connecting {
             let is_secured = link.tls.is_some();
             let error = if is_secured { ErrorKind::TlsTimeout } else { ErrorKind::ConnectTimeout };
-            self.report_failure(slot, Cause { error, detail: 0 });
+            self.report_failure(slot, Cause { error, detail: 0 }, "");
         }
         self.links.close(slot);
     }
 
-    fn report_failure(&mut self, slot: ConnectionSlot, cause: Cause) {
+    fn report_failure(&mut self, slot: ConnectionSlot, cause: Cause, note: &str) {
         let (link, dialer) = (self.links.at(slot), &self.dialer);
-        let is_errno = cause.error.group() == ErrorGroup::Transport;
+        let is_bad_source = cause.error == ErrorKind::BadSourceAddress;
+        let is_errno = cause.error.group() == ErrorGroup::Transport && !is_bad_source;
         self.reports.attempt_failed(link.target, link.address, || AttemptFailure {
             address: dialer.address(link.target, link.address).clone(),
             error: Some(cause.error),
             errno: if is_errno { cause.detail } else { 0 },
+            note: match is_bad_source {
+                true => dialer.source(link.target, cause.detail),
+                false => note.to_owned(),
+            },
             started: link.started,
         });
     }
@@ -160,7 +168,7 @@ impl Connections {
         let turn = self.turns.take();
         for token in &turn {
             if let Some((slot, cause)) = self.links.take_refused(*token) {
-                self.attempt_failed(engine, slot, cause);
+                self.attempt_failed(engine, slot, cause, "");
                 self.carry_out(engine);
             } else if let Some(slot) = self.links.current(*token) {
                 self.links.at(slot).queued = false;
@@ -181,8 +189,8 @@ impl Connections {
         self.reports.attempt_started(target, self.dialer.address(target, address), now);
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
-            Err(error) => {
-                self.links.at(slot).refused = Some(Box::new(socket::cause(&error)));
+            Err(cause) => {
+                self.links.at(slot).refused = Some(Box::new(cause));
                 self.turns.wait(token);
             }
         }
@@ -223,15 +231,24 @@ impl Connections {
         slot: ConnectionSlot,
         error: &io::Error,
     ) {
-        self.attempt_failed(engine, slot, socket::cause(error));
+        self.attempt_failed(engine, slot, socket::cause(error), "");
     }
 
-    /// The same for a failure that has its name already.
-    fn attempt_failed(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, cause: Cause) {
-        self.report_failure(slot, cause);
+    /// The same for a failure that has its name already, with words about it.
+    fn attempt_failed(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        cause: Cause,
+        note: &str,
+    ) {
+        self.report_failure(slot, cause, note);
         let started = self.links.at(slot).started;
         self.links.close(slot);
         let now = engine.now();
+        if !note.is_empty() {
+            engine.note(now, NoteKind::Tls, slot.0, note.as_bytes());
+        }
         engine.step(now, Input::ConnectFailed { connection: slot, started, cause });
     }
 
@@ -380,7 +397,14 @@ impl Connections {
     #[inline]
     fn tell(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick, output: Output) {
         let input = match output {
-            Output::Input(input) => input,
+            Output::Input(input) => {
+                if let Input::Failed { .. } = input
+                    && let Some(Note { about, exchange, text }) = self.requests.take_note()
+                {
+                    engine.note(at, about, exchange.0, &text);
+                }
+                input
+            }
             Output::Closed(cause) => {
                 self.links.close(slot);
                 Input::ConnectionClosed { connection: slot, cause }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectionSlot, Event, Sample, Tick};
+use z6_events::{ConnectionSlot, Event, NoteKind, Sample, Tick};
 
 use super::clock::Clock;
 use super::sink::ChannelSink;
@@ -39,6 +39,11 @@ impl EngineHandle {
     #[inline]
     pub(super) fn step(&mut self, at: Tick, input: Input) {
         self.recorder.step(at, input, |out| self.commands.extend(&out.commands));
+    }
+
+    /// Logs words about a failure; the input that says it comes next.
+    pub(super) fn note(&mut self, at: Tick, about: NoteKind, slot: u32, text: &[u8]) {
+        self.recorder.note(at, about, slot, text);
     }
 
     /// An attempt that began at `started` is ready. Returns whether it was in time: otherwise a timer has
@@ -103,7 +108,7 @@ impl EngineHandle {
         let waited_ns = self.recorder.sink_mut().take_waited_ns();
         if waited_ns > 0 {
             now = self.clock.now();
-            self.recorder.copy(now, &Event::LogStalled { waited_ns });
+            self.recorder.copy(now, &Event::LogStalled { waited_ns }, &[]);
         }
         now
     }

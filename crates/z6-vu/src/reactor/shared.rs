@@ -19,6 +19,9 @@ pub struct AttemptFailure {
     pub error: Option<ErrorKind>,
     /// The errno, or 0.
     pub errno: u64,
+    /// More words about it, which may come from the server, or the source address that is a bad one;
+    /// often empty.
+    pub note: String,
     /// When the attempt began.
     pub started: Tick,
 }
@@ -94,7 +97,8 @@ impl Reports {
             return;
         }
         let address = address.clone();
-        let under_way = AttemptFailure { address, error: None, errno: 0, started };
+        let under_way =
+            AttemptFailure { address, error: None, errno: 0, note: String::new(), started };
         self.tell(Notice::AttemptStarted(target, under_way));
     }
 

@@ -11,31 +11,58 @@ use super::sys;
 use super::transport::{Address, Stream};
 
 /// Starts to connect, without waiting. `from` is for TCP only.
-pub(super) fn connect(to: &Address, from: Option<IpAddr>) -> io::Result<Stream> {
+///
+/// # Errors
+/// What the attempt is logged as.
+pub(super) fn connect(to: &Address, from: Option<Source>) -> Result<Stream, Cause> {
     match to {
         Address::Ip(to) => connect_tcp(*to, from).map(Stream::Tcp),
-        Address::Unix(path) => UnixStream::connect(&**path).map(Stream::Unix),
+        Address::Unix(path) => {
+            UnixStream::connect(&**path).map(Stream::Unix).map_err(|error| cause(&error))
+        }
     }
 }
 
-fn connect_tcp(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
-    let Some(from) = from else {
-        let stream = TcpStream::connect(to)?;
-        stream.set_nodelay(true)?;
-        return Ok(stream);
-    };
+/// A local address to connect from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) address: IpAddr,
+    /// Which of the target's `source_addresses` it is.
+    pub(super) index: usize,
+}
+
+fn connect_tcp(to: SocketAddr, from: Option<Source>) -> Result<TcpStream, Cause> {
+    let Some(from) = from else { return connect_from_any(to).map_err(|error| cause(&error)) };
+    let socket = bound(to, from.address).map_err(|error| match error.raw_os_error() {
+        // The port is chosen later: what is not available is the address.
+        Some(libc::EADDRNOTAVAIL) => {
+            Cause { error: ErrorKind::BadSourceAddress, detail: from.index as u64 }
+        }
+        _ => cause(&error),
+    })?;
+    match socket.connect(&to.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(cause(&error)),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+fn connect_from_any(to: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(to)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A socket with a local address and no port yet.
+fn bound(to: SocketAddr, from: IpAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     // Each target address has the full range of ports that way.
     sys::bind_address_no_port(&socket)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
-    match socket.connect(&to.into()) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(socket)
 }
 
 /// What became of an attempt whose socket reported something; none while it is in progress.

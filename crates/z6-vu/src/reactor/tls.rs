@@ -19,7 +19,7 @@ const SEALED_AT_ONCE: usize = 64 << 10;
 pub(super) const HELD_BACK_MAX: usize = 32 << 10;
 
 /// The state of a connection after some bytes of the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
     /// It continues.
     Open,

@@ -24,6 +24,10 @@ use crate::regular_file;
 const SESSIONS_MAX: usize = 1024;
 /// Bytes of one file of certificates or keys: 16 MiB.
 const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Labels of PEM texts shown where the one that is needed is missing.
+const LABELS_SHOWN: usize = 3;
+/// Bytes of one of them.
+const LABEL_BYTES_SHOWN: usize = 40;
 /// The environment variable that names the file of the authorities to trust.
 const CERT_FILE: &str = "SSL_CERT_FILE";
 /// The only protocol offered (RFC 7301, RFC 9112).
@@ -43,7 +47,7 @@ pub enum TlsConfigError {
         source: io::Error,
     },
     /// A file is not what its key asks for.
-    #[error("`{key}` {path} holds no {what} in PEM form")]
+    #[error("`{key}` {path} holds no {what} in PEM form, but {found}")]
     NothingIn {
         /// The key of the scenario that names it.
         key: &'static str,
@@ -51,6 +55,16 @@ pub enum TlsConfigError {
         path: PathBuf,
         /// What was looked for.
         what: &'static str,
+        /// The labels of what is there (RFC 7468 section 3).
+        found: String,
+    },
+    /// A private key that needs a passphrase.
+    #[error("`{key}` {path}: the private key is encrypted: decrypt it (`openssl pkey -in FILE`)")]
+    Encrypted {
+        /// The key of the scenario that names it.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
     },
     /// A file holds a certificate or key that cannot be used.
     #[error("`{key}` {path}: {reason}")]
@@ -79,13 +93,16 @@ pub enum TlsConfigError {
 impl TlsConfigError {
     /// The key of the target that is to blame, where it is one.
     #[must_use]
-    pub const fn key(&self) -> Option<&'static str> {
-        match self {
+    pub fn key(&self) -> Option<&'static str> {
+        let key = match self {
             TlsConfigError::Read { key, .. }
             | TlsConfigError::NothingIn { key, .. }
-            | TlsConfigError::Unusable { key, .. } => Some(key),
+            | TlsConfigError::Encrypted { key, .. }
+            | TlsConfigError::Unusable { key, .. } => Some(*key),
             TlsConfigError::Name { .. } | TlsConfigError::Refused { .. } => None,
-        }
+        };
+        // The environment is no part of the target.
+        key.filter(|key| *key != CERT_FILE)
     }
 }
 
@@ -206,42 +223,80 @@ fn verifier(
         let schemes = provider.signature_verification_algorithms.supported_schemes();
         return Ok(Arc::new(NoVerifier { schemes }));
     }
-    let roots = Arc::new(match &settings.ca_bundle {
+    let (roots, trusted) = match &settings.ca_bundle {
         Some(path) => bundle(&folder.join(path))?,
         None => machine_roots()?,
-    });
+    };
+    let roots = Arc::new(roots);
     let inner =
         WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
     let inner = inner.build().map_err(refused)?;
-    Ok(Arc::new(Verifier::new(inner, &roots)))
+    Ok(Arc::new(Verifier::new(inner, &roots, trusted)))
 }
 
+/// Authorities that are trusted, and their certificates as far as they are at hand.
+type Trust = (RootCertStore, Vec<CertificateDer<'static>>);
+
 /// The roots of this machine; those that come with Z6 if it has none.
-fn machine_roots() -> Result<RootCertStore, TlsConfigError> {
+fn machine_roots() -> Result<Trust, TlsConfigError> {
     if let Some(path) = std::env::var_os(CERT_FILE) {
         // The library opens it whatever it is, and then skips what it cannot read.
         read(CERT_FILE, Path::new(&path))?;
     }
     let mut roots = RootCertStore::empty();
     // Certificates that cannot be used are left out, as every client does.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let certificates = rustls_native_certs::load_native_certs().certs;
+    roots.add_parsable_certificates(certificates.iter().cloned());
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    Ok(roots)
+    Ok((roots, certificates))
 }
 
-fn bundle(path: &Path) -> Result<RootCertStore, TlsConfigError> {
+fn bundle(path: &Path) -> Result<Trust, TlsConfigError> {
     let key = "ca_bundle";
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(key, path)? {
-        roots.add(certificate).map_err(|error| unusable(key, path, &error))?;
+    let certificates = certificates(key, path)?;
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|error| unusable(key, path, &error))?;
     }
-    Ok(roots)
+    Ok((roots, certificates))
 }
 
 fn unusable(key: &'static str, path: &Path, error: &dyn std::error::Error) -> TlsConfigError {
     TlsConfigError::Unusable { key, path: path.to_owned(), reason: error.to_string() }
+}
+
+fn nothing_in(key: &'static str, path: &Path, what: &'static str, text: &[u8]) -> TlsConfigError {
+    let mut labels: Vec<String> = labels(text).take(LABELS_SHOWN).collect();
+    labels.dedup();
+    let found = match &labels[..] {
+        [] => "no PEM text at all (a DER file has to be converted)".to_owned(),
+        labels => labels.join(", "),
+    };
+    TlsConfigError::NothingIn { key, path: path.to_owned(), what, found }
+}
+
+/// The labels of the PEM texts in a file: `CERTIFICATE` of `-----BEGIN CERTIFICATE-----`.
+fn labels(text: &[u8]) -> impl Iterator<Item = String> + '_ {
+    let label = |line: &[u8]| {
+        let rest = line.trim_ascii().strip_prefix(b"-----BEGIN ")?;
+        let label = rest.strip_suffix(b"-----")?;
+        let is_label = |byte: &u8| matches!(byte, b' '..=b'~');
+        let label = label.iter().copied().take(LABEL_BYTES_SHOWN).filter(is_label).collect();
+        String::from_utf8(label).ok()
+    };
+    text.split(|byte| *byte == b'\n').filter_map(label)
+}
+
+/// Whether a private key needs a passphrase: in PKCS #8 (RFC 7468 section 11) or in the older form
+/// (RFC 1421 section 4.6.1.1).
+fn is_encrypted(text: &[u8]) -> bool {
+    let is_marked = |line: &[u8]| {
+        line.starts_with(b"Proc-Type:") && line.trim_ascii_end().ends_with(b"ENCRYPTED")
+    };
+    labels(text).any(|label| label == "ENCRYPTED PRIVATE KEY")
+        || text.split(|byte| *byte == b'\n').any(is_marked)
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsConfigError> {
@@ -260,7 +315,7 @@ fn certificates(
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let parsed = parsed.map_err(|error| unusable(key, path, &error))?;
     if parsed.is_empty() {
-        return Err(TlsConfigError::NothingIn { key, path: path.to_owned(), what: "certificate" });
+        return Err(nothing_in(key, path, "certificate", &text));
     }
     Ok(parsed)
 }
@@ -277,9 +332,12 @@ fn client_key(
     let chain = certificates("client_cert", &certificate)?;
     let key = "client_key";
     let text = read(key, &private)?;
+    if is_encrypted(&text) {
+        return Err(TlsConfigError::Encrypted { key, path: private });
+    }
     let der = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound => {
-            TlsConfigError::NothingIn { key, path: private.clone(), what: "private key" }
+            nothing_in(key, &private, "private key", &text)
         }
         other => unusable(key, &private, &other),
     })?;

@@ -191,7 +191,8 @@ impl DecisionKind {
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. }
             | Event::Sample(_)
-            | Event::LogStalled { .. } => DecisionKind::Input,
+            | Event::LogStalled { .. }
+            | Event::Note { .. } => DecisionKind::Input,
         }
     }
 

@@ -22,15 +22,15 @@ mod requests;
 use std::sync::Arc;
 
 use z6_events::{
-    Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, PlannedRequest, Response,
-    Tick,
+    Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, NoteKind, PlannedRequest,
+    Response, Tick,
 };
 use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFacts};
 
 use crate::engine::Input;
 use crate::templates;
 
-pub use requests::Requests;
+pub use requests::{Note, Requests};
 
 /// Reads of one connection before a driver turns to others.
 pub const READS_PER_TURN: usize = 16;
@@ -298,7 +298,7 @@ impl Session {
             (End::WouldBlock, None) => None,
             (End::WouldBlock, Some(BrokenWrite { cause, .. }))
             | (End::EndOfStream { .. }, Some(BrokenWrite { cause, follows_end: false }))
-            | (End::Transport(cause), _) => self.transport_failed(cause),
+            | (End::Transport(cause), _) => self.transport_failed(cause, requests),
             (
                 End::EndOfStream { is_truncated },
                 None | Some(BrokenWrite { follows_end: true, .. }),
@@ -386,24 +386,36 @@ impl Session {
             Eof::Complete(response) => self.complete(&response, at, requests),
             Eof::Failed(kind) => {
                 let closed = Cause { error: ErrorKind::ClosedBeforeResponse, detail: 0 };
-                self.failed_by(kind, closed)
+                self.failed_by(kind, closed, requests)
             }
         }
     }
 
-    fn transport_failed(&mut self, cause: Cause) -> Option<Output> {
+    fn transport_failed(&mut self, cause: Cause, requests: &mut Requests) -> Option<Output> {
         match self.http.io_error() {
             None => Some(Output::Closed(CloseCause::ResetByPeer)),
-            Some(kind) => self.failed_by(kind, cause),
+            Some(kind) => self.failed_by(kind, cause, requests),
         }
     }
 
-    fn failed_by(&mut self, kind: FailureKind, transport: Cause) -> Option<Output> {
+    fn failed_by(
+        &mut self,
+        kind: FailureKind,
+        transport: Cause,
+        requests: &mut Requests,
+    ) -> Option<Output> {
         match kind {
             FailureKind::Protocol(error) => {
                 self.failed(templates::error_kind(error.kind), error.offset)
             }
-            FailureKind::Stale => self.failed(ErrorKind::StaleConnection, transport.detail),
+            FailureKind::Stale => {
+                let announced = self.http.keeps_idle_seconds().zip(self.in_flight);
+                if let Some((seconds, in_flight)) = announced {
+                    let text = format!("timeout={seconds}");
+                    requests.explain(NoteKind::KeepAlive, in_flight.exchange, text);
+                }
+                self.failed(transport.error, transport.detail)
+            }
             FailureKind::Transport => self.failed(transport.error, transport.detail),
         }
     }
@@ -428,7 +440,7 @@ impl Session {
 #[must_use]
 pub fn crossed(exchange: ExchangeSlot) -> Input {
     let failure = Failure {
-        error: ErrorKind::StaleConnection,
+        error: ErrorKind::ClosedBeforeResponse,
         detail: 0,
         first_byte: None,
         received_bytes: 0,

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use z6_events::limits::MAX_NOTE_BYTES;
 use z6_events::{
-    ErrorKind, ExchangeSlot, Failure, NextHop, PlannedRequest, RequestId, Response, TargetId,
+    ErrorKind, ExchangeSlot, Failure, NextHop, NoteKind, PlannedRequest, RequestId, Response,
+    TargetId,
 };
 use z6_http::{IdParts, Location};
 use z6_proto_http1::RequestTemplate;
@@ -13,6 +15,17 @@ use crate::engine::Input;
 use crate::planted::{Bug, Planted};
 use crate::redirect::{Hop, Redirected, Redirects};
 use crate::templates::{Templates, request_id};
+
+/// Words about a failure, for the log. They may come from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What they are about.
+    pub about: NoteKind,
+    /// The exchange that failed.
+    pub exchange: ExchangeSlot,
+    /// The words.
+    pub text: Vec<u8>,
+}
 
 /// The requests of one worker's sessions.
 #[derive(Debug)]
@@ -23,6 +36,8 @@ pub struct Requests {
     /// What redirected exchanges send next, or sent last. An entry lives until the next request in its
     /// slot, so that there are no more than exchanges open at once.
     hops: BTreeMap<ExchangeSlot, Hop>,
+    /// What there is to say about the failure that was reported last.
+    note: Option<Note>,
     planted: Planted,
 }
 
@@ -31,13 +46,23 @@ impl Requests {
     #[must_use]
     pub fn new(templates: Templates, redirects: Option<Redirects>) -> Requests {
         let (hops, planted) = (BTreeMap::new(), Planted::default());
-        Requests { templates, redirects, hops, planted }
+        Requests { templates, redirects, hops, note: None, planted }
     }
 
     /// Plants a bug. To be called before the first exchange.
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.planted = bug.into();
+    }
+
+    /// What there is to say about the failure that a session has just reported, if anything. A driver
+    /// logs it before it gives the failure to the engine.
+    pub fn take_note(&mut self) -> Option<Note> {
+        self.note.take()
+    }
+
+    pub(super) fn explain(&mut self, about: NoteKind, exchange: ExchangeSlot, text: String) {
+        self.note = Some(Note { about, exchange, text: shortened(text) });
     }
 
     /// Whether any request follows redirects.
@@ -122,9 +147,24 @@ impl Requests {
                 self.hops.insert(exchange, hop);
                 Input::Redirected { exchange, response, next }
             }
-            Err(error) => Input::Failed { exchange, failure: refused(error, &response) },
+            Err(error) => {
+                let text = redirects.leads_to(&redirected, location);
+                self.explain(NoteKind::Location, exchange, text);
+                Input::Failed { exchange, failure: refused(error, &response) }
+            }
         }
     }
+}
+
+/// What fits into a note; what is cut is marked.
+fn shortened(text: String) -> Vec<u8> {
+    const MARK: &str = "...";
+    if text.len() <= MAX_NOTE_BYTES {
+        return text.into_bytes();
+    }
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=MAX_NOTE_BYTES - MARK.len()).rev().find(fits).unwrap_or(0);
+    [&text[..end], MARK].concat().into_bytes()
 }
 
 /// A redirect that is not followed: the request fails with it, and its connection is closed.

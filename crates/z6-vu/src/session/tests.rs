@@ -247,19 +247,40 @@ fn an_end_means_what_the_connection_was_doing() {
     };
     let fresh = || asked(Client::new(PLAIN));
     let reused = || asked(Client::reused(PLAIN));
-    let stale = ErrorKind::StaleConnection;
+    let closed = ErrorKind::ClosedBeforeResponse;
     assert_eq!(named(&fresh().end(END)), (ErrorKind::ClosedBeforeResponse, 0));
     assert_eq!(named(&fresh().end(End::CloseNotify)), (ErrorKind::ClosedBeforeResponse, 0));
-    assert_eq!(named(&reused().end(END)), (stale, 0));
+    assert_eq!(named(&reused().end(END)), (closed, 0));
     let reset = End::Transport(errno(104));
     assert_eq!(named(&fresh().end(reset)), (ErrorKind::ConnectionReset, 104));
-    assert_eq!(named(&reused().end(reset)), (stale, 104));
+    assert_eq!(named(&reused().end(reset)), (ErrorKind::ConnectionReset, 104));
     let tls = End::Tls(Cause { error: ErrorKind::TlsHandshake, detail: 20 });
     assert_eq!(named(&reused().end(tls)), (ErrorKind::TlsHandshake, 20));
     let mut begun = fresh();
     assert_eq!(begun.read(&OK[..20], 8), []);
     assert_eq!(named(&begun.end(END)).0, ErrorKind::IncompleteHead);
     assert_eq!(begun.end(END), [], "each end is reported once");
+}
+
+#[test]
+fn an_idle_timeout_that_the_server_announced_is_noted() {
+    let answer =
+        |field: &str| format!("HTTP/1.1 200 OK\r\n{field}Content-Length: 2\r\n\r\nhi").into_bytes();
+    let note_after = |field: &str, end: End| {
+        let mut client = Client::new(PLAIN);
+        client.ask(0, 0);
+        client.answered(&answer(field), 7);
+        client.ask(3, 0);
+        client.end(end);
+        client.requests.take_note()
+    };
+    let announced = "Keep-Alive: timeout=5\r\n";
+    for end in [END, End::Transport(errno(104))] {
+        let note = note_after(announced, end).expect("a note");
+        assert_eq!((note.about, note.exchange), (NoteKind::KeepAlive, ExchangeSlot(3)));
+        assert_eq!(note.text, b"timeout=5");
+        assert_eq!(note_after("", end), None);
+    }
 }
 
 /// RFC 9112 section 9.6: what the peer sent before a write failed still counts.
@@ -393,16 +414,32 @@ fn a_post_becomes_a_get_where_the_status_says_so() {
 }
 
 #[test]
-fn redirects_that_lead_nowhere_fail_the_request() {
-    for (location, kind) in [
-        ("ftp://a.invalid/", ErrorKind::BadLocation),
-        ("", ErrorKind::BadLocation),
-        ("http://elsewhere.invalid/", ErrorKind::RedirectRefused),
+fn redirects_that_lead_nowhere_fail_the_request_and_say_where_to() {
+    let (bad, refused) = (ErrorKind::BadLocation, ErrorKind::RedirectRefused);
+    for (location, kind, note) in [
+        ("ftp://a.invalid/", bad, "\"ftp://a.invalid/\" (Location is neither http nor https)"),
+        ("", bad, "\"\" (Location is no reference)"),
+        ("http://u:secret@x/", bad, "\"x/\" (Location has no usable host)"),
+        ("http://Elsewhere.invalid/", refused, "http://elsewhere.invalid/"),
+        ("//[::1]:81/x/../y?token=1#z", refused, "http://[::1]:81/y"),
+        ("https://a.invalid", refused, "https://a.invalid/"),
     ] {
         let mut client = Client::new(FOLLOWS);
         client.ask(5, 0);
         assert_eq!(named(&client.read(&moved(301, location), 7)), (kind, 301), "{location}");
+        let said = client.requests.take_note().expect("a note");
+        assert_eq!((said.about, said.exchange), (NoteKind::Location, ExchangeSlot(5)));
+        assert_eq!(String::from_utf8(said.text).expect("text"), note);
+        assert_eq!(client.requests.take_note(), None, "once");
     }
+    // A long path is cut, at the boundary of a character.
+    let mut client = Client::new(FOLLOWS);
+    client.ask(5, 0);
+    let long = format!("ftp://{}", "ü".repeat(200));
+    client.read(&moved(301, &long), 7);
+    let note = client.requests.take_note().expect("a note").text;
+    let text = String::from_utf8(note).expect("text");
+    assert!(text.len() <= 96 && text.len() >= 94 && text.ends_with("ü..."), "{text}");
     // A request that follows none takes it as its response.
     let mut client = Client::new(FOLLOWS);
     client.ask(5, 2);
@@ -428,8 +465,8 @@ fn the_next_request_in_a_slot_sends_its_own() {
 }
 
 #[test]
-fn a_send_that_crosses_the_end_of_its_connection_is_stale() {
+fn a_send_that_crosses_the_end_of_its_connection_fails() {
     let Input::Failed { exchange, failure } = crossed(ExchangeSlot(8)) else { panic!("failed") };
-    assert_eq!((exchange, failure.error), (ExchangeSlot(8), ErrorKind::StaleConnection));
-    assert_eq!(failure.first_byte, None);
+    assert_eq!((exchange, failure.error), (ExchangeSlot(8), ErrorKind::ClosedBeforeResponse));
+    assert_eq!((failure.first_byte, failure.received_bytes), (None, 0));
 }

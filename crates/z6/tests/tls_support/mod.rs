@@ -23,6 +23,17 @@ use z6_proto_http1::server::{RequestBody, RequestPart, RequestReader};
 pub(crate) struct Leaf {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) key: PrivateKeyDer<'static>,
+    /// Its certificate in PEM form.
+    pub(crate) pem: String,
+}
+
+impl Leaf {
+    /// A file to trust it by.
+    pub(crate) fn bundle(&self, folder: &TempDir) -> PathBuf {
+        let path = folder.path().join("leaf.pem");
+        std::fs::write(&path, &self.pem).unwrap();
+        path
+    }
 }
 
 /// Who signs.
@@ -45,6 +56,12 @@ fn der(key: &KeyPair) -> PrivateKeyDer<'static> {
 }
 
 impl Authority {
+    /// Its own certificate, as one for servers on this machine.
+    pub(crate) fn as_server(&self) -> Leaf {
+        let key = der(&self.key);
+        Leaf { chain: vec![self.der()], key, pem: self.certificate.pem() }
+    }
+
     pub(crate) fn root(name: &str) -> Authority {
         let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
         let certificate = params.self_signed(&key).unwrap();
@@ -79,7 +96,7 @@ impl Authority {
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
-        Leaf { chain: vec![certificate.der().clone()], key: der(&key) }
+        Leaf { chain: vec![certificate.der().clone()], key: der(&key), pem: certificate.pem() }
     }
 
     /// Files of a client certificate and its key.
@@ -102,15 +119,23 @@ fn folder() -> TempDir {
 
 /// A certificate signed by its own key; `is_authority`, as `openssl req -x509` makes it, or not.
 pub(crate) fn self_signed(is_authority: bool) -> Leaf {
+    self_signed_with(is_authority, |_| {})
+}
+
+pub(crate) fn self_signed_with(
+    is_authority: bool,
+    change: impl Fn(&mut CertificateParams),
+) -> Leaf {
     let names = ["localhost", "127.0.0.1"].map(str::to_owned);
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, "itself");
     if is_authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
+    change(&mut params);
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
-    Leaf { chain: vec![certificate.der().clone()], key: der(&key) }
+    Leaf { chain: vec![certificate.der().clone()], key: der(&key), pem: certificate.pem() }
 }
 
 /// How a server does TLS.

@@ -32,13 +32,12 @@ pub(super) fn closing_server(bench: &Bench) -> Result<Vec<Check>> {
         let planned = per_second * 2;
         let mut actors: Vec<u64> = ledger.requests.iter().map(|request| request.actor).collect();
         actors.dedup();
-        let others = ledger.count(|request| {
-            !matches!(request.end, End::Succeeded | End::Failed(ErrorKind::StaleConnection))
-        });
+        let others =
+            ledger.count(|request| request.end != End::Succeeded && !is_closed(request.end));
         let complete = ledger.count(|request| request.complete);
         let on_wire = ledger.count(|request| request.sent.is_some());
         let server = trial.truth.requests;
-        let stale = ledger.count(|request| request.end == End::Failed(ErrorKind::StaleConnection));
+        let closed = ledger.count(|request| is_closed(request.end));
         let counts = format!("{complete} <= {server} <= {on_wire}");
         let is_between = complete <= server && server <= on_wire;
         checks.extend([
@@ -56,7 +55,7 @@ pub(super) fn closing_server(bench: &Bench) -> Result<Vec<Check>> {
             ),
             Check::exact(
                 "A11",
-                format!("{what}: neither answered nor stale ({stale} stale)"),
+                format!("{what}: neither answered nor closed ({closed} closed)"),
                 0,
                 others,
             ),
@@ -133,4 +132,16 @@ pub(super) fn instant_failures(bench: &Bench) -> Result<Vec<Check>> {
         Check::exact("A17", "failures", failed, trial.count("/latency/failed_response_ns/count")),
         Check::exact("A17", "successes", good.len() as u64, counted),
     ])
+}
+
+/// Whether a request failed because its connection ended before any byte of a response.
+const fn is_closed(end: End) -> bool {
+    matches!(
+        end,
+        End::Failed(
+            ErrorKind::StaleConnection
+                | ErrorKind::ClosedBeforeResponse
+                | ErrorKind::ConnectionReset
+        )
+    )
 }

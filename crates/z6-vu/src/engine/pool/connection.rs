@@ -33,6 +33,8 @@ pub(super) struct Connection {
     /// Exchanges given to it so far, and how many it may be given in all.
     pub(super) requests: u64,
     pub(super) max_requests: u64,
+    /// When its last exchange ended, or it became ready.
+    pub(super) rests_since: Tick,
     /// The connect timer while connecting, the idle timer while idle.
     pub(super) timer: Option<(TimerId, Tick)>,
     /// The VU that owns it, if one does.

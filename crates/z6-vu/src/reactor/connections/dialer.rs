@@ -1,12 +1,11 @@
 //! Opens sockets: which address, from which local address, with which TLS settings. Knows no engine.
 
-use std::io;
 use std::sync::Arc;
 
 use mio::{Interest, Registry, Token};
-use z6_events::TargetId;
+use z6_events::{Cause, TargetId};
 
-use super::super::socket;
+use super::super::socket::{self, Source};
 use super::super::tls::Tls;
 use super::super::tls_config::TlsTarget;
 use super::super::transport::{Address, Stream};
@@ -47,23 +46,29 @@ impl Dialer {
     /// stays registered for life.
     ///
     /// # Errors
-    /// What the system says: no descriptor, no port, an address that is refused at once.
+    /// What the attempt is logged as: no descriptor, no port, an address that is refused at once.
     pub(super) fn connect(
         &mut self,
         target: TargetId,
         address: u16,
         token: Token,
-    ) -> io::Result<Stream> {
+    ) -> Result<Stream, Cause> {
         let sources = &self.common.sources[target.index()];
         let from = (!sources.is_empty()).then(|| {
-            let from = sources[self.next_source % sources.len()];
+            let index = self.next_source % sources.len();
             self.next_source = self.next_source.wrapping_add(1);
-            from
+            Source { address: sources[index], index }
         });
         let mut stream = socket::connect(self.address(target, address), from)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(&mut stream, token, interest)?;
+        let registered = self.registry.register(&mut stream, token, interest);
+        registered.map_err(|error| socket::cause(&error))?;
         Ok(stream)
+    }
+
+    /// One of the local addresses for a target.
+    pub(super) fn source(&self, target: TargetId, index: u64) -> String {
+        self.common.sources[target.index()][index as usize].to_string()
     }
 
     /// A TLS session for a connection to this target; none if the library refuses one.

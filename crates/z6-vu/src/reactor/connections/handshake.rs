@@ -98,8 +98,10 @@ impl Connections {
                 self.handshake_failed(engine, slot, CLOSED);
                 return true;
             }
-            Condition::Failed(TlsFailure { kind, detail }) => {
-                self.handshake_failed(engine, slot, Cause { error: kind, detail });
+            Condition::Failed(failure) => {
+                let TlsFailure { kind, detail, note } = failure;
+                self.attempt_failed(engine, slot, Cause { error: kind, detail }, &note);
+                self.carry_out(engine);
                 return true;
             }
         }
@@ -111,7 +113,7 @@ impl Connections {
     }
 
     fn handshake_failed(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, cause: Cause) {
-        self.attempt_failed(engine, slot, cause);
+        self.attempt_failed(engine, slot, cause, "");
         self.carry_out(engine);
     }
 
@@ -155,7 +157,7 @@ impl Connections {
         match condition {
             Condition::Open => {}
             Condition::Closed => self.ended(engine, slot, token, End::CloseNotify),
-            Condition::Failed(TlsFailure { kind, detail }) => {
+            Condition::Failed(TlsFailure { kind, detail, .. }) => {
                 self.ended(engine, slot, token, End::Tls(Cause { error: kind, detail }));
             }
         }

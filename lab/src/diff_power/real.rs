@@ -1,5 +1,6 @@
-//! `cargo lab diff-power`: the verdicts of `z6 diff` on real runs against targets with known delays: equal
-//! pairs, pairs with 10 % more delay, and pairs of which one run stalls.
+//! `cargo lab diff-power --real`: the outcomes of `z6 diff` on real runs against targets with known
+//! delays: equal pairs, pairs with 10 % more delay, pairs of which one run stalls, and three runs per
+//! side.
 //!
 //! Needs an idle machine, and minutes. A test of z6-analysis does the same in a simulated world. docs/DIFF.md says what the numbers mean.
 //!
@@ -14,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use z6_testing::{Process, Signal};
 
@@ -32,18 +33,17 @@ const STALLED_PAIRS: u64 = 10;
 const DELAY_US: u64 = 5_000;
 const SLOWER_DELAY_US: u64 = 5_500;
 
+/// Comparisons of three runs per side, of either kind.
+const SEVERAL: u64 = 10;
+const SEVERAL_FOUND_MIN: usize = 9;
+const SLOWEST_DELAY_US: u64 = 6_250;
+
 const STALL: Duration = Duration::from_secs(1);
 /// The run has begun by then, and continues for a second after the stall.
 const STALL_AFTER: Duration = Duration::from_millis(900);
 
-/// Returns whether all three kinds of pairs are within their bounds.
-///
-/// # Errors
-/// If there are arguments, or Z6 cannot be built or run.
-pub(crate) fn run(arguments: &[String]) -> Result<bool> {
-    if let [first, ..] = arguments {
-        bail!("`diff-power` takes no arguments, not `{first}`");
-    }
+/// Returns whether all kinds of comparisons are within their bounds.
+pub(super) fn run() -> Result<bool> {
     let z6 = built::z6()?;
     let folder = std::env::temp_dir().join(format!("z6-diff-power-{}", std::process::id()));
     fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -64,7 +64,9 @@ struct Pair {
 /// The results of `z6 diff` for a pair.
 struct Said {
     /// Of the whole comparison, with the usual threshold.
-    verdict: String,
+    outcome: String,
+    /// A row is marked with the usual threshold.
+    is_marked: bool,
     /// The marks without any threshold: rows that are more than chance, were runs all there is.
     marked: Vec<String>,
     /// The row of the median.
@@ -80,18 +82,18 @@ struct Bench {
 
 impl Bench {
     fn all(&self) -> Result<bool> {
-        // `&`, not `&&`: all three run.
-        Ok(self.equal()? & self.slower()? & self.stalled()?)
+        // `&`, not `&&`: all of them run.
+        Ok(self.equal()? & self.slower()? & self.stalled()? & self.several()?)
     }
 
     fn equal(&self) -> Result<bool> {
         let (mut alarms, mut any_mark) = (0, 0);
         for number in 0..EQUAL_PAIRS {
             let said = self.pair(&Pair { number, b_delay_us: DELAY_US, is_b_stalled: false })?;
-            alarms += usize::from(said.verdict != "no_evidence");
+            alarms += usize::from(said.is_marked);
             any_mark += usize::from(!said.marked.is_empty());
             let marked = said.marked.join(", ");
-            println!("equal {number:>2}  {:<11}  without a threshold: {marked}", said.verdict);
+            println!("equal {number:>2}  {:<21}  without a threshold: {marked}", said.outcome);
         }
         println!(
             "equal: {alarms} of {EQUAL_PAIRS} false alarms, at most {FALSE_ALARMS_MAX} may be; \
@@ -105,9 +107,9 @@ impl Bench {
         for number in 0..SLOWER_PAIRS {
             let pair = Pair { number, b_delay_us: SLOWER_DELAY_US, is_b_stalled: false };
             let said = self.pair(&pair)?;
-            found += usize::from(said.verdict == "regressed");
+            found += usize::from(said.outcome == "regressed");
             let [low, high] = said.interval.map(|end| end.unwrap_or(f64::NAN));
-            println!("slower {number:>2}  {:<11}  mean {low:+.1} .. {high:+.1} %", said.verdict);
+            println!("slower {number:>2}  {:<21}  mean {low:+.1} .. {high:+.1} %", said.outcome);
         }
         println!("slower: {found} of {SLOWER_PAIRS} regressed, at least {FOUND_MIN} must be\n");
         Ok(found >= FOUND_MIN)
@@ -118,14 +120,44 @@ impl Bench {
         for number in 0..STALLED_PAIRS {
             let said = self.pair(&Pair { number, b_delay_us: DELAY_US, is_b_stalled: true })?;
             at_p50 += usize::from(said.p50 == "regressed");
-            regressed += usize::from(said.verdict == "regressed");
-            println!("stalled {number:>2}  {:<11}  p50 {}", said.verdict, said.p50);
+            regressed += usize::from(said.outcome == "regressed");
+            println!("stalled {number:>2}  {:<21}  p50 {}", said.outcome, said.p50);
         }
         println!(
             "stalled: {at_p50} of {STALLED_PAIRS} regressed at p50, none may be; \
              {regressed} regressed at all\n"
         );
         Ok(at_p50 == 0)
+    }
+
+    /// Three runs per side: equal ones, and ones that are slower by a quarter.
+    fn several(&self) -> Result<bool> {
+        let (mut alarms, mut found) = (0, 0);
+        for number in 0..SEVERAL {
+            for (delay_us, count) in [(DELAY_US, &mut alarms), (SLOWEST_DELAY_US, &mut found)] {
+                let outcome = self.three_per_side(number, delay_us)?;
+                *count += usize::from(outcome == "regressed");
+                println!("three runs per side {number:>2}  {delay_us} us  {outcome}");
+            }
+        }
+        println!(
+            "three runs per side: {alarms} of {SEVERAL} equal ones regressed, at most one may be; \
+             {found} slower ones, at least {SEVERAL_FOUND_MIN} must be\n"
+        );
+        Ok(alarms <= 1 && found >= SEVERAL_FOUND_MIN)
+    }
+
+    fn three_per_side(&self, number: u64, b_delay_us: u64) -> Result<String> {
+        let paths = ["a0", "b0", "a1", "b1", "a2", "b2"].map(|name| self.folder.join(name));
+        for (index, (path, target_seed)) in paths.iter().zip(10_000 + 6 * number..).enumerate() {
+            if path.exists() {
+                fs::remove_dir_all(path)?;
+            }
+            let delay_us = if index % 2 == 0 { DELAY_US } else { b_delay_us };
+            self.one_run(number, target_seed, delay_us, false, path)?;
+        }
+        let [a0, b0, a1, b1, a2, b2] = &paths;
+        Ok(text(&self.diff(&[a0, a1, a2], &[b0, b1, b2], "5")?, "outcome").to_owned())
     }
 
     fn pair(&self, pair: &Pair) -> Result<Said> {
@@ -137,13 +169,14 @@ impl Bench {
         }
         self.one_run(pair.number, 2 * pair.number, DELAY_US, false, &a)?;
         self.one_run(pair.number, 2 * pair.number + 1, pair.b_delay_us, pair.is_b_stalled, &b)?;
-        let usual = self.diff(&a, &b, "5")?;
-        let strict = self.diff(&a, &b, "0")?;
+        let usual = self.diff(&[&a], &[&b], "5")?;
+        let strict = self.diff(&[&a], &[&b], "0")?;
         let is_marked = |row: &&Value| ["improved", "regressed"].contains(&row_mark(row));
         let words = |row: &Value| format!("{} {}", text(row, "figure"), row_mark(row));
         let end = |end: usize| row(&usual, "response_ns.mean")["interval"][end].as_f64();
         Ok(Said {
-            verdict: text(&usual, "verdict").to_owned(),
+            outcome: text(&usual, "outcome").to_owned(),
+            is_marked: rows(&usual).iter().any(|row| is_marked(&row)),
             marked: rows(&strict).iter().filter(is_marked).map(words).collect(),
             p50: row_mark(row(&usual, "response_ns.p50")).to_owned(),
             interval: [end(0), end(1)],
@@ -183,13 +216,15 @@ impl Bench {
         Ok(())
     }
 
-    fn diff(&self, a: &Path, b: &Path, threshold: &str) -> Result<Value> {
+    fn diff(&self, a: &[&PathBuf], b: &[&PathBuf], threshold: &str) -> Result<Value> {
         let output = Command::new(&self.z6)
             .args(["diff", "--format", "json", "--threshold", threshold])
-            .args([a, b])
+            .args(a)
+            .arg("--")
+            .args(b)
             .output()?;
         let words = String::from_utf8_lossy(&output.stderr);
-        ensure!(matches!(output.status.code(), Some(0 | 1)), "z6 diff: {words}");
+        ensure!(matches!(output.status.code(), Some(0 | 1 | 5)), "z6 diff: {words}");
         serde_json::from_slice(&output.stdout).context("z6 diff did not write JSON")
     }
 }
@@ -250,10 +285,5 @@ mod tests {
         ]});
         assert_eq!(row_mark(row(&comparison, "response_ns.p50")), "no_evidence");
         assert_eq!(row_mark(row(&comparison, "response_ns.p99")), "");
-    }
-
-    #[test]
-    fn arguments_are_refused_before_anything_is_built() {
-        assert!(run(&["--pairs".to_owned()]).is_err());
     }
 }
