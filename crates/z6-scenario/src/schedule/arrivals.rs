@@ -316,7 +316,7 @@ const NOTED_EVERY: u64 = 64;
 /// When an arrival of any number is planned.
 ///
 /// If gaps are not drawn, that is arithmetic. If they are, a level is the sum of all gaps before it: they are
-/// drawn up to the highest number that was ever asked for, and one level in [`NOTED_EVERY`] is kept (16 bytes),
+/// drawn up to the highest number that was ever asked for, and one level in `NOTED_EVERY` is kept (16 bytes),
 /// from which the others are drawn again.
 #[derive(Debug, Clone)]
 pub struct ArrivalIndex {
