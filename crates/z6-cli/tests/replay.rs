@@ -331,7 +331,7 @@ fn headers_that_lie_exit_1_or_2() {
     let lies: [(Lie, i32, &str); 6] = [
         (|header| header.seed += 1, 1, "differs in the header: plan digest"),
         (|header| header.workers = u16::MAX, 2, "65535 workers"),
-        (|header| header.workers = 0, 2, "the file header is malformed at byte 26"),
+        (|header| header.workers = 0, 2, "the header says 0 workers"),
         (|header| header.scenario_text.push_str("\nx = 1"), 2, "scenario in the log's header"),
         (|header| header.engine_version = "0.0.1".to_owned(), 2, "was written by engine 0.0.1"),
         (|header| header.addresses[0].addresses.clear(), 2, "addresses"),
