@@ -5,15 +5,16 @@ pub(crate) mod falsify;
 pub(crate) mod wild;
 
 use z6_events::{
-    ErrorKind, Event, LogAssembler, LogHeader, LogReader, Partition, PlannedRequest, SealedBlock,
-    TargetId, Tick, WorkerId,
+    ErrorKind, Event, EventLine, LogAssembler, LogHeader, LogReader, Partition, PlannedRequest,
+    SealedBlock, TargetId, Tick, WorkerId,
 };
 use z6_scenario::{Plan, Scenario};
+use z6_vu::engine::Progress;
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::run_end::RunEnd;
 use z6_vu::templates::Templates;
-use z6_vu::{Engine, Input, Wire};
+use z6_vu::{Engine, Input, Outputs, Wire};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -178,4 +179,36 @@ pub(crate) fn requests(log: &[u8]) -> Vec<PlannedRequest> {
         _ => None,
     };
     events(log).iter().filter_map(|(_, _, event)| request(event)).collect()
+}
+
+/// One step of which no more is due than one call fires.
+pub(crate) fn step(engine: &mut Engine, at: Tick, input: Input, out: &mut Outputs) {
+    assert_eq!(engine.step(at, input, out), Progress::Done);
+}
+
+pub(crate) fn plain(after_ns: u64) -> impl Fn(u16) -> Box<dyn Network> {
+    move |_| Box::new(Plain::new(after_ns))
+}
+
+pub(crate) fn count(log: &[u8], what: impl Fn(&Event) -> bool) -> usize {
+    events(log).iter().filter(|(_, _, event)| what(event)).count()
+}
+
+pub(crate) const ONE_REQUEST: &str = "[[requests]]\nname = 'r'\npath = '/'\ntimeout_ms = 50\n";
+
+pub(crate) fn one_target(keys: &str) -> String {
+    format!("[target]\nbase_url = 'http://127.0.0.1:80'\n{keys}\n{ONE_REQUEST}")
+}
+
+pub(crate) fn engine(scenario: &Scenario) -> Engine {
+    let plan = Plan::new(scenario, 1);
+    Engine::new(scenario, plan, Partition::WHOLE, &wire(scenario)).unwrap()
+}
+
+/// A line for each event.
+pub(crate) fn text_of(log: &[u8]) -> String {
+    let line = |(worker, at, event): &(WorkerId, Tick, Event)| {
+        EventLine { worker: *worker, at: *at, event }.to_string() + "\n"
+    };
+    events(log).iter().map(line).collect()
 }
