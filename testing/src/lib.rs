@@ -1,11 +1,12 @@
 //! What tests that start processes share: children that end with their test, programs found on the
-//! PATH, and skipped tests that are seen.
+//! PATH, skipped tests that are seen; and the seeds of fuzz targets as inputs.
 //!
 //! Only tests and the laboratory use this crate. It imports no other crate of the workspace and starts
 //! no external program by itself.
-//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `disk`, `pipe`, and
-//! `sys`, the unsafe code.
+//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `corpus`, `disk`,
+//! `pipe`, and `sys`, the unsafe code.
 
+mod corpus;
 mod disk;
 mod leash;
 mod pipe;
@@ -13,6 +14,7 @@ mod process;
 mod skip;
 mod sys;
 
+pub use corpus::over_corpus;
 pub use disk::SmallDisk;
 pub use leash::Leash;
 pub use pipe::make_pipe;

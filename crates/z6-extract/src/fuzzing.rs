@@ -305,19 +305,8 @@ pub fn fuzz_html(data: &[u8]) {
 mod tests {
     use super::*;
 
-    /// Runs `body` over every file of a corpus folder, which must not be empty.
-    #[expect(clippy::disallowed_methods, reason = "a test reads its own corpus")]
     fn over_corpus(folder: &str, body: fn(&[u8])) {
-        let folder = format!("{}/tests/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
-        let mut files = 0;
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let data = std::fs::read(entry.unwrap().path()).unwrap();
-            body(&data);
-            // Every beginning of a seed is an input as well.
-            (0..data.len()).for_each(|end| body(&data[..end]));
-            files += 1;
-        }
-        assert!(files > 0, "{folder} is empty");
+        z6_testing::over_corpus(env!("CARGO_MANIFEST_DIR"), folder, body);
     }
 
     #[test]

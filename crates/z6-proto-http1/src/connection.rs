@@ -255,7 +255,7 @@ impl Connection {
         }
     }
 
-    /// Bytes after 101 are those of another protocol (RFC 9110 §7.8), which nobody here reads.
+    /// Bytes after 101 are those of another protocol (RFC 9110 §7.8), which is not read here.
     #[cold]
     fn outside_exchange(&mut self) -> Received {
         if self.phase == Phase::Closing && self.decoder.is_upgraded() {

@@ -84,7 +84,7 @@ impl Rows {
 
     /// The number of a draw among all draws of the run: no two draws have the same one. None past 2^64.
     ///
-    /// With A actors, VU a has the numbers a, A + a, 2A + a ..: its rows are its own, whoever else is fast.
+    /// With A actors, VU a has the numbers a, A + a, 2A + a ..: its rows are its own, however fast the others are.
     #[must_use]
     pub fn ordinal(&self, draw: Draw) -> Option<u64> {
         let Draw { actor, iteration, place } = draw;
