@@ -3,7 +3,8 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use common::{
@@ -331,15 +332,20 @@ fn peak_kib(id: u32) -> Option<u64> {
 /// nor the queue of the log holds them all at once.
 #[test]
 fn a_run_that_was_frozen_catches_up_in_little_memory() {
-    let text = "
-        runtime = { duration_seconds = 2, graceful_stop_seconds = 0, prng_seed = 7 }
-        target.base_url = 'builtin'
-        requests = [{ name = 'hello', path = '/hello' }]
-        schedule = { type = 'rate', per_second = 1000000, max_in_flight = 10 }";
-    let folder = Folder::new(text);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = format!(
+        "runtime = {{ duration_seconds = 2, graceful_stop_seconds = 0, prng_seed = 7 }}
+        target.base_url = 'http://{}'
+        requests = [{{ name = 'hello', path = '/hello' }}]
+        schedule = {{ type = 'rate', per_second = 1000000, max_in_flight = 10 }}",
+        listener.local_addr().unwrap()
+    );
+    let folder = Folder::new(&text);
     let run = ["run", "s.toml", "--output", "out", "--json", "--no-live"];
     let mut run = Underway::start(&mut folder.z6(&run));
-    run.await_words("plan digest");
+    // With a request on its way the run has a target, however long it takes to catch up.
+    let mut stream = listener.accept().unwrap().0;
+    stream.read_exact(&mut [0]).unwrap();
     run.signal(Signal::STOP);
     // Time itself is what is waited for.
     std::thread::sleep(std::time::Duration::from_millis(1_500));
