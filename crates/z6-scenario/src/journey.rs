@@ -283,18 +283,22 @@ pub enum Auth {
         password: Template,
     },
     /// `aws_sigv4`: AWS Signature Version 4 over the request as it is sent.
-    AwsSigV4 {
-        /// Access key id.
-        access_key: Template,
-        /// Secret access key.
-        secret_key: Template,
-        /// Session token; none for long-term credentials.
-        session_token: Option<Template>,
-        /// Region, such as `eu-central-1`.
-        region: Template,
-        /// Service, such as `s3`.
-        service: Template,
-    },
+    AwsSigV4(Box<AwsSigV4>),
+}
+
+/// What AWS Signature Version 4 needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AwsSigV4 {
+    /// Access key id.
+    pub access_key: Template,
+    /// Secret access key.
+    pub secret_key: Template,
+    /// Session token; none for long-term credentials.
+    pub session_token: Option<Template>,
+    /// Region, such as `eu-central-1`.
+    pub region: Template,
+    /// Service, such as `s3`.
+    pub service: Template,
 }
 
 /// What is read from the responses to a request; empty if nothing is.

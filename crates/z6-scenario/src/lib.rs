@@ -29,9 +29,9 @@ pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use journey::{
-    Auth, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, OnFailure, RandomValue, Reading,
-    Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource, SequenceStep, ValueSource,
-    ValueTable, Variable,
+    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, OnFailure, RandomValue,
+    Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource, SequenceStep,
+    ValueSource, ValueTable, Variable,
 };
 pub use load::{
     Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,

@@ -8,7 +8,6 @@ use super::listing::{render_json, render_text};
 use super::sample::scenario;
 use super::*;
 use crate::journey::{Repeat, SequenceStep};
-use crate::journey::{Repeat, SequenceStep};
 use crate::model::*;
 use crate::schedule::{Arrival, Lifetime};
 use z6_events::Tick;
