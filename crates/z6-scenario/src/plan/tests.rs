@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::listing::{render_json, render_text};
 use super::sample::scenario;
 use super::*;
-use crate::journey::{Repeat, SequenceStep};
+use crate::journey::{Flow, Repeat, SequenceStep};
 use crate::model::*;
 use crate::schedule::{Arrival, Lifetime};
 use z6_events::Tick;
@@ -23,7 +23,8 @@ fn session() -> Scenario {
         repeat: Repeat::times(repeat),
         on_failure: None,
     });
-    Scenario { sequence: sequence.to_vec(), ..scenario() }
+    let flow = Flow { steps: sequence.to_vec(), ..Flow::default() };
+    Scenario { flow, ..scenario() }
 }
 
 fn open(arrivals: Arrivals) -> Scenario {
