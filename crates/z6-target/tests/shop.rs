@@ -1,5 +1,6 @@
 //! The routes with tokens, sessions, searches and orders: what they give, what they ask for, and what
 //! they refuse.
+#![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 mod common;
 
