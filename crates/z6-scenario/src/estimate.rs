@@ -5,6 +5,7 @@ use std::fmt;
 
 use z6_events::printable;
 
+use crate::journey::Repeat;
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
@@ -115,20 +116,24 @@ impl Scenario {
     }
 
     fn describe_requests(&self, rows: &mut Description) {
-        if !self.sequence.is_empty() {
-            let words = |step: &crate::model::SequenceStep| {
+        if !self.flow.steps.is_empty() {
+            let words = |step: &crate::SequenceStep| {
                 let name = &self.request(step.request).name;
-                if step.repeat == 1 { name.clone() } else { format!("{} x {name}", step.repeat) }
+                match step.repeat {
+                    Repeat { min: 1, max: 1 } => name.clone(),
+                    Repeat { min, max } if min == max => format!("{max} x {name}"),
+                    Repeat { min, max } => format!("{min} to {max} x {name}"),
+                }
             };
-            let steps: Vec<String> = self.sequence.iter().take(50).map(words).collect();
-            let more = if self.sequence.len() > 50 { ", .." } else { "" };
+            let steps: Vec<String> = self.flow.steps.iter().take(50).map(words).collect();
+            let more = if self.flow.steps.len() > 50 { ", .." } else { "" };
             rows.row("sequence", format!("{}{more}", steps.join(", ")));
         }
         let total: u64 = self.requests.iter().map(|request| request.weight_micro).sum();
         for (index, request) in self.requests.iter().take(MAX_ROWS).enumerate() {
             let label = if index == 0 { "requests" } else { "" };
             let mut text = format!("{}: {} {}", request.name, request.method, request.path);
-            if self.sequence.is_empty() {
+            if self.flow.steps.is_empty() {
                 let weight = unscaled(request.weight_micro, 6);
                 text += &format!(", weight {weight} ({})", percent(request.weight_micro, total));
             }

@@ -2,7 +2,7 @@
 //!
 //! Pure: text and bytes in, values out. Files that a scenario names are read through
 //! [`Files`]. Knows no clock, socket, engine or log file.
-//! Reading order: [`model`] (a validated scenario), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors), [`builder`] (scenarios in code), `duration` (durations as text),
+//! Reading order: [`model`] (a validated scenario), [`journey`] (its values and the order of steps), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors), [`builder`] (scenarios in code), `duration` (durations as text),
 //! [`estimate`] (what would run, in words), [`expression`] (filters and checks), [`schedule`] (when VUs and arrivals begin and end),
 //! [`random`] (generators), [`values`] (data rows and random values by arithmetic), [`plan`] (what actor k does at step n), [`simulation`] (settings of the
 //! simulated world).
@@ -15,6 +15,7 @@ pub mod estimate;
 pub mod expression;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod journey;
 pub mod load;
 pub mod model;
 pub mod plan;
@@ -28,6 +29,11 @@ pub use builder::{BuildError, RequestBuilder, ScenarioBuilder, ScheduleBuilder, 
 pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
+pub use journey::{
+    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, OnFailure, RandomValue,
+    Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource, SequenceStep,
+    ValueSource, ValueTable, Variable,
+};
 pub use load::{
     Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,
     line_column, parse_seconds, reference,

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use z6_events::{RequestId, TargetId};
 
+use crate::journey::{Flow, Reading, Rendering, Scope, ValueTable};
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
@@ -34,8 +35,12 @@ pub struct Scenario {
     pub schedule: Schedule,
     /// `[think_time]`.
     pub think_time: ThinkTime,
-    /// `[sequence]`: empty if there is none.
-    pub sequence: Vec<SequenceStep>,
+    /// `[sequence]`.
+    pub flow: Flow,
+    /// What templates are filled in with.
+    pub values: ValueTable,
+    /// `[cookies]`: for how long cookies are kept; none: they are not.
+    pub cookies: Option<Scope>,
     /// `[assertions]`, in the order of the file.
     pub assertions: Vec<Assertion>,
     /// `[limits]`.
@@ -210,7 +215,7 @@ pub enum ConnectionReuse {
 }
 
 /// One request template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// Name in reports, unique among requests.
     pub name: String,
@@ -232,6 +237,10 @@ pub struct Request {
     pub expect_status: Vec<u16>,
     /// `follow_redirects`, its own or that of `[runtime]`: how many are followed.
     pub follow_redirects: u8,
+    /// What is filled in for each sending; none if the request is always the same bytes.
+    pub rendering: Option<Box<Rendering>>,
+    /// What is read from its responses.
+    pub reading: Reading,
 }
 
 /// A request body.
@@ -241,15 +250,6 @@ pub struct Body {
     pub bytes: Vec<u8>,
     /// The file it came from, as written in the scenario; none for an inline body.
     pub file: Option<String>,
-}
-
-/// One entry of `[[sequence.steps]]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SequenceStep {
-    /// The request that is sent.
-    pub request: RequestId,
-    /// How many times in a row; >= 1.
-    pub repeat: u32,
 }
 
 /// `[schedule]`: how much load, when. All times in nanoseconds, all rates in millionths per second.
@@ -594,13 +594,13 @@ impl Scenario {
         if self.metadata.name.is_empty() { "unnamed" } else { &self.metadata.name }
     }
 
-    /// Requests of one iteration: the sequence with its repeats, or 1.
+    /// Places of one iteration: the sequence with its repeats at most, or 1.
     #[must_use]
     pub fn steps_per_iteration(&self) -> u64 {
-        if self.sequence.is_empty() {
+        if self.flow.steps.is_empty() {
             1
         } else {
-            self.sequence.iter().map(|step| u64::from(step.repeat)).sum()
+            self.flow.steps.iter().map(|step| u64::from(step.repeat.max)).sum()
         }
     }
 

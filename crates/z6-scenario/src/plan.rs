@@ -6,7 +6,8 @@
 
 use z6_events::{Actor, RequestId, Step, TargetId};
 
-use crate::model::{Model, Scenario, SequenceStep, ThinkTime};
+use crate::journey::SequenceStep;
+use crate::model::{Model, Scenario, ThinkTime};
 use crate::random::{Domain, Label, Weights};
 use crate::schedule::{
     ArrivalIndex, ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule, own_length_ns,
@@ -47,11 +48,11 @@ impl Choice {
     fn new(scenario: &Scenario) -> Choice {
         let mut end = 0u64;
         let entry = |step: &SequenceStep| {
-            end = end.saturating_add(u64::from(step.repeat));
+            end = end.saturating_add(u64::from(step.repeat.max));
             (end, step.request)
         };
         let entries: Box<[(u64, RequestId)]> =
-            scenario.sequence.iter().filter(|step| step.repeat > 0).map(entry).collect();
+            scenario.flow.steps.iter().filter(|step| step.repeat.max > 0).map(entry).collect();
         if entries.is_empty() {
             let weights = scenario.requests.iter().map(|request| request.weight_micro);
             return Choice::Weighted(Weights::new(weights));

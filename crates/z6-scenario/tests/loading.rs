@@ -113,10 +113,14 @@ fn defaults_are_those_documented() {
             target: None,
             expect_status: vec![],
             follow_redirects: 0,
+            rendering: None,
+            reading: Reading::default(),
         }],
         schedule: Schedule::Constant { vus: 1 },
         think_time: ThinkTime::None,
-        sequence: vec![],
+        flow: Flow::default(),
+        values: ValueTable::default(),
+        cookies: None,
         assertions: vec![],
         limits: Limits::default(),
         simulation: Simulation::default(),
@@ -164,8 +168,12 @@ fn weights_headers_and_order_are_kept() {
 #[test]
 fn sequences_refer_by_index() {
     let scenario = valid("spike_sequence").scenario;
-    let step = |request, repeat| SequenceStep { request: RequestId(request), repeat };
-    assert_eq!(scenario.sequence, [step(0, 1), step(1, 5), step(2, 1)]);
+    let step = |request, repeat| SequenceStep {
+        request: RequestId(request),
+        repeat: Repeat::times(repeat),
+        on_failure: None,
+    };
+    assert_eq!(scenario.flow.steps, [step(0, 1), step(1, 5), step(2, 1)]);
     assert_eq!(scenario.steps_per_iteration(), 7);
     assert_eq!(scenario.targets[0].max_connections, 100);
     assert_eq!(scenario.think_time, ThinkTime::Constant { duration_ns: 50 * MS });

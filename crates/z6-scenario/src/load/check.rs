@@ -31,7 +31,7 @@ pub(crate) fn warmup(cx: &mut Context<'_>, scenario: &Scenario, span: Option<Spa
         ThinkTime::None | ThinkTime::Exponential { .. } => 0,
     };
     // A step that is not the first is planned after the think time of the one before it.
-    let first_steps_only = scenario.sequence.is_empty() || least_think_ns >= end_ns;
+    let first_steps_only = scenario.flow.steps.is_empty() || least_think_ns >= end_ns;
     let is_empty = match &scenario.schedule {
         Schedule::Constant { .. } => least_think_ns >= end_ns,
         Schedule::Rate { arrivals, .. }

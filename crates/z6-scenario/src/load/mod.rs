@@ -43,6 +43,7 @@ pub use render::line_column;
 pub(crate) use decimal::{scaled, unscaled};
 pub(crate) use suggest::listed;
 
+use crate::journey::{Flow, ValueTable};
 use crate::model::Scenario;
 use crate::schedule::own_length_ns;
 use diagnostic::Findings;
@@ -185,7 +186,9 @@ fn build<'a>(
         requests,
         schedule: draft.map_or(crate::model::Schedule::Constant { vus: 1 }, |draft| draft.schedule),
         think_time,
-        sequence,
+        flow: Flow { steps: sequence, ..Flow::default() },
+        values: ValueTable::default(),
+        cookies: None,
         assertions,
         limits,
         simulation,

@@ -14,7 +14,8 @@ use super::names::{check_name, resolve};
 use super::reader::{Context, Section, Span};
 use super::suggest;
 use super::value::Pair;
-use crate::model::{Body, Limits, MICRO, Request, SequenceStep, Target};
+use crate::journey::{Reading, Repeat, SequenceStep};
+use crate::model::{Body, Limits, MICRO, Request, Target};
 
 /// What a request is checked against.
 pub(crate) struct Surroundings<'f> {
@@ -95,6 +96,8 @@ fn request(
         target: target(cx, section, around, target_names),
         expect_status: expect_status(cx, section),
         follow_redirects: redirects(section, around),
+        rendering: None,
+        reading: Reading::default(),
     };
     if cx.findings.errors() == errors && section.has("path") {
         check_whole(cx, section, &request);
@@ -355,7 +358,11 @@ pub(crate) fn sequence(
             Some(index) => Some(*index),
             None => resolve(cx, name, &names, step.span("request"), "request"),
         };
-        sequence.extend(index.map(|index| SequenceStep { request: RequestId(index), repeat }));
+        sequence.extend(index.map(|index| SequenceStep {
+            request: RequestId(index),
+            repeat: Repeat::times(repeat),
+            on_failure: None,
+        }));
     }
     warn_unused(cx, &section, &sequence, &names);
     sequence

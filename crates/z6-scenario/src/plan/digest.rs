@@ -35,9 +35,9 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
         form.bytes(target.name.as_bytes());
         form.number(target.weight_micro);
     }
-    form.number(scenario.sequence.len() as u64);
-    for step in &scenario.sequence {
-        form.numbers(&[u64::from(step.request.0), u64::from(step.repeat)]);
+    form.number(scenario.flow.steps.len() as u64);
+    for step in &scenario.flow.steps {
+        form.numbers(&[u64::from(step.request.0), u64::from(step.repeat.max)]);
     }
     form.think_time(scenario.think_time);
     form.actors(&plan);

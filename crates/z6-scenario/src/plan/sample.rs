@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use z6_events::TargetId;
 
+use crate::journey::{Flow, Reading, ValueTable};
 use crate::model::*;
 
 /// The sample.
@@ -41,7 +42,9 @@ pub(super) fn scenario() -> Scenario {
             hold_ns: 20 * NS_PER_SECOND,
         },
         think_time: ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS },
-        sequence: Vec::new(),
+        flow: Flow::default(),
+        values: ValueTable::default(),
+        cookies: None,
         assertions: Vec::new(),
         limits: Limits::default(),
         simulation: crate::Simulation::default(),
@@ -60,6 +63,8 @@ fn request(name: &str, method: &str, path: &str, weight_micro: u64) -> Request {
         target: None,
         expect_status: Vec::new(),
         follow_redirects: 0,
+        rendering: None,
+        reading: Reading::default(),
     }
 }
 

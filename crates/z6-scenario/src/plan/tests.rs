@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::listing::{render_json, render_text};
 use super::sample::scenario;
 use super::*;
+use crate::journey::{Flow, Repeat, SequenceStep};
 use crate::model::*;
 use crate::schedule::{Arrival, Lifetime};
 use z6_events::Tick;
@@ -17,9 +18,13 @@ fn hex(digest: [u8; 32]) -> String {
 
 /// login, 5 x get_profile, logout, as indices 0, 1, 2.
 fn session() -> Scenario {
-    let sequence = [(0, 1), (1, 5), (2, 1)]
-        .map(|(request, repeat)| SequenceStep { request: RequestId(request), repeat });
-    Scenario { sequence: sequence.to_vec(), ..scenario() }
+    let sequence = [(0, 1), (1, 5), (2, 1)].map(|(request, repeat)| SequenceStep {
+        request: RequestId(request),
+        repeat: Repeat::times(repeat),
+        on_failure: None,
+    });
+    let flow = Flow { steps: sequence.to_vec(), ..Flow::default() };
+    Scenario { flow, ..scenario() }
 }
 
 fn open(arrivals: Arrivals) -> Scenario {
@@ -151,7 +156,7 @@ fn a_named_target_does_not_shift_the_draws_of_others() {
 #[test]
 fn a_repeat_of_billions_is_not_expanded() {
     let mut scenario = session();
-    scenario.sequence[1].repeat = u32::MAX;
+    scenario.flow.steps[1].repeat = Repeat::times(u32::MAX);
     let plan = Plan::new(&scenario, 1);
     let length = u64::from(u32::MAX) + 2;
     let request = |step| plan.step(Actor(0), Step(step)).request.0;
@@ -237,7 +242,8 @@ fn the_digest_covers_what_the_workload_depends_on() {
         ("target name", |s| s.targets[0].name.push('r')),
         ("target weight", |s| s.targets[1].weight_micro += 1),
         ("sequence", |s| {
-            s.sequence = vec![SequenceStep { request: RequestId(1), repeat: 2 }];
+            let (request, repeat) = (RequestId(1), Repeat::times(2));
+            s.flow.steps = vec![SequenceStep { request, repeat, on_failure: None }];
         }),
         ("think time", |s| s.think_time = ThinkTime::None),
         ("think time bound", |s| {

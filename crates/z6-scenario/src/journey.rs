@@ -1,0 +1,368 @@
+//! What requests are made of beyond fixed bytes, and what is read from their responses: the values of a
+//! scenario, the texts that they are filled into, and the order of steps.
+//!
+//! Part of the model: names are numbers here, texts are compiled, defaults are filled in. Parameters are
+//! constants and do not occur: they are folded in when the scenario is read. Knows no bytes of secrets,
+//! which drivers hold.
+
+use std::sync::Arc;
+
+use z6_events::{RequestId, VariableId};
+use z6_extract::Program;
+use z6_extract::rows::Table;
+use z6_http::template::{Template, ValueId};
+
+use crate::values::{MadeBy, Order, Per};
+
+/// `[sequence]`: what each actor does, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Flow {
+    /// Done once by each VU, before its first iteration; empty if there is none.
+    pub start: Vec<SequenceStep>,
+    /// One iteration; empty if each step is a request drawn by weight.
+    pub steps: Vec<SequenceStep>,
+    /// What is done again when it has become old.
+    pub renew: Option<Renew>,
+    /// What follows a request that failed, unless its step says otherwise.
+    pub on_failure: OnFailure,
+}
+
+/// One step of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceStep {
+    /// The request that is sent.
+    pub request: RequestId,
+    /// How many times in a row.
+    pub repeat: Repeat,
+    /// What follows a failure of it; none: as the sequence says.
+    pub on_failure: Option<OnFailure>,
+}
+
+/// How many times in a row a step is done: as many places as `max`, of which so many are taken as are
+/// drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat {
+    /// Fewest; >= 1.
+    pub min: u32,
+    /// Most; at least `min`.
+    pub max: u32,
+}
+
+impl Repeat {
+    /// Always so many times.
+    #[must_use]
+    pub const fn times(times: u32) -> Repeat {
+        Repeat { min: times, max: times }
+    }
+}
+
+/// `renew`: a sequence that is done again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renew {
+    /// What is done.
+    pub steps: Vec<SequenceStep>,
+    /// Before the next request after a response with one of these statuses; sorted, without doubles.
+    pub on_status: Vec<u16>,
+    /// Before the next request that is planned so long after the last renewal (or `start`) began,
+    /// nanoseconds.
+    pub every_ns: Option<u64>,
+}
+
+/// What follows a request that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The next step.
+    #[default]
+    Continue,
+    /// The next iteration.
+    EndIteration,
+    /// Nothing: the VU or arrival ends.
+    StopVu,
+    /// Nothing: the run ends.
+    StopRun,
+}
+
+/// The values of a scenario; empty if it uses none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ValueTable {
+    /// What each [`ValueId`] of a template stands for.
+    pub sources: Vec<ValueSource>,
+    /// `[secrets]`.
+    pub secrets: Vec<Secret>,
+    /// `[[data]]`.
+    pub data: Vec<DataFile>,
+    /// `[random]`.
+    pub random: Vec<RandomValue>,
+    /// What responses give, by [`VariableId`].
+    pub variables: Vec<Variable>,
+}
+
+impl ValueTable {
+    /// What a value of a template stands for.
+    #[must_use]
+    pub fn source(&self, id: ValueId) -> Option<ValueSource> {
+        self.sources.get(usize::from(id.0)).copied()
+    }
+
+    /// Whether no byte of a value may reach a file, a terminal or a message.
+    #[must_use]
+    pub fn is_secret(&self, source: ValueSource) -> bool {
+        match source {
+            ValueSource::Secret(_) => true,
+            ValueSource::Column { data, column } => {
+                let data = self.data.get(usize::from(data));
+                data.is_some_and(|data| data.is_secret(column))
+            }
+            ValueSource::Variable(VariableId(id)) => {
+                self.variables.get(usize::from(id)).is_some_and(|variable| variable.is_secret)
+            }
+            ValueSource::Random(_)
+            | ValueSource::Vu
+            | ValueSource::Iteration
+            | ValueSource::Step
+            | ValueSource::NowUnixMs
+            | ValueSource::NowRfc3339 => false,
+        }
+    }
+}
+
+/// Where a value comes from when a request is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueSource {
+    /// `secret.NAME`: index in [`ValueTable::secrets`].
+    Secret(u16),
+    /// `DATA.COLUMN`: a field of the row that the plan gives.
+    Column {
+        /// Index in [`ValueTable::data`].
+        data: u16,
+        /// Index among the columns of its table.
+        column: u32,
+    },
+    /// A value of `[random]`: index in [`ValueTable::random`].
+    Random(u16),
+    /// What was extracted from an earlier response.
+    Variable(VariableId),
+    /// `vu`: the number of the VU or arrival.
+    Vu,
+    /// `iteration`: its number in the life of the VU, from 0.
+    Iteration,
+    /// `step`: the number of the step in the life of the VU.
+    Step,
+    /// `now.unix_ms`: the planned instant, milliseconds since 1970-01-01 UTC.
+    NowUnixMs,
+    /// `now.rfc3339`: the planned instant as a date and time in UTC with milliseconds (RFC 3339).
+    NowRfc3339,
+}
+
+/// One entry of `[secrets]`. Its bytes are read by who drives a real run, and are no part of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Its name, without `secret.`.
+    pub name: String,
+    /// Where its bytes come from.
+    pub from: SecretSource,
+}
+
+/// Where the bytes of a secret come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Environment(String),
+    /// A file, as written; one line end behind its content is not part of the secret.
+    File(String),
+}
+
+/// One entry of `[[data]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// Its name.
+    pub name: String,
+    /// The file, as written.
+    pub file: String,
+    /// Its content; shared by all that hold the scenario.
+    pub table: Arc<Table>,
+    /// Whose a row is.
+    pub per: Per,
+    /// In which order rows are given out, with the weights if a column has them.
+    pub order: Order,
+    /// No row is given out twice.
+    pub is_unique: bool,
+    /// What happens when unique rows are used up.
+    pub on_end: OnEnd,
+    /// Columns that are secret; sorted.
+    pub secret: Vec<u32>,
+    /// Whether columns that are used and not secret go into the log.
+    pub is_attached: bool,
+}
+
+impl DataFile {
+    /// Whether a column is secret.
+    #[must_use]
+    pub fn is_secret(&self, column: u32) -> bool {
+        self.secret.binary_search(&column).is_ok()
+    }
+}
+
+/// What happens when a file has no row left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnEnd {
+    /// The file begins again.
+    Repeat,
+    /// The VU that needs a row ends.
+    StopVu,
+    /// The run ends.
+    StopRun,
+}
+
+/// One entry of `[random]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RandomValue {
+    /// Its name.
+    pub name: String,
+    /// How it is made up.
+    pub by: MadeBy,
+    /// For how long it stays the same.
+    pub per: Per,
+}
+
+/// A name that extractions give values to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// For how long it keeps its value.
+    pub scope: Scope,
+    /// The log withholds its values.
+    pub is_secret: bool,
+}
+
+/// For how long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// To the end of the iteration.
+    Iteration,
+    /// As long as the VU lives.
+    Vu,
+}
+
+/// What is filled in for each sending of a request. Method, target and names of header fields are fixed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendering {
+    /// Path and query, for the place of [`Request::path`](crate::Request::path).
+    pub path: Template,
+    /// Header fields in their order, for the place of [`Request::headers`](crate::Request::headers).
+    pub headers: Vec<(String, Template)>,
+    /// The parts of the body, one behind the other; none if there is no body.
+    pub body: Option<Vec<BodyPart>>,
+    /// What is computed over the rest, or made from several values.
+    pub auth: Option<Auth>,
+    /// All values that are read, each once, rising.
+    pub reads: Vec<ValueId>,
+    /// Those variables among them without which the request cannot be sent (they have no `default`
+    /// filter), rising.
+    pub needs: Vec<VariableId>,
+}
+
+/// A part of a body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BodyPart {
+    /// Text with placeholders.
+    Text(Template),
+    /// Bytes of a file.
+    Bytes(Arc<[u8]>),
+}
+
+/// `auth` of a request, where it is more than a field with a placeholder.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Auth {
+    /// `basic`: user and password, joined by a colon and encoded in base64 (RFC 7617).
+    Basic {
+        /// The user.
+        user: Template,
+        /// The password.
+        password: Template,
+    },
+    /// `aws_sigv4`: AWS Signature Version 4 over the request as it is sent.
+    AwsSigV4(Box<AwsSigV4>),
+}
+
+/// What AWS Signature Version 4 needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AwsSigV4 {
+    /// Access key id.
+    pub access_key: Template,
+    /// Secret access key.
+    pub secret_key: Template,
+    /// Session token; none for long-term credentials.
+    pub session_token: Option<Template>,
+    /// Region, such as `eu-central-1`.
+    pub region: Template,
+    /// Service, such as `s3`.
+    pub service: Template,
+}
+
+/// What is read from the responses to a request; empty if nothing is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reading {
+    /// In the order of the file.
+    pub extracts: Vec<Extract>,
+    /// In the order of the file.
+    pub checks: Vec<RequestCheck>,
+}
+
+impl Reading {
+    /// Whether nothing is read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.extracts.is_empty() && self.checks.is_empty()
+    }
+}
+
+/// One entry of `extract`.
+#[derive(Debug, Clone)]
+pub struct Extract {
+    /// The variable that gets the value.
+    pub variable: VariableId,
+    /// How it is written in the scenario, in one form: what two extractions are compared by.
+    pub text: String,
+    /// Where the value comes from.
+    pub from: ExtractFrom,
+    /// The value where the response has none.
+    pub default: Option<Vec<u8>>,
+    /// Whether the request fails where the response has none, and there is no default.
+    pub is_required: bool,
+    /// `when = "always"`: whether it is done after a failure as well.
+    pub is_always: bool,
+}
+
+impl PartialEq for Extract {
+    fn eq(&self, other: &Extract) -> bool {
+        let key = |e: &Extract| {
+            (e.variable, e.text.clone(), e.default.clone(), e.is_required, e.is_always)
+        };
+        key(self) == key(other)
+    }
+}
+
+/// Where a value comes from when a response is read.
+#[derive(Debug, Clone)]
+pub enum ExtractFrom {
+    /// Out of the response.
+    Program(Program),
+    /// The SHA-256 of its body, in hexadecimal.
+    Sha256,
+    /// A text, filled in with the values of the request that was sent. Of one placeholder: that value, as
+    /// it is.
+    Value(Template),
+}
+
+/// One entry of `checks`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestCheck {
+    /// Its name.
+    pub name: String,
+    /// The expression.
+    pub text: String,
+    /// Whether the request fails with it.
+    pub fails: bool,
+}
