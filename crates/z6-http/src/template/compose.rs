@@ -55,7 +55,8 @@ impl Template {
         constant: impl Fn(ValueId) -> Option<Value<'v>>,
     ) -> Result<Template, FoldError> {
         let constants = Constants(&constant);
-        let mut folded = Template { text: String::new(), slots: Vec::new(), tail: 0..0, allowed: self.allowed };
+        let mut folded =
+            Template { text: String::new(), slots: Vec::new(), tail: 0..0, allowed: self.allowed };
         let mut filled = Filled::default();
         for slot in &self.slots {
             folded.push_text(&self.text[slot.before.clone()]);
@@ -105,7 +106,8 @@ impl Template {
     /// The template with each piece of its text replaced by what `encode` makes of it.
     #[must_use]
     pub fn encoded(&self, encode: impl Fn(&str) -> String) -> Template {
-        let mut encoded = Template { text: String::new(), slots: Vec::new(), tail: 0..0, allowed: self.allowed };
+        let mut encoded =
+            Template { text: String::new(), slots: Vec::new(), tail: 0..0, allowed: self.allowed };
         for slot in &self.slots {
             encoded.push_text(&encode(&self.text[slot.before.clone()]));
             let before = encoded.tail.clone();
