@@ -3,14 +3,16 @@
 //! as inputs.
 //!
 //! Only tests and the laboratory use this crate. It imports no other crate of the workspace.
-//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `shop`, `corpus`,
-//! `disk`, `pipe`, and `sys`, the unsafe code.
+//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `shop`,
+//! `journeys` (scenarios to run against it), `secrecy`, `corpus`, `disk`, `pipe`, and `sys`, the unsafe code.
 
 mod corpus;
 mod disk;
+pub mod journeys;
 mod leash;
 mod pipe;
 mod process;
+mod secrecy;
 mod shop;
 mod skip;
 mod sys;
@@ -21,5 +23,6 @@ pub use leash::Leash;
 pub use pipe::make_pipe;
 pub use process::Process;
 pub use rustix::process::Signal;
+pub use secrecy::{leaks, leaks_in};
 pub use shop::Shop;
 pub use skip::{find, missing, program_on_path, skip};
