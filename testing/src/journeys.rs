@@ -13,6 +13,9 @@ use crate::Leash;
 /// What the variable `SHOP_SECRET` is set to: each of its characters is written otherwise in some form.
 pub const SECRET: &str = "s3c/r+t& \"ü\" \\ 50%<'>";
 
+/// Folder of the results, in that of the scenario.
+pub const RESULTS: &str = "results";
+
 /// A scenario of the folder `examples`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Journey {
@@ -114,23 +117,37 @@ impl Journey {
         course: &Course<'_>,
         changes: &[(&str, &str)],
     ) -> io::Result<Ran> {
+        let mut command = self.command(z6, folder, course, changes)?;
+        let output = Leash::default().put_on(&mut command).output()?;
+        Ok(Ran { output, results: folder.join(RESULTS) })
+    }
+
+    /// The command that [`Journey::run`] runs, its files in place.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn command(
+        self,
+        z6: &Path,
+        folder: &Path,
+        course: &Course<'_>,
+        changes: &[(&str, &str)],
+    ) -> io::Result<Command> {
         let scenario = folder.join(self.file());
         fs::write(&scenario, self.scenario(course, changes)?)?;
         for name in ["users.csv", "terms.csv"] {
             fs::copy(examples().join(name), folder.join(name))?;
         }
-        let results = folder.join("results");
         let mut command = Command::new(z6);
         match course.target {
             Some(target) => command.args(["run", "--no-live", "--target", target]),
             None => command.arg("simulate"),
         };
-        command.arg(&scenario).arg("--output").arg(&results);
+        command.arg(&scenario).arg("--output").arg(folder.join(RESULTS));
         command.args(["--workers", &course.workers.to_string()]);
         command.args(["--seed", &course.seed.to_string()]);
         command.env("SHOP_SECRET", SECRET).stdin(Stdio::null());
-        let output = Leash::default().put_on(&mut command).output()?;
-        Ok(Ran { output, results })
+        Ok(command)
     }
 }
 

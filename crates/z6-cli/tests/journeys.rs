@@ -5,13 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use z6_testing::journeys::{Course, Journey, Ran, SECRET, examples};
-use z6_testing::{Shop, leaks};
+use z6_testing::journeys::{Course, Journey, RESULTS, Ran, SECRET, examples};
+use z6_testing::{Process, Shop, leaks};
 
 const Z6: &str = env!("CARGO_BIN_EXE_z6");
+
+/// How long a server may take to receive something.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const COURSE: Course<'_> =
     Course { vus: 10, iterations: 20, workers: 1, seed: 7, target: Some("builtin") };
@@ -198,6 +203,36 @@ fn each_virtual_user_is_a_user_of_its_own() {
 }
 
 #[test]
+fn unique_rows_are_dealt_once_each() {
+    let (mine, theirs) = (folder(), folder());
+    let Some(shop) = shop(&theirs, &[]) else { return };
+    let rows: Vec<String> = (0..500).map(|row| format!("row {row}")).collect();
+    std::fs::write(mine.path().join("rows.csv"), format!("text\n{}\n", rows.join("\n"))).unwrap();
+    let scenario = format!(
+        "runtime = {{ iterations = 50, vus = 10, workers = 4, prng_seed = 1 }}\n\
+         target.base_url = '{}'\n\
+         data = [{{ name = 'rows', file = 'rows.csv', order = 'shuffled', unique = true }}]\n\
+         requests = [{{ name = 'search', path = '/search', query = {{ q = '{{{{rows.text}}}}' }} }}]\n",
+        shop.url()
+    );
+    let file = mine.path().join("s.toml");
+    std::fs::write(&file, scenario).unwrap();
+    let results = mine.path().join("results");
+    let ran = z6(&["run", file.to_str().unwrap(), "--output", results.to_str().unwrap()]);
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let journal = shop.end().unwrap();
+    let mut sent: Vec<String> = journal
+        .iter()
+        .map(|line| line["target"].as_str().unwrap().replace("/search?q=row%20", "row "))
+        .collect();
+    assert_ne!(sent, rows);
+    sent.sort();
+    let mut rows = rows;
+    rows.sort();
+    assert_eq!(sent, rows);
+}
+
+#[test]
 fn a_file_with_too_few_rows_is_refused_before_the_run() {
     let folder = folder();
     let course = Course { vus: 23, ..COURSE };
@@ -217,6 +252,34 @@ fn every_journey_is_replayed() {
         let ran = run(journey, &folder, &COURSE, &[]);
         let replay = z6(&["replay", ran.results.to_str().unwrap()]);
         assert_eq!(replay.status.code(), Some(0), "{journey:?}: {replay:?}");
+    }
+}
+
+/// The server is killed in the middle: typed errors, a log that is replayed, and no secret in it.
+#[test]
+fn a_journey_whose_server_dies_is_replayed() {
+    for journey in Journey::ALL {
+        let (mine, theirs) = (folder(), folder());
+        let Some(mut shop) = shop(&theirs, &[]) else { return };
+        let url = shop.url().to_owned();
+        let course = Course { iterations: 100, workers: 2, target: Some(&url), ..COURSE };
+        let quick = ("[target]\n", "[target]\nreconnect_delay_ms = 1\n");
+        let mut command = journey.command(Path::new(Z6), mine.path(), &course, &[quick]).unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let running = Process::start(&mut command).unwrap();
+        let start = Instant::now();
+        while !shop.has_received(100).unwrap() {
+            assert!(start.elapsed() < PATIENCE, "{journey:?}: nothing was sent");
+            std::thread::yield_now();
+        }
+        shop.process().kill();
+        let output = running.wait_with_output().unwrap();
+        let ran = Ran { output, results: mine.path().join(RESULTS) };
+        let metrics = ran.json("metrics.json").unwrap();
+        assert!(metrics["requests"]["failed"].as_u64().unwrap() > 0, "{journey:?}");
+        let replay = z6(&["replay", ran.results.to_str().unwrap()]);
+        assert_eq!(replay.status.code(), Some(0), "{journey:?}: {replay:?}");
+        assert_eq!(leaks(&ran.results, &[SECRET]).unwrap(), [""; 0], "{journey:?}");
     }
 }
 
