@@ -49,7 +49,7 @@ fn check_prefix(prefix: &str) -> Result<(), RequestError> {
 
 /// Encodes bytes that are not allowed in a path or query (RFC 3986 §3.3, §3.4). A `%` with two
 /// hexadecimal digits counts as encoded already, any other `%` as a character.
-fn push_encoded(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn push_encoded(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {

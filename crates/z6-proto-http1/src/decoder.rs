@@ -12,6 +12,7 @@ use crate::chunked::ChunkedDecoder;
 use crate::error::{Blame, ProtocolError, ProtocolErrorKind};
 use crate::head::{self, Framing, Head};
 use crate::irregularity::Irregularities;
+use crate::kept::{Keep, Kept, KeptResponse};
 use crate::limits::Limits;
 use crate::scan::HeadScan;
 
@@ -62,9 +63,12 @@ pub struct ResponseDecoder {
     irregularities: Irregularities,
     /// Whether the request asks for an upgrade, so that 101 ends the exchange.
     accepts_upgrade: bool,
-    /// Whether the `Location` of a redirect is wanted; and that of the last one.
+    /// Whether anything of a head is wanted: the `Location` of a redirect, or what is kept.
+    wants_head: bool,
     wants_location: bool,
     location: Location,
+    /// None unless something was ever kept.
+    kept: Option<Box<Kept>>,
     /// Payload of a body that is not chunked.
     plain_body_bytes: u64,
     chunked: ChunkedDecoder,
@@ -77,6 +81,10 @@ enum DecoderState {
     Body { remaining: u64 },
     Chunks,
     Close,
+    /// The same three, of a body that is kept.
+    KeptBody { remaining: u64 },
+    KeptChunks,
+    KeptClose,
     Nothing,
     Failed(ProtocolError),
 }
@@ -97,8 +105,10 @@ impl ResponseDecoder {
             final_head: None,
             irregularities: Irregularities::NONE,
             accepts_upgrade: false,
+            wants_head: false,
             wants_location: false,
             location: Location::default(),
+            kept: None,
             plain_body_bytes: 0,
             chunked: ChunkedDecoder::new(),
         }
@@ -114,7 +124,51 @@ impl ResponseDecoder {
     /// nothing of a head is kept then.
     pub fn keep_location(&mut self, keep: bool) {
         self.wants_location = keep;
+        self.wants_head = keep || self.keeps();
         self.location = Location::default();
+    }
+
+    /// Sets what is kept of responses, from the next one on. Nothing by default: bodies are only counted
+    /// then.
+    pub fn keep(&mut self, keep: Keep) {
+        if keep.is_any() {
+            self.kept.get_or_insert_with(|| Box::new(Kept::new())).set(keep);
+        } else if let Some(kept) = &mut self.kept {
+            kept.set(keep);
+        }
+        self.wants_head = self.wants_location || keep.is_any();
+    }
+
+    fn keeps(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.keep().is_any())
+    }
+
+    /// What is kept of the complete response; none if nothing is. `input` is what the last
+    /// [`ResponseDecoder::decode`] was given.
+    pub fn kept<'a>(&'a self, input: &'a [u8]) -> Option<KeptResponse<'a>> {
+        let kept = self.kept.as_ref().filter(|kept| kept.keep().is_any())?;
+        self.is_complete().then(|| kept.response(input))
+    }
+
+    /// Exchanges the memory for bodies that are kept for other, so that many decoders share some of it.
+    /// Of a body that is in it nothing is kept.
+    pub fn lend(&mut self, memory: Vec<u8>) -> Vec<u8> {
+        match &mut self.kept {
+            Some(kept) => kept.lend(memory),
+            None => memory,
+        }
+    }
+
+    /// Memory that holds the body that is being kept, bytes.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.bytes())
+    }
+
+    /// Keeps nothing of the body of this response, and gives its memory back.
+    pub fn give_up_body(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.give_up_body();
+        }
     }
 
     /// The `Location` of the final response. `None` before its head is complete, if no `Location` is
@@ -135,6 +189,9 @@ impl ResponseDecoder {
         self.final_head = None;
         self.irregularities = Irregularities::NONE;
         self.plain_body_bytes = 0;
+        if self.wants_head {
+            self.forget_kept();
+        }
         if self.is_scanned {
             self.is_scanned = false;
             self.forget_partial();
@@ -157,17 +214,23 @@ impl ResponseDecoder {
                 | DecoderState::Body { .. }
                 | DecoderState::Chunks
                 | DecoderState::Close
+                | DecoderState::KeptBody { .. }
+                | DecoderState::KeptChunks
+                | DecoderState::KeptClose
                     if rest.is_empty() =>
                 {
                     return Ok(Decoded { consumed, complete: false });
                 }
-                DecoderState::Head => self.head(rest)?,
+                DecoderState::Head => self.head(rest, consumed)?,
                 DecoderState::Body { remaining } => self.body(rest, remaining),
                 DecoderState::Chunks => self.chunks(rest)?,
                 DecoderState::Close => {
                     self.plain_body_bytes += rest.len() as u64;
                     rest.len()
                 }
+                DecoderState::KeptBody { .. }
+                | DecoderState::KeptChunks
+                | DecoderState::KeptClose => self.kept_piece(rest)?,
             };
             consumed += taken;
             self.position += taken as u64;
@@ -182,14 +245,17 @@ impl ResponseDecoder {
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         let kind = match self.state {
             DecoderState::Nothing => return Ok(()),
-            DecoderState::Close => {
+            DecoderState::Close | DecoderState::KeptClose => {
                 self.state = DecoderState::Nothing;
                 return Ok(());
             }
             DecoderState::Failed(error) => return Err(error),
             DecoderState::Head if self.started() => ProtocolErrorKind::IncompleteHead,
             DecoderState::Head => ProtocolErrorKind::ClosedBeforeResponse,
-            DecoderState::Body { .. } | DecoderState::Chunks => ProtocolErrorKind::IncompleteBody,
+            DecoderState::Body { .. }
+            | DecoderState::Chunks
+            | DecoderState::KeptBody { .. }
+            | DecoderState::KeptChunks => ProtocolErrorKind::IncompleteBody,
         };
         Err(self.fail(kind, self.position))
     }
@@ -254,15 +320,15 @@ impl ResponseDecoder {
         self.head_start
     }
 
-    /// Takes bytes of a head: up to its end, or all of them.
+    /// Takes bytes of a head, which begin at `at` of the input: up to its end, or all of them.
     #[inline]
-    fn head(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+    fn head(&mut self, rest: &[u8], at: usize) -> Result<usize, ProtocolError> {
         if self.partial.is_empty() {
             let window = &rest[..rest.len().min(self.limits.head_bytes_max)];
             match head::parse(window, self.limits.fields_max, self.request_is_head) {
                 Ok(Some(head)) => {
-                    if self.wants_location {
-                        note_location(&mut self.location, head.status, &window[..head.len]);
+                    if self.wants_head {
+                        return self.wanted_head(head, rest, at);
                     }
                     return self.take_head(head, head.len);
                 }
@@ -302,9 +368,123 @@ impl ResponseDecoder {
                 if self.wants_location {
                     note_location(&mut self.location, head.status, &self.partial);
                 }
-                self.take_head(head, taken)
+                let Some(mut kept) = self.kept.take().filter(|kept| kept.keep().is_any()) else {
+                    return self.take_head(head, taken);
+                };
+                kept.copy_head(&self.partial);
+                self.kept = Some(kept);
+                let taken = self.take_head(head, taken)?;
+                self.keep_body();
+                Ok(taken)
             }
             Err(fault) => Err(self.fail_in_head(fault.kind, fault.at)),
+        }
+    }
+
+    /// Takes a whole head of which something is wanted, at the start of `rest`.
+    #[cold]
+    fn wanted_head(&mut self, head: Head, rest: &[u8], at: usize) -> Result<usize, ProtocolError> {
+        let text = &rest[..head.len];
+        if self.wants_location {
+            note_location(&mut self.location, head.status, text);
+        }
+        let taken = self.take_head(head, head.len)?;
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.keep().is_any()) else {
+            return Ok(taken);
+        };
+        if self.state == DecoderState::Head {
+            // An interim response.
+            return Ok(taken);
+        }
+        let body_at = at + head.len;
+        let whole = match self.state {
+            DecoderState::Nothing => Some(0),
+            DecoderState::Body { remaining } => usize::try_from(remaining)
+                .ok()
+                .filter(|remaining| *remaining <= rest.len() - head.len),
+            _ => None,
+        };
+        match whole {
+            Some(bytes) => {
+                kept.head_in_input(at..body_at);
+                kept.body_in_input(body_at..body_at + bytes);
+            }
+            None => {
+                kept.copy_head(text);
+                self.keep_body();
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The final head is read, and what follows it comes in pieces: has it kept, unless it is known to be
+    /// too large.
+    #[cold]
+    fn keep_body(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        self.state = match self.state {
+            DecoderState::Body { remaining } if kept.expect_body(remaining) => {
+                DecoderState::KeptBody { remaining }
+            }
+            DecoderState::Chunks => DecoderState::KeptChunks,
+            DecoderState::Close => DecoderState::KeptClose,
+            other => other,
+        };
+    }
+
+    /// Takes bytes of a body that is kept, up to its end.
+    #[cold]
+    fn kept_piece(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+        let Some(mut kept) = self.kept.take() else { return Ok(rest.len()) };
+        let taken = match self.state {
+            DecoderState::KeptBody { remaining } => {
+                let taken = self.body(rest, remaining);
+                if let DecoderState::Body { remaining } = self.state {
+                    self.state = DecoderState::KeptBody { remaining };
+                }
+                kept.push_body(&rest[..taken]);
+                Ok(taken)
+            }
+            DecoderState::KeptChunks => self.kept_chunks(rest, &mut kept),
+            _ => {
+                self.plain_body_bytes += rest.len() as u64;
+                kept.push_body(rest);
+                Ok(rest.len())
+            }
+        };
+        self.kept = Some(kept);
+        taken
+    }
+
+    /// Chunk by chunk; the bytes between data one by one, so that trailers are told from them.
+    fn kept_chunks(&mut self, rest: &[u8], kept: &mut Kept) -> Result<usize, ProtocolError> {
+        let mut at = 0;
+        while at < rest.len() && !self.chunked.is_done() {
+            let is_trailer = self.chunked.is_in_trailers();
+            let is_run = is_trailer || self.chunked.is_in_data();
+            let piece = if is_run { &rest[at..] } else { &rest[at..=at] };
+            let read = self.chunked.piece(piece, &self.limits).map_err(|fault| {
+                self.fail(fault.kind, self.position + (at + fault.at) as u64)
+            })?;
+            let taken = &piece[..read.taken];
+            if is_trailer {
+                kept.push_trailers(taken);
+            } else {
+                kept.push_body(&taken[taken.len() - read.data_bytes..]);
+            }
+            at += read.taken;
+        }
+        if self.chunked.is_done() {
+            self.state = DecoderState::Nothing;
+        }
+        Ok(at)
+    }
+
+    /// Nothing of the last response is needed any more.
+    #[cold]
+    fn forget_kept(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.clear();
         }
     }
 
