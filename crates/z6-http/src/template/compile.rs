@@ -91,11 +91,7 @@ pub(super) fn compile(
     }
     push_literal(kind, &text[at..], &mut fixed);
     let tail = before..fixed.len();
-    let allowed = match kind {
-        TextKind::Target => Allowed::Target,
-        TextKind::HeaderValue => Allowed::HeaderValue,
-        TextKind::FormField | TextKind::Json | TextKind::Plain => Allowed::All,
-    };
+    let allowed = Allowed::of(kind);
     Ok(Template { text: fixed, slots, tail, allowed })
 }
 
@@ -142,6 +138,7 @@ fn place(kind: TextKind, json: &JsonPlace) -> Escape {
         TextKind::Target => Escape::Percent,
         TextKind::FormField => Escape::Form,
         TextKind::HeaderValue | TextKind::Plain => Escape::None,
+        TextKind::JsonString => Escape::JsonText,
         TextKind::Json if json.in_string => Escape::JsonText,
         TextKind::Json => Escape::JsonValue,
     }
