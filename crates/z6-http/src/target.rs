@@ -57,7 +57,7 @@ pub fn encode_path(text: &str) -> String {
 
 /// Encodes bytes that are not allowed in a path or query (RFC 3986 §3.3, §3.4). A `%` with two
 /// hexadecimal digits counts as encoded already, any other `%` as a character.
-pub(crate) fn push_encoded(out: &mut Vec<u8>, text: &str) {
+fn push_encoded(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {

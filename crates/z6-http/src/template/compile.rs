@@ -1,7 +1,6 @@
 //! From a text to a template: finds the placeholders, reads them, and decides how each is escaped.
 
 use super::filter::Filter;
-use crate::target::push_encoded;
 use super::{
     Allowed, Escape, FILTERS_MAX, SLOTS_MAX, Slot, Template, TextKind, VALUE_NAME_BYTES_MAX,
     ValueId,
@@ -72,11 +71,7 @@ pub(super) fn compile(
         }
         let literal = &text[at..open];
         json.pass(literal);
-        if push_literal(kind, literal, &mut fixed) {
-            // What follows is a fragment, which is not sent.
-            at = text.len();
-            break;
-        }
+        fixed.push_str(literal);
         let (value, mut filters) = placeholder(&text[inside.clone()], inside.start, &mut find)?;
         let mut escape = place(kind, &json);
         if filters.last().is_some_and(|last| last.replaces(escape)) {
@@ -89,24 +84,10 @@ pub(super) fn compile(
         before = fixed.len();
         at = inside.end + 2;
     }
-    push_literal(kind, &text[at..], &mut fixed);
+    fixed.push_str(&text[at..]);
     let tail = before..fixed.len();
     let allowed = Allowed::of(kind);
     Ok(Template { text: fixed, slots, tail, allowed })
-}
-
-/// Appends fixed text; that of a request target as it is sent (RFC 9112 section 3.2): percent-encoded, up
-/// to a fragment. Returns whether there is one.
-fn push_literal(kind: TextKind, literal: &str, out: &mut String) -> bool {
-    if kind != TextKind::Target {
-        out.push_str(literal);
-        return false;
-    }
-    let end = literal.find('#');
-    let mut encoded = Vec::with_capacity(literal.len());
-    push_encoded(&mut encoded, &literal[..end.unwrap_or(literal.len())]);
-    out.push_str(&String::from_utf8_lossy(&encoded));
-    end.is_some()
 }
 
 /// Where the last two of a row of `{` begin.
