@@ -86,9 +86,8 @@ impl RequestForm {
         out.push(b" HTTP/1.1\r\n");
         out.field(request.host_name, host, &request.authority);
 
-        let is_own = |(_, (name, _)): &(usize, &(String, String))| {
-            !is_same(name.as_bytes(), "Host")
-        };
+        let is_own =
+            |(_, (name, _)): &(usize, &(String, String))| !is_same(name.as_bytes(), "Host");
         let mut own = spec.headers.iter().enumerate().filter(is_own).map(|(i, _)| i);
         let texts = request.fields.iter().filter(|f| matches!(f.value, FieldValue::Text(_)));
         // Fields that are added before those of the caller.
@@ -303,9 +302,6 @@ mod tests {
         }
         let headers = headers(&[("Transfer-Encoding", "")]);
         let spec = RequestSpec { headers: &headers, ..RequestSpec::new("GET", "h", 80, "") };
-        assert_eq!(
-            RequestForm::encode(&spec, |_| true),
-            Err(RequestError::TransferEncoding)
-        );
+        assert_eq!(RequestForm::encode(&spec, |_| true), Err(RequestError::TransferEncoding));
     }
 }
