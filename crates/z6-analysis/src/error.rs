@@ -5,8 +5,7 @@ use std::io;
 use hdrhistogram::serialization::V2DeflateSerializeError;
 use z6_events::{LogError, WalkError};
 use z6_metrics::FoldError;
-
-use crate::filter::FilterError;
+use z6_scenario::expression::ExpressionError;
 
 /// Why a log could not be analysed or exported.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +18,7 @@ pub enum AnalyzeError {
     Fold(#[from] FoldError),
     /// The filter does not fit the scenario.
     #[error(transparent)]
-    Filter(#[from] FilterError),
+    Filter(#[from] ExpressionError),
     /// What was to be written could not be.
     #[error("cannot write the result")]
     Output(#[from] io::Error),

@@ -22,7 +22,7 @@ mod loss;
 pub mod requests;
 
 pub use error::AnalyzeError;
-pub use filter::{BoundFilter, Filter, FilterError, FilterErrorKind};
+pub use filter::{BoundFilter, Filter};
 pub use loss::Loss;
 pub use requests::RequestJoin;
 pub use z6_metrics::{RequestRow, RowOutcome};

@@ -10,8 +10,9 @@ use z6::ReadError;
 use z6_analysis::analyze::Selection;
 use z6_analysis::checks::check_log;
 use z6_analysis::export::RowFormat;
-use z6_analysis::{AnalyzeError, Filter, FilterError, Loss};
+use z6_analysis::{AnalyzeError, Filter, Loss};
 use z6_events::Tick;
+use z6_scenario::expression::ExpressionError;
 
 use crate::args::{CsvArgs, SelectionArgs};
 use crate::console;
@@ -49,7 +50,7 @@ pub(crate) fn csv_format(args: &CsvArgs, is_csv: bool) -> Result<RowFormat, Usag
 }
 
 /// Renders the filter with the faulty part underlined.
-fn filter_error(error: &FilterError, text: &str) -> UsageError {
+fn filter_error(error: &ExpressionError, text: &str) -> UsageError {
     let rendered = error.render(text);
     let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);
     UsageError(rendered.trim_end().to_owned())

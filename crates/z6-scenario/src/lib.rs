@@ -3,7 +3,7 @@
 //! Pure: text and bytes in, values out. Files that a scenario names are read through
 //! [`Files`]. Knows no clock, socket, engine or log file.
 //! Reading order: [`model`] (a validated scenario), [`journey`] (its values and the order of steps), `reach` (how targets are reached), [`load`] (TOML to scenario, with all errors), [`builder`] (scenarios in code), `duration` (durations as text),
-//! [`estimate`] (what would run, in words), [`schedule`] (when VUs and arrivals begin and end),
+//! [`estimate`] (what would run, in words), [`expression`] (filters and checks), [`schedule`] (when VUs and arrivals begin and end),
 //! [`random`] (generators), [`values`] (data rows and random values by arithmetic), [`plan`] (what actor k does at step n), [`simulation`] (settings of the
 //! simulated world).
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@ pub mod builder;
 mod duration;
 pub mod error;
 pub mod estimate;
+pub mod expression;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod journey;
@@ -38,6 +39,6 @@ pub use load::{
     line_column, parse_seconds, reference,
 };
 pub use model::*;
-pub use plan::{Plan, PlannedStep};
+pub use plan::{Place, Plan, PlannedStep, PlannedValue, Region};
 pub use reach::{ConnectTo, Credentials, without_userinfo};
 pub use simulation::Simulation;

@@ -330,29 +330,31 @@ impl Connection {
     }
 
     fn answer(&mut self, mut request: Request, context: &mut Context) {
+        let outcome = match request.act {
+            Act::Answer(reply) => Ok(reply),
+            Act::Call(call) => Ok(context.shared.shop.answer(&call, monotonic_ns())),
+            Act::Reset => Err(Wait::Ending(End::Reset)),
+            Act::Fin => Err(Wait::Ending(End::Close)),
+            Act::Stall => Err(Wait::Nothing),
+        };
         if let Some(note) = request.note.take() {
-            let answered = matches!(request.act, Act::Answer(_));
-            self.record(request.number, *note, answered, context);
+            self.record(request.number, *note, outcome.is_ok(), context);
         }
-        self.wait = match request.act {
-            Act::Answer(reply) => {
-                context.counters().responses.add(1);
-                let begin = context.out.len();
-                self.source = reply.encode(request.persistence, request.no_body, &mut context.out);
-                let then = self.after_answer(
-                    request.number,
-                    request.persistence,
-                    &context.shared.settings,
-                );
-                if request.body_delay_ns == 0 {
-                    then
-                } else {
-                    self.hold_back(begin, request.body_delay_ns, then, context)
-                }
+        let reply = match outcome {
+            Ok(reply) => reply,
+            Err(wait) => {
+                self.wait = wait;
+                return;
             }
-            Act::Reset => Wait::Ending(End::Reset),
-            Act::Fin => Wait::Ending(End::Close),
-            Act::Stall => Wait::Nothing,
+        };
+        context.counters().responses.add(1);
+        let begin = context.out.len();
+        self.source = reply.encode(request.persistence, request.no_body, &mut context.out);
+        let then = self.after_answer(request.number, request.persistence, &context.shared.settings);
+        self.wait = if request.body_delay_ns == 0 {
+            then
+        } else {
+            self.hold_back(begin, request.body_delay_ns, then, context)
         };
     }
 

@@ -29,7 +29,8 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn absorb(state: u64, word: u64) -> u64 {
+/// A state that depends on `state` and on each bit of `word`.
+pub(crate) fn absorb(state: u64, word: u64) -> u64 {
     mix((state ^ word).wrapping_add(GAMMA))
 }
 

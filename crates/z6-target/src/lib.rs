@@ -4,7 +4,8 @@
 //! or logs; the only other Z6 crate it imports is `z6-proto-http1`, whose request reader it uses.
 //! Reading order: `config`, `server` (start, stop), `worker` (the event loop of one thread), `conn`
 //! (one connection), `reader` (bytes to requests), `route`, `query` and `draw` (what a request asks
-//! for), `reply` (answers to bytes), `stall` (a plan of stalls) and `log` (stamps of each request).
+//! for), `shop` (routes that log in and keep orders), `reply` (answers to bytes), `stall` (a plan of
+//! stalls) and `log` (stamps of each request).
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -34,6 +35,7 @@ mod reader;
 mod reply;
 mod route;
 mod server;
+mod shop;
 mod stall;
 mod stats;
 mod sys;

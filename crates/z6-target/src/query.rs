@@ -97,7 +97,8 @@ pub(crate) fn quote(text: &str) -> String {
     text.chars().take(QUOTED_CHARS).collect()
 }
 
-fn decode(raw: &str) -> Result<Cow<'_, str>, BadTarget> {
+/// Replaces each percent-encoded byte by the byte.
+pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, BadTarget> {
     if !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));
     }

@@ -14,6 +14,7 @@ use crate::keep::{KeepBudget, KeptBody};
 use crate::query::{Abort, Query};
 use crate::reply::{Content, Persistence, Reply};
 use crate::route::{self, ROUTES, Route};
+use crate::shop::{self, Call};
 
 const DEFAULT_CHUNK_BYTES: u64 = 1024;
 
@@ -75,6 +76,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) enum Act {
     Answer(Reply),
+    /// The answer depends on the body, on the time or on earlier requests.
+    Call(Box<Call>),
     Reset,
     Fin,
     Stall,
@@ -117,6 +120,13 @@ struct Body {
     refusal: Option<(u16, &'static str)>,
 }
 
+/// How long a kept body may be, and what a client is told whose body is longer.
+#[derive(Debug, Clone, Copy)]
+struct BodyLimit {
+    bytes: usize,
+    text: &'static str,
+}
+
 impl Reader {
     pub(crate) fn new(connection: u64) -> Self {
         Self { connection, requests: 0, bytes: RequestReader::default(), body: None }
@@ -148,7 +158,7 @@ impl Reader {
                 }
                 RequestPart::Body(data) => {
                     if let Some(body) = &mut self.body {
-                        body.keep(data, settings.max_body_bytes);
+                        body.keep(data, settings);
                     }
                 }
                 RequestPart::End => {
@@ -171,41 +181,47 @@ impl Reader {
 impl Body {
     fn new(request: Request, length: RequestBody, settings: &Settings) -> Box<Body> {
         let mut body = Box::new(Body { request, refusal: None });
+        let limit = body.kept(settings).map(|(_, limit)| limit);
         if let RequestBody::Length(length) = length
-            && length > settings.max_body_bytes as u64
+            && let Some(limit) = limit
+            && length > limit.bytes as u64
         {
-            body.refuse_too_long();
+            body.refuse(413, limit.text);
         }
         body
     }
 
-    fn keep(&mut self, data: &[u8], max_body_bytes: usize) {
-        let Act::Answer(Reply { content: Content::Echo { body, .. }, .. }) = &mut self.request.act
-        else {
-            return;
-        };
+    /// The body that is kept, if any, with its limit.
+    fn kept(&mut self, settings: &Settings) -> Option<(&mut KeptBody, BodyLimit)> {
+        match &mut self.request.act {
+            Act::Answer(Reply { content: Content::Echo { body, .. }, .. }) => {
+                let text = "the request body is longer than max_body_bytes\n";
+                Some((body, BodyLimit { bytes: settings.max_body_bytes, text }))
+            }
+            Act::Call(call) => {
+                let text = "the request body is longer than 65536 bytes\n";
+                Some((&mut call.body, BodyLimit { bytes: shop::MAX_BODY_BYTES, text }))
+            }
+            Act::Answer(_) | Act::Reset | Act::Fin | Act::Stall => None,
+        }
+    }
+
+    fn keep(&mut self, data: &[u8], settings: &Settings) {
         if self.refusal.is_some() {
             return;
         }
-        if body.bytes().len() + data.len() > max_body_bytes {
-            self.refuse_too_long();
+        let Some((body, limit)) = self.kept(settings) else { return };
+        if body.bytes().len() + data.len() > limit.bytes {
+            self.refuse(413, limit.text);
         } else if !body.append(data) {
             self.refuse(503, "max_kept_bytes of request bodies are in memory\n");
         }
     }
 
-    fn refuse_too_long(&mut self) {
-        self.refuse(413, "the request body is longer than max_body_bytes\n");
-    }
-
     /// Stops keeping the body and frees its memory; the rest of it is read and dropped.
     fn refuse(&mut self, status: u16, text: &'static str) {
-        if let Act::Answer(reply) = &mut self.request.act
-            && matches!(reply.content, Content::Echo { .. })
-        {
-            reply.content = Content::Empty;
-            self.refusal = Some((status, text));
-        }
+        self.request.act = Act::Answer(Reply { status, content: Content::Empty });
+        self.refusal = Some((status, text));
     }
 
     fn finish(self) -> Request {
@@ -237,7 +253,7 @@ fn resolve(head: &RequestHead<'_>, connection: u64, number: u64, settings: &Sett
         Ok((Route::Hello, query)) if query == Query::default() => {}
         Ok((route, query)) => {
             let drawn = |purpose| draw(settings.seed, connection, number, purpose);
-            request.serve(head, route, &query, settings);
+            request.serve(head, route, &query, (connection, number), settings);
             if let Some(delay) = query.delay {
                 request.delay_ns += delay.sample_ns(drawn(Purpose::Delay));
             }
@@ -258,7 +274,14 @@ fn resolve(head: &RequestHead<'_>, connection: u64, number: u64, settings: &Sett
 
 impl Request {
     /// Sets what the route alone asks for.
-    fn serve(&mut self, head: &RequestHead<'_>, route: Route, query: &Query, settings: &Settings) {
+    fn serve(
+        &mut self,
+        head: &RequestHead<'_>,
+        route: Route,
+        query: &Query,
+        nonce: (u64, u64),
+        settings: &Settings,
+    ) {
         let answer = |status, content| Act::Answer(Reply { status, content });
         self.act = match route {
             Route::Hello => answer(200, Content::Hello),
@@ -294,6 +317,7 @@ impl Request {
                 Abort::Fin => Act::Fin,
             },
             Route::Stall => Act::Stall,
+            Route::Shop(page) => Act::Call(Call::new(page, head, nonce, &settings.budget)),
             Route::NotFound => Act::Answer(Reply::text(404, ROUTES)),
         };
     }

@@ -40,6 +40,7 @@ fn line(request: &Request) -> String {
             format!("{status} echo {} {}", kind, body.bytes().escape_ascii())
         }
         Act::Answer(Reply { status, content }) => format!("{status} {content:?}"),
+        Act::Call(call) => format!("call with {}", call.body.bytes().escape_ascii()),
         Act::Reset => "reset".to_owned(),
         Act::Fin => "fin".to_owned(),
         Act::Stall => "stall".to_owned(),
@@ -54,6 +55,7 @@ const PIPELINE: &[u8] = b"\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n\
     PUT /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n\
     3\r\nabc\r\n2;x\r\nde\r\n0\r\nT: r\r\n\r\n\
     POST /status/204 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nxyz\
+    POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nwxyz\
     GET /chunked/9?chunk=4 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\
     GET /abort HTTP/1.1\r\nHost: h\r\n\r\n\
     GET /fail?fail=1&delay=constant:1ns HTTP/1.1\r\nHost: h\r\n\r\n\
@@ -66,10 +68,11 @@ const OUTCOME: &str = "\
 2: 200 Generated { bytes: 7 }, after 2000 ns, Implied, no body true
 3: 200 echo none abcde, after 0 ns, Implied, no body false
 4: 204 Bodiless, after 0 ns, Implied, no body false
-5: 200 UntilClose { bytes: 9 }, after 0 ns, Close, no body false
-6: reset, after 0 ns, Implied, no body false
-7: 503 Text(\"drawn by ?fail\\n\"), after 1 ns, Implied, no body false
-8: stall, after 0 ns, Close, no body false
+5: call with wxyz, after 0 ns, Implied, no body false
+6: 200 UntilClose { bytes: 9 }, after 0 ns, Close, no body false
+7: reset, after 0 ns, Implied, no body false
+8: 503 Text(\"drawn by ?fail\\n\"), after 1 ns, Implied, no body false
+9: stall, after 0 ns, Close, no body false
 the Content-Length is not one number";
 
 #[test]
@@ -153,6 +156,7 @@ fn the_seed_and_the_place_of_a_request_fix_its_draws() {
             if let (_, Found::Request(request)) = reader.next(request, &settings) {
                 let what = match &request.act {
                     Act::Answer(reply) => reply.status.to_string(),
+                    Act::Call(call) => format!("call with {}", call.body.bytes().escape_ascii()),
                     Act::Reset => "reset".to_owned(),
                     Act::Fin | Act::Stall => "impossible".to_owned(),
                 };

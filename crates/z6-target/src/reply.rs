@@ -60,6 +60,17 @@ pub(crate) enum Content {
     UntilClose { bytes: u64 },
     /// The request's own body.
     Echo { body: KeptBody, content_type: Option<Box<[u8]>> },
+    /// A body made for this request, with its own header fields.
+    Made(Box<Made>),
+}
+
+/// A body with the header fields that describe it.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) media_type: &'static str,
+    /// Further lines of the head, each with its CR LF.
+    pub(crate) fields: String,
+    pub(crate) body: String,
 }
 
 /// What an answer's head says about the connection after it.
@@ -127,6 +138,7 @@ impl Reply {
                 Source::Chunked(ChunkSource { at: 0, end: bytes, chunk_bytes, chunk_end: 0 })
             }
             Content::Echo { body, .. } => Source::Kept { body, at: 0 },
+            Content::Made(made) => bytes_now(made.body.as_bytes(), no_body, out),
         };
         if no_body {
             return Source::Empty;
@@ -146,6 +158,9 @@ impl Reply {
             out.extend_from_slice(b"Content-Type: ");
             out.extend_from_slice(content_type);
             out.extend_from_slice(b"\r\n");
+        }
+        if let Content::Made(made) = &self.content {
+            out.extend_from_slice(made.fields.as_bytes());
         }
         self.content.push_framing(out);
         match persistence {
@@ -168,6 +183,7 @@ impl Content {
             Self::Echo { content_type, .. } => {
                 Some(content_type.as_deref().unwrap_or(b"application/octet-stream"))
             }
+            Self::Made(made) => Some(made.media_type.as_bytes()),
         }
     }
 
@@ -178,6 +194,7 @@ impl Content {
             Self::Empty => 0,
             Self::Generated { bytes } => *bytes,
             Self::Echo { body, .. } => body.bytes().len() as u64,
+            Self::Made(made) => made.body.len() as u64,
             Self::Chunked { .. } => {
                 out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
                 return;
@@ -329,6 +346,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
         409 => "Conflict",
         410 => "Gone",
         413 => "Content Too Large",
+        415 => "Unsupported Media Type",
         418 => "I'm a teapot",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",

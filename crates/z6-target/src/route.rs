@@ -4,6 +4,7 @@
 
 use crate::config::MAX_DELAY_NS;
 use crate::query::{self, BadTarget, Query, decimal, quote};
+use crate::shop::{self, Page};
 
 /// Body of the 404 answer.
 pub(crate) const ROUTES: &str = "\
@@ -18,6 +19,13 @@ no such route; the routes are
   /echo           returns the request body
   /abort          ends the connection without an answer (?how=reset or ?how=fin)
   /stall          never answers
+  /token          POST client and secret: a Bearer token (?expires_ms=N, ?uses=N)
+  /api/me         needs the token, and says whose it is
+  /login          GET: a form with a CSRF token; POST user and password: a session cookie
+  /account        needs the cookie, and greets the user
+  /search?q=TEXT  pages of items as JSON (&page=N)
+  /orders         POST JSON with sku, quantity and note: an order
+  /orders/ID      that order
 and on each of them
   ?delay=constant:5ms | uniform:1ms..10ms | exponential:10ms | bimodal:1ms,100ms,0.01
   ?fail=SHARE     answers that share of requests with 503
@@ -40,6 +48,7 @@ pub(crate) enum Route {
     Echo,
     Abort,
     Stall,
+    Shop(Page),
     /// `OPTIONS *`.
     Asterisk,
     NotFound,
@@ -95,7 +104,7 @@ fn path_route(path: &str, max_response_bytes: u64) -> Result<Route, BadTarget> {
             Some(("chunked", text)) => Route::Chunked(sized("/chunked/N", text)?),
             Some(("delay", text)) => Route::Delay { ns: delay_ns(text)? },
             Some(("status", text)) => Route::Status(status(text)?),
-            Some(_) | None => Route::NotFound,
+            Some(_) | None => shop::page(path).map_or(Route::NotFound, Route::Shop),
         },
     };
     Ok(found)
@@ -137,6 +146,8 @@ mod tests {
         assert_eq!(route("/delay/1.25"), Route::Delay { ns: 1_250_000 });
         assert_eq!(route("/status/599"), Route::Status(599));
         assert_eq!(route("/echo"), Route::Echo);
+        assert_eq!(route("/api/me?x=1"), Route::Shop(Page::Me));
+        assert_eq!(route("/orders/7"), Route::Shop(Page::Order(Some(7))));
         assert_eq!(route("/bytes"), Route::NotFound);
         assert_eq!(route("/nope/1"), Route::NotFound);
         assert_eq!(route("//"), Route::NotFound);

@@ -16,6 +16,7 @@ use crate::config::{Config, RESERVED_DESCRIPTORS};
 use crate::error::TargetError;
 use crate::log::{RequestLog, RequestRecord};
 use crate::reader::Settings;
+use crate::shop::Shop;
 use crate::stall::StallPlan;
 use crate::stats::{Counters, Stats};
 use crate::sys;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Vec<Counters>,
     pub(crate) log: Option<RequestLog>,
     pub(crate) stalls: StallPlan,
+    pub(crate) shop: Shop,
     pub(crate) max_connections: usize,
     pub(crate) open: AtomicUsize,
     pub(crate) next_connection: AtomicU64,
@@ -147,6 +149,7 @@ impl Shared {
             counters: (0..config.threads).map(|_| Counters::default()).collect(),
             log: config.request_log.then(|| RequestLog::new(config.max_log_records)),
             stalls: StallPlan::new(&config.stalls),
+            shop: Shop::new(config.seed, sys::monotonic_ns()),
             max_connections: config.max_connections.min(allowed),
             open: AtomicUsize::new(0),
             next_connection: AtomicU64::new(0),

@@ -203,6 +203,13 @@ fn unknown_routes_are_told_the_known_ones() {
         "/echo",
         "/abort",
         "/stall",
+        "/token",
+        "/api/me",
+        "/login",
+        "/account",
+        "/search?q=TEXT",
+        "/orders",
+        "/orders/ID",
     ] {
         assert!(answer.text().contains(route), "{route}");
     }

@@ -3,8 +3,9 @@
 use z6_events::Tick;
 use z6_metrics::RequestRow;
 use z6_scenario::Scenario;
+use z6_scenario::expression::ExpressionError;
 
-use crate::filter::{BoundFilter, Filter, FilterError};
+use crate::filter::{BoundFilter, Filter};
 
 /// Which requests count. All of them by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl Selection {
     ///
     /// # Errors
     /// The filter names what the scenario does not have.
-    pub fn bind(&self, scenario: &Scenario) -> Result<BoundSelection, FilterError> {
+    pub fn bind(&self, scenario: &Scenario) -> Result<BoundSelection, ExpressionError> {
         let filter = self.filter.as_ref().map(|filter| filter.bind(scenario)).transpose()?;
         Ok(BoundSelection {
             filter,

@@ -1,26 +1,20 @@
-//! The expression language of `analyze --filter`: which requests count.
+//! Expressions of `analyze --filter`: which requests count.
 //!
-//! Text in, a yes or no for each request out. docs/ANALYZE.md describes the language. Reading order:
-//! `field` (what can be asked), `lexer`, `parser`, `predicate` (what is evaluated), [`FilterError`].
+//! Text in, a yes or no for each request out. The language is [`z6_scenario::expression`]; docs/ANALYZE.md
+//! describes it. Reading order: `field` (what can be asked), `vocabulary` (how it is compared), `predicate`
+//! (what is evaluated).
 
-mod error;
 mod field;
-mod lexer;
-mod parser;
 mod predicate;
-mod suggest;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
-pub use error::{FilterError, FilterErrorKind};
-use predicate::{BoundTest, Expr, Test};
+use predicate::{BoundTest, Test};
+use vocabulary::Requests;
 use z6_metrics::RequestRow;
 use z6_scenario::Scenario;
-
-/// Most bytes of a filter.
-pub const FILTER_BYTES_MAX: usize = 16 * 1024;
-/// How deep parentheses and `!` may be nested.
-pub const FILTER_DEPTH_MAX: usize = 64;
+use z6_scenario::expression::{Expression, ExpressionError, parse};
 
 /// A filter, parsed.
 ///
@@ -37,16 +31,16 @@ pub const FILTER_DEPTH_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     text: String,
-    expr: Expr<Test>,
+    expression: Expression<Test>,
 }
 
 impl Filter {
     /// Parses a filter and checks its types.
     ///
     /// # Errors
-    /// [`FilterError`], with where it is wrong.
-    pub fn parse(text: &str) -> Result<Filter, FilterError> {
-        Ok(Filter { expr: parser::parse(text)?, text: text.to_owned() })
+    /// [`ExpressionError`], with where it is wrong.
+    pub fn parse(text: &str) -> Result<Filter, ExpressionError> {
+        Ok(Filter { expression: parse(text, &mut Requests)?, text: text.to_owned() })
     }
 
     /// As it was written.
@@ -58,21 +52,21 @@ impl Filter {
     /// Makes it ready for the requests of a scenario.
     ///
     /// # Errors
-    /// [`FilterErrorKind::UnknownName`]: it names what the scenario does not have.
-    pub fn bind(&self, scenario: &Scenario) -> Result<BoundFilter, FilterError> {
-        Ok(BoundFilter(self.expr.try_map(&|test| test.bind(scenario))?))
+    /// [`ExpressionErrorKind::UnknownName`](z6_scenario::expression::ExpressionErrorKind::UnknownName): it names what the scenario does not have.
+    pub fn bind(&self, scenario: &Scenario) -> Result<BoundFilter, ExpressionError> {
+        Ok(BoundFilter(self.expression.try_map(&|test| test.bind(scenario))?))
     }
 }
 
 /// A filter for the requests of one scenario. Evaluating it allocates nothing.
 #[derive(Debug, Clone)]
-pub struct BoundFilter(Expr<BoundTest>);
+pub struct BoundFilter(Expression<BoundTest>);
 
 impl BoundFilter {
     /// Whether a request passes.
     #[inline]
     #[must_use]
     pub fn matches(&self, row: &RequestRow) -> bool {
-        self.0.matches(row)
+        self.0.holds(|test| test.matches(row))
     }
 }

@@ -1,52 +1,16 @@
-//! Tests on the fields of a request, and expressions of them: as parsed, and made ready for a
-//! scenario so that each answer takes a few instructions and no memory.
+//! Tests on the fields of a request: as parsed, and made ready for a scenario so that each answer takes
+//! a few instructions and no memory.
 
 use std::ops::Range;
 
 use z6_events::{ErrorKind, Irregularities, Irregularity};
 use z6_metrics::RequestRow;
 use z6_scenario::Scenario;
+use z6_scenario::expression::{
+    Comparison, Decimal, ExpressionError, ExpressionErrorKind, meant, nearest,
+};
 
-use super::error::{FilterError, FilterErrorKind};
 use super::field::{Field, FieldKind, NumberField, Scale, TextField};
-use super::lexer::{Comparison, Decimal};
-use super::suggest::nearest;
-
-/// Tests joined.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Expr<T> {
-    All(Vec<Expr<T>>),
-    Any(Vec<Expr<T>>),
-    Not(Box<Expr<T>>),
-    Test(T),
-}
-
-impl<T> Expr<T> {
-    /// The same expression of other tests.
-    pub(super) fn try_map<U, E>(&self, map: &impl Fn(&T) -> Result<U, E>) -> Result<Expr<U>, E> {
-        let each = |parts: &[Expr<T>]| -> Result<Vec<Expr<U>>, E> {
-            parts.iter().map(|part| part.try_map(map)).collect()
-        };
-        Ok(match self {
-            Expr::All(parts) => Expr::All(each(parts)?),
-            Expr::Any(parts) => Expr::Any(each(parts)?),
-            Expr::Not(inner) => Expr::Not(Box::new(inner.try_map(map)?)),
-            Expr::Test(test) => Expr::Test(map(test)?),
-        })
-    }
-}
-
-impl Expr<BoundTest> {
-    #[inline]
-    pub(super) fn matches(&self, row: &RequestRow) -> bool {
-        match self {
-            Expr::All(parts) => parts.iter().all(|part| part.matches(row)),
-            Expr::Any(parts) => parts.iter().any(|part| part.matches(row)),
-            Expr::Not(inner) => !inner.matches(row),
-            Expr::Test(test) => test.matches(row),
-        }
-    }
-}
 
 /// A test on one field. `negated` turns the answer round, also that about a missing value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,7 +195,7 @@ impl Test {
     }
 
     /// Makes the test ready for the requests and targets of a scenario.
-    pub(super) fn bind(&self, scenario: &Scenario) -> Result<BoundTest, FilterError> {
+    pub(super) fn bind(&self, scenario: &Scenario) -> Result<BoundTest, ExpressionError> {
         Ok(match self {
             Test::Number { of, set, negated } => {
                 BoundTest::Number { of: *of, set: set.clone(), negated: *negated }
@@ -285,7 +249,7 @@ impl TextSet {
         of: TextField,
         names: &[&str],
         negated: bool,
-    ) -> Result<Box<[bool]>, FilterError> {
+    ) -> Result<Box<[bool]>, ExpressionError> {
         let wanted = match self {
             TextSet::Contains(part) => {
                 return Ok(names.iter().map(|name| name.contains(part) != negated).collect());
@@ -299,10 +263,9 @@ impl TextSet {
         };
         for (name, span) in wanted {
             if !names.contains(&name.as_str()) {
-                let near = nearest(name, names.iter().copied()).map(str::to_owned);
-                let name = name.clone();
-                let kind = FilterErrorKind::UnknownName { field, name, near };
-                return Err(FilterError { kind, span: span.clone() });
+                let kind = ExpressionErrorKind::UnknownName { field, name: name.clone() };
+                let near = || nearest(name, names.iter().copied()).map(meant);
+                return Err(ExpressionError::new(kind, span.clone()).or_hint(near));
             }
         }
         let is_wanted = |name: &&str| wanted.iter().any(|(wanted, _)| wanted == name);
@@ -340,7 +303,7 @@ pub(super) enum BoundTest {
 
 impl BoundTest {
     #[inline]
-    fn matches(&self, row: &RequestRow) -> bool {
+    pub(super) fn matches(&self, row: &RequestRow) -> bool {
         match self {
             BoundTest::Number { of, set, negated } => set.has(of.value(row)) != *negated,
             BoundTest::Request(passes) => passes.get(row.request.index()) == Some(&true),

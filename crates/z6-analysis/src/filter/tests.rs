@@ -6,6 +6,7 @@ use z6_events::{
 };
 use z6_metrics::RowOutcome;
 use z6_scenario::Scenario;
+use z6_scenario::expression::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, ExpressionErrorKind};
 
 use super::*;
 
@@ -245,14 +246,15 @@ fn errors_of_type() {
 
 #[test]
 fn limits_have_names() {
-    let deep = "(".repeat(FILTER_DEPTH_MAX + 1);
+    let deep = "(".repeat(EXPRESSION_DEPTH_MAX + 1);
     let kind = Filter::parse(&deep).unwrap_err().kind;
-    assert_eq!(kind, FilterErrorKind::TooDeep { limit: FILTER_DEPTH_MAX });
-    let nested = format!("{}reused{}", "(".repeat(FILTER_DEPTH_MAX), ")".repeat(FILTER_DEPTH_MAX));
+    assert_eq!(kind, ExpressionErrorKind::TooDeep { limit: EXPRESSION_DEPTH_MAX });
+    let nested =
+        format!("{}reused{}", "(".repeat(EXPRESSION_DEPTH_MAX), ")".repeat(EXPRESSION_DEPTH_MAX));
     assert!(Filter::parse(&nested).is_ok());
-    let long = " ".repeat(FILTER_BYTES_MAX + 1);
+    let long = " ".repeat(EXPRESSION_BYTES_MAX + 1);
     let kind = Filter::parse(&long).unwrap_err().kind;
-    assert_eq!(kind, FilterErrorKind::TooLong { limit: FILTER_BYTES_MAX });
+    assert_eq!(kind, ExpressionErrorKind::TooLong { what: "filter", limit: EXPRESSION_BYTES_MAX });
     let wide = vec!["reused"; 1_500].join("&&");
     assert!(passes(&wide, &failed()));
 }

@@ -25,7 +25,7 @@ mod schedule;
 mod setting;
 mod simulation;
 mod size;
-mod suggest;
+pub(crate) mod suggest;
 mod targets;
 mod userinfo;
 mod value;

@@ -1,10 +1,7 @@
 //! Suggestions for unknown names. Knows words, not rules.
 
 /// Of `candidates`, the one nearest to `name`, if any is near enough to be a slip of the pen.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(name);
     if wanted.is_empty() || wanted.len() > 64 {
         return None;
@@ -26,7 +23,7 @@ pub(crate) fn nearest<'a>(
 
 /// The distance, and 1 if one word begins the other (`duration` for `duration_seconds`).
 fn score(wanted: &[char], known: &[char]) -> usize {
-    let begins = wanted.len() >= 4 && known.starts_with(wanted);
+    let begins = wanted.len() >= 3 && known.starts_with(wanted);
     let distance = distance(wanted, known);
     if begins { distance.min(1) } else { distance }
 }

@@ -1,34 +1,58 @@
-//! Splits the text of a filter into tokens. Knows no grammar and no fields.
+//! Splits the text of an expression into tokens. Knows no grammar and no fields.
 
+use std::fmt;
 use std::ops::Range;
 
-use super::error::{FilterError, FilterErrorKind};
+use super::error::{ExpressionError, ExpressionErrorKind};
+use super::vocabulary::Wording;
 
 /// Most digits of a number.
 const DIGITS_MAX: usize = 28;
 
 /// A decimal number, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Decimal {
-    /// All its digits.
-    pub(super) digits: u128,
-    /// How many of them stand behind the point.
-    pub(super) decimals: u32,
+pub struct Decimal {
+    /// Whether there is a minus sign before it.
+    pub is_negative: bool,
+    /// All its digits: at most 28.
+    pub digits: u128,
+    /// How many of them stand behind the point: at most 28.
+    pub decimals: u32,
+}
+
+/// As JSON has it (RFC 8259 section 6).
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.is_negative { "-" } else { "" };
+        let decimals = self.decimals as usize;
+        let digits = format!("{:0>1$}", self.digits, decimals + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - decimals);
+        let point = if fraction.is_empty() { "" } else { "." };
+        write!(f, "{sign}{whole}{point}{fraction}")
+    }
 }
 
 /// How two values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub enum Comparison {
+    /// `==`
     Equal,
+    /// `!=`
     NotEqual,
+    /// `<`
     Less,
+    /// `<=`
     AtMost,
+    /// `>`
     Greater,
+    /// `>=`
     AtLeast,
 }
 
 impl Comparison {
-    pub(super) const fn name(self) -> &'static str {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Comparison::Equal => "==",
             Comparison::NotEqual => "!=",
@@ -39,8 +63,15 @@ impl Comparison {
         }
     }
 
+    /// Whether it asks which side is less.
+    #[must_use]
+    pub const fn is_of_order(self) -> bool {
+        !matches!(self, Comparison::Equal | Comparison::NotEqual)
+    }
+
     /// The same with its sides swapped.
-    pub(super) const fn swapped(self) -> Comparison {
+    #[must_use]
+    pub const fn swapped(self) -> Comparison {
         match self {
             Comparison::Equal => Comparison::Equal,
             Comparison::NotEqual => Comparison::NotEqual,
@@ -77,8 +108,11 @@ pub(super) struct Token<'a> {
 }
 
 /// The tokens of a text, the last of them [`TokenKind::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, FilterError> {
-    let mut lexer = Lexer { text, at: 0 };
+pub(super) fn tokens<'a>(
+    text: &'a str,
+    wording: &Wording,
+) -> Result<Vec<Token<'a>>, ExpressionError> {
+    let mut lexer = Lexer { text, at: 0, wording };
     let mut tokens = Vec::new();
     loop {
         let token = lexer.next()?;
@@ -90,18 +124,19 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, FilterError> {
     }
 }
 
-struct Lexer<'a> {
+struct Lexer<'a, 'w> {
     text: &'a str,
     at: usize,
+    wording: &'w Wording,
 }
 
-impl<'a> Lexer<'a> {
+impl<'a> Lexer<'a, '_> {
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
 
-    fn error(&self, kind: FilterErrorKind, start: usize) -> FilterError {
-        FilterError { kind, span: start..self.at }
+    fn error(&self, kind: ExpressionErrorKind, start: usize) -> ExpressionError {
+        ExpressionError::new(kind, start..self.at)
     }
 
     /// Takes the characters from here on that are like this.
@@ -112,24 +147,47 @@ impl<'a> Lexer<'a> {
         &rest[..length]
     }
 
-    fn next(&mut self) -> Result<Token<'a>, FilterError> {
+    fn next(&mut self) -> Result<Token<'a>, ExpressionError> {
         self.take_while(char::is_whitespace);
         let start = self.at;
         let Some(first) = self.rest().chars().next() else {
             return Ok(Token { kind: TokenKind::End, span: start..start });
         };
         let kind = match first {
-            'a'..='z' | 'A'..='Z' | '_' => {
-                TokenKind::Word(self.take_while(|c| c.is_ascii_alphanumeric() || c == '_'))
-            }
+            'a'..='z' | 'A'..='Z' | '_' => TokenKind::Word(self.word()),
             '0'..='9' => TokenKind::Number(self.number(start)?),
+            '-' if self.wording.minus_hint.is_none() && self.has_digit(1) => {
+                self.at += 1;
+                let number = self.number(start)?;
+                TokenKind::Number(Decimal { is_negative: true, ..number })
+            }
             '"' | '\'' => TokenKind::Text(self.quoted(start, first)?),
             _ => self.sign(start, first)?,
         };
         Ok(Token { kind, span: start..self.at })
     }
 
-    fn sign(&mut self, start: usize, first: char) -> Result<TokenKind<'a>, FilterError> {
+    /// Letters, digits and `_`; perhaps a point and more of them.
+    fn word(&mut self) -> &'a str {
+        let is_inside = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let rest = self.rest();
+        let mut length = self.take_while(is_inside).len();
+        if let Some(behind) = self.rest().strip_prefix('.')
+            && self.wording.has_points
+            && behind.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        {
+            self.at += 1;
+            length += 1 + self.take_while(is_inside).len();
+        }
+        &rest[..length]
+    }
+
+    /// Whether a digit stands so many bytes from here.
+    fn has_digit(&self, offset: usize) -> bool {
+        self.rest().as_bytes().get(offset).is_some_and(u8::is_ascii_digit)
+    }
+
+    fn sign(&mut self, start: usize, first: char) -> Result<TokenKind<'a>, ExpressionError> {
         const SIGNS: &[(&str, TokenKind<'static>)] = &[
             ("==", TokenKind::Compare(Comparison::Equal)),
             ("!=", TokenKind::Compare(Comparison::NotEqual)),
@@ -155,13 +213,15 @@ impl<'a> Lexer<'a> {
             }
             None => {
                 self.at += first.len_utf8();
-                Err(self.error(FilterErrorKind::UnexpectedCharacter(first), start))
+                let error = self.error(ExpressionErrorKind::UnexpectedCharacter(first), start);
+                let hint = self.wording.minus_hint.filter(|_| first == '-');
+                Err(error.or_hint(|| hint.map(str::to_owned)))
             }
         }
     }
 
     /// Digits with underscores between them, and perhaps a point and more.
-    fn number(&mut self, start: usize) -> Result<Decimal, FilterError> {
+    fn number(&mut self, start: usize) -> Result<Decimal, ExpressionError> {
         let is_digit = |c: char| c.is_ascii_digit() || c == '_';
         let whole = self.take_while(is_digit);
         let mut fraction = "";
@@ -173,30 +233,31 @@ impl<'a> Lexer<'a> {
         }
         if self.rest().starts_with(|c: char| c.is_alphanumeric()) {
             self.take_while(char::is_alphanumeric);
-            return Err(self.error(FilterErrorKind::NumberWithUnit, start));
+            let error = self.error(ExpressionErrorKind::NumberWithUnit, start);
+            return Err(error.or_hint(|| Some(self.wording.unit_hint.to_owned())));
         }
         let values = |text: &'a str| text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0');
         let (mut digits, mut count) = (0_u128, 0);
         for digit in values(whole).chain(values(fraction)) {
             count += usize::from(count > 0 || digit > 0);
             if count > DIGITS_MAX {
-                return Err(self.error(FilterErrorKind::NumberTooLong, start));
+                return Err(self.error(ExpressionErrorKind::NumberTooLong, start));
             }
             digits = digits * 10 + u128::from(digit);
         }
         let decimals = values(fraction).count();
         if decimals > DIGITS_MAX {
-            return Err(self.error(FilterErrorKind::NumberTooLong, start));
+            return Err(self.error(ExpressionErrorKind::NumberTooLong, start));
         }
-        Ok(Decimal { digits, decimals: decimals as u32 })
+        Ok(Decimal { is_negative: false, digits, decimals: decimals as u32 })
     }
 
-    fn quoted(&mut self, start: usize, quote: char) -> Result<String, FilterError> {
+    fn quoted(&mut self, start: usize, quote: char) -> Result<String, ExpressionError> {
         self.at += quote.len_utf8();
         let mut text = String::new();
         loop {
             let Some(c) = self.rest().chars().next() else {
-                return Err(self.error(FilterErrorKind::UnterminatedText, start));
+                return Err(self.error(ExpressionErrorKind::UnterminatedText, start));
             };
             let from = self.at;
             self.at += c.len_utf8();
@@ -214,9 +275,9 @@ impl<'a> Lexer<'a> {
                 }
                 Some(other) => {
                     self.at += other.len_utf8();
-                    return Err(self.error(FilterErrorKind::BadEscape(other), from));
+                    return Err(self.error(ExpressionErrorKind::BadEscape(other), from));
                 }
-                None => return Err(self.error(FilterErrorKind::UnterminatedText, start)),
+                None => return Err(self.error(ExpressionErrorKind::UnterminatedText, start)),
             }
         }
     }

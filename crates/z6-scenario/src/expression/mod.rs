@@ -1,0 +1,26 @@
+//! The expression language: comparisons joined by `&&`, `||`, `!` and parentheses.
+//!
+//! Owns the grammar, how an expression is evaluated, and how its errors are shown. It does not know which
+//! names there are and what they mean: that is a [`Vocabulary`], one for each kind of expression. Those of
+//! filters are in the crate `z6-analysis`. docs/ANALYZE.md describes the language.
+//!
+//! Reading order: `error`, `lexer` (text to tokens), `vocabulary`, `parser`, `tree` (what is evaluated).
+
+mod error;
+mod lexer;
+mod parser;
+mod tree;
+mod vocabulary;
+
+pub use error::{ExpressionError, ExpressionErrorKind, meant};
+pub use lexer::{Comparison, Decimal};
+pub use parser::parse;
+pub use tree::Expression;
+pub use vocabulary::{Search, Side, Spanned, Value, Vocabulary, Wording};
+
+pub use crate::load::suggest::nearest;
+
+/// Most bytes of an expression.
+pub const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
+/// How deep parentheses and `!` may be nested.
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
