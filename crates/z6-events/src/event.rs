@@ -298,6 +298,8 @@ pub enum NoteKind {
     KeepAlive = 2,
     /// The attempt of a connection: which check of TLS failed, and how.
     Tls = 3,
+    /// An exchange's value: which one, and what is wrong with it; never its bytes.
+    Value = 4,
 }
 
 /// A worker's own condition, recorded each second. All counters are totals since the worker began.
@@ -672,6 +674,7 @@ coded! { NoteKind {
     Location = 1 => "location",
     KeepAlive = 2 => "keep_alive",
     Tls = 3 => "tls",
+    Value = 4 => "value",
 } }
 
 impl From<StopReason> for StoppedBy {
