@@ -1,10 +1,10 @@
 //! What tests that start processes share: children that end with their test, programs found on the
-//! PATH, skipped tests that are seen; the seeds of fuzz targets as inputs; and an allocator that counts.
+//! PATH, skipped tests that are seen; a shop as a server to test against; the seeds of fuzz targets as
+//! inputs; and an allocator that counts.
 //!
-//! Only tests and the laboratory use this crate. It imports no other crate of the workspace and starts
-//! no external program by itself.
-//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `corpus`, `disk`,
-//! `pipe`, `allocator`, and `sys`, other unsafe code.
+//! Only tests and the laboratory use this crate. It imports no other crate of the workspace.
+//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `shop`, `corpus`,
+//! `disk`, `pipe`, `allocator`, and `sys`, other unsafe code.
 
 mod allocator;
 mod corpus;
@@ -12,6 +12,7 @@ mod disk;
 mod leash;
 mod pipe;
 mod process;
+mod shop;
 mod skip;
 mod sys;
 
@@ -22,4 +23,5 @@ pub use leash::Leash;
 pub use pipe::make_pipe;
 pub use process::Process;
 pub use rustix::process::Signal;
+pub use shop::Shop;
 pub use skip::{find, missing, program_on_path, skip};

@@ -12,6 +12,7 @@ use z6_extract::Program;
 use z6_extract::rows::Table;
 use z6_http::template::{Template, ValueId};
 
+use crate::model::Request;
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.
@@ -365,4 +366,20 @@ pub struct RequestCheck {
     pub text: String,
     /// Whether the request fails with it.
     pub fails: bool,
+}
+
+impl Request {
+    /// What is filled in when it is sent, and what its extractions are filled in with; some more than once.
+    #[must_use]
+    pub fn value_sources(&self, values: &ValueTable) -> Vec<ValueSource> {
+        let reads = self.rendering.iter().flat_map(|rendering| rendering.reads.iter().copied());
+        let extracts = self.reading.extracts.iter().flat_map(|extract| {
+            let template = match &extract.from {
+                ExtractFrom::Value(template) => Some(template),
+                ExtractFrom::Program(_) | ExtractFrom::Sha256 => None,
+            };
+            template.into_iter().flat_map(Template::values)
+        });
+        reads.chain(extracts).filter_map(|id| values.source(id)).collect()
+    }
 }

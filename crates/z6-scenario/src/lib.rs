@@ -39,6 +39,6 @@ pub use load::{
     line_column, parse_seconds, reference,
 };
 pub use model::*;
-pub use plan::{Plan, PlannedStep};
+pub use plan::{Place, Plan, PlannedStep, PlannedValue, Region};
 pub use reach::{ConnectTo, Credentials, without_userinfo};
 pub use simulation::Simulation;

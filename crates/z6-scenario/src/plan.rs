@@ -1,12 +1,11 @@
 //! What actor k does at step n: the one function that engine, `plan`, checks, diff and metrics call.
 //!
 //! The result is a function of (scenario, seed, actor, step) alone. Knows nothing of time, responses,
-//! workers or connections. Reading order: [`Plan`], [`digest`] (what two plans are compared by),
-//! [`listing`] (the plan in words).
+//! workers or connections. Reading order: [`Plan`], [`places`] (steps as places), `values` (rows and values
+//! made up), [`digest`] (what two plans are compared by), [`listing`] (the plan in words).
 
 use z6_events::{Actor, RequestId, Step, TargetId};
 
-use crate::journey::SequenceStep;
 use crate::model::{Model, Scenario, ThinkTime};
 use crate::random::{Domain, Label, Weights};
 use crate::schedule::{
@@ -15,12 +14,19 @@ use crate::schedule::{
 
 pub mod digest;
 pub mod listing;
+pub mod places;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use digest::plan_digest;
+pub use places::{Place, RENEWALS, Region};
+pub use values::PlannedValue;
+
+use places::{Iterations, Track, step_at};
+use values::PlannedValues;
 
 /// What an actor does at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,42 +37,8 @@ pub struct PlannedStep {
     pub target: TargetId,
     /// The pause after it, nanoseconds.
     pub think_ns: u64,
-    /// Whether this step is the last of its iteration.
+    /// Whether this step is the last that is taken of its iteration, or of `start`.
     pub ends_iteration: bool,
-}
-
-/// How the request of a step is found.
-#[derive(Debug, Clone)]
-enum Choice {
-    /// By weight, drawn for each step; index = request.
-    Weighted(Weights),
-    /// From the sequence: entry i covers the positions from the end of entry i - 1 up to its own.
-    Ordered(Box<[(u64, RequestId)]>),
-}
-
-impl Choice {
-    fn new(scenario: &Scenario) -> Choice {
-        let mut end = 0u64;
-        let entry = |step: &SequenceStep| {
-            end = end.saturating_add(u64::from(step.repeat.max));
-            (end, step.request)
-        };
-        let entries: Box<[(u64, RequestId)]> =
-            scenario.flow.steps.iter().filter(|step| step.repeat.max > 0).map(entry).collect();
-        if entries.is_empty() {
-            let weights = scenario.requests.iter().map(|request| request.weight_micro);
-            return Choice::Weighted(Weights::new(weights));
-        }
-        Choice::Ordered(entries)
-    }
-
-    /// Steps of one iteration; at least 1.
-    fn steps_per_iteration(&self) -> u64 {
-        match self {
-            Choice::Weighted(_) => 1,
-            Choice::Ordered(entries) => entries.last().map_or(1, |&(end, _)| end),
-        }
-    }
 }
 
 /// A scenario and a seed, prepared for queries. No query allocates, except the iterators.
@@ -84,9 +56,19 @@ impl Choice {
 pub struct Plan {
     seed: u64,
     model: Model,
-    choice: Choice,
+    /// Requests by weight, drawn for each step; index = request. Used if `steps` is empty.
+    weights: Weights,
+    start: Track,
+    steps: Track,
+    renew: Track,
+    /// Places of `start`.
+    start_places: u64,
+    /// Places of an iteration; at least 1.
     steps_per_iteration: u64,
-    iterations: Option<u64>,
+    /// How many places are taken is drawn somewhere, or there are renewals.
+    has_gaps: bool,
+    iterations: Iterations,
+    arrivals_max: Option<u64>,
     end_ns: Option<u64>,
     /// Per request: the target it names.
     named_targets: Box<[Option<TargetId>]>,
@@ -95,8 +77,10 @@ pub struct Plan {
     request_draws: Domain,
     target_draws: Domain,
     think_draws: Domain,
+    repeat_draws: Domain,
     vus: VuSchedule,
     arrivals: ArrivalSchedule,
+    values: PlannedValues,
 }
 
 impl Plan {
@@ -104,15 +88,31 @@ impl Plan {
     #[must_use]
     pub fn new(scenario: &Scenario, seed: u64) -> Plan {
         let model = scenario.schedule.model();
-        let choice = Choice::new(scenario);
-        let iterations = scenario.runtime.iterations;
+        let flow = &scenario.flow;
+        let start = Track::new(&flow.start);
+        let steps = Track::new(&flow.steps);
+        let renew = Track::new(flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps));
+        let has_ranges = start.has_ranges() || steps.has_ranges();
         let end_ns = scenario.runtime.duration_ns.or_else(|| own_length_ns(&scenario.schedule));
+        let vus = VuSchedule::new(&scenario.schedule, end_ns);
+        let iterations = scenario.runtime.iterations;
+        let arrivals_max = match model {
+            Model::Closed => None,
+            Model::Open => iterations,
+        };
+        let weights = scenario.requests.iter().map(|request| request.weight_micro);
         Plan {
             seed,
             model,
-            steps_per_iteration: choice.steps_per_iteration(),
-            choice,
-            iterations,
+            weights: Weights::new(weights),
+            start_places: start.places(),
+            steps_per_iteration: steps.places().max(1),
+            has_gaps: has_ranges || !renew.is_empty(),
+            iterations: match model {
+                Model::Closed => Iterations { each: iterations, one_more_below: 0 },
+                Model::Open => Iterations { each: Some(1), one_more_below: 0 },
+            },
+            arrivals_max,
             end_ns,
             named_targets: scenario.requests.iter().map(|request| request.target).collect(),
             targets: Weights::new(scenario.targets.iter().map(|target| target.weight_micro)),
@@ -120,17 +120,20 @@ impl Plan {
             request_draws: Domain::new(seed, Label::REQUEST),
             target_draws: Domain::new(seed, Label::TARGET),
             think_draws: Domain::new(seed, Label::THINK),
-            vus: VuSchedule::new(&scenario.schedule, end_ns),
+            repeat_draws: Domain::new(seed, Label::REPEAT),
+            values: PlannedValues::new(scenario, seed, &steps, vus.vus_started()),
             arrivals: ArrivalSchedule::new(&scenario.schedule, end_ns, iterations),
+            vus,
+            start,
+            steps,
+            renew,
         }
     }
 
     /// Plants a bug in the table of weights that requests are chosen by: it is off by one.
     #[cfg(feature = "planted-bugs")]
     pub fn plant_off_by_one(&mut self) {
-        if let Choice::Weighted(weights) = &mut self.choice {
-            weights.plant_off_by_one();
-        }
+        self.weights.plant_off_by_one();
     }
 
     /// The seed of every draw.
@@ -145,40 +148,130 @@ impl Plan {
         self.model
     }
 
-    /// What `actor` does at `step`, whatever came before and whether or not it gets that far.
-    /// O(log(requests) + log(targets)); a generator is derived only for what has to be drawn.
+    /// What `actor` does at `step`, whatever came before and whether or not it gets that far or takes that
+    /// place. O(log(requests) + log(targets)); a generator is derived only for what has to be drawn.
     #[must_use]
     pub fn step(&self, actor: Actor, step: Step) -> PlannedStep {
-        let (iteration, position) = self.place(step);
-        let request = self.request(actor, step, position);
+        let place = self.place(actor, step);
+        let request = self.request(actor, step, place);
         PlannedStep {
             request,
-            target: self.target(actor, iteration, request),
+            target: self.target(actor, place.region.coordinate(), request),
             think_ns: self.think_ns(actor, step),
-            ends_iteration: position + 1 == self.steps_per_iteration,
+            ends_iteration: self.ends_iteration(actor, place),
         }
     }
 
-    /// The iteration a step is in, and its position there.
-    fn place(&self, step: Step) -> (u64, u64) {
-        match self.steps_per_iteration {
-            1 => (step.0, 0),
-            steps => (step.0 / steps, step.0 % steps),
+    /// Where a step is in the life of an actor.
+    #[must_use]
+    pub fn place(&self, _actor: Actor, step: Step) -> Place {
+        let Some(after) = step.0.checked_sub(self.start_places) else {
+            return Place { region: Region::Start, position: step.0 };
+        };
+        if step.0 >= RENEWALS && !self.renew.is_empty() {
+            let (after, places) = (step.0 - RENEWALS, self.renew.places());
+            return Place { region: Region::Renewal(after / places), position: after % places };
+        }
+        let (iteration, position) = match self.steps_per_iteration {
+            1 => (after, 0),
+            places => (after / places, after % places),
+        };
+        Place { region: Region::Iteration(iteration), position }
+    }
+
+    /// The first step of an actor.
+    #[must_use]
+    pub fn first(&self, _actor: Actor) -> Step {
+        Step(0)
+    }
+
+    /// The first step of an iteration, from 0; it is always taken.
+    #[must_use]
+    pub fn iteration_start(&self, iteration: u64) -> Step {
+        step_at(self.start_places, iteration.saturating_mul(self.steps_per_iteration))
+    }
+
+    /// The first step of the n-th renewal of an actor, from 0; none if nothing is renewed.
+    #[must_use]
+    pub fn renewal_start(&self, renewal: u64) -> Option<Step> {
+        let places = self.renew.places();
+        (places > 0).then(|| step_at(RENEWALS, renewal.saturating_mul(places)))
+    }
+
+    /// The step that `actor` takes after this one, if no failure and no renewal comes between. None after
+    /// its last step, and after the last step of a renewal, from which it goes back to where it was.
+    /// O(log(sequence entries)); one draw where the number of repeats is drawn.
+    #[must_use]
+    pub fn next(&self, actor: Actor, step: Step) -> Option<Step> {
+        let after = if self.has_gaps {
+            self.next_over_gaps(actor, step)?
+        } else {
+            Step(step.0.checked_add(1)?)
+        };
+        match self.end_step(actor) {
+            Some(end) if after >= end && (step < Step(RENEWALS) || self.renew.is_empty()) => None,
+            _ => Some(after),
         }
     }
 
-    fn request(&self, actor: Actor, step: Step, position: u64) -> RequestId {
-        match &self.choice {
-            Choice::Weighted(weights) => {
-                let chosen = weights.choose(|| self.request_draws.generator(actor.0, step.0));
-                // Fits: a scenario numbers its requests in 16 bits.
-                RequestId(chosen as u16)
-            }
-            Choice::Ordered(entries) => {
-                let entry = entries.partition_point(|&(end, _)| end <= position);
-                entries.get(entry).map_or(RequestId(0), |&(_, request)| request)
+    /// [`Plan::next`] where places may be left out; past the last iteration as well.
+    fn next_over_gaps(&self, actor: Actor, step: Step) -> Option<Step> {
+        let place = self.place(actor, step);
+        let (track, start) = self.region(place.region);
+        let next = track.next(self.repeat_draws, actor, start.0, place.position);
+        match (next, place.region) {
+            (Some(position), _) => Some(step_at(start.0, position)),
+            (None, Region::Start) => Some(self.iteration_start(0)),
+            (None, Region::Iteration(i)) => Some(self.iteration_start(i.saturating_add(1))),
+            (None, Region::Renewal(_)) => None,
+        }
+    }
+
+    /// The steps of a region, and the first of them.
+    fn region(&self, region: Region) -> (&Track, Step) {
+        match region {
+            Region::Start => (&self.start, Step(0)),
+            Region::Iteration(iteration) => (&self.steps, self.iteration_start(iteration)),
+            Region::Renewal(renewal) => {
+                (&self.renew, self.renewal_start(renewal).unwrap_or(Step(RENEWALS)))
             }
         }
+    }
+
+    /// Whether the place of a step is taken: not past those that are drawn.
+    #[must_use]
+    pub fn is_taken(&self, actor: Actor, step: Step) -> bool {
+        let place = self.place(actor, step);
+        let (track, start) = self.region(place.region);
+        !track.has_ranges() || track.is_taken(self.repeat_draws, actor, start.0, place.position)
+    }
+
+    /// Whether a place is the last that is taken of its iteration, or of `start`.
+    fn ends_iteration(&self, actor: Actor, place: Place) -> bool {
+        let (track, places) = match place.region {
+            Region::Iteration(_) => (&self.steps, self.steps_per_iteration),
+            Region::Start => (&self.start, self.start_places),
+            Region::Renewal(_) => return false,
+        };
+        if !track.has_ranges() {
+            return place.position + 1 == places;
+        }
+        let (_, start) = self.region(place.region);
+        track.next(self.repeat_draws, actor, start.0, place.position).is_none()
+    }
+
+    fn request(&self, actor: Actor, step: Step, place: Place) -> RequestId {
+        let (track, position) = match place.region {
+            Region::Iteration(_) => (&self.steps, place.position),
+            Region::Start => (&self.start, place.position),
+            Region::Renewal(_) => (&self.renew, place.position),
+        };
+        if track.is_empty() {
+            let chosen = self.weights.choose(|| self.request_draws.generator(actor.0, step.0));
+            // Fits: a scenario numbers its requests in 16 bits.
+            return RequestId(chosen as u16);
+        }
+        track.request(position).unwrap_or(RequestId(0))
     }
 
     fn target(&self, actor: Actor, iteration: u64, request: RequestId) -> TargetId {
@@ -204,29 +297,35 @@ impl Plan {
         }
     }
 
-    /// Requests of one iteration: the sequence with its repeats, or 1.
+    /// Places of one iteration: the sequence with its repeats at most, or 1.
     #[must_use]
     pub fn steps_per_iteration(&self) -> u64 {
         self.steps_per_iteration
     }
 
-    /// Steps an actor may do at most; none = no limit. Closed: iterations x steps per iteration, at
-    /// most 2^64 - 1. Open: the steps of its one iteration.
+    /// The number that all steps of `actor` are below; none = no limit. Renewals do not count. Closed:
+    /// start and iterations, at most 2^64 - 1. Open: the places of its one iteration.
+    #[must_use]
+    pub fn end_step(&self, actor: Actor) -> Option<Step> {
+        self.iterations.of(actor).map(|iterations| self.iteration_start(iterations))
+    }
+
+    /// Iterations of `actor`; none = no limit.
+    #[must_use]
+    pub fn iterations_of(&self, actor: Actor) -> Option<u64> {
+        self.iterations.of(actor)
+    }
+
+    /// The most places of any actor, without renewals: [`Plan::end_step`] of the first actor.
     #[must_use]
     pub fn steps_per_actor(&self) -> Option<u64> {
-        match self.model {
-            Model::Closed => self.iterations.map(|n| n.saturating_mul(self.steps_per_iteration)),
-            Model::Open => Some(self.steps_per_iteration),
-        }
+        self.end_step(Actor(0)).map(|step| step.0)
     }
 
     /// Arrivals there may be at most in all (the open model's iterations); none = no limit.
     #[must_use]
     pub fn arrivals_max(&self) -> Option<u64> {
-        match self.model {
-            Model::Closed => None,
-            Model::Open => self.iterations,
-        }
+        self.arrivals_max
     }
 
     /// When nothing is planned any more: the duration, else the schedule's own length; none if

@@ -4,6 +4,7 @@
 //! vectors. Knows nothing of scenarios, schedules or time. docs/DETERMINISM.md writes it all out.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use rand_core::Rng;
 use rand_pcg::Pcg64;
@@ -32,19 +33,22 @@ impl Label {
     pub const THINK: Label = Label(u64::from_le_bytes(*b"think   "));
     /// The gap before arrival n; the actor is n, the step 0.
     pub const ARRIVAL: Label = Label(u64::from_le_bytes(*b"arrival "));
-    /// Reserved: which data row a step takes.
+    /// How many places of a step that is repeated are taken; the step is that of its first place.
+    pub const REPEAT: Label = Label(u64::from_le_bytes(*b"repeat  "));
+    /// Which data row a draw takes that is made by itself.
     pub const DATA_ROW: Label = Label(u64::from_le_bytes(*b"data row"));
-    /// Reserved: the order of a data file; the actor is the file's number, the step the pass.
+    /// The order of a data file; the actor is the number of the file's name, the step the pass.
     pub const SHUFFLE: Label = Label(u64::from_le_bytes(*b"shuffle "));
     /// Reserved: values that templates make up.
     pub const TEMPLATE: Label = Label(u64::from_le_bytes(*b"template"));
 
     /// All labels, in use and reserved.
-    pub const ALL: [Label; 7] = [
+    pub const ALL: [Label; 8] = [
         Label::TARGET,
         Label::REQUEST,
         Label::THINK,
         Label::ARRIVAL,
+        Label::REPEAT,
         Label::DATA_ROW,
         Label::SHUFFLE,
         Label::TEMPLATE,
@@ -222,11 +226,11 @@ impl Generator {
     }
 }
 
-/// Weights to choose by: exact, and without a draw if only one choice is possible.
+/// Weights to choose by: exact, and without a draw if only one choice is possible. A copy shares them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weights {
     /// `cumulative[i]` = sum of the weights 0 ..= i.
-    cumulative: Box<[u64]>,
+    cumulative: Arc<[u64]>,
     /// The sum; none if no draw is needed.
     total: Option<NonZeroU64>,
     /// What is chosen without a draw.
@@ -251,7 +255,7 @@ impl Weights {
             cumulative.push(sum);
         }
         let total = if possible > 1 { NonZeroU64::new(sum) } else { None };
-        Weights { cumulative: cumulative.into_boxed_slice(), total, only }
+        Weights { cumulative: cumulative.into(), total, only }
     }
 
     /// Plants a bug, in the table alone: each choice gets the weight of the one before it, the first
@@ -259,9 +263,13 @@ impl Weights {
     #[cfg(feature = "planted-bugs")]
     pub(crate) fn plant_off_by_one(&mut self) {
         if let Some(total) = self.total {
-            self.cumulative.rotate_right(1);
-            self.cumulative[0] = 0;
-            self.cumulative[self.cumulative.len() - 1] = total.get();
+            let mut cumulative = self.cumulative.to_vec();
+            cumulative.rotate_right(1);
+            cumulative[0] = 0;
+            if let Some(last) = cumulative.last_mut() {
+                *last = total.get();
+            }
+            self.cumulative = cumulative.into();
         }
     }
 

@@ -1,0 +1,190 @@
+//! Steps as places: where a step number is in the life of an actor, and which place is taken after it.
+//!
+//! The list of a region (`start`, `steps` or `renew`) is unrolled to its maximum: an entry that is repeated
+//! `min` to `max` times has `max` places, of which the first so many are taken as are drawn. A place that is
+//! not taken leaves a gap in the numbers, and moves no other draw.
+
+use z6_events::{Actor, RequestId, Step};
+
+use crate::journey::{Repeat, SequenceStep};
+use crate::random::Domain;
+
+/// The number of the first step of the first renewal.
+pub const RENEWALS: u64 = 1 << 62;
+
+/// Which part of an actor's life a step is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Region {
+    /// `start`: before the first iteration.
+    Start,
+    /// The iteration with this number, from 0.
+    Iteration(u64),
+    /// The renewal with this number, from 0.
+    Renewal(u64),
+}
+
+impl Region {
+    /// What draws that are made once per iteration depend on. Start and renewals have numbers that no
+    /// iteration has.
+    pub(super) const fn coordinate(self) -> u64 {
+        match self {
+            Region::Start => u64::MAX,
+            Region::Iteration(number) => number,
+            Region::Renewal(number) => RENEWALS.saturating_add(number),
+        }
+    }
+}
+
+/// Where a step is in the life of an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Which part.
+    pub region: Region,
+    /// The place in it, from 0, with every repeat at its most.
+    pub position: u64,
+}
+
+/// One entry of a list: it has the places from the end of the entry before up to its own end.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    end: u64,
+    request: RequestId,
+    repeat: Repeat,
+}
+
+/// The entry that covers a place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Covered {
+    /// Its index among the entries that have places.
+    pub(super) index: usize,
+    repeat: Repeat,
+    /// Its first place.
+    from: u64,
+    end: u64,
+}
+
+/// The steps of one region.
+#[derive(Debug, Clone)]
+pub(super) struct Track {
+    entries: Box<[Entry]>,
+    has_ranges: bool,
+}
+
+impl Track {
+    pub(super) fn new(steps: &[SequenceStep]) -> Track {
+        let mut end = 0u64;
+        let entry = |step: &SequenceStep| {
+            end = end.saturating_add(u64::from(step.repeat.max));
+            Entry { end, request: step.request, repeat: step.repeat }
+        };
+        let entries: Box<[Entry]> =
+            steps.iter().filter(|step| step.repeat.max > 0).map(entry).collect();
+        let has_ranges = entries.iter().any(|entry| entry.repeat.min < entry.repeat.max);
+        Track { entries, has_ranges }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn has_ranges(&self) -> bool {
+        self.has_ranges
+    }
+
+    /// How many places there are.
+    pub(super) fn places(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.end)
+    }
+
+    /// The request of each entry, and how many places it has.
+    pub(super) fn requests(&self) -> impl Iterator<Item = (RequestId, u64)> {
+        self.entries.iter().map(|entry| (entry.request, u64::from(entry.repeat.max)))
+    }
+
+    pub(super) fn request(&self, position: u64) -> Option<RequestId> {
+        let index = self.entries.partition_point(|entry| entry.end <= position);
+        self.entries.get(index).map(|entry| entry.request)
+    }
+
+    pub(super) fn at(&self, position: u64) -> Option<Covered> {
+        let index = self.entries.partition_point(|entry| entry.end <= position);
+        let entry = self.entries.get(index)?;
+        let before = index.checked_sub(1).and_then(|before| self.entries.get(before));
+        Some(Covered {
+            index,
+            repeat: entry.repeat,
+            from: before.map_or(0, |entry| entry.end),
+            end: entry.end,
+        })
+    }
+}
+
+impl Covered {
+    /// How far a place is from the first of the entry.
+    pub(super) fn offset(&self, position: u64) -> u64 {
+        position.saturating_sub(self.from)
+    }
+
+    /// How many of its places are taken. `region_start`: the step at which its region begins.
+    fn taken(&self, draws: Domain, actor: Actor, region_start: u64) -> u64 {
+        let Repeat { min, max } = self.repeat;
+        if min >= max {
+            return u64::from(max);
+        }
+        let step = region_start.saturating_add(self.from);
+        draws.generator(actor.0, step).uniform(u64::from(min), u64::from(max))
+    }
+}
+
+impl Track {
+    /// Whether a place is taken.
+    pub(super) fn is_taken(
+        &self,
+        draws: Domain,
+        actor: Actor,
+        region_start: u64,
+        position: u64,
+    ) -> bool {
+        let covered = self.at(position);
+        covered.is_some_and(|covered| {
+            covered.offset(position) < covered.taken(draws, actor, region_start)
+        })
+    }
+
+    /// The place that is taken after this one; none after the last.
+    pub(super) fn next(
+        &self,
+        draws: Domain,
+        actor: Actor,
+        region_start: u64,
+        position: u64,
+    ) -> Option<u64> {
+        let covered = self.at(position)?;
+        let after = position + 1;
+        let is_more = covered.offset(after) < covered.taken(draws, actor, region_start);
+        // The first place of an entry is always taken.
+        let next = if is_more { after } else { covered.end };
+        Some(next).filter(|next| *next < self.places())
+    }
+}
+
+/// How many iterations an actor runs at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Iterations {
+    /// Of each actor; none: without a limit.
+    pub(super) each: Option<u64>,
+    /// Actors below this run one more.
+    pub(super) one_more_below: u64,
+}
+
+impl Iterations {
+    pub(super) fn of(self, actor: Actor) -> Option<u64> {
+        let more = u64::from(actor.0 < self.one_more_below);
+        self.each.map(|each| each.saturating_add(more))
+    }
+}
+
+/// The step `position` places into what begins at `start`; at the largest number where there are no more.
+pub(super) const fn step_at(start: u64, position: u64) -> Step {
+    Step(start.saturating_add(position))
+}
