@@ -370,7 +370,7 @@ impl Program {
                 fields(response.trailers, name, |value| text_found(Some(value)));
             }
             Source::Cookie(name) => {
-                fields(response.fields, "Set-Cookie", |value| text_found(cookie(value, name)))
+                fields(response.fields, "Set-Cookie", |value| text_found(cookie(value, name)));
             }
             Source::Body => _ = text_found(Some(body)),
             Source::Url => _ = text_found(Some(response.url)),
