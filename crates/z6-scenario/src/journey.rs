@@ -13,6 +13,7 @@ use z6_extract::rows::Table;
 use z6_http::template::{Template, ValueId};
 
 use crate::model::Request;
+use crate::expression::Check;
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.
@@ -363,7 +364,7 @@ pub struct RequestCheck {
     /// Its name.
     pub name: String,
     /// The expression.
-    pub text: String,
+    pub check: Check,
     /// Whether the request fails with it.
     pub fails: bool,
 }

@@ -4,6 +4,7 @@
 //! with golden vectors, like [`crate::random`].
 
 mod instant;
+mod drawn;
 mod permutation;
 mod random_value;
 mod rows;
@@ -12,6 +13,7 @@ mod words;
 use sha2::{Digest as _, Sha256};
 
 pub use instant::push_rfc3339_ms;
+pub use drawn::DrawnPosition;
 pub use permutation::Permutation;
 pub use random_value::{Made, MadeBy, Moment};
 pub use rows::{Deal, Draw, Order, Per, Rows};
