@@ -1,16 +1,17 @@
 //! What tests that start processes share: children that end with their test, programs found on the
-//! PATH, skipped tests that are seen; and the seeds of fuzz targets as inputs.
+//! PATH, skipped tests that are seen; a shop as a server to test against; and the seeds of fuzz targets
+//! as inputs.
 //!
-//! Only tests and the laboratory use this crate. It imports no other crate of the workspace and starts
-//! no external program by itself.
-//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `corpus`, `disk`,
-//! `pipe`, and `sys`, the unsafe code.
+//! Only tests and the laboratory use this crate. It imports no other crate of the workspace.
+//! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `shop`, `corpus`,
+//! `disk`, `pipe`, and `sys`, the unsafe code.
 
 mod corpus;
 mod disk;
 mod leash;
 mod pipe;
 mod process;
+mod shop;
 mod skip;
 mod sys;
 
@@ -20,4 +21,5 @@ pub use leash::Leash;
 pub use pipe::make_pipe;
 pub use process::Process;
 pub use rustix::process::Signal;
+pub use shop::Shop;
 pub use skip::{find, missing, program_on_path, skip};
