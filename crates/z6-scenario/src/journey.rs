@@ -12,8 +12,8 @@ use z6_extract::Program;
 use z6_extract::rows::Table;
 use z6_http::template::{Template, ValueId};
 
-use crate::model::Request;
 use crate::expression::Check;
+use crate::model::Request;
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.

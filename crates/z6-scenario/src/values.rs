@@ -3,8 +3,8 @@
 //! The same for any number of workers, since no draw depends on another. Part of the derivation: frozen
 //! with golden vectors, like [`crate::random`].
 
-mod instant;
 mod drawn;
+mod instant;
 mod permutation;
 mod random_value;
 mod rows;
@@ -12,8 +12,8 @@ mod words;
 
 use sha2::{Digest as _, Sha256};
 
-pub use instant::push_rfc3339_ms;
 pub use drawn::DrawnPosition;
+pub use instant::push_rfc3339_ms;
 pub use permutation::Permutation;
 pub use random_value::{Made, MadeBy, Moment};
 pub use rows::{Deal, Draw, Order, Per, Rows};
