@@ -114,6 +114,7 @@ impl Client {
                     }
                     self.close(out.wires, connection);
                 }
+                Command::Forget { .. } => {}
             }
         }
     }

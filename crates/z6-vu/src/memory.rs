@@ -279,6 +279,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 }
                 Command::Cancel { exchange, .. } => self.use_again(exchange, None),
                 Command::Close { connection } => bump(&mut self.connections, connection.index()),
+                Command::Forget { .. } => {}
             }
         }
         for (exchange, number, request) in unwritten {

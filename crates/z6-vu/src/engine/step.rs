@@ -225,8 +225,11 @@ impl Engine {
                 exchanges.stage(exchange) == Some(exchange::Stage::Unsent)
                     && exchanges.needs_length(exchange) == request_bytes.is_some()
             }
-            Input::Done { exchange, .. } => {
+            Input::Done { exchange, .. } | Input::Value { exchange, .. } => {
                 exchanges.stage(exchange) == Some(exchange::Stage::Sent)
+            }
+            Input::ChecksFailed { exchange, failed } => {
+                exchanges.stage(exchange) == Some(exchange::Stage::Sent) && failed != 0
             }
             Input::Redirected { exchange, next, .. } => {
                 exchanges.stage(exchange) == Some(exchange::Stage::Sent)
@@ -328,6 +331,8 @@ impl Engine {
             }
             Input::Sent { exchange, .. }
             | Input::Done { exchange, .. }
+            | Input::Value { exchange, .. }
+            | Input::ChecksFailed { exchange, .. }
             | Input::Redirected { exchange, .. }
             | Input::Failed { exchange, .. } => {
                 let deadline = self.traffic.exchanges().deadline(exchange);
@@ -341,6 +346,8 @@ impl Engine {
         match *input {
             Input::Sent { exchange, .. }
             | Input::Done { exchange, .. }
+            | Input::Value { exchange, .. }
+            | Input::ChecksFailed { exchange, .. }
             | Input::Redirected { exchange, .. }
             | Input::Failed { exchange, .. } => self.traffic.exchanges().seat(exchange),
             Input::Wake
@@ -418,6 +425,12 @@ impl Engine {
                 Some(traffic.sent(&mut cx, exchange, written_bytes, request_bytes))
             }
             Input::Done { exchange, response } => Some(traffic.done(&mut cx, exchange, response)),
+            Input::Value { exchange, variable, value } => {
+                Some(Event::Value { exchange, variable, value })
+            }
+            Input::ChecksFailed { exchange, failed } => {
+                Some(Event::ChecksFailed { exchange, failed })
+            }
             Input::Redirected { exchange, response, next } => {
                 traffic.redirected(&mut cx, exchange, response, next);
                 Some(Event::Redirected { exchange, response, next })
@@ -433,7 +446,10 @@ impl Engine {
 
     fn stop(&mut self, at: Tick, reason: StopReason, out: &mut Outputs) -> bool {
         let grace_ns = match reason {
-            StopReason::Interrupt | StopReason::Terminate => self.timeline.grace_ns(),
+            StopReason::Interrupt
+            | StopReason::Terminate
+            | StopReason::DataExhausted
+            | StopReason::OnFailure => self.timeline.grace_ns(),
             StopReason::NoTarget
             | StopReason::LogLimit
             | StopReason::DiskFull

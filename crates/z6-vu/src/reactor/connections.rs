@@ -88,6 +88,7 @@ impl Connections {
                     self.links.at(connection).session.cancel(exchange);
                 }
                 Command::Close { connection } => self.close(connection),
+                Command::Forget { .. } => {}
             }
         }
     }
