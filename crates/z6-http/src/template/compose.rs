@@ -147,7 +147,7 @@ impl Template {
         })
     }
 
-    fn push_slot(&mut self, slot: Slot) {
+    pub(super) fn push_slot(&mut self, slot: Slot) {
         self.slots.push(slot);
         self.tail = self.text.len()..self.text.len();
     }
@@ -155,7 +155,7 @@ impl Template {
 
 impl Slot {
     /// The values that are keys of its filters.
-    fn keys(&self) -> impl Iterator<Item = ValueId> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = ValueId> {
         self.filters.iter().filter_map(Filter::key)
     }
 }
