@@ -184,6 +184,25 @@ fn ranges_in_the_open_model_end_with_the_iteration() {
 }
 
 #[test]
+fn requests_in_all_are_dealt_out_evenly() {
+    let of = |vus, requests| {
+        let mut total = scenario();
+        total.schedule = Schedule::Constant { vus };
+        total.runtime.requests = Some(requests);
+        let plan = Plan::new(&total, 1);
+        let each: Vec<u64> =
+            (0..u64::from(vus)).map(|vu| plan.iterations_of(Actor(vu)).unwrap()).collect();
+        let walked = (0..u64::from(vus)).map(|vu| walk(&plan, Actor(vu), Step(0)).len());
+        assert_eq!(walked.sum::<usize>() as u64, requests);
+        each
+    };
+    assert_eq!(of(3, 11), [4, 4, 3]);
+    assert_eq!(of(3, 12), [4, 4, 4]);
+    assert_eq!(of(4, 5), [2, 1, 1, 1]);
+    assert_eq!(of(1, 7), [7]);
+}
+
+#[test]
 fn numbers_at_the_end_of_64_bits_do_no_harm() {
     let plan = Plan::new(&journey(None), 1);
     for step in [RENEWALS - 1, RENEWALS, u64::MAX / 2, u64::MAX - 1, u64::MAX].map(Step) {
