@@ -1,3 +1,5 @@
+//! Places: which are taken, what follows them, and that ranges move no other draw.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

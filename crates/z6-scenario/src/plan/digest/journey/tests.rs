@@ -1,3 +1,5 @@
+//! What the journey part of the digest covers, and what it leaves out.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
