@@ -22,7 +22,7 @@ mod tests;
 mod values;
 
 pub use digest::plan_digest;
-pub use places::{Place, RENEWALS, Region};
+pub use places::{Place, RENEWALS, Region, STARTS_AGAIN};
 pub use values::PlannedValue;
 
 use places::{Iterations, Track, step_at};
@@ -172,6 +172,10 @@ impl Plan {
             let (after, places) = (step.0 - RENEWALS, self.renew.places());
             return Place { region: Region::Renewal(after / places), position: after % places };
         }
+        if step.0 >= STARTS_AGAIN && self.start_places > 0 {
+            let position = (step.0 - STARTS_AGAIN) % self.start_places;
+            return Place { region: Region::Start, position };
+        }
         let (iteration, position) = match self.steps_per_iteration {
             1 => (after, 0),
             places => (after / places, after % places),
@@ -198,8 +202,16 @@ impl Plan {
         (places > 0).then(|| step_at(RENEWALS, renewal.saturating_mul(places)))
     }
 
+    /// The first step where `start` is done again for the n-th time, from 0; none if there is no start.
+    #[must_use]
+    pub fn start_again(&self, number: u64) -> Option<Step> {
+        let places = self.start_places;
+        (places > 0).then(|| step_at(STARTS_AGAIN, number.saturating_mul(places)))
+    }
+
     /// The step that `actor` takes after this one, if no failure and no renewal comes between. None after
-    /// its last step, and after the last step of a renewal, from which it goes back to where it was.
+    /// its last step, and after the last step of a renewal or of a `start` that is done again, from which it
+    /// goes back to where it was.
     /// O(log(sequence entries)); one draw where the number of repeats is drawn.
     #[must_use]
     pub fn next(&self, actor: Actor, step: Step) -> Option<Step> {

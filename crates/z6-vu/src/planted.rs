@@ -38,12 +38,18 @@ pub enum Bug {
     WrongId,
     /// A session sends its first request again after a redirect.
     ForgottenHop,
+    /// A variable keeps its value when a request is sent that extracts it.
+    StaleValue,
+    /// A renewal that is due is not done.
+    ForgottenRenewal,
+    /// An iteration that has to end goes on.
+    IterationContinues,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(feature = "planted-bugs")]
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 18] = [
         Bug::DroppedOutcome,
         Bug::ReusedClosed,
         Bug::LeakedTimer,
@@ -59,6 +65,9 @@ impl Bug {
         Bug::OtherTemplate,
         Bug::WrongId,
         Bug::ForgottenHop,
+        Bug::StaleValue,
+        Bug::ForgottenRenewal,
+        Bug::IterationContinues,
     ];
 }
 

@@ -1,7 +1,7 @@
 //! Requests in flight: from the command to send until an outcome. Knows no connections but by their
 //! slot, and nothing of why an exchange ends.
 
-use z6_events::{ConnectionSlot, Event, ExchangeSlot, NextHop, PlannedRequest, Tick};
+use z6_events::{ConnectionSlot, Event, ExchangeSlot, NextHop, PlannedRequest, RequestId, Tick};
 
 use super::TimerKey;
 use super::context::Context;
@@ -126,6 +126,16 @@ impl Exchanges {
     /// What an exchange awaits; none if it is not open.
     pub(super) fn stage(&self, slot: ExchangeSlot) -> Option<Stage> {
         self.open.find(slot).map(|exchange| exchange.stage)
+    }
+
+    /// Whose exchange it is, and of which request; none if it is not open.
+    pub(super) fn whose(&self, slot: ExchangeSlot) -> Option<(VuSlot, RequestId)> {
+        self.open.find(slot).map(|exchange| (exchange.vu, exchange.request.request))
+    }
+
+    /// Whether it is not the first exchange of its step.
+    pub(super) fn was_redirected(&self, slot: ExchangeSlot) -> bool {
+        self.open.find(slot).is_some_and(|exchange| exchange.attempt > 0)
     }
 
     /// The connection of an exchange, and which of its requests it is.

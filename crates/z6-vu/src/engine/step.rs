@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use z6_events::{Actor, Event, Partition, StopReason, StoppedBy, TargetId, Tick};
+use z6_events::{
+    Actor, Event, ExchangeSlot, Partition, StopReason, StoppedBy, TargetId, Tick,
+};
 use z6_scenario::{Plan, Scenario};
 
 use super::TimerKey;
@@ -225,23 +227,35 @@ impl Engine {
                 exchanges.stage(exchange) == Some(exchange::Stage::Unsent)
                     && exchanges.needs_length(exchange) == request_bytes.is_some()
             }
-            Input::Done { exchange, .. } | Input::Value { exchange, .. } => {
-                exchanges.stage(exchange) == Some(exchange::Stage::Sent)
+            Input::Done { exchange, ref response } => {
+                self.traffic.accepts_done(&self.settings, exchange, response)
+            }
+            Input::Value { exchange, variable, value } => {
+                self.traffic.accepts_value(&self.settings, exchange, variable, value)
             }
             Input::ChecksFailed { exchange, failed } => {
-                exchanges.stage(exchange) == Some(exchange::Stage::Sent) && failed != 0
+                self.traffic.accepts_failed_checks(&self.settings, exchange, failed)
             }
             Input::Redirected { exchange, next, .. } => {
                 exchanges.stage(exchange) == Some(exchange::Stage::Sent)
+                    && self.traffic.has_read_nothing(&self.settings, exchange)
                     && exchanges.may_follow(exchange, &self.settings)
                     && next.target.index() < self.settings.targets.len()
             }
             Input::Failed { exchange, .. } => {
                 let stage = exchanges.stage(exchange);
-                stage == Some(exchange::Stage::Sent) || stage == Some(exchange::Stage::Unsent)
+                stage == Some(exchange::Stage::Unsent)
+                    || stage == Some(exchange::Stage::Sent)
+                        && self.traffic.has_read_nothing(&self.settings, exchange)
             }
             Input::ConnectionClosed { connection, .. } => pool.is_ready(connection),
         }
+    }
+
+    /// Whether the length of what an exchange sends must come with its [`Input::Sent`].
+    #[must_use]
+    pub fn needs_length(&self, exchange: ExchangeSlot) -> bool {
+        self.traffic.exchanges().needs_length(exchange)
     }
 
     /// When the engine wants to be woken at the latest.
@@ -426,10 +440,10 @@ impl Engine {
             }
             Input::Done { exchange, response } => Some(traffic.done(&mut cx, exchange, response)),
             Input::Value { exchange, variable, value } => {
-                Some(Event::Value { exchange, variable, value })
+                Some(traffic.value(cx.settings, exchange, variable, value))
             }
             Input::ChecksFailed { exchange, failed } => {
-                Some(Event::ChecksFailed { exchange, failed })
+                Some(traffic.checks_failed(cx.settings, exchange, failed))
             }
             Input::Redirected { exchange, response, next } => {
                 traffic.redirected(&mut cx, exchange, response, next);
@@ -445,6 +459,8 @@ impl Engine {
     }
 
     fn stop(&mut self, at: Tick, reason: StopReason, out: &mut Outputs) -> bool {
+        // An actor asks for the end that has come already.
+        let is_of_actor = matches!(reason, StopReason::DataExhausted | StopReason::OnFailure);
         let grace_ns = match reason {
             StopReason::Interrupt
             | StopReason::Terminate
@@ -462,6 +478,7 @@ impl Engine {
                     ending.finishes = grace_ns == 0;
                 }
             }
+            Phase::Ending { .. } if is_of_actor => return false,
             Phase::Ending { .. } => self.finish(),
             Phase::Finished => return false,
         }
@@ -486,7 +503,10 @@ impl Engine {
             return;
         }
         if self.timeline.is_running() {
-            if !self.timeline.is_spent(&self.settings) {
+            let has_dropped_vus = self.traffic.has_dropped_vus();
+            if self.traffic.has_asked_to_stop()
+                || !self.timeline.is_spent(&self.settings, has_dropped_vus)
+            {
                 return;
             }
             self.end_run(StoppedBy::Iterations, at, 0, out);
