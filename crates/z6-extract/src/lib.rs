@@ -9,6 +9,7 @@
 //! Modules, in reading order:
 //!
 //! - [`limits`]: the bounds of all of it.
+//! - `number`: numbers compared as decimals ([`compare_numbers`]).
 //! - `value`: a value and its kind ([`Value`]).
 //! - `json`: JSON paths over bytes ([`JsonPath`]).
 //! - `pattern`: regular expressions ([`Pattern`]).
@@ -40,6 +41,7 @@ pub mod fuzzing;
 mod html;
 mod json;
 pub mod limits;
+mod number;
 mod pattern;
 mod program;
 pub mod rows;
@@ -50,6 +52,7 @@ pub use cookie::{Destination, Jar, Refused, SameSite, SetCookie, Stored};
 #[cfg(feature = "html")]
 pub use html::{Html, HtmlError, SelectorError};
 pub use json::{JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind};
+pub use number::compare_numbers;
 pub use pattern::{Pattern, PatternCache, PatternError};
 pub use program::{List, Missing, Program, Response, Scratch, Select, Source};
 pub use value::{Kind, Value};

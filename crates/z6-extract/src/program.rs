@@ -31,6 +31,31 @@ pub struct Response<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> Response<'a> {
+    /// The value of the first header field of this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        first_field(self.fields, name)
+    }
+
+    /// The value of the first trailer field of this name, in any case.
+    #[must_use]
+    pub fn trailer(&self, name: &str) -> Option<&'a [u8]> {
+        first_field(self.trailers, name)
+    }
+
+    /// The value of the first cookie of this name that the response sets.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&'a [u8]> {
+        let mut first = None;
+        fields(self.fields, "Set-Cookie", |field| {
+            first = cookie(field, name);
+            if first.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        first
+    }
+}
+
 /// Where values come from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -344,11 +369,9 @@ impl Program {
             Source::Trailer(name) => {
                 fields(response.trailers, name, |value| text_found(Some(value)));
             }
-            Source::Cookie(name) => fields(response.fields, "Set-Cookie", |value| {
-                let cookie = SetCookie::parse(value).ok();
-                let cookie = cookie.filter(|cookie| cookie.name == name.as_bytes());
-                text_found(cookie.map(|cookie| cookie.value))
-            }),
+            Source::Cookie(name) => {
+                fields(response.fields, "Set-Cookie", |value| text_found(cookie(value, name)));
+            }
             Source::Body => _ = text_found(Some(body)),
             Source::Url => _ = text_found(Some(response.url)),
             Source::Status => {
@@ -365,8 +388,27 @@ fn digits(status: u16) -> [u8; 3] {
     [100, 10, 1].map(|place| b'0' + u8::try_from(status / place % 10).unwrap_or(0))
 }
 
+/// The value of the cookie that a field sets, if it has this name.
+fn cookie<'a>(field: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let cookie = SetCookie::parse(field).ok()?;
+    (cookie.name == name.as_bytes()).then_some(cookie.value)
+}
+
+fn first_field<'a>(all: &'a [(&'a [u8], &'a [u8])], name: &str) -> Option<&'a [u8]> {
+    let mut first = None;
+    fields(all, name, |value| {
+        first = Some(value);
+        ControlFlow::Break(())
+    });
+    first
+}
+
 /// Calls `found` for the values of the fields of one name, until it breaks.
-fn fields(fields: &[(&[u8], &[u8])], name: &str, mut found: impl FnMut(&[u8]) -> ControlFlow<()>) {
+fn fields<'a>(
+    fields: &'a [(&'a [u8], &'a [u8])],
+    name: &str,
+    mut found: impl FnMut(&'a [u8]) -> ControlFlow<()>,
+) {
     for (other, value) in fields {
         if other.eq_ignore_ascii_case(name.as_bytes()) && found(value).is_break() {
             return;

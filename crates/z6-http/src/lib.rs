@@ -15,6 +15,7 @@
 //! - `error`: the reasons for which a request cannot be sent ([`RequestError`]).
 //! - `redirect`: where a redirect leads, and what is sent there.
 //! - [`template`]: texts with placeholders, filled in for each sending.
+//! - [`sigv4`]: header fields that sign a request (AWS Signature Version 4).
 //! - `content`: removing gzip and deflate from a body ([`decode_content`]).
 //! - `fuzzing`: bodies of the fuzz targets.
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ mod id;
 mod redirect;
 mod request;
 mod segment;
+pub mod sigv4;
 pub mod target;
 pub mod template;
 

@@ -17,6 +17,7 @@ pub mod listing;
 pub mod places;
 #[cfg(test)]
 mod sample;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod values;

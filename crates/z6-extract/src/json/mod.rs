@@ -2,13 +2,16 @@
 //!
 //! - `path`: the text of a path to segments and selectors.
 //! - `scan`: the bytes of a document to values and their ends.
+//! - `equal`: whether two values are equal, and which is less.
 //! - `evaluate`: segments over a document.
 
+mod equal;
 mod evaluate;
 pub(crate) mod path;
 mod scan;
 mod slice;
 
+pub(crate) use equal::{equal, order};
 pub use path::{PathError, PathErrorKind};
 pub(crate) use scan::unescape;
 pub use scan::{JsonError, JsonErrorKind};

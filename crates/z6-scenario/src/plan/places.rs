@@ -9,6 +9,9 @@ use z6_events::{Actor, RequestId, Step};
 use crate::journey::{Repeat, SequenceStep};
 use crate::random::Domain;
 
+#[cfg(test)]
+mod tests;
+
 /// The number of the first step of the first renewal.
 pub const RENEWALS: u64 = 1 << 62;
 
