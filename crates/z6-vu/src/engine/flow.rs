@@ -3,15 +3,15 @@
 //! renewals, repeats that are drawn or an `on_failure`. Knows no connections but through the traffic.
 
 use z6_events::{
-    ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, Population, Response, StopReason,
-    Tick, VariableId,
+    ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, Population, RequestId, Response,
+    StopReason, Tick, VariableId,
 };
 use z6_scenario::{OnEnd, OnFailure, Place, Region};
 
 use super::context::Context;
 use super::exchange::{Exchange, Stage};
 use super::input::Command;
-use super::journey::{EMPTY_ITERATION_NS, START_AGAIN_NS};
+use super::journey::{EMPTY_ITERATION_NS, Journeys, Rules, START_AGAIN_NS};
 use super::settings::Settings;
 use super::traffic::Traffic;
 use super::vu::VuSlot;
@@ -27,7 +27,10 @@ impl Traffic {
         };
         let plan = &cx.settings.plan;
         let (actor, step) = self.vus.at(vu);
-        if let Some(aside) = journeys.turn_aside(rules, plan, (vu, actor, step), planned) {
+        let aside = journeys.turn_aside(rules, plan, (vu, actor, step), planned);
+        if let Some(aside) = aside
+            && !cx.settings.planted.has(Bug::ForgottenRenewal)
+        {
             self.vus.go_to(vu, aside);
         }
         self.vus.plan_step(cx, vu, planned);
@@ -210,6 +213,16 @@ impl Traffic {
     pub(super) fn has_read_nothing(&self, settings: &Settings, exchange: ExchangeSlot) -> bool {
         self.of_exchange(settings, exchange)
             .is_none_or(|(_, journeys, (vu, _))| journeys.has_read_nothing(vu))
+    }
+
+    /// What is known of the journey that an open exchange belongs to; none if there are no journeys.
+    fn of_exchange<'a>(
+        &'a self,
+        settings: &'a Settings,
+        exchange: ExchangeSlot,
+    ) -> Option<(&'a Rules, &'a Journeys, (VuSlot, RequestId))> {
+        let (rules, journeys) = (settings.journeys.as_ref()?, self.journeys.as_ref()?);
+        Some((rules, journeys, self.exchanges.whose(exchange)?))
     }
 
     fn is_answerable(&self, exchange: ExchangeSlot) -> bool {
