@@ -12,6 +12,7 @@ use z6_extract::Program;
 use z6_extract::rows::Table;
 use z6_http::template::{Template, ValueId};
 
+use crate::expression::Check;
 use crate::model::Request;
 use crate::values::{MadeBy, Order, Per};
 
@@ -408,7 +409,7 @@ pub struct RequestCheck {
     /// Its name.
     pub name: String,
     /// The expression.
-    pub text: String,
+    pub check: Check,
     /// Whether the request fails with it.
     pub fails: bool,
 }
