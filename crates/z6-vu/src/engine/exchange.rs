@@ -161,14 +161,14 @@ impl Exchanges {
         self.open.find(slot).and_then(|exchange| exchange.timeout).map(|timeout| timeout.1)
     }
 
-    /// The first byte of a request was written; returns the record of it.
+    /// The first byte of a request was written; writes the record of it.
     pub(super) fn sent(
         &mut self,
         cx: &mut Context<'_>,
         slot: ExchangeSlot,
         written_bytes: u64,
         request_bytes: Option<u64>,
-    ) -> Event {
+    ) {
         let exchange = &mut self.open[slot];
         assert_eq!(exchange.stage, Stage::Unsent, "exchange {slot} was sent before");
         exchange.stage = Stage::Sent;
@@ -183,7 +183,7 @@ impl Exchanges {
         }
         let derived = exchange.request_bytes;
         assert_ne!(derived.is_some(), request_bytes.is_some(), "exchange {slot} has one length");
-        Event::Sent {
+        cx.out.record(Event::Sent {
             exchange: slot,
             written_bytes,
             request: exchange.request,
@@ -191,7 +191,7 @@ impl Exchanges {
             connection: exchange.connection,
             request_bytes: derived.or(request_bytes).unwrap_or(0),
             length_is_input: request_bytes.is_some(),
-        }
+        });
     }
 
     /// Takes an exchange that has ended out of the table and disarms its timeout.

@@ -156,6 +156,8 @@ pub(crate) struct Settings {
     pub(crate) model: Model,
     /// Arrivals alive at once, this worker's share.
     pub(crate) max_in_flight: usize,
+    /// Whether a target has `connection_reuse = "iteration"`.
+    pub(crate) has_connections_of_iterations: bool,
     /// Whether every VU ends after so many iterations.
     pub(crate) has_last_iteration: bool,
     /// What responses decide; none if it is nothing but whether a request fails.
@@ -196,8 +198,10 @@ impl Settings {
             .map(|i| target_settings(scenario, TargetId(i as u16), partition, peak, wire))
             .collect::<Result<Vec<_>, _>>()?;
         let requests = scenario.requests.iter().zip(&wire.request_bytes);
+        let is_of_iterations = |t: &TargetSettings| t.reuse == ConnectionReuse::Iteration;
         Ok(Settings {
             partition,
+            has_connections_of_iterations: targets.iter().any(is_of_iterations),
             targets,
             requests: requests.map(|(r, bytes)| RequestSettings::new(r, bytes)).collect(),
             model,

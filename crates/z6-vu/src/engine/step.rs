@@ -134,7 +134,7 @@ impl Engine {
 
     /// The first call of a step.
     fn begin(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Progress {
-        // The input's own record comes first, but is known only once it was applied.
+        // The input's own record comes first, but is known only once it was applied: `Outputs::record`.
         out.events.push(Event::Wake);
         let (is_overtaken, fired) = if at < self.quiet_until {
             (false, 0)
@@ -146,13 +146,11 @@ impl Engine {
             self.unfinished = Some(Unfinished { input, stage });
             return Progress::More;
         }
-        let applied = if is_overtaken { None } else { self.apply(at, input, out) };
+        let is_applied = !is_overtaken && self.apply(at, input, out);
         let progress = self.conclude(at, input, out);
-        match applied {
-            Some(event) => out.events[0] = event,
-            // Something fired: that time passed is all that the input says.
-            None if fired > 0 || out.events.len() > 1 => {}
-            None => out.events.clear(),
+        // If something fired: that time passed is all that the input says.
+        if !is_applied && fired == 0 && out.events.len() == 1 {
+            out.events.clear();
         }
         progress
     }
@@ -415,14 +413,43 @@ impl Engine {
         }
     }
 
-    /// Applies an input that nothing overtook; returns its record if it changed anything.
-    fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
+    /// Applies an input that nothing overtook, and writes its record if it changed anything; whether it
+    /// did.
+    fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> bool {
+        let (traffic, mut cx) = self.parts(at, out);
+        match input {
+            Input::Sent { exchange, written_bytes, request_bytes } => {
+                traffic.sent(&mut cx, exchange, written_bytes, request_bytes);
+                true
+            }
+            Input::Done { exchange, response } => {
+                traffic.done(&mut cx, exchange, response);
+                true
+            }
+            Input::Wake
+            | Input::Connected { .. }
+            | Input::TcpReady { .. }
+            | Input::ConnectFailed { .. }
+            | Input::Value { .. }
+            | Input::ChecksFailed { .. }
+            | Input::Redirected { .. }
+            | Input::Failed { .. }
+            | Input::ConnectionClosed { .. }
+            | Input::Stop { .. } => {
+                let event = self.apply_rare(at, input, out);
+                event.into_iter().for_each(|event| out.record(event));
+                event.is_some()
+            }
+        }
+    }
+
+    fn apply_rare(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
         if let Input::Stop { reason } = input {
             return self.stop(at, reason, out).then_some(Event::Stop { reason });
         }
         let (traffic, mut cx) = self.parts(at, out);
         match input {
-            Input::Wake | Input::Stop { .. } => None,
+            Input::Wake | Input::Stop { .. } | Input::Sent { .. } | Input::Done { .. } => None,
             Input::Connected { connection, started } => {
                 traffic.connected(&mut cx, connection);
                 Some(Event::Connected { connection, started })
@@ -435,10 +462,6 @@ impl Engine {
                 traffic.attempt_failed(&mut cx, connection, cause);
                 Some(Event::ConnectFailed { connection, started, cause })
             }
-            Input::Sent { exchange, written_bytes, request_bytes } => {
-                Some(traffic.sent(&mut cx, exchange, written_bytes, request_bytes))
-            }
-            Input::Done { exchange, response } => Some(traffic.done(&mut cx, exchange, response)),
             Input::Value { exchange, variable, value } => {
                 Some(traffic.value(cx.settings, exchange, variable, value))
             }

@@ -204,38 +204,33 @@ impl Traffic {
         self.pool.connection_closed(cx, connection)
     }
 
-    /// The first byte of a request was written; returns the record of it.
+    /// The first byte of a request was written; writes the record of it.
     pub(super) fn sent(
         &mut self,
         cx: &mut Context<'_>,
         exchange: ExchangeSlot,
         written_bytes: u64,
         request_bytes: Option<u64>,
-    ) -> Event {
+    ) {
         if self.journeys.is_some() {
             self.journey_sent(cx.settings, exchange);
         }
-        self.exchanges.sent(cx, exchange, written_bytes, request_bytes)
+        self.exchanges.sent(cx, exchange, written_bytes, request_bytes);
     }
 
-    /// A response is complete; returns the record of it.
-    pub(super) fn done(
-        &mut self,
-        cx: &mut Context<'_>,
-        slot: ExchangeSlot,
-        response: Response,
-    ) -> Event {
+    /// A response is complete; writes the record of it.
+    pub(super) fn done(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot, response: Response) {
         let exchange = self.exchanges.end(cx, slot);
         assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is done before it was sent");
         let failure = match self.journeys {
             None => cx.settings.request(exchange.request.request).failure(response.status),
             Some(_) => self.judge(cx.settings, &exchange, response.status),
         };
+        cx.out.record(Event::Done { exchange: slot, response, failure });
         let keep = response.reusable && !response.unsolicited;
         let cause = self.drain_cause(cx.settings, &exchange, keep);
         self.finish_exchange(cx, exchange.connection, cause);
         self.step_ended(cx, exchange.vu, 0);
-        Event::Done { exchange: slot, response, failure }
     }
 
     /// A followed redirect: the connection is free, and the request waits for one to continue on.
@@ -391,7 +386,7 @@ impl Traffic {
         let Some(next) = self.vus.end_step(cx, vu, delay_ns) else {
             return self.complete(cx, vu);
         };
-        if next.begins_iteration {
+        if next.begins_iteration && cx.settings.has_connections_of_iterations {
             self.pool.end_iteration(cx, vu);
         }
         self.go_on(cx, vu, next.pause_ns);
