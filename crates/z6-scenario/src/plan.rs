@@ -110,7 +110,7 @@ impl Plan {
             steps_per_iteration: steps.places().max(1),
             has_gaps: has_ranges || !renew.is_empty() || !start.is_empty(),
             iterations: match model {
-                Model::Closed => Iterations { each: iterations, one_more_below: 0 },
+                Model::Closed => Iterations::new(&scenario.runtime, vus.vus_started()),
                 Model::Open => Iterations { each: Some(1), one_more_below: 0 },
             },
             arrivals_max,

@@ -7,6 +7,7 @@
 use z6_events::{Actor, RequestId, Step};
 
 use crate::journey::{Repeat, SequenceStep};
+use crate::model::Runtime;
 use crate::random::Domain;
 
 #[cfg(test)]
@@ -184,6 +185,15 @@ pub(super) struct Iterations {
 }
 
 impl Iterations {
+    /// Of VUs, of which so many ever start. A total is dealt out evenly, the rest to the first of them.
+    pub(super) fn new(runtime: &Runtime, vus: u64) -> Iterations {
+        let Some(total) = runtime.requests else {
+            return Iterations { each: runtime.iterations, one_more_below: 0 };
+        };
+        let vus = vus.max(1);
+        Iterations { each: Some(total / vus), one_more_below: total % vus }
+    }
+
     pub(super) fn of(self, actor: Actor) -> Option<u64> {
         let more = u64::from(actor.0 < self.one_more_below);
         self.each.map(|each| each.saturating_add(more))
