@@ -47,9 +47,9 @@ pub enum Bug {
 }
 
 impl Bug {
-    /// All of them.
+    /// Those that any scenario can show.
     #[cfg(feature = "planted-bugs")]
-    pub const ALL: [Bug; 18] = [
+    pub const ALL: [Bug; 15] = [
         Bug::DroppedOutcome,
         Bug::ReusedClosed,
         Bug::LeakedTimer,
@@ -65,10 +65,12 @@ impl Bug {
         Bug::OtherTemplate,
         Bug::WrongId,
         Bug::ForgottenHop,
-        Bug::StaleValue,
-        Bug::ForgottenRenewal,
-        Bug::IterationContinues,
     ];
+
+    /// Those that only scenarios with values, renewals or `on_failure` can show.
+    #[cfg(feature = "planted-bugs")]
+    pub const OF_JOURNEYS: [Bug; 3] =
+        [Bug::StaleValue, Bug::ForgottenRenewal, Bug::IterationContinues];
 }
 
 /// The bug that an engine has, if it has one.

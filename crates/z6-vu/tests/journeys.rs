@@ -72,15 +72,9 @@ fn a_variable_of_the_iteration_ends_with_it() {
     scenario.runtime.iterations = Some(2);
     scenario.values.variables[usize::from(TOKEN.0)].scope = Scope::Iteration;
     // The second login has no token: what the first gave is gone, and nothing stale is sent.
-    let run = script(&scenario, |number, ask| {
-        if number == 2 { missing(ask) } else { ok(ask) }
-    });
-    let expected = [
-        (0, LOGIN, "ok"),
-        (1, USE, "ok"),
-        (2, LOGIN, "extract_failed"),
-        (3, USE, "missing_value"),
-    ];
+    let run = script(&scenario, |number, ask| if number == 2 { missing(ask) } else { ok(ask) });
+    let expected =
+        [(0, LOGIN, "ok"), (1, USE, "ok"), (2, LOGIN, "extract_failed"), (3, USE, "missing_value")];
     assert_eq!(told(&run), expected);
 }
 
@@ -89,15 +83,9 @@ fn what_a_request_extracts_has_no_value_once_it_was_sent() {
     let mut scenario = shop(&[], &[(LOGIN, 1), (USE, 1), (LOGIN, 1), (USE, 1)]);
     scenario.runtime.iterations = Some(1);
     // The second login fails by its status, so that nothing is extracted.
-    let run = script(&scenario, |number, ask| {
-        if number == 2 { answer(500) } else { ok(ask) }
-    });
-    let expected = [
-        (0, LOGIN, "ok"),
-        (1, USE, "ok"),
-        (2, LOGIN, "status_5xx"),
-        (3, USE, "missing_value"),
-    ];
+    let run = script(&scenario, |number, ask| if number == 2 { answer(500) } else { ok(ask) });
+    let expected =
+        [(0, LOGIN, "ok"), (1, USE, "ok"), (2, LOGIN, "status_5xx"), (3, USE, "missing_value")];
     assert_eq!(told(&run), expected);
 }
 
@@ -117,12 +105,8 @@ fn what_is_not_required_leaves_a_request_without_it_unsent() {
     scenario.requests[usize::from(LOGIN)].reading.extracts[0].is_required = false;
     let run = script(&scenario, |_, ask| missing(ask));
     // The iteration ends there: the order is not sent.
-    let expected = [
-        (0, LOGIN, "ok"),
-        (1, USE, "missing_value"),
-        (3, LOGIN, "ok"),
-        (4, USE, "missing_value"),
-    ];
+    let expected =
+        [(0, LOGIN, "ok"), (1, USE, "missing_value"), (3, LOGIN, "ok"), (4, USE, "missing_value")];
     assert_eq!(told(&run), expected);
 }
 
@@ -232,9 +216,7 @@ fn an_iteration_that_sent_nothing_is_followed_by_a_pause() {
 fn a_start_that_left_something_out_is_done_again() {
     let mut scenario = shop(&[LOGIN], &[(USE, 1)]);
     scenario.runtime.iterations = Some(2);
-    let run = script(&scenario, |number, ask| {
-        if number < 2 { missing(ask) } else { ok(ask) }
-    });
+    let run = script(&scenario, |number, ask| if number < 2 { missing(ask) } else { ok(ask) });
     let expected = [
         (0, LOGIN, "extract_failed"),
         (STARTS_AGAIN, LOGIN, "extract_failed"),
@@ -257,9 +239,12 @@ fn renewed(on_status: &[u16], every_ns: Option<u64>) -> z6_scenario::Scenario {
 
 #[test]
 fn a_status_renews_before_the_next_request() {
-    let run = script(&renewed(&[401], None), |number, ask| {
-        if number == 1 { answer(401) } else { ok(ask) }
-    });
+    let run = script(
+        &renewed(&[401], None),
+        |number, ask| {
+            if number == 1 { answer(401) } else { ok(ask) }
+        },
+    );
     let expected = [
         (0, LOGIN, "ok"),
         (1, USE, "status_4xx"),
@@ -410,7 +395,7 @@ fn a_value_that_is_changed_in_the_log_is_found_where_it_decides() {
     let mut less = run.events.clone();
     less.remove(at);
     assert_eq!(support::journey::derive(&scenario, &less).unwrap_err(), (at, None));
-    let mut other = run.events.clone();
+    let mut other = run.events;
     let Event::Value { variable, .. } = &mut other[at].1 else { unreachable!() };
     *variable = ID;
     assert_eq!(support::journey::derive(&scenario, &other).unwrap_err(), (at, None));

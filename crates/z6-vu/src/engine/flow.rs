@@ -36,10 +36,8 @@ impl Traffic {
         self.vus.plan_step(cx, vu, planned);
         let request = self.vus.planned_request(vu);
         let lacks = journeys.lacks(rules, vu, request.request);
-        let end = rules
-            .may_end(request.request)
-            .then(|| plan.exhausted(actor, request.step))
-            .flatten();
+        let end =
+            rules.may_end(request.request).then(|| plan.exhausted(actor, request.step)).flatten();
         if let Some(end) = end {
             let reason = NeverSentReason::DataExhausted;
             cx.out.events.push(Event::NeverSent { request, reason });
@@ -88,8 +86,8 @@ impl Traffic {
         let plan = &cx.settings.plan;
         let (actor, step) = self.vus.at(vu);
         let place = plan.place(actor, step);
-        let ends_iteration = after == OnFailure::EndIteration
-            && !cx.settings.planted.has(Bug::IterationContinues);
+        let ends_iteration =
+            after == OnFailure::EndIteration && !cx.settings.planted.has(Bug::IterationContinues);
         let Some(next) = journeys.next(plan, (vu, actor, step), place, ends_iteration) else {
             return self.complete(cx, vu);
         };
@@ -98,10 +96,8 @@ impl Traffic {
         if leaves && journeys.end_iteration(rules, vu, place) {
             pause_ns = pause_ns.max(EMPTY_ITERATION_NS);
         }
-        let begins = matches!(
-            plan.place(actor, next),
-            Place { region: Region::Iteration(_), position: 0 }
-        );
+        let begins =
+            matches!(plan.place(actor, next), Place { region: Region::Iteration(_), position: 0 });
         if begins && journeys.lacks_start(rules, vu) {
             pause_ns = pause_ns.max(START_AGAIN_NS);
         }

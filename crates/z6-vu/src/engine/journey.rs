@@ -101,12 +101,10 @@ impl RequestRules {
         needs.extend(request.rendering.iter().flat_map(|made| made.needs.iter().copied()));
         let mut gives = Variables::none(values.variables.len());
         gives.extend(reading.extracts.iter().map(|extract| extract.variable));
-        let may_end = |source| match source {
-            ValueSource::Column { data, .. } => values
-                .data
-                .get(usize::from(data))
-                .is_some_and(|file| file.is_unique || file.on_end != OnEnd::Repeat),
-            _ => false,
+        let may_end = |source| {
+            let ValueSource::Column { data, .. } = source else { return false };
+            let file = values.data.get(usize::from(data));
+            file.is_some_and(|file| file.is_unique || file.on_end != OnEnd::Repeat)
         };
         RequestRules {
             needs,
@@ -150,10 +148,10 @@ impl Rules {
     /// None if every request is fixed bytes of which nothing is read, and the order of steps is fixed.
     pub(crate) fn new(scenario: &Scenario) -> Option<Rules> {
         let Scenario { flow, values, requests, .. } = scenario;
-        let is_plain = |request: &Request| request.rendering.is_none() && request.reading.is_empty();
-        let is_fixed = |step: &SequenceStep| {
-            step.on_failure.is_none() && step.repeat.min >= step.repeat.max
-        };
+        let is_plain =
+            |request: &Request| request.rendering.is_none() && request.reading.is_empty();
+        let is_fixed =
+            |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
         if requests.iter().all(is_plain)
             && flow.start.is_empty()
             && flow.renew.is_none()
@@ -328,8 +326,7 @@ impl Journeys {
         };
         journey.is_aside = aside.is_some();
         let aside = aside?;
-        let count =
-            if starts_again { &mut journey.starts_again } else { &mut journey.renewals };
+        let count = if starts_again { &mut journey.starts_again } else { &mut journey.renewals };
         *count += 1;
         journey.back = step;
         journey.renewed = planned;
@@ -450,7 +447,8 @@ impl Journeys {
     ) -> Option<ErrorKind> {
         let journey = self.at(vu);
         let Found { failed, is_missing, .. } = std::mem::take(&mut journey.found);
-        let by_check = (failed & rules.request(request).fails != 0).then_some(ErrorKind::CheckFailed);
+        let by_check =
+            (failed & rules.request(request).fails != 0).then_some(ErrorKind::CheckFailed);
         let by_value = is_missing.then_some(ErrorKind::ExtractFailed);
         let failure = by_status.or(by_check).or(by_value);
         journey.has_failed = failure.is_some();
@@ -510,7 +508,13 @@ impl Journeys {
     }
 
     /// Whether the step `next` is not of the iteration that `place` was in, or that it interrupted.
-    pub(super) fn leaves(&self, plan: &Plan, whose: (VuSlot, Actor), place: Place, next: Step) -> bool {
+    pub(super) fn leaves(
+        &self,
+        plan: &Plan,
+        whose: (VuSlot, Actor),
+        place: Place,
+        next: Step,
+    ) -> bool {
         let (vu, actor) = whose;
         let next = plan.place(actor, next);
         match place.region {

@@ -3,9 +3,7 @@
 
 use std::fmt::Write;
 
-use z6_events::{
-    Actor, Event, ExchangeSlot, Partition, StopReason, StoppedBy, TargetId, Tick,
-};
+use z6_events::{Actor, Event, ExchangeSlot, Partition, StopReason, StoppedBy, TargetId, Tick};
 use z6_scenario::{Plan, Scenario};
 
 use super::TimerKey;

@@ -77,8 +77,7 @@ pub(crate) fn shop(start: &[u16], sequence: &[(u16, u32)]) -> Scenario {
          [[requests]]\nname = 'use'\npath = '/'\n\
          [[requests]]\nname = 'order'\npath = '/'\n",
     );
-    let variable =
-        |name: &str, scope| Variable { name: name.to_owned(), scope, is_secret: false };
+    let variable = |name: &str, scope| Variable { name: name.to_owned(), scope, is_secret: false };
     scenario.values.variables =
         vec![variable("token", Scope::Vu), variable("id", Scope::Iteration)];
     scenario.values.sources = vec![ValueSource::Variable(TOKEN)];
@@ -88,8 +87,7 @@ pub(crate) fn shop(start: &[u16], sequence: &[(u16, u32)]) -> Scenario {
         fails,
     };
     let checks = vec![check(true), check(false)];
-    scenario.requests[0].reading =
-        Reading { extracts: vec![extract(TOKEN)], ..Reading::default() };
+    scenario.requests[0].reading = Reading { extracts: vec![extract(TOKEN)], ..Reading::default() };
     scenario.requests[1].rendering = rendering(&[0], &[TOKEN]);
     scenario.requests[2].reading = Reading { extracts: vec![extract(ID)], checks };
     scenario.flow.start = steps(&start.iter().map(|request| (*request, 1)).collect::<Vec<_>>());
