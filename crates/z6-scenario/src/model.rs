@@ -70,8 +70,11 @@ pub struct Metadata {
 pub struct Runtime {
     /// `duration_seconds`, nanoseconds.
     pub duration_ns: Option<u64>,
-    /// `iterations`: per VU in the closed model, arrivals in all in the open model.
+    /// `iterations`: per VU in the closed model, arrivals in all in the open model, where `requests` is the
+    /// same.
     pub iterations: Option<u64>,
+    /// `requests` of a constant number of VUs: iterations in all, of one request each, at least one per VU.
+    pub requests: Option<u64>,
     /// `prng_seed`; drawn by the caller if absent.
     pub prng_seed: Option<u64>,
     /// `workers`.
