@@ -54,6 +54,7 @@ const TARGETS: &[Target] = &[
     Target::new("log_reader", "crates/z6-events/tests/corpus/log_reader"),
     Target::new("block_decoder", "crates/z6-events/tests/corpus/block_decoder"),
     Target::new("scenario", "crates/z6-scenario/tests/corpus/scenario"),
+    Target::new("check", "crates/z6-scenario/tests/corpus/check"),
     Target::new("filter", "crates/z6-analysis/tests/corpus/filter"),
     Target::of_logs("analyze"),
     Target::of_logs("diff"),

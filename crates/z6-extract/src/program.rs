@@ -11,7 +11,7 @@ use crate::between::Between;
 use crate::cookie::SetCookie;
 #[cfg(feature = "html")]
 use crate::html::{Html, HtmlError};
-use crate::json::{JsonError, JsonPath};
+use crate::json::{JsonCache, JsonError, JsonPath};
 use crate::limits::{MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_MATCHES, MAX_VALUE_BYTES};
 use crate::pattern::{Pattern, PatternCache};
 use crate::value::{Kind, Value};
@@ -163,10 +163,18 @@ pub struct Scratch {
 /// Memory for the patterns of a program.
 #[derive(Clone, Debug)]
 struct Search {
-    source: Option<PatternCache>,
+    source: SourceCache,
     then: Option<PatternCache>,
     /// A JSON text without escape sequences, for the second pattern.
     text: Vec<u8>,
+}
+
+/// Memory for a source.
+#[derive(Clone, Debug)]
+enum SourceCache {
+    None,
+    Json(JsonCache),
+    Pattern(Box<PatternCache>),
 }
 
 /// The value that is chosen so far.
@@ -232,8 +240,9 @@ impl Program {
     /// Memory for running this program.
     pub fn scratch(&self) -> Scratch {
         let source = match &self.source {
-            Source::Pattern(pattern) => Some(pattern.cache()),
-            _ => None,
+            Source::Json(path) => SourceCache::Json(path.cache()),
+            Source::Pattern(pattern) => SourceCache::Pattern(Box::new(pattern.cache())),
+            _ => SourceCache::None,
         };
         let then = self.then.as_ref().map(Pattern::cache);
         let chosen = Chosen { kind: Kind::Null, value: Vec::new(), is_too_long: false };
@@ -321,7 +330,7 @@ impl Program {
     ) -> Result<(), Missing> {
         let Search { source, then, text } = search;
         let (Some(pattern), Some(cache)) = (&self.then, then) else {
-            return self.visit_source(response, source.as_mut(), found);
+            return self.visit_source(response, source, found);
         };
         let mut search_in = |value: Value<'_>| {
             let bytes = if value.is_escaped {
@@ -336,13 +345,13 @@ impl Program {
                 None => ControlFlow::Continue(()),
             }
         };
-        self.visit_source(response, source.as_mut(), &mut search_in)
+        self.visit_source(response, source, &mut search_in)
     }
 
     fn visit_source(
         &self,
         response: &Response<'_>,
-        cache: Option<&mut PatternCache>,
+        cache: &mut SourceCache,
         found: Found<'_>,
     ) -> Result<(), Missing> {
         let body = response.body;
@@ -351,10 +360,13 @@ impl Program {
             None => ControlFlow::Continue(()),
         };
         match &self.source {
-            Source::Json(path) => path.visit(body, &mut |value| found(value))?,
+            Source::Json(path) => {
+                let SourceCache::Json(cache) = cache else { return Ok(()) };
+                path.visit_with(cache, body, &mut |value| found(value))?;
+            }
             Source::Between(between) => between.visit(body, |range| text_found(body.get(range))),
             Source::Pattern(pattern) => {
-                let Some(cache) = cache else { return Ok(()) };
+                let SourceCache::Pattern(cache) = cache else { return Ok(()) };
                 let mut left = Counted::new();
                 pattern.visit(cache, body, |range| left.next(|| text_found(body.get(range))));
                 left.outcome()?;

@@ -15,6 +15,8 @@ fn programs_allocate_nothing_in_steady_state() {
         Program::new(json("$.items[3].id")),
         Program::new(json("$..['name', 'id']")).select(Select::Last),
         Program::new(json("$.items[::-2].name")).select(Select::Drawn),
+        Program::new(json("$.items[?@.id > 30 && match(@.name, 'aé.')].id")).select(Select::Last),
+        Program::new(json("$.items[?@ == $.items[3] && length(@.name) == 3].id")),
         Program::new(json("$.items[-1].name")).then(pattern("é(.)")),
         Program::new(Source::Pattern(pattern(r#""id": *([0-9]+)"#))).select(Select::Last),
         Program::new(Source::Pattern(pattern(r"\b\w+\b"))).select(Select::Nth(7)),

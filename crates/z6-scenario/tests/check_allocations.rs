@@ -31,6 +31,7 @@ fn checks_allocate_nothing_in_steady_state() {
         "json(\"$.name\") ~ \"{{name | html}}\" && json(\"$.name\") matches \"^caf. \"",
         "body matches \"(?-u)\\\"id\\\": [0-9.]+\" && body ~ \"items\"",
         "json(\"$.items\") == json(\"$.items\")",
+        "json(\"$[?match(@, 'caf.*co')]\") == json(\"$.name\") && json(\"$.items[?@.id > 1]\") != none",
     ] {
         let check = Check::compile(text, &mut |name| (name == "name").then_some(ValueId(0)));
         let check = check.unwrap_or_else(|error| panic!("{}", error.render(text)));

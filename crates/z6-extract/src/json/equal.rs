@@ -110,13 +110,23 @@ fn same(left: Option<Key<'_>>, right: Option<Key<'_>>) -> bool {
 }
 
 /// The number of elements or members.
-fn count(value: Value<'_>, depth: usize, budget: &mut usize) -> Result<usize, JsonError> {
+pub(super) fn count(
+    value: Value<'_>,
+    depth: usize,
+    budget: &mut usize,
+) -> Result<usize, JsonError> {
     let mut children = Children::of(value.bytes, depth)?;
     let mut count = 0;
     while children.next(budget)?.is_some() {
         count += 1;
     }
     Ok(count)
+}
+
+/// The number of characters of a text.
+pub(super) fn characters(text: Value<'_>) -> usize {
+    // All bytes but those that continue a character.
+    Bytes::of(text).filter(|byte| byte & 0xc0 != 0x80).count()
 }
 
 /// The elements or members of an array or object, one after the other.
@@ -263,6 +273,8 @@ mod tests {
         assert_eq!(order("\"ab\"", "\"a\""), Some(Ordering::Greater));
         assert_eq!(order("\"1\"", "1"), None);
         assert_eq!(order("true", "true"), None);
+        let length = |text: &str| characters(Value::of_json(text.as_bytes()));
+        assert_eq!(["\"\"", "\"aé😀\"", r#""a\u00e9\ud83d\ude00\n""#].map(length), [0, 3, 4]);
     }
 
     #[test]

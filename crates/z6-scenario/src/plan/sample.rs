@@ -31,6 +31,7 @@ pub(super) fn scenario() -> Scenario {
         runtime: Runtime {
             duration_ns: Some(30 * NS_PER_SECOND),
             iterations: None,
+            requests: None,
             prng_seed: Some(12_345),
             workers: Workers::Fixed(1),
             warmup_ns: 0,

@@ -53,8 +53,6 @@ pub use test::CheckScratch;
 pub struct Check {
     text: String,
     expression: Expression<Test>,
-    /// How many tests search for a regular expression.
-    patterns: usize,
     /// Values that are the same in each test.
     constants: Vec<Constant>,
 }
@@ -116,8 +114,7 @@ impl Check {
     ) -> Result<Check, ExpressionError> {
         let mut responses = Responses::new(text, find);
         let expression = super::parse(text, &mut responses)?;
-        let patterns = responses.patterns();
-        Ok(Check { text: text.to_owned(), expression, patterns, constants: Vec::new() })
+        Ok(Check { text: text.to_owned(), expression, constants: Vec::new() })
     }
 
     /// The same check with some of its values known: those for which `constant` gives bytes, and whether
@@ -143,13 +140,13 @@ impl Check {
     /// Whether it reads the body or its length: only then the body has to be kept and decoded.
     #[must_use]
     pub fn reads_body(&self) -> bool {
-        self.reads(|term| matches!(term, Term::Body | Term::BodyBytes | Term::Json(_)))
+        self.reads(|term| matches!(term, Term::Body | Term::BodyBytes | Term::Json { .. }))
     }
 
     /// Whether it reads the body as JSON.
     #[must_use]
     pub fn reads_json(&self) -> bool {
-        self.reads(|term| matches!(term, Term::Json(_)))
+        self.reads(|term| matches!(term, Term::Json { .. }))
     }
 
     /// Whether it reads header or trailer fields, those of cookies included.
@@ -177,7 +174,6 @@ impl Check {
     pub fn scratch(&self) -> CheckScratch {
         let mut scratch = CheckScratch::default();
         self.expression.each(&mut |test| scratch.make_room(test));
-        assert_eq!(scratch.patterns(), self.patterns, "one cache for each pattern");
         scratch
     }
 

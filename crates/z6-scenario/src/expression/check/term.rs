@@ -1,7 +1,7 @@
 //! What names of a check stand for, and how it is read from a response. Knows no comparisons.
 
 use memchr::memmem::Finder;
-use z6_extract::{JsonPath, Kind, Response, Value};
+use z6_extract::{JsonCache, JsonPath, Kind, Response, Value};
 use z6_http::template::{Filled, Template, ValueId, Values};
 
 use super::{Body, Unreadable};
@@ -16,7 +16,11 @@ pub(super) enum Term {
     Header(Box<str>),
     Trailer(Box<str>),
     Cookie(Box<str>),
-    Json(JsonPath),
+    Json {
+        path: JsonPath,
+        /// Position among the paths of the check.
+        index: usize,
+    },
     /// A variable, a column, a random value and so on.
     Value(ValueId),
 }
@@ -35,7 +39,7 @@ impl Term {
         match self {
             Term::Status | Term::BodyBytes => Type::Number,
             Term::Body | Term::Header(_) | Term::Trailer(_) | Term::Cookie(_) => Type::Text,
-            Term::Json(_) | Term::Value(_) => Type::Any,
+            Term::Json { .. } | Term::Value(_) => Type::Any,
         }
     }
 
@@ -96,9 +100,15 @@ impl<V: Values> Reader<'_, V> {
         }
     }
 
-    pub(super) fn operand<'a>(&'a self, operand: &'a Operand, side: &'a mut Side) -> Read<'a> {
+    /// `caches` are those of the JSON paths of the check.
+    pub(super) fn operand<'a>(
+        &'a self,
+        operand: &'a Operand,
+        side: &'a mut Side,
+        caches: &mut [JsonCache],
+    ) -> Read<'a> {
         Ok(match operand {
-            Operand::Term(term) => self.term(term, side)?,
+            Operand::Term(term) => self.term(term, side, caches)?,
             Operand::Words(Words::Fixed(text)) => Some(Value::text(text.needle())),
             Operand::Words(Words::Filled(text)) => self.filled(text, side).map(Value::text),
             Operand::Number(digits) => {
@@ -109,7 +119,12 @@ impl<V: Values> Reader<'_, V> {
         })
     }
 
-    pub(super) fn term<'a>(&'a self, term: &Term, side: &'a mut Side) -> Read<'a> {
+    pub(super) fn term<'a>(
+        &'a self,
+        term: &Term,
+        side: &'a mut Side,
+        caches: &mut [JsonCache],
+    ) -> Read<'a> {
         let response = self.response;
         let value = match term {
             Term::Status => Some(side.number(u64::from(response.status))),
@@ -118,7 +133,10 @@ impl<V: Values> Reader<'_, V> {
             Term::Header(name) => response.header(name).map(Value::text),
             Term::Trailer(name) => response.trailer(name).map(Value::text),
             Term::Cookie(name) => response.cookie(name).map(Value::text),
-            Term::Json(path) => path.first(self.body()?)?,
+            Term::Json { path, index } => match caches.get_mut(*index) {
+                Some(cache) => path.first_with(cache, self.body()?)?,
+                None => path.first(self.body()?)?,
+            },
             Term::Value(id) => self.values.value(*id).map(|value| match value.is_text {
                 true => Value::text(value.bytes),
                 false => Value::of_json(value.bytes),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use memchr::memmem;
-use z6_extract::{Kind, Pattern, PatternCache, Value, compare_numbers};
+use z6_extract::{JsonCache, Kind, Pattern, PatternCache, Value, compare_numbers};
 use z6_http::template::{ValueId, Values};
 
 use super::Unreadable;
@@ -49,18 +49,23 @@ pub struct CheckScratch {
     right: Side,
     /// A text without escape sequences.
     text: Vec<u8>,
-    caches: Vec<PatternCache>,
+    /// One for each regular expression.
+    patterns: Vec<PatternCache>,
+    /// One for each JSON path.
+    paths: Vec<JsonCache>,
 }
 
 impl CheckScratch {
     pub(super) fn make_room(&mut self, test: &Test) {
         if let Test::Matches { pattern, .. } = test {
-            self.caches.push(pattern.cache());
+            self.patterns.push(pattern.cache());
         }
-    }
-
-    pub(super) fn patterns(&self) -> usize {
-        self.caches.len()
+        test.each_term(&mut |term| {
+            if let Term::Json { path, index } = term {
+                self.paths.resize_with(self.paths.len().max(index + 1), JsonCache::default);
+                self.paths[*index] = path.cache();
+            }
+        });
     }
 }
 
@@ -70,21 +75,25 @@ impl Test {
         reader: &Reader<'_, impl Values>,
         scratch: &mut CheckScratch,
     ) -> Result<bool, Unreadable> {
-        let CheckScratch { left: left_side, right: right_side, text, caches } = scratch;
+        let CheckScratch { left: left_side, right: right_side, text, patterns, paths } = scratch;
         Ok(match self {
             Test::Compare { left, comparison, right } => {
-                let left = reader.operand(left, left_side)?;
-                let right = reader.operand(right, right_side)?;
+                let left = reader.operand(left, left_side, paths)?;
+                let right = reader.operand(right, right_side, paths)?;
                 match (left, right) {
                     (Some(left), Some(right)) => compares(left, *comparison, right)?,
                     _ => *comparison == Comparison::NotEqual,
                 }
             }
-            Test::Missing { term, negated } => reader.term(term, left_side)?.is_none() != *negated,
+            Test::Missing { term, negated } => {
+                reader.term(term, left_side, paths)?.is_none() != *negated
+            }
             Test::In { term, items, or_missing } => {
-                let Some(value) = reader.term(term, left_side)? else { return Ok(*or_missing) };
+                let Some(value) = reader.term(term, left_side, paths)? else {
+                    return Ok(*or_missing);
+                };
                 for item in items {
-                    if let Some(item) = reader.operand(item, right_side)?
+                    if let Some(item) = reader.operand(item, right_side, paths)?
                         && value.equals(item)?
                     {
                         return Ok(true);
@@ -93,7 +102,7 @@ impl Test {
                 false
             }
             Test::Contains { term, part } => {
-                let Some(text) = text_of(reader.term(term, left_side)?, text) else {
+                let Some(text) = text_of(reader.term(term, left_side, paths)?, text) else {
                     return Ok(false);
                 };
                 match part {
@@ -105,8 +114,8 @@ impl Test {
                 }
             }
             Test::Matches { term, pattern, index } => {
-                let value = reader.term(term, left_side)?;
-                let (Some(text), Some(cache)) = (text_of(value, text), caches.get_mut(*index))
+                let value = reader.term(term, left_side, paths)?;
+                let (Some(text), Some(cache)) = (text_of(value, text), patterns.get_mut(*index))
                 else {
                     return Ok(false);
                 };
@@ -116,17 +125,18 @@ impl Test {
     }
 
     pub(super) fn each_term<'t>(&'t self, give: &mut dyn FnMut(&'t Term)) {
-        match self {
-            Test::Compare { left, right, .. } => {
-                for side in [left, right] {
-                    if let Operand::Term(term) = side {
-                        give(term);
-                    }
-                }
+        let mut operand = |operand: &'t Operand| {
+            if let Operand::Term(term) = operand {
+                give(term);
             }
-            // The values of a list are no terms: they are compared with one.
-            Test::In { term, .. }
-            | Test::Missing { term, .. }
+        };
+        match self {
+            Test::Compare { left, right, .. } => [left, right].into_iter().for_each(operand),
+            Test::In { term, items, .. } => {
+                items.iter().for_each(&mut operand);
+                give(term);
+            }
+            Test::Missing { term, .. }
             | Test::Contains { term, .. }
             | Test::Matches { term, .. } => give(term),
         }

@@ -1,5 +1,6 @@
 //! Checks by examples: what passes, what fails, what cannot be read, and what is wrong where.
 
+use proptest::prelude::*;
 use z6_extract::{JsonErrorKind, Response};
 use z6_http::ContentError;
 use z6_http::template::{Value, ValueId, Values};
@@ -96,7 +97,8 @@ fn values_of_json_keep_their_digits() {
         "json(\"$.none\") == none && json(\"$.missing\") == none && json(\"$.id\") != none",
         "json(\"$.list\") == json(\"$.same\") && json(\"$.list\") != json(\"$.id\")",
         "json(\"$.digits\") != 7 && json(\"$.digits\") == \"7\" && json(\"$.id\") != \"7\"",
-        "json(\"$.list[-1].a\") == 2",
+        "json(\"$.list[-1].a\") == 2 && json(\"$.list[?@ == 1.0]\") == 1",
+        "json(\"$[?match(@, 'caf.')]\") == \"café\" && id in [json(\"$.big\"), json(\"$.id\")]",
     ]);
     fails(&[
         "json(\"$.digits\") > 6",
@@ -164,6 +166,7 @@ fn what_is_read_is_known_beforehand() {
     assert_eq!(reads("status == 200"), [false; 3]);
     assert_eq!(reads("body_bytes == 0 || id == 1"), [true, false, false]);
     assert_eq!(reads("!(1 == json(\"$\"))"), [true, true, false]);
+    assert_eq!(reads("id in [1, json(\"$\")]"), [true, true, false]);
     assert_eq!(reads("header(\"a\") == none"), [false, false, true]);
     assert_eq!(reads("id == trailer(\"a\") || cookie(\"a\") ~ \"b\""), [false, false, true]);
     let check = compile("id == vu && body ~ \"{{users.email}}{{id}}\" || ok in [vu, \"{{ok}}\"]");
@@ -228,4 +231,90 @@ fn errors_say_what_and_where() {
     let shown: Vec<String> =
         texts.iter().map(|text| compile(text).expect_err(text).render(text)).collect();
     insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// An expression that holds or not for a status of 201 and [`JSON`], and how strongly its outermost sign
+/// binds: 0 for `||`, 1 for `&&`, 2 for all else.
+type Known = (String, bool, u8);
+
+fn number_tests() -> impl Strategy<Value = Known> {
+    let field = prop::sample::select(vec![
+        ("status", 2_010_i64),
+        ("json(\"$.id\")", 70),
+        ("json('$.price')", 1_000),
+        ("id", 70),
+        ("vu", 120),
+    ]);
+    let sign = prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
+    (field, sign, -30..2_100_i64, any::<bool>()).prop_map(|((name, tenths), sign, other, swap)| {
+        let literal = format!(
+            "{}{}.{}",
+            if other < 0 { "-" } else { "" },
+            other.abs() / 10,
+            other.abs() % 10
+        );
+        let (left, right) = if swap { (other, tenths) } else { (tenths, other) };
+        let holds = match sign {
+            "==" => left == right,
+            "!=" => left != right,
+            "<" => left < right,
+            "<=" => left <= right,
+            ">" => left > right,
+            _ => left >= right,
+        };
+        let text = match swap {
+            true => format!("{literal} {sign} {name}"),
+            false => format!("{name} {sign} {literal}"),
+        };
+        (text, holds, 2)
+    })
+}
+
+fn text_tests() -> impl Strategy<Value = Known> {
+    let field = prop::sample::select(vec![
+        ("json(\"$.name\")", "café"),
+        ("header(\"etag\")", "\"abc\""),
+        ("param.x", "7"),
+        ("users.email", "ann<1>@example.test"),
+    ]);
+    (field, "[a-c7é\"'\\\\]{0,2}", 0..4_u8).prop_map(|((name, value), part, kind)| {
+        let quoted: String = part
+            .chars()
+            .map(|c| if c == '"' || c == '\\' { format!("\\{c}") } else { c.into() })
+            .collect();
+        let (text, holds) = match kind {
+            0 => (format!("{name} ~ \"{quoted}\""), value.contains(&part)),
+            1 => (format!("{name} == \"{quoted}\""), value == part),
+            2 => (format!("{name} in [\"x\", \"{quoted}\", none]"), value == part),
+            _ => (format!("\"{quoted}\" != {name}"), value != part),
+        };
+        (text, holds, 2)
+    })
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    let inside = |(text, _, binds): &Known, least: u8| match *binds < least {
+        true => format!("({text})"),
+        false => text.clone(),
+    };
+    prop_oneof![number_tests(), text_tests()].prop_recursive(5, 24, 2, move |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(move |(a, b)| {
+                (format!("{} || {}", inside(&a, 0), inside(&b, 0)), a.1 || b.1, 0)
+            }),
+            (inner.clone(), inner.clone()).prop_map(move |(a, b)| {
+                (format!("{}&&{}", inside(&a, 1), inside(&b, 1)), a.1 && b.1, 1)
+            }),
+            inner.clone().prop_map(|(text, holds, _)| (format!("!({text})"), !holds, 2)),
+            inner.prop_map(|(text, holds, _)| (format!("( {text} )"), holds, 2)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_outcome_is_that_of_its_parts((text, holds, _) in known()) {
+        let expected = if holds { Outcome::Passed } else { Outcome::Failed };
+        prop_assert_eq!(outcome(&text, JSON, Body::Whole), expected, "{}", text);
+    }
 }

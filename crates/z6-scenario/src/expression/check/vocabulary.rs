@@ -25,7 +25,10 @@ pub(super) struct Responses<'a> {
     /// The whole expression.
     text: &'a str,
     find: &'a mut dyn FnMut(&str) -> Option<ValueId>,
+    /// Regular expressions so far.
     patterns: usize,
+    /// JSON paths so far.
+    paths: usize,
 }
 
 /// `in` while its values are read.
@@ -40,12 +43,7 @@ impl<'a> Responses<'a> {
         text: &'a str,
         find: &'a mut dyn FnMut(&str) -> Option<ValueId>,
     ) -> Responses<'a> {
-        Responses { text, find, patterns: 0 }
-    }
-
-    /// How many patterns there are.
-    pub(super) const fn patterns(&self) -> usize {
-        self.patterns
+        Responses { text, find, patterns: 0, paths: 0 }
     }
 
     /// A text in quotes.
@@ -174,7 +172,8 @@ impl Vocabulary for Responses<'_> {
                     let place = place(argument.it, error.at, &argument.span);
                     ExpressionError::new(Kind::Path(error.kind), place)
                 })?;
-                Ok(Term::Json(path))
+                self.paths += 1;
+                Ok(Term::Json { path, index: self.paths - 1 })
             }
             other => Err(unknown_field(other, name.span)),
         }

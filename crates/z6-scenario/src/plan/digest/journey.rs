@@ -29,6 +29,7 @@ impl Form {
             return;
         }
         self.0.update(b"journey\0");
+        self.optional(scenario.runtime.requests);
         let flow = &scenario.flow;
         let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
         for steps in [&flow.start[..], &flow.steps, renew] {
@@ -181,7 +182,8 @@ impl Form {
 fn is_used(scenario: &Scenario) -> bool {
     let flow = &scenario.flow;
     let is_range = |step: &SequenceStep| step.repeat.min < step.repeat.max;
-    !flow.start.is_empty()
+    scenario.runtime.requests.is_some()
+        || !flow.start.is_empty()
         || flow.renew.is_some()
         || flow.steps.iter().any(is_range)
         || !scenario.values.sources.is_empty()

@@ -37,7 +37,7 @@ fn text_shows_regions_rows_and_values() {
                8          1  create_user  blue       0.009263534 s  quantity = 2, token = ‹token›, now.unix_ms = ‹now.unix_ms›
         4611686018427387904  renewal 0  list_users   blue       0.016651339 s  row.users = 1, users.email = b@x.example, users.password = ‹users.password›, secret.client = ‹secret.client›
 
-        plan digest 008b11f82238e366b48a0392fc3f1abe51129aa3f250ab7522fe00c29d5575c5
+        plan digest 1575a4728a4d8628c8ebfd02640f6d4d2f664d01aaa1acd36303acd4703ab79d
         ");
 }
 
@@ -47,7 +47,7 @@ fn json_shows_regions_rows_and_values() {
     insta::assert_snapshot!(render_json(&scenario, &Plan::new(&scenario, 3), 1, 9), @r#"
         {"scenario":"Shop","seed":3,"model":"closed","end_ns":30000000000,"steps_per_iteration":4,"steps_per_actor":9,"actors":[
         {"actor":0,"start_ns":0,"stop_ns":null,"steps":[{"step":0,"iteration":null,"start":true,"request":"list_users","target":"blue","think_ns":9699437,"values":{"row.users":0,"users.email":"a@x.example","users.password":"‹users.password›","secret.client":"‹secret.client›"}},{"step":1,"iteration":0,"request":"get_user","target":"blue","think_ns":7445739,"values":{}},{"step":2,"iteration":0,"request":"get_user","target":"blue","think_ns":16867287,"values":{}},{"step":4,"iteration":0,"request":"create_user","target":"blue","think_ns":13223494,"values":{"quantity":3,"token":"‹token›","now.unix_ms":"‹now.unix_ms›"}},{"step":5,"iteration":1,"request":"get_user","target":"blue","think_ns":13271215,"values":{}},{"step":6,"iteration":1,"request":"get_user","target":"blue","think_ns":15071729,"values":{}},{"step":8,"iteration":1,"request":"create_user","target":"blue","think_ns":16144781,"values":{"quantity":4,"token":"‹token›","now.unix_ms":"‹now.unix_ms›"}},{"step":4611686018427387904,"iteration":null,"renewal":0,"request":"list_users","target":"blue","think_ns":6115963,"values":{"row.users":0,"users.email":"a@x.example","users.password":"‹users.password›","secret.client":"‹secret.client›"}}]}
-        ],"plan_digest":"008b11f82238e366b48a0392fc3f1abe51129aa3f250ab7522fe00c29d5575c5"}
+        ],"plan_digest":"1575a4728a4d8628c8ebfd02640f6d4d2f664d01aaa1acd36303acd4703ab79d"}
         "#);
 }
 

@@ -1,3 +1,5 @@
+//! Places: which are taken, what follows them, and that ranges move no other draw.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -181,6 +183,25 @@ fn ranges_in_the_open_model_end_with_the_iteration() {
     let taken = walk(&plan, Actor(9), Step(0));
     assert!((4..=10).contains(&taken.len()));
     assert!(taken.last().is_some_and(|last| plan.step(Actor(9), *last).ends_iteration));
+}
+
+#[test]
+fn requests_in_all_are_dealt_out_evenly() {
+    let of = |vus, requests| {
+        let mut total = scenario();
+        total.schedule = Schedule::Constant { vus };
+        total.runtime.requests = Some(requests);
+        let plan = Plan::new(&total, 1);
+        let each: Vec<u64> =
+            (0..u64::from(vus)).map(|vu| plan.iterations_of(Actor(vu)).unwrap()).collect();
+        let walked = (0..u64::from(vus)).map(|vu| walk(&plan, Actor(vu), Step(0)).len());
+        assert_eq!(walked.sum::<usize>() as u64, requests);
+        each
+    };
+    assert_eq!(of(3, 11), [4, 4, 3]);
+    assert_eq!(of(3, 12), [4, 4, 4]);
+    assert_eq!(of(4, 5), [2, 1, 1, 1]);
+    assert_eq!(of(1, 7), [7]);
 }
 
 #[test]

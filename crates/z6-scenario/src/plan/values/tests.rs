@@ -1,3 +1,5 @@
+//! Rows and values that a plan gives: whose they are, for how long, and that no two workers disagree.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use z6_events::{Partition, Population, RequestId, VariableId, WorkerId};

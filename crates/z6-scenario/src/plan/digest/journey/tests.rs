@@ -1,3 +1,5 @@
+//! What the journey part of the digest covers, and what it leaves out.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,7 +39,8 @@ fn file(scenario: &mut Scenario) -> &mut DataFile {
 
 #[test]
 fn the_digest_covers_what_values_and_places_depend_on() {
-    let changes: [(&str, Change); 21] = [
+    let changes: [(&str, Change); 22] = [
+        ("requests in all", |s| s.runtime.requests = Some(9)),
         ("start", |s| s.flow.start[0].repeat.max = 2),
         ("no start", |s| s.flow.start.clear()),
         ("fewest repeats", |s| s.flow.steps[0].repeat.min = 2),
@@ -125,6 +128,7 @@ fn a_scenario_without_all_this_has_the_digest_without_it() {
     let mut plain = scenario();
     plain.values = ValueTable::default();
     assert!(!is_used(&plain));
+    assert!(is_used(&sample()));
     plain.requests[0].reading.checks.push(crate::RequestCheck {
         name: "is ok".to_owned(),
         check: crate::expression::Check::compile("status == 200", &mut |_| None).unwrap(),
