@@ -1,17 +1,19 @@
 //! A scenario tried out: one VU, one iteration, everything that is sent and received.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use z6_events::{Actor, Driver};
-use z6_vu::reactor::trial::{self, Moment, TrialEnd, TrialSpec};
-use z6_vu::session::Given;
+use z6_vu::reactor::trial::{TrialSpec, try_out};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
 use crate::check::at_its_place;
 use crate::error::Error;
 use crate::run::Run;
+
+pub use z6_vu::reactor::trial::{
+    CheckResult, Ended, FoundValue, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace,
+};
 
 /// A trial that has not begun. Made by [`Run::trial`].
 #[derive(Debug)]
@@ -57,7 +59,6 @@ impl Trial {
         let settled = self.run.settle(Driver::Reactor)?;
         #[cfg(feature = "builtin")]
         let builtin = Builtin::start(&settled.scenario, settled.seed)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let spec = TrialSpec {
             scenario: Arc::clone(&settled.scenario),
             seed: settled.seed,
@@ -67,16 +68,12 @@ impl Trial {
             builtin: builtin.as_ref().map(Builtin::address),
             #[cfg(not(feature = "builtin"))]
             builtin: None,
-            given: Given {
-                secrets: crate::secrets::read(&settled.scenario, settled.source.folder())?,
-                // No log is written.
-                digest_key: [0; 32],
-                epoch_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-            },
+            given: crate::secrets::given(&settled.scenario, settled.source.folder())?,
             folder: settled.source.folder().to_owned(),
             shows_secrets: self.shows_secrets,
         };
         let name = settled.source.name();
-        trial::try_out(&spec, tell).map_err(|error| at_its_place(name, &settled.scenario, error))
+        try_out(&spec, tell)
+            .map_err(|error| at_its_place(name, &settled.scenario, Error::from(error)))
     }
 }

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use z6::{Moment, Outcome, Region, Run, Scenario, Sent, ShownValue, TrialEnd};
+use z6::trial::{Ended, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace};
+use z6::{Run, Scenario};
 use z6_events::{printable, printable_lines};
 use z6_metrics::report::units::{count, duration};
+use z6_scenario::Region;
 
 use crate::args::TryArgs;
 use crate::console;
@@ -14,14 +16,14 @@ use crate::exit::{Exit, UsageError};
 /// Bytes of a body that are shown unless `--whole` is given.
 const BODY_BYTES_SHOWN: usize = 4096;
 
-pub(super) fn try_out(args: TryArgs) -> anyhow::Result<Exit> {
+pub(super) fn try_out(args: &TryArgs) -> anyhow::Result<Exit> {
     let source = super::source(&args.scenario.path)?;
     let run = Run::from_source(source, &args.overrides())?;
     console::findings(run.warnings(), run.source().name(), run.source().text());
     let scenario = run.scenario().clone();
-    check_place(&scenario, &args)?;
+    check_place(&scenario, args)?;
     let trial = run.trial().actor(args.vu).iteration(args.iteration);
-    let mut printer = Printer { scenario, args: &args, failed: None };
+    let mut printer = Printer { scenario, args, failed: None, headed: None };
     let end = trial.shows_secrets(args.show_secrets).run(&mut |moment| printer.print(&moment))?;
     if let Some(error) = printer.failed {
         return Err(error.into());
@@ -57,14 +59,23 @@ struct Printer<'a> {
     scenario: Scenario,
     args: &'a TryArgs,
     failed: Option<std::io::Error>,
+    /// The place whose heading was printed last.
+    headed: Option<TrialPlace>,
 }
 
 impl Printer<'_> {
     fn print(&mut self, moment: &Moment) {
         let text = match moment {
             Moment::Sent(sent) if self.args.curl => curl(sent) + "\n",
-            Moment::Sent(sent) => self.sent(sent),
+            Moment::Sent(sent) => {
+                self.headed = Some(sent.place);
+                self.sent(sent)
+            }
             Moment::Ended(_) if self.args.curl => return,
+            // There was no connection to send it on, or no value to fill it in with.
+            Moment::Ended(ended) if self.headed != Some(ended.place) => {
+                self.heading(&ended.place) + "\n" + &self.ended(ended)
+            }
             Moment::Ended(ended) => self.ended(ended),
             Moment::NotSent { place, why } => {
                 format!("{}\n  not sent: {}\n", self.heading(place), printable(why))
@@ -75,7 +86,7 @@ impl Printer<'_> {
         }
     }
 
-    fn heading(&self, place: &z6::TrialPlace) -> String {
+    fn heading(&self, place: &TrialPlace) -> String {
         let request = self.scenario.request(place.request);
         let region = match place.region {
             Region::Start => "start".to_owned(),
@@ -100,7 +111,7 @@ impl Printer<'_> {
         text
     }
 
-    fn ended(&self, ended: &z6::Ended) -> String {
+    fn ended(&self, ended: &Ended) -> String {
         let mut text = String::new();
         if !ended.head.is_empty() {
             push_lines(&mut text, "< ", &String::from_utf8_lossy(&ended.head));
@@ -131,8 +142,12 @@ impl Printer<'_> {
         let outcome = match &ended.outcome {
             Outcome::Succeeded { status } => format!("succeeded with {status}"),
             Outcome::Redirected { status } => format!("redirected with {status}"),
-            Outcome::Failed { kind, words } if words.is_empty() => format!("FAILED: {kind}"),
-            Outcome::Failed { kind, words } => format!("FAILED: {kind}, {}", printable(words)),
+            Outcome::Failed { kind, words } if words.is_empty() => {
+                format!("FAILED: {}", kind.name())
+            }
+            Outcome::Failed { kind, words } => {
+                format!("FAILED: {}, {}", kind.name(), printable(words))
+            }
         };
         let _ = writeln!(text, "  {outcome}, {}\n", duration(ended.elapsed_ns));
         text

@@ -113,6 +113,12 @@ impl Requests {
         self.journeys()?.variable(request, variable)
     }
 
+    /// A response with all its secrets: head, and body without its content codings.
+    pub(crate) fn whole_response(kept: &KeptResponse<'_>) -> (Vec<u8>, Option<Vec<u8>>) {
+        let body = decoded(kept).unwrap_or(Cow::Borrowed(kept.body.unwrap_or_default()));
+        (kept.head.to_vec(), Some(body.into_owned()))
+    }
+
     /// A response that was read, head and body, as it may be shown. `found` are the secrets that it gave.
     /// The body is what it is without its content codings, and none if it must not be shown at all.
     pub(crate) fn shown_response(
@@ -127,7 +133,11 @@ impl Requests {
         for line in kept.head.split_inclusive(|byte| *byte == b'\n') {
             match field(line) {
                 Some((name, value)) => {
-                    push_field(name, &replaced(&plain_value(name, value), &hidden, &mut unseen), &mut head);
+                    push_field(
+                        name,
+                        &replaced(&plain_value(name, value), &hidden, &mut unseen),
+                        &mut head,
+                    );
                 }
                 None => head.extend_from_slice(line),
             }
@@ -142,7 +152,7 @@ impl Requests {
 }
 
 /// Where the body begins.
-pub(crate) fn head_end(message: &[u8]) -> usize {
+fn head_end(message: &[u8]) -> usize {
     message.windows(4).position(|end| end == b"\r\n\r\n").map_or(message.len(), |at| at + 4)
 }
 
@@ -266,7 +276,14 @@ mod tests {
     fn secrets_are_replaced_in_every_form() {
         let hidden = [Hidden { name: "p".to_owned(), bytes: b"a\"b c&d".to_vec() }];
         let name = "p".to_owned();
-        for text in ["a\"b c&d", "a\\\"b c&d", "a&quot;b c&amp;d", "a%22b%20c%26d", "a%22b+c%26d", "YSJiIGMmZA=="] {
+        for text in [
+            "a\"b c&d",
+            "a\\\"b c&d",
+            "a&quot;b c&amp;d",
+            "a%22b%20c%26d",
+            "a%22b+c%26d",
+            "YSJiIGMmZA==",
+        ] {
             let mut unseen = vec![&name];
             let shown = replaced(format!("<{text}> {text}").as_bytes(), &hidden, &mut unseen);
             assert_eq!(String::from_utf8(shown).unwrap(), "<‹p›> ‹p›", "{text}");

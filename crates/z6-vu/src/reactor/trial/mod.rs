@@ -22,10 +22,10 @@ use z6_proto_http1::{Connection, Keep, Limits, Received};
 use z6_scenario::{OnFailure, Plan, Region, Request, Scenario, Scope};
 
 use self::wire::{Got, Route, Unopened, Wire, after};
+use super::clock;
 use super::error::StartError;
-use super::resolve;
 use super::socket::Source;
-use super::start::addresses;
+use super::start::{addresses, named};
 use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
 use crate::engine::Input;
@@ -51,7 +51,7 @@ pub struct TrialSpec {
     pub iteration: u64,
     /// Where the built-in target listens, if the scenario uses it.
     pub builtin: Option<SocketAddr>,
-    /// Secrets, and when tick 0 is.
+    /// Secrets.
     pub given: Given,
     /// Where relative paths of certificates and keys start.
     pub folder: PathBuf,
@@ -102,6 +102,8 @@ pub struct Sent {
 /// What became of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
+    /// The place of its request.
+    pub place: TrialPlace,
     /// Head of the response, as it may be shown; what was received, if that is no whole response.
     pub head: Vec<u8>,
     /// Its body without codings; none if it must not be shown.
@@ -190,18 +192,17 @@ impl TrialEnd {
 ///
 /// # Errors
 /// [`StartError`] for whatever keeps it from starting; nothing was sent then.
-pub fn try_out(
-    spec: &TrialSpec,
-    tell: &mut dyn FnMut(Moment),
-) -> Result<TrialEnd, StartError> {
+pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
     let scenario = &spec.scenario;
     let addresses = addresses(scenario, spec.builtin)?;
-    let setup = RunSetup { addresses: resolve::named(&addresses), ..RunSetup::new(spec.seed, 1) };
+    let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
     let prepared = Prepared::new(scenario, setup)?;
     let tls = tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?;
     let limits = response_limits(&scenario.limits);
+    let mut requests = prepared.requests(&spec.given);
+    requests.set_epoch(clock::wall_ns());
     let mut trial = Trial {
-        requests: prepared.requests(&spec.given),
+        requests,
         plan: prepared.plan.clone(),
         is_set: vec![false; scenario.values.variables.len()],
         links: BTreeMap::new(),
@@ -318,7 +319,7 @@ impl Trial<'_> {
                 Some(Last::Redirected { target, .. }) => Some(*target),
                 _ => None,
             };
-            let ended = self.ended(about, &request, heard);
+            let ended = self.ended(about, &request, place, heard);
             let is_failure = matches!(ended.outcome, Outcome::Failed { .. });
             tell(Moment::Ended(ended));
             match redirected {
@@ -438,9 +439,8 @@ impl Trial<'_> {
             }
         }
         // Every target has an address.
-        Err(last.unwrap_or_else(|| {
-            z6_events::Cause { error: ErrorKind::DnsFailed, detail: 0 }.into()
-        }))
+        Err(last
+            .unwrap_or_else(|| z6_events::Cause { error: ErrorKind::DnsFailed, detail: 0 }.into()))
     }
 
     /// Writes what there is to write and reads until the exchange has ended.
@@ -462,7 +462,8 @@ impl Trial<'_> {
             self.read(link, request, &mut view, &mut heard);
             if heard.last.is_none() && !link.wire.wait(deadline) {
                 link.session.cancel(SLOT, &mut self.requests);
-                heard.last = Some(Last::Failed { kind: ErrorKind::RequestTimeout, reusable: false });
+                heard.last =
+                    Some(Last::Failed { kind: ErrorKind::RequestTimeout, reusable: false });
             }
         }
         heard.elapsed_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -554,13 +555,19 @@ impl Trial<'_> {
         };
         let found: Vec<String> = heard.values.iter().filter_map(secret).collect();
         heard.shown = Some(match self.spec.shows_secrets {
-            true => crate::session::whole_response(&kept),
+            true => Requests::whole_response(&kept),
             false => self.requests.shown_response(request, &kept, &found),
         });
     }
 
     /// What there is to tell of an exchange.
-    fn ended(&mut self, about: &Request, request: &PlannedRequest, heard: Heard) -> Ended {
+    fn ended(
+        &mut self,
+        about: &Request,
+        request: &PlannedRequest,
+        place: TrialPlace,
+        heard: Heard,
+    ) -> Ended {
         let is_whole = matches!(heard.last, Some(Last::Done { .. }));
         let values = heard.values.iter().map(|(id, value)| self.found(request, *id, value));
         let values: Vec<FoundValue> = values.collect();
@@ -574,10 +581,15 @@ impl Trial<'_> {
         self.note_values(about, &heard);
         let outcome = outcome(about, &heard, &self.spec.scenario);
         let (head, body) = heard.shown.unwrap_or((heard.raw, Some(Vec::new())));
-        Ended { head, body, values, checks, outcome, elapsed_ns: heard.elapsed_ns }
+        Ended { place, head, body, values, checks, outcome, elapsed_ns: heard.elapsed_ns }
     }
 
-    fn found(&mut self, request: &PlannedRequest, id: VariableId, value: &LoggedValue) -> FoundValue {
+    fn found(
+        &mut self,
+        request: &PlannedRequest,
+        id: VariableId,
+        value: &LoggedValue,
+    ) -> FoundValue {
         let variable = self.spec.scenario.values.variables.get(usize::from(id.0));
         let name = variable.map(|variable| variable.name.clone()).unwrap_or_default();
         let is_secret = variable.is_some_and(|variable| variable.is_secret);
@@ -593,11 +605,12 @@ impl Trial<'_> {
     /// Which variables have a value now.
     fn note_values(&mut self, about: &Request, heard: &Heard) {
         for (id, value) in &heard.values {
-            let has_default = about.reading.extracts.iter().any(|extract| {
-                extract.variable == *id && extract.default.is_some()
-            });
-            self.is_set[usize::from(id.0)] =
-                has_default || !matches!(value, LoggedValue::Missing);
+            let has_default = about
+                .reading
+                .extracts
+                .iter()
+                .any(|extract| extract.variable == *id && extract.default.is_some());
+            self.is_set[usize::from(id.0)] = has_default || !matches!(value, LoggedValue::Missing);
         }
     }
 }
@@ -628,8 +641,9 @@ fn outcome(about: &Request, heard: &Heard, scenario: &Scenario) -> Outcome {
         heard.values.iter().any(|(other, value)| *other == id && *value == LoggedValue::Missing)
     };
     let mut extracts = about.reading.extracts.iter();
-    let lacking = extracts
-        .find(|extract| extract.is_required && extract.default.is_none() && is_missing(extract.variable));
+    let lacking = extracts.find(|extract| {
+        extract.is_required && extract.default.is_none() && is_missing(extract.variable)
+    });
     match lacking {
         Some(extract) => {
             let variable = scenario.values.variables.get(usize::from(extract.variable.0));
@@ -675,8 +689,7 @@ impl View {
     fn received(&mut self, bytes: &[u8]) -> bool {
         let room = SHOWN_BYTES_MAX - self.raw.len().min(SHOWN_BYTES_MAX);
         self.raw.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        self.http.is_in_exchange()
-            && matches!(self.http.received(bytes), Received::Complete { .. })
+        self.http.is_in_exchange() && matches!(self.http.received(bytes), Received::Complete { .. })
     }
 
     /// Nothing comes any more; whether the response is whole.

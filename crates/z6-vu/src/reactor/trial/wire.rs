@@ -44,8 +44,6 @@ pub(super) enum Got {
     /// So many bytes, which [`Wire::bytes`] has.
     Bytes(usize),
     End(End),
-    /// Nothing before the deadline.
-    Late,
 }
 
 /// Why there is no connection: the cause, and words about it.
@@ -117,7 +115,8 @@ impl Wire {
                         }
                         Condition::Open | Condition::Closed if is_done => {
                             self.early = plain;
-                            self.then = (condition == Condition::Closed).then_some(End::CloseNotify);
+                            self.then =
+                                (condition == Condition::Closed).then_some(End::CloseNotify);
                             return Ok(());
                         }
                         Condition::Open => {}

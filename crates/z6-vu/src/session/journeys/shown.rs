@@ -13,14 +13,14 @@ use super::Journeys;
 
 /// A secret value.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Hidden {
+pub(in crate::session) struct Hidden {
     /// Its name, as a placeholder has it.
-    pub(crate) name: String,
-    pub(crate) bytes: Vec<u8>,
+    pub(in crate::session) name: String,
+    pub(in crate::session) bytes: Vec<u8>,
 }
 
 /// What stands in place of a secret.
-pub(crate) fn mark(name: &str) -> String {
+pub(in crate::session) fn mark(name: &str) -> String {
     format!("‹{name}›")
 }
 
