@@ -32,18 +32,24 @@ pub(super) fn try_out(args: &TryArgs) -> anyhow::Result<Exit> {
     Ok(if end.is_success() { Exit::Success } else { Exit::TrialFailed })
 }
 
-/// Whether the scenario has such a VU and such an iteration.
+/// Whether the scenario has such a VU and such an iteration: that depends on no seed.
 fn check_place(scenario: &Scenario, args: &TryArgs) -> Result<(), UsageError> {
-    // What a VU does at a step does not depend on the seed's value in number.
     let plan = z6::Plan::new(scenario, scenario.runtime.prng_seed.unwrap_or(0));
-    let iterations = plan.iterations_of(z6::Actor(args.vu));
-    if let Some(iterations) = iterations.filter(|iterations| args.iteration >= *iterations) {
+    let vus = plan.vus().vus_started();
+    if plan.model() == z6::Model::Closed && args.vu >= vus {
         return Err(UsageError(format!(
-            "VU {} has {} iterations in this scenario, numbered from 0",
-            args.vu, iterations
+            "there are {vus} VUs in this scenario, numbered from 0: there is no VU {}",
+            args.vu
         )));
     }
-    Ok(())
+    let iterations = plan.iterations_of(z6::Actor(args.vu));
+    match iterations.filter(|iterations| args.iteration >= *iterations) {
+        Some(iterations) => Err(UsageError(format!(
+            "VU {} has {iterations} iterations in this scenario, numbered from 0",
+            args.vu
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn summary(end: &TrialEnd) -> String {

@@ -3,9 +3,12 @@
 //! A third driver of [`crate::session`], without engine and log: it takes the steps of the plan in order,
 //! without think time, and tells what is sent and received as a person may see it. What would decide a
 //! run is decided by the same rules: what follows a failure, what is missing, where redirects lead. A
-//! renewal is not done: it belongs to runs that are longer.
+//! renewal is not done: it belongs to runs that are longer. Reading order: `moment` (what is told), this
+//! file, `view` (responses to be shown), `wire` (one connection).
 #![expect(clippy::disallowed_methods, reason = "reads the clock")]
 
+mod moment;
+mod view;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -15,12 +18,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, LoggedValue, PlannedRequest, Population, RequestId, Step,
-    TargetId, Tick, VariableId,
+    Actor, ErrorKind, ExchangeSlot, LoggedValue, PlannedRequest, Population, Step, TargetId, Tick,
+    VariableId,
 };
-use z6_proto_http1::{Connection, Keep, Limits, Received};
+use z6_proto_http1::Limits;
 use z6_scenario::{OnFailure, Plan, Region, Request, Scenario, Scope};
 
+use self::view::View;
 use self::wire::{Got, Route, Unopened, Wire, after};
 use super::clock;
 use super::error::StartError;
@@ -33,8 +37,10 @@ use crate::prepare::{Prepared, RunSetup};
 use crate::session::{Given, Output, Requests, Session};
 use crate::templates::response_limits;
 
-/// Most bytes of a body that are kept to be shown: 1 MiB.
-const SHOWN_BYTES_MAX: usize = 1 << 20;
+pub use moment::{
+    CheckResult, Ended, FoundValue, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace,
+};
+
 /// The one exchange at a time.
 const SLOT: ExchangeSlot = ExchangeSlot(0);
 
@@ -57,135 +63,6 @@ pub struct TrialSpec {
     pub folder: PathBuf,
     /// Whether secrets are shown.
     pub shows_secrets: bool,
-}
-
-/// What is told, in this order for each exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Moment {
-    /// A request goes out.
-    Sent(Sent),
-    /// It has ended.
-    Ended(Ended),
-    /// A request was not sent, and the iteration is over.
-    NotSent {
-        /// Its place.
-        place: TrialPlace,
-        /// Why, in words.
-        why: String,
-    },
-}
-
-/// Where in the life of the actor a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TrialPlace {
-    /// The step.
-    pub step: Step,
-    /// What the step is a part of.
-    pub region: Region,
-    /// The request.
-    pub request: RequestId,
-    /// Redirects that were followed before.
-    pub redirects: u8,
-}
-
-/// A request as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// Its place.
-    pub place: TrialPlace,
-    /// Scheme and authority of where it goes.
-    pub origin: String,
-    /// Head and body, as they may be shown.
-    pub bytes: Vec<u8>,
-}
-
-/// What became of an exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The place of its request.
-    pub place: TrialPlace,
-    /// Head of the response, as it may be shown; what was received, if that is no whole response.
-    pub head: Vec<u8>,
-    /// Its body without codings; none if it must not be shown.
-    pub body: Option<Vec<u8>>,
-    /// What was extracted, in the order of the scenario.
-    pub values: Vec<FoundValue>,
-    /// The checks, in the order of the scenario.
-    pub checks: Vec<CheckResult>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// From the first byte written to the last byte read, nanoseconds.
-    pub elapsed_ns: u64,
-}
-
-/// A value that a response gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundValue {
-    /// Name of the variable.
-    pub name: String,
-    /// Its value; none if there is none.
-    pub value: Option<ShownValue>,
-}
-
-/// A value as it may be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ShownValue {
-    /// A text.
-    Text(Vec<u8>),
-    /// A JSON literal.
-    Literal(Vec<u8>),
-    /// It is secret.
-    Secret,
-}
-
-/// What became of a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckResult {
-    /// Its name.
-    pub name: String,
-    /// Whether it passed.
-    pub passed: bool,
-}
-
-/// How an exchange ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The request succeeded.
-    Succeeded {
-        /// Status of the response.
-        status: u16,
-    },
-    /// It is redirected, and goes on with the next exchange.
-    Redirected {
-        /// Status of the response.
-        status: u16,
-    },
-    /// The request failed.
-    Failed {
-        /// The kind of failure.
-        kind: ErrorKind,
-        /// Words about it; empty if the kind says it all.
-        words: String,
-    },
-}
-
-/// How the trial ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TrialEnd {
-    /// Requests that succeeded.
-    pub succeeded: u64,
-    /// Requests that failed.
-    pub failed: u64,
-    /// Requests that could not be sent: 0 or 1.
-    pub not_sent: u64,
-}
-
-impl TrialEnd {
-    /// Whether all went well.
-    #[must_use]
-    pub const fn is_success(&self) -> bool {
-        self.failed == 0 && self.not_sent == 0
-    }
 }
 
 /// Does it: `tell` is given what happens, as it happens.
@@ -547,7 +424,7 @@ impl Trial<'_> {
 
     /// Makes what is shown of a whole response.
     fn show(&mut self, request: &PlannedRequest, view: &View, input: &[u8], heard: &mut Heard) {
-        let Some(kept) = view.http.kept(input) else { return };
+        let Some(kept) = view.kept(input) else { return };
         let variables = &self.spec.scenario.values.variables;
         let secret = |(id, value): &(VariableId, LoggedValue)| {
             let variable = variables.get(usize::from(id.0))?;
@@ -667,33 +544,4 @@ fn origin(scenario: &Scenario, target: TargetId, address: Option<&Address>) -> S
     };
     let scheme = if url.scheme == z6_scenario::Scheme::Https { "https" } else { "http" };
     format!("{scheme}://{}", url.authority(port))
-}
-
-/// Reads the response a second time, to be shown.
-struct View {
-    http: Connection,
-    raw: Vec<u8>,
-}
-
-impl View {
-    fn new(limits: Limits, sent: &[u8]) -> View {
-        let mut http = Connection::new(limits);
-        http.keep(Keep { fields: true, body_bytes_max: Some(SHOWN_BYTES_MAX) });
-        http.accept_upgrade(true);
-        http.start(sent.len(), sent.starts_with(b"HEAD "));
-        http.wrote(sent.len());
-        View { http, raw: Vec::new() }
-    }
-
-    /// Takes bytes; whether the response is whole.
-    fn received(&mut self, bytes: &[u8]) -> bool {
-        let room = SHOWN_BYTES_MAX - self.raw.len().min(SHOWN_BYTES_MAX);
-        self.raw.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        self.http.is_in_exchange() && matches!(self.http.received(bytes), Received::Complete { .. })
-    }
-
-    /// Nothing comes any more; whether the response is whole.
-    fn ended(&mut self) -> bool {
-        self.http.is_in_exchange() && matches!(self.http.eof(), z6_proto_http1::Eof::Complete(_))
-    }
 }
