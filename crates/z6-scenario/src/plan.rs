@@ -66,8 +66,8 @@ pub struct Plan {
     start_places: u64,
     /// Places of an iteration; at least 1.
     steps_per_iteration: u64,
-    /// How many places are taken is drawn somewhere, or there are renewals.
-    has_gaps: bool,
+    /// Iterations are all there is, and every place of them is taken.
+    is_plain: bool,
     iterations: Iterations,
     arrivals_max: Option<u64>,
     end_ns: Option<u64>,
@@ -93,7 +93,7 @@ impl Plan {
         let start = Track::new(&flow.start);
         let steps = Track::new(&flow.steps);
         let renew = Track::new(flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps));
-        let has_ranges = start.has_ranges() || steps.has_ranges();
+        let is_plain = start.is_empty() && renew.is_empty() && !steps.has_ranges();
         let end_ns = scenario.runtime.duration_ns.or_else(|| own_length_ns(&scenario.schedule));
         let vus = VuSchedule::new(&scenario.schedule, end_ns);
         let iterations = scenario.runtime.iterations;
@@ -108,7 +108,7 @@ impl Plan {
             weights: Weights::new(weights),
             start_places: start.places(),
             steps_per_iteration: steps.places().max(1),
-            has_gaps: has_ranges || !renew.is_empty(),
+            is_plain,
             iterations: match model {
                 Model::Closed => Iterations::new(&scenario.runtime, vus.vus_started()),
                 Model::Open => Iterations { each: Some(1), one_more_below: 0 },
@@ -153,8 +153,24 @@ impl Plan {
     /// place. O(log(requests) + log(targets)); a generator is derived only for what has to be drawn.
     #[must_use]
     pub fn step(&self, actor: Actor, step: Step) -> PlannedStep {
+        if !self.is_plain {
+            return self.step_of_region(actor, step);
+        }
+        let (iteration, position) = self.in_iterations(step.0);
+        let request = self.request(&self.steps, actor, step, position);
+        PlannedStep {
+            request,
+            target: self.target(actor, iteration, request),
+            think_ns: self.think_ns(actor, step),
+            ends_iteration: position + 1 == self.steps_per_iteration,
+        }
+    }
+
+    /// [`Plan::step`] where there is more than iterations of which every place is taken.
+    fn step_of_region(&self, actor: Actor, step: Step) -> PlannedStep {
         let place = self.place(actor, step);
-        let request = self.request(actor, step, place);
+        let (track, _) = self.region(place.region);
+        let request = self.request(track, actor, step, place.position);
         PlannedStep {
             request,
             target: self.target(actor, place.region.coordinate(), request),
@@ -173,11 +189,16 @@ impl Plan {
             let (after, places) = (step.0 - RENEWALS, self.renew.places());
             return Place { region: Region::Renewal(after / places), position: after % places };
         }
-        let (iteration, position) = match self.steps_per_iteration {
+        let (iteration, position) = self.in_iterations(after);
+        Place { region: Region::Iteration(iteration), position }
+    }
+
+    /// The iteration that is `after` places behind the first, and the position in it.
+    fn in_iterations(&self, after: u64) -> (u64, u64) {
+        match self.steps_per_iteration {
             1 => (after, 0),
             places => (after / places, after % places),
-        };
-        Place { region: Region::Iteration(iteration), position }
+        }
     }
 
     /// The first step of an actor.
@@ -204,10 +225,10 @@ impl Plan {
     /// O(log(sequence entries)); one draw where the number of repeats is drawn.
     #[must_use]
     pub fn next(&self, actor: Actor, step: Step) -> Option<Step> {
-        let after = if self.has_gaps {
-            self.next_over_gaps(actor, step)?
-        } else {
+        let after = if self.is_plain {
             Step(step.0.checked_add(1)?)
+        } else {
+            self.next_in_region(actor, step)?
         };
         match self.end_step(actor) {
             Some(end) if after >= end && (step < Step(RENEWALS) || self.renew.is_empty()) => None,
@@ -215,8 +236,9 @@ impl Plan {
         }
     }
 
-    /// [`Plan::next`] where places may be left out; past the last iteration as well.
-    fn next_over_gaps(&self, actor: Actor, step: Step) -> Option<Step> {
+    /// [`Plan::next`] where there is more than iterations of which every place is taken; past the last
+    /// iteration as well.
+    fn next_in_region(&self, actor: Actor, step: Step) -> Option<Step> {
         let place = self.place(actor, step);
         let (track, start) = self.region(place.region);
         let next = track.next(self.repeat_draws, actor, start.0, place.position);
@@ -261,12 +283,7 @@ impl Plan {
         track.next(self.repeat_draws, actor, start.0, place.position).is_none()
     }
 
-    fn request(&self, actor: Actor, step: Step, place: Place) -> RequestId {
-        let (track, position) = match place.region {
-            Region::Iteration(_) => (&self.steps, place.position),
-            Region::Start => (&self.start, place.position),
-            Region::Renewal(_) => (&self.renew, place.position),
-        };
+    fn request(&self, track: &Track, actor: Actor, step: Step, position: u64) -> RequestId {
         if track.is_empty() {
             let chosen = self.weights.choose(|| self.request_draws.generator(actor.0, step.0));
             // Fits: a scenario numbers its requests in 16 bits.
