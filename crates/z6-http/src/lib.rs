@@ -15,11 +15,13 @@
 //! - `error`: the reasons for which a request cannot be sent ([`RequestError`]).
 //! - `redirect`: where a redirect leads, and what is sent there.
 //! - [`template`]: texts with placeholders, filled in for each sending.
+//! - `basic`: credentials of the `Basic` scheme.
 //! - [`sigv4`]: header fields that sign a request (AWS Signature Version 4).
 //! - `content`: removing gzip and deflate from a body ([`decode_content`]).
 //! - `fuzzing`: bodies of the fuzz targets.
 #![forbid(unsafe_code)]
 
+mod basic;
 mod content;
 mod error;
 pub mod field;
@@ -33,6 +35,7 @@ pub mod sigv4;
 pub mod target;
 pub mod template;
 
+pub use basic::push_basic_credentials;
 pub use content::{
     CONTENT_BYTES_MAX_DEFAULT, CONTENT_CODINGS_MAX, CONTENT_RATIO_FREE_BYTES,
     CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content,

@@ -218,9 +218,10 @@ impl ScenarioBuilder {
     #[must_use]
     pub fn limits(mut self, limits: &Limits) -> Self {
         self.limits = Settings::default();
-        let changed = limits.pairs().into_iter().zip(Limits::default().pairs());
-        for ((key, value), (_, default)) in changed {
-            if value != default {
+        let defaults = Limits::default().pairs();
+        for pair in limits.pairs() {
+            if !defaults.contains(&pair) {
+                let (key, value) = pair;
                 self.limits.set(key, "limits", Value::number(value));
             }
         }

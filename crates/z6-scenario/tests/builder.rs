@@ -116,6 +116,7 @@ fn everything() -> Vec<ScenarioBuilder> {
             all.max_interim_responses += 1;
             all.max_chunk_extension_bytes += 1;
             all.max_trailer_bytes += 1;
+            all.max_kept_body_bytes += 1;
             all.max_event_log_bytes += 1;
             all.max_attachment_bytes += 1;
             all.max_histogram_bytes += 1;

@@ -504,6 +504,7 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_interim_responses", 0, 1_000, response::INTERIM),
         bytes("max_chunk_extension_bytes", 0, 1 << 20, response::CHUNK_EXTENSION_BYTES),
         bytes("max_trailer_bytes", 0, 16 << 20, response::TRAILER_BYTES),
+        bytes("max_kept_body_bytes", 0, 64 << 20, 1_000_000),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
         bytes("max_histogram_bytes", 1 << 20, 1 << 34, 256 << 20),

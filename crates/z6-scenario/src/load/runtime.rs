@@ -215,6 +215,7 @@ pub(crate) fn limits(section: &Section<'_>) -> Limits {
         max_interim_responses: small("max_interim_responses"),
         max_chunk_extension_bytes: small("max_chunk_extension_bytes"),
         max_trailer_bytes: number("max_trailer_bytes"),
+        max_kept_body_bytes: number("max_kept_body_bytes"),
         max_event_log_bytes: number("max_event_log_bytes"),
         max_attachment_bytes: number("max_attachment_bytes"),
         max_histogram_bytes: number("max_histogram_bytes"),

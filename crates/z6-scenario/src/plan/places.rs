@@ -16,10 +16,13 @@ mod tests;
 /// The number of the first step of the first renewal.
 pub const RENEWALS: u64 = 1 << 62;
 
+/// The number of the first step of the first `start` that is done again.
+pub const STARTS_AGAIN: u64 = 1 << 61;
+
 /// Which part of an actor's life a step is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
-    /// `start`: before the first iteration.
+    /// `start`: before the first iteration, or done again before another one.
     Start,
     /// The iteration with this number, from 0.
     Iteration(u64),

@@ -263,6 +263,14 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Writes the record of the input in place of the one that only time has passed.
+    #[inline]
+    pub(crate) fn record(&mut self, event: Event) {
+        if let Some(first) = self.events.first_mut() {
+            *first = event;
+        }
+    }
+
     pub(crate) fn reset(&mut self) {
         self.commands.clear();
         self.events.clear();
