@@ -32,7 +32,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Run(args) => run::run(args),
         Command::Simulate(args) => simulate::simulate(*args),
         Command::Try(args) => trial::try_out(&args),
-        Command::Validate(scenario) => validate::validate(&scenario.path),
+        Command::Validate(args) => validate::validate(args),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Analyze(args) => analyze::analyze(&args),
