@@ -3,13 +3,14 @@
 //!
 //! Owns the command line. Unlike `xtask`, which holds the checks, this crate is built from the product.
 //! Reading order: this file, `built` (the programs that are measured), `options`, then one module per
-//! command: `simtest`, `accuracy`, `bench`, `scale`, `soak`, `diff_power`.
+//! command: `simtest`, `accuracy`, `bench`, `scale`, `soak`, `diff_power`, `journeys`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod accuracy;
 mod bench;
 mod built;
 mod diff_power;
+mod journeys;
 mod options;
 mod scale;
 mod simtest;
@@ -36,6 +37,11 @@ const COMMANDS: &[Command] = &[
         "diff-power",
         "[--comparisons N] [--real]: false alarms and findings of `z6 diff`",
         diff_power::run,
+    ),
+    (
+        "journeys",
+        "[--iterations N] [--workers W]: scenarios that log in and read, against two servers",
+        journeys::journeys,
     ),
     ("scale", "[--seconds S]: memory of many connections and many virtual users", scale::scale),
     (
