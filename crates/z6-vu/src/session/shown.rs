@@ -198,7 +198,7 @@ fn cookie(pair: &str) -> String {
 fn replaced(text: &[u8], hidden: &[Hidden], unseen: &mut Vec<&String>) -> Vec<u8> {
     let mut text = text.to_vec();
     for Hidden { name, bytes } in hidden {
-        let was_found = unseen.iter().any(|unseen| *unseen == name);
+        let was_found = unseen.contains(&name);
         if bytes.len() < SOUGHT_BYTES_MIN && !was_found {
             continue;
         }

@@ -80,7 +80,7 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
     requests.set_epoch(clock::wall_ns());
     let mut trial = Trial {
         requests,
-        plan: prepared.plan.clone(),
+        plan: prepared.plan,
         is_set: vec![false; scenario.values.variables.len()],
         links: BTreeMap::new(),
         start: Instant::now(),
