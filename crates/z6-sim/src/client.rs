@@ -522,9 +522,13 @@ impl Client {
                 if let Input::Failed { .. } | Input::Done { .. } = input {
                     self.note(engine, at);
                 }
-                if let Input::Value { .. } = input {
+                if let Input::Value { .. } | Input::ChecksFailed { .. } = input {
                     engine.step_with(at, input, self.requests.arena());
-                    return self.carry_out(engine, out);
+                    // As the reactor does: what comes next of this response has the same tick.
+                    if engine.withdraws(slot) {
+                        self.carry_out(engine, out);
+                    }
+                    return;
                 }
                 input
             }

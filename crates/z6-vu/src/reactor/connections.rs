@@ -425,9 +425,14 @@ impl Connections {
                 if let Input::Failed { .. } | Input::Done { .. } = input {
                     self.note(engine, at);
                 }
-                if let Input::Value { .. } = input {
+                if let Input::Value { .. } | Input::ChecksFailed { .. } = input {
                     engine.step_with(at, input, self.requests.arena());
-                    return self.carry_out(engine);
+                    // What comes next of this response has the same tick. So only what takes the
+                    // connection away is carried out before, and then nothing more comes.
+                    if engine.withdraws(slot) {
+                        self.carry_out(engine);
+                    }
+                    return;
                 }
                 input
             }
