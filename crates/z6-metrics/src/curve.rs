@@ -2,8 +2,8 @@
 //! intervals. Knows only what `histogram` keeps.
 //!
 //! Of n observations, a point has the share 10^(-k / 8) of them beyond it, as long as that is one at least. Its
-//! rank is n - floor(n x share); the interval is that of the normal approximation to the ranks, and is left out
-//! where fewer than ten are beyond the point.
+//! rank is n - floor(n x share); the interval is that of the normal approximation to the ranks. It is left out where
+//! fewer than ten are on either side of the point, and where its upper end is only a lower bound.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::to_raw_value;
@@ -33,7 +33,7 @@ pub struct CurvePoint {
     pub ns: u64,
     /// Whether it is only a lower bound.
     pub lower_bound: bool,
-    /// The 95 % interval; none with fewer than ten observations beyond.
+    /// The 95 % interval; none with fewer than ten observations on either side, or without an upper end.
     pub ci95: Option<[u64; 2]>,
 }
 
@@ -78,15 +78,17 @@ fn points(latency: &Latency) -> Vec<CurvePoint> {
         let within = u128::from(count) - beyond;
         let variance_x100 = beyond * within * 100 / u128::from(count);
         let half = u64::try_from(variance_x100.isqrt() * 196 / 1_000 + 1).unwrap_or(u64::MAX);
-        let at_rank = |rank: u64| distribution.at_rank(rank.clamp(1, count)).map(|at| at.ns);
+        let at_rank = |rank: u64| distribution.at_rank(rank.clamp(1, count));
         let enough = beyond >= 10 && within >= 10;
-        let ends = (at_rank(rank.saturating_sub(half)), at_rank(rank.saturating_add(half)));
+        let low = at_rank(rank.saturating_sub(half));
+        // An end that is only a lower bound is none.
+        let high = at_rank(rank.saturating_add(half)).filter(|high| high.exact);
         points.push(CurvePoint {
             beyond: step as f64 / scale as f64,
             ns: at.ns,
             lower_bound: !at.exact,
-            ci95: match ends {
-                (Some(low), Some(high)) if enough => Some([low, high]),
+            ci95: match (low, high) {
+                (Some(low), Some(high)) if enough => Some([low.ns, high.ns]),
                 _ => None,
             },
         });

@@ -106,18 +106,25 @@ impl Packed {
     }
 
     fn replace(&mut self, counts: &[u64; BUCKETS]) {
+        // Room for ten groups of seven bits for each bucket: made here first, so that the heap has no more than
+        // it takes.
+        let mut packed = [0_u8; 10 * BUCKETS];
+        let mut length = 0;
         self.used = [0; 4];
-        self.counts.clear();
         for (bucket, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             self.used[bucket / 64] |= 1 << (bucket % 64);
             let mut rest = *count;
             while rest >= 0x80 {
-                self.counts.push((rest & 0x7f) as u8 | 0x80);
+                packed[length] = (rest & 0x7f) as u8 | 0x80;
                 rest >>= 7;
+                length += 1;
             }
-            self.counts.push(rest as u8);
+            packed[length] = rest as u8;
+            length += 1;
         }
-        self.counts.shrink_to_fit();
+        self.counts.clear();
+        self.counts.reserve_exact(length);
+        self.counts.extend_from_slice(&packed[..length]);
     }
 
     /// Bytes on the heap.

@@ -85,7 +85,7 @@ impl Grid {
     }
 
     /// The column of this worker at this tick, open. The caller has seen that the worker exists.
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, worker: WorkerId, at: Tick) -> &mut Open {
         if !self.open[worker.index()].has(at) {
             self.turn(worker.index(), at);
@@ -152,27 +152,26 @@ impl Grid {
     }
 
     /// A request was planned; its worker is at `at`.
-    #[inline]
+    #[inline(always)]
     fn plan(&mut self, worker: WorkerId, at: Tick, planned: Tick) -> &mut Open {
-        let same = self.open(worker, at).has(planned);
-        if !same {
-            self.plan_elsewhere(planned);
-            // That may have joined columns.
-            self.open(worker, at);
+        if self.open(worker, at).has(planned) {
+            let open = &mut self.open[worker.index()];
+            open.counts.planned += 1;
+            return open;
         }
-        let open = &mut self.open[worker.index()];
-        open.counts.planned += u64::from(same);
-        open
+        self.plan_elsewhere(worker, at, planned)
     }
 
     #[cold]
     #[inline(never)]
-    fn plan_elsewhere(&mut self, planned: Tick) {
+    fn plan_elsewhere(&mut self, worker: WorkerId, at: Tick, planned: Tick) -> &mut Open {
         self.column(planned).counts.planned += 1;
+        // That may have joined columns.
+        self.open(worker, at)
     }
 
     /// A request was sent, `lag_ns` of its lateness being loop lag.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn sent(&mut self, (worker, at): (WorkerId, Tick), planned: Tick, lag_ns: u64) {
         let lateness_ns = at.since(planned);
         let open = self.plan(worker, at, planned);
@@ -187,7 +186,7 @@ impl Grid {
     }
 
     /// A request that was sent succeeded.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn succeeded(&mut self, (worker, at): (WorkerId, Tick), planned: Tick, sent: Tick) {
         let (response_ns, service_ns) = (at.since(planned), at.since(sent));
         let open = self.open(worker, at);
