@@ -1,5 +1,5 @@
-//! The cost of a value: JSON paths, patterns, boundaries and selectors over typical bodies; a jar of
-//! cookies; reading CSV.
+//! The cost of a value: JSON paths, patterns, boundaries and selectors over typical bodies; of a check; a
+//! jar of cookies; reading CSV.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench")]
 
 use std::hint::black_box;
@@ -7,6 +7,8 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use z6_extract::rows::{Format, Limits, Reader};
 use z6_extract::{Between, Destination, Html, Jar, JsonPath, Pattern, Program, Response, Source};
+use z6_http::template::{Value, ValueId, Values};
+use z6_scenario::expression::{Body, Check, Outcome};
 
 /// 60 bytes, as an API confirms what it made.
 const SHORT: &str = r#"{"id": 1234567, "status": "created", "total": 129.90, "n":1}"#;
@@ -63,6 +65,7 @@ fn values(criterion: &mut Criterion) {
         ("last key", &orders, json("$.last")),
         ("$.items[-1].id", &orders, json("$.items[-1].id")),
         ("$..id", &orders, json("$..id")),
+        ("$.items[?@.id == 3].sku", &orders, json("$.items[?@.id == 3].sku")),
     ];
     run(criterion, "json", &cases);
     let (before, after) = (b"name=\"csrf\" value=\"", b"\"");
@@ -75,6 +78,43 @@ fn values(criterion: &mut Criterion) {
         ("html attribute", &page, Source::Html(html)),
     ];
     run(criterion, "page", &cases);
+}
+
+/// One value of a scenario.
+struct Id;
+
+impl Values for Id {
+    fn value(&self, _: ValueId) -> Option<Value<'_>> {
+        Some(Value::literal(b"1234567"))
+    }
+}
+
+fn checks(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("check");
+    let (orders, page) = (orders(), page());
+    let fields = [(&b"Server"[..], &b"shop"[..]), (b"Content-Type", b"application/json")];
+    for (text, body) in [
+        ("status == 200", SHORT),
+        ("status in [200, 201, 204]", SHORT),
+        (r#"status == 200 && json("$.id") == id"#, SHORT),
+        (r#"json("$.items[3].id") == 3"#, &orders),
+        (r#"header("content-type") ~ "json""#, SHORT),
+        (r#"body ~ "</html>""#, &page),
+        (r#"body ~ "{{id}}" || body ~ "</html>""#, &page),
+    ] {
+        let mut find = |name: &str| (name == "id").then_some(ValueId(0));
+        let check = Check::compile(text, &mut find).expect("it is a check");
+        let mut scratch = check.scratch();
+        let body = body.as_bytes();
+        let response = Response { status: 200, fields: &fields, body, ..Response::default() };
+        group.bench_function(format!("{text}, {} B", body.len()), |bencher| {
+            bencher.iter(|| {
+                let outcome = check.test(black_box(&response), Body::Whole, &Id, &mut scratch);
+                assert_eq!(outcome, Outcome::Passed);
+            });
+        });
+    }
+    group.finish();
 }
 
 fn cookies(criterion: &mut Criterion) {
@@ -120,5 +160,5 @@ fn rows(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, values, cookies, rows);
+criterion_group!(benches, values, checks, cookies, rows);
 criterion_main!(benches);

@@ -99,7 +99,7 @@ impl ClosedLoop {
                         seen,
                     );
                 }
-                Command::Cancel { .. } | Command::Close { .. } => {
+                Command::Cancel { .. } | Command::Close { .. } | Command::Forget { .. } => {
                     unreachable!("nothing ends in this loop")
                 }
             }

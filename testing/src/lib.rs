@@ -1,11 +1,12 @@
 //! What tests that start processes share: children that end with their test, programs found on the
-//! PATH, skipped tests that are seen; a shop as a server to test against; and the seeds of fuzz targets
-//! as inputs.
+//! PATH, skipped tests that are seen; a shop as a server to test against; the seeds of fuzz targets as
+//! inputs; and an allocator that counts.
 //!
 //! Only tests and the laboratory use this crate. It imports no other crate of the workspace.
 //! Reading order: `leash` (how a child is started), `process` (a running child), `skip`, `shop`, `corpus`,
-//! `disk`, `pipe`, and `sys`, the unsafe code.
+//! `disk`, `pipe`, `allocator`, and `sys`, other unsafe code.
 
+mod allocator;
 mod corpus;
 mod disk;
 mod leash;
@@ -15,6 +16,7 @@ mod shop;
 mod skip;
 mod sys;
 
+pub use allocator::{CountingAllocator, allocations};
 pub use corpus::over_corpus;
 pub use disk::SmallDisk;
 pub use leash::Leash;

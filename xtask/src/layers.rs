@@ -32,6 +32,11 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-extract", purity: Purity::Pure, never: &["z6-events"] },
     Layer { name: "z6-http", purity: Purity::Pure, never: &["z6-events", "z6-extract"] },
     Layer { name: "z6-proto-http1", purity: Purity::Pure, never: &["z6-events"] },
+    Layer {
+        name: "z6-proto-http2",
+        purity: Purity::Pure,
+        never: &["z6-events", "z6-extract", "z6-proto-http1"],
+    },
     Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-analysis", purity: Purity::Pure, never: &[] },

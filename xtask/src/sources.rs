@@ -18,6 +18,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/z6-target/src/sys.rs",
     "crates/z6-vu/src/reactor/sys.rs",
     "lab/src/bench/sys.rs",
+    "testing/src/allocator.rs",
     "testing/src/sys.rs",
 ];
 

@@ -107,11 +107,14 @@ fn decide(outcome: &Outcome) -> Exit {
     match outcome.stopped_by {
         // Without an error of the log, a worker ended without a reason.
         StoppedBy::Error => Exit::Bug,
-        StoppedBy::NoTarget | StoppedBy::LogLimit | StoppedBy::DiskFull => Exit::CannotContinue,
+        StoppedBy::NoTarget
+        | StoppedBy::LogLimit
+        | StoppedBy::DiskFull
+        | StoppedBy::DataExhausted => Exit::CannotContinue,
         _ if outcome.is_output_missing => Exit::CannotContinue,
         StoppedBy::Interrupt | StoppedBy::Terminate => Exit::Interrupted,
         StoppedBy::Duration | StoppedBy::Iterations if outcome.assertions_passed => Exit::Success,
-        StoppedBy::Duration | StoppedBy::Iterations => Exit::AssertionFailed,
+        StoppedBy::Duration | StoppedBy::Iterations | StoppedBy::OnFailure => Exit::AssertionFailed,
     }
 }
 
@@ -169,6 +172,8 @@ mod tests {
             (StoppedBy::LogLimit, 3),
             (StoppedBy::DiskFull, 3),
             (StoppedBy::Error, 4),
+            (StoppedBy::DataExhausted, 3),
+            (StoppedBy::OnFailure, 1),
         ] {
             assert_eq!(decide(&outcome(stopped_by)).code(), code, "{stopped_by:?}");
         }

@@ -82,6 +82,7 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::LogStalled { .. } => kind::LOG_STALLED,
         Event::Note { .. } => kind::NOTE,
         Event::Value { .. } => kind::VALUE,
+        Event::ChecksFailed { .. } => kind::CHECKS_FAILED,
     }
 }
 
@@ -167,6 +168,10 @@ fn encode_rare(
             writer.number(u64::from(exchange.0));
             writer.number(u64::from(variable.0));
             value::encode(writer, state, variable, value, arena);
+        }
+        Event::ChecksFailed { exchange, failed } => {
+            writer.number(u64::from(exchange.0));
+            writer.number(failed);
         }
     }
 }
@@ -382,6 +387,7 @@ fn decode_rare(
             let value = value::decode(reader, state, variable, arena)?;
             Event::Value { exchange, variable, value }
         }
+        kind::CHECKS_FAILED => checks_failed(reader)?,
         _ => return Err(DecodeError::UnknownKind { offset, kind: byte }),
     })
 }
@@ -427,6 +433,15 @@ fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeEr
     let next = NextHop { target: TargetId(reader.u16()?), request_bytes: reader.number()? };
     response.irregularities = decode_irregularities(reader, more)?;
     Ok(Event::Redirected { exchange, response, next })
+}
+
+fn checks_failed(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let exchange = ExchangeSlot(reader.u32()?);
+    let offset = reader.offset();
+    match reader.number()? {
+        0 => Err(DecodeError::OutOfRange { offset }),
+        failed => Ok(Event::ChecksFailed { exchange, failed }),
+    }
 }
 
 fn cause(reader: &mut Reader<'_>) -> Result<Cause, DecodeError> {

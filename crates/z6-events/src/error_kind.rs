@@ -16,8 +16,10 @@ pub enum ErrorGroup {
     Limit,
     /// No answer within `timeout_ms`.
     Timeout,
-    /// A complete response with a status that counts as a failure.
+    /// A complete response that counts as a failure: by its status, or by what was read from it.
     Status,
+    /// What the request was to be made of.
+    Value,
 }
 
 macro_rules! kinds {
@@ -191,8 +193,13 @@ kinds! {
     Status5xx = 101, "status_5xx", Status;
     /// A status that is not in the request's `expect_status`.
     UnexpectedStatus = 102, "unexpected_status", Status;
-    /// A check on the response failed. Reserved for `checks`.
+    /// A check on the response failed.
     CheckFailed = 103, "check_failed", Status;
+    /// The response does not hold a value that the request extracts and that has no default.
+    ExtractFailed = 104, "extract_failed", Status;
+
+    /// A value cannot stand where the request has it.
+    BadValue = 105, "bad_value", Value;
 }
 
 /// How long a connection has to be idle before a request for its end to be that of an idle connection,

@@ -184,6 +184,10 @@ pub enum StopReason {
     DiskFull = 5,
     /// Another error made it impossible to continue.
     Error = 6,
+    /// A unique data file has no row left.
+    DataExhausted = 8,
+    /// A request failed whose `on_failure` is `stop_run`.
+    OnFailure = 9,
 }
 
 /// Why a run ended: `run.stopped_by` in metrics.json.
@@ -206,11 +210,15 @@ pub enum StoppedBy {
     DiskFull = 7,
     /// Another error made it impossible to continue.
     Error = 8,
+    /// A unique data file has no row left.
+    DataExhausted = 10,
+    /// A request failed whose `on_failure` is `stop_run`.
+    OnFailure = 11,
 }
 
 impl StoppedBy {
     /// Of two workers' reasons, the one that counts for the run: a reason from outside if there is one,
-    /// else the duration if any worker ran for it, else the iterations.
+    /// else one of an actor, else the duration if any worker ran for it, else the iterations.
     #[must_use]
     pub const fn stronger(self, other: StoppedBy) -> StoppedBy {
         if other.strength() > self.strength() { other } else { self }
@@ -220,12 +228,14 @@ impl StoppedBy {
         match self {
             StoppedBy::Iterations => 0,
             StoppedBy::Duration => 1,
-            StoppedBy::Interrupt => 2,
-            StoppedBy::Terminate => 3,
-            StoppedBy::NoTarget => 4,
-            StoppedBy::LogLimit => 5,
-            StoppedBy::DiskFull => 6,
-            StoppedBy::Error => 7,
+            StoppedBy::DataExhausted => 2,
+            StoppedBy::OnFailure => 3,
+            StoppedBy::Interrupt => 4,
+            StoppedBy::Terminate => 5,
+            StoppedBy::NoTarget => 6,
+            StoppedBy::LogLimit => 7,
+            StoppedBy::DiskFull => 8,
+            StoppedBy::Error => 9,
         }
     }
 }
@@ -238,6 +248,10 @@ pub enum NeverSentReason {
     RunEnded = 1,
     /// `max_in_flight` arrivals were in progress.
     MaxInFlight = 2,
+    /// It needs a row of a unique data file that has none left.
+    DataExhausted = 3,
+    /// It needs a variable that has no value.
+    MissingValue = 4,
 }
 
 /// Why a connection without an exchange ended, as the driver saw it.
@@ -284,6 +298,8 @@ pub enum NoteKind {
     KeepAlive = 2,
     /// The attempt of a connection: which check of TLS failed, and how.
     Tls = 3,
+    /// An exchange's value: which one, and what is wrong with it; never its bytes.
+    Value = 4,
 }
 
 /// A worker's own condition, recorded each second. All counters are totals since the worker began.
@@ -388,8 +404,8 @@ pub enum Event {
         /// How it ended.
         failure: Failure,
     },
-    /// Input: a value was taken from a response. It comes before the end of its exchange, at the same
-    /// tick. No engine takes it yet.
+    /// Input: a value was taken from a response, or was missing there. It comes just before the `Done` of
+    /// its exchange, at the same tick; in the order of the request's extractions.
     Value {
         /// The exchange of the response.
         exchange: ExchangeSlot,
@@ -397,6 +413,14 @@ pub enum Event {
         variable: VariableId,
         /// The value.
         value: LoggedValue,
+    },
+    /// Input: checks on a response failed. It comes after the values and before the `Done` of its exchange,
+    /// at the same tick.
+    ChecksFailed {
+        /// The exchange of the response.
+        exchange: ExchangeSlot,
+        /// Which of the request's checks, by bit: that of the first is 1. Never 0.
+        failed: u64,
     },
     /// Input: a connection without an exchange ended.
     ConnectionClosed {
@@ -551,6 +575,7 @@ impl Event {
             | Event::Redirected { .. }
             | Event::Failed { .. }
             | Event::Value { .. }
+            | Event::ChecksFailed { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. } => EventClass::Input,
             Event::VuStarted { .. }
@@ -604,6 +629,8 @@ coded! { StopReason {
     LogLimit = 4 => "log_limit",
     DiskFull = 5 => "disk_full",
     Error = 6 => "error",
+    DataExhausted = 8 => "data_exhausted",
+    OnFailure = 9 => "on_failure",
 } }
 
 coded! { StoppedBy {
@@ -615,11 +642,15 @@ coded! { StoppedBy {
     LogLimit = 6 => "log_limit",
     DiskFull = 7 => "disk_full",
     Error = 8 => "error",
+    DataExhausted = 10 => "data_exhausted",
+    OnFailure = 11 => "on_failure",
 } }
 
 coded! { NeverSentReason {
     RunEnded = 1 => "run_ended",
     MaxInFlight = 2 => "max_in_flight",
+    DataExhausted = 3 => "data_exhausted",
+    MissingValue = 4 => "missing_value",
 } }
 
 coded! { CloseCause {
@@ -643,6 +674,7 @@ coded! { NoteKind {
     Location = 1 => "location",
     KeepAlive = 2 => "keep_alive",
     Tls = 3 => "tls",
+    Value = 4 => "value",
 } }
 
 impl From<StopReason> for StoppedBy {
@@ -654,6 +686,8 @@ impl From<StopReason> for StoppedBy {
             StopReason::LogLimit => StoppedBy::LogLimit,
             StopReason::DiskFull => StoppedBy::DiskFull,
             StopReason::Error => StoppedBy::Error,
+            StopReason::DataExhausted => StoppedBy::DataExhausted,
+            StopReason::OnFailure => StoppedBy::OnFailure,
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod kind {
     pub const LOG_STALLED: u8 = 0x21;
     pub const NOTE: u8 = 0x24;
     pub const VALUE: u8 = 0x30;
+    pub const CHECKS_FAILED: u8 = 0x31;
     /// Kind bytes from here on are followed by a length and can be skipped.
     pub const SKIPPABLE: u8 = 0x80;
 }

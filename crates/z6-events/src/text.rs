@@ -60,6 +60,7 @@ pub const fn event_name(event: &Event) -> &'static str {
         Event::LogStalled { .. } => "log_stalled",
         Event::Note { .. } => "note",
         Event::Value { .. } => "value",
+        Event::ChecksFailed { .. } => "checks_failed",
     }
 }
 
@@ -127,6 +128,9 @@ impl fmt::Display for EventLine<'_> {
             Event::Value { exchange, variable, value } => {
                 write!(f, " x{exchange} var{variable}")?;
                 put_value(f, value)
+            }
+            Event::ChecksFailed { exchange, failed } => {
+                write!(f, " x{exchange} failed={failed:#b}")
             }
             Event::Connected { connection, started } => {
                 write!(f, " conn{connection} started={started}")

@@ -12,11 +12,13 @@ fn heading(group: ErrorGroup) -> &'static str {
         ErrorGroup::Limit => "Limits",
         ErrorGroup::Timeout => "Timeouts",
         ErrorGroup::Status => "Statuses",
+        ErrorGroup::Value => "Values",
     }
 }
 
 /// Kinds that no run produces yet; they need no advice.
-const RESERVED: [ErrorKind; 1] = [ErrorKind::CheckFailed];
+const RESERVED: [ErrorKind; 3] =
+    [ErrorKind::CheckFailed, ErrorKind::ExtractFailed, ErrorKind::BadValue];
 
 #[test]
 fn every_kind_is_explained_under_its_group_with_its_code() {

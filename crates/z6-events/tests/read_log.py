@@ -12,7 +12,7 @@ KINDS = {
     0x19: ("end_reached", "bn"), 0x1A: ("finished", ""),
     0x09: ("redirected", None), 0x1B: ("redirect_failed", None), 0x20: ("sample", "n" * 10),
     0x21: ("log_stalled", "n"), 0x1C: ("vu_started", "pan"), 0x1D: ("vu_stopped", "pa"),
-    0x24: ("note", None), 0x30: ("value", None)}
+    0x24: ("note", None), 0x30: ("value", None), 0x31: ("checks_failed", "nn")}
 
 class Block:
     """The records of one payload, with the state of the document's section on prediction."""

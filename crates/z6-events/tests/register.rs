@@ -185,6 +185,7 @@ fn codes() {
         ("limit", ErrorGroup::Limit),
         ("timeout", ErrorGroup::Timeout),
         ("status", ErrorGroup::Status),
+        ("value", ErrorGroup::Value),
     ] {
         let of_group = ErrorKind::ALL.iter().filter(|kind| kind.group() == group);
         let all = of_group.map(|kind| (kind.code(), kind.name().to_owned())).collect();

@@ -417,7 +417,8 @@ fn decode_error(count: u32, base: u64, payload: &[u8]) -> Option<DecodeError> {
 #[test]
 fn what_is_no_event_is_a_typed_error() {
     let cases: &[(&[u8], DecodeError)] = &[
-        (&[0x31], DecodeError::UnknownKind { offset: 0, kind: 0x31 }),
+        (&[0x32], DecodeError::UnknownKind { offset: 0, kind: 0x32 }),
+        (&[0x31, 0x00, 0x00], DecodeError::OutOfRange { offset: 2 }),
         (&[0x44, 0x00], DecodeError::BadTime { offset: 0 }),
         (&[0x44, 0x02], DecodeError::BadTime { offset: 0 }),
         (&[0x08, 0x63], DecodeError::UnknownCode { offset: 1, code: 0x63 }),

@@ -9,8 +9,9 @@
 //! Modules, in reading order:
 //!
 //! - [`limits`]: the bounds of all of it.
+//! - `number`: numbers compared as decimals ([`compare_numbers`]).
 //! - `value`: a value and its kind ([`Value`]).
-//! - `json`: JSON paths over bytes ([`JsonPath`]).
+//! - `json`: JSON paths (RFC 9535) over bytes ([`JsonPath`]).
 //! - `pattern`: regular expressions ([`Pattern`]).
 //! - `between`: texts between two boundaries ([`Between`]).
 //! - `html`: elements of pages by CSS selectors ([`Html`], with the feature `html`).
@@ -40,6 +41,7 @@ pub mod fuzzing;
 mod html;
 mod json;
 pub mod limits;
+mod number;
 mod pattern;
 mod program;
 pub mod rows;
@@ -49,7 +51,8 @@ pub use between::Between;
 pub use cookie::{Destination, Jar, Refused, SameSite, SetCookie, Stored};
 #[cfg(feature = "html")]
 pub use html::{Html, HtmlError, SelectorError};
-pub use json::{JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind};
+pub use json::{JsonCache, JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind};
+pub use number::compare_numbers;
 pub use pattern::{Pattern, PatternCache, PatternError};
 pub use program::{List, Missing, Program, Response, Scratch, Select, Source};
 pub use value::{Kind, Value};

@@ -11,8 +11,14 @@ pub const MAX_PATH_SEGMENTS: usize = 16;
 /// Selectors of a JSON path: a segment in brackets has one or more of them.
 pub const MAX_PATH_SELECTORS: usize = 64;
 
-/// Bytes of a document read to evaluate a path, in multiples of its length. Only descendants, unions
-/// and positions from the end read a part of a document more than once.
+/// Filters of a JSON path, parentheses and functions in them, inside each other.
+pub const MAX_FILTER_DEPTH: usize = 8;
+
+/// Conditions in the filters of a JSON path.
+pub const MAX_FILTER_TESTS: usize = 64;
+
+/// Bytes of a document read to evaluate a path, in multiples of its length. Only descendants, unions,
+/// filters and positions from the end read a part of a document more than once.
 pub const MAX_JSON_PASSES: usize = 64;
 
 /// Program of one regular expression, bytes.

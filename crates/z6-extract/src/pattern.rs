@@ -84,6 +84,12 @@ impl Pattern {
         PatternCache { cache: self.regex.create_cache(), slots: [None; 4] }
     }
 
+    /// Whether there is a match. `cache` is from this pattern.
+    pub fn is_match(&self, cache: &mut PatternCache, text: &[u8]) -> bool {
+        let input = Input::new(text).earliest(true);
+        self.regex.search_half_with(&mut cache.cache, &input).is_some()
+    }
+
     /// Where the value of the first match is. None if there is no match, or if group 1 takes no part
     /// in it.
     ///

@@ -11,7 +11,7 @@ use crate::between::Between;
 use crate::cookie::SetCookie;
 #[cfg(feature = "html")]
 use crate::html::{Html, HtmlError};
-use crate::json::{JsonError, JsonPath};
+use crate::json::{JsonCache, JsonError, JsonPath};
 use crate::limits::{MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_MATCHES, MAX_VALUE_BYTES};
 use crate::pattern::{Pattern, PatternCache};
 use crate::value::{Kind, Value};
@@ -29,6 +29,31 @@ pub struct Response<'a> {
     pub trailers: &'a [(&'a [u8], &'a [u8])],
     /// Body.
     pub body: &'a [u8],
+}
+
+impl<'a> Response<'a> {
+    /// The value of the first header field of this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        first_field(self.fields, name)
+    }
+
+    /// The value of the first trailer field of this name, in any case.
+    #[must_use]
+    pub fn trailer(&self, name: &str) -> Option<&'a [u8]> {
+        first_field(self.trailers, name)
+    }
+
+    /// The value of the first cookie of this name that the response sets.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&'a [u8]> {
+        let mut first = None;
+        fields(self.fields, "Set-Cookie", |field| {
+            first = cookie(field, name);
+            if first.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        first
+    }
 }
 
 /// Where values come from.
@@ -138,10 +163,18 @@ pub struct Scratch {
 /// Memory for the patterns of a program.
 #[derive(Clone, Debug)]
 struct Search {
-    source: Option<PatternCache>,
+    source: SourceCache,
     then: Option<PatternCache>,
     /// A JSON text without escape sequences, for the second pattern.
     text: Vec<u8>,
+}
+
+/// Memory for a source.
+#[derive(Clone, Debug)]
+enum SourceCache {
+    None,
+    Json(JsonCache),
+    Pattern(Box<PatternCache>),
 }
 
 /// The value that is chosen so far.
@@ -207,8 +240,9 @@ impl Program {
     /// Memory for running this program.
     pub fn scratch(&self) -> Scratch {
         let source = match &self.source {
-            Source::Pattern(pattern) => Some(pattern.cache()),
-            _ => None,
+            Source::Json(path) => SourceCache::Json(path.cache()),
+            Source::Pattern(pattern) => SourceCache::Pattern(Box::new(pattern.cache())),
+            _ => SourceCache::None,
         };
         let then = self.then.as_ref().map(Pattern::cache);
         let chosen = Chosen { kind: Kind::Null, value: Vec::new(), is_too_long: false };
@@ -296,7 +330,7 @@ impl Program {
     ) -> Result<(), Missing> {
         let Search { source, then, text } = search;
         let (Some(pattern), Some(cache)) = (&self.then, then) else {
-            return self.visit_source(response, source.as_mut(), found);
+            return self.visit_source(response, source, found);
         };
         let mut search_in = |value: Value<'_>| {
             let bytes = if value.is_escaped {
@@ -311,13 +345,13 @@ impl Program {
                 None => ControlFlow::Continue(()),
             }
         };
-        self.visit_source(response, source.as_mut(), &mut search_in)
+        self.visit_source(response, source, &mut search_in)
     }
 
     fn visit_source(
         &self,
         response: &Response<'_>,
-        cache: Option<&mut PatternCache>,
+        cache: &mut SourceCache,
         found: Found<'_>,
     ) -> Result<(), Missing> {
         let body = response.body;
@@ -326,10 +360,13 @@ impl Program {
             None => ControlFlow::Continue(()),
         };
         match &self.source {
-            Source::Json(path) => path.visit(body, &mut |value| found(value))?,
+            Source::Json(path) => {
+                let SourceCache::Json(cache) = cache else { return Ok(()) };
+                path.visit_with(cache, body, &mut |value| found(value))?;
+            }
             Source::Between(between) => between.visit(body, |range| text_found(body.get(range))),
             Source::Pattern(pattern) => {
-                let Some(cache) = cache else { return Ok(()) };
+                let SourceCache::Pattern(cache) = cache else { return Ok(()) };
                 let mut left = Counted::new();
                 pattern.visit(cache, body, |range| left.next(|| text_found(body.get(range))));
                 left.outcome()?;
@@ -344,11 +381,9 @@ impl Program {
             Source::Trailer(name) => {
                 fields(response.trailers, name, |value| text_found(Some(value)));
             }
-            Source::Cookie(name) => fields(response.fields, "Set-Cookie", |value| {
-                let cookie = SetCookie::parse(value).ok();
-                let cookie = cookie.filter(|cookie| cookie.name == name.as_bytes());
-                text_found(cookie.map(|cookie| cookie.value))
-            }),
+            Source::Cookie(name) => {
+                fields(response.fields, "Set-Cookie", |value| text_found(cookie(value, name)));
+            }
             Source::Body => _ = text_found(Some(body)),
             Source::Url => _ = text_found(Some(response.url)),
             Source::Status => {
@@ -365,8 +400,27 @@ fn digits(status: u16) -> [u8; 3] {
     [100, 10, 1].map(|place| b'0' + u8::try_from(status / place % 10).unwrap_or(0))
 }
 
+/// The value of the cookie that a field sets, if it has this name.
+fn cookie<'a>(field: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let cookie = SetCookie::parse(field).ok()?;
+    (cookie.name == name.as_bytes()).then_some(cookie.value)
+}
+
+fn first_field<'a>(all: &'a [(&'a [u8], &'a [u8])], name: &str) -> Option<&'a [u8]> {
+    let mut first = None;
+    fields(all, name, |value| {
+        first = Some(value);
+        ControlFlow::Break(())
+    });
+    first
+}
+
 /// Calls `found` for the values of the fields of one name, until it breaks.
-fn fields(fields: &[(&[u8], &[u8])], name: &str, mut found: impl FnMut(&[u8]) -> ControlFlow<()>) {
+fn fields<'a>(
+    fields: &'a [(&'a [u8], &'a [u8])],
+    name: &str,
+    mut found: impl FnMut(&'a [u8]) -> ControlFlow<()>,
+) {
     for (other, value) in fields {
         if other.eq_ignore_ascii_case(name.as_bytes()) && found(value).is_break() {
             return;

@@ -1,40 +1,11 @@
 //! Once their memory has grown, programs over JSON, patterns, boundaries and fields allocate nothing.
-#![allow(unsafe_code, reason = "a counting allocator is an unsafe trait")]
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use z6_extract::{Between, JsonPath, Pattern, Program, Response, Select, Source};
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as for the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as for the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as for the caller.
-        unsafe { System.realloc(pointer, layout, bytes) }
-    }
-}
+use z6_testing::{CountingAllocator, allocations};
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static COUNTING: CountingAllocator = CountingAllocator;
 
 #[test]
 fn programs_allocate_nothing_in_steady_state() {
@@ -44,6 +15,8 @@ fn programs_allocate_nothing_in_steady_state() {
         Program::new(json("$.items[3].id")),
         Program::new(json("$..['name', 'id']")).select(Select::Last),
         Program::new(json("$.items[::-2].name")).select(Select::Drawn),
+        Program::new(json("$.items[?@.id > 30 && match(@.name, 'aé.')].id")).select(Select::Last),
+        Program::new(json("$.items[?@ == $.items[3] && length(@.name) == 3].id")),
         Program::new(json("$.items[-1].name")).then(pattern("é(.)")),
         Program::new(Source::Pattern(pattern(r#""id": *([0-9]+)"#))).select(Select::Last),
         Program::new(Source::Pattern(pattern(r"\b\w+\b"))).select(Select::Nth(7)),
@@ -58,11 +31,11 @@ fn programs_allocate_nothing_in_steady_state() {
     for (i, program) in programs.iter().enumerate() {
         let mut scratch = program.scratch();
         for round in 0..5 {
-            let before = COUNT.with(Cell::get);
+            let before = allocations();
             let found = program.run(&response, &mut scratch, |count| count - 1).is_ok();
-            let allocations = COUNT.with(Cell::get) - before;
+            let count = allocations() - before;
             assert!(found, "program {i}");
-            assert!(round < 2 || allocations == 0, "program {i}: {allocations}");
+            assert!(round < 2 || count == 0, "program {i}: {count}");
         }
     }
 }

@@ -1,4 +1,7 @@
 //! JSON paths over the bytes of a document find what an independent library finds in its tree.
+//!
+//! Without `count` and `value`: to the library, that of no node is null and a count of nothing is missing.
+//! `json_filters` has them.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::ops::ControlFlow;
@@ -36,6 +39,55 @@ fn quoted(name: &str) -> String {
     serde_json::to_string(name).unwrap()
 }
 
+/// Paths that find one value at most, and others, from the value that a filter looks at.
+fn queries() -> impl Strategy<Value = (String, String)> {
+    let root = prop::sample::select(vec!["@", "@", "@", "$"]);
+    let step = prop::sample::select(vec![".a", ".b", ".id", "[0]", "[-1]", "['a b']"]);
+    let others = prop::sample::select(vec!["", ".*", "..a", "[0, 'a']", "[1:]", "[?@.a]"]);
+    (root, prop::collection::vec(step, 0..3), others).prop_map(|(root, steps, others)| {
+        let one = format!("{root}{}", steps.concat());
+        (one.clone(), format!("{one}{others}"))
+    })
+}
+
+fn literals() -> impl Strategy<Value = String> {
+    prop_oneof![
+        scalars()
+            .prop_filter("plain", |tree| !tree.to_string().contains('\\'))
+            .prop_map(|t| t.to_string()),
+        (-3..3_i32).prop_map(|i| i.to_string()),
+        Just("'a'".to_owned()),
+    ]
+}
+
+fn comparables() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => queries().prop_map(|(one, _)| one),
+        4 => literals(),
+        1 => queries().prop_map(|(one, _)| format!("length({one})")),
+    ]
+}
+
+fn filters() -> impl Strategy<Value = String> {
+    let sign = prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
+    let pattern = prop::sample::select(vec!["a", "[a-b]+", "a.*", "b|c", ".", "^a", "é$"]);
+    let function = prop::sample::select(vec!["match", "search"]);
+    let test = prop_oneof![
+        5 => (comparables(), sign, comparables()).prop_map(|(a, sign, b)| format!("{a} {sign} {b}")),
+        2 => queries().prop_map(|(_, any)| any),
+        1 => queries().prop_map(|(_, any)| format!("!{any}")),
+        1 => (function, queries(), pattern).prop_map(|(f, (one, _), p)| format!("{f}({one}, '{p}')")),
+    ];
+    test.prop_recursive(2, 6, 3, |inner| {
+        let sign = prop::sample::select(vec![" && ", " || "]);
+        prop_oneof![
+            (inner.clone(), sign, inner.clone()).prop_map(|(a, sign, b)| format!("{a}{sign}{b}")),
+            inner.clone().prop_map(|inside| format!("({inside})")),
+            inner.prop_map(|inside| format!("!({inside})")),
+        ]
+    })
+}
+
 fn selectors() -> impl Strategy<Value = String> {
     let position = || prop_oneof![Just(String::new()), (-5..6_i32).prop_map(|i| i.to_string())];
     let step = prop::sample::select(vec!["", ":", ":1", ":2", ":-1", ":-2"]);
@@ -44,6 +96,7 @@ fn selectors() -> impl Strategy<Value = String> {
         2 => (-4..5_i32).prop_map(|i| i.to_string()),
         2 => (position(), position(), step).prop_map(|(a, b, step)| format!("{a}:{b}{step}")),
         1 => Just("*".to_owned()),
+        3 => filters().prop_map(|filter| format!("?{filter}")),
     ]
 }
 

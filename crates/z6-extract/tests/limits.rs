@@ -23,6 +23,8 @@ fn the_page_lists_every_bound() {
         ("MAX_JSON_DEPTH", limits::MAX_JSON_DEPTH as u64),
         ("MAX_PATH_SEGMENTS", limits::MAX_PATH_SEGMENTS as u64),
         ("MAX_PATH_SELECTORS", limits::MAX_PATH_SELECTORS as u64),
+        ("MAX_FILTER_DEPTH", limits::MAX_FILTER_DEPTH as u64),
+        ("MAX_FILTER_TESTS", limits::MAX_FILTER_TESTS as u64),
         ("MAX_JSON_PASSES", limits::MAX_JSON_PASSES as u64),
         ("MAX_PATTERN_BYTES", limits::MAX_PATTERN_BYTES as u64),
         ("MAX_PATTERN_CACHE_BYTES", limits::MAX_PATTERN_CACHE_BYTES as u64),

@@ -80,6 +80,13 @@ pub enum RequestError {
         /// Length of the body, 0 without one.
         body_bytes: usize,
     },
+    /// A header that decides how the request is framed cannot be filled in, and the length of a body that
+    /// is filled in cannot be given.
+    #[error("header {name:?} cannot be given here: it depends on what is filled in")]
+    FilledHeader {
+        /// The name as given.
+        name: String,
+    },
     /// The default user agent has a control character.
     #[error("control character in the user agent (byte {offset})")]
     UserAgent {

@@ -47,6 +47,14 @@ fn check_prefix(prefix: &str) -> Result<(), RequestError> {
     }
 }
 
+/// A path or query, or a part of one, as [`push_target`] encodes it.
+#[must_use]
+pub fn encode_path(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    push_encoded(&mut out, text);
+    out.into_iter().map(char::from).collect()
+}
+
 /// Encodes bytes that are not allowed in a path or query (RFC 3986 §3.3, §3.4). A `%` with two
 /// hexadecimal digits counts as encoded already, any other `%` as a character.
 fn push_encoded(out: &mut Vec<u8>, text: &str) {

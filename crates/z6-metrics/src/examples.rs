@@ -179,6 +179,7 @@ fn reason(
         (_, ErrorGroup::Timeout) => ms(outline.timeouts_ns.get(request.index()))
             .map(|ms| format!("no complete response within {ms} ms")),
         (_, ErrorGroup::Status) => Some(format!("status {detail}")),
+        (_, ErrorGroup::Value) => note.map(str::to_owned),
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Totals {
     pub(crate) reused: u64,
     pub(crate) never_sent_run_ended: u64,
     pub(crate) never_sent_max_in_flight: u64,
+    pub(crate) never_sent_data_exhausted: u64,
+    pub(crate) never_sent_missing_value: u64,
     pub(crate) in_flight_at_stop: u64,
     pub(crate) errors: ErrorCounts,
     pub(crate) statuses: StatusCounts,
@@ -59,6 +61,8 @@ impl Totals {
             reused: 0,
             never_sent_run_ended: 0,
             never_sent_max_in_flight: 0,
+            never_sent_data_exhausted: 0,
+            never_sent_missing_value: 0,
             in_flight_at_stop: 0,
             errors: ErrorCounts([0; 256]),
             statuses: StatusCounts([0; 1_000]),
@@ -70,11 +74,16 @@ impl Totals {
         match reason {
             NeverSentReason::RunEnded => self.never_sent_run_ended += 1,
             NeverSentReason::MaxInFlight => self.never_sent_max_in_flight += 1,
+            NeverSentReason::DataExhausted => self.never_sent_data_exhausted += 1,
+            NeverSentReason::MissingValue => self.never_sent_missing_value += 1,
         }
     }
 
     pub(crate) fn never_sent_count(&self) -> u64 {
-        self.never_sent_run_ended + self.never_sent_max_in_flight
+        self.never_sent_run_ended
+            + self.never_sent_max_in_flight
+            + self.never_sent_data_exhausted
+            + self.never_sent_missing_value
     }
 }
 

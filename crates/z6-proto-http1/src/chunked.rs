@@ -80,6 +80,16 @@ impl ChunkedDecoder {
         self.state == ChunkState::Done
     }
 
+    /// The next bytes are data.
+    pub(crate) fn is_in_data(&self) -> bool {
+        self.state == ChunkState::Data
+    }
+
+    /// The next bytes are those of the trailer section.
+    pub(crate) fn is_in_trailers(&self) -> bool {
+        self.state == ChunkState::Trailer
+    }
+
     /// Bytes of data so far, without framing.
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.payload_bytes

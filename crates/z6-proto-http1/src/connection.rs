@@ -13,6 +13,7 @@ use z6_http::Location;
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::irregularity::Irregularities;
+use crate::kept::{Keep, KeptResponse};
 use crate::limits::Limits;
 use crate::planted::{Bug, Planted};
 
@@ -197,6 +198,32 @@ impl Connection {
     /// The `Location` of the last response; see [`ResponseDecoder::location`].
     pub fn location(&self) -> Option<&Location> {
         self.decoder.location()
+    }
+
+    /// Sets what is kept of responses, from the next exchange on; see [`ResponseDecoder::keep`].
+    pub fn keep(&mut self, keep: Keep) {
+        self.decoder.keep(keep);
+    }
+
+    /// What is kept of the response that has just been completed; `input` is what the last
+    /// [`Connection::received`] was given, empty after [`Connection::eof`].
+    pub fn kept<'a>(&'a self, input: &'a [u8]) -> Option<KeptResponse<'a>> {
+        self.decoder.kept(input)
+    }
+
+    /// Exchanges the memory for bodies that are kept; see [`ResponseDecoder::lend`].
+    pub fn lend(&mut self, memory: Vec<u8>) -> Vec<u8> {
+        self.decoder.lend(memory)
+    }
+
+    /// Memory that holds the body that is being kept, bytes.
+    pub fn kept_bytes(&self) -> usize {
+        self.decoder.kept_bytes()
+    }
+
+    /// Keeps nothing of the body of this response, and gives its memory back.
+    pub fn give_up_body(&mut self) {
+        self.decoder.give_up_body();
     }
 
     /// The part of the request's bytes that is still to be written. Empty if no exchange is

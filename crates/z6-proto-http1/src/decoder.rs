@@ -3,6 +3,8 @@
 //! Owns the sequence of interim heads, final head and body, and the position in it. Knows nothing of
 //! requests except whether the method was HEAD, nor of what follows a response.
 
+mod keeping;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use crate::chunked::ChunkedDecoder;
 use crate::error::{Blame, ProtocolError, ProtocolErrorKind};
 use crate::head::{self, Framing, Head};
 use crate::irregularity::Irregularities;
+use crate::kept::Kept;
 use crate::limits::Limits;
 use crate::scan::HeadScan;
 
@@ -62,9 +65,12 @@ pub struct ResponseDecoder {
     irregularities: Irregularities,
     /// Whether the request asks for an upgrade, so that 101 ends the exchange.
     accepts_upgrade: bool,
-    /// Whether the `Location` of a redirect is wanted; and that of the last one.
+    /// Whether anything of a head is wanted: the `Location` of a redirect, or what is kept.
+    wants_head: bool,
     wants_location: bool,
     location: Location,
+    /// None unless something was ever kept.
+    kept: Option<Box<Kept>>,
     /// Payload of a body that is not chunked.
     plain_body_bytes: u64,
     chunked: ChunkedDecoder,
@@ -74,9 +80,17 @@ pub struct ResponseDecoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DecoderState {
     Head,
-    Body { remaining: u64 },
+    Body {
+        remaining: u64,
+    },
     Chunks,
     Close,
+    /// The same three, of a body that is kept.
+    KeptBody {
+        remaining: u64,
+    },
+    KeptChunks,
+    KeptClose,
     Nothing,
     Failed(ProtocolError),
 }
@@ -97,8 +111,10 @@ impl ResponseDecoder {
             final_head: None,
             irregularities: Irregularities::NONE,
             accepts_upgrade: false,
+            wants_head: false,
             wants_location: false,
             location: Location::default(),
+            kept: None,
             plain_body_bytes: 0,
             chunked: ChunkedDecoder::new(),
         }
@@ -114,6 +130,7 @@ impl ResponseDecoder {
     /// nothing of a head is kept then.
     pub fn keep_location(&mut self, keep: bool) {
         self.wants_location = keep;
+        self.wants_head = keep || self.keeps();
         self.location = Location::default();
     }
 
@@ -135,6 +152,9 @@ impl ResponseDecoder {
         self.final_head = None;
         self.irregularities = Irregularities::NONE;
         self.plain_body_bytes = 0;
+        if self.wants_head {
+            self.forget_kept();
+        }
         if self.is_scanned {
             self.is_scanned = false;
             self.forget_partial();
@@ -157,17 +177,23 @@ impl ResponseDecoder {
                 | DecoderState::Body { .. }
                 | DecoderState::Chunks
                 | DecoderState::Close
+                | DecoderState::KeptBody { .. }
+                | DecoderState::KeptChunks
+                | DecoderState::KeptClose
                     if rest.is_empty() =>
                 {
                     return Ok(Decoded { consumed, complete: false });
                 }
-                DecoderState::Head => self.head(rest)?,
+                DecoderState::Head => self.head(rest, consumed)?,
                 DecoderState::Body { remaining } => self.body(rest, remaining),
                 DecoderState::Chunks => self.chunks(rest)?,
                 DecoderState::Close => {
                     self.plain_body_bytes += rest.len() as u64;
                     rest.len()
                 }
+                DecoderState::KeptBody { .. }
+                | DecoderState::KeptChunks
+                | DecoderState::KeptClose => self.kept_piece(rest)?,
             };
             consumed += taken;
             self.position += taken as u64;
@@ -182,14 +208,17 @@ impl ResponseDecoder {
     pub fn eof(&mut self) -> Result<(), ProtocolError> {
         let kind = match self.state {
             DecoderState::Nothing => return Ok(()),
-            DecoderState::Close => {
+            DecoderState::Close | DecoderState::KeptClose => {
                 self.state = DecoderState::Nothing;
                 return Ok(());
             }
             DecoderState::Failed(error) => return Err(error),
             DecoderState::Head if self.started() => ProtocolErrorKind::IncompleteHead,
             DecoderState::Head => ProtocolErrorKind::ClosedBeforeResponse,
-            DecoderState::Body { .. } | DecoderState::Chunks => ProtocolErrorKind::IncompleteBody,
+            DecoderState::Body { .. }
+            | DecoderState::Chunks
+            | DecoderState::KeptBody { .. }
+            | DecoderState::KeptChunks => ProtocolErrorKind::IncompleteBody,
         };
         Err(self.fail(kind, self.position))
     }
@@ -254,15 +283,15 @@ impl ResponseDecoder {
         self.head_start
     }
 
-    /// Takes bytes of a head: up to its end, or all of them.
+    /// Takes bytes of a head, which begin at `at` of the input: up to its end, or all of them.
     #[inline]
-    fn head(&mut self, rest: &[u8]) -> Result<usize, ProtocolError> {
+    fn head(&mut self, rest: &[u8], at: usize) -> Result<usize, ProtocolError> {
         if self.partial.is_empty() {
             let window = &rest[..rest.len().min(self.limits.head_bytes_max)];
             match head::parse(window, self.limits.fields_max, self.request_is_head) {
                 Ok(Some(head)) => {
-                    if self.wants_location {
-                        note_location(&mut self.location, head.status, &window[..head.len]);
+                    if self.wants_head {
+                        return self.wanted_head(head, rest, at);
                     }
                     return self.take_head(head, head.len);
                 }
@@ -302,7 +331,14 @@ impl ResponseDecoder {
                 if self.wants_location {
                     note_location(&mut self.location, head.status, &self.partial);
                 }
-                self.take_head(head, taken)
+                let Some(mut kept) = self.kept.take().filter(|kept| kept.keep().is_any()) else {
+                    return self.take_head(head, taken);
+                };
+                kept.copy_head(&self.partial);
+                self.kept = Some(kept);
+                let taken = self.take_head(head, taken)?;
+                self.keep_body();
+                Ok(taken)
             }
             Err(fault) => Err(self.fail_in_head(fault.kind, fault.at)),
         }

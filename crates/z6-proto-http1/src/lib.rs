@@ -8,9 +8,11 @@
 //! Modules, in reading order:
 //!
 //! - `request`: a [`RequestTemplate`] is encoded once and sent any number of times.
+//! - `form`: a [`RequestForm`] is encoded once and filled in for each sending.
 //! - `error`, `irregularity`, `limits`: the closed sets of ways a response can fail and of ways it can be
 //!   irregular, and the bounds.
 //! - `scan`, `head`: the grammar of a head byte by byte; the meaning of a complete head.
+//! - `kept`: what is kept of a response where that is asked for ([`Keep`]).
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
 //! - [`server`]: requests as a server reads them.
@@ -62,10 +64,12 @@ mod chunked;
 mod connection;
 mod decoder;
 mod error;
+mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
 mod irregularity;
+mod kept;
 mod limits;
 #[cfg(not(feature = "planted-bugs"))]
 #[allow(unreachable_pub, reason = "public with the feature")]
@@ -79,7 +83,9 @@ pub mod server;
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
 pub use decoder::{Decoded, ResponseDecoder};
 pub use error::{Blame, ProtocolError, ProtocolErrorKind};
+pub use form::{Gap, RequestForm};
 pub use irregularity::Irregularities;
+pub use kept::{Keep, KeptResponse};
 pub use limits::{
     CHUNK_EXTENSION_BYTES_MAX_DEFAULT, FIELDS_HARD_MAX, FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT,
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,

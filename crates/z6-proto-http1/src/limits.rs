@@ -2,21 +2,16 @@
 //!
 //! Knows nothing of how they are enforced; each has its own [`crate::ProtocolErrorKind`].
 
-/// Default of [`Limits::head_bytes_max`]: 64 KiB.
-pub const HEAD_BYTES_MAX_DEFAULT: usize = 64 * 1024;
-/// Default of [`Limits::fields_max`].
-pub const FIELDS_MAX_DEFAULT: usize = 128;
+pub use z6_http::{
+    FIELDS_MAX_DEFAULT, HEAD_BYTES_MAX_DEFAULT, INTERIM_MAX_DEFAULT, TRAILER_BYTES_MAX_DEFAULT,
+};
+
 /// Hard maximum of [`Limits::fields_max`]: the parser's table is on the stack.
 pub const FIELDS_HARD_MAX: usize = 256;
-/// Default of [`Limits::interim_max`].
-pub const INTERIM_MAX_DEFAULT: u32 = 16;
 /// Default of [`Limits::chunk_extension_bytes_max`]: 4 KiB.
 pub const CHUNK_EXTENSION_BYTES_MAX_DEFAULT: usize = 4 * 1024;
-/// Default of [`Limits::trailer_bytes_max`]: 16 KiB.
-pub const TRAILER_BYTES_MAX_DEFAULT: usize = 16 * 1024;
 
 const _: () = assert!(FIELDS_MAX_DEFAULT <= FIELDS_HARD_MAX);
-const _: () = assert!(TRAILER_BYTES_MAX_DEFAULT <= HEAD_BYTES_MAX_DEFAULT);
 
 /// Limits of one message. Bodies have none: they are counted, not kept. A server uses the same limits
 /// for requests, except [`Limits::interim_max`].

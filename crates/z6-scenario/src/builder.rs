@@ -2,17 +2,19 @@
 //!
 //! A builder writes TOML and loads it. So a built scenario passes the same checks as a file, and the
 //! event log of its run holds a text that can be replayed and read. Knows no rule of the format itself.
-//! Reading order: this file ([`ScenarioBuilder`]), `parts` (targets, requests, schedules), `text` (the
-//! TOML), `error` (findings with the method that they are about).
+//! Reading order: this file ([`ScenarioBuilder`]), `parts` (targets, requests, schedules), `sequence` (their
+//! order), `text` (the TOML), `error` (findings with the method that they are about).
 
 mod error;
 mod parts;
+mod sequence;
 mod text;
 
 use std::time::Duration;
 
 pub use error::BuildError;
 pub use parts::{RequestBuilder, ScheduleBuilder, TargetBuilder};
+pub use sequence::StepBuilder;
 
 use crate::load::{Files, Loaded, NoFiles, Overrides};
 use crate::model::{Limits, Quantile, Scenario, Workers};
@@ -49,7 +51,8 @@ pub struct ScenarioBuilder {
     requests: Vec<RequestBuilder>,
     schedule: Option<ScheduleBuilder>,
     think_time: Settings,
-    sequence: Vec<Value>,
+    sequence: Settings,
+    sequences: Vec<Settings>,
     assertions: Settings,
     limits: Settings,
     simulation: Settings,
@@ -94,6 +97,8 @@ impl ScenarioBuilder {
         duration(length: Duration) => runtime, "duration_seconds", seconds(length);
         /// Iterations: of each virtual user in the closed model, of all arrivals in the open one.
         iterations(count: u64) => runtime, "iterations", Value::number(count);
+        /// Requests in all, of a constant number of virtual users or of arrivals, each an iteration.
+        requests_in_all(count: u64) => runtime, "requests", Value::number(count);
         /// Virtual users of a constant schedule. Default: 1.
         vus(count: u32) => runtime, "vus", Value::number(count);
         /// The seed of everything that is drawn; up to 2^63 - 1. Default: drawn for each run.
@@ -180,18 +185,6 @@ impl ScenarioBuilder {
         }
         self
     }
-
-    /// Adds a step to the sequence that every iteration runs: a request by name, `repeat` times in a
-    /// row. Default: no sequence; each request is drawn by weight.
-    #[must_use]
-    pub fn step(mut self, request: impl Into<String>, repeat: u32) -> Self {
-        let mut entry = vec![("request".to_owned(), Value::text(request))];
-        if repeat != 1 {
-            entry.push(("repeat".to_owned(), Value::number(repeat)));
-        }
-        self.sequence.push(Value::Table(entry));
-        self
-    }
 }
 
 /// `[assertions]`, `[limits]` and `[simulation]`.
@@ -225,9 +218,10 @@ impl ScenarioBuilder {
     #[must_use]
     pub fn limits(mut self, limits: &Limits) -> Self {
         self.limits = Settings::default();
-        let changed = limits.pairs().into_iter().zip(Limits::default().pairs());
-        for ((key, value), (_, default)) in changed {
-            if value != default {
+        let defaults = Limits::default().pairs();
+        for pair in limits.pairs() {
+            if !defaults.contains(&pair) {
+                let (key, value) = pair;
                 self.limits.set(key, "limits", Value::number(value));
             }
         }
@@ -311,12 +305,10 @@ impl ScenarioBuilder {
             writer.table("[schedule]", "ScheduleBuilder", "", &schedule.settings);
         }
         writer.table("[think_time]", OWN, "", &self.think_time);
-        if !self.sequence.is_empty() {
-            let mut sequence = Settings::default();
-            sequence.set("type", "step", Value::text("ordered"));
-            sequence.set("steps", "step", Value::List(self.sequence.clone()));
-            writer.table("[sequence]", OWN, "", &sequence);
+        for sequence in &self.sequences {
+            writer.table("[[sequences]]", OWN, "", sequence);
         }
+        writer.table("[sequence]", OWN, "", &self.sequence);
         writer.table("[assertions]", OWN, "", &self.assertions);
         writer.table("[limits]", OWN, "", &self.limits);
         writer.table("[simulation]", OWN, "", &self.simulation);

@@ -1,11 +1,12 @@
 //! A description of what a scenario would do, and an estimate of the size of its event log.
 //! Contains the text that `z6 validate` prints; knows no terminal.
 
+mod flow;
+
 use std::fmt;
 
 use z6_events::printable;
 
-use crate::journey::Repeat;
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
@@ -76,6 +77,7 @@ impl Scenario {
         rows.row("load", self.schedule_words());
         rows.row("ends after", self.end_words());
         self.describe_requests(&mut rows);
+        self.describe_values(&mut rows);
         rows.row("think time", think_words(self.think_time));
         self.describe_assertions(&mut rows);
         rows.row("workers", workers_words(self.runtime.workers));
@@ -116,19 +118,7 @@ impl Scenario {
     }
 
     fn describe_requests(&self, rows: &mut Description) {
-        if !self.flow.steps.is_empty() {
-            let words = |step: &crate::SequenceStep| {
-                let name = &self.request(step.request).name;
-                match step.repeat {
-                    Repeat { min: 1, max: 1 } => name.clone(),
-                    Repeat { min, max } if min == max => format!("{max} x {name}"),
-                    Repeat { min, max } => format!("{min} to {max} x {name}"),
-                }
-            };
-            let steps: Vec<String> = self.flow.steps.iter().take(50).map(words).collect();
-            let more = if self.flow.steps.len() > 50 { ", .." } else { "" };
-            rows.row("sequence", format!("{}{more}", steps.join(", ")));
-        }
+        self.describe_flow(rows);
         let total: u64 = self.requests.iter().map(|request| request.weight_micro).sum();
         for (index, request) in self.requests.iter().take(MAX_ROWS).enumerate() {
             let label = if index == 0 { "requests" } else { "" };
@@ -137,7 +127,9 @@ impl Scenario {
                 let weight = unscaled(request.weight_micro, 6);
                 text += &format!(", weight {weight} ({})", percent(request.weight_micro, total));
             }
-            if let Some(body) = &request.body {
+            if request.rendering.as_ref().is_some_and(|rendering| rendering.body.is_some()) {
+                text += ", body with values";
+            } else if let Some(body) = &request.body {
                 text += &format!(", body of {}", counted(body.bytes.len() as u64, "byte"));
             }
             if let Some(target) = request.target {
@@ -230,6 +222,9 @@ impl Scenario {
                 Model::Open => counted(iterations, "arrival"),
             });
         }
+        if let Some(requests) = self.runtime.requests {
+            ends.push(format!("{} in all", counted(requests, "request")));
+        }
         if let Some(end_ns) = self.run_length_ns() {
             ends.push(span(end_ns));
         }
@@ -246,15 +241,18 @@ impl Scenario {
     }
 
     /// How large the event log becomes, reckoned with [`LOG_BYTES_PER_REQUEST`] and
-    /// [`LOG_BYTES_PER_REQUEST_FIT`].
+    /// [`LOG_BYTES_PER_REQUEST_FIT`], and with what values add to a request.
     #[must_use]
     pub fn log_estimate(&self) -> LogEstimate {
-        if let Some(arrivals) = self.arrivals() {
-            let requests = arrivals.saturating_mul(self.steps_per_iteration());
-            let bytes = requests.saturating_mul(LOG_BYTES_PER_REQUEST);
+        let values = self.log_bytes_of_values();
+        let arrivals = self.arrivals();
+        let requests = arrivals.map(|n| n.saturating_mul(self.steps_expected_twice()) / 2);
+        if let Some(requests) = requests.or(self.runtime.requests) {
+            let bytes = requests.saturating_mul(LOG_BYTES_PER_REQUEST + values);
             return LogEstimate::Known { requests, bytes };
         }
-        LogEstimate::Fits { requests: self.limits.max_event_log_bytes / LOG_BYTES_PER_REQUEST_FIT }
+        let each = LOG_BYTES_PER_REQUEST_FIT + values;
+        LogEstimate::Fits { requests: self.limits.max_event_log_bytes / each }
     }
 
     /// Arrivals of the whole run; none in the closed model or without an end.

@@ -1,5 +1,10 @@
-//! The body of the scenario fuzz target, run by a unit test over the committed corpus too.
+//! The bodies of the fuzz targets, run by unit tests over the committed corpora too.
 
+use z6_extract::Response;
+use z6_http::ContentError;
+use z6_http::template::{Value, ValueId, Values};
+
+use crate::expression::{Body, Check, Outcome, Unreadable};
 use crate::load::{Files, Overrides};
 use crate::model::Scenario;
 
@@ -65,4 +70,79 @@ fn check_scenario(scenario: &Scenario) {
     }
     assert_eq!(simulation, scenario.simulation, "settings come back");
     let _ = scenario.check_workers(7);
+}
+
+/// Values of each kind; the last of them is missing.
+struct Few;
+
+const NAMES: [&str; 5] = ["id", "users.email", "param.x", "list", "unset"];
+
+impl Values for Few {
+    fn value(&self, id: ValueId) -> Option<Value<'_>> {
+        match id.0 {
+            0 => Some(Value::literal(b"12.50")),
+            1 => Some(Value::text("caf\u{e9}@example.test".as_bytes())),
+            2 => Some(Value::text(b"")),
+            3 => Some(Value::literal(br#"[1, {"a": "\u0041"}]"#)),
+            _ => None,
+        }
+    }
+}
+
+/// A check on the first line over the body behind it. An error points into the text and can be shown. A
+/// check gives the same outcome again, and its negation the opposite one; it reads only what it says.
+///
+/// # Panics
+/// If one of these does not hold.
+pub fn fuzz_check(data: &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let body = data.get(end + 1..).unwrap_or_default();
+    let Ok(text) = std::str::from_utf8(&data[..end]) else { return };
+    let mut find = |name: &str| {
+        let at = NAMES.iter().position(|known| *known == name)?;
+        u16::try_from(at).ok().map(ValueId)
+    };
+    let check = match Check::compile(text, &mut find) {
+        Ok(check) => check,
+        Err(error) => {
+            assert!(text.get(error.span.clone()).is_some(), "{error:?} points into {text:?}");
+            assert!(error.render(text).contains('^'));
+            return;
+        }
+    };
+    let fields = [(&b"content-type"[..], &b"text/plain"[..]), (b"set-cookie", b"sid=1; Path=/")];
+    let response = Response { status: 200, fields: &fields, body, ..Response::default() };
+    let mut scratch = check.scratch();
+    let outcome = check.test(&response, Body::Whole, &Few, &mut scratch);
+    assert_eq!(check.test(&response, Body::Whole, &Few, &mut scratch), outcome, "again");
+    // One at a limit cannot be negated.
+    if let Ok(negated) = Check::compile(&format!("!({text})"), &mut find) {
+        let expected = match outcome {
+            Outcome::Passed => Outcome::Failed,
+            Outcome::Failed => Outcome::Passed,
+            Outcome::Unreadable(why) => Outcome::Unreadable(why),
+        };
+        let found = negated.test(&response, Body::Whole, &Few, &mut negated.scratch());
+        assert_eq!(found, expected, "negated");
+    }
+    let without = Response { body: b"", ..response };
+    for state in [Body::TooLarge, Body::Undecodable(ContentError::Corrupt)] {
+        let found = check.test(&without, state, &Few, &mut scratch);
+        let is_unread =
+            matches!(found, Outcome::Unreadable(Unreadable::TooLarge | Unreadable::Undecodable(_)));
+        assert!(found == outcome || is_unread, "an unreadable body changes no answer");
+        assert!(check.reads_body() || found == outcome, "the body is read");
+    }
+    let bare = Response { fields: &[], ..response };
+    let found = check.test(&bare, Body::Whole, &Few, &mut scratch);
+    assert!(check.reads_fields() || found == outcome, "the fields are read");
+    assert!(check.reads_body() || !check.reads_json());
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn check_corpus() {
+        z6_testing::over_corpus(env!("CARGO_MANIFEST_DIR"), "check", super::fuzz_check);
+    }
 }

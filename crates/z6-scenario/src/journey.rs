@@ -12,6 +12,7 @@ use z6_extract::Program;
 use z6_extract::rows::Table;
 use z6_http::template::{Template, ValueId};
 
+use crate::expression::Check;
 use crate::model::Request;
 use crate::values::{MadeBy, Order, Per};
 
@@ -124,6 +125,51 @@ impl ValueTable {
             | ValueSource::NowUnixMs
             | ValueSource::NowRfc3339 => false,
         }
+    }
+}
+
+impl ValueTable {
+    /// What a template calls a value; empty if there is no such thing.
+    #[must_use]
+    pub fn name_of(&self, source: ValueSource) -> String {
+        fn named<T>(all: &[T], index: u16, name: impl Fn(&T) -> &str) -> String {
+            all.get(usize::from(index)).map_or_else(String::new, |thing| name(thing).to_owned())
+        }
+        match source {
+            ValueSource::Secret(index) => {
+                format!("secret.{}", named(&self.secrets, index, |secret| &secret.name))
+            }
+            ValueSource::Column { data, column } => {
+                let Some(data) = self.data.get(usize::from(data)) else { return String::new() };
+                let column = data.table.columns().nth(column as usize).unwrap_or("");
+                format!("{}.{column}", data.name)
+            }
+            ValueSource::Random(index) => named(&self.random, index, |value| &value.name),
+            ValueSource::Variable(VariableId(id)) => named(&self.variables, id, |v| &v.name),
+            ValueSource::Vu => "vu".to_owned(),
+            ValueSource::Iteration => "iteration".to_owned(),
+            ValueSource::Step => "step".to_owned(),
+            ValueSource::NowUnixMs => "now.unix_ms".to_owned(),
+            ValueSource::NowRfc3339 => "now.rfc3339".to_owned(),
+        }
+    }
+
+    /// The columns of a data file that templates name and that are not secret, rising: what may stand in a
+    /// log.
+    #[must_use]
+    pub fn open_columns(&self, data: u16) -> Vec<u32> {
+        let is_secret = |column: u32| {
+            self.data.get(usize::from(data)).is_none_or(|file| file.is_secret(column))
+        };
+        let column = |source: &ValueSource| match source {
+            ValueSource::Column { data: file, column } if *file == data => Some(*column),
+            _ => None,
+        };
+        let mut columns: Vec<u32> = self.sources.iter().filter_map(column).collect();
+        columns.retain(|column| !is_secret(*column));
+        columns.sort_unstable();
+        columns.dedup();
+        columns
     }
 }
 
@@ -363,7 +409,7 @@ pub struct RequestCheck {
     /// Its name.
     pub name: String,
     /// The expression.
-    pub text: String,
+    pub check: Check,
     /// Whether the request fails with it.
     pub fails: bool,
 }

@@ -25,7 +25,9 @@ pub mod schedule;
 pub mod simulation;
 pub mod values;
 
-pub use builder::{BuildError, RequestBuilder, ScenarioBuilder, ScheduleBuilder, TargetBuilder};
+pub use builder::{
+    BuildError, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder, TargetBuilder,
+};
 pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};

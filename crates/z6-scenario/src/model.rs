@@ -70,8 +70,11 @@ pub struct Metadata {
 pub struct Runtime {
     /// `duration_seconds`, nanoseconds.
     pub duration_ns: Option<u64>,
-    /// `iterations`: per VU in the closed model, arrivals in all in the open model.
+    /// `iterations`: per VU in the closed model, arrivals in all in the open model, where `requests` is the
+    /// same.
     pub iterations: Option<u64>,
+    /// `requests` of a constant number of VUs: iterations in all, of one request each, at least one per VU.
+    pub requests: Option<u64>,
     /// `prng_seed`; drawn by the caller if absent.
     pub prng_seed: Option<u64>,
     /// `workers`.
@@ -556,6 +559,8 @@ pub struct Limits {
     pub max_chunk_extension_bytes: u32,
     /// Trailer section, bytes.
     pub max_trailer_bytes: u64,
+    /// A response body that is read, as it is sent, bytes.
+    pub max_kept_body_bytes: u64,
     /// The event log, bytes.
     pub max_event_log_bytes: u64,
     /// Attachments in the event log, bytes in all.
@@ -578,6 +583,7 @@ impl Default for Limits {
             max_interim_responses: 16,
             max_chunk_extension_bytes: 4 << 10,
             max_trailer_bytes: 16 << 10,
+            max_kept_body_bytes: 1_000_000,
             max_event_log_bytes: 64 << 30,
             max_attachment_bytes: 64 << 20,
             max_histogram_bytes: 256 << 20,
@@ -639,7 +645,7 @@ impl Limits {
     /// Each limit by name, in the order of docs/LIMITS.md: what a log header says was in force.
     #[must_use]
     pub fn pairs(&self) -> Vec<(String, u64)> {
-        vec![
+        let mut pairs = vec![
             ("max_request_body_bytes".to_owned(), self.max_request_body_bytes),
             ("max_vus".to_owned(), u64::from(self.max_vus)),
             ("max_response_head_bytes".to_owned(), self.max_response_head_bytes),
@@ -652,6 +658,11 @@ impl Limits {
             ("max_histogram_bytes".to_owned(), self.max_histogram_bytes),
             ("max_connecting".to_owned(), u64::from(self.max_connecting)),
             ("max_log_queue".to_owned(), u64::from(self.max_log_queue)),
-        ]
+        ];
+        // Bounds nothing in most runs: named where it is set.
+        if self.max_kept_body_bytes != Limits::default().max_kept_body_bytes {
+            pairs.push(("max_kept_body_bytes".to_owned(), self.max_kept_body_bytes));
+        }
+        pairs
     }
 }

@@ -17,12 +17,13 @@ pub mod listing;
 pub mod places;
 #[cfg(test)]
 mod sample;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use digest::plan_digest;
-pub use places::{Place, RENEWALS, Region};
+pub use places::{Place, RENEWALS, Region, STARTS_AGAIN};
 pub use values::PlannedValue;
 
 use places::{Iterations, Track, step_at};
@@ -65,7 +66,7 @@ pub struct Plan {
     start_places: u64,
     /// Places of an iteration; at least 1.
     steps_per_iteration: u64,
-    /// How many places are taken is drawn somewhere, or there are renewals.
+    /// How many places are taken is drawn somewhere, or there is a start, or there are renewals.
     has_gaps: bool,
     iterations: Iterations,
     arrivals_max: Option<u64>,
@@ -107,9 +108,9 @@ impl Plan {
             weights: Weights::new(weights),
             start_places: start.places(),
             steps_per_iteration: steps.places().max(1),
-            has_gaps: has_ranges || !renew.is_empty(),
+            has_gaps: has_ranges || !renew.is_empty() || !start.is_empty(),
             iterations: match model {
-                Model::Closed => Iterations { each: iterations, one_more_below: 0 },
+                Model::Closed => Iterations::new(&scenario.runtime, vus.vus_started()),
                 Model::Open => Iterations { each: Some(1), one_more_below: 0 },
             },
             arrivals_max,
@@ -152,13 +153,39 @@ impl Plan {
     /// place. O(log(requests) + log(targets)); a generator is derived only for what has to be drawn.
     #[must_use]
     pub fn step(&self, actor: Actor, step: Step) -> PlannedStep {
+        if self.has_gaps {
+            return self.placed_step(actor, step);
+        }
+        let (iteration, position) = self.in_iterations(step.0);
+        let request = self.request(&self.steps, actor, step, position);
+        PlannedStep {
+            request,
+            target: self.target(actor, iteration, request),
+            think_ns: self.think_ns(actor, step),
+            ends_iteration: position + 1 == self.steps_per_iteration,
+        }
+    }
+
+    /// [`Plan::step`] where not all places are those of iterations, or not all are taken.
+    #[cold]
+    fn placed_step(&self, actor: Actor, step: Step) -> PlannedStep {
         let place = self.place(actor, step);
-        let request = self.request(actor, step, place);
+        let (track, start) = self.region(place.region, step, place.position);
+        let request = self.request(track, actor, step, place.position);
+        let is_last = || track.next(self.repeat_draws, actor, start.0, place.position).is_none();
         PlannedStep {
             request,
             target: self.target(actor, place.region.coordinate(), request),
             think_ns: self.think_ns(actor, step),
-            ends_iteration: self.ends_iteration(actor, place),
+            ends_iteration: !matches!(place.region, Region::Renewal(_)) && is_last(),
+        }
+    }
+
+    /// Iteration and position of the place with this number, counted from the first of iteration 0.
+    fn in_iterations(&self, number: u64) -> (u64, u64) {
+        match self.steps_per_iteration {
+            1 => (number, 0),
+            places => (number / places, number % places),
         }
     }
 
@@ -172,10 +199,11 @@ impl Plan {
             let (after, places) = (step.0 - RENEWALS, self.renew.places());
             return Place { region: Region::Renewal(after / places), position: after % places };
         }
-        let (iteration, position) = match self.steps_per_iteration {
-            1 => (after, 0),
-            places => (after / places, after % places),
-        };
+        if step.0 >= STARTS_AGAIN && self.start_places > 0 {
+            let position = (step.0 - STARTS_AGAIN) % self.start_places;
+            return Place { region: Region::Start, position };
+        }
+        let (iteration, position) = self.in_iterations(after);
         Place { region: Region::Iteration(iteration), position }
     }
 
@@ -198,8 +226,16 @@ impl Plan {
         (places > 0).then(|| step_at(RENEWALS, renewal.saturating_mul(places)))
     }
 
+    /// The first step where `start` is done again for the n-th time, from 0; none if there is no start.
+    #[must_use]
+    pub fn start_again(&self, number: u64) -> Option<Step> {
+        let places = self.start_places;
+        (places > 0).then(|| step_at(STARTS_AGAIN, number.saturating_mul(places)))
+    }
+
     /// The step that `actor` takes after this one, if no failure and no renewal comes between. None after
-    /// its last step, and after the last step of a renewal, from which it goes back to where it was.
+    /// its last step, and after the last step of a renewal or of a `start` that is done again, from which it
+    /// goes back to where it was.
     /// O(log(sequence entries)); one draw where the number of repeats is drawn.
     #[must_use]
     pub fn next(&self, actor: Actor, step: Step) -> Option<Step> {
@@ -208,8 +244,10 @@ impl Plan {
         } else {
             Step(step.0.checked_add(1)?)
         };
+        let is_aside = (step.0 >= RENEWALS && !self.renew.is_empty())
+            || (step.0 >= STARTS_AGAIN && self.start_places > 0);
         match self.end_step(actor) {
-            Some(end) if after >= end && (step < Step(RENEWALS) || self.renew.is_empty()) => None,
+            Some(end) if after >= end && !is_aside => None,
             _ => Some(after),
         }
     }
@@ -217,55 +255,36 @@ impl Plan {
     /// [`Plan::next`] where places may be left out; past the last iteration as well.
     fn next_over_gaps(&self, actor: Actor, step: Step) -> Option<Step> {
         let place = self.place(actor, step);
-        let (track, start) = self.region(place.region);
+        let (track, start) = self.region(place.region, step, place.position);
         let next = track.next(self.repeat_draws, actor, start.0, place.position);
         match (next, place.region) {
             (Some(position), _) => Some(step_at(start.0, position)),
+            (None, Region::Start) if start.0 > 0 => None,
             (None, Region::Start) => Some(self.iteration_start(0)),
             (None, Region::Iteration(i)) => Some(self.iteration_start(i.saturating_add(1))),
             (None, Region::Renewal(_)) => None,
         }
     }
 
-    /// The steps of a region, and the first of them.
-    fn region(&self, region: Region) -> (&Track, Step) {
-        match region {
-            Region::Start => (&self.start, Step(0)),
-            Region::Iteration(iteration) => (&self.steps, self.iteration_start(iteration)),
-            Region::Renewal(renewal) => {
-                (&self.renew, self.renewal_start(renewal).unwrap_or(Step(RENEWALS)))
-            }
-        }
+    /// The steps of a region, and the first step of the one that has `step` at `position`.
+    fn region(&self, region: Region, step: Step, position: u64) -> (&Track, Step) {
+        let track = match region {
+            Region::Start => &self.start,
+            Region::Iteration(_) => &self.steps,
+            Region::Renewal(_) => &self.renew,
+        };
+        (track, Step(step.0.saturating_sub(position)))
     }
 
     /// Whether the place of a step is taken: not past those that are drawn.
     #[must_use]
     pub fn is_taken(&self, actor: Actor, step: Step) -> bool {
         let place = self.place(actor, step);
-        let (track, start) = self.region(place.region);
+        let (track, start) = self.region(place.region, step, place.position);
         !track.has_ranges() || track.is_taken(self.repeat_draws, actor, start.0, place.position)
     }
 
-    /// Whether a place is the last that is taken of its iteration, or of `start`.
-    fn ends_iteration(&self, actor: Actor, place: Place) -> bool {
-        let (track, places) = match place.region {
-            Region::Iteration(_) => (&self.steps, self.steps_per_iteration),
-            Region::Start => (&self.start, self.start_places),
-            Region::Renewal(_) => return false,
-        };
-        if !track.has_ranges() {
-            return place.position + 1 == places;
-        }
-        let (_, start) = self.region(place.region);
-        track.next(self.repeat_draws, actor, start.0, place.position).is_none()
-    }
-
-    fn request(&self, actor: Actor, step: Step, place: Place) -> RequestId {
-        let (track, position) = match place.region {
-            Region::Iteration(_) => (&self.steps, place.position),
-            Region::Start => (&self.start, place.position),
-            Region::Renewal(_) => (&self.renew, place.position),
-        };
+    fn request(&self, track: &Track, actor: Actor, step: Step, position: u64) -> RequestId {
         if track.is_empty() {
             let chosen = self.weights.choose(|| self.request_draws.generator(actor.0, step.0));
             // Fits: a scenario numbers its requests in 16 bits.

@@ -258,6 +258,11 @@ impl Weights {
         Weights { cumulative: cumulative.into(), total, only }
     }
 
+    /// The sums of the weights up to each choice.
+    pub(crate) fn cumulative(&self) -> &[u64] {
+        &self.cumulative
+    }
+
     /// Plants a bug, in the table alone: each choice gets the weight of the one before it, the first
     /// gets none, and the last keeps its own as well.
     #[cfg(feature = "planted-bugs")]

@@ -3,6 +3,7 @@
 //! The same for any number of workers, since no draw depends on another. Part of the derivation: frozen
 //! with golden vectors, like [`crate::random`].
 
+mod drawn;
 mod instant;
 mod permutation;
 mod random_value;
@@ -11,6 +12,7 @@ mod words;
 
 use sha2::{Digest as _, Sha256};
 
+pub use drawn::DrawnPosition;
 pub use instant::push_rfc3339_ms;
 pub use permutation::Permutation;
 pub use random_value::{Made, MadeBy, Moment};

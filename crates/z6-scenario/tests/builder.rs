@@ -87,8 +87,13 @@ fn everything() -> Vec<ScenarioBuilder> {
         .request(RequestBuilder::new("write", "/items").method("POST").body("line\n\"two\"\u{7f}"))
         .request(RequestBuilder::new("send", "/items").method("PUT").body_file("body.json"))
         .think_time(Duration::from_micros(1_500))
+        .named_sequence("first", [StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu)])
+        .start("first")
+        .renew("first", [401, 403], Some(SECOND))
+        .on_failure(OnFailure::EndIteration)
         .step("read", 2)
         .step("write", 1)
+        .add_step(StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun))
         .latency_max(Quantile::P50, MS)
         .latency_max(Quantile::P75, MS)
         .latency_max(Quantile::P90, MS)
@@ -111,6 +116,7 @@ fn everything() -> Vec<ScenarioBuilder> {
             all.max_interim_responses += 1;
             all.max_chunk_extension_bytes += 1;
             all.max_trailer_bytes += 1;
+            all.max_kept_body_bytes += 1;
             all.max_event_log_bytes += 1;
             all.max_attachment_bytes += 1;
             all.max_histogram_bytes += 1;
@@ -127,6 +133,11 @@ fn everything() -> Vec<ScenarioBuilder> {
     vec![
         full,
         weighted,
+        Scenario::builder()
+            .requests_in_all(50)
+            .vus(3)
+            .target(TargetBuilder::new("http://h"))
+            .request(RequestBuilder::new("a", "/")),
         small().think_time_random(MS, 2 * MS).workers(Workers::Auto),
         small().think_time_exponential(MS, SECOND),
         scheduled(ScheduleBuilder::constant(3)),
@@ -189,10 +200,15 @@ fn table_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>)
         };
         let variant = if is_known(kind) { kind } else { "" };
         found.insert((label.to_owned(), variant.to_owned(), name.to_owned()));
-        let single =
-            if label == "[simulation]" { "[simulation.faults]" } else { &format!("[{name}]") };
+        let single = match label {
+            "[simulation]" | "[sequence]" => {
+                &format!("[{}.{name}]", label.trim_matches(['[', ']']))
+            }
+            _ => &format!("[{name}]"),
+        };
         let several = match label {
             "[schedule]" | "[sequence]" => format!("[{}.{name}]", &label[..label.len() - 1]) + "]",
+            "[[sequences]]" => format!("[[sequences.{name}]]"),
             _ => format!("[[{name}]]"),
         };
         let is_table = |label: &str| reference().iter().any(|row| row.table == label);

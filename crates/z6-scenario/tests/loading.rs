@@ -66,6 +66,7 @@ fn defaults_are_those_documented() {
         runtime: Runtime {
             duration_ns: None,
             iterations: Some(1),
+            requests: None,
             prng_seed: None,
             workers: Workers::Fixed(1),
             warmup_ns: 0,
@@ -180,6 +181,43 @@ fn sequences_refer_by_index() {
 }
 
 #[test]
+fn a_flow_has_start_steps_and_renewals() {
+    let scenario = valid("journey").scenario;
+    let step = |request, min, max, on_failure| SequenceStep {
+        request: RequestId(request),
+        repeat: Repeat { min, max },
+        on_failure,
+    };
+    let login = [step(0, 1, 1, Some(OnFailure::StopVu)), step(1, 2, 2, None)];
+    assert_eq!(scenario.flow.start, login);
+    let steps = [step(2, 1, 4, None), step(3, 1, 1, Some(OnFailure::StopRun))];
+    assert_eq!(scenario.flow.steps, steps);
+    let renew = Renew {
+        steps: vec![step(1, 1, 1, None)],
+        on_status: vec![401, 403],
+        every_ns: Some(3_000 * S),
+    };
+    assert_eq!(scenario.flow.renew, Some(renew));
+    assert_eq!(scenario.flow.on_failure, OnFailure::EndIteration);
+    assert_eq!(scenario.steps_per_iteration(), 5);
+}
+
+#[test]
+fn requests_in_all_are_those_of_all_vus_or_arrivals() {
+    let load = |schedule: &str| {
+        let text = format!(
+            "runtime.requests = 10\ntarget.base_url = 'http://h'\n\
+             requests = [{{ name = 'a', path = '/' }}]\n{schedule}"
+        );
+        let runtime = Scenario::from_toml(&text).unwrap().runtime;
+        (runtime.requests, runtime.iterations)
+    };
+    assert_eq!(load("schedule = { type = 'constant', vus = 3 }"), (Some(10), None));
+    assert_eq!(load("schedule = { type = 'rate', per_second = 3 }"), (None, Some(10)));
+    assert_eq!(load("sequence.steps = [{ request = 'a' }]"), (Some(10), None));
+}
+
+#[test]
 fn the_open_model_has_its_own_defaults() {
     let scenario = valid("rate").scenario;
     assert_eq!(scenario.targets[0].connection_reuse, ConnectionReuse::Shared);
@@ -204,6 +242,7 @@ fn every_value_arrives() {
     let runtime = Runtime {
         duration_ns: Some(3_600_000_000_001),
         iterations: Some(1_000),
+        requests: None,
         prng_seed: Some(42),
         workers: Workers::Fixed(2),
         warmup_ns: 1_500 * MS,

@@ -103,7 +103,7 @@ impl Client {
                     self.send(engine, out, connection, exchange, request, attempt);
                 }
                 Command::Cancel { exchange, connection } => {
-                    self.link(connection).session.cancel(exchange);
+                    self.links[connection.index()].session.cancel(exchange, &mut self.requests);
                 }
                 Command::Close { connection } => {
                     let link = self.link(connection);
@@ -114,6 +114,7 @@ impl Client {
                     }
                     self.close(out.wires, connection);
                 }
+                Command::Forget { population, actor } => self.requests.forget(population, actor),
             }
         }
     }
@@ -265,8 +266,21 @@ impl Client {
             let at = engine.clock(out.env.now());
             return engine.step(at, session::crossed(exchange));
         }
-        link.session.start(exchange, request, attempt, &mut self.requests);
-        self.write(engine, out, slot);
+        match link.session.start(exchange, request, attempt, &mut self.requests) {
+            Ok(()) => self.write(engine, out, slot),
+            Err(input) => {
+                let at = engine.clock(out.env.now());
+                self.note(engine, at);
+                engine.step(at, input);
+            }
+        }
+    }
+
+    /// Logs words about the input that comes next, if there are any.
+    fn note(&mut self, engine: &mut WorkerEngine, at: Tick) {
+        if let Some(note) = self.requests.take_note() {
+            engine.note(at, &note);
+        }
     }
 
     /// Writes as much of the request as the socket takes; the caller carries out what results.
@@ -505,10 +519,12 @@ impl Client {
     ) {
         let input = match output {
             Output::Input(input) => {
-                if let Input::Failed { .. } = input
-                    && let Some(note) = self.requests.take_note()
-                {
-                    engine.note(at, &note);
+                if let Input::Failed { .. } | Input::Done { .. } = input {
+                    self.note(engine, at);
+                }
+                if let Input::Value { .. } = input {
+                    engine.step_with(at, input, self.requests.arena());
+                    return self.carry_out(engine, out);
                 }
                 input
             }

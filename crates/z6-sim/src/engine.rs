@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectionSlot, Event, Sample, SealedBlock, Tick, WorkerId};
+use z6_events::{ConnectionSlot, Event, Sample, SealedBlock, StopReason, Tick, WorkerId};
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::session::Note;
 use z6_vu::{Command, Engine, Input};
@@ -25,6 +25,8 @@ pub(crate) struct WorkerEngine {
     /// None once its log is closed.
     recorder: Option<Recorder<KeepBlocks>>,
     commands: VecDeque<Command>,
+    /// The engine asks for the end of the run.
+    stop_run: Option<StopReason>,
     /// Its clock says `held.0` until `held.1`.
     held: (Tick, Tick),
     /// What was emitted, if the log is checked.
@@ -40,6 +42,7 @@ impl WorkerEngine {
             checks,
             recorder: Some(Recorder::new(engine, KeepBlocks::default())),
             commands: VecDeque::new(),
+            stop_run: None,
             held: (Tick::ZERO, Tick::ZERO),
             emitted: Vec::new(),
             steps: 0,
@@ -113,6 +116,17 @@ impl WorkerEngine {
         self.check_step(at);
     }
 
+    /// The same with an input that names bytes of `arena`.
+    pub(crate) fn step_with(&mut self, at: Tick, input: Input, arena: &[u8]) {
+        self.feed_with(at, input, arena, |_| {});
+        self.check_step(at);
+    }
+
+    /// Why the engine asks for the end of the whole run, if it has since the last call.
+    pub(crate) fn take_stop_run(&mut self) -> Option<StopReason> {
+        self.stop_run.take()
+    }
+
     fn check_step(&mut self, at: Tick) {
         self.steps += 1;
         if self.checks == CheckLevel::EachStep {
@@ -125,12 +139,17 @@ impl WorkerEngine {
         }
     }
 
-    fn feed(&mut self, at: Tick, input: Input, mut each: impl FnMut(&Event)) {
+    fn feed(&mut self, at: Tick, input: Input, each: impl FnMut(&Event)) {
+        self.feed_with(at, input, &[], each);
+    }
+
+    fn feed_with(&mut self, at: Tick, input: Input, arena: &[u8], mut each: impl FnMut(&Event)) {
         let keeps = self.checks != CheckLevel::Off;
-        let WorkerEngine { recorder, commands, emitted, .. } = self;
+        let WorkerEngine { recorder, commands, emitted, stop_run, .. } = self;
         let Some(recorder) = recorder else { return };
-        recorder.step(at, input, |out| {
+        recorder.step_with(at, input, arena, |out| {
             commands.extend(&out.commands);
+            *stop_run = stop_run.or(out.stop_run);
             out.events.iter().for_each(&mut each);
             if keeps {
                 emitted.extend(out.events.iter().map(|event| (at, *event)));

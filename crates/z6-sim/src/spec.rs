@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use z6_events::{Driver, LogHeader, StopReason, Tick};
 use z6_scenario::Scenario;
+use z6_scenario::random::{Domain, Label};
 use z6_scenario::simulation::Simulation;
+use z6_vu::Secrets;
 use z6_vu::prepare::{Prepared, RunSetup};
+use z6_vu::session::Given;
 
 use crate::error::SimError;
 use crate::plant::Planted;
@@ -109,6 +112,17 @@ pub fn header(spec: &SimSpec) -> Result<LogHeader, SimError> {
 
 pub(crate) fn header_of(spec: &SimSpec, prepared: &Prepared) -> LogHeader {
     LogHeader { overrides: spec.overrides.clone(), ..prepared.header(Driver::Simulation) }
+}
+
+/// Fixed texts for the secrets, and a key that the seed decides.
+pub(crate) fn given(spec: &SimSpec) -> Given {
+    let label = Label::named(b"digests ");
+    let mut generator = Domain::new(spec.seed, label).generator(0, 0);
+    let mut digest_key = [0; 32];
+    for word in digest_key.chunks_mut(8) {
+        word.copy_from_slice(&generator.next_u64().to_le_bytes());
+    }
+    Given { secrets: Secrets::stand_ins(&spec.scenario.values), digest_key }
 }
 
 /// The run before its first tick. No name is resolved; the ports of the scenario are in use.

@@ -144,6 +144,9 @@ impl Worker {
         if self.checks == CheckLevel::EachStep {
             self.check_connections(out.env.now());
         }
+        if let Some(reason) = self.engine.take_stop_run() {
+            out.env.schedule(out.env.now(), SimEvent::Stop(StopWhy::new(reason)));
+        }
         if self.engine.is_finished() {
             return self.end(out, disk, at);
         }

@@ -9,7 +9,6 @@ use z6_events::{ErrorKind, LogDigest, LogHeader, StopReason, StoppedBy, TargetId
 use z6_scenario::simulation::FaultKind;
 use z6_vu::observer::Observer;
 use z6_vu::run_end::TargetWatch;
-use z6_vu::session::Requests;
 use z6_vu::templates::response_limits;
 use z6_vu::virtual_time::StepsAtOnce;
 
@@ -24,7 +23,7 @@ use crate::error::{SimError, SimLogError};
 use crate::location::Places;
 use crate::queue::{SimEvent, StopWhy, WireRef};
 use crate::server::Server;
-use crate::spec::{CheckLevel, LogOut, SimSpec, header_of, prepare};
+use crate::spec::{CheckLevel, LogOut, SimSpec, given, header_of, prepare};
 use crate::stuck::ZeroDelays;
 use crate::truth::Truth;
 use crate::wire::Wires;
@@ -172,8 +171,9 @@ pub fn simulate<O: Observer, L: LogOut>(
     let keeps = spec.checks != CheckLevel::Off;
     let disk = Disk::begin(&header, spec, keeps, Draws::new(spec.seed), (observer, log))?;
     let limits = response_limits(&spec.scenario.limits);
+    let given = given(spec);
     let worker = |engine| {
-        let requests = Requests::new(prepared.templates.clone(), prepared.redirects.clone());
+        let requests = prepared.requests(&given);
         let client = Client::new(limits, spec.planted.requests(requests));
         Worker::new(spec.planted.engine(engine), client, spec.checks)
     };

@@ -26,11 +26,13 @@ pub mod redirect;
 pub mod regular_file;
 pub mod replay;
 pub mod run_end;
+mod secrets;
 pub mod session;
 pub mod templates;
 pub mod virtual_time;
 
 pub use engine::{Command, Engine, EngineError, Input, Outputs, VuState, Wire};
+pub use secrets::Secrets;
 
 /// The version of the engine, as log headers name it. Replay needs the same one.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use z6_events::{
-    Cause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Irregularities, NextHop,
-    PlannedRequest, Response, TargetId, Tick,
+    ByteRange, Cause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Irregularities,
+    LoggedValue, NextHop, PlannedRequest, Response, TargetId, Tick, VariableId,
 };
 
 use crate::engine::{Command, Input};
@@ -52,8 +52,30 @@ pub enum Answer {
     Fails(u64, ErrorKind),
     /// A failure of the request alone after this long, nanoseconds: its connection remains usable.
     FailsAlone(u64, ErrorKind),
+    /// It cannot be made of its values: it fails before a byte of it is written.
+    Unmade,
     /// No answer ever.
     Silence,
+}
+
+/// A value that was taken from a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extracted {
+    /// The response does not hold it.
+    Missing,
+    /// At most [`MAX_VALUE_BYTES`](z6_events::MAX_VALUE_BYTES) that the log holds.
+    Clear(Vec<u8>),
+    /// One that the log withholds.
+    Withheld,
+}
+
+/// What was read from a response.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// One for each extraction that was done, in the order of the request.
+    pub values: Vec<(VariableId, Extracted)>,
+    /// The checks that failed, by bit.
+    pub failed_checks: u64,
 }
 
 /// Makes up the network: asked once per attempt and once per request.
@@ -62,6 +84,10 @@ pub trait Network {
     fn dial(&mut self, at: Tick, target: TargetId) -> Dial;
     /// The outcome of `request`, given to a connection at `at`.
     fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer;
+    /// What is read from the response with `status` to `request`, if that reads anything.
+    fn read(&mut self, _request: &PlannedRequest, _status: u16) -> Found {
+        Found::default()
+    }
     /// How long the next request waits to be written, nanoseconds.
     fn write_delay_ns(&mut self) -> u64 {
         0
@@ -76,12 +102,14 @@ enum About {
     Run,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Pending {
     at: Tick,
     number: u64,
     about: About,
     input: Input,
+    /// What the input names.
+    bytes: Vec<u8>,
 }
 
 impl Pending {
@@ -147,7 +175,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
 
     /// Gives `input` at `at`, independent of the network: a stop, for example.
     pub fn schedule(&mut self, at: Tick, input: Input) {
-        self.push(at, About::Run, input);
+        self.push(at, About::Run, input, Vec::new());
     }
 
     /// Runs to the end and gives the sink and the network back.
@@ -155,7 +183,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
     /// # Panics
     /// As [`MemoryDriver::advance`].
     pub fn run(mut self) -> (S, N) {
-        self.step(Tick::ZERO, Input::Wake);
+        self.step(Tick::ZERO, Input::Wake, &[]);
         while self.advance() {}
         let now = self.now;
         (self.recorder.finish(now), self.network)
@@ -184,10 +212,10 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
             if let Some(Reverse(pending)) = self.pending.pop()
                 && self.is_current(pending.about)
             {
-                self.take(at, self.possible(at, pending.input));
+                self.take(at, self.possible(at, pending.input), &pending.bytes);
             }
         } else {
-            self.step(at, Input::Wake);
+            self.step(at, Input::Wake, &[]);
         }
         true
     }
@@ -238,7 +266,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
     }
 
     /// Gives an input to the engine; with a connection that failed, all that it carried.
-    fn take(&mut self, at: Tick, input: Input) {
+    fn take(&mut self, at: Tick, input: Input, bytes: &[u8]) {
         let broken = match input {
             Input::Failed { exchange, failure } if !failure.reusable => {
                 self.exchanges[exchange.index()].connection.map(|connection| (connection, failure))
@@ -251,7 +279,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         {
             self.exchanges[exchange.index()].connection = None;
         }
-        self.step(at, input);
+        self.step(at, input, bytes);
         let Some((connection, failure)) = broken else { return };
         let carried = |used: &Use| used.connection == Some(connection);
         while let Some(index) = self.exchanges.iter().position(carried) {
@@ -259,16 +287,23 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
             self.exchanges[index].number += 1;
             let exchange = ExchangeSlot(index as u32);
             let failure = Failure { first_byte: None, received_bytes: 0, ..failure };
-            self.step(at, Input::Failed { exchange, failure });
+            self.step(at, Input::Failed { exchange, failure }, &[]);
         }
     }
 
     /// One step: carries its commands out, then writes what was given to connections.
-    fn step(&mut self, at: Tick, input: Input) {
+    fn step(&mut self, at: Tick, input: Input, bytes: &[u8]) {
         self.now = at;
         let mut commands = Vec::new();
-        self.recorder.step(at, input, |out| commands.extend(&out.commands));
+        let mut stop_run = None;
+        self.recorder.step_with(at, input, bytes, |out| {
+            commands.extend(&out.commands);
+            stop_run = stop_run.or(out.stop_run);
+        });
         self.recorder.engine().invariants();
+        if let Some(reason) = stop_run {
+            self.schedule(at, Input::Stop { reason });
+        }
         let mut unwritten = Vec::new();
         for command in commands {
             match command {
@@ -279,6 +314,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 }
                 Command::Cancel { exchange, .. } => self.use_again(exchange, None),
                 Command::Close { connection } => bump(&mut self.connections, connection.index()),
+                Command::Forget { .. } => {}
             }
         }
         for (exchange, number, request) in unwritten {
@@ -304,7 +340,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         match self.network.dial(at, target) {
             Dial::Ready(after_ns) => {
                 let input = Input::Connected { connection, started: at };
-                self.push(at.plus_ns(after_ns), about, input);
+                self.push(at.plus_ns(after_ns), about, input, Vec::new());
             }
             Dial::Fails(after_ns, error) => {
                 let input = Input::ConnectFailed {
@@ -312,7 +348,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                     started: at,
                     cause: Cause { error, detail: 0 },
                 };
-                self.push(at.plus_ns(after_ns), about, input);
+                self.push(at.plus_ns(after_ns), about, input, Vec::new());
             }
             Dial::Silence => {}
         }
@@ -322,24 +358,68 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
     fn send(&mut self, at: Tick, exchange: ExchangeSlot, request: &PlannedRequest) {
         let about = About::Exchange(exchange, self.exchanges[exchange.index()].number);
         let answer = self.network.answer(at, request);
+        if answer == Answer::Unmade {
+            return self.take(at, failed(exchange, ErrorKind::BadValue, true), &[]);
+        }
         let delay_ns = self.network.write_delay_ns();
         let sent = at.plus_ns(delay_ns);
-        let input = Input::Sent { exchange, written_bytes: 100, request_bytes: None };
+        let request_bytes = self.recorder.engine().needs_length(exchange).then_some(100);
+        let input = Input::Sent { exchange, written_bytes: 100, request_bytes };
         if delay_ns == 0 {
-            self.step(at, input);
+            self.step(at, input, &[]);
         } else {
-            self.push(sent, about, input);
+            self.push(sent, about, input, Vec::new());
         }
-        if let Some((ended, input)) = outcome(sent, exchange, answer) {
-            self.push(ended, about, input);
+        let Some((ended, input)) = outcome(sent, exchange, answer) else { return };
+        if let Answer::Status { status, .. } = answer {
+            self.read(ended, (exchange, about), request, status);
+        }
+        self.push(ended, about, input, Vec::new());
+    }
+
+    /// What was read from a response comes just before its end.
+    fn read(
+        &mut self,
+        at: Tick,
+        (exchange, about): (ExchangeSlot, About),
+        request: &PlannedRequest,
+        status: u16,
+    ) {
+        let Found { values, failed_checks: failed } = self.network.read(request, status);
+        for (variable, extracted) in values {
+            let (value, bytes) = match extracted {
+                Extracted::Missing => (LoggedValue::Missing, Vec::new()),
+                Extracted::Clear(bytes) => {
+                    (LoggedValue::Clear(ByteRange::new(0, bytes.len())), bytes)
+                }
+                Extracted::Withheld => (LoggedValue::Withheld, Vec::new()),
+            };
+            self.push(at, about, Input::Value { exchange, variable, value }, bytes);
+        }
+        if failed != 0 {
+            self.push(at, about, Input::ChecksFailed { exchange, failed }, Vec::new());
         }
     }
 
-    fn push(&mut self, at: Tick, about: About, input: Input) {
+    fn push(&mut self, at: Tick, about: About, input: Input, bytes: Vec<u8>) {
         let number = self.next_number;
         self.next_number += 1;
-        self.pending.push(Reverse(Pending { at, number, about, input }));
+        self.pending.push(Reverse(Pending { at, number, about, input, bytes }));
     }
+}
+
+/// The end of an exchange without a response.
+fn failed(exchange: ExchangeSlot, error: ErrorKind, reusable: bool) -> Input {
+    let failure = Failure {
+        error,
+        detail: 0,
+        first_byte: None,
+        received_bytes: 0,
+        unsent_bytes: 0,
+        reusable,
+        irregularities: Irregularities::NONE,
+    };
+    Input::Failed { exchange, failure }
 }
 
 /// How an exchange that was sent at `sent` ends, and when.
@@ -353,18 +433,6 @@ fn outcome(sent: Tick, exchange: ExchangeSlot, answer: Answer) -> Option<(Tick, 
         unsolicited: false,
         irregularities: Irregularities::NONE,
     };
-    let failed = |error, reusable| {
-        let failure = Failure {
-            error,
-            detail: 0,
-            first_byte: None,
-            received_bytes: 0,
-            unsent_bytes: 0,
-            reusable,
-            irregularities: Irregularities::NONE,
-        };
-        Input::Failed { exchange, failure }
-    };
     Some(match answer {
         Answer::Status { after_ns, status, reusable } => {
             let done = sent.plus_ns(after_ns);
@@ -376,9 +444,11 @@ fn outcome(sent: Tick, exchange: ExchangeSlot, answer: Answer) -> Option<(Tick, 
             let response = response(done, 302, reusable);
             (done, Input::Redirected { exchange, response, next })
         }
-        Answer::Fails(after_ns, error) => (sent.plus_ns(after_ns), failed(error, false)),
-        Answer::FailsAlone(after_ns, error) => (sent.plus_ns(after_ns), failed(error, true)),
-        Answer::Silence => return None,
+        Answer::Fails(after_ns, error) => (sent.plus_ns(after_ns), failed(exchange, error, false)),
+        Answer::FailsAlone(after_ns, error) => {
+            (sent.plus_ns(after_ns), failed(exchange, error, true))
+        }
+        Answer::Unmade | Answer::Silence => return None,
     })
 }
 

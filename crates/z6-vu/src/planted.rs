@@ -38,10 +38,16 @@ pub enum Bug {
     WrongId,
     /// A session sends its first request again after a redirect.
     ForgottenHop,
+    /// A variable keeps its value when a request is sent that extracts it.
+    StaleValue,
+    /// A renewal that is due is not done.
+    ForgottenRenewal,
+    /// An iteration that has to end goes on.
+    IterationContinues,
 }
 
 impl Bug {
-    /// All of them.
+    /// Those that any scenario can show.
     #[cfg(feature = "planted-bugs")]
     pub const ALL: [Bug; 15] = [
         Bug::DroppedOutcome,
@@ -60,6 +66,11 @@ impl Bug {
         Bug::WrongId,
         Bug::ForgottenHop,
     ];
+
+    /// Those that only scenarios with values, renewals or `on_failure` can show.
+    #[cfg(feature = "planted-bugs")]
+    pub const OF_JOURNEYS: [Bug; 3] =
+        [Bug::StaleValue, Bug::ForgottenRenewal, Bug::IterationContinues];
 }
 
 /// The bug that an engine has, if it has one.

@@ -13,6 +13,7 @@ use z6_scenario::{ConnectTo, Model, Plan, Scenario, Scheme, Target};
 
 use crate::engine::{Engine, EngineError, Wire};
 use crate::redirect::Redirects;
+use crate::session::{Given, Journeys, Requests};
 use crate::templates::{TemplateError, Templates};
 
 /// What a run is prepared from, besides its scenario.
@@ -90,6 +91,8 @@ pub struct Prepared {
     scenario: Arc<Scenario>,
     setup: RunSetup,
     first: Partition,
+    /// The port in use of each target.
+    ports: Vec<u16>,
     /// What every actor does.
     pub plan: Plan,
     /// The requests as bytes.
@@ -120,7 +123,28 @@ impl Prepared {
             scenario: Arc::clone(scenario),
             setup,
             first,
+            ports,
         })
+    }
+
+    pub(crate) fn scenario(&self) -> &Arc<Scenario> {
+        &self.scenario
+    }
+
+    pub(crate) fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Event loops of this process.
+    pub(crate) fn workers(&self) -> u16 {
+        self.setup.workers
+    }
+
+    /// What the sessions of one worker send and read.
+    #[must_use]
+    pub fn requests(&self, given: &Given) -> Requests {
+        let journeys = Journeys::new(self, given);
+        Requests::new(self.templates.clone(), self.redirects.clone()).with_journeys(journeys)
     }
 
     /// One engine for each worker of this process, by number.

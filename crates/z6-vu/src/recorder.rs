@@ -96,9 +96,22 @@ impl<S: BlockSink> Recorder<S> {
     /// what every call of the engine led to, in order: its commands are to be carried out after the
     /// last.
     #[inline]
-    pub fn step(&mut self, at: Tick, input: Input, mut each: impl FnMut(&Outputs)) {
+    pub fn step(&mut self, at: Tick, input: Input, each: impl FnMut(&Outputs)) {
+        self.step_with(at, input, &[], each);
+    }
+
+    /// [`Recorder::step`] with an input that names bytes: they lie in `arena`, and so do those of the
+    /// events that `each` sees.
+    #[inline]
+    pub fn step_with(
+        &mut self,
+        at: Tick,
+        input: Input,
+        arena: &[u8],
+        mut each: impl FnMut(&Outputs),
+    ) {
         loop {
-            let progress = self.step_once(at, input);
+            let progress = self.step_once(at, input, arena);
             each(&self.out);
             if progress == Progress::Done {
                 return;
@@ -106,16 +119,14 @@ impl<S: BlockSink> Recorder<S> {
         }
     }
 
-    /// One call of the engine and its record; if it returns [`Progress::More`], more are needed.
+    /// One call of the engine and its record, with the bytes that `input` names; if it returns [`Progress::More`], more are needed.
     #[inline]
-    pub fn step_once(&mut self, at: Tick, input: Input) -> Progress {
+    pub fn step_once(&mut self, at: Tick, input: Input, arena: &[u8]) -> Progress {
         let progress = self.engine.step(at, input, &mut self.out);
-        let arena = std::mem::take(&mut self.out.arena);
         for i in 0..self.out.events.len() {
             let event = self.out.events[i];
-            self.record(at, &event, &arena);
+            self.record(at, &event, arena);
         }
-        self.out.arena = arena;
         progress
     }
 

@@ -35,6 +35,17 @@ pub struct Hop {
     has_body: bool,
 }
 
+/// A request that was filled in, in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Path and query, with what the target puts before them.
+    pub target: String,
+    /// Header fields of the request, in order.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Option<Vec<u8>>,
+}
+
 /// A request whose response is a redirect.
 #[derive(Debug, Clone, Copy)]
 pub struct Redirected<'a> {
@@ -46,6 +57,8 @@ pub struct Redirected<'a> {
     pub followed: u8,
     /// The last of them; none if it has followed none.
     pub before: Option<&'a Hop>,
+    /// What was sent first, if that was filled in.
+    pub rendered: Option<&'a Rendered>,
     /// Status of the response.
     pub status: u16,
 }
@@ -82,7 +95,17 @@ impl Redirects {
         redirected: &Redirected<'_>,
         location: &Location,
     ) -> Result<Hop, ErrorKind> {
-        let Redirected { request, followed, before, status, .. } = *redirected;
+        self.follow_with(redirected, location, |_, _| {})
+    }
+
+    /// [`Redirects::follow`]; `add` adds to the header fields what depends on where the redirect leads.
+    pub(crate) fn follow_with(
+        &self,
+        redirected: &Redirected<'_>,
+        location: &Location,
+        add: impl FnOnce(&NextHop<'_>, &mut Vec<(String, String)>),
+    ) -> Result<Hop, ErrorKind> {
+        let Redirected { request, followed, before, rendered, status, .. } = *redirected;
         if followed >= self.limit(request) {
             return Err(ErrorKind::TooManyRedirects);
         }
@@ -92,17 +115,23 @@ impl Redirects {
         let target = self.target_at(&to.origin, before.map_or(redirected.target, |hop| hop.target));
         let target = target.ok_or(ErrorKind::RedirectRefused)?;
         let request = self.scenario.request(request);
+        let (headers, body) = match rendered {
+            Some(rendered) => (&rendered.headers, rendered.body.as_deref()),
+            None => (&request.headers, request.body.as_ref().map(|body| body.bytes.as_slice())),
+        };
         let method = before.map_or(request.method.as_str(), |hop| hop.method.as_str());
         let had_body = before.is_none_or(|hop| hop.has_body);
         let rewrites = rewrites_to_get(status, method);
+        let has_body = had_body && !rewrites;
         let hop = NextHop {
             target,
             method: if rewrites { "GET" } else { method },
             path: &to.path,
-            has_body: had_body && !rewrites,
+            body: body.filter(|_| has_body),
+            has_body,
             is_elsewhere: self.origins[target.index()] != self.origins[redirected.target.index()],
         };
-        self.hop(request, &hop)
+        self.hop(request, &hop, headers, add)
     }
 
     /// Where a redirect leads that is not followed, for people: origin and path without the query, which
@@ -124,10 +153,11 @@ impl Redirects {
 
     /// The URL of the last exchange.
     fn place(&self, redirected: &Redirected<'_>) -> Place {
-        let Redirected { request, target, before, .. } = *redirected;
-        let (target, path) = match before {
-            Some(hop) => (hop.target, hop.path.clone()),
-            None => (target, self.scenario.request_target(request, target)),
+        let Redirected { request, target, before, rendered, .. } = *redirected;
+        let (target, path) = match (before, rendered) {
+            (Some(hop), _) => (hop.target, hop.path.clone()),
+            (None, Some(rendered)) => (target, rendered.target.clone()),
+            (None, None) => (target, self.scenario.request_target(request, target)),
         };
         // `OPTIONS *` asks about the server as a whole.
         let path = if path.starts_with('/') { path } else { "/".to_owned() };
@@ -143,20 +173,26 @@ impl Redirects {
         u16::try_from(index).ok().map(TargetId)
     }
 
-    fn hop(&self, request: &z6_scenario::Request, next: &NextHop<'_>) -> Result<Hop, ErrorKind> {
+    fn hop(
+        &self,
+        request: &z6_scenario::Request,
+        next: &NextHop<'_>,
+        headers: &[(String, String)],
+        add: impl FnOnce(&NextHop<'_>, &mut Vec<(String, String)>),
+    ) -> Result<Hop, ErrorKind> {
         let goes_along = |name: &str| {
             (next.has_body || !is_describing_field(name))
                 && (!next.is_elsewhere || !is_secret_field(name))
         };
-        let headers: Vec<(String, String)> =
-            request.headers.iter().filter(|(name, _)| goes_along(name)).cloned().collect();
-        let body = request.body.as_ref().filter(|_| next.has_body);
+        let mut headers: Vec<(String, String)> =
+            headers.iter().filter(|(name, _)| goes_along(name)).cloned().collect();
+        add(next, &mut headers);
         let parts = Parts {
             method: next.method,
             path_prefix: "",
             path: next.path,
             headers: &headers,
-            body: body.map(|body| body.bytes.as_slice()),
+            body: next.body,
             accepts_upgrade: request.expects_upgrade(),
         };
         let index = next.target.index();
@@ -176,11 +212,12 @@ fn without_query(path: &str) -> &str {
 }
 
 /// What a redirect has decided about the next exchange.
-struct NextHop<'a> {
-    target: TargetId,
-    method: &'a str,
-    path: &'a str,
+pub(crate) struct NextHop<'a> {
+    pub(crate) target: TargetId,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) body: Option<&'a [u8]>,
     has_body: bool,
     /// Its origin is not that of the first exchange.
-    is_elsewhere: bool,
+    pub(crate) is_elsewhere: bool,
 }

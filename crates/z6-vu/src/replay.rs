@@ -287,8 +287,8 @@ impl ReplayDriver {
     }
 
     /// One call of the engine, and what it recorded.
-    fn feed(&mut self, at: Tick, input: Input) -> (Progress, &[Event]) {
-        let progress = self.recorder.step_once(at, input);
+    fn feed(&mut self, at: Tick, input: Input, arena: &[u8]) -> (Progress, &[Event]) {
+        let progress = self.recorder.step_once(at, input, arena);
         (progress, &self.recorder.outputs().events)
     }
 }
@@ -308,6 +308,8 @@ struct WorkerReplay {
     /// A step that is not done. It is continued as its events are asked for, so that a log whose clock
     /// leaps far ahead costs no more than its own length.
     unfinished: Option<(Tick, Input)>,
+    /// The bytes that its input names.
+    bytes: Vec<u8>,
     /// Tick of the last event or empty block.
     latest: Tick,
     /// The last events of the blocks before.
@@ -328,6 +330,7 @@ impl WorkerReplay {
                 driver: ReplayDriver { recorder },
                 derived: VecDeque::new(),
                 unfinished: None,
+                bytes: Vec::new(),
                 latest: Tick::ZERO,
                 tail: VecDeque::with_capacity(CONTEXT_EVENTS),
             }
@@ -373,7 +376,8 @@ impl WorkerReplay {
             self.driver.recorder.copy(at, event, arena);
             return Ok(());
         }
-        if let Some(input) = Input::from_event(event) {
+        let placed = event.without_place();
+        if let Some(input) = Input::from_event(&placed) {
             if let Some((_, derived)) = self.next_derived() {
                 return Err(Some(derived));
             }
@@ -381,9 +385,11 @@ impl WorkerReplay {
                 return Err(None);
             }
             self.unfinished = Some((at, input));
+            self.bytes.clear();
+            self.bytes.extend_from_slice(event.bytes().map_or(&[][..], |range| range.of(arena)));
         }
         match self.next_derived() {
-            Some(derived) if derived == (at, *event) => Ok(()),
+            Some(derived) if derived == (at, placed) => Ok(()),
             derived => Err(derived.map(|(_, event)| event)),
         }
     }
@@ -392,7 +398,7 @@ impl WorkerReplay {
     fn next_derived(&mut self) -> Option<(Tick, Event)> {
         while self.derived.is_empty() {
             let (at, input) = self.unfinished?;
-            let (progress, events) = self.driver.feed(at, input);
+            let (progress, events) = self.driver.feed(at, input, &self.bytes);
             self.derived.extend(events.iter().map(|event| (at, *event)));
             if progress == Progress::Done {
                 self.unfinished = None;

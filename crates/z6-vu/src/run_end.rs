@@ -56,7 +56,9 @@ impl RunEnd {
             | StoppedBy::NoTarget
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
-            | StoppedBy::Error => by,
+            | StoppedBy::Error
+            | StoppedBy::DataExhausted
+            | StoppedBy::OnFailure => by,
         }
     }
 

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use z6_events::{ErrorKind, Irregularities, Irregularity, PlannedRequest, RequestId, TargetId};
 use z6_http::{FIELDS_ADDED_MAX, IdParts, RequestError, RequestSpec, USER_AGENT};
-use z6_proto_http1::{ProtocolErrorKind, RequestTemplate};
+use z6_proto_http1::{ProtocolErrorKind, RequestForm, RequestTemplate};
 use z6_scenario::load::limits;
-use z6_scenario::{ConnectionReuse, Host, Limits, Request, Scenario, Scheme, Target};
+use z6_scenario::{
+    BodyPart, ConnectionReuse, Host, Limits, Rendering, Request, Scenario, Scheme, Target,
+};
 
 use crate::engine::Wire;
 
@@ -60,6 +62,17 @@ pub enum TemplateError {
 #[derive(Debug, Clone)]
 pub struct Templates {
     by_request: Arc<Vec<Vec<Option<RequestTemplate>>>>,
+    /// Of requests that are filled in for each sending; without a row for each of the last requests that
+    /// are not.
+    forms: Arc<Vec<Vec<Option<Form>>>>,
+}
+
+/// A request for one target that is filled in for each sending.
+#[derive(Debug)]
+pub(crate) struct Form {
+    pub(crate) head: RequestForm,
+    /// Fields before those of the request.
+    pub(crate) added_fields: usize,
 }
 
 impl Templates {
@@ -71,23 +84,41 @@ impl Templates {
     pub fn encode(scenario: &Scenario, ports: &[u16]) -> Result<Templates, TemplateError> {
         let mut bytes_in_all = 0u64;
         let mut by_request = Vec::with_capacity(scenario.requests.len());
-        for request in &scenario.requests {
+        let mut forms = Vec::new();
+        for (r, request) in scenario.requests.iter().enumerate() {
             let mut by_target = Vec::with_capacity(scenario.targets.len());
+            let mut forms_by_target = Vec::new();
             for (i, target) in scenario.targets.iter().enumerate() {
                 let fits = request.target.is_none_or(|only| only.index() == i);
-                let template = match fits {
-                    true => Some(encode_one(request, target, ports[i])?),
-                    false => None,
+                let (template, form) = match &request.rendering {
+                    _ if !fits => (None, None),
+                    None => (Some(encode_one(request, target, ports[i])?), None),
+                    Some(rendering) => {
+                        let cookies = scenario.cookies.is_some();
+                        (None, Some(encode_form(request, rendering, cookies, target, ports[i])?))
+                    }
                 };
                 bytes_in_all += template.as_ref().map_or(0, |t| t.len() as u64);
+                bytes_in_all += form.as_ref().map_or(0, |f| f.head.fixed_bytes() as u64);
                 if bytes_in_all > MAX_TEMPLATE_BYTES {
                     return Err(TemplateError::TooLarge);
                 }
                 by_target.push(template);
+                forms_by_target.push(form);
             }
             by_request.push(by_target);
+            if request.rendering.is_some() {
+                bytes_in_all += request.rendering.as_deref().map_or(0, fixed_body_bytes);
+                forms.resize_with(r, Vec::new);
+                forms.push(forms_by_target);
+            }
         }
-        Ok(Templates { by_request: Arc::new(by_request) })
+        Ok(Templates { by_request: Arc::new(by_request), forms: Arc::new(forms) })
+    }
+
+    /// What is fixed of a request for a target; none if all of it is, or the request never goes there.
+    pub(crate) fn form(&self, request: RequestId, target: TargetId) -> Option<&Form> {
+        self.forms.get(request.index())?.get(target.index())?.as_ref()
     }
 
     /// The bytes of a request for a target; none if the request never goes there.
@@ -100,11 +131,17 @@ impl Templates {
     /// each target.
     #[must_use]
     pub fn wire(&self, addresses: Vec<u16>) -> Wire {
-        let length = |template: &Option<RequestTemplate>| {
+        let length = |(r, i): (usize, usize), template: &Option<RequestTemplate>| {
+            if self.forms.get(r).and_then(|row| row.get(i)).is_some_and(Option::is_some) {
+                // It depends on what is filled in.
+                return None;
+            }
             Some(template.as_ref().map_or(0, |template| template.len() as u64))
         };
-        let request_bytes =
-            self.by_request.iter().map(|row| row.iter().map(length).collect()).collect();
+        let row = |(r, row): (usize, &Vec<Option<RequestTemplate>>)| {
+            row.iter().enumerate().map(|(i, template)| length((r, i), template)).collect()
+        };
+        let request_bytes = self.by_request.iter().enumerate().map(row).collect();
         Wire { addresses, streams: Vec::new(), request_bytes }
     }
 }
@@ -129,6 +166,59 @@ fn encode_one(
     })
 }
 
+/// The fixed part of a body that is filled in, bytes.
+fn fixed_body_bytes(rendering: &Rendering) -> u64 {
+    let bytes = |part: &BodyPart| match part {
+        BodyPart::Text(template) => template.fixed().len(),
+        BodyPart::Bytes(bytes) => bytes.len(),
+    };
+    rendering.body.iter().flatten().map(bytes).sum::<usize>() as u64
+}
+
+fn encode_form(
+    request: &Request,
+    rendering: &Rendering,
+    has_cookies: bool,
+    target: &Target,
+    port: u16,
+) -> Result<Form, TemplateError> {
+    let fixed = |(name, value): &(String, z6_http::template::Template)| {
+        (name.clone(), value.fixed().to_owned())
+    };
+    let own: Vec<(String, String)> = rendering.headers.iter().map(fixed).collect();
+    let headers = match rendering.auth {
+        Some(_) => Cow::Borrowed(own.as_slice()),
+        None => with_credentials(&own, target),
+    };
+    let added_fields = headers.len() - own.len();
+    let is_filled = |index: usize| {
+        let header = index.checked_sub(added_fields).and_then(|i| rendering.headers.get(i));
+        header.is_some_and(|(name, value)| {
+            !value.is_fixed() || has_cookies && name.eq_ignore_ascii_case("Cookie")
+        })
+    };
+    let parts = Parts {
+        method: &request.method,
+        path_prefix: &target.base_url.path_prefix,
+        path: "",
+        headers: &headers,
+        body: rendering.body.as_ref().map(|_| &b""[..]),
+        accepts_upgrade: request.expects_upgrade(),
+    };
+    let host = host_text(&target.base_url.host);
+    let head = RequestForm::encode(&parts.spec(target, &host, port), is_filled);
+    match head {
+        Ok(head) => {
+            Ok(Form { head: head.accepting_upgrade(request.expects_upgrade()), added_fields })
+        }
+        Err(error) => Err(TemplateError::Request {
+            request: request.name.clone(),
+            target: target.name.clone(),
+            error,
+        }),
+    }
+}
+
 /// The parts of a request that do not depend on its target.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parts<'a> {
@@ -149,20 +239,26 @@ impl Parts<'_> {
     ) -> Result<RequestTemplate, RequestError> {
         let host = host_text(&target.base_url.host);
         let headers = with_credentials(self.headers, target);
-        let template = RequestTemplate::encode(&RequestSpec {
+        let parts = Parts { headers: &headers, ..*self };
+        let template = RequestTemplate::encode(&parts.spec(target, &host, port))?;
+        Ok(template.accepting_upgrade(self.accepts_upgrade))
+    }
+
+    /// The same in the words of the protocol; `host` is that of the target.
+    fn spec<'a>(&'a self, target: &'a Target, host: &'a str, port: u16) -> RequestSpec<'a> {
+        RequestSpec {
             method: self.method,
-            host: &host,
+            host,
             port,
             is_tls: target.base_url.scheme == Scheme::Https,
             path_prefix: self.path_prefix,
             path: self.path,
-            headers: &headers,
+            headers: self.headers,
             body: self.body,
             user_agent: USER_AGENT,
             request_id_header: target.request_id_header.as_deref(),
             connection_close: target.connection_reuse == ConnectionReuse::None,
-        })?;
-        Ok(template.accepting_upgrade(self.accepts_upgrade))
+        }
     }
 }
 

@@ -130,6 +130,7 @@ fn spec(text: &str, log: LogTarget, workers: u16) -> RunSpec {
         Err(diagnostics) => panic!("{}", diagnostics.render("test", text, false)),
     };
     RunSpec {
+        given: z6_vu::session::Given::default(),
         folder: std::path::PathBuf::new(),
         scenario: Arc::new(scenario),
         seed: 7,

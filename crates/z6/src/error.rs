@@ -103,6 +103,15 @@ pub enum Error {
         /// What it takes.
         limit: u64,
     },
+    /// A secret is not set, is empty or cannot be read.
+    #[cfg(feature = "run")]
+    #[error("secret \"{name}\": {reason}")]
+    Secret {
+        /// Its name in the scenario.
+        name: String,
+        /// What is wrong, never its bytes.
+        reason: String,
+    },
     /// The run cannot start; nothing was sent.
     #[cfg(feature = "run")]
     #[error(transparent)]
@@ -143,6 +152,8 @@ impl Error {
             Error::Results(_) => Blame::Caller,
             Error::Log(error) if error.is_io() => Blame::System,
             Error::Log(_) => Blame::Caller,
+            #[cfg(feature = "run")]
+            Error::Secret { .. } => Blame::Caller,
             #[cfg(feature = "run")]
             Error::Start(error) if error.is_scenario() => Blame::Caller,
             #[cfg(feature = "run")]

@@ -62,6 +62,8 @@ mod results;
 mod run;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod running;
+#[cfg(feature = "run")]
+mod secrets;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod seed;
 #[cfg(feature = "simulate")]

@@ -11,6 +11,7 @@ use crate::check::at_its_place;
 use crate::error::Error;
 use crate::run::{Run, Settled};
 use crate::running::Running;
+use crate::secrets;
 
 /// A run over a real network that has not begun. Made by [`Run::real`].
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl RealRun {
         let mut settled = self.run.settle(Driver::Reactor)?;
         #[cfg(feature = "builtin")]
         let builtin = Builtin::start(&settled.scenario, settled.seed)?;
+        let given = secrets::given(&settled.scenario, settled.source.folder())?;
         let watcher = settled.watcher(Driver::Reactor);
         let spec = RunSpec {
             attached: attached(&settled),
@@ -55,6 +57,7 @@ impl RealRun {
             overrides: settled.overrides.clone(),
             spin: self.spin,
             folder: settled.source.folder().to_owned(),
+            given,
         };
         let scenario = Arc::clone(&settled.scenario);
         let name = settled.source.name().to_owned();

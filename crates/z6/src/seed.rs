@@ -14,9 +14,22 @@ pub fn draw_seed() -> Result<u64, Error> {
 }
 
 fn draw() -> io::Result<u64> {
-    let mut bytes = [0; 8];
+    draw_bytes().map(u64::from_le_bytes)
+}
+
+/// A key from the system's entropy.
+///
+/// # Errors
+/// [`Error::Seed`] if the system gives none.
+#[cfg(feature = "run")]
+pub(crate) fn draw_key() -> Result<[u8; 32], Error> {
+    draw_bytes().map_err(Error::Seed)
+}
+
+fn draw_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -207,6 +207,7 @@ impl StepCheck<'_> {
         match *event {
             Event::Wake
             | Event::Value { .. }
+            | Event::ChecksFailed { .. }
             | Event::Sample(_)
             | Event::LogStalled { .. }
             | Event::Note { .. } => {}
@@ -523,7 +524,9 @@ impl StepCheck<'_> {
             | StoppedBy::NoTarget
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
-            | StoppedBy::Error => {
+            | StoppedBy::Error
+            | StoppedBy::DataExhausted
+            | StoppedBy::OnFailure => {
                 if self.state.stop_reason != Some(by) {
                     self.report(None, ViolationKind::CauselessStop { by: by.name() });
                 }

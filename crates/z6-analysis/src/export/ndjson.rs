@@ -299,6 +299,10 @@ impl Object {
                 self.number("variable", u64::from(variable.0));
                 self.value(value, bytes);
             }
+            Event::ChecksFailed { exchange, failed } => {
+                self.number("exchange", u64::from(exchange.0));
+                self.number("failed", failed);
+            }
         }
     }
 

@@ -215,6 +215,7 @@ fn worker_1() -> Vec<(u64, Event)> {
         (32 * MS, value(2, LoggedValue::Digest { digest: [0x5A; 16], length: 1_700 })),
         (32 * MS, value(3, LoggedValue::Missing)),
         (32 * MS, value(3, LoggedValue::Withheld)),
+        (32 * MS, Event::ChecksFailed { exchange: x, failed: 1 << 63 | 0b101 }),
         (32 * MS, done_oddly),
         (40 * MS, sent_oddly),
         (50 * MS, failed),

@@ -6,12 +6,15 @@
 
 use std::ops::ControlFlow;
 
-use super::path::{Segment, Selector};
+use super::JsonCache;
+use super::filter::Node;
+use super::path::{Logic, Path, Query, Segment, Selector};
 use super::scan::{
     JsonError, JsonErrorKind, deeper, error, key, skip_space, skip_value, unexpected, value,
 };
 use super::slice::{self, Ascending, Descending, Positions};
 use crate::limits::MAX_JSON_PASSES;
+use crate::pattern::Pattern;
 use crate::value::Value;
 
 /// Bytes that may be read however short a document is.
@@ -21,7 +24,7 @@ const FREE_BYTES: usize = 1024 * 1024;
 const BLOCK: usize = 32;
 
 /// Why an evaluation ends before the document does.
-enum Stop {
+pub(super) enum Stop {
     /// No further value is wanted.
     Enough,
     Wrong(JsonError),
@@ -39,10 +42,18 @@ type End = Result<usize, Stop>;
 /// One evaluation.
 pub(super) struct Evaluation<'d, 'f> {
     text: &'d [u8],
-    found: &'f mut dyn FnMut(Value<'d>) -> ControlFlow<()>,
+    /// Where the document begins.
+    root: usize,
+    found: Found<'d, 'f>,
     /// Bytes that may still be read.
-    budget: usize,
+    pub(super) budget: usize,
+    /// Those of the filters of the path.
+    patterns: &'f [Pattern],
+    cache: &'f mut JsonCache,
 }
+
+/// What is called for each value.
+type Found<'d, 'f> = &'f mut dyn FnMut(Value<'d>) -> ControlFlow<()>;
 
 /// What is evaluated below one value: the selector, and the segments after it.
 #[derive(Clone, Copy)]
@@ -52,19 +63,24 @@ struct Below<'p> {
 }
 
 impl<'d, 'f> Evaluation<'d, 'f> {
-    pub(super) fn new(
+    /// Evaluates a path over a document.
+    pub(super) fn run(
+        path: &'f Path,
         text: &'d [u8],
-        found: &'f mut dyn FnMut(Value<'d>) -> ControlFlow<()>,
-    ) -> Evaluation<'d, 'f> {
+        cache: &'f mut JsonCache,
+        found: Found<'d, 'f>,
+    ) -> Result<(), JsonError> {
+        // A byte order mark may be ignored (RFC 8259 §8.1).
+        let mark = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let root = skip_space(text, mark);
         let budget = text.len().saturating_mul(MAX_JSON_PASSES).saturating_add(FREE_BYTES);
-        Evaluation { text, found, budget }
+        let patterns = &path.patterns;
+        let mut evaluation = Evaluation { text, root, found, budget, patterns, cache };
+        evaluation.document(&path.segments)
     }
 
-    pub(super) fn run(mut self, segments: &[Segment]) -> Result<(), JsonError> {
-        // A byte order mark may be ignored (RFC 8259 §8.1).
-        let mark = if self.text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let start = skip_space(self.text, mark);
-        match self.node(segments, start, 0) {
+    fn document(&mut self, segments: &[Segment]) -> Result<(), JsonError> {
+        match self.node(segments, self.root, 0) {
             Err(Stop::Enough) => Ok(()),
             Err(Stop::Wrong(error)) => Err(error),
             Ok(end) => match skip_space(self.text, end) {
@@ -72,6 +88,40 @@ impl<'d, 'f> Evaluation<'d, 'f> {
                 _ => Ok(()),
             },
         }
+    }
+
+    /// Evaluates a query of a filter for the value at a place.
+    pub(super) fn query(
+        &mut self,
+        query: &Query,
+        node: Node,
+        found: &mut dyn FnMut(Value<'d>) -> ControlFlow<()>,
+    ) -> Result<(), Stop> {
+        let root = Node { at: self.root, depth: 0 };
+        let Node { at, depth } = if query.is_absolute { root } else { node };
+        let cache = &mut *self.cache;
+        let mut inner = Evaluation { found, cache, ..*self };
+        let end = inner.node(&query.segments, at, depth);
+        self.budget = inner.budget;
+        match end {
+            Ok(_) | Err(Stop::Enough) => Ok(()),
+            Err(wrong) => Err(wrong),
+        }
+    }
+
+    /// Whether a pattern of the path matches a text.
+    pub(super) fn matches(&mut self, text: Value<'_>, pattern: usize) -> bool {
+        let JsonCache { patterns, text: plain } = &mut *self.cache;
+        let (Some(pattern), Some(cache)) = (self.patterns.get(pattern), patterns.get_mut(pattern))
+        else {
+            return false;
+        };
+        if !text.is_escaped {
+            return pattern.is_match(cache, text.bytes);
+        }
+        plain.clear();
+        text.append_to(plain);
+        pattern.is_match(cache, plain)
     }
 
     /// The value at `at`, inside `depth` others; ends where the value does.
@@ -118,6 +168,9 @@ impl<'d, 'f> Evaluation<'d, 'f> {
             }
             (Some(b'{'), Selector::Wildcard) => self.members(None, at, depth, child),
             (Some(b'['), Selector::Wildcard) => self.ascending(Ascending::ALL, below, at, depth),
+            (Some(b'{' | b'['), Selector::Filter(logic)) => {
+                self.filtered(logic, below.rest, at, depth)
+            }
             (Some(b'['), &Selector::Index(index)) => self.index(index, below, at, depth),
             (Some(b'['), &Selector::Slice { start, end, step }) => {
                 if let Some(up) = slice::from_start(start, end, step) {
@@ -138,6 +191,22 @@ impl<'d, 'f> Evaluation<'d, 'f> {
                 self.charge(at, end)?;
                 Ok(end)
             }
+        }
+    }
+
+    /// The children of the array or object at `at` for which a filter holds.
+    fn filtered(&mut self, logic: &Logic, rest: &[Segment], at: usize, depth: usize) -> End {
+        let child = &mut |this: &mut Self, at, depth| {
+            if this.holds(logic, Node { at, depth })? {
+                return this.node(rest, at, depth);
+            }
+            let end = skip_value(this.text, at, depth)?;
+            this.charge(at, end)?;
+            Ok(end)
+        };
+        match self.text.get(at) {
+            Some(b'{') => self.members(None, at, depth, child),
+            _ => self.elements(Ascending::ALL, at, depth, child).map(|(end, _)| end),
         }
     }
 

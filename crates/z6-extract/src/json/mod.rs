@@ -2,13 +2,18 @@
 //!
 //! - `path`: the text of a path to segments and selectors.
 //! - `scan`: the bytes of a document to values and their ends.
+//! - `equal`: whether two values are equal, and which is less.
 //! - `evaluate`: segments over a document.
+//! - `filter`: whether a filter holds.
 
+mod equal;
 mod evaluate;
+mod filter;
 pub(crate) mod path;
 mod scan;
 mod slice;
 
+pub(crate) use equal::{equal, order};
 pub use path::{PathError, PathErrorKind};
 pub(crate) use scan::unescape;
 pub use scan::{JsonError, JsonErrorKind};
@@ -16,16 +21,20 @@ pub use scan::{JsonError, JsonErrorKind};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use crate::pattern::{Pattern, PatternCache};
 use crate::value::Value;
 use evaluate::Evaluation;
-use path::Segment;
+use path::Path;
 
-/// A compiled JSON path (RFC 9535), without filter selectors.
+/// A compiled JSON path (RFC 9535).
 ///
-/// Names in both notations, indexes, slices, wildcards, descendants and unions have the meaning and
-/// the order of the RFC. If an object has a name twice, the first member counts.
+/// Names in both notations, indexes, slices, wildcards, descendants, unions and filters have the meaning
+/// and the order of the RFC. If an object has a name twice, the first member counts. Numbers are compared
+/// as decimals, without rounding. The pattern of `match` and `search` is a text in the path, in the syntax
+/// of the regex crate, where `.` matches no end of a line.
 ///
-/// Evaluation allocates nothing. It reads each byte once, unless the path has descendants, unions or
+/// Evaluation allocates nothing, if a path with `match` or `search` is given a [`JsonCache`]. It reads each
+/// byte once, unless the path has descendants, unions, filters or
 /// positions from the end; [`MAX_JSON_PASSES`](crate::limits::MAX_JSON_PASSES) bounds these. What is
 /// read is checked against the grammar; what lies behind the last value asked for is not read.
 ///
@@ -36,19 +45,37 @@ use path::Segment;
 /// let path = JsonPath::compile("$.items[-2]['id']").unwrap();
 /// let value = path.first(body).unwrap().unwrap();
 /// assert_eq!((value.kind, value.bytes), (Kind::Number, &b"7.50"[..]));
+/// let path = JsonPath::compile("$.items[?@.id > 7].id").unwrap();
+/// assert_eq!(path.first(body).unwrap().unwrap(), value);
 /// ```
 #[derive(Clone, Debug)]
 pub struct JsonPath {
-    segments: Box<[Segment]>,
+    path: Path,
+}
+
+/// Memory for evaluating one path whose filters search texts; each worker has its own. It grows to a bound
+/// and to the size of the longest text, and is kept.
+#[derive(Clone, Debug, Default)]
+pub struct JsonCache {
+    patterns: Vec<PatternCache>,
+    /// A text without escape sequences.
+    text: Vec<u8>,
 }
 
 impl JsonPath {
     /// Compiles a path.
     ///
     /// # Errors
-    /// If it is no path of RFC 9535, has a filter selector, or exceeds a limit.
+    /// If it is no path of RFC 9535, or exceeds a limit.
     pub fn compile(text: &str) -> Result<JsonPath, PathError> {
-        Ok(JsonPath { segments: path::parse(text)?.into_boxed_slice() })
+        Ok(JsonPath { path: path::parse(text)? })
+    }
+
+    /// Memory for evaluating this path. It is empty, and needs no allocation, if no filter searches texts.
+    #[must_use]
+    pub fn cache(&self) -> JsonCache {
+        let patterns = self.path.patterns.iter().map(Pattern::cache).collect();
+        JsonCache { patterns, text: Vec::new() }
     }
 
     /// Calls `found` for each value in the order of the RFC, until it breaks.
@@ -61,7 +88,20 @@ impl JsonPath {
         document: &'d [u8],
         found: &mut dyn FnMut(Value<'d>) -> ControlFlow<()>,
     ) -> Result<(), JsonError> {
-        Evaluation::new(document, found).run(&self.segments)
+        self.visit_with(&mut self.cache(), document, found)
+    }
+
+    /// As [`JsonPath::visit`], with a cache from this path.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn visit_with<'d>(
+        &self,
+        cache: &mut JsonCache,
+        document: &'d [u8],
+        found: &mut dyn FnMut(Value<'d>) -> ControlFlow<()>,
+    ) -> Result<(), JsonError> {
+        Evaluation::run(&self.path, document, cache, found)
     }
 
     /// The first value, if there is one.
@@ -69,8 +109,20 @@ impl JsonPath {
     /// # Errors
     /// If the document is not JSON up to the end of that value, or exceeds a limit.
     pub fn first<'d>(&self, document: &'d [u8]) -> Result<Option<Value<'d>>, JsonError> {
+        self.first_with(&mut self.cache(), document)
+    }
+
+    /// As [`JsonPath::first`], with a cache from this path.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn first_with<'d>(
+        &self,
+        cache: &mut JsonCache,
+        document: &'d [u8],
+    ) -> Result<Option<Value<'d>>, JsonError> {
         let mut first = None;
-        self.visit(document, &mut |value| {
+        self.visit_with(cache, document, &mut |value| {
             first = Some(value);
             ControlFlow::Break(())
         })?;

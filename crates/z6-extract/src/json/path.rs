@@ -1,10 +1,23 @@
 //! The text of a JSON path to segments and selectors (RFC 9535 §2).
 //!
-//! Knows nothing of documents.
+//! Knows nothing of documents. `filter` reads filter selectors.
+
+mod filter;
 
 use thiserror::Error;
 
-use crate::limits::{MAX_PATH_SEGMENTS, MAX_PATH_SELECTORS};
+pub(crate) use filter::{Comparable, Comparison, Logic, Query};
+
+use crate::limits::{MAX_FILTER_DEPTH, MAX_FILTER_TESTS, MAX_PATH_SEGMENTS, MAX_PATH_SELECTORS};
+use crate::pattern::Pattern;
+
+/// A path that was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Path {
+    pub(crate) segments: Box<[Segment]>,
+    /// The patterns of its filters.
+    pub(crate) patterns: Box<[Pattern]>,
+}
 
 /// Integers in a path are of this size at most (RFC 9535 §2.1).
 const MAX_INTEGER: i64 = (1 << 53) - 1;
@@ -29,6 +42,8 @@ pub(crate) enum Selector {
     Slice { start: Option<i64>, end: Option<i64>, step: i64 },
     /// All members or elements.
     Wildcard,
+    /// Those members or elements for which it holds.
+    Filter(Box<Logic>),
 }
 
 /// Why a text is no JSON path that can be evaluated.
@@ -60,9 +75,34 @@ pub enum PathErrorKind {
     /// An integer with leading zeros, `-0`, or one beyond 53 bits.
     #[error("not an integer of JSON paths")]
     BadInteger,
-    /// A filter selector, `[?..]`.
-    #[error("filter selectors, `[?..]`, are not supported")]
-    Filter,
+    /// A number that JSON does not have.
+    #[error("not a number of JSON")]
+    BadNumber,
+    /// A literal, or a function with a value, where a condition is needed.
+    #[error("a value by itself is no condition: compare it")]
+    NoCondition,
+    /// A path that may find several values, or a condition, where a value is needed.
+    #[error(
+        "not one value: a path with `*`, `..`, `:`, `,` or `?` may find several, `value()` takes one"
+    )]
+    NoValue,
+    /// No function of this name.
+    #[error("no such function: there are length, count, value, match and search")]
+    UnknownFunction,
+    /// An argument that the function does not take.
+    #[error(
+        "not an argument of this function: count and value take a path, match and search a text as pattern"
+    )]
+    BadArgument,
+    /// A pattern that is no regular expression, or a too large one.
+    #[error("not a regular expression, or a too large one")]
+    BadPattern,
+    /// More than [`MAX_FILTER_DEPTH`] filters, parentheses and functions inside each other.
+    #[error("filters nested more than {MAX_FILTER_DEPTH} deep")]
+    FilterTooDeep,
+    /// More conditions than [`MAX_FILTER_TESTS`].
+    #[error("more than {MAX_FILTER_TESTS} conditions")]
+    TooManyTests,
     /// More segments than [`MAX_PATH_SEGMENTS`].
     #[error("more than {MAX_PATH_SEGMENTS} segments")]
     TooManySegments,
@@ -71,9 +111,9 @@ pub enum PathErrorKind {
     TooManySelectors,
 }
 
-/// The segments of a path.
-pub(crate) fn parse(text: &str) -> Result<Vec<Segment>, PathError> {
-    let mut parser = Parser { text, at: 0, selectors: 0 };
+/// Reads a path.
+pub(crate) fn parse(text: &str) -> Result<Path, PathError> {
+    let mut parser = Parser { text, at: 0, selectors: 0, tests: 0, depth: 0, patterns: Vec::new() };
     if !parser.take(b'$') {
         return Err(parser.error(PathErrorKind::NoRoot));
     }
@@ -85,7 +125,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Segment>, PathError> {
         }
         segments.push(parser.segment()?);
     }
-    Ok(segments)
+    Ok(Path { segments: segments.into(), patterns: parser.patterns.into() })
 }
 
 struct Parser<'t> {
@@ -93,6 +133,12 @@ struct Parser<'t> {
     at: usize,
     /// Selectors so far.
     selectors: usize,
+    /// Conditions so far.
+    tests: usize,
+    /// Filters, parentheses and functions around this place.
+    depth: usize,
+    /// Patterns so far.
+    patterns: Vec<Pattern>,
 }
 
 impl Parser<'_> {
@@ -152,7 +198,7 @@ impl Parser<'_> {
                 self.at += 1;
                 Ok(Selector::Wildcard)
             }
-            Some(b'?') => Err(self.error(PathErrorKind::Filter)),
+            Some(b'?') => self.filter(),
             Some(b'-' | b'0'..=b'9' | b':') => self.positions(),
             _ => Err(self.unexpected()),
         }
@@ -307,7 +353,8 @@ mod tests {
     }
 
     fn selectors(text: &str) -> Vec<Selector> {
-        parse(text).unwrap().into_iter().flat_map(|segment| segment.selectors).collect()
+        let path = parse(text).unwrap();
+        path.segments.iter().flat_map(|segment| segment.selectors.to_vec()).collect()
     }
 
     fn fails(text: &str) -> (PathErrorKind, usize) {
@@ -317,7 +364,7 @@ mod tests {
 
     #[test]
     fn all_notations_are_read() {
-        assert!(parse("$").unwrap().is_empty());
+        assert!(parse("$").unwrap().segments.is_empty());
         let expected = [name("a"), name("b c"), name("d\"'"), Selector::Index(-1)];
         assert_eq!(selectors("$.a['b c'][\"d\\\"'\"][-1]"), expected);
         let slice = |start, end, step| Selector::Slice { start, end, step };
@@ -326,7 +373,7 @@ mod tests {
         assert_eq!(selectors("$ \n.é_9 [ * ]"), [name("é_9"), Selector::Wildcard]);
         assert_eq!(selectors(r#"$["\u00e9\ud83d\ude00\/\b"]"#), [name("é😀/\u{8}")]);
         let descends: Vec<bool> =
-            parse("$..a.b..[0]..*").unwrap().iter().map(|segment| segment.descends).collect();
+            parse("$..a.b..[0]..*").unwrap().segments.iter().map(|one| one.descends).collect();
         assert_eq!(descends, [true, false, true, true]);
     }
 
@@ -360,14 +407,37 @@ mod tests {
             ("$[-]", (BadInteger, 2)),
             ("$[9007199254740992]", (BadInteger, 2)),
             ("$[1:99999999999999999999]", (BadInteger, 4)),
-            ("$[?@.a]", (Filter, 2)),
-            ("$.a..[?(@.b)]", (Filter, 6)),
+            ("$[?]", (Unexpected, 3)),
+            ("$[?@.a", (EndsEarly, 6)),
+            ("$[?(@.a]", (Unexpected, 7)),
+            ("$[?!@.a == 1]", (Unexpected, 8)),
+            ("$[?!!@.a]", (Unexpected, 4)),
+            ("$[?@.a = 1]", (Unexpected, 7)),
+            ("$[?@.a === 1]", (Unexpected, 9)),
+            ("$[?1]", (NoCondition, 3)),
+            ("$[?length(@)]", (NoCondition, 3)),
+            ("$[?@..a == 1]", (NoValue, 3)),
+            ("$[?1 < @.*]", (NoValue, 7)),
+            ("$[?length(@.*) > 1]", (NoValue, 10)),
+            ("$[?match(@, 'a') == true]", (NoValue, 3)),
+            ("$[?@ == 01]", (BadNumber, 8)),
+            ("$[?@ == 1.]", (BadNumber, 8)),
+            ("$[?@ == -]", (BadNumber, 8)),
+            ("$[?size(@) > 1]", (UnknownFunction, 3)),
+            ("$[?length (@) > 1]", (Unexpected, 3)),
+            ("$[?count(1) > 1]", (BadArgument, 9)),
+            ("$[?match(@, @.b)]", (BadArgument, 12)),
+            ("$[?match(@)]", (Unexpected, 10)),
+            ("$[?search(@, 'a(')]", (BadPattern, 13)),
+            ("$[?search(@, 'a)(b')]", (BadPattern, 13)),
+            ("$[?True == @]", (Unexpected, 3)),
+            ("$[?truth == @]", (Unexpected, 3)),
         ] {
             assert_eq!(fails(text), expected, "{text}");
         }
         assert_eq!(
-            parse("$[?@.a]").unwrap_err().to_string(),
-            "filter selectors, `[?..]`, are not supported (byte 3)"
+            parse("$[?1]").unwrap_err().to_string(),
+            "a value by itself is no condition: compare it (byte 4)"
         );
     }
 
@@ -379,5 +449,18 @@ mod tests {
         let union = |count: usize| format!("$[{}0]", "0,".repeat(count - 1));
         assert!(parse(&union(MAX_PATH_SELECTORS)).is_ok());
         assert_eq!(fails(&union(MAX_PATH_SELECTORS + 1)).0, PathErrorKind::TooManySelectors);
+        let deep = |open: &str, close: &str, depth: usize| {
+            format!("$[?{}@.a{}]", open.repeat(depth - 1), close.repeat(depth - 1))
+        };
+        for (open, close) in [("(", ")"), ("@[?", "]")] {
+            assert!(parse(&deep(open, close, MAX_FILTER_DEPTH)).is_ok());
+            let error = fails(&deep(open, close, MAX_FILTER_DEPTH + 1)).0;
+            assert_eq!(error, PathErrorKind::FilterTooDeep);
+        }
+        let lengths = format!("$[?{}@{} == 1]", "length(".repeat(1_000), ")".repeat(1_000));
+        assert_eq!(fails(&lengths).0, PathErrorKind::FilterTooDeep);
+        let wide = |count: usize| format!("$[?{}@]", "@||".repeat(count - 1));
+        assert!(parse(&wide(MAX_FILTER_TESTS)).is_ok());
+        assert_eq!(fails(&wide(MAX_FILTER_TESTS + 1)).0, PathErrorKind::TooManyTests);
     }
 }

@@ -278,7 +278,12 @@ pub(super) struct Key<'d> {
     is_escaped: bool,
 }
 
-impl Key<'_> {
+impl<'d> Key<'d> {
+    /// The name as a value.
+    pub(super) const fn text(self) -> Value<'d> {
+        Value { kind: Kind::Text, bytes: self.bytes, is_escaped: self.is_escaped }
+    }
+
     /// Whether this is `name`.
     #[inline]
     pub(super) fn is(self, name: &[u8]) -> bool {
@@ -333,19 +338,12 @@ pub(super) fn value(text: &[u8], at: usize, depth: usize) -> Result<(Value<'_>, 
         return Ok((Value { kind: Kind::Text, bytes, is_escaped }, end + 1));
     }
     let end = skip_value(text, at, depth)?;
-    let bytes = text.get(at..end).unwrap_or_default();
-    let kind = match bytes.first() {
-        Some(b'{') => Kind::Object,
-        Some(b'[') => Kind::Array,
-        Some(b't') => Kind::True,
-        Some(b'f') => Kind::False,
-        Some(b'n') => Kind::Null,
-        _ => Kind::Number,
-    };
-    if let (Kind::Object | Kind::Array, Err(wrong)) = (kind, std::str::from_utf8(bytes)) {
+    let value = Value::of_json(text.get(at..end).unwrap_or_default());
+    if let (Kind::Object | Kind::Array, Err(wrong)) = (value.kind, std::str::from_utf8(value.bytes))
+    {
         return error(at + wrong.valid_up_to(), JsonErrorKind::NotUtf8);
     }
-    Ok((Value { kind, bytes, is_escaped: false }, end))
+    Ok((value, end))
 }
 
 /// What `\u` and four digits stand for.
@@ -399,6 +397,18 @@ fn unicode(text: &[u8]) -> (Piece<'_>, &[u8]) {
         }
     }
     (Piece::Half, rest)
+}
+
+/// The first bytes of a text, which is not empty, or the character that its first escape sequence stands
+/// for; and the rest.
+pub(super) fn next_bytes(text: &[u8]) -> (Result<&[u8], char>, &[u8]) {
+    let (piece, rest) = next_piece(text);
+    let bytes = match piece {
+        Piece::Plain(plain) => Ok(plain),
+        Piece::Character(one) => Err(one),
+        Piece::Half => Err(char::REPLACEMENT_CHARACTER),
+    };
+    (bytes, rest)
 }
 
 /// Gives the pieces of a text, escape sequences replaced; half of a surrogate pair as U+FFFD.

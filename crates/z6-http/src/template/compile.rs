@@ -86,11 +86,7 @@ pub(super) fn compile(
     }
     fixed.push_str(&text[at..]);
     let tail = before..fixed.len();
-    let allowed = match kind {
-        TextKind::Target => Allowed::Target,
-        TextKind::HeaderValue => Allowed::HeaderValue,
-        TextKind::FormField | TextKind::Json | TextKind::Plain => Allowed::All,
-    };
+    let allowed = Allowed::of(kind);
     Ok(Template { text: fixed, slots, tail, allowed })
 }
 
@@ -123,6 +119,7 @@ fn place(kind: TextKind, json: &JsonPlace) -> Escape {
         TextKind::Target => Escape::Percent,
         TextKind::FormField => Escape::Form,
         TextKind::HeaderValue | TextKind::Plain => Escape::None,
+        TextKind::JsonString => Escape::JsonText,
         TextKind::Json if json.in_string => Escape::JsonText,
         TextKind::Json => Escape::JsonValue,
     }

@@ -88,6 +88,11 @@ impl Filter {
         }
     }
 
+    /// Whether it gives a value where there is none.
+    pub(super) fn is_default(&self) -> bool {
+        matches!(self, Filter::Default(_))
+    }
+
     /// Whether, as the last filter, it stands for the escaping that the place has by itself: written out,
     /// it is not done twice.
     pub(super) fn replaces(&self, escape: Escape) -> bool {

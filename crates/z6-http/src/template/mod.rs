@@ -9,9 +9,11 @@
 //! length is the sum; [`Template::write`] copies text and values in one pass. Neither allocates once
 //! the buffers have grown to what is needed.
 //!
-//! Reading order: this file, `compile` (text to template), `filter` (what happens to a value).
+//! Reading order: this file, `compile` (text to template), `compose` (templates out of templates), `filter`
+//! (what happens to a value).
 
 mod compile;
+mod compose;
 mod filter;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ mod tests;
 use std::ops::Range;
 
 pub use compile::{TemplateError, TemplateErrorKind};
+pub use compose::FoldError;
 use filter::Filter;
 
 /// Most placeholders of one template.
@@ -75,6 +78,8 @@ pub enum TextKind {
     /// A JSON text (RFC 8259): inside a string, values are escaped; elsewhere a text becomes a string
     /// and a literal stands as it is.
     Json,
+    /// The inside of a JSON string: values are escaped.
+    JsonString,
     /// Other bodies and texts: as it is.
     Plain,
 }
@@ -275,6 +280,16 @@ impl Slot {
 }
 
 impl Allowed {
+    const fn of(kind: TextKind) -> Allowed {
+        match kind {
+            TextKind::Target => Allowed::Target,
+            TextKind::HeaderValue => Allowed::HeaderValue,
+            TextKind::FormField | TextKind::Json | TextKind::JsonString | TextKind::Plain => {
+                Allowed::All
+            }
+        }
+    }
+
     /// The first byte that is not allowed.
     fn first_other(self, bytes: &[u8]) -> Option<usize> {
         match self {

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{FillError, Filled, Template, TemplateErrorKind, TextKind, Value, ValueId, Values};
+use super::{
+    FillError, Filled, FoldError, Template, TemplateErrorKind, TextKind, Value, ValueId, Values,
+};
 
 const NAMES: [&str; 4] = ["text", "users.email", "number", "unset"];
 
@@ -171,6 +173,65 @@ fn what_is_wrong_is_said_with_its_place() {
     assert_eq!(error("{{text|lower|lower|lower|lower|lower}}").1, Kind::TooManyFilters);
     assert_eq!(error(&"{{text}}".repeat(257)).1, Kind::TooManySlots);
     assert!(Template::compile(&"{{text}}".repeat(256), TextKind::Plain, find).is_ok());
+}
+
+/// `text` is a constant, and `number` is filled in.
+fn folded(text: &str, kind: TextKind, constant: &str) -> Result<Template, FoldError> {
+    let constant = constant.as_bytes();
+    compile(text, kind).fold(|id| (id == ValueId(0)).then_some(Value::text(constant)))
+}
+
+#[test]
+fn constants_are_written_in_as_they_would_be_filled_in() {
+    for (text, kind) in [
+        ("/a/{{text}}/{{number}}?q={{text|upper}}", TextKind::Target),
+        (r#"{"a":{{text}},"b":"{{number}}{{text}}"}"#, TextKind::Json),
+        ("{{text}}{{text | base64}}", TextKind::Plain),
+        ("{{number}}", TextKind::HeaderValue),
+    ] {
+        let whole = compile(text, kind);
+        let folded = folded(text, kind, "é \"x").unwrap();
+        assert!(folded.values().all(|id| id != ValueId(0)), "{text}");
+        assert_eq!(rendered(&folded, "é \"x".as_bytes()), rendered(&whole, "é \"x".as_bytes()));
+    }
+    assert!(folded("{{text}}", TextKind::Json, "a").unwrap().is_fixed());
+}
+
+#[test]
+fn constants_that_cannot_stand_there_are_refused() {
+    let forbidden = folded("{{text}}", TextKind::HeaderValue, "a\nb").unwrap_err();
+    assert!(matches!(forbidden, FoldError::Fill(FillError::Forbidden { offset: 1, .. })));
+    let mixed = folded("{{text | hmac_sha256(number)}}", TextKind::Plain, "a").unwrap_err();
+    assert_eq!(mixed, FoldError::Mixed { value: ValueId(0) });
+    let mixed = folded("{{number | hmac_sha256(text)}}", TextKind::Plain, "a").unwrap_err();
+    assert!(matches!(mixed, FoldError::Mixed { .. }));
+}
+
+#[test]
+fn templates_are_put_one_behind_another() {
+    let mut whole = compile("/a/{{text}}", TextKind::Target);
+    whole.push_text("?q=");
+    let value = compile("x y{{text}}z ", TextKind::FormField);
+    whole.append(&value.encoded(|piece| piece.replace(' ', "+")));
+    assert_eq!(whole.slot_count(), 2);
+    assert_eq!(whole.pieces().collect::<Vec<_>>(), ["/a/", "?q=x+y", "z+"]);
+    assert_eq!(rendered(&whole, b"b c"), Ok("/a/b%20c?q=x+yb+cz+".into()));
+    let mut text = Template::of_text("[", TextKind::Plain);
+    text.append(&compile("{{text}}", TextKind::JsonString));
+    assert_eq!(rendered(&text, b"\""), Ok("[\\\"".into()));
+}
+
+#[test]
+fn a_template_knows_what_it_needs() {
+    let of = |text: &str| compile(text, TextKind::Plain);
+    let needed = |text: &str| of(text).needed().map(|id| id.0).collect::<Vec<_>>();
+    assert_eq!(needed(r#"{{text}}{{text | default("a")}}"#), [0]);
+    assert_eq!(needed(r#"{{text | default("a") | hmac_sha256(number)}}"#).len(), 1);
+    assert_eq!(needed(r#"{{text | upper | default("a")}}"#), [0]);
+    assert_eq!(of("{{ text }}").alone(), Some(ValueId(0)));
+    assert_eq!(of(" {{text}}").alone(), None);
+    assert_eq!(of("{{text | raw}}").alone(), Some(ValueId(0)));
+    assert_eq!(of("{{text | upper}}").alone(), None);
 }
 
 #[test]

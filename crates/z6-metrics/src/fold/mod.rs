@@ -146,7 +146,9 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } | Event::Value { .. } => Ok(()),
+            Event::Wake | Event::Stop { .. } | Event::Value { .. } | Event::ChecksFailed { .. } => {
+                Ok(())
+            }
             Event::Connected { connection, started } => {
                 let (change, attempt) = state.connections.ready(worker, connection, at)?;
                 self.connections.connected(at, started, change, attempt)?;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use z6_events::printable;
+use z6_extract::{PathErrorKind, PatternError};
+use z6_http::template::TemplateErrorKind;
 
 use crate::load::suggest::nearest;
 
@@ -109,6 +111,19 @@ pub enum ExpressionErrorKind {
     },
     /// Two comparisons in one: `1 < x < 2`.
     Chained,
+    /// A function with another argument than it takes.
+    BadArgument {
+        /// The function.
+        function: String,
+        /// What it takes.
+        needs: &'static str,
+    },
+    /// A placeholder in a text is wrong.
+    Placeholder(TemplateErrorKind),
+    /// A JSON path is wrong.
+    Path(PathErrorKind),
+    /// A regular expression is wrong.
+    Pattern(PatternError),
 }
 
 impl fmt::Display for ExpressionErrorKind {
@@ -146,6 +161,15 @@ impl fmt::Display for ExpressionErrorKind {
             Kind::TwoFields => f.write_str("two fields cannot be compared"),
             Kind::NotAFlag { field } => write!(f, "`{field}` is not true or false"),
             Kind::Chained => f.write_str("comparisons cannot be chained"),
+            Kind::BadArgument { function, needs } => write!(f, "`{function}` takes {needs}"),
+            Kind::Placeholder(kind) => kind.fmt(f),
+            Kind::Path(kind) => kind.fmt(f),
+            Kind::Pattern(PatternError::Syntax(text)) => {
+                // Several lines, the last of which says what is wrong.
+                let last = text.lines().last().unwrap_or_default();
+                write!(f, "not a regular expression: {}", last.trim_start_matches("error: "))
+            }
+            Kind::Pattern(error) => error.fmt(f),
         }
     }
 }

@@ -1,17 +1,21 @@
 //! The expression language: comparisons joined by `&&`, `||`, `!` and parentheses.
 //!
 //! Owns the grammar, how an expression is evaluated, and how its errors are shown. It does not know which
-//! names there are and what they mean: that is a [`Vocabulary`], one for each kind of expression. Those of
-//! filters are in the crate `z6-analysis`. docs/ANALYZE.md describes the language.
+//! names there are and what they mean: that is a [`Vocabulary`], one for each kind of expression. That of
+//! filters is in the crate `z6-analysis`; that of checks is here ([`Check`]). docs/ANALYZE.md describes the
+//! language.
 //!
-//! Reading order: `error`, `lexer` (text to tokens), `vocabulary`, `parser`, `tree` (what is evaluated).
+//! Reading order: `error`, `lexer` (text to tokens), `vocabulary`, `parser`, `tree` (what is evaluated),
+//! `check`.
 
+mod check;
 mod error;
 mod lexer;
 mod parser;
 mod tree;
 mod vocabulary;
 
+pub use check::{Body, Check, CheckScratch, Outcome, Unreadable};
 pub use error::{ExpressionError, ExpressionErrorKind, meant};
 pub use lexer::{Comparison, Decimal};
 pub use parser::parse;

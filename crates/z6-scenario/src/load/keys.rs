@@ -59,6 +59,8 @@ pub(crate) enum Kind {
     Counts { min: u64, max: u64 },
     /// A table of texts.
     Pairs,
+    /// A whole number, or a list of the least and the greatest.
+    Range { min: u64, max: u64 },
     /// A setting of the simulated world that has a text form.
     Setting(Form),
     /// A table of its own.
@@ -95,6 +97,7 @@ impl Kind {
             | Kind::Workers
             | Kind::Texts
             | Kind::Counts { .. }
+            | Kind::Range { .. }
             | Kind::Pairs
             | Kind::Setting(_)
             | Kind::Table(_)
@@ -105,7 +108,9 @@ impl Kind {
     /// Least and greatest number, in the unit it is kept in.
     pub(crate) fn range(self) -> (u64, u64) {
         match self {
-            Kind::Count { min, max } | Kind::Counts { min, max } => (min, max),
+            Kind::Count { min, max } | Kind::Counts { min, max } | Kind::Range { min, max } => {
+                (min, max)
+            }
             Kind::Workers => (1, limits::MAX_WORKERS),
             Kind::Time { zero, max_ns, .. } => (u64::from(!zero), max_ns),
             Kind::Micro { zero, max } => (u64::from(!zero), max),
@@ -237,6 +242,7 @@ pub(crate) static ROOT: Table = Table {
         key("schedule", Kind::Table(&SCHEDULE)),
         key("think_time", Kind::Table(&THINK_TIME)),
         key("sequence", Kind::Table(&SEQUENCE)),
+        key("sequences", Kind::Tables(&SEQUENCES)),
         key("assertions", Kind::Table(&ASSERTIONS)),
         key("limits", Kind::Table(&LIMITS)),
         key("simulation", Kind::Table(&SIMULATION)),
@@ -261,6 +267,7 @@ pub(crate) static RUNTIME: Table = Table {
     keys: &[&[
         seconds("duration_seconds", false, limits::MAX_DURATION_NS),
         count("iterations", 1, limits::MAX_ITERATIONS),
+        count("requests", 1, limits::MAX_ITERATIONS),
         vus("vus", 1).or_words("1"),
         count("prng_seed", 0, i64::MAX as u64).or_words("drawn"),
         key("workers", Kind::Workers).or(1),
@@ -418,20 +425,47 @@ pub(crate) static THINK_TIME: Table = Table {
     ],
 };
 
+const ON_FAILURE: Kind = Kind::Choice(&["continue", "end_iteration", "stop_vu", "stop_run"]);
+
 pub(crate) static SEQUENCE: Table = Table {
     label: "[sequence]",
     keys: &[&[
         key("type", Kind::Choice(&["ordered"])).or_words("ordered"),
+        text("start").or_words("none"),
         key("steps", Kind::Tables(&SEQUENCE_STEPS)).required(),
+        key("renew", Kind::Table(&RENEW)),
+        key("on_failure", ON_FAILURE).or_words("continue"),
     ]],
     variants: &[],
 };
 
-pub(crate) static SEQUENCE_STEPS: Table = Table {
-    label: "[[sequence.steps]]",
-    keys: &[&[text("request").required(), count("repeat", 1, limits::MAX_REPEAT).or(1)]],
+static STEP_KEYS: [Key; 3] = [
+    text("request").required(),
+    key("repeat", Kind::Range { min: 1, max: limits::MAX_REPEAT }).or(1),
+    key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
+];
+
+pub(crate) static SEQUENCE_STEPS: Table =
+    Table { label: "[[sequence.steps]]", keys: &[&STEP_KEYS], variants: &[] };
+
+pub(crate) static RENEW: Table = Table {
+    label: "[sequence.renew]",
+    keys: &[&[
+        text("sequence").required(),
+        key("on_status", Kind::Counts { min: 200, max: 999 }),
+        seconds("every_seconds", false, limits::MAX_DURATION_NS),
+    ]],
     variants: &[],
 };
+
+pub(crate) static SEQUENCES: Table = Table {
+    label: "[[sequences]]",
+    keys: &[&[text("name").required(), key("steps", Kind::Tables(&SEQUENCES_STEPS)).required()]],
+    variants: &[],
+};
+
+pub(crate) static SEQUENCES_STEPS: Table =
+    Table { label: "[[sequences.steps]]", keys: &[&STEP_KEYS], variants: &[] };
 
 static ASSERTION_KEYS: [Key; 14] = [
     latency("p50_latency_ms"),
@@ -470,6 +504,7 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_interim_responses", 0, 1_000, response::INTERIM),
         bytes("max_chunk_extension_bytes", 0, 1 << 20, response::CHUNK_EXTENSION_BYTES),
         bytes("max_trailer_bytes", 0, 16 << 20, response::TRAILER_BYTES),
+        bytes("max_kept_body_bytes", 0, 64 << 20, 1_000_000),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
         bytes("max_histogram_bytes", 1 << 20, 1 << 34, 256 << 20),
@@ -480,7 +515,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 16] = [
+pub(crate) static ALL: [&Table; 19] = [
     &ROOT,
     &METADATA,
     &RUNTIME,
@@ -493,6 +528,9 @@ pub(crate) static ALL: [&Table; 16] = [
     &THINK_TIME,
     &SEQUENCE,
     &SEQUENCE_STEPS,
+    &RENEW,
+    &SEQUENCES,
+    &SEQUENCES_STEPS,
     &ASSERTIONS,
     &LIMITS,
     &SIMULATION,

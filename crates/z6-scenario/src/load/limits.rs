@@ -20,8 +20,12 @@ pub const MAX_BODY_FILES: usize = 3_000;
 pub const MAX_TARGETS: usize = 100;
 /// Entries of `[assertions]`.
 pub const MAX_ASSERTIONS: usize = 100;
-/// Entries of `[[schedule.steps]]` and of `[[sequence.steps]]`, each.
+/// Entries of `[[schedule.steps]]`, `[[sequence.steps]]` and `[[sequences.steps]]`, each.
 pub const MAX_STEPS: usize = 10_000;
+/// Entries of `[[sequences]]`.
+pub const MAX_SEQUENCES: usize = 200;
+/// Requests of one iteration, of `start` and of `renew`, each with every repeat at its most.
+pub const MAX_PLACES: u64 = 1_000_000;
 /// Header fields of one request.
 pub const MAX_HEADERS: usize = 100;
 /// Entries of `source_addresses`.

@@ -22,6 +22,7 @@ mod render;
 mod requests;
 mod runtime;
 mod schedule;
+mod sequence;
 mod setting;
 mod simulation;
 mod size;
@@ -43,7 +44,7 @@ pub use render::line_column;
 pub(crate) use decimal::{scaled, unscaled};
 pub(crate) use suggest::listed;
 
-use crate::journey::{Flow, ValueTable};
+use crate::journey::ValueTable;
 use crate::model::Scenario;
 use crate::schedule::own_length_ns;
 use diagnostic::Findings;
@@ -170,7 +171,12 @@ fn build<'a>(
         follow_redirects: runtime_section.number("follow_redirects").unwrap_or(0),
     };
     let requests = requests::requests(cx, &root, &around);
-    let sequence = requests::sequence(cx, &root, &requests);
+    let model = draft.as_ref().map(|draft| draft.schedule.model());
+    let flow = sequence::flow(cx, &root, &requests, model);
+    if let Some(draft) = &draft {
+        let runtime = &mut runtime.runtime;
+        runtime::requests(cx, &runtime_section, runtime, &draft.schedule, &flow);
+    }
     let section = root.section(cx, "think_time");
     let think_time = runtime::think_time(cx, &section);
     let assertions = runtime::assertions(&root.section(cx, "assertions"));
@@ -186,7 +192,7 @@ fn build<'a>(
         requests,
         schedule: draft.map_or(crate::model::Schedule::Constant { vus: 1 }, |draft| draft.schedule),
         think_time,
-        flow: Flow { steps: sequence, ..Flow::default() },
+        flow,
         values: ValueTable::default(),
         cookies: None,
         assertions,

@@ -301,6 +301,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The least and the greatest number.
+    pub(crate) fn range(&self, name: &str) -> Option<(u64, u64)> {
+        match self.datum(name) {
+            Some(Datum::Range(min, max)) => Some((*min, *max)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn pairs(&self, name: &str) -> &[value::Pair<'a>] {
         match self.datum(name) {
             Some(Datum::Pairs(pairs)) => pairs,

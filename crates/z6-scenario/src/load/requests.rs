@@ -1,20 +1,19 @@
-//! `[[requests]]` and `[sequence]`: what is sent, and in which order.
+//! `[[requests]]`: what is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use z6_events::{RequestId, TargetId};
+use z6_events::TargetId;
 use z6_http::RequestSpec;
 
 use super::Files;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::{check_field, check_path, is_token};
-use super::limits::{MAX_BODIES_BYTES, MAX_BODY_FILES, MAX_HEADERS, MAX_REQUESTS, MAX_STEPS};
+use super::limits::{MAX_BODIES_BYTES, MAX_BODY_FILES, MAX_HEADERS, MAX_REQUESTS};
 use super::names::{check_name, resolve};
 use super::reader::{Context, Section, Span};
-use super::suggest;
 use super::value::Pair;
-use crate::journey::{Reading, Repeat, SequenceStep};
+use crate::journey::Reading;
 use crate::model::{Body, Limits, MICRO, Request, Target};
 
 /// What a request is checked against.
@@ -331,57 +330,4 @@ fn interim(cx: &mut Context<'_>, section: &Section<'_>, status: u64, span: Optio
 fn redirects(section: &Section<'_>, around: &Surroundings<'_>) -> u8 {
     let written = section.written("follow_redirects");
     u8::try_from(written.unwrap_or(around.follow_redirects)).unwrap_or(u8::MAX)
-}
-
-/// Reads `[sequence]`.
-pub(crate) fn sequence(
-    cx: &mut Context<'_>,
-    root: &Section<'_>,
-    requests: &[Request],
-) -> Vec<SequenceStep> {
-    if !root.has("sequence") {
-        return Vec::new();
-    }
-    let section = root.section(cx, "sequence");
-    let steps = section.sections(cx, "steps", MAX_STEPS);
-    if steps.is_empty() && section.has("steps") {
-        let hint = "write at least one `[[sequence.steps]]`";
-        cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
-    }
-    let names: Vec<String> = requests.iter().map(|request| request.name.clone()).collect();
-    let numbered: BTreeMap<&str, u16> = names.iter().map(String::as_str).zip(0..).collect();
-    let mut sequence = Vec::with_capacity(steps.len());
-    for step in &steps {
-        let repeat = step.number_u32("repeat").unwrap_or(1);
-        let Some(name) = step.text("request") else { continue };
-        let index = match numbered.get(name) {
-            Some(index) => Some(*index),
-            None => resolve(cx, name, &names, step.span("request"), "request"),
-        };
-        sequence.extend(index.map(|index| SequenceStep {
-            request: RequestId(index),
-            repeat: Repeat::times(repeat),
-            on_failure: None,
-        }));
-    }
-    warn_unused(cx, &section, &sequence, &names);
-    sequence
-}
-
-/// Requests that no step names are never sent.
-fn warn_unused(
-    cx: &mut Context<'_>,
-    section: &Section<'_>,
-    sequence: &[SequenceStep],
-    names: &[String],
-) {
-    let mut used = vec![false; names.len()];
-    sequence.iter().for_each(|step| used[step.request.index()] = true);
-    let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
-    let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
-    if !unused.is_empty() && !sequence.is_empty() {
-        let message = format!("the sequence never sends {}", suggest::listed(&unused, "or"));
-        let warning = Diagnostic::warning(codes::NO_EFFECT, section.heading.clone(), message);
-        cx.findings.push(warning.hint("name it in a step, or remove the request"));
-    }
 }

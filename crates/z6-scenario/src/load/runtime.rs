@@ -6,8 +6,9 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
+use crate::journey::{Flow, Repeat};
 use crate::model::{
-    Assertion, AssertionKind, Limits, Metadata, Quantile, Runtime, ThinkTime, Workers,
+    Assertion, AssertionKind, Limits, Metadata, Quantile, Runtime, Schedule, ThinkTime, Workers,
 };
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
@@ -53,11 +54,13 @@ pub(crate) fn runtime(
     let (workers, workers_at) = workers(cx, section, overrides);
     let has_end = section.has_or_meant("duration_seconds")
         || section.has_or_meant("iterations")
+        || section.has_or_meant("requests")
         || overrides.duration_ns.is_some();
     RuntimeDraft {
         runtime: Runtime {
             duration_ns,
             iterations: section.written("iterations"),
+            requests: None,
             prng_seed: overrides.seed.or_else(|| section.written("prng_seed")),
             workers,
             warmup_ns: section.number("warmup_seconds").unwrap_or(0),
@@ -104,6 +107,47 @@ fn workers(cx: &mut Context<'_>, section: &Section<'_>, overrides: &Overrides) -
         Ok(0) => (Workers::Auto, at),
         Ok(fixed) => (Workers::Fixed(fixed), at),
         Err(_) => (Workers::Fixed(1), at),
+    }
+}
+
+/// Applies `requests`, which the schedule and an iteration must fit.
+pub(crate) fn requests(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    runtime: &mut Runtime,
+    schedule: &Schedule,
+    flow: &Flow,
+) {
+    let Some(requests) = section.written("requests") else {
+        return;
+    };
+    let mut fault = |message: &str, hint: String| {
+        cx.error(codes::CONFLICT, section.key_span("requests"), message, hint);
+    };
+    if section.has("iterations") {
+        let message = "`requests` and `iterations` cannot be combined";
+        return fault(message, "`requests` are all of the run: write one of the two".to_owned());
+    }
+    let is_one = flow.steps.is_empty()
+        || matches!(flow.steps.as_slice(), [step] if step.repeat == Repeat::times(1));
+    if !is_one || !flow.start.is_empty() || flow.renew.is_some() {
+        let message = "`requests` does not fit a sequence of more than one request";
+        return fault(message, "write `iterations`: how often the sequence is run".to_owned());
+    }
+    match schedule {
+        Schedule::Constant { vus } if requests < u64::from(*vus) => {
+            let message = format!("{requests} requests are less than one for each of {vus} VUs");
+            fault(&message, format!("write `vus = {requests}`, or more requests"));
+        }
+        Schedule::Constant { .. } => runtime.requests = Some(requests),
+        Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {
+            runtime.iterations = Some(requests);
+        }
+        Schedule::Ramp { .. } | Schedule::Spike { .. } | Schedule::Steps { .. } => {
+            let message = "`requests` needs a constant number of VUs, or arrivals";
+            let hint = "they are dealt out to the VUs beforehand: write `iterations` of each VU";
+            fault(message, hint.to_owned());
+        }
     }
 }
 
@@ -171,6 +215,7 @@ pub(crate) fn limits(section: &Section<'_>) -> Limits {
         max_interim_responses: small("max_interim_responses"),
         max_chunk_extension_bytes: small("max_chunk_extension_bytes"),
         max_trailer_bytes: number("max_trailer_bytes"),
+        max_kept_body_bytes: number("max_kept_body_bytes"),
         max_event_log_bytes: number("max_event_log_bytes"),
         max_attachment_bytes: number("max_attachment_bytes"),
         max_histogram_bytes: number("max_histogram_bytes"),
@@ -189,7 +234,7 @@ pub(crate) fn check_end(
 ) {
     if !draft.has_end && length_ns.is_none() && schedule_known {
         let finding = Diagnostic::error(codes::MISSING_KEY, heading, "the run has no end");
-        let hint = "write `duration_seconds` or `iterations` in [runtime], or a schedule with a \
+        let hint = "write `duration_seconds`, `iterations` or `requests` in [runtime], or a schedule with a \
                     length of its own";
         cx.findings.push(finding.hint(hint));
     }

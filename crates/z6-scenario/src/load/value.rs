@@ -23,6 +23,7 @@ pub(crate) enum Datum<'a> {
     Real(f64),
     Texts(Vec<(&'a str, Option<Span>)>),
     Counts(Vec<(u64, Option<Span>)>),
+    Range(u64, u64),
     Pairs(Vec<Pair<'a>>),
     Setting(String),
     Tables(Vec<(&'a dyn TableLike, Option<Span>)>),
@@ -55,6 +56,7 @@ pub(crate) fn read<'a>(
         Kind::Bound { .. } | Kind::Share => return real(cx, key, item, span).map(Datum::Real),
         Kind::Texts => return texts(cx, key, item, span),
         Kind::Counts { .. } => return counts(cx, key, item, span),
+        Kind::Range { .. } => return range(cx, key, item, span),
         Kind::Pairs => return pairs(cx, key, item, span),
         Kind::Setting(form) => return setting::read(cx, key, form, item, span).map(Datum::Setting),
         Kind::Table(_) => item.as_table_like().map(|table| {
@@ -226,6 +228,48 @@ fn counts<'a>(
     Some(Datum::Counts(counts))
 }
 
+/// A whole number, or a list of the least and the greatest.
+fn range<'a>(
+    cx: &mut Context<'_>,
+    key: &Key,
+    item: &Item,
+    span: Option<Span>,
+) -> Option<Datum<'a>> {
+    let (least, most) = key.kind.range();
+    let bounds = match item.as_value() {
+        Some(Value::Integer(number)) => [*number.value(); 2].map(u64::try_from),
+        Some(Value::Array(list)) => {
+            let numbers: Vec<i64> = list.iter().filter_map(Value::as_integer).collect();
+            match (numbers.as_slice(), list.len()) {
+                ([min, max], 2) => [*min, *max].map(u64::try_from),
+                _ => {
+                    wrong_type(cx, key, item, span);
+                    return None;
+                }
+            }
+        }
+        _ => {
+            wrong_type(cx, key, item, span);
+            return None;
+        }
+    };
+    match bounds {
+        [Ok(min), Ok(max)] if min <= max && min >= least && max <= most => {
+            Some(Datum::Range(min, max))
+        }
+        [Ok(min), Ok(max)] if min > max => {
+            let message = format!("{} goes from {min} down to {max}", quoted(key.name));
+            cx.error(codes::OUT_OF_RANGE, span, message, "write the smaller number first");
+            None
+        }
+        _ => {
+            let message = format!("{} is out of range", quoted(key.name));
+            cx.error(codes::OUT_OF_RANGE, span, message, expectation(key));
+            None
+        }
+    }
+}
+
 fn pairs<'a>(
     cx: &mut Context<'_>,
     key: &Key,
@@ -304,6 +348,7 @@ fn type_hint(key: &Key, item: &Item) -> String {
         | Kind::Workers
         | Kind::Texts
         | Kind::Counts { .. }
+        | Kind::Range { .. }
         | Kind::Pairs
         | Kind::Setting(_) => expectation(key),
     }
@@ -332,6 +377,7 @@ pub(crate) fn type_name(kind: Kind) -> String {
         Kind::Workers => "a whole number or \"auto\"".to_owned(),
         Kind::Texts => "a list of strings".to_owned(),
         Kind::Counts { .. } => "a list of whole numbers".to_owned(),
+        Kind::Range { .. } => "a whole number or a list of two".to_owned(),
         Kind::Pairs => "a table of strings".to_owned(),
         Kind::Setting(Form::Delay | Form::Duration) => "a string".to_owned(),
         Kind::Setting(Form::Bytes) => "a whole number or a string".to_owned(),
@@ -344,7 +390,9 @@ pub(crate) fn type_name(kind: Kind) -> String {
 /// The range of a kind in words; empty if there is none.
 pub(crate) fn range_name(kind: Kind) -> String {
     match kind {
-        Kind::Count { min, max } | Kind::Counts { min, max } => format!("{min} to {max}"),
+        Kind::Count { min, max } | Kind::Counts { min, max } | Kind::Range { min, max } => {
+            format!("{min} to {max}")
+        }
         Kind::Workers => format!("1 to {}", limits::MAX_WORKERS),
         Kind::Time { unit, zero, max_ns } => {
             let max = unscaled(max_ns, unit.digits());

@@ -12,6 +12,8 @@ type Entry = (&'static [&'static str], &'static [&'static str], &'static str);
 const REQUESTS: &[&str] = &["[[requests]]"];
 const SCHEDULE: &[&str] = &["[schedule]", "[[schedule.steps]]"];
 const TARGETS: &[&str] = &["[target]", "[[targets]]"];
+const STEPS: &[&str] = &["[[sequence.steps]]", "[[sequences.steps]]"];
+const SEQUENCES: &[&str] = &["[sequence]", "[[sequence.steps]]", "[[sequences.steps]]"];
 const ANY: &[&str] = &[];
 
 /// What `name` leads to in the table of this label.
@@ -61,9 +63,13 @@ const WORDS: &[Entry] = &[
     (&["threads", "cpus"], ANY, "write `workers` in [runtime]"),
     (&["seed", "rng_seed", "random_seed"], &["[runtime]"], "write `prng_seed`"),
     (&["seed", "rng_seed", "random_seed"], ANY, "write `prng_seed` in [runtime]"),
-    (&["iteration", "loop", "loops", "repeat", "count", "total", "arrival_count"], &["[runtime]"], "write `iterations`"),
+    (&["iteration", "loop", "loops", "repeat", "arrival_count"], &["[runtime]"], "write `iterations`"),
+    (&["count", "total", "n", "number", "amount", "total_requests", "request_count", "shared_iterations"], &["[runtime]"], "write `requests` for all of the run, or `iterations` of each VU"),
+    (&["times", "count", "loop", "loops", "iterations"], STEPS, "write `repeat`: a number, or a list of the least and the greatest"),
+    (&["on_error", "on_fail", "exit_on_failure", "abort_on_error", "stop_on_failure", "exit_here_if_failed"], SEQUENCES, "write `on_failure`"),
+    (&["before", "once", "setup", "on_start", "login", "init", "first"], &["[sequence]"], "write `start`: the name of one of [[sequences]], which each VU runs once"),
+    (&["refresh", "reauthenticate", "again"], &["[sequence]"], "write `renew`, with `sequence` and `on_status` or `every_seconds`"),
     (&["iterations", "loops"], ANY, "write `iterations` in [runtime]"),
-    (&["requests"], &["[runtime]"], "write `iterations` for the number of requests of each VU; `[[requests]]` lists what is sent"),
     (&["rate", "rps", "qps", "requests_per_second", "arrival_rate", "constant_users_per_sec", "throughput"], SCHEDULE, "write `per_second`; in [schedule] with `type = \"rate\"`"),
     (&["rate", "rps", "qps", "requests_per_second", "arrival_rate", "constant_users_per_sec", "constant_arrival_rate", "throughput"], ANY, "write [schedule] with `type = \"rate\"` and `per_second`"),
     (&["start_rate"], SCHEDULE, "write `start_per_second`, with `type = \"ramp_rate\"`"),

@@ -5,6 +5,8 @@
 //! base URLs, timeouts, limits, assertions, expected statuses, workers, words for people, comments,
 //! key order. docs/DETERMINISM.md lays the form out byte by byte.
 
+mod journey;
+
 use sha2::{Digest, Sha256};
 use z6_events::{Actor, Step, TargetId, Tick};
 
@@ -41,6 +43,7 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
     }
     form.think_time(scenario.think_time);
     form.actors(&plan);
+    form.journey(scenario, &plan);
     form.0.finalize().into()
 }
 

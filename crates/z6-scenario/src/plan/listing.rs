@@ -1,14 +1,19 @@
 //! The output of `z6 plan`, as text and as JSON.
 //!
 //! Both are written piece by piece to a [`fmt::Write`], so a long listing needs no memory. Owns the
-//! layout; decides nothing.
+//! layout; decides nothing. Values that no plan can give (secrets, what responses give, instants) stand as
+//! their names in ‹ ›.
 
 use std::fmt::{self, Write};
 
 use z6_events::{Actor, Step, Tick, json_string, printable};
 
-use super::{Plan, PlannedStep, plan_digest};
+use super::shown::{Value, shown_values};
+use super::{Plan, Region, plan_digest};
 use crate::model::{Arrivals, Model, Scenario};
+
+#[cfg(test)]
+mod tests;
 
 /// [`write_text`] into a string.
 #[must_use]
@@ -51,15 +56,21 @@ pub fn write_text(
             Some(stop) => writeln!(out, ", stops {}", Seconds(stop.0))?,
             None => writeln!(out)?,
         }
-        write_row(out, ["step", "iteration", "request", "target", "think time"], widths)?;
-        for step in shown_steps(plan, limit) {
+        let head = if has_values(scenario) { "values" } else { "" };
+        write_row(out, ["step", "iteration", "request", "target", "think time", head], widths)?;
+        for step in shown_steps(plan, shown.actor, limit) {
             let planned = plan.step(shown.actor, step);
             let cells = [
                 step.to_string(),
-                (step.0 / plan.steps_per_iteration()).to_string(),
+                match plan.place(shown.actor, step).region {
+                    Region::Start => "start".to_owned(),
+                    Region::Iteration(iteration) => iteration.to_string(),
+                    Region::Renewal(renewal) => format!("renewal {renewal}"),
+                },
                 printable(&scenario.request(planned.request).name).into_owned(),
                 printable(&scenario.target(planned.target).name).into_owned(),
                 Seconds(planned.think_ns).to_string(),
+                values_words(scenario, plan, shown.actor, step),
             ];
             write_row(out, cells.each_ref().map(String::as_str), widths)?;
         }
@@ -103,14 +114,43 @@ fn verb(plan: &Plan) -> &'static str {
     }
 }
 
-/// One line of the table of steps: numbers to the right, names to the left.
-fn write_row(out: &mut dyn Write, cells: [&str; 5], widths: [usize; 2]) -> fmt::Result {
-    let [step, iteration, request, target, think] = cells;
+/// One line of the table of steps: numbers to the right, names to the left, values at the end.
+fn write_row(out: &mut dyn Write, cells: [&str; 6], widths: [usize; 2]) -> fmt::Result {
+    let [step, iteration, request, target, think, values] = cells;
     let [requests, targets] = widths;
-    writeln!(
+    write!(
         out,
         "{step:>8}  {iteration:>9}  {request:<requests$}  {target:<targets$}  {think:>16}"
-    )
+    )?;
+    if values.is_empty() { writeln!(out) } else { writeln!(out, "  {values}") }
+}
+
+fn has_values(scenario: &Scenario) -> bool {
+    !scenario.values.sources.is_empty()
+}
+
+/// Most characters of a value in a line.
+const VALUE_CHARS: usize = 60;
+
+/// The rows and values of a step: `row.users = 3, users.email = a@b.example, token = ‹token›`.
+fn values_words(scenario: &Scenario, plan: &Plan, actor: Actor, step: Step) -> String {
+    let word = |(name, value)| {
+        let value = match value {
+            Value::Row(Some(row)) => row.to_string(),
+            Value::Row(None) => "none left".to_owned(),
+            Value::Text(text) | Value::Literal(text) => {
+                let mut shown: String = text.chars().take(VALUE_CHARS).collect();
+                if shown.len() < text.len() {
+                    shown.push('…');
+                }
+                printable(&shown).into_owned()
+            }
+            Value::NotPlanned => format!("‹{name}›"),
+        };
+        format!("{name} = {value}")
+    };
+    let words: Vec<String> = shown_values(scenario, plan, actor, step).map(word).collect();
+    words.join(", ")
 }
 
 /// How wide a column of names is.
@@ -138,9 +178,9 @@ pub fn write_json(
         write!(out, "{}\n{{\"actor\":{}", comma(i), shown.actor)?;
         let stop = OrNull(shown.stop.map(|Tick(at)| at));
         write!(out, ",\"start_ns\":{},\"stop_ns\":{stop},\"steps\":[", shown.start.0)?;
-        for (j, step) in shown_steps(plan, limit).enumerate() {
+        for (j, step) in shown_steps(plan, shown.actor, limit).enumerate() {
             out.write_str(comma(j))?;
-            write_json_step(out, scenario, plan, step, plan.step(shown.actor, step))?;
+            write_json_step(out, scenario, plan, shown.actor, step)?;
         }
         out.write_str("]}")?;
     }
@@ -152,14 +192,33 @@ fn write_json_step(
     out: &mut dyn Write,
     scenario: &Scenario,
     plan: &Plan,
+    actor: Actor,
     step: Step,
-    planned: PlannedStep,
 ) -> fmt::Result {
-    let iteration = step.0 / plan.steps_per_iteration();
+    let planned = plan.step(actor, step);
+    write!(out, "{{\"step\":{step}")?;
+    match plan.place(actor, step).region {
+        Region::Iteration(iteration) => write!(out, ",\"iteration\":{iteration}")?,
+        Region::Start => write!(out, ",\"iteration\":null,\"start\":true")?,
+        Region::Renewal(renewal) => write!(out, ",\"iteration\":null,\"renewal\":{renewal}")?,
+    }
     let request = json_string(&scenario.request(planned.request).name);
     let target = json_string(&scenario.target(planned.target).name);
-    write!(out, "{{\"step\":{step},\"iteration\":{iteration},\"request\":{request}")?;
-    write!(out, ",\"target\":{target},\"think_ns\":{}}}", planned.think_ns)
+    write!(out, ",\"request\":{request},\"target\":{target},\"think_ns\":{}", planned.think_ns)?;
+    if has_values(scenario) {
+        out.write_str(",\"values\":{")?;
+        for (i, (name, value)) in shown_values(scenario, plan, actor, step).enumerate() {
+            write!(out, "{}{}:", comma(i), json_string(&name))?;
+            match value {
+                Value::Row(row) => write!(out, "{}", OrNull(row))?,
+                Value::Literal(text) => out.write_str(&text)?,
+                Value::Text(text) => write!(out, "{}", json_string(&text))?,
+                Value::NotPlanned => write!(out, "{}", json_string(&format!("‹{name}›")))?,
+            }
+        }
+        out.write_str("}")?;
+    }
+    out.write_str("}")
 }
 
 fn comma(index: usize) -> &'static str {
@@ -188,8 +247,15 @@ fn shown_actors(plan: &Plan, actors: u64) -> impl Iterator<Item = Shown> {
     vus.chain(arrivals)
 }
 
-fn shown_steps(plan: &Plan, limit: u64) -> impl Iterator<Item = Step> {
-    (0..plan.steps_per_actor().unwrap_or(u64::MAX).min(limit)).map(Step)
+/// The first `limit` steps that an actor takes, and then those of its first renewal, if there are any.
+fn shown_steps(plan: &Plan, actor: Actor, limit: u64) -> impl Iterator<Item = Step> {
+    let from = |first: Option<Step>| {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        std::iter::successors(first, move |step| plan.next(actor, *step)).take(limit)
+    };
+    let first = plan.first(actor);
+    let first = Some(first).filter(|first| plan.end_step(actor).is_none_or(|end| *first < end));
+    from(first).chain(from(plan.renewal_start(0)))
 }
 
 /// Nanoseconds as seconds with all nine decimals.

@@ -7,15 +7,22 @@
 use z6_events::{Actor, RequestId, Step};
 
 use crate::journey::{Repeat, SequenceStep};
+use crate::model::Runtime;
 use crate::random::Domain;
+
+#[cfg(test)]
+mod tests;
 
 /// The number of the first step of the first renewal.
 pub const RENEWALS: u64 = 1 << 62;
 
+/// The number of the first step of the first `start` that is done again.
+pub const STARTS_AGAIN: u64 = 1 << 61;
+
 /// Which part of an actor's life a step is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
-    /// `start`: before the first iteration.
+    /// `start`: before the first iteration, or done again before another one.
     Start,
     /// The iteration with this number, from 0.
     Iteration(u64),
@@ -178,6 +185,15 @@ pub(super) struct Iterations {
 }
 
 impl Iterations {
+    /// Of VUs, of which so many ever start. A total is dealt out evenly, the rest to the first of them.
+    pub(super) fn new(runtime: &Runtime, vus: u64) -> Iterations {
+        let Some(total) = runtime.requests else {
+            return Iterations { each: runtime.iterations, one_more_below: 0 };
+        };
+        let vus = vus.max(1);
+        Iterations { each: Some(total / vus), one_more_below: total % vus }
+    }
+
     pub(super) fn of(self, actor: Actor) -> Option<u64> {
         let more = u64::from(actor.0 < self.one_more_below);
         self.each.map(|each| each.saturating_add(more))

@@ -1,12 +1,15 @@
-//! A scenario for the tests of the plan, built in code: four weighted requests, two weighted
-//! targets, random think time, a ramp.
+//! Scenarios for the tests of the plan, built in code: four weighted requests, two weighted targets,
+//! random think time, a ramp; and one with start, renewals, a range and values.
 
 use std::net::Ipv4Addr;
 
-use z6_events::TargetId;
+use z6_events::{RequestId, TargetId, VariableId};
+use z6_extract::rows::{Format, Limits as RowLimits, Reader};
+use z6_http::template::{Template, TextKind, ValueId};
 
-use crate::journey::{Flow, Reading, ValueTable};
+use crate::journey::*;
 use crate::model::*;
+use crate::values::{MadeBy, Order, Per};
 
 /// The sample.
 pub(super) fn scenario() -> Scenario {
@@ -28,6 +31,7 @@ pub(super) fn scenario() -> Scenario {
         runtime: Runtime {
             duration_ns: Some(30 * NS_PER_SECOND),
             iterations: None,
+            requests: None,
             prng_seed: Some(12_345),
             workers: Workers::Fixed(1),
             warmup_ns: 0,
@@ -100,4 +104,66 @@ fn target(name: &str, weight_micro: u64) -> Target {
         source_addresses: Vec::new(),
         request_id_header: None,
     }
+}
+
+/// A login with a user of a file at the start, then one to three of a request and one with values, for two
+/// VUs.
+pub(super) fn journey() -> Scenario {
+    let mut scenario = scenario();
+    scenario.metadata.name = "Shop".to_owned();
+    scenario.schedule = Schedule::Constant { vus: 2 };
+    scenario.runtime.iterations = Some(2);
+    scenario.targets.truncate(1);
+    let step = |request, min, max| SequenceStep {
+        request: RequestId(request),
+        repeat: Repeat { min, max },
+        on_failure: None,
+    };
+    scenario.flow.start = vec![step(0, 1, 1)];
+    scenario.flow.steps = vec![step(1, 1, 3), step(2, 1, 1)];
+    let renew = Renew { steps: vec![step(0, 1, 1)], on_status: vec![401], every_ns: None };
+    scenario.flow.renew = Some(renew);
+    let mut reader = Reader::new(Format::Csv, RowLimits::default());
+    reader.push("email,password\na@x.example,geheim\nb@x.example,hidden\n".as_bytes()).unwrap();
+    scenario.values = ValueTable {
+        sources: vec![
+            ValueSource::Column { data: 0, column: 0 },
+            ValueSource::Column { data: 0, column: 1 },
+            ValueSource::Random(0),
+            ValueSource::Variable(VariableId(0)),
+            ValueSource::NowUnixMs,
+            ValueSource::Secret(0),
+        ],
+        secrets: vec![Secret {
+            name: "client".to_owned(),
+            from: SecretSource::Environment("X".to_owned()),
+        }],
+        data: vec![DataFile {
+            name: "users".to_owned(),
+            file: "users.csv".to_owned(),
+            table: std::sync::Arc::new(reader.finish().unwrap()),
+            per: Per::Vu,
+            order: Order::Sequential,
+            is_unique: true,
+            on_end: OnEnd::StopRun,
+            secret: vec![1],
+            is_attached: true,
+        }],
+        random: vec![RandomValue {
+            name: "quantity".to_owned(),
+            by: MadeBy::Integer { min: 1, max: 5 },
+            per: Per::Step,
+        }],
+        variables: vec![Variable { name: "token".to_owned(), scope: Scope::Vu, is_secret: false }],
+    };
+    let mut reads = |request: usize, reads: &[u16]| {
+        let path = Template::compile("/", TextKind::Target, |_| None).unwrap();
+        let reads = reads.iter().map(|id| ValueId(*id)).collect();
+        let (headers, body, auth, needs) = (Vec::new(), None, None, Vec::new());
+        let rendering = Rendering { path, headers, body, auth, reads, needs };
+        scenario.requests[request].rendering = Some(Box::new(rendering));
+    };
+    reads(0, &[0, 1, 5]);
+    reads(2, &[2, 3, 4]);
+    scenario
 }

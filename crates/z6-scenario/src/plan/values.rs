@@ -14,6 +14,9 @@ use crate::journey::{DataFile, OnEnd, ValueSource, ValueTable};
 use crate::model::{Model, Request, Scenario};
 use crate::values::{Deal, Draw, Made, Moment, Per, Rows, push_rfc3339_ms};
 
+#[cfg(test)]
+mod tests;
+
 /// What [`Plan::write_planned`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlannedValue {

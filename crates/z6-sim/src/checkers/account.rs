@@ -327,7 +327,7 @@ impl Account {
                 true
             }
             // Simulated connections are plain, and no engine takes values yet.
-            Event::TcpReady { .. } | Event::Value { .. } => false,
+            Event::TcpReady { .. } | Event::Value { .. } | Event::ChecksFailed { .. } => false,
             Event::Wake
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }

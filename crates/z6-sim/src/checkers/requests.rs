@@ -149,9 +149,11 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::Status4xx | ErrorKind::Status5xx | ErrorKind::UnexpectedStatus => true,
         other => match other.group() {
             ErrorGroup::Protocol | ErrorGroup::Limit => any(world, &BREAKS),
-            ErrorGroup::Transport | ErrorGroup::Tls | ErrorGroup::Timeout | ErrorGroup::Status => {
-                false
-            }
+            ErrorGroup::Transport
+            | ErrorGroup::Tls
+            | ErrorGroup::Timeout
+            | ErrorGroup::Status
+            | ErrorGroup::Value => false,
         },
     }
 }

@@ -1,7 +1,7 @@
 //! Requests in flight: from the command to send until an outcome. Knows no connections but by their
 //! slot, and nothing of why an exchange ends.
 
-use z6_events::{ConnectionSlot, Event, ExchangeSlot, NextHop, PlannedRequest, Tick};
+use z6_events::{ConnectionSlot, Event, ExchangeSlot, NextHop, PlannedRequest, RequestId, Tick};
 
 use super::TimerKey;
 use super::context::Context;
@@ -128,6 +128,16 @@ impl Exchanges {
         self.open.find(slot).map(|exchange| exchange.stage)
     }
 
+    /// Whose exchange it is, and of which request; none if it is not open.
+    pub(super) fn whose(&self, slot: ExchangeSlot) -> Option<(VuSlot, RequestId)> {
+        self.open.find(slot).map(|exchange| (exchange.vu, exchange.request.request))
+    }
+
+    /// Whether it is not the first exchange of its step.
+    pub(super) fn was_redirected(&self, slot: ExchangeSlot) -> bool {
+        self.open.find(slot).is_some_and(|exchange| exchange.attempt > 0)
+    }
+
     /// The connection of an exchange, and which of its requests it is.
     pub(super) fn seat(&self, slot: ExchangeSlot) -> Option<Seat> {
         self.open.find(slot).map(|exchange| (exchange.connection, exchange.ordinal))
@@ -151,14 +161,14 @@ impl Exchanges {
         self.open.find(slot).and_then(|exchange| exchange.timeout).map(|timeout| timeout.1)
     }
 
-    /// The first byte of a request was written; returns the record of it.
+    /// The first byte of a request was written; writes the record of it.
     pub(super) fn sent(
         &mut self,
         cx: &mut Context<'_>,
         slot: ExchangeSlot,
         written_bytes: u64,
         request_bytes: Option<u64>,
-    ) -> Event {
+    ) {
         let exchange = &mut self.open[slot];
         assert_eq!(exchange.stage, Stage::Unsent, "exchange {slot} was sent before");
         exchange.stage = Stage::Sent;
@@ -173,7 +183,7 @@ impl Exchanges {
         }
         let derived = exchange.request_bytes;
         assert_ne!(derived.is_some(), request_bytes.is_some(), "exchange {slot} has one length");
-        Event::Sent {
+        cx.out.record(Event::Sent {
             exchange: slot,
             written_bytes,
             request: exchange.request,
@@ -181,7 +191,7 @@ impl Exchanges {
             connection: exchange.connection,
             request_bytes: derived.or(request_bytes).unwrap_or(0),
             length_is_input: request_bytes.is_some(),
-        }
+        });
     }
 
     /// Takes an exchange that has ended out of the table and disarms its timeout.

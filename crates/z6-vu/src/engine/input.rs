@@ -1,8 +1,9 @@
 //! What the engine is given and what it asks for: the contract between engine and drivers.
 
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, NextHop,
-    PlannedRequest, Response, StopReason, TargetId, Tick,
+    Actor, Cause, CloseCause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure,
+    LoggedValue, NextHop, PlannedRequest, Population, Response, StopReason, TargetId, Tick,
+    VariableId,
 };
 
 /// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step),
@@ -37,6 +38,11 @@ pub enum Progress {
 ///   `Done` and `Redirected`.
 /// - After `Redirected` the driver knows what is sent next. Another [`Command::Send`] in the same
 ///   slot asks for it, with the next attempt; attempt 0 means that the slot holds another request.
+/// - What was read from a response comes just before its `Done`, at the same tick: a `Value` for each
+///   extraction that was done, in the order of the request, then `ChecksFailed` if a check failed.
+/// - A `Send` whose request cannot be made is followed by a `Failed` of the kind `bad_value`, before a byte
+///   is written.
+/// - [`Outputs::stop_run`] is answered with a `Stop` of that reason to every engine, this one included.
 /// - A `Send` on a connection that has ended meanwhile is followed by `Failed`.
 /// - Where a connection ends that carries requests, each of them gets a `Failed` that is not reusable;
 ///   with the last, the engine closes the connection. `ConnectionClosed` is for connections that carry
@@ -83,6 +89,23 @@ pub enum Input {
         exchange: ExchangeSlot,
         /// What was read.
         response: Response,
+    },
+    /// An extraction of the request was done on its response.
+    Value {
+        /// The exchange.
+        exchange: ExchangeSlot,
+        /// The variable that it gives a value to.
+        variable: VariableId,
+        /// What it found, in the form that the log holds. Its bytes lie in the arena that is given with the
+        /// input.
+        value: LoggedValue,
+    },
+    /// Checks of the request failed on its response.
+    ChecksFailed {
+        /// The exchange.
+        exchange: ExchangeSlot,
+        /// Which of its checks, by bit: that of the first is 1. Not 0.
+        failed: u64,
     },
     /// A complete response redirects the request; the tick is as with `Done`. Only if the request
     /// still follows redirects, and the driver can follow this one.
@@ -149,9 +172,10 @@ impl Input {
                 Input::ConnectionClosed { connection, cause }
             }
             Event::Stop { reason } => Input::Stop { reason },
-            // No engine takes values yet, and no driver gives any: replay reports such a log as
-            // different.
-            Event::Value { .. } => return None,
+            Event::Value { exchange, variable, value } => {
+                Input::Value { exchange, variable, value }
+            }
+            Event::ChecksFailed { exchange, failed } => Input::ChecksFailed { exchange, failed },
             other => {
                 debug_assert!(other.class() != EventClass::Input, "no input for {other:?}");
                 return None;
@@ -198,6 +222,14 @@ pub enum Command {
         /// The connection, or the attempt's slot.
         connection: ConnectionSlot,
     },
+    /// Drop what is kept for an actor: it sends nothing any more. Only where the scenario has variables or
+    /// cookies.
+    Forget {
+        /// Its population.
+        population: Population,
+        /// The VU or arrival.
+        actor: Actor,
+    },
 }
 
 impl Command {
@@ -209,7 +241,7 @@ impl Command {
             Command::Cancel { connection, .. } | Command::Close { connection } => {
                 connection == slot
             }
-            Command::Connect { .. } | Command::Send { .. } => false,
+            Command::Connect { .. } | Command::Send { .. } | Command::Forget { .. } => false,
         }
     }
 }
@@ -222,18 +254,26 @@ pub struct Outputs {
     pub commands: Vec<Command>,
     /// What is recorded, in order: the input, then the decisions. Empty if the input changed nothing.
     pub events: Vec<Event>,
-    /// The bytes that events name. Empty today: no engine takes values yet.
-    pub arena: Vec<u8>,
     /// When the engine wants to be woken; none while it waits for inputs only.
     pub next_deadline: Option<Tick>,
+    /// The whole run has to stop, for this reason.
+    pub stop_run: Option<StopReason>,
     /// Whether this engine has nothing left to do.
     pub finished: bool,
 }
 
 impl Outputs {
+    /// Writes the record of the input in place of the one that only time has passed.
+    #[inline]
+    pub(crate) fn record(&mut self, event: Event) {
+        if let Some(first) = self.events.first_mut() {
+            *first = event;
+        }
+    }
+
     pub(crate) fn reset(&mut self) {
         self.commands.clear();
         self.events.clear();
-        self.arena.clear();
+        self.stop_run = None;
     }
 }

@@ -8,12 +8,15 @@
 //! drivers), `step` (the order within a step), `timeline` and `source` (what the schedule does, and when
 //! the run ends), `traffic` (the way of a request through the three tables), `vu` (the life of a virtual
 //! user), `pool` (connections and who waits for them), `exchange` (requests in flight), `timers`,
-//! `settings`. What a part may use of the others within a call is in `context`.
+//! `settings`. Where responses have a say in what comes next: `journey` (what is kept of them), `flow`
+//! (the way of a VU through its steps). What a part may use of the others within a call is in `context`.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod context;
 mod exchange;
+mod flow;
 pub mod input;
+mod journey;
 mod pool;
 pub mod settings;
 mod slab;

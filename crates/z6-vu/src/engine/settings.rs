@@ -4,6 +4,7 @@ use z6_events::{ErrorKind, Partition, PlannedRequest, RequestId, TargetId, is_se
 use z6_http::field::says_close;
 use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, ThinkTime};
 
+use super::journey::Rules;
 use crate::planted::Planted;
 
 /// Which connection takes the next request, of those that carry some already and have room.
@@ -155,7 +156,12 @@ pub(crate) struct Settings {
     pub(crate) model: Model,
     /// Arrivals alive at once, this worker's share.
     pub(crate) max_in_flight: usize,
-    pub(crate) steps_per_actor: u64,
+    /// Whether a target has `connection_reuse = "iteration"`.
+    pub(crate) has_connections_of_iterations: bool,
+    /// Whether every VU ends after so many iterations.
+    pub(crate) has_last_iteration: bool,
+    /// What responses decide; none if it is nothing but whether a request fails.
+    pub(crate) journeys: Option<Rules>,
     pub(crate) end_ns: u64,
     pub(crate) grace_ns: u64,
     /// Length of every think time if it is constant.
@@ -192,13 +198,16 @@ impl Settings {
             .map(|i| target_settings(scenario, TargetId(i as u16), partition, peak, wire))
             .collect::<Result<Vec<_>, _>>()?;
         let requests = scenario.requests.iter().zip(&wire.request_bytes);
+        let is_of_iterations = |t: &TargetSettings| t.reuse == ConnectionReuse::Iteration;
         Ok(Settings {
             partition,
+            has_connections_of_iterations: targets.iter().any(is_of_iterations),
             targets,
             requests: requests.map(|(r, bytes)| RequestSettings::new(r, bytes)).collect(),
             model,
             max_in_flight: max_in_flight as usize,
-            steps_per_actor: plan.steps_per_actor().unwrap_or(u64::MAX),
+            has_last_iteration: plan.steps_per_actor().is_some(),
+            journeys: Rules::new(scenario),
             end_ns: plan.end_ns().unwrap_or(u64::MAX),
             grace_ns: scenario.runtime.graceful_stop_ns,
             think_constant_ns: match scenario.think_time {

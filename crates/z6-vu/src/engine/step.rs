@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use z6_events::{Actor, Event, Partition, StopReason, StoppedBy, TargetId, Tick};
+use z6_events::{Actor, Event, ExchangeSlot, Partition, StopReason, StoppedBy, TargetId, Tick};
 use z6_scenario::{Plan, Scenario};
 
 use super::TimerKey;
@@ -132,7 +132,7 @@ impl Engine {
 
     /// The first call of a step.
     fn begin(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Progress {
-        // The input's own record comes first, but is known only once it was applied.
+        // The input's own record comes first, but is known only once it was applied: `Outputs::record`.
         out.events.push(Event::Wake);
         let (is_overtaken, fired) = if at < self.quiet_until {
             (false, 0)
@@ -144,13 +144,11 @@ impl Engine {
             self.unfinished = Some(Unfinished { input, stage });
             return Progress::More;
         }
-        let applied = if is_overtaken { None } else { self.apply(at, input, out) };
+        let is_applied = !is_overtaken && self.apply(at, input, out);
         let progress = self.conclude(at, input, out);
-        match applied {
-            Some(event) => out.events[0] = event,
-            // Something fired: that time passed is all that the input says.
-            None if fired > 0 || out.events.len() > 1 => {}
-            None => out.events.clear(),
+        // If something fired: that time passed is all that the input says.
+        if !is_applied && fired == 0 && out.events.len() == 1 {
+            out.events.clear();
         }
         progress
     }
@@ -225,20 +223,35 @@ impl Engine {
                 exchanges.stage(exchange) == Some(exchange::Stage::Unsent)
                     && exchanges.needs_length(exchange) == request_bytes.is_some()
             }
-            Input::Done { exchange, .. } => {
-                exchanges.stage(exchange) == Some(exchange::Stage::Sent)
+            Input::Done { exchange, ref response } => {
+                self.traffic.accepts_done(&self.settings, exchange, response)
+            }
+            Input::Value { exchange, variable, value } => {
+                self.traffic.accepts_value(&self.settings, exchange, variable, value)
+            }
+            Input::ChecksFailed { exchange, failed } => {
+                self.traffic.accepts_failed_checks(&self.settings, exchange, failed)
             }
             Input::Redirected { exchange, next, .. } => {
                 exchanges.stage(exchange) == Some(exchange::Stage::Sent)
+                    && self.traffic.has_read_nothing(&self.settings, exchange)
                     && exchanges.may_follow(exchange, &self.settings)
                     && next.target.index() < self.settings.targets.len()
             }
             Input::Failed { exchange, .. } => {
                 let stage = exchanges.stage(exchange);
-                stage == Some(exchange::Stage::Sent) || stage == Some(exchange::Stage::Unsent)
+                stage == Some(exchange::Stage::Unsent)
+                    || stage == Some(exchange::Stage::Sent)
+                        && self.traffic.has_read_nothing(&self.settings, exchange)
             }
             Input::ConnectionClosed { connection, .. } => pool.is_ready(connection),
         }
+    }
+
+    /// Whether the length of what an exchange sends must come with its [`Input::Sent`].
+    #[must_use]
+    pub fn needs_length(&self, exchange: ExchangeSlot) -> bool {
+        self.traffic.exchanges().needs_length(exchange)
     }
 
     /// When the engine wants to be woken at the latest.
@@ -328,6 +341,8 @@ impl Engine {
             }
             Input::Sent { exchange, .. }
             | Input::Done { exchange, .. }
+            | Input::Value { exchange, .. }
+            | Input::ChecksFailed { exchange, .. }
             | Input::Redirected { exchange, .. }
             | Input::Failed { exchange, .. } => {
                 let deadline = self.traffic.exchanges().deadline(exchange);
@@ -341,6 +356,8 @@ impl Engine {
         match *input {
             Input::Sent { exchange, .. }
             | Input::Done { exchange, .. }
+            | Input::Value { exchange, .. }
+            | Input::ChecksFailed { exchange, .. }
             | Input::Redirected { exchange, .. }
             | Input::Failed { exchange, .. } => self.traffic.exchanges().seat(exchange),
             Input::Wake
@@ -394,14 +411,43 @@ impl Engine {
         }
     }
 
-    /// Applies an input that nothing overtook; returns its record if it changed anything.
-    fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
+    /// Applies an input that nothing overtook, and writes its record if it changed anything; whether it
+    /// did.
+    fn apply(&mut self, at: Tick, input: Input, out: &mut Outputs) -> bool {
+        let (traffic, mut cx) = self.parts(at, out);
+        match input {
+            Input::Sent { exchange, written_bytes, request_bytes } => {
+                traffic.sent(&mut cx, exchange, written_bytes, request_bytes);
+                true
+            }
+            Input::Done { exchange, response } => {
+                traffic.done(&mut cx, exchange, response);
+                true
+            }
+            Input::Wake
+            | Input::Connected { .. }
+            | Input::TcpReady { .. }
+            | Input::ConnectFailed { .. }
+            | Input::Value { .. }
+            | Input::ChecksFailed { .. }
+            | Input::Redirected { .. }
+            | Input::Failed { .. }
+            | Input::ConnectionClosed { .. }
+            | Input::Stop { .. } => {
+                let event = self.apply_rare(at, input, out);
+                event.into_iter().for_each(|event| out.record(event));
+                event.is_some()
+            }
+        }
+    }
+
+    fn apply_rare(&mut self, at: Tick, input: Input, out: &mut Outputs) -> Option<Event> {
         if let Input::Stop { reason } = input {
             return self.stop(at, reason, out).then_some(Event::Stop { reason });
         }
         let (traffic, mut cx) = self.parts(at, out);
         match input {
-            Input::Wake | Input::Stop { .. } => None,
+            Input::Wake | Input::Stop { .. } | Input::Sent { .. } | Input::Done { .. } => None,
             Input::Connected { connection, started } => {
                 traffic.connected(&mut cx, connection);
                 Some(Event::Connected { connection, started })
@@ -414,10 +460,12 @@ impl Engine {
                 traffic.attempt_failed(&mut cx, connection, cause);
                 Some(Event::ConnectFailed { connection, started, cause })
             }
-            Input::Sent { exchange, written_bytes, request_bytes } => {
-                Some(traffic.sent(&mut cx, exchange, written_bytes, request_bytes))
+            Input::Value { exchange, variable, value } => {
+                Some(traffic.value(cx.settings, exchange, variable, value))
             }
-            Input::Done { exchange, response } => Some(traffic.done(&mut cx, exchange, response)),
+            Input::ChecksFailed { exchange, failed } => {
+                Some(traffic.checks_failed(cx.settings, exchange, failed))
+            }
             Input::Redirected { exchange, response, next } => {
                 traffic.redirected(&mut cx, exchange, response, next);
                 Some(Event::Redirected { exchange, response, next })
@@ -432,8 +480,13 @@ impl Engine {
     }
 
     fn stop(&mut self, at: Tick, reason: StopReason, out: &mut Outputs) -> bool {
+        // An actor asks for the end that has come already.
+        let is_of_actor = matches!(reason, StopReason::DataExhausted | StopReason::OnFailure);
         let grace_ns = match reason {
-            StopReason::Interrupt | StopReason::Terminate => self.timeline.grace_ns(),
+            StopReason::Interrupt
+            | StopReason::Terminate
+            | StopReason::DataExhausted
+            | StopReason::OnFailure => self.timeline.grace_ns(),
             StopReason::NoTarget
             | StopReason::LogLimit
             | StopReason::DiskFull
@@ -446,6 +499,7 @@ impl Engine {
                     ending.finishes = grace_ns == 0;
                 }
             }
+            Phase::Ending { .. } if is_of_actor => return false,
             Phase::Ending { .. } => self.finish(),
             Phase::Finished => return false,
         }
@@ -470,7 +524,10 @@ impl Engine {
             return;
         }
         if self.timeline.is_running() {
-            if !self.timeline.is_spent(&self.settings) {
+            let has_dropped_vus = self.traffic.has_dropped_vus();
+            if self.traffic.has_asked_to_stop()
+                || !self.timeline.is_spent(&self.settings, has_dropped_vus)
+            {
                 return;
             }
             self.end_run(StoppedBy::Iterations, at, 0, out);

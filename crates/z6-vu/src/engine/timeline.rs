@@ -135,9 +135,12 @@ impl Timeline {
     }
 
     /// Whether no actor will start any more that has something to do.
-    pub(super) fn is_spent(&self, settings: &Settings) -> bool {
+    /// `has_dropped_vus`: some have ended before their time.
+    pub(super) fn is_spent(&self, settings: &Settings, has_dropped_vus: bool) -> bool {
         match settings.model {
-            Model::Closed => self.source.next().is_none() && settings.steps_per_actor != u64::MAX,
+            Model::Closed => {
+                self.source.next().is_none() && (settings.has_last_iteration || has_dropped_vus)
+            }
             Model::Open => self.source.is_spent(),
         }
     }

@@ -11,6 +11,7 @@ use super::TimerKey;
 use super::context::Context;
 use super::exchange::{Exchange, Exchanges, Stage};
 use super::input::Command;
+use super::journey::Journeys;
 use super::pool::{Freed, Pool, Seat};
 use super::settings::Settings;
 use super::source::{Change, ChangeKind};
@@ -35,9 +36,11 @@ pub(super) enum Sweep {
 /// The VUs, connections and exchanges of one engine.
 #[derive(Debug, Clone)]
 pub(super) struct Traffic {
-    vus: Vus,
-    pool: Pool,
-    exchanges: Exchanges,
+    pub(super) vus: Vus,
+    pub(super) pool: Pool,
+    pub(super) exchanges: Exchanges,
+    /// What is kept of responses; none if that is nothing.
+    pub(super) journeys: Option<Box<Journeys>>,
     /// Connections that began to drain while timers fired, with requests that may be unsent.
     drained: Vec<ConnectionSlot>,
 }
@@ -48,6 +51,7 @@ impl Traffic {
             vus: Vus::new(settings, timers),
             pool: Pool::new(settings, timers),
             exchanges: Exchanges::new(settings, timers),
+            journeys: settings.journeys.as_ref().map(|_| Box::default()),
             drained: Vec::new(),
         }
     }
@@ -88,6 +92,7 @@ impl Traffic {
             ChangeKind::VuStops => self.stop_vu(cx, change.actor),
             ChangeKind::Arrives => {
                 if let Some(vu) = self.vus.arrive(cx, change.actor, change.at) {
+                    self.begin_journey(cx.settings, vu, change.at);
                     self.plan_step(cx, vu, change.at);
                 }
             }
@@ -95,10 +100,11 @@ impl Traffic {
     }
 
     fn start_vu(&mut self, cx: &mut Context<'_>, change: Change) {
-        let vu = self.vus.start(change.actor);
+        let vu = self.vus.start(&cx.settings.plan, change.actor);
+        self.begin_journey(cx.settings, vu, change.at);
         let (population, actor) = (Population(0), change.actor);
         cx.out.events.push(Event::VuStarted { population, actor, planned: change.at });
-        if cx.settings.steps_per_actor == 0 {
+        if cx.settings.plan.iterations_of(change.actor) == Some(0) {
             self.complete(cx, vu);
         } else {
             self.plan_step(cx, vu, change.at);
@@ -113,12 +119,15 @@ impl Traffic {
 
     /// Plans the VU's next request for `planned` and looks for a connection.
     fn plan_step(&mut self, cx: &mut Context<'_>, vu: VuSlot, planned: Tick) {
+        if self.journeys.is_some() {
+            return self.plan_journey(cx, vu, planned);
+        }
         self.vus.plan_step(cx, vu, planned);
         self.seek_connection(cx, vu);
     }
 
     /// Sends the VU's request on a connection that has a seat for it, or lets it wait for one.
-    fn seek_connection(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+    pub(super) fn seek_connection(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
         let target = self.vus.target(vu);
         if let Some(seat) = self.pool.take(cx, vu, target) {
             return self.dispatch(cx, vu, seat);
@@ -170,6 +179,7 @@ impl Traffic {
         };
         for _ in 0..failing {
             let Some(vu) = self.pool.next_waiter(target) else { break };
+            self.journey_failed(vu);
             match self.vus.drop_redirect(vu) {
                 Some(Redirect { exchange, .. }) => {
                     self.exchanges.end(cx, exchange);
@@ -194,32 +204,33 @@ impl Traffic {
         self.pool.connection_closed(cx, connection)
     }
 
-    /// The first byte of a request was written; returns the record of it.
+    /// The first byte of a request was written; writes the record of it.
     pub(super) fn sent(
         &mut self,
         cx: &mut Context<'_>,
         exchange: ExchangeSlot,
         written_bytes: u64,
         request_bytes: Option<u64>,
-    ) -> Event {
-        self.exchanges.sent(cx, exchange, written_bytes, request_bytes)
+    ) {
+        if self.journeys.is_some() {
+            self.journey_sent(cx.settings, exchange);
+        }
+        self.exchanges.sent(cx, exchange, written_bytes, request_bytes);
     }
 
-    /// A response is complete; returns the record of it.
-    pub(super) fn done(
-        &mut self,
-        cx: &mut Context<'_>,
-        slot: ExchangeSlot,
-        response: Response,
-    ) -> Event {
+    /// A response is complete; writes the record of it.
+    pub(super) fn done(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot, response: Response) {
         let exchange = self.exchanges.end(cx, slot);
         assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is done before it was sent");
-        let failure = cx.settings.request(exchange.request.request).failure(response.status);
+        let failure = match self.journeys {
+            None => cx.settings.request(exchange.request.request).failure(response.status),
+            Some(_) => self.judge(cx.settings, &exchange, response.status),
+        };
+        cx.out.record(Event::Done { exchange: slot, response, failure });
         let keep = response.reusable && !response.unsolicited;
         let cause = self.drain_cause(cx.settings, &exchange, keep);
         self.finish_exchange(cx, exchange.connection, cause);
         self.step_ended(cx, exchange.vu, 0);
-        Event::Done { exchange: slot, response, failure }
     }
 
     /// A followed redirect: the connection is free, and the request waits for one to continue on.
@@ -262,6 +273,7 @@ impl Traffic {
             Some(ReleaseCause::ExchangeFailed)
         };
         self.finish_exchange(cx, exchange.connection, cause);
+        self.journey_failed(exchange.vu);
         self.step_ended(cx, exchange.vu, 0);
         Event::Failed { exchange: slot, failure }
     }
@@ -297,6 +309,7 @@ impl Traffic {
             let cause = self.cancel(cx, slot, &exchange);
             self.finish_exchange(cx, exchange.connection, cause);
         }
+        self.journey_failed(exchange.vu);
         self.step_ended(cx, exchange.vu, 0);
     }
 
@@ -367,17 +380,25 @@ impl Traffic {
 
     /// The VU's step has ended, done or failed: on to the next, at least `delay_ns` from now.
     fn step_ended(&mut self, cx: &mut Context<'_>, vu: VuSlot, delay_ns: u64) {
+        if self.journeys.is_some() {
+            return self.journey_step_ended(cx, vu, delay_ns);
+        }
         let Some(next) = self.vus.end_step(cx, vu, delay_ns) else {
             return self.complete(cx, vu);
         };
-        if next.begins_iteration {
+        if next.begins_iteration && cx.settings.has_connections_of_iterations {
             self.pool.end_iteration(cx, vu);
         }
-        if next.pause_ns == 0 && !cx.is_behind_schedule() {
+        self.go_on(cx, vu, next.pause_ns);
+    }
+
+    /// The VU's next step comes after this pause.
+    pub(super) fn go_on(&mut self, cx: &mut Context<'_>, vu: VuSlot, pause_ns: u64) {
+        if pause_ns == 0 && !cx.is_behind_schedule() {
             self.rest_others(cx, vu);
             return self.plan_step(cx, vu, cx.at);
         }
-        self.vus.think(cx, vu, next.pause_ns);
+        self.vus.think(cx, vu, pause_ns);
         self.pool.rest(cx, vu);
     }
 
@@ -389,7 +410,8 @@ impl Traffic {
     }
 
     /// The VU plans nothing more and leaves.
-    fn complete(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+    pub(super) fn complete(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        self.end_journey(cx, vu);
         self.pool.release_owned(cx, vu);
         self.vus.remove(cx, vu);
     }

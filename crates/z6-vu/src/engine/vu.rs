@@ -8,7 +8,7 @@ use z6_events::{
     Actor, Event, ExchangeSlot, NeverSentReason, Partition, PlannedRequest, Population, RequestId,
     Step, TargetId, Tick,
 };
-use z6_scenario::{Model, PlannedStep};
+use z6_scenario::{Model, Plan, PlannedStep};
 
 use super::TimerKey;
 use super::context::Context;
@@ -41,6 +41,8 @@ pub enum VuState {
 struct Vu {
     actor: Actor,
     step: Step,
+    /// All its steps are below this one.
+    end: Step,
     state: VuState,
     /// The schedule has stopped it: it ends with its current step.
     stopping: bool,
@@ -63,10 +65,11 @@ pub(super) struct Redirect {
 }
 
 impl Vu {
-    fn new(actor: Actor) -> Vu {
+    fn new(plan: &Plan, actor: Actor) -> Vu {
         Vu {
             actor,
-            step: Step(0),
+            step: plan.first(actor),
+            end: plan.end_step(actor).unwrap_or(Step(u64::MAX)),
             state: VuState::Spawned,
             stopping: false,
             planned: Tick::ZERO,
@@ -149,8 +152,8 @@ impl Vus {
     }
 
     /// A VU of the schedule starts.
-    pub(super) fn start(&mut self, actor: Actor) -> VuSlot {
-        let slot = self.table.insert(Vu::new(actor));
+    pub(super) fn start(&mut self, plan: &Plan, actor: Actor) -> VuSlot {
+        let slot = self.table.insert(Vu::new(plan, actor));
         assert_eq!(
             self.place(actor),
             self.slot_of.len(),
@@ -169,9 +172,9 @@ impl Vus {
     ) -> Option<VuSlot> {
         let is_full = self.table.len() >= cx.settings.max_in_flight;
         if !is_full || cx.settings.planted.has(Bug::IgnoredMaxInFlight) {
-            return Some(self.table.insert(Vu::new(actor)));
+            return Some(self.table.insert(Vu::new(&cx.settings.plan, actor)));
         }
-        let mut vu = Vu::new(actor);
+        let mut vu = Vu::new(&cx.settings.plan, actor);
         vu.now = cx.settings.plan.step(vu.actor, vu.step);
         vu.planned = planned;
         let (request, reason) = (vu.planned_request(), NeverSentReason::MaxInFlight);
@@ -253,11 +256,28 @@ impl Vus {
     ) -> Option<NextStep> {
         let vu = &mut self.table[slot];
         vu.step.0 += 1;
-        if vu.stopping || vu.step.0 >= cx.settings.steps_per_actor || !cx.is_running {
+        if vu.stopping || vu.step >= vu.end || !cx.is_running {
             return None;
         }
         let pause_ns = vu.now.think_ns.max(delay_ns);
         Some(NextStep { pause_ns, begins_iteration: vu.now.ends_iteration })
+    }
+
+    /// The think time after the VU's step; none if it plans nothing more.
+    pub(super) fn think_after(&self, cx: &Context<'_>, slot: VuSlot) -> Option<u64> {
+        let vu = &self.table[slot];
+        (!vu.stopping && cx.is_running).then_some(vu.now.think_ns)
+    }
+
+    /// Who a VU is, and the step that it is at.
+    pub(super) fn at(&self, slot: VuSlot) -> (Actor, Step) {
+        let vu = &self.table[slot];
+        (vu.actor, vu.step)
+    }
+
+    /// The VU's next step is this one.
+    pub(super) fn go_to(&mut self, slot: VuSlot, step: Step) {
+        self.table[slot].step = step;
     }
 
     /// The VU pauses until its next step.

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use mio::event::Event as IoEvent;
 use mio::{Registry, Token};
 use z6_events::{
-    Cause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind, PlannedRequest, TargetId,
-    Tick,
+    Cause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind, PlannedRequest,
+    StopReason, TargetId, Tick,
 };
 
 use super::engine_handle::EngineHandle;
@@ -55,7 +55,7 @@ struct Buffers {
 impl Connections {
     pub(super) fn new(common: Arc<Common>, registry: Registry, reports: Reports) -> Connections {
         let limits = common.limits;
-        let requests = Requests::new(common.templates.clone(), common.redirects.clone());
+        let requests = common.prepared.requests(&common.given);
         let dialer = Dialer::new(common, registry);
         let plain_bytes = if dialer.has_tls() { READ_BUFFER_BYTES + HELD_BACK_MAX } else { 0 };
         Connections {
@@ -69,6 +69,16 @@ impl Connections {
             reports,
             turns: Turns::default(),
         }
+    }
+
+    /// Sets when tick 0 is, nanoseconds since 1970-01-01 UTC.
+    pub(super) fn set_epoch(&mut self, unix_ns: u64) {
+        self.requests.set_epoch(unix_ns);
+    }
+
+    /// The engine of this worker asks for the end of the whole run.
+    pub(super) fn ask_to_stop(&self, reason: StopReason) {
+        self.reports.ask_to_stop(reason);
     }
 
     /// Carries out all that the engine asked for, and what that leads to. Nothing called from here calls
@@ -85,9 +95,10 @@ impl Connections {
                 }
                 Command::Cancel { exchange, connection } => {
                     // Over HTTP/1.1 the connection is closed next.
-                    self.links.at(connection).session.cancel(exchange);
+                    self.links.at(connection).session.cancel(exchange, &mut self.requests);
                 }
                 Command::Close { connection } => self.close(connection),
+                Command::Forget { population, actor } => self.requests.forget(population, actor),
             }
         }
     }
@@ -267,8 +278,21 @@ impl Connections {
             let now = engine.now();
             return engine.step(now, session::crossed(exchange));
         }
-        link.session.start(exchange, request, attempt, &mut self.requests);
-        self.write(engine, slot);
+        match link.session.start(exchange, request, attempt, &mut self.requests) {
+            Ok(()) => self.write(engine, slot),
+            Err(input) => {
+                let at = engine.now();
+                self.note(engine, at);
+                engine.step(at, input);
+            }
+        }
+    }
+
+    /// Logs words about the input that comes next, if there are any.
+    fn note(&mut self, engine: &mut EngineHandle, at: Tick) {
+        if let Some(Note { about, exchange, text }) = self.requests.take_note() {
+            engine.note(at, about, exchange.0, &text);
+        }
     }
 
     /// Writes as much of the request as the socket takes. Inputs are queued, not carried out, for the
@@ -398,10 +422,12 @@ impl Connections {
     fn tell(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick, output: Output) {
         let input = match output {
             Output::Input(input) => {
-                if let Input::Failed { .. } = input
-                    && let Some(Note { about, exchange, text }) = self.requests.take_note()
-                {
-                    engine.note(at, about, exchange.0, &text);
+                if let Input::Failed { .. } | Input::Done { .. } = input {
+                    self.note(engine, at);
+                }
+                if let Input::Value { .. } = input {
+                    engine.step_with(at, input, self.requests.arena());
+                    return self.carry_out(engine);
                 }
                 input
             }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectionSlot, Event, NoteKind, Sample, Tick};
+use z6_events::{ConnectionSlot, Event, NoteKind, Sample, StopReason, Tick};
 
 use super::clock::Clock;
 use super::sink::ChannelSink;
@@ -15,12 +15,15 @@ pub(super) struct EngineHandle {
     recorder: Recorder<ChannelSink>,
     clock: Clock,
     commands: VecDeque<Command>,
+    /// The engine asks for the end of the run.
+    stop_run: Option<StopReason>,
 }
 
 impl EngineHandle {
     /// An engine whose time starts with [`EngineHandle::start_clock`].
     pub(super) fn new(recorder: Recorder<ChannelSink>) -> EngineHandle {
-        EngineHandle { recorder, clock: Clock::start(), commands: VecDeque::with_capacity(64) }
+        let commands = VecDeque::with_capacity(64);
+        EngineHandle { recorder, clock: Clock::start(), commands, stop_run: None }
     }
 
     /// Sets tick 0.
@@ -38,7 +41,23 @@ impl EngineHandle {
     /// Gives an input to the engine and queues the resulting commands.
     #[inline]
     pub(super) fn step(&mut self, at: Tick, input: Input) {
-        self.recorder.step(at, input, |out| self.commands.extend(&out.commands));
+        self.recorder.step(at, input, |out| {
+            self.commands.extend(&out.commands);
+            self.stop_run = self.stop_run.or(out.stop_run);
+        });
+    }
+
+    /// Why the engine asks for the end of the whole run, if it has since the last call.
+    pub(super) fn take_stop_run(&mut self) -> Option<StopReason> {
+        self.stop_run.take()
+    }
+
+    /// The same with an input that names bytes of `arena`.
+    pub(super) fn step_with(&mut self, at: Tick, input: Input, arena: &[u8]) {
+        self.recorder.step_with(at, input, arena, |out| {
+            self.commands.extend(&out.commands);
+            self.stop_run = self.stop_run.or(out.stop_run);
+        });
     }
 
     /// Logs words about a failure; the input that says it comes next.

@@ -116,6 +116,11 @@ impl Reports {
         self.tell(Notice::AttemptFailed(target, address, failure()));
     }
 
+    /// The whole run has to stop.
+    pub(super) fn ask_to_stop(&self, reason: StopReason) {
+        self.tell(Notice::Stop(reason));
+    }
+
     fn tell(&self, notice: Notice) {
         // A coordinator that is gone has no use for it.
         let _ = self.notices.send(notice);

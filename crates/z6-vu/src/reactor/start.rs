@@ -33,6 +33,7 @@ use crate::observer::Observer;
 use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::Recorder;
 use crate::run_end::TargetWatch;
+use crate::session::Given;
 use crate::templates::response_limits;
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
@@ -64,6 +65,8 @@ pub struct RunSpec {
     pub spin: Spin,
     /// Where relative paths of certificates and keys start.
     pub folder: PathBuf,
+    /// Secrets, and the key of digests.
+    pub given: Given,
 }
 
 /// Whether an event loop spins for the last tens of microseconds before a planned instant, instead
@@ -159,8 +162,8 @@ fn common(
 ) -> Result<Common, StartError> {
     let scenario = &spec.scenario;
     Ok(Common {
-        redirects: prepared.redirects,
-        templates: prepared.templates,
+        prepared,
+        given: spec.given.clone(),
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         tls: tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?,
         limits: response_limits(&scenario.limits),
@@ -218,7 +221,8 @@ fn build_facts() -> Vec<(String, String)> {
 /// Workers that wait for tick 0, and the channels between them and the writer.
 struct Threads {
     workers: Vec<JoinHandle<()>>,
-    clocks: Vec<mpsc::Sender<Clock>>,
+    /// Tick 0, and when that is on the wall clock, nanoseconds since 1970-01-01 UTC.
+    clocks: Vec<mpsc::Sender<(Clock, u64)>>,
     wakers: Vec<Waker>,
     states: Vec<Arc<WorkerState>>,
     notices: (Sender<Notice>, Receiver<Notice>),
@@ -284,9 +288,9 @@ impl Threads {
         self.workers.push(thread.spawn(move || {
             let _notice = EndNotice { notices };
             // No clock comes if the start fails elsewhere: this worker just goes.
-            let Ok(clock) = clock.recv() else { return };
+            let Ok((clock, epoch_ns)) = clock.recv() else { return };
             let guard = BrokenUnlessDefused(broken);
-            work(worker, clock);
+            work(worker, clock, epoch_ns);
             guard.defuse();
         })?);
         self.clocks.push(clock_sender);
@@ -320,7 +324,7 @@ impl Threads {
         let writer = spawn_writer(writer, broken, notices).map_err(StartError::System)?;
         for clock in &self.clocks {
             // A worker that is gone has sent its notice.
-            let _ = clock.send(start);
+            let _ = clock.send((start, header.wall_epoch_ns));
         }
         Ok(RunHandle::new(super::coordinator::Parts {
             header,
@@ -363,7 +367,8 @@ impl Drop for StopIfPanicking {
 }
 
 /// One worker's thread, from tick 0 to the end of its log.
-fn work(mut worker: Worker, clock: Clock) {
+fn work(mut worker: Worker, clock: Clock, epoch_ns: u64) {
+    worker.set_epoch(epoch_ns);
     let ahead_ns = clock.start_ns().saturating_sub(sys::monotonic_ns());
     std::thread::sleep(std::time::Duration::from_nanos(ahead_ns));
     if let Err(error) = worker.run(clock) {

@@ -24,9 +24,9 @@ use super::tls_config::TlsTarget;
 use super::transport::Address;
 use super::wait::{TOKEN_TIMER, TOKEN_WAKER, Until, Wait};
 use crate::engine::Input;
+use crate::prepare::Prepared;
 use crate::recorder::Recorder;
-use crate::redirect::Redirects;
-use crate::templates::Templates;
+use crate::session::Given;
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_POLL: usize = 1024;
@@ -36,7 +36,9 @@ const SAMPLE_EVERY_NS: u64 = 1_000_000_000;
 /// What all workers of a run use and none changes.
 #[derive(Debug)]
 pub(super) struct Common {
-    pub(super) templates: Templates,
+    pub(super) prepared: Prepared,
+    /// What is given from outside to values.
+    pub(super) given: Given,
     /// Resolved addresses by target.
     pub(super) addresses: Vec<Vec<Address>>,
     /// Local addresses to connect from, by target; empty = the kernel's choice.
@@ -44,8 +46,6 @@ pub(super) struct Common {
     /// What connections over TLS begin with, by target; none for plain ones.
     pub(super) tls: Vec<Option<TlsTarget>>,
     pub(super) limits: z6_proto_http1::Limits,
-    /// None if no request follows redirects.
-    pub(super) redirects: Option<Redirects>,
     /// Whether loops spin before planned instants.
     pub(super) spin: bool,
 }
@@ -87,6 +87,11 @@ impl Worker {
             next_sample: Tick(SAMPLE_EVERY_NS),
             passes: 0,
         })
+    }
+
+    /// Sets when tick 0 is, nanoseconds since 1970-01-01 UTC.
+    pub(super) fn set_epoch(&mut self, unix_ns: u64) {
+        self.connections.set_epoch(unix_ns);
     }
 
     /// Runs from tick 0, which is `clock`'s, until the engine has nothing left to do.
@@ -153,6 +158,10 @@ impl Worker {
             self.engine.step(now, Input::Wake);
             self.connections.carry_out(&mut self.engine);
             now = self.clock.now();
+        }
+        if let Some(reason) = self.engine.take_stop_run() {
+            // It comes back to all workers, this one included.
+            self.connections.ask_to_stop(reason);
         }
         if self.next_sample <= now && !self.engine.is_finished() {
             self.next_sample = Tick(now.0 - now.0 % SAMPLE_EVERY_NS).plus_ns(SAMPLE_EVERY_NS);

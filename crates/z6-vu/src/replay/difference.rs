@@ -187,6 +187,7 @@ impl DecisionKind {
             | Event::ConnectFailed { .. }
             | Event::Failed { .. }
             | Event::Value { .. }
+            | Event::ChecksFailed { .. }
             | Event::Redirected { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. }

@@ -17,6 +17,8 @@
 //! Exchanges are named by their slots, and each output names its exchange, so that a session with many
 //! exchanges at once needs no other interface.
 
+mod filled;
+mod journeys;
 mod requests;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFac
 use crate::engine::Input;
 use crate::templates;
 
+pub use journeys::{Given, Journeys, MAX_KEPT_BYTES};
 pub use requests::{Note, Requests};
 
 /// Reads of one connection before a driver turns to others.
@@ -105,6 +108,8 @@ struct InFlight {
     request_bytes: usize,
     /// The read that brought the first byte of the final response.
     first_byte: Option<Tick>,
+    /// Its length was not known to the engine.
+    is_filled_in: bool,
 }
 
 /// One client connection.
@@ -112,9 +117,12 @@ struct InFlight {
 pub struct Session {
     http: Connection,
     in_flight: Option<InFlight>,
-    /// The bytes of a request that differ from its template: it has a request id, or follows a
-    /// redirect. Empty otherwise.
+    /// The bytes of a request that differ from its template: it has a request id, is filled in, or
+    /// follows a redirect. Empty otherwise.
     own_bytes: Vec<u8>,
+    /// Something is kept of the response; and how much memory for it was asked for, bytes.
+    is_keeping: bool,
+    kept_bytes: usize,
     /// The peer has closed its side: it would not answer another request.
     is_peer_closed: bool,
     broken: Option<BrokenWrite>,
@@ -128,6 +136,8 @@ impl Session {
             http: Connection::new(limits),
             in_flight: None,
             own_bytes: Vec::new(),
+            is_keeping: false,
+            kept_bytes: 0,
             is_peer_closed: false,
             broken: None,
         }
@@ -158,6 +168,9 @@ impl Session {
 
     /// Begins an exchange, whose first bytes are [`Session::unwritten`] from now on.
     ///
+    /// # Errors
+    /// The input to give to the engine, if the request cannot be made: the connection is as it was.
+    ///
     /// # Panics
     /// If the connection cannot carry another exchange, or the request has no template for its
     /// target: bugs of engine or driver.
@@ -168,7 +181,10 @@ impl Session {
         request: PlannedRequest,
         attempt: u8,
         requests: &mut Requests,
-    ) {
+    ) -> Result<(), Input> {
+        if requests.journeys().is_some() && self.prepare(exchange, &request, attempt, requests)? {
+            return Ok(());
+        }
         if requests.follows_redirects() {
             self.http.keep_location(requests.begin(exchange, request.request, attempt));
         }
@@ -182,17 +198,23 @@ impl Session {
             is_sent: false,
             request_bytes: template.len(),
             first_byte: None,
+            is_filled_in: false,
         });
         self.own_bytes.clear();
         if !template.is_fixed() || attempt > 0 {
             template.render(&mut self.own_bytes, &requests.id(&request, attempt));
         }
+        Ok(())
     }
 
     /// The engine gave up an exchange: nothing is said about it any more.
-    pub fn cancel(&mut self, exchange: ExchangeSlot) {
-        if self.in_flight.is_some_and(|in_flight| in_flight.exchange == exchange) {
+    pub fn cancel(&mut self, exchange: ExchangeSlot, requests: &mut Requests) {
+        if let Some(journeys) = requests.journeys() {
+            journeys.cancel(exchange);
+        }
+        if let Some(in_flight) = self.in_flight.filter(|in_flight| in_flight.exchange == exchange) {
             self.in_flight = None;
+            self.given_up(&in_flight, requests);
         }
     }
 
@@ -232,7 +254,8 @@ impl Session {
         if let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_sent) {
             in_flight.is_sent = true;
             let (exchange, written_bytes) = (in_flight.exchange, bytes as u64);
-            sent(Input::Sent { exchange, written_bytes, request_bytes: None });
+            let request_bytes = in_flight.is_filled_in.then_some(in_flight.request_bytes as u64);
+            sent(Input::Sent { exchange, written_bytes, request_bytes });
         }
     }
 
@@ -267,21 +290,24 @@ impl Session {
     ) -> Option<Output> {
         let rest = &bytes[*from..];
         if rest.is_empty() {
-            return None;
+            return requests.journeys()?.next_output();
         }
         *from = bytes.len();
         match self.http.received(rest) {
             Received::NeedMore { first_byte } => {
                 self.mark_first_byte(first_byte, at);
+                if self.is_keeping {
+                    self.count_kept(requests);
+                }
                 None
             }
             Received::Complete { first_byte, response } => {
                 self.mark_first_byte(first_byte, at);
-                self.complete(&response, at, requests)
+                self.complete(&response, rest, at, requests)
             }
             Received::Failed { first_byte, error } => {
                 self.mark_first_byte(first_byte, at);
-                self.failed(templates::error_kind(error.kind), error.offset)
+                self.failed(templates::error_kind(error.kind), error.offset, requests)
             }
             Received::Unsolicited => Some(Output::Closed(CloseCause::Unsolicited)),
         }
@@ -290,6 +316,9 @@ impl Session {
     /// Takes what a read says that brought no bytes. `at` is the clock just after it. Called until it
     /// returns none, or the connection is closed.
     pub fn ended(&mut self, end: End, at: Tick, requests: &mut Requests) -> Option<Output> {
+        if let Some(output) = requests.journeys().and_then(Journeys::next_output) {
+            return Some(output);
+        }
         if self.http.is_closing() && self.in_flight.is_none() {
             // It was said before, and the engine closes the connection.
             return None;
@@ -306,7 +335,7 @@ impl Session {
             (End::CloseNotify, _) => self.end_of_stream(false, at, requests),
             (End::Tls(cause), _) => match self.http.io_error() {
                 None => Some(Output::Closed(CloseCause::ResetByPeer)),
-                Some(_) => self.failed(cause.error, cause.detail),
+                Some(_) => self.failed(cause.error, cause.detail, requests),
             },
         }
     }
@@ -352,6 +381,7 @@ impl Session {
     fn complete(
         &mut self,
         facts: &ResponseFacts,
+        input: &[u8],
         at: Tick,
         requests: &mut Requests,
     ) -> Option<Output> {
@@ -365,11 +395,18 @@ impl Session {
             unsolicited: facts.unsolicited_after,
             irregularities: templates::irregularities(facts.irregularities),
         };
+        if self.is_keeping {
+            self.store_cookies((exchange, &request, attempt), input, at, requests);
+        }
         if requests.follows_redirects()
             && let Some(location) = self.http.location().filter(|location| location.is_there())
         {
             let input = requests.redirected(exchange, &request, attempt, response, location);
+            self.release(requests);
             return Some(Output::Input(input));
+        }
+        if self.is_keeping {
+            return self.read((exchange, &request, attempt), input, response, requests);
         }
         Some(Output::Input(Input::Done { exchange, response }))
     }
@@ -382,8 +419,8 @@ impl Session {
     ) -> Option<Output> {
         match self.http.eof() {
             Eof::Idle => Some(Output::Closed(CloseCause::ClosedByPeer)),
-            Eof::Complete(_) if is_truncated => self.failed(ErrorKind::TlsTruncated, 0),
-            Eof::Complete(response) => self.complete(&response, at, requests),
+            Eof::Complete(_) if is_truncated => self.failed(ErrorKind::TlsTruncated, 0, requests),
+            Eof::Complete(response) => self.complete(&response, &[], at, requests),
             Eof::Failed(kind) => {
                 let closed = Cause { error: ErrorKind::ClosedBeforeResponse, detail: 0 };
                 self.failed_by(kind, closed, requests)
@@ -406,7 +443,7 @@ impl Session {
     ) -> Option<Output> {
         match kind {
             FailureKind::Protocol(error) => {
-                self.failed(templates::error_kind(error.kind), error.offset)
+                self.failed(templates::error_kind(error.kind), error.offset, requests)
             }
             FailureKind::Stale => {
                 let announced = self.http.keeps_idle_seconds().zip(self.in_flight);
@@ -414,14 +451,17 @@ impl Session {
                     let text = format!("timeout={seconds}");
                     requests.explain(NoteKind::KeepAlive, in_flight.exchange, text);
                 }
-                self.failed(transport.error, transport.detail)
+                self.failed(transport.error, transport.detail, requests)
             }
-            FailureKind::Transport => self.failed(transport.error, transport.detail),
+            FailureKind::Transport => self.failed(transport.error, transport.detail, requests),
         }
     }
 
-    fn failed(&mut self, error: ErrorKind, detail: u64) -> Option<Output> {
+    fn failed(&mut self, error: ErrorKind, detail: u64, requests: &mut Requests) -> Option<Output> {
         let in_flight = self.in_flight.take()?;
+        if requests.journeys().is_some() {
+            self.given_up(&in_flight, requests);
+        }
         let failure = Failure {
             error,
             detail,

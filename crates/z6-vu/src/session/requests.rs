@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use z6_events::limits::MAX_NOTE_BYTES;
 use z6_events::{
-    ErrorKind, ExchangeSlot, Failure, NextHop, NoteKind, PlannedRequest, RequestId, Response,
-    TargetId,
+    Actor, ErrorKind, ExchangeSlot, Failure, Irregularities, NextHop, NoteKind, PlannedRequest,
+    Population, RequestId, Response, TargetId,
 };
 use z6_http::{IdParts, Location};
-use z6_proto_http1::RequestTemplate;
+use z6_proto_http1::{KeptResponse, RequestForm, RequestTemplate};
 
+use super::filled::Which;
+use super::journeys::{Answered, Journeys, Unmade};
 use crate::engine::Input;
 use crate::planted::{Bug, Planted};
-use crate::redirect::{Hop, Redirected, Redirects};
+use crate::redirect::{self, Hop, Redirected, Redirects};
 use crate::templates::{Templates, request_id};
 
 /// Words about a failure, for the log. They may come from the server.
@@ -38,6 +40,8 @@ pub struct Requests {
     hops: BTreeMap<ExchangeSlot, Hop>,
     /// What there is to say about the failure that was reported last.
     note: Option<Note>,
+    /// None if the scenario has no values, cookies, extractions and checks.
+    journeys: Option<Box<Journeys>>,
     planted: Planted,
 }
 
@@ -46,7 +50,91 @@ impl Requests {
     #[must_use]
     pub fn new(templates: Templates, redirects: Option<Redirects>) -> Requests {
         let (hops, planted) = (BTreeMap::new(), Planted::default());
-        Requests { templates, redirects, hops, note: None, planted }
+        Requests { templates, redirects, hops, note: None, journeys: None, planted }
+    }
+
+    /// The same with what fills requests in and reads responses.
+    #[must_use]
+    pub fn with_journeys(self, journeys: Option<Journeys>) -> Requests {
+        Requests { journeys: journeys.map(Box::new), ..self }
+    }
+
+    #[inline]
+    pub(super) fn journeys(&mut self) -> Option<&mut Journeys> {
+        self.journeys.as_deref_mut()
+    }
+
+    /// The bytes that the [`Input::Value`] names that a session has returned last.
+    #[must_use]
+    pub fn arena(&self) -> &[u8] {
+        self.journeys.as_ref().map_or(&[], |journeys| journeys.arena())
+    }
+
+    /// Sets when tick 0 is, nanoseconds since 1970-01-01 UTC; 0 before.
+    pub fn set_epoch(&mut self, unix_ns: u64) {
+        if let Some(journeys) = &mut self.journeys {
+            journeys.set_epoch(unix_ns);
+        }
+    }
+
+    /// An actor sends nothing any more: drops what is kept for it.
+    pub fn forget(&mut self, population: Population, actor: Actor) {
+        if let Some(journeys) = &mut self.journeys {
+            journeys.forget(population, actor);
+        }
+    }
+
+    /// A request is about to be sent for the first time. If it is one that is filled in, `out` has its
+    /// bytes afterwards, and this returns true.
+    ///
+    /// # Errors
+    /// The input to give to the engine, if the request cannot be made.
+    pub(super) fn fill_in(
+        &mut self,
+        exchange: ExchangeSlot,
+        request: &PlannedRequest,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Input> {
+        let id = self.id(request, 0);
+        let Some(journeys) = &mut self.journeys else { return Ok(false) };
+        journeys.begin(request, &self.templates, &id, out).map_err(|Unmade(text)| {
+            out.clear();
+            self.note = Some(Journeys::note(exchange, text));
+            Input::Failed { exchange, failure: unmade() }
+        })
+    }
+
+    /// What is fixed of a request that is filled in.
+    pub(super) fn form(&self, request: &PlannedRequest) -> Option<&RequestForm> {
+        self.templates.form(request.request, request.target).map(|form| &form.head)
+    }
+
+    /// The target of an exchange.
+    fn target_of(&self, exchange: ExchangeSlot, request: &PlannedRequest, attempt: u8) -> TargetId {
+        let hop = if attempt == 0 { None } else { self.hops.get(&exchange) };
+        hop.map_or(request.target, |hop| hop.target)
+    }
+
+    /// Calls `act` with a complete response, `own` being what was sent if that is not the template.
+    pub(super) fn with_answer<T>(
+        &mut self,
+        (exchange, request, attempt): Which<'_>,
+        own: &[u8],
+        kept: KeptResponse<'_>,
+        act: impl FnOnce(&mut Journeys, &Answered<'_>) -> T,
+    ) -> Option<T> {
+        let target = self.target_of(exchange, request, attempt);
+        let sent = if own.is_empty() {
+            self.templates.find(request.request, request.target)?.bytes()
+        } else {
+            own
+        };
+        let journeys = self.journeys.as_deref_mut()?;
+        Some(act(journeys, &Answered { exchange, request, target, sent, kept }))
+    }
+
+    pub(super) fn set_note(&mut self, note: Option<Note>) {
+        self.note = note;
     }
 
     /// Plants a bug. To be called before the first exchange.
@@ -133,14 +221,30 @@ impl Requests {
         location: &Location,
     ) -> Input {
         let Some(redirects) = &self.redirects else { return Input::Done { exchange, response } };
+        let rendered = self.journeys.as_mut().and_then(|journeys| journeys.rendered(request));
+        let rendered = match rendered.transpose() {
+            Ok(rendered) => rendered,
+            Err(Unmade(text)) => {
+                self.note = Some(Journeys::note(exchange, text));
+                let failure = refused(ErrorKind::BadLocation, &response);
+                return Input::Failed { exchange, failure };
+            }
+        };
         let redirected = Redirected {
             request: request.request,
             target: request.target,
             followed: attempt,
             before: self.hops.get(&exchange),
+            rendered: rendered.as_ref(),
             status: response.status,
         };
-        match redirects.follow(&redirected, location) {
+        let journeys = &mut self.journeys;
+        let add = |next: &redirect::NextHop<'_>, headers: &mut Vec<(String, String)>| {
+            if let Some(journeys) = journeys {
+                journeys.add_fields(request, next, headers);
+            }
+        };
+        match redirects.follow_with(&redirected, location, add) {
             Ok(hop) => {
                 let request_bytes = hop.template.len() as u64;
                 let next = NextHop { target: hop.target, request_bytes };
@@ -157,7 +261,7 @@ impl Requests {
 }
 
 /// What fits into a note; what is cut is marked.
-fn shortened(text: String) -> Vec<u8> {
+pub(super) fn shortened(text: String) -> Vec<u8> {
     const MARK: &str = "...";
     if text.len() <= MAX_NOTE_BYTES {
         return text.into_bytes();
@@ -165,6 +269,19 @@ fn shortened(text: String) -> Vec<u8> {
     let fits = |end: &usize| text.is_char_boundary(*end);
     let end = (0..=MAX_NOTE_BYTES - MARK.len()).rev().find(fits).unwrap_or(0);
     [&text[..end], MARK].concat().into_bytes()
+}
+
+/// A request that cannot be made: nothing was sent.
+fn unmade() -> Failure {
+    Failure {
+        error: ErrorKind::BadValue,
+        detail: 0,
+        first_byte: None,
+        received_bytes: 0,
+        unsent_bytes: 0,
+        reusable: true,
+        irregularities: Irregularities::NONE,
+    }
 }
 
 /// A redirect that is not followed: the request fails with it, and its connection is closed.

@@ -66,7 +66,9 @@ impl Client {
     }
 
     fn start(&mut self, slot: u32, request: u16, attempt: u8) {
-        self.session.start(ExchangeSlot(slot), planned(request), attempt, &mut self.requests);
+        let planned = planned(request);
+        let started = self.session.start(ExchangeSlot(slot), planned, attempt, &mut self.requests);
+        assert_eq!(started, Ok(()));
         self.session.invariants();
     }
 
@@ -327,14 +329,14 @@ fn a_body_that_reads_to_close_is_complete_only_if_the_end_is_said() {
 fn nothing_is_said_of_an_exchange_that_was_given_up() {
     let mut client = Client::new(PLAIN);
     client.ask(4, 0);
-    client.session.cancel(ExchangeSlot(3));
+    client.session.cancel(ExchangeSlot(3), &mut client.requests);
     assert!(client.session.is_in_exchange());
-    client.session.cancel(ExchangeSlot(4));
+    client.session.cancel(ExchangeSlot(4), &mut client.requests);
     assert!(!client.session.is_in_exchange());
     assert_eq!(client.end(End::Transport(errno(104))), []);
     let mut client = Client::new(PLAIN);
     client.ask(4, 0);
-    client.session.cancel(ExchangeSlot(4));
+    client.session.cancel(ExchangeSlot(4), &mut client.requests);
     assert_eq!(client.read(OK, 9), []);
 }
 

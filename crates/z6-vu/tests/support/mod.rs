@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod falsify;
+pub(crate) mod journey;
 pub(crate) mod wild;
 
 use z6_events::{

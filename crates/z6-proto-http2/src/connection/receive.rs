@@ -1,0 +1,404 @@
+//! What the frames of a server do.
+
+use super::Received;
+use super::state::Core;
+use crate::error::{ErrorCode, ProtocolError, ProtocolErrorKind};
+use crate::frame::{self, FrameHeader, FrameKind, flag, number};
+use crate::hpack::Visitor;
+use crate::limits::TINY_DATA_BYTES;
+use crate::meaning::Meaning;
+use crate::message::{BlockReader, HeadFacts, Seen};
+use crate::observe::{Observer, Section};
+use crate::reader::Piece;
+use crate::settings;
+use crate::streams::is;
+
+/// Sees the fields of a block that nobody waits for: only the tables have to be kept.
+struct Unread;
+
+impl Visitor for Unread {
+    fn field(&mut self, _: Meaning, _: &[u8], _: &[u8]) {}
+}
+
+const SWITCHING_PROTOCOLS: u16 = 101;
+const NO_CONTENT: u16 = 204;
+const NOT_MODIFIED: u16 = 304;
+
+impl Core {
+    #[inline]
+    pub(super) fn on_piece(
+        &mut self,
+        piece: Piece<'_>,
+        observer: &mut impl Observer,
+    ) -> Option<Received> {
+        match piece {
+            Piece::Header(header) => {
+                observer.frame(&header);
+                self.on_header(&header)
+            }
+            Piece::Data { header, content, ends } => {
+                self.on_content(&header, content, ends, observer)
+            }
+            Piece::Block { header, block, wire_bytes } => {
+                self.on_block(&header, block, wire_bytes, observer)
+            }
+            Piece::Control { header, payload } => self.on_control(&header, payload),
+        }
+    }
+
+    #[inline]
+    fn on_header(&mut self, header: &FrameHeader) -> Option<Received> {
+        self.counters.frames_in += 1;
+        match header.kind {
+            FrameKind::DATA => self.on_data(header),
+            FrameKind::HEADERS => self.on_headers(header),
+            FrameKind::CONTINUATION | FrameKind::RST_STREAM => None,
+            FrameKind::PUSH_PROMISE => {
+                let kind = ProtocolErrorKind::Push;
+                Some(self.break_by(kind, header.stream, header.kind))
+            }
+            _ => self.count_control(header),
+        }
+    }
+
+    /// A frame that brings nothing forward.
+    fn count_control(&mut self, header: &FrameHeader) -> Option<Received> {
+        self.control_frames += 1;
+        let is_flood = self.control_frames > self.limits.control_frames_max;
+        is_flood.then(|| self.break_by(ProtocolErrorKind::ControlFlood, header.stream, header.kind))
+    }
+
+    /// A frame for a stream that is not open (RFC 9113 §5.1). It is allowed where we have reset the stream, since the
+    /// peer may have sent it before it knew.
+    #[cold]
+    fn on_not_open(&mut self, header: &FrameHeader) -> Option<Received> {
+        if self.is_never_opened(header.stream) {
+            let kind = ProtocolErrorKind::IdleStream;
+            return Some(self.break_by(kind, header.stream, header.kind));
+        }
+        if self.resets.has(header.stream) {
+            return self.count_control(header);
+        }
+        Some(self.break_by(ProtocolErrorKind::StreamClosed, header.stream, header.kind))
+    }
+
+    /// A stream of the server, or one of which nothing was written.
+    fn is_never_opened(&self, stream: u32) -> bool {
+        stream.is_multiple_of(2) || stream > self.output.stream_written()
+    }
+
+    /// The slot of a stream that is open and that the peer can know of.
+    #[inline]
+    fn find(&self, stream: u32) -> Option<u32> {
+        if stream > self.output.stream_written() {
+            return None;
+        }
+        self.streams.find(stream)
+    }
+
+    /// The header of a DATA frame: flow control counts the whole frame, whatever becomes of its stream (RFC 9113
+    /// §6.9.1).
+    #[inline]
+    fn on_data(&mut self, header: &FrameHeader) -> Option<Received> {
+        self.frame_content = 0;
+        if self.receive.take(header.length).is_err() {
+            return Some(self.break_by(ProtocolErrorKind::FlowControl, 0, header.kind));
+        }
+        if let Some(used) = self.receive.refill(self.config.connection_window_bytes) {
+            self.widen(0, used);
+        }
+        let Some(slot) = self.find(header.stream) else { return self.on_not_open(header) };
+        let stream_window_bytes = self.config.stream_window_bytes;
+        let stream = self.streams.at(slot);
+        stream.bytes_received += header.frame_bytes();
+        if stream.receive.take(header.length).is_err() {
+            return Some(self.fail_stream(slot, ProtocolErrorKind::FlowControl, header.kind));
+        }
+        if !stream.has(is::ANSWERED) {
+            return Some(self.fail_stream(slot, ProtocolErrorKind::BadSequence, header.kind));
+        }
+        if !header.has(flag::END_STREAM)
+            && let Some(used) = stream.receive.refill(stream_window_bytes)
+        {
+            self.widen(header.stream, used);
+        }
+        None
+    }
+
+    #[cold]
+    fn widen(&mut self, stream: u32, bytes: u32) {
+        self.output.push(|out| frame::push_window_update(out, stream, bytes));
+        self.counters.frames_out += 1;
+        self.counters.window_updates_out += 1;
+    }
+
+    #[inline]
+    fn on_content(
+        &mut self,
+        header: &FrameHeader,
+        content: &[u8],
+        ends: bool,
+        observer: &mut impl Observer,
+    ) -> Option<Received> {
+        let slot = self.find(header.stream)?;
+        let stream = self.streams.at(slot);
+        if !content.is_empty() {
+            self.control_frames = 0;
+            self.frame_content += content.len();
+            stream.body_bytes += content.len() as u64;
+            observer.content(stream.tag, content);
+            let kind = if stream.has(is::BODILESS) {
+                Some(ProtocolErrorKind::UnexpectedBody)
+            } else if stream.body_bytes > stream.content_length {
+                Some(ProtocolErrorKind::LengthMismatch)
+            } else {
+                None
+            };
+            if let Some(kind) = kind {
+                return Some(self.fail_stream(slot, kind, header.kind));
+            }
+        }
+        if !ends {
+            return None;
+        }
+        if header.has(flag::END_STREAM) {
+            return Some(self.complete(slot, header.kind));
+        }
+        if self.frame_content < TINY_DATA_BYTES { self.on_tiny(slot, header) } else { None }
+    }
+
+    #[cold]
+    fn on_tiny(&mut self, slot: u32, header: &FrameHeader) -> Option<Received> {
+        let stream = self.streams.at(slot);
+        if stream.tiny_frames >= self.limits.tiny_data_frames_max {
+            return Some(self.fail_stream(slot, ProtocolErrorKind::TinyDataFlood, header.kind));
+        }
+        stream.tiny_frames += 1;
+        if self.frame_content == 0 { self.count_control(header) } else { None }
+    }
+
+    /// The header of a HEADERS frame.
+    #[inline]
+    fn on_headers(&mut self, header: &FrameHeader) -> Option<Received> {
+        let Some(slot) = self.find(header.stream) else { return self.on_not_open(header) };
+        self.control_frames = 0;
+        let stream = self.streams.get(slot);
+        if stream.has(is::ANSWERED) { None } else { Some(Received::FirstByte(stream.tag)) }
+    }
+
+    #[inline]
+    fn on_block(
+        &mut self,
+        header: &FrameHeader,
+        block: &[u8],
+        wire_bytes: u64,
+        observer: &mut impl Observer,
+    ) -> Option<Received> {
+        self.counters.header_bytes_packed_in += block.len() as u64;
+        let Some(slot) = self.find(header.stream) else {
+            let decoded = self.decoder.decode(block, &mut Unread);
+            return decoded.err().map(|_| self.break_by_compression(header));
+        };
+        let stream = self.streams.at(slot);
+        stream.bytes_received += wire_bytes;
+        let is_head = !stream.has(is::ANSWERED);
+        let section = if is_head { Section::Head } else { Section::Trailers };
+        let mut location = if is_head { self.locations.begin() } else { None };
+        let mut reader = BlockReader {
+            tag: stream.tag,
+            section,
+            limits: &self.limits,
+            observer,
+            location: location.as_mut(),
+            seen: Seen::default(),
+        };
+        let decoded = self.decoder.decode(block, &mut reader);
+        let facts = reader.finish();
+        self.counters.header_bytes_plain_in += reader.plain_bytes() as u64;
+        let status = facts.map_or(0, |facts| facts.status);
+        self.locations.put(header.stream, status, location);
+        if decoded.is_err() {
+            return Some(self.break_by_compression(header));
+        }
+        let ends = header.has(flag::END_STREAM);
+        match facts {
+            Err(kind) => Some(self.fail_stream(slot, kind, header.kind)),
+            Ok(facts) if is_head => self.on_head(slot, facts, header),
+            Ok(_) if ends => Some(self.complete(slot, header.kind)),
+            Ok(_) => Some(self.fail_stream(slot, ProtocolErrorKind::BadSequence, header.kind)),
+        }
+    }
+
+    #[cold]
+    fn break_by_compression(&mut self, header: &FrameHeader) -> Received {
+        self.break_by(ProtocolErrorKind::Compression, header.stream, header.kind)
+    }
+
+    #[inline]
+    fn on_head(&mut self, slot: u32, facts: HeadFacts, header: &FrameHeader) -> Option<Received> {
+        if facts.status < 200 {
+            return Some(self.on_interim(slot, facts.status, header));
+        }
+        let stream = self.streams.at(slot);
+        stream.status = facts.status;
+        stream.flags |= is::ANSWERED;
+        if let Some(length) = facts.content_length {
+            stream.content_length = length;
+        }
+        if stream.has(is::HEAD) || matches!(facts.status, NO_CONTENT | NOT_MODIFIED) {
+            stream.flags |= is::BODILESS;
+        }
+        if header.has(flag::END_STREAM) { Some(self.complete(slot, header.kind)) } else { None }
+    }
+
+    /// RFC 9113 §8.1, §8.6.
+    #[cold]
+    fn on_interim(&mut self, slot: u32, status: u16, header: &FrameHeader) -> Received {
+        let stream = self.streams.at(slot);
+        let kind = if status == SWITCHING_PROTOCOLS {
+            ProtocolErrorKind::UnexpectedUpgrade
+        } else if header.has(flag::END_STREAM) {
+            ProtocolErrorKind::BadSequence
+        } else if u32::from(stream.interim) >= self.limits.interim_max {
+            ProtocolErrorKind::TooManyInterim
+        } else {
+            stream.interim = stream.interim.saturating_add(1);
+            return Received::Interim(stream.tag);
+        };
+        self.fail_stream(slot, kind, header.kind)
+    }
+
+    #[cold]
+    fn on_control(&mut self, header: &FrameHeader, payload: &[u8]) -> Option<Received> {
+        match header.kind {
+            FrameKind::SETTINGS if header.has(flag::ACK) => {
+                if !std::mem::replace(&mut self.is_acknowledged, true) {
+                    self.decoder.acknowledged(self.config.header_table_bytes as usize);
+                }
+                None
+            }
+            FrameKind::SETTINGS => self.on_settings(payload),
+            FrameKind::PING if header.has(flag::ACK) => None,
+            FrameKind::PING => self.on_ping(payload),
+            FrameKind::RST_STREAM => self.on_rst_stream(header, ErrorCode(number(payload))),
+            FrameKind::GOAWAY => self.on_go_away(payload),
+            FrameKind::WINDOW_UPDATE => self.on_window_update(header, payload),
+            FrameKind::PRIORITY if payload.len() != 5 => {
+                let slot = self.find(header.stream)?;
+                Some(self.fail_stream(slot, ProtocolErrorKind::FrameSize, header.kind))
+            }
+            _ => None,
+        }
+    }
+
+    fn on_ping(&mut self, payload: &[u8]) -> Option<Received> {
+        self.counters.pings_in += 1;
+        let payload = payload.first_chunk().copied().unwrap_or_default();
+        self.output.push_ack(|out| frame::push_ping(out, flag::ACK, payload));
+        self.check_acks(FrameKind::PING)
+    }
+
+    fn check_acks(&mut self, kind: FrameKind) -> Option<Received> {
+        self.counters.frames_out += 1;
+        let is_flood = self.output.acks_waiting() > self.limits.pending_acks_max;
+        is_flood.then(|| self.break_by(ProtocolErrorKind::PendingAcks, 0, kind))
+    }
+
+    /// RFC 9113 §6.5.
+    fn on_settings(&mut self, payload: &[u8]) -> Option<Received> {
+        self.counters.settings_in += 1;
+        let before = self.peer;
+        if let Err(kind) = self.peer.apply(payload) {
+            return Some(self.break_by(kind, 0, FrameKind::SETTINGS));
+        }
+        let change = i64::from(self.peer.initial_window) - i64::from(before.initial_window);
+        if change != 0
+            && let Some(broken) = self.change_windows(change)
+        {
+            return Some(broken);
+        }
+        self.encoder.set_size_max(self.peer.header_table_bytes as usize);
+        self.output.push_ack(settings::push_ack);
+        if let Some(broken) = self.check_acks(FrameKind::SETTINGS) {
+            return Some(broken);
+        }
+        self.schedule();
+        let allowed = self.peer.streams_max;
+        (allowed != before.streams_max).then_some(Received::Allowed(allowed))
+    }
+
+    /// RFC 9113 §6.9.2.
+    fn change_windows(&mut self, change: i64) -> Option<Received> {
+        let mut slots: Vec<u32> = self.streams.slots().collect();
+        // The order in which bodies go on is that of the streams.
+        slots.sort_unstable_by_key(|&slot| self.streams.get(slot).id);
+        for slot in slots {
+            if self.streams.at(slot).send.change(change).is_err() {
+                return Some(self.break_by(ProtocolErrorKind::FlowControl, 0, FrameKind::SETTINGS));
+            }
+            self.queue(slot);
+        }
+        None
+    }
+
+    fn on_rst_stream(&mut self, header: &FrameHeader, code: ErrorCode) -> Option<Received> {
+        let stream = header.stream;
+        let Some(slot) = self.find(stream) else {
+            if self.is_never_opened(stream) {
+                return Some(self.break_by(ProtocolErrorKind::IdleStream, stream, header.kind));
+            }
+            return self.count_control(header);
+        };
+        self.counters.resets_in += 1;
+        let ended = self.drop_stream(slot);
+        self.schedule();
+        let (tag, bytes_received) = (ended.tag, ended.bytes_received);
+        if code == ErrorCode::REFUSED_STREAM {
+            return Some(Received::Refused { tag, code });
+        }
+        let kind = ProtocolErrorKind::StreamReset;
+        let error = ProtocolError { kind, stream, detail: code.0 };
+        Some(Received::Failed { tag, error, bytes_received })
+    }
+
+    /// RFC 9113 §6.8.
+    fn on_go_away(&mut self, payload: &[u8]) -> Option<Received> {
+        let last = number(payload) & 0x7fff_ffff;
+        let code = ErrorCode(number(payload.get(4..).unwrap_or_default()));
+        if self.going_away.is_some_and(|(earlier, _)| last > earlier) {
+            return Some(self.break_by(ProtocolErrorKind::BadGoAway, 0, FrameKind::GOAWAY));
+        }
+        self.going_away = Some((last, code));
+        self.doom_above(last);
+        Some(Received::GoingAway { last, code })
+    }
+
+    /// RFC 9113 §6.9.
+    fn on_window_update(&mut self, header: &FrameHeader, payload: &[u8]) -> Option<Received> {
+        self.counters.window_updates_in += 1;
+        let increment = number(payload) & 0x7fff_ffff;
+        let fault = (increment == 0).then_some(ProtocolErrorKind::ZeroIncrement);
+        if header.stream == 0 {
+            let is_wider = self.send.change(i64::from(increment)).is_ok();
+            let fault = fault.or((!is_wider).then_some(ProtocolErrorKind::FlowControl));
+            if let Some(kind) = fault {
+                return Some(self.break_by(kind, 0, header.kind));
+            }
+            self.schedule();
+            return None;
+        }
+        let Some(slot) = self.find(header.stream) else {
+            return self
+                .is_never_opened(header.stream)
+                .then(|| self.break_by(ProtocolErrorKind::IdleStream, header.stream, header.kind));
+        };
+        let is_wider = self.streams.at(slot).send.change(i64::from(increment)).is_ok();
+        let fault = fault.or((!is_wider).then_some(ProtocolErrorKind::FlowControl));
+        if let Some(kind) = fault {
+            return Some(self.fail_stream(slot, kind, header.kind));
+        }
+        self.queue(slot);
+        self.schedule();
+        None
+    }
+}

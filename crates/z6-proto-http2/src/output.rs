@@ -1,0 +1,337 @@
+//! What is to be written: frames in their order, and how far they are written.
+//!
+//! Owns the bytes of all frames except the content of DATA, which stays where the caller has it. Knows nothing of
+//! what frames mean.
+
+use std::collections::VecDeque;
+
+use crate::frame::FRAME_HEADER_BYTES;
+use crate::limits::FRAME_BYTES_MAX;
+use crate::observe::Tag;
+
+/// Most slices of one write.
+pub const SLICES_MAX: usize = 64;
+
+/// Written bytes are cut off the front of the buffer beyond this many.
+const WRITTEN_BYTES_KEPT: usize = 16 * 1024;
+
+/// What is sent in place of the content of a frame whose stream has ended while the frame was being written.
+static FILLER: [u8; FRAME_BYTES_MAX] = [0; FRAME_BYTES_MAX];
+
+/// Where the content of requests is.
+pub trait Bodies {
+    /// The body of the request of this exchange, which is open. It is the same at every call, and as long as was
+    /// said when the exchange was started.
+    fn body(&self, tag: Tag) -> &[u8];
+}
+
+/// No request has a body.
+impl Bodies for () {
+    fn body(&self, _: Tag) -> &[u8] {
+        &[]
+    }
+}
+
+/// Bytes to write, in order.
+#[derive(Debug)]
+pub struct Slices<'a> {
+    slices: [&'a [u8]; SLICES_MAX],
+    len: usize,
+}
+
+impl Default for Slices<'_> {
+    fn default() -> Self {
+        Slices { slices: [&[]; SLICES_MAX], len: 0 }
+    }
+}
+
+impl<'a> Slices<'a> {
+    /// No slices.
+    pub fn new() -> Slices<'a> {
+        Slices::default()
+    }
+
+    /// The slices; none is empty.
+    pub fn as_slice(&self) -> &[&'a [u8]] {
+        &self.slices[..self.len]
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> usize {
+        self.as_slice().iter().map(|slice| slice.len()).sum()
+    }
+
+    /// `false` if there is no room.
+    fn push(&mut self, slice: &'a [u8]) -> bool {
+        if slice.is_empty() {
+            return true;
+        }
+        let Some(free) = self.slices.get_mut(self.len) else { return false };
+        *free = slice;
+        self.len += 1;
+        true
+    }
+}
+
+/// A frame or several, in the order they are written in.
+#[derive(Clone, Copy, Debug)]
+enum Chunk {
+    /// Frames in the buffer.
+    Own { bytes: usize },
+    /// An acknowledgement in the buffer.
+    Ack { bytes: usize },
+    /// The frames of a request's head in the buffer.
+    Head { bytes: usize, stream: u32, tag: Tag, wire_bytes: usize },
+    /// A DATA frame.
+    Data(Data),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Data {
+    header: [u8; FRAME_HEADER_BYTES],
+    stream: u32,
+    tag: Tag,
+    /// Where its content is in the body.
+    from: usize,
+    bytes: usize,
+    /// The stream has ended: the content is not there any more.
+    is_abandoned: bool,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        match self {
+            Chunk::Own { bytes } | Chunk::Ack { bytes } | Chunk::Head { bytes, .. } => *bytes,
+            Chunk::Data(data) => FRAME_HEADER_BYTES + data.bytes,
+        }
+    }
+}
+
+/// The queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Output {
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that are written.
+    buffer_at: usize,
+    chunks: VecDeque<Chunk>,
+    /// Bytes of the first chunk that are written.
+    front_at: usize,
+    /// Bytes of all chunks that are not written.
+    unwritten: usize,
+    /// Content of DATA in the queue, bytes.
+    data: usize,
+    acks: u32,
+    /// The highest stream of which a byte was written.
+    stream_written: u32,
+}
+
+impl Output {
+    pub(crate) fn clear(&mut self) {
+        let (mut buffer, mut chunks) =
+            (std::mem::take(&mut self.buffer), std::mem::take(&mut self.chunks));
+        buffer.clear();
+        chunks.clear();
+        *self = Output { buffer, chunks, ..Output::default() };
+    }
+
+    pub(crate) fn unwritten(&self) -> usize {
+        self.unwritten
+    }
+
+    /// Content of DATA frames that wait, bytes.
+    pub(crate) fn data_waiting(&self) -> usize {
+        self.data
+    }
+
+    /// Acknowledgements that wait.
+    pub(crate) fn acks_waiting(&self) -> u32 {
+        self.acks
+    }
+
+    /// The highest stream that the peer may have heard of.
+    pub(crate) fn stream_written(&self) -> u32 {
+        self.stream_written
+    }
+
+    /// Queues frames that `write` appends.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let bytes = self.append(write);
+        if let Some(Chunk::Own { bytes: before }) = self.chunks.back_mut() {
+            *before += bytes;
+        } else {
+            self.chunks.push_back(Chunk::Own { bytes });
+        }
+    }
+
+    /// Queues an acknowledgement.
+    pub(crate) fn push_ack(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let bytes = self.append(write);
+        self.acks += 1;
+        self.chunks.push_back(Chunk::Ack { bytes });
+    }
+
+    /// Queues a request's head; returns the bytes of its frames. `body_bytes`: what its DATA frames are expected to
+    /// take.
+    #[inline]
+    pub(crate) fn push_head(
+        &mut self,
+        stream: u32,
+        tag: Tag,
+        body_bytes: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
+        let bytes = self.append(write);
+        let wire_bytes = bytes + body_bytes;
+        self.chunks.push_back(Chunk::Head { bytes, stream, tag, wire_bytes });
+        bytes
+    }
+
+    #[inline]
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let before = self.buffer.len();
+        write(&mut self.buffer);
+        let bytes = self.buffer.len() - before;
+        self.unwritten += bytes;
+        bytes
+    }
+
+    /// Queues a DATA frame of `bytes` bytes of a body from `from` on.
+    pub(crate) fn push_data(
+        &mut self,
+        header: [u8; FRAME_HEADER_BYTES],
+        stream: u32,
+        tag: Tag,
+        from: usize,
+        bytes: usize,
+    ) {
+        let is_abandoned = false;
+        self.chunks.push_back(Chunk::Data(Data { header, stream, tag, from, bytes, is_abandoned }));
+        self.unwritten += FRAME_HEADER_BYTES + bytes;
+        self.data += bytes;
+    }
+
+    /// A stream has ended: takes its DATA out of the queue, and what is said when its head is written. Returns the
+    /// content taken out, bytes, and how much content of it will not have been written.
+    pub(crate) fn forget(&mut self, stream: u32) -> (usize, usize) {
+        let (mut taken_out, mut unsent) = (0, 0);
+        let (mut is_first, front_at) = (true, self.front_at);
+        let unwritten = &mut self.unwritten;
+        let data_waiting = &mut self.data;
+        self.chunks.retain_mut(|chunk| {
+            let is_front = std::mem::replace(&mut is_first, false);
+            match chunk {
+                Chunk::Head { stream: of, bytes, .. } if *of == stream => {
+                    *chunk = Chunk::Own { bytes: *bytes };
+                    true
+                }
+                Chunk::Data(data) if data.stream == stream && is_front && front_at > 0 => {
+                    data.is_abandoned = true;
+                    unsent += data.bytes - front_at.saturating_sub(FRAME_HEADER_BYTES);
+                    true
+                }
+                Chunk::Data(data) if data.stream == stream => {
+                    taken_out += data.bytes;
+                    *unwritten -= FRAME_HEADER_BYTES + data.bytes;
+                    *data_waiting -= data.bytes;
+                    false
+                }
+                Chunk::Own { .. } | Chunk::Ack { .. } | Chunk::Head { .. } | Chunk::Data(_) => true,
+            }
+        });
+        (taken_out, unsent + taken_out)
+    }
+
+    /// The first bytes that are not written, as slices; returns how many.
+    pub(crate) fn slices<'a>(&'a self, bodies: &'a impl Bodies, slices: &mut Slices<'a>) -> usize {
+        slices.len = 0;
+        let mut skipped = self.front_at;
+        // Frames in the buffer are one slice as long as no content comes between.
+        let (mut own_from, mut own_to) = (self.buffer_at, self.buffer_at);
+        for chunk in &self.chunks {
+            let Chunk::Data(data) = chunk else {
+                own_to += chunk.len() - skipped;
+                skipped = 0;
+                continue;
+            };
+            let header = &data.header[skipped.min(FRAME_HEADER_BYTES)..];
+            let from = skipped.saturating_sub(FRAME_HEADER_BYTES);
+            skipped = 0;
+            let content = if data.is_abandoned {
+                &FILLER[from..data.bytes]
+            } else {
+                &bodies.body(data.tag)[data.from + from..data.from + data.bytes]
+            };
+            if !slices.push(&self.buffer[own_from..own_to])
+                || !slices.push(header)
+                || !slices.push(content)
+            {
+                return slices.bytes();
+            }
+            own_from = own_to;
+        }
+        slices.push(&self.buffer[own_from..own_to]);
+        slices.bytes()
+    }
+
+    /// `bytes` more were written. `first` is called for each request whose first byte was among them, with the bytes
+    /// of its frames.
+    ///
+    /// # Panics
+    /// If that is more than there is.
+    #[inline]
+    pub(crate) fn wrote(&mut self, bytes: usize, mut first: impl FnMut(Tag, usize)) {
+        assert!(bytes <= self.unwritten, "no more is written than there is");
+        self.unwritten -= bytes;
+        let mut left = bytes;
+        while left > 0 {
+            let Some(chunk) = self.chunks.front() else { break };
+            if self.front_at == 0
+                && let Chunk::Head { stream, tag, wire_bytes, .. } = *chunk
+            {
+                self.stream_written = stream;
+                first(tag, wire_bytes);
+            }
+            let length = chunk.len();
+            let taken = left.min(length - self.front_at);
+            left -= taken;
+            self.front_at += taken;
+            match chunk {
+                Chunk::Data(data) if self.front_at == length => self.data -= data.bytes,
+                Chunk::Data(_) => {}
+                Chunk::Ack { .. } if self.front_at == length => {
+                    self.acks -= 1;
+                    self.buffer_at += taken;
+                }
+                Chunk::Own { .. } | Chunk::Ack { .. } | Chunk::Head { .. } => {
+                    self.buffer_at += taken;
+                }
+            }
+            if self.front_at == length {
+                self.chunks.pop_front();
+                self.front_at = 0;
+            }
+        }
+        if self.buffer_at == self.buffer.len() {
+            self.buffer.clear();
+            self.buffer_at = 0;
+        } else if self.buffer_at > WRITTEN_BYTES_KEPT {
+            self.buffer.drain(..self.buffer_at);
+            self.buffer_at = 0;
+        }
+    }
+
+    /// What holds between any two calls.
+    pub(crate) fn invariants(&self) {
+        let total: usize = self.chunks.iter().map(Chunk::len).sum();
+        assert_eq!(total, self.unwritten + self.front_at, "bytes to write went astray");
+        let own = |chunk: &Chunk| if matches!(chunk, Chunk::Data(_)) { 0 } else { chunk.len() };
+        let owned: usize = self.chunks.iter().map(own).sum();
+        let written = match self.chunks.front() {
+            Some(Chunk::Data(_)) | None => 0,
+            Some(_) => self.front_at,
+        };
+        assert_eq!(owned, self.buffer.len() - self.buffer_at + written, "the buffer went astray");
+        let is_ack = |chunk: &&Chunk| matches!(chunk, Chunk::Ack { .. });
+        assert_eq!(self.chunks.iter().filter(is_ack).count(), self.acks as usize);
+    }
+}

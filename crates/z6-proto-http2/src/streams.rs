@@ -1,0 +1,310 @@
+//! The open streams of a connection: one record each, found by stream id.
+//!
+//! Owns the records, the index and which streams were reset. Knows nothing of frames. Records are reused, so that a
+//! connection allocates only when it has more streams open than ever before.
+
+use std::collections::VecDeque;
+
+use crate::flow::{ReceiveWindow, SendWindow};
+use crate::limits::RESETS_REMEMBERED_MIN;
+use crate::observe::Tag;
+
+/// Facts of a stream that are one bit each.
+pub(crate) mod is {
+    /// The final head has come.
+    pub(crate) const ANSWERED: u8 = 1 << 0;
+    /// The response has no body whatever its fields say: HEAD, 204, 304.
+    pub(crate) const BODILESS: u8 = 1 << 1;
+    /// The request's method is HEAD.
+    pub(crate) const HEAD: u8 = 1 << 2;
+    /// It is in the queue of streams that have something to send.
+    pub(crate) const QUEUED: u8 = 1 << 3;
+}
+
+/// `content_length` of a response that has none.
+pub(crate) const LENGTH_UNKNOWN: u64 = u64::MAX;
+
+/// One open stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) id: u32,
+    pub(crate) tag: Tag,
+    pub(crate) receive: ReceiveWindow,
+    pub(crate) send: SendWindow,
+    /// Low bits of the count of frames received when it was opened.
+    pub(crate) frames_before: u32,
+    pub(crate) status: u16,
+    pub(crate) interim: u16,
+    pub(crate) tiny_frames: u16,
+    /// Bits of [`is`].
+    pub(crate) flags: u8,
+    pub(crate) content_length: u64,
+    pub(crate) body_bytes: u64,
+    pub(crate) bytes_received: u64,
+    /// Bytes of the request's body, and how many of them are in frames.
+    pub(crate) request_bytes: u32,
+    pub(crate) request_at: u32,
+}
+
+const _: () = assert!(size_of::<Stream>() <= 64);
+
+impl Stream {
+    #[inline]
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Bytes of the request's body that are in no frame yet.
+    #[inline]
+    pub(crate) fn request_left(&self) -> usize {
+        (self.request_bytes - self.request_at) as usize
+    }
+}
+
+/// The records, and an open-addressed index from id to record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streams {
+    slots: Vec<Stream>,
+    free: Vec<u32>,
+    /// Slot + 1, or 0 for none; as many as a power of two, at most half of them used.
+    index: Vec<u32>,
+    open: usize,
+}
+
+impl Streams {
+    pub(crate) fn open(&self) -> usize {
+        self.open
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+        self.free.clear();
+        self.index.fill(0);
+        self.open = 0;
+    }
+
+    /// Where the search for an id begins: ids are odd and in order.
+    #[inline]
+    fn home(&self, id: u32) -> usize {
+        (id >> 1) as usize & (self.index.len() - 1)
+    }
+
+    /// Opens a stream; its id is not open.
+    #[inline]
+    pub(crate) fn insert(&mut self, stream: Stream) -> u32 {
+        if (self.open + 1) * 2 > self.index.len() {
+            self.grow();
+        }
+        let id = stream.id;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = stream;
+                slot
+            }
+            None => {
+                self.slots.push(stream);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.open += 1;
+        self.enter(id, slot);
+        slot
+    }
+
+    #[inline]
+    fn enter(&mut self, id: u32, slot: u32) {
+        let mask = self.index.len() - 1;
+        let mut at = self.home(id);
+        while self.index[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.index[at] = slot + 1;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let before = std::mem::take(&mut self.index);
+        self.index = vec![0; (before.len() * 2).max(16)];
+        for entry in before {
+            if entry > 0 {
+                self.enter(self.slots[entry as usize - 1].id, entry - 1);
+            }
+        }
+    }
+
+    /// Where in the index a stream is.
+    #[inline]
+    fn place(&self, id: u32) -> Option<usize> {
+        if self.open == 0 {
+            return None;
+        }
+        let mask = self.index.len() - 1;
+        let mut at = self.home(id);
+        loop {
+            let entry = self.index[at];
+            if entry == 0 {
+                return None;
+            }
+            if self.slots[entry as usize - 1].id == id {
+                return Some(at);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// The slot of an open stream.
+    #[inline]
+    pub(crate) fn find(&self, id: u32) -> Option<u32> {
+        self.place(id).map(|at| self.index[at] - 1)
+    }
+
+    #[inline]
+    pub(crate) fn at(&mut self, slot: u32) -> &mut Stream {
+        &mut self.slots[slot as usize]
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: u32) -> &Stream {
+        &self.slots[slot as usize]
+    }
+
+    /// Ends a stream; returns its record.
+    #[inline]
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Stream> {
+        let place = self.place(id)?;
+        let slot = self.index[place] - 1;
+        self.close_gap(place);
+        self.free.push(slot);
+        self.open -= 1;
+        Some(self.slots[slot as usize].clone())
+    }
+
+    /// Moves later entries of the same run up, so that no search ends too early.
+    #[inline]
+    fn close_gap(&mut self, mut gap: usize) {
+        let mask = self.index.len() - 1;
+        let mut at = gap;
+        loop {
+            at = (at + 1) & mask;
+            let entry = self.index[at];
+            if entry == 0 {
+                break;
+            }
+            let home = self.home(self.slots[entry as usize - 1].id);
+            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
+                self.index[gap] = entry;
+                gap = at;
+            }
+        }
+        self.index[gap] = 0;
+    }
+
+    /// The slots of all open streams, in no order of meaning.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.index.iter().filter(|&&entry| entry > 0).map(|&entry| entry - 1)
+    }
+
+    /// What holds between any two calls.
+    pub(crate) fn invariants(&self) {
+        assert_eq!(self.slots().count(), self.open, "the index went astray");
+        assert_eq!(self.slots.len(), self.open + self.free.len(), "records went astray");
+        for slot in self.slots() {
+            assert_eq!(self.find(self.get(slot).id), Some(slot), "a stream is not found");
+        }
+    }
+}
+
+/// Streams that ended by a reset while the peer may still send on them. The oldest are forgotten.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resets {
+    ids: VecDeque<u32>,
+    max: usize,
+}
+
+impl Resets {
+    /// Remembers at least as many as may be open at once.
+    pub(crate) fn new(streams_max: u32) -> Resets {
+        let max = RESETS_REMEMBERED_MIN.max(streams_max as usize);
+        Resets { ids: VecDeque::new(), max }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ids.clear();
+    }
+
+    pub(crate) fn remember(&mut self, id: u32) {
+        if self.ids.len() >= self.max {
+            self.ids.pop_front();
+        }
+        self.ids.push_back(id);
+    }
+
+    pub(crate) fn has(&self, id: u32) -> bool {
+        self.ids.contains(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stream(id: u32) -> Stream {
+        Stream {
+            id,
+            tag: Tag(id),
+            receive: ReceiveWindow::new(0),
+            send: SendWindow::INITIAL,
+            frames_before: 0,
+            status: 0,
+            interim: 0,
+            tiny_frames: 0,
+            flags: 0,
+            content_length: LENGTH_UNKNOWN,
+            body_bytes: 0,
+            bytes_received: 0,
+            request_bytes: 0,
+            request_at: 0,
+        }
+    }
+
+    proptest! {
+        /// Streams open in the order of their ids and close in any order.
+        #[test]
+        fn open_streams_are_found(choices in proptest::collection::vec(0_usize..8, 0..300)) {
+            let (mut streams, mut expected) = (Streams::default(), BTreeSet::new());
+            let mut next_id = 1;
+            for choice in choices {
+                let closing = expected.iter().copied().nth(choice);
+                match closing {
+                    Some(id) if choice < 4 => {
+                        expected.remove(&id);
+                        prop_assert_eq!(streams.remove(id).unwrap().tag, Tag(id));
+                    }
+                    Some(_) | None => {
+                        expected.insert(next_id);
+                        streams.insert(stream(next_id));
+                        next_id += 2;
+                    }
+                }
+                streams.invariants();
+                prop_assert_eq!(streams.open(), expected.len());
+                for id in (1..next_id).step_by(2) {
+                    prop_assert_eq!(streams.find(id).is_some(), expected.contains(&id));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn oldest_resets_are_forgotten() {
+        let mut resets = Resets::new(1);
+        for id in 0..=RESETS_REMEMBERED_MIN as u32 {
+            resets.remember(id);
+        }
+        assert!(!resets.has(0) && resets.has(1) && resets.has(RESETS_REMEMBERED_MIN as u32));
+    }
+}

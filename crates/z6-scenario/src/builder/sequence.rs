@@ -1,0 +1,141 @@
+//! The order of requests, in code: steps, named sequences, what is done once, again, and after a failure.
+
+use std::time::Duration;
+
+use super::ScenarioBuilder;
+use super::text::{Settings, Value, seconds};
+use crate::journey::OnFailure;
+
+/// A step of a sequence: a request, once unless it says otherwise.
+///
+/// ```
+/// use z6_scenario::{OnFailure, RequestBuilder, Scenario, StepBuilder, TargetBuilder};
+///
+/// let scenario = Scenario::builder()
+///     .iterations(10)
+///     .target(TargetBuilder::new("http://localhost"))
+///     .request(RequestBuilder::new("login", "/login").method("POST"))
+///     .request(RequestBuilder::new("search", "/search"))
+///     .named_sequence("sign_in", [StepBuilder::new("login").on_failure(OnFailure::StopVu)])
+///     .start("sign_in")
+///     .add_step(StepBuilder::new("search").repeat_between(1, 4))
+///     .build()?;
+/// assert_eq!((scenario.flow.start.len(), scenario.steps_per_iteration()), (1, 4));
+/// # Ok::<(), z6_scenario::BuildError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct StepBuilder {
+    entry: Vec<(String, Value)>,
+}
+
+impl StepBuilder {
+    /// The request with this name.
+    #[must_use]
+    pub fn new(request: impl Into<String>) -> StepBuilder {
+        StepBuilder { entry: vec![("request".to_owned(), Value::text(request))] }
+    }
+
+    /// So many times in a row. Default: once.
+    #[must_use]
+    pub fn repeat(self, times: u32) -> StepBuilder {
+        self.set("repeat", Value::number(times))
+    }
+
+    /// As many times in a row as are drawn: `min` to `max`, each number equally likely.
+    #[must_use]
+    pub fn repeat_between(self, min: u32, max: u32) -> StepBuilder {
+        self.set("repeat", Value::List(vec![Value::number(min), Value::number(max)]))
+    }
+
+    /// What follows a failure of it. Default: as the sequence says.
+    #[must_use]
+    pub fn on_failure(self, what: OnFailure) -> StepBuilder {
+        self.set("on_failure", Value::text(word(what)))
+    }
+
+    fn set(mut self, key: &str, value: Value) -> StepBuilder {
+        self.entry.retain(|(name, _)| name != key);
+        self.entry.push((key.to_owned(), value));
+        self
+    }
+}
+
+fn word(what: OnFailure) -> &'static str {
+    match what {
+        OnFailure::Continue => "continue",
+        OnFailure::EndIteration => "end_iteration",
+        OnFailure::StopVu => "stop_vu",
+        OnFailure::StopRun => "stop_run",
+    }
+}
+
+/// `[sequence]` and `[[sequences]]`.
+impl ScenarioBuilder {
+    /// Adds a step to the sequence that every iteration runs: a request by name, `repeat` times in a
+    /// row. Default: no sequence; each request is drawn by weight.
+    #[must_use]
+    pub fn step(mut self, request: impl Into<String>, repeat: u32) -> Self {
+        let step = StepBuilder::new(request);
+        let step = if repeat == 1 { step } else { step.repeat(repeat) };
+        self.sequence.set("type", "step", Value::text("ordered"));
+        self.sequence.add_item("steps", "step", Value::Table(step.entry));
+        self
+    }
+
+    /// Adds a step to the sequence that every iteration runs.
+    #[must_use]
+    pub fn add_step(mut self, step: StepBuilder) -> Self {
+        self.sequence.set("type", "add_step", Value::text("ordered"));
+        self.sequence.add_item("steps", "add_step", Value::Table(step.entry));
+        self
+    }
+
+    /// Adds a sequence under a name, for [`start`](ScenarioBuilder::start) and
+    /// [`renew`](ScenarioBuilder::renew).
+    #[must_use]
+    pub fn named_sequence(
+        mut self,
+        name: impl Into<String>,
+        steps: impl IntoIterator<Item = StepBuilder>,
+    ) -> Self {
+        let steps = steps.into_iter().map(|step| Value::Table(step.entry));
+        let mut settings = Settings::default();
+        settings.set("name", "named_sequence", Value::text(name));
+        settings.set("steps", "named_sequence", Value::List(steps.collect()));
+        self.sequences.push(settings);
+        self
+    }
+
+    /// The name of the sequence that each virtual user runs once, before its first iteration. Default: none.
+    #[must_use]
+    pub fn start(mut self, sequence: impl Into<String>) -> Self {
+        self.sequence.set("start", "start", Value::text(sequence));
+        self
+    }
+
+    /// The name of the sequence that a virtual user runs again before its next request: after a response
+    /// with one of these statuses, and once so much time has passed. Default: none.
+    #[must_use]
+    pub fn renew(
+        mut self,
+        sequence: impl Into<String>,
+        on_status: impl IntoIterator<Item = u16>,
+        every: Option<Duration>,
+    ) -> Self {
+        let statuses: Vec<Value> = on_status.into_iter().map(Value::number).collect();
+        let mut entry = vec![("sequence".to_owned(), Value::text(sequence))];
+        if !statuses.is_empty() {
+            entry.push(("on_status".to_owned(), Value::List(statuses)));
+        }
+        entry.extend(every.map(|time| ("every_seconds".to_owned(), seconds(time))));
+        self.sequence.set("renew", "renew", Value::Table(entry));
+        self
+    }
+
+    /// What follows a request that failed, unless its step says otherwise. Default: the next step.
+    #[must_use]
+    pub fn on_failure(mut self, what: OnFailure) -> Self {
+        self.sequence.set("on_failure", "on_failure", Value::text(word(what)));
+        self
+    }
+}

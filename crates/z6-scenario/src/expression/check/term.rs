@@ -1,0 +1,179 @@
+//! What names of a check stand for, and how it is read from a response. Knows no comparisons.
+
+use memchr::memmem::Finder;
+use z6_extract::{JsonCache, JsonPath, Kind, Response, Value};
+use z6_http::template::{Filled, Template, ValueId, Values};
+
+use super::{Body, Unreadable};
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Term {
+    Status,
+    /// Bytes of the body.
+    BodyBytes,
+    Body,
+    Header(Box<str>),
+    Trailer(Box<str>),
+    Cookie(Box<str>),
+    Json {
+        path: JsonPath,
+        /// Position among the paths of the check.
+        index: usize,
+    },
+    /// A variable, a column, a random value and so on.
+    Value(ValueId),
+}
+
+/// What is known of a term before there is a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Number,
+    Text,
+    /// Any value of JSON.
+    Any,
+}
+
+impl Term {
+    pub(super) const fn type_(&self) -> Type {
+        match self {
+            Term::Status | Term::BodyBytes => Type::Number,
+            Term::Body | Term::Header(_) | Term::Trailer(_) | Term::Cookie(_) => Type::Text,
+            Term::Json { .. } | Term::Value(_) => Type::Any,
+        }
+    }
+
+    /// Whether each response has it.
+    pub(super) const fn is_always_there(&self) -> bool {
+        matches!(self, Term::Status | Term::BodyBytes | Term::Body)
+    }
+}
+
+/// A text in quotes.
+#[derive(Clone, Debug)]
+pub(super) enum Words {
+    Fixed(Box<Finder<'static>>),
+    Filled(Template),
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug)]
+pub(super) enum Operand {
+    Term(Term),
+    Words(Words),
+    /// A number as JSON has it.
+    Number(Box<[u8]>),
+    Flag(bool),
+}
+
+/// Memory for reading one side.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Side {
+    filled: Filled,
+    bytes: Vec<u8>,
+}
+
+impl Side {
+    fn number(&mut self, number: u64) -> Value<'_> {
+        self.bytes.clear();
+        push_digits(number, &mut self.bytes);
+        Value { kind: Kind::Number, bytes: &self.bytes, is_escaped: false }
+    }
+}
+
+/// A response, the state of its body, and the values of its request.
+pub(super) struct Reader<'r, V> {
+    pub(super) response: &'r Response<'r>,
+    pub(super) body: Body,
+    pub(super) values: &'r V,
+}
+
+/// None: the value is missing.
+type Read<'a> = Result<Option<Value<'a>>, Unreadable>;
+
+impl<V: Values> Reader<'_, V> {
+    fn body(&self) -> Result<&[u8], Unreadable> {
+        match self.body {
+            Body::Whole => Ok(self.response.body),
+            Body::TooLarge => Err(Unreadable::TooLarge),
+            Body::Undecodable(error) => Err(Unreadable::Undecodable(error)),
+        }
+    }
+
+    /// `caches` are those of the JSON paths of the check.
+    pub(super) fn operand<'a>(
+        &'a self,
+        operand: &'a Operand,
+        side: &'a mut Side,
+        caches: &mut [JsonCache],
+    ) -> Read<'a> {
+        Ok(match operand {
+            Operand::Term(term) => self.term(term, side, caches)?,
+            Operand::Words(Words::Fixed(text)) => Some(Value::text(text.needle())),
+            Operand::Words(Words::Filled(text)) => self.filled(text, side).map(Value::text),
+            Operand::Number(digits) => {
+                Some(Value { kind: Kind::Number, bytes: digits, is_escaped: false })
+            }
+            Operand::Flag(true) => Some(Value::of_json(b"true")),
+            Operand::Flag(false) => Some(Value::of_json(b"false")),
+        })
+    }
+
+    pub(super) fn term<'a>(
+        &'a self,
+        term: &Term,
+        side: &'a mut Side,
+        caches: &mut [JsonCache],
+    ) -> Read<'a> {
+        let response = self.response;
+        let value = match term {
+            Term::Status => Some(side.number(u64::from(response.status))),
+            Term::BodyBytes => Some(side.number(self.body()?.len() as u64)),
+            Term::Body => Some(Value::text(self.body()?)),
+            Term::Header(name) => response.header(name).map(Value::text),
+            Term::Trailer(name) => response.trailer(name).map(Value::text),
+            Term::Cookie(name) => response.cookie(name).map(Value::text),
+            Term::Json { path, index } => match caches.get_mut(*index) {
+                Some(cache) => path.first_with(cache, self.body()?)?,
+                None => path.first(self.body()?)?,
+            },
+            Term::Value(id) => self.values.value(*id).map(|value| match value.is_text {
+                true => Value::text(value.bytes),
+                false => Value::of_json(value.bytes),
+            }),
+        };
+        Ok(value.filter(|value| value.kind != Kind::Null))
+    }
+
+    /// A text with its placeholders filled in; none if a value is missing.
+    pub(super) fn filled<'a>(&self, text: &Template, side: &'a mut Side) -> Option<&'a [u8]> {
+        let Side { filled, bytes } = side;
+        filled.clear();
+        bytes.clear();
+        let part = text.fill(self.values, filled).ok()?;
+        text.write(filled, &part, bytes);
+        Some(bytes)
+    }
+}
+
+/// The bytes of a text, without escape sequences; none if the value is no text.
+pub(super) fn text_of<'a>(value: Option<Value<'a>>, bytes: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    let value = value.filter(|value| value.kind == Kind::Text)?;
+    if !value.is_escaped {
+        return Some(value.bytes);
+    }
+    bytes.clear();
+    value.append_to(bytes);
+    Some(bytes)
+}
+
+fn push_digits(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    while at > 0 && (number > 0 || at == digits.len()) {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend_from_slice(&digits[at..]);
+}

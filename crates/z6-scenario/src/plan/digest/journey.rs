@@ -1,0 +1,226 @@
+//! The part of the plan digest that is about start, renewals, ranges and values. A scenario without them has
+//! none, and keeps the digest it has.
+
+use sha2::{Digest as _, Sha256};
+use z6_events::Actor;
+use z6_http::template::Template;
+
+use super::Form;
+use crate::journey::{
+    Auth, AwsSigV4, BodyPart, DataFile, ExtractFrom, OnEnd, RandomValue, SequenceStep, ValueSource,
+};
+use crate::model::{Request, Scenario};
+use crate::plan::Plan;
+use crate::plan::shown::{Value, shown_values};
+use crate::values::{MadeBy, Order, Per};
+
+#[cfg(test)]
+mod tests;
+
+/// Actors whose values go in.
+const ACTORS: u64 = 10;
+/// Steps of each whose values go in.
+const STEPS: usize = 20;
+
+impl Form {
+    /// Nothing if the scenario is without all of this.
+    pub(super) fn journey(&mut self, scenario: &Scenario, plan: &Plan) {
+        if !is_used(scenario) {
+            return;
+        }
+        self.0.update(b"journey\0");
+        self.optional(scenario.runtime.requests);
+        let flow = &scenario.flow;
+        let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
+        for steps in [&flow.start[..], &flow.steps, renew] {
+            self.steps(steps);
+        }
+        self.number(scenario.values.data.len() as u64);
+        for (index, file) in (0..).zip(&scenario.values.data) {
+            self.data(scenario, index, file);
+        }
+        self.number(scenario.values.random.len() as u64);
+        scenario.values.random.iter().for_each(|value| self.random(value));
+        for request in &scenario.requests {
+            self.reading(scenario, request);
+            self.rendering(scenario, request);
+        }
+        self.values(scenario, plan);
+    }
+
+    fn steps(&mut self, steps: &[SequenceStep]) {
+        self.number(steps.len() as u64);
+        for step in steps {
+            let [min, max] = [step.repeat.min, step.repeat.max].map(u64::from);
+            self.numbers(&[u64::from(step.request.0), min, max]);
+        }
+    }
+
+    fn data(&mut self, scenario: &Scenario, index: u16, file: &DataFile) {
+        self.bytes(file.name.as_bytes());
+        let rows = file.table.row_count();
+        let ends = file.is_unique || file.on_end != OnEnd::Repeat;
+        self.numbers(&[rows as u64, per_number(file.per), u64::from(ends)]);
+        match &file.order {
+            Order::Sequential => self.number(0),
+            Order::Shuffled => self.number(1),
+            Order::Random(None) => self.number(2),
+            Order::Random(Some(weights)) => {
+                self.number(3);
+                self.numbers(weights.cumulative());
+            }
+        }
+        if !file.is_attached {
+            return self.number(0);
+        }
+        let columns = scenario.values.open_columns(index);
+        self.number(columns.len() as u64);
+        for column in columns {
+            let name = file.table.columns().nth(column as usize).unwrap_or("");
+            self.bytes(name.as_bytes());
+            let mut fields = Form(Sha256::new());
+            for row in 0..rows {
+                fields.bytes(file.table.field(row, column as usize).unwrap_or_default());
+            }
+            self.0.update(fields.0.finalize());
+        }
+    }
+
+    fn random(&mut self, value: &RandomValue) {
+        self.bytes(value.name.as_bytes());
+        self.number(per_number(value.per));
+        let signed = |number: &i64| u64::from_le_bytes(number.to_le_bytes());
+        match &value.by {
+            MadeBy::Integer { min, max } => self.numbers(&[0, signed(min), signed(max)]),
+            MadeBy::Decimal { min, max, digits } => {
+                self.numbers(&[1, signed(min), signed(max), u64::from(*digits)]);
+            }
+            MadeBy::Choice { from, weights } => {
+                self.numbers(&[2, from.len() as u64]);
+                from.iter().for_each(|text| self.bytes(text.as_bytes()));
+                self.numbers(weights.cumulative());
+            }
+            MadeBy::Text { min, max, alphabet } => {
+                self.numbers(&[3, u64::from(*min), u64::from(*max)]);
+                self.bytes(alphabet.iter().collect::<String>().as_bytes());
+            }
+            MadeBy::Hex { digits } => self.numbers(&[4, u64::from(*digits)]),
+            MadeBy::Uuid => self.number(5),
+            MadeBy::Name => self.number(6),
+            MadeBy::Email => self.number(7),
+            MadeBy::Words { min, max } => self.numbers(&[8, u64::from(*min), u64::from(*max)]),
+        }
+    }
+
+    /// The extractions of variables that some request is filled in with.
+    fn reading(&mut self, scenario: &Scenario, request: &Request) {
+        let values = &scenario.values;
+        let steers = |variable| {
+            values.sources.contains(&ValueSource::Variable(variable))
+                && scenario.requests.iter().any(|request| {
+                    request.value_sources(values).contains(&ValueSource::Variable(variable))
+                })
+        };
+        let extracts = request.reading.extracts.iter();
+        let extracts: Vec<_> = extracts.filter(|extract| steers(extract.variable)).collect();
+        self.number(extracts.len() as u64);
+        for extract in extracts {
+            self.bytes(values.name_of(ValueSource::Variable(extract.variable)).as_bytes());
+            self.bytes(extract.text.as_bytes());
+            self.number(u64::from(matches!(extract.from, ExtractFrom::Value(_))));
+            match &extract.default {
+                None => self.number(0),
+                Some(default) => {
+                    self.number(1);
+                    self.bytes(default);
+                }
+            }
+        }
+    }
+}
+
+impl Form {
+    /// What is no part of path, header fields and text of the body.
+    fn rendering(&mut self, scenario: &Scenario, request: &Request) {
+        let Some(rendering) = &request.rendering else { return self.number(0) };
+        let parts: Vec<_> = rendering.body.iter().flatten().collect();
+        self.numbers(&[1, parts.len() as u64]);
+        for part in parts {
+            match part {
+                BodyPart::Text(_) => self.number(0),
+                BodyPart::Bytes(bytes) => {
+                    self.number(1);
+                    self.0.update(Sha256::digest(bytes));
+                }
+            }
+        }
+        match &rendering.auth {
+            None => self.number(0),
+            Some(Auth::Basic { user, password }) => {
+                self.number(1);
+                [user, password].iter().for_each(|text| self.template(scenario, text));
+            }
+            Some(Auth::AwsSigV4(settings)) => {
+                let AwsSigV4 { access_key, secret_key, session_token, region, service } =
+                    settings.as_ref();
+                self.numbers(&[2, u64::from(session_token.is_some())]);
+                let texts = [access_key, secret_key, region, service].into_iter();
+                texts.chain(session_token).for_each(|text| self.template(scenario, text));
+            }
+        }
+    }
+
+    fn template(&mut self, scenario: &Scenario, template: &Template) {
+        let values = &scenario.values;
+        let name = |id| values.source(id).map_or_else(String::new, |of| values.name_of(of));
+        template.pieces().for_each(|piece| self.bytes(piece.as_bytes()));
+        template.values().for_each(|id| self.bytes(name(id).as_bytes()));
+    }
+}
+
+/// Whether the scenario has any of this.
+fn is_used(scenario: &Scenario) -> bool {
+    let flow = &scenario.flow;
+    let is_range = |step: &SequenceStep| step.repeat.min < step.repeat.max;
+    scenario.runtime.requests.is_some()
+        || !flow.start.is_empty()
+        || flow.renew.is_some()
+        || flow.steps.iter().any(is_range)
+        || !scenario.values.sources.is_empty()
+        || !scenario.values.data.is_empty()
+        || !scenario.values.random.is_empty()
+        || scenario.requests.iter().any(|request| {
+            request.rendering.as_ref().is_some_and(|r| {
+                r.auth.is_some()
+                    || r.body.iter().flatten().any(|part| matches!(part, BodyPart::Bytes(_)))
+            })
+        })
+}
+
+fn per_number(per: Per) -> u64 {
+    match per {
+        Per::Vu => 0,
+        Per::Iteration => 1,
+        Per::Step => 2,
+    }
+}
+
+impl Form {
+    /// Rows and values of the first steps of the first actors, as a plan lists them.
+    fn values(&mut self, scenario: &Scenario, plan: &Plan) {
+        for actor in (0..ACTORS).map(Actor) {
+            let first = Some(plan.first(actor));
+            let steps = std::iter::successors(first, |step| plan.next(actor, *step)).take(STEPS);
+            for step in steps {
+                self.number(step.0);
+                for (_, value) in shown_values(scenario, plan, actor, step) {
+                    match value {
+                        Value::Row(row) => self.optional(row),
+                        Value::Text(text) | Value::Literal(text) => self.bytes(text.as_bytes()),
+                        Value::NotPlanned => self.number(u64::MAX),
+                    }
+                }
+            }
+        }
+    }
+}

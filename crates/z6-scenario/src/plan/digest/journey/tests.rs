@@ -1,0 +1,138 @@
+//! What the journey part of the digest covers, and what it leaves out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use z6_events::VariableId;
+use z6_http::template::{TextKind, ValueId};
+
+use super::*;
+use crate::journey::{Extract, OnFailure, SecretSource, ValueTable};
+use crate::plan::plan_digest;
+use crate::plan::sample::{journey, scenario};
+use crate::random::Weights;
+
+type Change = fn(&mut Scenario);
+
+/// Login gives the token that the last request sends.
+fn sample() -> Scenario {
+    let mut scenario = journey();
+    let template = Template::compile("{{token}}", TextKind::Plain, |_| Some(ValueId(3))).unwrap();
+    scenario.requests[0].reading.extracts = vec![Extract {
+        variable: VariableId(0),
+        text: "json = $.token".to_owned(),
+        from: ExtractFrom::Value(template.clone()),
+        default: None,
+        is_required: true,
+        is_always: false,
+    }];
+    if let Some(rendering) = &mut scenario.requests[2].rendering {
+        rendering.auth = Some(Auth::Basic { user: template.clone(), password: template });
+        rendering.body = Some(vec![BodyPart::Bytes(Arc::from(&b"file"[..]))]);
+    }
+    scenario
+}
+
+fn file(scenario: &mut Scenario) -> &mut DataFile {
+    &mut scenario.values.data[0]
+}
+
+#[test]
+fn the_digest_covers_what_values_and_places_depend_on() {
+    let changes: [(&str, Change); 22] = [
+        ("requests in all", |s| s.runtime.requests = Some(9)),
+        ("start", |s| s.flow.start[0].repeat.max = 2),
+        ("no start", |s| s.flow.start.clear()),
+        ("fewest repeats", |s| s.flow.steps[0].repeat.min = 2),
+        ("renewal", |s| s.flow.renew = None),
+        ("steps of a renewal", |s| s.flow.renew.as_mut().unwrap().steps[0].repeat.max = 2),
+        ("name of a file", |s| file(s).name.push('s')),
+        ("whose a row is", |s| file(s).per = Per::Iteration),
+        ("order", |s| file(s).order = Order::Shuffled),
+        ("drawn rows", |s| file(s).order = Order::Random(None)),
+        ("weights", |s| file(s).order = Order::Random(Some(Weights::new([1, 1])))),
+        ("other weights", |s| file(s).order = Order::Random(Some(Weights::new([1, 2])))),
+        ("rows that come again", |s| {
+            (file(s).is_unique, file(s).on_end) = (false, OnEnd::Repeat);
+        }),
+        ("content", |s| {
+            let limits = z6_extract::rows::Limits::default();
+            let mut reader = z6_extract::rows::Reader::new(z6_extract::rows::Format::Csv, limits);
+            reader.push(b"email,password\na@x.example,geheim\nB@x.example,hidden\n").unwrap();
+            file(s).table = Arc::new(reader.finish().unwrap());
+        }),
+        ("a column that is secret", |s| file(s).secret = vec![0, 1]),
+        ("a random value", |s| {
+            s.values.random[0].by = MadeBy::Integer { min: 1, max: 6 };
+        }),
+        ("how long a random value lasts", |s| s.values.random[0].per = Per::Vu),
+        ("kind of a random value", |s| s.values.random[0].by = MadeBy::Uuid),
+        ("an extraction", |s| s.requests[0].reading.extracts[0].text.push('s')),
+        ("a default", |s| s.requests[0].reading.extracts[0].default = Some(Vec::new())),
+        ("a part of a body", |s| {
+            let part = BodyPart::Bytes(Arc::from(&b"File"[..]));
+            s.requests[2].rendering.as_mut().unwrap().body = Some(vec![part]);
+        }),
+        ("authentication", |s| s.requests[2].rendering.as_mut().unwrap().auth = None),
+    ];
+    let mut digests = BTreeMap::from([(plan_digest(&sample(), 1), "nothing")]);
+    for (name, change) in changes {
+        let mut changed = sample();
+        change(&mut changed);
+        let same = digests.insert(plan_digest(&changed, 1), name);
+        assert_eq!(same, None, "{name} gives the digest of another");
+    }
+}
+
+#[test]
+fn the_digest_leaves_out_where_secrets_are_and_when_steps_are_left_out() {
+    let changes: [(&str, Change); 9] = [
+        ("source of a secret", |s| {
+            s.values.secrets[0].from = SecretSource::File("token.txt".to_owned());
+        }),
+        ("path of a file", |s| file(s).file = "other/users.csv".to_owned()),
+        ("secret columns", |s| {
+            let limits = z6_extract::rows::Limits::default();
+            let mut reader = z6_extract::rows::Reader::new(z6_extract::rows::Format::Csv, limits);
+            reader.push(b"email,password\na@x.example,1\nb@x.example,2\n").unwrap();
+            file(s).table = Arc::new(reader.finish().unwrap());
+        }),
+        ("status that renews", |s| s.flow.renew.as_mut().unwrap().on_status = vec![403]),
+        ("age that renews", |s| s.flow.renew.as_mut().unwrap().every_ns = Some(1)),
+        ("what follows a failure", |s| s.flow.on_failure = OnFailure::EndIteration),
+        ("the same at a step", |s| s.flow.steps[0].on_failure = Some(OnFailure::StopRun)),
+        ("scope of a variable", |s| {
+            s.values.variables[0].scope = crate::Scope::Iteration;
+        }),
+        ("an extraction that nothing is filled in with", |s| {
+            let name = "id".to_owned();
+            s.values.variables.push(crate::Variable {
+                name,
+                scope: crate::Scope::Iteration,
+                is_secret: false,
+            });
+            let mut extract = s.requests[0].reading.extracts[0].clone();
+            extract.variable = VariableId(1);
+            s.requests[0].reading.extracts.push(extract);
+        }),
+    ];
+    for (name, change) in changes {
+        let mut changed = sample();
+        change(&mut changed);
+        assert_eq!(plan_digest(&changed, 1), plan_digest(&sample(), 1), "{name}");
+    }
+}
+
+#[test]
+fn a_scenario_without_all_this_has_the_digest_without_it() {
+    let mut plain = scenario();
+    plain.values = ValueTable::default();
+    assert!(!is_used(&plain));
+    assert!(is_used(&sample()));
+    plain.requests[0].reading.checks.push(crate::RequestCheck {
+        name: "is ok".to_owned(),
+        check: crate::expression::Check::compile("status == 200", &mut |_| None).unwrap(),
+        fails: true,
+    });
+    assert_eq!(plan_digest(&plain, 1), plan_digest(&scenario(), 1));
+}

@@ -1,0 +1,69 @@
+//! Rows and values of a step under the names that a scenario gives them, as listings show them.
+
+use z6_events::{Actor, Step, Tick};
+
+use super::values::data_files_of;
+use super::{Plan, PlannedValue};
+use crate::journey::ValueSource;
+use crate::model::Scenario;
+
+/// A value as far as the plan gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    /// The number of a row; none if there is none left.
+    Row(Option<u64>),
+    /// A text.
+    Text(String),
+    /// A number.
+    Literal(String),
+    /// Secret, read from a response, or an instant.
+    NotPlanned,
+}
+
+/// For the request of a step: the row of each data file that it uses, as `row.FILE`, then each value that it
+/// is filled in with, once.
+pub(super) fn shown_values(
+    scenario: &Scenario,
+    plan: &Plan,
+    actor: Actor,
+    step: Step,
+) -> impl Iterator<Item = (String, Value)> {
+    let values = &scenario.values;
+    let request = scenario.request(plan.step(actor, step).request);
+    let row = move |file: u16| {
+        let name = values.data.get(usize::from(file)).map_or("", |file| &file.name);
+        (format!("row.{name}"), Value::Row(plan.row(file, actor, step)))
+    };
+    let mut sources: Vec<ValueSource> = Vec::new();
+    for source in request.value_sources(values) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    let value = move |source| {
+        let value = shown_value(scenario, plan, source, actor, step);
+        (values.name_of(source), value)
+    };
+    data_files_of(request, values).into_iter().map(row).chain(sources.into_iter().map(value))
+}
+
+fn shown_value(
+    scenario: &Scenario,
+    plan: &Plan,
+    source: ValueSource,
+    actor: Actor,
+    step: Step,
+) -> Value {
+    let is_instant = matches!(source, ValueSource::NowUnixMs | ValueSource::NowRfc3339);
+    if is_instant || scenario.values.is_secret(source) {
+        return Value::NotPlanned;
+    }
+    let mut out = Vec::new();
+    let planned = plan.write_planned(source, actor, step, Tick::ZERO, &mut out);
+    let text = String::from_utf8_lossy(&out).into_owned();
+    match planned {
+        PlannedValue::Text => Value::Text(text),
+        PlannedValue::Literal => Value::Literal(text),
+        PlannedValue::NotPlanned => Value::NotPlanned,
+    }
+}

@@ -1,0 +1,536 @@
+//! What VUs keep from responses, and what follows from it: which values they have, which part of their
+//! sequence they are in, what a failure means. Knows no values, only whether there is one; no connections
+//! and no timers.
+//!
+//! A scenario whose requests are fixed bytes in a plain order has none of this ([`Rules::new`]).
+
+use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
+use z6_scenario::{
+    OnEnd, OnFailure, Place, Plan, Region, Request, Scenario, Scope, SequenceStep, ValueSource,
+};
+
+use super::vu::VuSlot;
+
+/// An iteration that sent nothing is followed by a pause of at least this, nanoseconds: 100 ms.
+pub(super) const EMPTY_ITERATION_NS: u64 = 100_000_000;
+
+/// Before `start` is done again lies a pause of at least this, nanoseconds: 1 s.
+pub(super) const START_AGAIN_NS: u64 = 1_000_000_000;
+
+/// A set of variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Variables(Box<[u64]>);
+
+impl Variables {
+    fn none(count: usize) -> Variables {
+        Variables(vec![0; count.div_ceil(64)].into())
+    }
+
+    fn insert(&mut self, VariableId(id): VariableId) {
+        if let Some(word) = self.0.get_mut(usize::from(id) / 64) {
+            *word |= 1 << (id % 64);
+        }
+    }
+
+    fn extend(&mut self, variables: impl IntoIterator<Item = VariableId>) {
+        variables.into_iter().for_each(|variable| self.insert(variable));
+    }
+
+    /// Whether all of them are in `set`.
+    fn are_in(&self, set: &[u64]) -> bool {
+        self.0.iter().zip(set).all(|(wanted, there)| wanted & !there == 0)
+    }
+
+    /// Takes them out of `set`.
+    fn leave(&self, set: &mut [u64]) {
+        self.0.iter().zip(set).for_each(|(gone, there)| *there &= !gone);
+    }
+}
+
+/// One extraction.
+#[derive(Debug, Clone)]
+struct ExtractRule {
+    variable: VariableId,
+    has_default: bool,
+    /// Without a value the request fails.
+    is_required: bool,
+    /// The log must not hold its values.
+    is_secret: bool,
+}
+
+/// What is constant of one request.
+#[derive(Debug, Clone)]
+struct RequestRules {
+    /// Without these it cannot be sent.
+    needs: Variables,
+    /// These have no value while it is answered.
+    gives: Variables,
+    extracts: Box<[ExtractRule]>,
+    /// Extractions, by bit: all, and those that are done after a failure as well.
+    all: u64,
+    always: u64,
+    /// Checks, by bit: all, and those that the request fails with.
+    checks: u64,
+    fails: u64,
+    /// It uses rows that may come to an end.
+    may_end: bool,
+}
+
+/// The first so many bits.
+const fn first_bits(count: usize) -> u64 {
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
+}
+
+/// The bits of what has a property.
+fn bits<T>(all: &[T], has: impl Fn(&T) -> bool) -> u64 {
+    let numbered = all.iter().take(64).enumerate().filter(|(_, one)| has(one));
+    numbered.fold(0, |mask, (bit, _)| mask | 1 << bit)
+}
+
+impl RequestRules {
+    fn new(scenario: &Scenario, request: &Request) -> RequestRules {
+        let values = &scenario.values;
+        let reading = &request.reading;
+        let extract = |extract: &z6_scenario::Extract| ExtractRule {
+            variable: extract.variable,
+            has_default: extract.default.is_some(),
+            is_required: extract.is_required && extract.default.is_none(),
+            is_secret: values.is_secret(ValueSource::Variable(extract.variable)),
+        };
+        let mut needs = Variables::none(values.variables.len());
+        needs.extend(request.rendering.iter().flat_map(|made| made.needs.iter().copied()));
+        let mut gives = Variables::none(values.variables.len());
+        gives.extend(reading.extracts.iter().map(|extract| extract.variable));
+        let may_end = |source| {
+            let ValueSource::Column { data, .. } = source else { return false };
+            let file = values.data.get(usize::from(data));
+            file.is_some_and(|file| file.is_unique || file.on_end != OnEnd::Repeat)
+        };
+        RequestRules {
+            needs,
+            gives,
+            extracts: reading.extracts.iter().map(extract).collect(),
+            all: first_bits(reading.extracts.len()),
+            always: bits(&reading.extracts, |extract| extract.is_always),
+            checks: first_bits(reading.checks.len()),
+            fails: bits(&reading.checks, |check| check.fails),
+            may_end: request.value_sources(values).into_iter().any(may_end),
+        }
+    }
+}
+
+/// What follows a failure, by place: entry i covers the places from the end of entry i - 1 up to its own.
+type Failures = Box<[(u64, OnFailure)]>;
+
+/// When a renewal is due.
+#[derive(Debug, Clone)]
+struct RenewRules {
+    on_status: Box<[u16]>,
+    every_ns: Option<u64>,
+}
+
+/// What is constant of all journeys.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    requests: Box<[RequestRules]>,
+    /// Variables that lose their values with the iteration.
+    fleeting: Variables,
+    /// Variables of `start` without which later requests cannot be sent.
+    from_start: Variables,
+    renew: Option<RenewRules>,
+    /// Of start, iteration and renewal.
+    failures: [Failures; 3],
+    /// Whether something is kept for actors that the driver has to drop.
+    pub(super) is_kept: bool,
+}
+
+impl Rules {
+    /// None if every request is fixed bytes of which nothing is read, and the order of steps is fixed.
+    pub(crate) fn new(scenario: &Scenario) -> Option<Rules> {
+        let Scenario { flow, values, requests, .. } = scenario;
+        let is_plain =
+            |request: &Request| request.rendering.is_none() && request.reading.is_empty();
+        let is_fixed =
+            |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
+        if requests.iter().all(is_plain)
+            && flow.start.is_empty()
+            && flow.renew.is_none()
+            && flow.on_failure == OnFailure::Continue
+            && flow.steps.iter().all(is_fixed)
+        {
+            return None;
+        }
+        let count = values.variables.len();
+        let rules: Box<[RequestRules]> =
+            requests.iter().map(|request| RequestRules::new(scenario, request)).collect();
+        let mut fleeting = Variables::none(count);
+        let numbered = values.variables.iter().enumerate();
+        let of_iteration = numbered.filter(|(_, variable)| variable.scope == Scope::Iteration);
+        fleeting.extend(of_iteration.map(|(id, _)| VariableId(id as u16)));
+        let renewed = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
+        let failures = |steps: &[SequenceStep]| {
+            let mut end = 0u64;
+            let entry = |step: &SequenceStep| {
+                end = end.saturating_add(u64::from(step.repeat.max));
+                (end, step.on_failure.unwrap_or(flow.on_failure))
+            };
+            steps.iter().map(entry).collect::<Failures>()
+        };
+        Some(Rules {
+            from_start: from_start(scenario, &rules),
+            requests: rules,
+            fleeting,
+            renew: flow.renew.as_ref().map(|renew| RenewRules {
+                on_status: renew.on_status.as_slice().into(),
+                every_ns: renew.every_ns,
+            }),
+            failures: [failures(&flow.start), failures(&flow.steps), failures(renewed)],
+            is_kept: count > 0 || scenario.cookies.is_some(),
+        })
+    }
+
+    fn request(&self, RequestId(id): RequestId) -> &RequestRules {
+        &self.requests[usize::from(id)]
+    }
+
+    /// What follows a failure at a place.
+    pub(super) fn on_failure(&self, place: Place) -> OnFailure {
+        let [start, steps, renew] = &self.failures;
+        let entries = match place.region {
+            Region::Start => start,
+            Region::Iteration(_) => steps,
+            Region::Renewal(_) => renew,
+        };
+        let entry = entries.partition_point(|&(end, _)| end <= place.position);
+        entries.get(entry).map_or(OnFailure::Continue, |&(_, after)| after)
+    }
+
+    /// Whether a request uses rows that may come to an end.
+    pub(super) fn may_end(&self, request: RequestId) -> bool {
+        self.request(request).may_end
+    }
+}
+
+/// The variables that requests of `start` give and later ones need.
+fn from_start(scenario: &Scenario, rules: &[RequestRules]) -> Variables {
+    let flow = &scenario.flow;
+    let of = |step: &SequenceStep| rules.get(step.request.index());
+    let renewed = flow.renew.iter().flat_map(|renew| &renew.steps);
+    let later: Vec<&RequestRules> = if flow.steps.is_empty() {
+        rules.iter().collect()
+    } else {
+        flow.steps.iter().chain(renewed).filter_map(of).collect()
+    };
+    let mut found = Variables::none(scenario.values.variables.len());
+    for (index, word) in found.0.iter_mut().enumerate() {
+        let given = flow.start.iter().filter_map(of).fold(0, |all, r| all | r.gives.0[index]);
+        let needed = later.iter().fold(0, |all, r| all | r.needs.0[index]);
+        *word = given & needed;
+    }
+    found
+}
+
+/// What was read from the response that is complete next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Found {
+    /// Extractions that were done, by bit.
+    done: u64,
+    /// Checks that failed, by bit.
+    failed: u64,
+    /// One of them found nothing, and the request fails without.
+    is_missing: bool,
+}
+
+/// What is kept of one VU.
+#[derive(Debug, Clone, Copy, Default)]
+struct Journey {
+    /// Where it goes on after a renewal, or after a `start` that was done again.
+    back: Step,
+    renewals: u64,
+    starts_again: u64,
+    /// For when the first step of the last start or renewal was planned.
+    renewed: Tick,
+    found: Found,
+    /// A status of `on_status` came.
+    is_renewal_due: bool,
+    /// It has come back from a renewal: the next step is done before another one.
+    is_back: bool,
+    /// It is at a step of `start` or of a renewal.
+    is_aside: bool,
+    /// The iteration has sent a request.
+    has_sent: bool,
+    /// Its request failed.
+    has_failed: bool,
+}
+
+/// The journeys of one engine, by the slots of their VUs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Journeys {
+    table: Vec<Journey>,
+    /// The variables of each that have a value: so many words as all variables have.
+    set: Vec<u64>,
+    /// The engine has asked for the end of the run.
+    pub(super) has_asked: bool,
+    /// A VU has ended for another reason than the schedule and its last iteration.
+    pub(super) has_dropped: bool,
+}
+
+impl Journeys {
+    /// A VU begins, in a slot that others may have had.
+    pub(super) fn begin(&mut self, rules: &Rules, vu: VuSlot, planned: Tick) {
+        let words = rules.fleeting.0.len();
+        let slots = vu.0 as usize + 1;
+        if self.table.len() < slots {
+            self.table.resize(slots, Journey::default());
+            self.set.resize(slots * words, 0);
+        }
+        self.table[vu.0 as usize] = Journey { renewed: planned, ..Journey::default() };
+        self.set_of(rules, vu).fill(0);
+    }
+
+    fn at(&mut self, vu: VuSlot) -> &mut Journey {
+        &mut self.table[vu.0 as usize]
+    }
+
+    fn set_of(&mut self, rules: &Rules, vu: VuSlot) -> &mut [u64] {
+        let words = rules.fleeting.0.len();
+        &mut self.set[vu.0 as usize * words..][..words]
+    }
+
+    /// A step is about to be planned for `planned`: the step that is done instead, if it is the turn of one.
+    pub(super) fn turn_aside(
+        &mut self,
+        rules: &Rules,
+        plan: &Plan,
+        (vu, actor, step): (VuSlot, Actor, Step),
+        planned: Tick,
+    ) -> Option<Step> {
+        let place = plan.place(actor, step);
+        let Region::Iteration(_) = place.region else {
+            self.at(vu).is_aside = true;
+            return None;
+        };
+        let starts_again = place.position == 0 && self.lacks_start(rules, vu);
+        let journey = self.at(vu);
+        let was_back = std::mem::take(&mut journey.is_back);
+        let is_due = |renew: &RenewRules| {
+            let is_old = |every_ns| planned.since(journey.renewed) >= every_ns;
+            journey.is_renewal_due || renew.every_ns.is_some_and(is_old)
+        };
+        let aside = if starts_again {
+            plan.start_again(journey.starts_again)
+        } else if !was_back && rules.renew.as_ref().is_some_and(is_due) {
+            plan.renewal_start(journey.renewals)
+        } else {
+            None
+        };
+        journey.is_aside = aside.is_some();
+        let aside = aside?;
+        let count = if starts_again { &mut journey.starts_again } else { &mut journey.renewals };
+        *count += 1;
+        journey.back = step;
+        journey.renewed = planned;
+        journey.is_renewal_due = false;
+        Some(aside)
+    }
+
+    /// Whether a variable that the VU's request needs has no value.
+    pub(super) fn lacks(&mut self, rules: &Rules, vu: VuSlot, request: RequestId) -> bool {
+        let needs = &rules.request(request).needs;
+        !needs.are_in(self.set_of(rules, vu))
+    }
+
+    /// Whether a variable that comes from `start` has no value.
+    pub(super) fn lacks_start(&mut self, rules: &Rules, vu: VuSlot) -> bool {
+        !rules.from_start.are_in(self.set_of(rules, vu))
+    }
+
+    /// The first byte of a step's request was written: what it extracts has no value from now on.
+    /// With `keeps` (a planted bug) it keeps the value.
+    pub(super) fn sent(&mut self, rules: &Rules, vu: VuSlot, request: RequestId, keeps: bool) {
+        if !keeps {
+            rules.request(request).gives.leave(self.set_of(rules, vu));
+        }
+        let journey = self.at(vu);
+        journey.found = Found::default();
+        journey.has_sent |= !journey.is_aside;
+    }
+
+    /// The extraction of a request that an input names, if it can come now: it has a bit above those that
+    /// were done.
+    fn extraction<'a>(
+        &self,
+        rules: &'a Rules,
+        (vu, request): (VuSlot, RequestId),
+        variable: VariableId,
+    ) -> Option<(u64, &'a ExtractRule)> {
+        let extracts = &rules.request(request).extracts;
+        let index = extracts.iter().position(|extract| extract.variable == variable)?;
+        let Found { done, failed, .. } = self.table[vu.0 as usize].found;
+        let bit = 1u64.checked_shl(index as u32)?;
+        (done < bit && failed == 0).then(|| (bit, &extracts[index]))
+    }
+
+    /// Whether a value that was found can come now, in this form.
+    pub(super) fn accepts_value(
+        &self,
+        rules: &Rules,
+        whose: (VuSlot, RequestId),
+        variable: VariableId,
+        value: LoggedValue,
+    ) -> bool {
+        let is_open = matches!(value, LoggedValue::Clear(_) | LoggedValue::Digest { .. });
+        self.extraction(rules, whose, variable)
+            .is_some_and(|(_, extract)| !(is_open && extract.is_secret))
+    }
+
+    /// Whether these checks can have failed now.
+    pub(super) fn accepts_failed(
+        &self,
+        rules: &Rules,
+        (vu, request): (VuSlot, RequestId),
+        failed: u64,
+    ) -> bool {
+        let known = rules.request(request).checks;
+        failed != 0 && failed & !known == 0 && self.table[vu.0 as usize].found.failed == 0
+    }
+
+    /// Whether nothing was read from the response, as where there is none.
+    pub(super) fn has_read_nothing(&self, vu: VuSlot) -> bool {
+        self.table[vu.0 as usize].found == Found::default()
+    }
+
+    /// Whether all was read that has to be, given whether the request fails by its status.
+    pub(super) fn accepts_done(
+        &self,
+        rules: &Rules,
+        (vu, request): (VuSlot, RequestId),
+        fails: bool,
+    ) -> bool {
+        let request = rules.request(request);
+        let found = self.table[vu.0 as usize].found;
+        let fails = fails || found.failed & request.fails != 0;
+        found.done == if fails { request.always } else { request.all }
+    }
+
+    /// An extraction was done.
+    pub(super) fn value(
+        &mut self,
+        rules: &Rules,
+        whose: (VuSlot, RequestId),
+        variable: VariableId,
+        value: LoggedValue,
+    ) {
+        let Some((bit, extract)) = self.extraction(rules, whose, variable) else { return };
+        let is_missing = value == LoggedValue::Missing;
+        let journey = self.at(whose.0);
+        journey.found.done |= bit;
+        journey.found.is_missing |= is_missing && extract.is_required;
+        if !is_missing || extract.has_default {
+            let VariableId(id) = variable;
+            self.set_of(rules, whose.0)[usize::from(id) / 64] |= 1 << (id % 64);
+        }
+    }
+
+    /// Checks failed.
+    pub(super) fn checks_failed(&mut self, vu: VuSlot, failed: u64) {
+        self.at(vu).found.failed = failed;
+    }
+
+    /// A response is complete: why the request fails, if it does.
+    pub(super) fn judge(
+        &mut self,
+        rules: &Rules,
+        (vu, request): (VuSlot, RequestId),
+        status: u16,
+        by_status: Option<ErrorKind>,
+    ) -> Option<ErrorKind> {
+        let journey = self.at(vu);
+        let Found { failed, is_missing, .. } = std::mem::take(&mut journey.found);
+        let by_check =
+            (failed & rules.request(request).fails != 0).then_some(ErrorKind::CheckFailed);
+        let by_value = is_missing.then_some(ErrorKind::ExtractFailed);
+        let failure = by_status.or(by_check).or(by_value);
+        journey.has_failed = failure.is_some();
+        let renew = rules.renew.as_ref().filter(|_| !journey.is_aside);
+        journey.is_renewal_due |=
+            renew.is_some_and(|renew| renew.on_status.binary_search(&status).is_ok());
+        failure
+    }
+
+    /// The VU's request failed without a response.
+    pub(super) fn failed(&mut self, vu: VuSlot) {
+        self.at(vu).has_failed = true;
+    }
+
+    /// Whether the VU's request failed; asked once.
+    pub(super) fn take_failed(&mut self, vu: VuSlot) -> bool {
+        std::mem::take(&mut self.at(vu).has_failed)
+    }
+
+    /// The step after `step`, at `place`; none if it is the last of the VU. With `EndIteration` the first of
+    /// the next iteration.
+    pub(super) fn next(
+        &mut self,
+        plan: &Plan,
+        (vu, actor, step): (VuSlot, Actor, Step),
+        place: Place,
+        ends_iteration: bool,
+    ) -> Option<Step> {
+        let iteration = |number: u64| {
+            let first = plan.iteration_start(number);
+            let is_there = plan.end_step(actor).is_none_or(|end| first < end);
+            is_there.then_some(first)
+        };
+        let is_start = place.region == Region::Start && step == Step(place.position);
+        match place.region {
+            Region::Start if is_start && ends_iteration => iteration(0),
+            Region::Iteration(number) if ends_iteration => iteration(number.saturating_add(1)),
+            Region::Iteration(_) => plan.next(actor, step),
+            Region::Start if is_start => plan.next(actor, step),
+            Region::Start | Region::Renewal(_) => {
+                if !ends_iteration && let Some(next) = plan.next(actor, step) {
+                    return Some(next);
+                }
+                let journey = self.at(vu);
+                journey.is_back = true;
+                let back = journey.back;
+                match plan.place(actor, back) {
+                    Place { region: Region::Iteration(number), position: 1.. }
+                        if ends_iteration =>
+                    {
+                        iteration(number.saturating_add(1))
+                    }
+                    _ => Some(back),
+                }
+            }
+        }
+    }
+
+    /// Whether the step `next` is not of the iteration that `place` was in, or that it interrupted.
+    pub(super) fn leaves(
+        &self,
+        plan: &Plan,
+        whose: (VuSlot, Actor),
+        place: Place,
+        next: Step,
+    ) -> bool {
+        let (vu, actor) = whose;
+        let next = plan.place(actor, next);
+        match place.region {
+            Region::Start => matches!(next.region, Region::Iteration(_)),
+            Region::Iteration(_) => next.region != place.region,
+            Region::Renewal(_) => {
+                let back = plan.place(actor, self.table[vu.0 as usize].back);
+                matches!(next.region, Region::Iteration(_)) && next.region != back.region
+            }
+        }
+    }
+
+    /// The iteration has ended, or `start` has; whether it was one that sent nothing.
+    pub(super) fn end_iteration(&mut self, rules: &Rules, vu: VuSlot, place: Place) -> bool {
+        rules.fleeting.leave(self.set_of(rules, vu));
+        let has_sent = std::mem::take(&mut self.at(vu).has_sent);
+        !has_sent && place.region != Region::Start
+    }
+}

@@ -1,0 +1,280 @@
+//! Scenarios with values, and runs of them against a script.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use z6_events::{
+    Actor, Event, EventClass, NeverSentReason, Partition, PlannedRequest, RequestId, StoppedBy,
+    TargetId, Tick, VariableId,
+};
+use z6_extract::rows::{Format, Limits, Reader};
+use z6_http::template::{Template, TextKind, ValueId};
+use z6_scenario::expression::Check;
+use z6_scenario::values::{Order, Per};
+use z6_scenario::{
+    DataFile, Extract, ExtractFrom, OnEnd, OnFailure, Plan, Reading, Rendering, Repeat,
+    RequestCheck, Scenario, Scope, SequenceStep, ValueSource, Variable,
+};
+use z6_vu::engine::Progress;
+use z6_vu::memory::{Answer, Dial, Extracted, Found, MemoryDriver, Network};
+use z6_vu::recorder::{KeepBlocks, Recorder};
+use z6_vu::run_end::RunEnd;
+use z6_vu::{Command, Engine, Input, Outputs, Wire};
+
+use super::MS;
+
+/// Extracts [`TOKEN`].
+pub(crate) const LOGIN: u16 = 0;
+/// Needs [`TOKEN`].
+pub(crate) const USE: u16 = 1;
+/// Extracts [`ID`], and has two checks: the second only counts.
+pub(crate) const ORDER: u16 = 2;
+
+pub(crate) const TOKEN: VariableId = VariableId(0);
+pub(crate) const ID: VariableId = VariableId(1);
+
+pub(crate) fn steps(entries: &[(u16, u32)]) -> Vec<SequenceStep> {
+    let step = |&(request, times): &(u16, u32)| SequenceStep {
+        request: RequestId(request),
+        repeat: Repeat::times(times),
+        on_failure: None,
+    };
+    entries.iter().map(step).collect()
+}
+
+pub(crate) fn on_failure(steps: &mut [SequenceStep], index: usize, after: OnFailure) {
+    steps[index].on_failure = Some(after);
+}
+
+fn extract(variable: VariableId) -> Extract {
+    Extract {
+        variable,
+        text: String::new(),
+        from: ExtractFrom::Sha256,
+        default: None,
+        is_required: true,
+        is_always: false,
+    }
+}
+
+fn rendering(reads: &[u16], needs: &[VariableId]) -> Option<Box<Rendering>> {
+    Some(Box::new(Rendering {
+        path: Template::compile("/", TextKind::Target, |_| None).unwrap(),
+        headers: Vec::new(),
+        body: None,
+        auth: None,
+        reads: reads.iter().map(|id| ValueId(*id)).collect(),
+        needs: needs.to_vec(),
+    }))
+}
+
+/// One VU that does `start`, and then `steps` again and again.
+pub(crate) fn shop(start: &[u16], sequence: &[(u16, u32)]) -> Scenario {
+    let mut scenario = super::scenario(
+        "[runtime]\niterations = 1\nvus = 1\n[target]\nbase_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'login'\npath = '/'\n\
+         [[requests]]\nname = 'use'\npath = '/'\n\
+         [[requests]]\nname = 'order'\npath = '/'\n",
+    );
+    let variable = |name: &str, scope| Variable { name: name.to_owned(), scope, is_secret: false };
+    scenario.values.variables =
+        vec![variable("token", Scope::Vu), variable("id", Scope::Iteration)];
+    scenario.values.sources = vec![ValueSource::Variable(TOKEN)];
+    let check = |fails| RequestCheck {
+        name: format!("fails: {fails}"),
+        check: Check::compile("status == 200", &mut |_| None).unwrap(),
+        fails,
+    };
+    let checks = vec![check(true), check(false)];
+    scenario.requests[0].reading = Reading { extracts: vec![extract(TOKEN)], ..Reading::default() };
+    scenario.requests[1].rendering = rendering(&[0], &[TOKEN]);
+    scenario.requests[2].reading = Reading { extracts: vec![extract(ID)], checks };
+    scenario.flow.start = steps(&start.iter().map(|request| (*request, 1)).collect::<Vec<_>>());
+    scenario.flow.steps = steps(sequence);
+    scenario
+}
+
+/// A request with a row of its own each iteration, of a file with so many.
+pub(crate) fn rows(count: usize, on_end: OnEnd) -> Scenario {
+    let mut scenario = shop(&[], &[(USE, 1)]);
+    scenario.runtime.iterations = Some(10);
+    scenario.values.variables.clear();
+    scenario.values.sources = vec![ValueSource::Column { data: 0, column: 0 }];
+    for request in &mut scenario.requests {
+        request.reading = Reading::default();
+    }
+    scenario.requests[1].rendering = rendering(&[0], &[]);
+    let text: String = (0..count).map(|row| format!("{row}\n")).collect();
+    let mut reader = Reader::new(Format::Csv, Limits::default());
+    reader.push(format!("number\n{text}").as_bytes()).unwrap();
+    scenario.values.data = vec![DataFile {
+        name: "numbers".to_owned(),
+        file: "numbers.csv".to_owned(),
+        table: Arc::new(reader.finish().unwrap()),
+        per: Per::Iteration,
+        order: Order::Sequential,
+        is_unique: true,
+        on_end,
+        secret: Vec::new(),
+        is_attached: true,
+    }];
+    scenario
+}
+
+pub(crate) fn status(status: u16) -> Answer {
+    Answer::Status { after_ns: MS, status, reusable: true }
+}
+
+/// A response with this status of which nothing is read.
+pub(crate) fn answer(code: u16) -> (Answer, Found) {
+    (status(code), Found::default())
+}
+
+pub(crate) fn unmade() -> (Answer, Found) {
+    (Answer::Unmade, Found::default())
+}
+
+/// A response that holds what is asked for.
+pub(crate) fn ok(ask: &PlannedRequest) -> (Answer, Found) {
+    let value = format!("v{}", ask.step);
+    (status(200), found(ask, Extracted::Clear(value.into_bytes())))
+}
+
+/// A response that does not.
+pub(crate) fn missing(ask: &PlannedRequest) -> (Answer, Found) {
+    (status(200), found(ask, Extracted::Missing))
+}
+
+fn found(ask: &PlannedRequest, value: Extracted) -> Found {
+    let variable = match ask.request.0 {
+        LOGIN => TOKEN,
+        ORDER => ID,
+        _ => return Found::default(),
+    };
+    Found { values: vec![(variable, value)], failed_checks: 0 }
+}
+
+/// Answers by the number of the request, from 0.
+struct Script<F> {
+    answers: F,
+    asked: usize,
+    found: RefCell<BTreeMap<(Actor, u64), Found>>,
+    reads: bool,
+}
+
+impl<F: FnMut(usize, &PlannedRequest) -> (Answer, Found)> Network for Script<F> {
+    fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
+        Dial::Ready(0)
+    }
+
+    fn answer(&mut self, _at: Tick, ask: &PlannedRequest) -> Answer {
+        let (answer, found) = (self.answers)(self.asked, ask);
+        self.asked += 1;
+        self.found.borrow_mut().insert((ask.actor, ask.step.0), found);
+        answer
+    }
+
+    fn read(&mut self, ask: &PlannedRequest, _status: u16) -> Found {
+        let found = self.found.borrow_mut().remove(&(ask.actor, ask.step.0)).unwrap_or_default();
+        if self.reads { found } else { Found::default() }
+    }
+}
+
+/// A run, as its log tells.
+pub(crate) struct Run {
+    pub(crate) events: Vec<(Tick, Event)>,
+    pub(crate) stopped_by: StoppedBy,
+    /// Actors that the driver was told to forget, by a second engine with the same inputs.
+    pub(crate) forgotten: Vec<u64>,
+}
+
+impl Run {
+    pub(crate) fn never_sent(&self, why: NeverSentReason) -> usize {
+        let is = |event: &Event| matches!(event, Event::NeverSent { reason, .. } if *reason == why);
+        self.events.iter().filter(|(_, event)| is(event)).count()
+    }
+
+    /// When the response of the n-th `done` was complete.
+    pub(crate) fn ended_at(&self, number: usize) -> u64 {
+        let done = |event: &Event| matches!(event, Event::Done { .. });
+        self.events.iter().filter(|(_, event)| done(event)).nth(number).unwrap().0.0
+    }
+}
+
+fn engine(scenario: &Scenario) -> Engine {
+    let lengths = |request: &z6_scenario::Request| vec![request.rendering.is_none().then_some(57)];
+    let wire = Wire {
+        addresses: vec![1],
+        streams: Vec::new(),
+        request_bytes: scenario.requests.iter().map(lengths).collect(),
+    };
+    Engine::new(scenario, Plan::new(scenario, 1), Partition::WHOLE, &wire).unwrap()
+}
+
+/// Runs a scenario with one worker, and derives its decisions once more from the inputs alone.
+pub(crate) fn script(
+    scenario: &Scenario,
+    answers: impl FnMut(usize, &PlannedRequest) -> (Answer, Found),
+) -> Run {
+    // What holds for no plain scenario has nothing to read.
+    let reads = scenario.requests.iter().any(|request| !request.reading.is_empty());
+    let network = Script { answers, asked: 0, found: RefCell::default(), reads };
+    let recorder = Recorder::new(engine(scenario), KeepBlocks::default());
+    let (sink, _) = MemoryDriver::new(recorder, network).run();
+    let mut decoder = z6_events::BlockDecoder::new(Partition::WHOLE);
+    let mut events = Vec::new();
+    let mut end = RunEnd::default();
+    for block in &sink.blocks {
+        events.extend(decoder.events_of(block).map(Result::unwrap));
+    }
+    let without_place = |(at, event): (Tick, Event)| (at, event.without_place());
+    let events: Vec<_> = events.into_iter().map(without_place).collect();
+    events.iter().for_each(|(_, event)| end.observe(event));
+    let forgotten = match derive(scenario, &events) {
+        Ok(forgotten) => forgotten,
+        Err((index, derived)) => {
+            panic!("event {index} is {:?}, and derived {derived:?}", events[index])
+        }
+    };
+    Run { events, stopped_by: end.stopped_by(), forgotten }
+}
+
+/// Derives the decisions of a log from its inputs: the actors to forget, or the first event that another
+/// engine decides otherwise, with its decision.
+pub(crate) fn derive(
+    scenario: &Scenario,
+    events: &[(Tick, Event)],
+) -> Result<Vec<u64>, (usize, Option<Event>)> {
+    let mut engine = engine(scenario);
+    let mut out = Outputs::default();
+    let mut derived: std::collections::VecDeque<Event> = Default::default();
+    let mut forgotten = Vec::new();
+    for (index, (at, event)) in events.iter().enumerate() {
+        if event.class() == EventClass::Copied {
+            continue;
+        }
+        if let Some(input) = Input::from_event(event) {
+            if !engine.accepts(*at, &input) {
+                return Err((index, None));
+            }
+            loop {
+                let progress = engine.step(*at, input, &mut out);
+                derived.extend(&out.events);
+                let forget = |command: &Command| match command {
+                    Command::Forget { actor, .. } => Some(actor.0),
+                    _ => None,
+                };
+                forgotten.extend(out.commands.iter().filter_map(forget));
+                if progress == Progress::Done {
+                    break;
+                }
+            }
+        }
+        let next = derived.pop_front();
+        if next != Some(*event) {
+            return Err((index, next));
+        }
+    }
+    Ok(forgotten)
+}

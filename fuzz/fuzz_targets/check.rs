@@ -1,0 +1,4 @@
+//! A check and a body. The body is a function of the crate.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_scenario::fuzzing::fuzz_check(data));

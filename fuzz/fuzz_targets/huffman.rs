@@ -1,0 +1,4 @@
+//! Any bytes as a Huffman-coded string and as text. The body is a function of the crate.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_proto_http2::fuzzing::fuzz_huffman(data));
