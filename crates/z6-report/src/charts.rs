@@ -175,10 +175,13 @@ impl<'a> Charts<'a> {
 
     /// How late the generator was.
     pub(crate) fn lateness(&self) -> Markup {
-        let columns = || self.grid.columns.iter();
-        let values =
-            columns().flat_map(|one| one.lateness.max_ns.into_iter().chain([one.loop_pass_max_ns]));
-        let axis = Latencies::around(values.filter(|ns| *ns > 0), LOW);
+        let columns = self.grid.columns.iter();
+        let values = columns
+            .flat_map(|one| one.lateness.max_ns.into_iter().chain([one.loop_pass_max_ns]))
+            .filter(|ns| *ns > 0);
+        // Up to where the response times go, so that a peak is as high as it is there.
+        let response = self.grid.columns.iter().filter_map(|one| one.response.max_ns);
+        let axis = Latencies::around(values.chain(response), LOW);
         let mut chart =
             self.chart("Lateness of sends and passes of the event loop over the run", LOW);
         chart.y = axis.marks();
