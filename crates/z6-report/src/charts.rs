@@ -187,7 +187,7 @@ impl<'a> Charts<'a> {
         chart.y = axis.marks();
         chart.unit = Unit::Latency { lowest: axis.lowest, highest: axis.highest };
         // Nothing was passed or late in a column where nothing happened.
-        let lines: [(Pen, &str, fn(&GridColumn) -> Option<u64>); 4] = [
+        let lines: [(Pen, &str, Latency); 4] = [
             (GREY, "longest loop pass", |one| Some(one.loop_pass_max_ns).filter(|ns| *ns > 0)),
             (ORANGE, "loop lag, max", |one| Some(one.loop_lag_max_ns).filter(|ns| *ns > 0)),
             (RED, "lateness, max", |one| one.lateness.max_ns),
@@ -295,6 +295,9 @@ impl<'a> Charts<'a> {
         self.time.at(index as u64 * self.grid.column_ns + self.grid.column_ns / 2)
     }
 }
+
+/// A latency of a column, nanoseconds.
+type Latency = fn(&GridColumn) -> Option<u64>;
 
 /// A value of a column, given how much of the run is in it; in tenths.
 pub(crate) type Value = fn(&GridColumn, u64) -> Option<u64>;
