@@ -31,6 +31,7 @@ use crate::note::{LastNote, Why};
 use crate::outline::Outline;
 use crate::pairing::{OpenRequest, OpenRequests};
 use crate::rates::RateWindow;
+use crate::reads::Reads;
 use crate::requests::Requests;
 pub use live::{LiveFold, LiveSnapshot};
 pub use part::PartFold;
@@ -89,6 +90,7 @@ pub struct Fold {
     workers: Vec<Worker>,
     requests: Requests,
     connections: ConnectionTotals,
+    reads: Reads,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -103,8 +105,9 @@ impl Fold {
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
         let grid = Grid::new(facts.partition.workers());
+        let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
-        Fold { grid: Some(grid), ..fold }
+        Fold { reads, grid: Some(grid), ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -112,6 +115,7 @@ impl Fold {
             workers: (0..facts.partition.workers()).map(|_| Worker::new()).collect(),
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
+            reads: Reads::default(),
             gauges: Gauges::default(),
             grid: None,
             bytes: Vec::new(),
@@ -146,7 +150,17 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } | Event::Value { .. } | Event::ChecksFailed { .. } => {
+            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Value { exchange, variable, value } => {
+                if let Some(request) = state.open.request(exchange) {
+                    self.reads.value(request, variable, value);
+                }
+                Ok(())
+            }
+            Event::ChecksFailed { exchange, failed } => {
+                if let Some(request) = state.open.request(exchange) {
+                    self.reads.checks_failed(request, failed);
+                }
                 Ok(())
             }
             Event::Connected { connection, started } => {
@@ -193,6 +207,7 @@ impl Fold {
                         Some(error) => grid.failed(here, error),
                     }
                 }
+                self.reads.answered(open.request);
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {
