@@ -130,10 +130,10 @@ proptest! {
         let expected = plain(&requests, end);
         let in_time = events(&requests);
         prop_assert_eq!(&fold(&requests, &in_time, end), &expected);
-        let mut by_worker = in_time.clone();
+        let mut by_worker = in_time;
         by_worker.sort_by_key(|(worker, ..)| (u64::from(*worker) ^ spread) % 7);
         prop_assert_eq!(&fold(&requests, &by_worker, end), &expected);
-        let mut other = requests.clone();
+        let mut other = requests;
         for (number, one) in other.iter_mut().enumerate() {
             one.worker = ((spread >> (number % 60)) % 4) as u16;
         }
