@@ -141,14 +141,18 @@ fn allocations(scenario: &str) -> Allocated {
     (allocated("z6-worker"), allocated("z6-log"))
 }
 
+/// Allocations of the writer's thread, however many requests there are.
+const WRITER_MAX: u64 = 4_000;
+
 #[test]
 fn no_allocation_per_request() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    // The snapshot itself allocates on the writer's thread: a few strings per thread.
+    // The snapshot itself allocates on the writer's thread: a few strings per thread. And the fold keeps a few
+    // bytes for each column of its grid.
     let (workers, writer) = allocations(SCENARIO);
     assert_eq!(workers.len(), 2);
     assert!(workers.iter().all(|(_, count)| *count == 0), "{workers:?} for {REQUESTS} requests");
-    assert!(writer.len() == 1 && writer[0].1 < 1_000, "{writer:?} for {REQUESTS} requests");
+    assert!(writer.len() == 1 && writer[0].1 < WRITER_MAX, "{writer:?} for {REQUESTS} requests");
 }
 
 /// Values made up, a body filled in, a value out of the response, checks, and a start.
@@ -213,5 +217,5 @@ fn two_allocations_per_request_over_tls() {
     ));
     let all: u64 = workers.iter().map(|(_, count)| count).sum();
     assert!(all <= REQUESTS * 22 / 10, "{workers:?} for {REQUESTS} requests");
-    assert!(writer.len() == 1 && writer[0].1 < 1_000, "{writer:?} for {REQUESTS} requests");
+    assert!(writer.len() == 1 && writer[0].1 < WRITER_MAX, "{writer:?} for {REQUESTS} requests");
 }
