@@ -83,7 +83,9 @@ fn log_reader_finds_what_no_report_says() {
 /// The scenario files parse without a warning.
 #[test]
 fn example_scenarios_load() {
-    for name in ["quickstart", "simple", "user_api", "session", "rate"] {
+    let journeys = ["login_token", "csv_users", "orders", "login_form"];
+    let others = ["quickstart", "simple", "user_api", "session", "rate"];
+    for name in journeys.into_iter().chain(others) {
         let path = Path::new(EXAMPLES).join(name).with_extension("toml");
         let run = z6::Run::from_file(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(run.warnings().is_empty(), "{name}");
