@@ -3,6 +3,7 @@
 //! The format is a table of keys (`keys`), read by one reader (`reader`, `value`); each section
 //! adds the rules that span keys. Knows no file system, clock or terminal.
 
+mod assigned;
 mod base_url;
 mod check;
 mod codes;

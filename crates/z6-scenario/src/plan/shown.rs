@@ -2,7 +2,6 @@
 
 use z6_events::{Actor, Step, Tick};
 
-use super::values::data_files_of;
 use super::{Plan, PlannedValue};
 use crate::journey::ValueSource;
 use crate::model::Scenario;
@@ -44,7 +43,7 @@ pub(super) fn shown_values(
         let value = shown_value(scenario, plan, source, actor, step);
         (values.name_of(source), value)
     };
-    data_files_of(request, values).into_iter().map(row).chain(sources.into_iter().map(value))
+    request.data_files(values).into_iter().map(row).chain(sources.into_iter().map(value))
 }
 
 fn shown_value(
