@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// same seed.
     Simulate(Box<SimulateArgs>),
     /// Check a scenario and describe what would run.
-    Validate(ScenarioArg),
+    Validate(ValidateArgs),
     /// Print the workload that a scenario and a seed determine.
     Plan(PlanArgs),
     /// Re-run an event log's recorded inputs and verify every decision in it.
@@ -75,6 +75,25 @@ pub(crate) struct ChangeArgs {
     /// Base URL of the target.
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+}
+
+/// Values of `[parameters]`.
+#[derive(Debug, Args)]
+pub(crate) struct ParamArgs {
+    /// Set a parameter of the scenario; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = param)]
+    pub(crate) param: Vec<(String, String)>,
+}
+
+/// `z6 validate`.
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
 }
 
 /// Options that select what is printed.
@@ -180,6 +199,8 @@ pub(crate) struct PlanArgs {
     /// Seed of all random choices.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
     /// Number of actors to print.
     #[arg(long, value_name = "A", default_value_t = 10)]
     pub(crate) actors: u64,
@@ -444,6 +465,12 @@ fn threshold(text: &str) -> Result<f64, String> {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// Parses `NAME=VALUE`; the value is taken as it is.
+fn param(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
 }
 
 /// Parses a number of event loops, or `auto`.

@@ -51,7 +51,9 @@ pub use between::Between;
 pub use cookie::{Destination, Jar, Refused, SameSite, SetCookie, Stored};
 #[cfg(feature = "html")]
 pub use html::{Html, HtmlError, SelectorError};
-pub use json::{JsonCache, JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind};
+pub use json::{
+    JsonCache, JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind, check_json,
+};
 pub use number::compare_numbers;
 pub use pattern::{Pattern, PatternCache, PatternError};
 pub use program::{List, Missing, Program, Response, Scratch, Select, Source};

@@ -148,14 +148,22 @@ pub enum RowsError {
 /// let name = table.column("name").unwrap();
 /// assert_eq!((table.row_count(), table.field(0, name)), (1, Some(&b"Doe, Ann"[..])));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     columns: Vec<Box<str>>,
+    /// Where each column is in a row of `ends`; [`LEFT_OUT`] for one that only has a name.
+    places: Vec<u32>,
+    /// Fields of a row in `ends`.
+    width: usize,
+    rows: usize,
     /// All fields, row by row. UTF-8.
     bytes: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<u32>,
 }
+
+/// The place of a column whose fields are not there.
+const LEFT_OUT: u32 = u32::MAX;
 
 impl Table {
     /// Names of the columns, in order.
@@ -170,22 +178,46 @@ impl Table {
 
     /// Number of rows, without the header.
     pub fn row_count(&self) -> usize {
-        self.ends.len().checked_div(self.columns.len()).unwrap_or(0)
+        self.rows
     }
 
-    /// A field, if there are this row and column.
+    /// A field, if there are this row and column; empty in a column that only has a name.
     pub fn field(&self, row: usize, column: usize) -> Option<&[u8]> {
-        if column >= self.columns.len() {
+        let place = *self.places.get(column)?;
+        if row >= self.rows {
             return None;
         }
-        let at = row.checked_mul(self.columns.len())?.checked_add(column)?;
+        if place == LEFT_OUT {
+            return Some(&[]);
+        }
+        let at = row.checked_mul(self.width)?.checked_add(usize::try_from(place).ok()?)?;
         let end = usize::try_from(*self.ends.get(at)?).ok()?;
         let before = at.checked_sub(1).and_then(|before| self.ends.get(before));
         self.bytes.get(before.map_or(Some(0), |&end| usize::try_from(end).ok())?..end)
     }
 
-    fn new() -> Table {
-        Table { columns: Vec::new(), bytes: Vec::new(), ends: Vec::new() }
+    /// The same rows as part of a table of further columns, of which only the names are known; a table
+    /// without columns gets `rows` rows. None if a column of this table is not among `names`, a name is
+    /// there twice, or the number of rows is another.
+    #[must_use]
+    pub fn among(mut self, names: &[&str], rows: usize) -> Option<Table> {
+        let columns = std::mem::take(&mut self.columns);
+        if !columns.is_empty() && rows != self.rows {
+            return None;
+        }
+        self.places.clear();
+        let mut found = 0;
+        for name in names {
+            if self.column(name).is_some() {
+                return None;
+            }
+            let place = columns.iter().position(|column| **column == **name);
+            found += usize::from(place.is_some());
+            self.places.push(place.and_then(|place| u32::try_from(place).ok()).unwrap_or(LEFT_OUT));
+            self.columns.push((*name).into());
+        }
+        self.rows = rows;
+        (found == columns.len()).then_some(self)
     }
 
     fn name_columns<'n>(&mut self, names: impl Iterator<Item = &'n str>) -> Result<(), RowsError> {
@@ -196,7 +228,9 @@ impl Table {
             if self.column(name).is_some() {
                 return Err(RowsError::SameColumnName { name: name.into() });
             }
+            self.places.push(u32::try_from(self.width).unwrap_or(LEFT_OUT));
             self.columns.push(name.into());
+            self.width += 1;
         }
         Ok(())
     }
@@ -247,7 +281,7 @@ impl Reader {
             Format::JsonLines => None,
         };
         let record = record.map(Record::new);
-        let rows = Rows { table: Table::new(), limits, line: 1 };
+        let rows = Rows { table: Table::default(), limits, line: 1 };
         Reader { rows, record, line: Vec::new(), bytes: 0 }
     }
 
@@ -373,6 +407,7 @@ impl Rows {
         let before = self.room_for_row(bytes.len())?;
         self.table.bytes.extend_from_slice(bytes);
         self.table.ends.extend(ends.iter().map(|&end| before + u32::try_from(end).unwrap_or(0)));
+        self.table.rows += 1;
         Ok(())
     }
 
@@ -436,6 +471,7 @@ impl Rows {
             }
             self.table.ends.push(u32::try_from(self.table.bytes.len()).unwrap_or(u32::MAX));
         }
+        self.table.rows += 1;
         Ok(())
     }
 }

@@ -171,3 +171,23 @@ fn files_are_bounded() {
         Err(RowsError::TooManyColumns { line: 1 })
     );
 }
+
+#[test]
+fn a_table_among_further_columns_has_their_names_and_its_own_fields() {
+    let read = |text: &str| {
+        let mut reader = Reader::new(Format::Csv, Limits::default());
+        reader.push(text.as_bytes()).unwrap();
+        reader.finish().unwrap()
+    };
+    let table = read("b,d\n1,2\n3,4\n");
+    let wide = table.clone().among(&["a", "b", "c", "d"], 2).unwrap();
+    assert_eq!(wide.columns().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+    let row = |row| (0..4).map(|column| wide.field(row, column).unwrap()).collect::<Vec<_>>();
+    assert_eq!(row(1), [&b""[..], b"3", b"", b"4"]);
+    assert_eq!((wide.row_count(), wide.field(2, 0), wide.field(0, 4)), (2, None, None));
+    assert!(table.clone().among(&["a", "b"], 2).is_none());
+    assert!(table.clone().among(&["b", "d"], 3).is_none());
+    assert!(table.among(&["b", "b", "d"], 2).is_none());
+    let bare = Table::default().among(&["a"], 7).unwrap();
+    assert_eq!((bare.row_count(), bare.field(6, 0)), (7, Some(&b""[..])));
+}

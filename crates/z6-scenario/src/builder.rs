@@ -9,13 +9,18 @@ mod error;
 mod parts;
 mod sequence;
 mod text;
+mod values;
 
 use std::time::Duration;
 
 pub use error::BuildError;
 pub use parts::{RequestBuilder, ScheduleBuilder, TargetBuilder};
 pub use sequence::StepBuilder;
+pub use values::{
+    AwsSigV4Builder, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder, RandomBuilder,
+};
 
+use crate::journey::Scope;
 use crate::load::{Files, Loaded, NoFiles, Overrides};
 use crate::model::{Limits, Quantile, Scenario, Workers};
 use crate::simulation::{FAULT_PREFIX, Simulation};
@@ -46,6 +51,11 @@ use text::{Settings, Value, Writer, millis, seconds};
 #[derive(Debug, Clone, Default)]
 pub struct ScenarioBuilder {
     metadata: Settings,
+    parameters: Settings,
+    secrets: Settings,
+    data: Vec<DataBuilder>,
+    random: Settings,
+    cookies: Settings,
     runtime: Settings,
     targets: Vec<TargetBuilder>,
     requests: Vec<RequestBuilder>,
@@ -143,6 +153,57 @@ impl ScenarioBuilder {
     #[must_use]
     pub fn request(mut self, request: RequestBuilder) -> Self {
         self.requests.push(request);
+        self
+    }
+
+    /// Adds a parameter: `{{param.name}}`.
+    #[must_use]
+    pub fn parameter(mut self, name: impl Into<String>, parameter: ParameterBuilder) -> Self {
+        self.parameters.set(name, "parameter", parameter.settings.into_value());
+        self
+    }
+
+    /// Adds a secret from a variable of the environment: `{{secret.name}}`.
+    #[must_use]
+    pub fn secret_from_env(self, name: impl Into<String>, variable: impl Into<String>) -> Self {
+        self.secret(name, "secret_from_env", "env", Value::text(variable))
+    }
+
+    /// Adds a secret from a file: `{{secret.name}}`.
+    #[must_use]
+    pub fn secret_from_file(self, name: impl Into<String>, path: impl Into<String>) -> Self {
+        self.secret(name, "secret_from_file", "file", Value::text(path))
+    }
+
+    fn secret(
+        mut self,
+        name: impl Into<String>,
+        call: &'static str,
+        key: &str,
+        from: Value,
+    ) -> Self {
+        self.secrets.set(name, call, Value::Table(vec![(key.to_owned(), from)]));
+        self
+    }
+
+    /// Adds a file of rows.
+    #[must_use]
+    pub fn data(mut self, data: DataBuilder) -> Self {
+        self.data.push(data);
+        self
+    }
+
+    /// Adds a value that is made up: `{{name}}`.
+    #[must_use]
+    pub fn random(mut self, name: impl Into<String>, random: RandomBuilder) -> Self {
+        self.random.set(name, "random", random.settings.into_value());
+        self
+    }
+
+    /// Keeps the cookies that responses set, for so long. Default: they are not kept.
+    #[must_use]
+    pub fn cookies(mut self, scope: Scope) -> Self {
+        self.cookies.set("scope", "cookies", values::scope_word(scope));
         self
     }
 
@@ -292,12 +353,19 @@ impl ScenarioBuilder {
         const OWN: &str = "ScenarioBuilder";
         let mut writer = Writer::default();
         writer.table("[metadata]", OWN, "", &self.metadata);
+        writer.table("[parameters]", OWN, "", &self.parameters);
+        writer.table("[secrets]", OWN, "", &self.secrets);
         writer.table("[runtime]", OWN, "", &self.runtime);
         let is_single = self.targets.len() == 1 && self.targets.iter().all(TargetBuilder::is_plain);
         let heading = if is_single { "[target]" } else { "[[targets]]" };
         for target in &self.targets {
             writer.table(heading, "TargetBuilder", &target.label(), &target.settings);
         }
+        for data in &self.data {
+            writer.table("[[data]]", "DataBuilder", "", &data.settings);
+        }
+        writer.table("[random]", OWN, "", &self.random);
+        writer.table("[cookies]", OWN, "", &self.cookies);
         for request in &self.requests {
             writer.table("[[requests]]", "RequestBuilder", &request.label(), &request.settings);
         }

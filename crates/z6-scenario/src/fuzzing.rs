@@ -6,16 +6,22 @@ use z6_http::ContentError;
 use z6_http::template::{Value, ValueId, Values};
 
 use crate::expression::{Body, Check, Outcome, Unreadable};
+use crate::journey::Rendering;
 use crate::load::{Files, Overrides};
 use crate::model::Scenario;
 use crate::plan::Plan;
 
-/// Answers every name with a few bytes.
+/// Answers every name with a few bytes, and with rows if it ends as the name of a data file does.
 struct AnyFile;
 
 impl Files for AnyFile {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
-        let mut bytes = path.as_bytes().to_vec();
+        let mut bytes = match path.rsplit_once('.') {
+            Some((_, "csv")) => b"email,password\na,1\nb,2\n".to_vec(),
+            Some((_, "tsv")) => b"term\thits\na\t1\nb\t0.5\n".to_vec(),
+            Some((_, "jsonl")) => b"{\"id\":1,\"name\":null}\n".to_vec(),
+            _ => path.as_bytes().to_vec(),
+        };
         bytes.truncate(usize::try_from(max_bytes).unwrap_or(usize::MAX));
         Ok(bytes)
     }
@@ -52,11 +58,33 @@ pub fn fuzz_scenario(data: &[u8]) {
     let _ = findings.render("scenario.toml", text, false);
 }
 
+/// What is filled in has values that there are.
+fn check_rendering(scenario: &Scenario, rendering: &Rendering) {
+    let values = rendering.headers.iter().flat_map(|(_, value)| value.values());
+    for id in rendering.path.values().chain(values) {
+        assert!(rendering.reads.binary_search(&id).is_ok(), "each value is read");
+        let source = scenario.values.source(id);
+        assert!(source.is_some_and(|source| !scenario.values.name_of(source).is_empty()));
+    }
+    let variables = scenario.values.variables.len();
+    assert!(rendering.needs.iter().all(|variable| usize::from(variable.0) < variables));
+    assert!(rendering.path.pieces().all(|piece| piece.bytes().all(|byte| byte.is_ascii_graphic())));
+}
+
 fn check_scenario(scenario: &Scenario) {
     assert!(!scenario.requests.is_empty(), "there is a request");
     assert!(!scenario.targets.is_empty(), "there is a target");
+    for data in &scenario.values.data {
+        assert!(data.table.row_count() > 0, "there is a row");
+        let projected = crate::projected_table(&data.projected(&[], 0));
+        let rows = projected.map(|table| table.row_count());
+        assert_eq!(rows, Some(data.table.row_count()), "a log keeps the number of rows");
+    }
     for (index, request) in scenario.requests.iter().enumerate() {
         assert!(request.weight_micro > 0, "weights are more than 0");
+        if let Some(rendering) = &request.rendering {
+            check_rendering(scenario, rendering);
+        }
         let fields = request.headers.iter().flat_map(|(name, value)| [name, value]);
         for text in fields.chain([&request.method, &request.path]) {
             assert!(!text.bytes().any(|byte| byte < 0x20 || byte == 0x7f), "no control bytes");

@@ -165,7 +165,8 @@ impl ValueTable {
             ValueSource::Column { data: file, column } if *file == data => Some(*column),
             _ => None,
         };
-        let mut columns: Vec<u32> = self.sources.iter().filter_map(column).collect();
+        let weight = self.data.get(usize::from(data)).and_then(|file| file.weight);
+        let mut columns: Vec<u32> = self.sources.iter().filter_map(column).chain(weight).collect();
         columns.retain(|column| !is_secret(*column));
         columns.sort_unstable();
         columns.dedup();
@@ -236,6 +237,8 @@ pub struct DataFile {
     pub is_unique: bool,
     /// What happens when unique rows are used up.
     pub on_end: OnEnd,
+    /// The column that `order` has its weights from.
+    pub weight: Option<u32>,
     /// Columns that are secret; sorted.
     pub secret: Vec<u32>,
     /// Whether columns that are used and not secret go into the log.

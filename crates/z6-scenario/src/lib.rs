@@ -19,6 +19,7 @@ pub mod journey;
 pub mod load;
 pub mod model;
 pub mod plan;
+mod projection;
 pub mod random;
 mod reach;
 pub mod schedule;
@@ -26,7 +27,8 @@ pub mod simulation;
 pub mod values;
 
 pub use builder::{
-    BuildError, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder, TargetBuilder,
+    AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder,
+    RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder, TargetBuilder,
 };
 pub use duration::parse_duration;
 pub use error::ScenarioError;
@@ -42,5 +44,7 @@ pub use load::{
 };
 pub use model::*;
 pub use plan::{Place, Plan, PlannedStep, PlannedValue, Region};
+pub use projection::{PROJECTION_PREFIX, projected_table};
 pub use reach::{ConnectTo, Credentials, without_userinfo};
 pub use simulation::Simulation;
+pub use z6_extract::rows::Table as DataTable;

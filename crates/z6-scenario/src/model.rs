@@ -39,6 +39,9 @@ pub struct Scenario {
     pub flow: Flow,
     /// What templates are filled in with.
     pub values: ValueTable,
+    /// Files that are read for more than one fixed body: `body_file` with placeholders, files of
+    /// `multipart`.
+    pub files: Vec<ScenarioFile>,
     /// `[cookies]`: for how long cookies are kept; none: they are not.
     pub cookies: Option<Scope>,
     /// `[assertions]`, in the order of the file.
@@ -224,11 +227,13 @@ pub struct Request {
     pub name: String,
     /// Any token (RFC 9110 section 9.1).
     pub method: String,
-    /// As written: begins with `/` or is `*` (OPTIONS).
+    /// As written: begins with `/` or is `*` (OPTIONS). With a rendering: with placeholders, and
+    /// parameters written in.
     pub path: String,
-    /// In the order of the file, case kept.
+    /// In the order of the file, case kept; with a rendering, as `path`.
     pub headers: Vec<(String, String)>,
-    /// `body` or the content of `body_file`.
+    /// The body, or the content of `body_file`; with a rendering, as `path`, and digests in the place of
+    /// files.
     pub body: Option<Body>,
     /// `timeout_ms`, nanoseconds.
     pub timeout_ns: u64,
@@ -244,6 +249,15 @@ pub struct Request {
     pub rendering: Option<Box<Rendering>>,
     /// What is read from its responses.
     pub reading: Reading,
+}
+
+/// A file that the scenario names, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioFile {
+    /// As written in the scenario.
+    pub name: String,
+    /// Its content.
+    pub bytes: std::sync::Arc<[u8]>,
 }
 
 /// A request body.
@@ -559,6 +573,12 @@ pub struct Limits {
     pub max_chunk_extension_bytes: u32,
     /// Trailer section, bytes.
     pub max_trailer_bytes: u64,
+    /// One data file, bytes.
+    pub max_data_bytes: u64,
+    /// Rows of one data file.
+    pub max_data_rows: u64,
+    /// One extracted value, bytes.
+    pub max_value_bytes: u32,
     /// A response body that is read, as it is sent, bytes.
     pub max_kept_body_bytes: u64,
     /// The event log, bytes.
@@ -583,6 +603,9 @@ impl Default for Limits {
             max_interim_responses: 16,
             max_chunk_extension_bytes: 4 << 10,
             max_trailer_bytes: 16 << 10,
+            max_data_bytes: 1 << 30,
+            max_data_rows: 50_000_000,
+            max_value_bytes: 16 << 10,
             max_kept_body_bytes: 1_000_000,
             max_event_log_bytes: 64 << 30,
             max_attachment_bytes: 64 << 20,
@@ -653,6 +676,9 @@ impl Limits {
             ("max_interim_responses".to_owned(), u64::from(self.max_interim_responses)),
             ("max_chunk_extension_bytes".to_owned(), u64::from(self.max_chunk_extension_bytes)),
             ("max_trailer_bytes".to_owned(), self.max_trailer_bytes),
+            ("max_data_bytes".to_owned(), self.max_data_bytes),
+            ("max_data_rows".to_owned(), self.max_data_rows),
+            ("max_value_bytes".to_owned(), u64::from(self.max_value_bytes)),
             ("max_event_log_bytes".to_owned(), self.max_event_log_bytes),
             ("max_attachment_bytes".to_owned(), self.max_attachment_bytes),
             ("max_histogram_bytes".to_owned(), self.max_histogram_bytes),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use toml_edit::{DocumentMut, Item, TableLike};
 use z6_scenario::simulation::Simulation;
+use z6_scenario::values::Per;
 use z6_scenario::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,8 +26,12 @@ struct OneFile;
 
 impl Files for OneFile {
     fn read(&self, path: &str, _max_bytes: u64) -> Result<Vec<u8>, String> {
-        assert_eq!(path, "body.json");
-        Ok(b"{}".to_vec())
+        Ok(match path {
+            "body.json" => b"{}".to_vec(),
+            "users.txt" => b"a@x.example,1\nb@x.example,2\n".to_vec(),
+            "users.csv" => b"email\na@x.example\n".to_vec(),
+            other => panic!("{other}"),
+        })
     }
 }
 
@@ -116,6 +121,9 @@ fn everything() -> Vec<ScenarioBuilder> {
             all.max_interim_responses += 1;
             all.max_chunk_extension_bytes += 1;
             all.max_trailer_bytes += 1;
+            all.max_data_bytes += 1;
+            all.max_data_rows += 1;
+            all.max_value_bytes += 1;
             all.max_kept_body_bytes += 1;
             all.max_event_log_bytes += 1;
             all.max_attachment_bytes += 1;
@@ -133,6 +141,7 @@ fn everything() -> Vec<ScenarioBuilder> {
     vec![
         full,
         weighted,
+        values(),
         Scenario::builder()
             .requests_in_all(50)
             .vus(3)
@@ -152,6 +161,71 @@ fn everything() -> Vec<ScenarioBuilder> {
             ScheduleBuilder::rate_steps([(0.25, SECOND), (4.0, SECOND)]).poisson().max_in_flight(7),
         ),
     ]
+}
+
+/// Every key of values.
+fn values() -> ScenarioBuilder {
+    let keys = AwsSigV4Builder::new("id", "{{secret.key}}", "eu-central-1", "s3");
+    small()
+        .parameter("shop", ParameterBuilder::new().default_value("1").env("SHOP").kind("integer"))
+        .secret_from_env("key", "KEY")
+        .secret_from_file("other", "key.txt")
+        .data(
+            DataBuilder::new("users", "users.txt")
+                .format("csv")
+                .column("email")
+                .column("hits")
+                .per(Per::Vu)
+                .random(Some("hits"))
+                .secret("email")
+                .attach(false),
+        )
+        .data(DataBuilder::new("terms", "users.csv").shuffled().unique(true).on_end(OnEnd::StopVu))
+        .random("quantity", RandomBuilder::integer(-1, 5).per(Per::Iteration))
+        .random("price", RandomBuilder::decimal(-0.5, 2.25, 2))
+        .random("sku", RandomBuilder::choice([("A", 1), ("B", 2)]))
+        .random("code", RandomBuilder::text(2, 4, "ab"))
+        .random("digits", RandomBuilder::hex(8))
+        .random("id", RandomBuilder::uuid())
+        .random("person", RandomBuilder::name())
+        .random("mail", RandomBuilder::email())
+        .random("note", RandomBuilder::words(1, 3))
+        .cookies(Scope::Vu)
+        .request(
+            RequestBuilder::new("values", "/{{param.shop}}/{{id}}")
+                .method("POST")
+                .query("q", "{{users.email}}")
+                .json("quantity", "{{quantity}}")
+                .bearer("{{secret.key}}")
+                .extract("a", ExtractBuilder::json("$.a").regex("(.)").last().secret(true))
+                .extract("b", ExtractBuilder::html("a").attribute("href").random().always())
+                .extract("c", ExtractBuilder::header("A").default("none").scope(Scope::Vu))
+                .extract("d", ExtractBuilder::trailer("A").required(false))
+                .extract("e", ExtractBuilder::cookie("a").nth(1))
+                .extract("f", ExtractBuilder::pattern("a(.)"))
+                .extract("g", ExtractBuilder::between("a", "b"))
+                .extract("h", ExtractBuilder::body())
+                .extract("i", ExtractBuilder::status())
+                .extract("j", ExtractBuilder::url())
+                .extract("k", ExtractBuilder::sha256())
+                .extract("l", ExtractBuilder::value("{{quantity}}"))
+                .check("found", "status == 200")
+                .check_only("small", "body_bytes < 100"),
+        )
+        .request(
+            RequestBuilder::new("form", "/")
+                .method("POST")
+                .form("a", "b")
+                .templates(false)
+                .basic("a", "b"),
+        )
+        .request(
+            RequestBuilder::new("parts", "/")
+                .method("POST")
+                .part("text", PartBuilder::text("{{id}}").content_type("text/plain"))
+                .part("file", PartBuilder::file("users.csv").filename("a.csv"))
+                .aws_sigv4(keys.session_token("token")),
+        )
 }
 
 /// A target with every key that it may have at once.
@@ -212,6 +286,21 @@ fn table_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>)
             _ => format!("[[{name}]]"),
         };
         let is_table = |label: &str| reference().iter().any(|row| row.table == label);
+        // Tables in requests have the name of all that they are in.
+        let nested = match label {
+            "[[requests]]" => format!("[requests.{name}]"),
+            _ => format!("{}.{name}]", label.trim_end_matches(']')),
+        };
+        let is_nested = nested.starts_with("[requests.") && is_table(&nested);
+        if let Some(table) = item.as_table_like().filter(|_| is_nested) {
+            named_keys(&nested, table, found);
+            continue;
+        }
+        let is_named = ["[parameters]", "[secrets]", "[random]"].contains(&&**single);
+        if let Some(table) = item.as_table_like().filter(|_| is_named) {
+            named_keys(single, table, found);
+            continue;
+        }
         if let Some(table) = item.as_table_like().filter(|_| is_table(single)) {
             table_keys(single, table, found);
         } else if let Some(tables) = item.as_array_of_tables() {
@@ -219,6 +308,20 @@ fn table_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>)
         } else if let Some(list) = item.as_array().filter(|_| is_table(&several)) {
             let tables = list.iter().filter_map(|value| value.as_inline_table());
             tables.for_each(|table| table_keys(&several, table, found));
+        }
+    }
+}
+
+/// The keys of a table, or of all tables in one whose names the scenario chooses.
+fn named_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>) {
+    if label.starts_with("[requests.auth") {
+        return table_keys(label, table, found);
+    }
+    for (_, item) in table.iter() {
+        match item.as_table_like() {
+            Some(table) => table_keys(label, table, found),
+            // The one key that a value stands for is set elsewhere too.
+            None => assert!(label == "[requests.checks]"),
         }
     }
 }
@@ -286,6 +389,7 @@ proptest! {
                 RequestBuilder::new("a", "/")
                     .method("POST")
                     .body(&body)
+                    .templates(false)
                     .weight(weight_micro as f64 / 1e6)
                     .timeout(Duration::from_nanos(timeout_ns)),
             )

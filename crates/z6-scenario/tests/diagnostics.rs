@@ -2,7 +2,7 @@
 //! With Z6_BLESS=1 the texts are written instead of compared.
 //!
 //! A first line `# overrides: --vus 5 --target URL` sets overrides; `body_file` finds the files
-//! `small.json` (2 bytes) and `big.bin` (more than its limit).
+//! `small.json` (2 bytes) and `big.bin` (more than its limit), and `[[data]]` some of its own.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 #![allow(clippy::disallowed_methods, reason = "this test reads and writes its own data files")]
 
@@ -17,6 +17,10 @@ impl Files for TestFiles {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
         match path {
             "small.json" => Ok(b"{}".to_vec()),
+            "users.csv" => Ok(b"email,password\na@x.example,1\nb@x.example,2\n".to_vec()),
+            "ragged.csv" => Ok(b"a,b\n1,2\n3\n".to_vec()),
+            "latin.csv" => Ok(b"a\nb\n\xfcber\n".to_vec()),
+            "bare.csv" => Ok(b"a,b\n".to_vec()),
             "big.bin" => Ok(vec![b'x'; usize::try_from(max_bytes).unwrap() + 1]),
             _ => Err("No such file or directory".to_owned()),
         }
@@ -38,6 +42,10 @@ fn overrides(text: &str) -> Overrides {
                 overrides.workers = Some(z6_scenario::Workers::Fixed(pair[1].parse().unwrap()));
             }
             "--target" => overrides.target = Some(pair[1].to_owned()),
+            "--param" => {
+                let (name, value) = pair[1].split_once('=').unwrap();
+                overrides.params.push((name.to_owned(), value.to_owned()));
+            }
             "--set" => {
                 let (key, value) = pair[1].split_once('=').unwrap();
                 overrides.simulation.push((key.to_owned(), value.to_owned()));

@@ -97,6 +97,22 @@ fn every_fixed_limit_is_listed() {
         ("MAX_RESOLVE_ADDRESSES", limits::MAX_RESOLVE_ADDRESSES as u64),
         ("MAX_NAME_BYTES", limits::MAX_NAME_BYTES as u64),
         ("MAX_BODIES_BYTES", limits::MAX_BODIES_BYTES),
+        ("MAX_PARAMETERS", limits::MAX_PARAMETERS as u64),
+        ("MAX_PARAMETER_BYTES", limits::MAX_PARAMETER_BYTES as u64),
+        ("MAX_DATA_FILES", limits::MAX_DATA_FILES as u64),
+        ("MAX_RANDOM_VALUES", limits::MAX_RANDOM_VALUES as u64),
+        ("MAX_VARIABLES", limits::MAX_VARIABLES as u64),
+        ("MAX_PLACEHOLDER_VALUES", limits::MAX_PLACEHOLDER_VALUES as u64),
+        ("MAX_EXTRACTS", limits::MAX_EXTRACTS as u64),
+        ("MAX_CHECKS", limits::MAX_CHECKS as u64),
+        ("MAX_FIELDS", limits::MAX_FIELDS as u64),
+        ("MAX_VALUE_FILES", limits::MAX_VALUE_FILES as u64),
+        ("MAX_CHOICES", limits::MAX_CHOICES as u64),
+        ("MAX_CHOICE_WEIGHT", limits::MAX_CHOICE_WEIGHT),
+        ("MAX_RANDOM_LENGTH", limits::MAX_RANDOM_LENGTH),
+        ("MAX_RANDOM_WORDS", limits::MAX_RANDOM_WORDS),
+        ("SLOTS_MAX", z6_http::template::SLOTS_MAX as u64),
+        ("FILTERS_MAX", z6_http::template::FILTERS_MAX as u64),
         ("MAX_FINDINGS", limits::MAX_FINDINGS as u64),
         ("MAX_DURATION_NS", limits::MAX_DURATION_NS),
         ("MAX_TIMEOUT_NS", limits::MAX_TIMEOUT_NS),
@@ -144,8 +160,9 @@ fn the_defaults_of_limits_are_those_of_the_model() {
 struct AnyFile;
 
 impl Files for AnyFile {
-    fn read(&self, _path: &str, _max_bytes: u64) -> Result<Vec<u8>, String> {
-        Ok(Vec::new())
+    fn read(&self, path: &str, _max_bytes: u64) -> Result<Vec<u8>, String> {
+        let is_data = path.ends_with(".csv");
+        Ok(if is_data { b"email,password\na@shop.example,1\n".to_vec() } else { Vec::new() })
     }
 }
 

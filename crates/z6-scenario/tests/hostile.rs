@@ -10,6 +10,7 @@ use z6_scenario::fuzzing::fuzz_scenario;
 
 const EVERYTHING: &str = include_str!("valid/everything_closed.toml");
 const RATES: &str = include_str!("valid/everything_open.toml");
+const VALUES: &str = include_str!("valid/everything_values.toml");
 
 #[test]
 fn the_corpus_holds() {
@@ -57,6 +58,12 @@ fn piece() -> impl Strategy<Value = String> {
         "[[targets]]",
         "[[requests]]",
         "type = \"ramp\"",
+        "{{",
+        "}}",
+        "{{vu}}",
+        "{{ token | default(\\\"x\\\") }}",
+        "{{param.users}}",
+        "| raw",
         "\u{7f}",
         "é",
         "\u{202e}",
@@ -97,10 +104,10 @@ proptest! {
 
     #[test]
     fn mutations_are_answered(
-        open: bool,
+        which in 0_usize..3,
         changes in proptest::collection::vec((any::<u16>(), 0_u8..20, piece()), 1..6),
     ) {
-        let text = if open { RATES } else { EVERYTHING };
+        let text = [EVERYTHING, RATES, VALUES][which];
         fuzz_scenario(mutated(text, &changes).as_bytes());
     }
 

@@ -14,8 +14,15 @@ struct OneFile;
 
 impl Files for OneFile {
     fn read(&self, path: &str, _max_bytes: u64) -> Result<Vec<u8>, String> {
-        assert_eq!(path, "small.json");
-        Ok(b"{}".to_vec())
+        Ok(match path {
+            "small.json" => b"{}".to_vec(),
+            "users.csv" => {
+                b"email,password\na@x.example,1\nb@x.example,2\nc@x.example,3\n".to_vec()
+            }
+            "terms.tsv" => b"shoes\t2\nbags\t0.5\n".to_vec(),
+            "photo.jpg" => b"\xff\xd8 z6".to_vec(),
+            other => panic!("{other}"),
+        })
     }
 }
 
@@ -121,6 +128,7 @@ fn defaults_are_those_documented() {
         think_time: ThinkTime::None,
         flow: Flow::default(),
         values: ValueTable::default(),
+        files: Vec::new(),
         cookies: None,
         assertions: vec![],
         limits: Limits::default(),
@@ -295,6 +303,11 @@ fn every_key_is_in_some_valid_scenario() {
             let line = line.trim_start_matches(['[', ' ']);
             line.strip_prefix(row.name).is_some_and(|rest| rest.starts_with([' ', ']', '.']))
                 || line.contains(&format!(".{}]", row.name))
+                || line.contains(&format!(".{}.", row.name))
+                || [format!("{{ {} = ", row.name), format!(", {} = ", row.name)]
+                    .iter()
+                    .any(|inline| line.contains(inline))
+                || line.starts_with(&format!("{}.", row.name))
         });
         assert!(
             found || row.name == "body_file",
@@ -314,6 +327,7 @@ fn overrides_that_fit_are_applied() {
         vus: Some(3),
         workers: Some(Workers::Auto),
         target: Some("http://[::1]:9/x".to_owned()),
+        params: Vec::new(),
         simulation: vec![("latency".to_owned(), "constant:2ms".to_owned())],
     };
     let scenario = Scenario::load(&text, &NoFiles, &overrides).unwrap().scenario;

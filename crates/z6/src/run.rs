@@ -9,7 +9,7 @@ use std::sync::Arc;
 use z6_events::{Driver, Event, Partition, Tick, WorkerId};
 use z6_metrics::RunFacts;
 use z6_scenario::plan::plan_digest;
-use z6_scenario::{Diagnostics, Loaded, Overrides, Scenario, Workers};
+use z6_scenario::{Diagnostics, Loaded, Overrides, PROJECTION_PREFIX, Scenario, Workers};
 use z6_vu::log_file::LogTarget;
 
 use crate::error::Error;
@@ -100,6 +100,8 @@ impl Run {
     }
 
     fn new(source: ScenarioSource, loaded: Loaded, overrides: Overrides) -> Run {
+        // What is in force now stays in force: the environment is not asked again, by a replay neither.
+        let overrides = Overrides { params: loaded.parameters.clone(), ..overrides };
         let loaded_with = overrides.clone();
         Run { source, loaded, loaded_with, overrides, keep: Keep::Nothing, on_event: None }
     }
@@ -317,6 +319,17 @@ impl Settled {
             if !files.iter().any(|(known, _)| known == name) {
                 files.push((name.clone(), body.bytes.clone()));
             }
+        }
+        for file in &self.scenario.files {
+            if !files.iter().any(|(known, _)| *known == file.name) {
+                files.push((file.name.clone(), file.bytes.to_vec()));
+            }
+        }
+        let values = &self.scenario.values;
+        for (data, index) in values.data.iter().zip(0..) {
+            let max_bytes = self.scenario.limits.max_attachment_bytes;
+            let projected = data.projected(&values.open_columns(index), max_bytes);
+            files.push((format!("{PROJECTION_PREFIX}{}", data.name), projected));
         }
         files
     }

@@ -6,12 +6,17 @@ use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use z6_scenario::load::TakePiece;
 use z6_scenario::load::limits::MAX_SCENARIO_BYTES;
-use z6_scenario::{Files, Loaded, NoFiles, Overrides, Scenario};
+use z6_scenario::{DataTable, Files, Loaded, NoFiles, Overrides, Scenario};
 use z6_vu::regular_file;
 
 use crate::error::Error;
+
+/// Bytes of a data file that are read at once.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// The text of a scenario, what to call it, and where the files it names are.
 ///
@@ -105,7 +110,9 @@ impl ScenarioSource {
     #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn is_private(&self, scenario: &Scenario) -> bool {
         let folder = self.folder.as_deref().unwrap_or(Path::new(""));
-        let mut files = scenario.requests.iter().filter_map(|r| r.body.as_ref()?.file.as_ref());
+        let bodies = scenario.requests.iter().filter_map(|r| r.body.as_ref()?.file.as_ref());
+        let parts = scenario.files.iter().map(|file| &file.name);
+        let mut files = bodies.chain(parts).chain(scenario.values.data.iter().map(|d| &d.file));
         // A file that is gone was read before.
         let is_private = |file| std::fs::metadata(folder.join(file)).is_ok_and(|m| is_owners(&m));
         self.is_private || files.any(is_private)
@@ -124,7 +131,7 @@ impl ScenarioSource {
     pub fn load(&self, overrides: &Overrides) -> Result<Loaded, Error> {
         match &self.folder {
             Some(folder) => self.load_with(&DiskFiles { folder }, overrides),
-            None => self.load_with(&NoFiles, overrides),
+            None => self.load_with(&NoFolder, overrides),
         }
     }
 
@@ -158,9 +165,56 @@ impl Files for DiskFiles<'_> {
         let is_elsewhere = place != Path::new(path);
         Err(if is_elsewhere { format!("{}: {reason}", place.display()) } else { reason })
     }
+
+    fn pieces(&self, path: &str, max_bytes: u64, take: &mut TakePiece<'_>) -> Result<(), String> {
+        let place = self.folder.join(path);
+        let failed = |error: io::Error| match place == Path::new(path) {
+            true => error.to_string(),
+            false => format!("{}: {error}", place.display()),
+        };
+        let mut file = regular_file::open(&place).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        if length > max_bytes {
+            return Err(failed(io::Error::other(format!("it holds more than {max_bytes} bytes"))));
+        }
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let read = match file.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            if take(length, &piece[..read]).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        environment(name)
+    }
 }
 
-/// The bodies of a scenario that was read before: loading it again reads no file again.
+/// A variable of the environment that is set and UTF-8.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// No files, as for a text in memory.
+struct NoFolder;
+
+impl Files for NoFolder {
+    fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
+        NoFiles.read(path, max_bytes)
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        environment(name)
+    }
+}
+
+/// The files of a scenario that was read before: loading it again reads no file again.
 #[cfg(any(feature = "run", feature = "simulate"))]
 pub(crate) struct BodyFiles<'a>(pub(crate) &'a Scenario);
 
@@ -168,13 +222,20 @@ pub(crate) struct BodyFiles<'a>(pub(crate) &'a Scenario);
 impl Files for BodyFiles<'_> {
     fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
         let mut bodies = self.0.requests.iter().filter_map(|request| request.body.as_ref());
-        match bodies.find(|body| body.file.as_deref() == Some(path)) {
+        let body = bodies.find(|body| body.file.as_deref() == Some(path));
+        let part = self.0.files.iter().find(|file| file.name == path);
+        match body.map(|body| &body.bytes[..]).or(part.map(|file| &file.bytes[..])) {
             None => Err(format!("{path} was not read before")),
-            Some(body) if body.bytes.len() as u64 > max_bytes => {
+            Some(bytes) if bytes.len() as u64 > max_bytes => {
                 Err(format!("{path} holds more than {max_bytes} bytes"))
             }
-            Some(body) => Ok(body.bytes.clone()),
+            Some(bytes) => Ok(bytes.to_vec()),
         }
+    }
+
+    fn table(&self, data: &str) -> Option<Arc<DataTable>> {
+        let data = self.0.values.data.iter().find(|file| file.name == data)?;
+        Some(Arc::clone(&data.table))
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Simulate(args) => simulate::simulate(*args),
-        Command::Validate(scenario) => validate::validate(&scenario.path),
+        Command::Validate(args) => validate::validate(args),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Analyze(args) => analyze::analyze(&args),

@@ -13,7 +13,8 @@ use crate::exit::{Exit, UsageError};
 
 pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
     let source = super::source(&args.scenario.path)?;
-    let loaded = source.load(&Overrides { seed: args.seed, ..Overrides::default() })?;
+    let params = args.params.param.clone();
+    let loaded = source.load(&Overrides { seed: args.seed, params, ..Overrides::default() })?;
     console::findings(&loaded.warnings, source.name(), source.text());
     let scenario = loaded.scenario;
     let Some(seed) = scenario.runtime.prng_seed else {

@@ -130,6 +130,16 @@ impl JsonPath {
     }
 }
 
+/// Checks that a text is JSON (RFC 8259): one value, with white space around it.
+///
+/// # Errors
+/// The first byte that cannot stand where it does, or the limit that is exceeded.
+pub fn check_json(text: &[u8]) -> Result<(), JsonError> {
+    let (_, end) = scan::value(text, scan::skip_space(text, 0), 0)?;
+    let rest = scan::skip_space(text, end);
+    if rest < text.len() { scan::error(rest, JsonErrorKind::TrailingBytes) } else { Ok(()) }
+}
+
 /// Gives the members of an object, which is a whole document, in their order.
 ///
 /// # Errors

@@ -74,13 +74,11 @@ pub(super) fn compile(
         fixed.push_str(literal);
         let (value, mut filters) = placeholder(&text[inside.clone()], inside.start, &mut find)?;
         let mut escape = place(kind, &json);
-        if filters.last().is_some_and(|last| last.replaces(escape)) {
-            escape = match filters.pop() {
-                Some(Filter::Raw) | None => Escape::None,
-                Some(_) => escape,
-            };
+        let instead = filters.pop_if(|last| last.replaces(escape));
+        if instead == Some(Filter::Raw) {
+            escape = Escape::None;
         }
-        slots.push(Slot { before: before..fixed.len(), value, filters, escape });
+        slots.push(Slot { before: before..fixed.len(), value, filters, escape, instead });
         before = fixed.len();
         at = inside.end + 2;
     }

@@ -1,8 +1,8 @@
 //! Templates out of templates: constants written in, one behind another, the text between the
 //! placeholders encoded.
 
-use super::filter::Filter;
-use super::{Allowed, FillError, Filled, Slot, Template, TextKind, Value, ValueId, Values};
+use super::filter::{self, Filter};
+use super::{Allowed, Escape, FillError, Filled, Slot, Template, TextKind, Value, ValueId, Values};
 
 /// A constant that cannot be written into a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,41 @@ pub enum FoldError {
     /// As when a template is filled in.
     #[error(transparent)]
     Fill(#[from] FillError),
+}
+
+/// A text as it is escaped where it is a value in a text of this kind.
+///
+/// ```
+/// use z6_http::template::{TextKind, encode};
+///
+/// assert_eq!(encode("a b&c", TextKind::Target), "a%20b%26c");
+/// assert_eq!(encode("a b&c", TextKind::FormField), "a+b%26c");
+/// assert_eq!(encode("a \"b\"", TextKind::JsonString), "a \\\"b\\\"");
+/// ```
+#[must_use]
+pub fn encode(text: &str, kind: TextKind) -> String {
+    let escape = match kind {
+        TextKind::Target => Escape::Percent,
+        TextKind::FormField => Escape::Form,
+        TextKind::JsonString => Escape::JsonText,
+        TextKind::Json => Escape::JsonValue,
+        TextKind::HeaderValue | TextKind::Plain => Escape::None,
+    };
+    let mut out = Vec::with_capacity(text.len());
+    filter::escape(escape, Value::text(text.as_bytes()), &mut out);
+    // What is escaped is UTF-8 as before.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// One use of a value by a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The placeholder, from 0.
+    pub slot: usize,
+    /// The value.
+    pub value: ValueId,
+    /// Whether something stands for it where it is missing.
+    pub has_default: bool,
 }
 
 /// The constants among the values.
@@ -141,10 +176,36 @@ impl Template {
     /// The values without which it cannot be filled in: those of placeholders that do not begin with the
     /// filter `default`, and the keys of filters.
     pub fn needed(&self) -> impl Iterator<Item = ValueId> {
-        self.slots.iter().flat_map(|slot| {
-            let has_default = slot.filters.first().is_some_and(Filter::is_default);
-            (!has_default).then_some(slot.value).into_iter().chain(slot.keys())
+        self.uses().filter(|usage| !usage.has_default).map(|usage| usage.value)
+    }
+
+    /// All values, in the order of the text.
+    pub fn uses(&self) -> impl Iterator<Item = Use> {
+        self.slots.iter().enumerate().flat_map(|(slot, of)| {
+            let has_default = of.filters.first().is_some_and(Filter::is_default);
+            let keys = of.keys().map(move |value| Use { slot, value, has_default: false });
+            std::iter::once(Use { slot, value: of.value, has_default }).chain(keys)
         })
+    }
+
+    /// The text with its placeholders in one form, for people and for comparing: `/{{id | upper}}`.
+    /// `name` says what a value is called.
+    #[must_use]
+    pub fn shown(&self, name: impl Fn(ValueId) -> String) -> String {
+        let mut out = String::new();
+        let mut pieces = self.pieces();
+        for slot in &self.slots {
+            out.push_str(pieces.next().unwrap_or_default());
+            out.push_str("{{");
+            out.push_str(&name(slot.value));
+            for filter in slot.filters.iter().chain(&slot.instead) {
+                out.push_str(" | ");
+                out.push_str(&filter.shown(&name));
+            }
+            out.push_str("}}");
+        }
+        out.push_str(pieces.next().unwrap_or_default());
+        out
     }
 
     fn push_slot(&mut self, slot: Slot) {

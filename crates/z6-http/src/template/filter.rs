@@ -88,6 +88,28 @@ impl Filter {
         }
     }
 
+    /// As it is written.
+    pub(super) fn shown(&self, value: &impl Fn(ValueId) -> String) -> String {
+        let plain = match self {
+            Filter::Pad(width) => return format!("pad({width})"),
+            Filter::Default(text) => {
+                return format!("default(\"{}\")", text.replace('\\', "\\\\").replace('"', "\\\""));
+            }
+            Filter::HmacSha256(key) => return format!("hmac_sha256({})", value(*key)),
+            Filter::Raw => "raw",
+            Filter::Json => "json",
+            Filter::Url => "url",
+            Filter::Form => "form",
+            Filter::Html => "html",
+            Filter::Base64 => "base64",
+            Filter::Lower => "lower",
+            Filter::Upper => "upper",
+            Filter::Trim => "trim",
+            Filter::Sha256 => "sha256",
+        };
+        plain.to_owned()
+    }
+
     /// Whether it gives a value where there is none.
     pub(super) fn is_default(&self) -> bool {
         matches!(self, Filter::Default(_))

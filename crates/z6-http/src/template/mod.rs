@@ -21,7 +21,7 @@ mod tests;
 use std::ops::Range;
 
 pub use compile::{TemplateError, TemplateErrorKind};
-pub use compose::FoldError;
+pub use compose::{FoldError, Use, encode};
 use filter::Filter;
 
 /// Most placeholders of one template.
@@ -113,6 +113,8 @@ struct Slot {
     value: ValueId,
     filters: Vec<Filter>,
     escape: Escape,
+    /// The last filter as written, if it stands for the escaping of the place.
+    instead: Option<Filter>,
 }
 
 /// A compiled text.

@@ -208,6 +208,19 @@ fn constants_that_cannot_stand_there_are_refused() {
 }
 
 #[test]
+fn what_is_shown_is_the_same_template_again() {
+    for (text, kind) in [
+        (r#"/{{ text|raw }}/{{text | upper | hmac_sha256( number )}}"#, TextKind::Target),
+        (r#"{{text | default("a\"\\}}") | pad(8)}}{{ text | base64 }}"#, TextKind::Plain),
+        (r#"{"a": {{text}}, "b": "{{text|json}}"}"#, TextKind::Json),
+    ] {
+        let template = compile(text, kind);
+        let shown = template.shown(|id| NAMES[usize::from(id.0)].to_owned());
+        assert_eq!(compile(&shown, kind), template, "{shown}");
+    }
+}
+
+#[test]
 fn templates_are_put_one_behind_another() {
     let mut whole = compile("/a/{{text}}", TextKind::Target);
     whole.push_text("?q=");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::setters;
 use super::text::{Settings, Value, micro, millis, seconds};
+use super::values::{AwsSigV4Builder, ExtractBuilder, PartBuilder};
 use crate::model::ConnectionReuse;
 
 /// A target: where requests go, and how connections to it are kept.
@@ -131,6 +132,8 @@ impl RequestBuilder {
         timeout(time: Duration) => settings, "timeout_ms", millis(time);
         /// How often it is drawn, relative to the other requests; rounded to millionths. Default: 1.
         weight(weight: f64) => settings, "weight", micro(weight);
+        /// Whether `{{name}}` in its texts stands for a value. Default: yes.
+        templates(read: bool) => settings, "templates", Value::Flag(read);
         /// The name of the target it goes to. Default: drawn by weight.
         target(name: impl Into<String>) => settings, "target", Value::text(name);
         /// How many redirects it follows. Default: as many as the scenario says.
@@ -142,6 +145,86 @@ impl RequestBuilder {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let entry = (name.into(), Value::text(value));
         self.settings.add_entry("headers", "header", entry);
+        self
+    }
+
+    /// Adds a parameter to the query.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.add_entry("query", "query", (name.into(), Value::text(value)));
+        self
+    }
+
+    /// Adds a field to the form that is the body.
+    #[must_use]
+    pub fn form(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.add_entry("form", "form", (name.into(), Value::text(value)));
+        self
+    }
+
+    /// Adds a member to the JSON object that is the body. A text that is one placeholder takes the type of
+    /// its value; other texts are texts. For any other document, see [`body`](RequestBuilder::body).
+    #[must_use]
+    pub fn json(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.add_entry("json", "json", (name.into(), Value::text(value)));
+        self
+    }
+
+    /// Adds a part to the body.
+    #[must_use]
+    pub fn part(mut self, name: impl Into<String>, part: PartBuilder) -> Self {
+        self.settings.add_entry("multipart", "part", (name.into(), part.settings.into_value()));
+        self
+    }
+
+    /// Sends `Authorization: Bearer` with this token.
+    #[must_use]
+    pub fn bearer(mut self, token: impl Into<String>) -> Self {
+        let auth = vec![("bearer".to_owned(), Value::text(token))];
+        self.settings.set("auth", "bearer", Value::Table(auth));
+        self
+    }
+
+    /// Sends `Authorization: Basic`.
+    #[must_use]
+    pub fn basic(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        let pair = vec![
+            ("user".to_owned(), Value::text(user)),
+            ("password".to_owned(), Value::text(password)),
+        ];
+        let auth = vec![("basic".to_owned(), Value::Table(pair))];
+        self.settings.set("auth", "basic", Value::Table(auth));
+        self
+    }
+
+    /// Signs each request with AWS Signature Version 4.
+    #[must_use]
+    pub fn aws_sigv4(mut self, keys: AwsSigV4Builder) -> Self {
+        let auth = vec![("aws_sigv4".to_owned(), keys.settings.into_value())];
+        self.settings.set("auth", "aws_sigv4", Value::Table(auth));
+        self
+    }
+
+    /// Takes a value out of the response; later requests use it as `{{name}}`.
+    #[must_use]
+    pub fn extract(mut self, name: impl Into<String>, extract: ExtractBuilder) -> Self {
+        self.settings.add_entry("extract", "extract", (name.into(), extract.settings.into_value()));
+        self
+    }
+
+    /// Adds a condition on the response; the request fails without it.
+    #[must_use]
+    pub fn check(mut self, name: impl Into<String>, that: impl Into<String>) -> Self {
+        self.settings.add_entry("checks", "check", (name.into(), Value::text(that)));
+        self
+    }
+
+    /// Adds a condition on the response that is only counted.
+    #[must_use]
+    pub fn check_only(mut self, name: impl Into<String>, that: impl Into<String>) -> Self {
+        let check =
+            vec![("that".to_owned(), Value::text(that)), ("fails".to_owned(), Value::Flag(false))];
+        self.settings.add_entry("checks", "check_only", (name.into(), Value::Table(check)));
         self
     }
 

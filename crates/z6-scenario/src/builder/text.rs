@@ -121,6 +121,12 @@ impl Settings {
         }
     }
 
+    /// The settings as an inline table.
+    pub(super) fn into_value(self) -> Value {
+        let entry = |setting: Setting| (setting.key.into_owned(), setting.value);
+        Value::Table(self.list.into_iter().map(entry).collect())
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.list.iter().any(|setting| setting.key == key)
     }

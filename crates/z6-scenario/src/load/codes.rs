@@ -38,6 +38,20 @@ pub(crate) const BAD_HEADER: &str = "bad_header";
 pub(crate) const BAD_REQUEST: &str = "bad_request";
 /// A body file that cannot be read.
 pub(crate) const BODY_FILE: &str = "body_file";
+/// A placeholder that cannot be read, or a value that cannot stand where it does.
+pub(crate) const BAD_TEMPLATE: &str = "bad_template";
+/// A placeholder that names nothing.
+pub(crate) const UNKNOWN_VALUE: &str = "unknown_value";
+/// A parameter without a value, or with one that is not of its type.
+pub(crate) const PARAMETER: &str = "parameter";
+/// A data file that cannot be read.
+pub(crate) const DATA_FILE: &str = "data_file";
+/// An extraction that cannot be made.
+pub(crate) const BAD_EXTRACT: &str = "bad_extract";
+/// A check that cannot be read.
+pub(crate) const BAD_CHECK: &str = "bad_check";
+/// Warning: a value that is probably secret is not kept secret.
+pub(crate) const CLEAR_TEXT: &str = "clear_text";
 /// An address that is none.
 pub(crate) const BAD_ADDRESS: &str = "bad_address";
 /// A TLS setting that cannot be used.

@@ -3,10 +3,18 @@
 //! Rules between keys live with the sections.
 
 mod simulation;
+mod values;
 
-use super::limits::{self, defaults, response};
+use super::limits::{self, data, defaults, response};
 use crate::model::MICRO;
 use simulation::{FAULTS, SIMULATION};
+use values::{
+    AUTH, AWS_SIGV4, BASIC, CHECKS, COOKIES, DATA, EXTRACT, MULTIPART, PARAMETERS, RANDOM,
+    REQUEST_KEYS, SECRETS,
+};
+
+/// Words that a key may have as its value.
+type Choices = &'static [&'static str];
 
 /// The unit a duration is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +43,10 @@ impl Unit {
 /// What a key's value may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// A string.
+    /// A string. Parameters in it are written in.
     Text,
+    /// A string with placeholders.
+    Template,
     /// true or false.
     Flag,
     /// A whole number.
@@ -57,16 +67,39 @@ pub(crate) enum Kind {
     Texts,
     /// A list of whole numbers.
     Counts { min: u64, max: u64 },
-    /// A table of texts.
+    /// A table of texts with placeholders.
     Pairs,
+    /// A table of texts with placeholders, numbers and flags, or lists of these.
+    Fields,
+    /// A whole number that may be negative.
+    Integer,
+    /// A decimal number that may be negative.
+    Decimal,
     /// A whole number, or a list of the least and the greatest.
     Range { min: u64, max: u64 },
+    /// A string, a number or a flag.
+    Scalar,
+    /// Which of several values is meant: a word or a number.
+    Select,
+    /// Any value.
+    Any,
     /// A setting of the simulated world that has a text form.
     Setting(Form),
     /// A table of its own.
     Table(&'static Table),
     /// A list of tables.
     Tables(&'static Table),
+    /// A table of tables with names that the scenario chooses.
+    Named(&'static Named),
+}
+
+/// Tables of one form, each under a name of its own.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// Each of them.
+    pub(crate) table: Table,
+    /// The key that a value stands for which is no table.
+    pub(crate) shorthand: Option<&'static str>,
 }
 
 /// How a setting of the simulated world is written.
@@ -88,20 +121,7 @@ impl Kind {
         match self {
             Kind::Time { unit, .. } => unit.digits(),
             Kind::Micro { .. } => 6,
-            Kind::Text
-            | Kind::Flag
-            | Kind::Count { .. }
-            | Kind::Bound { .. }
-            | Kind::Share
-            | Kind::Choice(_)
-            | Kind::Workers
-            | Kind::Texts
-            | Kind::Counts { .. }
-            | Kind::Range { .. }
-            | Kind::Pairs
-            | Kind::Setting(_)
-            | Kind::Table(_)
-            | Kind::Tables(_) => 0,
+            _ => 0,
         }
     }
 
@@ -114,16 +134,7 @@ impl Kind {
             Kind::Workers => (1, limits::MAX_WORKERS),
             Kind::Time { zero, max_ns, .. } => (u64::from(!zero), max_ns),
             Kind::Micro { zero, max } => (u64::from(!zero), max),
-            Kind::Text
-            | Kind::Flag
-            | Kind::Bound { .. }
-            | Kind::Share
-            | Kind::Choice(_)
-            | Kind::Texts
-            | Kind::Pairs
-            | Kind::Setting(_)
-            | Kind::Table(_)
-            | Kind::Tables(_) => (0, u64::MAX),
+            _ => (0, u64::MAX),
         }
     }
 }
@@ -235,9 +246,14 @@ pub(crate) static ROOT: Table = Table {
     label: "the top level",
     keys: &[&[
         key("metadata", Kind::Table(&METADATA)),
+        key("parameters", Kind::Named(&PARAMETERS)),
+        key("secrets", Kind::Named(&SECRETS)),
         key("runtime", Kind::Table(&RUNTIME)),
         key("target", Kind::Table(&TARGET)),
         key("targets", Kind::Tables(&TARGETS)),
+        key("data", Kind::Tables(&DATA)),
+        key("random", Kind::Named(&RANDOM)),
+        key("cookies", Kind::Table(&COOKIES)),
         key("requests", Kind::Tables(&REQUESTS)),
         key("schedule", Kind::Table(&SCHEDULE)),
         key("think_time", Kind::Table(&THINK_TIME)),
@@ -317,19 +333,22 @@ pub(crate) static TARGETS: Table =
 
 pub(crate) static REQUESTS: Table = Table {
     label: "[[requests]]",
-    keys: &[&[
-        text("name").required(),
-        text("method").or_words("GET"),
-        text("path").required(),
-        key("headers", Kind::Pairs),
-        text("body"),
-        text("body_file"),
-        timeout("timeout_ms").or(defaults::REQUEST_TIMEOUT_NS),
-        weight(),
-        text("target").or_words("drawn by weight"),
-        key("expect_status", Kind::Counts { min: 100, max: 999 }).or_words("below 400"),
-        count("follow_redirects", 0, limits::MAX_REDIRECTS).or_words("that of [runtime]"),
-    ]],
+    keys: &[
+        &[
+            text("name").required(),
+            text("method").or_words("GET"),
+            key("path", Kind::Template).required(),
+            key("headers", Kind::Pairs),
+            key("body", Kind::Template),
+            text("body_file"),
+            timeout("timeout_ms").or(defaults::REQUEST_TIMEOUT_NS),
+            weight(),
+            text("target").or_words("drawn by weight"),
+            key("expect_status", Kind::Counts { min: 100, max: 999 }).or_words("below 400"),
+            count("follow_redirects", 0, limits::MAX_REDIRECTS).or_words("that of [runtime]"),
+        ],
+        &REQUEST_KEYS,
+    ],
     variants: &[],
 };
 
@@ -504,6 +523,9 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_interim_responses", 0, 1_000, response::INTERIM),
         bytes("max_chunk_extension_bytes", 0, 1 << 20, response::CHUNK_EXTENSION_BYTES),
         bytes("max_trailer_bytes", 0, 16 << 20, response::TRAILER_BYTES),
+        bytes("max_data_bytes", 1, 1 << 32, data::BYTES),
+        bytes("max_data_rows", 1, 1 << 32, data::ROWS),
+        bytes("max_value_bytes", 1, limits::MAX_VALUE_BYTES, data::VALUE_BYTES),
         bytes("max_kept_body_bytes", 0, 64 << 20, 1_000_000),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
@@ -515,13 +537,24 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 19] = [
+pub(crate) static ALL: [&Table; 30] = [
     &ROOT,
     &METADATA,
+    &PARAMETERS.table,
+    &SECRETS.table,
     &RUNTIME,
     &TARGET,
     &TARGETS,
+    &DATA,
+    &RANDOM.table,
+    &COOKIES,
     &REQUESTS,
+    &MULTIPART.table,
+    &AUTH,
+    &BASIC,
+    &AWS_SIGV4,
+    &EXTRACT.table,
+    &CHECKS.table,
     &SCHEDULE,
     &VU_STEPS,
     &RATE_STEPS,

@@ -67,6 +67,44 @@ pub const MAX_RESPONSE_FIELDS: u64 = 256;
 /// Largest latency an assertion may name, milliseconds: 24 h.
 pub const MAX_LATENCY_MS: f64 = 86_400_000.0;
 
+/// Entries of `[parameters]`, and of `[secrets]`.
+pub const MAX_PARAMETERS: usize = 1_000;
+/// Value of one parameter, bytes.
+pub const MAX_PARAMETER_BYTES: usize = 4 << 10;
+/// Entries of `[[data]]`.
+pub const MAX_DATA_FILES: usize = 100;
+/// Entries of `[random]`.
+pub const MAX_RANDOM_VALUES: usize = 1_000;
+/// Names that requests extract values for.
+pub const MAX_VARIABLES: usize = 1_000;
+/// Different values that placeholders name, parameters not counted.
+pub const MAX_PLACEHOLDER_VALUES: usize = 32_768;
+/// Entries of `extract` of one request.
+pub const MAX_EXTRACTS: usize = 32;
+/// Entries of `checks` of one request.
+pub const MAX_CHECKS: usize = 64;
+/// Parts of a `multipart` body; fields of a `query` and of a `form`.
+pub const MAX_FIELDS: usize = 1_000;
+/// Files that `multipart` and `body_file` with placeholders name, each counted once.
+pub const MAX_VALUE_FILES: usize = 300;
+/// Choices of a random value.
+pub const MAX_CHOICES: usize = 10_000;
+/// One of `weights` of a random value.
+pub const MAX_CHOICE_WEIGHT: u64 = 1_000_000_000;
+/// Characters of a random text.
+pub const MAX_RANDOM_LENGTH: u64 = 16_384;
+/// Words of a random value.
+pub const MAX_RANDOM_WORDS: u64 = 1_000;
+/// Hard maximum of `max_value_bytes`.
+pub const MAX_VALUE_BYTES: u64 = 1 << 20;
+
+/// Defaults of those keys of `[limits]` that bound data and values.
+pub(crate) mod data {
+    pub(crate) const BYTES: u64 = z6_extract::limits::MAX_DATA_BYTES;
+    pub(crate) const ROWS: u64 = z6_extract::limits::MAX_DATA_ROWS;
+    pub(crate) const VALUE_BYTES: u64 = z6_extract::limits::MAX_VALUE_BYTES as u64;
+}
+
 /// Defaults of those keys of `[limits]` that bound the reading of one response.
 pub mod response {
     /// `max_response_head_bytes`: 64 KiB.
@@ -81,9 +119,9 @@ pub mod response {
     pub const TRAILER_BYTES: u64 = 16 << 10;
 }
 
-/// Files that a scenario can name: bodies; a CA bundle, a certificate and a key for
+/// Files that a scenario can name: bodies and their parts, data; a CA bundle, a certificate and a key for
 /// each target.
-const MAX_FILES: usize = MAX_BODY_FILES + 3 * MAX_TARGETS;
+const MAX_FILES: usize = MAX_BODY_FILES + MAX_VALUE_FILES + MAX_DATA_FILES + 3 * MAX_TARGETS;
 
 const _: () = {
     assert!(MAX_VUS <= format::MAX_EXCHANGE_SLOTS as u64, "a request of each VU has a slot");
@@ -98,7 +136,11 @@ const _: () = {
     let addresses = if MAX_RESOLVE_ADDRESSES > 4_096 { MAX_RESOLVE_ADDRESSES } else { 4_096 };
     assert!(addresses * MAX_TARGETS <= format::MAX_ADDRESSES, "the header holds all addresses");
     assert!(MAX_REDIRECTS <= format::MAX_REDIRECTS, "exchanges of a step have 8-bit numbers");
-    assert!(2 * MAX_SCENARIO_BYTES <= format::MAX_HEADER_BYTES, "the header holds the scenario");
+    let parameters = MAX_PARAMETERS * (MAX_PARAMETER_BYTES + 128);
+    assert!(
+        2 * MAX_SCENARIO_BYTES + 2 * parameters <= format::MAX_HEADER_BYTES,
+        "the header holds the scenario and its parameters"
+    );
     assert!(MAX_FILES <= format::MAX_ATTACHMENTS, "the log carries each file of a scenario");
 };
 

@@ -5,9 +5,11 @@
 
 mod assigned;
 mod base_url;
+mod bodies;
 mod check;
 mod codes;
 mod connect_to;
+mod data;
 mod decimal;
 mod diagnostic;
 mod fields;
@@ -15,25 +17,37 @@ mod keys;
 pub mod limits;
 mod names;
 mod overrides;
+mod parameters;
 mod place;
+mod random;
 mod reader;
+mod reading;
 mod recovery;
 mod reference;
 mod render;
 mod requests;
 mod runtime;
 mod schedule;
+mod secrets;
+mod sending;
 mod sequence;
 mod setting;
 mod simulation;
 mod size;
+mod sources;
 pub(crate) mod suggest;
 mod targets;
+mod text;
 mod userinfo;
 mod value;
 mod words;
+mod written;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use toml_edit::Document;
+use z6_extract::rows::Table;
 
 pub use decimal::parse_seconds;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -45,12 +59,13 @@ pub use render::line_column;
 pub(crate) use decimal::{scaled, unscaled};
 pub(crate) use suggest::listed;
 
-use crate::journey::ValueTable;
+use crate::journey::Scope;
 use crate::model::Scenario;
 use crate::schedule::own_length_ns;
-use diagnostic::Findings;
+use bodies::Store;
 use reader::{At, Context, Section};
 use requests::Surroundings;
+use sources::Sources;
 use targets::Load;
 
 /// Where files that a scenario names come from: the driver's file system, or a map in tests.
@@ -60,7 +75,32 @@ pub trait Files {
     /// # Errors
     /// What went wrong, in words for a person.
     fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, String>;
+
+    /// Gives the content of the file at `path` to `take`, piece by piece, each with the length of the whole
+    /// file, until it breaks. A file of more than `max_bytes` is an error.
+    ///
+    /// # Errors
+    /// What went wrong, in words for a person.
+    fn pieces(&self, path: &str, max_bytes: u64, take: &mut TakePiece<'_>) -> Result<(), String> {
+        let bytes = self.read(path, max_bytes)?;
+        let _ = take(bytes.len() as u64, &bytes);
+        Ok(())
+    }
+
+    /// The rows of the entry of `[[data]]` of this name, if they were read before: then the file that it
+    /// names is not read.
+    fn table(&self, _data: &str) -> Option<Arc<Table>> {
+        None
+    }
+
+    /// A variable of the environment, for parameters.
+    fn environment(&self, _name: &str) -> Option<String> {
+        None
+    }
 }
+
+/// Takes a piece of a file, with the length of all of it.
+pub type TakePiece<'t> = dyn FnMut(u64, &[u8]) -> ControlFlow<()> + 't;
 
 /// A [`Files`] that has no files.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,6 +119,8 @@ pub struct Loaded {
     pub scenario: Scenario,
     /// What was found; no errors among it.
     pub warnings: Diagnostics,
+    /// `[parameters]`: names and the values in force, which [`Overrides::params`] repeats.
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Scenario {
@@ -92,7 +134,7 @@ impl Scenario {
         files: &dyn Files,
         overrides: &Overrides,
     ) -> Result<Loaded, Diagnostics> {
-        let mut cx = Context { text, findings: Findings::default() };
+        let mut cx = Context::new(text);
         if text.len() > limits::MAX_SCENARIO_BYTES {
             let message = format!("a scenario of {} bytes is more than 10 MB", text.len());
             cx.error(codes::TOO_MANY, None, message, "move bodies to files: `body_file`");
@@ -110,11 +152,12 @@ impl Scenario {
             Err(error) => return Err(recovery::explain(text, &error, files, overrides)),
         };
         let scenario = build(&mut cx, &document, files, overrides);
+        let parameters = cx.parameters.pairs();
         let findings = cx.findings.finish();
         if findings.has_errors() {
             return Err(findings);
         }
-        Ok(Loaded { scenario, warnings: findings })
+        Ok(Loaded { scenario, warnings: findings, parameters })
     }
 
     /// Reads a scenario that names no files, as it is. Warnings are not returned.
@@ -146,6 +189,7 @@ fn build<'a>(
     overrides: &Overrides,
 ) -> Scenario {
     let root = Section::open(cx, &keys::ROOT, document.as_table(), None);
+    cx.parameters = parameters::parameters(cx, &root, files, overrides);
     let section = root.section(cx, "limits");
     let limits = runtime::limits(&section);
     let section = root.section(cx, "metadata");
@@ -163,17 +207,29 @@ fn build<'a>(
         (Load { model: draft.schedule.model(), peak_vus }, draft.at.clone())
     });
     let targets = targets::targets(cx, &root, load.as_ref(), overrides);
+    let mut sources = Sources::default();
+    secrets::secrets(cx, &root, &mut sources);
+    data::data(cx, &root, files, &limits, &mut sources);
+    random::random(cx, &root, &mut sources);
+    let cookies = match root.section(cx, "cookies").text("scope") {
+        Some("vu") => Some(Scope::Vu),
+        Some("iteration") => Some(Scope::Iteration),
+        _ => None,
+    };
+    let mut store = Store::default();
     let around = Surroundings {
         files,
         limits: &limits,
         targets: &targets,
         named_targets: root.has("targets"),
         has_sequence: root.has("sequence"),
+        keeps_cookies: cookies.is_some(),
         follow_redirects: runtime_section.number("follow_redirects").unwrap_or(0),
     };
-    let requests = requests::requests(cx, &root, &around);
+    let requests = requests::requests(cx, &root, &around, (&mut sources, &mut store));
     let model = draft.as_ref().map(|draft| draft.schedule.model());
     let flow = sequence::flow(cx, &root, &requests, model);
+    reading::settle_variables(&mut sources, &requests, &flow);
     if let Some(draft) = &draft {
         let runtime = &mut runtime.runtime;
         runtime::requests(cx, &runtime_section, runtime, &draft.schedule, &flow);
@@ -194,8 +250,9 @@ fn build<'a>(
         schedule: draft.map_or(crate::model::Schedule::Constant { vus: 1 }, |draft| draft.schedule),
         think_time,
         flow,
-        values: ValueTable::default(),
-        cookies: None,
+        values: sources.table,
+        files: store.files,
+        cookies,
         assertions,
         limits,
         simulation,

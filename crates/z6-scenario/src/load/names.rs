@@ -1,6 +1,8 @@
-//! Names of requests and targets: validity, uniqueness, and references to them.
+//! Names of requests, targets and values: validity, uniqueness, and references to them.
 
 use std::collections::BTreeMap;
+
+use z6_http::template::VALUE_NAME_BYTES_MAX;
 
 use super::codes;
 use super::diagnostic::quoted;
@@ -22,7 +24,7 @@ pub(crate) fn check_name<'a>(
     names: &mut Names<'a>,
     what: &str,
 ) {
-    let Some(name) = section.text("name") else {
+    let Some(name) = section.written_text("name") else {
         return;
     };
     let span = section.span("name");
@@ -57,6 +59,30 @@ pub(crate) fn check_name<'a>(
             names.insert(name, span);
         }
     }
+}
+
+/// Whether a name can stand in a placeholder: `[a-z][a-z0-9_]*`, at most 64 bytes. Reports another one.
+pub(crate) fn check_value_name(
+    cx: &mut Context<'_>,
+    name: &str,
+    span: Option<&Span>,
+    what: &str,
+) -> bool {
+    let is_name = is_value_name(name);
+    if !is_name {
+        let message = format!("{what} name {} cannot stand in a placeholder", quoted(name));
+        let hint = "write lower-case letters, digits and `_`, a letter first, at most 64 bytes";
+        cx.error(codes::BAD_NAME, span.cloned(), message, hint);
+    }
+    is_name
+}
+
+/// Whether a name can stand in a placeholder.
+pub(crate) fn is_value_name(name: &str) -> bool {
+    let is_byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    name.len() <= VALUE_NAME_BYTES_MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(is_byte)
 }
 
 /// The index of `name` among `known`; reports a reference to nothing.

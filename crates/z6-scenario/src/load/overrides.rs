@@ -1,10 +1,14 @@
 //! What is changed in a scenario without changing its text, and how a log's header says so.
 
+use std::collections::BTreeMap;
+
 use super::decimal::unscaled;
 use crate::error::ScenarioError;
 use crate::model::Workers;
 use crate::simulation::Simulation;
 
+/// The prefix of a parameter.
+const PARAM: &str = "param.";
 /// The prefix of a setting of the simulated world.
 const PREFIX: &str = "simulation.";
 
@@ -21,6 +25,9 @@ pub struct Overrides {
     pub workers: Option<Workers>,
     /// `--target`: fits a scenario with one target only.
     pub target: Option<String>,
+    /// `--param`: names and values of `[parameters]`; a later one of the same name counts. In the header of
+    /// a log, all values in force.
+    pub params: Vec<(String, String)>,
     /// Settings of the simulated world, as [`Simulation::set`] takes them; a later one of the same
     /// key counts.
     pub simulation: Vec<(String, String)>,
@@ -51,6 +58,7 @@ impl Overrides {
             vus: self.vus.or(earlier.vus),
             workers: self.workers.or(earlier.workers),
             target: self.target.or(earlier.target),
+            params: earlier.params.into_iter().chain(self.params).collect(),
             simulation: earlier.simulation.into_iter().chain(self.simulation).collect(),
         }
     }
@@ -77,7 +85,18 @@ impl Overrides {
             ("target", self.target.clone()),
         ];
         let all = all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-        all.chain(self.simulation_pairs()).collect()
+        all.chain(self.param_pairs()).chain(self.simulation_pairs()).collect()
+    }
+
+    /// Each parameter once, in the order of their names.
+    fn param_pairs(&self) -> impl Iterator<Item = (String, String)> {
+        let latest: BTreeMap<&String, &String> =
+            self.params.iter().map(|(name, value)| (name, value)).collect();
+        let pairs: Vec<(String, String)> = latest
+            .into_iter()
+            .map(|(name, value)| (format!("{PARAM}{name}"), value.clone()))
+            .collect();
+        pairs.into_iter()
     }
 
     /// Each setting once, in the order of [`Simulation::keys`]; those that cannot be set last.
@@ -126,6 +145,10 @@ impl Overrides {
                     overrides.workers = Some(Workers::Fixed(count.ok_or_else(wrong)?));
                 }
                 "target" => overrides.target = Some(value.to_owned()),
+                _ if key.starts_with(PARAM) => {
+                    let name = key[PARAM.len()..].to_owned();
+                    overrides.params.push((name, value.to_owned()));
+                }
                 _ => match key.strip_prefix(PREFIX) {
                     Some(setting) if Simulation::default().setting(setting).is_some() => {
                         overrides.simulation.push((setting.to_owned(), value.to_owned()));
@@ -168,6 +191,7 @@ mod tests {
                 (1..=u16::MAX).prop_map(Workers::Fixed),
             ]),
             target: Option<String>,
+            users in proptest::option::of(".{0,9}"),
             latency_us in proptest::option::of(1_u32..1_000),
         ) {
             let garbage = ("fault.garbage".to_owned(), "0.5".to_owned());
@@ -175,7 +199,9 @@ mod tests {
                 [("latency".to_owned(), format!("constant:{us}us")), garbage.clone()]
             });
             let simulation = simulation.collect();
-            let overrides = Overrides { seed, duration_ns, vus, workers, target, simulation };
+            let params = users.map(|value| ("users".to_owned(), value)).into_iter().collect();
+            let overrides =
+                Overrides { seed, duration_ns, vus, workers, target, params, simulation };
             prop_assert_eq!(Overrides::from_pairs(overrides.pairs()), Ok(overrides));
         }
     }

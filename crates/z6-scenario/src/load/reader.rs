@@ -1,6 +1,7 @@
 //! Reads one TOML table by its entry in `keys`: every key is checked, typed and
 //! range-checked here; sections then query the values. Knows no rule that spans two keys.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -10,8 +11,9 @@ use super::codes;
 use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, Findings, quoted};
 use super::keys::{self, Key, Table, Variant};
+use super::parameters::Parameters;
 use super::suggest;
-use super::value::{self, Datum};
+use super::value::{self, Datum, Field, Member, Scalar, Select};
 use super::words;
 
 /// A byte range of the text.
@@ -21,6 +23,14 @@ pub(crate) type Span = Range<usize>;
 pub(crate) struct Context<'a> {
     pub(crate) text: &'a str,
     pub(crate) findings: Findings,
+    /// `[parameters]`, once they are read.
+    pub(crate) parameters: Parameters,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(text: &'a str) -> Context<'a> {
+        Context { text, findings: Findings::default(), parameters: Parameters::default() }
+    }
 }
 
 impl Context<'_> {
@@ -146,7 +156,12 @@ impl<'a> Section<'a> {
             quoted(variant.name)
         );
         let own: Vec<String> = variant.all().map(|key| quoted(key.name)).collect();
-        let hint = format!("{} takes {}", quoted(variant.name), suggest::listed(&own, "and"));
+        let own = if own.is_empty() {
+            "no key of its own".to_owned()
+        } else {
+            suggest::listed(&own, "and")
+        };
+        let hint = format!("{} takes {own}", quoted(variant.name));
         cx.error(codes::MISPLACED_KEY, span, message, hint);
     }
 
@@ -269,11 +284,83 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.datum(name) {
             Some(Datum::Text(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// A text as it stands in the scenario: a name, or a text with placeholders.
+    pub(crate) fn written_text(&self, name: &str) -> Option<&'a str> {
+        match self.datum(name) {
+            Some(Datum::Text(Cow::Borrowed(text))) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
+        match self.datum(name) {
+            Some(Datum::Integer(integer)) => Some(*integer),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn decimal(&self, name: &str) -> Option<&str> {
+        match self.datum(name) {
+            Some(Datum::Decimal(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The least and the greatest number.
+    pub(crate) fn range(&self, name: &str) -> Option<(u64, u64)> {
+        match self.datum(name) {
+            Some(Datum::Range(min, max)) => Some((*min, *max)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn scalar(&self, name: &str) -> Option<&Scalar> {
+        match self.datum(name) {
+            Some(Datum::Scalar(scalar)) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn select(&self, name: &str) -> Option<Select> {
+        match self.datum(name) {
+            Some(Datum::Select(select)) => Some(*select),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn any(&self, name: &str) -> Option<&'a Item> {
+        match self.datum(name) {
+            Some(Datum::Any(item)) => Some(item),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn fields(&self, name: &str) -> &[Field<'a>] {
+        match self.datum(name) {
+            Some(Datum::Fields(fields)) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The entries of a table with names that the scenario chooses, at most `max`.
+    pub(crate) fn members(&self, cx: &mut Context<'_>, name: &str, max: usize) -> Vec<Member<'a>> {
+        let Some(Datum::Named(members)) = self.datum(name) else {
+            return Vec::new();
+        };
+        if let Some(member) = members.get(max) {
+            let message =
+                format!("{} entries of {} are more than {max}", members.len(), quoted(name));
+            let hint = "this limit cannot be raised: docs/LIMITS.md";
+            cx.error(codes::TOO_MANY, member.name_span.clone(), message, hint);
+        }
+        members.iter().take(max).cloned().collect()
     }
 
     pub(crate) fn owned(&self, name: &str) -> Option<String> {
@@ -287,7 +374,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(crate) fn texts(&self, name: &str) -> &[(&'a str, Option<Span>)] {
+    pub(crate) fn texts(&self, name: &str) -> &[(Cow<'a, str>, Option<Span>)] {
         match self.datum(name) {
             Some(Datum::Texts(texts)) => texts,
             _ => &[],
@@ -297,14 +384,6 @@ impl<'a> Section<'a> {
     pub(crate) fn counts(&self, name: &str) -> Option<&[(u64, Option<Span>)]> {
         match self.datum(name) {
             Some(Datum::Counts(counts)) => Some(counts),
-            _ => None,
-        }
-    }
-
-    /// The least and the greatest number.
-    pub(crate) fn range(&self, name: &str) -> Option<(u64, u64)> {
-        match self.datum(name) {
-            Some(Datum::Range(min, max)) => Some((*min, *max)),
             _ => None,
         }
     }
@@ -365,8 +444,42 @@ pub(crate) struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
+    /// The keys of the table under a key, without reading anything.
+    pub(crate) fn names_under(&self, key: &str) -> Vec<(&'a str, Option<Span>)> {
+        let Some(table) = self.table.get(key).and_then(Item::as_table_like) else {
+            return Vec::new();
+        };
+        let name = |(name, _): (&'a str, &'a Item)| {
+            (name, table.get_key_value(name).and_then(|(key, _)| key.span()))
+        };
+        table.iter().map(name).collect()
+    }
+
     pub(crate) fn open(&self, cx: &mut Context<'_>) -> Section<'a> {
         Section::open(cx, self.spec, self.table, self.span.clone())
+    }
+}
+
+impl<'a> Member<'a> {
+    /// The table, read; a value that stands for one of its keys is read as that key.
+    pub(crate) fn open(&self, cx: &mut Context<'_>) -> Option<Section<'a>> {
+        let (spec, at) = (&self.spec.table, self.name_span.clone());
+        if let Some(table) = self.item.as_table_like() {
+            return Some(Section::open(cx, spec, table, at.or_else(|| self.item.span())));
+        }
+        let key = spec.common().find(|key| Some(key.name) == self.spec.shorthand);
+        let Some(key) = key.filter(|_| self.item.is_value()) else {
+            let message = format!("{} is no table", quoted(self.name));
+            let hint = format!(
+                "write `{} = {{ .. }}`: {} takes a table for each name",
+                self.name, spec.label
+            );
+            cx.error(codes::WRONG_TYPE, self.item.span().or(at), message, hint);
+            return None;
+        };
+        let mut section = Section { heading: at.clone(), ..Section::absent(spec) };
+        section.take(cx, key, self.item, at);
+        Some(section)
     }
 }
 

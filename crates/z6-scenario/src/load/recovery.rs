@@ -101,7 +101,7 @@ fn semantic(
     overrides: &Overrides,
     findings: &mut Findings,
 ) {
-    let mut cx = Context { text: blanked, findings: Findings::default() };
+    let mut cx = Context::new(blanked);
     build(&mut cx, document, files, overrides);
     for finding in cx.findings.finish().list {
         if LOCAL_CODES.contains(&finding.code) {

@@ -43,10 +43,10 @@ fn row(table: &Table, variant: &'static str, key: &Key) -> KeyReference {
         (false, None, Some(words)) => words.to_owned(),
         (false, None, None) => String::new(),
     };
-    let kind = if let Kind::Table(spec) | Kind::Tables(spec) = key.kind {
-        spec.label.to_owned()
-    } else {
-        type_name(key.kind)
+    let kind = match key.kind {
+        Kind::Table(spec) | Kind::Tables(spec) => spec.label.to_owned(),
+        Kind::Named(spec) => spec.table.label.to_owned(),
+        other => type_name(other),
     };
     KeyReference {
         table: table.label,

@@ -26,7 +26,7 @@ pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata 
         description: owned("description"),
         version: owned("version"),
         author: owned("author"),
-        tags: section.texts("tags").iter().map(|(tag, _)| (*tag).to_owned()).collect(),
+        tags: section.texts("tags").iter().map(|(tag, _)| tag.clone().into_owned()).collect(),
     }
 }
 
@@ -215,6 +215,9 @@ pub(crate) fn limits(section: &Section<'_>) -> Limits {
         max_interim_responses: small("max_interim_responses"),
         max_chunk_extension_bytes: small("max_chunk_extension_bytes"),
         max_trailer_bytes: number("max_trailer_bytes"),
+        max_data_bytes: number("max_data_bytes"),
+        max_data_rows: number("max_data_rows"),
+        max_value_bytes: small("max_value_bytes"),
         max_kept_body_bytes: number("max_kept_body_bytes"),
         max_event_log_bytes: number("max_event_log_bytes"),
         max_attachment_bytes: number("max_attachment_bytes"),

@@ -1,32 +1,83 @@
 //! Checks one TOML value against the kind of its key: type, exactness, range.
+//! The kinds that values of requests and of `[random]` have are in `kinds`.
 //! Knows no table beyond the one value.
+
+mod kinds;
+
+use std::borrow::Cow;
 
 use toml_edit::{Item, TableLike, Value};
 
 use super::codes;
 use super::decimal::{scaled, unscaled};
 use super::diagnostic::{Diagnostic, quoted};
-use super::keys::{Form, Key, Kind};
+use super::keys::{Form, Key, Kind, Named};
 use super::limits;
+use super::parameters;
 use super::reader::{Context, Span};
 use super::setting;
 use super::suggest;
 use crate::duration::parse_duration;
 use crate::error::ScenarioError;
 use crate::simulation::{MAX_BODY_BYTES, MAX_DELAY_NS};
+pub(crate) use kinds::number_literal;
 
 /// A value that passed.
 pub(crate) enum Datum<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Flag(bool),
     Number(u64),
     Real(f64),
-    Texts(Vec<(&'a str, Option<Span>)>),
+    Texts(Vec<(Cow<'a, str>, Option<Span>)>),
     Counts(Vec<(u64, Option<Span>)>),
     Range(u64, u64),
     Pairs(Vec<Pair<'a>>),
+    Fields(Vec<Field<'a>>),
+    Integer(i64),
+    /// A decimal number as it is written.
+    Decimal(String),
+    Scalar(Scalar),
+    Select(Select),
+    Any(&'a Item),
     Setting(String),
     Tables(Vec<(&'a dyn TableLike, Option<Span>)>),
+    Named(Vec<Member<'a>>),
+}
+
+/// One entry of a table with names that the scenario chooses.
+#[derive(Clone)]
+pub(crate) struct Member<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) name_span: Option<Span>,
+    pub(crate) item: &'a Item,
+    pub(crate) spec: &'static Named,
+}
+
+/// A value that a parameter may have.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scalar {
+    Text(String),
+    Integer(i64),
+    /// As it is written.
+    Number(String),
+    Flag(bool),
+}
+
+/// Which of several values is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Select {
+    First,
+    Last,
+    Random,
+    Nth(u64),
+}
+
+/// One field of a query or form.
+pub(crate) struct Field<'a> {
+    pub(crate) name: &'a str,
+    /// A text may have placeholders.
+    pub(crate) value: Cow<'a, str>,
+    pub(crate) span: Option<Span>,
 }
 
 /// One entry of a table of texts.
@@ -45,8 +96,15 @@ pub(crate) fn read<'a>(
     at: Option<Span>,
 ) -> Option<Datum<'a>> {
     let span = item.span().or_else(|| at.clone());
+    if let (Some(text), true) = (item.as_str(), takes_parameters(key)) {
+        match parameters::folded(cx, text, span.as_ref()) {
+            Err(()) => return None,
+            Ok(None) => {}
+            Ok(Some(text)) => return from_parameter(cx, key, text, span),
+        }
+    }
     let read = match key.kind {
-        Kind::Text => item.as_str().map(Datum::Text),
+        Kind::Text | Kind::Template => item.as_str().map(|text| Datum::Text(Cow::Borrowed(text))),
         Kind::Flag => item.as_bool().map(Datum::Flag),
         Kind::Choice(words) => return choice(cx, key, words, item, span),
         Kind::Workers if item.as_str() == Some("auto") => Some(Datum::Number(0)),
@@ -58,17 +116,103 @@ pub(crate) fn read<'a>(
         Kind::Counts { .. } => return counts(cx, key, item, span),
         Kind::Range { .. } => return range(cx, key, item, span),
         Kind::Pairs => return pairs(cx, key, item, span),
+        Kind::Fields => return kinds::fields(cx, key, item, span),
+        Kind::Integer => item.as_integer().map(Datum::Integer),
+        Kind::Decimal => kinds::decimal(cx, item).map(Datum::Decimal),
+        Kind::Scalar => kinds::scalar(cx, item).map(Datum::Scalar),
+        Kind::Select => kinds::select(item).map(Datum::Select),
+        Kind::Any => Some(Datum::Any(item)),
         Kind::Setting(form) => return setting::read(cx, key, form, item, span).map(Datum::Setting),
         Kind::Table(_) => item.as_table_like().map(|table| {
             // A table has no place of its own where it comes of dotted keys.
             Datum::Tables(vec![(table, item.span().or(at))])
         }),
         Kind::Tables(_) => tables(item, at.as_ref()).map(Datum::Tables),
+        Kind::Named(spec) => item.as_table_like().map(|table| {
+            let member = |(name, item): (&'a str, &'a Item)| {
+                let name_span = table.get_key_value(name).and_then(|(key, _)| key.span());
+                Member { name, name_span, item, spec }
+            };
+            Datum::Named(table.iter().map(member).collect())
+        }),
     };
     if read.is_none() {
         wrong_type(cx, key, item, span);
     }
     read
+}
+
+/// Whether a parameter may stand in the value: not in names, and not where placeholders are read later.
+fn takes_parameters(key: &Key) -> bool {
+    match key.kind {
+        Kind::Text => key.name != "name",
+        Kind::Flag
+        | Kind::Choice(_)
+        | Kind::Workers
+        | Kind::Count { .. }
+        | Kind::Time { .. }
+        | Kind::Micro { .. }
+        | Kind::Bound { .. }
+        | Kind::Share
+        | Kind::Integer
+        | Kind::Decimal
+        | Kind::Range { .. }
+        | Kind::Setting(_) => true,
+        _ => false,
+    }
+}
+
+/// The value of a parameter as the value of a key.
+fn from_parameter<'a>(
+    cx: &mut Context<'_>,
+    key: &'static Key,
+    text: String,
+    span: Option<Span>,
+) -> Option<Datum<'a>> {
+    // What is no text is read as if it stood there; of a number, the literal itself counts.
+    let item = match key.kind {
+        Kind::Text => return Some(Datum::Text(Cow::Owned(text))),
+        Kind::Choice(words) => {
+            let known = words.iter().find(|word| **word == text);
+            if let Some(word) = known {
+                return Some(Datum::Text(Cow::Borrowed(word)));
+            }
+            Item::Value(Value::from(text))
+        }
+        Kind::Time { .. } | Kind::Micro { .. } => {
+            let exact = scaled(&text, key.kind.digits());
+            return in_range(cx, key, &exact, span).map(Datum::Number);
+        }
+        Kind::Decimal => return Some(Datum::Decimal(text)),
+        _ => match (text.parse::<i64>(), text.parse::<f64>(), text.parse::<bool>()) {
+            (Ok(integer), _, _) => Item::Value(Value::from(integer)),
+            (_, Ok(float), _) => Item::Value(Value::from(float)),
+            (_, _, Ok(flag)) => Item::Value(Value::from(flag)),
+            _ => Item::Value(Value::from(text)),
+        },
+    };
+    match key.kind {
+        Kind::Flag => match item.as_bool() {
+            Some(flag) => Some(Datum::Flag(flag)),
+            None => {
+                wrong_type(cx, key, &item, span);
+                None
+            }
+        },
+        Kind::Workers if item.as_str() == Some("auto") => Some(Datum::Number(0)),
+        Kind::Workers | Kind::Count { .. } => number(cx, key, &item, span).map(Datum::Number),
+        Kind::Bound { .. } | Kind::Share => real(cx, key, &item, span).map(Datum::Real),
+        Kind::Setting(form) => setting::read(cx, key, form, &item, span).map(Datum::Setting),
+        Kind::Range { .. } => match range(cx, key, &item, span) {
+            Some(Datum::Range(min, max)) => Some(Datum::Range(min, max)),
+            _ => None,
+        },
+        Kind::Integer if item.is_integer() => item.as_integer().map(Datum::Integer),
+        _ => {
+            wrong_type(cx, key, &item, span);
+            None
+        }
+    }
 }
 
 /// The tables of `[[x]]` or of an inline list of inline tables.
@@ -98,7 +242,7 @@ fn choice<'a>(
         return None;
     };
     if words.contains(&text) {
-        return Some(Datum::Text(text));
+        return Some(Datum::Text(Cow::Borrowed(text)));
     }
     let listed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     let near = suggest::nearest(text, words.iter().copied());
@@ -123,11 +267,21 @@ fn number(cx: &mut Context<'_>, key: &Key, item: &Item, span: Option<Span>) -> O
             return None;
         }
     };
+    in_range(cx, key, &exact, span)
+}
+
+/// A number that fits its key.
+fn in_range(
+    cx: &mut Context<'_>,
+    key: &Key,
+    exact: &Result<u64, ScenarioError>,
+    span: Option<Span>,
+) -> Option<u64> {
     let (min, max) = key.kind.range();
     let what = quoted(key.name);
     let (code, message) = match exact {
-        Ok(number) if number >= min && number <= max => return Some(number),
-        Ok(number) if number > max => (codes::OUT_OF_RANGE, format!("{what} is too large")),
+        Ok(number) if (min..=max).contains(number) => return Some(*number),
+        Ok(number) if *number > max => (codes::OUT_OF_RANGE, format!("{what} is too large")),
         Err(ScenarioError::TooLarge) => (codes::OUT_OF_RANGE, format!("{what} is too large")),
         Ok(0) => (codes::OUT_OF_RANGE, format!("{what} cannot be 0")),
         Ok(_) => (codes::OUT_OF_RANGE, format!("{what} is too small")),
@@ -191,7 +345,11 @@ fn texts<'a>(
     let mut texts = Vec::with_capacity(array.len());
     for value in array {
         match value.as_str() {
-            Some(text) => texts.push((text, value.span())),
+            Some(text) => match parameters::folded(cx, text, value.span().as_ref()) {
+                Ok(Some(text)) => texts.push((Cow::Owned(text), value.span())),
+                Ok(None) => texts.push((Cow::Borrowed(text), value.span())),
+                Err(()) => {}
+            },
             None => wrong_entry(cx, key, value, "a string"),
         }
     }
@@ -297,7 +455,7 @@ fn pairs<'a>(
     Some(Datum::Pairs(pairs))
 }
 
-fn wrong_entry(cx: &mut Context<'_>, key: &Key, value: &Value, expected: &str) {
+pub(crate) fn wrong_entry(cx: &mut Context<'_>, key: &Key, value: &Value, expected: &str) {
     let found = found(value);
     let message = format!("an entry of {} expects {expected}, found {found}", quoted(key.name));
     cx.error(codes::WRONG_TYPE, value.span(), message, expectation(key));
@@ -336,25 +494,15 @@ fn type_hint(key: &Key, item: &Item) -> String {
         {
             "write the number without quotes".to_owned()
         }
-        Kind::Text if item.is_integer() || item.is_float() => "put it in quotes".to_owned(),
+        Kind::Text | Kind::Template if item.is_integer() || item.is_float() => {
+            "put it in quotes".to_owned()
+        }
         Kind::Flag => "write true or false, without quotes".to_owned(),
-        Kind::Text
-        | Kind::Count { .. }
-        | Kind::Time { .. }
-        | Kind::Micro { .. }
-        | Kind::Bound { .. }
-        | Kind::Share
-        | Kind::Choice(_)
-        | Kind::Workers
-        | Kind::Texts
-        | Kind::Counts { .. }
-        | Kind::Range { .. }
-        | Kind::Pairs
-        | Kind::Setting(_) => expectation(key),
+        _ => expectation(key),
     }
 }
 
-fn found(value: &Value) -> &'static str {
+pub(crate) fn found(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a string",
         Value::Integer(_) => "a whole number",
@@ -369,7 +517,7 @@ fn found(value: &Value) -> &'static str {
 /// What a kind is called.
 pub(crate) fn type_name(kind: Kind) -> String {
     match kind {
-        Kind::Text | Kind::Choice(_) => "a string".to_owned(),
+        Kind::Text | Kind::Template | Kind::Choice(_) => "a string".to_owned(),
         Kind::Flag => "true or false".to_owned(),
         Kind::Count { .. } => "a whole number".to_owned(),
         Kind::Time { unit, .. } => format!("a number of {}", unit.name()),
@@ -379,10 +527,17 @@ pub(crate) fn type_name(kind: Kind) -> String {
         Kind::Counts { .. } => "a list of whole numbers".to_owned(),
         Kind::Range { .. } => "a whole number or a list of two".to_owned(),
         Kind::Pairs => "a table of strings".to_owned(),
+        Kind::Fields => "a table of strings, numbers, flags or lists of these".to_owned(),
+        Kind::Integer => "a whole number".to_owned(),
+        Kind::Decimal => "a number".to_owned(),
+        Kind::Scalar => "a string, a number, true or false".to_owned(),
+        Kind::Select => "a string or a whole number".to_owned(),
+        Kind::Any => "any value".to_owned(),
         Kind::Setting(Form::Delay | Form::Duration) => "a string".to_owned(),
         Kind::Setting(Form::Bytes) => "a whole number or a string".to_owned(),
         Kind::Setting(Form::Statuses) => "a table of numbers".to_owned(),
         Kind::Table(_) => "a table".to_owned(),
+        Kind::Named(_) => "a table of tables".to_owned(),
         Kind::Tables(_) => "a list of tables".to_owned(),
     }
 }
@@ -393,6 +548,7 @@ pub(crate) fn range_name(kind: Kind) -> String {
         Kind::Count { min, max } | Kind::Counts { min, max } | Kind::Range { min, max } => {
             format!("{min} to {max}")
         }
+        Kind::Select => "\"first\", \"last\", \"random\", or a number from 0".to_owned(),
         Kind::Workers => format!("1 to {}", limits::MAX_WORKERS),
         Kind::Time { unit, zero, max_ns } => {
             let max = unscaled(max_ns, unit.digits());
@@ -417,9 +573,7 @@ pub(crate) fn range_name(kind: Kind) -> String {
                 Form::Statuses => "201 to 599, at most 1 in all".to_owned(),
             }
         }
-        Kind::Text | Kind::Flag | Kind::Texts | Kind::Pairs | Kind::Table(_) | Kind::Tables(_) => {
-            String::new()
-        }
+        _ => String::new(),
     }
 }
 

@@ -51,7 +51,7 @@ fn goes_on(
     found: &mut Found,
 ) {
     let step: Step = last.request.step;
-    let is_last = plan.next(actor, step).is_none();
+    let is_last = plan.steps_per_actor() == step.0.checked_add(1);
     if is_last || matches!(last.end, End::NeverSent(_) | End::InFlight) {
         return;
     }
@@ -108,7 +108,7 @@ fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut 
     // One that the end of the run kept from its next step was thinking until then.
     let leaves = |rows: &[&Row]| {
         let last = rows[rows.len() - 1];
-        let is_last = plan.next(last.request.actor, last.request.step).is_none();
+        let is_last = plan.steps_per_actor() == last.request.step.0.checked_add(1);
         let think_ns = plan.step(last.request.actor, last.request.step).think_ns;
         last.ended.plus_ns(if is_last { 0 } else { think_ns })
     };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use z6_events::{Event, Step, Tick, WorkerId};
+use z6_events::{Event, Tick, WorkerId};
 use z6_scenario::simulation::{FaultKind, Simulation};
 use z6_scenario::{ConnectionReuse, Plan};
 
@@ -77,11 +77,13 @@ fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Fo
                 Event::EndReached { .. } | Event::Stop { .. } => is_ending = true,
                 Event::VuStopped { actor, .. } if !is_ending => {
                     let Some(life) = plan.vus().lifetime(*actor) else { continue };
-                    let last = last_step.get(&actor.0).map(|step| Step(*step));
-                    let is_done = last.is_some_and(|last| plan.next(*actor, last).is_none());
+                    let steps = last_step.get(&actor.0).map_or(0, |step| step + 1);
+                    let is_done = plan.steps_per_actor().is_some_and(|all| steps >= all);
                     if !is_done && life.stop.is_none_or(|stop| *at < stop) {
                         found.add(Checker::Turns, || {
-                            format!("{actor:?} ends at {at:?} after {last:?}, its life is {life:?}")
+                            format!(
+                                "{actor:?} ends at {at:?} after {steps} steps, its life is {life:?}"
+                            )
                         });
                     }
                 }

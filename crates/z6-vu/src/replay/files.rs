@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Arc;
 
 use z6_events::{Attachment, LogReader};
-use z6_scenario::Files;
+use z6_scenario::{DataTable, Files, PROJECTION_PREFIX, projected_table};
 
 use super::ReplayError;
 
@@ -74,5 +75,10 @@ impl Files for FilesOf<'_> {
             return Ok(vec![0; length as usize]);
         }
         Ok(self.files.content(path).to_vec())
+    }
+
+    fn table(&self, data: &str) -> Option<Arc<DataTable>> {
+        let stored = self.files.stored.get(&format!("{PROJECTION_PREFIX}{data}"))?;
+        projected_table(stored).map(Arc::new)
     }
 }

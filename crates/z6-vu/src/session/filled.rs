@@ -71,6 +71,15 @@ impl Session {
         self.http.keep(Keep::default());
     }
 
+    /// An exchange has no complete response.
+    pub(super) fn given_up(&mut self, in_flight: &InFlight, requests: &mut Requests) {
+        let is_unsent = !in_flight.is_sent && in_flight.attempt == 0;
+        if let Some(journeys) = requests.journeys().filter(|_| is_unsent) {
+            journeys.unsent(&in_flight.request);
+        }
+        self.release(requests);
+    }
+
     /// A body that is kept may have grown.
     #[cold]
     pub(super) fn count_kept(&mut self, requests: &mut Requests) {

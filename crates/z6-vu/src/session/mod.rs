@@ -212,9 +212,9 @@ impl Session {
         if let Some(journeys) = requests.journeys() {
             journeys.cancel(exchange);
         }
-        if self.in_flight.is_some_and(|in_flight| in_flight.exchange == exchange) {
+        if let Some(in_flight) = self.in_flight.filter(|in_flight| in_flight.exchange == exchange) {
             self.in_flight = None;
-            self.release(requests);
+            self.given_up(&in_flight, requests);
         }
     }
 
@@ -459,7 +459,9 @@ impl Session {
 
     fn failed(&mut self, error: ErrorKind, detail: u64, requests: &mut Requests) -> Option<Output> {
         let in_flight = self.in_flight.take()?;
-        self.release(requests);
+        if requests.journeys().is_some() {
+            self.given_up(&in_flight, requests);
+        }
         let failure = Failure {
             error,
             detail,

@@ -116,6 +116,7 @@ pub(crate) fn rows(count: usize, on_end: OnEnd) -> Scenario {
         order: Order::Sequential,
         is_unique: true,
         on_end,
+        weight: None,
         secret: Vec::new(),
         is_attached: true,
     }];

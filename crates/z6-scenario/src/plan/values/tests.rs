@@ -30,6 +30,7 @@ fn file(name: &str, rows: usize, per: Per) -> DataFile {
         order: Order::Sequential,
         is_unique: false,
         on_end: OnEnd::Repeat,
+        weight: None,
         secret: Vec::new(),
         is_attached: true,
     }

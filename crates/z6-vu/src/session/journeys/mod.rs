@@ -226,8 +226,18 @@ impl Journeys {
         let Some(rendering) = scenario.request(request.request).rendering.as_deref() else {
             return Ok(false);
         };
-        self.render(rendering, form, request, id, out)?;
-        Ok(true)
+        let made = self.render(rendering, form, request, id, out);
+        if made.is_err() {
+            self.unsent(request);
+        }
+        made.map(|()| true)
+    }
+
+    /// No byte of a request was sent: the values that its response should give stay as they are.
+    pub(super) fn unsent(&mut self, request: &PlannedRequest) {
+        if let Some(state) = self.actors.get_mut((request.population, request.actor)) {
+            state.last = None;
+        }
     }
 
     /// The actor goes on to this request: values that its last response should have given and did not are

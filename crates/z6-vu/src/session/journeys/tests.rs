@@ -279,12 +279,21 @@ fn values_live_as_long_as_they_should() {
     // The next iteration: `id` is gone. The response does not give `token` again.
     assert_eq!(target(&mut client, 1, 3, "200 OK"), "/none/t");
     assert_eq!(target(&mut client, 1, 4, "200 OK\r\nX-Id: j"), "/none/none");
-    // A request that did not get its response gives nothing.
-    client.ask(1, 4, 0).unwrap();
+    // A request of which no byte was sent takes nothing away; one without a response does.
+    assert_eq!(target(&mut client, 3, 0, "200 OK\r\nX-Token: t"), "/none/none");
+    let unsent = Client::planned(3, 3, 0);
+    client.session.start(ExchangeSlot(0), unsent, 0, &mut client.requests).unwrap();
     client.session.cancel(ExchangeSlot(0), &mut client.requests);
-    client.requests.forget(Population(0), Actor(1));
     client.session.open();
-    assert_eq!(target(&mut client, 1, 6, "200 OK"), "/none/none");
+    assert_eq!(target(&mut client, 3, 4, "200 OK\r\nX-Id: k"), "/none/t");
+    client.ask(3, 6, 0).unwrap();
+    client.session.cancel(ExchangeSlot(0), &mut client.requests);
+    client.session.open();
+    assert_eq!(target(&mut client, 3, 7, "200 OK"), "/none/none");
+    // Nothing is left of an actor that is gone.
+    assert_eq!(target(&mut client, 3, 9, "200 OK\r\nX-Token: t"), "/none/none");
+    client.requests.forget(Population(0), Actor(3));
+    assert_eq!(target(&mut client, 3, 10, "200 OK"), "/none/none");
 }
 
 #[test]

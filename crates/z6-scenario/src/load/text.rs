@@ -1,0 +1,192 @@
+//! Texts with placeholders: compiled, with parameters written in and every error at its place.
+
+use z6_http::template::{FillError, FoldError, Template, TemplateErrorKind, TextKind, encode};
+
+use super::codes;
+use super::diagnostic::{Diagnostic, quoted};
+use super::reader::{Context, Span};
+use super::render::line_column;
+use super::sources::{Sources, Use};
+use super::written::place_in;
+use crate::journey::ValueSource;
+
+/// A text of a request, and where it stands.
+pub(crate) struct Written<'t> {
+    pub(crate) text: &'t str,
+    /// The value in the scenario.
+    pub(crate) span: Option<Span>,
+    /// The file that the text is from; none if it stands in the scenario.
+    pub(crate) file: Option<&'t str>,
+    /// The request.
+    pub(crate) request: usize,
+    /// Whether the text is read once the response is there.
+    pub(crate) after_response: bool,
+    /// `templates`: otherwise all of it is text.
+    pub(crate) has_templates: bool,
+}
+
+impl<'t> Written<'t> {
+    /// Another text of the same request.
+    pub(crate) fn with<'s>(&self, text: &'s str, span: Option<Span>) -> Written<'s> {
+        Written {
+            text,
+            span,
+            file: None,
+            request: self.request,
+            after_response: self.after_response,
+            has_templates: self.has_templates,
+        }
+    }
+
+    /// The place of a byte of the text.
+    pub(crate) fn place(&self, cx: &Context<'_>, offset: usize) -> Option<Span> {
+        match self.file {
+            Some(_) => self.span.clone(),
+            None => place_in(cx.text, self.span.as_ref(), self.text, offset),
+        }
+    }
+
+    /// What stands before a message about a byte of the text.
+    pub(crate) fn prefix(&self, offset: usize) -> String {
+        let Some(file) = self.file else { return String::new() };
+        let (line, column) = line_column(self.text, offset);
+        format!("{file}:{line}:{column}: ")
+    }
+}
+
+/// Compiles a text of a kind; none if it is wrong, which is reported.
+pub(crate) fn compile(
+    cx: &mut Context<'_>,
+    sources: &mut Sources,
+    written: &Written<'_>,
+    kind: TextKind,
+) -> Option<Template> {
+    compile_pieces(cx, sources, written, kind, &str::to_owned)
+}
+
+/// Compiles a text that is a value in a text of a kind: what is written is escaped as values are.
+pub(crate) fn compile_value(
+    cx: &mut Context<'_>,
+    sources: &mut Sources,
+    written: &Written<'_>,
+    kind: TextKind,
+) -> Option<Template> {
+    compile_pieces(cx, sources, written, kind, &|piece| encode(piece, kind))
+}
+
+fn compile_pieces(
+    cx: &mut Context<'_>,
+    sources: &mut Sources,
+    written: &Written<'_>,
+    kind: TextKind,
+    encode: &dyn Fn(&str) -> String,
+) -> Option<Template> {
+    let text = written.text;
+    if !written.has_templates {
+        return Some(Template::of_text(&encode(text), kind));
+    }
+    warn_other_forms(cx, written);
+    if !text.contains("{{") {
+        return Some(Template::of_text(&encode(text), kind));
+    }
+    let find = |name: &str| sources.find(&cx.parameters, name);
+    let template = match Template::compile(text, kind, find) {
+        Ok(template) => template,
+        Err(error) => {
+            let (code, (message, hint)) = match &error.kind {
+                TemplateErrorKind::UnknownName(name) => {
+                    (codes::UNKNOWN_VALUE, sources.unknown(&cx.parameters, name))
+                }
+                kind => {
+                    let hint = "a placeholder is `{{ name | filter }}`; `templates = false` in the \
+                                request sends `{{` as it stands";
+                    (codes::BAD_TEMPLATE, (kind.to_string(), hint.to_owned()))
+                }
+            };
+            let place = written.place(cx, error.offset);
+            cx.error(code, place, format!("{}{message}", written.prefix(error.offset)), hint);
+            return None;
+        }
+    };
+    note_uses(cx, sources, written, &template);
+    // Parameters are escaped where they are written in, once.
+    let folded = template.encoded(encode).fold(|id| cx.parameters.value(id));
+    match folded {
+        Ok(folded) => Some(folded),
+        Err(error) => {
+            let (message, hint) = match error {
+                FoldError::Mixed { .. } => (
+                    "a parameter and another value cannot stand in one placeholder".to_owned(),
+                    "write the key of `hmac_sha256` into [secrets]",
+                ),
+                FoldError::Fill(FillError::Forbidden { offset, .. }) => (
+                    format!("byte {offset} of a parameter's value cannot stand here"),
+                    "header fields have no control characters, and `raw` text in a path is visible \
+                     ASCII without `#`",
+                ),
+                FoldError::Fill(FillError::Missing { .. }) => (error.to_string(), ""),
+            };
+            cx.error(codes::BAD_TEMPLATE, written.span.clone(), message, hint);
+            None
+        }
+    }
+}
+
+/// Keeps which variables a text uses, and where.
+fn note_uses(cx: &Context<'_>, sources: &mut Sources, written: &Written<'_>, template: &Template) {
+    let mut places = None;
+    for usage in template.uses() {
+        let Some(ValueSource::Variable(variable)) = sources.table.source(usage.value) else {
+            continue;
+        };
+        let places = places.get_or_insert_with(|| placeholders(written.text));
+        let offset = places.get(usage.slot).copied().unwrap_or(0);
+        sources.note_use(Use {
+            request: written.request,
+            variable,
+            span: written.place(cx, offset),
+            has_default: usage.has_default,
+            after_response: written.after_response,
+        });
+    }
+}
+
+/// Where the names in the placeholders of a text begin.
+fn placeholders(text: &str) -> Vec<usize> {
+    let mut places = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find("{{").map(|offset| at + offset + 2) {
+        let inside = text[open..].trim_start_matches(['{', ' ']);
+        places.push(text.len() - inside.len());
+        match text[open..].find("}}") {
+            Some(length) => at = open + length + 2,
+            None => break,
+        }
+    }
+    places
+}
+
+/// `${name}` and `#{name}` are placeholders elsewhere, and text here.
+fn warn_other_forms(cx: &mut Context<'_>, written: &Written<'_>) {
+    let text = written.text;
+    let mut from = 0;
+    while let Some(at) = text[from..].find("{").map(|at| from + at) {
+        from = at + 1;
+        let is_other = at > 0 && matches!(text.as_bytes()[at - 1], b'$' | b'#');
+        let Some(length) = text[from..].find('}').filter(|_| is_other) else { continue };
+        let name = &text[from..from + length];
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+        if is_name {
+            let form = quoted(&text[at - 1..from + length + 1]);
+            let message = format!("{}{form} is sent as it stands", written.prefix(at - 1));
+            let place = written.place(cx, at - 1);
+            let warning = Diagnostic::warning(codes::NO_EFFECT, place, message);
+            let hint = format!(
+                "a placeholder is `{{{{{name}}}}}`; `templates = false` if the text is meant"
+            );
+            cx.findings.push(warning.hint(hint));
+            return;
+        }
+    }
+}

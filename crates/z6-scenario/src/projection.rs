@@ -1,0 +1,154 @@
+//! A data file as a log holds it: the columns that the scenario uses and that are not secret, and the names
+//! of all others. From it a scenario can be loaded again, so that its run can be replayed.
+//!
+//! Three parts, one behind the other: a line `rows N names M open I,J`; the names of all columns as a row
+//! of CSV, M bytes; the rows of the columns at the positions I, J, as CSV. Knows no log.
+
+use z6_extract::rows::{Format, Limits, Reader, Table};
+
+use crate::journey::DataFile;
+
+/// The name of a projected file in a log: this and the name of its entry.
+pub const PROJECTION_PREFIX: &str = "[[data]] ";
+
+impl DataFile {
+    /// The file as a log holds it, with the columns `open`: those of
+    /// [`open_columns`](crate::ValueTable::open_columns). If that is more than `max_bytes`, or nothing is to
+    /// be attached, only the column of weights is in it, if there is one.
+    #[must_use]
+    pub fn projected(&self, open: &[u32], max_bytes: u64) -> Vec<u8> {
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let whole = self.is_attached.then(|| write(&self.table, open, max_bytes)).flatten();
+        let least = || write(&self.table, self.weight.as_slice(), usize::MAX);
+        whole.or_else(least).unwrap_or_default()
+    }
+}
+
+/// None if it becomes longer than `max_bytes`.
+fn write(table: &Table, open: &[u32], max_bytes: usize) -> Option<Vec<u8>> {
+    let mut names = Vec::new();
+    push_row(table.columns().map(str::as_bytes), &mut names);
+    let positions: Vec<String> = open.iter().map(u32::to_string).collect();
+    let (rows, length) = (table.row_count(), names.len());
+    let mut out = format!("rows {rows} names {length} open {}\n", positions.join(",")).into_bytes();
+    out.extend_from_slice(&names);
+    if open.is_empty() {
+        return Some(out);
+    }
+    for row in 0..rows {
+        let field = |column: &u32| table.field(row, *column as usize).unwrap_or_default();
+        push_row(open.iter().map(field), &mut out);
+        if out.len() > max_bytes {
+            return None;
+        }
+    }
+    Some(out)
+}
+
+/// Appends a row of CSV (RFC 4180), each field in quotes: an empty row is no row.
+fn push_row<'f>(fields: impl Iterator<Item = &'f [u8]>, out: &mut Vec<u8>) {
+    for (index, field) in fields.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.push(b'"');
+        for &byte in field {
+            if byte == b'"' {
+                out.push(b'"');
+            }
+            out.push(byte);
+        }
+        out.push(b'"');
+    }
+    out.push(b'\n');
+}
+
+/// The table that a projected file stands for: fields of columns that are not in it are empty. None if it
+/// is no projected file.
+#[must_use]
+pub fn projected_table(file: &[u8]) -> Option<Table> {
+    let end = file.iter().position(|byte| *byte == b'\n')?;
+    let words: Vec<&str> = std::str::from_utf8(file.get(..end)?).ok()?.split(' ').collect();
+    let ["rows", rows, "names", length, "open", open] = words.as_slice() else { return None };
+    let rows: usize = rows.parse().ok()?;
+    let length: usize = length.parse().ok()?;
+    let (names, content) = file.get(end + 1..)?.split_at_checked(length)?;
+    let limits = Limits { bytes_max: u64::MAX, rows_max: u64::MAX };
+    let mut reader = Reader::new(Format::Csv, limits);
+    reader.push(names).ok()?;
+    let names = reader.finish().ok()?;
+    let names: Vec<&str> = names.columns().collect();
+    if open.is_empty() {
+        return Table::default().among(&names, rows);
+    }
+    let open: Option<Vec<&str>> =
+        open.split(',').map(|at| names.get(at.parse::<usize>().ok()?).copied()).collect();
+    let mut reader = Reader::with_columns(Format::Csv, limits, &open?).ok()?;
+    reader.push(content).ok()?;
+    reader.finish().ok()?.among(&names, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::journey::OnEnd;
+    use crate::values::{Order, Per};
+
+    fn data(text: &str) -> DataFile {
+        let mut reader = Reader::new(Format::Csv, Limits::default());
+        reader.push(text.as_bytes()).unwrap();
+        DataFile {
+            name: "users".to_owned(),
+            file: "users.csv".to_owned(),
+            table: Arc::new(reader.finish().unwrap()),
+            per: Per::Vu,
+            order: Order::Sequential,
+            is_unique: false,
+            on_end: OnEnd::Repeat,
+            weight: None,
+            secret: vec![1],
+            is_attached: true,
+        }
+    }
+
+    #[test]
+    fn open_columns_come_back_and_others_are_empty() {
+        let data = data("email,password,\"odd \"\"name\"\"\"\na@x,geheim,\"1\n,2\"\n,streng,\n");
+        let file = data.projected(&[0, 2], 1_000);
+        let table = projected_table(&file).unwrap();
+        assert_eq!(table.columns().collect::<Vec<_>>(), ["email", "password", "odd \"name\""]);
+        assert_eq!(table.row_count(), 2);
+        let row = |row| (0..3).map(|column| table.field(row, column).unwrap()).collect::<Vec<_>>();
+        assert_eq!(row(0), [&b"a@x"[..], b"", b"1\n,2"]);
+        assert_eq!(row(1), [&b""[..], b"", b""]);
+        assert!(!String::from_utf8(file).unwrap().contains("geheim"));
+    }
+
+    #[test]
+    fn without_room_only_the_number_of_rows_and_the_weights_are_kept() {
+        let text = "email,weight\na@x,1\nb@x,2\n";
+        let whole = data(text);
+        let bare = projected_table(&whole.projected(&[0], 10)).unwrap();
+        assert_eq!((bare.row_count(), bare.field(1, 0)), (2, Some(&b""[..])));
+        let unattached = DataFile { is_attached: false, weight: Some(1), ..data(text) };
+        let weights = projected_table(&unattached.projected(&[0, 1], 1_000)).unwrap();
+        assert_eq!((weights.field(1, 0), weights.field(1, 1)), (Some(&b""[..]), Some(&b"2"[..])));
+    }
+
+    #[test]
+    fn other_texts_are_no_projected_files() {
+        for text in [
+            "",
+            "email\n",
+            "rows 1 names 9 open \n\"a\"\n",
+            "rows 2 names 4 open 0\n\"a\"\n\"x\"\n",
+            "rows 1 names 4 open 1\n\"a\"\n\"x\"\n",
+            "rows x names 4 open \n\"a\"\n",
+            "rows 1 names 18446744073709551615 open \n\"a\"\n",
+        ] {
+            assert!(projected_table(text.as_bytes()).is_none(), "{text:?}");
+        }
+    }
+}
