@@ -10,7 +10,7 @@ use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::reader::{Context, Span};
 use super::suggest;
-use crate::journey::{Flow, Scope, SequenceStep, ValueSource, ValueTable, Variable};
+use crate::journey::{Flow, Scope, SequenceStep, ValueSource, ValueTable};
 use crate::model::Request;
 use crate::values::Per;
 
@@ -30,6 +30,21 @@ pub(crate) struct Use {
     pub(crate) has_default: bool,
     /// What for.
     pub(crate) when: When,
+}
+
+impl Use {
+    /// Whether it depends on the place in the run if there is a value.
+    pub(crate) fn may_be_missing(source: &ValueSource) -> bool {
+        match source {
+            ValueSource::Variable(_) | ValueSource::Column { .. } | ValueSource::Iteration => true,
+            ValueSource::Secret(_)
+            | ValueSource::Random(_)
+            | ValueSource::Vu
+            | ValueSource::Step
+            | ValueSource::NowUnixMs
+            | ValueSource::NowRfc3339 => false,
+        }
+    }
 }
 
 /// When a value is used.
@@ -62,18 +77,6 @@ enum Fault {
     Unset,
     /// Means nothing in `start` and `renew`.
     Outside,
-}
-
-/// Gives variables that requests of `start` and `renew` extract the life of their VU.
-pub(crate) fn settle_scopes(flow: &Flow, requests: &[Request], variables: &mut [Variable]) {
-    let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
-    for step in flow.start.iter().chain(renew) {
-        for variable in extracted(requests, step.request) {
-            if let Some(variable) = variables.get_mut(usize::from(variable.0)) {
-                variable.scope = Scope::Vu;
-            }
-        }
-    }
 }
 
 /// The variables that a request extracts.

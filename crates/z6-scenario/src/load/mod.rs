@@ -230,6 +230,7 @@ fn build<'a>(
     let model = draft.as_ref().map(|draft| draft.schedule.model());
     let flow = sequence::flow(cx, &root, &requests, model);
     reading::settle_variables(&mut sources, &requests, &flow);
+    assigned::check(cx, &flow, &requests, &sources.table, &sources.uses);
     if let Some(draft) = &draft {
         let runtime = &mut runtime.runtime;
         runtime::requests(cx, &runtime_section, runtime, &draft.schedule, &flow);
@@ -260,6 +261,7 @@ fn build<'a>(
     if known {
         check::fixed_workers(cx, &scenario, &workers_at);
         check::warmup(cx, &scenario, runtime_section.span("warmup_seconds"));
+        check::unique_rows(cx, &scenario, &sources.data_at);
     }
     scenario
 }

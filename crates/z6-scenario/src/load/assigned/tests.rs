@@ -5,7 +5,7 @@ use z6_http::template::{Template, TextKind};
 use super::super::diagnostic::Findings;
 use super::*;
 use crate::Scenario;
-use crate::journey::{DataFile, Extract, ExtractFrom, OnEnd, OnFailure, Renew, Repeat};
+use crate::journey::{DataFile, Extract, ExtractFrom, OnEnd, OnFailure, Renew, Repeat, Variable};
 use crate::values::Order;
 
 /// A request by name: what it extracts (`?` behind a name that may be missing), and what it uses (`?` before a
@@ -88,7 +88,12 @@ impl Case {
             renew: Some(renew).filter(|renew| !renew.steps.is_empty()),
             on_failure: OnFailure::Continue,
         };
-        settle_scopes(&flow, &self.requests, &mut self.values.variables);
+        let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
+        for step in flow.start.iter().chain(renewals) {
+            for variable in extracted(&self.requests, step.request) {
+                self.values.variables[usize::from(variable.0)].scope = Scope::Vu;
+            }
+        }
         let mut cx = Context { text: "", findings: Findings::default() };
         check(&mut cx, &flow, &self.requests, &self.values, &self.uses);
         cx.findings.finish().list.into_iter().map(|finding| finding.message).collect()

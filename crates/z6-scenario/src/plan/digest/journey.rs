@@ -173,8 +173,7 @@ impl Form {
     fn template(&mut self, scenario: &Scenario, template: &Template) {
         let values = &scenario.values;
         let name = |id| values.source(id).map_or_else(String::new, |of| values.name_of(of));
-        template.pieces().for_each(|piece| self.bytes(piece.as_bytes()));
-        template.values().for_each(|id| self.bytes(name(id).as_bytes()));
+        self.bytes(template.shown(name).as_bytes());
     }
 }
 
