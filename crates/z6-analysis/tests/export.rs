@@ -19,6 +19,8 @@ use z6_analysis::{AnalyzeError, Filter};
 use z6_events::{Event, EventClass, LogReader, Tick};
 use z6_metrics::Metrics;
 use z6_scenario::Scenario;
+use z6_scenario::expression::Check;
+use z6_scenario::journey::RequestCheck;
 
 fn mixed() -> (Scenario, Ledger) {
     let scenario = scenario(MIXED);
@@ -80,8 +82,37 @@ fn csv(scenario: &Scenario, log: &[u8]) -> Vec<BTreeMap<String, String>> {
 fn the_columns_are_those_of_the_contract() {
     let line = "actor,step,worker,name,target,method,outcome,error_kind,status,connection,reused,\
                 planned_ns,sent_ns,first_byte_ns,done_ns,bytes_sent,bytes_received,\
-                irregularities";
+                irregularities,failed_checks";
     assert_eq!(CSV_COLUMNS.join(","), line);
+}
+
+/// The failed checks are those that the log names, in each format.
+#[test]
+fn failed_checks_are_exported_by_name() {
+    let (mut scenario, mut ledger) = mixed();
+    let check = |name: &str| {
+        let check = Check::compile("status == 200", &mut |_| None).unwrap();
+        RequestCheck { name: name.to_owned(), check, fails: false }
+    };
+    for request in &mut scenario.requests {
+        request.reading.checks = vec![check("one"), check("\"two\", 2"), check("three")];
+    }
+    let at = ledger.find(|event| matches!(event, Event::Done { .. }));
+    let (worker, tick, event) = ledger.events[at];
+    let Event::Done { exchange, .. } = event else { panic!("{event:?}") };
+    ledger.events.insert(at, (worker, tick, Event::ChecksFailed { exchange, failed: 0b110 }));
+    let log = ledger.log();
+    let rows = csv(&scenario, &log);
+    let failed: Vec<&str> = rows.iter().map(|row| &*row["failed_checks"]).collect();
+    assert_eq!(failed.iter().filter(|names| !names.is_empty()).count(), 1);
+    assert!(failed.contains(&"\"two\", 2; three"));
+    let filter = Some(Filter::parse("failed_check == 'three'").unwrap());
+    let selection = Selection { filter, ..Selection::default() };
+    let (json, _) = requests(&scenario, &log, &selection, RowFormat::Json);
+    let row: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(row["failed_checks"], serde_json::json!(["\"two\", 2", "three"]));
+    let (line, _) = requests(&scenario, &log, &selection, RowFormat::Lines);
+    assert!(line.contains(" failed_check=\"\"two\", 2\" failed_check=\"three\""), "{line}");
 }
 
 #[test]

@@ -82,6 +82,8 @@ pub struct RequestEnded {
     pub unsolicited: bool,
     /// Where the responses of all its exchanges break HTTP/1.1.
     pub irregularities: Irregularities,
+    /// Checks that failed: bit n for the n-th check of its request.
+    pub failed_checks: u64,
 }
 
 impl RequestEnded {
@@ -186,6 +188,7 @@ struct Open {
     facts: SentFacts,
     /// It was redirected, and its next exchange has not been sent.
     between: bool,
+    failed_checks: u64,
 }
 
 /// What the end of an exchange adds to its `sent`.
@@ -247,6 +250,11 @@ impl ExchangeTable {
             Event::Done { exchange, ref response, failure } => {
                 self.ended(at, exchange, End::from_response(response, failure))
             }
+            Event::ChecksFailed { exchange, failed } => {
+                let open = self.exchanges.get_mut(exchange.0);
+                open.ok_or(PairingError::UnknownExchange { exchange })?.failed_checks = failed;
+                Ok(Observed::Alone(*event))
+            }
             Event::Failed { exchange, ref failure } => {
                 if !self.is_open(exchange) {
                     return Ok(Observed::FailedBeforeSent { exchange, cause: failure.cause() });
@@ -302,7 +310,7 @@ impl ExchangeTable {
             return Err(PairingError::ExchangeOutOfRange { exchange });
         }
         let redirected = match self.exchanges.get(exchange.0) {
-            Some(Open { between: true, facts: before }) => Some(*before),
+            Some(Open { between: true, facts: before, .. }) => Some(*before),
             Some(Open { between: false, .. }) => {
                 return Err(PairingError::ExchangeInUse { exchange });
             }
@@ -318,10 +326,10 @@ impl ExchangeTable {
         if let Some(before) = redirected {
             let SentFacts { attempt, written_bytes, request_bytes, .. } = facts;
             facts = SentFacts { attempt, written_bytes, request_bytes, ..before };
-            self.exchanges.insert(exchange.0, Open { facts, between: false });
+            self.exchanges.insert(exchange.0, Open { facts, between: false, failed_checks: 0 });
             return Ok(Observed::SentAgain(facts));
         }
-        self.exchanges.insert(exchange.0, Open { facts, between: false });
+        self.exchanges.insert(exchange.0, Open { facts, between: false, failed_checks: 0 });
         Ok(Observed::Sent(facts))
     }
 
@@ -331,7 +339,7 @@ impl ExchangeTable {
         response: &Response,
     ) -> Result<Observed, PairingError> {
         match self.exchanges.get_mut(exchange.0) {
-            Some(Open { facts, between }) if !*between => {
+            Some(Open { facts, between, .. }) if !*between => {
                 *between = true;
                 let sent_bytes = facts.request_bytes.saturating_sub(response.unsent_bytes);
                 facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
@@ -352,8 +360,9 @@ impl ExchangeTable {
         exchange: ExchangeSlot,
         end: End,
     ) -> Result<Observed, PairingError> {
-        let sent = self.exchanges.remove(exchange.0);
-        let sent = sent.ok_or(PairingError::UnknownExchange { exchange })?.facts;
+        let open = self.exchanges.remove(exchange.0);
+        let Open { facts: sent, failed_checks, .. } =
+            open.ok_or(PairingError::UnknownExchange { exchange })?;
         Ok(Observed::RequestEnded(RequestEnded {
             sent,
             first_byte: end.first_byte,
@@ -365,6 +374,7 @@ impl ExchangeTable {
             reusable: end.reusable,
             unsolicited: end.unsolicited,
             irregularities: sent.earlier_irregularities.union(end.irregularities),
+            failed_checks,
         }))
     }
 

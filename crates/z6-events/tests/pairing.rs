@@ -66,6 +66,29 @@ fn a_request_ends_with_all_that_was_said_about_it() {
 }
 
 #[test]
+fn failed_checks_are_those_of_the_exchange_that_they_are_said_of() {
+    let failed = |slot, failed| Event::ChecksFailed { exchange: ExchangeSlot(slot), failed };
+    let mut table = table(&[
+        (0, connect(4)),
+        (1, connected(4)),
+        (10, sent(4, planned_request(0, 0, 0, 2), 9)),
+        (20, failed(4, 0b101)),
+        (20, done(4, 19, 200, 5)),
+    ]);
+    let unknown = PairingError::UnknownExchange { exchange: ExchangeSlot(4) };
+    assert_eq!(table.observe(Tick(25), &failed(4, 1)), Err(unknown));
+    let mut ended = |event| match table.observe(Tick(30), &event).unwrap() {
+        Observed::RequestEnded(ended) => Some(ended.failed_checks),
+        _ => None,
+    };
+    assert_eq!(ended(sent(4, planned_request(0, 1, 0, 2), 9)), None);
+    assert_eq!(ended(done(4, 29, 200, 5)), Some(0), "not those of the request before");
+    assert_eq!(ended(sent(4, planned_request(0, 2, 0, 2), 9)), None);
+    assert_eq!(ended(failed(4, 0b110)), None);
+    assert_eq!(ended(done(4, 29, 200, 5)), Some(0b110));
+}
+
+#[test]
 fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
     let x = ExchangeSlot(0);
     let error = ErrorKind::ConnectionReset;

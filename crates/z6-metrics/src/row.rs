@@ -93,6 +93,8 @@ pub struct RequestRow {
     pub detail: u64,
     /// Where the responses of its exchanges break HTTP/1.1.
     pub irregularities: Irregularities,
+    /// Checks that failed: bit n for the n-th check of the request template.
+    pub failed_checks: u64,
     /// The slot among its worker's open exchanges while it was open; none if it never was.
     pub exchange: Option<ExchangeSlot>,
 }
@@ -188,6 +190,7 @@ impl RequestRow {
             bytes_received: 0,
             detail: 0,
             irregularities: Irregularities::NONE,
+            failed_checks: 0,
             exchange: None,
         }
     }
@@ -235,6 +238,7 @@ impl RequestRow {
             bytes_received: end.sent.earlier_bytes_received.saturating_add(end.received_bytes),
             detail,
             irregularities: end.irregularities,
+            failed_checks: end.failed_checks,
             ..open
         }
     }

@@ -415,3 +415,148 @@ fn a_secret_value_is_not_taken_in_clear() {
     });
     assert_eq!(told(&withheld), [(0, LOGIN, "ok"), (1, USE, "ok")]);
 }
+
+/// Replay and the checks of logs find each bug by themselves.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn planted_bugs_are_found_twice() {
+    use z6_vu::planted::Bug;
+    for bug in Bug::OF_JOURNEYS {
+        let mut scenario = renewed(&[401], None);
+        scenario.flow.on_failure = OnFailure::EndIteration;
+        on_failure(&mut scenario.flow.steps, 0, OnFailure::Continue);
+        scenario.flow.steps.push(steps(&[(ORDER, 1)])[0]);
+        scenario.runtime.iterations = Some(4);
+        let mut engine = support::journey::engine(&scenario);
+        engine.plant(bug);
+        let events = support::journey::record(&scenario, engine, |number, ask| match number {
+            2 => answer(401),
+            3 => answer(500),
+            _ if ask.request.0 == ORDER => answer(503),
+            _ => ok(ask),
+        });
+        assert!(support::journey::derive(&scenario, &events).is_err(), "{bug:?}");
+        let checked = support::journey::check(&scenario, &events);
+        assert!(!checked.passed(), "{bug:?}");
+    }
+}
+
+/// What no driver can have written is found by the checks.
+#[test]
+fn checks_name_what_is_wrong() {
+    use z6_analysis::checks::ViolationKind as Kind;
+    let mut scenario = shop(&[], &[(LOGIN, 1), (USE, 1), (ORDER, 1)]);
+    scenario.runtime.iterations = Some(2);
+    let run = script(&scenario, |number, ask| {
+        let (answer, mut found) = ok(ask);
+        found.failed_checks = u64::from(number == 2) << 1;
+        (answer, found)
+    });
+    let find = |what: fn(&Event) -> bool| run.events.iter().position(|(_, e)| what(e)).unwrap();
+    let value = find(|event| matches!(event, Event::Value { .. }));
+    let failed = find(|event| matches!(event, Event::ChecksFailed { .. }));
+    let first = |events: &[(z6_events::Tick, Event)]| {
+        support::journey::check(&scenario, events).violations.first().map(|found| found.kind)
+    };
+    assert_eq!(first(&run.events), None);
+    let mut missing = run.events.clone();
+    let Event::Value { value: found, .. } = &mut missing[value].1 else { unreachable!() };
+    *found = LoggedValue::Missing;
+    let kind = first(&missing);
+    assert!(
+        matches!(kind, Some(Kind::OtherVerdict { expected: "extract_failed", .. })),
+        "{kind:?}"
+    );
+    let mut removed = run.events.clone();
+    removed.remove(value);
+    assert_eq!(first(&removed), Some(Kind::OtherValues { taken: 0 }));
+    let mut unknown = run.events.clone();
+    let Event::ChecksFailed { failed: mask, .. } = &mut unknown[failed].1 else { unreachable!() };
+    *mask = 0b100;
+    assert_eq!(first(&unknown), Some(Kind::OtherChecks { failed: 0b100 }));
+    let mut fatal = run.events.clone();
+    let Event::ChecksFailed { failed: mask, .. } = &mut fatal[failed].1 else { unreachable!() };
+    *mask = 0b01;
+    let kind = first(&fatal);
+    assert!(matches!(kind, Some(Kind::OtherValues { .. } | Kind::OtherVerdict { .. })), "{kind:?}");
+    scenario.values.variables[usize::from(TOKEN.0)].is_secret = true;
+    let kind = support::journey::check(&scenario, &run.events).violations.first().unwrap().kind;
+    assert_eq!(kind, Kind::SecretInClear { variable: TOKEN.0 });
+}
+
+/// Whatever the scenario and the server: the engine ends, replay derives the same, and the checks of logs,
+/// which know the rules from another hand, find nothing wrong.
+#[test]
+fn any_journey_keeps_to_the_rules() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for seed in 0..400 {
+        let mut dice = support::wild::Wild { state: seed * 77_777 + 1, trouble: 0 };
+        let start = [&[][..], &[LOGIN], &[LOGIN, ORDER], &[USE]][dice.draw(4) as usize];
+        let sequence: Vec<(u16, u32)> =
+            (0..=dice.draw(4)).map(|_| (dice.draw(3) as u16, 1)).collect();
+        let mut scenario = shop(start, &sequence);
+        scenario.runtime.iterations = Some(1 + dice.draw(5));
+        scenario.schedule = z6_scenario::Schedule::Constant { vus: 1 + dice.draw(3) as u32 };
+        let after = [
+            OnFailure::Continue,
+            OnFailure::EndIteration,
+            OnFailure::EndIteration,
+            OnFailure::StopVu,
+            OnFailure::StopRun,
+        ];
+        scenario.flow.on_failure = after[dice.draw(4) as usize + usize::from(dice.draw(9) == 0)];
+        for step in &mut scenario.flow.steps {
+            step.repeat.max += dice.draw(3) as u32;
+            step.on_failure = (dice.draw(3) == 0).then_some(after[dice.draw(3) as usize]);
+        }
+        if dice.draw(2) == 0 {
+            let every_ns = (dice.draw(2) == 0).then(|| (1 + dice.draw(20)) * MS);
+            let on_status = if dice.draw(2) == 0 { vec![401] } else { Vec::new() };
+            let renewed = [&[(LOGIN, 1)][..], &[(LOGIN, 1), (ORDER, 1)], &[(USE, 2)]];
+            let renewed = steps(renewed[dice.draw(3) as usize]);
+            scenario.flow.renew = Some(Renew { steps: renewed, on_status, every_ns });
+        }
+        if dice.draw(2) == 0 {
+            let duration_ns = dice.draw(8) * MS;
+            scenario.think_time = z6_scenario::ThinkTime::Constant { duration_ns };
+        }
+        scenario.values.variables[0].scope =
+            if dice.draw(3) == 0 { Scope::Iteration } else { Scope::Vu };
+        scenario.requests[0].reading.extracts[0].is_required = dice.draw(3) > 0;
+        scenario.runtime.duration_ns = Some((1 + dice.draw(60)) * 100 * MS);
+        let trouble = dice.draw(60);
+        let run = script(&scenario, move |_, ask| {
+            if dice.draw(100) >= trouble {
+                return ok(ask);
+            }
+            match dice.draw(6) {
+                0 => answer(500),
+                1 => answer(401),
+                2 => missing(ask),
+                3 => unmade(),
+                4 => (
+                    z6_vu::memory::Answer::Fails(MS, ErrorKind::ConnectionReset),
+                    Default::default(),
+                ),
+                _ if ask.request.0 != ORDER => answer(401),
+                _ => {
+                    let (answer, mut found) = ok(ask);
+                    found.failed_checks = 1 + dice.draw(3);
+                    if found.failed_checks & 1 != 0 {
+                        found.values.clear();
+                    }
+                    (answer, found)
+                }
+            }
+        });
+        kinds.extend(told(&run).iter().map(|told| told.2));
+        let aside = |told: &Told| told.0 >= STARTS_AGAIN;
+        kinds.extend(told(&run).iter().any(aside).then_some("aside"));
+        kinds.insert(run.stopped_by.name());
+    }
+    for kind in
+        ["missing_value", "aside", "check_failed", "extract_failed", "bad_value", "on_failure"]
+    {
+        assert!(kinds.contains(kind), "{kind} is not among {kinds:?}");
+    }
+}

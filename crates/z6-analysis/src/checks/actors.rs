@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use z6_events::{Actor, Partition, PlannedRequest, Population, SlotTable, Step, Tick};
 use z6_scenario::schedule::ArrivalIndex;
-use z6_scenario::{Model, Plan};
+use z6_scenario::{Model, Plan, Region};
 
+use super::journeys::{Journey, JourneyRules, StepEnd};
 use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 
 /// What the scenario and the seed say of actors.
@@ -17,18 +18,24 @@ use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 pub(super) struct Planned {
     pub(super) plan: Plan,
     arrivals: ArrivalIndex,
-    steps_max: u64,
     end: Tick,
+    /// None if steps follow one another whatever responses say.
+    pub(super) journeys: Option<JourneyRules>,
 }
 
 impl Planned {
-    pub(super) fn new(plan: Plan) -> Planned {
+    pub(super) fn new(plan: Plan, journeys: Option<JourneyRules>) -> Planned {
         Planned {
             arrivals: plan.arrivals_by_number(),
-            steps_max: plan.steps_per_actor().unwrap_or(u64::MAX),
             end: Tick(plan.end_ns().unwrap_or(u64::MAX)),
             plan,
+            journeys,
         }
+    }
+
+    /// All steps of an actor are below it, renewals apart.
+    fn steps_max(&self, actor: Actor) -> u64 {
+        self.plan.end_step(actor).map_or(u64::MAX, |step| step.0)
     }
 
     fn is_open(&self) -> bool {
@@ -60,6 +67,8 @@ impl ActorState {
 pub(super) struct Actors {
     partition: Partition,
     alive: Alive,
+    /// Of those alive, by place, if there are any journeys.
+    journeys: BTreeMap<u64, Journey>,
     /// All places below it have started, wait, or were reported as missing.
     next: u64,
     /// Arrivals that are due and have done nothing yet: from these places up to those.
@@ -78,6 +87,7 @@ impl Actors {
         Actors {
             partition,
             alive: Alive::default(),
+            journeys: BTreeMap::new(),
             next: 0,
             waiting: BTreeMap::new(),
             waiting_count: 0,
@@ -118,6 +128,7 @@ impl Actors {
         self.next = place + 1;
         let stop = lifetime.stop.unwrap_or(Tick::MAX);
         self.alive.insert(place, ActorState::new(lifetime.start, stop));
+        self.begin(planned, place, lifetime.start);
         if is_next && lifetime.start == at { Ok(()) } else { Err(other) }
     }
 
@@ -129,11 +140,17 @@ impl Actors {
         at: Tick,
         ended: bool,
     ) -> Result<(), ViolationKind> {
-        let state = self.alive.remove(self.place(actor)).ok_or(ViolationKind::NotAlive {})?;
+        let place = self.place(actor);
+        let state = self.alive.remove(place).ok_or(ViolationKind::NotAlive {})?;
+        let journey = self.journeys.remove(&place);
         if state.busy {
             return Err(ViolationKind::Busy {});
         }
-        let over = ended || state.stop <= at || state.next_step >= planned.steps_max;
+        let is_done = match journey {
+            Some(journey) => journey.is_over || planned.steps_max(actor) == 0,
+            None => state.next_step >= planned.steps_max(actor),
+        };
+        let over = ended || state.stop <= at || is_done;
         if over { Ok(()) } else { Err(ViolationKind::StoppedEarly {}) }
     }
 
@@ -155,7 +172,7 @@ impl Actors {
         if planned > at {
             report(ViolationKind::Early { planned });
         }
-        let (end, steps_max) = (plan.end, plan.steps_max);
+        let (end, steps_max) = (plan.end, plan.steps_max(actor));
         if planned >= end {
             report(ViolationKind::PlannedAfterEnd { planned, end });
         }
@@ -168,10 +185,13 @@ impl Actors {
             let (expected, found) = (expected.target, request.target);
             report(ViolationKind::OtherTarget { expected, found });
         }
-        if step.0 >= steps_max {
+        let is_aside = plan.journeys.is_some()
+            && !matches!(plan.plan.place(actor, step).region, Region::Iteration(_));
+        if step.0 >= steps_max && !is_aside {
             report(ViolationKind::PastLastStep { steps: steps_max });
         }
         let unchecked = step.0 == 0 && plan.is_open() && self.arrive(plan, request, at, report);
+        self.turn(plan, actor);
         let Some(state) = self.state(actor) else {
             report(ViolationKind::NotAlive {});
             return unchecked;
@@ -196,30 +216,104 @@ impl Actors {
 
     /// The step of an actor ended: the next is due after its think time, at least `delay_ns`.
     #[inline]
-    pub(super) fn step_ended(&mut self, plan: &Planned, actor: Actor, at: Tick, delay_ns: u64) {
+    pub(super) fn step_ended(
+        &mut self,
+        plan: &Planned,
+        actor: Actor,
+        (at, delay_ns): (Tick, u64),
+        end: StepEnd,
+    ) {
+        if let Some(rules) = &plan.journeys {
+            return self.journey_step_ended(rules, plan, actor, (at, delay_ns), end);
+        }
         let Some(state) = self.state(actor) else { return };
         state.busy = false;
         state.next_step = state.next_step.saturating_add(1);
         state.due = at.plus_ns(state.think_ns.max(delay_ns));
-        if plan.is_open() && state.next_step >= plan.steps_max {
+        if plan.is_open() && state.next_step >= plan.steps_max(actor) {
             self.alive.remove(self.place(actor));
         }
     }
 
-    /// The step that has just ended has the next one wait at least `delay_ns`.
-    pub(super) fn delay(&mut self, actor: Actor, at: Tick, delay_ns: u64) {
-        if let Some(state) = self.state(actor) {
-            state.due = state.due.max(at.plus_ns(delay_ns));
+    fn journey_step_ended(
+        &mut self,
+        rules: &JourneyRules,
+        plan: &Planned,
+        actor: Actor,
+        (at, delay_ns): (Tick, u64),
+        end: StepEnd,
+    ) {
+        let place = self.place(actor);
+        let (Some(state), Some(journey)) =
+            (self.alive.get_mut(place), self.journeys.get_mut(&place))
+        else {
+            return;
+        };
+        state.busy = false;
+        let follows = journey.follow(rules, &plan.plan, (actor, Step(state.next_step)), end);
+        if let Some((next, pause_ns)) = follows {
+            state.next_step = next.0;
+            state.due = at.plus_ns(state.think_ns.max(delay_ns).max(pause_ns));
+        } else if plan.is_open() {
+            self.alive.remove(place);
+            self.journeys.remove(&place);
+        }
+    }
+
+    /// An actor begins.
+    fn begin(&mut self, plan: &Planned, place: u64, planned: Tick) {
+        if plan.journeys.is_some() {
+            self.journeys.insert(place, Journey::new(planned));
+        }
+    }
+
+    /// An actor's step is about to come out: what has to come before it does.
+    fn turn(&mut self, plan: &Planned, actor: Actor) {
+        let place = self.place(actor);
+        let (Some(rules), Some(state), Some(journey)) =
+            (&plan.journeys, self.alive.get_mut(place), self.journeys.get_mut(&place))
+        else {
+            return;
+        };
+        let step = Step(state.next_step);
+        state.next_step = journey.turn(rules, &plan.plan, (actor, step), state.due).0;
+    }
+
+    /// The journey of an actor that is alive, and the rules for it.
+    pub(super) fn journey<'a>(
+        &'a mut self,
+        plan: &'a Planned,
+        actor: Actor,
+    ) -> Option<(&'a JourneyRules, &'a mut Journey)> {
+        let place = self.place(actor);
+        Some((plan.journeys.as_ref()?, self.journeys.get_mut(&place)?))
+    }
+
+    /// An actor needs a row and has none: it stops.
+    pub(super) fn without_row(&mut self, plan: &Planned, actor: Actor) {
+        let place = self.place(actor);
+        if plan.is_open() {
+            self.alive.remove(place);
+            self.journeys.remove(&place);
+            return;
+        }
+        if let Some(state) = self.alive.get_mut(place) {
+            state.busy = false;
+        }
+        if let Some(journey) = self.journeys.get_mut(&place) {
+            journey.is_over = true;
         }
     }
 
     /// An actor was given up: it plans nothing more.
     pub(super) fn given_up(&mut self, plan: &Planned, actor: Actor) {
+        let place = self.place(actor);
         if plan.is_open() {
-            self.alive.remove(self.place(actor));
+            self.alive.remove(place);
+            self.journeys.remove(&place);
         } else {
             // `vu_stopped` follows.
-            self.step_ended(plan, actor, Tick::ZERO, 0);
+            self.step_ended(plan, actor, (Tick::ZERO, 0), StepEnd::Succeeded);
         }
     }
 
@@ -244,6 +338,7 @@ impl Actors {
             // Drawing all gaps up to any number would take as long as the number says.
             report(ViolationKind::MissingStarts { count: waits, limit: self.waiting_max });
             self.alive.insert(place, ActorState::new(planned, Tick::MAX));
+            self.begin(plan, place, planned);
             return true;
         }
         let is_known = place >= self.next || self.begins_to_run(place);
@@ -260,6 +355,7 @@ impl Actors {
         }
         self.next = self.next.max(place + 1);
         self.alive.insert(place, ActorState::new(due, Tick::MAX));
+        self.begin(plan, place, due);
         false
     }
 

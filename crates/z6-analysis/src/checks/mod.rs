@@ -4,12 +4,13 @@
 //!
 //! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
 //! at the first contradiction, the checks continue and name what they find. Reading order:
-//! `violation` (what can be wrong), `connections`, `actors`, `step` (exchanges, time, ends),
+//! `violation` (what can be wrong), `connections`, `actors`, `journeys`, `step` (exchanges, time, ends),
 //! `redirects`.
 //! docs/ANALYZE.md lists the checks.
 
 mod actors;
 mod connections;
+mod journeys;
 mod redirects;
 mod step;
 mod violation;
@@ -79,7 +80,7 @@ impl Checks {
         }
         Checks {
             rules: Rules::new(scenario, &plan),
-            planned: Planned::new(plan),
+            planned: Planned::new(plan, journeys::JourneyRules::new(scenario)),
             workers: first.all_workers().map(worker).collect(),
             report,
             tally: Tally::default(),

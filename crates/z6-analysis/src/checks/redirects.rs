@@ -2,6 +2,7 @@
 
 use z6_events::{ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick};
 
+use super::journeys::StepEnd;
 use super::step::{Open, StepCheck};
 use super::violation::ViolationKind;
 
@@ -71,9 +72,7 @@ impl StepCheck<'_> {
         let Some(open) = self.take(exchange) else { return };
         self.take_cause(open.actor, error);
         self.tally.failed += 1;
-        if let Some(target) = open.between {
-            let delay_ns = self.rules.reconnect_delay_ns(target);
-            self.state.actors.delay(open.actor, self.here.at, delay_ns);
-        }
+        let delay_ns = open.between.map_or(0, |target| self.rules.reconnect_delay_ns(target));
+        self.step_over(open.actor, StepEnd::Failed, delay_ns);
     }
 }

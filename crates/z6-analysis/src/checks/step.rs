@@ -3,14 +3,15 @@
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
-    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
+    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, LoggedValue,
     NeverSentReason, NextHop, PlannedRequest, RequestId, Response, SlotTable, Step, StoppedBy,
-    TargetId, Tick, WorkerId,
+    TargetId, Tick, VariableId, WorkerId,
 };
-use z6_scenario::{Model, Plan, Scenario, Target};
+use z6_scenario::{Model, Plan, Region, Scenario, Target};
 
 use super::actors::{Actors, Planned};
 use super::connections::Connections;
+use super::journeys::StepEnd;
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
 /// What the scenario says of requests and targets.
@@ -205,12 +206,9 @@ impl StepCheck<'_> {
     fn event(&mut self, event: &Event) {
         let at = self.here.at;
         match *event {
-            Event::Wake
-            | Event::Value { .. }
-            | Event::ChecksFailed { .. }
-            | Event::Sample(_)
-            | Event::LogStalled { .. }
-            | Event::Note { .. } => {}
+            Event::Wake | Event::Sample(_) | Event::LogStalled { .. } | Event::Note { .. } => {}
+            Event::Value { exchange, variable, value } => self.value(exchange, variable, value),
+            Event::ChecksFailed { exchange, failed } => self.checks_failed(exchange, failed),
             Event::Sent {
                 exchange,
                 written_bytes,
@@ -346,6 +344,7 @@ impl StepCheck<'_> {
         if exchange.0 >= MAX_EXCHANGE_SLOTS {
             return self.report(actor, ViolationKind::SlotTooLarge { slot: exchange.0 });
         }
+        self.may_be_sent(request);
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
         let PlannedRequest { actor, request, step, .. } = *request;
@@ -377,8 +376,13 @@ impl StepCheck<'_> {
         if open.between.is_none() {
             self.state.connections.ended(open.connection);
         }
-        self.state.actors.step_ended(self.planned, open.actor, self.here.at, 0);
         Some(open)
+    }
+
+    /// The step of an exchange that was taken is over; the next one waits at least `delay_ns`.
+    #[inline]
+    pub(super) fn step_over(&mut self, actor: Actor, end: StepEnd, delay_ns: u64) {
+        self.state.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), end);
     }
 
     /// The instants and bytes of an exchange that the driver ended.
@@ -409,7 +413,14 @@ impl StepCheck<'_> {
     ) {
         let Some(open) = self.take(exchange) else { return };
         self.outcome(&open, Some(first_byte), unsent_bytes);
-        let expected = self.rules.failure(open.request, status);
+        let by_status = self.rules.failure(open.request, status);
+        let expected = if self.planned.journeys.is_none() {
+            by_status
+        } else {
+            self.verdict(&open, status, by_status)
+        };
+        let end = if expected.is_some() { StepEnd::Failed } else { StepEnd::Succeeded };
+        self.step_over(open.actor, end, 0);
         if failure != expected {
             let (expected, found) = (verdict_name(expected), verdict_name(failure));
             let kind = ViolationKind::OtherVerdict { status, expected, found };
@@ -436,12 +447,16 @@ impl StepCheck<'_> {
         if let Some(open) = self.take(exchange) {
             self.outcome(&open, first_byte, unsent_bytes);
             self.tally.failed += 1;
+            self.ends_unread(open.actor);
+            self.step_over(open.actor, StepEnd::Failed, 0);
         }
     }
 
     fn timed_out(&mut self, exchange: ExchangeSlot) {
         let Some(open) = self.take(exchange) else { return };
         self.tally.failed += 1;
+        self.ends_unread(open.actor);
+        self.step_over(open.actor, StepEnd::Failed, 0);
         if self.here.at < open.deadline {
             self.report(Some(open.actor), ViolationKind::TimedOutEarly { deadline: open.deadline });
         }
@@ -450,6 +465,8 @@ impl StepCheck<'_> {
     fn in_flight(&mut self, exchange: ExchangeSlot) {
         let Some(open) = self.take(exchange) else { return };
         self.tally.in_flight += 1;
+        self.ends_unread(open.actor);
+        self.step_over(open.actor, StepEnd::Succeeded, 0);
         if self.state.ended.is_none() {
             self.report(Some(open.actor), ViolationKind::GivenUpEarly {});
         }
@@ -464,8 +481,7 @@ impl StepCheck<'_> {
                 Some(Unsent::Attempt(_)) => self.rules.reconnect_delay_ns(request.target),
                 Some(Unsent::Exchange(_)) | None => 0,
             };
-            let (actor, at) = (request.actor, self.here.at);
-            self.state.actors.step_ended(self.planned, actor, at, delay_ns);
+            self.step_over(request.actor, StepEnd::Failed, delay_ns);
         }
     }
 
@@ -490,9 +506,114 @@ impl StepCheck<'_> {
         if reason == NeverSentReason::RunEnded && self.state.ended.is_none() {
             self.report(Some(request.actor), ViolationKind::GivenUpEarly {});
         }
-        if self.asked(request) {
-            self.state.actors.given_up(self.planned, request.actor);
+        if !self.asked(request) {
+            return;
         }
+        let actor = request.actor;
+        let (has_no_row, lacks) = self.hindrances(request);
+        let holds = match reason {
+            NeverSentReason::DataExhausted => has_no_row,
+            NeverSentReason::MissingValue => lacks.is_some() && !has_no_row,
+            NeverSentReason::RunEnded | NeverSentReason::MaxInFlight => true,
+        };
+        if !holds {
+            self.report(Some(actor), ViolationKind::NeedlesslyUnsent { reason: reason.name() });
+        }
+        match reason {
+            NeverSentReason::DataExhausted => self.state.actors.without_row(self.planned, actor),
+            NeverSentReason::MissingValue => self.step_over(actor, StepEnd::NotSent, 0),
+            NeverSentReason::RunEnded | NeverSentReason::MaxInFlight => {
+                self.state.actors.given_up(self.planned, actor);
+            }
+        }
+    }
+
+    /// What keeps a request from being sent: there is no row, or this variable has no value.
+    fn hindrances(&mut self, request: &PlannedRequest) -> (bool, Option<VariableId>) {
+        let PlannedRequest { actor, step, request, .. } = *request;
+        let plan = &self.planned.plan;
+        let Some((rules, journey)) = self.state.actors.journey(self.planned, actor) else {
+            return (false, None);
+        };
+        rules.hindrances(plan, journey, (actor, step, request))
+    }
+
+    /// The first byte of a request was written: what it needs has to be there.
+    #[inline]
+    fn may_be_sent(&mut self, request: &PlannedRequest) {
+        if self.planned.journeys.is_none() {
+            return;
+        }
+        let actor = request.actor;
+        let (has_no_row, lacks) = self.hindrances(request);
+        if has_no_row {
+            self.report(Some(actor), ViolationKind::SentWithoutRow {});
+        }
+        if let Some(VariableId(variable)) = lacks {
+            self.report(Some(actor), ViolationKind::SentWithoutValue { variable });
+        }
+        let is_aside = self.is_aside(actor, request.step);
+        if let Some((rules, journey)) = self.state.actors.journey(self.planned, actor) {
+            journey.sent(rules, request.request, is_aside);
+        }
+    }
+
+    /// Whether a step is not one of an iteration.
+    fn is_aside(&self, actor: Actor, step: Step) -> bool {
+        !matches!(self.planned.plan.place(actor, step).region, Region::Iteration(_))
+    }
+
+    fn value(&mut self, exchange: ExchangeSlot, variable: VariableId, value: LoggedValue) {
+        let at = self.here.at;
+        let read = self.answered(exchange).map(|(actor, request)| {
+            let journey = self.state.actors.journey(self.planned, actor);
+            journey.map_or(
+                Err(ViolationKind::OtherValue { variable: variable.0 }),
+                |(rules, journey)| journey.value(rules, request, (variable, value), at),
+            )
+        });
+        self.checked(None, read.unwrap_or(Err(ViolationKind::EndedUnsent { exchange })));
+    }
+
+    fn checks_failed(&mut self, exchange: ExchangeSlot, failed: u64) {
+        let at = self.here.at;
+        let read = self.answered(exchange).map(|(actor, request)| {
+            let journey = self.state.actors.journey(self.planned, actor);
+            journey.map_or(Err(ViolationKind::OtherChecks { failed }), |(rules, journey)| {
+                journey.checks_failed(rules, request, failed, at)
+            })
+        });
+        self.checked(None, read.unwrap_or(Err(ViolationKind::EndedUnsent { exchange })));
+    }
+
+    /// Whose exchange it is, if it is open and on a connection.
+    fn answered(&self, exchange: ExchangeSlot) -> Option<(Actor, RequestId)> {
+        let open = self.state.open.get(exchange.0).filter(|open| open.between.is_none())?;
+        Some((open.actor, open.request))
+    }
+
+    /// Why a complete response counts as failed, given why its status does.
+    fn verdict(
+        &mut self,
+        open: &Open,
+        status: u16,
+        by_status: Option<ErrorKind>,
+    ) -> Option<ErrorKind> {
+        let at = self.here.at;
+        let whose = (open.request, self.is_aside(open.actor, open.step));
+        let Some((rules, journey)) = self.state.actors.journey(self.planned, open.actor) else {
+            return by_status;
+        };
+        let (failure, whole) = journey.verdict(rules, whose, (status, by_status), at);
+        self.checked(Some(open.actor), whole);
+        failure
+    }
+
+    /// An exchange ends without its response: nothing was read from one.
+    fn ends_unread(&mut self, actor: Actor) {
+        let journey = self.state.actors.journey(self.planned, actor);
+        let unread = journey.map_or(Ok(()), |(_, journey)| journey.ends_unread());
+        self.checked(Some(actor), unread);
     }
 
     fn vu_started(&mut self, actor: Actor, planned: Tick) {

@@ -144,6 +144,12 @@ violations! {
     /// `not_on_wire` gives another reason than the failure before it.
     Pairing, OtherReason { expected: &'static str, found: &'static str },
         "not_on_wire gives {found}; the failure before it was {expected}";
+    /// A value that its exchange does not extract, or not now.
+    Pairing, OtherValue { variable: u16 }, "variable {variable} gets a value, and its turn is not now";
+    /// Checks that the request does not have, or not now.
+    Pairing, OtherChecks { failed: u64 }, "checks {failed:#b} fail, and that cannot be now";
+    /// What was read from a response is not what the request extracts, or not at the tick of its end.
+    Pairing, OtherValues { taken: u64 }, "{taken} values were taken, not those that the request extracts";
     /// A connection that is neither closed nor released at a clean end.
     Pairing, LeftOpen { connection: ConnectionSlot }, "conn{connection} is never closed";
 
@@ -247,6 +253,14 @@ violations! {
     Plan, PastStop { planned: Tick, stop: Tick }, "due at {planned}, but stopped at {stop}";
     /// An end tick that is not the planned one.
     Plan, OtherEnd { found: Tick }, "the end tick is {found}, which is not planned";
+    /// A request that needs a variable without a value.
+    Plan, SentWithoutValue { variable: u16 }, "is sent, and variable {variable} has no value";
+    /// A request that needs a row that is not there.
+    Plan, SentWithoutRow {}, "is sent, and no row is left for it";
+    /// A request that was not sent for a reason that does not hold.
+    Plan, NeedlesslyUnsent { reason: &'static str }, "was not sent for {reason}, and that is not so";
+    /// The log holds a value that it has to withhold.
+    Plan, SecretInClear { variable: u16 }, "variable {variable} is secret, and the log holds its value";
     /// A response judged otherwise than the scenario says.
     Plan, OtherVerdict { status: u16, expected: &'static str, found: &'static str },
         "status {status} counts as {found}; the scenario says {expected}";

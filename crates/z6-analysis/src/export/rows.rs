@@ -7,12 +7,12 @@ use std::io::{self, Write};
 use z6_events::{Irregularities, Tick, printable};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
-use z6_scenario::Scenario;
+use z6_scenario::{Request, Scenario};
 
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 18] = [
+pub const CSV_COLUMNS: [&str; 19] = [
     "actor",
     "step",
     "worker",
@@ -31,6 +31,7 @@ pub const CSV_COLUMNS: [&str; 18] = [
     "bytes_sent",
     "bytes_received",
     "irregularities",
+    "failed_checks",
 ];
 
 /// How requests are written.
@@ -62,16 +63,30 @@ struct Names {
     requests: Vec<Vec<u8>>,
     methods: Vec<Vec<u8>>,
     targets: Vec<Vec<u8>>,
+    /// By request, as they are.
+    checks: Vec<Vec<String>>,
+    ready: fn(&str) -> Vec<u8>,
 }
 
 impl Names {
     fn new(scenario: &Scenario, ready: fn(&str) -> Vec<u8>) -> Names {
         let requests = &scenario.requests;
+        let checks = |request: &Request| {
+            request.reading.checks.iter().map(|check| check.name.clone()).collect()
+        };
         Names {
+            checks: requests.iter().map(checks).collect(),
+            ready,
             requests: requests.iter().map(|request| ready(&request.name)).collect(),
             methods: requests.iter().map(|request| ready(&request.method)).collect(),
             targets: scenario.targets.iter().map(|target| ready(&target.name)).collect(),
         }
+    }
+}
+
+impl Names {
+    fn checks_of(&self, row: &RequestRow) -> &[String] {
+        self.checks.get(row.request.index()).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -85,7 +100,15 @@ enum Cell<'a> {
     Word(&'static str),
     Flag(bool),
     Irregularities(Irregularities),
+    /// The names of all checks, and a bit for each one that failed.
+    Checks(&'a [String], u64),
     Missing,
+}
+
+/// The checks that failed.
+fn failed(names: &[String], bits: u64) -> impl Iterator<Item = &str> {
+    let names = (0..u64::BITS).zip(names);
+    names.filter(move |(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| name.as_str())
 }
 
 impl<'a> Cell<'a> {
@@ -123,6 +146,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Number(row.bytes_sent),
         Cell::Number(row.bytes_received),
         Cell::Irregularities(row.irregularities),
+        Cell::Checks(names.checks_of(row), row.failed_checks),
     ]
 }
 
@@ -177,6 +201,11 @@ fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
             Cell::Word(word) => line.extend_from_slice(word.as_bytes()),
             Cell::Flag(flag) => line.extend_from_slice(if flag { b"true" } else { b"false" }),
             Cell::Irregularities(kinds) => put_irregularities(line, kinds, b"", b" "),
+            Cell::Checks(_, 0) => {}
+            Cell::Checks(checks, bits) => {
+                let joined = failed(checks, bits).collect::<Vec<_>>().join("; ");
+                line.extend_from_slice(&(names.ready)(&joined));
+            }
             Cell::Missing => {}
         }
     }
@@ -209,6 +238,14 @@ fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
                 put_irregularities(line, kinds, b"\"", b",");
                 line.push(b']');
             }
+            Cell::Checks(checks, bits) => {
+                line.push(b'[');
+                for (index, name) in failed(checks, bits).enumerate() {
+                    line.extend_from_slice(if index == 0 { b"" } else { b"," });
+                    line.extend_from_slice(&(names.ready)(name));
+                }
+                line.push(b']');
+            }
             Cell::Missing => line.extend_from_slice(b"null"),
         }
     }
@@ -239,6 +276,7 @@ fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
         name: text(&names.requests, row.request.index()),
         method: text(&names.methods, row.request.index()),
         target: text(&names.targets, row.target.index()),
+        checks: names.checks_of(row),
     };
     // Writing to memory cannot fail.
     let _ = write!(line, "{words}");
@@ -253,11 +291,12 @@ struct RowLine<'a> {
     name: String,
     method: String,
     target: String,
+    checks: &'a [String],
 }
 
 impl fmt::Display for RowLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RowLine { row, name, method, target } = self;
+        let RowLine { row, name, method, target, checks } = self;
         let RequestRow { worker, actor, step, .. } = row;
         write!(f, "w{worker} vu{actor} step{step} {name} {method} {target}")?;
         if let (Some(connection), Some(reused)) = (row.connection, row.reused) {
@@ -287,6 +326,9 @@ impl fmt::Display for RowLine<'_> {
         }
         for kind in row.irregularities.iter() {
             write!(f, " {}", kind.name())?;
+        }
+        for check in failed(checks, row.failed_checks) {
+            write!(f, " failed_check=\"{}\"", printable(check))?;
         }
         let bound = if row.is_censored() { ">=" } else { "" };
         write!(f, " response {bound}{}", duration(row.response_ns()))

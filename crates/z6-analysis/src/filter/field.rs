@@ -19,6 +19,8 @@ pub(super) enum FieldKind {
     Irregularity,
     /// Yes or no.
     Reused,
+    /// Any number of names of checks.
+    FailedCheck,
 }
 
 /// The value of a literal, in the unit of the row.
@@ -132,6 +134,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field { name: "outcome", kind: FieldKind::Outcome },
     Field { name: "error_kind", kind: FieldKind::ErrorKind },
     Field { name: "irregularity", kind: FieldKind::Irregularity },
+    Field { name: "failed_check", kind: FieldKind::FailedCheck },
     number("status", NumberField::Status, Scale::One),
     number("actor", NumberField::Actor, Scale::One),
     number("step", NumberField::Step, Scale::One),
@@ -167,7 +170,7 @@ impl Field {
     pub(super) const fn needs(self) -> &'static str {
         match self.kind {
             FieldKind::Number(..) => "a number",
-            FieldKind::Text(_) => "a text in quotes",
+            FieldKind::Text(_) | FieldKind::FailedCheck => "a text in quotes",
             FieldKind::Outcome => "an outcome",
             FieldKind::ErrorKind => "an error kind",
             FieldKind::Irregularity => "an irregularity",
@@ -180,7 +183,10 @@ impl Field {
         match self.kind {
             FieldKind::Number(field, _) => field.is_always_there(),
             FieldKind::Text(_) | FieldKind::Outcome => true,
-            FieldKind::ErrorKind | FieldKind::Irregularity | FieldKind::Reused => false,
+            FieldKind::ErrorKind
+            | FieldKind::Irregularity
+            | FieldKind::Reused
+            | FieldKind::FailedCheck => false,
         }
     }
 
@@ -190,7 +196,10 @@ impl Field {
             FieldKind::Outcome => RowOutcome::NAMES.to_vec(),
             FieldKind::ErrorKind => ErrorKind::ALL.iter().map(|kind| kind.name()).collect(),
             FieldKind::Irregularity => Irregularity::ALL.map(Irregularity::name).to_vec(),
-            FieldKind::Number(..) | FieldKind::Text(_) | FieldKind::Reused => Vec::new(),
+            FieldKind::Number(..)
+            | FieldKind::Text(_)
+            | FieldKind::Reused
+            | FieldKind::FailedCheck => Vec::new(),
         }
     }
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use z6_events::{ErrorKind, Irregularities, Irregularity};
 use z6_metrics::RequestRow;
-use z6_scenario::Scenario;
 use z6_scenario::expression::{
     Comparison, Decimal, ExpressionError, ExpressionErrorKind, meant, nearest,
 };
+use z6_scenario::{Request, Scenario};
 
 use super::field::{Field, FieldKind, NumberField, Scale, TextField};
 
@@ -44,6 +44,12 @@ pub(super) enum Test {
     /// None: not on any connection.
     Reused {
         wanted: Option<bool>,
+        negated: bool,
+    },
+    /// At least one of these checks failed, or none at all.
+    FailedCheck {
+        set: TextSet,
+        missing: bool,
         negated: bool,
     },
 }
@@ -190,6 +196,14 @@ impl Test {
                 let kinds = kinds.union(more);
                 Test::Irregularity { kinds, missing: missing || also, negated }
             }
+            (
+                Test::FailedCheck { set: TextSet::OneOf(mut names), missing, negated },
+                Test::FailedCheck { set: TextSet::OneOf(more), missing: also, .. },
+            ) => {
+                names.extend(more);
+                let missing = missing || also;
+                Test::FailedCheck { set: TextSet::OneOf(names), missing, negated }
+            }
             (first, _) => first,
         }
     }
@@ -226,6 +240,10 @@ impl Test {
             Test::Reused { wanted, negated } => {
                 BoundTest::Reused { wanted: *wanted, negated: *negated }
             }
+            Test::FailedCheck { set, missing, negated } => {
+                let (checks, missing) = (set.checks(scenario)?, *missing);
+                BoundTest::FailedCheck { checks, missing, negated: *negated }
+            }
         })
     }
 }
@@ -243,6 +261,23 @@ fn names(of: TextField, scenario: &Scenario) -> Vec<&str> {
 }
 
 impl TextSet {
+    /// By request: a bit for each of its checks that passes.
+    fn checks(&self, scenario: &Scenario) -> Result<Box<[u64]>, ExpressionError> {
+        if let TextSet::OneOf(wanted) = self {
+            let names: Vec<&str> = scenario.requests.iter().flat_map(checks).collect();
+            are_known(wanted, "check", &names)?;
+        }
+        let passes = |name: &str| match self {
+            TextSet::OneOf(wanted) => wanted.iter().any(|(wanted, _)| wanted == name),
+            TextSet::Contains(part) => name.contains(part),
+        };
+        let bits = scenario.requests.iter().map(|request| {
+            let bits = (0..u64::BITS).zip(checks(request)).filter(|(_, name)| passes(name));
+            bits.fold(0, |bits, (bit, _)| bits | 1 << bit)
+        });
+        Ok(bits.collect())
+    }
+
     /// By request or target: whether it passes.
     fn passes(
         &self,
@@ -261,16 +296,28 @@ impl TextSet {
             TextField::Method => "method",
             TextField::Target => "target",
         };
-        for (name, span) in wanted {
-            if !names.contains(&name.as_str()) {
-                let kind = ExpressionErrorKind::UnknownName { field, name: name.clone() };
-                let near = || nearest(name, names.iter().copied()).map(meant);
-                return Err(ExpressionError::new(kind, span.clone()).or_hint(near));
-            }
-        }
+        are_known(wanted, field, names)?;
         let is_wanted = |name: &&str| wanted.iter().any(|(wanted, _)| wanted == name);
         Ok(names.iter().map(|name| is_wanted(name) != negated).collect())
     }
+}
+
+/// The names of the checks of a request.
+fn checks(request: &Request) -> impl Iterator<Item = &str> {
+    request.reading.checks.iter().map(|check| check.name.as_str())
+}
+
+/// That the scenario has each of these names.
+fn are_known(
+    wanted: &[(String, Range<usize>)],
+    field: &'static str,
+    names: &[&str],
+) -> Result<(), ExpressionError> {
+    let unknown = wanted.iter().find(|(name, _)| !names.contains(&name.as_str()));
+    let Some((name, span)) = unknown else { return Ok(()) };
+    let kind = ExpressionErrorKind::UnknownName { field, name: name.clone() };
+    let near = || nearest(name, names.iter().copied()).map(meant);
+    Err(ExpressionError::new(kind, span.clone()).or_hint(near))
 }
 
 /// A test with all names resolved.
@@ -299,6 +346,12 @@ pub(super) enum BoundTest {
         wanted: Option<bool>,
         negated: bool,
     },
+    FailedCheck {
+        /// By request: a bit for each check that passes.
+        checks: Box<[u64]>,
+        missing: bool,
+        negated: bool,
+    },
 }
 
 impl BoundTest {
@@ -318,6 +371,11 @@ impl BoundTest {
                 passes != *negated
             }
             BoundTest::Reused { wanted, negated } => (row.reused == *wanted) != *negated,
+            BoundTest::FailedCheck { checks, missing, negated } => {
+                let failed = row.failed_checks;
+                let wanted = checks.get(row.request.index()).is_some_and(|one| one & failed != 0);
+                (wanted || *missing && failed == 0) != *negated
+            }
         }
     }
 }

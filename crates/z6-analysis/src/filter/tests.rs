@@ -6,11 +6,28 @@ use z6_events::{
 };
 use z6_metrics::RowOutcome;
 use z6_scenario::Scenario;
-use z6_scenario::expression::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, ExpressionErrorKind};
+use z6_scenario::expression::{
+    Check, EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, ExpressionErrorKind,
+};
+use z6_scenario::journey::RequestCheck;
 
 use super::*;
 
+/// The request `get_user` has the checks "same id" and "is json", `create_user` the latter alone.
 fn scenario() -> Scenario {
+    let mut scenario = unchecked();
+    for (index, names) in [(0, &["same id", "is json"][..]), (1, &["is json"])] {
+        scenario.requests[index].reading.checks = names.iter().map(|name| check(name)).collect();
+    }
+    scenario
+}
+
+fn check(name: &str) -> RequestCheck {
+    let check = Check::compile("status == 200", &mut |_| None).unwrap();
+    RequestCheck { name: name.to_owned(), check, fails: true }
+}
+
+fn unchecked() -> Scenario {
     Scenario::from_toml(
         "runtime.duration_seconds = 1\n\
          targets = [{ name = 'api', base_url = 'http://a' }, { name = 'cdn', base_url = 'http://b' }]\n\
@@ -124,6 +141,29 @@ fn each_field_is_read() {
 }
 
 #[test]
+fn failed_checks_are_found_by_name() {
+    let of_request = |request, failed_checks| {
+        let mut row = failed();
+        (row.request, row.failed_checks) = (RequestId(request), failed_checks);
+        row
+    };
+    let rows = [of_request(0, 0b01), of_request(0, 0b10), of_request(1, 0b1), of_request(0, 0)];
+    for (filter, expected) in [
+        ("failed_check == \"same id\"", [true, false, false, false]),
+        ("failed_check == 'is json'", [false, true, true, false]),
+        ("failed_check != 'is json'", [true, false, false, true]),
+        ("failed_check in ['is json', \"same id\"]", [true, true, true, false]),
+        ("failed_check in ['same id', none]", [true, false, false, true]),
+        ("failed_check ~ \"json\"", [false, true, true, false]),
+        ("failed_check contains \"s\"", [true, true, true, false]),
+        ("failed_check == none", [false, false, false, true]),
+        ("none != failed_check", [true, true, true, false]),
+    ] {
+        assert_eq!(rows.map(|row| passes(filter, &row)), expected, "{filter}");
+    }
+}
+
+#[test]
 fn a_missing_value_equals_none_and_nothing_else() {
     answers("status == none", [false, true, true]);
     answers("status != none", [true, false, false]);
@@ -193,6 +233,7 @@ fn errors_of_spelling() {
         "error_kind == connection_refusd",
         "name == \"create_usr\"",
         "target == \"zzz\"",
+        "failed_check == \"is jsn\"",
         "name == \"unclosed",
         r#"name == "a\n""#,
         "response_ms > 100ms",
@@ -240,6 +281,8 @@ fn errors_of_type() {
         "5 == 5",
         "sent_s > planned_s",
         "status in [actor]",
+        "failed_check == 5",
+        "failed_check",
         "größer == 1",
     ]));
 }

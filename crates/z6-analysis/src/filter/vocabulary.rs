@@ -78,7 +78,8 @@ impl Vocabulary for Requests {
                 FieldKind::Text(_)
                 | FieldKind::Outcome
                 | FieldKind::ErrorKind
-                | FieldKind::Irregularity,
+                | FieldKind::Irregularity
+                | FieldKind::FailedCheck,
                 _,
             ) => Err(mismatch(field, "a text in quotes", wanted.span)),
         }
@@ -141,7 +142,8 @@ fn bad_operator(field: Field, operator: &'static str, span: Range<usize>) -> Exp
         FieldKind::Text(_)
         | FieldKind::Outcome
         | FieldKind::ErrorKind
-        | FieldKind::Irregularity => "texts and words have ==, !=, in and contains",
+        | FieldKind::Irregularity
+        | FieldKind::FailedCheck => "texts and words have ==, !=, in and contains",
     };
     ExpressionError::new(kind, span).or_hint(|| Some(operators.to_owned()))
 }
@@ -210,6 +212,14 @@ fn test(
         (FieldKind::Irregularity, Value::None) => {
             Ok(Test::Irregularity { kinds: Irregularities::NONE, missing: true, negated })
         }
+        (FieldKind::FailedCheck, Value::Text(name)) => {
+            let set = TextSet::OneOf(vec![(name.to_owned(), span)]);
+            Ok(Test::FailedCheck { set, missing: false, negated })
+        }
+        (FieldKind::FailedCheck, Value::None) => {
+            let set = TextSet::OneOf(Vec::new());
+            Ok(Test::FailedCheck { set, missing: true, negated })
+        }
         (FieldKind::Reused, Value::Flag(wanted)) => {
             Ok(Test::Reused { wanted: Some(wanted), negated })
         }
@@ -227,8 +237,11 @@ fn unknown_word(field: Field, word: &str, words: &[&str], span: Range<usize>) ->
 
 /// `field contains part`.
 fn containing(field: Field, part: &str) -> Test {
-    if let FieldKind::Text(of) = field.kind {
-        return Test::Text { of, set: TextSet::Contains(part.to_owned()), negated: false };
+    let set = TextSet::Contains(part.to_owned());
+    match field.kind {
+        FieldKind::Text(of) => return Test::Text { of, set, negated: false },
+        FieldKind::FailedCheck => return Test::FailedCheck { set, missing: false, negated: false },
+        _ => {}
     }
     let words = field.words();
     let found = words.iter().enumerate().filter(|(_, word)| word.contains(part));

@@ -177,7 +177,7 @@ impl Rules {
             steps.iter().map(entry).collect::<Failures>()
         };
         Some(Rules {
-            from_start: from_start(scenario, &rules),
+            from_start: from_start(scenario, &rules, &fleeting),
             requests: rules,
             fleeting,
             renew: flow.renew.as_ref().map(|renew| RenewRules {
@@ -211,8 +211,8 @@ impl Rules {
     }
 }
 
-/// The variables that requests of `start` give and later ones need.
-fn from_start(scenario: &Scenario, rules: &[RequestRules]) -> Variables {
+/// The variables that requests of `start` give for longer than an iteration and later ones need.
+fn from_start(scenario: &Scenario, rules: &[RequestRules], fleeting: &Variables) -> Variables {
     let flow = &scenario.flow;
     let of = |step: &SequenceStep| rules.get(step.request.index());
     let renewed = flow.renew.iter().flat_map(|renew| &renew.steps);
@@ -225,7 +225,7 @@ fn from_start(scenario: &Scenario, rules: &[RequestRules]) -> Variables {
     for (index, word) in found.0.iter_mut().enumerate() {
         let given = flow.start.iter().filter_map(of).fold(0, |all, r| all | r.gives.0[index]);
         let needed = later.iter().fold(0, |all, r| all | r.needs.0[index]);
-        *word = given & needed;
+        *word = given & needed & !fleeting.0[index];
     }
     found
 }

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use z6_analysis::checks::{CheckReport, Checks};
 use z6_events::{
-    Actor, Event, EventClass, NeverSentReason, Partition, PlannedRequest, RequestId, StoppedBy,
-    TargetId, Tick, VariableId,
+    Actor, Ending, Event, EventClass, Footer, FooterFacts, LogDigest, LogHeader, NeverSentReason,
+    Partition, PlannedRequest, RequestId, StoppedBy, TargetId, Tick, VariableId, WorkerId,
 };
 use z6_extract::rows::{Format, Limits, Reader};
 use z6_http::template::{Template, TextKind, ValueId};
@@ -203,8 +204,8 @@ impl Run {
     }
 }
 
-fn engine(scenario: &Scenario) -> Engine {
-    let lengths = |request: &z6_scenario::Request| vec![request.rendering.is_none().then_some(57)];
+pub(crate) fn engine(scenario: &Scenario) -> Engine {
+    let lengths = |request: &z6_scenario::Request| vec![request.rendering.is_none().then_some(100)];
     let wire = Wire {
         addresses: vec![1],
         streams: Vec::new(),
@@ -218,20 +219,11 @@ pub(crate) fn script(
     scenario: &Scenario,
     answers: impl FnMut(usize, &PlannedRequest) -> (Answer, Found),
 ) -> Run {
-    // What holds for no plain scenario has nothing to read.
-    let reads = scenario.requests.iter().any(|request| !request.reading.is_empty());
-    let network = Script { answers, asked: 0, found: RefCell::default(), reads };
-    let recorder = Recorder::new(engine(scenario), KeepBlocks::default());
-    let (sink, _) = MemoryDriver::new(recorder, network).run();
-    let mut decoder = z6_events::BlockDecoder::new(Partition::WHOLE);
-    let mut events = Vec::new();
+    let events = record(scenario, engine(scenario), answers);
     let mut end = RunEnd::default();
-    for block in &sink.blocks {
-        events.extend(decoder.events_of(block).map(Result::unwrap));
-    }
-    let without_place = |(at, event): (Tick, Event)| (at, event.without_place());
-    let events: Vec<_> = events.into_iter().map(without_place).collect();
     events.iter().for_each(|(_, event)| end.observe(event));
+    let checked = check(scenario, &events);
+    assert!(checked.passed(), "{checked}");
     let forgotten = match derive(scenario, &events) {
         Ok(forgotten) => forgotten,
         Err((index, derived)) => {
@@ -239,6 +231,38 @@ pub(crate) fn script(
         }
     };
     Run { events, stopped_by: end.stopped_by(), forgotten }
+}
+
+/// The log of an engine that runs a scenario against a script.
+pub(crate) fn record(
+    scenario: &Scenario,
+    engine: Engine,
+    answers: impl FnMut(usize, &PlannedRequest) -> (Answer, Found),
+) -> Vec<(Tick, Event)> {
+    let reads = scenario.requests.iter().any(|request| !request.reading.is_empty());
+    let network = Script { answers, asked: 0, found: RefCell::default(), reads };
+    let recorder = Recorder::new(engine, KeepBlocks::default());
+    let (sink, _) = MemoryDriver::new(recorder, network).run();
+    let mut decoder = z6_events::BlockDecoder::new(Partition::WHOLE);
+    let mut events = Vec::new();
+    for block in &sink.blocks {
+        let decoded = decoder.events_of(block).map(Result::unwrap);
+        events.extend(decoded.map(|(at, event)| (at, event.without_place())));
+    }
+    events
+}
+
+/// What the checks of logs say of these events.
+pub(crate) fn check(scenario: &Scenario, events: &[(Tick, Event)]) -> CheckReport {
+    let plan_digest = z6_scenario::plan::plan_digest(scenario, 1);
+    let header = LogHeader { seed: 1, workers: 1, plan_digest, ..LogHeader::default() };
+    let mut checks = Checks::new(scenario, &header, &[]);
+    for (index, (at, event)) in events.iter().enumerate() {
+        checks.event(index as u64, WorkerId(0), *at, event);
+    }
+    let facts = FooterFacts { stopped_by: StoppedBy::Duration, end: Tick(0), totals: Vec::new() };
+    let footer = Footer { facts, blocks: 0, events: events.len() as u64 };
+    checks.finish(&Ending::Clean { footer, digest: LogDigest([0; 32]) })
 }
 
 /// Derives the decisions of a log from its inputs: the actors to forget, or the first event that another

@@ -1,0 +1,375 @@
+//! Journeys of actors: which values they have, and which step comes next, given what responses said. Written
+//! from docs/SCENARIO.md and docs/EVENT_LOG.md, and shares nothing with the engine but the plan.
+
+use std::collections::BTreeSet;
+
+use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
+use z6_scenario::{Flow, OnFailure, Plan, Region, Scenario, Scope, SequenceStep, ValueSource};
+
+use super::violation::ViolationKind;
+
+/// The least pause after an iteration that sent nothing, nanoseconds.
+const EMPTY_ITERATION_NS: u64 = 100_000_000;
+/// The least pause before `start` is done again, nanoseconds.
+const START_AGAIN_NS: u64 = 1_000_000_000;
+
+/// One extraction of a request.
+#[derive(Debug)]
+struct Extraction {
+    variable: VariableId,
+    has_default: bool,
+    is_required: bool,
+    is_always: bool,
+    is_secret: bool,
+}
+
+/// What a request reads and needs.
+#[derive(Debug)]
+struct Asks {
+    needs: Vec<VariableId>,
+    extracts: Vec<Extraction>,
+    /// Of each check, whether the request fails with it.
+    checks: Vec<bool>,
+}
+
+/// What a scenario says of journeys.
+#[derive(Debug)]
+pub(super) struct JourneyRules {
+    flow: Flow,
+    requests: Vec<Asks>,
+    /// Variables that end with the iteration.
+    short: BTreeSet<VariableId>,
+    /// Variables that `start` gives and later requests need.
+    from_start: BTreeSet<VariableId>,
+    has_data: bool,
+}
+
+impl JourneyRules {
+    /// None if the steps of each actor follow one another whatever comes.
+    pub(super) fn new(scenario: &Scenario) -> Option<JourneyRules> {
+        let Scenario { flow, values, requests, .. } = scenario;
+        let has_ranges = flow.steps.iter().any(|step| step.repeat.min < step.repeat.max);
+        let says_failure = flow.on_failure != OnFailure::Continue
+            || flow.steps.iter().any(|step| step.on_failure.is_some());
+        let is_made = requests.iter().any(|r| r.rendering.is_some() || !r.reading.is_empty());
+        let has_other = !flow.start.is_empty() || flow.renew.is_some();
+        if !(has_ranges || says_failure || is_made || has_other) {
+            return None;
+        }
+        let asks = |request: &z6_scenario::Request| Asks {
+            needs: request.rendering.iter().flat_map(|r| r.needs.iter().copied()).collect(),
+            extracts: request
+                .reading
+                .extracts
+                .iter()
+                .map(|extract| Extraction {
+                    variable: extract.variable,
+                    has_default: extract.default.is_some(),
+                    is_required: extract.is_required,
+                    is_always: extract.is_always,
+                    is_secret: values.is_secret(ValueSource::Variable(extract.variable)),
+                })
+                .collect(),
+            checks: request.reading.checks.iter().map(|check| check.fails).collect(),
+        };
+        let all: Vec<Asks> = requests.iter().map(asks).collect();
+        let asks_of = |step: &SequenceStep| all.get(step.request.index());
+        let given: BTreeSet<VariableId> = flow
+            .start
+            .iter()
+            .filter_map(asks_of)
+            .flat_map(|asks| asks.extracts.iter().map(|extract| extract.variable))
+            .collect();
+        let renewed = flow.renew.iter().flat_map(|renew| &renew.steps);
+        let mut needed: BTreeSet<VariableId> = flow
+            .steps
+            .iter()
+            .chain(renewed)
+            .filter_map(asks_of)
+            .flat_map(|asks| asks.needs.iter().copied())
+            .collect();
+        if flow.steps.is_empty() {
+            needed.extend(all.iter().flat_map(|asks| asks.needs.iter().copied()));
+        }
+        let short =
+            |&(_, variable): &(usize, &z6_scenario::Variable)| variable.scope == Scope::Iteration;
+        let numbered = values.variables.iter().enumerate().filter(short);
+        let short: BTreeSet<VariableId> = numbered.map(|(id, _)| VariableId(id as u16)).collect();
+        let is_lasting = |variable: &&VariableId| !short.contains(variable);
+        Some(JourneyRules {
+            flow: flow.clone(),
+            from_start: given.intersection(&needed).filter(is_lasting).copied().collect(),
+            short,
+            requests: all,
+            has_data: !values.data.is_empty(),
+        })
+    }
+
+    /// What follows a failure at a place.
+    fn after_failure(&self, region: Region, position: u64) -> OnFailure {
+        let steps = match region {
+            Region::Start => &self.flow.start,
+            Region::Iteration(_) => &self.flow.steps,
+            Region::Renewal(_) => self.flow.renew.as_ref().map_or(&self.flow.start, |r| &r.steps),
+        };
+        let mut end = 0u64;
+        let step = steps.iter().find(|step| {
+            end = end.saturating_add(u64::from(step.repeat.max));
+            position < end
+        });
+        // Without a sequence there is nobody to say anything: the next step.
+        step.map_or(OnFailure::Continue, |step| step.on_failure.unwrap_or(self.flow.on_failure))
+    }
+
+    /// Whether a request that was planned cannot be sent: for lack of a row, and of a value.
+    pub(super) fn hindrances(
+        &self,
+        plan: &Plan,
+        journey: &Journey,
+        (actor, step, request): (Actor, Step, RequestId),
+    ) -> (bool, Option<VariableId>) {
+        let has_no_row = self.has_data && plan.exhausted(actor, step).is_some();
+        let needs = self.requests.get(request.index()).map_or(&[][..], |asks| &asks.needs);
+        (has_no_row, needs.iter().copied().find(|needed| !journey.values.contains(needed)))
+    }
+}
+
+/// How a step came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StepEnd {
+    /// Its request succeeded.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It was not sent, for lack of a value.
+    NotSent,
+}
+
+/// What was read from a response that is not complete yet.
+#[derive(Debug, Clone, Default)]
+struct Read {
+    at: Tick,
+    taken: Vec<VariableId>,
+    misses: bool,
+    failed: u64,
+}
+
+/// One actor.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Journey {
+    /// Variables that have a value.
+    values: BTreeSet<VariableId>,
+    /// The step that comes after the renewal, or the start, that is done now.
+    put_off: Option<Step>,
+    starts_again: u64,
+    renewals: u64,
+    /// For when the last start or renewal was planned.
+    renewed: Tick,
+    /// A status asks for a renewal.
+    is_renewal_due: bool,
+    /// A renewal has just been done.
+    is_back: bool,
+    /// The iteration has sent a request.
+    has_sent: bool,
+    /// Nothing follows: it stops.
+    pub(super) is_over: bool,
+    read: Option<Read>,
+}
+
+impl Journey {
+    pub(super) fn new(planned: Tick) -> Journey {
+        Journey { renewed: planned, ..Journey::default() }
+    }
+
+    fn has_all(&self, variables: &BTreeSet<VariableId>) -> bool {
+        variables.is_subset(&self.values)
+    }
+
+    /// What is done at the turn of `step`, planned for `planned`: the step itself, or what has to come first.
+    pub(super) fn turn(
+        &mut self,
+        rules: &JourneyRules,
+        plan: &Plan,
+        (actor, step): (Actor, Step),
+        planned: Tick,
+    ) -> Step {
+        let place = plan.place(actor, step);
+        let is_back = std::mem::take(&mut self.is_back);
+        if !matches!(place.region, Region::Iteration(_)) {
+            return step;
+        }
+        let first = if place.position == 0 && !self.has_all(&rules.from_start) {
+            self.starts_again += 1;
+            plan.start_again(self.starts_again - 1)
+        } else {
+            let renew = rules.flow.renew.as_ref().filter(|_| !is_back);
+            let is_old = |every: u64| planned >= self.renewed.plus_ns(every);
+            match renew {
+                Some(renew) if self.is_renewal_due || renew.every_ns.is_some_and(is_old) => {
+                    self.renewals += 1;
+                    plan.renewal_start(self.renewals - 1)
+                }
+                Some(_) | None => None,
+            }
+        };
+        let Some(first) = first else { return step };
+        self.put_off = Some(step);
+        self.renewed = planned;
+        self.is_renewal_due = false;
+        first
+    }
+
+    /// The first byte of a request was written.
+    pub(super) fn sent(&mut self, rules: &JourneyRules, request: RequestId, is_aside: bool) {
+        let extracts = rules.requests.get(request.index()).map_or(&[][..], |asks| &asks.extracts);
+        for extract in extracts {
+            self.values.remove(&extract.variable);
+        }
+        self.has_sent |= !is_aside;
+        self.read = None;
+    }
+
+    /// A value was taken from the response to a request.
+    pub(super) fn value(
+        &mut self,
+        rules: &JourneyRules,
+        request: RequestId,
+        (variable, value): (VariableId, LoggedValue),
+        at: Tick,
+    ) -> Result<(), ViolationKind> {
+        let other = ViolationKind::OtherValue { variable: variable.0 };
+        let extracts = rules.requests.get(request.index()).map_or(&[][..], |asks| &asks.extracts);
+        let index = |of: &VariableId| extracts.iter().position(|extract| extract.variable == *of);
+        let place = index(&variable).ok_or(other)?;
+        let read = self.read.get_or_insert(Read { at, ..Read::default() });
+        let is_later = read.taken.last().is_none_or(|last| index(last) < Some(place));
+        if !is_later || read.failed != 0 || read.at != at {
+            return Err(other);
+        }
+        read.taken.push(variable);
+        let extract = &extracts[place];
+        let is_missing = value == LoggedValue::Missing;
+        read.misses |= is_missing && extract.is_required && !extract.has_default;
+        if !is_missing || extract.has_default {
+            self.values.insert(variable);
+        }
+        let is_open = !matches!(value, LoggedValue::Missing | LoggedValue::Withheld);
+        if extract.is_secret && is_open {
+            return Err(ViolationKind::SecretInClear { variable: variable.0 });
+        }
+        Ok(())
+    }
+
+    /// Checks on the response to a request failed.
+    pub(super) fn checks_failed(
+        &mut self,
+        rules: &JourneyRules,
+        request: RequestId,
+        failed: u64,
+        at: Tick,
+    ) -> Result<(), ViolationKind> {
+        let checks = rules.requests.get(request.index()).map_or(0, |asks| asks.checks.len());
+        let read = self.read.get_or_insert(Read { at, ..Read::default() });
+        let is_known = checks >= 64 || failed < 1 << checks;
+        if !is_known || failed == 0 || read.failed != 0 || read.at != at {
+            return Err(ViolationKind::OtherChecks { failed });
+        }
+        read.failed = failed;
+        Ok(())
+    }
+
+    /// A response is complete: why the request fails, if it does, given why its status does. And whether what
+    /// was read is what the request reads.
+    pub(super) fn verdict(
+        &mut self,
+        rules: &JourneyRules,
+        (request, is_aside): (RequestId, bool),
+        (status, by_status): (u16, Option<ErrorKind>),
+        at: Tick,
+    ) -> (Option<ErrorKind>, Result<(), ViolationKind>) {
+        let read = self.read.take().unwrap_or(Read { at, ..Read::default() });
+        let Some(asks) = rules.requests.get(request.index()) else { return (by_status, Ok(())) };
+        let fails = |(bit, fails): (usize, &bool)| *fails && read.failed >> bit & 1 == 1;
+        let by_check = asks.checks.iter().take(64).enumerate().any(fails);
+        let failure = by_status
+            .or(by_check.then_some(ErrorKind::CheckFailed))
+            .or(read.misses.then_some(ErrorKind::ExtractFailed));
+        let has_failed = by_status.is_some() || by_check;
+        let wanted = asks.extracts.iter().filter(|extract| extract.is_always || !has_failed);
+        let is_whole = wanted.map(|extract| extract.variable).eq(read.taken.iter().copied());
+        let renew = rules.flow.renew.as_ref().filter(|_| !is_aside);
+        self.is_renewal_due |= renew.is_some_and(|renew| renew.on_status.contains(&status));
+        let whole = if is_whole && read.at == at {
+            Ok(())
+        } else {
+            Err(ViolationKind::OtherValues { taken: read.taken.len() as u64 })
+        };
+        (failure, whole)
+    }
+
+    /// What was read came to nothing: the exchange ended without its response.
+    pub(super) fn ends_unread(&mut self) -> Result<(), ViolationKind> {
+        match self.read.take() {
+            None => Ok(()),
+            Some(read) => Err(ViolationKind::OtherValues { taken: read.taken.len() as u64 }),
+        }
+    }
+
+    /// A step has ended: the one that follows, and the least pause before it, nanoseconds. None if the actor
+    /// stops.
+    pub(super) fn follow(
+        &mut self,
+        rules: &JourneyRules,
+        plan: &Plan,
+        (actor, step): (Actor, Step),
+        end: StepEnd,
+    ) -> Option<(Step, u64)> {
+        let place = plan.place(actor, step);
+        let after = match end {
+            StepEnd::Succeeded => OnFailure::Continue,
+            StepEnd::Failed => rules.after_failure(place.region, place.position),
+            StepEnd::NotSent => OnFailure::EndIteration,
+        };
+        let is_in_limits = |step: &Step| plan.end_step(actor).is_none_or(|end| *step < end);
+        // The iteration that the step is in, or that it was put in the middle of.
+        let whole = self.put_off.map_or(place, |step| plan.place(actor, step));
+        let is_between = self.put_off.is_some() && whole.position == 0;
+        let next = match after {
+            OnFailure::StopVu | OnFailure::StopRun => None,
+            OnFailure::Continue => match (plan.next(actor, step), self.put_off) {
+                (Some(next), _) => Some(next),
+                (None, back) => back,
+            },
+            OnFailure::EndIteration => match (whole.region, self.put_off) {
+                (_, Some(back)) if is_between => Some(back),
+                (Region::Iteration(number), _) => {
+                    Some(plan.iteration_start(number.saturating_add(1))).filter(is_in_limits)
+                }
+                (Region::Start | Region::Renewal(_), _) => {
+                    Some(plan.iteration_start(0)).filter(is_in_limits)
+                }
+            },
+        };
+        let Some(next) = next else {
+            self.is_over = true;
+            return None;
+        };
+        let comes = plan.place(actor, next);
+        let is_iteration = matches!(comes.region, Region::Iteration(_));
+        if is_iteration && self.put_off.take().is_some() {
+            self.is_back = true;
+        }
+        let mut pause_ns = 0;
+        let was_start = place.region == Region::Start;
+        if is_iteration && (was_start || (comes.region != whole.region && !is_between)) {
+            self.values.retain(|variable| !rules.short.contains(variable));
+            if !std::mem::take(&mut self.has_sent) && !was_start {
+                pause_ns = EMPTY_ITERATION_NS;
+            }
+        }
+        if is_iteration && comes.position == 0 && !self.has_all(&rules.from_start) {
+            pause_ns = pause_ns.max(START_AGAIN_NS);
+        }
+        Some((next, pause_ns))
+    }
+}
