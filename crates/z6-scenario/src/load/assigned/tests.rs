@@ -2,7 +2,6 @@
 
 use z6_http::template::{Template, TextKind};
 
-use super::super::diagnostic::Findings;
 use super::*;
 use crate::Scenario;
 use crate::journey::{DataFile, Extract, ExtractFrom, OnEnd, OnFailure, Renew, Repeat, Variable};
@@ -94,7 +93,7 @@ impl Case {
                 self.values.variables[usize::from(variable.0)].scope = Scope::Vu;
             }
         }
-        let mut cx = Context { text: "", findings: Findings::default() };
+        let mut cx = Context::new("");
         check(&mut cx, &flow, &self.requests, &self.values, &self.uses);
         cx.findings.finish().list.into_iter().map(|finding| finding.message).collect()
     }
@@ -210,6 +209,7 @@ fn start_and_renewals_are_outside_of_iterations() {
             on_end: OnEnd::Repeat,
             secret: Vec::new(),
             is_attached: true,
+            weight: None,
         });
     }
     let column = |data| ValueSource::Column { data, column: 0 };
