@@ -70,10 +70,7 @@ impl Form {
                 self.numbers(weights.cumulative());
             }
         }
-        if !file.is_attached {
-            return self.number(0);
-        }
-        let columns = scenario.values.open_columns(index);
+        let columns = known_columns(scenario, index, file);
         self.number(columns.len() as u64);
         for column in columns {
             let name = file.table.columns().nth(column as usize).unwrap_or("");
@@ -177,6 +174,13 @@ impl Form {
     }
 }
 
+/// The columns of a file that a log of a run holds: others are not known where the log is read.
+fn known_columns(scenario: &Scenario, index: u16, file: &DataFile) -> Vec<u32> {
+    let columns = scenario.values.open_columns(index);
+    let is_known = file.is_known(&columns, scenario.limits.max_attachment_bytes);
+    if is_known { columns } else { Vec::new() }
+}
+
 /// Whether the scenario has any of this.
 fn is_used(scenario: &Scenario) -> bool {
     let flow = &scenario.flow;
@@ -207,16 +211,31 @@ fn per_number(per: Per) -> u64 {
 impl Form {
     /// Rows and values of the first steps of the first actors, as a plan lists them.
     fn values(&mut self, scenario: &Scenario, plan: &Plan) {
+        let data = (0..).zip(&scenario.values.data);
+        let known: Vec<Vec<u32>> =
+            data.map(|(index, file)| known_columns(scenario, index, file)).collect();
+        let is_known = |source| match source {
+            ValueSource::Column { data, column } => {
+                known.get(usize::from(data)).is_some_and(|columns| columns.contains(&column))
+            }
+            _ => true,
+        };
         for actor in (0..ACTORS).map(Actor) {
             let first = Some(plan.first(actor));
             let steps = std::iter::successors(first, |step| plan.next(actor, *step)).take(STEPS);
             for step in steps {
                 self.number(step.0);
-                for (_, value) in shown_values(scenario, plan, actor, step) {
-                    match value {
+                for shown in shown_values(scenario, plan, actor, step) {
+                    match shown.value {
                         Value::Row(row) => self.optional(row),
-                        Value::Text(text) | Value::Literal(text) => self.bytes(text.as_bytes()),
-                        Value::NotPlanned => self.number(u64::MAX),
+                        Value::Text(text) | Value::Literal(text)
+                            if shown.source.is_none_or(is_known) =>
+                        {
+                            self.bytes(text.as_bytes());
+                        }
+                        Value::Text(_) | Value::Literal(_) | Value::NotPlanned => {
+                            self.number(u64::MAX);
+                        }
                     }
                 }
             }
