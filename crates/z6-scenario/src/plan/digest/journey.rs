@@ -2,12 +2,13 @@
 //! none, and keeps the digest it has.
 
 use sha2::{Digest as _, Sha256};
-use z6_events::Actor;
+use z6_events::{Actor, VariableId};
 use z6_http::template::Template;
 
 use super::Form;
 use crate::journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, ExtractFrom, OnEnd, RandomValue, SequenceStep, ValueSource,
+    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, OnEnd, RandomValue, SequenceStep,
+    ValueSource,
 };
 use crate::model::{Request, Scenario};
 use crate::plan::Plan;
@@ -41,8 +42,9 @@ impl Form {
         }
         self.number(scenario.values.random.len() as u64);
         scenario.values.random.iter().for_each(|value| self.random(value));
+        let used = used_variables(scenario);
         for request in &scenario.requests {
-            self.reading(scenario, request);
+            self.reading(scenario, request, &used);
             self.rendering(scenario, request);
         }
         self.values(scenario, plan);
@@ -110,16 +112,10 @@ impl Form {
     }
 
     /// The extractions of variables that some request is filled in with.
-    fn reading(&mut self, scenario: &Scenario, request: &Request) {
+    fn reading(&mut self, scenario: &Scenario, request: &Request, used: &[bool]) {
         let values = &scenario.values;
-        let steers = |variable| {
-            values.sources.contains(&ValueSource::Variable(variable))
-                && scenario.requests.iter().any(|request| {
-                    request.value_sources(values).contains(&ValueSource::Variable(variable))
-                })
-        };
-        let extracts = request.reading.extracts.iter();
-        let extracts: Vec<_> = extracts.filter(|extract| steers(extract.variable)).collect();
+        let steers = |extract: &&Extract| used.get(usize::from(extract.variable.0)) == Some(&true);
+        let extracts: Vec<&Extract> = request.reading.extracts.iter().filter(steers).collect();
         self.number(extracts.len() as u64);
         for extract in extracts {
             self.bytes(values.name_of(ValueSource::Variable(extract.variable)).as_bytes());
@@ -172,6 +168,20 @@ impl Form {
         let name = |id| values.source(id).map_or_else(String::new, |of| values.name_of(of));
         self.bytes(template.shown(name).as_bytes());
     }
+}
+
+/// By variable, whether some request is filled in with it.
+fn used_variables(scenario: &Scenario) -> Vec<bool> {
+    let values = &scenario.values;
+    let mut used = vec![false; values.variables.len()];
+    for source in scenario.requests.iter().flat_map(|request| request.value_sources(values)) {
+        if let ValueSource::Variable(VariableId(id)) = source
+            && let Some(used) = used.get_mut(usize::from(id))
+        {
+            *used = true;
+        }
+    }
+    used
 }
 
 /// The columns of a file that a log of a run holds: others are not known where the log is read.
