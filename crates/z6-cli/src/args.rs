@@ -27,6 +27,8 @@ pub(crate) enum Command {
     /// Run a scenario on a simulated network and server: no traffic, virtual time, same log for the
     /// same seed.
     Simulate(Box<SimulateArgs>),
+    /// Send one iteration of one VU and show every request and response.
+    Try(TryArgs),
     /// Check a scenario and describe what would run.
     Validate(ValidateArgs),
     /// Print the workload that a scenario and a seed determine.
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Analyze(AnalyzeArgs),
     /// Compare runs: what changed, with what confidence, and whether it is a regression.
     Diff(DiffArgs),
+    /// Write the page of a run, or of a comparison of runs: one HTML file that loads nothing.
+    Report(ReportArgs),
     /// Convert an event log to CSV, JSON lines or an HdrHistogram log on standard output.
     Export(ExportArgs),
     /// Run the built-in target server.
@@ -177,6 +181,43 @@ pub(crate) struct SimulateArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) print: PrintArgs,
+}
+
+/// `z6 try`.
+#[derive(Debug, Args)]
+pub(crate) struct TryArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArg,
+    /// Seed of all random choices.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Base URL of the target.
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    /// The VU or arrival, from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) vu: u64,
+    /// Its iteration, from 0; the start of its sequence comes before it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) iteration: u64,
+    /// Show each request as a line for curl, and no responses.
+    #[arg(long)]
+    pub(crate) curl: bool,
+    /// Show whole bodies, not only their first 4 KiB.
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Show secrets, cookies and credentials too.
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+}
+
+impl TryArgs {
+    /// What they change in the scenario.
+    pub(crate) fn overrides(&self) -> z6::Overrides {
+        z6::Overrides { seed: self.seed, target: self.target.clone(), ..z6::Overrides::default() }
+    }
 }
 
 /// Lists the values that `--fault`, `--set` and delays accept.
@@ -340,6 +381,20 @@ pub(crate) enum AnalyzeFormat {
     Summary,
     Json,
     Csv,
+}
+
+/// `z6 report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Event log or results directory; of each run of the first side if the second follows `--`.
+    #[arg(value_name = "LOG", required = true)]
+    pub(crate) a: Vec<PathBuf>,
+    /// Event logs or results directories that the others are compared with.
+    #[arg(value_name = "LOG", last = true)]
+    pub(crate) b: Vec<PathBuf>,
+    /// The file to write; it must not exist. `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub(crate) output: PathBuf,
 }
 
 /// `z6 diff`.

@@ -6,10 +6,12 @@ mod diff;
 mod export;
 mod plan;
 mod replay;
+mod report;
 mod run;
 mod serve;
 mod simulate;
 mod sweep;
+mod trial;
 mod validate;
 mod version;
 
@@ -30,11 +32,13 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Simulate(args) => simulate::simulate(*args),
+        Command::Try(args) => trial::try_out(&args),
         Command::Validate(args) => validate::validate(args),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Analyze(args) => analyze::analyze(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Report(args) => report::report(&args),
         Command::Export(args) => export::export(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Completion { shell } => completion::completion(shell),

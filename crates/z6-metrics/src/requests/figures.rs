@@ -8,6 +8,7 @@ use super::Requests;
 use crate::assertions;
 use crate::error::{ConservationRule, FoldError};
 use crate::gauges::Gauges;
+use crate::grid::GridFigures;
 use crate::groups::Cell;
 use crate::histogram::Latency;
 use crate::metrics::{
@@ -70,6 +71,17 @@ impl Requests {
         same(ConservationRule::Series, totals.outcomes, rows.sum())
     }
 
+    /// Checks that the columns of the grid add up.
+    pub(crate) fn conserve_grid(&self, grid: &GridFigures) -> Result<(), FoldError> {
+        let columns = grid.columns.iter().map(|column| Outcomes {
+            planned: column.planned,
+            sent: column.sent,
+            succeeded: column.succeeded,
+            failed: column.failed_count(),
+        });
+        same(ConservationRule::Grid, self.totals.outcomes, columns.sum())
+    }
+
     /// Response and service times of all requests.
     pub(crate) fn total(&self) -> Result<Cell, FoldError> {
         self.groups.total()
@@ -114,6 +126,7 @@ impl Requests {
             on_wire: totals.on_wire,
             exchanges: totals.exchanges,
             never_sent: totals.never_sent_count(),
+            never_sent_for_lack: Named(totals.never_sent_for_lack()),
             succeeded: totals.outcomes.succeeded,
             failed: totals.outcomes.failed,
             in_flight_at_stop: totals.in_flight_at_stop,
