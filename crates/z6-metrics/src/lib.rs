@@ -57,6 +57,7 @@ mod planted;
 pub mod planted;
 pub mod quantile;
 mod rates;
+mod reads;
 pub mod report;
 mod requests;
 mod row;

@@ -6,7 +6,7 @@
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use z6_events::{Driver, ErrorKind, Irregularity, StoppedBy};
+use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, StoppedBy};
 use z6_scenario::Model;
 
 use crate::assertions::AssertionResult;
@@ -33,6 +33,14 @@ pub struct Metrics {
     pub connections: ConnectionFigures,
     /// Counts of failed requests, whole run.
     pub errors: ErrorFigures,
+    /// Results of checks, whole run, by name of the request and of the check. Not in metrics.json if the
+    /// scenario has none.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub checks: Named<Named<CheckFigures>>,
+    /// Results of extractions, whole run, by name of the request and of the variable. Not in metrics.json if
+    /// the scenario has none.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub extractions: Named<Named<ExtractionFigures>>,
     /// Whether the generator can be trusted.
     pub generator: GeneratorFigures,
     /// What the scenario demanded, in its order.
@@ -117,6 +125,12 @@ impl Name for Irregularity {
     }
 }
 
+impl Name for NeverSentReason {
+    fn name(&self) -> &str {
+        NeverSentReason::name(*self)
+    }
+}
+
 impl Name for Driver {
     fn name(&self) -> &str {
         Driver::name(*self)
@@ -156,6 +170,14 @@ impl<T, K> Default for Named<T, K> {
     }
 }
 
+impl<T, K> Named<T, K> {
+    /// Whether there are no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl<T, K: Name> Named<T, K> {
     /// The entry of this key, or of the key of this name.
     #[must_use]
@@ -174,6 +196,27 @@ impl<T: Serialize, K: Name> Serialize for Named<T, K> {
     }
 }
 
+/// An entry of `checks`: complete responses that passed a check, and that did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct CheckFigures {
+    /// Passed.
+    pub passed: u64,
+    /// Failed, whether or not the request failed with it.
+    pub failed: u64,
+}
+
+/// An entry of `extractions`. After another failure of its request an extraction is not done, unless
+/// `when = "always"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct ExtractionFigures {
+    /// Responses that held the value.
+    pub found: u64,
+    /// Responses that did not.
+    pub missing: u64,
+}
+
 /// `requests`: planned = sent + never_sent, sent = succeeded + failed + in_flight_at_stop.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -188,6 +231,10 @@ pub struct RequestFigures {
     pub exchanges: u64,
     /// Never given to a connection.
     pub never_sent: u64,
+    /// Of these, by reason, those that lacked a row of a data file or a value. Not in metrics.json if there
+    /// are none.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub never_sent_for_lack: Named<u64, NeverSentReason>,
     /// Answered as expected.
     pub succeeded: u64,
     /// Failed, each with one kind.

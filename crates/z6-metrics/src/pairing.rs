@@ -117,6 +117,11 @@ impl OpenRequests {
         open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })
     }
 
+    /// The request in this slot, if one is open.
+    pub(crate) fn request(&mut self, exchange: ExchangeSlot) -> Option<RequestId> {
+        self.find(exchange).map(|open| open.request)
+    }
+
     /// Takes out the request in this slot. If none is open there, the exchange was never sent: its
     /// request follows as `NotOnWire`.
     pub(crate) fn take_failed(&mut self, exchange: ExchangeSlot) -> Option<OpenRequest> {

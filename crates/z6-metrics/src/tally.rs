@@ -79,6 +79,15 @@ impl Totals {
         }
     }
 
+    /// Requests never sent for lack of a row or of a value: reasons that occurred.
+    pub(crate) fn never_sent_for_lack(&self) -> Vec<(NeverSentReason, u64)> {
+        let counts = [
+            (NeverSentReason::DataExhausted, self.never_sent_data_exhausted),
+            (NeverSentReason::MissingValue, self.never_sent_missing_value),
+        ];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
     pub(crate) fn never_sent_count(&self) -> u64 {
         self.never_sent_run_ended
             + self.never_sent_max_in_flight

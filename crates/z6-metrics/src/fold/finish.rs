@@ -58,6 +58,8 @@ impl Fold {
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
             errors: self.requests.error_figures(&self.outline),
+            checks: self.reads.check_figures(&self.outline.requests),
+            extractions: self.reads.extraction_figures(&self.outline.requests),
             generator,
             assertions,
             time_series: self.requests.time_series(&self.gauges, ended_at),

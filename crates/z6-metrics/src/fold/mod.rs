@@ -30,6 +30,7 @@ use crate::note::{LastNote, Why};
 use crate::outline::Outline;
 use crate::pairing::{OpenRequest, OpenRequests};
 use crate::rates::RateWindow;
+use crate::reads::Reads;
 use crate::requests::Requests;
 pub use live::{LiveFold, LiveSnapshot};
 pub use part::PartFold;
@@ -88,6 +89,7 @@ pub struct Fold {
     workers: Vec<Worker>,
     requests: Requests,
     connections: ConnectionTotals,
+    reads: Reads,
     gauges: Gauges,
     /// The bytes that the next event names.
     bytes: Vec<u8>,
@@ -99,7 +101,8 @@ impl Fold {
     /// A fold over no events yet.
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
-        Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX)
+        let reads = Reads::new(scenario);
+        Fold { reads, ..Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX) }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -107,6 +110,7 @@ impl Fold {
             workers: (0..facts.partition.workers()).map(|_| Worker::new()).collect(),
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
+            reads: Reads::default(),
             gauges: Gauges::default(),
             bytes: Vec::new(),
             until,
@@ -140,7 +144,17 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } | Event::Value { .. } | Event::ChecksFailed { .. } => {
+            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Value { exchange, variable, value } => {
+                if let Some(request) = state.open.request(exchange) {
+                    self.reads.value(request, variable, value);
+                }
+                Ok(())
+            }
+            Event::ChecksFailed { exchange, failed } => {
+                if let Some(request) = state.open.request(exchange) {
+                    self.reads.checks_failed(request, failed);
+                }
                 Ok(())
             }
             Event::Connected { connection, started } => {
@@ -181,6 +195,7 @@ impl Fold {
                 self.connections.after_response(response.unsolicited);
                 let open = state.open.take(worker, at, exchange)?;
                 state.connections.rests(open.connection, at);
+                self.reads.answered(open.request);
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {

@@ -22,6 +22,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     let mut page = Page { text: String::new(), style: *style };
     heading(&mut page, metrics);
     requests(&mut page, metrics);
+    checks(&mut page, metrics);
     latency(&mut page, metrics);
     throughput(&mut page, metrics);
     outcomes(&mut page, metrics);
@@ -135,9 +136,37 @@ fn requests(page: &mut Page, metrics: &Metrics) {
         }
         Some(share) => format!("error rate {}", percent(share)),
     };
+    for (reason, never) in &requests.never_sent_for_lack.0 {
+        page.line("", &format!("{} never sent: {}", count(*never), reason.name()));
+    }
     let failed = requests.failed > 0;
     let share = if failed { page.style.bad(share) } else { page.style.good(share) };
     page.line("", &share);
+}
+
+/// How many checks passed, and each that failed.
+fn checks(page: &mut Page, metrics: &Metrics) {
+    let all = || metrics.checks.0.iter().flat_map(|(_, checks)| &checks.0);
+    if all().next().is_none() {
+        return;
+    }
+    let passed = all().map(|(_, check)| check.passed).sum();
+    let failed = all().map(|(_, check)| check.failed).sum();
+    page.blank();
+    let line = format!("{} passed, {} failed", count(passed), count(failed));
+    page.line("checks", &line);
+    for (request, checks) in &metrics.checks.0 {
+        for (name, check) in checks.0.iter().filter(|(_, check)| check.failed > 0) {
+            let line = format!(
+                "{} of {} failed {}: {}",
+                count(check.failed),
+                count(check.passed + check.failed),
+                printable(request),
+                printable(name),
+            );
+            page.line("", &line);
+        }
+    }
 }
 
 /// Stands before a quantile that has too few observations beyond it.

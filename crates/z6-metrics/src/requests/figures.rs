@@ -114,6 +114,7 @@ impl Requests {
             on_wire: totals.on_wire,
             exchanges: totals.exchanges,
             never_sent: totals.never_sent_count(),
+            never_sent_for_lack: Named(totals.never_sent_for_lack()),
             succeeded: totals.outcomes.succeeded,
             failed: totals.outcomes.failed,
             in_flight_at_stop: totals.in_flight_at_stop,

@@ -3,16 +3,21 @@
 //! A second, independent witness in addition to the session and [`z6_vu::redirect`]: it takes actor and step, asks
 //! the plan which request they make, and builds the bytes. After a redirect it builds them from where the
 //! server meant to lead, not from the `Location`. It shares with the product the plan and the encoding of
-//! one request.
+//! one request. A request that is filled in with planned values is filled in again, alone; one that is
+//! filled in with what responses gave is not compared.
 
-use z6_events::{RequestId, TargetId};
+use std::cell::RefCell;
+
+use z6_events::{ExchangeSlot, PlannedRequest, RequestId, TargetId};
 use z6_http::{IdParts, RequestSpec, USER_AGENT};
-use z6_proto_http1::RequestTemplate;
-use z6_scenario::{ConnectionReuse, Host, Plan, Scenario, Scheme};
-use z6_vu::templates::Templates;
+use z6_proto_http1::{Limits, RequestTemplate};
+use z6_scenario::{ConnectionReuse, Host, Plan, Scenario, Scheme, ValueSource};
+use z6_vu::session::{Requests, Session};
+use z6_vu::templates::{Templates, request_id};
 
 use super::account::Row;
 use super::{Checker, Evidence, Found};
+use crate::spec;
 use crate::truth::{Leads, TruthRequest};
 
 /// Fields that describe a body, and go with it.
@@ -34,6 +39,8 @@ pub(super) struct Expected<'a> {
     scenario: &'a Scenario,
     plan: Plan,
     templates: Option<Templates>,
+    /// Makes requests that are filled in, each as if it were the only one of the run.
+    filling: Option<RefCell<(Session, Requests)>>,
 }
 
 /// A request as it is to be sent.
@@ -54,7 +61,39 @@ impl<'a> Expected<'a> {
             scenario,
             plan: Plan::new(scenario, evidence.spec.seed),
             templates: Templates::encode(scenario, &ports).ok(),
+            filling: spec::prepare(evidence.spec).ok().map(|prepared| {
+                let session = Session::new(Limits::default());
+                RefCell::new((session, prepared.requests(&spec::given(evidence.spec))))
+            }),
         }
+    }
+
+    /// Whether the bytes of a request follow from the plan: it is filled in with nothing that comes from
+    /// responses.
+    fn is_planned(&self, request: RequestId) -> bool {
+        let values = &self.scenario.values;
+        let request = self.scenario.request(request);
+        let is_variable = |id| matches!(values.source(id), Some(ValueSource::Variable(_)));
+        request.rendering.as_ref().is_none_or(|rendering| {
+            self.scenario.cookies.is_none() && !rendering.reads.iter().copied().any(is_variable)
+        })
+    }
+
+    /// The bytes of a request that is filled in, its id as zeros. What other requests of the run were
+    /// filled in with must not matter.
+    fn filled_in(&self, request: &PlannedRequest) -> Option<Vec<u8>> {
+        let mut filling = self.filling.as_ref()?.borrow_mut();
+        let (session, requests) = &mut *filling;
+        session.open();
+        session.start(ExchangeSlot(0), *request, 0, requests).ok()?;
+        let mut bytes = session.unwritten(requests).to_vec();
+        requests.forget(request.population, request.actor);
+        let id = request_id(request, 0).text();
+        let place = bytes.windows(id.len()).position(|window| window == id);
+        if let Some(text) = place.and_then(|at| bytes[at..].first_chunk_mut()) {
+            IdParts::default().patch(text);
+        }
+        Some(bytes)
     }
 
     /// The bytes of an exchange, its id as zeros.
@@ -158,9 +197,14 @@ pub(super) fn check(
                 format!("{}: its id is {:?} instead of {id:?}", name(), request.id)
             });
         }
-        let bytes = expected.bytes(planned.request, &first, &due);
+        let is_filled_in = expected.scenario.request(planned.request).rendering.is_some();
+        let is_known = !is_filled_in || attempt == 0 && expected.is_planned(planned.request);
+        let bytes = match is_filled_in {
+            true => expected.filled_in(&row.request).filter(|_| is_known),
+            false => expected.bytes(planned.request, &first, &due),
+        };
         let text = evidence.truth.texts.get(request.text);
-        if bytes.as_ref() != text {
+        if is_known && bytes.as_ref() != text {
             found.add(Checker::Received, || {
                 let words = |bytes: Option<&Vec<u8>>| {
                     bytes.map_or_else(String::new, |b| String::from_utf8_lossy(b).into_owned())
