@@ -197,7 +197,9 @@ fn every_example_loads() {
 
 /// The indented lines of a section.
 fn examples(heading: &str) -> Vec<&'static str> {
-    let start = SCENARIO.find(&format!("\n## {heading}\n")).expect("the section is there");
+    let Some(start) = SCENARIO.find(&format!("\n## {heading}\n")) else {
+        panic!("no section {heading}");
+    };
     let section = &SCENARIO[start + 1..];
     let end = section.find("\n## ").unwrap_or(section.len());
     section[..end].lines().filter_map(|line| line.strip_prefix("    ")).collect()
