@@ -40,7 +40,9 @@ impl DataFile {
             rows.any(|row| self.table.field(row, *column as usize).is_some_and(|f| !f.is_empty()))
         };
         let mut others = open.iter().filter(|column| Some(**column) != self.weight);
-        self.is_attached && others.any(has_field) && write(&self.table, open, max_bytes).is_some()
+        self.is_attached
+            && others.any(has_field)
+            && write(&self.table, OPEN, open, max_bytes).is_some()
     }
 }
 
