@@ -233,6 +233,16 @@ fn unique_rows_are_dealt_once_each() {
 }
 
 #[test]
+fn a_file_with_too_few_rows_is_refused_before_the_run() {
+    let folder = folder();
+    let course = Course { vus: 23, ..COURSE };
+    let ran = Journey::CsvUsers.run(Path::new(Z6), folder.path(), &course, &[]).unwrap();
+    assert_eq!(ran.output.status.code(), Some(2));
+    let words = "`users.csv` has 22 rows, but 23 VUs need one each";
+    assert!(ran.stderr().contains(words), "{}", ran.stderr());
+}
+
+#[test]
 fn every_journey_is_replayed() {
     for journey in Journey::ALL {
         let folder = folder();
