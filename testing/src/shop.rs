@@ -47,6 +47,15 @@ impl Shop {
         &self.url
     }
 
+    /// Whether it has written down so many requests.
+    ///
+    /// # Errors
+    /// If its journal cannot be read.
+    pub fn has_received(&self, count: usize) -> io::Result<bool> {
+        let text = fs::read(&self.journal)?;
+        Ok(text.iter().filter(|byte| **byte == b'\n').count() >= count)
+    }
+
     /// The child, to signal or kill it.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     /// Run a scenario on a simulated network and server: no traffic, virtual time, same log for the
     /// same seed.
     Simulate(Box<SimulateArgs>),
+    /// Send one iteration of one VU and show every request and response.
+    Try(TryArgs),
     /// Check a scenario and describe what would run.
     Validate(ValidateArgs),
     /// Print the workload that a scenario and a seed determine.
@@ -177,6 +179,43 @@ pub(crate) struct SimulateArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) print: PrintArgs,
+}
+
+/// `z6 try`.
+#[derive(Debug, Args)]
+pub(crate) struct TryArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArg,
+    /// Seed of all random choices.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Base URL of the target.
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    /// The VU or arrival, from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) vu: u64,
+    /// Its iteration, from 0; the start of its sequence comes before it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) iteration: u64,
+    /// Show each request as a line for curl, and no responses.
+    #[arg(long)]
+    pub(crate) curl: bool,
+    /// Show whole bodies, not only their first 4 KiB.
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Show secrets, cookies and credentials too.
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+}
+
+impl TryArgs {
+    /// What they change in the scenario.
+    pub(crate) fn overrides(&self) -> z6::Overrides {
+        z6::Overrides { seed: self.seed, target: self.target.clone(), ..z6::Overrides::default() }
+    }
 }
 
 /// Lists the values that `--fault`, `--set` and delays accept.

@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Violated,
     /// 1: a comparison found a regression.
     Regressed,
+    /// 1: a request of a trial failed or could not be sent.
+    TrialFailed,
     /// 5: a comparison could not tell whether anything regressed.
     CouldNotTell,
     /// 2: bad arguments, a bad scenario, a bad log, a missing file.
@@ -38,7 +40,11 @@ impl Exit {
     pub(crate) const fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
-            Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 1,
+            Exit::AssertionFailed
+            | Exit::Differs
+            | Exit::Violated
+            | Exit::Regressed
+            | Exit::TrialFailed => 1,
             Exit::Usage => 2,
             Exit::CannotContinue => 3,
             Exit::Bug => 4,
@@ -57,7 +63,11 @@ impl Exit {
                 Exit::Usage => 5,
                 Exit::CannotContinue => 4,
                 Exit::Interrupted => 3,
-                Exit::AssertionFailed | Exit::Differs | Exit::Violated | Exit::Regressed => 2,
+                Exit::AssertionFailed
+                | Exit::Differs
+                | Exit::Violated
+                | Exit::Regressed
+                | Exit::TrialFailed => 2,
                 Exit::CouldNotTell => 1,
                 Exit::Success => 0,
             }

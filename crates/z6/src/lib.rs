@@ -70,6 +70,8 @@ mod seed;
 mod simulated;
 mod source;
 mod time;
+#[cfg(feature = "run")]
+pub mod trial;
 
 // Runs.
 #[cfg(feature = "builtin")]
@@ -89,6 +91,8 @@ pub use seed::draw_seed;
 #[cfg(feature = "simulate")]
 pub use simulated::{SimulatedRun, SimulationReport};
 pub use source::ScenarioSource;
+#[cfg(feature = "run")]
+pub use trial::Trial;
 #[cfg(feature = "run")]
 pub use z6_vu::reactor::{Address, AttemptFailure, Spin};
 

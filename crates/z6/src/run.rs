@@ -25,6 +25,8 @@ use crate::running::Running;
 #[cfg(feature = "simulate")]
 use crate::simulated::SimulatedRun;
 use crate::source::{BodyFiles, ScenarioSource};
+#[cfg(feature = "run")]
+use crate::trial::Trial;
 
 /// What is kept of a run.
 #[derive(Debug)]
@@ -202,6 +204,13 @@ impl Run {
     #[must_use]
     pub fn real(self) -> RealRun {
         RealRun::new(self)
+    }
+
+    /// One VU and one iteration, to see everything that is sent and received. Nothing is logged or kept.
+    #[cfg(feature = "run")]
+    #[must_use]
+    pub fn trial(self) -> Trial {
+        Trial::new(self)
     }
 
     /// A run in a simulated world: no traffic, no clock, no name resolved. `[simulation]` in the scenario,

@@ -10,6 +10,7 @@ mod run;
 mod serve;
 mod simulate;
 mod sweep;
+mod trial;
 mod validate;
 mod version;
 
@@ -30,6 +31,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Simulate(args) => simulate::simulate(*args),
+        Command::Try(args) => trial::try_out(&args),
         Command::Validate(args) => validate::validate(args),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),

@@ -208,7 +208,7 @@ impl Template {
         out
     }
 
-    fn push_slot(&mut self, slot: Slot) {
+    pub(super) fn push_slot(&mut self, slot: Slot) {
         self.slots.push(slot);
         self.tail = self.text.len()..self.text.len();
     }
@@ -216,7 +216,7 @@ impl Template {
 
 impl Slot {
     /// The values that are keys of its filters.
-    fn keys(&self) -> impl Iterator<Item = ValueId> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = ValueId> {
         self.filters.iter().filter_map(Filter::key)
     }
 }

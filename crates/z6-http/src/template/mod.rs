@@ -9,12 +9,13 @@
 //! length is the sum; [`Template::write`] copies text and values in one pass. Neither allocates once
 //! the buffers have grown to what is needed.
 //!
-//! Reading order: this file, `compile` (text to template), `compose` (templates out of templates), `filter`
+//! Reading order: this file, `compile` (text to template), `compose` and `masked` (templates out of templates), `filter`
 //! (what happens to a value).
 
 mod compile;
 mod compose;
 mod filter;
+mod masked;
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,7 @@
 //! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]) and `wait`
 //! (the kernel); `tls`, `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS
 //! library), `writer` (the log), `sink` (between the two), `shared`, `socket`, `transport`, `resolve`,
-//! `sampler`, `clock`, `sys`.
+//! `sampler`, `clock`, `sys`. `trial` does without engine and log.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -29,6 +29,7 @@ mod tls_config;
 mod tls_error;
 mod tls_verify;
 mod transport;
+pub mod trial;
 mod wait;
 mod worker;
 mod writer;

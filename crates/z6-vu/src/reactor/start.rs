@@ -107,7 +107,7 @@ pub fn start<O: Observer + 'static>(
     spec: &RunSpec,
     observer: O,
 ) -> Result<RunHandle<O>, StartError> {
-    let addresses = addresses(spec)?;
+    let addresses = addresses(&spec.scenario, spec.builtin)?;
     let prepared = Prepared::new(&spec.scenario, setup(spec, &addresses))?;
     let engines = prepared.engines()?;
     let limit = check_descriptors(&spec.scenario)?;
@@ -132,10 +132,14 @@ pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<Start
     found
 }
 
-fn addresses(spec: &RunSpec) -> Result<Vec<Vec<Address>>, StartError> {
-    let mut all = Vec::with_capacity(spec.scenario.targets.len());
-    for target in &spec.scenario.targets {
-        all.push(match (target.base_url.scheme, spec.builtin) {
+/// Where connections of each target go.
+pub(super) fn addresses(
+    scenario: &Scenario,
+    builtin: Option<SocketAddr>,
+) -> Result<Vec<Vec<Address>>, StartError> {
+    let mut all = Vec::with_capacity(scenario.targets.len());
+    for target in &scenario.targets {
+        all.push(match (target.base_url.scheme, builtin) {
             (Scheme::Builtin, Some(address)) => vec![address.into()],
             (Scheme::Builtin, None) => {
                 return Err(StartError::NoBuiltin { target: target.name.clone() });
@@ -146,13 +150,17 @@ fn addresses(spec: &RunSpec) -> Result<Vec<Vec<Address>>, StartError> {
     Ok(all)
 }
 
-fn setup(spec: &RunSpec, addresses: &[Vec<Address>]) -> RunSetup {
+/// The same in words.
+pub(super) fn named(addresses: &[Vec<Address>]) -> Vec<TargetAddresses> {
     let of_target = |(i, all): (usize, &Vec<Address>)| TargetAddresses {
         target: TargetId(i as u16),
         addresses: all.iter().map(ToString::to_string).collect(),
     };
-    let addresses = addresses.iter().enumerate().map(of_target).collect();
-    RunSetup { addresses, ..RunSetup::new(spec.seed, spec.workers) }
+    addresses.iter().enumerate().map(of_target).collect()
+}
+
+fn setup(spec: &RunSpec, addresses: &[Vec<Address>]) -> RunSetup {
+    RunSetup { addresses: named(addresses), ..RunSetup::new(spec.seed, spec.workers) }
 }
 
 fn common(

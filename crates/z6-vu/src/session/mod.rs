@@ -20,6 +20,8 @@
 mod filled;
 mod journeys;
 mod requests;
+#[cfg(feature = "reactor")]
+mod shown;
 
 use std::sync::Arc;
 

@@ -13,6 +13,8 @@ mod compiled;
 mod reading;
 mod rendering;
 mod sending;
+#[cfg(feature = "reactor")]
+mod shown;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +33,9 @@ use crate::engine::Input;
 use crate::prepare::Prepared;
 use crate::secrets::Secrets;
 use crate::templates::{Templates, host_text};
+
+#[cfg(feature = "reactor")]
+pub(super) use shown::{Hidden, decoded, mark};
 
 use actors::{ActorState, Actors};
 use compiled::Compiled;

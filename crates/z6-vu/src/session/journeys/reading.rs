@@ -291,7 +291,7 @@ impl Setup {
 }
 
 /// The body of a response without its content codings, and what there is of it.
-fn content<'a>(kept: &KeptResponse<'a>) -> (Cow<'a, [u8]>, Body) {
+pub(super) fn content<'a>(kept: &KeptResponse<'a>) -> (Cow<'a, [u8]>, Body) {
     let Some(body) = kept.body else { return (Cow::Borrowed(&[]), Body::TooLarge) };
     let mut codings =
         kept.fields().filter(|(name, _)| is_same(name, "Content-Encoding")).map(|(_, value)| value);

@@ -1,0 +1,253 @@
+//! `z6 try`: one VU, one iteration, every request and response.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use z6::trial::{Ended, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace};
+use z6::{Run, Scenario};
+use z6_events::{printable, printable_lines};
+use z6_metrics::report::units::{count, duration};
+use z6_scenario::Region;
+
+use crate::args::TryArgs;
+use crate::console;
+use crate::exit::{Exit, UsageError};
+
+/// Bytes of a body that are shown unless `--whole` is given.
+const BODY_BYTES_SHOWN: usize = 4096;
+
+pub(super) fn try_out(args: &TryArgs) -> anyhow::Result<Exit> {
+    let source = super::source(&args.scenario.path)?;
+    let run = Run::from_source(source, &args.overrides())?;
+    console::findings(run.warnings(), run.source().name(), run.source().text());
+    let scenario = run.scenario().clone();
+    check_place(&scenario, args)?;
+    let trial = run.trial().actor(args.vu).iteration(args.iteration);
+    let mut printer = Printer { scenario, args, failed: None, headed: None };
+    let end = trial.shows_secrets(args.show_secrets).run(&mut |moment| printer.print(&moment))?;
+    if let Some(error) = printer.failed {
+        return Err(error.into());
+    }
+    console::lines(&summary(&end));
+    Ok(if end.is_success() { Exit::Success } else { Exit::TrialFailed })
+}
+
+/// Whether the scenario has such a VU and such an iteration: that depends on no seed.
+fn check_place(scenario: &Scenario, args: &TryArgs) -> Result<(), UsageError> {
+    let plan = z6::Plan::new(scenario, scenario.runtime.prng_seed.unwrap_or(0));
+    let vus = plan.vus().vus_started();
+    if plan.model() == z6::Model::Closed && args.vu >= vus {
+        return Err(UsageError(format!(
+            "there are {vus} VUs in this scenario, numbered from 0: there is no VU {}",
+            args.vu
+        )));
+    }
+    let iterations = plan.iterations_of(z6::Actor(args.vu));
+    match iterations.filter(|iterations| args.iteration >= *iterations) {
+        Some(iterations) => Err(UsageError(format!(
+            "VU {} has {iterations} iterations in this scenario, numbered from 0",
+            args.vu
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn summary(end: &TrialEnd) -> String {
+    let mut text = format!("{} succeeded, {} failed", end.succeeded, end.failed);
+    if end.not_sent > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", {} not sent", end.not_sent);
+    }
+    text
+}
+
+struct Printer<'a> {
+    scenario: Scenario,
+    args: &'a TryArgs,
+    failed: Option<std::io::Error>,
+    /// The place whose heading was printed last.
+    headed: Option<TrialPlace>,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, moment: &Moment) {
+        let text = match moment {
+            Moment::Sent(sent) if self.args.curl => curl(sent) + "\n",
+            Moment::Sent(sent) => {
+                self.headed = Some(sent.place);
+                self.sent(sent)
+            }
+            Moment::Ended(_) if self.args.curl => return,
+            // There was no connection to send it on, or no value to fill it in with.
+            Moment::Ended(ended) if self.headed != Some(ended.place) => {
+                self.heading(&ended.place) + "\n" + &self.ended(ended)
+            }
+            Moment::Ended(ended) => self.ended(ended),
+            Moment::NotSent { place, why } => {
+                format!("{}\n  not sent: {}\n", self.heading(place), printable(why))
+            }
+        };
+        if let Err(error) = console::results(&text) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn heading(&self, place: &TrialPlace) -> String {
+        let request = self.scenario.request(place.request);
+        let region = match place.region {
+            Region::Start => "start".to_owned(),
+            Region::Iteration(number) => format!("iteration {number}"),
+            Region::Renewal(number) => format!("renewal {number}"),
+        };
+        let redirects = match place.redirects {
+            0 => String::new(),
+            redirects => format!(", redirect {redirects}"),
+        };
+        let name = printable(&request.name);
+        format!("{name} (VU {}, {region}, step {}{redirects})", self.args.vu, place.step)
+    }
+
+    fn sent(&self, sent: &Sent) -> String {
+        let mut text = format!("{} to {}\n", self.heading(&sent.place), printable(&sent.origin));
+        let (head, body) = split(&sent.bytes);
+        push_lines(&mut text, "> ", &head);
+        if !body.is_empty() {
+            push_lines(&mut text, "> ", &self.body(body));
+        }
+        text
+    }
+
+    fn ended(&self, ended: &Ended) -> String {
+        let mut text = String::new();
+        if !ended.head.is_empty() {
+            push_lines(&mut text, "< ", &String::from_utf8_lossy(&ended.head));
+            match &ended.body {
+                Some(body) if body.is_empty() => {}
+                Some(body) => push_lines(&mut text, "< ", &self.body(body)),
+                None => push_lines(&mut text, "< ", "(not shown: a secret stands in it)"),
+            }
+        }
+        for found in &ended.values {
+            let value = match &found.value {
+                None => "(nothing found)".to_owned(),
+                Some(ShownValue::Secret) => format!("‹{}›", found.name),
+                Some(ShownValue::Text(bytes)) => {
+                    z6_events::json_string(&String::from_utf8_lossy(bytes))
+                }
+                Some(ShownValue::Literal(bytes)) => {
+                    printable(&String::from_utf8_lossy(bytes)).into_owned()
+                }
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {} = {value}", found.name);
+        }
+        for check in &ended.checks {
+            let passed = if check.passed { "passed" } else { "FAILED" };
+            let _ = writeln!(text, "  check {} {passed}", z6_events::json_string(&check.name));
+        }
+        let outcome = match &ended.outcome {
+            Outcome::Succeeded { status } => format!("succeeded with {status}"),
+            Outcome::Redirected { status } => format!("redirected with {status}"),
+            Outcome::Failed { kind, words } if words.is_empty() => {
+                format!("FAILED: {}", kind.name())
+            }
+            Outcome::Failed { kind, words } => {
+                format!("FAILED: {}, {}", kind.name(), printable(words))
+            }
+        };
+        let _ = writeln!(text, "  {outcome}, {}\n", duration(ended.elapsed_ns));
+        text
+    }
+
+    /// A body as text, or how long it is.
+    fn body<'a>(&self, body: &'a [u8]) -> Cow<'a, str> {
+        let Ok(text) = std::str::from_utf8(body) else {
+            return format!("({} bytes that are not text)", count(body.len() as u64)).into();
+        };
+        if self.args.whole || text.len() <= BODY_BYTES_SHOWN {
+            return text.into();
+        }
+        let is_end = |end: &usize| text.is_char_boundary(*end);
+        let end = (0..=BODY_BYTES_SHOWN).rev().find(is_end).unwrap_or(0);
+        let more = count((text.len() - end) as u64);
+        format!("{}\n({more} bytes more: --whole shows them)", &text[..end]).into()
+    }
+}
+
+/// Head and body of a request; the head without its last line end.
+fn split(bytes: &[u8]) -> (Cow<'_, str>, &[u8]) {
+    let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    let (head, body) = bytes.split_at(end);
+    (String::from_utf8_lossy(head), body)
+}
+
+/// Each line with a mark before it.
+fn push_lines(text: &mut String, mark: &str, lines: &str) {
+    for line in printable_lines(&lines.replace("\r\n", "\n")).lines() {
+        text.push_str(format!("{mark}{line}").trim_end());
+        text.push('\n');
+    }
+}
+
+/// The request as a line for a shell.
+fn curl(sent: &Sent) -> String {
+    let (head, body) = split(&sent.bytes);
+    let mut lines = head.split("\r\n");
+    let mut first = lines.next().unwrap_or_default().split(' ');
+    let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
+    let mut line = String::from("curl -i");
+    match (method, body.is_empty()) {
+        ("HEAD", _) => line.push_str(" --head"),
+        ("GET", true) => {}
+        _ => line += &format!(" -X {}", quoted(method.as_bytes())),
+    }
+    for field in lines.filter(|line| !line.is_empty()) {
+        // curl finds these by itself.
+        let is_own = ["host:", "content-length:", "transfer-encoding:", "connection:"]
+            .iter()
+            .any(|own| field.to_ascii_lowercase().starts_with(own));
+        if !is_own {
+            line += &format!(" -H {}", quoted(field.as_bytes()));
+        }
+    }
+    if !body.is_empty() {
+        line += &format!(" --data-binary {}", quoted(body));
+    }
+    line + " " + &quoted(format!("{}{target}", sent.origin).as_bytes())
+}
+
+/// A word for a POSIX shell, or for bash if it is not printable text.
+fn quoted(word: &[u8]) -> String {
+    let text = std::str::from_utf8(word).ok().filter(|text| printable(text) == *text);
+    match text {
+        Some(text) => format!("'{}'", text.replace('\'', "'\\''")),
+        None => {
+            let byte = |byte: &u8| match byte {
+                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+                b' '..=b'~' => char::from(*byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            };
+            format!("$'{}'", word.iter().map(byte).collect::<String>())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted(b"a b"), "'a b'");
+        assert_eq!(quoted(b"it's"), "'it'\\''s'");
+        assert_eq!(quoted("ü".as_bytes()), "'ü'");
+        assert_eq!(quoted(b"a\n'\\\xff"), "$'a\\x0a\\'\\\\\\xff'");
+    }
+
+    #[test]
+    fn lines_are_marked_and_printable() {
+        let mut text = String::new();
+        push_lines(&mut text, "> ", "GET / HTTP/1.1\r\nA: \u{1b}\r\n\r\n");
+        assert_eq!(text, "> GET / HTTP/1.1\n> A: \\u{1b}\n>\n");
+    }
+}

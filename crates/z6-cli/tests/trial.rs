@@ -1,0 +1,124 @@
+//! `z6 try`: what is shown of one iteration, and what it ends with.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::Folder;
+
+const SCENARIO: &str = "
+runtime = { iterations = 3, vus = 5, prng_seed = 7, follow_redirects = 1 }
+target.base_url = 'builtin'
+
+[[requests]]
+name = 'login'
+method = 'POST'
+path = '/login'
+headers = { 'Content-Type' = 'application/json', Authorization = 'Bearer abcdef', Cookie = 'a=b; c=d' }
+body = '''{\"user\": \"it's me\", \"password\": \"p\"}'''
+
+[[requests]]
+name = 'page'
+path = '/chunked/26'
+
+[[requests]]
+name = 'gone'
+path = '/status/404'
+
+[sequence]
+steps = [{ request = 'login' }, { request = 'page', repeat = 2 }, { request = 'gone' }]
+";
+
+#[test]
+fn requests_and_responses_are_shown_in_order() {
+    let folder = Folder::new(SCENARIO);
+    let tried = folder.run(&["try", "s.toml", "--vu", "4", "--iteration", "2"]).expect(1);
+    let headings: Vec<&str> = tried.stdout.lines().filter(|line| line.contains("(VU 4")).collect();
+    let heading =
+        |name, step| format!("{name} (VU 4, iteration 2, step {step}) to http://127.0.0.1:");
+    let expected =
+        [heading("login", 8), heading("page", 9), heading("page", 10), heading("gone", 11)];
+    assert_eq!(headings.len(), 4, "{}", tried.stdout);
+    assert!(headings.iter().zip(&expected).all(|(line, start)| line.starts_with(start.as_str())));
+    for line in [
+        "> POST /login HTTP/1.1",
+        "> {\"user\": \"it's me\", \"password\": \"p\"}",
+        "< {\"user\":\"it's me\"}",
+        "> GET /chunked/26 HTTP/1.1",
+        "< abcdefghijklmnopqrstuvwxyz",
+        "< HTTP/1.1 404 Not Found",
+    ] {
+        assert!(tried.stdout.lines().any(|shown| shown == line), "{line}:\n{}", tried.stdout);
+    }
+    assert_eq!(tried.stdout.matches("  succeeded with 200, ").count(), 3);
+    assert!(tried.stdout.contains("  FAILED: status_4xx, status 404, "), "{}", tried.stdout);
+    assert_eq!(tried.stderr, "3 succeeded, 1 failed\n");
+}
+
+#[test]
+fn credentials_and_cookies_are_shown_if_asked_for() {
+    let folder = Folder::new(SCENARIO);
+    let masked = folder.run(&["try", "s.toml"]).expect(1).stdout;
+    for line in [
+        "> Authorization: Bearer ‹credentials›",
+        "> Cookie: a=‹cookie›; c=‹cookie›",
+        "< Set-Cookie: session=‹cookie›; Path=/; HttpOnly; SameSite=Lax",
+    ] {
+        assert!(masked.lines().any(|shown| shown == line), "{line}:\n{masked}");
+    }
+    assert!(!masked.contains("abcdef\n") && !masked.contains("a=b"), "{masked}");
+    let shown = folder.run(&["try", "s.toml", "--show-secrets"]).expect(1).stdout;
+    assert!(shown.contains("\n> Authorization: Bearer abcdef\n> Cookie: a=b; c=d\n"), "{shown}");
+    assert!(!shown.contains('‹'), "{shown}");
+}
+
+#[test]
+fn requests_become_commands_for_curl() {
+    let folder = Folder::new(SCENARIO);
+    let tried = folder.run(&["try", "s.toml", "--curl", "--show-secrets"]).expect(1);
+    let lines: Vec<&str> = tried.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{}", tried.stdout);
+    let login = "curl -i -X 'POST' -H 'User-Agent: z6/";
+    assert!(lines[0].starts_with(login), "{}", lines[0]);
+    let body = " -H 'Cookie: a=b; c=d' --data-binary '{\"user\": \"it'\\''s me\", \"password\": \"p\"}' 'http://";
+    assert!(lines[0].contains(body) && lines[0].ends_with("/login'"), "{}", lines[0]);
+    assert!(lines[1].ends_with("/chunked/26'") && !lines[1].contains("-X"), "{}", lines[1]);
+}
+
+#[test]
+fn a_long_body_is_cut_and_others_than_texts_are_counted() {
+    let scenario = SCENARIO.replace("/chunked/26", "/bytes/5000").replace("404", "200");
+    let folder = Folder::new(&scenario);
+    let cut = folder.run(&["try", "s.toml"]).expect(0);
+    assert!(cut.stdout.contains("\n< (904 bytes more: --whole shows them)\n"), "{}", cut.stdout);
+    assert_eq!(cut.stderr, "4 succeeded, 0 failed\n");
+    let whole = folder.run(&["try", "s.toml", "--whole"]).expect(0);
+    assert!(whole.stdout.lines().any(|line| line.len() == 5002), "{}", whole.stdout);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_a_failure() {
+    let folder = Folder::new(SCENARIO);
+    let tried = folder.run(&["try", "s.toml", "--target", "http://127.0.0.1:1"]).expect(1);
+    let first = "login (VU 0, iteration 0, step 0)\n  FAILED: connection_refused, ";
+    assert!(tried.stdout.starts_with(first), "{}", tried.stdout);
+    assert_eq!(tried.stderr, "0 succeeded, 4 failed\n");
+}
+
+#[test]
+fn a_failure_ends_the_iteration_if_the_scenario_says_so() {
+    let scenario = SCENARIO
+        .replace("[sequence]", "[sequence]\non_failure = 'end_iteration'")
+        .replace("/login", "/status/500");
+    let folder = Folder::new(&scenario);
+    let tried = folder.run(&["try", "s.toml"]).expect(1);
+    assert_eq!(tried.stderr, "0 succeeded, 1 failed\n", "{}", tried.stdout);
+}
+
+#[test]
+fn only_what_the_scenario_has_is_tried() {
+    let folder = Folder::new(SCENARIO);
+    let tried = folder.run(&["try", "s.toml", "--iteration", "3"]).expect(2);
+    assert!(tried.stderr.contains("VU 0 has 3 iterations"), "{}", tried.stderr);
+    let tried = folder.run(&["try", "s.toml", "--vu", "5"]).expect(2);
+    assert!(tried.stderr.contains("there are 5 VUs in this scenario"), "{}", tried.stderr);
+}

@@ -1,0 +1,35 @@
+//! Templates in which secret values are replaced by their names, to be shown.
+
+use super::{Slot, Template, ValueId};
+
+impl Template {
+    /// The template with a text instead of each placeholder that reads one of the values that `mask` has a
+    /// text for, itself or as the key of a filter. The text stands as it is, whatever is escaped there.
+    ///
+    /// ```
+    /// use z6_http::template::{Template, TextKind, ValueId};
+    ///
+    /// let find = |name: &str| Some(ValueId(u16::from(name == "key")));
+    /// let path = Template::compile("/{{user}}?k={{key | base64}}", TextKind::Target, find)?;
+    /// let shown = path.masked(|id| (id == ValueId(1)).then(|| "<key>".to_owned()));
+    /// assert_eq!((shown.fixed(), shown.values().count()), ("/?k=<key>", 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn masked(&self, mask: impl Fn(ValueId) -> Option<String>) -> Template {
+        let mut masked =
+            Template { text: String::new(), slots: Vec::new(), tail: 0..0, allowed: self.allowed };
+        for slot in &self.slots {
+            masked.push_text(&self.text[slot.before.clone()]);
+            match std::iter::once(slot.value).chain(slot.keys()).find_map(&mask) {
+                Some(text) => masked.push_text(&text),
+                None => {
+                    let before = masked.tail.clone();
+                    masked.push_slot(Slot { before, ..slot.clone() });
+                }
+            }
+        }
+        masked.push_text(&self.text[self.tail.clone()]);
+        masked
+    }
+}

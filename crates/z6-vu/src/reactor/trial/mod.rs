@@ -1,0 +1,547 @@
+//! One actor, one iteration, one request after the other: to see what a scenario sends and receives.
+//!
+//! A third driver of [`crate::session`], without engine and log: it takes the steps of the plan in order,
+//! without think time, and tells what is sent and received as a person may see it. What would decide a
+//! run is decided by the same rules: what follows a failure, what is missing, where redirects lead. A
+//! renewal is not done: it belongs to runs that are longer. Reading order: `moment` (what is told), this
+//! file, `view` (responses to be shown), `wire` (one connection).
+#![expect(clippy::disallowed_methods, reason = "reads the clock")]
+
+mod moment;
+mod view;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use z6_events::{
+    Actor, ErrorKind, ExchangeSlot, LoggedValue, PlannedRequest, Population, Step, TargetId, Tick,
+    VariableId,
+};
+use z6_proto_http1::Limits;
+use z6_scenario::{OnFailure, Plan, Region, Request, Scenario, Scope};
+
+use self::view::View;
+use self::wire::{Got, Route, Unopened, Wire, after};
+use super::clock;
+use super::error::StartError;
+use super::socket::Source;
+use super::start::{addresses, named};
+use super::tls_config::{self, TlsTarget};
+use super::transport::Address;
+use crate::engine::Input;
+use crate::prepare::{Prepared, RunSetup};
+use crate::session::{Given, Output, Requests, Session};
+use crate::templates::response_limits;
+
+pub use moment::{
+    CheckResult, Ended, FoundValue, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace,
+};
+
+/// The one exchange at a time.
+const SLOT: ExchangeSlot = ExchangeSlot(0);
+
+/// What is tried.
+#[derive(Debug, Clone)]
+pub struct TrialSpec {
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// The seed in force.
+    pub seed: u64,
+    /// The VU or arrival.
+    pub actor: Actor,
+    /// Which of its iterations, from 0. What it does once before the first comes before it.
+    pub iteration: u64,
+    /// Where the built-in target listens, if the scenario uses it.
+    pub builtin: Option<SocketAddr>,
+    /// Secrets.
+    pub given: Given,
+    /// Where relative paths of certificates and keys start.
+    pub folder: PathBuf,
+    /// Whether secrets are shown.
+    pub shows_secrets: bool,
+}
+
+/// Does it: `tell` is given what happens, as it happens.
+///
+/// # Errors
+/// [`StartError`] for whatever keeps it from starting; nothing was sent then.
+pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
+    let scenario = &spec.scenario;
+    let addresses = addresses(scenario, spec.builtin)?;
+    let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
+    let prepared = Prepared::new(scenario, setup)?;
+    let tls = tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?;
+    let limits = response_limits(&scenario.limits);
+    let mut requests = prepared.requests(&spec.given);
+    requests.set_epoch(clock::wall_ns());
+    let mut trial = Trial {
+        requests,
+        plan: prepared.plan,
+        is_set: vec![false; scenario.values.variables.len()],
+        links: BTreeMap::new(),
+        start: Instant::now(),
+        end: TrialEnd { succeeded: 0, failed: 0, not_sent: 0 },
+        addresses,
+        tls,
+        limits,
+        spec,
+    };
+    trial.run(tell);
+    for (_, link) in trial.links {
+        link.wire.close();
+    }
+    Ok(trial.end)
+}
+
+struct Trial<'a> {
+    spec: &'a TrialSpec,
+    plan: Plan,
+    requests: Requests,
+    addresses: Vec<Vec<Address>>,
+    tls: Vec<Option<TlsTarget>>,
+    limits: Limits,
+    /// Variables that have a value.
+    is_set: Vec<bool>,
+    /// Open connections, one per target.
+    links: BTreeMap<TargetId, Link>,
+    start: Instant,
+    end: TrialEnd,
+}
+
+struct Link {
+    wire: Wire,
+    session: Session,
+}
+
+/// What a session has said of an exchange.
+#[derive(Default)]
+struct Heard {
+    values: Vec<(VariableId, LoggedValue)>,
+    failed_checks: u64,
+    last: Option<Last>,
+    words: String,
+    raw: Vec<u8>,
+    shown: Option<(Vec<u8>, Option<Vec<u8>>)>,
+    elapsed_ns: u64,
+}
+
+enum Last {
+    Done { status: u16, reusable: bool },
+    Redirected { status: u16, reusable: bool, target: TargetId },
+    Failed { kind: ErrorKind, reusable: bool },
+}
+
+impl Trial<'_> {
+    fn run(&mut self, tell: &mut dyn FnMut(Moment)) {
+        let actor = self.spec.actor;
+        let before = self.plan.iteration_start(0);
+        let mut next = Some(self.plan.first(actor)).filter(|first| *first < before);
+        while let Some(step) = next {
+            if !self.step(step, tell) {
+                return;
+            }
+            next = self.plan.next(actor, step).filter(|next| *next < before);
+        }
+        self.begin_iteration();
+        let first = self.plan.iteration_start(self.spec.iteration);
+        let region = self.plan.place(actor, first).region;
+        let mut next = Some(first);
+        while let Some(step) = next.filter(|step| self.plan.place(actor, *step).region == region) {
+            if !self.step(step, tell) {
+                return;
+            }
+            next = self.plan.next(actor, step);
+        }
+    }
+
+    /// What lives for an iteration is gone.
+    fn begin_iteration(&mut self) {
+        for (is_set, variable) in self.is_set.iter_mut().zip(&self.spec.scenario.values.variables) {
+            *is_set &= variable.scope == Scope::Vu;
+        }
+    }
+
+    /// Sends one request and what it is redirected to; whether the next one follows.
+    fn step(&mut self, step: Step, tell: &mut dyn FnMut(Moment)) -> bool {
+        let spec = self.spec;
+        let planned = self.plan.step(spec.actor, step);
+        let region = self.plan.place(spec.actor, step).region;
+        let place = TrialPlace { step, region, request: planned.request, redirects: 0 };
+        let about = spec.scenario.request(planned.request);
+        if let Some(why) = self.obstacle(step, about) {
+            self.end.not_sent += 1;
+            tell(Moment::NotSent { place, why });
+            return false;
+        }
+        for extract in &about.reading.extracts {
+            self.is_set[usize::from(extract.variable.0)] = false;
+        }
+        let request = PlannedRequest {
+            population: Population(0),
+            actor: spec.actor,
+            step,
+            request: planned.request,
+            target: planned.target,
+            planned: self.now(),
+        };
+        let (mut target, mut attempt) = (planned.target, 0);
+        loop {
+            let place = TrialPlace { redirects: attempt, ..place };
+            let heard = self.exchange(&request, target, place, tell);
+            let redirected = match &heard.last {
+                Some(Last::Redirected { target, .. }) => Some(*target),
+                _ => None,
+            };
+            let ended = self.ended(about, &request, place, heard);
+            let is_failure = matches!(ended.outcome, Outcome::Failed { .. });
+            tell(Moment::Ended(ended));
+            match redirected {
+                Some(next) => (target, attempt) = (next, attempt.saturating_add(1)),
+                None if is_failure => {
+                    self.end.failed += 1;
+                    return self.on_failure(step) == OnFailure::Continue;
+                }
+                None => {
+                    self.end.succeeded += 1;
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn on_failure(&self, step: Step) -> OnFailure {
+        let flow = &self.spec.scenario.flow;
+        let place = self.plan.place(self.spec.actor, step);
+        let steps = match place.region {
+            Region::Start => &flow.start,
+            Region::Iteration(_) | Region::Renewal(_) => &flow.steps,
+        };
+        let mut end = 0;
+        let entry = steps.iter().find(|entry| {
+            end += u64::from(entry.repeat.max);
+            place.position < end
+        });
+        entry.and_then(|entry| entry.on_failure).unwrap_or(flow.on_failure)
+    }
+
+    /// Why a request cannot be sent, in words.
+    fn obstacle(&self, step: Step, about: &Request) -> Option<String> {
+        if self.plan.exhausted(self.spec.actor, step).is_some() {
+            return Some("its data has no row left".to_owned());
+        }
+        let needs = &about.rendering.as_ref()?.needs;
+        let missing = needs.iter().find(|VariableId(id)| !self.is_set[usize::from(*id)])?;
+        let variable = self.spec.scenario.values.variables.get(usize::from(missing.0))?;
+        Some(format!("`{}` has no value", variable.name))
+    }
+
+    fn now(&self) -> Tick {
+        Tick(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Sends a request and reads its response.
+    fn exchange(
+        &mut self,
+        request: &PlannedRequest,
+        target: TargetId,
+        place: TrialPlace,
+        tell: &mut dyn FnMut(Moment),
+    ) -> Heard {
+        let mut link = match self.links.remove(&target) {
+            Some(link) if !link.session.is_peer_closed() => link,
+            _ => match self.open(target) {
+                Ok(link) => link,
+                Err(Unopened { cause, words }) => {
+                    let last = Some(Last::Failed { kind: cause.error, reusable: false });
+                    return Heard { last, words, ..Heard::default() };
+                }
+            },
+        };
+        let started = link.session.start(SLOT, *request, place.redirects, &mut self.requests);
+        if let Err(input) = started {
+            let mut heard = Heard::default();
+            self.hear(input, &mut heard);
+            self.links.insert(target, link);
+            return heard;
+        }
+        let bytes = link.session.unwritten(&self.requests).to_vec();
+        let scenario = &self.spec.scenario;
+        let shown = match self.spec.shows_secrets {
+            true => bytes.clone(),
+            false => self.requests.shown_request(scenario, request, place.redirects, &bytes),
+        };
+        let origin = origin(scenario, target, self.addresses[target.index()].first());
+        tell(Moment::Sent(Sent { place, origin, bytes: shown }));
+        let heard = self.carry(&mut link, request, &bytes);
+        let is_reusable = match &heard.last {
+            Some(
+                Last::Done { reusable, .. }
+                | Last::Redirected { reusable, .. }
+                | Last::Failed { reusable, .. },
+            ) => *reusable,
+            None => false,
+        };
+        if is_reusable {
+            self.links.insert(target, link);
+        } else {
+            link.session.close();
+            link.wire.close();
+        }
+        heard
+    }
+
+    fn open(&self, target: TargetId) -> Result<Link, Unopened> {
+        let settings = self.spec.scenario.target(target);
+        let sources = settings.source_addresses.first();
+        let mut last = None;
+        for address in &self.addresses[target.index()] {
+            let opened = Wire::open(&Route {
+                address,
+                source: sources.map(|address| Source { address: *address, index: 0 }),
+                tls: self.tls[target.index()].as_ref(),
+                connect_ns: settings.connection_timeout_ns,
+                tls_ns: settings.tls_timeout_ns,
+            });
+            match opened {
+                Ok(wire) => {
+                    let mut session = Session::new(self.limits);
+                    session.open();
+                    return Ok(Link { wire, session });
+                }
+                Err(unopened) => last = Some(unopened),
+            }
+        }
+        // Every target has an address.
+        Err(last
+            .unwrap_or_else(|| z6_events::Cause { error: ErrorKind::DnsFailed, detail: 0 }.into()))
+    }
+
+    /// Writes what there is to write and reads until the exchange has ended.
+    fn carry(&mut self, link: &mut Link, request: &PlannedRequest, sent: &[u8]) -> Heard {
+        let about = self.spec.scenario.request(request.request);
+        let deadline = after(about.timeout_ns);
+        let start = Instant::now();
+        let mut heard = Heard::default();
+        let mut view = View::new(self.limits, sent);
+        while heard.last.is_none() {
+            if link.session.wants_write() {
+                let bytes = link.session.unwritten(&self.requests);
+                match link.wire.write(bytes) {
+                    Ok(written) if written > 0 => link.session.wrote(written, |_| ()),
+                    Ok(_) => {}
+                    Err(error) => link.session.write_failed(wire::broken(&error)),
+                }
+            }
+            self.read(link, request, &mut view, &mut heard);
+            if heard.last.is_none() && !link.wire.wait(deadline) {
+                link.session.cancel(SLOT, &mut self.requests);
+                heard.last =
+                    Some(Last::Failed { kind: ErrorKind::RequestTimeout, reusable: false });
+            }
+        }
+        heard.elapsed_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        heard.raw = view.raw;
+        heard
+    }
+
+    /// Reads what is there.
+    fn read(
+        &mut self,
+        link: &mut Link,
+        request: &PlannedRequest,
+        view: &mut View,
+        heard: &mut Heard,
+    ) {
+        while heard.last.is_none() {
+            let at = self.now();
+            match link.wire.read() {
+                Got::Bytes(length) => {
+                    let bytes = link.wire.bytes(length).to_vec();
+                    let mut from = 0;
+                    while let Some(output) =
+                        link.session.received(&bytes, &mut from, at, &mut self.requests)
+                    {
+                        self.take(output, heard);
+                    }
+                    if view.received(&bytes) {
+                        self.show(request, view, &bytes, heard);
+                    }
+                }
+                Got::End(end) => {
+                    let is_over = end != crate::session::End::WouldBlock;
+                    while heard.last.is_none() {
+                        let output = link.session.ended(end, at, &mut self.requests);
+                        let Some(output) = output else { break };
+                        self.take(output, heard);
+                    }
+                    if is_over && view.ended() {
+                        self.show(request, view, &[], heard);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, output: Output, heard: &mut Heard) {
+        match output {
+            Output::Input(input) => self.hear(input, heard),
+            Output::Closed(_) => {
+                let kind = ErrorKind::ClosedBeforeResponse;
+                heard.last = Some(Last::Failed { kind, reusable: false });
+            }
+        }
+    }
+
+    fn hear(&mut self, input: Input, heard: &mut Heard) {
+        match input {
+            Input::Value { variable, value, .. } => heard.values.push((variable, value)),
+            Input::ChecksFailed { failed, .. } => heard.failed_checks = failed,
+            Input::Done { response, .. } => {
+                let (status, reusable) = (response.status, response.reusable);
+                heard.last = Some(Last::Done { status, reusable });
+            }
+            Input::Redirected { response, next, .. } => {
+                let (status, reusable) = (response.status, response.reusable);
+                heard.last = Some(Last::Redirected { status, reusable, target: next.target });
+            }
+            Input::Failed { failure, .. } => {
+                let (kind, reusable) = (failure.error, failure.reusable);
+                heard.last = Some(Last::Failed { kind, reusable });
+            }
+            _ => {}
+        }
+        if heard.last.is_some()
+            && let Some(note) = self.requests.take_note()
+        {
+            heard.words = String::from_utf8_lossy(&note.text).into_owned();
+        }
+    }
+
+    /// Makes what is shown of a whole response.
+    fn show(&mut self, request: &PlannedRequest, view: &View, input: &[u8], heard: &mut Heard) {
+        let Some(kept) = view.kept(input) else { return };
+        let variables = &self.spec.scenario.values.variables;
+        let secret = |(id, value): &(VariableId, LoggedValue)| {
+            let variable = variables.get(usize::from(id.0))?;
+            matches!(value, LoggedValue::Withheld).then(|| variable.name.clone())
+        };
+        let found: Vec<String> = heard.values.iter().filter_map(secret).collect();
+        heard.shown = Some(match self.spec.shows_secrets {
+            true => Requests::whole_response(&kept),
+            false => self.requests.shown_response(request, &kept, &found),
+        });
+    }
+
+    /// What there is to tell of an exchange.
+    fn ended(
+        &mut self,
+        about: &Request,
+        request: &PlannedRequest,
+        place: TrialPlace,
+        heard: Heard,
+    ) -> Ended {
+        let is_whole = matches!(heard.last, Some(Last::Done { .. }));
+        let values = heard.values.iter().map(|(id, value)| self.found(request, *id, value));
+        let values: Vec<FoundValue> = values.collect();
+        let checks = about.reading.checks.iter().enumerate().filter(|_| is_whole);
+        let checks: Vec<CheckResult> = checks
+            .map(|(i, check)| CheckResult {
+                name: check.name.clone(),
+                passed: heard.failed_checks & (1_u64.checked_shl(i as u32).unwrap_or(0)) == 0,
+            })
+            .collect();
+        self.note_values(about, &heard);
+        let outcome = outcome(about, &heard, &self.spec.scenario);
+        let (head, body) = heard.shown.unwrap_or((heard.raw, Some(Vec::new())));
+        Ended { place, head, body, values, checks, outcome, elapsed_ns: heard.elapsed_ns }
+    }
+
+    fn found(
+        &mut self,
+        request: &PlannedRequest,
+        id: VariableId,
+        value: &LoggedValue,
+    ) -> FoundValue {
+        let variable = self.spec.scenario.values.variables.get(usize::from(id.0));
+        let name = variable.map(|variable| variable.name.clone()).unwrap_or_default();
+        let is_secret = variable.is_some_and(|variable| variable.is_secret);
+        let value = match (value, self.requests.variable(request, id)) {
+            (_, None) => None,
+            (_, Some(_)) if is_secret && !self.spec.shows_secrets => Some(ShownValue::Secret),
+            (_, Some((bytes, true))) => Some(ShownValue::Text(bytes)),
+            (_, Some((bytes, false))) => Some(ShownValue::Literal(bytes)),
+        };
+        FoundValue { name, value }
+    }
+
+    /// Which variables have a value now.
+    fn note_values(&mut self, about: &Request, heard: &Heard) {
+        for (id, value) in &heard.values {
+            let has_default = about
+                .reading
+                .extracts
+                .iter()
+                .any(|extract| extract.variable == *id && extract.default.is_some());
+            self.is_set[usize::from(id.0)] = has_default || !matches!(value, LoggedValue::Missing);
+        }
+    }
+}
+
+/// How a request ended, by the rules of the engine: status, then checks, then extractions.
+fn outcome(about: &Request, heard: &Heard, scenario: &Scenario) -> Outcome {
+    let failed = |kind, words: String| Outcome::Failed { kind, words };
+    let status = match heard.last {
+        Some(Last::Failed { kind, .. }) => return failed(kind, heard.words.clone()),
+        Some(Last::Redirected { status, .. }) => return Outcome::Redirected { status },
+        Some(Last::Done { status, .. }) => status,
+        None => return failed(ErrorKind::ClosedBeforeResponse, String::new()),
+    };
+    if !about.expects(status) {
+        let kind = match status {
+            _ if !about.expect_status.is_empty() => ErrorKind::UnexpectedStatus,
+            400..500 => ErrorKind::Status4xx,
+            _ => ErrorKind::Status5xx,
+        };
+        return failed(kind, format!("status {status}"));
+    }
+    let checks = about.reading.checks.iter().enumerate();
+    let mut broken = checks.filter(|(i, check)| check.fails && heard.failed_checks >> i & 1 == 1);
+    if let Some((_, check)) = broken.next() {
+        return failed(ErrorKind::CheckFailed, format!("\"{}\"", check.name));
+    }
+    let is_missing = |id: VariableId| {
+        heard.values.iter().any(|(other, value)| *other == id && *value == LoggedValue::Missing)
+    };
+    let mut extracts = about.reading.extracts.iter();
+    let lacking = extracts.find(|extract| {
+        extract.is_required && extract.default.is_none() && is_missing(extract.variable)
+    });
+    match lacking {
+        Some(extract) => {
+            let variable = scenario.values.variables.get(usize::from(extract.variable.0));
+            let name = variable.map_or("", |variable| &variable.name);
+            let words = match heard.words.is_empty() {
+                true => format!("extract `{name}`"),
+                false => heard.words.clone(),
+            };
+            failed(ErrorKind::ExtractFailed, words)
+        }
+        None => Outcome::Succeeded { status },
+    }
+}
+
+/// Scheme and authority of a target; those of the built-in one are where it listens.
+fn origin(scenario: &Scenario, target: TargetId, address: Option<&Address>) -> String {
+    let url = &scenario.target(target).base_url;
+    let port = match url.port {
+        0 => address.and_then(Address::port).unwrap_or(0),
+        port => port,
+    };
+    let scheme = if url.scheme == z6_scenario::Scheme::Https { "https" } else { "http" };
+    format!("{scheme}://{}", url.authority(port))
+}
