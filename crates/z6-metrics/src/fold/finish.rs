@@ -51,6 +51,7 @@ impl Fold {
                 verdict: generator.verdict,
             },
         );
+        let names = &self.outline.requests;
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
             requests: self.requests.figures(&self.outline, &total)?,
@@ -58,8 +59,12 @@ impl Fold {
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
             errors: self.requests.error_figures(&self.outline),
-            checks: self.reads.check_figures(&self.outline.requests),
-            extractions: self.reads.extraction_figures(&self.outline.requests),
+            checks: self.reads.as_ref().map(|reads| reads.check_figures(names)).unwrap_or_default(),
+            extractions: self
+                .reads
+                .as_ref()
+                .map(|reads| reads.extraction_figures(names))
+                .unwrap_or_default(),
             generator,
             assertions,
             time_series: self.requests.time_series(&self.gauges, ended_at),

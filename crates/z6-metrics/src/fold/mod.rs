@@ -89,7 +89,8 @@ pub struct Fold {
     workers: Vec<Worker>,
     requests: Requests,
     connections: ConnectionTotals,
-    reads: Reads,
+    /// None if nothing is read from responses.
+    reads: Option<Box<Reads>>,
     gauges: Gauges,
     /// The bytes that the next event names.
     bytes: Vec<u8>,
@@ -102,7 +103,10 @@ impl Fold {
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
         let reads = Reads::new(scenario);
-        Fold { reads, ..Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX) }
+        Fold {
+            reads: reads.map(Box::new),
+            ..Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX)
+        }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -110,7 +114,7 @@ impl Fold {
             workers: (0..facts.partition.workers()).map(|_| Worker::new()).collect(),
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
-            reads: Reads::default(),
+            reads: None,
             gauges: Gauges::default(),
             bytes: Vec::new(),
             until,
@@ -146,14 +150,16 @@ impl Fold {
         match *event {
             Event::Wake | Event::Stop { .. } => Ok(()),
             Event::Value { exchange, variable, value } => {
-                if let Some(request) = state.open.request(exchange) {
-                    self.reads.value(request, variable, value);
+                let request = state.open.request(exchange);
+                if let (Some(reads), Some(request)) = (&mut self.reads, request) {
+                    reads.value(request, variable, value);
                 }
                 Ok(())
             }
             Event::ChecksFailed { exchange, failed } => {
-                if let Some(request) = state.open.request(exchange) {
-                    self.reads.checks_failed(request, failed);
+                let request = state.open.request(exchange);
+                if let (Some(reads), Some(request)) = (&mut self.reads, request) {
+                    reads.checks_failed(request, failed);
                 }
                 Ok(())
             }
@@ -195,7 +201,9 @@ impl Fold {
                 self.connections.after_response(response.unsolicited);
                 let open = state.open.take(worker, at, exchange)?;
                 state.connections.rests(open.connection, at);
-                self.reads.answered(open.request);
+                if let Some(reads) = &mut self.reads {
+                    reads.answered(open.request);
+                }
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {
