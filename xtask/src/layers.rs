@@ -40,6 +40,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "z6-scenario", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-metrics", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-analysis", purity: Purity::Pure, never: &[] },
+    Layer { name: "z6-report", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-vu", purity: Purity::PureWithoutDefaultFeatures, never: &[] },
     Layer { name: "z6-sim", purity: Purity::Pure, never: &[] },
     Layer { name: "z6-target", purity: Purity::Impure, never: &[] },

@@ -154,6 +154,7 @@ fn help() -> String {
         "\nOptions:\n  --keep-going  run the remaining steps after a failure\n\n\
          Environment:\n  \
          Z6_REQUIRE_SERVERS  tests against real servers fail where a server is missing\n  \
+         Z6_REQUIRE_CHROMIUM the browser test fails where chromium, node or its packages are missing\n  \
          Z6_REQUIRE_FUZZ     fuzz-smoke fails where cargo-fuzz or nightly is missing\n  \
          Z6_REQUIRE_GATES    gates fails where valgrind is missing or the compiler is another\n",
     );

@@ -9,8 +9,16 @@ use serde_json::Value;
 use crate::command::cargo;
 
 /// Paths, from the root, that do not belong to the project.
-const NOT_OURS: &[&str] =
-    &[".git", "target", "results", "fuzz/target", "fuzz/artifacts", "fuzz/corpus", "fuzz/coverage"];
+const NOT_OURS: &[&str] = &[
+    ".git",
+    "target",
+    "results",
+    "fuzz/target",
+    "fuzz/artifacts",
+    "fuzz/corpus",
+    "fuzz/coverage",
+    "testing/browser/node_modules",
+];
 
 /// A package of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Analyze(AnalyzeArgs),
     /// Compare runs: what changed, with what confidence, and whether it is a regression.
     Diff(DiffArgs),
+    /// Write the page of a run, or of a comparison of runs: one HTML file that loads nothing.
+    Report(ReportArgs),
     /// Convert an event log to CSV, JSON lines or an HdrHistogram log on standard output.
     Export(ExportArgs),
     /// Run the built-in target server.
@@ -379,6 +381,20 @@ pub(crate) enum AnalyzeFormat {
     Summary,
     Json,
     Csv,
+}
+
+/// `z6 report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Event log or results directory; of each run of the first side if the second follows `--`.
+    #[arg(value_name = "LOG", required = true)]
+    pub(crate) a: Vec<PathBuf>,
+    /// Event logs or results directories that the others are compared with.
+    #[arg(value_name = "LOG", last = true)]
+    pub(crate) b: Vec<PathBuf>,
+    /// The file to write; it must not exist. `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub(crate) output: PathBuf,
 }
 
 /// `z6 diff`.

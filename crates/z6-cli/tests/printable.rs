@@ -84,7 +84,8 @@ fn a_log_and_its_names_send_nothing_to_the_terminal() {
     });
     let outcome = run(&folder, &["analyze", "changed"]).expect(2);
     assert!(outcome.stderr.contains(shown), "{outcome:?}");
-    for report in ["summary.txt", "metrics.json", "metadata.json", "timeseries.csv"] {
+    for report in ["summary.txt", "metrics.json", "metadata.json", "timeseries.csv", "report.html"]
+    {
         let text = folder.read(&format!("out/{report}"));
         assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{report}: {text}");
     }

@@ -14,10 +14,11 @@ use common::{
 use z6_events::{Ending, LogReader};
 use z6_testing::{Leash, Signal};
 
-const ALL_FILES: [&str; 6] = [
+const ALL_FILES: [&str; 7] = [
     "events.z6log",
     "metadata.json",
     "metrics.json",
+    "report.html",
     "scenario.toml",
     "summary.txt",
     "timeseries.csv",

@@ -42,10 +42,11 @@ no_answer = 0.005
 /// nothing else: not with machine, build profile or time.
 const RECEIPT: &str = "c278350b836384d38a9e63b8a478b7570ae2cd8edb0a8ff6c490a9e58524f66a";
 
-const ALL_FILES: [&str; 6] = [
+const ALL_FILES: [&str; 7] = [
     "events.z6log",
     "metadata.json",
     "metrics.json",
+    "report.html",
     "scenario.toml",
     "summary.txt",
     "timeseries.csv",

@@ -21,6 +21,8 @@ pub enum ConservationRule {
     Targets,
     /// The rows of the time series add up to the totals.
     Series,
+    /// The columns of the grid add up to the totals.
+    Grid,
 }
 
 impl fmt::Display for ConservationRule {
@@ -32,6 +34,7 @@ impl fmt::Display for ConservationRule {
             ConservationRule::Names => "requests = sum(by_name)",
             ConservationRule::Targets => "requests = sum(by_target)",
             ConservationRule::Series => "requests = sum(time_series)",
+            ConservationRule::Grid => "requests = sum(grid)",
         })
     }
 }

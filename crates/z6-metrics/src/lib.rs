@@ -4,10 +4,10 @@
 //! it never sees how events were made. docs/MEASUREMENT.md defines each figure.
 //! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in: it hands each event to the types
 //! that count), `facts` and `outline` (what is known besides the events), `pairing`, `connections`, `note`,
-//! `lag` and `health` (what is kept of one worker), `requests`, `connection_totals`, `gauges` and `rates` (of the
-//! run), `groups`, `by_connection`, `series`, `examples` and `tally` (parts of `requests`), [`histogram`]
-//! and [`quantile`] (how latencies are kept and read), [`verdict`], [`assertions`], [`report`], `row` (one
-//! request, for figures of a part of them).
+//! `lag` and `health` (what is kept of one worker), `requests`, `connection_totals`, `gauges`, `rates` and
+//! [`grid`] (of the run), `groups`, `by_connection`, `series`, `examples` and `tally` (parts of `requests`),
+//! [`histogram`], [`quantile`] and `curve` (how latencies are kept and read), [`verdict`], `advice`,
+//! [`assertions`], [`report`], `row` (one request, for figures of a part of them).
 //!
 //! What is asked of a log after its run (filters, exports, checks, comparisons) is the crate
 //! `z6-analysis`, which this one must not know.
@@ -33,15 +33,18 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod advice;
 pub mod assertions;
 mod by_connection;
 mod connection_totals;
 mod connections;
+mod curve;
 mod error;
 mod examples;
 mod facts;
 pub mod fold;
 mod gauges;
+pub mod grid;
 mod groups;
 mod health;
 pub mod histogram;
@@ -66,6 +69,7 @@ mod tally;
 pub mod verdict;
 
 pub use assertions::{AssertionResult, AssertionValue};
+pub use curve::{CurvePoint, Curves};
 pub use error::{ConservationRule, FoldError};
 pub use examples::bad_source_words;
 pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts};

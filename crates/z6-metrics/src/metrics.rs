@@ -10,6 +10,8 @@ use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, StoppedBy};
 use z6_scenario::Model;
 
 use crate::assertions::AssertionResult;
+use crate::curve::Curves;
+use crate::grid::GridFigures;
 use crate::verdict::{Doubt, Verdict};
 
 /// The version of the names in metrics.json.
@@ -47,6 +49,11 @@ pub struct Metrics {
     pub assertions: Vec<AssertionResult>,
     /// One row per second.
     pub time_series: Vec<SeriesRow>,
+    /// The run in at most 512 columns; none for a part of the requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid: Option<GridFigures>,
+    /// Latencies by rank, far into the tail.
+    pub curves: Curves,
 }
 
 impl Metrics {

@@ -149,8 +149,17 @@ fn names_of_metrics_json_are_those_of_the_contract() {
     expect(
         "",
         "schema_version run requests latency throughput connections errors generator assertions \
-         time_series",
+         time_series grid curves",
     );
+    expect(
+        "/grid",
+        "column_ns columns bucket_lows_ns planned sent never_sent succeeded failed in_flight_at_stop \
+         response_ns response_max_ns service_ns service_max_ns lateness_ns lateness_max_ns \
+         loop_lag_max_ns loop_pass_max_ns log_stall_ns cpu_fraction in_flight_integral_ns in_flight_end \
+         vus_integral_ns vus_end connections_integral_ns connections_end connections_opened failed_by_kind",
+    );
+    expect("/curves", "response_ns service_ns");
+    expect("/curves/response_ns/0", "beyond ns lower_bound ci95");
     expect(
         "/run",
         "name seed plan_digest log_digest driver model started_at duration_seconds workers \

@@ -290,10 +290,11 @@ impl ResponseDecoder {
             let window = &rest[..rest.len().min(self.limits.head_bytes_max)];
             match head::parse(window, self.limits.fields_max, self.request_is_head) {
                 Ok(Some(head)) => {
+                    let taken = self.take_head(head, head.len)?;
                     if self.wants_head {
-                        return self.wanted_head(head, rest, at);
+                        self.note_head(rest, at, taken);
                     }
-                    return self.take_head(head, head.len);
+                    return Ok(taken);
                 }
                 Ok(None) => {}
                 Err(fault) => return Err(self.fail_in_head(fault.kind, fault.at)),

@@ -292,6 +292,7 @@ mod tests {
         }
     }
 
+    /// RFC 9112 §6.3.
     #[test]
     fn what_decides_the_framing_cannot_be_filled_in() {
         for (name, value) in [("content-length", "0"), ("Connection", "")] {

@@ -35,8 +35,8 @@
 //!
 //! # Cost
 //!
-//! In steady state nothing is allocated for a request or a response. A connection keeps 64 bytes for each stream that
-//! was open at once, the text of its header table (at most twice [`Config::header_table_bytes`]), what waits to be
+//! In steady state nothing is allocated for a request or a response. A connection keeps 64 bytes and some bytes
+//! of index for each stream that was open at once, the text of its header table (at most twice [`Config::header_table_bytes`]), what waits to be
 //! written, and, only while a header block comes in pieces, at most [`Limits::continuations_max`] + 1 frames of
 //! [`FRAME_BYTES_MAX`].
 #![forbid(unsafe_code)]

@@ -271,7 +271,9 @@ impl Reader {
             && let Some(whole) = rest.first_chunk()
         {
             *from += FRAME_HEADER_BYTES;
-            self.header_bytes = *whole;
+            if self.is_first {
+                self.header_bytes = *whole;
+            }
             return Some(FrameHeader::parse(whole));
         }
         let taken = rest.len().min(FRAME_HEADER_BYTES - self.header_len);

@@ -111,14 +111,33 @@ impl Streams {
         slot
     }
 
+    /// How far an entry of the index is from where the search for it begins.
+    #[inline]
+    fn distance(&self, at: usize, entry: u32) -> usize {
+        let home = self.home(self.slots[entry as usize - 1].id);
+        at.wrapping_sub(home) & (self.index.len() - 1)
+    }
+
+    /// Entries of one run stand in the order of their homes (Robin Hood hashing), so that a removal moves only those
+    /// that do not stand at home. With ids in order, nearly all do.
     #[inline]
     fn enter(&mut self, id: u32, slot: u32) {
         let mask = self.index.len() - 1;
-        let mut at = self.home(id);
-        while self.index[at] != 0 {
+        let (mut at, mut entry, mut distance) = (self.home(id), slot + 1, 0);
+        loop {
+            let found = self.index[at];
+            if found == 0 {
+                self.index[at] = entry;
+                return;
+            }
+            let of_found = self.distance(at, found);
+            if of_found < distance {
+                self.index[at] = entry;
+                (entry, distance) = (found, of_found);
+            }
             at = (at + 1) & mask;
+            distance += 1;
         }
-        self.index[at] = slot + 1;
     }
 
     #[cold]
@@ -179,22 +198,18 @@ impl Streams {
         Some(self.slots[slot as usize].clone())
     }
 
-    /// Moves later entries of the same run up, so that no search ends too early.
+    /// Moves the entries behind a gap up that do not stand at home.
     #[inline]
     fn close_gap(&mut self, mut gap: usize) {
         let mask = self.index.len() - 1;
-        let mut at = gap;
         loop {
-            at = (at + 1) & mask;
+            let at = (gap + 1) & mask;
             let entry = self.index[at];
-            if entry == 0 {
+            if entry == 0 || self.distance(at, entry) == 0 {
                 break;
             }
-            let home = self.home(self.slots[entry as usize - 1].id);
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
-                self.index[gap] = entry;
-                gap = at;
-            }
+            self.index[gap] = entry;
+            gap = at;
         }
         self.index[gap] = 0;
     }
@@ -207,6 +222,7 @@ impl Streams {
     /// What holds between any two calls.
     pub(crate) fn invariants(&self) {
         assert_eq!(self.slots().count(), self.open, "the index went astray");
+        assert!(self.open * 2 <= self.index.len(), "the index is too full");
         assert_eq!(self.slots.len(), self.open + self.free.len(), "records went astray");
         for slot in self.slots() {
             assert_eq!(self.find(self.get(slot).id), Some(slot), "a stream is not found");

@@ -258,6 +258,8 @@ pub struct ScenarioFile {
     pub name: String,
     /// Its content.
     pub bytes: std::sync::Arc<[u8]>,
+    /// Whether there are placeholders in it: then its content decides what is sent.
+    pub has_placeholders: bool,
 }
 
 /// A request body.
@@ -676,18 +678,23 @@ impl Limits {
             ("max_interim_responses".to_owned(), u64::from(self.max_interim_responses)),
             ("max_chunk_extension_bytes".to_owned(), u64::from(self.max_chunk_extension_bytes)),
             ("max_trailer_bytes".to_owned(), self.max_trailer_bytes),
-            ("max_data_bytes".to_owned(), self.max_data_bytes),
-            ("max_data_rows".to_owned(), self.max_data_rows),
-            ("max_value_bytes".to_owned(), u64::from(self.max_value_bytes)),
             ("max_event_log_bytes".to_owned(), self.max_event_log_bytes),
             ("max_attachment_bytes".to_owned(), self.max_attachment_bytes),
             ("max_histogram_bytes".to_owned(), self.max_histogram_bytes),
             ("max_connecting".to_owned(), u64::from(self.max_connecting)),
             ("max_log_queue".to_owned(), u64::from(self.max_log_queue)),
         ];
-        // Bounds nothing in most runs: named where it is set.
-        if self.max_kept_body_bytes != Limits::default().max_kept_body_bytes {
-            pairs.push(("max_kept_body_bytes".to_owned(), self.max_kept_body_bytes));
+        // These bound nothing in most runs: named where they are set.
+        let default = Limits::default();
+        for (name, value, default) in [
+            ("max_kept_body_bytes", self.max_kept_body_bytes, default.max_kept_body_bytes),
+            ("max_data_bytes", self.max_data_bytes, default.max_data_bytes),
+            ("max_data_rows", self.max_data_rows, default.max_data_rows),
+            ("max_value_bytes", self.max_value_bytes.into(), default.max_value_bytes.into()),
+        ] {
+            if value != default {
+                pairs.push((name.to_owned(), value));
+            }
         }
         pairs
     }

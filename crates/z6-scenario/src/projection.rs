@@ -1,12 +1,18 @@
 //! A data file as a log holds it: the columns that the scenario uses and that are not secret, and the names
 //! of all others. From it a scenario can be loaded again, so that its run can be replayed.
 //!
-//! Three parts, one behind the other: a line `rows N names M open I,J`; the names of all columns as a row
+//! Three parts, one behind the other: a line `rows N names M open I,J`, or `cut` instead of `open` if there
+//! was no room for all columns; the names of all columns as a row
 //! of CSV, M bytes; the rows of the columns at the positions I, J, as CSV. Knows no log.
 
 use z6_extract::rows::{Format, Limits, Reader, Table};
 
 use crate::journey::DataFile;
+
+/// All columns that the scenario uses and that may be in a log are in the file.
+const OPEN: &str = "open";
+/// There was no room for them.
+const CUT: &str = "cut";
 
 /// The name of a projected file in a log: this and the name of its entry.
 pub const PROJECTION_PREFIX: &str = "[[data]] ";
@@ -18,19 +24,21 @@ impl DataFile {
     #[must_use]
     pub fn projected(&self, open: &[u32], max_bytes: u64) -> Vec<u8> {
         let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        let whole = self.is_attached.then(|| write(&self.table, open, max_bytes)).flatten();
-        let least = || write(&self.table, self.weight.as_slice(), usize::MAX);
+        let whole = self.is_attached.then(|| write(&self.table, OPEN, open, max_bytes)).flatten();
+        let word = if self.is_attached { CUT } else { OPEN };
+        let least = || write(&self.table, word, self.weight.as_slice(), usize::MAX);
         whole.or_else(least).unwrap_or_default()
     }
 }
 
 /// None if it becomes longer than `max_bytes`.
-fn write(table: &Table, open: &[u32], max_bytes: usize) -> Option<Vec<u8>> {
+fn write(table: &Table, word: &str, open: &[u32], max_bytes: usize) -> Option<Vec<u8>> {
     let mut names = Vec::new();
     push_row(table.columns().map(str::as_bytes), &mut names);
     let positions: Vec<String> = open.iter().map(u32::to_string).collect();
     let (rows, length) = (table.row_count(), names.len());
-    let mut out = format!("rows {rows} names {length} open {}\n", positions.join(",")).into_bytes();
+    let mut out =
+        format!("rows {rows} names {length} {word} {}\n", positions.join(",")).into_bytes();
     out.extend_from_slice(&names);
     if open.is_empty() {
         return Some(out);
@@ -63,13 +71,20 @@ fn push_row<'f>(fields: impl Iterator<Item = &'f [u8]>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Whether columns are missing in a projected file for which there was no room.
+#[must_use]
+pub fn is_cut_projection(file: &[u8]) -> bool {
+    let line = file.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.split(|byte| *byte == b' ').nth(4) == Some(CUT.as_bytes())
+}
+
 /// The table that a projected file stands for: fields of columns that are not in it are empty. None if it
 /// is no projected file.
 #[must_use]
 pub fn projected_table(file: &[u8]) -> Option<Table> {
     let end = file.iter().position(|byte| *byte == b'\n')?;
     let words: Vec<&str> = std::str::from_utf8(file.get(..end)?).ok()?.split(' ').collect();
-    let ["rows", rows, "names", length, "open", open] = words.as_slice() else { return None };
+    let ["rows", rows, "names", length, OPEN | CUT, open] = words.as_slice() else { return None };
     let rows: usize = rows.parse().ok()?;
     let length: usize = length.parse().ok()?;
     let (names, content) = file.get(end + 1..)?.split_at_checked(length)?;
@@ -132,6 +147,8 @@ mod tests {
         let whole = data(text);
         let bare = projected_table(&whole.projected(&[0], 10)).unwrap();
         assert_eq!((bare.row_count(), bare.field(1, 0)), (2, Some(&b""[..])));
+        assert!(is_cut_projection(&whole.projected(&[0], 10)));
+        assert!(!is_cut_projection(&whole.projected(&[0], 1_000)));
         let unattached = DataFile { is_attached: false, weight: Some(1), ..data(text) };
         let weights = projected_table(&unattached.projected(&[0, 1], 1_000)).unwrap();
         assert_eq!((weights.field(1, 0), weights.field(1, 1)), (Some(&b""[..]), Some(&b"2"[..])));

@@ -1,6 +1,9 @@
 //! docs/SCENARIO.md and docs/LIMITS.md say what the parser does: every key with its type, default
 //! and range, no key that does not exist, and examples that load.
 
+use z6_extract::JsonPath;
+use z6_http::template::ValueId;
+use z6_scenario::expression::Check;
 use z6_scenario::load::limits;
 use z6_scenario::simulation;
 use z6_scenario::{Files, KeyReference, Limits, Overrides, Scenario, reference};
@@ -190,4 +193,34 @@ fn every_example_loads() {
         seen += 1;
     }
     assert!(seen >= 10, "{seen}");
+}
+
+/// The indented lines of a section.
+fn examples(heading: &str) -> Vec<&'static str> {
+    let Some(start) = SCENARIO.find(&format!("\n## {heading}\n")) else {
+        panic!("no section {heading}");
+    };
+    let section = &SCENARIO[start + 1..];
+    let end = section.find("\n## ").unwrap_or(section.len());
+    section[..end].lines().filter_map(|line| line.strip_prefix("    ")).collect()
+}
+
+#[test]
+fn conditions_and_paths_of_the_page_compile() {
+    let conditions = examples("Conditions");
+    let inline = [
+        r#"body matches "\\d{3}""#,
+        r#"body ~ "{{users.email | html}}""#,
+        r#"status == 204 || json("$.id") != none"#,
+    ];
+    for text in conditions.into_iter().chain(inline) {
+        assert!(SCENARIO.contains(text), "{text}");
+        let check = Check::compile(text, &mut |_| Some(ValueId(0)));
+        check.unwrap_or_else(|error| panic!("{}", error.render(text)));
+    }
+    let paths = examples("JSON paths");
+    assert!(paths.len() > 3);
+    for path in paths {
+        JsonPath::compile(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
 }

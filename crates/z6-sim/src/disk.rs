@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock, StopReason, Tick};
+use z6_scenario::PROJECTION_PREFIX;
 use z6_scenario::simulation::{FaultKind, Faults};
 use z6_vu::observer::{Observer, ReadBack};
 use z6_vu::run_end::{LOG_RESERVE_BYTES_PER_WORKER, RunEnd};
@@ -71,7 +72,9 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
         let mut stored_bytes = 0u64;
         for file in &spec.attached {
             let length = file.content.len() as u64;
-            let is_stored = stored_bytes + length <= limits.max_attachment_bytes;
+            // How many rows a data file has is always there: replay draws by it.
+            let is_stored = file.name.starts_with(PROJECTION_PREFIX)
+                || stored_bytes + length <= limits.max_attachment_bytes;
             stored_bytes += if is_stored { length } else { 0 };
             bytes.extend(assembler.attachment(&file.name, &file.content, is_stored)?);
         }

@@ -13,6 +13,7 @@ use z6_events::{LogDigest, LogHeader, StoppedBy};
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_metrics::bad_source_words;
 use z6_metrics::{EndFacts, Metrics};
+use z6_report::Facts;
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogError, partial_path};
 #[cfg(feature = "run")]
@@ -102,7 +103,8 @@ impl Finished {
         };
         if let Some(results) = results {
             let metadata = metadata::json(&finished, context.source.name());
-            finished.results = Some(results.write_reports(&finished.metrics, &metadata));
+            let facts = page_facts(&finished.header, &finished.scenario);
+            finished.results = Some(results.write_reports(&finished.metrics, &facts, &metadata));
         }
         Ok(finished)
     }
@@ -137,6 +139,12 @@ impl Finished {
         }
         None
     }
+}
+
+/// What the page of a run says besides its figures.
+pub(crate) fn page_facts(header: &LogHeader, scenario: &Scenario) -> Facts {
+    let targets: Vec<String> = scenario.targets.iter().map(|target| target.name.clone()).collect();
+    Facts::from_header(header, &targets)
 }
 
 /// Why an attempt to connect failed: `Connection refused (os error 111)`. Without an error it was still

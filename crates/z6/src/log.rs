@@ -18,6 +18,7 @@ use z6_vu::log_file::partial_path;
 use z6_vu::regular_file;
 use z6_vu::replay::{OpenLog, Outcome, ReplayError, replay};
 
+use crate::finished::page_facts;
 use crate::fold::RunFold;
 
 /// The name of the event log in a results directory.
@@ -223,6 +224,12 @@ impl Log {
         let metrics = fold.finish(EndFacts::from_ending(&ending), &self.header);
         let metrics = metrics.map_err(|source| events_error(&self.path, source.into()))?;
         Ok(Refolded { metrics, ending })
+    }
+
+    /// What the page of this run says besides its figures.
+    #[must_use]
+    pub fn page_facts(&self) -> z6_report::Facts {
+        page_facts(&self.header, &self.scenario)
     }
 
     /// Runs the engine with the inputs of the log and compares every decision and every byte. Sends

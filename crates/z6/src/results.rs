@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
 use z6_metrics::{Metrics, Style};
+use z6_report::{Facts, run_page};
 
 /// The scenario, as given.
 const SCENARIO: &str = "scenario.toml";
@@ -17,6 +18,8 @@ const SCENARIO: &str = "scenario.toml";
 const METRICS: &str = "metrics.json";
 /// The figures for people.
 const SUMMARY: &str = "summary.txt";
+/// The page for a browser.
+const REPORT: &str = "report.html";
 /// A line per second.
 const TIME_SERIES: &str = "timeseries.csv";
 /// Facts about the run that are not figures.
@@ -171,11 +174,17 @@ impl ResultsDir {
     }
 
     /// Writes every report.
-    pub(crate) fn write_reports(mut self, metrics: &Metrics, metadata: &str) -> WrittenResults {
+    pub(crate) fn write_reports(
+        mut self,
+        metrics: &Metrics,
+        facts: &Facts,
+        metadata: &str,
+    ) -> WrittenResults {
         self.write(METRICS, &metrics_json(metrics));
         self.write(SUMMARY, &summary_text(metrics, &Style::plain()));
         self.write(TIME_SERIES, &timeseries_csv(metrics));
         self.write(METADATA, metadata);
+        self.write(REPORT, &run_page(metrics, facts));
         WrittenResults {
             path: std::mem::take(&mut self.path),
             missing: std::mem::take(&mut self.missing),

@@ -323,22 +323,27 @@ impl Settled {
     /// Files that the scenario names, each once: name and content.
     pub(crate) fn attached(&self) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-        for body in self.scenario.requests.iter().filter_map(|request| request.body.as_ref()) {
-            let Some(name) = &body.file else { continue };
-            if !files.iter().any(|(known, _)| known == name) {
-                files.push((name.clone(), body.bytes.clone()));
-            }
-        }
-        for file in &self.scenario.files {
-            if !files.iter().any(|(known, _)| *known == file.name) {
-                files.push((file.name.clone(), file.bytes.to_vec()));
-            }
+        // What a replay cannot do without comes first, as long as there is room for it.
+        let mut room = self.scenario.limits.max_attachment_bytes;
+        let (needed, others): (Vec<_>, Vec<_>) =
+            self.scenario.files.iter().partition(|file| file.has_placeholders);
+        for file in needed {
+            room = room.saturating_sub(file.bytes.len() as u64);
+            files.push((file.name.clone(), file.bytes.to_vec()));
         }
         let values = &self.scenario.values;
         for (data, index) in values.data.iter().zip(0..) {
-            let max_bytes = self.scenario.limits.max_attachment_bytes;
-            let projected = data.projected(&values.open_columns(index), max_bytes);
+            let projected = data.projected(&values.open_columns(index), room);
+            room = room.saturating_sub(projected.len() as u64);
             files.push((format!("{PROJECTION_PREFIX}{}", data.name), projected));
+        }
+        let bodies = self.scenario.requests.iter().filter_map(|request| request.body.as_ref());
+        let bodies = bodies.filter_map(|body| Some((body.file.as_ref()?, body.bytes.as_slice())));
+        let parts = others.into_iter().map(|file| (&file.name, &*file.bytes));
+        for (name, bytes) in bodies.chain(parts) {
+            if !files.iter().any(|(known, _)| known == name) {
+                files.push((name.clone(), bytes.to_vec()));
+            }
         }
         files
     }

@@ -125,6 +125,7 @@ fn a_results_directory_holds_log_and_reports() {
         "events.z6log",
         "metadata.json",
         "metrics.json",
+        "report.html",
         "scenario.toml",
         "summary.txt",
         "timeseries.csv",

@@ -38,4 +38,4 @@ pub use sample::{
     ComparedLatency, DEFAULT_MAX_PAIRS, DEFAULT_MAX_PAIRS_BY_NAME, DIFF_NAMES_MAX, RunSample,
     SampleOptions, Sampler,
 };
-pub use text::{comparison_json, comparison_text};
+pub use text::{comparison_json, comparison_text, row_cells};

@@ -72,7 +72,7 @@ fn sides(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
 fn table(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
     let heading = ["", "a", "b", "change", "interval", "detectable", ""].map(str::to_owned);
     let cells: Vec<[String; 7]> =
-        std::iter::once(heading).chain(comparison.rows.iter().map(cells_of)).collect();
+        std::iter::once(heading).chain(comparison.rows.iter().map(row_cells)).collect();
     let widths: Vec<usize> = (0..6)
         .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
@@ -108,7 +108,9 @@ fn paint(style: Style, mark: Mark, text: &str) -> String {
     }
 }
 
-fn cells_of(row: &Row) -> [String; 7] {
+/// A row as people read it: figure, `a`, `b`, change, interval, detectable change, and what follows.
+#[must_use]
+pub fn row_cells(row: &Row) -> [String; 7] {
     let suffix = suffix(row);
     let open = row.a_is_bound != row.b_is_bound;
     let delta = row.delta.map_or("-".to_owned(), |delta| {

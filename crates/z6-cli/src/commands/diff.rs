@@ -68,7 +68,11 @@ fn sides(args: &DiffArgs) -> Result<(&[PathBuf], &[PathBuf]), UsageError> {
 }
 
 /// Reads what is compared from the log of one run.
-fn sample(path: &Path, options: SampleOptions, selection: &Selection) -> anyhow::Result<RunSample> {
+pub(super) fn sample(
+    path: &Path,
+    options: SampleOptions,
+    selection: &Selection,
+) -> anyhow::Result<RunSample> {
     let log = log_args::open(path)?;
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let facts = RunFacts::from_header(log.header(), String::new());

@@ -6,6 +6,7 @@ mod diff;
 mod export;
 mod plan;
 mod replay;
+mod report;
 mod run;
 mod serve;
 mod simulate;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Replay(args) => replay::replay(&args),
         Command::Analyze(args) => analyze::analyze(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Report(args) => report::report(&args),
         Command::Export(args) => export::export(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Completion { shell } => completion::completion(shell),

@@ -4,6 +4,7 @@ use z6_events::{StoppedBy, TargetId, Tick, WorkerId};
 
 use super::{EndFacts, Fold};
 use crate::assertions::{self, Observed};
+use crate::curve::Curves;
 use crate::error::FoldError;
 use crate::metrics::{Metrics, RunFigures, SCHEMA_VERSION};
 use crate::requests::{RunLatencies, WorkerEvidence};
@@ -52,6 +53,10 @@ impl Fold {
             },
         );
         let names = &self.outline.requests;
+        let grid = self.grid.take().map(|grid| grid.finish(ended_at));
+        if let Some(grid) = &grid {
+            self.requests.conserve_grid(grid)?;
+        }
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
             requests: self.requests.figures(&self.outline, &total)?,
@@ -68,6 +73,8 @@ impl Fold {
             generator,
             assertions,
             time_series: self.requests.time_series(&self.gauges, ended_at),
+            grid,
+            curves: Curves::new(&total.response, &total.service),
             run: self.run(end, ended_at),
         };
         Ok((metrics, more))
@@ -75,8 +82,11 @@ impl Fold {
 
     /// A truncated log: what was open at its end is in flight, given up at the worker's last tick.
     fn give_up_open(&mut self) -> Result<(), FoldError> {
-        for state in &mut self.workers {
+        for (worker, state) in (0..).map(WorkerId).zip(&mut self.workers) {
             for request in state.open.drain() {
+                if let Some(grid) = &mut self.grid {
+                    grid.given_up((worker, state.last));
+                }
                 self.requests.in_flight_at_stop(state.last, &request)?;
             }
         }

@@ -11,9 +11,9 @@ mod live;
 mod part;
 
 use z6_events::{
-    BlockEnd, Cause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure, Irregularities,
-    PlannedRequest, Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick, Visitor,
-    WorkerId,
+    BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
+    Irregularities, PlannedRequest, Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick,
+    Visitor, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -24,8 +24,9 @@ use crate::examples::NO_ADDRESS;
 use crate::facts::is_possible;
 pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
 use crate::gauges::Gauges;
+use crate::grid::Grid;
 use crate::health::Health;
-use crate::lag::InputTimes;
+use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
 use crate::outline::Outline;
 use crate::pairing::{OpenRequest, OpenRequests};
@@ -92,6 +93,8 @@ pub struct Fold {
     /// None if nothing is read from responses.
     reads: Option<Box<Reads>>,
     gauges: Gauges,
+    /// None for a fold of a part of the requests.
+    grid: Option<Grid>,
     /// The bytes that the next event names.
     bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
@@ -102,11 +105,10 @@ impl Fold {
     /// A fold over no events yet.
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
+        let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
-        Fold {
-            reads: reads.map(Box::new),
-            ..Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX)
-        }
+        let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
+        Fold { reads: reads.map(Box::new), grid: Some(grid), ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -116,6 +118,7 @@ impl Fold {
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
             gauges: Gauges::default(),
+            grid: None,
             bytes: Vec::new(),
             until,
             outline,
@@ -166,7 +169,7 @@ impl Fold {
             Event::Connected { connection, started } => {
                 let (change, attempt) = state.connections.ready(worker, connection, at)?;
                 self.connections.connected(at, started, change, attempt)?;
-                self.connection_change(at, change);
+                self.connection_change(here, change);
                 Ok(())
             }
             Event::TcpReady { connection } => {
@@ -201,6 +204,12 @@ impl Fold {
                 self.connections.after_response(response.unsolicited);
                 let open = state.open.take(worker, at, exchange)?;
                 state.connections.rests(open.connection, at);
+                if let Some(grid) = &mut self.grid {
+                    match failure {
+                        None => grid.succeeded(here, open.planned, open.sent),
+                        Some(error) => grid.failed(here, error),
+                    }
+                }
                 if let Some(reads) = &mut self.reads {
                     reads.answered(open.request);
                 }
@@ -218,10 +227,14 @@ impl Fold {
             }
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
+                self.grid_failed(here, cause.error);
                 self.requests.broken(here, &open, &without_response(cause), Why::default())
             }
             Event::Failed { exchange, ref failure } => match state.open.take_failed(exchange) {
                 Some(open) => {
+                    if let Some(grid) = &mut self.grid {
+                        grid.failed(here, failure.error);
+                    }
                     let why = state.why_broken(at, exchange, (open.connection, open.sent));
                     self.requests.broken(here, &open, failure, why)
                 }
@@ -232,11 +245,11 @@ impl Fold {
                 self.connection_closed(here, connection)
             }
             Event::VuStarted { .. } => {
-                self.gauges.vus(at, 1);
+                self.vus_change(here, 1);
                 Ok(())
             }
             Event::VuStopped { .. } => {
-                self.gauges.vus(at, -1);
+                self.vus_change(here, -1);
                 Ok(())
             }
             Event::ConnectStarted { connection, target, address } => {
@@ -257,17 +270,27 @@ impl Fold {
                 let address = state.connections.failed_address(at, request.target);
                 let why = Why { note: state.note.tls(at), ..Why::default() };
                 let asked = (request, address);
+                if let Some(grid) = &mut self.grid {
+                    grid.not_on_wire(here, request.planned, cause.error);
+                }
                 self.requests.not_on_wire(&mut state.rates, here, asked, cause, why)
             }
             Event::NeverSent { ref request, reason } => {
+                if let Some(grid) = &mut self.grid {
+                    grid.never_sent(here, request.planned);
+                }
                 self.requests.never_sent(here, request, reason)
             }
             Event::TimedOut { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
+                self.grid_failed(here, ErrorKind::RequestTimeout);
                 self.requests.timed_out(here, &open)
             }
             Event::InFlightAtStop { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
+                if let Some(grid) = &mut self.grid {
+                    grid.given_up(here);
+                }
                 self.requests.in_flight_at_stop(at, &open)
             }
             Event::EndReached { by, end } => {
@@ -290,6 +313,9 @@ impl Fold {
             }
             Event::LogStalled { waited_ns } => {
                 state.health.stalled(waited_ns);
+                if let Some(grid) = &mut self.grid {
+                    grid.stalled(here, waited_ns);
+                }
                 Ok(())
             }
             Event::Note { about, slot, .. } => {
@@ -377,12 +403,26 @@ impl Fold {
         let open = state.open.open(worker, exchange, open)?;
         open.reused = state.connections.used(connection);
         open.address = state.connections.endpoint(connection).1;
-        self.requests.on_wire(&mut state.rates, open, state.inputs.noticed(planned))
+        let noticed = state.inputs.noticed(planned);
+        if let Some(grid) = &mut self.grid {
+            let lag_ns = match noticed {
+                Noticed::At(noticed) => noticed.since(planned).min(at.since(planned)),
+                Noticed::Forgotten => 0,
+            };
+            grid.sent((worker, at), planned, lag_ns);
+        }
+        self.requests.on_wire(&mut state.rates, open, noticed)
+    }
+
+    fn grid_failed(&mut self, here: (WorkerId, Tick), error: ErrorKind) {
+        if let Some(grid) = &mut self.grid {
+            grid.failed(here, error);
+        }
     }
 
     fn connect_started(
         &mut self,
-        (worker, at): (WorkerId, Tick),
+        here @ (worker, at): (WorkerId, Tick),
         connection: ConnectionSlot,
         target: TargetId,
         address: u16,
@@ -393,25 +433,36 @@ impl Fold {
         let connections = &mut self.workers[worker.index()].connections;
         let change = connections.connecting(worker, connection, (target, address), at)?;
         self.connections.attempted(target, address);
-        self.connection_change(at, change);
+        self.connection_change(here, change);
         Ok(())
     }
 
     fn connection_closed(
         &mut self,
-        (worker, at): (WorkerId, Tick),
+        here: (WorkerId, Tick),
         connection: ConnectionSlot,
     ) -> Result<(), FoldError> {
-        let change = self.workers[worker.index()].connections.closed(connection);
-        self.connection_change(at, change);
+        let change = self.workers[here.0.index()].connections.closed(connection);
+        self.connection_change(here, change);
         Ok(())
     }
 
-    fn connection_change(&mut self, at: Tick, change: Change) {
-        match change {
-            Change::Opened => self.gauges.connections(at, 1),
-            Change::Closed => self.gauges.connections(at, -1),
-            Change::None => {}
+    fn connection_change(&mut self, here: (WorkerId, Tick), change: Change) {
+        let change = match change {
+            Change::Opened => 1,
+            Change::Closed => -1,
+            Change::None => return,
+        };
+        self.gauges.connections(here.1, change);
+        if let Some(grid) = &mut self.grid {
+            grid.connections(here, change);
+        }
+    }
+
+    fn vus_change(&mut self, here: (WorkerId, Tick), change: i64) {
+        self.gauges.vus(here.1, change);
+        if let Some(grid) = &mut self.grid {
+            grid.vus(here, change);
         }
     }
 
@@ -419,6 +470,9 @@ impl Fold {
         let warmup = self.outline.warmup;
         let state = &mut self.workers[worker.index()];
         state.health.sample(at, sample, warmup, state.end.is_some());
+        if let Some(grid) = &mut self.grid {
+            grid.sample((worker, at), sample);
+        }
     }
 }
 

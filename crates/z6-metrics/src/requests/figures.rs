@@ -8,6 +8,7 @@ use super::Requests;
 use crate::assertions;
 use crate::error::{ConservationRule, FoldError};
 use crate::gauges::Gauges;
+use crate::grid::GridFigures;
 use crate::groups::Cell;
 use crate::histogram::Latency;
 use crate::metrics::{
@@ -68,6 +69,17 @@ impl Requests {
         same(ConservationRule::Names, totals.outcomes, self.groups.sum_of_names())?;
         same(ConservationRule::Targets, totals.outcomes, self.groups.sum_of_targets())?;
         same(ConservationRule::Series, totals.outcomes, rows.sum())
+    }
+
+    /// Checks that the columns of the grid add up.
+    pub(crate) fn conserve_grid(&self, grid: &GridFigures) -> Result<(), FoldError> {
+        let columns = grid.columns.iter().map(|column| Outcomes {
+            planned: column.planned,
+            sent: column.sent,
+            succeeded: column.succeeded,
+            failed: column.failed_count(),
+        });
+        same(ConservationRule::Grid, self.totals.outcomes, columns.sum())
     }
 
     /// Response and service times of all requests.

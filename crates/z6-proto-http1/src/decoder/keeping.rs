@@ -2,7 +2,6 @@
 
 use super::{DecoderState, ResponseDecoder, note_location};
 use crate::error::ProtocolError;
-use crate::head::Head;
 use crate::kept::{Keep, Kept, KeptResponse};
 
 impl ResponseDecoder {
@@ -49,32 +48,21 @@ impl ResponseDecoder {
         }
     }
 
-    /// Takes a whole head of which something is wanted, at the start of `rest`.
+    /// Something is wanted of a whole head, which was at the start of `rest`, and that at `at` of the input.
     #[cold]
-    pub(super) fn wanted_head(
-        &mut self,
-        head: Head,
-        rest: &[u8],
-        at: usize,
-    ) -> Result<usize, ProtocolError> {
-        let text = &rest[..head.len];
+    pub(super) fn note_head(&mut self, rest: &[u8], at: usize, head_bytes: usize) {
+        let Some(status) = self.status() else { return };
+        let text = &rest[..head_bytes];
         if self.wants_location {
-            note_location(&mut self.location, head.status, text);
+            note_location(&mut self.location, status, text);
         }
-        let taken = self.take_head(head, head.len)?;
-        let Some(kept) = self.kept.as_mut().filter(|kept| kept.keep().is_any()) else {
-            return Ok(taken);
-        };
-        if self.state == DecoderState::Head {
-            // An interim response.
-            return Ok(taken);
-        }
-        let body_at = at + head.len;
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.keep().is_any()) else { return };
+        let body_at = at + head_bytes;
         let whole = match self.state {
             DecoderState::Nothing => Some(0),
             DecoderState::Body { remaining } => usize::try_from(remaining)
                 .ok()
-                .filter(|remaining| *remaining <= rest.len() - head.len),
+                .filter(|remaining| *remaining <= rest.len() - head_bytes),
             _ => None,
         };
         match whole {
@@ -87,7 +75,6 @@ impl ResponseDecoder {
                 self.keep_body();
             }
         }
-        Ok(taken)
     }
 
     /// The final head is read, and what follows it comes in pieces: has it kept, unless it is known to be

@@ -147,12 +147,51 @@ pub(crate) fn decode(coded: &[u8], out: &mut [u8]) -> Result<usize, HpackError> 
                 }
             }
         }
+        if bits >= 4 * SHORT_BITS as u32
+            && let Some(four) = out[length..].first_chunk_mut::<4>()
+        {
+            let decoded = decode_short(&mut window, &mut bits, four);
+            length += decoded;
+            if decoded == four.len() {
+                continue;
+            }
+            if bits < LENGTH_MAX as u32 && !input.is_empty() {
+                fill(&mut window, &mut bits, &mut input);
+            }
+        }
         let (symbol, used) = SHORT[(window >> (64 - SHORT_BITS)) as usize];
         let (symbol, used) = if used > 0 { (symbol, used) } else { long_code(window, bits)? };
         out[length] = symbol;
         length += 1;
         window <<= used;
         bits -= u32::from(used);
+    }
+}
+
+/// Four symbols, or those before the first with a longer code; returns how many. There are 32 bits at least.
+#[inline]
+fn decode_short(window: &mut u64, bits: &mut u32, four: &mut [u8; 4]) -> usize {
+    for (at, place) in four.iter_mut().enumerate() {
+        let (symbol, used) = SHORT[(*window >> (64 - SHORT_BITS)) as usize];
+        if used == 0 {
+            return at;
+        }
+        *place = symbol;
+        *window <<= used;
+        *bits -= u32::from(used);
+    }
+    four.len()
+}
+
+/// Takes bytes while there is room for them.
+#[cold]
+fn fill(window: &mut u64, bits: &mut u32, input: &mut &[u8]) {
+    while *bits <= 56
+        && let [byte, rest @ ..] = *input
+    {
+        *window |= u64::from(*byte) << (56 - *bits);
+        *bits += 8;
+        *input = rest;
     }
 }
 

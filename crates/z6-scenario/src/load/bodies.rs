@@ -37,8 +37,16 @@ impl Default for Store {
 
 impl Store {
     /// Keeps a file that is more than one fixed body.
-    fn keep(&mut self, cx: &mut Context<'_>, name: &str, bytes: Arc<[u8]>, span: Option<Span>) {
-        if self.names.contains_key(name) {
+    fn keep(
+        &mut self,
+        cx: &mut Context<'_>,
+        (name, span): (&str, Option<Span>),
+        bytes: Arc<[u8]>,
+        has_placeholders: bool,
+    ) {
+        let known = self.names.get(name).and_then(|index| self.files.get_mut(*index));
+        if let Some(known) = known {
+            known.has_placeholders |= has_placeholders;
             return;
         }
         if self.files.len() == MAX_VALUE_FILES {
@@ -49,7 +57,30 @@ impl Store {
             cx.error(codes::TOO_MANY, span, message, hint);
         }
         self.names.insert(name.to_owned(), self.files.len());
-        self.files.push(ScenarioFile { name: name.to_owned(), bytes });
+        self.files.push(ScenarioFile { name: name.to_owned(), bytes, has_placeholders });
+    }
+
+    /// A file with placeholders that the log does not hold could not be filled in by a replay.
+    fn check_log(
+        &self,
+        cx: &mut Context<'_>,
+        around: &Surroundings<'_>,
+        added: u64,
+        span: Option<Span>,
+    ) {
+        let with_placeholders = self.files.iter().filter(|file| file.has_placeholders);
+        let bytes: u64 = with_placeholders.map(|file| file.bytes.len() as u64).sum();
+        let max_bytes = around.limits.max_attachment_bytes;
+        if bytes > max_bytes && bytes - added.min(bytes) <= max_bytes {
+            let message = format!(
+                "files with placeholders have {bytes} bytes, more than `max_attachment_bytes`"
+            );
+            let hint = format!(
+                "the event log holds them for replays, at most {max_bytes} bytes: raise it in \
+                 [limits]"
+            );
+            cx.error(codes::TOO_MANY, span, message, hint);
+        }
     }
 
     fn kept(&self, name: &str) -> Option<Arc<[u8]>> {
@@ -207,7 +238,9 @@ fn file(
         written.file = Some(&name);
         let template = text_template(cx, section, sources, &written)?;
         let draft = Draft::of(vec![BodyPart::Text(template)]);
-        store.keep(cx, &name, bytes.into(), span);
+        let placeholders = bytes.len() as u64;
+        store.keep(cx, (&name, span.clone()), bytes.into(), true);
+        store.check_log(cx, around, placeholders, span);
         return Some(draft);
     }
     Some(Draft { file: Some(name), ..Draft::of(vec![BodyPart::Bytes(bytes.into())]) })

@@ -4,6 +4,7 @@
 
 use crossbeam_channel::{Receiver, Sender};
 use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock};
+use z6_scenario::PROJECTION_PREFIX;
 
 use super::shared::Notice;
 use crate::log_file::{LogError, LogFile, LogTarget};
@@ -65,7 +66,9 @@ impl<O: Observer> LogWriter<O> {
         let mut stored_bytes = 0u64;
         for file in attached {
             let length = file.content.len() as u64;
-            let stored = stored_bytes + length <= attached_bytes_max;
+            // How many rows a data file has is always there: replay draws by it.
+            let stored = file.name.starts_with(PROJECTION_PREFIX)
+                || stored_bytes + length <= attached_bytes_max;
             stored_bytes += if stored { length } else { 0 };
             output.write(&assembler.attachment(&file.name, &file.content, stored)?)?;
         }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use z6_events::{Attachment, LogReader};
-use z6_scenario::{DataTable, Files, PROJECTION_PREFIX, projected_table};
+use z6_scenario::{DataTable, Files, PROJECTION_PREFIX, is_cut_projection, projected_table};
 
 use super::ReplayError;
 
@@ -51,7 +51,10 @@ impl AttachedFiles {
 
     /// Whether every file is here with its content.
     pub(super) fn is_complete(&self) -> bool {
-        self.lengths.is_empty()
+        let is_cut = |(name, content): (&String, &Vec<u8>)| {
+            name.starts_with(PROJECTION_PREFIX) && is_cut_projection(content)
+        };
+        self.lengths.is_empty() && !self.stored.iter().any(is_cut)
     }
 }
 

@@ -84,7 +84,7 @@ fn part(
                 None => {
                     let bytes = read(cx, around, "file", &file, entry.span("file"))?;
                     let bytes: Arc<[u8]> = bytes.into();
-                    store.keep(cx, &file, bytes.clone(), entry.span("file"));
+                    store.keep(cx, (&file, entry.span("file")), bytes.clone(), false);
                     bytes
                 }
             };

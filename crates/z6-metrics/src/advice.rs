@@ -1,0 +1,70 @@
+//! What to do about each doubt. Judges nothing.
+
+use crate::verdict::Doubt;
+
+impl Doubt {
+    /// What the reader can do about it, as a sentence without a full stop.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Doubt::LateSends { .. } => {
+                "use more workers, a machine with more free cores, or less load; response times include \
+                 the delay, service times do not"
+            }
+            Doubt::LoopStall { .. } => {
+                "look for other work on this machine at that time, and give the generator cores of its own"
+            }
+            Doubt::LogBackPressure { .. } => {
+                "write the results to a faster disk, or keep other writers away from it"
+            }
+            Doubt::GeneratorBusy { .. } => {
+                "use more workers (`--workers auto`), another machine, or less load"
+            }
+            Doubt::GeneratorBound { .. } => {
+                "read the rate as what this generator can do; to load the target further use more workers, \
+                 or an open model to set a rate"
+            }
+            Doubt::RateMissed { .. } => {
+                "lower the rate, or raise max_connections and max_in_flight; if the target is what is slow, \
+                 this is its answer"
+            }
+            Doubt::ConnectionLimit { .. } => {
+                "raise max_connections if the target's clients have more; response times include the waiting"
+            }
+            Doubt::SlowConnects { .. } => {
+                "measure after a warm-up, or reuse connections; response times include the waiting"
+            }
+            Doubt::SynRetries { .. } => {
+                "raise the target's listen backlog (somaxconn), and look for lost packets on the way"
+            }
+            Doubt::ErrorsDominate { .. } => {
+                "look at the errors first: latencies say nothing about a target that does not answer"
+            }
+            Doubt::MaxInFlight { .. } => {
+                "raise max_in_flight, or lower the rate: the target answers more slowly than requests arrive"
+            }
+            Doubt::UnsentAtEnd { .. } => {
+                "raise max_connections, or lower the rate: requests queued in front of the connections"
+            }
+            Doubt::OutOfPorts { .. } => {
+                "reuse connections, or add source_addresses; net.ipv4.ip_local_port_range has the ports"
+            }
+            Doubt::OutOfDescriptors { .. } => "raise the limit of open files (`ulimit -n`)",
+            Doubt::OutOfMemory { .. } => "lower max_connections, or use a machine with more memory",
+            Doubt::WallClockStep { .. } => {
+                "take times of day in this run with care; everything else is measured by a steady clock"
+            }
+            Doubt::NothingMeasured { .. } => "make the run longer, or the warm-up shorter",
+            Doubt::TooFewSamples { .. } => "make the run longer, or ask for a lower percentile",
+            Doubt::HistogramsFolded { .. } => "raise max_histogram_bytes, or use fewer names",
+            Doubt::ValuesOutOfRange { .. } => "set a timeout_ms that fits the question",
+            Doubt::LagForgotten { .. } => {
+                "nothing, if requests were meant to wait that long; else raise max_connections"
+            }
+            Doubt::SeriesLate { .. } => {
+                "give each worker a core of its own; the figures of the whole run are complete"
+            }
+            Doubt::TornLog => "find out what ended the run: everything up to that instant is here",
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The tables of a run: by request, method, target, connection and status, errors, assertions. At most 100 rows
+//! each, the rest as one row.
+
+use maud::{Markup, html};
+use z6_metrics::report::units::{count, duration, percent, rate};
+use z6_metrics::{GroupFigures, LatencyStats, Metrics, Name, Named};
+
+use crate::figure::{NONE, latency_text, number, raw};
+use crate::text::{TABLE_ROWS, cut, shown};
+
+/// Characters of an error's example that are shown.
+const EXAMPLE_CHARACTERS: usize = 300;
+
+/// Headings above words, which begin at the left.
+const WORDS: [&str; 2] = ["The first of them", "Value"];
+
+/// All of them.
+pub(crate) fn tables(metrics: &Metrics) -> Markup {
+    let requests = &metrics.requests;
+    let seconds = metrics.run.duration_seconds;
+    html! {
+        (assertions(metrics))
+        (errors(metrics))
+        (groups("By request", "/requests/by_name", &requests.by_name, seconds))
+        @if requests.by_method.0.len() > 1 {
+            (groups("By method", "/requests/by_method", &requests.by_method, seconds))
+        }
+        (groups("By target", "/requests/by_target", &requests.by_target, seconds))
+        (groups("By connection: new or used before", "/requests/by_connection", &requests.by_connection, seconds))
+        (latencies(metrics))
+        (statuses(metrics))
+    }
+}
+
+/// A table that scrolls by itself where it is too wide.
+pub(crate) fn table(
+    caption: &str,
+    pointer: Option<&str>,
+    headings: &[&str],
+    body: &Markup,
+) -> Markup {
+    html! {
+        div.table role="group" aria-label=(caption) tabindex="0" {
+            table data-k=[pointer] {
+                caption { (caption) }
+                thead { tr {
+                    @for heading in headings {
+                        th.words[WORDS.contains(heading)] scope="col" { (heading) }
+                    }
+                } }
+                tbody { (body) }
+            }
+        }
+    }
+}
+
+/// Numbers of the rows that are shown: all, or those with the most requests, in their order.
+fn chosen(sizes: &[u64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|index| (std::cmp::Reverse(sizes[*index]), *index));
+    order.truncate(TABLE_ROWS);
+    order.sort_unstable();
+    order
+}
+
+fn groups(caption: &str, pointer: &str, groups: &Named<GroupFigures>, seconds: f64) -> Markup {
+    let sizes: Vec<u64> = groups.0.iter().map(|(_, group)| group.sent).collect();
+    let rows = chosen(&sizes);
+    let rest: Vec<&GroupFigures> = (0..groups.0.len())
+        .filter(|index| rows.binary_search(index).is_err())
+        .map(|index| &groups.0[index].1)
+        .collect();
+    let body = html! {
+        @for index in &rows {
+            @let (name, group) = &groups.0[*index];
+            tr data-i=(index) {
+                th scope="row" { (shown(name)) }
+                (counts(group.sent, group.succeeded, group.failed, seconds))
+                (quantiles(&group.response_ns))
+                td data-f="service_ns/p99" data-v=(raw(group.service_ns.p99)) {
+                    (latency_text(&group.service_ns, "p99", group.service_ns.p99))
+                }
+            }
+        }
+        @if !rest.is_empty() {
+            tr.rest {
+                th scope="row" { (count(rest.len() as u64)) " more" }
+                (counts(
+                    rest.iter().map(|group| group.sent).sum(),
+                    rest.iter().map(|group| group.succeeded).sum(),
+                    rest.iter().map(|group| group.failed).sum(),
+                    seconds,
+                ))
+                td colspan="6" {}
+            }
+        }
+    };
+    let headings = [
+        "Name",
+        "Sent",
+        "Rate",
+        "Succeeded",
+        "Failed",
+        "Failed of ended",
+        "p50",
+        "p95",
+        "p99",
+        "p99.9",
+        "Max",
+        "Service p99",
+    ];
+    table(caption, Some(pointer), &headings, &body)
+}
+
+fn counts(sent: u64, succeeded: u64, failed: u64, seconds: f64) -> Markup {
+    let ended = succeeded + failed;
+    let per_second = if seconds > 0.0 { rate(sent as f64 / seconds) } else { NONE.to_owned() };
+    let share = if ended > 0 { percent(failed as f64 / ended as f64) } else { NONE.to_owned() };
+    html! {
+        td data-f="sent" data-v=(sent) { (count(sent)) }
+        td data-v=(sent) { (per_second) }
+        td data-f="succeeded" data-v=(succeeded) { (count(succeeded)) }
+        td data-f="failed" data-v=(failed) { (count(failed)) }
+        td data-v=(failed.saturating_mul(1_000_000) / ended.max(1)) { (share) }
+    }
+}
+
+fn quantiles(stats: &LatencyStats) -> Markup {
+    let fields = [
+        ("p50", stats.p50),
+        ("p95", stats.p95),
+        ("p99", stats.p99),
+        ("p999", stats.p999),
+        ("max", stats.max),
+    ];
+    html! {
+        @for (field, value) in fields {
+            td data-f=(format!("response_ns/{field}")) data-v=(raw(value)) { (latency_text(stats, field, value)) }
+        }
+    }
+}
+
+fn latencies(metrics: &Metrics) -> Markup {
+    let (latency, generator) = (&metrics.latency, &metrics.generator);
+    let rows = [
+        ("Response time", "/latency/response_ns", &latency.response_ns),
+        ("Service time", "/latency/service_ns", &latency.service_ns),
+        ("Time to first byte", "/latency/first_byte_ns", &latency.first_byte_ns),
+        ("Connect", "/latency/connect_ns", &latency.connect_ns),
+        ("TLS handshake", "/latency/tls_handshake_ns", &latency.tls_handshake_ns),
+        ("Time to failure", "/latency/failed_response_ns", &latency.failed_response_ns),
+        ("Lateness of sends", "/generator/lateness_ns", &generator.lateness_ns),
+        ("Loop lag", "/generator/loop_lag_ns", &generator.loop_lag_ns),
+        ("Waiting for a connection", "/generator/waiting_ns", &generator.waiting_ns),
+    ];
+    let body = html! {
+        @for (name, pointer, stats) in rows {
+            @if stats.count + stats.censored > 0 {
+                tr data-k=(pointer) {
+                    th scope="row" { (name) }
+                    td data-f="count" data-v=(stats.count) { (count(stats.count)) }
+                    td data-f="censored" data-v=(stats.censored) { (count(stats.censored)) }
+                    @for (field, value) in [
+                        ("min", stats.min), ("mean", stats.mean), ("p50", stats.p50), ("p90", stats.p90),
+                        ("p99", stats.p99), ("p999", stats.p999), ("p9999", stats.p9999), ("max", stats.max),
+                    ] {
+                        td data-f=(field) data-v=(raw(value)) { (latency_text(stats, field, value)) }
+                    }
+                    td { (interval(stats)) }
+                }
+            }
+        }
+    };
+    let headings = [
+        "Latency",
+        "Values",
+        "Unanswered",
+        "Min",
+        "Mean",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "p99.99",
+        "Max",
+        "p99, 95 % interval",
+    ];
+    table("Latencies of the measured part", None, &headings, &body)
+}
+
+fn interval(stats: &LatencyStats) -> String {
+    match stats.ci95.p99 {
+        [None, None] => NONE.to_owned(),
+        [low, high] => {
+            let end = |end: Option<u64>| end.map_or_else(|| "?".to_owned(), duration);
+            format!("{} to {}", end(low), end(high))
+        }
+    }
+}
+
+fn statuses(metrics: &Metrics) -> Markup {
+    let statuses = &metrics.requests.by_status.0;
+    let complete: u64 = statuses.iter().map(|(_, count)| count).sum();
+    let sizes: Vec<u64> = statuses.iter().map(|(_, count)| *count).collect();
+    let rows = chosen(&sizes);
+    let body = html! {
+        @for index in &rows {
+            @let (status, responses) = &statuses[*index];
+            tr data-i=(index) {
+                th scope="row" { (status) }
+                td data-f="" data-v=(responses) { (count(*responses)) }
+                td data-v=(responses) { (percent(*responses as f64 / complete.max(1) as f64)) }
+            }
+        }
+    };
+    if statuses.is_empty() {
+        return html! {};
+    }
+    table("By status", Some("/requests/by_status"), &["Status", "Responses", "Share"], &body)
+}
+
+fn errors(metrics: &Metrics) -> Markup {
+    let errors = &metrics.errors;
+    if errors.by_kind.0.is_empty() {
+        return html! { p.none { "No request failed." } };
+    }
+    let body = html! {
+        @for (index, (kind, failed)) in errors.by_kind.0.iter().enumerate().take(TABLE_ROWS) {
+            tr data-i=(index) {
+                th scope="row" { (kind.name()) }
+                td data-f="" data-v=(failed) { (count(*failed)) }
+                td.words { (errors.examples.get(kind).map_or_else(String::new, |text| cut(text, EXAMPLE_CHARACTERS))) }
+            }
+        }
+    };
+    table("Errors", Some("/errors/by_kind"), &["Kind", "Requests", "The first of them"], &body)
+}
+
+fn assertions(metrics: &Metrics) -> Markup {
+    if metrics.assertions.is_empty() {
+        return html! {};
+    }
+    let body = html! {
+        @for one in metrics.assertions.iter().take(TABLE_ROWS) {
+            tr {
+                th scope="row" { (shown(one.name)) }
+                td { (shown(&one.expected.to_string())) }
+                td { (shown(&one.actual.to_string())) }
+                td class=(if one.passed { "ok" } else { "bad" }) { (if one.passed { "holds" } else { "failed" }) }
+            }
+        }
+    };
+    table("Assertions", None, &["Assertion", "Demanded", "Observed", "Result"], &body)
+}
+
+/// A table of names and values, for what is no figure.
+pub(crate) fn pairs(caption: &str, pairs: &[(String, String)]) -> Markup {
+    if pairs.is_empty() {
+        return html! {};
+    }
+    let body = html! {
+        @for (name, value) in pairs.iter().take(TABLE_ROWS) {
+            tr { th scope="row" { (shown(name)) } td.words { (cut(value, EXAMPLE_CHARACTERS)) } }
+        }
+    };
+    table(caption, None, &["Name", "Value"], &body)
+}
+
+/// Counts of connections.
+pub(crate) fn connections(metrics: &Metrics) -> Markup {
+    let of = &metrics.connections;
+    html! {
+        p {
+            "Connections opened: " (number("/connections/opened", of.opened)) "; failed: "
+            (number("/connections/failed", of.failed)) "; closed by the peer while idle: "
+            (number("/connections/closed_by_peer", of.closed_by_peer)) ". Requests on a connection that had carried one \
+            before: " (number("/connections/reused", of.reused)) "."
+        }
+    }
+}
