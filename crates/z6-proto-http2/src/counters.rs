@@ -6,7 +6,7 @@
 pub struct Counters {
     /// Frames received, by their headers.
     pub frames_in: u64,
-    /// HEADERS, DATA and RST_STREAM frames queued for writing, and all others; a block counts once.
+    /// Frames queued for writing; a header block counts as one.
     pub frames_out: u64,
     /// Names and values of responses, bytes.
     pub header_bytes_plain_in: u64,

@@ -21,6 +21,8 @@ pub(crate) fn tables(metrics: &Metrics) -> Markup {
     html! {
         (assertions(metrics))
         (errors(metrics))
+        (reads("Checks", ["Passed", "Failed"], &counted(&metrics.checks, |one| (one.passed, one.failed))))
+        (reads("Extractions", ["Found", "Missing"], &counted(&metrics.extractions, |one| (one.found, one.missing))))
         (groups("By request", "/requests/by_name", &requests.by_name, seconds))
         @if requests.by_method.0.len() > 1 {
             (groups("By method", "/requests/by_method", &requests.by_method, seconds))
@@ -45,7 +47,7 @@ pub(crate) fn table(
                 caption { (caption) }
                 thead { tr {
                     @for heading in headings {
-                        th.words[WORDS.contains(heading)] scope="col" { (heading) }
+                        th scope="col" class=[WORDS.contains(heading).then_some("words")] { (heading) }
                     }
                 } }
                 tbody { (body) }
@@ -198,6 +200,43 @@ fn interval(stats: &LatencyStats) -> String {
     }
 }
 
+/// What is read of responses, by request and name: how often it was as wanted, and how often not.
+fn counted<T>(
+    of: &Named<Named<T>>,
+    counts: impl Fn(&T) -> (u64, u64),
+) -> Vec<(&str, &str, u64, u64)> {
+    let mut rows = Vec::new();
+    for (request, named) in &of.0 {
+        for (name, one) in &named.0 {
+            let (good, bad) = counts(one);
+            rows.push((request.as_str(), name.as_str(), good, bad));
+        }
+    }
+    rows
+}
+
+fn reads(caption: &str, [good, bad]: [&str; 2], all: &[(&str, &str, u64, u64)]) -> Markup {
+    if all.is_empty() {
+        return html! {};
+    }
+    let sizes: Vec<u64> = all.iter().map(|(.., bad)| *bad).collect();
+    let rows = chosen(&sizes);
+    let body = html! {
+        @for index in &rows {
+            @let (request, name, good, bad) = all[*index];
+            tr {
+                th scope="row" { (shown(request)) ": " (shown(name)) }
+                td data-v=(good) { (count(good)) }
+                td data-v=(bad) class=[(bad > 0).then_some("bad")] { (count(bad)) }
+            }
+        }
+        @if all.len() > rows.len() {
+            tr.rest { th scope="row" { (count((all.len() - rows.len()) as u64)) " more" } td colspan="2" {} }
+        }
+    };
+    table(caption, None, &["Request and name", good, bad], &body)
+}
+
 fn statuses(metrics: &Metrics) -> Markup {
     let statuses = &metrics.requests.by_status.0;
     let complete: u64 = statuses.iter().map(|(_, count)| count).sum();
@@ -276,5 +315,28 @@ pub(crate) fn connections(metrics: &Metrics) -> Markup {
             (number("/connections/closed_by_peer", of.closed_by_peer)) ". Requests on a connection that had carried one \
             before: " (number("/connections/reused", of.reused)) "."
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_as_wanted_stands_out_and_names_are_escaped() {
+        let rows = [("log in", "<token>", 5, 2), ("home", "title", 7, 0)];
+        let page = reads("Checks", ["Passed", "Failed"], &rows).into_string();
+        assert!(page.contains("<th scope=\"row\">log in: &lt;token&gt;</th>"), "{page}");
+        assert!(page.contains("<td data-v=\"2\" class=\"bad\">2</td>"), "{page}");
+        assert_eq!(page.matches("class=\"bad\"").count(), 1);
+        assert!(reads("Checks", ["Passed", "Failed"], &[]).into_string().is_empty());
+    }
+
+    #[test]
+    fn of_many_rows_those_with_the_most_stay_in_their_order() {
+        let sizes: Vec<u64> = (0..1_000).map(|number| number * 7 % 1_000).collect();
+        let rows = chosen(&sizes);
+        assert_eq!(rows.len(), TABLE_ROWS);
+        assert!(rows.is_sorted() && rows.iter().all(|row| sizes[*row] >= 900));
     }
 }

@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets, run by unit tests over the committed corpora too.
 
+use z6_events::Actor;
 use z6_extract::Response;
 use z6_http::ContentError;
 use z6_http::template::{Value, ValueId, Values};
@@ -8,6 +9,7 @@ use crate::expression::{Body, Check, Outcome, Unreadable};
 use crate::journey::Rendering;
 use crate::load::{Files, Overrides};
 use crate::model::Scenario;
+use crate::plan::Plan;
 
 /// Answers every name with a few bytes, and with rows if it ends as the name of a data file does.
 struct AnyFile;
@@ -98,6 +100,29 @@ fn check_scenario(scenario: &Scenario) {
     }
     assert_eq!(simulation, scenario.simulation, "settings come back");
     let _ = scenario.check_workers(7);
+    check_plan(scenario);
+}
+
+/// What is taken follows what was taken, in regions whose steps are those that the flow names, and a plan
+/// can be listed.
+fn check_plan(scenario: &Scenario) {
+    let plan = Plan::new(scenario, 7);
+    for actor in [0, 1, u64::MAX].map(Actor) {
+        let again = [plan.start_again(0), plan.renewal_start(3)].into_iter().flatten();
+        for first in again.chain([plan.first(actor)]) {
+            let mut step = first;
+            for _ in 0..50 {
+                assert!(plan.is_taken(actor, step), "{step:?} of {actor:?} is taken");
+                let request = plan.step(actor, step).request;
+                assert!(request.index() < scenario.requests.len(), "{request:?} is there");
+                let Some(next) = plan.next(actor, step) else { break };
+                assert!(next > step, "{next:?} follows {step:?}");
+                step = next;
+            }
+        }
+    }
+    let listed = crate::plan::listing::render_text(scenario, &plan, 1, 5);
+    assert!(!listed.chars().any(|c| c.is_control() && c != '\n'), "a listing is plain text");
 }
 
 /// Values of each kind; the last of them is missing.

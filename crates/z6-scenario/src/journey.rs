@@ -431,4 +431,20 @@ impl Request {
         });
         reads.chain(extracts).filter_map(|id| values.source(id)).collect()
     }
+
+    /// The data files that it and its checks use, rising.
+    #[must_use]
+    pub fn data_files(&self, values: &ValueTable) -> Vec<u16> {
+        let checks = self.reading.checks.iter().flat_map(|check| check.check.values());
+        let sources = self.value_sources(values).into_iter();
+        let file = |source| match source {
+            ValueSource::Column { data, .. } => Some(data),
+            _ => None,
+        };
+        let of_checks = checks.filter_map(|id| values.source(id));
+        let mut files: Vec<u16> = sources.chain(of_checks).filter_map(file).collect();
+        files.sort_unstable();
+        files.dedup();
+        files
+    }
 }

@@ -29,6 +29,21 @@ impl DataFile {
         let least = || write(&self.table, word, self.weight.as_slice(), usize::MAX);
         whole.or_else(least).unwrap_or_default()
     }
+
+    /// Whether the columns `open` are in what a log holds of the file: the same for a file that was
+    /// projected before.
+    pub(crate) fn is_known(&self, open: &[u32], max_bytes: u64) -> bool {
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        // Columns that a log does not hold are empty.
+        let has_field = |column: &u32| {
+            let mut rows = 0..self.table.row_count();
+            rows.any(|row| self.table.field(row, *column as usize).is_some_and(|f| !f.is_empty()))
+        };
+        let mut others = open.iter().filter(|column| Some(**column) != self.weight);
+        self.is_attached
+            && others.any(has_field)
+            && write(&self.table, OPEN, open, max_bytes).is_some()
+    }
 }
 
 /// None if it becomes longer than `max_bytes`.

@@ -355,8 +355,10 @@ fn extractions_give_variables() {
          extract.id = {{ header = 'Location', regex = '/(.*)', default = 'x', when = 'always' }}\n\
          extract.again = {{ value = '{{{{token}}}}' }}\n\
          [[requests]]\nname = 'b'\npath = '/{{{{id}}}}/{{{{token | default(\"n\")}}}}'\n\
-         extract.id = {{ status = true }}\nchecks.one = 'status == 200 && json(\"$.id\") == id'\n\
-         checks.two = {{ that = 'body_bytes < 10', fails = false }}\n"
+         extract.again = {{ status = true }}\n\
+         checks.one = 'status == 200 && json(\"$.id\") == id'\n\
+         checks.two = {{ that = 'body_bytes < 10', fails = false }}\n\
+         [sequence]\nsteps = [{{ request = 'a' }}, {{ request = 'b' }}]\n"
     );
     let scenario = load(&text, &World::default()).scenario;
     let variables: Vec<(&str, Scope, bool)> = scenario

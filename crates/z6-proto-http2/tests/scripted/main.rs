@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
 
 mod client;
-mod connection;
+mod frames;
+mod lifecycle;
 mod limits;
+mod messages;

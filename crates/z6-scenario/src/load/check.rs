@@ -2,10 +2,12 @@
 
 use super::codes;
 use super::decimal::unscaled;
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, quoted};
 use super::reader::{At, Context, Span};
-use crate::model::{Arrivals, Model, Scenario, Schedule, ThinkTime, Workers};
+use crate::journey::{DataFile, Repeat, SequenceStep};
+use crate::model::{Arrivals, Model, Request, Scenario, Schedule, ThinkTime, Workers};
 use crate::schedule::{ArrivalSchedule, VuSchedule, own_length_ns};
+use crate::values::Per;
 
 /// Checks the shares of a fixed number of workers.
 pub(crate) fn fixed_workers(cx: &mut Context<'_>, scenario: &Scenario, at: &At) {
@@ -49,6 +51,83 @@ pub(crate) fn warmup(cx: &mut Context<'_>, scenario: &Scenario, span: Option<Spa
         let warning = Diagnostic::warning(codes::NO_EFFECT, span, message);
         let hint = "latencies, rates and assertions leave out the warm-up: shorten it";
         cx.findings.push(warning.hint(hint));
+    }
+}
+
+/// Checks that files whose rows are given out once have enough of them, where the need is known beforehand.
+/// `data_at`: where each file is named.
+pub(crate) fn unique_rows(cx: &mut Context<'_>, scenario: &Scenario, data_at: &[Option<Span>]) {
+    for (index, file) in (0..).zip(&scenario.values.data) {
+        let rows = file.table.row_count() as u64;
+        let Some(need) = rows_needed(scenario, index, file) else { continue };
+        if !file.is_unique || need <= rows {
+            continue;
+        }
+        let (per, what) = match (file.per, scenario.schedule.model()) {
+            (Per::Vu, Model::Closed) => ("vu", "VUs need one each"),
+            (Per::Vu, Model::Open) => ("vu", "arrivals need one each"),
+            (Per::Iteration, _) => ("iteration", "iterations need one each"),
+            (Per::Step, _) => ("step", "steps need one each"),
+        };
+        let message = format!(
+            "{} has {rows} rows, but {need} {what} (unique, per = \"{per}\")",
+            quoted(&file.file)
+        );
+        let hint = "add rows, lower the load, or remove `unique`: rows then come again";
+        let span = data_at.get(usize::from(index)).cloned().flatten();
+        cx.error(codes::ROWS, span, message, hint);
+    }
+}
+
+/// Draws of a file that are sure to be made; none if that is not known.
+fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> {
+    let flow = &scenario.flow;
+    let is_user = |request: &Request| request.data_files(&scenario.values).contains(&index);
+    // Places of each iteration that are sure to use the file.
+    let places = if flow.steps.is_empty() {
+        u64::from(scenario.requests.iter().all(is_user))
+    } else {
+        let users = flow.steps.iter().filter(|step| is_user(scenario.request(step.request)));
+        let places = |step: &SequenceStep| match step.repeat {
+            Repeat { min, max } if min == max || file.per != Per::Step => Some(u64::from(min)),
+            // How many rows are passed over is not known.
+            Repeat { .. } => None,
+        };
+        users.map(places).sum::<Option<u64>>()?
+    };
+    let is_started = flow.start.iter().any(|step| is_user(scenario.request(step.request)));
+    let runtime = &scenario.runtime;
+    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.schedule));
+    let (actors, iterations) = match &scenario.schedule {
+        Schedule::Rate { arrivals, .. }
+        | Schedule::RampRate { arrivals, .. }
+        | Schedule::RateSteps { arrivals, .. } => {
+            if *arrivals == Arrivals::Poisson && end_ns.is_some() {
+                return None;
+            }
+            let schedule = ArrivalSchedule::new(&scenario.schedule, end_ns, runtime.iterations);
+            (schedule.arrivals_expected()?, Some(1))
+        }
+        Schedule::Constant { .. }
+        | Schedule::Ramp { .. }
+        | Schedule::Spike { .. }
+        | Schedule::Steps { .. } => {
+            let vus = VuSchedule::new(&scenario.schedule, end_ns).vus_started();
+            (vus, runtime.iterations.filter(|_| end_ns.is_none()))
+        }
+    };
+    if places == 0 && !is_started {
+        return None;
+    }
+    let in_all = |iterations: u64| actors.saturating_mul(iterations);
+    match file.per {
+        Per::Vu => Some(actors),
+        Per::Iteration | Per::Step if places == 0 => None,
+        Per::Iteration => runtime.requests.filter(|_| end_ns.is_none()).or(iterations.map(in_all)),
+        Per::Step => {
+            let draws = runtime.requests.filter(|_| end_ns.is_none());
+            draws.or(iterations.map(|i| in_all(i).saturating_mul(places)))
+        }
     }
 }
 

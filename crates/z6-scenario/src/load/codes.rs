@@ -66,5 +66,9 @@ pub(crate) const OVERRIDE: &str = "override";
 pub(crate) const BAD_SETTING: &str = "bad_setting";
 /// Understood, but not run.
 pub(crate) const UNSUPPORTED: &str = "unsupported";
+/// A value that is not, or may not be, there where it is used.
+pub(crate) const UNSET: &str = "unset";
+/// Unique rows of a file that do not suffice.
+pub(crate) const ROWS: &str = "rows";
 /// Warning: has no effect.
 pub(crate) const NO_EFFECT: &str = "no_effect";

@@ -3,6 +3,7 @@
 //! The format is a table of keys (`keys`), read by one reader (`reader`, `value`); each section
 //! adds the rules that span keys. Knows no file system, clock or terminal.
 
+mod assigned;
 mod base_url;
 mod bodies;
 mod check;
@@ -229,6 +230,7 @@ fn build<'a>(
     let model = draft.as_ref().map(|draft| draft.schedule.model());
     let flow = sequence::flow(cx, &root, &requests, model);
     reading::settle_variables(&mut sources, &requests, &flow);
+    assigned::check(cx, &flow, &requests, &sources.table, &sources.uses);
     if let Some(draft) = &draft {
         let runtime = &mut runtime.runtime;
         runtime::requests(cx, &runtime_section, runtime, &draft.schedule, &flow);
@@ -259,6 +261,7 @@ fn build<'a>(
     if known {
         check::fixed_workers(cx, &scenario, &workers_at);
         check::warmup(cx, &scenario, runtime_section.span("warmup_seconds"));
+        check::unique_rows(cx, &scenario, &sources.data_at);
     }
     scenario
 }

@@ -6,6 +6,7 @@ use z6_events::VariableId;
 use z6_extract::{Between, Html, JsonPath, Pattern, Program, Select as Choice, Source};
 use z6_http::template::TextKind;
 
+use super::assigned::{Use, When};
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::is_token;
@@ -13,12 +14,12 @@ use super::limits::{MAX_CHECKS, MAX_EXTRACTS, MAX_NAME_BYTES};
 use super::names::check_value_name;
 use super::reader::{Context, Section};
 use super::requests::Surroundings;
-use super::sources::{Sources, Use, WrittenVariable};
+use super::sources::{Sources, WrittenVariable};
 use super::suggest;
 use super::text::{Written, compile};
 use super::value::{Member, Select};
 use crate::expression::Check;
-use crate::journey::{Extract, ExtractFrom, Flow, Reading, RequestCheck, Scope, ValueSource};
+use crate::journey::{Extract, ExtractFrom, Flow, Reading, RequestCheck, Scope};
 use crate::model::Request;
 
 /// Keys that say where a value comes from, of which an entry has one; `regex` may follow some.
@@ -81,7 +82,7 @@ fn check(
     place: &Written<'_>,
 ) -> Option<Check> {
     let text = entry.written_text("that")?;
-    let written = Written { after_response: true, ..place.with(text, entry.span("that")) };
+    let written = Written { when: When::Check, ..place.with(text, entry.span("that")) };
     let mut find = |name: &str| sources.find(&cx.parameters, name);
     let check = match Check::compile(text, &mut find) {
         Ok(check) => check,
@@ -96,13 +97,13 @@ fn check(
         }
     };
     for id in check.values() {
-        if let Some(ValueSource::Variable(variable)) = sources.table.source(id) {
+        if let Some(source) = sources.table.source(id).filter(Use::may_be_missing) {
             sources.note_use(Use {
                 request: place.request,
-                variable,
+                source,
                 span: written.span.clone(),
                 has_default: false,
-                after_response: true,
+                when: When::Check,
             });
         }
     }
@@ -229,7 +230,7 @@ fn from(
         "sha256" => return Some(ExtractFrom::Sha256),
         "value" => {
             let written = Written {
-                after_response: true,
+                when: When::Extract,
                 ..place.with(entry.written_text("value")?, entry.span("value"))
             };
             return compile(cx, sources, &written, TextKind::Plain).map(ExtractFrom::Value);

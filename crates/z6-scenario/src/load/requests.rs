@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use z6_events::TargetId;
 
 use super::Files;
+use super::assigned::When;
 use super::bodies::Store;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
@@ -93,7 +94,7 @@ fn request(
         span: None,
         file: None,
         request: index,
-        after_response: false,
+        when: When::Sending,
         has_templates: section.flag("templates").unwrap_or(true),
     };
     let sent = sending(cx, section, around, (&mut *sources, store), &place, (&method, errors));

@@ -10,6 +10,7 @@ use z6_events::VariableId;
 use z6_extract::rows::Table;
 use z6_http::template::ValueId;
 
+use super::assigned::Use;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_PLACEHOLDER_VALUES, MAX_VARIABLES};
@@ -28,21 +29,8 @@ const OF_RESPONSES: [&str; 8] =
     ["status", "header", "trailer", "cookie", "json", "body", "text", "body_bytes"];
 /// What stands before the name of a secret.
 const SECRET: &str = "secret.";
-/// Uses of variables that are kept; further ones are not looked at.
+/// Uses of values that are kept; further ones are not looked at.
 const MAX_USES: usize = 100_000;
-
-/// One placeholder that names a variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Use {
-    /// The request.
-    pub(crate) request: usize,
-    pub(crate) variable: VariableId,
-    pub(crate) span: Option<Span>,
-    /// Whether something stands for it where it is missing.
-    pub(crate) has_default: bool,
-    /// Whether the response is there: in a check or a `value`.
-    pub(crate) after_response: bool,
-}
 
 /// A name that a placeholder may begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,7 +257,7 @@ impl Sources {
         self.id_names.get(usize::from(id.0)).cloned().unwrap_or_default()
     }
 
-    /// Keeps where a variable is used.
+    /// Keeps where a value is used.
     pub(crate) fn note_use(&mut self, usage: Use) {
         if self.uses.len() < MAX_USES {
             self.uses.push(usage);

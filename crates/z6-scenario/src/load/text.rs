@@ -2,13 +2,13 @@
 
 use z6_http::template::{FillError, FoldError, Template, TemplateErrorKind, TextKind, encode};
 
+use super::assigned::{Use, When};
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::reader::{Context, Span};
 use super::render::line_column;
-use super::sources::{Sources, Use};
+use super::sources::Sources;
 use super::written::place_in;
-use crate::journey::ValueSource;
 
 /// A text of a request, and where it stands.
 pub(crate) struct Written<'t> {
@@ -19,8 +19,8 @@ pub(crate) struct Written<'t> {
     pub(crate) file: Option<&'t str>,
     /// The request.
     pub(crate) request: usize,
-    /// Whether the text is read once the response is there.
-    pub(crate) after_response: bool,
+    /// When the text is read.
+    pub(crate) when: When,
     /// `templates`: otherwise all of it is text.
     pub(crate) has_templates: bool,
 }
@@ -33,7 +33,7 @@ impl<'t> Written<'t> {
             span,
             file: None,
             request: self.request,
-            after_response: self.after_response,
+            when: self.when,
             has_templates: self.has_templates,
         }
     }
@@ -132,21 +132,21 @@ fn compile_pieces(
     }
 }
 
-/// Keeps which variables a text uses, and where.
+/// Keeps which values a text uses, and where.
 fn note_uses(cx: &Context<'_>, sources: &mut Sources, written: &Written<'_>, template: &Template) {
     let mut places = None;
     for usage in template.uses() {
-        let Some(ValueSource::Variable(variable)) = sources.table.source(usage.value) else {
+        let Some(source) = sources.table.source(usage.value).filter(Use::may_be_missing) else {
             continue;
         };
         let places = places.get_or_insert_with(|| placeholders(written.text));
         let offset = places.get(usage.slot).copied().unwrap_or(0);
         sources.note_use(Use {
             request: written.request,
-            variable,
+            source,
             span: written.place(cx, offset),
             has_default: usage.has_default,
-            after_response: written.after_response,
+            when: written.when,
         });
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 
 use z6_events::{Actor, Step, Tick, json_string, printable};
 
-use super::shown::{Value, shown_values};
+use super::shown::{Shown as ShownValue, Value, shown_values};
 use super::{Plan, Region, plan_digest};
 use crate::model::{Arrivals, Model, Scenario};
 
@@ -134,8 +134,9 @@ const VALUE_CHARS: usize = 60;
 
 /// The rows and values of a step: `row.users = 3, users.email = a@b.example, token = ‹token›`.
 fn values_words(scenario: &Scenario, plan: &Plan, actor: Actor, step: Step) -> String {
-    let word = |(name, value)| {
-        let value = match value {
+    let word = |shown: ShownValue| {
+        let name = shown.name;
+        let value = match shown.value {
             Value::Row(Some(row)) => row.to_string(),
             Value::Row(None) => "none left".to_owned(),
             Value::Text(text) | Value::Literal(text) => {
@@ -207,13 +208,13 @@ fn write_json_step(
     write!(out, ",\"request\":{request},\"target\":{target},\"think_ns\":{}", planned.think_ns)?;
     if has_values(scenario) {
         out.write_str(",\"values\":{")?;
-        for (i, (name, value)) in shown_values(scenario, plan, actor, step).enumerate() {
-            write!(out, "{}{}:", comma(i), json_string(&name))?;
-            match value {
+        for (i, shown) in shown_values(scenario, plan, actor, step).enumerate() {
+            write!(out, "{}{}:", comma(i), json_string(&shown.name))?;
+            match shown.value {
                 Value::Row(row) => write!(out, "{}", OrNull(row))?,
                 Value::Literal(text) => out.write_str(&text)?,
                 Value::Text(text) => write!(out, "{}", json_string(&text))?,
-                Value::NotPlanned => write!(out, "{}", json_string(&format!("‹{name}›")))?,
+                Value::NotPlanned => write!(out, "{}", json_string(&format!("‹{}›", shown.name)))?,
             }
         }
         out.write_str("}")?;

@@ -2,7 +2,6 @@
 
 use z6_events::{Actor, Step, Tick};
 
-use super::values::data_files_of;
 use super::{Plan, PlannedValue};
 use crate::journey::ValueSource;
 use crate::model::Scenario;
@@ -20,6 +19,15 @@ pub(super) enum Value {
     NotPlanned,
 }
 
+/// A row or a value under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) name: String,
+    /// Where the value comes from; none for a row.
+    pub(super) source: Option<ValueSource>,
+    pub(super) value: Value,
+}
+
 /// For the request of a step: the row of each data file that it uses, as `row.FILE`, then each value that it
 /// is filled in with, once.
 pub(super) fn shown_values(
@@ -27,12 +35,13 @@ pub(super) fn shown_values(
     plan: &Plan,
     actor: Actor,
     step: Step,
-) -> impl Iterator<Item = (String, Value)> {
+) -> impl Iterator<Item = Shown> {
     let values = &scenario.values;
     let request = scenario.request(plan.step(actor, step).request);
     let row = move |file: u16| {
         let name = values.data.get(usize::from(file)).map_or("", |file| &file.name);
-        (format!("row.{name}"), Value::Row(plan.row(file, actor, step)))
+        let value = Value::Row(plan.row(file, actor, step));
+        Shown { name: format!("row.{name}"), source: None, value }
     };
     let mut sources: Vec<ValueSource> = Vec::new();
     for source in request.value_sources(values) {
@@ -42,9 +51,9 @@ pub(super) fn shown_values(
     }
     let value = move |source| {
         let value = shown_value(scenario, plan, source, actor, step);
-        (values.name_of(source), value)
+        Shown { name: values.name_of(source), source: Some(source), value }
     };
-    data_files_of(request, values).into_iter().map(row).chain(sources.into_iter().map(value))
+    request.data_files(values).into_iter().map(row).chain(sources.into_iter().map(value))
 }
 
 fn shown_value(

@@ -10,8 +10,8 @@ use z6_extract::rows::Table;
 
 use super::Plan;
 use super::places::{Place, Region, Track};
-use crate::journey::{DataFile, OnEnd, ValueSource, ValueTable};
-use crate::model::{Model, Request, Scenario};
+use crate::journey::{DataFile, OnEnd, ValueSource};
+use crate::model::{Model, Scenario};
 use crate::values::{Deal, Draw, Made, Moment, Per, Rows, push_rfc3339_ms};
 
 #[cfg(test)]
@@ -88,18 +88,6 @@ pub(super) struct PlannedValues {
     epoch_ns: u64,
 }
 
-/// The data files that a request uses, rising.
-pub(super) fn data_files_of(request: &Request, values: &ValueTable) -> Vec<u16> {
-    let file = |source| match source {
-        ValueSource::Column { data, .. } => Some(data),
-        _ => None,
-    };
-    let mut files: Vec<u16> = request.value_sources(values).into_iter().filter_map(file).collect();
-    files.sort_unstable();
-    files.dedup();
-    files
-}
-
 impl PlannedValues {
     /// `actors`: how many the schedule ever starts; `steps`: one iteration.
     pub(super) fn new(scenario: &Scenario, seed: u64, steps: &Track, actors: u64) -> PlannedValues {
@@ -110,7 +98,7 @@ impl PlannedValues {
         let users: Vec<Vec<u16>> = if values.data.is_empty() {
             Vec::new()
         } else {
-            scenario.requests.iter().map(|request| data_files_of(request, values)).collect()
+            scenario.requests.iter().map(|request| request.data_files(values)).collect()
         };
         let actors = match scenario.schedule.model() {
             Model::Closed => Some(actors),

@@ -2,12 +2,13 @@
 //! none, and keeps the digest it has.
 
 use sha2::{Digest as _, Sha256};
-use z6_events::Actor;
+use z6_events::{Actor, VariableId};
 use z6_http::template::Template;
 
 use super::Form;
 use crate::journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, ExtractFrom, OnEnd, RandomValue, SequenceStep, ValueSource,
+    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, OnEnd, RandomValue, SequenceStep,
+    ValueSource,
 };
 use crate::model::{Request, Scenario};
 use crate::plan::Plan;
@@ -41,8 +42,9 @@ impl Form {
         }
         self.number(scenario.values.random.len() as u64);
         scenario.values.random.iter().for_each(|value| self.random(value));
+        let used = used_variables(scenario);
         for request in &scenario.requests {
-            self.reading(scenario, request);
+            self.reading(scenario, request, &used);
             self.rendering(scenario, request);
         }
         self.values(scenario, plan);
@@ -70,10 +72,7 @@ impl Form {
                 self.numbers(weights.cumulative());
             }
         }
-        if !file.is_attached {
-            return self.number(0);
-        }
-        let columns = scenario.values.open_columns(index);
+        let columns = known_columns(scenario, index, file);
         self.number(columns.len() as u64);
         for column in columns {
             let name = file.table.columns().nth(column as usize).unwrap_or("");
@@ -113,16 +112,10 @@ impl Form {
     }
 
     /// The extractions of variables that some request is filled in with.
-    fn reading(&mut self, scenario: &Scenario, request: &Request) {
+    fn reading(&mut self, scenario: &Scenario, request: &Request, used: &[bool]) {
         let values = &scenario.values;
-        let steers = |variable| {
-            values.sources.contains(&ValueSource::Variable(variable))
-                && scenario.requests.iter().any(|request| {
-                    request.value_sources(values).contains(&ValueSource::Variable(variable))
-                })
-        };
-        let extracts = request.reading.extracts.iter();
-        let extracts: Vec<_> = extracts.filter(|extract| steers(extract.variable)).collect();
+        let steers = |extract: &&Extract| used.get(usize::from(extract.variable.0)) == Some(&true);
+        let extracts: Vec<&Extract> = request.reading.extracts.iter().filter(steers).collect();
         self.number(extracts.len() as u64);
         for extract in extracts {
             self.bytes(values.name_of(ValueSource::Variable(extract.variable)).as_bytes());
@@ -173,9 +166,29 @@ impl Form {
     fn template(&mut self, scenario: &Scenario, template: &Template) {
         let values = &scenario.values;
         let name = |id| values.source(id).map_or_else(String::new, |of| values.name_of(of));
-        template.pieces().for_each(|piece| self.bytes(piece.as_bytes()));
-        template.values().for_each(|id| self.bytes(name(id).as_bytes()));
+        self.bytes(template.shown(name).as_bytes());
     }
+}
+
+/// By variable, whether some request is filled in with it.
+fn used_variables(scenario: &Scenario) -> Vec<bool> {
+    let values = &scenario.values;
+    let mut used = vec![false; values.variables.len()];
+    for source in scenario.requests.iter().flat_map(|request| request.value_sources(values)) {
+        if let ValueSource::Variable(VariableId(id)) = source
+            && let Some(used) = used.get_mut(usize::from(id))
+        {
+            *used = true;
+        }
+    }
+    used
+}
+
+/// The columns of a file that a log of a run holds: others are not known where the log is read.
+fn known_columns(scenario: &Scenario, index: u16, file: &DataFile) -> Vec<u32> {
+    let columns = scenario.values.open_columns(index);
+    let is_known = file.is_known(&columns, scenario.limits.max_attachment_bytes);
+    if is_known { columns } else { Vec::new() }
 }
 
 /// Whether the scenario has any of this.
@@ -208,16 +221,31 @@ fn per_number(per: Per) -> u64 {
 impl Form {
     /// Rows and values of the first steps of the first actors, as a plan lists them.
     fn values(&mut self, scenario: &Scenario, plan: &Plan) {
+        let data = (0..).zip(&scenario.values.data);
+        let known: Vec<Vec<u32>> =
+            data.map(|(index, file)| known_columns(scenario, index, file)).collect();
+        let is_known = |source| match source {
+            ValueSource::Column { data, column } => {
+                known.get(usize::from(data)).is_some_and(|columns| columns.contains(&column))
+            }
+            _ => true,
+        };
         for actor in (0..ACTORS).map(Actor) {
             let first = Some(plan.first(actor));
             let steps = std::iter::successors(first, |step| plan.next(actor, *step)).take(STEPS);
             for step in steps {
                 self.number(step.0);
-                for (_, value) in shown_values(scenario, plan, actor, step) {
-                    match value {
+                for shown in shown_values(scenario, plan, actor, step) {
+                    match shown.value {
                         Value::Row(row) => self.optional(row),
-                        Value::Text(text) | Value::Literal(text) => self.bytes(text.as_bytes()),
-                        Value::NotPlanned => self.number(u64::MAX),
+                        Value::Text(text) | Value::Literal(text)
+                            if shown.source.is_none_or(is_known) =>
+                        {
+                            self.bytes(text.as_bytes());
+                        }
+                        Value::Text(_) | Value::Literal(_) | Value::NotPlanned => {
+                            self.number(u64::MAX);
+                        }
                     }
                 }
             }

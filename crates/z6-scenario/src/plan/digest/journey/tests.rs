@@ -136,3 +136,35 @@ fn a_scenario_without_all_this_has_the_digest_without_it() {
     });
     assert_eq!(plan_digest(&plain, 1), plan_digest(&scenario(), 1));
 }
+
+/// The file as one who reads it from a log has it.
+fn of_a_log(scenario: &Scenario) -> Scenario {
+    let mut again = scenario.clone();
+    let open = scenario.values.open_columns(0);
+    let held = scenario.values.data[0].projected(&open, scenario.limits.max_attachment_bytes);
+    file(&mut again).table = Arc::new(crate::projected_table(&held).unwrap());
+    again
+}
+
+#[test]
+fn what_a_log_holds_of_a_file_gives_the_same_digest() {
+    let changes: [(&str, Change); 5] = [
+        ("nothing", |_| ()),
+        ("attach = false", |s| file(s).is_attached = false),
+        ("a file that is too large", |s| s.limits.max_attachment_bytes = 10),
+        ("weights alone", |s| {
+            (file(s).weight, file(s).is_attached) = (Some(1), false);
+            file(s).order = Order::Random(Some(Weights::new([1, 2])));
+        }),
+        ("a column of weights that is used", |s| {
+            (file(s).weight, file(s).secret) = (Some(1), Vec::new());
+            s.limits.max_attachment_bytes = 10;
+        }),
+    ];
+    for (name, change) in changes {
+        let mut changed = sample();
+        change(&mut changed);
+        let again = of_a_log(&changed);
+        assert_eq!(plan_digest(&again, 1), plan_digest(&changed, 1), "{name}");
+    }
+}

@@ -1,0 +1,336 @@
+//! Whether each value is there where it is used: variables that nothing has set yet, and what means nothing
+//! outside of iterations.
+//!
+//! Follows the order of steps: `start`, then iterations, then `renew`, which may come before any request.
+//! Requests are taken to succeed: what failures leave unset shows in a run, not here.
+
+use z6_events::{RequestId, VariableId};
+
+use super::codes;
+use super::diagnostic::{Diagnostic, quoted};
+use super::reader::{Context, Span};
+use super::suggest;
+use crate::journey::{Flow, Scope, SequenceStep, ValueSource, ValueTable};
+use crate::model::Request;
+use crate::values::Per;
+
+#[cfg(test)]
+mod tests;
+
+/// A place that uses a value.
+#[derive(Debug, Clone)]
+pub(crate) struct Use {
+    /// Index of the request.
+    pub(crate) request: usize,
+    /// What is used.
+    pub(crate) source: ValueSource,
+    /// Where it is written.
+    pub(crate) span: Option<Span>,
+    /// It has the filter `default`.
+    pub(crate) has_default: bool,
+    /// What for.
+    pub(crate) when: When,
+}
+
+impl Use {
+    /// Whether it depends on the place in the run if there is a value.
+    pub(crate) fn may_be_missing(source: &ValueSource) -> bool {
+        match source {
+            ValueSource::Variable(_) | ValueSource::Column { .. } | ValueSource::Iteration => true,
+            ValueSource::Secret(_)
+            | ValueSource::Random(_)
+            | ValueSource::Vu
+            | ValueSource::Step
+            | ValueSource::NowUnixMs
+            | ValueSource::NowRfc3339 => false,
+        }
+    }
+}
+
+/// When a value is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// To make the request.
+    Sending,
+    /// In a check, before the extractions of the request are made.
+    Check,
+    /// In a `value` extraction of the request.
+    Extract,
+}
+
+/// What is known of a variable at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing before has set it.
+    Unset,
+    /// This request sets it only if the response has it.
+    Maybe(RequestId),
+    Set,
+}
+
+/// What is wrong with a use, from bad to worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    /// Set by this request only if the response has it.
+    Maybe(RequestId),
+    /// Not set.
+    Unset,
+    /// Means nothing in `start` and `renew`.
+    Outside,
+}
+
+/// The variables that a request extracts.
+fn extracted(requests: &[Request], request: RequestId) -> impl Iterator<Item = VariableId> {
+    let extracts = requests.get(request.index()).map(|request| &request.reading.extracts);
+    extracts.into_iter().flatten().map(|extract| extract.variable)
+}
+
+/// Reports values that are used where they are not, or may not be, set. Each use once.
+pub(crate) fn check(
+    cx: &mut Context<'_>,
+    flow: &Flow,
+    requests: &[Request],
+    values: &ValueTable,
+    uses: &[Use],
+) {
+    if uses.is_empty() {
+        return;
+    }
+    let mut by_request: Vec<Vec<usize>> = vec![Vec::new(); requests.len()];
+    for (index, usage) in uses.iter().enumerate() {
+        if let Some(list) = by_request.get_mut(usage.request) {
+            list.push(index);
+        }
+    }
+    let mut walk = Walk {
+        requests,
+        values,
+        uses,
+        by_request,
+        states: vec![State::Unset; values.variables.len()],
+        found: vec![None; uses.len()],
+    };
+    walk.flow(flow);
+    let Walk { found, .. } = walk;
+    for (usage, fault) in uses.iter().zip(found) {
+        if let Some(fault) = fault {
+            report(cx, flow, requests, values, usage, fault);
+        }
+    }
+}
+
+struct Walk<'w> {
+    requests: &'w [Request],
+    values: &'w ValueTable,
+    uses: &'w [Use],
+    by_request: Vec<Vec<usize>>,
+    /// By variable.
+    states: Vec<State>,
+    /// The worst that was found, by use.
+    found: Vec<Option<Fault>>,
+}
+
+impl Walk<'_> {
+    fn flow(&mut self, flow: &Flow) {
+        self.steps(&flow.start, true);
+        self.keep_vu_scope();
+        if flow.steps.is_empty() {
+            return self.drawn();
+        }
+        // What iterations and renewals leave unset is so for those that follow.
+        let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
+        for (steps, is_outside) in [(&flow.steps[..], false), (renew, true)] {
+            let (before, found) = (self.states.clone(), self.found.clone());
+            self.steps(steps, is_outside);
+            self.found = found;
+            self.weaken_to(before);
+        }
+        let before = self.states.clone();
+        self.steps(renew, true);
+        self.states = before;
+        self.steps(&flow.steps, false);
+    }
+
+    /// Goes back to what was known before, where what is known now is not less.
+    fn weaken_to(&mut self, before: Vec<State>) {
+        for (now, before) in self.states.iter_mut().zip(before) {
+            if !matches!((before, *now), (State::Set, State::Maybe(_))) {
+                *now = before;
+            }
+        }
+    }
+
+    /// Forgets what lives as long as an iteration.
+    fn keep_vu_scope(&mut self) {
+        for (variable, state) in self.values.variables.iter().zip(&mut self.states) {
+            if variable.scope == Scope::Iteration {
+                *state = State::Unset;
+            }
+        }
+    }
+
+    /// Each request is an iteration of its own: only what lives as long as its VU comes from others.
+    fn drawn(&mut self) {
+        let requests = self.requests;
+        for (number, request) in (0..).map(RequestId).zip(requests) {
+            for extract in &request.reading.extracts {
+                let id = usize::from(extract.variable.0);
+                let is_kept = self.values.variables.get(id).is_some_and(|v| v.scope == Scope::Vu);
+                if let (true, Some(state @ State::Unset)) = (is_kept, self.states.get_mut(id)) {
+                    *state = State::Maybe(number);
+                }
+            }
+        }
+        for number in (0..).map(RequestId).take(requests.len()) {
+            let own: Vec<(usize, State)> = extracted(requests, number)
+                .map(|variable| usize::from(variable.0))
+                .filter_map(|id| Some((id, *self.states.get(id)?)))
+                .collect();
+            self.step(number, false);
+            own.into_iter().for_each(|(id, state)| self.states[id] = state);
+        }
+    }
+
+    /// Goes through a list; `is_outside`: that of `start` or a renewal.
+    fn steps(&mut self, steps: &[SequenceStep], is_outside: bool) {
+        for step in steps {
+            self.step(step.request, is_outside);
+            if step.repeat.max > 1 {
+                self.step(step.request, is_outside);
+            }
+        }
+    }
+
+    fn step(&mut self, request: RequestId, is_outside: bool) {
+        let Some(model) = self.requests.get(request.index()) else { return };
+        self.uses(request, is_outside, |when| when == When::Sending);
+        for variable in extracted(self.requests, request) {
+            self.set(variable, State::Unset);
+        }
+        self.uses(request, is_outside, |when| when == When::Check);
+        for extract in &model.reading.extracts {
+            let is_sure = extract.is_required || extract.default.is_some();
+            self.set(extract.variable, if is_sure { State::Set } else { State::Maybe(request) });
+        }
+        self.uses(request, is_outside, |when| when == When::Extract);
+    }
+
+    fn set(&mut self, variable: VariableId, state: State) {
+        if let Some(known) = self.states.get_mut(usize::from(variable.0)) {
+            *known = state;
+        }
+    }
+
+    fn uses(&mut self, request: RequestId, is_outside: bool, fits: impl Fn(When) -> bool) {
+        let Some(list) = self.by_request.get(request.index()) else { return };
+        for index in list {
+            let usage = &self.uses[*index];
+            if fits(usage.when) {
+                let fault = self.fault(usage, is_outside);
+                self.found[*index] = self.found[*index].max(fault);
+            }
+        }
+    }
+
+    fn fault(&self, usage: &Use, is_outside: bool) -> Option<Fault> {
+        match usage.source {
+            ValueSource::Variable(VariableId(id)) if !usage.has_default => {
+                match self.states.get(usize::from(id)) {
+                    Some(State::Unset) => Some(Fault::Unset),
+                    // What is made of a response may ask whether there is a value.
+                    Some(State::Maybe(request)) if usage.when == When::Sending => {
+                        Some(Fault::Maybe(*request))
+                    }
+                    Some(State::Maybe(_) | State::Set) | None => None,
+                }
+            }
+            ValueSource::Column { data, .. } if is_outside => {
+                let file = self.values.data.get(usize::from(data));
+                file.is_some_and(|file| file.per != Per::Vu).then_some(Fault::Outside)
+            }
+            ValueSource::Iteration if is_outside => Some(Fault::Outside),
+            _ => None,
+        }
+    }
+}
+
+fn report(
+    cx: &mut Context<'_>,
+    flow: &Flow,
+    requests: &[Request],
+    values: &ValueTable,
+    usage: &Use,
+    fault: Fault,
+) {
+    let shown = quoted(&values.name_of(usage.source));
+    let name_of = |request: RequestId| {
+        requests.get(request.index()).map_or_else(String::new, |request| quoted(&request.name))
+    };
+    let span = usage.span.clone();
+    match (fault, usage.source) {
+        (Fault::Maybe(request), _) => {
+            let request = name_of(request);
+            let why = match flow.steps.is_empty() {
+                true => "may not have been sent before",
+                false => "sets it only if the response has it",
+            };
+            let message = format!("{shown} may be unset here: {request} {why}");
+            let warning = Diagnostic::warning(codes::UNSET, span, message);
+            let hint = "a request without a value is not sent: write the filter `default(\"..\")` \
+                        here, or extract it with `default`";
+            cx.findings.push(warning.hint(hint));
+        }
+        (Fault::Unset, ValueSource::Variable(variable)) if !cx.findings.is_full() => {
+            let (why, hint) = why_unset(flow, requests, usage, variable);
+            cx.error(codes::UNSET, span, format!("{shown} is not set here: {why}"), hint);
+        }
+        (Fault::Outside, ValueSource::Column { .. }) => {
+            let message = format!("{shown} has no row in `start` and `renew`");
+            let hint = "they are not part of an iteration: write `per = \"vu\"` for the file";
+            cx.error(codes::UNSET, span, message, hint);
+        }
+        (Fault::Outside, _) => {
+            let message = format!("{shown} has no value in `start` and `renew`");
+            cx.error(codes::UNSET, span, message, "write `{{step}}`, which is another each time");
+        }
+        (Fault::Unset, _) => cx.error(codes::UNSET, span, format!("{shown} is not set here"), ""),
+    }
+}
+
+/// Why a variable is not set, and what to do.
+fn why_unset(
+    flow: &Flow,
+    requests: &[Request],
+    usage: &Use,
+    variable: VariableId,
+) -> (String, &'static str) {
+    let numbered = (0..).map(RequestId).zip(requests);
+    let by: Vec<RequestId> = numbered
+        .filter(|(_, request)| request.reading.extracts.iter().any(|e| e.variable == variable))
+        .map(|(number, _)| number)
+        .collect();
+    let name = |request: &RequestId| {
+        requests.get(request.index()).map_or_else(String::new, |request| quoted(&request.name))
+    };
+    let names: Vec<String> = by.iter().take(5).map(name).collect();
+    let names = suggest::listed(&names, "or");
+    if by.iter().any(|request| request.index() == usage.request) {
+        let why = match usage.when {
+            When::Check => "it is extracted from this response, after its checks",
+            When::Sending | When::Extract => "it is extracted from the response to this request",
+        };
+        return (why.to_owned(), "extract it from an earlier response, or give it another name");
+    }
+    if flow.steps.is_empty() {
+        let why = format!("it is extracted by {names}, in another iteration");
+        return (why, "write [sequence] with both requests: without it, each is an iteration");
+    }
+    let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
+    let mut steps = flow.start.iter().chain(&flow.steps).chain(renew);
+    if steps.any(|step| by.contains(&step.request)) {
+        let why = format!("it is extracted by {names}, which comes later");
+        return (why, "put that step before this one");
+    }
+    let why = format!("it is extracted by {names}, which no step sends");
+    (why, "name it in a step before this one")
+}
