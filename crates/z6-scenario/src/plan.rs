@@ -42,6 +42,15 @@ pub struct PlannedStep {
     pub ends_iteration: bool,
 }
 
+/// Where a step is, as far as its request and its draws depend on it.
+struct Taken<'a> {
+    track: &'a Track,
+    /// What draws that are made once per iteration depend on.
+    coordinate: u64,
+    position: u64,
+    ends_iteration: bool,
+}
+
 /// A scenario and a seed, prepared for queries. No query allocates, except the iterators.
 ///
 /// ```
@@ -153,30 +162,33 @@ impl Plan {
     /// place. O(log(requests) + log(targets)); a generator is derived only for what has to be drawn.
     #[must_use]
     pub fn step(&self, actor: Actor, step: Step) -> PlannedStep {
-        if self.has_gaps {
-            return self.placed_step(actor, step);
-        }
-        let (iteration, position) = self.in_iterations(step.0);
-        let request = self.request(&self.steps, actor, step, position);
+        let Taken { track, coordinate, position, ends_iteration } = if self.has_gaps {
+            self.taken(actor, step)
+        } else {
+            let (iteration, position) = self.in_iterations(step.0);
+            let ends_iteration = position + 1 == self.steps_per_iteration;
+            Taken { track: &self.steps, coordinate: iteration, position, ends_iteration }
+        };
+        let request = self.request(track, actor, step, position);
         PlannedStep {
             request,
-            target: self.target(actor, iteration, request),
+            target: self.target(actor, coordinate, request),
             think_ns: self.think_ns(actor, step),
-            ends_iteration: position + 1 == self.steps_per_iteration,
+            ends_iteration,
         }
     }
 
-    /// [`Plan::step`] where not all places are those of iterations, or not all are taken.
+    /// What [`Plan::step`] asks of a place, where not all are those of iterations or not all are taken.
     #[cold]
-    fn placed_step(&self, actor: Actor, step: Step) -> PlannedStep {
+    #[inline(never)]
+    fn taken(&self, actor: Actor, step: Step) -> Taken<'_> {
         let place = self.place(actor, step);
         let (track, start) = self.region(place.region, step, place.position);
-        let request = self.request(track, actor, step, place.position);
         let is_last = || track.next(self.repeat_draws, actor, start.0, place.position).is_none();
-        PlannedStep {
-            request,
-            target: self.target(actor, place.region.coordinate(), request),
-            think_ns: self.think_ns(actor, step),
+        Taken {
+            track,
+            coordinate: place.region.coordinate(),
+            position: place.position,
             ends_iteration: !matches!(place.region, Region::Renewal(_)) && is_last(),
         }
     }

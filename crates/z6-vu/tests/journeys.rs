@@ -560,3 +560,75 @@ fn any_journey_keeps_to_the_rules() {
         assert!(kinds.contains(kind), "{kind} is not among {kinds:?}");
     }
 }
+
+const SIGN_IN: &str = "[runtime]\niterations = 5\nvus = 3\n\
+    [target]\nbase_url = 'http://127.0.0.1:80'\n\
+    [[requests]]\nname = 'login'\npath = '/login/of/a/length/beyond/that/of/the/first/write'\n\
+    extract.token = { header = 'X-Token', secret = true }\n\
+    [[requests]]\nname = 'use'\npath = '/use'\n\
+    headers = { Authorization = 'Bearer {{token}}' }\n\
+    checks.'fine' = 'status == 200'\n\
+    checks.'seen' = { that = 'status == 200', fails = false }\n\
+    [[sequences]]\nname = 'sign_in'\nsteps = [{ request = 'login' }]\n\
+    [sequence]\nstart = 'sign_in'\non_failure = 'end_iteration'\n\
+    renew = { sequence = 'sign_in', on_status = [401] }\n\
+    steps = [{ request = 'use', repeat = [1, 3] }]\n";
+
+/// Answers a scenario of a file, and now and then not as it wants.
+struct Moody(support::wild::Wild);
+
+impl z6_vu::memory::Network for Moody {
+    fn dial(&mut self, at: z6_events::Tick, to: z6_events::TargetId) -> z6_vu::memory::Dial {
+        self.0.dial(at, to)
+    }
+
+    fn answer(&mut self, _at: z6_events::Tick, _ask: &PlannedRequest) -> z6_vu::memory::Answer {
+        support::journey::status(if self.0.draw(4) == 0 { 401 } else { 200 })
+    }
+
+    fn read(&mut self, ask: &PlannedRequest, status: u16) -> z6_vu::memory::Found {
+        let mut found = z6_vu::memory::Found::default();
+        if ask.request.0 == LOGIN && status == 200 {
+            let is_there = self.0.draw(5) > 0;
+            let value = if is_there { Extracted::Withheld } else { Extracted::Missing };
+            found.values.push((TOKEN, value));
+        } else if ask.request.0 == USE && status != 200 {
+            found.failed_checks = 0b11;
+        }
+        found
+    }
+}
+
+#[test]
+fn a_journey_is_derived_again_from_its_log_alone() {
+    use z6_vu::replay::{DecisionKind, Outcome, replay};
+    let scenario = support::scenario(SIGN_IN);
+    let log = support::run(
+        &scenario,
+        7,
+        2,
+        |worker| Box::new(Moody(support::wild::Wild { state: u64::from(worker), trouble: 0 })),
+        &[],
+    );
+    let outcome = replay(&log[..]).unwrap();
+    assert!(matches!(outcome, Outcome::Identical { .. }), "{outcome:?}");
+    let mut reader = z6_events::LogReader::new(&log[..]).unwrap();
+    let checked = z6_analysis::checks::check_log(&mut reader, &scenario).unwrap();
+    assert!(checked.passed(), "{checked}");
+    // A value that is there in place of one that is missing, and the other way round.
+    for (from, to) in [
+        (LoggedValue::Withheld, LoggedValue::Missing),
+        (LoggedValue::Missing, LoggedValue::Withheld),
+    ] {
+        let mut apart = support::falsify::Apart::of(&log);
+        let events = apart.blocks.iter_mut().flat_map(|block| &mut block.events);
+        let mut values = events.filter_map(|(_, event)| match event {
+            Event::Value { value, .. } if *value == from => Some(value),
+            _ => None,
+        });
+        *values.next().unwrap() = to;
+        let outcome = replay(&apart.sealed()[..]).unwrap();
+        let Outcome::Differs(difference) = outcome else { panic!("{from:?}: {outcome:?}") };
+        assert_eq!(difference.kind, DecisionKind::Failure, "{difference:?}");
+    }
+}

@@ -52,6 +52,7 @@ impl Fold {
                 verdict: generator.verdict,
             },
         );
+        let names = &self.outline.requests;
         let grid = self.grid.take().map(|grid| grid.finish(ended_at));
         if let Some(grid) = &grid {
             self.requests.conserve_grid(grid)?;
@@ -63,8 +64,12 @@ impl Fold {
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
             errors: self.requests.error_figures(&self.outline),
-            checks: self.reads.check_figures(&self.outline.requests),
-            extractions: self.reads.extraction_figures(&self.outline.requests),
+            checks: self.reads.as_ref().map(|reads| reads.check_figures(names)).unwrap_or_default(),
+            extractions: self
+                .reads
+                .as_ref()
+                .map(|reads| reads.extraction_figures(names))
+                .unwrap_or_default(),
             generator,
             assertions,
             time_series: self.requests.time_series(&self.gauges, ended_at),

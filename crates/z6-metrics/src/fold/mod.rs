@@ -90,7 +90,8 @@ pub struct Fold {
     workers: Vec<Worker>,
     requests: Requests,
     connections: ConnectionTotals,
-    reads: Reads,
+    /// None if nothing is read from responses.
+    reads: Option<Box<Reads>>,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -107,7 +108,7 @@ impl Fold {
         let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
-        Fold { reads, grid: Some(grid), ..fold }
+        Fold { reads: reads.map(Box::new), grid: Some(grid), ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -115,7 +116,7 @@ impl Fold {
             workers: (0..facts.partition.workers()).map(|_| Worker::new()).collect(),
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
-            reads: Reads::default(),
+            reads: None,
             gauges: Gauges::default(),
             grid: None,
             bytes: Vec::new(),
@@ -152,14 +153,16 @@ impl Fold {
         match *event {
             Event::Wake | Event::Stop { .. } => Ok(()),
             Event::Value { exchange, variable, value } => {
-                if let Some(request) = state.open.request(exchange) {
-                    self.reads.value(request, variable, value);
+                let request = state.open.request(exchange);
+                if let (Some(reads), Some(request)) = (&mut self.reads, request) {
+                    reads.value(request, variable, value);
                 }
                 Ok(())
             }
             Event::ChecksFailed { exchange, failed } => {
-                if let Some(request) = state.open.request(exchange) {
-                    self.reads.checks_failed(request, failed);
+                let request = state.open.request(exchange);
+                if let (Some(reads), Some(request)) = (&mut self.reads, request) {
+                    reads.checks_failed(request, failed);
                 }
                 Ok(())
             }
@@ -207,7 +210,9 @@ impl Fold {
                         Some(error) => grid.failed(here, error),
                     }
                 }
-                self.reads.answered(open.request);
+                if let Some(reads) = &mut self.reads {
+                    reads.answered(open.request);
+                }
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {

@@ -123,6 +123,10 @@ impl Network for Boxed {
     fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer {
         self.0.answer(at, request)
     }
+
+    fn read(&mut self, request: &PlannedRequest, status: u16) -> z6_vu::memory::Found {
+        self.0.read(request, status)
+    }
 }
 
 pub(crate) fn assemble(
