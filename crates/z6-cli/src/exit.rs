@@ -92,10 +92,12 @@ pub(crate) fn from_run(finished: &Finished) -> Exit {
     let has_target_failed = finished.builtin.as_ref().is_some_and(|target| target.error.is_some());
     let is_log_invalid =
         matches!(finished.log_error, Some(LogFileError::Format(_) | LogFileError::ReadBack(_)));
+    let simulation = finished.simulation.as_ref();
+    let breaks_rules = simulation.is_some_and(|report| !report.violations.is_empty());
     let is_report_missing =
         finished.results.as_ref().is_some_and(|results| !results.missing.is_empty());
     decide(&Outcome {
-        is_bug: finished.panic.is_some() || has_target_failed || is_log_invalid,
+        is_bug: finished.panic.is_some() || has_target_failed || is_log_invalid || breaks_rules,
         stopped_by: finished.stopped_by,
         is_output_missing: finished.log_error.is_some() || is_report_missing,
         assertions_passed: finished.assertions_passed(),

@@ -261,6 +261,9 @@ pub(crate) fn failures(finished: &Finished) -> Vec<String> {
     if let Some(error) = finished.builtin.as_ref().and_then(|target| target.error.as_ref()) {
         failures.push(format!("the built-in target failed: {}", full_message(error)));
     }
+    for violation in finished.simulation.iter().flat_map(|report| &report.violations) {
+        failures.push(format!("this is a bug in Z6: {violation}"));
+    }
     for failed in finished.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
         let [expected, actual] = [&failed.expected, &failed.actual].map(value);
         let side = side(failed.kind);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use z6_events::{RequestId, TargetId};
 
-use crate::journey::{Flow, Reading, Rendering, Scope, ValueTable};
+use crate::journey::{Flow, OnFailure, Reading, Rendering, Scope, SequenceStep, ValueTable};
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
@@ -633,6 +633,22 @@ impl Scenario {
         } else {
             self.flow.steps.iter().map(|step| u64::from(step.repeat.max)).sum()
         }
+    }
+
+    /// Whether values, responses or draws have a say in which steps its actors take: otherwise steps are
+    /// counted, and all of them are taken.
+    #[must_use]
+    pub fn has_journeys(&self) -> bool {
+        let Flow { start, steps, renew, on_failure } = &self.flow;
+        let is_plain =
+            |request: &Request| request.rendering.is_none() && request.reading.is_empty();
+        let is_fixed =
+            |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
+        !start.is_empty()
+            || renew.is_some()
+            || *on_failure != OnFailure::Continue
+            || !steps.iter().all(is_fixed)
+            || !self.requests.iter().all(is_plain)
     }
 
     /// The template with this number.

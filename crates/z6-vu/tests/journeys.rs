@@ -229,6 +229,19 @@ fn a_start_that_left_something_out_is_done_again() {
     assert_eq!(planned(&run, STARTS_AGAIN), ended + SECOND);
 }
 
+#[test]
+fn a_start_that_never_succeeds_is_done_again_once_for_each_iteration() {
+    let mut scenario = shop(&[LOGIN], &[(USE, 1)]);
+    scenario.runtime.iterations = Some(2);
+    let run = script(&scenario, |_, ask| missing(ask));
+    let expected = [
+        (0, LOGIN, "extract_failed"),
+        (STARTS_AGAIN, LOGIN, "extract_failed"),
+        (STARTS_AGAIN + 1, LOGIN, "extract_failed"),
+    ];
+    assert_eq!(told(&run), expected);
+}
+
 fn renewed(on_status: &[u16], every_ns: Option<u64>) -> z6_scenario::Scenario {
     let mut scenario = shop(&[LOGIN], &[(USE, 2)]);
     scenario.runtime.iterations = Some(2);

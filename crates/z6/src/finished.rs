@@ -13,7 +13,6 @@ use z6_events::{LogDigest, LogHeader, StoppedBy};
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_metrics::bad_source_words;
 use z6_metrics::{EndFacts, Metrics};
-use z6_report::Facts;
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogError, partial_path};
 #[cfg(feature = "run")]
@@ -22,6 +21,7 @@ use z6_vu::reactor::AttemptFailure;
 #[cfg(feature = "builtin")]
 use crate::builtin::{Builtin, BuiltinReport};
 use crate::error::Error;
+use crate::log::page_facts;
 use crate::metadata;
 use crate::results::{ResultsDir, WrittenResults};
 use crate::running::{Context, Report};
@@ -139,12 +139,6 @@ impl Finished {
         }
         None
     }
-}
-
-/// What the page of a run says besides its figures.
-pub(crate) fn page_facts(header: &LogHeader, scenario: &Scenario) -> Facts {
-    let targets: Vec<String> = scenario.targets.iter().map(|target| target.name.clone()).collect();
-    Facts::from_header(header, &targets)
 }
 
 /// Why an attempt to connect failed: `Connection refused (os error 111)`. Without an error it was still

@@ -18,7 +18,6 @@ use z6_vu::log_file::partial_path;
 use z6_vu::regular_file;
 use z6_vu::replay::{OpenLog, Outcome, ReplayError, replay};
 
-use crate::finished::page_facts;
 use crate::fold::RunFold;
 
 /// The name of the event log in a results directory.
@@ -451,4 +450,10 @@ impl Iterator for Requests {
             Err(source) => self.fail(source),
         }
     }
+}
+
+/// What the page of a run says besides its figures.
+pub(crate) fn page_facts(header: &LogHeader, scenario: &Scenario) -> z6_report::Facts {
+    let targets: Vec<String> = scenario.targets.iter().map(|target| target.name.clone()).collect();
+    z6_report::Facts::from_header(header, &targets)
 }

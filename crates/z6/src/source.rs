@@ -6,11 +6,10 @@ use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use z6_scenario::load::TakePiece;
 use z6_scenario::load::limits::MAX_SCENARIO_BYTES;
-use z6_scenario::{DataTable, Files, Loaded, NoFiles, Overrides, Scenario};
+use z6_scenario::{Files, Loaded, NoFiles, Overrides, Scenario};
 use z6_vu::regular_file;
 
 use crate::error::Error;
@@ -233,9 +232,9 @@ impl Files for BodyFiles<'_> {
         }
     }
 
-    fn table(&self, data: &str) -> Option<Arc<DataTable>> {
+    fn table(&self, data: &str) -> Option<std::sync::Arc<z6_scenario::DataTable>> {
         let data = self.0.values.data.iter().find(|file| file.name == data)?;
-        Some(Arc::clone(&data.table))
+        Some(std::sync::Arc::clone(&data.table))
     }
 }
 

@@ -368,6 +368,10 @@ impl Journey {
             }
         }
         if is_iteration && comes.position == 0 && !self.has_all(&rules.from_start) {
+            if plan.iterations_of(actor).is_some_and(|all| self.starts_again >= all) {
+                self.is_over = true;
+                return None;
+            }
             pause_ns = pause_ns.max(START_AGAIN_NS);
         }
         Some((next, pause_ns))

@@ -326,8 +326,11 @@ impl Account {
                 self.stopped = true;
                 true
             }
-            // Simulated connections are plain, and no engine takes values yet.
-            Event::TcpReady { .. } | Event::Value { .. } | Event::ChecksFailed { .. } => false,
+            // Simulated connections are plain.
+            Event::TcpReady { .. } => false,
+            Event::Value { exchange, .. } | Event::ChecksFailed { exchange, .. } => {
+                state.open.contains_key(&exchange.0)
+            }
             Event::Wake
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }

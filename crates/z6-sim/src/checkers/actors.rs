@@ -16,7 +16,9 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     for ((actor, _), row) in &account.rows {
         by_actor.entry(*actor).or_default().push(row);
     }
-    for (actor, rows) in &by_actor {
+    // Where responses have a say in it, iterations and VUs may end early.
+    let is_counted = !evidence.spec.scenario.has_journeys();
+    for (actor, rows) in by_actor.iter().filter(|_| is_counted) {
         if let Some(last) = rows.last() {
             goes_on(evidence, account, &plan, (Actor(*actor), last), found);
         }
@@ -51,7 +53,7 @@ fn goes_on(
     found: &mut Found,
 ) {
     let step: Step = last.request.step;
-    let is_last = plan.steps_per_actor() == step.0.checked_add(1);
+    let is_last = plan.end_step(actor).is_some_and(|Step(end)| step.0 + 1 >= end);
     if is_last || matches!(last.end, End::NeverSent(_) | End::InFlight) {
         return;
     }
@@ -108,7 +110,8 @@ fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut 
     // One that the end of the run kept from its next step was thinking until then.
     let leaves = |rows: &[&Row]| {
         let last = rows[rows.len() - 1];
-        let is_last = plan.steps_per_actor() == last.request.step.0.checked_add(1);
+        let end = plan.end_step(last.request.actor);
+        let is_last = end.is_some_and(|Step(end)| last.request.step.0 + 1 >= end);
         let think_ns = plan.step(last.request.actor, last.request.step).think_ns;
         last.ended.plus_ns(if is_last { 0 } else { think_ns })
     };

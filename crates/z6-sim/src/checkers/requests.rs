@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use z6_events::{ErrorGroup, ErrorKind, Tick};
 use z6_metrics::Metrics;
+use z6_scenario::Reading;
 use z6_scenario::simulation::{Delay, FaultKind, Simulation};
 
 use super::account::{Account, End, Row};
@@ -11,7 +12,9 @@ use super::{Checker, Evidence, Found, LATE_NS};
 
 pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Found) {
     if evidence.is_whole() {
-        steps(account, found);
+        if !evidence.spec.scenario.has_journeys() {
+            steps(account, found);
+        }
         end_of_run(evidence, account, found);
     }
     for row in account.rows.values() {
@@ -20,7 +23,8 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     }
 }
 
-/// An actor's requests are its steps 0, 1, 2, and so on.
+/// An actor's requests are its steps 0, 1, 2, and so on. Not where responses have a say in it: the check of
+/// the log knows which steps are taken then.
 fn steps(account: &Account, found: &mut Found) {
     let mut next: BTreeMap<u64, u64> = BTreeMap::new();
     for (actor, step) in account.rows.keys() {
@@ -146,6 +150,11 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::BadLocation | ErrorKind::RedirectRefused => any(world, &[F::BadRedirect]),
         // A slow world needs no fault for it.
         ErrorKind::RequestTimeout => true,
+        ErrorKind::CheckFailed => !reading(evidence, row).checks.is_empty(),
+        ErrorKind::ExtractFailed => !reading(evidence, row).extracts.is_empty(),
+        ErrorKind::BadValue => {
+            evidence.spec.scenario.request(row.request.request).rendering.is_some()
+        }
         ErrorKind::Status4xx | ErrorKind::Status5xx | ErrorKind::UnexpectedStatus => true,
         other => match other.group() {
             ErrorGroup::Protocol | ErrorGroup::Limit => any(world, &BREAKS),
@@ -156,6 +165,11 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
             | ErrorGroup::Value => false,
         },
     }
+}
+
+/// What is read from the responses to a request.
+fn reading<'e>(evidence: &Evidence<'e>, row: &Row) -> &'e Reading {
+    &evidence.spec.scenario.request(row.request.request).reading
 }
 
 /// Whether loops of this world come late to their timers.

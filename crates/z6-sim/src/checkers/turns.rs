@@ -70,15 +70,17 @@ fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Fo
             });
         }
     }
+    // Where responses have a say in it, a VU may end early.
+    let is_counted = !evidence.spec.scenario.has_journeys();
     for events in evidence.emitted {
         let mut is_ending = false;
         for (at, event) in events {
             match event {
                 Event::EndReached { .. } | Event::Stop { .. } => is_ending = true,
-                Event::VuStopped { actor, .. } if !is_ending => {
+                Event::VuStopped { actor, .. } if !is_ending && is_counted => {
                     let Some(life) = plan.vus().lifetime(*actor) else { continue };
                     let steps = last_step.get(&actor.0).map_or(0, |step| step + 1);
-                    let is_done = plan.steps_per_actor().is_some_and(|all| steps >= all);
+                    let is_done = plan.end_step(*actor).is_some_and(|end| steps >= end.0);
                     if !is_done && life.stop.is_none_or(|stop| *at < stop) {
                         found.add(Checker::Turns, || {
                             format!(

@@ -99,6 +99,9 @@ impl Traffic {
         let begins =
             matches!(plan.place(actor, next), Place { region: Region::Iteration(_), position: 0 });
         if begins && journeys.lacks_start(rules, vu) {
+            if plan.iterations_of(actor).is_some_and(|all| journeys.starts_again(vu) >= all) {
+                return self.drop_vu(cx, vu);
+            }
             pause_ns = pause_ns.max(START_AGAIN_NS);
         }
         self.vus.go_to(vu, next);

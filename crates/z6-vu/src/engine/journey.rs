@@ -148,16 +148,7 @@ impl Rules {
     /// None if every request is fixed bytes of which nothing is read, and the order of steps is fixed.
     pub(crate) fn new(scenario: &Scenario) -> Option<Rules> {
         let Scenario { flow, values, requests, .. } = scenario;
-        let is_plain =
-            |request: &Request| request.rendering.is_none() && request.reading.is_empty();
-        let is_fixed =
-            |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
-        if requests.iter().all(is_plain)
-            && flow.start.is_empty()
-            && flow.renew.is_none()
-            && flow.on_failure == OnFailure::Continue
-            && flow.steps.iter().all(is_fixed)
-        {
+        if !scenario.has_journeys() {
             return None;
         }
         let count = values.variables.len();
@@ -343,6 +334,11 @@ impl Journeys {
     /// Whether a variable that comes from `start` has no value.
     pub(super) fn lacks_start(&mut self, rules: &Rules, vu: VuSlot) -> bool {
         !rules.from_start.are_in(self.set_of(rules, vu))
+    }
+
+    /// How often the VU has begun `start` again.
+    pub(super) fn starts_again(&self, vu: VuSlot) -> u64 {
+        self.table[vu.0 as usize].starts_again
     }
 
     /// The first byte of a step's request was written: what it extracts has no value from now on.
