@@ -177,6 +177,27 @@ fn a_verified_run_is_the_same_run() {
 }
 
 #[test]
+fn simulated_journeys_break_no_rule() {
+    let folder = Folder::new("");
+    for example in ["orders", "login_token", "csv_users", "login_form"] {
+        let path = z6_testing::journeys::examples().join(format!("{example}.toml"));
+        let path = path.to_str().unwrap();
+        let run = outcome(&mut folder.z6(&[
+            "simulate",
+            path,
+            "--duration",
+            "3s",
+            "--verify",
+            "--output",
+            example,
+        ]));
+        assert_eq!(run.code, Some(0), "{example}: {}", run.stderr);
+        let file = folder.read(&format!("{example}/metadata.json"));
+        assert_eq!(figure(&file, "/simulation/violations"), serde_json::json!([]), "{example}");
+    }
+}
+
+#[test]
 fn many_seeds_are_a_line_each_and_leave_nothing() {
     let folder = Folder::new(SHOP);
     let run = folder.run(&["simulate", "s.toml", "--runs", "3", "--duration", "2"]).expect(0);

@@ -77,7 +77,10 @@ fn from_server(evidence: &Evidence<'_>, known: &Known<'_>, rows: &[&Row]) -> Vec
         let request = scenario.request(row.request.request);
         let redirects = answer.leads.is_some() && request.follow_redirects > 0;
         let is_in_time = !matches!(row.end, End::TimedOut | End::InFlight | End::RedirectFailed(_));
-        let counts = is_in_time && !redirects && request.expects(answer.status);
+        // What checks and extractions made of it is not the server's to say.
+        let is_unread =
+            matches!(row.failure(), Some(ErrorKind::CheckFailed | ErrorKind::ExtractFailed));
+        let counts = is_in_time && !redirects && !is_unread && request.expects(answer.status);
         counts.then(|| read.since(planned))
     };
     rows.iter().filter_map(response_ns).collect()
