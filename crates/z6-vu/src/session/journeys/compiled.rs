@@ -30,6 +30,8 @@ pub(super) struct Compiled {
     pub(super) checks: Vec<CheckScratch>,
     /// Whether a check or an extraction reads the body.
     pub(super) reads_body: bool,
+    /// Whether one may read fields.
+    pub(super) reads_fields: bool,
 }
 
 impl Compiled {
@@ -37,17 +39,21 @@ impl Compiled {
         let reading = &request.reading;
         let mut reads_after = Vec::new();
         let mut gives = Vec::new();
-        let mut reads_body = false;
+        let (mut reads_body, mut reads_fields) = (false, false);
         for extract in &reading.extracts {
             gives.push(extract.variable);
             match &extract.from {
-                ExtractFrom::Program(program) => reads_body |= program.reads_body(),
+                ExtractFrom::Program(program) => {
+                    reads_body |= program.reads_body();
+                    reads_fields |= !program.reads_body();
+                }
                 ExtractFrom::Sha256 => reads_body = true,
                 ExtractFrom::Value(template) => reads_after.extend(template.values()),
             }
         }
         for check in &reading.checks {
             reads_body |= check.check.reads_body();
+            reads_fields |= check.check.reads_fields();
             reads_after.extend(check.check.values());
         }
         let extracts = reading.extracts.iter().map(|extract| {
@@ -82,6 +88,7 @@ impl Compiled {
             extracts: extracts.collect(),
             checks: reading.checks.iter().map(|check| check.check.scratch()).collect(),
             reads_body,
+            reads_fields,
         }
     }
 }

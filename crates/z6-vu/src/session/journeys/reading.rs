@@ -24,12 +24,15 @@ use crate::engine::Input;
 use crate::session::Output;
 use crate::session::requests::Note;
 
-/// Most fields of a response that are looked at; a response with more is not read.
-const FIELDS_MAX: usize = z6_proto_http1::FIELDS_HARD_MAX;
+/// Fields of a response for which there is room without an allocation; and trailer fields.
+const FIELDS_USUAL: usize = 48;
+const TRAILERS_USUAL: usize = 8;
 /// A body without its codings has at most so many times the bytes that are kept of one with them.
 const DECODED_TIMES_MAX: usize = 10;
 
 type Field<'a> = (&'a [u8], &'a [u8]);
+
+const NO_FIELD: Field<'_> = (&[], &[]);
 
 /// What a response answers, and how.
 #[derive(Debug, Clone, Copy)]
@@ -101,21 +104,17 @@ impl Journeys {
             true => content(&kept),
             false => (Cow::Borrowed(&[][..]), Body::Whole),
         };
-        let mut fields: [Field<'_>; FIELDS_MAX] = [(&[], &[]); FIELDS_MAX];
-        let count = collect(kept.fields(), &mut fields);
-        let mut trailers: [Field<'_>; FIELDS_MAX] = [(&[], &[]); FIELDS_MAX];
-        let trailer_count = if kept.trailers.is_empty() {
-            0
-        } else {
-            collect(kept.trailer_fields(), &mut trailers)
-        };
+        let (mut fields, mut more_fields) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
+        let (mut trailers, mut more_trailers) = ([NO_FIELD; TRAILERS_USUAL], Vec::new());
+        let reads_fields = self.compiled(request).reads_fields;
+        let all = kept.fields().take(if reads_fields { usize::MAX } else { 0 });
         let mut url = std::mem::take(&mut self.url);
         self.setup.write_url(target, sent, &mut url);
         let response = Content {
             status,
             url: &url,
-            fields: &fields[..count],
-            trailers: &trailers[..trailer_count],
+            fields: collect(all, &mut fields, &mut more_fields),
+            trailers: collect(kept.trailer_fields(), &mut trailers, &mut more_trailers),
             body: &body,
         };
         let mut words = None;
@@ -329,14 +328,28 @@ fn unreadable(body: Body) -> String {
     }
 }
 
-/// Fills a table; what does not fit is left out.
-fn collect<'a>(from: impl Iterator<Item = Field<'a>>, to: &mut [Field<'a>]) -> usize {
+/// Puts fields into a table; all of them into a vector, if there are more.
+fn collect<'t, 'a>(
+    from: impl Iterator<Item = Field<'a>>,
+    table: &'t mut [Field<'a>],
+    more: &'t mut Vec<Field<'a>>,
+) -> &'t [Field<'a>] {
     let mut count = 0;
-    for (place, field) in to.iter_mut().zip(from) {
-        *place = field;
-        count += 1;
+    for field in from {
+        match table.get_mut(count) {
+            Some(place) => {
+                *place = field;
+                count += 1;
+            }
+            None => {
+                if more.is_empty() {
+                    more.extend_from_slice(table);
+                }
+                more.push(field);
+            }
+        }
     }
-    count
+    if more.is_empty() { table.get(..count).unwrap_or_default() } else { more }
 }
 
 fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {

@@ -553,6 +553,21 @@ fn other_sources_and_bodies_that_read_to_close() {
     assert!(matches!(told[5..], [Input::Done { .. }]));
 }
 
+/// A response with more fields than usual is read as others are.
+#[test]
+fn the_last_of_many_fields_is_found() {
+    let mut scenario = scenario();
+    scenario.requests[2].reading.extracts = vec![extract(ID, header("X-Last"))];
+    let mut client = Client::new(scenario);
+    for count in [45, 46, 47, 48, 120] {
+        let fields: String = (0..count).map(|i| format!("\r\nX-{i}: {i}")).collect();
+        client.ask(0, 2, 0).unwrap();
+        let told = client.answer(&response(&format!("200 OK{fields}\r\nX-Last: z"), ""), 65_536);
+        let LoggedValue::Clear(range) = value(&told[0]).1 else { panic!("{told:?}") };
+        assert_eq!(range.of(&client.arenas[0]), b"z", "{count} fields before");
+    }
+}
+
 /// The memory of all bodies that are being kept is bounded, and given back.
 #[test]
 fn kept_bodies_have_a_bound_for_all_of_them() {
