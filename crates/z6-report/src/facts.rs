@@ -5,7 +5,7 @@ use z6_events::LogHeader;
 /// The facts of a run, as its log has them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// Text of the scenario.
+    /// Text of the scenario, its URLs without user information.
     pub scenario: String,
     /// Keys and values that replaced those of the scenario.
     pub overrides: Vec<(String, String)>,
@@ -34,7 +34,7 @@ impl Facts {
             (name, target.addresses.clone())
         });
         Facts {
-            scenario: header.scenario_text.clone(),
+            scenario: without_credentials(&header.scenario_text),
             overrides: overrides.collect(),
             limits: header.limits.clone(),
             host: header.host.clone(),
@@ -42,5 +42,24 @@ impl Facts {
             engine_version: header.engine_version.clone(),
             addresses: addresses.collect(),
         }
+    }
+}
+
+/// A text whose URLs have no user information.
+fn without_credentials(text: &str) -> String {
+    // A URL ends with its quotes, at the latest.
+    let pieces = text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    pieces.map(z6_scenario::without_userinfo).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_a_scenario_lose_their_credentials() {
+        let text = "a = [\"http://u:p,1@h/x\",'https://v:q@g:1'] # http://w@f\nb = 'c@d'\n";
+        let shown = "a = [\"http://h/x\",'https://g:1'] # http://f\nb = 'c@d'\n";
+        assert_eq!(without_credentials(text), shown);
     }
 }

@@ -71,7 +71,7 @@ mod simulated;
 mod source;
 mod time;
 #[cfg(feature = "run")]
-pub mod trial;
+mod trial;
 
 // Runs.
 #[cfg(feature = "builtin")]
@@ -93,6 +93,11 @@ pub use simulated::{SimulatedRun, SimulationReport};
 pub use source::ScenarioSource;
 #[cfg(feature = "run")]
 pub use trial::Trial;
+#[cfg(feature = "run")]
+pub use z6_vu::reactor::trial::{
+    CheckResult, Ended as TrialEnded, FoundValue, Moment as TrialMoment, Outcome as TrialOutcome,
+    Sent as TrialSent, ShownValue, TrialEnd, TrialPlace,
+};
 #[cfg(feature = "run")]
 pub use z6_vu::reactor::{Address, AttemptFailure, Spin};
 

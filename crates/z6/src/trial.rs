@@ -3,17 +3,13 @@
 use std::sync::Arc;
 
 use z6_events::{Actor, Driver};
-use z6_vu::reactor::trial::{TrialSpec, try_out};
+use z6_vu::reactor::trial::{Moment, TrialEnd, TrialSpec, try_out};
 
 #[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
 use crate::check::at_its_place;
 use crate::error::Error;
 use crate::run::Run;
-
-pub use z6_vu::reactor::trial::{
-    CheckResult, Ended, FoundValue, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace,
-};
 
 /// A trial that has not begun. Made by [`Run::trial`].
 #[derive(Debug)]

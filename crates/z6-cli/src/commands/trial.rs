@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use z6::trial::{Ended, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace};
-use z6::{Run, Scenario};
+use z6::{
+    Run, Scenario, ShownValue, TrialEnd, TrialEnded as Ended, TrialMoment as Moment,
+    TrialOutcome as Outcome, TrialPlace, TrialSent as Sent,
+};
 use z6_events::{printable, printable_lines};
 use z6_metrics::report::units::{count, duration};
 use z6_scenario::Region;
