@@ -3,6 +3,8 @@
 //! Built by [`load`](crate::load) only from text that passed all checks, or in code by embedders
 //! (see [`Scenario::from_toml`](crate::Scenario::from_toml)). Knows nothing of TOML or spans.
 
+mod schedule;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use z6_events::{RequestId, TargetId};
@@ -10,6 +12,8 @@ use z6_events::{RequestId, TargetId};
 use crate::journey::{Flow, OnFailure, Reading, Rendering, Scope, SequenceStep, ValueTable};
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
+
+pub use schedule::{Arrivals, Model, RateStep, Schedule, ThinkTime, VuStep};
 
 /// Nanoseconds in a second.
 pub const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -269,179 +273,6 @@ pub struct Body {
     pub bytes: Vec<u8>,
     /// The file it came from, as written in the scenario; none for an inline body.
     pub file: Option<String>,
-}
-
-/// `[schedule]`: how much load, when. All times in nanoseconds, all rates in millionths per second.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Schedule {
-    /// Closed: always this many VUs.
-    Constant {
-        /// Number of VUs.
-        vus: u32,
-    },
-    /// Closed: from `start_vus` to `end_vus` in a line, then hold.
-    Ramp {
-        /// At tick 0.
-        start_vus: u32,
-        /// At the end of the ramp and after.
-        end_vus: u32,
-        /// Length of the ramp; > 0.
-        ramp_ns: u64,
-        /// Length of the plateau; may be 0.
-        hold_ns: u64,
-    },
-    /// Closed: `baseline_vus`, and `spike_vus` in all over [start, start + duration).
-    Spike {
-        /// Before and after.
-        baseline_vus: u32,
-        /// During the spike.
-        spike_vus: u32,
-        /// When it begins.
-        start_ns: u64,
-        /// How long it lasts.
-        duration_ns: u64,
-    },
-    /// Closed: one number of VUs after another.
-    Steps {
-        /// In order; at least one.
-        steps: Vec<VuStep>,
-    },
-    /// Open: arrivals at one rate.
-    Rate {
-        /// Arrivals per second, in millionths.
-        per_second_micro: u64,
-        /// How gaps are drawn.
-        arrivals: Arrivals,
-        /// Most arrivals alive at once.
-        max_in_flight: u32,
-    },
-    /// Open: from one rate to another in a line, then hold.
-    RampRate {
-        /// At tick 0, in millionths per second.
-        start_per_second_micro: u64,
-        /// At the end of the ramp and after, in millionths per second.
-        end_per_second_micro: u64,
-        /// Length of the ramp.
-        ramp_ns: u64,
-        /// Length of the plateau.
-        hold_ns: u64,
-        /// How gaps are drawn.
-        arrivals: Arrivals,
-        /// Most arrivals alive at once.
-        max_in_flight: u32,
-    },
-    /// Open: one rate after another.
-    RateSteps {
-        /// In order; at least one.
-        steps: Vec<RateStep>,
-        /// How gaps are drawn.
-        arrivals: Arrivals,
-        /// Most arrivals alive at once.
-        max_in_flight: u32,
-    },
-}
-
-/// One entry of a `steps` schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VuStep {
-    /// How many VUs.
-    pub vus: u32,
-    /// For how long; > 0.
-    pub duration_ns: u64,
-}
-
-/// One entry of a `rate_steps` schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateStep {
-    /// Arrivals per second, in millionths.
-    pub per_second_micro: u64,
-    /// For how long; > 0.
-    pub duration_ns: u64,
-}
-
-/// How the gaps between arrivals are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrivals {
-    /// Arrivals are evenly spaced.
-    Constant,
-    /// The gaps are exponential, as of a Poisson process.
-    Poisson,
-}
-
-/// Whether load is a number of VUs or a rate of arrivals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Model {
-    /// VUs: the next request waits for the last one.
-    Closed,
-    /// Arrivals: requests come when they come.
-    Open,
-}
-
-impl Model {
-    /// `run.model` in metrics.json.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Model::Closed => "closed",
-            Model::Open => "open",
-        }
-    }
-}
-
-impl Schedule {
-    /// Whether this schedule counts VUs or arrivals.
-    #[must_use]
-    pub const fn model(&self) -> Model {
-        match self {
-            Schedule::Constant { .. }
-            | Schedule::Ramp { .. }
-            | Schedule::Spike { .. }
-            | Schedule::Steps { .. } => Model::Closed,
-            Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {
-                Model::Open
-            }
-        }
-    }
-
-    /// Arrivals alive at once, in the whole run; none in the closed model, which has no such limit.
-    #[must_use]
-    pub const fn max_in_flight(&self) -> Option<u32> {
-        match self {
-            Schedule::Constant { .. }
-            | Schedule::Ramp { .. }
-            | Schedule::Spike { .. }
-            | Schedule::Steps { .. } => None,
-            Schedule::Rate { max_in_flight, .. }
-            | Schedule::RampRate { max_in_flight, .. }
-            | Schedule::RateSteps { max_in_flight, .. } => Some(*max_in_flight),
-        }
-    }
-}
-
-/// `[think_time]`: the pause after each step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ThinkTime {
-    /// The next step follows at once.
-    None,
-    /// Always this long.
-    Constant {
-        /// Length of every pause, in nanoseconds.
-        duration_ns: u64,
-    },
-    /// Uniform over [min, max], both included.
-    Random {
-        /// Shortest pause, in nanoseconds.
-        min_ns: u64,
-        /// Longest pause, in nanoseconds.
-        max_ns: u64,
-    },
-    /// Exponential, cut off at `max_ns`.
-    Exponential {
-        /// Nanoseconds, before the cut.
-        mean_ns: u64,
-        /// Longest pause, in nanoseconds.
-        max_ns: u64,
-    },
 }
 
 /// One entry of `[assertions]`.

@@ -23,7 +23,7 @@ const INTERIM_MAX: u64 = 40;
 const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
 /// Bytes that belong to no request. They are not a response: a client could not tell one from the response to
 /// the request that is in progress when they arrive.
-const UNSOLICITED: &[u8] = b"nobody asked for this\r\n";
+const UNSOLICITED: &[u8] = b"bytes without request\r\n";
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -117,7 +117,7 @@ impl JourneyRules {
             end = end.saturating_add(u64::from(step.repeat.max));
             position < end
         });
-        // Without a sequence there is nobody to say anything: the next step.
+        // Without a sequence, no step says otherwise: the next one follows.
         step.map_or(OnFailure::Continue, |step| step.on_failure.unwrap_or(self.flow.on_failure))
     }
 

@@ -13,7 +13,7 @@ use crate::reader::Piece;
 use crate::settings;
 use crate::streams::is;
 
-/// Sees the fields of a block that nobody waits for: only the tables have to be kept.
+/// Ignores the fields of a block whose stream is gone: it is decoded to keep the tables in step.
 struct Unread;
 
 impl Visitor for Unread {
