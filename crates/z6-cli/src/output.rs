@@ -351,7 +351,7 @@ fn print_results_and_receipt(finished: &Finished) {
     let size = bytes(finished.log_bytes);
     match (&finished.digest, &finished.log) {
         (Some(digest), _) => {
-            console::plain(&format!("receipt  {digest}  ({size} of event log{kept})"))
+            console::plain(&format!("receipt  {digest}  ({size} of event log{kept})"));
         }
         (None, Some(log)) => {
             console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));

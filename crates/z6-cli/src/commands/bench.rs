@@ -1,6 +1,6 @@
 //! `z6 bench`, also `z6 URL`: runs the scenario that the arguments stand for, or prints it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use z6::{Finished, Log, Overrides, Run, ScenarioSource};
 use z6_report::run_page;
@@ -40,7 +40,7 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<Exit> {
         real.start()
     };
     let then =
-        |finished: &Finished| page.as_ref().map_or(Ok(()), |page| write_page(page, finished));
+        |finished: &Finished| page.as_deref().map_or(Ok(()), |page| write_page(page, finished));
     execute_then(&output, run, &location, &interrupts, start, then)
 }
 
@@ -69,7 +69,7 @@ fn print(line: &OneLiner, is_hint_shown: bool) -> anyhow::Result<Exit> {
 }
 
 /// The page of a run that has ended, from its log.
-fn write_page(path: &PathBuf, finished: &Finished) -> anyhow::Result<()> {
+fn write_page(path: &Path, finished: &Finished) -> anyhow::Result<()> {
     let Some(log) = &finished.log else { return Ok(()) };
     let log = Log::open(log).map_err(z6::Error::from)?;
     write(path, &run_page(&finished.metrics, &log.page_facts()), mode_of(&log))
