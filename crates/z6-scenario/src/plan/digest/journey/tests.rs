@@ -46,7 +46,7 @@ fn the_digest_covers_what_values_and_places_depend_on() {
         ("fewest repeats", |s| s.populations[0].flow.steps[0].repeat.min = 2),
         ("renewal", |s| s.populations[0].flow.renew = None),
         ("steps of a renewal", |s| {
-            s.populations[0].flow.renew.as_mut().unwrap().steps[0].repeat.max = 2
+            s.populations[0].flow.renew.as_mut().unwrap().steps[0].repeat.max = 2;
         }),
         ("name of a file", |s| file(s).name.push('s')),
         ("whose a row is", |s| file(s).per = Per::Iteration),
@@ -100,12 +100,12 @@ fn the_digest_leaves_out_where_secrets_are_and_when_steps_are_left_out() {
             file(s).table = Arc::new(reader.finish().unwrap());
         }),
         ("status that renews", |s| {
-            s.populations[0].flow.renew.as_mut().unwrap().on_status = vec![403]
+            s.populations[0].flow.renew.as_mut().unwrap().on_status = vec![403];
         }),
         ("age that renews", |s| s.populations[0].flow.renew.as_mut().unwrap().every_ns = Some(1)),
         ("what follows a failure", |s| s.populations[0].flow.on_failure = OnFailure::EndIteration),
         ("the same at a step", |s| {
-            s.populations[0].flow.steps[0].on_failure = Some(OnFailure::StopRun)
+            s.populations[0].flow.steps[0].on_failure = Some(OnFailure::StopRun);
         }),
         ("scope of a variable", |s| {
             s.values.variables[0].scope = crate::Scope::Iteration;
