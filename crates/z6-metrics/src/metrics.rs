@@ -258,6 +258,9 @@ pub struct RequestFigures {
     pub by_method: Named<GroupFigures>,
     /// By name of the target.
     pub by_target: Named<GroupFigures>,
+    /// By tag, as `name=value`. Not in metrics.json if no request has one.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub by_tag: Named<GroupFigures>,
     /// By what the connection had carried before: `new` (nothing) and `reused`.
     pub by_connection: Named<GroupFigures>,
     /// Complete responses by status.
@@ -267,7 +270,7 @@ pub struct RequestFigures {
     pub irregularities: Named<u64, Irregularity>,
 }
 
-/// An entry of by_name, by_method, by_target or by_connection. Counts are of the whole run, latencies of the
+/// An entry of by_name, by_method, by_target, by_tag or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]

@@ -14,6 +14,7 @@ use super::limits::{MAX_BODY_FILES, MAX_REQUESTS};
 use super::names::{check_name, resolve};
 use super::reader::{Context, Section, Span};
 use super::reading::reading;
+use super::tags::tags;
 use super::sending::sending;
 use super::sources::Sources;
 use super::text::Written;
@@ -111,6 +112,7 @@ fn request(
         follow_redirects: redirects(section, around),
         rendering: sent.rendering,
         reading: reading(cx, section, around, sources, &place),
+        tags: tags(cx, section),
     }
 }
 
