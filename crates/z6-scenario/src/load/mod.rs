@@ -36,6 +36,7 @@ mod simulation;
 mod size;
 mod sources;
 pub(crate) mod suggest;
+mod tags;
 mod targets;
 mod text;
 mod userinfo;
