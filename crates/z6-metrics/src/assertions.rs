@@ -5,12 +5,13 @@ use serde::Serialize;
 use z6_scenario::{Assertion, AssertionKind, Quantile};
 
 use crate::metrics::LatencyStats;
-use crate::report::units::duration;
+use crate::report::units::{duration, plain};
 use crate::tally::Measured;
 use crate::verdict::Verdict;
 
 /// What was demanded or observed: a number in the unit of the assertion, or words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum AssertionValue {
     /// Milliseconds, a share of 1, or per second.
@@ -30,6 +31,7 @@ impl std::fmt::Display for AssertionValue {
 
 /// One assertion and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AssertionResult {
     /// Its key in the scenario.
@@ -43,6 +45,53 @@ pub struct AssertionResult {
     /// What it is about. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub kind: AssertionKind,
+}
+
+impl AssertionResult {
+    /// What was demanded, in the units of the summary: `<= 200 ms`.
+    #[must_use]
+    pub fn expected_words(&self) -> String {
+        let value = in_units(self.kind, &self.expected);
+        match self.kind {
+            AssertionKind::SuccessRateMin | AssertionKind::RpsMin => format!(">= {value}"),
+            AssertionKind::RequireTrustworthy => value,
+            AssertionKind::LatencyMax(_)
+            | AssertionKind::ErrorRateMax
+            | AssertionKind::Status4xxMaxRate
+            | AssertionKind::Status5xxMaxRate
+            | AssertionKind::LatenessP99Max => format!("<= {value}"),
+        }
+    }
+
+    /// What was observed, in the same units: `6.87 ms`.
+    #[must_use]
+    pub fn actual_words(&self) -> String {
+        in_units(self.kind, &self.actual)
+    }
+}
+
+fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
+    let number = match value {
+        AssertionValue::Text(text) => return text.clone(),
+        AssertionValue::Number(number) => *number,
+    };
+    match kind {
+        AssertionKind::LatencyMax(_) | AssertionKind::LatenessP99Max => {
+            format!("{} ms", decimals(number, 3))
+        }
+        AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
+        AssertionKind::ErrorRateMax
+        | AssertionKind::SuccessRateMin
+        | AssertionKind::Status4xxMaxRate
+        | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
+        AssertionKind::RequireTrustworthy => plain(number),
+    }
+}
+
+/// At most this many decimals, without trailing zeros.
+fn decimals(number: f64, places: usize) -> String {
+    let text = format!("{number:.places$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// What assertions are held against.

@@ -65,6 +65,8 @@ mod reads;
 pub mod report;
 mod requests;
 mod row;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod series;
 mod tally;
 pub mod verdict;

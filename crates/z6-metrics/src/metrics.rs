@@ -19,6 +19,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// All figures of one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Metrics {
     /// [`SCHEMA_VERSION`].
@@ -66,6 +67,7 @@ impl Metrics {
 
 /// `run`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RunFigures {
     /// `metadata.name` of the scenario.
@@ -78,9 +80,11 @@ pub struct RunFigures {
     pub log_digest: String,
     /// What carried the run out.
     #[serde(serialize_with = "name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub driver: Driver,
     /// The load model.
     #[serde(serialize_with = "name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub model: Model,
     /// RFC 3339, UTC; empty in a simulated run.
     pub started_at: String,
@@ -90,6 +94,7 @@ pub struct RunFigures {
     pub workers: u16,
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub stopped_by: Option<StoppedBy>,
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
@@ -205,6 +210,7 @@ impl<T: Serialize, K: Name> Serialize for Named<T, K> {
 
 /// An entry of `checks`: complete responses that passed a check, and that did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CheckFigures {
     /// Passed.
@@ -216,6 +222,7 @@ pub struct CheckFigures {
 /// An entry of `extractions`. After another failure of its request an extraction is not done, unless
 /// `when = "always"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ExtractionFigures {
     /// Responses that held the value.
@@ -226,6 +233,7 @@ pub struct ExtractionFigures {
 
 /// `requests`: planned = sent + never_sent, sent = succeeded + failed + in_flight_at_stop.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RequestFigures {
     /// Requests that fell due.
@@ -282,6 +290,7 @@ const fn is_zero(count: &u64) -> bool {
 /// An entry of by_name, by_method, by_target, by_tag or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct GroupFigures {
     /// As in [`RequestFigures`].
@@ -298,6 +307,7 @@ pub struct GroupFigures {
 
 /// `latency`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LatencyFigures {
     /// done - planned, of successes; timeouts, in flight at stop and never sent as lower bounds.
@@ -316,6 +326,7 @@ pub struct LatencyFigures {
 
 /// One latency. Quantiles run over values and lower bounds together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LatencyStats {
     /// Observed values.
     pub count: u64,
@@ -383,6 +394,7 @@ impl LatencyStats {
 /// 95 % intervals `[low, high]`. An end is null if there are too few observations for it, the
 /// upper end also if it is only a lower bound itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ci95 {
     /// Of the median.
     pub p50: [Option<u64>; 2],
@@ -392,6 +404,7 @@ pub struct Ci95 {
 
 /// `throughput`: of the measured part; null if it has no length.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ThroughputFigures {
     /// Planned instants per second.
@@ -412,6 +425,7 @@ pub struct ThroughputFigures {
 
 /// `connections`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ConnectionFigures {
     /// Became ready.
@@ -432,6 +446,7 @@ pub struct ConnectionFigures {
 
 /// `connections.failed_addresses`: one address of a target that has several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct FailedAddress {
     /// Name of the target.
@@ -450,6 +465,7 @@ pub struct FailedAddress {
 
 /// `errors`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ErrorFigures {
     /// Failed requests.
@@ -465,6 +481,7 @@ pub struct ErrorFigures {
 
 /// `generator`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct GeneratorFigures {
     /// Whether the figures can be believed.
@@ -485,6 +502,7 @@ pub struct GeneratorFigures {
 
 /// A row of `time_series`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct SeriesRow {
     /// The row covers [second, second + 1) of the run.

@@ -2,6 +2,7 @@
 
 mod csv;
 mod json;
+mod markdown;
 mod style;
 mod summary;
 pub mod table;
@@ -9,5 +10,6 @@ pub mod units;
 
 pub use csv::timeseries_csv;
 pub use json::{json_document, metrics_json};
+pub use markdown::{markdown_code, markdown_table, summary_markdown};
 pub use style::Style;
 pub use summary::summary_text;

@@ -1,14 +1,13 @@
 //! summary.txt: what a person wants to know about a run, most important first. Formats
 //! figures; computes none.
 
-use crate::assertions::{AssertionResult, AssertionValue};
 use crate::metrics::{FailedAddress, GroupFigures, LatencyStats, Metrics, Named};
 use crate::report::Style;
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
 use crate::verdict::Verdict;
 use z6_events::{StoppedBy, printable};
-use z6_scenario::{AssertionKind, Quantile};
+use z6_scenario::Quantile;
 
 /// Addresses with failed attempts that are shown one by one.
 const FAILED_ADDRESSES_SHOWN: usize = 8;
@@ -245,7 +244,7 @@ fn latency_row(label: &str, stats: &LatencyStats) -> Vec<String> {
 }
 
 /// A quantile.
-fn at(stats: &LatencyStats, quantile: Quantile) -> String {
+pub(super) fn at(stats: &LatencyStats, quantile: Quantile) -> String {
     let text = bounded(stats, quantile.name(), stats.quantile(quantile));
     let bound = stats.is_lower_bound(quantile.name());
     if stats.is_n_too_small(quantile) && !bound { format!("{N_TOO_SMALL}{text}") } else { text }
@@ -258,7 +257,7 @@ fn bounded(stats: &LatencyStats, field: &str, value: Option<u64>) -> String {
     }
 }
 
-fn optional(value: Option<u64>) -> String {
+pub(super) fn optional(value: Option<u64>) -> String {
     value.map_or_else(|| "-".to_owned(), duration)
 }
 
@@ -415,7 +414,11 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
     }
     let mut table = Table::new(3);
     for assertion in &metrics.assertions {
-        table.row([assertion.name.to_owned(), expected(assertion), actual(assertion)]);
+        table.row([
+            assertion.name.to_owned(),
+            format!("expected {}", assertion.expected_words()),
+            format!("actual {}", assertion.actual_words()),
+        ]);
     }
     page.blank();
     let style = page.style;
@@ -429,47 +432,6 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
         })
         .collect();
     page.lines("assertions", &lines);
-}
-
-fn expected(assertion: &AssertionResult) -> String {
-    let value = in_units(assertion.kind, &assertion.expected);
-    match assertion.kind {
-        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => format!("expected >= {value}"),
-        AssertionKind::RequireTrustworthy => format!("expected {value}"),
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::ErrorRateMax
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate
-        | AssertionKind::LatenessP99Max => format!("expected <= {value}"),
-    }
-}
-
-fn actual(assertion: &AssertionResult) -> String {
-    format!("actual {}", in_units(assertion.kind, &assertion.actual))
-}
-
-fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
-    let number = match value {
-        AssertionValue::Text(text) => return text.clone(),
-        AssertionValue::Number(number) => *number,
-    };
-    match kind {
-        AssertionKind::LatencyMax(_) | AssertionKind::LatenessP99Max => {
-            format!("{} ms", decimals(number, 3))
-        }
-        AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
-        AssertionKind::ErrorRateMax
-        | AssertionKind::SuccessRateMin
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
-        AssertionKind::RequireTrustworthy => plain(number),
-    }
-}
-
-/// At most this many decimals, without trailing zeros.
-fn decimals(number: f64, places: usize) -> String {
-    let text = format!("{number:.places$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn generator(page: &mut Page, metrics: &Metrics) {
