@@ -357,6 +357,27 @@ fn a_refused_request_goes_to_the_head_of_the_queue() {
     );
 }
 
+/// A connection whose peer goes away takes nothing new: what it has not sent comes back, what it has sent
+/// is answered or refused, and then it is released.
+#[test]
+fn a_connection_that_goes_away_drains() {
+    let mut steps = Steps::new(5, "max_connections = 2", FOUR);
+    steps.connect(0);
+    steps.write(0..3);
+    steps.go_away(0);
+    assert!(matches!(steps.out.events[0], Event::GoingAway { .. }));
+    let is_cancel = |command: &&Command| matches!(command, Command::Cancel { .. });
+    assert_eq!(steps.out.commands.iter().filter(is_cancel).count(), 1, "the fourth");
+    steps.refuse(1, false);
+    steps.refuse(2, false);
+    steps.done(0, true);
+    assert_eq!(steps.released(), [(0, ReleaseCause::GoingAway)]);
+    let actors: Vec<_> = sends_of(steps.connect(1)).into_iter().map(|send| send.0).collect();
+    assert_eq!(actors, [1, 2, 3, 4], "refused, then taken back, then those that waited");
+    assert_eq!(steps.go_away(1).commands.iter().filter(is_cancel).count(), 4);
+    assert_eq!(steps.released(), [(1, ReleaseCause::GoingAway)], "it carried nothing");
+}
+
 /// The end of the run: first the requests, then the connections.
 #[test]
 fn at_the_end_requests_are_dropped_before_their_connections() {

@@ -93,11 +93,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("check_failed", "z6-vu/tests/journeys.rs", "checks_fail_their_request_unless_they_only_count"),
     ("extract_failed", "z6-vu/tests/journeys.rs", "a_variable_of_the_iteration_ends_with_it"),
     ("bad_value", "z6-vu/tests/journeys.rs", "requests_that_break_are_failures_as_well"),
-    (
-        "http2_bad_preface",
-        "z6-proto-http2/tests/scripted/frames.rs",
-        "what_is_not_http2_is_named",
-    ),
+    ("http2_bad_preface", "z6-proto-http2/tests/scripted/frames.rs", "what_is_not_http2_is_named"),
     (
         "http2_bad_frame",
         "z6-proto-http2/tests/scripted/frames.rs",
@@ -128,16 +124,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "z6-proto-http2/tests/scripted/messages.rs",
         "malformed_heads_fail_their_stream",
     ),
-    (
-        "http2_bad_length",
-        "z6-proto-http2/tests/scripted/messages.rs",
-        "content_length_is_checked",
-    ),
-    (
-        "http2_push",
-        "z6-proto-http2/tests/scripted/frames.rs",
-        "push_is_an_error",
-    ),
+    ("http2_bad_length", "z6-proto-http2/tests/scripted/messages.rs", "content_length_is_checked"),
+    ("http2_push", "z6-proto-http2/tests/scripted/frames.rs", "push_is_an_error"),
     (
         "stream_reset",
         "z6-proto-http2/tests/scripted/frames.rs",
