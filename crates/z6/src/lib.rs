@@ -135,7 +135,7 @@ pub use z6_scenario::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Http2Builder, Http2Settings,
     HttpVersion, Limits, Loaded, Metadata, Model, NoFiles, Overrides, Placement, Plan, PlannedStep,
     Quantile, Request, RequestBuilder, Runtime, Scenario, ScenarioBuilder, Schedule,
-    ScheduleBuilder, Target, TargetBuilder, ThinkTime, Workers,
+    ScheduleBuilder, Shape, Target, TargetBuilder, ThinkTime, Users, Workers,
 };
 
 // Figures.
