@@ -251,9 +251,9 @@ impl Document {
     /// The n-th child for which a filter holds.
     fn selected(&mut self, at: &Spot, logic: &Logic, way: &mut Way<'_, '_>) -> Option<Spot> {
         let nth = std::mem::take(&mut way.nth);
-        let known = self.selected.iter().filter(|known| known.of == *at && known.by == *logic);
-        if let Some(known) = known.cloned().nth(nth) {
-            return Some(known.spot);
+        let mut known = self.selected.iter().filter(|known| known.of == *at && known.by == *logic);
+        if let Some(known) = known.nth(nth) {
+            return Some(known.spot.clone());
         }
         let step = match self.node(at)? {
             Node::Object(members) => Step::Member(format!("m{}", members.len()).into()),
