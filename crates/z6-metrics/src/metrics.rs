@@ -242,6 +242,10 @@ pub struct RequestFigures {
     /// are none.
     #[serde(skip_serializing_if = "Named::is_empty")]
     pub never_sent_for_lack: Named<u64, NeverSentReason>,
+    /// Iterations of VUs that sent nothing: each request of them failed before a byte was written, or
+    /// lacked a row or a value. Not in metrics.json if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub empty_iterations: u64,
     /// Answered as expected.
     pub succeeded: u64,
     /// Failed, each with one kind.
@@ -258,6 +262,9 @@ pub struct RequestFigures {
     pub by_method: Named<GroupFigures>,
     /// By name of the target.
     pub by_target: Named<GroupFigures>,
+    /// By tag, as `name=value`. Not in metrics.json if no request has one.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub by_tag: Named<GroupFigures>,
     /// By what the connection had carried before: `new` (nothing) and `reused`.
     pub by_connection: Named<GroupFigures>,
     /// Complete responses by status.
@@ -267,7 +274,12 @@ pub struct RequestFigures {
     pub irregularities: Named<u64, Irregularity>,
 }
 
-/// An entry of by_name, by_method, by_target or by_connection. Counts are of the whole run, latencies of the
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// An entry of by_name, by_method, by_target, by_tag or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
