@@ -144,6 +144,13 @@ pub enum Error {
     },
 }
 
+/// Findings about a scenario whose text is not at hand: shown without places.
+impl From<Diagnostics> for Error {
+    fn from(diagnostics: Diagnostics) -> Error {
+        Error::Scenario { name: "the scenario".to_owned(), text: String::new(), diagnostics }
+    }
+}
+
 impl Error {
     /// Who can do something about it.
     #[must_use]

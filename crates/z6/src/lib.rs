@@ -88,7 +88,7 @@ pub use results::{MissingReport, ResultsDir, ResultsError, WrittenResults};
 #[cfg(any(feature = "run", feature = "simulate"))]
 pub use run::Run;
 #[cfg(any(feature = "run", feature = "simulate"))]
-pub use running::{RunHandle, Running};
+pub use running::{RunHandle, Running, WaitAsync};
 #[cfg(any(feature = "run", feature = "simulate"))]
 pub use seed::draw_seed;
 #[cfg(feature = "simulate")]

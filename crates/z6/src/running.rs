@@ -3,9 +3,12 @@
 //! A separate thread coordinates the run, so that it continues and can be stopped whatever its owner does.
 //! Only passes scenarios, reports and files on.
 
+use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -47,10 +50,76 @@ pub struct Running {
     /// None once it was waited for.
     coordinator: Option<Coordinator>,
     stops: Stops,
+    /// Rings at the end.
+    bell: Bell,
     header: LogHeader,
     live: Live,
     context: Option<Context>,
     results: Option<ResultsDir>,
+}
+
+/// Tells a task that waits for a run that the run's thread is about to end.
+#[derive(Debug, Clone, Default)]
+struct Bell(Arc<Mutex<Rung>>);
+
+#[derive(Debug, Default)]
+struct Rung {
+    is_over: bool,
+    waker: Option<Waker>,
+}
+
+impl Bell {
+    fn state(&self) -> MutexGuard<'_, Rung> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has rung; if not, it will wake the task.
+    fn poll(&self, cx: &TaskContext<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.is_over {
+            return Poll::Ready(());
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Rings when it is dropped, by whatever way a thread ends.
+struct Ringer(Bell);
+
+impl Drop for Ringer {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.is_over = true;
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The end of a run, for async programs: see [`Running::wait_async`]. Dropping it stops the run at once.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct WaitAsync {
+    /// None once the result was handed out.
+    running: Option<Running>,
+}
+
+impl Future for WaitAsync {
+    type Output = Result<Finished, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let bell = self.running.as_ref().map(|running| running.bell.clone());
+        match bell.map(|bell| bell.poll(cx)) {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(())) | None => match self.running.take() {
+                Some(running) => Poll::Ready(running.wait()),
+                None => panic!("polled after it was ready"),
+            },
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -204,8 +273,12 @@ impl Running {
         let (live, halt) = (watcher.live(), watcher.halt());
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-run".to_owned());
+        let bell = Bell::default();
+        let ringer = Ringer(bell.clone());
         let thread = thread.spawn(move || match z6_vu::reactor::start(&spec, watcher) {
             Ok(handle) => {
+                // Rings once everything below is done.
+                let _ringer = ringer;
                 // The starter waits for it; nothing else is sent until the end.
                 let stops = Stops::Real(handle.stopper());
                 // Nobody else sets it.
@@ -223,6 +296,7 @@ impl Running {
             Ok(Ok((stops, header))) => Ok(Running {
                 coordinator: Some(coordinator),
                 stops,
+                bell,
                 header,
                 live,
                 context: Some(context),
@@ -246,9 +320,11 @@ impl Running {
         let _ = watcher.halt().set(Stops::Simulated(request.clone()));
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-simulation".to_owned());
+        let bell = Bell::default();
+        let ringer = Ringer(bell.clone());
         let thread = thread.spawn(move || {
-            // Dropped, that is disconnected, at the end.
-            let _started = started;
+            // Dropped, that is rung and disconnected, at the end.
+            let (_started, _ringer) = (started, ringer);
             match simulated.run(watcher) {
                 Ok(report) => ThreadEnd::Report(Box::new(report)),
                 Err(error) => ThreadEnd::Failed(error),
@@ -257,6 +333,7 @@ impl Running {
         Ok(Running {
             coordinator: Some(Coordinator { thread: thread.map_err(Error::Thread)?, ended }),
             stops: Stops::Simulated(request),
+            bell,
             header,
             live,
             context: Some(context),
@@ -304,6 +381,36 @@ impl Running {
     /// As [`wait_with`](Running::wait_with).
     pub fn wait(self) -> Result<Finished, Error> {
         self.wait_with(LONG, |_| {})
+    }
+
+    /// The end of the run, for async programs: of any runtime, without a thread that waits. What is done once
+    /// the run has ended, writing the reports, takes a moment of the polling thread.
+    ///
+    /// ```
+    /// # #[cfg(feature = "builtin")] {
+    /// async fn smoke() -> Result<z6::Finished, z6::Error> {
+    ///     let run = z6::Run::from_toml(
+    ///         "runtime.iterations = 20\ntarget.base_url = 'builtin'\n\
+    ///          requests = [{ name = 'hello', path = '/hello' }]\n",
+    ///     )?;
+    ///     run.start()?.wait_async().await
+    /// }
+    /// # use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Wake, Waker}, thread};
+    /// # struct Unpark(thread::Thread);
+    /// # impl Wake for Unpark { fn wake(self: Arc<Self>) { self.0.unpark() } }
+    /// # let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    /// # let mut task = pin!(smoke());
+    /// # let finished = loop {
+    /// #     match task.as_mut().poll(&mut Context::from_waker(&waker)) {
+    /// #         Poll::Ready(finished) => break finished.unwrap(),
+    /// #         Poll::Pending => thread::park(),
+    /// #     }
+    /// # };
+    /// # assert_eq!(finished.metrics.requests.succeeded, 20);
+    /// # }
+    /// ```
+    pub fn wait_async(self) -> WaitAsync {
+        WaitAsync { running: Some(self) }
     }
 
     /// Waits for the end, calling `each` every `every` with the figures so far, and again after
