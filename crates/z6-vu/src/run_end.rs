@@ -35,7 +35,7 @@ impl RunEnd {
                 self.end = self.end.max(*end);
             }
             Event::ConnectStarted { .. } => self.attempted = true,
-            Event::Connected { .. } => self.connected = true,
+            Event::Connected { .. } | Event::ConnectedAs { .. } => self.connected = true,
             Event::Done { .. } => self.answered = true,
             _ => {}
         }
