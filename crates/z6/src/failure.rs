@@ -44,7 +44,7 @@ pub enum FailureKind {
 /// let run = Run::from_toml(
 ///     "runtime.iterations = 1\ntarget.base_url = 'http://shop.example'\n\
 ///      requests = [{ name = 'home', path = '/' }]\nassertions.error_rate_max = 0\n\
-///      simulation.faults.status_500 = 1.0\n",
+///      simulation.statuses = { 500 = 1.0 }\n",
 /// )?;
 /// let finished = run.seed(1).simulate().start()?.wait()?;
 /// let failure = finished.ok().unwrap_err();
