@@ -12,9 +12,9 @@ use z6::{
     FailureKind, Finished, Overrides, ResultsDir, ResultsError, Run, RunFailure, Running, Scenario,
 };
 use z6_events::Driver;
+use z6_metrics::Style;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
-use z6_metrics::Style;
 use z6_scenario::LogEstimate;
 
 use crate::args::{ChangeArgs, PrintArgs};

@@ -102,10 +102,7 @@ struct Tried {
 impl TargetWatch {
     /// Nothing was tried yet. `addresses` holds the number of addresses of each target. The first complete
     /// response has to come within `first_answer_ns` after the first attempt to connect.
-    pub fn new(
-        addresses: impl IntoIterator<Item = usize>,
-        first_answer_ns: u64,
-    ) -> TargetWatch {
+    pub fn new(addresses: impl IntoIterator<Item = usize>, first_answer_ns: u64) -> TargetWatch {
         let tried = |count| Tried { is_tried: false, failed: vec![false; count] };
         let targets = addresses.into_iter().map(tried).collect();
         let (first, has_connected, is_answered) = (None, false, false);

@@ -6,8 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use z6_events::{Driver, Event, Partition, Tick, WorkerId};
 use z6_analysis::RequestJoin;
+use z6_events::{Driver, Event, Partition, Tick, WorkerId};
 use z6_metrics::{RequestRow, RunFacts};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, PROJECTION_PREFIX, Scenario, Workers};

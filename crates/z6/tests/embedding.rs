@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use z6::{Blame, Error, Event, FailureKind, Finished, Overrides, Run, Scenario, StoppedBy, Workers};
+use z6::{
+    Blame, Error, Event, FailureKind, Finished, Overrides, Run, Scenario, StoppedBy, Workers,
+};
 use z6_events::{Ending, EventClass, LogReader};
 
 const HELLO: &str = "
@@ -314,7 +316,10 @@ fn a_run_that_ends_before_that_without_a_response_is_no_success_either() {
     let finished = Run::from_toml(&text).unwrap().start().unwrap().wait().unwrap();
     let failure = finished.ok().unwrap_err();
     assert_eq!(failure.kind(), FailureKind::NoAnswer);
-    assert_eq!(failure.to_string(), "no complete response: 1 sent, 1 failed, 0 without a response at the end");
+    assert_eq!(
+        failure.to_string(),
+        "no complete response: 1 sent, 1 failed, 0 without a response at the end"
+    );
 }
 
 #[test]
