@@ -19,7 +19,6 @@ use z6_scenario::load::place;
 use crate::args::{CiArg, CiArgs};
 use crate::console;
 use crate::new_file;
-use crate::output::failures;
 
 /// The variable with the file that GitHub shows on the page of a build.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -145,7 +144,7 @@ fn annotations(place: &Place<'_>, finished: &Finished) -> Vec<String> {
         })
         .collect();
     let others = other_failures(finished);
-    lines.extend(others.map(|failure| annotation("error", place.file, None, "z6", &failure)));
+    lines.extend(others.iter().map(|failure| annotation("error", place.file, None, "z6", failure)));
     if metrics.generator.verdict == Verdict::Degraded {
         let title = "the generator is degraded";
         lines.push(annotation("warning", place.file, None, title, &doubts(finished)));
@@ -154,8 +153,10 @@ fn annotations(place: &Place<'_>, finished: &Finished) -> Vec<String> {
 }
 
 /// What went wrong besides assertions.
-fn other_failures(finished: &Finished) -> impl Iterator<Item = String> {
-    failures(finished).into_iter().filter(|failure| !failure.starts_with("assertion failed: "))
+fn other_failures(finished: &Finished) -> Vec<String> {
+    let failure = finished.ok().err();
+    let reasons = failure.iter().flat_map(|failure| failure.reasons());
+    reasons.filter(|reason| !reason.starts_with("assertion failed: ")).cloned().collect()
 }
 
 /// The doubts that degrade a run, one a line.
@@ -194,7 +195,7 @@ fn junit(place: &Place<'_>, finished: &Finished) -> anyhow::Result<String> {
     }
     generator.set_classname(name.as_str());
     suite.add_test_case(generator);
-    let others: Vec<String> = other_failures(finished).collect();
+    let others = other_failures(finished);
     let mut complete = TestCase::new("complete", TestCaseStatus::success());
     if !others.is_empty() {
         complete.status = failed(&others.join("; "));

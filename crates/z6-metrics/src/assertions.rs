@@ -1,6 +1,8 @@
 //! Compares what the scenario demands of the target with what was observed. A quantile that is only a
 //! lower bound, and a figure without observations, satisfy nothing.
 
+use std::fmt;
+
 use serde::Serialize;
 use z6_scenario::{Assertion, AssertionKind, Quantile};
 
@@ -20,8 +22,8 @@ pub enum AssertionValue {
     Text(String),
 }
 
-impl std::fmt::Display for AssertionValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for AssertionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AssertionValue::Number(number) => number.fmt(f),
             AssertionValue::Text(text) => text.fmt(f),
@@ -51,22 +53,34 @@ impl AssertionResult {
     /// What was demanded, in the units of the summary: `<= 200 ms`.
     #[must_use]
     pub fn expected_words(&self) -> String {
-        let value = in_units(self.kind, &self.expected);
-        match self.kind {
-            AssertionKind::SuccessRateMin | AssertionKind::RpsMin => format!(">= {value}"),
-            AssertionKind::RequireTrustworthy => value,
-            AssertionKind::LatencyMax(_)
-            | AssertionKind::ErrorRateMax
-            | AssertionKind::Status4xxMaxRate
-            | AssertionKind::Status5xxMaxRate
-            | AssertionKind::LatenessP99Max => format!("<= {value}"),
-        }
+        format!("{}{}", self.side(), in_units(self.kind, &self.expected))
     }
 
     /// What was observed, in the same units: `6.87 ms`.
     #[must_use]
     pub fn actual_words(&self) -> String {
         in_units(self.kind, &self.actual)
+    }
+
+    /// On which side of the bound a figure has to be.
+    fn side(&self) -> &'static str {
+        match self.kind {
+            AssertionKind::RequireTrustworthy => "",
+            AssertionKind::SuccessRateMin | AssertionKind::RpsMin => ">= ",
+            AssertionKind::LatencyMax(_)
+            | AssertionKind::ErrorRateMax
+            | AssertionKind::Status4xxMaxRate
+            | AssertionKind::Status5xxMaxRate
+            | AssertionKind::LatenessP99Max => "<= ",
+        }
+    }
+}
+
+/// `p99_latency_ms: expected <= 50, actual 71.3`.
+impl fmt::Display for AssertionResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AssertionResult { name, expected, actual, .. } = self;
+        write!(f, "{name}: expected {}{expected}, actual {actual}", self.side())
     }
 }
 

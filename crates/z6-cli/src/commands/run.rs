@@ -43,11 +43,11 @@ impl RunOptions {
 
 pub(super) fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let ci = Ci::resolve(&args.ci)?;
-    let ran = run_with(RunOptions::resolve(args), &ci);
+    let ran = run_with(&RunOptions::resolve(args), &ci);
     ran.inspect_err(|error| ci.error(error))
 }
 
-fn run_with(options: RunOptions, ci: &Ci) -> anyhow::Result<Exit> {
+fn run_with(options: &RunOptions, ci: &Ci) -> anyhow::Result<Exit> {
     let source = super::source(&options.scenario)?;
     let run = Run::from_source(source.clone(), &options.overrides)?;
     let interrupts = Interrupts::install()?;
