@@ -126,7 +126,10 @@ fn decide(outcome: &Outcome) -> Exit {
         _ if outcome.is_output_missing => Exit::CannotContinue,
         StoppedBy::Interrupt | StoppedBy::Terminate => Exit::Interrupted,
         StoppedBy::Duration | StoppedBy::Iterations if outcome.assertions_passed => Exit::Success,
-        StoppedBy::Duration | StoppedBy::Iterations | StoppedBy::OnFailure => Exit::AssertionFailed,
+        StoppedBy::Duration
+        | StoppedBy::Iterations
+        | StoppedBy::OnFailure
+        | StoppedBy::Assertion => Exit::AssertionFailed,
     }
 }
 
@@ -186,6 +189,7 @@ mod tests {
             (StoppedBy::Error, 4),
             (StoppedBy::DataExhausted, 3),
             (StoppedBy::OnFailure, 1),
+            (StoppedBy::Assertion, 1),
         ] {
             assert_eq!(decide(&outcome(stopped_by)).code(), code, "{stopped_by:?}");
         }

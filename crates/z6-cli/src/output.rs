@@ -267,9 +267,10 @@ pub(crate) fn failures(finished: &Finished) -> Vec<String> {
     for failed in finished.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
         let [expected, actual] = [&failed.expected, &failed.actual].map(value);
         let side = side(failed.kind);
+        let at = failed.second.map_or_else(String::new, |at| format!(" at second {at}"));
         failures.push(format!(
-            "assertion failed: {}: expected {side}{expected}, actual {actual}",
-            failed.name
+            "assertion failed: {}: expected {side}{expected}, actual {actual}{at}",
+            printable(&failed.full_name())
         ));
     }
     for report in finished.results.iter().flat_map(|results| &results.missing) {
@@ -284,12 +285,8 @@ pub(crate) fn failures(finished: &Finished) -> Vec<String> {
 fn side(kind: AssertionKind) -> &'static str {
     match kind {
         AssertionKind::RequireTrustworthy => "",
-        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => ">= ",
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::ErrorRateMax
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate
-        | AssertionKind::LatenessP99Max => "<= ",
+        kind if kind.is_minimum() => ">= ",
+        _ => "<= ",
     }
 }
 

@@ -184,6 +184,8 @@ pub enum StopReason {
     DiskFull = 5,
     /// Another error made it impossible to continue.
     Error = 6,
+    /// An assertion with `stop` does not hold.
+    Assertion = 7,
     /// A unique data file has no row left.
     DataExhausted = 8,
     /// A request failed whose `on_failure` is `stop_run`.
@@ -210,6 +212,8 @@ pub enum StoppedBy {
     DiskFull = 7,
     /// Another error made it impossible to continue.
     Error = 8,
+    /// An assertion with `stop` did not hold.
+    Assertion = 9,
     /// A unique data file has no row left.
     DataExhausted = 10,
     /// A request failed whose `on_failure` is `stop_run`.
@@ -230,12 +234,13 @@ impl StoppedBy {
             StoppedBy::Duration => 1,
             StoppedBy::DataExhausted => 2,
             StoppedBy::OnFailure => 3,
-            StoppedBy::Interrupt => 4,
-            StoppedBy::Terminate => 5,
-            StoppedBy::NoTarget => 6,
-            StoppedBy::LogLimit => 7,
-            StoppedBy::DiskFull => 8,
-            StoppedBy::Error => 9,
+            StoppedBy::Assertion => 4,
+            StoppedBy::Interrupt => 5,
+            StoppedBy::Terminate => 6,
+            StoppedBy::NoTarget => 7,
+            StoppedBy::LogLimit => 8,
+            StoppedBy::DiskFull => 9,
+            StoppedBy::Error => 10,
         }
     }
 }
@@ -629,6 +634,7 @@ coded! { StopReason {
     LogLimit = 4 => "log_limit",
     DiskFull = 5 => "disk_full",
     Error = 6 => "error",
+    Assertion = 7 => "assertion",
     DataExhausted = 8 => "data_exhausted",
     OnFailure = 9 => "on_failure",
 } }
@@ -642,6 +648,7 @@ coded! { StoppedBy {
     LogLimit = 6 => "log_limit",
     DiskFull = 7 => "disk_full",
     Error = 8 => "error",
+    Assertion = 9 => "assertion",
     DataExhausted = 10 => "data_exhausted",
     OnFailure = 11 => "on_failure",
 } }
@@ -686,6 +693,7 @@ impl From<StopReason> for StoppedBy {
             StopReason::LogLimit => StoppedBy::LogLimit,
             StopReason::DiskFull => StoppedBy::DiskFull,
             StopReason::Error => StoppedBy::Error,
+            StopReason::Assertion => StoppedBy::Assertion,
             StopReason::DataExhausted => StoppedBy::DataExhausted,
             StopReason::OnFailure => StoppedBy::OnFailure,
         }

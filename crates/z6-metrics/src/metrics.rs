@@ -11,6 +11,7 @@ use z6_scenario::Model;
 
 use crate::assertions::AssertionResult;
 use crate::curve::Curves;
+use crate::goals::Tripped;
 use crate::grid::GridFigures;
 use crate::verdict::{Doubt, Verdict};
 
@@ -91,6 +92,9 @@ pub struct RunFigures {
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
     pub stopped_by: Option<StoppedBy>,
+    /// The first assertion with `stop` that did not hold. Not in metrics.json if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tripped: Option<Tripped>,
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub warmup_seconds: f64,

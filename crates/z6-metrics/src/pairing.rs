@@ -13,6 +13,7 @@ use z6_events::{
 };
 
 use crate::error::FoldError;
+use crate::goals::{Ended, Outcome};
 
 /// A request on the wire.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,21 @@ pub(crate) struct OpenRequest {
     pub(crate) irregularities: Irregularities,
     /// Redirected, and the next exchange not yet sent.
     pub(crate) between: bool,
+}
+
+impl OpenRequest {
+    /// It ended then.
+    pub(crate) const fn ended(
+        &self,
+        at: Tick,
+        status: Option<u16>,
+        outcome: Outcome,
+        checks: [u64; 2],
+    ) -> Ended {
+        let OpenRequest { request, target, planned, .. } = *self;
+        let took_ns = at.since(planned);
+        Ended { request, target, planned, status, outcome, took_ns, checks }
+    }
 }
 
 /// A worker's open requests by exchange slot.
@@ -143,6 +159,11 @@ impl OpenRequests {
 
     fn find(&mut self, exchange: ExchangeSlot) -> Option<&mut OpenRequest> {
         self.slots.get_mut(exchange.0)
+    }
+
+    /// Request, target and planned instant of each that is open.
+    pub(crate) fn planned(&self) -> impl Iterator<Item = (RequestId, TargetId, Tick)> + Clone {
+        self.slots.iter().map(|(_, open)| (open.request, open.target, open.planned))
     }
 
     /// Takes out all that are open, in order of slots.

@@ -285,9 +285,12 @@ fn assertions(metrics: &Metrics) -> Markup {
     let body = html! {
         @for one in metrics.assertions.iter().take(TABLE_ROWS) {
             tr {
-                th scope="row" { (shown(one.name)) }
+                th scope="row" { (shown(&one.full_name())) }
                 td { (shown(&one.expected.to_string())) }
-                td { (shown(&one.actual.to_string())) }
+                td {
+                    (shown(&one.actual.to_string()))
+                    @if let Some(second) = one.second { " at second " (second) }
+                }
                 td class=(if one.passed { "ok" } else { "bad" }) { (if one.passed { "holds" } else { "failed" }) }
             }
         }

@@ -271,7 +271,7 @@ impl ScenarioBuilder {
     #[must_use]
     pub fn latency_max(mut self, quantile: Quantile, time: Duration) -> Self {
         let key = crate::model::AssertionKind::LatencyMax(quantile).name();
-        self.assertions.set(key, "latency_max", millis(time));
+        self.assertions.set(key.into_owned(), "latency_max", millis(time));
         self
     }
 

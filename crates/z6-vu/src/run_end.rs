@@ -57,6 +57,7 @@ impl RunEnd {
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
             | StoppedBy::Error
+            | StoppedBy::Assertion
             | StoppedBy::DataExhausted
             | StoppedBy::OnFailure => by,
         }

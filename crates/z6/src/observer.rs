@@ -6,10 +6,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use z6_events::{BlockEnd, Event, LogHeader, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Event, LogHeader, StopReason, Tick, Visitor, WorkerId};
 use z6_metrics::{EndFacts, FoldError, LiveSnapshot, Metrics};
 
 use crate::fold::RunFold;
+use z6_vu::observer::Observer;
 
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -60,6 +61,12 @@ impl Watcher {
     pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
         self.live.write(self.fold.live());
         self.fold.finish(end, header)
+    }
+}
+
+impl Observer for Watcher {
+    fn stop(&self) -> Option<StopReason> {
+        self.fold.tripped().then_some(StopReason::Assertion)
     }
 }
 

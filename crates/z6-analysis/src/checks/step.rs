@@ -646,6 +646,7 @@ impl StepCheck<'_> {
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
             | StoppedBy::Error
+            | StoppedBy::Assertion
             | StoppedBy::DataExhausted
             | StoppedBy::OnFailure => {
                 if self.state.stop_reason != Some(by) {

@@ -87,7 +87,15 @@ fn heading(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     page.text.push_str(&style.strong(printable(&run.name)));
     page.blank();
-    let stopped = run.stopped_by.map_or("the end of a truncated log", StoppedBy::name);
+    let stopped = match (run.stopped_by, &run.tripped) {
+        (Some(StoppedBy::Assertion), Some(tripped)) => format!(
+            "the assertion {} at second {}",
+            printable(&tripped.assertion),
+            tripped.second
+        ),
+        (Some(by), _) => by.name().to_owned(),
+        (None, _) => "the end of a truncated log".to_owned(),
+    };
     page.line(
         "run",
         &format!(
@@ -412,7 +420,7 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
     }
     let mut table = Table::new(3);
     for assertion in &metrics.assertions {
-        table.row([assertion.name.to_owned(), expected(assertion), actual(assertion)]);
+        table.row([printable(&assertion.full_name()).into_owned(), expected(assertion), actual(assertion)]);
     }
     page.blank();
     let style = page.style;
@@ -431,18 +439,20 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
 fn expected(assertion: &AssertionResult) -> String {
     let value = in_units(assertion.kind, &assertion.expected);
     match assertion.kind {
-        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => format!("expected >= {value}"),
         AssertionKind::RequireTrustworthy => format!("expected {value}"),
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::ErrorRateMax
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate
-        | AssertionKind::LatenessP99Max => format!("expected <= {value}"),
+        kind if kind.is_minimum() => format!("expected >= {value}"),
+        _ => format!("expected <= {value}"),
     }
 }
 
 fn actual(assertion: &AssertionResult) -> String {
-    format!("actual {}", in_units(assertion.kind, &assertion.actual))
+    let value = in_units(assertion.kind, &assertion.actual);
+    match (assertion.windows, assertion.second) {
+        (Some(windows), Some(second)) => {
+            format!("actual {value} at second {second}, worst of {}", plural(windows, "window"))
+        }
+        _ => format!("actual {value}"),
+    }
 }
 
 fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
@@ -451,13 +461,16 @@ fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
         AssertionValue::Number(number) => *number,
     };
     match kind {
-        AssertionKind::LatencyMax(_) | AssertionKind::LatenessP99Max => {
-            format!("{} ms", decimals(number, 3))
-        }
+        AssertionKind::LatencyMax(_)
+        | AssertionKind::PercentileMax(_)
+        | AssertionKind::MeanMax
+        | AssertionKind::LongestMax
+        | AssertionKind::LatenessP99Max => format!("{} ms", decimals(number, 3)),
         AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
         AssertionKind::ErrorRateMax
         | AssertionKind::SuccessRateMin
         | AssertionKind::Status4xxMaxRate
+        | AssertionKind::ChecksSuccessRateMin
         | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
         AssertionKind::RequireTrustworthy => plain(number),
     }

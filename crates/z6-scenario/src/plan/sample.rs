@@ -51,6 +51,7 @@ pub(super) fn scenario() -> Scenario {
         files: Vec::new(),
         cookies: None,
         assertions: Vec::new(),
+        goals: Vec::new(),
         limits: Limits::default(),
         simulation: crate::Simulation::default(),
     }
