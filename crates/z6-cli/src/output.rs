@@ -270,7 +270,7 @@ pub(crate) fn failures(finished: &Finished) -> Vec<String> {
         let at = failed.second.map_or_else(String::new, |at| format!(" at second {at}"));
         failures.push(format!(
             "assertion failed: {}: expected {side}{expected}, actual {actual}{at}",
-            printable(&failed.full_name())
+            failed.full_name()
         ));
     }
     for report in finished.results.iter().flat_map(|results| &results.missing) {

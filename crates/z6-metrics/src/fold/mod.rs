@@ -27,6 +27,7 @@ use crate::gauges::Gauges;
 use crate::goals::{Ended, Goals, Outcome};
 use crate::grid::Grid;
 use crate::health::Health;
+use crate::iterations::Iterations;
 use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
 use crate::outline::Outline;
@@ -94,6 +95,8 @@ pub struct Fold {
     connections: ConnectionTotals,
     /// None if nothing is read from responses.
     reads: Option<Box<Reads>>,
+    /// None if no VU can have an iteration that sends nothing, and for a fold of a part of the requests.
+    iterations: Option<Box<Iterations>>,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -112,8 +115,9 @@ impl Fold {
         let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
+        let iterations = Iterations::new(scenario).map(Box::new);
         let goals = Goals::new(&fold.outline, fold.facts.partition.workers()).map(Box::new);
-        Fold { reads: reads.map(Box::new), grid: Some(grid), goals, ..fold }
+        Fold { reads: reads.map(Box::new), iterations, grid: Some(grid), goals, ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -122,6 +126,7 @@ impl Fold {
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
+            iterations: None,
             gauges: Gauges::default(),
             grid: None,
             goals: None,
@@ -263,11 +268,17 @@ impl Fold {
                 self.connections.closed(cause);
                 self.connection_closed(here, connection)
             }
-            Event::VuStarted { .. } => {
+            Event::VuStarted { population, actor, .. } => {
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.vu_started(population, actor);
+                }
                 self.vus_change(here, 1);
                 Ok(())
             }
-            Event::VuStopped { .. } => {
+            Event::VuStopped { population, actor } => {
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.vu_stopped(population, actor);
+                }
                 self.vus_change(here, -1);
                 Ok(())
             }
@@ -296,13 +307,20 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.not_on_wire(here, request.planned, cause.error);
                 }
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.not_sent(request);
+                }
                 self.requests.not_on_wire(&mut state.rates, here, asked, cause, why)
             }
             Event::NeverSent { ref request, reason } => {
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
                 }
-                if let Some(goals) = &mut self.goals {
+                if reason.is_lack() {
+                    if let Some(iterations) = &mut self.iterations {
+                        iterations.not_sent(request);
+                    }
+                } else if let Some(goals) = &mut self.goals {
                     goals.ended(worker.index(), at, &unsent(request, at, Outcome::GivenUp))?;
                 }
                 self.requests.never_sent(here, request, reason)
@@ -456,6 +474,9 @@ impl Fold {
     ) -> Result<(), FoldError> {
         let PlannedRequest { request, target, planned, .. } = *asked;
         self.requests.plan(worker, request, target, planned)?;
+        if let Some(iterations) = &mut self.iterations {
+            iterations.sent(asked);
+        }
         let state = &mut self.workers[worker.index()];
         let open = OpenRequest {
             request,

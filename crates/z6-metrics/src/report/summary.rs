@@ -156,6 +156,9 @@ fn requests(page: &mut Page, metrics: &Metrics) {
     for (reason, never) in &requests.never_sent_for_lack.0 {
         page.line("", &format!("{} never sent: {}", count(*never), reason.name()));
     }
+    if requests.empty_iterations > 0 {
+        page.line("", &format!("{} iterations sent nothing", count(requests.empty_iterations)));
+    }
     let failed = requests.failed > 0;
     let share = if failed { page.style.bad(share) } else { page.style.good(share) };
     page.line("", &share);
