@@ -162,7 +162,7 @@ impl OpenRequests {
     }
 
     /// Request, target and planned instant of each that is open.
-    pub(crate) fn planned(&self) -> impl Iterator<Item = (RequestId, TargetId, Tick)> + Clone {
+    pub(crate) fn planned(&self) -> impl Iterator<Item = (RequestId, TargetId, Tick)> + '_ {
         self.slots.iter().map(|(_, open)| (open.request, open.target, open.planned))
     }
 

@@ -27,7 +27,7 @@ pub mod simulation;
 pub mod values;
 
 pub use builder::{
-    AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder,
+    AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, GoalBuilder, ParameterBuilder, PartBuilder,
     RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder, TargetBuilder,
 };
 pub use duration::parse_duration;

@@ -132,9 +132,9 @@ pub use z6_vu::templates::TemplateError;
 // Scenarios.
 pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
-    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Limits, Loaded, Metadata, Model,
-    NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
-    ScenarioBuilder, Schedule, ScheduleBuilder, Target, TargetBuilder, ThinkTime, Workers,
+    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder, LatencyPercentile, Limits,
+    Loaded, Metadata, Model, NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
+    ScenarioBuilder, Schedule, ScheduleBuilder, Tag, Target, TargetBuilder, ThinkTime, Workers,
 };
 
 // Figures.
@@ -142,7 +142,8 @@ pub use z6_metrics::report::{Style, metrics_json, summary_text, timeseries_csv};
 pub use z6_metrics::{
     AssertionResult, AssertionValue, Ci95, ConnectionFigures, Doubt, ErrorFigures,
     GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, LiveSnapshot, Metrics, Named,
-    RequestFigures, RequestRow, RowOutcome, RunFigures, SeriesRow, ThroughputFigures, Verdict,
+    RequestFigures, RequestRow, RowOutcome, RunFigures, SeriesRow, ThroughputFigures, Tripped,
+    Verdict,
 };
 
 // Events.

@@ -411,7 +411,7 @@ impl Fold {
         if let Some(goals) = &mut self.goals {
             // Past its last event a worker has nothing in flight.
             if second != u64::MAX {
-                goals.passing((before, second), state.open.planned());
+                goals.passing((before, second), &state.open);
             }
         }
         let latest = self.workers.iter().map(|state| state.last.0 / NS_PER_SECOND).max();

@@ -9,11 +9,13 @@ mod whole;
 mod window;
 
 use z6_events::{ErrorKind, ExchangeSlot, RequestId, TargetId, Tick};
-use z6_scenario::{Assertion, AssertionKind, Goal, NS_PER_SECOND, Part};
+use z6_scenario::expression::Part;
+use z6_scenario::{Assertion, AssertionKind, Goal, NS_PER_SECOND};
 
 use crate::assertions::{AssertionResult, Found, result_of, result_of_windows};
 use crate::error::FoldError;
 use crate::outline::Outline;
+use crate::pairing::OpenRequests;
 use crate::verdict::Verdict;
 use whole::Whole;
 use window::Windows;
@@ -177,17 +179,16 @@ impl Goals {
     }
 
     /// A worker passes all seconds after `from` up to `to`, while these requests are in flight.
-    pub(crate) fn passing(
-        &mut self,
-        (from, to): (u64, u64),
-        open: impl Iterator<Item = (RequestId, TargetId, Tick)> + Clone,
-    ) {
+    pub(crate) fn passing(&mut self, (from, to): (u64, u64), open: &OpenRequests) {
         let from = from.max(to.saturating_sub(IN_FLIGHT_SECONDS_MAX));
         for state in &mut self.states {
             let Gathered::Windows(windows) = &mut state.gathered else { continue };
             let part: Option<&Part> = state.goal.part.as_ref();
             let has = |request, target| part.is_none_or(|part| part.has(request, target, None));
-            for (_, _, planned) in open.clone().filter(|(request, target, _)| has(*request, *target)) {
+            for (request, target, planned) in open.planned() {
+                if !has(request, target) {
+                    continue;
+                }
                 for second in from + 1..=to {
                     let at = Tick(second.saturating_mul(NS_PER_SECOND));
                     windows.in_flight(second, at.since(planned));
