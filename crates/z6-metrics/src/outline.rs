@@ -36,8 +36,8 @@ impl Outline {
     pub(crate) fn from_scenario(scenario: &Scenario) -> Outline {
         Outline {
             name: scenario.name().to_owned(),
-            model: scenario.schedule.model(),
-            thinks: scenario.think_time != ThinkTime::None,
+            model: scenario.populations[0].schedule.model(),
+            thinks: scenario.populations[0].think_time != ThinkTime::None,
             warmup: Tick(scenario.runtime.warmup_ns),
             requests: scenario
                 .requests
@@ -78,6 +78,6 @@ impl Outline {
 fn connection_limit(scenario: &Scenario, target: &Target) -> Option<u32> {
     let owned =
         matches!(target.connection_reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
-    let has_its_own = owned && scenario.schedule.model() == Model::Closed;
+    let has_its_own = owned && scenario.populations[0].schedule.model() == Model::Closed;
     (!has_its_own).then_some(target.max_connections)
 }

@@ -37,19 +37,13 @@ pub struct Scenario {
     pub targets: Vec<Target>,
     /// `[[requests]]`: at least one.
     pub requests: Vec<Request>,
-    /// `[schedule]`.
-    pub schedule: Schedule,
-    /// `[think_time]`.
-    pub think_time: ThinkTime,
-    /// `[sequence]`.
-    pub flow: Flow,
+    /// Who sends them: at least one kind of users, by number of population.
+    pub populations: Vec<Users>,
     /// What templates are filled in with.
     pub values: ValueTable,
     /// Files that are read for more than one fixed body: `body_file` with placeholders, files of
     /// `multipart`.
     pub files: Vec<ScenarioFile>,
-    /// `[cookies]`: for how long cookies are kept; none: they are not.
-    pub cookies: Option<Scope>,
     /// `[assertions]`, in the order of the file.
     pub assertions: Vec<Assertion>,
     /// `[assertions.NAME]`, in the order of the file.
@@ -59,6 +53,19 @@ pub struct Scenario {
     /// `[simulation]`: how the simulated world behaves. Means nothing to a run for real, and is no
     /// part of the plan.
     pub simulation: Simulation,
+}
+
+/// One kind of users: how many there are and when, what they do, and with which pauses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    /// `[schedule]`.
+    pub schedule: Schedule,
+    /// `[think_time]`.
+    pub think_time: ThinkTime,
+    /// `[sequence]`.
+    pub flow: Flow,
+    /// `[cookies]`: for how long cookies are kept; none: they are not.
+    pub cookies: Option<Scope>,
 }
 
 /// `[metadata]`: words for people.
@@ -367,18 +374,15 @@ impl Scenario {
     /// Places of one iteration: the sequence with its repeats at most, or 1.
     #[must_use]
     pub fn steps_per_iteration(&self) -> u64 {
-        if self.flow.steps.is_empty() {
-            1
-        } else {
-            self.flow.steps.iter().map(|step| u64::from(step.repeat.max)).sum()
-        }
+        let steps = &self.populations[0].flow.steps;
+        if steps.is_empty() { 1 } else { steps.iter().map(|step| u64::from(step.repeat.max)).sum() }
     }
 
     /// Whether values, responses or draws have a say in which steps its actors take: otherwise steps are
     /// counted, and all of them are taken.
     #[must_use]
     pub fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure } = &self.flow;
+        let Flow { start, steps, renew, on_failure } = &self.populations[0].flow;
         let is_plain =
             |request: &Request| request.rendering.is_none() && request.reading.is_empty();
         let is_fixed =

@@ -134,7 +134,7 @@ pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder, LatencyPercentile, Limits,
     Loaded, Metadata, Model, NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
-    ScenarioBuilder, Schedule, ScheduleBuilder, Tag, Target, TargetBuilder, ThinkTime, Workers,
+    ScenarioBuilder, Schedule, ScheduleBuilder, Tag, Target, TargetBuilder, ThinkTime, Users, Workers,
 };
 
 // Figures.

@@ -28,7 +28,7 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
     form.0.update(b"z6 plan\0");
     form.number(DERIVATION_VERSION);
     form.number(seed);
-    form.schedule(&scenario.schedule);
+    form.schedule(&scenario.populations[0].schedule);
     form.optional(scenario.runtime.duration_ns);
     form.optional(scenario.runtime.iterations);
     form.requests(&scenario.requests);
@@ -37,11 +37,11 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
         form.bytes(target.name.as_bytes());
         form.number(target.weight_micro);
     }
-    form.number(scenario.flow.steps.len() as u64);
-    for step in &scenario.flow.steps {
+    form.number(scenario.populations[0].flow.steps.len() as u64);
+    for step in &scenario.populations[0].flow.steps {
         form.numbers(&[u64::from(step.request.0), u64::from(step.repeat.max)]);
     }
-    form.think_time(scenario.think_time);
+    form.think_time(scenario.populations[0].think_time);
     form.actors(&plan);
     form.journey(scenario, &plan);
     form.0.finalize().into()
