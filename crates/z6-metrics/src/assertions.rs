@@ -104,11 +104,7 @@ impl From<Option<f64>> for Found {
 
 /// Whether a number is on the right side of the bound.
 pub(crate) fn holds(assertion: Assertion, Figure(number): Figure) -> bool {
-    if assertion.kind.is_minimum() {
-        number >= assertion.bound
-    } else {
-        number <= assertion.bound
-    }
+    if assertion.kind.is_minimum() { number >= assertion.bound } else { number <= assertion.bound }
 }
 
 /// Evaluates those of all requests, in order.
@@ -171,16 +167,13 @@ fn latency_ms(latency: &LatencyStats, quantile: Quantile) -> Found {
 /// The result of an assertion of all requests, or of those of a goal.
 pub(crate) fn result_of(assertion: Assertion, found: &Found) -> AssertionResult {
     let (actual, passed) = match *found {
-        Found::Number(number) => {
-            (AssertionValue::Number(number), holds(assertion, Figure(number)))
-        }
+        Found::Number(number) => (AssertionValue::Number(number), holds(assertion, Figure(number))),
         Found::AtLeast(ns) => {
             (AssertionValue::Text(format!(">= {} (only a lower bound)", duration(ns))), false)
         }
-        Found::Verdict(verdict) => (
-            AssertionValue::Text(verdict.name().to_owned()),
-            verdict == Verdict::Trustworthy,
-        ),
+        Found::Verdict(verdict) => {
+            (AssertionValue::Text(verdict.name().to_owned()), verdict == Verdict::Trustworthy)
+        }
         Found::TooFew(requests) => {
             (AssertionValue::Text(format!("only {requests} requests")), false)
         }
@@ -210,9 +203,8 @@ pub(crate) fn result_of_windows(
     judged: u64,
     worst: Option<Worst>,
 ) -> AssertionResult {
-    let found = worst.map_or(Found::Nothing, |Worst { figure: Figure(number), .. }| {
-        Found::Number(number)
-    });
+    let found =
+        worst.map_or(Found::Nothing, |Worst { figure: Figure(number), .. }| Found::Number(number));
     let mut result = result_of(assertion, &found);
     if judged == 0 {
         result.actual = AssertionValue::Text("no window had enough requests".to_owned());

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
-use z6_events::{Event, ErrorKind, NeverSentReason, StoppedBy, Tick, WorkerId};
+use z6_events::{ErrorKind, Event, NeverSentReason, StoppedBy, Tick, WorkerId};
 use z6_metrics::{AssertionResult, AssertionValue, EndFacts, Fold, Metrics};
 use z6_scenario::Scenario;
 
@@ -225,9 +225,8 @@ fn compare(
         .filter(|(_, window)| window.requests >= min_requests)
         .collect();
     assert_eq!(result.windows, Some(windows.len() as u64), "{}", result.full_name());
-    let figures = windows
-        .iter()
-        .filter_map(|(s, window)| Some((*s, window.figure(&result.name, seconds)?)));
+    let figures =
+        windows.iter().filter_map(|(s, window)| Some((*s, window.figure(&result.name, seconds)?)));
     let is_minimum = result.name.ends_with("_min");
     let worst = figures.reduce(|worst, one| {
         let is_worse = if is_minimum { one.1 < worst.1 } else { one.1 > worst.1 };

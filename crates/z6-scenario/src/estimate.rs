@@ -10,7 +10,8 @@ use z6_events::printable;
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
-    Arrivals, Assertion, AssertionKind, ConnectionReuse, Model, Scenario, Schedule, Scheme, ThinkTime, Workers,
+    Arrivals, Assertion, AssertionKind, ConnectionReuse, Model, Scenario, Schedule, Scheme,
+    ThinkTime, Workers,
 };
 use crate::reach::ConnectTo;
 use crate::schedule::{ArrivalSchedule, own_length_ns};

@@ -382,7 +382,7 @@ impl Scenario {
     /// counted, and all of them are taken.
     #[must_use]
     pub fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure } = &self.populations[0].flow;
+        let Flow { start, steps, renew, on_failure, groups: _ } = &self.populations[0].flow;
         let is_plain =
             |request: &Request| request.rendering.is_none() && request.reading.is_empty();
         let is_fixed =

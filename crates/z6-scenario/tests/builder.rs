@@ -94,13 +94,18 @@ fn everything() -> Vec<ScenarioBuilder> {
         .request(RequestBuilder::new("write", "/items").method("POST").body("line\n\"two\"\u{7f}"))
         .request(RequestBuilder::new("send", "/items").method("PUT").body_file("body.json"))
         .think_time(Duration::from_micros(1_500))
-        .named_sequence("first", [StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu)])
+        .named_sequence(
+            "first",
+            [StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in")],
+        )
         .start("first")
         .renew("first", [401, 403], Some(SECOND))
         .on_failure(OnFailure::EndIteration)
         .step("read", 2)
         .step("write", 1)
-        .add_step(StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun))
+        .add_step(
+            StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun).group("x"),
+        )
         .latency_max(Quantile::P50, MS)
         .latency_max(Quantile::P75, MS)
         .latency_max(Quantile::P90, MS)

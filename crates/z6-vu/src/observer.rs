@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 
 use z6_events::{
-    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, Partition, SealedBlock, StopReason, Tick, Visitor,
-    WalkError, WorkerId,
+    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, Partition, SealedBlock, StopReason,
+    Tick, Visitor, WalkError, WorkerId,
 };
 
 use crate::run_end::RunEnd;

@@ -57,7 +57,7 @@ fn a_target_that_melts_stops_the_run_and_the_log_says_the_same() {
             let late = at - tripped.second as f64;
             assert!((0.0..1.5).contains(&late), "stopped {late} s after the window");
         }
-            let outcome = log.replay().unwrap();
+        let outcome = log.replay().unwrap();
         assert!(matches!(outcome, z6::ReplayOutcome::Identical { .. }), "{outcome:?}");
         let again = log.refold().unwrap();
         assert_eq!(again.metrics.run.tripped, Some(tripped));
@@ -79,9 +79,7 @@ fn a_simulated_stop_is_the_same_again() {
 #[test]
 fn a_target_that_is_not_bad_enough_never_stops_the_run() {
     let folder = tempfile::tempdir().unwrap();
-    let run = Run::from_file(EXAMPLE)
-        .unwrap()
-        .overrides(overrides(&[("statuses", "503=0.1")], 60));
+    let run = Run::from_file(EXAMPLE).unwrap().overrides(overrides(&[("statuses", "503=0.1")], 60));
     let finished = simulate(run, &folder.path().join("log"));
     assert_eq!(finished.stopped_by, StoppedBy::Duration);
     assert!(finished.metrics.run.tripped.is_none());

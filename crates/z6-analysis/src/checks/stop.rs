@@ -2,7 +2,7 @@
 //! again by the fold of the log, which sees the events in the order in which the writer of the log saw them.
 
 use z6_events::{BlockEnd, Event, LogHeader, StopReason, Tick, WorkerId};
-use z6_metrics::{LiveFold, Fold, RunFacts};
+use z6_metrics::{Fold, LiveFold, RunFacts};
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use super::step::Here;

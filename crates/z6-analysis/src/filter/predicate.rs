@@ -213,9 +213,8 @@ fn passing_tags(
 ) -> Result<Box<[bool]>, ExpressionError> {
     let tags = scenario.requests.iter().flat_map(|request| &request.tags);
     set.check_tag(name, tags.map(|tag| (tag.name.as_str(), tag.value.as_str())))?;
-    let passes = |request: &Request| {
-        request.tag(name).map_or(missing, |value| set.has(value)) != negated
-    };
+    let passes =
+        |request: &Request| request.tag(name).map_or(missing, |value| set.has(value)) != negated;
     Ok(scenario.requests.iter().map(passes).collect())
 }
 

@@ -7,9 +7,9 @@ use crate::assertions::{self, Found, Observed};
 use crate::curve::Curves;
 use crate::error::FoldError;
 use crate::goals::{Outcome, Tripped};
-use crate::metrics::{Metrics, RunFigures, SCHEMA_VERSION};
-use crate::requests::{RunLatencies, WorkerEvidence};
+use crate::metrics::{Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION};
 use crate::quantile::stats;
+use crate::requests::{RunLatencies, WorkerEvidence};
 use crate::verdict::Verdict;
 
 impl Fold {
@@ -45,8 +45,12 @@ impl Fold {
         let workers = self.worker_evidence(end.torn);
         let generator =
             self.requests.generator(&self.outline, &latency.response_ns, &total, &workers);
-        let checks =
-            self.goals.as_ref().map_or(Found::Nothing, |goals| goals.of_checks(ended_at));
+        let mut by_group = Named::default();
+        if let Some(groups) = &mut self.step_groups {
+            groups.close_all()?;
+            by_group = groups.figures();
+        }
+        let checks = self.goals.as_ref().map_or(Found::Nothing, |goals| goals.of_checks(ended_at));
         let mut assertions = assertions::evaluate(
             &self.outline.assertions,
             &Observed {

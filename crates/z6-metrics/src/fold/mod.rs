@@ -35,6 +35,7 @@ use crate::pairing::{OpenRequest, OpenRequests};
 use crate::rates::RateWindow;
 use crate::reads::Reads;
 use crate::requests::Requests;
+use crate::step_groups::StepGroups;
 use crate::verdict::Verdict;
 pub use live::{LiveFold, LiveSnapshot};
 pub use part::PartFold;
@@ -102,6 +103,8 @@ pub struct Fold {
     grid: Option<Grid>,
     /// None without named assertions, and for a fold of a part of the requests.
     goals: Option<Box<Goals>>,
+    /// None without groups of steps, and for a fold of a part of the requests.
+    step_groups: Option<Box<StepGroups>>,
     /// The bytes that the next event names.
     bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
@@ -117,7 +120,10 @@ impl Fold {
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
         let iterations = Iterations::new(scenario).map(Box::new);
         let goals = Goals::new(&fold.outline, fold.facts.partition.workers()).map(Box::new);
-        Fold { reads: reads.map(Box::new), iterations, grid: Some(grid), goals, ..fold }
+        let workers = fold.facts.partition.workers();
+        let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);
+        let reads = reads.map(Box::new);
+        Fold { reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -130,6 +136,7 @@ impl Fold {
             gauges: Gauges::default(),
             grid: None,
             goals: None,
+            step_groups: None,
             bytes: Vec::new(),
             until,
             outline,
@@ -207,7 +214,11 @@ impl Fold {
             } => {
                 let bytes = (request_bytes, written_bytes);
                 if attempt == 0 {
-                    return self.sent(here, exchange, connection, request, bytes);
+                    self.sent(here, exchange, connection, request, bytes)?;
+                    return match &mut self.step_groups {
+                        Some(groups) => groups.sent(worker, exchange, request),
+                        None => Ok(()),
+                    };
                 }
                 state.connections.used(connection);
                 state.open.open_again(worker, exchange, attempt, connection, bytes)?;
@@ -226,6 +237,10 @@ impl Fold {
                 }
                 if let Some(reads) = &mut self.reads {
                     reads.answered(open.request);
+                }
+                if let Some(groups) = &mut self.step_groups {
+                    let outcome = failure.map_or(Outcome::Succeeded, Outcome::from_error);
+                    groups.ended(worker, exchange, at, outcome)?;
                 }
                 if let Some(goals) = &mut self.goals {
                     let checks = goals.checks_of(worker.index(), exchange, open.request);
@@ -249,7 +264,7 @@ impl Fold {
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, cause.error);
-                self.goals_ended(here, &open, Outcome::from_error(cause.error))?;
+                self.ended_without(here, exchange, &open, Outcome::from_error(cause.error))?;
                 self.requests.broken(here, &open, &without_response(cause), Why::default())
             }
             Event::Failed { exchange, ref failure } => match state.open.take_failed(exchange) {
@@ -257,7 +272,7 @@ impl Fold {
                     if let Some(grid) = &mut self.grid {
                         grid.failed(here, failure.error);
                     }
-                    self.goals_ended(here, &open, Outcome::from_error(failure.error))?;
+                    self.ended_without(here, exchange, &open, Outcome::from_error(failure.error))?;
                     let state = &self.workers[worker.index()];
                     let why = state.why_broken(at, exchange, (open.connection, open.sent));
                     self.requests.broken(here, &open, failure, why)
@@ -276,6 +291,9 @@ impl Fold {
                 Ok(())
             }
             Event::VuStopped { population, actor } => {
+                if let Some(groups) = &mut self.step_groups {
+                    groups.vu_stopped(population, actor)?;
+                }
                 if let Some(iterations) = &mut self.iterations {
                     iterations.vu_stopped(population, actor);
                 }
@@ -298,6 +316,9 @@ impl Fold {
             Event::NotOnWire { ref request, cause } => {
                 state.open.settle();
                 let address = state.connections.failed_address(at, request.target);
+                if let Some(groups) = &mut self.step_groups {
+                    groups.unsent(request, at, Outcome::from_error(cause.error))?;
+                }
                 if let Some(goals) = &mut self.goals {
                     let outcome = Outcome::from_error(cause.error);
                     goals.ended(worker.index(), at, &unsent(request, at, outcome))?;
@@ -316,6 +337,9 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
                 }
+                if let Some(groups) = &mut self.step_groups {
+                    groups.unsent(request, at, Outcome::GivenUp)?;
+                }
                 if reason.is_lack() {
                     if let Some(iterations) = &mut self.iterations {
                         iterations.not_sent(request);
@@ -328,7 +352,7 @@ impl Fold {
             Event::TimedOut { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, ErrorKind::RequestTimeout);
-                self.goals_ended(here, &open, Outcome::TimedOut)?;
+                self.ended_without(here, exchange, &open, Outcome::TimedOut)?;
                 self.requests.timed_out(here, &open)
             }
             Event::InFlightAtStop { exchange } => {
@@ -336,7 +360,7 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.given_up(here);
                 }
-                self.goals_ended(here, &open, Outcome::GivenUp)?;
+                self.ended_without(here, exchange, &open, Outcome::GivenUp)?;
                 self.requests.in_flight_at_stop(at, &open)
             }
             Event::EndReached { by, end } => {
@@ -438,18 +462,20 @@ impl Fold {
         }
     }
 
-    /// Tells named assertions of a request on the wire that ended without a complete response.
-    fn goals_ended(
+    /// Tells named assertions and groups of a request on the wire that ended without a complete response.
+    fn ended_without(
         &mut self,
         (worker, at): (WorkerId, Tick),
+        exchange: ExchangeSlot,
         open: &OpenRequest,
         outcome: Outcome,
     ) -> Result<(), FoldError> {
+        if let Some(groups) = &mut self.step_groups {
+            groups.ended(worker, exchange, at, outcome)?;
+        }
         match &mut self.goals {
             None => Ok(()),
-            Some(goals) => {
-                goals.ended(worker.index(), at, &open.ended(at, None, outcome, [0; 2]))
-            }
+            Some(goals) => goals.ended(worker.index(), at, &open.ended(at, None, outcome, [0; 2])),
         }
     }
 

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn what_was_added_can_be_taken_off() {
-        let (mut sum, mut one, mut other) = (Coarse::default(), Coarse::default(), Coarse::default());
+        let (mut sum, mut one, mut other) =
+            (Coarse::default(), Coarse::default(), Coarse::default());
         (1..=100).for_each(|n| one.record(n * 1_000_000));
         (1..=10).for_each(|n| other.record(n * 1_000_000_000));
         sum.add(&one);

@@ -108,8 +108,7 @@ pub(crate) struct Goals {
 impl Goals {
     /// None if the scenario has none.
     pub(crate) fn new(outline: &Outline, workers: u16) -> Option<Goals> {
-        let needs_checks =
-            |one: &&Assertion| one.kind == AssertionKind::ChecksSuccessRateMin;
+        let needs_checks = |one: &&Assertion| one.kind == AssertionKind::ChecksSuccessRateMin;
         // What is demanded of the checks of all requests is gathered like what is demanded of some.
         let unnamed = outline.assertions.iter().find(needs_checks).map(|one| Goal {
             name: String::new(),

@@ -282,8 +282,9 @@ fn figure(
     }
     match kind {
         AssertionKind::LatencyMax(_) | AssertionKind::PercentileMax(_) => None,
-        AssertionKind::MeanMax => (sum.succeeded > 0)
-            .then(|| Figure(sum.took_ns as f64 / sum.succeeded as f64 / 1e6)),
+        AssertionKind::MeanMax => {
+            (sum.succeeded > 0).then(|| Figure(sum.took_ns as f64 / sum.succeeded as f64 / 1e6))
+        }
         AssertionKind::LongestMax => (longest_ns > 0).then_some(Figure(longest_ns as f64 / 1e6)),
         AssertionKind::ErrorRateMax => share(sum.failed, ended).map(Figure),
         AssertionKind::SuccessRateMin => share(sum.succeeded, ended).map(Figure),

@@ -2,7 +2,7 @@
 //! figures; computes none.
 
 use crate::assertions::{AssertionResult, AssertionValue};
-use crate::metrics::{FailedAddress, GroupFigures, LatencyStats, Metrics, Named};
+use crate::metrics::{FailedAddress, GroupFigures, LatencyStats, Metrics, Named, StepGroupFigures};
 use crate::report::Style;
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
@@ -34,6 +34,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
         }
     }
     groups(&mut page, "tag", &by.by_tag);
+    step_groups(&mut page, &by.by_group);
     let used = used(&by.by_connection);
     if used.0.len() > 1 {
         groups(&mut page, "connection", &used);
@@ -88,11 +89,9 @@ fn heading(page: &mut Page, metrics: &Metrics) {
     page.text.push_str(&style.strong(printable(&run.name)));
     page.blank();
     let stopped = match (run.stopped_by, &run.tripped) {
-        (Some(StoppedBy::Assertion), Some(tripped)) => format!(
-            "the assertion {} at second {}",
-            printable(&tripped.assertion),
-            tripped.second
-        ),
+        (Some(StoppedBy::Assertion), Some(tripped)) => {
+            format!("the assertion {} at second {}", printable(&tripped.assertion), tripped.second)
+        }
         (Some(by), _) => by.name().to_owned(),
         (None, _) => "the end of a truncated log".to_owned(),
     };
@@ -417,13 +416,43 @@ fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     }
 }
 
+/// A table of groups of steps, if there are any.
+fn step_groups(page: &mut Page, groups: &Named<StepGroupFigures>) {
+    if groups.is_empty() {
+        return;
+    }
+    let mut table = Table::new(1);
+    let headings =
+        ["group", "completed", "failed", "unfinished", "p50", "p99", "without think p50", "p99"];
+    table.row(headings.map(str::to_owned));
+    for (name, group) in &groups.0 {
+        let (whole, busy) = (&group.duration_ns, &group.without_think_ns);
+        table.row([
+            name.clone(),
+            count(group.completed),
+            count(group.failed),
+            count(group.unfinished),
+            at(whole, Quantile::P50),
+            at(whole, Quantile::P99),
+            at(busy, Quantile::P50),
+            at(busy, Quantile::P99),
+        ]);
+    }
+    page.blank();
+    page.table(&table);
+}
+
 fn assertions(page: &mut Page, metrics: &Metrics) {
     if metrics.assertions.is_empty() {
         return;
     }
     let mut table = Table::new(3);
     for assertion in &metrics.assertions {
-        table.row([printable(&assertion.full_name()).into_owned(), expected(assertion), actual(assertion)]);
+        table.row([
+            printable(&assertion.full_name()).into_owned(),
+            expected(assertion),
+            actual(assertion),
+        ]);
     }
     page.blank();
     let style = page.style;

@@ -62,7 +62,8 @@ impl Part {
         let statuses = self.statuses();
         let targets = (0..).map(TargetId).take(known.targets.len());
         (0..).map(RequestId).zip(known.requests).any(|(id, request)| {
-            let mut targets = targets.clone().filter(|id| request.target.is_none_or(|own| own == *id));
+            let mut targets =
+                targets.clone().filter(|id| request.target.is_none_or(|own| own == *id));
             targets.any(|target| statuses.iter().any(|status| self.has(id, target, *status)))
         })
     }
@@ -216,7 +217,10 @@ enum BoundTest {
     Request(Box<[bool]>),
     /// By target.
     Target(Box<[bool]>),
-    Status { set: NumberSet, negated: bool },
+    Status {
+        set: NumberSet,
+        negated: bool,
+    },
 }
 
 impl BoundTest {

@@ -66,7 +66,12 @@ fn check_name(cx: &mut Context<'_>, other: &Other<'_>) {
         return;
     };
     let message = format!("the name {} of an assertion {fault}", quoted(name));
-    cx.error(codes::BAD_NAME, other.at.clone(), message, "reports show this name: choose a short word");
+    cx.error(
+        codes::BAD_NAME,
+        other.at.clone(),
+        message,
+        "reports show this name: choose a short word",
+    );
 }
 
 fn goal(
@@ -130,17 +135,20 @@ fn together(
     let needs_trust = goal.requires_trustworthy();
     if goal.assertions.is_empty() {
         let message = format!("the assertion {} demands nothing", quoted(&goal.name));
-        let hint = "write what has to hold, such as `p95_latency_ms = 200` or `error_rate_max = 0.01`";
+        let hint =
+            "write what has to hold, such as `p95_latency_ms = 200` or `error_rate_max = 0.01`";
         cx.error(codes::MISSING_KEY, other.at.clone(), message, hint);
         return;
     }
     if needs_trust && goal.part.is_some() {
-        let message = "`require_trustworthy` is about the generator, not about some of the requests";
+        let message =
+            "`require_trustworthy` is about the generator, not about some of the requests";
         let hint = "write it without `where`, in an assertion of its own";
         cx.error(codes::CONFLICT, entry.key_span("require_trustworthy"), message, hint);
     }
     if needs_trust && goal.window_seconds.is_some() {
-        let message = "`require_trustworthy` has no windows: the verdict is of all that was measured so far";
+        let message =
+            "`require_trustworthy` has no windows: the verdict is of all that was measured so far";
         let hint = "write it without `window_seconds`, in an assertion of its own";
         cx.error(codes::CONFLICT, entry.key_span("require_trustworthy"), message, hint);
     }

@@ -459,10 +459,11 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 3] = [
+static STEP_KEYS: [Key; 4] = [
     text("request").required(),
     key("repeat", Kind::Range { min: 1, max: limits::MAX_REPEAT }).or(1),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
+    text("group").or_words("none"),
 ];
 
 pub(crate) static SEQUENCE_STEPS: Table =

@@ -34,6 +34,8 @@ pub const MAX_PLACES: u64 = 1_000_000;
 pub const MAX_HEADERS: usize = 100;
 /// Entries of `tags` of one request.
 pub const MAX_TAGS: usize = 16;
+/// Names of groups of steps.
+pub const MAX_GROUPS: usize = 100;
 /// Value of a tag, and name of a group, bytes.
 pub const MAX_TAG_BYTES: usize = 64;
 /// Entries of `source_addresses`.

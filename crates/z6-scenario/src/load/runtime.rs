@@ -7,9 +7,7 @@ use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use crate::journey::{Flow, Repeat};
-use crate::model::{
-    Limits, Metadata, Runtime, Schedule, ThinkTime, Workers,
-};
+use crate::model::{Limits, Metadata, Runtime, Schedule, ThinkTime, Workers};
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
 pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata {

@@ -154,7 +154,8 @@ impl LatencyPercentile {
     /// second that says nothing.
     #[must_use]
     pub fn from_digits(digits: &str) -> Option<LatencyPercentile> {
-        let is_short = (2..=7).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let is_short =
+            (2..=7).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         if !is_short || digits.len() > 2 && digits.ends_with('0') {
             return None;
         }
@@ -178,7 +179,9 @@ impl LatencyPercentile {
     #[must_use]
     pub fn rank(self, count: u64) -> u64 {
         let scaled = u128::from(count) * u128::from(self.share);
-        u64::try_from(scaled.div_ceil(u128::from(LatencyPercentile::WHOLE))).unwrap_or(u64::MAX).max(1)
+        u64::try_from(scaled.div_ceil(u128::from(LatencyPercentile::WHOLE)))
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 }
 
@@ -257,7 +260,9 @@ mod tests {
 
     #[test]
     fn percentiles_are_named_by_their_digits() {
-        for (digits, share) in [("50", 5_000_000), ("05", 500_000), ("975", 9_750_000), ("99999", 9_999_900)] {
+        for (digits, share) in
+            [("50", 5_000_000), ("05", 500_000), ("975", 9_750_000), ("99999", 9_999_900)]
+        {
             let at = LatencyPercentile::from_digits(digits).unwrap();
             assert_eq!((at.share(), at.to_string()), (share, format!("p{digits}")));
         }

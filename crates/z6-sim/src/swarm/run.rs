@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use z6_events::{Event, Tick, Visitor, WorkerId};
-use z6_vu::observer::Observer;
 use z6_scenario::{Scenario, Workers};
+use z6_vu::observer::Observer;
 
 use super::{ACTORS_MAX, Case, SECONDS_MAX};
 use crate::{CheckLevel, Coverage, FaultCounts, SimSpec, simulate};
