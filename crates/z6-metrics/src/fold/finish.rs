@@ -75,7 +75,10 @@ impl Fold {
         let empty_iterations = self.iterations.as_ref().map_or(0, |iterations| iterations.empty());
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
-            requests: self.requests.figures(&self.outline, &total, empty_iterations)?,
+            requests: RequestFigures {
+                by_group,
+                ..self.requests.figures(&self.outline, &total, empty_iterations)?
+            },
             latency,
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
