@@ -164,3 +164,38 @@ fn goals_of_the_whole_run_are_about_their_requests() {
     assert_eq!(*found, z6::AssertionValue::Number(mean as f64 / 1e6));
     assert_eq!(finished.metrics.assertions[5].actual.to_string(), "no samples");
 }
+
+/// A comparison shows which goals held on which side.
+#[test]
+fn a_comparison_names_the_goals() {
+    use z6_analysis::diff::{DiffOptions, SampleOptions, Sampler, compare, comparison_text};
+    let text = |bound: &str| {
+        format!(
+            "runtime = {{ duration_seconds = 5, vus = 5, prng_seed = 1 }}
+            target.base_url = 'http://shop.invalid'
+            requests = [{{ name = 'a', path = '/' }}]
+            think_time = {{ type = 'constant', duration_ms = 10 }}
+            assertions.fast = {{ p50_latency_ms = {bound}, window_seconds = 2 }}"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let sample = |name: &str, bound: &str| {
+        let path = folder.path().join(name);
+        let finished = simulate(Run::from_toml(&text(bound)).unwrap(), &path);
+        let log = z6::Log::open(&path).unwrap();
+        let facts = z6_metrics::RunFacts::from_header(log.header(), String::new());
+        let options = SampleOptions::default();
+        let mut sampler = Sampler::new(name, log.scenario(), facts, options);
+        for event in log.events().unwrap() {
+            let (worker, at, event) = event.unwrap();
+            sampler.event(worker, at, &event).unwrap();
+        }
+        let sample = sampler.finish(z6_metrics::EndFacts::default(), None).unwrap();
+        sample.with_goals(&finished.metrics.assertions)
+    };
+    let (a, b) = (sample("a", "1000"), sample("b", "0.001"));
+    let compared = compare(&[a], &[b], &DiffOptions::default()).unwrap();
+    assert_eq!(compared.goals.len(), 1);
+    let text = comparison_text(&compared, &z6::Style::plain());
+    assert!(text.contains("Goals         fast: held in a, missed in b\n"), "{text}");
+}
