@@ -10,8 +10,8 @@ use z6_events::printable;
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
-    Arrivals, Assertion, AssertionKind, ConnectionReuse, Model, Scenario, Schedule, Scheme,
-    ThinkTime, Workers,
+    Arrivals, Assertion, AssertionKind, ConnectionReuse, Model, RateStage, Scenario, Schedule,
+    Scheme, Shape, ThinkTime, VuStage, Workers,
 };
 use crate::reach::ConnectTo;
 use crate::schedule::{ArrivalSchedule, own_length_ns};
@@ -217,6 +217,25 @@ impl Scenario {
                     steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len());
                 format!("{words}{}, at most {max_in_flight} alive", arrivals_words(*arrivals))
             }
+            Schedule::Stages { start_vus, stages } => {
+                let word = |stage: &VuStage| {
+                    stage_words(&format!("{} VUs", stage.vus), stage.shape, stage.duration_ns)
+                };
+                let words: Vec<_> = stages.iter().take(20).map(word).collect();
+                format!("from {start_vus} VUs {}", steps_words(&words, stages.len()))
+            }
+            Schedule::RateStages { start_per_second_micro, stages, arrivals, max_in_flight } => {
+                let word = |stage: &RateStage| {
+                    stage_words(&rate(&stage.per_second_micro), stage.shape, stage.duration_ns)
+                };
+                let words: Vec<_> = stages.iter().take(20).map(word).collect();
+                format!(
+                    "from {} arrivals per second {}{}, at most {max_in_flight} alive",
+                    rate(start_per_second_micro),
+                    steps_words(&words, stages.len()),
+                    arrivals_words(*arrivals)
+                )
+            }
         }
     }
 
@@ -299,6 +318,13 @@ impl Scenario {
 fn steps_words(words: &[String], total: usize) -> String {
     let more = if total > words.len() { ", .." } else { "" };
     format!("{}{more}", words.join(", "))
+}
+
+fn stage_words(to: &str, shape: Shape, length_ns: u64) -> String {
+    match shape {
+        Shape::Linear => format!("to {to} over {}", span(length_ns)),
+        Shape::Jump => format!("at once to {to} for {}", span(length_ns)),
+    }
 }
 
 fn arrivals_words(arrivals: Arrivals) -> &'static str {

@@ -15,7 +15,9 @@ use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
 pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
-pub use schedule::{Arrivals, Model, RateStep, Schedule, ThinkTime, VuStep};
+pub use schedule::{
+    Arrivals, Model, RateStage, RateStep, Schedule, Shape, ThinkTime, VuStage, VuStep,
+};
 
 /// Nanoseconds in a second.
 pub const NS_PER_SECOND: u64 = 1_000_000_000;

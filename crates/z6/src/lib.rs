@@ -135,7 +135,7 @@ pub use z6_scenario::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder,
     LatencyPercentile, Limits, Loaded, Metadata, Model, NoFiles, Overrides, Plan, PlannedStep,
     Quantile, Request, RequestBuilder, Runtime, Scenario, ScenarioBuilder, Schedule,
-    ScheduleBuilder, Tag, Target, TargetBuilder, ThinkTime, Users, Workers,
+    ScheduleBuilder, Shape, Tag, Target, TargetBuilder, ThinkTime, Users, Workers,
 };
 
 // Figures.

@@ -39,16 +39,14 @@ pub(crate) fn warmup(cx: &mut Context<'_>, scenario: &Scenario, span: Option<Spa
     // A step that is not the first is planned after the think time of the one before it.
     let first_steps_only =
         scenario.populations[0].flow.steps.is_empty() || least_think_ns >= end_ns;
-    let is_empty = match &scenario.populations[0].schedule {
-        Schedule::Constant { .. } => least_think_ns >= end_ns,
-        Schedule::Rate { arrivals, .. }
-        | Schedule::RampRate { arrivals, .. }
-        | Schedule::RateSteps { arrivals, .. } => {
-            let is_exact = *arrivals == Arrivals::Constant;
+    let schedule = &scenario.populations[0].schedule;
+    let is_empty = match schedule.gaps() {
+        None => matches!(schedule, Schedule::Constant { .. }) && least_think_ns >= end_ns,
+        Some(Arrivals::Poisson) => false,
+        Some(Arrivals::Constant) => {
             let same = arrivals_before(runtime.warmup_ns) == arrivals_before(end_ns);
-            is_exact && first_steps_only && same
+            first_steps_only && same
         }
-        Schedule::Ramp { .. } | Schedule::Spike { .. } | Schedule::Steps { .. } => false,
     };
     if is_empty {
         let warmup = unscaled(runtime.warmup_ns, 9);
@@ -103,21 +101,14 @@ fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> 
     let is_started = flow.start.iter().any(|step| is_user(scenario.request(step.request)));
     let runtime = &scenario.runtime;
     let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.populations[0].schedule));
-    let (actors, iterations) = match &scenario.populations[0].schedule {
-        Schedule::Rate { arrivals, .. }
-        | Schedule::RampRate { arrivals, .. }
-        | Schedule::RateSteps { arrivals, .. } => {
-            if *arrivals == Arrivals::Poisson && end_ns.is_some() {
-                return None;
-            }
+    let (actors, iterations) = match scenario.populations[0].schedule.gaps() {
+        Some(Arrivals::Poisson) if end_ns.is_some() => return None,
+        Some(_) => {
             let schedule =
                 ArrivalSchedule::new(&scenario.populations[0].schedule, end_ns, runtime.iterations);
             (schedule.arrivals_expected()?, Some(1))
         }
-        Schedule::Constant { .. }
-        | Schedule::Ramp { .. }
-        | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => {
+        None => {
             let vus = VuSchedule::new(&scenario.populations[0].schedule, end_ns).vus_started();
             (vus, runtime.iterations.filter(|_| end_ns.is_none()))
         }
@@ -159,16 +150,9 @@ fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
             found.push((message, hint));
         }
     }
-    let max_in_flight = match &scenario.populations[0].schedule {
-        Schedule::Rate { max_in_flight, .. }
-        | Schedule::RampRate { max_in_flight, .. }
-        | Schedule::RateSteps { max_in_flight, .. } => *max_in_flight,
-        Schedule::Constant { .. }
-        | Schedule::Ramp { .. }
-        | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => return found,
-    };
-    if max_in_flight < u32::from(workers) {
+    if let Some(max_in_flight) = scenario.populations[0].schedule.max_in_flight()
+        && max_in_flight < u32::from(workers)
+    {
         let message = format!("{workers} workers share a `max_in_flight` of {max_in_flight}");
         let hint = format!("raise `max_in_flight` to {workers}, or lower `workers`");
         found.push((message, hint));

@@ -7,7 +7,7 @@ use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use crate::journey::{Flow, Repeat};
-use crate::model::{Limits, Metadata, Runtime, Schedule, ThinkTime, Workers};
+use crate::model::{Limits, Metadata, Model, Runtime, Schedule, ThinkTime, Workers};
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
 pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata {
@@ -138,10 +138,8 @@ pub(crate) fn requests(
             fault(&message, format!("write `vus = {requests}`, or more requests"));
         }
         Schedule::Constant { .. } => runtime.requests = Some(requests),
-        Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {
-            runtime.iterations = Some(requests);
-        }
-        Schedule::Ramp { .. } | Schedule::Spike { .. } | Schedule::Steps { .. } => {
+        _ if schedule.model() == Model::Open => runtime.iterations = Some(requests),
+        _ => {
             let message = "`requests` needs a constant number of VUs, or arrivals";
             let hint = "they are dealt out to the VUs beforehand: write `iterations` of each VU";
             fault(message, hint.to_owned());

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use z6_events::{Actor, Step, TargetId, Tick};
 
 use super::Plan;
-use crate::model::{Arrivals, Model, Request, Scenario, Schedule, ThinkTime};
+use crate::model::{
+    Arrivals, Model, RateStage, Request, Scenario, Schedule, Shape, ThinkTime, VuStage,
+};
 use crate::random::DERIVATION_VERSION;
 
 /// Actors whose steps go in.
@@ -104,6 +106,24 @@ impl Form {
                 steps.iter().for_each(|s| self.numbers(&[s.per_second_micro, s.duration_ns]));
                 self.number(gap_number(*arrivals));
             }
+            Schedule::Stages { start_vus, stages } => {
+                self.numbers(&[7, u64::from(*start_vus), stages.len() as u64]);
+                for VuStage { vus, duration_ns, shape } in stages {
+                    self.numbers(&[u64::from(*vus), *duration_ns, shape_number(*shape)]);
+                }
+            }
+            Schedule::RateStages {
+                start_per_second_micro: start,
+                stages,
+                arrivals,
+                max_in_flight: _,
+            } => {
+                self.numbers(&[8, *start, stages.len() as u64]);
+                for RateStage { per_second_micro, duration_ns, shape } in stages {
+                    self.numbers(&[*per_second_micro, *duration_ns, shape_number(*shape)]);
+                }
+                self.number(gap_number(*arrivals));
+            }
         }
     }
 
@@ -161,6 +181,13 @@ impl Form {
                 self.numbers(&[request, target, planned.think_ns, ends]);
             }
         }
+    }
+}
+
+fn shape_number(shape: Shape) -> u64 {
+    match shape {
+        Shape::Linear => 0,
+        Shape::Jump => 1,
     }
 }
 
