@@ -199,3 +199,29 @@ fn a_comparison_names_the_goals() {
     let text = comparison_text(&compared, &z6::Style::plain());
     assert!(text.contains("Goals         fast: held in a, missed in b\n"), "{text}");
 }
+
+/// The same against a real server, with two workers: the log replays, and its checks find the stop.
+#[test]
+fn a_real_run_is_stopped_and_its_log_replays() {
+    let text = "
+        runtime = { duration_seconds = 60, vus = 4, workers = 2, prng_seed = 1 }
+        target.base_url = 'builtin'
+        requests = [{ name = 'a', path = '/?fail=0.5' }]
+        think_time = { type = 'constant', duration_ms = 5 }
+        assertions.bad = { error_rate_max = 0.2, window_seconds = 1, min_requests = 20, stop = true }";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let running = Run::from_toml(text).unwrap().log_file(&path).start().unwrap();
+    let finished = running.wait().unwrap();
+    assert_eq!(finished.stopped_by, StoppedBy::Assertion);
+    let tripped = finished.metrics.run.tripped.clone().unwrap();
+    assert_eq!(tripped.assertion, "bad");
+    let log = z6::Log::open(&path).unwrap();
+    assert_eq!(stops(&log).len(), 2);
+    let outcome = log.replay().unwrap();
+    assert!(matches!(outcome, z6::ReplayOutcome::Identical { .. }), "{outcome:?}");
+    let mut reader = log.blocks().unwrap();
+    let report = check_log(&mut reader, log.scenario()).unwrap();
+    assert!(report.passed(), "{report}");
+    assert_eq!(log.refold().unwrap().metrics.run.tripped, Some(tripped));
+}
