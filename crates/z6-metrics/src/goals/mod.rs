@@ -268,7 +268,7 @@ impl Goals {
                     Gathered::Whole(whole) => {
                         let found = if assertion.kind == AssertionKind::RequireTrustworthy {
                             Found::Verdict(verdict)
-                        } else if whole.requests() < goal.min_requests {
+                        } else if (1..goal.min_requests).contains(&whole.requests()) {
                             Found::TooFew(whole.requests())
                         } else {
                             whole.found(assertion.kind, ended_at)
