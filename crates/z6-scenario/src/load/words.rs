@@ -214,7 +214,7 @@ mod tests {
                 "Artillery",
                 &[
                     ("the top level", "config", "[runtime]"),
-                    ("the top level", "phases", "[[schedule.steps]]"),
+                    ("the top level", "phases", "[[schedule.stages]]"),
                     ("[schedule]", "arrivalRate", "`per_second`"),
                     ("[schedule]", "rampTo", "`end_per_second`"),
                     ("the top level", "flow", "[sequence]"),
