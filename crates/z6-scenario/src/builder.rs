@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use error::BuildError;
 pub use goal::GoalBuilder;
-pub use parts::{RequestBuilder, ScheduleBuilder, TargetBuilder};
+pub use parts::{Http2Builder, RequestBuilder, ScheduleBuilder, TargetBuilder};
 pub use sequence::StepBuilder;
 pub use values::{
     AwsSigV4Builder, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder, RandomBuilder,

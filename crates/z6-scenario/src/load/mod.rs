@@ -14,6 +14,7 @@ mod decimal;
 mod diagnostic;
 mod fields;
 mod goals;
+mod http2;
 mod keys;
 pub mod limits;
 mod names;
