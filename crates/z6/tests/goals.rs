@@ -225,3 +225,30 @@ fn a_real_run_is_stopped_and_its_log_replays() {
     assert!(report.passed(), "{report}");
     assert_eq!(log.refold().unwrap().metrics.run.tripped, Some(tripped));
 }
+
+/// A generator that does not keep up ends the run; one that does lets it go on.
+#[test]
+fn a_degraded_generator_stops_the_run() {
+    let text = |faults: &str| {
+        format!(
+            "runtime = {{ duration_seconds = 30, vus = 5, prng_seed = 1 }}
+            target.base_url = 'http://shop.invalid'
+            requests = [{{ name = 'a', path = '/' }}]
+            think_time = {{ type = 'constant', duration_ms = 20 }}
+            assertions.trust = {{ require_trustworthy = true, stop = true, after_seconds = 2 }}
+            simulation.faults = {{ {faults} }}"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let late = Run::from_toml(&text("late_timer = 0.5")).unwrap();
+    let finished = simulate(late, &folder.path().join("late"));
+    assert_eq!(finished.stopped_by, StoppedBy::Assertion);
+    let tripped = finished.metrics.run.tripped.clone().unwrap();
+    assert_eq!(tripped.assertion, "trust");
+    assert!((3..30).contains(&tripped.second), "{tripped:?}");
+    assert_eq!(finished.metrics.assertions[0].actual.to_string(), "degraded");
+    let calm = Run::from_toml(&text("")).unwrap();
+    let finished = simulate(calm, &folder.path().join("calm"));
+    assert_eq!(finished.stopped_by, StoppedBy::Duration);
+    assert!(finished.assertions_passed());
+}
