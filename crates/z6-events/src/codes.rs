@@ -24,6 +24,10 @@ pub enum StopReason {
     DataExhausted = 8,
     /// A request failed whose `on_failure` is `stop_run`.
     OnFailure = 9,
+    /// The program that runs it asked for it.
+    Requested = 10,
+    /// No request got a complete response in time.
+    NoAnswer = 12,
 }
 
 /// Why a run ended: `run.stopped_by` in metrics.json.
@@ -52,6 +56,10 @@ pub enum StoppedBy {
     DataExhausted = 10,
     /// A request failed whose `on_failure` is `stop_run`.
     OnFailure = 11,
+    /// The program that runs it asked for it.
+    Requested = 12,
+    /// No request got a complete response in time.
+    NoAnswer = 14,
 }
 
 impl StoppedBy {
@@ -69,12 +77,14 @@ impl StoppedBy {
             StoppedBy::DataExhausted => 2,
             StoppedBy::OnFailure => 3,
             StoppedBy::Assertion => 4,
-            StoppedBy::Interrupt => 5,
-            StoppedBy::Terminate => 6,
-            StoppedBy::NoTarget => 7,
-            StoppedBy::LogLimit => 8,
-            StoppedBy::DiskFull => 9,
-            StoppedBy::Error => 10,
+            StoppedBy::Requested => 5,
+            StoppedBy::Interrupt => 6,
+            StoppedBy::Terminate => 7,
+            StoppedBy::NoAnswer => 8,
+            StoppedBy::NoTarget => 9,
+            StoppedBy::LogLimit => 10,
+            StoppedBy::DiskFull => 11,
+            StoppedBy::Error => 12,
         }
     }
 }
@@ -206,6 +216,8 @@ coded! { StopReason {
     Assertion = 7 => "assertion",
     DataExhausted = 8 => "data_exhausted",
     OnFailure = 9 => "on_failure",
+    Requested = 10 => "requested",
+    NoAnswer = 12 => "no_answer",
 } }
 
 coded! { StoppedBy {
@@ -220,6 +232,8 @@ coded! { StoppedBy {
     Assertion = 9 => "assertion",
     DataExhausted = 10 => "data_exhausted",
     OnFailure = 11 => "on_failure",
+    Requested = 12 => "requested",
+    NoAnswer = 14 => "no_answer",
 } }
 
 coded! { NeverSentReason {
@@ -275,6 +289,8 @@ impl From<StopReason> for StoppedBy {
             StopReason::Assertion => StoppedBy::Assertion,
             StopReason::DataExhausted => StoppedBy::DataExhausted,
             StopReason::OnFailure => StoppedBy::OnFailure,
+            StopReason::Requested => StoppedBy::Requested,
+            StopReason::NoAnswer => StoppedBy::NoAnswer,
         }
     }
 }

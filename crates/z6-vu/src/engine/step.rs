@@ -510,8 +510,10 @@ impl Engine {
             | StopReason::Terminate
             | StopReason::Assertion
             | StopReason::DataExhausted
-            | StopReason::OnFailure => self.timeline.grace_ns(),
+            | StopReason::OnFailure
+            | StopReason::Requested => self.timeline.grace_ns(),
             StopReason::NoTarget
+            | StopReason::NoAnswer
             | StopReason::LogLimit
             | StopReason::DiskFull
             | StopReason::Error => 0,

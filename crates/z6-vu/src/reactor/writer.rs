@@ -41,6 +41,7 @@ pub(super) struct LogWriter<O> {
     limit_bytes: u64,
     limit_told: bool,
     stop_told: bool,
+    answer_told: bool,
 }
 
 /// What the writer is given.
@@ -85,6 +86,7 @@ impl<O: Observer> LogWriter<O> {
             limit_bytes: parts.limit_bytes.saturating_sub(reserve),
             limit_told: false,
             stop_told: false,
+            answer_told: false,
         })
     }
 
@@ -130,6 +132,10 @@ impl<O: Observer> LogWriter<O> {
         self.output.write(self.assembler.seal(block))?;
         let shown = self.read_back.show(&self.assembler, block, &mut self.observer);
         shown.map_err(LogError::ReadBack)?;
+        if !self.answer_told && self.read_back.end().is_answered() {
+            self.answer_told = true;
+            self.tell(Notice::Answered);
+        }
         if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
             self.limit_told = true;
             self.tell(Notice::LogFull);
@@ -198,6 +204,7 @@ mod tests {
             limit_bytes: u64::MAX,
             limit_told: false,
             stop_told: false,
+            answer_told: false,
         };
         for at in 0..blocks {
             let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
