@@ -214,7 +214,7 @@ fn a_real_run_is_stopped_and_its_log_replays() {
     let running = Run::from_toml(text).unwrap().log_file(&path).start().unwrap();
     let finished = running.wait().unwrap();
     assert_eq!(finished.stopped_by, StoppedBy::Assertion);
-    let tripped = finished.metrics.run.tripped.clone().unwrap();
+    let tripped = finished.metrics.run.tripped.unwrap();
     assert_eq!(tripped.assertion, "bad");
     let log = z6::Log::open(&path).unwrap();
     assert_eq!(stops(&log).len(), 2);
@@ -243,7 +243,7 @@ fn a_degraded_generator_stops_the_run() {
     let late = Run::from_toml(&text("late_timer = 0.5")).unwrap();
     let finished = simulate(late, &folder.path().join("late"));
     assert_eq!(finished.stopped_by, StoppedBy::Assertion);
-    let tripped = finished.metrics.run.tripped.clone().unwrap();
+    let tripped = finished.metrics.run.tripped.as_ref().unwrap();
     assert_eq!(tripped.assertion, "trust");
     assert!((3..30).contains(&tripped.second), "{tripped:?}");
     assert_eq!(finished.metrics.assertions[0].actual.to_string(), "degraded");
