@@ -82,8 +82,6 @@ struct Work(BTreeMap<(Actor, Step), (u32, u16, Option<Tick>)>);
 
 struct Gather(RequestJoin, Work);
 
-impl z6_vu::observer::Observer for Gather {}
-
 impl Visitor for Gather {
     type Error = AnalyzeError;
 
