@@ -55,7 +55,7 @@ pub struct Simulation {
     pub servers: Option<u32>,
     /// Statuses and their shares, rising; all others are 200.
     pub statuses: Vec<StatusShare>,
-    /// Before this instant all statuses are 200, nanoseconds; none: from the start they are not.
+    /// Before this instant no status is one of `statuses`, nanoseconds; none: from the start they are.
     pub statuses_after_ns: Option<u64>,
     /// Share of responses that redirect, to the same or another target.
     pub redirects: Share,
