@@ -10,6 +10,10 @@ const OCTAVE: usize = 1 << OCTAVE_BITS;
 const OCTAVES: usize = 37;
 const BUCKETS: usize = OCTAVE * (OCTAVES + 1);
 
+// As much as the limits say, and each latency that other histograms hold.
+const _: () = assert!(BUCKETS * size_of::<u32>() <= 20 << 10);
+const _: () = assert!(highest_ns(BUCKETS - 1) >= crate::histogram::VALUE_NS_MAX);
+
 /// Counts by latency.
 #[derive(Debug, Clone)]
 pub(super) struct Coarse {
@@ -109,8 +113,6 @@ mod tests {
             }
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
-        assert!(highest_ns(BUCKETS - 1) >= crate::histogram::VALUE_NS_MAX);
-        assert!(BUCKETS * 4 <= 20 << 10, "as much as the limits say");
     }
 
     #[test]
