@@ -100,7 +100,8 @@ impl<'a> Place<'a> {
 
     /// Line and column of an assertion.
     fn of(&self, assertion: &AssertionResult) -> Option<(usize, usize)> {
-        let span = place(self.text, "assertions", 0, Some(assertion.name))?;
+        let key = assertion.goal.as_ref().unwrap_or(&assertion.name);
+        let span = place(self.text, "assertions", 0, Some(key))?;
         Some(line_column(self.text, span.start))
     }
 }
@@ -139,7 +140,7 @@ fn annotations(place: &Place<'_>, finished: &Finished) -> Vec<String> {
     let failed = metrics.assertions.iter().filter(|assertion| !assertion.passed);
     let mut lines: Vec<String> = failed
         .map(|assertion| {
-            let title = format!("assertion failed: {}", assertion.name);
+            let title = format!("assertion failed: {}", assertion.full_name());
             annotation("error", place.file, place.of(assertion), &title, &words(assertion))
         })
         .collect();
@@ -224,7 +225,7 @@ fn assertion_case(
         None => words(assertion),
     };
     let status = if assertion.passed { TestCaseStatus::success() } else { failed(&words) };
-    let mut case = TestCase::new(assertion.name, status);
+    let mut case = TestCase::new(printable(&assertion.full_name()).as_ref(), status);
     case.set_classname(class);
     if let Some(file) = place.file {
         case.extra.insert("file".into(), printable(file).as_ref().into());
@@ -244,7 +245,8 @@ fn words(assertion: &AssertionResult) -> String {
 /// The 95 % interval of the quantile that an assertion is about.
 fn interval(assertion: &AssertionResult, finished: &Finished) -> Option<String> {
     let ci95 = &finished.metrics.latency.response_ns.ci95;
-    let [low, high] = match assertion.name {
+    let [low, high] = match assertion.name.as_str() {
+        _ if assertion.goal.is_some() => return None,
         "p50_latency_ms" => ci95.p50,
         "p99_latency_ms" => ci95.p99,
         _ => return None,

@@ -39,6 +39,7 @@ macro_rules! page {
 }
 
 const JOURNEYS: Page = page!("JOURNEYS.md", 6);
+const GOALS: Page = page!("GOALS.md", 6);
 const TUTORIAL: Page = page!("TUTORIAL.md", 15);
 const SUMMARY: Page = page!("SUMMARY.md", 1);
 const CI: Page = page!("CI.md", 6);
@@ -204,6 +205,11 @@ fn run_all(page: &Page) {
 #[test]
 fn journeys() {
     run_all(&JOURNEYS);
+}
+
+#[test]
+fn goals() {
+    run_all(&GOALS);
 }
 
 #[test]

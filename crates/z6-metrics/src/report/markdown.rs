@@ -89,7 +89,7 @@ fn assertions(page: &mut String, metrics: &Metrics) {
     let rows = metrics.assertions.iter().map(|assertion| {
         let result = if assertion.passed { "passed" } else { "**failed**" };
         vec![
-            markdown_code(assertion.name),
+            markdown_code(&assertion.full_name()),
             markdown_code(&assertion.expected_words()),
             markdown_code(&assertion.actual_words()),
             result.to_owned(),

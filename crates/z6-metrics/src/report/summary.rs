@@ -1,7 +1,7 @@
 //! summary.txt: what a person wants to know about a run, most important first. Formats
 //! figures; computes none.
 
-use crate::metrics::{FailedAddress, GroupFigures, LatencyStats, Metrics, Named};
+use crate::metrics::{FailedAddress, GroupFigures, LatencyStats, Metrics, Named, StepGroupFigures};
 use crate::report::Style;
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
@@ -33,6 +33,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
         }
     }
     groups(&mut page, "tag", &by.by_tag);
+    step_groups(&mut page, &by.by_group);
     let used = used(&by.by_connection);
     if used.0.len() > 1 {
         groups(&mut page, "connection", &used);
@@ -86,7 +87,13 @@ fn heading(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     page.text.push_str(&style.strong(printable(&run.name)));
     page.blank();
-    let stopped = run.stopped_by.map_or("the end of a truncated log", StoppedBy::name);
+    let stopped = match (run.stopped_by, &run.tripped) {
+        (Some(StoppedBy::Assertion), Some(tripped)) => {
+            format!("the assertion {} at second {}", printable(&tripped.assertion), tripped.second)
+        }
+        (Some(by), _) => by.name().to_owned(),
+        (None, _) => "the end of a truncated log".to_owned(),
+    };
     page.line(
         "run",
         &format!(
@@ -408,6 +415,32 @@ fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     }
 }
 
+/// A table of groups of steps, if there are any.
+fn step_groups(page: &mut Page, groups: &Named<StepGroupFigures>) {
+    if groups.is_empty() {
+        return;
+    }
+    let mut table = Table::new(1);
+    let headings =
+        ["group", "completed", "failed", "unfinished", "p50", "p99", "without think p50", "p99"];
+    table.row(headings.map(str::to_owned));
+    for (name, group) in &groups.0 {
+        let (whole, busy) = (&group.duration_ns, &group.without_think_ns);
+        table.row([
+            name.clone(),
+            count(group.completed),
+            count(group.failed),
+            count(group.unfinished),
+            at(whole, Quantile::P50),
+            at(whole, Quantile::P99),
+            at(busy, Quantile::P50),
+            at(busy, Quantile::P99),
+        ]);
+    }
+    page.blank();
+    page.table(&table);
+}
+
 fn assertions(page: &mut Page, metrics: &Metrics) {
     if metrics.assertions.is_empty() {
         return;
@@ -415,7 +448,7 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
     let mut table = Table::new(3);
     for assertion in &metrics.assertions {
         table.row([
-            assertion.name.to_owned(),
+            printable(&assertion.full_name()).into_owned(),
             format!("expected {}", assertion.expected_words()),
             format!("actual {}", assertion.actual_words()),
         ]);
