@@ -36,7 +36,7 @@ struct Read {
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     let is_stdout = args.output == Path::new("-");
     if !is_stdout && args.output.symlink_metadata().is_ok() {
-        return Err(exists(&args.output, "--output"));
+        return Err(exists(&args.output));
     }
     let (text, mode) = match (args.a.as_slice(), args.b.as_slice()) {
         ([log], []) => {
@@ -97,17 +97,15 @@ fn read(path: &Path) -> anyhow::Result<Read> {
 }
 
 /// A page may be read by those who may read its log.
-pub(super) fn mode_of(log: &Log) -> u32 {
+fn mode_of(log: &Log) -> u32 {
     fs::metadata(log.path()).map_or(0o600, |file| file.permissions().mode() & MODE | 0o600)
 }
 
 /// A new file, whole or not at all.
-pub(super) fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(exists(path, "--output"));
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
         Err(error) => return Err(error).with_context(|| cannot_write(path)),
     };
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -122,8 +120,7 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", printable(&path.display().to_string()))
 }
 
-/// The error about a file that an option names.
-pub(super) fn exists(path: &Path, option: &str) -> anyhow::Error {
+fn exists(path: &Path) -> anyhow::Error {
     let path = path.display().to_string();
-    UsageError(format!("{} exists; choose another file with `{option}`", printable(&path))).into()
+    UsageError(format!("{} exists; choose another file with `--output`", printable(&path))).into()
 }
