@@ -254,24 +254,6 @@ pub enum NeverSentReason {
     MissingValue = 4,
 }
 
-impl NeverSentReason {
-    /// Whether the request lacked a row or a value: it could not be made.
-    #[must_use]
-    pub const fn is_lack(self) -> bool {
-        match self {
-            NeverSentReason::RunEnded | NeverSentReason::MaxInFlight => false,
-            NeverSentReason::DataExhausted | NeverSentReason::MissingValue => true,
-        }
-    }
-
-    /// Whether the target had time to answer, so that how long the request had waited is a lower bound of
-    /// its response time. One that could not be made has no response time at all.
-    #[must_use]
-    pub const fn is_censored(self) -> bool {
-        !self.is_lack()
-    }
-}
-
 /// Why a connection without an exchange ended, as the driver saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -429,8 +411,10 @@ pub enum Event {
         exchange: ExchangeSlot,
         /// The variable that has the value from now on.
         variable: VariableId,
-        /// The value.
+        /// The value; of a list, its items as a JSON array.
         value: LoggedValue,
+        /// Of a list, how many items it has; none of one value, and of what is missing.
+        count: Option<u32>,
     },
     /// Input: checks on a response failed. It comes after the values and before the `Done` of its exchange,
     /// at the same tick.

@@ -34,13 +34,13 @@ pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, OnFailure, RandomValue,
-    Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource, SequenceStep,
-    ValueSource, ValueTable, Variable,
+    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, FileFacts, Flow, OnEnd, OnFailure,
+    OriginalFile, RandomValue, Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret,
+    SecretSource, SequenceStep, ValueSource, ValueTable, Variable,
 };
 pub use load::{
     Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,
-    line_column, parse_seconds, reference, unscaled,
+    line_column, parse_seconds, reference,
 };
 pub use model::*;
 pub use plan::{Place, Plan, PlannedStep, PlannedValue, Region};

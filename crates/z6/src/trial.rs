@@ -64,11 +64,7 @@ impl Trial {
             builtin: builtin.as_ref().map(Builtin::address),
             #[cfg(not(feature = "builtin"))]
             builtin: None,
-            given: crate::secrets::given(
-                &settled.scenario,
-                settled.source.folder(),
-                &crate::secrets::Known::default(),
-            )?,
+            given: crate::secrets::given(&settled.scenario, settled.source.folder())?,
             folder: settled.source.folder().to_owned(),
             shows_secrets: self.shows_secrets,
         };

@@ -23,6 +23,7 @@ pub use tree::Expression;
 pub use vocabulary::{Search, Side, Spanned, Value, Vocabulary, Wording};
 
 pub use crate::load::suggest::nearest;
+pub use z6_extract::compare_numbers;
 
 /// Most bytes of an expression.
 pub const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
