@@ -3,8 +3,6 @@
 //! Names appear in metrics.json (`errors.by_kind`), codes in the event log. Neither ever changes its
 //! meaning; new kinds get new codes.
 
-use crate::codes::NeverSentReason;
-
 /// Who or what is to blame for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorGroup {
@@ -243,24 +241,6 @@ kinds! {
 /// nanoseconds: 100 ms. Servers close idle connections after some seconds. One that was in use a moment
 /// before ended because of the request, or of how many it had carried.
 pub const STALE_IDLE_NS: u64 = 100_000_000;
-
-impl NeverSentReason {
-    /// Whether the request lacked a row or a value: it could not be made.
-    #[must_use]
-    pub const fn is_lack(self) -> bool {
-        match self {
-            NeverSentReason::RunEnded | NeverSentReason::MaxInFlight => false,
-            NeverSentReason::DataExhausted | NeverSentReason::MissingValue => true,
-        }
-    }
-
-    /// Whether the target had time to answer, so that how long the request had waited is a lower bound of
-    /// its response time. One that could not be made has no response time at all.
-    #[must_use]
-    pub const fn is_censored(self) -> bool {
-        !self.is_lack()
-    }
-}
 
 impl ErrorKind {
     /// Whether the request had no response within its timeout, so that only a lower bound of its
