@@ -12,6 +12,7 @@ use super::bodies::Store;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::is_token;
+use super::http2;
 use super::limits::{MAX_BODY_FILES, MAX_REQUESTS};
 use super::names::{check_name, resolve};
 use super::reader::{Context, Section, Span};
@@ -104,6 +105,7 @@ fn request(
         has_templates: section.flag("templates").unwrap_or(true),
     };
     let target = target(cx, section, around, target_names);
+    http2::check_headers(cx, section, around.targets, target);
     let auth = AuthSection::of_request(cx, section, around, target);
     let sent =
         sending(cx, section, around, (&mut *sources, store), &place, (&method, errors, auth));
