@@ -7,14 +7,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use z6::{
-    Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy, full_message,
+    FailureKind, Finished, Overrides, ResultsDir, ResultsError, Run, RunFailure, Running, Scenario,
 };
 use z6_events::Driver;
+use z6_metrics::Style;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
-use z6_metrics::{AssertionValue, Style};
-use z6_scenario::{AssertionKind, LogEstimate};
+use z6_scenario::LogEstimate;
 
 use crate::args::{ChangeArgs, PrintArgs};
 use crate::console::{self, Verbosity};
@@ -26,6 +27,8 @@ use crate::signals::Interrupts;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// If the size of the event log is unknown, less free disk space than this causes a warning.
 const LOW_DISK_BYTES: u64 = 1 << 30;
+/// The event log in a temporary folder.
+const LOG: &str = "events.z6log";
 /// Number of results directories that may get a name from the same second.
 const NAMES_MAX: u32 = 1_000;
 
@@ -86,6 +89,23 @@ pub(crate) enum ResultsLocation {
     Named(PathBuf),
     /// `results/NAME_<UTC time>`, followed by a number if that directory exists.
     Dated(&'static str),
+    /// Nowhere. The event log is a temporary file while the run is under way.
+    Temporary,
+}
+
+/// Where the results of one run go. A temporary directory is gone when this is dropped.
+enum Place {
+    Kept(ResultsDir),
+    Temporary(tempfile::TempDir),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Place::Kept(results) => results.path(),
+            Place::Temporary(folder) => folder.path(),
+        }
+    }
 }
 
 impl ResultsLocation {
@@ -93,11 +113,17 @@ impl ResultsLocation {
         output.map_or(ResultsLocation::Dated(name), ResultsLocation::Named)
     }
 
-    fn create(&self) -> Result<ResultsDir, ResultsError> {
-        match self {
+    fn create(&self) -> anyhow::Result<Place> {
+        let kept = match self {
             ResultsLocation::Named(path) => ResultsDir::create(path),
             ResultsLocation::Dated(name) => create_dated(name),
-        }
+            ResultsLocation::Temporary => {
+                let folder = tempfile::Builder::new().prefix("z6-").tempdir();
+                let context = "cannot make a temporary folder for the event log; `--output DIR` puts it elsewhere";
+                return Ok(Place::Temporary(folder.context(context)?));
+            }
+        };
+        Ok(Place::Kept(kept.map_err(z6::Error::from)?))
     }
 }
 
@@ -110,25 +136,42 @@ pub(crate) fn execute(
     interrupts: &Interrupts,
     start: impl FnOnce(Run) -> Result<Running, z6::Error>,
 ) -> anyhow::Result<Exit> {
-    let results = location.create().map_err(z6::Error::from)?;
+    execute_then(output, run, location, interrupts, start, |_| Ok(()))
+}
+
+/// The same with something to do at the end, while the event log is there.
+pub(crate) fn execute_then(
+    output: &OutputOptions,
+    run: Run,
+    location: &ResultsLocation,
+    interrupts: &Interrupts,
+    start: impl FnOnce(Run) -> Result<Running, z6::Error>,
+    then: impl FnOnce(&Finished) -> anyhow::Result<()>,
+) -> anyhow::Result<Exit> {
+    let place = location.create()?;
     if output.verbosity > Verbosity::Quiet {
         console::findings(run.warnings(), run.source().name(), run.source().text());
-        warn_of_low_disk_space(run.scenario(), results.path());
+        warn_of_low_disk_space(run.scenario(), place.path());
     }
     let scenario = run.scenario().clone();
-    let running = start(run.results_in(results))?;
-    interrupts.attach(running.stopper());
+    let (run, _temporary) = match place {
+        Place::Kept(results) => (run.results_in(results), None),
+        Place::Temporary(folder) => (run.log_file(folder.path().join(LOG)), Some(folder)),
+    };
+    let running = start(run)?;
+    interrupts.attach(running.handle());
     announce(output.verbosity, &scenario, &running);
     let finished = wait(output, &scenario, running, interrupts)?;
-    let reported = report(output.report, &finished);
-    for failure in failures(&finished) {
-        console::error(&failure);
+    let reported = report(output.report, &finished).and_then(|()| then(&finished));
+    let ok = finished.ok();
+    for reason in ok.as_ref().err().map_or(&[][..], reasons) {
+        console::error(reason);
     }
     if output.verbosity > Verbosity::Quiet {
         print_results_and_receipt(&finished);
     }
     reported?;
-    Ok(exit::from_run(&finished))
+    Ok(exit::from_run(ok.as_ref().copied()))
 }
 
 /// Creates `results/NAME_<UTC time>`, followed by a number if that directory exists.
@@ -248,56 +291,12 @@ fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
     Ok(console::results(&text)?)
 }
 
-/// The reasons why the exit code is not 0, one line each.
-pub(crate) fn failures(finished: &Finished) -> Vec<String> {
-    let mut failures: Vec<String> = Vec::new();
-    failures.extend(finished.no_target_message());
-    if finished.stopped_by == StoppedBy::LogLimit {
-        failures.push("the event log reached `max_event_log_bytes`".to_owned());
-    }
-    failures.extend(finished.log_error.as_ref().map(|error| full_message(error)));
-    if finished.panic.is_some() {
-        failures.push("the run crashed; its event log is readable up to the crash".to_owned());
-    }
-    if let Some(error) = finished.builtin.as_ref().and_then(|target| target.error.as_ref()) {
-        failures.push(format!("the built-in target failed: {}", full_message(error)));
-    }
-    for violation in finished.simulation.iter().flat_map(|report| &report.violations) {
-        failures.push(format!("this is a bug in Z6: {violation}"));
-    }
-    for failed in finished.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
-        let [expected, actual] = [&failed.expected, &failed.actual].map(value);
-        let side = side(failed.kind);
-        failures.push(format!(
-            "assertion failed: {}: expected {side}{expected}, actual {actual}",
-            failed.name
-        ));
-    }
-    for report in finished.results.iter().flat_map(|results| &results.missing) {
-        failures.push(format!(
-            "{} was not written: {}; it can be recomputed from the event log",
-            report.name, report.error
-        ));
-    }
-    failures
-}
-
-fn side(kind: AssertionKind) -> &'static str {
-    match kind {
-        AssertionKind::RequireTrustworthy => "",
-        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => ">= ",
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::ErrorRateMax
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate
-        | AssertionKind::LatenessP99Max => "<= ",
-    }
-}
-
-fn value(value: &AssertionValue) -> String {
-    match value {
-        AssertionValue::Number(number) => number.to_string(),
-        AssertionValue::Text(text) => text.clone(),
+/// Returns the reasons why the run failed that its user does not know of, one line each.
+pub(crate) fn reasons(failure: &RunFailure) -> &[String] {
+    match failure.kind() {
+        // Who stopped it knows that.
+        FailureKind::Stopped if failure.reasons().len() == 1 => &[],
+        _ => failure.reasons(),
     }
 }
 
@@ -306,9 +305,12 @@ fn print_results_and_receipt(finished: &Finished) {
     if let Some(results) = &finished.results {
         console::plain(&format!("results  {}", results.path.display()));
     }
+    let kept = if finished.results.is_some() { "" } else { ", not kept: `--output DIR` keeps it" };
     let size = bytes(finished.log_bytes);
     match (&finished.digest, &finished.log) {
-        (Some(digest), _) => console::plain(&format!("receipt  {digest}  ({size} of event log)")),
+        (Some(digest), _) => {
+            console::plain(&format!("receipt  {digest}  ({size} of event log{kept})"));
+        }
         (None, Some(log)) => {
             console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
         }

@@ -584,6 +584,7 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_state_bytes", 0, 1 << 40, data::STATE_BYTES),
         bytes("max_kept_body_bytes", 0, 64 << 20, 1_000_000),
         bytes("max_kept_bytes", 0, 1 << 34, data::KEPT_BYTES),
+        count("first_answer_seconds", 1, 86_400).or(60),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
         bytes("max_histogram_bytes", 1 << 20, 1 << 34, 256 << 20),

@@ -270,6 +270,7 @@ pub(crate) fn limits(section: &Section<'_>) -> Limits {
         max_state_bytes: number("max_state_bytes"),
         max_kept_body_bytes: number("max_kept_body_bytes"),
         max_kept_bytes: number("max_kept_bytes"),
+        first_answer_seconds: small("first_answer_seconds"),
         max_event_log_bytes: number("max_event_log_bytes"),
         max_attachment_bytes: number("max_attachment_bytes"),
         max_histogram_bytes: number("max_histogram_bytes"),
