@@ -15,7 +15,9 @@ mod parser;
 mod tree;
 mod vocabulary;
 
-pub use check::{Body, Check, CheckScratch, Operand, Outcome, Term, Test, Unreadable, Words};
+pub use check::{
+    Body, Check, CheckScratch, Operand, Outcome, Term, Test, Unreadable, Words, number_of,
+};
 pub use error::{ExpressionError, ExpressionErrorKind, meant};
 pub use lexer::{Comparison, Decimal};
 pub use parser::parse;

@@ -36,6 +36,7 @@ pub enum Term {
     Number(ValueId),
     /// How many items a list has.
     Count {
+        /// The list.
         id: ValueId,
         /// All items of an array.
         items: JsonPath,
@@ -61,7 +62,8 @@ impl Term {
     }
 
     /// The value that it is about, if it is about one.
-    pub(super) const fn value(&self) -> Option<ValueId> {
+    #[must_use]
+    pub const fn value(&self) -> Option<ValueId> {
         match self {
             Term::Value(id) | Term::Number(id) | Term::Count { id, .. } => Some(*id),
             Term::Status
@@ -251,6 +253,13 @@ pub(super) fn push_number(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(sign);
     out.extend_from_slice(&digits[zeros..]);
     digits.first().is_some_and(u8::is_ascii_digit) && check_json(out).is_ok()
+}
+
+/// The number whose digits a text is, as JSON has it; none if it is none.
+#[must_use]
+pub fn number_of(text: &[u8]) -> Option<Vec<u8>> {
+    let mut number = Vec::new();
+    push_number(text, &mut number).then_some(number)
 }
 
 fn push_digits(mut number: u64, out: &mut Vec<u8>) {
