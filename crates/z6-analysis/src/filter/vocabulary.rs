@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use z6_events::Irregularities;
 use z6_scenario::expression::{
-    Comparison, ExpressionError, ExpressionErrorKind, Search, Side, Spanned, Value, Vocabulary,
-    Wording, meant, nearest,
+    Comparison, ExpressionError, ExpressionErrorKind, NumberSet, Search, Side, Spanned, TextSet,
+    Value, Vocabulary, Wording, meant, nearest,
 };
 
-use super::field::{FIELDS, Field, FieldKind, ROW, Scale, TAG, VARIABLE};
-use super::predicate::{NumberSet, Test, TextSet, ValueSet};
+use super::field::{FIELDS, Field, FieldKind, ROW, TAG, VARIABLE};
+use super::predicate::{Test, ValueSet};
 
 type Result<T> = std::result::Result<T, ExpressionError>;
 
@@ -198,7 +198,7 @@ fn test(
             Ok(Test::Number { of, set: NumberSet::missing(), negated })
         }
         (FieldKind::Number(of, scale), Value::Number(number)) => {
-            let set = NumberSet::from_comparison(comparison, number, scale);
+            let set = NumberSet::from_comparison(comparison, number, scale.factor());
             Ok(Test::Number { of, set, negated })
         }
         (FieldKind::Text(of), Value::Text(text)) => {
@@ -230,7 +230,7 @@ fn test(
             Ok(Test::Row { data, set, negated })
         }
         (FieldKind::Row, Value::Number(number)) => {
-            let set = NumberSet::from_comparison(comparison, number, Scale::One);
+            let set = NumberSet::from_comparison(comparison, number, 1);
             Ok(Test::Row { data: behind(field, ROW, span), set, negated })
         }
         (FieldKind::Variable, Value::Word(_)) => Err(mismatch(field, field.needs(), span)),

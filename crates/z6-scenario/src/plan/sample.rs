@@ -54,6 +54,7 @@ pub(super) fn scenario() -> Scenario {
         files: Vec::new(),
         log: crate::model::LogSettings::default(),
         assertions: Vec::new(),
+        goals: Vec::new(),
         limits: Limits::default(),
         simulation: crate::Simulation::default(),
     }
