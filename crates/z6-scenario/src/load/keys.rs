@@ -620,7 +620,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 33] = [
+pub(crate) static ALL: [&Table; 34] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
