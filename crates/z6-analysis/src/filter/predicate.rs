@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use z6_events::{ErrorKind, Irregularities, Irregularity, VariableId};
 use z6_metrics::RequestRow;
-use z6_scenario::expression::{Comparison, ExpressionError, NumberSet, TextSet, compare_numbers};
+use z6_scenario::expression::{
+    Comparison, ExpressionError, ExpressionErrorKind, NumberSet, TextSet, compare_numbers,
+};
 use z6_scenario::{Request, Scenario};
 
 use super::field::{Field, FieldKind, NumberField, TextField};
