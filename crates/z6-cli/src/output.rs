@@ -13,7 +13,7 @@ use z6::{
 use z6_events::Driver;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
-use z6_metrics::{AssertionValue, Style};
+use z6_metrics::AssertionValue;
 use z6_scenario::{AssertionKind, LogEstimate};
 
 use crate::args::{ChangeArgs, PrintArgs};
@@ -124,7 +124,10 @@ pub(crate) fn execute(
         console::error(&failure);
     }
     if output.verbosity > Verbosity::Quiet {
-        print_results_and_receipt(&finished);
+        print_results(&finished);
+        if output.report != Report::Summary {
+            print_digests(&finished);
+        }
     }
     reported?;
     Ok(exit::from_run(&finished))
@@ -207,7 +210,6 @@ fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
     };
     let workers = if header.workers == 1 { "worker" } else { "workers" };
     console::plain(&format!("seed {}{drawn}, {} {workers}", header.seed, header.workers));
-    console::plain(&format!("plan digest {}", z6::LogDigest(header.plan_digest)));
 }
 
 /// Waits for the end of the run and shows its progress.
@@ -238,8 +240,7 @@ fn wait(
 fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
     let metrics = &finished.metrics;
     let text = match report {
-        // `console::results` removes the colors unless standard output is a terminal.
-        Report::Summary => summary_text(metrics, &Style::colored()),
+        Report::Summary => summary_text(metrics, &console::results_style()),
         Report::Json => metrics_json(metrics),
         Report::Csv => timeseries_csv(metrics),
         Report::Nothing => return Ok(()),
@@ -300,19 +301,23 @@ fn value(value: &AssertionValue) -> String {
     }
 }
 
-/// Prints the results directory and the receipt.
-fn print_results_and_receipt(finished: &Finished) {
-    if let Some(results) = &finished.results {
-        console::plain(&format!("results  {}", results.path.display()));
-    }
+/// Prints where the results are.
+fn print_results(finished: &Finished) {
     let size = bytes(finished.log_bytes);
-    match (&finished.digest, &finished.log) {
-        (Some(digest), _) => console::plain(&format!("receipt  {digest}  ({size} of event log)")),
-        (None, Some(log)) => {
-            console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
-        }
-        (None, None) => {}
+    if let Some(results) = &finished.results {
+        console::plain(&format!("results  {}  ({size} of event log)", results.path.display()));
     }
+    if let (None, Some(log)) = (&finished.digest, &finished.log) {
+        console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
+    }
+}
+
+/// Prints the digests, which end the summary where it is printed.
+fn print_digests(finished: &Finished) {
+    if let Some(digest) = &finished.digest {
+        console::plain(&format!("receipt  {digest}"));
+    }
+    console::plain(&format!("plan digest  {}", finished.metrics.run.plan_digest));
 }
 
 #[cfg(test)]
