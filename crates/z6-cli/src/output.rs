@@ -11,9 +11,9 @@ use z6::{
     Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy, full_message,
 };
 use z6_events::Driver;
+use z6_metrics::AssertionValue;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
-use z6_metrics::AssertionValue;
 use z6_scenario::{AssertionKind, LogEstimate};
 
 use crate::args::{ChangeArgs, PrintArgs};

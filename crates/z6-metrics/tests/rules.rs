@@ -47,6 +47,52 @@ fn requests_without_an_answer_are_bounds_at_the_instant_they_were_given_up() {
 }
 
 #[test]
+fn a_request_that_lacked_something_has_no_response_time() {
+    let mut script = Script::new();
+    script.success(0, 0, 10);
+    for reason in [NeverSentReason::DataExhausted, NeverSentReason::MissingValue] {
+        script.never_sent_for(20, 20, reason);
+    }
+    let metrics = script.end(3 * S).metrics(&plain());
+    let response = &metrics.latency.response_ns;
+    assert_eq!((response.count, response.censored, response.min), (1, 0, Some(10)));
+    assert_eq!((metrics.requests.planned, metrics.requests.never_sent), (3, 2));
+    let lacked = [(NeverSentReason::DataExhausted, 1), (NeverSentReason::MissingValue, 1)];
+    assert_eq!(metrics.requests.never_sent_for_lack.0, lacked);
+}
+
+/// An iteration of three steps of one request after a `start` of one.
+fn journey() -> z6_scenario::Scenario {
+    scenario(
+        "[runtime]\nduration_seconds = 3\nvus = 2\n\
+         [[sequences]]\nname = 'in'\nsteps = [{ request = 'get' }]\n\
+         [sequence]\nstart = 'in'\nsteps = [{ request = 'get', repeat = 3 }]\n",
+    )
+}
+
+#[test]
+fn iterations_that_sent_nothing_are_counted_for_vus() {
+    let mut script = Script::new();
+    let (refused, lack) = (ErrorKind::ConnectionRefused, NeverSentReason::MissingValue);
+    script.vu_started(0).not_on_wire(0, 1, refused); // start
+    script.not_on_wire(1, 2, refused).not_on_wire(2, 3, refused).never_sent_for(3, 3, lack);
+    script.not_on_wire(4, 5, refused).success(6, 6, 7).never_sent_for(8, 8, lack); // sent something
+    script.success(9, 9, 10).not_on_wire(11, 12, refused).never_sent(12, 13); // as well
+    script.never_sent(14, 15); // the run has ended
+    let metrics = script.clone().end(3 * S).metrics(&journey());
+    assert_eq!(metrics.requests.empty_iterations, 1);
+    let json = z6_metrics::report::json_document(&metrics);
+    assert!(json.contains("\"empty_iterations\": 1"), "{json}");
+    // An arrival has no VU; requests of fixed bytes in a plain order have no such pause.
+    let mut arrival = Script::new();
+    arrival.not_on_wire(0, 1, refused).not_on_wire(1, 2, refused).end(3 * S);
+    assert_eq!(arrival.metrics(&journey()).requests.empty_iterations, 0);
+    let plain = script.end(3 * S).metrics(&plain());
+    assert_eq!(plain.requests.empty_iterations, 0);
+    assert!(!z6_metrics::report::json_document(&plain).contains("empty_iterations"));
+}
+
+#[test]
 fn failures_with_an_outcome_are_in_failed_response_only() {
     let mut script = Script::new();
     let status = Some(ErrorKind::Status5xx);

@@ -215,7 +215,7 @@ fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
 fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     let more = [
         ("ended_ns", Cell::Number(row.ended.0)),
-        ("response_ns", Cell::Number(row.response_ns())),
+        ("response_ns", Cell::number(row.response_ns())),
         ("service_ns", Cell::number(row.service_ns())),
         ("lower_bound", Cell::Flag(row.is_censored())),
     ];
@@ -330,7 +330,8 @@ impl fmt::Display for RowLine<'_> {
         for check in failed(checks, row.failed_checks) {
             write!(f, " failed_check=\"{}\"", printable(check))?;
         }
+        let Some(response_ns) = row.response_ns() else { return Ok(()) };
         let bound = if row.is_censored() { ">=" } else { "" };
-        write!(f, " response {bound}{}", duration(row.response_ns()))
+        write!(f, " response {bound}{}", duration(response_ns))
     }
 }

@@ -78,7 +78,7 @@ impl NumberField {
             NumberField::Sent => tick(row.sent),
             NumberField::Done => tick(row.done),
             NumberField::Ended => Some(row.ended.0),
-            NumberField::Response => Some(row.response_ns()),
+            NumberField::Response => row.response_ns(),
             NumberField::Service => row.service_ns(),
             NumberField::FirstByte => row.first_byte_ns(),
             NumberField::Lateness => row.lateness_ns(),
@@ -94,12 +94,12 @@ impl NumberField {
             | NumberField::BytesSent
             | NumberField::BytesReceived
             | NumberField::Planned
-            | NumberField::Ended
-            | NumberField::Response => true,
+            | NumberField::Ended => true,
             NumberField::Status
             | NumberField::Connection
             | NumberField::Sent
             | NumberField::Done
+            | NumberField::Response
             | NumberField::Service
             | NumberField::FirstByte
             | NumberField::Lateness => false,

@@ -57,9 +57,10 @@ impl Fold {
         if let Some(grid) = &grid {
             self.requests.conserve_grid(grid)?;
         }
+        let empty_iterations = self.iterations.as_ref().map_or(0, |iterations| iterations.empty());
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
-            requests: self.requests.figures(&self.outline, &total)?,
+            requests: self.requests.figures(&self.outline, &total, empty_iterations)?,
             latency,
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),

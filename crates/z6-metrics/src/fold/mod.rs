@@ -26,6 +26,7 @@ pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
 use crate::gauges::Gauges;
 use crate::grid::Grid;
 use crate::health::Health;
+use crate::iterations::Iterations;
 use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
 use crate::outline::Outline;
@@ -92,6 +93,8 @@ pub struct Fold {
     connections: ConnectionTotals,
     /// None if nothing is read from responses.
     reads: Option<Box<Reads>>,
+    /// None if no VU can have an iteration that sends nothing, and for a fold of a part of the requests.
+    iterations: Option<Box<Iterations>>,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -108,7 +111,8 @@ impl Fold {
         let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
-        Fold { reads: reads.map(Box::new), grid: Some(grid), ..fold }
+        let iterations = Iterations::new(scenario).map(Box::new);
+        Fold { reads: reads.map(Box::new), iterations, grid: Some(grid), ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -117,6 +121,7 @@ impl Fold {
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
+            iterations: None,
             gauges: Gauges::default(),
             grid: None,
             bytes: Vec::new(),
@@ -244,11 +249,17 @@ impl Fold {
                 self.connections.closed(cause);
                 self.connection_closed(here, connection)
             }
-            Event::VuStarted { .. } => {
+            Event::VuStarted { population, actor, .. } => {
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.vu_started(population, actor);
+                }
                 self.vus_change(here, 1);
                 Ok(())
             }
-            Event::VuStopped { .. } => {
+            Event::VuStopped { population, actor } => {
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.vu_stopped(population, actor);
+                }
                 self.vus_change(here, -1);
                 Ok(())
             }
@@ -273,11 +284,19 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.not_on_wire(here, request.planned, cause.error);
                 }
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.not_sent(request);
+                }
                 self.requests.not_on_wire(&mut state.rates, here, asked, cause, why)
             }
             Event::NeverSent { ref request, reason } => {
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
+                }
+                if reason.is_lack()
+                    && let Some(iterations) = &mut self.iterations
+                {
+                    iterations.not_sent(request);
                 }
                 self.requests.never_sent(here, request, reason)
             }
@@ -384,6 +403,9 @@ impl Fold {
     ) -> Result<(), FoldError> {
         let PlannedRequest { request, target, planned, .. } = *asked;
         self.requests.plan(worker, request, target, planned)?;
+        if let Some(iterations) = &mut self.iterations {
+            iterations.sent(asked);
+        }
         let state = &mut self.workers[worker.index()];
         let open = OpenRequest {
             request,

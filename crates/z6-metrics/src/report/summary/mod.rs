@@ -104,6 +104,9 @@ fn requests(page: &mut Page, metrics: &Metrics) {
     for (reason, never) in &requests.never_sent_for_lack.0 {
         page.line("", &format!("{} never sent: {}", count(*never), reason.name()));
     }
+    if requests.empty_iterations > 0 {
+        page.line("", &format!("{} iterations sent nothing", count(requests.empty_iterations)));
+    }
     page.painted("", &share, if requests.failed > 0 { BAD } else { GOOD });
 }
 
