@@ -74,7 +74,12 @@ impl Progress {
         // The length does not depend on the seed.
         let length_ns = Plan::new(scenario, 0).end_ns();
         let length_seconds = length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND));
-        Progress { display, model: scenario.schedule.model(), length_seconds, shown: 0 }
+        Progress {
+            display,
+            model: scenario.populations[0].schedule.model(),
+            length_seconds,
+            shown: 0,
+        }
     }
 
     /// Shows `live` if a line is due.

@@ -262,6 +262,9 @@ pub struct RequestFigures {
     pub by_method: Named<GroupFigures>,
     /// By name of the target.
     pub by_target: Named<GroupFigures>,
+    /// By tag, as `name=value`. Not in metrics.json if no request has one.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub by_tag: Named<GroupFigures>,
     /// By what the connection had carried before: `new` (nothing) and `reused`.
     pub by_connection: Named<GroupFigures>,
     /// Complete responses by status.
@@ -276,7 +279,7 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// An entry of by_name, by_method, by_target or by_connection. Counts are of the whole run, latencies of the
+/// An entry of by_name, by_method, by_target, by_tag or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]

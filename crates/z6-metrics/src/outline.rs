@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use z6_events::Tick;
-use z6_scenario::{Assertion, ConnectionReuse, Model, Scenario, Target, ThinkTime};
+use z6_scenario::{Assertion, ConnectionReuse, Model, Scenario, Tag, Target, ThinkTime};
 
 /// A scenario without what is irrelevant to figures.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct Outline {
     pub(crate) warmup: Tick,
     /// Name and method of each request.
     pub(crate) requests: Vec<(String, String)>,
+    /// Tags of each request.
+    pub(crate) tags: Vec<Vec<Tag>>,
     pub(crate) targets: Vec<String>,
     /// By target: `max_connections` for the whole run, if requests may wait because of it.
     pub(crate) connection_limits: Vec<Option<u32>>,
@@ -31,14 +33,15 @@ impl Outline {
     pub(crate) fn from_scenario(scenario: &Scenario) -> Outline {
         Outline {
             name: scenario.name().to_owned(),
-            model: scenario.schedule.model(),
-            thinks: scenario.think_time != ThinkTime::None,
+            model: scenario.populations[0].schedule.model(),
+            thinks: scenario.populations[0].think_time != ThinkTime::None,
             warmup: Tick(scenario.runtime.warmup_ns),
             requests: scenario
                 .requests
                 .iter()
                 .map(|request| (request.name.clone(), request.method.clone()))
                 .collect(),
+            tags: scenario.requests.iter().map(|request| request.tags.clone()).collect(),
             targets: scenario.targets.iter().map(|target| target.name.clone()).collect(),
             connection_limits: scenario
                 .targets
@@ -66,6 +69,6 @@ impl Outline {
 fn connection_limit(scenario: &Scenario, target: &Target) -> Option<u32> {
     let owned =
         matches!(target.connection_reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
-    let has_its_own = owned && scenario.schedule.model() == Model::Closed;
+    let has_its_own = owned && scenario.populations[0].schedule.model() == Model::Closed;
     (!has_its_own).then_some(target.max_connections)
 }

@@ -713,3 +713,30 @@ fn an_exchange_slot_is_used_again_after_its_end() {
     let metrics = script.metrics(&plain());
     assert_eq!((metrics.requests.exchanges, metrics.requests.in_flight_at_stop), (11, 1));
 }
+
+/// A tag sums over the requests that have it.
+#[test]
+fn tags_sum_over_their_requests() {
+    let scenario = z6_scenario::Scenario::from_toml(
+        "runtime.duration_seconds = 3\ntarget.base_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'a'\npath = '/'\ntags = { area = 'orders', team = 'x' }\n\
+         [[requests]]\nname = 'b'\npath = '/'\ntags = { area = 'orders' }\n\
+         [[requests]]\nname = 'c'\npath = '/'\n",
+    )
+    .unwrap();
+    let mut script = Script::new();
+    for (slot, (request, took)) in
+        [(0, MS), (1, 3 * MS), (1, 5 * MS), (2, 7 * MS)].into_iter().enumerate()
+    {
+        let asked = script.request(request, 0, S);
+        script.add(0, S, sent_event(slot as u32, asked));
+        script.add(0, S + took, done_event(slot as u32, S + took, 200, None));
+    }
+    script.events.sort_by_key(|(_, at, _)| *at);
+    let metrics = script.end(3 * S).metrics(&scenario);
+    let tags = &metrics.requests.by_tag;
+    let of = |name: &str| tags.get(name).map(|group| (group.sent, group.response_ns.max));
+    assert_eq!(tags.0.len(), 2);
+    assert_eq!(of("area=orders"), Some((3, Some(5 * MS))));
+    assert_eq!(of("team=x"), Some((1, Some(MS))));
+}

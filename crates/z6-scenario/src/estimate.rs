@@ -10,7 +10,8 @@ use z6_events::printable;
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
-    Arrivals, AssertionKind, ConnectionReuse, Model, Scenario, Schedule, Scheme, ThinkTime, Workers,
+    Arrivals, AssertionKind, ConnectionReuse, Model, RateStage, Scenario, Schedule, Scheme, Shape,
+    ThinkTime, VuStage, Workers,
 };
 use crate::reach::ConnectTo;
 use crate::schedule::{ArrivalSchedule, own_length_ns};
@@ -78,7 +79,7 @@ impl Scenario {
         rows.row("ends after", self.end_words());
         self.describe_requests(&mut rows);
         self.describe_values(&mut rows);
-        rows.row("think time", think_words(self.think_time));
+        rows.row("think time", think_words(self.populations[0].think_time));
         self.describe_assertions(&mut rows);
         rows.row("workers", workers_words(self.runtime.workers));
         let seed = self.runtime.prng_seed.map(|seed| seed.to_string());
@@ -123,7 +124,7 @@ impl Scenario {
         for (index, request) in self.requests.iter().take(MAX_ROWS).enumerate() {
             let label = if index == 0 { "requests" } else { "" };
             let mut text = format!("{}: {} {}", request.name, request.method, request.path);
-            if self.flow.steps.is_empty() {
+            if self.populations[0].flow.steps.is_empty() {
                 let weight = unscaled(request.weight_micro, 6);
                 text += &format!(", weight {weight} ({})", percent(request.weight_micro, total));
             }
@@ -164,7 +165,7 @@ impl Scenario {
 
     fn schedule_words(&self) -> String {
         let rate = |micro: &u64| unscaled(*micro, 6);
-        match &self.schedule {
+        match &self.populations[0].schedule {
             Schedule::Constant { vus } => counted(u64::from(*vus), "VU"),
             Schedule::Ramp { start_vus, end_vus, ramp_ns, hold_ns } => format!(
                 "from {start_vus} to {end_vus} VUs over {}, held for {}",
@@ -211,13 +212,32 @@ impl Scenario {
                     steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len());
                 format!("{words}{}, at most {max_in_flight} alive", arrivals_words(*arrivals))
             }
+            Schedule::Stages { start_vus, stages } => {
+                let word = |stage: &VuStage| {
+                    stage_words(&format!("{} VUs", stage.vus), stage.shape, stage.duration_ns)
+                };
+                let words: Vec<_> = stages.iter().take(20).map(word).collect();
+                format!("from {start_vus} VUs {}", steps_words(&words, stages.len()))
+            }
+            Schedule::RateStages { start_per_second_micro, stages, arrivals, max_in_flight } => {
+                let word = |stage: &RateStage| {
+                    stage_words(&rate(&stage.per_second_micro), stage.shape, stage.duration_ns)
+                };
+                let words: Vec<_> = stages.iter().take(20).map(word).collect();
+                format!(
+                    "from {} arrivals per second {}{}, at most {max_in_flight} alive",
+                    rate(start_per_second_micro),
+                    steps_words(&words, stages.len()),
+                    arrivals_words(*arrivals)
+                )
+            }
         }
     }
 
     fn end_words(&self) -> String {
         let mut ends = Vec::new();
         if let Some(iterations) = self.runtime.iterations {
-            ends.push(match self.schedule.model() {
+            ends.push(match self.populations[0].schedule.model() {
                 Model::Closed => format!("{} of each VU", counted(iterations, "iteration")),
                 Model::Open => counted(iterations, "arrival"),
             });
@@ -237,7 +257,7 @@ impl Scenario {
 
     /// The duration, else the schedule's own length, nanoseconds.
     fn run_length_ns(&self) -> Option<u64> {
-        self.runtime.duration_ns.or_else(|| own_length_ns(&self.schedule))
+        self.runtime.duration_ns.or_else(|| own_length_ns(&self.populations[0].schedule))
     }
 
     /// How large the event log becomes, reckoned with [`LOG_BYTES_PER_REQUEST`] and
@@ -257,12 +277,16 @@ impl Scenario {
 
     /// Arrivals of the whole run; none in the closed model or without an end.
     fn arrivals(&self) -> Option<u64> {
-        match self.schedule.model() {
+        match self.populations[0].schedule.model() {
             Model::Closed => None,
             Model::Open => {
                 let iterations = self.runtime.iterations;
-                ArrivalSchedule::new(&self.schedule, self.run_length_ns(), iterations)
-                    .arrivals_expected()
+                ArrivalSchedule::new(
+                    &self.populations[0].schedule,
+                    self.run_length_ns(),
+                    iterations,
+                )
+                .arrivals_expected()
             }
         }
     }
@@ -289,6 +313,13 @@ impl Scenario {
 fn steps_words(words: &[String], total: usize) -> String {
     let more = if total > words.len() { ", .." } else { "" };
     format!("{}{more}", words.join(", "))
+}
+
+fn stage_words(to: &str, shape: Shape, length_ns: u64) -> String {
+    match shape {
+        Shape::Linear => format!("to {to} over {}", span(length_ns)),
+        Shape::Jump => format!("at once to {to} for {}", span(length_ns)),
+    }
 }
 
 fn arrivals_words(arrivals: Arrivals) -> &'static str {

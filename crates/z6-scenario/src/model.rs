@@ -13,7 +13,9 @@ use crate::journey::{Flow, OnFailure, Reading, Rendering, Scope, SequenceStep, V
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
-pub use schedule::{Arrivals, Model, RateStep, Schedule, ThinkTime, VuStep};
+pub use schedule::{
+    Arrivals, Model, RateStage, RateStep, Schedule, Shape, ThinkTime, VuStage, VuStep,
+};
 
 /// Nanoseconds in a second.
 pub const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -35,19 +37,13 @@ pub struct Scenario {
     pub targets: Vec<Target>,
     /// `[[requests]]`: at least one.
     pub requests: Vec<Request>,
-    /// `[schedule]`.
-    pub schedule: Schedule,
-    /// `[think_time]`.
-    pub think_time: ThinkTime,
-    /// `[sequence]`.
-    pub flow: Flow,
+    /// Who sends them: at least one kind of users, by number of population.
+    pub populations: Vec<Users>,
     /// What templates are filled in with.
     pub values: ValueTable,
     /// Files that are read for more than one fixed body: `body_file` with placeholders, files of
     /// `multipart`.
     pub files: Vec<ScenarioFile>,
-    /// `[cookies]`: for how long cookies are kept; none: they are not.
-    pub cookies: Option<Scope>,
     /// `[assertions]`, in the order of the file.
     pub assertions: Vec<Assertion>,
     /// `[limits]`.
@@ -55,6 +51,19 @@ pub struct Scenario {
     /// `[simulation]`: how the simulated world behaves. Means nothing to a run for real, and is no
     /// part of the plan.
     pub simulation: Simulation,
+}
+
+/// One kind of users: how many there are and when, what they do, and with which pauses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    /// `[schedule]`.
+    pub schedule: Schedule,
+    /// `[think_time]`.
+    pub think_time: ThinkTime,
+    /// `[sequence]`.
+    pub flow: Flow,
+    /// `[cookies]`: for how long cookies are kept; none: they are not.
+    pub cookies: Option<Scope>,
 }
 
 /// `[metadata]`: words for people.
@@ -253,6 +262,24 @@ pub struct Request {
     pub rendering: Option<Box<Rendering>>,
     /// What is read from its responses.
     pub reading: Reading,
+    /// `tags`: what figures and goals may ask for, in the order of the file. Never sent, never logged.
+    pub tags: Vec<Tag>,
+}
+
+/// One entry of `tags`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl std::fmt::Display for Tag {
+    /// `name=value`: what metrics.json calls it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
 }
 
 /// A file that the scenario names, as it was read.
@@ -459,18 +486,15 @@ impl Scenario {
     /// Places of one iteration: the sequence with its repeats at most, or 1.
     #[must_use]
     pub fn steps_per_iteration(&self) -> u64 {
-        if self.flow.steps.is_empty() {
-            1
-        } else {
-            self.flow.steps.iter().map(|step| u64::from(step.repeat.max)).sum()
-        }
+        let steps = &self.populations[0].flow.steps;
+        if steps.is_empty() { 1 } else { steps.iter().map(|step| u64::from(step.repeat.max)).sum() }
     }
 
     /// Whether values, responses or draws have a say in which steps its actors take: otherwise steps are
     /// counted, and all of them are taken.
     #[must_use]
     pub fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure } = &self.flow;
+        let Flow { start, steps, renew, on_failure } = &self.populations[0].flow;
         let is_plain =
             |request: &Request| request.rendering.is_none() && request.reading.is_empty();
         let is_fixed =
@@ -500,6 +524,12 @@ impl Request {
     #[must_use]
     pub fn expects_upgrade(&self) -> bool {
         self.expect_status.contains(&101)
+    }
+
+    /// The value of the tag of this name, if it has one.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.iter().find(|tag| tag.name == name).map(|tag| tag.value.as_str())
     }
 
     /// Whether a complete response with this status counts as a success.

@@ -97,14 +97,17 @@ impl Plan {
     /// Makes ready: O(requests + targets + sequence entries + schedule steps), and reads no body.
     #[must_use]
     pub fn new(scenario: &Scenario, seed: u64) -> Plan {
-        let model = scenario.schedule.model();
-        let flow = &scenario.flow;
+        let model = scenario.populations[0].schedule.model();
+        let flow = &scenario.populations[0].flow;
         let start = Track::new(&flow.start);
         let steps = Track::new(&flow.steps);
         let renew = Track::new(flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps));
         let has_ranges = start.has_ranges() || steps.has_ranges();
-        let end_ns = scenario.runtime.duration_ns.or_else(|| own_length_ns(&scenario.schedule));
-        let vus = VuSchedule::new(&scenario.schedule, end_ns);
+        let end_ns = scenario
+            .runtime
+            .duration_ns
+            .or_else(|| own_length_ns(&scenario.populations[0].schedule));
+        let vus = VuSchedule::new(&scenario.populations[0].schedule, end_ns);
         let iterations = scenario.runtime.iterations;
         let arrivals_max = match model {
             Model::Closed => None,
@@ -126,13 +129,13 @@ impl Plan {
             end_ns,
             named_targets: scenario.requests.iter().map(|request| request.target).collect(),
             targets: Weights::new(scenario.targets.iter().map(|target| target.weight_micro)),
-            think_time: scenario.think_time,
+            think_time: scenario.populations[0].think_time,
             request_draws: Domain::new(seed, Label::REQUEST),
             target_draws: Domain::new(seed, Label::TARGET),
             think_draws: Domain::new(seed, Label::THINK),
             repeat_draws: Domain::new(seed, Label::REPEAT),
             values: PlannedValues::new(scenario, seed, &steps, vus.vus_started()),
-            arrivals: ArrivalSchedule::new(&scenario.schedule, end_ns, iterations),
+            arrivals: ArrivalSchedule::new(&scenario.populations[0].schedule, end_ns, iterations),
             vus,
             start,
             steps,

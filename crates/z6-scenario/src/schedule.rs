@@ -28,5 +28,11 @@ pub fn own_length_ns(schedule: &Schedule) -> Option<u64> {
         Schedule::RateSteps { steps, .. } => {
             Some(sum(&mut steps.iter().map(|step| step.duration_ns)))
         }
+        Schedule::Stages { stages, .. } => {
+            Some(sum(&mut stages.iter().map(|stage| stage.duration_ns)))
+        }
+        Schedule::RateStages { stages, .. } => {
+            Some(sum(&mut stages.iter().map(|stage| stage.duration_ns)))
+        }
     }
 }

@@ -83,6 +83,7 @@ fn everything() -> Vec<ScenarioBuilder> {
             RequestBuilder::new("read", "/items?q=\"ä\"")
                 .header("Accept", "*/*")
                 .header("X-Quote", "\"\\")
+                .tag("area", "items")
                 .timeout(SECOND)
                 .target("first")
                 .expect_status(200)
@@ -159,6 +160,16 @@ fn everything() -> Vec<ScenarioBuilder> {
         ),
         scheduled(
             ScheduleBuilder::rate_steps([(0.25, SECOND), (4.0, SECOND)]).poisson().max_in_flight(7),
+        ),
+        scheduled(
+            ScheduleBuilder::stages([(3, SECOND, Shape::Linear), (1, SECOND, Shape::Jump)])
+                .start_vus(2),
+        ),
+        scheduled(
+            ScheduleBuilder::rate_stages([(3.0, SECOND, Shape::Linear), (1.5, MS, Shape::Jump)])
+                .start_per_second(0.5)
+                .poisson()
+                .max_in_flight(7),
         ),
     ]
 }
@@ -361,7 +372,7 @@ fn what_is_built_is_what_its_text_says() {
     assert_eq!(full.requests[1].body.as_ref().unwrap().bytes, "line\n\"two\"\u{7f}".as_bytes());
     assert_eq!(full.requests[0].headers[1], ("X-Quote".to_owned(), "\"\\".to_owned()));
     assert_eq!(full.targets[0].weight_micro, 333_333);
-    assert_eq!(full.think_time, ThinkTime::Constant { duration_ns: 1_500_000 });
+    assert_eq!(full.populations[0].think_time, ThinkTime::Constant { duration_ns: 1_500_000 });
     assert_eq!(full.limits.max_log_queue, Limits::default().max_log_queue + 1);
     assert_eq!(full.simulation.statuses.len(), 2);
     assert_eq!(full.simulation.settings().len(), Simulation::keys().count());
@@ -410,7 +421,7 @@ proptest! {
         prop_assert_eq!((request.weight_micro, request.timeout_ns), (weight_micro, timeout_ns));
         let schedule =
             Schedule::Ramp { start_vus: 1, end_vus: 2, ramp_ns: timeout_ns, hold_ns };
-        prop_assert_eq!(&scenario.schedule, &schedule);
+        prop_assert_eq!(&scenario.populations[0].schedule, &schedule);
         prop_assert_eq!(scenario.assertions[0].bound, share);
         prop_assert_eq!(scenario.assertions[1].bound, p99_ns as f64 / 1e6);
     }
@@ -450,6 +461,6 @@ fn what_no_method_set_is_told_without_one() {
 fn a_later_call_replaces_an_earlier_one() {
     let scenario =
         small().vus(1).vus(2).think_time(MS).think_time_random(MS, SECOND).build().unwrap();
-    assert_eq!(scenario.schedule, Schedule::Constant { vus: 2 });
-    assert!(matches!(scenario.think_time, ThinkTime::Random { .. }));
+    assert_eq!(scenario.populations[0].schedule, Schedule::Constant { vus: 2 });
+    assert!(matches!(scenario.populations[0].think_time, ThinkTime::Random { .. }));
 }

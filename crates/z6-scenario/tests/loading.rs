@@ -123,13 +123,16 @@ fn defaults_are_those_documented() {
             follow_redirects: 0,
             rendering: None,
             reading: Reading::default(),
+            tags: Vec::new(),
         }],
-        schedule: Schedule::Constant { vus: 1 },
-        think_time: ThinkTime::None,
-        flow: Flow::default(),
+        populations: vec![Users {
+            schedule: Schedule::Constant { vus: 1 },
+            think_time: ThinkTime::None,
+            flow: Flow::default(),
+            cookies: None,
+        }],
         values: ValueTable::default(),
         files: Vec::new(),
-        cookies: None,
         assertions: vec![],
         limits: Limits::default(),
         simulation: Simulation::default(),
@@ -141,7 +144,7 @@ fn defaults_are_those_documented() {
 #[test]
 fn constant_with_vus_in_both_places() {
     let scenario = valid("hello").scenario;
-    assert_eq!(scenario.schedule, Schedule::Constant { vus: 10 });
+    assert_eq!(scenario.populations[0].schedule, Schedule::Constant { vus: 10 });
     assert_eq!(scenario.runtime.duration_ns, Some(60 * S));
     assert_eq!(scenario.runtime.prng_seed, Some(42));
     assert_eq!(scenario.targets[0].max_connections, 10);
@@ -167,8 +170,11 @@ fn weights_headers_and_order_are_kept() {
     let target = scenario.request_target(RequestId(0), TargetId(0));
     assert_eq!(target, "/shop/v1/items?page=1");
     let ramp = Schedule::Ramp { start_vus: 5, end_vus: 50, ramp_ns: 10 * S, hold_ns: 20 * S };
-    assert_eq!(scenario.schedule, ramp);
-    assert_eq!(scenario.think_time, ThinkTime::Random { min_ns: 5 * MS, max_ns: 20 * MS });
+    assert_eq!(scenario.populations[0].schedule, ramp);
+    assert_eq!(
+        scenario.populations[0].think_time,
+        ThinkTime::Random { min_ns: 5 * MS, max_ns: 20 * MS }
+    );
     // In the order of the file.
     assert_eq!(scenario.assertions[0].kind, AssertionKind::RpsMin);
     assert_eq!(scenario.assertions[1].kind, AssertionKind::LatencyMax(Quantile::P50));
@@ -182,10 +188,10 @@ fn sequences_refer_by_index() {
         repeat: Repeat::times(repeat),
         on_failure: None,
     };
-    assert_eq!(scenario.flow.steps, [step(0, 1), step(1, 5), step(2, 1)]);
+    assert_eq!(scenario.populations[0].flow.steps, [step(0, 1), step(1, 5), step(2, 1)]);
     assert_eq!(scenario.steps_per_iteration(), 7);
     assert_eq!(scenario.targets[0].max_connections, 100);
-    assert_eq!(scenario.think_time, ThinkTime::Constant { duration_ns: 50 * MS });
+    assert_eq!(scenario.populations[0].think_time, ThinkTime::Constant { duration_ns: 50 * MS });
 }
 
 #[test]
@@ -197,16 +203,16 @@ fn a_flow_has_start_steps_and_renewals() {
         on_failure,
     };
     let login = [step(0, 1, 1, Some(OnFailure::StopVu)), step(1, 2, 2, None)];
-    assert_eq!(scenario.flow.start, login);
+    assert_eq!(scenario.populations[0].flow.start, login);
     let steps = [step(2, 1, 4, None), step(3, 1, 1, Some(OnFailure::StopRun))];
-    assert_eq!(scenario.flow.steps, steps);
+    assert_eq!(scenario.populations[0].flow.steps, steps);
     let renew = Renew {
         steps: vec![step(1, 1, 1, None)],
         on_status: vec![401, 403],
         every_ns: Some(3_000 * S),
     };
-    assert_eq!(scenario.flow.renew, Some(renew));
-    assert_eq!(scenario.flow.on_failure, OnFailure::EndIteration);
+    assert_eq!(scenario.populations[0].flow.renew, Some(renew));
+    assert_eq!(scenario.populations[0].flow.on_failure, OnFailure::EndIteration);
     assert_eq!(scenario.steps_per_iteration(), 5);
 }
 
@@ -238,8 +244,9 @@ fn the_open_model_has_its_own_defaults() {
     let findings = scenario.check_workers(11).unwrap_err();
     assert_eq!(findings.list[0].code, "worker_share");
     let scenario = valid("ramp_rate").scenario;
-    let Schedule::RampRate { arrivals, max_in_flight, .. } = scenario.schedule else {
-        panic!("{:?}", scenario.schedule);
+    let Schedule::RampRate { arrivals, max_in_flight, .. } = scenario.populations[0].schedule
+    else {
+        panic!("{:?}", scenario.populations[0].schedule);
     };
     assert_eq!((arrivals, max_in_flight), (Arrivals::Constant, 10_000));
 }
@@ -334,7 +341,7 @@ fn overrides_that_fit_are_applied() {
     assert_eq!(scenario.text, text);
     assert_eq!(scenario.runtime.prng_seed, Some(u64::MAX));
     assert_eq!(scenario.runtime.duration_ns, Some(2 * S));
-    assert_eq!(scenario.schedule, Schedule::Constant { vus: 3 });
+    assert_eq!(scenario.populations[0].schedule, Schedule::Constant { vus: 3 });
     assert_eq!(scenario.targets[0].max_connections, 3);
     assert_eq!(scenario.runtime.workers, Workers::Auto);
     assert_eq!(scenario.targets[0].base_url.text, "http://[::1]:9/x");

@@ -392,7 +392,7 @@ fn extractions_give_variables() {
 fn with_cookies_every_request_is_filled_in() {
     let (request, scenario) =
         request("cookies.scope = 'vu'\nrequests = [{ name = 'a', path = '/a b' }]\n");
-    assert_eq!(scenario.cookies, Some(Scope::Vu));
+    assert_eq!(scenario.populations[0].cookies, Some(Scope::Vu));
     let rendering = request.rendering.unwrap();
     assert_eq!((rendering.path.fixed(), rendering.reads.len()), ("/a%20b", 0));
     assert_eq!(request.path, "/a b");

@@ -36,7 +36,7 @@ impl fmt::Display for ZeroDelays {
 }
 
 fn has_no_think_time(scenario: &Scenario) -> bool {
-    match scenario.think_time {
+    match scenario.populations[0].think_time {
         ThinkTime::None => true,
         ThinkTime::Constant { duration_ns } => duration_ns == 0,
         ThinkTime::Random { max_ns, .. } => max_ns == 0,
@@ -48,7 +48,7 @@ fn has_no_think_time(scenario: &Scenario) -> bool {
 /// iterations, nothing takes time, and nothing goes wrong.
 pub(crate) fn never_begins(spec: &SimSpec, plan: &Plan) -> bool {
     let (scenario, simulation) = (&spec.scenario, &spec.simulation);
-    scenario.schedule.model() == Model::Closed
+    scenario.populations[0].schedule.model() == Model::Closed
         && plan.steps_per_actor().is_none()
         && plan.vu_changes().next().is_some_and(|first| first.at == Tick::ZERO)
         && simulation.latency.is_zero()

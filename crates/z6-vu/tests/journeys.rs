@@ -150,7 +150,7 @@ fn after_a_failure_the_sequence_goes_on_as_it_says() {
     let run = |after: OnFailure| {
         let mut scenario = shop(&[], &[(ORDER, 1), (ORDER, 1)]);
         scenario.runtime.iterations = Some(2);
-        scenario.flow.on_failure = after;
+        scenario.populations[0].flow.on_failure = after;
         script(&scenario, |number, ask| if number == 0 { answer(500) } else { ok(ask) })
     };
     let steps = |run: &Run| told(run).iter().map(|told| told.0).collect::<Vec<_>>();
@@ -169,9 +169,9 @@ fn after_a_failure_the_sequence_goes_on_as_it_says() {
 fn a_step_says_otherwise_than_its_sequence() {
     let mut scenario = shop(&[], &[(ORDER, 1), (ORDER, 1), (ORDER, 1)]);
     scenario.runtime.iterations = Some(2);
-    scenario.flow.on_failure = OnFailure::StopVu;
-    on_failure(&mut scenario.flow.steps, 0, OnFailure::Continue);
-    on_failure(&mut scenario.flow.steps, 1, OnFailure::EndIteration);
+    scenario.populations[0].flow.on_failure = OnFailure::StopVu;
+    on_failure(&mut scenario.populations[0].flow.steps, 0, OnFailure::Continue);
+    on_failure(&mut scenario.populations[0].flow.steps, 1, OnFailure::EndIteration);
     let run = script(&scenario, |_, _| answer(500));
     assert_eq!(told(&run).iter().map(|told| told.0).collect::<Vec<_>>(), [0, 1, 3, 4]);
 }
@@ -185,7 +185,7 @@ fn requests_that_break_are_failures_as_well() {
     ] {
         let mut scenario = shop(&[], &[(ORDER, 1), (ORDER, 1)]);
         scenario.runtime.iterations = Some(1);
-        scenario.flow.on_failure = OnFailure::EndIteration;
+        scenario.populations[0].flow.on_failure = OnFailure::EndIteration;
         let run = script(&scenario, |_, _| (kind, Default::default()));
         assert_eq!(told(&run), [(0, ORDER, how)]);
     }
@@ -246,7 +246,8 @@ fn renewed(on_status: &[u16], every_ns: Option<u64>) -> z6_scenario::Scenario {
     let mut scenario = shop(&[LOGIN], &[(USE, 2)]);
     scenario.runtime.iterations = Some(2);
     let on_status = on_status.to_vec();
-    scenario.flow.renew = Some(Renew { steps: steps(&[(LOGIN, 1)]), on_status, every_ns });
+    scenario.populations[0].flow.renew =
+        Some(Renew { steps: steps(&[(LOGIN, 1)]), on_status, every_ns });
     scenario
 }
 
@@ -291,7 +292,7 @@ fn the_statuses_of_renewals_renew_nothing() {
 #[test]
 fn what_is_old_is_renewed_as_planned_instants_say() {
     let mut scenario = renewed(&[], Some(10 * MS));
-    scenario.think_time = z6_scenario::ThinkTime::Constant { duration_ns: 3 * MS };
+    scenario.populations[0].think_time = z6_scenario::ThinkTime::Constant { duration_ns: 3 * MS };
     scenario.runtime.iterations = Some(5);
     let run = script(&scenario, |_, ask| ok(ask));
     let mut last = 0;
@@ -312,8 +313,8 @@ fn what_is_old_is_renewed_as_planned_instants_say() {
 #[test]
 fn a_failure_in_a_renewal_ends_the_iteration_that_it_interrupts() {
     let mut scenario = renewed(&[401], None);
-    scenario.flow.on_failure = OnFailure::EndIteration;
-    on_failure(&mut scenario.flow.steps, 0, OnFailure::Continue);
+    scenario.populations[0].flow.on_failure = OnFailure::EndIteration;
+    on_failure(&mut scenario.populations[0].flow.steps, 0, OnFailure::Continue);
     let run = script(&scenario, |number, ask| match number {
         1 => answer(401),
         2 => answer(500),
@@ -333,7 +334,7 @@ fn a_failure_in_a_renewal_ends_the_iteration_that_it_interrupts() {
 #[test]
 fn repeats_are_taken_as_drawn() {
     let mut scenario = shop(&[], &[(ORDER, 1), (ORDER, 1)]);
-    scenario.flow.steps[0].repeat = Repeat { min: 1, max: 4 };
+    scenario.populations[0].flow.steps[0].repeat = Repeat { min: 1, max: 4 };
     scenario.runtime.iterations = Some(50);
     let run = script(&scenario, |_, ask| ok(ask));
     let plan = z6_scenario::Plan::new(&scenario, 1);
@@ -353,7 +354,7 @@ fn rows_that_are_used_up_end_the_vu_or_the_run() {
         (z6_scenario::OnEnd::StopRun, StoppedBy::DataExhausted, 2),
     ] {
         let mut scenario = support::journey::rows(5, on_end);
-        scenario.schedule = z6_scenario::Schedule::Constant { vus };
+        scenario.populations[0].schedule = z6_scenario::Schedule::Constant { vus };
         let run = script(&scenario, |_, ask| ok(ask));
         assert_eq!(run.stopped_by, by, "{on_end:?}");
         let never = run.never_sent(NeverSentReason::DataExhausted);
@@ -371,7 +372,7 @@ fn arrivals_without_a_row_are_never_sent() {
          [[requests]]\nname = 'r'\npath = '/'\n\
          [schedule]\ntype = 'rate'\nper_second = 10\nmax_in_flight = 5\n",
     );
-    std::mem::swap(&mut scenario.schedule, &mut open.schedule);
+    std::mem::swap(&mut scenario.populations[0].schedule, &mut open.populations[0].schedule);
     scenario.runtime = open.runtime;
     let run = script(&scenario, |_, ask| ok(ask));
     assert_eq!(told(&run).iter().filter(|told| told.2 == "ok").count(), 3);
@@ -383,7 +384,7 @@ fn arrivals_without_a_row_are_never_sent() {
 fn actors_that_have_ended_are_forgotten_once() {
     let mut scenario = shop(&[LOGIN], &[(USE, 1)]);
     scenario.runtime.iterations = Some(2);
-    scenario.schedule = z6_scenario::Schedule::Constant { vus: 3 };
+    scenario.populations[0].schedule = z6_scenario::Schedule::Constant { vus: 3 };
     let mut run = script(&scenario, |_, ask| ok(ask));
     run.forgotten.sort_unstable();
     assert_eq!(run.forgotten, [0, 1, 2]);
@@ -436,9 +437,9 @@ fn planted_bugs_are_found_twice() {
     use z6_vu::planted::Bug;
     for bug in Bug::OF_JOURNEYS {
         let mut scenario = renewed(&[401], None);
-        scenario.flow.on_failure = OnFailure::EndIteration;
-        on_failure(&mut scenario.flow.steps, 0, OnFailure::Continue);
-        scenario.flow.steps.push(steps(&[(ORDER, 1)])[0]);
+        scenario.populations[0].flow.on_failure = OnFailure::EndIteration;
+        on_failure(&mut scenario.populations[0].flow.steps, 0, OnFailure::Continue);
+        scenario.populations[0].flow.steps.push(steps(&[(ORDER, 1)])[0]);
         scenario.runtime.iterations = Some(4);
         let mut engine = support::journey::engine(&scenario);
         engine.plant(bug);
@@ -509,7 +510,8 @@ fn any_journey_keeps_to_the_rules() {
             (0..=dice.draw(4)).map(|_| (dice.draw(3) as u16, 1)).collect();
         let mut scenario = shop(start, &sequence);
         scenario.runtime.iterations = Some(1 + dice.draw(5));
-        scenario.schedule = z6_scenario::Schedule::Constant { vus: 1 + dice.draw(3) as u32 };
+        scenario.populations[0].schedule =
+            z6_scenario::Schedule::Constant { vus: 1 + dice.draw(3) as u32 };
         let after = [
             OnFailure::Continue,
             OnFailure::EndIteration,
@@ -517,8 +519,9 @@ fn any_journey_keeps_to_the_rules() {
             OnFailure::StopVu,
             OnFailure::StopRun,
         ];
-        scenario.flow.on_failure = after[dice.draw(4) as usize + usize::from(dice.draw(9) == 0)];
-        for step in &mut scenario.flow.steps {
+        scenario.populations[0].flow.on_failure =
+            after[dice.draw(4) as usize + usize::from(dice.draw(9) == 0)];
+        for step in &mut scenario.populations[0].flow.steps {
             step.repeat.max += dice.draw(3) as u32;
             step.on_failure = (dice.draw(3) == 0).then_some(after[dice.draw(3) as usize]);
         }
@@ -527,11 +530,12 @@ fn any_journey_keeps_to_the_rules() {
             let on_status = if dice.draw(2) == 0 { vec![401] } else { Vec::new() };
             let renewed = [&[(LOGIN, 1)][..], &[(LOGIN, 1), (ORDER, 1)], &[(USE, 2)]];
             let renewed = steps(renewed[dice.draw(3) as usize]);
-            scenario.flow.renew = Some(Renew { steps: renewed, on_status, every_ns });
+            scenario.populations[0].flow.renew =
+                Some(Renew { steps: renewed, on_status, every_ns });
         }
         if dice.draw(2) == 0 {
             let duration_ns = dice.draw(8) * MS;
-            scenario.think_time = z6_scenario::ThinkTime::Constant { duration_ns };
+            scenario.populations[0].think_time = z6_scenario::ThinkTime::Constant { duration_ns };
         }
         scenario.values.variables[0].scope =
             if dice.draw(3) == 0 { Scope::Iteration } else { Scope::Vu };

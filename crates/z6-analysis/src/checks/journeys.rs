@@ -47,7 +47,8 @@ pub(super) struct JourneyRules {
 impl JourneyRules {
     /// None if the steps of each actor follow one another whatever comes.
     pub(super) fn new(scenario: &Scenario) -> Option<JourneyRules> {
-        let Scenario { flow, values, requests, .. } = scenario;
+        let Scenario { values, requests, .. } = scenario;
+        let flow = &scenario.populations[0].flow;
         let has_ranges = flow.steps.iter().any(|step| step.repeat.min < step.repeat.max);
         let says_failure = flow.on_failure != OnFailure::Continue
             || flow.steps.iter().any(|step| step.on_failure.is_some());

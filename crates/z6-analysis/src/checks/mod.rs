@@ -66,7 +66,7 @@ impl Checks {
         let plan = Plan::new(scenario, header.seed);
         let first = header.partition();
         let limits = connections::limits(scenario, &plan, first);
-        let max_in_flight = scenario.schedule.max_in_flight().unwrap_or(0);
+        let max_in_flight = scenario.populations[0].schedule.max_in_flight().unwrap_or(0);
         let worker = |partition: Partition| {
             let actors = Actors::new(partition, max_in_flight);
             WorkerChecks::new(actors, Connections::new(partition.worker(), &limits))

@@ -7,12 +7,12 @@ use std::io::{self, Write};
 use z6_events::{Irregularities, Tick, printable};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
-use z6_scenario::{Request, Scenario};
+use z6_scenario::{Request, Scenario, Tag};
 
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 19] = [
+pub const CSV_COLUMNS: [&str; 20] = [
     "actor",
     "step",
     "worker",
@@ -32,6 +32,7 @@ pub const CSV_COLUMNS: [&str; 19] = [
     "bytes_received",
     "irregularities",
     "failed_checks",
+    "tags",
 ];
 
 /// How requests are written.
@@ -65,23 +66,43 @@ struct Names {
     targets: Vec<Vec<u8>>,
     /// By request, as they are.
     checks: Vec<Vec<String>>,
+    /// By request.
+    tags: Vec<Vec<u8>>,
     ready: fn(&str) -> Vec<u8>,
 }
 
 impl Names {
-    fn new(scenario: &Scenario, ready: fn(&str) -> Vec<u8>) -> Names {
+    fn new(scenario: &Scenario, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Names {
         let requests = &scenario.requests;
         let checks = |request: &Request| {
             request.reading.checks.iter().map(|check| check.name.clone()).collect()
         };
         Names {
             checks: requests.iter().map(checks).collect(),
+            tags: requests.iter().map(|request| tags(request, format, ready)).collect(),
             ready,
             requests: requests.iter().map(|request| ready(&request.name)).collect(),
             methods: requests.iter().map(|request| ready(&request.method)).collect(),
             targets: scenario.targets.iter().map(|target| ready(&target.name)).collect(),
         }
     }
+}
+
+/// The tags of a request, ready for the format: `name=value` with `; ` between them, or a JSON object.
+fn tags(request: &Request, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Vec<u8> {
+    if format != RowFormat::Json {
+        let each: Vec<String> = request.tags.iter().map(Tag::to_string).collect();
+        return ready(&each.join("; "));
+    }
+    let mut object = vec![b'{'];
+    for (index, tag) in request.tags.iter().enumerate() {
+        let comma: &[u8] = if index == 0 { b"" } else { b"," };
+        for part in [comma, &ready(&tag.name), b":", &ready(&tag.value)] {
+            object.extend_from_slice(part);
+        }
+    }
+    object.push(b'}');
+    object
 }
 
 impl Names {
@@ -147,6 +168,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Number(row.bytes_received),
         Cell::Irregularities(row.irregularities),
         Cell::Checks(names.checks_of(row), row.failed_checks),
+        Cell::name(&names.tags, row.request.index()),
     ]
 }
 
@@ -165,7 +187,7 @@ impl<W: Write> RowWriter<W> {
         if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
             writeln!(out, "{}", CSV_COLUMNS.join(","))?;
         }
-        Ok(RowWriter { out, format, names: Names::new(scenario, ready), line: Vec::new() })
+        Ok(RowWriter { out, format, names: Names::new(scenario, format, ready), line: Vec::new() })
     }
 
     /// Writes a request.

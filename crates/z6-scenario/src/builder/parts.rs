@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::setters;
 use super::text::{Settings, Value, micro, millis, seconds};
 use super::values::{AwsSigV4Builder, ExtractBuilder, PartBuilder};
-use crate::model::ConnectionReuse;
+use crate::model::{ConnectionReuse, Shape};
 
 /// A target: where requests go, and how connections to it are kept.
 #[derive(Debug, Clone)]
@@ -145,6 +145,13 @@ impl RequestBuilder {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let entry = (name.into(), Value::text(value));
         self.settings.add_entry("headers", "header", entry);
+        self
+    }
+
+    /// Adds a tag: a text by which figures and goals tell requests apart.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.add_entry("tags", "tag", (name.into(), Value::text(value)));
         self
     }
 
@@ -310,7 +317,32 @@ impl ScheduleBuilder {
         ScheduleBuilder::new("rate_steps", [("steps", Value::List(steps.collect()))])
     }
 
+    /// Closed model: from 0 virtual users to the number of one stage after another. Each takes its time: in a
+    /// line, or with a jump at its beginning.
+    #[must_use]
+    pub fn stages(stages: impl IntoIterator<Item = (u32, Duration, Shape)>) -> ScheduleBuilder {
+        let stages = stages
+            .into_iter()
+            .map(|(vus, length, shape)| stage(step("vus", Value::number(vus), length), shape));
+        ScheduleBuilder::new("stages", [("stages", Value::List(stages.collect()))])
+    }
+
+    /// Open model: the same with arrivals per second.
+    #[must_use]
+    pub fn rate_stages(
+        stages: impl IntoIterator<Item = (f64, Duration, Shape)>,
+    ) -> ScheduleBuilder {
+        let stages = stages
+            .into_iter()
+            .map(|(rate, length, shape)| stage(step("per_second", micro(rate), length), shape));
+        ScheduleBuilder::new("stages", [("stages", Value::List(stages.collect()))])
+    }
+
     setters! {
+        /// Where the first stage begins. Default: 0.
+        start_vus(vus: u32) => settings, "start_vus", Value::number(vus);
+        /// Where the first stage begins, arrivals per second. Default: 0.
+        start_per_second(rate: f64) => settings, "start_per_second", micro(rate);
         /// How long a ramp keeps its last value. Default: 0.
         hold(length: Duration) => settings, "hold_duration_seconds", seconds(length);
         /// Most arrivals alive at once. Default: 10,000.
@@ -328,6 +360,14 @@ impl ScheduleBuilder {
 fn step(key: &str, value: Value, length: Duration) -> Value {
     let entries = [(key.to_owned(), value), ("duration_seconds".to_owned(), seconds(length))];
     Value::Table(entries.into())
+}
+
+fn stage(step: Value, shape: Shape) -> Value {
+    let Value::Table(mut entries) = step else { return step };
+    if shape == Shape::Jump {
+        entries.push(("shape".to_owned(), Value::text("jump")));
+    }
+    Value::Table(entries)
 }
 
 /// How findings tell several targets or requests apart.

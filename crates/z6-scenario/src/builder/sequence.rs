@@ -20,7 +20,7 @@ use crate::journey::OnFailure;
 ///     .start("sign_in")
 ///     .add_step(StepBuilder::new("search").repeat_between(1, 4))
 ///     .build()?;
-/// assert_eq!((scenario.flow.start.len(), scenario.steps_per_iteration()), (1, 4));
+/// assert_eq!((scenario.populations[0].flow.start.len(), scenario.steps_per_iteration()), (1, 4));
 /// # Ok::<(), z6_scenario::BuildError>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ const MAX_STEPS: usize = 50;
 
 impl Scenario {
     pub(super) fn describe_flow(&self, rows: &mut Description) {
-        let flow = &self.flow;
+        let flow = &self.populations[0].flow;
         if !flow.start.is_empty() {
             rows.row("start", format!("{}, once per VU", self.steps_listed(&flow.start)));
         }
@@ -74,11 +74,11 @@ impl Scenario {
 
     /// Requests of one iteration, times two: a range of repeats counts with its middle.
     pub(super) fn steps_expected_twice(&self) -> u64 {
-        if self.flow.steps.is_empty() {
+        if self.populations[0].flow.steps.is_empty() {
             return 2;
         }
         let twice = |step: &SequenceStep| u64::from(step.repeat.min) + u64::from(step.repeat.max);
-        self.flow.steps.iter().map(twice).sum()
+        self.populations[0].flow.steps.iter().map(twice).sum()
     }
 
     /// Bytes of event log that values add to a request, on average over an iteration.
@@ -87,11 +87,11 @@ impl Scenario {
             let bytes = u128::from(self.log_bytes_of_request(request));
             (u128::from(weight) * bytes, u128::from(weight))
         };
-        let steps = self.flow.steps.iter().map(|step| {
+        let steps = self.populations[0].flow.steps.iter().map(|step| {
             let twice = u64::from(step.repeat.min) + u64::from(step.repeat.max);
             weigh(twice, self.request(step.request))
         });
-        let drawn = self.requests.iter().filter(|_| self.flow.steps.is_empty());
+        let drawn = self.requests.iter().filter(|_| self.populations[0].flow.steps.is_empty());
         let drawn = drawn.map(|request| weigh(request.weight_micro, request));
         let (bytes, weight) =
             steps.chain(drawn).fold((0, 0), |(a, b), (c, d): (u128, u128)| (a + c, b + d));

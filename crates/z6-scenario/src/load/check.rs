@@ -21,29 +21,32 @@ pub(crate) fn fixed_workers(cx: &mut Context<'_>, scenario: &Scenario, at: &At) 
 /// Warns of a warm-up that nothing can be planned after, where that follows from the scenario alone.
 pub(crate) fn warmup(cx: &mut Context<'_>, scenario: &Scenario, span: Option<Span>) {
     let runtime = &scenario.runtime;
-    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.schedule));
+    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.populations[0].schedule));
     let (Some(end_ns), true) = (end_ns, runtime.warmup_ns > 0) else { return };
     let arrivals_before = |end_ns| {
-        let schedule = ArrivalSchedule::new(&scenario.schedule, Some(end_ns), runtime.iterations);
+        let schedule = ArrivalSchedule::new(
+            &scenario.populations[0].schedule,
+            Some(end_ns),
+            runtime.iterations,
+        );
         schedule.arrivals_expected()
     };
-    let least_think_ns = match scenario.think_time {
+    let least_think_ns = match scenario.populations[0].think_time {
         ThinkTime::Constant { duration_ns } => duration_ns,
         ThinkTime::Random { min_ns, .. } => min_ns,
         ThinkTime::None | ThinkTime::Exponential { .. } => 0,
     };
     // A step that is not the first is planned after the think time of the one before it.
-    let first_steps_only = scenario.flow.steps.is_empty() || least_think_ns >= end_ns;
-    let is_empty = match &scenario.schedule {
-        Schedule::Constant { .. } => least_think_ns >= end_ns,
-        Schedule::Rate { arrivals, .. }
-        | Schedule::RampRate { arrivals, .. }
-        | Schedule::RateSteps { arrivals, .. } => {
-            let is_exact = *arrivals == Arrivals::Constant;
+    let first_steps_only =
+        scenario.populations[0].flow.steps.is_empty() || least_think_ns >= end_ns;
+    let schedule = &scenario.populations[0].schedule;
+    let is_empty = match schedule.gaps() {
+        None => matches!(schedule, Schedule::Constant { .. }) && least_think_ns >= end_ns,
+        Some(Arrivals::Poisson) => false,
+        Some(Arrivals::Constant) => {
             let same = arrivals_before(runtime.warmup_ns) == arrivals_before(end_ns);
-            is_exact && first_steps_only && same
+            first_steps_only && same
         }
-        Schedule::Ramp { .. } | Schedule::Spike { .. } | Schedule::Steps { .. } => false,
     };
     if is_empty {
         let warmup = unscaled(runtime.warmup_ns, 9);
@@ -63,7 +66,7 @@ pub(crate) fn unique_rows(cx: &mut Context<'_>, scenario: &Scenario, data_at: &[
         if !file.is_unique || need <= rows {
             continue;
         }
-        let (per, what) = match (file.per, scenario.schedule.model()) {
+        let (per, what) = match (file.per, scenario.populations[0].schedule.model()) {
             (Per::Vu, Model::Closed) => ("vu", "VUs need one each"),
             (Per::Vu, Model::Open) => ("vu", "arrivals need one each"),
             (Per::Iteration, _) => ("iteration", "iterations need one each"),
@@ -81,7 +84,7 @@ pub(crate) fn unique_rows(cx: &mut Context<'_>, scenario: &Scenario, data_at: &[
 
 /// Draws of a file that are sure to be made; none if that is not known.
 fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> {
-    let flow = &scenario.flow;
+    let flow = &scenario.populations[0].flow;
     let is_user = |request: &Request| request.data_files(&scenario.values).contains(&index);
     // Places of each iteration that are sure to use the file.
     let places = if flow.steps.is_empty() {
@@ -97,22 +100,16 @@ fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> 
     };
     let is_started = flow.start.iter().any(|step| is_user(scenario.request(step.request)));
     let runtime = &scenario.runtime;
-    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.schedule));
-    let (actors, iterations) = match &scenario.schedule {
-        Schedule::Rate { arrivals, .. }
-        | Schedule::RampRate { arrivals, .. }
-        | Schedule::RateSteps { arrivals, .. } => {
-            if *arrivals == Arrivals::Poisson && end_ns.is_some() {
-                return None;
-            }
-            let schedule = ArrivalSchedule::new(&scenario.schedule, end_ns, runtime.iterations);
+    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.populations[0].schedule));
+    let (actors, iterations) = match scenario.populations[0].schedule.gaps() {
+        Some(Arrivals::Poisson) if end_ns.is_some() => return None,
+        Some(_) => {
+            let schedule =
+                ArrivalSchedule::new(&scenario.populations[0].schedule, end_ns, runtime.iterations);
             (schedule.arrivals_expected()?, Some(1))
         }
-        Schedule::Constant { .. }
-        | Schedule::Ramp { .. }
-        | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => {
-            let vus = VuSchedule::new(&scenario.schedule, end_ns).vus_started();
+        None => {
+            let vus = VuSchedule::new(&scenario.populations[0].schedule, end_ns).vus_started();
             (vus, runtime.iterations.filter(|_| end_ns.is_none()))
         }
     };
@@ -134,11 +131,11 @@ fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> 
 /// Limits of which some worker that has actors would get a share of 0, as message and hint.
 fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let busy = match scenario.schedule.model() {
+    let busy = match scenario.populations[0].schedule.model() {
         Model::Closed => {
-            let length_ns = own_length_ns(&scenario.schedule);
+            let length_ns = own_length_ns(&scenario.populations[0].schedule);
             let end_ns = scenario.runtime.duration_ns.or(length_ns);
-            let started = VuSchedule::new(&scenario.schedule, end_ns).vus_started();
+            let started = VuSchedule::new(&scenario.populations[0].schedule, end_ns).vus_started();
             u64::from(workers).min(started)
         }
         Model::Open => u64::from(workers),
@@ -153,16 +150,9 @@ fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
             found.push((message, hint));
         }
     }
-    let max_in_flight = match &scenario.schedule {
-        Schedule::Rate { max_in_flight, .. }
-        | Schedule::RampRate { max_in_flight, .. }
-        | Schedule::RateSteps { max_in_flight, .. } => *max_in_flight,
-        Schedule::Constant { .. }
-        | Schedule::Ramp { .. }
-        | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => return found,
-    };
-    if max_in_flight < u32::from(workers) {
+    if let Some(max_in_flight) = scenario.populations[0].schedule.max_in_flight()
+        && max_in_flight < u32::from(workers)
+    {
         let message = format!("{workers} workers share a `max_in_flight` of {max_in_flight}");
         let hint = format!("raise `max_in_flight` to {workers}, or lower `workers`");
         found.push((message, hint));

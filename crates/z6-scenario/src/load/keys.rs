@@ -346,6 +346,7 @@ pub(crate) static REQUESTS: Table = Table {
             text("target").or_words("drawn by weight"),
             key("expect_status", Kind::Counts { min: 100, max: 999 }).or_words("below 400"),
             count("follow_redirects", 0, limits::MAX_REDIRECTS).or_words("that of [runtime]"),
+            key("tags", Kind::Pairs),
         ],
         &REQUEST_KEYS,
     ],
@@ -353,7 +354,7 @@ pub(crate) static REQUESTS: Table = Table {
 };
 
 const SCHEDULE_TYPES: &[&str] =
-    &["constant", "ramp", "spike", "steps", "rate", "ramp_rate", "rate_steps"];
+    &["constant", "ramp", "spike", "steps", "rate", "ramp_rate", "rate_steps", "stages"];
 
 static OPEN_KEYS: [Key; 2] = [
     key("arrivals", Kind::Choice(&["constant", "poisson"])).or_words("constant"),
@@ -400,7 +401,29 @@ pub(crate) static SCHEDULE: Table = Table {
             name: "rate_steps",
             keys: &[&[key("steps", Kind::Tables(&RATE_STEPS)).required()], &OPEN_KEYS],
         },
+        Variant {
+            name: "stages",
+            keys: &[
+                &[
+                    vus("start_vus", 0).or(0),
+                    rate("start_per_second", true).or(0),
+                    key("stages", Kind::Tables(&STAGES)).required(),
+                ],
+                &OPEN_KEYS,
+            ],
+        },
     ],
+};
+
+pub(crate) static STAGES: Table = Table {
+    label: "[[schedule.stages]]",
+    keys: &[&[
+        vus("vus", 0),
+        rate("per_second", true),
+        length("duration_seconds").required(),
+        key("shape", Kind::Choice(&["linear", "jump"])).or_words("linear"),
+    ]],
+    variants: &[],
 };
 
 pub(crate) static VU_STEPS: Table = Table {
@@ -537,7 +560,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 30] = [
+pub(crate) static ALL: [&Table; 31] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
@@ -558,6 +581,7 @@ pub(crate) static ALL: [&Table; 30] = [
     &SCHEDULE,
     &VU_STEPS,
     &RATE_STEPS,
+    &STAGES,
     &THINK_TIME,
     &SEQUENCE,
     &SEQUENCE_STEPS,

@@ -36,6 +36,7 @@ mod simulation;
 mod size;
 mod sources;
 pub(crate) mod suggest;
+mod tags;
 mod targets;
 mod text;
 mod userinfo;
@@ -60,7 +61,7 @@ pub(crate) use decimal::{scaled, unscaled};
 pub(crate) use suggest::listed;
 
 use crate::journey::Scope;
-use crate::model::Scenario;
+use crate::model::{Scenario, Schedule, Users};
 use crate::schedule::own_length_ns;
 use bodies::Store;
 use reader::{At, Context, Section};
@@ -248,12 +249,14 @@ fn build<'a>(
         runtime: runtime.runtime,
         targets,
         requests,
-        schedule: draft.map_or(crate::model::Schedule::Constant { vus: 1 }, |draft| draft.schedule),
-        think_time,
-        flow,
+        populations: vec![Users {
+            schedule: draft.map_or(Schedule::Constant { vus: 1 }, |draft| draft.schedule),
+            think_time,
+            flow,
+            cookies,
+        }],
         values: sources.table,
         files: store.files,
-        cookies,
         assertions,
         limits,
         simulation,

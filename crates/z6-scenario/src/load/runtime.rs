@@ -8,7 +8,8 @@ use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use crate::journey::{Flow, Repeat};
 use crate::model::{
-    Assertion, AssertionKind, Limits, Metadata, Quantile, Runtime, Schedule, ThinkTime, Workers,
+    Assertion, AssertionKind, Limits, Metadata, Model, Quantile, Runtime, Schedule, ThinkTime,
+    Workers,
 };
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
@@ -140,10 +141,8 @@ pub(crate) fn requests(
             fault(&message, format!("write `vus = {requests}`, or more requests"));
         }
         Schedule::Constant { .. } => runtime.requests = Some(requests),
-        Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {
-            runtime.iterations = Some(requests);
-        }
-        Schedule::Ramp { .. } | Schedule::Spike { .. } | Schedule::Steps { .. } => {
+        _ if schedule.model() == Model::Open => runtime.iterations = Some(requests),
+        _ => {
             let message = "`requests` needs a constant number of VUs, or arrivals";
             let hint = "they are dealt out to the VUs beforehand: write `iterations` of each VU";
             fault(message, hint.to_owned());

@@ -8,7 +8,9 @@ use super::limits::{MAX_DURATION_NS, MAX_STEPS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use super::runtime::RuntimeDraft;
-use crate::model::{Arrivals, Limits, Model, RateStep, Schedule, VuStep};
+use crate::model::{
+    Arrivals, Limits, Model, RateStage, RateStep, Schedule, Shape, VuStage, VuStep,
+};
 use crate::schedule::{VuSchedule, own_length_ns};
 
 /// A schedule and where the number of its VUs was said.
@@ -49,6 +51,7 @@ pub(crate) fn schedule(
         "steps" => vu_steps(cx, section),
         "rate" => rate(section),
         "ramp_rate" => ramp_rate(section),
+        "stages" => stages(cx, section),
         _ => rate_steps(cx, section),
     };
     let draft = ScheduleDraft { schedule: schedule?, at: At::File(section.heading.clone()) };
@@ -147,14 +150,91 @@ fn rate_steps(cx: &mut Context<'_>, section: &Section<'_>) -> Option<Schedule> {
     Some(Schedule::RateSteps { steps, arrivals: arrivals(section), max_in_flight })
 }
 
+/// VUs or rates, as the first of the stages says.
+fn stages(cx: &mut Context<'_>, section: &Section<'_>) -> Option<Schedule> {
+    let sections = entries(cx, section, "stages")?;
+    let is_open = sections.first().is_some_and(|first| first.has("per_second"));
+    let (own, other, strange) = match is_open {
+        true => ("per_second", "vus", &["start_vus"][..]),
+        false => ("vus", "per_second", &["start_per_second", "arrivals", "max_in_flight"][..]),
+    };
+    for key in strange.iter().filter(|key| section.has(key)) {
+        let message = format!("`{key}` does not fit stages with `{own}`");
+        let hint = format!("remove it, or write `{other}` in every stage");
+        cx.error(codes::CONFLICT, section.key_span(key), message, hint);
+    }
+    let mut is_complete = true;
+    for stage in &sections {
+        if stage.has(other) {
+            let message = format!("`{other}` does not fit the first stage, which has `{own}`");
+            let hint = "VUs and arrivals cannot follow one another: write one kind in every stage";
+            cx.error(codes::CONFLICT, stage.key_span(other), message, hint);
+        } else if !stage.has(own) {
+            let message = format!("the stage has no `{own}`");
+            let hint = "write where it leads to: `vus = 50`, or `per_second = 100`";
+            cx.error(codes::MISSING_KEY, stage.heading.clone(), message, hint);
+        }
+        is_complete &= stage.has(own) && !stage.has(other);
+    }
+    if !is_complete {
+        return None;
+    }
+    if is_open { rate_stages(section, &sections) } else { vu_stages(section, &sections) }
+}
+
+fn vu_stages(section: &Section<'_>, sections: &[Section<'_>]) -> Option<Schedule> {
+    let stage = |stage: &Section<'_>| {
+        Some(VuStage {
+            vus: stage.number_u32("vus")?,
+            duration_ns: stage.number("duration_seconds")?,
+            shape: shape(stage),
+        })
+    };
+    let stages = sections.iter().map(stage).collect::<Option<Vec<VuStage>>>()?;
+    Some(Schedule::Stages { start_vus: section.number_u32("start_vus")?, stages })
+}
+
+fn rate_stages(section: &Section<'_>, sections: &[Section<'_>]) -> Option<Schedule> {
+    let stage = |stage: &Section<'_>| {
+        Some(RateStage {
+            per_second_micro: stage.number("per_second")?,
+            duration_ns: stage.number("duration_seconds")?,
+            shape: shape(stage),
+        })
+    };
+    let stages = sections.iter().map(stage).collect::<Option<Vec<RateStage>>>()?;
+    Some(Schedule::RateStages {
+        start_per_second_micro: section.number("start_per_second")?,
+        stages,
+        arrivals: arrivals(section),
+        max_in_flight: section.number_u32("max_in_flight")?,
+    })
+}
+
+fn shape(stage: &Section<'_>) -> Shape {
+    match stage.text("shape") {
+        Some("jump") => Shape::Jump,
+        _ => Shape::Linear,
+    }
+}
+
 /// The entries of `steps`: at least one.
 fn steps<'a>(cx: &mut Context<'_>, section: &Section<'a>) -> Option<Vec<Section<'a>>> {
-    let steps = section.sections(cx, "steps", MAX_STEPS);
-    if steps.is_empty() && section.has("steps") {
-        let hint = "write at least one `[[schedule.steps]]`";
-        cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
+    entries(cx, section, "steps")
+}
+
+/// The entries of a list of the schedule: at least one.
+fn entries<'a>(
+    cx: &mut Context<'_>,
+    section: &Section<'a>,
+    list: &str,
+) -> Option<Vec<Section<'a>>> {
+    let entries = section.sections(cx, list, MAX_STEPS);
+    if entries.is_empty() && section.has(list) {
+        let hint = format!("write at least one `[[schedule.{list}]]`");
+        cx.error(codes::MISSING_KEY, section.span(list), format!("`{list}` has no entry"), hint);
     }
-    if steps.is_empty() { None } else { Some(steps) }
+    if entries.is_empty() { None } else { Some(entries) }
 }
 
 /// There is some load, not more than allowed, for not longer than allowed.
@@ -194,9 +274,16 @@ fn has_rate(schedule: &Schedule) -> bool {
             *start_per_second_micro > 0 || *end_per_second_micro > 0
         }
         Schedule::RateSteps { steps, .. } => steps.iter().any(|step| step.per_second_micro > 0),
+        Schedule::RateStages { start_per_second_micro, stages, .. } => {
+            let is_flat = stages.iter().all(|stage| stage.per_second_micro == 0);
+            // A first line from a rate down to nothing is load as well.
+            let has_slope = stages.first().is_some_and(|first| first.shape == Shape::Linear);
+            !is_flat || *start_per_second_micro > 0 && has_slope
+        }
         Schedule::Constant { .. }
         | Schedule::Ramp { .. }
         | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => false,
+        | Schedule::Steps { .. }
+        | Schedule::Stages { .. } => false,
     }
 }

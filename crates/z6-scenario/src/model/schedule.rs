@@ -35,6 +35,13 @@ pub enum Schedule {
         /// In order; at least one.
         steps: Vec<VuStep>,
     },
+    /// Closed: from one number of VUs to the next, in lines and jumps.
+    Stages {
+        /// Where the first line begins.
+        start_vus: u32,
+        /// In order; at least one.
+        stages: Vec<VuStage>,
+    },
     /// Open: arrivals at one rate.
     Rate {
         /// Arrivals per second, in millionths.
@@ -68,6 +75,17 @@ pub enum Schedule {
         /// Most arrivals alive at once.
         max_in_flight: u32,
     },
+    /// Open: from one rate to the next, in lines and jumps.
+    RateStages {
+        /// Where the first line begins, in millionths per second.
+        start_per_second_micro: u64,
+        /// In order; at least one.
+        stages: Vec<RateStage>,
+        /// How gaps are drawn.
+        arrivals: Arrivals,
+        /// Most arrivals alive at once.
+        max_in_flight: u32,
+    },
 }
 
 /// One entry of a `steps` schedule.
@@ -86,6 +104,48 @@ pub struct RateStep {
     pub per_second_micro: u64,
     /// For how long; > 0.
     pub duration_ns: u64,
+}
+
+/// One entry of a `stages` schedule of VUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VuStage {
+    /// How many VUs at its end and until the next.
+    pub vus: u32,
+    /// For how long; > 0.
+    pub duration_ns: u64,
+    /// How it gets there.
+    pub shape: Shape,
+}
+
+/// One entry of a `stages` schedule of rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateStage {
+    /// Arrivals per second at its end, in millionths.
+    pub per_second_micro: u64,
+    /// For how long; > 0.
+    pub duration_ns: u64,
+    /// How it gets there.
+    pub shape: Shape,
+}
+
+/// How a stage gets to its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// In a line over its whole length.
+    Linear,
+    /// At its beginning.
+    Jump,
+}
+
+impl Shape {
+    /// Where a stage begins that follows `before` and leads to `to`.
+    #[must_use]
+    pub fn start<T>(self, before: T, to: T) -> T {
+        match self {
+            Shape::Linear => before,
+            Shape::Jump => to,
+        }
+    }
 }
 
 /// How the gaps between arrivals are drawn.
@@ -125,10 +185,12 @@ impl Schedule {
             Schedule::Constant { .. }
             | Schedule::Ramp { .. }
             | Schedule::Spike { .. }
-            | Schedule::Steps { .. } => Model::Closed,
-            Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {
-                Model::Open
-            }
+            | Schedule::Steps { .. }
+            | Schedule::Stages { .. } => Model::Closed,
+            Schedule::Rate { .. }
+            | Schedule::RampRate { .. }
+            | Schedule::RateSteps { .. }
+            | Schedule::RateStages { .. } => Model::Open,
         }
     }
 
@@ -139,10 +201,28 @@ impl Schedule {
             Schedule::Constant { .. }
             | Schedule::Ramp { .. }
             | Schedule::Spike { .. }
-            | Schedule::Steps { .. } => None,
+            | Schedule::Steps { .. }
+            | Schedule::Stages { .. } => None,
             Schedule::Rate { max_in_flight, .. }
             | Schedule::RampRate { max_in_flight, .. }
-            | Schedule::RateSteps { max_in_flight, .. } => Some(*max_in_flight),
+            | Schedule::RateSteps { max_in_flight, .. }
+            | Schedule::RateStages { max_in_flight, .. } => Some(*max_in_flight),
+        }
+    }
+
+    /// How the gaps between arrivals are drawn; none in the closed model, which has no arrivals.
+    #[must_use]
+    pub const fn gaps(&self) -> Option<Arrivals> {
+        match self {
+            Schedule::Constant { .. }
+            | Schedule::Ramp { .. }
+            | Schedule::Spike { .. }
+            | Schedule::Steps { .. }
+            | Schedule::Stages { .. } => None,
+            Schedule::Rate { arrivals, .. }
+            | Schedule::RampRate { arrivals, .. }
+            | Schedule::RateSteps { arrivals, .. }
+            | Schedule::RateStages { arrivals, .. } => Some(*arrivals),
         }
     }
 }

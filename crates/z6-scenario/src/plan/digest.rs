@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use z6_events::{Actor, Step, TargetId, Tick};
 
 use super::Plan;
-use crate::model::{Arrivals, Model, Request, Scenario, Schedule, ThinkTime};
+use crate::model::{
+    Arrivals, Model, RateStage, Request, Scenario, Schedule, Shape, ThinkTime, VuStage,
+};
 use crate::random::DERIVATION_VERSION;
 
 /// Actors whose steps go in.
@@ -28,7 +30,7 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
     form.0.update(b"z6 plan\0");
     form.number(DERIVATION_VERSION);
     form.number(seed);
-    form.schedule(&scenario.schedule);
+    form.schedule(&scenario.populations[0].schedule);
     form.optional(scenario.runtime.duration_ns);
     form.optional(scenario.runtime.iterations);
     form.requests(&scenario.requests);
@@ -37,11 +39,11 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
         form.bytes(target.name.as_bytes());
         form.number(target.weight_micro);
     }
-    form.number(scenario.flow.steps.len() as u64);
-    for step in &scenario.flow.steps {
+    form.number(scenario.populations[0].flow.steps.len() as u64);
+    for step in &scenario.populations[0].flow.steps {
         form.numbers(&[u64::from(step.request.0), u64::from(step.repeat.max)]);
     }
-    form.think_time(scenario.think_time);
+    form.think_time(scenario.populations[0].think_time);
     form.actors(&plan);
     form.journey(scenario, &plan);
     form.0.finalize().into()
@@ -104,6 +106,24 @@ impl Form {
                 steps.iter().for_each(|s| self.numbers(&[s.per_second_micro, s.duration_ns]));
                 self.number(gap_number(*arrivals));
             }
+            Schedule::Stages { start_vus, stages } => {
+                self.numbers(&[7, u64::from(*start_vus), stages.len() as u64]);
+                for VuStage { vus, duration_ns, shape } in stages {
+                    self.numbers(&[u64::from(*vus), *duration_ns, shape_number(*shape)]);
+                }
+            }
+            Schedule::RateStages {
+                start_per_second_micro: start,
+                stages,
+                arrivals,
+                max_in_flight: _,
+            } => {
+                self.numbers(&[8, *start, stages.len() as u64]);
+                for RateStage { per_second_micro, duration_ns, shape } in stages {
+                    self.numbers(&[*per_second_micro, *duration_ns, shape_number(*shape)]);
+                }
+                self.number(gap_number(*arrivals));
+            }
         }
     }
 
@@ -161,6 +181,13 @@ impl Form {
                 self.numbers(&[request, target, planned.think_ns, ends]);
             }
         }
+    }
+}
+
+fn shape_number(shape: Shape) -> u64 {
+    match shape {
+        Shape::Linear => 0,
+        Shape::Jump => 1,
     }
 }
 

@@ -39,17 +39,19 @@ pub(super) fn scenario() -> Scenario {
         },
         targets: vec![target("blue", 2_000_000), target("green", 1_000_000)],
         requests,
-        schedule: Schedule::Ramp {
-            start_vus: 5,
-            end_vus: 50,
-            ramp_ns: 10 * NS_PER_SECOND,
-            hold_ns: 20 * NS_PER_SECOND,
-        },
-        think_time: ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS },
-        flow: Flow::default(),
+        populations: vec![Users {
+            schedule: Schedule::Ramp {
+                start_vus: 5,
+                end_vus: 50,
+                ramp_ns: 10 * NS_PER_SECOND,
+                hold_ns: 20 * NS_PER_SECOND,
+            },
+            think_time: ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS },
+            flow: Flow::default(),
+            cookies: None,
+        }],
         values: ValueTable::default(),
         files: Vec::new(),
-        cookies: None,
         assertions: Vec::new(),
         limits: Limits::default(),
         simulation: crate::Simulation::default(),
@@ -70,6 +72,7 @@ fn request(name: &str, method: &str, path: &str, weight_micro: u64) -> Request {
         follow_redirects: 0,
         rendering: None,
         reading: Reading::default(),
+        tags: Vec::new(),
     }
 }
 
@@ -112,7 +115,7 @@ fn target(name: &str, weight_micro: u64) -> Target {
 pub(super) fn journey() -> Scenario {
     let mut scenario = scenario();
     scenario.metadata.name = "Shop".to_owned();
-    scenario.schedule = Schedule::Constant { vus: 2 };
+    scenario.populations[0].schedule = Schedule::Constant { vus: 2 };
     scenario.runtime.iterations = Some(2);
     scenario.targets.truncate(1);
     let step = |request, min, max| SequenceStep {
@@ -120,10 +123,10 @@ pub(super) fn journey() -> Scenario {
         repeat: Repeat { min, max },
         on_failure: None,
     };
-    scenario.flow.start = vec![step(0, 1, 1)];
-    scenario.flow.steps = vec![step(1, 1, 3), step(2, 1, 1)];
+    scenario.populations[0].flow.start = vec![step(0, 1, 1)];
+    scenario.populations[0].flow.steps = vec![step(1, 1, 3), step(2, 1, 1)];
     let renew = Renew { steps: vec![step(0, 1, 1)], on_status: vec![401], every_ns: None };
-    scenario.flow.renew = Some(renew);
+    scenario.populations[0].flow.renew = Some(renew);
     let mut reader = Reader::new(Format::Csv, RowLimits::default());
     reader.push("email,password\na@x.example,geheim\nb@x.example,hidden\n".as_bytes()).unwrap();
     scenario.values = ValueTable {

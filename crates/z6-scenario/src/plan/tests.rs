@@ -24,12 +24,16 @@ fn session() -> Scenario {
         on_failure: None,
     });
     let flow = Flow { steps: sequence.to_vec(), ..Flow::default() };
-    Scenario { flow, ..scenario() }
+    let mut scenario = scenario();
+    scenario.populations[0].flow = flow;
+    scenario
 }
 
 fn open(arrivals: Arrivals) -> Scenario {
     let schedule = Schedule::Rate { per_second_micro: 2_000 * MICRO, arrivals, max_in_flight: 5 };
-    Scenario { schedule, ..scenario() }
+    let mut scenario = scenario();
+    scenario.populations[0].schedule = schedule;
+    scenario
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn a_named_target_does_not_shift_the_draws_of_others() {
 #[test]
 fn a_repeat_of_billions_is_not_expanded() {
     let mut scenario = session();
-    scenario.flow.steps[1].repeat = Repeat::times(u32::MAX);
+    scenario.populations[0].flow.steps[1].repeat = Repeat::times(u32::MAX);
     let plan = Plan::new(&scenario, 1);
     let length = u64::from(u32::MAX) + 2;
     let request = |step| plan.step(Actor(0), Step(step)).request.0;
@@ -182,7 +186,8 @@ fn iterations_bound_steps_in_the_closed_and_arrivals_in_the_open_model() {
 #[test]
 fn the_end_is_the_duration_or_the_schedules_own_length() {
     let end = |schedule: &Schedule, duration_ns| {
-        let mut scenario = Scenario { schedule: schedule.clone(), ..scenario() };
+        let mut scenario = scenario();
+        scenario.populations[0].schedule = schedule.clone();
         scenario.runtime.duration_ns = duration_ns;
         Plan::new(&scenario, 1).end_ns()
     };
@@ -194,7 +199,7 @@ fn the_end_is_the_duration_or_the_schedules_own_length() {
         (spike, Some(12)),
         (Schedule::Steps { steps: steps.to_vec() }, Some(11)),
         (ramp, Some(13)),
-        (open(Arrivals::Constant).schedule, None),
+        (open(Arrivals::Constant).populations[0].schedule.clone(), None),
     ];
     for (schedule, own) in expected {
         assert_eq!(end(&schedule, None), own, "{schedule:?}");
@@ -225,8 +230,8 @@ type Change = fn(&mut Scenario);
 #[test]
 fn the_digest_covers_what_the_workload_depends_on() {
     let changes: [(&str, Change); 19] = [
-        ("schedule", |s| s.schedule = Schedule::Constant { vus: 5 }),
-        ("schedule kind", |s| s.schedule = Schedule::Steps { steps: Vec::new() }),
+        ("schedule", |s| s.populations[0].schedule = Schedule::Constant { vus: 5 }),
+        ("schedule kind", |s| s.populations[0].schedule = Schedule::Steps { steps: Vec::new() }),
         ("duration", |s| s.runtime.duration_ns = Some(31 * NS_PER_SECOND)),
         ("no duration", |s| s.runtime.duration_ns = None),
         ("iterations", |s| s.runtime.iterations = Some(1_000)),
@@ -243,11 +248,12 @@ fn the_digest_covers_what_the_workload_depends_on() {
         ("target weight", |s| s.targets[1].weight_micro += 1),
         ("sequence", |s| {
             let (request, repeat) = (RequestId(1), Repeat::times(2));
-            s.flow.steps = vec![SequenceStep { request, repeat, on_failure: None }];
+            s.populations[0].flow.steps = vec![SequenceStep { request, repeat, on_failure: None }];
         }),
-        ("think time", |s| s.think_time = ThinkTime::None),
+        ("think time", |s| s.populations[0].think_time = ThinkTime::None),
         ("think time bound", |s| {
-            s.think_time = ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS + 1 };
+            s.populations[0].think_time =
+                ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS + 1 };
         }),
     ];
     let mut digests = BTreeMap::from([(plan_digest(&scenario(), 1), "nothing")]);
@@ -286,7 +292,7 @@ fn the_digest_leaves_out_what_the_workload_does_not_depend_on() {
         assert_eq!(plan_digest(&changed, 1), plan_digest(&scenario(), 1), "{name}");
     }
     let mut wider = open(Arrivals::Poisson);
-    if let Schedule::Rate { max_in_flight, .. } = &mut wider.schedule {
+    if let Schedule::Rate { max_in_flight, .. } = &mut wider.populations[0].schedule {
         *max_in_flight += 1;
     }
     assert_eq!(plan_digest(&wider, 1), plan_digest(&open(Arrivals::Poisson), 1));
@@ -370,7 +376,7 @@ mod listings {
     fn no_more_actors_or_steps_than_there_are() {
         let mut scenario = session();
         scenario.runtime.iterations = Some(2);
-        scenario.schedule = Schedule::Constant { vus: 3 };
+        scenario.populations[0].schedule = Schedule::Constant { vus: 3 };
         let text = render_text(&scenario, &Plan::new(&scenario, 1), 10, 100);
         assert_eq!(text.matches("\nactor ").count(), 3);
         assert_eq!(text.matches(" logout").count() + text.matches(" create_user").count(), 6);
@@ -381,7 +387,7 @@ mod listings {
     #[test]
     fn a_vu_that_stops_says_when() {
         let mut scenario = session();
-        scenario.schedule =
+        scenario.populations[0].schedule =
             Schedule::Spike { baseline_vus: 1, spike_vus: 2, start_ns: 8, duration_ns: 4 };
         let plan = Plan::new(&scenario, 1);
         let text = render_text(&scenario, &plan, 2, 0);

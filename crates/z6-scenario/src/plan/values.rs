@@ -100,7 +100,7 @@ impl PlannedValues {
         } else {
             scenario.requests.iter().map(|request| request.data_files(values)).collect()
         };
-        let actors = match scenario.schedule.model() {
+        let actors = match scenario.populations[0].schedule.model() {
             Model::Closed => Some(actors),
             Model::Open => None,
         };

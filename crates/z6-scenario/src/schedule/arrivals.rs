@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use z6_events::{Actor, Tick};
 
-use crate::model::{Arrivals, Schedule};
+use crate::model::{Arrivals, RateStage, Schedule};
 use crate::random::{Domain, Label};
 
 #[cfg(test)]
@@ -127,23 +127,21 @@ fn lines(schedule: &Schedule) -> (Vec<(u64, u64, u64)>, u64) {
             };
             (steps.iter().map(line).collect(), steps.last().map_or(0, |s| s.per_second_micro))
         }
+        Schedule::RateStages { start_per_second_micro, stages, .. } => {
+            let mut rate = *start_per_second_micro;
+            let line = |stage: &RateStage| {
+                let to = stage.per_second_micro;
+                let before = std::mem::replace(&mut rate, to);
+                (stage.duration_ns, stage.shape.start(before, to), to)
+            };
+            let lines = stages.iter().map(line).collect();
+            (lines, rate)
+        }
         Schedule::Constant { .. }
         | Schedule::Ramp { .. }
         | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => (Vec::new(), 0),
-    }
-}
-
-/// Whether gaps are drawn; none for a closed schedule, which has no arrivals.
-fn gaps(schedule: &Schedule) -> Option<Arrivals> {
-    match schedule {
-        Schedule::Rate { arrivals, .. }
-        | Schedule::RampRate { arrivals, .. }
-        | Schedule::RateSteps { arrivals, .. } => Some(*arrivals),
-        Schedule::Constant { .. }
-        | Schedule::Ramp { .. }
-        | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => None,
+        | Schedule::Steps { .. }
+        | Schedule::Stages { .. } => (Vec::new(), 0),
     }
 }
 
@@ -186,7 +184,7 @@ impl ArrivalSchedule {
         });
         ArrivalSchedule {
             pieces: pieces.into(),
-            gaps: gaps(schedule),
+            gaps: schedule.gaps(),
             end_ns: end_ns.unwrap_or(u64::MAX),
             max_arrivals: max_arrivals.unwrap_or(u64::MAX),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use z6_events::{Actor, Partition, Population, Tick};
 
-use crate::model::Schedule;
+use crate::model::{Schedule, VuStage};
 use lows::Lows;
 
 mod lows;
@@ -86,9 +86,19 @@ fn lines(schedule: &Schedule) -> (Vec<(u64, u32, u32)>, u32) {
             steps.iter().map(|step| (step.duration_ns, step.vus, step.vus)).collect(),
             steps.last().map_or(0, |step| step.vus),
         ),
-        Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {
-            (Vec::new(), 0)
+        Schedule::Stages { start_vus, stages } => {
+            let mut vus = *start_vus;
+            let line = |stage: &VuStage| {
+                let before = std::mem::replace(&mut vus, stage.vus);
+                (stage.duration_ns, stage.shape.start(before, stage.vus), stage.vus)
+            };
+            let lines = stages.iter().map(line).collect();
+            (lines, vus)
         }
+        Schedule::Rate { .. }
+        | Schedule::RampRate { .. }
+        | Schedule::RateSteps { .. }
+        | Schedule::RateStages { .. } => (Vec::new(), 0),
     }
 }
 

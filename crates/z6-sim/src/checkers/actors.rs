@@ -23,7 +23,7 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             goes_on(evidence, account, &plan, (Actor(*actor), last), found);
         }
     }
-    if let Some(most) = evidence.spec.scenario.schedule.max_in_flight() {
+    if let Some(most) = evidence.spec.scenario.populations[0].schedule.max_in_flight() {
         for partition in partition(evidence).all_workers() {
             let share = partition.share(u64::from(most));
             let is_own = |actor: u64| partition.owns(Population(0), Actor(actor));

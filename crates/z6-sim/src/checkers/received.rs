@@ -75,7 +75,8 @@ impl<'a> Expected<'a> {
         let request = self.scenario.request(request);
         let is_variable = |id| matches!(values.source(id), Some(ValueSource::Variable(_)));
         request.rendering.as_ref().is_none_or(|rendering| {
-            self.scenario.cookies.is_none() && !rendering.reads.iter().copied().any(is_variable)
+            self.scenario.populations[0].cookies.is_none()
+                && !rendering.reads.iter().copied().any(is_variable)
         })
     }
 

@@ -5,7 +5,10 @@
 
 use z6_events::Actor;
 use z6_scenario::schedule::{ArrivalSchedule, VuSchedule};
-use z6_scenario::{Arrivals, ConnectionReuse, Model, RateStep, Schedule, ThinkTime, VuStep};
+use z6_scenario::{
+    Arrivals, ConnectionReuse, Model, RateStage, RateStep, Schedule, Shape, ThinkTime, VuStage,
+    VuStep,
+};
 
 use super::dice::Dice;
 use super::sketch::{RequestSketch, Sketch, TargetSketch};
@@ -184,8 +187,10 @@ fn draw_closed(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64, wanted: u64
         let per_iteration = sketch.steps_per_iteration();
         let usual = (wanted / started / per_iteration).max(1);
         // Where VUs come and go, some end by themselves, and others take their places.
-        let comes_and_goes =
-            matches!(sketch.schedule, Schedule::Steps { .. } | Schedule::Spike { .. });
+        let comes_and_goes = matches!(
+            sketch.schedule,
+            Schedule::Steps { .. } | Schedule::Stages { .. } | Schedule::Spike { .. }
+        );
         let iterations = match comes_and_goes && dice.chance(50) {
             true => dice.between((usual / 2).max(1), usual),
             false => dice.between(usual, usual * 2),
@@ -240,6 +245,16 @@ fn vus(dice: &mut Dice, length_ns: u64) -> Schedule {
                 let vus = if i > 0 && dice.chance(15) { 0 } else { some(dice) };
                 steps.push(VuStep { vus, duration_ns: length_ns / count });
             }
+            if dice.chance(50) {
+                let shapes = [Shape::Linear, Shape::Linear, Shape::Jump];
+                let stage = |VuStep { vus, duration_ns }| VuStage {
+                    vus,
+                    duration_ns,
+                    shape: dice.pick(&shapes),
+                };
+                let stages = steps.into_iter().map(stage).collect();
+                return Schedule::Stages { start_vus: 0, stages };
+            }
             Schedule::Steps { steps }
         }
     }
@@ -259,7 +274,14 @@ fn thin(schedule: &mut Schedule) {
             fewer(spike_vus);
         }
         Schedule::Steps { steps } => steps.iter_mut().for_each(|step| fewer(&mut step.vus)),
-        Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => {}
+        Schedule::Stages { start_vus, stages } => {
+            fewer(start_vus);
+            stages.iter_mut().for_each(|stage| fewer(&mut stage.vus));
+        }
+        Schedule::Rate { .. }
+        | Schedule::RampRate { .. }
+        | Schedule::RateSteps { .. }
+        | Schedule::RateStages { .. } => {}
     }
 }
 
@@ -325,6 +347,22 @@ fn rates(dice: &mut Dice, length_ns: u64, rate_micro: u64, max_in_flight: u32) -
                 let percent = if idle { 0 } else { dice.between(40, 180) };
                 let per_second_micro = (rate_micro * percent / 100).max(u64::from(!idle));
                 steps.push(RateStep { per_second_micro, duration_ns: length_ns / count });
+            }
+            if dice.chance(50) {
+                let shapes = [Shape::Linear, Shape::Linear, Shape::Jump];
+                let stage = |RateStep { per_second_micro, duration_ns }| RateStage {
+                    per_second_micro,
+                    duration_ns,
+                    shape: dice.pick(&shapes),
+                };
+                let stages = steps.into_iter().map(stage).collect();
+                let start_per_second_micro = 0;
+                return Schedule::RateStages {
+                    start_per_second_micro,
+                    stages,
+                    arrivals,
+                    max_in_flight,
+                };
             }
             Schedule::RateSteps { steps, arrivals, max_in_flight }
         }

@@ -159,6 +159,14 @@ fn halve_load(schedule: &mut Schedule) {
         Schedule::RateSteps { steps, .. } => {
             steps.iter_mut().for_each(|step| half_rate(&mut step.per_second_micro));
         }
+        Schedule::Stages { start_vus, stages } => {
+            half(start_vus);
+            stages.iter_mut().for_each(|stage| half(&mut stage.vus));
+        }
+        Schedule::RateStages { start_per_second_micro, stages, .. } => {
+            half_rate(start_per_second_micro);
+            stages.iter_mut().for_each(|stage| half_rate(&mut stage.per_second_micro));
+        }
     }
 }
 
@@ -171,10 +179,17 @@ fn simplify_schedule(schedule: &mut Schedule) {
         Schedule::RateSteps { steps, .. } if steps.len() > 1 => {
             steps.pop();
         }
+        Schedule::Stages { stages, .. } if stages.len() > 1 => {
+            stages.pop();
+        }
+        Schedule::RateStages { stages, .. } if stages.len() > 1 => {
+            stages.pop();
+        }
         Schedule::Rate { arrivals, .. }
         | Schedule::RampRate { arrivals, .. }
-        | Schedule::RateSteps { arrivals, .. } => *arrivals = Arrivals::Constant,
-        Schedule::Steps { .. } => {}
+        | Schedule::RateSteps { arrivals, .. }
+        | Schedule::RateStages { arrivals, .. } => *arrivals = Arrivals::Constant,
+        Schedule::Steps { .. } | Schedule::Stages { .. } => {}
     }
 }
 

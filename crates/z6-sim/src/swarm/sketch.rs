@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
-use z6_scenario::{Arrivals, ConnectionReuse, Model, Schedule, ThinkTime};
+use z6_scenario::{Arrivals, ConnectionReuse, Model, Schedule, Shape, ThinkTime};
 
 /// All that a generated scenario says.
 #[derive(Debug, Clone, PartialEq)]
@@ -272,6 +272,30 @@ fn write_schedule(text: &mut Text, schedule: &Schedule) {
                 text.seconds("duration_seconds", step.duration_ns);
             }
         }
+        Schedule::Stages { start_vus, stages } => {
+            text.line(&format!("type = \"stages\"\nstart_vus = {start_vus}"));
+            for stage in stages {
+                text.line(&format!("\n[[schedule.stages]]\nvus = {}", stage.vus));
+                write_stage(text, stage.duration_ns, stage.shape);
+            }
+        }
+        Schedule::RateStages { start_per_second_micro, stages, arrivals, max_in_flight } => {
+            text.line("type = \"stages\"");
+            text.decimal("start_per_second", *start_per_second_micro, 6);
+            write_arrivals(text, *arrivals, *max_in_flight);
+            for stage in stages {
+                text.line("\n[[schedule.stages]]");
+                text.decimal("per_second", stage.per_second_micro, 6);
+                write_stage(text, stage.duration_ns, stage.shape);
+            }
+        }
+    }
+}
+
+fn write_stage(text: &mut Text, duration_ns: u64, shape: Shape) {
+    text.seconds("duration_seconds", duration_ns);
+    if shape == Shape::Jump {
+        text.line("shape = \"jump\"");
     }
 }
 

@@ -17,8 +17,8 @@ fn every_case_is_a_valid_scenario_that_says_what_was_drawn() {
             Err(findings) => panic!("seed {seed}: {findings:?}\n{}", case.text()),
         };
         assert_eq!(scenario.simulation, *case.simulation(), "seed {seed}");
-        assert_eq!(scenario.schedule, case.sketch.schedule, "seed {seed}");
-        assert_eq!(scenario.think_time, case.sketch.think, "seed {seed}");
+        assert_eq!(scenario.populations[0].schedule, case.sketch.schedule, "seed {seed}");
+        assert_eq!(scenario.populations[0].think_time, case.sketch.think, "seed {seed}");
         assert_eq!(scenario.runtime.prng_seed, Some(case.sketch.seed), "seed {seed}");
     }
 }
@@ -26,7 +26,7 @@ fn every_case_is_a_valid_scenario_that_says_what_was_drawn() {
 /// Requests that the plan allows, at most.
 fn requests_planned(scenario: &Scenario, plan: &Plan) -> u64 {
     let per_iteration = plan.steps_per_iteration();
-    match scenario.schedule.model() {
+    match scenario.populations[0].schedule.model() {
         z6_scenario::Model::Open => plan.arrival_ticks().count() as u64 * per_iteration,
         z6_scenario::Model::Closed => match plan.steps_per_actor() {
             Some(steps) => plan.vus().vus_started() * steps,
@@ -43,7 +43,7 @@ fn cases_stay_within_their_bounds() {
         let plan = Plan::new(&scenario, case.sketch.seed);
         assert!(requests_planned(&scenario, &plan) <= REQUESTS_MAX, "seed {seed}");
         assert!(plan.vus().vus_started() <= u64::from(ACTORS_MAX), "seed {seed}");
-        if let Schedule::Rate { max_in_flight, .. } = scenario.schedule {
+        if let Schedule::Rate { max_in_flight, .. } = scenario.populations[0].schedule {
             assert!(max_in_flight <= ACTORS_MAX, "seed {seed}");
         }
         let seconds =

@@ -147,10 +147,11 @@ pub(crate) struct Rules {
 impl Rules {
     /// None if every request is fixed bytes of which nothing is read, and the order of steps is fixed.
     pub(crate) fn new(scenario: &Scenario) -> Option<Rules> {
-        let Scenario { flow, values, requests, .. } = scenario;
+        let Scenario { values, requests, .. } = scenario;
         if !scenario.has_journeys() {
             return None;
         }
+        let flow = &scenario.populations[0].flow;
         let count = values.variables.len();
         let rules: Box<[RequestRules]> =
             requests.iter().map(|request| RequestRules::new(scenario, request)).collect();
@@ -176,7 +177,7 @@ impl Rules {
                 every_ns: renew.every_ns,
             }),
             failures: [failures(&flow.start), failures(&flow.steps), failures(renewed)],
-            is_kept: count > 0 || scenario.cookies.is_some(),
+            is_kept: count > 0 || scenario.populations[0].cookies.is_some(),
         })
     }
 
@@ -204,7 +205,7 @@ impl Rules {
 
 /// The variables that requests of `start` give for longer than an iteration and later ones need.
 fn from_start(scenario: &Scenario, rules: &[RequestRules], fleeting: &Variables) -> Variables {
-    let flow = &scenario.flow;
+    let flow = &scenario.populations[0].flow;
     let of = |step: &SequenceStep| rules.get(step.request.index());
     let renewed = flow.renew.iter().flat_map(|renew| &renew.steps);
     let later: Vec<&RequestRules> = if flow.steps.is_empty() {

@@ -210,7 +210,7 @@ impl Settings {
             journeys: Rules::new(scenario),
             end_ns: plan.end_ns().unwrap_or(u64::MAX),
             grace_ns: scenario.runtime.graceful_stop_ns,
-            think_constant_ns: match scenario.think_time {
+            think_constant_ns: match scenario.populations[0].think_time {
                 ThinkTime::Constant { duration_ns } => Some(duration_ns),
                 ThinkTime::None | ThinkTime::Random { .. } | ThinkTime::Exponential { .. } => None,
             },
@@ -235,7 +235,7 @@ impl Settings {
 
 /// This worker's share of `max_in_flight`; without bound in the closed model.
 fn max_in_flight(scenario: &Scenario, partition: Partition) -> Result<u32, EngineError> {
-    let Some(total) = scenario.schedule.max_in_flight() else { return Ok(u32::MAX) };
+    let Some(total) = scenario.populations[0].schedule.max_in_flight() else { return Ok(u32::MAX) };
     match share(partition, total) {
         0 => Err(share_of_zero("max_in_flight", total, partition)),
         share => Ok(share),
@@ -253,7 +253,7 @@ fn target_settings(
     let reuse = target.connection_reuse;
     let mut max_connections = share(partition, target.max_connections);
     let is_owned = matches!(reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
-    if is_owned && scenario.schedule.model() == Model::Closed {
+    if is_owned && scenario.populations[0].schedule.model() == Model::Closed {
         max_connections = max_connections.max(worker_peak);
     }
     if max_connections == 0 && worker_peak > 0 {

@@ -91,8 +91,9 @@ pub(crate) fn shop(start: &[u16], sequence: &[(u16, u32)]) -> Scenario {
     scenario.requests[0].reading = Reading { extracts: vec![extract(TOKEN)], ..Reading::default() };
     scenario.requests[1].rendering = rendering(&[0], &[TOKEN]);
     scenario.requests[2].reading = Reading { extracts: vec![extract(ID)], checks };
-    scenario.flow.start = steps(&start.iter().map(|request| (*request, 1)).collect::<Vec<_>>());
-    scenario.flow.steps = steps(sequence);
+    scenario.populations[0].flow.start =
+        steps(&start.iter().map(|request| (*request, 1)).collect::<Vec<_>>());
+    scenario.populations[0].flow.steps = steps(sequence);
     scenario
 }
 

@@ -31,6 +31,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     latency(&mut page, metrics);
     groups(&mut page, ("request", 1), &of.by_name, seconds);
     groups(&mut page, ("target", 2), &of.by_target, seconds);
+    groups(&mut page, ("tag", 1), &of.by_tag, seconds);
     groups(&mut page, ("connection", 2), &used(&of.by_connection), seconds);
     throughput(&mut page, metrics);
     outcomes(&mut page, metrics);

@@ -31,7 +31,7 @@ impl Form {
         }
         self.0.update(b"journey\0");
         self.optional(scenario.runtime.requests);
-        let flow = &scenario.flow;
+        let flow = &scenario.populations[0].flow;
         let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
         for steps in [&flow.start[..], &flow.steps, renew] {
             self.steps(steps);
@@ -193,7 +193,7 @@ fn known_columns(scenario: &Scenario, index: u16, file: &DataFile) -> Vec<u32> {
 
 /// Whether the scenario has any of this.
 fn is_used(scenario: &Scenario) -> bool {
-    let flow = &scenario.flow;
+    let flow = &scenario.populations[0].flow;
     let is_range = |step: &SequenceStep| step.repeat.min < step.repeat.max;
     scenario.runtime.requests.is_some()
         || !flow.start.is_empty()

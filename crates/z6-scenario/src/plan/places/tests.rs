@@ -29,7 +29,8 @@ fn journey(iterations: Option<u64>) -> Scenario {
     let renew = Renew { steps: steps(RENEW), on_status: vec![401], every_ns: None };
     let flow =
         Flow { start: steps(START), steps: steps(STEPS), renew: Some(renew), ..Flow::default() };
-    let mut scenario = Scenario { flow, ..scenario() };
+    let mut scenario = scenario();
+    scenario.populations[0].flow = flow;
     scenario.runtime.iterations = iterations;
     scenario
 }
@@ -60,7 +61,8 @@ fn regions_have_numbers_of_their_own() {
 #[test]
 fn without_start_and_ranges_steps_follow_each_other() {
     let mut plain = journey(Some(3));
-    plain.flow = Flow { steps: steps(&[(0, 1, 1), (1, 5, 5), (2, 1, 1)]), ..Flow::default() };
+    plain.populations[0].flow =
+        Flow { steps: steps(&[(0, 1, 1), (1, 5, 5), (2, 1, 1)]), ..Flow::default() };
     let plan = Plan::new(&plain, 1);
     let expected: Vec<Step> = (0..21).map(Step).collect();
     assert_eq!(walk(&plan, Actor(0), plan.first(Actor(0))), expected);
@@ -141,7 +143,8 @@ fn each_number_of_repeats_is_drawn_equally_often_and_anew() {
 #[test]
 fn a_range_moves_no_draw_of_other_places() {
     let mut whole = journey(Some(5));
-    for step in whole.flow.steps.iter_mut().chain(&mut whole.flow.start) {
+    let flow = &mut whole.populations[0].flow;
+    for step in flow.steps.iter_mut().chain(&mut flow.start) {
         step.repeat.min = step.repeat.max;
     }
     let [ranges, whole] = [journey(Some(5)), whole].map(|scenario| Plan::new(&scenario, 7));
@@ -171,9 +174,9 @@ fn start_iterations_and_renewals_each_draw_their_target() {
 #[test]
 fn ranges_in_the_open_model_end_with_the_iteration() {
     let mut open = journey(Some(100));
-    open.flow.start = Vec::new();
-    open.flow.renew = None;
-    open.schedule = Schedule::Rate {
+    open.populations[0].flow.start = Vec::new();
+    open.populations[0].flow.renew = None;
+    open.populations[0].schedule = Schedule::Rate {
         per_second_micro: 2_000_000,
         arrivals: crate::Arrivals::Constant,
         max_in_flight: 5,
@@ -189,7 +192,7 @@ fn ranges_in_the_open_model_end_with_the_iteration() {
 fn requests_in_all_are_dealt_out_evenly() {
     let of = |vus, requests| {
         let mut total = scenario();
-        total.schedule = Schedule::Constant { vus };
+        total.populations[0].schedule = Schedule::Constant { vus };
         total.runtime.requests = Some(requests);
         let plan = Plan::new(&total, 1);
         let each: Vec<u64> =

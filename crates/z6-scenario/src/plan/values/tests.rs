@@ -59,13 +59,13 @@ const fn column(data: u16) -> ValueSource {
 /// `steps`: request and repeats; 4 VUs.
 fn journey(steps: &[(u16, u32)], data: Vec<DataFile>) -> Scenario {
     let mut scenario = scenario();
-    scenario.schedule = Schedule::Constant { vus: 4 };
+    scenario.populations[0].schedule = Schedule::Constant { vus: 4 };
     let step = |&(request, times): &(u16, u32)| SequenceStep {
         request: RequestId(request),
         repeat: Repeat::times(times),
         on_failure: None,
     };
-    scenario.flow.steps = steps.iter().map(step).collect();
+    scenario.populations[0].flow.steps = steps.iter().map(step).collect();
     scenario.values.data = data;
     scenario
 }
@@ -95,7 +95,8 @@ fn an_arrival_takes_the_row_of_its_number() {
     let data = vec![file("b", 1_000, Per::Iteration), file("c", 1_000, Per::Step)];
     let mut scenario = journey(&[(0, 1), (1, 2)], data);
     let arrivals = crate::Arrivals::Poisson;
-    scenario.schedule = Schedule::Rate { per_second_micro: 1_000_000, arrivals, max_in_flight: 1 };
+    scenario.populations[0].schedule =
+        Schedule::Rate { per_second_micro: 1_000_000, arrivals, max_in_flight: 1 };
     reading(&mut scenario, 1, &[column(0), column(1)]);
     let plan = Plan::new(&scenario, 1);
     assert_eq!(rows(&plan, 0, 30, 0..3), [Some(30); 3]);
@@ -108,7 +109,7 @@ fn outside_of_iterations_only_a_row_per_vu_is_seen() {
     let mut scenario = journey(&[(1, 1)], data);
     let request = RequestId(0);
     let login = SequenceStep { request, repeat: Repeat::times(1), on_failure: None };
-    scenario.flow.start = vec![login];
+    scenario.populations[0].flow.start = vec![login];
     reading(&mut scenario, 0, &[column(0), column(1), column(2)]);
     reading(&mut scenario, 1, &[column(0), column(1), column(2)]);
     let plan = Plan::new(&scenario, 1);
@@ -132,7 +133,7 @@ fn the_same_rows_and_values_for_any_number_of_workers() {
     let mut terms = file("terms", 500, Per::Step);
     terms.order = Order::Random(Some(Weights::new(0..500)));
     let mut scenario = journey(&[(0, 1), (1, 3)], vec![users, terms]);
-    scenario.schedule = Schedule::Constant { vus: 21 };
+    scenario.populations[0].schedule = Schedule::Constant { vus: 21 };
     let by = MadeBy::Uuid;
     scenario.values.random = vec![RandomValue { name: "id".to_owned(), by, per: Per::Step }];
     reading(&mut scenario, 0, &[column(0), ValueSource::Random(0)]);
@@ -165,7 +166,7 @@ fn unique_rows_of_100_000_iterations_are_each_given_out_once() {
         let mut users = file("users", 100_000, Per::Iteration);
         (users.order, users.is_unique, users.on_end) = (order, true, OnEnd::StopRun);
         let mut scenario = journey(&[(0, 1), (1, 1)], vec![users]);
-        scenario.schedule = Schedule::Constant { vus: 40 };
+        scenario.populations[0].schedule = Schedule::Constant { vus: 40 };
         scenario.runtime.iterations = Some(2_500);
         reading(&mut scenario, 1, &[column(0)]);
         let mut given = vec![false; 100_000];

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{MICRO, NS_PER_SECOND, RateStep};
+use crate::model::{MICRO, NS_PER_SECOND, RateStage, RateStep, Shape};
 
 const S: u64 = NS_PER_SECOND;
 
@@ -58,11 +58,47 @@ fn area(schedule: &Schedule, t: u64) -> (i128, i128) {
         Schedule::Rate { per_second_micro, .. } => {
             (2 * i128::from(*per_second_micro) * i128::from(t), 1)
         }
+        Schedule::RateStages { start_per_second_micro, stages, .. } => {
+            stages_area(i128::from(*start_per_second_micro), stages, t)
+        }
         Schedule::Constant { .. }
         | Schedule::Ramp { .. }
         | Schedule::Spike { .. }
-        | Schedule::Steps { .. } => (0, 1),
+        | Schedule::Steps { .. }
+        | Schedule::Stages { .. } => (0, 1),
     }
+}
+
+/// The same of stages: trapezoids and rectangles, over the product of all lengths.
+fn stages_area(start: i128, stages: &[RateStage], t: u64) -> (i128, i128) {
+    let scale: i128 = stages.iter().map(|stage| i128::from(stage.duration_ns)).product();
+    let (mut left, mut before, mut sum) = (i128::from(t), start, 0);
+    for RateStage { per_second_micro, duration_ns, shape } in stages {
+        let (to, length) = (i128::from(*per_second_micro), i128::from(*duration_ns));
+        let inside = left.min(length);
+        let height = match shape {
+            Shape::Jump => 2 * to * length,
+            Shape::Linear => 2 * before * length + (to - before) * inside,
+        };
+        sum += height * inside * (scale / length);
+        (left, before) = (left - inside, to);
+    }
+    (sum + 2 * before * left * scale, scale)
+}
+
+fn any_stages(most_stages: usize, most_ns: u64) -> impl Strategy<Value = Schedule> {
+    let rates = || prop_oneof![4 => 0u64..500_000_000 * MICRO, 1 => Just(0u64)];
+    let shape = prop_oneof![2 => Just(Shape::Linear), 1 => Just(Shape::Jump)];
+    let stage = (rates(), 1..most_ns, shape).prop_map(|(per_second_micro, duration_ns, shape)| {
+        RateStage { per_second_micro, duration_ns, shape }
+    });
+    let stages = prop::collection::vec(stage, 1..most_stages);
+    (rates(), stages).prop_map(|(start_per_second_micro, stages)| Schedule::RateStages {
+        start_per_second_micro,
+        stages,
+        arrivals: Arrivals::Constant,
+        max_in_flight: 1,
+    })
 }
 
 /// Arrival n at the smallest t with R(t) >= n, t < end, tick by tick.
@@ -102,7 +138,26 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
             arrivals: Arrivals::Constant,
             max_in_flight: 1,
         }),
+        any_stages(5, 60),
     ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn stages_have_as_many_arrivals_as_their_area(
+        schedule in any_stages(5, 20_000),
+        part in 0u64..=1_200,
+    ) {
+        let length = crate::schedule::own_length_ns(&schedule).unwrap();
+        let end_ns = (length * part / 1_000).max(1);
+        let arrivals = ArrivalSchedule::new(&schedule, Some(end_ns), None);
+        let (area, scale) = area(&schedule, end_ns - 1);
+        let reached = area / (i128::from(UNITS_PER_ARRIVAL) * scale);
+        prop_assert_eq!(arrivals.arrivals_expected(), Some(reached as u64 + 1));
+        prop_assert_eq!(arrivals.arrivals(1).count() as i128, reached + 1);
+    }
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use z6_events::WorkerId;
 
 use super::*;
-use crate::model::{NS_PER_SECOND, VuStep};
+use crate::model::{NS_PER_SECOND, Shape, VuStage, VuStep};
 
 /// What design says, word for word: at each tick the number wanted; a rise starts the lowest
 /// numbers never used, a fall stops the highest living numbers.
@@ -50,7 +50,25 @@ fn wanted_at(schedule: &Schedule, t: u64) -> u32 {
             }
             steps.last().unwrap().vus
         }
-        Schedule::Rate { .. } | Schedule::RampRate { .. } | Schedule::RateSteps { .. } => 0,
+        Schedule::Stages { start_vus, stages } => {
+            let (mut from, mut before) = (0, *start_vus);
+            for VuStage { vus, duration_ns, shape } in stages {
+                if t < from + duration_ns {
+                    let moved = |change: u32| (u64::from(change) * (t - from) / duration_ns) as u32;
+                    return match shape {
+                        Shape::Jump => *vus,
+                        Shape::Linear if *vus > before => before + moved(vus - before),
+                        Shape::Linear => before - moved(before - vus),
+                    };
+                }
+                (from, before) = (from + duration_ns, *vus);
+            }
+            before
+        }
+        Schedule::Rate { .. }
+        | Schedule::RampRate { .. }
+        | Schedule::RateSteps { .. }
+        | Schedule::RateStages { .. } => 0,
     }
 }
 
@@ -75,7 +93,30 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
                 .map(|(vus, duration_ns)| VuStep { vus, duration_ns })
                 .collect()
         }),
+        any_stages(),
     ]
+}
+
+fn any_stages() -> impl Strategy<Value = Schedule> {
+    let shape = prop_oneof![2 => Just(Shape::Linear), 1 => Just(Shape::Jump)];
+    let stage = (0u32..12, 1u64..12, shape).prop_map(|(vus, duration_ns, shape)| VuStage {
+        vus,
+        duration_ns,
+        shape,
+    });
+    let stages = prop::collection::vec(stage, 1..8);
+    (0u32..12, stages).prop_map(|(start_vus, stages)| Schedule::Stages { start_vus, stages })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn stages_agree_with_the_model_tick_by_tick(schedule in any_stages(), end_ns in 0u64..90) {
+        let vus = VuSchedule::new(&schedule, Some(end_ns));
+        let expected = tick_by_tick(&schedule, end_ns);
+        prop_assert_eq!(vus.changes().collect::<Vec<_>>(), expected);
+    }
 }
 
 proptest! {

@@ -214,7 +214,7 @@ impl Trial<'_> {
     }
 
     fn on_failure(&self, step: Step) -> OnFailure {
-        let flow = &self.spec.scenario.flow;
+        let flow = &self.spec.scenario.populations[0].flow;
         let place = self.plan.place(self.spec.actor, step);
         let steps = match place.region {
             Region::Start => &flow.start,

@@ -77,7 +77,7 @@ impl Compiled {
         };
         Compiled {
             keep: Keep {
-                fields: !reading.is_empty() || scenario.cookies.is_some(),
+                fields: !reading.is_empty() || scenario.populations[0].cookies.is_some(),
                 body_bytes_max: reads_body.then_some(max),
             },
             reads: rendering.map(values_of).unwrap_or_default(),

@@ -54,7 +54,7 @@ pub(in crate::session) fn target_of(sent: &[u8]) -> &[u8] {
 impl Journeys {
     /// Keeps the cookies that a response sets, whatever it is otherwise.
     pub(in crate::session) fn store_cookies(&mut self, answered: &Answered<'_>, at: Tick) {
-        if self.setup.scenario.cookies.is_none() {
+        if self.setup.scenario.populations[0].cookies.is_none() {
             return;
         }
         let Answered { request, target, sent, kept, .. } = answered;

@@ -394,7 +394,7 @@ fn hostile_bodies_are_bounded() {
     }
     // Thousands of cookies leave a bounded jar.
     let mut scenario = self::scenario();
-    scenario.cookies = Some(Scope::Vu);
+    scenario.populations[0].cookies = Some(Scope::Vu);
     for request in &mut scenario.requests {
         request.rendering = Some(Box::new(rendering("/", &[], None)));
     }
@@ -449,7 +449,7 @@ fn long_values_are_digested_and_defaults_fill_holes() {
 #[test]
 fn cookies_are_kept_and_redirects_are_filled_in() {
     let mut scenario = scenario();
-    scenario.cookies = Some(Scope::Iteration);
+    scenario.populations[0].cookies = Some(Scope::Iteration);
     let headers = [("Cookie", "own={{vu}}"), ("Authorization", "Bearer {{vu}}")];
     scenario.requests[0].rendering =
         Some(Box::new(rendering("/login", &headers, Some(r#"{"vu": {{vu}}}"#))));

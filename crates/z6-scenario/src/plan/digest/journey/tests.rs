@@ -41,11 +41,13 @@ fn file(scenario: &mut Scenario) -> &mut DataFile {
 fn the_digest_covers_what_values_and_places_depend_on() {
     let changes: [(&str, Change); 22] = [
         ("requests in all", |s| s.runtime.requests = Some(9)),
-        ("start", |s| s.flow.start[0].repeat.max = 2),
-        ("no start", |s| s.flow.start.clear()),
-        ("fewest repeats", |s| s.flow.steps[0].repeat.min = 2),
-        ("renewal", |s| s.flow.renew = None),
-        ("steps of a renewal", |s| s.flow.renew.as_mut().unwrap().steps[0].repeat.max = 2),
+        ("start", |s| s.populations[0].flow.start[0].repeat.max = 2),
+        ("no start", |s| s.populations[0].flow.start.clear()),
+        ("fewest repeats", |s| s.populations[0].flow.steps[0].repeat.min = 2),
+        ("renewal", |s| s.populations[0].flow.renew = None),
+        ("steps of a renewal", |s| {
+            s.populations[0].flow.renew.as_mut().unwrap().steps[0].repeat.max = 2;
+        }),
         ("name of a file", |s| file(s).name.push('s')),
         ("whose a row is", |s| file(s).per = Per::Iteration),
         ("order", |s| file(s).order = Order::Shuffled),
@@ -97,10 +99,14 @@ fn the_digest_leaves_out_where_secrets_are_and_when_steps_are_left_out() {
             reader.push(b"email,password\na@x.example,1\nb@x.example,2\n").unwrap();
             file(s).table = Arc::new(reader.finish().unwrap());
         }),
-        ("status that renews", |s| s.flow.renew.as_mut().unwrap().on_status = vec![403]),
-        ("age that renews", |s| s.flow.renew.as_mut().unwrap().every_ns = Some(1)),
-        ("what follows a failure", |s| s.flow.on_failure = OnFailure::EndIteration),
-        ("the same at a step", |s| s.flow.steps[0].on_failure = Some(OnFailure::StopRun)),
+        ("status that renews", |s| {
+            s.populations[0].flow.renew.as_mut().unwrap().on_status = vec![403];
+        }),
+        ("age that renews", |s| s.populations[0].flow.renew.as_mut().unwrap().every_ns = Some(1)),
+        ("what follows a failure", |s| s.populations[0].flow.on_failure = OnFailure::EndIteration),
+        ("the same at a step", |s| {
+            s.populations[0].flow.steps[0].on_failure = Some(OnFailure::StopRun);
+        }),
         ("scope of a variable", |s| {
             s.values.variables[0].scope = crate::Scope::Iteration;
         }),
