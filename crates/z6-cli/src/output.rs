@@ -350,9 +350,7 @@ fn print_results(finished: &Finished) {
         Some(results) => {
             console::plain(&format!("results  {}  ({size} of event log)", results.path.display()))
         }
-        None => {
-            console::plain(&format!("the event log ({size}) is not kept: `--output DIR` keeps it"))
-        }
+        None => console::plain(&format!("{size} of event log, not kept: `--output DIR` keeps it")),
     }
     if let (None, Some(log)) = (&finished.digest, &finished.log) {
         console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
