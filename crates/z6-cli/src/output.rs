@@ -348,7 +348,7 @@ fn print_results(finished: &Finished) {
     let size = bytes(finished.log_bytes);
     match &finished.results {
         Some(results) => {
-            console::plain(&format!("results  {}  ({size} of event log)", results.path.display()))
+            console::plain(&format!("results  {}  ({size} of event log)", results.path.display()));
         }
         None => console::plain(&format!("{size} of event log, not kept: `--output DIR` keeps it")),
     }
