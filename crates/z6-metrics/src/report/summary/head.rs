@@ -21,7 +21,9 @@ pub(super) fn head(page: &mut Page, metrics: &Metrics) {
 fn result(page: &mut Page, metrics: &Metrics) {
     let all = metrics.assertions.len() as u64;
     let failed = metrics.assertions.iter().filter(|one| !one.passed).count() as u64;
-    let early = ended_early(metrics.run.stopped_by);
+    let unanswered = metrics.requests.sent > 0 && metrics.requests.by_status.is_empty();
+    let early = ended_early(metrics.run.stopped_by)
+        .or_else(|| unanswered.then_some("no request got a complete response"));
     let judged = match (failed, all) {
         (0, 0) => "the scenario has no assertions".to_owned(),
         (0, 1) => "the assertion holds".to_owned(),
@@ -48,6 +50,8 @@ fn ended_early(by: Option<StoppedBy>) -> Option<&'static str> {
         Some(StoppedBy::Error) => Some("an error ended the run"),
         Some(StoppedBy::DataExhausted) => Some("a data file had no row left"),
         Some(StoppedBy::OnFailure) => Some("a failure stopped the run (`on_failure`)"),
+        Some(StoppedBy::Requested) => Some("the program that ran it stopped the run"),
+        Some(StoppedBy::NoAnswer) => Some("nothing was answered"),
         None => Some("the event log is truncated"),
     }
 }
