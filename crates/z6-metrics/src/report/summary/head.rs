@@ -50,6 +50,7 @@ fn ended_early(by: Option<StoppedBy>) -> Option<&'static str> {
         Some(StoppedBy::Error) => Some("an error ended the run"),
         Some(StoppedBy::DataExhausted) => Some("a data file had no row left"),
         Some(StoppedBy::OnFailure) => Some("a failure stopped the run (`on_failure`)"),
+        Some(StoppedBy::Assertion) => Some("an assertion stopped the run"),
         Some(StoppedBy::Requested) => Some("the program that ran it stopped the run"),
         Some(StoppedBy::NoAnswer) => Some("nothing was answered"),
         None => Some("the event log is truncated"),
@@ -63,12 +64,8 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
     let mut table = Table::new(3);
     for assertion in &all {
         let mark = if assertion.passed { "pass" } else { "FAIL" };
-        let judged = format!(
-            "{}, expected {}",
-            in_units(assertion.kind, &assertion.actual),
-            bound(assertion)
-        );
-        table.row([mark.to_owned(), assertion.name.to_owned(), judged]);
+        let judged = format!("{}, expected {}", actual(assertion), bound(assertion));
+        table.row([mark.to_owned(), printable(&assertion.full_name()).into_owned(), judged]);
     }
     for (assertion, line) in all.iter().zip(table.lines()) {
         page.painted("", &line, if assertion.passed { PLAIN } else { BAD });
@@ -78,13 +75,19 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
 fn bound(assertion: &AssertionResult) -> String {
     let value = in_units(assertion.kind, &assertion.expected);
     match assertion.kind {
-        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => format!(">= {value}"),
         AssertionKind::RequireTrustworthy => value,
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::ErrorRateMax
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate
-        | AssertionKind::LatenessP99Max => format!("<= {value}"),
+        kind if kind.is_minimum() => format!(">= {value}"),
+        _ => format!("<= {value}"),
+    }
+}
+
+fn actual(assertion: &AssertionResult) -> String {
+    let value = in_units(assertion.kind, &assertion.actual);
+    match (assertion.windows, assertion.second) {
+        (Some(windows), Some(second)) => {
+            format!("{value} at second {second}, worst of {}", plural(windows, "window"))
+        }
+        _ => value,
     }
 }
 
@@ -94,13 +97,16 @@ fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
         AssertionValue::Number(number) => *number,
     };
     match kind {
-        AssertionKind::LatencyMax(_) | AssertionKind::LatenessP99Max => {
-            format!("{} ms", decimals(number, 3))
-        }
+        AssertionKind::LatencyMax(_)
+        | AssertionKind::PercentileMax(_)
+        | AssertionKind::MeanMax
+        | AssertionKind::LongestMax
+        | AssertionKind::LatenessP99Max => format!("{} ms", decimals(number, 3)),
         AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
         AssertionKind::ErrorRateMax
         | AssertionKind::SuccessRateMin
         | AssertionKind::Status4xxMaxRate
+        | AssertionKind::ChecksSuccessRateMin
         | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
         AssertionKind::RequireTrustworthy => plain(number),
     }

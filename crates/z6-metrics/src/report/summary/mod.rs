@@ -9,7 +9,7 @@ mod tables;
 use z6_events::{StoppedBy, printable};
 use z6_scenario::Quantile;
 
-use self::tables::{at, groups, latency, optional};
+use self::tables::{at, groups, latency, optional, step_groups};
 use crate::metrics::{FailedAddress, GroupFigures, Metrics, Named};
 use crate::report::Style;
 use crate::report::page::{BAD, GOOD, Page};
@@ -32,6 +32,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     groups(&mut page, ("request", 1), &of.by_name, seconds);
     groups(&mut page, ("target", 2), &of.by_target, seconds);
     groups(&mut page, ("tag", 1), &of.by_tag, seconds);
+    step_groups(&mut page, &of.by_group);
     groups(&mut page, ("connection", 2), &used(&of.by_connection), seconds);
     throughput(&mut page, metrics);
     outcomes(&mut page, metrics);
@@ -43,7 +44,13 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
 /// What was run.
 fn run(page: &mut Page, metrics: &Metrics) {
     let run = &metrics.run;
-    let stopped = run.stopped_by.map_or("the end of a truncated log", StoppedBy::name);
+    let stopped = match (run.stopped_by, &run.tripped) {
+        (Some(StoppedBy::Assertion), Some(tripped)) => {
+            format!("the assertion {} at second {}", printable(&tripped.assertion), tripped.second)
+        }
+        (Some(by), _) => by.name().to_owned(),
+        (None, _) => "the end of a truncated log".to_owned(),
+    };
     page.blank();
     page.line(
         "run",

@@ -2,7 +2,7 @@
 
 use z6_scenario::Quantile;
 
-use crate::metrics::{GroupFigures, LatencyStats, Metrics, Named};
+use crate::metrics::{GroupFigures, LatencyStats, Metrics, Named, StepGroupFigures};
 use crate::report::page::Page;
 use crate::report::table::Table;
 use crate::report::units::{count, duration, percent, plural, rate};
@@ -138,6 +138,33 @@ pub(super) fn groups(
     if left_out > 0 {
         page.line("", &format!("and {} more in metrics.json", count(left_out as u64)));
     }
+}
+
+/// A table of groups of steps, if there are any.
+pub(super) fn step_groups(page: &mut Page, groups: &Named<StepGroupFigures>) {
+    if groups.is_empty() {
+        return;
+    }
+    let mut table = Table::new(1).with_optional([6, 3]);
+    let headings =
+        ["group", "completed", "failed", "unfinished", "p50", "p99", "busy p50", "busy p99"];
+    table.row(headings.map(str::to_owned));
+    for (name, group) in &groups.0 {
+        let (whole, busy) = (&group.duration_ns, &group.without_think_ns);
+        table.row([
+            name.clone(),
+            count(group.completed),
+            count(group.failed),
+            count(group.unfinished),
+            at(whole, Quantile::P50),
+            at(whole, Quantile::P99),
+            at(busy, Quantile::P50),
+            at(busy, Quantile::P99),
+        ]);
+    }
+    page.blank();
+    page.table(&table);
+    page.line("", "busy leaves out think times");
 }
 
 fn group_headings(what: &str) -> [&str; 14] {
