@@ -18,6 +18,7 @@
 //! exchanges at once needs no other interface.
 
 mod filled;
+mod http2;
 mod journeys;
 mod requests;
 #[cfg(feature = "reactor")]
@@ -34,6 +35,8 @@ use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFac
 use crate::engine::Input;
 use crate::templates;
 
+pub use http2::Http2;
+pub(crate) use http2::FormTemplate;
 pub use journeys::{Given, Journeys, MAX_KEPT_BYTES};
 pub use requests::{Note, Requests};
 
@@ -111,7 +114,7 @@ struct InFlight {
     /// The read that brought the first byte of the final response.
     first_byte: Option<Tick>,
     /// Its length was not known to the engine.
-    is_filled_in: bool,
+    says_length: bool,
 }
 
 /// One client connection.
@@ -200,7 +203,7 @@ impl Session {
             is_sent: false,
             request_bytes: template.len(),
             first_byte: None,
-            is_filled_in: false,
+            says_length: requests.says_length(requests.target_of(exchange, &request, attempt)),
         });
         self.own_bytes.clear();
         if !template.is_fixed() || attempt > 0 {
@@ -256,7 +259,7 @@ impl Session {
         if let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_sent) {
             in_flight.is_sent = true;
             let (exchange, written_bytes) = (in_flight.exchange, bytes as u64);
-            let request_bytes = in_flight.is_filled_in.then_some(in_flight.request_bytes as u64);
+            let request_bytes = in_flight.says_length.then_some(in_flight.request_bytes as u64);
             sent(Input::Sent { exchange, written_bytes, request_bytes });
         }
     }
@@ -403,7 +406,7 @@ impl Session {
         if requests.follows_redirects()
             && let Some(location) = self.http.location().filter(|location| location.is_there())
         {
-            let input = requests.redirected(exchange, &request, attempt, response, location);
+            let input = requests.redirected(exchange, &request, response, location);
             self.release(requests);
             return Some(Output::Input(input));
         }
