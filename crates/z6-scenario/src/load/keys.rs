@@ -583,7 +583,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 31] = [
+pub(crate) static ALL: [&Table; 32] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
