@@ -308,7 +308,10 @@ fn resets_fail_or_refuse_their_stream() {
     assert_eq!((*tag, *bytes_received), (Tag(0), 10));
     assert_eq!((error.kind, error.detail), (Kind::StreamReset, ErrorCode::INTERNAL_ERROR.0));
     let code = ErrorCode::REFUSED_STREAM;
-    assert_eq!(client.feed(&[reset(3, code)]), [Received::Refused { tag: Tag(1), code, unsent_bytes: 0 }]);
+    assert_eq!(
+        client.feed(&[reset(3, code)]),
+        [Received::Refused { tag: Tag(1), code, unsent_bytes: 0 }]
+    );
     let events = client.feed(&[reset(5, ErrorCode::NO_ERROR)]);
     assert!(matches!(events[0], Received::Failed { error, .. } if error.detail == 0));
     assert!(client.sent().is_empty(), "a reset is not answered");

@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectedAs, ConnectionSlot, Event, Http2Sample, NoteKind, Sample, StopReason, Tick};
+use z6_events::{
+    ConnectedAs, ConnectionSlot, Event, Http2Sample, NoteKind, Sample, StopReason, Tick,
+};
 
 use super::clock::Clock;
 use super::sink::ChannelSink;

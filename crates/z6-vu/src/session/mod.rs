@@ -35,8 +35,8 @@ use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFac
 use crate::engine::Input;
 use crate::templates;
 
-pub use http2::Http2;
 pub(crate) use http2::FormTemplate;
+pub use http2::Http2;
 pub use journeys::{Given, Journeys, MAX_KEPT_BYTES};
 pub use requests::{Note, Requests};
 
@@ -46,6 +46,12 @@ pub const READS_PER_TURN: usize = 16;
 pub const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Buffers larger than this are not kept for the next connection of a slot, bytes.
 const KEPT_BYTES_MAX: usize = 64 << 10;
+
+/// Said where HTTP/1.1 is answered with frames.
+const SPEAKS_HTTP2: &str =
+    "the server speaks HTTP/2 here: http_version = \"http2-prior-knowledge\"";
+/// Said where frames are answered with HTTP/1.1.
+const SPEAKS_HTTP1: &str = "the server speaks HTTP/1.1 here: http_version = \"http1.1\"";
 
 /// What became of an exchange, or of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -312,6 +318,12 @@ impl Session {
             }
             Received::Failed { first_byte, error } => {
                 self.mark_first_byte(first_byte, at);
+                if http2::begins_as_server(rest)
+                    && let Some(in_flight) = &self.in_flight
+                {
+                    let exchange = in_flight.exchange;
+                    requests.explain(NoteKind::Version, exchange, SPEAKS_HTTP2.to_owned());
+                }
                 self.failed(templates::error_kind(error.kind), error.offset, requests)
             }
             Received::Unsolicited => Some(Output::Closed(CloseCause::Unsolicited)),

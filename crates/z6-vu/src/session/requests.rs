@@ -151,7 +151,12 @@ impl Requests {
     }
 
     /// The target of an exchange.
-    pub(super) fn target_of(&self, exchange: ExchangeSlot, request: &PlannedRequest, attempt: u8) -> TargetId {
+    pub(super) fn target_of(
+        &self,
+        exchange: ExchangeSlot,
+        request: &PlannedRequest,
+        attempt: u8,
+    ) -> TargetId {
         let hop = if attempt == 0 { None } else { self.hops.get(&exchange) };
         hop.map_or(request.target, |hop| hop.target)
     }

@@ -63,7 +63,12 @@ fn requests_of_every_kind_are_answered() {
     let post = format!("method = 'POST'\nbody = '{}'", "a".repeat(1_000_000));
     for (method, iterations) in [("", 100), ("method = 'HEAD'", 100), (&*post, 2)] {
         let ran = run(&scenario(address, 20, iterations, "", method), 1);
-        assert_eq!(ran.succeeded(), 20 * iterations as usize, "{}", &method[..method.len().min(20)]);
+        assert_eq!(
+            ran.succeeded(),
+            20 * iterations as usize,
+            "{}",
+            &method[..method.len().min(20)]
+        );
         assert_eq!((ran.failures().len(), ran.connects()), (0, 1));
     }
     let ran = run(&scenario(address, 2, 5, "", "method = 'DELETE'"), 1);

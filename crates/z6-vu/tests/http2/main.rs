@@ -33,13 +33,7 @@ struct Keep {
 impl Visitor for Keep {
     type Error = Infallible;
 
-    fn event(
-        &mut self,
-        _: u64,
-        _: WorkerId,
-        at: Tick,
-        event: &Event,
-    ) -> Result<(), Infallible> {
+    fn event(&mut self, _: u64, _: WorkerId, at: Tick, event: &Event) -> Result<(), Infallible> {
         self.events.push((at, *event));
         Ok(())
     }
@@ -395,9 +389,8 @@ fn journeys_run_over_streams() {
     let ran = run(&text, 1);
     assert_eq!((ran.succeeded(), ran.failures().len(), ran.connects()), (200, 0, 1));
     assert!(ran.count(|event| matches!(event, Event::Resent { .. })) > 10);
-    let values = ran.count(|event| {
-        matches!(event, Event::Value { value: LoggedValue::Clear(_), .. })
-    });
+    let values =
+        ran.count(|event| matches!(event, Event::Value { value: LoggedValue::Clear(_), .. }));
     assert_eq!(values, 200);
     assert_eq!(ran.count(|event| matches!(event, Event::ChecksFailed { .. })), 0);
 }
@@ -433,6 +426,7 @@ fn a_port_that_speaks_the_other_protocol_is_named() {
     let failures = ran.failures();
     assert!(failures.iter().all(|f| f.error == ErrorKind::Http2BadPreface), "{failures:?}");
     assert_eq!(failures.len(), 2);
+    assert_eq!(ran.count(|event| matches!(event, Event::Note { .. })), 2);
 
     let server = Server::new(|peer, ask| peer.ok(ask.stream));
     let text = scenario(server.address, 1, 1, "", "").replace("http2-prior-knowledge", "http1.1");

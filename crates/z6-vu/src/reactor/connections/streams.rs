@@ -8,7 +8,9 @@
 use std::io::{IoSlice, Write as _};
 
 use mio::Token;
-use z6_events::{ConnectionSlot, ExchangeSlot, Http2Sample, PlannedRequest, Protocol, TargetId, Tick};
+use z6_events::{
+    ConnectionSlot, ExchangeSlot, Http2Sample, PlannedRequest, Protocol, TargetId, Tick,
+};
 use z6_proto_http2::{Counters, SLICES_MAX, Slices};
 
 use super::super::engine_handle::EngineHandle;
@@ -161,9 +163,7 @@ impl Connections {
                     (None, [one]) => stream.write(one),
                     (None, all) => stream.write_vectored(&io_slices(slices)[..all.len()]),
                     (Some(tls), [one]) => tls.write(stream, one),
-                    (Some(tls), all) => {
-                        tls.write_vectored(stream, &io_slices(slices)[..all.len()])
-                    }
+                    (Some(tls), all) => tls.write_vectored(stream, &io_slices(slices)[..all.len()]),
                 };
             });
             if bytes == 0 {

@@ -82,9 +82,10 @@ mod tests {
 
     #[test]
     fn lines_become_fields_in_lower_case_without_those_of_a_connection() {
-        let mut text = b"POST /a?b=c HTTP/1.1\r\nHost: shop:81\r\nX-Id: A b\r\nConnection: close\r\n\
+        let mut text =
+            b"POST /a?b=c HTTP/1.1\r\nHost: shop:81\r\nX-Id: A b\r\nConnection: close\r\n\
                          TE: gzip\r\nContent-Length: 5\r\n\r\nA: b\n"
-            .to_vec();
+                .to_vec();
         let head = read_head(&mut text);
         assert_eq!(&text[head.bytes..], b"A: b\n", "the body is as it was");
         assert!(!head.is_head_method);

@@ -22,15 +22,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Irregularities,
+    Cause, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Irregularities, NoteKind,
     PlannedRequest, Response, Tick,
 };
 use z6_proto_http2::{
-    Bodies, Blame, Config, Connection, Counters, FailureKind, Limits, ProtocolError, Received,
-    ResponseFacts, Sending, Slices, Tag,
+    Blame, Bodies, Config, Connection, Counters, FailureKind, Limits, ProtocolError,
+    ProtocolErrorKind, Received, ResponseFacts, Sending, Slices, Tag,
 };
 
-use super::{BrokenWrite, End, Output, Requests};
+use super::{BrokenWrite, End, Output, Requests, SPEAKS_HTTP1};
 use crate::engine::Input;
 use crate::session::Journeys;
 use crate::templates;
@@ -56,6 +56,8 @@ pub struct Http2 {
     broken: Option<BrokenWrite>,
     /// How the connection ended, once it has.
     end: Option<Ended>,
+    /// The server speaks HTTP/1.1.
+    is_answered_http1: bool,
 }
 
 /// How a connection ended.
@@ -92,6 +94,7 @@ impl Http2 {
             is_peer_closed: false,
             broken: None,
             end: None,
+            is_answered_http1: false,
         }
     }
 
@@ -103,6 +106,7 @@ impl Http2 {
         self.is_peer_closed = false;
         self.broken = None;
         self.end = None;
+        self.is_answered_http1 = false;
     }
 
     /// The driver drops the connection. What is open on it is the engine's to know.
@@ -309,6 +313,7 @@ impl Http2 {
                     }));
                 }
                 Received::Broken(error) => {
+                    self.is_answered_http1 = error.kind == ProtocolErrorKind::AnsweredHttp1;
                     let (error, detail) = described(error);
                     self.end = Some(Ended {
                         transport: Cause { error, detail },
@@ -354,9 +359,7 @@ impl Http2 {
             self.end = Some(Ended { transport, close: None });
             let error = match failure.kind {
                 FailureKind::Protocol(error) => described(error),
-                FailureKind::Stale | FailureKind::Transport => {
-                    (transport.error, transport.detail)
-                }
+                FailureKind::Stale | FailureKind::Transport => (transport.error, transport.detail),
             };
             let counts = (failure.bytes_received, failure.unsent_bytes);
             return Some(self.failed(failure.tag.0, error, counts, false, requests));
@@ -410,6 +413,9 @@ impl Http2 {
     ) -> Output {
         let Exchange { exchange, first_byte, is_sent, wire_bytes, .. } = *self.exchanges.get(tag);
         self.given_up(tag, requests);
+        if self.is_answered_http1 {
+            requests.explain(NoteKind::Version, exchange, SPEAKS_HTTP1.to_owned());
+        }
         // What is not sent at all has not been looked at stream by stream.
         let unsent_bytes = if is_sent { unsent_bytes as u64 } else { wire_bytes };
         let failure = Failure {
@@ -443,6 +449,11 @@ impl Http2 {
         let begun = self.exchanges.open_count() - self.queue.len();
         assert_eq!(self.http.open(), begun, "exchanges and streams differ");
     }
+}
+
+/// Whether these are the first bytes of a server over HTTP/2: a frame of settings (RFC 9113 section 3.4).
+pub(super) fn begins_as_server(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, _, _, 4, 0, 0, 0, 0, 0, ..])
 }
 
 /// The kind under which a failure is logged and reported, and its detail: the error code of the peer, or the

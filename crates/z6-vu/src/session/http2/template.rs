@@ -127,8 +127,100 @@ impl FormTemplate {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use z6_http::RequestSpec;
-    use z6_proto_http2::server::Server;
+    use z6_proto_http2::server::{Asked, ServerConfig, ServerConnection};
     use z6_proto_http2::{Config, Connection, Limits, Sending, Slices, Tag};
+
+    use super::*;
+
+    type Fields = Vec<(String, String)>;
+
+    /// What a server reads of each request that a connection has begun.
+    fn read(client: &Connection) -> Vec<(String, String, String, Fields)> {
+        let mut slices = Slices::new();
+        client.unwritten(&(), &mut slices);
+        let bytes = slices.as_slice().concat();
+        let mut server = ServerConnection::new(ServerConfig::default(), Limits::default());
+        let (mut from, mut requests) = (0, Vec::new());
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        while let Some(asked) = server.received(&bytes, &mut from) {
+            assert!(matches!(asked, Asked::Request { .. }), "{asked:?}");
+            let request = server.request();
+            let fields = request.fields().map(|(name, value)| (text(name), text(value))).collect();
+            let (path, authority) = (text(request.path()), text(request.authority()));
+            requests.push((text(request.method()), authority, path, fields));
+        }
+        requests
+    }
+
+    /// Prepared fields and literals are the same request.
+    #[test]
+    fn a_prepared_request_is_the_one_that_its_text_says() {
+        let headers = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let own = [
+            headers(&[]),
+            headers(&[("A", "1"), ("Host", "other:81"), ("B", "2"), ("TE", "gzip")]),
+            headers(&[("User-Agent", "mine"), ("Connection", "close"), ("Cookie", "a=b")]),
+        ];
+        for headers in &own {
+            for filled in 0..=headers.len() {
+                let is_filled = |index: usize| index < filled && headers[index].0 != "Connection";
+                for (method, body) in [("GET", None), ("HEAD", None), ("POST", Some(&b""[..]))] {
+                    let base = RequestSpec::new(method, "h", 80, "");
+                    let spec = RequestSpec {
+                        headers,
+                        body,
+                        path_prefix: "/api",
+                        request_id_header: Some("Z6-Id"),
+                        ..base
+                    };
+                    let form = RequestForm::encode(&spec, is_filled).unwrap();
+                    let mut set = FieldSet::new(0);
+                    let id = Some("Z6-Id");
+                    let prepared =
+                        FormTemplate::new(&form, id, body.is_some(), false, &mut set).unwrap();
+                    let mut text = Vec::new();
+                    form.write_head(&mut text, &IdParts::default(), 0, |gap, out| match gap {
+                        Gap::Target => out.extend_from_slice(b"/x?y"),
+                        Gap::Field(index) => out.extend_from_slice(headers[index].1.as_bytes()),
+                        Gap::MoreFields => {}
+                    });
+                    let head = message::read_head(&mut text);
+                    let head = &text[..head.bytes];
+                    let mut client = Connection::new(Config::default(), Limits::default());
+                    prepared
+                        .with_values(head, |values| {
+                            assert_eq!(values.len(), prepared.template.rendered_values());
+                            let sending = Sending { values, ..Sending::default() };
+                            client.start_with(prepared.template(), Tag(0), &sending);
+                        })
+                        .unwrap();
+                    let is_head = method == "HEAD";
+                    client.start_fields(message::fields(head, false), 0, is_head, Tag(1));
+                    let requests = read(&client);
+                    assert_eq!(requests.len(), 2);
+                    assert_eq!(requests[0], requests[1], "{headers:?} {filled}");
+                    assert_eq!(requests[0].2, "/api/x?y");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_with_further_lines_is_not_the_prepared_one() {
+        let spec = RequestSpec::new("GET", "h", 80, "");
+        let form = RequestForm::encode(&spec, |_| true).unwrap();
+        let prepared = FormTemplate::new(&form, None, false, false, &mut FieldSet::new(0)).unwrap();
+        let mut text = Vec::new();
+        form.write_head(&mut text, &IdParts::default(), 0, |gap, out| match gap {
+            Gap::Target => out.push(b'/'),
+            Gap::MoreFields => out.extend_from_slice(b"Cookie: a=b\r\n"),
+            Gap::Field(_) => {}
+        });
+        let head = message::read_head(&mut text);
+        assert_eq!(prepared.with_values(&text[..head.bytes], |_| ()), None);
+        assert_eq!(prepared.with_values(b"POST / HTTP/1.1\r\n\r\n", |_| ()), None);
+    }
 }
