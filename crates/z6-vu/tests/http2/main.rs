@@ -387,6 +387,8 @@ fn journeys_run_over_streams() {
         server.address
     );
     let ran = run(&text, 1);
+    let fails = |event: &&Event| matches!(event, Event::Done { failure: Some(_), .. });
+    assert_eq!(ran.events().find(fails), None);
     assert_eq!((ran.succeeded(), ran.failures().len(), ran.connects()), (200, 0, 1));
     assert!(ran.count(|event| matches!(event, Event::Resent { .. })) > 10);
     let values =

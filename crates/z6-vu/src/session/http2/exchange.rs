@@ -96,6 +96,7 @@ impl Exchange {
             self.keep = journeys.keep(&request);
             if self.keep.body_bytes_max.is_some() {
                 self.kept.body = journeys.take_memory();
+                self.kept.body.clear();
             }
         }
         Ok(())
