@@ -361,7 +361,7 @@ fn journeys_run_over_streams() {
             let trailers = [("x-sum", &*user)];
             peer.answer(ask.stream, 200, &fields, token.as_bytes(), &trailers);
         }
-        _ if ask.number % 7 == 0 => peer.http.reset(ask.stream, ErrorCode::REFUSED_STREAM),
+        _ if ask.number.is_multiple_of(7) => peer.http.reset(ask.stream, ErrorCode::REFUSED_STREAM),
         path => {
             let user = path.strip_prefix("/of/t-").unwrap_or("none");
             let bearer = format!("Bearer t-{user}");

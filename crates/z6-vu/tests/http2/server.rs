@@ -30,11 +30,14 @@ impl Ask {
     }
 }
 
+/// The stream, its content, its trailers.
+type Pending = (u32, Vec<u8>, Vec<(String, String)>);
+
 /// One connection, while a request is answered.
 pub struct Peer {
     pub http: ServerConnection,
     /// Content that windows hold back.
-    pending: Vec<(u32, Vec<u8>, Vec<(String, String)>)>,
+    pending: Vec<Pending>,
     /// The connection is closed once everything is written.
     pub closes: bool,
 }
