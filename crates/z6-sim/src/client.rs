@@ -136,7 +136,7 @@ impl Client {
         self.attempts += 1;
         let started = engine.clock(out.env.now());
         self.prepare(out, slot, target, started);
-        out.no_target.attempt_started(started, target);
+        out.no_target.attempt_started(out.env, started, target);
         let mut draws = out.env.draws().attempt(number);
         let faults = out.env.faults();
         let fault = ATTEMPT_FAULTS.into_iter().find(|kind| hits(faults.get(*kind), &mut draws));
@@ -519,6 +519,9 @@ impl Client {
     ) {
         let input = match output {
             Output::Input(input) => {
+                if let Input::Done { .. } = input {
+                    out.no_target.answered();
+                }
                 if let Input::Failed { .. } | Input::Done { .. } = input {
                     self.note(engine, at);
                 }
