@@ -168,6 +168,9 @@ pub(crate) fn execute_then(
         console::error(reason);
     }
     if output.verbosity > Verbosity::Quiet {
+        for unmet in finished.simulation.iter().flat_map(|report| &report.unmet) {
+            console::warning(&format!("no simulated response satisfied {unmet}"));
+        }
         print_results_and_receipt(&finished);
     }
     reported?;

@@ -17,7 +17,7 @@ use crate::draw::{hits, sample_ns};
 use crate::engine::WorkerEngine;
 use crate::inbox::{Inbox, RESET};
 use crate::queue::{SimEvent, WireRef};
-use crate::wire::{ConnectOutcome, NewWire, Segment, Wires};
+use crate::wire::{Asks, ConnectOutcome, NewWire, Segment, Wires};
 use crate::world::Outside;
 
 /// Bytes that a read or write takes at most if it takes a part only.
@@ -267,7 +267,14 @@ impl Client {
             return engine.step(at, session::crossed(exchange));
         }
         match link.session.start(exchange, request, attempt, &mut self.requests) {
-            Ok(()) => self.write(engine, out, slot),
+            Ok(()) => {
+                let of = link.wire;
+                let values = self.requests.known_values(&request);
+                if let Some(wire) = of.and_then(|of| out.wires.get(of)) {
+                    wire.asks = Some(Asks { request, values });
+                }
+                self.write(engine, out, slot);
+            }
             Err(input) => {
                 let at = engine.clock(out.env.now());
                 self.note(engine, at);

@@ -15,6 +15,7 @@ use z6_vu::virtual_time::StepsAtOnce;
 
 pub(crate) use env::Env;
 
+use crate::answer::{Answers, Unmet};
 use crate::checkers::{self, Checker, Evidence, SimViolation};
 use crate::client::Client;
 use crate::coverage::{Coverage, FaultCounts, RequestState};
@@ -67,6 +68,9 @@ pub struct SimEnd<O, L> {
     pub log_error: Option<SimLogError>,
     /// Why the first attempt that failed did, if no connection was ever ready.
     pub no_target: Option<ErrorKind>,
+    /// Extractions and checks that a response did not satisfy though nothing was wrong with it: those that
+    /// the simulated server cannot satisfy. Each once.
+    pub unmet: Vec<Unmet>,
 }
 
 /// Whether the run has a target.
@@ -202,7 +206,11 @@ pub fn simulate<O: Observer, L: LogOut>(
         env: Env::new(spec, Tick(end_ns.unwrap_or(u64::MAX))),
         wires: Wires::default(),
         workers: engines.map(worker).collect(),
-        server: Server::new(Places::new(&spec.scenario)),
+        server: Server::new(
+            Places::new(&spec.scenario),
+            Answers::new(&spec.scenario, spec.seed),
+            prepared.plan.clone(),
+        ),
         truth: Truth::default(),
         no_target: NoTarget::new(&spec.scenario),
         disk,
@@ -402,6 +410,7 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
             violations,
             log_error: disk.error,
             no_target: self.no_target.reason(),
+            unmet: self.server.into_unmet(),
         }
     }
 }
