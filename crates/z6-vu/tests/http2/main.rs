@@ -39,6 +39,8 @@ impl Visitor for Keep {
     }
 }
 
+impl z6_vu::observer::Observer for Keep {}
+
 struct Ran {
     report: RunReport<Keep>,
 }
