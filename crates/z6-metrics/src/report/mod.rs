@@ -1,8 +1,10 @@
 //! Reports: figures to text. One function per report; none of them computes a figure.
 
 mod csv;
+pub mod fit;
 mod json;
 mod markdown;
+mod page;
 mod style;
 mod summary;
 pub mod table;
