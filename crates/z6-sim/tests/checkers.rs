@@ -18,6 +18,7 @@ struct Run {
     spec: SimSpec,
     end: SimEnd<NoObserver, Vec<u8>>,
     emitted: Emitted,
+    arenas: Vec<Vec<u8>>,
 }
 
 fn run(world: &str) -> Run {
@@ -38,7 +39,7 @@ fn run(world: &str) -> Run {
         let worker = block.header().worker.index();
         emitted[worker].extend(block.events().map(Result::unwrap));
     }
-    Run { spec, end, emitted }
+    Run { spec, end, emitted, arenas: Vec::new() }
 }
 
 fn calm() -> Run {
@@ -52,6 +53,7 @@ fn objections(run: &Run, log: &[u8], emitted: &Emitted, truth: &Truth) -> Vec<Ch
         header: &run.end.header,
         log,
         emitted,
+        arenas: &run.arenas,
         truth,
         digest: run.end.digest,
         stopped_by: run.end.stopped_by,
@@ -328,7 +330,7 @@ fn arrivals_past_their_limit_and_refused_below_it_are_found() {
     while let Some(mut block) = reader.next_block().unwrap() {
         emitted[0].extend(block.events().map(Result::unwrap));
     }
-    let mut run = Run { spec: spec(6), end, emitted };
+    let mut run = Run { spec: spec(6), end, emitted, arenas: Vec::new() };
     let caps = |run: &Run| {
         objections(run, &run.end.log, &run.emitted, &run.end.truth).contains(&Checker::Caps)
     };
@@ -371,7 +373,7 @@ fn a_turn_that_is_anothers_is_found() {
     while let Some(mut block) = reader.next_block().unwrap() {
         emitted[0].extend(block.events().map(Result::unwrap));
     }
-    let run = Run { spec, end, emitted };
+    let run = Run { spec, end, emitted, arenas: Vec::new() };
     // Two that wait for a connection change places.
     let swapped = with_events(&run, |emitted| {
         let sent = emitted[0].iter().enumerate();
