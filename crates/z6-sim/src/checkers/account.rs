@@ -350,7 +350,7 @@ impl Account {
             Event::TcpReady { .. } | Event::ConnectedAs { .. } => false,
             // They speak HTTP/1.1.
             Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Resent { .. } => false,
-            Event::Value { exchange, variable, value } => {
+            Event::Value { exchange, variable, value, .. } => {
                 let open = state.open.get_mut(&exchange.0);
                 open.map(|open| open.values.push((variable, value))).is_some()
             }

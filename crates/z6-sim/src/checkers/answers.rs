@@ -2,7 +2,6 @@
 //! and what follows from them for the request.
 
 use z6_events::{ErrorKind, LoggedValue};
-use z6_extract::limits::MAX_VALUE_BYTES;
 use z6_scenario::{Extract, ValueSource};
 
 use super::account::{Account, End, Row};
@@ -107,7 +106,9 @@ fn is_logged(
         };
     };
     match logged {
-        LoggedValue::Missing => bytes.len() > MAX_VALUE_BYTES,
+        LoggedValue::Missing => {
+            bytes.len() as u64 > u64::from(evidence.spec.scenario.limits.max_value_bytes)
+        }
         LoggedValue::Clear(range) => {
             let arena = evidence.arenas.get(row.worker.index());
             arena.is_some_and(|arena| range.of(arena) == bytes.as_slice())
