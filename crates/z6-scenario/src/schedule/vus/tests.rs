@@ -139,7 +139,7 @@ proptest! {
                 alive = if change.starts { alive + 1 } else { alive - 1 };
                 peak = peak.max(alive);
             }
-            prop_assert_eq!(vus.peak_of(partition), peak);
+            prop_assert_eq!(vus.peak_of(partition, Population(0)), peak);
         }
 
         let started = expected.iter().filter(|change| change.starts).count() as u64;
