@@ -160,6 +160,16 @@ fn everything() -> Vec<ScenarioBuilder> {
         scheduled(
             ScheduleBuilder::rate_steps([(0.25, SECOND), (4.0, SECOND)]).poisson().max_in_flight(7),
         ),
+        scheduled(
+            ScheduleBuilder::stages([(3, SECOND, Shape::Linear), (1, SECOND, Shape::Jump)])
+                .start_vus(2),
+        ),
+        scheduled(
+            ScheduleBuilder::rate_stages([(3.0, SECOND, Shape::Linear), (1.5, MS, Shape::Jump)])
+                .start_per_second(0.5)
+                .poisson()
+                .max_in_flight(7),
+        ),
     ]
 }
 

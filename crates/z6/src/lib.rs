@@ -134,7 +134,8 @@ pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Limits, Loaded, Metadata, Model,
     NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
-    ScenarioBuilder, Schedule, ScheduleBuilder, Target, TargetBuilder, ThinkTime, Users, Workers,
+    ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Target, TargetBuilder, ThinkTime, Users,
+    Workers,
 };
 
 // Figures.
