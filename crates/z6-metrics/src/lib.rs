@@ -36,6 +36,7 @@
 mod advice;
 pub mod assertions;
 mod by_connection;
+mod by_population;
 mod connection_totals;
 mod connections;
 mod curve;

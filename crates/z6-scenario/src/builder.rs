@@ -7,6 +7,7 @@
 
 mod error;
 mod parts;
+mod population;
 mod sequence;
 mod text;
 mod values;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use error::BuildError;
 pub use parts::{RequestBuilder, ScheduleBuilder, TargetBuilder};
+pub use population::PopulationBuilder;
 pub use sequence::StepBuilder;
 pub use values::{
     AwsSigV4Builder, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder, RandomBuilder,
@@ -63,6 +65,7 @@ pub struct ScenarioBuilder {
     think_time: Settings,
     sequence: Settings,
     sequences: Vec<Settings>,
+    populations: Vec<PopulationBuilder>,
     assertions: Settings,
     limits: Settings,
     simulation: Settings,
@@ -377,6 +380,9 @@ impl ScenarioBuilder {
             writer.table("[[sequences]]", OWN, "", sequence);
         }
         writer.table("[sequence]", OWN, "", &self.sequence);
+        for population in &self.populations {
+            writer.table("[[populations]]", "PopulationBuilder", "", &population.settings);
+        }
         writer.table("[assertions]", OWN, "", &self.assertions);
         writer.table("[limits]", OWN, "", &self.limits);
         writer.table("[simulation]", OWN, "", &self.simulation);

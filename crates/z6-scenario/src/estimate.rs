@@ -240,7 +240,8 @@ impl Scenario {
                     .arrivals_expected()
             }
         };
-        let twice = |users: &Users| Some(arrivals(users)?.saturating_mul(users.steps_expected_twice()));
+        let twice =
+            |users: &Users| Some(arrivals(users)?.saturating_mul(users.steps_expected_twice()));
         self.populations.iter().map(twice).sum::<Option<u64>>().map(|twice| twice / 2)
     }
 

@@ -28,7 +28,8 @@ pub mod values;
 
 pub use builder::{
     AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder,
-    RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder, TargetBuilder,
+    PopulationBuilder, RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder,
+    StepBuilder, TargetBuilder,
 };
 pub use duration::parse_duration;
 pub use error::ScenarioError;

@@ -565,6 +565,12 @@ impl Scenario {
         self.populations.iter().any(|users| !users.name.is_empty())
     }
 
+    /// Whether any of them keep cookies.
+    #[must_use]
+    pub fn keeps_cookies(&self) -> bool {
+        self.populations.iter().any(|users| users.cookies.is_some())
+    }
+
     /// The model of all that it does.
     #[must_use]
     pub fn model(&self) -> RunModel {

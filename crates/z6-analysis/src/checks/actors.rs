@@ -38,7 +38,7 @@ impl Planned {
         self.plan.end_step(actor).map_or(u64::MAX, |step| step.0)
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.plan.model() == Model::Open
     }
 }
@@ -62,9 +62,10 @@ impl ActorState {
     }
 }
 
-/// The actors of one worker.
+/// The actors of one population of one worker.
 #[derive(Debug)]
 pub(super) struct Actors {
+    population: Population,
     partition: Partition,
     alive: Alive,
     /// Of those alive, by place, if there are any journeys.
@@ -78,17 +79,17 @@ pub(super) struct Actors {
     waiting_max: u64,
 }
 
-/// The population of every actor: logs have one.
-const FIRST: Population = Population(0);
-
 impl Actors {
     /// None is alive. `max_in_flight` is that of the whole run.
-    pub(super) fn new(partition: Partition, max_in_flight: u32) -> Actors {
+    pub(super) fn new(population: Population, partition: Partition, max_in_flight: u32) -> Actors {
+        // The first place of a worker may be one that no actor has.
+        let is_unused = partition.actor(population, 0).is_none();
         Actors {
+            population,
             partition,
             alive: Alive::default(),
             journeys: BTreeMap::new(),
-            next: 0,
+            next: u64::from(is_unused),
             waiting: BTreeMap::new(),
             waiting_count: 0,
             waiting_max: partition.share(u64::from(max_in_flight)),
@@ -96,11 +97,11 @@ impl Actors {
     }
 
     fn place(&self, actor: Actor) -> u64 {
-        self.partition.place(FIRST, actor)
+        self.partition.place(self.population, actor)
     }
 
     fn is_ours(&self, actor: Actor) -> bool {
-        self.partition.owns(FIRST, actor)
+        self.partition.owns(self.population, actor)
     }
 
     fn state(&mut self, actor: Actor) -> Option<&mut ActorState> {
@@ -377,7 +378,7 @@ impl Actors {
 
     /// The end tick is reached: who was due before it and has not started.
     pub(super) fn missing(&self, plan: &Planned, end: Tick) -> Option<(Actor, Tick)> {
-        let actor = self.partition.actor(FIRST, self.next)?;
+        let actor = self.partition.actor(self.population, self.next)?;
         let start = plan.plan.vus().lifetime(actor)?.start;
         (start < end).then_some((actor, start))
     }
@@ -395,7 +396,7 @@ impl Actors {
             return;
         }
         let mut due = |place: u64| {
-            let actor = self.partition.actor(FIRST, place)?;
+            let actor = self.partition.actor(self.population, place)?;
             let at = plan.arrivals.tick(actor).filter(|at| *at < end)?;
             Some((actor, at))
         };
@@ -418,7 +419,7 @@ impl Actors {
 
     /// VUs that have not stopped.
     pub(super) fn alive(&self) -> impl Iterator<Item = Actor> + '_ {
-        self.alive.places().filter_map(|place| self.partition.actor(FIRST, place))
+        self.alive.places().filter_map(|place| self.partition.actor(self.population, place))
     }
 }
 

@@ -113,6 +113,7 @@ pub(super) enum TextField {
     Name,
     Method,
     Target,
+    Population,
 }
 
 /// A field by name.
@@ -130,6 +131,7 @@ const fn number(name: &'static str, field: NumberField, scale: Scale) -> Field {
 pub(super) const FIELDS: &[Field] = &[
     Field { name: "name", kind: FieldKind::Text(TextField::Name) },
     Field { name: "target", kind: FieldKind::Text(TextField::Target) },
+    Field { name: "population", kind: FieldKind::Text(TextField::Population) },
     Field { name: "method", kind: FieldKind::Text(TextField::Method) },
     Field { name: "outcome", kind: FieldKind::Outcome },
     Field { name: "error_kind", kind: FieldKind::ErrorKind },

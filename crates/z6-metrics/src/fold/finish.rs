@@ -4,9 +4,10 @@ use z6_events::{StoppedBy, TargetId, Tick, WorkerId};
 
 use super::{EndFacts, Fold};
 use crate::assertions::{self, Observed};
+use crate::by_population::ByPopulation;
 use crate::curve::Curves;
 use crate::error::FoldError;
-use crate::metrics::{Metrics, RunFigures, SCHEMA_VERSION};
+use crate::metrics::{Metrics, RequestFigures, RunFigures, SCHEMA_VERSION};
 use crate::requests::{RunLatencies, WorkerEvidence};
 
 impl Fold {
@@ -57,9 +58,15 @@ impl Fold {
         if let Some(grid) = &grid {
             self.requests.conserve_grid(grid)?;
         }
+        let by = self.populations.as_deref();
+        let requests = RequestFigures {
+            by_population: by.map(ByPopulation::groups).unwrap_or_default(),
+            ..self.requests.figures(&self.outline, &total)?
+        };
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
-            requests: self.requests.figures(&self.outline, &total)?,
+            requests,
+            populations: by.map(|by| by.figures(ended_at)).unwrap_or_default(),
             latency,
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
@@ -86,6 +93,9 @@ impl Fold {
             for request in state.open.drain() {
                 if let Some(grid) = &mut self.grid {
                     grid.given_up((worker, state.last));
+                }
+                if let Some(populations) = &mut self.populations {
+                    populations.unanswered(state.last, &request)?;
                 }
                 self.requests.in_flight_at_stop(state.last, &request)?;
             }

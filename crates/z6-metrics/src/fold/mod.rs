@@ -12,11 +12,12 @@ mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, PlannedRequest, Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick,
-    Visitor, WorkerId,
+    Irregularities, PlannedRequest, Population, Response, Sample, StoppedBy, TargetAddresses,
+    TargetId, Tick, Visitor, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
+use crate::by_population::ByPopulation;
 use crate::connection_totals::ConnectionTotals;
 use crate::connections::{Change, Connections};
 use crate::error::FoldError;
@@ -92,6 +93,8 @@ pub struct Fold {
     connections: ConnectionTotals,
     /// None if nothing is read from responses.
     reads: Option<Box<Reads>>,
+    /// None if the users have no names.
+    populations: Option<Box<ByPopulation>>,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -108,7 +111,8 @@ impl Fold {
         let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
-        Fold { reads: reads.map(Box::new), grid: Some(grid), ..fold }
+        let populations = ByPopulation::new(scenario, fold.outline.warmup);
+        Fold { populations, reads: reads.map(Box::new), grid: Some(grid), ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -117,6 +121,7 @@ impl Fold {
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
+            populations: None,
             gauges: Gauges::default(),
             grid: None,
             bytes: Vec::new(),
@@ -213,6 +218,12 @@ impl Fold {
                 if let Some(reads) = &mut self.reads {
                     reads.answered(open.request);
                 }
+                if let Some(populations) = &mut self.populations {
+                    match failure {
+                        None => populations.succeeded(at, &open)?,
+                        Some(error) => populations.failed(at, &open, error)?,
+                    }
+                }
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {
@@ -228,12 +239,18 @@ impl Fold {
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, cause.error);
+                if let Some(populations) = &mut self.populations {
+                    populations.failed(at, &open, cause.error)?;
+                }
                 self.requests.broken(here, &open, &without_response(cause), Why::default())
             }
             Event::Failed { exchange, ref failure } => match state.open.take_failed(exchange) {
                 Some(open) => {
                     if let Some(grid) = &mut self.grid {
                         grid.failed(here, failure.error);
+                    }
+                    if let Some(populations) = &mut self.populations {
+                        populations.failed(at, &open, failure.error)?;
                     }
                     let why = state.why_broken(at, exchange, (open.connection, open.sent));
                     self.requests.broken(here, &open, failure, why)
@@ -244,14 +261,8 @@ impl Fold {
                 self.connections.closed(cause);
                 self.connection_closed(here, connection)
             }
-            Event::VuStarted { .. } => {
-                self.vus_change(here, 1);
-                Ok(())
-            }
-            Event::VuStopped { .. } => {
-                self.vus_change(here, -1);
-                Ok(())
-            }
+            Event::VuStarted { population, .. } => self.vus_change(here, population, 1),
+            Event::VuStopped { population, .. } => self.vus_change(here, population, -1),
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(here, connection, target, address)
             }
@@ -270,6 +281,9 @@ impl Fold {
                 let address = state.connections.failed_address(at, request.target);
                 let why = Why { note: state.note.tls(at), ..Why::default() };
                 let asked = (request, address);
+                if let Some(populations) = &mut self.populations {
+                    populations.not_on_wire(request.population, request.planned, at)?;
+                }
                 if let Some(grid) = &mut self.grid {
                     grid.not_on_wire(here, request.planned, cause.error);
                 }
@@ -279,17 +293,26 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
                 }
+                if let Some(populations) = &mut self.populations {
+                    populations.never_sent(request.population, request.planned)?;
+                }
                 self.requests.never_sent(here, request, reason)
             }
             Event::TimedOut { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, ErrorKind::RequestTimeout);
+                if let Some(populations) = &mut self.populations {
+                    populations.failed(at, &open, ErrorKind::RequestTimeout)?;
+                }
                 self.requests.timed_out(here, &open)
             }
             Event::InFlightAtStop { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
                 if let Some(grid) = &mut self.grid {
                     grid.given_up(here);
+                }
+                if let Some(populations) = &mut self.populations {
+                    populations.unanswered(at, &open)?;
                 }
                 self.requests.in_flight_at_stop(at, &open)
             }
@@ -382,10 +405,14 @@ impl Fold {
         asked: &PlannedRequest,
         (request_bytes, written_bytes): (u64, u64),
     ) -> Result<(), FoldError> {
-        let PlannedRequest { request, target, planned, .. } = *asked;
+        let PlannedRequest { population, request, target, planned, .. } = *asked;
         self.requests.plan(worker, request, target, planned)?;
+        if let Some(populations) = &mut self.populations {
+            populations.on_wire(population, planned, at)?;
+        }
         let state = &mut self.workers[worker.index()];
         let open = OpenRequest {
+            population,
             request,
             target,
             planned,
@@ -459,10 +486,19 @@ impl Fold {
         }
     }
 
-    fn vus_change(&mut self, here: (WorkerId, Tick), change: i64) {
+    fn vus_change(
+        &mut self,
+        here: (WorkerId, Tick),
+        population: Population,
+        change: i64,
+    ) -> Result<(), FoldError> {
         self.gauges.vus(here.1, change);
         if let Some(grid) = &mut self.grid {
             grid.vus(here, change);
+        }
+        match &mut self.populations {
+            Some(populations) => populations.vus(population, here.1, change),
+            None => Ok(()),
         }
     }
 

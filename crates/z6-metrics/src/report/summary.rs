@@ -28,6 +28,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     outcomes(&mut page, metrics);
     groups(&mut page, "request", &metrics.requests.by_name);
     groups(&mut page, "target", &metrics.requests.by_target);
+    groups(&mut page, "population", &metrics.requests.by_population);
     groups(&mut page, "connection", &used(&metrics.requests.by_connection));
     assertions(&mut page, metrics);
     generator(&mut page, metrics);

@@ -18,8 +18,8 @@ pub mod limits;
 mod names;
 mod overrides;
 mod parameters;
-mod populations;
 mod place;
+mod populations;
 mod random;
 mod reader;
 mod reading;
@@ -197,8 +197,7 @@ fn build<'a>(
     let runtime_section = root.section(cx, "runtime");
     let mut runtime = runtime::runtime(cx, &runtime_section, overrides);
     runtime.has_end |= root.is_bad("runtime");
-    let mut drafts =
-        populations::populations(cx, &root, &runtime_section, overrides, &limits);
+    let mut drafts = populations::populations(cx, &root, &runtime_section, overrides, &limits);
     let has_populations = root.has("populations");
     let mut known = drafts.iter().all(|draft| draft.is_known);
     let mut load_at = drafts.first().map(|draft| draft.at.clone());
@@ -216,7 +215,8 @@ fn build<'a>(
     populations::check_begins(cx, &drafts, &runtime);
     let end_ns = runtime.runtime.duration_ns.or(length_ns);
     let peak_vus = users.iter().fold(0u32, |sum, users| sum.saturating_add(users.peak_vus(end_ns)));
-    let load = load_at.filter(|_| known).map(|at| (Load { model: run_model(&users), peak_vus }, at));
+    let load =
+        load_at.filter(|_| known).map(|at| (Load { model: run_model(&users), peak_vus }, at));
     let targets = targets::targets(cx, &root, load.as_ref(), overrides);
     let mut sources = Sources::default();
     secrets::secrets(cx, &root, &mut sources);
@@ -242,7 +242,10 @@ fn build<'a>(
     };
     let requests = requests::requests(cx, &root, &around, (&mut sources, &mut store));
     let flows = if has_populations {
-        let sections: Vec<_> = drafts.into_iter().map(|draft| (draft.section, draft.is_known.then(|| draft.users.schedule.model()))).collect();
+        let sections: Vec<_> = drafts
+            .into_iter()
+            .map(|draft| (draft.section, draft.is_known.then(|| draft.users.schedule.model())))
+            .collect();
         sequence::flows(cx, &root, &requests, &sections)
     } else {
         let model = known.then(|| users[0].schedule.model());

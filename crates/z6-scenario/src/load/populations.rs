@@ -110,7 +110,8 @@ fn check_vus(cx: &mut Context<'_>, drafts: &[Draft<'_>], limits: &Limits) {
     let peaks = drafts.iter().map(|draft| u64::from(draft.users.peak_vus(None)));
     let peak: u64 = peaks.sum();
     let Some(last) = drafts.last().filter(|_| peak > u64::from(limits.max_vus)) else { return };
-    let message = format!("{peak} VUs of all populations are more than `max_vus`, {}", limits.max_vus);
+    let message =
+        format!("{peak} VUs of all populations are more than `max_vus`, {}", limits.max_vus);
     let hint = format!("raise `max_vus` in [limits], at most {}", super::limits::MAX_VUS);
     cx.fault(&last.at, codes::OUT_OF_RANGE, message, hint);
 }
@@ -126,7 +127,12 @@ pub(crate) fn check_begins(cx: &mut Context<'_>, drafts: &[Draft<'_>], runtime: 
                 quoted(&users.name)
             );
             let at = section.span("start_after_seconds");
-            cx.error(codes::OUT_OF_RANGE, at, message, "let it begin earlier, or the run last longer");
+            cx.error(
+                codes::OUT_OF_RANGE,
+                at,
+                message,
+                "let it begin earlier, or the run last longer",
+            );
         }
     }
 }

@@ -227,12 +227,7 @@ fn warn_unsent(cx: &mut Context<'_>, section: &Section<'_>, flow: &Flow, names: 
 }
 
 /// Requests that no population sends.
-fn warn_unsent_by_any(
-    cx: &mut Context<'_>,
-    root: &Section<'_>,
-    flows: &[Flow],
-    names: &[String],
-) {
+fn warn_unsent_by_any(cx: &mut Context<'_>, root: &Section<'_>, flows: &[Flow], names: &[String]) {
     if flows.iter().any(|flow| flow.steps.is_empty()) {
         return;
     }
@@ -256,6 +251,8 @@ fn warn_unused(cx: &mut Context<'_>, named: &[Named]) {
     for sequence in named.iter().filter(|sequence| !sequence.is_used) {
         let message = format!("nothing runs the sequence {}", quoted(&sequence.name));
         let warning = Diagnostic::warning(codes::NO_EFFECT, sequence.at.clone(), message);
-        cx.findings.push(warning.hint("name it in `start` or `renew` of [sequence], or in [[populations]], or remove it"));
+        cx.findings.push(warning.hint(
+            "name it in `start` or `renew` of [sequence], or in [[populations]], or remove it",
+        ));
     }
 }

@@ -204,7 +204,9 @@ pub fn write_json(
     write!(out, ",\"model\":\"{}\",\"end_ns\":{}", scenario.model().name(), OrNull(plan.end_ns()))?;
     if scenario.has_populations() {
         out.write_str(",\"populations\":[")?;
-        for (i, (users, (_, plan))) in scenario.populations.iter().zip(plan.populations()).enumerate() {
+        for (i, (users, (_, plan))) in
+            scenario.populations.iter().zip(plan.populations()).enumerate()
+        {
             let (name, model) = (json_string(&users.name), plan.model().name());
             write!(out, "{}\n{{\"name\":{name},\"model\":\"{model}\"", comma(i))?;
             write_json_actors(out, scenario, plan, actors, limit)?;

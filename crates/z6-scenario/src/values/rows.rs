@@ -214,8 +214,13 @@ mod tests {
 
     #[test]
     fn each_pass_has_an_order_of_its_own() {
-        let rows =
-            rows(50, Per::Iteration, Order::Shuffled, false, Deal { actors: Some(1), places: 1, turn: (0, 1) });
+        let rows = rows(
+            50,
+            Per::Iteration,
+            Order::Shuffled,
+            false,
+            Deal { actors: Some(1), places: 1, turn: (0, 1) },
+        );
         let pass = |pass: u64| -> Vec<u64> {
             (0..50)
                 .map(|i| rows.row(Draw { actor: 0, iteration: pass * 50 + i, place: 0 }).unwrap())
