@@ -18,9 +18,9 @@ use z6_analysis::export::{
 use z6_analysis::{AnalyzeError, Filter};
 use z6_events::{Event, EventClass, LogReader, Tick};
 use z6_metrics::Metrics;
-use z6_scenario::Scenario;
 use z6_scenario::expression::Check;
 use z6_scenario::journey::RequestCheck;
+use z6_scenario::{Scenario, Tag};
 
 fn mixed() -> (Scenario, Ledger) {
     let scenario = scenario(MIXED);
@@ -82,7 +82,7 @@ fn csv(scenario: &Scenario, log: &[u8]) -> Vec<BTreeMap<String, String>> {
 fn the_columns_are_those_of_the_contract() {
     let line = "actor,step,worker,name,target,method,outcome,error_kind,status,connection,reused,\
                 planned_ns,sent_ns,first_byte_ns,done_ns,bytes_sent,bytes_received,\
-                irregularities,failed_checks";
+                irregularities,failed_checks,tags";
     assert_eq!(CSV_COLUMNS.join(","), line);
 }
 
@@ -113,6 +113,27 @@ fn failed_checks_are_exported_by_name() {
     assert_eq!(row["failed_checks"], serde_json::json!(["\"two\", 2", "three"]));
     let (line, _) = requests(&scenario, &log, &selection, RowFormat::Lines);
     assert!(line.contains(" failed_check=\"\"two\", 2\" failed_check=\"three\""), "{line}");
+}
+
+/// Tags are those of the request: as `name=value`, or as an object.
+#[test]
+fn tags_are_exported_by_name() {
+    let (mut scenario, ledger) = mixed();
+    let tag = |name: &str, value: &str| Tag { name: name.to_owned(), value: value.to_owned() };
+    scenario.requests[0].tags = vec![tag("area", "a \"b\""), tag("team", "x, y")];
+    let log = ledger.log();
+    let rows = csv(&scenario, &log);
+    for row in &rows {
+        let tagged = row["name"] == scenario.requests[0].name;
+        assert_eq!(row["tags"], if tagged { "area=a \"b\"; team=x, y" } else { "" });
+    }
+    let filter = Some(Filter::parse("tag.team ~ 'x'").unwrap());
+    let selection = Selection { filter, ..Selection::default() };
+    let (json, exported) = requests(&scenario, &log, &selection, RowFormat::Json);
+    let tagged = rows.iter().filter(|row| !row["tags"].is_empty()).count();
+    assert!(tagged > 0 && exported.written == tagged as u64);
+    let row: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(row["tags"], serde_json::json!({ "area": "a \"b\"", "team": "x, y" }));
 }
 
 #[test]
@@ -218,6 +239,7 @@ fn rows_in_all_formats_say_the_same() {
                 Value::Array(words) => {
                     words.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>().join(" ")
                 }
+                Value::Object(tags) if tags.is_empty() => String::new(),
                 other => other.to_string(),
             };
             assert_eq!(value, row[column], "{column}");

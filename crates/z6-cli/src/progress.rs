@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use z6::{LiveSnapshot, Scenario};
-use z6_scenario::{Model, NS_PER_SECOND, Plan};
+use z6_scenario::{NS_PER_SECOND, Plan};
 
 use crate::console;
 use z6_metrics::report::units::{count, duration};

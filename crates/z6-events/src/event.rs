@@ -254,6 +254,24 @@ pub enum NeverSentReason {
     MissingValue = 4,
 }
 
+impl NeverSentReason {
+    /// Whether the request lacked a row or a value: it could not be made.
+    #[must_use]
+    pub const fn is_lack(self) -> bool {
+        match self {
+            NeverSentReason::RunEnded | NeverSentReason::MaxInFlight => false,
+            NeverSentReason::DataExhausted | NeverSentReason::MissingValue => true,
+        }
+    }
+
+    /// Whether the target had time to answer, so that how long the request had waited is a lower bound of
+    /// its response time. One that could not be made has no response time at all.
+    #[must_use]
+    pub const fn is_censored(self) -> bool {
+        !self.is_lack()
+    }
+}
+
 /// Why a connection without an exchange ended, as the driver saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

@@ -8,7 +8,10 @@
 //! order of the scenario, at the largest size a cell can grow to: so it depends on the scenario
 //! alone, not on the order of events.
 
+use std::collections::BTreeMap;
+
 use z6_events::{RequestId, TargetId};
+use z6_scenario::Tag;
 
 use crate::error::FoldError;
 use crate::histogram::{HISTOGRAM_BYTES_MAX, Latency};
@@ -209,6 +212,34 @@ impl Groups {
         let figures =
             methods.into_iter().map(|(name, counts, cell)| (name, cell.figures(counts))).collect();
         Ok(Named(figures))
+    }
+
+    /// Tags by name and value, in order; none of requests that are folded into [`OTHER`], which share the
+    /// last entry.
+    pub(crate) fn by_tag(&self, outline: &Outline) -> Result<Named<GroupFigures>, FoldError> {
+        let mut tags: BTreeMap<&Tag, (Outcomes, Cell)> = BTreeMap::new();
+        let mut other: Option<(Outcomes, &Cell)> = None;
+        for (member, of_member) in outline.tags.iter().enumerate() {
+            let (counts, cell) = (self.names.counts[member], member.min(self.names.own));
+            let cell = &self.names.cells[cell];
+            if member >= self.names.own {
+                if !of_member.is_empty() {
+                    other.get_or_insert((Outcomes::default(), cell));
+                }
+                if let Some((sum, _)) = &mut other {
+                    *sum += counts;
+                }
+                continue;
+            }
+            for tag in of_member {
+                let (sum, merged) = tags.entry(tag).or_default();
+                *sum += counts;
+                merged.merge(cell)?;
+            }
+        }
+        let own = tags.into_iter().map(|(tag, (sum, cell))| (tag.to_string(), cell.figures(sum)));
+        let other = other.map(|(sum, cell)| (OTHER.to_owned(), cell.figures(sum)));
+        Ok(Named(own.chain(other).collect()))
     }
 
     pub(crate) fn by_target(&self, outline: &Outline, total: &Cell) -> Named<GroupFigures> {

@@ -49,6 +49,7 @@ pub mod grid;
 mod groups;
 mod health;
 pub mod histogram;
+mod iterations;
 mod lag;
 pub mod metrics;
 mod note;
@@ -77,8 +78,8 @@ pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts};
 pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, FailedAddress, GeneratorFigures, GroupFigures,
-    LatencyFigures, LatencyStats, Metrics, Name, Named, RequestFigures, RunFigures, SCHEMA_VERSION,
-    SeriesRow, ThroughputFigures,
+    LatencyFigures, LatencyStats, Metrics, Name, Named, PopulationFigures, PopulationSecond,
+    RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow, ThroughputFigures,
 };
 pub use report::Style;
 pub use requests::RunLatencies;

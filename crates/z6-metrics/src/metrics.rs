@@ -251,6 +251,10 @@ pub struct RequestFigures {
     /// are none.
     #[serde(skip_serializing_if = "Named::is_empty")]
     pub never_sent_for_lack: Named<u64, NeverSentReason>,
+    /// Iterations of VUs that sent nothing: each request of them failed before a byte was written, or
+    /// lacked a row or a value. Not in metrics.json if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub empty_iterations: u64,
     /// Answered as expected.
     pub succeeded: u64,
     /// Failed, each with one kind.
@@ -270,6 +274,9 @@ pub struct RequestFigures {
     /// By name of the population. Not in metrics.json if the scenario has none.
     #[serde(skip_serializing_if = "Named::is_empty")]
     pub by_population: Named<GroupFigures>,
+    /// By tag, as `name=value`. Not in metrics.json if no request has one.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub by_tag: Named<GroupFigures>,
     /// By what the connection had carried before: `new` (nothing) and `reused`.
     pub by_connection: Named<GroupFigures>,
     /// Complete responses by status.
@@ -277,6 +284,11 @@ pub struct RequestFigures {
     /// Requests whose responses break HTTP/1.1 though they have only one reading, by kind; a request counts
     /// once for each kind.
     pub irregularities: Named<u64, Irregularity>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An entry of `populations`: what it did, second by second.
@@ -312,7 +324,7 @@ pub struct PopulationSecond {
     pub active_vus: u64,
 }
 
-/// An entry of by_name, by_method, by_target or by_connection. Counts are of the whole run, latencies of the
+/// An entry of by_name, by_method, by_target, by_population, by_tag or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]

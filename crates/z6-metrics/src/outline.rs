@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use z6_events::Tick;
-use z6_scenario::{Assertion, ConnectionReuse, RunModel, Scenario, Target, ThinkTime};
+use z6_scenario::{Assertion, ConnectionReuse, RunModel, Scenario, Tag, Target, ThinkTime};
 
 /// A scenario without what is irrelevant to figures.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct Outline {
     pub(crate) warmup: Tick,
     /// Name and method of each request.
     pub(crate) requests: Vec<(String, String)>,
+    /// Tags of each request.
+    pub(crate) tags: Vec<Vec<Tag>>,
     pub(crate) targets: Vec<String>,
     /// By target: `max_connections` for the whole run, if requests may wait because of it.
     pub(crate) connection_limits: Vec<Option<u32>>,
@@ -39,6 +41,7 @@ impl Outline {
                 .iter()
                 .map(|request| (request.name.clone(), request.method.clone()))
                 .collect(),
+            tags: scenario.requests.iter().map(|request| request.tags.clone()).collect(),
             targets: scenario.targets.iter().map(|target| target.name.clone()).collect(),
             connection_limits: scenario
                 .targets

@@ -103,11 +103,17 @@ pub struct RequestRow {
 
 impl RequestRow {
     /// ended - planned, nanoseconds: for a complete response the response time, for an unanswered
-    /// request a lower bound of it.
+    /// request a lower bound of it; none of a request that lacked a row or a value.
     #[inline]
     #[must_use]
-    pub const fn response_ns(&self) -> u64 {
-        self.ended.since(self.planned)
+    pub const fn response_ns(&self) -> Option<u64> {
+        match self.outcome {
+            RowOutcome::NeverSent(reason) if reason.is_lack() => None,
+            RowOutcome::Succeeded
+            | RowOutcome::Failed(_)
+            | RowOutcome::InFlight
+            | RowOutcome::NeverSent(_) => Some(self.ended.since(self.planned)),
+        }
     }
 
     /// ended - sent, nanoseconds; none if nothing of it was written.
@@ -137,7 +143,8 @@ impl RequestRow {
         match self.outcome {
             RowOutcome::Succeeded => false,
             RowOutcome::Failed(kind) => kind.is_censored(),
-            RowOutcome::InFlight | RowOutcome::NeverSent(_) => true,
+            RowOutcome::InFlight => true,
+            RowOutcome::NeverSent(reason) => reason.is_censored(),
         }
     }
 

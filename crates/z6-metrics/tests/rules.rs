@@ -47,6 +47,52 @@ fn requests_without_an_answer_are_bounds_at_the_instant_they_were_given_up() {
 }
 
 #[test]
+fn a_request_that_lacked_something_has_no_response_time() {
+    let mut script = Script::new();
+    script.success(0, 0, 10);
+    for reason in [NeverSentReason::DataExhausted, NeverSentReason::MissingValue] {
+        script.never_sent_for(20, 20, reason);
+    }
+    let metrics = script.end(3 * S).metrics(&plain());
+    let response = &metrics.latency.response_ns;
+    assert_eq!((response.count, response.censored, response.min), (1, 0, Some(10)));
+    assert_eq!((metrics.requests.planned, metrics.requests.never_sent), (3, 2));
+    let lacked = [(NeverSentReason::DataExhausted, 1), (NeverSentReason::MissingValue, 1)];
+    assert_eq!(metrics.requests.never_sent_for_lack.0, lacked);
+}
+
+/// An iteration of three steps of one request after a `start` of one.
+fn journey() -> z6_scenario::Scenario {
+    scenario(
+        "[runtime]\nduration_seconds = 3\nvus = 2\n\
+         [[sequences]]\nname = 'in'\nsteps = [{ request = 'get' }]\n\
+         [sequence]\nstart = 'in'\nsteps = [{ request = 'get', repeat = 3 }]\n",
+    )
+}
+
+#[test]
+fn iterations_that_sent_nothing_are_counted_for_vus() {
+    let mut script = Script::new();
+    let (refused, lack) = (ErrorKind::ConnectionRefused, NeverSentReason::MissingValue);
+    script.vu_started(0).not_on_wire(0, 1, refused); // start
+    script.not_on_wire(1, 2, refused).not_on_wire(2, 3, refused).never_sent_for(3, 3, lack);
+    script.not_on_wire(4, 5, refused).success(6, 6, 7).never_sent_for(8, 8, lack); // sent something
+    script.success(9, 9, 10).not_on_wire(11, 12, refused).never_sent(12, 13); // as well
+    script.never_sent(14, 15); // the run has ended
+    let metrics = script.clone().end(3 * S).metrics(&journey());
+    assert_eq!(metrics.requests.empty_iterations, 1);
+    let json = z6_metrics::report::json_document(&metrics);
+    assert!(json.contains("\"empty_iterations\": 1"), "{json}");
+    // An arrival has no VU; requests of fixed bytes in a plain order have no such pause.
+    let mut arrival = Script::new();
+    arrival.not_on_wire(0, 1, refused).not_on_wire(1, 2, refused).end(3 * S);
+    assert_eq!(arrival.metrics(&journey()).requests.empty_iterations, 0);
+    let plain = script.end(3 * S).metrics(&plain());
+    assert_eq!(plain.requests.empty_iterations, 0);
+    assert!(!z6_metrics::report::json_document(&plain).contains("empty_iterations"));
+}
+
+#[test]
 fn failures_with_an_outcome_are_in_failed_response_only() {
     let mut script = Script::new();
     let status = Some(ErrorKind::Status5xx);
@@ -666,4 +712,31 @@ fn an_exchange_slot_is_used_again_after_its_end() {
     script.sent(0, 20, 20).add(0, 30, in_flight(0)).end(3 * S);
     let metrics = script.metrics(&plain());
     assert_eq!((metrics.requests.exchanges, metrics.requests.in_flight_at_stop), (11, 1));
+}
+
+/// A tag sums over the requests that have it.
+#[test]
+fn tags_sum_over_their_requests() {
+    let scenario = z6_scenario::Scenario::from_toml(
+        "runtime.duration_seconds = 3\ntarget.base_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'a'\npath = '/'\ntags = { area = 'orders', team = 'x' }\n\
+         [[requests]]\nname = 'b'\npath = '/'\ntags = { area = 'orders' }\n\
+         [[requests]]\nname = 'c'\npath = '/'\n",
+    )
+    .unwrap();
+    let mut script = Script::new();
+    for (slot, (request, took)) in
+        [(0, MS), (1, 3 * MS), (1, 5 * MS), (2, 7 * MS)].into_iter().enumerate()
+    {
+        let asked = script.request(request, 0, S);
+        script.add(0, S, sent_event(slot as u32, asked));
+        script.add(0, S + took, done_event(slot as u32, S + took, 200, None));
+    }
+    script.events.sort_by_key(|(_, at, _)| *at);
+    let metrics = script.end(3 * S).metrics(&scenario);
+    let tags = &metrics.requests.by_tag;
+    let of = |name: &str| tags.get(name).map(|group| (group.sent, group.response_ns.max));
+    assert_eq!(tags.0.len(), 2);
+    assert_eq!(of("area=orders"), Some((3, Some(5 * MS))));
+    assert_eq!(of("team=x"), Some((1, Some(MS))));
 }

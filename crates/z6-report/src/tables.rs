@@ -31,6 +31,9 @@ pub(crate) fn tables(metrics: &Metrics) -> Markup {
         @if !requests.by_population.is_empty() {
             (groups("By population", "/requests/by_population", &requests.by_population, seconds))
         }
+        @if !requests.by_tag.is_empty() {
+            (groups("By tag", "/requests/by_tag", &requests.by_tag, seconds))
+        }
         (groups("By connection: new or used before", "/requests/by_connection", &requests.by_connection, seconds))
         (latencies(metrics))
         (statuses(metrics))

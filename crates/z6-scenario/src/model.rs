@@ -347,6 +347,24 @@ pub struct Request {
     pub rendering: Option<Box<Rendering>>,
     /// What is read from its responses.
     pub reading: Reading,
+    /// `tags`: what figures and goals may ask for, in the order of the file. Never sent, never logged.
+    pub tags: Vec<Tag>,
+}
+
+/// One entry of `tags`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl std::fmt::Display for Tag {
+    /// `name=value`: what metrics.json calls it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
 }
 
 /// A file that the scenario names, as it was read.
@@ -619,6 +637,12 @@ impl Request {
     #[must_use]
     pub fn expects_upgrade(&self) -> bool {
         self.expect_status.contains(&101)
+    }
+
+    /// The value of the tag of this name, if it has one.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.iter().find(|tag| tag.name == name).map(|tag| tag.value.as_str())
     }
 
     /// Whether a complete response with this status counts as a success.

@@ -83,6 +83,7 @@ fn everything() -> Vec<ScenarioBuilder> {
             RequestBuilder::new("read", "/items?q=\"ä\"")
                 .header("Accept", "*/*")
                 .header("X-Quote", "\"\\")
+                .tag("area", "items")
                 .timeout(SECOND)
                 .target("first")
                 .expect_status(200)

@@ -123,6 +123,7 @@ fn defaults_are_those_documented() {
             follow_redirects: 0,
             rendering: None,
             reading: Reading::default(),
+            tags: Vec::new(),
         }],
         populations: vec![Users {
             name: String::new(),

@@ -19,7 +19,7 @@ impl ZeroDelays {
             ("simulation.connect", simulation.connect.is_zero()),
             ("simulation.latency", simulation.latency.is_zero()),
             ("simulation.service", simulation.service.is_zero()),
-            ("think_time", has_no_think_time(scenario)),
+            ("think_time", scenario.populations.iter().any(has_no_think_time)),
             ("reconnect_delay_ms", scenario.targets.iter().any(has_no_delay)),
         ];
         ZeroDelays(delays.into_iter().filter(|delay| delay.1).map(|delay| delay.0).collect())

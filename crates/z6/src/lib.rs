@@ -133,9 +133,9 @@ pub use z6_vu::templates::TemplateError;
 pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Limits, Loaded, Metadata, Model,
-    NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
-    ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Target, TargetBuilder, ThinkTime, Users,
-    Workers,
+    NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, RunModel, Runtime,
+    Scenario, ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Target, TargetBuilder, ThinkTime,
+    Users, Workers,
 };
 
 // Figures.
@@ -143,7 +143,8 @@ pub use z6_metrics::report::{Style, metrics_json, summary_text, timeseries_csv};
 pub use z6_metrics::{
     AssertionResult, AssertionValue, Ci95, ConnectionFigures, Doubt, ErrorFigures,
     GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, LiveSnapshot, Metrics, Named,
-    RequestFigures, RequestRow, RowOutcome, RunFigures, SeriesRow, ThroughputFigures, Verdict,
+    PopulationFigures, PopulationSecond, RequestFigures, RequestRow, RowOutcome, RunFigures,
+    SeriesRow, ThroughputFigures, Verdict,
 };
 
 // Events.

@@ -97,7 +97,8 @@ impl ByTable {
         if row.planned < self.warmup {
             return Ok(());
         }
-        let response_ns = row.response_ns();
+        // One that could not be made has no times.
+        let Some(response_ns) = row.response_ns() else { return Ok(()) };
         if row.is_censored() {
             group.response.bound(response_ns)?;
             return row.service_ns().map_or(Ok(()), |bound_ns| group.service.bound(bound_ns));

@@ -20,8 +20,9 @@ pub(super) struct Slowest {
     rows: Vec<RequestRow>,
 }
 
-fn rank(row: &RequestRow) -> Rank {
-    (row.response_ns(), Reverse((row.planned.0, row.actor.0, row.step.0)))
+/// None of a row without a response time.
+fn rank(row: &RequestRow) -> Option<Rank> {
+    Some((row.response_ns()?, Reverse((row.planned.0, row.actor.0, row.step.0))))
 }
 
 impl Slowest {
@@ -32,15 +33,16 @@ impl Slowest {
     }
 
     pub(super) fn row(&mut self, row: &RequestRow) {
+        let Some(rank) = rank(row) else { return };
         if self.rows.len() < self.limit {
-            self.heap.push(Reverse((rank(row), self.rows.len())));
+            self.heap.push(Reverse((rank, self.rows.len())));
             self.rows.push(*row);
             return;
         }
         let Some(mut fastest) = self.heap.peek_mut() else { return };
         let Reverse((least, index)) = *fastest;
-        if rank(row) > least {
-            *fastest = Reverse((rank(row), index));
+        if rank > least {
+            *fastest = Reverse((rank, index));
             self.rows[index] = *row;
         }
     }

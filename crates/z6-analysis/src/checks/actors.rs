@@ -11,6 +11,7 @@ use z6_scenario::schedule::ArrivalIndex;
 use z6_scenario::{Model, Plan, Region};
 
 use super::journeys::{Journey, JourneyRules, StepEnd};
+use super::step::Here;
 use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 
 /// What the scenario and the seed say of actors.
@@ -383,9 +384,27 @@ impl Actors {
         (start < end).then_some((actor, start))
     }
 
+    /// What a complete log of a worker that reached its end then must have said of them.
+    pub(super) fn finish(
+        &self,
+        planned: &mut Planned,
+        end: Tick,
+        here: Here,
+        report: &mut CheckReport,
+    ) {
+        if !planned.is_open() {
+            for actor in self.alive() {
+                report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
+            }
+        }
+        self.missing_arrivals(planned, end, report, |actor, planned| {
+            here.violation(Some(actor), ViolationKind::MissingStart { planned })
+        });
+    }
+
     /// At the end of a complete log: arrivals that were due before the end and are not in it. Of those that no
     /// later one follows, the first.
-    pub(super) fn missing_arrivals(
+    fn missing_arrivals(
         &self,
         plan: &mut Planned,
         end: Tick,
@@ -418,7 +437,7 @@ impl Actors {
     }
 
     /// VUs that have not stopped.
-    pub(super) fn alive(&self) -> impl Iterator<Item = Actor> + '_ {
+    fn alive(&self) -> impl Iterator<Item = Actor> + '_ {
         self.alive.places().filter_map(|place| self.partition.actor(self.population, place))
     }
 }

@@ -14,6 +14,7 @@ mod journeys;
 mod redirects;
 mod step;
 mod violation;
+mod whose;
 
 use std::convert::Infallible;
 use std::io::Read;
@@ -145,7 +146,7 @@ impl Checks {
             let here = Here { index, at: state.last(), worker };
             state.finish(here, &mut self.report);
             for (actors, planned) in self.actors[worker.index()].iter().zip(&mut self.planned) {
-                state.finish_actors((actors, planned), here, &mut self.report);
+                actors.finish(planned, state.ended(), here, &mut self.report);
             }
         }
         let Tally { sent, succeeded, failed, in_flight } = self.tally;

@@ -112,6 +112,11 @@ impl WorkerChecks {
         }
     }
 
+    /// When it reached the end of the run; 0 if it did not.
+    pub(super) fn ended(&self) -> Tick {
+        self.ended.unwrap_or(Tick::ZERO)
+    }
+
     /// Its latest instant.
     pub(super) const fn last(&self) -> Tick {
         self.last
@@ -141,46 +146,6 @@ impl WorkerChecks {
         }
         for connection in self.connections.left_open() {
             report.add(here.violation(None, ViolationKind::LeftOpen { connection }));
-        }
-    }
-
-    /// What it must have said of the actors of a population.
-    pub(super) fn finish_actors(
-        &self,
-        (actors, planned): (&Actors, &mut Planned),
-        here: Here,
-        report: &mut CheckReport,
-    ) {
-        if !planned.is_open() {
-            for actor in actors.alive() {
-                report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
-            }
-        }
-        let end = self.ended.unwrap_or(Tick::ZERO);
-        actors.missing_arrivals(planned, end, report, |actor, planned| {
-            here.violation(Some(actor), ViolationKind::MissingStart { planned })
-        });
-    }
-
-    /// The population whose actor an event is about; the first for one that is about none.
-    pub(super) fn population(&self, event: &Event) -> Population {
-        let of_exchange = |exchange: ExchangeSlot| self.open.get(exchange.0).map(|o| o.population);
-        match event {
-            Event::VuStarted { population, .. } | Event::VuStopped { population, .. } => {
-                *population
-            }
-            Event::Sent { request, .. }
-            | Event::NotOnWire { request, .. }
-            | Event::NeverSent { request, .. } => request.population,
-            Event::Value { exchange, .. }
-            | Event::ChecksFailed { exchange, .. }
-            | Event::Redirected { exchange, .. }
-            | Event::RedirectFailed { exchange, .. }
-            | Event::Done { exchange, .. }
-            | Event::Failed { exchange, .. }
-            | Event::TimedOut { exchange }
-            | Event::InFlightAtStop { exchange } => of_exchange(*exchange).unwrap_or_default(),
-            _ => Population(0),
         }
     }
 }
@@ -379,7 +344,7 @@ impl StepCheck<'_> {
         self.may_be_sent(request);
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
-        let PlannedRequest { actor, request, step, .. } = *request;
+        let PlannedRequest { population, actor, request, step, .. } = *request;
         let (attempt, between) = (0, None);
         let open = Open {
             population,

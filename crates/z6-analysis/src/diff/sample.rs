@@ -264,6 +264,7 @@ impl Sampler {
             Observed::Alone(Event::NeverSent { request, reason }) => {
                 let row = || RequestRow::from_never_sent(worker, at, &request, reason);
                 if self.options.latency == ComparedLatency::Response
+                    && reason.is_censored()
                     && self.measures(request.planned)
                     && let Some(group) = self.select(&request, row)
                 {

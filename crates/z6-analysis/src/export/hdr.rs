@@ -214,8 +214,10 @@ impl<W: Write> Visitor for HdrExport<'_, W> {
         event: &Event,
     ) -> Result<(), AnalyzeError> {
         let row = self.join.event(worker, at, event)?;
-        if let Some(row) = row.filter(|row| row.outcome == RowOutcome::Succeeded) {
-            self.record(row.ended, row.request, row.response_ns())?;
+        if let Some(row) = row.filter(|row| row.outcome == RowOutcome::Succeeded)
+            && let Some(response_ns) = row.response_ns()
+        {
+            self.record(row.ended, row.request, response_ns)?;
         }
         let second = if *event == Event::Finished { u64::MAX } else { at.0 / NS_PER_SECOND };
         self.pass(worker, second)

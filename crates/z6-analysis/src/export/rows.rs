@@ -7,12 +7,13 @@ use std::io::{self, Write};
 use z6_events::{Irregularities, Tick, printable};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
-use z6_scenario::{Request, Scenario};
+use z6_scenario::{Request, Scenario, Tag};
 
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
-/// The columns of the CSV format, in order; `population` follows if the scenario has populations. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 19] = [
+/// The columns of the CSV format, in order; `population` follows if the scenario has populations. An instant that
+/// did not happen is empty.
+pub const CSV_COLUMNS: [&str; 20] = [
     "actor",
     "step",
     "worker",
@@ -32,6 +33,7 @@ pub const CSV_COLUMNS: [&str; 19] = [
     "bytes_received",
     "irregularities",
     "failed_checks",
+    "tags",
 ];
 
 /// How requests are written.
@@ -67,17 +69,20 @@ struct Names {
     populations: Vec<Vec<u8>>,
     /// By request, as they are.
     checks: Vec<Vec<String>>,
+    /// By request.
+    tags: Vec<Vec<u8>>,
     ready: fn(&str) -> Vec<u8>,
 }
 
 impl Names {
-    fn new(scenario: &Scenario, ready: fn(&str) -> Vec<u8>) -> Names {
+    fn new(scenario: &Scenario, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Names {
         let requests = &scenario.requests;
         let checks = |request: &Request| {
             request.reading.checks.iter().map(|check| check.name.clone()).collect()
         };
         Names {
             checks: requests.iter().map(checks).collect(),
+            tags: requests.iter().map(|request| tags(request, format, ready)).collect(),
             ready,
             requests: requests.iter().map(|request| ready(&request.name)).collect(),
             methods: requests.iter().map(|request| ready(&request.method)).collect(),
@@ -88,6 +93,23 @@ impl Names {
             },
         }
     }
+}
+
+/// The tags of a request, ready for the format: `name=value` with `; ` between them, or a JSON object.
+fn tags(request: &Request, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Vec<u8> {
+    if format != RowFormat::Json {
+        let each: Vec<String> = request.tags.iter().map(Tag::to_string).collect();
+        return ready(&each.join("; "));
+    }
+    let mut object = vec![b'{'];
+    for (index, tag) in request.tags.iter().enumerate() {
+        let comma: &[u8] = if index == 0 { b"" } else { b"," };
+        for part in [comma, &ready(&tag.name), b":", &ready(&tag.value)] {
+            object.extend_from_slice(part);
+        }
+    }
+    object.push(b'}');
+    object
 }
 
 impl Names {
@@ -159,6 +181,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Number(row.bytes_received),
         Cell::Irregularities(row.irregularities),
         Cell::Checks(names.checks_of(row), row.failed_checks),
+        Cell::name(&names.tags, row.request.index()),
     ]
 }
 
@@ -178,7 +201,7 @@ impl<W: Write> RowWriter<W> {
             let more = if scenario.has_populations() { ",population" } else { "" };
             writeln!(out, "{}{more}", CSV_COLUMNS.join(","))?;
         }
-        Ok(RowWriter { out, format, names: Names::new(scenario, ready), line: Vec::new() })
+        Ok(RowWriter { out, format, names: Names::new(scenario, format, ready), line: Vec::new() })
     }
 
     /// Writes a request.
@@ -229,7 +252,7 @@ fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
 fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     let more = [
         ("ended_ns", Cell::Number(row.ended.0)),
-        ("response_ns", Cell::Number(row.response_ns())),
+        ("response_ns", Cell::number(row.response_ns())),
         ("service_ns", Cell::number(row.service_ns())),
         ("lower_bound", Cell::Flag(row.is_censored())),
     ];
@@ -345,7 +368,8 @@ impl fmt::Display for RowLine<'_> {
         for check in failed(checks, row.failed_checks) {
             write!(f, " failed_check=\"{}\"", printable(check))?;
         }
+        let Some(response_ns) = row.response_ns() else { return Ok(()) };
         let bound = if row.is_censored() { ">=" } else { "" };
-        write!(f, " response {bound}{}", duration(row.response_ns()))
+        write!(f, " response {bound}{}", duration(response_ns))
     }
 }

@@ -1,6 +1,8 @@
 //! What a filter can ask about a request: the names of its fields, their types, and how each is read
 //! from a row. Knows no syntax.
 
+use std::borrow::Cow;
+
 use z6_events::{ErrorKind, Irregularity, Tick};
 use z6_metrics::{RequestRow, RowOutcome};
 
@@ -21,6 +23,8 @@ pub(super) enum FieldKind {
     Reused,
     /// Any number of names of checks.
     FailedCheck,
+    /// A text that the request may have: the name of the field says which.
+    Tag,
 }
 
 /// The value of a literal, in the unit of the row.
@@ -78,7 +82,7 @@ impl NumberField {
             NumberField::Sent => tick(row.sent),
             NumberField::Done => tick(row.done),
             NumberField::Ended => Some(row.ended.0),
-            NumberField::Response => Some(row.response_ns()),
+            NumberField::Response => row.response_ns(),
             NumberField::Service => row.service_ns(),
             NumberField::FirstByte => row.first_byte_ns(),
             NumberField::Lateness => row.lateness_ns(),
@@ -94,12 +98,12 @@ impl NumberField {
             | NumberField::BytesSent
             | NumberField::BytesReceived
             | NumberField::Planned
-            | NumberField::Ended
-            | NumberField::Response => true,
+            | NumberField::Ended => true,
             NumberField::Status
             | NumberField::Connection
             | NumberField::Sent
             | NumberField::Done
+            | NumberField::Response
             | NumberField::Service
             | NumberField::FirstByte
             | NumberField::Lateness => false,
@@ -117,32 +121,36 @@ pub(super) enum TextField {
 }
 
 /// A field by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) kind: FieldKind,
 }
 
+const fn field(name: &'static str, kind: FieldKind) -> Field {
+    Field { name: Cow::Borrowed(name), kind }
+}
+
 const fn number(name: &'static str, field: NumberField, scale: Scale) -> Field {
-    Field { name, kind: FieldKind::Number(field, scale) }
+    Field { name: Cow::Borrowed(name), kind: FieldKind::Number(field, scale) }
 }
 
 /// All fields, in the order of the documentation.
 pub(super) const FIELDS: &[Field] = &[
-    Field { name: "name", kind: FieldKind::Text(TextField::Name) },
-    Field { name: "target", kind: FieldKind::Text(TextField::Target) },
-    Field { name: "population", kind: FieldKind::Text(TextField::Population) },
-    Field { name: "method", kind: FieldKind::Text(TextField::Method) },
-    Field { name: "outcome", kind: FieldKind::Outcome },
-    Field { name: "error_kind", kind: FieldKind::ErrorKind },
-    Field { name: "irregularity", kind: FieldKind::Irregularity },
-    Field { name: "failed_check", kind: FieldKind::FailedCheck },
+    field("name", FieldKind::Text(TextField::Name)),
+    field("target", FieldKind::Text(TextField::Target)),
+    field("population", FieldKind::Text(TextField::Population)),
+    field("method", FieldKind::Text(TextField::Method)),
+    field("outcome", FieldKind::Outcome),
+    field("error_kind", FieldKind::ErrorKind),
+    field("irregularity", FieldKind::Irregularity),
+    field("failed_check", FieldKind::FailedCheck),
     number("status", NumberField::Status, Scale::One),
     number("actor", NumberField::Actor, Scale::One),
     number("step", NumberField::Step, Scale::One),
     number("worker", NumberField::Worker, Scale::One),
     number("connection", NumberField::Connection, Scale::One),
-    Field { name: "reused", kind: FieldKind::Reused },
+    field("reused", FieldKind::Reused),
     number("planned_s", NumberField::Planned, Scale::Seconds),
     number("sent_s", NumberField::Sent, Scale::Seconds),
     number("done_s", NumberField::Done, Scale::Seconds),
@@ -163,16 +171,21 @@ pub(super) const FIELDS: &[Field] = &[
     number("bytes_received", NumberField::BytesReceived, Scale::One),
 ];
 
+/// What stands before the name of a tag.
+pub(super) const TAG: &str = "tag.";
+
 impl Field {
     pub(super) fn named(name: &str) -> Option<Field> {
-        FIELDS.iter().copied().find(|field| field.name == name)
+        let is_tag = name.strip_prefix(TAG).is_some_and(|tag| !tag.is_empty());
+        let tag = || Field { name: Cow::Owned(name.to_owned()), kind: FieldKind::Tag };
+        FIELDS.iter().find(|field| field.name == name).cloned().or_else(|| is_tag.then(tag))
     }
 
     /// What it is compared with.
-    pub(super) const fn needs(self) -> &'static str {
+    pub(super) const fn needs(&self) -> &'static str {
         match self.kind {
             FieldKind::Number(..) => "a number",
-            FieldKind::Text(_) | FieldKind::FailedCheck => "a text in quotes",
+            FieldKind::Text(_) | FieldKind::FailedCheck | FieldKind::Tag => "a text in quotes",
             FieldKind::Outcome => "an outcome",
             FieldKind::ErrorKind => "an error kind",
             FieldKind::Irregularity => "an irregularity",
@@ -181,19 +194,20 @@ impl Field {
     }
 
     /// Whether each row has a value, so that `none` never is one.
-    pub(super) const fn is_always_there(self) -> bool {
+    pub(super) const fn is_always_there(&self) -> bool {
         match self.kind {
             FieldKind::Number(field, _) => field.is_always_there(),
             FieldKind::Text(_) | FieldKind::Outcome => true,
             FieldKind::ErrorKind
             | FieldKind::Irregularity
             | FieldKind::Reused
-            | FieldKind::FailedCheck => false,
+            | FieldKind::FailedCheck
+            | FieldKind::Tag => false,
         }
     }
 
     /// The words that a field of words knows; none for other fields.
-    pub(super) fn words(self) -> Vec<&'static str> {
+    pub(super) fn words(&self) -> Vec<&'static str> {
         match self.kind {
             FieldKind::Outcome => RowOutcome::NAMES.to_vec(),
             FieldKind::ErrorKind => ErrorKind::ALL.iter().map(|kind| kind.name()).collect(),
@@ -201,7 +215,8 @@ impl Field {
             FieldKind::Number(..)
             | FieldKind::Text(_)
             | FieldKind::Reused
-            | FieldKind::FailedCheck => Vec::new(),
+            | FieldKind::FailedCheck
+            | FieldKind::Tag => Vec::new(),
         }
     }
 }

@@ -52,6 +52,13 @@ pub(super) enum Test {
         missing: bool,
         negated: bool,
     },
+    /// The request has this tag with one of these values, or does not have it.
+    Tag {
+        name: String,
+        set: TextSet,
+        missing: bool,
+        negated: bool,
+    },
 }
 
 /// Which values pass.
@@ -131,7 +138,7 @@ impl NumberSet {
 
 impl Test {
     /// The test that `field` is the word of this index.
-    pub(super) fn word(field: Field, index: usize, negated: bool) -> Test {
+    pub(super) fn word(field: &Field, index: usize, negated: bool) -> Test {
         if field.kind == FieldKind::Outcome {
             return Test::Outcome { outcomes: vec![index], negated };
         }
@@ -148,7 +155,7 @@ impl Test {
     }
 
     /// The test that no word passes.
-    pub(super) fn no_word(field: Field) -> Test {
+    pub(super) fn no_word(field: &Field) -> Test {
         if field.kind == FieldKind::Outcome {
             return Test::Outcome { outcomes: Vec::new(), negated: false };
         }
@@ -204,6 +211,14 @@ impl Test {
                 let missing = missing || also;
                 Test::FailedCheck { set: TextSet::OneOf(names), missing, negated }
             }
+            (
+                Test::Tag { name, set: TextSet::OneOf(mut values), missing, negated },
+                Test::Tag { set: TextSet::OneOf(more), missing: also, .. },
+            ) => {
+                values.extend(more);
+                let (set, missing) = (TextSet::OneOf(values), missing || also);
+                Test::Tag { name, set, missing, negated }
+            }
             (first, _) => first,
         }
     }
@@ -245,6 +260,9 @@ impl Test {
                 let (checks, missing) = (set.checks(scenario)?, *missing);
                 BoundTest::FailedCheck { checks, missing, negated: *negated }
             }
+            Test::Tag { name, set, missing, negated } => {
+                BoundTest::Request(set.tagged(name, *missing, *negated, scenario)?)
+            }
         })
     }
 }
@@ -278,6 +296,32 @@ impl TextSet {
             bits.fold(0, |bits, (bit, _)| bits | 1 << bit)
         });
         Ok(bits.collect())
+    }
+
+    /// By request: whether its tag of this name passes.
+    fn tagged(
+        &self,
+        name: &str,
+        missing: bool,
+        negated: bool,
+        scenario: &Scenario,
+    ) -> Result<Box<[bool]>, ExpressionError> {
+        let tags: Vec<Option<&str>> =
+            scenario.requests.iter().map(|request| request.tag(name)).collect();
+        if let TextSet::OneOf(wanted) = self {
+            let known: Vec<&str> = tags.iter().copied().flatten().collect();
+            if let (true, Some((_, span))) = (known.is_empty(), wanted.first()) {
+                let all = scenario.requests.iter().flat_map(|request| &request.tags);
+                let names: Vec<&str> = all.map(|tag| tag.name.as_str()).collect();
+                are_known(&[(name.to_owned(), span.clone())], "tag", &names)?;
+            }
+            are_known(wanted, "tag value", &known)?;
+        }
+        let passes = |value: &str| match self {
+            TextSet::OneOf(wanted) => wanted.iter().any(|(wanted, _)| wanted == value),
+            TextSet::Contains(part) => value.contains(part),
+        };
+        Ok(tags.iter().map(|tag| tag.map_or(missing, passes) != negated).collect())
     }
 
     /// By request or target: whether it passes.

@@ -5,11 +5,11 @@ use z6_events::{
     RequestId, Step, TargetId, Tick, WorkerId,
 };
 use z6_metrics::RowOutcome;
-use z6_scenario::Scenario;
 use z6_scenario::expression::{
     Check, EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, ExpressionErrorKind,
 };
 use z6_scenario::journey::RequestCheck;
+use z6_scenario::{Scenario, Tag};
 
 use super::*;
 
@@ -161,6 +161,47 @@ fn failed_checks_are_found_by_name() {
     ] {
         assert_eq!(rows.map(|row| passes(filter, &row)), expected, "{filter}");
     }
+}
+
+#[test]
+fn tags_are_those_of_the_request() {
+    let mut scenario = scenario();
+    let tag = |name: &str, value: &str| Tag { name: name.to_owned(), value: value.to_owned() };
+    scenario.requests[0].tags = vec![tag("area", "orders"), tag("team", "blue")];
+    scenario.requests[1].tags = vec![tag("area", "users")];
+    let rows = [0, 1, 2].map(|request| {
+        let mut row = failed();
+        row.request = RequestId(request);
+        row
+    });
+    for (filter, expected) in [
+        ("tag.area == 'orders'", [true, false, false]),
+        ("tag.area != 'orders'", [false, true, true]),
+        ("tag.area in ['orders', \"users\"]", [true, true, false]),
+        ("tag.area in ['users', none]", [false, true, true]),
+        ("tag.area == none", [false, false, true]),
+        ("tag.area ~ 'ers'", [true, true, false]),
+        ("tag.team != none && tag.area contains 'ord'", [true, false, false]),
+        ("tag.absent == none", [true; 3]),
+    ] {
+        let filter = Filter::parse(filter).unwrap().bind(&scenario).unwrap();
+        assert_eq!(rows.map(|row| filter.matches(&row)), expected);
+    }
+    for (filter, message, help) in [
+        ("tag.aera == 'orders'", "the scenario has no tag \"aera\"", Some("did you mean `area`?")),
+        (
+            "tag.area == 'order'",
+            "the scenario has no tag value \"order\"",
+            Some("did you mean `orders`?"),
+        ),
+        ("tag.team == 'orders'", "the scenario has no tag value \"orders\"", None),
+    ] {
+        let error = Filter::parse(filter).unwrap().bind(&scenario).unwrap_err();
+        assert_eq!(error.kind.to_string(), message);
+        assert_eq!(error.hint.as_deref(), help, "{filter}");
+    }
+    assert!(Filter::parse("tag.area < 5").is_err() && Filter::parse("tag.area == 5").is_err());
+    assert!(Filter::parse("tag == 'x'").is_err() && Filter::parse("tags.area == 'x'").is_err());
 }
 
 #[test]

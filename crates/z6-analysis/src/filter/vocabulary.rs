@@ -9,7 +9,7 @@ use z6_scenario::expression::{
     Wording, meant, nearest,
 };
 
-use super::field::{FIELDS, Field, FieldKind};
+use super::field::{FIELDS, Field, FieldKind, TAG};
 use super::predicate::{NumberSet, Test, TextSet};
 
 type Result<T> = std::result::Result<T, ExpressionError>;
@@ -26,7 +26,7 @@ impl Vocabulary for Requests {
         what: "filter",
         unit_hint: "the name of the field contains the unit: `response_ms > 100`",
         minus_hint: Some("all numbers of a request are 0 or more"),
-        has_points: false,
+        has_points: true,
         has_matches: false,
         joined: "response_ms > 1 && response_ms < 2",
     };
@@ -44,10 +44,10 @@ impl Vocabulary for Requests {
         let whole = left.span.start..right.span.end;
         let kind = match (left.it, right.it) {
             (Side::Field(field), Side::Value(value)) => {
-                return test(field, comparison, value, right.span);
+                return test(&field, comparison, value, right.span);
             }
             (Side::Value(value), Side::Field(field)) => {
-                return test(field, comparison.swapped(), value, left.span);
+                return test(&field, comparison.swapped(), value, left.span);
             }
             (Side::Value(Value::Word(word)), Side::Value(_)) => {
                 return Err(unknown_field(word, left.span));
@@ -71,17 +71,18 @@ impl Vocabulary for Requests {
         let field = field.it;
         match (field.kind, wanted.it) {
             (FieldKind::Number(..) | FieldKind::Reused, _) => {
-                Err(bad_operator(field, "contains", wanted.span))
+                Err(bad_operator(&field, "contains", wanted.span))
             }
-            (_, Some(Side::Value(Value::Text(part)))) => Ok(containing(field, part)),
+            (_, Some(Side::Value(Value::Text(part)))) => Ok(containing(&field, part)),
             (
                 FieldKind::Text(_)
                 | FieldKind::Outcome
                 | FieldKind::ErrorKind
                 | FieldKind::Irregularity
-                | FieldKind::FailedCheck,
+                | FieldKind::FailedCheck
+                | FieldKind::Tag,
                 _,
-            ) => Err(mismatch(field, "a text in quotes", wanted.span)),
+            ) => Err(mismatch(&field, "a text in quotes", wanted.span)),
         }
     }
 
@@ -92,7 +93,7 @@ impl Vocabulary for Requests {
     ) -> Result<(Field, Option<Test>)> {
         let field = field_of(left)?;
         if field.kind == FieldKind::Reused {
-            return Err(bad_operator(field, "in", list));
+            return Err(bad_operator(&field, "in", list));
         }
         Ok((field, None))
     }
@@ -103,9 +104,9 @@ impl Vocabulary for Requests {
         item: Spanned<Side<'_, Field>>,
     ) -> Result<()> {
         let Side::Value(value) = item.it else {
-            return Err(mismatch(*field, field.needs(), item.span));
+            return Err(mismatch(field, field.needs(), item.span));
         };
-        let one = test(*field, Comparison::Equal, value, item.span)?;
+        let one = test(field, Comparison::Equal, value, item.span)?;
         *union = Some(match union.take() {
             None => one,
             Some(before) => before.or(one),
@@ -114,7 +115,7 @@ impl Vocabulary for Requests {
     }
 
     fn listed(&mut self, (field, union): (Field, Option<Test>)) -> Test {
-        union.unwrap_or_else(|| Test::no_word(field))
+        union.unwrap_or_else(|| Test::no_word(&field))
     }
 
     fn flag(&mut self, side: Spanned<Side<'_, Field>>) -> Result<Option<Test>> {
@@ -124,7 +125,7 @@ impl Vocabulary for Requests {
 }
 
 fn unknown_field(word: &str, span: Range<usize>) -> ExpressionError {
-    let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+    let names: Vec<&str> = FIELDS.iter().map(|field| &*field.name).collect();
     ExpressionError::unknown_field(word, span, &names)
 }
 
@@ -134,8 +135,8 @@ fn needs_value(kind: ExpressionErrorKind, span: Range<usize>) -> ExpressionError
     ExpressionError::new(kind, span).or_hint(hint)
 }
 
-fn bad_operator(field: Field, operator: &'static str, span: Range<usize>) -> ExpressionError {
-    let kind = ExpressionErrorKind::BadOperator { field: field.name.to_owned(), operator };
+fn bad_operator(field: &Field, operator: &'static str, span: Range<usize>) -> ExpressionError {
+    let kind = ExpressionErrorKind::BadOperator { field: field.name.to_string(), operator };
     let operators = match field.kind {
         FieldKind::Number(..) => "numbers have ==, !=, <, <=, >, >= and in",
         FieldKind::Reused => "write `reused` or `!reused`",
@@ -143,13 +144,14 @@ fn bad_operator(field: Field, operator: &'static str, span: Range<usize>) -> Exp
         | FieldKind::Outcome
         | FieldKind::ErrorKind
         | FieldKind::Irregularity
-        | FieldKind::FailedCheck => "texts and words have ==, !=, in and contains",
+        | FieldKind::FailedCheck
+        | FieldKind::Tag => "texts and words have ==, !=, in and contains",
     };
     ExpressionError::new(kind, span).or_hint(|| Some(operators.to_owned()))
 }
 
-fn mismatch(field: Field, needs: &'static str, span: Range<usize>) -> ExpressionError {
-    let kind = ExpressionErrorKind::TypeMismatch { field: field.name.to_owned(), needs };
+fn mismatch(field: &Field, needs: &'static str, span: Range<usize>) -> ExpressionError {
+    let kind = ExpressionErrorKind::TypeMismatch { field: field.name.to_string(), needs };
     let words = field.words();
     let hint = || (!words.is_empty()).then(|| one_of(&words));
     ExpressionError::new(kind, span).or_hint(hint)
@@ -169,7 +171,7 @@ fn field_of(side: Spanned<Side<'_, Field>>) -> Result<Field> {
 
 /// `field comparison value`; `span` is the value's.
 fn test(
-    field: Field,
+    field: &Field,
     comparison: Comparison,
     value: Value<'_>,
     span: Range<usize>,
@@ -180,7 +182,7 @@ fn test(
         return Err(bad_operator(field, comparison.name(), span));
     }
     if value == Value::None && field.is_always_there() {
-        let field = field.name.to_owned();
+        let field = field.name.to_string();
         let kind = ExpressionErrorKind::NeverMissing { field, owner: "request" };
         return Err(ExpressionError::new(kind, span));
     }
@@ -216,6 +218,14 @@ fn test(
             let set = TextSet::OneOf(vec![(name.to_owned(), span)]);
             Ok(Test::FailedCheck { set, missing: false, negated })
         }
+        (FieldKind::Tag, Value::Text(value)) => {
+            let set = TextSet::OneOf(vec![(value.to_owned(), span)]);
+            Ok(Test::Tag { name: tag_of(field), set, missing: false, negated })
+        }
+        (FieldKind::Tag, Value::None) => {
+            let set = TextSet::OneOf(Vec::new());
+            Ok(Test::Tag { name: tag_of(field), set, missing: true, negated })
+        }
         (FieldKind::FailedCheck, Value::None) => {
             let set = TextSet::OneOf(Vec::new());
             Ok(Test::FailedCheck { set, missing: true, negated })
@@ -228,19 +238,27 @@ fn test(
     }
 }
 
-fn unknown_word(field: Field, word: &str, words: &[&str], span: Range<usize>) -> ExpressionError {
-    let (name, known) = (field.name.to_owned(), words.iter().copied());
+fn unknown_word(field: &Field, word: &str, words: &[&str], span: Range<usize>) -> ExpressionError {
+    let (name, known) = (field.name.to_string(), words.iter().copied());
     let kind = ExpressionErrorKind::UnknownWord { field: name, word: word.to_owned() };
     let hint = || Some(nearest(word, known).map_or_else(|| one_of(words), meant));
     ExpressionError::new(kind, span).or_hint(hint)
 }
 
+/// The name of the tag that a field is.
+fn tag_of(field: &Field) -> String {
+    field.name.strip_prefix(TAG).unwrap_or_default().to_owned()
+}
+
 /// `field contains part`.
-fn containing(field: Field, part: &str) -> Test {
+fn containing(field: &Field, part: &str) -> Test {
     let set = TextSet::Contains(part.to_owned());
     match field.kind {
         FieldKind::Text(of) => return Test::Text { of, set, negated: false },
         FieldKind::FailedCheck => return Test::FailedCheck { set, missing: false, negated: false },
+        FieldKind::Tag => {
+            return Test::Tag { name: tag_of(field), set, missing: false, negated: false };
+        }
         _ => {}
     }
     let words = field.words();

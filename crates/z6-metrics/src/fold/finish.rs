@@ -58,10 +58,11 @@ impl Fold {
         if let Some(grid) = &grid {
             self.requests.conserve_grid(grid)?;
         }
+        let empty_iterations = self.iterations.as_ref().map_or(0, |iterations| iterations.empty());
         let by = self.populations.as_deref();
         let requests = RequestFigures {
             by_population: by.map(ByPopulation::groups).unwrap_or_default(),
-            ..self.requests.figures(&self.outline, &total)?
+            ..self.requests.figures(&self.outline, &total, empty_iterations)?
         };
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,

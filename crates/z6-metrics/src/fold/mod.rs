@@ -27,6 +27,7 @@ pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
 use crate::gauges::Gauges;
 use crate::grid::Grid;
 use crate::health::Health;
+use crate::iterations::Iterations;
 use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
 use crate::outline::Outline;
@@ -95,6 +96,8 @@ pub struct Fold {
     reads: Option<Box<Reads>>,
     /// None if the users have no names.
     populations: Option<Box<ByPopulation>>,
+    /// None if no VU can have an iteration that sends nothing, and for a fold of a part of the requests.
+    iterations: Option<Box<Iterations>>,
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
@@ -112,7 +115,8 @@ impl Fold {
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
         let populations = ByPopulation::new(scenario, fold.outline.warmup);
-        Fold { populations, reads: reads.map(Box::new), grid: Some(grid), ..fold }
+        let iterations = Iterations::new(scenario).map(Box::new);
+        Fold { populations, reads: reads.map(Box::new), iterations, grid: Some(grid), ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -122,6 +126,7 @@ impl Fold {
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
             populations: None,
+            iterations: None,
             gauges: Gauges::default(),
             grid: None,
             bytes: Vec::new(),
@@ -261,8 +266,18 @@ impl Fold {
                 self.connections.closed(cause);
                 self.connection_closed(here, connection)
             }
-            Event::VuStarted { population, .. } => self.vus_change(here, population, 1),
-            Event::VuStopped { population, .. } => self.vus_change(here, population, -1),
+            Event::VuStarted { population, actor, .. } => {
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.vu_started(population, actor);
+                }
+                self.vus_change(here, population, 1)
+            }
+            Event::VuStopped { population, actor } => {
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.vu_stopped(population, actor);
+                }
+                self.vus_change(here, population, -1)
+            }
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(here, connection, target, address)
             }
@@ -287,6 +302,9 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.not_on_wire(here, request.planned, cause.error);
                 }
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.not_sent(request);
+                }
                 self.requests.not_on_wire(&mut state.rates, here, asked, cause, why)
             }
             Event::NeverSent { ref request, reason } => {
@@ -295,6 +313,11 @@ impl Fold {
                 }
                 if let Some(populations) = &mut self.populations {
                     populations.never_sent(request.population, request.planned)?;
+                }
+                if reason.is_lack()
+                    && let Some(iterations) = &mut self.iterations
+                {
+                    iterations.not_sent(request);
                 }
                 self.requests.never_sent(here, request, reason)
             }
@@ -409,6 +432,9 @@ impl Fold {
         self.requests.plan(worker, request, target, planned)?;
         if let Some(populations) = &mut self.populations {
             populations.on_wire(population, planned, at)?;
+        }
+        if let Some(iterations) = &mut self.iterations {
+            iterations.sent(asked);
         }
         let state = &mut self.workers[worker.index()];
         let open = OpenRequest {

@@ -4,7 +4,7 @@
 
 use z6_events::{
     Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, Irregularities,
-    PlannedRequest, Population, Response, SlotTable, TargetAddresses, Tick, WorkerId,
+    PlannedRequest, Response, SlotTable, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 

@@ -26,10 +26,19 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     latency(&mut page, metrics);
     throughput(&mut page, metrics);
     outcomes(&mut page, metrics);
-    groups(&mut page, "request", &metrics.requests.by_name);
-    groups(&mut page, "target", &metrics.requests.by_target);
-    groups(&mut page, "population", &metrics.requests.by_population);
-    groups(&mut page, "connection", &used(&metrics.requests.by_connection));
+    let by = &metrics.requests;
+    for (what, entries) in [("request", &by.by_name), ("target", &by.by_target)] {
+        // One entry is the whole run.
+        if entries.0.len() > 1 {
+            groups(&mut page, what, entries);
+        }
+    }
+    groups(&mut page, "population", &by.by_population);
+    groups(&mut page, "tag", &by.by_tag);
+    let used = used(&by.by_connection);
+    if used.0.len() > 1 {
+        groups(&mut page, "connection", &used);
+    }
     assertions(&mut page, metrics);
     generator(&mut page, metrics);
     digests(&mut page, metrics);
@@ -139,6 +148,9 @@ fn requests(page: &mut Page, metrics: &Metrics) {
     };
     for (reason, never) in &requests.never_sent_for_lack.0 {
         page.line("", &format!("{} never sent: {}", count(*never), reason.name()));
+    }
+    if requests.empty_iterations > 0 {
+        page.line("", &format!("{} iterations sent nothing", count(requests.empty_iterations)));
     }
     let failed = requests.failed > 0;
     let share = if failed { page.style.bad(share) } else { page.style.good(share) };
@@ -368,8 +380,9 @@ fn used(groups: &Named<GroupFigures>) -> Named<GroupFigures> {
 /// Rows of a table of groups.
 const MAX_GROUPS: usize = 100;
 
+/// A table of groups, if there are any.
 fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
-    if groups.0.len() < 2 {
+    if groups.is_empty() {
         return;
     }
     let mut table = Table::new(1);

@@ -117,6 +117,7 @@ impl Requests {
         &self,
         outline: &Outline,
         total: &Cell,
+        empty_iterations: u64,
     ) -> Result<RequestFigures, FoldError> {
         let totals = &self.totals;
         let statuses = totals.statuses.occurred();
@@ -127,6 +128,7 @@ impl Requests {
             exchanges: totals.exchanges,
             never_sent: totals.never_sent_count(),
             never_sent_for_lack: Named(totals.never_sent_for_lack()),
+            empty_iterations,
             succeeded: totals.outcomes.succeeded,
             failed: totals.outcomes.failed,
             in_flight_at_stop: totals.in_flight_at_stop,
@@ -136,6 +138,7 @@ impl Requests {
             by_method: self.groups.by_method(outline)?,
             by_target: self.groups.by_target(outline, total),
             by_population: Named::default(),
+            by_tag: self.groups.by_tag(outline)?,
             by_connection: self.by_connection.figures(),
             by_status: Named(statuses.map(|(status, count)| (status.to_string(), count)).collect()),
             irregularities: Named(totals.irregularities.occurred().collect()),

@@ -382,7 +382,7 @@ impl Requests {
         let PlannedRequest { request, target, planned, .. } = *asked;
         self.plan(worker, request, target, planned)?;
         self.totals.never_sent(reason);
-        if self.measures(planned) {
+        if reason.is_censored() && self.measures(planned) {
             let bound_ns = at.since(planned);
             self.groups.record(request, target, |cell| cell.response.bound(bound_ns))?;
         }

@@ -85,8 +85,23 @@ impl Script {
     }
 
     pub fn never_sent(&mut self, planned: u64, at: u64) -> &mut Script {
+        self.never_sent_for(planned, at, NeverSentReason::RunEnded)
+    }
+
+    pub fn never_sent_for(
+        &mut self,
+        planned: u64,
+        at: u64,
+        reason: NeverSentReason,
+    ) -> &mut Script {
         let request = self.request(0, 0, planned);
-        self.add(0, at, Event::NeverSent { request, reason: NeverSentReason::RunEnded })
+        self.add(0, at, Event::NeverSent { request, reason })
+    }
+
+    /// VU 0 starts, whose requests all others here are.
+    pub fn vu_started(&mut self, at: u64) -> &mut Script {
+        let (population, actor, planned) = (Population(0), Actor(0), Tick(at));
+        self.add(0, at, Event::VuStarted { population, actor, planned })
     }
 
     pub fn not_on_wire(&mut self, planned: u64, at: u64, error: ErrorKind) -> &mut Script {

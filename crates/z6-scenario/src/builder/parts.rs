@@ -148,6 +148,13 @@ impl RequestBuilder {
         self
     }
 
+    /// Adds a tag: a text by which figures and goals tell requests apart.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.add_entry("tags", "tag", (name.into(), Value::text(value)));
+        self
+    }
+
     /// Adds a parameter to the query.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

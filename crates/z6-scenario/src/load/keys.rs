@@ -347,6 +347,7 @@ pub(crate) static REQUESTS: Table = Table {
             text("target").or_words("drawn by weight"),
             key("expect_status", Kind::Counts { min: 100, max: 999 }).or_words("below 400"),
             count("follow_redirects", 0, limits::MAX_REDIRECTS).or_words("that of [runtime]"),
+            key("tags", Kind::Pairs),
         ],
         &REQUEST_KEYS,
     ],

@@ -30,6 +30,10 @@ pub const MAX_POPULATIONS: usize = 32;
 pub const MAX_PLACES: u64 = 1_000_000;
 /// Header fields of one request.
 pub const MAX_HEADERS: usize = 100;
+/// Entries of `tags` of one request.
+pub const MAX_TAGS: usize = 16;
+/// Value of a tag, and name of a group, bytes.
+pub const MAX_TAG_BYTES: usize = 64;
 /// Entries of `source_addresses`.
 pub const MAX_SOURCE_ADDRESSES: usize = 1_000;
 /// Entries of `resolve`.

@@ -37,6 +37,7 @@ mod simulation;
 mod size;
 mod sources;
 pub(crate) mod suggest;
+mod tags;
 mod targets;
 mod text;
 mod userinfo;

@@ -16,6 +16,7 @@ use super::reader::{Context, Section, Span};
 use super::reading::reading;
 use super::sending::sending;
 use super::sources::Sources;
+use super::tags::tags;
 use super::text::Written;
 use super::value::Pair;
 use crate::model::{Limits, MICRO, Request, Target};
@@ -111,6 +112,7 @@ fn request(
         follow_redirects: redirects(section, around),
         rendering: sent.rendering,
         reading: reading(cx, section, around, sources, &place),
+        tags: tags(cx, section),
     }
 }
 

@@ -75,6 +75,7 @@ fn request(name: &str, method: &str, path: &str, weight_micro: u64) -> Request {
         follow_redirects: 0,
         rendering: None,
         reading: Reading::default(),
+        tags: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! (the checker `plan` knows whether that is right), read as the driver's clock said. Sorted and counted
 //! here, without a histogram.
 
-use z6_events::ErrorKind;
+use z6_events::{ErrorKind, NeverSentReason};
 use z6_metrics::{LatencyStats, Metrics};
 use z6_scenario::Quantile;
 
@@ -22,7 +22,9 @@ pub(super) fn check(
     let measured = |row: &&Row| row.request.planned.0 >= warmup_ns;
     let rows: Vec<&Row> = account.rows.values().filter(measured).collect();
     let given_up = |row: &&&Row| matches!(row.end, End::TimedOut | End::InFlight);
-    let never = |row: &&&Row| matches!(row.end, End::NeverSent(_));
+    let never = |row: &&&Row| {
+        matches!(row.end, End::NeverSent(NeverSentReason::RunEnded | NeverSentReason::MaxInFlight))
+    };
     let response = |row: &&Row| row.ended.since(row.request.planned);
     let service = |row: &&Row| row.sent().map_or(0, |sent| row.ended.since(sent));
     let mut values = from_server(evidence, &known, &rows);
