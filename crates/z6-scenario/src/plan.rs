@@ -14,6 +14,8 @@ pub mod digest;
 pub mod listing;
 pub mod places;
 #[cfg(test)]
+mod populations_tests;
+#[cfg(test)]
 mod sample;
 mod shown;
 #[cfg(test)]
