@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{Event, ExchangeSlot, Irregularities, Partition, Response, Tick};
+use z6_events::{ConnectedAs, Event, ExchangeSlot, Irregularities, Partition, Response, Tick};
 use z6_scenario::{Plan, Scenario};
 use z6_vu::engine::Progress;
 use z6_vu::templates::Templates;
@@ -90,7 +90,10 @@ impl ClosedLoop {
             match command {
                 Command::Connect { connection, .. } => {
                     let started = self.now;
-                    self.step(Input::Connected { connection, started }, seen);
+                    self.step(
+                        Input::Connected { connection, started, negotiated: ConnectedAs::HTTP1 },
+                        seen,
+                    );
                 }
                 Command::Send { exchange, .. } => {
                     self.in_flight.push_back(exchange);

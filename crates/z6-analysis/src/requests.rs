@@ -52,7 +52,9 @@ impl RequestJoin {
                 self.check_ids(&sent.request)?;
                 return Ok(None);
             }
-            Observed::Redirected(_) | Observed::SentAgain(_) => return Ok(None),
+            Observed::Redirected(_) | Observed::Resent(_) | Observed::SentAgain(_) => {
+                return Ok(None);
+            }
             Observed::RequestEnded(end) => return Ok(Some(RequestRow::from_end(worker, &end))),
             Observed::Alone(Event::NotOnWire { request, cause: Cause { error, detail } }) => {
                 self.check_ids(&request)?;
@@ -65,6 +67,8 @@ impl RequestJoin {
             Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
+            | Observed::StreamsAllowed(_)
+            | Observed::GoingAway(_)
             | Observed::ConnectionEnded { .. }
             | Observed::FailedBeforeSent { .. }
             | Observed::Alone(_) => return Ok(None),

@@ -9,6 +9,8 @@ use z6_analysis::diff::ComparedLatency;
 use z6_scenario::simulation::{self, FaultKind};
 use z6_scenario::{Workers, load::limits::MAX_WORKERS, parse_duration};
 
+use crate::bench_args::BenchArgs;
+
 /// A deterministic, event-driven, auditable HTTP load tester.
 #[derive(Debug, Parser)]
 #[command(name = "z6", version, max_term_width = 100)]
@@ -24,6 +26,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a scenario against a real target and report the results.
     Run(RunArgs),
+    /// Send requests to one URL and report the results, without a scenario file: `z6 URL`.
+    Bench(Box<BenchArgs>),
     /// Run a scenario on a simulated network and server: no traffic, virtual time, same log for the
     /// same seed.
     Simulate(Box<SimulateArgs>),
@@ -529,7 +533,7 @@ fn param(text: &str) -> Result<(String, String), String> {
 }
 
 /// Parses a number of event loops, or `auto`.
-fn workers(text: &str) -> Result<Workers, String> {
+pub(crate) fn workers(text: &str) -> Result<Workers, String> {
     let allowed = || format!("expected `auto` or a number from 1 to {MAX_WORKERS}");
     match text {
         "auto" => Ok(Workers::Auto),

@@ -8,11 +8,9 @@ use std::io::{self, Write};
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
-use clap::Parser;
 use z6::Diagnostics;
 use z6_events::{printable, printable_lines};
 
-use crate::args::Cli;
 use crate::exit::UsageError;
 use crate::words;
 
@@ -117,9 +115,9 @@ pub(crate) fn arguments(error: &clap::Error) -> io::Result<()> {
     // Arguments in the text are printable only if it was made from printable ones.
     let shown =
         std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
-    let again = Cli::try_parse_from(shown).err();
+    let again = words::parse(shown.map(Into::into)).err();
     let printed = match again.filter(|again| again.kind() == error.kind()) {
-        Some(again) => words::explain(again).print(),
+        Some(again) => again.print(),
         None => {
             lines(&error.to_string());
             Ok(())

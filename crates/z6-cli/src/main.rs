@@ -1,14 +1,17 @@
 //! The `z6` binary: arguments in, exit code out.
 //!
-//! Reading order: [`args`] (the arguments as typed), [`commands`] (one module per command),
+//! Reading order: [`args`] (the arguments as typed), [`bench_args`] and [`one_liner`] (a run without a scenario
+//! file), [`commands`] (one module per command),
 //! [`output`] (what a run prints), [`exit`] (exit codes), [`console`] (standard output and error),
 //! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`words`] (of other tools), [`panics`].
 
 mod args;
+mod bench_args;
 mod commands;
 mod console;
 mod exit;
 mod log_args;
+mod one_liner;
 mod output;
 mod panics;
 mod progress;
@@ -17,14 +20,11 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
     signals::survive_large_files();
-    panics::catch_panics(|| match Cli::try_parse() {
+    panics::catch_panics(|| match words::parse(std::env::args_os()) {
         Ok(cli) => commands::dispatch(cli),
         Err(error) => match console::arguments(&error) {
             Ok(()) if error.use_stderr() => Exit::Usage,

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use z6::{
     Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy, full_message,
 };
@@ -26,6 +27,8 @@ use crate::signals::Interrupts;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// If the size of the event log is unknown, less free disk space than this causes a warning.
 const LOW_DISK_BYTES: u64 = 1 << 30;
+/// The event log in a temporary folder.
+const LOG: &str = "events.z6log";
 /// Number of results directories that may get a name from the same second.
 const NAMES_MAX: u32 = 1_000;
 
@@ -85,6 +88,23 @@ pub(crate) enum ResultsLocation {
     Named(PathBuf),
     /// `results/NAME_<UTC time>`, followed by a number if that directory exists.
     Dated(&'static str),
+    /// Nowhere. The event log is a temporary file while the run is under way.
+    Temporary,
+}
+
+/// Where the results of one run go. A temporary directory is gone when this is dropped.
+enum Place {
+    Kept(ResultsDir),
+    Temporary(tempfile::TempDir),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Place::Kept(results) => results.path(),
+            Place::Temporary(folder) => folder.path(),
+        }
+    }
 }
 
 impl ResultsLocation {
@@ -92,11 +112,17 @@ impl ResultsLocation {
         output.map_or(ResultsLocation::Dated(name), ResultsLocation::Named)
     }
 
-    fn create(&self) -> Result<ResultsDir, ResultsError> {
-        match self {
+    fn create(&self) -> anyhow::Result<Place> {
+        let kept = match self {
             ResultsLocation::Named(path) => ResultsDir::create(path),
             ResultsLocation::Dated(name) => create_dated(name),
-        }
+            ResultsLocation::Temporary => {
+                let folder = tempfile::Builder::new().prefix("z6-").tempdir();
+                let context = "cannot make a temporary folder for the event log; `--output DIR` puts it elsewhere";
+                return Ok(Place::Temporary(folder.context(context)?));
+            }
+        };
+        Ok(Place::Kept(kept.map_err(z6::Error::from)?))
     }
 }
 
@@ -109,17 +135,33 @@ pub(crate) fn execute(
     interrupts: &Interrupts,
     start: impl FnOnce(Run) -> Result<Running, z6::Error>,
 ) -> anyhow::Result<Exit> {
-    let results = location.create().map_err(z6::Error::from)?;
+    execute_then(output, run, location, interrupts, start, |_| Ok(()))
+}
+
+/// The same with something to do at the end, while the event log is there.
+pub(crate) fn execute_then(
+    output: &OutputOptions,
+    run: Run,
+    location: &ResultsLocation,
+    interrupts: &Interrupts,
+    start: impl FnOnce(Run) -> Result<Running, z6::Error>,
+    then: impl FnOnce(&Finished) -> anyhow::Result<()>,
+) -> anyhow::Result<Exit> {
+    let place = location.create()?;
     if output.verbosity > Verbosity::Quiet {
         console::findings(run.warnings(), run.source().name(), run.source().text());
-        warn_of_low_disk_space(run.scenario(), results.path());
+        warn_of_low_disk_space(run.scenario(), place.path());
     }
     let scenario = run.scenario().clone();
-    let running = start(run.results_in(results))?;
+    let (run, _temporary) = match place {
+        Place::Kept(results) => (run.results_in(results), None),
+        Place::Temporary(folder) => (run.log_file(folder.path().join(LOG)), Some(folder)),
+    };
+    let running = start(run)?;
     interrupts.attach(running.stopper());
     announce(output.verbosity, &scenario, &running);
     let finished = wait(output, &scenario, running, interrupts)?;
-    let reported = report(output.report, &finished);
+    let reported = report(output.report, &finished).and_then(|()| then(&finished));
     for failure in failures(&finished) {
         console::error(&failure);
     }
@@ -305,9 +347,12 @@ fn print_results_and_receipt(finished: &Finished) {
     if let Some(results) = &finished.results {
         console::plain(&format!("results  {}", results.path.display()));
     }
+    let kept = if finished.results.is_some() { "" } else { ", not kept: `--output DIR` keeps it" };
     let size = bytes(finished.log_bytes);
     match (&finished.digest, &finished.log) {
-        (Some(digest), _) => console::plain(&format!("receipt  {digest}  ({size} of event log)")),
+        (Some(digest), _) => {
+            console::plain(&format!("receipt  {digest}  ({size} of event log{kept})"));
+        }
         (None, Some(log)) => {
             console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
         }

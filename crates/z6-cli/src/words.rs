@@ -1,12 +1,19 @@
 //! Options and commands of wrk, oha, vegeta, k6, Gatling and Artillery that a user may try, and what does
 //! the same here. Only words that Z6 refuses are looked up.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+use crate::args::Cli;
+use crate::bench_args;
 
 /// Words and what to do instead.
 type Entry = (&'static [&'static str], &'static str);
 
-const SCENARIO: &str = "the URL, the load and its duration are in a scenario: see `z6 run --help` and docs/SCENARIO.md";
+const SCENARIO: &str = "for one URL write `z6 bench URL`; otherwise the URL, the load and its duration are in a scenario: see `z6 run --help` and docs/SCENARIO.md";
+const MORE: &str = "one line cannot say that, a scenario can: `--scenario` prints one to start from (docs/SCENARIO.md)";
 
 #[rustfmt::skip]
 const OPTIONS: &[Entry] = &[
@@ -39,11 +46,46 @@ const OPTIONS: &[Entry] = &[
     (&["--threshold", "--thresholds"], "write [assertions] in the scenario"),
 ];
 
+/// Options of `z6 bench`: what one line of wrk, hey, oha, bombardier, ab, h2load and vegeta may have.
+#[rustfmt::skip]
+const BENCH: &[Entry] = &[
+    (&["-t"], "threads, as of wrk and h2load, are `--workers N`; a timeout, as of hey and bombardier, is `--timeout TIME`; a time limit, as of ab, is `--duration TIME`"),
+    (&["-q"], "oha's -q is of the whole run: write `--rate N`; hey's is of each of its -c workers: write `--rate` with the product of -q and -c"),
+    (&["-b"], "a body, as of bombardier, is `--body TEXT`"),
+    (&["-D"], "a body file, as of hey and oha, is `--body-file FILE`; a duration, as of h2load, is `--duration TIME`"),
+    (&["-f", "-p"], "the body, as of bombardier and ab, is `--body-file FILE`"),
+    (&["-s"], "a script, as of wrk, is written as a scenario: `--scenario` prints one to start from; a timeout, as of ab, is `--timeout TIME`"),
+    (&["-l", "-L", "--latency", "--latencies", "--latency-correction", "--percentiles"], "nothing to write: percentiles are always reported, of response times since the planned instant"),
+    (&["-a"], "write `--user USER:PASSWORD`"),
+    (&["-A"], "credentials, as of ab and oha, are `--user USER:PASSWORD`; a media type, as of hey, is `--header 'Accept: ..'`"),
+    (&["-T", "--content-type"], "write `--header 'Content-Type: ..'`"),
+    (&["-C", "--cookie"], "write `--header 'Cookie: ..'`"),
+    (&["--host", "--vhost"], "write `--header 'Host: ..'`"),
+    (&["-i", "--head"], "write `--method HEAD`"),
+    (&["-g", "-e", "--print"], "write `--csv` for one line per second; `z6 export` writes one per request"),
+    (&["-o", "--out", "--format", "--output-format"], "write `--json`, `--csv`, `--html FILE` or `--output DIR`"),
+    (&["-j"], "write `--json`"),
+    (&["--http2", "--h2", "--h2c", "--streams"], "HTTP/2 is not supported: requests are sent as HTTP/1.1"),
+    (&["--vus", "--users", "--clients", "--concurrency", "--max-connections"], "write `--connections N`"),
+    (&["--threads", "--cpus", "--max-workers"], "write `--workers N`"),
+    (&["--time", "--length"], "write `--duration TIME`"),
+    (&["--iterations", "--number", "--count"], "write `--requests N`"),
+    (&["--rps", "--burst-rate"], "write `--rate N`"),
+    (&["--disable-compression"], "nothing to write: no encoding is asked for unless `--header 'Accept-Encoding: ..'` says so"),
+    (&["--disable-redirects"], "nothing to write: redirects are not followed unless a scenario says so"),
+    (&["--redirects", "--max-redirects"], MORE),
+    (&["-x", "--proxy"], "there are no proxies: `connect_to` in [target] of a scenario connects elsewhere; `--scenario` prints one to start from"),
+    (&["--connect-to", "--resolve", "--unix-socket", "--cert", "--key", "--cacert", "--targets", "--rand-regex-url", "--urls-from-file", "--warm-up-time", "--base-uri"], MORE),
+    (&["--no-tui", "--no-progress"], "write `--no-live`"),
+    (&["--stats"], "nothing to write: statistics are in the summary, and `--json` has them all"),
+];
+
 #[rustfmt::skip]
 const COMMANDS: &[Entry] = &[
     (&["man", "manual", "docs"], "`z6 help` and `z6 help COMMAND` are the manual; docs/CLI.md has it in full"),
     (&["merge", "combine"], "logs are not merged: `z6 diff` compares several runs of each side"),
-    (&["attack", "start", "execute", "bench", "load", "quick", "test"], "write `z6 run SCENARIO`"),
+    (&["attack", "load", "quick", "test", "benchmark"], "write `z6 bench URL` for one URL, or `z6 run SCENARIO`"),
+    (&["start", "execute"], "write `z6 run SCENARIO`"),
     (&["summary", "inspect", "stats"], "write `z6 analyze LOG`"),
     (&["plot", "graph", "chart", "html"], "write `z6 report LOG`: a page with charts"),
     (&["compare"], "write `z6 diff A B`"),
@@ -55,10 +97,51 @@ const COMMANDS: &[Entry] = &[
     (&["completions", "complete"], "write `z6 completion SHELL`"),
 ];
 
-/// The same error with the right suggestion, where a word of another tool caused it.
-pub(crate) fn explain(mut error: clap::Error) -> clap::Error {
+/// Parses arguments. Where a word of another tool causes an error, it has the right suggestion.
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let arguments = bench_args::with_command(arguments.collect());
+    let is_bench = bench_args::is_bench(&arguments);
+    if let Some(text) = is_bench.then(|| single_dash(&arguments)).flatten() {
+        return Err(Cli::command().error(ErrorKind::UnknownArgument, text));
+    }
+    Cli::try_parse_from(arguments).map_err(|error| explain(error, is_bench))
+}
+
+/// What to write instead of a long option behind one dash, as vegeta and hey have them: clap would read
+/// `-rate=50` as `-r ate=50`.
+fn single_dash(arguments: &[OsString]) -> Option<String> {
+    let command = Cli::command();
+    let bench = command.find_subcommand(bench_args::NAME)?;
+    let has_option = |word: &str| {
+        bench.get_arguments().any(|argument| {
+            let aliases = argument.get_visible_aliases().unwrap_or_default();
+            argument.get_long().into_iter().chain(aliases).any(|name| name == word)
+        })
+    };
+    let given = arguments.iter().skip(1).take_while(|argument| *argument != "--");
+    given.filter_map(|argument| argument.to_str()).find_map(|argument| {
+        let word = argument.strip_prefix('-')?.split('=').next()?;
+        if word.len() < 2 || word.starts_with('-') {
+            return None;
+        }
+        let found = format!("unexpected argument '{argument}' found");
+        if has_option(word) {
+            return Some(format!("{found}: write `--{word}`, with two dashes"));
+        }
+        Some(format!("{found}: {}", hint(BENCH, &format!("--{word}"))?))
+    })
+}
+
+/// The same error with the right suggestion.
+fn explain(mut error: clap::Error, is_bench: bool) -> clap::Error {
+    let options = if is_bench { BENCH } else { OPTIONS };
     let (kind, table, wrong) = match error.kind() {
-        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, OPTIONS, ContextKind::SuggestedArg),
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, options, ContextKind::SuggestedArg),
+        ErrorKind::InvalidValue if is_bench && is_missing_rate(&error) => {
+            let hint = "ab's `-r` is not needed: a failed request never ends the run";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+            return error;
+        }
         ErrorKind::InvalidSubcommand => {
             (ContextKind::InvalidSubcommand, COMMANDS, ContextKind::SuggestedSubcommand)
         }
@@ -69,6 +152,16 @@ pub(crate) fn explain(mut error: clap::Error) -> clap::Error {
     error.remove(wrong);
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
     error
+}
+
+/// Whether `-r` is alone, as ab has it.
+fn is_missing_rate(error: &clap::Error) -> bool {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    text(ContextKind::InvalidArg).starts_with("--rate")
+        && text(ContextKind::InvalidValue).is_empty()
 }
 
 fn hint(table: &[Entry], word: &str) -> Option<&'static str> {
@@ -87,14 +180,11 @@ pub(crate) fn is_url(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
-
     use super::*;
-    use crate::args::Cli;
 
     fn message(arguments: &[&str]) -> String {
         let arguments = ["z6"].iter().chain(arguments);
-        explain(Cli::try_parse_from(arguments).unwrap_err()).to_string()
+        parse(arguments.map(Into::into)).unwrap_err().to_string()
     }
 
     #[test]
@@ -103,6 +193,14 @@ mod tests {
             for word in *words {
                 let text = message(&["replay", "log", word]);
                 assert!(text.contains(&format!("unexpected argument '{word}'")), "{word}: {text}");
+                assert!(text.contains(&format!("tip: {hint}")), "{word}: {text}");
+                assert_eq!(text.matches("tip:").count(), 1, "{word}: {text}");
+            }
+        }
+        for (words, hint) in BENCH {
+            for word in *words {
+                let text = message(&["bench", "http://a/", word]);
+                assert!(text.contains("unexpected argument '"), "{word}: {text}");
                 assert!(text.contains(&format!("tip: {hint}")), "{word}: {text}");
                 assert_eq!(text.matches("tip:").count(), 1, "{word}: {text}");
             }
@@ -132,7 +230,10 @@ mod tests {
             (&["man"], "`z6 help`"),
             (&["merge", "a", "b"], "`z6 diff`"),
             (&["attack"], "`z6 run SCENARIO`"),
-            (&["https://example.com/"], "docs/SCENARIO.md"),
+            (&["replay", "a", "https://example.com/"], "`z6 bench URL`"),
+            (&["https://example.com/", "--threads=4"], "`--workers N`"),
+            (&["-t12", "-c400", "http://a/"], "`--timeout TIME`"),
+            (&["http://a/", "-r", "-n", "5"], "ab's `-r`"),
         ] {
             let text = message(arguments);
             assert!(text.contains("tip: "), "{arguments:?}: {text}");
@@ -140,6 +241,26 @@ mod tests {
         }
         // A slip of the pen keeps clap's suggestion.
         assert!(message(&["run", "s.toml", "--duratoin", "5"]).contains("'--duration'"));
+    }
+
+    #[test]
+    fn long_names_behind_one_dash_are_explained() {
+        for (word, wanted) in [
+            ("-rate=50", "write `--rate`"),
+            ("-duration", "write `--duration`"),
+            ("-qps", "write `--qps`"),
+            ("-host", "`--header 'Host: ..'`"),
+            ("-h2", "HTTP/1.1"),
+            ("-cpus", "`--workers N`"),
+            ("-disable-keepalive", "write `--disable-keepalive`"),
+            ("-targets=list", "`--scenario`"),
+        ] {
+            let text = message(&["http://a/", word]);
+            assert!(text.contains(wanted), "{word}: {text}");
+        }
+        for word in ["-c50", "-n200", "--rate=50", "-d10s", "-H"] {
+            assert_eq!(single_dash(&[bench_args::NAME.into(), word.into()]), None, "{word}");
+        }
     }
 
     #[test]
@@ -152,7 +273,7 @@ mod tests {
             .chain(cli.get_arguments())
             .filter_map(|argument| argument.get_long().map(|name| format!("--{name}")))
             .collect();
-        for (_, hint) in OPTIONS.iter().chain(COMMANDS) {
+        for (_, hint) in OPTIONS.iter().chain(BENCH).chain(COMMANDS) {
             for code in hint.split('`').skip(1).step_by(2) {
                 let words: Vec<&str> = code.split(' ').collect();
                 for option in words.iter().filter(|word| word.starts_with("--")) {

@@ -1,11 +1,11 @@
 //! Events to bytes and back: kind bytes, times, and every record except `sent` and `done`, which are
 //! in `fused`. Knows no blocks. docs/EVENT_LOG.md describes the same bytes.
 
-use crate::error::DecodeError;
-use crate::event::{
-    ByteRange, Cause, CloseCause, Event, Failure, NeverSentReason, NextHop, NoteKind,
-    PlannedRequest, ReleaseCause, Response, Sample, StopReason, StoppedBy,
+use crate::codes::{
+    CloseCause, NeverSentReason, NoteKind, ReleaseCause, ResendCause, StopReason, StoppedBy,
 };
+use crate::error::DecodeError;
+use crate::event::{ByteRange, Cause, Event, Failure, NextHop, PlannedRequest, Response, Sample};
 use crate::fused::{
     decode_done, decode_irregularities, decode_sent, encode_done, encode_irregularities,
     encode_response_flags, encode_sent, error_kind, known_flags,
@@ -16,6 +16,7 @@ use crate::ids::{
 use crate::irregularity::Irregularities;
 use crate::limits::MAX_NOTE_BYTES;
 use crate::predict::Predictor;
+use crate::protocol::{ConnectedAs, Http2Sample, Protocol, TlsNegotiated};
 use crate::register::{TIME_FOLLOWS, failed, kind, redirected};
 use crate::value;
 use crate::varint::{Reader, Writer};
@@ -57,6 +58,10 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::RedirectFailed { .. } => kind::REDIRECT_FAILED,
         Event::Wake => kind::WAKE,
         Event::Connected { .. } => kind::CONNECTED,
+        Event::ConnectedAs { .. } => kind::CONNECTED_AS,
+        Event::StreamsAllowed { .. } => kind::STREAMS_ALLOWED,
+        Event::GoingAway { .. } => kind::GOING_AWAY,
+        Event::Resent { .. } => kind::RESENT,
         Event::TcpReady { .. } => kind::TCP_READY,
         Event::ConnectFailed { .. } => kind::CONNECT_FAILED,
         Event::ConnectionClosed { .. } => kind::CONNECTION_CLOSED,
@@ -79,6 +84,7 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::EndReached { .. } => kind::END_REACHED,
         Event::Finished => kind::FINISHED,
         Event::Sample(_) => kind::SAMPLE,
+        Event::Http2Sample(_) => kind::HTTP2_SAMPLE,
         Event::LogStalled { .. } => kind::LOG_STALLED,
         Event::Note { .. } => kind::NOTE,
         Event::Value { .. } => kind::VALUE,
@@ -105,8 +111,30 @@ fn encode_rare(
             writer.number(at.wrapping_sub(started.0));
             encode_cause(writer, cause);
         }
+        Event::ConnectedAs { connection, started, negotiated } => {
+            writer.number(u64::from(connection.0));
+            writer.number(at.wrapping_sub(started.0));
+            encode_negotiated(writer, negotiated);
+        }
+        Event::StreamsAllowed { connection, allowed } => {
+            writer.number(u64::from(connection.0));
+            writer.number(u64::from(allowed));
+        }
+        Event::GoingAway { connection, code, accepted } => {
+            writer.number(u64::from(connection.0));
+            writer.number(code);
+            writer.number(accepted);
+        }
         Event::Failed { exchange, ref failure } => {
-            encode_failed(writer, state, at, exchange, failure);
+            writer.number(u64::from(exchange.0));
+            encode_failure(writer, at, failure);
+            state.end_exchange(exchange.0, at);
+        }
+        // Changes nothing in what is expected next: the exchange continues.
+        Event::Resent { exchange, ref failure, cause } => {
+            writer.number(u64::from(exchange.0));
+            writer.byte(cause.code());
+            encode_failure(writer, at, failure);
         }
         Event::Redirected { exchange, ref response, next } => {
             encode_redirected(writer, at, exchange, response, next);
@@ -155,6 +183,9 @@ fn encode_rare(
             writer.number(at.wrapping_sub(end.0));
         }
         Event::Sample(sample) => sample_numbers(&sample).iter().for_each(|n| writer.number(*n)),
+        Event::Http2Sample(sample) => {
+            http2_numbers(&sample).iter().for_each(|n| writer.number(*n));
+        }
         Event::LogStalled { waited_ns } => writer.number(waited_ns),
         Event::Note { about, slot, text } => {
             let bytes = text.of(arena);
@@ -181,20 +212,13 @@ fn encode_cause(writer: &mut Writer<'_>, cause: Cause) {
     writer.number(cause.detail);
 }
 
-fn encode_failed(
-    writer: &mut Writer<'_>,
-    state: &mut Predictor,
-    at: u64,
-    exchange: ExchangeSlot,
-    failure: &Failure,
-) {
+fn encode_failure(writer: &mut Writer<'_>, at: u64, failure: &Failure) {
     let Failure { first_byte, received_bytes, unsent_bytes, reusable, irregularities, .. } =
         *failure;
     let mut flags = if first_byte.is_some() { failed::FIRST_BYTE } else { 0 };
     flags |= if received_bytes == 0 { 0 } else { failed::RECEIVED_BYTES };
     flags |= if unsent_bytes == 0 { 0 } else { failed::UNSENT_BYTES };
     flags |= if reusable { failed::REUSABLE } else { 0 };
-    writer.number(u64::from(exchange.0));
     encode_response_flags(writer, flags, irregularities);
     encode_cause(writer, failure.cause());
     if let Some(first_byte) = first_byte {
@@ -207,7 +231,14 @@ fn encode_failed(
         writer.number(unsent_bytes);
     }
     encode_irregularities(writer, irregularities);
-    state.end_exchange(exchange.0, at);
+}
+
+/// Version and cipher suite 0 stand for no TLS.
+fn encode_negotiated(writer: &mut Writer<'_>, negotiated: ConnectedAs) {
+    let tls = negotiated.tls.map_or((0, 0), |tls| (tls.version, tls.cipher));
+    writer.byte(negotiated.protocol.code());
+    writer.number(u64::from(tls.0));
+    writer.number(u64::from(tls.1));
 }
 
 /// Changes nothing in what is expected next: the exchange continues.
@@ -279,6 +310,23 @@ const fn sample_numbers(sample: &Sample) -> [u64; 10] {
     ]
 }
 
+/// The numbers of a sample of HTTP/2 in the order they are written.
+const fn http2_numbers(sample: &Http2Sample) -> [u64; 11] {
+    [
+        sample.frames_in,
+        sample.frames_out,
+        sample.request_header_bytes_plain,
+        sample.request_header_bytes_wire,
+        sample.response_header_bytes_plain,
+        sample.response_header_bytes_wire,
+        sample.resets_in,
+        sample.resets_out,
+        sample.pings,
+        sample.window_stalls,
+        sample.window_stall_ns,
+    ]
+}
+
 /// Reads one record: an event with its tick, or `None` for one that was skipped.
 #[inline]
 pub(crate) fn decode(
@@ -319,12 +367,35 @@ fn decode_rare(
     arena: &mut Vec<u8>,
 ) -> Result<Event, DecodeError> {
     Ok(match byte & !TIME_FOLLOWS {
-        kind::FAILED => decode_failed(reader, state, at)?,
+        kind::FAILED => {
+            let exchange = ExchangeSlot(reader.u32()?);
+            let failure = decode_failure(reader, at)?;
+            state.end_exchange(exchange.0, at);
+            Event::Failed { exchange, failure }
+        }
+        kind::RESENT => {
+            let exchange = ExchangeSlot(reader.u32()?);
+            let cause = code(reader, ResendCause::from_code)?;
+            Event::Resent { exchange, failure: decode_failure(reader, at)?, cause }
+        }
         kind::REDIRECTED => decode_redirected(reader, at)?,
         kind::WAKE => Event::Wake,
         kind::CONNECTED => {
             Event::Connected { connection: connection(reader)?, started: before(reader, at)? }
         }
+        kind::CONNECTED_AS => Event::ConnectedAs {
+            connection: connection(reader)?,
+            started: before(reader, at)?,
+            negotiated: negotiated(reader)?,
+        },
+        kind::STREAMS_ALLOWED => {
+            Event::StreamsAllowed { connection: connection(reader)?, allowed: reader.u32()? }
+        }
+        kind::GOING_AWAY => Event::GoingAway {
+            connection: connection(reader)?,
+            code: reader.number()?,
+            accepted: reader.number()?,
+        },
         kind::TCP_READY => Event::TcpReady { connection: connection(reader)? },
         kind::CONNECT_FAILED => Event::ConnectFailed {
             connection: connection(reader)?,
@@ -373,6 +444,7 @@ fn decode_rare(
         }
         kind::FINISHED => Event::Finished,
         kind::SAMPLE => Event::Sample(sample(reader)?),
+        kind::HTTP2_SAMPLE => Event::Http2Sample(http2_sample(reader)?),
         kind::LOG_STALLED => Event::LogStalled { waited_ns: reader.number()? },
         kind::NOTE => {
             let about = code(reader, NoteKind::from_code)?;
@@ -392,21 +464,15 @@ fn decode_rare(
     })
 }
 
-fn decode_failed(
-    reader: &mut Reader<'_>,
-    state: &mut Predictor,
-    at: u64,
-) -> Result<Event, DecodeError> {
-    let exchange = ExchangeSlot(reader.u32()?);
+fn decode_failure(reader: &mut Reader<'_>, at: u64) -> Result<Failure, DecodeError> {
     let (flags, more) = known_flags(reader, failed::ALL)?;
     let Cause { error, detail } = cause(reader)?;
     let first_byte = if flags & failed::FIRST_BYTE == 0 { None } else { Some(before(reader, at)?) };
     let received_bytes = if flags & failed::RECEIVED_BYTES == 0 { 0 } else { reader.number()? };
     let unsent_bytes = if flags & failed::UNSENT_BYTES == 0 { 0 } else { reader.number()? };
     let irregularities = decode_irregularities(reader, more)?;
-    state.end_exchange(exchange.0, at);
     let reusable = flags & failed::REUSABLE != 0;
-    let failure = Failure {
+    Ok(Failure {
         error,
         detail,
         first_byte,
@@ -414,8 +480,18 @@ fn decode_failed(
         unsent_bytes,
         reusable,
         irregularities,
+    })
+}
+
+fn negotiated(reader: &mut Reader<'_>) -> Result<ConnectedAs, DecodeError> {
+    let protocol = code(reader, Protocol::from_code)?;
+    let offset = reader.offset();
+    let tls = match (reader.u16()?, reader.u16()?) {
+        (0, 0) => None,
+        (0, _) => return Err(DecodeError::OutOfRange { offset }),
+        (version, cipher) => Some(TlsNegotiated { version, cipher }),
     };
-    Ok(Event::Failed { exchange, failure })
+    Ok(ConnectedAs { protocol, tls })
 }
 
 fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeError> {
@@ -533,5 +609,21 @@ fn sample(reader: &mut Reader<'_>) -> Result<Sample, DecodeError> {
         loop_passes: reader.number()?,
         loop_pass_max_ns: reader.number()?,
         wall_clock_shift_ns: reader.number()?,
+    })
+}
+
+fn http2_sample(reader: &mut Reader<'_>) -> Result<Http2Sample, DecodeError> {
+    Ok(Http2Sample {
+        frames_in: reader.number()?,
+        frames_out: reader.number()?,
+        request_header_bytes_plain: reader.number()?,
+        request_header_bytes_wire: reader.number()?,
+        response_header_bytes_plain: reader.number()?,
+        response_header_bytes_wire: reader.number()?,
+        resets_in: reader.number()?,
+        resets_out: reader.number()?,
+        pings: reader.number()?,
+        window_stalls: reader.number()?,
+        window_stall_ns: reader.number()?,
     })
 }

@@ -10,7 +10,7 @@ pub enum ErrorGroup {
     Transport,
     /// TLS handshake and certificates.
     Tls,
-    /// The peer broke HTTP/1.1.
+    /// The peer broke HTTP.
     Protocol,
     /// A named limit of ours was reached.
     Limit,
@@ -200,6 +200,41 @@ kinds! {
 
     /// A value cannot stand where the request has it.
     BadValue = 105, "bad_value", Value;
+
+    /// The first bytes of the peer are no SETTINGS frame (RFC 9113 section 3.4).
+    Http2BadPreface = 110, "http2_bad_preface", Protocol;
+    /// A frame breaks the grammar of its type (RFC 9113 sections 4 and 6).
+    Http2BadFrame = 111, "http2_bad_frame", Protocol;
+    /// A setting has a value that it must not have (RFC 9113 section 6.5.2).
+    Http2BadSettings = 112, "http2_bad_settings", Protocol;
+    /// A frame on a stream whose state does not allow it (RFC 9113 section 5.1).
+    Http2StreamState = 113, "http2_stream_state", Protocol;
+    /// More bytes than a window allows, or a window of 2^31 or more (RFC 9113 section 5.2).
+    Http2FlowControl = 114, "http2_flow_control", Protocol;
+    /// A header block that cannot be decoded (RFC 7541).
+    Http2Compression = 115, "http2_compression", Protocol;
+    /// Fields that make no response (RFC 9113 section 8).
+    Http2BadHeader = 116, "http2_bad_header", Protocol;
+    /// Another number of bytes than Content-Length says (RFC 9113 section 8.1.1).
+    Http2BadLength = 117, "http2_bad_length", Protocol;
+    /// A pushed response, which was forbidden (RFC 9113 section 6.6).
+    Http2Push = 118, "http2_push", Protocol;
+
+    /// The peer reset the stream; its error code is recorded with the event (RFC 9113 section 6.4).
+    StreamReset = 120, "stream_reset", Transport;
+    /// The peer refused the request without processing it, as often as `resend_refused` allows and once
+    /// more (RFC 9113 section 8.7).
+    StreamRefused = 121, "stream_refused", Transport;
+    /// The peer gave the connection up with an error, whose code is recorded with the event (RFC 9113
+    /// section 6.8).
+    ConnectionGoingAway = 122, "connection_going_away", Transport;
+
+    /// More CONTINUATION frames of one header block than the limit.
+    TooManyContinuations = 131, "too_many_continuations", Limit;
+    /// More frames that are no response in a row than the limit.
+    Http2ControlFlood = 132, "http2_control_flood", Limit;
+    /// More tiny DATA frames of one response than the limit.
+    Http2EmptyDataFlood = 133, "http2_empty_data_flood", Limit;
 }
 
 /// How long a connection has to be idle before a request for its end to be that of an idle connection,
@@ -236,6 +271,12 @@ impl ErrorKind {
             }
             _ => return None,
         })
+    }
+
+    /// Whether only exchanges over HTTP/2 fail this way.
+    #[must_use]
+    pub const fn is_of_http2(self) -> bool {
+        matches!(self.code(), 110..=133)
     }
 
     /// Whether a complete response was received, whose content is the failure.

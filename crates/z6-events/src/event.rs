@@ -5,11 +5,15 @@
 //! facts are about the generator; replay copies them. Where an input and a decision always come together
 //! (`Sent`, `Done`), one event holds both, and the docs of its fields say which is which.
 
+use crate::codes::{
+    CloseCause, NeverSentReason, NoteKind, ReleaseCause, ResendCause, StopReason, StoppedBy,
+};
 use crate::error_kind::ErrorKind;
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
 };
 use crate::irregularity::Irregularities;
+use crate::protocol::{ConnectedAs, Http2Sample};
 
 /// The class of an event: an input of the engine, a decision, or a copied fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +76,7 @@ pub struct Failure {
     pub received_bytes: u64,
     /// Bytes of the request that were not written.
     pub unsent_bytes: u64,
-    /// Whether the connection can carry another exchange all the same. Never with HTTP/1.1.
+    /// Whether the connection can carry another exchange all the same. Never over HTTP/1.1.
     pub reusable: bool,
     /// Where the part of the response that was read breaks HTTP/1.1, the error apart.
     pub irregularities: Irregularities,
@@ -111,7 +115,8 @@ pub struct Cause {
 pub struct NextHop {
     /// The target of the next exchange.
     pub target: TargetId,
-    /// Length of the request that the next exchange sends, bytes.
+    /// Length of the request that the next exchange sends, bytes; 0 if it is known only when it is sent,
+    /// and comes with its `Sent`.
     pub request_bytes: u64,
 }
 
@@ -168,158 +173,6 @@ pub enum LoggedValue {
     Withheld,
 }
 
-/// Why the engine was told to stop the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum StopReason {
-    /// SIGINT (Ctrl-C).
-    Interrupt = 1,
-    /// SIGTERM.
-    Terminate = 2,
-    /// No connection was ever ready.
-    NoTarget = 3,
-    /// The event log reached `max_event_log_bytes`.
-    LogLimit = 4,
-    /// The event log could not be written.
-    DiskFull = 5,
-    /// Another error made it impossible to continue.
-    Error = 6,
-    /// A unique data file has no row left.
-    DataExhausted = 8,
-    /// A request failed whose `on_failure` is `stop_run`.
-    OnFailure = 9,
-}
-
-/// Why a run ended: `run.stopped_by` in metrics.json.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum StoppedBy {
-    /// `duration_seconds`, or the length of the schedule, has passed.
-    Duration = 1,
-    /// All iterations are complete.
-    Iterations = 2,
-    /// SIGINT (Ctrl-C).
-    Interrupt = 3,
-    /// SIGTERM.
-    Terminate = 4,
-    /// No connection was ever ready.
-    NoTarget = 5,
-    /// The event log reached its limit.
-    LogLimit = 6,
-    /// The event log could not be written.
-    DiskFull = 7,
-    /// Another error made it impossible to continue.
-    Error = 8,
-    /// A unique data file has no row left.
-    DataExhausted = 10,
-    /// A request failed whose `on_failure` is `stop_run`.
-    OnFailure = 11,
-}
-
-impl StoppedBy {
-    /// Of two workers' reasons, the one that counts for the run: a reason from outside if there is one,
-    /// else one of an actor, else the duration if any worker ran for it, else the iterations.
-    #[must_use]
-    pub const fn stronger(self, other: StoppedBy) -> StoppedBy {
-        if other.strength() > self.strength() { other } else { self }
-    }
-
-    const fn strength(self) -> u8 {
-        match self {
-            StoppedBy::Iterations => 0,
-            StoppedBy::Duration => 1,
-            StoppedBy::DataExhausted => 2,
-            StoppedBy::OnFailure => 3,
-            StoppedBy::Interrupt => 4,
-            StoppedBy::Terminate => 5,
-            StoppedBy::NoTarget => 6,
-            StoppedBy::LogLimit => 7,
-            StoppedBy::DiskFull => 8,
-            StoppedBy::Error => 9,
-        }
-    }
-}
-
-/// Why a planned request was never sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum NeverSentReason {
-    /// It was still waiting for a connection when the run ended.
-    RunEnded = 1,
-    /// `max_in_flight` arrivals were in progress.
-    MaxInFlight = 2,
-    /// It needs a row of a unique data file that has none left.
-    DataExhausted = 3,
-    /// It needs a variable that has no value.
-    MissingValue = 4,
-}
-
-impl NeverSentReason {
-    /// Whether the request lacked a row or a value: it could not be made.
-    #[must_use]
-    pub const fn is_lack(self) -> bool {
-        match self {
-            NeverSentReason::RunEnded | NeverSentReason::MaxInFlight => false,
-            NeverSentReason::DataExhausted | NeverSentReason::MissingValue => true,
-        }
-    }
-
-    /// Whether the target had time to answer, so that how long the request had waited is a lower bound of
-    /// its response time. One that could not be made has no response time at all.
-    #[must_use]
-    pub const fn is_censored(self) -> bool {
-        !self.is_lack()
-    }
-}
-
-/// Why a connection without an exchange ended, as the driver saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum CloseCause {
-    /// The peer closed it.
-    ClosedByPeer = 1,
-    /// The peer reset it.
-    ResetByPeer = 2,
-    /// The peer sent bytes that belong to no request.
-    Unsolicited = 3,
-}
-
-/// Why the engine closed a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum ReleaseCause {
-    /// The request or the response asked for it, or the response left the connection unusable.
-    NotReusable = 1,
-    /// The exchange on it failed, timed out or was cancelled.
-    ExchangeFailed = 2,
-    /// It was idle for `idle_timeout_ms`.
-    IdleTimeout = 3,
-    /// `max_requests_per_connection` was reached.
-    MaxRequests = 4,
-    /// `connection_reuse` asks for a new one.
-    ReusePolicy = 5,
-    /// Its VU stopped.
-    VuStopped = 6,
-    /// The run ended.
-    RunEnded = 7,
-    /// No request was waiting for it when it became ready.
-    NotNeeded = 8,
-}
-
-/// What a note is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum NoteKind {
-    /// An exchange's redirect that cannot be followed: where it leads.
-    Location = 1,
-    /// The connection of an exchange: what the server announced in its `Keep-Alive` field.
-    KeepAlive = 2,
-    /// The attempt of a connection: which check of TLS failed, and how.
-    Tls = 3,
-    /// An exchange's value: which one, and what is wrong with it; never its bytes.
-    Value = 4,
-}
-
 /// A worker's own condition, recorded each second. All counters are totals since the worker began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sample {
@@ -359,6 +212,15 @@ pub enum Event {
         connection: ConnectionSlot,
         /// When the attempt began.
         started: Tick,
+    },
+    /// Input: the same for a connection over TLS, or of another protocol than HTTP/1.1.
+    ConnectedAs {
+        /// The connection.
+        connection: ConnectionSlot,
+        /// When the attempt began.
+        started: Tick,
+        /// What it speaks.
+        negotiated: ConnectedAs,
     },
     /// Input: the TCP connection of an attempt is ready and the TLS handshake begins; its tick is that
     /// instant. Plain connections have no such event.
@@ -421,6 +283,33 @@ pub enum Event {
         exchange: ExchangeSlot,
         /// How it ended.
         failure: Failure,
+    },
+    /// Input: an exchange ended without a response and is sent again: it continues with another `Sent` in
+    /// its slot, as after a redirect. That it is sent again is a decision.
+    Resent {
+        /// The exchange.
+        exchange: ExchangeSlot,
+        /// How it ended.
+        failure: Failure,
+        /// Decision: why it may be sent again.
+        cause: ResendCause,
+    },
+    /// Input: the peer allows a connection another number of requests at once. Only where that changes
+    /// how many it is given.
+    StreamsAllowed {
+        /// The connection.
+        connection: ConnectionSlot,
+        /// How many; 2^32 - 1 if the peer sets no limit.
+        allowed: u32,
+    },
+    /// Input: the peer takes no more requests on a connection (GOAWAY).
+    GoingAway {
+        /// The connection.
+        connection: ConnectionSlot,
+        /// Its error code (RFC 9113 section 7).
+        code: u64,
+        /// How many of the requests sent on the connection it may have processed.
+        accepted: u64,
     },
     /// Input: a value was taken from a response, or was missing there. It comes just before the `Done` of
     /// its exchange, at the same tick; in the order of the request's extractions.
@@ -537,6 +426,8 @@ pub enum Event {
 
     /// Copied: the worker's own condition.
     Sample(Sample),
+    /// Copied: what the worker's HTTP/2 connections have carried.
+    Http2Sample(Http2Sample),
     /// Copied: the loop waited this long for a free log buffer.
     LogStalled {
         /// How long, nanoseconds.
@@ -586,6 +477,10 @@ impl Event {
         match self {
             Event::Wake
             | Event::Connected { .. }
+            | Event::ConnectedAs { .. }
+            | Event::StreamsAllowed { .. }
+            | Event::GoingAway { .. }
+            | Event::Resent { .. }
             | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Sent { .. }
@@ -608,104 +503,10 @@ impl Event {
             | Event::InFlightAtStop { .. }
             | Event::EndReached { .. }
             | Event::Finished => EventClass::Decision,
-            Event::Sample(_) | Event::LogStalled { .. } | Event::Note { .. } => EventClass::Copied,
-        }
-    }
-}
-
-macro_rules! coded {
-    ($type:ident { $($variant:ident = $code:literal => $name:literal,)* }) => {
-        impl $type {
-            /// All values, in the order of their codes.
-            pub const ALL: &'static [$type] = &[$($type::$variant,)*];
-
-            /// The code of this value in the event log.
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                self as u8
-            }
-
-            /// The value with this code.
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<$type> {
-                match code { $($code => Some($type::$variant),)* _ => None }
-            }
-
-            /// The name used in reports.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $($type::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-coded! { StopReason {
-    Interrupt = 1 => "interrupt",
-    Terminate = 2 => "terminate",
-    NoTarget = 3 => "no_target",
-    LogLimit = 4 => "log_limit",
-    DiskFull = 5 => "disk_full",
-    Error = 6 => "error",
-    DataExhausted = 8 => "data_exhausted",
-    OnFailure = 9 => "on_failure",
-} }
-
-coded! { StoppedBy {
-    Duration = 1 => "duration",
-    Iterations = 2 => "iterations",
-    Interrupt = 3 => "interrupt",
-    Terminate = 4 => "terminate",
-    NoTarget = 5 => "no_target",
-    LogLimit = 6 => "log_limit",
-    DiskFull = 7 => "disk_full",
-    Error = 8 => "error",
-    DataExhausted = 10 => "data_exhausted",
-    OnFailure = 11 => "on_failure",
-} }
-
-coded! { NeverSentReason {
-    RunEnded = 1 => "run_ended",
-    MaxInFlight = 2 => "max_in_flight",
-    DataExhausted = 3 => "data_exhausted",
-    MissingValue = 4 => "missing_value",
-} }
-
-coded! { CloseCause {
-    ClosedByPeer = 1 => "closed_by_peer",
-    ResetByPeer = 2 => "reset_by_peer",
-    Unsolicited = 3 => "unsolicited",
-} }
-
-coded! { ReleaseCause {
-    NotReusable = 1 => "not_reusable",
-    ExchangeFailed = 2 => "exchange_failed",
-    IdleTimeout = 3 => "idle_timeout",
-    MaxRequests = 4 => "max_requests",
-    ReusePolicy = 5 => "reuse_policy",
-    VuStopped = 6 => "vu_stopped",
-    RunEnded = 7 => "run_ended",
-    NotNeeded = 8 => "not_needed",
-} }
-
-coded! { NoteKind {
-    Location = 1 => "location",
-    KeepAlive = 2 => "keep_alive",
-    Tls = 3 => "tls",
-    Value = 4 => "value",
-} }
-
-impl From<StopReason> for StoppedBy {
-    fn from(reason: StopReason) -> StoppedBy {
-        match reason {
-            StopReason::Interrupt => StoppedBy::Interrupt,
-            StopReason::Terminate => StoppedBy::Terminate,
-            StopReason::NoTarget => StoppedBy::NoTarget,
-            StopReason::LogLimit => StoppedBy::LogLimit,
-            StopReason::DiskFull => StoppedBy::DiskFull,
-            StopReason::Error => StoppedBy::Error,
-            StopReason::DataExhausted => StoppedBy::DataExhausted,
-            StopReason::OnFailure => StoppedBy::OnFailure,
+            Event::Sample(_)
+            | Event::Http2Sample(_)
+            | Event::LogStalled { .. }
+            | Event::Note { .. } => EventClass::Copied,
         }
     }
 }

@@ -1,43 +1,64 @@
 //! Joins the end of an exchange with its `sent`, and both with their connection. One table per worker.
 //! The encoding does not use it.
 
+use crate::codes::{CloseCause, ReleaseCause};
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
-use crate::event::{Cause, CloseCause, Event, Failure, PlannedRequest, ReleaseCause, Response};
+use crate::event::{Cause, Event, Failure, PlannedRequest, Response};
 use crate::ids::{ConnectionSlot, ExchangeSlot, TargetId, Tick};
 use crate::irregularity::Irregularities;
 use crate::limits::{MAX_CONNECTION_SLOTS, MAX_EXCHANGE_SLOTS};
+use crate::protocol::{ConnectedAs, Protocol};
 use crate::slots::SlotTable;
 
-/// The facts of a `sent`, with its connection. For a request that was redirected, those of its first
-/// `sent`, except for the fields that describe one exchange.
+/// The facts of a `sent`, with its connection. For a request that was redirected, those of the `sent` that
+/// was redirected first, except for the fields that describe one exchange. What was sent before it and
+/// refused was processed by nobody, and counts as waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentFacts {
     /// The exchange.
     pub exchange: ExchangeSlot,
     /// The request, as planned.
     pub request: PlannedRequest,
-    /// Number of the exchange within the step, from 0: redirects followed so far.
+    /// Number of the exchange within the step, from 0: redirects followed so far, and how often it was
+    /// sent again.
     pub attempt: u8,
-    /// The connection of its first exchange.
+    /// How often it was sent again after it had been refused.
+    pub resends: u8,
+    /// The connection of its first exchange that was not refused.
     pub connection: ConnectionSlot,
     /// Number of that connection among the worker's, counted from 1 by `connect_started`.
     pub connection_serial: u64,
     /// Whether the connection had carried a request before.
     pub reused: bool,
+    /// What the connection speaks.
+    pub protocol: Protocol,
+    /// Which request of the connection it is, from 1.
+    pub ordinal: u64,
     /// Just before the write that took the first byte of the request, in its first exchange.
     pub sent: Tick,
-    /// Bytes that the first write of this exchange took; 0 between a redirect and the exchange that
-    /// follows it.
+    /// Bytes that the first write of this exchange took; 0 between a redirect or a refusal and the
+    /// exchange that follows it.
     pub written_bytes: u64,
     /// Length of the request that this exchange sends, bytes.
     pub request_bytes: u64,
-    /// Bytes sent in exchanges before this one, which were redirected.
+    /// Bytes sent in exchanges before this one, which were redirected or refused.
     pub earlier_bytes_sent: u64,
     /// Bytes received in them.
     pub earlier_bytes_received: u64,
     /// Where their responses break HTTP/1.1.
     pub earlier_irregularities: Irregularities,
+}
+
+impl SentFacts {
+    /// The stream of its exchange; none over HTTP/1.1. Streams are numbered as requests are sent.
+    #[must_use]
+    pub const fn stream(&self) -> Option<u64> {
+        match self.protocol {
+            Protocol::Http1 => None,
+            Protocol::Http2 => Some(self.ordinal.saturating_mul(2).saturating_sub(1)),
+        }
+    }
 }
 
 /// How an exchange ended.
@@ -122,6 +143,8 @@ pub struct ConnectionFacts {
     pub started: Tick,
     /// Whether it was ever ready.
     pub ready: bool,
+    /// What it speaks; HTTP/1.1 until it is ready.
+    pub negotiated: ConnectedAs,
     /// Requests sent on it.
     pub requests: u64,
 }
@@ -157,9 +180,15 @@ pub enum Observed {
     },
     /// A request's first byte was written.
     Sent(SentFacts),
+    /// The peer allows a connection another number of requests at once.
+    StreamsAllowed(ConnectionFacts),
+    /// The peer takes no more requests on a connection.
+    GoingAway(ConnectionFacts),
     /// An exchange of this request ended with a redirect, which is followed.
     Redirected(SentFacts),
-    /// The exchange that follows a redirect was sent.
+    /// An exchange of this request was refused, and is sent again.
+    Resent(SentFacts),
+    /// The exchange that follows a redirect or a refusal was sent.
     SentAgain(SentFacts),
     /// A request ended after its `sent`.
     RequestEnded(RequestEnded),
@@ -186,8 +215,10 @@ pub struct ExchangeTable {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     facts: SentFacts,
-    /// It was redirected, and its next exchange has not been sent.
+    /// It was redirected or refused, and its next exchange has not been sent.
     between: bool,
+    /// It was redirected: the facts of its first exchange stay.
+    redirected: bool,
     failed_checks: u64,
 }
 
@@ -226,24 +257,25 @@ impl ExchangeTable {
                 connection,
                 request_bytes,
                 length_is_input: _,
-            } => {
-                let (connection_serial, reused) = (0, false);
-                self.sent(SentFacts {
-                    exchange,
-                    request,
-                    attempt,
-                    connection,
-                    connection_serial,
-                    reused,
-                    sent: at,
-                    written_bytes,
-                    request_bytes,
-                    earlier_bytes_sent: 0,
-                    earlier_bytes_received: 0,
-                    earlier_irregularities: Irregularities::NONE,
-                })
-            }
+            } => self.sent(SentFacts {
+                exchange,
+                request,
+                attempt,
+                resends: 0,
+                connection,
+                connection_serial: 0,
+                reused: false,
+                protocol: Protocol::Http1,
+                ordinal: 0,
+                sent: at,
+                written_bytes,
+                request_bytes,
+                earlier_bytes_sent: 0,
+                earlier_bytes_received: 0,
+                earlier_irregularities: Irregularities::NONE,
+            }),
             Event::Redirected { exchange, ref response, .. } => self.redirected(exchange, response),
+            Event::Resent { exchange, ref failure, .. } => self.refused(exchange, failure),
             Event::RedirectFailed { exchange, cause } => {
                 self.ended(at, exchange, End::without_response(Outcome::from_cause(cause)))
             }
@@ -271,7 +303,18 @@ impl ExchangeTable {
                 self.connect_started(at, connection, target, address)
             }
             Event::TcpReady { connection } => Ok(Observed::TcpReady(*self.attempt(connection)?)),
-            Event::Connected { connection, started } => self.connected(connection, started),
+            Event::Connected { connection, started } => {
+                self.connected(connection, started, ConnectedAs::HTTP1)
+            }
+            Event::ConnectedAs { connection, started, negotiated } => {
+                self.connected(connection, started, negotiated)
+            }
+            Event::StreamsAllowed { connection, .. } => {
+                self.ready(connection).map(|facts| Observed::StreamsAllowed(*facts))
+            }
+            Event::GoingAway { connection, .. } => {
+                self.ready(connection).map(|facts| Observed::GoingAway(*facts))
+            }
             Event::ConnectFailed { connection, started, cause } => {
                 self.attempt(connection)?.started = started;
                 self.connection_ended(connection, ConnectionEnd::ConnectFailed(cause))
@@ -309,28 +352,37 @@ impl ExchangeTable {
         if exchange.0 >= MAX_EXCHANGE_SLOTS {
             return Err(PairingError::ExchangeOutOfRange { exchange });
         }
-        let redirected = match self.exchanges.get(exchange.0) {
-            Some(Open { between: true, facts: before, .. }) => Some(*before),
-            Some(Open { between: false, .. }) => {
-                return Err(PairingError::ExchangeInUse { exchange });
-            }
+        let earlier = match self.exchanges.get(exchange.0) {
+            Some(open) if open.between => Some(*open),
+            Some(_) => return Err(PairingError::ExchangeInUse { exchange }),
             None => None,
         };
-        let on = match self.connections.get_mut(connection.0) {
-            Some(on) if on.ready => on,
-            Some(_) | None => return Err(PairingError::UnknownConnection { connection }),
-        };
+        let on = self.ready(connection)?;
         facts.connection_serial = on.serial;
         facts.reused = on.requests > 0;
         on.requests += 1;
-        if let Some(before) = redirected {
-            let SentFacts { attempt, written_bytes, request_bytes, .. } = facts;
+        facts.protocol = on.negotiated.protocol;
+        facts.ordinal = on.requests;
+        let Some(Open { facts: before, redirected, .. }) = earlier else {
+            self.put(facts, false);
+            return Ok(Observed::Sent(facts));
+        };
+        let SentFacts { attempt, written_bytes, request_bytes, .. } = facts;
+        if redirected {
             facts = SentFacts { attempt, written_bytes, request_bytes, ..before };
-            self.exchanges.insert(exchange.0, Open { facts, between: false, failed_checks: 0 });
-            return Ok(Observed::SentAgain(facts));
+        } else {
+            facts.resends = before.resends;
+            facts.earlier_bytes_sent = before.earlier_bytes_sent;
+            facts.earlier_bytes_received = before.earlier_bytes_received;
+            facts.earlier_irregularities = before.earlier_irregularities;
         }
-        self.exchanges.insert(exchange.0, Open { facts, between: false, failed_checks: 0 });
-        Ok(Observed::Sent(facts))
+        self.put(facts, redirected);
+        Ok(Observed::SentAgain(facts))
+    }
+
+    fn put(&mut self, facts: SentFacts, redirected: bool) {
+        let open = Open { facts, between: false, redirected, failed_checks: 0 };
+        self.exchanges.insert(facts.exchange.0, open);
     }
 
     fn redirected(
@@ -338,18 +390,29 @@ impl ExchangeTable {
         exchange: ExchangeSlot,
         response: &Response,
     ) -> Result<Observed, PairingError> {
+        let open = self.on_wire(exchange)?;
+        open.redirected = true;
+        let Response { unsent_bytes, received_bytes, irregularities, .. } = *response;
+        open.go_between(unsent_bytes, received_bytes, irregularities);
+        Ok(Observed::Redirected(open.facts))
+    }
+
+    fn refused(
+        &mut self,
+        exchange: ExchangeSlot,
+        failure: &Failure,
+    ) -> Result<Observed, PairingError> {
+        let open = self.on_wire(exchange)?;
+        open.facts.resends = open.facts.resends.saturating_add(1);
+        let Failure { unsent_bytes, received_bytes, irregularities, .. } = *failure;
+        open.go_between(unsent_bytes, received_bytes, irregularities);
+        Ok(Observed::Resent(open.facts))
+    }
+
+    /// An exchange that was sent and awaits its response.
+    fn on_wire(&mut self, exchange: ExchangeSlot) -> Result<&mut Open, PairingError> {
         match self.exchanges.get_mut(exchange.0) {
-            Some(Open { facts, between, .. }) if !*between => {
-                *between = true;
-                let sent_bytes = facts.request_bytes.saturating_sub(response.unsent_bytes);
-                facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
-                facts.earlier_bytes_received =
-                    facts.earlier_bytes_received.saturating_add(response.received_bytes);
-                facts.earlier_irregularities =
-                    facts.earlier_irregularities.union(response.irregularities);
-                (facts.written_bytes, facts.request_bytes) = (0, 0);
-                Ok(Observed::Redirected(*facts))
-            }
+            Some(open) if !open.between => Ok(open),
             Some(_) | None => Err(PairingError::UnknownExchange { exchange }),
         }
     }
@@ -399,6 +462,7 @@ impl ExchangeTable {
             address,
             started: at,
             ready: false,
+            negotiated: ConnectedAs::HTTP1,
             requests: 0,
         };
         self.connections.insert(connection.0, facts);
@@ -409,10 +473,12 @@ impl ExchangeTable {
         &mut self,
         connection: ConnectionSlot,
         started: Tick,
+        negotiated: ConnectedAs,
     ) -> Result<Observed, PairingError> {
         let facts = self.attempt(connection)?;
         facts.ready = true;
         facts.started = started;
+        facts.negotiated = negotiated;
         Ok(Observed::Connected(*facts))
     }
 
@@ -427,6 +493,14 @@ impl ExchangeTable {
         }
     }
 
+    /// The connection in a slot, if it is ready.
+    fn ready(&mut self, connection: ConnectionSlot) -> Result<&mut ConnectionFacts, PairingError> {
+        match self.connections.get_mut(connection.0) {
+            Some(facts) if facts.ready => Ok(facts),
+            Some(_) | None => Err(PairingError::UnknownConnection { connection }),
+        }
+    }
+
     fn connection_ended(
         &mut self,
         connection: ConnectionSlot,
@@ -435,6 +509,24 @@ impl ExchangeTable {
         let facts = self.connections.remove(connection.0);
         let facts = facts.ok_or(PairingError::UnknownConnection { connection })?;
         Ok(Observed::ConnectionEnded { connection: facts, end })
+    }
+}
+
+impl Open {
+    /// This exchange ended, and its request continues with another.
+    fn go_between(
+        &mut self,
+        unsent_bytes: u64,
+        received_bytes: u64,
+        irregularities: Irregularities,
+    ) {
+        self.between = true;
+        let facts = &mut self.facts;
+        let sent_bytes = facts.request_bytes.saturating_sub(unsent_bytes);
+        facts.earlier_bytes_sent = facts.earlier_bytes_sent.saturating_add(sent_bytes);
+        facts.earlier_bytes_received = facts.earlier_bytes_received.saturating_add(received_bytes);
+        facts.earlier_irregularities = facts.earlier_irregularities.union(irregularities);
+        (facts.written_bytes, facts.request_bytes) = (0, 0);
     }
 }
 

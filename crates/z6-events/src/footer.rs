@@ -1,7 +1,7 @@
 //! The footer: how a run ended. The numbers of blocks and events are in its block header.
 
+use crate::codes::StoppedBy;
 use crate::error::LogError;
-use crate::event::StoppedBy;
 use crate::header::{number_by_name, put_numbers_by_name};
 use crate::ids::Tick;
 use crate::wire::Fields;

@@ -4,9 +4,10 @@
 use crate::assembler::LogAssembler;
 use crate::block::{BlockBuilder, BlockDecoder};
 use crate::block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
+use crate::codes::StoppedBy;
 use crate::digest::LogDigest;
 use crate::error::LogError;
-use crate::event::{Event, StoppedBy};
+use crate::event::Event;
 use crate::footer::FooterFacts;
 use crate::header::{
     CRC_BYTES, FORMAT_VERSION, LOWEST_READER_VERSION, LogHeader, MAGIC, PREFIX_BYTES,

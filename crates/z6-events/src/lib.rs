@@ -4,8 +4,8 @@
 //! thread, scenario or engine.
 //!
 //! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
-//! actors a worker has), [`error_kind`] (why requests fail), [`irregularity`] (what responses break), [`event`]
-//! (the vocabulary), [`text`] (events as lines), `printable` (text from elsewhere as it is shown). Then the
+//! actors a worker has), [`error_kind`] (why requests fail), [`irregularity`] (what responses break), [`codes`] (closed
+//! sets of reasons), [`protocol`] (what connections speak), [`event`] (the vocabulary), [`text`] (events as lines), `printable` (text from elsewhere as it is shown). Then the
 //! encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
@@ -13,6 +13,7 @@
 //! which joins an end with its beginning. docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
+pub mod codes;
 pub mod error;
 pub mod error_kind;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod irregularity;
 pub mod limits;
 mod partition;
 mod printable;
+pub mod protocol;
 pub mod text;
 mod tls_words;
 
@@ -54,12 +56,15 @@ pub use assembler::LogAssembler;
 pub use attachment::Attachment;
 pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};
 pub use block_header::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Phase};
+pub use codes::{
+    CloseCause, NeverSentReason, NoteKind, ReleaseCause, ResendCause, StopReason, StoppedBy,
+};
 pub use digest::LogDigest;
 pub use error::{BlockFull, DecodeError, LogError, PairingError, TearReason};
 pub use error_kind::{ErrorGroup, ErrorKind, STALE_IDLE_NS};
 pub use event::{
-    ByteRange, Cause, CloseCause, Event, EventClass, Failure, LoggedValue, NeverSentReason,
-    NextHop, NoteKind, PlannedRequest, ReleaseCause, Response, Sample, StopReason, StoppedBy,
+    ByteRange, Cause, Event, EventClass, Failure, LoggedValue, NextHop, PlannedRequest, Response,
+    Sample,
 };
 pub use exchange::{
     ConnectionEnd, ConnectionFacts, ExchangeTable, Observed, Outcome, RequestEnded, SentFacts,
@@ -73,6 +78,7 @@ pub use ids::{
 pub use irregularity::{Irregularities, Irregularity, is_server_error};
 pub use partition::Partition;
 pub use printable::{is_hidden, json_string, printable, printable_json, printable_lines};
+pub use protocol::{ConnectedAs, Http2Sample, Protocol, TlsNegotiated};
 pub use reader::{BlockView, Ending, LogReader};
 pub use slots::SlotTable;
 pub use text::{EventLine, event_name};

@@ -15,6 +15,10 @@ pub mod kind {
     pub const STOP: u8 = 0x08;
     pub const REDIRECTED: u8 = 0x09;
     pub const TCP_READY: u8 = 0x0A;
+    pub const CONNECTED_AS: u8 = 0x0B;
+    pub const STREAMS_ALLOWED: u8 = 0x0C;
+    pub const GOING_AWAY: u8 = 0x0D;
+    pub const RESENT: u8 = 0x0E;
     pub const VU_STARTED: u8 = 0x10;
     pub const VU_STOPPED: u8 = 0x11;
     pub const CONNECT_STARTED: u8 = 0x12;
@@ -33,6 +37,7 @@ pub mod kind {
     pub const VU_STOPPED_IN: u8 = 0x1D;
     pub const SAMPLE: u8 = 0x20;
     pub const LOG_STALLED: u8 = 0x21;
+    pub const HTTP2_SAMPLE: u8 = 0x22;
     pub const NOTE: u8 = 0x24;
     pub const VALUE: u8 = 0x30;
     pub const CHECKS_FAILED: u8 = 0x31;
@@ -43,7 +48,7 @@ pub mod kind {
 /// Set in a kind byte below 0x80: the time since the record before follows.
 pub(crate) const TIME_FOLLOWS: u8 = 0x40;
 
-/// Set in the flags byte of `sent`, `done`, `failed` and `redirected`: the *more* byte follows.
+/// Set in the flags byte of `sent`, `done`, `failed`, `resent` and `redirected`: the *more* byte follows.
 pub(crate) const MORE: u8 = 1 << 7;
 
 /// Forms of a value.
@@ -81,7 +86,7 @@ pub(crate) mod sent {
         MORE_POPULATION | MORE_TARGET | MORE_ATTEMPT | MORE_WRITTEN_BYTES | MORE_LENGTH_IS_INPUT;
 }
 
-/// The only bit of the *more* byte of `done`, `failed` and `redirected` that this version knows.
+/// The only bit of the *more* byte of `done`, `failed`, `resent` and `redirected` that this version knows.
 pub(crate) const MORE_IRREGULARITIES: u8 = 1 << 2;
 
 /// Flag bits of `done`.
@@ -98,7 +103,7 @@ pub(crate) mod done {
         FIRST_BYTE | STATUS | RECEIVED_BYTES | UNSENT_BYTES | REUSABLE | UNSOLICITED | FAILURE;
 }
 
-/// Flag bits of `failed`.
+/// Flag bits of `failed` and `resent`.
 pub(crate) mod failed {
     pub(crate) const FIRST_BYTE: u8 = 1 << 0;
     pub(crate) const RECEIVED_BYTES: u8 = 1 << 1;

@@ -6,6 +6,7 @@ use std::{fmt, iter};
 use crate::event::{Cause, Event, Failure, LoggedValue, PlannedRequest, Response, Sample};
 use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
 use crate::irregularity::Irregularities;
+use crate::protocol::{ConnectedAs, Http2Sample};
 
 /// An event as a line: `w0 1.000000500 done x3 status=200 first_byte=1.000000400 received=120 keep`.
 ///
@@ -36,6 +37,10 @@ pub const fn event_name(event: &Event) -> &'static str {
     match event {
         Event::Wake => "wake",
         Event::Connected { .. } => "connected",
+        Event::ConnectedAs { .. } => "connected_as",
+        Event::StreamsAllowed { .. } => "streams_allowed",
+        Event::GoingAway { .. } => "going_away",
+        Event::Resent { .. } => "resent",
         Event::TcpReady { .. } => "tcp_ready",
         Event::ConnectFailed { .. } => "connect_failed",
         Event::Sent { .. } => "sent",
@@ -57,6 +62,7 @@ pub const fn event_name(event: &Event) -> &'static str {
         Event::EndReached { .. } => "end_reached",
         Event::Finished => "finished",
         Event::Sample(_) => "sample",
+        Event::Http2Sample(_) => "http2_sample",
         Event::LogStalled { .. } => "log_stalled",
         Event::Note { .. } => "note",
         Event::Value { .. } => "value",
@@ -90,6 +96,10 @@ impl fmt::Display for EventLine<'_> {
                 failure.map_or(Ok(()), |kind| write!(f, " failure={}", kind.name()))
             }
             Event::Failed { exchange, ref failure } => put_failed(f, exchange, failure),
+            Event::Resent { exchange, ref failure, cause } => {
+                put_failed(f, exchange, failure)?;
+                write!(f, " cause={}", cause.name())
+            }
             Event::Redirected { exchange, ref response, next } => {
                 put_response(f, exchange, response)?;
                 write!(f, " target{} bytes={}", next.target, next.request_bytes)
@@ -121,6 +131,7 @@ impl fmt::Display for EventLine<'_> {
             }
             Event::EndReached { by, end } => write!(f, " by={} end={end}", by.name()),
             Event::Sample(ref sample) => put_sample(f, sample),
+            Event::Http2Sample(ref sample) => put_http2_sample(f, sample),
             Event::LogStalled { waited_ns } => write!(f, " waited_ns={waited_ns}"),
             Event::Note { about, slot, text } => {
                 write!(f, " {} slot={slot} bytes={}", about.name(), text.length())
@@ -134,6 +145,16 @@ impl fmt::Display for EventLine<'_> {
             }
             Event::Connected { connection, started } => {
                 write!(f, " conn{connection} started={started}")
+            }
+            Event::ConnectedAs { connection, started, negotiated } => {
+                write!(f, " conn{connection} started={started}")?;
+                put_negotiated(f, negotiated)
+            }
+            Event::StreamsAllowed { connection, allowed } => {
+                write!(f, " conn{connection} allowed={allowed}")
+            }
+            Event::GoingAway { connection, code, accepted } => {
+                write!(f, " conn{connection} code={code} accepted={accepted}")
             }
             Event::ConnectFailed { connection, started, cause } => {
                 write!(f, " conn{connection} started={started}")?;
@@ -240,4 +261,22 @@ fn put_sample(f: &mut fmt::Formatter<'_>, sample: &Sample) -> fmt::Result {
     write!(f, " log_stall_ns={} passes={}", sample.log_stall_ns, sample.loop_passes)?;
     write!(f, " pass_max_ns={}", sample.loop_pass_max_ns)?;
     write!(f, " clock_shift_ns={}", sample.wall_clock_shift_ns)
+}
+
+fn put_negotiated(f: &mut fmt::Formatter<'_>, negotiated: ConnectedAs) -> fmt::Result {
+    write!(f, " protocol={}", negotiated.protocol.name())?;
+    match negotiated.tls {
+        None => Ok(()),
+        Some(tls) => write!(f, " tls={:#06x} cipher={:#06x}", tls.version, tls.cipher),
+    }
+}
+
+fn put_http2_sample(f: &mut fmt::Formatter<'_>, sample: &Http2Sample) -> fmt::Result {
+    write!(f, " frames={}+{}", sample.frames_in, sample.frames_out)?;
+    let (plain, wire) = (sample.request_header_bytes_plain, sample.request_header_bytes_wire);
+    write!(f, " request_headers={plain}/{wire}")?;
+    let (plain, wire) = (sample.response_header_bytes_plain, sample.response_header_bytes_wire);
+    write!(f, " response_headers={plain}/{wire}")?;
+    write!(f, " resets={}+{} pings={}", sample.resets_in, sample.resets_out, sample.pings)?;
+    write!(f, " window_stalls={} stall_ns={}", sample.window_stalls, sample.window_stall_ns)
 }

@@ -3,9 +3,12 @@
 
 use z6_events::{ErrorGroup, ErrorKind};
 
-/// The heading of the table that lists a group's kinds.
-fn heading(group: ErrorGroup) -> &'static str {
-    match group {
+/// The heading of the table that lists a kind.
+fn heading(kind: ErrorKind) -> &'static str {
+    if kind.is_of_http2() {
+        return "HTTP/2";
+    }
+    match kind.group() {
         ErrorGroup::Transport => "Connections",
         ErrorGroup::Tls => "TLS",
         ErrorGroup::Protocol => "Violations of HTTP/1.1",
@@ -35,7 +38,7 @@ fn every_kind_is_explained_under_its_group_with_its_code() {
     assert_eq!(found.len(), ErrorKind::ALL.len(), "one row for each kind");
     for (kind, (section, name, code, cause, advice)) in ErrorKind::ALL.iter().zip(found) {
         assert_eq!((name, code), (kind.name(), kind.code()), "in the order of the codes");
-        assert_eq!(section, heading(kind.group()), "{name}");
+        assert_eq!(section, heading(*kind), "{name}");
         assert!(cause.ends_with('.'), "{name}: a cause");
         assert!(advice.ends_with('.'), "{name}: what to do");
     }

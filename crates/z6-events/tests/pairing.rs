@@ -7,9 +7,9 @@ mod common;
 use common::{done, golden_log, planned_request, read, sent};
 use z6_events::limits::MAX_CONNECTION_SLOTS;
 use z6_events::{
-    Cause, ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot, ExchangeTable, Failure,
-    Irregularities, NextHop, Observed, Outcome, PairingError, ReleaseCause, Response, TargetId,
-    Tick,
+    Cause, ConnectedAs, ConnectionEnd, ConnectionSlot, ErrorKind, Event, ExchangeSlot,
+    ExchangeTable, Failure, Irregularities, NextHop, Observed, Outcome, PairingError, ReleaseCause,
+    ResendCause, Response, TargetId, Tick,
 };
 
 fn connect(slot: u32) -> Event {
@@ -234,10 +234,80 @@ fn every_request_of_the_golden_log_finds_its_end() {
             Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
+            | Observed::StreamsAllowed(_)
+            | Observed::GoingAway(_)
+            | Observed::Resent(_)
             | Observed::ConnectionEnded { .. }
             | Observed::FailedBeforeSent { .. }
             | Observed::Alone(_) => {}
         }
     }
     assert_eq!((sent, again, redirected, ended), (9, 1, 2, 9));
+}
+
+/// A request that is refused on one HTTP/2 connection and answered on another: it counts from when it was
+/// sent last, since nobody processed it before.
+#[test]
+fn a_refused_request_is_that_of_its_last_connection() {
+    let mut table = ExchangeTable::new();
+    let mut observe = |at: u64, event: Event| table.observe(Tick(at), &event);
+    let connected = |slot, negotiated| Event::ConnectedAs {
+        connection: ConnectionSlot(slot),
+        started: Tick(1),
+        negotiated,
+    };
+    let sent = |slot, attempt, at| match common::sent(0, planned_request(0, 0, 0, at), 50) {
+        Event::Sent {
+            exchange, written_bytes, request, request_bytes, length_is_input, ..
+        } => {
+            let connection = ConnectionSlot(slot);
+            Event::Sent {
+                exchange,
+                written_bytes,
+                request,
+                attempt,
+                connection,
+                request_bytes,
+                length_is_input,
+            }
+        }
+        other => other,
+    };
+    let refused = Failure {
+        error: ErrorKind::StreamRefused,
+        detail: 7,
+        first_byte: None,
+        received_bytes: 13,
+        unsent_bytes: 10,
+        reusable: false,
+        irregularities: Irregularities::NONE,
+    };
+    let (exchange, cause) = (ExchangeSlot(0), ResendCause::Refused);
+    for slot in [0, 1] {
+        let connect = Event::ConnectStarted {
+            connection: ConnectionSlot(slot),
+            target: TargetId(0),
+            address: 0,
+        };
+        observe(1, connect).unwrap();
+        observe(2, connected(slot, ConnectedAs::HTTP2)).unwrap();
+    }
+    let allowed = Event::StreamsAllowed { connection: ConnectionSlot(1), allowed: 5 };
+    assert!(matches!(observe(3, allowed).unwrap(), Observed::StreamsAllowed(_)));
+    let unknown = Event::StreamsAllowed { connection: ConnectionSlot(7), allowed: 5 };
+    assert!(observe(3, unknown).is_err());
+    assert!(matches!(observe(10, sent(0, 0, 10)).unwrap(), Observed::Sent(_)));
+    let going = Event::GoingAway { connection: ConnectionSlot(0), code: 0, accepted: 0 };
+    assert!(matches!(observe(11, going).unwrap(), Observed::GoingAway(_)));
+    let resent = Event::Resent { exchange, failure: refused, cause };
+    assert!(matches!(observe(12, resent).unwrap(), Observed::Resent(_)));
+    assert!(observe(12, resent).is_err(), "it is not on the wire");
+    let Observed::SentAgain(again) = observe(20, sent(1, 1, 10)).unwrap() else { panic!() };
+    assert_eq!((again.attempt, again.resends, again.connection_serial), (1, 1, 2));
+    assert_eq!((again.sent, again.stream(), again.reused), (Tick(20), Some(1), false));
+    let Observed::RequestEnded(ended) = observe(30, done(0, 30, 200, 99)).unwrap() else {
+        panic!()
+    };
+    assert_eq!((ended.response_ns(), ended.service_ns(), ended.lateness_ns()), (20, 10, 10));
+    assert_eq!((ended.sent.earlier_bytes_sent, ended.sent.earlier_bytes_received), (40, 13));
 }

@@ -12,6 +12,8 @@ KINDS = {
     0x19: ("end_reached", "bn"), 0x1A: ("finished", ""),
     0x09: ("redirected", None), 0x1B: ("redirect_failed", None), 0x20: ("sample", "n" * 10),
     0x21: ("log_stalled", "n"), 0x1C: ("vu_started", "pan"), 0x1D: ("vu_stopped", "pa"),
+    0x0B: ("connected_as", "nnbnn"), 0x0C: ("streams_allowed", "nn"), 0x0D: ("going_away", "nnn"),
+    0x0E: ("resent", None), 0x22: ("http2_sample", "n" * 11),
     0x24: ("note", None), 0x30: ("value", None), 0x31: ("checks_failed", "nn")}
 
 class Block:
@@ -93,10 +95,18 @@ class Block:
         flags = self.byte()
         return flags, self.byte() if flags & 0x80 else 0
 
-    def failed(self, tick, *_):
-        number, (flags, more), _error, _detail = self.number(), self.flags(), self.byte(), self.number()
+    def failure(self):
+        (flags, more), _error, _detail = self.flags(), self.byte(), self.number()
         _, received, _ = [self.number() if flags & bit else 0 for bit in (1, 2, 4)]
         self.number() if more & 4 else 0  # irregularities
+        return received
+
+    def resent(self, *_):
+        number, _cause, _received = self.number(), self.byte(), self.failure()
+        return dict(resent=number)
+
+    def failed(self, tick, *_):
+        number, received = self.number(), self.failure()
         self.remember(number, dict(self.slot(number), end=tick))
         return dict(exchange=number, received_bytes=received)
 
@@ -171,7 +181,9 @@ def main():
         for tick, name, e in Block(payload, worker, loops, base).events() if kind == 1 else ():
             counts[name] = counts.get(name, 0) + 1
             if name == "redirected":
-                started[worker, e["redirected"]].update(request_bytes=0, written=0)
+                started[worker, e["redirected"]].update(request_bytes=0, written=0, redirected=1)
+            elif name == "resent" and "redirected" not in started[worker, e["resent"]]:
+                del started[worker, e["resent"]]  # nobody processed it
             elif name == "sent":
                 first = started.setdefault((worker, e["exchange"]), e)
                 first.update(request_bytes=e["request_bytes"], written=e["written"])

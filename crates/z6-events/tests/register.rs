@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use z6_events::{
     BlockDecoder, BlockKind, CloseCause, DecodeError, ErrorGroup, ErrorKind, Event, Irregularity,
-    NeverSentReason, NoteKind, Partition, Phase, ReleaseCause, StopReason, StoppedBy, Tick,
-    WorkerId, event_name,
+    NeverSentReason, NoteKind, Partition, Phase, Protocol, ReleaseCause, ResendCause, StopReason,
+    StoppedBy, Tick, WorkerId, event_name,
 };
 
 /// The cells of the table under a heading of the register, without its first two lines.
@@ -178,6 +178,8 @@ fn codes() {
     codes!("closed", CloseCause);
     codes!("released", ReleaseCause);
     codes!("note", NoteKind);
+    codes!("protocol", Protocol);
+    codes!("resent", ResendCause);
     for (name, group) in [
         ("transport", ErrorGroup::Transport),
         ("TLS", ErrorGroup::Tls),

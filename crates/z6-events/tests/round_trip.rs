@@ -5,10 +5,11 @@
 use proptest::prelude::*;
 use z6_events::limits::{MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES};
 use z6_events::{
-    Actor, BlockBuilder, BlockDecoder, Cause, CloseCause, ConnectionSlot, DecodeError, ErrorKind,
-    Event, ExchangeSlot, Failure, Irregularities, NeverSentReason, NextHop, Partition,
-    PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, SealedBlock, Step,
-    StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, BlockBuilder, BlockDecoder, Cause, CloseCause, ConnectedAs, ConnectionSlot, DecodeError,
+    ErrorKind, Event, ExchangeSlot, Failure, Http2Sample, Irregularities, NeverSentReason, NextHop,
+    Partition, PlannedRequest, Population, Protocol, ReleaseCause, RequestId, ResendCause,
+    Response, Sample, SealedBlock, Step, StopReason, StoppedBy, TargetId, Tick, TlsNegotiated,
+    WorkerId,
 };
 
 /// Numbers near those before, and numbers anywhere.
@@ -93,7 +94,8 @@ fn done() -> impl Strategy<Value = Event> {
 
 fn failed() -> impl Strategy<Value = Event> {
     let first = (prop::option::of(number()), irregularities());
-    (slot(), one_of(ErrorKind::ALL), number(), first, number(), number(), any::<bool>()).prop_map(
+    let flags = (any::<bool>(), prop::option::weighted(0.2, one_of(ResendCause::ALL)));
+    (slot(), one_of(ErrorKind::ALL), number(), first, number(), number(), flags).prop_map(
         |(
             exchange,
             error,
@@ -101,19 +103,21 @@ fn failed() -> impl Strategy<Value = Event> {
             (first_byte, irregularities),
             received_bytes,
             unsent_bytes,
-            reusable,
+            (reusable, resent),
         )| {
-            Event::Failed {
-                exchange: ExchangeSlot(exchange),
-                failure: Failure {
-                    error,
-                    detail,
-                    first_byte: first_byte.map(Tick),
-                    received_bytes,
-                    unsent_bytes,
-                    reusable,
-                    irregularities,
-                },
+            let exchange = ExchangeSlot(exchange);
+            let failure = Failure {
+                error,
+                detail,
+                first_byte: first_byte.map(Tick),
+                received_bytes,
+                unsent_bytes,
+                reusable,
+                irregularities,
+            };
+            match resent {
+                None => Event::Failed { exchange, failure },
+                Some(cause) => Event::Resent { exchange, failure, cause },
             }
         },
     )
@@ -121,7 +125,7 @@ fn failed() -> impl Strategy<Value = Event> {
 
 fn connection_event() -> impl Strategy<Value = Event> {
     let parts = (slot(), number(), one_of(ErrorKind::ALL), number(), any::<u16>(), any::<u16>());
-    let codes = (0..7, one_of(CloseCause::ALL), one_of(ReleaseCause::ALL));
+    let codes = (0..10, one_of(CloseCause::ALL), one_of(ReleaseCause::ALL));
     (parts, codes).prop_map(
         |((slot, started, error, detail, target, address), (which, close, release))| {
             let (connection, started) = (ConnectionSlot(slot), Tick(started));
@@ -132,10 +136,37 @@ fn connection_event() -> impl Strategy<Value = Event> {
                 3 => Event::ConnectStarted { connection, target: TargetId(target), address },
                 4 => Event::ConnectionReleased { connection, cause: release },
                 5 => Event::TcpReady { connection },
+                6 => {
+                    let protocol = Protocol::ALL[usize::from(target) % Protocol::ALL.len()];
+                    let tls =
+                        (address > 0).then_some(TlsNegotiated { version: address, cipher: target });
+                    let negotiated = ConnectedAs { protocol, tls };
+                    Event::ConnectedAs { connection, started, negotiated }
+                }
+                7 => Event::StreamsAllowed { connection, allowed: slot },
+                8 => Event::GoingAway { connection, code: detail, accepted: started.0 },
                 _ => Event::ConnectTimedOut { connection },
             }
         },
     )
+}
+
+fn http2_sample() -> impl Strategy<Value = Event> {
+    (prop::array::uniform9(number()), number(), number()).prop_map(|(n, stalls, stalled)| {
+        Event::Http2Sample(Http2Sample {
+            frames_in: n[0],
+            frames_out: n[1],
+            request_header_bytes_plain: n[2],
+            request_header_bytes_wire: n[3],
+            response_header_bytes_plain: n[4],
+            response_header_bytes_wire: n[5],
+            resets_in: n[6],
+            resets_out: n[7],
+            pings: n[8],
+            window_stalls: stalls,
+            window_stall_ns: stalled,
+        })
+    })
 }
 
 fn sample() -> impl Strategy<Value = Event> {
@@ -194,7 +225,7 @@ fn other() -> impl Strategy<Value = Event> {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![4 => sent(), 4 => done(), 1 => failed(), 1 => connection_event(), 1 => sample(),
-                2 => other()]
+                1 => http2_sample(), 2 => other()]
 }
 
 /// Time that mostly stands still or creeps, sometimes jumps to the very end.

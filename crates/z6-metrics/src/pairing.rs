@@ -39,8 +39,21 @@ pub(crate) struct OpenRequest {
     pub(crate) received_bytes: u64,
     /// Where the responses of exchanges that were redirected break HTTP/1.1.
     pub(crate) irregularities: Irregularities,
-    /// Redirected, and the next exchange not yet sent.
+    /// Redirected or refused, and the next exchange not yet sent.
     pub(crate) between: bool,
+    /// It was redirected: what was sent first counts. What was refused before was processed by nobody.
+    pub(crate) redirected: bool,
+}
+
+/// Another exchange of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Again {
+    pub(crate) connection: ConnectionSlot,
+    pub(crate) sent: Tick,
+    pub(crate) reused: bool,
+    pub(crate) address: u16,
+    /// To be sent and written.
+    pub(crate) bytes: (u64, u64),
 }
 
 /// A worker's open requests by exchange slot.
@@ -68,22 +81,24 @@ impl OpenRequests {
             .ok_or(FoldError::ExchangeOpen { worker, exchange })
     }
 
-    /// A redirected request continues with exchange number `attempt` on another connection, of which these bytes are to be
-    /// sent and were written.
+    /// A redirected or refused request continues with exchange number `attempt`.
     pub(crate) fn open_again(
         &mut self,
         worker: WorkerId,
         exchange: ExchangeSlot,
         attempt: u8,
-        connection: ConnectionSlot,
-        (request_bytes, written_bytes): (u64, u64),
+        again: Again,
     ) -> Result<(), FoldError> {
         match self.find(exchange) {
             Some(open) if open.between && open.exchanges == u32::from(attempt) => {
                 open.between = false;
-                open.connection = connection;
+                open.connection = again.connection;
                 open.exchanges += 1;
-                (open.request_bytes, open.written_bytes) = (request_bytes, written_bytes);
+                (open.request_bytes, open.written_bytes) = again.bytes;
+                if !open.redirected {
+                    (open.sent, open.reused) = (again.sent, again.reused);
+                    open.address = again.address;
+                }
                 Ok(())
             }
             Some(_) | None => Err(FoldError::NotRedirected { worker, attempt }),
@@ -93,6 +108,21 @@ impl OpenRequests {
     /// An exchange was answered with a redirect that is followed: the request stays open. Returns its
     /// planned instant, its connection, and the bytes of it that this exchange sent.
     pub(crate) fn redirected(
+        &mut self,
+        worker: WorkerId,
+        at: Tick,
+        exchange: ExchangeSlot,
+        left: (u64, Irregularities),
+    ) -> Result<(Tick, ConnectionSlot, u64), FoldError> {
+        let ended = self.resent(worker, at, exchange, left)?;
+        if let Some(open) = self.find(exchange) {
+            open.redirected = true;
+        }
+        Ok(ended)
+    }
+
+    /// The same for an exchange that was refused and is sent again.
+    pub(crate) fn resent(
         &mut self,
         worker: WorkerId,
         at: Tick,

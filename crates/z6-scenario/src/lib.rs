@@ -41,7 +41,7 @@ pub use journey::{
 };
 pub use load::{
     Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,
-    line_column, parse_seconds, reference,
+    line_column, parse_seconds, reference, unscaled,
 };
 pub use model::*;
 pub use plan::{Place, Plan, PlannedStep, PlannedValue, Region};

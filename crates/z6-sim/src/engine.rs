@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectionSlot, Event, Sample, SealedBlock, StopReason, Tick, WorkerId};
+use z6_events::{
+    ConnectedAs, ConnectionSlot, Event, Sample, SealedBlock, StopReason, Tick, WorkerId,
+};
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::session::Note;
 use z6_vu::{Command, Engine, Input};
@@ -103,7 +105,8 @@ impl WorkerEngine {
         started: Tick,
     ) -> bool {
         let mut is_in_time = false;
-        self.feed(at, Input::Connected { connection, started }, |event| {
+        let negotiated = ConnectedAs::HTTP1;
+        self.feed(at, Input::Connected { connection, started, negotiated }, |event| {
             is_in_time |= matches!(event, Event::Connected { .. });
         });
         self.check_step(at);

@@ -7,8 +7,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use z6_events::{
-    ByteRange, Cause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Irregularities,
-    LoggedValue, NextHop, PlannedRequest, Response, TargetId, Tick, VariableId,
+    ByteRange, Cause, ConnectedAs, ConnectionSlot, ErrorKind, ExchangeSlot, Failure,
+    Irregularities, LoggedValue, NextHop, PlannedRequest, Protocol, Response, TargetId, Tick,
+    VariableId,
 };
 
 use crate::engine::{Command, Input};
@@ -82,6 +83,10 @@ pub struct Found {
 pub trait Network {
     /// The outcome of an attempt to connect to `target` at `at`.
     fn dial(&mut self, at: Tick, target: TargetId) -> Dial;
+    /// What a connection to `target` speaks.
+    fn protocol(&mut self, _target: TargetId) -> Protocol {
+        Protocol::Http1
+    }
     /// The outcome of `request`, given to a connection at `at`.
     fn answer(&mut self, at: Tick, request: &PlannedRequest) -> Answer;
     /// What is read from the response with `status` to `request`, if that reads anything.
@@ -339,7 +344,9 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         let about = About::Connection(connection, self.connections[connection.index()]);
         match self.network.dial(at, target) {
             Dial::Ready(after_ns) => {
-                let input = Input::Connected { connection, started: at };
+                let protocol = self.network.protocol(target);
+                let negotiated = ConnectedAs { protocol, tls: None };
+                let input = Input::Connected { connection, started: at, negotiated };
                 self.push(at.plus_ns(after_ns), about, input, Vec::new());
             }
             Dial::Fails(after_ns, error) => {

@@ -44,6 +44,14 @@ pub enum Bug {
     ForgottenRenewal,
     /// An iteration that has to end goes on.
     IterationContinues,
+    /// A request that ended on a connection with several keeps its place there.
+    LeakedStream,
+    /// A connection with several requests is given one too many.
+    LimitOffByOne,
+    /// A refused request is not sent again.
+    ForgottenResend,
+    /// A connection whose peer takes no more requests is kept.
+    KeptAfterGoAway,
 }
 
 impl Bug {
@@ -71,6 +79,11 @@ impl Bug {
     #[cfg(feature = "planted-bugs")]
     pub const OF_JOURNEYS: [Bug; 3] =
         [Bug::StaleValue, Bug::ForgottenRenewal, Bug::IterationContinues];
+
+    /// Those that only connections over HTTP/2 can show.
+    #[cfg(feature = "planted-bugs")]
+    pub const OF_HTTP2: [Bug; 4] =
+        [Bug::LeakedStream, Bug::LimitOffByOne, Bug::ForgottenResend, Bug::KeptAfterGoAway];
 }
 
 /// The bug that an engine has, if it has one.

@@ -34,7 +34,7 @@ impl RunEnd {
                 self.end = self.end.max(*end);
             }
             Event::ConnectStarted { .. } => self.attempted = true,
-            Event::Connected { .. } => self.connected = true,
+            Event::Connected { .. } | Event::ConnectedAs { .. } => self.connected = true,
             _ => {}
         }
     }

@@ -4,7 +4,7 @@
 mod support;
 
 use support::{Boxed, MS, Plain, SECOND, assemble, recorder, scenario};
-use z6_events::{Event, ExchangeSlot, Partition, SealedBlock, Tick};
+use z6_events::{ConnectedAs, Event, ExchangeSlot, Partition, SealedBlock, Tick};
 use z6_vu::engine::{MAX_TIMERS_PER_STEP, Progress};
 use z6_vu::memory::MemoryDriver;
 use z6_vu::recorder::KeepBlocks;
@@ -58,7 +58,8 @@ fn an_input_comes_after_what_was_due_before_it() {
         let (mut out, at) = (Outputs::default(), Tick(0));
         assert_eq!(engine.step(at, Input::Wake, &mut out), Progress::Done);
         let connection = z6_events::ConnectionSlot(0);
-        let input = Input::Connected { connection, started: Tick(0) };
+        let input =
+            Input::Connected { connection, started: Tick(0), negotiated: ConnectedAs::HTTP1 };
         assert_eq!(engine.step(at, input, &mut out), Progress::Done);
         engine
     };

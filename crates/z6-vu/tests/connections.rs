@@ -7,8 +7,8 @@ use support::{
     MS, count, engine, events, one_target, plain, requests, run, scenario, step, text_of,
 };
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, Irregularities, Partition, PlannedRequest,
-    ReleaseCause, Response, TargetId, Tick,
+    Cause, CloseCause, ConnectedAs, ConnectionSlot, ErrorKind, Event, Irregularities, Partition,
+    PlannedRequest, ReleaseCause, Response, TargetId, Tick,
 };
 use z6_scenario::Plan;
 use z6_vu::memory::{Answer, Dial, Network};
@@ -135,12 +135,22 @@ fn a_handshake_has_a_timeout_of_its_own() {
         (engine, out)
     };
     let (mut engine, mut out) = begin();
-    step(&mut engine, Tick(79 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
+    step(
+        &mut engine,
+        Tick(79 * MS),
+        Input::Connected { connection, started: Tick(0), negotiated: ConnectedAs::HTTP1 },
+        &mut out,
+    );
     assert!(matches!(out.events[0], Event::Connected { .. }));
     engine.invariants();
 
     let (mut engine, mut out) = begin();
-    step(&mut engine, Tick(80 * MS), Input::Connected { connection, started: Tick(0) }, &mut out);
+    step(
+        &mut engine,
+        Tick(80 * MS),
+        Input::Connected { connection, started: Tick(0), negotiated: ConnectedAs::HTTP1 },
+        &mut out,
+    );
     assert_eq!(out.events[..2], [Event::Wake, Event::ConnectTimedOut { connection }]);
     let error = ErrorKind::TlsTimeout;
     assert!(
@@ -294,7 +304,7 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
             }
             z6_vu::Command::Connect { connection, .. } => {
                 accepted += 1;
-                Input::Connected { connection, started: Tick(tick) }
+                Input::Connected { connection, started: Tick(tick), negotiated: ConnectedAs::HTTP1 }
             }
             z6_vu::Command::Send { exchange, .. } => {
                 step(

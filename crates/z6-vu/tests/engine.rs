@@ -10,8 +10,9 @@ use support::{
     scenario, step, text_of,
 };
 use z6_events::{
-    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventLine, Irregularities, NeverSentReason,
-    Partition, PlannedRequest, Response, StopReason, StoppedBy, TargetId, Tick, WorkerId,
+    Actor, Cause, ConnectedAs, ConnectionSlot, ErrorKind, Event, EventLine, Irregularities,
+    NeverSentReason, Partition, PlannedRequest, Response, StopReason, StoppedBy, TargetId, Tick,
+    WorkerId,
 };
 use z6_scenario::Plan;
 use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
@@ -213,7 +214,12 @@ fn an_answer_after_its_deadline_is_a_timeout() {
     let mut out = Outputs::default();
     step(&mut engine, Tick(0), Input::Wake, &mut out);
     let connection = ConnectionSlot(0);
-    step(&mut engine, Tick(1), Input::Connected { connection, started: Tick(0) }, &mut out);
+    step(
+        &mut engine,
+        Tick(1),
+        Input::Connected { connection, started: Tick(0), negotiated: ConnectedAs::HTTP1 },
+        &mut out,
+    );
     let exchange = z6_events::ExchangeSlot(0);
     step(
         &mut engine,
@@ -387,7 +393,8 @@ fn a_late_loop_plans_nothing_past_the_end() {
     let (mut engine, mut out) = (engine(&scenario), Outputs::default());
     let connection = ConnectionSlot(0);
     step(&mut engine, Tick(0), Input::Wake, &mut out);
-    let connected = Input::Connected { connection, started: Tick(0) };
+    let connected =
+        Input::Connected { connection, started: Tick(0), negotiated: ConnectedAs::HTTP1 };
     step(&mut engine, Tick(10), connected, &mut out);
     let sent = Input::Sent {
         exchange: z6_events::ExchangeSlot(0),
@@ -427,7 +434,11 @@ fn a_length_that_is_not_derivable_comes_with_sent() {
         let mut engine = Engine::new(&scenario, plan, Partition::WHOLE, &wire).unwrap();
         let mut out = Outputs::default();
         step(&mut engine, Tick(0), Input::Wake, &mut out);
-        let connected = Input::Connected { connection: ConnectionSlot(0), started: Tick(0) };
+        let connected = Input::Connected {
+            connection: ConnectionSlot(0),
+            started: Tick(0),
+            negotiated: ConnectedAs::HTTP1,
+        };
         step(&mut engine, Tick(1), connected, &mut out);
         assert_eq!(engine.accepts(Tick(2), &sent(None)), is_known);
         assert_eq!(engine.accepts(Tick(2), &sent(Some(77))), !is_known);

@@ -11,9 +11,9 @@ use support::falsify::{Apart, Block, Draw, falsify};
 use support::wild::{REUSES, SCHEDULES, THINKS, Wild, text};
 use support::{MS, run, scenario};
 use z6_events::{
-    Attachment, BlockBuilder, BlockHeader, BlockKind, ConnectionSlot, Event, EventClass,
-    ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, Partition, Phase, StopReason,
-    TargetAddresses, TargetId, Tick, WorkerId,
+    Attachment, BlockBuilder, BlockHeader, BlockKind, ConnectedAs, ConnectionSlot, Event,
+    EventClass, ExchangeSlot, LogAssembler, LogDigest, LogHeader, Model, Partition, Phase,
+    StopReason, TargetAddresses, TargetId, Tick, WorkerId,
 };
 use z6_scenario::Plan;
 use z6_vu::memory::Network;
@@ -235,7 +235,10 @@ fn first_events() -> Vec<(Tick, Event)> {
     let connection = ConnectionSlot(0);
     for (at, input) in [
         (Tick(0), Input::Wake),
-        (Tick(1), Input::Connected { connection, started: Tick(0) }),
+        (
+            Tick(1),
+            Input::Connected { connection, started: Tick(0), negotiated: ConnectedAs::HTTP1 },
+        ),
         (Tick(2), Input::Sent { exchange: ExchangeSlot(0), written_bytes: 9, request_bytes: None }),
     ] {
         let mut keep = |event: &Event| events.push((at, *event));

@@ -8,7 +8,7 @@ use support::falsify::Apart;
 use support::wild::{REUSES, Redirecting, SCHEDULES, THINKS, Wild, text};
 use support::{MS, events, recorder, run, scenario};
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Irregularities,
+    Cause, CloseCause, ConnectedAs, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Irregularities,
     NeverSentReason, Response, StopReason, Tick, event_name,
 };
 use z6_vu::Input;
@@ -330,7 +330,7 @@ fn a_slot_closed_and_used_again_within_a_step_is_no_contradiction() {
         recorder.step(at, input, |out| names.extend(out.events.iter().map(event_name)));
     };
     step(Tick(0), Input::Wake);
-    step(Tick(1), Input::Connected { connection, started });
+    step(Tick(1), Input::Connected { connection, started, negotiated: ConnectedAs::HTTP1 });
     step(Tick(2), Input::Sent { exchange, written_bytes: 9, request_bytes: None });
     let done = Input::Done {
         exchange,

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use support::wild::{REUSES, Redirecting, SCHEDULES, THINKS, Wild, text};
 use support::{MS, scenario, wire};
 use z6_events::{
-    BlockDecoder, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, NeverSentReason, Partition, PlannedRequest, ReleaseCause, Response,
-    SealedBlock, StopReason, TargetId, Tick,
+    BlockDecoder, Cause, ConnectedAs, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot,
+    Failure, Irregularities, NeverSentReason, Partition, PlannedRequest, Protocol, ReleaseCause,
+    ResendCause, Response, SealedBlock, StopReason, TargetId, Tick,
 };
 use z6_scenario::{Plan, Scenario};
 use z6_vu::engine::Progress;
@@ -21,7 +21,13 @@ use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::{Command, Engine, Input, Outputs};
 
-const FOUR: Streams = Streams { limit: 4, placement: Placement::Fill, cancel_closes: false };
+const FOUR: Streams = Streams {
+    limit: 4,
+    placement: Placement::Fill,
+    cancel_closes: false,
+    resend_refused: 1,
+    is_negotiated: false,
+};
 
 fn engine(scenario: &Scenario, seed: u64, streams: Streams) -> Engine {
     let mut wire = wire(scenario);
@@ -64,7 +70,8 @@ impl Steps {
 
     fn connect(&mut self, connection: u32) -> &Outputs {
         let connection = ConnectionSlot(connection);
-        self.step(Input::Connected { connection, started: Tick(0) })
+        let negotiated = ConnectedAs::HTTP2;
+        self.step(Input::Connected { connection, started: Tick(0), negotiated })
     }
 
     /// Writes these exchanges.
@@ -89,8 +96,25 @@ impl Steps {
     }
 
     fn fail(&mut self, exchange: u32, reusable: bool) -> &Outputs {
+        self.fail_with(exchange, ErrorKind::ConnectionReset, reusable)
+    }
+
+    fn refuse(&mut self, exchange: u32, reusable: bool) -> &Outputs {
+        self.fail_with(exchange, ErrorKind::StreamRefused, reusable)
+    }
+
+    fn allow(&mut self, connection: u32, allowed: u32) -> &Outputs {
+        self.step(Input::StreamsAllowed { connection: ConnectionSlot(connection), allowed })
+    }
+
+    fn go_away(&mut self, connection: u32) -> &Outputs {
+        let connection = ConnectionSlot(connection);
+        self.step(Input::GoingAway { connection, code: 0, accepted: 0 })
+    }
+
+    fn fail_with(&mut self, exchange: u32, error: ErrorKind, reusable: bool) -> &Outputs {
         let failure = Failure {
-            error: ErrorKind::ConnectionReset,
+            error,
             detail: 0,
             first_byte: None,
             received_bytes: 0,
@@ -124,6 +148,17 @@ impl Steps {
         };
         self.out.events.iter().filter_map(released).collect()
     }
+}
+
+/// (actor, exchange, attempt) of each command to send.
+fn sends_of(out: &Outputs) -> Vec<(u64, u32, u8)> {
+    let send = |command: &Command| match command {
+        Command::Send { exchange, request, attempt, .. } => {
+            Some((request.actor.0, exchange.0, *attempt))
+        }
+        _ => None,
+    };
+    out.commands.iter().filter_map(send).collect()
 }
 
 #[test]
@@ -296,6 +331,53 @@ fn a_connection_with_all_its_requests_drains() {
     assert_eq!(steps.attempts(), 1);
 }
 
+/// What the peer refused is sent again first, in its old order, once; the second time it fails.
+#[test]
+fn a_refused_request_goes_to_the_head_of_the_queue() {
+    let mut steps = Steps::new(6, "max_connections = 1", FOUR);
+    steps.connect(0);
+    steps.write(0..4);
+    steps.allow(0, 2);
+    steps.refuse(2, true);
+    assert!(matches!(
+        steps.out.events[..],
+        [Event::Resent { exchange: ExchangeSlot(2), cause: ResendCause::Refused, .. }]
+    ));
+    steps.refuse(3, true);
+    assert_eq!(steps.sends(), [], "the peer allows no more than two");
+    let order: Vec<_> = [0, 1].map(|exchange| steps.done(exchange, true).clone()).to_vec();
+    let sends: Vec<_> = order.iter().flat_map(sends_of).collect();
+    assert_eq!(sends, [(2, 2, 1), (3, 3, 1)], "before actors 4 and 5, which have waited all along");
+    steps.write([2, 3]);
+    steps.refuse(2, true);
+    let failed = &steps.out.events[0];
+    assert!(
+        matches!(failed, Event::Failed { failure, .. } if failure.error == ErrorKind::StreamRefused),
+        "{failed:?}"
+    );
+}
+
+/// A connection whose peer goes away takes nothing new: what it has not sent comes back, what it has sent
+/// is answered or refused, and then it is released.
+#[test]
+fn a_connection_that_goes_away_drains() {
+    let mut steps = Steps::new(5, "max_connections = 2", FOUR);
+    steps.connect(0);
+    steps.write(0..3);
+    steps.go_away(0);
+    assert!(matches!(steps.out.events[0], Event::GoingAway { .. }));
+    let is_cancel = |command: &&Command| matches!(command, Command::Cancel { .. });
+    assert_eq!(steps.out.commands.iter().filter(is_cancel).count(), 1, "the fourth");
+    steps.refuse(1, false);
+    steps.refuse(2, false);
+    steps.done(0, true);
+    assert_eq!(steps.released(), [(0, ReleaseCause::GoingAway)]);
+    let actors: Vec<_> = sends_of(steps.connect(1)).into_iter().map(|send| send.0).collect();
+    assert_eq!(actors, [1, 2, 3, 4], "refused, then taken back, then those that waited");
+    assert_eq!(steps.go_away(1).commands.iter().filter(is_cancel).count(), 4);
+    assert_eq!(steps.released(), [(1, ReleaseCause::GoingAway)], "it carried nothing");
+}
+
 /// The end of the run: first the requests, then the connections.
 #[test]
 fn at_the_end_requests_are_dropped_before_their_connections() {
@@ -348,6 +430,10 @@ impl Network for Streaming {
             }
             answer => answer,
         }
+    }
+
+    fn protocol(&mut self, _: TargetId) -> Protocol {
+        Protocol::Http2
     }
 
     fn write_delay_ns(&mut self) -> u64 {
@@ -421,7 +507,7 @@ impl Ledger {
                     self.attempts.insert(connection) && !self.carriers.contains_key(&connection)
                 );
             }
-            Event::Connected { connection, .. } => {
+            Event::ConnectedAs { connection, .. } => {
                 assert!(self.attempts.remove(&connection));
                 self.carriers.insert(connection, Carrier::default());
             }
@@ -586,7 +672,7 @@ proptest! {
         }
         let scenario = scenario(&text);
         let placement = if spread { Placement::Spread } else { Placement::Fill };
-        let streams = Streams { limit, placement, cancel_closes };
+        let streams = Streams { limit, placement, cancel_closes, ..FOUR };
         let wild = Redirecting(Wild { state: seed, trouble });
         let network = Streaming { wild, delays };
         let stop = stop_ms.map(|ms| Tick(ms * MS));

@@ -11,24 +11,34 @@ use crate::check::at_its_place;
 use crate::error::Error;
 use crate::run::{Run, Settled};
 use crate::running::Running;
-use crate::secrets;
+use crate::secrets::{self, Known};
 
 /// A run over a real network that has not begun. Made by [`Run::real`].
 #[derive(Debug)]
 pub struct RealRun {
     run: Run,
     spin: Spin,
+    secrets: Known,
 }
 
 impl RealRun {
     pub(crate) fn new(run: Run) -> RealRun {
-        RealRun { run, spin: Spin::default() }
+        RealRun { run, spin: Spin::default(), secrets: Known::default() }
     }
 
     /// Whether event loops spin for the last tens of microseconds before a planned instant.
     #[must_use]
     pub fn spin(mut self, spin: Spin) -> RealRun {
         self.spin = spin;
+        self
+    }
+
+    /// The value of a secret of the scenario, in place of what the environment or a file says. No file of the
+    /// run contains it. The first value of a name counts; a name that the scenario does not have changes
+    /// nothing.
+    #[must_use]
+    pub fn secret(mut self, name: &str, value: impl Into<Vec<u8>>) -> RealRun {
+        self.secrets.add(name, value.into());
         self
     }
 
@@ -42,7 +52,7 @@ impl RealRun {
         let mut settled = self.run.settle(Driver::Reactor)?;
         #[cfg(feature = "builtin")]
         let builtin = Builtin::start(&settled.scenario, settled.seed)?;
-        let given = secrets::given(&settled.scenario, settled.source.folder())?;
+        let given = secrets::given(&settled.scenario, settled.source.folder(), &self.secrets)?;
         let watcher = settled.watcher(Driver::Reactor);
         let spec = RunSpec {
             attached: attached(&settled),

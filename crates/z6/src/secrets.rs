@@ -1,5 +1,6 @@
-//! The secrets of a run, read from the environment or from files: never from the command line.
+//! The secrets of a run: given by whoever embeds it, or read from the environment or from files.
 
+use std::fmt;
 use std::path::Path;
 
 use z6_scenario::{Scenario, Secret, SecretSource};
@@ -12,15 +13,39 @@ use crate::seed::draw_key;
 /// Most bytes of a secret: 64 KiB.
 pub(crate) const MAX_SECRET_BYTES: u64 = 64 << 10;
 
+/// Values of secrets by name, in place of those that the scenario says where to find. Never shown.
+#[derive(Default)]
+pub(crate) struct Known(Vec<(String, Vec<u8>)>);
+
+impl Known {
+    /// Adds a value; the first one of a name counts.
+    pub(crate) fn add(&mut self, name: &str, value: Vec<u8>) {
+        self.0.push((name.to_owned(), value));
+    }
+
+    fn value(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 /// What a real run is given besides its scenario: the bytes of its secrets, and a key for digests that is
 /// drawn for it. Relative paths start at `folder`.
 ///
 /// # Errors
 /// [`Error::Secret`] for the first secret that is not set or empty.
-pub(crate) fn given(scenario: &Scenario, folder: &Path) -> Result<Given, Error> {
+pub(crate) fn given(scenario: &Scenario, folder: &Path, known: &Known) -> Result<Given, Error> {
+    let value = |secret: &Secret| match known.value(&secret.name) {
+        Some(value) => Ok(value),
+        None => read(secret, folder),
+    };
     let secrets = scenario.values.secrets.iter();
-    let bytes: Vec<Vec<u8>> =
-        secrets.map(|secret| read(secret, folder)).collect::<Result<_, _>>()?;
+    let bytes: Vec<Vec<u8>> = secrets.map(value).collect::<Result<_, _>>()?;
     Ok(Given { secrets: Secrets::new(bytes), digest_key: draw_key()? })
 }
 

@@ -64,7 +64,11 @@ impl Trial {
             builtin: builtin.as_ref().map(Builtin::address),
             #[cfg(not(feature = "builtin"))]
             builtin: None,
-            given: crate::secrets::given(&settled.scenario, settled.source.folder())?,
+            given: crate::secrets::given(
+                &settled.scenario,
+                settled.source.folder(),
+                &crate::secrets::Known::default(),
+            )?,
             folder: settled.source.folder().to_owned(),
             shows_secrets: self.shows_secrets,
         };

@@ -93,6 +93,65 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("check_failed", "z6-vu/tests/journeys.rs", "checks_fail_their_request_unless_they_only_count"),
     ("extract_failed", "z6-vu/tests/journeys.rs", "a_variable_of_the_iteration_ends_with_it"),
     ("bad_value", "z6-vu/tests/journeys.rs", "requests_that_break_are_failures_as_well"),
+    ("http2_bad_preface", "z6-proto-http2/tests/scripted/frames.rs", "what_is_not_http2_is_named"),
+    (
+        "http2_bad_frame",
+        "z6-proto-http2/tests/scripted/frames.rs",
+        "frames_beyond_our_size_are_errors",
+    ),
+    (
+        "http2_bad_settings",
+        "z6-proto-http2/tests/scripted/frames.rs",
+        "settings_are_checked_and_acknowledged",
+    ),
+    (
+        "http2_stream_state",
+        "z6-proto-http2/tests/scripted/frames.rs",
+        "frames_on_streams_that_were_never_opened_are_errors",
+    ),
+    (
+        "http2_flow_control",
+        "z6-proto-http2/tests/scripted/frames.rs",
+        "wrong_window_updates_are_errors_of_their_stream_or_of_the_connection",
+    ),
+    (
+        "http2_compression",
+        "z6-proto-http2/tests/scripted/frames.rs",
+        "blocks_that_cannot_be_decompressed_end_the_connection",
+    ),
+    (
+        "http2_bad_header",
+        "z6-proto-http2/tests/scripted/messages.rs",
+        "malformed_heads_fail_their_stream",
+    ),
+    ("http2_bad_length", "z6-proto-http2/tests/scripted/messages.rs", "content_length_is_checked"),
+    ("http2_push", "z6-proto-http2/tests/scripted/frames.rs", "push_is_an_error"),
+    (
+        "stream_reset",
+        "z6-proto-http2/tests/scripted/frames.rs",
+        "resets_fail_or_refuse_their_stream",
+    ),
+    (
+        "connection_going_away",
+        "z6-proto-http2/tests/scripted/frames.rs",
+        "going_away_with_an_error_fails_what_the_end_cuts_off",
+    ),
+    (
+        "too_many_continuations",
+        "z6-proto-http2/tests/scripted/limits.rs",
+        "continuations_are_bounded",
+    ),
+    (
+        "http2_control_flood",
+        "z6-proto-http2/tests/scripted/limits.rs",
+        "frames_without_progress_are_bounded",
+    ),
+    (
+        "http2_empty_data_flood",
+        "z6-proto-http2/tests/scripted/limits.rs",
+        "tiny_data_frames_are_bounded",
+    ),
+    ("stream_refused", "z6-vu/tests/streams.rs", "a_refused_request_goes_to_the_head_of_the_queue"),
 ];
 
 fn cases() -> Vec<Case> {

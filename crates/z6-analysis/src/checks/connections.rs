@@ -1,7 +1,11 @@
 //! Connections of one worker: states, who may be sent on, limits. Knows nothing of actors.
 
 use z6_events::limits::MAX_CONNECTION_SLOTS;
-use z6_events::{ConnectionSlot, ErrorKind, Partition, SlotTable, TargetId, Tick, WorkerId};
+use z6_events::protocol::ASSUMED_STREAMS;
+use z6_events::{
+    ConnectedAs, ConnectionSlot, ErrorKind, Partition, Protocol, ReleaseCause, SlotTable, TargetId,
+    Tick, WorkerId,
+};
 use z6_scenario::{ConnectionReuse, Plan, RunModel, Scenario};
 
 use super::violation::ViolationKind;
@@ -10,7 +14,22 @@ use super::violation::ViolationKind;
 enum State {
     Free,
     Connecting { target: TargetId, securing: bool },
-    Ready { target: TargetId, open: u32, requests: u64 },
+    Ready(Ready),
+}
+
+/// A connection that carries requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ready {
+    target: TargetId,
+    protocol: Protocol,
+    /// Requests that it may carry at once.
+    limit: u32,
+    open: u32,
+    requests: u64,
+    /// It takes nothing new.
+    drains: bool,
+    /// Its peer said so.
+    goes_away: bool,
 }
 
 impl State {
@@ -18,11 +37,16 @@ impl State {
         match self {
             State::Free => "closed",
             State::Connecting { .. } => "connecting",
-            State::Ready { open: 0, .. } => "ready",
-            State::Ready { .. } => "carrying a request",
+            State::Ready(Ready { goes_away: true, .. }) => "going away",
+            State::Ready(Ready { open: 0, .. }) => "ready",
+            State::Ready(_) => "carrying a request",
         }
     }
 }
+
+/// The most that scenarios allow.
+const STREAMS_MAX: u32 = 10_000;
+const RESENDS_MAX: u8 = 3;
 
 /// What the scenario allows one worker per target.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +54,10 @@ pub(super) struct TargetLimits {
     max_connections: u64,
     max_connecting: u64,
     max_requests: u64,
-    /// Requests that a connection carries at once.
+    /// Requests that a connection over HTTP/2 carries at once at most.
     max_open: u32,
+    /// How often a refused request is sent again.
+    resend_refused: u8,
 }
 
 /// The limits of each worker, by target. `first` is the first worker of the log's shard.
@@ -54,8 +80,13 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<
                 max_connections: share.max(owned),
                 max_connecting: u64::from(scenario.limits.max_connecting),
                 max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
-                // HTTP/1.1 without pipelining.
-                max_open: 1,
+                max_open: match target.connection_reuse {
+                    ConnectionReuse::Shared => STREAMS_MAX,
+                    ConnectionReuse::PerVu | ConnectionReuse::Iteration | ConnectionReuse::None => {
+                        1
+                    }
+                },
+                resend_refused: RESENDS_MAX,
             }
         };
         scenario.targets.iter().map(target).collect()
@@ -92,14 +123,12 @@ impl Connections {
     fn set(&mut self, connection: ConnectionSlot, state: State) {
         let before = match state {
             State::Free => self.slots.remove(connection.0),
-            State::Connecting { .. } | State::Ready { .. } => {
-                self.slots.insert(connection.0, state)
-            }
+            State::Connecting { .. } | State::Ready(_) => self.slots.insert(connection.0, state),
         };
         let count = |state| match state {
             State::Free => None,
             State::Connecting { target, .. } => Some((target.index(), 1)),
-            State::Ready { target, .. } => Some((target.index(), 0)),
+            State::Ready(Ready { target, .. }) => Some((target.index(), 0)),
         };
         if let Some((target, connecting)) = count(before.unwrap_or(State::Free)) {
             self.open[target] -= 1;
@@ -152,22 +181,90 @@ impl Connections {
     pub(super) fn timeout_kind(&self, connection: ConnectionSlot) -> ErrorKind {
         match self.state(connection) {
             State::Connecting { securing: true, .. } => ErrorKind::TlsTimeout,
-            State::Free | State::Connecting { .. } | State::Ready { .. } => {
-                ErrorKind::ConnectTimeout
+            State::Free | State::Connecting { .. } | State::Ready(_) => ErrorKind::ConnectTimeout,
+        }
+    }
+
+    /// An attempt that began at `started` is ready; it speaks plain HTTP/1.1 unless something else was
+    /// negotiated.
+    pub(super) fn ready(
+        &mut self,
+        connection: ConnectionSlot,
+        (started, at): (Tick, Tick),
+        negotiated: Option<ConnectedAs>,
+    ) -> Result<(), ViolationKind> {
+        let target = self.attempt(connection)?;
+        let protocol = negotiated.map_or(Protocol::Http1, |negotiated| negotiated.protocol);
+        let limit = match protocol {
+            Protocol::Http1 => 1,
+            Protocol::Http2 => self.limits[target.index()].max_open.min(ASSUMED_STREAMS),
+        };
+        let ready = Ready {
+            target,
+            protocol,
+            limit,
+            open: 0,
+            requests: 0,
+            drains: false,
+            goes_away: false,
+        };
+        self.set(connection, State::Ready(ready));
+        if started > at { Err(ViolationKind::ConnectedEarly { started }) } else { Ok(()) }
+    }
+
+    fn at(&mut self, connection: ConnectionSlot) -> Result<&mut Ready, ViolationKind> {
+        let state = self.state(connection).name();
+        match self.slots.get_mut(connection.0) {
+            Some(State::Ready(ready)) => Ok(ready),
+            Some(State::Free | State::Connecting { .. }) | None => {
+                Err(ViolationKind::WrongState { connection, state })
             }
         }
     }
 
-    /// An attempt that began at `started` is ready.
-    pub(super) fn ready(
+    /// Where a connection leads that is ready.
+    pub(super) fn target(&self, connection: ConnectionSlot) -> Option<TargetId> {
+        match self.state(connection) {
+            State::Ready(ready) => Some(ready.target),
+            State::Free | State::Connecting { .. } => None,
+        }
+    }
+
+    /// How often a refused request to a target is sent again.
+    pub(super) fn resend_refused(&self, target: TargetId) -> u8 {
+        self.limits.get(target.index()).map_or(0, |limits| limits.resend_refused)
+    }
+
+    /// The peer allows another number of requests at once.
+    pub(super) fn streams_allowed(
         &mut self,
         connection: ConnectionSlot,
-        started: Tick,
-        at: Tick,
+        allowed: u32,
     ) -> Result<(), ViolationKind> {
-        let target = self.attempt(connection)?;
-        self.set(connection, State::Ready { target, open: 0, requests: 0 });
-        if started > at { Err(ViolationKind::ConnectedEarly { started }) } else { Ok(()) }
+        let ready = *self.at(connection)?;
+        if ready.protocol != Protocol::Http2 {
+            return Err(ViolationKind::NotHttp2 { connection });
+        }
+        let limit = self.limits[ready.target.index()].max_open.min(allowed);
+        self.at(connection)?.limit = limit;
+        Ok(())
+    }
+
+    /// The peer takes no more requests.
+    pub(super) fn going_away(&mut self, connection: ConnectionSlot) -> Result<(), ViolationKind> {
+        let ready = self.at(connection)?;
+        (ready.drains, ready.goes_away) = (true, true);
+        match ready.protocol {
+            Protocol::Http1 => Err(ViolationKind::NotHttp2 { connection }),
+            Protocol::Http2 => Ok(()),
+        }
+    }
+
+    /// A connection takes nothing new.
+    pub(super) fn drains(&mut self, connection: ConnectionSlot) {
+        if let Ok(ready) = self.at(connection) {
+            ready.drains = true;
+        }
     }
 
     /// An attempt failed or took too long.
@@ -185,7 +282,7 @@ impl Connections {
     fn attempt(&self, connection: ConnectionSlot) -> Result<TargetId, ViolationKind> {
         match self.state(connection) {
             State::Connecting { target, .. } => Ok(target),
-            state @ (State::Free | State::Ready { .. }) => {
+            state @ (State::Free | State::Ready(_)) => {
                 Err(ViolationKind::WrongState { connection, state: state.name() })
             }
         }
@@ -198,22 +295,31 @@ impl Connections {
             self.set(connection, State::Free);
         }
         match state {
-            State::Ready { open: 0, .. } => Ok(()),
-            State::Free | State::Connecting { .. } | State::Ready { .. } => {
+            // One that goes away is released as soon as it carries nothing.
+            State::Ready(Ready { open: 0, goes_away: false, .. }) => Ok(()),
+            State::Free | State::Connecting { .. } | State::Ready(_) => {
                 Err(ViolationKind::WrongState { connection, state: state.name() })
             }
         }
     }
 
     /// The engine closed a connection or an attempt.
-    pub(super) fn released(&mut self, connection: ConnectionSlot) -> Result<(), ViolationKind> {
+    pub(super) fn released(
+        &mut self,
+        connection: ConnectionSlot,
+        cause: ReleaseCause,
+    ) -> Result<(), ViolationKind> {
         let state = self.state(connection);
         if state != State::Free {
             self.set(connection, State::Free);
         }
+        let goes_away = matches!(state, State::Ready(Ready { goes_away: true, .. }));
         match state {
-            State::Connecting { .. } | State::Ready { open: 0, .. } => Ok(()),
-            State::Free | State::Ready { .. } => {
+            _ if cause == ReleaseCause::GoingAway && !goes_away => {
+                Err(ViolationKind::NeverWentAway { connection })
+            }
+            State::Connecting { .. } | State::Ready(Ready { open: 0, .. }) => Ok(()),
+            State::Free | State::Ready(_) => {
                 Err(ViolationKind::WrongState { connection, state: state.name() })
             }
         }
@@ -226,24 +332,23 @@ impl Connections {
         connection: ConnectionSlot,
         asked: TargetId,
     ) -> Result<(), ViolationKind> {
-        let state = self.slots.get_mut(connection.0);
-        let (target, open, requests) = match state {
-            Some(State::Ready { target, open, requests }) => (*target, open, requests),
-            Some(State::Free | State::Connecting { .. }) | None => {
-                let state = self.state(connection).name();
-                return Err(ViolationKind::SentOnUnready { connection, state });
-            }
+        let Some(State::Ready(ready)) = self.slots.get_mut(connection.0) else {
+            let state = self.state(connection).name();
+            return Err(ViolationKind::SentOnUnready { connection, state });
         };
-        *open += 1;
-        *requests += 1;
-        let (open, requests) = (*open, *requests);
+        ready.open += 1;
+        ready.requests += 1;
+        let Ready { target, limit, open, requests, drains, .. } = *ready;
         if target != asked {
             return Err(ViolationKind::SentElsewhere { connection, target });
         }
-        let TargetLimits { max_open, max_requests, .. } = self.limits[target.index()];
-        if open > max_open {
-            return Err(ViolationKind::TooManyAtOnce { connection, limit: max_open });
+        if drains {
+            return Err(ViolationKind::SentOnDraining { connection });
         }
+        if open > limit {
+            return Err(ViolationKind::TooManyAtOnce { connection, limit });
+        }
+        let max_requests = self.limits[target.index()].max_requests;
         if requests > max_requests {
             return Err(ViolationKind::MaxRequests { connection, limit: max_requests });
         }
@@ -253,8 +358,8 @@ impl Connections {
     /// A request on it ended.
     #[inline]
     pub(super) fn ended(&mut self, connection: ConnectionSlot) {
-        if let Some(State::Ready { open, .. }) = self.slots.get_mut(connection.0) {
-            *open = open.saturating_sub(1);
+        if let Some(State::Ready(ready)) = self.slots.get_mut(connection.0) {
+            ready.open = ready.open.saturating_sub(1);
         }
     }
 

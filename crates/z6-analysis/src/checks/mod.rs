@@ -11,6 +11,7 @@
 mod actors;
 mod connections;
 mod journeys;
+mod of_connections;
 mod redirects;
 mod step;
 mod violation;

@@ -1,4 +1,4 @@
-//! The checks of requests that are redirected: one exchange after another in one slot.
+//! The checks of requests that are redirected or sent again: one exchange after another in one slot.
 
 use z6_events::{ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick};
 
@@ -7,7 +7,7 @@ use super::step::{Open, StepCheck};
 use super::violation::ViolationKind;
 
 impl StepCheck<'_> {
-    /// The exchange that follows a redirect.
+    /// The exchange that follows a redirect or a refusal.
     pub(super) fn sent_again(
         &mut self,
         request: &PlannedRequest,
@@ -27,7 +27,8 @@ impl StepCheck<'_> {
         let expected = open.attempt.saturating_add(1);
         let is_other = (open.actor, open.step, open.request)
             != (request.actor, request.step, request.request)
-            || open.request_bytes != request_bytes;
+            || (open.request_bytes != 0 && open.request_bytes != request_bytes);
+        open.request_bytes = request_bytes;
         (open.attempt, open.between) = (attempt, None);
         (open.connection, open.sent) = (connection, self.here.at);
         if expected != attempt {
@@ -61,7 +62,7 @@ impl StepCheck<'_> {
         self.state.connections.ended(before.connection);
         self.outcome(&before, Some(first_byte), unsent_bytes);
         let limit = self.rules.redirects[before.request.index()];
-        if before.attempt >= limit {
+        if before.attempt.saturating_sub(before.resends) >= limit {
             let kind = ViolationKind::RedirectedTooOften { exchange, limit };
             self.report(Some(before.actor), kind);
         }

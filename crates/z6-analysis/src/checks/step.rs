@@ -49,7 +49,9 @@ pub(super) struct Open {
     pub(super) request_bytes: u64,
     pub(super) step: Step,
     pub(super) attempt: u8,
-    /// The target that a redirect leads to, until the exchange that follows is sent.
+    /// How often it was sent again after it had been refused.
+    pub(super) resends: u8,
+    /// The target of the exchange that follows a redirect or a refusal, until that is sent.
     pub(super) between: Option<TargetId>,
 }
 
@@ -76,9 +78,9 @@ pub(super) struct WorkerChecks {
     pub(super) open: SlotTable<Open>,
     last: Tick,
     /// Of the step under way, from its input.
-    cause: Option<Unsent>,
+    pub(super) cause: Option<Unsent>,
     /// The event before was the timeout of an attempt: its kind.
-    attempt_timed_out: Option<ErrorKind>,
+    pub(super) attempt_timed_out: Option<ErrorKind>,
     stop_reason: Option<StoppedBy>,
     ended: Option<Tick>,
     finished: bool,
@@ -203,7 +205,11 @@ impl StepCheck<'_> {
     fn event(&mut self, event: &Event) {
         let at = self.here.at;
         match *event {
-            Event::Wake | Event::Sample(_) | Event::LogStalled { .. } | Event::Note { .. } => {}
+            Event::Wake
+            | Event::Sample(_)
+            | Event::Http2Sample(_)
+            | Event::LogStalled { .. }
+            | Event::Note { .. } => {}
             Event::Value { exchange, variable, value } => self.value(exchange, variable, value),
             Event::ChecksFailed { exchange, failed } => self.checks_failed(exchange, failed),
             Event::Sent {
@@ -229,20 +235,23 @@ impl StepCheck<'_> {
             } => {
                 self.redirected(exchange, first_byte, unsent_bytes, (target, request_bytes));
             }
+            Event::Resent { exchange, ref failure, .. } => self.resent(exchange, failure),
             Event::RedirectFailed { exchange, cause: Cause { error, .. } } => {
                 self.redirect_failed(exchange, error);
             }
             Event::Done {
                 exchange,
-                response: Response { first_byte, status, unsent_bytes, .. },
+                response: Response { first_byte, status, unsent_bytes, reusable, .. },
                 failure,
             } => {
+                self.drains_unless(exchange, reusable);
                 self.done(exchange, first_byte, status, unsent_bytes, failure);
             }
             Event::Failed {
                 exchange,
-                failure: Failure { error, first_byte, unsent_bytes, .. },
+                failure: Failure { error, first_byte, unsent_bytes, reusable, .. },
             } => {
+                self.drains_unless(exchange, reusable);
                 self.failed(exchange, error, first_byte, unsent_bytes);
             }
             Event::TimedOut { exchange } => self.timed_out(exchange),
@@ -257,37 +266,16 @@ impl StepCheck<'_> {
                 let stopped = self.actors.stopped(self.planned, actor, at, ended);
                 self.checked(Some(actor), stopped);
             }
-            Event::ConnectStarted { connection, target, .. } => {
-                let started = self.state.connections.started(connection, target);
-                self.checked(None, started);
-            }
-            Event::Connected { connection, started } => {
-                let ready = self.state.connections.ready(connection, started, at);
-                self.checked(None, ready);
-            }
-            Event::TcpReady { connection } => {
-                let ready = self.state.connections.tcp_ready(connection);
-                self.checked(None, ready);
-            }
-            Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
-                let failed = self.state.connections.failed(connection, started, at);
-                self.checked(None, failed);
-                self.state.cause = Some(Unsent::Attempt(error));
-            }
-            Event::ConnectTimedOut { connection } => {
-                let error = self.state.connections.timeout_kind(connection);
-                self.state.attempt_timed_out = Some(error);
-                let failed = self.state.connections.failed(connection, at, at);
-                self.checked(None, failed);
-            }
-            Event::ConnectionClosed { connection, .. } => {
-                let closed = self.state.connections.closed(connection);
-                self.checked(None, closed);
-            }
-            Event::ConnectionReleased { connection, .. } => {
-                let released = self.state.connections.released(connection);
-                self.checked(None, released);
-            }
+            Event::ConnectStarted { .. }
+            | Event::Connected { .. }
+            | Event::ConnectedAs { .. }
+            | Event::StreamsAllowed { .. }
+            | Event::GoingAway { .. }
+            | Event::TcpReady { .. }
+            | Event::ConnectFailed { .. }
+            | Event::ConnectTimedOut { .. }
+            | Event::ConnectionClosed { .. }
+            | Event::ConnectionReleased { .. } => self.of_connection(event),
             Event::Stop { reason } => self.state.stop_reason = Some(reason.into()),
             Event::EndReached { by, end } => self.end_reached(by, end),
             Event::Finished => self.state.finished = true,
@@ -345,7 +333,7 @@ impl StepCheck<'_> {
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
         let PlannedRequest { population, actor, request, step, .. } = *request;
-        let (attempt, between) = (0, None);
+        let (attempt, resends, between) = (0, 0, None);
         let open = Open {
             population,
             actor,
@@ -356,6 +344,7 @@ impl StepCheck<'_> {
             request_bytes,
             step,
             attempt,
+            resends,
             between,
         };
         if self.state.open.insert(exchange.0, open).is_some() {

@@ -213,6 +213,17 @@ violations! {
     /// A request on a connection that is not ready.
     Connections, SentOnUnready { connection: ConnectionSlot, state: &'static str },
         "sent on conn{connection}, which is {state}";
+    /// A request on a connection that carries nothing new.
+    Connections, SentOnDraining { connection: ConnectionSlot },
+        "sent on conn{connection}, which takes nothing new";
+    /// A request that is sent again though its peer did not refuse it.
+    Connections, ResentWithoutRefusal { exchange: ExchangeSlot, error: &'static str },
+        "x{exchange} is sent again after {error}";
+    /// A number of streams, or their end, on a connection that has none.
+    Connections, NotHttp2 { connection: ConnectionSlot }, "conn{connection} does not speak HTTP/2";
+    /// A connection that was released because its peer went away, and it did not.
+    Connections, NeverWentAway { connection: ConnectionSlot },
+        "conn{connection} is released as going_away, which its peer did not say";
     /// A request on a connection to another target.
     Connections, SentElsewhere { connection: ConnectionSlot, target: TargetId },
         "sent on conn{connection}, which goes to target {target}";
@@ -223,6 +234,9 @@ violations! {
     /// More attempts at once than `max_connecting`.
     Caps, MaxConnecting { target: TargetId, limit: u64 },
         "more than {limit} attempts at once to target {target}";
+    /// A request that is sent again more often than `resend_refused` says.
+    Caps, ResentTooOften { exchange: ExchangeSlot, limit: u8 },
+        "x{exchange} is sent again more than {limit} times";
     /// More requests at once than a connection may carry.
     Caps, TooManyAtOnce { connection: ConnectionSlot, limit: u32 },
         "more than {limit} requests at once on conn{connection}";

@@ -21,6 +21,7 @@ impl WorkerChecks {
             | Event::RedirectFailed { exchange, .. }
             | Event::Done { exchange, .. }
             | Event::Failed { exchange, .. }
+            | Event::Resent { exchange, .. }
             | Event::TimedOut { exchange }
             | Event::InFlightAtStop { exchange } => of_exchange(*exchange).unwrap_or_default(),
             _ => Population(0),

@@ -280,6 +280,9 @@ impl Sampler {
             Observed::ConnectStarted(_)
             | Observed::TcpReady(_)
             | Observed::Connected(_)
+            | Observed::StreamsAllowed(_)
+            | Observed::GoingAway(_)
+            | Observed::Resent(_)
             | Observed::ConnectionEnded { .. }
             | Observed::Sent(_)
             | Observed::SentAgain(_)

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use z6_events::{
-    Cause, Event, EventClass, ExchangeSlot, Failure, Irregularities, LoggedValue, PlannedRequest,
-    Response, Sample, Tick, Visitor, WorkerId, event_name,
+    Cause, ConnectedAs, Event, EventClass, ExchangeSlot, Failure, Http2Sample, Irregularities,
+    LoggedValue, PlannedRequest, Response, Sample, Tick, Visitor, WorkerId, event_name,
 };
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
@@ -187,6 +187,20 @@ impl Object {
                 self.number("connection", u64::from(connection.0));
                 self.number("started_ns", started.0);
             }
+            Event::ConnectedAs { connection, started, negotiated } => {
+                self.number("connection", u64::from(connection.0));
+                self.number("started_ns", started.0);
+                self.negotiated(negotiated);
+            }
+            Event::StreamsAllowed { connection, allowed } => {
+                self.number("connection", u64::from(connection.0));
+                self.number("allowed", u64::from(allowed));
+            }
+            Event::GoingAway { connection, code, accepted } => {
+                self.number("connection", u64::from(connection.0));
+                self.number("code", code);
+                self.number("accepted", accepted);
+            }
             Event::TcpReady { connection } => {
                 self.number("connection", u64::from(connection.0));
             }
@@ -219,27 +233,10 @@ impl Object {
                     None => self.raw("failure", b"null"),
                 }
             }
-            Event::Failed {
-                exchange,
-                failure:
-                    Failure {
-                        error,
-                        detail,
-                        first_byte,
-                        received_bytes,
-                        unsent_bytes,
-                        reusable,
-                        irregularities,
-                    },
-            } => {
-                self.number("exchange", u64::from(exchange.0));
-                self.word("error", error.name());
-                self.number("detail", detail);
-                self.optional("first_byte_ns", first_byte.map(|at| at.0));
-                self.number("received_bytes", received_bytes);
-                self.number("unsent_bytes", unsent_bytes);
-                self.flag("reusable", reusable);
-                self.irregularities(irregularities);
+            Event::Failed { exchange, ref failure } => self.failure(exchange, failure),
+            Event::Resent { exchange, ref failure, cause } => {
+                self.failure(exchange, failure);
+                self.word("cause", cause.name());
             }
             Event::Redirected { exchange, ref response, next } => {
                 self.response(exchange, response);
@@ -288,6 +285,7 @@ impl Object {
                 self.number("end_ns", end.0);
             }
             Event::Sample(ref sample) => self.sample(sample),
+            Event::Http2Sample(ref sample) => self.http2_sample(sample),
             Event::LogStalled { waited_ns } => self.number("waited_ns", waited_ns),
             Event::Note { about, slot, .. } => {
                 self.word("about", about.name());
@@ -304,6 +302,32 @@ impl Object {
                 self.number("failed", failed);
             }
         }
+    }
+
+    fn negotiated(&mut self, negotiated: ConnectedAs) {
+        self.word("protocol", negotiated.protocol.name());
+        self.optional("tls_version", negotiated.tls.map(|tls| u64::from(tls.version)));
+        self.optional("cipher_suite", negotiated.tls.map(|tls| u64::from(tls.cipher)));
+    }
+
+    fn failure(&mut self, exchange: ExchangeSlot, failure: &Failure) {
+        let Failure {
+            error,
+            detail,
+            first_byte,
+            received_bytes,
+            unsent_bytes,
+            reusable,
+            irregularities,
+        } = *failure;
+        self.number("exchange", u64::from(exchange.0));
+        self.word("error", error.name());
+        self.number("detail", detail);
+        self.optional("first_byte_ns", first_byte.map(|at| at.0));
+        self.number("received_bytes", received_bytes);
+        self.number("unsent_bytes", unsent_bytes);
+        self.flag("reusable", reusable);
+        self.irregularities(irregularities);
     }
 
     fn response(&mut self, exchange: ExchangeSlot, response: &Response) {
@@ -331,6 +355,20 @@ impl Object {
         self.raw("irregularities", b"[");
         put_irregularities(&mut self.0, irregularities, b"\"", b",");
         self.0.push(b']');
+    }
+
+    fn http2_sample(&mut self, sample: &Http2Sample) {
+        self.number("frames_in", sample.frames_in);
+        self.number("frames_out", sample.frames_out);
+        self.number("request_header_bytes_plain", sample.request_header_bytes_plain);
+        self.number("request_header_bytes_wire", sample.request_header_bytes_wire);
+        self.number("response_header_bytes_plain", sample.response_header_bytes_plain);
+        self.number("response_header_bytes_wire", sample.response_header_bytes_wire);
+        self.number("resets_in", sample.resets_in);
+        self.number("resets_out", sample.resets_out);
+        self.number("pings", sample.pings);
+        self.number("window_stalls", sample.window_stalls);
+        self.number("window_stall_ns", sample.window_stall_ns);
     }
 
     fn sample(&mut self, sample: &Sample) {

@@ -1,6 +1,7 @@
 //! One module per command. Each resolves its arguments and runs the command.
 
 mod analyze;
+mod bench;
 mod completion;
 mod diff;
 mod export;
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
     }
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Bench(args) => bench::bench(*args),
         Command::Simulate(args) => simulate::simulate(*args),
         Command::Try(args) => trial::try_out(&args),
         Command::Validate(args) => validate::validate(args),
@@ -60,9 +62,9 @@ pub(crate) fn failed(error: &anyhow::Error) -> Exit {
 fn source(path: &Path) -> anyhow::Result<ScenarioSource> {
     if path.to_str().is_some_and(words::is_url) {
         return Err(UsageError(format!(
-            "{} is a URL, and a scenario file is needed: it has the URL as `base_url` of [target], and \
-             what is sent as [[requests]] (docs/SCENARIO.md)",
-            z6_events::printable(&path.display().to_string())
+            "{url} is a URL, and a scenario file is needed. Without one, write `z6 {url}`; its scenario is \
+             printed by `z6 {url} --scenario` (docs/SCENARIO.md)",
+            url = z6_events::printable(&path.display().to_string())
         ))
         .into());
     }

@@ -36,7 +36,7 @@ struct Read {
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     let is_stdout = args.output == Path::new("-");
     if !is_stdout && args.output.symlink_metadata().is_ok() {
-        return Err(exists(&args.output));
+        return Err(exists(&args.output, "--output"));
     }
     let (text, mode) = match (args.a.as_slice(), args.b.as_slice()) {
         ([log], []) => {
@@ -97,15 +97,17 @@ fn read(path: &Path) -> anyhow::Result<Read> {
 }
 
 /// A page may be read by those who may read its log.
-fn mode_of(log: &Log) -> u32 {
+pub(super) fn mode_of(log: &Log) -> u32 {
     fs::metadata(log.path()).map_or(0o600, |file| file.permissions().mode() & MODE | 0o600)
 }
 
 /// A new file, whole or not at all.
-fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(exists(path, "--output"));
+        }
         Err(error) => return Err(error).with_context(|| cannot_write(path)),
     };
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -120,7 +122,8 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", printable(&path.display().to_string()))
 }
 
-fn exists(path: &Path) -> anyhow::Error {
+/// The error about a file that an option names.
+pub(super) fn exists(path: &Path, option: &str) -> anyhow::Error {
     let path = path.display().to_string();
-    UsageError(format!("{} exists; choose another file with `--output`", printable(&path))).into()
+    UsageError(format!("{} exists; choose another file with `{option}`", printable(&path))).into()
 }

@@ -54,6 +54,14 @@ impl Nginx {
         }
     }
 
+    /// How many requests it has answered, once it has ended.
+    pub fn answers_at_end(mut self) -> u64 {
+        self.process.signal(Signal::QUIT).unwrap();
+        self.process.child().wait().unwrap();
+        let log = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap();
+        log.lines().count() as u64
+    }
+
     /// Kills master and worker process.
     pub fn kill(&mut self) {
         self.process.kill();

@@ -31,7 +31,7 @@ use crate::iterations::Iterations;
 use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
 use crate::outline::Outline;
-use crate::pairing::{OpenRequest, OpenRequests};
+use crate::pairing::{Again, OpenRequest, OpenRequests};
 use crate::rates::RateWindow;
 use crate::reads::Reads;
 use crate::requests::Requests;
@@ -176,7 +176,8 @@ impl Fold {
                 }
                 Ok(())
             }
-            Event::Connected { connection, started } => {
+            Event::Connected { connection, started }
+            | Event::ConnectedAs { connection, started, .. } => {
                 let (change, attempt) = state.connections.ready(worker, connection, at)?;
                 self.connections.connected(at, started, change, attempt)?;
                 self.connection_change(here, change);
@@ -205,8 +206,10 @@ impl Fold {
                 if attempt == 0 {
                     return self.sent(here, exchange, connection, request, bytes);
                 }
-                state.connections.used(connection);
-                state.open.open_again(worker, exchange, attempt, connection, bytes)?;
+                let reused = state.connections.used(connection);
+                let address = state.connections.endpoint(connection).1;
+                let on = Again { connection, sent: at, reused, address, bytes };
+                state.open.open_again(worker, exchange, attempt, on)?;
                 self.requests.on_wire_again();
                 Ok(())
             }
@@ -239,6 +242,17 @@ impl Fold {
                     state.open.redirected(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
                 self.requests.redirected(planned, sent_bytes, received_bytes);
+                Ok(())
+            }
+            Event::Resent { exchange, ref failure, .. } => {
+                let Failure { received_bytes, unsent_bytes, irregularities, .. } = *failure;
+                let (planned, connection, sent_bytes) =
+                    state.open.resent(worker, at, exchange, (unsent_bytes, irregularities))?;
+                state.connections.rests(connection, at);
+                self.requests.redirected(planned, sent_bytes, received_bytes);
+                Ok(())
+            }
+            Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Http2Sample(_) => {
                 Ok(())
             }
             Event::RedirectFailed { exchange, cause } => {
@@ -452,6 +466,7 @@ impl Fold {
             received_bytes: 0,
             irregularities: Irregularities::NONE,
             between: false,
+            redirected: false,
         };
         let open = state.open.open(worker, exchange, open)?;
         open.reused = state.connections.used(connection);

@@ -26,6 +26,8 @@ struct OnWire {
     noticed: Noticed,
     address: u16,
     connection: ConnectionSlot,
+    /// When its first exchange was sent.
+    first_sent: Option<Tick>,
 }
 
 /// A fold over selected requests in progress.
@@ -96,6 +98,13 @@ impl PartFold {
                 }
                 None
             }
+            Event::Resent { exchange, .. } => {
+                if let Some(open) = self.noticed[worker.index()].get(exchange.0) {
+                    let state = &mut self.fold.workers[worker.index()];
+                    state.connections.rests(open.connection, at);
+                }
+                None
+            }
             Event::Failed { .. }
             | Event::TimedOut { .. }
             | Event::RedirectFailed { .. }
@@ -116,7 +125,8 @@ impl PartFold {
         if let Some((exchange, planned, connection)) = planned {
             let state = &self.fold.workers[worker.index()];
             let address = state.connections.endpoint(connection).1;
-            let open = OnWire { noticed: state.inputs.noticed(planned), address, connection };
+            let noticed = state.inputs.noticed(planned);
+            let open = OnWire { noticed, address, connection, first_sent: Some(at) };
             // The join, which sees each event first, has bounded the slot.
             self.noticed[worker.index()].insert(exchange.0, open);
         }
@@ -151,8 +161,10 @@ impl PartFold {
             noticed: Noticed::Forgotten,
             address: NO_ADDRESS,
             connection: ConnectionSlot(0),
+            first_sent: None,
         };
-        let OnWire { noticed, address, connection } = on_wire.copied().unwrap_or(unknown);
+        let OnWire { noticed, address, connection, first_sent } =
+            on_wire.copied().unwrap_or(unknown);
         let Fold { requests, workers, populations, .. } = &mut self.fold;
         requests.plan(worker, request, target, planned)?;
         let open = OpenRequest {
@@ -170,10 +182,13 @@ impl PartFold {
             received_bytes: row.bytes_received,
             irregularities: row.irregularities,
             between: false,
+            redirected: row.exchanges > 1,
         };
         let state = &mut workers[worker.index()];
         let rates = &mut state.rates;
-        requests.on_wire(rates, &open, noticed)?;
+        // One that was refused had waited until it was sent first, as the fold of the run counts it.
+        let first = OpenRequest { sent: first_sent.unwrap_or(sent), ..open };
+        requests.on_wire(rates, &first, noticed)?;
         let here = (worker, ended);
         let failure = row.outcome.error();
         if let Some(populations) = populations {

@@ -93,8 +93,13 @@ fn parse_exponent(text: &str) -> Result<i64, ScenarioError> {
     Ok(sign * size)
 }
 
-/// `value` of 10^-`digits` units as a decimal without trailing zeros: `unscaled(1500, 3)` is `1.5`.
-pub(crate) fn unscaled(value: u64, digits: u32) -> String {
+/// `value` of 10^-`digits` units as a decimal without trailing zeros. At most 19 digits.
+///
+/// ```
+/// assert_eq!(z6_scenario::unscaled(1_500, 3), "1.5");
+/// ```
+#[must_use]
+pub fn unscaled(value: u64, digits: u32) -> String {
     let factor = 10_u64.pow(digits);
     let (whole, rest) = (value / factor, value % factor);
     if rest == 0 {

@@ -51,14 +51,14 @@ use std::sync::Arc;
 use toml_edit::Document;
 use z6_extract::rows::Table;
 
-pub use decimal::parse_seconds;
+pub use decimal::{parse_seconds, unscaled};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use overrides::Overrides;
 pub use place::place;
 pub use reference::{KeyReference, reference};
 pub use render::line_column;
 
-pub(crate) use decimal::{scaled, unscaled};
+pub(crate) use decimal::scaled;
 pub(crate) use suggest::listed;
 
 use crate::journey::Scope;

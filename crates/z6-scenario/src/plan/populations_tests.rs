@@ -61,8 +61,7 @@ fn the_digest_covers_each_population() {
         format!("{whole}duration_seconds = 1\n"),
         population("a", VUS),
     ];
-    let all: BTreeSet<[u8; 32]> =
-        changes.iter().chain([&whole]).map(|text| digest(text)).collect();
+    let all: BTreeSet<[u8; 32]> = changes.iter().chain([&whole]).map(|text| digest(text)).collect();
     assert_eq!(all.len(), changes.len() + 1);
 }
 

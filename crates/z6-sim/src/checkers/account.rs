@@ -332,7 +332,9 @@ impl Account {
                 true
             }
             // Simulated connections are plain.
-            Event::TcpReady { .. } => false,
+            Event::TcpReady { .. } | Event::ConnectedAs { .. } => false,
+            // They speak HTTP/1.1.
+            Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Resent { .. } => false,
             Event::Value { exchange, .. } | Event::ChecksFailed { exchange, .. } => {
                 state.open.contains_key(&exchange.0)
             }
@@ -340,6 +342,7 @@ impl Account {
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }
             | Event::Sample(_)
+            | Event::Http2Sample(_)
             | Event::LogStalled { .. }
             | Event::Note { .. } => true,
         };

@@ -18,8 +18,10 @@ pub(super) struct Exchange {
     pub(super) connection: ConnectionSlot,
     pub(super) request: PlannedRequest,
     pub(super) stage: Stage,
-    /// Which exchange of the step: redirects followed so far.
+    /// Which exchange of the step: redirects followed so far, and resends.
     attempt: u8,
+    /// How often it was sent again after it had been refused.
+    resends: u8,
     /// Which request of its connection, from 1.
     ordinal: u64,
     /// Length of the request, bytes; none if the driver has to say it.
@@ -43,7 +45,7 @@ impl Exchange {
     pub(super) fn sent_or(&self, now: Tick) -> Tick {
         match self.stage {
             Stage::Sent => self.sent,
-            Stage::Unsent | Stage::Redirected => now,
+            Stage::Unsent | Stage::Between => now,
         }
     }
 
@@ -60,8 +62,8 @@ pub(super) enum Stage {
     Unsent,
     /// The response.
     Sent,
-    /// A connection: it was redirected. The connection it names is no longer its own.
-    Redirected,
+    /// A connection: it was redirected, or refused. The connection it names is no longer its own.
+    Between,
 }
 
 /// The requests in flight of one engine.
@@ -105,6 +107,7 @@ impl Exchanges {
             request,
             stage: Stage::Unsent,
             attempt: 0,
+            resends: 0,
             ordinal,
             request_bytes,
             timeout: None,
@@ -112,10 +115,10 @@ impl Exchanges {
         })
     }
 
-    /// A redirected exchange has a connection again; returns which exchange of the step it is.
+    /// An exchange between two connections has one again; returns which exchange of the step it is.
     pub(super) fn resume(&mut self, slot: ExchangeSlot, (connection, ordinal): Seat) -> u8 {
         let exchange = &mut self.open[slot];
-        assert_eq!(exchange.stage, Stage::Redirected, "exchange {slot} continues");
+        assert_eq!(exchange.stage, Stage::Between, "exchange {slot} continues");
         exchange.stage = Stage::Unsent;
         exchange.connection = connection;
         exchange.ordinal = ordinal;
@@ -134,7 +137,7 @@ impl Exchanges {
     }
 
     /// Whether it is not the first exchange of its step.
-    pub(super) fn was_redirected(&self, slot: ExchangeSlot) -> bool {
+    pub(super) fn is_later(&self, slot: ExchangeSlot) -> bool {
         self.open.find(slot).is_some_and(|exchange| exchange.attempt > 0)
     }
 
@@ -152,7 +155,16 @@ impl Exchanges {
     /// Whether another redirect of this exchange may be followed.
     pub(super) fn may_follow(&self, slot: ExchangeSlot, settings: &Settings) -> bool {
         self.open.find(slot).is_some_and(|exchange| {
-            exchange.attempt < settings.request(exchange.request.request).follow_redirects
+            let followed = exchange.attempt - exchange.resends;
+            followed < settings.request(exchange.request.request).follow_redirects
+                && exchange.attempt < u8::MAX
+        })
+    }
+
+    /// Whether an exchange that the peer refused may be sent again.
+    pub(super) fn may_resend(&self, slot: ExchangeSlot, most: u8) -> bool {
+        self.open.find(slot).is_some_and(|exchange| {
+            exchange.stage == Stage::Sent && exchange.resends < most && exchange.attempt < u8::MAX
         })
     }
 
@@ -227,11 +239,21 @@ impl Exchanges {
         assert!(next.target.index() < settings.targets.len(), "no target {}", next.target);
         let exchange = &mut self.open[slot];
         assert_eq!(exchange.stage, Stage::Sent, "exchange {slot} is answered before it was sent");
-        exchange.stage = Stage::Redirected;
+        exchange.stage = Stage::Between;
         exchange.attempt += 1;
-        exchange.request_bytes = Some(next.request_bytes);
+        exchange.request_bytes = (next.request_bytes > 0).then_some(next.request_bytes);
         let says_close = settings.request(exchange.request.request).says_close;
         (exchange.vu, exchange.connection, says_close)
+    }
+
+    /// A refused exchange waits for a connection to be sent again. Returns its VU and the connection that it
+    /// leaves.
+    pub(super) fn resend(&mut self, slot: ExchangeSlot) -> (VuSlot, ConnectionSlot) {
+        let exchange = &mut self.open[slot];
+        exchange.stage = Stage::Between;
+        exchange.attempt += 1;
+        exchange.resends += 1;
+        (exchange.vu, exchange.connection)
     }
 
     /// Takes the newest unsent exchange away from a connection. O(exchanges) if any is unsent: for
@@ -245,14 +267,14 @@ impl Exchanges {
         let (index, _) = candidates.max_by_key(|(_, exchange)| exchange.ordinal)?;
         let slot = ExchangeSlot(index as u32);
         let exchange = &mut self.open[slot];
-        let (vu, is_redirected) = (exchange.vu, exchange.attempt > 0);
-        if is_redirected {
-            exchange.stage = Stage::Redirected;
+        let (vu, continues) = (exchange.vu, exchange.attempt > 0);
+        if continues {
+            exchange.stage = Stage::Between;
             self.unsent -= 1;
         } else {
             self.remove(slot);
         }
-        Some(Unsent { exchange: slot, vu, is_redirected })
+        Some(Unsent { exchange: slot, vu, continues })
     }
 
     /// An open exchange in a slot from `from` on, in the order of slots.
@@ -280,6 +302,6 @@ impl Exchanges {
 pub(super) struct Unsent {
     pub(super) exchange: ExchangeSlot,
     pub(super) vu: VuSlot,
-    /// It follows a redirect, and stays open: it waits for a connection again.
-    pub(super) is_redirected: bool,
+    /// It is a later exchange of its step, and stays open: it waits for a connection again.
+    pub(super) continues: bool,
 }

@@ -160,7 +160,7 @@ impl Traffic {
     pub(super) fn journey_sent(&mut self, settings: &Settings, exchange: ExchangeSlot) {
         if let (Some(rules), Some(journeys)) = (&settings.journeys, &mut self.journeys)
             && let Some((vu, request)) = self.exchanges.whose(exchange)
-            && !self.exchanges.was_redirected(exchange)
+            && !self.exchanges.is_later(exchange)
         {
             let keeps = settings.planted.has(Bug::StaleValue);
             journeys.sent(rules, vu, request, keeps);

@@ -1,9 +1,9 @@
 //! What the engine is given and what it asks for: the contract between engine and drivers.
 
 use z6_events::{
-    Actor, Cause, CloseCause, ConnectionSlot, Event, EventClass, ExchangeSlot, Failure,
-    LoggedValue, NextHop, PlannedRequest, Population, Response, StopReason, TargetId, Tick,
-    VariableId,
+    Actor, Cause, CloseCause, ConnectedAs, ConnectionSlot, Event, EventClass, ExchangeSlot,
+    Failure, LoggedValue, NextHop, PlannedRequest, Population, Response, StopReason, TargetId,
+    Tick, VariableId,
 };
 
 /// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step),
@@ -36,17 +36,18 @@ pub enum Progress {
 /// - An exchange belongs to the driver from [`Command::Send`] until `Done`, `Redirected`, `Failed`
 ///   or [`Command::Cancel`]. No input names it afterwards. `Sent` comes at most once, and before
 ///   `Done` and `Redirected`.
-/// - After `Redirected` the driver knows what is sent next. Another [`Command::Send`] in the same
-///   slot asks for it, with the next attempt; attempt 0 means that the slot holds another request.
+/// - After `Redirected` the driver knows what is sent next; after `Failed` of the kind `stream_refused` it is
+///   the same again. Another [`Command::Send`] in the same slot asks for it, with the next attempt, on
+///   whatever connection; attempt 0 means that the slot holds another request.
 /// - What was read from a response comes just before its `Done`, at the same tick: a `Value` for each
 ///   extraction that was done, in the order of the request, then `ChecksFailed` if a check failed.
 /// - A `Send` whose request cannot be made is followed by a `Failed` of the kind `bad_value`, before a byte
 ///   is written.
 /// - [`Outputs::stop_run`] is answered with a `Stop` of that reason to every engine, this one included.
 /// - A `Send` on a connection that has ended meanwhile is followed by `Failed`.
-/// - Where a connection ends that carries requests, each of them gets a `Failed` that is not reusable;
-///   with the last, the engine closes the connection. `ConnectionClosed` is for connections that carry
-///   none.
+/// - Where a connection ends that carries requests, each of them gets a `Failed` that is not reusable, in the
+///   order in which they were sent and at one tick; with the last, the engine closes the connection.
+///   `ConnectionClosed` is for connections that carry none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// Time passed.
@@ -57,6 +58,27 @@ pub enum Input {
         connection: ConnectionSlot,
         /// When the attempt began.
         started: Tick,
+        /// What the connection speaks.
+        negotiated: ConnectedAs,
+    },
+    /// The peer allows a connection over HTTP/2 another number of requests at once, or says its number for the
+    /// first time. Leaves no event if the connection is given as many as before.
+    StreamsAllowed {
+        /// The connection.
+        connection: ConnectionSlot,
+        /// How many; 2^32 - 1 if the peer sets no limit.
+        allowed: u32,
+    },
+    /// The peer takes no more requests on a connection (GOAWAY). What it has not processed follows as
+    /// `Failed` of the kind `stream_refused`; what the engine takes back, with [`Command::Cancel`], it did
+    /// not see.
+    GoingAway {
+        /// The connection.
+        connection: ConnectionSlot,
+        /// Its error code.
+        code: u64,
+        /// How many of the requests sent on the connection it may have processed.
+        accepted: u64,
     },
     /// The TCP connection of an attempt is ready and its TLS handshake begins. At most once per
     /// attempt; `Connected` or `ConnectFailed` follows.
@@ -119,7 +141,8 @@ pub enum Input {
     },
     /// An exchange ended without a complete response, or with a redirect that cannot be followed. A
     /// driver says `closed_before_response` or `connection_reset`; whether that makes the connection a
-    /// stale one is the engine's to decide.
+    /// stale one is the engine's to decide. So it is whether a request that the peer refused without
+    /// processing it (`stream_refused`) is sent again.
     Failed {
         /// The exchange.
         exchange: ExchangeSlot,
@@ -151,7 +174,18 @@ impl Input {
     pub fn from_event(event: &Event) -> Option<Input> {
         let input = match *event {
             Event::Wake => Input::Wake,
-            Event::Connected { connection, started } => Input::Connected { connection, started },
+            Event::Connected { connection, started } => {
+                Input::Connected { connection, started, negotiated: ConnectedAs::HTTP1 }
+            }
+            Event::ConnectedAs { connection, started, negotiated } => {
+                Input::Connected { connection, started, negotiated }
+            }
+            Event::StreamsAllowed { connection, allowed } => {
+                Input::StreamsAllowed { connection, allowed }
+            }
+            Event::GoingAway { connection, code, accepted } => {
+                Input::GoingAway { connection, code, accepted }
+            }
             Event::TcpReady { connection } => Input::TcpReady { connection },
             Event::ConnectFailed { connection, started, cause } => {
                 Input::ConnectFailed { connection, started, cause }
@@ -164,7 +198,7 @@ impl Input {
             Event::Redirected { exchange, response, next } => {
                 Input::Redirected { exchange, response, next }
             }
-            Event::Failed { exchange, failure } => {
+            Event::Failed { exchange, failure } | Event::Resent { exchange, failure, cause: _ } => {
                 let error = failure.kind_observed();
                 Input::Failed { exchange, failure: Failure { error, ..failure } }
             }
@@ -198,7 +232,7 @@ pub enum Command {
         address: u16,
     },
     /// Send a request on a connection that is ready: its template, or for a later attempt what the last
-    /// `Redirected` of this exchange leads to.
+    /// `Redirected` of this exchange leads to, or what was refused.
     Send {
         /// The exchange.
         exchange: ExchangeSlot,
@@ -206,7 +240,7 @@ pub enum Command {
         connection: ConnectionSlot,
         /// The request, as planned.
         request: PlannedRequest,
-        /// Which exchange of the step (redirects), from 0.
+        /// Which exchange of the step (redirects, refused ones), from 0.
         attempt: u8,
     },
     /// Give up an exchange, sent or not. Its connection continues with the others that it carries; where

@@ -16,13 +16,14 @@ mod target;
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectionSlot, ErrorKind, Event, ReleaseCause, TargetId, Tick};
+use z6_events::protocol::ASSUMED_STREAMS;
+use z6_events::{ConnectionSlot, ErrorKind, Event, Protocol, ReleaseCause, TargetId, Tick};
 use z6_scenario::ConnectionReuse;
 
 use super::TimerKey;
 use super::context::Context;
 use super::input::{Command, Outputs};
-use super::settings::{Placement, Settings};
+use super::settings::{Placement, Settings, Streams};
 use super::slab::{Slab, SlabKey};
 use super::timers::{Lane, Timers};
 use super::vu::VuSlot;
@@ -63,6 +64,8 @@ impl Pool {
     pub(super) fn new(settings: &Settings, timers: &mut Timers<TimerKey>) -> Pool {
         let targets = settings.targets.iter().map(|target| TargetPool {
             waiters: VecDeque::new(),
+            refused: 0,
+            protocol: target.expected_protocol(),
             free: LoadLists::new(target.limit()),
             connecting: 0,
             open: 0,
@@ -118,9 +121,21 @@ impl Pool {
         self.connections.find(slot).is_some_and(|connection| connection.draining.is_some())
     }
 
+    /// The VU that owns a connection, if one does.
+    pub(super) fn owner(&self, slot: ConnectionSlot) -> Option<VuSlot> {
+        self.connections[slot].owner
+    }
+
     /// Where a connection leads.
     pub(super) fn target(&self, slot: ConnectionSlot) -> TargetId {
         self.connections[slot].target
+    }
+
+    /// Whether an exchange that is given up takes its connection with it.
+    pub(super) fn closes_with_exchange(&self, settings: &Settings, slot: ConnectionSlot) -> bool {
+        let connection = &self.connections[slot];
+        connection.protocol == Protocol::Http1
+            || settings.target(connection.target).streams.cancel_closes
     }
 
     /// When the last exchange of a connection ended, or it became ready.
@@ -203,20 +218,22 @@ impl Pool {
 
     /// Puts a VU at the head of the queue: its request comes back from a connection.
     pub(super) fn wait_first(&mut self, vu: VuSlot, target: TargetId) {
-        self.targets[target.index()].waiters.push_front(vu);
+        self.targets[target.index()].wait_first(vu);
+    }
+
+    /// The same for a request that the peer refused.
+    pub(super) fn wait_refused(&mut self, vu: VuSlot, target: TargetId) {
+        self.targets[target.index()].wait_refused(vu);
     }
 
     /// The VU that has waited longest; it waits no more.
     pub(super) fn next_waiter(&mut self, target: TargetId) -> Option<VuSlot> {
-        self.targets[target.index()].waiters.pop_front()
+        self.targets[target.index()].next_waiter()
     }
 
     /// Takes a VU out of the middle of its queue: only where its request ended while it waited.
     pub(super) fn leave_queue(&mut self, vu: VuSlot, target: TargetId) {
-        let waiters = &mut self.targets[target.index()].waiters;
-        let place = waiters.iter().position(|waiter| *waiter == vu);
-        let removed = place.and_then(|place| waiters.remove(place));
-        assert_eq!(removed, Some(vu), "a VU waits in the queue of its target");
+        self.targets[target.index()].leave_queue(vu);
     }
 
     /// Opens attempts while waiters outnumber what those in progress will carry and the limits allow.
@@ -226,8 +243,8 @@ impl Pool {
         let max_connections = if ignores_max { u32::MAX } else { settings.max_connections };
         let ignores_max = cx.settings.planted.has(Bug::IgnoredMaxRequests);
         let max_requests = if ignores_max { u64::MAX } else { settings.max_requests };
-        let expected = u64::from(settings.expected_streams());
         let pool = &mut self.targets[target.index()];
+        let expected = u64::from(settings.expected_streams(pool.protocol));
         while u64::from(pool.connecting) * expected < pool.waiting()
             && pool.connecting < settings.max_connecting
             && pool.open < max_connections
@@ -239,7 +256,8 @@ impl Pool {
                 state: ConnectionState::Connecting,
                 target,
                 address,
-                limit: settings.limit(),
+                protocol: Protocol::Http1,
+                limit: 1,
                 draining: None,
                 is_listed: false,
                 is_shared: settings.reuse == ConnectionReuse::Shared,
@@ -276,23 +294,94 @@ impl Pool {
 
     /// A connection is ready. Returns how many of its target's waiters get a seat on it, each
     /// by [`Pool::seat_waiter`]; [`Pool::settle`] follows.
-    pub(super) fn connected(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> u32 {
+    pub(super) fn connected(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ConnectionSlot,
+        protocol: Protocol,
+    ) -> u32 {
         let connection = &mut self.connections[slot];
         assert!(connection.is_attempt(), "connection {slot}");
+        let settings = cx.settings.target(connection.target);
         connection.state = ConnectionState::Ready { open: 0 };
         connection.rests_since = cx.at;
+        connection.protocol = protocol;
+        if protocol == Protocol::Http2 {
+            connection.limit = settings.limit().min(ASSUMED_STREAMS);
+            connection.max_requests = connection.max_requests.min(Streams::IDS_MAX);
+        }
         let (target, limit) = (connection.target, connection.limit);
         self.has_room = true;
         self.disarm(cx.timers, slot);
         let pool = &mut self.targets[target.index()];
         pool.connecting -= 1;
+        pool.protocol = protocol;
         let waiting = pool.waiting();
-        let seats = match cx.settings.target(target).streams.placement {
+        let seats = match settings.streams.placement {
             Placement::Fill => waiting,
             // Those that other attempts will carry are left to them.
             Placement::Spread => waiting.saturating_sub(u64::from(pool.connecting)).max(1),
         };
         seats.min(waiting).min(u64::from(limit)) as u32
+    }
+
+    /// The peer allows a connection this many exchanges at once. Whether that changed anything; it may
+    /// carry more than its limit then ([`Pool::is_overfull`]), or have room for waiters.
+    pub(super) fn streams_allowed(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ConnectionSlot,
+        allowed: u32,
+    ) -> bool {
+        let Some(connection) = self.connections.find(slot).filter(|c| !c.is_attempt()) else {
+            // A timer of this very step closed it; the slot may be in use again.
+            return false;
+        };
+        let settings = cx.settings.target(connection.target);
+        let limit = match connection.protocol {
+            Protocol::Http1 => connection.limit,
+            Protocol::Http2 => {
+                let one = u32::from(cx.settings.planted.has(Bug::LimitOffByOne));
+                settings.limit().min(allowed.saturating_add(one))
+            }
+        };
+        if limit == connection.limit {
+            return false;
+        }
+        if connection.is_listed {
+            self.unlist(slot);
+        }
+        self.connections[slot].limit = limit;
+        self.list(slot);
+        // Waiters may need another connection.
+        self.has_room = true;
+        true
+    }
+
+    /// Whether a connection carries more exchanges than its peer allows now.
+    pub(super) fn is_overfull(&self, slot: ConnectionSlot) -> bool {
+        let connection = self.connections.find(slot);
+        connection.is_some_and(|c| c.load().is_some_and(|open| open > c.limit))
+    }
+
+    /// The peer takes nothing more on a connection: it drains, and is closed at once if it carries
+    /// nothing. Whether there was such a connection.
+    pub(super) fn going_away(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> bool {
+        let Some(load) = self.connections.find(slot).and_then(Connection::load) else {
+            // A timer of this very step closed it; the slot may be in use again.
+            return false;
+        };
+        if cx.settings.planted.has(Bug::KeptAfterGoAway) {
+            return true;
+        }
+        if self.connections[slot].is_listed {
+            self.unlist(slot);
+        }
+        self.connections[slot].draining.get_or_insert(ReleaseCause::GoingAway);
+        if load == 0 {
+            self.close(cx, slot, ReleaseCause::GoingAway);
+        }
+        true
     }
 
     /// The VU that has waited longest gets a seat on a connection that has just become ready.
@@ -372,7 +461,7 @@ impl Pool {
         let (target, address) = (connection.target, connection.address);
         self.remove(cx.timers, slot);
         let pool = &mut self.targets[target.index()];
-        let expected = u64::from(cx.settings.target(target).expected_streams());
+        let expected = u64::from(cx.settings.target(target).expected_streams(pool.protocol));
         let failed = if pool.address_failed(address) { pool.waiting().min(expected) } else { 0 };
         (target, failed)
     }
@@ -434,7 +523,11 @@ impl Pool {
             self.unlist(slot);
         }
         let connection = &mut self.connections[slot];
-        let left = connection.vacate(slot);
+        let leaks = cx.settings.planted.has(Bug::LeakedStream);
+        let left = match connection.load() {
+            Some(open) if open > 1 && leaks => open,
+            _ => connection.vacate(slot),
+        };
         connection.rests_since = cx.at;
         let begins_to_drain = connection.draining.is_none() && cause.is_some();
         if begins_to_drain {
@@ -454,7 +547,9 @@ impl Pool {
             return Freed::Kept;
         }
         let target = connection.target;
-        if let Some(vu) = self.next_waiter(target) {
+        if connection.has_room()
+            && let Some(vu) = self.next_waiter(target)
+        {
             let ordinal = self.connections[slot].occupy(slot);
             self.list(slot);
             return Freed::Taken(vu, (slot, ordinal));
@@ -526,7 +621,8 @@ impl Pool {
             match connection.load() {
                 None => connecting[target] += 1,
                 Some(load) => {
-                    assert!(load <= connection.limit, "exchanges of a connection");
+                    let most = settings.targets[target].limit();
+                    assert!(load <= most && connection.limit <= most, "exchanges of a connection");
                     assert!(connection.draining.is_none() || load > 0, "drained, and still open");
                     let is_free = connection.is_shared && connection.has_room();
                     assert_eq!(connection.is_listed, is_free, "a list of connections with room");

@@ -1,7 +1,8 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
 use z6_events::{
-    ErrorKind, Partition, PlannedRequest, Population, RequestId, TargetId, is_server_error,
+    ErrorKind, Partition, PlannedRequest, Population, Protocol, RequestId, TargetId,
+    is_server_error,
 };
 use z6_http::field::says_close;
 use z6_scenario::{ConnectionReuse, Model, Plan, Request, RunModel, Scenario, ThinkTime, Users};
@@ -27,17 +28,31 @@ pub struct Streams {
     /// Which connection takes the next request.
     pub placement: Placement,
     /// A request that is given up takes its connection with it: there is no other way to tell the
-    /// peer.
+    /// peer. So it always is over HTTP/1.1.
     pub cancel_closes: bool,
+    /// How often a request that the peer refused without processing it is sent again.
+    pub resend_refused: u8,
+    /// Each connection says when it is ready whether it speaks HTTP/2: until the first has, attempts are
+    /// opened as for HTTP/1.1.
+    pub is_negotiated: bool,
 }
 
 impl Streams {
     /// The most requests that a connection may carry at once.
     pub const LIMIT_MAX: u32 = 10_000;
 
+    /// The most requests that a connection over HTTP/2 carries in its life: a stream has a number below
+    /// 2^31, and every second one is ours.
+    pub const IDS_MAX: u64 = 1 << 30;
+
     /// HTTP/1.1 without pipelining.
-    pub const HTTP1: Streams =
-        Streams { limit: 1, placement: Placement::Fill, cancel_closes: true };
+    pub const HTTP1: Streams = Streams {
+        limit: 1,
+        placement: Placement::Fill,
+        cancel_closes: true,
+        resend_refused: 0,
+        is_negotiated: false,
+    };
 }
 
 /// What the engine has to know about the wire side of a run.
@@ -103,11 +118,20 @@ impl TargetSettings {
         }
     }
 
-    /// Waiting requests that one attempt is opened for.
-    pub(crate) fn expected_streams(&self) -> u32 {
-        match self.streams.placement {
-            Placement::Fill => self.limit(),
-            Placement::Spread => 1,
+    /// Waiting requests that one attempt is opened for, if it will speak this protocol.
+    pub(crate) fn expected_streams(&self, protocol: Protocol) -> u32 {
+        match (self.streams.placement, protocol) {
+            (Placement::Fill, Protocol::Http2) => self.limit(),
+            (Placement::Fill, Protocol::Http1) | (Placement::Spread, _) => 1,
+        }
+    }
+
+    /// What the first attempt is taken to speak.
+    pub(crate) fn expected_protocol(&self) -> Protocol {
+        if self.streams.is_negotiated || self.streams.limit <= 1 {
+            Protocol::Http1
+        } else {
+            Protocol::Http2
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use z6_events::{Actor, Event, ExchangeSlot, Partition, StopReason, StoppedBy, TargetId, Tick};
+use z6_events::{
+    Actor, ConnectedAs, Event, ExchangeSlot, Partition, StopReason, StoppedBy, TargetId, Tick,
+};
 use z6_scenario::{Plan, Scenario};
 
 use super::TimerKey;
@@ -244,7 +246,9 @@ impl Engine {
                     || stage == Some(exchange::Stage::Sent)
                         && self.traffic.has_read_nothing(&self.settings, exchange)
             }
-            Input::ConnectionClosed { connection, .. } => pool.is_ready(connection),
+            Input::StreamsAllowed { connection, .. }
+            | Input::GoingAway { connection, .. }
+            | Input::ConnectionClosed { connection, .. } => pool.is_ready(connection),
         }
     }
 
@@ -332,7 +336,10 @@ impl Engine {
         let finishing = self.timeline.is_finishing(at);
         match *input {
             Input::Wake => false,
-            Input::Stop { .. } | Input::ConnectionClosed { .. } => finishing,
+            Input::Stop { .. }
+            | Input::StreamsAllowed { .. }
+            | Input::GoingAway { .. }
+            | Input::ConnectionClosed { .. } => finishing,
             Input::Connected { connection, .. }
             | Input::TcpReady { connection }
             | Input::ConnectFailed { connection, .. } => {
@@ -362,6 +369,8 @@ impl Engine {
             | Input::Failed { exchange, .. } => self.traffic.exchanges().seat(exchange),
             Input::Wake
             | Input::Connected { .. }
+            | Input::StreamsAllowed { .. }
+            | Input::GoingAway { .. }
             | Input::TcpReady { .. }
             | Input::ConnectFailed { .. }
             | Input::ConnectionClosed { .. }
@@ -426,6 +435,8 @@ impl Engine {
             }
             Input::Wake
             | Input::Connected { .. }
+            | Input::StreamsAllowed { .. }
+            | Input::GoingAway { .. }
             | Input::TcpReady { .. }
             | Input::ConnectFailed { .. }
             | Input::Value { .. }
@@ -448,10 +459,19 @@ impl Engine {
         let (traffic, mut cx) = self.parts(at, out);
         match input {
             Input::Wake | Input::Stop { .. } | Input::Sent { .. } | Input::Done { .. } => None,
-            Input::Connected { connection, started } => {
-                traffic.connected(&mut cx, connection);
-                Some(Event::Connected { connection, started })
+            Input::Connected { connection, started, negotiated } => {
+                traffic.connected(&mut cx, connection, negotiated.protocol);
+                Some(match negotiated {
+                    ConnectedAs::HTTP1 => Event::Connected { connection, started },
+                    _ => Event::ConnectedAs { connection, started, negotiated },
+                })
             }
+            Input::StreamsAllowed { connection, allowed } => traffic
+                .streams_allowed(&mut cx, connection, allowed)
+                .then_some(Event::StreamsAllowed { connection, allowed }),
+            Input::GoingAway { connection, code, accepted } => traffic
+                .going_away(&mut cx, connection)
+                .then_some(Event::GoingAway { connection, code, accepted }),
             Input::TcpReady { connection } => {
                 traffic.tcp_ready(&mut cx, connection);
                 Some(Event::TcpReady { connection })

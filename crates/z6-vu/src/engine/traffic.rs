@@ -3,9 +3,9 @@
 
 use z6_events::{
     Cause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure, NeverSentReason, NextHop,
-    ReleaseCause, Response, STALE_IDLE_NS, TargetId, Tick,
+    Protocol, ReleaseCause, ResendCause, Response, STALE_IDLE_NS, TargetId, Tick,
 };
-use z6_scenario::Model;
+use z6_scenario::{ConnectionReuse, Model};
 
 use super::TimerKey;
 use super::context::Context;
@@ -151,13 +151,54 @@ impl Traffic {
     }
 
     /// A connection is ready: it goes to those that have waited longest.
-    pub(super) fn connected(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) {
-        for _ in 0..self.pool.connected(cx, connection) {
+    pub(super) fn connected(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionSlot,
+        protocol: Protocol,
+    ) {
+        for _ in 0..self.pool.connected(cx, connection, protocol) {
             if let Some((vu, seat)) = self.pool.seat_waiter(cx.settings, connection) {
                 self.dispatch(cx, vu, seat);
             }
         }
         self.pool.settle(cx, connection);
+    }
+
+    /// The peer allows a connection another number of requests. What it was given, has not sent and may not
+    /// carry any more comes back; what it has room for now is taken from the queue. Whether that changed
+    /// anything.
+    pub(super) fn streams_allowed(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionSlot,
+        allowed: u32,
+    ) -> bool {
+        if !self.pool.streams_allowed(cx, connection, allowed) {
+            return false;
+        }
+        let target = self.pool.target(connection);
+        while self.pool.is_overfull(connection) && self.take_newest_back(cx, connection) {}
+        if let Some(vu) = self.pool.owner(connection)
+            && self.vus.waits_for(vu, target)
+            && let Some(seat) = self.pool.take(cx, vu, target)
+        {
+            self.pool.leave_queue(vu, target);
+            self.dispatch(cx, vu, seat);
+        }
+        self.serve(cx, target);
+        true
+    }
+
+    /// The peer takes no more requests on a connection. Whether there was such a connection.
+    pub(super) fn going_away(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) -> bool {
+        if !self.pool.going_away(cx, connection) {
+            return false;
+        }
+        if self.pool.is_draining(connection) {
+            self.take_unsent_back(cx, connection);
+        }
+        true
     }
 
     pub(super) fn tcp_ready(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) {
@@ -260,8 +301,13 @@ impl Traffic {
         if cx.settings.planted.has(Bug::LeakedTimer) {
             self.exchanges.leak_timer(cx, slot);
         }
+        if observed.error == ErrorKind::StreamRefused
+            && let Some(event) = self.resend(cx, slot, observed)
+        {
+            return event;
+        }
         let exchange = self.exchanges.end(cx, slot);
-        assert_ne!(exchange.stage, Stage::Redirected, "exchange {slot} is not on the wire");
+        assert_ne!(exchange.stage, Stage::Between, "exchange {slot} is not on the wire");
         let failure = Failure { error: self.failure_kind(cx.at, &exchange, &observed), ..observed };
         if !exchange.was_on_wire() {
             let cause = failure.cause();
@@ -276,6 +322,48 @@ impl Traffic {
         self.journey_failed(exchange.vu);
         self.step_ended(cx, exchange.vu, 0);
         Event::Failed { exchange: slot, failure }
+    }
+
+    /// A request that the peer refused goes to the head of the queue, to be sent once more, if that is
+    /// allowed; returns the record of it.
+    fn resend(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: ExchangeSlot,
+        failure: Failure,
+    ) -> Option<Event> {
+        let target = self.pool.target(self.exchanges.seat(exchange)?.0);
+        let most = cx.settings.target(target).streams.resend_refused;
+        if !self.exchanges.may_resend(exchange, most)
+            || cx.settings.planted.has(Bug::ForgottenResend)
+        {
+            return None;
+        }
+        let (vu, connection) = self.exchanges.resend(exchange);
+        self.vus.await_connection(vu, Some(Redirect { exchange, target }));
+        let is_owned = match cx.settings.target(target).reuse {
+            ConnectionReuse::Shared | ConnectionReuse::None => false,
+            ConnectionReuse::PerVu | ConnectionReuse::Iteration => true,
+        };
+        if !is_owned {
+            self.pool.wait_refused(vu, target);
+        }
+        let cause = if failure.reusable {
+            self.pool.drain_cause(cx.settings, connection, true, false)
+        } else {
+            Some(ReleaseCause::ExchangeFailed)
+        };
+        match self.pool.finish_exchange(cx, connection, cause) {
+            Freed::Taken(vu, seat) => self.dispatch(cx, vu, seat),
+            Freed::Drains => self.take_unsent_back(cx, connection),
+            Freed::Kept | Freed::Closed => {}
+        }
+        if is_owned {
+            self.seek_connection(cx, vu);
+        } else {
+            self.serve(cx, target);
+        }
+        Some(Event::Resent { exchange, failure, cause: ResendCause::Refused })
     }
 
     /// The kind of a failure. Whether the end of a connection met one that was idle is decided here,
@@ -297,11 +385,11 @@ impl Traffic {
 
     fn exchange_timed_out(&mut self, cx: &mut Context<'_>, slot: ExchangeSlot) {
         let exchange = self.exchanges.time_out(slot);
-        let is_redirected = exchange.stage == Stage::Redirected;
-        if is_redirected || !cx.settings.planted.has(Bug::DroppedOutcome) {
+        let is_between = exchange.stage == Stage::Between;
+        if is_between || !cx.settings.planted.has(Bug::DroppedOutcome) {
             cx.out.events.push(Event::TimedOut { exchange: slot });
         }
-        if is_redirected {
+        if is_between {
             let target = self.vus.target(exchange.vu);
             self.pool.leave_queue(exchange.vu, target);
             self.vus.drop_redirect(exchange.vu);
@@ -323,8 +411,7 @@ impl Traffic {
     ) -> Option<ReleaseCause> {
         let connection = exchange.connection;
         cx.out.commands.push(Command::Cancel { exchange: slot, connection });
-        let target = self.pool.target(connection);
-        if cx.settings.target(target).streams.cancel_closes {
+        if self.pool.closes_with_exchange(cx.settings, connection) {
             return Some(ReleaseCause::ExchangeFailed);
         }
         self.drain_cause(cx.settings, exchange, true)
@@ -364,14 +451,25 @@ impl Traffic {
     /// queue in its old order.
     fn take_unsent_back(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) {
         let target = self.pool.target(connection);
-        while let Some(unsent) = self.exchanges.take_unsent(connection) {
-            let exchange = unsent.exchange;
-            cx.out.commands.push(Command::Cancel { exchange, connection });
-            let redirect = unsent.is_redirected.then_some(Redirect { exchange, target });
-            self.vus.await_connection(unsent.vu, redirect);
-            self.pool.wait_first(unsent.vu, target);
-            self.pool.finish_exchange(cx, connection, None);
-        }
+        while self.take_newest_back(cx, connection) {}
+        self.serve(cx, target);
+    }
+
+    /// The newest request that was given to a connection and is not sent goes back to the head of the queue;
+    /// whether there was one.
+    fn take_newest_back(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) -> bool {
+        let Some(unsent) = self.exchanges.take_unsent(connection) else { return false };
+        let (exchange, target) = (unsent.exchange, self.pool.target(connection));
+        cx.out.commands.push(Command::Cancel { exchange, connection });
+        let redirect = unsent.continues.then_some(Redirect { exchange, target });
+        self.vus.await_connection(unsent.vu, redirect);
+        self.pool.wait_first(unsent.vu, target);
+        self.pool.finish_exchange(cx, connection, None);
+        true
+    }
+
+    /// What is free goes to those that wait, and attempts are opened for the others.
+    fn serve(&mut self, cx: &mut Context<'_>, target: TargetId) {
         while let Some((vu, seat)) = self.pool.serve(cx, target) {
             self.dispatch(cx, vu, seat);
         }
@@ -490,7 +588,7 @@ impl Traffic {
                 self.pool.finish_exchange(cx, exchange.connection, cause);
             }
             // Its VU is out of the queue already.
-            Stage::Redirected => {
+            Stage::Between => {
                 self.vus.drop_redirect(exchange.vu);
             }
         }

@@ -51,14 +51,14 @@ struct Vu {
     now: PlannedStep,
     /// The think time that is running.
     timer: Option<TimerId>,
-    /// Its request was redirected, and waits for a connection to continue on.
+    /// Its request was redirected or refused, and waits for a connection to continue on.
     redirect: Option<Redirect>,
 }
 
 // Bytes of each living VU: 100,000 of them take 12 MB.
 const _: () = assert!(size_of::<Vu>() <= 128);
 
-/// Where a redirected request continues.
+/// Where a redirected or refused request continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Redirect {
     pub(super) exchange: ExchangeSlot,
@@ -237,6 +237,11 @@ impl Vus {
     pub(super) fn target(&self, slot: VuSlot) -> TargetId {
         let vu = &self.table[slot];
         vu.redirect.map_or(vu.now.target, |redirect| redirect.target)
+    }
+
+    /// Whether the VU waits for a connection to this target.
+    pub(super) fn waits_for(&self, slot: VuSlot, target: TargetId) -> bool {
+        self.table[slot].state == VuState::Ready && self.target(slot) == target
     }
 
     /// The request the VU is at.

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use mio::event::Event as IoEvent;
 use mio::{Registry, Token};
 use z6_events::{
-    Cause, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind, PlannedRequest,
-    StopReason, TargetId, Tick,
+    Cause, ConnectedAs, ConnectionSlot, ErrorGroup, ErrorKind, ExchangeSlot, NoteKind,
+    PlannedRequest, Protocol, StopReason, TargetId, Tick,
 };
 
 use super::engine_handle::EngineHandle;
@@ -227,8 +227,11 @@ impl Connections {
 
     /// A connection can carry requests.
     fn ready(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick) {
-        let started = self.links.at(slot).started;
-        if engine.connected(at, slot, started) {
+        let link = self.links.at(slot);
+        let tls = link.tls.as_ref().and_then(|tls| tls.negotiated());
+        let negotiated = ConnectedAs { protocol: Protocol::Http1, tls };
+        let started = link.started;
+        if engine.connected(at, slot, started, negotiated) {
             self.links.at(slot).connecting = false;
             self.reports.connected();
         }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectionSlot, Event, NoteKind, Sample, StopReason, Tick};
+use z6_events::{ConnectedAs, ConnectionSlot, Event, NoteKind, Sample, StopReason, Tick};
 
 use super::clock::Clock;
 use super::sink::ChannelSink;
@@ -72,10 +72,14 @@ impl EngineHandle {
         at: Tick,
         connection: ConnectionSlot,
         started: Tick,
+        negotiated: ConnectedAs,
     ) -> bool {
         let mut is_in_time = false;
-        self.recorder.step(at, Input::Connected { connection, started }, |out| {
-            is_in_time |= out.events.iter().any(|event| matches!(event, Event::Connected { .. }));
+        self.recorder.step(at, Input::Connected { connection, started, negotiated }, |out| {
+            let is_ready = |event: &Event| {
+                matches!(event, Event::Connected { .. } | Event::ConnectedAs { .. })
+            };
+            is_in_time |= out.events.iter().any(is_ready);
             self.commands.extend(&out.commands);
         });
         is_in_time

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::transport::Stream;
 use rustls::ClientConnection;
+use z6_events::TlsNegotiated;
 
 use super::tls_config::ClientAuth;
 use super::tls_error::{self, Stage, TlsFailure};
@@ -51,6 +52,13 @@ impl Tls {
 
     pub(super) fn is_handshaking(&self) -> bool {
         self.session.is_handshaking()
+    }
+
+    /// What the handshake came to; none while it lasts.
+    pub(super) fn negotiated(&self) -> Option<TlsNegotiated> {
+        let version = u16::from(self.session.protocol_version()?);
+        let cipher = u16::from(self.session.negotiated_cipher_suite()?.suite());
+        Some(TlsNegotiated { version, cipher })
     }
 
     /// Whether the peer has said that it sends no more.

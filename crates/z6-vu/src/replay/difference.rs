@@ -62,6 +62,8 @@ pub enum DecisionKind {
     Connection,
     /// Which exchange of its step it is.
     Attempt,
+    /// Whether a refused request is sent again.
+    Resend,
     /// How long the encoded request is.
     RequestBytes,
     /// Whether a complete response counts as a failure.
@@ -109,6 +111,7 @@ impl DecisionKind {
             DecisionKind::ThinkTime => "think time",
             DecisionKind::Connection => "connection",
             DecisionKind::Attempt => "attempt",
+            DecisionKind::Resend => "sending again",
             DecisionKind::RequestBytes => "length of the request",
             DecisionKind::Failure => "failure of a response",
             DecisionKind::Timeout => "timeout",
@@ -182,7 +185,12 @@ impl DecisionKind {
             Event::EndReached { .. } => DecisionKind::EndOfRun,
             Event::Finished => DecisionKind::Finished,
             Event::Wake => DecisionKind::Timer,
+            Event::Resent { .. } => DecisionKind::Resend,
             Event::Connected { .. }
+            | Event::ConnectedAs { .. }
+            | Event::StreamsAllowed { .. }
+            | Event::GoingAway { .. }
+            | Event::Http2Sample(_)
             | Event::TcpReady { .. }
             | Event::ConnectFailed { .. }
             | Event::Failed { .. }

@@ -2,8 +2,8 @@
 
 use z6_events::{
     BlockBuilder, Cause, CloseCause, ErrorKind, Event, Failure, Irregularities, LogAssembler,
-    LogHeader, LogReader, NeverSentReason, Partition, ReleaseCause, Response, StopReason,
-    StoppedBy, Tick, WorkerId,
+    LogHeader, LogReader, NeverSentReason, Partition, Protocol, ReleaseCause, Response, StopReason,
+    StoppedBy, Tick, TlsNegotiated, WorkerId,
 };
 use z6_vu::run_end::RunEnd;
 
@@ -128,6 +128,31 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
             0 => u32_of(draw, &mut connection.0),
             _ => u64_of(draw, &mut started.0),
         },
+        Event::ConnectedAs { connection, started, negotiated } => match draw.below(4) {
+            0 => u32_of(draw, &mut connection.0),
+            1 => u64_of(draw, &mut started.0),
+            2 => negotiated.protocol = draw.code(Protocol::from_code),
+            _ => {
+                let tls =
+                    negotiated.tls.unwrap_or(TlsNegotiated { version: 0x0304, cipher: 0x1301 });
+                negotiated.tls = Some(TlsNegotiated { version: tls.version ^ 1, ..tls });
+            }
+        },
+        Event::StreamsAllowed { connection, allowed } => match draw.below(2) {
+            0 => u32_of(draw, &mut connection.0),
+            _ => u32_of(draw, allowed),
+        },
+        Event::GoingAway { connection, code, accepted } => match draw.below(3) {
+            0 => u32_of(draw, &mut connection.0),
+            1 => u64_of(draw, code),
+            _ => u64_of(draw, accepted),
+        },
+        Event::Resent { exchange, failure, .. } => match draw.below(3) {
+            0 => u32_of(draw, &mut exchange.0),
+            1 => u64_of(draw, &mut failure.received_bytes),
+            _ => failure.reusable ^= true,
+        },
+        Event::Http2Sample(sample) => u64_of(draw, &mut sample.frames_in),
         Event::TcpReady { connection } => u32_of(draw, &mut connection.0),
         Event::ConnectFailed { connection, started, cause: Cause { error, detail } } => {
             match draw.below(4) {

@@ -1,6 +1,6 @@
 //! One connection or attempt: its state, and how many exchanges it carries. Knows no lists.
 
-use z6_events::{ConnectionSlot, ReleaseCause, TargetId, Tick};
+use z6_events::{ConnectionSlot, Protocol, ReleaseCause, TargetId, Tick};
 
 use crate::engine::timers::TimerId;
 use crate::engine::vu::VuSlot;
@@ -22,7 +22,9 @@ pub(super) struct Connection {
     pub(super) state: ConnectionState,
     pub(super) target: TargetId,
     pub(super) address: u16,
-    /// Exchanges it may carry at once.
+    /// What it speaks; HTTP/1.1 until it is ready.
+    pub(super) protocol: Protocol,
+    /// Exchanges it may carry at once. It may carry more for a while after the peer has lowered that.
     pub(super) limit: u32,
     /// It takes nothing new and is closed, for this reason, when its last exchange has ended.
     pub(super) draining: Option<ReleaseCause>,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use z6_events::Protocol;
+
 use super::load::LoadLists;
 use crate::engine::settings::{Placement, TargetSettings};
 use crate::engine::timers::Lane;
@@ -11,6 +13,10 @@ use crate::engine::vu::VuSlot;
 #[derive(Debug, Clone)]
 pub(super) struct TargetPool {
     pub(super) waiters: VecDeque<VuSlot>,
+    /// How many of them, from the head, wait because their requests were refused.
+    pub(super) refused: usize,
+    /// What the next connection is taken to speak: what the last one spoke.
+    pub(super) protocol: Protocol,
     /// Shared connections with room, last used first for each load.
     pub(super) free: LoadLists,
     pub(super) connecting: u32,
@@ -55,6 +61,33 @@ impl TargetPool {
                 .emptiest()
                 .filter(|load| *load == 0 || self.open >= settings.max_connections),
         }
+    }
+
+    /// The VU that has waited longest; it waits no more.
+    pub(super) fn next_waiter(&mut self) -> Option<VuSlot> {
+        self.refused = self.refused.saturating_sub(1);
+        self.waiters.pop_front()
+    }
+
+    /// Puts a VU at the head of the queue, behind those whose requests were refused.
+    pub(super) fn wait_first(&mut self, vu: VuSlot) {
+        self.waiters.insert(self.refused, vu);
+    }
+
+    /// Puts a VU at the head of the queue, behind those whose requests were refused before.
+    pub(super) fn wait_refused(&mut self, vu: VuSlot) {
+        self.wait_first(vu);
+        self.refused += 1;
+    }
+
+    /// Takes a VU out of the middle of the queue.
+    pub(super) fn leave_queue(&mut self, vu: VuSlot) {
+        let place = self.waiters.iter().position(|waiter| *waiter == vu);
+        if place.is_some_and(|place| place < self.refused) {
+            self.refused -= 1;
+        }
+        let removed = place.and_then(|place| self.waiters.remove(place));
+        assert_eq!(removed, Some(vu), "a VU waits in the queue of its target");
     }
 
     pub(super) fn waiting(&self) -> u64 {

@@ -1,0 +1,75 @@
+//! The checks of events of connections, and of requests that their peers refuse.
+
+use z6_events::{Cause, ErrorKind, Event, ExchangeSlot, Failure};
+
+use super::step::{Open, StepCheck, Unsent};
+use super::violation::ViolationKind;
+
+impl StepCheck<'_> {
+    /// An event of a connection or an attempt; others change nothing.
+    pub(super) fn of_connection(&mut self, event: &Event) {
+        let at = self.here.at;
+        let connections = &mut self.state.connections;
+        let result = match *event {
+            Event::ConnectStarted { connection, target, .. } => {
+                connections.started(connection, target)
+            }
+            Event::Connected { connection, started } => {
+                connections.ready(connection, (started, at), None)
+            }
+            Event::ConnectedAs { connection, started, negotiated } => {
+                connections.ready(connection, (started, at), Some(negotiated))
+            }
+            Event::StreamsAllowed { connection, allowed } => {
+                connections.streams_allowed(connection, allowed)
+            }
+            Event::GoingAway { connection, .. } => connections.going_away(connection),
+            Event::TcpReady { connection } => connections.tcp_ready(connection),
+            Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
+                self.state.cause = Some(Unsent::Attempt(error));
+                connections.failed(connection, started, at)
+            }
+            Event::ConnectTimedOut { connection } => {
+                self.state.attempt_timed_out = Some(connections.timeout_kind(connection));
+                connections.failed(connection, at, at)
+            }
+            Event::ConnectionClosed { connection, .. } => connections.closed(connection),
+            Event::ConnectionReleased { connection, cause } => {
+                connections.released(connection, cause)
+            }
+            _ => Ok(()),
+        };
+        self.checked(None, result);
+    }
+
+    /// The end of an exchange says whether its connection may carry another.
+    pub(super) fn drains_unless(&mut self, exchange: ExchangeSlot, reusable: bool) {
+        if !reusable && let Some(open) = self.state.open.get(exchange.0) {
+            self.state.connections.drains(open.connection);
+        }
+    }
+
+    /// An exchange was refused, and is sent again.
+    pub(super) fn resent(&mut self, exchange: ExchangeSlot, failure: &Failure) {
+        let open = self.state.open.get_mut(exchange.0);
+        let Some(open) = open.filter(|open| open.between.is_none()) else {
+            return self.report(None, ViolationKind::EndedUnsent { exchange });
+        };
+        open.resends = open.resends.saturating_add(1);
+        let before @ Open { actor, connection, resends, .. } = *open;
+        let Some(target) = self.state.connections.target(connection) else { return };
+        let limit = self.state.connections.resend_refused(target);
+        // Its length comes with its `sent`.
+        (open.between, open.request_bytes) = (Some(target), 0);
+        self.state.connections.ended(connection);
+        self.outcome(&before, failure.first_byte, failure.unsent_bytes);
+        self.drains_unless(exchange, failure.reusable);
+        if failure.error != ErrorKind::StreamRefused {
+            let error = failure.error.name();
+            self.report(Some(actor), ViolationKind::ResentWithoutRefusal { exchange, error });
+        }
+        if resends > limit {
+            self.report(Some(actor), ViolationKind::ResentTooOften { exchange, limit });
+        }
+    }
+}
