@@ -33,7 +33,7 @@ fn example(address: &str) -> String {
 #[test]
 fn each_population_is_counted_as_the_server_sees_it() {
     let server = Server::start(Config { request_log: true, ..Config::default() }).unwrap();
-    let text = example(&server.address().to_string());
+    let text = example(&server.addresses()[0].to_string());
     let finished = Run::from_toml(&text).unwrap().start().unwrap().wait().unwrap();
     assert_eq!(finished.panic, None);
     let mut seen: BTreeMap<u8, u64> = BTreeMap::new();
