@@ -15,7 +15,7 @@ mod values;
 use std::time::Duration;
 
 pub use error::BuildError;
-pub use parts::{RequestBuilder, ScheduleBuilder, TargetBuilder};
+pub use parts::{Http2Builder, RequestBuilder, ScheduleBuilder, TargetBuilder};
 pub use population::PopulationBuilder;
 pub use sequence::StepBuilder;
 pub use values::{

@@ -3,16 +3,21 @@
 //! Built by [`load`](crate::load) only from text that passed all checks, or in code by embedders
 //! (see [`Scenario::from_toml`](crate::Scenario::from_toml)). Knows nothing of TOML or spans.
 
+mod http;
 mod schedule;
+mod users;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use z6_events::{Population, RequestId, TargetId};
+use z6_events::{RequestId, TargetId};
 
-use crate::journey::{Flow, OnFailure, Reading, Rendering, Scope, SequenceStep, ValueTable};
+use crate::journey::{Reading, Rendering, ValueTable};
 use crate::reach::{ConnectTo, Credentials};
-use crate::schedule::{VuSchedule, own_length_ns};
 use crate::simulation::Simulation;
+
+pub use http::{Http2Settings, HttpVersion, Placement};
+pub use users::Users;
+pub(crate) use users::run_model;
 
 pub use schedule::{
     Arrivals, Model, RateStage, RateStep, RunModel, Schedule, Shape, ThinkTime, VuStage, VuStep,
@@ -52,103 +57,6 @@ pub struct Scenario {
     /// `[simulation]`: how the simulated world behaves. Means nothing to a run for real, and is no
     /// part of the plan.
     pub simulation: Simulation,
-}
-
-/// One kind of users: how many there are and when, what they do, and with which pauses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Users {
-    /// Its name; empty for the only one of a scenario without `[[populations]]`.
-    pub name: String,
-    /// When its schedule begins, nanoseconds after the run.
-    pub start_after_ns: u64,
-    /// For how long requests of it are planned, nanoseconds from its beginning; none: to the end of its
-    /// schedule, or of the run.
-    pub duration_ns: Option<u64>,
-    /// `[schedule]`.
-    pub schedule: Schedule,
-    /// `[think_time]`.
-    pub think_time: ThinkTime,
-    /// `[sequence]`.
-    pub flow: Flow,
-    /// `[cookies]`: for how long cookies are kept; none: they are not.
-    pub cookies: Option<Scope>,
-}
-
-/// The model of these users together.
-pub(crate) fn run_model(users: &[Users]) -> RunModel {
-    let mut models = users.iter().map(|users| users.schedule.model());
-    let first = models.next().unwrap_or(Model::Closed);
-    match first {
-        _ if models.any(|model| model != first) => RunModel::Mixed,
-        Model::Closed => RunModel::Closed,
-        Model::Open => RunModel::Open,
-    }
-}
-
-impl Users {
-    /// Users without a name that do nothing else than what the schedule says.
-    #[must_use]
-    pub fn new(schedule: Schedule) -> Users {
-        Users {
-            name: String::new(),
-            start_after_ns: 0,
-            duration_ns: None,
-            schedule,
-            think_time: ThinkTime::None,
-            flow: Flow::default(),
-            cookies: None,
-        }
-    }
-
-    /// When nothing of theirs is planned any more, nanoseconds after the beginning of the run; none if
-    /// neither they nor their schedule have a length.
-    #[must_use]
-    pub fn own_end_ns(&self) -> Option<u64> {
-        let length_ns = self.duration_ns.or_else(|| own_length_ns(&self.schedule))?;
-        Some(self.start_after_ns.saturating_add(length_ns))
-    }
-
-    /// The most VUs alive at once in a run that ends at `end_ns`; 0 in the open model.
-    #[must_use]
-    pub fn peak_vus(&self, end_ns: Option<u64>) -> u32 {
-        match self.schedule.model() {
-            Model::Closed => VuSchedule::of_users(self, end_ns).peak_vus(),
-            Model::Open => 0,
-        }
-    }
-
-    /// Whether responses or draws have a say in which steps their actors take.
-    fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure } = &self.flow;
-        let is_fixed =
-            |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
-        !start.is_empty()
-            || renew.is_some()
-            || *on_failure != OnFailure::Continue
-            || !steps.iter().all(is_fixed)
-    }
-
-    /// Places of one iteration: the sequence with its repeats at most, or 1.
-    #[must_use]
-    pub fn steps_per_iteration(&self) -> u64 {
-        let steps = &self.flow.steps;
-        if steps.is_empty() { 1 } else { steps.iter().map(|step| u64::from(step.repeat.max)).sum() }
-    }
-
-    /// The requests that they send, each once, rising.
-    #[must_use]
-    pub fn requests(&self, scenario: &Scenario) -> Vec<RequestId> {
-        let Flow { start, steps, renew, .. } = &self.flow;
-        if steps.is_empty() {
-            return (0..scenario.requests.len()).map(|request| RequestId(request as u16)).collect();
-        }
-        let renewed = renew.iter().flat_map(|renew| &renew.steps);
-        let mut requests: Vec<RequestId> =
-            start.iter().chain(steps).chain(renewed).map(|step| step.request).collect();
-        requests.sort_unstable();
-        requests.dedup();
-        requests
-    }
 }
 
 /// `[metadata]`: words for people.
@@ -208,6 +116,10 @@ pub struct Target {
     pub weight_micro: u64,
     /// TLS settings; used if `base_url.scheme` is https.
     pub tls: TlsSettings,
+    /// `http_version`, which the command line may change.
+    pub http_version: HttpVersion,
+    /// `[target.http2]`; of use where a connection may speak HTTP/2 ([`Target::may_speak_http2`]).
+    pub http2: Http2Settings,
     /// `max_connections`: the explicit one or the default of the model, for the whole run.
     pub max_connections: u32,
     /// `connection_reuse`, explicit or by model.
@@ -228,6 +140,30 @@ pub struct Target {
     pub source_addresses: Vec<IpAddr>,
     /// `request_id_header`: the name of the field, if on.
     pub request_id_header: Option<String>,
+}
+
+impl Target {
+    /// Whether its connections use TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.base_url.scheme == Scheme::Https
+    }
+
+    /// Whether a connection may turn out to speak HTTP/2.
+    #[must_use]
+    pub fn may_speak_http2(&self) -> bool {
+        match self.http_version {
+            HttpVersion::Http1 => false,
+            HttpVersion::Http2 | HttpVersion::Http2PriorKnowledge => true,
+            HttpVersion::Auto => self.is_tls(),
+        }
+    }
+
+    /// Whether a connection may turn out to speak HTTP/1.1.
+    #[must_use]
+    pub fn may_speak_http1(&self) -> bool {
+        matches!(self.http_version, HttpVersion::Http1 | HttpVersion::Auto)
+    }
 }
 
 /// A base URL, taken apart.
@@ -518,6 +454,16 @@ pub struct Limits {
     pub max_chunk_extension_bytes: u32,
     /// Trailer section, bytes.
     pub max_trailer_bytes: u64,
+    /// CONTINUATION frames of one header block, over HTTP/2.
+    pub max_continuations: u32,
+    /// Frames in a row that bring no response further, over HTTP/2.
+    pub max_control_frames: u32,
+    /// Entries of one SETTINGS frame, over HTTP/2.
+    pub max_settings: u32,
+    /// Acknowledgements that the server does not read, over HTTP/2.
+    pub max_pending_acks: u32,
+    /// DATA frames of one response with less than 64 bytes that do not end it, over HTTP/2.
+    pub max_tiny_data_frames: u32,
     /// One data file, bytes.
     pub max_data_bytes: u64,
     /// Rows of one data file.
@@ -526,6 +472,9 @@ pub struct Limits {
     pub max_value_bytes: u32,
     /// A response body that is read, as it is sent, bytes.
     pub max_kept_body_bytes: u64,
+    /// From the first attempt to connect to the first complete response, seconds; see
+    /// [`Scenario::first_answer_ns`].
+    pub first_answer_seconds: u32,
     /// The event log, bytes.
     pub max_event_log_bytes: u64,
     /// Attachments in the event log, bytes in all.
@@ -548,10 +497,16 @@ impl Default for Limits {
             max_interim_responses: 16,
             max_chunk_extension_bytes: 4 << 10,
             max_trailer_bytes: 16 << 10,
+            max_continuations: 8,
+            max_control_frames: 1000,
+            max_settings: 32,
+            max_pending_acks: 128,
+            max_tiny_data_frames: 1000,
             max_data_bytes: 1 << 30,
             max_data_rows: 50_000_000,
             max_value_bytes: 16 << 10,
             max_kept_body_bytes: 1_000_000,
+            first_answer_seconds: 60,
             max_event_log_bytes: 64 << 30,
             max_attachment_bytes: 64 << 20,
             max_histogram_bytes: 256 << 20,
@@ -568,40 +523,12 @@ impl Scenario {
         if self.metadata.name.is_empty() { "unnamed" } else { &self.metadata.name }
     }
 
-    /// The users of a population.
-    ///
-    /// # Panics
-    /// If there is no such population.
+    /// How long after the first attempt to connect a run waits for its first complete response, nanoseconds:
+    /// `limits.first_answer_seconds`, or the longest timeout of a request if that is longer.
     #[must_use]
-    pub fn users(&self, population: Population) -> &Users {
-        &self.populations[usize::from(population.0)]
-    }
-
-    /// Whether they have names: `[[populations]]`.
-    #[must_use]
-    pub fn has_populations(&self) -> bool {
-        self.populations.iter().any(|users| !users.name.is_empty())
-    }
-
-    /// Whether any of them keep cookies.
-    #[must_use]
-    pub fn keeps_cookies(&self) -> bool {
-        self.populations.iter().any(|users| users.cookies.is_some())
-    }
-
-    /// The model of all that it does.
-    #[must_use]
-    pub fn model(&self) -> RunModel {
-        run_model(&self.populations)
-    }
-
-    /// When nothing is planned any more: the duration, else when the last users have come to their end, in
-    /// nanoseconds; none if only iterations end the run.
-    #[must_use]
-    pub fn end_ns(&self) -> Option<u64> {
-        let ends = self.populations.iter().map(Users::own_end_ns);
-        let last = || ends.collect::<Option<Vec<u64>>>()?.into_iter().max();
-        self.runtime.duration_ns.or_else(last)
+    pub fn first_answer_ns(&self) -> u64 {
+        let limit = u64::from(self.limits.first_answer_seconds) * NS_PER_SECOND;
+        self.requests.iter().map(|request| request.timeout_ns).fold(limit, u64::max)
     }
 
     /// Places of one iteration of the first users: the sequence with its repeats at most, or 1.
@@ -678,9 +605,27 @@ impl Limits {
         let default = Limits::default();
         for (name, value, default) in [
             ("max_kept_body_bytes", self.max_kept_body_bytes, default.max_kept_body_bytes),
+            ("max_continuations", self.max_continuations.into(), default.max_continuations.into()),
+            (
+                "max_control_frames",
+                self.max_control_frames.into(),
+                default.max_control_frames.into(),
+            ),
+            ("max_settings", self.max_settings.into(), default.max_settings.into()),
+            ("max_pending_acks", self.max_pending_acks.into(), default.max_pending_acks.into()),
+            (
+                "max_tiny_data_frames",
+                self.max_tiny_data_frames.into(),
+                default.max_tiny_data_frames.into(),
+            ),
             ("max_data_bytes", self.max_data_bytes, default.max_data_bytes),
             ("max_data_rows", self.max_data_rows, default.max_data_rows),
             ("max_value_bytes", self.max_value_bytes.into(), default.max_value_bytes.into()),
+            (
+                "first_answer_seconds",
+                self.first_answer_seconds.into(),
+                default.first_answer_seconds.into(),
+            ),
         ] {
             if value != default {
                 pairs.push((name.to_owned(), value));
