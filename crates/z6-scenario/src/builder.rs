@@ -6,6 +6,7 @@
 //! order), `text` (the TOML), `error` (findings with the method that they are about).
 
 mod error;
+mod goal;
 mod parts;
 mod population;
 mod sequence;
@@ -15,6 +16,7 @@ mod values;
 use std::time::Duration;
 
 pub use error::BuildError;
+pub use goal::GoalBuilder;
 pub use parts::{Http2Builder, RequestBuilder, ScheduleBuilder, TargetBuilder};
 pub use population::PopulationBuilder;
 pub use sequence::StepBuilder;
@@ -58,6 +60,7 @@ pub struct ScenarioBuilder {
     data: Vec<DataBuilder>,
     random: Settings,
     cookies: Settings,
+    log: Settings,
     runtime: Settings,
     targets: Vec<TargetBuilder>,
     requests: Vec<RequestBuilder>,
@@ -210,6 +213,13 @@ impl ScenarioBuilder {
         self
     }
 
+    /// Logs all values that responses give as keyed digests. Default: as they are, if they are short.
+    #[must_use]
+    pub fn log_values_as_digests(mut self) -> Self {
+        self.log.set("values", "log_values_as_digests", Value::text("digest"));
+        self
+    }
+
     /// How much load, when. Default: [`vus`](ScenarioBuilder::vus) all the time.
     #[must_use]
     pub fn schedule(mut self, schedule: ScheduleBuilder) -> Self {
@@ -264,6 +274,12 @@ impl ScenarioBuilder {
         status_4xx_max_rate(share: f64) => assertions, "status_4xx_max_rate", Value::float(share);
         /// At most this share of responses has a status from 500 to 599; 0 to 1.
         status_5xx_max_rate(share: f64) => assertions, "status_5xx_max_rate", Value::float(share);
+        /// At least this share of the checks of responses passes; 0 to 1.
+        checks_success_rate_min(share: f64) => assertions, "checks_success_rate_min", Value::float(share);
+        /// The mean response time is at most this long.
+        mean_latency_max(time: Duration) => assertions, "mean_latency_ms", millis(time);
+        /// The longest response time is at most this long.
+        longest_latency_max(time: Duration) => assertions, "max_latency_ms", millis(time);
         /// The 99th percentile of lateness, sent minus planned, is at most this long.
         lateness_p99_max(time: Duration) => assertions, "lateness_p99_ms_max", millis(time);
         /// Whether the run fails if the generator itself could not keep up.
@@ -274,7 +290,14 @@ impl ScenarioBuilder {
     #[must_use]
     pub fn latency_max(mut self, quantile: Quantile, time: Duration) -> Self {
         let key = crate::model::AssertionKind::LatencyMax(quantile).name();
-        self.assertions.set(key, "latency_max", millis(time));
+        self.assertions.set(key.into_owned(), "latency_max", millis(time));
+        self
+    }
+
+    /// What is demanded of some of the requests, or of each window of the run.
+    #[must_use]
+    pub fn goal(mut self, name: impl Into<String>, goal: GoalBuilder) -> Self {
+        self.assertions.set(name, "goal", goal.settings.into_value());
         self
     }
 
@@ -369,6 +392,7 @@ impl ScenarioBuilder {
         }
         writer.table("[random]", OWN, "", &self.random);
         writer.table("[cookies]", OWN, "", &self.cookies);
+        writer.table("[log]", OWN, "", &self.log);
         for request in &self.requests {
             writer.table("[[requests]]", "RequestBuilder", &request.label(), &request.settings);
         }

@@ -5,6 +5,7 @@
 //! constants and do not occur: they are folded in when the scenario is read. Knows no bytes of secrets,
 //! which drivers hold.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use z6_events::{RequestId, VariableId};
@@ -14,6 +15,7 @@ use z6_http::template::{Template, ValueId};
 
 use crate::expression::Check;
 use crate::model::Request;
+use crate::plan::{Place, Region};
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.
@@ -27,6 +29,61 @@ pub struct Flow {
     pub renew: Option<Renew>,
     /// What follows a request that failed, unless its step says otherwise.
     pub on_failure: OnFailure,
+    /// `group` of steps: those of `start` and of `renew` too.
+    pub groups: Vec<StepGroup>,
+}
+
+impl Flow {
+    /// What follows a request that failed at a place.
+    #[must_use]
+    pub fn on_failure_at(&self, place: Place) -> OnFailure {
+        let steps = match place.region {
+            Region::Start => &self.start,
+            Region::Iteration(_) => &self.steps,
+            Region::Renewal(_) => self.renew.as_ref().map_or(&self.steps, |renew| &renew.steps),
+        };
+        let mut end = 0u64;
+        let step = steps.iter().find(|step| {
+            end = end.saturating_add(u64::from(step.repeat.max));
+            place.position < end
+        });
+        step.and_then(|step| step.on_failure).unwrap_or(self.on_failure)
+    }
+}
+
+/// Consecutive steps with the same `group`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepGroup {
+    /// Its name.
+    pub name: String,
+    /// Which list of steps they are in.
+    pub part: FlowPart,
+    /// Their places in it.
+    pub places: Range<u64>,
+}
+
+impl StepGroup {
+    /// Whether a place is one of it.
+    #[must_use]
+    pub fn has(&self, place: Place) -> bool {
+        let is_there = match place.region {
+            Region::Start => self.part == FlowPart::Start,
+            Region::Iteration(_) => self.part == FlowPart::Steps,
+            Region::Renewal(_) => self.part == FlowPart::Renew,
+        };
+        is_there && self.places.contains(&place.position)
+    }
+}
+
+/// A list of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowPart {
+    /// `start`.
+    Start,
+    /// `steps`.
+    Steps,
+    /// Those of `renew`.
+    Renew,
 }
 
 /// One step of a sequence.
@@ -243,6 +300,29 @@ pub struct DataFile {
     pub secret: Vec<u32>,
     /// Whether columns that are used and not secret go into the log.
     pub is_attached: bool,
+    /// The file that was read.
+    pub original: OriginalFile,
+}
+
+/// A data file as it was read; nothing if its rows came from a log.
+///
+/// It is no part of what a scenario is: all of them are equal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OriginalFile(pub Option<FileFacts>);
+
+/// What is known of a file beyond its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Its length, bytes.
+    pub length: u64,
+    /// Its SHA-256. A log holds it under a key only: it would tell whether a guess of a short file is right.
+    pub sha256: [u8; 32],
+}
+
+impl PartialEq for OriginalFile {
+    fn eq(&self, _: &OriginalFile) -> bool {
+        true
+    }
 }
 
 impl DataFile {
@@ -366,6 +446,17 @@ impl Reading {
     pub fn is_empty(&self) -> bool {
         self.extracts.is_empty() && self.checks.is_empty()
     }
+
+    /// Whether the body is read.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        let extract = |extract: &Extract| match &extract.from {
+            ExtractFrom::Program(program) => program.reads_body(),
+            ExtractFrom::Sha256 => true,
+            ExtractFrom::Value(_) => false,
+        };
+        self.extracts.iter().any(extract) || self.checks.iter().any(|one| one.check.reads_body())
+    }
 }
 
 /// One entry of `extract`.
@@ -383,6 +474,8 @@ pub struct Extract {
     pub is_required: bool,
     /// `when = "always"`: whether it is done after a failure as well.
     pub is_always: bool,
+    /// `select = "all"`: the value is a JSON array of all values that there are.
+    pub is_list: bool,
 }
 
 impl PartialEq for Extract {

@@ -3,6 +3,7 @@
 //! Built by [`load`](crate::load) only from text that passed all checks, or in code by embedders
 //! (see [`Scenario::from_toml`](crate::Scenario::from_toml)). Knows nothing of TOML or spans.
 
+mod goal;
 mod http;
 mod schedule;
 mod users;
@@ -15,6 +16,7 @@ use crate::journey::{Reading, Rendering, ValueTable};
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
+pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
 pub use http::{Http2Settings, HttpVersion, Placement};
 pub use users::Users;
 pub(crate) use users::run_model;
@@ -50,8 +52,12 @@ pub struct Scenario {
     /// Files that are read for more than one fixed body: `body_file` with placeholders, files of
     /// `multipart`.
     pub files: Vec<ScenarioFile>,
+    /// `[log]`: what the event log holds of values.
+    pub log: LogSettings,
     /// `[assertions]`, in the order of the file.
     pub assertions: Vec<Assertion>,
+    /// `[assertions.NAME]`, in the order of the file.
+    pub goals: Vec<Goal>,
     /// `[limits]`.
     pub limits: Limits,
     /// `[simulation]`: how the simulated world behaves. Means nothing to a run for real, and is no
@@ -323,120 +329,6 @@ pub struct Body {
     pub file: Option<String>,
 }
 
-/// One entry of `[assertions]`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Assertion {
-    /// What is compared.
-    pub kind: AssertionKind,
-    /// The bound. Latencies in milliseconds, rates as a share of 1, `rps_min` per second;
-    /// 1 for `require_trustworthy = true`.
-    pub bound: f64,
-}
-
-/// What an assertion is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AssertionKind {
-    /// `pNN_latency_ms`: response time at this quantile, at most the bound.
-    LatencyMax(Quantile),
-    /// `error_rate_max`.
-    ErrorRateMax,
-    /// `success_rate_min`.
-    SuccessRateMin,
-    /// `rps_min`: completed requests per second.
-    RpsMin,
-    /// `status_4xx_max_rate`: share of responses.
-    Status4xxMaxRate,
-    /// `status_5xx_max_rate`: share of responses.
-    Status5xxMaxRate,
-    /// `lateness_p99_ms_max`.
-    LatenessP99Max,
-    /// `require_trustworthy`.
-    RequireTrustworthy,
-}
-
-/// The quantiles reports name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quantile {
-    /// 0.5
-    P50,
-    /// 0.75
-    P75,
-    /// 0.9
-    P90,
-    /// 0.95
-    P95,
-    /// 0.99
-    P99,
-    /// 0.999
-    P999,
-    /// 0.9999
-    P9999,
-}
-
-impl Quantile {
-    /// All of them, rising.
-    pub const ALL: [Quantile; 7] = [
-        Quantile::P50,
-        Quantile::P75,
-        Quantile::P90,
-        Quantile::P95,
-        Quantile::P99,
-        Quantile::P999,
-        Quantile::P9999,
-    ];
-
-    /// Its name in metrics.json.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Quantile::P50 => "p50",
-            Quantile::P75 => "p75",
-            Quantile::P90 => "p90",
-            Quantile::P95 => "p95",
-            Quantile::P99 => "p99",
-            Quantile::P999 => "p999",
-            Quantile::P9999 => "p9999",
-        }
-    }
-
-    /// The quantile in ten-thousandths: 5,000 for the median.
-    #[must_use]
-    pub const fn ten_thousandths(self) -> u64 {
-        match self {
-            Quantile::P50 => 5_000,
-            Quantile::P75 => 7_500,
-            Quantile::P90 => 9_000,
-            Quantile::P95 => 9_500,
-            Quantile::P99 => 9_900,
-            Quantile::P999 => 9_990,
-            Quantile::P9999 => 9_999,
-        }
-    }
-}
-
-impl AssertionKind {
-    /// The key in the scenario.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            AssertionKind::LatencyMax(Quantile::P50) => "p50_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P75) => "p75_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P90) => "p90_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P95) => "p95_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P99) => "p99_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P999) => "p999_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P9999) => "p9999_latency_ms",
-            AssertionKind::ErrorRateMax => "error_rate_max",
-            AssertionKind::SuccessRateMin => "success_rate_min",
-            AssertionKind::RpsMin => "rps_min",
-            AssertionKind::Status4xxMaxRate => "status_4xx_max_rate",
-            AssertionKind::Status5xxMaxRate => "status_5xx_max_rate",
-            AssertionKind::LatenessP99Max => "lateness_p99_ms_max",
-            AssertionKind::RequireTrustworthy => "require_trustworthy",
-        }
-    }
-}
-
 /// `[limits]`: every bound a run holds to. docs/LIMITS.md lists defaults and hard maxima.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -470,8 +362,16 @@ pub struct Limits {
     pub max_data_rows: u64,
     /// One extracted value, bytes.
     pub max_value_bytes: u32,
+    /// A value that the log holds in clear, bytes; of longer ones it holds a digest.
+    pub max_logged_value_bytes: u32,
+    /// Variables and cookies of one VU or arrival, bytes.
+    pub max_vu_state_bytes: u64,
+    /// Variables and cookies of all, bytes.
+    pub max_state_bytes: u64,
     /// A response body that is read, as it is sent, bytes.
     pub max_kept_body_bytes: u64,
+    /// Response bodies that are being kept, bytes in all.
+    pub max_kept_bytes: u64,
     /// From the first attempt to connect to the first complete response, seconds; see
     /// [`Scenario::first_answer_ns`].
     pub first_answer_seconds: u32,
@@ -485,6 +385,23 @@ pub struct Limits {
     pub max_connecting: u32,
     /// Buffers between a worker and the log writer.
     pub max_log_queue: u32,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSettings {
+    /// `values`: how extracted values are logged that are not secret.
+    pub values: LogValues,
+}
+
+/// How values are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogValues {
+    /// As they are, up to `max_logged_value_bytes`; longer ones as a digest.
+    #[default]
+    Clear,
+    /// All as a digest.
+    Digest,
 }
 
 impl Default for Limits {
@@ -505,7 +422,11 @@ impl Default for Limits {
             max_data_bytes: 1 << 30,
             max_data_rows: 50_000_000,
             max_value_bytes: 16 << 10,
+            max_logged_value_bytes: 64,
+            max_vu_state_bytes: 64 << 10,
+            max_state_bytes: 1 << 30,
             max_kept_body_bytes: 1_000_000,
+            max_kept_bytes: 256 << 20,
             first_answer_seconds: 60,
             max_event_log_bytes: 64 << 30,
             max_attachment_bytes: 64 << 20,
@@ -605,6 +526,14 @@ impl Limits {
         let default = Limits::default();
         for (name, value, default) in [
             ("max_kept_body_bytes", self.max_kept_body_bytes, default.max_kept_body_bytes),
+            ("max_kept_bytes", self.max_kept_bytes, default.max_kept_bytes),
+            (
+                "max_logged_value_bytes",
+                self.max_logged_value_bytes.into(),
+                default.max_logged_value_bytes.into(),
+            ),
+            ("max_state_bytes", self.max_state_bytes, default.max_state_bytes),
+            ("max_vu_state_bytes", self.max_vu_state_bytes, default.max_vu_state_bytes),
             ("max_continuations", self.max_continuations.into(), default.max_continuations.into()),
             (
                 "max_control_frames",

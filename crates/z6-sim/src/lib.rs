@@ -58,7 +58,7 @@ pub use answer::{Meant, MeantValue, Unmet, UnmetPart, unmet};
 pub use checkers::{Checker, SimViolation};
 pub use coverage::{Coverage, FaultCounts, RequestState};
 pub use error::{SimError, SimLogError};
-pub use spec::{Attached, CheckLevel, LogOut, LogOutError, SimSpec, header};
+pub use spec::{Attached, CheckLevel, LogOut, LogOutError, SimSpec, given, header};
 pub use stuck::ZeroDelays;
 pub use truth::{Leads, Truth, TruthAnswer, TruthRequest};
 pub use world::{SimEnd, simulate};
@@ -71,6 +71,8 @@ use z6_events::{Event, Tick, Visitor, WorkerId};
 /// An [`Observer`] that looks at nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
+
+impl z6_vu::observer::Observer for NoObserver {}
 
 impl Visitor for NoObserver {
     type Error = Infallible;

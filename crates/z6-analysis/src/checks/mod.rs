@@ -5,7 +5,7 @@
 //! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
 //! at the first contradiction, the checks continue and name what they find. Reading order:
 //! `violation` (what can be wrong), `connections`, `actors`, `journeys`, `step` (exchanges, time, ends),
-//! `redirects`.
+//! `redirects`, `stop` (the run was stopped when an assertion said so).
 //! docs/ANALYZE.md lists the checks.
 
 mod actors;
@@ -14,6 +14,7 @@ mod journeys;
 mod of_connections;
 mod redirects;
 mod step;
+mod stop;
 mod violation;
 mod whose;
 
@@ -30,6 +31,7 @@ use z6_scenario::{Plan, Scenario, Users};
 use actors::{Actors, Planned};
 use connections::Connections;
 use step::{Here, Rules, StepCheck, Tally, WorkerChecks};
+use stop::StopCheck;
 pub use violation::{Check, CheckReport, VIOLATIONS_KEPT, Violation, ViolationKind};
 
 use crate::loss::Loss;
@@ -62,6 +64,8 @@ pub struct Checks {
     actors: Vec<Vec<Actors>>,
     report: CheckReport,
     tally: Tally,
+    /// None if no assertion stops the run.
+    stop: Option<Box<StopCheck>>,
 }
 
 impl Checks {
@@ -99,6 +103,7 @@ impl Checks {
             workers: first.all_workers().map(worker).collect(),
             report,
             tally: Tally::default(),
+            stop: StopCheck::new(scenario, header).map(Box::new),
         }
     }
 
@@ -119,7 +124,10 @@ impl Checks {
         else {
             return self.report.add(here.violation(None, ViolationKind::NotAlive {}));
         };
-        let Checks { rules, report, tally, .. } = self;
+        let Checks { rules, report, tally, stop, .. } = self;
+        if let Some(stop) = stop {
+            stop.event(here, event, report);
+        }
         StepCheck { here, state, actors, rules, planned, report, tally }.check(event);
         if let Event::EndReached { end, .. } = event {
             self.missing_starts(here, *end);
@@ -150,6 +158,9 @@ impl Checks {
                 actors.finish(planned, state.ended(), here, &mut self.report);
             }
         }
+        if let Some(stop) = &self.stop {
+            stop.finish(index, &mut self.report);
+        }
         let Tally { sent, succeeded, failed, in_flight } = self.tally;
         if sent != succeeded + failed + in_flight {
             let kind = ViolationKind::Balance { sent, succeeded, failed, in_flight };
@@ -175,6 +186,9 @@ impl Visitor for Checks {
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        if let Some(stop) = &mut self.stop {
+            stop.block_ended(block);
+        }
         if !block.is_empty() {
             return Ok(());
         }

@@ -10,13 +10,14 @@ use z6_events::{
 use z6_metrics::fold::TICK_NS_MAX;
 use z6_metrics::histogram::Latency;
 use z6_metrics::quantile::Distribution;
-use z6_metrics::{EndFacts, FoldError, RequestRow, RunFacts, Verdict};
+use z6_metrics::{AssertionResult, EndFacts, FoldError, RequestRow, RunFacts, Verdict};
 use z6_scenario::Scenario;
 
 use super::blocks::{Blocks, Cut};
 use super::error::DiffError;
 use super::pairs::PairStore;
 use crate::filter::BoundFilter;
+use crate::values::{RowValues, ValueTrack};
 
 /// Requests of a run kept for pairing by default (16 MiB).
 pub const DEFAULT_MAX_PAIRS: usize = 1 << 20;
@@ -72,6 +73,8 @@ pub struct RunSample {
     /// One for all requests; by name, one for each name that has requests, in the order of the
     /// scenario.
     pub(super) groups: Vec<GroupSample>,
+    /// Named assertions, and whether each held.
+    pub(super) goals: Vec<(String, bool)>,
 }
 
 /// The requests of one run that are compared with those of the other.
@@ -92,6 +95,19 @@ impl RunSample {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// The same with the results of the run's named assertions.
+    #[must_use]
+    pub fn with_goals(mut self, results: &[AssertionResult]) -> RunSample {
+        for result in results {
+            let Some(goal) = &result.goal else { continue };
+            match self.goals.iter_mut().find(|(name, _)| name == goal) {
+                Some((_, held)) => *held &= result.passed,
+                None => self.goals.push((goal.clone(), result.passed)),
+            }
+        }
+        self
     }
 
     /// Plan digest, 64 hexadecimal digits.
@@ -179,6 +195,8 @@ pub struct Sampler {
     facts: RunFacts,
     options: SampleOptions,
     filter: Option<BoundFilter>,
+    /// Only if the filter asks for rows or values.
+    values: Option<ValueTrack>,
     warmup: Tick,
     workers: Vec<Worker>,
     groups: Vec<Group>,
@@ -205,6 +223,7 @@ impl Sampler {
             facts,
             options,
             filter: None,
+            values: None,
             warmup: Tick(scenario.runtime.warmup_ns),
             groups: of_all.into_iter().collect(),
             group_of: BTreeMap::new(),
@@ -213,10 +232,19 @@ impl Sampler {
         }
     }
 
-    /// Keeps only the requests that pass `filter`.
+    /// Keeps only the requests that pass `filter`, which is one for the requests of `scenario`.
     #[must_use]
-    pub fn selecting(self, filter: Option<BoundFilter>) -> Sampler {
-        Sampler { filter, ..self }
+    pub fn selecting(self, scenario: &Scenario, filter: Option<BoundFilter>) -> Sampler {
+        let reads = filter.as_ref().is_some_and(BoundFilter::reads_values);
+        let values = reads.then(|| ValueTrack::new(scenario, self.facts.seed)).flatten();
+        Sampler { filter, values, ..self }
+    }
+
+    /// The bytes that the next event names, if it names any.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(values) = &mut self.values {
+            values.bytes(bytes);
+        }
     }
 
     /// Takes one event. `at` never goes down within a worker; workers may come interleaved in any
@@ -243,6 +271,9 @@ impl Sampler {
             return Err(FoldError::TickTooLarge { worker, at }.into());
         }
         state.last = at;
+        if let Some(values) = &mut self.values {
+            values.follow(&state.table, event);
+        }
         let observed = state.table.observe(at, event);
         match observed.map_err(|source| DiffError::Pairing { worker, at, source })? {
             Observed::RequestEnded(ended) => self.ended(worker, &ended),
@@ -331,6 +362,7 @@ impl Sampler {
             log_digest: end.log_digest,
             torn: end.torn,
             verdict,
+            goals: Vec::new(),
             latency: self.options.latency,
         })
     }
@@ -346,8 +378,12 @@ impl Sampler {
         request: &PlannedRequest,
         row: impl FnOnce() -> RequestRow,
     ) -> Option<usize> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.matches(&row())) {
-            return None;
+        if let Some(filter) = &self.filter {
+            let row = row();
+            let values = self.values.as_ref().map_or_else(RowValues::default, |v| v.of(&row));
+            if !filter.matches(&row, values) {
+                return None;
+            }
         }
         if !self.options.by_name {
             return Some(0);

@@ -83,17 +83,18 @@ pub(super) fn sample(
     let mut pass = Pass {
         fold: Fold::new(scenario, facts.clone()),
         sampler: Sampler::new(path.display().to_string(), scenario, facts, options)
-            .selecting(filter),
+            .selecting(scenario, filter),
     };
     let ending = walk(&mut reader, &mut pass).map_err(|error| failure(error.into()))?;
     log_args::warn_of_loss(&log, Loss::from_ending(&ending));
     let end = EndFacts::from_ending(&ending);
     let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
     let verdict = Some(metrics.generator.verdict);
-    pass.sampler.finish(end, verdict).map_err(|error| match error {
+    let sample = pass.sampler.finish(end, verdict).map_err(|error| match error {
         DiffError::TooManyNames { .. } => UsageError(error.to_string()).into(),
         other => failure(from_diff_error(other)),
-    })
+    })?;
+    Ok(sample.with_goals(&metrics.assertions))
 }
 
 /// One pass over a log: collects what is compared and the run's verdict on its generator.
@@ -114,6 +115,11 @@ impl Visitor for Pass {
     ) -> Result<(), AnalyzeError> {
         self.fold.event(worker, at, event)?;
         self.sampler.event(worker, at, event).map_err(from_diff_error)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
+        self.sampler.bytes(bytes);
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {

@@ -9,7 +9,7 @@ use super::limits::{self, data, defaults, response};
 use crate::model::MICRO;
 use simulation::{FAULTS, SIMULATION};
 use values::{
-    AUTH, AWS_SIGV4, BASIC, CHECKS, COOKIES, DATA, EXTRACT, MULTIPART, PARAMETERS, RANDOM,
+    AUTH, AWS_SIGV4, BASIC, CHECKS, COOKIES, DATA, EXTRACT, LOG, MULTIPART, PARAMETERS, RANDOM,
     REQUEST_KEYS, SECRETS,
 };
 
@@ -261,6 +261,7 @@ pub(crate) static ROOT: Table = Table {
         key("sequences", Kind::Tables(&SEQUENCES)),
         key("populations", Kind::Tables(&POPULATIONS)),
         key("assertions", Kind::Table(&ASSERTIONS)),
+        key("log", Kind::Table(&LOG)),
         key("limits", Kind::Table(&LIMITS)),
         key("simulation", Kind::Table(&SIMULATION)),
     ]],
@@ -313,7 +314,7 @@ pub(crate) static HTTP2: Table = Table {
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 22] = [
+static TARGET_KEYS: [Key; 23] = [
     text("base_url").required(),
     text("connect_to").or_words("by base_url"),
     key("resolve", Kind::Texts).or_words("by the resolver"),
@@ -341,6 +342,7 @@ static TARGET_KEYS: [Key; 22] = [
     millis("reconnect_delay_ms", limits::MAX_TIMEOUT_NS).or(defaults::RECONNECT_DELAY_NS),
     key("source_addresses", Kind::Texts).or_words("by the kernel"),
     text("request_id_header").or_words("off"),
+    key("auth", Kind::Table(&AUTH)),
 ];
 
 pub(crate) static TARGET: Table = Table { label: "[target]", keys: &[&TARGET_KEYS], variants: &[] };
@@ -500,10 +502,11 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 3] = [
+static STEP_KEYS: [Key; 4] = [
     text("request").required(),
     key("repeat", Kind::Range { min: 1, max: limits::MAX_REPEAT }).or(1),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
+    text("group").or_words("none"),
 ];
 
 pub(crate) static SEQUENCE_STEPS: Table =
@@ -545,7 +548,7 @@ pub(crate) static POPULATIONS: Table = Table {
     variants: &[],
 };
 
-static ASSERTION_KEYS: [Key; 14] = [
+static ASSERTION_KEYS: [Key; 17] = [
     latency("p50_latency_ms"),
     latency("p75_latency_ms"),
     latency("p90_latency_ms"),
@@ -553,19 +556,43 @@ static ASSERTION_KEYS: [Key; 14] = [
     latency("p99_latency_ms"),
     latency("p999_latency_ms"),
     latency("p9999_latency_ms"),
+    latency("mean_latency_ms"),
+    latency("max_latency_ms"),
     key("error_rate_max", Kind::Share),
     key("success_rate_min", Kind::Share),
     key("rps_min", Kind::Bound { max: 1e9 }),
     key("status_4xx_max_rate", Kind::Share),
     key("status_5xx_max_rate", Kind::Share),
-    latency("lateness_p99_ms_max"),
+    key("checks_success_rate_min", Kind::Share),
     key("require_trustworthy", Kind::Flag),
+    // Of all requests only.
+    latency("lateness_p99_ms_max"),
 ];
-
-const _: () = assert!(ASSERTION_KEYS.len() <= limits::MAX_ASSERTIONS);
 
 pub(crate) static ASSERTIONS: Table =
     Table { label: "[assertions]", keys: &[&ASSERTION_KEYS], variants: &[] };
+
+static GOAL_KEYS: [Key; 5] = [
+    text("where").or_words("all requests"),
+    count("window_seconds", 1, limits::MAX_WINDOW_SECONDS).or_words("the whole run"),
+    count("min_requests", 1, i64::MAX as u64).or(1),
+    seconds("after_seconds", true, limits::MAX_DURATION_NS).or(0),
+    key("stop", Kind::Flag).or_words("false"),
+];
+
+/// Each table of `[assertions]` under a name of its own.
+pub(crate) static GOAL: Table = Table {
+    label: "[assertions.NAME]",
+    keys: &[&GOAL_KEYS, ASSERTION_KEYS.split_at(ASSERTION_KEYS.len() - 1).0],
+    variants: &[],
+};
+
+/// Whether a table takes an entry that has no key of its own: a table of `[assertions]`, and a percentile.
+pub(crate) fn takes(spec: &Table, name: &str, is_table: bool) -> bool {
+    let of_all = spec.label == ASSERTIONS.label;
+    (of_all || spec.label == GOAL.label) && super::goals::percentile(name).is_some() && !is_table
+        || of_all && is_table
+}
 
 pub(crate) static LIMITS: Table = Table {
     label: "[limits]",
@@ -590,7 +617,16 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_data_bytes", 1, 1 << 32, data::BYTES),
         bytes("max_data_rows", 1, 1 << 32, data::ROWS),
         bytes("max_value_bytes", 1, limits::MAX_VALUE_BYTES, data::VALUE_BYTES),
+        bytes(
+            "max_logged_value_bytes",
+            0,
+            limits::MAX_LOGGED_VALUE_BYTES,
+            limits::MAX_LOGGED_VALUE_BYTES,
+        ),
+        bytes("max_vu_state_bytes", 0, 1 << 30, data::VU_STATE_BYTES),
+        bytes("max_state_bytes", 0, 1 << 40, data::STATE_BYTES),
         bytes("max_kept_body_bytes", 0, 64 << 20, 1_000_000),
+        bytes("max_kept_bytes", 0, 1 << 34, data::KEPT_BYTES),
         count("first_answer_seconds", 1, 86_400).or(60),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
@@ -602,7 +638,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 33] = [
+pub(crate) static ALL: [&Table; 35] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
@@ -614,6 +650,7 @@ pub(crate) static ALL: [&Table; 33] = [
     &DATA,
     &RANDOM.table,
     &COOKIES,
+    &LOG,
     &REQUESTS,
     &MULTIPART.table,
     &AUTH,
@@ -633,6 +670,7 @@ pub(crate) static ALL: [&Table; 33] = [
     &SEQUENCES_STEPS,
     &POPULATIONS,
     &ASSERTIONS,
+    &GOAL,
     &LIMITS,
     &SIMULATION,
     &FAULTS,

@@ -18,8 +18,12 @@ pub const MAX_REQUESTS: usize = 65_535;
 pub const MAX_BODY_FILES: usize = 3_000;
 /// Entries of `[[targets]]`.
 pub const MAX_TARGETS: usize = 100;
-/// Entries of `[assertions]`.
+/// Entries of `[assertions]` with a name.
 pub const MAX_ASSERTIONS: usize = 100;
+/// Of these, with `window_seconds`: each keeps 20 KiB for each second of a window.
+pub const MAX_WINDOWED_ASSERTIONS: usize = 16;
+/// `window_seconds`.
+pub const MAX_WINDOW_SECONDS: u64 = 300;
 /// Entries of `[[schedule.steps]]`, `[[sequence.steps]]` and `[[sequences.steps]]`, each.
 pub const MAX_STEPS: usize = 10_000;
 /// Entries of `[[sequences]]`.
@@ -32,6 +36,8 @@ pub const MAX_PLACES: u64 = 1_000_000;
 pub const MAX_HEADERS: usize = 100;
 /// Entries of `tags` of one request.
 pub const MAX_TAGS: usize = 16;
+/// Names of groups of steps.
+pub const MAX_GROUPS: usize = 100;
 /// Value of a tag, and name of a group, bytes.
 pub const MAX_TAG_BYTES: usize = 64;
 /// Entries of `source_addresses`.
@@ -108,8 +114,16 @@ pub const MAX_RANDOM_WORDS: u64 = 1_000;
 /// Hard maximum of `max_value_bytes`.
 pub const MAX_VALUE_BYTES: u64 = 1 << 20;
 
+/// Hard maximum and default of `max_logged_value_bytes`: what the log can hold in clear.
+pub const MAX_LOGGED_VALUE_BYTES: u64 = z6_events::MAX_VALUE_BYTES as u64;
+
 /// Defaults of those keys of `[limits]` that bound data and values.
 pub(crate) mod data {
+    /// Values and cookies of one VU: 64 KiB; and of all together: 1 GiB.
+    pub(crate) const VU_STATE_BYTES: u64 = 64 << 10;
+    pub(crate) const STATE_BYTES: u64 = 1 << 30;
+    /// Response bodies that are being kept: 256 MiB.
+    pub(crate) const KEPT_BYTES: u64 = 256 << 20;
     pub(crate) const BYTES: u64 = z6_extract::limits::MAX_DATA_BYTES;
     pub(crate) const ROWS: u64 = z6_extract::limits::MAX_DATA_ROWS;
     pub(crate) const VALUE_BYTES: u64 = z6_extract::limits::MAX_VALUE_BYTES as u64;

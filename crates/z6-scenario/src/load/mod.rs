@@ -4,6 +4,7 @@
 //! adds the rules that span keys. Knows no file system, clock or terminal.
 
 mod assigned;
+mod auth;
 mod base_url;
 mod bodies;
 mod check;
@@ -13,6 +14,7 @@ mod data;
 mod decimal;
 mod diagnostic;
 mod fields;
+mod goals;
 mod http2;
 mod keys;
 pub mod limits;
@@ -63,7 +65,7 @@ pub(crate) use decimal::scaled;
 pub(crate) use suggest::listed;
 
 use crate::journey::Scope;
-use crate::model::{Scenario, Schedule, Users, run_model};
+use crate::model::{LogSettings, LogValues, Scenario, Schedule, Users, run_model};
 use bodies::Store;
 use reader::{At, Context, Section};
 use requests::Surroundings;
@@ -219,7 +221,7 @@ fn build<'a>(
     let peak_vus = users.iter().fold(0u32, |sum, users| sum.saturating_add(users.peak_vus(end_ns)));
     let load =
         load_at.filter(|_| known).map(|at| (Load { model: run_model(&users), peak_vus }, at));
-    let targets = targets::targets(cx, &root, load.as_ref(), overrides);
+    let (targets, auths) = targets::targets(cx, &root, load.as_ref(), overrides);
     let mut sources = Sources::default();
     secrets::secrets(cx, &root, &mut sources);
     data::data(cx, &root, files, &limits, &mut sources);
@@ -231,11 +233,18 @@ fn build<'a>(
             _ => None,
         };
     }
+    let log = LogSettings {
+        values: match root.section(cx, "log").text("values") {
+            Some("digest") => LogValues::Digest,
+            _ => LogValues::Clear,
+        },
+    };
     let mut store = Store::default();
     let around = Surroundings {
         files,
         limits: &limits,
         targets: &targets,
+        auths: &auths,
         named_targets: root.has("targets"),
         has_sequence: root.has("sequence")
             || !drafts.is_empty() && drafts.iter().all(|draft| draft.section.has("sequence")),
@@ -263,12 +272,20 @@ fn build<'a>(
     {
         if known {
             let runtime = &mut runtime.runtime;
-            runtime::requests(cx, &runtime_section, runtime, &only.schedule, &only.flow);
+            let sent = (&only.flow, &requests[..]);
+            runtime::requests(cx, &runtime_section, runtime, &only.schedule, sent);
         }
         let section = root.section(cx, "think_time");
         only.think_time = runtime::think_time(cx, &section);
     }
-    let assertions = runtime::assertions(&root.section(cx, "assertions"));
+    let around = goals::Surroundings {
+        requests: &requests,
+        targets: &targets,
+        warmup_ns: runtime.runtime.warmup_ns,
+        length_ns: runtime.runtime.duration_ns.or(length_ns),
+    };
+    let section = root.section(cx, "assertions");
+    let (assertions, goals) = goals::assertions(cx, &section, &around);
     let section = root.section(cx, "simulation");
     let simulation = simulation::simulation(cx, &section, overrides);
     let workers_at: At = runtime.workers_at.clone();
@@ -281,7 +298,9 @@ fn build<'a>(
         populations: users,
         values: sources.table,
         files: store.files,
+        log,
         assertions,
+        goals,
         limits,
         simulation,
     };

@@ -228,8 +228,8 @@ impl Engine {
             Input::Done { exchange, ref response } => {
                 self.traffic.accepts_done(&self.settings, exchange, response)
             }
-            Input::Value { exchange, variable, value } => {
-                self.traffic.accepts_value(&self.settings, exchange, variable, value)
+            Input::Value { exchange, variable, value, count } => {
+                self.traffic.accepts_value(&self.settings, exchange, variable, (value, count))
             }
             Input::ChecksFailed { exchange, failed } => {
                 self.traffic.accepts_failed_checks(&self.settings, exchange, failed)
@@ -480,8 +480,8 @@ impl Engine {
                 traffic.attempt_failed(&mut cx, connection, cause);
                 Some(Event::ConnectFailed { connection, started, cause })
             }
-            Input::Value { exchange, variable, value } => {
-                Some(traffic.value(cx.settings, exchange, variable, value))
+            Input::Value { exchange, variable, value, count } => {
+                Some(traffic.value(cx.settings, exchange, variable, (value, count)))
             }
             Input::ChecksFailed { exchange, failed } => {
                 Some(traffic.checks_failed(cx.settings, exchange, failed))
@@ -500,11 +500,15 @@ impl Engine {
     }
 
     fn stop(&mut self, at: Tick, reason: StopReason, out: &mut Outputs) -> bool {
-        // An actor asks for the end that has come already.
-        let is_of_actor = matches!(reason, StopReason::DataExhausted | StopReason::OnFailure);
+        // An actor or an assertion asks for the end that has come already.
+        let is_from_within = matches!(
+            reason,
+            StopReason::Assertion | StopReason::DataExhausted | StopReason::OnFailure
+        );
         let grace_ns = match reason {
             StopReason::Interrupt
             | StopReason::Terminate
+            | StopReason::Assertion
             | StopReason::DataExhausted
             | StopReason::OnFailure
             | StopReason::Requested => self.timeline.grace_ns(),
@@ -521,7 +525,7 @@ impl Engine {
                     ending.finishes = grace_ns == 0;
                 }
             }
-            Phase::Ending { .. } if is_of_actor => return false,
+            Phase::Ending { .. } if is_from_within => return false,
             Phase::Ending { .. } => self.finish(),
             Phase::Finished => return false,
         }

@@ -38,6 +38,7 @@ impl Case {
                     default: None,
                     is_required: !name.ends_with('?'),
                     is_always: false,
+                    is_list: false,
                 });
             }
             for name in uses.split_whitespace() {
@@ -86,6 +87,7 @@ impl Case {
             steps: self.steps(steps),
             renew: Some(renew).filter(|renew| !renew.steps.is_empty()),
             on_failure: OnFailure::Continue,
+            groups: Vec::new(),
         };
         let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
         for step in flow.start.iter().chain(renewals) {
@@ -209,6 +211,7 @@ fn start_and_renewals_are_outside_of_iterations() {
             on_end: OnEnd::Repeat,
             secret: Vec::new(),
             is_attached: true,
+            original: crate::journey::OriginalFile::default(),
             weight: None,
         });
     }
