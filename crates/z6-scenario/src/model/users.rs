@@ -71,7 +71,7 @@ impl Users {
 
     /// Whether responses or draws have a say in which steps their actors take.
     pub(super) fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure } = &self.flow;
+        let Flow { start, steps, renew, on_failure, groups: _ } = &self.flow;
         let is_fixed =
             |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
         !start.is_empty()
