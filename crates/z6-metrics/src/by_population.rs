@@ -21,7 +21,7 @@ struct Second {
 }
 
 /// One population.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Member {
     name: String,
     model: Model,
@@ -44,7 +44,7 @@ impl Member {
 }
 
 /// All populations of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ByPopulation {
     members: Vec<Member>,
     warmup: Tick,
