@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use z6::{LiveSnapshot, Scenario};
-use z6_scenario::{Model, NS_PER_SECOND, Plan};
+use z6_scenario::{NS_PER_SECOND, Plan};
 
 use crate::console;
 use z6_metrics::report::units::{count, duration};
@@ -34,7 +34,7 @@ pub(crate) enum ProgressMode {
 #[derive(Debug)]
 pub(crate) struct Progress {
     display: Display,
-    model: Model,
+    has_vus: bool,
     length_seconds: Option<u64>,
     /// The last second for which a line was printed.
     shown: u64,
@@ -74,12 +74,7 @@ impl Progress {
         // The length does not depend on the seed.
         let length_ns = Plan::new(scenario, 0).end_ns();
         let length_seconds = length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND));
-        Progress {
-            display,
-            model: scenario.populations[0].schedule.model(),
-            length_seconds,
-            shown: 0,
-        }
+        Progress { display, has_vus: scenario.model().has_vus(), length_seconds, shown: 0 }
     }
 
     /// Shows `live` if a line is due.
@@ -115,9 +110,9 @@ impl Progress {
     fn line(&self, live: &LiveSnapshot) -> String {
         let of = self.length_seconds.map(|length| format!(" of {length}")).unwrap_or_default();
         let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), duration);
-        let vus = match self.model {
-            Model::Closed => format!("  VUs {}", count(live.active_vus)),
-            Model::Open => String::new(),
+        let vus = match self.has_vus {
+            true => format!("  VUs {}", count(live.active_vus)),
+            false => String::new(),
         };
         format!(
             "{:>4}{of} s  {:>9} responses/s  p50 {:>7}  p99 {:>7}  failed {}  in flight {}{vus}",

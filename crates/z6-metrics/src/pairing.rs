@@ -9,7 +9,8 @@
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
-    ConnectionSlot, ExchangeSlot, Irregularities, RequestId, SlotTable, TargetId, Tick, WorkerId,
+    ConnectionSlot, ExchangeSlot, Irregularities, Population, RequestId, SlotTable, TargetId, Tick,
+    WorkerId,
 };
 
 use crate::error::FoldError;
@@ -18,6 +19,7 @@ use crate::goals::{Ended, Outcome};
 /// A request on the wire.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenRequest {
+    pub(crate) population: Population,
     pub(crate) request: RequestId,
     pub(crate) target: TargetId,
     pub(crate) planned: Tick,

@@ -208,7 +208,28 @@ fn everything() -> Vec<ScenarioBuilder> {
                 .poisson()
                 .max_in_flight(7),
         ),
+        populations(),
     ]
+}
+
+fn populations() -> ScenarioBuilder {
+    let closed = PopulationBuilder::new("people", ScheduleBuilder::constant(3))
+        .sequence("all")
+        .start("all")
+        .renew("all", [401], Some(SECOND))
+        .on_failure(OnFailure::EndIteration)
+        .think_time_exponential(MS, SECOND)
+        .cookies(Scope::Vu)
+        .start_after(SECOND)
+        .duration(2 * SECOND);
+    let open = PopulationBuilder::new("machines", ScheduleBuilder::rate(5.0)).think_time(MS);
+    Scenario::builder()
+        .duration(9 * SECOND)
+        .target(TargetBuilder::new("http://h"))
+        .request(RequestBuilder::new("a", "/"))
+        .named_sequence("all", [StepBuilder::new("a")])
+        .population(closed)
+        .population(open)
 }
 
 /// Every key of values.

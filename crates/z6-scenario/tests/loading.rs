@@ -128,6 +128,9 @@ fn defaults_are_those_documented() {
             tags: Vec::new(),
         }],
         populations: vec![Users {
+            name: String::new(),
+            start_after_ns: 0,
+            duration_ns: None,
             schedule: Schedule::Constant { vus: 1 },
             think_time: ThinkTime::None,
             flow: Flow::default(),

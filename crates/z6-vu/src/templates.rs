@@ -94,7 +94,7 @@ impl Templates {
                     _ if !fits => (None, None),
                     None => (Some(encode_one(request, target, ports[i])?), None),
                     Some(rendering) => {
-                        let cookies = scenario.populations[0].cookies.is_some();
+                        let cookies = scenario.keeps_cookies();
                         (None, Some(encode_form(request, rendering, cookies, target, ports[i])?))
                     }
                 };

@@ -11,7 +11,8 @@ use z6_scenario::{Request, Scenario, Tag};
 
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
-/// The columns of the CSV format, in order. An instant that did not happen is empty.
+/// The columns of the CSV format, in order; `population` follows if the scenario has populations. An instant that
+/// did not happen is empty.
 pub const CSV_COLUMNS: [&str; 20] = [
     "actor",
     "step",
@@ -64,6 +65,8 @@ struct Names {
     requests: Vec<Vec<u8>>,
     methods: Vec<Vec<u8>>,
     targets: Vec<Vec<u8>>,
+    /// Empty if the users of the scenario have no names.
+    populations: Vec<Vec<u8>>,
     /// By request, as they are.
     checks: Vec<Vec<String>>,
     /// By request.
@@ -84,6 +87,10 @@ impl Names {
             requests: requests.iter().map(|request| ready(&request.name)).collect(),
             methods: requests.iter().map(|request| ready(&request.method)).collect(),
             targets: scenario.targets.iter().map(|target| ready(&target.name)).collect(),
+            populations: match scenario.has_populations() {
+                true => scenario.populations.iter().map(|users| ready(&users.name)).collect(),
+                false => Vec::new(),
+            },
         }
     }
 }
@@ -124,6 +131,12 @@ enum Cell<'a> {
     /// The names of all checks, and a bit for each one that failed.
     Checks(&'a [String], u64),
     Missing,
+}
+
+/// The name of the population: a last column, if the scenario has populations.
+fn population<'a>(row: &RequestRow, names: &'a Names) -> Option<Cell<'a>> {
+    let index = usize::from(row.population.0);
+    (!names.populations.is_empty()).then(|| Cell::name(&names.populations, index))
 }
 
 /// The checks that failed.
@@ -185,7 +198,8 @@ impl<W: Write> RowWriter<W> {
             RowFormat::Lines => |text: &str| printable(text).into_owned().into_bytes(),
         };
         if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
-            writeln!(out, "{}", CSV_COLUMNS.join(","))?;
+            let more = if scenario.has_populations() { ",population" } else { "" };
+            writeln!(out, "{}{more}", CSV_COLUMNS.join(","))?;
         }
         Ok(RowWriter { out, format, names: Names::new(scenario, format, ready), line: Vec::new() })
     }
@@ -213,7 +227,8 @@ impl<W: Write> RowWriter<W> {
 }
 
 fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
-    for (column, cell) in cells(row, names).into_iter().enumerate() {
+    let cells = cells(row, names).into_iter().chain(population(row, names));
+    for (column, cell) in cells.enumerate() {
         if column > 0 {
             line.push(b',');
         }
@@ -241,7 +256,8 @@ fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
         ("service_ns", Cell::number(row.service_ns())),
         ("lower_bound", Cell::Flag(row.is_censored())),
     ];
-    let cells = CSV_COLUMNS.into_iter().zip(cells(row, names)).chain(more);
+    let population = population(row, names).map(|cell| ("population", cell));
+    let cells = CSV_COLUMNS.into_iter().zip(cells(row, names)).chain(population).chain(more);
     for (column, (name, cell)) in cells.enumerate() {
         line.extend_from_slice(if column == 0 { b"{\"" } else { b",\"" });
         line.extend_from_slice(name.as_bytes());

@@ -151,6 +151,7 @@ impl Test {
                 match of {
                     TextField::Name | TextField::Method => BoundTest::Request(passes),
                     TextField::Target => BoundTest::Target(passes),
+                    TextField::Population => BoundTest::Population(passes),
                 }
             }
             Test::Outcome { outcomes, negated } => {
@@ -191,6 +192,7 @@ fn names(of: TextField, scenario: &Scenario) -> Vec<&str> {
         TextField::Name => scenario.requests.iter().map(|r| r.name.as_str()).collect(),
         TextField::Method => scenario.requests.iter().map(|r| r.method.as_str()).collect(),
         TextField::Target => scenario.targets.iter().map(|t| t.name.as_str()).collect(),
+        TextField::Population => scenario.populations.iter().map(|p| p.name.as_str()).collect(),
     }
 }
 
@@ -229,6 +231,7 @@ fn passing(
         TextField::Name => "request",
         TextField::Method => "method",
         TextField::Target => "target",
+        TextField::Population => "population",
     };
     set.check(what, names.iter().copied())?;
     Ok(names.iter().map(|name| set.has(name) != negated).collect())
@@ -251,6 +254,8 @@ pub(super) enum BoundTest {
     Request(Box<[bool]>),
     /// By target.
     Target(Box<[bool]>),
+    /// By population.
+    Population(Box<[bool]>),
     Outcome {
         bits: u8,
     },
@@ -280,6 +285,9 @@ impl BoundTest {
             BoundTest::Number { of, set, negated } => set.has(of.value(row)) != *negated,
             BoundTest::Request(passes) => passes.get(row.request.index()) == Some(&true),
             BoundTest::Target(passes) => passes.get(row.target.index()) == Some(&true),
+            BoundTest::Population(passes) => {
+                passes.get(usize::from(row.population.0)) == Some(&true)
+            }
             BoundTest::Outcome { bits } => bits >> row.outcome.index() & 1 == 1,
             BoundTest::ErrorKind(passes) => {
                 passes[row.outcome.error().map_or(NO_KIND, |kind| usize::from(kind.code()))]

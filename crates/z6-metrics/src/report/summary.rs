@@ -33,6 +33,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
             groups(&mut page, what, entries);
         }
     }
+    groups(&mut page, "population", &by.by_population);
     groups(&mut page, "tag", &by.by_tag);
     step_groups(&mut page, &by.by_group);
     let used = used(&by.by_connection);

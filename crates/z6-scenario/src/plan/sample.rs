@@ -40,6 +40,9 @@ pub(super) fn scenario() -> Scenario {
         targets: vec![target("blue", 2_000_000), target("green", 1_000_000)],
         requests,
         populations: vec![Users {
+            name: String::new(),
+            start_after_ns: 0,
+            duration_ns: None,
             schedule: Schedule::Ramp {
                 start_vus: 5,
                 end_vus: 50,
