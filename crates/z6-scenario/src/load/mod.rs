@@ -244,6 +244,7 @@ fn build<'a>(
         follow_redirects: runtime_section.number("follow_redirects").unwrap_or(0),
     };
     let requests = requests::requests(cx, &root, &around, (&mut sources, &mut store));
+    tags::check_apart(cx, &root, &requests, &users);
     let flows = if has_populations {
         let sections: Vec<_> = drafts
             .into_iter()
@@ -272,6 +273,7 @@ fn build<'a>(
     let around = goals::Surroundings {
         requests: &requests,
         targets: &targets,
+        populations: &users,
         warmup_ns: runtime.runtime.warmup_ns,
         length_ns: runtime.runtime.duration_ns.or(length_ns),
     };
