@@ -142,6 +142,7 @@ fn everything() -> Vec<ScenarioBuilder> {
             all.max_histogram_bytes += 1;
             all.max_connecting += 1;
             all.max_log_queue += 1;
+            all.first_answer_seconds += 1;
         }))
         .simulation(&world);
     let scheduled = |schedule| small().duration(5 * SECOND).schedule(schedule);

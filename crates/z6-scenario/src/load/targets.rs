@@ -331,7 +331,8 @@ fn max_connections(
         RunModel::Closed => load.peak_vus.max(1).div_ceil(streams),
         RunModel::Open => defaults::OPEN_MAX_CONNECTIONS,
         RunModel::Mixed => {
-            load.peak_vus.div_ceil(streams).saturating_add(defaults::OPEN_MAX_CONNECTIONS)
+            let vus = load.peak_vus.div_ceil(streams);
+            vus.saturating_add(defaults::OPEN_MAX_CONNECTIONS)
         }
     };
     let Some(most) = written else {

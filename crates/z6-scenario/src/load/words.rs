@@ -142,7 +142,7 @@ mod tests {
                     ("the top level", "vus", "`vus` in [runtime]"),
                     ("the top level", "duration", "`duration_seconds` in [runtime]"),
                     ("[runtime]", "duration", "`duration_seconds`"),
-                    ("the top level", "stages", "[[schedule.stages]]"),
+                    ("[runtime]", "stages", "[[schedule.stages]]"),
                     ("the top level", "thresholds", "[assertions]"),
                     ("the top level", "scenarios", "several kinds of users"),
                     ("[schedule]", "executor", "`type`"),
