@@ -56,7 +56,7 @@ impl RowOutcome {
 pub struct RequestRow {
     /// The worker that sent it.
     pub worker: WorkerId,
-    /// The population of its actor.
+    /// The population of its VU or arrival.
     pub population: Population,
     /// The VU or arrival that it belongs to.
     pub actor: Actor,

@@ -4,6 +4,7 @@
 //! adds the rules that span keys. Knows no file system, clock or terminal.
 
 mod assigned;
+mod auth;
 mod base_url;
 mod bodies;
 mod check;
@@ -64,7 +65,7 @@ pub(crate) use decimal::scaled;
 pub(crate) use suggest::listed;
 
 use crate::journey::Scope;
-use crate::model::{Scenario, Schedule, Users, run_model};
+use crate::model::{LogSettings, LogValues, Scenario, Schedule, Users, run_model};
 use bodies::Store;
 use reader::{At, Context, Section};
 use requests::Surroundings;
@@ -220,7 +221,7 @@ fn build<'a>(
     let peak_vus = users.iter().fold(0u32, |sum, users| sum.saturating_add(users.peak_vus(end_ns)));
     let load =
         load_at.filter(|_| known).map(|at| (Load { model: run_model(&users), peak_vus }, at));
-    let targets = targets::targets(cx, &root, load.as_ref(), overrides);
+    let (targets, auths) = targets::targets(cx, &root, load.as_ref(), overrides);
     let mut sources = Sources::default();
     secrets::secrets(cx, &root, &mut sources);
     data::data(cx, &root, files, &limits, &mut sources);
@@ -232,11 +233,18 @@ fn build<'a>(
             _ => None,
         };
     }
+    let log = LogSettings {
+        values: match root.section(cx, "log").text("values") {
+            Some("digest") => LogValues::Digest,
+            _ => LogValues::Clear,
+        },
+    };
     let mut store = Store::default();
     let around = Surroundings {
         files,
         limits: &limits,
         targets: &targets,
+        auths: &auths,
         named_targets: root.has("targets"),
         has_sequence: root.has("sequence")
             || !drafts.is_empty() && drafts.iter().all(|draft| draft.section.has("sequence")),
@@ -265,7 +273,8 @@ fn build<'a>(
     {
         if known {
             let runtime = &mut runtime.runtime;
-            runtime::requests(cx, &runtime_section, runtime, &only.schedule, &only.flow);
+            let schedule = &only.schedule;
+            runtime::requests(cx, &runtime_section, runtime, schedule, (&only.flow, &requests));
         }
         let section = root.section(cx, "think_time");
         only.think_time = runtime::think_time(cx, &section);
@@ -291,6 +300,7 @@ fn build<'a>(
         populations: users,
         values: sources.table,
         files: store.files,
+        log,
         assertions,
         goals,
         limits,
