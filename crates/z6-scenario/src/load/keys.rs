@@ -639,7 +639,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 34] = [
+pub(crate) static ALL: [&Table; 35] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
