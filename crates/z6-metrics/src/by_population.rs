@@ -23,7 +23,7 @@ struct Second {
 }
 
 /// One population.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Member {
     name: String,
     tags: Vec<Tag>,
@@ -47,7 +47,7 @@ impl Member {
 }
 
 /// All populations of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ByPopulation {
     members: Vec<Member>,
     warmup: Tick,
