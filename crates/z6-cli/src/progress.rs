@@ -96,7 +96,8 @@ impl Progress {
         // The length does not depend on the seed.
         let length_ns = Plan::new(scenario, 0).end_ns();
         let length_seconds = length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND));
-        Progress { display, log, has_vus: scenario.model().has_vus(), length_seconds, shown: 0 }
+        let has_vus = scenario.model().has_vus();
+        Progress { display, log, has_vus, length_seconds, shown: 0 }
     }
 
     /// Shows `live` if a line is due.

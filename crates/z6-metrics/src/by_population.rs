@@ -1,8 +1,10 @@
 //! Figures of each population, if the scenario has any: counts, latencies, and one row per second with the
 //! VUs alive. Bounded by the number of populations and seconds. Knows nothing of events.
 
+use std::collections::BTreeMap;
+
 use z6_events::{ErrorKind, Population, Tick};
-use z6_scenario::{Model, NS_PER_SECOND, Scenario};
+use z6_scenario::{Model, NS_PER_SECOND, Scenario, Tag};
 
 use crate::error::FoldError;
 use crate::gauges::Gauges;
@@ -24,6 +26,7 @@ struct Second {
 #[derive(Debug, Clone)]
 struct Member {
     name: String,
+    tags: Vec<Tag>,
     model: Model,
     counts: Outcomes,
     never_sent: u64,
@@ -55,6 +58,7 @@ impl ByPopulation {
     pub(crate) fn new(scenario: &Scenario, warmup: Tick) -> Option<Box<ByPopulation>> {
         let member = |users: &z6_scenario::Users| Member {
             name: users.name.clone(),
+            tags: users.tags.clone(),
             model: users.schedule.model(),
             counts: Outcomes::default(),
             never_sent: 0,
@@ -168,6 +172,20 @@ impl ByPopulation {
     pub(crate) fn groups(&self) -> Named<GroupFigures> {
         let of = |member: &Member| (member.name.clone(), member.cell.figures(member.counts));
         Named(self.members.iter().map(of).collect())
+    }
+
+    /// `requests.by_tag`, of the tags of populations.
+    pub(crate) fn by_tag(&self) -> Result<Vec<(String, GroupFigures)>, FoldError> {
+        let mut tags: BTreeMap<&Tag, (Outcomes, Cell)> = BTreeMap::new();
+        for member in &self.members {
+            for tag in &member.tags {
+                let (counts, cell) = tags.entry(tag).or_default();
+                *counts += member.counts;
+                cell.merge(&member.cell)?;
+            }
+        }
+        let figures = tags.into_iter();
+        Ok(figures.map(|(tag, (counts, cell))| (tag.to_string(), cell.figures(counts))).collect())
     }
 
     /// `populations` of a run that ended then.

@@ -226,6 +226,7 @@ fn populations() -> ScenarioBuilder {
         .on_failure(OnFailure::EndIteration)
         .think_time_exponential(MS, SECOND)
         .cookies(Scope::Vu)
+        .tag("kind", "human")
         .start_after(SECOND)
         .duration(2 * SECOND);
     let open = PopulationBuilder::new("machines", ScheduleBuilder::rate(5.0)).think_time(MS);

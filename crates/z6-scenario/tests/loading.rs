@@ -135,6 +135,7 @@ fn defaults_are_those_documented() {
             think_time: ThinkTime::None,
             flow: Flow::default(),
             cookies: None,
+            tags: Vec::new(),
         }],
         values: ValueTable::default(),
         files: Vec::new(),

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use z6_events::{Irregularities, Tick, printable};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
-use z6_scenario::{Request, Scenario, Tag};
+use z6_scenario::{Request, Scenario, Tag, Users};
 
 use super::columns::ValueColumns;
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
@@ -73,7 +73,7 @@ struct Names {
     populations: Vec<Vec<u8>>,
     /// By request, as they are.
     checks: Vec<Vec<String>>,
-    /// By request.
+    /// By population and request.
     tags: Vec<Vec<u8>>,
     ready: fn(&str) -> Vec<u8>,
 }
@@ -86,7 +86,11 @@ impl Names {
         };
         Names {
             checks: requests.iter().map(checks).collect(),
-            tags: requests.iter().map(|request| tags(request, format, ready)).collect(),
+            tags: scenario
+                .populations
+                .iter()
+                .flat_map(|users| requests.iter().map(|one| tags((users, one), format, ready)))
+                .collect(),
             ready,
             requests: requests.iter().map(|request| ready(&request.name)).collect(),
             methods: requests.iter().map(|request| ready(&request.method)).collect(),
@@ -99,14 +103,19 @@ impl Names {
     }
 }
 
-/// The tags of a request, ready for the format: `name=value` with `; ` between them, or a JSON object.
-fn tags(request: &Request, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Vec<u8> {
+/// The tags of a request and of who sends it, ready for the format: `name=value` with `; ` between them, or a JSON object.
+fn tags(
+    (users, request): (&Users, &Request),
+    format: RowFormat,
+    ready: fn(&str) -> Vec<u8>,
+) -> Vec<u8> {
+    let all = || users.tags.iter().chain(&request.tags);
     if format != RowFormat::Json {
-        let each: Vec<String> = request.tags.iter().map(Tag::to_string).collect();
+        let each: Vec<String> = all().map(Tag::to_string).collect();
         return ready(&each.join("; "));
     }
     let mut object = vec![b'{'];
-    for (index, tag) in request.tags.iter().enumerate() {
+    for (index, tag) in all().enumerate() {
         let comma: &[u8] = if index == 0 { b"" } else { b"," };
         for part in [comma, &ready(&tag.name), b":", &ready(&tag.value)] {
             object.extend_from_slice(part);
@@ -117,6 +126,10 @@ fn tags(request: &Request, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Vec
 }
 
 impl Names {
+    fn place_of_tags(&self, row: &RequestRow) -> usize {
+        usize::from(row.population.0) * self.requests.len() + row.request.index()
+    }
+
     fn checks_of(&self, row: &RequestRow) -> &[String] {
         self.checks.get(row.request.index()).map_or(&[], Vec::as_slice)
     }
@@ -185,7 +198,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Number(row.bytes_received),
         Cell::Irregularities(row.irregularities),
         Cell::Checks(names.checks_of(row), row.failed_checks),
-        Cell::name(&names.tags, row.request.index()),
+        Cell::name(&names.tags, names.place_of_tags(row)),
     ]
 }
 
@@ -220,9 +233,10 @@ impl<W: Write> RowWriter<W> {
             RowFormat::Lines => |text: &str| printable(text).into_owned().into_bytes(),
         };
         if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
-            let population = scenario.has_populations().then_some("population");
-            let all = CSV_COLUMNS.into_iter().chain(population).chain(columns.names());
-            writeln!(out, "{}", all.collect::<Vec<&str>>().join(","))?;
+            let more = scenario.has_populations().then_some("population");
+            let all: Vec<&str> =
+                CSV_COLUMNS.into_iter().chain(more).chain(columns.names()).collect();
+            writeln!(out, "{}", all.join(","))?;
         }
         let names = Names::new(scenario, format, ready);
         Ok(RowWriter { out, format, names, columns, line: Vec::new() })

@@ -296,7 +296,8 @@ impl Test {
                 BoundTest::Variable { id: VariableId(id), set: set.clone(), negated: *negated }
             }
             Test::Tag { name, set, missing, negated } => {
-                BoundTest::Request(passing_tags(set, name, (*missing, *negated), scenario)?)
+                let passes = passing_tags(set, name, (*missing, *negated), scenario)?;
+                BoundTest::Tagged { passes, requests: scenario.requests.len() }
             }
         })
     }
@@ -325,18 +326,22 @@ fn passing_checks(set: &TextSet, scenario: &Scenario) -> Result<Box<[u64]>, Expr
     Ok(bits.collect())
 }
 
-/// By request: whether its tag of this name passes.
+/// By population and request: whether their tag of this name passes.
 fn passing_tags(
     set: &TextSet,
     name: &str,
     (missing, negated): (bool, bool),
     scenario: &Scenario,
 ) -> Result<Box<[bool]>, ExpressionError> {
-    let tags = scenario.requests.iter().flat_map(|request| &request.tags);
+    let of_users = scenario.populations.iter().flat_map(|users| &users.tags);
+    let tags = scenario.requests.iter().flat_map(|request| &request.tags).chain(of_users);
     set.check_tag(name, tags.map(|tag| (tag.name.as_str(), tag.value.as_str())))?;
-    let passes =
-        |request: &Request| request.tag(name).map_or(missing, |value| set.has(value)) != negated;
-    Ok(scenario.requests.iter().map(passes).collect())
+    let passes = |value: Option<&str>| value.map_or(missing, |value| set.has(value)) != negated;
+    let each = scenario.populations.iter().flat_map(|users| {
+        let of = |request: &Request| passes(request.tag(name).or(users.tag(name)));
+        scenario.requests.iter().map(of)
+    });
+    Ok(each.collect())
 }
 
 /// By request or target: whether it passes.
@@ -387,6 +392,11 @@ pub(super) enum BoundTest {
     Target(Box<[bool]>),
     /// By population.
     Population(Box<[bool]>),
+    /// By population and request.
+    Tagged {
+        passes: Box<[bool]>,
+        requests: usize,
+    },
     Outcome {
         bits: u8,
     },
@@ -429,6 +439,11 @@ impl BoundTest {
             BoundTest::Number { of, set, negated } => set.has(of.value(row)) != *negated,
             BoundTest::Request(passes) => passes.get(row.request.index()) == Some(&true),
             BoundTest::Target(passes) => passes.get(row.target.index()) == Some(&true),
+            BoundTest::Tagged { passes, requests } => {
+                let of_users = usize::from(row.population.0) * requests;
+                row.request.index() < *requests
+                    && passes.get(of_users + row.request.index()) == Some(&true)
+            }
             BoundTest::Population(passes) => {
                 passes.get(usize::from(row.population.0)) == Some(&true)
             }

@@ -75,11 +75,14 @@ impl Fold {
         }
         let empty_iterations = self.iterations.as_ref().map_or(0, |iterations| iterations.empty());
         let by = self.populations.as_deref();
-        let requests = RequestFigures {
+        let mut requests = RequestFigures {
             by_group,
             by_population: by.map(ByPopulation::groups).unwrap_or_default(),
             ..self.requests.figures(&self.outline, &total, empty_iterations)?
         };
+        if let Some(by) = by {
+            requests.by_tag.0.extend(by.by_tag()?);
+        }
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
             requests,

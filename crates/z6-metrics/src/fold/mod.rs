@@ -15,6 +15,7 @@ use z6_events::{
     Irregularities, PlannedRequest, Population, Response, Sample, StoppedBy, TargetAddresses,
     TargetId, Tick, Visitor, WorkerId,
 };
+use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::by_population::ByPopulation;
@@ -655,9 +656,10 @@ impl Fold {
 
 /// A request that ended without having been on the wire.
 fn unsent(request: &PlannedRequest, at: Tick, outcome: Outcome) -> Ended {
-    let PlannedRequest { request, target, planned, .. } = *request;
+    let PlannedRequest { population, request, target, planned, .. } = *request;
     let took_ns = at.since(planned);
-    Ended { request, target, planned, status: None, outcome, took_ns, checks: [0; 2] }
+    let asked = Asked { population, request, target };
+    Ended { asked, planned, status: None, outcome, took_ns, checks: [0; 2] }
 }
 
 /// A failure of a request that ends with this cause, without a response.

@@ -25,6 +25,13 @@ impl PopulationBuilder {
         PopulationBuilder { settings }
     }
 
+    /// Adds a tag: a text by which figures and goals tell populations apart.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.add_entry("tags", "tag", (name.into(), Value::text(value)));
+        self
+    }
+
     setters! {
         /// The name of the sequence that each iteration runs. Default: requests are drawn by weight.
         sequence(name: impl Into<String>) => settings, "sequence", Value::text(name);

@@ -544,6 +544,7 @@ pub(crate) static POPULATIONS: Table = Table {
         key("cookies", Kind::Choice(&["iteration", "vu", "off"])).or_words("off"),
         seconds("start_after_seconds", true, limits::MAX_DURATION_NS).or(0),
         seconds("duration_seconds", false, limits::MAX_DURATION_NS).or_words("to the end"),
+        key("tags", Kind::Pairs),
     ]],
     variants: &[],
 };

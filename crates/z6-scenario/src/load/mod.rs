@@ -252,6 +252,7 @@ fn build<'a>(
         follow_redirects: runtime_section.number("follow_redirects").unwrap_or(0),
     };
     let requests = requests::requests(cx, &root, &around, (&mut sources, &mut store));
+    tags::check_apart(cx, &root, &requests, &users);
     let flows = if has_populations {
         let sections: Vec<_> = drafts
             .into_iter()
@@ -272,8 +273,8 @@ fn build<'a>(
     {
         if known {
             let runtime = &mut runtime.runtime;
-            let sent = (&only.flow, &requests[..]);
-            runtime::requests(cx, &runtime_section, runtime, &only.schedule, sent);
+            let schedule = &only.schedule;
+            runtime::requests(cx, &runtime_section, runtime, schedule, (&only.flow, &requests));
         }
         let section = root.section(cx, "think_time");
         only.think_time = runtime::think_time(cx, &section);
@@ -281,6 +282,7 @@ fn build<'a>(
     let around = goals::Surroundings {
         requests: &requests,
         targets: &targets,
+        populations: &users,
         warmup_ns: runtime.runtime.warmup_ns,
         length_ns: runtime.runtime.duration_ns.or(length_ns),
     };

@@ -100,6 +100,7 @@ fn draft<'a>(cx: &mut Context<'_>, section: Section<'a>, limits: &Limits) -> Dra
         duration_ns: section.written("duration_seconds"),
         think_time,
         cookies,
+        tags: super::tags::tags(cx, &section),
         ..Users::new(schedule)
     };
     Draft { users, is_known, at, section }

@@ -2,7 +2,7 @@
 
 use z6_events::{Population, RequestId};
 
-use super::{Model, RunModel, Scenario, Schedule, ThinkTime};
+use super::{Model, RunModel, Scenario, Schedule, Tag, ThinkTime};
 use crate::journey::{Flow, OnFailure, Scope, SequenceStep};
 use crate::schedule::{VuSchedule, own_length_ns};
 
@@ -24,6 +24,8 @@ pub struct Users {
     pub flow: Flow,
     /// `[cookies]`: for how long cookies are kept; none: they are not.
     pub cookies: Option<Scope>,
+    /// `tags` of a population, in the order of the file.
+    pub tags: Vec<Tag>,
 }
 
 /// The model of these users together.
@@ -38,6 +40,12 @@ pub(crate) fn run_model(users: &[Users]) -> RunModel {
 }
 
 impl Users {
+    /// The value of the tag of this name, if it has one.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.iter().find(|tag| tag.name == name).map(|tag| tag.value.as_str())
+    }
+
     /// Users without a name that do nothing else than what the schedule says.
     #[must_use]
     pub fn new(schedule: Schedule) -> Users {
@@ -49,6 +57,7 @@ impl Users {
             think_time: ThinkTime::None,
             flow: Flow::default(),
             cookies: None,
+            tags: Vec::new(),
         }
     }
 

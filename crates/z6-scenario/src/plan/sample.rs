@@ -52,6 +52,7 @@ pub(super) fn scenario() -> Scenario {
             think_time: ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS },
             flow: Flow::default(),
             cookies: None,
+            tags: Vec::new(),
         }],
         values: ValueTable::default(),
         files: Vec::new(),
