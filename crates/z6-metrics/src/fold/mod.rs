@@ -12,11 +12,13 @@ mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, PlannedRequest, Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick,
-    Visitor, WorkerId,
+    Irregularities, PlannedRequest, Population, Response, Sample, StoppedBy, TargetAddresses,
+    TargetId, Tick, Visitor, WorkerId,
 };
+use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
+use crate::by_population::ByPopulation;
 use crate::connection_totals::ConnectionTotals;
 use crate::connections::{Change, Connections};
 use crate::error::FoldError;
@@ -96,6 +98,8 @@ pub struct Fold {
     connections: ConnectionTotals,
     /// None if nothing is read from responses.
     reads: Option<Box<Reads>>,
+    /// None if the users have no names.
+    populations: Option<Box<ByPopulation>>,
     /// None if no VU can have an iteration that sends nothing, and for a fold of a part of the requests.
     iterations: Option<Box<Iterations>>,
     gauges: Gauges,
@@ -120,12 +124,13 @@ impl Fold {
         let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
+        let populations = ByPopulation::new(scenario, fold.outline.warmup);
         let iterations = Iterations::new(scenario).map(Box::new);
         let goals = Goals::new(&fold.outline, fold.facts.partition.workers()).map(Box::new);
         let workers = fold.facts.partition.workers();
         let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);
         let reads = reads.map(Box::new);
-        Fold { reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
+        Fold { populations, reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -134,6 +139,7 @@ impl Fold {
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
+            populations: None,
             iterations: None,
             gauges: Gauges::default(),
             grid: None,
@@ -244,6 +250,12 @@ impl Fold {
                 if let Some(reads) = &mut self.reads {
                     reads.answered(open.request);
                 }
+                if let Some(populations) = &mut self.populations {
+                    match failure {
+                        None => populations.succeeded(at, &open)?,
+                        Some(error) => populations.failed(at, &open, error)?,
+                    }
+                }
                 if let Some(groups) = &mut self.step_groups {
                     let outcome = failure.map_or(Outcome::Succeeded, Outcome::from_error);
                     groups.ended(worker, exchange, at, outcome)?;
@@ -281,6 +293,9 @@ impl Fold {
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, cause.error);
+                if let Some(populations) = &mut self.populations {
+                    populations.failed(at, &open, cause.error)?;
+                }
                 self.ended_without(here, exchange, &open, Outcome::from_error(cause.error))?;
                 self.requests.broken(here, &open, &without_response(cause), Why::default())
             }
@@ -288,6 +303,9 @@ impl Fold {
                 Some(open) => {
                     if let Some(grid) = &mut self.grid {
                         grid.failed(here, failure.error);
+                    }
+                    if let Some(populations) = &mut self.populations {
+                        populations.failed(at, &open, failure.error)?;
                     }
                     self.ended_without(here, exchange, &open, Outcome::from_error(failure.error))?;
                     let state = &self.workers[worker.index()];
@@ -304,8 +322,7 @@ impl Fold {
                 if let Some(iterations) = &mut self.iterations {
                     iterations.vu_started(population, actor);
                 }
-                self.vus_change(here, 1);
-                Ok(())
+                self.vus_change(here, population, 1)
             }
             Event::VuStopped { population, actor } => {
                 if let Some(groups) = &mut self.step_groups {
@@ -314,8 +331,7 @@ impl Fold {
                 if let Some(iterations) = &mut self.iterations {
                     iterations.vu_stopped(population, actor);
                 }
-                self.vus_change(here, -1);
-                Ok(())
+                self.vus_change(here, population, -1)
             }
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(here, connection, target, address)
@@ -342,6 +358,9 @@ impl Fold {
                 }
                 let why = Why { note: state.note.tls(at), ..Why::default() };
                 let asked = (request, address);
+                if let Some(populations) = &mut self.populations {
+                    populations.not_on_wire(request.population, request.planned, at)?;
+                }
                 if let Some(grid) = &mut self.grid {
                     grid.not_on_wire(here, request.planned, cause.error);
                 }
@@ -353,6 +372,9 @@ impl Fold {
             Event::NeverSent { ref request, reason } => {
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
+                }
+                if let Some(populations) = &mut self.populations {
+                    populations.never_sent(request.population, request.planned)?;
                 }
                 if let Some(groups) = &mut self.step_groups {
                     groups.unsent(request, at, Outcome::GivenUp)?;
@@ -369,6 +391,9 @@ impl Fold {
             Event::TimedOut { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, ErrorKind::RequestTimeout);
+                if let Some(populations) = &mut self.populations {
+                    populations.failed(at, &open, ErrorKind::RequestTimeout)?;
+                }
                 self.ended_without(here, exchange, &open, Outcome::TimedOut)?;
                 self.requests.timed_out(here, &open)
             }
@@ -376,6 +401,9 @@ impl Fold {
                 let open = state.open.take(worker, at, exchange)?;
                 if let Some(grid) = &mut self.grid {
                     grid.given_up(here);
+                }
+                if let Some(populations) = &mut self.populations {
+                    populations.unanswered(at, &open)?;
                 }
                 self.ended_without(here, exchange, &open, Outcome::GivenUp)?;
                 self.requests.in_flight_at_stop(at, &open)
@@ -515,13 +543,17 @@ impl Fold {
         asked: &PlannedRequest,
         (request_bytes, written_bytes): (u64, u64),
     ) -> Result<(), FoldError> {
-        let PlannedRequest { request, target, planned, .. } = *asked;
+        let PlannedRequest { population, request, target, planned, .. } = *asked;
         self.requests.plan(worker, request, target, planned)?;
+        if let Some(populations) = &mut self.populations {
+            populations.on_wire(population, planned, at)?;
+        }
         if let Some(iterations) = &mut self.iterations {
             iterations.sent(asked);
         }
         let state = &mut self.workers[worker.index()];
         let open = OpenRequest {
+            population,
             request,
             target,
             planned,
@@ -596,10 +628,19 @@ impl Fold {
         }
     }
 
-    fn vus_change(&mut self, here: (WorkerId, Tick), change: i64) {
+    fn vus_change(
+        &mut self,
+        here: (WorkerId, Tick),
+        population: Population,
+        change: i64,
+    ) -> Result<(), FoldError> {
         self.gauges.vus(here.1, change);
         if let Some(grid) = &mut self.grid {
             grid.vus(here, change);
+        }
+        match &mut self.populations {
+            Some(populations) => populations.vus(population, here.1, change),
+            None => Ok(()),
         }
     }
 
@@ -615,9 +656,10 @@ impl Fold {
 
 /// A request that ended without having been on the wire.
 fn unsent(request: &PlannedRequest, at: Tick, outcome: Outcome) -> Ended {
-    let PlannedRequest { request, target, planned, .. } = *request;
+    let PlannedRequest { population, request, target, planned, .. } = *request;
     let took_ns = at.since(planned);
-    Ended { request, target, planned, status: None, outcome, took_ns, checks: [0; 2] }
+    let asked = Asked { population, request, target };
+    Ended { asked, planned, status: None, outcome, took_ns, checks: [0; 2] }
 }
 
 /// A failure of a request that ends with this cause, without a response.
