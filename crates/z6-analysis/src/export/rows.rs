@@ -12,7 +12,7 @@ use z6_scenario::{Request, Scenario};
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 19] = [
+pub const CSV_COLUMNS: [&str; 21] = [
     "actor",
     "step",
     "worker",
@@ -32,6 +32,8 @@ pub const CSV_COLUMNS: [&str; 19] = [
     "bytes_received",
     "irregularities",
     "failed_checks",
+    "protocol",
+    "stream",
 ];
 
 /// How requests are written.
@@ -147,6 +149,8 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Number(row.bytes_received),
         Cell::Irregularities(row.irregularities),
         Cell::Checks(names.checks_of(row), row.failed_checks),
+        row.protocol.map_or(Cell::Missing, |protocol| Cell::Word(protocol.name())),
+        Cell::number(row.stream),
     ]
 }
 
@@ -301,6 +305,9 @@ impl fmt::Display for RowLine<'_> {
         write!(f, "w{worker} vu{actor} step{step} {name} {method} {target}")?;
         if let (Some(connection), Some(reused)) = (row.connection, row.reused) {
             write!(f, " conn#{connection} {}", if reused { "reused" } else { "new" })?;
+        }
+        if let Some(stream) = row.stream {
+            write!(f, " stream{stream}")?;
         }
         write!(f, " planned={}", row.planned)?;
         let ended = if row.done.is_none() { Some(row.ended) } else { None };

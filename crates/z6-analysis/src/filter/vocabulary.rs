@@ -79,6 +79,7 @@ impl Vocabulary for Requests {
                 | FieldKind::Outcome
                 | FieldKind::ErrorKind
                 | FieldKind::Irregularity
+                | FieldKind::Protocol
                 | FieldKind::FailedCheck,
                 _,
             ) => Err(mismatch(field, "a text in quotes", wanted.span)),
@@ -143,6 +144,7 @@ fn bad_operator(field: Field, operator: &'static str, span: Range<usize>) -> Exp
         | FieldKind::Outcome
         | FieldKind::ErrorKind
         | FieldKind::Irregularity
+        | FieldKind::Protocol
         | FieldKind::FailedCheck => "texts and words have ==, !=, in and contains",
     };
     ExpressionError::new(kind, span).or_hint(|| Some(operators.to_owned()))
@@ -197,7 +199,10 @@ fn test(
             Ok(Test::Text { of, set, negated })
         }
         (
-            FieldKind::Outcome | FieldKind::ErrorKind | FieldKind::Irregularity,
+            FieldKind::Outcome
+            | FieldKind::ErrorKind
+            | FieldKind::Irregularity
+            | FieldKind::Protocol,
             Value::Word(word) | Value::Text(word),
         ) => {
             let words = field.words();
@@ -208,6 +213,9 @@ fn test(
         }
         (FieldKind::ErrorKind, Value::None) => {
             Ok(Test::ErrorKind { kinds: Vec::new(), missing: true, negated })
+        }
+        (FieldKind::Protocol, Value::None) => {
+            Ok(Test::Protocol { protocols: Vec::new(), missing: true, negated })
         }
         (FieldKind::Irregularity, Value::None) => {
             Ok(Test::Irregularity { kinds: Irregularities::NONE, missing: true, negated })
