@@ -34,6 +34,18 @@ impl Doubt {
             Doubt::SlowConnects { .. } => {
                 "measure after a warm-up, or reuse connections; response times include the waiting"
             }
+            Doubt::StreamLimit { .. } => {
+                "raise max_connections, or the target's limit of streams; response times include the waiting"
+            }
+            Doubt::WindowStall { .. } => {
+                "raise the target's windows, or take what it reads so slowly as its answer"
+            }
+            Doubt::Calmed { .. } => {
+                "raise timeout_ms if many requests were given up, or the target's limits of such frames"
+            }
+            Doubt::Resent { .. } => {
+                "raise the target's requests per connection, or lower streams to what it takes"
+            }
             Doubt::SynRetries { .. } => {
                 "raise the target's listen backlog (somaxconn), and look for lost packets on the way"
             }

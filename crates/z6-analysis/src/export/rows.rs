@@ -12,7 +12,7 @@ use z6_scenario::{Request, Scenario, Tag};
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 20] = [
+pub const CSV_COLUMNS: [&str; 22] = [
     "actor",
     "step",
     "worker",
@@ -33,6 +33,8 @@ pub const CSV_COLUMNS: [&str; 20] = [
     "irregularities",
     "failed_checks",
     "tags",
+    "protocol",
+    "stream",
 ];
 
 /// How requests are written.
@@ -169,6 +171,8 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Irregularities(row.irregularities),
         Cell::Checks(names.checks_of(row), row.failed_checks),
         Cell::name(&names.tags, row.request.index()),
+        row.protocol.map_or(Cell::Missing, |protocol| Cell::Word(protocol.name())),
+        Cell::number(row.stream),
     ]
 }
 
@@ -323,6 +327,9 @@ impl fmt::Display for RowLine<'_> {
         write!(f, "w{worker} vu{actor} step{step} {name} {method} {target}")?;
         if let (Some(connection), Some(reused)) = (row.connection, row.reused) {
             write!(f, " conn#{connection} {}", if reused { "reused" } else { "new" })?;
+        }
+        if let Some(stream) = row.stream {
+            write!(f, " stream{stream}")?;
         }
         write!(f, " planned={}", row.planned)?;
         let ended = if row.done.is_none() { Some(row.ended) } else { None };

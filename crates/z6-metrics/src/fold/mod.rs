@@ -11,9 +11,9 @@ mod live;
 mod part;
 
 use z6_events::{
-    BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, PlannedRequest, Response, Sample, StoppedBy, TargetAddresses, TargetId, Tick,
-    Visitor, WorkerId,
+    BlockEnd, Cause, ConnectedAs, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot,
+    Failure, Irregularities, PlannedRequest, Protocol, ReleaseCause, Response, Sample, StoppedBy,
+    TargetAddresses, TargetId, Tick, Visitor, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -26,6 +26,7 @@ pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
 use crate::gauges::Gauges;
 use crate::grid::Grid;
 use crate::health::Health;
+use crate::http2::Streams;
 use crate::iterations::Iterations;
 use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
@@ -42,6 +43,7 @@ pub use part::PartFold;
 struct Worker {
     open: OpenRequests,
     connections: Connections,
+    streams: Streams,
     inputs: InputTimes,
     health: Health,
     rates: RateWindow,
@@ -58,6 +60,7 @@ impl Worker {
         Worker {
             open: OpenRequests::default(),
             connections: Connections::default(),
+            streams: Streams::default(),
             inputs: InputTimes::new(),
             health: Health::default(),
             rates: RateWindow::default(),
@@ -171,12 +174,11 @@ impl Fold {
                 }
                 Ok(())
             }
-            Event::Connected { connection, started }
-            | Event::ConnectedAs { connection, started, .. } => {
-                let (change, attempt) = state.connections.ready(worker, connection, at)?;
-                self.connections.connected(at, started, change, attempt)?;
-                self.connection_change(here, change);
-                Ok(())
+            Event::Connected { connection, started } => {
+                self.connected(here, connection, started, None)
+            }
+            Event::ConnectedAs { connection, started, negotiated } => {
+                self.connected(here, connection, started, Some(negotiated))
             }
             Event::TcpReady { connection } => {
                 state.connections.tcp_ready(connection, at);
@@ -202,6 +204,7 @@ impl Fold {
                     return self.sent(here, exchange, connection, request, bytes);
                 }
                 let reused = state.connections.used(connection);
+                state.streams.sent(connection);
                 let address = state.connections.endpoint(connection).1;
                 let on = Again { connection, sent: at, reused, address, bytes };
                 state.open.open_again(worker, exchange, attempt, on)?;
@@ -212,6 +215,7 @@ impl Fold {
                 self.connections.after_response(response.unsolicited);
                 let open = state.open.take(worker, at, exchange)?;
                 state.connections.rests(open.connection, at);
+                state.streams.ended(open.connection);
                 if let Some(grid) = &mut self.grid {
                     match failure {
                         None => grid.succeeded(here, open.planned, open.sent),
@@ -230,6 +234,7 @@ impl Fold {
                 let (planned, connection, sent_bytes) =
                     state.open.redirected(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
+                state.streams.ended(connection);
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
@@ -238,10 +243,21 @@ impl Fold {
                 let (planned, connection, sent_bytes) =
                     state.open.resent(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
+                state.streams.ended(connection);
+                self.connections.protocols.refused(true);
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
-            Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Http2Sample(_) => {
+            Event::StreamsAllowed { connection, allowed } => {
+                state.streams.allowed(connection, allowed);
+                Ok(())
+            }
+            Event::GoingAway { code, .. } => {
+                self.connections.protocols.going_away(code);
+                Ok(())
+            }
+            Event::Http2Sample(ref sample) => {
+                state.streams.sample(sample);
                 Ok(())
             }
             Event::RedirectFailed { exchange, cause } => {
@@ -253,6 +269,14 @@ impl Fold {
                 Some(open) => {
                     if let Some(grid) = &mut self.grid {
                         grid.failed(here, failure.error);
+                    }
+                    if !open.between {
+                        state.streams.ended(open.connection);
+                    }
+                    match failure.error {
+                        ErrorKind::StreamReset => self.connections.protocols.reset(failure.detail),
+                        ErrorKind::StreamRefused => self.connections.protocols.refused(false),
+                        _ => {}
                     }
                     let why = state.why_broken(at, exchange, (open.connection, open.sent));
                     self.requests.broken(here, &open, failure, why)
@@ -280,7 +304,10 @@ impl Fold {
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(here, connection, target, address)
             }
-            Event::ConnectionReleased { connection, .. } => {
+            Event::ConnectionReleased { connection, cause } => {
+                if cause == ReleaseCause::GoingAway {
+                    self.connections.protocols.drained();
+                }
                 self.connection_closed(here, connection)
             }
             Event::ConnectTimedOut { connection } => {
@@ -316,6 +343,9 @@ impl Fold {
             }
             Event::TimedOut { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
+                if !open.between {
+                    state.streams.ended(open.connection);
+                }
                 self.grid_failed(here, ErrorKind::RequestTimeout);
                 self.requests.timed_out(here, &open)
             }
@@ -439,6 +469,7 @@ impl Fold {
         };
         let open = state.open.open(worker, exchange, open)?;
         open.reused = state.connections.used(connection);
+        state.streams.sent(connection);
         open.address = state.connections.endpoint(connection).1;
         let noticed = state.inputs.noticed(planned);
         if let Some(grid) = &mut self.grid {
@@ -474,12 +505,33 @@ impl Fold {
         Ok(())
     }
 
+    /// A connection is ready; none: of HTTP/1.1 without TLS.
+    fn connected(
+        &mut self,
+        here @ (worker, at): (WorkerId, Tick),
+        connection: ConnectionSlot,
+        started: Tick,
+        negotiated: Option<ConnectedAs>,
+    ) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        let (change, attempt) = state.connections.ready(worker, connection, at)?;
+        self.connections.connected(at, started, change, attempt)?;
+        self.connections.protocols.connected(state.connections.endpoint(connection), negotiated);
+        if negotiated.is_some_and(|negotiated| negotiated.protocol == Protocol::Http2) {
+            state.streams.opened(connection);
+        }
+        self.connection_change(here, change);
+        Ok(())
+    }
+
     fn connection_closed(
         &mut self,
         here: (WorkerId, Tick),
         connection: ConnectionSlot,
     ) -> Result<(), FoldError> {
-        let change = self.workers[here.0.index()].connections.closed(connection);
+        let state = &mut self.workers[here.0.index()];
+        state.streams.closed(connection);
+        let change = state.connections.closed(connection);
         self.connection_change(here, change);
         Ok(())
     }
