@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
 use z6_scenario::simulation::{self, FaultKind};
-use z6_scenario::{Workers, load::limits::MAX_WORKERS, parse_duration};
+use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
 use crate::bench_args::BenchArgs;
 
@@ -87,6 +87,19 @@ pub(crate) struct ChangeArgs {
     pub(crate) params: ParamArgs,
 }
 
+/// How targets are spoken to.
+#[derive(Debug, Args)]
+pub(crate) struct HttpArgs {
+    /// Version of HTTP for all targets: http1.1, http2, http2-prior-knowledge or auto.
+    #[arg(long, value_name = "VERSION", value_parser = http_version)]
+    pub(crate) http_version: Option<HttpVersion>,
+}
+
+fn http_version(text: &str) -> Result<HttpVersion, String> {
+    let words = || HttpVersion::ALL.map(HttpVersion::word).join(", ");
+    HttpVersion::from_word(text).ok_or_else(|| format!("it is one of {}", words()))
+}
+
 /// Values of `[parameters]`.
 #[derive(Debug, Args)]
 pub(crate) struct ParamArgs {
@@ -131,6 +144,8 @@ pub(crate) struct RunArgs {
     pub(crate) scenario: ScenarioArg,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
     /// Results directory; must be empty or not exist yet [default: results/run_<UTC time>].
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

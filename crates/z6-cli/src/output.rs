@@ -76,6 +76,7 @@ pub(crate) fn overrides(change: ChangeArgs) -> Overrides {
         vus: change.vus,
         workers: change.workers,
         target: change.target,
+        http_version: None,
         params: change.params.param,
         simulation: Vec::new(),
     }

@@ -14,7 +14,7 @@ mod values;
 use std::time::Duration;
 
 pub use error::BuildError;
-pub use parts::{RequestBuilder, ScheduleBuilder, TargetBuilder};
+pub use parts::{Http2Builder, RequestBuilder, ScheduleBuilder, TargetBuilder};
 pub use sequence::StepBuilder;
 pub use values::{
     AwsSigV4Builder, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder, RandomBuilder,

@@ -27,8 +27,9 @@ pub mod simulation;
 pub mod values;
 
 pub use builder::{
-    AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder,
-    RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder, TargetBuilder,
+    AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, Http2Builder, ParameterBuilder,
+    PartBuilder, RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder,
+    TargetBuilder,
 };
 pub use duration::parse_duration;
 pub use error::ScenarioError;

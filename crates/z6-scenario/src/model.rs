@@ -3,6 +3,7 @@
 //! Built by [`load`](crate::load) only from text that passed all checks, or in code by embedders
 //! (see [`Scenario::from_toml`](crate::Scenario::from_toml)). Knows nothing of TOML or spans.
 
+mod http;
 mod schedule;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,6 +14,7 @@ use crate::journey::{Flow, OnFailure, Reading, Rendering, Scope, SequenceStep, V
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
+pub use http::{Http2Settings, HttpVersion, Placement};
 pub use schedule::{
     Arrivals, Model, RateStage, RateStep, Schedule, Shape, ThinkTime, VuStage, VuStep,
 };
@@ -123,6 +125,10 @@ pub struct Target {
     pub weight_micro: u64,
     /// TLS settings; used if `base_url.scheme` is https.
     pub tls: TlsSettings,
+    /// `http_version`, which the command line may change.
+    pub http_version: HttpVersion,
+    /// `[target.http2]`; of use where a connection may speak HTTP/2 ([`Target::may_speak_http2`]).
+    pub http2: Http2Settings,
     /// `max_connections`: the explicit one or the default of the model, for the whole run.
     pub max_connections: u32,
     /// `connection_reuse`, explicit or by model.
@@ -143,6 +149,30 @@ pub struct Target {
     pub source_addresses: Vec<IpAddr>,
     /// `request_id_header`: the name of the field, if on.
     pub request_id_header: Option<String>,
+}
+
+impl Target {
+    /// Whether its connections use TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.base_url.scheme == Scheme::Https
+    }
+
+    /// Whether a connection may turn out to speak HTTP/2.
+    #[must_use]
+    pub fn may_speak_http2(&self) -> bool {
+        match self.http_version {
+            HttpVersion::Http1 => false,
+            HttpVersion::Http2 | HttpVersion::Http2PriorKnowledge => true,
+            HttpVersion::Auto => self.is_tls(),
+        }
+    }
+
+    /// Whether a connection may turn out to speak HTTP/1.1.
+    #[must_use]
+    pub fn may_speak_http1(&self) -> bool {
+        matches!(self.http_version, HttpVersion::Http1 | HttpVersion::Auto)
+    }
 }
 
 /// A base URL, taken apart.
@@ -433,6 +463,16 @@ pub struct Limits {
     pub max_chunk_extension_bytes: u32,
     /// Trailer section, bytes.
     pub max_trailer_bytes: u64,
+    /// CONTINUATION frames of one header block, over HTTP/2.
+    pub max_continuations: u32,
+    /// Frames in a row that bring no response further, over HTTP/2.
+    pub max_control_frames: u32,
+    /// Entries of one SETTINGS frame, over HTTP/2.
+    pub max_settings: u32,
+    /// Acknowledgements that the server does not read, over HTTP/2.
+    pub max_pending_acks: u32,
+    /// DATA frames of one response with less than 64 bytes that do not end it, over HTTP/2.
+    pub max_tiny_data_frames: u32,
     /// One data file, bytes.
     pub max_data_bytes: u64,
     /// Rows of one data file.
@@ -463,6 +503,11 @@ impl Default for Limits {
             max_interim_responses: 16,
             max_chunk_extension_bytes: 4 << 10,
             max_trailer_bytes: 16 << 10,
+            max_continuations: 8,
+            max_control_frames: 1000,
+            max_settings: 32,
+            max_pending_acks: 128,
+            max_tiny_data_frames: 1000,
             max_data_bytes: 1 << 30,
             max_data_rows: 50_000_000,
             max_value_bytes: 16 << 10,
@@ -565,6 +610,19 @@ impl Limits {
         let default = Limits::default();
         for (name, value, default) in [
             ("max_kept_body_bytes", self.max_kept_body_bytes, default.max_kept_body_bytes),
+            ("max_continuations", self.max_continuations.into(), default.max_continuations.into()),
+            (
+                "max_control_frames",
+                self.max_control_frames.into(),
+                default.max_control_frames.into(),
+            ),
+            ("max_settings", self.max_settings.into(), default.max_settings.into()),
+            ("max_pending_acks", self.max_pending_acks.into(), default.max_pending_acks.into()),
+            (
+                "max_tiny_data_frames",
+                self.max_tiny_data_frames.into(),
+                default.max_tiny_data_frames.into(),
+            ),
             ("max_data_bytes", self.max_data_bytes, default.max_data_bytes),
             ("max_data_rows", self.max_data_rows, default.max_data_rows),
             ("max_value_bytes", self.max_value_bytes.into(), default.max_value_bytes.into()),

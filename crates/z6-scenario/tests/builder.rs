@@ -122,6 +122,11 @@ fn everything() -> Vec<ScenarioBuilder> {
             all.max_interim_responses += 1;
             all.max_chunk_extension_bytes += 1;
             all.max_trailer_bytes += 1;
+            all.max_continuations += 1;
+            all.max_control_frames += 1;
+            all.max_settings += 1;
+            all.max_pending_acks += 1;
+            all.max_tiny_data_frames += 1;
             all.max_data_bytes += 1;
             all.max_data_rows += 1;
             all.max_value_bytes += 1;
@@ -244,7 +249,17 @@ fn target(name: &str) -> TargetBuilder {
     TargetBuilder::new("https://shop.example/api")
         .name(name)
         .connect_to("127.0.0.1:9443")
-        .http_version("http1.1")
+        .http_version("auto")
+        .http2(
+            Http2Builder::new()
+                .streams(10)
+                .placement(Placement::Fill)
+                .resend_refused(2)
+                .stream_window_bytes(1 << 20)
+                .connection_window_bytes(1 << 21)
+                .header_table_bytes(0)
+                .index_headers(false),
+        )
         .tls(true)
         .verify_cert(true)
         .ca_bundle("ca.pem")
@@ -286,7 +301,7 @@ fn table_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>)
         let variant = if is_known(kind) { kind } else { "" };
         found.insert((label.to_owned(), variant.to_owned(), name.to_owned()));
         let single = match label {
-            "[simulation]" | "[sequence]" => {
+            "[simulation]" | "[sequence]" | "[target]" => {
                 &format!("[{}.{name}]", label.trim_matches(['[', ']']))
             }
             _ => &format!("[{name}]"),
@@ -296,6 +311,9 @@ fn table_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>)
             "[[sequences]]" => format!("[[sequences.{name}]]"),
             _ => format!("[[{name}]]"),
         };
+        // Both kinds of targets have the table of one.
+        let single =
+            if label == "[[targets]]" && name == "http2" { "[target.http2]" } else { single };
         let is_table = |label: &str| reference().iter().any(|row| row.table == label);
         // Tables in requests have the name of all that they are in.
         let nested = match label {
@@ -307,7 +325,7 @@ fn table_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>)
             named_keys(&nested, table, found);
             continue;
         }
-        let is_named = ["[parameters]", "[secrets]", "[random]"].contains(&&**single);
+        let is_named = ["[parameters]", "[secrets]", "[random]"].contains(&single);
         if let Some(table) = item.as_table_like().filter(|_| is_named) {
             named_keys(single, table, found);
             continue;

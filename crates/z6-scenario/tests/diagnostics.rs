@@ -42,6 +42,9 @@ fn overrides(text: &str) -> Overrides {
                 overrides.workers = Some(z6_scenario::Workers::Fixed(pair[1].parse().unwrap()));
             }
             "--target" => overrides.target = Some(pair[1].to_owned()),
+            "--http-version" => {
+                overrides.http_version = z6_scenario::HttpVersion::from_word(pair[1]);
+            }
             "--param" => {
                 let (name, value) = pair[1].split_once('=').unwrap();
                 overrides.params.push((name.to_owned(), value.to_owned()));

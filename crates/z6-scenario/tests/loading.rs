@@ -106,6 +106,8 @@ fn defaults_are_those_documented() {
             dns_timeout_ns: 5 * S,
             idle_timeout_ns: 90 * S,
             max_requests_per_connection: None,
+            http_version: HttpVersion::Http1,
+            http2: Http2Settings::default(),
             reconnect_delay_ns: 100 * MS,
             source_addresses: vec![],
             request_id_header: None,
@@ -329,6 +331,7 @@ fn every_key_is_in_some_valid_scenario() {
 fn overrides_that_fit_are_applied() {
     let text = fs::read_to_string(directory().join("hello.toml")).unwrap();
     let overrides = Overrides {
+        http_version: None,
         seed: Some(u64::MAX),
         duration_ns: Some(2 * S),
         vus: Some(3),

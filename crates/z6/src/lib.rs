@@ -132,10 +132,10 @@ pub use z6_vu::templates::TemplateError;
 // Scenarios.
 pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
-    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Limits, Loaded, Metadata, Model,
-    NoFiles, Overrides, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
-    ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Target, TargetBuilder, ThinkTime, Users,
-    Workers,
+    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Http2Builder, Http2Settings,
+    HttpVersion, Limits, Loaded, Metadata, Model, NoFiles, Overrides, Placement, Plan, PlannedStep,
+    Quantile, Request, RequestBuilder, Runtime, Scenario, ScenarioBuilder, Schedule,
+    ScheduleBuilder, Shape, Target, TargetBuilder, ThinkTime, Users, Workers,
 };
 
 // Figures.

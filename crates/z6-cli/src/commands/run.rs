@@ -29,7 +29,10 @@ impl RunOptions {
         };
         RunOptions {
             scenario: args.scenario.path,
-            overrides: output::overrides(args.change),
+            overrides: Overrides {
+                http_version: args.http.http_version,
+                ..output::overrides(args.change)
+            },
             spin: args.spin.into(),
             location: ResultsLocation::new(args.output, "run"),
             output: OutputOptions::resolve(&args.print, progress),

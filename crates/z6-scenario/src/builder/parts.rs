@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::setters;
 use super::text::{Settings, Value, micro, millis, seconds};
 use super::values::{AwsSigV4Builder, ExtractBuilder, PartBuilder};
-use crate::model::{ConnectionReuse, Shape};
+use crate::model::{ConnectionReuse, Placement, Shape};
 
 /// A target: where requests go, and how connections to it are kept.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl TargetBuilder {
         weight(weight: f64) => settings, "weight", micro(weight);
         /// Where connections go instead of `base_url`: `host:port` or `unix:/path`.
         connect_to(place: impl Into<String>) => settings, "connect_to", Value::text(place);
-        /// The version of HTTP. Default: http1.1.
+        /// The version of HTTP: `http1.1`, `http2`, `http2-prior-knowledge` or `auto`. Default: http1.1.
         http_version(version: impl Into<String>) => settings, "http_version", Value::text(version);
         /// Whether TLS is used; must agree with the scheme. Default: by scheme.
         tls(tls: bool) => settings, "tls", Value::Flag(tls);
@@ -86,6 +86,13 @@ impl TargetBuilder {
         self
     }
 
+    /// How HTTP/2 is used. Default: [`Http2Builder::new`].
+    #[must_use]
+    pub fn http2(mut self, http2: Http2Builder) -> Self {
+        self.settings.set("http2", "http2", http2.settings.into_value());
+        self
+    }
+
     /// Adds an address to use instead of resolving the host's name.
     #[must_use]
     pub fn resolve(mut self, address: impl Into<String>) -> Self {
@@ -97,6 +104,46 @@ impl TargetBuilder {
     #[must_use]
     pub fn source_address(mut self, address: impl Into<String>) -> Self {
         self.settings.add_item("source_addresses", "source_address", Value::text(address));
+        self
+    }
+}
+
+/// How HTTP/2 is used with a target.
+#[derive(Debug, Clone, Default)]
+pub struct Http2Builder {
+    settings: Settings,
+}
+
+impl Http2Builder {
+    /// Defaults only.
+    #[must_use]
+    pub fn new() -> Http2Builder {
+        Http2Builder::default()
+    }
+
+    setters! {
+        /// Most requests at once on one connection. Default: 100.
+        streams(count: u32) => settings, "streams", Value::number(count);
+        /// How often a request that the server has not processed is sent again. Default: 1.
+        resend_refused(times: u8) => settings, "resend_refused", Value::number(times);
+        /// What the server may send of one response before it waits, bytes.
+        stream_window_bytes(bytes: u32) => settings, "stream_window_bytes", Value::number(bytes);
+        /// What it may send of all responses of one connection before it waits, bytes.
+        connection_window_bytes(bytes: u32) => settings, "connection_window_bytes", Value::number(bytes);
+        /// What the server may compress header fields with, bytes.
+        header_table_bytes(bytes: u32) => settings, "header_table_bytes", Value::number(bytes);
+        /// Whether fields of requests are put into the server's table. Default: true.
+        index_headers(index: bool) => settings, "index_headers", Value::Flag(index);
+    }
+
+    /// Which connection with room gets a request. Default: by the load model.
+    #[must_use]
+    pub fn placement(mut self, placement: Placement) -> Self {
+        let word = match placement {
+            Placement::Fill => "fill",
+            Placement::Spread => "spread",
+        };
+        self.settings.set("placement", "placement", Value::text(word));
         self
     }
 }

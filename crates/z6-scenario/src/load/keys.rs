@@ -295,11 +295,29 @@ pub(crate) static RUNTIME: Table = Table {
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 21] = [
+/// The words of `http_version`.
+pub(crate) const HTTP_VERSIONS: &[&str] = &["http1.1", "http2", "http2-prior-knowledge", "auto"];
+
+pub(crate) static HTTP2: Table = Table {
+    label: "[target.http2]",
+    keys: &[&[
+        count("streams", 1, limits::MAX_STREAMS).or(defaults::STREAMS),
+        key("placement", Kind::Choice(&["fill", "spread"])).or_words("by model"),
+        count("resend_refused", 0, limits::MAX_RESENDS).or(defaults::RESEND_REFUSED),
+        bytes("stream_window_bytes", 65_535, (1 << 31) - 1, 16 << 20),
+        bytes("connection_window_bytes", 65_535, (1 << 31) - 1, 1 << 30),
+        bytes("header_table_bytes", 0, 65_536, 4_096),
+        key("index_headers", Kind::Flag).or_words("true"),
+    ]],
+    variants: &[],
+};
+
+static TARGET_KEYS: [Key; 22] = [
     text("base_url").required(),
     text("connect_to").or_words("by base_url"),
     key("resolve", Kind::Texts).or_words("by the resolver"),
-    text("http_version").or_words("http1.1"),
+    key("http_version", Kind::Choice(HTTP_VERSIONS)).or_words("\"http1.1\""),
+    key("http2", Kind::Table(&HTTP2)),
     key("tls", Kind::Flag).or_words("by scheme"),
     key("verify_cert", Kind::Flag).or_words("true"),
     text("ca_bundle"),
@@ -546,6 +564,11 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_interim_responses", 0, 1_000, response::INTERIM),
         bytes("max_chunk_extension_bytes", 0, 1 << 20, response::CHUNK_EXTENSION_BYTES),
         bytes("max_trailer_bytes", 0, 16 << 20, response::TRAILER_BYTES),
+        bytes("max_continuations", 0, 1_000, 8),
+        bytes("max_control_frames", 10, 1_000_000, 1_000),
+        bytes("max_settings", 1, 1_000, 32),
+        bytes("max_pending_acks", 1, 10_000, 128),
+        bytes("max_tiny_data_frames", 1, 65_535, 1_000),
         bytes("max_data_bytes", 1, 1 << 32, data::BYTES),
         bytes("max_data_rows", 1, 1 << 32, data::ROWS),
         bytes("max_value_bytes", 1, limits::MAX_VALUE_BYTES, data::VALUE_BYTES),
@@ -560,7 +583,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 31] = [
+pub(crate) static ALL: [&Table; 32] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
@@ -568,6 +591,7 @@ pub(crate) static ALL: [&Table; 31] = [
     &RUNTIME,
     &TARGET,
     &TARGETS,
+    &HTTP2,
     &DATA,
     &RANDOM.table,
     &COOKIES,

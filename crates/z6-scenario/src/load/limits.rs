@@ -36,6 +36,10 @@ pub const MAX_TAG_BYTES: usize = 64;
 pub const MAX_SOURCE_ADDRESSES: usize = 1_000;
 /// Entries of `resolve`.
 pub const MAX_RESOLVE_ADDRESSES: usize = 1_000;
+/// `streams` of one connection.
+pub const MAX_STREAMS: u64 = 10_000;
+/// `resend_refused`.
+pub const MAX_RESENDS: u64 = 3;
 /// `follow_redirects`.
 pub const MAX_REDIRECTS: u64 = 20;
 /// Names of requests and targets, bytes.
@@ -158,6 +162,8 @@ pub(crate) mod defaults {
     pub(crate) const REQUEST_TIMEOUT_NS: u64 = 30 * NS_PER_SECOND;
     pub(crate) const IDLE_TIMEOUT_NS: u64 = 90 * NS_PER_SECOND;
     pub(crate) const RECONNECT_DELAY_NS: u64 = 100 * NS_PER_MS;
+    pub(crate) const STREAMS: u64 = 100;
+    pub(crate) const RESEND_REFUSED: u64 = 1;
     pub(crate) const GRACEFUL_STOP_NS: u64 = 5 * NS_PER_SECOND;
     pub(crate) const OPEN_MAX_CONNECTIONS: u32 = 1_000;
     pub(crate) const MAX_IN_FLIGHT: u64 = 10_000;

@@ -13,6 +13,7 @@ mod data;
 mod decimal;
 mod diagnostic;
 mod fields;
+mod http2;
 mod keys;
 pub mod limits;
 mod names;

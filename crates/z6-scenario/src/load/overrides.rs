@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::decimal::unscaled;
 use crate::error::ScenarioError;
-use crate::model::Workers;
+use crate::model::{HttpVersion, Workers};
 use crate::simulation::Simulation;
 
 /// The prefix of a parameter.
@@ -25,6 +25,8 @@ pub struct Overrides {
     pub workers: Option<Workers>,
     /// `--target`: fits a scenario with one target only.
     pub target: Option<String>,
+    /// `--http-version`: that of every target.
+    pub http_version: Option<HttpVersion>,
     /// `--param`: names and values of `[parameters]`; a later one of the same name counts. In the header of
     /// a log, all values in force.
     pub params: Vec<(String, String)>,
@@ -58,6 +60,7 @@ impl Overrides {
             vus: self.vus.or(earlier.vus),
             workers: self.workers.or(earlier.workers),
             target: self.target.or(earlier.target),
+            http_version: self.http_version.or(earlier.http_version),
             params: earlier.params.into_iter().chain(self.params).collect(),
             simulation: earlier.simulation.into_iter().chain(self.simulation).collect(),
         }
@@ -83,6 +86,7 @@ impl Overrides {
             ("vus", self.vus.map(|vus| vus.to_string())),
             ("workers", self.workers.map(workers)),
             ("target", self.target.clone()),
+            ("http_version", self.http_version.map(|version| version.word().to_owned())),
         ];
         let all = all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
         all.chain(self.param_pairs()).chain(self.simulation_pairs()).collect()
@@ -145,6 +149,10 @@ impl Overrides {
                     overrides.workers = Some(Workers::Fixed(count.ok_or_else(wrong)?));
                 }
                 "target" => overrides.target = Some(value.to_owned()),
+                "http_version" => {
+                    let version = HttpVersion::from_word(value);
+                    overrides.http_version = Some(version.ok_or_else(wrong)?);
+                }
                 _ if key.starts_with(PARAM) => {
                     let name = key[PARAM.len()..].to_owned();
                     overrides.params.push((name, value.to_owned()));
@@ -191,6 +199,7 @@ mod tests {
                 (1..=u16::MAX).prop_map(Workers::Fixed),
             ]),
             target: Option<String>,
+            http_version in proptest::option::of(proptest::sample::select(&HttpVersion::ALL[..])),
             users in proptest::option::of(".{0,9}"),
             latency_us in proptest::option::of(1_u32..1_000),
         ) {
@@ -200,8 +209,16 @@ mod tests {
             });
             let simulation = simulation.collect();
             let params = users.map(|value| ("users".to_owned(), value)).into_iter().collect();
-            let overrides =
-                Overrides { seed, duration_ns, vus, workers, target, params, simulation };
+            let overrides = Overrides {
+                seed,
+                duration_ns,
+                vus,
+                workers,
+                target,
+                http_version,
+                params,
+                simulation,
+            };
             prop_assert_eq!(Overrides::from_pairs(overrides.pairs()), Ok(overrides));
         }
     }
@@ -221,6 +238,7 @@ mod tests {
             ("vus", "4294967296"),
             ("workers", "0"),
             ("workers", "Auto"),
+            ("http_version", "http3"),
             ("simulation.latency", "1ms"),
             ("simulation.latency", "fast"),
             ("simulation.fault.garbage", "0.50"),

@@ -10,6 +10,7 @@ use super::bodies::Store;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::is_token;
+use super::http2;
 use super::limits::{MAX_BODY_FILES, MAX_REQUESTS};
 use super::names::{check_name, resolve};
 use super::reader::{Context, Section, Span};
@@ -98,6 +99,8 @@ fn request(
         when: When::Sending,
         has_templates: section.flag("templates").unwrap_or(true),
     };
+    let target = target(cx, section, around, target_names);
+    http2::check_headers(cx, section, around.targets, target);
     let sent = sending(cx, section, around, (&mut *sources, store), &place, (&method, errors));
     Request {
         name: section.owned("name").unwrap_or_default(),
@@ -107,7 +110,7 @@ fn request(
         body: sent.body,
         timeout_ns: section.number("timeout_ms").unwrap_or(0),
         weight_micro: section.number("weight").unwrap_or(MICRO),
-        target: target(cx, section, around, target_names),
+        target,
         expect_status: expect_status(cx, section),
         follow_redirects: redirects(section, around),
         rendering: sent.rendering,

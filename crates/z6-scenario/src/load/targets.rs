@@ -8,11 +8,14 @@ use super::codes;
 use super::connect_to::connect_to;
 use super::diagnostic::{Diagnostic, quoted};
 use super::fields::is_token;
+use super::http2;
 use super::limits::{MAX_SOURCE_ADDRESSES, MAX_TARGETS, defaults};
 use super::names::check_name;
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
-use crate::model::{BaseUrl, ConnectionReuse, Host, MICRO, Model, Scheme, Target, TlsSettings};
+use crate::model::{
+    BaseUrl, ConnectionReuse, Host, HttpVersion, MICRO, Model, Scheme, Target, TlsSettings,
+};
 use crate::reach::ConnectTo;
 
 /// What connections depend on of the schedule.
@@ -50,15 +53,20 @@ pub(crate) fn targets(
     if one {
         let section = root.section(cx, "target");
         let replaced = overrides.target.as_deref().filter(|_| !several);
-        targets.push(target(cx, &section, load, replaced));
+        targets.push(target(cx, &section, load, (replaced, overrides.http_version)));
     }
     if several {
-        targets.extend(list(cx, root, load));
+        targets.extend(list(cx, root, load, overrides.http_version));
     }
     targets
 }
 
-fn list(cx: &mut Context<'_>, root: &Section<'_>, load: Option<&(Load, At)>) -> Vec<Target> {
+fn list(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    load: Option<&(Load, At)>,
+    version: Option<HttpVersion>,
+) -> Vec<Target> {
     let sections = root.sections(cx, "targets", MAX_TARGETS);
     if sections.is_empty() {
         let message = "`[[targets]]` has no entry";
@@ -68,7 +76,7 @@ fn list(cx: &mut Context<'_>, root: &Section<'_>, load: Option<&(Load, At)>) -> 
     let mut targets = Vec::with_capacity(sections.len());
     for section in &sections {
         check_name(cx, section, &mut names, "target");
-        let mut target = target(cx, section, load, None);
+        let mut target = target(cx, section, load, (None, version));
         target.name = section.owned("name").unwrap_or_default();
         target.weight_micro = section.number("weight").unwrap_or(MICRO);
         targets.push(target);
@@ -80,14 +88,22 @@ fn target(
     cx: &mut Context<'_>,
     section: &Section<'_>,
     load: Option<&(Load, At)>,
-    replaced: Option<&str>,
+    (replaced, version): (Option<&str>, Option<HttpVersion>),
 ) -> Target {
     let (base_url, url_at) = url(cx, section, replaced);
-    check_http_version(cx, section);
     let tls = tls(cx, section, base_url.as_ref(), &url_at);
     let connect_to = connect_to(cx, section, base_url.as_ref());
     let source_addresses = source_addresses(cx, section, base_url.as_ref(), &connect_to);
     let connection_reuse = reuse(cx, section, load);
+    let model = load.map(|(load, _)| load.model);
+    let (http_version, http2) =
+        http2::http2(cx, section, base_url.as_ref(), (model, connection_reuse), version);
+    let streams = match (http_version, connection_reuse) {
+        (HttpVersion::Http2 | HttpVersion::Http2PriorKnowledge, ConnectionReuse::Shared) => {
+            http2.streams
+        }
+        _ => 1,
+    };
     let number = |name| section.number(name).unwrap_or(0);
     Target {
         name: "target".to_owned(),
@@ -95,7 +111,9 @@ fn target(
         connect_to,
         weight_micro: MICRO,
         tls,
-        max_connections: max_connections(cx, section, load, connection_reuse),
+        max_connections: max_connections(cx, section, load, connection_reuse, streams),
+        http_version,
+        http2,
         connection_reuse,
         connection_timeout_ns: number("connection_timeout_ms"),
         tls_timeout_ns: number("tls_timeout_ms"),
@@ -145,17 +163,6 @@ fn url(
             let message = format!("the base URL {}", fault.message());
             cx.fault(&at, codes::OVERRIDE, message, fault.hint());
             (None, at)
-        }
-    }
-}
-
-fn check_http_version(cx: &mut Context<'_>, section: &Section<'_>) {
-    match section.text("http_version") {
-        None | Some("http1.1") => {}
-        Some(other) => {
-            let message = format!("`http_version` {} is not supported", quoted(other));
-            let hint = "only HTTP/1.1 is supported: write \"http1.1\" or remove the key";
-            cx.error(codes::UNSUPPORTED, section.span("http_version"), message, hint);
         }
     }
 }
@@ -314,13 +321,14 @@ fn max_connections(
     section: &Section<'_>,
     load: Option<&(Load, At)>,
     reuse: ConnectionReuse,
+    streams: u32,
 ) -> u32 {
     let written = section.number_u32("max_connections");
     let Some((load, load_at)) = load else {
         return written.unwrap_or(1);
     };
     let default = match load.model {
-        Model::Closed => load.peak_vus.max(1),
+        Model::Closed => load.peak_vus.max(1).div_ceil(streams),
         Model::Open => defaults::OPEN_MAX_CONNECTIONS,
     };
     let Some(most) = written else {

@@ -89,6 +89,8 @@ fn target(name: &str, weight_micro: u64) -> Target {
         },
         connect_to: crate::ConnectTo::BaseUrl,
         weight_micro,
+        http_version: HttpVersion::Http1,
+        http2: Http2Settings::default(),
         tls: TlsSettings {
             verify_cert: true,
             ca_bundle: None,
