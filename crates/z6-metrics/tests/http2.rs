@@ -78,7 +78,7 @@ fn streams_ends_and_samples_are_counted() {
     let connections = &metrics.connections;
     assert_eq!(connections.by_protocol.0, [("http2", 2)]);
     let [kind] = &connections.connected_as[..] else { panic!("{:?}", connections.connected_as) };
-    assert_eq!((kind.target.as_str(), kind.protocol, kind.connections), ("default", "http2", 2));
+    assert_eq!((kind.target.as_str(), kind.protocol, kind.connections), ("target", "http2", 2));
     assert_eq!(kind.tls_version.as_deref(), Some("TLSv1.3"));
     assert_eq!(kind.cipher_suite.as_deref(), Some("TLS_AES_128_GCM_SHA256"));
     assert_eq!((&connections.going_away.0[..], connections.drained), (&[("NO_ERROR", 1)][..], 1));

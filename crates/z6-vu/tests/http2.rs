@@ -18,6 +18,7 @@ use z6_vu::engine::Progress;
 use z6_vu::engine::settings::{Placement, Streams};
 use z6_vu::{Command, Engine, Input, Outputs};
 
+/// As the scenario says it.
 const STREAMS: Streams = Streams {
     limit: 6,
     placement: Placement::Fill,
@@ -26,10 +27,12 @@ const STREAMS: Streams = Streams {
     is_negotiated: false,
 };
 
-fn text(reuse: &str) -> String {
+fn text(reuse: &str, placement: &str) -> String {
     format!(
         "[runtime]\nduration_seconds = 60\nvus = 24\nfollow_redirects = 0\n[target]\n\
          base_url = 'http://127.0.0.1:80'\nconnection_reuse = '{reuse}'\nmax_connections = 24\n\
+         http_version = 'http2-prior-knowledge'\n\
+         http2 = {{ streams = 6, placement = '{placement}', resend_refused = 1 }}\n\
          max_requests_per_connection = 40\n\
          [[requests]]\nname = 'r'\npath = '/'\ntimeout_ms = 40\n"
     )
@@ -261,14 +264,15 @@ fn count(events: &[(Tick, Event)], like: fn(&Event) -> bool) -> usize {
 
 #[test]
 fn wild_peers_are_survived_checked_and_derived() {
-    for (seed, reuse, placement) in [
-        (1, "shared", Placement::Fill),
-        (2, "shared", Placement::Spread),
-        (3, "per_vu", Placement::Fill),
-        (4, "none", Placement::Fill),
-        (5, "shared", Placement::Fill),
+    for (seed, reuse, word) in [
+        (1, "shared", "fill"),
+        (2, "shared", "spread"),
+        (3, "per_vu", "fill"),
+        (4, "none", "fill"),
+        (5, "shared", "fill"),
     ] {
-        let scenario = scenario(&text(reuse));
+        let scenario = scenario(&text(reuse, word));
+        let placement = if word == "fill" { Placement::Fill } else { Placement::Spread };
         let streams = Streams { placement, ..STREAMS };
         let mut world = World::new(engine(&scenario, streams), seed);
         (0..20_000).for_each(|_| world.go_on());
@@ -294,7 +298,7 @@ fn wild_peers_are_survived_checked_and_derived() {
 #[test]
 fn requests_are_refused_as_often_as_allowed() {
     for most in [0, 1, 3] {
-        let scenario = scenario(&text("shared"));
+        let scenario = scenario(&text("shared", "fill"));
         let streams = Streams { resend_refused: most, ..STREAMS };
         let mut world = World::new(engine(&scenario, streams), 7);
         (0..3_000).for_each(|_| world.go_on());
@@ -330,7 +334,7 @@ fn requests_are_refused_as_often_as_allowed() {
 /// Before it is known that connections speak HTTP/2, attempts are opened as for HTTP/1.1.
 #[test]
 fn attempts_are_as_for_http1_until_a_connection_says_otherwise() {
-    let scenario = scenario(&text("shared"));
+    let scenario = scenario(&text("shared", "fill"));
     let attempts = |streams| World::new(engine(&scenario, streams), 1).peers.len();
     assert_eq!(attempts(STREAMS), 4, "24 VUs, six on each");
     let streams = Streams { is_negotiated: true, ..STREAMS };
@@ -353,7 +357,7 @@ fn attempts_are_as_for_http1_until_a_connection_says_otherwise() {
 fn planted_bugs_are_found() {
     use z6_vu::planted::Bug;
     for bug in Bug::OF_HTTP2 {
-        let scenario = scenario(&text("shared"));
+        let scenario = scenario(&text("shared", "fill"));
         let mut planted = engine(&scenario, STREAMS);
         planted.plant(bug);
         let mut world = World::new(planted, 11);

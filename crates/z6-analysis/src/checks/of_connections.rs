@@ -27,10 +27,12 @@ impl StepCheck<'_> {
             Event::TcpReady { connection } => connections.tcp_ready(connection),
             Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
                 self.state.cause = Some(Unsent::Attempt(error));
+                self.state.failing = connections.expected(connection);
                 connections.failed(connection, started, at)
             }
             Event::ConnectTimedOut { connection } => {
                 self.state.attempt_timed_out = Some(connections.timeout_kind(connection));
+                self.state.failing = connections.expected(connection);
                 connections.failed(connection, at, at)
             }
             Event::ConnectionClosed { connection, .. } => connections.closed(connection),

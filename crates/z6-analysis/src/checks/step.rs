@@ -79,6 +79,8 @@ pub(super) struct WorkerChecks {
     last: Tick,
     /// Of the step under way, from its input.
     pub(super) cause: Option<Unsent>,
+    /// How many requests the attempt that has just failed may fail.
+    pub(super) failing: u32,
     /// The event before was the timeout of an attempt: its kind.
     pub(super) attempt_timed_out: Option<ErrorKind>,
     stop_reason: Option<StoppedBy>,
@@ -109,6 +111,7 @@ impl WorkerChecks {
             last: Tick::ZERO,
             cause: None,
             attempt_timed_out: None,
+            failing: 0,
             stop_reason: None,
             ended: None,
             finished: false,
@@ -476,9 +479,19 @@ impl StepCheck<'_> {
 
     /// Why a request may end now without a byte on the wire; reports what else it says.
     pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Unsent> {
-        let cause = match self.state.attempt_timed_out.take() {
-            Some(error) => Some(Unsent::Attempt(error)),
-            None => self.state.cause.take(),
+        let state = &mut *self.state;
+        state.failing = state.failing.saturating_sub(1);
+        let goes_on = state.failing > 0;
+        let cause = match (state.attempt_timed_out, state.cause) {
+            (Some(error), _) => {
+                state.attempt_timed_out = state.attempt_timed_out.filter(|_| goes_on);
+                Some(Unsent::Attempt(error))
+            }
+            (None, Some(cause @ Unsent::Attempt(_))) => {
+                state.cause = state.cause.filter(|_| goes_on);
+                Some(cause)
+            }
+            (None, _) => state.cause.take(),
         };
         match cause {
             None => self.report(Some(actor), ViolationKind::CauselessNotOnWire {}),
