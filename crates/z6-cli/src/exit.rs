@@ -4,7 +4,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use z6::{Blame, Finished, LogFileError, StoppedBy};
+use z6::{Blame, FailureKind, Finished, RunFailure};
 use z6_analysis::AnalyzeError;
 use z6_target::TargetError;
 
@@ -88,45 +88,26 @@ impl From<Exit> for ExitCode {
 pub(crate) struct UsageError(pub(crate) String);
 
 /// Returns the exit code of a run that ended.
-pub(crate) fn from_run(finished: &Finished) -> Exit {
-    let has_target_failed = finished.builtin.as_ref().is_some_and(|target| target.error.is_some());
-    let is_log_invalid =
-        matches!(finished.log_error, Some(LogFileError::Format(_) | LogFileError::ReadBack(_)));
-    let simulation = finished.simulation.as_ref();
-    let breaks_rules = simulation.is_some_and(|report| !report.violations.is_empty());
-    let is_report_missing =
-        finished.results.as_ref().is_some_and(|results| !results.missing.is_empty());
-    decide(&Outcome {
-        is_bug: finished.panic.is_some() || has_target_failed || is_log_invalid || breaks_rules,
-        stopped_by: finished.stopped_by,
-        is_output_missing: finished.log_error.is_some() || is_report_missing,
-        assertions_passed: finished.assertions_passed(),
-    })
-}
-
-/// The facts that determine the exit code of a run.
-struct Outcome {
-    is_bug: bool,
-    stopped_by: StoppedBy,
-    is_output_missing: bool,
-    assertions_passed: bool,
-}
-
-fn decide(outcome: &Outcome) -> Exit {
-    if outcome.is_bug {
-        return Exit::Bug;
+pub(crate) fn from_run(ok: Result<&Finished, &RunFailure>) -> Exit {
+    match ok {
+        Ok(_) => Exit::Success,
+        Err(failure) => from_failure(failure.kind()),
     }
-    match outcome.stopped_by {
-        // Without an error of the log, a worker ended without a reason.
-        StoppedBy::Error => Exit::Bug,
-        StoppedBy::NoTarget
-        | StoppedBy::LogLimit
-        | StoppedBy::DiskFull
-        | StoppedBy::DataExhausted => Exit::CannotContinue,
-        _ if outcome.is_output_missing => Exit::CannotContinue,
-        StoppedBy::Interrupt | StoppedBy::Terminate => Exit::Interrupted,
-        StoppedBy::Duration | StoppedBy::Iterations if outcome.assertions_passed => Exit::Success,
-        StoppedBy::Duration | StoppedBy::Iterations | StoppedBy::OnFailure => Exit::AssertionFailed,
+}
+
+fn from_failure(kind: FailureKind) -> Exit {
+    match kind {
+        FailureKind::Bug => Exit::Bug,
+        FailureKind::NoTarget
+        | FailureKind::NoAnswer
+        | FailureKind::LogLimit
+        | FailureKind::DiskFull
+        | FailureKind::DataExhausted
+        | FailureKind::OutputMissing => Exit::CannotContinue,
+        FailureKind::Stopped => Exit::Interrupted,
+        FailureKind::OnFailure | FailureKind::AssertionFailed => Exit::AssertionFailed,
+        // A kind that is newer than this program.
+        _ => Exit::CannotContinue,
     }
 }
 
@@ -169,37 +150,28 @@ fn from_target_error(error: &TargetError) -> Exit {
 mod tests {
     use super::*;
 
-    fn outcome(stopped_by: StoppedBy) -> Outcome {
-        Outcome { is_bug: false, stopped_by, is_output_missing: false, assertions_passed: true }
-    }
-
     #[test]
-    fn each_stop_reason_has_its_exit_code() {
-        for (stopped_by, code) in [
-            (StoppedBy::Duration, 0),
-            (StoppedBy::Iterations, 0),
-            (StoppedBy::Interrupt, 130),
-            (StoppedBy::Terminate, 130),
-            (StoppedBy::NoTarget, 3),
-            (StoppedBy::LogLimit, 3),
-            (StoppedBy::DiskFull, 3),
-            (StoppedBy::Error, 4),
-            (StoppedBy::DataExhausted, 3),
-            (StoppedBy::OnFailure, 1),
-        ] {
-            assert_eq!(decide(&outcome(stopped_by)).code(), code, "{stopped_by:?}");
+    fn more_severe_kinds_of_failure_have_more_severe_exit_codes() {
+        let kinds = [
+            (FailureKind::Bug, 4),
+            (FailureKind::NoTarget, 3),
+            (FailureKind::NoAnswer, 3),
+            (FailureKind::LogLimit, 3),
+            (FailureKind::DiskFull, 3),
+            (FailureKind::DataExhausted, 3),
+            (FailureKind::OutputMissing, 3),
+            (FailureKind::Stopped, 130),
+            (FailureKind::OnFailure, 1),
+            (FailureKind::AssertionFailed, 1),
+        ];
+        for (kind, code) in kinds {
+            assert_eq!(from_failure(kind).code(), code, "{kind:?}");
         }
-    }
-
-    #[test]
-    fn the_most_severe_condition_determines_the_exit_code() {
-        let failed = |stopped_by| Outcome { assertions_passed: false, ..outcome(stopped_by) };
-        assert_eq!(decide(&failed(StoppedBy::Duration)).code(), 1);
-        assert_eq!(decide(&failed(StoppedBy::Interrupt)).code(), 130);
-        let missing = |stopped_by| Outcome { is_output_missing: true, ..failed(stopped_by) };
-        assert_eq!(decide(&missing(StoppedBy::Interrupt)).code(), 3);
-        assert_eq!(decide(&missing(StoppedBy::Duration)).code(), 3);
-        assert_eq!(decide(&Outcome { is_bug: true, ..missing(StoppedBy::NoTarget) }).code(), 4);
+        assert!(kinds.is_sorted_by_key(|(kind, _)| *kind), "the most severe kind names a failure");
+        for (severe, lesser) in kinds.iter().zip(&kinds[1..]) {
+            let [severe, lesser] = [severe, lesser].map(|(kind, _)| from_failure(*kind));
+            assert_eq!(severe.most_severe(lesser).code(), severe.code());
+        }
     }
 
     #[test]

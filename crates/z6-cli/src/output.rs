@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use z6::{
-    Finished, Overrides, ResultsDir, ResultsError, Run, Running, Scenario, StoppedBy, full_message,
+    FailureKind, Finished, Overrides, ResultsDir, ResultsError, Run, RunFailure, Running, Scenario,
 };
 use z6_events::Driver;
+use z6_metrics::Style;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
-use z6_metrics::{AssertionValue, Style};
-use z6_scenario::{AssertionKind, LogEstimate};
+use z6_scenario::LogEstimate;
 
 use crate::args::{ChangeArgs, PrintArgs};
 use crate::console::{self, Verbosity};
@@ -159,18 +159,22 @@ pub(crate) fn execute_then(
         Place::Temporary(folder) => (run.log_file(folder.path().join(LOG)), Some(folder)),
     };
     let running = start(run)?;
-    interrupts.attach(running.stopper());
+    interrupts.attach(running.handle());
     announce(output.verbosity, &scenario, &running);
     let finished = wait(output, &scenario, running, interrupts)?;
     let reported = report(output.report, &finished).and_then(|()| then(&finished));
-    for failure in failures(&finished) {
-        console::error(&failure);
+    let ok = finished.ok();
+    for reason in ok.as_ref().err().map_or(&[][..], reasons) {
+        console::error(reason);
     }
     if output.verbosity > Verbosity::Quiet {
+        for unmet in finished.simulation.iter().flat_map(|report| &report.unmet) {
+            console::warning(&format!("no simulated response satisfied {unmet}"));
+        }
         print_results_and_receipt(&finished);
     }
     reported?;
-    Ok(exit::from_run(&finished))
+    Ok(exit::from_run(ok.as_ref().copied()))
 }
 
 /// Creates `results/NAME_<UTC time>`, followed by a number if that directory exists.
@@ -290,56 +294,12 @@ fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
     Ok(console::results(&text)?)
 }
 
-/// The reasons why the exit code is not 0, one line each.
-pub(crate) fn failures(finished: &Finished) -> Vec<String> {
-    let mut failures: Vec<String> = Vec::new();
-    failures.extend(finished.no_target_message());
-    if finished.stopped_by == StoppedBy::LogLimit {
-        failures.push("the event log reached `max_event_log_bytes`".to_owned());
-    }
-    failures.extend(finished.log_error.as_ref().map(|error| full_message(error)));
-    if finished.panic.is_some() {
-        failures.push("the run crashed; its event log is readable up to the crash".to_owned());
-    }
-    if let Some(error) = finished.builtin.as_ref().and_then(|target| target.error.as_ref()) {
-        failures.push(format!("the built-in target failed: {}", full_message(error)));
-    }
-    for violation in finished.simulation.iter().flat_map(|report| &report.violations) {
-        failures.push(format!("this is a bug in Z6: {violation}"));
-    }
-    for failed in finished.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
-        let [expected, actual] = [&failed.expected, &failed.actual].map(value);
-        let side = side(failed.kind);
-        failures.push(format!(
-            "assertion failed: {}: expected {side}{expected}, actual {actual}",
-            failed.name
-        ));
-    }
-    for report in finished.results.iter().flat_map(|results| &results.missing) {
-        failures.push(format!(
-            "{} was not written: {}; it can be recomputed from the event log",
-            report.name, report.error
-        ));
-    }
-    failures
-}
-
-fn side(kind: AssertionKind) -> &'static str {
-    match kind {
-        AssertionKind::RequireTrustworthy => "",
-        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => ">= ",
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::ErrorRateMax
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate
-        | AssertionKind::LatenessP99Max => "<= ",
-    }
-}
-
-fn value(value: &AssertionValue) -> String {
-    match value {
-        AssertionValue::Number(number) => number.to_string(),
-        AssertionValue::Text(text) => text.clone(),
+/// Returns the reasons why the run failed that its user does not know of, one line each.
+pub(crate) fn reasons(failure: &RunFailure) -> &[String] {
+    match failure.kind() {
+        // Who stopped it knows that.
+        FailureKind::Stopped if failure.reasons().len() == 1 => &[],
+        _ => failure.reasons(),
     }
 }
 

@@ -10,14 +10,32 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
-use z6::{StopReason, Stopper};
+use z6::RunHandle;
 
 use crate::exit::Exit;
 
+/// A signal that stops a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopSignal {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM or SIGHUP.
+    Terminate,
+}
+
+impl StopSignal {
+    fn stop(self, run: &RunHandle) {
+        match self {
+            StopSignal::Interrupt => run.interrupt(),
+            StopSignal::Terminate => run.terminate(),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    first: Option<StopReason>,
-    stopper: Option<Stopper>,
+    first: Option<StopSignal>,
+    run: Option<RunHandle>,
 }
 
 /// Makes a write past the largest size of a file (`ulimit -f`) an error like that of a full disk. Without a
@@ -60,43 +78,43 @@ impl Interrupts {
         std::thread::Builder::new().name("z6-signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
                 receiver.receive(match signal {
-                    SIGINT => StopReason::Interrupt,
-                    _ => StopReason::Terminate,
+                    SIGINT => StopSignal::Interrupt,
+                    _ => StopSignal::Terminate,
                 });
             }
         })?;
         Ok(interrupts)
     }
 
-    fn receive(&self, reason: StopReason) {
+    fn receive(&self, signal: StopSignal) {
         let mut state = self.state();
         if state.first.is_some() {
             // Exits at once: flushes no buffers, runs no destructors, writes no footer.
             signal_hook::low_level::exit(i32::from(Exit::Interrupted.code()));
         }
-        state.first = Some(reason);
-        if let Some(stopper) = &state.stopper {
-            stopper.stop(reason);
+        state.first = Some(signal);
+        if let Some(run) = &state.run {
+            signal.stop(run);
         }
         self.shared.1.notify_all();
     }
 
     /// Lets signals stop this run, including one that has already arrived.
-    pub(crate) fn attach(&self, stopper: Stopper) {
+    pub(crate) fn attach(&self, run: RunHandle) {
         let mut state = self.state();
-        if let Some(reason) = state.first {
-            stopper.stop(reason);
+        if let Some(signal) = state.first {
+            signal.stop(&run);
         }
-        state.stopper = Some(stopper);
+        state.run = Some(run);
     }
 
     /// The first signal, if one has arrived.
-    pub(crate) fn first(&self) -> Option<StopReason> {
+    pub(crate) fn first(&self) -> Option<StopSignal> {
         self.state().first
     }
 
     /// Waits for the first signal for at most `timeout`.
-    pub(crate) fn wait(&self, timeout: Duration) -> Option<StopReason> {
+    pub(crate) fn wait(&self, timeout: Duration) -> Option<StopSignal> {
         let waited = self
             .shared
             .1

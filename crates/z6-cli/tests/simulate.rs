@@ -194,7 +194,29 @@ fn simulated_journeys_break_no_rule() {
         assert_eq!(run.code, Some(0), "{example}: {}", run.stderr);
         let file = folder.read(&format!("{example}/metadata.json"));
         assert_eq!(figure(&file, "/simulation/violations"), serde_json::json!([]), "{example}");
+        assert_eq!(figure(&file, "/simulation/unmet"), serde_json::json!([]), "{example}");
+        let metrics = folder.read(&format!("{example}/metrics.json"));
+        assert_eq!(figure(&metrics, "/requests/failed"), 0, "{example}");
+        assert_eq!(figure(&metrics, "/requests/never_sent"), 0, "{example}");
+        assert!(figure(&metrics, "/requests/succeeded").as_u64() >= Some(100), "{example}");
     }
+}
+
+#[test]
+fn what_no_simulated_response_satisfies_is_said_before_and_after() {
+    let folder = Folder::new(
+        "runtime = { iterations = 2, vus = 1 }\ntarget.base_url = 'http://shop.example'\n\
+         [[requests]]\nname = 'a'\npath = '/a'\n\
+         checks.both = 'json(\"$.a\") == 1 && json(\"$.a\") == 2'\n",
+    );
+    let validated = folder.run(&["validate", "s.toml"]).expect(0);
+    let words = "no response of `z6 simulate` satisfies check `both` of request `a`";
+    assert!(validated.stderr.contains(words), "{}", validated.stderr);
+    let run = folder.run(&["simulate", "s.toml", "--output", "out"]).expect(0);
+    let words = "no simulated response satisfied check `both` of request `a`";
+    assert_eq!(run.stderr.matches(words).count(), 1, "{}", run.stderr);
+    let file = folder.read("out/metadata.json");
+    assert_eq!(figure(&file, "/simulation/unmet/0"), "check `both` of request `a`");
 }
 
 #[test]

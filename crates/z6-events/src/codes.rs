@@ -22,6 +22,10 @@ pub enum StopReason {
     DataExhausted = 8,
     /// A request failed whose `on_failure` is `stop_run`.
     OnFailure = 9,
+    /// The program that runs it asked for it.
+    Requested = 10,
+    /// No request got a complete response in time.
+    NoAnswer = 12,
 }
 
 /// Why a run ended: `run.stopped_by` in metrics.json.
@@ -48,6 +52,10 @@ pub enum StoppedBy {
     DataExhausted = 10,
     /// A request failed whose `on_failure` is `stop_run`.
     OnFailure = 11,
+    /// The program that runs it asked for it.
+    Requested = 12,
+    /// No request got a complete response in time.
+    NoAnswer = 14,
 }
 
 impl StoppedBy {
@@ -64,12 +72,14 @@ impl StoppedBy {
             StoppedBy::Duration => 1,
             StoppedBy::DataExhausted => 2,
             StoppedBy::OnFailure => 3,
-            StoppedBy::Interrupt => 4,
-            StoppedBy::Terminate => 5,
-            StoppedBy::NoTarget => 6,
-            StoppedBy::LogLimit => 7,
-            StoppedBy::DiskFull => 8,
-            StoppedBy::Error => 9,
+            StoppedBy::Requested => 4,
+            StoppedBy::Interrupt => 5,
+            StoppedBy::Terminate => 6,
+            StoppedBy::NoAnswer => 7,
+            StoppedBy::NoTarget => 8,
+            StoppedBy::LogLimit => 9,
+            StoppedBy::DiskFull => 10,
+            StoppedBy::Error => 11,
         }
     }
 }
@@ -200,6 +210,8 @@ coded! { StopReason {
     Error = 6 => "error",
     DataExhausted = 8 => "data_exhausted",
     OnFailure = 9 => "on_failure",
+    Requested = 10 => "requested",
+    NoAnswer = 12 => "no_answer",
 } }
 
 coded! { StoppedBy {
@@ -213,6 +225,8 @@ coded! { StoppedBy {
     Error = 8 => "error",
     DataExhausted = 10 => "data_exhausted",
     OnFailure = 11 => "on_failure",
+    Requested = 12 => "requested",
+    NoAnswer = 14 => "no_answer",
 } }
 
 coded! { NeverSentReason {
@@ -267,6 +281,8 @@ impl From<StopReason> for StoppedBy {
             StopReason::Error => StoppedBy::Error,
             StopReason::DataExhausted => StoppedBy::DataExhausted,
             StopReason::OnFailure => StoppedBy::OnFailure,
+            StopReason::Requested => StoppedBy::Requested,
+            StopReason::NoAnswer => StoppedBy::NoAnswer,
         }
     }
 }

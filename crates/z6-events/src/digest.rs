@@ -6,8 +6,15 @@ use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest: of a file header, of a block (which holds the digest before it), or of a whole
 /// log (FIPS 180-4; `sha256sum` and Python's `hashlib.sha256` compute the same).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct LogDigest(pub [u8; 32]);
+
+impl fmt::Debug for LogDigest {
+    /// As it is shown: `LogDigest(fba660c5..)`, with all digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogDigest({self})")
+    }
+}
 
 impl LogDigest {
     /// The digest of `bytes`.

@@ -1,6 +1,7 @@
 //! Ticks, and the numbers that identify things in a log. Knows no clock.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Nanoseconds since the start of the run, in real and in simulated time alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -16,6 +17,12 @@ impl Tick {
     #[must_use]
     pub const fn plus_ns(self, ns: u64) -> Tick {
         Tick(self.0.saturating_add(ns))
+    }
+
+    /// The time since the start of the run.
+    #[must_use]
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_nanos(self.0)
     }
 
     /// Nanoseconds from `earlier` to this instant; 0 if `earlier` is later.

@@ -27,6 +27,13 @@ impl Between {
         is_usable.then(|| Between { boundaries: Box::new([finder(before), finder(after)]) })
     }
 
+    /// The text before the value, and the one after it.
+    #[cfg(feature = "sample")]
+    pub(crate) fn boundaries(&self) -> [&[u8]; 2] {
+        let [before, after] = &*self.boundaries;
+        [before.needle(), after.needle()]
+    }
+
     /// Where the first value is: it begins behind the first boundary and ends before the next second
     /// one.
     pub fn first(&self, text: &[u8]) -> Option<Range<usize>> {

@@ -36,6 +36,8 @@ pub struct SelectorError(Box<str>);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Html {
+    #[cfg(feature = "sample")]
+    text: Box<str>,
     selector: lol_html::Selector,
     /// None: the text.
     attribute: Option<Box<str>>,
@@ -85,9 +87,26 @@ impl Html {
 
     fn compile(selector: &str, attribute: Option<Box<str>>) -> Result<Html, SelectorError> {
         match selector.parse() {
-            Ok(selector) => Ok(Html { selector, attribute }),
+            Ok(parsed) => Ok(Html {
+                #[cfg(feature = "sample")]
+                text: selector.into(),
+                selector: parsed,
+                attribute,
+            }),
             Err(error) => Err(SelectorError(error.to_string().into())),
         }
+    }
+
+    /// The selector as it was written.
+    #[cfg(feature = "sample")]
+    pub(crate) fn selector_text(&self) -> &str {
+        &self.text
+    }
+
+    /// The attribute that is the value; none if the text is.
+    #[cfg(feature = "sample")]
+    pub(crate) fn attribute(&self) -> Option<&str> {
+        self.attribute.as_deref()
     }
 
     /// The first value, if there is one.

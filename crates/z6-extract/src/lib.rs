@@ -18,6 +18,7 @@
 //! - `cookie`: `Set-Cookie` and a jar ([`SetCookie`], [`Jar`]).
 //! - `program`: a source, a pattern and a choice, run over a response ([`Program`]).
 //! - [`rows`]: data files as tables.
+//! - `sample`: the way back, texts in which an extraction finds a value (with the feature `sample`).
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
 //! ```
@@ -45,6 +46,8 @@ mod number;
 mod pattern;
 mod program;
 pub mod rows;
+#[cfg(feature = "sample")]
+pub mod sample;
 mod value;
 
 pub use between::Between;

@@ -44,6 +44,8 @@ pub enum PatternError {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pattern {
+    #[cfg(feature = "sample")]
+    text: Box<str>,
     regex: Regex,
     group: usize,
 }
@@ -76,7 +78,24 @@ impl Pattern {
                 None => PatternError::TooLarge,
             })?;
         let group = usize::from(built.captures_len() > 1);
-        Ok(Pattern { regex: built, group })
+        Ok(Pattern {
+            #[cfg(feature = "sample")]
+            text: text.into(),
+            regex: built,
+            group,
+        })
+    }
+
+    /// As it was written.
+    #[cfg(feature = "sample")]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether its value is that of a group.
+    #[cfg(feature = "sample")]
+    pub(crate) const fn has_groups(&self) -> bool {
+        self.group > 0
     }
 
     /// Memory for searching this pattern.

@@ -226,6 +226,24 @@ impl Program {
         self
     }
 
+    /// Where its values come from.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What each value of the source is searched for.
+    #[must_use]
+    pub const fn pattern(&self) -> Option<&Pattern> {
+        self.then.as_ref()
+    }
+
+    /// Which value is chosen.
+    #[must_use]
+    pub const fn selected(&self) -> Select {
+        self.select
+    }
+
     /// Whether it reads the body: only then a receiver has to keep it.
     pub const fn reads_body(&self) -> bool {
         match self.source {

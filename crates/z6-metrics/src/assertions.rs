@@ -1,6 +1,8 @@
 //! Compares what the scenario demands of the target with what was observed. A quantile that is only a
 //! lower bound, and a figure without observations, satisfy nothing.
 
+use std::fmt;
+
 use serde::Serialize;
 use z6_scenario::{Assertion, AssertionKind, Quantile};
 
@@ -19,8 +21,8 @@ pub enum AssertionValue {
     Text(String),
 }
 
-impl std::fmt::Display for AssertionValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for AssertionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AssertionValue::Number(number) => number.fmt(f),
             AssertionValue::Text(text) => text.fmt(f),
@@ -43,6 +45,23 @@ pub struct AssertionResult {
     /// What it is about. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub kind: AssertionKind,
+}
+
+/// `p99_latency_ms: expected <= 50, actual 71.3`.
+impl fmt::Display for AssertionResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.kind {
+            AssertionKind::RequireTrustworthy => "",
+            AssertionKind::SuccessRateMin | AssertionKind::RpsMin => ">= ",
+            AssertionKind::LatencyMax(_)
+            | AssertionKind::ErrorRateMax
+            | AssertionKind::Status4xxMaxRate
+            | AssertionKind::Status5xxMaxRate
+            | AssertionKind::LatenessP99Max => "<= ",
+        };
+        let AssertionResult { name, expected, actual, .. } = self;
+        write!(f, "{name}: expected {side}{expected}, actual {actual}")
+    }
 }
 
 /// What assertions are held against.

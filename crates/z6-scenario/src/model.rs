@@ -481,6 +481,9 @@ pub struct Limits {
     pub max_value_bytes: u32,
     /// A response body that is read, as it is sent, bytes.
     pub max_kept_body_bytes: u64,
+    /// From the first attempt to connect to the first complete response, seconds; see
+    /// [`Scenario::first_answer_ns`].
+    pub first_answer_seconds: u32,
     /// The event log, bytes.
     pub max_event_log_bytes: u64,
     /// Attachments in the event log, bytes in all.
@@ -512,6 +515,7 @@ impl Default for Limits {
             max_data_rows: 50_000_000,
             max_value_bytes: 16 << 10,
             max_kept_body_bytes: 1_000_000,
+            first_answer_seconds: 60,
             max_event_log_bytes: 64 << 30,
             max_attachment_bytes: 64 << 20,
             max_histogram_bytes: 256 << 20,
@@ -526,6 +530,14 @@ impl Scenario {
     #[must_use]
     pub fn name(&self) -> &str {
         if self.metadata.name.is_empty() { "unnamed" } else { &self.metadata.name }
+    }
+
+    /// How long after the first attempt to connect a run waits for its first complete response, nanoseconds:
+    /// `limits.first_answer_seconds`, or the longest timeout of a request if that is longer.
+    #[must_use]
+    pub fn first_answer_ns(&self) -> u64 {
+        let limit = u64::from(self.limits.first_answer_seconds) * NS_PER_SECOND;
+        self.requests.iter().map(|request| request.timeout_ns).fold(limit, u64::max)
     }
 
     /// Places of one iteration: the sequence with its repeats at most, or 1.
@@ -626,6 +638,11 @@ impl Limits {
             ("max_data_bytes", self.max_data_bytes, default.max_data_bytes),
             ("max_data_rows", self.max_data_rows, default.max_data_rows),
             ("max_value_bytes", self.max_value_bytes.into(), default.max_value_bytes.into()),
+            (
+                "first_answer_seconds",
+                self.first_answer_seconds.into(),
+                default.first_answer_seconds.into(),
+            ),
         ] {
             if value != default {
                 pairs.push((name.to_owned(), value));

@@ -17,7 +17,7 @@ use crate::draw::{hits, sample_ns};
 use crate::engine::WorkerEngine;
 use crate::inbox::{Inbox, RESET};
 use crate::queue::{SimEvent, WireRef};
-use crate::wire::{ConnectOutcome, NewWire, Segment, Wires};
+use crate::wire::{Asks, ConnectOutcome, NewWire, Segment, Wires};
 use crate::world::Outside;
 
 /// Bytes that a read or write takes at most if it takes a part only.
@@ -136,7 +136,7 @@ impl Client {
         self.attempts += 1;
         let started = engine.clock(out.env.now());
         self.prepare(out, slot, target, started);
-        out.no_target.attempt_started(started, target);
+        out.no_target.attempt_started(out.env, started, target);
         let mut draws = out.env.draws().attempt(number);
         let faults = out.env.faults();
         let fault = ATTEMPT_FAULTS.into_iter().find(|kind| hits(faults.get(*kind), &mut draws));
@@ -267,7 +267,14 @@ impl Client {
             return engine.step(at, session::crossed(exchange));
         }
         match link.session.start(exchange, request, attempt, &mut self.requests) {
-            Ok(()) => self.write(engine, out, slot),
+            Ok(()) => {
+                let of = link.wire;
+                let values = self.requests.known_values(&request);
+                if let Some(wire) = of.and_then(|of| out.wires.get(of)) {
+                    wire.asks = Some(Asks { request, values });
+                }
+                self.write(engine, out, slot);
+            }
             Err(input) => {
                 let at = engine.clock(out.env.now());
                 self.note(engine, at);
@@ -519,6 +526,9 @@ impl Client {
     ) {
         let input = match output {
             Output::Input(input) => {
+                if let Input::Done { .. } = input {
+                    out.no_target.answered();
+                }
                 if let Input::Failed { .. } | Input::Done { .. } = input {
                     self.note(engine, at);
                 }

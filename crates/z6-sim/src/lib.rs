@@ -27,6 +27,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod checkers;
 mod client;
 mod coverage;
@@ -53,6 +54,7 @@ mod wire;
 mod worker;
 mod world;
 
+pub use answer::{Meant, MeantValue, Unmet, UnmetPart, unmet};
 pub use checkers::{Checker, SimViolation};
 pub use coverage::{Coverage, FaultCounts, RequestState};
 pub use error::{SimError, SimLogError};

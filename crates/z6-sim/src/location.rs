@@ -39,6 +39,8 @@ pub(crate) struct Redirect {
 pub(crate) struct Places {
     /// By target: `http://host:port`; none for the built-in one, which has no port here.
     origins: Vec<Option<String>>,
+    /// By target: the same as it is named in requests.
+    named: Vec<String>,
 }
 
 impl Places {
@@ -56,7 +58,20 @@ impl Places {
                 Scheme::Builtin => None,
             }
         };
-        Places { origins: scenario.targets.iter().map(origin).collect() }
+        let named = |target: &z6_scenario::Target| {
+            let url = &target.base_url;
+            let scheme = if url.scheme == Scheme::Https { "https" } else { "http" };
+            format!("{scheme}://{}", url.authority(url.port))
+        };
+        Places {
+            origins: scenario.targets.iter().map(origin).collect(),
+            named: scenario.targets.iter().map(named).collect(),
+        }
+    }
+
+    /// The URL of a path on the server of a target, as a client says it: without a port that is usual.
+    pub(crate) fn url(&self, target: TargetId, path: &str) -> String {
+        format!("{}{path}", self.named[target.index()])
     }
 
     /// Draws a redirect to a target.

@@ -3,9 +3,11 @@
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
+use crate::answer::{Answer, Answers, Framing, Meant, Question, Spoilt};
 use crate::draw::hits;
 use crate::location::{self, Places, Redirect};
 use crate::truth::Leads;
+use crate::wire::Asks;
 
 /// Pieces of an answer that trickles; the rest comes at once.
 const TRICKLE_PIECES_MAX: usize = 40;
@@ -19,6 +21,9 @@ const UNSOLICITED_PAUSE_MAX_NS: u64 = 20_000_000;
 const CHUNK_BYTES_MAX: u64 = 4_096;
 /// Interim responses of a flood at most.
 const INTERIM_MAX: u64 = 40;
+
+/// The status of a response to a request whose token has expired.
+const EXPIRED: u16 = 401;
 
 const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
 /// Bytes that belong to no request. They are not a response: a client could not tell one from the response to
@@ -48,6 +53,39 @@ pub(crate) struct Asked<'a> {
     pub(crate) place: location::Asked<'a>,
 }
 
+/// What makes up the content of responses of which something is read.
+#[derive(Debug)]
+pub(crate) struct Maker<'a> {
+    pub(crate) answers: &'a mut Answers,
+    /// None: it is not known what was asked.
+    pub(crate) asks: Option<&'a Asks>,
+    /// The URL of the request.
+    pub(crate) url: &'a str,
+}
+
+impl Maker<'_> {
+    /// The content of a response; none if nothing is read of it, if it has another status than the request
+    /// expects, or if it cannot be spoilt like this.
+    fn answer(
+        &mut self,
+        status: Option<u16>,
+        framing: Framing,
+        spoilt: Option<Spoilt>,
+    ) -> Option<Answer> {
+        let Asks { request, values } = self.asks?;
+        if status.is_some_and(|status| !self.answers.expects(request.request, status)) {
+            return None;
+        }
+        let url = self.url;
+        self.answers.answer(&Question { request, values, url, status, framing, spoilt })
+    }
+
+    /// The status of other responses.
+    fn status(&self) -> u16 {
+        self.asks.map_or(200, |asks| self.answers.expected_status(asks.request.request))
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
@@ -63,10 +101,14 @@ pub(crate) struct Reply {
     pub(crate) head_bytes: u64,
     /// Bytes of the whole response; none if it is not one.
     pub(crate) whole_bytes: Option<u64>,
+    /// What its content means, if something is read of it.
+    pub(crate) meant: Option<Meant>,
+    /// What is wrong with it.
+    pub(crate) fault: Option<FaultKind>,
 }
 
 /// Faults of answers, in the order in which they are drawn.
-pub(crate) const FAULTS: [FaultKind; 14] = [
+pub(crate) const FAULTS: [FaultKind; 17] = [
     FaultKind::ResetBefore,
     FaultKind::ResetInHead,
     FaultKind::ResetInBody,
@@ -81,6 +123,9 @@ pub(crate) const FAULTS: [FaultKind; 14] = [
     FaultKind::NoAnswer,
     FaultKind::BadRedirect,
     FaultKind::Irregular,
+    FaultKind::MissingValue,
+    FaultKind::CheckFailed,
+    FaultKind::ExpiredToken,
 ];
 
 /// An answer in parts.
@@ -90,6 +135,8 @@ struct Parts {
     status: u16,
     leads: Option<Leads>,
     is_last: bool,
+    meant: Option<Meant>,
+    fault: Option<FaultKind>,
 }
 
 impl Reply {
@@ -99,25 +146,27 @@ impl Reply {
         fault: Option<FaultKind>,
         asked: Asked<'_>,
         places: &Places,
+        maker: &mut Maker<'_>,
         draws: &mut Generator,
     ) -> Option<Reply> {
-        let fault = match fault {
+        match fault {
             Some(FaultKind::NoAnswer) => return None,
-            Some(FaultKind::ResetBefore) => return Some(Reply::nothing(After::Resets)),
-            Some(FaultKind::CloseBefore) => return Some(Reply::nothing(After::Ends)),
-            other => other,
-        };
+            Some(FaultKind::ResetBefore) => return Some(Reply::nothing(After::Resets, fault)),
+            Some(FaultKind::CloseBefore) => return Some(Reply::nothing(After::Ends, fault)),
+            Some(_) | None => {}
+        }
         let redirect = match fault {
+            Some(FaultKind::ExpiredToken) => None,
             Some(FaultKind::BadRedirect) => Some(location::draw_bad(draws)),
             Some(_) | None => {
                 hits(simulation.redirects, draws).then(|| places.draw(asked.place, draws))
             }
         };
-        let parts = Parts::draw(simulation, fault, asked, redirect, draws);
-        Some(parts.spoil(fault, asked, draws))
+        let parts = Parts::draw(simulation, fault, asked, redirect, maker, draws);
+        Some(parts.spoil(asked, draws))
     }
 
-    fn nothing(after: After) -> Reply {
+    fn nothing(after: After, fault: Option<FaultKind>) -> Reply {
         Reply {
             pieces: Vec::new(),
             after,
@@ -126,6 +175,8 @@ impl Reply {
             interim_bytes: 0,
             head_bytes: 0,
             whole_bytes: None,
+            meant: None,
+            fault,
         }
     }
 }
@@ -136,54 +187,70 @@ impl Parts {
         fault: Option<FaultKind>,
         asked: Asked<'_>,
         redirect: Option<Redirect>,
+        maker: &mut Maker<'_>,
         draws: &mut Generator,
     ) -> Parts {
-        let status = match &redirect {
-            Some(redirect) => redirect.status,
-            None => status(simulation, draws),
-        };
+        let drawn = if redirect.is_some() { None } else { status(simulation, draws) };
         let length = draws.uniform(simulation.body_bytes.min, simulation.body_bytes.max);
         let is_chunked = hits(simulation.chunked, draws) || fault == Some(FaultKind::BrokenChunk);
-        let has_body = !(asked.is_head || status == 204 || status == 304);
+        let framing = Framing { is_head: asked.is_head, is_chunked, is_last: asked.is_last };
+        let (answer, fault) = match (&redirect, fault) {
+            (Some(_), Some(FaultKind::MissingValue | FaultKind::CheckFailed)) => (None, None),
+            (Some(_), _) | (None, Some(FaultKind::ExpiredToken)) => (None, fault),
+            (None, _) => content(maker, drawn, framing, fault),
+        };
+        let status = match (&redirect, fault, &answer) {
+            (Some(redirect), ..) => redirect.status,
+            (None, Some(FaultKind::ExpiredToken), _) => EXPIRED,
+            (None, _, Some(answer)) => answer.status,
+            (None, _, None) => drawn.unwrap_or_else(|| maker.status()),
+        };
         let mut head = format!("HTTP/1.1 {status} Simulated\r\n").into_bytes();
         for location in redirect.iter().flat_map(|redirect| &redirect.locations) {
-            head.extend_from_slice(format!("Location: {location}\r\n").as_bytes());
+            push_field(&mut head, "Location", location.as_bytes());
         }
-        let mut body = Vec::new();
-        if is_chunked && has_body {
-            head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-            body = chunked(length, fault == Some(FaultKind::BrokenChunk), draws);
-        } else {
-            if has_body {
-                body = vec![b'x'; length as usize];
+        let (fields, trailers, own, meant) = match answer {
+            Some(Answer { fields, trailers, body, meant, .. }) => {
+                (fields, trailers, body, Some(meant))
             }
-            let said = match fault {
-                Some(FaultKind::WrongLength) if has_body && length > 0 => wrong(length, draws),
-                _ => length,
-            };
-            if status != 204 && status != 304 {
-                head.extend_from_slice(format!("Content-Length: {said}\r\n").as_bytes());
-            }
+            None => (Vec::new(), Vec::new(), None, None),
+        };
+        for (name, value) in &fields {
+            push_field(&mut head, name, value);
         }
-        if asked.is_last {
-            head.extend_from_slice(b"Connection: close\r\n");
+        let body = own.unwrap_or_else(|| vec![b'x'; length as usize]);
+        let framing = Framing { is_chunked: is_chunked || !trailers.is_empty(), ..framing };
+        let has_body = framing.has_body(status);
+        let said = match fault {
+            Some(FaultKind::WrongLength) if has_body && !framing.is_chunked && !body.is_empty() => {
+                wrong(body.len() as u64, draws) as usize
+            }
+            _ => body.len(),
+        };
+        let body = match (has_body, framing.is_chunked) {
+            (false, _) => Vec::new(),
+            (true, false) => body,
+            (true, true) => chunked(&body, &trailers, fault == Some(FaultKind::BrokenChunk), draws),
+        };
+        for (name, value) in framing.fields(status, said) {
+            push_field(&mut head, &name, &value);
         }
         head.extend_from_slice(b"\r\n");
         if fault == Some(FaultKind::Irregular) {
             head = irregular(&head, draws);
         }
         let leads = redirect.map(|redirect| redirect.leads);
-        Parts { head, body, status, leads, is_last: asked.is_last }
+        Parts { head, body, status, leads, is_last: asked.is_last, meant, fault }
     }
 
     /// The answer with what is wrong about it.
-    fn spoil(self, fault: Option<FaultKind>, asked: Asked<'_>, draws: &mut Generator) -> Reply {
+    fn spoil(self, asked: Asked<'_>, draws: &mut Generator) -> Reply {
         let stays = if self.is_last { After::Ends } else { After::Stays };
         let head_bytes = self.head.len() as u64;
         let whole = head_bytes + self.body.len() as u64;
         let said = said_length(&self.head);
         let has_body = !self.body.is_empty();
-        let (status, leads) = (self.status, self.leads);
+        let (status, leads, meant, fault) = (self.status, self.leads, self.meant, self.fault);
         let all = [self.head, self.body].concat();
         let reply = |pieces, after, whole_bytes| Reply {
             pieces,
@@ -193,6 +260,8 @@ impl Parts {
             interim_bytes: 0,
             head_bytes,
             whole_bytes,
+            meant: meant.clone(),
+            fault,
         };
         let cut = |from: u64, to: u64, draws: &mut Generator| {
             all[..draws.uniform(from, to.max(from)) as usize].to_vec()
@@ -249,18 +318,43 @@ impl Parts {
     }
 }
 
-fn status(simulation: &Simulation, draws: &mut Generator) -> u16 {
+/// The content of a response, and what is wrong with it: what cannot be spoilt is as it should be.
+fn content(
+    maker: &mut Maker<'_>,
+    status: Option<u16>,
+    framing: Framing,
+    fault: Option<FaultKind>,
+) -> (Option<Answer>, Option<FaultKind>) {
+    let spoilt = match fault {
+        Some(FaultKind::MissingValue) => Spoilt::Value,
+        Some(FaultKind::CheckFailed) => Spoilt::Check,
+        Some(_) | None => return (maker.answer(status, framing, None), fault),
+    };
+    match maker.answer(status, framing, Some(spoilt)) {
+        Some(answer) => (Some(answer), fault),
+        None => (maker.answer(status, framing, None), None),
+    }
+}
+
+fn push_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
+    }
+}
+
+/// A status that is drawn; none for the one that the request expects.
+fn status(simulation: &Simulation, draws: &mut Generator) -> Option<u16> {
     if simulation.statuses.is_empty() {
-        return 200;
+        return None;
     }
     let mut left = draws.uniform(0, 999_999);
     for entry in &simulation.statuses {
         match left.checked_sub(u64::from(entry.share.millionths())) {
             Some(rest) => left = rest,
-            None => return entry.status,
+            None => return Some(entry.status),
         }
     }
-    200
+    None
 }
 
 /// The same head with at least one irregularity.
@@ -291,17 +385,31 @@ fn said_length(head: &[u8]) -> Option<u64> {
     rest.split('\r').next()?.parse().ok()
 }
 
-fn chunked(length: u64, is_broken: bool, draws: &mut Generator) -> Vec<u8> {
+fn chunked(
+    body: &[u8],
+    trailers: &[(String, Vec<u8>)],
+    is_broken: bool,
+    draws: &mut Generator,
+) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut left = length;
-    while left > 0 {
-        let size = draws.uniform(1, CHUNK_BYTES_MAX).min(left);
-        left -= size;
+    let mut left = body;
+    while !left.is_empty() {
+        let size = draws.uniform(1, CHUNK_BYTES_MAX).min(left.len() as u64);
+        let (chunk, rest) = left.split_at(size as usize);
+        left = rest;
         out.extend_from_slice(format!("{size:x}\r\n").as_bytes());
-        out.resize(out.len() + size as usize, b'x');
+        out.extend_from_slice(chunk);
         out.extend_from_slice(if is_broken { b"\r?" } else { b"\r\n" });
     }
-    out.extend_from_slice(if is_broken { b"zero\r\n\r\n" } else { b"0\r\n\r\n" });
+    if is_broken {
+        out.extend_from_slice(b"zero\r\n\r\n");
+        return out;
+    }
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers {
+        push_field(&mut out, name, value);
+    }
+    out.extend_from_slice(b"\r\n");
     out
 }
 
@@ -345,8 +453,13 @@ mod tests {
             "runtime.iterations = 1\ntarget.base_url = 'http://a'\n\
              requests = [{ name = 'a', path = '/a' }]",
         );
-        let places = Places::new(&scenario.unwrap());
-        let reply = |n| Reply::draw(&simulation, fault, asked, &places, &mut draws.request(n, 0));
+        let scenario = std::sync::Arc::new(scenario.unwrap());
+        let (places, mut answers) = (Places::new(&scenario), Answers::new(&scenario, 5));
+        let mut maker = Maker { answers: &mut answers, asks: None, url: "" };
+        let reply = |n| {
+            let mut draws = draws.request(n, 0);
+            Reply::draw(&simulation, fault, asked, &places, &mut maker, &mut draws)
+        };
         (0..200).filter_map(reply).collect()
     }
 

@@ -8,13 +8,18 @@ use z6_events::Tick;
 use z6_proto_http1::server::BadRequest;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
+use std::collections::BTreeSet;
+
+use z6_scenario::{Plan, Region, Scenario};
+
+use crate::answer::{Answers, Unmet, missed};
 use crate::draw::{hits, sample_ns};
 use crate::location::{Asked as AskedPlace, Places};
 use crate::queue::{SimEvent, WireRef};
-use crate::reply::{After, Asked, FAULTS, Reply};
+use crate::reply::{After, Asked, FAULTS, Maker, Reply};
 use crate::request::{self, ReceivedRequest};
 use crate::truth::{Truth, TruthAnswer, TruthRequest};
-use crate::wire::{Segment, Wires};
+use crate::wire::{Asks, Segment, Wires};
 use crate::world::Env;
 
 /// The server's end of a connection.
@@ -45,6 +50,7 @@ struct Pending {
     is_head: bool,
     wants_close: bool,
     path: String,
+    asks: Option<Asks>,
     truth: usize,
 }
 
@@ -59,6 +65,10 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Server {
     places: Places,
+    answers: Answers,
+    plan: Plan,
+    /// Extractions and checks that a response did not satisfy.
+    unmet: BTreeSet<Unmet>,
     busy: u32,
     waiting: VecDeque<Waiting>,
     stalled_until: Tick,
@@ -82,8 +92,21 @@ impl ServerEnd {
 }
 
 impl Server {
-    pub(crate) fn new(places: Places) -> Server {
-        Server { places, busy: 0, waiting: VecDeque::new(), stalled_until: Tick::ZERO }
+    pub(crate) fn new(places: Places, answers: Answers, plan: Plan) -> Server {
+        Server {
+            places,
+            answers,
+            plan,
+            unmet: BTreeSet::new(),
+            busy: 0,
+            waiting: VecDeque::new(),
+            stalled_until: Tick::ZERO,
+        }
+    }
+
+    /// Extractions and checks that a response did not satisfy though nothing was wrong with it, each once.
+    pub(crate) fn into_unmet(self) -> Vec<Unmet> {
+        self.unmet.into_iter().collect()
     }
 
     /// Until when the whole server does nothing.
@@ -150,7 +173,8 @@ impl Server {
         });
         let index = truth.received(kept);
         let ReceivedRequest { path, is_head, wants_close, .. } = request;
-        let pending = Pending { number, is_head, wants_close, path, truth: index };
+        let asks = wire.asks.take();
+        let pending = Pending { number, is_head, wants_close, path, asks, truth: index };
         wire.server.pending.push_back(pending);
         let mut draws = env.draws().request(wire.number, number);
         let service_ns = sample_ns(env.simulation().service, &mut draws);
@@ -187,24 +211,32 @@ impl Server {
         // What was drawn when it arrived.
         let _ = sample_ns(simulation.service, &mut draws);
         let faults = env.faults();
-        let fault = FAULTS.into_iter().find(|kind| hits(faults.get(*kind), &mut draws));
+        let scenario = &env.spec().scenario;
+        let asks = pending.asks.as_ref();
+        let concerns = |kind: &FaultKind| concerns(*kind, asks, scenario, &self.plan);
+        let fault =
+            FAULTS.into_iter().filter(concerns).find(|kind| hits(faults.get(*kind), &mut draws));
         let asked = Asked {
             is_head: pending.is_head,
             is_last: pending.wants_close || is_last(simulation, pending.number),
-            interim_max: env.spec().scenario.limits.max_interim_responses,
+            interim_max: scenario.limits.max_interim_responses,
             place: AskedPlace { target: wire.target, path: &pending.path },
         };
-        let reply = Reply::draw(simulation, fault, asked, &self.places, &mut draws);
-        if let Some(kind) = fault {
-            env.inject(kind);
+        let url = self.places.url(wire.target, &pending.path);
+        let mut maker = Maker { answers: &mut self.answers, asks, url: &url };
+        let reply = Reply::draw(simulation, fault, asked, &self.places, &mut maker, &mut draws);
+        let Some(reply) = reply else {
+            fault.into_iter().for_each(|kind| env.inject(kind));
+            return fault;
+        };
+        if let (Some(asks), Some(meant), None) = (asks, &reply.meant, reply.fault)
+            && meant.misses() > 0
+        {
+            self.unmet.extend(missed(scenario, asks.request.request, meant));
         }
-        match reply {
-            None => fault,
-            Some(reply) => {
-                answer(env, wires, truth, of, pending.truth, reply, fault);
-                None
-            }
-        }
+        reply.fault.into_iter().for_each(|kind| env.inject(kind));
+        answer(env, wires, truth, of, pending.truth, reply);
+        None
     }
 
     /// Closes a connection that has been idle since its n-th request.
@@ -223,6 +255,20 @@ impl Server {
     }
 }
 
+/// Whether a fault can happen to the response to a request.
+fn concerns(kind: FaultKind, asks: Option<&Asks>, scenario: &Scenario, plan: &Plan) -> bool {
+    let reading = |asks: &Asks| &scenario.request(asks.request.request).reading;
+    match kind {
+        FaultKind::MissingValue => asks.is_some_and(|asks| !reading(asks).extracts.is_empty()),
+        FaultKind::CheckFailed => asks.is_some_and(|asks| !reading(asks).checks.is_empty()),
+        FaultKind::ExpiredToken => asks.is_some_and(|asks| {
+            let place = plan.place(asks.request.actor, asks.request.step);
+            matches!(place.region, Region::Iteration(_))
+        }),
+        _ => true,
+    }
+}
+
 fn answer(
     env: &mut Env<'_>,
     wires: &mut Wires,
@@ -230,9 +276,9 @@ fn answer(
     of: WireRef,
     index: usize,
     reply: Reply,
-    fault: Option<FaultKind>,
 ) {
     let Some(wire) = wires.get(of) else { return };
+    let fault = reply.fault;
     wire.fault = fault;
     let adds_bytes = [FaultKind::Unsolicited, FaultKind::WrongLength].map(Some);
     wire.server.is_muddled |= adds_bytes.contains(&fault);
@@ -255,6 +301,7 @@ fn answer(
                 status: reply.status,
                 bytes,
                 leads: reply.leads.clone(),
+                meant: reply.meant.clone(),
                 closes: reply.after == After::Ends,
                 sent: depart,
                 first_read: None,

@@ -10,6 +10,8 @@ use z6_events::{TargetId, Tick};
 use z6_http::IdParts;
 use z6_proto_http1::server::BadRequest;
 
+use crate::answer::Meant;
+
 /// A request as the simulated server received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TruthRequest {
@@ -43,6 +45,8 @@ pub struct TruthAnswer {
     pub bytes: u64,
     /// Where it redirects to, if it has a `Location`.
     pub leads: Option<Leads>,
+    /// What its content means, if something is read of it.
+    pub meant: Option<Meant>,
     /// The server announced that this is the last response on the connection.
     pub closes: bool,
     /// When the server sent the last byte.

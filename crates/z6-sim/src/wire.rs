@@ -7,12 +7,23 @@ use z6_events::{Cause, ConnectionSlot, TargetId, Tick};
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
 
+use z6_events::PlannedRequest;
+use z6_vu::session::KnownValues;
+
 use crate::client::ClientEnd;
 use crate::queue::WireRef;
 use crate::server::ServerEnd;
 
 /// Nanoseconds of a second.
 const NS: u128 = 1_000_000_000;
+
+/// Which request of the plan it is that is being sent, and the values that are compared with its response:
+/// what a server has to know to answer it so that the scenario goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Asks {
+    pub(crate) request: PlannedRequest,
+    pub(crate) values: KnownValues,
+}
 
 /// What travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +100,8 @@ pub(crate) struct Wire {
     /// A fault on its way to the client.
     pub(crate) fault: Option<FaultKind>,
     pub(crate) server: ServerEnd,
+    /// What the client has begun to ask for last.
+    pub(crate) asks: Option<Asks>,
 }
 
 /// What a new connection is made of.
@@ -130,6 +143,7 @@ impl Wires {
             client: new.client,
             fault: None,
             server: ServerEnd::default(),
+            asks: None,
         };
         match self.wires.get_mut(index as usize) {
             Some(place) => *place = wire,

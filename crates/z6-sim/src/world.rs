@@ -6,6 +6,7 @@
 mod env;
 
 use z6_events::{ErrorKind, LogDigest, LogHeader, StopReason, StoppedBy, TargetId, Tick};
+use z6_scenario::Scenario;
 use z6_scenario::simulation::FaultKind;
 use z6_vu::observer::Observer;
 use z6_vu::run_end::TargetWatch;
@@ -14,6 +15,7 @@ use z6_vu::virtual_time::StepsAtOnce;
 
 pub(crate) use env::Env;
 
+use crate::answer::{Answers, Unmet};
 use crate::checkers::{self, Checker, Evidence, SimViolation};
 use crate::client::Client;
 use crate::coverage::{Coverage, FaultCounts, RequestState};
@@ -66,6 +68,9 @@ pub struct SimEnd<O, L> {
     pub log_error: Option<SimLogError>,
     /// Why the first attempt that failed did, if no connection was ever ready.
     pub no_target: Option<ErrorKind>,
+    /// Extractions and checks that a response did not satisfy though nothing was wrong with it: those that
+    /// the simulated server cannot satisfy. Each once.
+    pub unmet: Vec<Unmet>,
 }
 
 /// Whether the run has a target.
@@ -73,15 +78,16 @@ pub struct SimEnd<O, L> {
 pub(crate) struct NoTarget {
     watch: TargetWatch,
     first_failure: Option<ErrorKind>,
-    /// It will be looked at when it is due.
-    is_scheduled: bool,
+    /// When it will be looked at.
+    looked_at: Option<Tick>,
 }
 
 impl NoTarget {
     /// Each target has one address.
-    fn new(targets: usize) -> NoTarget {
-        let watch = TargetWatch::new(std::iter::repeat_n(1, targets));
-        NoTarget { watch, first_failure: None, is_scheduled: false }
+    fn new(scenario: &Scenario) -> NoTarget {
+        let addresses = std::iter::repeat_n(1, scenario.targets.len());
+        let watch = TargetWatch::new(addresses, scenario.first_answer_ns());
+        NoTarget { watch, first_failure: None, looked_at: None }
     }
 
     /// A connection is ready.
@@ -90,24 +96,41 @@ impl NoTarget {
     }
 
     /// An attempt begins.
-    pub(crate) fn attempt_started(&mut self, at: Tick, target: TargetId) {
+    pub(crate) fn attempt_started(&mut self, env: &mut Env<'_>, at: Tick, target: TargetId) {
         self.watch.started(at, target);
+        self.look_when_due(env);
     }
 
     /// An attempt failed.
     pub(crate) fn attempt_failed(&mut self, env: &mut Env<'_>, target: TargetId, error: ErrorKind) {
         self.first_failure.get_or_insert(error);
         self.watch.failed(target, 0);
-        if let Some(due) = self.watch.due().filter(|_| !self.is_scheduled) {
-            self.is_scheduled = true;
+        self.look_when_due(env);
+    }
+
+    /// A request got a complete response.
+    pub(crate) fn answered(&mut self) {
+        self.watch.answered();
+    }
+
+    /// What is due earliest is looked at then.
+    fn look_when_due(&mut self, env: &mut Env<'_>) {
+        let Some((due, _)) = self.watch.due() else { return };
+        if self.looked_at.is_none_or(|at| due < at) {
+            self.looked_at = Some(due);
             env.schedule(due.max(env.now()), SimEvent::TargetDue);
         }
     }
 
-    /// It is looked at: whether the run has to stop.
-    fn is_due(&mut self) -> bool {
-        self.is_scheduled = false;
-        self.watch.due().is_some()
+    /// It is looked at: why the run has to stop, if it has to.
+    fn is_due(&mut self, env: &mut Env<'_>) -> Option<StopReason> {
+        self.looked_at = None;
+        let (due, reason) = self.watch.due()?;
+        if due <= env.now() {
+            return Some(reason);
+        }
+        self.look_when_due(env);
+        None
     }
 
     /// Why the first attempt failed, if no connection was ever ready.
@@ -183,9 +206,13 @@ pub fn simulate<O: Observer, L: LogOut>(
         env: Env::new(spec, Tick(end_ns.unwrap_or(u64::MAX))),
         wires: Wires::default(),
         workers: engines.map(worker).collect(),
-        server: Server::new(Places::new(&spec.scenario)),
+        server: Server::new(
+            Places::new(&spec.scenario),
+            Answers::new(&spec.scenario, spec.seed),
+            prepared.plan.clone(),
+        ),
         truth: Truth::default(),
-        no_target: NoTarget::new(spec.scenario.targets.len()),
+        no_target: NoTarget::new(&spec.scenario),
         disk,
         violations: Vec::new(),
         latest_end: match end_ns {
@@ -258,8 +285,8 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
                 worker.log_freed(&mut out, disk, waited_ns);
             }
             SimEvent::TargetDue => {
-                if self.no_target.is_due() {
-                    self.stop_all(StopReason::NoTarget);
+                if let Some(reason) = self.no_target.is_due(&mut self.env) {
+                    self.stop_all(reason);
                 }
             }
             SimEvent::Stop(why) => self.stop_all(StopWhy::reason(why)),
@@ -383,6 +410,7 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
             violations,
             log_error: disk.error,
             no_target: self.no_target.reason(),
+            unmet: self.server.into_unmet(),
         }
     }
 }

@@ -50,6 +50,12 @@ impl ReadBack {
         }
     }
 
+    /// What the events have said so far about the end of the run.
+    #[must_use]
+    pub fn end(&self) -> &RunEnd {
+        &self.end
+    }
+
     /// What the events said about the end of the run.
     #[must_use]
     pub fn into_end(self) -> RunEnd {

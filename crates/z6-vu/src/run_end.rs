@@ -1,8 +1,8 @@
-//! How a run ends: as its events tell, and for lack of a target. Pure: writer and replay derive the footer
-//! the same way, and real and simulated runs notice in the same way that there is no target.
+//! How a run ends: as its events tell, and for lack of a target or of responses. Pure: writer and replay
+//! derive the footer the same way, and real and simulated runs notice in the same way that they go nowhere.
 
 use z6_events::limits::MAX_PAYLOAD_BYTES;
-use z6_events::{Event, FooterFacts, StoppedBy, TargetId, Tick};
+use z6_events::{Event, FooterFacts, StopReason, StoppedBy, TargetId, Tick};
 
 /// A run without a single ready connection is stopped this long after its first attempt, once
 /// [`TargetWatch`] says so: 2 s, in nanoseconds.
@@ -22,6 +22,7 @@ pub struct RunEnd {
     end: Tick,
     attempted: bool,
     connected: bool,
+    answered: bool,
 }
 
 impl RunEnd {
@@ -35,8 +36,15 @@ impl RunEnd {
             }
             Event::ConnectStarted { .. } => self.attempted = true,
             Event::Connected { .. } | Event::ConnectedAs { .. } => self.connected = true,
+            Event::Done { .. } => self.answered = true,
             _ => {}
         }
+    }
+
+    /// Whether any request got a complete response.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// Why the run ended: the reason from outside if there was one, else the duration if any
@@ -58,7 +66,9 @@ impl RunEnd {
             | StoppedBy::DiskFull
             | StoppedBy::Error
             | StoppedBy::DataExhausted
-            | StoppedBy::OnFailure => by,
+            | StoppedBy::OnFailure
+            | StoppedBy::Requested
+            | StoppedBy::NoAnswer => by,
         }
     }
 
@@ -69,10 +79,12 @@ impl RunEnd {
     }
 }
 
-/// Notices that a run has no target: no connection was ever ready, and every address of each target
-/// that was tried has failed.
+/// Notices that a run goes nowhere. It has no target: no connection was ever ready, and every address of
+/// each target that was tried has failed. Or no request gets a complete response.
 #[derive(Debug, Clone)]
 pub struct TargetWatch {
+    first_answer_ns: u64,
+    is_answered: bool,
     /// When the first attempt began.
     first: Option<Tick>,
     has_connected: bool,
@@ -88,11 +100,13 @@ struct Tried {
 }
 
 impl TargetWatch {
-    /// Nothing was tried yet. `addresses` holds the number of addresses of each target.
-    pub fn new(addresses: impl IntoIterator<Item = usize>) -> TargetWatch {
+    /// Nothing was tried yet. `addresses` holds the number of addresses of each target. The first complete
+    /// response has to come within `first_answer_ns` after the first attempt to connect.
+    pub fn new(addresses: impl IntoIterator<Item = usize>, first_answer_ns: u64) -> TargetWatch {
         let tried = |count| Tried { is_tried: false, failed: vec![false; count] };
         let targets = addresses.into_iter().map(tried).collect();
-        TargetWatch { first: None, has_connected: false, targets }
+        let (first, has_connected, is_answered) = (None, false, false);
+        TargetWatch { first_answer_ns, is_answered, first, has_connected, targets }
     }
 
     /// An attempt to connect to a target has begun. Has to be told of the first one to each.
@@ -117,13 +131,22 @@ impl TargetWatch {
         self.has_connected
     }
 
-    /// From when on the run has no target, as far as is known now; none while it may have one.
+    /// A request got a complete response.
+    pub fn answered(&mut self) {
+        self.is_answered = true;
+    }
+
+    /// From when on the run goes nowhere, as far as is known now, and why; none if it does not.
     #[must_use]
-    pub fn due(&self) -> Option<Tick> {
+    pub fn due(&self) -> Option<(Tick, StopReason)> {
+        let first = self.first.filter(|_| !self.is_answered)?;
         let all_failed = |target: &Tried| target.failed.iter().all(|failed| *failed);
         let is_hopeless = self.targets.iter().filter(|target| target.is_tried).all(all_failed);
-        let first = self.first.filter(|_| !self.has_connected && is_hopeless)?;
-        Some(first.plus_ns(NO_TARGET_AFTER_NS))
+        if !self.has_connected && is_hopeless {
+            Some((first.plus_ns(NO_TARGET_AFTER_NS), StopReason::NoTarget))
+        } else {
+            Some((first.plus_ns(self.first_answer_ns), StopReason::NoAnswer))
+        }
     }
 }
 
@@ -167,22 +190,25 @@ mod tests {
 
     #[test]
     fn a_run_has_no_target_once_every_address_that_was_tried_has_failed() {
-        let due = Some(Tick(5 + NO_TARGET_AFTER_NS));
-        let mut watch = TargetWatch::new([1, 3, 1]);
+        let due = Some((Tick(5 + NO_TARGET_AFTER_NS), StopReason::NoTarget));
+        let later = Some((Tick(5 + 60_000_000_000), StopReason::NoAnswer));
+        let mut watch = TargetWatch::new([1, 3, 1], 60_000_000_000);
         assert_eq!(watch.due(), None, "nothing was tried");
         watch.started(Tick(5), TargetId(1));
-        assert_eq!(watch.due(), None, "it may still become ready");
+        assert_eq!(watch.due(), later, "it may still become ready");
         watch.failed(TargetId(1), 0);
         watch.failed(TargetId(1), 2);
         watch.failed(TargetId(1), 2);
-        assert_eq!(watch.due(), None, "one address of three is left");
+        assert_eq!(watch.due(), later, "one address of three is left");
         watch.failed(TargetId(1), 1);
         assert_eq!(watch.due(), due);
         watch.started(Tick(9), TargetId(0));
-        assert_eq!(watch.due(), None, "another target may be there");
+        assert_eq!(watch.due(), later, "another target may be there");
         watch.failed(TargetId(0), 0);
         assert_eq!(watch.due(), due);
         watch.connected();
+        assert_eq!(watch.due(), later, "it accepts connections and does not respond");
+        watch.answered();
         assert_eq!(watch.due(), None);
     }
 }

@@ -38,6 +38,8 @@ impl Run {
             None => only_here(Diagnostic::error("machine", None, full_message(error))),
         }));
         findings.list.extend(foreign_sources(&scenario));
+        #[cfg(feature = "simulate")]
+        findings.list.extend(unmet(&scenario));
         match findings.has_errors() {
             true => Err(self.source().error(findings)),
             false => Ok(findings),
@@ -85,6 +87,25 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
 /// A finding that may not hold on another machine.
 fn only_here(finding: Diagnostic) -> Diagnostic {
     Diagnostic { severity: z6_scenario::Severity::Warning, ..finding }
+}
+
+/// A warning for each extraction and check that no simulated response satisfies.
+#[cfg(feature = "simulate")]
+fn unmet(scenario: &Arc<Scenario>) -> Vec<Diagnostic> {
+    let unmet = z6_sim::unmet(scenario, scenario.runtime.prng_seed.unwrap_or_default());
+    let warning = |unmet: z6_sim::Unmet| {
+        let request = scenario.requests.iter().position(|known| known.name == unmet.request);
+        let table = match unmet.part {
+            z6_sim::UnmetPart::Extract(_) => "extract",
+            z6_sim::UnmetPart::Check(_) => "checks",
+        };
+        let at = |key| place(&scenario.text, "requests", request?, key);
+        let span = at(Some(table)).or_else(|| at(None));
+        let message = format!("no response of `z6 simulate` satisfies {unmet}");
+        let hint = "a real run is not affected; SIMULATION.md says what simulated responses are";
+        Diagnostic::warning("unmet_in_simulation", span, message).hint(hint)
+    };
+    unmet.into_iter().map(warning).collect()
 }
 
 /// A warning for each source address that is not one of this machine.

@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
+use z6_analysis::AnalyzeError;
 use z6_metrics::FoldError;
 use z6_scenario::{BuildError, Diagnostics};
 use z6_vu::log_file::LogError;
@@ -126,13 +127,28 @@ pub enum Error {
     /// The events of the run contradict each other: a bug in Z6.
     #[error("the events of this run do not add up")]
     Fold(#[from] FoldError),
-    /// A thread of the run panicked, so that there are no figures: a bug in Z6, or in the function given
-    /// to `Run::on_event`.
+    /// A function given to `Run::on_event` or `Run::on_request` panicked: the run was stopped.
+    #[error("a function that was given to the run panicked: {message}")]
+    Callback {
+        /// The message of the panic.
+        message: String,
+    },
+    /// The events of the run do not make up requests: a bug in Z6.
+    #[error("the events of this run do not make up requests")]
+    Requests(#[source] AnalyzeError),
+    /// A thread of the run panicked, so that there are no figures: a bug in Z6.
     #[error("the run crashed: {message}")]
     Panicked {
         /// The message of the panic.
         message: String,
     },
+}
+
+/// Findings about a scenario whose text is not at hand: shown without places.
+impl From<Diagnostics> for Error {
+    fn from(diagnostics: Diagnostics) -> Error {
+        Error::Scenario { name: "the scenario".to_owned(), text: String::new(), diagnostics }
+    }
 }
 
 impl Error {
@@ -170,7 +186,8 @@ impl Error {
             | Error::Seed(_)
             | Error::BuiltinConnections { .. }
             | Error::Thread(_) => Blame::System,
-            Error::Fold(_) | Error::Panicked { .. } => Blame::Bug,
+            Error::Callback { .. } => Blame::Caller,
+            Error::Fold(_) | Error::Requests(_) | Error::Panicked { .. } => Blame::Bug,
         }
     }
 }

@@ -12,7 +12,8 @@ use z6_events::ErrorKind;
 use z6_events::{LogDigest, LogHeader, StoppedBy};
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_metrics::bad_source_words;
-use z6_metrics::{EndFacts, Metrics};
+use z6_metrics::report::summary_text;
+use z6_metrics::{EndFacts, Metrics, Style};
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogError, partial_path};
 #[cfg(feature = "run")]
@@ -115,7 +116,14 @@ impl Finished {
         self.header.seed
     }
 
-    /// Whether every assertion of the scenario holds.
+    /// The figures for people, as the command line prints them: text without colours.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        summary_text(&self.metrics, &Style::plain())
+    }
+
+    /// Whether every assertion of the scenario holds. Says nothing of a run that has none, or whose target
+    /// never responded: ask [`ok`](Finished::ok) whether the run is a success.
     #[must_use]
     pub fn assertions_passed(&self) -> bool {
         self.metrics.assertions_passed()

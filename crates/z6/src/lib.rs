@@ -14,10 +14,9 @@
 //!     .build()?;
 //! let finished = Run::from_scenario(&scenario)?.seed(42).start()?.wait()?;
 //!
-//! assert_eq!(finished.metrics.requests.succeeded, 20);
-//! assert!(finished.assertions_passed());
+//! assert_eq!(finished.ok()?.metrics.requests.succeeded, 20);
 //! # }
-//! # Ok::<(), z6::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! A [`Run`] is a scenario with what is changed in it and what is kept of it. It is either sent over a
@@ -46,6 +45,8 @@ mod builtin;
 #[cfg(feature = "run")]
 mod check;
 mod error;
+#[cfg(any(feature = "run", feature = "simulate"))]
+mod failure;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod finished;
 mod fold;
@@ -77,6 +78,8 @@ mod trial;
 #[cfg(feature = "builtin")]
 pub use builtin::BuiltinReport;
 #[cfg(any(feature = "run", feature = "simulate"))]
+pub use failure::{FailureKind, RunFailure};
+#[cfg(any(feature = "run", feature = "simulate"))]
 pub use finished::Finished;
 #[cfg(feature = "run")]
 pub use real::RealRun;
@@ -85,7 +88,7 @@ pub use results::{MissingReport, ResultsDir, ResultsError, WrittenResults};
 #[cfg(any(feature = "run", feature = "simulate"))]
 pub use run::Run;
 #[cfg(any(feature = "run", feature = "simulate"))]
-pub use running::{Running, Stopper};
+pub use running::{RunHandle, Running, WaitAsync};
 #[cfg(any(feature = "run", feature = "simulate"))]
 pub use seed::draw_seed;
 #[cfg(feature = "simulate")]

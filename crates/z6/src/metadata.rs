@@ -118,6 +118,7 @@ fn simulation(finished: &Finished) -> Value {
             "responses": report.responses,
             "faults": report.faults.iter().map(fault).collect::<Map<String, Value>>(),
             "violations": report.violations,
+            "unmet": report.unmet,
         })
     };
     finished.simulation.as_ref().map_or(Value::Null, of_report)

@@ -3,19 +3,84 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use z6_events::{BlockEnd, Event, LogHeader, Tick, Visitor, WorkerId};
-use z6_metrics::{EndFacts, FoldError, LiveSnapshot, Metrics};
+use z6_analysis::{AnalyzeError, RequestJoin};
+use z6_events::{BlockEnd, Event, LogHeader, StopReason, Tick, Visitor, WorkerId};
+use z6_metrics::{EndFacts, LiveSnapshot, Metrics, RequestRow};
+use z6_scenario::Scenario;
 
+use crate::error::Error;
 use crate::fold::RunFold;
+use crate::running::{Stops, panic_text};
 
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
-/// An embedder's function.
+/// An embedder's function that sees events.
 pub(crate) type OnEvent = Box<dyn FnMut(WorkerId, Tick, &Event) + Send>;
+/// An embedder's function that sees requests as they end.
+pub(crate) type OnRequest = Box<dyn FnMut(&RequestRow, &Scenario) + Send>;
+
+/// What an embedder's function led to that was not to be.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It panicked, with this message.
+    Panicked(String),
+    /// The events do not make up requests: a bug in Z6.
+    Join(AnalyzeError),
+}
+
+/// The embedder's functions. None is called again after one of them panicked.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    on_event: Option<OnEvent>,
+    on_request: Option<(OnRequest, RequestJoin, Arc<Scenario>)>,
+    /// What went wrong first.
+    fault: Option<Fault>,
+    /// Stops the run once something went wrong; set when it has started.
+    halt: Arc<OnceLock<Stops>>,
+}
+
+impl Callbacks {
+    pub(crate) fn new(
+        on_event: Option<OnEvent>,
+        on_request: Option<(OnRequest, RequestJoin, Arc<Scenario>)>,
+    ) -> Callbacks {
+        Callbacks { on_event, on_request, ..Callbacks::default() }
+    }
+
+    fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+        if self.fault.is_some() {
+            return;
+        }
+        // After a panic none of them is called again, so nobody sees what it left half done.
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(on_event) = &mut self.on_event {
+                on_event(worker, at, event);
+            }
+            let Some((on_request, join, scenario)) = &mut self.on_request else { return Ok(()) };
+            if let Some(row) = join.event(worker, at, event)? {
+                on_request(&row, scenario);
+            }
+            Ok(())
+        }));
+        match called {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => self.fault = Some(Fault::Join(error)),
+            Err(payload) => self.fault = Some(Fault::Panicked(panic_text(payload.as_ref()))),
+        }
+        if let Some(run) = self.halt.get() {
+            run.stop_now(StopReason::Requested);
+        }
+    }
+
+    fn are_none(&self) -> bool {
+        self.on_event.is_none() && self.on_request.is_none()
+    }
+}
 
 /// The figures of a run so far, as last published.
 #[derive(Debug, Clone)]
@@ -34,7 +99,8 @@ impl Live {
 /// Folds every event and hands it on.
 pub(crate) struct Watcher {
     fold: RunFold,
-    on_event: Option<OnEvent>,
+    callbacks: Callbacks,
+    has_callbacks: bool,
     live: Live,
     published: Instant,
 }
@@ -46,9 +112,15 @@ impl fmt::Debug for Watcher {
 }
 
 impl Watcher {
-    pub(crate) fn new(fold: RunFold, on_event: Option<OnEvent>) -> Watcher {
+    pub(crate) fn new(fold: RunFold, callbacks: Callbacks) -> Watcher {
         let live = Live(Arc::new(Mutex::new(fold.live())));
-        Watcher { fold, on_event, live, published: Instant::now() }
+        let has_callbacks = !callbacks.are_none();
+        Watcher { fold, callbacks, has_callbacks, live, published: Instant::now() }
+    }
+
+    /// Where the means to stop the run is left for a function that goes wrong.
+    pub(crate) fn halt(&self) -> Arc<OnceLock<Stops>> {
+        Arc::clone(&self.callbacks.halt)
     }
 
     /// Where snapshots are published.
@@ -57,9 +129,13 @@ impl Watcher {
     }
 
     /// The figures; publishes the last snapshot.
-    pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
+    pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, Error> {
         self.live.write(self.fold.live());
-        self.fold.finish(end, header)
+        match self.callbacks.fault {
+            None => Ok(self.fold.finish(end, header)?),
+            Some(Fault::Panicked(message)) => Err(Error::Callback { message }),
+            Some(Fault::Join(error)) => Err(Error::Requests(error)),
+        }
     }
 }
 
@@ -75,8 +151,8 @@ impl Visitor for Watcher {
         event: &Event,
     ) -> Result<(), Infallible> {
         self.fold.event(index, worker, at, event)?;
-        if let Some(on_event) = &mut self.on_event {
-            on_event(worker, at, event);
+        if self.has_callbacks {
+            self.callbacks.event(worker, at, event);
         }
         Ok(())
     }
@@ -100,7 +176,7 @@ impl Visitor for Watcher {
 mod tests {
     use super::*;
     use z6_events::{Driver, StoppedBy};
-    use z6_metrics::RunFacts;
+    use z6_metrics::{FoldError, RunFacts};
 
     fn watcher() -> Watcher {
         let scenario = z6_scenario::Scenario::from_toml(
@@ -115,7 +191,7 @@ mod tests {
             started_at: String::new(),
             partition: z6_events::Partition::WHOLE,
         };
-        Watcher::new(RunFold::new(&scenario, facts), None)
+        Watcher::new(RunFold::new(&scenario, facts), Callbacks::default())
     }
 
     fn see(watcher: &mut Watcher, worker: WorkerId, at: Tick, event: &Event) {
@@ -129,7 +205,7 @@ mod tests {
         see(&mut watcher, WorkerId(0), Tick(4), &Event::Wake);
         see(&mut watcher, WorkerId(9), Tick(6), &Event::Wake);
         let error = watcher.finish(EndFacts::default(), &LogHeader::default()).unwrap_err();
-        assert!(matches!(error, FoldError::TimeWentBack { .. }), "{error}");
+        assert!(matches!(error, Error::Fold(FoldError::TimeWentBack { .. })), "{error}");
     }
 
     #[test]

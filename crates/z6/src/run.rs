@@ -6,8 +6,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use z6_analysis::RequestJoin;
 use z6_events::{Driver, Event, Partition, Tick, WorkerId};
-use z6_metrics::RunFacts;
+use z6_metrics::{RequestRow, RunFacts};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, PROJECTION_PREFIX, Scenario, Workers};
 use z6_vu::log_file::LogTarget;
@@ -15,7 +16,7 @@ use z6_vu::log_file::LogTarget;
 use crate::error::Error;
 use crate::fold::RunFold;
 use crate::log::EVENTS;
-use crate::observer::{OnEvent, Watcher};
+use crate::observer::{Callbacks, OnEvent, OnRequest, Watcher};
 #[cfg(feature = "run")]
 use crate::real::RealRun;
 use crate::results::ResultsDir;
@@ -48,6 +49,7 @@ pub struct Run {
     overrides: Overrides,
     keep: Keep,
     on_event: Option<OnEvent>,
+    on_request: Option<OnRequest>,
 }
 
 impl fmt::Debug for Run {
@@ -105,7 +107,8 @@ impl Run {
         // What is in force now stays in force: the environment is not asked again, by a replay neither.
         let overrides = Overrides { params: loaded.parameters.clone(), ..overrides };
         let loaded_with = overrides.clone();
-        Run { source, loaded, loaded_with, overrides, keep: Keep::Nothing, on_event: None }
+        let (on_event, on_request) = (None, None);
+        Run { source, loaded, loaded_with, overrides, keep: Keep::Nothing, on_event, on_request }
     }
 
     /// The seed of everything that is drawn. Without it, and without `prng_seed` in the scenario, one
@@ -154,13 +157,43 @@ impl Run {
     }
 
     /// Has `on_event` see every event, in the order of the log, on the log writer's thread. While it
-    /// works no log is written: a slow one slows the run down, and the run says so.
+    /// works no log is written: a slow one slows the run down, and the run says so. If it panics the run is
+    /// stopped, and its end is [`Error::Callback`].
     #[must_use]
     pub fn on_event(
         mut self,
         on_event: impl FnMut(WorkerId, Tick, &Event) + Send + 'static,
     ) -> Run {
         self.on_event = Some(Box::new(on_event));
+        self
+    }
+
+    /// Has `on_request` see every request as it ends, from its plan to its end, in the order of the log, on
+    /// the log writer's thread. As with [`on_event`](Run::on_event), a slow function slows the run down. If it
+    /// panics the run is stopped, and its end is [`Error::Callback`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulate")] {
+    /// let (rows, received) = std::sync::mpsc::channel();
+    /// let run = z6::Run::from_toml(
+    ///     "runtime.iterations = 3\ntarget.base_url = 'http://shop.example'\n\
+    ///      requests = [{ name = 'home', path = '/' }]\n",
+    /// )?;
+    /// let run = run.seed(1).on_request(move |row, scenario| {
+    ///     let name = scenario.request(row.request).name.clone();
+    ///     let _ = rows.send((name, row.service_ns()));
+    /// });
+    /// run.simulate().start()?.wait()?;
+    /// assert_eq!(received.iter().filter(|(name, _)| name == "home").count(), 3);
+    /// # }
+    /// # Ok::<(), z6::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_request(
+        mut self,
+        on_request: impl FnMut(&RequestRow, &Scenario) + Send + 'static,
+    ) -> Run {
+        self.on_request = Some(Box::new(on_request));
         self
     }
 
@@ -274,6 +307,7 @@ impl Run {
             log,
             results,
             on_event: self.on_event,
+            on_request: self.on_request,
         })
     }
 
@@ -317,6 +351,7 @@ pub(crate) struct Settled {
     pub(crate) log: LogTarget,
     results: Option<ResultsDir>,
     on_event: Option<OnEvent>,
+    on_request: Option<OnRequest>,
 }
 
 impl Settled {
@@ -348,7 +383,7 @@ impl Settled {
         files
     }
 
-    /// What sees the run's events. Takes the embedder's function along.
+    /// What sees the run's events. Takes the embedder's functions along.
     pub(crate) fn watcher(&mut self, driver: Driver) -> Watcher {
         let facts = RunFacts {
             seed: self.seed,
@@ -358,7 +393,12 @@ impl Settled {
             started_at: String::new(),
             partition: Partition::unsharded(WorkerId(0), self.workers),
         };
-        Watcher::new(RunFold::new(&self.scenario, facts), self.on_event.take())
+        let on_request = self.on_request.take().map(|on_request| {
+            let join = RequestJoin::new(&self.scenario, self.workers);
+            (on_request, join, Arc::clone(&self.scenario))
+        });
+        let callbacks = Callbacks::new(self.on_event.take(), on_request);
+        Watcher::new(RunFold::new(&self.scenario, facts), callbacks)
     }
 
     pub(crate) fn context(self) -> (Context, Option<ResultsDir>) {

@@ -3,9 +3,12 @@
 //! A separate thread coordinates the run, so that it continues and can be stopped whatever its owner does.
 //! Only passes scenarios, reports and files on.
 
+use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -40,23 +43,90 @@ pub(crate) struct Context {
     pub(crate) builtin: Option<Builtin>,
 }
 
-/// A run in progress. Dropping it stops the run and waits for its end.
+/// A run in progress. Dropping it stops the run at once, without a grace period, and waits for its end: that
+/// takes milliseconds, also while a panic unwinds. The event log is complete, reports are not written.
 #[derive(Debug)]
 pub struct Running {
     /// None once it was waited for.
     coordinator: Option<Coordinator>,
-    stopper: Stopper,
+    stops: Stops,
+    /// Rings at the end.
+    bell: Bell,
     header: LogHeader,
     live: Live,
     context: Option<Context>,
     results: Option<ResultsDir>,
 }
 
+/// Tells a task that waits for a run that the run's thread is about to end.
+#[derive(Debug, Clone, Default)]
+struct Bell(Arc<Mutex<Rung>>);
+
+#[derive(Debug, Default)]
+struct Rung {
+    is_over: bool,
+    waker: Option<Waker>,
+}
+
+impl Bell {
+    fn state(&self) -> MutexGuard<'_, Rung> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has rung; if not, it will wake the task.
+    fn poll(&self, cx: &TaskContext<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.is_over {
+            return Poll::Ready(());
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Rings when it is dropped, by whatever way a thread ends.
+struct Ringer(Bell);
+
+impl Drop for Ringer {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.is_over = true;
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The end of a run, for async programs: see [`Running::wait_async`]. Dropping it stops the run at once.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct WaitAsync {
+    /// None once the result was handed out.
+    running: Option<Running>,
+}
+
+impl Future for WaitAsync {
+    type Output = Result<Finished, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let bell = self.running.as_ref().map(|running| running.bell.clone());
+        match bell.map(|bell| bell.poll(cx)) {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(())) | None => match self.running.take() {
+                Some(running) => Poll::Ready(running.wait()),
+                None => panic!("polled after it was ready"),
+            },
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Coordinator {
     thread: JoinHandle<ThreadEnd>,
     /// Disconnected once the thread has ended.
-    ended: Receiver<Result<(Stopper, LogHeader), Error>>,
+    ended: Receiver<Result<(Stops, LogHeader), Error>>,
 }
 
 /// How the thread of a run ends.
@@ -104,28 +174,91 @@ impl From<RunReport<Watcher>> for Report {
     }
 }
 
+/// A run in progress, seen from anywhere: what it has measured so far, and the means to stop it. Once the run
+/// has ended the figures stay and stopping does nothing.
+///
+/// ```
+/// # #[cfg(feature = "builtin")] {
+/// let run = z6::Run::from_toml(
+///     "runtime = { duration_seconds = 600, vus = 2 }\ntarget.base_url = 'builtin'\n\
+///      requests = [{ name = 'hello', path = '/hello' }]\n",
+/// )?;
+/// let running = run.start()?;
+/// let handle = running.handle();
+/// let watcher = std::thread::spawn(move || {
+///     while handle.live().succeeded < 10 {
+///         std::thread::yield_now();
+///     }
+///     handle.stop();
+/// });
+/// let finished = running.wait()?;
+/// watcher.join().unwrap();
+/// assert_eq!(finished.stopped_by, z6::StoppedBy::Requested);
+/// # }
+/// # Ok::<(), z6::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct RunHandle {
+    stops: Stops,
+    live: Live,
+}
+
 /// Stops a run from another thread.
 #[derive(Debug, Clone)]
-pub struct Stopper(Stops);
-
-#[derive(Debug, Clone)]
-enum Stops {
+pub(crate) enum Stops {
     #[cfg(feature = "run")]
     Real(z6_vu::reactor::Stopper),
     #[cfg(feature = "simulate")]
     Simulated(StopRequest),
 }
 
-impl Stopper {
-    /// Asks the run to stop. Requests in flight may still be answered for the grace period; a second call
-    /// ends that period. In a simulated run, where it takes no time, a second call changes nothing.
-    pub fn stop(&self, reason: StopReason) {
-        match &self.0 {
+impl Stops {
+    fn stop(&self, reason: StopReason) {
+        match self {
             #[cfg(feature = "run")]
             Stops::Real(stopper) => stopper.stop(reason),
             #[cfg(feature = "simulate")]
             Stops::Simulated(request) => request.set(reason),
         }
+    }
+
+    pub(crate) fn stop_now(&self, reason: StopReason) {
+        match self {
+            #[cfg(feature = "run")]
+            Stops::Real(stopper) => stopper.stop_now(reason),
+            #[cfg(feature = "simulate")]
+            Stops::Simulated(request) => request.set(reason),
+        }
+    }
+}
+
+impl RunHandle {
+    /// The figures so far, at most about 200 ms old.
+    #[must_use]
+    pub fn live(&self) -> LiveSnapshot {
+        self.live.read()
+    }
+
+    /// Asks the run to stop: nothing new is planned, and requests in flight may still be answered for the
+    /// grace period (`graceful_stop_seconds`). A second call ends that period. The run says that it was
+    /// [`Requested`](StoppedBy::Requested).
+    pub fn stop(&self) {
+        self.stops.stop(StopReason::Requested);
+    }
+
+    /// Asks the run to stop without a grace period. Its log is complete all the same.
+    pub fn stop_now(&self) {
+        self.stops.stop_now(StopReason::Requested);
+    }
+
+    /// As [`stop`](RunHandle::stop), for a program that was interrupted (SIGINT): the run says so.
+    pub fn interrupt(&self) {
+        self.stops.stop(StopReason::Interrupt);
+    }
+
+    /// As [`stop`](RunHandle::stop), for a program that was asked to terminate (SIGTERM): the run says so.
+    pub fn terminate(&self) {
+        self.stops.stop(StopReason::Terminate);
     }
 }
 
@@ -137,14 +270,20 @@ impl Running {
         watcher: Watcher,
         context: Context,
     ) -> Result<Running, Error> {
-        let live = watcher.live();
+        let (live, halt) = (watcher.live(), watcher.halt());
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-run".to_owned());
+        let bell = Bell::default();
+        let ringer = Ringer(bell.clone());
         let thread = thread.spawn(move || match z6_vu::reactor::start(&spec, watcher) {
             Ok(handle) => {
+                // Rings once everything below is done.
+                let _ringer = ringer;
                 // The starter waits for it; nothing else is sent until the end.
-                let stopper = Stopper(Stops::Real(handle.stopper()));
-                let _ = started.send(Ok((stopper, handle.header().clone())));
+                let stops = Stops::Real(handle.stopper());
+                // Nobody else sets it.
+                let _ = halt.set(stops.clone());
+                let _ = started.send(Ok((stops, handle.header().clone())));
                 ThreadEnd::Report(Box::new(handle.wait().into()))
             }
             Err(error) => {
@@ -154,9 +293,10 @@ impl Running {
         });
         let coordinator = Coordinator { thread: thread.map_err(Error::Thread)?, ended };
         match coordinator.ended.recv() {
-            Ok(Ok((stopper, header))) => Ok(Running {
+            Ok(Ok((stops, header))) => Ok(Running {
                 coordinator: Some(coordinator),
-                stopper,
+                stops,
+                bell,
                 header,
                 live,
                 context: Some(context),
@@ -176,11 +316,15 @@ impl Running {
     ) -> Result<Running, Error> {
         let live = watcher.live();
         let (header, request) = (simulated.header().clone(), simulated.stop_request());
+        // Nobody else sets it.
+        let _ = watcher.halt().set(Stops::Simulated(request.clone()));
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-simulation".to_owned());
+        let bell = Bell::default();
+        let ringer = Ringer(bell.clone());
         let thread = thread.spawn(move || {
-            // Dropped, that is disconnected, at the end.
-            let _started = started;
+            // Dropped, that is rung and disconnected, at the end.
+            let (_started, _ringer) = (started, ringer);
             match simulated.run(watcher) {
                 Ok(report) => ThreadEnd::Report(Box::new(report)),
                 Err(error) => ThreadEnd::Failed(error),
@@ -188,7 +332,8 @@ impl Running {
         });
         Ok(Running {
             coordinator: Some(Coordinator { thread: thread.map_err(Error::Thread)?, ended }),
-            stopper: Stopper(Stops::Simulated(request)),
+            stops: Stops::Simulated(request),
+            bell,
             header,
             live,
             context: Some(context),
@@ -205,10 +350,10 @@ impl Running {
         self
     }
 
-    /// A handle that stops the run from anywhere.
+    /// A handle that shows and stops the run from anywhere.
     #[must_use]
-    pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+    pub fn handle(&self) -> RunHandle {
+        RunHandle { stops: self.stops.clone(), live: self.live.clone() }
     }
 
     /// The log's header: seed, plan digest, addresses, start.
@@ -229,12 +374,43 @@ impl Running {
         self.live.read()
     }
 
-    /// Waits for the end.
+    /// Waits for the end. Blocks the thread: in an async program call it by `spawn_blocking` or on a thread
+    /// of its own, or the server that is tested may never get to respond.
     ///
     /// # Errors
     /// As [`wait_with`](Running::wait_with).
     pub fn wait(self) -> Result<Finished, Error> {
         self.wait_with(LONG, |_| {})
+    }
+
+    /// The end of the run, for async programs: of any runtime, without a thread that waits. What is done once
+    /// the run has ended, writing the reports, takes a moment of the polling thread.
+    ///
+    /// ```
+    /// # #[cfg(feature = "builtin")] {
+    /// async fn smoke() -> Result<z6::Finished, z6::Error> {
+    ///     let run = z6::Run::from_toml(
+    ///         "runtime.iterations = 20\ntarget.base_url = 'builtin'\n\
+    ///          requests = [{ name = 'hello', path = '/hello' }]\n",
+    ///     )?;
+    ///     run.start()?.wait_async().await
+    /// }
+    /// # use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Wake, Waker}, thread};
+    /// # struct Unpark(thread::Thread);
+    /// # impl Wake for Unpark { fn wake(self: Arc<Self>) { self.0.unpark() } }
+    /// # let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    /// # let mut task = pin!(smoke());
+    /// # let finished = loop {
+    /// #     match task.as_mut().poll(&mut Context::from_waker(&waker)) {
+    /// #         Poll::Ready(finished) => break finished.unwrap(),
+    /// #         Poll::Pending => thread::park(),
+    /// #     }
+    /// # };
+    /// # assert_eq!(finished.metrics.requests.succeeded, 20);
+    /// # }
+    /// ```
+    pub fn wait_async(self) -> WaitAsync {
+        WaitAsync { running: Some(self) }
     }
 
     /// Waits for the end, calling `each` every `every` with the figures so far, and again after
@@ -266,7 +442,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(coordinator) = self.coordinator.take() {
-            self.stopper.stop(StopReason::Interrupt);
+            self.stops.stop_now(StopReason::Requested);
             // To learn how it ended, wait for it instead.
             let _ = coordinator.join();
         }
@@ -297,7 +473,7 @@ impl Coordinator {
 }
 
 /// What a panic said.
-fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())

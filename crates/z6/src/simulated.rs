@@ -73,6 +73,8 @@ pub struct SimulationReport {
     pub violations: Vec<String>,
     /// Why the first attempt to connect failed, if no connection was ever ready.
     pub no_target: Option<ErrorKind>,
+    /// Extractions and checks that the simulated server could not satisfy, in words, each once.
+    pub unmet: Vec<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -162,6 +164,7 @@ impl Simulated {
             faults: end.injected.iter().filter(|(_, times)| *times > 0).collect(),
             violations: end.violations.iter().map(ToString::to_string).collect(),
             no_target: end.no_target,
+            unmet: end.unmet.iter().map(ToString::to_string).collect(),
         };
         let file = end.log.file;
         let simulated_error =

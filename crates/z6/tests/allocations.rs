@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use z6::{Event, Run, StopReason, Tick};
+use z6::{Event, Run, Tick};
 
 mod tls_support;
 
@@ -125,7 +125,7 @@ fn allocations(scenario: &str) -> Allocated {
     let running = Run::from_toml(scenario).unwrap().seed(1).on_event(on_event).start().unwrap();
     stopped.recv().unwrap();
     stopped.recv().unwrap();
-    running.stopper().stop(StopReason::Interrupt);
+    running.handle().stop();
     let finished = running.wait().unwrap();
     assert_eq!(finished.panic, None);
 

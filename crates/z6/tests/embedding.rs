@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use z6::{Blame, Error, Event, Finished, Overrides, Run, Scenario, StopReason, StoppedBy, Workers};
+use z6::{
+    Blame, Error, Event, FailureKind, Finished, Overrides, Run, Scenario, StoppedBy, Workers,
+};
 use z6_events::{Ending, EventClass, LogReader};
 
 const HELLO: &str = "
@@ -222,16 +224,17 @@ fn nobody_at_the_address_is_a_finished_run_without_a_target() {
 #[test]
 fn a_stopped_run_reports_what_it_left_in_flight() {
     let running = Run::from_toml(STALLED).unwrap().start().unwrap();
-    let stopper = running.stopper();
+    let handle = running.handle();
     let mut asked = false;
     let finished = running.wait_with(Duration::from_millis(5), |live| {
         if live.sent == 1 && !asked {
             asked = true;
-            stopper.stop(StopReason::Interrupt);
+            handle.stop();
         }
     });
     let finished = finished.unwrap();
-    assert_eq!(finished.stopped_by, StoppedBy::Interrupt);
+    assert_eq!(finished.stopped_by, StoppedBy::Requested);
+    assert_eq!(finished.ok().unwrap_err().kind(), FailureKind::Stopped);
     assert_eq!(finished.metrics.requests.in_flight_at_stop, 1);
     assert_eq!(finished.metrics.latency.service_ns.censored, 1);
 }
@@ -240,7 +243,10 @@ fn a_stopped_run_reports_what_it_left_in_flight() {
 fn a_dropped_run_is_stopped_and_its_log_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
-    drop(Run::from_toml(STALLED).unwrap().log_file(&path).start().unwrap());
+    let text = STALLED.replace("graceful_stop_seconds = 0", "graceful_stop_seconds = 3600");
+    assert_ne!(text, STALLED);
+    // Would not return for an hour if it waited for what is outstanding.
+    drop(Run::from_toml(&text).unwrap().log_file(&path).start().unwrap());
     let mut reader = LogReader::new(fs::File::open(&path).unwrap()).unwrap();
     while reader.next_block().unwrap().is_some() {}
     assert!(matches!(reader.ending(), Some(Ending::Clean { .. })), "{:?}", reader.ending());
@@ -250,8 +256,82 @@ fn a_dropped_run_is_stopped_and_its_log_is_whole() {
 fn a_function_that_panics_is_an_error_and_not_a_panic() {
     let run = Run::from_toml(HELLO).unwrap().on_event(|_, _, _| panic!("not today"));
     let error = run.start().unwrap().wait().unwrap_err();
-    assert_eq!(error.blame(), Blame::Bug);
+    assert_eq!(error.blame(), Blame::Caller);
     assert!(error.to_string().contains("not today"), "{error}");
+}
+
+#[test]
+fn a_function_that_panics_stops_the_run() {
+    let text = HELLO.replace("runtime.iterations = 50", "runtime.duration_seconds = 3600");
+    assert_ne!(text, HELLO);
+    let run = Run::from_toml(&text).unwrap().on_request(|_, _| panic!("no row is good enough"));
+    let error = run.start().unwrap().wait().unwrap_err();
+    assert!(matches!(&error, Error::Callback { message } if message.contains("good enough")));
+}
+
+#[test]
+fn every_request_is_seen_as_it_ends_with_any_number_of_workers() {
+    for workers in [1, 2, 3] {
+        let (rows, received) = std::sync::mpsc::channel();
+        let run = Run::from_toml(HELLO).unwrap().workers(Workers::Fixed(workers));
+        let run = run.on_request(move |row, scenario| {
+            let _ = rows.send((scenario.request(row.request).name.clone(), row.status));
+        });
+        assert_eq!(finish(run).metrics.requests.succeeded, 200);
+        let rows: Vec<_> = received.iter().collect();
+        assert_eq!(rows.len(), 200);
+        assert!(rows.iter().all(|(_, status)| *status == Some(200)), "{rows:?}");
+    }
+}
+
+/// Accepts connections and never responds.
+fn silent() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[test]
+fn a_run_without_a_response_says_so_and_is_no_success() {
+    let (_listener, url) = silent();
+    let text = format!(
+        "runtime.duration_seconds = 3600\ntarget.base_url = '{url}'\nlimits.first_answer_seconds = 1\n\
+         requests = [{{ name = 'a', path = '/', timeout_ms = 400 }}]"
+    );
+    let finished = Run::from_toml(&text).unwrap().start().unwrap().wait().unwrap();
+    assert_eq!(finished.stopped_by, StoppedBy::NoAnswer);
+    let failure = finished.ok().unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::NoAnswer);
+    assert!(failure.to_string().contains("first_answer_seconds"), "{failure}");
+    assert!(finished.assertions_passed(), "there are none: that is why `ok` is asked");
+}
+
+#[test]
+fn a_run_that_ends_before_that_without_a_response_is_no_success_either() {
+    let (_listener, url) = silent();
+    let text = format!(
+        "runtime.iterations = 1\ntarget.base_url = '{url}'\n\
+         requests = [{{ name = 'a', path = '/', timeout_ms = 20 }}]"
+    );
+    let finished = Run::from_toml(&text).unwrap().start().unwrap().wait().unwrap();
+    let failure = finished.ok().unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::NoAnswer);
+    assert_eq!(
+        failure.to_string(),
+        "no complete response: 1 sent, 1 failed, 0 without a response at the end"
+    );
+}
+
+#[test]
+fn a_failed_assertion_is_named_as_the_command_line_names_it() {
+    let text = format!("{HELLO}\n[assertions]\nrps_min = 1e9");
+    let finished = finish(Run::from_toml(&text).unwrap());
+    let failure = finished.ok().unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::AssertionFailed);
+    let expected = "assertion failed: rps_min: expected >= 1000000000, actual ";
+    assert!(failure.to_string().starts_with(expected), "{failure}");
+    assert_eq!(failure.reasons().len(), 1);
+    assert!(finish(Run::from_toml(HELLO).unwrap()).ok().is_ok());
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn scenario_integration_reaches_its_goals() {
     let finished = scenario_integration::run().unwrap();
     assert_eq!(finished.metrics.requests.sent, 1_000);
     assert_eq!(finished.metrics.assertions.len(), 3);
-    assert!(finished.assertions_passed());
+    finished.ok().unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use z6::{Blame, Error, Event, Finished, Overrides, Run, StopReason, StoppedBy};
+use z6::{Blame, Error, Event, Finished, Overrides, Run, StoppedBy};
 use z6_events::EventClass;
 
 const SHOP: &str = "
@@ -98,11 +98,11 @@ fn a_simulation_that_is_dropped_or_stopped_ends() {
     let long = long.replace("vus = 10", "vus = 1000");
     drop(Run::from_toml(&long).unwrap().simulate().start().unwrap());
     let running = Run::from_toml(&long).unwrap().simulate().start().unwrap();
-    let stopper = running.stopper();
+    let handle = running.handle();
     let mut looks = 0;
     let finished = running.wait_with(Duration::from_millis(1), |_| {
         looks += 1;
-        stopper.stop(StopReason::Terminate);
+        handle.terminate();
     });
     let finished = finished.unwrap();
     assert!(looks >= 2);

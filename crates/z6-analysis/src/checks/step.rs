@@ -649,7 +649,9 @@ impl StepCheck<'_> {
             | StoppedBy::DiskFull
             | StoppedBy::Error
             | StoppedBy::DataExhausted
-            | StoppedBy::OnFailure => {
+            | StoppedBy::OnFailure
+            | StoppedBy::Requested
+            | StoppedBy::NoAnswer => {
                 if self.state.stop_reason != Some(by) {
                     self.report(None, ViolationKind::CauselessStop { by: by.name() });
                 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use z6::{Finished, ResultsDir, Run, StoppedBy};
+use z6::{Finished, ResultsDir, Run};
 use z6_metrics::report::units::{count, duration, percent};
 
 use crate::console::{self, Verbosity};
 use crate::exit::{self, Exit, UsageError};
-use crate::output::{OutputOptions, Report, failures};
+use crate::output::{OutputOptions, Report, reasons};
 use crate::signals::Interrupts;
 
 /// Number of hexadecimal digits of a receipt in the table.
@@ -45,12 +45,12 @@ pub(super) fn sweep(sweep: &Sweep, first: &Run, interrupts: &Interrupts) -> anyh
     for seed in seed..=last {
         let finished = one(sweep, first, seed, interrupts)?;
         console::results(&table.row(seed, &finished))?;
-        for failure in failures(&finished) {
-            console::error(&format!("seed {seed}: {failure}"));
+        let ok = finished.ok();
+        for reason in ok.as_ref().err().map_or(&[][..], reasons) {
+            console::error(&format!("seed {seed}: {reason}"));
         }
-        exit = exit.most_severe(exit::from_run(&finished));
-        let is_stopped = matches!(finished.stopped_by, StoppedBy::Interrupt | StoppedBy::Terminate);
-        if is_stopped || interrupts.first().is_some() {
+        exit = exit.most_severe(exit::from_run(ok.as_ref().copied()));
+        if interrupts.first().is_some() {
             exit = exit.most_severe(Exit::Interrupted);
             break;
         }
@@ -69,7 +69,7 @@ fn one(
         run = run.results_in(ResultsDir::create(directory.join(format!("seed_{seed}")))?);
     }
     let running = run.simulate().verify(sweep.verify).start()?;
-    interrupts.attach(running.stopper());
+    interrupts.attach(running.handle());
     running.wait()
 }
 

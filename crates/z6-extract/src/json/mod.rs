@@ -71,6 +71,12 @@ impl JsonPath {
         Ok(JsonPath { path: path::parse(text)? })
     }
 
+    /// Its segments and patterns.
+    #[cfg(feature = "sample")]
+    pub(crate) fn parsed(&self) -> &Path {
+        &self.path
+    }
+
     /// Memory for evaluating this path. It is empty, and needs no allocation, if no filter searches texts.
     #[must_use]
     pub fn cache(&self) -> JsonCache {

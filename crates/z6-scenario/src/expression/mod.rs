@@ -15,7 +15,7 @@ mod parser;
 mod tree;
 mod vocabulary;
 
-pub use check::{Body, Check, CheckScratch, Outcome, Unreadable};
+pub use check::{Body, Check, CheckScratch, Operand, Outcome, Term, Test, Unreadable, Words};
 pub use error::{ExpressionError, ExpressionErrorKind, meant};
 pub use lexer::{Comparison, Decimal};
 pub use parser::parse;

@@ -573,6 +573,7 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_data_rows", 1, 1 << 32, data::ROWS),
         bytes("max_value_bytes", 1, limits::MAX_VALUE_BYTES, data::VALUE_BYTES),
         bytes("max_kept_body_bytes", 0, 64 << 20, 1_000_000),
+        count("first_answer_seconds", 1, 86_400).or(60),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
         bytes("max_histogram_bytes", 1 << 20, 1 << 34, 256 << 20),

@@ -223,6 +223,7 @@ pub(crate) fn limits(section: &Section<'_>) -> Limits {
         max_data_rows: number("max_data_rows"),
         max_value_bytes: small("max_value_bytes"),
         max_kept_body_bytes: number("max_kept_body_bytes"),
+        first_answer_seconds: small("first_answer_seconds"),
         max_event_log_bytes: number("max_event_log_bytes"),
         max_attachment_bytes: number("max_attachment_bytes"),
         max_histogram_bytes: number("max_histogram_bytes"),

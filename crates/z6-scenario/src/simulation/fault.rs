@@ -63,11 +63,17 @@ pub enum FaultKind {
     LogFull,
     /// Per request: a response that breaks HTTP/1.1 and has one reading only.
     Irregular,
+    /// Per request that extracts something: a response without one of the values.
+    MissingValue,
+    /// Per request with checks: a response for which one of them does not hold.
+    CheckFailed,
+    /// Per request of an iteration: status 401.
+    ExpiredToken,
 }
 
 impl FaultKind {
     /// How many there are.
-    pub const COUNT: usize = 28;
+    pub const COUNT: usize = 31;
 
     /// All of them, in order.
     pub const ALL: [FaultKind; FaultKind::COUNT] = [
@@ -99,6 +105,9 @@ impl FaultKind {
         FaultKind::LogShortWrite,
         FaultKind::LogFull,
         FaultKind::Irregular,
+        FaultKind::MissingValue,
+        FaultKind::CheckFailed,
+        FaultKind::ExpiredToken,
     ];
 
     /// Its name in scenarios and on the command line: `reset_in_body`.
@@ -133,6 +142,9 @@ impl FaultKind {
             FaultKind::LogShortWrite => "log_short_write",
             FaultKind::LogFull => "log_full",
             FaultKind::Irregular => "irregular",
+            FaultKind::MissingValue => "missing_value",
+            FaultKind::CheckFailed => "check_failed",
+            FaultKind::ExpiredToken => "expired_token",
         }
     }
 

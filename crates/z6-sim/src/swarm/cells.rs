@@ -34,7 +34,10 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         | FaultKind::Unsolicited
         | FaultKind::NoAnswer
         | FaultKind::BadRedirect
-        | FaultKind::Irregular => before(state, BEGINS),
+        | FaultKind::Irregular
+        | FaultKind::MissingValue
+        | FaultKind::CheckFailed
+        | FaultKind::ExpiredToken => before(state, BEGINS),
         FaultKind::PartialRead | FaultKind::WouldBlock => socket(state),
         FaultKind::PartialWrite => write(state),
         FaultKind::ServerStall

@@ -132,7 +132,10 @@ fn per(kind: FaultKind) -> Per {
         | FaultKind::Unsolicited
         | FaultKind::NoAnswer
         | FaultKind::BadRedirect
-        | FaultKind::Irregular => Per::Request,
+        | FaultKind::Irregular
+        | FaultKind::MissingValue
+        | FaultKind::CheckFailed
+        | FaultKind::ExpiredToken => Per::Request,
         FaultKind::PartialRead | FaultKind::PartialWrite | FaultKind::WouldBlock => Per::Transfer,
         FaultKind::ServerStall | FaultKind::LateTimer | FaultKind::DuplicateStamp => {
             Per::TenthOfSecond

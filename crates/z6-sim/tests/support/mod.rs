@@ -7,7 +7,7 @@ use std::sync::Arc;
 use z6_events::{LogDigest, LogReader, StoppedBy, walk};
 use z6_metrics::{EndFacts, Fold, Metrics, RunFacts};
 use z6_scenario::{Overrides, Plan, Scenario};
-use z6_sim::{CheckLevel, Coverage, FaultCounts, NoObserver, SimSpec, Truth, simulate};
+use z6_sim::{CheckLevel, Coverage, FaultCounts, NoObserver, SimSpec, Truth, Unmet, simulate};
 
 /// What a run left.
 pub struct Ran {
@@ -19,6 +19,7 @@ pub struct Ran {
     pub injected: FaultCounts,
     pub coverage: Coverage,
     pub violations: Vec<String>,
+    pub unmet: Vec<Unmet>,
     pub virtual_ns: u64,
     pub plan: Plan,
 }
@@ -59,6 +60,7 @@ pub fn run_spec(spec: &SimSpec) -> Ran {
         coverage: end.coverage,
         violations: end.violations.iter().map(ToString::to_string).collect(),
         virtual_ns: end.virtual_ns,
+        unmet: end.unmet,
         plan: Plan::new(&spec.scenario, spec.seed),
     }
 }

@@ -506,8 +506,10 @@ impl Engine {
             StopReason::Interrupt
             | StopReason::Terminate
             | StopReason::DataExhausted
-            | StopReason::OnFailure => self.timeline.grace_ns(),
+            | StopReason::OnFailure
+            | StopReason::Requested => self.timeline.grace_ns(),
             StopReason::NoTarget
+            | StopReason::NoAnswer
             | StopReason::LogLimit
             | StopReason::DiskFull
             | StopReason::Error => 0,

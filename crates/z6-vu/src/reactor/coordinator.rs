@@ -42,6 +42,11 @@ impl Stopper {
         // A run that has ended needs no stopping.
         let _ = self.notices.send(Notice::Stop(reason));
     }
+
+    /// Asks the run to stop without a grace period.
+    pub fn stop_now(&self, reason: StopReason) {
+        let _ = self.notices.send(Notice::StopNow(reason));
+    }
 }
 
 /// How a run ended.
@@ -94,7 +99,8 @@ struct Watch {
     targets: TargetWatch,
     /// The first attempt, and the first that failed.
     attempts: (Option<AttemptFailure>, Option<AttemptFailure>),
-    no_target_told: bool,
+    /// The run was told that it goes nowhere.
+    is_told: bool,
     log_error: Option<LogError>,
 }
 
@@ -137,7 +143,7 @@ impl<O: Observer> RunHandle<O> {
             running: self.workers.len(),
             targets: self.targets.clone(),
             attempts: (None, None),
-            no_target_told: false,
+            is_told: false,
             log_error: None,
         };
         let mut next = self.clock.now().plus_ns(as_ns(every));
@@ -147,18 +153,18 @@ impl<O: Observer> RunHandle<O> {
                 each(now);
                 next = now.plus_ns(as_ns(every));
             }
-            let due = watch.targets.due().filter(|_| !watch.no_target_told);
-            let wait_ns = next.min(due.unwrap_or(Tick::MAX)).since(now);
+            let due = watch.targets.due().filter(|_| !watch.is_told);
+            let wait_ns = next.min(due.map_or(Tick::MAX, |due| due.0)).since(now);
             match self.notices.1.recv_timeout(Duration::from_nanos(wait_ns)) {
                 Ok(notice) => self.note(notice, &mut watch),
-                Err(RecvTimeoutError::Timeout)
-                    if due.is_some_and(|due| due <= self.clock.now()) =>
-                {
-                    watch.no_target_told = true;
-                    self.stop_all(StopReason::NoTarget);
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some((_, reason)) = due.filter(|due| due.0 <= self.clock.now()) {
+                        watch.is_told = true;
+                        self.stop_all(reason);
+                    }
                 }
                 // This handle holds a sender itself: the channel cannot be disconnected.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Disconnected) => {}
             }
         }
         self.report(watch)
@@ -187,18 +193,24 @@ impl<O: Observer> RunHandle<O> {
                 keep_first(&mut watch.attempts.1, failure);
             }
             Notice::Connected => watch.targets.connected(),
+            Notice::Answered => watch.targets.answered(),
             Notice::LogFailed(error) => {
                 self.stop_all(StopReason::DiskFull);
                 watch.log_error.get_or_insert(error);
             }
             Notice::LogFull => self.stop_all(StopReason::LogLimit),
             Notice::Stop(reason) => self.stop_all(reason),
+            Notice::StopNow(reason) => self.tell_all(|state| state.ask_to_stop_now(reason)),
         }
     }
 
     fn stop_all(&self, reason: StopReason) {
+        self.tell_all(|state| state.ask_to_stop(reason));
+    }
+
+    fn tell_all(&self, tell: impl Fn(&WorkerState)) {
         for (state, waker) in self.states.iter().zip(&self.wakers) {
-            state.ask_to_stop(reason);
+            tell(state);
             // A worker whose poll is gone has ended.
             let _ = waker.wake();
         }

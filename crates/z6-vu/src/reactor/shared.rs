@@ -38,29 +38,45 @@ pub(super) enum Notice {
     AttemptFailed(TargetId, u16, AttemptFailure),
     /// A worker's first connection is ready.
     Connected,
+    /// A request got a complete response: the first one.
+    Answered,
     /// The log cannot be written any more.
     LogFailed(LogError),
     /// The log has reached `max_event_log_bytes`.
     LogFull,
     /// Somebody asks the run to stop.
     Stop(StopReason),
+    /// Somebody asks the run to stop without a grace period.
+    StopNow(StopReason),
 }
 
 /// One worker, seen from outside.
 #[derive(Debug, Default)]
 pub(super) struct WorkerState {
+    /// The code of a stop reason, and [`WorkerState::AT_ONCE`].
     stop: AtomicU8,
 }
 
 impl WorkerState {
+    /// The grace period ends as soon as it has begun.
+    const AT_ONCE: u8 = 1 << 7;
+
     /// Leaves a stop reason for the worker; the first one stays until it is taken.
     pub(super) fn ask_to_stop(&self, reason: StopReason) {
         let _ = self.stop.compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// Takes the stop reason, if one was left.
-    pub(super) fn take_stop(&self) -> Option<StopReason> {
-        StopReason::from_code(self.stop.swap(0, Ordering::AcqRel))
+    /// The same, without a grace period.
+    pub(super) fn ask_to_stop_now(&self, reason: StopReason) {
+        self.ask_to_stop(reason);
+        self.stop.fetch_or(WorkerState::AT_ONCE, Ordering::AcqRel);
+    }
+
+    /// Takes the stop reason, if one was left, and whether to stop at once.
+    pub(super) fn take_stop(&self) -> Option<(StopReason, bool)> {
+        let left = self.stop.swap(0, Ordering::AcqRel);
+        let reason = StopReason::from_code(left & !WorkerState::AT_ONCE)?;
+        Some((reason, left & WorkerState::AT_ONCE != 0))
     }
 }
 

@@ -114,7 +114,8 @@ pub fn start<O: Observer + 'static>(
     let header = header(spec, &prepared, limit);
     let common = Arc::new(common(spec, prepared, addresses)?);
     let threads = Threads::prepare(spec, &common, engines)?;
-    let targets = TargetWatch::new(common.addresses.iter().map(Vec::len));
+    let counts = common.addresses.iter().map(Vec::len);
+    let targets = TargetWatch::new(counts, spec.scenario.first_answer_ns());
     threads.release(spec, targets, header, observer)
 }
 

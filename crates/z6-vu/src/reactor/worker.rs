@@ -141,10 +141,13 @@ impl Worker {
         match event.token() {
             TOKEN_TIMER => self.wait.timer_fired(),
             TOKEN_WAKER => {
-                if let Some(reason) = self.state.take_stop() {
-                    let now = self.clock.now();
-                    self.engine.step(now, Input::Stop { reason });
-                    self.connections.carry_out(&mut self.engine);
+                if let Some((reason, at_once)) = self.state.take_stop() {
+                    // The second one ends the grace period that the first begins.
+                    for _ in 0..=u8::from(at_once) {
+                        let now = self.clock.now();
+                        self.engine.step(now, Input::Stop { reason });
+                        self.connections.carry_out(&mut self.engine);
+                    }
                 }
             }
             token => self.connections.handle(&mut self.engine, token, event),

@@ -40,6 +40,7 @@ pub(super) struct LogWriter<O> {
     notices: Sender<Notice>,
     limit_bytes: u64,
     limit_told: bool,
+    answer_told: bool,
 }
 
 /// What the writer is given.
@@ -83,6 +84,7 @@ impl<O: Observer> LogWriter<O> {
             notices: parts.notices,
             limit_bytes: parts.limit_bytes.saturating_sub(reserve),
             limit_told: false,
+            answer_told: false,
         })
     }
 
@@ -128,6 +130,10 @@ impl<O: Observer> LogWriter<O> {
         self.output.write(self.assembler.seal(block))?;
         let shown = self.read_back.show(&self.assembler, block, &mut self.observer);
         shown.map_err(LogError::ReadBack)?;
+        if !self.answer_told && self.read_back.end().is_answered() {
+            self.answer_told = true;
+            self.tell(Notice::Answered);
+        }
         if self.assembler.bytes() >= self.limit_bytes && !self.limit_told {
             self.limit_told = true;
             self.tell(Notice::LogFull);
@@ -187,6 +193,7 @@ mod tests {
             notices,
             limit_bytes: u64::MAX,
             limit_told: false,
+            answer_told: false,
         };
         for at in 0..blocks {
             let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());

@@ -12,7 +12,7 @@ use z6_http::{IdParts, Location};
 use z6_proto_http1::{KeptResponse, RequestForm, RequestTemplate};
 
 use super::filled::Which;
-use super::journeys::{Answered, Journeys, Unmade};
+use super::journeys::{Answered, Journeys, KnownValues, Unmade};
 use crate::engine::Input;
 use crate::planted::{Bug, Planted};
 use crate::redirect::{self, Hop, Redirected, Redirects};
@@ -68,6 +68,12 @@ impl Requests {
     #[must_use]
     pub fn arena(&self) -> &[u8] {
         self.journeys.as_ref().map_or(&[], |journeys| journeys.arena())
+    }
+
+    /// The values that checks and extractions of a request that was begun will read, as they are now: what
+    /// a simulated server has to know to answer it.
+    pub fn known_values(&mut self, request: &PlannedRequest) -> KnownValues {
+        self.journeys().map_or_else(KnownValues::default, |j| j.known_values(request))
     }
 
     /// Sets when tick 0 is, nanoseconds since 1970-01-01 UTC; 0 before.

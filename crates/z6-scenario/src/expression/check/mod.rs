@@ -18,11 +18,11 @@ use z6_http::template::{Value, ValueId, Values};
 
 use super::error::ExpressionError;
 use super::tree::Expression;
-use term::Term;
-use test::{Reader, Test};
+use test::Reader;
 use vocabulary::Responses;
 
-pub use test::CheckScratch;
+pub use term::{Operand, Term, Words};
+pub use test::{CheckScratch, Test};
 
 /// A check, compiled once.
 ///
@@ -135,6 +135,17 @@ impl Check {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Its tests and how they are joined.
+    #[must_use]
+    pub const fn expression(&self) -> &Expression<Test> {
+        &self.expression
+    }
+
+    /// `values`, with those that are the same in each test.
+    pub fn known<'k, V: Values>(&'k self, values: &'k V) -> impl Values + 'k {
+        Known { constants: &self.constants, values }
     }
 
     /// Whether it reads the body or its length: only then the body has to be kept and decoded.

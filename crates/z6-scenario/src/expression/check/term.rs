@@ -8,15 +8,22 @@ use super::{Body, Unreadable};
 
 /// What a name stands for.
 #[derive(Clone, Debug)]
-pub(super) enum Term {
+pub enum Term {
+    /// The status code.
     Status,
     /// Bytes of the body.
     BodyBytes,
+    /// The body.
     Body,
+    /// The header field of this name.
     Header(Box<str>),
+    /// The trailer field of this name.
     Trailer(Box<str>),
+    /// The cookie of this name that the response sets.
     Cookie(Box<str>),
+    /// What a path finds first in the body.
     Json {
+        /// The path.
         path: JsonPath,
         /// Position among the paths of the check.
         index: usize,
@@ -51,19 +58,40 @@ impl Term {
 
 /// A text in quotes.
 #[derive(Clone, Debug)]
-pub(super) enum Words {
+pub enum Words {
+    /// Without placeholders.
     Fixed(Box<Finder<'static>>),
+    /// With placeholders.
     Filled(Template),
 }
 
 /// One side of a comparison.
 #[derive(Clone, Debug)]
-pub(super) enum Operand {
+pub enum Operand {
+    /// What a name stands for.
     Term(Term),
+    /// A text.
     Words(Words),
     /// A number as JSON has it.
     Number(Box<[u8]>),
+    /// `true` or `false`.
     Flag(bool),
+}
+
+impl Words {
+    /// The text, its placeholders filled in; none if a value is missing.
+    #[must_use]
+    pub fn text(&self, values: &impl Values) -> Option<Vec<u8>> {
+        match self {
+            Words::Fixed(text) => Some(text.needle().to_vec()),
+            Words::Filled(text) => {
+                let (mut filled, mut out) = (Filled::default(), Vec::new());
+                let part = text.fill(values, &mut filled).ok()?;
+                text.write(&filled, &part, &mut out);
+                Some(out)
+            }
+        }
+    }
 }
 
 /// Memory for reading one side.

@@ -13,29 +13,44 @@ use crate::expression::lexer::Comparison;
 
 /// One test.
 #[derive(Clone, Debug)]
-pub(super) enum Test {
+pub enum Test {
+    /// Two sides are compared.
     Compare {
+        /// One side.
         left: Operand,
+        /// How.
         comparison: Comparison,
+        /// The other side.
         right: Operand,
     },
     /// The term has no value.
     Missing {
+        /// What is tested.
         term: Term,
+        /// It has one.
         negated: bool,
     },
     /// The term equals one of these, or has no value if that is among them.
     In {
+        /// What is tested.
         term: Term,
+        /// These.
         items: Vec<Operand>,
+        /// `none` is one of them.
         or_missing: bool,
     },
+    /// The term contains a text.
     Contains {
+        /// What is tested.
         term: Term,
+        /// The text.
         part: Words,
     },
+    /// The term matches a pattern.
     Matches {
+        /// What is tested.
         term: Term,
+        /// The pattern.
         pattern: Pattern,
         /// Position among the patterns of the check.
         index: usize,

@@ -41,6 +41,7 @@ use actors::{ActorState, Actors};
 use compiled::Compiled;
 pub(super) use reading::Answered;
 use rendering::Scratch;
+pub use sending::KnownValues;
 use sending::{Sending, Sources};
 
 /// All bodies that are being kept in one process, bytes: 256 MiB.
@@ -237,6 +238,16 @@ impl Journeys {
             self.unsent(request);
         }
         made.map(|()| true)
+    }
+
+    /// The values that checks and extractions of a request that was begun will read, as they are now.
+    pub(super) fn known_values(&mut self, request: &PlannedRequest) -> KnownValues {
+        if self.compiled(request).reads_after.is_empty() {
+            return KnownValues::default();
+        }
+        self.load_for_reading(request);
+        let ids = self.compiled(request).reads_after.iter().copied();
+        KnownValues::copy(ids, &self.sending)
     }
 
     /// No byte of a request was sent: the values that its response should give stay as they are.

@@ -30,6 +30,38 @@ enum Kind {
     Literal,
 }
 
+/// Values that were copied, for those who look at a request from outside.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct KnownValues(Vec<(ValueId, Vec<u8>, bool)>);
+
+impl std::fmt::Debug for KnownValues {
+    /// How many there are: some may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KnownValues").field("count", &self.0.len()).finish()
+    }
+}
+
+impl KnownValues {
+    /// These values of `from`, as far as they are set.
+    pub fn copy(ids: impl IntoIterator<Item = ValueId>, from: &impl Values) -> KnownValues {
+        let copy = |id| from.value(id).map(|value| (id, value.bytes.to_vec(), value.is_text));
+        KnownValues(ids.into_iter().filter_map(copy).collect())
+    }
+
+    /// Sets one of them.
+    pub fn set(&mut self, id: ValueId, bytes: Vec<u8>, is_text: bool) {
+        self.0.retain(|(other, ..)| *other != id);
+        self.0.push((id, bytes, is_text));
+    }
+}
+
+impl Values for KnownValues {
+    fn value(&self, id: ValueId) -> Option<Value<'_>> {
+        let (_, bytes, is_text) = self.0.iter().find(|(other, ..)| *other == id)?;
+        Some(if *is_text { Value::text(bytes) } else { Value::literal(bytes) })
+    }
+}
+
 /// Where values come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sources<'a> {
