@@ -1,5 +1,5 @@
-//! docs/JOURNEYS.md does what it says: its files are written, its commands run in order, and they print
-//! what it shows.
+//! The guides do what they say: their files are written, their commands run in order, and they print what is
+//! shown.
 //!
 //! A block of TOML whose first line is `# NAME.toml` is that file; the lines of any other stand in an
 //! example. In a block of a console, `$` begins a command, `? N` is its exit code if that is not 0, `...`
@@ -13,13 +13,14 @@ use std::process::{Command, Stdio};
 use z6_testing::Leash;
 use z6_testing::journeys::examples;
 
-const PAGE: &str = include_str!("../../../docs/JOURNEYS.md");
+const JOURNEYS: &str = include_str!("../../../docs/JOURNEYS.md");
+const GOALS: &str = include_str!("../../../docs/GOALS.md");
 
 /// The blocks of one language.
-fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
+fn blocks(page: &'static str, language: &str) -> impl Iterator<Item = &'static str> {
     let fence = format!("```{language}\n");
-    let starts: Vec<usize> = PAGE.match_indices(&fence).map(|(at, _)| at + fence.len()).collect();
-    starts.into_iter().map(|start| &PAGE[start..start + PAGE[start..].find("```\n").unwrap()])
+    let starts: Vec<usize> = page.match_indices(&fence).map(|(at, _)| at + fence.len()).collect();
+    starts.into_iter().map(move |start| &page[start..start + page[start..].find("```\n").unwrap()])
 }
 
 /// The file that a block of TOML is, if it is one.
@@ -27,15 +28,15 @@ fn file_name(block: &str) -> Option<&str> {
     block.lines().next()?.strip_prefix("# ").filter(|name| name.ends_with(".toml"))
 }
 
-/// A folder with the files of the page and the examples.
-fn folder() -> tempfile::TempDir {
+/// A folder with the files of a page and the examples.
+fn folder(page: &'static str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("examples")).unwrap();
     for entry in fs::read_dir(examples()).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), folder.path().join("examples").join(entry.file_name())).unwrap();
     }
-    for block in blocks("toml") {
+    for block in blocks(page, "toml") {
         if let Some(name) = file_name(block) {
             fs::write(folder.path().join(name), block).unwrap();
         }
@@ -48,7 +49,7 @@ fn what_is_shown_of_the_examples_stands_in_them() {
     let names = ["login_token", "csv_users", "orders", "login_form"];
     let texts =
         names.map(|name| fs::read_to_string(examples().join(format!("{name}.toml"))).unwrap());
-    for block in blocks("toml").filter(|block| file_name(block).is_none()) {
+    for block in blocks(JOURNEYS, "toml").filter(|block| file_name(block).is_none()) {
         assert!(texts.iter().any(|text| text.contains(block)), "no example contains:\n{block}");
     }
 }
@@ -59,9 +60,9 @@ struct Session<'a> {
     lines: Vec<&'a str>,
 }
 
-fn sessions() -> Vec<Session<'static>> {
+fn sessions(page: &'static str) -> Vec<Session<'static>> {
     let mut sessions: Vec<Session<'static>> = Vec::new();
-    for line in blocks("console").flat_map(str::lines) {
+    for line in blocks(page, "console").flat_map(str::lines) {
         if let Some(command) = line.strip_prefix("$ ") {
             sessions.push(Session { command, code: 0, lines: Vec::new() });
         } else if let Some(code) = line.strip_prefix("? ") {
@@ -127,12 +128,21 @@ fn run(folder: &Path, session: &Session<'_>) {
     assert!(fits(&session.lines, &lines), "{shown}\n\nexpected:\n{}", session.lines.join("\n"));
 }
 
-#[test]
-fn the_commands_do_what_the_page_shows() {
-    let folder = folder();
-    let sessions = sessions();
+fn run_all(page: &'static str) {
+    let folder = folder(page);
+    let sessions = sessions(page);
     assert!(sessions.len() > 5);
     for session in &sessions {
         run(folder.path(), session);
     }
+}
+
+#[test]
+fn the_commands_do_what_the_guide_to_journeys_shows() {
+    run_all(JOURNEYS);
+}
+
+#[test]
+fn the_commands_do_what_the_guide_to_goals_shows() {
+    run_all(GOALS);
 }

@@ -18,6 +18,8 @@ pub enum StopReason {
     DiskFull = 5,
     /// Another error made it impossible to continue.
     Error = 6,
+    /// An assertion with `stop` does not hold.
+    Assertion = 7,
     /// A unique data file has no row left.
     DataExhausted = 8,
     /// A request failed whose `on_failure` is `stop_run`.
@@ -48,6 +50,8 @@ pub enum StoppedBy {
     DiskFull = 7,
     /// Another error made it impossible to continue.
     Error = 8,
+    /// An assertion with `stop` did not hold.
+    Assertion = 9,
     /// A unique data file has no row left.
     DataExhausted = 10,
     /// A request failed whose `on_failure` is `stop_run`.
@@ -72,14 +76,15 @@ impl StoppedBy {
             StoppedBy::Duration => 1,
             StoppedBy::DataExhausted => 2,
             StoppedBy::OnFailure => 3,
-            StoppedBy::Requested => 4,
-            StoppedBy::Interrupt => 5,
-            StoppedBy::Terminate => 6,
-            StoppedBy::NoAnswer => 7,
-            StoppedBy::NoTarget => 8,
-            StoppedBy::LogLimit => 9,
-            StoppedBy::DiskFull => 10,
-            StoppedBy::Error => 11,
+            StoppedBy::Assertion => 4,
+            StoppedBy::Requested => 5,
+            StoppedBy::Interrupt => 6,
+            StoppedBy::Terminate => 7,
+            StoppedBy::NoAnswer => 8,
+            StoppedBy::NoTarget => 9,
+            StoppedBy::LogLimit => 10,
+            StoppedBy::DiskFull => 11,
+            StoppedBy::Error => 12,
         }
     }
 }
@@ -208,6 +213,7 @@ coded! { StopReason {
     LogLimit = 4 => "log_limit",
     DiskFull = 5 => "disk_full",
     Error = 6 => "error",
+    Assertion = 7 => "assertion",
     DataExhausted = 8 => "data_exhausted",
     OnFailure = 9 => "on_failure",
     Requested = 10 => "requested",
@@ -223,6 +229,7 @@ coded! { StoppedBy {
     LogLimit = 6 => "log_limit",
     DiskFull = 7 => "disk_full",
     Error = 8 => "error",
+    Assertion = 9 => "assertion",
     DataExhausted = 10 => "data_exhausted",
     OnFailure = 11 => "on_failure",
     Requested = 12 => "requested",
@@ -279,6 +286,7 @@ impl From<StopReason> for StoppedBy {
             StopReason::LogLimit => StoppedBy::LogLimit,
             StopReason::DiskFull => StoppedBy::DiskFull,
             StopReason::Error => StoppedBy::Error,
+            StopReason::Assertion => StoppedBy::Assertion,
             StopReason::DataExhausted => StoppedBy::DataExhausted,
             StopReason::OnFailure => StoppedBy::OnFailure,
             StopReason::Requested => StoppedBy::Requested,

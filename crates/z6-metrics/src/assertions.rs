@@ -4,9 +4,12 @@
 use std::fmt;
 
 use serde::Serialize;
-use z6_scenario::{Assertion, AssertionKind, Quantile};
+use z6_scenario::{Assertion, AssertionKind, LatencyPercentile, Quantile};
 
+use crate::goals::Worst;
+use crate::histogram::Latency;
 use crate::metrics::LatencyStats;
+use crate::quantile::Distribution;
 use crate::report::units::duration;
 use crate::tally::Measured;
 use crate::verdict::Verdict;
@@ -34,14 +37,23 @@ impl fmt::Display for AssertionValue {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AssertionResult {
+    /// The name of its table, `[assertions.NAME]`; none, and not in metrics.json, for those of all requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
     /// Its key in the scenario.
-    pub name: &'static str,
+    pub name: String,
     /// The bound of the scenario.
     pub expected: AssertionValue,
-    /// What was observed.
+    /// What was observed; of windows, the worst.
     pub actual: AssertionValue,
     /// Whether it holds.
     pub passed: bool,
+    /// With `window_seconds`, how many windows were judged. Otherwise not in metrics.json.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<u64>,
+    /// The second at which the worst window ended. Otherwise not in metrics.json.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<u64>,
     /// What it is about. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub kind: AssertionKind,
@@ -52,44 +64,72 @@ impl fmt::Display for AssertionResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = match self.kind {
             AssertionKind::RequireTrustworthy => "",
-            AssertionKind::SuccessRateMin | AssertionKind::RpsMin => ">= ",
-            AssertionKind::LatencyMax(_)
-            | AssertionKind::ErrorRateMax
-            | AssertionKind::Status4xxMaxRate
-            | AssertionKind::Status5xxMaxRate
-            | AssertionKind::LatenessP99Max => "<= ",
+            kind if kind.is_minimum() => ">= ",
+            _ => "<= ",
         };
-        let AssertionResult { name, expected, actual, .. } = self;
-        write!(f, "{name}: expected {side}{expected}, actual {actual}")
+        let AssertionResult { expected, actual, .. } = self;
+        write!(f, "{}: expected {side}{expected}, actual {actual}", self.full_name())?;
+        match self.second {
+            Some(second) => write!(f, " at second {second}"),
+            None => Ok(()),
+        }
     }
 }
 
-/// What assertions are held against.
+impl AssertionResult {
+    /// Its key, behind the name of its table if it has one: `people: p95_latency_ms`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match &self.goal {
+            Some(goal) => format!("{goal}: {}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// A number to be compared, in the unit of the assertion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Figure(pub(crate) f64);
+
+/// What assertions of all requests are held against.
 pub(crate) struct Observed<'a> {
     pub(crate) response: &'a LatencyStats,
+    pub(crate) responses: &'a Latency,
     pub(crate) lateness: &'a LatencyStats,
     pub(crate) measured: &'a Measured,
     pub(crate) completed_rps: Option<f64>,
     pub(crate) verdict: Verdict,
+    /// Of the checks of responses.
+    pub(crate) checks: Found,
 }
 
 /// An observation, as far as there is one.
-enum Found {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Found {
     Number(f64),
+    /// A lower bound, nanoseconds.
     AtLeast(u64),
+    Verdict(Verdict),
+    /// So many requests are fewer than are asked for.
+    TooFew(u64),
     Nothing,
 }
 
-/// On which side of its bound a figure has to be.
-#[derive(Clone, Copy)]
-enum Side {
-    AtMost,
-    AtLeast,
+impl From<Option<f64>> for Found {
+    fn from(number: Option<f64>) -> Found {
+        number.map_or(Found::Nothing, Found::Number)
+    }
 }
 
-/// Evaluates all, in order.
+/// Whether a number is on the right side of the bound.
+pub(crate) fn holds(assertion: Assertion, Figure(number): Figure) -> bool {
+    if assertion.kind.is_minimum() { number >= assertion.bound } else { number <= assertion.bound }
+}
+
+/// Evaluates those of all requests, in order.
 pub(crate) fn evaluate(assertions: &[Assertion], observed: &Observed<'_>) -> Vec<AssertionResult> {
-    assertions.iter().map(|assertion| evaluate_one(*assertion, observed)).collect()
+    let found = |assertion: &Assertion| found(assertion.kind, observed);
+    assertions.iter().map(|assertion| result_of(*assertion, &found(assertion))).collect()
 }
 
 /// The quantiles of response time that assertions ask for, rising, each once.
@@ -100,42 +140,39 @@ pub(crate) fn quantiles_asked(assertions: &[Assertion]) -> Vec<Quantile> {
     Quantile::ALL.into_iter().filter(asks).collect()
 }
 
-fn evaluate_one(assertion: Assertion, observed: &Observed<'_>) -> AssertionResult {
-    let measured = observed.measured;
-    let number = |value: Option<f64>| value.map_or(Found::Nothing, Found::Number);
-    let (found, side) = match assertion.kind {
-        AssertionKind::LatencyMax(quantile) => {
-            (latency_ms(observed.response, quantile), Side::AtMost)
-        }
-        AssertionKind::LatenessP99Max => {
-            (latency_ms(observed.lateness, Quantile::P99), Side::AtMost)
-        }
-        AssertionKind::ErrorRateMax => (number(measured.error_rate()), Side::AtMost),
-        AssertionKind::SuccessRateMin => (number(measured.success_rate()), Side::AtLeast),
-        AssertionKind::RpsMin => (number(observed.completed_rps), Side::AtLeast),
+fn found(kind: AssertionKind, observed: &Observed<'_>) -> Found {
+    let Observed { response, measured, .. } = *observed;
+    match kind {
+        AssertionKind::LatencyMax(quantile) => latency_ms(response, quantile),
+        AssertionKind::PercentileMax(percentile) => percentile_ms(observed.responses, percentile),
+        AssertionKind::MeanMax => response.mean.map(|ns| ns as f64 / 1e6).into(),
+        AssertionKind::LongestMax => match response.max {
+            Some(ns) if response.is_lower_bound("max") => Found::AtLeast(ns),
+            max => max.map(|ns| ns as f64 / 1e6).into(),
+        },
+        AssertionKind::LatenessP99Max => latency_ms(observed.lateness, Quantile::P99),
+        AssertionKind::ErrorRateMax => measured.error_rate().into(),
+        AssertionKind::SuccessRateMin => measured.success_rate().into(),
+        AssertionKind::RpsMin => observed.completed_rps.into(),
         AssertionKind::Status4xxMaxRate => {
-            (number(measured.share_of_responses(measured.responses_4xx)), Side::AtMost)
+            measured.share_of_responses(measured.responses_4xx).into()
         }
         AssertionKind::Status5xxMaxRate => {
-            (number(measured.share_of_responses(measured.responses_5xx)), Side::AtMost)
+            measured.share_of_responses(measured.responses_5xx).into()
         }
-        AssertionKind::RequireTrustworthy => return require_trustworthy(assertion, observed),
-    };
-    let (actual, passed) = match found {
-        Found::Number(actual) => {
-            let passed = match side {
-                Side::AtMost => actual <= assertion.bound,
-                Side::AtLeast => actual >= assertion.bound,
-            };
-            (AssertionValue::Number(actual), passed)
-        }
-        Found::AtLeast(ns) => {
-            (AssertionValue::Text(format!(">= {} (only a lower bound)", duration(ns))), false)
-        }
-        Found::Nothing => (AssertionValue::Text("no samples".to_owned()), false),
-    };
-    let expected = AssertionValue::Number(assertion.bound);
-    AssertionResult { name: assertion.kind.name(), expected, actual, passed, kind: assertion.kind }
+        AssertionKind::ChecksSuccessRateMin => observed.checks.clone(),
+        AssertionKind::RequireTrustworthy => Found::Verdict(observed.verdict),
+    }
+}
+
+/// What a quantile of all observations of a latency is.
+pub(crate) fn percentile_ms(latency: &Latency, percentile: LatencyPercentile) -> Found {
+    let distribution = Distribution::new(latency);
+    match distribution.at_rank(percentile.rank(distribution.count())) {
+        None => Found::Nothing,
+        Some(ranked) if ranked.exact => Found::Number(ranked.ns as f64 / 1e6),
+        Some(ranked) => Found::AtLeast(ranked.ns),
+    }
 }
 
 fn latency_ms(latency: &LatencyStats, quantile: Quantile) -> Found {
@@ -146,13 +183,51 @@ fn latency_ms(latency: &LatencyStats, quantile: Quantile) -> Found {
     }
 }
 
-fn require_trustworthy(assertion: Assertion, observed: &Observed<'_>) -> AssertionResult {
-    let text = |verdict: Verdict| AssertionValue::Text(verdict.name().to_owned());
+/// The result of an assertion of all requests, or of those of a goal.
+pub(crate) fn result_of(assertion: Assertion, found: &Found) -> AssertionResult {
+    let (actual, passed) = match *found {
+        Found::Number(number) => (AssertionValue::Number(number), holds(assertion, Figure(number))),
+        Found::AtLeast(ns) => {
+            (AssertionValue::Text(format!(">= {} (only a lower bound)", duration(ns))), false)
+        }
+        Found::Verdict(verdict) => {
+            (AssertionValue::Text(verdict.name().to_owned()), verdict == Verdict::Trustworthy)
+        }
+        Found::TooFew(requests) => {
+            (AssertionValue::Text(format!("only {requests} requests")), false)
+        }
+        Found::Nothing => (AssertionValue::Text("no samples".to_owned()), false),
+    };
+    let expected = match assertion.kind {
+        AssertionKind::RequireTrustworthy => {
+            AssertionValue::Text(Verdict::Trustworthy.name().to_owned())
+        }
+        _ => AssertionValue::Number(assertion.bound),
+    };
     AssertionResult {
-        name: assertion.kind.name(),
-        expected: text(Verdict::Trustworthy),
-        actual: text(observed.verdict),
-        passed: observed.verdict == Verdict::Trustworthy,
+        goal: None,
+        name: assertion.kind.name().into_owned(),
+        expected,
+        actual,
+        passed,
+        windows: None,
+        second: None,
         kind: assertion.kind,
     }
+}
+
+/// The result of an assertion over windows, of which so many were judged: that of the worst one.
+pub(crate) fn result_of_windows(
+    assertion: Assertion,
+    judged: u64,
+    worst: Option<Worst>,
+) -> AssertionResult {
+    let found =
+        worst.map_or(Found::Nothing, |Worst { figure: Figure(number), .. }| Found::Number(number));
+    let mut result = result_of(assertion, &found);
+    if judged == 0 {
+        result.actual = AssertionValue::Text("no window had enough requests".to_owned());
+    }
+    (result.windows, result.second) = (Some(judged), worst.map(|worst| worst.second));
+    result
 }

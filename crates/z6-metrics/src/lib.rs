@@ -5,7 +5,7 @@
 //! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in: it hands each event to the types
 //! that count), `facts` and `outline` (what is known besides the events), `pairing`, `connections`, `note`,
 //! `lag` and `health` (what is kept of one worker), `requests`, `connection_totals`, `gauges`, `rates` and
-//! [`grid`] (of the run), `groups`, `by_connection`, `series`, `examples` and `tally` (parts of `requests`),
+//! [`grid`] (of the run), `goals` (named assertions), `groups`, `by_connection`, `step_groups`, `series`, `examples` and `tally` (parts of `requests`),
 //! [`histogram`], [`quantile`] and `curve` (how latencies are kept and read), [`verdict`], `advice`,
 //! [`assertions`], [`report`], `row` (one request, for figures of a part of them).
 //!
@@ -44,6 +44,7 @@ mod examples;
 mod facts;
 pub mod fold;
 mod gauges;
+mod goals;
 pub mod grid;
 mod groups;
 mod health;
@@ -67,6 +68,7 @@ pub mod report;
 mod requests;
 mod row;
 mod series;
+mod step_groups;
 mod tally;
 pub mod verdict;
 
@@ -75,11 +77,12 @@ pub use curve::{CurvePoint, Curves};
 pub use error::{ConservationRule, FoldError};
 pub use examples::bad_source_words;
 pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts};
+pub use goals::Tripped;
 pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, FailedAddress, GeneratorFigures, GroupFigures,
     LatencyFigures, LatencyStats, Metrics, Name, Named, RequestFigures, RunFigures, SCHEMA_VERSION,
-    SeriesRow, ThroughputFigures,
+    SeriesRow, StepGroupFigures, ThroughputFigures,
 };
 pub use report::Style;
 pub use requests::RunLatencies;

@@ -11,6 +11,7 @@ use z6_scenario::Model;
 
 use crate::assertions::AssertionResult;
 use crate::curve::Curves;
+use crate::goals::Tripped;
 use crate::grid::GridFigures;
 use crate::verdict::{Doubt, Verdict};
 
@@ -94,6 +95,9 @@ pub struct RunFigures {
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
     pub stopped_by: Option<StoppedBy>,
+    /// The first assertion with `stop` that did not hold. Not in metrics.json if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tripped: Option<Tripped>,
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub warmup_seconds: f64,
@@ -268,6 +272,9 @@ pub struct RequestFigures {
     /// By tag, as `name=value`. Not in metrics.json if no request has one.
     #[serde(skip_serializing_if = "Named::is_empty")]
     pub by_tag: Named<GroupFigures>,
+    /// By group of steps. Not in metrics.json if the scenario has none.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub by_group: Named<StepGroupFigures>,
     /// By what the connection had carried before: `new` (nothing) and `reused`.
     pub by_connection: Named<GroupFigures>,
     /// Complete responses by status.
@@ -297,6 +304,23 @@ pub struct GroupFigures {
     pub response_ns: LatencyStats,
     /// Service times.
     pub service_ns: LatencyStats,
+}
+
+/// An entry of by_group. Counts are of the whole run, latencies of passages that began in its measured part.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StepGroupFigures {
+    /// Times that an actor went through it and all its requests succeeded.
+    pub completed: u64,
+    /// Times that one of its requests failed.
+    pub failed: u64,
+    /// Times that it was broken off for another reason, such as the end of the run.
+    pub unfinished: u64,
+    /// From the planned instant of its first request to the end of its last, of those that were completed;
+    /// unanswered and unfinished ones as lower bounds.
+    pub duration_ns: LatencyStats,
+    /// The same without think times: the sum of the response times.
+    pub without_think_ns: LatencyStats,
 }
 
 /// `latency`.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use z6_events::Tick;
-use z6_scenario::{Assertion, ConnectionReuse, Model, Scenario, Tag, Target, ThinkTime};
+use z6_scenario::{Assertion, ConnectionReuse, Goal, Model, Scenario, Tag, Target, ThinkTime};
 
 /// A scenario without what is irrelevant to figures.
 #[derive(Debug, Clone)]
@@ -26,6 +26,9 @@ pub(crate) struct Outline {
     /// By target: `source_addresses`.
     pub(crate) source_addresses: Vec<Vec<IpAddr>>,
     pub(crate) assertions: Vec<Assertion>,
+    pub(crate) goals: Vec<Goal>,
+    /// By request: how many checks it has.
+    pub(crate) checks: Vec<u64>,
     pub(crate) histogram_bytes_max: u64,
 }
 
@@ -60,6 +63,12 @@ impl Outline {
                 .map(|target| target.source_addresses.clone())
                 .collect(),
             assertions: scenario.assertions.clone(),
+            goals: scenario.goals.clone(),
+            checks: scenario
+                .requests
+                .iter()
+                .map(|request| request.reading.checks.len() as u64)
+                .collect(),
             histogram_bytes_max: scenario.limits.max_histogram_bytes,
         }
     }

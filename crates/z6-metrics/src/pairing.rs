@@ -13,6 +13,7 @@ use z6_events::{
 };
 
 use crate::error::FoldError;
+use crate::goals::{Ended, Outcome};
 
 /// A request on the wire.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,21 @@ pub(crate) struct Again {
     pub(crate) address: u16,
     /// To be sent and written.
     pub(crate) bytes: (u64, u64),
+}
+
+impl OpenRequest {
+    /// It ended then.
+    pub(crate) const fn ended(
+        &self,
+        at: Tick,
+        status: Option<u16>,
+        outcome: Outcome,
+        checks: [u64; 2],
+    ) -> Ended {
+        let OpenRequest { request, target, planned, .. } = *self;
+        let took_ns = at.since(planned);
+        Ended { request, target, planned, status, outcome, took_ns, checks }
+    }
 }
 
 /// A worker's open requests by exchange slot.
@@ -173,6 +189,11 @@ impl OpenRequests {
 
     fn find(&mut self, exchange: ExchangeSlot) -> Option<&mut OpenRequest> {
         self.slots.get_mut(exchange.0)
+    }
+
+    /// Request, target and planned instant of each that is open.
+    pub(crate) fn planned(&self) -> impl Iterator<Item = (RequestId, TargetId, Tick)> + '_ {
+        self.slots.iter().map(|(_, open)| (open.request, open.target, open.planned))
     }
 
     /// Takes out all that are open, in order of slots.

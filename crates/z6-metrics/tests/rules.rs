@@ -740,3 +740,39 @@ fn tags_sum_over_their_requests() {
     assert_eq!(of("area=orders"), Some((3, Some(5 * MS))));
     assert_eq!(of("team=x"), Some((1, Some(MS))));
 }
+
+/// Two steps with a think time between them, by an actor that does them twice and is then stopped on its way.
+#[test]
+fn groups_of_steps_are_measured_with_and_without_think_time() {
+    let scenario = z6_scenario::Scenario::from_toml(
+        "runtime.duration_seconds = 60\nruntime.vus = 1\ntarget.base_url = 'http://127.0.0.1:80'\n\
+         [[requests]]\nname = 'a'\npath = '/'\n[[requests]]\nname = 'b'\npath = '/'\n\
+         [sequence]\nsteps = [{ request = 'a' }, { request = 'a', group = 'pay' }, \
+         { request = 'b', group = 'pay', repeat = 2 }]\n",
+    )
+    .unwrap();
+    let mut script = Script::new();
+    script.add(0, 0, vu_started(0));
+    let mut at = 0;
+    // Of each request: which, and whether it succeeds. Each takes 10 ms, and is planned 5 ms after the last.
+    let requests = [(0, true), (0, true), (1, true), (1, true)];
+    let again = [(0, true), (0, true), (1, false), (1, true)];
+    let stopped = [(0, true), (0, true)];
+    for (request, succeeds) in requests.into_iter().chain(again).chain(stopped) {
+        at += 5 * MS;
+        let planned = script.request(request, 0, at);
+        script.add(0, at, sent_event(0, planned));
+        at += 10 * MS;
+        let failure = (!succeeds).then_some(ErrorKind::Status5xx);
+        script.add(0, at, done_event(0, at, if succeeds { 200 } else { 503 }, failure));
+    }
+    script.add(0, at, vu_stopped(0));
+    let metrics = script.end(60 * S).metrics(&scenario);
+    let group = metrics.requests.by_group.get("pay").unwrap();
+    assert_eq!((group.completed, group.failed, group.unfinished), (1, 1, 1));
+    let (whole, busy) = (&group.duration_ns, &group.without_think_ns);
+    assert_eq!((whole.count, whole.censored), (1, 1));
+    // The one that was broken off is a bound of 10 ms.
+    assert_eq!((whole.max, busy.max), (Some(40 * MS), Some(30 * MS)));
+    assert_eq!((whole.min, whole.lower_bounds.first()), (Some(10 * MS), Some(&"min")));
+}

@@ -53,11 +53,16 @@ impl<'a> Charts<'a> {
 
     /// Latencies that assertions name: which quantile, and how much.
     fn limits(&self) -> impl Iterator<Item = (String, u64)> + 'a {
-        self.metrics.assertions.iter().filter_map(|one| match (one.kind, &one.expected) {
-            (AssertionKind::LatencyMax(quantile), z6_metrics::AssertionValue::Number(ms)) => Some(
-                (format!("{} at most {ms} ms (assertion)", quantile.name()), (ms * 1e6) as u64),
-            ),
-            _ => None,
+        self.metrics.assertions.iter().filter(|one| one.goal.is_none()).filter_map(|one| {
+            match (one.kind, &one.expected) {
+                (AssertionKind::LatencyMax(quantile), z6_metrics::AssertionValue::Number(ms)) => {
+                    Some((
+                        format!("{} at most {ms} ms (assertion)", quantile.name()),
+                        (ms * 1e6) as u64,
+                    ))
+                }
+                _ => None,
+            }
         })
     }
 

@@ -52,7 +52,9 @@ pub(crate) fn verdicts(metrics: &Metrics) -> Markup {
         (0, _) => ("plain", "·", "No assertions: nothing was demanded".to_owned()),
         (1, []) => ("ok", "✓", "The assertion holds".to_owned()),
         (all, []) => ("ok", "✓", format!("All {all} assertions hold")),
-        (all, [one]) => ("bad", "✗", format!("1 of {all} assertions failed: {}", shown(one.name))),
+        (all, [one]) => {
+            ("bad", "✗", format!("1 of {all} assertions failed: {}", shown(&one.full_name())))
+        }
         (all, many) => ("bad", "✗", format!("{} of {all} assertions failed", many.len())),
     };
     let (trust, trust_mark, trust_words) = match metrics.generator.verdict {

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 use z6_metrics::report::units::{count, duration, percent, rate};
-use z6_metrics::{GroupFigures, LatencyStats, Metrics, Name, Named};
+use z6_metrics::{GroupFigures, LatencyStats, Metrics, Name, Named, StepGroupFigures};
 
 use crate::figure::{NONE, latency_text, number, raw};
 use crate::text::{TABLE_ROWS, cut, shown};
@@ -31,6 +31,7 @@ pub(crate) fn tables(metrics: &Metrics) -> Markup {
         @if !requests.by_tag.is_empty() {
             (groups("By tag", "/requests/by_tag", &requests.by_tag, seconds))
         }
+        (step_groups(&requests.by_group))
         (groups("By connection: new or used before", "/requests/by_connection", &requests.by_connection, seconds))
         (latencies(metrics))
         (statuses(metrics))
@@ -115,6 +116,42 @@ fn groups(caption: &str, pointer: &str, groups: &Named<GroupFigures>, seconds: f
         "Service p99",
     ];
     table(caption, Some(pointer), &headings, &body)
+}
+
+fn step_groups(groups: &Named<StepGroupFigures>) -> Markup {
+    if groups.is_empty() {
+        return html! {};
+    }
+    let body = html! {
+        @for (index, (name, group)) in groups.0.iter().enumerate().take(TABLE_ROWS) {
+            tr data-i=(index) {
+                th scope="row" { (shown(name)) }
+                @for (field, value) in [
+                    ("completed", group.completed), ("failed", group.failed), ("unfinished", group.unfinished),
+                ] {
+                    td data-f=(field) data-v=(value) { (count(value)) }
+                }
+                @for (what, stats) in [
+                    ("duration_ns", &group.duration_ns), ("without_think_ns", &group.without_think_ns),
+                ] {
+                    @for (field, value) in [("p50", stats.p50), ("p99", stats.p99)] {
+                        td data-f=(format!("{what}/{field}")) data-v=(raw(value)) { (latency_text(stats, field, value)) }
+                    }
+                }
+            }
+        }
+    };
+    let headings = [
+        "Group",
+        "Completed",
+        "Failed",
+        "Unfinished",
+        "p50",
+        "p99",
+        "Without think p50",
+        "Without think p99",
+    ];
+    table("By group of steps", Some("/requests/by_group"), &headings, &body)
 }
 
 fn counts(sent: u64, succeeded: u64, failed: u64, seconds: f64) -> Markup {
@@ -285,9 +322,12 @@ fn assertions(metrics: &Metrics) -> Markup {
     let body = html! {
         @for one in metrics.assertions.iter().take(TABLE_ROWS) {
             tr {
-                th scope="row" { (shown(one.name)) }
+                th scope="row" { (shown(&one.full_name())) }
                 td { (shown(&one.expected.to_string())) }
-                td { (shown(&one.actual.to_string())) }
+                td {
+                    (shown(&one.actual.to_string()))
+                    @if let Some(second) = one.second { " at second " (second) }
+                }
                 td class=(if one.passed { "ok" } else { "bad" }) { (if one.passed { "holds" } else { "failed" }) }
             }
         }

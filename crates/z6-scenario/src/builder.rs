@@ -6,6 +6,7 @@
 //! order), `text` (the TOML), `error` (findings with the method that they are about).
 
 mod error;
+mod goal;
 mod parts;
 mod sequence;
 mod text;
@@ -14,6 +15,7 @@ mod values;
 use std::time::Duration;
 
 pub use error::BuildError;
+pub use goal::GoalBuilder;
 pub use parts::{Http2Builder, RequestBuilder, ScheduleBuilder, TargetBuilder};
 pub use sequence::StepBuilder;
 pub use values::{
@@ -261,6 +263,12 @@ impl ScenarioBuilder {
         status_4xx_max_rate(share: f64) => assertions, "status_4xx_max_rate", Value::float(share);
         /// At most this share of responses has a status from 500 to 599; 0 to 1.
         status_5xx_max_rate(share: f64) => assertions, "status_5xx_max_rate", Value::float(share);
+        /// At least this share of the checks of responses passes; 0 to 1.
+        checks_success_rate_min(share: f64) => assertions, "checks_success_rate_min", Value::float(share);
+        /// The mean response time is at most this long.
+        mean_latency_max(time: Duration) => assertions, "mean_latency_ms", millis(time);
+        /// The longest response time is at most this long.
+        longest_latency_max(time: Duration) => assertions, "max_latency_ms", millis(time);
         /// The 99th percentile of lateness, sent minus planned, is at most this long.
         lateness_p99_max(time: Duration) => assertions, "lateness_p99_ms_max", millis(time);
         /// Whether the run fails if the generator itself could not keep up.
@@ -271,7 +279,14 @@ impl ScenarioBuilder {
     #[must_use]
     pub fn latency_max(mut self, quantile: Quantile, time: Duration) -> Self {
         let key = crate::model::AssertionKind::LatencyMax(quantile).name();
-        self.assertions.set(key, "latency_max", millis(time));
+        self.assertions.set(key.into_owned(), "latency_max", millis(time));
+        self
+    }
+
+    /// What is demanded of some of the requests, or of each window of the run.
+    #[must_use]
+    pub fn goal(mut self, name: impl Into<String>, goal: GoalBuilder) -> Self {
+        self.assertions.set(name, "goal", goal.settings.into_value());
         self
     }
 

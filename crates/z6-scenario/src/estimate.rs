@@ -10,8 +10,8 @@ use z6_events::printable;
 use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
-    Arrivals, AssertionKind, ConnectionReuse, Model, RateStage, Scenario, Schedule, Scheme, Shape,
-    ThinkTime, VuStage, Workers,
+    Arrivals, Assertion, AssertionKind, ConnectionReuse, Model, RateStage, Scenario, Schedule,
+    Scheme, Shape, ThinkTime, VuStage, Workers,
 };
 use crate::reach::ConnectTo;
 use crate::schedule::{ArrivalSchedule, own_length_ns};
@@ -145,21 +145,26 @@ impl Scenario {
     }
 
     fn describe_assertions(&self, rows: &mut Description) {
-        for (index, assertion) in self.assertions.iter().enumerate() {
-            let label = if index == 0 { "assertions" } else { "" };
-            let name = assertion.kind.name();
-            let text = match assertion.kind {
-                AssertionKind::RequireTrustworthy => name.to_owned(),
-                AssertionKind::SuccessRateMin | AssertionKind::RpsMin => {
-                    format!("{name}: at least {}", assertion.bound)
-                }
-                AssertionKind::LatencyMax(_)
-                | AssertionKind::ErrorRateMax
-                | AssertionKind::Status4xxMaxRate
-                | AssertionKind::Status5xxMaxRate
-                | AssertionKind::LatenessP99Max => format!("{name}: at most {}", assertion.bound),
-            };
+        let mut label = "assertions";
+        for assertion in &self.assertions {
+            rows.row(label, assertion_words(*assertion));
+            label = "";
+        }
+        for goal in &self.goals {
+            let each: Vec<String> =
+                goal.assertions.iter().map(|one| assertion_words(*one)).collect();
+            let mut text = format!("{}: {}", goal.name, each.join(", "));
+            if let Some(part) = &goal.part {
+                text += &format!(", where {}", part.text());
+            }
+            if let Some(seconds) = goal.window_seconds {
+                text += &format!(", in each {seconds} s");
+            }
+            if goal.stops {
+                text += ", else the run stops";
+            }
             rows.row(label, text);
+            label = "";
         }
     }
 
@@ -423,6 +428,16 @@ impl Scenario {
         // A loaded request has a path that can be sent; encoded it is ASCII.
         let sent = z6_http::target::push_target(&mut bytes, method, prefix, path);
         sent.map(|()| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+}
+
+/// An assertion and its bound.
+fn assertion_words(Assertion { kind, bound }: Assertion) -> String {
+    let name = kind.name();
+    match kind {
+        AssertionKind::RequireTrustworthy => name.into_owned(),
+        kind if kind.is_minimum() => format!("{name}: at least {bound}"),
+        _ => format!("{name}: at most {bound}"),
     }
 }
 

@@ -5,6 +5,7 @@
 //! constants and do not occur: they are folded in when the scenario is read. Knows no bytes of secrets,
 //! which drivers hold.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use z6_events::{RequestId, VariableId};
@@ -14,6 +15,7 @@ use z6_http::template::{Template, ValueId};
 
 use crate::expression::Check;
 use crate::model::Request;
+use crate::plan::{Place, Region};
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.
@@ -27,6 +29,61 @@ pub struct Flow {
     pub renew: Option<Renew>,
     /// What follows a request that failed, unless its step says otherwise.
     pub on_failure: OnFailure,
+    /// `group` of steps: those of `start` and of `renew` too.
+    pub groups: Vec<StepGroup>,
+}
+
+impl Flow {
+    /// What follows a request that failed at a place.
+    #[must_use]
+    pub fn on_failure_at(&self, place: Place) -> OnFailure {
+        let steps = match place.region {
+            Region::Start => &self.start,
+            Region::Iteration(_) => &self.steps,
+            Region::Renewal(_) => self.renew.as_ref().map_or(&self.steps, |renew| &renew.steps),
+        };
+        let mut end = 0u64;
+        let step = steps.iter().find(|step| {
+            end = end.saturating_add(u64::from(step.repeat.max));
+            place.position < end
+        });
+        step.and_then(|step| step.on_failure).unwrap_or(self.on_failure)
+    }
+}
+
+/// Consecutive steps with the same `group`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepGroup {
+    /// Its name.
+    pub name: String,
+    /// Which list of steps they are in.
+    pub part: FlowPart,
+    /// Their places in it.
+    pub places: Range<u64>,
+}
+
+impl StepGroup {
+    /// Whether a place is one of it.
+    #[must_use]
+    pub fn has(&self, place: Place) -> bool {
+        let is_there = match place.region {
+            Region::Start => self.part == FlowPart::Start,
+            Region::Iteration(_) => self.part == FlowPart::Steps,
+            Region::Renewal(_) => self.part == FlowPart::Renew,
+        };
+        is_there && self.places.contains(&place.position)
+    }
+}
+
+/// A list of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowPart {
+    /// `start`.
+    Start,
+    /// `steps`.
+    Steps,
+    /// Those of `renew`.
+    Renew,
 }
 
 /// One step of a sequence.

@@ -27,17 +27,17 @@ pub mod simulation;
 pub mod values;
 
 pub use builder::{
-    AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, Http2Builder, ParameterBuilder,
-    PartBuilder, RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder, StepBuilder,
-    TargetBuilder,
+    AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, GoalBuilder, Http2Builder,
+    ParameterBuilder, PartBuilder, RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder,
+    StepBuilder, TargetBuilder,
 };
 pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, OnFailure, RandomValue,
-    Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource, SequenceStep,
-    ValueSource, ValueTable, Variable,
+    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, FlowPart, OnEnd, OnFailure,
+    RandomValue, Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource,
+    SequenceStep, StepGroup, ValueSource, ValueTable, Variable,
 };
 pub use load::{
     Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,

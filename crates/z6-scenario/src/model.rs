@@ -3,6 +3,7 @@
 //! Built by [`load`](crate::load) only from text that passed all checks, or in code by embedders
 //! (see [`Scenario::from_toml`](crate::Scenario::from_toml)). Knows nothing of TOML or spans.
 
+mod goal;
 mod http;
 mod schedule;
 
@@ -14,6 +15,7 @@ use crate::journey::{Flow, OnFailure, Reading, Rendering, Scope, SequenceStep, V
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
+pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
 pub use http::{Http2Settings, HttpVersion, Placement};
 pub use schedule::{
     Arrivals, Model, RateStage, RateStep, Schedule, Shape, ThinkTime, VuStage, VuStep,
@@ -48,6 +50,8 @@ pub struct Scenario {
     pub files: Vec<ScenarioFile>,
     /// `[assertions]`, in the order of the file.
     pub assertions: Vec<Assertion>,
+    /// `[assertions.NAME]`, in the order of the file.
+    pub goals: Vec<Goal>,
     /// `[limits]`.
     pub limits: Limits,
     /// `[simulation]`: how the simulated world behaves. Means nothing to a run for real, and is no
@@ -332,120 +336,6 @@ pub struct Body {
     pub file: Option<String>,
 }
 
-/// One entry of `[assertions]`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Assertion {
-    /// What is compared.
-    pub kind: AssertionKind,
-    /// The bound. Latencies in milliseconds, rates as a share of 1, `rps_min` per second;
-    /// 1 for `require_trustworthy = true`.
-    pub bound: f64,
-}
-
-/// What an assertion is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AssertionKind {
-    /// `pNN_latency_ms`: response time at this quantile, at most the bound.
-    LatencyMax(Quantile),
-    /// `error_rate_max`.
-    ErrorRateMax,
-    /// `success_rate_min`.
-    SuccessRateMin,
-    /// `rps_min`: completed requests per second.
-    RpsMin,
-    /// `status_4xx_max_rate`: share of responses.
-    Status4xxMaxRate,
-    /// `status_5xx_max_rate`: share of responses.
-    Status5xxMaxRate,
-    /// `lateness_p99_ms_max`.
-    LatenessP99Max,
-    /// `require_trustworthy`.
-    RequireTrustworthy,
-}
-
-/// The quantiles reports name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quantile {
-    /// 0.5
-    P50,
-    /// 0.75
-    P75,
-    /// 0.9
-    P90,
-    /// 0.95
-    P95,
-    /// 0.99
-    P99,
-    /// 0.999
-    P999,
-    /// 0.9999
-    P9999,
-}
-
-impl Quantile {
-    /// All of them, rising.
-    pub const ALL: [Quantile; 7] = [
-        Quantile::P50,
-        Quantile::P75,
-        Quantile::P90,
-        Quantile::P95,
-        Quantile::P99,
-        Quantile::P999,
-        Quantile::P9999,
-    ];
-
-    /// Its name in metrics.json.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Quantile::P50 => "p50",
-            Quantile::P75 => "p75",
-            Quantile::P90 => "p90",
-            Quantile::P95 => "p95",
-            Quantile::P99 => "p99",
-            Quantile::P999 => "p999",
-            Quantile::P9999 => "p9999",
-        }
-    }
-
-    /// The quantile in ten-thousandths: 5,000 for the median.
-    #[must_use]
-    pub const fn ten_thousandths(self) -> u64 {
-        match self {
-            Quantile::P50 => 5_000,
-            Quantile::P75 => 7_500,
-            Quantile::P90 => 9_000,
-            Quantile::P95 => 9_500,
-            Quantile::P99 => 9_900,
-            Quantile::P999 => 9_990,
-            Quantile::P9999 => 9_999,
-        }
-    }
-}
-
-impl AssertionKind {
-    /// The key in the scenario.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            AssertionKind::LatencyMax(Quantile::P50) => "p50_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P75) => "p75_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P90) => "p90_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P95) => "p95_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P99) => "p99_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P999) => "p999_latency_ms",
-            AssertionKind::LatencyMax(Quantile::P9999) => "p9999_latency_ms",
-            AssertionKind::ErrorRateMax => "error_rate_max",
-            AssertionKind::SuccessRateMin => "success_rate_min",
-            AssertionKind::RpsMin => "rps_min",
-            AssertionKind::Status4xxMaxRate => "status_4xx_max_rate",
-            AssertionKind::Status5xxMaxRate => "status_5xx_max_rate",
-            AssertionKind::LatenessP99Max => "lateness_p99_ms_max",
-            AssertionKind::RequireTrustworthy => "require_trustworthy",
-        }
-    }
-}
-
 /// `[limits]`: every bound a run holds to. docs/LIMITS.md lists defaults and hard maxima.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -551,7 +441,7 @@ impl Scenario {
     /// counted, and all of them are taken.
     #[must_use]
     pub fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure } = &self.populations[0].flow;
+        let Flow { start, steps, renew, on_failure, groups: _ } = &self.populations[0].flow;
         let is_plain =
             |request: &Request| request.rendering.is_none() && request.reading.is_empty();
         let is_fixed =

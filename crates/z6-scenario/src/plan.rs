@@ -259,12 +259,17 @@ impl Plan {
         } else {
             Step(step.0.checked_add(1)?)
         };
-        let is_aside = (step.0 >= RENEWALS && !self.renew.is_empty())
-            || (step.0 >= STARTS_AGAIN && self.start_places > 0);
         match self.end_step(actor) {
-            Some(end) if after >= end && !is_aside => None,
+            Some(end) if after >= end && !self.is_aside(step) => None,
             _ => Some(after),
         }
+    }
+
+    /// Whether a step is of a renewal, or of a `start` that is done again.
+    #[must_use]
+    pub fn is_aside(&self, step: Step) -> bool {
+        (step.0 >= RENEWALS && !self.renew.is_empty())
+            || (step.0 >= STARTS_AGAIN && self.start_places > 0)
     }
 
     /// [`Plan::next`] where places may be left out; past the last iteration as well.

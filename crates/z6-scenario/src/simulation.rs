@@ -55,6 +55,8 @@ pub struct Simulation {
     pub servers: Option<u32>,
     /// Statuses and their shares, rising; all others are 200.
     pub statuses: Vec<StatusShare>,
+    /// Before this instant no status is one of `statuses`, nanoseconds; none: from the start they are.
+    pub statuses_after_ns: Option<u64>,
     /// Share of responses that redirect, to the same or another target.
     pub redirects: Share,
     /// Length of response bodies, uniform.
@@ -78,6 +80,7 @@ impl Default for Simulation {
             service: Delay::Exponential { mean_ns: 2_000_000 },
             servers: None,
             statuses: Vec::new(),
+            statuses_after_ns: None,
             redirects: Share::ZERO,
             body_bytes: BodyBytes { min: 128, max: 128 },
             chunked: Share::ZERO,
@@ -202,13 +205,14 @@ pub struct BodyBytes {
 }
 
 /// The names of all settings but the faults, in the order of [`Simulation`]'s fields.
-pub const SETTINGS: [&str; 11] = [
+pub const SETTINGS: [&str; 12] = [
     "connect",
     "latency",
     "bandwidth_bytes_per_second",
     "service",
     "servers",
     "statuses",
+    "statuses_after",
     "redirects",
     "body_bytes",
     "chunked",
@@ -221,7 +225,7 @@ pub const FAULT_PREFIX: &str = "fault.";
 
 impl Simulation {
     /// Takes one setting in text form: a key of [`SETTINGS`], or `fault.` and the name of a fault.
-    /// `none` takes back `bandwidth_bytes_per_second`, `servers`, `statuses`,
+    /// `none` takes back `bandwidth_bytes_per_second`, `servers`, `statuses`, `statuses_after`,
     /// `keep_alive_requests` and `keep_alive_idle`.
     ///
     /// # Errors
@@ -244,6 +248,9 @@ impl Simulation {
             "service" => self.service = text::delay(value)?,
             "servers" => self.servers = text::optional(value, text::servers)?,
             "statuses" => self.statuses = text::statuses(value)?,
+            "statuses_after" => {
+                self.statuses_after_ns = text::optional(value, text::duration)?;
+            }
             "redirects" => self.redirects = text::share(value)?,
             "body_bytes" => self.body_bytes = text::body_bytes(value)?,
             "chunked" => self.chunked = text::share(value)?,
@@ -266,6 +273,7 @@ impl Simulation {
             return FaultKind::from_name(name).map(|kind| self.faults.get(kind).to_string());
         }
         let number = |number: Option<u64>| number.map_or("none".to_owned(), |n| n.to_string());
+        let duration = |ns: Option<u64>| ns.map_or("none".to_owned(), crate::duration::write);
         Some(match key {
             "connect" => self.connect.to_string(),
             "latency" => self.latency.to_string(),
@@ -277,9 +285,8 @@ impl Simulation {
             "body_bytes" => self.body_bytes.to_string(),
             "chunked" => self.chunked.to_string(),
             "keep_alive_requests" => number(self.keep_alive_requests),
-            "keep_alive_idle" => {
-                self.keep_alive_idle_ns.map_or("none".to_owned(), crate::duration::write)
-            }
+            "statuses_after" => duration(self.statuses_after_ns),
+            "keep_alive_idle" => duration(self.keep_alive_idle_ns),
             _ => return None,
         })
     }

@@ -50,6 +50,7 @@ fn everything() -> Vec<ScenarioBuilder> {
         ("service", "bimodal:1ms,50ms,0.01"),
         ("servers", "3"),
         ("statuses", "404=0.1,503=0.05"),
+        ("statuses_after", "1s"),
         ("body_bytes", "0..4096"),
         ("chunked", "0.5"),
         ("redirects", "0.25"),
@@ -93,13 +94,18 @@ fn everything() -> Vec<ScenarioBuilder> {
         .request(RequestBuilder::new("write", "/items").method("POST").body("line\n\"two\"\u{7f}"))
         .request(RequestBuilder::new("send", "/items").method("PUT").body_file("body.json"))
         .think_time(Duration::from_micros(1_500))
-        .named_sequence("first", [StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu)])
+        .named_sequence(
+            "first",
+            [StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in")],
+        )
         .start("first")
         .renew("first", [401, 403], Some(SECOND))
         .on_failure(OnFailure::EndIteration)
         .step("read", 2)
         .step("write", 1)
-        .add_step(StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun))
+        .add_step(
+            StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun).group("x"),
+        )
         .latency_max(Quantile::P50, MS)
         .latency_max(Quantile::P75, MS)
         .latency_max(Quantile::P90, MS)
@@ -139,6 +145,31 @@ fn everything() -> Vec<ScenarioBuilder> {
         }))
         .simulation(&world);
     let scheduled = |schedule| small().duration(5 * SECOND).schedule(schedule);
+    let mut goal = GoalBuilder::new()
+        .part("name == 'a'")
+        .window_seconds(1)
+        .min_requests(2)
+        .after(MS)
+        .stop(true)
+        .mean_latency_max(MS)
+        .longest_latency_max(MS)
+        .error_rate_max(0.1)
+        .success_rate_min(0.9)
+        .rps_min(1.0)
+        .status_4xx_max_rate(0.1)
+        .status_5xx_max_rate(0.1)
+        .checks_success_rate_min(0.5)
+        .percentile_max(LatencyPercentile::from_digits("975").unwrap(), MS);
+    for quantile in Quantile::ALL {
+        goal = goal.latency_max(quantile, MS);
+    }
+    let goals = small()
+        .duration(5 * SECOND)
+        .goal("all of them", goal)
+        .goal("trust", GoalBuilder::new().require_trustworthy(true).stop(true))
+        .mean_latency_max(MS)
+        .longest_latency_max(MS)
+        .checks_success_rate_min(0.5);
     let weighted = Scenario::builder()
         .iterations(1)
         .target(TargetBuilder::new("http://h").resolve("127.0.0.1"))
@@ -146,6 +177,7 @@ fn everything() -> Vec<ScenarioBuilder> {
         .request(RequestBuilder::new("seldom", "/"));
     vec![
         full,
+        goals,
         weighted,
         values(),
         Scenario::builder()
@@ -298,6 +330,12 @@ fn table_keys(label: &str, table: &dyn TableLike, found: &mut BTreeSet<KeyName>)
             rows.filter(|row| row.table == label && row.name == name)
                 .any(|row| row.variant == variant)
         };
+        if label == "[assertions]"
+            && let Some(goal) = item.as_table_like()
+        {
+            table_keys("[assertions.NAME]", goal, found);
+            continue;
+        }
         let variant = if is_known(kind) { kind } else { "" };
         found.insert((label.to_owned(), variant.to_owned(), name.to_owned()));
         let single = match label {

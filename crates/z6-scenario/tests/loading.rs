@@ -136,6 +136,7 @@ fn defaults_are_those_documented() {
         values: ValueTable::default(),
         files: Vec::new(),
         assertions: vec![],
+        goals: Vec::new(),
         limits: Limits::default(),
         simulation: Simulation::default(),
     };
@@ -152,7 +153,7 @@ fn constant_with_vus_in_both_places() {
     assert_eq!(scenario.targets[0].max_connections, 10);
     assert_eq!(scenario.targets[0].base_url.host, Host::Name("localhost".to_owned()));
     assert_eq!(scenario.requests[0].timeout_ns, S);
-    let kinds: Vec<&str> = scenario.assertions.iter().map(|a| a.kind.name()).collect();
+    let kinds: Vec<_> = scenario.assertions.iter().map(|a| a.kind.name()).collect();
     assert_eq!(kinds, ["p99_latency_ms", "error_rate_max"]);
     assert_eq!(scenario.assertions[1].bound.to_bits(), 0.01_f64.to_bits());
 }

@@ -53,6 +53,8 @@ pub(crate) struct Disk<O, L> {
     error: Option<SimLogError>,
     limit_bytes: u64,
     limit_told: bool,
+    /// The observer has asked for the end.
+    stop_told: bool,
     draws: Draws,
     free: Tick,
     /// By worker: when its blocks are written.
@@ -89,6 +91,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             error: None,
             limit_bytes: limits.max_event_log_bytes.saturating_sub(reserve),
             limit_told: false,
+            stop_told: false,
             draws,
             free: Tick::ZERO,
             waiting: (0..header.workers).map(|_| VecDeque::new()).collect(),
@@ -146,6 +149,10 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             taken.stop = Some(StopReason::LogLimit);
         }
         taken.stop = taken.stop.or_else(|| self.log.stop());
+        if taken.stop.is_none() && !self.stop_told {
+            taken.stop = self.observer.stop();
+            self.stop_told = taken.stop.is_some();
+        }
         taken
     }
 

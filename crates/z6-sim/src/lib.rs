@@ -72,6 +72,8 @@ use z6_events::{Event, Tick, Visitor, WorkerId};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
+impl z6_vu::observer::Observer for NoObserver {}
+
 impl Visitor for NoObserver {
     type Error = Infallible;
 

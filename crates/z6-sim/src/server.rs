@@ -222,6 +222,14 @@ impl Server {
             interim_max: scenario.limits.max_interim_responses,
             place: AskedPlace { target: wire.target, path: &pending.path },
         };
+        let calm;
+        let is_calm = simulation.statuses_after_ns.is_some_and(|after| env.now() < Tick(after));
+        let simulation = if is_calm {
+            calm = Simulation { statuses: Vec::new(), ..simulation.clone() };
+            &calm
+        } else {
+            simulation
+        };
         let url = self.places.url(wire.target, &pending.path);
         let mut maker = Maker { answers: &mut self.answers, asks, url: &url };
         let reply = Reply::draw(simulation, fault, asked, &self.places, &mut maker, &mut draws);

@@ -4,17 +4,21 @@
 use std::convert::Infallible;
 
 use z6_events::{
-    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, Partition, SealedBlock, Tick, Visitor,
-    WalkError, WorkerId,
+    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, Partition, SealedBlock, StopReason,
+    Tick, Visitor, WalkError, WorkerId,
 };
 
 use crate::run_end::RunEnd;
 
-/// A [`Visitor`] that can be shown the events of a run: on the thread that writes its log, and without
-/// a way to end it. The end of a block is a good moment to publish what was gathered.
-pub trait Observer: Visitor<Error = Infallible> + Send {}
-
-impl<V: Visitor<Error = Infallible> + Send> Observer for V {}
+/// A [`Visitor`] that can be shown the events of a run: on the thread that writes its log. The end of a block
+/// is a good moment to publish what was gathered.
+pub trait Observer: Visitor<Error = Infallible> + Send {
+    /// Whether the run should stop, by what it has seen; asked after each block. From then on the answer stays
+    /// the same.
+    fn stop(&self) -> Option<StopReason> {
+        None
+    }
+}
 
 /// Reads blocks back that were written, and shows their events to an observer and to what the footer
 /// will say.

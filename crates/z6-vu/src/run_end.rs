@@ -65,6 +65,7 @@ impl RunEnd {
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
             | StoppedBy::Error
+            | StoppedBy::Assertion
             | StoppedBy::DataExhausted
             | StoppedBy::OnFailure
             | StoppedBy::Requested

@@ -306,6 +306,22 @@ fn a_stop_in_the_grace_period_ends_it() {
     assert_eq!(events(&log).last().map(|(_, at, _)| *at), Some(Tick(2 * SECOND)));
 }
 
+/// An assertion asks for the end of a run: one that is ending already keeps its grace period.
+#[test]
+fn a_stop_by_an_assertion_ends_a_run_once() {
+    let scenario = scenario(&format!(
+        "[runtime]\nduration_seconds = 9\nvus = 1\ngraceful_stop_seconds = 5\n{}",
+        one_target("").replace("timeout_ms = 50", "timeout_ms = 9000")
+    ));
+    let stop = Input::Stop { reason: StopReason::Assertion };
+    let stops = [(Tick(SECOND), stop), (Tick(2 * SECOND), stop)];
+    let log = run(&scenario, 1, 1, |_| Box::new(Silent { connects: true }), &stops);
+    let ended = Event::EndReached { by: z6_events::StoppedBy::Assertion, end: Tick(SECOND) };
+    assert_eq!(count(&log, |event| *event == ended), 1);
+    assert_eq!(count(&log, |event| matches!(event, Event::Stop { .. })), 1);
+    assert_eq!(events(&log).last().map(|(_, at, _)| *at), Some(Tick(6 * SECOND)));
+}
+
 /// A worker that has VUs needs a share of the connections; one that never has any does not.
 #[test]
 fn a_share_of_nothing_is_refused() {

@@ -79,6 +79,8 @@ struct Keep {
     stop_at: Option<(When, StopReason, mpsc::Receiver<Stopper>)>,
 }
 
+impl z6_vu::observer::Observer for Keep {}
+
 impl Visitor for Keep {
     type Error = Infallible;
 
@@ -526,6 +528,8 @@ fn a_full_log_stops_the_run() {
 #[test]
 fn a_panicking_observer_stops_the_run() {
     struct Panics;
+    impl z6_vu::observer::Observer for Panics {}
+
     impl Visitor for Panics {
         type Error = Infallible;
 

@@ -156,6 +156,16 @@ impl Finished {
                 FailureKind::DataExhausted,
                 "stopped: a unique data file has no row left (`on_end = \"stop_run\"`)",
             ),
+            StoppedBy::Assertion => {
+                let reason = match &self.metrics.run.tripped {
+                    Some(tripped) => format!(
+                        "stopped: the assertion {} did not hold at second {}",
+                        tripped.assertion, tripped.second
+                    ),
+                    None => "stopped by an assertion".to_owned(),
+                };
+                found.add(FailureKind::AssertionFailed, reason);
+            }
             StoppedBy::OnFailure => found.add(
                 FailureKind::OnFailure,
                 "stopped: a request failed whose `on_failure` is \"stop_run\"",

@@ -29,6 +29,12 @@ impl RunFold {
         self.0.live()
     }
 
+    /// Whether an assertion asks for the end of the run.
+    #[cfg(any(feature = "run", feature = "simulate"))]
+    pub(crate) fn tripped(&self) -> bool {
+        self.0.tripped().is_some()
+    }
+
     /// The figures. The header says when the run started and what its targets resolved to.
     ///
     /// # Errors

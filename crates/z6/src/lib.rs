@@ -135,10 +135,11 @@ pub use z6_vu::templates::TemplateError;
 // Scenarios.
 pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
-    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Http2Builder, Http2Settings,
-    HttpVersion, Limits, Loaded, Metadata, Model, NoFiles, Overrides, Placement, Plan, PlannedStep,
-    Quantile, Request, RequestBuilder, Runtime, Scenario, ScenarioBuilder, Schedule,
-    ScheduleBuilder, Shape, Target, TargetBuilder, ThinkTime, Users, Workers,
+    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder, Http2Builder,
+    Http2Settings, HttpVersion, LatencyPercentile, Limits, Loaded, Metadata, Model, NoFiles,
+    Overrides, Placement, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
+    ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Tag, Target, TargetBuilder, ThinkTime,
+    Users, Workers,
 };
 
 // Figures.
@@ -146,7 +147,8 @@ pub use z6_metrics::report::{Style, metrics_json, summary_text, timeseries_csv};
 pub use z6_metrics::{
     AssertionResult, AssertionValue, Ci95, ConnectionFigures, Doubt, ErrorFigures,
     GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, LiveSnapshot, Metrics, Named,
-    RequestFigures, RequestRow, RowOutcome, RunFigures, SeriesRow, ThroughputFigures, Verdict,
+    RequestFigures, RequestRow, RowOutcome, RunFigures, SeriesRow, ThroughputFigures, Tripped,
+    Verdict,
 };
 
 // Events.

@@ -15,6 +15,7 @@ use z6_scenario::Scenario;
 use crate::error::Error;
 use crate::fold::RunFold;
 use crate::running::{Stops, panic_text};
+use z6_vu::observer::Observer;
 
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -136,6 +137,12 @@ impl Watcher {
             Some(Fault::Panicked(message)) => Err(Error::Callback { message }),
             Some(Fault::Join(error)) => Err(Error::Requests(error)),
         }
+    }
+}
+
+impl Observer for Watcher {
+    fn stop(&self) -> Option<StopReason> {
+        self.fold.tripped().then_some(StopReason::Assertion)
     }
 }
 

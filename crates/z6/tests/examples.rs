@@ -84,7 +84,7 @@ fn log_reader_finds_what_no_report_says() {
 #[test]
 fn example_scenarios_load() {
     let journeys = ["login_token", "csv_users", "orders", "login_form"];
-    let others = ["quickstart", "simple", "user_api", "session", "rate"];
+    let others = ["quickstart", "simple", "user_api", "session", "rate", "stop"];
     for name in journeys.into_iter().chain(others) {
         let path = Path::new(EXAMPLES).join(name).with_extension("toml");
         let run = z6::Run::from_file(&path).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -5,7 +5,7 @@
 //! Events in, violations out; one pass, memory for what is open at once. Unlike the fold, which stops
 //! at the first contradiction, the checks continue and name what they find. Reading order:
 //! `violation` (what can be wrong), `connections`, `actors`, `journeys`, `step` (exchanges, time, ends),
-//! `redirects`.
+//! `redirects`, `stop` (the run was stopped when an assertion said so).
 //! docs/ANALYZE.md lists the checks.
 
 mod actors;
@@ -14,6 +14,7 @@ mod journeys;
 mod of_connections;
 mod redirects;
 mod step;
+mod stop;
 mod violation;
 
 use std::convert::Infallible;
@@ -29,6 +30,7 @@ use z6_scenario::{Plan, Scenario};
 use actors::{Actors, Planned};
 use connections::Connections;
 use step::{Here, Rules, StepCheck, Tally, WorkerChecks};
+use stop::StopCheck;
 pub use violation::{Check, CheckReport, VIOLATIONS_KEPT, Violation, ViolationKind};
 
 use crate::loss::Loss;
@@ -58,6 +60,8 @@ pub struct Checks {
     workers: Vec<WorkerChecks>,
     report: CheckReport,
     tally: Tally,
+    /// None if no assertion stops the run.
+    stop: Option<Box<StopCheck>>,
 }
 
 impl Checks {
@@ -85,6 +89,7 @@ impl Checks {
             workers: first.all_workers().map(worker).collect(),
             report,
             tally: Tally::default(),
+            stop: StopCheck::new(scenario, header).map(Box::new),
         }
     }
 
@@ -95,7 +100,10 @@ impl Checks {
         let Some(state) = self.workers.get_mut(worker.index()) else {
             return self.report.add(here.violation(None, ViolationKind::UnknownWorker {}));
         };
-        let Checks { rules, planned, report, tally, .. } = self;
+        let Checks { rules, planned, report, tally, stop, .. } = self;
+        if let Some(stop) = stop {
+            stop.event(here, event, report);
+        }
         StepCheck { here, state, rules, planned, report, tally }.check(event);
     }
 
@@ -109,6 +117,9 @@ impl Checks {
         for (worker, state) in (0..).map(WorkerId).zip(&self.workers) {
             let here = Here { index, at: state.last(), worker };
             state.finish(&mut self.planned, here, &mut self.report);
+        }
+        if let Some(stop) = &self.stop {
+            stop.finish(index, &mut self.report);
         }
         let Tally { sent, succeeded, failed, in_flight } = self.tally;
         if sent != succeeded + failed + in_flight {
@@ -135,6 +146,9 @@ impl Visitor for Checks {
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
+        if let Some(stop) = &mut self.stop {
+            stop.block_ended(block);
+        }
         if !block.is_empty() {
             return Ok(());
         }

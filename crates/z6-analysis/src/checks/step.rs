@@ -648,6 +648,7 @@ impl StepCheck<'_> {
             | StoppedBy::LogLimit
             | StoppedBy::DiskFull
             | StoppedBy::Error
+            | StoppedBy::Assertion
             | StoppedBy::DataExhausted
             | StoppedBy::OnFailure
             | StoppedBy::Requested

@@ -27,11 +27,13 @@ pub enum Check {
     Caps,
     /// What was done is what scenario and seed plan.
     Plan,
+    /// A run that an assertion stopped was stopped when the assertion did not hold, and not before.
+    StopReason,
 }
 
 impl Check {
     /// All of them.
-    pub const ALL: [Check; 8] = [
+    pub const ALL: [Check; 9] = [
         Check::Pairing,
         Check::Conservation,
         Check::Time,
@@ -40,6 +42,7 @@ impl Check {
         Check::Connections,
         Check::Caps,
         Check::Plan,
+        Check::StopReason,
     ];
 
     /// Its name.
@@ -54,6 +57,7 @@ impl Check {
             Check::Connections => "connections",
             Check::Caps => "caps",
             Check::Plan => "plan",
+            Check::StopReason => "stop_reason",
         }
     }
 }
@@ -278,6 +282,12 @@ violations! {
     /// A response judged otherwise than the scenario says.
     Plan, OtherVerdict { status: u16, expected: &'static str, found: &'static str },
         "status {status} counts as {found}; the scenario says {expected}";
+
+    /// A stop by an assertion before any had failed.
+    StopReason, EarlyStop {}, "is stopped by an assertion, and none has failed up to here";
+    /// An assertion that stops the run failed, and it went on.
+    StopReason, MissingStop { second: u64 },
+        "an assertion failed at second {second}, and the run was not stopped by it";
 }
 
 /// In words, for a judgement on a response.

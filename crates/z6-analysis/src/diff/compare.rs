@@ -3,8 +3,8 @@
 use z6_metrics::Verdict;
 
 use super::comparison::{
-    BetweenRuns, ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DiffOutcome, Mark, Note, Pairing,
-    Row,
+    BetweenRuns, ComparedGoal, ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DiffOutcome, GoalRuns,
+    Mark, Note, Pairing, Row,
 };
 use super::error::DiffError;
 use super::estimate::Quantity;
@@ -84,8 +84,29 @@ pub fn compare(
         a: a.iter().map(compared).collect(),
         b: b.iter().map(compared).collect(),
         rows,
+        goals: goals(a, b),
         pairing,
     })
+}
+
+/// Named assertions in the order in which the runs name them.
+fn goals(a: &[RunSample], b: &[RunSample]) -> Vec<ComparedGoal> {
+    let mut goals: Vec<ComparedGoal> = Vec::new();
+    let sides = a.iter().map(|run| (run, true)).chain(b.iter().map(|run| (run, false)));
+    for (run, is_a) in sides {
+        for (name, held) in &run.goals {
+            let place = goals.iter().position(|goal| goal.name == *name).unwrap_or(goals.len());
+            if place == goals.len() {
+                let none = GoalRuns::default();
+                goals.push(ComparedGoal { name: name.clone(), a: none, b: none });
+            }
+            let goal = &mut goals[place];
+            let side = if is_a { &mut goal.a } else { &mut goal.b };
+            side.runs += 1;
+            side.held += u64::from(*held);
+        }
+    }
+    goals
 }
 
 fn all<'a>(a: &'a [RunSample], b: &'a [RunSample]) -> impl Iterator<Item = &'a RunSample> {

@@ -333,10 +333,35 @@ pub struct Comparison {
     pub b: Vec<ComparedRun>,
     /// The figures; by name, those of one name after those of another.
     pub rows: Vec<Row>,
+    /// Named assertions of the runs, by whether they held. Not in the JSON if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<ComparedGoal>,
     /// How requests met; null if the plans differ or nothing was kept for it.
     pub pairing: Option<Pairing>,
     /// What to keep in mind.
     pub notes: Vec<Note>,
+}
+
+/// A named assertion of the runs that are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ComparedGoal {
+    /// Its name.
+    pub name: String,
+    /// In the runs of the first side that have it.
+    pub a: GoalRuns,
+    /// In those of the second side.
+    pub b: GoalRuns,
+}
+
+/// How often an assertion held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct GoalRuns {
+    /// Runs whose scenario has it.
+    pub runs: u64,
+    /// Those of them in which it held.
+    pub held: u64,
 }
 
 impl Comparison {

@@ -29,8 +29,8 @@ pub mod text;
 
 pub use compare::{CONFIDENCE, DiffOptions, compare};
 pub use comparison::{
-    BetweenRuns, ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DeltaUnit, DiffOutcome, Mark,
-    Method, Note, Pairing, Row, RowCounts, Unit,
+    BetweenRuns, ComparedGoal, ComparedRun, Comparison, DIFF_SCHEMA_VERSION, DeltaUnit,
+    DiffOutcome, GoalRuns, Mark, Method, Note, Pairing, Row, RowCounts, Unit,
 };
 pub use error::DiffError;
 pub use rows::{ERROR_RATE_MARGIN_MIN, POWER};

@@ -10,7 +10,7 @@ use z6_events::{
 use z6_metrics::fold::TICK_NS_MAX;
 use z6_metrics::histogram::Latency;
 use z6_metrics::quantile::Distribution;
-use z6_metrics::{EndFacts, FoldError, RequestRow, RunFacts, Verdict};
+use z6_metrics::{AssertionResult, EndFacts, FoldError, RequestRow, RunFacts, Verdict};
 use z6_scenario::Scenario;
 
 use super::blocks::{Blocks, Cut};
@@ -72,6 +72,8 @@ pub struct RunSample {
     /// One for all requests; by name, one for each name that has requests, in the order of the
     /// scenario.
     pub(super) groups: Vec<GroupSample>,
+    /// Named assertions, and whether each held.
+    pub(super) goals: Vec<(String, bool)>,
 }
 
 /// The requests of one run that are compared with those of the other.
@@ -92,6 +94,19 @@ impl RunSample {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// The same with the results of the run's named assertions.
+    #[must_use]
+    pub fn with_goals(mut self, results: &[AssertionResult]) -> RunSample {
+        for result in results {
+            let Some(goal) = &result.goal else { continue };
+            match self.goals.iter_mut().find(|(name, _)| name == goal) {
+                Some((_, held)) => *held &= result.passed,
+                None => self.goals.push((goal.clone(), result.passed)),
+            }
+        }
+        self
     }
 
     /// Plan digest, 64 hexadecimal digits.
@@ -331,6 +346,7 @@ impl Sampler {
             log_digest: end.log_digest,
             torn: end.torn,
             verdict,
+            goals: Vec::new(),
             latency: self.options.latency,
         })
     }

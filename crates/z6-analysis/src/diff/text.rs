@@ -5,7 +5,7 @@ use z6_metrics::report::units::{count, duration, percent, plain, plural, rate};
 use z6_metrics::report::{Style, json_document};
 
 use super::comparison::{
-    ComparedRun, Comparison, DeltaUnit, DiffOutcome, Mark, Pairing, Row, Unit,
+    ComparedRun, Comparison, DeltaUnit, DiffOutcome, GoalRuns, Mark, Pairing, Row, Unit,
 };
 
 /// Width of the label column.
@@ -29,6 +29,20 @@ pub fn comparison_text(comparison: &Comparison, style: &Style) -> String {
     lines.push(String::new());
     table(&mut lines, comparison, *style);
     lines.push(String::new());
+    for (index, goal) in comparison.goals.iter().enumerate() {
+        let line = format!(
+            "{}: {} in a, {} in b",
+            printable(&goal.name),
+            goal_words(goal.a),
+            goal_words(goal.b)
+        );
+        let line = if goal.a.held == goal.a.runs && goal.b.held < goal.b.runs {
+            style.bad(line)
+        } else {
+            line
+        };
+        lines.push(labelled(*style, if index == 0 { "Goals" } else { "" }, &line));
+    }
     if let Some(pairing) = &comparison.pairing {
         pairs(&mut lines, pairing, *style);
     }
@@ -40,6 +54,16 @@ pub fn comparison_text(comparison: &Comparison, style: &Style) -> String {
     let mut text = lines.join("\n");
     text.push('\n');
     text
+}
+
+/// How an assertion fared in the runs of one side.
+fn goal_words(GoalRuns { runs, held }: GoalRuns) -> String {
+    match (runs, held) {
+        (0, _) => "not asked for".to_owned(),
+        (1, 1) => "held".to_owned(),
+        (1, _) => "missed".to_owned(),
+        _ => format!("held in {} of {}", count(held), plural(runs, "run")),
+    }
 }
 
 fn labelled(style: Style, label: &str, line: &str) -> String {

@@ -1,16 +1,12 @@
 //! Tests on the fields of a request: as parsed, and made ready for a scenario so that each answer takes
 //! a few instructions and no memory.
 
-use std::ops::Range;
-
 use z6_events::{ErrorKind, Irregularities, Irregularity, Protocol};
 use z6_metrics::RequestRow;
-use z6_scenario::expression::{
-    Comparison, Decimal, ExpressionError, ExpressionErrorKind, meant, nearest,
-};
+use z6_scenario::expression::{ExpressionError, NumberSet, TextSet};
 use z6_scenario::{Request, Scenario};
 
-use super::field::{Field, FieldKind, NumberField, Scale, TextField};
+use super::field::{Field, FieldKind, NumberField, TextField};
 
 /// A test on one field. `negated` turns the answer round, also that about a missing value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,81 +63,6 @@ pub(super) enum Test {
     },
 }
 
-/// Which values pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NumberSet {
-    /// Both ends included; empty if they cross.
-    Range(u64, u64),
-    /// Some, sorted; and perhaps that there is none.
-    OneOf { values: Vec<u64>, missing: bool },
-}
-
-/// Which names pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TextSet {
-    /// One of these names, each with its place in the filter.
-    OneOf(Vec<(String, Range<usize>)>),
-    Contains(String),
-}
-
-/// No value is in this one.
-const NOTHING: NumberSet = NumberSet::Range(1, 0);
-
-impl NumberSet {
-    /// The whole numbers that compare like this with a decimal number, in units of the row.
-    pub(super) fn from_comparison(
-        comparison: Comparison,
-        number: Decimal,
-        scale: Scale,
-    ) -> NumberSet {
-        // Both fit: at most 28 digits, times at most 10^9.
-        let scaled = number.digits * scale.factor();
-        let unit = 10_u128.pow(number.decimals);
-        let (floor, ceiling) = (scaled / unit, scaled.div_ceil(unit));
-        let from = |least: u128| match u64::try_from(least) {
-            Ok(least) => NumberSet::Range(least, u64::MAX),
-            Err(_) => NOTHING,
-        };
-        let to = |most: u128| NumberSet::Range(0, u64::try_from(most).unwrap_or(u64::MAX));
-        match comparison {
-            Comparison::Equal | Comparison::NotEqual => match u64::try_from(floor) {
-                Ok(value) if floor == ceiling => NumberSet::Range(value, value),
-                Ok(_) | Err(_) => NOTHING,
-            },
-            Comparison::Greater => from(floor + 1),
-            Comparison::AtLeast => from(ceiling),
-            Comparison::AtMost => to(floor),
-            Comparison::Less if ceiling == 0 => NOTHING,
-            Comparison::Less => to(ceiling - 1),
-        }
-    }
-
-    #[inline]
-    fn has(&self, value: Option<u64>) -> bool {
-        match (self, value) {
-            (NumberSet::Range(..), None) => false,
-            (NumberSet::Range(low, high), Some(value)) => (*low..=*high).contains(&value),
-            (NumberSet::OneOf { missing, .. }, None) => *missing,
-            (NumberSet::OneOf { values, .. }, Some(value)) => values.binary_search(&value).is_ok(),
-        }
-    }
-
-    /// The value is missing.
-    pub(super) const fn missing() -> NumberSet {
-        NumberSet::OneOf { values: Vec::new(), missing: true }
-    }
-
-    /// Of sets with one value at most: their values, and whether a missing one passes.
-    fn listed(self) -> (Vec<u64>, bool) {
-        match self {
-            NumberSet::Range(low, high) => {
-                ((low == high).then_some(low).into_iter().collect(), false)
-            }
-            NumberSet::OneOf { values, missing } => (values, missing),
-        }
-    }
-}
-
 impl Test {
     /// The test that `field` is the word of this index.
     pub(super) fn word(field: &Field, index: usize, negated: bool) -> Test {
@@ -184,12 +105,7 @@ impl Test {
     pub(super) fn or(self, other: Test) -> Test {
         match (self, other) {
             (Test::Number { of, set, negated }, Test::Number { set: more, .. }) => {
-                let ((mut values, missing), (more, also)) = (set.listed(), more.listed());
-                values.extend(more);
-                values.sort_unstable();
-                values.dedup();
-                let set = NumberSet::OneOf { values, missing: missing || also };
-                Test::Number { of, set, negated }
+                Test::Number { of, set: set.or(more), negated }
             }
             (
                 Test::Text { of, set: TextSet::OneOf(mut names), negated },
@@ -251,7 +167,7 @@ impl Test {
             }
             Test::Text { of, set, negated } => {
                 let names = names(*of, scenario);
-                let passes = set.passes(*of, &names, *negated)?;
+                let passes = passing(set, *of, &names, *negated)?;
                 match of {
                     TextField::Name | TextField::Method => BoundTest::Request(passes),
                     TextField::Target => BoundTest::Target(passes),
@@ -280,11 +196,11 @@ impl Test {
                 BoundTest::Reused { wanted: *wanted, negated: *negated }
             }
             Test::FailedCheck { set, missing, negated } => {
-                let (checks, missing) = (set.checks(scenario)?, *missing);
+                let (checks, missing) = (passing_checks(set, scenario)?, *missing);
                 BoundTest::FailedCheck { checks, missing, negated: *negated }
             }
             Test::Tag { name, set, missing, negated } => {
-                BoundTest::Request(set.tagged(name, *missing, *negated, scenario)?)
+                BoundTest::Request(passing_tags(set, name, (*missing, *negated), scenario)?)
             }
         })
     }
@@ -302,90 +218,49 @@ fn names(of: TextField, scenario: &Scenario) -> Vec<&str> {
     }
 }
 
-impl TextSet {
-    /// By request: a bit for each of its checks that passes.
-    fn checks(&self, scenario: &Scenario) -> Result<Box<[u64]>, ExpressionError> {
-        if let TextSet::OneOf(wanted) = self {
-            let names: Vec<&str> = scenario.requests.iter().flat_map(checks).collect();
-            are_known(wanted, "check", &names)?;
-        }
-        let passes = |name: &str| match self {
-            TextSet::OneOf(wanted) => wanted.iter().any(|(wanted, _)| wanted == name),
-            TextSet::Contains(part) => name.contains(part),
-        };
-        let bits = scenario.requests.iter().map(|request| {
-            let bits = (0..u64::BITS).zip(checks(request)).filter(|(_, name)| passes(name));
-            bits.fold(0, |bits, (bit, _)| bits | 1 << bit)
-        });
-        Ok(bits.collect())
-    }
+/// By request: a bit for each of its checks that passes.
+fn passing_checks(set: &TextSet, scenario: &Scenario) -> Result<Box<[u64]>, ExpressionError> {
+    set.check("check", scenario.requests.iter().flat_map(checks))?;
+    let bits = scenario.requests.iter().map(|request| {
+        let bits = (0..u64::BITS).zip(checks(request)).filter(|(_, name)| set.has(name));
+        bits.fold(0, |bits, (bit, _)| bits | 1 << bit)
+    });
+    Ok(bits.collect())
+}
 
-    /// By request: whether its tag of this name passes.
-    fn tagged(
-        &self,
-        name: &str,
-        missing: bool,
-        negated: bool,
-        scenario: &Scenario,
-    ) -> Result<Box<[bool]>, ExpressionError> {
-        let tags: Vec<Option<&str>> =
-            scenario.requests.iter().map(|request| request.tag(name)).collect();
-        if let TextSet::OneOf(wanted) = self {
-            let known: Vec<&str> = tags.iter().copied().flatten().collect();
-            if let (true, Some((_, span))) = (known.is_empty(), wanted.first()) {
-                let all = scenario.requests.iter().flat_map(|request| &request.tags);
-                let names: Vec<&str> = all.map(|tag| tag.name.as_str()).collect();
-                are_known(&[(name.to_owned(), span.clone())], "tag", &names)?;
-            }
-            are_known(wanted, "tag value", &known)?;
-        }
-        let passes = |value: &str| match self {
-            TextSet::OneOf(wanted) => wanted.iter().any(|(wanted, _)| wanted == value),
-            TextSet::Contains(part) => value.contains(part),
-        };
-        Ok(tags.iter().map(|tag| tag.map_or(missing, passes) != negated).collect())
-    }
+/// By request: whether its tag of this name passes.
+fn passing_tags(
+    set: &TextSet,
+    name: &str,
+    (missing, negated): (bool, bool),
+    scenario: &Scenario,
+) -> Result<Box<[bool]>, ExpressionError> {
+    let tags = scenario.requests.iter().flat_map(|request| &request.tags);
+    set.check_tag(name, tags.map(|tag| (tag.name.as_str(), tag.value.as_str())))?;
+    let passes =
+        |request: &Request| request.tag(name).map_or(missing, |value| set.has(value)) != negated;
+    Ok(scenario.requests.iter().map(passes).collect())
+}
 
-    /// By request or target: whether it passes.
-    fn passes(
-        &self,
-        of: TextField,
-        names: &[&str],
-        negated: bool,
-    ) -> Result<Box<[bool]>, ExpressionError> {
-        let wanted = match self {
-            TextSet::Contains(part) => {
-                return Ok(names.iter().map(|name| name.contains(part) != negated).collect());
-            }
-            TextSet::OneOf(wanted) => wanted,
-        };
-        let field = match of {
-            TextField::Name => "request",
-            TextField::Method => "method",
-            TextField::Target => "target",
-        };
-        are_known(wanted, field, names)?;
-        let is_wanted = |name: &&str| wanted.iter().any(|(wanted, _)| wanted == name);
-        Ok(names.iter().map(|name| is_wanted(name) != negated).collect())
-    }
+/// By request or target: whether it passes.
+fn passing(
+    set: &TextSet,
+    of: TextField,
+    names: &[&str],
+    negated: bool,
+) -> Result<Box<[bool]>, ExpressionError> {
+    let what = match of {
+        TextField::Name => "request",
+        TextField::Method => "method",
+        TextField::Target => "target",
+    };
+    set.check(what, names.iter().copied())?;
+    Ok(names.iter().map(|name| set.has(name) != negated).collect())
 }
 
 /// The names of the checks of a request.
 fn checks(request: &Request) -> impl Iterator<Item = &str> {
     request.reading.checks.iter().map(|check| check.name.as_str())
-}
-
-/// That the scenario has each of these names.
-fn are_known(
-    wanted: &[(String, Range<usize>)],
-    field: &'static str,
-    names: &[&str],
-) -> Result<(), ExpressionError> {
-    let unknown = wanted.iter().find(|(name, _)| !names.contains(&name.as_str()));
-    let Some((name, span)) = unknown else { return Ok(()) };
-    let kind = ExpressionErrorKind::UnknownName { field, name: name.clone() };
-    let near = || nearest(name, names.iter().copied()).map(meant);
-    Err(ExpressionError::new(kind, span.clone()).or_hint(near))
 }
 
 /// A test with all names resolved.

@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use z6_events::Irregularities;
 use z6_scenario::expression::{
-    Comparison, ExpressionError, ExpressionErrorKind, Search, Side, Spanned, Value, Vocabulary,
-    Wording, meant, nearest,
+    Comparison, ExpressionError, ExpressionErrorKind, NumberSet, Search, Side, Spanned, TextSet,
+    Value, Vocabulary, Wording, meant, nearest,
 };
 
 use super::field::{FIELDS, Field, FieldKind, TAG};
-use super::predicate::{NumberSet, Test, TextSet};
+use super::predicate::Test;
 
 type Result<T> = std::result::Result<T, ExpressionError>;
 
@@ -193,7 +193,7 @@ fn test(
             Ok(Test::Number { of, set: NumberSet::missing(), negated })
         }
         (FieldKind::Number(of, scale), Value::Number(number)) => {
-            let set = NumberSet::from_comparison(comparison, number, scale);
+            let set = NumberSet::from_comparison(comparison, number, scale.factor());
             Ok(Test::Number { of, set, negated })
         }
         (FieldKind::Text(of), Value::Text(text)) => {

@@ -90,10 +90,11 @@ pub(super) fn sample(
     let end = EndFacts::from_ending(&ending);
     let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
     let verdict = Some(metrics.generator.verdict);
-    pass.sampler.finish(end, verdict).map_err(|error| match error {
+    let sample = pass.sampler.finish(end, verdict).map_err(|error| match error {
         DiffError::TooManyNames { .. } => UsageError(error.to_string()).into(),
         other => failure(from_diff_error(other)),
-    })
+    })?;
+    Ok(sample.with_goals(&metrics.assertions))
 }
 
 /// One pass over a log: collects what is compared and the run's verdict on its generator.

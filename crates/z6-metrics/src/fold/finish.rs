@@ -3,11 +3,14 @@
 use z6_events::{StoppedBy, TargetId, Tick, WorkerId};
 
 use super::{EndFacts, Fold};
-use crate::assertions::{self, Observed};
+use crate::assertions::{self, Found, Observed};
 use crate::curve::Curves;
 use crate::error::FoldError;
-use crate::metrics::{Metrics, RunFigures, SCHEMA_VERSION};
+use crate::goals::{Outcome, Tripped};
+use crate::metrics::{Metrics, Named, RequestFigures, RunFigures, SCHEMA_VERSION};
+use crate::quantile::stats;
 use crate::requests::{RunLatencies, WorkerEvidence};
+use crate::verdict::Verdict;
 
 impl Fold {
     /// Ends the fold: all figures of the run.
@@ -42,16 +45,28 @@ impl Fold {
         let workers = self.worker_evidence(end.torn);
         let generator =
             self.requests.generator(&self.outline, &latency.response_ns, &total, &workers);
-        let assertions = assertions::evaluate(
+        let mut by_group = Named::default();
+        if let Some(groups) = &mut self.step_groups {
+            groups.close_all()?;
+            by_group = groups.figures();
+        }
+        let checks = self.goals.as_ref().map_or(Found::Nothing, |goals| goals.of_checks(ended_at));
+        let mut assertions = assertions::evaluate(
             &self.outline.assertions,
             &Observed {
                 response: &latency.response_ns,
+                responses: &total.response,
                 lateness: &generator.lateness_ns,
                 measured: self.requests.measured(),
                 completed_rps: throughput.completed_rps,
                 verdict: generator.verdict,
+                checks,
             },
         );
+        let goals = self.goals.take();
+        if let Some(goals) = &goals {
+            assertions.extend(goals.results(ended_at, generator.verdict));
+        }
         let names = &self.outline.requests;
         let grid = self.grid.take().map(|grid| grid.finish(ended_at));
         if let Some(grid) = &grid {
@@ -60,7 +75,10 @@ impl Fold {
         let empty_iterations = self.iterations.as_ref().map_or(0, |iterations| iterations.empty());
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
-            requests: self.requests.figures(&self.outline, &total, empty_iterations)?,
+            requests: RequestFigures {
+                by_group,
+                ..self.requests.figures(&self.outline, &total, empty_iterations)?
+            },
             latency,
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
@@ -80,7 +98,7 @@ impl Fold {
             time_series: self.requests.time_series(&self.gauges, ended_at),
             grid,
             curves: Curves::new(&total.response, &total.service),
-            run: self.run(end, ended_at),
+            run: self.run(end, ended_at, goals.and_then(|goals| goals.tripped().cloned())),
         };
         Ok((metrics, more))
     }
@@ -92,10 +110,21 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.given_up((worker, state.last));
                 }
+                if let Some(goals) = &mut self.goals {
+                    let ended = request.ended(state.last, None, Outcome::GivenUp, [0; 2]);
+                    goals.ended(worker.index(), state.last, &ended)?;
+                }
                 self.requests.in_flight_at_stop(state.last, &request)?;
             }
         }
         Ok(())
+    }
+
+    /// The verdict on what is known so far.
+    pub(super) fn verdict_so_far(&self) -> Result<Verdict, FoldError> {
+        let total = self.requests.total()?;
+        let (response, workers) = (stats(&total.response), self.worker_evidence(false));
+        Ok(self.requests.generator(&self.outline, &response, &total, &workers).verdict)
     }
 
     /// Checks that each exchange that failed before it was sent led to a request.
@@ -111,7 +140,7 @@ impl Fold {
         ends.or(last).unwrap_or(Tick::ZERO).min(self.until)
     }
 
-    fn run(self, end: EndFacts, ended_at: Tick) -> RunFigures {
+    fn run(self, end: EndFacts, ended_at: Tick, tripped: Option<Tripped>) -> RunFigures {
         let said = self.workers.iter().filter_map(|state| state.end.map(|(_, by)| by));
         let stopped_by = end.stopped_by.or_else(|| said.reduce(StoppedBy::stronger));
         RunFigures {
@@ -125,6 +154,7 @@ impl Fold {
             duration_seconds: seconds(ended_at.0),
             workers: self.facts.partition.workers(),
             stopped_by,
+            tripped,
             warmup_seconds: seconds(self.outline.warmup.0),
         }
     }

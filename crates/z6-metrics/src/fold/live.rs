@@ -6,6 +6,7 @@ use z6_events::{BlockEnd, ErrorKind, Event, Tick, Visitor, WorkerId};
 
 use super::Fold;
 use crate::error::FoldError;
+use crate::goals::Tripped;
 
 /// The state of a run in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,27 @@ impl LiveFold {
         self.fold.live()
     }
 
+    /// The assertion that asks for the end of the run, if one does.
+    #[must_use]
+    pub fn tripped(&self) -> Option<&Tripped> {
+        self.fold.goals.as_ref().and_then(|goals| goals.tripped())
+    }
+
+    /// Takes one event, unless one before it did not fit.
+    #[inline]
+    pub fn take(&mut self, worker: WorkerId, at: Tick, event: &Event) {
+        if self.error.is_none() {
+            self.error = self.fold.event(worker, at, event).err();
+        }
+    }
+
+    /// The end of a block.
+    pub fn come_to(&mut self, worker: WorkerId, at: Tick) {
+        if self.error.is_none() {
+            self.error = self.fold.advance(worker, at).err();
+        }
+    }
+
     /// Returns the fold, for its end.
     ///
     /// # Errors
@@ -108,9 +130,7 @@ impl Visitor for LiveFold {
         at: Tick,
         event: &Event,
     ) -> Result<(), Infallible> {
-        if self.error.is_none() {
-            self.error = self.fold.event(worker, at, event).err();
-        }
+        self.take(worker, at, event);
         Ok(())
     }
 
@@ -119,9 +139,7 @@ impl Visitor for LiveFold {
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
-        if self.error.is_none() {
-            self.error = self.fold.advance(block.worker, block.up_to).err();
-        }
+        self.come_to(block.worker, block.up_to);
         Ok(())
     }
 }

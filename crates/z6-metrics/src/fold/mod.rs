@@ -24,6 +24,7 @@ use crate::examples::NO_ADDRESS;
 use crate::facts::is_possible;
 pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
 use crate::gauges::Gauges;
+use crate::goals::{Ended, Goals, Outcome};
 use crate::grid::Grid;
 use crate::health::Health;
 use crate::http2::Streams;
@@ -35,6 +36,8 @@ use crate::pairing::{Again, OpenRequest, OpenRequests};
 use crate::rates::RateWindow;
 use crate::reads::Reads;
 use crate::requests::Requests;
+use crate::step_groups::StepGroups;
+use crate::verdict::Verdict;
 pub use live::{LiveFold, LiveSnapshot};
 pub use part::PartFold;
 
@@ -101,6 +104,10 @@ pub struct Fold {
     gauges: Gauges,
     /// None for a fold of a part of the requests.
     grid: Option<Grid>,
+    /// None without named assertions, and for a fold of a part of the requests.
+    goals: Option<Box<Goals>>,
+    /// None without groups of steps, and for a fold of a part of the requests.
+    step_groups: Option<Box<StepGroups>>,
     /// The bytes that the next event names.
     bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
@@ -115,7 +122,11 @@ impl Fold {
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
         let iterations = Iterations::new(scenario).map(Box::new);
-        Fold { reads: reads.map(Box::new), iterations, grid: Some(grid), ..fold }
+        let goals = Goals::new(&fold.outline, fold.facts.partition.workers()).map(Box::new);
+        let workers = fold.facts.partition.workers();
+        let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);
+        let reads = reads.map(Box::new);
+        Fold { reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -127,6 +138,8 @@ impl Fold {
             iterations: None,
             gauges: Gauges::default(),
             grid: None,
+            goals: None,
+            step_groups: None,
             bytes: Vec::new(),
             until,
             outline,
@@ -172,6 +185,9 @@ impl Fold {
                 if let (Some(reads), Some(request)) = (&mut self.reads, request) {
                     reads.checks_failed(request, failed);
                 }
+                if let Some(goals) = &mut self.goals {
+                    goals.checks_failed(worker.index(), exchange, failed);
+                }
                 Ok(())
             }
             Event::Connected { connection, started } => {
@@ -201,7 +217,11 @@ impl Fold {
             } => {
                 let bytes = (request_bytes, written_bytes);
                 if attempt == 0 {
-                    return self.sent(here, exchange, connection, request, bytes);
+                    self.sent(here, exchange, connection, request, bytes)?;
+                    return match &mut self.step_groups {
+                        Some(groups) => groups.sent(worker, exchange, request),
+                        None => Ok(()),
+                    };
                 }
                 let reused = state.connections.used(connection);
                 state.streams.sent(connection);
@@ -225,6 +245,17 @@ impl Fold {
                 if let Some(reads) = &mut self.reads {
                     reads.answered(open.request);
                 }
+                if let Some(groups) = &mut self.step_groups {
+                    let outcome = failure.map_or(Outcome::Succeeded, Outcome::from_error);
+                    groups.ended(worker, exchange, at, outcome)?;
+                }
+                if let Some(goals) = &mut self.goals {
+                    let checks = goals.checks_of(worker.index(), exchange, open.request);
+                    let outcome = failure.map_or(Outcome::Succeeded, Outcome::from_error);
+                    let ended = open.ended(at, Some(response.status), outcome, checks);
+                    goals.ended(worker.index(), at, &ended)?;
+                }
+                let state = &mut self.workers[worker.index()];
                 self.requests.answered(&mut state.rates, here, &open, response, failure)
             }
             Event::Redirected { exchange, ref response, .. } => {
@@ -263,6 +294,7 @@ impl Fold {
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, cause.error);
+                self.ended_without(here, exchange, &open, Outcome::from_error(cause.error))?;
                 self.requests.broken(here, &open, &without_response(cause), Why::default())
             }
             Event::Failed { exchange, ref failure } => match state.open.take_failed(exchange) {
@@ -278,6 +310,8 @@ impl Fold {
                         ErrorKind::StreamRefused => self.connections.protocols.refused(false),
                         _ => {}
                     }
+                    self.ended_without(here, exchange, &open, Outcome::from_error(failure.error))?;
+                    let state = &self.workers[worker.index()];
                     let why = state.why_broken(at, exchange, (open.connection, open.sent));
                     self.requests.broken(here, &open, failure, why)
                 }
@@ -295,6 +329,9 @@ impl Fold {
                 Ok(())
             }
             Event::VuStopped { population, actor } => {
+                if let Some(groups) = &mut self.step_groups {
+                    groups.vu_stopped(population, actor)?;
+                }
                 if let Some(iterations) = &mut self.iterations {
                     iterations.vu_stopped(population, actor);
                 }
@@ -320,6 +357,13 @@ impl Fold {
             Event::NotOnWire { ref request, cause } => {
                 state.open.settle();
                 let address = state.connections.failed_address(at, request.target);
+                if let Some(groups) = &mut self.step_groups {
+                    groups.unsent(request, at, Outcome::from_error(cause.error))?;
+                }
+                if let Some(goals) = &mut self.goals {
+                    let outcome = Outcome::from_error(cause.error);
+                    goals.ended(worker.index(), at, &unsent(request, at, outcome))?;
+                }
                 let why = Why { note: state.note.tls(at), ..Why::default() };
                 let asked = (request, address);
                 if let Some(grid) = &mut self.grid {
@@ -334,10 +378,15 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
                 }
-                if reason.is_lack()
-                    && let Some(iterations) = &mut self.iterations
-                {
-                    iterations.not_sent(request);
+                if let Some(groups) = &mut self.step_groups {
+                    groups.unsent(request, at, Outcome::GivenUp)?;
+                }
+                if reason.is_lack() {
+                    if let Some(iterations) = &mut self.iterations {
+                        iterations.not_sent(request);
+                    }
+                } else if let Some(goals) = &mut self.goals {
+                    goals.ended(worker.index(), at, &unsent(request, at, Outcome::GivenUp))?;
                 }
                 self.requests.never_sent(here, request, reason)
             }
@@ -347,6 +396,7 @@ impl Fold {
                     state.streams.ended(open.connection);
                 }
                 self.grid_failed(here, ErrorKind::RequestTimeout);
+                self.ended_without(here, exchange, &open, Outcome::TimedOut)?;
                 self.requests.timed_out(here, &open)
             }
             Event::InFlightAtStop { exchange } => {
@@ -354,6 +404,7 @@ impl Fold {
                 if let Some(grid) = &mut self.grid {
                     grid.given_up(here);
                 }
+                self.ended_without(here, exchange, &open, Outcome::GivenUp)?;
                 self.requests.in_flight_at_stop(at, &open)
             }
             Event::EndReached { by, end } => {
@@ -363,6 +414,9 @@ impl Fold {
                 if state.end.is_none() {
                     state.end = Some((end, by));
                     self.requests.end(&mut state.rates, end);
+                    if let Some(goals) = &mut self.goals {
+                        goals.end(worker.index(), end);
+                    }
                 }
                 Ok(())
             }
@@ -420,10 +474,53 @@ impl Fold {
     }
 
     fn pass(&mut self, worker: WorkerId, second: u64) {
-        self.workers[worker.index()].passed = second;
+        let state = &mut self.workers[worker.index()];
+        let before = std::mem::replace(&mut state.passed, second);
+        if let Some(goals) = &mut self.goals {
+            // Past its last event a worker has nothing in flight.
+            if second != u64::MAX {
+                goals.passing((before, second), &state.open);
+            }
+        }
         let latest = self.workers.iter().map(|state| state.last.0 / NS_PER_SECOND).max();
         let slowest = self.workers.iter().map(|state| state.passed).min().unwrap_or(0);
-        self.requests.reached(slowest.min(latest.unwrap_or(0)));
+        let latest = latest.unwrap_or(0);
+        self.requests.reached(slowest.min(latest));
+        if self.goals.is_some() {
+            self.judge(slowest.min(latest), latest);
+        }
+    }
+
+    /// Holds named assertions against what is known at this second that all workers have passed.
+    #[cold]
+    fn judge(&mut self, second: u64, newest: u64) {
+        let Some(goals) = &mut self.goals else { return };
+        goals.reached(second, newest);
+        if !goals.asks_for_verdict(second) {
+            return;
+        }
+        // Histograms that cannot be joined are told of at the end.
+        let verdict = self.verdict_so_far().unwrap_or(Verdict::Trustworthy);
+        if let Some(goals) = &mut self.goals {
+            goals.verdict(second, verdict);
+        }
+    }
+
+    /// Tells named assertions and groups of a request on the wire that ended without a complete response.
+    fn ended_without(
+        &mut self,
+        (worker, at): (WorkerId, Tick),
+        exchange: ExchangeSlot,
+        open: &OpenRequest,
+        outcome: Outcome,
+    ) -> Result<(), FoldError> {
+        if let Some(groups) = &mut self.step_groups {
+            groups.ended(worker, exchange, at, outcome)?;
+        }
+        match &mut self.goals {
+            None => Ok(()),
+            Some(goals) => goals.ended(worker.index(), at, &open.ended(at, None, outcome, [0; 2])),
+        }
     }
 
     /// What all inputs do.
@@ -563,6 +660,13 @@ impl Fold {
             grid.sample((worker, at), sample);
         }
     }
+}
+
+/// A request that ended without having been on the wire.
+fn unsent(request: &PlannedRequest, at: Tick, outcome: Outcome) -> Ended {
+    let PlannedRequest { request, target, planned, .. } = *request;
+    let took_ns = at.since(planned);
+    Ended { request, target, planned, status: None, outcome, took_ns, checks: [0; 2] }
 }
 
 /// A failure of a request that ends with this cause, without a response.

@@ -54,6 +54,7 @@ impl PartFold {
         let mut outline = Outline::from_scenario(scenario);
         // What a scenario demands, it demands of the whole run.
         outline.assertions.clear();
+        outline.goals.clear();
         outline.warmup = from.unwrap_or(outline.warmup);
         PartFold {
             fold: Fold::from_outline(outline, facts, to.unwrap_or(Tick::MAX)),

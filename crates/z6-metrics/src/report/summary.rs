@@ -4,6 +4,7 @@
 use crate::assertions::{AssertionResult, AssertionValue};
 use crate::metrics::{
     ConnectionFigures, FailedAddress, GroupFigures, LatencyStats, Metrics, Name, Named,
+    StepGroupFigures,
 };
 use crate::report::Style;
 use crate::report::table::Table;
@@ -38,6 +39,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
         }
     }
     groups(&mut page, "tag", &by.by_tag);
+    step_groups(&mut page, &by.by_group);
     let used = used(&by.by_connection);
     if used.0.len() > 1 {
         groups(&mut page, "connection", &used);
@@ -91,7 +93,13 @@ fn heading(page: &mut Page, metrics: &Metrics) {
     let style = page.style;
     page.text.push_str(&style.strong(printable(&run.name)));
     page.blank();
-    let stopped = run.stopped_by.map_or("the end of a truncated log", StoppedBy::name);
+    let stopped = match (run.stopped_by, &run.tripped) {
+        (Some(StoppedBy::Assertion), Some(tripped)) => {
+            format!("the assertion {} at second {}", printable(&tripped.assertion), tripped.second)
+        }
+        (Some(by), _) => by.name().to_owned(),
+        (None, _) => "the end of a truncated log".to_owned(),
+    };
     page.line(
         "run",
         &format!(
@@ -457,13 +465,43 @@ fn groups(page: &mut Page, what: &str, groups: &Named<GroupFigures>) {
     }
 }
 
+/// A table of groups of steps, if there are any.
+fn step_groups(page: &mut Page, groups: &Named<StepGroupFigures>) {
+    if groups.is_empty() {
+        return;
+    }
+    let mut table = Table::new(1);
+    let headings =
+        ["group", "completed", "failed", "unfinished", "p50", "p99", "without think p50", "p99"];
+    table.row(headings.map(str::to_owned));
+    for (name, group) in &groups.0 {
+        let (whole, busy) = (&group.duration_ns, &group.without_think_ns);
+        table.row([
+            name.clone(),
+            count(group.completed),
+            count(group.failed),
+            count(group.unfinished),
+            at(whole, Quantile::P50),
+            at(whole, Quantile::P99),
+            at(busy, Quantile::P50),
+            at(busy, Quantile::P99),
+        ]);
+    }
+    page.blank();
+    page.table(&table);
+}
+
 fn assertions(page: &mut Page, metrics: &Metrics) {
     if metrics.assertions.is_empty() {
         return;
     }
     let mut table = Table::new(3);
     for assertion in &metrics.assertions {
-        table.row([assertion.name.to_owned(), expected(assertion), actual(assertion)]);
+        table.row([
+            printable(&assertion.full_name()).into_owned(),
+            expected(assertion),
+            actual(assertion),
+        ]);
     }
     page.blank();
     let style = page.style;
@@ -482,18 +520,20 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
 fn expected(assertion: &AssertionResult) -> String {
     let value = in_units(assertion.kind, &assertion.expected);
     match assertion.kind {
-        AssertionKind::SuccessRateMin | AssertionKind::RpsMin => format!("expected >= {value}"),
         AssertionKind::RequireTrustworthy => format!("expected {value}"),
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::ErrorRateMax
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::Status5xxMaxRate
-        | AssertionKind::LatenessP99Max => format!("expected <= {value}"),
+        kind if kind.is_minimum() => format!("expected >= {value}"),
+        _ => format!("expected <= {value}"),
     }
 }
 
 fn actual(assertion: &AssertionResult) -> String {
-    format!("actual {}", in_units(assertion.kind, &assertion.actual))
+    let value = in_units(assertion.kind, &assertion.actual);
+    match (assertion.windows, assertion.second) {
+        (Some(windows), Some(second)) => {
+            format!("actual {value} at second {second}, worst of {}", plural(windows, "window"))
+        }
+        _ => format!("actual {value}"),
+    }
 }
 
 fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
@@ -502,13 +542,16 @@ fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
         AssertionValue::Number(number) => *number,
     };
     match kind {
-        AssertionKind::LatencyMax(_) | AssertionKind::LatenessP99Max => {
-            format!("{} ms", decimals(number, 3))
-        }
+        AssertionKind::LatencyMax(_)
+        | AssertionKind::PercentileMax(_)
+        | AssertionKind::MeanMax
+        | AssertionKind::LongestMax
+        | AssertionKind::LatenessP99Max => format!("{} ms", decimals(number, 3)),
         AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
         AssertionKind::ErrorRateMax
         | AssertionKind::SuccessRateMin
         | AssertionKind::Status4xxMaxRate
+        | AssertionKind::ChecksSuccessRateMin
         | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
         AssertionKind::RequireTrustworthy => plain(number),
     }

@@ -146,6 +146,7 @@ impl Requests {
             by_method: self.groups.by_method(outline)?,
             by_target: self.groups.by_target(outline, total),
             by_tag: self.groups.by_tag(outline)?,
+            by_group: Named(Vec::new()),
             by_connection: self.by_connection.figures(),
             by_status: Named(statuses.map(|(status, count)| (status.to_string(), count)).collect()),
             irregularities: Named(totals.irregularities.occurred().collect()),

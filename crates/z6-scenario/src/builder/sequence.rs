@@ -53,6 +53,12 @@ impl StepBuilder {
         self.set("on_failure", Value::text(word(what)))
     }
 
+    /// The group of consecutive steps that it is measured with.
+    #[must_use]
+    pub fn group(self, name: impl Into<String>) -> StepBuilder {
+        self.set("group", Value::text(name))
+    }
+
     fn set(mut self, key: &str, value: Value) -> StepBuilder {
         self.entry.retain(|(name, _)| name != key);
         self.entry.push((key.to_owned(), value));

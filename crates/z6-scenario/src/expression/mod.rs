@@ -2,16 +2,18 @@
 //!
 //! Owns the grammar, how an expression is evaluated, and how its errors are shown. It does not know which
 //! names there are and what they mean: that is a [`Vocabulary`], one for each kind of expression. That of
-//! filters is in the crate `z6-analysis`; that of checks is here ([`Check`]). docs/ANALYZE.md describes the
-//! language.
+//! filters is in the crate `z6-analysis`; those of checks ([`Check`]) and of `where` ([`Part`]) are here.
+//! docs/ANALYZE.md describes the language.
 //!
 //! Reading order: `error`, `lexer` (text to tokens), `vocabulary`, `parser`, `tree` (what is evaluated),
-//! `check`.
+//! `sets` (which values pass), `check`, `part`.
 
 mod check;
 mod error;
 mod lexer;
 mod parser;
+mod part;
+mod sets;
 mod tree;
 mod vocabulary;
 
@@ -19,6 +21,8 @@ pub use check::{Body, Check, CheckScratch, Operand, Outcome, Term, Test, Unreada
 pub use error::{ExpressionError, ExpressionErrorKind, meant};
 pub use lexer::{Comparison, Decimal};
 pub use parser::parse;
+pub use part::{Known, Part};
+pub use sets::{NumberSet, TextSet};
 pub use tree::Expression;
 pub use vocabulary::{Search, Side, Spanned, Value, Vocabulary, Wording};
 

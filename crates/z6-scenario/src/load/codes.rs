@@ -50,6 +50,8 @@ pub(crate) const DATA_FILE: &str = "data_file";
 pub(crate) const BAD_EXTRACT: &str = "bad_extract";
 /// A check that cannot be read.
 pub(crate) const BAD_CHECK: &str = "bad_check";
+/// A `where` that cannot be read, or that nothing can meet.
+pub(crate) const BAD_WHERE: &str = "bad_where";
 /// Warning: a value that is probably secret is not kept secret.
 pub(crate) const CLEAR_TEXT: &str = "clear_text";
 /// An address that is none.

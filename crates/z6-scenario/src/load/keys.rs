@@ -499,10 +499,11 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 3] = [
+static STEP_KEYS: [Key; 4] = [
     text("request").required(),
     key("repeat", Kind::Range { min: 1, max: limits::MAX_REPEAT }).or(1),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
+    text("group").or_words("none"),
 ];
 
 pub(crate) static SEQUENCE_STEPS: Table =
@@ -527,7 +528,7 @@ pub(crate) static SEQUENCES: Table = Table {
 pub(crate) static SEQUENCES_STEPS: Table =
     Table { label: "[[sequences.steps]]", keys: &[&STEP_KEYS], variants: &[] };
 
-static ASSERTION_KEYS: [Key; 14] = [
+static ASSERTION_KEYS: [Key; 17] = [
     latency("p50_latency_ms"),
     latency("p75_latency_ms"),
     latency("p90_latency_ms"),
@@ -535,19 +536,43 @@ static ASSERTION_KEYS: [Key; 14] = [
     latency("p99_latency_ms"),
     latency("p999_latency_ms"),
     latency("p9999_latency_ms"),
+    latency("mean_latency_ms"),
+    latency("max_latency_ms"),
     key("error_rate_max", Kind::Share),
     key("success_rate_min", Kind::Share),
     key("rps_min", Kind::Bound { max: 1e9 }),
     key("status_4xx_max_rate", Kind::Share),
     key("status_5xx_max_rate", Kind::Share),
-    latency("lateness_p99_ms_max"),
+    key("checks_success_rate_min", Kind::Share),
     key("require_trustworthy", Kind::Flag),
+    // Of all requests only.
+    latency("lateness_p99_ms_max"),
 ];
-
-const _: () = assert!(ASSERTION_KEYS.len() <= limits::MAX_ASSERTIONS);
 
 pub(crate) static ASSERTIONS: Table =
     Table { label: "[assertions]", keys: &[&ASSERTION_KEYS], variants: &[] };
+
+static GOAL_KEYS: [Key; 5] = [
+    text("where").or_words("all requests"),
+    count("window_seconds", 1, limits::MAX_WINDOW_SECONDS).or_words("the whole run"),
+    count("min_requests", 1, i64::MAX as u64).or(1),
+    seconds("after_seconds", true, limits::MAX_DURATION_NS).or(0),
+    key("stop", Kind::Flag).or_words("false"),
+];
+
+/// Each table of `[assertions]` under a name of its own.
+pub(crate) static GOAL: Table = Table {
+    label: "[assertions.NAME]",
+    keys: &[&GOAL_KEYS, ASSERTION_KEYS.split_at(ASSERTION_KEYS.len() - 1).0],
+    variants: &[],
+};
+
+/// Whether a table takes an entry that has no key of its own: a table of `[assertions]`, and a percentile.
+pub(crate) fn takes(spec: &Table, name: &str, is_table: bool) -> bool {
+    let of_all = spec.label == ASSERTIONS.label;
+    (of_all || spec.label == GOAL.label) && super::goals::percentile(name).is_some() && !is_table
+        || of_all && is_table
+}
 
 pub(crate) static LIMITS: Table = Table {
     label: "[limits]",
@@ -584,7 +609,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 32] = [
+pub(crate) static ALL: [&Table; 33] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
@@ -614,6 +639,7 @@ pub(crate) static ALL: [&Table; 32] = [
     &SEQUENCES,
     &SEQUENCES_STEPS,
     &ASSERTIONS,
+    &GOAL,
     &LIMITS,
     &SIMULATION,
     &FAULTS,

@@ -18,8 +18,12 @@ pub const MAX_REQUESTS: usize = 65_535;
 pub const MAX_BODY_FILES: usize = 3_000;
 /// Entries of `[[targets]]`.
 pub const MAX_TARGETS: usize = 100;
-/// Entries of `[assertions]`.
+/// Entries of `[assertions]` with a name.
 pub const MAX_ASSERTIONS: usize = 100;
+/// Of these, with `window_seconds`: each keeps 20 KiB for each second of a window.
+pub const MAX_WINDOWED_ASSERTIONS: usize = 16;
+/// `window_seconds`.
+pub const MAX_WINDOW_SECONDS: u64 = 300;
 /// Entries of `[[schedule.steps]]`, `[[sequence.steps]]` and `[[sequences.steps]]`, each.
 pub const MAX_STEPS: usize = 10_000;
 /// Entries of `[[sequences]]`.
@@ -30,6 +34,8 @@ pub const MAX_PLACES: u64 = 1_000_000;
 pub const MAX_HEADERS: usize = 100;
 /// Entries of `tags` of one request.
 pub const MAX_TAGS: usize = 16;
+/// Names of groups of steps.
+pub const MAX_GROUPS: usize = 100;
 /// Value of a tag, and name of a group, bytes.
 pub const MAX_TAG_BYTES: usize = 64;
 /// Entries of `source_addresses`.

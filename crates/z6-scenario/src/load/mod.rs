@@ -13,6 +13,7 @@ mod data;
 mod decimal;
 mod diagnostic;
 mod fields;
+mod goals;
 mod http2;
 mod keys;
 pub mod limits;
@@ -239,7 +240,14 @@ fn build<'a>(
     }
     let section = root.section(cx, "think_time");
     let think_time = runtime::think_time(cx, &section);
-    let assertions = runtime::assertions(&root.section(cx, "assertions"));
+    let around = goals::Surroundings {
+        requests: &requests,
+        targets: &targets,
+        warmup_ns: runtime.runtime.warmup_ns,
+        length_ns: runtime.runtime.duration_ns.or(length_ns),
+    };
+    let section = root.section(cx, "assertions");
+    let (assertions, goals) = goals::assertions(cx, &section, &around);
     let section = root.section(cx, "simulation");
     let simulation = simulation::simulation(cx, &section, overrides);
     let workers_at: At = runtime.workers_at.clone();
@@ -259,6 +267,7 @@ fn build<'a>(
         values: sources.table,
         files: store.files,
         assertions,
+        goals,
         limits,
         simulation,
     };

@@ -89,12 +89,51 @@ pub(crate) struct Section<'a> {
     entries: BTreeMap<&'static str, Entry<'a>>,
     /// Keys that an unknown key was probably meant to be: not reported as missing too.
     meant: Vec<&'static str>,
+    /// Entries that have no key of their own, and may be here.
+    others: Vec<Other<'a>>,
+}
+
+/// An entry of a table that has no key of its own.
+pub(crate) struct Other<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) at: Option<Span>,
+    item: &'a Item,
+}
+
+impl<'a> Other<'a> {
+    pub(crate) fn is_table(&self) -> bool {
+        self.item.is_table_like()
+    }
+
+    /// The table, read by these keys.
+    pub(crate) fn open(&self, cx: &mut Context<'_>, spec: &'static Table) -> Option<Section<'a>> {
+        let table = self.item.as_table_like()?;
+        let heading = self.at.clone().or_else(|| self.item.span());
+        Some(Section::open(cx, spec, table, heading))
+    }
+
+    /// The number, if it is one.
+    pub(crate) fn number(&self) -> Option<f64> {
+        let integer = self.item.as_integer().map(|integer| integer as f64);
+        integer.or_else(|| self.item.as_float())
+    }
+
+    pub(crate) fn value_span(&self) -> Option<Span> {
+        self.item.span().or_else(|| self.at.clone())
+    }
 }
 
 impl<'a> Section<'a> {
     /// A table that is not there: all defaults.
     pub(crate) fn absent(spec: &'static Table) -> Section<'a> {
-        Section { spec, variant: None, heading: None, entries: BTreeMap::new(), meant: Vec::new() }
+        Section {
+            spec,
+            variant: None,
+            heading: None,
+            entries: BTreeMap::new(),
+            meant: Vec::new(),
+            others: Vec::new(),
+        }
     }
 
     /// Reads `table` and reports all that is wrong with its keys one by one.
@@ -105,13 +144,15 @@ impl<'a> Section<'a> {
         heading: Option<Span>,
     ) -> Section<'a> {
         let variant = table.get("type").and_then(Item::as_str).and_then(|name| spec.variant(name));
-        let mut section =
-            Section { spec, variant, heading, entries: BTreeMap::new(), meant: Vec::new() };
+        let mut section = Section { variant, heading, ..Section::absent(spec) };
         for (name, item) in table.iter() {
             let key_span = table.get_key_value(name).and_then(|(key, _)| key.span());
             let key_span = key_span.or_else(|| item.span());
             match section.find(name) {
                 Some(key) => section.take(cx, key, item, key_span),
+                None if keys::takes(spec, name, item.is_table_like()) => {
+                    section.others.push(Other { name, at: key_span, item });
+                }
                 None => section.stranger(cx, name, key_span),
             }
         }
@@ -232,6 +273,11 @@ impl<'a> Section<'a> {
         let mut names: Vec<&'static str> = self.entries.keys().copied().collect();
         names.sort_by_key(|name| self.key_span(name).map_or(usize::MAX, |span| span.start));
         names
+    }
+
+    /// Entries that have no key of their own, in the order of the text.
+    pub(crate) fn others(&self) -> &[Other<'a>] {
+        &self.others
     }
 
     /// Location of the key.

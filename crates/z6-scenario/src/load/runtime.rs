@@ -1,4 +1,4 @@
-//! `[metadata]`, `[runtime]`, `[think_time]`, `[assertions]` and `[limits]`.
+//! `[metadata]`, `[runtime]`, `[think_time]` and `[limits]`.
 
 use super::codes;
 use super::decimal::unscaled;
@@ -7,10 +7,7 @@ use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use crate::journey::{Flow, Repeat};
-use crate::model::{
-    Assertion, AssertionKind, Limits, Metadata, Model, Quantile, Runtime, Schedule, ThinkTime,
-    Workers,
-};
+use crate::model::{Limits, Metadata, Model, Runtime, Schedule, ThinkTime, Workers};
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
 pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata {
@@ -176,30 +173,6 @@ pub(crate) fn think_time(cx: &mut Context<'_>, section: &Section<'_>) -> ThinkTi
     } else {
         ThinkTime::Exponential { mean_ns: low, max_ns: high }
     }
-}
-
-/// Reads `[assertions]`, in the order of the text.
-pub(crate) fn assertions(section: &Section<'_>) -> Vec<Assertion> {
-    let bound = |name| match section.flag(name) {
-        Some(wanted) => wanted.then_some(1.0),
-        None => section.real(name),
-    };
-    let assertion = |name| Some(Assertion { kind: assertion_kind(name)?, bound: bound(name)? });
-    section.present().into_iter().filter_map(assertion).collect()
-}
-
-fn assertion_kind(name: &str) -> Option<AssertionKind> {
-    let fixed = [
-        AssertionKind::ErrorRateMax,
-        AssertionKind::SuccessRateMin,
-        AssertionKind::RpsMin,
-        AssertionKind::Status4xxMaxRate,
-        AssertionKind::Status5xxMaxRate,
-        AssertionKind::LatenessP99Max,
-        AssertionKind::RequireTrustworthy,
-    ];
-    let latencies = Quantile::ALL.into_iter().map(AssertionKind::LatencyMax);
-    fixed.into_iter().chain(latencies).find(|kind| kind.name() == name)
 }
 
 /// Reads `[limits]`.

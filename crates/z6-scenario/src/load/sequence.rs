@@ -1,25 +1,42 @@
 //! `[sequence]` and `[[sequences]]`: which requests are sent, in which order and how often, and what follows
 //! a failure. Knows no requests but their names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use z6_events::RequestId;
 
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
-use super::limits::{MAX_PLACES, MAX_SEQUENCES, MAX_STEPS};
+use super::limits::{MAX_GROUPS, MAX_PLACES, MAX_SEQUENCES, MAX_STEPS, MAX_TAG_BYTES};
 use super::names::{check_name, resolve};
 use super::reader::{Context, Section, Span};
 use super::suggest;
-use crate::journey::{Flow, OnFailure, Renew, Repeat, SequenceStep};
+use crate::journey::{Flow, FlowPart, OnFailure, Renew, Repeat, SequenceStep, StepGroup};
 use crate::model::{Model, Request};
 
 /// One of `[[sequences]]`.
 struct Named {
     name: String,
     at: Option<Span>,
-    steps: Vec<SequenceStep>,
+    steps: Steps,
     is_used: bool,
+}
+
+/// The steps of one list, and the groups that they form, without their part.
+#[derive(Clone, Default)]
+struct Steps {
+    list: Vec<SequenceStep>,
+    groups: Vec<(String, Range<u64>)>,
+}
+
+impl Steps {
+    /// The steps; their groups become groups of the flow.
+    fn put(self, part: FlowPart, groups: &mut Vec<StepGroup>) -> Vec<SequenceStep> {
+        let group = |(name, places)| StepGroup { name, part, places };
+        groups.extend(self.groups.into_iter().map(group));
+        self.list
+    }
 }
 
 /// The requests as steps name them.
@@ -43,20 +60,22 @@ pub(crate) fn flow(
     let mut flow = Flow::default();
     let section = root.section(cx, "sequence");
     if root.has("sequence") {
-        flow.steps = steps(cx, &section, &known, "[[sequence.steps]]");
+        let own = steps(cx, &section, &known, "[[sequence.steps]]");
+        flow.steps = own.put(FlowPart::Steps, &mut flow.groups);
         flow.on_failure = on_failure(&section).unwrap_or_default();
         if let Some(name) = section.text("start") {
             let found = use_named(cx, &mut named, name, section.span("start"));
             is_clear &= found.is_some();
-            flow.start = found.unwrap_or_default();
+            flow.start = found.unwrap_or_default().put(FlowPart::Start, &mut flow.groups);
             once_per_vu(cx, &section, "start", model);
         }
         if section.has("renew") {
-            flow.renew = renew(cx, &section, &mut named);
+            flow.renew = renew(cx, &section, &mut named, &mut flow.groups);
             is_clear &= flow.renew.is_some();
             once_per_vu(cx, &section, "renew", model);
         }
         warn_unsent(cx, &section, &flow, &known.names);
+        few_groups(cx, &section, &flow.groups);
     }
     // What a wrong name was meant to be is not known.
     if is_clear {
@@ -82,18 +101,15 @@ fn named(cx: &mut Context<'_>, root: &Section<'_>, known: &Known) -> Vec<Named> 
 }
 
 /// The steps of one list.
-fn steps(
-    cx: &mut Context<'_>,
-    section: &Section<'_>,
-    known: &Known,
-    label: &str,
-) -> Vec<SequenceStep> {
+fn steps(cx: &mut Context<'_>, section: &Section<'_>, known: &Known, label: &str) -> Steps {
     let entries = section.sections(cx, "steps", MAX_STEPS);
     if entries.is_empty() && section.has("steps") && !section.is_bad("steps") {
         let hint = format!("write at least one `{label}`");
         cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
     }
     let mut steps = Vec::with_capacity(entries.len());
+    let mut groups: Vec<(String, Range<u64>)> = Vec::new();
+    let mut end = 0u64;
     for entry in &entries {
         let (min, max) = entry.range("repeat").unwrap_or((1, 1));
         let Some(name) = entry.text("request") else { continue };
@@ -103,11 +119,20 @@ fn steps(
         };
         // Fits: the key's range ends below.
         let [min, max] = [min, max].map(|times| u32::try_from(times).unwrap_or(u32::MAX));
-        steps.extend(index.map(|index| SequenceStep {
+        let Some(index) = index else { continue };
+        steps.push(SequenceStep {
             request: RequestId(index),
             repeat: Repeat { min, max },
             on_failure: on_failure(entry),
-        }));
+        });
+        let from = end;
+        end = end.saturating_add(u64::from(max));
+        let Some(group) = entry.text("group") else { continue };
+        check_group(cx, entry, group);
+        match groups.last_mut() {
+            Some((name, places)) if name == group && places.end == from => places.end = end,
+            _ => groups.push((group.to_owned(), from..end)),
+        }
     }
     let places: u64 = steps.iter().map(|step| u64::from(step.repeat.max)).sum();
     if places > MAX_PLACES {
@@ -115,7 +140,33 @@ fn steps(
         let hint = format!("`MAX_PLACES` is {MAX_PLACES} and cannot be raised: repeat less");
         cx.error(codes::TOO_MANY, section.span("steps"), message, hint);
     }
-    steps
+    Steps { list: steps, groups }
+}
+
+/// Reports a name of a group that reports cannot show.
+fn check_group(cx: &mut Context<'_>, entry: &Section<'_>, name: &str) {
+    let fault = if name.is_empty() {
+        "is empty"
+    } else if name.len() > MAX_TAG_BYTES {
+        "is longer than 64 bytes"
+    } else if name.chars().any(char::is_control) {
+        "contains a control character"
+    } else {
+        return;
+    };
+    let message = format!("the name {} of a group {fault}", quoted(name));
+    let hint = "reports show this name: choose a short word";
+    cx.error(codes::BAD_NAME, entry.span("group"), message, hint);
+}
+
+/// Reports more names of groups than figures are kept for.
+fn few_groups(cx: &mut Context<'_>, section: &Section<'_>, groups: &[StepGroup]) {
+    let names: BTreeSet<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+    if names.len() > MAX_GROUPS {
+        let message = format!("{} groups are more than {MAX_GROUPS}", names.len());
+        let hint = "`MAX_GROUPS` cannot be raised: give the same name to what belongs together";
+        cx.error(codes::TOO_MANY, section.span("steps"), message, hint);
+    }
 }
 
 fn on_failure(section: &Section<'_>) -> Option<OnFailure> {
@@ -133,7 +184,7 @@ fn use_named(
     named: &mut [Named],
     name: &str,
     span: Option<Span>,
-) -> Option<Vec<SequenceStep>> {
+) -> Option<Steps> {
     let names: Vec<String> = named.iter().map(|sequence| sequence.name.clone()).collect();
     let index = resolve(cx, name, &names, span, "sequence")?;
     let sequence = &mut named[usize::from(index)];
@@ -141,7 +192,12 @@ fn use_named(
     Some(sequence.steps.clone())
 }
 
-fn renew(cx: &mut Context<'_>, section: &Section<'_>, named: &mut [Named]) -> Option<Renew> {
+fn renew(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    named: &mut [Named],
+    groups: &mut Vec<StepGroup>,
+) -> Option<Renew> {
     let renew = section.section(cx, "renew");
     let statuses = renew.counts("on_status").unwrap_or_default().iter();
     let mut on_status: Vec<u16> =
@@ -156,6 +212,7 @@ fn renew(cx: &mut Context<'_>, section: &Section<'_>, named: &mut [Named]) -> Op
         cx.error(codes::MISSING_KEY, section.span("renew"), message, hint);
     }
     let steps = use_named(cx, named, renew.text("sequence")?, renew.span("sequence"))?;
+    let steps = steps.put(FlowPart::Renew, groups);
     Some(Renew { steps, on_status, every_ns })
 }
 

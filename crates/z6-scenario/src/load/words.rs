@@ -14,6 +14,7 @@ const SCHEDULE: &[&str] = &["[schedule]", "[[schedule.steps]]"];
 const TARGETS: &[&str] = &["[target]", "[[targets]]"];
 const STEPS: &[&str] = &["[[sequence.steps]]", "[[sequences.steps]]"];
 const SEQUENCES: &[&str] = &["[sequence]", "[[sequence.steps]]", "[[sequences.steps]]"];
+const GOALS: &[&str] = &["[assertions]", "[assertions.NAME]"];
 const ANY: &[&str] = &[];
 
 /// What `name` leads to in the table of this label.
@@ -110,8 +111,10 @@ const WORDS: &[Entry] = &[
     (&["batch", "group", "transaction", "parallel_requests"], ANY, "a VU sends one request at a time: write [sequence] for an order of them"),
     // What is judged and reported.
     (&["thresholds", "ensure", "slo", "slos", "pass_fail", "goals"], ANY, "write [assertions], such as `p95_latency_ms = 200` or `error_rate_max = 0.01`"),
-    (&["max_latency_ms", "max_response_time", "latency_max_ms"], &["[assertions]"], "the maximum is one request: write `p9999_latency_ms` or `p999_latency_ms`"),
-    (&["avg_latency_ms", "mean_latency_ms", "average_latency_ms", "mean_response_time"], &["[assertions]"], "a mean hides the slow requests: write `p50_latency_ms` or `p99_latency_ms`"),
+    (&["max_response_time", "latency_max_ms"], GOALS, "write `max_latency_ms`; it is one request, and `p999_latency_ms` is steadier"),
+    (&["avg_latency_ms", "average_latency_ms", "mean_response_time"], GOALS, "write `mean_latency_ms`; it hides the slow requests, and `p99_latency_ms` does not"),
+    (&["abort_on_fail", "abort_on_failure", "abort", "delay_abort_eval"], GOALS, "write `stop = true` in [assertions.NAME], and `after_seconds` if it begins later"),
+    (&["filter", "scope", "tags", "tag", "requests"], &["[assertions.NAME]"], "write `where`, such as 'tag.area == \"orders\"' or 'name == \"buy\"'"),
     (&["min_latency_ms"], &["[assertions]"], "the minimum says nothing about the target: write `p50_latency_ms`"),
     (&["http_req_duration", "latency_ms", "response_time", "response_time_ms", "p100_latency_ms", "max_latency"], &["[assertions]"], "write a percentile, such as `p95_latency_ms`"),
     (&["http_req_failed", "max_error_rate", "error_rate", "failure_rate", "errors"], &["[assertions]"], "write `error_rate_max`"),
@@ -139,7 +142,7 @@ mod tests {
                     ("the top level", "vus", "`vus` in [runtime]"),
                     ("the top level", "duration", "`duration_seconds` in [runtime]"),
                     ("[runtime]", "duration", "`duration_seconds`"),
-                    ("[schedule]", "stages", "[[schedule.steps]]"),
+                    ("the top level", "stages", "[[schedule.stages]]"),
                     ("the top level", "thresholds", "[assertions]"),
                     ("the top level", "scenarios", "one population"),
                     ("[schedule]", "executor", "`type`"),
@@ -211,7 +214,7 @@ mod tests {
                 "Artillery",
                 &[
                     ("the top level", "config", "[runtime]"),
-                    ("the top level", "phases", "[[schedule.steps]]"),
+                    ("the top level", "phases", "[[schedule.stages]]"),
                     ("[schedule]", "arrivalRate", "`per_second`"),
                     ("[schedule]", "rampTo", "`end_per_second`"),
                     ("the top level", "flow", "[sequence]"),

@@ -53,6 +53,7 @@ pub(super) fn scenario() -> Scenario {
         values: ValueTable::default(),
         files: Vec::new(),
         assertions: Vec::new(),
+        goals: Vec::new(),
         limits: Limits::default(),
         simulation: crate::Simulation::default(),
     }

@@ -133,7 +133,10 @@ proptest! {
         redirects in shares(),
         chunked in shares(),
         keep_alive_requests in proptest::option::of(1_u64..1000),
-        keep_alive_idle_ns in proptest::option::of(0..=MAX_DELAY_NS),
+        (statuses_after_ns, keep_alive_idle_ns) in (
+            proptest::option::of(0..=MAX_DELAY_NS),
+            proptest::option::of(0..=MAX_DELAY_NS),
+        ),
         fault_shares in proptest::collection::vec(shares(), FaultKind::COUNT),
     ) {
         let mut faults = Faults::default();
@@ -149,6 +152,7 @@ proptest! {
             service,
             servers,
             statuses: statuses.map(|(status, part)| StatusShare { status, share: share(part) }).collect(),
+            statuses_after_ns,
             body_bytes: BodyBytes { min: a.min(b), max: a.max(b) },
             redirects,
             chunked,

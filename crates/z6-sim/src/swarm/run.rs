@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use z6_events::{Event, Tick, Visitor, WorkerId};
 use z6_scenario::{Scenario, Workers};
+use z6_vu::observer::Observer;
 
 use super::{ACTORS_MAX, Case, SECONDS_MAX};
 use crate::{CheckLevel, Coverage, FaultCounts, SimSpec, simulate};
@@ -190,6 +191,8 @@ impl Shared {
         ask(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+impl Observer for Shared {}
 
 impl Visitor for Shared {
     type Error = Infallible;

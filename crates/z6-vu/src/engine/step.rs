@@ -500,11 +500,15 @@ impl Engine {
     }
 
     fn stop(&mut self, at: Tick, reason: StopReason, out: &mut Outputs) -> bool {
-        // An actor asks for the end that has come already.
-        let is_of_actor = matches!(reason, StopReason::DataExhausted | StopReason::OnFailure);
+        // An actor or an assertion asks for the end that has come already.
+        let is_from_within = matches!(
+            reason,
+            StopReason::Assertion | StopReason::DataExhausted | StopReason::OnFailure
+        );
         let grace_ns = match reason {
             StopReason::Interrupt
             | StopReason::Terminate
+            | StopReason::Assertion
             | StopReason::DataExhausted
             | StopReason::OnFailure
             | StopReason::Requested => self.timeline.grace_ns(),
@@ -521,7 +525,7 @@ impl Engine {
                     ending.finishes = grace_ns == 0;
                 }
             }
-            Phase::Ending { .. } if is_of_actor => return false,
+            Phase::Ending { .. } if is_from_within => return false,
             Phase::Ending { .. } => self.finish(),
             Phase::Finished => return false,
         }

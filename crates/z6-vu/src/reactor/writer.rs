@@ -40,6 +40,7 @@ pub(super) struct LogWriter<O> {
     notices: Sender<Notice>,
     limit_bytes: u64,
     limit_told: bool,
+    stop_told: bool,
     answer_told: bool,
 }
 
@@ -84,6 +85,7 @@ impl<O: Observer> LogWriter<O> {
             notices: parts.notices,
             limit_bytes: parts.limit_bytes.saturating_sub(reserve),
             limit_told: false,
+            stop_told: false,
             answer_told: false,
         })
     }
@@ -138,6 +140,12 @@ impl<O: Observer> LogWriter<O> {
             self.limit_told = true;
             self.tell(Notice::LogFull);
         }
+        if !self.stop_told
+            && let Some(reason) = self.observer.stop()
+        {
+            self.stop_told = true;
+            self.tell(Notice::Stop(reason));
+        }
         Ok(())
     }
 
@@ -167,6 +175,8 @@ mod tests {
 
     struct Count(u64);
 
+    impl Observer for Count {}
+
     impl Visitor for Count {
         type Error = Infallible;
 
@@ -193,6 +203,7 @@ mod tests {
             notices,
             limit_bytes: u64::MAX,
             limit_told: false,
+            stop_told: false,
             answer_told: false,
         };
         for at in 0..blocks {

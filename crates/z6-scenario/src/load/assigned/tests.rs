@@ -86,6 +86,7 @@ impl Case {
             steps: self.steps(steps),
             renew: Some(renew).filter(|renew| !renew.steps.is_empty()),
             on_failure: OnFailure::Continue,
+            groups: Vec::new(),
         };
         let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
         for step in flow.start.iter().chain(renewals) {

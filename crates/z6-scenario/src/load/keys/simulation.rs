@@ -21,6 +21,7 @@ pub(crate) static SIMULATION: Table = Table {
         setting("service", Form::Delay).or_words("exponential:2ms"),
         count("servers", 1, MAX_SERVERS as u64).or_words("no limit"),
         setting("statuses", Form::Statuses).or_words("all 200"),
+        setting("statuses_after", Form::Duration).or_words("the start"),
         share("redirects"),
         setting("body_bytes", Form::Bytes).or_words("128"),
         share("chunked"),
@@ -58,7 +59,7 @@ mod tests {
         for key in SIMULATION.common().filter(|key| key.name != "faults") {
             let default = calm.setting(key.name).unwrap();
             let expected = match (key.default_words, default.as_str()) {
-                (Some("no limit" | "all 200"), "none") | (None, "0") => continue,
+                (Some("no limit" | "all 200" | "the start"), "none") | (None, "0") => continue,
                 (words, _) => words,
             };
             assert_eq!(expected, Some(default.as_str()), "{}", key.name);
