@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use z6_events::protocol::{HTTP2_CODES, http2_code_name};
-use z6_events::{ConnectedAs, ConnectionSlot, Http2Sample, Protocol, TargetId};
+use z6_events::{ConnectedAs, ConnectionSlot, ErrorKind, Failure, Http2Sample, Protocol, TargetId};
 
 use crate::metrics::{ConnectedFigures, HeaderBytes, Http2Figures, Named};
 use crate::outline::Outline;
@@ -80,16 +80,22 @@ impl Protocols {
         self.drained += 1;
     }
 
-    /// A peer reset a stream.
-    pub(crate) fn reset(&mut self, code: u64) {
-        self.resets.add(code);
-        self.calmed += u64::from(code == ENHANCE_YOUR_CALM);
+    /// An exchange failed without a response, and is not sent again.
+    pub(crate) fn failed(&mut self, failure: &Failure) {
+        match failure.error {
+            ErrorKind::StreamReset => {
+                self.resets.add(failure.detail);
+                self.calmed += u64::from(failure.detail == ENHANCE_YOUR_CALM);
+            }
+            ErrorKind::StreamRefused => self.refused += 1,
+            _ => {}
+        }
     }
 
-    /// A peer refused a request; whether it is sent again.
-    pub(crate) fn refused(&mut self, is_resent: bool) {
+    /// A peer refused a request, which is sent again.
+    pub(crate) fn refused(&mut self) {
         self.refused += 1;
-        self.resent += u64::from(is_resent);
+        self.resent += 1;
     }
 
     /// Refused requests that were sent again.

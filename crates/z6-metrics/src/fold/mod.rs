@@ -4,16 +4,17 @@
 //!
 //! Events of one worker come in order; events of different workers may come interleaved in any way:
 //! the figures do not depend on it. Beside it `finish` (figures at the end), `live` (a look at a run in
-//! progress) and `part` (the same rules for some of the requests).
+//! progress), `part` (the same rules for some of the requests) and `connected` (a connection that is ready).
 
+mod connected;
 mod finish;
 mod live;
 mod part;
 
 use z6_events::{
-    BlockEnd, Cause, ConnectedAs, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot,
-    Failure, Irregularities, PlannedRequest, Protocol, ReleaseCause, Response, Sample, StoppedBy,
-    TargetAddresses, TargetId, Tick, Visitor, WorkerId,
+    BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
+    Irregularities, PlannedRequest, ReleaseCause, Response, Sample, StoppedBy, TargetAddresses,
+    TargetId, Tick, Visitor, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -275,7 +276,7 @@ impl Fold {
                     state.open.resent(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
                 state.streams.ended(connection);
-                self.connections.protocols.refused(true);
+                self.connections.protocols.refused();
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
@@ -305,11 +306,7 @@ impl Fold {
                     if !open.between {
                         state.streams.ended(open.connection);
                     }
-                    match failure.error {
-                        ErrorKind::StreamReset => self.connections.protocols.reset(failure.detail),
-                        ErrorKind::StreamRefused => self.connections.protocols.refused(false),
-                        _ => {}
-                    }
+                    self.connections.protocols.failed(failure);
                     self.ended_without(here, exchange, &open, Outcome::from_error(failure.error))?;
                     let state = &self.workers[worker.index()];
                     let why = state.why_broken(at, exchange, (open.connection, open.sent));
@@ -598,25 +595,6 @@ impl Fold {
         let connections = &mut self.workers[worker.index()].connections;
         let change = connections.connecting(worker, connection, (target, address), at)?;
         self.connections.attempted(target, address);
-        self.connection_change(here, change);
-        Ok(())
-    }
-
-    /// A connection is ready; none: of HTTP/1.1 without TLS.
-    fn connected(
-        &mut self,
-        here @ (worker, at): (WorkerId, Tick),
-        connection: ConnectionSlot,
-        started: Tick,
-        negotiated: Option<ConnectedAs>,
-    ) -> Result<(), FoldError> {
-        let state = &mut self.workers[worker.index()];
-        let (change, attempt) = state.connections.ready(worker, connection, at)?;
-        self.connections.connected(at, started, change, attempt)?;
-        self.connections.protocols.connected(state.connections.endpoint(connection), negotiated);
-        if negotiated.is_some_and(|negotiated| negotiated.protocol == Protocol::Http2) {
-            state.streams.opened(connection);
-        }
         self.connection_change(here, change);
         Ok(())
     }

@@ -99,7 +99,7 @@ impl PartFold {
                 None
             }
             Event::Resent { exchange, .. } => {
-                self.fold.connections.protocols.refused(true);
+                self.fold.connections.protocols.refused();
                 if let Some(open) = self.noticed[worker.index()].get(exchange.0) {
                     let state = &mut self.fold.workers[worker.index()];
                     state.connections.rests(open.connection, at);
@@ -108,13 +108,7 @@ impl PartFold {
                 None
             }
             Event::Failed { exchange, failure } => {
-                match failure.error {
-                    ErrorKind::StreamReset => {
-                        self.fold.connections.protocols.reset(failure.detail);
-                    }
-                    ErrorKind::StreamRefused => self.fold.connections.protocols.refused(false),
-                    _ => {}
-                }
+                self.fold.connections.protocols.failed(failure);
                 self.ended(worker, *exchange);
                 None
             }
