@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use z6_extract::rows::{Format, Limits, Reader};
 use z6_extract::{Between, Destination, Html, Jar, JsonPath, Pattern, Program, Response, Source};
-use z6_http::template::{Value, ValueId, Values};
+use z6_http::template::{Filled, Template, TextKind, Value, ValueId, Values};
 use z6_scenario::expression::{Body, Check, Outcome};
 
 /// 60 bytes, as an API confirms what it made.
@@ -117,6 +117,46 @@ fn checks(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The values of an order.
+struct Order;
+
+impl Values for Order {
+    fn value(&self, ValueId(id): ValueId) -> Option<Value<'_>> {
+        Some(match id {
+            0 => Value::text(b"0f8fad5b-d9cb-469f-a165-70867728950e"),
+            1 => Value::literal(b"129.90"),
+            _ => Value::text(b"Ann \"the\" Smith & sons"),
+        })
+    }
+}
+
+/// 800 bytes with six placeholders in a body of JSON.
+fn templates(criterion: &mut Criterion) {
+    let mut text =
+        String::from("{\"id\":\"{{id}}\",\"price\":{{price}},\"name\":{{name}},\"notes\":[");
+    while text.len() < 650 {
+        text += "\"a note of the customer about the order\",";
+    }
+    text += "\"for {{name}}\"],\"ref\":{{id}},\"total\":{{price}}}";
+    let find = |name: &str| {
+        let place = ["id", "price", "name"].iter().position(|known| *known == name);
+        place.and_then(|place| u16::try_from(place).ok()).map(ValueId)
+    };
+    let template = Template::compile(&text, TextKind::Json, find).expect("it is a template");
+    let (mut filled, mut out) = (Filled::default(), Vec::new());
+    let mut render = move || {
+        filled.clear();
+        out.clear();
+        let part = template.fill(black_box(&Order), &mut filled).expect("all values are set");
+        template.write(&filled, &part, &mut out);
+        out.len()
+    };
+    let length = render();
+    criterion.bench_function(&format!("template/6 placeholders, {length} B"), |bencher| {
+        bencher.iter(&mut render);
+    });
+}
+
 fn cookies(criterion: &mut Criterion) {
     let to = Destination { host: "shop.example", path: "/account?tab=1", is_secure: true };
     let field = b"sid=31d4d96e407aad42; Path=/; HttpOnly; Secure; Max-Age=3600; SameSite=Lax";
@@ -160,5 +200,5 @@ fn rows(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, values, checks, cookies, rows);
+criterion_group!(benches, values, checks, templates, cookies, rows);
 criterion_main!(benches);

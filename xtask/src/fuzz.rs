@@ -44,6 +44,7 @@ const TARGETS: &[Target] = &[
     Target::new("response_decoder", "crates/z6-proto-http1/tests/corpus/response_decoder"),
     Target::new("chunked", "crates/z6-proto-http1/tests/corpus/chunked"),
     Target::new("content", "crates/z6-http/tests/corpus/content"),
+    Target::new("template", "crates/z6-http/tests/corpus/template"),
     Target::new("connection", "crates/z6-proto-http1/tests/corpus/connection"),
     Target::new("request_reader", "crates/z6-proto-http1/tests/corpus/request_reader"),
     Target::new("request_encoder", "crates/z6-proto-http1/tests/corpus/request_encoder"),

@@ -66,6 +66,7 @@ const FULL_STEPS: &[Step] = &[
     },
     Step { name: "servers", about: "real servers at full counts, none skipped", run: servers },
     Step { name: "swarm", about: "100,000 seeds of the simulator", run: lab::swarm },
+    Step { name: "shuffles", about: "shuffled rows of 100,000 seeds are uniform", run: shuffles },
     Step { name: "accuracy-full", about: "figures against known truth", run: lab::accuracy },
     Step { name: "bench-full", about: "what a request costs", run: lab::bench },
 ];
@@ -216,6 +217,11 @@ fn doc() -> Result<Outcome> {
 fn servers() -> Result<Outcome> {
     let servers = cargo(&["test", "-p", "z6-cli", "--test", "servers"]);
     servers.env("Z6_REQUIRE_SERVERS", "1").env("Z6_SERVER_REQUESTS", "50000").run()
+}
+
+fn shuffles() -> Result<Outcome> {
+    let name = "shuffles_of_100_000_seeds_are_uniform";
+    cargo(&["test", "--release", "-p", "z6-scenario", "--lib", "--", "--ignored", name]).run()
 }
 
 fn planted_bugs() -> Result<Outcome> {

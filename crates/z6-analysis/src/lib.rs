@@ -4,7 +4,7 @@
 //! engine; a run needs nothing of it. What its figures mean is defined by the crate `z6-metrics`, whose
 //! fold it uses.
 //! Each question is a [`Visitor`](z6_events::Visitor) of the one walk through a log.
-//! Reading order: [`requests`] (from events to requests), [`filter`] (which requests), [`analyze`] and
+//! Reading order: [`requests`] (from events to requests), [`values`] (what they were made of), [`filter`] (which requests), [`analyze`] and
 //! [`export`] (figures and files), [`checks`] (whether a run can have written this log), [`diff`] (what
 //! changed between runs). docs/ANALYZE.md and docs/DIFF.md
 //! describe the results.
@@ -20,6 +20,7 @@ pub mod filter;
 pub mod fuzzing;
 mod loss;
 pub mod requests;
+pub mod values;
 
 pub use error::AnalyzeError;
 pub use filter::{BoundFilter, Filter};

@@ -6,6 +6,7 @@ use z6_metrics::{FoldError, RequestRow};
 use z6_scenario::Scenario;
 
 use crate::error::AnalyzeError;
+use crate::values::{RowValues, ValueTrack};
 
 /// Joins the events of a run into rows. Memory grows with what is open at once, not with the run.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct RequestJoin {
     workers: Vec<Worker>,
     requests: usize,
     targets: usize,
+    values: Option<ValueTrack>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +31,33 @@ impl RequestJoin {
             workers: (0..workers).map(|_| Worker::default()).collect(),
             requests: scenario.requests.len(),
             targets: scenario.targets.len(),
+            values: None,
         }
+    }
+
+    /// The same, which also follows rows and values.
+    #[must_use]
+    pub fn with_values(self, values: Option<ValueTrack>) -> RequestJoin {
+        RequestJoin { values, ..self }
+    }
+
+    /// The bytes that the next event names, if it names any: only where values are followed.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(values) = &mut self.values {
+            values.bytes(bytes);
+        }
+    }
+
+    /// The rows and values of the request that was returned last, or of one that is open.
+    #[must_use]
+    pub fn values(&self, row: &RequestRow) -> RowValues<'_> {
+        self.values.as_ref().map_or_else(RowValues::default, |values| values.of(row))
+    }
+
+    /// How many values the log holds as digests.
+    #[must_use]
+    pub fn digests(&self) -> u64 {
+        self.values.as_ref().map_or(0, ValueTrack::digests)
     }
 
     /// Takes one event; returns the request that it ends, if it ends one.
@@ -43,6 +71,11 @@ impl RequestJoin {
         at: Tick,
         event: &Event,
     ) -> Result<Option<RequestRow>, AnalyzeError> {
+        if let Some(values) = &mut self.values
+            && let Some(state) = self.workers.get(worker.index())
+        {
+            values.follow(&state.table, event);
+        }
         let state = self.worker(worker)?;
         state.last = state.last.max(at);
         let observed = state.table.observe(at, event);
@@ -55,7 +88,7 @@ impl RequestJoin {
             Observed::Redirected(_) | Observed::Resent(_) | Observed::SentAgain(_) => {
                 return Ok(None);
             }
-            Observed::RequestEnded(end) => return Ok(Some(RequestRow::from_end(worker, &end))),
+            Observed::RequestEnded(end) => RequestRow::from_end(worker, &end),
             Observed::Alone(Event::NotOnWire { request, cause: Cause { error, detail } }) => {
                 self.check_ids(&request)?;
                 RequestRow::from_not_on_wire(worker, at, &request, error, detail)
@@ -73,6 +106,9 @@ impl RequestJoin {
             | Observed::FailedBeforeSent { .. }
             | Observed::Alone(_) => return Ok(None),
         };
+        if let Some(values) = &mut self.values {
+            values.ended(&row);
+        }
         Ok(Some(row))
     }
 

@@ -399,7 +399,8 @@ fn many_names(
     }
     due.push((5 * S, Event::EndReached { by: StoppedBy::Duration, end: Tick(5 * S) }));
     due.sort_by_key(|(at, _)| *at);
-    let mut sampler = Sampler::new("names", &scenario, world.facts(), options).selecting(filter);
+    let mut sampler =
+        Sampler::new("names", &scenario, world.facts(), options).selecting(&scenario, filter);
     for (at, event) in due {
         sampler.event(WorkerId(0), Tick(at), &event)?;
     }

@@ -81,6 +81,17 @@ pub(crate) fn warn_of_loss(log: &Log, loss: Option<Loss>) {
     }
 }
 
+/// Says that values were asked for that the log does not show.
+pub(crate) fn warn_of_digests(log: &Log, digests: u64) {
+    if digests > 0 {
+        let values = if digests == 1 { "value stands" } else { "values stand" };
+        console::warning(&format!(
+            "{}: {digests} {values} in the log as a digest, and here as none",
+            log.path().display()
+        ));
+    }
+}
+
 /// Checks a log and prints the findings to standard error.
 pub(crate) fn verify(log: &Log) -> anyhow::Result<Exit> {
     let mut reader = log.blocks().map_err(z6::Error::from)?;

@@ -87,7 +87,8 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::Http2Sample(_) => kind::HTTP2_SAMPLE,
         Event::LogStalled { .. } => kind::LOG_STALLED,
         Event::Note { .. } => kind::NOTE,
-        Event::Value { .. } => kind::VALUE,
+        Event::Value { count: None, .. } => kind::VALUE,
+        Event::Value { count: Some(_), .. } => kind::LIST,
         Event::ChecksFailed { .. } => kind::CHECKS_FAILED,
     }
 }
@@ -195,9 +196,12 @@ fn encode_rare(
             writer.number(bytes.len() as u64);
             bytes.iter().for_each(|byte| writer.byte(*byte));
         }
-        Event::Value { exchange, variable, value } => {
+        Event::Value { exchange, variable, value, count } => {
             writer.number(u64::from(exchange.0));
             writer.number(u64::from(variable.0));
+            if let Some(count) = count {
+                writer.number(u64::from(count));
+            }
             value::encode(writer, state, variable, value, arena);
         }
         Event::ChecksFailed { exchange, failed } => {
@@ -453,11 +457,12 @@ fn decode_rare(
             arena.extend_from_slice(reader.bytes(length)?);
             Event::Note { about, slot, text: ByteRange::new(arena.len() - length, length) }
         }
-        kind::VALUE => {
+        kind::VALUE | kind::LIST => {
             let exchange = ExchangeSlot(reader.u32()?);
             let variable = VariableId(reader.u16()?);
+            let count = if byte == kind::LIST { Some(reader.u32()?) } else { None };
             let value = value::decode(reader, state, variable, arena)?;
-            Event::Value { exchange, variable, value }
+            Event::Value { exchange, variable, value, count }
         }
         kind::CHECKS_FAILED => checks_failed(reader)?,
         _ => return Err(DecodeError::UnknownKind { offset, kind: byte }),

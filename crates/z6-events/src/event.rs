@@ -318,8 +318,10 @@ pub enum Event {
         exchange: ExchangeSlot,
         /// The variable that has the value from now on.
         variable: VariableId,
-        /// The value.
+        /// The value; of a list, its items as a JSON array.
         value: LoggedValue,
+        /// Of a list, how many items it has; none of one value, and of what is missing.
+        count: Option<u32>,
     },
     /// Input: checks on a response failed. It comes after the values and before the `Done` of its exchange,
     /// at the same tick.

@@ -338,6 +338,12 @@ impl ExchangeTable {
         self.exchanges.iter().map(|(_, open)| &open.facts)
     }
 
+    /// The exchange in a slot, if it was sent and has not ended.
+    #[must_use]
+    pub fn open_exchange(&self, exchange: ExchangeSlot) -> Option<&SentFacts> {
+        self.exchanges.get(exchange.0).map(|open| &open.facts)
+    }
+
     /// The connections and attempts that have not ended.
     pub fn open_connections(&self) -> impl Iterator<Item = &ConnectionFacts> {
         self.connections.iter().map(|(_, facts)| facts)

@@ -136,8 +136,11 @@ impl fmt::Display for EventLine<'_> {
             Event::Note { about, slot, text } => {
                 write!(f, " {} slot={slot} bytes={}", about.name(), text.length())
             }
-            Event::Value { exchange, variable, value } => {
+            Event::Value { exchange, variable, value, count } => {
                 write!(f, " x{exchange} var{variable}")?;
+                if let Some(count) = count {
+                    write!(f, " items={count}")?;
+                }
                 put_value(f, value)
             }
             Event::ChecksFailed { exchange, failed } => {

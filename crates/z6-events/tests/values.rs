@@ -32,7 +32,9 @@ fn encoded(values: &[(u16, Plain)]) -> (BlockBuilder, Vec<Event>) {
             }
         };
         let (exchange, variable) = (ExchangeSlot(2), VariableId(*variable));
-        events.push(Event::Value { exchange, variable, value });
+        // Lists of some variables.
+        let count = (variable.0 % 3 == 2).then_some(u32::from(variable.0) * 1_000);
+        events.push(Event::Value { exchange, variable, value, count });
     }
     let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
     for event in &events {
@@ -47,7 +49,8 @@ fn decoded(builder: &mut BlockBuilder) -> Vec<(u16, Plain)> {
     let mut events = decoder.events_of(&block);
     let all: Vec<_> = events.by_ref().map(Result::unwrap).collect();
     let plain = |event: &Event| {
-        let Event::Value { variable, value, .. } = *event else { panic!("{event:?}") };
+        let Event::Value { variable, value, count, .. } = *event else { panic!("{event:?}") };
+        assert_eq!(count, (variable.0 % 3 == 2).then_some(u32::from(variable.0) * 1_000));
         let plain = match event.bytes() {
             Some(range) => Plain::Clear(range.of(events.arena()).to_vec()),
             None => Plain::Other(value),

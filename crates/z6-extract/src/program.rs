@@ -497,6 +497,29 @@ impl Chosen {
     }
 }
 
+/// Appends a text as a JSON string (RFC 8259 section 7). Bytes that are not UTF-8 are replaced.
+fn push_json_text(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for chunk in text.utf8_chunks() {
+        for byte in chunk.valid().bytes() {
+            match byte {
+                b'"' | b'\\' => out.extend([b'\\', byte]),
+                0..0x20 => {
+                    out.extend_from_slice(b"\\u00");
+                    out.extend(
+                        [byte >> 4, byte & 0xF].map(|n| b"0123456789abcdef"[usize::from(n)]),
+                    );
+                }
+                _ => out.push(byte),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{FFFD}".as_bytes());
+        }
+    }
+    out.push(b'"');
+}
+
 impl List {
     /// An empty list.
     pub const fn new() -> List {
@@ -519,6 +542,19 @@ impl List {
         let before = position.checked_sub(1).and_then(|before| self.items.get(before));
         let bytes = self.bytes.get(before.map_or(0, |&(_, end)| end)..end)?;
         Some(Value { kind, bytes, is_escaped: false })
+    }
+
+    /// Appends the values as a JSON array.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        for (position, value) in self.iter().enumerate() {
+            out.push(if position == 0 { b'[' } else { b',' });
+            if value.kind == Kind::Text {
+                push_json_text(value.bytes, out);
+            } else {
+                out.extend_from_slice(value.bytes);
+            }
+        }
+        out.extend_from_slice(if self.is_empty() { b"[]" } else { b"]" });
     }
 
     /// The values in order.

@@ -3,6 +3,10 @@
 //! A unit test runs each over its committed corpus in `tests/corpus`; a fuzz target is one line that
 //! calls it.
 
+mod template;
+
+pub use template::fuzz_template;
+
 use crate::content::{CONTENT_RATIO_FREE_BYTES, ContentLimits, decode_content};
 
 /// Takes content codings off any bytes: what comes out is within its limits, and the same each time.

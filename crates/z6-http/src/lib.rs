@@ -40,7 +40,7 @@ pub mod template;
 pub use basic::push_basic_credentials;
 pub use content::{
     CONTENT_BYTES_MAX_DEFAULT, CONTENT_CODINGS_MAX, CONTENT_RATIO_FREE_BYTES,
-    CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content,
+    CONTENT_RATIO_MAX_DEFAULT, ContentError, ContentLimits, decode_content, is_known_coding,
 };
 pub use error::RequestError;
 pub use id::{ID_BYTES, IdParts};

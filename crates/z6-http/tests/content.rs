@@ -6,7 +6,9 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
-use z6_http::{CONTENT_RATIO_FREE_BYTES, ContentError, ContentLimits, decode_content};
+use z6_http::{
+    CONTENT_RATIO_FREE_BYTES, ContentError, ContentLimits, decode_content, is_known_coding,
+};
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -48,8 +50,17 @@ fn codings_are_taken_off_in_reverse_order() {
     ] {
         assert_eq!(decode(coding, &body).as_deref(), Ok(TEXT), "{coding}");
     }
-    for unknown in ["br", "gzip, zstd", "compress", "gzip;q=1", "gzip deflate"] {
+    for unknown in ["lzma", "gzip, pack200", "compress", "gzip;q=1", "gzip deflate"] {
         assert_eq!(decode(unknown, TEXT), Err(ContentError::UnknownCoding), "{unknown}");
+    }
+    for (name, is_known) in [
+        ("GZip", true),
+        ("identity", true),
+        ("br", cfg!(feature = "br")),
+        ("zstd", cfg!(feature = "zstd")),
+        ("compress", false),
+    ] {
+        assert_eq!(is_known_coding(name), is_known, "{name}");
     }
     let five = "gzip, gzip, gzip, gzip, gzip";
     assert_eq!(decode(five, TEXT), Err(ContentError::TooManyCodings));

@@ -3,7 +3,7 @@
 
 use z6_events::{
     Actor, ErrorKind, ExchangeSlot, Irregularities, NeverSentReason, Outcome, PlannedRequest,
-    Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+    Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
 };
 
 /// The outcome of a request.
@@ -56,6 +56,8 @@ impl RowOutcome {
 pub struct RequestRow {
     /// The worker that sent it.
     pub worker: WorkerId,
+    /// The population of its VU or arrival.
+    pub population: Population,
     /// The VU or arrival that it belongs to.
     pub actor: Actor,
     /// Which of the actor's requests, from 0.
@@ -184,6 +186,7 @@ impl RequestRow {
     ) -> RequestRow {
         RequestRow {
             worker,
+            population: request.population,
             actor: request.actor,
             step: request.step,
             request: request.request,

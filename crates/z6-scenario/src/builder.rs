@@ -58,6 +58,7 @@ pub struct ScenarioBuilder {
     data: Vec<DataBuilder>,
     random: Settings,
     cookies: Settings,
+    log: Settings,
     runtime: Settings,
     targets: Vec<TargetBuilder>,
     requests: Vec<RequestBuilder>,
@@ -206,6 +207,13 @@ impl ScenarioBuilder {
     #[must_use]
     pub fn cookies(mut self, scope: Scope) -> Self {
         self.cookies.set("scope", "cookies", values::scope_word(scope));
+        self
+    }
+
+    /// Logs all values that responses give as keyed digests. Default: as they are, if they are short.
+    #[must_use]
+    pub fn log_values_as_digests(mut self) -> Self {
+        self.log.set("values", "log_values_as_digests", Value::text("digest"));
         self
     }
 
@@ -381,6 +389,7 @@ impl ScenarioBuilder {
         }
         writer.table("[random]", OWN, "", &self.random);
         writer.table("[cookies]", OWN, "", &self.cookies);
+        writer.table("[log]", OWN, "", &self.log);
         for request in &self.requests {
             writer.table("[[requests]]", "RequestBuilder", &request.label(), &request.settings);
         }

@@ -76,7 +76,7 @@ fn check_scenario(scenario: &Scenario) {
     assert!(!scenario.targets.is_empty(), "there is a target");
     for data in &scenario.values.data {
         assert!(data.table.row_count() > 0, "there is a row");
-        let projected = crate::projected_table(&data.projected(&[], 0));
+        let projected = crate::projected_table(&data.projected(&[], 0, &|_| [0; 16]));
         let rows = projected.map(|table| table.row_count());
         assert_eq!(rows, Some(data.table.row_count()), "a log keeps the number of rows");
     }

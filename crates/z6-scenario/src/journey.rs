@@ -300,6 +300,29 @@ pub struct DataFile {
     pub secret: Vec<u32>,
     /// Whether columns that are used and not secret go into the log.
     pub is_attached: bool,
+    /// The file that was read.
+    pub original: OriginalFile,
+}
+
+/// A data file as it was read; nothing if its rows came from a log.
+///
+/// It is no part of what a scenario is: all of them are equal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OriginalFile(pub Option<FileFacts>);
+
+/// What is known of a file beyond its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Its length, bytes.
+    pub length: u64,
+    /// Its SHA-256. A log holds it under a key only: it would tell whether a guess of a short file is right.
+    pub sha256: [u8; 32],
+}
+
+impl PartialEq for OriginalFile {
+    fn eq(&self, _: &OriginalFile) -> bool {
+        true
+    }
 }
 
 impl DataFile {
@@ -423,6 +446,17 @@ impl Reading {
     pub fn is_empty(&self) -> bool {
         self.extracts.is_empty() && self.checks.is_empty()
     }
+
+    /// Whether the body is read.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        let extract = |extract: &Extract| match &extract.from {
+            ExtractFrom::Program(program) => program.reads_body(),
+            ExtractFrom::Sha256 => true,
+            ExtractFrom::Value(_) => false,
+        };
+        self.extracts.iter().any(extract) || self.checks.iter().any(|one| one.check.reads_body())
+    }
 }
 
 /// One entry of `extract`.
@@ -440,6 +474,8 @@ pub struct Extract {
     pub is_required: bool,
     /// `when = "always"`: whether it is done after a failure as well.
     pub is_always: bool,
+    /// `select = "all"`: the value is a JSON array of all values that there are.
+    pub is_list: bool,
 }
 
 impl PartialEq for Extract {

@@ -48,6 +48,8 @@ pub struct Scenario {
     /// Files that are read for more than one fixed body: `body_file` with placeholders, files of
     /// `multipart`.
     pub files: Vec<ScenarioFile>,
+    /// `[log]`: what the event log holds of values.
+    pub log: LogSettings,
     /// `[assertions]`, in the order of the file.
     pub assertions: Vec<Assertion>,
     /// `[assertions.NAME]`, in the order of the file.
@@ -369,8 +371,16 @@ pub struct Limits {
     pub max_data_rows: u64,
     /// One extracted value, bytes.
     pub max_value_bytes: u32,
+    /// A value that the log holds in clear, bytes; of longer ones it holds a digest.
+    pub max_logged_value_bytes: u32,
+    /// Variables and cookies of one VU or arrival, bytes.
+    pub max_vu_state_bytes: u64,
+    /// Variables and cookies of all, bytes.
+    pub max_state_bytes: u64,
     /// A response body that is read, as it is sent, bytes.
     pub max_kept_body_bytes: u64,
+    /// Response bodies that are being kept, bytes in all.
+    pub max_kept_bytes: u64,
     /// From the first attempt to connect to the first complete response, seconds; see
     /// [`Scenario::first_answer_ns`].
     pub first_answer_seconds: u32,
@@ -384,6 +394,23 @@ pub struct Limits {
     pub max_connecting: u32,
     /// Buffers between a worker and the log writer.
     pub max_log_queue: u32,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSettings {
+    /// `values`: how extracted values are logged that are not secret.
+    pub values: LogValues,
+}
+
+/// How values are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogValues {
+    /// As they are, up to `max_logged_value_bytes`; longer ones as a digest.
+    #[default]
+    Clear,
+    /// All as a digest.
+    Digest,
 }
 
 impl Default for Limits {
@@ -404,7 +431,11 @@ impl Default for Limits {
             max_data_bytes: 1 << 30,
             max_data_rows: 50_000_000,
             max_value_bytes: 16 << 10,
+            max_logged_value_bytes: 64,
+            max_vu_state_bytes: 64 << 10,
+            max_state_bytes: 1 << 30,
             max_kept_body_bytes: 1_000_000,
+            max_kept_bytes: 256 << 20,
             first_answer_seconds: 60,
             max_event_log_bytes: 64 << 30,
             max_attachment_bytes: 64 << 20,
@@ -512,6 +543,14 @@ impl Limits {
         let default = Limits::default();
         for (name, value, default) in [
             ("max_kept_body_bytes", self.max_kept_body_bytes, default.max_kept_body_bytes),
+            ("max_kept_bytes", self.max_kept_bytes, default.max_kept_bytes),
+            (
+                "max_logged_value_bytes",
+                self.max_logged_value_bytes.into(),
+                default.max_logged_value_bytes.into(),
+            ),
+            ("max_state_bytes", self.max_state_bytes, default.max_state_bytes),
+            ("max_vu_state_bytes", self.max_vu_state_bytes, default.max_vu_state_bytes),
             ("max_continuations", self.max_continuations.into(), default.max_continuations.into()),
             (
                 "max_control_frames",

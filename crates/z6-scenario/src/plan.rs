@@ -122,7 +122,9 @@ impl Plan {
             steps_per_iteration: steps.places().max(1),
             has_gaps: has_ranges || !renew.is_empty() || !start.is_empty(),
             iterations: match model {
-                Model::Closed => Iterations::new(&scenario.runtime, vus.vus_started()),
+                Model::Closed => {
+                    Iterations::new(&scenario.runtime, vus.vus_started(), steps.places())
+                }
                 Model::Open => Iterations { each: Some(1), one_more_below: 0 },
             },
             arrivals_max,

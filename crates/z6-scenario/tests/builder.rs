@@ -136,6 +136,10 @@ fn everything() -> Vec<ScenarioBuilder> {
             all.max_data_bytes += 1;
             all.max_data_rows += 1;
             all.max_value_bytes += 1;
+            all.max_logged_value_bytes = 1;
+            all.max_vu_state_bytes += 1;
+            all.max_state_bytes += 1;
+            all.max_kept_bytes += 1;
             all.max_kept_body_bytes += 1;
             all.max_event_log_bytes += 1;
             all.max_attachment_bytes += 1;
@@ -239,6 +243,7 @@ fn values() -> ScenarioBuilder {
         .random("mail", RandomBuilder::email())
         .random("note", RandomBuilder::words(1, 3))
         .cookies(Scope::Vu)
+        .log_values_as_digests()
         .request(
             RequestBuilder::new("values", "/{{param.shop}}/{{id}}")
                 .method("POST")
@@ -250,6 +255,7 @@ fn values() -> ScenarioBuilder {
                 .extract("c", ExtractBuilder::header("A").default("none").scope(Scope::Vu))
                 .extract("d", ExtractBuilder::trailer("A").required(false))
                 .extract("e", ExtractBuilder::cookie("a").nth(1))
+                .extract("all", ExtractBuilder::json("$[*]").all())
                 .extract("f", ExtractBuilder::pattern("a(.)"))
                 .extract("g", ExtractBuilder::between("a", "b"))
                 .extract("h", ExtractBuilder::body())
@@ -309,6 +315,7 @@ fn target(name: &str) -> TargetBuilder {
         .reconnect_delay(MS)
         .source_address("127.0.0.2")
         .request_id_header("Z6-Id")
+        .bearer("t")
 }
 
 /// A key of the format: table, variant, name.

@@ -135,6 +135,7 @@ fn defaults_are_those_documented() {
         }],
         values: ValueTable::default(),
         files: Vec::new(),
+        log: LogSettings::default(),
         assertions: vec![],
         goals: Vec::new(),
         limits: Limits::default(),
@@ -232,6 +233,39 @@ fn requests_in_all_are_those_of_all_vus_or_arrivals() {
     assert_eq!(load("schedule = { type = 'constant', vus = 3 }"), (Some(10), None));
     assert_eq!(load("schedule = { type = 'rate', per_second = 3 }"), (None, Some(10)));
     assert_eq!(load("sequence.steps = [{ request = 'a' }]"), (Some(10), None));
+    let steps = "sequence.steps = [{ request = 'a' }, { request = 'a', repeat = 4 }]\n";
+    assert_eq!(load(steps), (Some(10), None));
+    let open = format!("{steps}schedule = {{ type = 'rate', per_second = 3 }}");
+    assert_eq!(load(&open), (None, Some(2)), "iterations of five requests");
+}
+
+#[test]
+fn requests_authenticate_as_their_target_says_unless_they_say_otherwise() {
+    let scenario = Scenario::from_toml(
+        "runtime.iterations = 1\nparameters.t = 'abc'\n\
+         [[targets]]\nname = 'a'\nbase_url = 'http://a'\nauth = { bearer = '{{param.t}}' }\n\
+         [[targets]]\nname = 'b'\nbase_url = 'http://b'\nauth = { bearer = '{{param.t}}' }\n\
+         [[requests]]\nname = 'drawn'\npath = '/'\n\
+         [[requests]]\nname = 'named'\npath = '/'\ntarget = 'b'\ntemplates = false\n\
+         [[requests]]\nname = 'own'\npath = '/'\nauth = { basic = { user = 'u', password = 'p' } }\n\
+         [[requests]]\nname = 'header'\npath = '/'\nheaders = { authorization = 'x' }\n",
+    )
+    .unwrap();
+    let of = |request: usize| scenario.requests[request].headers.clone();
+    let field = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    assert_eq!(of(0), field("Authorization", "Bearer abc"));
+    assert_eq!(of(1), field("Authorization", "Bearer abc"), "its own texts alone are no templates");
+    assert_eq!(of(2), field("Authorization", "Basic dTpw"));
+    assert_eq!(of(3), field("authorization", "x"));
+    let signed = "runtime.iterations = 1\n[target]\nbase_url = 'http://a'\n\
+         auth.aws_sigv4 = { access_key = 'a', secret_key = 'b', region = 'r', service = 's' }\n\
+         [[requests]]\nname = 'a'\npath = '/'\n[[requests]]\nname = 'b'\npath = '/'\n";
+    let scenario = Scenario::from_toml(signed).unwrap();
+    let is_signed = |request: &Request| {
+        let auth = request.rendering.as_ref().and_then(|made| made.auth.as_ref());
+        matches!(auth, Some(Auth::AwsSigV4(_)))
+    };
+    assert!(scenario.requests.iter().all(is_signed));
 }
 
 #[test]

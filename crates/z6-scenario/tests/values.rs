@@ -315,7 +315,7 @@ fn data_files_are_tables_with_an_order() {
         fn table(&self, data: &str) -> Option<std::sync::Arc<Table>> {
             let index = self.0.values.data.iter().position(|file| file.name == data)?;
             let open = self.0.values.open_columns(index as u16);
-            let file = self.0.values.data[index].projected(&open, 1_000);
+            let file = self.0.values.data[index].projected(&open, 1_000, &|_| [0; 16]);
             assert!(!String::from_utf8_lossy(&file).contains("bags"));
             projected_table(&file).map(std::sync::Arc::new)
         }

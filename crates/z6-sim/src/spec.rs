@@ -115,7 +115,8 @@ pub(crate) fn header_of(spec: &SimSpec, prepared: &Prepared) -> LogHeader {
 }
 
 /// Fixed texts for the secrets, and a key that the seed decides.
-pub(crate) fn given(spec: &SimSpec) -> Given {
+#[must_use]
+pub fn given(spec: &SimSpec) -> Given {
     let label = Label::named(b"digests ");
     let mut generator = Domain::new(spec.seed, label).generator(0, 0);
     let mut digest_key = [0; 32];

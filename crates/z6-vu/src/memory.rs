@@ -401,7 +401,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 }
                 Extracted::Withheld => (LoggedValue::Withheld, Vec::new()),
             };
-            self.push(at, about, Input::Value { exchange, variable, value }, bytes);
+            self.push(at, about, Input::Value { exchange, variable, value, count: None }, bytes);
         }
         if failed != 0 {
             self.push(at, about, Input::ChecksFailed { exchange, failed }, Vec::new());

@@ -75,6 +75,7 @@ fn scenario() -> Scenario {
         default: None,
         is_required: true,
         is_always: false,
+        is_list: false,
     };
     request.reading.extracts = vec![
         extract(0, Source::Json(JsonPath::compile("$.items[1].id").unwrap())),

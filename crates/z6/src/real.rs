@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use z6_events::Driver;
 use z6_vu::reactor::{AttachedFile, RunSpec, Spin};
+use z6_vu::session::Given;
 
 #[cfg(feature = "builtin")]
 use crate::builtin::Builtin;
@@ -55,7 +56,7 @@ impl RealRun {
         let given = secrets::given(&settled.scenario, settled.source.folder(), &self.secrets)?;
         let watcher = settled.watcher(Driver::Reactor);
         let spec = RunSpec {
-            attached: attached(&settled),
+            attached: attached(&settled, &given),
             scenario: Arc::clone(&settled.scenario),
             seed: settled.seed,
             workers: settled.workers,
@@ -79,7 +80,7 @@ impl RealRun {
     }
 }
 
-fn attached(settled: &Settled) -> Vec<AttachedFile> {
-    let files = settled.attached().into_iter();
+fn attached(settled: &Settled, given: &Given) -> Vec<AttachedFile> {
+    let files = settled.attached(&|digest| given.digest(digest)).into_iter();
     files.map(|(name, content)| AttachedFile { name, content }).collect()
 }

@@ -355,8 +355,9 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
-    /// Files that the scenario names, each once: name and content.
-    pub(crate) fn attached(&self) -> Vec<(String, Vec<u8>)> {
+    /// Files that the scenario names, each once: name and content. `keyed` makes digests under the key of the
+    /// run.
+    pub(crate) fn attached(&self, keyed: &dyn Fn(&[u8]) -> [u8; 16]) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
         // What a replay cannot do without comes first, as long as there is room for it.
         let mut room = self.scenario.limits.max_attachment_bytes;
@@ -368,7 +369,7 @@ impl Settled {
         }
         let values = &self.scenario.values;
         for (data, index) in values.data.iter().zip(0..) {
-            let projected = data.projected(&values.open_columns(index), room);
+            let projected = data.projected(&values.open_columns(index), room, keyed);
             room = room.saturating_sub(projected.len() as u64);
             files.push((format!("{PROJECTION_PREFIX}{}", data.name), projected));
         }

@@ -44,13 +44,15 @@ impl SimulatedRun {
     pub fn start(self) -> Result<Running, Error> {
         let mut settled = self.run.settle(Driver::Simulation)?;
         let watcher = settled.watcher(Driver::Simulation);
-        let files = settled.attached().into_iter();
         let spec = SimSpec {
-            attached: files.map(|(name, content)| Attached { name, content }).collect(),
             overrides: settled.overrides.clone(),
             checks: if self.verify { CheckLevel::End } else { CheckLevel::Off },
             ..SimSpec::new(Arc::clone(&settled.scenario), settled.seed, settled.workers)
         };
+        let given = z6_sim::given(&spec);
+        let files = settled.attached(&|digest| given.digest(digest)).into_iter();
+        let attached = files.map(|(name, content)| Attached { name, content }).collect();
+        let spec = SimSpec { attached, ..spec };
         let simulated = Simulated::new(spec, &settled.log)?;
         let (context, results) = settled.context();
         Ok(Running::simulate(simulated, watcher, context)?.keeping(results))

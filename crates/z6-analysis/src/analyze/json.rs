@@ -7,6 +7,7 @@ use z6_scenario::Scenario;
 
 use super::{Analyzed, ByFigures, PercentileRow};
 use crate::export::{RowFormat, RowWriter};
+use crate::values::RowValues;
 
 /// The keys of metrics.json and of what was requested.
 #[derive(Serialize)]
@@ -71,7 +72,7 @@ impl Analyzed {
         };
         for row in &self.slowest {
             // Writing to memory cannot fail.
-            let _ = writer.write(row);
+            let _ = writer.write(row, RowValues::default());
         }
         let text = writer.into_inner();
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

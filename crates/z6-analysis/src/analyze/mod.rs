@@ -32,6 +32,7 @@ use crate::checks::{CheckReport, Checks};
 use crate::error::AnalyzeError;
 use crate::loss::Loss;
 use crate::requests::RequestJoin;
+use crate::values::ValueTrack;
 
 /// What an analysis is to produce. By default the reports of the run.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +67,8 @@ pub struct Analyzed {
     pub loss: Option<Loss>,
     /// What the checks found, if they were requested.
     pub checks: Option<CheckReport>,
+    /// Of values that the filter asks for, how many the log holds as digests: it takes them for none.
+    pub digests: u64,
 }
 
 /// The requests that figures are of.
@@ -139,9 +142,11 @@ impl Analysis {
         let selection = &options.selection;
         let workers = facts.partition.workers();
         let needs_rows = !selection.is_all() || options.by.is_some() || options.slowest > 0;
+        let bound = selection.bind(scenario)?;
+        let values = bound.reads_values().then(|| ValueTrack::new(scenario, facts.seed)).flatten();
         let rows = Rows {
-            join: RequestJoin::new(scenario, workers),
-            selection: selection.bind(scenario)?,
+            join: RequestJoin::new(scenario, workers).with_values(values),
+            selection: bound,
             by: options.by.map(|by| ByTable::new(by, scenario, selection.from)),
             slowest: Slowest::new(options.slowest),
             selected: 0,
@@ -175,6 +180,7 @@ impl Analysis {
         };
         let selected = self.rows.as_ref().filter(|_| !options.selection.is_all());
         let by = self.rows.as_ref().and_then(|rows| rows.by.as_ref());
+        let digests = self.rows.as_ref().map_or(0, |rows| rows.join.digests());
         Ok(Analyzed {
             metrics,
             selected: selected.map(|rows| Selected {
@@ -187,6 +193,7 @@ impl Analysis {
             slowest: self.rows.map_or_else(Vec::new, |rows| rows.slowest.into_rows()),
             loss: Loss::from_ending(ending),
             checks: self.checks.map(|checks| checks.finish(ending)),
+            digests,
         })
     }
 }
@@ -194,7 +201,7 @@ impl Analysis {
 impl Rows {
     fn row(&mut self, row: &RequestRow, figures: &mut Figures) -> Result<(), FoldError> {
         self.seen += 1;
-        if !self.selection.matches(row) {
+        if !self.selection.matches(row, self.join.values(row)) {
             return Ok(());
         }
         self.selected += 1;
@@ -239,6 +246,9 @@ impl Visitor for Analysis {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(rows) = &mut self.rows {
+            rows.join.bytes(bytes);
+        }
         match &mut self.figures {
             Figures::Whole(fold) => fold.bytes(bytes),
             Figures::Part(part) => part.bytes(bytes),

@@ -6,6 +6,7 @@ use z6_scenario::Scenario;
 use z6_scenario::expression::ExpressionError;
 
 use crate::filter::{BoundFilter, Filter};
+use crate::values::RowValues;
 
 /// Which requests count. All of them by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,11 +49,17 @@ pub struct BoundSelection {
 }
 
 impl BoundSelection {
-    /// Whether a request counts.
+    /// Whether a request with these rows and values counts.
     #[inline]
     #[must_use]
-    pub fn matches(&self, row: &RequestRow) -> bool {
+    pub fn matches(&self, row: &RequestRow, values: RowValues<'_>) -> bool {
         (self.from..self.before).contains(&row.planned)
-            && self.filter.as_ref().is_none_or(|filter| filter.matches(row))
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(row, values))
+    }
+
+    /// Whether it asks for rows or values of requests.
+    #[must_use]
+    pub fn reads_values(&self) -> bool {
+        self.filter.as_ref().is_some_and(BoundFilter::reads_values)
     }
 }

@@ -9,6 +9,7 @@ use z6_scenario::Scenario;
 
 use super::{Analyzed, ByFigures, PercentileRow, PercentileValue, Selected};
 use crate::export::{RowFormat, RowWriter, csv_text, raw_csv_text};
+use crate::values::RowValues;
 
 /// CSV was requested, and more than one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -202,7 +203,7 @@ fn written(scenario: &Scenario, format: RowFormat, rows: &[RequestRow]) -> Strin
         return String::new();
     };
     for row in rows {
-        let _ = writer.write(row);
+        let _ = writer.write(row, RowValues::default());
     }
     String::from_utf8_lossy(&writer.into_inner()).into_owned()
 }

@@ -13,6 +13,9 @@ const EMPTY_ITERATION_NS: u64 = 100_000_000;
 /// The least pause before `start` is done again, nanoseconds.
 const START_AGAIN_NS: u64 = 1_000_000_000;
 
+/// A value as an event has it, and the number of items if it is a list.
+pub(super) type Told = (LoggedValue, Option<u32>);
+
 /// One extraction of a request.
 #[derive(Debug)]
 struct Extraction {
@@ -21,6 +24,7 @@ struct Extraction {
     is_required: bool,
     is_always: bool,
     is_secret: bool,
+    is_list: bool,
 }
 
 /// What a request reads and needs.
@@ -69,6 +73,7 @@ impl JourneyRules {
                     is_required: extract.is_required,
                     is_always: extract.is_always,
                     is_secret: values.is_secret(ValueSource::Variable(extract.variable)),
+                    is_list: extract.is_list,
                 })
                 .collect(),
             checks: request.reading.checks.iter().map(|check| check.fails).collect(),
@@ -235,7 +240,7 @@ impl Journey {
         &mut self,
         rules: &JourneyRules,
         request: RequestId,
-        (variable, value): (VariableId, LoggedValue),
+        (variable, (value, count)): (VariableId, Told),
         at: Tick,
     ) -> Result<(), ViolationKind> {
         let other = ViolationKind::OtherValue { variable: variable.0 };
@@ -250,6 +255,9 @@ impl Journey {
         read.taken.push(variable);
         let extract = &extracts[place];
         let is_missing = value == LoggedValue::Missing;
+        if count.is_some() != (extract.is_list && !is_missing) {
+            return Err(other);
+        }
         read.misses |= is_missing && extract.is_required && !extract.has_default;
         if !is_missing || extract.has_default {
             self.values.insert(variable);

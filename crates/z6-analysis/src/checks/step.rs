@@ -3,7 +3,7 @@
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
-    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, LoggedValue,
+    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
     NeverSentReason, NextHop, PlannedRequest, RequestId, Response, SlotTable, Step, StoppedBy,
     TargetId, Tick, VariableId, WorkerId,
 };
@@ -11,7 +11,7 @@ use z6_scenario::{Model, Plan, Region, Scenario, Target};
 
 use super::actors::{Actors, Planned};
 use super::connections::Connections;
-use super::journeys::StepEnd;
+use super::journeys::{StepEnd, Told};
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
 /// What the scenario says of requests and targets.
@@ -216,7 +216,9 @@ impl StepCheck<'_> {
             | Event::Http2Sample(_)
             | Event::LogStalled { .. }
             | Event::Note { .. } => {}
-            Event::Value { exchange, variable, value } => self.value(exchange, variable, value),
+            Event::Value { exchange, variable, value, count } => {
+                self.value(exchange, variable, (value, count));
+            }
             Event::ChecksFailed { exchange, failed } => self.checks_failed(exchange, failed),
             Event::Sent {
                 exchange,
@@ -565,7 +567,7 @@ impl StepCheck<'_> {
         !matches!(self.planned.plan.place(actor, step).region, Region::Iteration(_))
     }
 
-    fn value(&mut self, exchange: ExchangeSlot, variable: VariableId, value: LoggedValue) {
+    fn value(&mut self, exchange: ExchangeSlot, variable: VariableId, value: Told) {
         let at = self.here.at;
         let read = self.answered(exchange).map(|(actor, request)| {
             let journey = self.state.actors.journey(self.planned, actor);

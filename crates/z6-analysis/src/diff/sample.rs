@@ -17,6 +17,7 @@ use super::blocks::{Blocks, Cut};
 use super::error::DiffError;
 use super::pairs::PairStore;
 use crate::filter::BoundFilter;
+use crate::values::{RowValues, ValueTrack};
 
 /// Requests of a run kept for pairing by default (16 MiB).
 pub const DEFAULT_MAX_PAIRS: usize = 1 << 20;
@@ -194,6 +195,8 @@ pub struct Sampler {
     facts: RunFacts,
     options: SampleOptions,
     filter: Option<BoundFilter>,
+    /// Only if the filter asks for rows or values.
+    values: Option<ValueTrack>,
     warmup: Tick,
     workers: Vec<Worker>,
     groups: Vec<Group>,
@@ -220,6 +223,7 @@ impl Sampler {
             facts,
             options,
             filter: None,
+            values: None,
             warmup: Tick(scenario.runtime.warmup_ns),
             groups: of_all.into_iter().collect(),
             group_of: BTreeMap::new(),
@@ -228,10 +232,19 @@ impl Sampler {
         }
     }
 
-    /// Keeps only the requests that pass `filter`.
+    /// Keeps only the requests that pass `filter`, which is one for the requests of `scenario`.
     #[must_use]
-    pub fn selecting(self, filter: Option<BoundFilter>) -> Sampler {
-        Sampler { filter, ..self }
+    pub fn selecting(self, scenario: &Scenario, filter: Option<BoundFilter>) -> Sampler {
+        let reads = filter.as_ref().is_some_and(BoundFilter::reads_values);
+        let values = reads.then(|| ValueTrack::new(scenario, self.facts.seed)).flatten();
+        Sampler { filter, values, ..self }
+    }
+
+    /// The bytes that the next event names, if it names any.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(values) = &mut self.values {
+            values.bytes(bytes);
+        }
     }
 
     /// Takes one event. `at` never goes down within a worker; workers may come interleaved in any
@@ -258,6 +271,9 @@ impl Sampler {
             return Err(FoldError::TickTooLarge { worker, at }.into());
         }
         state.last = at;
+        if let Some(values) = &mut self.values {
+            values.follow(&state.table, event);
+        }
         let observed = state.table.observe(at, event);
         match observed.map_err(|source| DiffError::Pairing { worker, at, source })? {
             Observed::RequestEnded(ended) => self.ended(worker, &ended),
@@ -362,8 +378,12 @@ impl Sampler {
         request: &PlannedRequest,
         row: impl FnOnce() -> RequestRow,
     ) -> Option<usize> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.matches(&row())) {
-            return None;
+        if let Some(filter) = &self.filter {
+            let row = row();
+            let values = self.values.as_ref().map_or_else(RowValues::default, |v| v.of(&row));
+            if !filter.matches(&row, values) {
+                return None;
+            }
         }
         if !self.options.by_name {
             return Some(0);

@@ -1,6 +1,7 @@
 //! Logs in formats of other tools: requests as CSV, JSON or lines, events as JSON lines, latencies as an
 //! HdrHistogram interval log. Each is one pass in constant memory. docs/ANALYZE.md describes them.
 
+mod columns;
 mod hdr;
 mod ndjson;
 mod rows;
@@ -16,6 +17,7 @@ use crate::analyze::{BoundSelection, Selection};
 use crate::error::AnalyzeError;
 use crate::loss::Loss;
 use crate::requests::RequestJoin;
+use crate::values::ValueTrack;
 use hdr::{HdrExport, write_heading};
 use ndjson::EventExport;
 pub use rows::{CSV_COLUMNS, RowFormat, RowWriter};
@@ -32,6 +34,8 @@ pub struct Exported {
     pub written: u64,
     /// What is missing of the log, if it is truncated.
     pub loss: Option<Loss>,
+    /// Values that the log holds as digests: their cells are empty.
+    pub digests: u64,
 }
 
 /// Writes the selected requests of a log, each when it ended: `export --format csv` and
@@ -48,17 +52,23 @@ pub fn export_requests<R: Read, W: Write>(
 ) -> Result<Exported, AnalyzeError> {
     let workers = reader.header().workers;
     let mut export = RequestExport {
-        join: RequestJoin::new(scenario, workers),
+        join: RequestJoin::new(scenario, workers)
+            .with_values(ValueTrack::new(scenario, reader.header().seed)),
         selection: selection.bind(scenario)?,
-        rows: RowWriter::new(scenario, format, BufWriter::with_capacity(BUFFER_BYTES, out))?,
+        rows: RowWriter::with_values(
+            scenario,
+            format,
+            BufWriter::with_capacity(BUFFER_BYTES, out),
+        )?,
         written: 0,
     };
     let ending = walk(reader, &mut export)?;
     if matches!(ending, Ending::Torn { .. }) {
         export.open()?;
     }
+    let digests = export.join.digests();
     export.rows.into_inner().flush()?;
-    Ok(Exported { written: export.written, loss: Loss::from_ending(&ending) })
+    Ok(Exported { written: export.written, loss: Loss::from_ending(&ending), digests })
 }
 
 struct RequestExport<W: Write> {
@@ -71,9 +81,12 @@ struct RequestExport<W: Write> {
 impl<W: Write> RequestExport<W> {
     /// The requests that are open at the end of a truncated log.
     fn open(&mut self) -> io::Result<()> {
-        for row in self.join.open().filter(|row| self.selection.matches(row)) {
-            self.written += 1;
-            self.rows.write(&row)?;
+        for row in self.join.open() {
+            let values = self.join.values(&row);
+            if self.selection.matches(&row, values) {
+                self.written += 1;
+                self.rows.write(&row, values)?;
+            }
         }
         Ok(())
     }
@@ -90,11 +103,18 @@ impl<W: Write> Visitor for RequestExport<W> {
         event: &Event,
     ) -> Result<(), AnalyzeError> {
         let row = self.join.event(worker, at, event)?;
-        if let Some(row) = row.filter(|row| self.selection.matches(row)) {
-            self.written += 1;
-            self.rows.write(&row)?;
+        if let Some(row) = row {
+            let values = self.join.values(&row);
+            if self.selection.matches(&row, values) {
+                self.written += 1;
+                self.rows.write(&row, values)?;
+            }
         }
         Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.join.bytes(bytes);
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {
@@ -114,7 +134,7 @@ pub fn export_events<R: Read, W: Write>(
     let mut export = EventExport::new(scenario, BufWriter::with_capacity(BUFFER_BYTES, out));
     let ending = walk(reader, &mut export)?;
     let written = export.finish()?;
-    Ok(Exported { written, loss: Loss::from_ending(&ending) })
+    Ok(Exported { written, loss: Loss::from_ending(&ending), digests: 0 })
 }
 
 /// Writes the response times of all successes as an interval log of HdrHistogram: `export --format
@@ -136,5 +156,5 @@ pub fn export_hdr<R: Read, W: Write>(
     let ending = walk(reader, &mut export)?;
     let written = export.finish()?;
     out.flush()?;
-    Ok(Exported { written, loss: Loss::from_ending(&ending) })
+    Ok(Exported { written, loss: Loss::from_ending(&ending), digests: 0 })
 }

@@ -292,9 +292,10 @@ impl Object {
                 self.number("slot", u64::from(slot));
                 self.raw("text", &json_text(&String::from_utf8_lossy(bytes)));
             }
-            Event::Value { exchange, variable, value } => {
+            Event::Value { exchange, variable, value, count } => {
                 self.number("exchange", u64::from(exchange.0));
                 self.number("variable", u64::from(variable.0));
+                self.optional("items", count.map(u64::from));
                 self.value(value, bytes);
             }
             Event::ChecksFailed { exchange, failed } => {

@@ -9,7 +9,9 @@ use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
 use z6_scenario::{Request, Scenario, Tag};
 
+use super::columns::ValueColumns;
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
+use crate::values::RowValues;
 
 /// The columns of the CSV format, in order. An instant that did not happen is empty.
 pub const CSV_COLUMNS: [&str; 22] = [
@@ -57,6 +59,8 @@ pub struct RowWriter<W> {
     out: W,
     format: RowFormat,
     names: Names,
+    /// None are written if there are none.
+    columns: ValueColumns,
     line: Vec<u8>,
 }
 
@@ -181,7 +185,25 @@ impl<W: Write> RowWriter<W> {
     ///
     /// # Errors
     /// What `out` returns.
-    pub fn new(scenario: &Scenario, format: RowFormat, mut out: W) -> io::Result<RowWriter<W>> {
+    pub fn new(scenario: &Scenario, format: RowFormat, out: W) -> io::Result<RowWriter<W>> {
+        RowWriter::with_columns(scenario, format, ValueColumns::default(), out)
+    }
+
+    /// The same, with a column `row.NAME` for each data file of the scenario and `var.NAME` for each variable
+    /// behind the others.
+    ///
+    /// # Errors
+    /// As [`RowWriter::new`].
+    pub fn with_values(scenario: &Scenario, format: RowFormat, out: W) -> io::Result<RowWriter<W>> {
+        RowWriter::with_columns(scenario, format, ValueColumns::new(scenario), out)
+    }
+
+    fn with_columns(
+        scenario: &Scenario,
+        format: RowFormat,
+        columns: ValueColumns,
+        mut out: W,
+    ) -> io::Result<RowWriter<W>> {
         let ready = match format {
             RowFormat::Csv => |text: &str| csv_text(text).into_bytes(),
             RowFormat::RawCsv => |text: &str| raw_csv_text(text).into_bytes(),
@@ -189,23 +211,48 @@ impl<W: Write> RowWriter<W> {
             RowFormat::Lines => |text: &str| printable(text).into_owned().into_bytes(),
         };
         if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
-            writeln!(out, "{}", CSV_COLUMNS.join(","))?;
+            let all: Vec<&str> = CSV_COLUMNS.into_iter().chain(columns.names()).collect();
+            writeln!(out, "{}", all.join(","))?;
         }
-        Ok(RowWriter { out, format, names: Names::new(scenario, format, ready), line: Vec::new() })
+        let names = Names::new(scenario, format, ready);
+        Ok(RowWriter { out, format, names, columns, line: Vec::new() })
     }
 
-    /// Writes a request.
+    /// Writes a request; its rows and values only if there are columns for them.
     ///
     /// # Errors
     /// What the output returns.
-    pub fn write(&mut self, row: &RequestRow) -> io::Result<()> {
-        self.line.clear();
+    pub fn write(&mut self, row: &RequestRow, values: RowValues<'_>) -> io::Result<()> {
+        let RowWriter { line, names, columns, .. } = self;
+        line.clear();
         match self.format {
-            RowFormat::Csv | RowFormat::RawCsv => put_csv(&mut self.line, row, &self.names),
-            RowFormat::Json => put_json(&mut self.line, row, &self.names),
-            RowFormat::Lines => put_line(&mut self.line, row, &self.names),
+            RowFormat::Csv | RowFormat::RawCsv => {
+                put_csv(line, row, names);
+                columns.put(values, names.ready, |_, cell| {
+                    line.push(b',');
+                    line.extend_from_slice(cell.unwrap_or_default());
+                });
+            }
+            RowFormat::Json => {
+                put_json(line, row, names);
+                columns.put(values, names.ready, |name, cell| {
+                    for part in [b",\"", name.as_bytes(), b"\":", cell.unwrap_or(b"null")] {
+                        line.extend_from_slice(part);
+                    }
+                });
+                line.push(b'}');
+            }
+            RowFormat::Lines => {
+                put_line(line, row, names);
+                columns.put(values, names.ready, |name, cell| {
+                    let Some(cell) = cell else { return };
+                    for part in [b" ", name.as_bytes(), b"=", cell] {
+                        line.extend_from_slice(part);
+                    }
+                });
+            }
         }
-        self.line.push(b'\n');
+        line.push(b'\n');
         self.out.write_all(&self.line)
     }
 
@@ -237,7 +284,7 @@ fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     }
 }
 
-/// The columns of the CSV, and what is derived from them; a missing value is null.
+/// The columns of the CSV, and what is derived from them; a missing value is null. The object stays open.
 fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
     let more = [
         ("ended_ns", Cell::Number(row.ended.0)),
@@ -275,7 +322,6 @@ fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
             Cell::Missing => line.extend_from_slice(b"null"),
         }
     }
-    line.push(b'}');
 }
 
 /// Their names, each in quotes, with separators between them.

@@ -27,6 +27,10 @@ pub(super) enum FieldKind {
     FailedCheck,
     /// A text that the request may have: the name of the field says which.
     Tag,
+    /// The row of a data file: the name of the field says of which.
+    Row,
+    /// The value of a variable: the name of the field says of which.
+    Variable,
 }
 
 /// The value of a literal, in the unit of the row.
@@ -178,18 +182,26 @@ pub(super) const FIELDS: &[Field] = &[
 
 /// What stands before the name of a tag.
 pub(super) const TAG: &str = "tag.";
+/// What stands before the name of a data file.
+pub(super) const ROW: &str = "row.";
+/// What stands before the name of a variable.
+pub(super) const VARIABLE: &str = "var.";
 
 impl Field {
     pub(super) fn named(name: &str) -> Option<Field> {
-        let is_tag = name.strip_prefix(TAG).is_some_and(|tag| !tag.is_empty());
-        let tag = || Field { name: Cow::Owned(name.to_owned()), kind: FieldKind::Tag };
-        FIELDS.iter().find(|field| field.name == name).cloned().or_else(|| is_tag.then(tag))
+        let prefixes =
+            [(TAG, FieldKind::Tag), (ROW, FieldKind::Row), (VARIABLE, FieldKind::Variable)];
+        let is_behind = |prefix: &str| name.strip_prefix(prefix).is_some_and(|n| !n.is_empty());
+        let kind = prefixes.into_iter().find(|(prefix, _)| is_behind(prefix)).map(|(_, kind)| kind);
+        let named = |kind| Field { name: Cow::Owned(name.to_owned()), kind };
+        FIELDS.iter().find(|field| field.name == name).cloned().or_else(|| kind.map(named))
     }
 
     /// What it is compared with.
     pub(super) const fn needs(&self) -> &'static str {
         match self.kind {
-            FieldKind::Number(..) => "a number",
+            FieldKind::Number(..) | FieldKind::Row => "a number",
+            FieldKind::Variable => "a number, a text in quotes, true or false",
             FieldKind::Text(_) | FieldKind::FailedCheck | FieldKind::Tag => "a text in quotes",
             FieldKind::Outcome => "an outcome",
             FieldKind::ErrorKind => "an error kind",
@@ -209,7 +221,9 @@ impl Field {
             | FieldKind::Protocol
             | FieldKind::Reused
             | FieldKind::FailedCheck
-            | FieldKind::Tag => false,
+            | FieldKind::Tag
+            | FieldKind::Row
+            | FieldKind::Variable => false,
         }
     }
 
@@ -224,7 +238,9 @@ impl Field {
             | FieldKind::Text(_)
             | FieldKind::Reused
             | FieldKind::FailedCheck
-            | FieldKind::Tag => Vec::new(),
+            | FieldKind::Tag
+            | FieldKind::Row
+            | FieldKind::Variable => Vec::new(),
         }
     }
 }

@@ -12,6 +12,8 @@ mod vocabulary;
 
 use predicate::{BoundTest, Test};
 use vocabulary::Requests;
+
+use crate::values::RowValues;
 use z6_metrics::RequestRow;
 use z6_scenario::Scenario;
 use z6_scenario::expression::{Expression, ExpressionError, parse};
@@ -63,10 +65,21 @@ impl Filter {
 pub struct BoundFilter(Expression<BoundTest>);
 
 impl BoundFilter {
-    /// Whether a request passes.
+    /// Whether a request passes. `values` are its rows and values; none are needed if
+    /// [`BoundFilter::reads_values`] says so.
     #[inline]
     #[must_use]
-    pub fn matches(&self, row: &RequestRow) -> bool {
-        self.0.holds(|test| test.matches(row))
+    pub fn matches(&self, row: &RequestRow, values: RowValues<'_>) -> bool {
+        self.0.holds(|test| test.matches(row, values))
+    }
+
+    /// Whether it asks for rows or values of requests.
+    #[must_use]
+    pub fn reads_values(&self) -> bool {
+        let mut reads = false;
+        self.0.each(&mut |test| {
+            reads |= matches!(test, BoundTest::Row { .. } | BoundTest::Variable { .. });
+        });
+        reads
     }
 }

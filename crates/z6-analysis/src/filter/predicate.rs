@@ -1,12 +1,18 @@
 //! Tests on the fields of a request: as parsed, and made ready for a scenario so that each answer takes
 //! a few instructions and no memory.
 
-use z6_events::{ErrorKind, Irregularities, Irregularity, Protocol};
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use z6_events::{ErrorKind, Irregularities, Irregularity, Protocol, VariableId};
 use z6_metrics::RequestRow;
-use z6_scenario::expression::{ExpressionError, NumberSet, TextSet};
+use z6_scenario::expression::{
+    Comparison, ExpressionError, ExpressionErrorKind, NumberSet, TextSet, compare_numbers,
+};
 use z6_scenario::{Request, Scenario};
 
 use super::field::{Field, FieldKind, NumberField, TextField};
+use crate::values::{Held, RowValues};
 
 /// A test on one field. `negated` turns the answer round, also that about a missing value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +60,18 @@ pub(super) enum Test {
         missing: bool,
         negated: bool,
     },
+    /// The row of the data file of this name.
+    Row {
+        data: Named,
+        set: NumberSet,
+        negated: bool,
+    },
+    /// The value of the variable of this name.
+    Variable {
+        name: Named,
+        set: ValueSet,
+        negated: bool,
+    },
     /// The request has this tag with one of these values, or does not have it.
     Tag {
         name: String,
@@ -61,6 +79,81 @@ pub(super) enum Test {
         missing: bool,
         negated: bool,
     },
+}
+
+/// A name, and the place in the filter where it is asked about.
+pub(super) type Named = (String, Range<usize>);
+
+/// Which values of a variable pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ValueSet {
+    /// One of these texts or numbers, or none at all.
+    OneOf { texts: Vec<String>, numbers: Vec<String>, missing: bool },
+    /// A number that compares like this.
+    Ordered(Comparison, String),
+    /// A text with this part.
+    Contains(String),
+}
+
+impl ValueSet {
+    const fn nothing() -> ValueSet {
+        ValueSet::OneOf { texts: Vec::new(), numbers: Vec::new(), missing: false }
+    }
+
+    /// The value is missing.
+    pub(super) const fn missing() -> ValueSet {
+        ValueSet::OneOf { texts: Vec::new(), numbers: Vec::new(), missing: true }
+    }
+
+    pub(super) fn one_text(text: &str) -> ValueSet {
+        let texts = vec![text.to_owned()];
+        ValueSet::OneOf { texts, numbers: Vec::new(), missing: false }
+    }
+
+    pub(super) fn one_number(number: String) -> ValueSet {
+        ValueSet::OneOf { texts: Vec::new(), numbers: vec![number], missing: false }
+    }
+
+    /// Either of two sets of single values.
+    fn or(self, other: ValueSet) -> ValueSet {
+        match (self, other) {
+            (
+                ValueSet::OneOf { mut texts, mut numbers, missing },
+                ValueSet::OneOf { texts: more, numbers: more_numbers, missing: also },
+            ) => {
+                texts.extend(more);
+                numbers.extend(more_numbers);
+                ValueSet::OneOf { texts, numbers, missing: missing || also }
+            }
+            (first, _) => first,
+        }
+    }
+
+    fn has(&self, held: Held<'_>) -> bool {
+        let Held::Clear(bytes) = held else {
+            return matches!(self, ValueSet::OneOf { missing: true, .. });
+        };
+        let order = |number: &str| compare_numbers(bytes, number.as_bytes());
+        match self {
+            ValueSet::OneOf { texts, numbers, .. } => {
+                texts.iter().any(|text| text.as_bytes() == bytes)
+                    || numbers.iter().any(|number| order(number) == Some(Ordering::Equal))
+            }
+            ValueSet::Ordered(comparison, number) => {
+                order(number).is_some_and(|order| match comparison {
+                    Comparison::Less => order == Ordering::Less,
+                    Comparison::AtMost => order != Ordering::Greater,
+                    Comparison::Greater => order == Ordering::Greater,
+                    Comparison::AtLeast => order != Ordering::Less,
+                    Comparison::Equal => order == Ordering::Equal,
+                    Comparison::NotEqual => order != Ordering::Equal,
+                })
+            }
+            ValueSet::Contains(part) => {
+                part.is_empty() || bytes.windows(part.len()).any(|window| window == part.as_bytes())
+            }
+        }
+    }
 }
 
 impl Test {
@@ -87,6 +180,10 @@ impl Test {
 
     /// The test that no word passes.
     pub(super) fn no_word(field: &Field) -> Test {
+        if field.kind == FieldKind::Variable {
+            let name = (field.name.clone().into_owned(), 0..0);
+            return Test::Variable { name, set: ValueSet::nothing(), negated: false };
+        }
         if field.kind == FieldKind::Outcome {
             return Test::Outcome { outcomes: Vec::new(), negated: false };
         }
@@ -147,6 +244,12 @@ impl Test {
                 let missing = missing || also;
                 Test::FailedCheck { set: TextSet::OneOf(names), missing, negated }
             }
+            (Test::Row { data, set, negated }, Test::Row { set: more, .. }) => {
+                Test::Row { data, set: set.or(more), negated }
+            }
+            (Test::Variable { name, set, negated }, Test::Variable { set: more, .. }) => {
+                Test::Variable { name, set: set.or(more), negated }
+            }
             (
                 Test::Tag { name, set: TextSet::OneOf(mut values), missing, negated },
                 Test::Tag { set: TextSet::OneOf(more), missing: also, .. },
@@ -198,6 +301,22 @@ impl Test {
             Test::FailedCheck { set, missing, negated } => {
                 let (checks, missing) = (passing_checks(set, scenario)?, *missing);
                 BoundTest::FailedCheck { checks, missing, negated: *negated }
+            }
+            Test::Row { data: (name, span), set, negated } => {
+                let names: Vec<&str> =
+                    scenario.values.data.iter().map(|data| data.name.as_str()).collect();
+                let data = position(name, span, "data file", &names)?;
+                BoundTest::Row { data, set: set.clone(), negated: *negated }
+            }
+            Test::Variable { name: (name, span), set, negated } => {
+                let variables = &scenario.values.variables;
+                let names: Vec<&str> = variables.iter().map(|one| one.name.as_str()).collect();
+                let id = position(name, span, "variable", &names)?;
+                if variables.get(usize::from(id)).is_some_and(|variable| variable.is_secret) {
+                    let kind = ExpressionErrorKind::Withheld { name: name.clone() };
+                    return Err(ExpressionError::new(kind, span.clone()));
+                }
+                BoundTest::Variable { id: VariableId(id), set: set.clone(), negated: *negated }
             }
             Test::Tag { name, set, missing, negated } => {
                 BoundTest::Request(passing_tags(set, name, (*missing, *negated), scenario)?)
@@ -263,6 +382,18 @@ fn checks(request: &Request) -> impl Iterator<Item = &str> {
     request.reading.checks.iter().map(|check| check.name.as_str())
 }
 
+/// The position of a name among those of the scenario.
+fn position(
+    name: &str,
+    span: &Range<usize>,
+    field: &'static str,
+    names: &[&str],
+) -> Result<u16, ExpressionError> {
+    TextSet::OneOf(vec![(name.to_owned(), span.clone())]).check(field, names.iter().copied())?;
+    let position = names.iter().position(|known| *known == name).unwrap_or(usize::MAX);
+    Ok(u16::try_from(position).unwrap_or(u16::MAX))
+}
+
 /// A test with all names resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BoundTest {
@@ -294,6 +425,17 @@ pub(super) enum BoundTest {
         wanted: Option<bool>,
         negated: bool,
     },
+    /// By index of the data file.
+    Row {
+        data: u16,
+        set: NumberSet,
+        negated: bool,
+    },
+    Variable {
+        id: VariableId,
+        set: ValueSet,
+        negated: bool,
+    },
     FailedCheck {
         /// By request: a bit for each check that passes.
         checks: Box<[u64]>,
@@ -304,8 +446,10 @@ pub(super) enum BoundTest {
 
 impl BoundTest {
     #[inline]
-    pub(super) fn matches(&self, row: &RequestRow) -> bool {
+    pub(super) fn matches(&self, row: &RequestRow, values: RowValues<'_>) -> bool {
         match self {
+            BoundTest::Row { data, set, negated } => set.has(values.row(*data)) != *negated,
+            BoundTest::Variable { id, set, negated } => set.has(values.variable(*id)) != *negated,
             BoundTest::Number { of, set, negated } => set.has(of.value(row)) != *negated,
             BoundTest::Request(passes) => passes.get(row.request.index()) == Some(&true),
             BoundTest::Target(passes) => passes.get(row.target.index()) == Some(&true),

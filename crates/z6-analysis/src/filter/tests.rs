@@ -12,6 +12,7 @@ use z6_scenario::journey::RequestCheck;
 use z6_scenario::{Scenario, Tag};
 
 use super::*;
+use crate::values::RowValues;
 
 /// The request `get_user` has the checks "same id" and "is json", `create_user` the latter alone.
 fn scenario() -> Scenario {
@@ -81,7 +82,9 @@ fn failed() -> RequestRow {
 fn passes(filter: &str, row: &RequestRow) -> bool {
     let parsed = Filter::parse(filter).unwrap_or_else(|error| panic!("{}", error.render(filter)));
     let bound = parsed.bind(&scenario());
-    bound.unwrap_or_else(|error| panic!("{}", error.render(filter))).matches(row)
+    bound
+        .unwrap_or_else(|error| panic!("{}", error.render(filter)))
+        .matches(row, RowValues::default())
 }
 
 /// Asserts the answers for a failed, a timed out and a never sent request.
@@ -185,7 +188,7 @@ fn tags_are_those_of_the_request() {
         ("tag.absent == none", [true; 3]),
     ] {
         let filter = Filter::parse(filter).unwrap().bind(&scenario).unwrap();
-        assert_eq!(rows.map(|row| filter.matches(&row)), expected);
+        assert_eq!(rows.map(|row| filter.matches(&row, RowValues::default())), expected);
     }
     for (filter, message, help) in [
         ("tag.aera == 'orders'", "the scenario has no tag \"aera\"", Some("did you mean `area`?")),

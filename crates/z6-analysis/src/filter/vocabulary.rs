@@ -9,8 +9,8 @@ use z6_scenario::expression::{
     Value, Vocabulary, Wording, meant, nearest,
 };
 
-use super::field::{FIELDS, Field, FieldKind, TAG};
-use super::predicate::Test;
+use super::field::{FIELDS, Field, FieldKind, ROW, TAG, VARIABLE};
+use super::predicate::{Test, ValueSet};
 
 type Result<T> = std::result::Result<T, ExpressionError>;
 
@@ -70,10 +70,10 @@ impl Vocabulary for Requests {
     ) -> Result<Test> {
         let field = field.it;
         match (field.kind, wanted.it) {
-            (FieldKind::Number(..) | FieldKind::Reused, _) => {
+            (FieldKind::Number(..) | FieldKind::Reused | FieldKind::Row, _) => {
                 Err(bad_operator(&field, "contains", wanted.span))
             }
-            (_, Some(Side::Value(Value::Text(part)))) => Ok(containing(&field, part)),
+            (_, Some(Side::Value(Value::Text(part)))) => Ok(containing(&field, part, wanted.span)),
             (
                 FieldKind::Text(_)
                 | FieldKind::Outcome
@@ -81,7 +81,8 @@ impl Vocabulary for Requests {
                 | FieldKind::Irregularity
                 | FieldKind::Protocol
                 | FieldKind::FailedCheck
-                | FieldKind::Tag,
+                | FieldKind::Tag
+                | FieldKind::Variable,
                 _,
             ) => Err(mismatch(&field, "a text in quotes", wanted.span)),
         }
@@ -139,7 +140,7 @@ fn needs_value(kind: ExpressionErrorKind, span: Range<usize>) -> ExpressionError
 fn bad_operator(field: &Field, operator: &'static str, span: Range<usize>) -> ExpressionError {
     let kind = ExpressionErrorKind::BadOperator { field: field.name.to_string(), operator };
     let operators = match field.kind {
-        FieldKind::Number(..) => "numbers have ==, !=, <, <=, >, >= and in",
+        FieldKind::Number(..) | FieldKind::Row => "numbers have ==, !=, <, <=, >, >= and in",
         FieldKind::Reused => "write `reused` or `!reused`",
         FieldKind::Text(_)
         | FieldKind::Outcome
@@ -147,7 +148,8 @@ fn bad_operator(field: &Field, operator: &'static str, span: Range<usize>) -> Ex
         | FieldKind::Irregularity
         | FieldKind::Protocol
         | FieldKind::FailedCheck
-        | FieldKind::Tag => "texts and words have ==, !=, in and contains",
+        | FieldKind::Tag
+        | FieldKind::Variable => "texts and words have ==, !=, in and contains",
     };
     ExpressionError::new(kind, span).or_hint(|| Some(operators.to_owned()))
 }
@@ -180,7 +182,12 @@ fn test(
 ) -> Result<Test> {
     let negated = comparison == Comparison::NotEqual;
     let orders = comparison.is_of_order();
-    if orders && !matches!(field.kind, FieldKind::Number(..)) {
+    let has_order = match field.kind {
+        FieldKind::Number(..) | FieldKind::Row => true,
+        FieldKind::Variable => matches!(value, Value::Number(_)),
+        _ => false,
+    };
+    if orders && !has_order {
         return Err(bad_operator(field, comparison.name(), span));
     }
     if value == Value::None && field.is_always_there() {
@@ -226,6 +233,27 @@ fn test(
             let set = TextSet::OneOf(vec![(name.to_owned(), span)]);
             Ok(Test::FailedCheck { set, missing: false, negated })
         }
+        (FieldKind::Row, Value::None) if !orders => {
+            let (data, set) = (behind(field, ROW, span), NumberSet::missing());
+            Ok(Test::Row { data, set, negated })
+        }
+        (FieldKind::Row, Value::Number(number)) => {
+            let set = NumberSet::from_comparison(comparison, number, 1);
+            Ok(Test::Row { data: behind(field, ROW, span), set, negated })
+        }
+        (FieldKind::Variable, Value::Word(_)) => Err(mismatch(field, field.needs(), span)),
+        (FieldKind::Variable, value) => {
+            let set = match value {
+                Value::Number(number) if orders => {
+                    ValueSet::Ordered(comparison, number.to_string())
+                }
+                Value::Number(number) => ValueSet::one_number(number.to_string()),
+                Value::Text(text) => ValueSet::one_text(text),
+                Value::Flag(flag) => ValueSet::one_text(if flag { "true" } else { "false" }),
+                Value::None | Value::Word(_) => ValueSet::missing(),
+            };
+            Ok(Test::Variable { name: behind(field, VARIABLE, span), set, negated })
+        }
         (FieldKind::Tag, Value::Text(value)) => {
             let set = TextSet::OneOf(vec![(value.to_owned(), span)]);
             Ok(Test::Tag { name: tag_of(field), set, missing: false, negated })
@@ -253,19 +281,28 @@ fn unknown_word(field: &Field, word: &str, words: &[&str], span: Range<usize>) -
     ExpressionError::new(kind, span).or_hint(hint)
 }
 
+/// What is behind a prefix in the name of a field, and where it is asked about.
+fn behind(field: &Field, prefix: &str, span: Range<usize>) -> (String, Range<usize>) {
+    (field.name.strip_prefix(prefix).unwrap_or_default().to_owned(), span)
+}
+
 /// The name of the tag that a field is.
 fn tag_of(field: &Field) -> String {
     field.name.strip_prefix(TAG).unwrap_or_default().to_owned()
 }
 
 /// `field contains part`.
-fn containing(field: &Field, part: &str) -> Test {
+fn containing(field: &Field, part: &str, span: Range<usize>) -> Test {
     let set = TextSet::Contains(part.to_owned());
     match field.kind {
         FieldKind::Text(of) => return Test::Text { of, set, negated: false },
         FieldKind::FailedCheck => return Test::FailedCheck { set, missing: false, negated: false },
         FieldKind::Tag => {
             return Test::Tag { name: tag_of(field), set, missing: false, negated: false };
+        }
+        FieldKind::Variable => {
+            let (name, set) = (behind(field, VARIABLE, span), ValueSet::Contains(part.to_owned()));
+            return Test::Variable { name, set, negated: false };
         }
         _ => {}
     }

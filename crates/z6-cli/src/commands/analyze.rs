@@ -62,6 +62,7 @@ fn print_reports(
     let analyzed = figures_of(&mut reader, log.scenario(), started_at, options)
         .map_err(|error| log_args::failure(log, &options.selection, error))?;
     log_args::warn_of_loss(log, analyzed.loss);
+    log_args::warn_of_digests(log, analyzed.digests);
     Ok(console::results(&text(&analyzed, log, format, csv)?)?)
 }
 
@@ -98,5 +99,6 @@ fn print_requests(
     let exported = export_requests(&mut reader, log.scenario(), &options.selection, format, out)
         .map_err(|error| log_args::failure(log, &options.selection, error))?;
     log_args::warn_of_loss(log, exported.loss);
+    log_args::warn_of_digests(log, exported.digests);
     Ok(())
 }

@@ -83,7 +83,7 @@ pub(super) fn sample(
     let mut pass = Pass {
         fold: Fold::new(scenario, facts.clone()),
         sampler: Sampler::new(path.display().to_string(), scenario, facts, options)
-            .selecting(filter),
+            .selecting(scenario, filter),
     };
     let ending = walk(&mut reader, &mut pass).map_err(|error| failure(error.into()))?;
     log_args::warn_of_loss(&log, Loss::from_ending(&ending));
@@ -115,6 +115,11 @@ impl Visitor for Pass {
     ) -> Result<(), AnalyzeError> {
         self.fold.event(worker, at, event)?;
         self.sampler.event(worker, at, event).map_err(from_diff_error)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fold.bytes(bytes);
+        self.sampler.bytes(bytes);
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {

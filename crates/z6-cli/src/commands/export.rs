@@ -24,5 +24,6 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
     };
     let exported = exported.map_err(|error| log_args::failure(&log, &selection, error))?;
     log_args::warn_of_loss(&log, exported.loss);
+    log_args::warn_of_digests(&log, exported.digests);
     Ok(Exit::Success)
 }

@@ -256,7 +256,7 @@ const ARENA: &[u8] = b" a/token 471112 00112233-4455-6677-8899-aabbccddeeff 00c0
 
 /// A value of an exchange of [`worker_1`].
 fn value(variable: u16, value: LoggedValue) -> Event {
-    Event::Value { exchange: ExchangeSlot(300), variable: VariableId(variable), value }
+    Event::Value { exchange: ExchangeSlot(300), variable: VariableId(variable), value, count: None }
 }
 
 /// A `sent` whose length the engine could not derive.

@@ -173,6 +173,17 @@ impl Jar {
         self.cookies.is_empty()
     }
 
+    /// What the cookies take.
+    pub fn bytes(&self) -> usize {
+        self.cookies.iter().map(|cookie| size_of::<Cookie>() + cookie.text.len()).sum()
+    }
+
+    /// By how much the jar grows at most with the cookie of a `Set-Cookie` field in a response to a request
+    /// to `from`.
+    pub fn bytes_at_most(field: &[u8], from: &Destination<'_>) -> usize {
+        size_of::<Cookie>() + field.len() + from.host.len() + from.path.len() + 1
+    }
+
     /// Forgets all cookies; keeps some memory for the next ones.
     pub fn clear(&mut self) {
         self.cookies.clear();

@@ -174,7 +174,7 @@ impl Fold {
         let here = (worker, at);
         match *event {
             Event::Wake | Event::Stop { .. } => Ok(()),
-            Event::Value { exchange, variable, value } => {
+            Event::Value { exchange, variable, value, .. } => {
                 let request = state.open.request(exchange);
                 if let (Some(reads), Some(request)) = (&mut self.reads, request) {
                     reads.value(request, variable, value);

@@ -4,7 +4,7 @@
 
 use z6_events::{
     Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, Irregularities,
-    PlannedRequest, Population, Response, SlotTable, TargetAddresses, Tick, WorkerId,
+    PlannedRequest, Response, SlotTable, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -234,7 +234,7 @@ impl PartFold {
 
     fn not_on_wire(&mut self, row: &RequestRow) -> Result<(), FoldError> {
         let request = PlannedRequest {
-            population: Population(0),
+            population: row.population,
             actor: row.actor,
             step: row.step,
             request: row.request,

@@ -106,6 +106,34 @@ impl TargetBuilder {
         self.settings.add_item("source_addresses", "source_address", Value::text(address));
         self
     }
+
+    /// Sends `Authorization: Bearer` with this token, unless a request says otherwise.
+    #[must_use]
+    pub fn bearer(mut self, token: impl Into<String>) -> Self {
+        let auth = vec![("bearer".to_owned(), Value::text(token))];
+        self.settings.set("auth", "bearer", Value::Table(auth));
+        self
+    }
+
+    /// Sends `Authorization: Basic`, unless a request says otherwise.
+    #[must_use]
+    pub fn basic(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        let pair = vec![
+            ("user".to_owned(), Value::text(user)),
+            ("password".to_owned(), Value::text(password)),
+        ];
+        let auth = vec![("basic".to_owned(), Value::Table(pair))];
+        self.settings.set("auth", "basic", Value::Table(auth));
+        self
+    }
+
+    /// Signs each request with AWS Signature Version 4, unless it says otherwise.
+    #[must_use]
+    pub fn aws_sigv4(mut self, keys: AwsSigV4Builder) -> Self {
+        let auth = vec![("aws_sigv4".to_owned(), keys.settings.into_value())];
+        self.settings.set("auth", "aws_sigv4", Value::Table(auth));
+        self
+    }
 }
 
 /// How HTTP/2 is used with a target.

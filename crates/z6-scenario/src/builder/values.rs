@@ -371,6 +371,13 @@ impl ExtractBuilder {
         self
     }
 
+    /// Takes all values, as a list.
+    #[must_use]
+    pub fn all(mut self) -> Self {
+        self.settings.set("select", "all", Value::text("all"));
+        self
+    }
+
     /// Draws one of the values.
     #[must_use]
     pub fn random(mut self) -> Self {

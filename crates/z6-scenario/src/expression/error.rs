@@ -79,6 +79,11 @@ pub enum ExpressionErrorKind {
         /// The name.
         name: String,
     },
+    /// A variable whose values the log withholds.
+    Withheld {
+        /// Its name.
+        name: String,
+    },
     /// A field compared with something of another type.
     TypeMismatch {
         /// The field.
@@ -147,6 +152,9 @@ impl fmt::Display for ExpressionErrorKind {
             }
             Kind::UnknownName { field, name } => {
                 write!(f, "the scenario has no {field} {name:?}")
+            }
+            Kind::Withheld { name } => {
+                write!(f, "`{name}` is secret: the log withholds its values")
             }
             Kind::TypeMismatch { field, needs } => {
                 write!(f, "`{field}` must be compared with {needs}")

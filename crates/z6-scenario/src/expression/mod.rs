@@ -17,7 +17,9 @@ mod sets;
 mod tree;
 mod vocabulary;
 
-pub use check::{Body, Check, CheckScratch, Operand, Outcome, Term, Test, Unreadable, Words};
+pub use check::{
+    Body, Check, CheckScratch, Operand, Outcome, Term, Test, Unreadable, Words, number_of,
+};
 pub use error::{ExpressionError, ExpressionErrorKind, meant};
 pub use lexer::{Comparison, Decimal};
 pub use parser::parse;
@@ -27,6 +29,7 @@ pub use tree::Expression;
 pub use vocabulary::{Search, Side, Spanned, Value, Vocabulary, Wording};
 
 pub use crate::load::suggest::nearest;
+pub use z6_extract::compare_numbers;
 
 /// Most bytes of an expression.
 pub const EXPRESSION_BYTES_MAX: usize = 16 * 1024;

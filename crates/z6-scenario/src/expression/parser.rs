@@ -8,7 +8,7 @@
 //!            | field ( "~" | "contains" | "matches" ) text
 //!            | field "in" "[" value { "," value } "]"
 //! side       = field | value
-//! field      = name | function "(" [ text ] ")"
+//! field      = name | function "(" [ text ] ")" | function "(" name ")"
 //! ```
 
 use std::ops::Range;
@@ -219,6 +219,9 @@ impl<'a, V: Vocabulary> Parser<'a, '_, V> {
         let argument = match self.peek() {
             TokenKind::Text(text) => Some(Spanned { it: text.as_str(), span: self.here() }),
             TokenKind::Close => None,
+            TokenKind::Word(word) if self.vocabulary.takes_name(name.it) => {
+                return self.call_name(name, word);
+            }
             _ => return Err(self.expected("a text in quotes")),
         };
         if argument.is_some() {
@@ -229,6 +232,22 @@ impl<'a, V: Vocabulary> Parser<'a, '_, V> {
             return Err(self.expected("`)`"));
         }
         let field = self.vocabulary.call(name, argument)?;
+        Ok(Spanned { it: Side::Field(field), span })
+    }
+
+    /// A function at the name in its parentheses, which is not yet taken.
+    fn call_name(
+        &mut self,
+        name: Spanned<&str>,
+        argument: &'a str,
+    ) -> Result<Spanned<Side<'a, V::Field>>> {
+        let argument = Spanned { it: argument, span: self.here() };
+        self.take();
+        let span = name.span.start..self.here().end;
+        if !self.take_if(&TokenKind::Close) {
+            return Err(self.expected("`)`"));
+        }
+        let field = self.vocabulary.call_name(name, argument)?;
         Ok(Spanned { it: Side::Field(field), span })
     }
 

@@ -102,6 +102,19 @@ pub trait Vocabulary {
         Err(ExpressionError::unknown_field(name.it, name.span, &[]))
     }
 
+    /// Whether `name(..)` is a field of the name of a value in its parentheses.
+    fn takes_name(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// The field of a name for which [`Vocabulary::takes_name`] holds, with the name in its parentheses.
+    ///
+    /// # Errors
+    /// There is no such value.
+    fn call_name(&mut self, name: Spanned<&str>, _of: Spanned<&str>) -> Result<Self::Field> {
+        Err(ExpressionError::unknown_field(name.it, name.span, &[]))
+    }
+
     /// `left comparison right`.
     ///
     /// # Errors

@@ -117,14 +117,14 @@ fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> 
         return None;
     }
     let in_all = |iterations: u64| actors.saturating_mul(iterations);
+    // Iterations of all VUs together.
+    let dealt = runtime.requests.filter(|_| end_ns.is_none());
+    let dealt = dealt.map(|requests| requests / scenario.steps_per_iteration().max(1));
     match file.per {
         Per::Vu => Some(actors),
         Per::Iteration | Per::Step if places == 0 => None,
-        Per::Iteration => runtime.requests.filter(|_| end_ns.is_none()).or(iterations.map(in_all)),
-        Per::Step => {
-            let draws = runtime.requests.filter(|_| end_ns.is_none());
-            draws.or(iterations.map(|i| in_all(i).saturating_mul(places)))
-        }
+        Per::Iteration => dealt.or(iterations.map(in_all)),
+        Per::Step => dealt.or(iterations.map(in_all)).map(|all| all.saturating_mul(places)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use z6_extract::rows::{Format, Limits as RowLimits, Reader, RowsError, Table};
 
 use super::Files;
@@ -14,7 +15,7 @@ use super::names::check_value_name;
 use super::random::per;
 use super::reader::{Context, Section, Span};
 use super::sources::{Sources, unknown_column};
-use crate::journey::{DataFile, OnEnd};
+use crate::journey::{DataFile, FileFacts, OnEnd, OriginalFile};
 use crate::model::Limits;
 use crate::random::Weights;
 use crate::values::{Order, Per};
@@ -47,7 +48,12 @@ fn entry(
     limits: &Limits,
 ) -> DataFile {
     let file = section.owned("file").unwrap_or_default();
-    let table = files.table(name).or_else(|| read(cx, section, &file, files, limits).map(Arc::new));
+    let mut original = OriginalFile::default();
+    let table = files.table(name).or_else(|| {
+        let (table, facts) = read(cx, section, &file, files, limits)?;
+        original = OriginalFile(Some(facts));
+        Some(Arc::new(table))
+    });
     let is_known = table.is_some();
     let table = table.unwrap_or_else(|| Arc::new(Table::default()));
     if is_known && table.row_count() == 0 {
@@ -69,6 +75,7 @@ fn entry(
         is_unique,
         secret,
         is_attached: section.flag("attach").unwrap_or(true),
+        original,
     }
 }
 
@@ -78,7 +85,7 @@ fn read(
     file: &str,
     files: &dyn Files,
     limits: &Limits,
-) -> Option<Table> {
+) -> Option<(Table, FileFacts)> {
     let span = section.span("file");
     if file.is_empty() || file.chars().any(char::is_control) {
         if section.has("file") && !section.is_bad("file") {
@@ -109,10 +116,13 @@ fn read(
     };
     let mut failure = None;
     let mut is_first = true;
+    let (mut length_read, mut digest) = (0, Sha256::new());
     let streamed = files.pieces(file, limits.max_data_bytes, &mut |length, piece| {
         if std::mem::take(&mut is_first) {
             reader.reserve(length);
         }
+        length_read += piece.len() as u64;
+        digest.update(piece);
         match reader.push(piece) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -137,7 +147,10 @@ fn read(
         None => reader.finish(),
     };
     match table {
-        Ok(table) => Some(table),
+        Ok(table) => {
+            let facts = FileFacts { length: length_read, sha256: digest.finalize().into() };
+            Some((table, facts))
+        }
         Err(error) => {
             cx.error(codes::DATA_FILE, span, located(file, &error), hint(&error));
             None

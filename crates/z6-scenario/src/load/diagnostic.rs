@@ -152,6 +152,10 @@ pub(crate) struct Findings {
 impl Findings {
     pub(crate) fn push(&mut self, finding: Diagnostic) {
         self.errors += usize::from(finding.severity == Severity::Error);
+        // What several requests take from one place is told once.
+        if self.list.last() == Some(&finding) {
+            return;
+        }
         if self.is_full() {
             self.left_out += 1;
         } else {
@@ -174,6 +178,7 @@ impl Findings {
             Some(span) => (span.start, span.end),
             None => (usize::MAX, usize::MAX),
         });
+        self.list.dedup();
         if self.left_out > 0 {
             let message = format!("{} more findings are not shown", self.left_out);
             self.list.push(Diagnostic::error("too_many", None, message));

@@ -9,7 +9,7 @@ use super::limits::{self, data, defaults, response};
 use crate::model::MICRO;
 use simulation::{FAULTS, SIMULATION};
 use values::{
-    AUTH, AWS_SIGV4, BASIC, CHECKS, COOKIES, DATA, EXTRACT, MULTIPART, PARAMETERS, RANDOM,
+    AUTH, AWS_SIGV4, BASIC, CHECKS, COOKIES, DATA, EXTRACT, LOG, MULTIPART, PARAMETERS, RANDOM,
     REQUEST_KEYS, SECRETS,
 };
 
@@ -260,6 +260,7 @@ pub(crate) static ROOT: Table = Table {
         key("sequence", Kind::Table(&SEQUENCE)),
         key("sequences", Kind::Tables(&SEQUENCES)),
         key("assertions", Kind::Table(&ASSERTIONS)),
+        key("log", Kind::Table(&LOG)),
         key("limits", Kind::Table(&LIMITS)),
         key("simulation", Kind::Table(&SIMULATION)),
     ]],
@@ -312,7 +313,7 @@ pub(crate) static HTTP2: Table = Table {
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 22] = [
+static TARGET_KEYS: [Key; 23] = [
     text("base_url").required(),
     text("connect_to").or_words("by base_url"),
     key("resolve", Kind::Texts).or_words("by the resolver"),
@@ -340,6 +341,7 @@ static TARGET_KEYS: [Key; 22] = [
     millis("reconnect_delay_ms", limits::MAX_TIMEOUT_NS).or(defaults::RECONNECT_DELAY_NS),
     key("source_addresses", Kind::Texts).or_words("by the kernel"),
     text("request_id_header").or_words("off"),
+    key("auth", Kind::Table(&AUTH)),
 ];
 
 pub(crate) static TARGET: Table = Table { label: "[target]", keys: &[&TARGET_KEYS], variants: &[] };
@@ -597,7 +599,16 @@ pub(crate) static LIMITS: Table = Table {
         bytes("max_data_bytes", 1, 1 << 32, data::BYTES),
         bytes("max_data_rows", 1, 1 << 32, data::ROWS),
         bytes("max_value_bytes", 1, limits::MAX_VALUE_BYTES, data::VALUE_BYTES),
+        bytes(
+            "max_logged_value_bytes",
+            0,
+            limits::MAX_LOGGED_VALUE_BYTES,
+            limits::MAX_LOGGED_VALUE_BYTES,
+        ),
+        bytes("max_vu_state_bytes", 0, 1 << 30, data::VU_STATE_BYTES),
+        bytes("max_state_bytes", 0, 1 << 40, data::STATE_BYTES),
         bytes("max_kept_body_bytes", 0, 64 << 20, 1_000_000),
+        bytes("max_kept_bytes", 0, 1 << 34, data::KEPT_BYTES),
         count("first_answer_seconds", 1, 86_400).or(60),
         bytes("max_event_log_bytes", 1 << 20, 1 << 50, 64 << 30),
         bytes("max_attachment_bytes", 0, 1 << 34, 64 << 20),
@@ -609,7 +620,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 33] = [
+pub(crate) static ALL: [&Table; 34] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
@@ -621,6 +632,7 @@ pub(crate) static ALL: [&Table; 33] = [
     &DATA,
     &RANDOM.table,
     &COOKIES,
+    &LOG,
     &REQUESTS,
     &MULTIPART.table,
     &AUTH,

@@ -112,8 +112,16 @@ pub const MAX_RANDOM_WORDS: u64 = 1_000;
 /// Hard maximum of `max_value_bytes`.
 pub const MAX_VALUE_BYTES: u64 = 1 << 20;
 
+/// Hard maximum and default of `max_logged_value_bytes`: what the log can hold in clear.
+pub const MAX_LOGGED_VALUE_BYTES: u64 = z6_events::MAX_VALUE_BYTES as u64;
+
 /// Defaults of those keys of `[limits]` that bound data and values.
 pub(crate) mod data {
+    /// Values and cookies of one VU: 64 KiB; and of all together: 1 GiB.
+    pub(crate) const VU_STATE_BYTES: u64 = 64 << 10;
+    pub(crate) const STATE_BYTES: u64 = 1 << 30;
+    /// Response bodies that are being kept: 256 MiB.
+    pub(crate) const KEPT_BYTES: u64 = 256 << 20;
     pub(crate) const BYTES: u64 = z6_extract::limits::MAX_DATA_BYTES;
     pub(crate) const ROWS: u64 = z6_extract::limits::MAX_DATA_ROWS;
     pub(crate) const VALUE_BYTES: u64 = z6_extract::limits::MAX_VALUE_BYTES as u64;

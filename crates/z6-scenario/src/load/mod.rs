@@ -4,6 +4,7 @@
 //! adds the rules that span keys. Knows no file system, clock or terminal.
 
 mod assigned;
+mod auth;
 mod base_url;
 mod bodies;
 mod check;
@@ -63,7 +64,7 @@ pub(crate) use decimal::scaled;
 pub(crate) use suggest::listed;
 
 use crate::journey::Scope;
-use crate::model::{Scenario, Schedule, Users};
+use crate::model::{LogSettings, LogValues, Scenario, Schedule, Users};
 use crate::schedule::own_length_ns;
 use bodies::Store;
 use reader::{At, Context, Section};
@@ -209,7 +210,7 @@ fn build<'a>(
         let peak_vus = schedule::peak_vus(&draft.schedule, end_ns);
         (Load { model: draft.schedule.model(), peak_vus }, draft.at.clone())
     });
-    let targets = targets::targets(cx, &root, load.as_ref(), overrides);
+    let (targets, auths) = targets::targets(cx, &root, load.as_ref(), overrides);
     let mut sources = Sources::default();
     secrets::secrets(cx, &root, &mut sources);
     data::data(cx, &root, files, &limits, &mut sources);
@@ -219,11 +220,18 @@ fn build<'a>(
         Some("iteration") => Some(Scope::Iteration),
         _ => None,
     };
+    let log = LogSettings {
+        values: match root.section(cx, "log").text("values") {
+            Some("digest") => LogValues::Digest,
+            _ => LogValues::Clear,
+        },
+    };
     let mut store = Store::default();
     let around = Surroundings {
         files,
         limits: &limits,
         targets: &targets,
+        auths: &auths,
         named_targets: root.has("targets"),
         has_sequence: root.has("sequence"),
         keeps_cookies: cookies.is_some(),
@@ -236,7 +244,7 @@ fn build<'a>(
     assigned::check(cx, &flow, &requests, &sources.table, &sources.uses);
     if let Some(draft) = &draft {
         let runtime = &mut runtime.runtime;
-        runtime::requests(cx, &runtime_section, runtime, &draft.schedule, &flow);
+        runtime::requests(cx, &runtime_section, runtime, &draft.schedule, (&flow, &requests));
     }
     let section = root.section(cx, "think_time");
     let think_time = runtime::think_time(cx, &section);
@@ -266,6 +274,7 @@ fn build<'a>(
         }],
         values: sources.table,
         files: store.files,
+        log,
         assertions,
         goals,
         limits,

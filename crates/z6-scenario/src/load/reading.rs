@@ -174,6 +174,7 @@ fn extract(
         let message = "`attribute` needs `html`";
         cx.error(codes::CONFLICT, entry.key_span("attribute"), message, "remove it");
     }
+    let is_list = entry.select("select") == Some(Select::All);
     let from = from(cx, entry, source, around, sources, place);
     let is_secret = entry.flag("secret").unwrap_or(false);
     if !entry.has("secret") {
@@ -181,6 +182,11 @@ fn extract(
     }
     note_variable(cx, member, entry, sources, usize::from(variable.0), is_secret);
     let default = entry.text("default");
+    if is_list && entry.has("default") {
+        let message = "a list has no `default`";
+        let hint = "write `required = false` if there may be no value";
+        cx.error(codes::CONFLICT, entry.key_span("default"), message, hint);
+    }
     if default.is_some() && entry.has("required") {
         let message = "`default` and `required` cannot be combined";
         let hint = "with a default the value is never missing";
@@ -193,6 +199,7 @@ fn extract(
         default: default.map(|text| text.as_bytes().to_vec()),
         is_required: entry.flag("required").unwrap_or(true) && default.is_none(),
         is_always: entry.text("when") == Some("always"),
+        is_list,
     })
 }
 
@@ -246,7 +253,8 @@ fn from(
     };
     let choice = match entry.select("select") {
         None if entry.has("select") => return None,
-        None | Some(Select::First) => Choice::First,
+        // Of a list no value is chosen.
+        None | Some(Select::First | Select::All) => Choice::First,
         Some(Select::Last) => Choice::Last,
         Some(Select::Random) => Choice::Drawn,
         Some(Select::Nth(n)) => Choice::Nth(usize::try_from(n).unwrap_or(usize::MAX)),

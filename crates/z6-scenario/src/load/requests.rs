@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use z6_events::TargetId;
+use z6_http::is_known_coding;
 
 use super::Files;
 use super::assigned::When;
+use super::auth::AuthSection;
 use super::bodies::Store;
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
@@ -20,6 +22,7 @@ use super::sources::Sources;
 use super::tags::tags;
 use super::text::Written;
 use super::value::Pair;
+use crate::journey::Reading;
 use crate::model::{Limits, MICRO, Request, Target};
 
 /// What a request is checked against.
@@ -27,6 +30,8 @@ pub(crate) struct Surroundings<'f> {
     pub(crate) files: &'f dyn Files,
     pub(crate) limits: &'f Limits,
     pub(crate) targets: &'f [Target],
+    /// `auth` of each of them.
+    pub(crate) auths: &'f [Option<AuthSection<'f>>],
     /// Whether targets are named by `[[targets]]`.
     pub(crate) named_targets: bool,
     pub(crate) has_sequence: bool,
@@ -101,7 +106,11 @@ fn request(
     };
     let target = target(cx, section, around, target_names);
     http2::check_headers(cx, section, around.targets, target);
-    let sent = sending(cx, section, around, (&mut *sources, store), &place, (&method, errors));
+    let auth = AuthSection::of_request(cx, section, around, target);
+    let sent =
+        sending(cx, section, around, (&mut *sources, store), &place, (&method, errors, auth));
+    let reads = reading(cx, section, around, sources, &place);
+    warn_codings(cx, section, &reads);
     Request {
         name: section.owned("name").unwrap_or_default(),
         path: sent.path,
@@ -114,8 +123,33 @@ fn request(
         expect_status: expect_status(cx, section),
         follow_redirects: redirects(section, around),
         rendering: sent.rendering,
-        reading: reading(cx, section, around, sources, &place),
+        reading: reads,
         tags: tags(cx, section),
+    }
+}
+
+/// Warns of a request that reads bodies and asks for a coding that is not removed.
+fn warn_codings(cx: &mut Context<'_>, section: &Section<'_>, reads: &Reading) {
+    if !reads.reads_body() {
+        return;
+    }
+    let asked = section.pairs("headers").iter();
+    for pair in asked.filter(|pair| pair.name.eq_ignore_ascii_case("accept-encoding")) {
+        let names = pair.value.split(',').map(|one| one.split(';').next().unwrap_or(one).trim());
+        let is_unknown = |name: &&str| {
+            !name.is_empty() && *name != "*" && !name.contains("{{") && !is_known_coding(name)
+        };
+        for name in names.filter(is_unknown) {
+            let message = format!("a body with the coding {} cannot be read", quoted(name));
+            let hint = match name {
+                "br" | "zstd" => format!(
+                    "this Z6 was built without it: ask for `gzip`, or build with `--features {name}`"
+                ),
+                _ => "ask for `gzip` or `deflate`".to_owned(),
+            };
+            let span = pair.value_span.clone();
+            cx.findings.push(Diagnostic::warning(codes::NO_EFFECT, span, message).hint(hint));
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
-use crate::journey::{Flow, Repeat};
-use crate::model::{Limits, Metadata, Model, Runtime, Schedule, ThinkTime, Workers};
+use crate::journey::{Flow, OnFailure};
+use crate::model::{Limits, Metadata, Model, Request, Runtime, Schedule, ThinkTime, Workers};
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
 pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata {
@@ -108,13 +108,38 @@ fn workers(cx: &mut Context<'_>, section: &Section<'_>, overrides: &Overrides) -
     }
 }
 
+/// How many requests each iteration sends, or why that is not known.
+fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
+    if !flow.start.is_empty() || flow.renew.is_some() {
+        return Err("`start` and `renew` send requests outside of them".to_owned());
+    }
+    let mut each = 0u64;
+    for step in &flow.steps {
+        if step.repeat.min < step.repeat.max {
+            return Err("a `repeat` is drawn".to_owned());
+        }
+        let ends = step.on_failure.unwrap_or(flow.on_failure) != OnFailure::Continue;
+        let needs = all.get(step.request.index()).and_then(|request| request.rendering.as_ref());
+        if flow.steps.len() > 1 || step.repeat.max > 1 {
+            if ends {
+                return Err("`on_failure` may end them early".to_owned());
+            }
+            if needs.is_some_and(|made| !made.needs.is_empty()) {
+                return Err("a request may lack a variable, and is not sent then".to_owned());
+            }
+        }
+        each = each.saturating_add(u64::from(step.repeat.max));
+    }
+    Ok(each.max(1))
+}
+
 /// Applies `requests`, which the schedule and an iteration must fit.
 pub(crate) fn requests(
     cx: &mut Context<'_>,
     section: &Section<'_>,
     runtime: &mut Runtime,
     schedule: &Schedule,
-    flow: &Flow,
+    (flow, all): (&Flow, &[Request]),
 ) {
     let Some(requests) = section.written("requests") else {
         return;
@@ -126,19 +151,37 @@ pub(crate) fn requests(
         let message = "`requests` and `iterations` cannot be combined";
         return fault(message, "`requests` are all of the run: write one of the two".to_owned());
     }
-    let is_one = flow.steps.is_empty()
-        || matches!(flow.steps.as_slice(), [step] if step.repeat == Repeat::times(1));
-    if !is_one || !flow.start.is_empty() || flow.renew.is_some() {
-        let message = "`requests` does not fit a sequence of more than one request";
-        return fault(message, "write `iterations`: how often the sequence is run".to_owned());
+    let each = match per_iteration(flow, all) {
+        Ok(each) => each,
+        Err(why) => {
+            let message = format!("`requests` needs iterations of the same length, but {why}");
+            let hint = "write `iterations`: how often the sequence is run";
+            return fault(&message, hint.to_owned());
+        }
+    };
+    if !requests.is_multiple_of(each) {
+        let message =
+            format!("{requests} requests are no whole number of iterations of {each} each");
+        let (below, above) = (requests / each * each, requests.div_ceil(each) * each);
+        let hint = match below {
+            0 => format!("write `requests = {above}`"),
+            below => format!("write `requests = {below}`, or {above}"),
+        };
+        return fault(&message, hint);
     }
     match schedule {
+        Schedule::Constant { vus } if requests / each < u64::from(*vus) && each > 1 => {
+            let iterations = requests / each;
+            let message =
+                format!("{iterations} iterations are less than one for each of {vus} VUs");
+            fault(&message, format!("write `vus = {iterations}`, or more requests"));
+        }
         Schedule::Constant { vus } if requests < u64::from(*vus) => {
             let message = format!("{requests} requests are less than one for each of {vus} VUs");
             fault(&message, format!("write `vus = {requests}`, or more requests"));
         }
         Schedule::Constant { .. } => runtime.requests = Some(requests),
-        _ if schedule.model() == Model::Open => runtime.iterations = Some(requests),
+        _ if schedule.model() == Model::Open => runtime.iterations = Some(requests / each),
         _ => {
             let message = "`requests` needs a constant number of VUs, or arrivals";
             let hint = "they are dealt out to the VUs beforehand: write `iterations` of each VU";
@@ -195,7 +238,11 @@ pub(crate) fn limits(section: &Section<'_>) -> Limits {
         max_data_bytes: number("max_data_bytes"),
         max_data_rows: number("max_data_rows"),
         max_value_bytes: small("max_value_bytes"),
+        max_logged_value_bytes: small("max_logged_value_bytes"),
+        max_vu_state_bytes: number("max_vu_state_bytes"),
+        max_state_bytes: number("max_state_bytes"),
         max_kept_body_bytes: number("max_kept_body_bytes"),
+        max_kept_bytes: number("max_kept_bytes"),
         first_answer_seconds: small("first_answer_seconds"),
         max_event_log_bytes: number("max_event_log_bytes"),
         max_attachment_bytes: number("max_attachment_bytes"),

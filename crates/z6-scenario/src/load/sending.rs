@@ -9,6 +9,7 @@ use z6_http::RequestSpec;
 use z6_http::target::encode_path;
 use z6_http::template::{SLOTS_MAX, Template, TextKind, ValueId};
 
+use super::auth::AskedAuth;
 use super::bodies::{self, Draft, Store, push_fields};
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
@@ -20,7 +21,6 @@ use super::sources::Sources;
 use super::text::{Written, compile};
 use crate::journey::{Auth, AwsSigV4, BodyPart, Rendering, ValueSource};
 use crate::model::{Body, Target};
-use crate::reach::Credentials;
 
 /// What a request sends.
 pub(crate) struct Sending {
@@ -40,12 +40,12 @@ pub(crate) fn sending(
     around: &Surroundings<'_>,
     (sources, store): (&mut Sources, &mut Store),
     place: &Written<'_>,
-    (method, errors): (&str, usize),
+    (method, errors, auth): (&str, usize, Option<AskedAuth<'_>>),
 ) -> Sending {
     let body = bodies::body(cx, section, around, (&mut *sources, store), place, method);
     let path = path(cx, section, sources, place, method);
     let mut headers = headers(cx, section, around, sources, place, body.as_ref());
-    let auth = auth(cx, section, sources, place, &mut headers);
+    let auth = auth.and_then(|auth| auth.read(cx, sources, place, &mut headers));
     if let Some(draft) = &body {
         content_type(cx, section, draft, &mut headers);
     }
@@ -329,7 +329,7 @@ fn headers(
 }
 
 /// What is wrong with a field with placeholders, whatever their values are.
-fn check_open_field(lower: &str, name: &str, value: &Template) -> Option<FieldFault> {
+pub(super) fn check_open_field(lower: &str, name: &str, value: &Template) -> Option<FieldFault> {
     let sample = value.pieces().collect::<Vec<_>>().join("0");
     // The text of a host is a part of one, and its values are not known.
     let name = if lower == "host" { "x-host" } else { name };
@@ -353,85 +353,4 @@ fn content_type(
         let value = Template::of_text(media_type, TextKind::HeaderValue);
         headers.push(("Content-Type".to_owned(), value));
     }
-}
-
-/// Reads `auth`: a field where it is fixed or a field with a placeholder, otherwise what makes one.
-fn auth(
-    cx: &mut Context<'_>,
-    section: &Section<'_>,
-    sources: &mut Sources,
-    place: &Written<'_>,
-    headers: &mut Vec<(String, Template)>,
-) -> Option<Auth> {
-    if !section.has("auth") || section.is_bad("auth") {
-        return None;
-    }
-    let auth = section.section(cx, "auth");
-    let present: Vec<&str> =
-        ["bearer", "basic", "aws_sigv4"].into_iter().filter(|key| auth.has(key)).collect();
-    let [kind] = present.as_slice() else {
-        let message = "`auth` has not one of `bearer`, `basic` and `aws_sigv4`";
-        let hint = "write `auth = { bearer = \"{{token}}\" }` or `auth = { basic = { user = \"..\", \
-                    password = \"..\" } }`";
-        cx.error(codes::CONFLICT, section.span("auth"), message, hint);
-        return None;
-    };
-    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
-        let message = "`auth` and the header `Authorization` cannot be combined";
-        cx.error(codes::CONFLICT, section.key_span("auth"), message, "keep one");
-        return None;
-    }
-    let field = |value| ("Authorization".to_owned(), value);
-    match *kind {
-        "bearer" => {
-            let written = place.with(auth.written_text("bearer")?, auth.span("bearer"));
-            let token = compile(cx, sources, &written, TextKind::HeaderValue)?;
-            let mut value = Template::of_text("Bearer ", TextKind::HeaderValue);
-            value.append(&token);
-            if let Some(fault) = check_open_field("authorization", "Authorization", &value) {
-                let message = fault.message("`Authorization`");
-                cx.error(codes::BAD_HEADER, auth.span("bearer"), message, fault.hint());
-            }
-            headers.push(field(value));
-            None
-        }
-        "basic" => {
-            let basic = auth.section(cx, "basic");
-            let user = credential(cx, sources, place, &basic, "user")?;
-            let password = credential(cx, sources, place, &basic, "password")?;
-            if user.pieces().any(|piece| piece.contains(':')) {
-                let hint = "a colon ends the name (RFC 7617 section 2)";
-                cx.error(codes::BAD_HEADER, basic.span("user"), "`user` has a colon", hint);
-            }
-            if user.is_fixed() && password.is_fixed() {
-                let pair = format!("{}:{}", user.fixed(), password.fixed());
-                let value = Credentials::basic(pair.as_bytes());
-                let value = Template::of_text(value.authorization(), TextKind::HeaderValue);
-                headers.push(field(value));
-                return None;
-            }
-            Some(Auth::Basic { user, password })
-        }
-        _ => {
-            let keys = auth.section(cx, "aws_sigv4");
-            let mut key = |name| credential(cx, sources, place, &keys, name);
-            let (access_key, secret_key) = (key("access_key")?, key("secret_key")?);
-            let (region, service) = (key("region")?, key("service")?);
-            let session_token =
-                if keys.has("session_token") { Some(key("session_token")?) } else { None };
-            let keys = AwsSigV4 { access_key, secret_key, session_token, region, service };
-            Some(Auth::AwsSigV4(Box::new(keys)))
-        }
-    }
-}
-
-fn credential(
-    cx: &mut Context<'_>,
-    sources: &mut Sources,
-    place: &Written<'_>,
-    section: &Section<'_>,
-    key: &str,
-) -> Option<Template> {
-    let written = place.with(section.written_text(key)?, section.span(key));
-    compile(cx, sources, &written, TextKind::HeaderValue)
 }

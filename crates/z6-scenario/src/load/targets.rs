@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::auth::AuthSection;
 use super::base_url::{self, is_host_name};
 use super::codes;
 use super::connect_to::connect_to;
@@ -27,12 +28,14 @@ pub(crate) struct Load {
 }
 
 /// Reads `[target]` or `[[targets]]`. `load`: none if the schedule is not known.
-pub(crate) fn targets(
+///
+/// Returns with each how it asks for `auth`, if it does.
+pub(crate) fn targets<'a>(
     cx: &mut Context<'_>,
-    root: &Section<'_>,
+    root: &Section<'a>,
     load: Option<&(Load, At)>,
     overrides: &Overrides,
-) -> Vec<Target> {
+) -> (Vec<Target>, Vec<Option<AuthSection<'a>>>) {
     let (one, several) = (root.has("target"), root.has("targets"));
     if one && several {
         let hint = "keep `[target]` for one target, `[[targets]]` for several";
@@ -49,39 +52,40 @@ pub(crate) fn targets(
         let hint = "it replaces the `base_url` of the one `[target]`";
         cx.fault(&At::Flag("--target"), codes::OVERRIDE, message, hint);
     }
-    let mut targets = Vec::new();
+    let (mut targets, mut auths) = (Vec::new(), Vec::new());
     if one {
         let section = root.section(cx, "target");
         let replaced = overrides.target.as_deref().filter(|_| !several);
         targets.push(target(cx, &section, load, (replaced, overrides.http_version)));
+        auths.push(AuthSection::open(cx, &section));
     }
     if several {
-        targets.extend(list(cx, root, load, overrides.http_version));
+        list(cx, root, load, overrides.http_version, (&mut targets, &mut auths));
     }
-    targets
+    (targets, auths)
 }
 
-fn list(
+fn list<'a>(
     cx: &mut Context<'_>,
-    root: &Section<'_>,
+    root: &Section<'a>,
     load: Option<&(Load, At)>,
     version: Option<HttpVersion>,
-) -> Vec<Target> {
+    (targets, auths): (&mut Vec<Target>, &mut Vec<Option<AuthSection<'a>>>),
+) {
     let sections = root.sections(cx, "targets", MAX_TARGETS);
     if sections.is_empty() {
         let message = "`[[targets]]` has no entry";
         cx.error(codes::MISSING_KEY, root.span("targets"), message, "write at least one");
     }
     let mut names = BTreeMap::new();
-    let mut targets = Vec::with_capacity(sections.len());
     for section in &sections {
         check_name(cx, section, &mut names, "target");
         let mut target = target(cx, section, load, (None, version));
         target.name = section.owned("name").unwrap_or_default();
         target.weight_micro = section.number("weight").unwrap_or(MICRO);
         targets.push(target);
+        auths.push(AuthSection::open(cx, section));
     }
-    targets
 }
 
 fn target(

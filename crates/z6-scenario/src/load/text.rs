@@ -1,6 +1,10 @@
 //! Texts with placeholders: compiled, with parameters written in and every error at its place.
 
-use z6_http::template::{FillError, FoldError, Template, TemplateErrorKind, TextKind, encode};
+use std::borrow::Cow;
+
+use z6_http::template::{
+    FillError, FoldError, Template, TemplateErrorKind, TextKind, ValueId, encode,
+};
 
 use super::assigned::{Use, When};
 use super::codes;
@@ -89,25 +93,7 @@ fn compile_pieces(
     if !text.contains("{{") {
         return Some(Template::of_text(&encode(text), kind));
     }
-    let find = |name: &str| sources.find(&cx.parameters, name);
-    let template = match Template::compile(text, kind, find) {
-        Ok(template) => template,
-        Err(error) => {
-            let (code, (message, hint)) = match &error.kind {
-                TemplateErrorKind::UnknownName(name) => {
-                    (codes::UNKNOWN_VALUE, sources.unknown(&cx.parameters, name))
-                }
-                kind => {
-                    let hint = "a placeholder is `{{ name | filter }}`; `templates = false` in the \
-                                request sends `{{` as it stands";
-                    (codes::BAD_TEMPLATE, (kind.to_string(), hint.to_owned()))
-                }
-            };
-            let place = written.place(cx, error.offset);
-            cx.error(code, place, format!("{}{message}", written.prefix(error.offset)), hint);
-            return None;
-        }
-    };
+    let template = compile_all(cx, sources, written, kind)?;
     note_uses(cx, sources, written, &template);
     // Parameters are escaped where they are written in, once.
     let folded = template.encoded(encode).fold(|id| cx.parameters.value(id));
@@ -130,6 +116,65 @@ fn compile_pieces(
             None
         }
     }
+}
+
+/// Compiles a text; reports all placeholders in it that are wrong.
+fn compile_all(
+    cx: &mut Context<'_>,
+    sources: &mut Sources,
+    written: &Written<'_>,
+    kind: TextKind,
+) -> Option<Template> {
+    // The text without the placeholders that were reported: others in their place that are right.
+    let mut text = Cow::Borrowed(written.text);
+    loop {
+        let is_open = matches!(text, Cow::Owned(_));
+        let find = |name: &str| {
+            let found = sources.find(&cx.parameters, name);
+            found.or_else(|| (is_open && name == STAND_IN).then_some(ValueId(0)))
+        };
+        let error = match Template::compile(&text, kind, find) {
+            Ok(template) if !is_open => return Some(template),
+            Ok(_) => return None,
+            Err(error) => error,
+        };
+        let (code, (message, hint)) = match &error.kind {
+            TemplateErrorKind::UnknownName(name) => {
+                (codes::UNKNOWN_VALUE, sources.unknown(&cx.parameters, name))
+            }
+            kind => {
+                let hint = "a placeholder is `{{ name | filter }}`; `templates = false` in the \
+                            request sends `{{` as it stands";
+                (codes::BAD_TEMPLATE, (kind.to_string(), hint.to_owned()))
+            }
+        };
+        let place = written.place(cx, error.offset);
+        cx.error(code, place, format!("{}{message}", written.prefix(error.offset)), hint);
+        if cx.findings.is_full() || error.kind == TemplateErrorKind::TooManySlots {
+            return None;
+        }
+        text = Cow::Owned(without_placeholder(&text, error.offset)?);
+    }
+}
+
+/// The name in a placeholder that takes the place of a wrong one.
+const STAND_IN: &str = "z";
+
+/// The text with [`STAND_IN`] in the placeholder around this byte, and all others where they are; none if
+/// there is no room for it there.
+fn without_placeholder(text: &str, offset: usize) -> Option<String> {
+    let is_at_open = text.get(offset..)?.starts_with("{{");
+    let open = if is_at_open { offset } else { text.get(..offset)?.rfind("{{")? } + 2;
+    let close = open + text.get(open..)?.find("}}")?;
+    let inside = text.get(open..close)?;
+    if offset > close || inside.trim() == STAND_IN {
+        return None;
+    }
+    if inside.is_empty() {
+        return Some(format!("{}    {}", &text[..open - 2], &text[close + 2..]));
+    }
+    let rest = " ".repeat(inside.len() - STAND_IN.len());
+    Some(format!("{}{STAND_IN}{rest}{}", &text[..open], &text[close..]))
 }
 
 /// Keeps which values a text uses, and where.

@@ -69,6 +69,7 @@ pub(crate) enum Select {
     First,
     Last,
     Random,
+    All,
     Nth(u64),
 }
 
@@ -548,7 +549,7 @@ pub(crate) fn range_name(kind: Kind) -> String {
         Kind::Count { min, max } | Kind::Counts { min, max } | Kind::Range { min, max } => {
             format!("{min} to {max}")
         }
-        Kind::Select => "\"first\", \"last\", \"random\", or a number from 0".to_owned(),
+        Kind::Select => "\"first\", \"last\", \"random\", \"all\", or a number from 0".to_owned(),
         Kind::Workers => format!("1 to {}", limits::MAX_WORKERS),
         Kind::Time { unit, zero, max_ns } => {
             let max = unscaled(max_ns, unit.digits());

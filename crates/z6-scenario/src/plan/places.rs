@@ -185,11 +185,13 @@ pub(super) struct Iterations {
 }
 
 impl Iterations {
-    /// Of VUs, of which so many ever start. A total is dealt out evenly, the rest to the first of them.
-    pub(super) fn new(runtime: &Runtime, vus: u64) -> Iterations {
-        let Some(total) = runtime.requests else {
+    /// Of VUs, of which so many ever start, with so many requests in each iteration. A total is dealt out
+    /// evenly, the rest to the first of them.
+    pub(super) fn new(runtime: &Runtime, vus: u64, each: u64) -> Iterations {
+        let Some(requests) = runtime.requests else {
             return Iterations { each: runtime.iterations, one_more_below: 0 };
         };
+        let total = requests / each.max(1);
         let vus = vus.max(1);
         Iterations { each: Some(total / vus), one_more_below: total % vus }
     }

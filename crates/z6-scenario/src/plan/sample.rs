@@ -52,6 +52,7 @@ pub(super) fn scenario() -> Scenario {
         }],
         values: ValueTable::default(),
         files: Vec::new(),
+        log: crate::model::LogSettings::default(),
         assertions: Vec::new(),
         goals: Vec::new(),
         limits: Limits::default(),
@@ -156,6 +157,7 @@ pub(super) fn journey() -> Scenario {
             weight: None,
             secret: vec![1],
             is_attached: true,
+            original: crate::journey::OriginalFile::default(),
         }],
         random: vec![RandomValue {
             name: "quantity".to_owned(),

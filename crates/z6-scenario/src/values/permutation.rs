@@ -142,6 +142,40 @@ mod tests {
         }
     }
 
+    /// Over so many seeds, not passes of one: what two runs see.
+    #[test]
+    #[ignore = "100,000 seeds of each count: cargo xtask shuffles"]
+    fn shuffles_of_100_000_seeds_are_uniform() {
+        for count in (2u64..=12).chain([16, 17, 20, 31]) {
+            let rows = count as usize;
+            let mut places = vec![0; rows * rows];
+            let mut follows = vec![0; rows * (rows - 1)];
+            // Of few rows also whole orders, numbered by the places of their rows.
+            let mut orders = vec![0; if rows <= 6 { rows.pow(rows as u32) } else { 0 }];
+            for seed in 0..100_000 {
+                let mut generator = Domain::new(seed, Label::SHUFFLE).generator(1, 0);
+                let permutation = Permutation::new(count, &mut generator);
+                let order: Vec<usize> = (0..count).map(|at| permutation.at(at) as usize).collect();
+                for (place, row) in order.iter().enumerate() {
+                    places[place * rows + row] += 1;
+                }
+                for pair in order.windows(2) {
+                    let distance = (pair[1] + rows - pair[0]) % rows;
+                    follows[pair[0] * (rows - 1) + distance - 1] += 1;
+                }
+                if !orders.is_empty() {
+                    orders[order.iter().fold(0, |number, row| number * rows + row)] += 1;
+                }
+            }
+            orders.retain(|seen| *seen > 0);
+            let all = (1..=rows).product::<usize>();
+            assert!(orders.is_empty() || orders.len() == all, "{count}: {} orders", orders.len());
+            for cells in [&places, &follows, &orders].into_iter().filter(|cells| cells.len() > 1) {
+                assert!(excess(cells) < 4.0, "{count}: {} of {}", excess(cells), cells.len());
+            }
+        }
+    }
+
     #[test]
     fn the_order_is_frozen() {
         let order = |count, pass| -> Vec<u64> {

@@ -1,7 +1,7 @@
 //! From the expression of a check to what has to hold for it: lists of tests, one of which is enough.
 
 use z6_http::template::Values;
-use z6_scenario::expression::{Comparison, Expression, Operand, Term, Test};
+use z6_scenario::expression::{Comparison, Expression, Operand, Term, Test, number_of};
 
 use super::wish::{Known, Wish};
 
@@ -101,7 +101,7 @@ fn compared<'t>(
     values: &impl Values,
 ) -> Wanted<'t> {
     let of_response = |operand: &'t Operand| match operand {
-        Operand::Term(Term::Value(_)) => None,
+        Operand::Term(term) if term.value().is_some() => None,
         Operand::Term(term) => Some(term),
         _ => None,
     };
@@ -136,6 +136,7 @@ fn known(operand: &Operand, values: &impl Values) -> Option<Known> {
             let value = values.value(*id)?;
             Some(Known { bytes: value.bytes.to_vec(), is_text: value.is_text })
         }
+        Operand::Term(Term::Number(id)) => number_of(values.value(*id)?.bytes).map(Known::literal),
         Operand::Term(_) => None,
         Operand::Words(words) => words.text(values).map(Known::text),
         Operand::Number(digits) => Some(Known::literal(digits.to_vec())),

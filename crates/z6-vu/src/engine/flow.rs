@@ -173,7 +173,7 @@ impl Traffic {
         settings: &Settings,
         exchange: ExchangeSlot,
         variable: VariableId,
-        value: LoggedValue,
+        value: (LoggedValue, Option<u32>),
     ) -> bool {
         self.is_answerable(exchange)
             && self.of_exchange(settings, exchange).is_some_and(|(rules, journeys, whose)| {
@@ -234,10 +234,10 @@ impl Traffic {
         settings: &Settings,
         exchange: ExchangeSlot,
         variable: VariableId,
-        value: LoggedValue,
+        (value, count): (LoggedValue, Option<u32>),
     ) -> Event {
         assert!(
-            self.accepts_value(settings, exchange, variable, value),
+            self.accepts_value(settings, exchange, variable, (value, count)),
             "exchange {exchange} gives no value {value:?} to variable {variable} now"
         );
         if let (Some(rules), Some(journeys)) = (&settings.journeys, &mut self.journeys)
@@ -245,7 +245,7 @@ impl Traffic {
         {
             journeys.value(rules, whose, variable, value);
         }
-        Event::Value { exchange, variable, value }
+        Event::Value { exchange, variable, value, count }
     }
 
     /// Checks on a response failed.

@@ -121,6 +121,8 @@ pub enum Input {
         /// What it found, in the form that the log holds. Its bytes lie in the arena that is given with the
         /// input.
         value: LoggedValue,
+        /// Of a list, how many items it has; none of one value, and of what is missing.
+        count: Option<u32>,
     },
     /// Checks of the request failed on its response.
     ChecksFailed {
@@ -206,8 +208,8 @@ impl Input {
                 Input::ConnectionClosed { connection, cause }
             }
             Event::Stop { reason } => Input::Stop { reason },
-            Event::Value { exchange, variable, value } => {
-                Input::Value { exchange, variable, value }
+            Event::Value { exchange, variable, value, count } => {
+                Input::Value { exchange, variable, value, count }
             }
             Event::ChecksFailed { exchange, failed } => Input::ChecksFailed { exchange, failed },
             other => {

@@ -56,6 +56,8 @@ struct ExtractRule {
     is_required: bool,
     /// The log must not hold its values.
     is_secret: bool,
+    /// It takes all values that there are.
+    is_list: bool,
 }
 
 /// What is constant of one request.
@@ -96,6 +98,7 @@ impl RequestRules {
             has_default: extract.default.is_some(),
             is_required: extract.is_required && extract.default.is_none(),
             is_secret: values.is_secret(ValueSource::Variable(extract.variable)),
+            is_list: extract.is_list,
         };
         let mut needs = Variables::none(values.variables.len());
         needs.extend(request.rendering.iter().flat_map(|made| made.needs.iter().copied()));
@@ -374,11 +377,13 @@ impl Journeys {
         rules: &Rules,
         whose: (VuSlot, RequestId),
         variable: VariableId,
-        value: LoggedValue,
+        (value, count): (LoggedValue, Option<u32>),
     ) -> bool {
         let is_open = matches!(value, LoggedValue::Clear(_) | LoggedValue::Digest { .. });
-        self.extraction(rules, whose, variable)
-            .is_some_and(|(_, extract)| !(is_open && extract.is_secret))
+        let is_missing = value == LoggedValue::Missing;
+        self.extraction(rules, whose, variable).is_some_and(|(_, extract)| {
+            !(is_open && extract.is_secret) && count.is_some() == (extract.is_list && !is_missing)
+        })
     }
 
     /// Whether these checks can have failed now.

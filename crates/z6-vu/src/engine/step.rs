@@ -228,8 +228,8 @@ impl Engine {
             Input::Done { exchange, ref response } => {
                 self.traffic.accepts_done(&self.settings, exchange, response)
             }
-            Input::Value { exchange, variable, value } => {
-                self.traffic.accepts_value(&self.settings, exchange, variable, value)
+            Input::Value { exchange, variable, value, count } => {
+                self.traffic.accepts_value(&self.settings, exchange, variable, (value, count))
             }
             Input::ChecksFailed { exchange, failed } => {
                 self.traffic.accepts_failed_checks(&self.settings, exchange, failed)
@@ -480,8 +480,8 @@ impl Engine {
                 traffic.attempt_failed(&mut cx, connection, cause);
                 Some(Event::ConnectFailed { connection, started, cause })
             }
-            Input::Value { exchange, variable, value } => {
-                Some(traffic.value(cx.settings, exchange, variable, value))
+            Input::Value { exchange, variable, value, count } => {
+                Some(traffic.value(cx.settings, exchange, variable, (value, count)))
             }
             Input::ChecksFailed { exchange, failed } => {
                 Some(traffic.checks_failed(cx.settings, exchange, failed))

@@ -34,7 +34,7 @@ use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFac
 use crate::engine::Input;
 use crate::templates;
 
-pub use journeys::{Given, Journeys, KnownValues, MAX_KEPT_BYTES};
+pub use journeys::{Given, Journeys, KnownValues};
 pub use requests::{Note, Requests};
 
 /// Reads of one connection before a driver turns to others.

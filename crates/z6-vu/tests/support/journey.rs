@@ -14,8 +14,8 @@ use z6_http::template::{Template, TextKind, ValueId};
 use z6_scenario::expression::Check;
 use z6_scenario::values::{Order, Per};
 use z6_scenario::{
-    DataFile, Extract, ExtractFrom, OnEnd, OnFailure, Plan, Reading, Rendering, Repeat,
-    RequestCheck, Scenario, Scope, SequenceStep, ValueSource, Variable,
+    DataFile, Extract, ExtractFrom, OnEnd, OnFailure, OriginalFile, Plan, Reading, Rendering,
+    Repeat, RequestCheck, Scenario, Scope, SequenceStep, ValueSource, Variable,
 };
 use z6_vu::engine::Progress;
 use z6_vu::memory::{Answer, Dial, Extracted, Found, MemoryDriver, Network};
@@ -56,6 +56,7 @@ fn extract(variable: VariableId) -> Extract {
         default: None,
         is_required: true,
         is_always: false,
+        is_list: false,
     }
 }
 
@@ -121,6 +122,7 @@ pub(crate) fn rows(count: usize, on_end: OnEnd) -> Scenario {
         weight: None,
         secret: Vec::new(),
         is_attached: true,
+        original: OriginalFile::default(),
     }];
     scenario
 }

@@ -21,7 +21,7 @@ use super::tree::Expression;
 use test::Reader;
 use vocabulary::Responses;
 
-pub use term::{Operand, Term, Words};
+pub use term::{Operand, Term, Words, number_of};
 pub use test::{CheckScratch, Test};
 
 /// A check, compiled once.

@@ -1,7 +1,9 @@
 //! What names of a check stand for, and how it is read from a response. Knows no comparisons.
 
+use std::ops::ControlFlow;
+
 use memchr::memmem::Finder;
-use z6_extract::{JsonCache, JsonPath, Kind, Response, Value};
+use z6_extract::{JsonCache, JsonPath, Kind, Response, Value, check_json};
 use z6_http::template::{Filled, Template, ValueId, Values};
 
 use super::{Body, Unreadable};
@@ -30,6 +32,15 @@ pub enum Term {
     },
     /// A variable, a column, a random value and so on.
     Value(ValueId),
+    /// The number that it is, or whose digits it is.
+    Number(ValueId),
+    /// How many items a list has.
+    Count {
+        /// The list.
+        id: ValueId,
+        /// All items of an array.
+        items: JsonPath,
+    },
 }
 
 /// What is known of a term before there is a response.
@@ -44,9 +55,24 @@ pub(super) enum Type {
 impl Term {
     pub(super) const fn type_(&self) -> Type {
         match self {
-            Term::Status | Term::BodyBytes => Type::Number,
+            Term::Status | Term::BodyBytes | Term::Number(_) | Term::Count { .. } => Type::Number,
             Term::Body | Term::Header(_) | Term::Trailer(_) | Term::Cookie(_) => Type::Text,
             Term::Json { .. } | Term::Value(_) => Type::Any,
+        }
+    }
+
+    /// The value that it is about, if it is about one.
+    #[must_use]
+    pub const fn value(&self) -> Option<ValueId> {
+        match self {
+            Term::Value(id) | Term::Number(id) | Term::Count { id, .. } => Some(*id),
+            Term::Status
+            | Term::BodyBytes
+            | Term::Body
+            | Term::Header(_)
+            | Term::Trailer(_)
+            | Term::Cookie(_)
+            | Term::Json { .. } => None,
         }
     }
 
@@ -169,6 +195,25 @@ impl<V: Values> Reader<'_, V> {
                 true => Value::text(value.bytes),
                 false => Value::of_json(value.bytes),
             }),
+            Term::Number(id) => self.values.value(*id).and_then(|value| {
+                side.bytes.clear();
+                push_number(value.bytes, &mut side.bytes).then_some(Value {
+                    kind: Kind::Number,
+                    bytes: &side.bytes,
+                    is_escaped: false,
+                })
+            }),
+            Term::Count { id, items } => match self.values.value(*id) {
+                Some(value) if !value.is_text && value.bytes.starts_with(b"[") => {
+                    let mut count = 0;
+                    items.visit(value.bytes, &mut |_| {
+                        count += 1;
+                        ControlFlow::Continue(())
+                    })?;
+                    Some(side.number(count))
+                }
+                Some(_) | None => None,
+            },
         };
         Ok(value.filter(|value| value.kind != Kind::Null))
     }
@@ -193,6 +238,28 @@ pub(super) fn text_of<'a>(value: Option<Value<'a>>, bytes: &'a mut Vec<u8>) -> O
     bytes.clear();
     value.append_to(bytes);
     Some(bytes)
+}
+
+/// Appends the number whose digits a text is, as JSON has it: zeros before them are left out (RFC 8259
+/// section 6). Whether it is one.
+pub(super) fn push_number(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let (sign, digits) = match text.strip_prefix(b"-") {
+        Some(digits) => (&text[..1], digits),
+        None => (&text[..0], text),
+    };
+    let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
+    let has_more = digits.get(zeros).is_some_and(u8::is_ascii_digit);
+    let zeros = if has_more { zeros } else { zeros.saturating_sub(1) };
+    out.extend_from_slice(sign);
+    out.extend_from_slice(&digits[zeros..]);
+    digits.first().is_some_and(u8::is_ascii_digit) && check_json(out).is_ok()
+}
+
+/// The number whose digits a text is, as JSON has it; none if it is none.
+#[must_use]
+pub fn number_of(text: &[u8]) -> Option<Vec<u8>> {
+    let mut number = Vec::new();
+    push_number(text, &mut number).then_some(number)
 }
 
 fn push_digits(mut number: u64, out: &mut Vec<u8>) {

@@ -164,8 +164,8 @@ impl Test {
             }
         };
         let term = |term: &Term, give: &mut dyn FnMut(ValueId)| {
-            if let Term::Value(id) = term {
-                give(*id);
+            if let Some(id) = term.value() {
+                give(id);
             }
         };
         let operand = |operand: &Operand, give: &mut dyn FnMut(ValueId)| match operand {

@@ -8,7 +8,7 @@ use z6_http::template::{Value, ValueId, Values};
 use super::{Body, Check, Outcome, Unreadable};
 use crate::expression::ExpressionError;
 
-const NAMES: [&str; 6] = ["id", "users.email", "param.x", "unset", "ok", "vu"];
+const NAMES: [&str; 7] = ["id", "users.email", "param.x", "unset", "ok", "vu", "ids"];
 
 struct Fixed;
 
@@ -20,6 +20,7 @@ impl Values for Fixed {
             2 => Some(Value::text(b"7")),
             4 => Some(Value::literal(b"true")),
             5 => Some(Value::literal(b"12")),
+            6 => Some(Value::literal(b"[1,\"a\",[2,3]]")),
             _ => None,
         }
     }
@@ -83,6 +84,42 @@ fn all_parts_of_a_response_are_read() {
         "body_bytes < 100",
         "trailer(\"etag\") != none",
     ]);
+}
+
+#[test]
+fn texts_are_compared_as_numbers_where_that_is_asked_for() {
+    passes(&[
+        "json(\"$.id\") == number(param.x) && json(\"$.id\") != param.x",
+        "number(param.x) == 7 && number(param.x) == number(id) && number(param.x) > 6.9",
+        "number(param.x) in [6, 7] && number(vu) == 12",
+        "number(users.email) == none && number(unset) == none && number(ok) == none",
+        "count(ids) == 3 && count(ids) > 2 && count(id) == none && count(unset) == none",
+    ]);
+    fails(&["number(users.email) == 7", "count(ids) == 2", "count(param.x) >= 0"]);
+    for (text, kind) in [
+        ("number(\"7\") == 7", "`number` takes the name of a value: `number(users.age)`"),
+        ("count() == 7", "`count` takes the name of a list: `count(ids)`"),
+        ("number(absent) == 7", "unknown field `absent`"),
+        ("header(id) == \"x\"", "expected a text in quotes, found `id`"),
+        ("number(id) ~ \"7\"", "`number(id)` cannot be compared with `contains`"),
+    ] {
+        let error = compile(text).unwrap_err();
+        assert_eq!(error.kind.to_string(), kind, "{text}");
+    }
+}
+
+#[test]
+fn digits_of_numbers_may_have_zeros_before_them() {
+    for (text, number) in
+        [("7", "7"), ("007", "7"), ("-00.50", "-0.50"), ("0", "0"), ("1e3", "1e3")]
+    {
+        let mut out = Vec::new();
+        assert!(super::term::push_number(text.as_bytes(), &mut out), "{text}");
+        assert_eq!(out, number.as_bytes());
+    }
+    for text in ["", "-", "x", "7x", " 7", "+7", ".5", "7.", "1e", "true", "\"7\"", "0x1"] {
+        assert!(!super::term::push_number(text.as_bytes(), &mut Vec::new()), "{text}");
+    }
 }
 
 #[test]

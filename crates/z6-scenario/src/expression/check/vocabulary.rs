@@ -17,8 +17,18 @@ use crate::expression::{meant, nearest};
 type Result<T> = std::result::Result<T, ExpressionError>;
 
 /// Words that name something of a response.
-const NAMES: [&str; 8] =
-    ["status", "header", "trailer", "cookie", "json", "body", "text", "body_bytes"];
+const NAMES: [&str; 10] = [
+    "status",
+    "header",
+    "trailer",
+    "cookie",
+    "json",
+    "body",
+    "text",
+    "body_bytes",
+    "number",
+    "count",
+];
 
 /// The vocabulary of checks.
 pub(super) struct Responses<'a> {
@@ -164,6 +174,8 @@ impl Vocabulary for Responses<'_> {
             "cookie" => named(Term::Cookie, "the name of a cookie: `cookie(\"session\")`"),
             "text" if text.is_none() => Ok(Term::Body),
             "text" => Err(wrong("nothing: `text()`")),
+            "number" => Err(wrong("the name of a value: `number(users.age)`")),
+            "count" => Err(wrong("the name of a list: `count(ids)`")),
             "json" => {
                 let Some(argument) = &argument else {
                     return Err(wrong("a JSON path: `json(\"$.id\")`"));
@@ -177,6 +189,20 @@ impl Vocabulary for Responses<'_> {
             }
             other => Err(unknown_field(other, name.span)),
         }
+    }
+
+    fn takes_name(&self, name: &str) -> bool {
+        matches!(name, "number" | "count")
+    }
+
+    fn call_name(&mut self, name: Spanned<&str>, of: Spanned<&str>) -> Result<Term> {
+        let Some(id) = (self.find)(of.it) else { return Err(unknown_field(of.it, of.span)) };
+        if name.it == "number" {
+            return Ok(Term::Number(id));
+        }
+        let path = JsonPath::compile("$[*]")
+            .map_err(|error| ExpressionError::new(Kind::Path(error.kind), name.span))?;
+        Ok(Term::Count { id, items: path })
     }
 
     fn compare(

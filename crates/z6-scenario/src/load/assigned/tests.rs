@@ -38,6 +38,7 @@ impl Case {
                     default: None,
                     is_required: !name.ends_with('?'),
                     is_always: false,
+                    is_list: false,
                 });
             }
             for name in uses.split_whitespace() {
@@ -210,6 +211,7 @@ fn start_and_renewals_are_outside_of_iterations() {
             on_end: OnEnd::Repeat,
             secret: Vec::new(),
             is_attached: true,
+            original: crate::journey::OriginalFile::default(),
             weight: None,
         });
     }

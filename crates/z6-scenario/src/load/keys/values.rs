@@ -124,6 +124,12 @@ pub(crate) static COOKIES: Table = Table {
     variants: &[],
 };
 
+pub(crate) static LOG: Table = Table {
+    label: "[log]",
+    keys: &[&[choice("values", &["clear", "digest"]).or_words("clear")]],
+    variants: &[],
+};
+
 /// Keys of `[[requests]]` that make and read values.
 pub(super) static REQUEST_KEYS: [Key; 8] = [
     key("query", Kind::Fields),

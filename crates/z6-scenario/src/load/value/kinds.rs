@@ -100,6 +100,7 @@ pub(super) fn select(item: &Item) -> Option<Select> {
             "first" => Some(Select::First),
             "last" => Some(Select::Last),
             "random" => Some(Select::Random),
+            "all" => Some(Select::All),
             _ => None,
         },
         Value::Integer(number) => u64::try_from(*number.value()).ok().map(Select::Nth),

@@ -208,6 +208,17 @@ fn requests_in_all_are_dealt_out_evenly() {
 }
 
 #[test]
+fn requests_in_all_are_whole_iterations_of_a_sequence() {
+    let mut total = scenario();
+    total.populations[0].flow.steps = steps(&[(0, 1, 1), (0, 2, 2)]);
+    total.populations[0].schedule = Schedule::Constant { vus: 2 };
+    total.runtime.requests = Some(21);
+    let plan = Plan::new(&total, 1);
+    let each: Vec<usize> = (0..2).map(|vu| walk(&plan, Actor(vu), Step(0)).len()).collect();
+    assert_eq!(each, [12, 9]);
+}
+
+#[test]
 fn numbers_at_the_end_of_64_bits_do_no_harm() {
     let plan = Plan::new(&journey(None), 1);
     for step in [RENEWALS - 1, RENEWALS, u64::MAX / 2, u64::MAX - 1, u64::MAX].map(Step) {

@@ -33,6 +33,7 @@ fn file(name: &str, rows: usize, per: Per) -> DataFile {
         weight: None,
         secret: Vec::new(),
         is_attached: true,
+        original: crate::journey::OriginalFile::default(),
     }
 }
 

@@ -90,6 +90,12 @@ impl Variables {
         self.set_word(index, word);
     }
 
+    /// By how much it grows where it gets this value.
+    pub(super) fn growth(&self, index: usize, count: usize, value: &[u8]) -> usize {
+        let words = if self.0.is_empty() { count * WORD } else { 0 };
+        words + value.len().saturating_sub(Variables::length(self.word(index)))
+    }
+
     /// Makes room for `after` bytes where `before` are.
     fn resize_at(&mut self, start: usize, before: usize, after: usize) {
         let end = self.0.len();
@@ -132,6 +138,49 @@ pub(super) struct ActorState {
     pub(super) iteration: Option<u64>,
     /// Its last request: the step, and which it was.
     pub(super) last: Option<(Step, u16)>,
+}
+
+impl ActorState {
+    /// What its values and cookies take.
+    pub(super) fn bytes(&self) -> usize {
+        self.variables.0.len() + self.jar.bytes()
+    }
+}
+
+/// How much values and cookies may take, bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Of one actor.
+    actor_max: usize,
+    /// Of all of the worker.
+    max: usize,
+    used: usize,
+}
+
+impl Room {
+    pub(super) const fn new(actor_max: usize, max: usize) -> Room {
+        Room { actor_max, max, used: 0 }
+    }
+
+    /// Whether an actor that has so many bytes may have more.
+    pub(super) const fn has(&self, actor: usize, more: usize) -> bool {
+        actor.saturating_add(more) <= self.actor_max && self.used.saturating_add(more) <= self.max
+    }
+
+    /// Why an actor that has so many bytes may not have more.
+    pub(super) fn words(&self, actor: usize) -> String {
+        let all_left = self.max.saturating_sub(self.used);
+        if all_left < self.actor_max.saturating_sub(actor) {
+            "there is no room for it: max_state_bytes".to_owned()
+        } else {
+            "there is no room for it: max_vu_state_bytes".to_owned()
+        }
+    }
+
+    /// What an actor has was `before` bytes and is `after` now.
+    pub(super) const fn changed(&mut self, before: usize, after: usize) {
+        self.used = (self.used + after).saturating_sub(before);
+    }
 }
 
 /// All actors of a worker that have something kept.

@@ -19,9 +19,12 @@ mod shown;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use z6_events::{
     Actor, ExchangeSlot, NoteKind, PlannedRequest, Population, TargetId, Tick, VariableId,
 };
+use z6_extract::List;
 use z6_http::IdParts;
 use z6_http::template::{FillError, Filled};
 use z6_proto_http1::Keep;
@@ -37,15 +40,13 @@ use crate::templates::{Templates, host_text};
 #[cfg(feature = "reactor")]
 pub(super) use shown::{Hidden, decoded, mark};
 
-use actors::{ActorState, Actors};
+use actors::{ActorState, Actors, Room};
 use compiled::Compiled;
 pub(super) use reading::Answered;
 use rendering::Scratch;
 pub use sending::KnownValues;
 use sending::{Sending, Sources};
 
-/// All bodies that are being kept in one process, bytes: 256 MiB.
-pub const MAX_KEPT_BYTES: usize = 256 << 20;
 /// Memory of bodies that is kept for the next ones, of each worker.
 const SPARE_BODIES_MAX: usize = 64;
 /// Memory of a body beyond this is not kept, bytes.
@@ -60,10 +61,39 @@ pub struct Given {
     pub digest_key: [u8; 32],
 }
 
+impl Given {
+    /// The digest that the log holds in place of a value.
+    #[must_use]
+    pub fn digest(&self, value: &[u8]) -> [u8; 16] {
+        keyed_digest(&self.digest_key, value)
+    }
+}
+
+/// The first 16 bytes of HMAC-SHA-256 (RFC 2104).
+fn keyed_digest(key: &[u8; 32], value: &[u8]) -> [u8; 16] {
+    let mut digest = [0; 16];
+    // The error is of keys of a wrong length, and HMAC takes any (RFC 2104 section 2).
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
+        mac.update(value);
+        let whole = mac.finalize().into_bytes();
+        digest.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+    }
+    digest
+}
+
 impl std::fmt::Debug for Given {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Given").field("secrets", &self.secrets).finish_non_exhaustive()
     }
+}
+
+fn bytes(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// What one worker has of a limit of the process.
+fn share(limit: u64, prepared: &Prepared) -> usize {
+    bytes(limit / u64::from(prepared.workers()).max(1))
 }
 
 /// A request that cannot be made, in words; never the bytes of a value.
@@ -119,6 +149,10 @@ pub struct Journeys {
     kept_bytes: usize,
     kept_bytes_max: usize,
     keeps_actors: bool,
+    /// For values and cookies.
+    room: Room,
+    /// The values of a list.
+    list: List,
 }
 
 impl Setup {
@@ -187,7 +221,12 @@ impl Journeys {
             url: Vec::new(),
             spare: Vec::new(),
             kept_bytes: 0,
-            kept_bytes_max: MAX_KEPT_BYTES / usize::from(prepared.workers()).max(1),
+            kept_bytes_max: share(scenario.limits.max_kept_bytes, prepared),
+            room: Room::new(
+                bytes(scenario.limits.max_vu_state_bytes),
+                share(scenario.limits.max_state_bytes, prepared),
+            ),
+            list: List::new(),
             keeps_actors: !scenario.values.variables.is_empty()
                 || scenario.populations[0].cookies.is_some(),
             setup: Setup {
@@ -270,6 +309,7 @@ impl Journeys {
         if state.last.is_some_and(|(step, _)| step == request.step) {
             return;
         }
+        let before = state.bytes();
         if let Some((_, last)) = state.last {
             for VariableId(id) in &self.compiled[usize::from(last)].gives {
                 if !state.variables.take_fresh(usize::from(*id)) {
@@ -289,11 +329,15 @@ impl Journeys {
                 state.jar.clear();
             }
         }
+        self.room.changed(before, state.bytes());
     }
 
     /// Drops what is kept for an actor.
     pub(super) fn forget(&mut self, population: Population, actor: Actor) {
-        self.actors.forget((population, actor));
+        let key = (population, actor);
+        let before = self.actors.get(key).map_or(0, ActorState::bytes);
+        self.actors.forget(key);
+        self.room.changed(before, 0);
     }
 
     /// The next output of a response.

@@ -3,23 +3,21 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use z6_events::{
     ByteRange, ExchangeSlot, LoggedValue, MAX_VALUE_BYTES as MAX_CLEAR_BYTES, PlannedRequest,
     Response, TargetId, Tick,
 };
-use z6_extract::limits::MAX_VALUE_BYTES;
-use z6_extract::{Destination, Kind, Response as Content};
+use z6_extract::{Destination, Jar, Kind, Missing, Response as Content};
 use z6_http::field::is_same;
 use z6_http::template::{Value, Values};
 use z6_http::{ContentError, ContentLimits, decode_content};
 use z6_proto_http1::KeptResponse;
 use z6_scenario::expression::{Body, Outcome};
-use z6_scenario::{Extract, ExtractFrom, Request};
+use z6_scenario::{Extract, ExtractFrom, LogValues, Request, Scenario};
 
 use super::actors::Stored;
-use super::{Journeys, Setup};
+use super::{Journeys, Setup, keyed_digest};
 use crate::engine::Input;
 use crate::session::Output;
 use crate::session::requests::Note;
@@ -64,9 +62,12 @@ impl Journeys {
         let now = self.setup.unix_ms(at);
         let Some(state) = self.actors.get_mut((request.population, request.actor)) else { return };
         for (name, value) in kept.fields() {
-            if is_same(name, "Set-Cookie") {
+            let before = state.bytes();
+            let most = Jar::bytes_at_most(value, &from);
+            if is_same(name, "Set-Cookie") && self.room.has(before, most) {
                 // A cookie that is refused is ignored (RFC 6265bis section 5.7).
                 let _ = state.jar.store(value, &from, now);
+                self.room.changed(before, state.bytes());
             }
         }
     }
@@ -166,7 +167,8 @@ impl Journeys {
         is_success: bool,
         words: &mut Option<String>,
     ) {
-        let Journeys { setup, compiled, sending, actors, arena, queue, filled, .. } = self;
+        let Journeys { setup, compiled, sending, actors, arena, queue, filled, list, room, .. } =
+            self;
         let variables = setup.scenario.values.variables.len();
         let compiled = &mut compiled[request.request.index()];
         let state = actors.enter((request.population, request.actor));
@@ -176,11 +178,23 @@ impl Journeys {
                 continue;
             }
             let mut digits = Vec::new();
+            let mut count = None;
             let found = match (&extract.from, scratch) {
                 (ExtractFrom::Program(program), Some(_))
                     if program.reads_body() && body != Body::Whole =>
                 {
                     Err(unreadable(body))
+                }
+                (ExtractFrom::Program(program), Some(scratch)) if extract.is_list => {
+                    match program.run_all(response, scratch, list) {
+                        Ok(()) if list.is_empty() => Err(Missing::NotFound.to_string()),
+                        Ok(()) => {
+                            count = u32::try_from(list.len()).ok();
+                            list.write_json(&mut digits);
+                            Ok(Stored { bytes: &digits, is_text: false })
+                        }
+                        Err(missing) => Err(missing.to_string()),
+                    }
                 }
                 (ExtractFrom::Program(program), Some(scratch)) => {
                     let draw = |count| drawn.below(request.actor.0, request.step.0, count);
@@ -215,17 +229,25 @@ impl Journeys {
                     }
                 },
             };
-            let found = found.and_then(|value| match value.bytes.len() <= MAX_VALUE_BYTES {
-                true => Ok(value),
-                false => Err(format!("it is longer than {MAX_VALUE_BYTES} bytes")),
-            });
             let index = usize::from(extract.variable.0);
+            let bytes_max = setup.scenario.limits.max_value_bytes as usize;
+            let before = state.bytes();
+            let found = found.and_then(|value| match value.bytes.len() <= bytes_max {
+                _ if !room.has(before, state.variables.growth(index, variables, value.bytes)) => {
+                    Err(room.words(before))
+                }
+                true => Ok(value),
+                // What all items of a list may take is bounded where they are found.
+                false if extract.is_list => Ok(value),
+                false => Err(format!("it is longer than {bytes_max} bytes")),
+            });
             let value = match found {
                 Ok(value) => {
                     state.variables.set(index, variables, Some(value));
                     setup.logged(extract, value.bytes, arena)
                 }
                 Err(reason) => {
+                    count = None;
                     if let Some(default) = &extract.default {
                         let default = Stored { bytes: default, is_text: true };
                         state.variables.set(index, variables, Some(default));
@@ -235,8 +257,9 @@ impl Journeys {
                     LoggedValue::Missing
                 }
             };
+            room.changed(before, state.bytes());
             let variable = extract.variable;
-            queue.push_back(Output::Input(Input::Value { exchange, variable, value }));
+            queue.push_back(Output::Input(Input::Value { exchange, variable, value, count }));
         }
     }
 }
@@ -259,18 +282,14 @@ impl Setup {
         if is_secret {
             return LoggedValue::Withheld;
         }
-        if value.len() <= MAX_CLEAR_BYTES {
+        let Scenario { limits, log, .. } = &*self.scenario;
+        let clear_max = (limits.max_logged_value_bytes as usize).min(MAX_CLEAR_BYTES);
+        if log.values == LogValues::Clear && value.len() <= clear_max {
             let start = arena.len();
             arena.extend_from_slice(value);
             return LoggedValue::Clear(ByteRange::new(start, value.len()));
         }
-        let mut digest = [0; 16];
-        // The error is of keys of a wrong length, and HMAC takes any (RFC 2104 section 2).
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.digest_key) {
-            mac.update(value);
-            let whole = mac.finalize().into_bytes();
-            digest.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
-        }
+        let digest = keyed_digest(&self.digest_key, value);
         LoggedValue::Digest { digest, length: value.len() as u64 }
     }
 

@@ -32,8 +32,10 @@ impl Journeys {
         template: &Template,
         request: &PlannedRequest,
     ) -> Option<Vec<u8>> {
-        let secret = |id: ValueId| self.secret_name(id);
-        let masked = template.masked(|id| secret(id).map(|name| mark(&name)));
+        let ids: Vec<ValueId> = template.values().collect();
+        self.load(&ids, request);
+        let is_text = |id| self.sending.value(id).is_none_or(|value| value.is_text);
+        let masked = template.masked(|id| Some((mark(&self.secret_name(id)?), is_text(id))));
         if masked == *template {
             return None;
         }

@@ -10,8 +10,8 @@ use z6_http::template::{Template, TextKind, ValueId};
 use z6_proto_http1::Limits;
 use z6_scenario::expression::Check;
 use z6_scenario::{
-    Auth, AwsSigV4, BodyPart, Extract, ExtractFrom, Rendering, RequestCheck, Secret, SecretSource,
-    ValueSource, Variable,
+    Auth, AwsSigV4, BodyPart, Extract, ExtractFrom, LogValues, Rendering, RequestCheck, Secret,
+    SecretSource, ValueSource, Variable,
 };
 
 use super::*;
@@ -52,6 +52,7 @@ fn extract(variable: VariableId, from: ExtractFrom) -> Extract {
         default: None,
         is_required: true,
         is_always: false,
+        is_list: false,
     }
 }
 
@@ -351,7 +352,7 @@ fn what_is_missing_is_named() {
         ),
         (response_of(&deep), "check `has id`: the body is larger"),
         (
-            response("200 OK\r\nContent-Encoding: br", "abc"),
+            response("200 OK\r\nContent-Encoding: compress", "abc"),
             "check `has id`: the body: unknown content coding",
         ),
         (
@@ -414,6 +415,100 @@ fn flate(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// All values as a JSON array, and how many they are.
+#[test]
+fn lists_are_json_arrays_with_a_count() {
+    let mut scenario = scenario();
+    let list = || Extract { is_list: true, ..extract(ID, json("$.ids[*]")) };
+    scenario.requests[0].reading.extracts = vec![list()];
+    scenario.requests[0].reading.checks =
+        vec![check("three", "count(id) == none || count(id) == 3", true)];
+    scenario.requests[1].rendering =
+        Some(Box::new(rendering("/{{id | sha256}}", &[], Some("{\"ids\": {{id}}}"))));
+    let mut client = Client::new(scenario);
+    client.ask(0, 0, 0).unwrap();
+    let body = r#"{"ids": [1, "a\"\u0001é", null]}"#;
+    let told = client.answer(&response_of(body), 1_000);
+    let [Input::Value { value: LoggedValue::Clear(range), count: Some(3), .. }, Input::Done { .. }] =
+        told[..]
+    else {
+        panic!("{told:?}")
+    };
+    let text = r#"[1,"a\"\u0001é",null]"#;
+    assert_eq!(range.of(&client.arenas[0]), text.as_bytes());
+    let sent = client.ask(0, 1, 0).unwrap();
+    assert!(sent.ends_with(&format!("{{\"ids\": {text}}}")), "{sent}");
+    client.answer(&response_of(""), 1_000);
+    for (body, words) in [
+        ("{}".to_owned(), "nothing was found"),
+        (format!(r#"{{"ids": [{}0]}}"#, "0,".repeat(1_000)), "the list has more than 1000 values"),
+    ] {
+        client.ask(1, 0, 0).unwrap();
+        let told = client.answer(&response_of(&body), 100_000);
+        let missing =
+            matches!(told[0], Input::Value { value: LoggedValue::Missing, count: None, .. });
+        assert!(missing, "{told:?}");
+        assert!(client.note().contains(words));
+        client.requests.forget(Population(0), Actor(1));
+    }
+}
+
+#[test]
+fn how_values_are_logged_is_the_scenarios_to_say() {
+    let logged = |values: LogValues, clear_max: u32, value_of: &str| {
+        let mut scenario = scenario();
+        scenario.log.values = values;
+        scenario.limits.max_logged_value_bytes = clear_max;
+        scenario.requests[2].reading.extracts = vec![extract(ID, json("$.id"))];
+        let mut client = Client::new(scenario);
+        client.ask(0, 2, 0).unwrap();
+        let told = client.answer(&response_of(&format!("{{\"id\": \"{value_of}\"}}")), 1_000);
+        value(&told[0]).1
+    };
+    assert!(matches!(logged(LogValues::Clear, 64, "123"), LoggedValue::Clear(_)));
+    assert!(matches!(logged(LogValues::Clear, 3, "123"), LoggedValue::Clear(_)));
+    assert!(matches!(logged(LogValues::Clear, 2, "123"), LoggedValue::Digest { length: 3, .. }));
+    let digest = logged(LogValues::Digest, 64, "123");
+    assert!(matches!(digest, LoggedValue::Digest { length: 3, .. }));
+    assert_eq!(logged(LogValues::Digest, 0, "123"), digest, "the same value");
+    assert_ne!(logged(LogValues::Digest, 64, "124"), digest);
+    assert!(matches!(logged(LogValues::Digest, 64, ""), LoggedValue::Digest { length: 0, .. }));
+}
+
+/// A value for which there is no room counts as missing, and says which limit that is.
+#[test]
+fn what_actors_keep_is_bounded() {
+    let client = |vu: u64, all: u64| {
+        let mut scenario = scenario();
+        scenario.requests[2].reading.extracts =
+            vec![Extract { is_required: true, ..extract(TOKEN, json("$.t")) }];
+        scenario.limits.max_vu_state_bytes = vu;
+        scenario.limits.max_state_bytes = all;
+        Client::new(scenario)
+    };
+    let give = |client: &mut Client, actor: u64, length: usize| {
+        client.ask(actor, 2, 0).unwrap();
+        let body = format!("{{\"t\": \"{}\"}}", "x".repeat(length));
+        let told = client.answer(&response_of(&body), 1_000);
+        // Each time the first request of the VU, which keeps what it has.
+        client.requests.journeys().unwrap().unsent(&Client::planned(actor, 2, 2));
+        value(&told[0]).1
+    };
+    // Two words of four bytes, and the value.
+    let mut one = client(18, 1_000);
+    assert_eq!(give(&mut one, 0, 10), LoggedValue::Withheld);
+    assert_eq!(give(&mut one, 0, 11), LoggedValue::Missing);
+    assert_eq!(one.note(), "extract `token`: there is no room for it: max_vu_state_bytes");
+    assert_eq!(give(&mut one, 1, 10), LoggedValue::Withheld, "each VU has its own");
+    let mut all = client(1_000, 40);
+    assert_eq!(give(&mut all, 0, 10), LoggedValue::Withheld);
+    assert_eq!(give(&mut all, 1, 15), LoggedValue::Missing);
+    assert_eq!(all.note(), "extract `token`: there is no room for it: max_state_bytes");
+    assert_eq!(give(&mut all, 1, 14), LoggedValue::Withheld);
+    all.requests.forget(Population(0), Actor(0));
+    assert_eq!(give(&mut all, 2, 10), LoggedValue::Withheld, "there is room again");
 }
 
 #[test]

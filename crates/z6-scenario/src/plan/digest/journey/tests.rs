@@ -25,6 +25,7 @@ fn sample() -> Scenario {
         default: None,
         is_required: true,
         is_always: false,
+        is_list: false,
     }];
     if let Some(rendering) = &mut scenario.requests[2].rendering {
         rendering.auth = Some(Auth::Basic { user: template.clone(), password: template });
@@ -147,7 +148,9 @@ fn a_scenario_without_all_this_has_the_digest_without_it() {
 fn of_a_log(scenario: &Scenario) -> Scenario {
     let mut again = scenario.clone();
     let open = scenario.values.open_columns(0);
-    let held = scenario.values.data[0].projected(&open, scenario.limits.max_attachment_bytes);
+    let held =
+        scenario.values.data[0]
+            .projected(&open, scenario.limits.max_attachment_bytes, &|_| [0; 16]);
     file(&mut again).table = Arc::new(crate::projected_table(&held).unwrap());
     again
 }
