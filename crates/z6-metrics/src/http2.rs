@@ -154,7 +154,7 @@ impl Protocols {
     /// `http2`; none if no connection spoke it.
     pub(crate) fn figures<'a>(
         &self,
-        workers: impl Iterator<Item = &'a Streams> + Clone,
+        workers: &(impl Iterator<Item = &'a Streams> + Clone),
     ) -> Option<Http2Figures> {
         if self.http2 == 0 {
             return None;

@@ -225,7 +225,7 @@ impl World {
         self.step(Input::Wake);
         let Some(peer) = self.peers.get_mut(&slot) else { return };
         peer.is_going = true;
-        let accepted = (peer.open.len() as u64 + 1) / 2;
+        let accepted = (peer.open.len() as u64).div_ceil(2);
         let connection = ConnectionSlot(slot);
         self.step(Input::GoingAway { connection, code: 0, accepted });
         while let Some(peer) = self.peers.get_mut(&slot)

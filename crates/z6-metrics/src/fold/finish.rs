@@ -85,7 +85,7 @@ impl Fold {
             http2: self
                 .connections
                 .protocols
-                .figures(self.workers.iter().map(|state| &state.streams)),
+                .figures(&self.workers.iter().map(|state| &state.streams)),
             errors: self.requests.error_figures(&self.outline),
             checks: self.reads.as_ref().map(|reads| reads.check_figures(names)).unwrap_or_default(),
             extractions: self
