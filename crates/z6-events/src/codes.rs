@@ -177,6 +177,8 @@ pub enum NoteKind {
     Tls = 3,
     /// An exchange's value: which one, and what is wrong with it; never its bytes.
     Value = 4,
+    /// An exchange whose server speaks another version of HTTP: which one, and what to write.
+    Version = 5,
 }
 
 macro_rules! coded {
@@ -275,6 +277,7 @@ coded! { NoteKind {
     KeepAlive = 2 => "keep_alive",
     Tls = 3 => "tls",
     Value = 4 => "value",
+    Version = 5 => "version",
 } }
 
 impl From<StopReason> for StoppedBy {

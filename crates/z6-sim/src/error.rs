@@ -2,6 +2,7 @@
 
 use z6_events::LogError;
 use z6_events::Tick;
+use z6_scenario::HttpVersion;
 use z6_vu::prepare::PrepareError;
 use z6_vu::virtual_time::MAX_STEPS_PER_INSTANT;
 
@@ -14,6 +15,17 @@ pub enum SimError {
     /// The scenario cannot be run as it is, or not with this number of workers.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// The simulated server does not speak what a target is spoken to in.
+    #[error(
+        "target `{target}` has `http_version = \"{}\"`, and the simulated server speaks HTTP/1.1 only",
+        version.word()
+    )]
+    HttpVersion {
+        /// Name of the target.
+        target: String,
+        /// What it says.
+        version: HttpVersion,
+    },
     /// Time does not pass: more happens at one instant than [`MAX_STEPS_PER_INSTANT`] allows, or it would.
     #[error(
         "the simulated time stands still at {at} s, where more than {MAX_STEPS_PER_INSTANT} steps happen: \

@@ -128,6 +128,10 @@ pub fn given(spec: &SimSpec) -> Given {
 
 /// The run before its first tick. No name is resolved; the ports of the scenario are in use.
 pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
+    if let Some(target) = spec.scenario.targets.iter().find(|target| target.may_speak_http2()) {
+        let (target, version) = (target.name.clone(), target.http_version);
+        return Err(SimError::HttpVersion { target, version });
+    }
     let prepared = Prepared::new(&spec.scenario, RunSetup::new(spec.seed, spec.workers))?;
     if stuck::never_begins(spec, &prepared.plan) {
         return Err(SimError::Stuck { at: Tick::ZERO, zero: ZeroDelays::of(spec) });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use z6_events::{Driver, LogHeader, Partition, TargetAddresses, WorkerId};
 use z6_scenario::plan::plan_digest;
-use z6_scenario::{ConnectTo, HttpVersion, Model, Plan, Scenario, Scheme, Target};
+use z6_scenario::{ConnectTo, Model, Plan, Scenario, Scheme, Target};
 
 use crate::engine::{Engine, EngineError, Wire};
 use crate::redirect::Redirects;
@@ -61,17 +61,6 @@ pub enum PrepareError {
         /// Event loops of this process.
         workers: u16,
     },
-    /// A target is to be spoken to over HTTP/2.
-    #[error(
-        "target `{target}` has `http_version = \"{}\"`, and HTTP/2 cannot be run yet: write \"http1.1\"",
-        version.word()
-    )]
-    Http2 {
-        /// Name of the target.
-        target: String,
-        /// What it says.
-        version: HttpVersion,
-    },
     /// The addresses are not those of the scenario's targets.
     #[error("the resolved addresses do not fit the scenario's targets")]
     Addresses,
@@ -120,10 +109,6 @@ impl Prepared {
     /// # Errors
     /// [`PrepareError`], except [`PrepareError::Engine`].
     pub fn new(scenario: &Arc<Scenario>, setup: RunSetup) -> Result<Prepared, PrepareError> {
-        if let Some(target) = scenario.targets.iter().find(|target| target.may_speak_http2()) {
-            let (target, version) = (target.name.clone(), target.http_version);
-            return Err(PrepareError::Http2 { target, version });
-        }
         let first = first_partition(&setup)?;
         let ports = ports(scenario, &setup.addresses)?;
         let templates = Templates::encode(scenario, &ports)?;

@@ -29,6 +29,8 @@ pub struct Hop {
     pub target: TargetId,
     /// The request it sends.
     pub template: RequestTemplate,
+    /// Which redirect of its request it follows, from 1.
+    pub followed: u8,
     method: String,
     /// Path and query, without what a target puts before them.
     path: String,
@@ -131,7 +133,7 @@ impl Redirects {
             has_body,
             is_elsewhere: self.origins[target.index()] != self.origins[redirected.target.index()],
         };
-        self.hop(request, &hop, headers, add)
+        self.hop(request, &hop, headers, followed + 1, add)
     }
 
     /// Where a redirect leads that is not followed, for people: origin and path without the query, which
@@ -178,6 +180,7 @@ impl Redirects {
         request: &z6_scenario::Request,
         next: &NextHop<'_>,
         headers: &[(String, String)],
+        followed: u8,
         add: impl FnOnce(&NextHop<'_>, &mut Vec<(String, String)>),
     ) -> Result<Hop, ErrorKind> {
         let goes_along = |name: &str| {
@@ -200,6 +203,7 @@ impl Redirects {
         Ok(Hop {
             target: next.target,
             template: template.map_err(|_| ErrorKind::BadLocation)?,
+            followed,
             method: next.method.to_owned(),
             path: next.path.to_owned(),
             has_body: next.has_body,

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use z6_events::{ErrorKind, Irregularities, Irregularity, PlannedRequest, RequestId, TargetId};
 use z6_http::{FIELDS_ADDED_MAX, IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestForm, RequestTemplate};
+use z6_proto_http2::{ConnectionFields, FieldSet};
 use z6_scenario::load::limits;
 use z6_scenario::{
     BodyPart, ConnectionReuse, Host, Limits, Rendering, Request, Scenario, Scheme, Target,
 };
 
-use crate::engine::Wire;
+use crate::engine::{Placement, Streams, Wire};
+use crate::session::FormTemplate;
 
 /// Most bytes that the encoded requests of one run may have together; more is refused before the run.
 pub const MAX_TEMPLATE_BYTES: u64 = 1 << 30;
@@ -50,6 +52,16 @@ pub enum TemplateError {
         /// Why the request cannot be encoded.
         error: RequestError,
     },
+    /// It cannot be sent as HTTP/2.
+    #[error("request `{request}` cannot be sent to target `{target}`: {error}")]
+    Http2 {
+        /// Name of the request.
+        request: String,
+        /// Name of the target.
+        target: String,
+        /// Why the request cannot be encoded.
+        error: z6_proto_http2::TemplateError,
+    },
     /// All requests together are too large.
     #[error(
         "the encoded requests take more than {MAX_TEMPLATE_BYTES} bytes (max_template_bytes): \
@@ -65,12 +77,18 @@ pub struct Templates {
     /// Of requests that are filled in for each sending; without a row for each of the last requests that
     /// are not.
     forms: Arc<Vec<Vec<Option<Form>>>>,
+    /// The same as `by_request` for targets that may speak HTTP/2; empty if there is none.
+    by_request2: Arc<Vec<Vec<Option<z6_proto_http2::RequestTemplate>>>>,
+    /// How many requests connections carry, by target.
+    streams: Arc<Vec<Streams>>,
 }
 
 /// A request for one target that is filled in for each sending.
 #[derive(Debug)]
 pub(crate) struct Form {
     pub(crate) head: RequestForm,
+    /// The same for HTTP/2, if the target may speak it.
+    pub(crate) packed: Option<Box<FormTemplate>>,
     /// Fields before those of the request.
     pub(crate) added_fields: usize,
 }
@@ -84,10 +102,15 @@ impl Templates {
     pub fn encode(scenario: &Scenario, ports: &[u16]) -> Result<Templates, TemplateError> {
         let mut bytes_in_all = 0u64;
         let mut by_request = Vec::with_capacity(scenario.requests.len());
+        let mut by_request2 = Vec::new();
+        let speaks_http2 = scenario.targets.iter().any(Target::may_speak_http2);
+        let mut sets: Vec<FieldSet> =
+            (0..scenario.targets.len()).map(|i| FieldSet::new(i as u16)).collect();
         let mut forms = Vec::new();
         for (r, request) in scenario.requests.iter().enumerate() {
             let mut by_target = Vec::with_capacity(scenario.targets.len());
             let mut forms_by_target = Vec::new();
+            let mut by_target2 = Vec::new();
             for (i, target) in scenario.targets.iter().enumerate() {
                 let fits = request.target.is_none_or(|only| only.index() == i);
                 let (template, form) = match &request.rendering {
@@ -95,9 +118,19 @@ impl Templates {
                     None => (Some(encode_one(request, target, ports[i])?), None),
                     Some(rendering) => {
                         let cookies = scenario.populations[0].cookies.is_some();
-                        (None, Some(encode_form(request, rendering, cookies, target, ports[i])?))
+                        let set = &mut sets[i];
+                        let port = ports[i];
+                        (None, Some(encode_form(request, rendering, cookies, target, port, set)?))
                     }
                 };
+                let template2 = match &template {
+                    Some(_) if target.may_speak_http2() => {
+                        Some(encode_one2(request, target, ports[i], &mut sets[i])?)
+                    }
+                    Some(_) | None => None,
+                };
+                bytes_in_all += template2.as_ref().map_or(0, |t| t.plain_bytes() as u64);
+                by_target2.push(template2);
                 bytes_in_all += template.as_ref().map_or(0, |t| t.len() as u64);
                 bytes_in_all += form.as_ref().map_or(0, |f| f.head.fixed_bytes() as u64);
                 if bytes_in_all > MAX_TEMPLATE_BYTES {
@@ -107,13 +140,39 @@ impl Templates {
                 forms_by_target.push(form);
             }
             by_request.push(by_target);
+            if speaks_http2 {
+                by_request2.push(by_target2);
+            }
             if request.rendering.is_some() {
                 bytes_in_all += request.rendering.as_deref().map_or(0, fixed_body_bytes);
                 forms.resize_with(r, Vec::new);
                 forms.push(forms_by_target);
             }
         }
-        Ok(Templates { by_request: Arc::new(by_request), forms: Arc::new(forms) })
+        Ok(Templates {
+            by_request: Arc::new(by_request),
+            forms: Arc::new(forms),
+            by_request2: Arc::new(by_request2),
+            streams: Arc::new(scenario.targets.iter().map(streams).collect()),
+        })
+    }
+
+    /// What is sent of a request to a target over HTTP/2; none if it is filled in, or never goes there.
+    #[inline]
+    pub(crate) fn find2(
+        &self,
+        request: RequestId,
+        target: TargetId,
+    ) -> Option<&z6_proto_http2::RequestTemplate> {
+        self.by_request2.get(request.index())?.get(target.index())?.as_ref()
+    }
+
+    /// Whether lengths of requests to this target are known only when they are sent, because connections may
+    /// speak HTTP/2.
+    #[inline]
+    pub(crate) fn may_speak_http2(&self, target: TargetId) -> bool {
+        !self.by_request2.is_empty()
+            && self.streams.get(target.index()).is_some_and(|streams| *streams != Streams::HTTP1)
     }
 
     /// What is fixed of a request for a target; none if all of it is, or the request never goes there.
@@ -132,6 +191,10 @@ impl Templates {
     #[must_use]
     pub fn wire(&self, addresses: Vec<u16>) -> Wire {
         let length = |(r, i): (usize, usize), template: &Option<RequestTemplate>| {
+            if self.may_speak_http2(TargetId(i as u16)) {
+                // It depends on the protocol, and on what was sent before.
+                return None;
+            }
             if self.forms.get(r).and_then(|row| row.get(i)).is_some_and(Option::is_some) {
                 // It depends on what is filled in.
                 return None;
@@ -142,8 +205,62 @@ impl Templates {
             row.iter().enumerate().map(|(i, template)| length((r, i), template)).collect()
         };
         let request_bytes = self.by_request.iter().enumerate().map(row).collect();
-        Wire { addresses, streams: Vec::new(), request_bytes }
+        Wire { addresses, streams: self.streams.to_vec(), request_bytes }
     }
+}
+
+/// How many requests a connection to a target carries at once.
+fn streams(target: &Target) -> Streams {
+    if !target.may_speak_http2() {
+        return Streams::HTTP1;
+    }
+    Streams {
+        limit: target.http2.streams,
+        placement: match target.http2.placement {
+            z6_scenario::Placement::Fill => Placement::Fill,
+            z6_scenario::Placement::Spread => Placement::Spread,
+        },
+        cancel_closes: false,
+        resend_refused: target.http2.resend_refused,
+        is_negotiated: target.may_speak_http1(),
+    }
+}
+
+fn encode_one2(
+    request: &Request,
+    target: &Target,
+    port: u16,
+    set: &mut FieldSet,
+) -> Result<z6_proto_http2::RequestTemplate, TemplateError> {
+    let host = host_text(&target.base_url.host);
+    let headers = with_credentials(&request.headers, target);
+    let parts = Parts {
+        method: &request.method,
+        path_prefix: &target.base_url.path_prefix,
+        path: &request.path,
+        headers: &headers,
+        body: request.body.as_ref().map(|body| body.bytes.as_slice()),
+        accepts_upgrade: false,
+    };
+    let spec = parts.spec(target, &host, port);
+    z6_proto_http2::RequestTemplate::encode_with(&spec, set, connection_fields(target))
+        .map_err(|error| http2_error(request, target, error))
+}
+
+/// What becomes of fields that HTTP/2 does not have.
+fn connection_fields(target: &Target) -> ConnectionFields {
+    match target.may_speak_http1() {
+        true => ConnectionFields::LeaveOut,
+        false => ConnectionFields::Refuse,
+    }
+}
+
+fn http2_error(
+    request: &Request,
+    target: &Target,
+    error: z6_proto_http2::TemplateError,
+) -> TemplateError {
+    TemplateError::Http2 { request: request.name.clone(), target: target.name.clone(), error }
 }
 
 fn encode_one(
@@ -181,6 +298,7 @@ fn encode_form(
     has_cookies: bool,
     target: &Target,
     port: u16,
+    set: &mut FieldSet,
 ) -> Result<Form, TemplateError> {
     let fixed = |(name, value): &(String, z6_http::template::Template)| {
         (name.clone(), value.fixed().to_owned())
@@ -207,16 +325,22 @@ fn encode_form(
     };
     let host = host_text(&target.base_url.host);
     let head = RequestForm::encode(&parts.spec(target, &host, port), is_filled);
-    match head {
-        Ok(head) => {
-            Ok(Form { head: head.accepting_upgrade(request.expects_upgrade()), added_fields })
-        }
-        Err(error) => Err(TemplateError::Request {
-            request: request.name.clone(),
-            target: target.name.clone(),
-            error,
-        }),
-    }
+    let head = head.map_err(|error| TemplateError::Request {
+        request: request.name.clone(),
+        target: target.name.clone(),
+        error,
+    })?;
+    let head = head.accepting_upgrade(request.expects_upgrade());
+    let packed = if target.may_speak_http2() {
+        let id_field = target.request_id_header.as_deref();
+        let has_body = rendering.body.is_some();
+        let packed = FormTemplate::new(&head, id_field, has_body, target.is_tls(), set)
+            .map_err(|error| http2_error(request, target, error))?;
+        Some(Box::new(packed))
+    } else {
+        None
+    };
+    Ok(Form { head, packed, added_fields })
 }
 
 /// The parts of a request that do not depend on its target.
@@ -334,6 +458,76 @@ pub(crate) const fn irregularities(found: z6_proto_http1::Irregularities) -> Irr
         Some(irregularities) => irregularities,
         // Not reached: the masks are equal.
         None => Irregularities::NONE,
+    }
+}
+
+/// The limits of reading a response over HTTP/2, as the scenario sets them.
+#[must_use]
+pub fn response_limits2(limits: &Limits) -> z6_proto_http2::Limits {
+    z6_proto_http2::Limits {
+        head_bytes_max: limits.max_response_head_bytes as usize,
+        fields_max: limits.max_response_fields as usize,
+        interim_max: limits.max_interim_responses,
+        trailer_bytes_max: limits.max_trailer_bytes as usize,
+        continuations_max: limits.max_continuations,
+        control_frames_max: limits.max_control_frames,
+        settings_max: limits.max_settings,
+        pending_acks_max: limits.max_pending_acks,
+        tiny_data_frames_max: u16::try_from(limits.max_tiny_data_frames).unwrap_or(u16::MAX),
+    }
+}
+
+/// What a target is offered over HTTP/2.
+#[must_use]
+pub fn http2_config(target: &Target) -> z6_proto_http2::Config {
+    let http2 = &target.http2;
+    z6_proto_http2::Config {
+        stream_window_bytes: http2.stream_window_bytes,
+        connection_window_bytes: http2.connection_window_bytes,
+        header_table_bytes: http2.header_table_bytes,
+        index_headers: http2.index_headers,
+        streams_max: http2.streams,
+    }
+}
+
+/// The kind under which a failure over HTTP/2 is logged and reported.
+#[must_use]
+pub const fn error_kind2(kind: z6_proto_http2::ProtocolErrorKind) -> ErrorKind {
+    use z6_proto_http2::ProtocolErrorKind as Kind;
+    match kind {
+        Kind::BadPreface | Kind::AnsweredHttp1 => ErrorKind::Http2BadPreface,
+        Kind::FrameSize
+        | Kind::WrongStream
+        | Kind::BadPadding
+        | Kind::BadContinuation
+        | Kind::BadGoAway => ErrorKind::Http2BadFrame,
+        Kind::BadSettings | Kind::BadInitialWindow => ErrorKind::Http2BadSettings,
+        Kind::IdleStream | Kind::StreamClosed | Kind::BadSequence => ErrorKind::Http2StreamState,
+        Kind::FlowControl | Kind::ZeroIncrement => ErrorKind::Http2FlowControl,
+        Kind::Compression => ErrorKind::Http2Compression,
+        Kind::BadStatus
+        | Kind::BadPseudoHeader
+        | Kind::BadFieldName
+        | Kind::BadFieldValue
+        | Kind::ConnectionField
+        | Kind::BadContentLength => ErrorKind::Http2BadHeader,
+        Kind::LengthMismatch | Kind::UnexpectedBody => ErrorKind::Http2BadLength,
+        Kind::Push => ErrorKind::Http2Push,
+        Kind::UnexpectedUpgrade => ErrorKind::UnexpectedUpgrade,
+        Kind::StreamReset => ErrorKind::StreamReset,
+        Kind::GoingAway => ErrorKind::ConnectionGoingAway,
+        Kind::ClosedBeforeResponse => ErrorKind::ClosedBeforeResponse,
+        Kind::IncompleteHead => ErrorKind::IncompleteHead,
+        Kind::IncompleteBody => ErrorKind::IncompleteBody,
+        Kind::HeadTooLarge => ErrorKind::HeadTooLarge,
+        Kind::TooManyFields => ErrorKind::TooManyFields,
+        Kind::TooManyInterim => ErrorKind::TooManyInterim,
+        Kind::TrailersTooLarge => ErrorKind::TrailersTooLarge,
+        Kind::TooManyContinuations => ErrorKind::TooManyContinuations,
+        Kind::ControlFlood | Kind::TooManySettings | Kind::PendingAcks => {
+            ErrorKind::Http2ControlFlood
+        }
+        Kind::TinyDataFlood => ErrorKind::Http2EmptyDataFlood,
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Received {
         error: ProtocolError,
         /// Bytes of the frames of its stream.
         bytes_received: u64,
+        /// Bytes of the request's body that were not written.
+        unsent_bytes: usize,
     },
     /// The peer has not processed the request, so that it may be sent again (RFC 9113 §8.7): it was refused, or is
     /// above the last stream of a GOAWAY.
@@ -73,6 +75,8 @@ pub enum Received {
         tag: Tag,
         /// That of the RST_STREAM or GOAWAY.
         code: ErrorCode,
+        /// Bytes of the request's body that were not written.
+        unsent_bytes: usize,
     },
     /// The peer allows this many open streams from now on; `u32::MAX`: it says no limit. Open streams stay if they are
     /// more.
@@ -110,6 +114,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// Bytes of the frames of its stream.
     pub bytes_received: u64,
+    /// Bytes of the request's body that were not written.
+    pub unsent_bytes: usize,
 }
 
 /// What the end of the connection means.
@@ -343,6 +349,11 @@ impl Connection {
     /// Bodies wait, and no window of the peer allows any of them to go on.
     pub fn is_stalled(&self) -> bool {
         self.core.is_stalled()
+    }
+
+    /// Requests that were started on this connection.
+    pub fn started(&self) -> u64 {
+        self.core.started()
     }
 
     /// Exchanges completed on this connection.

@@ -350,15 +350,15 @@ impl Core {
             return self.count_control(header);
         };
         self.counters.resets_in += 1;
-        let ended = self.drop_stream(slot);
+        let (ended, unsent_bytes) = self.drop_stream(slot);
         self.schedule();
         let (tag, bytes_received) = (ended.tag, ended.bytes_received);
         if code == ErrorCode::REFUSED_STREAM {
-            return Some(Received::Refused { tag, code });
+            return Some(Received::Refused { tag, code, unsent_bytes });
         }
         let kind = ProtocolErrorKind::StreamReset;
         let error = ProtocolError { kind, stream, detail: code.0 };
-        Some(Received::Failed { tag, error, bytes_received })
+        Some(Received::Failed { tag, error, bytes_received, unsent_bytes })
     }
 
     /// RFC 9113 §6.8.

@@ -167,6 +167,10 @@ impl Core {
         (STREAM_ID_MAX + 2).saturating_sub(self.next_id) / 2
     }
 
+    pub(super) fn started(&self) -> u64 {
+        u64::from(self.next_id / 2)
+    }
+
     pub(super) fn open(&self) -> usize {
         self.streams.open()
     }
@@ -209,9 +213,10 @@ impl Core {
     ) -> Received {
         let id = self.streams.get(slot).id;
         self.reset_stream(id, kind.code());
-        let stream = self.drop_stream(slot);
+        let (stream, unsent_bytes) = self.drop_stream(slot);
         let error = ProtocolError { kind, stream: id, detail: u32::from(frame.0) };
-        Received::Failed { tag: stream.tag, error, bytes_received: stream.bytes_received }
+        let (tag, bytes_received) = (stream.tag, stream.bytes_received);
+        Received::Failed { tag, error, bytes_received, unsent_bytes }
     }
 
     fn reset_stream(&mut self, id: u32, code: ErrorCode) {
@@ -221,15 +226,16 @@ impl Core {
         self.counters.resets_out += 1;
     }
 
-    /// Takes an open stream out of everything; its queued content is not sent.
+    /// Takes an open stream out of everything; its queued content is not sent. Returns also how many bytes of its
+    /// body are not written.
     #[cold]
-    pub(super) fn drop_stream(&mut self, slot: u32) -> Stream {
+    pub(super) fn drop_stream(&mut self, slot: u32) -> (Stream, usize) {
         let id = self.streams.get(slot).id;
-        self.take_back(slot, id);
+        let unsent_bytes = self.take_back(slot, id);
         self.locations.forget(id);
         let stream = self.streams.get(slot).clone();
         self.streams.remove(id);
-        stream
+        (stream, unsent_bytes)
     }
 
     /// Takes what a stream has to send out of the queues; returns the bytes of its body that are not written.
@@ -251,7 +257,7 @@ impl Core {
         if self.state == State::Open {
             self.reset_stream(self.streams.get(slot).id, ErrorCode::CANCEL);
         }
-        let stream = self.drop_stream(slot);
+        let (stream, _) = self.drop_stream(slot);
         self.schedule();
         Some(stream.bytes_received)
     }
@@ -316,9 +322,9 @@ impl Core {
         while let Some(id) = self.doomed.pop() {
             if let Some(slot) = self.streams.find(id) {
                 self.resets.remember(id);
-                let tag = self.drop_stream(slot).tag;
+                let (Stream { tag, .. }, unsent_bytes) = self.drop_stream(slot);
                 self.schedule();
-                return Some(Received::Refused { tag, code });
+                return Some(Received::Refused { tag, code, unsent_bytes });
             }
         }
         None
@@ -339,10 +345,10 @@ impl Core {
         }
         while let Some(id) = self.doomed.pop() {
             if let Some(slot) = self.streams.find(id) {
-                let stream = self.drop_stream(slot);
+                let (stream, unsent_bytes) = self.drop_stream(slot);
                 let kind = self.failure(&stream);
                 let (tag, bytes_received) = (stream.tag, stream.bytes_received);
-                return Some(Failure { tag, kind, bytes_received });
+                return Some(Failure { tag, kind, bytes_received, unsent_bytes });
             }
         }
         None

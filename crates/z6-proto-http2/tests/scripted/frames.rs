@@ -304,11 +304,14 @@ fn resets_fail_or_refuse_their_stream() {
     let mut client = Client::new();
     client.gets(3);
     let events = client.feed(&[headers(1, WHOLE, STATUS_200), reset(1, ErrorCode::INTERNAL_ERROR)]);
-    let Some(Received::Failed { tag, error, bytes_received }) = events.last() else { panic!() };
+    let Some(Received::Failed { tag, error, bytes_received, .. }) = events.last() else { panic!() };
     assert_eq!((*tag, *bytes_received), (Tag(0), 10));
     assert_eq!((error.kind, error.detail), (Kind::StreamReset, ErrorCode::INTERNAL_ERROR.0));
     let code = ErrorCode::REFUSED_STREAM;
-    assert_eq!(client.feed(&[reset(3, code)]), [Received::Refused { tag: Tag(1), code }]);
+    assert_eq!(
+        client.feed(&[reset(3, code)]),
+        [Received::Refused { tag: Tag(1), code, unsent_bytes: 0 }]
+    );
     let events = client.feed(&[reset(5, ErrorCode::NO_ERROR)]);
     assert!(matches!(events[0], Received::Failed { error, .. } if error.detail == 0));
     assert!(client.sent().is_empty(), "a reset is not answered");
@@ -381,7 +384,7 @@ fn going_away_refuses_what_was_not_processed() {
     assert_eq!(events, [Received::GoingAway { last: 0x7fff_ffff, code }]);
     assert!(client.connection.is_draining() && !client.connection.can_start());
     let events = client.feed(&[go_away(3, code), headers(1, WHOLE | END, STATUS_200)]);
-    let refused = |tag| Received::Refused { tag: Tag(tag), code };
+    let refused = |tag| Received::Refused { tag: Tag(tag), code, unsent_bytes: 0 };
     let going = Received::GoingAway { last: 3, code };
     assert_eq!(events[..4], [going, refused(2), refused(3), Received::FirstByte(Tag(0))]);
     assert!(!complete(&events).reusable);
@@ -411,7 +414,7 @@ fn going_away_with_an_error_fails_what_the_end_cuts_off() {
     let payload = [&[0, 0, 0, 1, 0, 0, 0, 11][..], b"too_many_pings"].concat();
     let events = client.feed(&[frame(FrameKind::GOAWAY, 0, 0, &payload)]);
     let code = ErrorCode::ENHANCE_YOUR_CALM;
-    let refused = Received::Refused { tag: Tag(1), code };
+    let refused = Received::Refused { tag: Tag(1), code, unsent_bytes: 0 };
     assert_eq!(events, [Received::GoingAway { last: 1, code }, refused]);
     assert_eq!(client.connection.eof(), Eof::Failed);
     let failure = client.connection.failed().unwrap();

@@ -28,7 +28,7 @@ mod traffic;
 mod vu;
 
 pub use input::{Command, Input, MAX_TIMERS_PER_STEP, Outputs, Progress};
-pub use settings::{EngineError, Wire};
+pub use settings::{EngineError, Placement, Streams, Wire};
 pub use step::Engine;
 pub use vu::VuState;
 

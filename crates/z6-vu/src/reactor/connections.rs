@@ -2,11 +2,13 @@
 //!
 //! Owns sockets and the order of what is done with one. What bytes mean is the session's to say, what
 //! happens next the engine's; this module passes between them and stamps. Reading order: this file,
-//! `handshake` (what is done more over TLS), `table` (connections by slot), `turns` (which are read again),
+//! `handshake` (what is done more over TLS), `streams` (what is done
+//! otherwise over HTTP/2), `table` (connections by slot), `turns` (which are read again),
 //! `dialer` (how sockets are opened).
 
 mod dialer;
 mod handshake;
+mod streams;
 mod table;
 mod turns;
 
@@ -31,6 +33,7 @@ use crate::session::{
 };
 
 use dialer::Dialer;
+use streams::Streams;
 use table::Links;
 use turns::Turns;
 
@@ -42,6 +45,7 @@ pub(super) struct Connections {
     buffers: Buffers,
     reports: Reports,
     turns: Turns,
+    http2: Streams,
 }
 
 /// What reads go through; one of each per worker.
@@ -68,6 +72,7 @@ impl Connections {
             },
             reports,
             turns: Turns::default(),
+            http2: Streams::default(),
         }
     }
 
@@ -81,10 +86,19 @@ impl Connections {
         self.reports.ask_to_stop(reason);
     }
 
+    /// Carries out all that the engine asked for, and writes what connections over HTTP/2 have to say then.
+    #[inline]
+    pub(super) fn settle(&mut self, engine: &mut EngineHandle) {
+        self.carry_out(engine);
+        if self.http2.is_waiting() {
+            self.flush(engine);
+        }
+    }
+
     /// Carries out all that the engine asked for, and what that leads to. Nothing called from here calls
     /// it again: inputs that a command gives rise to queue their commands behind the others.
     #[inline]
-    pub(super) fn carry_out(&mut self, engine: &mut EngineHandle) {
+    fn carry_out(&mut self, engine: &mut EngineHandle) {
         while let Some(command) = engine.next_command() {
             match command {
                 Command::Connect { connection, target, address } => {
@@ -95,7 +109,13 @@ impl Connections {
                 }
                 Command::Cancel { exchange, connection } => {
                     // Over HTTP/1.1 the connection is closed next.
-                    self.links.at(connection).session.cancel(exchange, &mut self.requests);
+                    match &mut self.links.at(connection).http2 {
+                        None => {
+                            let session = &mut self.links.at(connection).session;
+                            session.cancel(exchange, &mut self.requests);
+                        }
+                        Some(_) => self.cancel_stream(connection, exchange),
+                    }
                 }
                 Command::Close { connection } => self.close(connection),
                 Command::Forget { population, actor } => self.requests.forget(population, actor),
@@ -112,7 +132,7 @@ impl Connections {
             let error = if is_secured { ErrorKind::TlsTimeout } else { ErrorKind::ConnectTimeout };
             self.report_failure(slot, Cause { error, detail: 0 }, "");
         }
-        self.links.close(slot);
+        self.drop_link(slot);
     }
 
     fn report_failure(&mut self, slot: ConnectionSlot, cause: Cause, note: &str) {
@@ -131,8 +151,23 @@ impl Connections {
         });
     }
 
+    /// Closes a connection, or drops an attempt.
+    fn drop_link(&mut self, slot: ConnectionSlot) {
+        if self.links.at(slot).http2.is_some() {
+            self.end_http2(slot);
+        }
+        self.links.close(slot);
+    }
+
     /// A socket reported something.
     pub(super) fn handle(&mut self, engine: &mut EngineHandle, token: Token, event: &IoEvent) {
+        self.handle_event(engine, token, event);
+        if self.http2.is_waiting() {
+            self.flush(engine);
+        }
+    }
+
+    fn handle_event(&mut self, engine: &mut EngineHandle, token: Token, event: &IoEvent) {
         let Some(slot) = self.links.current(token) else { return };
         if self.links.at(slot).connecting {
             if self.links.at(slot).tls.is_some() {
@@ -148,13 +183,15 @@ impl Connections {
         }
         let link = self.links.at(slot);
         if event.is_read_closed() || event.is_error() {
-            link.session.mark_peer_closed();
+            link.mark_peer_closed();
         }
         if event.is_writable() {
             if link.tls.is_some() {
                 self.flush_sealed(slot);
             }
-            if self.links.at(slot).session.wants_write() {
+            if self.links.at(slot).http2.is_some() {
+                self.due(slot);
+            } else if self.links.at(slot).session.wants_write() {
                 self.write(engine, slot);
                 self.carry_out(engine);
             }
@@ -185,12 +222,18 @@ impl Connections {
                 self.links.at(slot).queued = false;
                 self.read(engine, slot, *token);
             }
+            if self.http2.is_waiting() {
+                self.flush(engine);
+            }
         }
         self.turns.give_back(turn);
     }
 
     /// At the end of the run: open TLS sessions are ended as the protocol asks. Sockets close with this.
     pub(super) fn end_sessions(&mut self) {
+        for slot in self.links.slots_over_http2() {
+            self.end_http2(slot);
+        }
         self.links.end_sessions();
     }
 
@@ -229,10 +272,14 @@ impl Connections {
     fn ready(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, at: Tick) {
         let link = self.links.at(slot);
         let tls = link.tls.as_ref().and_then(|tls| tls.negotiated());
-        let negotiated = ConnectedAs { protocol: Protocol::Http1, tls };
-        let started = link.started;
+        let protocol = self.protocol(slot);
+        let negotiated = ConnectedAs { protocol, tls };
+        let started = self.links.at(slot).started;
         if engine.connected(at, slot, started, negotiated) {
             self.links.at(slot).connecting = false;
+            if protocol == Protocol::Http2 {
+                self.open_http2(slot);
+            }
             self.reports.connected();
         }
         self.carry_out(engine);
@@ -280,6 +327,9 @@ impl Connections {
         if link.stream.is_none() {
             let now = engine.now();
             return engine.step(now, session::crossed(exchange));
+        }
+        if link.http2.is_some() {
+            return self.queue_stream(engine, slot, exchange, request, attempt);
         }
         match link.session.start(exchange, request, attempt, &mut self.requests) {
             Ok(()) => self.write(engine, slot),
@@ -339,7 +389,7 @@ impl Connections {
     /// failure meant.
     fn write_failed(&mut self, slot: ConnectionSlot, error: &io::Error) {
         let (cause, follows_end) = (socket::cause(error), socket::follows_an_end(error));
-        self.links.at(slot).session.write_failed(BrokenWrite { cause, follows_end });
+        self.links.at(slot).write_failed(BrokenWrite { cause, follows_end });
         self.read_later(slot);
     }
 
@@ -365,7 +415,7 @@ impl Connections {
                 }
                 Ok(length) => {
                     let at = engine.now();
-                    let drained = length < READ_BUFFER_BYTES && !link.session.is_peer_closed();
+                    let drained = length < READ_BUFFER_BYTES && !link.is_peer_closed();
                     if link.tls.is_some() {
                         self.received_sealed(engine, slot, token, length, at);
                     } else {
@@ -396,6 +446,9 @@ impl Connections {
         at: Tick,
     ) {
         let mut from = 0;
+        if self.links.at(slot).http2.is_some() {
+            return self.received_frames(engine, slot, token, length, at);
+        }
         loop {
             let link = self.links.at(slot);
             let buffer = if link.tls.is_some() { &self.buffers.plain } else { &self.buffers.read };
@@ -412,7 +465,13 @@ impl Connections {
     /// A read brought no bytes.
     fn ended(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, token: Token, end: End) {
         let at = engine.now();
-        while let Some(output) = self.links.at(slot).session.ended(end, at, &mut self.requests) {
+        loop {
+            let link = self.links.at(slot);
+            let output = match &mut link.http2 {
+                None => link.session.ended(end, at, &mut self.requests),
+                Some(http2) => http2.ended(end, &mut self.requests),
+            };
+            let Some(output) = output else { return };
             self.tell(engine, slot, at, output);
             if self.links.current(token).is_none() {
                 return;
@@ -440,7 +499,7 @@ impl Connections {
                 input
             }
             Output::Closed(cause) => {
-                self.links.close(slot);
+                self.drop_link(slot);
                 Input::ConnectionClosed { connection: slot, cause }
             }
         };

@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use z6_events::{ConnectedAs, ConnectionSlot, Event, NoteKind, Sample, StopReason, Tick};
+use z6_events::{
+    ConnectedAs, ConnectionSlot, Event, Http2Sample, NoteKind, Sample, StopReason, Tick,
+};
 
 use super::clock::Clock;
 use super::sink::ChannelSink;
@@ -147,6 +149,12 @@ impl EngineHandle {
     pub(super) fn sample(&mut self, sample: Sample) {
         let now = self.clock.now();
         self.recorder.sample(now, sample);
+    }
+
+    /// Logs what connections over HTTP/2 have carried.
+    pub(super) fn http2_sample(&mut self, sample: Http2Sample) {
+        let now = self.clock.now();
+        self.recorder.copy(now, &Event::Http2Sample(sample), &[]);
     }
 
     /// Closes the log of this worker.

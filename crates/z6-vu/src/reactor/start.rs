@@ -25,7 +25,7 @@ use super::sys;
 use super::tls_config;
 use super::transport::Address;
 use super::wait::TOKEN_WAKER;
-use super::worker::{Common, Worker};
+use super::worker::{Common, Http2Target, Worker};
 use super::writer::{AttachedFile, LogWriter, WriterEnd, WriterParts};
 use crate::engine::Engine;
 use crate::log_file::LogTarget;
@@ -34,7 +34,7 @@ use crate::prepare::{Prepared, RunSetup};
 use crate::recorder::Recorder;
 use crate::run_end::TargetWatch;
 use crate::session::Given;
-use crate::templates::response_limits;
+use crate::templates::{http2_config, response_limits, response_limits2};
 
 /// Descriptors a run needs besides its connections: standard streams, log, polls, timers, /proc.
 const SPARE_DESCRIPTORS: u64 = 64;
@@ -176,9 +176,23 @@ fn common(
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         tls: tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?,
         limits: response_limits(&scenario.limits),
+        http2: http2_targets(scenario),
         spin: spec.spin.applies(spec.workers),
         addresses,
     })
+}
+
+fn http2_targets(scenario: &Scenario) -> Vec<Option<Http2Target>> {
+    let limits = Arc::new(response_limits2(&scenario.limits));
+    let of_target = |target: &Target| {
+        target.may_speak_http2().then(|| Http2Target {
+            config: http2_config(target),
+            limits: Arc::clone(&limits),
+            is_tls: target.is_tls(),
+            is_negotiated: target.may_speak_http1(),
+        })
+    };
+    scenario.targets.iter().map(of_target).collect()
 }
 
 /// Raises the limit of descriptors, compares it with what the run may need, and reserves room for them.

@@ -2,7 +2,7 @@
 //!
 //! The one file that calls a session of the TLS library. Knows no engine and no HTTP.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::sync::Arc;
 
 use super::transport::Stream;
@@ -129,6 +129,28 @@ impl Tls {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             Ok(()) | Err(_) => Ok(sealed),
         }
+    }
+
+    /// The same with bytes in several places.
+    ///
+    /// # Errors
+    /// As [`Tls::write`].
+    pub(super) fn write_vectored(
+        &mut self,
+        stream: &mut Stream,
+        plain: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        self.flush(stream)?;
+        let sealed = self.session.writer().write_vectored(plain)?;
+        match self.flush(stream) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Ok(()) | Err(_) => Ok(sealed),
+        }
+    }
+
+    /// Whether the server has selected HTTP/2 (ALPN).
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.session.alpn_protocol() == Some(super::tls_config::ALPN_HTTP2)
     }
 
     /// Writes what waits for the socket.

@@ -30,8 +30,10 @@ const LABELS_SHOWN: usize = 3;
 const LABEL_BYTES_SHOWN: usize = 40;
 /// The environment variable that names the file of the authorities to trust.
 const CERT_FILE: &str = "SSL_CERT_FILE";
-/// The only protocol offered (RFC 7301, RFC 9112).
-const ALPN: &[u8] = b"http/1.1";
+/// What is offered as HTTP/1.1 (RFC 7301).
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+/// What is offered as HTTP/2 (RFC 9113 section 3.2).
+pub(super) const ALPN_HTTP2: &[u8] = b"h2";
 
 /// TLS settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -191,7 +193,12 @@ fn prepare(target: &Target, folder: &Path) -> Result<TlsTarget, TlsConfigError> 
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(resolver);
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    let offered = [
+        (target.may_speak_http2(), ALPN_HTTP2), // What is preferred comes first.
+        (target.may_speak_http1(), ALPN_HTTP1),
+    ];
+    config.alpn_protocols =
+        offered.iter().filter(|(is, _)| *is).map(|(_, name)| name.to_vec()).collect();
     Ok(TlsTarget {
         config: Arc::new(config),
         name: server_name(target)?,

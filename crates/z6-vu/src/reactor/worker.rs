@@ -46,8 +46,20 @@ pub(super) struct Common {
     /// What connections over TLS begin with, by target; none for plain ones.
     pub(super) tls: Vec<Option<TlsTarget>>,
     pub(super) limits: z6_proto_http1::Limits,
+    /// What connections over HTTP/2 begin with, by target; none where none may speak it.
+    pub(super) http2: Vec<Option<Http2Target>>,
     /// Whether loops spin before planned instants.
     pub(super) spin: bool,
+}
+
+/// What connections to one target begin with if they speak HTTP/2.
+#[derive(Debug, Clone)]
+pub(super) struct Http2Target {
+    pub(super) config: z6_proto_http2::Config,
+    pub(super) limits: Arc<z6_proto_http2::Limits>,
+    pub(super) is_tls: bool,
+    /// A connection over TLS may speak HTTP/1.1 as well.
+    pub(super) is_negotiated: bool,
 }
 
 /// One event loop.
@@ -107,7 +119,7 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         let mut now = self.clock.now();
         self.engine.step(now, Input::Wake);
-        self.connections.carry_out(&mut self.engine);
+        self.connections.settle(&mut self.engine);
         while !self.engine.is_finished() {
             self.poll(now, &mut events)?;
             self.passes += 1;
@@ -146,7 +158,7 @@ impl Worker {
                     for _ in 0..=u8::from(at_once) {
                         let now = self.clock.now();
                         self.engine.step(now, Input::Stop { reason });
-                        self.connections.carry_out(&mut self.engine);
+                        self.connections.settle(&mut self.engine);
                     }
                 }
             }
@@ -159,7 +171,7 @@ impl Worker {
         let mut now = self.clock.now();
         if self.engine.is_overdue(now) {
             self.engine.step(now, Input::Wake);
-            self.connections.carry_out(&mut self.engine);
+            self.connections.settle(&mut self.engine);
             now = self.clock.now();
         }
         if let Some(reason) = self.engine.take_stop_run() {
@@ -178,6 +190,9 @@ impl Worker {
         let (queued, waited_ns) = self.engine.log_queue();
         let sample = self.sampler.take(queued, waited_ns, self.passes);
         self.engine.sample(sample);
+        if let Some(sample) = self.connections.http2_sample(self.clock.now()) {
+            self.engine.http2_sample(sample);
+        }
     }
 
     /// Closes the log of this worker.

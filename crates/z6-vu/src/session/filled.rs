@@ -23,7 +23,7 @@ impl Session {
         requests: &mut Requests,
     ) -> Result<bool, Input> {
         let is_filled_in =
-            attempt == 0 && requests.fill_in(exchange, request, &mut self.own_bytes)?;
+            attempt == 0 && requests.fill_in(exchange, request, attempt, &mut self.own_bytes)?;
         self.keep(request, requests);
         if !is_filled_in {
             return Ok(false);
@@ -41,7 +41,7 @@ impl Session {
             is_sent: false,
             request_bytes: self.own_bytes.len(),
             first_byte: None,
-            is_filled_in: true,
+            says_length: true,
         });
         Ok(true)
     }

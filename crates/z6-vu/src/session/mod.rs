@@ -18,6 +18,7 @@
 //! exchanges at once needs no other interface.
 
 mod filled;
+mod http2;
 mod journeys;
 mod requests;
 #[cfg(feature = "reactor")]
@@ -34,6 +35,8 @@ use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFac
 use crate::engine::Input;
 use crate::templates;
 
+pub(crate) use http2::FormTemplate;
+pub use http2::Http2;
 pub use journeys::{Given, Journeys, KnownValues};
 pub use requests::{Note, Requests};
 
@@ -43,6 +46,12 @@ pub const READS_PER_TURN: usize = 16;
 pub const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Buffers larger than this are not kept for the next connection of a slot, bytes.
 const KEPT_BYTES_MAX: usize = 64 << 10;
+
+/// Said where HTTP/1.1 is answered with frames.
+const SPEAKS_HTTP2: &str =
+    "the server speaks HTTP/2 here: http_version = \"http2-prior-knowledge\"";
+/// Said where frames are answered with HTTP/1.1.
+const SPEAKS_HTTP1: &str = "the server speaks HTTP/1.1 here: http_version = \"http1.1\"";
 
 /// What became of an exchange, or of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +120,7 @@ struct InFlight {
     /// The read that brought the first byte of the final response.
     first_byte: Option<Tick>,
     /// Its length was not known to the engine.
-    is_filled_in: bool,
+    says_length: bool,
 }
 
 /// One client connection.
@@ -200,7 +209,7 @@ impl Session {
             is_sent: false,
             request_bytes: template.len(),
             first_byte: None,
-            is_filled_in: false,
+            says_length: requests.says_length(requests.target_of(exchange, &request, attempt)),
         });
         self.own_bytes.clear();
         if !template.is_fixed() || attempt > 0 {
@@ -256,7 +265,7 @@ impl Session {
         if let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_sent) {
             in_flight.is_sent = true;
             let (exchange, written_bytes) = (in_flight.exchange, bytes as u64);
-            let request_bytes = in_flight.is_filled_in.then_some(in_flight.request_bytes as u64);
+            let request_bytes = in_flight.says_length.then_some(in_flight.request_bytes as u64);
             sent(Input::Sent { exchange, written_bytes, request_bytes });
         }
     }
@@ -309,6 +318,12 @@ impl Session {
             }
             Received::Failed { first_byte, error } => {
                 self.mark_first_byte(first_byte, at);
+                if http2::begins_as_server(rest)
+                    && let Some(in_flight) = &self.in_flight
+                {
+                    let exchange = in_flight.exchange;
+                    requests.explain(NoteKind::Version, exchange, SPEAKS_HTTP2.to_owned());
+                }
                 self.failed(templates::error_kind(error.kind), error.offset, requests)
             }
             Received::Unsolicited => Some(Output::Closed(CloseCause::Unsolicited)),
@@ -403,7 +418,7 @@ impl Session {
         if requests.follows_redirects()
             && let Some(location) = self.http.location().filter(|location| location.is_there())
         {
-            let input = requests.redirected(exchange, &request, attempt, response, location);
+            let input = requests.redirected(exchange, &request, response, location);
             self.release(requests);
             return Some(Output::Input(input));
         }

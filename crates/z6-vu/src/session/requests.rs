@@ -11,6 +11,7 @@ use z6_events::{
 use z6_http::{IdParts, Location};
 use z6_proto_http1::{KeptResponse, RequestForm, RequestTemplate};
 
+use super::FormTemplate;
 use super::filled::Which;
 use super::journeys::{Answered, Journeys, KnownValues, Unmade};
 use crate::engine::Input;
@@ -59,6 +60,45 @@ impl Requests {
         Requests { journeys: journeys.map(Box::new), ..self }
     }
 
+    /// Whether all requests are as they were prepared, and nothing of responses is read.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.journeys.is_none() && self.redirects.is_none()
+    }
+
+    /// Whether the driver says the length of what is sent to this target.
+    #[inline]
+    pub(super) fn says_length(&self, target: TargetId) -> bool {
+        self.templates.may_speak_http2(target)
+    }
+
+    /// What is sent of a request over HTTP/2, if it is as it was prepared.
+    #[inline]
+    pub(super) fn template2(
+        &self,
+        request: &PlannedRequest,
+    ) -> Option<&z6_proto_http2::RequestTemplate> {
+        self.templates.find2(request.request, request.target)
+    }
+
+    /// What is prepared of a request over HTTP/2 that is filled in.
+    pub(super) fn form2(
+        &self,
+        exchange: ExchangeSlot,
+        request: &PlannedRequest,
+        attempt: u8,
+    ) -> Option<&FormTemplate> {
+        if self.is_redirected(exchange, attempt) {
+            return None;
+        }
+        self.templates.form(request.request, request.target)?.packed.as_deref()
+    }
+
+    /// Whether an exchange sends what a redirect leads to.
+    pub(super) fn is_redirected(&self, exchange: ExchangeSlot, attempt: u8) -> bool {
+        attempt > 0 && self.hops.contains_key(&exchange)
+    }
+
     #[inline]
     pub(super) fn journeys(&mut self) -> Option<&mut Journeys> {
         self.journeys.as_deref_mut()
@@ -99,9 +139,10 @@ impl Requests {
         &mut self,
         exchange: ExchangeSlot,
         request: &PlannedRequest,
+        attempt: u8,
         out: &mut Vec<u8>,
     ) -> Result<bool, Input> {
-        let id = self.id(request, 0);
+        let id = self.id(request, attempt);
         let Some(journeys) = &mut self.journeys else { return Ok(false) };
         journeys.begin(request, &self.templates, &id, out).map_err(|Unmade(text)| {
             out.clear();
@@ -116,7 +157,12 @@ impl Requests {
     }
 
     /// The target of an exchange.
-    fn target_of(&self, exchange: ExchangeSlot, request: &PlannedRequest, attempt: u8) -> TargetId {
+    pub(super) fn target_of(
+        &self,
+        exchange: ExchangeSlot,
+        request: &PlannedRequest,
+        attempt: u8,
+    ) -> TargetId {
         let hop = if attempt == 0 { None } else { self.hops.get(&exchange) };
         hop.map_or(request.target, |hop| hop.target)
     }
@@ -222,7 +268,6 @@ impl Requests {
         &mut self,
         exchange: ExchangeSlot,
         request: &PlannedRequest,
-        attempt: u8,
         response: Response,
         location: &Location,
     ) -> Input {
@@ -239,7 +284,7 @@ impl Requests {
         let redirected = Redirected {
             request: request.request,
             target: request.target,
-            followed: attempt,
+            followed: self.hops.get(&exchange).map_or(0, |hop| hop.followed),
             before: self.hops.get(&exchange),
             rendered: rendered.as_ref(),
             status: response.status,
@@ -252,7 +297,9 @@ impl Requests {
         };
         match redirects.follow_with(&redirected, location, add) {
             Ok(hop) => {
-                let request_bytes = hop.template.len() as u64;
+                // Over HTTP/2 it is known when it is sent.
+                let is_known = !self.templates.may_speak_http2(hop.target);
+                let request_bytes = if is_known { hop.template.len() as u64 } else { 0 };
                 let next = NextHop { target: hop.target, request_bytes };
                 self.hops.insert(exchange, hop);
                 Input::Redirected { exchange, response, next }

@@ -9,7 +9,7 @@ use super::super::socket::{self, Source};
 use super::super::tls::Tls;
 use super::super::tls_config::TlsTarget;
 use super::super::transport::{Address, Stream};
-use super::super::worker::Common;
+use super::super::worker::{Common, Http2Target};
 
 /// What a worker opens connections with.
 pub(super) struct Dialer {
@@ -35,6 +35,12 @@ impl Dialer {
     /// Whether connections to this target begin with a TLS handshake.
     pub(super) fn is_tls(&self, target: TargetId) -> bool {
         self.tls[target.index()].is_some()
+    }
+
+    /// What connections to this target begin with if they speak HTTP/2.
+    #[inline]
+    pub(super) fn http2(&self, target: TargetId) -> Option<&Http2Target> {
+        self.common.http2[target.index()].as_ref()
     }
 
     /// One of a target's resolved addresses.

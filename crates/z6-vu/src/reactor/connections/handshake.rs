@@ -105,11 +105,24 @@ impl Connections {
                 return true;
             }
         }
+        if !self.is_agreed(slot) {
+            let cause = Cause { error: ErrorKind::TlsAlpn, detail: 0 };
+            self.attempt_failed(engine, slot, cause, "the server does not speak HTTP/2");
+            self.carry_out(engine);
+            return true;
+        }
         self.ready(engine, slot, at);
         if self.links.current(token).is_some() {
             self.opened(engine, slot, token, (plain, condition), at);
         }
         true
+    }
+
+    /// Whether the server has selected a protocol that was offered: one that selects none speaks HTTP/1.1.
+    fn is_agreed(&mut self, slot: ConnectionSlot) -> bool {
+        let link = self.links.at(slot);
+        let needs_http2 = self.dialer.http2(link.target).is_some_and(|http2| !http2.is_negotiated);
+        !needs_http2 || link.tls.as_ref().is_some_and(|tls| tls.speaks_http2())
     }
 
     fn handshake_failed(&mut self, engine: &mut EngineHandle, slot: ConnectionSlot, cause: Cause) {
@@ -146,7 +159,7 @@ impl Connections {
         at: Tick,
     ) {
         if condition != Condition::Open {
-            self.links.at(slot).session.mark_peer_closed();
+            self.links.at(slot).mark_peer_closed();
         }
         if length > 0 {
             self.received(engine, slot, token, length, at);

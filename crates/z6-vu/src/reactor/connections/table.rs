@@ -8,7 +8,7 @@ use z6_proto_http1::Limits;
 
 use super::super::tls::Tls;
 use super::super::transport::Stream;
-use crate::session::Session;
+use crate::session::{BrokenWrite, Http2, Session};
 
 /// What the reactor knows of one connection.
 #[derive(Debug)]
@@ -25,6 +25,12 @@ pub(super) struct Link {
     /// Which of the target's addresses it goes to.
     pub(super) address: u16,
     pub(super) session: Session,
+    /// In place of that, if the connection speaks HTTP/2.
+    pub(super) http2: Option<Box<Http2>>,
+    /// It is among those that are written to once all commands are carried out.
+    pub(super) is_due: bool,
+    /// Since when its request bodies wait for a window of the peer.
+    pub(super) stalled_since: Option<Tick>,
     /// Waits in the list of those to be read again without a new event.
     pub(super) queued: bool,
     generation: u32,
@@ -33,6 +39,33 @@ pub(super) struct Link {
 // Bytes of each connection, with the state of its protocol. Heads that come in pieces, requests with an
 // id and TLS sessions have buffers of their own besides.
 const _: () = assert!(size_of::<Link>() <= 512);
+
+impl Link {
+    /// The peer has closed its side.
+    pub(super) fn mark_peer_closed(&mut self) {
+        match &mut self.http2 {
+            None => self.session.mark_peer_closed(),
+            Some(http2) => http2.mark_peer_closed(),
+        }
+    }
+
+    /// Whether the peer is known to have closed its side.
+    #[inline]
+    pub(super) fn is_peer_closed(&self) -> bool {
+        match &self.http2 {
+            None => self.session.is_peer_closed(),
+            Some(http2) => http2.is_peer_closed(),
+        }
+    }
+
+    /// The socket takes no more.
+    pub(super) fn write_failed(&mut self, broken: BrokenWrite) {
+        match &mut self.http2 {
+            None => self.session.write_failed(broken),
+            Some(http2) => http2.write_failed(broken),
+        }
+    }
+}
 
 /// All connections of one event loop.
 #[derive(Debug)]
@@ -64,6 +97,9 @@ impl Links {
                 started: Tick::ZERO,
                 address,
                 session: Session::new(self.limits.clone()),
+                http2: None,
+                is_due: false,
+                stalled_since: None,
                 queued: false,
                 generation: 0,
             });
@@ -78,6 +114,7 @@ impl Links {
         link.address = address;
         link.session.open();
         link.queued = false;
+        link.is_due = false;
         self.token(slot)
     }
 
@@ -108,6 +145,17 @@ impl Links {
     #[inline]
     pub(super) fn at(&mut self, slot: ConnectionSlot) -> &mut Link {
         &mut self.links[slot.index()]
+    }
+
+    /// Connections that are open over HTTP/2.
+    pub(super) fn over_http2(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(|link| link.http2.is_some())
+    }
+
+    /// Slots of those.
+    pub(super) fn slots_over_http2(&self) -> Vec<ConnectionSlot> {
+        let slots = self.links.iter().enumerate().filter(|(_, link)| link.http2.is_some());
+        slots.map(|(slot, _)| ConnectionSlot(slot as u32)).collect()
     }
 
     /// At the end of the run: open TLS sessions are ended as the protocol asks. Sockets close with this.

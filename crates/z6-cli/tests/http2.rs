@@ -1,0 +1,225 @@
+//! `z6 run` over HTTP/2 against nghttpd and nginx, in clear text and over TLS: what their logs count is what Z6
+//! says it sent, no request is lost to a GOAWAY, and the runs replay.
+//!
+//! A test whose server is not on the PATH is skipped with a message, or fails if Z6_REQUIRE_SERVERS is set.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "common/nginx.rs"]
+mod nginx_server;
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use z6_testing::{Leash, Process, Signal, find};
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server with its files, and the certificate that it shows.
+struct Server {
+    process: Process,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Server {
+    fn start(prepare: impl Fn(&Path, u16) -> Command) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        // Servers drop root and must still reach their files.
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(folder.path(), open).unwrap();
+        write_certificate(folder.path());
+        fs::write(folder.path().join("counted"), "Hello").unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = fs::File::create(folder.path().join("output.log")).unwrap();
+        let mut command = prepare(folder.path(), port);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let process = Process::start_with(nginx_server::LEASH, &mut command).unwrap();
+        let mut server = Server { process, port, folder };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(server.process.child().try_wait().unwrap().is_none(), "the server ended");
+            assert!(start.elapsed() < PATIENCE, "the server does not listen");
+            std::thread::yield_now();
+        }
+        server
+    }
+
+    /// Lines of its access log with the path of the requests, once it has ended.
+    fn count(mut self) -> u64 {
+        self.process.signal(Signal::QUIT).unwrap();
+        self.process.child().wait().unwrap();
+        let log = fs::read_to_string(self.folder.path().join("access.log")).unwrap();
+        log.lines().filter(|line| line.contains("/counted")).count() as u64
+    }
+}
+
+fn write_certificate(folder: &Path) {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "an authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root_key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&root_key).unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &root, &root_key).unwrap();
+    fs::write(folder.join("ca.pem"), root.pem()).unwrap();
+    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
+    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+/// nghttpd does not write how many requests it had: that every one is answered has to do.
+fn nghttpd(is_tls: bool) -> Option<Server> {
+    let program = find("nghttpd")?;
+    Some(Server::start(|folder, port| {
+        let mut command = Command::new(&program);
+        command.args(["-n1", "-d"]).arg(folder).arg(port.to_string());
+        if is_tls {
+            command.arg(folder.join("key.pem")).arg(folder.join("cert.pem"));
+        } else {
+            command.arg("--no-tls");
+        }
+        command
+    }))
+}
+
+/// nginx closes each connection after `keepalive` requests; `listen` follows the port.
+fn nginx(listen: &str, keepalive: u32) -> Option<Server> {
+    let program = find("nginx")?;
+    Some(Server::start(|folder, port| {
+        let dir = folder.display();
+        let server = format!(
+            "keepalive_requests {keepalive}; client_max_body_size 10m;\n\
+             ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;"
+        );
+        let mut command = nginx_server::command(&program, folder, port, listen, "");
+        let path = folder.join("nginx.conf");
+        let config = fs::read_to_string(&path).unwrap();
+        let config = config.replace("keepalive_requests 100000;", &server);
+        fs::write(path, config).unwrap();
+        command.env_clear();
+        command
+    }))
+}
+
+/// A run: its metrics, and its exit code. It replays.
+fn run(scenario: &str, options: &[&str]) -> (Value, i32) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.toml");
+    fs::write(&file, scenario).unwrap();
+    let out = folder.path().join("out");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_z6"));
+    command.arg("run").arg(file).arg("--output").arg(&out).arg("--no-live").args(options);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = Leash::default().put_on(&mut command).output().unwrap();
+    let text = fs::read_to_string(out.join("metrics.json"))
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_z6"));
+    command.arg("replay").arg(&out).stdout(Stdio::piped());
+    let replayed = Leash::default().put_on(&mut command).output().unwrap();
+    let said = String::from_utf8_lossy(&replayed.stdout);
+    assert!(said.starts_with("identical"), "{said}");
+    (serde_json::from_str(&text).unwrap(), output.status.code().unwrap())
+}
+
+/// `vus` users that share `connections`.
+fn scenario(server: &Server, is_tls: bool, vus: u32, requests: u32, more: &str) -> String {
+    let (port, dir) = (server.port, server.folder.path().display());
+    let (scheme, version) = match is_tls {
+        true => ("https", "http2"),
+        false => ("http", "http2-prior-knowledge"),
+    };
+    let ca = if is_tls { format!("ca_bundle = '{dir}/ca.pem'\n") } else { String::new() };
+    format!(
+        "[runtime]\nvus = {vus}\nrequests = {requests}\nprng_seed = 1\n[target]\n\
+         base_url = '{scheme}://127.0.0.1:{port}'\nhttp_version = '{version}'\n{ca}\
+         connection_reuse = 'shared'\nmax_connections = 2\n\
+         [[requests]]\nname = 'counted'\npath = '/counted'\n{more}\n"
+    )
+}
+
+fn succeeded(metrics: &Value) -> (u64, u64) {
+    let of = |name: &str| metrics["requests"][name].as_u64().unwrap();
+    (of("succeeded"), of("failed"))
+}
+
+const REQUESTS: u32 = 10_000;
+
+#[test]
+fn nghttpd_answers_bursts_of_a_hundred_streams() {
+    for is_tls in [false, true] {
+        let Some(server) = nghttpd(is_tls) else { return };
+        let (metrics, code) = run(&scenario(&server, is_tls, 200, REQUESTS, ""), &[]);
+        assert_eq!((succeeded(&metrics), code), ((REQUESTS.into(), 0), 0));
+        let head = scenario(&server, is_tls, 20, 1_000, "method = 'HEAD'");
+        assert_eq!(succeeded(&run(&head, &[]).0), (1_000, 0));
+        let body = format!("method = 'POST'\nbody = '{}'", "a".repeat(1_000_000));
+        let post = scenario(&server, is_tls, 5, 20, &body);
+        assert_eq!(succeeded(&run(&post, &[]).0), (20, 0));
+    }
+}
+
+/// Its default is 1000 requests for each connection; then comes GOAWAY.
+#[test]
+fn goaway_of_nginx_costs_no_request() {
+    for (is_tls, listen) in [(false, " http2"), (true, " ssl http2")] {
+        let Some(server) = nginx(listen, 1_000) else { return };
+        let two = scenario(&server, is_tls, 200, REQUESTS, "");
+        let one = two.replace("vus = 200", "vus = 100").replace("= 2\n", "= 1\n");
+        // What one connection refuses can come to another that has reached its limit too.
+        let two = two.replace("= 2\n", "= 2\nhttp2 = { resend_refused = 3 }\n");
+        for text in [one, two] {
+            let (metrics, code) = run(&text, &[]);
+            assert_eq!((succeeded(&metrics), code), ((REQUESTS.into(), 0), 0));
+            assert!(metrics["connections"]["opened"].as_u64().unwrap() >= 10, "{metrics}");
+        }
+        assert_eq!(server.count(), 2 * u64::from(REQUESTS), "its log agrees");
+    }
+}
+
+#[test]
+fn the_server_selects_with_auto_and_must_select_with_http2() {
+    let Some(both) = nginx(" ssl http2", 100_000) else { return };
+    let auto = |server: &Server| scenario(server, true, 20, 2_000, "").replace("'http2'", "'auto'");
+    assert_eq!(succeeded(&run(&auto(&both), &[]).0), (2_000, 0));
+    assert_eq!(succeeded(&run(&auto(&both), &["--http-version", "http1.1"]).0), (2_000, 0));
+    let log = fs::read_to_string(both.folder.path().join("access.log")).unwrap();
+    let of = |version: &str| log.lines().filter(|line| line.contains(version)).count();
+    assert_eq!((of("HTTP/2.0"), of("HTTP/1.1")), (2_000, 2_000));
+
+    let Some(old) = nginx(" ssl", 100_000) else { return };
+    assert_eq!(succeeded(&run(&auto(&old), &[]).0), (2_000, 0));
+    let (metrics, code) = run(&scenario(&old, true, 2, 10, ""), &[]);
+    assert_ne!(code, 0);
+    assert_eq!(succeeded(&metrics).0, 0);
+    let kinds = metrics["errors"]["by_kind"].as_object().unwrap();
+    assert!(kinds.keys().all(|kind| kind == "tls_alpn"), "{kinds:?}");
+}
+
+#[test]
+fn nginx_killed_in_the_middle_fails_what_was_open() {
+    let Some(mut server) = nginx(" http2", 1_000) else { return };
+    let text = scenario(&server, false, 50, 10_000_000, "")
+        .replace("requests = 10000000", "duration_seconds = 2");
+    let killer = std::thread::scope(|scope| {
+        let (log, process) = (server.folder.path().join("access.log"), &mut server.process);
+        scope.spawn(move || {
+            // Some thousand requests are answered before.
+            while fs::metadata(&log).map_or(0, |log| log.len()) < 200_000 {
+                std::thread::yield_now();
+            }
+            process.kill();
+        });
+        run(&text, &[])
+    });
+    let (metrics, _) = killer;
+    let (good, bad) = succeeded(&metrics);
+    assert!(good > 1_000 && bad > 0, "{good} {bad}");
+}
