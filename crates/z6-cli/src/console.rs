@@ -70,6 +70,14 @@ pub(crate) fn results(text: &str) -> io::Result<()> {
     }
 }
 
+/// How results for people are printed: as wide as the terminal, in 80 columns elsewhere. Colors are removed by
+/// [`results`] unless standard output is a terminal.
+pub(crate) fn results_style() -> z6_metrics::Style {
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    let style = z6_metrics::Style::colored();
+    terminal.map_or(style, |(columns, _)| style.with_columns(columns.0))
+}
+
 /// Writes a line to standard error.
 pub(crate) fn plain(text: &str) {
     put(&printable(text));

@@ -12,7 +12,6 @@ use z6::{
     FailureKind, Finished, Overrides, ResultsDir, ResultsError, Run, RunFailure, Running, Scenario,
 };
 use z6_events::Driver;
-use z6_metrics::Style;
 use z6_metrics::report::units::{bytes, count};
 use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
 use z6_scenario::LogEstimate;
@@ -171,7 +170,10 @@ pub(crate) fn execute_then(
         for unmet in finished.simulation.iter().flat_map(|report| &report.unmet) {
             console::warning(&format!("no simulated response satisfied {unmet}"));
         }
-        print_results_and_receipt(&finished);
+        print_results(&finished);
+        if output.report != Report::Summary {
+            print_digests(&finished);
+        }
     }
     reported?;
     Ok(exit::from_run(ok.as_ref().copied()))
@@ -254,7 +256,6 @@ fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
     };
     let workers = if header.workers == 1 { "worker" } else { "workers" };
     console::plain(&format!("seed {}{drawn}, {} {workers}", header.seed, header.workers));
-    console::plain(&format!("plan digest {}", z6::LogDigest(header.plan_digest)));
 }
 
 /// Waits for the end of the run and shows its progress.
@@ -285,8 +286,7 @@ fn wait(
 fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
     let metrics = &finished.metrics;
     let text = match report {
-        // `console::results` removes the colors unless standard output is a terminal.
-        Report::Summary => summary_text(metrics, &Style::colored()),
+        Report::Summary => summary_text(metrics, &console::results_style()),
         Report::Json => metrics_json(metrics),
         Report::Csv => timeseries_csv(metrics),
         Report::Nothing => return Ok(()),
@@ -303,22 +303,26 @@ pub(crate) fn reasons(failure: &RunFailure) -> &[String] {
     }
 }
 
-/// Prints the results directory and the receipt.
-fn print_results_and_receipt(finished: &Finished) {
-    if let Some(results) = &finished.results {
-        console::plain(&format!("results  {}", results.path.display()));
-    }
-    let kept = if finished.results.is_some() { "" } else { ", not kept: `--output DIR` keeps it" };
+/// Prints where the results are.
+fn print_results(finished: &Finished) {
     let size = bytes(finished.log_bytes);
-    match (&finished.digest, &finished.log) {
-        (Some(digest), _) => {
-            console::plain(&format!("receipt  {digest}  ({size} of event log{kept})"));
+    match &finished.results {
+        Some(results) => {
+            console::plain(&format!("results  {}  ({size} of event log)", results.path.display()));
         }
-        (None, Some(log)) => {
-            console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
-        }
-        (None, None) => {}
+        None => console::plain(&format!("{size} of event log, not kept: `--output DIR` keeps it")),
     }
+    if let (None, Some(log)) = (&finished.digest, &finished.log) {
+        console::plain(&format!("no receipt: {} is incomplete ({size})", log.display()));
+    }
+}
+
+/// Prints the digests, which end the summary where it is printed.
+fn print_digests(finished: &Finished) {
+    if let Some(digest) = &finished.digest {
+        console::plain(&format!("receipt  {digest}"));
+    }
+    console::plain(&format!("plan digest  {}", finished.metrics.run.plan_digest));
 }
 
 #[cfg(test)]

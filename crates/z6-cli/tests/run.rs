@@ -33,14 +33,22 @@ fn a_good_run_prints_its_summary_and_exits_0() {
     assert_eq!(run.stdout, folder.read("out/summary.txt"));
     assert_eq!(files(&folder.path("out")), ALL_FILES);
     assert_eq!(folder.read("out/scenario.toml"), SHORT);
-    for words in
-        ["Short: 4 VUs against builtin", "seed 7, 1 worker", "plan digest ", "results  out"]
-    {
+    for words in ["Short: 4 VUs against builtin", "seed 7, 1 worker", "results  out"] {
         assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
     }
     let json = folder.read("out/metrics.json");
-    let receipt = figure(&json, "/run/log_digest");
-    assert!(run.stderr.contains(&format!("receipt  {}", receipt.as_str().unwrap())));
+    for (label, figure_of) in [("receipt", "/run/log_digest"), ("plan digest", "/run/plan_digest")]
+    {
+        let digest = figure(&json, figure_of).as_str().unwrap().to_owned();
+        let lines = run.stdout.lines().rev().take(2);
+        assert!(
+            lines.clone().any(|line| *line == format!("{label:<14}{digest}")),
+            "{}",
+            run.stdout
+        );
+        let shown = run.stdout.matches(&digest).count() + run.stderr.matches(&digest).count();
+        assert_eq!(shown, 1, "{label}: once, last");
+    }
     assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'));
 }
 

@@ -291,7 +291,7 @@ fn a_full_disk_simulated_or_real_is_exit_3_and_leaves_a_log_that_can_be_read() {
 fn a_simulation_that_is_killed_leaves_a_log_that_can_be_read() {
     let folder = Folder::new(&endless());
     let mut run = Underway::start(&mut folder.z6(&["simulate", "s.toml", "--output", "out"]));
-    run.await_words("plan digest ");
+    run.await_words(" workers");
     let log = folder.path("out/events.z6log.partial");
     while std::fs::metadata(&log).map_or(0, |log| log.len()) < 200_000 {
         std::thread::yield_now();
@@ -314,7 +314,7 @@ fn ctrl_c_ends_a_simulation_in_good_order() {
     let folder = Folder::new(&endless());
     let mut run =
         Underway::start(&mut folder.z6(&["simulate", "s.toml", "--output", "out", "--json"]));
-    run.await_words("plan digest ");
+    run.await_words(" workers");
     run.signal(Signal::INT);
     let run = run.end().expect(130);
     assert_eq!(figure(&run.stdout, "/run/stopped_by"), "interrupt");

@@ -80,3 +80,53 @@ impl Doubt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use z6_scenario::Quantile;
+
+    use super::*;
+
+    /// One of each.
+    fn all() -> Vec<Doubt> {
+        vec![
+            Doubt::LateSends { loop_lag_p99_ns: 1 },
+            Doubt::LoopStall { longest_ns: 1 },
+            Doubt::LogBackPressure { stall_ns: 1 },
+            Doubt::GeneratorBusy { cpu_fraction: 1.0 },
+            Doubt::GeneratorBound { cpu_fraction: 1.0 },
+            Doubt::RateMissed { planned: 2, sent: 1 },
+            Doubt::ConnectionLimit { waiting_p99_ns: 1, max_connections: 1 },
+            Doubt::SlowConnects { waiting_p99_ns: 1 },
+            Doubt::SynRetries { connections: 1 },
+            Doubt::ErrorsDominate { failed: 1, ended: 1 },
+            Doubt::MaxInFlight { never_sent: 1 },
+            Doubt::UnsentAtEnd { never_sent: 1 },
+            Doubt::OutOfPorts { failed: 1 },
+            Doubt::OutOfDescriptors { failed: 1 },
+            Doubt::OutOfMemory { failed: 1 },
+            Doubt::WallClockStep { step_ns: 1 },
+            Doubt::NothingMeasured { from_ns: 1 },
+            Doubt::TooFewSamples { quantile: Quantile::P99, samples: 1, needed: 100 },
+            Doubt::HistogramsFolded { requests: 1 },
+            Doubt::ValuesOutOfRange { values: 1 },
+            Doubt::LagForgotten { requests: 1 },
+            Doubt::SeriesLate { values: 1 },
+            Doubt::TornLog,
+        ]
+    }
+
+    #[test]
+    fn the_page_gives_the_same_advice() {
+        let page = include_str!("../../../docs/MEASUREMENT.md");
+        for doubt in all() {
+            let of_it = |row: &&str| row.starts_with(&format!("| `{}` |", doubt.kind()));
+            let row =
+                page.lines().find(of_it).unwrap_or_else(|| panic!("no row: {}", doubt.kind()));
+            assert!(row.ends_with(&format!("| {} |", doubt.advice())), "{row}");
+        }
+        let rows =
+            page.lines().filter(|row| row.starts_with("| `") && row.matches(" | ").count() == 3);
+        assert_eq!(rows.count(), all().len(), "rows of doubts that do not exist");
+    }
+}

@@ -89,6 +89,40 @@ fn summary_of_a_mixed_run() {
 }
 
 #[test]
+fn summary_of_a_mixed_run_on_a_wide_terminal() {
+    insta::assert_snapshot!(
+        "summary_wide",
+        summary_text(&run(), &Style::plain().with_columns(160))
+    );
+}
+
+#[test]
+fn a_summary_fits_its_columns_whatever_the_names() {
+    let long =
+        "a_request_with_a_name_that_alone_is_longer_than_eighty_columns_as_nobody_would_".repeat(2);
+    let mut metrics = run();
+    metrics.run.name = long.clone();
+    for (name, _) in &mut metrics.requests.by_name.0 {
+        name.push_str(&long);
+    }
+    for (_, example) in &mut metrics.errors.examples.0 {
+        example.push_str(&long);
+    }
+    for columns in [0, 80, 81, 100, 139, 200, u16::MAX] {
+        let style = Style::plain().with_columns(columns);
+        let text = summary_text(&metrics, &style);
+        let most = usize::from(columns.clamp(80, 240));
+        for line in text.lines() {
+            assert!(z6_metrics::report::fit::width(line) <= most, "{columns}: {line}");
+        }
+        // Every number of the narrow summary is whole in the others too.
+        for number in ["83 sent", "20.3/s", "3.33 %", "17.7 ms", ">=900 ms"] {
+            assert!(text.lines().any(|line| line.contains(number)), "{columns}: {number}");
+        }
+    }
+}
+
+#[test]
 fn metrics_json_of_a_mixed_run() {
     let json = metrics_json(&run());
     assert!(json.ends_with("}\n"));

@@ -48,8 +48,10 @@ fn example<'a>(finished: &'a Finished, kind: &str) -> &'a str {
     finished.metrics.errors.examples.get(kind).unwrap()
 }
 
+/// The summary in one line, so that it does not matter where lines are wrapped.
 fn summary(finished: &Finished) -> String {
-    summary_text(&finished.metrics, &Style::plain())
+    let text = summary_text(&finished.metrics, &Style::plain());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 const PAUSE: &str = "[think_time]\ntype = 'constant'\nduration_ms = 150";

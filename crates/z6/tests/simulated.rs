@@ -202,7 +202,8 @@ fn a_warm_up_that_leaves_nothing_says_so() {
     let doubts: Vec<_> = metrics.generator.doubts.iter().collect();
     assert_eq!(doubts.iter().map(|doubt| doubt.kind()).collect::<Vec<_>>(), ["nothing_measured"]);
     assert_eq!((doubts[0].to_string().as_str(), doubts[0].degrades()), (note, false));
-    assert!(z6::summary_text(&metrics, &z6::Style::plain()).contains(note));
+    let wide = z6::Style::plain().with_columns(120);
+    assert!(z6::summary_text(&metrics, &wide).contains(note));
     let early = simulate(Run::from_toml(&late.replace("9.75", "9.5")).unwrap()).metrics;
     assert_eq!(early.generator.doubts, []);
 }

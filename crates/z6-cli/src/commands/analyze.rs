@@ -4,7 +4,6 @@ use z6::Log;
 use z6::ReadError;
 use z6_analysis::analyze::{AnalyzeOptions, Analyzed, TooManyTables, analyze as figures_of};
 use z6_analysis::export::{RowFormat, export_requests};
-use z6_metrics::Style;
 
 use crate::args::{AnalyzeArgs, AnalyzeFormat};
 use crate::console;
@@ -74,8 +73,7 @@ fn text(
 ) -> Result<String, UsageError> {
     let scenario = log.scenario();
     match format {
-        // `console::results` removes the colors unless standard output is a terminal.
-        AnalyzeFormat::Summary => Ok(analyzed.summary(scenario, &Style::colored())),
+        AnalyzeFormat::Summary => Ok(analyzed.summary(scenario, &console::results_style())),
         AnalyzeFormat::Json => Ok(analyzed.json(scenario)),
         AnalyzeFormat::Csv => analyzed
             .csv(scenario, csv == RowFormat::RawCsv)

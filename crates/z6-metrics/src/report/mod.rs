@@ -1,7 +1,9 @@
 //! Reports: figures to text. One function per report; none of them computes a figure.
 
 mod csv;
+pub mod fit;
 mod json;
+mod page;
 mod style;
 mod summary;
 pub mod table;

@@ -363,6 +363,8 @@ pub(crate) fn run(text: &str) -> z6::Finished {
     z6::Run::from_toml(text).unwrap().start().unwrap().wait().unwrap()
 }
 
+/// The summary in one line, so that it does not matter where lines are wrapped.
 pub(crate) fn summary(finished: &z6::Finished) -> String {
-    z6_metrics::report::summary_text(&finished.metrics, &z6_metrics::Style::plain())
+    let text = z6_metrics::report::summary_text(&finished.metrics, &z6_metrics::Style::plain());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
