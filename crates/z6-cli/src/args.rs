@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::watch::web::WebOptions;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Write the page of a run, or of a comparison of runs: one HTML file that loads nothing.
     Report(ReportArgs),
+    /// Watch a run from its log while it runs, or later: on a full screen, or as a page for a browser.
+    Watch(WatchArgs),
     /// Convert an event log to CSV, JSON lines or an HdrHistogram log on standard output.
     Export(ExportArgs),
     /// Run the built-in target server.
@@ -152,14 +155,61 @@ pub(crate) struct RunArgs {
     /// Busy-wait for the last 60 µs before each planned instant; `auto` does so if cores are idle.
     #[arg(long, value_enum, default_value_t = SpinArg::Auto)]
     pub(crate) spin: SpinArg,
-    /// Show progress every second, even if standard error is not a terminal.
-    #[arg(long, conflicts_with_all = ["no_live", "quiet"])]
-    pub(crate) live: bool,
-    /// Do not show progress.
+    /// How progress is shown: as a block of lines that is redrawn (the default on a terminal), as one line, or
+    /// not at all. Without a value: a line every second, even if standard error is not a terminal.
+    #[arg(long, value_name = "HOW", value_enum, num_args = 0..=1, require_equals = true,
+        default_missing_value = "always", conflicts_with_all = ["no_live", "quiet"])]
+    pub(crate) live: Option<LiveArg>,
+    /// Do not show progress: `--live=off`.
     #[arg(long)]
     pub(crate) no_live: bool,
     #[command(flatten)]
+    pub(crate) web: WebArgs,
+    #[command(flatten)]
     pub(crate) print: PrintArgs,
+}
+
+/// How the progress of a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LiveArg {
+    // Up to 12 lines, redrawn in place; plain lines where there is no terminal.
+    Block,
+    // One line, redrawn in place; plain lines where there is no terminal.
+    Line,
+    // Nothing.
+    Off,
+    // A line every second, whether there is a terminal or not.
+    #[value(hide = true)]
+    Always,
+}
+
+/// `z6 watch`.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Results directory or event log of a run in progress, or of one that has ended.
+    #[arg(value_name = "LOG")]
+    pub(crate) log: PathBuf,
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
+}
+
+/// Options of the page that is served.
+#[derive(Debug, Args)]
+pub(crate) struct WebArgs {
+    /// Serve the report page at this address, refreshed every second, to browsers on this machine.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) web: Option<SocketAddr>,
+    /// Also answer browsers that ask for this host, and allow an address that other machines reach.
+    #[arg(long, value_name = "HOST", requires = "web")]
+    pub(crate) web_allow: Option<String>,
+}
+
+impl WebArgs {
+    /// What they ask for, if anything.
+    pub(crate) fn resolve(self) -> Option<WebOptions> {
+        let allowed = self.web_allow;
+        self.web.map(|address| WebOptions { address, allowed })
+    }
 }
 
 /// `z6 simulate`.

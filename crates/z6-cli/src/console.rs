@@ -78,6 +78,11 @@ pub(crate) fn results_style() -> z6_metrics::Style {
     terminal.map_or(style, |(columns, _)| style.with_columns(columns.0))
 }
 
+/// Whether a stream takes colors: a terminal does, unless the user turned them off.
+pub(crate) fn has_colors(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != ColorChoice::Never
+}
+
 /// Writes a line to standard error.
 pub(crate) fn plain(text: &str) {
     put(&printable(text));

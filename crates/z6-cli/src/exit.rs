@@ -8,6 +8,8 @@ use z6::{Blame, FailureKind, Finished, RunFailure};
 use z6_analysis::AnalyzeError;
 use z6_target::TargetError;
 
+use crate::watch::web::WebError;
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -120,6 +122,9 @@ pub(crate) fn from_error(error: &anyhow::Error) -> Exit {
                 Blame::System => Exit::CannotContinue,
                 Blame::Bug => Exit::Bug,
             };
+        }
+        if let Some(WebError::NotLoopback { .. }) = cause.downcast_ref() {
+            return Exit::Usage;
         }
         if cause.downcast_ref::<UsageError>().is_some() {
             return Exit::Usage;

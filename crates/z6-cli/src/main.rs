@@ -3,7 +3,7 @@
 //! Reading order: [`args`] (the arguments as typed), [`bench_args`] and [`one_liner`] (a run without a scenario
 //! file), [`commands`] (one module per command),
 //! [`output`] (what a run prints), [`exit`] (exit codes), [`console`] (standard output and error),
-//! [`log_args`] (event logs as arguments), [`progress`], [`signals`], [`words`] (of other tools), [`panics`].
+//! [`log_args`] (event logs as arguments), [`progress`], [`watch`] (a run seen through its log), [`signals`], [`words`] (of other tools), [`panics`].
 
 mod args;
 mod bench_args;
@@ -16,6 +16,7 @@ mod output;
 mod panics;
 mod progress;
 mod signals;
+mod watch;
 mod words;
 
 use std::process::ExitCode;

@@ -21,6 +21,7 @@ use crate::console::{self, Verbosity};
 use crate::exit::{self, Exit};
 use crate::progress::{Progress, ProgressMode};
 use crate::signals::Interrupts;
+use crate::watch::web::{Server, WebOptions};
 
 /// Interval at which the run's progress is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -41,11 +42,13 @@ pub(crate) enum Report {
 }
 
 /// What a run prints to standard output and standard error.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct OutputOptions {
     pub(crate) progress: ProgressMode,
     pub(crate) report: Report,
     pub(crate) verbosity: Verbosity,
+    /// Where the page of the run in progress is served.
+    pub(crate) web: Option<WebOptions>,
 }
 
 impl OutputOptions {
@@ -63,6 +66,7 @@ impl OutputOptions {
                 (false, true) => Verbosity::Verbose,
                 (false, false) => Verbosity::Normal,
             },
+            web: None,
         }
     }
 }
@@ -147,7 +151,9 @@ pub(crate) fn execute_then(
     start: impl FnOnce(Run) -> Result<Running, z6::Error>,
     then: impl FnOnce(&Finished) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exit> {
+    let web = output.web.as_ref().map(serve_page).transpose()?;
     let place = location.create()?;
+    let folder = place.path().to_owned();
     if output.verbosity > Verbosity::Quiet {
         console::findings(run.warnings(), run.source().name(), run.source().text());
         warn_of_low_disk_space(run.scenario(), place.path());
@@ -160,7 +166,7 @@ pub(crate) fn execute_then(
     let running = start(run)?;
     interrupts.attach(running.handle());
     announce(output.verbosity, &scenario, &running);
-    let finished = wait(output, &scenario, running, interrupts)?;
+    let finished = wait(output, &scenario, running, interrupts, (&folder, web))?;
     let reported = report(output.report, &finished).and_then(|()| then(&finished));
     let ok = finished.ok();
     for reason in ok.as_ref().err().map_or(&[][..], reasons) {
@@ -258,14 +264,22 @@ fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
     console::plain(&format!("seed {}{drawn}, {} {workers}", header.seed, header.workers));
 }
 
+/// Starts to serve the page of a run.
+fn serve_page(web: &WebOptions) -> anyhow::Result<Server> {
+    let server = Server::start(web)?;
+    console::plain(&format!("the page of this run is at http://{}/", server.address()));
+    Ok(server)
+}
+
 /// Waits for the end of the run and shows its progress.
 fn wait(
     output: &OutputOptions,
     scenario: &Scenario,
     running: Running,
     interrupts: &Interrupts,
+    (folder, web): (&Path, Option<Server>),
 ) -> Result<Finished, z6::Error> {
-    let mut progress = Progress::new(output.progress, scenario);
+    let mut progress = Progress::new(output.progress, scenario, folder, web);
     let grace_seconds = scenario.runtime.graceful_stop_ns as f64 / 1e9;
     let mut is_announced = output.verbosity == Verbosity::Quiet;
     let finished = running.wait_with(POLL_INTERVAL, |live| {

@@ -460,7 +460,8 @@ fn decode_rare(
         kind::VALUE | kind::LIST => {
             let exchange = ExchangeSlot(reader.u32()?);
             let variable = VariableId(reader.u16()?);
-            let count = if byte == kind::LIST { Some(reader.u32()?) } else { None };
+            let is_list = byte & !TIME_FOLLOWS == kind::LIST;
+            let count = if is_list { Some(reader.u32()?) } else { None };
             let value = value::decode(reader, state, variable, arena)?;
             Event::Value { exchange, variable, value, count }
         }

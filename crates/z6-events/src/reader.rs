@@ -1,5 +1,8 @@
 //! Reads a log as a stream, in constant memory. The log is not trusted: every byte is checked against a
 //! CRC and every block against the chain. Decides whether a tail was torn off by a crash or is damaged.
+//!
+//! A log that is being written is followed with the same reader: what is not whole yet is waited for, and is
+//! neither torn nor damaged.
 
 use std::io::Read;
 
@@ -62,6 +65,8 @@ pub struct LogReader<R> {
     handed_out: usize,
     /// The first block after the attachments, found while opening.
     ahead: Option<BlockHeader>,
+    /// Whether only attachments were read so far.
+    is_opening: bool,
     ending: Option<Ending>,
     failed: bool,
 }
@@ -129,24 +134,49 @@ impl<R: Read> LogReader<R> {
         sink: &mut AttachmentSink<'_>,
     ) -> Result<LogReader<R>, LogError> {
         let bytes = read_header(&mut read)?;
-        let header = LogHeader::decode(&bytes)?;
-        let mut reader = LogReader {
-            source: Source::new(read, bytes.len() as u64),
+        let source = Source::new(read, bytes.len() as u64);
+        let mut reader = LogReader::from_header(&bytes, source)?;
+        reader.ahead = reader.advance(Some(sink))?;
+        Ok(reader)
+    }
+
+    /// Opens a log that may still be written. Its header has to be there.
+    ///
+    /// [`next_block`](Self::next_block) returns `None` without an [`ending`](Self::ending) as long as the next
+    /// block is not whole: it is to be called again later. What looks torn or damaged at the end of a growing
+    /// log is waited for. A footer ends the log; so does [`stop_following`](Self::stop_following).
+    ///
+    /// # Errors
+    /// [`LogError`]: not a log, or a header that is incomplete, damaged or of a later format.
+    pub fn follow(mut read: R) -> Result<LogReader<R>, LogError> {
+        let bytes = read_header(&mut read)?;
+        let source = Source::growing(read, bytes.len() as u64);
+        LogReader::from_header(&bytes, source)
+    }
+
+    /// Nobody writes the log any more: from now on it is read to its end like any other.
+    pub fn stop_following(&mut self) {
+        self.source.stop_growing();
+    }
+
+    fn from_header(bytes: &[u8], source: Source<R>) -> Result<LogReader<R>, LogError> {
+        let header = LogHeader::decode(bytes)?;
+        Ok(LogReader {
+            source,
             attachments: AttachmentReader::default(),
             decoder: BlockDecoder::new(header.partition()),
             header,
             bases: Vec::new(),
-            previous: LogDigest::from_bytes(&bytes),
+            previous: LogDigest::from_bytes(bytes),
             blocks: 0,
             events: 0,
             skipped_blocks: 0,
             handed_out: 0,
             ahead: None,
+            is_opening: true,
             ending: None,
             failed: false,
-        };
-        reader.ahead = reader.advance(Some(sink))?;
-        Ok(reader)
+        })
     }
 
     /// The file header.
@@ -162,7 +192,8 @@ impl<R: Read> LogReader<R> {
     }
 
     /// The next block of events, or `None` at the end, when [`ending`](Self::ending) says which.
-    /// After an error: `None`, and no ending.
+    /// After an error: `None`, and no ending. Of a log that is [followed](Self::follow) also `None` without an
+    /// ending while the next block is not whole.
     ///
     /// # Errors
     /// [`LogError`]: damage with valid blocks after it, blocks that do not follow each other, bytes
@@ -223,11 +254,14 @@ impl<R: Read> LogReader<R> {
                         return Err(LogError::BadAttachment { offset });
                     }
                     self.check_worker(&header)?;
+                    self.is_opening = false;
                     return Ok(Some(header));
                 }
                 BlockKind::Attachment | BlockKind::AttachmentData => {
-                    let sink = sink.as_mut().filter(|_| header.events == 0);
-                    let taken = sink.and_then(|sink| self.attach(&header, *sink));
+                    let is_here = self.is_opening && header.events == 0;
+                    let ignored: &mut AttachmentSink<'_> = &mut |_, _| {};
+                    let sink = sink.as_mut().map_or(ignored, |sink| *sink);
+                    let taken = is_here.then(|| self.attach(&header, sink)).flatten();
                     taken.ok_or(LogError::BadAttachment { offset })?;
                 }
                 BlockKind::Footer => {
@@ -243,8 +277,28 @@ impl<R: Read> LogReader<R> {
         }
     }
 
-    /// Loads the block at the window's start and checks it; `None` at a torn end.
+    /// Whether the whole block at the window's start is there, with the final digest behind a footer. What does
+    /// not decode is not there yet.
+    fn is_whole(&mut self) -> Result<bool, LogError> {
+        if self.source.want(BLOCK_HEADER_BYTES)? < BLOCK_HEADER_BYTES {
+            return Ok(false);
+        }
+        let Some(header) = BlockHeader::decode(self.source.bytes()) else { return Ok(false) };
+        let whole = BLOCK_HEADER_BYTES + header.payload_bytes as usize;
+        let behind = if header.kind == BlockKind::Footer { FINAL_DIGEST_BYTES } else { 0 };
+        if self.source.want(whole + behind)? < whole + behind {
+            return Ok(false);
+        }
+        let payload = &self.source.bytes()[BLOCK_HEADER_BYTES..whole];
+        Ok(crc32fast::hash(payload) == header.payload_crc)
+    }
+
+    /// Loads the block at the window's start and checks it; `None` at a torn end, and while a followed log has
+    /// no more.
     fn load(&mut self) -> Result<Option<BlockHeader>, LogError> {
+        if self.source.is_growing() && !self.is_whole()? {
+            return Ok(None);
+        }
         let available = self.source.want(BLOCK_HEADER_BYTES)?;
         if available < BLOCK_HEADER_BYTES {
             let reason = if available == 0 { TearReason::NoFooter } else { TearReason::CutShort };

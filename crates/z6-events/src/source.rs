@@ -17,12 +17,30 @@ pub(crate) struct Source<R> {
     /// Offset in the stream of the byte at `start`.
     offset: u64,
     at_end: bool,
+    /// Whether the stream may go on behind its end: somebody writes it.
+    growing: bool,
 }
 
 impl<R: Read> Source<R> {
     /// A source of which `offset` bytes have been read already.
     pub(crate) fn new(read: R, offset: u64) -> Source<R> {
-        Source { read, window: vec![0; WINDOW_BYTES], start: 0, end: 0, offset, at_end: false }
+        let window = vec![0; WINDOW_BYTES];
+        Source { read, window, start: 0, end: 0, offset, at_end: false, growing: false }
+    }
+
+    /// The same; its end is only where it ends for now.
+    pub(crate) fn growing(read: R, offset: u64) -> Source<R> {
+        Source { growing: true, ..Source::new(read, offset) }
+    }
+
+    /// Whether the stream may go on behind its end.
+    pub(crate) fn is_growing(&self) -> bool {
+        self.growing
+    }
+
+    /// From now on the end of the stream is its end.
+    pub(crate) fn stop_growing(&mut self) {
+        self.growing = false;
     }
 
     pub(crate) fn offset(&self) -> u64 {
@@ -40,6 +58,7 @@ impl<R: Read> Source<R> {
                 self.start = 0;
             }
             match self.read.read(&mut self.window[self.end..]) {
+                Ok(0) if self.growing => break,
                 Ok(0) => self.at_end = true,
                 // A reader that claims more than it was given room for is not believed.
                 Ok(read) => self.end = (self.end + read).min(self.window.len()),

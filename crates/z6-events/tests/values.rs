@@ -19,8 +19,13 @@ fn clear(text: &str) -> Plain {
     Plain::Clear(text.as_bytes().to_vec())
 }
 
-/// One block with these values of variables; its payload.
+/// One block with these values of variables, all at one tick.
 fn encoded(values: &[(u16, Plain)]) -> (BlockBuilder, Vec<Event>) {
+    encoded_every(0, values)
+}
+
+/// One block with these values of variables, so many ticks after each other; its payload.
+fn encoded_every(ticks: u64, values: &[(u16, Plain)]) -> (BlockBuilder, Vec<Event>) {
     let mut arena = vec![0xAA; 3];
     let mut events = Vec::new();
     for (variable, value) in values {
@@ -37,8 +42,8 @@ fn encoded(values: &[(u16, Plain)]) -> (BlockBuilder, Vec<Event>) {
         events.push(Event::Value { exchange, variable, value, count });
     }
     let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());
-    for event in &events {
-        builder.push_with(Tick(5), event, &arena).expect("a block has room for all");
+    for (at, event) in (0..).map(|i| Tick(5 + i * ticks)).zip(&events) {
+        builder.push_with(at, event, &arena).expect("a block has room for all");
     }
     (builder, events)
 }
@@ -80,8 +85,10 @@ proptest! {
     fn any_values_round_trip(
         values in prop::collection::vec((prop_oneof![4 => 0u16..3, 1 => any::<u16>()], value()), 0..200)
     ) {
-        let (mut builder, _) = encoded(&values);
-        prop_assert_eq!(decoded(&mut builder), values);
+        for ticks in [0, 1_000] {
+            let (mut builder, _) = encoded_every(ticks, &values);
+            prop_assert_eq!(&decoded(&mut builder), &values);
+        }
     }
 }
 

@@ -5,8 +5,6 @@
 
 mod template;
 
-pub use template::fuzz_template;
-
 use crate::content::{CONTENT_RATIO_FREE_BYTES, ContentLimits, decode_content};
 
 /// Takes content codings off any bytes: what comes out is within its limits, and the same each time.
@@ -36,6 +34,14 @@ pub fn fuzz_content(data: &[u8]) {
         let by_ratio = body.len().saturating_mul(ratio).max(CONTENT_RATIO_FREE_BYTES * ratio);
         assert!(text.len() <= by_ratio, "out of nothing");
     }
+}
+
+/// Any bytes as the pieces of a template: its text comes to what a naive model makes of the pieces.
+///
+/// # Panics
+/// If it does not.
+pub fn fuzz_template(data: &[u8]) {
+    template::against_model(data);
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use crate::metrics::{GroupFigures, Named};
 use crate::tally::Outcomes;
 
 /// Counts and latencies of one kind of connection.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Kind {
     pub(crate) counts: Outcomes,
     pub(crate) cell: Cell,
 }
 
 /// Both kinds. Requests that never reached the wire are in neither.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct ByConnection {
     new: Kind,
     reused: Kind,

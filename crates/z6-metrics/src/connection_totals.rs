@@ -13,7 +13,7 @@ use crate::quantile::stats;
 use crate::requests::Requests;
 
 /// Counts of the whole run, and latencies of attempts that began in its measured part.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ConnectionTotals {
     warmup: Tick,
     opened: u64,

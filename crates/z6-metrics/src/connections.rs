@@ -77,7 +77,7 @@ struct Connection {
 }
 
 /// A worker's connections and attempts by slot.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Connections {
     slots: SlotTable<Connection>,
     /// By target.

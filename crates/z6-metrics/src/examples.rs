@@ -56,7 +56,7 @@ impl LastAttempt {
 }
 
 /// The first failed request of each kind: by time, then by worker.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Examples {
     by_kind: BTreeMap<ErrorKind, (Example, Option<String>)>,
     /// Resolved addresses by target, as the log's header has them.

@@ -11,7 +11,7 @@ struct Levels {
 }
 
 /// Both over a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Gauges {
     now: Levels,
     /// By second: how much they changed in it.

@@ -51,7 +51,7 @@ impl Cell {
 }
 
 /// Counts of each member, and cells for the first of them; the others share the last cell.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Table {
     counts: Vec<Outcomes>,
     cells: Vec<Cell>,
@@ -95,7 +95,7 @@ impl Table {
 }
 
 /// Groups of one run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Groups {
     names: Table,
     /// Without cells if there is one target: its figures are the totals.

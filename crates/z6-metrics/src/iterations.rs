@@ -20,7 +20,7 @@ enum Newest {
 }
 
 /// What is kept of the VUs that live.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Iterations {
     plan: Plan,
     vus: BTreeMap<(Population, Actor), Newest>,

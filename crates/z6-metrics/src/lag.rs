@@ -35,7 +35,7 @@ struct Gap {
 }
 
 /// The last N entries of an unbounded list that only grows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Ring<T> {
     entries: Vec<T>,
     capacity: usize,
@@ -86,7 +86,7 @@ impl<T: Copy> Ring<T> {
 }
 
 /// The input ticks of one worker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct InputTimes {
     recent: Ring<u64>,
     gaps: Ring<Gap>,

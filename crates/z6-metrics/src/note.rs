@@ -4,7 +4,7 @@
 use z6_events::{ExchangeSlot, NoteKind, Tick};
 
 /// The last note of a worker.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct LastNote {
     about: Option<(Tick, NoteKind, u32)>,
     text: Vec<u8>,

@@ -71,7 +71,7 @@ impl OpenRequest {
 }
 
 /// A worker's open requests by exchange slot.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct OpenRequests {
     slots: SlotTable<OpenRequest>,
     /// An exchange failed before it was sent: its request must follow as `NotOnWire`.

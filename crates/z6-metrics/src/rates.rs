@@ -4,7 +4,7 @@
 use z6_events::Tick;
 
 /// The counts of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rates {
     from: Tick,
     to: Tick,

@@ -39,7 +39,7 @@ impl Row {
 }
 
 /// The rows of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Series {
     rows: Vec<Row>,
     /// Histograms of open seconds; the first is of second `open_from`.

@@ -22,7 +22,7 @@ const OPEN_MAX: usize = 1 << 20;
 type Key = (Population, Actor, bool);
 
 /// One group of the scenario.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Group {
     completed: u64,
     failed: u64,
@@ -55,7 +55,7 @@ struct Open {
 }
 
 /// The groups of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StepGroups {
     plan: Plan,
     flow: Flow,

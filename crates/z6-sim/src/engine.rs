@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use z6_events::{
-    ConnectedAs, ConnectionSlot, Event, Sample, SealedBlock, StopReason, Tick, WorkerId,
+    ByteRange, ConnectedAs, ConnectionSlot, Event, LoggedValue, Sample, SealedBlock, StopReason,
+    Tick, WorkerId,
 };
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::session::Note;
@@ -33,6 +34,8 @@ pub(crate) struct WorkerEngine {
     held: (Tick, Tick),
     /// What was emitted, if the log is checked.
     emitted: Emitted,
+    /// The bytes that those name.
+    arena: Vec<u8>,
     steps: u64,
     violations: Vec<SimViolation>,
 }
@@ -47,6 +50,7 @@ impl WorkerEngine {
             stop_run: None,
             held: (Tick::ZERO, Tick::ZERO),
             emitted: Vec::new(),
+            arena: Vec::new(),
             steps: 0,
             violations: Vec::new(),
         }
@@ -148,14 +152,14 @@ impl WorkerEngine {
 
     fn feed_with(&mut self, at: Tick, input: Input, arena: &[u8], mut each: impl FnMut(&Event)) {
         let keeps = self.checks != CheckLevel::Off;
-        let WorkerEngine { recorder, commands, emitted, stop_run, .. } = self;
+        let WorkerEngine { recorder, commands, emitted, arena: kept, stop_run, .. } = self;
         let Some(recorder) = recorder else { return };
         recorder.step_with(at, input, arena, |out| {
             commands.extend(&out.commands);
             *stop_run = stop_run.or(out.stop_run);
             out.events.iter().for_each(&mut each);
             if keeps {
-                emitted.extend(out.events.iter().map(|event| (at, *event)));
+                emitted.extend(out.events.iter().map(|event| (at, copied(*event, arena, kept))));
             }
         });
     }
@@ -253,7 +257,17 @@ impl WorkerEngine {
     }
 
     /// What was emitted, and what was found wrong on the way.
-    pub(crate) fn into_evidence(self) -> (Emitted, Vec<SimViolation>) {
-        (self.emitted, self.violations)
+    pub(crate) fn into_evidence(self) -> (Emitted, Vec<u8>, Vec<SimViolation>) {
+        (self.emitted, self.arena, self.violations)
     }
+}
+
+/// The same event with the bytes of its value in another arena.
+fn copied(mut event: Event, from: &[u8], to: &mut Vec<u8>) -> Event {
+    if let Event::Value { value: LoggedValue::Clear(range), .. } = &mut event {
+        let start = to.len();
+        to.extend_from_slice(range.of(from));
+        *range = ByteRange::new(start, to.len() - start);
+    }
+    event
 }

@@ -7,7 +7,7 @@
 //!
 //! Reading order: `spec` (what is simulated), `world` (what happens next, stops) and `world::env` (time,
 //! dice), `worker` (one loop), `engine` (its engine and log), `client` and `inbox` (its connections), `wire`
-//! and `queue` (the network), `server`, `request`, `reply` and `location` (the other side), `disk` (the log),
+//! and `queue` (the network), `server`, `request`, `reply`, `answer` and `location` (the other side), `disk` (the log),
 //! `truth` and `coverage` (what the world knows), `stuck` (worlds without time), [`checkers`], [`swarm`].
 //!
 //! ```

@@ -240,6 +240,8 @@ impl Parts {
             head = irregular(&head, draws);
         }
         let leads = redirect.map(|redirect| redirect.leads);
+        // A part of the body, perhaps, is not what was meant.
+        let meant = meant.filter(|_| fault != Some(FaultKind::WrongLength));
         Parts { head, body, status, leads, is_last: asked.is_last, meant, fault }
     }
 

@@ -297,9 +297,9 @@ impl Worker {
     }
 
     /// What was emitted, and what was found wrong on the way.
-    pub(crate) fn into_evidence(self) -> (Emitted, Vec<SimViolation>) {
-        let (emitted, mut violations) = self.engine.into_evidence();
+    pub(crate) fn into_evidence(self) -> (Emitted, Vec<u8>, Vec<SimViolation>) {
+        let (emitted, arena, mut violations) = self.engine.into_evidence();
         violations.extend(self.violations);
-        (emitted, violations)
+        (emitted, arena, violations)
     }
 }

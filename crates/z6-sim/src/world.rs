@@ -374,9 +374,11 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
         };
         let mut violations = self.violations;
         let mut emitted = Vec::with_capacity(self.workers.len());
+        let mut arenas = Vec::with_capacity(self.workers.len());
         for worker in self.workers {
-            let (events, found) = worker.into_evidence();
+            let (events, arena, found) = worker.into_evidence();
             emitted.push(events);
+            arenas.push(arena);
             violations.extend(found);
         }
         if leaked > 0 {
@@ -389,6 +391,7 @@ impl<'a, O: Observer, L: LogOut> World<'a, O, L> {
                 header: &header,
                 log: &disk.copy,
                 emitted: &emitted,
+                arenas: &arenas,
                 truth: &self.truth,
                 digest: disk.digest,
                 stopped_by,

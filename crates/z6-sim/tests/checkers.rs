@@ -8,7 +8,8 @@ use z6_events::{ErrorKind, Event, LogReader, Population, Response, Tick};
 use z6_scenario::Scenario;
 use z6_sim::checkers::{Evidence, check_end};
 use z6_sim::{
-    CheckLevel, Checker, Leads, NoObserver, SimEnd, SimSpec, Truth, TruthRequest, simulate,
+    CheckLevel, Checker, Leads, Meant, MeantValue, NoObserver, SimEnd, SimSpec, Truth,
+    TruthRequest, simulate,
 };
 
 type Emitted = Vec<Vec<(Tick, Event)>>;
@@ -18,6 +19,7 @@ struct Run {
     spec: SimSpec,
     end: SimEnd<NoObserver, Vec<u8>>,
     emitted: Emitted,
+    arenas: Vec<Vec<u8>>,
 }
 
 fn run(world: &str) -> Run {
@@ -38,7 +40,7 @@ fn run(world: &str) -> Run {
         let worker = block.header().worker.index();
         emitted[worker].extend(block.events().map(Result::unwrap));
     }
-    Run { spec, end, emitted }
+    Run { spec, end, emitted, arenas: Vec::new() }
 }
 
 fn calm() -> Run {
@@ -52,6 +54,7 @@ fn objections(run: &Run, log: &[u8], emitted: &Emitted, truth: &Truth) -> Vec<Ch
         header: &run.end.header,
         log,
         emitted,
+        arenas: &run.arenas,
         truth,
         digest: run.end.digest,
         stopped_by: run.end.stopped_by,
@@ -328,7 +331,7 @@ fn arrivals_past_their_limit_and_refused_below_it_are_found() {
     while let Some(mut block) = reader.next_block().unwrap() {
         emitted[0].extend(block.events().map(Result::unwrap));
     }
-    let mut run = Run { spec: spec(6), end, emitted };
+    let mut run = Run { spec: spec(6), end, emitted, arenas: Vec::new() };
     let caps = |run: &Run| {
         objections(run, &run.end.log, &run.emitted, &run.end.truth).contains(&Checker::Caps)
     };
@@ -371,7 +374,7 @@ fn a_turn_that_is_anothers_is_found() {
     while let Some(mut block) = reader.next_block().unwrap() {
         emitted[0].extend(block.events().map(Result::unwrap));
     }
-    let run = Run { spec, end, emitted };
+    let run = Run { spec, end, emitted, arenas: Vec::new() };
     // Two that wait for a connection change places.
     let swapped = with_events(&run, |emitted| {
         let sent = emitted[0].iter().enumerate();
@@ -398,6 +401,44 @@ fn a_turn_that_is_anothers_is_found() {
         );
     });
     assert!(ended.contains(&Checker::Turns), "{ended:?}");
+}
+
+/// Values that are secret: no event names bytes of them.
+#[test]
+fn values_and_checks_that_are_not_as_meant_are_found() {
+    let text = "
+        runtime = { iterations = 5, vus = 2 }
+        target.base_url = 'http://simulated.invalid'
+        [[requests]]
+        name = 'a'
+        path = '/a'
+        extract.token = { json = '$.token', secret = true }
+        checks.own = 'json(\"$.vu\") == vu'";
+    let scenario = Arc::new(Scenario::from_toml(text).unwrap());
+    let mut spec = SimSpec::new(scenario, 7, 1);
+    spec.checks = CheckLevel::EachStep;
+    let end = simulate(&spec, NoObserver, Vec::new()).unwrap();
+    assert_eq!((end.violations.len(), end.truth.list.len()), (0, 10));
+    let mut reader = LogReader::new(end.log.as_slice()).unwrap();
+    let mut emitted: Emitted = vec![Vec::new()];
+    while let Some(mut block) = reader.next_block().unwrap() {
+        emitted[0].extend(block.events().map(Result::unwrap));
+    }
+    let run = Run { spec, end, emitted, arenas: Vec::new() };
+    let meant = |change: fn(&mut Meant)| {
+        with_truth(&run, |truth| {
+            let answer = truth.list[3].answer.as_mut().unwrap();
+            change(answer.meant.as_mut().unwrap());
+        })
+    };
+    assert_eq!(meant(|_| {}), []);
+    assert_eq!(meant(|meant| meant.failed_checks = 1), [Checker::Answers]);
+    assert_eq!(meant(|meant| meant.values[0] = MeantValue::Missing), [Checker::Answers]);
+    let unlogged = with_events(&run, |events| {
+        let value = events[0].iter().position(|(_, event)| matches!(event, Event::Value { .. }));
+        events[0].remove(value.unwrap());
+    });
+    assert!(unlogged.contains(&Checker::Answers), "{unlogged:?}");
 }
 
 #[test]

@@ -29,6 +29,34 @@ requests = [{ name = 'list', path = '/items' }, { name = 'one', path = '/items/1
 sequence = { type = 'ordered', steps = [{ request = 'list' }, { request = 'one', repeat = 3 }] }
 ";
 
+/// Responses are read: what they are is drawn, too.
+const ORDERS: &str = "
+runtime = { iterations = 20, vus = 6, graceful_stop_seconds = 1 }
+target.base_url = 'http://shop.invalid'
+think_time = { type = 'exponential', mean_ms = 20, max_ms = 200 }
+cookies.scope = 'vu'
+random = { n = { type = 'integer', min = 1, max = 9 }, ref = { type = 'uuid', per = 'iteration' } }
+sequences = [{ name = 'sign_in', steps = [{ request = 'login' }] }]
+requests = [
+    { name = 'login', path = '/login', extract = { token = { html = 'input[name=csrf]', attribute = 'value', secret = true }, sid = { cookie = 'sid' } } },
+    { name = 'create', method = 'POST', path = '/orders', json = { n = '{{n}}' }, auth = { bearer = '{{token}}' }, expect_status = [201], extract = { id = { json = '$.id' }, place = { header = 'Location', regex = '^/orders/([0-9a-z]+)$' } } },
+    { name = 'read', path = '/orders/{{id}}', checks = { same = 'json(\"$.id\") == id && json(\"$.ref\") == \"{{ref}}\" && header(\"X-Place\") ~ \"{{place}}\"' } },
+]
+[sequence]
+start = 'sign_in'
+renew = { sequence = 'sign_in', on_status = [401] }
+on_failure = 'end_iteration'
+steps = [{ request = 'create' }, { request = 'read', repeat = [1, 3] }]
+";
+
+/// What goes wrong with it.
+const FORGETFUL: [(&str, &str); 4] = [
+    ("fault.missing_value", "0.05"),
+    ("fault.check_failed", "0.05"),
+    ("fault.expired_token", "0.05"),
+    ("chunked", "0.5"),
+];
+
 /// A world in which much goes wrong.
 const WILD: [(&str, &str); 14] = [
     ("latency", "log_normal:1ms,0.5"),
@@ -65,6 +93,8 @@ fn digests_are_those_of_every_machine() {
         digest(SHOP, 1, &WILD),
         digest(BROWSE, 1, &[]),
         digest(BROWSE, 3, &WILD),
+        digest(ORDERS, 1, &[]),
+        digest(ORDERS, 3, &FORGETFUL),
     ];
     let golden = include_str!("golden.txt");
     assert_eq!(digests.join("\n"), golden.trim_end());

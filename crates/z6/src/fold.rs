@@ -9,6 +9,7 @@ use z6_scenario::Scenario;
 use crate::time::rfc3339_utc;
 
 /// The fold of a run, in progress or read from its log.
+#[derive(Clone)]
 pub(crate) struct RunFold(LiveFold);
 
 impl std::fmt::Debug for RunFold {
@@ -27,6 +28,21 @@ impl RunFold {
     #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn live(&self) -> z6_metrics::LiveSnapshot {
         self.0.live()
+    }
+
+    /// The figures so far. The header says when the run started and what its targets resolved to.
+    ///
+    /// # Errors
+    /// The first event that did not fit, or counts that do not balance.
+    pub(crate) fn so_far(&self, header: &LogHeader) -> Result<Metrics, FoldError> {
+        let mut metrics = self.0.so_far()?;
+        metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
+        Ok(metrics)
+    }
+
+    /// Says what the names of the targets resolved to.
+    pub(crate) fn resolved(&mut self, header: &LogHeader) {
+        self.0.resolved(&header.addresses);
     }
 
     /// Whether an assertion asks for the end of the run.

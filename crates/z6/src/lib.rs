@@ -50,6 +50,7 @@ mod failure;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod finished;
 mod fold;
+mod follow;
 mod log;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod metadata;
@@ -105,6 +106,7 @@ pub use z6_vu::reactor::trial::{
 pub use z6_vu::reactor::{Address, AttemptFailure, Spin};
 
 // Logs.
+pub use follow::{Followed, Follower};
 pub use log::{Events, Log, ObservedEvents, Refolded, Requests};
 pub use time::rfc3339_utc;
 pub use z6_events::{BlockHeader, BlockView, Ending, LogReader, TearReason};

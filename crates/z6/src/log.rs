@@ -269,7 +269,7 @@ fn find(path: &Path) -> Result<PathBuf, ReadError> {
     }
 }
 
-fn file(path: &Path) -> Result<BufReader<File>, ReadError> {
+pub(crate) fn file(path: &Path) -> Result<BufReader<File>, ReadError> {
     let file = regular_file::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::InvalidInput => ReadError::NotAFile { path: path.to_owned() },
         _ => ReadError::Open { path: path.to_owned(), source },
@@ -281,11 +281,11 @@ fn open(path: &Path) -> Result<OpenLog<BufReader<File>>, ReadError> {
     OpenLog::new(file(path)?).map_err(|source| replay_error(path, source))
 }
 
-fn log_error(path: &Path, source: LogError) -> ReadError {
+pub(crate) fn log_error(path: &Path, source: LogError) -> ReadError {
     ReadError::Log { path: path.to_owned(), source }
 }
 
-fn events_error(path: &Path, source: AnalyzeError) -> ReadError {
+pub(crate) fn events_error(path: &Path, source: AnalyzeError) -> ReadError {
     match source {
         AnalyzeError::Log(source) => log_error(path, source),
         source => ReadError::Events { path: path.to_owned(), source },

@@ -45,7 +45,7 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<Exit> {
 }
 
 fn output(args: &BenchArgs) -> OutputOptions {
-    let progress = if args.no_live { ProgressMode::Off } else { ProgressMode::Auto };
+    let progress = if args.no_live { ProgressMode::Off } else { ProgressMode::Block };
     let print = PrintArgs {
         no_summary: false,
         json: args.json,

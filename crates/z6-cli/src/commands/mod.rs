@@ -15,6 +15,7 @@ mod sweep;
 mod trial;
 mod validate;
 mod version;
+mod watch;
 
 use std::path::Path;
 
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Analyze(args) => analyze::analyze(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Report(args) => report::report(&args),
+        Command::Watch(args) => watch::watch(args),
         Command::Export(args) => export::export(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Completion { shell } => completion::completion(shell),

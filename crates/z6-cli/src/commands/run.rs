@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use z6::{Overrides, Run};
 
-use crate::args::RunArgs;
+use crate::args::{LiveArg, RunArgs};
 use crate::exit::Exit;
 use crate::output::{self, OutputOptions, ResultsLocation, execute};
 use crate::progress::ProgressMode;
@@ -23,9 +23,10 @@ struct RunOptions {
 impl RunOptions {
     fn resolve(args: RunArgs) -> RunOptions {
         let progress = match (args.no_live, args.live) {
-            (true, _) => ProgressMode::Off,
-            (false, true) => ProgressMode::EverySecond,
-            (false, false) => ProgressMode::Auto,
+            (true, _) | (false, Some(LiveArg::Off)) => ProgressMode::Off,
+            (false, Some(LiveArg::Always)) => ProgressMode::EverySecond,
+            (false, Some(LiveArg::Line)) => ProgressMode::Line,
+            (false, Some(LiveArg::Block) | None) => ProgressMode::Block,
         };
         RunOptions {
             scenario: args.scenario.path,
@@ -35,7 +36,10 @@ impl RunOptions {
             },
             spin: args.spin.into(),
             location: ResultsLocation::new(args.output, "run"),
-            output: OutputOptions::resolve(&args.print, progress),
+            output: OutputOptions {
+                web: args.web.resolve(),
+                ..OutputOptions::resolve(&args.print, progress)
+            },
         }
     }
 }
@@ -69,7 +73,7 @@ mod tests {
     #[test]
     fn arguments_resolve_to_progress_report_and_verbosity() {
         let plain = resolve(&[]);
-        assert_eq!(plain.output.progress, ProgressMode::Auto);
+        assert_eq!(plain.output.progress, ProgressMode::Block);
         assert_eq!(plain.output.report, Report::Summary);
         assert_eq!(plain.output.verbosity, Verbosity::Normal);
         assert!(plain.overrides.is_empty());
@@ -82,6 +86,13 @@ mod tests {
             (ProgressMode::EverySecond, Report::Csv)
         );
         assert_eq!(live.output.verbosity, Verbosity::Verbose);
+        for (how, mode) in [
+            ("--live=block", ProgressMode::Block),
+            ("--live=line", ProgressMode::Line),
+            ("--live=off", ProgressMode::Off),
+        ] {
+            assert_eq!(resolve(&[how]).output.progress, mode, "{how}");
+        }
         assert_eq!(resolve(&["--no-live", "--no-summary"]).output.progress, ProgressMode::Off);
         assert_eq!(resolve(&["--no-summary"]).output.report, Report::Nothing);
         assert_eq!(resolve(&["--no-summary", "--csv"]).output.report, Report::Csv);

@@ -42,7 +42,7 @@ impl Fold {
         let more = read(&self.requests.latencies(&total));
         let latency = self.requests.latency_figures(&total, self.connections.latencies());
         let throughput = self.requests.throughput(ended_at);
-        let workers = self.worker_evidence(end.torn);
+        let workers = self.worker_evidence(end.torn && !self.is_running);
         let generator =
             self.requests.generator(&self.outline, &latency.response_ns, &total, &workers);
         let mut by_group = Named::default();

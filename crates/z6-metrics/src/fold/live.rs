@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 
-use z6_events::{BlockEnd, ErrorKind, Event, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, ErrorKind, Event, TargetAddresses, Tick, Visitor, WorkerId};
 
-use super::Fold;
+use super::{EndFacts, Fold};
 use crate::error::FoldError;
 use crate::goals::Tripped;
+use crate::metrics::Metrics;
 
 /// The state of a run in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,16 @@ pub struct LiveSnapshot {
 }
 
 impl Fold {
+    /// The figures of the run so far, as if it were given up now, except that this is no reason to doubt it. Costs
+    /// a copy of the fold.
+    ///
+    /// # Errors
+    /// As [`Fold::finish`].
+    pub fn so_far(&self) -> Result<Metrics, FoldError> {
+        let copy = Fold { is_running: true, ..self.clone() };
+        copy.finish(EndFacts { torn: true, ..EndFacts::default() })
+    }
+
     /// The state of the run. Cheap: reads counters, folds nothing.
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
@@ -70,7 +81,7 @@ impl Fold {
 
 /// A fold for what cannot be stopped by it: it takes events until one does not fit, and keeps that
 /// error until its end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LiveFold {
     fold: Fold,
     error: Option<FoldError>,
@@ -87,6 +98,19 @@ impl LiveFold {
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
         self.fold.live()
+    }
+
+    /// Says what the names of the targets resolved to: [`Fold::resolved`].
+    pub fn resolved(&mut self, addresses: &[TargetAddresses]) {
+        self.fold.resolved(addresses);
+    }
+
+    /// The figures of the run so far: [`Fold::so_far`].
+    ///
+    /// # Errors
+    /// The first event that did not fit.
+    pub fn so_far(&self) -> Result<Metrics, FoldError> {
+        self.error.clone().map_or_else(|| self.fold.so_far(), Err)
     }
 
     /// The assertion that asks for the end of the run, if one does.

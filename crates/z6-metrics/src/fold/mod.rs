@@ -43,7 +43,7 @@ pub use live::{LiveFold, LiveSnapshot};
 pub use part::PartFold;
 
 /// What is kept of one worker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Worker {
     open: OpenRequests,
     connections: Connections,
@@ -91,7 +91,7 @@ impl Worker {
 }
 
 /// A fold in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fold {
     outline: Outline,
     facts: RunFacts,
@@ -113,6 +113,8 @@ pub struct Fold {
     bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
     until: Tick,
+    /// Whether the run goes on, so that an incomplete log is no reason to doubt it.
+    is_running: bool,
 }
 
 impl Fold {
@@ -143,6 +145,7 @@ impl Fold {
             step_groups: None,
             bytes: Vec::new(),
             until,
+            is_running: false,
             outline,
             facts,
         }

@@ -70,13 +70,13 @@ pub(crate) struct Ended {
 }
 
 /// What is gathered for one goal.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Gathered {
     Whole(Box<Whole>),
     Windows(Box<Windows>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     goal: Goal,
     gathered: Gathered,
@@ -91,7 +91,7 @@ impl State {
 }
 
 /// The named assertions of a scenario.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Goals {
     states: Vec<State>,
     /// By request: how many checks it has.

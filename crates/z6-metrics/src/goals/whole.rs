@@ -12,7 +12,7 @@ use crate::rates::{RateWindow, Rates};
 use crate::tally::{Measured, share};
 
 /// Counts and latencies of requests that were planned from an instant on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Whole {
     after: Tick,
     has_latency: bool,

@@ -90,7 +90,7 @@ pub(crate) struct Worst {
 }
 
 /// The windows of one goal.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Windows {
     seconds: u64,
     min_requests: u64,

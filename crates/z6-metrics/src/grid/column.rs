@@ -120,7 +120,7 @@ impl Column {
 }
 
 /// Latencies by bucket, of one column of one worker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Buckets {
     pub(super) response: [u64; BUCKETS],
     pub(super) service: [u64; BUCKETS],

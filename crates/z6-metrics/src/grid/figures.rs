@@ -60,6 +60,17 @@ pub struct GridColumn {
     pub connections: GridLevel,
 }
 
+impl GridFigures {
+    /// The last columns that together are at least this long, or all of them.
+    #[must_use]
+    pub fn last(&self, length_ns: u64) -> &[GridColumn] {
+        let count = length_ns.div_ceil(self.column_ns.max(1)).max(1);
+        let skipped =
+            self.columns.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+        &self.columns[skipped..]
+    }
+}
+
 impl GridColumn {
     /// Requests that failed in it.
     #[must_use]
@@ -84,6 +95,22 @@ impl GridHistogram {
         let counts: Vec<(u8, u64)> =
             packed.iter().map(|(bucket, count)| (bucket as u8, count)).collect();
         GridHistogram { max_ns: (!counts.is_empty()).then_some(max_ns), counts }
+    }
+
+    /// The latencies of several columns together.
+    #[must_use]
+    pub fn sum<'a>(histograms: impl IntoIterator<Item = &'a GridHistogram>) -> GridHistogram {
+        let mut sum = GridHistogram::default();
+        for histogram in histograms {
+            sum.max_ns = sum.max_ns.max(histogram.max_ns);
+            for (bucket, count) in &histogram.counts {
+                match sum.counts.binary_search_by_key(bucket, |(bucket, _)| *bucket) {
+                    Ok(at) => sum.counts[at].1 += count,
+                    Err(at) => sum.counts.insert(at, (*bucket, *count)),
+                }
+            }
+        }
+        sum
     }
 
     /// How many values there are.
@@ -232,5 +259,33 @@ impl Serialize for GridFigures {
         let kinds: Result<Vec<_>, _> = self.error_kinds().into_iter().map(of_kind).collect();
         map.serialize_entry("failed_by_kind", &Named(kinds.map_err(S::Error::custom)?))?;
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram(max_ns: u64, counts: &[(u8, u64)]) -> GridHistogram {
+        GridHistogram { max_ns: Some(max_ns), counts: counts.to_vec() }
+    }
+
+    #[test]
+    fn the_sum_of_columns_has_all_their_values() {
+        let (a, b) = (histogram(9, &[(3, 1), (7, 2)]), histogram(5, &[(1, 4), (3, 2)]));
+        let sum = GridHistogram::sum([&a, &b, &GridHistogram::default()]);
+        assert_eq!(sum, histogram(9, &[(1, 4), (3, 3), (7, 2)]));
+        assert_eq!(sum.count(), a.count() + b.count());
+        assert_eq!(GridHistogram::sum([]), GridHistogram::default());
+    }
+
+    #[test]
+    fn the_last_columns_are_at_least_as_long_as_asked() {
+        let figures = GridFigures { column_ns: 400, columns: vec![GridColumn::default(); 5] };
+        for (length_ns, columns) in [(0, 1), (1, 1), (400, 1), (401, 2), (2_000, 5), (u64::MAX, 5)]
+        {
+            assert_eq!(figures.last(length_ns).len(), columns, "{length_ns}");
+        }
+        assert_eq!(GridFigures::default().last(1).len(), 0);
     }
 }

@@ -25,7 +25,7 @@ pub const COLUMNS_MAX: usize = 512;
 pub const COLUMN_NS_MIN: u64 = 100_000_000;
 
 /// The column that a worker is in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Open {
     /// Its first instant, nanoseconds.
     from: u64,
@@ -56,7 +56,7 @@ impl Open {
 }
 
 /// A grid in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Grid {
     columns: Vec<Column>,
     /// A column is 2^doublings x 100 ms long.

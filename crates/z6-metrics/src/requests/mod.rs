@@ -29,7 +29,7 @@ use crate::series::{Row, Series};
 use crate::tally::{Measured, Outcomes, Totals};
 
 /// Latencies besides those that [`Groups`] keeps.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Latencies {
     first_byte: Latency,
     failed_response: Latency,
@@ -39,7 +39,7 @@ struct Latencies {
 }
 
 /// Counts, latencies, rows and examples of all requests.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Requests {
     warmup: Tick,
     totals: Totals,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use z6_events::{PlannedRequest, RequestId};
 use z6_extract::sample::Sampler;
-use z6_extract::{Kind, Program, Response, Scratch, Select, Source};
+use z6_extract::{Kind, List, Program, Response, Scratch, Select, Source};
 use z6_http::template::{Filled, Template, Value, ValueId, Values};
 use z6_scenario::expression::{Body, CheckScratch, Outcome, Term, Test};
 use z6_scenario::random::{Domain, Generator, Label};
@@ -446,6 +446,17 @@ impl Maker<'_> {
         let Recipe { scratches, drawn, checks, .. } = &mut *self.recipe;
         let extracts = self.about.reading.extracts.iter().zip(scratches).zip(drawn);
         let values = extracts.map(|((extract, scratch), drawn)| match (&extract.from, scratch) {
+            (ExtractFrom::Program(program), Some(scratch)) if extract.is_list => {
+                let mut list = List::default();
+                match program.run_all(response, scratch, &mut list) {
+                    Ok(()) if !list.is_empty() => {
+                        let mut bytes = Vec::new();
+                        list.write_json(&mut bytes);
+                        MeantValue::Is { bytes, is_text: false }
+                    }
+                    Ok(()) | Err(_) => MeantValue::Missing,
+                }
+            }
             (ExtractFrom::Program(program), Some(scratch)) => {
                 let draw = |count| drawn.below(actor, step, count);
                 match program.run(response, scratch, draw) {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use z6_events::{
-    ConnectionSlot, ErrorKind, Event, ExchangeSlot, NeverSentReason, NextHop, PlannedRequest,
-    Response, StoppedBy, TargetId, Tick, WorkerId,
+    ConnectionSlot, ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, NextHop,
+    PlannedRequest, Response, StoppedBy, TargetId, Tick, VariableId, WorkerId,
 };
 
 use super::{Checker, Evidence, Found};
@@ -65,11 +65,18 @@ pub(super) struct Row {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) end: End,
     pub(super) ended: Tick,
+    /// Where.
+    pub(super) worker: WorkerId,
+    /// What was extracted from its last response, in order.
+    pub(super) values: Vec<(VariableId, LoggedValue)>,
+    /// Checks that did not hold, by bit.
+    pub(super) failed_checks: u64,
 }
 
 impl Row {
-    fn unsent(request: PlannedRequest, at: Tick, end: End) -> Row {
-        Row { request, exchanges: Vec::new(), end, ended: at }
+    fn unsent(request: PlannedRequest, worker: WorkerId, at: Tick, end: End) -> Row {
+        let (exchanges, values) = (Vec::new(), Vec::new());
+        Row { request, exchanges, end, ended: at, worker, values, failed_checks: 0 }
     }
 
     /// Just before its first byte was written, if one was.
@@ -120,6 +127,20 @@ struct Open {
     exchanges: Vec<Exchange>,
     /// What carries it; none after a redirect, until the next exchange is sent.
     connection: Option<ConnectionSlot>,
+    values: Vec<(VariableId, LoggedValue)>,
+    failed_checks: u64,
+}
+
+impl Open {
+    fn new(request: PlannedRequest, exchange: Exchange, connection: ConnectionSlot) -> Open {
+        Open {
+            request,
+            exchanges: vec![exchange],
+            connection: Some(connection),
+            values: Vec::new(),
+            failed_checks: 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,8 +209,7 @@ impl WorkerState {
         let new = Exchange { place, sent: at, request_bytes, followed: None };
         let fits = match self.open.get_mut(&exchange.0) {
             None => {
-                let open = Open { request, exchanges: vec![new], connection: Some(connection) };
-                self.open.insert(exchange.0, open);
+                self.open.insert(exchange.0, Open::new(request, new, connection));
                 attempt == 0
             }
             Some(open) => {
@@ -296,11 +316,11 @@ impl Account {
             }
             Event::NotOnWire { request, cause } => {
                 let end = End::NotOnWire(cause.error);
-                self.request_ends(Row::unsent(request, at, end), found);
+                self.request_ends(Row::unsent(request, worker, at, end), found);
                 true
             }
             Event::NeverSent { request, reason } => {
-                self.request_ends(Row::unsent(request, at, End::NeverSent(reason)), found);
+                self.request_ends(Row::unsent(request, worker, at, End::NeverSent(reason)), found);
                 true
             }
             Event::ConnectStarted { connection, .. } => state.attempt(connection),
@@ -330,8 +350,13 @@ impl Account {
             Event::TcpReady { .. } | Event::ConnectedAs { .. } => false,
             // They speak HTTP/1.1.
             Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Resent { .. } => false,
-            Event::Value { exchange, .. } | Event::ChecksFailed { exchange, .. } => {
-                state.open.contains_key(&exchange.0)
+            Event::Value { exchange, variable, value, .. } => {
+                let open = state.open.get_mut(&exchange.0);
+                open.map(|open| open.values.push((variable, value))).is_some()
+            }
+            Event::ChecksFailed { exchange, failed } => {
+                let open = state.open.get_mut(&exchange.0);
+                open.map(|open| open.failed_checks |= failed).is_some()
             }
             Event::Wake
             | Event::VuStarted { .. }
@@ -370,8 +395,10 @@ impl Account {
             // After a redirect it ends without a connection, but not with a response.
             None => !matches!(end, End::Answered { .. }),
         };
-        let Open { request, exchanges, .. } = open;
-        self.request_ends(Row { request, exchanges, end, ended: at }, found);
+        let Open { request, exchanges, values, failed_checks, .. } = open;
+        let worker = WorkerId(state.worker);
+        let row = Row { request, exchanges, end, ended: at, worker, values, failed_checks };
+        self.request_ends(row, found);
         fits
     }
 

@@ -4,10 +4,11 @@
 //! the log's bytes, the figures folded from them, and what the simulated server knows. They share
 //! nothing with the engine but the plan.
 //! Reading order: this file (what is checked, and with what), `account` (the requests of a
-//! run, from its events), `requests`, `actors`, `turns`, `server`, `received`, `latency`, `log`.
+//! run, from its events), `requests`, `actors`, `turns`, `server`, `received`, `answers`, `latency`, `log`.
 
 mod account;
 mod actors;
+mod answers;
 mod latency;
 mod log;
 mod received;
@@ -48,6 +49,9 @@ pub enum Checker {
     /// Redirects are followed to where they lead, as often as the request follows them, or fail it for
     /// the right reason.
     Redirects,
+    /// What the log has of the values and checks of a response is what the server meant by it, and the
+    /// request fails or succeeds for that reason.
+    Answers,
     /// No more arrivals are alive than may be, and none is refused while there is room.
     Caps,
     /// The request that has waited longest for a connection gets one first; a stop of the schedule ends
@@ -69,7 +73,7 @@ pub enum Checker {
 
 impl Checker {
     /// All of them.
-    pub const ALL: [Checker; 16] = [
+    pub const ALL: [Checker; 17] = [
         Checker::EngineInvariants,
         Checker::ConnectionLeak,
         Checker::Transitions,
@@ -78,6 +82,7 @@ impl Checker {
         Checker::Server,
         Checker::Received,
         Checker::Redirects,
+        Checker::Answers,
         Checker::Caps,
         Checker::Turns,
         Checker::Cause,
@@ -100,6 +105,7 @@ impl Checker {
             Checker::Server => "server",
             Checker::Received => "received",
             Checker::Redirects => "redirects",
+            Checker::Answers => "answers",
             Checker::Caps => "caps",
             Checker::Turns => "turns",
             Checker::Cause => "cause",
@@ -152,6 +158,8 @@ pub struct Evidence<'a> {
     pub log: &'a [u8],
     /// By worker: every event, as its recorder gave it.
     pub emitted: &'a [Vec<(Tick, Event)>],
+    /// By worker: the bytes that its events name.
+    pub arenas: &'a [Vec<u8>],
     /// What the simulated server knows.
     pub truth: &'a Truth,
     /// The receipt; none if the log has no footer.

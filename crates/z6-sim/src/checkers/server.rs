@@ -7,6 +7,7 @@ use z6_events::{ErrorKind, Response, Tick};
 use z6_scenario::simulation::FaultKind;
 
 use super::account::{Account, End, Exchange, Place, Row};
+use super::answers;
 use super::received;
 use super::requests::{BREAKS, any};
 use super::{Checker, Evidence, Found};
@@ -31,6 +32,7 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     for error in &evidence.truth.refused {
         found.add(Checker::Received, || format!("the server received no request: {error}"));
     }
+    answers::check(evidence, account, &known, found);
     let mut unmatched = known.clone();
     let expected = received::Expected::new(evidence);
     for (key, row) in &account.rows {

@@ -11,6 +11,7 @@ use z6_scenario::{
 };
 
 use super::dice::Dice;
+use super::journey;
 use super::sketch::{RequestSketch, Sketch, TargetSketch};
 use super::world::{self, Pace};
 use super::{ACTORS_MAX, REQUESTS_MAX};
@@ -38,6 +39,7 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     let open = dice.chance(45);
     let mut sketch = frame(&mut dice, seed);
     draw_requests(&mut dice, &mut sketch);
+    journey::draw(&mut Dice::new(seed, 2), &mut sketch, open);
     sketch.workers = dice.pick(&[1, 1, 1, 2, 3]);
     let pace = if open {
         draw_open(&mut dice, &mut sketch, length_ns, wanted)
@@ -84,6 +86,7 @@ fn frame(dice: &mut Dice, seed: u64) -> Sketch {
         schedule: Schedule::Constant { vus: 1 },
         think: ThinkTime::None,
         sequence: Vec::new(),
+        journey: None,
         limits,
         assertions,
         simulation: z6_scenario::simulation::Simulation::default(),
@@ -183,7 +186,8 @@ fn draw_closed(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64, wanted: u64
     };
     let most = |life: &u64| (life / think_min_ns.max(1)).saturating_add(1);
     let bounded = lives.iter().map(most).fold(0, u64::saturating_add) <= REQUESTS_MAX;
-    if !bounded || dice.chance(50) {
+    let has_journey = sketch.journey.is_some();
+    if !bounded || dice.chance(50) || has_journey {
         let per_iteration = sketch.steps_per_iteration();
         let usual = (wanted / started / per_iteration).max(1);
         // Where VUs come and go, some end by themselves, and others take their places.
@@ -195,7 +199,9 @@ fn draw_closed(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64, wanted: u64
             true => dice.between((usual / 2).max(1), usual),
             false => dice.between(usual, usual * 2),
         };
-        let most = (REQUESTS_MAX / started / per_iteration).max(1);
+        // Logins are requests too: one for each VU, and at most one before each other request.
+        let all = if has_journey { REQUESTS_MAX / 2 } else { REQUESTS_MAX };
+        let most = (all / started / per_iteration).max(1);
         sketch.iterations = Some(iterations.min(most));
     }
     let concurrency = u64::from(schedule.peak_vus());
@@ -446,7 +452,8 @@ fn draw_ends(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64) {
 /// The longest a VU can take for its iterations, if it never waits for somebody else's connection.
 fn worst_case_ns(sketch: &Sketch, iterations: u64) -> u64 {
     let shares = |target: &TargetSketch| target.reuse.is_some_and(|r| r != ConnectionReuse::PerVu);
-    if sketch.targets.iter().any(shares) {
+    // A VU waits before it logs in again, and after an iteration that sent nothing.
+    if sketch.targets.iter().any(shares) || sketch.journey.is_some() {
         return u64::MAX;
     }
     let attempt = |t: &TargetSketch| t.connection_timeout_ns + t.reconnect_delay_ns;

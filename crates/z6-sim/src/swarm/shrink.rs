@@ -5,6 +5,7 @@ use z6_scenario::simulation::{FAULT_PREFIX, FaultKind, Share, Simulation};
 use z6_scenario::{Arrivals, Schedule, ThinkTime};
 
 use super::Case;
+use super::journey::JourneySketch;
 use super::sketch::Sketch;
 
 /// Cases tried while shrinking one, at most.
@@ -58,7 +59,11 @@ fn cut_sections(offer: &mut Offer<'_>) {
     offer(&|s| s.simulation = Simulation { faults: s.simulation.faults, ..Simulation::default() });
     offer(&|s| s.limits.clear());
     offer(&|s| s.assertions.clear());
-    offer(&|s| s.sequence.clear());
+    offer(&|s| s.journey = None);
+    offer(&|s| {
+        s.sequence.clear();
+        s.journey = None;
+    });
     offer(&|s| s.think = ThinkTime::None);
     offer(&|s| s.workers = 1);
     offer(&|s| s.warmup_ns = 0);
@@ -77,6 +82,20 @@ fn cut_parts(sketch: &Sketch, offer: &mut Offer<'_>) {
             s.sequence.remove(i);
         });
         offer(&|s| s.sequence[i].1 = 1);
+    }
+    let Some(journey) = &sketch.journey else { return };
+    let mut cut = |change: &dyn Fn(&mut JourneySketch)| {
+        offer(&|s| s.journey.iter_mut().for_each(change));
+    };
+    cut(&|journey| journey.login = None);
+    cut(&|journey| journey.cookies = None);
+    cut(&|journey| journey.on_failure = None);
+    cut(&|journey| journey.has_ranges = false);
+    cut(&|journey| journey.fills_in = false);
+    for i in 0..journey.links.len() {
+        cut(&|journey| {
+            journey.links.remove(i);
+        });
     }
 }
 

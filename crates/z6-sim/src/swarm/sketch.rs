@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::journey::JourneySketch;
 use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
 use z6_scenario::{Arrivals, ConnectionReuse, Model, Schedule, Shape, ThinkTime};
 
@@ -23,6 +24,8 @@ pub(super) struct Sketch {
     pub(super) think: ThinkTime,
     /// Index of a request, and how many times in a row. Empty: requests are drawn by weight.
     pub(super) sequence: Vec<(usize, u32)>,
+    /// What is read from responses; not without a sequence.
+    pub(super) journey: Option<JourneySketch>,
     /// Keys of `[limits]`.
     pub(super) limits: Vec<(&'static str, u64)>,
     /// Keys and values of `[assertions]`.
@@ -84,20 +87,39 @@ impl Sketch {
         }
         for (i, request) in self.requests.iter().enumerate() {
             let weighted = self.sequence.is_empty();
-            write_request(&mut text, i, request, weighted);
+            write_request(&mut text, i, request, weighted, self.role(i));
+        }
+        if let (Some(journey), Some(first)) = (&self.journey, self.requests.first()) {
+            let mut timeout = Text(String::new());
+            timeout.ms("timeout_ms", first.timeout_ns);
+            text.0 += &journey.login_request(timeout.0.trim_end());
+            text.0 += &journey.tables();
         }
         write_schedule(&mut text, &self.schedule);
         write_think(&mut text, &self.think);
+        let has_ranges = self.journey.as_ref().is_some_and(|journey| journey.has_ranges);
+        text.0 += &self.journey.as_ref().map_or_else(String::new, JourneySketch::keys);
         for (request, repeat) in &self.sequence {
             text.line("\n[[sequence.steps]]");
             text.line(&format!("request = \"r{request}\""));
-            text.line(&format!("repeat = {repeat}"));
+            if has_ranges && *repeat > 1 {
+                text.line(&format!("repeat = [1, {repeat}]"));
+            } else {
+                text.line(&format!("repeat = {repeat}"));
+            }
         }
         text.section("limits", self.limits.iter().map(|(key, value)| (*key, value.to_string())));
         let assertions = self.assertions.iter().map(|(key, value)| (*key, (*value).to_owned()));
         text.section("assertions", assertions);
         write_simulation(&mut text, &self.simulation);
         text.0
+    }
+
+    /// What a request has to do with the journey, and whether it is the one that gives.
+    fn role(&self, request: usize) -> Option<(&JourneySketch, bool)> {
+        let is_sent = self.sequence.iter().any(|(sent, _)| *sent == request);
+        let gives = self.sequence.first().is_some_and(|(first, _)| *first == request);
+        self.journey.as_ref().filter(|_| is_sent).map(|journey| (journey, gives))
     }
 
     fn write_runtime(&self, text: &mut Text) {
@@ -191,16 +213,31 @@ fn write_target(text: &mut Text, named: Option<usize>, target: &TargetSketch, mo
     }
 }
 
-fn write_request(text: &mut Text, index: usize, request: &RequestSketch, weighted: bool) {
+fn write_request(
+    text: &mut Text,
+    index: usize,
+    request: &RequestSketch,
+    weighted: bool,
+    role: Option<(&JourneySketch, bool)>,
+) {
     text.line("\n[[requests]]");
     text.line(&format!("name = \"r{index}\""));
     text.line(&format!("method = \"{}\"", request.method));
-    text.line(&format!("path = \"{}\"", request.path));
-    if let Some((name, value)) = request.header {
-        text.line(&format!("headers = {{ \"{name}\" = \"{value}\" }}"));
+    let path_end = role.map_or("", |(journey, gives)| journey.path_end(gives));
+    text.line(&format!("path = \"{}{path_end}\"", request.path));
+    let more = role.and_then(|(journey, gives)| journey.header(gives));
+    let headers = request.header.into_iter().chain(more);
+    let headers: Vec<String> =
+        headers.map(|(name, value)| format!("\"{name}\" = \"{value}\"")).collect();
+    if !headers.is_empty() {
+        text.line(&format!("headers = {{ {} }}", headers.join(", ")));
     }
     if request.body_bytes > 0 {
-        text.line(&format!("body = \"{}\"", "z".repeat(request.body_bytes)));
+        let end = if role.is_some_and(|(journey, _)| journey.fills_in) { "{{n}}" } else { "" };
+        text.line(&format!("body = \"{}{end}\"", "z".repeat(request.body_bytes)));
+    }
+    for line in role.into_iter().flat_map(|(journey, gives)| journey.lines(gives)) {
+        text.line(line);
     }
     text.ms("timeout_ms", request.timeout_ns);
     if weighted {

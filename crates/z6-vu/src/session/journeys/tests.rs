@@ -422,6 +422,7 @@ fn flate(bytes: &[u8]) -> Vec<u8> {
 fn lists_are_json_arrays_with_a_count() {
     let mut scenario = scenario();
     let list = || Extract { is_list: true, ..extract(ID, json("$.ids[*]")) };
+    scenario.requests[0].rendering = Some(Box::new(rendering("/ids", &[], None)));
     scenario.requests[0].reading.extracts = vec![list()];
     scenario.requests[0].reading.checks =
         vec![check("three", "count(id) == none || count(id) == 3", true)];

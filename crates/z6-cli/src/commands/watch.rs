@@ -1,0 +1,76 @@
+//! `z6 watch`: shows a run in progress, or one that has ended, from its log.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Duration;
+
+use z6_events::printable;
+
+use crate::args::WatchArgs;
+use crate::console;
+use crate::exit::{Exit, UsageError};
+use crate::signals::Interrupts;
+use crate::watch::frame::{State, frame};
+use crate::watch::screen::{Pressed, Screen};
+use crate::watch::web::{Server, WebOptions};
+use crate::watch::{Shown, Watched};
+
+/// Between two looks at the log.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub(super) fn watch(args: WatchArgs) -> anyhow::Result<Exit> {
+    match args.web.resolve() {
+        Some(web) => serve(&args.log, &web),
+        None => show(&args.log),
+    }
+}
+
+/// Shows a full screen until a key or a signal ends it.
+fn show(log: &Path) -> anyhow::Result<Exit> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(UsageError(
+            "z6 watch needs a terminal; `--web 127.0.0.1:8080` serves a page instead, and `z6 analyze` prints the \
+             figures"
+                .to_owned(),
+        )
+        .into());
+    }
+    let interrupts = Interrupts::install()?;
+    let mut watched = Watched::open(log).map_err(z6::Error::from)?;
+    let mut shown = Shown::new(console::has_colors(&std::io::stdout()));
+    let mut screen = Screen::enter()?;
+    while interrupts.first().is_none() {
+        let (columns, rows) = screen.size()?;
+        screen.draw(&frame(&watched.view(shown), columns, rows))?;
+        match screen.pressed(LOOK)? {
+            Pressed::Leave => break,
+            Pressed::Key(key) if shown.press(key) => break,
+            Pressed::Key(_) | Pressed::Resized => continue,
+            Pressed::Nothing => {}
+        }
+        if !shown.is_frozen() {
+            watched.poll().map_err(z6::Error::from)?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Serves the page until a signal ends the process.
+fn serve(log: &Path, web: &WebOptions) -> anyhow::Result<Exit> {
+    let interrupts = Interrupts::install()?;
+    let mut watched = Watched::open(log).map_err(z6::Error::from)?;
+    let server = Server::start(web)?;
+    server.show(watched.html(), watched.state() == State::Ended);
+    console::plain(&format!(
+        "the page of {} is at http://{}/ until Ctrl-C",
+        printable(&log.display().to_string()),
+        server.address()
+    ));
+    while interrupts.first().is_none() {
+        if watched.poll().map_err(z6::Error::from)? {
+            server.show(watched.html(), watched.state() == State::Ended);
+        }
+        interrupts.wait(LOOK);
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,264 @@
+//! Runs in progress, seen through their logs: what is shown ([`frame`]), on a terminal ([`screen`]) or as a page
+//! ([`web`]). A run does not notice that it is watched.
+
+pub(crate) mod frame;
+pub(crate) mod screen;
+pub(crate) mod web;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use z6::{Followed, Follower, ReadError};
+use z6_metrics::Metrics;
+use z6_scenario::{NS_PER_SECOND, Plan};
+
+use self::frame::{Latency, Page, State, View};
+
+/// How long the first bytes of a log are waited for.
+const FIRST_BYTES: Duration = Duration::from_secs(5);
+/// Between two looks for them.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long one look at a log takes at most, as far as reading goes.
+const READING: Duration = Duration::from_millis(200);
+/// After this time without a block nobody writes: each worker writes one a second.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Between two pictures of the figures.
+const REFRESH: Duration = Duration::from_millis(500);
+/// Seconds that quantiles are of, to begin with.
+const WINDOW_SECONDS: u64 = 10;
+/// At most.
+const WINDOW_SECONDS_MAX: u64 = 3_600;
+
+/// A log that is followed, and its figures as last read.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    follower: Follower,
+    metrics: Metrics,
+    length_seconds: Option<u64>,
+    has_ended: bool,
+    /// When the figures were read.
+    read: Instant,
+    /// Blocks there were, and since when.
+    blocks: (u64, Instant),
+}
+
+impl Watched {
+    /// Opens the log at `path`, which may be a results directory. The first bytes of a run are waited for.
+    ///
+    /// # Errors
+    /// There is no log, or it cannot be read.
+    pub(crate) fn open(path: &Path) -> Result<Watched, ReadError> {
+        let since = Instant::now();
+        loop {
+            match Watched::try_open(path) {
+                Err(error) if since.elapsed() < FIRST_BYTES && is_early(&error) => {
+                    std::thread::sleep(LOOK);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), also in the first instants of a run.
+    pub(crate) fn try_open(path: &Path) -> Result<Watched, ReadError> {
+        let mut follower = Follower::open(path)?;
+        let length_ns = Plan::new(follower.scenario(), 0).end_ns();
+        let has_ended = read(&mut follower)? == Followed::Ended;
+        let now = Instant::now();
+        Ok(Watched {
+            metrics: follower.metrics()?,
+            length_seconds: length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND)),
+            has_ended,
+            read: now,
+            blocks: (follower.blocks(), now),
+            follower,
+        })
+    }
+
+    /// Reads what has been written; returns whether there are new figures.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub(crate) fn poll(&mut self) -> Result<bool, ReadError> {
+        if self.has_ended {
+            return Ok(false);
+        }
+        self.has_ended = read(&mut self.follower)? == Followed::Ended;
+        let now = Instant::now();
+        if self.follower.blocks() != self.blocks.0 {
+            self.blocks = (self.follower.blocks(), now);
+        }
+        let is_due = self.has_ended || now.duration_since(self.read) >= REFRESH;
+        if is_due {
+            self.metrics = self.follower.metrics()?;
+            self.read = now;
+        }
+        Ok(is_due)
+    }
+
+    /// How the log stands.
+    pub(crate) fn state(&self) -> State {
+        let silent = self.blocks.1.elapsed();
+        match (self.has_ended, silent >= SILENCE) {
+            (true, _) => State::Ended,
+            (false, true) => State::Silent(silent.as_secs()),
+            (false, false) => State::Running,
+        }
+    }
+
+    /// The figures, to be shown as `shown` says.
+    pub(crate) fn view(&self, shown: Shown) -> View<'_> {
+        View {
+            metrics: &self.metrics,
+            length_seconds: self.length_seconds,
+            state: if shown.is_frozen { State::Frozen } else { self.state() },
+            page: shown.page,
+            latency: shown.latency,
+            window_seconds: shown.window_seconds,
+            is_utf8: shown.is_utf8,
+            style: shown.style,
+        }
+    }
+
+    /// The report page of the figures.
+    pub(crate) fn html(&self) -> String {
+        z6_report::run_page(&self.metrics, &self.follower.page_facts())
+    }
+}
+
+/// Reads for a bounded time.
+fn read(follower: &mut Follower) -> Result<Followed, ReadError> {
+    let since = Instant::now();
+    loop {
+        match follower.poll()? {
+            Followed::Behind if since.elapsed() < READING => {}
+            followed => return Ok(followed),
+        }
+    }
+}
+
+/// Whether a log may still get what it lacks.
+fn is_early(error: &ReadError) -> bool {
+    matches!(
+        error,
+        ReadError::NoLog { .. }
+            | ReadError::Log { .. }
+            | ReadError::Replay { .. }
+            | ReadError::Open { .. }
+    )
+}
+
+/// What the keys choose, and what the terminal can do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    page: Page,
+    latency: Latency,
+    window_seconds: u64,
+    is_frozen: bool,
+    is_utf8: bool,
+    style: z6_metrics::Style,
+}
+
+impl Shown {
+    /// What is shown at first, on a terminal with or without colors.
+    pub(crate) fn new(has_colors: bool) -> Shown {
+        use z6_metrics::Style;
+        Shown {
+            page: Page::Requests,
+            latency: Latency::Response,
+            window_seconds: WINDOW_SECONDS,
+            is_frozen: false,
+            is_utf8: is_utf8(|name| std::env::var(name).ok()),
+            style: if has_colors { Style::colored() } else { Style::plain() },
+        }
+    }
+
+    /// Whether the screen stands still.
+    pub(crate) const fn is_frozen(&self) -> bool {
+        self.is_frozen
+    }
+
+    /// A key was pressed; returns whether it was one to leave with.
+    pub(crate) fn press(&mut self, key: char) -> bool {
+        match key {
+            'q' => return true,
+            'r' => self.page = Page::Requests,
+            'e' => self.page = Page::Errors,
+            'g' => self.page = Page::Generator,
+            '?' => self.page = Page::Help,
+            's' => {
+                self.latency = match self.latency {
+                    Latency::Response => Latency::Service,
+                    Latency::Service => Latency::Response,
+                }
+            }
+            '+' => self.window_seconds = (self.window_seconds * 2).min(WINDOW_SECONDS_MAX),
+            '-' => self.window_seconds = (self.window_seconds / 2).max(1),
+            ' ' => self.is_frozen = !self.is_frozen,
+            _ => {}
+        }
+        false
+    }
+}
+
+/// Whether the locale says that the terminal takes UTF-8: the first variable that is set and not empty counts
+/// (POSIX, section 8.2). Without any it does.
+fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable);
+    let locale = set.map(|value| value.to_lowercase()).find(|value| !value.is_empty());
+    locale.is_none_or(|locale| locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_variable_of_the_locale_counts() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            is_utf8(move |name| {
+                let found = pairs.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert!(with(&[]));
+        assert!(with(&[("LANG", "en_US.UTF-8")]));
+        assert!(with(&[("LC_ALL", ""), ("LANG", "C.utf8")]));
+        assert!(!with(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
+        assert!(!with(&[("LC_CTYPE", "POSIX")]));
+    }
+
+    #[test]
+    fn keys_choose_what_is_shown_and_one_leaves() {
+        let mut shown = Shown::new(false);
+        for (key, page) in [
+            ('e', Page::Errors),
+            ('g', Page::Generator),
+            ('?', Page::Help),
+            ('x', Page::Help),
+            ('r', Page::Requests),
+        ] {
+            assert!(!shown.press(key));
+            assert_eq!(shown.page, page, "{key}");
+        }
+        shown.press('s');
+        assert_eq!(shown.latency, Latency::Service);
+        shown.press('s');
+        assert_eq!(shown.latency, Latency::Response);
+        for (key, seconds) in [('+', 20), ('-', 10), ('-', 5), ('-', 2), ('-', 1), ('-', 1)] {
+            shown.press(key);
+            assert_eq!(shown.window_seconds, seconds, "{key}");
+        }
+        for _ in 0..70 {
+            shown.press('+');
+        }
+        assert_eq!(shown.window_seconds, WINDOW_SECONDS_MAX);
+        shown.press(' ');
+        assert!(shown.is_frozen);
+        shown.press(' ');
+        assert!(!shown.is_frozen && shown.press('q'));
+    }
+}

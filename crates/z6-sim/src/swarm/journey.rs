@@ -1,0 +1,218 @@
+//! What a generated scenario reads from responses and uses later: values, extractions, checks, cookies, a
+//! login that is renewed, and what follows a failure. Knows nothing of the load.
+
+use super::dice::Dice;
+use super::sketch::Sketch;
+
+/// What one request gives and others use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Link {
+    /// Lines of the request that gives.
+    pub(super) gives: &'static str,
+    /// Lines of those that use.
+    pub(super) uses: &'static str,
+    /// It needs a body that is JSON, or one that is not.
+    body: Option<Content>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Json,
+    Text,
+}
+
+const LINKS: [Link; 12] = [
+    Link {
+        gives: "extract.id = { json = '$.id' }",
+        uses: "checks.id = 'json(\"$.id\") == id'",
+        body: Some(Content::Json),
+    },
+    Link {
+        gives: "extract.n9 = { json = '$.list[?@.ok == true && @.n > 4].n', default = '7' }",
+        uses: "checks.n9 = 'json(\"$.m\") > 3 && json(\"$.n\") == n9'",
+        body: Some(Content::Json),
+    },
+    Link {
+        gives: "extract.deep = { json = '$..items[-2].name', regex = '^([a-z]{3,20})[0-9]$' }",
+        uses: "checks.deep = { that = 'json(\"$.a\") ~ \"{{deep}}\" || status == 404', fails = false }",
+        body: Some(Content::Json),
+    },
+    Link {
+        gives: "extract.some = { json = '$.all[*]', select = 'random' }",
+        uses: "checks.some = '!(json(\"$.x\") != some) && json(\"$.error\") == none'",
+        body: Some(Content::Json),
+    },
+    Link {
+        gives: "extract.page = { regex = 'id=\"([a-z0-9]{70,80})\"' }",
+        uses: "checks.page = 'body ~ \"{{page}}\" && body_bytes >= 100'",
+        body: Some(Content::Text),
+    },
+    Link {
+        gives: "extract.csrf = { html = 'form input[name=\"csrf\"]', attribute = 'value', secret = true }",
+        uses: "checks.csrf = 'text() ~ \"{{csrf}}\"'",
+        body: Some(Content::Text),
+    },
+    Link {
+        gives: "extract.mark = { between = ['<!--', '-->'], select = 1 }",
+        uses: "checks.mark = 'body matches \"[a-f]{4}\" && body ~ \"<{{mark}}>\"'",
+        body: Some(Content::Text),
+    },
+    Link {
+        gives: "extract.place = { header = 'X-Place', regex = '^(/o/[0-9]+)$' }",
+        uses: "checks.place = 'header(\"X-Place\") == place'",
+        body: None,
+    },
+    Link {
+        gives: "extract.sid = { cookie = 'sid', when = 'always' }",
+        uses: "checks.sid = 'cookie(\"sid\") == sid && status < 500'",
+        body: None,
+    },
+    Link {
+        gives: "extract.kept = { value = 'kept {{n}}' }",
+        uses: "checks.kept = 'header(\"X-Kept\") == kept'",
+        body: None,
+    },
+    Link {
+        gives: "checks.own = 'header(\"X-Ref\") == \"r {{ref}}\" && status in [200, 404, 503]'",
+        uses: "checks.own = 'header(\"X-Vu\") matches \"^[0-9]+$\"'",
+        body: None,
+    },
+    Link {
+        gives: "extract.first = { status = true }",
+        uses: "checks.first = 'trailer(\"X-Sum\") ~ \"{{vu}}\"'",
+        body: None,
+    },
+];
+
+/// `start`, and how it is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Login {
+    pub(super) on_status: bool,
+    pub(super) every_ms: Option<u64>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct JourneySketch {
+    pub(super) links: Vec<Link>,
+    pub(super) login: Option<Login>,
+    pub(super) cookies: Option<&'static str>,
+    pub(super) on_failure: Option<&'static str>,
+    /// Repeats are ranges that begin with 1.
+    pub(super) has_ranges: bool,
+    /// Requests that use values have some in their path, header and body.
+    pub(super) fills_in: bool,
+}
+
+/// Draws what a scenario reads and uses: in three of ten. Its first step gives what the others use.
+pub(super) fn draw(dice: &mut Dice, sketch: &mut Sketch, is_open: bool) {
+    if !dice.chance(30) {
+        return;
+    }
+    if sketch.sequence.is_empty() {
+        sketch.sequence = (0..sketch.requests.len()).map(|request| (request, 1)).collect();
+    }
+    let content = dice.pick(&[Content::Json, Content::Text]);
+    let mut journey = JourneySketch {
+        has_ranges: dice.chance(40),
+        fills_in: dice.chance(70),
+        ..JourneySketch::default()
+    };
+    for link in LINKS {
+        if link.body.is_none_or(|body| body == content) && dice.chance(45) {
+            journey.links.push(link);
+        }
+    }
+    if !is_open && dice.chance(60) {
+        let every_ms = dice.chance(40).then(|| dice.skewed(50, 2_000));
+        journey.login = Some(Login { on_status: every_ms.is_none() || dice.chance(70), every_ms });
+    }
+    journey.cookies = dice.pick(&[None, None, Some("vu"), Some("iteration")]);
+    journey.on_failure = dice.pick(&[
+        None,
+        None,
+        None,
+        Some("continue"),
+        Some("continue"),
+        Some("end_iteration"),
+        Some("end_iteration"),
+        Some("end_iteration"),
+        Some("stop_vu"),
+    ]);
+    // A response without a body gives nothing.
+    let (giver, _) = sketch.sequence[0];
+    if sketch.requests[giver].method == "HEAD" {
+        sketch.requests[giver].method = "GET";
+    }
+    sketch.journey = Some(journey);
+}
+
+impl JourneySketch {
+    /// The tables of the scenario.
+    pub(super) fn tables(&self) -> String {
+        let mut text = String::from(
+            "\n[random]\nn = { type = \"integer\", min = 1, max = 9 }\n\
+             ref = { type = \"uuid\", per = \"iteration\" }\n",
+        );
+        if let Some(scope) = self.cookies {
+            text += &format!("\n[cookies]\nscope = \"{scope}\"\n");
+        }
+        if self.login.is_some() {
+            text += "\n[[sequences]]\nname = \"sign_in\"\nsteps = [{ request = \"login\" }]\n";
+        }
+        text
+    }
+
+    /// The keys of `[sequence]`.
+    pub(super) fn keys(&self) -> String {
+        let mut text = String::from("\n[sequence]\n");
+        if let Some(Login { on_status, every_ms }) = self.login {
+            text += "start = \"sign_in\"\n";
+            let status = if on_status { ", on_status = [401]" } else { "" };
+            let every = every_ms.map_or_else(String::new, |ms| {
+                format!(", every_seconds = {}.{:03}", ms / 1_000, ms % 1_000)
+            });
+            text += &format!("renew = {{ sequence = \"sign_in\"{status}{every} }}\n");
+        }
+        if let Some(word) = self.on_failure {
+            text += &format!("on_failure = \"{word}\"\n");
+        }
+        text
+    }
+
+    /// The request of `start`.
+    pub(super) fn login_request(&self, timeout: &str) -> String {
+        match self.login {
+            None => String::new(),
+            Some(_) => format!(
+                "\n[[requests]]\nname = \"login\"\nmethod = \"POST\"\npath = \"/login\"\n{timeout}\n\
+                 json = {{ vu = \"{{{{vu}}}}\", n = \"{{{{n}}}}\", text = \"n {{{{n}}}}\" }}\n\
+                 extract.token = {{ json = \"$.token\", secret = true }}\n"
+            ),
+        }
+    }
+
+    /// The header field that a request has because of the journey.
+    pub(super) fn header(&self, gives: bool) -> Option<(&'static str, &'static str)> {
+        match (self.login, self.fills_in) {
+            (Some(_), _) => Some(("X-Token", "{{token}}")),
+            (None, true) if !gives => Some(("X-Ref", "{{ref}}-{{vu}}-{{iteration}}")),
+            (None, _) => None,
+        }
+    }
+
+    /// What stands behind the path of a request.
+    pub(super) fn path_end(&self, gives: bool) -> &'static str {
+        let has_id = self.links.iter().any(|link| link.gives.starts_with("extract.id "));
+        match (self.fills_in, gives) {
+            (true, false) if has_id => "/{{id}}",
+            (true, _) => "{{n}}",
+            (false, _) => "",
+        }
+    }
+
+    /// Extractions and checks of a request.
+    pub(super) fn lines(&self, gives: bool) -> impl Iterator<Item = &'static str> {
+        self.links.iter().map(move |link| if gives { link.gives } else { link.uses })
+    }
+}
