@@ -37,7 +37,7 @@ impl Codes {
 }
 
 /// What the connections of the whole run spoke, and how those over HTTP/2 ended.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Protocols {
     /// Connections of HTTP/1.1 without TLS.
     plain: u64,
@@ -195,7 +195,7 @@ struct OpenStreams {
 }
 
 /// The streams of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Streams {
     /// Of connections over HTTP/2.
     connections: BTreeMap<u32, OpenStreams>,
