@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use z6::{LiveSnapshot, Scenario};
-use z6_scenario::{Model, NS_PER_SECOND, Plan};
+use z6_scenario::{NS_PER_SECOND, Plan};
 
 use crate::console;
 use crate::watch::frame::{BLOCK_ROWS, State, frame};
@@ -42,7 +42,7 @@ pub(crate) struct Progress {
     display: Display,
     /// None if nothing is shown of it.
     log: Option<Log>,
-    model: Model,
+    has_vus: bool,
     length_seconds: Option<u64>,
     /// The last second for which a line was printed.
     shown: u64,
@@ -96,13 +96,8 @@ impl Progress {
         // The length does not depend on the seed.
         let length_ns = Plan::new(scenario, 0).end_ns();
         let length_seconds = length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND));
-        Progress {
-            display,
-            log,
-            model: scenario.populations[0].schedule.model(),
-            length_seconds,
-            shown: 0,
-        }
+        let has_vus = scenario.model().has_vus();
+        Progress { display, log, has_vus, length_seconds, shown: 0 }
     }
 
     /// Shows `live` if a line is due.
@@ -156,9 +151,9 @@ impl Progress {
     fn line(&self, live: &LiveSnapshot) -> String {
         let of = self.length_seconds.map(|length| format!(" of {length}")).unwrap_or_default();
         let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), duration);
-        let vus = match self.model {
-            Model::Closed => format!("  VUs {}", count(live.active_vus)),
-            Model::Open => String::new(),
+        let vus = match self.has_vus {
+            true => format!("  VUs {}", count(live.active_vus)),
+            false => String::new(),
         };
         format!(
             "{:>4}{of} s  {:>9} responses/s  p50 {:>7}  p99 {:>7}  failed {}  in flight {}{vus}",

@@ -57,6 +57,8 @@ pub enum Model {
     Closed = 1,
     /// Arrivals at planned instants.
     Open = 2,
+    /// Several populations, of both kinds.
+    Mixed = 3,
 }
 
 /// The resolved addresses of one target, in the order connections are rotated over them.
@@ -273,6 +275,7 @@ fn take_header(fields: &mut Fields<'_>) -> Option<LogHeader> {
         0 => None,
         1 => Some(Model::Closed),
         2 => Some(Model::Open),
+        3 => Some(Model::Mixed),
         _ => return None,
     };
     let _flags = fields.u32()?;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use hdrhistogram::errors::{AdditionError, CreationError, RecordError};
-use z6_events::{ConnectionSlot, ExchangeSlot, RequestId, TargetId, Tick, WorkerId};
+use z6_events::{ConnectionSlot, ExchangeSlot, Population, RequestId, TargetId, Tick, WorkerId};
 
 /// A law of counting that must hold at the end of every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,9 @@ pub enum FoldError {
     /// A request template that the scenario does not have.
     #[error("request {0} is not in the scenario")]
     UnknownRequest(RequestId),
+    /// A population that the scenario does not have.
+    #[error("population {0} is not in the scenario")]
+    UnknownPopulation(Population),
     /// A target that the scenario does not have.
     #[error("target {0} is not in the scenario")]
     UnknownTarget(TargetId),

@@ -34,7 +34,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    fn merge(&mut self, other: &Cell) -> Result<(), FoldError> {
+    pub(crate) fn merge(&mut self, other: &Cell) -> Result<(), FoldError> {
         self.response.merge(&other.response)?;
         self.service.merge(&other.service)
     }

@@ -66,7 +66,7 @@ impl Iterations {
     fn newest(&mut self, request: &PlannedRequest) -> Option<(u64, &mut Newest)> {
         let PlannedRequest { population, actor, step, .. } = *request;
         let newest = self.vus.get_mut(&(population, actor))?;
-        match self.plan.place(actor, step).region {
+        match self.plan.of(population).place(actor, step).region {
             Region::Iteration(number) => Some((number, newest)),
             Region::Start | Region::Renewal(_) => None,
         }

@@ -36,6 +36,7 @@
 mod advice;
 pub mod assertions;
 mod by_connection;
+mod by_population;
 mod connection_totals;
 mod connections;
 mod curve;
@@ -81,8 +82,8 @@ pub use goals::Tripped;
 pub use groups::OTHER;
 pub use metrics::{
     Ci95, ConnectionFigures, ErrorFigures, FailedAddress, GeneratorFigures, GroupFigures,
-    LatencyFigures, LatencyStats, Metrics, Name, Named, RequestFigures, RunFigures, SCHEMA_VERSION,
-    SeriesRow, StepGroupFigures, ThroughputFigures,
+    LatencyFigures, LatencyStats, Metrics, Name, Named, PopulationFigures, PopulationSecond,
+    RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow, StepGroupFigures, ThroughputFigures,
 };
 pub use report::Style;
 pub use requests::RunLatencies;

@@ -7,7 +7,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, StoppedBy};
-use z6_scenario::Model;
+use z6_scenario::{Model, RunModel};
 
 use crate::assertions::AssertionResult;
 use crate::curve::Curves;
@@ -51,6 +51,9 @@ pub struct Metrics {
     pub generator: GeneratorFigures,
     /// What the scenario demanded, in its order.
     pub assertions: Vec<AssertionResult>,
+    /// By name of the population. Not in metrics.json if the scenario has none.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub populations: Named<PopulationFigures>,
     /// One row per second.
     pub time_series: Vec<SeriesRow>,
     /// The run in at most 512 columns; none for a part of the requests.
@@ -85,7 +88,7 @@ pub struct RunFigures {
     pub driver: Driver,
     /// The load model.
     #[serde(serialize_with = "name")]
-    pub model: Model,
+    pub model: RunModel,
     /// RFC 3339, UTC; empty in a simulated run.
     pub started_at: String,
     /// From the start to the end tick, seconds.
@@ -154,6 +157,12 @@ impl Name for Driver {
 impl Name for Model {
     fn name(&self) -> &str {
         Model::name(*self)
+    }
+}
+
+impl Name for RunModel {
+    fn name(&self) -> &str {
+        RunModel::name(*self)
     }
 }
 
@@ -269,6 +278,9 @@ pub struct RequestFigures {
     pub by_method: Named<GroupFigures>,
     /// By name of the target.
     pub by_target: Named<GroupFigures>,
+    /// By name of the population. Not in metrics.json if the scenario has none.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub by_population: Named<GroupFigures>,
     /// By tag, as `name=value`. Not in metrics.json if no request has one.
     #[serde(skip_serializing_if = "Named::is_empty")]
     pub by_tag: Named<GroupFigures>,
@@ -289,7 +301,40 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// An entry of by_name, by_method, by_target, by_tag or by_connection. Counts are of the whole run, latencies of the
+/// An entry of `populations`: what it did, second by second.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PopulationFigures {
+    /// Closed or open.
+    #[serde(serialize_with = "name")]
+    pub model: Model,
+    /// As in [`RequestFigures`].
+    pub planned: u64,
+    /// As in [`RequestFigures`].
+    pub never_sent: u64,
+    /// One row per second of the run.
+    pub time_series: Vec<PopulationSecond>,
+}
+
+/// A row of the `time_series` of a population: counts by the second of each instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PopulationSecond {
+    /// From 0.
+    pub second: u64,
+    /// Requests that fell due in it.
+    pub planned: u64,
+    /// Sent in it.
+    pub sent: u64,
+    /// Answered as expected in it.
+    pub succeeded: u64,
+    /// Failed in it.
+    pub failed: u64,
+    /// VUs alive at its end; 0 in the open model.
+    pub active_vus: u64,
+}
+
+/// An entry of by_name, by_method, by_target, by_population, by_tag or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use z6_events::Tick;
-use z6_scenario::{Assertion, ConnectionReuse, Goal, Model, Scenario, Tag, Target, ThinkTime};
+use z6_scenario::{Assertion, ConnectionReuse, Goal, RunModel, Scenario, Tag, Target, ThinkTime};
 
 /// A scenario without what is irrelevant to figures.
 #[derive(Debug, Clone)]
 pub(crate) struct Outline {
     pub(crate) name: String,
-    pub(crate) model: Model,
+    pub(crate) model: RunModel,
     pub(crate) thinks: bool,
     pub(crate) warmup: Tick,
     /// Name and method of each request.
@@ -36,8 +36,8 @@ impl Outline {
     pub(crate) fn from_scenario(scenario: &Scenario) -> Outline {
         Outline {
             name: scenario.name().to_owned(),
-            model: scenario.populations[0].schedule.model(),
-            thinks: scenario.populations[0].think_time != ThinkTime::None,
+            model: scenario.model(),
+            thinks: scenario.populations.iter().any(|users| users.think_time != ThinkTime::None),
             warmup: Tick(scenario.runtime.warmup_ns),
             requests: scenario
                 .requests
@@ -78,6 +78,6 @@ impl Outline {
 fn connection_limit(scenario: &Scenario, target: &Target) -> Option<u32> {
     let owned =
         matches!(target.connection_reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
-    let has_its_own = owned && scenario.populations[0].schedule.model() == Model::Closed;
+    let has_its_own = owned && scenario.model() == RunModel::Closed;
     (!has_its_own).then_some(target.max_connections)
 }

@@ -9,8 +9,11 @@
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
-    ConnectionSlot, ExchangeSlot, Irregularities, RequestId, SlotTable, TargetId, Tick, WorkerId,
+    ConnectionSlot, ExchangeSlot, Irregularities, Population, RequestId, SlotTable, TargetId, Tick,
+    WorkerId,
 };
+
+use z6_scenario::expression::Asked;
 
 use crate::error::FoldError;
 use crate::goals::{Ended, Outcome};
@@ -18,6 +21,7 @@ use crate::goals::{Ended, Outcome};
 /// A request on the wire.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenRequest {
+    pub(crate) population: Population,
     pub(crate) request: RequestId,
     pub(crate) target: TargetId,
     pub(crate) planned: Tick,
@@ -64,9 +68,10 @@ impl OpenRequest {
         outcome: Outcome,
         checks: [u64; 2],
     ) -> Ended {
-        let OpenRequest { request, target, planned, .. } = *self;
+        let OpenRequest { population, request, target, planned, .. } = *self;
         let took_ns = at.since(planned);
-        Ended { request, target, planned, status, outcome, took_ns, checks }
+        let asked = Asked { population, request, target };
+        Ended { asked, planned, status, outcome, took_ns, checks }
     }
 }
 
@@ -191,9 +196,13 @@ impl OpenRequests {
         self.slots.get_mut(exchange.0)
     }
 
-    /// Request, target and planned instant of each that is open.
-    pub(crate) fn planned(&self) -> impl Iterator<Item = (RequestId, TargetId, Tick)> + '_ {
-        self.slots.iter().map(|(_, open)| (open.request, open.target, open.planned))
+    /// Each that is open, and when it was planned.
+    pub(crate) fn planned(&self) -> impl Iterator<Item = (Asked, Tick)> + '_ {
+        let asked = |open: &OpenRequest| {
+            let OpenRequest { population, request, target, .. } = *open;
+            Asked { population, request, target }
+        };
+        self.slots.iter().map(move |(_, open)| (asked(open), open.planned))
     }
 
     /// Takes out all that are open, in order of slots.

@@ -34,7 +34,8 @@ struct Group {
 /// An actor on its way through a group.
 #[derive(Debug, Clone, Copy)]
 struct Passage {
-    /// Index of its entry of the scenario.
+    population: Population,
+    /// Index of its entry of the population's steps.
     entry: usize,
     region: Region,
     planned: Tick,
@@ -58,9 +59,10 @@ struct Open {
 #[derive(Debug, Clone)]
 pub(crate) struct StepGroups {
     plan: Plan,
-    flow: Flow,
-    /// By entry, its group.
-    group_of: Vec<usize>,
+    /// By population.
+    flows: Vec<Flow>,
+    /// By population and entry, its group.
+    group_of: Vec<Vec<usize>>,
     names: Vec<String>,
     groups: Vec<Group>,
     passages: BTreeMap<Key, Passage>,
@@ -72,23 +74,28 @@ pub(crate) struct StepGroups {
 impl StepGroups {
     /// None if the scenario has none.
     pub(crate) fn new(scenario: &Scenario, seed: u64, workers: u16) -> Option<StepGroups> {
-        let flow = scenario.populations.first()?.flow.clone();
-        if flow.groups.is_empty() {
+        let flows: Vec<Flow> =
+            scenario.populations.iter().map(|users| users.flow.clone()).collect();
+        if flows.iter().all(|flow| flow.groups.is_empty()) {
             return None;
         }
         let mut names: Vec<String> = Vec::new();
-        let mut group_of = Vec::with_capacity(flow.groups.len());
-        for entry in &flow.groups {
-            let known = names.iter().position(|name| *name == entry.name);
-            group_of.push(known.unwrap_or(names.len()));
-            if known.is_none() {
-                names.push(entry.name.clone());
+        let mut group_of = Vec::with_capacity(flows.len());
+        for flow in &flows {
+            let mut numbers = Vec::with_capacity(flow.groups.len());
+            for entry in &flow.groups {
+                let known = names.iter().position(|name| *name == entry.name);
+                numbers.push(known.unwrap_or(names.len()));
+                if known.is_none() {
+                    names.push(entry.name.clone());
+                }
             }
+            group_of.push(numbers);
         }
         Some(StepGroups {
             plan: Plan::new(scenario, seed),
             groups: names.iter().map(|_| Group::default()).collect(),
-            flow,
+            flows,
             group_of,
             names,
             passages: BTreeMap::new(),
@@ -98,16 +105,22 @@ impl StepGroups {
     }
 
     /// The entry that a step belongs to, and which part of the actor's life it is in.
-    fn entry(&self, actor: Actor, step: Step) -> (Option<usize>, Region) {
-        let place = self.plan.place(actor, step);
-        (self.flow.groups.iter().position(|entry| entry.has(place)), place.region)
+    fn entry(
+        &self,
+        population: Population,
+        actor: Actor,
+        step: Step,
+    ) -> Option<(Option<usize>, Region)> {
+        let flow = self.flows.get(usize::from(population.0))?;
+        let place = self.plan.of(population).place(actor, step);
+        Some((flow.groups.iter().position(|entry| entry.has(place)), place.region))
     }
 
     /// A request is sent, or is given up before: what its actor did before may be over.
     fn begin(&mut self, request: &PlannedRequest) -> Result<Option<Key>, FoldError> {
         let PlannedRequest { population, actor, step, planned, .. } = *request;
-        let (entry, region) = self.entry(actor, step);
-        let key = (population, actor, self.plan.is_aside(step));
+        let Some((entry, region)) = self.entry(population, actor, step) else { return Ok(None) };
+        let key = (population, actor, self.plan.of(population).is_aside(step));
         if let Some(passage) = self.passages.get(&key).copied() {
             if Some(passage.entry) == entry && passage.region == region {
                 return Ok(Some(key));
@@ -123,6 +136,7 @@ impl StepGroups {
             self.close(passage, true)?;
         }
         let passage = Passage {
+            population,
             entry,
             region,
             planned,
@@ -187,17 +201,18 @@ impl StepGroups {
         passage.has_failed |= matches!(outcome, Outcome::Failed | Outcome::TimedOut);
         passage.is_cut |= matches!(outcome, Outcome::TimedOut | Outcome::GivenUp);
         let passage = *passage;
-        let actor = key.1;
-        let goes_on = self.plan.next(actor, step).is_some_and(|next| {
-            let (entry, region) = self.entry(actor, next);
-            entry == Some(passage.entry) && region == passage.region
+        let (population, actor, _) = key;
+        let plan = self.plan.of(population);
+        let goes_on = plan.next(actor, step).is_some_and(|next| {
+            self.entry(population, actor, next) == Some((Some(passage.entry), passage.region))
         });
         let is_broken_off = match outcome {
             Outcome::Succeeded => false,
             Outcome::GivenUp => true,
             Outcome::Failed | Outcome::TimedOut => {
-                let place = self.plan.place(actor, step);
-                self.flow.on_failure_at(place) != OnFailure::Continue
+                let flow = self.flows.get(usize::from(population.0));
+                let place = plan.place(actor, step);
+                flow.is_none_or(|flow| flow.on_failure_at(place) != OnFailure::Continue)
             }
         };
         if goes_on && !is_broken_off {
@@ -228,8 +243,10 @@ impl StepGroups {
     }
 
     fn close(&mut self, passage: Passage, is_through: bool) -> Result<(), FoldError> {
-        let Passage { planned, ended, busy_ns, has_failed, is_cut, .. } = passage;
-        let group = &mut self.groups[self.group_of[passage.entry]];
+        let Passage { population, entry, planned, ended, busy_ns, has_failed, is_cut, .. } =
+            passage;
+        let number = self.group_of[usize::from(population.0)][entry];
+        let group = &mut self.groups[number];
         let is_unfinished = !has_failed && (is_cut || !is_through);
         group.failed += u64::from(has_failed);
         group.unfinished += u64::from(is_unfinished);

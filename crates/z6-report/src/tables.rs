@@ -28,6 +28,9 @@ pub(crate) fn tables(metrics: &Metrics) -> Markup {
             (groups("By method", "/requests/by_method", &requests.by_method, seconds))
         }
         (groups("By target", "/requests/by_target", &requests.by_target, seconds))
+        @if !requests.by_population.is_empty() {
+            (groups("By population", "/requests/by_population", &requests.by_population, seconds))
+        }
         @if !requests.by_tag.is_empty() {
             (groups("By tag", "/requests/by_tag", &requests.by_tag, seconds))
         }

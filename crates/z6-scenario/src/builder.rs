@@ -8,6 +8,7 @@
 mod error;
 mod goal;
 mod parts;
+mod population;
 mod sequence;
 mod text;
 mod values;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use error::BuildError;
 pub use goal::GoalBuilder;
 pub use parts::{Http2Builder, RequestBuilder, ScheduleBuilder, TargetBuilder};
+pub use population::PopulationBuilder;
 pub use sequence::StepBuilder;
 pub use values::{
     AwsSigV4Builder, DataBuilder, ExtractBuilder, ParameterBuilder, PartBuilder, RandomBuilder,
@@ -66,6 +68,7 @@ pub struct ScenarioBuilder {
     think_time: Settings,
     sequence: Settings,
     sequences: Vec<Settings>,
+    populations: Vec<PopulationBuilder>,
     assertions: Settings,
     limits: Settings,
     simulation: Settings,
@@ -401,6 +404,9 @@ impl ScenarioBuilder {
             writer.table("[[sequences]]", OWN, "", sequence);
         }
         writer.table("[sequence]", OWN, "", &self.sequence);
+        for population in &self.populations {
+            writer.table("[[populations]]", "PopulationBuilder", "", &population.settings);
+        }
         writer.table("[assertions]", OWN, "", &self.assertions);
         writer.table("[limits]", OWN, "", &self.limits);
         writer.table("[simulation]", OWN, "", &self.simulation);

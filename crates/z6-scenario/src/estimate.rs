@@ -11,10 +11,10 @@ use crate::load::{listed, unscaled};
 use crate::model::Host;
 use crate::model::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Model, RateStage, Scenario, Schedule,
-    Scheme, Shape, ThinkTime, VuStage, Workers,
+    Scheme, Shape, ThinkTime, Users, VuStage, Workers,
 };
 use crate::reach::ConnectTo;
-use crate::schedule::{ArrivalSchedule, own_length_ns};
+use crate::schedule::ArrivalSchedule;
 
 /// Bytes of event log per request that estimates of a run's log reckon with.
 pub const LOG_BYTES_PER_REQUEST: u64 = 20;
@@ -75,11 +75,18 @@ impl Scenario {
             rows.row("", one_line(&self.metadata.description));
         }
         self.describe_targets(&mut rows);
-        rows.row("load", self.schedule_words());
-        rows.row("ends after", self.end_words());
-        self.describe_requests(&mut rows);
-        self.describe_values(&mut rows);
-        rows.row("think time", think_words(self.populations[0].think_time));
+        if self.has_populations() {
+            self.describe_populations(&mut rows);
+            rows.row("ends after", self.end_words());
+            self.describe_requests(&mut rows);
+            self.describe_values(&mut rows);
+        } else {
+            rows.row("load", schedule_words(&self.populations[0].schedule));
+            rows.row("ends after", self.end_words());
+            self.describe_requests(&mut rows);
+            self.describe_values(&mut rows);
+            rows.row("think time", think_words(self.populations[0].think_time));
+        }
         self.describe_assertions(&mut rows);
         rows.row("workers", workers_words(self.runtime.workers));
         let seed = self.runtime.prng_seed.map(|seed| seed.to_string());
@@ -119,12 +126,14 @@ impl Scenario {
     }
 
     fn describe_requests(&self, rows: &mut Description) {
-        self.describe_flow(rows);
+        if !self.has_populations() {
+            self.describe_flow(&self.populations[0], rows);
+        }
         let total: u64 = self.requests.iter().map(|request| request.weight_micro).sum();
         for (index, request) in self.requests.iter().take(MAX_ROWS).enumerate() {
             let label = if index == 0 { "requests" } else { "" };
             let mut text = format!("{}: {} {}", request.name, request.method, request.path);
-            if self.populations[0].flow.steps.is_empty() {
+            if self.populations.iter().any(|users| users.flow.steps.is_empty()) {
                 let weight = unscaled(request.weight_micro, 6);
                 text += &format!(", weight {weight} ({})", percent(request.weight_micro, total));
             }
@@ -168,74 +177,21 @@ impl Scenario {
         }
     }
 
-    fn schedule_words(&self) -> String {
-        let rate = |micro: &u64| unscaled(*micro, 6);
-        match &self.populations[0].schedule {
-            Schedule::Constant { vus } => counted(u64::from(*vus), "VU"),
-            Schedule::Ramp { start_vus, end_vus, ramp_ns, hold_ns } => format!(
-                "from {start_vus} to {end_vus} VUs over {}, held for {}",
-                span(*ramp_ns),
-                span(*hold_ns)
-            ),
-            Schedule::Spike { baseline_vus, spike_vus, start_ns, duration_ns } => format!(
-                "{baseline_vus} VUs, but {spike_vus} for {} from {} on",
-                span(*duration_ns),
-                span(*start_ns)
-            ),
-            Schedule::Steps { steps } => {
-                let word = |step: &crate::model::VuStep| {
-                    format!("{} VUs for {}", step.vus, span(step.duration_ns))
-                };
-                steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len())
+    fn describe_populations(&self, rows: &mut Description) {
+        for users in &self.populations {
+            let mut load = schedule_words(&users.schedule);
+            if users.start_after_ns > 0 {
+                load += &format!(", from {} on", span(users.start_after_ns));
             }
-            Schedule::Rate { per_second_micro, arrivals, max_in_flight } => format!(
-                "{} arrivals per second{}, at most {max_in_flight} alive",
-                rate(per_second_micro),
-                arrivals_words(*arrivals)
-            ),
-            Schedule::RampRate {
-                start_per_second_micro,
-                end_per_second_micro,
-                ramp_ns,
-                hold_ns,
-                arrivals,
-                max_in_flight,
-            } => format!(
-                "from {} to {} arrivals per second over {}, held for {}{}, at most {max_in_flight} alive",
-                rate(start_per_second_micro),
-                rate(end_per_second_micro),
-                span(*ramp_ns),
-                span(*hold_ns),
-                arrivals_words(*arrivals)
-            ),
-            Schedule::RateSteps { steps, arrivals, max_in_flight } => {
-                let word = |step: &crate::model::RateStep| {
-                    let rate = unscaled(step.per_second_micro, 6);
-                    format!("{rate} arrivals per second for {}", span(step.duration_ns))
-                };
-                let words =
-                    steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len());
-                format!("{words}{}, at most {max_in_flight} alive", arrivals_words(*arrivals))
+            if let Some(duration_ns) = users.duration_ns {
+                load += &format!(", for {}", span(duration_ns));
             }
-            Schedule::Stages { start_vus, stages } => {
-                let word = |stage: &VuStage| {
-                    stage_words(&format!("{} VUs", stage.vus), stage.shape, stage.duration_ns)
-                };
-                let words: Vec<_> = stages.iter().take(20).map(word).collect();
-                format!("from {start_vus} VUs {}", steps_words(&words, stages.len()))
+            rows.row("population", format!("{}: {load}", one_line(&users.name)));
+            self.describe_flow(users, rows);
+            if users.flow.steps.is_empty() {
+                rows.row("sequence", "requests drawn by weight".to_owned());
             }
-            Schedule::RateStages { start_per_second_micro, stages, arrivals, max_in_flight } => {
-                let word = |stage: &RateStage| {
-                    stage_words(&rate(&stage.per_second_micro), stage.shape, stage.duration_ns)
-                };
-                let words: Vec<_> = stages.iter().take(20).map(word).collect();
-                format!(
-                    "from {} arrivals per second {}{}, at most {max_in_flight} alive",
-                    rate(start_per_second_micro),
-                    steps_words(&words, stages.len()),
-                    arrivals_words(*arrivals)
-                )
-            }
+            rows.row("think time", think_words(users.think_time));
         }
     }
 
@@ -262,7 +218,7 @@ impl Scenario {
 
     /// The duration, else the schedule's own length, nanoseconds.
     fn run_length_ns(&self) -> Option<u64> {
-        self.runtime.duration_ns.or_else(|| own_length_ns(&self.populations[0].schedule))
+        self.end_ns()
     }
 
     /// How large the event log becomes, reckoned with [`LOG_BYTES_PER_REQUEST`] and
@@ -270,8 +226,7 @@ impl Scenario {
     #[must_use]
     pub fn log_estimate(&self) -> LogEstimate {
         let values = self.log_bytes_of_values();
-        let arrivals = self.arrivals();
-        let requests = arrivals.map(|n| n.saturating_mul(self.steps_expected_twice()) / 2);
+        let requests = self.requests_of_arrivals();
         if let Some(requests) = requests.or(self.runtime.requests) {
             let bytes = requests.saturating_mul(LOG_BYTES_PER_REQUEST + values);
             return LogEstimate::Known { requests, bytes };
@@ -280,20 +235,19 @@ impl Scenario {
         LogEstimate::Fits { requests: self.limits.max_event_log_bytes / each }
     }
 
-    /// Arrivals of the whole run; none in the closed model or without an end.
-    fn arrivals(&self) -> Option<u64> {
-        match self.populations[0].schedule.model() {
+    /// Requests of the whole run; none if there are VUs, or without an end.
+    fn requests_of_arrivals(&self) -> Option<u64> {
+        let arrivals = |users: &Users| match users.schedule.model() {
             Model::Closed => None,
             Model::Open => {
                 let iterations = self.runtime.iterations;
-                ArrivalSchedule::new(
-                    &self.populations[0].schedule,
-                    self.run_length_ns(),
-                    iterations,
-                )
-                .arrivals_expected()
+                ArrivalSchedule::of_users(users, self.run_length_ns(), iterations)
+                    .arrivals_expected()
             }
-        }
+        };
+        let twice =
+            |users: &Users| Some(arrivals(users)?.saturating_mul(users.steps_expected_twice()));
+        self.populations.iter().map(twice).sum::<Option<u64>>().map(|twice| twice / 2)
     }
 
     fn log_words(&self) -> String {
@@ -311,6 +265,77 @@ impl Scenario {
             LogEstimate::Fits { requests } => {
                 format!("about {requests} requests fit into {limit} (`max_event_log_bytes`)")
             }
+        }
+    }
+}
+
+fn schedule_words(schedule: &Schedule) -> String {
+    let rate = |micro: &u64| unscaled(*micro, 6);
+    match schedule {
+        Schedule::Constant { vus } => counted(u64::from(*vus), "VU"),
+        Schedule::Ramp { start_vus, end_vus, ramp_ns, hold_ns } => format!(
+            "from {start_vus} to {end_vus} VUs over {}, held for {}",
+            span(*ramp_ns),
+            span(*hold_ns)
+        ),
+        Schedule::Spike { baseline_vus, spike_vus, start_ns, duration_ns } => format!(
+            "{baseline_vus} VUs, but {spike_vus} for {} from {} on",
+            span(*duration_ns),
+            span(*start_ns)
+        ),
+        Schedule::Steps { steps } => {
+            let word = |step: &crate::model::VuStep| {
+                format!("{} VUs for {}", step.vus, span(step.duration_ns))
+            };
+            steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len())
+        }
+        Schedule::Rate { per_second_micro, arrivals, max_in_flight } => format!(
+            "{} arrivals per second{}, at most {max_in_flight} alive",
+            rate(per_second_micro),
+            arrivals_words(*arrivals)
+        ),
+        Schedule::RampRate {
+            start_per_second_micro,
+            end_per_second_micro,
+            ramp_ns,
+            hold_ns,
+            arrivals,
+            max_in_flight,
+        } => format!(
+            "from {} to {} arrivals per second over {}, held for {}{}, at most {max_in_flight} alive",
+            rate(start_per_second_micro),
+            rate(end_per_second_micro),
+            span(*ramp_ns),
+            span(*hold_ns),
+            arrivals_words(*arrivals)
+        ),
+        Schedule::RateSteps { steps, arrivals, max_in_flight } => {
+            let word = |step: &crate::model::RateStep| {
+                let rate = unscaled(step.per_second_micro, 6);
+                format!("{rate} arrivals per second for {}", span(step.duration_ns))
+            };
+            let words =
+                steps_words(&steps.iter().take(20).map(word).collect::<Vec<_>>(), steps.len());
+            format!("{words}{}, at most {max_in_flight} alive", arrivals_words(*arrivals))
+        }
+        Schedule::Stages { start_vus, stages } => {
+            let word = |stage: &VuStage| {
+                stage_words(&format!("{} VUs", stage.vus), stage.shape, stage.duration_ns)
+            };
+            let words: Vec<_> = stages.iter().take(20).map(word).collect();
+            format!("from {start_vus} VUs {}", steps_words(&words, stages.len()))
+        }
+        Schedule::RateStages { start_per_second_micro, stages, arrivals, max_in_flight } => {
+            let word = |stage: &RateStage| {
+                stage_words(&rate(&stage.per_second_micro), stage.shape, stage.duration_ns)
+            };
+            let words: Vec<_> = stages.iter().take(20).map(word).collect();
+            format!(
+                "from {} arrivals per second {}{}, at most {max_in_flight} alive",
+                rate(start_per_second_micro),
+                steps_words(&words, stages.len()),
+                arrivals_words(*arrivals)
+            )
         }
     }
 }

@@ -34,6 +34,14 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Whether a request is ever sent: each, if none is named.
+    #[must_use]
+    pub fn sends(&self, request: RequestId) -> bool {
+        let renew = self.renew.iter().flat_map(|renew| &renew.steps);
+        let mut all = self.start.iter().chain(&self.steps).chain(renew);
+        self.steps.is_empty() || all.any(|step| step.request == request)
+    }
+
     /// What follows a request that failed at a place.
     #[must_use]
     pub fn on_failure_at(&self, place: Place) -> OnFailure {

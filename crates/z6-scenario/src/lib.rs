@@ -28,8 +28,8 @@ pub mod values;
 
 pub use builder::{
     AwsSigV4Builder, BuildError, DataBuilder, ExtractBuilder, GoalBuilder, Http2Builder,
-    ParameterBuilder, PartBuilder, RandomBuilder, RequestBuilder, ScenarioBuilder, ScheduleBuilder,
-    StepBuilder, TargetBuilder,
+    ParameterBuilder, PartBuilder, PopulationBuilder, RandomBuilder, RequestBuilder,
+    ScenarioBuilder, ScheduleBuilder, StepBuilder, TargetBuilder,
 };
 pub use duration::parse_duration;
 pub use error::ScenarioError;

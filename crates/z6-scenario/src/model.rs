@@ -6,19 +6,23 @@
 mod goal;
 mod http;
 mod schedule;
+mod users;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use z6_events::{RequestId, TargetId};
 
-use crate::journey::{Flow, OnFailure, Reading, Rendering, Scope, SequenceStep, ValueTable};
+use crate::journey::{Reading, Rendering, ValueTable};
 use crate::reach::{ConnectTo, Credentials};
 use crate::simulation::Simulation;
 
 pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
 pub use http::{Http2Settings, HttpVersion, Placement};
+pub use users::Users;
+pub(crate) use users::run_model;
+
 pub use schedule::{
-    Arrivals, Model, RateStage, RateStep, Schedule, Shape, ThinkTime, VuStage, VuStep,
+    Arrivals, Model, RateStage, RateStep, RunModel, Schedule, Shape, ThinkTime, VuStage, VuStep,
 };
 
 /// Nanoseconds in a second.
@@ -59,19 +63,6 @@ pub struct Scenario {
     /// `[simulation]`: how the simulated world behaves. Means nothing to a run for real, and is no
     /// part of the plan.
     pub simulation: Simulation,
-}
-
-/// One kind of users: how many there are and when, what they do, and with which pauses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Users {
-    /// `[schedule]`.
-    pub schedule: Schedule,
-    /// `[think_time]`.
-    pub think_time: ThinkTime,
-    /// `[sequence]`.
-    pub flow: Flow,
-    /// `[cookies]`: for how long cookies are kept; none: they are not.
-    pub cookies: Option<Scope>,
 }
 
 /// `[metadata]`: words for people.
@@ -461,27 +452,19 @@ impl Scenario {
         self.requests.iter().map(|request| request.timeout_ns).fold(limit, u64::max)
     }
 
-    /// Places of one iteration: the sequence with its repeats at most, or 1.
+    /// Places of one iteration of the first users: the sequence with its repeats at most, or 1.
     #[must_use]
     pub fn steps_per_iteration(&self) -> u64 {
-        let steps = &self.populations[0].flow.steps;
-        if steps.is_empty() { 1 } else { steps.iter().map(|step| u64::from(step.repeat.max)).sum() }
+        self.populations.first().map_or(1, Users::steps_per_iteration)
     }
 
     /// Whether values, responses or draws have a say in which steps its actors take: otherwise steps are
     /// counted, and all of them are taken.
     #[must_use]
     pub fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure, groups: _ } = &self.populations[0].flow;
         let is_plain =
             |request: &Request| request.rendering.is_none() && request.reading.is_empty();
-        let is_fixed =
-            |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
-        !start.is_empty()
-            || renew.is_some()
-            || *on_failure != OnFailure::Continue
-            || !steps.iter().all(is_fixed)
-            || !self.requests.iter().all(is_plain)
+        self.populations.iter().any(Users::has_journeys) || !self.requests.iter().all(is_plain)
     }
 
     /// The template with this number.

@@ -4,17 +4,17 @@
 //! workers or connections. Reading order: [`Plan`], [`places`] (steps as places), `values` (rows and values
 //! made up), [`digest`] (what two plans are compared by), [`listing`] (the plan in words).
 
-use z6_events::{Actor, RequestId, Step, TargetId};
+use z6_events::{Actor, Population, RequestId, Step, TargetId};
 
 use crate::model::{Model, Scenario, ThinkTime};
 use crate::random::{Domain, Label, Weights};
-use crate::schedule::{
-    ArrivalIndex, ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule, own_length_ns,
-};
+use crate::schedule::{ArrivalIndex, ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule};
 
 pub mod digest;
 pub mod listing;
 pub mod places;
+#[cfg(test)]
+mod populations_tests;
 #[cfg(test)]
 mod sample;
 mod shown;
@@ -53,6 +53,9 @@ struct Taken<'a> {
 
 /// A scenario and a seed, prepared for queries. No query allocates, except the iterators.
 ///
+/// What it says is of the first population, the only one of most scenarios; [`Plan::of`] gives the plans of
+/// the others.
+///
 /// ```
 /// # use z6_scenario::{plan::Plan, *};
 /// # use z6_events::{Actor, Step};
@@ -65,6 +68,10 @@ struct Taken<'a> {
 #[derive(Debug, Clone)]
 pub struct Plan {
     seed: u64,
+    /// Name of the population.
+    name: Box<str>,
+    /// Those of the populations after this one, if it is the first.
+    others: Box<[Plan]>,
     model: Model,
     /// Requests by weight, drawn for each step; index = request. Used if `steps` is empty.
     weights: Weights,
@@ -97,25 +104,35 @@ impl Plan {
     /// Makes ready: O(requests + targets + sequence entries + schedule steps), and reads no body.
     #[must_use]
     pub fn new(scenario: &Scenario, seed: u64) -> Plan {
-        let model = scenario.populations[0].schedule.model();
-        let flow = &scenario.populations[0].flow;
+        let numbers = (0..scenario.populations.len()).map(|number| Population(number as u8));
+        let mut all = numbers.map(|number| Plan::of_users(scenario, seed, number));
+        // A scenario has at least one population.
+        let first = all.next().unwrap_or_else(|| Plan::of_users(scenario, seed, Population(0)));
+        Plan { others: all.collect(), ..first }
+    }
+
+    /// That of one population, by itself.
+    fn of_users(scenario: &Scenario, seed: u64, population: Population) -> Plan {
+        let users = scenario.users(population);
+        let model = users.schedule.model();
+        let flow = &users.flow;
         let start = Track::new(&flow.start);
         let steps = Track::new(&flow.steps);
         let renew = Track::new(flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps));
         let has_ranges = start.has_ranges() || steps.has_ranges();
-        let end_ns = scenario
-            .runtime
-            .duration_ns
-            .or_else(|| own_length_ns(&scenario.populations[0].schedule));
-        let vus = VuSchedule::new(&scenario.populations[0].schedule, end_ns);
+        let end_ns = scenario.end_ns();
+        let vus = VuSchedule::of_users(users, end_ns);
         let iterations = scenario.runtime.iterations;
         let arrivals_max = match model {
             Model::Closed => None,
             Model::Open => iterations,
         };
+        let draws = |label| Domain::new(seed, label).of_population(&users.name);
         let weights = scenario.requests.iter().map(|request| request.weight_micro);
         Plan {
             seed,
+            name: users.name.as_str().into(),
+            others: Box::default(),
             model,
             weights: Weights::new(weights),
             start_places: start.places(),
@@ -131,13 +148,13 @@ impl Plan {
             end_ns,
             named_targets: scenario.requests.iter().map(|request| request.target).collect(),
             targets: Weights::new(scenario.targets.iter().map(|target| target.weight_micro)),
-            think_time: scenario.populations[0].think_time,
-            request_draws: Domain::new(seed, Label::REQUEST),
-            target_draws: Domain::new(seed, Label::TARGET),
-            think_draws: Domain::new(seed, Label::THINK),
-            repeat_draws: Domain::new(seed, Label::REPEAT),
-            values: PlannedValues::new(scenario, seed, &steps, vus.vus_started()),
-            arrivals: ArrivalSchedule::new(&scenario.populations[0].schedule, end_ns, iterations),
+            think_time: users.think_time,
+            request_draws: draws(Label::REQUEST),
+            target_draws: draws(Label::TARGET),
+            think_draws: draws(Label::THINK),
+            repeat_draws: draws(Label::REPEAT),
+            values: PlannedValues::new(scenario, seed, population, &steps, vus.vus_started()),
+            arrivals: ArrivalSchedule::of_users(users, end_ns, iterations),
             vus,
             start,
             steps,
@@ -149,6 +166,22 @@ impl Plan {
     #[cfg(feature = "planted-bugs")]
     pub fn plant_off_by_one(&mut self) {
         self.weights.plant_off_by_one();
+        self.others.iter_mut().for_each(Plan::plant_off_by_one);
+    }
+
+    /// That of a population; the first one's if there is no such population.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, population: Population) -> &Plan {
+        match population.0 {
+            0 => self,
+            number => self.others.get(usize::from(number) - 1).unwrap_or(self),
+        }
+    }
+
+    /// Those of all populations, by number.
+    pub fn populations(&self) -> impl Iterator<Item = (Population, &Plan)> {
+        (0..).map(Population).zip(std::iter::once(self).chain(&self.others))
     }
 
     /// The seed of every draw.
@@ -391,13 +424,13 @@ impl Plan {
     /// Arrivals before the end, in order of time; empty in the closed model.
     #[must_use]
     pub fn arrival_ticks(&self) -> ArrivalTicks {
-        self.arrivals.arrivals(self.seed)
+        self.arrivals.arrivals_of(self.seed, &self.name)
     }
 
     /// The instants of arrivals by number; there are none in the closed model.
     #[must_use]
     pub fn arrivals_by_number(&self) -> ArrivalIndex {
-        self.arrivals.by_number(self.seed)
+        self.arrivals.by_number_of(self.seed, &self.name)
     }
 
     /// The rate of arrivals, up to the end; has none in the closed model.

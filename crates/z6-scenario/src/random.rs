@@ -106,6 +106,15 @@ impl Domain {
         Domain { key: mix(self.key ^ mix(number.wrapping_add(GAMMA))) }
     }
 
+    /// The generators of one population; those of the only one, which has no name, are these.
+    #[must_use]
+    pub(crate) fn of_population(self, name: &str) -> Domain {
+        match name {
+            "" => self,
+            _ => self.of(crate::values::name_number(b"population", name)),
+        }
+    }
+
     /// State and stream of the generator for `actor` at `step`: four mixed words.
     const fn words(self, actor: u64, step: u64) -> [u64; 4] {
         let x = mix(self.key.wrapping_add(actor.wrapping_mul(GAMMA)));

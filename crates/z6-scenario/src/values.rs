@@ -20,7 +20,7 @@ pub use rows::{Deal, Draw, Order, Per, Rows};
 
 /// A number for a name: the first eight bytes, little endian, of the SHA-256 of kind, NUL and name. So a
 /// further name moves none of the others.
-fn name_number(kind: &[u8], name: &str) -> u64 {
+pub(crate) fn name_number(kind: &[u8], name: &str) -> u64 {
     let digest = Sha256::new().chain_update(kind).chain_update([0]).chain_update(name).finalize();
     digest.iter().take(8).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

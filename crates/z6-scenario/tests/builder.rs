@@ -147,6 +147,7 @@ fn everything() -> Vec<ScenarioBuilder> {
             all.max_histogram_bytes += 1;
             all.max_connecting += 1;
             all.max_log_queue += 1;
+            all.first_answer_seconds += 1;
         }))
         .simulation(&world);
     let scheduled = |schedule| small().duration(5 * SECOND).schedule(schedule);
@@ -213,7 +214,29 @@ fn everything() -> Vec<ScenarioBuilder> {
                 .poisson()
                 .max_in_flight(7),
         ),
+        populations(),
     ]
+}
+
+fn populations() -> ScenarioBuilder {
+    let closed = PopulationBuilder::new("people", ScheduleBuilder::constant(3))
+        .sequence("all")
+        .start("all")
+        .renew("all", [401], Some(SECOND))
+        .on_failure(OnFailure::EndIteration)
+        .think_time_exponential(MS, SECOND)
+        .cookies(Scope::Vu)
+        .tag("kind", "human")
+        .start_after(SECOND)
+        .duration(2 * SECOND);
+    let open = PopulationBuilder::new("machines", ScheduleBuilder::rate(5.0)).think_time(MS);
+    Scenario::builder()
+        .duration(9 * SECOND)
+        .target(TargetBuilder::new("http://h"))
+        .request(RequestBuilder::new("a", "/"))
+        .named_sequence("all", [StepBuilder::new("a")])
+        .population(closed)
+        .population(open)
 }
 
 /// Every key of values.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use z6_events::Tick;
-use z6_scenario::{Model, Plan, Scenario, ThinkTime};
+use z6_scenario::{Model, Plan, ThinkTime, Users};
 
 use crate::spec::SimSpec;
 
@@ -19,7 +19,7 @@ impl ZeroDelays {
             ("simulation.connect", simulation.connect.is_zero()),
             ("simulation.latency", simulation.latency.is_zero()),
             ("simulation.service", simulation.service.is_zero()),
-            ("think_time", has_no_think_time(scenario)),
+            ("think_time", scenario.populations.iter().any(has_no_think_time)),
             ("reconnect_delay_ms", scenario.targets.iter().any(has_no_delay)),
         ];
         ZeroDelays(delays.into_iter().filter(|delay| delay.1).map(|delay| delay.0).collect())
@@ -35,8 +35,8 @@ impl fmt::Display for ZeroDelays {
     }
 }
 
-fn has_no_think_time(scenario: &Scenario) -> bool {
-    match scenario.populations[0].think_time {
+fn has_no_think_time(users: &Users) -> bool {
+    match users.think_time {
         ThinkTime::None => true,
         ThinkTime::Constant { duration_ns } => duration_ns == 0,
         ThinkTime::Random { max_ns, .. } => max_ns == 0,
@@ -48,14 +48,17 @@ fn has_no_think_time(scenario: &Scenario) -> bool {
 /// iterations, nothing takes time, and nothing goes wrong.
 pub(crate) fn never_begins(spec: &SimSpec, plan: &Plan) -> bool {
     let (scenario, simulation) = (&spec.scenario, &spec.simulation);
-    scenario.populations[0].schedule.model() == Model::Closed
-        && plan.steps_per_actor().is_none()
-        && plan.vu_changes().next().is_some_and(|first| first.at == Tick::ZERO)
+    let is_stuck = |(users, (_, plan)): (&Users, (_, &Plan))| {
+        users.schedule.model() == Model::Closed
+            && plan.steps_per_actor().is_none()
+            && plan.vu_changes().next().is_some_and(|first| first.at == Tick::ZERO)
+            && has_no_think_time(users)
+    };
+    scenario.populations.iter().zip(plan.populations()).any(is_stuck)
         && simulation.latency.is_zero()
         && simulation.service.is_zero()
         && simulation.bandwidth_bytes_per_second.is_none()
         && simulation.faults.is_calm()
-        && has_no_think_time(scenario)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use z6_events::{Driver, LogHeader, Partition, TargetAddresses, WorkerId};
 use z6_scenario::plan::plan_digest;
-use z6_scenario::{ConnectTo, Model, Plan, Scenario, Scheme, Target};
+use z6_scenario::{ConnectTo, Plan, RunModel, Scenario, Scheme, Target};
 
 use crate::engine::{Engine, EngineError, Wire};
 use crate::redirect::Redirects;
@@ -163,9 +163,10 @@ impl Prepared {
     /// The load model, as log headers name it.
     #[must_use]
     pub fn model(&self) -> z6_events::Model {
-        match self.plan.model() {
-            Model::Closed => z6_events::Model::Closed,
-            Model::Open => z6_events::Model::Open,
+        match self.scenario.model() {
+            RunModel::Closed => z6_events::Model::Closed,
+            RunModel::Open => z6_events::Model::Open,
+            RunModel::Mixed => z6_events::Model::Mixed,
         }
     }
 

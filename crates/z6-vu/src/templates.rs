@@ -117,7 +117,7 @@ impl Templates {
                     _ if !fits => (None, None),
                     None => (Some(encode_one(request, target, ports[i])?), None),
                     Some(rendering) => {
-                        let cookies = scenario.populations[0].cookies.is_some();
+                        let cookies = scenario.keeps_cookies();
                         let set = &mut sets[i];
                         let port = ports[i];
                         (None, Some(encode_form(request, rendering, cookies, target, port, set)?))

@@ -139,9 +139,9 @@ pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder, Http2Builder,
     Http2Settings, HttpVersion, LatencyPercentile, Limits, Loaded, Metadata, Model, NoFiles,
-    Overrides, Placement, Plan, PlannedStep, Quantile, Request, RequestBuilder, Runtime, Scenario,
-    ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Tag, Target, TargetBuilder, ThinkTime,
-    Users, Workers,
+    Overrides, Placement, Plan, PlannedStep, Quantile, Request, RequestBuilder, RunModel, Runtime,
+    Scenario, ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Tag, Target, TargetBuilder,
+    ThinkTime, Users, Workers,
 };
 
 // Figures.
@@ -149,8 +149,8 @@ pub use z6_metrics::report::{Style, metrics_json, summary_text, timeseries_csv};
 pub use z6_metrics::{
     AssertionResult, AssertionValue, Ci95, ConnectionFigures, Doubt, ErrorFigures,
     GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, LiveSnapshot, Metrics, Named,
-    RequestFigures, RequestRow, RowOutcome, RunFigures, SeriesRow, ThroughputFigures, Tripped,
-    Verdict,
+    PopulationFigures, PopulationSecond, RequestFigures, RequestRow, RowOutcome, RunFigures,
+    SeriesRow, ThroughputFigures, Tripped, Verdict,
 };
 
 // Events.

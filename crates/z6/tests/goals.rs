@@ -252,3 +252,50 @@ fn a_degraded_generator_stops_the_run() {
     assert_eq!(finished.stopped_by, StoppedBy::Duration);
     assert!(finished.assertions_passed());
 }
+
+/// Populations are told apart by their name and by their tags, and have a rate over their own time.
+#[test]
+fn goals_are_about_populations() {
+    let text = "
+        runtime = { duration_seconds = 20, prng_seed = 1 }
+        target.base_url = 'http://shop.invalid'
+        requests = [{ name = 'a', path = '/' }, { name = 'b', path = '/' }]
+        [[sequences]]
+        name = 'visit'
+        steps = [{ request = 'a', group = 'both' }, { request = 'b', group = 'both' }]
+        [[populations]]
+        name = 'people'
+        tags = { kind = 'human' }
+        sequence = 'visit'
+        schedule = { type = 'constant', vus = 5 }
+        think_time = { type = 'constant', duration_ms = 50 }
+        [[populations]]
+        name = 'api'
+        tags = { kind = 'machine' }
+        start_after_seconds = 10
+        schedule = { type = 'rate', per_second = 20 }
+        [assertions.humans]
+        where = 'tag.kind == \"human\" && name != \"b\"'
+        p95_latency_ms = 1000
+        [assertions.machines]
+        where = 'population == \"api\"'
+        rps_min = 19
+        [assertions.enough]
+        where = 'tag.kind == \"machine\"'
+        rps_min = 21";
+    let finished = Run::from_toml(text).unwrap().simulate().start().unwrap().wait().unwrap();
+    let results: Vec<(String, bool)> =
+        finished.metrics.assertions.iter().map(|one| (one.full_name(), one.passed)).collect();
+    let expected =
+        [("humans: p95_latency_ms", true), ("machines: rps_min", true), ("enough: rps_min", false)];
+    assert_eq!(results, expected.map(|(name, passed)| (name.to_owned(), passed)));
+    let requests = &finished.metrics.requests;
+    for (tag, population) in [("kind=human", "people"), ("kind=machine", "api")] {
+        let [by_tag, by_population] = [&requests.by_tag, &requests.by_population];
+        assert_eq!(by_tag.get(tag), by_population.get(population), "{tag}");
+    }
+    let group = requests.by_group.get("both").unwrap();
+    assert!(group.completed > 100 && group.failed == 0);
+    let whole = group.duration_ns.p50.unwrap();
+    assert!(whole >= group.without_think_ns.p50.unwrap() + 49_000_000);
+}

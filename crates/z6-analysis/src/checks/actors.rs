@@ -11,6 +11,7 @@ use z6_scenario::schedule::ArrivalIndex;
 use z6_scenario::{Model, Plan, Region};
 
 use super::journeys::{Journey, JourneyRules, StepEnd};
+use super::step::Here;
 use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 
 /// What the scenario and the seed say of actors.
@@ -38,7 +39,7 @@ impl Planned {
         self.plan.end_step(actor).map_or(u64::MAX, |step| step.0)
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.plan.model() == Model::Open
     }
 }
@@ -62,9 +63,10 @@ impl ActorState {
     }
 }
 
-/// The actors of one worker.
+/// The actors of one population of one worker.
 #[derive(Debug)]
 pub(super) struct Actors {
+    population: Population,
     partition: Partition,
     alive: Alive,
     /// Of those alive, by place, if there are any journeys.
@@ -78,17 +80,17 @@ pub(super) struct Actors {
     waiting_max: u64,
 }
 
-/// The population of every actor: logs have one.
-const FIRST: Population = Population(0);
-
 impl Actors {
     /// None is alive. `max_in_flight` is that of the whole run.
-    pub(super) fn new(partition: Partition, max_in_flight: u32) -> Actors {
+    pub(super) fn new(population: Population, partition: Partition, max_in_flight: u32) -> Actors {
+        // The first place of a worker may be one that no actor has.
+        let is_unused = partition.actor(population, 0).is_none();
         Actors {
+            population,
             partition,
             alive: Alive::default(),
             journeys: BTreeMap::new(),
-            next: 0,
+            next: u64::from(is_unused),
             waiting: BTreeMap::new(),
             waiting_count: 0,
             waiting_max: partition.share(u64::from(max_in_flight)),
@@ -96,11 +98,11 @@ impl Actors {
     }
 
     fn place(&self, actor: Actor) -> u64 {
-        self.partition.place(FIRST, actor)
+        self.partition.place(self.population, actor)
     }
 
     fn is_ours(&self, actor: Actor) -> bool {
-        self.partition.owns(FIRST, actor)
+        self.partition.owns(self.population, actor)
     }
 
     fn state(&mut self, actor: Actor) -> Option<&mut ActorState> {
@@ -377,14 +379,32 @@ impl Actors {
 
     /// The end tick is reached: who was due before it and has not started.
     pub(super) fn missing(&self, plan: &Planned, end: Tick) -> Option<(Actor, Tick)> {
-        let actor = self.partition.actor(FIRST, self.next)?;
+        let actor = self.partition.actor(self.population, self.next)?;
         let start = plan.plan.vus().lifetime(actor)?.start;
         (start < end).then_some((actor, start))
     }
 
+    /// What a complete log of a worker that reached its end then must have said of them.
+    pub(super) fn finish(
+        &self,
+        planned: &mut Planned,
+        end: Tick,
+        here: Here,
+        report: &mut CheckReport,
+    ) {
+        if !planned.is_open() {
+            for actor in self.alive() {
+                report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
+            }
+        }
+        self.missing_arrivals(planned, end, report, |actor, planned| {
+            here.violation(Some(actor), ViolationKind::MissingStart { planned })
+        });
+    }
+
     /// At the end of a complete log: arrivals that were due before the end and are not in it. Of those that no
     /// later one follows, the first.
-    pub(super) fn missing_arrivals(
+    fn missing_arrivals(
         &self,
         plan: &mut Planned,
         end: Tick,
@@ -395,7 +415,7 @@ impl Actors {
             return;
         }
         let mut due = |place: u64| {
-            let actor = self.partition.actor(FIRST, place)?;
+            let actor = self.partition.actor(self.population, place)?;
             let at = plan.arrivals.tick(actor).filter(|at| *at < end)?;
             Some((actor, at))
         };
@@ -417,8 +437,8 @@ impl Actors {
     }
 
     /// VUs that have not stopped.
-    pub(super) fn alive(&self) -> impl Iterator<Item = Actor> + '_ {
-        self.alive.places().filter_map(|place| self.partition.actor(FIRST, place))
+    fn alive(&self) -> impl Iterator<Item = Actor> + '_ {
+        self.alive.places().filter_map(|place| self.partition.actor(self.population, place))
     }
 }
 

@@ -6,7 +6,7 @@ use z6_events::{
     ConnectedAs, ConnectionSlot, ErrorKind, Partition, Protocol, ReleaseCause, SlotTable, TargetId,
     Tick, WorkerId,
 };
-use z6_scenario::{ConnectionReuse, Placement, Plan, Scenario, Target};
+use z6_scenario::{ConnectionReuse, Placement, Plan, RunModel, Scenario, Target};
 
 use super::violation::ViolationKind;
 
@@ -72,7 +72,12 @@ pub(super) struct TargetLimits {
 /// The limits of each worker, by target. `first` is the first worker of the log's shard.
 pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<Vec<TargetLimits>> {
     let of_worker = |partition: Partition| {
-        let peak = u64::from(plan.vus().peak_of(partition));
+        let peak = |(number, plan): (_, &Plan)| u64::from(plan.vus().peak_of(partition, number));
+        let peak: u64 = match scenario.model() {
+            RunModel::Closed => plan.populations().map(peak).sum(),
+            // What arrivals share, all share.
+            RunModel::Open | RunModel::Mixed => 0,
+        };
         let target = |target: &Target| {
             let share = partition.share(u64::from(target.max_connections));
             let owned = match target.connection_reuse {

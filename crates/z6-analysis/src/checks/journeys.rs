@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
-use z6_scenario::{Flow, OnFailure, Plan, Region, Scenario, Scope, SequenceStep, ValueSource};
+use z6_scenario::{
+    Flow, OnFailure, Plan, Region, Scenario, Scope, SequenceStep, Users, ValueSource,
+};
 
 use super::violation::ViolationKind;
 
@@ -50,9 +52,9 @@ pub(super) struct JourneyRules {
 
 impl JourneyRules {
     /// None if the steps of each actor follow one another whatever comes.
-    pub(super) fn new(scenario: &Scenario) -> Option<JourneyRules> {
+    pub(super) fn new(scenario: &Scenario, users: &Users) -> Option<JourneyRules> {
         let Scenario { values, requests, .. } = scenario;
-        let flow = &scenario.populations[0].flow;
+        let flow = &users.flow;
         let has_ranges = flow.steps.iter().any(|step| step.repeat.min < step.repeat.max);
         let says_failure = flow.on_failure != OnFailure::Continue
             || flow.steps.iter().any(|step| step.on_failure.is_some());

@@ -16,16 +16,17 @@ mod redirects;
 mod step;
 mod stop;
 mod violation;
+mod whose;
 
 use std::convert::Infallible;
 use std::io::Read;
 
 use z6_events::{
-    Attachment, BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Partition, Tick, Visitor,
-    WalkError, WorkerId, walk,
+    Attachment, BlockEnd, Ending, Event, LogError, LogHeader, LogReader, Partition, Population,
+    Tick, Visitor, WalkError, WorkerId, walk,
 };
 use z6_scenario::plan::plan_digest;
-use z6_scenario::{Plan, Scenario};
+use z6_scenario::{Plan, Scenario, Users};
 
 use actors::{Actors, Planned};
 use connections::Connections;
@@ -56,8 +57,11 @@ pub fn check_log<R: Read>(
 #[derive(Debug)]
 pub struct Checks {
     rules: Rules,
-    planned: Planned,
+    /// By number of population.
+    planned: Vec<Planned>,
     workers: Vec<WorkerChecks>,
+    /// By worker, then by number of population.
+    actors: Vec<Vec<Actors>>,
     report: CheckReport,
     tally: Tally,
     /// None if no assertion stops the run.
@@ -71,11 +75,20 @@ impl Checks {
         let plan = Plan::new(scenario, header.seed);
         let first = header.partition();
         let limits = connections::limits(scenario, &plan, first);
-        let max_in_flight = scenario.populations[0].schedule.max_in_flight().unwrap_or(0);
-        let worker = |partition: Partition| {
-            let actors = Actors::new(partition, max_in_flight);
-            WorkerChecks::new(actors, Connections::new(partition.worker(), &limits))
+        let worker =
+            |partition: Partition| WorkerChecks::new(Connections::new(partition.worker(), &limits));
+        let actors = |partition: Partition| {
+            let numbered = (0..).map(Population).zip(&scenario.populations);
+            let of = |(population, users): (Population, &Users)| {
+                let most = users.schedule.max_in_flight().unwrap_or(0);
+                Actors::new(population, partition, most)
+            };
+            numbered.map(of).collect()
         };
+        let planned = scenario.populations.iter().zip(plan.populations());
+        let planned = planned.map(|(users, (_, plan))| {
+            Planned::new(plan.clone(), journeys::JourneyRules::new(scenario, users))
+        });
         let mut report = CheckReport::default();
         if attachments.iter().any(|attachment| !attachment.stored) {
             report.unchecked_digest = true;
@@ -85,7 +98,8 @@ impl Checks {
         }
         Checks {
             rules: Rules::new(scenario, &plan),
-            planned: Planned::new(plan, journeys::JourneyRules::new(scenario)),
+            planned: planned.collect(),
+            actors: first.all_workers().map(actors).collect(),
             workers: first.all_workers().map(worker).collect(),
             report,
             tally: Tally::default(),
@@ -100,11 +114,34 @@ impl Checks {
         let Some(state) = self.workers.get_mut(worker.index()) else {
             return self.report.add(here.violation(None, ViolationKind::UnknownWorker {}));
         };
-        let Checks { rules, planned, report, tally, stop, .. } = self;
+        let population = match self.planned.len() {
+            1 => 0,
+            _ => usize::from(state.population(event).0),
+        };
+        let actors = &mut self.actors[worker.index()];
+        let (Some(planned), Some(actors)) =
+            (self.planned.get_mut(population), actors.get_mut(population))
+        else {
+            return self.report.add(here.violation(None, ViolationKind::NotAlive {}));
+        };
+        let Checks { rules, report, tally, stop, .. } = self;
         if let Some(stop) = stop {
             stop.event(here, event, report);
         }
-        StepCheck { here, state, rules, planned, report, tally }.check(event);
+        StepCheck { here, state, actors, rules, planned, report, tally }.check(event);
+        if let Event::EndReached { end, .. } = event {
+            self.missing_starts(here, *end);
+        }
+    }
+
+    /// VUs of any population that should have started before the end of a worker.
+    fn missing_starts(&mut self, here: Here, end: Tick) {
+        for (actors, planned) in self.actors[here.worker.index()].iter().zip(&self.planned) {
+            if let Some((actor, planned)) = actors.missing(planned, end) {
+                let kind = ViolationKind::MissingStart { planned };
+                self.report.add(here.violation(Some(actor), kind));
+            }
+        }
     }
 
     /// Ends the checks. What needs the end of the log is left out if it is truncated.
@@ -116,7 +153,10 @@ impl Checks {
         let index = self.report.events;
         for (worker, state) in (0..).map(WorkerId).zip(&self.workers) {
             let here = Here { index, at: state.last(), worker };
-            state.finish(&mut self.planned, here, &mut self.report);
+            state.finish(here, &mut self.report);
+            for (actors, planned) in self.actors[worker.index()].iter().zip(&mut self.planned) {
+                actors.finish(planned, state.ended(), here, &mut self.report);
+            }
         }
         if let Some(stop) = &self.stop {
             stop.finish(index, &mut self.report);

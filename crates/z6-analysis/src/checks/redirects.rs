@@ -73,7 +73,8 @@ impl StepCheck<'_> {
         let Some(open) = self.take(exchange) else { return };
         self.take_cause(open.actor, error);
         self.tally.failed += 1;
-        let delay_ns = open.between.map_or(0, |target| self.rules.reconnect_delay_ns(target));
+        let delay_ns =
+            open.between.map_or(0, |target| self.rules.reconnect_delay_ns(self.planned, target));
         self.step_over(open.actor, StepEnd::Failed, delay_ns);
     }
 }

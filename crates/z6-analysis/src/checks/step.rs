@@ -4,10 +4,10 @@
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
     Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    NeverSentReason, NextHop, PlannedRequest, RequestId, Response, SlotTable, Step, StoppedBy,
-    TargetId, Tick, VariableId, WorkerId,
+    NeverSentReason, NextHop, PlannedRequest, Population, RequestId, Response, SlotTable, Step,
+    StoppedBy, TargetId, Tick, VariableId, WorkerId,
 };
-use z6_scenario::{Model, Plan, Region, Scenario, Target};
+use z6_scenario::{Plan, Region, Scenario, Target};
 
 use super::actors::{Actors, Planned};
 use super::connections::Connections;
@@ -40,6 +40,7 @@ pub(super) struct Tally {
 /// One open exchange.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Open {
+    pub(super) population: Population,
     pub(super) actor: Actor,
     pub(super) request: RequestId,
     pub(super) connection: ConnectionSlot,
@@ -54,26 +55,8 @@ pub(super) struct Open {
     pub(super) between: Option<TargetId>,
 }
 
-/// Why a request may now be given up without a byte on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unsent {
-    /// This unsent exchange failed.
-    Exchange(ErrorKind),
-    /// This attempt failed.
-    Attempt(ErrorKind),
-}
-
-impl Unsent {
-    const fn error(self) -> ErrorKind {
-        match self {
-            Unsent::Exchange(error) | Unsent::Attempt(error) => error,
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct WorkerChecks {
-    pub(super) actors: Actors,
     pub(super) connections: Connections,
     pub(super) open: SlotTable<Open>,
     last: Tick,
@@ -103,9 +86,8 @@ impl Here {
 }
 
 impl WorkerChecks {
-    pub(super) fn new(actors: Actors, connections: Connections) -> WorkerChecks {
+    pub(super) fn new(connections: Connections) -> WorkerChecks {
         WorkerChecks {
-            actors,
             connections,
             open: SlotTable::default(),
             last: Tick::ZERO,
@@ -116,6 +98,11 @@ impl WorkerChecks {
             ended: None,
             finished: false,
         }
+    }
+
+    /// When it reached the end of the run; 0 if it did not.
+    pub(super) fn ended(&self) -> Tick {
+        self.ended.unwrap_or(Tick::ZERO)
     }
 
     /// Its latest instant.
@@ -133,7 +120,7 @@ impl WorkerChecks {
     }
 
     /// What a complete log must have said of this worker.
-    pub(super) fn finish(&self, planned: &mut Planned, here: Here, report: &mut CheckReport) {
+    pub(super) fn finish(&self, here: Here, report: &mut CheckReport) {
         if !self.finished {
             report.add(here.violation(None, ViolationKind::NotFinished {}));
         }
@@ -148,15 +135,6 @@ impl WorkerChecks {
         for connection in self.connections.left_open() {
             report.add(here.violation(None, ViolationKind::LeftOpen { connection }));
         }
-        if planned.plan.model() == Model::Closed {
-            for actor in self.actors.alive() {
-                report.add(here.violation(Some(actor), ViolationKind::NeverStopped {}));
-            }
-        }
-        let end = self.ended.unwrap_or(Tick::ZERO);
-        self.actors.missing_arrivals(planned, end, report, |actor, planned| {
-            here.violation(Some(actor), ViolationKind::MissingStart { planned })
-        });
     }
 }
 
@@ -164,6 +142,8 @@ impl WorkerChecks {
 pub(super) struct StepCheck<'a> {
     pub(super) here: Here,
     pub(super) state: &'a mut WorkerChecks,
+    /// Those of the population that the event is about.
+    pub(super) actors: &'a mut Actors,
     pub(super) rules: &'a Rules,
     pub(super) planned: &'a mut Planned,
     pub(super) report: &'a mut CheckReport,
@@ -271,7 +251,7 @@ impl StepCheck<'_> {
             Event::VuStarted { actor, planned, .. } => self.vu_started(actor, planned),
             Event::VuStopped { actor, .. } => {
                 let ended = self.state.ended.is_some();
-                let stopped = self.state.actors.stopped(self.planned, actor, at, ended);
+                let stopped = self.actors.stopped(self.planned, actor, at, ended);
                 self.checked(Some(actor), stopped);
             }
             Event::ConnectStarted { .. }
@@ -313,7 +293,7 @@ impl StepCheck<'_> {
         }
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
-        let unchecked = self.state.actors.asked(self.planned, request, here.at, &mut add);
+        let unchecked = self.actors.asked(self.planned, request, here.at, &mut add);
         self.report.unchecked_arrivals += u64::from(unchecked);
         true
     }
@@ -340,9 +320,10 @@ impl StepCheck<'_> {
         self.may_be_sent(request);
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
-        let PlannedRequest { actor, request, step, .. } = *request;
+        let PlannedRequest { population, actor, request, step, .. } = *request;
         let (attempt, resends, between) = (0, 0, None);
         let open = Open {
+            population,
             actor,
             request,
             connection,
@@ -376,7 +357,7 @@ impl StepCheck<'_> {
     /// The step of an exchange that was taken is over; the next one waits at least `delay_ns`.
     #[inline]
     pub(super) fn step_over(&mut self, actor: Actor, end: StepEnd, delay_ns: u64) {
-        self.state.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), end);
+        self.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), end);
     }
 
     /// The instants and bytes of an exchange that the driver ended.
@@ -472,7 +453,9 @@ impl StepCheck<'_> {
         self.tally.failed += 1;
         if self.asked(request) {
             let delay_ns = match cause {
-                Some(Unsent::Attempt(_)) => self.rules.reconnect_delay_ns(request.target),
+                Some(Unsent::Attempt(_)) => {
+                    self.rules.reconnect_delay_ns(self.planned, request.target)
+                }
                 Some(Unsent::Exchange(_)) | None => 0,
             };
             self.step_over(request.actor, StepEnd::Failed, delay_ns);
@@ -524,10 +507,10 @@ impl StepCheck<'_> {
             self.report(Some(actor), ViolationKind::NeedlesslyUnsent { reason: reason.name() });
         }
         match reason {
-            NeverSentReason::DataExhausted => self.state.actors.without_row(self.planned, actor),
+            NeverSentReason::DataExhausted => self.actors.without_row(self.planned, actor),
             NeverSentReason::MissingValue => self.step_over(actor, StepEnd::NotSent, 0),
             NeverSentReason::RunEnded | NeverSentReason::MaxInFlight => {
-                self.state.actors.given_up(self.planned, actor);
+                self.actors.given_up(self.planned, actor);
             }
         }
     }
@@ -536,7 +519,7 @@ impl StepCheck<'_> {
     fn hindrances(&mut self, request: &PlannedRequest) -> (bool, Option<VariableId>) {
         let PlannedRequest { actor, step, request, .. } = *request;
         let plan = &self.planned.plan;
-        let Some((rules, journey)) = self.state.actors.journey(self.planned, actor) else {
+        let Some((rules, journey)) = self.actors.journey(self.planned, actor) else {
             return (false, None);
         };
         rules.hindrances(plan, journey, (actor, step, request))
@@ -557,7 +540,7 @@ impl StepCheck<'_> {
             self.report(Some(actor), ViolationKind::SentWithoutValue { variable });
         }
         let is_aside = self.is_aside(actor, request.step);
-        if let Some((rules, journey)) = self.state.actors.journey(self.planned, actor) {
+        if let Some((rules, journey)) = self.actors.journey(self.planned, actor) {
             journey.sent(rules, request.request, is_aside);
         }
     }
@@ -570,7 +553,7 @@ impl StepCheck<'_> {
     fn value(&mut self, exchange: ExchangeSlot, variable: VariableId, value: Told) {
         let at = self.here.at;
         let read = self.answered(exchange).map(|(actor, request)| {
-            let journey = self.state.actors.journey(self.planned, actor);
+            let journey = self.actors.journey(self.planned, actor);
             journey.map_or(
                 Err(ViolationKind::OtherValue { variable: variable.0 }),
                 |(rules, journey)| journey.value(rules, request, (variable, value), at),
@@ -582,7 +565,7 @@ impl StepCheck<'_> {
     fn checks_failed(&mut self, exchange: ExchangeSlot, failed: u64) {
         let at = self.here.at;
         let read = self.answered(exchange).map(|(actor, request)| {
-            let journey = self.state.actors.journey(self.planned, actor);
+            let journey = self.actors.journey(self.planned, actor);
             journey.map_or(Err(ViolationKind::OtherChecks { failed }), |(rules, journey)| {
                 journey.checks_failed(rules, request, failed, at)
             })
@@ -605,7 +588,7 @@ impl StepCheck<'_> {
     ) -> Option<ErrorKind> {
         let at = self.here.at;
         let whose = (open.request, self.is_aside(open.actor, open.step));
-        let Some((rules, journey)) = self.state.actors.journey(self.planned, open.actor) else {
+        let Some((rules, journey)) = self.actors.journey(self.planned, open.actor) else {
             return by_status;
         };
         let (failure, whole) = journey.verdict(rules, whose, (status, by_status), at);
@@ -615,7 +598,7 @@ impl StepCheck<'_> {
 
     /// An exchange ends without its response: nothing was read from one.
     fn ends_unread(&mut self, actor: Actor) {
-        let journey = self.state.actors.journey(self.planned, actor);
+        let journey = self.actors.journey(self.planned, actor);
         let unread = journey.map_or(Ok(()), |(_, journey)| journey.ends_unread());
         self.checked(Some(actor), unread);
     }
@@ -627,7 +610,7 @@ impl StepCheck<'_> {
         if let Some(end) = self.state.ended {
             self.report(Some(actor), ViolationKind::PlannedAfterEnd { planned, end });
         }
-        let started = self.state.actors.started(self.planned, actor, planned);
+        let started = self.actors.started(self.planned, actor, planned);
         self.checked(Some(actor), started);
     }
 
@@ -660,20 +643,13 @@ impl StepCheck<'_> {
                 }
             }
         }
-        if let Some((actor, planned)) = self.state.actors.missing(self.planned, end) {
-            self.report(Some(actor), ViolationKind::MissingStart { planned });
-        }
     }
 }
 
 impl Rules {
     pub(super) fn new(scenario: &Scenario, plan: &Plan) -> Rules {
         let (requests, targets) = (&scenario.requests, &scenario.targets);
-        // An arrival has no next iteration to spare the target, and waits for nothing.
-        let delay_ns = |target: &Target| match plan.model() {
-            Model::Closed => target.reconnect_delay_ns,
-            Model::Open => 0,
-        };
+        let delay_ns = |target: &Target| target.reconnect_delay_ns;
         Rules {
             redirects: requests.iter().map(|request| request.follow_redirects).collect(),
             timeouts_ns: requests.iter().map(|request| request.timeout_ns).collect(),
@@ -698,7 +674,11 @@ impl Rules {
         }
     }
 
-    pub(super) fn reconnect_delay_ns(&self, target: TargetId) -> u64 {
+    pub(super) fn reconnect_delay_ns(&self, planned: &Planned, target: TargetId) -> u64 {
+        // An arrival has no next iteration to spare the target, and waits for nothing.
+        if planned.is_open() {
+            return 0;
+        }
         self.reconnect_delays_ns.get(target.index()).copied().unwrap_or(0)
     }
 }

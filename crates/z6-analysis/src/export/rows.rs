@@ -7,13 +7,14 @@ use std::io::{self, Write};
 use z6_events::{Irregularities, Tick, printable};
 use z6_metrics::report::units::duration;
 use z6_metrics::{RequestRow, RowOutcome};
-use z6_scenario::{Request, Scenario, Tag};
+use z6_scenario::{Request, Scenario, Tag, Users};
 
 use super::columns::ValueColumns;
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 use crate::values::RowValues;
 
-/// The columns of the CSV format, in order. An instant that did not happen is empty.
+/// The columns of the CSV format, in order; `population` follows if the scenario has populations. An instant that
+/// did not happen is empty.
 pub const CSV_COLUMNS: [&str; 22] = [
     "actor",
     "step",
@@ -70,9 +71,11 @@ struct Names {
     requests: Vec<Vec<u8>>,
     methods: Vec<Vec<u8>>,
     targets: Vec<Vec<u8>>,
+    /// Empty if the users of the scenario have no names.
+    populations: Vec<Vec<u8>>,
     /// By request, as they are.
     checks: Vec<Vec<String>>,
-    /// By request.
+    /// By population and request.
     tags: Vec<Vec<u8>>,
     ready: fn(&str) -> Vec<u8>,
 }
@@ -85,23 +88,36 @@ impl Names {
         };
         Names {
             checks: requests.iter().map(checks).collect(),
-            tags: requests.iter().map(|request| tags(request, format, ready)).collect(),
+            tags: scenario
+                .populations
+                .iter()
+                .flat_map(|users| requests.iter().map(|one| tags((users, one), format, ready)))
+                .collect(),
             ready,
             requests: requests.iter().map(|request| ready(&request.name)).collect(),
             methods: requests.iter().map(|request| ready(&request.method)).collect(),
             targets: scenario.targets.iter().map(|target| ready(&target.name)).collect(),
+            populations: match scenario.has_populations() {
+                true => scenario.populations.iter().map(|users| ready(&users.name)).collect(),
+                false => Vec::new(),
+            },
         }
     }
 }
 
-/// The tags of a request, ready for the format: `name=value` with `; ` between them, or a JSON object.
-fn tags(request: &Request, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Vec<u8> {
+/// The tags of a request and of who sends it, ready for the format: `name=value` with `; ` between them, or a JSON object.
+fn tags(
+    (users, request): (&Users, &Request),
+    format: RowFormat,
+    ready: fn(&str) -> Vec<u8>,
+) -> Vec<u8> {
+    let all = || users.tags.iter().chain(&request.tags);
     if format != RowFormat::Json {
-        let each: Vec<String> = request.tags.iter().map(Tag::to_string).collect();
+        let each: Vec<String> = all().map(Tag::to_string).collect();
         return ready(&each.join("; "));
     }
     let mut object = vec![b'{'];
-    for (index, tag) in request.tags.iter().enumerate() {
+    for (index, tag) in all().enumerate() {
         let comma: &[u8] = if index == 0 { b"" } else { b"," };
         for part in [comma, &ready(&tag.name), b":", &ready(&tag.value)] {
             object.extend_from_slice(part);
@@ -112,6 +128,10 @@ fn tags(request: &Request, format: RowFormat, ready: fn(&str) -> Vec<u8>) -> Vec
 }
 
 impl Names {
+    fn place_of_tags(&self, row: &RequestRow) -> usize {
+        usize::from(row.population.0) * self.requests.len() + row.request.index()
+    }
+
     fn checks_of(&self, row: &RequestRow) -> &[String] {
         self.checks.get(row.request.index()).map_or(&[], Vec::as_slice)
     }
@@ -130,6 +150,12 @@ enum Cell<'a> {
     /// The names of all checks, and a bit for each one that failed.
     Checks(&'a [String], u64),
     Missing,
+}
+
+/// The name of the population: a last column, if the scenario has populations.
+fn population<'a>(row: &RequestRow, names: &'a Names) -> Option<Cell<'a>> {
+    let index = usize::from(row.population.0);
+    (!names.populations.is_empty()).then(|| Cell::name(&names.populations, index))
 }
 
 /// The checks that failed.
@@ -174,7 +200,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Number(row.bytes_received),
         Cell::Irregularities(row.irregularities),
         Cell::Checks(names.checks_of(row), row.failed_checks),
-        Cell::name(&names.tags, row.request.index()),
+        Cell::name(&names.tags, names.place_of_tags(row)),
         row.protocol.map_or(Cell::Missing, |protocol| Cell::Word(protocol.name())),
         Cell::number(row.stream),
     ]
@@ -211,7 +237,9 @@ impl<W: Write> RowWriter<W> {
             RowFormat::Lines => |text: &str| printable(text).into_owned().into_bytes(),
         };
         if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
-            let all: Vec<&str> = CSV_COLUMNS.into_iter().chain(columns.names()).collect();
+            let more = scenario.has_populations().then_some("population");
+            let all: Vec<&str> =
+                CSV_COLUMNS.into_iter().chain(more).chain(columns.names()).collect();
             writeln!(out, "{}", all.join(","))?;
         }
         let names = Names::new(scenario, format, ready);
@@ -264,7 +292,8 @@ impl<W: Write> RowWriter<W> {
 }
 
 fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
-    for (column, cell) in cells(row, names).into_iter().enumerate() {
+    let cells = cells(row, names).into_iter().chain(population(row, names));
+    for (column, cell) in cells.enumerate() {
         if column > 0 {
             line.push(b',');
         }
@@ -292,7 +321,8 @@ fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
         ("service_ns", Cell::number(row.service_ns())),
         ("lower_bound", Cell::Flag(row.is_censored())),
     ];
-    let cells = CSV_COLUMNS.into_iter().zip(cells(row, names)).chain(more);
+    let population = population(row, names).map(|cell| ("population", cell));
+    let cells = CSV_COLUMNS.into_iter().zip(cells(row, names)).chain(population).chain(more);
     for (column, (name, cell)) in cells.enumerate() {
         line.extend_from_slice(if column == 0 { b"{\"" } else { b",\"" });
         line.extend_from_slice(name.as_bytes());

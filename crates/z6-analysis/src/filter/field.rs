@@ -126,6 +126,7 @@ pub(super) enum TextField {
     Name,
     Method,
     Target,
+    Population,
 }
 
 /// A field by name.
@@ -147,6 +148,7 @@ const fn number(name: &'static str, field: NumberField, scale: Scale) -> Field {
 pub(super) const FIELDS: &[Field] = &[
     field("name", FieldKind::Text(TextField::Name)),
     field("target", FieldKind::Text(TextField::Target)),
+    field("population", FieldKind::Text(TextField::Population)),
     field("method", FieldKind::Text(TextField::Method)),
     field("outcome", FieldKind::Outcome),
     field("error_kind", FieldKind::ErrorKind),

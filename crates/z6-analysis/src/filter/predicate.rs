@@ -274,6 +274,7 @@ impl Test {
                 match of {
                     TextField::Name | TextField::Method => BoundTest::Request(passes),
                     TextField::Target => BoundTest::Target(passes),
+                    TextField::Population => BoundTest::Population(passes),
                 }
             }
             Test::Outcome { outcomes, negated } => {
@@ -319,7 +320,8 @@ impl Test {
                 BoundTest::Variable { id: VariableId(id), set: set.clone(), negated: *negated }
             }
             Test::Tag { name, set, missing, negated } => {
-                BoundTest::Request(passing_tags(set, name, (*missing, *negated), scenario)?)
+                let passes = passing_tags(set, name, (*missing, *negated), scenario)?;
+                BoundTest::Tagged { passes, requests: scenario.requests.len() }
             }
         })
     }
@@ -334,6 +336,7 @@ fn names(of: TextField, scenario: &Scenario) -> Vec<&str> {
         TextField::Name => scenario.requests.iter().map(|r| r.name.as_str()).collect(),
         TextField::Method => scenario.requests.iter().map(|r| r.method.as_str()).collect(),
         TextField::Target => scenario.targets.iter().map(|t| t.name.as_str()).collect(),
+        TextField::Population => scenario.populations.iter().map(|p| p.name.as_str()).collect(),
     }
 }
 
@@ -347,18 +350,22 @@ fn passing_checks(set: &TextSet, scenario: &Scenario) -> Result<Box<[u64]>, Expr
     Ok(bits.collect())
 }
 
-/// By request: whether its tag of this name passes.
+/// By population and request: whether their tag of this name passes.
 fn passing_tags(
     set: &TextSet,
     name: &str,
     (missing, negated): (bool, bool),
     scenario: &Scenario,
 ) -> Result<Box<[bool]>, ExpressionError> {
-    let tags = scenario.requests.iter().flat_map(|request| &request.tags);
+    let of_users = scenario.populations.iter().flat_map(|users| &users.tags);
+    let tags = scenario.requests.iter().flat_map(|request| &request.tags).chain(of_users);
     set.check_tag(name, tags.map(|tag| (tag.name.as_str(), tag.value.as_str())))?;
-    let passes =
-        |request: &Request| request.tag(name).map_or(missing, |value| set.has(value)) != negated;
-    Ok(scenario.requests.iter().map(passes).collect())
+    let passes = |value: Option<&str>| value.map_or(missing, |value| set.has(value)) != negated;
+    let each = scenario.populations.iter().flat_map(|users| {
+        let of = |request: &Request| passes(request.tag(name).or(users.tag(name)));
+        scenario.requests.iter().map(of)
+    });
+    Ok(each.collect())
 }
 
 /// By request or target: whether it passes.
@@ -372,6 +379,7 @@ fn passing(
         TextField::Name => "request",
         TextField::Method => "method",
         TextField::Target => "target",
+        TextField::Population => "population",
     };
     set.check(what, names.iter().copied())?;
     Ok(names.iter().map(|name| set.has(name) != negated).collect())
@@ -406,6 +414,13 @@ pub(super) enum BoundTest {
     Request(Box<[bool]>),
     /// By target.
     Target(Box<[bool]>),
+    /// By population.
+    Population(Box<[bool]>),
+    /// By population and request.
+    Tagged {
+        passes: Box<[bool]>,
+        requests: usize,
+    },
     Outcome {
         bits: u8,
     },
@@ -453,6 +468,14 @@ impl BoundTest {
             BoundTest::Number { of, set, negated } => set.has(of.value(row)) != *negated,
             BoundTest::Request(passes) => passes.get(row.request.index()) == Some(&true),
             BoundTest::Target(passes) => passes.get(row.target.index()) == Some(&true),
+            BoundTest::Tagged { passes, requests } => {
+                let of_users = usize::from(row.population.0) * requests;
+                row.request.index() < *requests
+                    && passes.get(of_users + row.request.index()) == Some(&true)
+            }
+            BoundTest::Population(passes) => {
+                passes.get(usize::from(row.population.0)) == Some(&true)
+            }
             BoundTest::Outcome { bits } => bits >> row.outcome.index() & 1 == 1,
             BoundTest::ErrorKind(passes) => {
                 passes[row.outcome.error().map_or(NO_KIND, |kind| usize::from(kind.code()))]

@@ -4,6 +4,7 @@ use z6_events::{StoppedBy, TargetId, Tick, WorkerId};
 
 use super::{EndFacts, Fold};
 use crate::assertions::{self, Found, Observed};
+use crate::by_population::ByPopulation;
 use crate::curve::Curves;
 use crate::error::FoldError;
 use crate::goals::{Outcome, Tripped};
@@ -73,12 +74,19 @@ impl Fold {
             self.requests.conserve_grid(grid)?;
         }
         let empty_iterations = self.iterations.as_ref().map_or(0, |iterations| iterations.empty());
+        let by = self.populations.as_deref();
+        let mut requests = RequestFigures {
+            by_group,
+            by_population: by.map(ByPopulation::groups).unwrap_or_default(),
+            ..self.requests.figures(&self.outline, &total, empty_iterations)?
+        };
+        if let Some(by) = by {
+            requests.by_tag.0.extend(by.by_tag()?);
+        }
         let metrics = Metrics {
             schema_version: SCHEMA_VERSION,
-            requests: RequestFigures {
-                by_group,
-                ..self.requests.figures(&self.outline, &total, empty_iterations)?
-            },
+            requests,
+            populations: by.map(|by| by.figures(ended_at)).unwrap_or_default(),
             latency,
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
@@ -113,6 +121,9 @@ impl Fold {
                 if let Some(goals) = &mut self.goals {
                     let ended = request.ended(state.last, None, Outcome::GivenUp, [0; 2]);
                     goals.ended(worker.index(), state.last, &ended)?;
+                }
+                if let Some(populations) = &mut self.populations {
+                    populations.unanswered(state.last, &request)?;
                 }
                 self.requests.in_flight_at_stop(state.last, &request)?;
             }

@@ -13,13 +13,15 @@ mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, PlannedRequest, ReleaseCause, Response, Sample, StoppedBy, TargetAddresses,
-    TargetId, Tick, Visitor, WorkerId,
+    Irregularities, PlannedRequest, Population, ReleaseCause, Response, Sample, StoppedBy,
+    TargetAddresses, Tick, Visitor, WorkerId,
 };
+use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
+use crate::by_population::ByPopulation;
 use crate::connection_totals::ConnectionTotals;
-use crate::connections::{Change, Connections};
+use crate::connections::Connections;
 use crate::error::FoldError;
 use crate::examples::NO_ADDRESS;
 use crate::facts::is_possible;
@@ -100,6 +102,8 @@ pub struct Fold {
     connections: ConnectionTotals,
     /// None if nothing is read from responses.
     reads: Option<Box<Reads>>,
+    /// None if the users have no names.
+    populations: Option<Box<ByPopulation>>,
     /// None if no VU can have an iteration that sends nothing, and for a fold of a part of the requests.
     iterations: Option<Box<Iterations>>,
     gauges: Gauges,
@@ -124,12 +128,13 @@ impl Fold {
         let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
+        let populations = ByPopulation::new(scenario, fold.outline.warmup);
         let iterations = Iterations::new(scenario).map(Box::new);
         let goals = Goals::new(&fold.outline, fold.facts.partition.workers()).map(Box::new);
         let workers = fold.facts.partition.workers();
         let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);
         let reads = reads.map(Box::new);
-        Fold { reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
+        Fold { populations, reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
     }
 
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
@@ -138,6 +143,7 @@ impl Fold {
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
+            populations: None,
             iterations: None,
             gauges: Gauges::default(),
             grid: None,
@@ -249,6 +255,12 @@ impl Fold {
                 if let Some(reads) = &mut self.reads {
                     reads.answered(open.request);
                 }
+                if let Some(populations) = &mut self.populations {
+                    match failure {
+                        None => populations.succeeded(at, &open)?,
+                        Some(error) => populations.failed(at, &open, error)?,
+                    }
+                }
                 if let Some(groups) = &mut self.step_groups {
                     let outcome = failure.map_or(Outcome::Succeeded, Outcome::from_error);
                     groups.ended(worker, exchange, at, outcome)?;
@@ -298,6 +310,9 @@ impl Fold {
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
                 self.grid_failed(here, cause.error);
+                if let Some(populations) = &mut self.populations {
+                    populations.failed(at, &open, cause.error)?;
+                }
                 self.ended_without(here, exchange, &open, Outcome::from_error(cause.error))?;
                 self.requests.broken(here, &open, &without_response(cause), Why::default())
             }
@@ -310,6 +325,9 @@ impl Fold {
                         state.streams.ended(open.connection);
                     }
                     self.connections.protocols.failed(failure);
+                    if let Some(populations) = &mut self.populations {
+                        populations.failed(at, &open, failure.error)?;
+                    }
                     self.ended_without(here, exchange, &open, Outcome::from_error(failure.error))?;
                     let state = &self.workers[worker.index()];
                     let why = state.why_broken(at, exchange, (open.connection, open.sent));
@@ -325,8 +343,7 @@ impl Fold {
                 if let Some(iterations) = &mut self.iterations {
                     iterations.vu_started(population, actor);
                 }
-                self.vus_change(here, 1);
-                Ok(())
+                self.vus_change(here, population, 1)
             }
             Event::VuStopped { population, actor } => {
                 if let Some(groups) = &mut self.step_groups {
@@ -335,8 +352,7 @@ impl Fold {
                 if let Some(iterations) = &mut self.iterations {
                     iterations.vu_stopped(population, actor);
                 }
-                self.vus_change(here, -1);
-                Ok(())
+                self.vus_change(here, population, -1)
             }
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(here, connection, target, address)
@@ -366,6 +382,9 @@ impl Fold {
                 }
                 let why = Why { note: state.note.tls(at), ..Why::default() };
                 let asked = (request, address);
+                if let Some(populations) = &mut self.populations {
+                    populations.not_on_wire(request.population, request.planned, at)?;
+                }
                 if let Some(grid) = &mut self.grid {
                     grid.not_on_wire(here, request.planned, cause.error);
                 }
@@ -377,6 +396,9 @@ impl Fold {
             Event::NeverSent { ref request, reason } => {
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
+                }
+                if let Some(populations) = &mut self.populations {
+                    populations.never_sent(request.population, request.planned)?;
                 }
                 if let Some(groups) = &mut self.step_groups {
                     groups.unsent(request, at, Outcome::GivenUp)?;
@@ -396,6 +418,9 @@ impl Fold {
                     state.streams.ended(open.connection);
                 }
                 self.grid_failed(here, ErrorKind::RequestTimeout);
+                if let Some(populations) = &mut self.populations {
+                    populations.failed(at, &open, ErrorKind::RequestTimeout)?;
+                }
                 self.ended_without(here, exchange, &open, Outcome::TimedOut)?;
                 self.requests.timed_out(here, &open)
             }
@@ -403,6 +428,9 @@ impl Fold {
                 let open = state.open.take(worker, at, exchange)?;
                 if let Some(grid) = &mut self.grid {
                     grid.given_up(here);
+                }
+                if let Some(populations) = &mut self.populations {
+                    populations.unanswered(at, &open)?;
                 }
                 self.ended_without(here, exchange, &open, Outcome::GivenUp)?;
                 self.requests.in_flight_at_stop(at, &open)
@@ -542,13 +570,17 @@ impl Fold {
         asked: &PlannedRequest,
         (request_bytes, written_bytes): (u64, u64),
     ) -> Result<(), FoldError> {
-        let PlannedRequest { request, target, planned, .. } = *asked;
+        let PlannedRequest { population, request, target, planned, .. } = *asked;
         self.requests.plan(worker, request, target, planned)?;
+        if let Some(populations) = &mut self.populations {
+            populations.on_wire(population, planned, at)?;
+        }
         if let Some(iterations) = &mut self.iterations {
             iterations.sent(asked);
         }
         let state = &mut self.workers[worker.index()];
         let open = OpenRequest {
+            population,
             request,
             target,
             planned,
@@ -585,51 +617,19 @@ impl Fold {
         }
     }
 
-    fn connect_started(
-        &mut self,
-        here @ (worker, at): (WorkerId, Tick),
-        connection: ConnectionSlot,
-        target: TargetId,
-        address: u16,
-    ) -> Result<(), FoldError> {
-        if target.index() >= self.outline.targets.len() {
-            return Err(FoldError::UnknownTarget(target));
-        }
-        let connections = &mut self.workers[worker.index()].connections;
-        let change = connections.connecting(worker, connection, (target, address), at)?;
-        self.connections.attempted(target, address);
-        self.connection_change(here, change);
-        Ok(())
-    }
-
-    fn connection_closed(
+    fn vus_change(
         &mut self,
         here: (WorkerId, Tick),
-        connection: ConnectionSlot,
+        population: Population,
+        change: i64,
     ) -> Result<(), FoldError> {
-        let state = &mut self.workers[here.0.index()];
-        state.streams.closed(connection);
-        let change = state.connections.closed(connection);
-        self.connection_change(here, change);
-        Ok(())
-    }
-
-    fn connection_change(&mut self, here: (WorkerId, Tick), change: Change) {
-        let change = match change {
-            Change::Opened => 1,
-            Change::Closed => -1,
-            Change::None => return,
-        };
-        self.gauges.connections(here.1, change);
-        if let Some(grid) = &mut self.grid {
-            grid.connections(here, change);
-        }
-    }
-
-    fn vus_change(&mut self, here: (WorkerId, Tick), change: i64) {
         self.gauges.vus(here.1, change);
         if let Some(grid) = &mut self.grid {
             grid.vus(here, change);
+        }
+        match &mut self.populations {
+            Some(populations) => populations.vus(population, here.1, change),
+            None => Ok(()),
         }
     }
 
@@ -645,9 +645,10 @@ impl Fold {
 
 /// A request that ended without having been on the wire.
 fn unsent(request: &PlannedRequest, at: Tick, outcome: Outcome) -> Ended {
-    let PlannedRequest { request, target, planned, .. } = *request;
+    let PlannedRequest { population, request, target, planned, .. } = *request;
     let took_ns = at.since(planned);
-    Ended { request, target, planned, status: None, outcome, took_ns, checks: [0; 2] }
+    let asked = Asked { population, request, target };
+    Ended { asked, planned, status: None, outcome, took_ns, checks: [0; 2] }
 }
 
 /// A failure of a request that ends with this cause, without a response.

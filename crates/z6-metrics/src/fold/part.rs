@@ -9,6 +9,7 @@ use z6_events::{
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use super::{EndFacts, Fold, RunFacts, without_response};
+use crate::by_population::ByPopulation;
 use crate::error::FoldError;
 use crate::examples::NO_ADDRESS;
 use crate::lag::Noticed;
@@ -56,8 +57,10 @@ impl PartFold {
         outline.assertions.clear();
         outline.goals.clear();
         outline.warmup = from.unwrap_or(outline.warmup);
+        let populations = ByPopulation::new(scenario, outline.warmup);
+        let fold = Fold::from_outline(outline, facts, to.unwrap_or(Tick::MAX));
         PartFold {
-            fold: Fold::from_outline(outline, facts, to.unwrap_or(Tick::MAX)),
+            fold: Fold { populations, ..fold },
             noticed: (0..workers).map(|_| SlotTable::default()).collect(),
             from,
             ended: Tick::ZERO,
@@ -169,6 +172,7 @@ impl PartFold {
     /// # Errors
     /// It names what the scenario does not have.
     pub fn row(&mut self, row: &RequestRow) -> Result<(), FoldError> {
+        self.count_population(row)?;
         let RequestRow { worker, request, target, planned, ended, .. } = *row;
         let Some(sent) = row.sent else { return self.not_on_wire(row) };
         let slots = &self.noticed[worker.index()];
@@ -181,9 +185,10 @@ impl PartFold {
         };
         let OnWire { noticed, address, connection, first_sent } =
             on_wire.copied().unwrap_or(unknown);
-        let Fold { requests, workers, .. } = &mut self.fold;
+        let Fold { requests, workers, populations, .. } = &mut self.fold;
         requests.plan(worker, request, target, planned)?;
         let open = OpenRequest {
+            population: row.population,
             request,
             target,
             planned,
@@ -206,6 +211,15 @@ impl PartFold {
         requests.on_wire(rates, &first, noticed)?;
         let here = (worker, ended);
         let failure = row.outcome.error();
+        if let Some(populations) = populations {
+            match row.outcome {
+                RowOutcome::Succeeded => populations.succeeded(ended, &open)?,
+                RowOutcome::Failed(error) => populations.failed(ended, &open, error)?,
+                RowOutcome::InFlight | RowOutcome::NeverSent(_) => {
+                    populations.unanswered(ended, &open)?;
+                }
+            }
+        }
         if let Some(status) = row.status {
             let response = Response {
                 first_byte: row.first_byte.unwrap_or(ended),
@@ -229,6 +243,17 @@ impl PartFold {
                 let why = state.why_broken(ended, exchange, (connection, sent));
                 requests.broken(here, &open, &failure, why)
             }
+        }
+    }
+
+    /// Counts a request as planned, and as sent if it was.
+    fn count_population(&mut self, row: &RequestRow) -> Result<(), FoldError> {
+        let Some(populations) = &mut self.fold.populations else { return Ok(()) };
+        let RequestRow { population, planned, sent, ended, outcome, .. } = *row;
+        match (sent, outcome) {
+            (Some(sent), _) => populations.on_wire(population, planned, sent),
+            (None, RowOutcome::Failed(_)) => populations.not_on_wire(population, planned, ended),
+            (None, _) => populations.never_sent(population, planned),
         }
     }
 

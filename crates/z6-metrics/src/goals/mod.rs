@@ -8,8 +8,8 @@ mod coarse;
 mod whole;
 mod window;
 
-use z6_events::{ErrorKind, ExchangeSlot, RequestId, TargetId, Tick};
-use z6_scenario::expression::Part;
+use z6_events::{ErrorKind, ExchangeSlot, RequestId, Tick};
+use z6_scenario::expression::{Asked, Part};
 use z6_scenario::{Assertion, AssertionKind, Goal, NS_PER_SECOND};
 
 use crate::assertions::{AssertionResult, Found, result_of, result_of_windows};
@@ -58,8 +58,7 @@ impl Outcome {
 /// A request that ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
-    pub(crate) request: RequestId,
-    pub(crate) target: TargetId,
+    pub(crate) asked: Asked,
     pub(crate) planned: Tick,
     pub(crate) status: Option<u16>,
     pub(crate) outcome: Outcome,
@@ -86,7 +85,7 @@ impl State {
     /// Whether a request is one of those that the goal is about.
     fn has(&self, ended: &Ended) -> bool {
         let part = self.goal.part.as_ref();
-        part.is_none_or(|part| part.has(ended.request, ended.target, ended.status))
+        part.is_none_or(|part| part.has(ended.asked, ended.status))
     }
 }
 
@@ -117,6 +116,7 @@ impl Goals {
             window_seconds: None,
             min_requests: 1,
             after_ns: outline.warmup.0,
+            active_ns: (0, None),
             stops: false,
         });
         let states: Vec<State> = unnamed
@@ -183,9 +183,9 @@ impl Goals {
         for state in &mut self.states {
             let Gathered::Windows(windows) = &mut state.gathered else { continue };
             let part: Option<&Part> = state.goal.part.as_ref();
-            let has = |request, target| part.is_none_or(|part| part.has(request, target, None));
-            for (request, target, planned) in open.planned() {
-                if !has(request, target) {
+            let has = |asked| part.is_none_or(|part| part.has(asked, None));
+            for (asked, planned) in open.planned() {
+                if !has(asked) {
                     continue;
                 }
                 for second in from + 1..=to {

@@ -15,6 +15,8 @@ use crate::tally::{Measured, share};
 #[derive(Debug, Clone)]
 pub(super) struct Whole {
     after: Tick,
+    /// From when to when requests are sent at all.
+    active: (Tick, Tick),
     has_latency: bool,
     measured: Measured,
     /// Neither succeeded nor failed.
@@ -36,6 +38,7 @@ impl Whole {
             given_up: 0,
             checks: [0; 2],
             latency: Latency::default(),
+            active: (after.max(Tick(goal.active_ns.0)), goal.active_ns.1.map_or(Tick::MAX, Tick)),
             rates: Rates::new(after, Tick::MAX),
             windows: vec![RateWindow::default(); usize::from(workers)],
         }
@@ -114,7 +117,8 @@ impl Whole {
             AssertionKind::ErrorRateMax => number(measured.error_rate()),
             AssertionKind::SuccessRateMin => number(measured.success_rate()),
             AssertionKind::RpsMin => {
-                let length_ns = ended_at.since(self.after);
+                let (from, to) = self.active;
+                let length_ns = ended_at.min(to).since(from);
                 let completed = self.rates.completed_count() as f64;
                 number((length_ns > 0).then(|| completed / (length_ns as f64 / 1e9)))
             }

@@ -2,7 +2,7 @@
 //! Knows nothing of events.
 
 use z6_events::{ErrorKind, Tick};
-use z6_scenario::Model;
+use z6_scenario::RunModel;
 
 use super::Requests;
 use crate::assertions;
@@ -145,6 +145,7 @@ impl Requests {
             by_name: self.groups.by_name(outline),
             by_method: self.groups.by_method(outline)?,
             by_target: self.groups.by_target(outline, total),
+            by_population: Named::default(),
             by_tag: self.groups.by_tag(outline)?,
             by_group: Named(Vec::new()),
             by_connection: self.by_connection.figures(),
@@ -225,13 +226,14 @@ impl Requests {
             window_stalls: workers.window_stalls,
             calmed: workers.calmed,
             resent: workers.resent,
-            offered: (outline.model == Model::Open).then_some((planned, self.rates.sent_count())),
+            offered: (outline.model == RunModel::Open)
+                .then_some((planned, self.rates.sent_count())),
             failed,
             ended: failed + succeeded,
             loop_pass_max_ns: workers.loop_pass_max_ns,
             log_stall_ns: workers.log_stall_ns,
             cpu_fraction: workers.cpu_fraction,
-            generator_sets_rate: outline.model == Model::Closed && !outline.thinks,
+            generator_sets_rate: outline.model == RunModel::Closed && !outline.thinks,
             never_sent_run_ended: totals.never_sent_run_ended,
             never_sent_max_in_flight: totals.never_sent_max_in_flight,
             out_of_ports: totals.errors.count(ErrorKind::OutOfPorts),

@@ -66,13 +66,28 @@ impl StepBuilder {
     }
 }
 
-fn word(what: OnFailure) -> &'static str {
+pub(super) fn word(what: OnFailure) -> &'static str {
     match what {
         OnFailure::Continue => "continue",
         OnFailure::EndIteration => "end_iteration",
         OnFailure::StopVu => "stop_vu",
         OnFailure::StopRun => "stop_run",
     }
+}
+
+/// The table `renew`.
+pub(super) fn renew_entry(
+    sequence: impl Into<String>,
+    on_status: impl IntoIterator<Item = u16>,
+    every: Option<Duration>,
+) -> Value {
+    let statuses: Vec<Value> = on_status.into_iter().map(Value::number).collect();
+    let mut entry = vec![("sequence".to_owned(), Value::text(sequence))];
+    if !statuses.is_empty() {
+        entry.push(("on_status".to_owned(), Value::List(statuses)));
+    }
+    entry.extend(every.map(|time| ("every_seconds".to_owned(), seconds(time))));
+    Value::Table(entry)
 }
 
 /// `[sequence]` and `[[sequences]]`.
@@ -128,13 +143,7 @@ impl ScenarioBuilder {
         on_status: impl IntoIterator<Item = u16>,
         every: Option<Duration>,
     ) -> Self {
-        let statuses: Vec<Value> = on_status.into_iter().map(Value::number).collect();
-        let mut entry = vec![("sequence".to_owned(), Value::text(sequence))];
-        if !statuses.is_empty() {
-            entry.push(("on_status".to_owned(), Value::List(statuses)));
-        }
-        entry.extend(every.map(|time| ("every_seconds".to_owned(), seconds(time))));
-        self.sequence.set("renew", "renew", Value::Table(entry));
+        self.sequence.set("renew", "renew", renew_entry(sequence, on_status, every));
         self
     }
 

@@ -3,7 +3,7 @@
 use super::{Description, counted, one_line, span};
 use crate::journey::{DataFile, OnEnd, OnFailure, Repeat, SequenceStep};
 use crate::load::listed;
-use crate::model::{Request, Scenario};
+use crate::model::{Request, Scenario, Users};
 use crate::values::{Order, Per};
 
 /// Bytes of event log for the length of a request that is filled in.
@@ -16,8 +16,8 @@ const LOG_BYTES_WITHHELD: u64 = 4;
 const MAX_STEPS: usize = 50;
 
 impl Scenario {
-    pub(super) fn describe_flow(&self, rows: &mut Description) {
-        let flow = &self.populations[0].flow;
+    pub(super) fn describe_flow(&self, users: &Users, rows: &mut Description) {
+        let flow = &users.flow;
         if !flow.start.is_empty() {
             rows.row("start", format!("{}, once per VU", self.steps_listed(&flow.start)));
         }
@@ -72,26 +72,19 @@ impl Scenario {
         }
     }
 
-    /// Requests of one iteration, times two: a range of repeats counts with its middle.
-    pub(super) fn steps_expected_twice(&self) -> u64 {
-        if self.populations[0].flow.steps.is_empty() {
-            return 2;
-        }
-        let twice = |step: &SequenceStep| u64::from(step.repeat.min) + u64::from(step.repeat.max);
-        self.populations[0].flow.steps.iter().map(twice).sum()
-    }
-
     /// Bytes of event log that values add to a request, on average over an iteration.
     pub(super) fn log_bytes_of_values(&self) -> u64 {
         let weigh = |weight: u64, request: &Request| {
             let bytes = u128::from(self.log_bytes_of_request(request));
             (u128::from(weight) * bytes, u128::from(weight))
         };
-        let steps = self.populations[0].flow.steps.iter().map(|step| {
+        let all = self.populations.iter();
+        let steps = all.flat_map(|users| &users.flow.steps).map(|step| {
             let twice = u64::from(step.repeat.min) + u64::from(step.repeat.max);
             weigh(twice, self.request(step.request))
         });
-        let drawn = self.requests.iter().filter(|_| self.populations[0].flow.steps.is_empty());
+        let is_drawn = self.populations.iter().any(|users| users.flow.steps.is_empty());
+        let drawn = self.requests.iter().filter(|_| is_drawn);
         let drawn = drawn.map(|request| weigh(request.weight_micro, request));
         let (bytes, weight) =
             steps.chain(drawn).fold((0, 0), |(a, b), (c, d): (u128, u128)| (a + c, b + d));
@@ -108,6 +101,17 @@ impl Scenario {
         });
         let length = if request.rendering.is_some() { LOG_BYTES_PER_LENGTH } else { 0 };
         extracts.sum::<u64>() + length
+    }
+}
+
+impl Users {
+    /// Requests of one iteration, times two: a range of repeats counts with its middle.
+    pub(super) fn steps_expected_twice(&self) -> u64 {
+        if self.flow.steps.is_empty() {
+            return 2;
+        }
+        let twice = |step: &SequenceStep| u64::from(step.repeat.min) + u64::from(step.repeat.max);
+        self.flow.steps.iter().map(twice).sum()
     }
 }
 

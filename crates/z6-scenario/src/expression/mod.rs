@@ -23,7 +23,7 @@ pub use check::{
 pub use error::{ExpressionError, ExpressionErrorKind, meant};
 pub use lexer::{Comparison, Decimal};
 pub use parser::parse;
-pub use part::{Known, Part};
+pub use part::{Asked, Known, Part};
 pub use sets::{NumberSet, TextSet};
 pub use tree::Expression;
 pub use vocabulary::{Search, Side, Spanned, Value, Vocabulary, Wording};

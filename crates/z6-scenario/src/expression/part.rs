@@ -5,14 +5,14 @@
 
 use std::ops::Range;
 
-use z6_events::{RequestId, TargetId};
+use z6_events::{Population, RequestId, TargetId};
 
 use super::error::{ExpressionError, ExpressionErrorKind};
 use super::lexer::Comparison;
 use super::sets::{NumberSet, TextSet};
 use super::tree::Expression;
 use super::vocabulary::{Search, Side, Spanned, Value, Vocabulary, Wording};
-use crate::model::{Request, Target};
+use crate::model::{Request, Target, Users};
 
 type Result<T> = std::result::Result<T, ExpressionError>;
 
@@ -23,6 +23,28 @@ pub struct Known<'a> {
     pub requests: &'a [Request],
     /// Its targets.
     pub targets: &'a [Target],
+    /// Its populations: one without a name where there is no `[[populations]]`.
+    pub populations: &'a [Users],
+}
+
+impl<'a> Known<'a> {
+    /// All that a scenario has.
+    #[must_use]
+    pub fn of(scenario: &'a crate::Scenario) -> Known<'a> {
+        let crate::Scenario { requests, targets, populations, .. } = scenario;
+        Known { requests, targets, populations }
+    }
+}
+
+/// A request, as far as the scenario knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Whose it is.
+    pub population: Population,
+    /// Which it is.
+    pub request: RequestId,
+    /// Where it goes.
+    pub target: TargetId,
 }
 
 /// Some of the requests of a scenario. Asking allocates nothing.
@@ -52,19 +74,29 @@ impl Part {
     /// Whether a request belongs to it; `status` is that of its complete response.
     #[inline]
     #[must_use]
-    pub fn has(&self, request: RequestId, target: TargetId, status: Option<u16>) -> bool {
-        self.expression.holds(|test| test.has(request, target, status))
+    pub fn has(&self, asked: Asked, status: Option<u16>) -> bool {
+        self.expression.holds(|test| test.has(asked, status))
     }
 
-    /// Whether any request of the scenario can belong to it, whatever its response.
+    /// The populations that send requests which can belong to it.
     #[must_use]
-    pub fn can_be_met(&self, known: Known<'_>) -> bool {
+    pub fn populations(&self, known: Known<'_>) -> Vec<Population> {
+        let all = (0..).map(Population).zip(known.populations);
+        all.filter(|(id, users)| self.can_be_sent(known, *id, users)).map(|(id, _)| id).collect()
+    }
+
+    /// Whether any request of these users can belong to it, whatever its response.
+    fn can_be_sent(&self, known: Known<'_>, population: Population, users: &Users) -> bool {
         let statuses = self.statuses();
         let targets = (0..).map(TargetId).take(known.targets.len());
-        (0..).map(RequestId).zip(known.requests).any(|(id, request)| {
-            let mut targets =
-                targets.clone().filter(|id| request.target.is_none_or(|own| own == *id));
-            targets.any(|target| statuses.iter().any(|status| self.has(id, target, *status)))
+        (0..).map(RequestId).zip(known.requests).any(|(request, template)| {
+            let goes = |id: &TargetId| template.target.is_none_or(|own| own == *id);
+            let mut targets = targets.clone().filter(goes);
+            users.flow.sends(request)
+                && targets.any(|target| {
+                    let asked = Asked { population, request, target };
+                    statuses.iter().any(|status| self.has(asked, *status))
+                })
         })
     }
 
@@ -102,12 +134,13 @@ enum TextField {
     Name,
     Method,
     Target,
+    Population,
     /// The tag of this name.
     Tag(String),
 }
 
 /// The fields without tags, in the order of the documentation.
-const FIELDS: [&str; 5] = ["name", "method", "target", "tag.NAME", "status"];
+const FIELDS: [&str; 6] = ["name", "method", "target", "population", "tag.NAME", "status"];
 
 impl Field {
     fn named(name: &str) -> Option<Field> {
@@ -115,6 +148,7 @@ impl Field {
             "name" => Field::Text(TextField::Name),
             "method" => Field::Text(TextField::Method),
             "target" => Field::Text(TextField::Target),
+            "population" => Field::Text(TextField::Population),
             "status" => Field::Status,
             _ => {
                 let tag = name.strip_prefix("tag.").filter(|tag| !tag.is_empty())?;
@@ -128,6 +162,7 @@ impl Field {
             Field::Text(TextField::Name) => "name".to_owned(),
             Field::Text(TextField::Method) => "method".to_owned(),
             Field::Text(TextField::Target) => "target".to_owned(),
+            Field::Text(TextField::Population) => "population".to_owned(),
             Field::Text(TextField::Tag(tag)) => format!("tag.{tag}"),
             Field::Status => "status".to_owned(),
         }
@@ -144,7 +179,9 @@ impl Field {
     const fn is_always_there(&self) -> bool {
         match self {
             Field::Text(TextField::Tag(_)) | Field::Status => false,
-            Field::Text(TextField::Name | TextField::Method | TextField::Target) => true,
+            Field::Text(
+                TextField::Name | TextField::Method | TextField::Target | TextField::Population,
+            ) => true,
         }
     }
 }
@@ -175,7 +212,7 @@ impl Test {
     }
 
     fn bind(&self, known: Known<'_>) -> Result<BoundTest> {
-        let Known { requests, targets } = known;
+        let Known { requests, targets, populations } = known;
         let (of, set, missing, negated) = match self {
             Test::Status { set, negated } => {
                 return Ok(BoundTest::Status { set: set.clone(), negated: *negated });
@@ -198,13 +235,22 @@ impl Test {
                 let passes = |target: &Target| set.has(&target.name) != negated;
                 BoundTest::Target(targets.iter().map(passes).collect())
             }
+            TextField::Population => {
+                let names = || populations.iter().map(|users| users.name.as_str());
+                set.check("population", names().filter(|name| !name.is_empty()))?;
+                BoundTest::Population(names().map(|name| set.has(name) != negated).collect())
+            }
             TextField::Tag(name) => {
-                let tags = requests.iter().flat_map(|request| &request.tags);
+                let of_requests = requests.iter().flat_map(|request| &request.tags);
+                let of_users = populations.iter().flat_map(|users| &users.tags);
+                let tags = of_requests.chain(of_users);
                 set.check_tag(name, tags.map(|tag| (tag.name.as_str(), tag.value.as_str())))?;
-                let passes = |request: &Request| {
-                    request.tag(name).map_or(missing, |value| set.has(value)) != negated
-                };
-                BoundTest::Request(requests.iter().map(passes).collect())
+                let passes =
+                    |value: Option<&str>| value.map_or(missing, |value| set.has(value)) != negated;
+                let each = populations.iter().flat_map(|users| {
+                    requests.iter().map(|request| passes(request.tag(name).or(users.tag(name))))
+                });
+                BoundTest::Tagged { passes: each.collect(), requests: requests.len() }
             }
         })
     }
@@ -217,6 +263,12 @@ enum BoundTest {
     Request(Box<[bool]>),
     /// By target.
     Target(Box<[bool]>),
+    Population(Box<[bool]>),
+    /// By population and request.
+    Tagged {
+        passes: Box<[bool]>,
+        requests: usize,
+    },
     Status {
         set: NumberSet,
         negated: bool,
@@ -225,10 +277,16 @@ enum BoundTest {
 
 impl BoundTest {
     #[inline]
-    fn has(&self, request: RequestId, target: TargetId, status: Option<u16>) -> bool {
+    fn has(&self, asked: Asked, status: Option<u16>) -> bool {
+        let Asked { population, request, target } = asked;
         match self {
             BoundTest::Request(passes) => passes.get(request.index()) == Some(&true),
             BoundTest::Target(passes) => passes.get(target.index()) == Some(&true),
+            BoundTest::Population(passes) => passes.get(usize::from(population.0)) == Some(&true),
+            BoundTest::Tagged { passes, requests } => {
+                let of_users = usize::from(population.0) * requests;
+                request.index() < *requests && passes.get(of_users + request.index()) == Some(&true)
+            }
             BoundTest::Status { set, negated } => set.has(status.map(u64::from)) != *negated,
         }
     }
@@ -409,10 +467,13 @@ mod tests {
     /// Which of `home` at api, `buy` at api with 503, `logo` at cdn unanswered.
     fn which(text: &str) -> [bool; 3] {
         let scenario = Scenario::from_toml(SCENARIO).unwrap();
-        let known = Known { requests: &scenario.requests, targets: &scenario.targets };
+        let known = Known::of(&scenario);
         let part = Part::compile(text, known).unwrap();
         let rows = [(0, 0, Some(200)), (1, 0, Some(503)), (2, 1, None)];
-        rows.map(|(request, target, status)| part.has(RequestId(request), TargetId(target), status))
+        rows.map(|(request, target, status)| {
+            let (request, target) = (RequestId(request), TargetId(target));
+            part.has(Asked { population: Population(0), request, target }, status)
+        })
     }
 
     #[test]
@@ -443,7 +504,7 @@ mod tests {
     #[test]
     fn what_no_request_can_meet_is_known() {
         let scenario = Scenario::from_toml(SCENARIO).unwrap();
-        let known = Known { requests: &scenario.requests, targets: &scenario.targets };
+        let known = Known::of(&scenario);
         for (text, can) in [
             ("name == 'buy' && target == 'api'", true),
             ("name == 'buy' && target == 'cdn'", false),
@@ -458,14 +519,18 @@ mod tests {
             ("status > 200.5 && status < 201.5", true),
             ("!(status < 600) && !(status >= 600)", true),
         ] {
-            assert_eq!(Part::compile(text, known).unwrap().can_be_met(known), can, "{text}");
+            assert_eq!(
+                Part::compile(text, known).unwrap().populations(known).len() == 1,
+                can,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_wrong_is_told_where_it_stands() {
         let scenario = Scenario::from_toml(SCENARIO).unwrap();
-        let known = Known { requests: &scenario.requests, targets: &scenario.targets };
+        let known = Known::of(&scenario);
         for (text, message, span) in [
             ("name == 'bye'", "the scenario has no request \"bye\"", 8..13),
             ("tag.knid == 'page'", "the scenario has no tag \"knid\"", 12..18),

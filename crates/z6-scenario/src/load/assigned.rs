@@ -88,7 +88,7 @@ fn extracted(requests: &[Request], request: RequestId) -> impl Iterator<Item = V
 /// Reports values that are used where they are not, or may not be, set. Each use once.
 pub(crate) fn check(
     cx: &mut Context<'_>,
-    flow: &Flow,
+    flows: &[Flow],
     requests: &[Request],
     values: &ValueTable,
     uses: &[Use],
@@ -102,19 +102,24 @@ pub(crate) fn check(
             list.push(index);
         }
     }
-    let mut walk = Walk {
-        requests,
-        values,
-        uses,
-        by_request,
-        states: vec![State::Unset; values.variables.len()],
-        found: vec![None; uses.len()],
-    };
-    walk.flow(flow);
-    let Walk { found, .. } = walk;
-    for (usage, fault) in uses.iter().zip(found) {
-        if let Some(fault) = fault {
-            report(cx, flow, requests, values, usage, fault);
+    let mut is_reported = vec![false; uses.len()];
+    for flow in flows {
+        let mut walk = Walk {
+            requests,
+            values,
+            uses,
+            by_request: &by_request,
+            states: vec![State::Unset; values.variables.len()],
+            found: vec![None; uses.len()],
+        };
+        walk.flow(flow);
+        let Walk { found, .. } = walk;
+        for (index, (usage, fault)) in uses.iter().zip(found).enumerate() {
+            if let Some(fault) = fault
+                && !std::mem::replace(&mut is_reported[index], true)
+            {
+                report(cx, flow, requests, values, usage, fault);
+            }
         }
     }
 }
@@ -123,7 +128,7 @@ struct Walk<'w> {
     requests: &'w [Request],
     values: &'w ValueTable,
     uses: &'w [Use],
-    by_request: Vec<Vec<usize>>,
+    by_request: &'w [Vec<usize>],
     /// By variable.
     states: Vec<State>,
     /// The worst that was found, by use.

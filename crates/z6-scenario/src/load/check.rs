@@ -5,8 +5,10 @@ use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, Diagnostics, quoted};
 use super::reader::{At, Context, Span};
 use crate::journey::{DataFile, Repeat, SequenceStep};
-use crate::model::{Arrivals, Model, Request, Scenario, Schedule, ThinkTime, Workers};
-use crate::schedule::{ArrivalSchedule, VuSchedule, own_length_ns};
+use crate::model::{
+    Arrivals, Model, Request, Runtime, Scenario, Schedule, ThinkTime, Users, Workers,
+};
+use crate::schedule::{ArrivalSchedule, VuSchedule};
 use crate::values::Per;
 
 /// Checks the shares of a fixed number of workers.
@@ -21,33 +23,9 @@ pub(crate) fn fixed_workers(cx: &mut Context<'_>, scenario: &Scenario, at: &At) 
 /// Warns of a warm-up that nothing can be planned after, where that follows from the scenario alone.
 pub(crate) fn warmup(cx: &mut Context<'_>, scenario: &Scenario, span: Option<Span>) {
     let runtime = &scenario.runtime;
-    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.populations[0].schedule));
-    let (Some(end_ns), true) = (end_ns, runtime.warmup_ns > 0) else { return };
-    let arrivals_before = |end_ns| {
-        let schedule = ArrivalSchedule::new(
-            &scenario.populations[0].schedule,
-            Some(end_ns),
-            runtime.iterations,
-        );
-        schedule.arrivals_expected()
-    };
-    let least_think_ns = match scenario.populations[0].think_time {
-        ThinkTime::Constant { duration_ns } => duration_ns,
-        ThinkTime::Random { min_ns, .. } => min_ns,
-        ThinkTime::None | ThinkTime::Exponential { .. } => 0,
-    };
-    // A step that is not the first is planned after the think time of the one before it.
-    let first_steps_only =
-        scenario.populations[0].flow.steps.is_empty() || least_think_ns >= end_ns;
-    let schedule = &scenario.populations[0].schedule;
-    let is_empty = match schedule.gaps() {
-        None => matches!(schedule, Schedule::Constant { .. }) && least_think_ns >= end_ns,
-        Some(Arrivals::Poisson) => false,
-        Some(Arrivals::Constant) => {
-            let same = arrivals_before(runtime.warmup_ns) == arrivals_before(end_ns);
-            first_steps_only && same
-        }
-    };
+    let (Some(end_ns), true) = (scenario.end_ns(), runtime.warmup_ns > 0) else { return };
+    let is_idle = |users: &Users| is_idle_after_warmup(runtime, users, end_ns);
+    let is_empty = scenario.populations.iter().all(is_idle);
     if is_empty {
         let warmup = unscaled(runtime.warmup_ns, 9);
         let message = format!("no request is planned after the warm-up of {warmup} s");
@@ -57,59 +35,104 @@ pub(crate) fn warmup(cx: &mut Context<'_>, scenario: &Scenario, span: Option<Spa
     }
 }
 
+/// Whether it follows from the scenario alone that these users plan nothing after the warm-up.
+fn is_idle_after_warmup(runtime: &Runtime, users: &Users, end_ns: u64) -> bool {
+    let arrivals_before = |end_ns| {
+        let schedule = ArrivalSchedule::of_users(users, Some(end_ns), runtime.iterations);
+        schedule.arrivals_expected()
+    };
+    let least_think_ns = match users.think_time {
+        ThinkTime::Constant { duration_ns } => duration_ns,
+        ThinkTime::Random { min_ns, .. } => min_ns,
+        ThinkTime::None | ThinkTime::Exponential { .. } => 0,
+    };
+    // A step that is not the first is planned after the think time of the one before it.
+    let first_steps_only = users.flow.steps.is_empty() || least_think_ns >= end_ns;
+    let starts_at_once = users.start_after_ns == 0;
+    match users.schedule.gaps() {
+        None => {
+            let is_constant = matches!(users.schedule, Schedule::Constant { .. });
+            is_constant && starts_at_once && least_think_ns >= end_ns
+        }
+        Some(Arrivals::Poisson) => false,
+        Some(Arrivals::Constant) => {
+            let same = arrivals_before(runtime.warmup_ns) == arrivals_before(end_ns);
+            first_steps_only && same
+        }
+    }
+}
+
 /// Checks that files whose rows are given out once have enough of them, where the need is known beforehand.
 /// `data_at`: where each file is named.
 pub(crate) fn unique_rows(cx: &mut Context<'_>, scenario: &Scenario, data_at: &[Option<Span>]) {
     for (index, file) in (0..).zip(&scenario.values.data) {
         let rows = file.table.row_count() as u64;
-        let Some(need) = rows_needed(scenario, index, file) else { continue };
-        if !file.is_unique || need <= rows {
-            continue;
+        let uses = |users: &&Users| uses_file(scenario, users, index);
+        let sharing: Vec<&Users> = scenario.populations.iter().filter(uses).collect();
+        let turns = sharing.len() as u64;
+        for (turn, users) in (0..turns).zip(sharing) {
+            let Some(own) = rows_needed(scenario, users, index, file) else { continue };
+            // Populations that share a file take turns.
+            let need = own.saturating_sub(1).saturating_mul(turns).saturating_add(turn + 1);
+            if !file.is_unique || own == 0 || need <= rows {
+                continue;
+            }
+            let (per, what) = match (file.per, users.schedule.model()) {
+                (Per::Vu, Model::Closed) => ("vu", "VUs need one each"),
+                (Per::Vu, Model::Open) => ("vu", "arrivals need one each"),
+                (Per::Iteration, _) => ("iteration", "iterations need one each"),
+                (Per::Step, _) => ("step", "steps need one each"),
+            };
+            let file_name = quoted(&file.file);
+            let message = if turns == 1 {
+                format!("{file_name} has {rows} rows, but {own} {what} (unique, per = \"{per}\")")
+            } else {
+                format!(
+                    "{file_name} has {rows} rows, but {own} {what} in population {} and {turns} populations take \
+                     turns: {need} rows (unique, per = \"{per}\")",
+                    quoted(&users.name)
+                )
+            };
+            let hint = "add rows, lower the load, or remove `unique`: rows then come again";
+            let span = data_at.get(usize::from(index)).cloned().flatten();
+            cx.error(codes::ROWS, span, message, hint);
+            break;
         }
-        let (per, what) = match (file.per, scenario.populations[0].schedule.model()) {
-            (Per::Vu, Model::Closed) => ("vu", "VUs need one each"),
-            (Per::Vu, Model::Open) => ("vu", "arrivals need one each"),
-            (Per::Iteration, _) => ("iteration", "iterations need one each"),
-            (Per::Step, _) => ("step", "steps need one each"),
-        };
-        let message = format!(
-            "{} has {rows} rows, but {need} {what} (unique, per = \"{per}\")",
-            quoted(&file.file)
-        );
-        let hint = "add rows, lower the load, or remove `unique`: rows then come again";
-        let span = data_at.get(usize::from(index)).cloned().flatten();
-        cx.error(codes::ROWS, span, message, hint);
     }
 }
 
-/// Draws of a file that are sure to be made; none if that is not known.
-fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> {
-    let flow = &scenario.populations[0].flow;
+fn uses_file(scenario: &Scenario, users: &Users, index: u16) -> bool {
+    let mut requests = users.requests(scenario).into_iter();
+    requests.any(|id| scenario.request(id).data_files(&scenario.values).contains(&index))
+}
+
+/// Draws of a file that are sure to be made by these users; none if that is not known.
+fn rows_needed(scenario: &Scenario, users: &Users, index: u16, file: &DataFile) -> Option<u64> {
+    let flow = &users.flow;
     let is_user = |request: &Request| request.data_files(&scenario.values).contains(&index);
     // Places of each iteration that are sure to use the file.
     let places = if flow.steps.is_empty() {
         u64::from(scenario.requests.iter().all(is_user))
     } else {
-        let users = flow.steps.iter().filter(|step| is_user(scenario.request(step.request)));
+        let steps = flow.steps.iter().filter(|step| is_user(scenario.request(step.request)));
         let places = |step: &SequenceStep| match step.repeat {
             Repeat { min, max } if min == max || file.per != Per::Step => Some(u64::from(min)),
             // How many rows are passed over is not known.
             Repeat { .. } => None,
         };
-        users.map(places).sum::<Option<u64>>()?
+        steps.map(places).sum::<Option<u64>>()?
     };
     let is_started = flow.start.iter().any(|step| is_user(scenario.request(step.request)));
     let runtime = &scenario.runtime;
-    let end_ns = runtime.duration_ns.or(own_length_ns(&scenario.populations[0].schedule));
-    let (actors, iterations) = match scenario.populations[0].schedule.gaps() {
+    let end_ns = scenario.end_ns();
+    let (actors, iterations) = match users.schedule.gaps() {
         Some(Arrivals::Poisson) if end_ns.is_some() => return None,
         Some(_) => {
-            let schedule =
-                ArrivalSchedule::new(&scenario.populations[0].schedule, end_ns, runtime.iterations);
+            let schedule = ArrivalSchedule::of_users(users, end_ns, runtime.iterations);
             (schedule.arrivals_expected()?, Some(1))
         }
         None => {
-            let vus = VuSchedule::new(&scenario.populations[0].schedule, end_ns).vus_started();
+            let vus = VuSchedule::of_users(users, end_ns).vus_started();
             (vus, runtime.iterations.filter(|_| end_ns.is_none()))
         }
     };
@@ -131,15 +154,13 @@ fn rows_needed(scenario: &Scenario, index: u16, file: &DataFile) -> Option<u64> 
 /// Limits of which some worker that has actors would get a share of 0, as message and hint.
 fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let busy = match scenario.populations[0].schedule.model() {
-        Model::Closed => {
-            let length_ns = own_length_ns(&scenario.populations[0].schedule);
-            let end_ns = scenario.runtime.duration_ns.or(length_ns);
-            let started = VuSchedule::new(&scenario.populations[0].schedule, end_ns).vus_started();
-            u64::from(workers).min(started)
-        }
+    let end_ns = scenario.end_ns();
+    let busy = |users: &Users| match users.schedule.model() {
+        Model::Closed => VuSchedule::of_users(users, end_ns).vus_started(),
         Model::Open => u64::from(workers),
     };
+    let busy = scenario.populations.iter().map(busy).fold(0, u64::saturating_add);
+    let busy = busy.min(u64::from(workers));
     for target in &scenario.targets {
         if u64::from(target.max_connections) < busy {
             let message = format!(
@@ -150,9 +171,8 @@ fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
             found.push((message, hint));
         }
     }
-    if let Some(max_in_flight) = scenario.populations[0].schedule.max_in_flight()
-        && max_in_flight < u32::from(workers)
-    {
+    let most = scenario.populations.iter().filter_map(|users| users.schedule.max_in_flight());
+    if let Some(max_in_flight) = most.filter(|most| *most < u32::from(workers)).min() {
         let message = format!("{workers} workers share a `max_in_flight` of {max_in_flight}");
         let hint = format!("raise `max_in_flight` to {workers}, or lower `workers`");
         found.push((message, hint));

@@ -7,18 +7,43 @@ use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_ASSERTIONS, MAX_LATENCY_MS, MAX_NAME_BYTES, MAX_WINDOWED_ASSERTIONS};
 use super::reader::{Context, Other, Section, Span};
+use z6_events::Population;
+
 use crate::expression::{Known, Part};
 use crate::model::{
     Assertion, AssertionKind, Goal, LatencyPercentile, NS_PER_SECOND, Quantile, Request, Target,
+    Users,
 };
 
 /// What goals are about.
 pub(crate) struct Surroundings<'a> {
     pub(crate) requests: &'a [Request],
     pub(crate) targets: &'a [Target],
+    pub(crate) populations: &'a [Users],
     pub(crate) warmup_ns: u64,
     /// How long the run is, if that is known.
     pub(crate) length_ns: Option<u64>,
+}
+
+impl<'a> Surroundings<'a> {
+    fn known(&self) -> Known<'a> {
+        let Surroundings { requests, targets, populations, .. } = *self;
+        Known { requests, targets, populations }
+    }
+
+    /// From when to when the populations of a part are there, nanoseconds: none for the end of the run.
+    fn active(&self, part: Option<&Part>) -> (u64, Option<u64>) {
+        let Some(part) = part else { return (0, None) };
+        let users = |Population(id): Population| self.populations.get(usize::from(id));
+        let users: Vec<&Users> =
+            part.populations(self.known()).into_iter().filter_map(users).collect();
+        let from = users.iter().map(|users| users.start_after_ns).min().unwrap_or(0);
+        let end = |users: &&Users| {
+            users.duration_ns.map(|length_ns| users.start_after_ns.saturating_add(length_ns))
+        };
+        let ends = users.iter().map(end).collect::<Option<Vec<u64>>>();
+        (from, ends.and_then(|ends| ends.into_iter().max()))
+    }
 }
 
 /// Reads `[assertions]`: the keys that are about all requests, and the named ones, in the order of the text.
@@ -84,9 +109,11 @@ fn goal(
     let assertions = keys(cx, entry);
     let after_ns = around.warmup_ns.saturating_add(entry.number("after_seconds").unwrap_or(0));
     let window = entry.written("window_seconds").and_then(|seconds| u16::try_from(seconds).ok());
+    let part = part(cx, entry, around);
     let goal = Goal {
         name: other.name.to_owned(),
-        part: part(cx, entry, around),
+        active_ns: around.active(part.as_ref()),
+        part,
         assertions,
         window_seconds: window,
         min_requests: entry.number("min_requests").unwrap_or(1),
@@ -102,7 +129,7 @@ fn goal(
 
 fn part(cx: &mut Context<'_>, entry: &Section<'_>, around: &Surroundings<'_>) -> Option<Part> {
     let text = entry.text("where")?;
-    let known = Known { requests: around.requests, targets: around.targets };
+    let known = around.known();
     let part = match Part::compile(text, known) {
         Ok(part) => part,
         Err(error) => {
@@ -116,7 +143,7 @@ fn part(cx: &mut Context<'_>, entry: &Section<'_>, around: &Surroundings<'_>) ->
     };
     // Without requests or targets nothing can be met, and that is told.
     let is_known = !around.requests.is_empty() && !around.targets.is_empty();
-    if is_known && !part.can_be_met(known) {
+    if is_known && part.populations(known).is_empty() {
         let message = "no request of the scenario can meet this `where`";
         let hint = "its parts contradict each other, or the part of a text is in no name";
         cx.error(codes::BAD_WHERE, entry.span("where"), message, hint);

@@ -7,7 +7,7 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::reader::{At, Context, Section};
 use super::value::Pair;
 use crate::model::{
-    BaseUrl, ConnectionReuse, Http2Settings, HttpVersion, Model, Placement, Scheme, Target,
+    BaseUrl, ConnectionReuse, Http2Settings, HttpVersion, Placement, RunModel, Scheme, Target,
 };
 
 const FLAG: &str = "--http-version";
@@ -17,7 +17,7 @@ pub(crate) fn http2(
     cx: &mut Context<'_>,
     section: &Section<'_>,
     url: Option<&BaseUrl>,
-    (model, reuse): (Option<Model>, ConnectionReuse),
+    (model, reuse): (Option<RunModel>, ConnectionReuse),
     replaced: Option<HttpVersion>,
 ) -> (HttpVersion, Http2Settings) {
     let written = section.text("http_version").and_then(HttpVersion::from_word);
@@ -55,10 +55,10 @@ fn check_scheme(cx: &mut Context<'_>, at: &At, version: HttpVersion, scheme: Sch
     }
 }
 
-fn settings(section: &Section<'_>, model: Option<Model>) -> Http2Settings {
+fn settings(section: &Section<'_>, model: Option<RunModel>) -> Http2Settings {
     let number = |name| section.number_u32(name).unwrap_or(0);
     let placement = match (section.text("placement"), model) {
-        (Some("fill"), _) | (None, Some(Model::Open)) => Placement::Fill,
+        (Some("fill"), _) | (None, Some(RunModel::Open)) => Placement::Fill,
         _ => Placement::Spread,
     };
     Http2Settings {

@@ -259,6 +259,7 @@ pub(crate) static ROOT: Table = Table {
         key("think_time", Kind::Table(&THINK_TIME)),
         key("sequence", Kind::Table(&SEQUENCE)),
         key("sequences", Kind::Tables(&SEQUENCES)),
+        key("populations", Kind::Tables(&POPULATIONS)),
         key("assertions", Kind::Table(&ASSERTIONS)),
         key("log", Kind::Table(&LOG)),
         key("limits", Kind::Table(&LIMITS)),
@@ -530,6 +531,24 @@ pub(crate) static SEQUENCES: Table = Table {
 pub(crate) static SEQUENCES_STEPS: Table =
     Table { label: "[[sequences.steps]]", keys: &[&STEP_KEYS], variants: &[] };
 
+pub(crate) static POPULATIONS: Table = Table {
+    label: "[[populations]]",
+    keys: &[&[
+        text("name").required(),
+        key("schedule", Kind::Table(&SCHEDULE)).required(),
+        text("sequence").or_words("requests drawn by weight"),
+        text("start").or_words("none"),
+        key("renew", Kind::Table(&RENEW)),
+        key("on_failure", ON_FAILURE).or_words("continue"),
+        key("think_time", Kind::Table(&THINK_TIME)),
+        key("cookies", Kind::Choice(&["iteration", "vu", "off"])).or_words("off"),
+        seconds("start_after_seconds", true, limits::MAX_DURATION_NS).or(0),
+        seconds("duration_seconds", false, limits::MAX_DURATION_NS).or_words("to the end"),
+        key("tags", Kind::Pairs),
+    ]],
+    variants: &[],
+};
+
 static ASSERTION_KEYS: [Key; 17] = [
     latency("p50_latency_ms"),
     latency("p75_latency_ms"),
@@ -620,7 +639,7 @@ pub(crate) static LIMITS: Table = Table {
 };
 
 /// Every table, for searching a key's home.
-pub(crate) static ALL: [&Table; 34] = [
+pub(crate) static ALL: [&Table; 35] = [
     &ROOT,
     &METADATA,
     &PARAMETERS.table,
@@ -650,6 +669,7 @@ pub(crate) static ALL: [&Table; 34] = [
     &RENEW,
     &SEQUENCES,
     &SEQUENCES_STEPS,
+    &POPULATIONS,
     &ASSERTIONS,
     &GOAL,
     &LIMITS,

@@ -28,6 +28,8 @@ pub const MAX_WINDOW_SECONDS: u64 = 300;
 pub const MAX_STEPS: usize = 10_000;
 /// Entries of `[[sequences]]`.
 pub const MAX_SEQUENCES: usize = 200;
+/// `[[populations]]`.
+pub const MAX_POPULATIONS: usize = 32;
 /// Requests of one iteration, of `start` and of `renew`, each with every repeat at its most.
 pub const MAX_PLACES: u64 = 1_000_000;
 /// Header fields of one request.

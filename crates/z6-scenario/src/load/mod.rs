@@ -22,6 +22,7 @@ mod names;
 mod overrides;
 mod parameters;
 mod place;
+mod populations;
 mod random;
 mod reader;
 mod reading;
@@ -64,8 +65,7 @@ pub(crate) use decimal::scaled;
 pub(crate) use suggest::listed;
 
 use crate::journey::Scope;
-use crate::model::{LogSettings, LogValues, Scenario, Schedule, Users};
-use crate::schedule::own_length_ns;
+use crate::model::{LogSettings, LogValues, Scenario, Schedule, Users, run_model};
 use bodies::Store;
 use reader::{At, Context, Section};
 use requests::Surroundings;
@@ -201,25 +201,38 @@ fn build<'a>(
     let runtime_section = root.section(cx, "runtime");
     let mut runtime = runtime::runtime(cx, &runtime_section, overrides);
     runtime.has_end |= root.is_bad("runtime");
-    let section = root.section(cx, "schedule");
-    let draft = schedule::schedule(cx, &section, &runtime, overrides, &limits);
-    let length_ns = draft.as_ref().and_then(|draft| own_length_ns(&draft.schedule));
-    runtime::check_end(cx, &runtime, draft.is_some(), length_ns, runtime_section.heading.clone());
-    let load = draft.as_ref().map(|draft| {
-        let end_ns = runtime.runtime.duration_ns.or(length_ns);
-        let peak_vus = schedule::peak_vus(&draft.schedule, end_ns);
-        (Load { model: draft.schedule.model(), peak_vus }, draft.at.clone())
-    });
+    let mut drafts = populations::populations(cx, &root, &runtime_section, overrides, &limits);
+    let has_populations = root.has("populations");
+    let mut known = drafts.iter().all(|draft| draft.is_known);
+    let mut load_at = drafts.first().map(|draft| draft.at.clone());
+    let mut users: Vec<Users> = drafts.iter_mut().map(|draft| draft.users.clone()).collect();
+    if !has_populations {
+        let section = root.section(cx, "schedule");
+        let draft = schedule::schedule(cx, &section, &runtime, overrides, &limits);
+        known = draft.is_some();
+        load_at = draft.as_ref().map(|draft| draft.at.clone());
+        users.push(Users::new(draft.map_or(Schedule::Constant { vus: 1 }, |draft| draft.schedule)));
+    }
+    let ends = users.iter().map(Users::own_end_ns).collect::<Option<Vec<u64>>>();
+    let length_ns = ends.and_then(|ends| ends.into_iter().max()).filter(|_| known);
+    runtime::check_end(cx, &runtime, known, length_ns, runtime_section.heading.clone());
+    populations::check_begins(cx, &drafts, &runtime);
+    let end_ns = runtime.runtime.duration_ns.or(length_ns);
+    let peak_vus = users.iter().fold(0u32, |sum, users| sum.saturating_add(users.peak_vus(end_ns)));
+    let load =
+        load_at.filter(|_| known).map(|at| (Load { model: run_model(&users), peak_vus }, at));
     let (targets, auths) = targets::targets(cx, &root, load.as_ref(), overrides);
     let mut sources = Sources::default();
     secrets::secrets(cx, &root, &mut sources);
     data::data(cx, &root, files, &limits, &mut sources);
     random::random(cx, &root, &mut sources);
-    let cookies = match root.section(cx, "cookies").text("scope") {
-        Some("vu") => Some(Scope::Vu),
-        Some("iteration") => Some(Scope::Iteration),
-        _ => None,
-    };
+    if !has_populations {
+        users[0].cookies = match root.section(cx, "cookies").text("scope") {
+            Some("vu") => Some(Scope::Vu),
+            Some("iteration") => Some(Scope::Iteration),
+            _ => None,
+        };
+    }
     let log = LogSettings {
         values: match root.section(cx, "log").text("values") {
             Some("digest") => LogValues::Digest,
@@ -233,24 +246,43 @@ fn build<'a>(
         targets: &targets,
         auths: &auths,
         named_targets: root.has("targets"),
-        has_sequence: root.has("sequence"),
-        keeps_cookies: cookies.is_some(),
+        has_sequence: root.has("sequence")
+            || !drafts.is_empty() && drafts.iter().all(|draft| draft.section.has("sequence")),
+        keeps_cookies: users.iter().any(|users| users.cookies.is_some()),
         follow_redirects: runtime_section.number("follow_redirects").unwrap_or(0),
     };
     let requests = requests::requests(cx, &root, &around, (&mut sources, &mut store));
-    let model = draft.as_ref().map(|draft| draft.schedule.model());
-    let flow = sequence::flow(cx, &root, &requests, model);
-    reading::settle_variables(&mut sources, &requests, &flow);
-    assigned::check(cx, &flow, &requests, &sources.table, &sources.uses);
-    if let Some(draft) = &draft {
-        let runtime = &mut runtime.runtime;
-        runtime::requests(cx, &runtime_section, runtime, &draft.schedule, (&flow, &requests));
+    tags::check_apart(cx, &root, &requests, &users);
+    let flows = if has_populations {
+        let sections: Vec<_> = drafts
+            .into_iter()
+            .map(|draft| (draft.section, draft.is_known.then(|| draft.users.schedule.model())))
+            .collect();
+        sequence::flows(cx, &root, &requests, &sections)
+    } else {
+        let model = known.then(|| users[0].schedule.model());
+        vec![sequence::flow(cx, &root, &requests, model)]
+    };
+    reading::settle_variables(&mut sources, &requests, &flows);
+    assigned::check(cx, &flows, &requests, &sources.table, &sources.uses);
+    for (users, flow) in users.iter_mut().zip(flows) {
+        users.flow = flow;
     }
-    let section = root.section(cx, "think_time");
-    let think_time = runtime::think_time(cx, &section);
+    if let [only] = users.as_mut_slice()
+        && !has_populations
+    {
+        if known {
+            let runtime = &mut runtime.runtime;
+            let schedule = &only.schedule;
+            runtime::requests(cx, &runtime_section, runtime, schedule, (&only.flow, &requests));
+        }
+        let section = root.section(cx, "think_time");
+        only.think_time = runtime::think_time(cx, &section);
+    }
     let around = goals::Surroundings {
         requests: &requests,
         targets: &targets,
+        populations: &users,
         warmup_ns: runtime.runtime.warmup_ns,
         length_ns: runtime.runtime.duration_ns.or(length_ns),
     };
@@ -259,19 +291,13 @@ fn build<'a>(
     let section = root.section(cx, "simulation");
     let simulation = simulation::simulation(cx, &section, overrides);
     let workers_at: At = runtime.workers_at.clone();
-    let known = draft.is_some();
     let scenario = Scenario {
         text: cx.text.to_owned(),
         metadata,
         runtime: runtime.runtime,
         targets,
         requests,
-        populations: vec![Users {
-            schedule: draft.map_or(Schedule::Constant { vus: 1 }, |draft| draft.schedule),
-            think_time,
-            flow,
-            cookies,
-        }],
+        populations: users,
         values: sources.table,
         files: store.files,
         log,

@@ -396,9 +396,12 @@ fn warn_clear(cx: &mut Context<'_>, member: &Member<'_>) {
 
 /// Sets what the entries say of their variables. Those that are extracted before the first iteration or in
 /// a renewal are kept for the VU, and one made from a secret value is secret.
-pub(crate) fn settle_variables(sources: &mut Sources, requests: &[Request], flow: &Flow) {
-    let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
-    let once = flow.start.iter().chain(renewals).filter_map(|s| requests.get(s.request.index()));
+pub(crate) fn settle_variables(sources: &mut Sources, requests: &[Request], flows: &[Flow]) {
+    let once = flows.iter().flat_map(|flow| {
+        let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
+        flow.start.iter().chain(renewals)
+    });
+    let once = once.filter_map(|step| requests.get(step.request.index()));
     let once = once.flat_map(|request| &request.reading.extracts).map(|extract| extract.variable);
     let once: BTreeSet<VariableId> = once.collect();
     for (index, variable) in sources.table.variables.iter_mut().enumerate() {

@@ -45,7 +45,33 @@ pub(crate) fn schedule(
         let hint = "it changes the number of VUs of a constant schedule only";
         cx.fault(&At::Flag("--vus"), codes::OVERRIDE, message, hint);
     }
-    let schedule = match kind {
+    let schedule = by_kind(cx, section, kind)?;
+    let draft = ScheduleDraft { schedule, at: At::File(section.heading.clone()) };
+    check_load(cx, &draft, limits);
+    Some(draft)
+}
+
+/// Reads the `schedule` of a population.
+pub(crate) fn of_population(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    limits: &Limits,
+) -> Option<ScheduleDraft> {
+    let (schedule, at) = match section.variant_name()? {
+        "constant" => {
+            let vus = section.number_u32("vus").unwrap_or(1);
+            (Schedule::Constant { vus }, section.at("vus"))
+        }
+        kind => (by_kind(cx, section, kind)?, At::File(section.heading.clone())),
+    };
+    let draft = ScheduleDraft { schedule, at };
+    check_load(cx, &draft, limits);
+    Some(draft)
+}
+
+/// A schedule of any type but `constant`.
+fn by_kind(cx: &mut Context<'_>, section: &Section<'_>, kind: &str) -> Option<Schedule> {
+    match kind {
         "ramp" => ramp(section),
         "spike" => spike(section),
         "steps" => vu_steps(cx, section),
@@ -53,10 +79,7 @@ pub(crate) fn schedule(
         "ramp_rate" => ramp_rate(section),
         "stages" => stages(cx, section),
         _ => rate_steps(cx, section),
-    };
-    let draft = ScheduleDraft { schedule: schedule?, at: At::File(section.heading.clone()) };
-    check_load(cx, &draft, limits);
-    Some(draft)
+    }
 }
 
 fn constant(
@@ -259,7 +282,7 @@ fn check_load(cx: &mut Context<'_>, draft: &ScheduleDraft, limits: &Limits) {
 }
 
 /// The most VUs alive at once before `end_ns`; 0 in the open model.
-pub(crate) fn peak_vus(schedule: &Schedule, end_ns: Option<u64>) -> u32 {
+fn peak_vus(schedule: &Schedule, end_ns: Option<u64>) -> u32 {
     match schedule.model() {
         Model::Closed => VuSchedule::new(schedule, end_ns).peak_vus(),
         Model::Open => 0,

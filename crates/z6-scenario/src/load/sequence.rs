@@ -62,18 +62,7 @@ pub(crate) fn flow(
     if root.has("sequence") {
         let own = steps(cx, &section, &known, "[[sequence.steps]]");
         flow.steps = own.put(FlowPart::Steps, &mut flow.groups);
-        flow.on_failure = on_failure(&section).unwrap_or_default();
-        if let Some(name) = section.text("start") {
-            let found = use_named(cx, &mut named, name, section.span("start"));
-            is_clear &= found.is_some();
-            flow.start = found.unwrap_or_default().put(FlowPart::Start, &mut flow.groups);
-            once_per_vu(cx, &section, "start", model);
-        }
-        if section.has("renew") {
-            flow.renew = renew(cx, &section, &mut named, &mut flow.groups);
-            is_clear &= flow.renew.is_some();
-            once_per_vu(cx, &section, "renew", model);
-        }
+        is_clear &= around(cx, &section, &mut named, &mut flow, model);
         warn_unsent(cx, &section, &flow, &known.names);
         few_groups(cx, &section, &flow.groups);
     }
@@ -82,6 +71,61 @@ pub(crate) fn flow(
         warn_unused(cx, &named);
     }
     flow
+}
+
+/// Reads `[[sequences]]` and what each of `[[populations]]` does with them.
+pub(crate) fn flows(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    requests: &[Request],
+    populations: &[(Section<'_>, Option<Model>)],
+) -> Vec<Flow> {
+    let names: Vec<String> = requests.iter().map(|request| request.name.clone()).collect();
+    let numbered = names.iter().cloned().zip(0..).collect();
+    let known = Known { names, numbered };
+    let mut named = named(cx, root, &known);
+    let mut is_clear = true;
+    let mut flows = Vec::with_capacity(populations.len());
+    for (section, model) in populations {
+        let mut flow = Flow::default();
+        if let Some(name) = section.text("sequence") {
+            let found = use_named(cx, &mut named, name, section.span("sequence"));
+            is_clear &= found.is_some();
+            flow.steps = found.unwrap_or_default().put(FlowPart::Steps, &mut flow.groups);
+        }
+        is_clear &= around(cx, section, &mut named, &mut flow, *model);
+        few_groups(cx, section, &flow.groups);
+        flows.push(flow);
+    }
+    if is_clear {
+        warn_unused(cx, &named);
+        warn_unsent_by_any(cx, root, &flows, &known.names);
+    }
+    flows
+}
+
+/// What surrounds iterations and follows failures. Whether all names are known.
+fn around(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    named: &mut [Named],
+    flow: &mut Flow,
+    model: Option<Model>,
+) -> bool {
+    let mut is_clear = true;
+    flow.on_failure = on_failure(section).unwrap_or_default();
+    if let Some(name) = section.text("start") {
+        let found = use_named(cx, named, name, section.span("start"));
+        is_clear &= found.is_some();
+        flow.start = found.unwrap_or_default().put(FlowPart::Start, &mut flow.groups);
+        once_per_vu(cx, section, "start", model);
+    }
+    if section.has("renew") {
+        flow.renew = renew(cx, section, named, &mut flow.groups);
+        is_clear &= flow.renew.is_some();
+        once_per_vu(cx, section, "renew", model);
+    }
+    is_clear
 }
 
 fn named(cx: &mut Context<'_>, root: &Section<'_>, known: &Known) -> Vec<Named> {
@@ -165,7 +209,7 @@ fn few_groups(cx: &mut Context<'_>, section: &Section<'_>, groups: &[StepGroup])
     if names.len() > MAX_GROUPS {
         let message = format!("{} groups are more than {MAX_GROUPS}", names.len());
         let hint = "`MAX_GROUPS` cannot be raised: give the same name to what belongs together";
-        cx.error(codes::TOO_MANY, section.span("steps"), message, hint);
+        cx.error(codes::TOO_MANY, section.heading.clone(), message, hint);
     }
 }
 
@@ -240,11 +284,33 @@ fn warn_unsent(cx: &mut Context<'_>, section: &Section<'_>, flow: &Flow, names: 
     }
 }
 
+/// Requests that no population sends.
+fn warn_unsent_by_any(cx: &mut Context<'_>, root: &Section<'_>, flows: &[Flow], names: &[String]) {
+    if flows.iter().any(|flow| flow.steps.is_empty()) {
+        return;
+    }
+    let mut used = vec![false; names.len()];
+    for flow in flows {
+        let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
+        let steps = flow.start.iter().chain(&flow.steps).chain(renew);
+        steps.for_each(|step| used[step.request.index()] = true);
+    }
+    let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
+    let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
+    if !unused.is_empty() {
+        let message = format!("no population sends {}", suggest::listed(&unused, "or"));
+        let warning = Diagnostic::warning(codes::NO_EFFECT, root.key_span("populations"), message);
+        cx.findings.push(warning.hint("name it in a sequence, or remove the request"));
+    }
+}
+
 /// Sequences that nothing names are never run.
 fn warn_unused(cx: &mut Context<'_>, named: &[Named]) {
     for sequence in named.iter().filter(|sequence| !sequence.is_used) {
         let message = format!("nothing runs the sequence {}", quoted(&sequence.name));
         let warning = Diagnostic::warning(codes::NO_EFFECT, sequence.at.clone(), message);
-        cx.findings.push(warning.hint("name it in `start` or `renew` of [sequence], or remove it"));
+        cx.findings.push(warning.hint(
+            "name it in `start` or `renew` of [sequence], or in [[populations]], or remove it",
+        ));
     }
 }

@@ -1,13 +1,13 @@
-//! `tags`: fixed texts by which figures and goals tell requests apart.
+//! `tags`: fixed texts by which figures and goals tell requests and populations apart.
 
 use super::codes;
 use super::diagnostic::quoted;
 use super::limits::{MAX_TAG_BYTES, MAX_TAGS};
 use super::names::is_value_name;
 use super::reader::{Context, Section};
-use crate::model::Tag;
+use crate::model::{Request, Tag, Users};
 
-/// Reads `tags` of a request.
+/// Reads `tags` of a request or a population.
 pub(crate) fn tags(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<Tag> {
     let pairs = section.pairs("tags");
     if let Some(pair) = pairs.get(MAX_TAGS) {
@@ -29,6 +29,23 @@ pub(crate) fn tags(cx: &mut Context<'_>, section: &Section<'_>) -> Vec<Tag> {
         tags.push(Tag { name: pair.name.to_owned(), value: pair.value.to_owned() });
     }
     tags
+}
+
+/// Reports a tag that stands on requests and on populations: which of them counts would be a guess.
+pub(crate) fn check_apart(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    requests: &[Request],
+    users: &[Users],
+) {
+    let of_users = users.iter().flat_map(|users| &users.tags);
+    let is_on_request = |tag: &&Tag| requests.iter().any(|one| one.tag(&tag.name).is_some());
+    if let Some(tag) = of_users.clone().find(is_on_request) {
+        let message =
+            format!("the tag {} stands on a population and on a request", quoted(&tag.name));
+        let hint = "give the tags of populations names of their own";
+        cx.error(codes::CONFLICT, root.key_span("populations"), message, hint);
+    }
 }
 
 /// What is wrong with a value.

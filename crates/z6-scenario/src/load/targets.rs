@@ -15,15 +15,15 @@ use super::names::check_name;
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use crate::model::{
-    BaseUrl, ConnectionReuse, Host, HttpVersion, MICRO, Model, Scheme, Target, TlsSettings,
+    BaseUrl, ConnectionReuse, Host, HttpVersion, MICRO, RunModel, Scheme, Target, TlsSettings,
 };
 use crate::reach::ConnectTo;
 
 /// What connections depend on of the schedule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
-    pub(crate) model: Model,
-    /// The most VUs alive at once (closed model).
+    pub(crate) model: RunModel,
+    /// The most VUs alive at once, of each population at its own peak; 0 without VUs.
     pub(crate) peak_vus: u32,
 }
 
@@ -303,7 +303,7 @@ fn reuse(
     section: &Section<'_>,
     load: Option<&(Load, At)>,
 ) -> ConnectionReuse {
-    let open = load.is_some_and(|(load, _)| load.model == Model::Open);
+    let open = load.is_some_and(|(load, _)| load.model.has_arrivals());
     let reuse = match section.text("connection_reuse") {
         Some("per_vu") => ConnectionReuse::PerVu,
         Some("shared") => ConnectionReuse::Shared,
@@ -332,13 +332,17 @@ fn max_connections(
         return written.unwrap_or(1);
     };
     let default = match load.model {
-        Model::Closed => load.peak_vus.max(1).div_ceil(streams),
-        Model::Open => defaults::OPEN_MAX_CONNECTIONS,
+        RunModel::Closed => load.peak_vus.max(1).div_ceil(streams),
+        RunModel::Open => defaults::OPEN_MAX_CONNECTIONS,
+        RunModel::Mixed => {
+            let vus = load.peak_vus.div_ceil(streams);
+            vus.saturating_add(defaults::OPEN_MAX_CONNECTIONS)
+        }
     };
     let Some(most) = written else {
         return default;
     };
-    if load.model == Model::Closed && reuse == ConnectionReuse::PerVu && most < default {
+    if load.model == RunModel::Closed && reuse == ConnectionReuse::PerVu && most < default {
         let message = format!(
             "`max_connections` is {most}, but {default} VUs each keep a connection of their own"
         );

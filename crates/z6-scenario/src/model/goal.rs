@@ -31,6 +31,9 @@ pub struct Goal {
     pub min_requests: u64,
     /// From which instant on requests count, nanoseconds: the warm-up and `after_seconds`.
     pub after_ns: u64,
+    /// When the populations of `where` begin and end, nanoseconds; none: they end with the run. Their rate is
+    /// over this time.
+    pub active_ns: (u64, Option<u64>),
     /// Whether the run ends as soon as it does not hold.
     pub stops: bool,
 }

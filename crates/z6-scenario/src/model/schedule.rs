@@ -177,6 +177,41 @@ impl Model {
     }
 }
 
+/// The model of a whole run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunModel {
+    /// All its users are VUs.
+    Closed,
+    /// All are arrivals.
+    Open,
+    /// Some populations are VUs and some are arrivals.
+    Mixed,
+}
+
+impl RunModel {
+    /// `run.model` in metrics.json.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            RunModel::Closed => Model::Closed.name(),
+            RunModel::Open => Model::Open.name(),
+            RunModel::Mixed => "mixed",
+        }
+    }
+
+    /// Whether there are VUs.
+    #[must_use]
+    pub const fn has_vus(self) -> bool {
+        matches!(self, RunModel::Closed | RunModel::Mixed)
+    }
+
+    /// Whether there are arrivals.
+    #[must_use]
+    pub const fn has_arrivals(self) -> bool {
+        matches!(self, RunModel::Open | RunModel::Mixed)
+    }
+}
+
 impl Schedule {
     /// Whether this schedule counts VUs or arrivals.
     #[must_use]

@@ -46,6 +46,9 @@ pub fn plan_digest(scenario: &Scenario, seed: u64) -> [u8; 32] {
     form.think_time(scenario.populations[0].think_time);
     form.actors(&plan);
     form.journey(scenario, &plan);
+    if scenario.has_populations() {
+        form.populations(scenario, &plan);
+    }
     form.0.finalize().into()
 }
 
@@ -159,6 +162,22 @@ impl Form {
             ThinkTime::Constant { duration_ns } => self.numbers(&[1, duration_ns]),
             ThinkTime::Random { min_ns, max_ns } => self.numbers(&[2, min_ns, max_ns]),
             ThinkTime::Exponential { mean_ns, max_ns } => self.numbers(&[3, mean_ns, max_ns]),
+        }
+    }
+
+    /// All populations, the first as well.
+    fn populations(&mut self, scenario: &Scenario, plan: &Plan) {
+        self.0.update(b"populations\0");
+        self.number(scenario.populations.len() as u64);
+        for (users, (_, plan)) in scenario.populations.iter().zip(plan.populations()) {
+            self.bytes(users.name.as_bytes());
+            self.number(users.start_after_ns);
+            self.optional(users.duration_ns);
+            self.schedule(&users.schedule);
+            self.think_time(users.think_time);
+            self.flow(&users.flow);
+            self.actors(plan);
+            self.values(scenario, plan);
         }
     }
 

@@ -10,7 +10,7 @@ use z6_events::{Actor, Step, Tick, json_string, printable};
 
 use super::shown::{Shown as ShownValue, Value, shown_values};
 use super::{Plan, Region, plan_digest};
-use crate::model::{Arrivals, Model, Scenario};
+use crate::model::{Arrivals, Model, Scenario, Users};
 
 #[cfg(test)]
 mod tests;
@@ -50,8 +50,26 @@ pub fn write_text(
         width("request", scenario.requests.iter().map(|request| request.name.as_str())),
         width("target", scenario.targets.iter().map(|target| target.name.as_str())),
     ];
+    for (users, (_, plan)) in scenario.populations.iter().zip(plan.populations()) {
+        write_actors(out, (scenario, users, plan), widths, actors, limit)?;
+    }
+    writeln!(out, "\nplan digest {}", Hex(&plan_digest(scenario, plan.seed())))
+}
+
+/// The actors of one population.
+fn write_actors(
+    out: &mut dyn Write,
+    (scenario, users, plan): (&Scenario, &Users, &Plan),
+    widths: [usize; 2],
+    actors: u64,
+    limit: u64,
+) -> fmt::Result {
+    let of = match users.name.as_str() {
+        "" => String::new(),
+        name => format!("{} ", printable(name)),
+    };
     for shown in shown_actors(plan, actors) {
-        write!(out, "\nactor {}: {} {}", shown.actor, verb(plan), Seconds(shown.start.0))?;
+        write!(out, "\n{of}actor {}: {} {}", shown.actor, verb(plan), Seconds(shown.start.0))?;
         match shown.stop {
             Some(stop) => writeln!(out, ", stops {}", Seconds(stop.0))?,
             None => writeln!(out)?,
@@ -75,17 +93,35 @@ pub fn write_text(
             write_row(out, cells.each_ref().map(String::as_str), widths)?;
         }
     }
-    writeln!(out, "\nplan digest {}", Hex(&plan_digest(scenario, plan.seed())))
+    Ok(())
 }
 
 /// The lines before the first actor.
 fn write_summary(out: &mut dyn Write, scenario: &Scenario, plan: &Plan) -> fmt::Result {
     writeln!(out, "scenario {}", printable(scenario.name()))?;
     writeln!(out, "seed {}", plan.seed())?;
+    if scenario.has_populations() {
+        for (users, (_, plan)) in scenario.populations.iter().zip(plan.populations()) {
+            write!(out, "population {}: ", printable(&users.name))?;
+            write_load(out, plan)?;
+        }
+    } else {
+        write_load(out, plan)?;
+        if let Some(steps) = plan.steps_per_actor() {
+            writeln!(out, "steps per actor {steps}")?;
+        }
+    }
+    match plan.end_ns() {
+        Some(end_ns) => writeln!(out, "end {}", Seconds(end_ns)),
+        None => writeln!(out, "end after the last iteration"),
+    }
+}
+
+fn write_load(out: &mut dyn Write, plan: &Plan) -> fmt::Result {
     match plan.model() {
         Model::Closed => {
             let (started, peak) = (plan.vus().vus_started(), plan.vus().peak_vus());
-            writeln!(out, "model closed, VUs {started}, at once {peak}")?;
+            writeln!(out, "model closed, VUs {started}, at once {peak}")
         }
         Model::Open => {
             let about = match plan.arrivals().gaps() {
@@ -93,17 +129,10 @@ fn write_summary(out: &mut dyn Write, scenario: &Scenario, plan: &Plan) -> fmt::
                 Some(Arrivals::Constant) | None => "",
             };
             match plan.arrivals().arrivals_expected() {
-                Some(arrivals) => writeln!(out, "model open, arrivals {about}{arrivals}")?,
-                None => writeln!(out, "model open, arrivals without end")?,
+                Some(arrivals) => writeln!(out, "model open, arrivals {about}{arrivals}"),
+                None => writeln!(out, "model open, arrivals without end"),
             }
         }
-    }
-    if let Some(steps) = plan.steps_per_actor() {
-        writeln!(out, "steps per actor {steps}")?;
-    }
-    match plan.end_ns() {
-        Some(end_ns) => writeln!(out, "end {}", Seconds(end_ns)),
-        None => writeln!(out, "end after the last iteration"),
     }
 }
 
@@ -172,7 +201,33 @@ pub fn write_json(
     limit: u64,
 ) -> fmt::Result {
     write!(out, "{{\"scenario\":{},\"seed\":{}", json_string(scenario.name()), plan.seed())?;
-    write!(out, ",\"model\":\"{}\",\"end_ns\":{}", plan.model().name(), OrNull(plan.end_ns()))?;
+    write!(out, ",\"model\":\"{}\",\"end_ns\":{}", scenario.model().name(), OrNull(plan.end_ns()))?;
+    if scenario.has_populations() {
+        out.write_str(",\"populations\":[")?;
+        for (i, (users, (_, plan))) in
+            scenario.populations.iter().zip(plan.populations()).enumerate()
+        {
+            let (name, model) = (json_string(&users.name), plan.model().name());
+            write!(out, "{}\n{{\"name\":{name},\"model\":\"{model}\"", comma(i))?;
+            write_json_actors(out, scenario, plan, actors, limit)?;
+            out.write_str("}")?;
+        }
+        out.write_str("]")?;
+    } else {
+        write_json_actors(out, scenario, plan, actors, limit)?;
+    }
+    let digest = plan_digest(scenario, plan.seed());
+    writeln!(out, ",\"plan_digest\":\"{}\"}}", Hex(&digest))
+}
+
+/// The keys of one population.
+fn write_json_actors(
+    out: &mut dyn Write,
+    scenario: &Scenario,
+    plan: &Plan,
+    actors: u64,
+    limit: u64,
+) -> fmt::Result {
     write!(out, ",\"steps_per_iteration\":{}", plan.steps_per_iteration())?;
     write!(out, ",\"steps_per_actor\":{},\"actors\":[", OrNull(plan.steps_per_actor()))?;
     for (i, shown) in shown_actors(plan, actors).enumerate() {
@@ -185,8 +240,7 @@ pub fn write_json(
         }
         out.write_str("]}")?;
     }
-    let digest = plan_digest(scenario, plan.seed());
-    writeln!(out, "\n],\"plan_digest\":\"{}\"}}", Hex(&digest))
+    out.write_str("\n]")
 }
 
 fn write_json_step(

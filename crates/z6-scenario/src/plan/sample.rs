@@ -40,6 +40,9 @@ pub(super) fn scenario() -> Scenario {
         targets: vec![target("blue", 2_000_000), target("green", 1_000_000)],
         requests,
         populations: vec![Users {
+            name: String::new(),
+            start_after_ns: 0,
+            duration_ns: None,
             schedule: Schedule::Ramp {
                 start_vus: 5,
                 end_vus: 50,
@@ -49,6 +52,7 @@ pub(super) fn scenario() -> Scenario {
             think_time: ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS },
             flow: Flow::default(),
             cookies: None,
+            tags: Vec::new(),
         }],
         values: ValueTable::default(),
         files: Vec::new(),

@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use z6_events::{Actor, Step, Tick};
+use z6_events::{Actor, Population, RequestId, Step, Tick};
 use z6_extract::rows::Table;
 
 use super::Plan;
@@ -42,7 +42,13 @@ struct Dealt {
 }
 
 impl Dealt {
-    fn new(seed: u64, file: &DataFile, deal: Deal, users: Vec<(usize, u64)>) -> Dealt {
+    fn new(
+        seed: u64,
+        population: &str,
+        file: &DataFile,
+        deal: Deal,
+        users: Vec<(usize, u64)>,
+    ) -> Dealt {
         let ends = match file.on_end {
             OnEnd::Repeat if !file.is_unique => None,
             OnEnd::Repeat => Some(OnEnd::StopRun),
@@ -51,7 +57,7 @@ impl Dealt {
         let count = file.table.row_count() as u64;
         let how = (file.per, file.order.clone(), ends.is_some());
         Dealt {
-            rows: Rows::new(seed, &file.name, count, how, deal),
+            rows: Rows::new(seed, &file.name, count, how, deal).of_population(population),
             table: Arc::clone(&file.table),
             per: file.per,
             ends,
@@ -90,7 +96,13 @@ pub(super) struct PlannedValues {
 
 impl PlannedValues {
     /// `actors`: how many the schedule ever starts; `steps`: one iteration.
-    pub(super) fn new(scenario: &Scenario, seed: u64, steps: &Track, actors: u64) -> PlannedValues {
+    pub(super) fn new(
+        scenario: &Scenario,
+        seed: u64,
+        population: Population,
+        steps: &Track,
+        actors: u64,
+    ) -> PlannedValues {
         let values = &scenario.values;
         if values.data.is_empty() && values.random.is_empty() {
             return PlannedValues::default();
@@ -100,7 +112,8 @@ impl PlannedValues {
         } else {
             scenario.requests.iter().map(|request| request.data_files(values)).collect()
         };
-        let actors = match scenario.populations[0].schedule.model() {
+        let name = scenario.users(population).name.as_str();
+        let actors = match scenario.users(population).schedule.model() {
             Model::Closed => Some(actors),
             Model::Open => None,
         };
@@ -114,7 +127,8 @@ impl PlannedValues {
                     places = places.saturating_add(count);
                 }
             }
-            Dealt::new(seed, file, Deal { actors, places: places.max(1) }, entries)
+            let turn = turn(scenario, &users, index, population);
+            Dealt::new(seed, name, file, Deal { actors, places: places.max(1), turn }, entries)
         };
         let data: Box<[Dealt]> = values.data.iter().enumerate().map(dealt).collect();
         let ends = |file: &u16| data.get(usize::from(*file)).is_some_and(|d| d.ends.is_some());
@@ -124,11 +138,29 @@ impl PlannedValues {
             Box::default()
         };
         let made = |value: &crate::RandomValue| {
-            (Made::new(seed, &value.name, value.by.clone()), value.per)
+            (Made::new(seed, &value.name, value.by.clone()).of_population(name), value.per)
         };
         let random = values.random.iter().map(made).collect();
         PlannedValues { data, random, ending, epoch_ns: 0 }
     }
+}
+
+/// Which of the populations that use a file this one is, and how many they are. `users`: the files of each
+/// request.
+fn turn(
+    scenario: &Scenario,
+    users: &[Vec<u16>],
+    file: usize,
+    population: Population,
+) -> (u64, u64) {
+    let uses = |request: &RequestId| {
+        let files = users.get(request.index()).map_or(&[][..], Vec::as_slice);
+        files.iter().any(|used| usize::from(*used) == file)
+    };
+    let all = scenario.populations.iter();
+    let uses: Vec<bool> = all.map(|users| users.requests(scenario).iter().any(uses)).collect();
+    let count = |uses: &[bool]| uses.iter().filter(|uses| **uses).count() as u64;
+    (count(&uses[..usize::from(population.0)]), count(&uses).max(1))
 }
 
 impl Plan {
@@ -136,6 +168,7 @@ impl Plan {
     /// from. It is 0 before.
     pub fn set_epoch(&mut self, unix_ns: u64) {
         self.values.epoch_ns = unix_ns;
+        self.others.iter_mut().for_each(|other| other.values.epoch_ns = unix_ns);
     }
 
     /// The row of a data file, from 0, that `actor` sees at `step`. None if unique rows are used up, and

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use z6_events::{Actor, Tick};
 
-use crate::model::{Arrivals, RateStage, Schedule};
+use crate::model::{Arrivals, RateStage, Schedule, Users};
 use crate::random::{Domain, Label};
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ fn lines(schedule: &Schedule) -> (Vec<(u64, u64, u64)>, u64) {
 /// The open model's schedule, up to the end of the run. A closed schedule has no arrivals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArrivalSchedule {
-    /// In order; the first begins at 0, the last is flat and has no end.
+    /// In order; the first begins with the schedule, the last is flat and has no end.
     pieces: Arc<[Piece]>,
     gaps: Option<Arrivals>,
     end_ns: u64,
@@ -164,9 +164,34 @@ impl ArrivalSchedule {
         end_ns: Option<u64>,
         max_arrivals: Option<u64>,
     ) -> ArrivalSchedule {
+        ArrivalSchedule::between(schedule, 0, end_ns, max_arrivals)
+    }
+
+    /// Of users in a run that ends at `end_ns`, with at most `max_arrivals` (none: no limit).
+    #[must_use]
+    pub fn of_users(
+        users: &Users,
+        end_ns: Option<u64>,
+        max_arrivals: Option<u64>,
+    ) -> ArrivalSchedule {
+        let start_ns = users.start_after_ns;
+        let stop_ns = users.duration_ns.map(|ns| start_ns.saturating_add(ns));
+        let end_ns = match (end_ns, stop_ns) {
+            (Some(end_ns), Some(stop_ns)) => Some(end_ns.min(stop_ns)),
+            (end_ns, stop_ns) => end_ns.or(stop_ns),
+        };
+        ArrivalSchedule::between(&users.schedule, start_ns, end_ns, max_arrivals)
+    }
+
+    fn between(
+        schedule: &Schedule,
+        start_ns: u64,
+        end_ns: Option<u64>,
+        max_arrivals: Option<u64>,
+    ) -> ArrivalSchedule {
         let (lines, last_rate) = lines(schedule);
         let mut pieces = Vec::with_capacity(lines.len() + 1);
-        let (mut from_ns, mut level) = (0u64, 0u128);
+        let (mut from_ns, mut level) = (start_ns, 0u128);
         for (length_ns, start_rate, end_rate) in lines {
             if length_ns > 0 {
                 let piece = Piece { from_ns, level, start_rate, end_rate, length_ns };
@@ -200,7 +225,8 @@ impl ArrivalSchedule {
     /// many. None without an end or a limit.
     #[must_use]
     pub fn arrivals_expected(&self) -> Option<u64> {
-        if self.gaps.is_none() || self.end_ns == 0 {
+        let begins_at = self.pieces.first().map_or(0, |piece| piece.from_ns);
+        if self.gaps.is_none() || self.end_ns <= begins_at {
             return Some(0);
         }
         let in_time = if self.end_ns == u64::MAX {
@@ -225,6 +251,11 @@ impl ArrivalSchedule {
         ArrivalIndex { ticks: self.arrivals(seed), noted: Vec::new() }
     }
 
+    /// The same for the population of this name, whose gaps are its own.
+    pub(crate) fn by_number_of(&self, seed: u64, population: &str) -> ArrivalIndex {
+        ArrivalIndex { ticks: self.arrivals_of(seed, population), noted: Vec::new() }
+    }
+
     /// All arrivals, `seed` being needed if gaps are drawn. Constant memory.
     ///
     /// ```
@@ -241,9 +272,14 @@ impl ArrivalSchedule {
     /// ```
     #[must_use]
     pub fn arrivals(&self, seed: u64) -> ArrivalTicks {
+        self.arrivals_of(seed, "")
+    }
+
+    /// The same for the population of this name, whose gaps are its own.
+    pub(crate) fn arrivals_of(&self, seed: u64, population: &str) -> ArrivalTicks {
         ArrivalTicks {
             schedule: self.clone(),
-            domain: Domain::new(seed, Label::ARRIVAL),
+            domain: Domain::new(seed, Label::ARRIVAL).of_population(population),
             piece: 0,
             next: 0,
             level: 0,

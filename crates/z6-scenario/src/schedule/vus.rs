@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use z6_events::{Actor, Partition, Population, Tick};
 
-use crate::model::{Schedule, VuStage};
+use crate::model::{Schedule, Users, VuStage};
 use lows::Lows;
 
 mod lows;
@@ -130,9 +130,29 @@ impl VuSchedule {
     /// Of `schedule`; nothing starts or stops at or after `end_ns` (none: no end). O(pieces).
     #[must_use]
     pub fn new(schedule: &Schedule, end_ns: Option<u64>) -> VuSchedule {
+        VuSchedule::between(schedule, 0, None, end_ns)
+    }
+
+    /// Of users in a run that ends at `end_ns`: their schedule begins at `start_ns`, and at `stop_ns` the
+    /// last of them stop. The two are within the run.
+    #[must_use]
+    pub fn of_users(users: &Users, end_ns: Option<u64>) -> VuSchedule {
+        let stop_ns = users.duration_ns.map(|ns| users.start_after_ns.saturating_add(ns));
+        VuSchedule::between(&users.schedule, users.start_after_ns, stop_ns, end_ns)
+    }
+
+    fn between(
+        schedule: &Schedule,
+        start_ns: u64,
+        stop_ns: Option<u64>,
+        end_ns: Option<u64>,
+    ) -> VuSchedule {
         let (lines, last_vus) = lines(schedule);
-        let mut pieces = Vec::with_capacity(lines.len() + 1);
-        let mut from_ns = 0u64;
+        let mut pieces = Vec::with_capacity(lines.len() + 3);
+        let mut from_ns = start_ns;
+        if start_ns > 0 {
+            pieces.push(Piece { from_ns: 0, start_vus: 0, end_vus: 0, length_ns: start_ns });
+        }
         for (length_ns, start_vus, end_vus) in lines {
             if length_ns > 0 {
                 pieces.push(Piece { from_ns, start_vus, end_vus, length_ns });
@@ -140,6 +160,10 @@ impl VuSchedule {
             }
         }
         pieces.push(Piece { from_ns, start_vus: last_vus, end_vus: last_vus, length_ns: u64::MAX });
+        if let Some(from_ns) = stop_ns {
+            pieces.retain(|piece| piece.from_ns < from_ns);
+            pieces.push(Piece { from_ns, start_vus: 0, end_vus: 0, length_ns: u64::MAX });
+        }
         let mut schedule = VuSchedule {
             pieces: pieces.into(),
             end_ns: end_ns.unwrap_or(u64::MAX),
@@ -195,8 +219,8 @@ impl VuSchedule {
     /// The most VUs of one event loop alive at once before the end. O(pieces). Numbers that live are not
     /// always contiguous, so this can be more than its share of [`peak_vus`](VuSchedule::peak_vus).
     #[must_use]
-    pub fn peak_of(&self, partition: Partition) -> u32 {
-        let count = |run: &Range<u64>| partition.count(Population(0), run);
+    pub fn peak_of(&self, partition: Partition, population: Population) -> u32 {
+        let count = |run: &Range<u64>| partition.count(population, run);
         let (mut living, mut stopped) = (Living::default(), Vec::new());
         let (mut alive, mut peak) = (0u64, 0u64);
         for (_, from, to) in self.moves() {
@@ -354,8 +378,9 @@ impl VuChanges {
             let moved = piece.start_vus.abs_diff(self.wanted);
             if moved < piece.start_vus.abs_diff(piece.end_vus) {
                 let at = piece.tick_moved(moved + 1);
-                // The tick at which a line ends belongs to the piece after it.
-                if at - piece.from_ns < piece.length_ns {
+                // The tick at which a line ends, or is cut off, belongs to the piece after it.
+                let next = self.schedule.pieces.get(self.piece + 1);
+                if next.is_none_or(|next| at < next.from_ns) {
                     return Some((at, piece.wanted(at - piece.from_ns)));
                 }
             }

@@ -24,6 +24,12 @@ impl DrawnPosition {
         DrawnPosition(Domain::new(seed, Label::numbered(name_number(b"select", name))))
     }
 
+    /// The same in the population of this name.
+    #[must_use]
+    pub fn of_population(self, name: &str) -> DrawnPosition {
+        DrawnPosition(self.0.of_population(name))
+    }
+
     /// The position that `actor` takes at `step` of a `count`, from 0; 0 if there are none.
     #[must_use]
     pub fn below(&self, actor: u64, step: u64, count: usize) -> usize {

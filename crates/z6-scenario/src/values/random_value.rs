@@ -86,6 +86,12 @@ impl Made {
         Made { domain: Domain::new(seed, label), by }
     }
 
+    /// As it is in the population of this name.
+    #[must_use]
+    pub(crate) fn of_population(self, name: &str) -> Made {
+        Made { domain: self.domain.of_population(name), ..self }
+    }
+
     /// Whether it is a text; otherwise a number.
     #[must_use]
     pub fn is_text(&self) -> bool {

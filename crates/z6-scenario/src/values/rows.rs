@@ -34,6 +34,8 @@ pub struct Deal {
     pub actors: Option<u64>,
     /// Places of an iteration that use the file.
     pub places: u64,
+    /// The populations that use the file take turns: whose turn it is, and of how many.
+    pub turn: (u64, u64),
 }
 
 /// The order of the rows.
@@ -82,11 +84,23 @@ impl Rows {
         }
     }
 
+    /// As the population of this name draws them by themselves.
+    #[must_use]
+    pub(crate) fn of_population(self, name: &str) -> Rows {
+        Rows { draws: self.draws.of_population(name), ..self }
+    }
+
     /// The number of a draw among all draws of the run: no two draws have the same one. None past 2^64.
     ///
     /// With A actors, VU a has the numbers a, A + a, 2A + a ..: its rows are its own, however fast the others are.
     #[must_use]
     pub fn ordinal(&self, draw: Draw) -> Option<u64> {
+        let (turn, turns) = self.deal.turn;
+        self.own_ordinal(draw)?.checked_mul(turns)?.checked_add(turn)
+    }
+
+    /// The same among the draws of its population.
+    fn own_ordinal(&self, draw: Draw) -> Option<u64> {
         let Draw { actor, iteration, place } = draw;
         match (self.per, self.deal.actors) {
             (Per::Vu, _) | (Per::Iteration, None) => Some(actor),
@@ -149,8 +163,8 @@ mod tests {
         Rows::new(42, "users", count, (per, order, is_unique), deal)
     }
 
-    const CLOSED: Deal = Deal { actors: Some(4), places: 3 };
-    const OPEN: Deal = Deal { actors: None, places: 3 };
+    const CLOSED: Deal = Deal { actors: Some(4), places: 3, turn: (0, 1) };
+    const OPEN: Deal = Deal { actors: None, places: 3, turn: (0, 1) };
 
     fn draws(actors: u64, iterations: u64, places: u64) -> impl Iterator<Item = Draw> {
         (0..iterations).flat_map(move |iteration| {
@@ -200,8 +214,13 @@ mod tests {
 
     #[test]
     fn each_pass_has_an_order_of_its_own() {
-        let rows =
-            rows(50, Per::Iteration, Order::Shuffled, false, Deal { actors: Some(1), places: 1 });
+        let rows = rows(
+            50,
+            Per::Iteration,
+            Order::Shuffled,
+            false,
+            Deal { actors: Some(1), places: 1, turn: (0, 1) },
+        );
         let pass = |pass: u64| -> Vec<u64> {
             (0..50)
                 .map(|i| rows.row(Draw { actor: 0, iteration: pass * 50 + i, place: 0 }).unwrap())

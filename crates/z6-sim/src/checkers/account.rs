@@ -104,10 +104,15 @@ impl Row {
     }
 }
 
+/// A number for the actor of a request that no other actor of the run has.
+pub(super) fn actor_key(request: &PlannedRequest) -> u64 {
+    request.actor.0 | u64::from(request.population.0) << 56
+}
+
 /// What a run did, as its events say.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    /// By actor and step.
+    /// By [`actor_key`] and step.
     pub(super) rows: BTreeMap<(u64, u64), Row>,
     /// Connections that became ready, attempts that did not.
     pub(super) connected: u64,
@@ -403,7 +408,7 @@ impl Account {
     }
 
     fn request_ends(&mut self, row: Row, found: &mut Found) {
-        let key = (row.request.actor.0, row.request.step.0);
+        let key = (actor_key(&row.request), row.request.step.0);
         let end = row.end;
         if let Some(before) = self.rows.insert(key, row) {
             found.add(Checker::OneOutcome, || {

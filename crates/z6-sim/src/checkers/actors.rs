@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use z6_events::{Actor, NeverSentReason, Partition, Population, Step, Tick, WorkerId};
+use z6_events::{NeverSentReason, Partition, PlannedRequest, Population, Step, Tick, WorkerId};
 use z6_scenario::{Model, Plan};
 
 use super::account::{Account, End, Row};
@@ -18,22 +18,21 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     }
     // Where responses have a say in it, iterations and VUs may end early.
     let is_counted = !evidence.spec.scenario.has_journeys();
-    for (actor, rows) in by_actor.iter().filter(|_| is_counted) {
+    for rows in by_actor.values().filter(|_| is_counted) {
         if let Some(last) = rows.last() {
-            goes_on(evidence, account, &plan, (Actor(*actor), last), found);
+            goes_on(evidence, account, &plan, last, found);
         }
     }
-    if let Some(most) = evidence.spec.scenario.populations[0].schedule.max_in_flight() {
+    for (population, users) in (0..).map(Population).zip(&evidence.spec.scenario.populations) {
+        let Some(most) = users.schedule.max_in_flight() else { continue };
         for partition in partition(evidence).all_workers() {
             let share = partition.share(u64::from(most));
-            let is_own = |actor: u64| partition.owns(Population(0), Actor(actor));
-            let own = by_actor.iter().filter(|(actor, _)| is_own(**actor));
-            alive(
-                evidence,
-                share,
-                &own.map(|(_, rows)| rows.as_slice()).collect::<Vec<_>>(),
-                found,
-            );
+            let is_own = |rows: &&Vec<&Row>| {
+                let request = &rows[0].request;
+                request.population == population && partition.owns(population, request.actor)
+            };
+            let own = by_actor.values().filter(is_own).map(Vec::as_slice);
+            alive(evidence, plan.of(population), share, &own.collect::<Vec<_>>(), found);
         }
     }
 }
@@ -45,14 +44,9 @@ fn partition(evidence: &Evidence<'_>) -> Partition {
 
 /// An actor's last step is its last one, or there is a reason why the next was never planned: its stop,
 /// or the end of the run.
-fn goes_on(
-    evidence: &Evidence<'_>,
-    account: &Account,
-    plan: &Plan,
-    (actor, last): (Actor, &Row),
-    found: &mut Found,
-) {
-    let step: Step = last.request.step;
+fn goes_on(evidence: &Evidence<'_>, account: &Account, plan: &Plan, last: &Row, found: &mut Found) {
+    let PlannedRequest { population, actor, step, .. } = last.request;
+    let plan = plan.of(population);
     let is_last = plan.end_step(actor).is_some_and(|Step(end)| step.0 + 1 >= end);
     if is_last || matches!(last.end, End::NeverSent(_) | End::InFlight) {
         return;
@@ -64,7 +58,7 @@ fn goes_on(
         _ => 0,
     };
     let next = last.ended.plus_ns(think_ns.max(delay_ns));
-    let worker = partition(evidence).worker_of(Population(0), actor);
+    let worker = partition(evidence).worker_of(population, actor);
     let end = worker.and_then(|worker| account.ends.get(worker.index()).copied());
     let is_over = end.flatten().is_some_and(|end| next >= end);
     let stop = plan.vus().lifetime(actor).and_then(|life| life.stop);
@@ -77,9 +71,14 @@ fn goes_on(
 }
 
 /// At most the worker's share of arrivals is alive at once, and none is rejected while there is room.
-fn alive(evidence: &Evidence<'_>, share: u64, arrivals: &[&[&Row]], found: &mut Found) {
+fn alive(
+    evidence: &Evidence<'_>,
+    plan: &Plan,
+    share: u64,
+    arrivals: &[&[&Row]],
+    found: &mut Found,
+) {
     let is_late = is_late(&evidence.spec.simulation);
-    let plan = Plan::new(&evidence.spec.scenario, evidence.spec.seed);
     let is_refused =
         |rows: &&&[&Row]| matches!(rows[0].end, End::NeverSent(NeverSentReason::MaxInFlight));
     // A loop that is late notices an arrival later than it was planned.

@@ -75,8 +75,7 @@ impl<'a> Expected<'a> {
         let request = self.scenario.request(request);
         let is_variable = |id| matches!(values.source(id), Some(ValueSource::Variable(_)));
         request.rendering.as_ref().is_none_or(|rendering| {
-            self.scenario.populations[0].cookies.is_none()
-                && !rendering.reads.iter().copied().any(is_variable)
+            !self.scenario.keeps_cookies() && !rendering.reads.iter().copied().any(is_variable)
         })
     }
 

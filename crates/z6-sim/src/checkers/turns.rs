@@ -57,6 +57,7 @@ fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Fo
     let mut last_step: BTreeMap<u64, u64> = BTreeMap::new();
     for ((actor, step), row) in &account.rows {
         last_step.insert(*actor, *step);
+        let plan = plan.of(row.request.population);
         let Some(life) = plan.vus().lifetime(row.request.actor) else { continue };
         let is_alive = life.start <= row.request.planned
             && life.stop.is_none_or(|stop| row.request.planned < stop)
@@ -77,9 +78,11 @@ fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Fo
         for (at, event) in events {
             match event {
                 Event::EndReached { .. } | Event::Stop { .. } => is_ending = true,
-                Event::VuStopped { actor, .. } if !is_ending && is_counted => {
+                Event::VuStopped { population, actor } if !is_ending && is_counted => {
+                    let plan = plan.of(*population);
+                    let key = actor.0 | u64::from(population.0) << 56;
                     let Some(life) = plan.vus().lifetime(*actor) else { continue };
-                    let steps = last_step.get(&actor.0).map_or(0, |step| step + 1);
+                    let steps = last_step.get(&key).map_or(0, |step| step + 1);
                     let is_done = plan.end_step(*actor).is_some_and(|end| steps >= end.0);
                     if !is_done && life.stop.is_none_or(|stop| *at < stop) {
                         found.add(Checker::Turns, || {

@@ -3,8 +3,8 @@
 //! renewals, repeats that are drawn or an `on_failure`. Knows no connections but through the traffic.
 
 use z6_events::{
-    ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, Population, RequestId, Response,
-    StopReason, Tick, VariableId,
+    ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, RequestId, Response, StopReason,
+    Tick, VariableId,
 };
 use z6_scenario::{OnEnd, OnFailure, Place, Region};
 
@@ -25,7 +25,7 @@ impl Traffic {
         let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
             return;
         };
-        let plan = &cx.settings.plan;
+        let plan = cx.settings.plan.of(self.vus.population(vu));
         let (actor, step) = self.vus.at(vu);
         let aside = journeys.turn_aside(rules, plan, (vu, actor, step), planned);
         if let Some(aside) = aside
@@ -61,9 +61,9 @@ impl Traffic {
         let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
             return;
         };
-        let (actor, step) = self.vus.at(vu);
+        let (population, (actor, step)) = (self.vus.population(vu), self.vus.at(vu));
         let after = if journeys.take_failed(vu) {
-            rules.on_failure(cx.settings.plan.place(actor, step))
+            rules.on_failure(population, cx.settings.plan.of(population).place(actor, step))
         } else {
             OnFailure::Continue
         };
@@ -83,7 +83,7 @@ impl Traffic {
             return;
         };
         let Some(think_ns) = self.vus.think_after(cx, vu) else { return self.complete(cx, vu) };
-        let plan = &cx.settings.plan;
+        let plan = cx.settings.plan.of(self.vus.population(vu));
         let (actor, step) = self.vus.at(vu);
         let place = plan.place(actor, step);
         let ends_iteration =
@@ -141,7 +141,7 @@ impl Traffic {
     #[cold]
     pub(super) fn begin_journey(&mut self, settings: &Settings, vu: VuSlot, planned: Tick) {
         if let (Some(rules), Some(journeys)) = (&settings.journeys, &mut self.journeys) {
-            journeys.begin(rules, vu, planned);
+            journeys.begin(rules, vu, self.vus.population(vu), planned);
         }
     }
 
@@ -149,8 +149,8 @@ impl Traffic {
     #[cold]
     pub(super) fn end_journey(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
         if cx.settings.journeys.as_ref().is_some_and(|rules| rules.is_kept) {
-            let (actor, _) = self.vus.at(vu);
-            cx.out.commands.push(Command::Forget { population: Population(0), actor });
+            let (population, (actor, _)) = (self.vus.population(vu), self.vus.at(vu));
+            cx.out.commands.push(Command::Forget { population, actor });
         }
     }
 

@@ -4,9 +4,10 @@
 //!
 //! A scenario whose requests are fixed bytes in a plain order has none of this ([`Rules::new`]).
 
-use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
+use z6_events::{Actor, ErrorKind, LoggedValue, Population, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    OnEnd, OnFailure, Place, Plan, Region, Request, Scenario, Scope, SequenceStep, ValueSource,
+    Flow, OnEnd, OnFailure, Place, Plan, Region, Request, Scenario, Scope, SequenceStep,
+    ValueSource,
 };
 
 use super::vu::VuSlot;
@@ -132,17 +133,46 @@ struct RenewRules {
     every_ns: Option<u64>,
 }
 
+/// What is constant of the journeys of one population.
+#[derive(Debug, Clone)]
+struct FlowRules {
+    /// Variables of `start` without which later requests cannot be sent.
+    from_start: Variables,
+    renew: Option<RenewRules>,
+    /// Of start, iteration and renewal.
+    failures: [Failures; 3],
+}
+
+impl FlowRules {
+    fn new(scenario: &Scenario, flow: &Flow, rules: &[RequestRules], fleeting: &Variables) -> Self {
+        let renewed = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
+        let failures = |steps: &[SequenceStep]| {
+            let mut end = 0u64;
+            let entry = |step: &SequenceStep| {
+                end = end.saturating_add(u64::from(step.repeat.max));
+                (end, step.on_failure.unwrap_or(flow.on_failure))
+            };
+            steps.iter().map(entry).collect::<Failures>()
+        };
+        FlowRules {
+            from_start: from_start(scenario, flow, rules, fleeting),
+            renew: flow.renew.as_ref().map(|renew| RenewRules {
+                on_status: renew.on_status.as_slice().into(),
+                every_ns: renew.every_ns,
+            }),
+            failures: [failures(&flow.start), failures(&flow.steps), failures(renewed)],
+        }
+    }
+}
+
 /// What is constant of all journeys.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     requests: Box<[RequestRules]>,
     /// Variables that lose their values with the iteration.
     fleeting: Variables,
-    /// Variables of `start` without which later requests cannot be sent.
-    from_start: Variables,
-    renew: Option<RenewRules>,
-    /// Of start, iteration and renewal.
-    failures: [Failures; 3],
+    /// By number of population.
+    flows: Box<[FlowRules]>,
     /// Whether something is kept for actors that the driver has to drop.
     pub(super) is_kept: bool,
 }
@@ -154,7 +184,6 @@ impl Rules {
         if !scenario.has_journeys() {
             return None;
         }
-        let flow = &scenario.populations[0].flow;
         let count = values.variables.len();
         let rules: Box<[RequestRules]> =
             requests.iter().map(|request| RequestRules::new(scenario, request)).collect();
@@ -162,25 +191,14 @@ impl Rules {
         let numbered = values.variables.iter().enumerate();
         let of_iteration = numbered.filter(|(_, variable)| variable.scope == Scope::Iteration);
         fleeting.extend(of_iteration.map(|(id, _)| VariableId(id as u16)));
-        let renewed = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
-        let failures = |steps: &[SequenceStep]| {
-            let mut end = 0u64;
-            let entry = |step: &SequenceStep| {
-                end = end.saturating_add(u64::from(step.repeat.max));
-                (end, step.on_failure.unwrap_or(flow.on_failure))
-            };
-            steps.iter().map(entry).collect::<Failures>()
-        };
+        let all = scenario.populations.iter();
+        let keeps_cookies = all.clone().any(|users| users.cookies.is_some());
+        let flows = all.map(|users| FlowRules::new(scenario, &users.flow, &rules, &fleeting));
         Some(Rules {
-            from_start: from_start(scenario, &rules, &fleeting),
+            flows: flows.collect(),
             requests: rules,
             fleeting,
-            renew: flow.renew.as_ref().map(|renew| RenewRules {
-                on_status: renew.on_status.as_slice().into(),
-                every_ns: renew.every_ns,
-            }),
-            failures: [failures(&flow.start), failures(&flow.steps), failures(renewed)],
-            is_kept: count > 0 || scenario.populations[0].cookies.is_some(),
+            is_kept: count > 0 || keeps_cookies,
         })
     }
 
@@ -188,9 +206,13 @@ impl Rules {
         &self.requests[usize::from(id)]
     }
 
+    fn flow(&self, population: Population) -> &FlowRules {
+        &self.flows[usize::from(population.0)]
+    }
+
     /// What follows a failure at a place.
-    pub(super) fn on_failure(&self, place: Place) -> OnFailure {
-        let [start, steps, renew] = &self.failures;
+    pub(super) fn on_failure(&self, population: Population, place: Place) -> OnFailure {
+        let [start, steps, renew] = &self.flow(population).failures;
         let entries = match place.region {
             Region::Start => start,
             Region::Iteration(_) => steps,
@@ -207,8 +229,12 @@ impl Rules {
 }
 
 /// The variables that requests of `start` give for longer than an iteration and later ones need.
-fn from_start(scenario: &Scenario, rules: &[RequestRules], fleeting: &Variables) -> Variables {
-    let flow = &scenario.populations[0].flow;
+fn from_start(
+    scenario: &Scenario,
+    flow: &Flow,
+    rules: &[RequestRules],
+    fleeting: &Variables,
+) -> Variables {
     let of = |step: &SequenceStep| rules.get(step.request.index());
     let renewed = flow.renew.iter().flat_map(|renew| &renew.steps);
     let later: Vec<&RequestRules> = if flow.steps.is_empty() {
@@ -239,6 +265,7 @@ struct Found {
 /// What is kept of one VU.
 #[derive(Debug, Clone, Copy, Default)]
 struct Journey {
+    population: Population,
     /// Where it goes on after a renewal, or after a `start` that was done again.
     back: Step,
     renewals: u64,
@@ -272,14 +299,20 @@ pub(super) struct Journeys {
 
 impl Journeys {
     /// A VU begins, in a slot that others may have had.
-    pub(super) fn begin(&mut self, rules: &Rules, vu: VuSlot, planned: Tick) {
+    pub(super) fn begin(
+        &mut self,
+        rules: &Rules,
+        vu: VuSlot,
+        population: Population,
+        planned: Tick,
+    ) {
         let words = rules.fleeting.0.len();
         let slots = vu.0 as usize + 1;
         if self.table.len() < slots {
             self.table.resize(slots, Journey::default());
             self.set.resize(slots * words, 0);
         }
-        self.table[vu.0 as usize] = Journey { renewed: planned, ..Journey::default() };
+        self.table[vu.0 as usize] = Journey { population, renewed: planned, ..Journey::default() };
         self.set_of(rules, vu).fill(0);
     }
 
@@ -314,7 +347,7 @@ impl Journeys {
         };
         let aside = if starts_again {
             plan.start_again(journey.starts_again)
-        } else if !was_back && rules.renew.as_ref().is_some_and(is_due) {
+        } else if !was_back && rules.flow(journey.population).renew.as_ref().is_some_and(is_due) {
             plan.renewal_start(journey.renewals)
         } else {
             None
@@ -337,7 +370,8 @@ impl Journeys {
 
     /// Whether a variable that comes from `start` has no value.
     pub(super) fn lacks_start(&mut self, rules: &Rules, vu: VuSlot) -> bool {
-        !rules.from_start.are_in(self.set_of(rules, vu))
+        let population = self.at(vu).population;
+        !rules.flow(population).from_start.are_in(self.set_of(rules, vu))
     }
 
     /// How often the VU has begun `start` again.
@@ -454,7 +488,7 @@ impl Journeys {
         let by_value = is_missing.then_some(ErrorKind::ExtractFailed);
         let failure = by_status.or(by_check).or(by_value);
         journey.has_failed = failure.is_some();
-        let renew = rules.renew.as_ref().filter(|_| !journey.is_aside);
+        let renew = rules.flow(journey.population).renew.as_ref().filter(|_| !journey.is_aside);
         journey.is_renewal_due |=
             renew.is_some_and(|renew| renew.on_status.binary_search(&status).is_ok());
         failure

@@ -1,10 +1,11 @@
 //! What one engine is built from: this worker's share of the run, as dense tables of integers.
 
 use z6_events::{
-    ErrorKind, Partition, PlannedRequest, Protocol, RequestId, TargetId, is_server_error,
+    ErrorKind, Partition, PlannedRequest, Population, Protocol, RequestId, TargetId,
+    is_server_error,
 };
 use z6_http::field::says_close;
-use z6_scenario::{ConnectionReuse, Model, Plan, Request, Scenario, ThinkTime};
+use z6_scenario::{ConnectionReuse, Model, Plan, Request, RunModel, Scenario, ThinkTime, Users};
 
 use super::journey::Rules;
 use crate::planted::Planted;
@@ -171,6 +172,40 @@ impl RequestSettings {
     }
 }
 
+/// What the engine knows of the users of one population.
+#[derive(Debug, Clone)]
+pub(crate) struct UserSettings {
+    pub(crate) model: Model,
+    /// Arrivals alive at once, this worker's share.
+    pub(crate) max_in_flight: usize,
+    /// Whether every VU ends after so many iterations.
+    pub(crate) has_last_iteration: bool,
+    /// Length of every think time if it is constant.
+    pub(crate) think_constant_ns: Option<u64>,
+}
+
+impl UserSettings {
+    fn new(users: &Users, plan: &Plan, partition: Partition) -> Result<UserSettings, EngineError> {
+        Ok(UserSettings {
+            model: plan.model(),
+            max_in_flight: max_in_flight(users, partition)? as usize,
+            has_last_iteration: plan.steps_per_actor().is_some(),
+            think_constant_ns: match users.think_time {
+                ThinkTime::Constant { duration_ns } => Some(duration_ns),
+                ThinkTime::None | ThinkTime::Random { .. } | ThinkTime::Exponential { .. } => None,
+            },
+        })
+    }
+
+    /// The most that this worker may have alive at once.
+    fn peak(&self, population: Population, plan: &Plan, partition: Partition) -> u32 {
+        match self.model {
+            Model::Closed => plan.vus().peak_of(partition, population),
+            Model::Open => u32::try_from(self.max_in_flight).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// All that an engine holds constant.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -178,19 +213,14 @@ pub(crate) struct Settings {
     pub(crate) partition: Partition,
     pub(crate) targets: Vec<TargetSettings>,
     pub(crate) requests: Vec<RequestSettings>,
-    pub(crate) model: Model,
-    /// Arrivals alive at once, this worker's share.
-    pub(crate) max_in_flight: usize,
+    /// By number of population.
+    users: Box<[UserSettings]>,
     /// Whether a target has `connection_reuse = "iteration"`.
     pub(crate) has_connections_of_iterations: bool,
-    /// Whether every VU ends after so many iterations.
-    pub(crate) has_last_iteration: bool,
     /// What responses decide; none if it is nothing but whether a request fails.
     pub(crate) journeys: Option<Rules>,
     pub(crate) end_ns: u64,
     pub(crate) grace_ns: u64,
-    /// Length of every think time if it is constant.
-    pub(crate) think_constant_ns: Option<u64>,
     /// The bug that this engine has, if one was planted.
     pub(crate) planted: Planted,
 }
@@ -213,12 +243,12 @@ impl Settings {
         partition: Partition,
         wire: &Wire,
     ) -> Result<Settings, EngineError> {
-        let model = plan.model();
-        let max_in_flight = max_in_flight(scenario, partition)?;
-        let peak = match model {
-            Model::Closed => plan.vus().peak_of(partition),
-            Model::Open => max_in_flight,
-        };
+        let all = scenario.populations.iter().zip(plan.populations());
+        let users = all.map(|(users, (_, plan))| UserSettings::new(users, plan, partition));
+        let users = users.collect::<Result<Box<[_]>, _>>()?;
+        let peaks = users.iter().zip(plan.populations());
+        let peaks = peaks.map(|(users, (number, plan))| users.peak(number, plan, partition));
+        let peak = peaks.fold(0, u32::saturating_add);
         let targets = (0..scenario.targets.len())
             .map(|i| target_settings(scenario, TargetId(i as u16), partition, peak, wire))
             .collect::<Result<Vec<_>, _>>()?;
@@ -229,19 +259,23 @@ impl Settings {
             has_connections_of_iterations: targets.iter().any(is_of_iterations),
             targets,
             requests: requests.map(|(r, bytes)| RequestSettings::new(r, bytes)).collect(),
-            model,
-            max_in_flight: max_in_flight as usize,
-            has_last_iteration: plan.steps_per_actor().is_some(),
+            users,
             journeys: Rules::new(scenario),
             end_ns: plan.end_ns().unwrap_or(u64::MAX),
             grace_ns: scenario.runtime.graceful_stop_ns,
-            think_constant_ns: match scenario.populations[0].think_time {
-                ThinkTime::Constant { duration_ns } => Some(duration_ns),
-                ThinkTime::None | ThinkTime::Random { .. } | ThinkTime::Exponential { .. } => None,
-            },
             plan,
             planted: Planted::default(),
         })
+    }
+
+    #[inline]
+    pub(crate) fn users(&self, population: Population) -> &UserSettings {
+        &self.users[usize::from(population.0)]
+    }
+
+    /// How many populations there are.
+    pub(crate) fn populations(&self) -> usize {
+        self.users.len()
     }
 
     pub(crate) fn request(&self, id: RequestId) -> &RequestSettings {
@@ -259,8 +293,8 @@ impl Settings {
 }
 
 /// This worker's share of `max_in_flight`; without bound in the closed model.
-fn max_in_flight(scenario: &Scenario, partition: Partition) -> Result<u32, EngineError> {
-    let Some(total) = scenario.populations[0].schedule.max_in_flight() else { return Ok(u32::MAX) };
+fn max_in_flight(users: &Users, partition: Partition) -> Result<u32, EngineError> {
+    let Some(total) = users.schedule.max_in_flight() else { return Ok(u32::MAX) };
     match share(partition, total) {
         0 => Err(share_of_zero("max_in_flight", total, partition)),
         share => Ok(share),
@@ -278,7 +312,7 @@ fn target_settings(
     let reuse = target.connection_reuse;
     let mut max_connections = share(partition, target.max_connections);
     let is_owned = matches!(reuse, ConnectionReuse::PerVu | ConnectionReuse::Iteration);
-    if is_owned && scenario.populations[0].schedule.model() == Model::Closed {
+    if is_owned && scenario.model() == RunModel::Closed {
         max_connections = max_connections.max(worker_peak);
     }
     if max_connections == 0 && worker_peak > 0 {

@@ -1,10 +1,9 @@
 //! The progress of the run: what the schedule does next, and when the run ends. Knows no requests.
 
 use z6_events::Tick;
-use z6_scenario::Model;
 
 use super::settings::Settings;
-use super::source::{Change, Source};
+use super::source::{Change, Sources};
 
 /// Whether the run still plans requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub(super) struct Timeline {
     /// When the run ends by its duration; [`Tick::MAX`] if it has none.
     end: Tick,
     grace_ns: u64,
-    source: Source,
+    source: Sources,
 }
 
 impl Timeline {
@@ -47,7 +46,7 @@ impl Timeline {
             phase: Phase::Running,
             end: Tick(settings.end_ns),
             grace_ns: settings.grace_ns,
-            source: Source::new(&settings.plan, settings.partition),
+            source: Sources::new(&settings.plan, settings.partition),
         }
     }
 
@@ -137,12 +136,8 @@ impl Timeline {
     /// Whether no actor will start any more that has something to do.
     /// `has_dropped_vus`: some have ended before their time.
     pub(super) fn is_spent(&self, settings: &Settings, has_dropped_vus: bool) -> bool {
-        match settings.model {
-            Model::Closed => {
-                self.source.next().is_none() && (settings.has_last_iteration || has_dropped_vus)
-            }
-            Model::Open => self.source.is_spent(),
-        }
+        self.source
+            .is_spent(|population| settings.users(population).has_last_iteration || has_dropped_vus)
     }
 
     fn next_change(&self) -> Tick {

@@ -2,9 +2,8 @@
 //! exchanges meet. Knows none of their tables: it moves a request from one to the next.
 
 use z6_events::{
-    Actor, Cause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure, NeverSentReason,
-    NextHop, Population, Protocol, ReleaseCause, ResendCause, Response, STALE_IDLE_NS, TargetId,
-    Tick,
+    Cause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure, NeverSentReason, NextHop,
+    Protocol, ReleaseCause, ResendCause, Response, STALE_IDLE_NS, TargetId, Tick,
 };
 use z6_scenario::{ConnectionReuse, Model};
 
@@ -90,9 +89,9 @@ impl Traffic {
     pub(super) fn apply_change(&mut self, cx: &mut Context<'_>, change: Change) {
         match change.kind {
             ChangeKind::VuStarts => self.start_vu(cx, change),
-            ChangeKind::VuStops => self.stop_vu(cx, change.actor),
+            ChangeKind::VuStops => self.stop_vu(cx, change),
             ChangeKind::Arrives => {
-                if let Some(vu) = self.vus.arrive(cx, change.actor, change.at) {
+                if let Some(vu) = self.vus.arrive(cx, change.population, change.actor, change.at) {
                     self.begin_journey(cx.settings, vu, change.at);
                     self.plan_step(cx, vu, change.at);
                 }
@@ -101,19 +100,19 @@ impl Traffic {
     }
 
     fn start_vu(&mut self, cx: &mut Context<'_>, change: Change) {
-        let vu = self.vus.start(&cx.settings.plan, change.actor);
+        let Change { population, actor, .. } = change;
+        let vu = self.vus.start(&cx.settings.plan, population, actor);
         self.begin_journey(cx.settings, vu, change.at);
-        let (population, actor) = (Population(0), change.actor);
         cx.out.events.push(Event::VuStarted { population, actor, planned: change.at });
-        if cx.settings.plan.iterations_of(change.actor) == Some(0) {
+        if cx.settings.plan.of(population).iterations_of(actor) == Some(0) {
             self.complete(cx, vu);
         } else {
             self.plan_step(cx, vu, change.at);
         }
     }
 
-    fn stop_vu(&mut self, cx: &mut Context<'_>, actor: Actor) {
-        if let Some(vu) = self.vus.stop(actor) {
+    fn stop_vu(&mut self, cx: &mut Context<'_>, change: Change) {
+        if let Some(vu) = self.vus.stop(change.population, change.actor) {
             self.complete(cx, vu);
         }
     }
@@ -215,12 +214,12 @@ impl Traffic {
         cause: Cause,
     ) {
         let (target, failing) = self.pool.attempt_failed(cx, connection);
-        let delay_ns = match cx.settings.model {
-            Model::Closed => cx.settings.target(target).reconnect_delay_ns,
-            Model::Open => 0,
-        };
         for _ in 0..failing {
             let Some(vu) = self.pool.next_waiter(target) else { break };
+            let delay_ns = match cx.settings.users(self.vus.population(vu)).model {
+                Model::Closed => cx.settings.target(target).reconnect_delay_ns,
+                Model::Open => 0,
+            };
             self.journey_failed(vu);
             match self.vus.drop_redirect(vu) {
                 Some(Redirect { exchange, .. }) => {

@@ -39,6 +39,7 @@ pub enum VuState {
 /// One living VU.
 #[derive(Debug, Clone)]
 struct Vu {
+    population: Population,
     actor: Actor,
     step: Step,
     /// All its steps are below this one.
@@ -65,8 +66,10 @@ pub(super) struct Redirect {
 }
 
 impl Vu {
-    fn new(plan: &Plan, actor: Actor) -> Vu {
+    fn new(plan: &Plan, population: Population, actor: Actor) -> Vu {
+        let plan = plan.of(population);
         Vu {
+            population,
             actor,
             step: plan.first(actor),
             end: plan.end_step(actor).unwrap_or(Step(u64::MAX)),
@@ -86,7 +89,7 @@ impl Vu {
 
     fn planned_request(&self) -> PlannedRequest {
         PlannedRequest {
-            population: Population(0),
+            population: self.population,
             actor: self.actor,
             step: self.step,
             request: self.now.request,
@@ -109,21 +112,29 @@ pub(super) struct NextStep {
 #[derive(Debug, Clone)]
 pub(super) struct Vus {
     table: Slab<Vu>,
-    /// Slot of each VU of this worker that ever started, by its place in the partition.
-    slot_of: Vec<VuSlot>,
+    /// By population: slot of each VU of this worker that ever started, by its place in the partition.
+    slot_of: Box<[Vec<VuSlot>]>,
+    /// By population, how many are alive; empty if there is one.
+    alive: Box<[usize]>,
     partition: Partition,
-    /// For think times of a constant length.
-    think_lane: Lane,
+    /// By population: for think times of a constant length.
+    think_lanes: Box<[Lane]>,
 }
 
 impl Vus {
     pub(super) fn new(settings: &Settings, timers: &mut Timers<TimerKey>) -> Vus {
-        let think_lane = match settings.think_constant_ns {
+        let count = settings.populations();
+        let mut lane = |number| match settings.users(Population(number)).think_constant_ns {
             Some(length_ns) => timers.lane(length_ns),
             None => Lane::Heap,
         };
-        let partition = settings.partition;
-        Vus { table: Slab::new(), slot_of: Vec::new(), partition, think_lane }
+        Vus {
+            table: Slab::new(),
+            slot_of: vec![Vec::new(); count].into(),
+            alive: if count > 1 { vec![0; count].into() } else { Box::default() },
+            partition: settings.partition,
+            think_lanes: (0..count).map(|number| lane(number as u8)).collect(),
+        }
     }
 
     /// How many live.
@@ -146,36 +157,52 @@ impl Vus {
         self.table.iter().filter(|(_, vu)| vu.redirect.is_some()).count()
     }
 
-    /// What a VU awaits; none if it has not started, or is complete.
+    /// What a VU of the first population awaits; none if it has not started, or is complete.
     pub(super) fn state_of(&self, actor: Actor) -> Option<VuState> {
-        self.slot(actor).map(|slot| self.table[slot].state)
+        self.slot(Population(0), actor).map(|slot| self.table[slot].state)
     }
 
     /// A VU of the schedule starts.
-    pub(super) fn start(&mut self, plan: &Plan, actor: Actor) -> VuSlot {
-        let slot = self.table.insert(Vu::new(plan, actor));
-        assert_eq!(
-            self.place(actor),
-            self.slot_of.len(),
-            "VUs start in the order of their numbers"
-        );
-        self.slot_of.push(slot);
+    pub(super) fn start(&mut self, plan: &Plan, population: Population, actor: Actor) -> VuSlot {
+        let slot = self.insert(Vu::new(plan, population, actor));
+        let place = self.place(population, actor);
+        let slots = &mut self.slot_of[usize::from(population.0)];
+        assert_eq!(place, slots.len(), "VUs start in the order of their numbers");
+        slots.push(slot);
         slot
+    }
+
+    fn insert(&mut self, vu: Vu) -> VuSlot {
+        if let Some(alive) = self.alive.get_mut(usize::from(vu.population.0)) {
+            *alive += 1;
+        }
+        self.table.insert(vu)
+    }
+
+    /// How many of a population are alive.
+    fn alive(&self, population: Population) -> usize {
+        self.alive.get(usize::from(population.0)).copied().unwrap_or(self.table.len())
+    }
+
+    /// The population of a VU.
+    pub(super) fn population(&self, slot: VuSlot) -> Population {
+        self.table[slot].population
     }
 
     /// An arrival begins its iteration. None if `max_in_flight` are alive: its request is never sent.
     pub(super) fn arrive(
         &mut self,
         cx: &mut Context<'_>,
+        population: Population,
         actor: Actor,
         planned: Tick,
     ) -> Option<VuSlot> {
-        let is_full = self.table.len() >= cx.settings.max_in_flight;
+        let is_full = self.alive(population) >= cx.settings.users(population).max_in_flight;
+        let mut vu = Vu::new(&cx.settings.plan, population, actor);
         if !is_full || cx.settings.planted.has(Bug::IgnoredMaxInFlight) {
-            return Some(self.table.insert(Vu::new(&cx.settings.plan, actor)));
+            return Some(self.insert(vu));
         }
-        let mut vu = Vu::new(&cx.settings.plan, actor);
-        vu.now = cx.settings.plan.step(vu.actor, vu.step);
+        vu.now = cx.settings.plan.of(population).step(vu.actor, vu.step);
         vu.planned = planned;
         let (request, reason) = (vu.planned_request(), NeverSentReason::MaxInFlight);
         cx.out.events.push(Event::NeverSent { request, reason });
@@ -184,8 +211,8 @@ impl Vus {
 
     /// The schedule stops a VU. Its slot if it is complete with that; one that has a request ends
     /// with the step of that request.
-    pub(super) fn stop(&mut self, actor: Actor) -> Option<VuSlot> {
-        let slot = self.slot(actor)?;
+    pub(super) fn stop(&mut self, population: Population, actor: Actor) -> Option<VuSlot> {
+        let slot = self.slot(population, actor)?;
         let vu = &mut self.table[slot];
         match vu.state {
             VuState::Spawned | VuState::Waiting => Some(slot),
@@ -201,7 +228,7 @@ impl Vus {
         let vu = &mut self.table[slot];
         let is_astray = cx.settings.planted.has(Bug::WrongStream) && vu.actor.0 % 2 == 1;
         let actor = if is_astray { Actor(vu.actor.0 + 1) } else { vu.actor };
-        vu.now = cx.settings.plan.step(actor, vu.step);
+        vu.now = cx.settings.plan.of(vu.population).step(actor, vu.step);
         vu.planned = planned;
         vu.state = VuState::Ready;
     }
@@ -287,9 +314,12 @@ impl Vus {
 
     /// The VU pauses until its next step.
     pub(super) fn think(&mut self, cx: &mut Context<'_>, slot: VuSlot, pause_ns: u64) {
-        let is_constant = cx.settings.think_constant_ns == Some(pause_ns);
-        let lane = if is_constant { self.think_lane } else { Lane::Heap };
         let vu = &mut self.table[slot];
+        let is_constant = cx.settings.users(vu.population).think_constant_ns == Some(pause_ns);
+        let lane = match is_constant {
+            true => self.think_lanes[usize::from(vu.population.0)],
+            false => Lane::Heap,
+        };
         vu.state = VuState::Waiting;
         vu.timer = Some(cx.timers.arm(cx.at.plus_ns(pause_ns), lane, TimerKey::Think(slot)));
     }
@@ -309,23 +339,30 @@ impl Vus {
     /// The VU plans nothing more and leaves the table.
     pub(super) fn remove(&mut self, cx: &mut Context<'_>, slot: VuSlot) {
         let vu = self.table.remove(slot);
+        if let Some(alive) = self.alive.get_mut(usize::from(vu.population.0)) {
+            *alive -= 1;
+        }
         if let Some(timer) = vu.timer {
             cx.timers.cancel(timer);
         }
-        if cx.settings.model == Model::Closed {
-            cx.out.events.push(Event::VuStopped { population: Population(0), actor: vu.actor });
+        if cx.settings.users(vu.population).model == Model::Closed {
+            cx.out.events.push(Event::VuStopped { population: vu.population, actor: vu.actor });
         }
     }
 
     /// The slot of a VU that lives. It may be complete already (iterations), and its slot in use
     /// by another.
-    fn slot(&self, actor: Actor) -> Option<VuSlot> {
-        let slot = self.slot_of.get(self.place(actor)).copied()?;
-        self.table.find(slot).filter(|vu| vu.actor == actor).map(|_| slot)
+    fn slot(&self, population: Population, actor: Actor) -> Option<VuSlot> {
+        let slots = self.slot_of.get(usize::from(population.0))?;
+        let slot = slots.get(self.place(population, actor)).copied()?;
+        let is_same = |vu: &&Vu| vu.actor == actor && vu.population == population;
+        self.table.find(slot).filter(is_same).map(|_| slot)
     }
 
-    /// Index of a VU of this worker in tables by VU.
-    fn place(&self, actor: Actor) -> usize {
-        self.partition.place(Population(0), actor) as usize
+    /// Index of a VU of this worker in the table of its population. The first place of a worker may be one
+    /// that no actor has.
+    fn place(&self, population: Population, actor: Actor) -> usize {
+        let is_unused = self.partition.actor(population, 0).is_none();
+        (self.partition.place(population, actor) - u64::from(is_unused)) as usize
     }
 }

@@ -33,6 +33,7 @@ pub fn summary_text(metrics: &Metrics, style: &Style) -> String {
     latency(&mut page, metrics);
     groups(&mut page, ("request", 1), &of.by_name, seconds);
     groups(&mut page, ("target", 2), &of.by_target, seconds);
+    groups(&mut page, ("population", 1), &of.by_population, seconds);
     groups(&mut page, ("tag", 1), &of.by_tag, seconds);
     step_groups(&mut page, &of.by_group);
     groups(&mut page, ("connection", 2), &used(&of.by_connection), seconds);

@@ -7,8 +7,8 @@ use z6_http::template::Template;
 
 use super::Form;
 use crate::journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, OnEnd, RandomValue, SequenceStep,
-    ValueSource,
+    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, RandomValue,
+    SequenceStep, ValueSource,
 };
 use crate::model::{Request, Scenario};
 use crate::plan::Plan;
@@ -31,11 +31,7 @@ impl Form {
         }
         self.0.update(b"journey\0");
         self.optional(scenario.runtime.requests);
-        let flow = &scenario.populations[0].flow;
-        let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
-        for steps in [&flow.start[..], &flow.steps, renew] {
-            self.steps(steps);
-        }
+        self.flow(&scenario.populations[0].flow);
         self.number(scenario.values.data.len() as u64);
         for (index, file) in (0..).zip(&scenario.values.data) {
             self.data(scenario, index, file);
@@ -48,6 +44,13 @@ impl Form {
             self.rendering(scenario, request);
         }
         self.values(scenario, plan);
+    }
+
+    pub(super) fn flow(&mut self, flow: &Flow) {
+        let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
+        for steps in [&flow.start[..], &flow.steps, renew] {
+            self.steps(steps);
+        }
     }
 
     fn steps(&mut self, steps: &[SequenceStep]) {
@@ -220,7 +223,7 @@ fn per_number(per: Per) -> u64 {
 
 impl Form {
     /// Rows and values of the first steps of the first actors, as a plan lists them.
-    fn values(&mut self, scenario: &Scenario, plan: &Plan) {
+    pub(super) fn values(&mut self, scenario: &Scenario, plan: &Plan) {
         let data = (0..).zip(&scenario.values.data);
         let known: Vec<Vec<u32>> =
             data.map(|(index, file)| known_columns(scenario, index, file)).collect();

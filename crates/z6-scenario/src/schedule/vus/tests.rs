@@ -139,7 +139,7 @@ proptest! {
                 alive = if change.starts { alive + 1 } else { alive - 1 };
                 peak = peak.max(alive);
             }
-            prop_assert_eq!(vus.peak_of(partition), peak);
+            prop_assert_eq!(vus.peak_of(partition, Population(0)), peak);
         }
 
         let started = expected.iter().filter(|change| change.starts).count() as u64;
@@ -249,6 +249,8 @@ fn questions_about_a_flapping_schedule_take_no_work_for_each_step_or_vu() {
             assert_eq!(vus.lifetime(Actor(rise * 1_000_000 + place)), lifetime);
         }
     }
-    let peaks = Partition::unsharded(WorkerId(0), 3).all_workers().map(|one| vus.peak_of(one));
+    let peaks = Partition::unsharded(WorkerId(0), 3)
+        .all_workers()
+        .map(|one| vus.peak_of(one, Population(0)));
     assert_eq!(peaks.collect::<Vec<_>>(), [333_334, 333_334, 333_334]);
 }

@@ -25,7 +25,7 @@ pub(super) struct Compiled {
     /// Its own `Host` field, if that is filled in.
     pub(super) host_field: Option<usize>,
     /// For each extraction: its memory, and where it draws.
-    pub(super) extracts: Vec<(Option<Scratch>, DrawnPosition)>,
+    pub(super) extracts: Vec<(Option<Scratch>, Box<[DrawnPosition]>)>,
     /// For each check.
     pub(super) checks: Vec<CheckScratch>,
     /// Whether a check or an extraction reads the body.
@@ -63,7 +63,9 @@ impl Compiled {
             };
             let variable = scenario.values.variables.get(usize::from(extract.variable.0));
             let name = variable.map_or("", |variable| variable.name.as_str());
-            (scratch, DrawnPosition::new(seed, name))
+            let drawn = DrawnPosition::new(seed, name);
+            let all = scenario.populations.iter();
+            (scratch, all.map(|users| drawn.of_population(&users.name)).collect())
         });
         let max = usize::try_from(scenario.limits.max_kept_body_bytes).unwrap_or(usize::MAX);
         let rendering = request.rendering.as_deref();
@@ -77,7 +79,7 @@ impl Compiled {
         };
         Compiled {
             keep: Keep {
-                fields: !reading.is_empty() || scenario.populations[0].cookies.is_some(),
+                fields: !reading.is_empty() || scenario.keeps_cookies(),
                 body_bytes_max: reads_body.then_some(max),
             },
             reads: rendering.map(values_of).unwrap_or_default(),

@@ -195,7 +195,7 @@ impl Journeys {
         let is_plain = |request: &z6_scenario::Request| {
             request.rendering.is_none() && request.reading.is_empty()
         };
-        if scenario.populations[0].cookies.is_none() && scenario.requests.iter().all(is_plain) {
+        if !scenario.keeps_cookies() && scenario.requests.iter().all(is_plain) {
             return None;
         }
         let plan = prepared.plan.clone();
@@ -227,8 +227,7 @@ impl Journeys {
                 share(scenario.limits.max_state_bytes, prepared),
             ),
             list: List::new(),
-            keeps_actors: !scenario.values.variables.is_empty()
-                || scenario.populations[0].cookies.is_some(),
+            keeps_actors: !scenario.values.variables.is_empty() || scenario.keeps_cookies(),
             setup: Setup {
                 hosts: hosts.collect(),
                 of_iteration: of_iteration.collect(),
@@ -318,14 +317,15 @@ impl Journeys {
             }
         }
         state.last = Some((request.step, request.request.0));
-        if let Region::Iteration(number) = plan.place(request.actor, request.step).region
+        if let Region::Iteration(number) =
+            plan.of(request.population).place(request.actor, request.step).region
             && state.iteration != Some(number)
         {
             state.iteration = Some(number);
             for VariableId(id) in of_iteration {
                 state.variables.set(usize::from(*id), count, None);
             }
-            if scenario.populations[0].cookies == Some(Scope::Iteration) {
+            if scenario.users(request.population).cookies == Some(Scope::Iteration) {
                 state.jar.clear();
             }
         }

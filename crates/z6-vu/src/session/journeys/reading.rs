@@ -52,10 +52,10 @@ pub(in crate::session) fn target_of(sent: &[u8]) -> &[u8] {
 impl Journeys {
     /// Keeps the cookies that a response sets, whatever it is otherwise.
     pub(in crate::session) fn store_cookies(&mut self, answered: &Answered<'_>, at: Tick) {
-        if self.setup.scenario.populations[0].cookies.is_none() {
+        let Answered { request, target, sent, kept, .. } = answered;
+        if self.setup.scenario.users(request.population).cookies.is_none() {
             return;
         }
-        let Answered { request, target, sent, kept, .. } = answered;
         let host = self.setup.host(*target);
         let path = String::from_utf8_lossy(target_of(sent));
         let from = Destination { host: &host.name, path: &path, is_secure: host.is_tls };
@@ -197,6 +197,7 @@ impl Journeys {
                     }
                 }
                 (ExtractFrom::Program(program), Some(scratch)) => {
+                    let drawn = drawn[usize::from(request.population.0)];
                     let draw = |count| drawn.below(request.actor.0, request.step.0, count);
                     match program.run(response, scratch, draw) {
                         Ok(value) => {

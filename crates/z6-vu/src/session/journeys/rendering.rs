@@ -182,7 +182,7 @@ impl Journeys {
             });
             more.extend_from_slice(b"\r\n");
         }
-        if self.setup.scenario.populations[0].cookies.is_none() {
+        if self.setup.scenario.users(request.population).cookies.is_none() {
             return;
         }
         let host = self.setup.host(request.target);
@@ -300,7 +300,7 @@ impl Journeys {
             return;
         };
         let host = self.setup.host(next.target);
-        if scenario.populations[0].cookies.is_some() {
+        if scenario.users(request.population).cookies.is_some() {
             let mut value = Vec::new();
             let now = self.setup.unix_ms(request.planned);
             let to = Destination { host: &host.name, path: next.path, is_secure: host.is_tls };

@@ -110,8 +110,9 @@ impl Sending {
                 if stored.is_text { Kind::Text } else { Kind::Literal }
             }
             Some(source) => {
-                let PlannedRequest { actor, step, planned, .. } = *request;
-                match from.plan.write_planned(source, actor, step, planned, &mut self.bytes) {
+                let PlannedRequest { population, actor, step, planned, .. } = *request;
+                let plan = from.plan.of(population);
+                match plan.write_planned(source, actor, step, planned, &mut self.bytes) {
                     PlannedValue::Text => Kind::Text,
                     PlannedValue::Literal => Kind::Literal,
                     PlannedValue::NotPlanned => Kind::Unset,
