@@ -12,6 +12,7 @@ use z6_scenario::{Plan, Region, Scenario, Target};
 use super::actors::{Actors, Planned};
 use super::connections::Connections;
 use super::journeys::{StepEnd, Told};
+use super::of_connections::Unsent;
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
 /// What the scenario says of requests and targets.
