@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use common::{Folder, Outcome, SMALL_FILES, Underway, assert_conserved, figure, files, outcome};
 use z6_testing::Signal;
 
@@ -199,6 +202,51 @@ fn simulated_journeys_break_no_rule() {
         assert_eq!(figure(&metrics, "/requests/failed"), 0, "{example}");
         assert_eq!(figure(&metrics, "/requests/never_sent"), 0, "{example}");
         assert!(figure(&metrics, "/requests/succeeded").as_u64() >= Some(100), "{example}");
+    }
+}
+
+/// The 32 characters that follow `start` in the requests that a simulated server received.
+fn given(texts: &[Vec<u8>], start: &str) -> BTreeSet<String> {
+    let texts = texts.iter().map(|text| String::from_utf8_lossy(text));
+    let found = texts.filter_map(|text| text.split_once(start).map(|(_, rest)| rest[..32].into()));
+    found.take(40).collect()
+}
+
+/// Passwords, what stands in for `[secrets]`, and what responses gave as a secret: the server knows what it
+/// received of each.
+#[test]
+fn no_secret_is_left_in_a_file_of_a_simulated_run() {
+    let users = z6_testing::journeys::examples().join("users.csv");
+    let users = std::fs::read_to_string(users).unwrap();
+    let password =
+        |line: &str| line.split_once(',').unwrap().1.trim_matches('"').replace("\"\"", "\"");
+    let passwords: BTreeSet<String> = users.lines().skip(1).map(password).collect();
+    let folder = Folder::new("");
+    for (example, least) in
+        [("orders", 0), ("login_token", 10), ("csv_users", 0), ("login_form", 40)]
+    {
+        let path = z6_testing::journeys::examples().join(format!("{example}.toml"));
+        let args = ["simulate", path.to_str().unwrap(), "--seed", "42", "--output", example];
+        let run = outcome(&mut folder.z6(&args)).expect(0);
+        let scenario = z6::Run::from_file(&path).unwrap().scenario().clone();
+        let mut spec = z6_sim::SimSpec::new(Arc::new(scenario), 42, 1);
+        spec.checks = z6_sim::CheckLevel::End;
+        let truth = z6_sim::simulate(&spec, z6_sim::NoObserver, Vec::new()).unwrap().truth;
+        let mut secrets = given(&truth.texts, "Authorization: Bearer ");
+        secrets.extend(given(&truth.texts, "csrf="));
+        assert!(secrets.len() >= least, "{example}: {}", secrets.len());
+        secrets.insert("secret-client---".to_owned());
+        secrets.extend(passwords.iter().cloned());
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        assert_eq!(
+            z6_testing::leaks(&folder.path(example), &secrets).unwrap(),
+            [""; 0],
+            "{example}"
+        );
+        for printed in [&run.stdout, &run.stderr] {
+            let leaks = z6_testing::leaks_in(printed.as_bytes(), &secrets);
+            assert_eq!(leaks, [""; 0], "{example}");
+        }
     }
 }
 

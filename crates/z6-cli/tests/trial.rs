@@ -105,6 +105,16 @@ fn a_server_that_is_not_there_is_a_failure() {
 }
 
 #[test]
+fn what_can_be_spoken_over_http2_only_is_refused() {
+    let target =
+        "target = { base_url = 'http://127.0.0.1:1', http_version = 'http2-prior-knowledge' }";
+    let folder = Folder::new(&SCENARIO.replace("target.base_url = 'builtin'", target));
+    let tried = folder.run(&["try", "s.toml"]).expect(2);
+    assert!(tried.stderr.contains("tried over HTTP/1.1 only"), "{}", tried.stderr);
+    assert_eq!(tried.stdout, "");
+}
+
+#[test]
 fn a_failure_ends_the_iteration_if_the_scenario_says_so() {
     let scenario = SCENARIO
         .replace("[sequence]", "[sequence]\non_failure = 'end_iteration'")

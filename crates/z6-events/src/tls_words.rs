@@ -32,7 +32,9 @@ impl ErrorKind {
                 "the server wants a client certificate, or refuses this one: see client_cert"
             }
             ErrorKind::TlsVersion => "the server speaks neither TLS 1.2 nor TLS 1.3",
-            ErrorKind::TlsAlpn => "the server does not speak HTTP/1.1 over TLS (ALPN)",
+            ErrorKind::TlsAlpn => {
+                "the server speaks no version of HTTP that `http_version` offers over TLS (ALPN)"
+            }
             ErrorKind::TlsClosed => "the server closed the connection during the TLS handshake",
             ErrorKind::TlsTruncated => {
                 "the connection ended without close_notify: the body may be cut off"

@@ -41,6 +41,7 @@ const SATISFIED: &[&str] = &[
     "extract.v = { json = '$.items[*].id', select = 'last' }",
     "extract.v = { json = '$.items[*].id', select = 2 }",
     "extract.v = { json = '$.items[*].id', select = 'random' }",
+    "extract.w = { json = '$.items[*].id', select = 'all' }",
     "extract.v = { json = '$.items[?@.kind == \"a b\" && @.n >= 5].id' }",
     "extract.v = { json = '$..deep.id' }",
     "extract.v = { json = '$.link', regex = '/orders/([0-9]+)$' }",

@@ -78,6 +78,7 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
         }
         StartError::Resolve(_)
         | StartError::NoBuiltin { .. }
+        | StartError::TriedOverHttp1 { .. }
         | StartError::Descriptors { .. }
         | StartError::Log(_)
         | StartError::System(_) => None,

@@ -22,7 +22,7 @@ use z6_events::{
     VariableId,
 };
 use z6_proto_http1::Limits;
-use z6_scenario::{OnFailure, Plan, Region, Request, Scenario, Scope};
+use z6_scenario::{HttpVersion, OnFailure, Plan, Region, Request, Scenario, Scope, Target};
 
 use self::view::View;
 use self::wire::{Got, Route, Unopened, Wire, after};
@@ -70,7 +70,7 @@ pub struct TrialSpec {
 /// # Errors
 /// [`StartError`] for whatever keeps it from starting; nothing was sent then.
 pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
-    let scenario = &spec.scenario;
+    let scenario = &over_http1(&spec.scenario)?;
     let addresses = addresses(scenario, spec.builtin)?;
     let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
     let prepared = Prepared::new(scenario, setup)?;
@@ -95,6 +95,21 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         link.wire.close();
     }
     Ok(trial.end)
+}
+
+/// The scenario with targets that are spoken to over HTTP/1.1 where the server may select.
+fn over_http1(scenario: &Arc<Scenario>) -> Result<Arc<Scenario>, StartError> {
+    if let Some(target) = scenario.targets.iter().find(|target| !target.may_speak_http1()) {
+        let (target, version) = (target.name.clone(), target.http_version);
+        return Err(StartError::TriedOverHttp1 { target, version });
+    }
+    let mut scenario = Arc::clone(scenario);
+    if scenario.targets.iter().any(Target::may_speak_http2) {
+        for target in &mut Arc::make_mut(&mut scenario).targets {
+            target.http_version = HttpVersion::Http1;
+        }
+    }
+    Ok(scenario)
 }
 
 struct Trial<'a> {
