@@ -68,6 +68,8 @@ mod reads;
 pub mod report;
 mod requests;
 mod row;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod series;
 mod step_groups;
 mod tally;
