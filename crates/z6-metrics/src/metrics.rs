@@ -537,6 +537,7 @@ pub struct ConnectionFigures {
 
 /// `connections.connected_as`: connections of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ConnectedFigures {
     /// Name of the target.
@@ -555,6 +556,7 @@ pub struct ConnectedFigures {
 
 /// `http2`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Http2Figures {
     /// Requests sent.
@@ -587,6 +589,7 @@ pub struct Http2Figures {
 
 /// Bytes of header fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeaderBytes {
     /// Of names and values.
     pub plain: u64,
