@@ -13,6 +13,30 @@ pub enum Protocol {
 /// How many requests at once a peer that speaks HTTP/2 is taken to allow until it says so.
 pub const ASSUMED_STREAMS: u32 = 100;
 
+/// The error codes of HTTP/2 by number (RFC 9113 section 7).
+pub const HTTP2_CODES: [&str; 14] = [
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+];
+
+/// The name of an error code of HTTP/2, if it has one.
+#[must_use]
+pub fn http2_code_name(code: u64) -> Option<&'static str> {
+    usize::try_from(code).ok().and_then(|code| HTTP2_CODES.get(code).copied())
+}
+
 /// What a TLS handshake came to, by its numbers in the registries of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsNegotiated {

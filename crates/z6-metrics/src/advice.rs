@@ -34,6 +34,18 @@ impl Doubt {
             Doubt::SlowConnects { .. } => {
                 "measure after a warm-up, or reuse connections; response times include the waiting"
             }
+            Doubt::StreamLimit { .. } => {
+                "raise max_connections, or the target's limit of streams; response times include the waiting"
+            }
+            Doubt::WindowStall { .. } => {
+                "raise the target's windows, or take what it reads so slowly as its answer"
+            }
+            Doubt::Calmed { .. } => {
+                "raise timeout_ms if many requests were given up, or the target's limits of such frames"
+            }
+            Doubt::Resent { .. } => {
+                "raise the target's requests per connection, or lower streams to what it takes"
+            }
             Doubt::SynRetries { .. } => {
                 "raise the target's listen backlog (somaxconn), and look for lost packets on the way"
             }
@@ -86,6 +98,10 @@ mod tests {
             Doubt::RateMissed { planned: 2, sent: 1 },
             Doubt::ConnectionLimit { waiting_p99_ns: 1, max_connections: 1 },
             Doubt::SlowConnects { waiting_p99_ns: 1 },
+            Doubt::StreamLimit { waiting_p99_ns: 1, streams: 1 },
+            Doubt::WindowStall { stalls: 1, stall_ns: 1 },
+            Doubt::Calmed { times: 1 },
+            Doubt::Resent { resent: 10, sent: 10 },
             Doubt::SynRetries { connections: 1 },
             Doubt::ErrorsDominate { failed: 1, ended: 1 },
             Doubt::MaxInFlight { never_sent: 1 },

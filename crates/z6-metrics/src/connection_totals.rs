@@ -6,6 +6,7 @@ use z6_events::{CloseCause, ErrorKind, TargetId, Tick, WorkerId};
 use crate::connections::{AttemptTimes, Change};
 use crate::error::FoldError;
 use crate::histogram::Latency;
+use crate::http2::Protocols;
 use crate::metrics::{ConnectionFigures, FailedAddress, LatencyStats};
 use crate::outline::Outline;
 use crate::quantile::stats;
@@ -22,6 +23,7 @@ pub(crate) struct ConnectionTotals {
     connect: Latency,
     tls_handshake: Latency,
     syn: SynRetries,
+    pub(crate) protocols: Protocols,
     /// By target and address.
     attempts: Vec<Vec<Attempts>>,
 }
@@ -50,6 +52,7 @@ impl ConnectionTotals {
             connect: Latency::default(),
             tls_handshake: Latency::default(),
             syn: SynRetries::default(),
+            protocols: Protocols::default(),
             attempts: Vec::new(),
         }
     }
@@ -146,7 +149,12 @@ impl ConnectionTotals {
 
     /// `connections`.
     pub(crate) fn figures(&self, requests: &Requests, outline: &Outline) -> ConnectionFigures {
+        let (going_away, drained) = self.protocols.ends();
         ConnectionFigures {
+            by_protocol: self.protocols.by_protocol(),
+            connected_as: self.protocols.connected_as(requests, outline),
+            going_away,
+            drained,
             opened: self.opened,
             reused: requests.reused(),
             failed: self.failed,

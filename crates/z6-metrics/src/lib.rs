@@ -50,6 +50,7 @@ pub mod grid;
 mod groups;
 mod health;
 pub mod histogram;
+mod http2;
 mod iterations;
 mod lag;
 pub mod metrics;

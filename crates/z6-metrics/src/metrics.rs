@@ -35,6 +35,9 @@ pub struct Metrics {
     pub throughput: ThroughputFigures,
     /// Counts of connections, whole run.
     pub connections: ConnectionFigures,
+    /// What connections over HTTP/2 carried, whole run. Not in metrics.json if there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http2: Option<Http2Figures>,
     /// Counts of failed requests, whole run.
     pub errors: ErrorFigures,
     /// Results of checks, whole run, by name of the request and of the check. Not in metrics.json if the
@@ -186,7 +189,7 @@ fn name_or_null<S: Serializer>(
 }
 
 /// A map in the order of its entries: of the scenario if the keys are names of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<T, K = String>(pub Vec<(K, T)>);
 
 impl<T, K> Default for Named<T, K> {
@@ -511,10 +514,87 @@ pub struct ConnectionFigures {
     pub closed_by_peer: u64,
     /// Received bytes outside any response.
     pub unsolicited: u64,
+    /// Of those that became ready, by what they spoke. Not in metrics.json if that was HTTP/1.1 without
+    /// TLS for all.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub by_protocol: Named<u64, &'static str>,
+    /// The same by target, address, protocol, version of TLS and cipher suite, except for those of
+    /// HTTP/1.1 without TLS.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connected_as: Vec<ConnectedFigures>,
+    /// GOAWAY frames of peers by error code.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub going_away: Named<u64, &'static str>,
+    /// Connections that ended because their peers took no more requests (GOAWAY); not in metrics.json
+    /// if there were none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub drained: u64,
     /// Of targets with several addresses: those to which attempts failed, in the order of the log's
     /// header.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed_addresses: Vec<FailedAddress>,
+}
+
+/// `connections.connected_as`: connections of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct ConnectedFigures {
+    /// Name of the target.
+    pub target: String,
+    /// The address, as the header of the log has it.
+    pub address: String,
+    /// `http1.1` or `http2`.
+    pub protocol: &'static str,
+    /// `TLSv1.2` or `TLSv1.3`; none without TLS.
+    pub tls_version: Option<String>,
+    /// Its name in the registry of IANA; none without TLS.
+    pub cipher_suite: Option<String>,
+    /// Connections.
+    pub connections: u64,
+}
+
+/// `http2`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Http2Figures {
+    /// Requests sent.
+    pub streams: u64,
+    /// The most at once on one connection.
+    pub streams_peak_per_connection: u32,
+    /// Requests that peers refused without processing them, each time.
+    pub refused: u64,
+    /// Those of them that were sent again.
+    pub resent: u64,
+    /// Streams that peers reset, by error code, except for refused ones.
+    pub reset_by_peer: Named<u64, &'static str>,
+    /// Streams that Z6 reset.
+    pub reset_by_us: u64,
+    /// Names and values of requests.
+    pub request_header_bytes: HeaderBytes,
+    /// Names and values of responses.
+    pub response_header_bytes: HeaderBytes,
+    /// How often a request body waited for a window of its peer.
+    pub window_stalls: u64,
+    /// How long request bodies waited so, nanoseconds.
+    pub window_stall_ns: u64,
+    /// Frames received.
+    pub frames_in: u64,
+    /// Frames sent; a header block counts as one.
+    pub frames_out: u64,
+    /// PING frames of peers.
+    pub pings: u64,
+}
+
+/// Bytes of header fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HeaderBytes {
+    /// Of names and values.
+    pub plain: u64,
+    /// Of their header blocks.
+    pub wire: u64,
 }
 
 /// `connections.failed_addresses`: one address of a target that has several.

@@ -3,7 +3,7 @@
 
 use z6_events::{
     Actor, ErrorKind, ExchangeSlot, Irregularities, NeverSentReason, Outcome, PlannedRequest,
-    Population, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+    Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
 };
 
 /// The outcome of a request.
@@ -74,6 +74,10 @@ pub struct RequestRow {
     pub connection: Option<u64>,
     /// Whether this connection had carried a request before.
     pub reused: Option<bool>,
+    /// What this connection spoke.
+    pub protocol: Option<Protocol>,
+    /// The stream of its exchange; none over HTTP/1.1.
+    pub stream: Option<u64>,
     /// When it was due.
     pub planned: Tick,
     /// Just before the write that took its first byte.
@@ -84,7 +88,8 @@ pub struct RequestRow {
     pub done: Option<Tick>,
     /// When it ended: done, failed, or given up. Up to here an unanswered request had waited.
     pub ended: Tick,
-    /// Exchanges sent: 1, and one for each redirect that was followed; 0 without a byte on the wire.
+    /// Exchanges sent: 1, and one for each redirect that was followed and each refusal after which it was
+    /// sent again; 0 without a byte on the wire.
     pub exchanges: u32,
     /// Bytes of the request that are known to have been written, in all its exchanges.
     pub bytes_sent: u64,
@@ -190,6 +195,8 @@ impl RequestRow {
             status: None,
             connection: None,
             reused: None,
+            protocol: None,
+            stream: None,
             planned: request.planned,
             sent: None,
             first_byte: None,
@@ -211,6 +218,8 @@ impl RequestRow {
         RequestRow {
             connection: Some(sent.connection_serial),
             reused: Some(sent.reused),
+            protocol: Some(sent.protocol),
+            stream: sent.stream(),
             sent: Some(sent.sent),
             exchanges: u32::from(sent.attempt) + 1,
             bytes_sent: sent.earlier_bytes_sent.saturating_add(sent.written_bytes),

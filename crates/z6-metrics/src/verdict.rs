@@ -20,6 +20,8 @@ pub const CPU_FRACTION_MAX: f64 = 0.9;
 pub const WAITING_P99_NS_MAX: u64 = 1_000_000;
 /// Requests fewer than offered that may be chance: those planned in the last instants.
 pub const MISSED_MIN: u64 = 10;
+/// Fewer requests sent again than this are not worth knowing; nor is less than 1 % of those sent.
+pub const RESENT_MIN: u64 = 10;
 /// A step of the wall clock above this is worth knowing, nanoseconds.
 pub const WALL_STEP_NS_MAX: u64 = 10_000_000;
 
@@ -92,6 +94,32 @@ pub enum Doubt {
     SlowConnects {
         /// 0.99 quantile of the waiting, nanoseconds.
         waiting_p99_ns: u64,
+    },
+    /// Requests waited because peers allow connections no more streams.
+    StreamLimit {
+        /// 0.99 quantile of the waiting, nanoseconds.
+        waiting_p99_ns: u64,
+        /// How many streams.
+        streams: u32,
+    },
+    /// Request bodies waited for the windows of their peers.
+    WindowStall {
+        /// How often.
+        stalls: u64,
+        /// How long in all, nanoseconds.
+        stall_ns: u64,
+    },
+    /// Peers ended connections or streams with ENHANCE_YOUR_CALM.
+    Calmed {
+        /// How often.
+        times: u64,
+    },
+    /// Peers refused requests, which were sent again.
+    Resent {
+        /// Requests that were sent again.
+        resent: u64,
+        /// Requests sent over HTTP/2.
+        sent: u64,
     },
     /// Connects ended just after the instants at which an unanswered SYN is sent again.
     SynRetries {
@@ -186,6 +214,10 @@ impl Doubt {
             Doubt::RateMissed { .. } => "rate_missed",
             Doubt::ConnectionLimit { .. } => "connection_limit",
             Doubt::SlowConnects { .. } => "slow_connects",
+            Doubt::StreamLimit { .. } => "stream_limit",
+            Doubt::WindowStall { .. } => "window_stall",
+            Doubt::Calmed { .. } => "calmed",
+            Doubt::Resent { .. } => "resent",
             Doubt::SynRetries { .. } => "syn_retries",
             Doubt::ErrorsDominate { .. } => "errors_dominate",
             Doubt::MaxInFlight { .. } => "max_in_flight",
@@ -221,6 +253,10 @@ impl Doubt {
             Doubt::GeneratorBound { .. }
             | Doubt::ConnectionLimit { .. }
             | Doubt::SlowConnects { .. }
+            | Doubt::StreamLimit { .. }
+            | Doubt::WindowStall { .. }
+            | Doubt::Calmed { .. }
+            | Doubt::Resent { .. }
             | Doubt::SynRetries { .. }
             | Doubt::ErrorsDominate { .. }
             | Doubt::UnsentAtEnd { .. }
@@ -280,6 +316,30 @@ impl fmt::Display for Doubt {
                 f,
                 "1 % of requests waited {} or more for a connection to be made",
                 duration(waiting_p99_ns)
+            ),
+            Doubt::StreamLimit { waiting_p99_ns, streams } => write!(
+                f,
+                "1 % of requests waited {} or more for a stream: the peer allows {} at once on a \
+                 connection",
+                duration(waiting_p99_ns),
+                plural(u64::from(streams), "request")
+            ),
+            Doubt::WindowStall { stalls, stall_ns } => write!(
+                f,
+                "request bodies waited {} for windows of their peers, {} in all",
+                plural(stalls, "time"),
+                duration(stall_ns)
+            ),
+            Doubt::Calmed { times } => write!(
+                f,
+                "peers said ENHANCE_YOUR_CALM {}: they saw too much of something, often of resets",
+                plural(times, "time")
+            ),
+            Doubt::Resent { resent, sent } => write!(
+                f,
+                "{} refused and sent again: {} of what went over HTTP/2",
+                plural(resent, "request"),
+                percent(resent as f64 / sent.max(1) as f64)
             ),
             Doubt::SynRetries { connections } => write!(
                 f,
@@ -377,6 +437,14 @@ pub(crate) struct Evidence<'a> {
     /// `max_connections` of a target to which a worker had as many as it may.
     pub(crate) connection_limit: Option<u32>,
     pub(crate) syn_retries: u64,
+    /// The fewest streams that a peer allowed a connection that carried as many.
+    pub(crate) stream_limit: Option<u32>,
+    /// How often request bodies waited for the windows of their peers, and how long, nanoseconds.
+    pub(crate) window_stalls: (u64, u64),
+    /// Connections and streams that peers ended with ENHANCE_YOUR_CALM.
+    pub(crate) calmed: u64,
+    /// Refused requests that were sent again, of those sent over HTTP/2.
+    pub(crate) resent: (u64, u64),
     /// Open model: requests planned in the measured part, and sent in it.
     pub(crate) offered: Option<(u64, u64)>,
     /// Requests of the measured part that failed.
@@ -443,10 +511,22 @@ fn delivery(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     });
     doubts.extend(missed.map(|(planned, sent)| Doubt::RateMissed { planned, sent }));
     let waited = evidence.waiting.p99.filter(|p99| *p99 > WAITING_P99_NS_MAX);
-    doubts.extend(waited.map(|waiting_p99_ns| match evidence.connection_limit {
-        Some(max_connections) => Doubt::ConnectionLimit { waiting_p99_ns, max_connections },
-        None => Doubt::SlowConnects { waiting_p99_ns },
+    doubts.extend(waited.map(|waiting_p99_ns| {
+        match (evidence.stream_limit, evidence.connection_limit) {
+            (Some(streams), _) => Doubt::StreamLimit { waiting_p99_ns, streams },
+            (None, Some(max_connections)) => {
+                Doubt::ConnectionLimit { waiting_p99_ns, max_connections }
+            }
+            (None, None) => Doubt::SlowConnects { waiting_p99_ns },
+        }
     }));
+    let (stalls, stall_ns) = evidence.window_stalls;
+    doubts.extend((stalls > 0).then_some(Doubt::WindowStall { stalls, stall_ns }));
+    let times = evidence.calmed;
+    doubts.extend((times > 0).then_some(Doubt::Calmed { times }));
+    let (resent, sent) = evidence.resent;
+    let is_much = resent >= RESENT_MIN && resent.saturating_mul(100) >= sent;
+    doubts.extend(is_much.then_some(Doubt::Resent { resent, sent }));
     let connections = evidence.syn_retries;
     doubts.extend((connections > 0).then_some(Doubt::SynRetries { connections }));
     let Evidence { failed, ended, .. } = *evidence;
@@ -496,142 +576,4 @@ fn samples_needed(quantile: Quantile) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::LazyLock;
-
-    use super::*;
-
-    static NO_WAITING: LazyLock<LatencyStats> = LazyLock::new(LatencyStats::default);
-
-    fn clean(loop_lag: &LatencyStats) -> Evidence<'_> {
-        Evidence {
-            loop_lag,
-            waiting: &NO_WAITING,
-            connection_limit: None,
-            syn_retries: 0,
-            offered: Some((1_000, 990)),
-            failed: 50,
-            ended: 100,
-            loop_pass_max_ns: 0,
-            log_stall_ns: 0,
-            cpu_fraction: Some(0.5),
-            generator_sets_rate: false,
-            never_sent_run_ended: 0,
-            never_sent_max_in_flight: 0,
-            out_of_ports: 0,
-            out_of_descriptors: 0,
-            out_of_memory: 0,
-            wall_step_max_ns: 0,
-            nothing_from_ns: None,
-            samples: 100,
-            quantiles_asked: vec![Quantile::P99],
-            folded: 0,
-            out_of_range: 0,
-            lag_forgotten: 0,
-            series_late: 0,
-            torn: false,
-        }
-    }
-
-    fn kinds(evidence: &Evidence<'_>) -> (Vec<&'static str>, Verdict) {
-        let doubts = doubts(evidence);
-        (doubts.iter().map(Doubt::kind).collect(), verdict(&doubts))
-    }
-
-    #[test]
-    fn clean_evidence_raises_no_doubt() {
-        let lag = LatencyStats { p99: Some(1_000_000), max: Some(9_000_000), ..Default::default() };
-        assert_eq!(kinds(&clean(&lag)), (vec![], Verdict::Trustworthy));
-    }
-
-    #[test]
-    fn each_doubt_is_raised_by_its_own_evidence_and_no_other() {
-        use Verdict::{Degraded, Trustworthy};
-        type Change = fn(&mut Evidence<'_>);
-        let cases: [(Change, &str, Verdict); 17] = [
-            (|e| e.offered = Some((1_000, 989)), "rate_missed", Degraded),
-            (|e| e.syn_retries = 1, "syn_retries", Trustworthy),
-            (|e| e.failed = 51, "errors_dominate", Trustworthy),
-            (|e| e.loop_pass_max_ns = 100_000_001, "loop_stall", Degraded),
-            (|e| e.log_stall_ns = 1, "log_back_pressure", Degraded),
-            (|e| e.cpu_fraction = Some(0.91), "generator_busy", Degraded),
-            (|e| e.never_sent_max_in_flight = 1, "max_in_flight", Degraded),
-            (|e| e.never_sent_run_ended = 1, "unsent_at_end", Trustworthy),
-            (|e| e.out_of_ports = 1, "out_of_ports", Degraded),
-            (|e| e.out_of_descriptors = 1, "out_of_descriptors", Degraded),
-            (|e| e.out_of_memory = 1, "out_of_memory", Degraded),
-            (|e| e.wall_step_max_ns = 10_000_001, "wall_clock_step", Trustworthy),
-            (|e| e.samples = 99, "too_few_samples", Trustworthy),
-            (|e| e.folded = 1, "histograms_folded", Trustworthy),
-            (|e| e.out_of_range = 1, "values_out_of_range", Trustworthy),
-            (|e| e.lag_forgotten = 1, "lag_forgotten", Trustworthy),
-            (|e| e.torn = true, "torn_log", Degraded),
-        ];
-        let lag = LatencyStats::default();
-        for (change, kind, verdict) in cases {
-            let mut evidence = clean(&lag);
-            change(&mut evidence);
-            assert_eq!(kinds(&evidence), (vec![kind], verdict));
-        }
-    }
-
-    #[test]
-    fn waiting_says_what_was_waited_for() {
-        let (lag, mut waiting) = (LatencyStats::default(), LatencyStats::default());
-        waiting.p99 = Some(1_000_001);
-        let mut evidence = Evidence { waiting: &waiting, ..clean(&lag) };
-        assert_eq!(kinds(&evidence), (vec!["slow_connects"], Verdict::Trustworthy));
-        evidence.connection_limit = Some(100);
-        assert_eq!(kinds(&evidence), (vec!["connection_limit"], Verdict::Trustworthy));
-        waiting.p99 = Some(1_000_000);
-        let evidence = Evidence { waiting: &waiting, connection_limit: Some(1), ..clean(&lag) };
-        assert_eq!(kinds(&evidence).0, Vec::<&str>::new(), "a limit at which nothing waits");
-    }
-
-    #[test]
-    fn a_few_requests_less_are_no_missed_rate() {
-        let lag = LatencyStats::default();
-        let mut evidence = clean(&lag);
-        for (offered, raised) in
-            [(Some((20, 11)), false), (Some((20, 10)), true), (Some((0, 0)), false), (None, false)]
-        {
-            evidence.offered = offered;
-            assert_eq!(kinds(&evidence).0.contains(&"rate_missed"), raised, "{offered:?}");
-        }
-        // More sent than planned: what the warm-up planned and the measured part sent.
-        evidence.offered = Some((10, 400));
-        assert_eq!(kinds(&evidence).0, Vec::<&str>::new());
-    }
-
-    #[test]
-    fn late_sends_are_judged_by_loop_lag() {
-        let lag = LatencyStats { p99: Some(1_000_001), ..Default::default() };
-        assert_eq!(kinds(&clean(&lag)), (vec!["late_sends"], Verdict::Degraded));
-        let lag = LatencyStats { max: Some(100_000_001), ..Default::default() };
-        assert_eq!(kinds(&clean(&lag)), (vec!["loop_stall"], Verdict::Degraded));
-    }
-
-    #[test]
-    fn a_busy_generator_is_normal_in_a_closed_model_without_think_time() {
-        let lag = LatencyStats::default();
-        let mut evidence = clean(&lag);
-        evidence.cpu_fraction = Some(1.0);
-        evidence.generator_sets_rate = true;
-        assert_eq!(kinds(&evidence), (vec!["generator_bound"], Verdict::Trustworthy));
-    }
-
-    #[test]
-    fn doubts_that_degrade_come_first() {
-        let lag = LatencyStats::default();
-        let mut evidence = clean(&lag);
-        evidence.wall_step_max_ns = u64::MAX;
-        evidence.out_of_memory = 3;
-        assert_eq!(kinds(&evidence).0, ["out_of_memory", "wall_clock_step"]);
-    }
-
-    #[test]
-    fn samples_needed_are_one_over_the_tail() {
-        let needed = Quantile::ALL.map(samples_needed);
-        assert_eq!(needed, [2, 4, 10, 20, 100, 1_000, 10_000]);
-    }
-}
+mod tests;

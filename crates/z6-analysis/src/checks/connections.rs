@@ -6,7 +6,7 @@ use z6_events::{
     ConnectedAs, ConnectionSlot, ErrorKind, Partition, Protocol, ReleaseCause, SlotTable, TargetId,
     Tick, WorkerId,
 };
-use z6_scenario::{ConnectionReuse, Plan, RunModel, Scenario};
+use z6_scenario::{ConnectionReuse, Placement, Plan, RunModel, Scenario, Target};
 
 use super::violation::ViolationKind;
 
@@ -44,9 +44,16 @@ impl State {
     }
 }
 
-/// The most that scenarios allow.
-const STREAMS_MAX: u32 = 10_000;
-const RESENDS_MAX: u8 = 3;
+/// Requests that a connection to a target carries at once at most.
+fn streams(target: &Target) -> u32 {
+    match target.connection_reuse {
+        ConnectionReuse::Shared if target.may_speak_http2() => target.http2.streams,
+        ConnectionReuse::Shared
+        | ConnectionReuse::PerVu
+        | ConnectionReuse::Iteration
+        | ConnectionReuse::None => 1,
+    }
+}
 
 /// What the scenario allows one worker per target.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +65,8 @@ pub(super) struct TargetLimits {
     max_open: u32,
     /// How often a refused request is sent again.
     resend_refused: u8,
+    /// Waiting requests that one failed attempt fails at most.
+    expected: u32,
 }
 
 /// The limits of each worker, by target. `first` is the first worker of the log's shard.
@@ -69,7 +78,7 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<
             // What arrivals share, all share.
             RunModel::Open | RunModel::Mixed => 0,
         };
-        let target = |target: &z6_scenario::Target| {
+        let target = |target: &Target| {
             let share = partition.share(u64::from(target.max_connections));
             let owned = match target.connection_reuse {
                 // Each VU has a right to its own.
@@ -80,13 +89,16 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<
                 max_connections: share.max(owned),
                 max_connecting: u64::from(scenario.limits.max_connecting),
                 max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
-                max_open: match target.connection_reuse {
-                    ConnectionReuse::Shared => STREAMS_MAX,
-                    ConnectionReuse::PerVu | ConnectionReuse::Iteration | ConnectionReuse::None => {
-                        1
-                    }
+                max_open: streams(target),
+                resend_refused: if target.may_speak_http2() {
+                    target.http2.resend_refused
+                } else {
+                    0
                 },
-                resend_refused: RESENDS_MAX,
+                expected: match target.http2.placement {
+                    Placement::Fill => streams(target),
+                    Placement::Spread => 1,
+                },
             }
         };
         scenario.targets.iter().map(target).collect()
@@ -182,6 +194,14 @@ impl Connections {
         match self.state(connection) {
             State::Connecting { securing: true, .. } => ErrorKind::TlsTimeout,
             State::Free | State::Connecting { .. } | State::Ready(_) => ErrorKind::ConnectTimeout,
+        }
+    }
+
+    /// How many waiting requests the attempt in this slot would have carried at most.
+    pub(super) fn expected(&self, connection: ConnectionSlot) -> u32 {
+        match self.state(connection) {
+            State::Connecting { target, .. } => self.limits[target.index()].expected,
+            State::Free | State::Ready(_) => 1,
         }
     }
 

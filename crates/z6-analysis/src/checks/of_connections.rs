@@ -2,8 +2,25 @@
 
 use z6_events::{Cause, ErrorKind, Event, ExchangeSlot, Failure};
 
-use super::step::{Open, StepCheck, Unsent};
+use super::step::{Open, StepCheck};
 use super::violation::ViolationKind;
+
+/// Why a request may now be given up without a byte on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsent {
+    /// This unsent exchange failed.
+    Exchange(ErrorKind),
+    /// This attempt failed.
+    Attempt(ErrorKind),
+}
+
+impl Unsent {
+    pub(super) const fn error(self) -> ErrorKind {
+        match self {
+            Unsent::Exchange(error) | Unsent::Attempt(error) => error,
+        }
+    }
+}
 
 impl StepCheck<'_> {
     /// An event of a connection or an attempt; others change nothing.
@@ -27,10 +44,12 @@ impl StepCheck<'_> {
             Event::TcpReady { connection } => connections.tcp_ready(connection),
             Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
                 self.state.cause = Some(Unsent::Attempt(error));
+                self.state.failing = connections.expected(connection);
                 connections.failed(connection, started, at)
             }
             Event::ConnectTimedOut { connection } => {
                 self.state.attempt_timed_out = Some(connections.timeout_kind(connection));
+                self.state.failing = connections.expected(connection);
                 connections.failed(connection, at, at)
             }
             Event::ConnectionClosed { connection, .. } => connections.closed(connection),

@@ -12,6 +12,7 @@ use z6_scenario::{Plan, Region, Scenario, Target};
 use super::actors::{Actors, Planned};
 use super::connections::Connections;
 use super::journeys::{StepEnd, Told};
+use super::of_connections::Unsent;
 use super::violation::{CheckReport, Violation, ViolationKind, verdict_name};
 
 /// What the scenario says of requests and targets.
@@ -55,23 +56,6 @@ pub(super) struct Open {
     pub(super) between: Option<TargetId>,
 }
 
-/// Why a request may now be given up without a byte on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unsent {
-    /// This unsent exchange failed.
-    Exchange(ErrorKind),
-    /// This attempt failed.
-    Attempt(ErrorKind),
-}
-
-impl Unsent {
-    const fn error(self) -> ErrorKind {
-        match self {
-            Unsent::Exchange(error) | Unsent::Attempt(error) => error,
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct WorkerChecks {
     pub(super) connections: Connections,
@@ -79,6 +63,8 @@ pub(super) struct WorkerChecks {
     last: Tick,
     /// Of the step under way, from its input.
     pub(super) cause: Option<Unsent>,
+    /// How many requests the attempt that has just failed may fail.
+    pub(super) failing: u32,
     /// The event before was the timeout of an attempt: its kind.
     pub(super) attempt_timed_out: Option<ErrorKind>,
     stop_reason: Option<StoppedBy>,
@@ -108,6 +94,7 @@ impl WorkerChecks {
             last: Tick::ZERO,
             cause: None,
             attempt_timed_out: None,
+            failing: 0,
             stop_reason: None,
             ended: None,
             finished: false,
@@ -478,9 +465,19 @@ impl StepCheck<'_> {
 
     /// Why a request may end now without a byte on the wire; reports what else it says.
     pub(super) fn take_cause(&mut self, actor: Actor, error: ErrorKind) -> Option<Unsent> {
-        let cause = match self.state.attempt_timed_out.take() {
-            Some(error) => Some(Unsent::Attempt(error)),
-            None => self.state.cause.take(),
+        let state = &mut *self.state;
+        state.failing = state.failing.saturating_sub(1);
+        let goes_on = state.failing > 0;
+        let cause = match (state.attempt_timed_out, state.cause) {
+            (Some(error), _) => {
+                state.attempt_timed_out = state.attempt_timed_out.filter(|_| goes_on);
+                Some(Unsent::Attempt(error))
+            }
+            (None, Some(cause @ Unsent::Attempt(_))) => {
+                state.cause = state.cause.filter(|_| goes_on);
+                Some(cause)
+            }
+            (None, _) => state.cause.take(),
         };
         match cause {
             None => self.report(Some(actor), ViolationKind::CauselessNotOnWire {}),

@@ -15,7 +15,7 @@ use crate::values::RowValues;
 
 /// The columns of the CSV format, in order; `population` follows if the scenario has populations. An instant that
 /// did not happen is empty.
-pub const CSV_COLUMNS: [&str; 20] = [
+pub const CSV_COLUMNS: [&str; 22] = [
     "actor",
     "step",
     "worker",
@@ -36,6 +36,8 @@ pub const CSV_COLUMNS: [&str; 20] = [
     "irregularities",
     "failed_checks",
     "tags",
+    "protocol",
+    "stream",
 ];
 
 /// How requests are written.
@@ -199,6 +201,8 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::Irregularities(row.irregularities),
         Cell::Checks(names.checks_of(row), row.failed_checks),
         Cell::name(&names.tags, names.place_of_tags(row)),
+        row.protocol.map_or(Cell::Missing, |protocol| Cell::Word(protocol.name())),
+        Cell::number(row.stream),
     ]
 }
 
@@ -399,6 +403,9 @@ impl fmt::Display for RowLine<'_> {
         write!(f, "w{worker} vu{actor} step{step} {name} {method} {target}")?;
         if let (Some(connection), Some(reused)) = (row.connection, row.reused) {
             write!(f, " conn#{connection} {}", if reused { "reused" } else { "new" })?;
+        }
+        if let Some(stream) = row.stream {
+            write!(f, " stream{stream}")?;
         }
         write!(f, " planned={}", row.planned)?;
         let ended = if row.done.is_none() { Some(row.ended) } else { None };

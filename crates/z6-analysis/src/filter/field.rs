@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use z6_events::{ErrorKind, Irregularity, Tick};
+use z6_events::{ErrorKind, Irregularity, Protocol, Tick};
 use z6_metrics::{RequestRow, RowOutcome};
 
 /// What a field holds.
@@ -19,6 +19,8 @@ pub(super) enum FieldKind {
     ErrorKind,
     /// Any number of a closed set of words.
     Irregularity,
+    /// One of a closed set of words.
+    Protocol,
     /// Yes or no.
     Reused,
     /// Any number of names of checks.
@@ -57,6 +59,7 @@ pub(super) enum NumberField {
     Step,
     Worker,
     Connection,
+    Stream,
     BytesSent,
     BytesReceived,
     Planned,
@@ -80,6 +83,7 @@ impl NumberField {
             NumberField::Step => Some(row.step.0),
             NumberField::Worker => Some(u64::from(row.worker.0)),
             NumberField::Connection => row.connection,
+            NumberField::Stream => row.stream,
             NumberField::BytesSent => Some(row.bytes_sent),
             NumberField::BytesReceived => Some(row.bytes_received),
             NumberField::Planned => Some(row.planned.0),
@@ -105,6 +109,7 @@ impl NumberField {
             | NumberField::Ended => true,
             NumberField::Status
             | NumberField::Connection
+            | NumberField::Stream
             | NumberField::Sent
             | NumberField::Done
             | NumberField::Response
@@ -155,6 +160,8 @@ pub(super) const FIELDS: &[Field] = &[
     number("worker", NumberField::Worker, Scale::One),
     number("connection", NumberField::Connection, Scale::One),
     field("reused", FieldKind::Reused),
+    field("protocol", FieldKind::Protocol),
+    number("stream", NumberField::Stream, Scale::One),
     number("planned_s", NumberField::Planned, Scale::Seconds),
     number("sent_s", NumberField::Sent, Scale::Seconds),
     number("done_s", NumberField::Done, Scale::Seconds),
@@ -201,6 +208,7 @@ impl Field {
             FieldKind::Outcome => "an outcome",
             FieldKind::ErrorKind => "an error kind",
             FieldKind::Irregularity => "an irregularity",
+            FieldKind::Protocol => "a protocol",
             FieldKind::Reused => "true or false",
         }
     }
@@ -212,6 +220,7 @@ impl Field {
             FieldKind::Text(_) | FieldKind::Outcome => true,
             FieldKind::ErrorKind
             | FieldKind::Irregularity
+            | FieldKind::Protocol
             | FieldKind::Reused
             | FieldKind::FailedCheck
             | FieldKind::Tag
@@ -225,6 +234,7 @@ impl Field {
         match self.kind {
             FieldKind::Outcome => RowOutcome::NAMES.to_vec(),
             FieldKind::ErrorKind => ErrorKind::ALL.iter().map(|kind| kind.name()).collect(),
+            FieldKind::Protocol => Protocol::ALL.iter().map(|protocol| protocol.name()).collect(),
             FieldKind::Irregularity => Irregularity::ALL.map(Irregularity::name).to_vec(),
             FieldKind::Number(..)
             | FieldKind::Text(_)

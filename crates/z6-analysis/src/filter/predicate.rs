@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use z6_events::{ErrorKind, Irregularities, Irregularity, VariableId};
+use z6_events::{ErrorKind, Irregularities, Irregularity, Protocol, VariableId};
 use z6_metrics::RequestRow;
 use z6_scenario::expression::{
     Comparison, ExpressionError, ExpressionErrorKind, NumberSet, TextSet, compare_numbers,
@@ -40,6 +40,12 @@ pub(super) enum Test {
     /// At least one of these kinds, or none at all.
     Irregularity {
         kinds: Irregularities,
+        missing: bool,
+        negated: bool,
+    },
+    /// One of these, or on no connection.
+    Protocol {
+        protocols: Vec<Protocol>,
         missing: bool,
         negated: bool,
     },
@@ -164,6 +170,10 @@ impl Test {
                 negated,
             };
         }
+        if field.kind == FieldKind::Protocol {
+            let protocols = Protocol::ALL.get(index).copied().into_iter().collect();
+            return Test::Protocol { protocols, missing: false, negated };
+        }
         let kinds = ErrorKind::ALL.get(index).copied().into_iter().collect();
         Test::ErrorKind { kinds, missing: false, negated }
     }
@@ -180,6 +190,9 @@ impl Test {
         if field.kind == FieldKind::Irregularity {
             let kinds = Irregularities::NONE;
             return Test::Irregularity { kinds, missing: false, negated: false };
+        }
+        if field.kind == FieldKind::Protocol {
+            return Test::Protocol { protocols: Vec::new(), missing: false, negated: false };
         }
         Test::ErrorKind { kinds: Vec::new(), missing: false, negated: false }
     }
@@ -215,6 +228,13 @@ impl Test {
             ) => {
                 let kinds = kinds.union(more);
                 Test::Irregularity { kinds, missing: missing || also, negated }
+            }
+            (
+                Test::Protocol { mut protocols, missing, negated },
+                Test::Protocol { protocols: more, missing: also, .. },
+            ) => {
+                protocols.extend(more);
+                Test::Protocol { protocols, missing: missing || also, negated }
             }
             (
                 Test::FailedCheck { set: TextSet::OneOf(mut names), missing, negated },
@@ -271,6 +291,10 @@ impl Test {
             }
             Test::Irregularity { kinds, missing, negated } => {
                 BoundTest::Irregularity { kinds: *kinds, missing: *missing, negated: *negated }
+            }
+            Test::Protocol { protocols, missing, negated } => {
+                let (protocols, missing) = (protocols.clone(), *missing);
+                BoundTest::Protocol { protocols, missing, negated: *negated }
             }
             Test::Reused { wanted, negated } => {
                 BoundTest::Reused { wanted: *wanted, negated: *negated }
@@ -407,6 +431,11 @@ pub(super) enum BoundTest {
         missing: bool,
         negated: bool,
     },
+    Protocol {
+        protocols: Vec<Protocol>,
+        missing: bool,
+        negated: bool,
+    },
     Reused {
         wanted: Option<bool>,
         negated: bool,
@@ -455,6 +484,10 @@ impl BoundTest {
                 let found = row.irregularities;
                 let passes = kinds.meets(found) || *missing && found.is_empty();
                 passes != *negated
+            }
+            BoundTest::Protocol { protocols, missing, negated } => {
+                let is_one = |protocol| protocols.contains(&protocol);
+                row.protocol.map_or(*missing, is_one) != *negated
             }
             BoundTest::Reused { wanted, negated } => (row.reused == *wanted) != *negated,
             BoundTest::FailedCheck { checks, missing, negated } => {

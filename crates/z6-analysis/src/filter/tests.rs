@@ -2,7 +2,7 @@
 
 use z6_events::{
     Actor, ErrorKind, Irregularities, Irregularity, NeverSentReason, PlannedRequest, Population,
-    RequestId, Step, TargetId, Tick, WorkerId,
+    Protocol, RequestId, Step, TargetId, Tick, WorkerId,
 };
 use z6_metrics::RowOutcome;
 use z6_scenario::expression::{
@@ -355,4 +355,25 @@ fn a_long_filter_is_shown_around_what_is_wrong() {
     let column = lines[2].find('^').unwrap();
     assert_eq!(&lines[1][column..column + 5], "stats");
     assert!(lines[1].chars().count() < 170);
+}
+
+#[test]
+fn protocols_and_streams() {
+    let mut row = failed();
+    (row.protocol, row.stream) = (Some(Protocol::Http2), Some(3));
+    for (filter, expected) in [
+        ("protocol == \"http2\"", true),
+        ("protocol == http2", true),
+        ("protocol != \"http2\"", false),
+        ("protocol in [\"http1.1\", \"http2\"]", true),
+        ("protocol contains \"1.1\"", false),
+        ("protocol == none", false),
+        ("stream > 1 && stream < 5", true),
+        ("stream == none", false),
+    ] {
+        assert_eq!(passes(filter, &row), expected, "{filter}");
+    }
+    assert!(passes("protocol == none && stream == none", &never_sent()));
+    assert!(Filter::parse("protocol == \"http3\"").is_err());
+    assert!(Filter::parse("protocol > \"http2\"").is_err());
 }

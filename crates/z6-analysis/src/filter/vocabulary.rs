@@ -79,6 +79,7 @@ impl Vocabulary for Requests {
                 | FieldKind::Outcome
                 | FieldKind::ErrorKind
                 | FieldKind::Irregularity
+                | FieldKind::Protocol
                 | FieldKind::FailedCheck
                 | FieldKind::Tag
                 | FieldKind::Variable,
@@ -145,6 +146,7 @@ fn bad_operator(field: &Field, operator: &'static str, span: Range<usize>) -> Ex
         | FieldKind::Outcome
         | FieldKind::ErrorKind
         | FieldKind::Irregularity
+        | FieldKind::Protocol
         | FieldKind::FailedCheck
         | FieldKind::Tag
         | FieldKind::Variable => "texts and words have ==, !=, in and contains",
@@ -206,7 +208,10 @@ fn test(
             Ok(Test::Text { of, set, negated })
         }
         (
-            FieldKind::Outcome | FieldKind::ErrorKind | FieldKind::Irregularity,
+            FieldKind::Outcome
+            | FieldKind::ErrorKind
+            | FieldKind::Irregularity
+            | FieldKind::Protocol,
             Value::Word(word) | Value::Text(word),
         ) => {
             let words = field.words();
@@ -217,6 +222,9 @@ fn test(
         }
         (FieldKind::ErrorKind, Value::None) => {
             Ok(Test::ErrorKind { kinds: Vec::new(), missing: true, negated })
+        }
+        (FieldKind::Protocol, Value::None) => {
+            Ok(Test::Protocol { protocols: Vec::new(), missing: true, negated })
         }
         (FieldKind::Irregularity, Value::None) => {
             Ok(Test::Irregularity { kinds: Irregularities::NONE, missing: true, negated })

@@ -90,6 +90,10 @@ impl Fold {
             latency,
             throughput,
             connections: self.connections.figures(&self.requests, &self.outline),
+            http2: self
+                .connections
+                .protocols
+                .figures(&self.workers.iter().map(|state| &state.streams)),
             errors: self.requests.error_figures(&self.outline),
             checks: self.reads.as_ref().map(|reads| reads.check_figures(names)).unwrap_or_default(),
             extractions: self
@@ -182,6 +186,18 @@ impl Fold {
             .find_map(|(target, limit)| reached(target, limit).then_some(limit))
     }
 
+    /// How often request bodies waited for the windows of their peers, and how long, nanoseconds.
+    fn window_stalls(&self) -> (u64, u64) {
+        let stalls = self.workers.iter().map(|state| state.streams.stalls());
+        stalls.fold((0, 0), |(count, ns), (more, longer)| (count + more, ns + longer))
+    }
+
+    /// Refused requests that were sent again, of those sent over HTTP/2.
+    fn resent(&self) -> (u64, u64) {
+        let sent = self.workers.iter().map(|state| state.streams.count()).sum();
+        (self.connections.protocols.resent(), sent)
+    }
+
     fn worker_evidence(&self, torn: bool) -> WorkerEvidence {
         let health = || self.workers.iter().map(|state| &state.health);
         WorkerEvidence {
@@ -191,6 +207,10 @@ impl Fold {
             wall_step_max_ns: health().map(|one| one.wall_step_max_ns()).max().unwrap_or(0),
             connection_limit: self.connection_limit_reached(),
             syn_retries: self.connections.syn_retries(),
+            stream_limit: self.workers.iter().filter_map(|state| state.streams.limit()).min(),
+            window_stalls: self.window_stalls(),
+            calmed: self.connections.protocols.calmed(),
+            resent: self.resent(),
             out_of_range: self.connections.out_of_range(),
             torn,
         }

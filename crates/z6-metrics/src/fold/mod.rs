@@ -4,23 +4,24 @@
 //!
 //! Events of one worker come in order; events of different workers may come interleaved in any way:
 //! the figures do not depend on it. Beside it `finish` (figures at the end), `live` (a look at a run in
-//! progress) and `part` (the same rules for some of the requests).
+//! progress), `part` (the same rules for some of the requests) and `connected` (a connection that is ready).
 
+mod connected;
 mod finish;
 mod live;
 mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, PlannedRequest, Population, Response, Sample, StoppedBy, TargetAddresses,
-    TargetId, Tick, Visitor, WorkerId,
+    Irregularities, PlannedRequest, Population, ReleaseCause, Response, Sample, StoppedBy,
+    TargetAddresses, Tick, Visitor, WorkerId,
 };
 use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::by_population::ByPopulation;
 use crate::connection_totals::ConnectionTotals;
-use crate::connections::{Change, Connections};
+use crate::connections::Connections;
 use crate::error::FoldError;
 use crate::examples::NO_ADDRESS;
 use crate::facts::is_possible;
@@ -29,6 +30,7 @@ use crate::gauges::Gauges;
 use crate::goals::{Ended, Goals, Outcome};
 use crate::grid::Grid;
 use crate::health::Health;
+use crate::http2::Streams;
 use crate::iterations::Iterations;
 use crate::lag::{InputTimes, Noticed};
 use crate::note::{LastNote, Why};
@@ -47,6 +49,7 @@ pub use part::PartFold;
 struct Worker {
     open: OpenRequests,
     connections: Connections,
+    streams: Streams,
     inputs: InputTimes,
     health: Health,
     rates: RateWindow,
@@ -63,6 +66,7 @@ impl Worker {
         Worker {
             open: OpenRequests::default(),
             connections: Connections::default(),
+            streams: Streams::default(),
             inputs: InputTimes::new(),
             health: Health::default(),
             rates: RateWindow::default(),
@@ -196,12 +200,11 @@ impl Fold {
                 }
                 Ok(())
             }
-            Event::Connected { connection, started }
-            | Event::ConnectedAs { connection, started, .. } => {
-                let (change, attempt) = state.connections.ready(worker, connection, at)?;
-                self.connections.connected(at, started, change, attempt)?;
-                self.connection_change(here, change);
-                Ok(())
+            Event::Connected { connection, started } => {
+                self.connected(here, connection, started, None)
+            }
+            Event::ConnectedAs { connection, started, negotiated } => {
+                self.connected(here, connection, started, Some(negotiated))
             }
             Event::TcpReady { connection } => {
                 state.connections.tcp_ready(connection, at);
@@ -231,6 +234,7 @@ impl Fold {
                     };
                 }
                 let reused = state.connections.used(connection);
+                state.streams.sent(connection);
                 let address = state.connections.endpoint(connection).1;
                 let on = Again { connection, sent: at, reused, address, bytes };
                 state.open.open_again(worker, exchange, attempt, on)?;
@@ -241,6 +245,7 @@ impl Fold {
                 self.connections.after_response(response.unsolicited);
                 let open = state.open.take(worker, at, exchange)?;
                 state.connections.rests(open.connection, at);
+                state.streams.ended(open.connection);
                 if let Some(grid) = &mut self.grid {
                     match failure {
                         None => grid.succeeded(here, open.planned, open.sent),
@@ -276,6 +281,7 @@ impl Fold {
                 let (planned, connection, sent_bytes) =
                     state.open.redirected(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
+                state.streams.ended(connection);
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
@@ -284,10 +290,21 @@ impl Fold {
                 let (planned, connection, sent_bytes) =
                     state.open.resent(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
+                state.streams.ended(connection);
+                self.connections.protocols.refused();
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
-            Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Http2Sample(_) => {
+            Event::StreamsAllowed { connection, allowed } => {
+                state.streams.allowed(connection, allowed);
+                Ok(())
+            }
+            Event::GoingAway { code, .. } => {
+                self.connections.protocols.going_away(code);
+                Ok(())
+            }
+            Event::Http2Sample(ref sample) => {
+                state.streams.sample(sample);
                 Ok(())
             }
             Event::RedirectFailed { exchange, cause } => {
@@ -304,6 +321,10 @@ impl Fold {
                     if let Some(grid) = &mut self.grid {
                         grid.failed(here, failure.error);
                     }
+                    if !open.between {
+                        state.streams.ended(open.connection);
+                    }
+                    self.connections.protocols.failed(failure);
                     if let Some(populations) = &mut self.populations {
                         populations.failed(at, &open, failure.error)?;
                     }
@@ -336,7 +357,10 @@ impl Fold {
             Event::ConnectStarted { connection, target, address } => {
                 self.connect_started(here, connection, target, address)
             }
-            Event::ConnectionReleased { connection, .. } => {
+            Event::ConnectionReleased { connection, cause } => {
+                if cause == ReleaseCause::GoingAway {
+                    self.connections.protocols.drained();
+                }
                 self.connection_closed(here, connection)
             }
             Event::ConnectTimedOut { connection } => {
@@ -390,6 +414,9 @@ impl Fold {
             }
             Event::TimedOut { exchange } => {
                 let open = state.open.take(worker, at, exchange)?;
+                if !open.between {
+                    state.streams.ended(open.connection);
+                }
                 self.grid_failed(here, ErrorKind::RequestTimeout);
                 if let Some(populations) = &mut self.populations {
                     populations.failed(at, &open, ErrorKind::RequestTimeout)?;
@@ -571,6 +598,7 @@ impl Fold {
         };
         let open = state.open.open(worker, exchange, open)?;
         open.reused = state.connections.used(connection);
+        state.streams.sent(connection);
         open.address = state.connections.endpoint(connection).1;
         let noticed = state.inputs.noticed(planned);
         if let Some(grid) = &mut self.grid {
@@ -586,45 +614,6 @@ impl Fold {
     fn grid_failed(&mut self, here: (WorkerId, Tick), error: ErrorKind) {
         if let Some(grid) = &mut self.grid {
             grid.failed(here, error);
-        }
-    }
-
-    fn connect_started(
-        &mut self,
-        here @ (worker, at): (WorkerId, Tick),
-        connection: ConnectionSlot,
-        target: TargetId,
-        address: u16,
-    ) -> Result<(), FoldError> {
-        if target.index() >= self.outline.targets.len() {
-            return Err(FoldError::UnknownTarget(target));
-        }
-        let connections = &mut self.workers[worker.index()].connections;
-        let change = connections.connecting(worker, connection, (target, address), at)?;
-        self.connections.attempted(target, address);
-        self.connection_change(here, change);
-        Ok(())
-    }
-
-    fn connection_closed(
-        &mut self,
-        here: (WorkerId, Tick),
-        connection: ConnectionSlot,
-    ) -> Result<(), FoldError> {
-        let change = self.workers[here.0.index()].connections.closed(connection);
-        self.connection_change(here, change);
-        Ok(())
-    }
-
-    fn connection_change(&mut self, here: (WorkerId, Tick), change: Change) {
-        let change = match change {
-            Change::Opened => 1,
-            Change::Closed => -1,
-            Change::None => return,
-        };
-        self.gauges.connections(here.1, change);
-        if let Some(grid) = &mut self.grid {
-            grid.connections(here, change);
         }
     }
 

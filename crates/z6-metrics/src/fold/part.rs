@@ -85,6 +85,7 @@ impl PartFold {
                 Some((*exchange, request.planned, *connection))
             }
             Event::Sent { exchange, connection, .. } => {
+                self.fold.workers[worker.index()].streams.sent(*connection);
                 if let Some(open) = self.noticed[worker.index()].get_mut(exchange.0) {
                     open.connection = *connection;
                 }
@@ -96,19 +97,29 @@ impl PartFold {
                 if let Some(open) = self.noticed[worker.index()].get(exchange.0) {
                     let state = &mut self.fold.workers[worker.index()];
                     state.connections.rests(open.connection, at);
+                    state.streams.ended(open.connection);
                 }
                 None
             }
             Event::Resent { exchange, .. } => {
+                self.fold.connections.protocols.refused();
                 if let Some(open) = self.noticed[worker.index()].get(exchange.0) {
                     let state = &mut self.fold.workers[worker.index()];
                     state.connections.rests(open.connection, at);
+                    state.streams.ended(open.connection);
                 }
                 None
             }
-            Event::Failed { .. }
-            | Event::TimedOut { .. }
-            | Event::RedirectFailed { .. }
+            Event::Failed { exchange, failure } => {
+                self.fold.connections.protocols.failed(failure);
+                self.ended(worker, *exchange);
+                None
+            }
+            Event::TimedOut { exchange } => {
+                self.ended(worker, *exchange);
+                None
+            }
+            Event::RedirectFailed { .. }
             | Event::InFlightAtStop { .. }
             | Event::NotOnWire { .. }
             | Event::NeverSent { .. } => None,
@@ -124,7 +135,8 @@ impl PartFold {
             self.fold.input(worker, at)?;
         }
         if let Some((exchange, planned, connection)) = planned {
-            let state = &self.fold.workers[worker.index()];
+            let state = &mut self.fold.workers[worker.index()];
+            state.streams.sent(connection);
             let address = state.connections.endpoint(connection).1;
             let noticed = state.inputs.noticed(planned);
             let open = OnWire { noticed, address, connection, first_sent: Some(at) };
@@ -132,6 +144,13 @@ impl PartFold {
             self.noticed[worker.index()].insert(exchange.0, open);
         }
         Ok(())
+    }
+
+    /// An exchange ended without a response.
+    fn ended(&mut self, worker: WorkerId, exchange: ExchangeSlot) {
+        if let Some(open) = self.noticed[worker.index()].get(exchange.0) {
+            self.fold.workers[worker.index()].streams.ended(open.connection);
+        }
     }
 
     /// As [`Fold::bytes`].

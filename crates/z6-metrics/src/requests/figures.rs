@@ -40,6 +40,14 @@ pub(crate) struct WorkerEvidence {
     pub(crate) wall_step_max_ns: u64,
     pub(crate) connection_limit: Option<u32>,
     pub(crate) syn_retries: u64,
+    /// The fewest streams that a peer allowed a connection that carried as many.
+    pub(crate) stream_limit: Option<u32>,
+    /// How often request bodies waited for the windows of their peers, and how long, nanoseconds.
+    pub(crate) window_stalls: (u64, u64),
+    /// Connections and streams that peers ended with ENHANCE_YOUR_CALM.
+    pub(crate) calmed: u64,
+    /// Refused requests that were sent again, of those sent over HTTP/2.
+    pub(crate) resent: (u64, u64),
     /// Latencies of connections that no histogram holds.
     pub(crate) out_of_range: u64,
     pub(crate) torn: bool,
@@ -214,6 +222,10 @@ impl Requests {
             waiting: &waiting,
             connection_limit: workers.connection_limit,
             syn_retries: workers.syn_retries,
+            stream_limit: workers.stream_limit,
+            window_stalls: workers.window_stalls,
+            calmed: workers.calmed,
+            resent: workers.resent,
             offered: (outline.model == RunModel::Open)
                 .then_some((planned, self.rates.sent_count())),
             failed,

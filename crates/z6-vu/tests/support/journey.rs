@@ -274,7 +274,14 @@ pub(crate) fn derive(
     scenario: &Scenario,
     events: &[(Tick, Event)],
 ) -> Result<Vec<u64>, (usize, Option<Event>)> {
-    let mut engine = engine(scenario);
+    derive_on(engine(scenario), events)
+}
+
+/// The same on an engine as it is.
+pub(crate) fn derive_on(
+    mut engine: Engine,
+    events: &[(Tick, Event)],
+) -> Result<Vec<u64>, (usize, Option<Event>)> {
     let mut out = Outputs::default();
     let mut derived: std::collections::VecDeque<Event> = Default::default();
     let mut forgotten = Vec::new();

@@ -11,7 +11,7 @@ use z6_scenario::Quantile;
 
 pub(super) use self::tables::{at, optional};
 use self::tables::{groups, latency, step_groups};
-use crate::metrics::{FailedAddress, GroupFigures, Metrics, Named};
+use crate::metrics::{ConnectionFigures, FailedAddress, GroupFigures, Metrics, Name, Named};
 use crate::report::Style;
 use crate::report::page::{BAD, GOOD, Page};
 use crate::report::table::Table;
@@ -19,6 +19,8 @@ use crate::report::units::{bytes, count, duration, percent, plain, plural, rate}
 
 /// Addresses with failed attempts that are shown one by one.
 const FAILED_ADDRESSES_SHOWN: usize = 8;
+/// Kinds of connections that the summary lists.
+const CONNECTED_AS_SHOWN: usize = 4;
 
 /// The summary of a run, for a terminal or for summary.txt (without color).
 #[must_use]
@@ -167,6 +169,48 @@ fn throughput(page: &mut Page, metrics: &Metrics) {
     );
 }
 
+/// What connections spoke, unless it was plain HTTP/1.1.
+fn negotiated(page: &mut Page, connections: &ConnectionFigures) {
+    for kind in connections.connected_as.iter().take(CONNECTED_AS_SHOWN) {
+        let tls = match (&kind.tls_version, &kind.cipher_suite) {
+            (Some(version), Some(cipher)) => format!(" over {version}, {cipher}"),
+            _ => String::new(),
+        };
+        let count = plural(kind.connections, "connection");
+        page.line("", &format!("{}{tls} to {}: {count}", kind.protocol, printable(&kind.address)));
+    }
+    let more = connections.connected_as.len().saturating_sub(CONNECTED_AS_SHOWN);
+    if more > 0 {
+        page.line(
+            "",
+            &format!("and {} more addresses, versions of TLS or ciphers", count(more as u64)),
+        );
+    }
+    if !connections.going_away.0.is_empty() {
+        let drained = count(connections.drained);
+        let codes = counted(&connections.going_away);
+        page.line("", &format!("GOAWAY: {codes}; {drained} ended so"));
+    }
+}
+
+/// What connections over HTTP/2 carried.
+fn http2(page: &mut Page, metrics: &Metrics) {
+    let Some(http2) = &metrics.http2 else { return };
+    page.line(
+        "http2",
+        &format!(
+            "{}, at most {} at once on a connection, {} refused, {} sent again",
+            plural(http2.streams, "stream"),
+            count(u64::from(http2.streams_peak_per_connection)),
+            count(http2.refused),
+            count(http2.resent)
+        ),
+    );
+    if !http2.reset_by_peer.0.is_empty() {
+        page.line("", &format!("reset by the peer: {}", counted(&http2.reset_by_peer)));
+    }
+}
+
 fn outcomes(page: &mut Page, metrics: &Metrics) {
     let connections = &metrics.connections;
     page.line(
@@ -180,6 +224,8 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
             count(connections.unsolicited)
         ),
     );
+    negotiated(page, connections);
+    http2(page, metrics);
     for failed in connections.failed_addresses.iter().take(FAILED_ADDRESSES_SHOWN) {
         page.painted("", &failed_address(failed), BAD);
     }
@@ -231,8 +277,8 @@ fn failed_address(failed: &FailedAddress) -> String {
     )
 }
 
-fn counted(counts: &Named<u64>) -> String {
-    let each = counts.0.iter().map(|(name, number)| format!("{name}: {}", count(*number)));
+fn counted<K: Name>(counts: &Named<u64, K>) -> String {
+    let each = counts.0.iter().map(|(name, number)| format!("{}: {}", name.name(), count(*number)));
     each.collect::<Vec<_>>().join(", ")
 }
 
