@@ -16,7 +16,10 @@ use crate::workspace::text;
 pub(crate) fn program(package: &str, name: &str) -> Result<PathBuf> {
     println!("building: cargo build --release -p {package} --bin {name}");
     let json = ["build", "--release", "--message-format=json-render-diagnostics"];
-    let messages = cargo(&[&json[..], &["-p", package, "--bin", name]].concat()).stdout()?;
+    let build = cargo(&[&json[..], &["-p", package, "--bin", name]].concat());
+    // What counts instructions by function needs the symbols, and so does what puts them aside.
+    let build = build.env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    let messages = build.stdout()?;
     parse(&messages).remove(name).with_context(|| format!("cargo built no `{name}`"))
 }
 

@@ -6,12 +6,13 @@
 //! Reading order: this file, `runner` (runs steps and prints the summary), `command` (cargo as a
 //! child), `workspace` (members and files), then one module per check: `layers`, `dependencies`,
 //! `licences` with `spdx`, `sources`, `links`, `testing`, `fuzz`, `gates`; `lab` runs the commands of the package
-//! `lab`.
+//! `lab`, `dist` packs the program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod built;
 mod command;
 mod dependencies;
+mod dist;
 mod fuzz;
 mod gates;
 mod lab;
@@ -74,6 +75,10 @@ const FULL_STEPS: &[Step] = &[
 /// Commands that are not checks.
 const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("ci", "[--full]: all of the above in this order, with --full then the long ones"),
+    (
+        "dist",
+        "the program as it is shipped, in target/dist: stripped, symbols aside, completions, manual",
+    ),
     ("deps-update", "rewrites the dependency sets, to be reviewed as a diff"),
     ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),
     ("gates-update", "rewrites the instruction counts, to be reviewed as a diff"),
@@ -107,6 +112,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "simtest" if arguments.len() > 1 => return Ok(lab::run(arguments)),
         "fuzz" => return fuzz::long(&arguments[1..]),
         "gates-update" => return gates::update().map(|()| true),
+        "dist" => return dist::dist().map(|()| true),
         "lines" => return lines::lines(&arguments[1..]).map(|()| true),
         "deps-update" => return dependencies::update(&workspace::root()).map(|()| true),
         _ => {}

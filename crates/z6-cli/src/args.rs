@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a scenario against a real target and report the results.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Send requests to one URL and report the results, without a scenario file: `z6 URL`.
     Bench(Box<BenchArgs>),
     /// Run a scenario on a simulated network and server: no traffic, virtual time, same log for the
@@ -59,6 +59,13 @@ pub(crate) enum Command {
     },
     /// Print the version, the event log format and build details.
     Version,
+    /// Write shell completions, manual pages and the schema of metrics.json to a directory.
+    #[command(hide = true)]
+    DistFiles {
+        /// The directory.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +125,32 @@ pub(crate) struct ValidateArgs {
     pub(crate) scenario: ScenarioArg,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
+    /// Tell a build server: annotations at the lines of the findings.
+    #[arg(long, value_enum, value_name = "SERVER")]
+    pub(crate) ci: Option<CiArg>,
+}
+
+/// What a build server is told.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct CiArgs {
+    /// Write a JUnit file: a case for each assertion, the generator and completeness. It must not
+    /// exist.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Tell a build server: annotations at the lines of the scenario, and a step summary.
+    #[arg(long, value_enum, value_name = "SERVER")]
+    pub(crate) ci: Option<CiArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CiArg {
+    Github,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SummaryFormat {
+    Text,
+    Markdown,
 }
 
 /// Options that select what is printed.
@@ -126,6 +159,9 @@ pub(crate) struct PrintArgs {
     /// Do not print the summary.
     #[arg(long)]
     pub(crate) no_summary: bool,
+    /// How the summary is written.
+    #[arg(long, value_enum, default_value_t = SummaryFormat::Text, value_name = "FORMAT")]
+    pub(crate) summary_format: SummaryFormat,
     /// Print metrics.json instead of the summary.
     #[arg(long, conflicts_with = "csv")]
     pub(crate) json: bool,
@@ -167,6 +203,8 @@ pub(crate) struct RunArgs {
     pub(crate) web: WebArgs,
     #[command(flatten)]
     pub(crate) print: PrintArgs,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
 }
 
 /// How the progress of a run is shown.
@@ -250,6 +288,8 @@ pub(crate) struct SimulateArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) print: PrintArgs,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
 }
 
 /// `z6 try`.
@@ -527,6 +567,7 @@ impl From<LatencyArg> for ComparedLatency {
 pub(crate) enum DiffFormat {
     Text,
     Json,
+    Markdown,
 }
 
 /// `z6 export`.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use z6_scenario::{Workers, parse_duration, parse_seconds, unscaled};
 
-use crate::args::workers;
+use crate::args::{CiArgs, SummaryFormat, workers};
 
 /// The name of the command.
 pub(crate) const NAME: &str = "bench";
@@ -93,6 +93,11 @@ pub(crate) struct BenchArgs {
     /// kept].
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    /// How the summary is written.
+    #[arg(long, value_enum, default_value_t = SummaryFormat::Text, value_name = "FORMAT")]
+    pub(crate) summary_format: SummaryFormat,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
     /// Do not show progress.
     #[arg(long)]
     pub(crate) no_live: bool,

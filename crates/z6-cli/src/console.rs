@@ -88,6 +88,11 @@ pub(crate) fn plain(text: &str) {
     put(&printable(text));
 }
 
+/// Writes a command to a build server to standard error: one line, escaped by its maker.
+pub(crate) fn command(line: &str) {
+    put(line);
+}
+
 /// Writes lines to standard error.
 pub(crate) fn lines(text: &str) {
     put(&printable_lines(text.trim_end()));

@@ -3,14 +3,17 @@
 //! Reading order: [`args`] (the arguments as typed), [`bench_args`] and [`one_liner`] (a run without a scenario
 //! file), [`commands`] (one module per command),
 //! [`output`] (what a run prints), [`exit`] (exit codes), [`console`] (standard output and error),
-//! [`log_args`] (event logs as arguments), [`progress`], [`watch`] (a run seen through its log), [`signals`], [`words`] (of other tools), [`panics`].
+//! [`log_args`] (event logs as arguments), [`new_file`], [`ci`] (what a build server is told), [`progress`],
+//! [`watch`] (a run seen through its log), [`signals`], [`words`] (of other tools), [`panics`].
 
 mod args;
 mod bench_args;
+mod ci;
 mod commands;
 mod console;
 mod exit;
 mod log_args;
+mod new_file;
 mod one_liner;
 mod output;
 mod panics;

@@ -1,7 +1,7 @@
 //! A run, real or simulated, as the user sees it: what is printed before, during and after it, where
 //! its results go, and its exit code.
 //!
-//! Reading order: [`OutputOptions`] (what is printed where), [`execute`] (from a run to its exit code)
+//! Reading order: [`OutputOptions`] (what is printed where), [`execute_then`] (from a run to its exit code)
 //! and the functions it calls. Options of a single command belong to that command's module.
 
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use z6::{
 };
 use z6_events::Driver;
 use z6_metrics::report::units::{bytes, count};
-use z6_metrics::report::{metrics_json, summary_text, timeseries_csv};
+use z6_metrics::report::{metrics_json, summary_markdown, summary_text, timeseries_csv};
 use z6_scenario::LogEstimate;
 
-use crate::args::{ChangeArgs, PrintArgs};
+use crate::args::{ChangeArgs, PrintArgs, SummaryFormat};
 use crate::console::{self, Verbosity};
 use crate::exit::{self, Exit};
 use crate::progress::{Progress, ProgressMode};
@@ -36,6 +36,7 @@ const NAMES_MAX: u32 = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Report {
     Summary,
+    Markdown,
     Json,
     Csv,
     Nothing,
@@ -59,7 +60,10 @@ impl OutputOptions {
                 (true, ..) => Report::Json,
                 (_, true, _) => Report::Csv,
                 (_, _, true) => Report::Nothing,
-                (false, false, false) => Report::Summary,
+                (false, false, false) => match print.summary_format {
+                    SummaryFormat::Text => Report::Summary,
+                    SummaryFormat::Markdown => Report::Markdown,
+                },
             },
             verbosity: match (print.quiet, print.verbose) {
                 (true, _) => Verbosity::Quiet,
@@ -130,19 +134,8 @@ impl ResultsLocation {
     }
 }
 
-/// Starts `run` by `start`, waits for its end and prints everything that belongs to it. Returns its
-/// exit code.
-pub(crate) fn execute(
-    output: &OutputOptions,
-    run: Run,
-    location: &ResultsLocation,
-    interrupts: &Interrupts,
-    start: impl FnOnce(Run) -> Result<Running, z6::Error>,
-) -> anyhow::Result<Exit> {
-    execute_then(output, run, location, interrupts, start, |_| Ok(()))
-}
-
-/// The same with something to do at the end, while the event log is there.
+/// Starts `run` by `start`, waits for its end and prints everything that belongs to it; `then` is called at
+/// the end, while the event log is there. Returns the run's exit code.
 pub(crate) fn execute_then(
     output: &OutputOptions,
     run: Run,
@@ -301,6 +294,7 @@ fn report(report: Report, finished: &Finished) -> anyhow::Result<()> {
     let metrics = &finished.metrics;
     let text = match report {
         Report::Summary => summary_text(metrics, &console::results_style()),
+        Report::Markdown => summary_markdown(metrics),
         Report::Json => metrics_json(metrics),
         Report::Csv => timeseries_csv(metrics),
         Report::Nothing => return Ok(()),

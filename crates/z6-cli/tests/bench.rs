@@ -63,7 +63,7 @@ const WORKLOADS: [&[&str]; 20] = [
 ];
 
 /// Options that decide what is printed and kept.
-const OUTPUTS: [&str; 11] = [
+const OUTPUTS: [&str; 14] = [
     "--scenario",
     "--json",
     "--csv",
@@ -75,6 +75,9 @@ const OUTPUTS: [&str; 11] = [
     "--help",
     "--no-color",
     "--seed",
+    "--summary-format",
+    "--junit",
+    "--ci",
 ];
 
 #[test]
@@ -313,6 +316,12 @@ fn reports_go_where_they_are_asked_for_and_nothing_is_overwritten() {
     assert!(page.stdout.starts_with(&format!("{url}\n")), "{}", page.stdout);
     assert!(page.stderr.contains("of event log, not kept"), "{}", page.stderr);
     assert!(folder.read("page.html").starts_with("<!DOCTYPE html>"));
+    let told = ["--summary-format", "markdown", "--junit", "j.xml", "--ci", "github"];
+    let told =
+        run(&folder, &[&[&url[..], "-n", "20", "--p99", "1ns"], &told[..]].concat()).expect(1);
+    assert!(told.stdout.starts_with("## <code>http&#58;"), "{}", told.stdout);
+    assert!(told.stderr.contains("::error title=assertion failed%3A p99_latency_ms::"), "{told:?}");
+    assert!(folder.read("j.xml").contains("name=\"p99_latency_ms\""), "{}", folder.read("j.xml"));
     let before = server.stats().requests;
     let refused = run(&folder, &[&url, "--html", "page.html"]).expect(2);
     assert!(

@@ -10,12 +10,13 @@ use crate::goals::Worst;
 use crate::histogram::Latency;
 use crate::metrics::LatencyStats;
 use crate::quantile::Distribution;
-use crate::report::units::duration;
+use crate::report::units::{duration, plain, plural};
 use crate::tally::Measured;
 use crate::verdict::Verdict;
 
 /// What was demanded or observed: a number in the unit of the assertion, or words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum AssertionValue {
     /// Milliseconds, a share of 1, or per second.
@@ -35,6 +36,7 @@ impl fmt::Display for AssertionValue {
 
 /// One assertion and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AssertionResult {
     /// The name of its table, `[assertions.NAME]`; none, and not in metrics.json, for those of all requests.
@@ -59,23 +61,6 @@ pub struct AssertionResult {
     pub kind: AssertionKind,
 }
 
-/// `p99_latency_ms: expected <= 50, actual 71.3`.
-impl fmt::Display for AssertionResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = match self.kind {
-            AssertionKind::RequireTrustworthy => "",
-            kind if kind.is_minimum() => ">= ",
-            _ => "<= ",
-        };
-        let AssertionResult { expected, actual, .. } = self;
-        write!(f, "{}: expected {side}{expected}, actual {actual}", self.full_name())?;
-        match self.second {
-            Some(second) => write!(f, " at second {second}"),
-            None => Ok(()),
-        }
-    }
-}
-
 impl AssertionResult {
     /// Its key, behind the name of its table if it has one: `people: p95_latency_ms`.
     #[must_use]
@@ -85,6 +70,73 @@ impl AssertionResult {
             None => self.name.clone(),
         }
     }
+
+    /// What was demanded, in the units of the summary: `<= 200 ms`.
+    #[must_use]
+    pub fn expected_words(&self) -> String {
+        format!("{}{}", self.side(), in_units(self.kind, &self.expected))
+    }
+
+    /// What was observed, in the same units: `6.87 ms`; of windows, the worst.
+    #[must_use]
+    pub fn actual_words(&self) -> String {
+        let value = in_units(self.kind, &self.actual);
+        match (self.windows, self.second) {
+            (Some(windows), Some(second)) => {
+                format!("{value} at second {second}, worst of {}", plural(windows, "window"))
+            }
+            _ => value,
+        }
+    }
+
+    /// On which side of the bound a figure has to be.
+    fn side(&self) -> &'static str {
+        match self.kind {
+            AssertionKind::RequireTrustworthy => "",
+            kind if kind.is_minimum() => ">= ",
+            _ => "<= ",
+        }
+    }
+}
+
+/// `p99_latency_ms: expected <= 50, actual 71.3`.
+impl fmt::Display for AssertionResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AssertionResult { expected, actual, .. } = self;
+        let side = self.side();
+        write!(f, "{}: expected {side}{expected}, actual {actual}", self.full_name())?;
+        match self.second {
+            Some(second) => write!(f, " at second {second}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
+    let number = match value {
+        AssertionValue::Text(text) => return text.clone(),
+        AssertionValue::Number(number) => *number,
+    };
+    match kind {
+        AssertionKind::LatencyMax(_)
+        | AssertionKind::PercentileMax(_)
+        | AssertionKind::MeanMax
+        | AssertionKind::LongestMax
+        | AssertionKind::LatenessP99Max => format!("{} ms", decimals(number, 3)),
+        AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
+        AssertionKind::ErrorRateMax
+        | AssertionKind::SuccessRateMin
+        | AssertionKind::Status4xxMaxRate
+        | AssertionKind::ChecksSuccessRateMin
+        | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
+        AssertionKind::RequireTrustworthy => plain(number),
+    }
+}
+
+/// At most this many decimals, without trailing zeros.
+fn decimals(number: f64, places: usize) -> String {
+    let text = format!("{number:.places$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A number to be compared, in the unit of the assertion.

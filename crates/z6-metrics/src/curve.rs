@@ -13,18 +13,22 @@ use crate::quantile::Distribution;
 
 /// `curves`: of the measured part.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Curves {
     /// Response times.
     #[serde(serialize_with = "on_one_line")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<CurvePoint>"))]
     pub response_ns: Vec<CurvePoint>,
     /// Service times.
     #[serde(serialize_with = "on_one_line")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<CurvePoint>"))]
     pub service_ns: Vec<CurvePoint>,
 }
 
 /// A point of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CurvePoint {
     /// The share of observations beyond it: 1 - q.

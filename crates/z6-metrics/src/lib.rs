@@ -67,6 +67,8 @@ mod reads;
 pub mod report;
 mod requests;
 mod row;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod series;
 mod step_groups;
 mod tally;

@@ -20,6 +20,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// All figures of one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Metrics {
     /// [`SCHEMA_VERSION`].
@@ -70,6 +71,7 @@ impl Metrics {
 
 /// `run`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RunFigures {
     /// `metadata.name` of the scenario.
@@ -82,9 +84,11 @@ pub struct RunFigures {
     pub log_digest: String,
     /// What carried the run out.
     #[serde(serialize_with = "name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub driver: Driver,
     /// The load model.
     #[serde(serialize_with = "name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub model: RunModel,
     /// RFC 3339, UTC; empty in a simulated run.
     pub started_at: String,
@@ -94,6 +98,7 @@ pub struct RunFigures {
     pub workers: u16,
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub stopped_by: Option<StoppedBy>,
     /// The first assertion with `stop` that did not hold. Not in metrics.json if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +223,7 @@ impl<T: Serialize, K: Name> Serialize for Named<T, K> {
 
 /// An entry of `checks`: complete responses that passed a check, and that did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CheckFigures {
     /// Passed.
@@ -229,6 +235,7 @@ pub struct CheckFigures {
 /// An entry of `extractions`. After another failure of its request an extraction is not done, unless
 /// `when = "always"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ExtractionFigures {
     /// Responses that held the value.
@@ -239,6 +246,7 @@ pub struct ExtractionFigures {
 
 /// `requests`: planned = sent + never_sent, sent = succeeded + failed + in_flight_at_stop.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RequestFigures {
     /// Requests that fell due.
@@ -300,10 +308,12 @@ const fn is_zero(count: &u64) -> bool {
 
 /// An entry of `populations`: what it did, second by second.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PopulationFigures {
     /// Closed or open.
     #[serde(serialize_with = "name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub model: Model,
     /// As in [`RequestFigures`].
     pub planned: u64,
@@ -315,6 +325,7 @@ pub struct PopulationFigures {
 
 /// A row of the `time_series` of a population: counts by the second of each instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PopulationSecond {
     /// From 0.
@@ -334,6 +345,7 @@ pub struct PopulationSecond {
 /// An entry of by_name, by_method, by_target, by_population, by_tag or by_connection. Counts are of the whole run, latencies of the
 /// measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct GroupFigures {
     /// As in [`RequestFigures`].
@@ -350,6 +362,7 @@ pub struct GroupFigures {
 
 /// An entry of by_group. Counts are of the whole run, latencies of passages that began in its measured part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct StepGroupFigures {
     /// Times that an actor went through it and all its requests succeeded.
@@ -367,6 +380,7 @@ pub struct StepGroupFigures {
 
 /// `latency`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LatencyFigures {
     /// done - planned, of successes; timeouts, in flight at stop and never sent as lower bounds.
@@ -385,6 +399,7 @@ pub struct LatencyFigures {
 
 /// One latency. Quantiles run over values and lower bounds together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LatencyStats {
     /// Observed values.
     pub count: u64,
@@ -452,6 +467,7 @@ impl LatencyStats {
 /// 95 % intervals `[low, high]`. An end is null if there are too few observations for it, the
 /// upper end also if it is only a lower bound itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ci95 {
     /// Of the median.
     pub p50: [Option<u64>; 2],
@@ -461,6 +477,7 @@ pub struct Ci95 {
 
 /// `throughput`: of the measured part; null if it has no length.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ThroughputFigures {
     /// Planned instants per second.
@@ -481,6 +498,7 @@ pub struct ThroughputFigures {
 
 /// `connections`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ConnectionFigures {
     /// Became ready.
@@ -501,6 +519,7 @@ pub struct ConnectionFigures {
 
 /// `connections.failed_addresses`: one address of a target that has several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct FailedAddress {
     /// Name of the target.
@@ -519,6 +538,7 @@ pub struct FailedAddress {
 
 /// `errors`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ErrorFigures {
     /// Failed requests.
@@ -534,6 +554,7 @@ pub struct ErrorFigures {
 
 /// `generator`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct GeneratorFigures {
     /// Whether the figures can be believed.
@@ -554,6 +575,7 @@ pub struct GeneratorFigures {
 
 /// A row of `time_series`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct SeriesRow {
     /// The row covers [second, second + 1) of the run.

@@ -25,6 +25,7 @@ pub const WALL_STEP_NS_MAX: u64 = 10_000_000;
 
 /// Whether a run's figures can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// No doubt degrades it.

@@ -1,5 +1,5 @@
 //! `cargo lab accuracy`: runs the release binary against servers whose behaviour is known, and prints the
-//! error of each figure, row by row. docs/MEASUREMENT.md shows the table.
+//! error of each figure, row by row. docs/ACCURACY.md shows the table.
 //!
 //! Reading order: `rows` (what is measured), `bench` (how a run is carried out), `server` (who knows
 //! the truth), `ledger` and `always` (every log against its figures), `doubts` (each doubt by its

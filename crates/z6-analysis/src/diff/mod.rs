@@ -5,7 +5,7 @@
 //! `pairs` (what it is kept in), `batch` and `special` (statistics), `estimate` (one figure of
 //! one run), `interval` (its change between two runs), `paired` (changes within pairs of requests),
 //! [`runs`] (changes between sides of several runs), [`rows`] (which method gives a row),
-//! [`mod@compare`] (what the rows come to), [`comparison`] (what comes out), [`text`].
+//! [`mod@compare`] (what the rows come to), [`comparison`] (what comes out), [`text`] and `markdown`.
 //!
 //! The same runs always give the same comparison, bit for bit: nothing is resampled, and floating
 //! point is the four operations, square roots and the crate libm.
@@ -19,6 +19,7 @@ mod estimate;
 #[cfg(test)]
 mod golden;
 mod interval;
+mod markdown;
 mod paired;
 mod pairs;
 pub mod rows;
@@ -33,6 +34,7 @@ pub use comparison::{
     DiffOutcome, GoalRuns, Mark, Method, Note, Pairing, Row, RowCounts, Unit,
 };
 pub use error::DiffError;
+pub use markdown::comparison_markdown;
 pub use rows::{ERROR_RATE_MARGIN_MIN, POWER};
 pub use sample::{
     ComparedLatency, DEFAULT_MAX_PAIRS, DEFAULT_MAX_PAIRS_BY_NAME, DIFF_NAMES_MAX, RunSample,

@@ -253,25 +253,13 @@ fn method(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
 }
 
 fn outcome(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
-    let threshold = plain(comparison.threshold_percent);
     let of = |mark: Mark| comparison.rows.iter().filter(move |row| row.mark == mark);
-    let text = match comparison.outcome {
-        DiffOutcome::Regressed => {
-            let text =
-                format!("regressed (threshold {threshold} %): {}", names(of(Mark::Regressed)));
-            paint(style, Mark::Regressed, &text)
-        }
-        DiffOutcome::NoneBeyondThreshold => format!("no regression beyond {threshold} %"),
-        DiffOutcome::CouldNotTell => {
-            let open =
-                |row: &&Row| row.decides() && matches!(row.mark, Mark::CouldNotTell | Mark::TooFew);
-            let open = names(comparison.rows.iter().filter(open));
-            let text = format!("could not tell (threshold {threshold} %)");
-            let text = if open.is_empty() { text } else { format!("{text}: {open}") };
-            paint(style, Mark::CouldNotTell, &text)
-        }
+    let mark = match comparison.outcome {
+        DiffOutcome::Regressed => Mark::Regressed,
+        DiffOutcome::NoneBeyondThreshold => Mark::NoneBeyond,
+        DiffOutcome::CouldNotTell => Mark::CouldNotTell,
     };
-    lines.push(labelled(style, "Outcome", &text));
+    lines.push(labelled(style, "Outcome", &paint(style, mark, &outcome_words(comparison))));
     if of(Mark::Improved).next().is_some() {
         let text = format!("improved: {}", names(of(Mark::Improved)));
         lines.push(labelled(style, "", &paint(style, Mark::Improved, &text)));
@@ -279,8 +267,27 @@ fn outcome(lines: &mut Vec<String>, comparison: &Comparison, style: Style) {
     lines.push(labelled(style, "", &found(comparison)));
 }
 
+/// The outcome, with the figures that made it.
+pub(super) fn outcome_words(comparison: &Comparison) -> String {
+    let threshold = plain(comparison.threshold_percent);
+    match comparison.outcome {
+        DiffOutcome::Regressed => {
+            let regressed = comparison.rows.iter().filter(|row| row.mark == Mark::Regressed);
+            format!("regressed (threshold {threshold} %): {}", names(regressed))
+        }
+        DiffOutcome::NoneBeyondThreshold => format!("no regression beyond {threshold} %"),
+        DiffOutcome::CouldNotTell => {
+            let open =
+                |row: &&Row| row.decides() && matches!(row.mark, Mark::CouldNotTell | Mark::TooFew);
+            let open = names(comparison.rows.iter().filter(open));
+            let text = format!("could not tell (threshold {threshold} %)");
+            if open.is_empty() { text } else { format!("{text}: {open}") }
+        }
+    }
+}
+
 /// How large a change could have been found.
-fn found(comparison: &Comparison) -> String {
+pub(super) fn found(comparison: &Comparison) -> String {
     let deciding = || comparison.rows.iter().filter(|row| row.decides());
     let sizes = deciding().filter(|row| row.delta_unit == DeltaUnit::Percent);
     let sizes: Vec<(f64, &Row)> =

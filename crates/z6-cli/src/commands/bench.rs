@@ -5,11 +5,13 @@ use std::path::Path;
 use z6::{Finished, Log, Overrides, Run, ScenarioSource};
 use z6_report::run_page;
 
-use super::report::{exists, mode_of, write};
+use super::report::mode_of;
 use crate::args::PrintArgs;
 use crate::bench_args::BenchArgs;
+use crate::ci::{Ci, Place};
 use crate::console;
 use crate::exit::Exit;
+use crate::new_file;
 use crate::one_liner::{OneLiner, one_liner};
 use crate::output::{OutputOptions, ResultsLocation, execute_then};
 use crate::progress::ProgressMode;
@@ -24,8 +26,9 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<Exit> {
         return print(&line, !args.quiet);
     }
     if let Some(page) = args.html.as_ref().filter(|page| page.symlink_metadata().is_ok()) {
-        return Err(exists(page, "--html"));
+        return Err(new_file::exists(page, "--html"));
     }
+    let ci = Ci::resolve(&args.ci)?;
     let (output, page) = (output(&args), args.html.clone());
     let location = args.output.map_or(ResultsLocation::Temporary, ResultsLocation::Named);
     // A body file is relative to where the command is.
@@ -39,8 +42,10 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<Exit> {
             .fold(run.real(), |real, (name, value)| real.secret(name, value.as_str()));
         real.start()
     };
-    let then =
-        |finished: &Finished| page.as_deref().map_or(Ok(()), |page| write_page(page, finished));
+    let then = |finished: &Finished| {
+        page.as_deref().map_or(Ok(()), |page| write_page(page, finished))?;
+        ci.report(&Place { file: None, text: &line.toml }, finished)
+    };
     execute_then(&output, run, &location, &interrupts, start, then)
 }
 
@@ -48,6 +53,7 @@ fn output(args: &BenchArgs) -> OutputOptions {
     let progress = if args.no_live { ProgressMode::Off } else { ProgressMode::Block };
     let print = PrintArgs {
         no_summary: false,
+        summary_format: args.summary_format,
         json: args.json,
         csv: args.csv,
         quiet: args.quiet,
@@ -72,5 +78,5 @@ fn print(line: &OneLiner, is_hint_shown: bool) -> anyhow::Result<Exit> {
 fn write_page(path: &Path, finished: &Finished) -> anyhow::Result<()> {
     let Some(log) = &finished.log else { return Ok(()) };
     let log = Log::open(log).map_err(z6::Error::from)?;
-    write(path, &run_page(&finished.metrics, &log.page_facts()), mode_of(&log))
+    new_file::write(path, &run_page(&finished.metrics, &log.page_facts()), "--html", mode_of(&log))
 }

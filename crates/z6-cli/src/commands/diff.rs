@@ -7,7 +7,7 @@ use z6::{Tick, WorkerId};
 use z6_analysis::analyze::Selection;
 use z6_analysis::diff::{
     DEFAULT_MAX_PAIRS_BY_NAME, DiffError, DiffOptions, DiffOutcome, RunSample, SampleOptions,
-    Sampler, compare, comparison_json, comparison_text,
+    Sampler, compare, comparison_json, comparison_markdown, comparison_text,
 };
 use z6_analysis::{AnalyzeError, Loss};
 use z6_events::{BlockEnd, Event, LogError, Visitor, walk};
@@ -41,6 +41,7 @@ pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
         // `console::results` removes the colors unless standard output is a terminal.
         DiffFormat::Text => comparison_text(&comparison, &Style::colored()),
         DiffFormat::Json => comparison_json(&comparison),
+        DiffFormat::Markdown => comparison_markdown(&comparison),
     };
     console::results(&text)?;
     Ok(match comparison.outcome {

@@ -4,6 +4,7 @@ mod analyze;
 mod bench;
 mod completion;
 mod diff;
+mod dist;
 mod export;
 mod plan;
 mod replay;
@@ -32,7 +33,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         console::no_color();
     }
     let outcome = match cli.command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Bench(args) => bench::bench(*args),
         Command::Simulate(args) => simulate::simulate(*args),
         Command::Try(args) => trial::try_out(&args),
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Serve(args) => serve::serve(&args),
         Command::Completion { shell } => completion::completion(shell),
         Command::Version => version::version(),
+        Command::DistFiles { directory } => dist::dist_files(&directory),
     };
     outcome.unwrap_or_else(|error| failed(&error))
 }

@@ -1,11 +1,9 @@
 //! `z6 report`: writes the page of a run from its log, or the page of a comparison of several.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use z6::Log;
 use z6_analysis::Loss;
 use z6_analysis::analyze::Selection;
@@ -19,6 +17,7 @@ use crate::args::ReportArgs;
 use crate::console;
 use crate::exit::{Exit, UsageError};
 use crate::log_args;
+use crate::new_file;
 
 /// Permissions of a page of logs that all may read, before the umask.
 const MODE: u32 = 0o666;
@@ -36,7 +35,7 @@ struct Read {
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     let is_stdout = args.output == Path::new("-");
     if !is_stdout && args.output.symlink_metadata().is_ok() {
-        return Err(exists(&args.output, "--output"));
+        return Err(new_file::exists(&args.output, "--output"));
     }
     let (text, mode) = match (args.a.as_slice(), args.b.as_slice()) {
         ([log], []) => {
@@ -57,7 +56,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
         console::results(&text)?;
         return Ok(Exit::Success);
     }
-    write(&args.output, &text, mode)?;
+    new_file::write(&args.output, &text, "--output", mode)?;
     console::plain(&format!("report   {}", printable(&args.output.display().to_string())));
     Ok(Exit::Success)
 }
@@ -99,31 +98,4 @@ fn read(path: &Path) -> anyhow::Result<Read> {
 /// A page may be read by those who may read its log.
 pub(super) fn mode_of(log: &Log) -> u32 {
     fs::metadata(log.path()).map_or(0o600, |file| file.permissions().mode() & MODE | 0o600)
-}
-
-/// A new file, whole or not at all.
-pub(super) fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(exists(path, "--output"));
-        }
-        Err(error) => return Err(error).with_context(|| cannot_write(path)),
-    };
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Nothing more can be done about it.
-        let _ = fs::remove_file(path);
-    }
-    written.with_context(|| cannot_write(path))
-}
-
-fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}", printable(&path.display().to_string()))
-}
-
-/// The error about a file that an option names.
-pub(super) fn exists(path: &Path, option: &str) -> anyhow::Error {
-    let path = path.display().to_string();
-    UsageError(format!("{} exists; choose another file with `{option}`", printable(&path))).into()
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use z6::{Overrides, Run};
+use z6::{Finished, Overrides, Run};
 
 use crate::args::{LiveArg, RunArgs};
+use crate::ci::{Ci, Place};
 use crate::exit::Exit;
-use crate::output::{self, OutputOptions, ResultsLocation, execute};
+use crate::output::{self, OutputOptions, ResultsLocation, execute_then};
 use crate::progress::ProgressMode;
 use crate::signals::Interrupts;
 
@@ -45,12 +46,18 @@ impl RunOptions {
 }
 
 pub(super) fn run(args: RunArgs) -> anyhow::Result<Exit> {
-    let options = RunOptions::resolve(args);
+    let ci = Ci::resolve(&args.ci)?;
+    let ran = run_with(&RunOptions::resolve(args), &ci);
+    ran.inspect_err(|error| ci.error(error))
+}
+
+fn run_with(options: &RunOptions, ci: &Ci) -> anyhow::Result<Exit> {
     let source = super::source(&options.scenario)?;
-    let run = Run::from_source(source, &options.overrides)?;
+    let run = Run::from_source(source.clone(), &options.overrides)?;
     let interrupts = Interrupts::install()?;
     let start = |run: Run| run.real().spin(options.spin).start();
-    execute(&options.output, run, &options.location, &interrupts, start)
+    let then = |finished: &Finished| ci.report(&Place::of_source(&source), finished);
+    execute_then(&options.output, run, &options.location, &interrupts, start, then)
 }
 
 #[cfg(test)]
@@ -65,7 +72,7 @@ mod tests {
     fn resolve(args: &[&str]) -> RunOptions {
         let args = ["z6", "run", "s.toml"].iter().chain(args);
         match Cli::try_parse_from(args).unwrap().command {
-            Command::Run(args) => RunOptions::resolve(args),
+            Command::Run(args) => RunOptions::resolve(*args),
             other => panic!("{other:?}"),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use z6::{Overrides, Run};
+use z6::{Finished, Overrides, Run};
 
 use super::sweep::{self, Sweep};
-use crate::args::SimulateArgs;
-use crate::exit::Exit;
-use crate::output::{self, OutputOptions, ResultsLocation, execute};
+use crate::args::{SimulateArgs, SummaryFormat};
+use crate::ci::{Ci, Place};
+use crate::exit::{Exit, UsageError};
+use crate::output::{self, OutputOptions, ResultsLocation, execute_then};
 use crate::progress::ProgressMode;
 use crate::signals::Interrupts;
 
@@ -44,14 +45,25 @@ impl SimulateOptions {
 }
 
 pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
-    let options = SimulateOptions::resolve(args);
+    let is_told = args.ci.junit.is_some() || args.ci.ci.is_some();
+    let is_about_one = is_told || args.print.summary_format == SummaryFormat::Markdown;
+    if args.runs.is_some() && is_about_one {
+        let text = "`--junit`, `--ci` and Markdown are about one run: leave out `--runs`";
+        return Err(UsageError(text.to_owned()).into());
+    }
+    let ci = Ci::resolve(&args.ci)?;
+    simulate_with(SimulateOptions::resolve(args), &ci).inspect_err(|error| ci.error(error))
+}
+
+fn simulate_with(options: SimulateOptions, ci: &Ci) -> anyhow::Result<Exit> {
     let source = super::source(&options.scenario)?;
-    let run = Run::from_source(source, &options.overrides)?;
+    let run = Run::from_source(source.clone(), &options.overrides)?;
     let interrupts = Interrupts::install()?;
     let Some(runs) = options.runs else {
         let location = ResultsLocation::new(options.directory, "sim");
         let start = |run: Run| run.simulate().verify(options.verify).start();
-        return execute(&options.output, run, &location, &interrupts, start);
+        let then = |finished: &Finished| ci.report(&Place::of_source(&source), finished);
+        return execute_then(&options.output, run, &location, &interrupts, start, then);
     };
     let sweep = Sweep {
         runs,

@@ -82,7 +82,8 @@ struct Table {
 impl Table {
     fn head(&self) -> String {
         match self.format {
-            Report::Summary => format!(
+            // Markdown is refused before.
+            Report::Summary | Report::Markdown => format!(
                 "{:>width$}  {:>10}  {:>10}  {:>8}  {:>8}  {:>8}  {:>10}  digest\n",
                 "seed",
                 "requests",
@@ -106,7 +107,7 @@ impl Table {
         let digest = finished.digest.map(|digest| digest.to_string());
         let (planned, succeeded, failed) = (requests.planned, requests.succeeded, requests.failed);
         match self.format {
-            Report::Summary => {
+            Report::Summary | Report::Markdown => {
                 let quantile = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), duration);
                 format!(
                     "{seed:>width$}  {:>10}  {:>10}  {:>8}  {:>8}  {:>8}  {:>10}  {}\n",

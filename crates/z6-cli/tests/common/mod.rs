@@ -1,6 +1,8 @@
 //! Runs of the binary in a folder of their own, and what came of them.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+pub mod schema;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -169,9 +171,12 @@ pub fn figure(json: &str, path: &str) -> serde_json::Value {
     value.pointer(path).unwrap_or_else(|| panic!("no {path} in {json}")).clone()
 }
 
-/// planned = sent + never_sent, sent = succeeded + failed + in_flight_at_stop.
+/// A metrics.json that follows its schema, with planned = sent + never_sent and sent = succeeded + failed +
+/// in_flight_at_stop.
 #[track_caller]
 pub fn assert_conserved(json: &str) {
+    let faults = schema::faults(&schema::metrics_schema(), &serde_json::from_str(json).unwrap());
+    assert!(faults.is_empty(), "{faults:?}");
     let count = |name: &str| figure(json, &format!("/requests/{name}")).as_u64().unwrap();
     assert_eq!(count("planned"), count("sent") + count("never_sent"), "{json}");
     let ended = count("succeeded") + count("failed") + count("in_flight_at_stop");

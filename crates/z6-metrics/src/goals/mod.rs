@@ -27,6 +27,7 @@ const IN_FLIGHT_SECONDS_MAX: u64 = 3_700;
 
 /// The assertion that asked for the end of the run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Tripped {
     /// Its name.

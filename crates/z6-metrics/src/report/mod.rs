@@ -3,6 +3,7 @@
 mod csv;
 pub mod fit;
 mod json;
+mod markdown;
 mod page;
 mod style;
 mod summary;
@@ -11,5 +12,6 @@ pub mod units;
 
 pub use csv::timeseries_csv;
 pub use json::{json_document, metrics_json};
+pub use markdown::{markdown_code, markdown_table, summary_markdown};
 pub use style::Style;
 pub use summary::summary_text;

@@ -1,13 +1,12 @@
 //! The top of the summary: did it pass, can it be trusted, and what to do about each doubt.
 
 use z6_events::{StoppedBy, printable};
-use z6_scenario::AssertionKind;
 
-use crate::assertions::{AssertionResult, AssertionValue};
+use crate::assertions::AssertionResult;
 use crate::metrics::Metrics;
 use crate::report::page::{BAD, GOOD, PLAIN, Page, WARN};
 use crate::report::table::Table;
-use crate::report::units::{plain, plural};
+use crate::report::units::plural;
 use crate::verdict::{Doubt, Verdict};
 
 pub(super) fn head(page: &mut Page, metrics: &Metrics) {
@@ -64,58 +63,13 @@ fn assertions(page: &mut Page, metrics: &Metrics) {
     let mut table = Table::new(3);
     for assertion in &all {
         let mark = if assertion.passed { "pass" } else { "FAIL" };
-        let judged = format!("{}, expected {}", actual(assertion), bound(assertion));
+        let judged =
+            format!("{}, expected {}", assertion.actual_words(), assertion.expected_words());
         table.row([mark.to_owned(), printable(&assertion.full_name()).into_owned(), judged]);
     }
     for (assertion, line) in all.iter().zip(table.lines()) {
         page.painted("", &line, if assertion.passed { PLAIN } else { BAD });
     }
-}
-
-fn bound(assertion: &AssertionResult) -> String {
-    let value = in_units(assertion.kind, &assertion.expected);
-    match assertion.kind {
-        AssertionKind::RequireTrustworthy => value,
-        kind if kind.is_minimum() => format!(">= {value}"),
-        _ => format!("<= {value}"),
-    }
-}
-
-fn actual(assertion: &AssertionResult) -> String {
-    let value = in_units(assertion.kind, &assertion.actual);
-    match (assertion.windows, assertion.second) {
-        (Some(windows), Some(second)) => {
-            format!("{value} at second {second}, worst of {}", plural(windows, "window"))
-        }
-        _ => value,
-    }
-}
-
-fn in_units(kind: AssertionKind, value: &AssertionValue) -> String {
-    let number = match value {
-        AssertionValue::Text(text) => return text.clone(),
-        AssertionValue::Number(number) => *number,
-    };
-    match kind {
-        AssertionKind::LatencyMax(_)
-        | AssertionKind::PercentileMax(_)
-        | AssertionKind::MeanMax
-        | AssertionKind::LongestMax
-        | AssertionKind::LatenessP99Max => format!("{} ms", decimals(number, 3)),
-        AssertionKind::RpsMin => format!("{}/s", decimals(number, 1)),
-        AssertionKind::ErrorRateMax
-        | AssertionKind::SuccessRateMin
-        | AssertionKind::Status4xxMaxRate
-        | AssertionKind::ChecksSuccessRateMin
-        | AssertionKind::Status5xxMaxRate => format!("{} %", decimals(number * 100.0, 4)),
-        AssertionKind::RequireTrustworthy => plain(number),
-    }
-}
-
-/// At most this many decimals, without trailing zeros.
-fn decimals(number: f64, places: usize) -> String {
-    let text = format!("{number:.places$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Can it be trusted? Each doubt with what to do about it.

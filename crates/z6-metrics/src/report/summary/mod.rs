@@ -9,7 +9,8 @@ mod tables;
 use z6_events::{StoppedBy, printable};
 use z6_scenario::Quantile;
 
-use self::tables::{at, groups, latency, optional, step_groups};
+pub(super) use self::tables::{at, optional};
+use self::tables::{groups, latency, step_groups};
 use crate::metrics::{FailedAddress, GroupFigures, Metrics, Named};
 use crate::report::Style;
 use crate::report::page::{BAD, GOOD, Page};

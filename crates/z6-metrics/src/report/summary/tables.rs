@@ -77,7 +77,7 @@ fn latency_row(label: &str, stats: &LatencyStats) -> Vec<String> {
 }
 
 /// A quantile.
-pub(super) fn at(stats: &LatencyStats, quantile: Quantile) -> String {
+pub(in crate::report) fn at(stats: &LatencyStats, quantile: Quantile) -> String {
     let text = bounded(stats, quantile.name(), stats.quantile(quantile));
     let bound = stats.is_lower_bound(quantile.name());
     if stats.is_n_too_small(quantile) && !bound { format!("{N_TOO_SMALL}{text}") } else { text }
@@ -90,7 +90,7 @@ fn bounded(stats: &LatencyStats, field: &str, value: Option<u64>) -> String {
     }
 }
 
-pub(super) fn optional(value: Option<u64>) -> String {
+pub(in crate::report) fn optional(value: Option<u64>) -> String {
     value.map_or_else(|| NONE.to_owned(), duration)
 }
 
