@@ -270,7 +270,8 @@ fn concerns(kind: FaultKind, asks: Option<&Asks>, scenario: &Scenario, plan: &Pl
         FaultKind::MissingValue => asks.is_some_and(|asks| !reading(asks).extracts.is_empty()),
         FaultKind::CheckFailed => asks.is_some_and(|asks| !reading(asks).checks.is_empty()),
         FaultKind::ExpiredToken => asks.is_some_and(|asks| {
-            let place = plan.of(asks.request.population).place(asks.request.actor, asks.request.step);
+            let place =
+                plan.of(asks.request.population).place(asks.request.actor, asks.request.step);
             matches!(place.region, Region::Iteration(_))
         }),
         _ => true,
