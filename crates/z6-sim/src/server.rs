@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use z6_events::Tick;
+use z6_events::{PlannedRequest, Tick};
 use z6_proto_http1::server::BadRequest;
 use z6_scenario::simulation::{FaultKind, Simulation};
 
@@ -270,8 +270,8 @@ fn concerns(kind: FaultKind, asks: Option<&Asks>, scenario: &Scenario, plan: &Pl
         FaultKind::MissingValue => asks.is_some_and(|asks| !reading(asks).extracts.is_empty()),
         FaultKind::CheckFailed => asks.is_some_and(|asks| !reading(asks).checks.is_empty()),
         FaultKind::ExpiredToken => asks.is_some_and(|asks| {
-            let place =
-                plan.of(asks.request.population).place(asks.request.actor, asks.request.step);
+            let PlannedRequest { population, actor, step, .. } = asks.request;
+            let place = plan.of(population).place(actor, step);
             matches!(place.region, Region::Iteration(_))
         }),
         _ => true,

@@ -140,7 +140,8 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 struct Recipe {
     scratches: Vec<Option<Scratch>>,
-    drawn: Vec<DrawnPosition>,
+    /// By extraction and population.
+    drawn: Vec<Vec<DrawnPosition>>,
     styles: Vec<Style>,
     checks: Vec<CheckScratch>,
     /// Patterns: of extractions, then those of each check from `first_patterns` on.
@@ -250,7 +251,9 @@ impl Recipe {
             recipe.scratches.push(program.map(Program::scratch));
             let variable = scenario.values.variables.get(usize::from(extract.variable.0));
             let name = variable.map_or("", |variable| variable.name.as_str());
-            recipe.drawn.push(DrawnPosition::new(seed, name));
+            let drawn = DrawnPosition::new(seed, name);
+            let all = scenario.populations.iter();
+            recipe.drawn.push(all.map(|users| drawn.of_population(&users.name)).collect());
             recipe.styles.push(style(scenario, ValueSource::Variable(extract.variable)));
         }
         for program in programs(request) {
@@ -443,6 +446,7 @@ impl Maker<'_> {
     fn meant(&mut self, response: &Response<'_>) -> Meant {
         let question = self.question;
         let (actor, step) = (question.request.actor.0, question.request.step.0);
+        let population = usize::from(question.request.population.0);
         let Recipe { scratches, drawn, checks, .. } = &mut *self.recipe;
         let extracts = self.about.reading.extracts.iter().zip(scratches).zip(drawn);
         let values = extracts.map(|((extract, scratch), drawn)| match (&extract.from, scratch) {
@@ -458,7 +462,8 @@ impl Maker<'_> {
                 }
             }
             (ExtractFrom::Program(program), Some(scratch)) => {
-                let draw = |count| drawn.below(actor, step, count);
+                let drawn = drawn.get(population).copied();
+                let draw = |count| drawn.map_or(0, |drawn| drawn.below(actor, step, count));
                 match program.run(response, scratch, draw) {
                     Ok(value) => MeantValue::Is {
                         bytes: value.bytes.to_vec(),
