@@ -175,7 +175,7 @@ pub(super) fn check(
     found: &mut Found,
 ) {
     let (actor, step) = (row.request.actor, row.request.step);
-    let planned = expected.plan.step(actor, step);
+    let planned = expected.plan.of(row.request.population).step(actor, step);
     let method = expected.scenario.request(planned.request).method.clone();
     let first = ExpectedRequest { target: planned.target, method, path: None, has_body: true };
     let mut due = first.clone();
