@@ -62,6 +62,15 @@ pub(crate) struct BenchArgs {
     /// Open a connection for each request.
     #[arg(long)]
     pub(crate) disable_keepalive: bool,
+    /// Speak HTTP/2: at once over http:// (prior knowledge), or as TLS negotiates it.
+    #[arg(long)]
+    pub(crate) http2: bool,
+    /// Requests that each connection carries at once [default: 1].
+    #[arg(
+        long, value_name = "N", requires = "http2",
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub(crate) streams: Option<u32>,
     /// Accept any certificate.
     #[arg(short = 'k', long)]
     pub(crate) insecure: bool,
@@ -204,10 +213,9 @@ fn header(text: &str) -> Result<Header, String> {
 
 fn method(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(
-            "expected a method; h2load's -m is of HTTP/2, and requests are sent as HTTP/1.1"
-                .to_owned(),
-        );
+        return Err(format!(
+            "expected a method; -m {text}, as of h2load, is `--http2 --streams {text}`"
+        ));
     }
     match !text.is_empty() && text.bytes().all(is_token_byte) {
         true => Ok(text.to_owned()),
@@ -298,7 +306,7 @@ mod tests {
         assert!(duration("@file").unwrap_err().contains("--body-file FILE"));
         assert!(!duration("10x").unwrap_err().contains("--body"));
         assert!(duration("25h").is_err() && duration("0").is_err());
-        assert!(method("10").unwrap_err().contains("HTTP/2"));
+        assert!(method("10").unwrap_err().contains("`--http2 --streams 10`"));
         assert!(method("G T").is_err() && method("").is_err());
         assert_eq!(method("POST"), Ok("POST".to_owned()));
     }

@@ -282,7 +282,7 @@ impl Toml {
             self.bare("requests", requests);
         }
         if args.rate.is_none() {
-            self.bare("vus", connections(args)?);
+            self.bare("vus", vus(args)?);
         }
         match args.workers {
             None => {}
@@ -303,11 +303,26 @@ impl Toml {
     fn target(&mut self, args: &BenchArgs, url: &Url) {
         self.table("target");
         self.text("base_url", &url.base);
-        if let (Some(connections), Some(_)) = (args.connections, &args.rate) {
-            self.bare("max_connections", connections);
+        let is_open = args.rate.is_some();
+        if args.http2 {
+            let plain = url.is_plain_http();
+            self.text("http_version", if plain { "http2-prior-knowledge" } else { "http2" });
+        }
+        // In the closed model without streams, each VU has a connection of its own.
+        match (args.connections, args.streams) {
+            (Some(connections), _) if is_open => self.bare("max_connections", connections),
+            (given, Some(_)) if !is_open => {
+                self.bare("max_connections", given.unwrap_or(CONNECTIONS));
+            }
+            _ => {}
         }
         if args.disable_keepalive {
             self.text("connection_reuse", "none");
+        } else if args.streams.is_some() && !is_open {
+            self.text("connection_reuse", "shared");
+        }
+        if let Some(streams) = args.streams {
+            self.bare("http2", format!("{{ streams = {streams} }}"));
         }
         if args.insecure && !url.is_plain_http() {
             self.bare("verify_cert", false);
@@ -366,9 +381,23 @@ fn text(value: &str) -> String {
     value.to_toml_value()
 }
 
-/// VUs of the closed model: each has a connection.
-fn connections(args: &BenchArgs) -> Result<u32, UsageError> {
+/// VUs of the closed model: one for each connection, or for each stream of each.
+fn vus(args: &BenchArgs) -> Result<u64, UsageError> {
     let requests = args.requests.unwrap_or(u64::MAX);
+    let Some(streams) = args.streams else { return connections(args, requests).map(u64::from) };
+    // As h2load's -c and -m.
+    let vus = u64::from(args.connections.unwrap_or(CONNECTIONS)) * u64::from(streams);
+    if vus > requests {
+        return Err(UsageError(format!(
+            "{vus} streams on all connections cannot share {requests} requests: write fewer `--connections` or \
+             `--streams`, or more `--requests`"
+        )));
+    }
+    Ok(vus)
+}
+
+/// Connections of VUs that have one each.
+fn connections(args: &BenchArgs, requests: u64) -> Result<u32, UsageError> {
     match args.connections {
         Some(given) if u64::from(given) > requests => Err(UsageError(format!(
             "{given} connections cannot share {requests} requests: write `--connections {requests}`, or more \
@@ -421,6 +450,9 @@ mod tests {
             &["http://a/", "-n", "7", "-d", "1h30m", "-m", "PATCH", "--body", "a\n\"b\"\\\u{1}"],
             &["https://a/", "-k", "--disable-keepalive", "--timeout", "1.5ms", "--p99", "50ms"],
             &["http://u:p%40w@a/", "--fail-above", "1%", "-H", "Cookie: a=b", "-H", "Accept: */*"],
+            &["http://a/", "--http2"],
+            &["http://a/", "--http2", "--streams", "10", "-c", "7", "-n", "70"],
+            &["https://a/", "--http2", "--streams", "10", "-c", "7", "-r", "100"],
             &["http://a/", "-u", "me"],
             &["http://a/", "-u", "me:x:y", "-H", "Proxy-Authorization: Basic abc"],
         ] {
@@ -465,12 +497,26 @@ mod tests {
             (&["http://a/", "-n", "5", "-c", "6"], "`--connections 5`"),
             (&["http://a:b@c/", "-u", "a:b"], "`--user`"),
             (&["http://a/", "-H", "A: b", "-H", "a: c"], "twice"),
+            (&["http://a/", "--http2", "--streams", "10", "-n", "499"], "500 streams"),
             (&["http://a/{{x}}", "-u", "a:b"], "scenario file"),
             (&["http://a/", "-u", "a:b\u{7}"], "control character"),
         ] {
             let error = of(arguments).unwrap_err().to_string();
             assert!(error.contains(words), "{arguments:?}: {error}");
         }
+    }
+
+    #[test]
+    fn connections_and_streams_are_those_of_h2load() {
+        let text = toml(&["http://a/", "--http2", "--streams", "10", "-c", "7"]);
+        let target = "base_url = \"http://a\"\nhttp_version = \"http2-prior-knowledge\"\nmax_connections = 7\n\
+                      connection_reuse = \"shared\"\nhttp2 = { streams = 10 }\n";
+        assert!(text.contains("vus = 70\n") && text.contains(target), "{text}");
+        let text = toml(&["https://a/", "--http2", "-c", "7"]);
+        assert!(
+            text.contains("vus = 7\n") && text.contains("http_version = \"http2\"\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -65,7 +65,7 @@ const BENCH: &[Entry] = &[
     (&["-g", "-e", "--print"], "write `--csv` for one line per second; `z6 export` writes one per request"),
     (&["-o", "--out", "--format", "--output-format"], "write `--json`, `--csv`, `--html FILE` or `--output DIR`"),
     (&["-j"], "write `--json`"),
-    (&["--http2", "--h2", "--h2c", "--streams"], "HTTP/2 is not supported: requests are sent as HTTP/1.1"),
+    (&["--h2", "--h2c"], "write `--http2`"),
     (&["--vus", "--users", "--clients", "--concurrency", "--max-connections"], "write `--connections N`"),
     (&["--threads", "--cpus", "--max-workers"], "write `--workers N`"),
     (&["--time", "--length"], "write `--duration TIME`"),

@@ -166,6 +166,28 @@ fn nghttpd_answers_bursts_of_a_hundred_streams() {
     }
 }
 
+/// The run of `z6 URL` with these arguments: its metrics.
+fn one_line(arguments: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_z6"));
+    command.args(arguments).args(["--json", "--no-live", "--seed", "1"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = Leash::default().put_on(&mut command).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn one_line_has_as_many_connections_and_streams_as_that_of_h2load() {
+    for is_tls in [false, true] {
+        let Some(server) = nghttpd(is_tls) else { return };
+        let url = format!("http{}://127.0.0.1:{}/", if is_tls { "s" } else { "" }, server.port);
+        let load = ["-n", "2000", "-c", "4", "--streams", "10", "--http2", "-k"];
+        let metrics = one_line(&[&[url.as_str()], &load[..]].concat());
+        assert_eq!(succeeded(&metrics), (2_000, 0));
+        assert_eq!(metrics["connections"]["by_protocol"]["http2"].as_u64(), Some(4));
+    }
+}
+
 /// Its default is 1000 requests for each connection; then comes GOAWAY.
 #[test]
 fn goaway_of_nginx_costs_no_request() {
