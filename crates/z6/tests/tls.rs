@@ -263,7 +263,12 @@ fn a_server_without_http_1_1() {
         ..Setup::new(Authority::root("Trusted").leaf(|_| {}))
     };
     let server = Server::start(setup, Answer::Keep(b"Hello".to_vec()));
-    refused(&server, UNVERIFIED, "tls_alpn", "does not speak HTTP/1.1");
+    refused(
+        &server,
+        UNVERIFIED,
+        "tls_alpn",
+        "no version of HTTP that `http_version` offers over TLS",
+    );
 }
 
 #[test]
