@@ -41,7 +41,7 @@ impl Values {
     ///
     /// # Errors
     /// The histogram could not grow.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, value_ns: u64) -> Result<(), FoldError> {
         self.histogram.record(value_ns.min(VALUE_NS_MAX))?;
         self.min_ns = self.min_ns.min(value_ns);
@@ -104,7 +104,8 @@ impl Recorder {
         Ok(Recorder { values: Values::new()?, sum_ns: 0, squares: 0, out_of_range: 0 })
     }
 
-    #[inline]
+    // Ten times for each request: as calls, saving registers would be a third of it.
+    #[inline(always)]
     pub(crate) fn record(&mut self, value_ns: u64) -> Result<(), FoldError> {
         self.values.record(value_ns)?;
         self.out_of_range += u64::from(value_ns > VALUE_NS_MAX);
@@ -204,17 +205,22 @@ impl Latency {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn record(side: &mut Option<Box<Recorder>>, value_ns: u64) -> Result<(), FoldError> {
     match side {
         Some(recorder) => recorder.record(value_ns),
-        None => {
-            let mut recorder = Box::new(Recorder::new()?);
-            recorder.record(value_ns)?;
-            *side = Some(recorder);
-            Ok(())
-        }
+        None => begin(side, value_ns),
     }
+}
+
+/// The first value of a side.
+#[cold]
+#[inline(never)]
+fn begin(side: &mut Option<Box<Recorder>>, value_ns: u64) -> Result<(), FoldError> {
+    let mut recorder = Box::new(Recorder::new()?);
+    recorder.record(value_ns)?;
+    *side = Some(recorder);
+    Ok(())
 }
 
 fn merge(side: &mut Option<Box<Recorder>>, other: Option<&Recorder>) -> Result<(), FoldError> {
