@@ -180,7 +180,8 @@ fn one_line(arguments: &[&str]) -> Value {
 fn one_line_has_as_many_connections_and_streams_as_that_of_h2load() {
     for is_tls in [false, true] {
         let Some(server) = nghttpd(is_tls) else { return };
-        let url = format!("http{}://127.0.0.1:{}/", if is_tls { "s" } else { "" }, server.port);
+        let url =
+            format!("http{}://127.0.0.1:{}/counted", if is_tls { "s" } else { "" }, server.port);
         let load = ["-n", "2000", "-c", "4", "--streams", "10", "--http2", "-k"];
         let metrics = one_line(&[&[url.as_str()], &load[..]].concat());
         assert_eq!(succeeded(&metrics), (2_000, 0));
