@@ -12,8 +12,8 @@ use crate::protocol::{ConnectedAs, Protocol};
 use crate::slots::SlotTable;
 
 /// The facts of a `sent`, with its connection. For a request that was redirected, those of the `sent` that
-/// was redirected first, except for the fields that describe one exchange. What was sent before it and
-/// refused was processed by nobody, and counts as waiting.
+/// was redirected first, except for the fields that describe one exchange. A request that was
+/// refused before that was not processed, and counts as waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentFacts {
     /// The exchange.

@@ -154,7 +154,7 @@ impl<R: Read> LogReader<R> {
         LogReader::from_header(&bytes, source)
     }
 
-    /// Nobody writes the log any more: from now on it is read to its end like any other.
+    /// The log is no longer being written: from now on it is read to its end like any other.
     pub fn stop_following(&mut self) {
         self.source.stop_growing();
     }

@@ -44,7 +44,7 @@ pub(crate) struct OpenRequest {
     pub(crate) irregularities: Irregularities,
     /// Redirected or refused, and the next exchange not yet sent.
     pub(crate) between: bool,
-    /// It was redirected: what was sent first counts. What was refused before was processed by nobody.
+    /// It was redirected: what was sent first counts. What was refused before was not processed.
     pub(crate) redirected: bool,
 }
 

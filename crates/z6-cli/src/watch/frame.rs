@@ -46,7 +46,7 @@ pub(crate) enum State {
     Running,
     /// The run goes on; the screen does not.
     Frozen,
-    /// Nobody wrote the log for this many seconds.
+    /// Nothing has been written to the log for this many seconds.
     Silent(u64),
     Ended,
 }

@@ -20,7 +20,7 @@ const FIRST_BYTES: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long one look at a log takes at most, as far as reading goes.
 const READING: Duration = Duration::from_millis(200);
-/// After this time without a block nobody writes: each worker writes one a second.
+/// A log without a new block for this long is no longer being written: each worker writes one a second.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Between two pictures of the figures.
 const REFRESH: Duration = Duration::from_millis(500);

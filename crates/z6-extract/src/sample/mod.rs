@@ -1,7 +1,7 @@
 //! The way back: the smallest texts in which an extraction finds a value.
 //!
-//! A server that a scenario is tried out against answers with them. They are samples: whoever uses one
-//! runs the extraction over it to know whether it does what it is for. Draws are arguments: `draw(n)`
+//! A server that a scenario is tried out against answers with them. They are samples: the caller runs
+//! the extraction over one to know whether it does what it is for. Draws are arguments: `draw(n)`
 //! gives a number below `n`.
 //!
 //! - `document`: JSON documents that grow by paths; `filter`: elements that a filter selects.

@@ -7,6 +7,11 @@ use super::text::{Settings, Value, micro, millis, seconds};
 use super::values::{AwsSigV4Builder, ExtractBuilder, PartBuilder};
 use crate::model::{ConnectionReuse, Placement, Shape};
 
+/// The way a target or a request authenticates: one key of `auth`, named as its call is.
+fn set_auth(settings: &mut Settings, kind: &'static str, value: Value) {
+    settings.set("auth", kind, Value::Table(vec![(kind.to_owned(), value)]));
+}
+
 /// A target: where requests go, and how connections to it are kept.
 #[derive(Debug, Clone)]
 pub struct TargetBuilder {
@@ -110,28 +115,23 @@ impl TargetBuilder {
     /// Sends `Authorization: Bearer` with this token, unless a request says otherwise.
     #[must_use]
     pub fn bearer(mut self, token: impl Into<String>) -> Self {
-        let auth = vec![("bearer".to_owned(), Value::text(token))];
-        self.settings.set("auth", "bearer", Value::Table(auth));
+        set_auth(&mut self.settings, "bearer", Value::text(token));
         self
     }
 
     /// Sends `Authorization: Basic`, unless a request says otherwise.
     #[must_use]
     pub fn basic(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        let pair = vec![
-            ("user".to_owned(), Value::text(user)),
-            ("password".to_owned(), Value::text(password)),
-        ];
-        let auth = vec![("basic".to_owned(), Value::Table(pair))];
-        self.settings.set("auth", "basic", Value::Table(auth));
+        let (user, password) = (Value::text(user), Value::text(password));
+        let pair = vec![("user".to_owned(), user), ("password".to_owned(), password)];
+        set_auth(&mut self.settings, "basic", Value::Table(pair));
         self
     }
 
     /// Signs each request with AWS Signature Version 4, unless it says otherwise.
     #[must_use]
     pub fn aws_sigv4(mut self, keys: AwsSigV4Builder) -> Self {
-        let auth = vec![("aws_sigv4".to_owned(), keys.settings.into_value())];
-        self.settings.set("auth", "aws_sigv4", Value::Table(auth));
+        set_auth(&mut self.settings, "aws_sigv4", keys.settings.into_value());
         self
     }
 }
@@ -262,28 +262,23 @@ impl RequestBuilder {
     /// Sends `Authorization: Bearer` with this token.
     #[must_use]
     pub fn bearer(mut self, token: impl Into<String>) -> Self {
-        let auth = vec![("bearer".to_owned(), Value::text(token))];
-        self.settings.set("auth", "bearer", Value::Table(auth));
+        set_auth(&mut self.settings, "bearer", Value::text(token));
         self
     }
 
     /// Sends `Authorization: Basic`.
     #[must_use]
     pub fn basic(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        let pair = vec![
-            ("user".to_owned(), Value::text(user)),
-            ("password".to_owned(), Value::text(password)),
-        ];
-        let auth = vec![("basic".to_owned(), Value::Table(pair))];
-        self.settings.set("auth", "basic", Value::Table(auth));
+        let (user, password) = (Value::text(user), Value::text(password));
+        let pair = vec![("user".to_owned(), user), ("password".to_owned(), password)];
+        set_auth(&mut self.settings, "basic", Value::Table(pair));
         self
     }
 
     /// Signs each request with AWS Signature Version 4.
     #[must_use]
     pub fn aws_sigv4(mut self, keys: AwsSigV4Builder) -> Self {
-        let auth = vec![("aws_sigv4".to_owned(), keys.settings.into_value())];
-        self.settings.set("auth", "aws_sigv4", Value::Table(auth));
+        set_auth(&mut self.settings, "aws_sigv4", keys.settings.into_value());
         self
     }
 

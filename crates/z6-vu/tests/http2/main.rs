@@ -454,3 +454,14 @@ fn arrivals_fill_connections() {
     assert!(ran.connects() < 10, "{}", ran.connects());
     assert_eq!(ran.released(ReleaseCause::MaxRequests), 5);
 }
+
+/// The log names the codes of HTTP/2 without the crate that speaks it.
+#[test]
+fn the_log_and_the_protocol_name_the_same_codes_and_assume_the_same_streams() {
+    use z6_events::protocol::{ASSUMED_STREAMS, HTTP2_CODES, http2_code_name};
+    for code in 0..=HTTP2_CODES.len() as u32 {
+        let name = z6_proto_http2::ErrorCode(code).name();
+        assert_eq!(http2_code_name(code.into()), name, "{code}");
+    }
+    assert_eq!(ASSUMED_STREAMS, z6_proto_http2::STREAMS_ASSUMED);
+}
