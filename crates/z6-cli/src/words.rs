@@ -250,7 +250,7 @@ mod tests {
             ("-duration", "write `--duration`"),
             ("-qps", "write `--qps`"),
             ("-host", "`--header 'Host: ..'`"),
-            ("-h2", "HTTP/1.1"),
+            ("-h2", "write `--http2`"),
             ("-cpus", "`--workers N`"),
             ("-disable-keepalive", "write `--disable-keepalive`"),
             ("-targets=list", "`--scenario`"),
