@@ -69,7 +69,7 @@ impl Follower {
     /// Reads what has been written since, up to a bounded number of blocks.
     ///
     /// # Errors
-    /// [`ReadError`] if the file cannot be read, or is damaged where nobody writes it any more.
+    /// [`ReadError`] if the file cannot be read, or is damaged where it is no longer being written.
     pub fn poll(&mut self) -> Result<Followed, ReadError> {
         // Asked before reading: the name is changed after the last byte is written.
         let is_whole = !is_partial(self.log.path()) || !self.log.path().exists();
@@ -82,7 +82,7 @@ impl Follower {
         }
     }
 
-    /// Nobody writes the log any more: what it does not hold is lost.
+    /// The log is no longer being written: what it does not hold is lost.
     pub fn finish(&mut self) {
         self.reader.stop_following();
     }
@@ -123,7 +123,7 @@ impl Follower {
         self.reader.ending()
     }
 
-    /// Blocks read so far. Each worker writes one a second at least: if this does not rise, nobody writes.
+    /// Blocks read so far. Each worker writes one a second at least: if this does not rise, the writer is gone.
     #[must_use]
     pub const fn blocks(&self) -> u64 {
         self.blocks

@@ -57,7 +57,7 @@ impl Callbacks {
         if self.fault.is_some() {
             return;
         }
-        // After a panic none of them is called again, so nobody sees what it left half done.
+        // After a panic none of them is called again, so what it left half done is never seen.
         let called = catch_unwind(AssertUnwindSafe(|| {
             if let Some(on_event) = &mut self.on_event {
                 on_event(worker, at, event);

@@ -5,7 +5,7 @@ use z6_extract::{Kind, Value, compare_numbers};
 use z6_scenario::expression::Comparison;
 use z6_scenario::random::Generator;
 
-/// Characters of a value that nobody may guess.
+/// Characters of a value that must not be guessed.
 const SECRET_DIGITS: usize = 32;
 /// Numbers of the values that nothing is wanted of but that they are there.
 const NUMBERS: (u64, u64) = (1, 999_999_999);
