@@ -281,7 +281,7 @@ impl Running {
                 let _ringer = ringer;
                 // The starter waits for it; nothing else is sent until the end.
                 let stops = Stops::Real(handle.stopper());
-                // Nobody else sets it.
+                // It is set here only.
                 let _ = halt.set(stops.clone());
                 let _ = started.send(Ok((stops, handle.header().clone())));
                 ThreadEnd::Report(Box::new(handle.wait().into()))
@@ -316,7 +316,7 @@ impl Running {
     ) -> Result<Running, Error> {
         let live = watcher.live();
         let (header, request) = (simulated.header().clone(), simulated.stop_request());
-        // Nobody else sets it.
+        // It is set here only.
         let _ = watcher.halt().set(Stops::Simulated(request.clone()));
         let (started, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("z6-simulation".to_owned());
