@@ -92,6 +92,7 @@ fn response(first_byte: Tick, status: u16) -> Response {
         reusable: true,
         unsolicited: false,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     }
 }
 
@@ -124,6 +125,7 @@ fn odd() -> Vec<u8> {
         unsent_bytes: 0,
         reusable: false,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     };
     let next = NextHop { target: TargetId(0), request_bytes: 60 };
     let redirected = Event::Redirected { exchange, response: response(at(4), 302), next };

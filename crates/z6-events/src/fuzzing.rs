@@ -61,12 +61,21 @@ pub fn fuzz_block_decoder(data: &[u8]) {
     let worker = WorkerId(u16::from_le_bytes([w0, w1]) % workers);
     let partition = Partition::unsharded(worker, workers);
     let base = Tick(u64::from_le_bytes(base));
-    let mut decoder = BlockDecoder::new(partition);
+    for has_stamps in [false, true] {
+        round_trip(partition, base, payload, has_stamps);
+    }
+}
+
+/// What decodes is encoded and decoded again.
+fn round_trip(partition: Partition, base: Tick, payload: &[u8], has_stamps: bool) {
+    let worker = partition.worker();
+    let mut decoder = BlockDecoder::new(partition).with_arrival_stamps(has_stamps);
     let count = payload.len() as u32;
     let mut decoded = decoder.events(worker, base, count, payload);
     let events: Vec<(Tick, Event)> = decoded.by_ref().map_while(Result::ok).collect();
     let arena = decoded.arena().to_vec();
-    let mut builder = BlockBuilder::new(partition, Vec::new());
+    let builder = BlockBuilder::new(partition, Vec::new());
+    let mut builder = builder.with_arrival_stamps(has_stamps);
     for chunk in events.chunks(256) {
         for (at, event) in chunk {
             assert!(builder.push_with(*at, event, &arena).is_ok(), "256 events fit a block");

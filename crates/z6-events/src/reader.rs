@@ -164,7 +164,7 @@ impl<R: Read> LogReader<R> {
         Ok(LogReader {
             source,
             attachments: AttachmentReader::default(),
-            decoder: BlockDecoder::new(header.partition()),
+            decoder: BlockDecoder::for_log(&header),
             header,
             bases: Vec::new(),
             previous: LogDigest::from_bytes(bytes),

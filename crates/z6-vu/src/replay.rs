@@ -324,7 +324,8 @@ impl WorkerReplay {
         let workers = prepared.engines()?.into_iter().map(|engine| {
             let engine = prepare(engine);
             let worker = engine.partition().worker();
-            let recorder = Recorder::copying_boundaries(engine, KeepBlocks::default());
+            let recorder = Recorder::copying_boundaries(engine, KeepBlocks::default())
+                .with_arrival_stamps(prepared.has_arrival_stamps());
             WorkerReplay {
                 worker,
                 driver: ReplayDriver { recorder },

@@ -393,6 +393,8 @@ impl Settled {
             // Tick 0 is not known yet: set from the log's header at the end.
             started_at: String::new(),
             partition: Partition::unsharded(WorkerId(0), self.workers),
+            arrival_stamps: false,
+            no_arrival_stamps: String::new(),
         };
         let on_request = self.on_request.take().map(|on_request| {
             let join = RequestJoin::new(&self.scenario, self.workers);

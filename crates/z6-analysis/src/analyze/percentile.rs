@@ -133,6 +133,9 @@ pub struct PercentileRow {
     pub service_ns: Option<PercentileValue>,
     /// Of times to the first byte.
     pub first_byte_ns: Option<PercentileValue>,
+    /// Of times to the arrival; not written where the log has no arrival stamps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrival_ns: Option<PercentileValue>,
 }
 
 /// The values of the percentiles of one latency, in the order of the list.
@@ -147,14 +150,16 @@ pub(super) fn values(latency: &Latency, list: &[Percentile]) -> Vec<Option<Perce
 
 /// The table of a list of percentiles.
 pub(super) fn rows(list: &[Percentile], latencies: &RunLatencies<'_>) -> Vec<PercentileRow> {
-    let RunLatencies { response, service, first_byte } = *latencies;
+    let RunLatencies { response, service, first_byte, arrival } = *latencies;
     let [response, service, first_byte] =
         [response, service, first_byte].map(|latency| values(latency, list));
+    let arrival = arrival.map(|latency| values(latency, list));
     let row = |(index, percentile): (usize, &Percentile)| PercentileRow {
         percentile: *percentile,
         response_ns: response[index],
         service_ns: service[index],
         first_byte_ns: first_byte[index],
+        arrival_ns: arrival.as_ref().and_then(|arrival| arrival[index]),
     };
     list.iter().enumerate().map(row).collect()
 }

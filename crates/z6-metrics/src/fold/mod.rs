@@ -140,7 +140,7 @@ impl Fold {
     fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
         Fold {
             workers: (0..facts.partition.workers()).map(|_| Worker::new()).collect(),
-            requests: Requests::new(&outline, until),
+            requests: Requests::new(&outline, until, facts.arrival_stamps),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
             populations: None,
@@ -661,6 +661,7 @@ const fn without_response(Cause { error, detail }: Cause) -> Failure {
         unsent_bytes: 0,
         reusable: false,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     }
 }
 

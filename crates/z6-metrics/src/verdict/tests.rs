@@ -10,6 +10,7 @@ fn clean(loop_lag: &LatencyStats) -> Evidence<'_> {
     Evidence {
         loop_lag,
         waiting: &NO_WAITING,
+        read_lag_p99_ns: Some(1_000_000),
         connection_limit: None,
         syn_retries: 0,
         stream_limit: None,
@@ -55,7 +56,8 @@ fn clean_evidence_raises_no_doubt() {
 fn each_doubt_is_raised_by_its_own_evidence_and_no_other() {
     use Verdict::{Degraded, Trustworthy};
     type Change = fn(&mut Evidence<'_>);
-    let cases: [(Change, &str, Verdict); 20] = [
+    let cases: [(Change, &str, Verdict); 21] = [
+        (|e| e.read_lag_p99_ns = Some(1_000_001), "late_reads", Degraded),
         (|e| e.window_stalls = (1, 5), "window_stall", Trustworthy),
         (|e| e.calmed = 1, "calmed", Trustworthy),
         (|e| e.resent = (10, 1_000), "resent", Trustworthy),
