@@ -61,7 +61,7 @@ impl RealRun {
             seed: settled.seed,
             workers: settled.workers,
             #[cfg(feature = "builtin")]
-            builtin: builtin.as_ref().map(Builtin::address),
+            builtin: builtin.as_ref().map(Builtin::target),
             #[cfg(not(feature = "builtin"))]
             builtin: None,
             log: settled.log.clone(),
