@@ -35,7 +35,7 @@ pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, FileFacts, Flow, FlowPart, OnEnd,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, Branch, DataFile, Extract, ExtractFrom, FileFacts, Flow, FlowPart, OnEnd,
     OnFailure, OriginalFile, RandomValue, Reading, Rendering, Renew, Repeat, RequestCheck, Scope,
     Secret, SecretSource, SequenceStep, StepGroup, ValueSource, ValueTable, Variable,
 };
