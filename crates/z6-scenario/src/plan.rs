@@ -34,7 +34,10 @@ use tree::Draws;
 use values::PlannedValues;
 
 /// Places of a list of steps.
-pub(crate) fn count_places<'b>(steps: &[SequenceStep], blocks: impl Iterator<Item = &'b Block>) -> u64 {
+pub(crate) fn count_places<'b>(
+    steps: &[SequenceStep],
+    blocks: impl Iterator<Item = &'b Block>,
+) -> u64 {
     Track::new(steps, blocks).places()
 }
 

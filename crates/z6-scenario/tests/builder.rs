@@ -99,7 +99,10 @@ fn everything() -> Vec<ScenarioBuilder> {
             [
                 StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in"),
                 StepBuilder::sequence("second"),
-                StepBuilder::choose([(1, StepBuilder::new("write")), (3, StepBuilder::new("read"))]),
+                StepBuilder::choose([
+                    (1, StepBuilder::new("write")),
+                    (3, StepBuilder::new("read")),
+                ]),
             ],
         )
         .named_sequence("second", [StepBuilder::new("read")])

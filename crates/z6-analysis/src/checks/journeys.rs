@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    Block, BlockKind, Flow, FlowPart, OnFailure, Plan, Region, Scenario, Scope, SequenceStep, Users,
-    ValueSource,
+    Block, BlockKind, Flow, FlowPart, OnFailure, Plan, Region, Scenario, Scope, SequenceStep,
+    Users, ValueSource,
 };
 
 use super::violation::ViolationKind;

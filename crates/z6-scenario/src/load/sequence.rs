@@ -101,9 +101,8 @@ fn named(cx: &mut Context<'_>, root: &Section<'_>, requests: &[Request]) -> Sequ
     for section in &sections {
         check_name(cx, section, &mut taken, "sequence");
     }
-    let name = |section: &Section<'_>| {
-        (section.owned("name").unwrap_or_default(), section.span("name"))
-    };
+    let name =
+        |section: &Section<'_>| (section.owned("name").unwrap_or_default(), section.span("name"));
     let requests = requests.iter().map(|request| request.name.clone()).collect();
     let mut named = Sequences::new(requests, sections.iter().map(name));
     for (index, section) in sections.iter().enumerate() {

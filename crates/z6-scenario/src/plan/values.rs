@@ -41,13 +41,7 @@ struct Dealt {
 }
 
 impl Dealt {
-    fn new(
-        seed: u64,
-        population: &str,
-        file: &DataFile,
-        deal: Deal,
-        users: Box<[bool]>,
-    ) -> Dealt {
+    fn new(seed: u64, population: &str, file: &DataFile, deal: Deal, users: Box<[bool]>) -> Dealt {
         let ends = match file.on_end {
             OnEnd::Repeat if !file.is_unique => None,
             OnEnd::Repeat => Some(OnEnd::StopRun),

@@ -70,9 +70,7 @@ impl Steps {
         for (index, name) in self.groups.into_iter().enumerate() {
             let Some(name) = name else { continue };
             match flow.groups.last_mut() {
-                Some(last)
-                    if last.part == part && last.name == name && last.steps.end == index =>
-                {
+                Some(last) if last.part == part && last.name == name && last.steps.end == index => {
                     last.steps.end += 1;
                 }
                 _ => flow.groups.push(StepGroup { name, part, steps: index..index + 1 }),
@@ -91,15 +89,16 @@ impl Steps {
     /// Appends others. What they do not say of failures and groups is said here.
     fn add(&mut self, others: Steps, after: Option<OnFailure>, group: Option<&str>) {
         let base = self.list.len();
-        self.list.extend(others.list.into_iter().map(|step| SequenceStep {
-            on_failure: step.on_failure.or(after),
-            ..step
-        }));
+        self.list.extend(
+            others
+                .list
+                .into_iter()
+                .map(|step| SequenceStep { on_failure: step.on_failure.or(after), ..step }),
+        );
         let own = others.groups.into_iter();
         self.groups.extend(own.map(|own| own.or_else(|| group.map(str::to_owned))));
-        let shifted = |(steps, kind): (Range<usize>, BlockKind)| {
-            (steps.start + base..steps.end + base, kind)
-        };
+        let shifted =
+            |(steps, kind): (Range<usize>, BlockKind)| (steps.start + base..steps.end + base, kind);
         self.blocks.extend(others.blocks.into_iter().map(shifted));
         self.depth = self.depth.max(others.depth);
         self.places = self.places.saturating_add(others.places);

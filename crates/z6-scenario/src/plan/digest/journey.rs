@@ -7,8 +7,8 @@ use z6_http::template::Template;
 
 use super::Form;
 use crate::journey::{
-    Auth, AwsSigV4, Block, BlockKind, BodyPart, DataFile, Extract, ExtractFrom, Flow, FlowPart, OnEnd,
-    RandomValue, SequenceStep, ValueSource,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, DataFile, Extract, ExtractFrom, Flow, FlowPart,
+    OnEnd, RandomValue, SequenceStep, ValueSource,
 };
 use crate::model::{Request, Scenario};
 use crate::plan::Plan;

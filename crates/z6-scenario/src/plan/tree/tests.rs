@@ -20,8 +20,11 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
     let part = step.prop_recursive(4, 40, 3, |inner| {
         let list = prop::collection::vec(inner, 1..4);
         prop_oneof![
-            (1u32..3, 0u32..3, list.clone())
-                .prop_map(|(min, more, list)| Part::Repeat(min, min + more, list)),
+            (1u32..3, 0u32..3, list.clone()).prop_map(|(min, more, list)| Part::Repeat(
+                min,
+                min + more,
+                list
+            )),
             prop::collection::vec((1u64..9, list), 1..4).prop_map(Part::Choose),
         ]
     });

@@ -22,7 +22,7 @@ use z6_events::{
     VariableId,
 };
 use z6_proto_http1::Limits;
-use z6_scenario::{HttpVersion, OnFailure, Plan, Region, Request, Scenario, Scope, Target};
+use z6_scenario::{HttpVersion, OnFailure, Plan, Request, Scenario, Scope, Target};
 
 use self::view::View;
 use self::wire::{Got, Route, Unopened, Wire, after};
