@@ -1,7 +1,11 @@
 //! A blocking HTTP/1.1 client in a few lines: the protocol is a value of `z6-proto-http1`, the socket is ours.
 //!
 //! `cargo run --release -p z6-proto-http1 --example blocking_client`, beside a server on port 8080
-#![allow(clippy::print_stdout, reason = "an example prints something")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "an example has a socket and prints something"
+)]
 
 use std::error::Error;
 use std::io::{Read as _, Write as _};

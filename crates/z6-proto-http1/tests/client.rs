@@ -1,5 +1,10 @@
 //! The client of the examples, against a server that sends what it is told.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "the server of this test has a socket and a thread"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

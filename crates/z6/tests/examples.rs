@@ -176,8 +176,10 @@ fn programs_for_embedding_are_short() {
         let text = text.unwrap();
         let is_code = |line: &&str| {
             let line = line.trim_start();
-            !line.is_empty() && !line.starts_with("//") && !line.starts_with("#![")
+            !line.is_empty() && !line.starts_with("//")
         };
+        // What the lints of this project ask for is no part of the program.
+        let (_, text) = text.split_once("\nuse ").unwrap();
         assert!(text.lines().filter(is_code).count() < 40, "{name}");
     }
 }
