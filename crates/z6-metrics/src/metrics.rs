@@ -4,9 +4,11 @@
 //! durations are whole nanoseconds unless the name says otherwise. A figure without observations is
 //! null, never 0.
 
+use std::time::Duration;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, StoppedBy};
+use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, Shard, StoppedBy};
 use z6_scenario::{Model, RunModel};
 
 use crate::assertions::AssertionResult;
@@ -99,6 +101,11 @@ pub struct RunFigures {
     pub duration_seconds: f64,
     /// Event loops.
     pub workers: u16,
+    /// Which shard of the run this is: `2/4` is the third of four. Assertions are not judged then. Not in
+    /// metrics.json for a whole run.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shard")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub shard: Option<Shard>,
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
@@ -189,6 +196,10 @@ fn name_or_null<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     named.as_ref().map(Name::name).serialize(serializer)
+}
+
+fn shard<S: Serializer>(shard: &Option<Shard>, serializer: S) -> Result<S::Ok, S::Error> {
+    shard.map(|shard| shard.to_string()).serialize(serializer)
 }
 
 /// A map in the order of its entries: of the scenario if the keys are names of it.
@@ -457,6 +468,12 @@ impl LatencyStats {
             Quantile::P999 => self.p999,
             Quantile::P9999 => self.p9999,
         }
+    }
+
+    /// The value of a quantile as a duration.
+    #[must_use]
+    pub fn time(&self, quantile: z6_scenario::Quantile) -> Option<Duration> {
+        self.quantile(quantile).map(Duration::from_nanos)
     }
 
     /// Whether there are too few observations for this quantile to mean much: fewer than ten beyond

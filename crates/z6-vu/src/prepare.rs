@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use z6_events::{Driver, LogHeader, Partition, TargetAddresses, WorkerId};
+use z6_events::{Driver, LogHeader, Partition, Shard, TargetAddresses, WorkerId};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{ConnectTo, Plan, RunModel, Scenario, Scheme, Target};
 
@@ -40,6 +40,12 @@ impl RunSetup {
     pub fn new(seed: u64, workers: u16) -> RunSetup {
         let addresses = Vec::new();
         RunSetup { seed, shard: 0, shards: 1, workers, addresses, arrival_stamps: false }
+    }
+
+    /// The same for one shard of the run.
+    #[must_use]
+    pub fn for_shard(self, shard: Shard) -> RunSetup {
+        RunSetup { shard: shard.index(), shards: shard.of(), ..self }
     }
 
     /// The setup of the run that wrote a log.
@@ -238,7 +244,7 @@ fn port(all: &TargetAddresses, target: &Target) -> Result<u16, PrepareError> {
     }
     let address: SocketAddr = first.parse().map_err(|_| PrepareError::Addresses)?;
     Ok(match target.base_url.scheme {
-        Scheme::Builtin => address.port(),
+        Scheme::Builtin | Scheme::BuiltinTls => address.port(),
         Scheme::Http | Scheme::Https => target.base_url.port,
     })
 }

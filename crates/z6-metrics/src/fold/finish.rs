@@ -165,6 +165,7 @@ impl Fold {
             started_at: self.facts.started_at,
             duration_seconds: seconds(ended_at.0),
             workers: self.facts.partition.workers(),
+            shard: Some(self.facts.partition.process()).filter(|shard| !shard.is_whole()),
             stopped_by,
             tripped,
             warmup_seconds: seconds(self.outline.warmup.0),
@@ -206,7 +207,7 @@ impl Fold {
         (self.connections.protocols.resent(), sent)
     }
 
-    fn worker_evidence(&self, torn: bool) -> WorkerEvidence {
+    pub(super) fn worker_evidence(&self, torn: bool) -> WorkerEvidence {
         let health = || self.workers.iter().map(|state| &state.health);
         WorkerEvidence {
             cpu_fraction: health().filter_map(|one| one.cpu_fraction()).reduce(f64::max),

@@ -12,7 +12,6 @@ mod view;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,14 +21,14 @@ use z6_events::{
     VariableId,
 };
 use z6_proto_http1::Limits;
-use z6_scenario::{HttpVersion, OnFailure, Plan, Region, Request, Scenario, Scope, Target};
+use z6_scenario::{HttpVersion, OnFailure, Plan, Request, Scenario, Scope, Target};
 
 use self::view::View;
 use self::wire::{Got, Route, Unopened, Wire, after};
 use super::clock;
 use super::error::StartError;
 use super::socket::Source;
-use super::start::{addresses, named};
+use super::start::{BuiltinTarget, addresses, authority, named};
 use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
 use crate::engine::Input;
@@ -56,7 +55,7 @@ pub struct TrialSpec {
     /// Which of its iterations, from 0. What it does once before the first comes before it.
     pub iteration: u64,
     /// Where the built-in target listens, if the scenario uses it.
-    pub builtin: Option<SocketAddr>,
+    pub builtin: Option<BuiltinTarget>,
     /// Secrets.
     pub given: Given,
     /// Where relative paths of certificates and keys start.
@@ -71,10 +70,11 @@ pub struct TrialSpec {
 /// [`StartError`] for whatever keeps it from starting; nothing was sent then.
 pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
     let scenario = &over_http1(&spec.scenario)?;
-    let addresses = addresses(scenario, spec.builtin)?;
+    let addresses = addresses(scenario, spec.builtin.as_ref())?;
     let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
     let prepared = Prepared::new(scenario, setup)?;
-    let tls = tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?;
+    let tls = tls_config::targets(scenario, &spec.folder, authority(spec.builtin.as_ref()))
+        .collect::<Result<_, _>>()?;
     let limits = response_limits(&scenario.limits);
     let mut requests = prepared.requests(&spec.given);
     requests.set_epoch(clock::wall_ns());
@@ -229,18 +229,7 @@ impl Trial<'_> {
     }
 
     fn on_failure(&self, step: Step) -> OnFailure {
-        let flow = &self.spec.scenario.populations[0].flow;
-        let place = self.plan.place(self.spec.actor, step);
-        let steps = match place.region {
-            Region::Start => &flow.start,
-            Region::Iteration(_) | Region::Renewal(_) => &flow.steps,
-        };
-        let mut end = 0;
-        let entry = steps.iter().find(|entry| {
-            end += u64::from(entry.repeat.max);
-            place.position < end
-        });
-        entry.and_then(|entry| entry.on_failure).unwrap_or(flow.on_failure)
+        self.plan.on_failure(self.plan.place(self.spec.actor, step))
     }
 
     /// Why a request cannot be sent, in words.
@@ -557,6 +546,6 @@ fn origin(scenario: &Scenario, target: TargetId, address: Option<&Address>) -> S
         0 => address.and_then(Address::port).unwrap_or(0),
         port => port,
     };
-    let scheme = if url.scheme == z6_scenario::Scheme::Https { "https" } else { "http" };
+    let scheme = if url.is_tls() { "https" } else { "http" };
     format!("{scheme}://{}", url.authority(port))
 }
