@@ -13,6 +13,7 @@ use crate::assertions::AssertionResult;
 use crate::curve::Curves;
 use crate::goals::Tripped;
 use crate::grid::GridFigures;
+use crate::shards::ShardsFigures;
 use crate::verdict::{Doubt, Verdict};
 
 /// The version of the names in metrics.json.
@@ -99,6 +100,9 @@ pub struct RunFigures {
     pub duration_seconds: f64,
     /// Event loops.
     pub workers: u16,
+    /// The shards whose logs were read together. Not in metrics.json for one log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardsFigures>,
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
