@@ -79,7 +79,7 @@ pub use ids::{
 };
 pub use irregularity::{Irregularities, Irregularity, is_server_error};
 pub use loops::Loops;
-pub use partition::Partition;
+pub use partition::{Partition, Shard};
 pub use printable::{is_hidden, json_string, printable, printable_json, printable_lines};
 pub use protocol::{ConnectedAs, Http2Sample, Protocol, TlsNegotiated};
 pub use reader::{BlockView, Ending, LogReader};

@@ -9,6 +9,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use z6_analysis::AnalyzeError;
+use z6_events::limits::MAX_SHARDS;
 use z6_events::{
     Ending, EventSource, LogDigest, LogHeader, LogReader, MergedReader, Misfit, WalkError,
     is_same_run, misfits, run_receipt,
@@ -25,8 +26,6 @@ use crate::log::{
 const ALL_READ_BYTES: usize = 4 << 20;
 /// Least bytes read from a file at once.
 const READ_BYTES_MIN: usize = 16 << 10;
-/// Logs that one argument stands for, at most: shards of a run.
-const SHARDS_MAX: usize = 1_024;
 
 /// What keeps logs from being those of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -549,7 +548,7 @@ fn logs_below(path: &Path) -> Vec<PathBuf> {
         .filter(|path| {
             path.join(EVENTS).exists() || path.join(format!("{EVENTS}.partial")).exists()
         })
-        .take(SHARDS_MAX)
+        .take(usize::from(MAX_SHARDS))
         .collect();
     directories.sort();
     directories.iter().filter_map(|directory| find(directory).ok()).collect()

@@ -136,6 +136,48 @@ fn shards_give_the_figures_of_one_log_with_the_same_events_byte_for_byte() {
     }
 }
 
+/// The same of the shards of a simulated run, with faults and several populations.
+#[test]
+fn shards_of_a_simulated_run_give_the_figures_of_one_log_with_the_same_events() {
+    let text = "runtime = { duration_seconds = 1.5, prng_seed = 3 }\n\
+         target = { base_url = 'http://shop.example', max_connections = 42 }\n\
+         requests = [{ name = 'list', path = '/', weight = 3 }, { name = 'basket', path = '/b' }]\n\
+         simulation = { latency = 'exponential:2ms', service = 'exponential:9ms', statuses = { 503 = 0.1 } }\n\
+         simulation.faults = { reset_in_body = 0.02 }\n\
+         [[populations]]\nname = 'buyers'\n\
+         schedule = { type = 'rate', per_second = 150, max_in_flight = 105 }\n\
+         [[populations]]\nname = 'readers'\nschedule = { type = 'constant', vus = 21 }\n\
+         think_time = { type = 'constant', duration_ms = 40 }\n\
+         [assertions]\nerror_rate_max = 0.5\n\
+         [assertions.windows]\np95_latency_ms = 500\nwindow_seconds = 1\n";
+    let folder = Folder::new();
+    for count in 1..=7 {
+        for workers in 1..=3 {
+            let log = |shard| {
+                let path = folder.0.path().join("log");
+                let run = z6::Run::from_toml(text).unwrap().workers(z6::Workers::Fixed(workers));
+                let run = run.shard(shard, count).log_file(&path).simulate();
+                run.start().unwrap().wait().unwrap().ok().unwrap();
+                let log = fs::read(&path).unwrap();
+                fs::remove_file(path).unwrap();
+                log
+            };
+            let logs: Vec<Vec<u8>> = (0..count).map(log).collect();
+            let scenario = z6::Run::from_toml(text).unwrap().scenario().clone();
+            let merged = merged(&scenario, &logs);
+            let mut one = in_one(&scenario, &logs);
+            assert!(merged.requests.planned > 400 && merged.requests.failed > 10);
+            assert_eq!(merged.populations.0.len(), 2);
+            one.run = merged.run.clone();
+            assert_eq!(
+                metrics_json(&merged),
+                metrics_json(&one),
+                "{count} shards, {workers} workers"
+            );
+        }
+    }
+}
+
 /// Merging is no matter of order: shards are named, not counted.
 #[test]
 fn logs_may_be_given_in_any_order() {

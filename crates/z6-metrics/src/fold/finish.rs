@@ -174,6 +174,7 @@ impl Fold {
             started_at: self.facts.started_at,
             duration_seconds: seconds(ended_at.0),
             workers: self.loops.count(),
+            shard: self.lone_shard(),
             shards: None,
             stopped_by,
             tripped,

@@ -1,12 +1,13 @@
 //! The logs of several shards in one fold: the same events as those of one log, and beside them what is known of
 //! each shard. Knows no files.
 
-use z6_events::{EventSource, Tick, WorkerId};
+use z6_events::{EventSource, Shard, Tick, WorkerId};
 use z6_scenario::Scenario;
 
 use super::{Fold, PartFold, RunFacts, ShardEnd};
 use crate::error::FoldError;
 use crate::metrics::GeneratorFigures;
+use crate::outline::Outline;
 use crate::shards::{LoopEvidence, Shards, ShardsFigures};
 use crate::verdict;
 
@@ -31,7 +32,8 @@ impl Fold {
             fold.resolved(&source.header().addresses);
             return fold;
         }
-        let mut fold = Fold::of_loops(scenario, facts, source.loops());
+        let outline = Outline::from_scenario(scenario);
+        let mut fold = Fold::of_loops(scenario, outline, facts, source.loops());
         fold.take_shards(source, words);
         fold
     }
@@ -58,6 +60,12 @@ impl Fold {
         self.give_up_open_of(worker)?;
         self.pass(worker, u64::MAX);
         Ok(())
+    }
+
+    /// Which shard this is, if it is one of several and is read alone.
+    pub(super) fn lone_shard(&self) -> Option<Shard> {
+        let shard = self.facts.partition.process();
+        (self.shards.is_none() && !shard.is_whole()).then_some(shard)
     }
 
     /// Adds the doubts that shards raise to those of the run.

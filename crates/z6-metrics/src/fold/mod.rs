@@ -128,17 +128,23 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// A fold over no events yet.
+    /// A fold over no events yet. If `facts` say that this is one shard of a run, no assertion is judged, and
+    /// none asks for the end of the run: they are about all shards together.
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
+        let mut outline = Outline::from_scenario(scenario);
+        if !facts.partition.process().is_whole() {
+            outline.assertions.clear();
+            outline.goals.clear();
+        }
         let loops = facts.partition.into();
-        Fold::of_loops(scenario, facts, loops)
+        Fold::of_loops(scenario, outline, facts, loops)
     }
 
-    fn of_loops(scenario: &Scenario, facts: RunFacts, loops: Loops) -> Fold {
+    fn of_loops(scenario: &Scenario, outline: Outline, facts: RunFacts, loops: Loops) -> Fold {
         let workers = loops.count();
         let reads = Reads::new(scenario);
-        let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, loops, Tick::MAX);
+        let fold = Fold::from_outline(outline, facts, loops, Tick::MAX);
         let populations = ByPopulation::new(scenario, fold.outline.warmup);
         let iterations = Iterations::new(scenario).map(Box::new);
         let goals = Goals::new(&fold.outline, workers).map(Box::new);

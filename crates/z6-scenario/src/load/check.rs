@@ -14,7 +14,7 @@ use crate::values::Per;
 /// Checks the shares of a fixed number of workers.
 pub(crate) fn fixed_workers(cx: &mut Context<'_>, scenario: &Scenario, at: &At) {
     if let Workers::Fixed(workers) = scenario.runtime.workers {
-        for (message, hint) in empty_shares(scenario, workers) {
+        for (message, hint) in empty_shares(scenario, 1, workers) {
             cx.fault(at, codes::WORKER_SHARE, message, hint);
         }
     }
@@ -152,29 +152,38 @@ fn rows_needed(scenario: &Scenario, users: &Users, index: u16, file: &DataFile) 
 }
 
 /// Limits of which some worker that has actors would get a share of 0, as message and hint.
-fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
+fn empty_shares(scenario: &Scenario, shards: u16, workers: u16) -> Vec<(String, String)> {
     let mut found = Vec::new();
+    let loops = u32::from(shards) * u32::from(workers);
+    let (share, fewer) = match (shards, workers) {
+        (1, _) => (format!("{workers} workers share"), "lower `workers`"),
+        (_, 1) => (format!("{shards} shards share"), "use fewer shards"),
+        _ => (
+            format!("{shards} shards of {workers} workers each share"),
+            "use fewer shards or workers",
+        ),
+    };
     let end_ns = scenario.end_ns();
     let busy = |users: &Users| match users.schedule.model() {
         Model::Closed => VuSchedule::of_users(users, end_ns).vus_started(),
-        Model::Open => u64::from(workers),
+        Model::Open => u64::from(loops),
     };
     let busy = scenario.populations.iter().map(busy).fold(0, u64::saturating_add);
-    let busy = busy.min(u64::from(workers));
+    let busy = busy.min(u64::from(loops));
     for target in &scenario.targets {
         if u64::from(target.max_connections) < busy {
             let message = format!(
-                "{workers} workers share the {} connections of target `{}`: some would have none",
+                "{share} the {} connections of target `{}`: some would have none",
                 target.max_connections, target.name
             );
-            let hint = format!("raise `max_connections` to {busy}, or lower `workers`");
+            let hint = format!("raise `max_connections` to {busy}, or {fewer}");
             found.push((message, hint));
         }
     }
     let most = scenario.populations.iter().filter_map(|users| users.schedule.max_in_flight());
-    if let Some(max_in_flight) = most.filter(|most| *most < u32::from(workers)).min() {
-        let message = format!("{workers} workers share a `max_in_flight` of {max_in_flight}");
-        let hint = format!("raise `max_in_flight` to {workers}, or lower `workers`");
+    if let Some(max_in_flight) = most.filter(|most| *most < loops).min() {
+        let message = format!("{share} a `max_in_flight` of {max_in_flight}");
+        let hint = format!("raise `max_in_flight` to {loops}, or {fewer}");
         found.push((message, hint));
     }
     found
@@ -187,10 +196,18 @@ impl Scenario {
     /// # Errors
     /// One finding, without a place, for each limit that is too small.
     pub fn check_workers(&self, workers: u16) -> Result<(), Diagnostics> {
+        self.check_shares(1, workers)
+    }
+
+    /// The same for a run of `shards` processes with so many workers each.
+    ///
+    /// # Errors
+    /// One finding, without a place, for each limit that is too small.
+    pub fn check_shares(&self, shards: u16, workers: u16) -> Result<(), Diagnostics> {
         let finding = |(message, hint): (String, String)| {
             Diagnostic::error(codes::WORKER_SHARE, None, message).hint(hint)
         };
-        let list = empty_shares(self, workers).into_iter().map(finding).collect();
+        let list = empty_shares(self, shards, workers).into_iter().map(finding).collect();
         Diagnostics { list }.into_result()
     }
 }

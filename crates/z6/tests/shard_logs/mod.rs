@@ -63,7 +63,7 @@ impl Network for Varied {
         let mixed = (request.actor.0 + 1)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
             .wrapping_add(request.step.0.wrapping_mul(0xD1B5_4A32_D192_ED03));
-        let after_ns = 1_000_000 + (mixed >> 40) * 2_000;
+        let after_ns = 1_000_000 + (mixed >> 48) * 1_000;
         match mixed >> 33 & 15 {
             0 => Answer::Fails(after_ns, ErrorKind::ConnectionReset),
             1 => Answer::Status { after_ns, status: 503, reusable: false },
