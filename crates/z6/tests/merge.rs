@@ -142,8 +142,8 @@ fn shards_of_a_simulated_run_give_the_figures_of_one_log_with_the_same_events() 
     let text = "runtime = { duration_seconds = 1.5, prng_seed = 3 }\n\
          target = { base_url = 'http://shop.example', max_connections = 42 }\n\
          requests = [{ name = 'list', path = '/', weight = 3 }, { name = 'basket', path = '/b' }]\n\
-         simulation = { latency = 'exponential:2ms', service = 'exponential:9ms', statuses = { 503 = 0.1 } }\n\
-         simulation.faults = { reset_in_body = 0.02 }\n\
+         simulation = { latency = 'exponential:2ms', service = 'exponential:9ms', statuses = { 503 = 0.1 }, \
+         faults = { reset_in_body = 0.02 } }\n\
          [[populations]]\nname = 'buyers'\n\
          schedule = { type = 'rate', per_second = 150, max_in_flight = 105 }\n\
          [[populations]]\nname = 'readers'\nschedule = { type = 'constant', vus = 21 }\n\
