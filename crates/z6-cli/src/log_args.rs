@@ -56,18 +56,9 @@ pub(crate) fn refused(error: ReadError) -> anyhow::Error {
 fn warn_of_missing(run: &RunLog) {
     let missing: Vec<String> = run.missing().iter().map(ToString::to_string).collect();
     if !missing.is_empty() {
-        let (of, label) = (run.header().shards, label(run));
+        let (of, label) = (run.header().shards, run.label());
         let which = if missing.len() == 1 { "shard" } else { "shards" };
         console::warning(&format!("{label}: {which} {} of {of} missing", missing.join(", ")));
-    }
-}
-
-/// What a run is called: its log, or the first and how many more.
-pub(crate) fn label(run: &RunLog) -> String {
-    let first = run.path_of(0).display();
-    match run.paths().len() - 1 {
-        0 => first.to_string(),
-        more => format!("{first} and {more} more"),
     }
 }
 
@@ -152,7 +143,7 @@ pub(crate) fn warn_of_digests(run: &RunLog, digests: u64) {
         let values = if digests == 1 { "value stands" } else { "values stand" };
         console::warning(&format!(
             "{}: {digests} {values} in the log as a digest, and here as none",
-            label(run)
+            run.label()
         ));
     }
 }

@@ -23,7 +23,7 @@ simulation = { service = 'exponential:3ms', statuses = { 503 = 0.02 } }
 [assertions]
 error_rate_max = 0.2
 [assertions.offered]
-rps_min = 300
+rps_min = 250
 window_seconds = 1
 ";
 
@@ -106,7 +106,7 @@ fn a_merge_judges_the_run_and_leaves_the_results_of_one() {
 
 #[test]
 fn a_merge_fails_with_the_assertions_of_the_run_and_tells_build_servers() {
-    let folder = Folder::new(&RUN.replace("rps_min = 300", "rps_min = 5000"));
+    let folder = Folder::new(&RUN.replace("rps_min = 250", "rps_min = 5000"));
     shards(&folder, 0..SHARDS);
     let words = ["merge", "shards", "--output", "all", "--junit", "junit.xml", "--json", "--quiet"];
     let merged = folder.run(&words).expect(1);

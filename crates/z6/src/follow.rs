@@ -169,6 +169,12 @@ impl Follower {
         self.run.path_of(0)
     }
 
+    /// What is followed: [`RunLog::label`].
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.run.label()
+    }
+
     /// What the run was before its first event; of several logs, as the first has it.
     #[must_use]
     pub fn header(&self) -> &LogHeader {

@@ -118,6 +118,8 @@ pub(crate) fn fault_lines(faults: &[ShardFault]) -> String {
 /// What one of the logs is.
 #[derive(Debug, Clone)]
 struct Part {
+    /// What stood for it.
+    given: PathBuf,
     path: PathBuf,
     header: LogHeader,
 }
@@ -227,6 +229,19 @@ impl RunLog {
     /// The files, by shard.
     pub fn paths(&self) -> impl ExactSizeIterator<Item = &Path> {
         self.parts.iter().map(|part| part.path.as_path())
+    }
+
+    /// What the run is called: the argument that stood for its logs, or the first and how many more.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let first = &self.parts[0].given;
+        let mut others: Vec<&PathBuf> =
+            self.parts.iter().map(|part| &part.given).filter(|given| *given != first).collect();
+        others.dedup();
+        match others.len() {
+            0 => first.display().to_string(),
+            more => format!("{} and {more} more", first.display()),
+        }
     }
 
     /// What the run was before its first event, as its first log has it: seed, overrides and scenario are those
@@ -521,10 +536,11 @@ fn fault(misfit: &Misfit, parts: &[Part]) -> ShardFault {
 
 /// The logs that an argument stands for.
 fn parts_of(path: &Path) -> Result<Vec<Part>, ReadError> {
+    let given = path;
     let part = |path: PathBuf| {
         let reader = LogReader::new(file_by(&path, READ_BYTES_MIN)?);
         let header = reader.map_err(|source| log_error(&path, source))?.header().clone();
-        Ok(Part { path, header })
+        Ok(Part { given: given.to_owned(), path, header })
     };
     match find(path) {
         Ok(found) => Ok(vec![part(found)?]),

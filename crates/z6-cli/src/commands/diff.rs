@@ -84,7 +84,7 @@ pub(super) fn sample(
     let filter = filter.map_err(|error| failure(&reader, error.into()))?;
     let mut pass = Pass {
         fold: Fold::of_source(scenario, &reader, &z6::rfc3339_utc),
-        sampler: Sampler::of_source(log_args::label(run), scenario, &reader, options)
+        sampler: Sampler::of_source(run.label(), scenario, &reader, options)
             .selecting(scenario, filter),
     };
     let walked = reader.walk_all(&mut pass);

@@ -91,7 +91,7 @@ fn read(run: &RunLog) -> anyhow::Result<Read> {
     let refolded = run.refold().map_err(z6::Error::from)?;
     log_args::warn_of_endings(run, &refolded.endings);
     Ok(Read {
-        label: log_args::label(run),
+        label: run.label(),
         metrics: refolded.metrics,
         facts: run.page_facts(),
         mode: mode_of(run.paths()),

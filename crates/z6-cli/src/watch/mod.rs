@@ -128,13 +128,9 @@ impl Watched {
         silent.next().map(|(shard, (_, since))| (shard, since.elapsed().as_secs()))
     }
 
-    /// What is watched: the file, or the first of several.
+    /// What is watched, as it was given.
     pub(crate) fn label(&self) -> String {
-        let first = self.follower.path().display();
-        match self.blocks.len() - 1 {
-            0 => first.to_string(),
-            more => format!("{first} and {more} more"),
-        }
+        self.follower.label()
     }
 
     /// The figures, to be shown as `shown` says.

@@ -164,6 +164,7 @@ impl Fold {
     fn run(self, end: EndFacts, ended_at: Tick, tripped: Option<Tripped>) -> RunFigures {
         let said = self.workers.iter().filter_map(|state| state.end.map(|(_, by)| by));
         let stopped_by = end.stopped_by.or_else(|| said.reduce(StoppedBy::stronger));
+        let shard = self.lone_shard();
         RunFigures {
             name: self.outline.name,
             seed: self.facts.seed,
@@ -174,7 +175,7 @@ impl Fold {
             started_at: self.facts.started_at,
             duration_seconds: seconds(ended_at.0),
             workers: self.loops.count(),
-            shard: self.lone_shard(),
+            shard,
             shards: None,
             stopped_by,
             tripped,

@@ -1,4 +1,5 @@
 //! Logs of shards, made by the engine and the driver in memory: no clock, no sockets.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 use std::sync::Arc;
 
