@@ -1,6 +1,7 @@
 //! Whether a run is a success: the one place that decides it, for programs and the command line.
 
 use std::fmt;
+use std::time::Duration;
 
 use z6_events::StoppedBy;
 use z6_metrics::Metrics;
@@ -29,6 +30,8 @@ pub enum FailureKind {
     DataExhausted,
     /// The event log or a report is not complete.
     OutputMissing,
+    /// The run reached the limit that [`Run::time_limit`](crate::Run::time_limit) set.
+    TimeLimit,
     /// The run was stopped before its end: by a signal, or by the program that runs it.
     Stopped,
     /// A request failed whose `on_failure` is `stop_run`.
@@ -90,6 +93,7 @@ struct Said {
     no_target: Option<String>,
     of_log: bool,
     of_panic: bool,
+    time_limit: Option<Duration>,
 }
 
 /// Collects reasons; the first of the most severe kind names the failure.
@@ -150,9 +154,13 @@ impl Findings {
             StoppedBy::Terminate => {
                 self.add(FailureKind::Stopped, "stopped by a request to terminate");
             }
-            StoppedBy::Requested => {
-                self.add(FailureKind::Stopped, "stopped by the program that ran it");
-            }
+            StoppedBy::Requested => match said.time_limit {
+                Some(limit) => self.add(
+                    FailureKind::TimeLimit,
+                    format!("stopped: the run reached its time limit of {limit:?}"),
+                ),
+                None => self.add(FailureKind::Stopped, "stopped by the program that ran it"),
+            },
         }
     }
 
@@ -203,6 +211,7 @@ impl Finished {
                 of_log: self.log_error.is_some(),
                 // A worker ended without a reason, or the message of a panic follows.
                 of_panic: self.panic.is_some(),
+                time_limit: self.time_limit,
             },
         );
         self.broken(&mut found);
