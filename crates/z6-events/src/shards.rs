@@ -456,7 +456,8 @@ mod tests {
             change(&mut other);
             other
         };
-        let cases: [(RunMark, fn(&mut LogHeader)); 7] = [
+        type Change = fn(&mut LogHeader);
+        let cases: [(RunMark, Change); 7] = [
             (RunMark::Format, |other| other.format_version = 3),
             (RunMark::Driver, |other| other.driver = crate::Driver::Simulation),
             (RunMark::Shards, |other| other.shards = 5),

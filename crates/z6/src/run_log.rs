@@ -274,7 +274,7 @@ impl RunLog {
     /// # Errors
     /// [`ReadError`] if a file cannot be opened again.
     pub fn blocks(&self) -> Result<MergedReader<BufReader<File>>, ReadError> {
-        self.reader(|file| LogReader::new(file))
+        self.reader(LogReader::new)
     }
 
     pub(crate) fn reader(
@@ -479,7 +479,7 @@ fn facts_of(headers: &[&LogHeader], scenario: &Scenario) -> z6_report::Facts {
         return facts;
     }
     type Pairs = Vec<(String, String)>;
-    fn of(pairs: &Pairs, key: &str) -> String {
+    fn of(pairs: &[(String, String)], key: &str) -> String {
         pairs.iter().find(|(known, _)| known == key).map_or("", |(_, value)| value).to_owned()
     }
     let joined = |pairs: fn(&LogHeader) -> &Pairs| -> Pairs {
