@@ -85,13 +85,12 @@ impl EndFacts {
     /// [`run_receipt`]; there is none if a shard is missing or its log truncated.
     #[must_use]
     pub fn from_endings(source: &impl EventSource, endings: &[Ending]) -> EndFacts {
-        let ends = endings.iter().map(EndFacts::from_ending);
         if !source.is_run_of_shards() {
-            return ends.last().unwrap_or_default();
+            return endings.last().map(EndFacts::from_ending).unwrap_or_default();
         }
         let receipts: Vec<LogDigest> = endings.iter().filter_map(Ending::digest).collect();
         let receipt = run_receipt(source.header().shards, &receipts);
-        let ends: Vec<EndFacts> = ends.collect();
+        let ends: Vec<EndFacts> = endings.iter().map(EndFacts::from_ending).collect();
         let said = ends.iter().map(|end| end.stopped_by);
         EndFacts {
             log_digest: receipt.map_or_else(String::new, |receipt| receipt.to_string()),
