@@ -44,7 +44,7 @@ impl RunFold {
     #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn live_figures(&self, snapshot: &mut z6_metrics::LiveSnapshot) {
         // An error would be that of the fold, which its end reports.
-        let _ = self.0.live_figures(snapshot);
+        let _ = self.fold.live_figures(snapshot);
     }
 
     /// The figures so far. The header says when the run started and what its targets resolved to.
