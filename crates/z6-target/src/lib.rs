@@ -28,6 +28,9 @@ mod config;
 mod conn;
 mod draw;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keep;
 mod log;
 mod query;
