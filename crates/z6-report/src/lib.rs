@@ -21,6 +21,7 @@ mod heat;
 mod page;
 mod png;
 mod scale;
+mod shards;
 mod svg;
 mod tables;
 mod text;
