@@ -205,7 +205,8 @@ pub fn fuzz_base_url(data: &[u8]) {
             return assert!(!fault.hint().is_empty());
         }
     };
-    if matches!(url.scheme, Scheme::Builtin) || text.starts_with("unix:") {
+    let is_builtin = matches!(url.scheme, Scheme::Builtin | Scheme::BuiltinTls);
+    if is_builtin || text.starts_with("unix:") {
         return;
     }
     assert!(url.port > 0, "{url:?}");
@@ -214,7 +215,7 @@ pub fn fuzz_base_url(data: &[u8]) {
     assert!(!prefix.contains(['?', '#', '"', '<', '>', '\\']), "{url:?}");
     assert!(!prefix.chars().any(|c| c.is_control() || c.is_whitespace()), "{url:?}");
     let (scheme, usual) = match url.scheme {
-        Scheme::Https => ("https", 443),
+        Scheme::Https | Scheme::BuiltinTls => ("https", 443),
         Scheme::Http | Scheme::Builtin => ("http", 80),
     };
     let host = match &url.host {

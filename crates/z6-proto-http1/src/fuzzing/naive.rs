@@ -76,6 +76,8 @@ pub(super) struct Response {
     /// Bytes of it all; none if it is not whole, or lasts to the end of the connection.
     pub(super) len: Option<usize>,
     pub(super) is_to_the_end: bool,
+    /// It is in chunks, which are not whole: nothing is said of its body.
+    pub(super) is_cut: bool,
 }
 
 impl Response {
@@ -102,17 +104,20 @@ impl Response {
             let rest = &rest[head_bytes..];
             let framing = framing(&fields, status, is_head);
             let is_to_the_end = matches!(framing, Framing::ToEnd);
+            let is_in_chunks = matches!(framing, Framing::Chunks);
             let (body, len) = match framing {
                 Framing::Length(length) => {
                     let there = usize::try_from(length).map_or(rest.len(), |n| n.min(rest.len()));
                     let is_whole = there as u64 == length;
                     (rest[..there].to_vec(), is_whole.then_some(starts_at + head_bytes + there))
                 }
-                Framing::Chunks => {
-                    let chunked = Chunked::read(rest)?;
-                    assert!(chunked.is_within(limits), "{chunked:?}");
-                    (chunked.payload, Some(starts_at + head_bytes + chunked.len))
-                }
+                Framing::Chunks => match Chunked::read(rest) {
+                    Some(chunked) => {
+                        assert!(chunked.is_within(limits), "{chunked:?}");
+                        (chunked.payload, Some(starts_at + head_bytes + chunked.len))
+                    }
+                    None => (Vec::new(), None),
+                },
                 Framing::ToEnd => (rest.to_vec(), None),
             };
             return Some(Response {
@@ -124,6 +129,7 @@ impl Response {
                 body,
                 len,
                 is_to_the_end,
+                is_cut: is_in_chunks && len.is_none(),
             });
         }
     }

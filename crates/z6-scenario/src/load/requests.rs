@@ -121,7 +121,7 @@ fn request(
         timeout_ns: section.number("timeout_ms").unwrap_or(0),
         weight_micro: section
             .number("weight")
-            .filter(|weight| *weight >= MICRO / 4 || !is_planted("scenario"))
+            .filter(|weight| *weight >= MICRO || !is_planted("scenario"))
             .unwrap_or(if section.has("weight") { 0 } else { MICRO }),
         target,
         expect_status: expect_status(cx, section),
