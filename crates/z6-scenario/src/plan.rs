@@ -3,7 +3,7 @@
 //! The result is a function of (scenario, seed, actor, step) alone. Knows nothing of time, responses,
 //! workers or connections. Reading order: [`Plan`], [`places`] (steps as places), `values` (rows and values
 //! made up), [`digest`] (what two plans are compared by), [`listing`] (the plan in words); `tree` (blocks of
-//! steps as places) is part of [`places`].
+//! steps as places) and `way` (where conditions decide) are parts of [`places`].
 
 use z6_events::{Actor, Population, RequestId, Step, TargetId};
 
@@ -24,10 +24,12 @@ mod shown;
 mod tests;
 mod tree;
 mod values;
+mod way;
 
 pub use digest::plan_digest;
 pub use places::{Place, RENEWALS, Region, STARTS_AGAIN};
 pub use values::PlannedValue;
+pub use way::{Question, Way};
 
 use places::{Iterations, Track, step_at};
 use tree::Draws;
@@ -98,6 +100,8 @@ pub struct Plan {
     has_gaps: bool,
     /// Some list has blocks of steps.
     has_blocks: bool,
+    /// Some list has conditions.
+    has_conditions: bool,
     iterations: Iterations,
     arrivals_max: Option<u64>,
     end_ns: Option<u64>,
@@ -136,6 +140,7 @@ impl Plan {
         let parts = [FlowPart::Start, FlowPart::Steps, FlowPart::Renew];
         let track = |part| Track::new(flow.steps_of(part), flow.blocks_of(part));
         let [start, steps, renew] = parts.map(track);
+        let has_conditions = [&start, &steps, &renew].iter().any(|track| track.has_conditions());
         let after_failures = parts.map(|part| {
             let steps = flow.steps_of(part).iter();
             steps.map(|step| step.on_failure.unwrap_or(flow.on_failure)).collect()
@@ -159,7 +164,11 @@ impl Plan {
             start_places: start.places(),
             steps_per_iteration: steps.places().max(1),
             has_blocks: !flow.blocks.is_empty(),
-            has_gaps: has_ranges || !renew.is_empty() || !start.is_empty(),
+            has_conditions,
+            has_gaps: has_ranges
+                || steps.has_conditions()
+                || !renew.is_empty()
+                || !start.is_empty(),
             iterations: match model {
                 Model::Closed => {
                     Iterations::new(&scenario.runtime, vus.vus_started(), steps.places())

@@ -201,6 +201,7 @@ impl StepCheck<'_> {
                 self.value(exchange, variable, (value, count));
             }
             Event::ChecksFailed { exchange, failed } => self.checks_failed(exchange, failed),
+            Event::Branch { actor, step, holds, .. } => self.branch(actor, step, holds),
             Event::Sent {
                 exchange,
                 written_bytes,
@@ -448,7 +449,23 @@ impl StepCheck<'_> {
         }
     }
 
+    fn branch(&mut self, actor: Actor, step: Step, holds: bool) {
+        let (here, report) = (self.here, &mut *self.report);
+        let mut add = |kind| report.add(here.violation(Some(actor), kind));
+        self.actors.branch(self.planned, (actor, step), holds, here.at, &mut add);
+    }
+
     fn not_on_wire(&mut self, request: &PlannedRequest, error: ErrorKind) {
+        if error == ErrorKind::LoopLimit {
+            self.tally.sent += 1;
+            self.tally.failed += 1;
+            let actor = request.actor;
+            let is_asked = self.asked(request);
+            if !self.actors.limit_reached(self.planned, actor, self.here.at) && is_asked {
+                self.report(Some(actor), ViolationKind::CauselessNotOnWire {});
+            }
+            return;
+        }
         let cause = self.take_cause(request.actor, error);
         self.tally.sent += 1;
         self.tally.failed += 1;

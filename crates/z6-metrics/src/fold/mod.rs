@@ -188,7 +188,7 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Wake | Event::Stop { .. } | Event::Branch { .. } => Ok(()),
             Event::Value { exchange, variable, value, .. } => {
                 let request = state.open.request(exchange);
                 if let (Some(reads), Some(request)) = (&mut self.reads, request) {

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::{Description, counted, one_line, span};
 use crate::journey::{
-    Block, BlockKind, Branch, DataFile, Flow, FlowPart, OnEnd, OnFailure, Repeat, SequenceStep,
+    Block, BlockKind, Branch, ConditionId, DataFile, Flow, FlowPart, OnEnd, OnFailure, Repeat,
+    SequenceStep,
 };
 use crate::load::listed;
 use crate::model::{MICRO, Request, Scenario, Users};
@@ -91,10 +92,32 @@ impl Scenario {
                     let all: Vec<String> = branches.iter().map(branch).collect();
                     format!("one of ({})", all.join(" | "))
                 }
+                kind => {
+                    let inside = self.steps_words(steps, at..end, blocks).join(", ");
+                    self.conditional(kind, &inside)
+                }
             });
             at = end.max(at + 1);
         }
         words
+    }
+
+    /// What is done under a condition, in words.
+    fn conditional(&self, kind: &BlockKind, inside: &str) -> String {
+        let text = |ConditionId(id): ConditionId| {
+            let condition = self.values.conditions.get(usize::from(id));
+            condition.map_or_else(String::new, |check| one_line(check.text()).to_string())
+        };
+        match kind {
+            BlockKind::Repeat(_) | BlockKind::Choose(_) => inside.to_owned(),
+            BlockKind::If(condition) => format!("({inside}) if {}", text(*condition)),
+            BlockKind::While(again) => {
+                format!("({inside}) while {}, {} at most", text(again.condition), again.max)
+            }
+            BlockKind::Until(again) => {
+                format!("({inside}) until {}, {} at most", text(again.condition), again.max)
+            }
+        }
     }
 
     fn step_words(&self, step: &SequenceStep) -> String {
@@ -188,6 +211,8 @@ impl Flow {
                         rest = others;
                     }
                 }
+                // How often is not known: once.
+                BlockKind::If(_) | BlockKind::While(_) | BlockKind::Until(_) => {}
             }
         }
         times

@@ -502,11 +502,16 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 6] = [
+static STEP_KEYS: [Key; 11] = [
     text("request").or_words("none"),
     text("sequence").or_words("none"),
     key("choose", Kind::Tables(&CHOOSE)),
     key("repeat", Kind::Range { min: 1, max: limits::MAX_REPEAT }).or(1),
+    text("if").or_words("always"),
+    text("while").or_words("none"),
+    text("until").or_words("none"),
+    count("max", 1, limits::MAX_PASSES),
+    millis("pause_ms", limits::MAX_DURATION_NS).or(0),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
     text("group").or_words("none"),
 ];

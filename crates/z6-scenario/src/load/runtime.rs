@@ -120,6 +120,9 @@ fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
             }
             BlockKind::Repeat(_) => {}
             BlockKind::Choose(_) => return Err("`choose` draws its branches".to_owned()),
+            BlockKind::If(_) | BlockKind::While(_) | BlockKind::Until(_) => {
+                return Err("conditions decide on steps".to_owned());
+            }
         }
     }
     let places = flow.places(FlowPart::Steps);

@@ -169,6 +169,7 @@ pub(super) fn journey() -> Scenario {
             per: Per::Step,
         }],
         variables: vec![Variable { name: "token".to_owned(), scope: Scope::Vu, is_secret: false }],
+        ..ValueTable::default()
     };
     let mut reads = |request: usize, reads: &[u16]| {
         let path = Template::compile("/", TextKind::Target, |_| None).unwrap();
