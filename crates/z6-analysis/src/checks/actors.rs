@@ -173,13 +173,13 @@ impl Actors {
         if over { Ok(()) } else { Err(ViolationKind::StoppedEarly {}) }
     }
 
-    /// An actor's step comes out: it is sent, or given up. `report` takes what is wrong with it. Returns
+    /// An actor's step comes out: it is sent, or given up; `is_given_up`: for want of room or time. `report` takes what is wrong with it. Returns
     /// whether the instant of an arrival is left unchecked.
     #[inline]
     pub(super) fn asked(
         &mut self,
         plan: &mut Planned,
-        request: &PlannedRequest,
+        (request, is_given_up): (&PlannedRequest, bool),
         at: Tick,
         report: &mut impl FnMut(ViolationKind),
     ) -> bool {
@@ -213,8 +213,15 @@ impl Actors {
         let unchecked =
             is_first && plan.is_open() && self.arrive(plan, (actor, planned), at, report);
         let place = self.place(actor);
-        if self.asked.get(&place).is_some_and(|asked| !asked.is_limit) || self.turn(plan, actor) {
-            report(ViolationKind::MissingBranch { step });
+        let awaits = self.asked.get(&place).is_some_and(|asked| !asked.is_limit);
+        if awaits || self.turn(plan, actor) {
+            match self.state(actor) {
+                // Which request it would be is not known: the first.
+                Some(state) if is_given_up && plan.is_open() => {
+                    state.next_step = plan.plan.first(actor).0;
+                }
+                _ => report(ViolationKind::MissingBranch { step }),
+            }
         }
         let Some(state) = self.state(actor) else {
             report(ViolationKind::NotAlive {});
@@ -441,6 +448,7 @@ impl Actors {
     /// An actor was given up: it plans nothing more.
     pub(super) fn given_up(&mut self, plan: &Planned, actor: Actor) {
         let place = self.place(actor);
+        self.asked.remove(&place);
         if plan.is_open() {
             self.alive.remove(place);
             self.journeys.remove(&place);

@@ -159,13 +159,14 @@ pub(super) fn draw_flow(dice: &mut Dice, sketch: &mut Sketch) {
     let Some(journey) = sketch.journey.as_mut().filter(|_| dice.chance(50)) else { return };
     journey.flow = sent
         .iter()
-        .map(|_| {
+        .enumerate()
+        .map(|(index, _)| {
             let text = dice.pick(&CONDITIONS);
             match dice.between(0, 7) {
                 0 | 1 => StepFlow::If(text),
                 2 => StepFlow::While(text, dice.pick(&[0, 0, 30])),
                 3 | 4 => StepFlow::Until(text, dice.pick(&[0, 0, 30])),
-                5 => StepFlow::Choose(dice.pick(&sent), dice.between(1, 9)),
+                5 if index > 0 => StepFlow::Choose(dice.pick(&sent), dice.between(1, 9)),
                 _ => StepFlow::Always,
             }
         })

@@ -6,7 +6,7 @@ use z6_events::{
     Actor, Cause, ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, Population,
     RequestId, Response, Step, StopReason, Tick, VariableId,
 };
-use z6_scenario::{OnEnd, OnFailure, Place, Question, Region, Way};
+use z6_scenario::{Model, OnEnd, OnFailure, Place, Question, Region, Way};
 
 use super::context::Context;
 use super::exchange::{Exchange, Stage};
@@ -123,6 +123,21 @@ impl Traffic {
             way => self.follow(cx, vu, way, from),
         }
         Some(Event::Branch { population, actor, step, holds })
+    }
+
+    /// The run has ended. An arrival that has not asked for anything and awaits what a condition says gives up
+    /// the request that would come if all conditions held.
+    pub(super) fn give_up_asked(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        let population = self.vus.population(vu);
+        let asked = self.journeys.as_ref().and_then(|journeys| journeys.asked_of(vu));
+        let Some(asked) = asked.filter(|asked| asked.from.begins) else { return };
+        if cx.settings.users(population).model != Model::Open {
+            return;
+        }
+        self.vus.go_to(vu, cx.settings.plan.of(population).first(asked.actor));
+        self.vus.plan_step(cx, vu, asked.from.at);
+        let (request, reason) = (self.vus.planned_request(vu), NeverSentReason::RunEnded);
+        cx.out.events.push(Event::NeverSent { request, reason });
     }
 
     /// An `until` has come to its last pass: the request that would come next fails.

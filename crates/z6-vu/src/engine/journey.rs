@@ -527,6 +527,11 @@ impl Journeys {
         })
     }
 
+    /// What a VU has asked, if it awaits an answer.
+    pub(super) fn asked_of(&self, vu: VuSlot) -> Option<Asked> {
+        self.asked.iter().find(|asked| asked.vu == vu).copied()
+    }
+
     /// Takes it out.
     pub(super) fn take_asked(&mut self, place: usize) -> Option<Asked> {
         self.asked.remove(place)

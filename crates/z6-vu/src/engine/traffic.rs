@@ -546,6 +546,7 @@ impl Traffic {
         match sweep {
             Sweep::Pauses(from) => {
                 let vu = self.vus.next_thinking(from)?;
+                self.give_up_asked(cx, vu);
                 self.complete(cx, vu);
                 Some(Sweep::Pauses(VuSlot(vu.0 + 1)))
             }
