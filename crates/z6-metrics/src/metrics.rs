@@ -4,6 +4,8 @@
 //! durations are whole nanoseconds unless the name says otherwise. A figure without observations is
 //! null, never 0.
 
+use std::time::Duration;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, Shard, StoppedBy};
@@ -13,6 +15,7 @@ use crate::assertions::AssertionResult;
 use crate::curve::Curves;
 use crate::goals::Tripped;
 use crate::grid::GridFigures;
+use crate::shards::ShardsFigures;
 use crate::verdict::{Doubt, Verdict};
 
 /// The version of the names in metrics.json.
@@ -104,6 +107,9 @@ pub struct RunFigures {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shard")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub shard: Option<Shard>,
+    /// The shards whose logs were read together. Not in metrics.json for one log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardsFigures>,
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
@@ -459,6 +465,12 @@ impl LatencyStats {
             Quantile::P999 => self.p999,
             Quantile::P9999 => self.p9999,
         }
+    }
+
+    /// The value of a quantile as a duration.
+    #[must_use]
+    pub fn time(&self, quantile: z6_scenario::Quantile) -> Option<Duration> {
+        self.quantile(quantile).map(Duration::from_nanos)
     }
 
     /// Whether there are too few observations for this quantile to mean much: fewer than ten beyond

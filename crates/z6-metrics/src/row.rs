@@ -1,9 +1,12 @@
 //! One request with all that is known of it, from its plan to its end. What a join of events yields,
 //! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
 
+use std::time::Duration;
+
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, Irregularities, NeverSentReason, Outcome, PlannedRequest,
-    Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+    Actor, ErrorKind, ExchangeSlot, Irregularities, Loops, NeverSentReason, Outcome,
+    PlannedRequest, Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick,
+    WorkerId,
 };
 
 /// The outcome of a request.
@@ -54,8 +57,12 @@ impl RowOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRow {
-    /// The worker that sent it.
+    /// The worker that sent it, by its number in its shard.
     pub worker: WorkerId,
+    /// The shard of this worker: 0 unless the run has several.
+    pub shard: u16,
+    /// The place of this worker among all whose events were read together: in one log its number.
+    pub place: WorkerId,
     /// The population of its VU or arrival.
     pub population: Population,
     /// The VU or arrival that it belongs to.
@@ -142,6 +149,18 @@ impl RequestRow {
         self.sent.map(|sent| sent.since(self.planned))
     }
 
+    /// As [`response_ns`](RequestRow::response_ns).
+    #[must_use]
+    pub fn response_time(&self) -> Option<Duration> {
+        self.response_ns().map(Duration::from_nanos)
+    }
+
+    /// As [`service_ns`](RequestRow::service_ns).
+    #[must_use]
+    pub fn service_time(&self) -> Option<Duration> {
+        self.service_ns().map(Duration::from_nanos)
+    }
+
     /// Whether it went without an answer, so that its response time is only a lower bound.
     #[must_use]
     pub const fn is_censored(&self) -> bool {
@@ -150,6 +169,15 @@ impl RequestRow {
             RowOutcome::Failed(kind) => kind.is_censored(),
             RowOutcome::InFlight => true,
             RowOutcome::NeverSent(reason) => reason.is_censored(),
+        }
+    }
+
+    /// The same, made of events under the place of their worker among `loops`.
+    #[must_use]
+    pub fn among(self, loops: &Loops) -> RequestRow {
+        match loops.get(self.place) {
+            Some(one) => RequestRow { worker: one.worker(), shard: one.shard(), ..self },
+            None => self,
         }
     }
 
@@ -186,6 +214,8 @@ impl RequestRow {
     ) -> RequestRow {
         RequestRow {
             worker,
+            shard: 0,
+            place: worker,
             population: request.population,
             actor: request.actor,
             step: request.step,
