@@ -106,7 +106,7 @@ impl Scenario {
     fn conditional(&self, kind: &BlockKind, inside: &str) -> String {
         let text = |ConditionId(id): ConditionId| {
             let condition = self.values.conditions.get(usize::from(id));
-            condition.map_or_else(String::new, |check| one_line(check.text()).to_string())
+            condition.map_or_else(String::new, |check| one_line(check.text()))
         };
         match kind {
             BlockKind::Repeat(_) | BlockKind::Choose(_) => inside.to_owned(),

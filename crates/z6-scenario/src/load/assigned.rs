@@ -291,7 +291,7 @@ impl Walk<'_> {
                             Some(joined) => {
                                 let both = joined.iter_mut().zip(&self.states);
                                 both.for_each(|(known, other)| {
-                                    *known = known.or(*other, Doubt::Branch)
+                                    *known = known.or(*other, Doubt::Branch);
                                 });
                             }
                         }

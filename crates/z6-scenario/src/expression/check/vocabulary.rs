@@ -31,6 +31,9 @@ const NAMES: [&str; 10] = [
     "count",
 ];
 
+/// The number of a name.
+type NumberOf<'a> = &'a mut dyn FnMut(&str) -> Option<u16>;
+
 /// The vocabulary of checks.
 pub(super) struct Responses<'a> {
     /// The whole expression.
@@ -41,7 +44,7 @@ pub(super) struct Responses<'a> {
     /// JSON paths so far.
     paths: usize,
     /// In a condition: numbers the names of checks.
-    check: Option<&'a mut dyn FnMut(&str) -> Option<u16>>,
+    check: Option<NumberOf<'a>>,
 }
 
 /// `in` while its values are read.
@@ -63,7 +66,7 @@ impl<'a> Responses<'a> {
     pub(super) fn condition(
         text: &'a str,
         find: &'a mut dyn FnMut(&str) -> Option<ValueId>,
-        check: &'a mut dyn FnMut(&str) -> Option<u16>,
+        check: NumberOf<'a>,
     ) -> Responses<'a> {
         Responses { check: Some(check), ..Responses::new(text, find) }
     }
