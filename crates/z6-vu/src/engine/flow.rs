@@ -120,7 +120,7 @@ impl Traffic {
         let goes_by = holds || cx.settings.planted.has(Bug::IgnoredCondition);
         match cx.settings.plan.of(population).answered(actor, &question, goes_by) {
             Way::Limit { step } => self.fail_by_limit(cx, vu, (step, question), from),
-            way => self.follow(cx, vu, way, from),
+            way @ (Way::Step { .. } | Way::Ask(_) | Way::End) => self.follow(cx, vu, way, from),
         }
         Some(Event::Branch { population, actor, step, holds })
     }
