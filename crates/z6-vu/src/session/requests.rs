@@ -339,6 +339,7 @@ fn unmade() -> Failure {
         unsent_bytes: 0,
         reusable: true,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     }
 }
 
@@ -352,5 +353,6 @@ fn refused(error: ErrorKind, response: &Response) -> Failure {
         unsent_bytes: response.unsent_bytes,
         reusable: false,
         irregularities: response.irregularities,
+        arrival: response.arrival,
     }
 }
