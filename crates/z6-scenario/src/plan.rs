@@ -8,7 +8,7 @@
 use z6_events::{Actor, Population, RequestId, Step, TargetId};
 
 use crate::journey::{Block, FlowPart, OnFailure, SequenceStep};
-use crate::model::{Model, Scenario, ThinkTime};
+use crate::model::{Model, Pacing, Scenario, ThinkTime};
 use crate::random::{Domain, Label, Weights};
 use crate::schedule::{ArrivalIndex, ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule};
 
@@ -114,6 +114,8 @@ pub struct Plan {
     think_draws: Domain,
     repeat_draws: Domain,
     choice_draws: Domain,
+    pacing: Option<Pacing>,
+    pacing_draws: Domain,
     /// What follows a failure, by list of steps and index in it.
     after_failures: [Box<[OnFailure]>; 3],
     vus: VuSchedule,
@@ -185,6 +187,8 @@ impl Plan {
             think_draws: draws(Label::THINK),
             repeat_draws: draws(Label::REPEAT),
             choice_draws: draws(Label::CHOICE),
+            pacing: users.pacing,
+            pacing_draws: draws(Label::PACING),
             after_failures,
             values: PlannedValues::new(scenario, seed, population, &steps, vus.vus_started()),
             arrivals: ArrivalSchedule::of_users(users, end_ns, iterations),
@@ -451,6 +455,17 @@ impl Plan {
                 self.think_draws.generator(actor.0, step.0).exponential_ns(mean_ns, max_ns)
             }
         }
+    }
+
+    /// How long after an iteration (from 0) has begun the next begins at the earliest, nanoseconds; none
+    /// without pacing.
+    #[must_use]
+    pub fn period_ns(&self, actor: Actor, iteration: u64) -> Option<u64> {
+        let Pacing { min_ns, max_ns } = self.pacing?;
+        Some(match min_ns < max_ns {
+            true => self.pacing_draws.generator(actor.0, iteration).uniform(min_ns, max_ns),
+            false => min_ns,
+        })
     }
 
     /// Places of one iteration: the sequence with its repeats at most, or 1.

@@ -94,6 +94,7 @@ fn everything() -> Vec<ScenarioBuilder> {
         .request(RequestBuilder::new("write", "/items").method("POST").body("line\n\"two\"\u{7f}"))
         .request(RequestBuilder::new("send", "/items").method("PUT").body_file("body.json"))
         .think_time(Duration::from_micros(1_500))
+        .pacing(MS, SECOND)
         .named_sequence(
             "first",
             [
@@ -239,6 +240,7 @@ fn populations() -> ScenarioBuilder {
         .renew("all", [401], Some(SECOND))
         .on_failure(OnFailure::EndIteration)
         .think_time_exponential(MS, SECOND)
+        .pacing(SECOND, 2 * SECOND)
         .cookies(Scope::Vu)
         .tag("kind", "human")
         .start_after(SECOND)

@@ -297,9 +297,9 @@ impl Actors {
     ) {
         let Some(state) = self.alive.get_mut(place) else { return };
         match next {
-            Next::Step(step, at_least_ns) => {
+            Next::Step(step, at_least_ns, not_before) => {
                 state.next_step = step.0;
-                state.due = from.plus_ns(pause_ns.max(at_least_ns));
+                state.due = from.plus_ns(pause_ns.max(at_least_ns)).max(not_before);
             }
             Next::Limit(step) => {
                 state.next_step = step.0;
@@ -367,7 +367,7 @@ impl Actors {
         }
         // A step that begins a part is due at once.
         let next = match next {
-            Next::Step(step, _) if begins && way != Way::End => Next::Step(step, 0),
+            Next::Step(step, ..) if begins && way != Way::End => Next::Step(step, 0, Tick::ZERO),
             next => next,
         };
         self.go(plan, place, next, (from, pause_ns, begins));

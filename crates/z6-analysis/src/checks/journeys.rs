@@ -215,8 +215,8 @@ pub(super) enum StepEnd {
 /// What follows.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Next {
-    /// A step, after a pause of at least so many nanoseconds.
-    Step(Step, u64),
+    /// A step, after a pause of at least so many nanoseconds, and not before this tick.
+    Step(Step, u64, Tick),
     /// What a condition says.
     Ask(Question),
     /// A step that fails, since an `until` has come to its last pass.
@@ -245,6 +245,8 @@ pub(super) struct Journey {
     renewals: u64,
     /// For when the last start or renewal was planned.
     renewed: Tick,
+    /// For when the iteration began.
+    begun: Tick,
     /// A status asks for a renewal.
     is_renewal_due: bool,
     /// A renewal has just been done.
@@ -294,7 +296,12 @@ impl Journey {
                 Some(_) | None => None,
             }
         };
-        let Some(first) = first else { return step };
+        let Some(first) = first else {
+            if place.position == 0 {
+                self.begun = planned;
+            }
+            return step;
+        };
         self.put_off = Some(step);
         self.renewed = planned;
         self.is_renewal_due = false;
@@ -434,7 +441,7 @@ impl Journey {
         way: Way,
     ) -> Next {
         match way {
-            Way::Step { step, pause_ns } => Next::Step(step, pause_ns),
+            Way::Step { step, pause_ns } => Next::Step(step, pause_ns, Tick::ZERO),
             Way::Ask(question) => Next::Ask(question),
             Way::Limit { step } => Next::Limit(step),
             Way::End => self.leave(rules, plan, (actor, step), OnFailure::Continue),
@@ -498,6 +505,14 @@ impl Journey {
             }
             pause_ns = pause_ns.max(START_AGAIN_NS);
         }
-        Next::Step(next, pause_ns)
+        let is_another = is_iteration && comes.region != whole.region && !is_between;
+        let not_before = match comes.region {
+            Region::Iteration(number @ 1..) if is_another => {
+                let period_ns = plan.period_ns(actor, number - 1);
+                period_ns.map_or(Tick::ZERO, |period_ns| self.begun.plus_ns(period_ns))
+            }
+            _ => Tick::ZERO,
+        };
+        Next::Step(next, pause_ns, not_before)
     }
 }

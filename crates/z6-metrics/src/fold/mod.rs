@@ -146,7 +146,7 @@ impl Fold {
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(outline, facts, loops, Tick::MAX);
         let populations = ByPopulation::new(scenario, fold.outline.warmup);
-        let iterations = Iterations::new(scenario).map(Box::new);
+        let iterations = Iterations::new(scenario, fold.facts.seed).map(Box::new);
         let goals = Goals::new(&fold.outline, workers).map(Box::new);
         let grid = Grid::new(workers);
         let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);

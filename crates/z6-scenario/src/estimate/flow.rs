@@ -9,7 +9,7 @@ use crate::journey::{
     SequenceStep,
 };
 use crate::load::listed;
-use crate::model::{MICRO, Request, Scenario, Users};
+use crate::model::{MICRO, Pacing, Request, Scenario, Users};
 use crate::values::{Order, Per};
 
 /// Bytes of event log for the length of a request that is filled in.
@@ -173,6 +173,15 @@ impl Scenario {
 }
 
 impl Users {
+    pub(super) fn describe_pacing(&self, rows: &mut Description) {
+        let Some(Pacing { min_ns, max_ns }) = self.pacing else { return };
+        let period = match min_ns < max_ns {
+            true => format!("{} to {}", span(min_ns), span(max_ns)),
+            false => span(min_ns),
+        };
+        rows.row("pacing", format!("an iteration begins {period} after the one before, or later"));
+    }
+
     /// Requests of one iteration, times two: a range of repeats counts with its middle, a branch with its
     /// share.
     pub(super) fn steps_expected_twice(&self) -> u64 {

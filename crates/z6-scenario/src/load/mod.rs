@@ -278,6 +278,9 @@ fn build<'a>(
         }
         let section = root.section(cx, "think_time");
         only.think_time = runtime::think_time(cx, &section);
+        let section = root.section(cx, "pacing");
+        let model = known.then(|| only.schedule.model());
+        only.pacing = runtime::pacing(cx, &section, root.key_span("pacing"), model);
     }
     let around = goals::Surroundings {
         requests: &requests,

@@ -176,6 +176,7 @@ impl Form {
             self.schedule(&users.schedule);
             self.think_time(users.think_time);
             self.flow(scenario, &users.flow);
+            self.pacing(users.pacing);
             self.actors(plan);
             self.values(scenario, plan);
         }

@@ -227,6 +227,13 @@ impl Traffic {
         if leaves && journeys.end_iteration(rules, vu, place) {
             pause_ns = pause_ns.max(EMPTY_ITERATION_NS);
         }
+        if let Region::Iteration(number @ 1..) = plan.place(actor, next).region
+            && leaves
+            && let Some(period_ns) = plan.period_ns(actor, number - 1)
+        {
+            let due = journeys.begun(vu).plus_ns(period_ns);
+            pause_ns = pause_ns.max(due.0.saturating_sub(from.at.0));
+        }
         let begins =
             matches!(plan.place(actor, next), Place { region: Region::Iteration(_), position: 0 });
         if begins && journeys.lacks_start(rules, vu) {

@@ -247,6 +247,8 @@ struct Journey {
     starts_again: u64,
     /// For when the first step of the last start or renewal was planned.
     renewed: Tick,
+    /// For when the first step of its iteration was planned.
+    begun: Tick,
     found: Found,
     /// A status of `on_status` came.
     is_renewal_due: bool,
@@ -353,6 +355,9 @@ impl Journeys {
             None
         };
         journey.is_aside = aside.is_some();
+        if aside.is_none() && place.position == 0 {
+            journey.begun = planned;
+        }
         let aside = aside?;
         let count = if starts_again { &mut journey.starts_again } else { &mut journey.renewals };
         *count += 1;
@@ -372,6 +377,11 @@ impl Journeys {
     pub(super) fn lacks_start(&mut self, rules: &Rules, vu: VuSlot) -> bool {
         let population = self.at(vu).population;
         !rules.flow(population).from_start.are_in(self.set_of(rules, vu))
+    }
+
+    /// For when the first step of the VU's iteration was planned.
+    pub(super) fn begun(&self, vu: VuSlot) -> Tick {
+        self.table[vu.0 as usize].begun
     }
 
     /// How often the VU has begun `start` again.

@@ -10,7 +10,7 @@ use crate::journey::{
     Auth, AwsSigV4, Block, BlockKind, BodyPart, ConditionId, DataFile, Extract, ExtractFrom, Flow,
     FlowPart, OnEnd, RandomValue, SequenceStep, ValueSource,
 };
-use crate::model::{Request, Scenario};
+use crate::model::{Pacing, Request, Scenario};
 use crate::plan::Plan;
 use crate::plan::shown::{Value, shown_values};
 use crate::values::{MadeBy, Order, Per};
@@ -31,6 +31,7 @@ impl Form {
         }
         self.0.update(b"journey\0");
         self.optional(scenario.runtime.requests);
+        self.pacing(scenario.populations[0].pacing);
         self.flow(scenario, &scenario.populations[0].flow);
         self.number(scenario.values.data.len() as u64);
         for (index, file) in (0..).zip(&scenario.values.data) {
@@ -84,6 +85,14 @@ impl Form {
                 self.numbers(&[kind, u64::from(again.max), again.pause_ns]);
                 self.condition(scenario, again.condition);
             }
+        }
+    }
+
+    /// Nothing where there is none: such scenarios keep their digests.
+    pub(super) fn pacing(&mut self, pacing: Option<Pacing>) {
+        if let Some(Pacing { min_ns, max_ns }) = pacing {
+            self.0.update(b"pacing\0");
+            self.numbers(&[min_ns, max_ns]);
         }
     }
 
@@ -245,6 +254,7 @@ fn is_used(scenario: &Scenario) -> bool {
         || flow.renew.is_some()
         || flow.steps.iter().any(is_range)
         || !flow.blocks.is_empty()
+        || scenario.populations[0].pacing.is_some()
         || !scenario.values.sources.is_empty()
         || !scenario.values.data.is_empty()
         || !scenario.values.random.is_empty()
