@@ -130,8 +130,8 @@ fn conditions_stand_in_start_and_renewals() {
     );
     let scenario = support::scenario(&text);
     for decide in [
-        (|decide: &Decide| decide.step.0 % 3 > 0) as fn(&Decide) -> bool,
-        |decide| decide.step.0 % 2 == 0,
+        (|decide: &Decide| !decide.step.0.is_multiple_of(3)) as fn(&Decide) -> bool,
+        |decide| decide.step.0.is_multiple_of(2),
         |_| true,
         |_| false,
     ] {
@@ -153,7 +153,7 @@ fn iterations_are_paced() {
     let run = run(&scenario, |decide| (42..56).contains(&decide.step.0));
     let begins: Vec<u64> = asked(&run)
         .into_iter()
-        .filter_map(|(step, _, planned)| (step % 41 == 0).then_some(planned))
+        .filter_map(|(step, _, planned)| step.is_multiple_of(41).then_some(planned))
         .collect();
     assert_eq!(begins, [0, 10, 25, 35]);
     let drawn = text
@@ -193,9 +193,9 @@ fn any_blocks_and_any_answers() {
         let decide: fn(&Decide) -> bool = match case % 5 {
             0 => |_| true,
             1 => |_| false,
-            2 => |decide| (decide.step.0 ^ decide.actor.0) % 2 == 0,
-            3 => |decide| decide.step.0 % 3 > 0,
-            _ => |decide| decide.condition.0 % 2 == 0,
+            2 => |decide| (decide.step.0 ^ decide.actor.0).is_multiple_of(2),
+            3 => |decide| !decide.step.0.is_multiple_of(3),
+            _ => |decide| decide.condition.0.is_multiple_of(2),
         };
         let run = script_deciding(
             &scenario,
