@@ -103,7 +103,10 @@ impl ClosedLoop {
                         seen,
                     );
                 }
-                Command::Cancel { .. } | Command::Close { .. } | Command::Forget { .. } => {
+                Command::Cancel { .. }
+                | Command::Close { .. }
+                | Command::Decide(_)
+                | Command::Forget { .. } => {
                     unreachable!("nothing ends in this loop")
                 }
             }

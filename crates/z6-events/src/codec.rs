@@ -91,6 +91,7 @@ const fn kind_of(event: &Event, state: &Predictor) -> u8 {
         Event::Value { count: None, .. } => kind::VALUE,
         Event::Value { count: Some(_), .. } => kind::LIST,
         Event::ChecksFailed { .. } => kind::CHECKS_FAILED,
+        Event::Branch { .. } => kind::BRANCH,
     }
 }
 
@@ -208,6 +209,13 @@ fn encode_rare(
         Event::ChecksFailed { exchange, failed } => {
             writer.number(u64::from(exchange.0));
             writer.number(failed);
+        }
+        Event::Branch { population, actor, step, holds } => {
+            writer.byte(population.0);
+            state.last.population = population.0;
+            encode_actor(writer, state, actor);
+            writer.number(step.0);
+            writer.byte(u8::from(holds));
         }
     }
 }
@@ -470,6 +478,15 @@ fn decode_rare(
             Event::Value { exchange, variable, value, count }
         }
         kind::CHECKS_FAILED => checks_failed(reader)?,
+        kind::BRANCH => {
+            state.last.population = reader.byte()?;
+            Event::Branch {
+                population: Population(state.last.population),
+                actor: actor(reader, state)?,
+                step: Step(reader.number()?),
+                holds: code(reader, flag)?,
+            }
+        }
         _ => return Err(DecodeError::UnknownKind { offset, kind: byte }),
     })
 }
@@ -543,6 +560,15 @@ fn checks_failed(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
 
 fn cause(reader: &mut Reader<'_>) -> Result<Cause, DecodeError> {
     Ok(Cause { error: error_kind(reader)?, detail: reader.number()? })
+}
+
+/// Yes or no.
+const fn flag(code: u8) -> Option<bool> {
+    match code {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
 }
 
 fn connection(reader: &mut Reader<'_>) -> Result<ConnectionSlot, DecodeError> {

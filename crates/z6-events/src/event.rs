@@ -337,6 +337,18 @@ pub enum Event {
         /// Which of the request's checks, by bit: that of the first is 1. Never 0.
         failed: u64,
     },
+    /// Input: a condition of the scenario was evaluated for an actor, which goes on by it.
+    Branch {
+        /// Its population.
+        population: Population,
+        /// The VU or arrival.
+        actor: Actor,
+        /// The first place that is taken if the condition of an `if` or `while` holds, or if that of an `until`
+        /// does not.
+        step: Step,
+        /// Whether it holds.
+        holds: bool,
+    },
     /// Input: a connection without an exchange ended.
     ConnectionClosed {
         /// The connection.
@@ -497,6 +509,7 @@ impl Event {
             | Event::Failed { .. }
             | Event::Value { .. }
             | Event::ChecksFailed { .. }
+            | Event::Branch { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. } => EventClass::Input,
             Event::VuStarted { .. }

@@ -68,6 +68,7 @@ pub const fn event_name(event: &Event) -> &'static str {
         Event::Note { .. } => "note",
         Event::Value { .. } => "value",
         Event::ChecksFailed { .. } => "checks_failed",
+        Event::Branch { .. } => "branch",
     }
 }
 
@@ -146,6 +147,10 @@ impl fmt::Display for EventLine<'_> {
             }
             Event::ChecksFailed { exchange, failed } => {
                 write!(f, " x{exchange} failed={failed:#b}")
+            }
+            Event::Branch { population, actor, step, holds } => {
+                put_population(f, population)?;
+                write!(f, " vu{actor} step={step} holds={holds}")
             }
             Event::Connected { connection, started } => {
                 write!(f, " conn{connection} started={started}")

@@ -288,6 +288,10 @@ pub struct RequestFigures {
     /// lacked a row or a value. Not in metrics.json if there are none.
     #[serde(skip_serializing_if = "is_zero")]
     pub empty_iterations: u64,
+    /// Iterations of VUs that began later than their pacing says, since the one before took longer. Not in
+    /// metrics.json if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub late_iterations: u64,
     /// Answered as expected.
     pub succeeded: u64,
     /// Failed, each with one kind.

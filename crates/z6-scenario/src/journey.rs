@@ -14,6 +14,8 @@ use z6_extract::rows::Table;
 use z6_http::template::{Template, ValueId};
 
 use crate::expression::Check;
+#[cfg(doc)]
+use crate::expression::LastValue;
 use crate::model::Request;
 use crate::plan::{Region, count_places};
 use crate::values::{MadeBy, Order, Per};
@@ -85,6 +87,42 @@ pub enum BlockKind {
     Repeat(Repeat),
     /// Those of one branch, which is drawn.
     Choose(Vec<Branch>),
+    /// In order, if a condition holds.
+    If(ConditionId),
+    /// In order, again and again as long as a condition holds, which is asked before each pass.
+    While(Loop),
+    /// In order, again and again until a condition holds, which is asked after each pass. Takes one pass more
+    /// of places than it does at most: the first of them is that of the request that fails if the condition
+    /// never holds.
+    Until(Loop),
+}
+
+/// When a block is done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loop {
+    /// The condition.
+    pub condition: ConditionId,
+    /// Passes at most; >= 1.
+    pub max: u32,
+    /// The pause before each pass but the first, nanoseconds, if the think time is not longer.
+    pub pause_ns: u64,
+}
+
+/// Index among [`ValueTable::conditions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConditionId(pub u16);
+
+impl BlockKind {
+    /// Passes that have places.
+    #[must_use]
+    pub fn passes(&self) -> u32 {
+        match self {
+            BlockKind::Repeat(repeat) => repeat.max,
+            BlockKind::Choose(_) | BlockKind::If(_) => 1,
+            BlockKind::While(again) => again.max,
+            BlockKind::Until(again) => again.max.saturating_add(1),
+        }
+    }
 }
 
 /// One branch of a [`BlockKind::Choose`].
@@ -196,6 +234,10 @@ pub struct ValueTable {
     pub random: Vec<RandomValue>,
     /// What responses give, by [`VariableId`].
     pub variables: Vec<Variable>,
+    /// `if`, `while` and `until` of steps, by [`ConditionId`].
+    pub conditions: Vec<Check>,
+    /// Names of checks that conditions ask about, by number ([`LastValue::Check`]).
+    pub check_names: Vec<String>,
 }
 
 impl ValueTable {

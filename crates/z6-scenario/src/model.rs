@@ -18,8 +18,8 @@ use crate::simulation::Simulation;
 
 pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
 pub use http::{Http2Settings, HttpVersion, Placement};
-pub use users::Users;
 pub(crate) use users::run_model;
+pub use users::{Pacing, Users};
 
 pub use schedule::{
     Arrivals, Model, RateStage, RateStep, RunModel, Schedule, Shape, ThinkTime, VuStage, VuStep,

@@ -3,12 +3,12 @@
 //! The result is a function of (scenario, seed, actor, step) alone. Knows nothing of time, responses,
 //! workers or connections. Reading order: [`Plan`], [`places`] (steps as places), `values` (rows and values
 //! made up), [`digest`] (what two plans are compared by), [`listing`] (the plan in words); `tree` (blocks of
-//! steps as places) is part of [`places`].
+//! steps as places) and `way` (where conditions decide) are parts of [`places`].
 
 use z6_events::{Actor, Population, RequestId, Step, TargetId};
 
 use crate::journey::{Block, FlowPart, OnFailure, SequenceStep};
-use crate::model::{Model, Scenario, ThinkTime};
+use crate::model::{Model, Pacing, Scenario, ThinkTime};
 use crate::random::{Domain, Label, Weights};
 use crate::schedule::{ArrivalIndex, ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule};
 
@@ -24,10 +24,12 @@ mod shown;
 mod tests;
 mod tree;
 mod values;
+mod way;
 
 pub use digest::plan_digest;
 pub use places::{Place, RENEWALS, Region, STARTS_AGAIN};
 pub use values::PlannedValue;
+pub use way::{Question, Way};
 
 use places::{Iterations, Track, step_at};
 use tree::Draws;
@@ -98,6 +100,8 @@ pub struct Plan {
     has_gaps: bool,
     /// Some list has blocks of steps.
     has_blocks: bool,
+    /// Some list has conditions.
+    has_conditions: bool,
     iterations: Iterations,
     arrivals_max: Option<u64>,
     end_ns: Option<u64>,
@@ -110,6 +114,8 @@ pub struct Plan {
     think_draws: Domain,
     repeat_draws: Domain,
     choice_draws: Domain,
+    pacing: Option<Pacing>,
+    pacing_draws: Domain,
     /// What follows a failure, by list of steps and index in it.
     after_failures: [Box<[OnFailure]>; 3],
     vus: VuSchedule,
@@ -136,6 +142,7 @@ impl Plan {
         let parts = [FlowPart::Start, FlowPart::Steps, FlowPart::Renew];
         let track = |part| Track::new(flow.steps_of(part), flow.blocks_of(part));
         let [start, steps, renew] = parts.map(track);
+        let has_conditions = [&start, &steps, &renew].iter().any(|track| track.has_conditions());
         let after_failures = parts.map(|part| {
             let steps = flow.steps_of(part).iter();
             steps.map(|step| step.on_failure.unwrap_or(flow.on_failure)).collect()
@@ -159,7 +166,11 @@ impl Plan {
             start_places: start.places(),
             steps_per_iteration: steps.places().max(1),
             has_blocks: !flow.blocks.is_empty(),
-            has_gaps: has_ranges || !renew.is_empty() || !start.is_empty(),
+            has_conditions,
+            has_gaps: has_ranges
+                || steps.has_conditions()
+                || !renew.is_empty()
+                || !start.is_empty(),
             iterations: match model {
                 Model::Closed => {
                     Iterations::new(&scenario.runtime, vus.vus_started(), steps.places())
@@ -176,6 +187,8 @@ impl Plan {
             think_draws: draws(Label::THINK),
             repeat_draws: draws(Label::REPEAT),
             choice_draws: draws(Label::CHOICE),
+            pacing: users.pacing,
+            pacing_draws: draws(Label::PACING),
             after_failures,
             values: PlannedValues::new(scenario, seed, population, &steps, vus.vus_started()),
             arrivals: ArrivalSchedule::of_users(users, end_ns, iterations),
@@ -442,6 +455,17 @@ impl Plan {
                 self.think_draws.generator(actor.0, step.0).exponential_ns(mean_ns, max_ns)
             }
         }
+    }
+
+    /// How long after an iteration (from 0) has begun the next begins at the earliest, nanoseconds; none
+    /// without pacing.
+    #[must_use]
+    pub fn period_ns(&self, actor: Actor, iteration: u64) -> Option<u64> {
+        let Pacing { min_ns, max_ns } = self.pacing?;
+        Some(match min_ns < max_ns {
+            true => self.pacing_draws.generator(actor.0, iteration).uniform(min_ns, max_ns),
+            false => min_ns,
+        })
     }
 
     /// Places of one iteration: the sequence with its repeats at most, or 1.

@@ -114,6 +114,11 @@ impl Client {
                     }
                     self.close(out.wires, connection);
                 }
+                Command::Decide(decide) => {
+                    let holds = self.requests.decide(&decide);
+                    let at = engine.clock(out.env.now());
+                    engine.step(at, decide.answer(holds));
+                }
                 Command::Forget { population, actor } => self.requests.forget(population, actor),
             }
         }

@@ -128,7 +128,7 @@ impl World {
             Command::Close { connection } => {
                 self.peers.remove(&connection.0);
             }
-            Command::Forget { .. } => {}
+            Command::Decide(_) | Command::Forget { .. } => {}
         }
     }
 

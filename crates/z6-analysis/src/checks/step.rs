@@ -203,6 +203,7 @@ impl StepCheck<'_> {
                 self.value(exchange, variable, (value, count));
             }
             Event::ChecksFailed { exchange, failed } => self.checks_failed(exchange, failed),
+            Event::Branch { actor, step, holds, .. } => self.branch(actor, step, holds),
             Event::Sent {
                 exchange,
                 written_bytes,
@@ -277,7 +278,7 @@ impl StepCheck<'_> {
 
     /// Whether the scenario knows what is asked, and all that the actor must keep to.
     #[inline]
-    fn asked(&mut self, request: &PlannedRequest) -> bool {
+    fn asked(&mut self, request: &PlannedRequest, is_given_up: bool) -> bool {
         if request.request.index() >= self.rules.timeouts_ns.len() {
             self.report(
                 Some(request.actor),
@@ -298,7 +299,7 @@ impl StepCheck<'_> {
         }
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
-        let unchecked = self.actors.asked(self.planned, request, here.at, &mut add);
+        let unchecked = self.actors.asked(self.planned, (request, is_given_up), here.at, &mut add);
         self.report.unchecked_arrivals += u64::from(unchecked);
         true
     }
@@ -311,7 +312,7 @@ impl StepCheck<'_> {
     ) {
         let actor = Some(request.actor);
         self.tally.sent += 1;
-        if !self.asked(request) {
+        if !self.asked(request, false) {
             return;
         }
         let on = self.state.connections.sent(connection, request.target);
@@ -464,11 +465,27 @@ impl StepCheck<'_> {
         }
     }
 
+    fn branch(&mut self, actor: Actor, step: Step, holds: bool) {
+        let (here, report) = (self.here, &mut *self.report);
+        let mut add = |kind| report.add(here.violation(Some(actor), kind));
+        self.actors.branch(self.planned, (actor, step), holds, here.at, &mut add);
+    }
+
     fn not_on_wire(&mut self, request: &PlannedRequest, error: ErrorKind) {
+        if error == ErrorKind::LoopLimit {
+            self.tally.sent += 1;
+            self.tally.failed += 1;
+            let actor = request.actor;
+            let is_asked = self.asked(request, false);
+            if !self.actors.limit_reached(self.planned, actor, self.here.at) && is_asked {
+                self.report(Some(actor), ViolationKind::CauselessNotOnWire {});
+            }
+            return;
+        }
         let cause = self.take_cause(request.actor, error);
         self.tally.sent += 1;
         self.tally.failed += 1;
-        if self.asked(request) {
+        if self.asked(request, false) {
             let delay_ns = match cause {
                 Some(Unsent::Attempt(_)) => {
                     self.rules.reconnect_delay_ns(self.planned, request.target)
@@ -510,7 +527,9 @@ impl StepCheck<'_> {
         if reason == NeverSentReason::RunEnded && self.state.ended.is_none() {
             self.report(Some(request.actor), ViolationKind::GivenUpEarly {});
         }
-        if !self.asked(request) {
+        let is_given_up =
+            matches!(reason, NeverSentReason::RunEnded | NeverSentReason::MaxInFlight);
+        if !self.asked(request, is_given_up) {
             return;
         }
         let actor = request.actor;

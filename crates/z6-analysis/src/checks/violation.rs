@@ -153,6 +153,11 @@ violations! {
     Pairing, OtherValue { variable: u16 }, "variable {variable} gets a value, and its turn is not now";
     /// Checks that the request does not have, or not now.
     Pairing, OtherChecks { failed: u64 }, "checks {failed:#b} fail, and that cannot be now";
+    /// A condition of a step was evaluated that is not to be asked now.
+    Pairing, OtherBranch { found: Step },
+        "a condition is asked at step {found}, and its turn is not now";
+    /// A request came before the condition that decides on it was evaluated.
+    Pairing, MissingBranch { step: Step }, "step {step} came before the condition that decides on it";
     /// What was read from a response is not what the request extracts, or not at the tick of its end.
     Pairing, OtherValues { taken: u64 }, "{taken} values were taken, not those that the request extracts";
     /// A connection that is neither closed nor released at a clean end.

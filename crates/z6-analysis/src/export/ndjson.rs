@@ -310,6 +310,12 @@ impl Object {
                 self.number("exchange", u64::from(exchange.0));
                 self.number("failed", failed);
             }
+            Event::Branch { population, actor, step, holds } => {
+                self.number("population", u64::from(population.0));
+                self.number("actor", actor.0);
+                self.number("step", step.0);
+                self.raw("holds", if holds { b"true" } else { b"false" });
+            }
         }
     }
 

@@ -74,12 +74,15 @@ impl Fold {
         if let Some(grid) = &grid {
             self.requests.conserve_grid(grid)?;
         }
-        let empty_iterations = self.iterations.as_ref().map_or(0, |iterations| iterations.empty());
+        let of_iterations = self
+            .iterations
+            .as_ref()
+            .map_or((0, 0), |iterations| (iterations.empty(), iterations.late()));
         let by = self.populations.as_deref();
         let mut requests = RequestFigures {
             by_group,
             by_population: by.map(ByPopulation::groups).unwrap_or_default(),
-            ..self.requests.figures(&self.outline, &total, empty_iterations)?
+            ..self.requests.figures(&self.outline, &total, of_iterations)?
         };
         if let Some(by) = by {
             requests.by_tag.0.extend(by.by_tag()?);

@@ -146,7 +146,7 @@ impl Fold {
         let reads = Reads::new(scenario);
         let fold = Fold::from_outline(outline, facts, loops, Tick::MAX);
         let populations = ByPopulation::new(scenario, fold.outline.warmup);
-        let iterations = Iterations::new(scenario).map(Box::new);
+        let iterations = Iterations::new(scenario, fold.facts.seed).map(Box::new);
         let goals = Goals::new(&fold.outline, workers).map(Box::new);
         let grid = Grid::new(workers);
         let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);
@@ -201,7 +201,7 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Wake | Event::Stop { .. } | Event::Branch { .. } => Ok(()),
             Event::Value { exchange, variable, value, .. } => {
                 let request = state.open.request(exchange);
                 if let (Some(reads), Some(request)) = (&mut self.reads, request) {

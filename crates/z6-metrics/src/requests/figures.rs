@@ -129,7 +129,7 @@ impl Requests {
         &self,
         outline: &Outline,
         total: &Cell,
-        empty_iterations: u64,
+        (empty_iterations, late_iterations): (u64, u64),
     ) -> Result<RequestFigures, FoldError> {
         let totals = &self.totals;
         let statuses = totals.statuses.occurred();
@@ -141,6 +141,7 @@ impl Requests {
             never_sent: totals.never_sent_count(),
             never_sent_for_lack: Named(totals.never_sent_for_lack()),
             empty_iterations,
+            late_iterations,
             succeeded: totals.outcomes.succeeded,
             failed: totals.outcomes.failed,
             in_flight_at_stop: totals.in_flight_at_stop,

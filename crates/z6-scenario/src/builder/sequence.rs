@@ -80,6 +80,32 @@ impl StepBuilder {
         self.set("repeat", Value::List(vec![Value::number(min), Value::number(max)]))
     }
 
+    /// Only if a condition holds, when its turn has come: an expression as in `if` of a scenario.
+    #[must_use]
+    pub fn only_if(self, condition: impl Into<String>) -> StepBuilder {
+        self.set("if", Value::text(condition))
+    }
+
+    /// Again and again as long as a condition holds, which is asked before each pass; `max` times at most.
+    #[must_use]
+    pub fn repeat_while(self, condition: impl Into<String>, max: u32) -> StepBuilder {
+        self.set("while", Value::text(condition)).set("max", Value::number(max))
+    }
+
+    /// Again and again until a condition holds, which is asked after each pass; `max` times at most, and a
+    /// request fails (`loop_limit`) if it does not hold then.
+    #[must_use]
+    pub fn repeat_until(self, condition: impl Into<String>, max: u32) -> StepBuilder {
+        self.set("until", Value::text(condition)).set("max", Value::number(max))
+    }
+
+    /// The least pause before each pass but the first of [`repeat_while`](StepBuilder::repeat_while) and
+    /// [`repeat_until`](StepBuilder::repeat_until). Default: none.
+    #[must_use]
+    pub fn pause(self, time: Duration) -> StepBuilder {
+        self.set("pause_ms", super::text::millis(time))
+    }
+
     /// What follows a failure of it. Default: as the sequence says.
     #[must_use]
     pub fn on_failure(self, what: OnFailure) -> StepBuilder {

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use super::{Description, counted, one_line, span};
 use crate::journey::{
-    Block, BlockKind, Branch, DataFile, Flow, FlowPart, OnEnd, OnFailure, Repeat, SequenceStep,
+    Block, BlockKind, Branch, ConditionId, DataFile, Flow, FlowPart, OnEnd, OnFailure, Repeat,
+    SequenceStep,
 };
 use crate::load::listed;
-use crate::model::{MICRO, Request, Scenario, Users};
+use crate::model::{MICRO, Pacing, Request, Scenario, Users};
 use crate::values::{Order, Per};
 
 /// Bytes of event log for the length of a request that is filled in.
@@ -91,10 +92,32 @@ impl Scenario {
                     let all: Vec<String> = branches.iter().map(branch).collect();
                     format!("one of ({})", all.join(" | "))
                 }
+                kind => {
+                    let inside = self.steps_words(steps, at..end, blocks).join(", ");
+                    self.conditional(kind, &inside)
+                }
             });
             at = end.max(at + 1);
         }
         words
+    }
+
+    /// What is done under a condition, in words.
+    fn conditional(&self, kind: &BlockKind, inside: &str) -> String {
+        let text = |ConditionId(id): ConditionId| {
+            let condition = self.values.conditions.get(usize::from(id));
+            condition.map_or_else(String::new, |check| one_line(check.text()))
+        };
+        match kind {
+            BlockKind::Repeat(_) | BlockKind::Choose(_) => inside.to_owned(),
+            BlockKind::If(condition) => format!("({inside}) if {}", text(*condition)),
+            BlockKind::While(again) => {
+                format!("({inside}) while {}, {} at most", text(again.condition), again.max)
+            }
+            BlockKind::Until(again) => {
+                format!("({inside}) until {}, {} at most", text(again.condition), again.max)
+            }
+        }
     }
 
     fn step_words(&self, step: &SequenceStep) -> String {
@@ -150,6 +173,15 @@ impl Scenario {
 }
 
 impl Users {
+    pub(super) fn describe_pacing(&self, rows: &mut Description) {
+        let Some(Pacing { min_ns, max_ns }) = self.pacing else { return };
+        let period = match min_ns < max_ns {
+            true => format!("{} to {}", span(min_ns), span(max_ns)),
+            false => span(min_ns),
+        };
+        rows.row("pacing", format!("an iteration begins {period} after the one before, or later"));
+    }
+
     /// Requests of one iteration, times two: a range of repeats counts with its middle, a branch with its
     /// share.
     pub(super) fn steps_expected_twice(&self) -> u64 {
@@ -188,6 +220,8 @@ impl Flow {
                         rest = others;
                     }
                 }
+                // How often is not known: once.
+                BlockKind::If(_) | BlockKind::While(_) | BlockKind::Until(_) => {}
             }
         }
         times

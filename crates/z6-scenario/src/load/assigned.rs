@@ -14,7 +14,8 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::reader::{Context, Span};
 use super::suggest;
 use crate::journey::{
-    Block, BlockKind, Flow, FlowPart, Scope, SequenceStep, ValueSource, ValueTable,
+    Block, BlockKind, ConditionId, Flow, FlowPart, Loop, Scope, SequenceStep, ValueSource,
+    ValueTable,
 };
 use crate::model::Request;
 use crate::values::Per;
@@ -81,17 +82,19 @@ enum Doubt {
     Response,
     /// It is sent in some branches only.
     Branch,
+    /// It is sent only if this condition holds.
+    If(u16),
 }
 
 impl State {
     /// What is known where one of two ways was taken.
-    fn or(self, other: State) -> State {
+    fn or(self, other: State, why: Doubt) -> State {
         match (self, other) {
             (State::Set(_), State::Set(_)) | (State::Unset, State::Unset) => self,
             (State::Maybe(..), _) => self,
             (_, State::Maybe(..)) => other,
             (State::Set(by), State::Unset) | (State::Unset, State::Set(by)) => {
-                State::Maybe(by, Doubt::Branch)
+                State::Maybe(by, why)
             }
         }
     }
@@ -287,12 +290,47 @@ impl Walk<'_> {
                             None => joined = Some(self.states.clone()),
                             Some(joined) => {
                                 let both = joined.iter_mut().zip(&self.states);
-                                both.for_each(|(known, other)| *known = known.or(*other));
+                                both.for_each(|(known, other)| {
+                                    *known = known.or(*other, Doubt::Branch);
+                                });
                             }
                         }
                     }
                     self.states = joined.unwrap_or(before);
                 }
+                BlockKind::If(condition) | BlockKind::While(Loop { condition, .. }) => {
+                    let before = self.states.clone();
+                    let again = blocks.clone();
+                    self.hold(*condition);
+                    self.list(list, all.clone(), blocks);
+                    if let (BlockKind::While(_), 1..) = (&block.kind, self.left) {
+                        self.hold(*condition);
+                        self.list(list, all, &mut { again });
+                    }
+                    let why = Doubt::If(condition.0);
+                    let both = self.states.iter_mut().zip(&before);
+                    both.for_each(|(after, before)| *after = after.or(*before, why));
+                }
+                BlockKind::Until(again) => {
+                    let mut second = blocks.clone();
+                    self.list(list, all.clone(), blocks);
+                    if again.max > 1 && self.left > 0 {
+                        self.list(list, all, &mut second);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A condition holds: what it says is set is.
+    fn hold(&mut self, ConditionId(id): ConditionId) {
+        let Some(check) = self.values.conditions.get(usize::from(id)) else { return };
+        for id in check.set_if_it_holds() {
+            if let Some(ValueSource::Variable(variable)) = self.values.source(id)
+                && let Some(state @ State::Maybe(..)) = self.states.get_mut(usize::from(variable.0))
+                && let State::Maybe(by, _) = *state
+            {
+                *state = State::Set(by);
             }
         }
     }
@@ -368,9 +406,13 @@ fn report(
         (Fault::Maybe(request, doubt), _) => {
             let request = name_of(request);
             let why = match (doubt, flow.steps.is_empty()) {
-                (Doubt::Response, true) => "may not have been sent before",
-                (Doubt::Response, false) => "sets it only if the response has it",
-                (Doubt::Branch, _) => "is sent in some branches of `choose` only",
+                (Doubt::Response, true) => "may not have been sent before".to_owned(),
+                (Doubt::Response, false) => "sets it only if the response has it".to_owned(),
+                (Doubt::Branch, _) => "is sent in some branches of `choose` only".to_owned(),
+                (Doubt::If(id), _) => {
+                    let check = values.conditions.get(usize::from(id));
+                    format!("is sent only if {}", quoted(check.map_or("", |check| check.text())))
+                }
             };
             let message = format!("{shown} may be unset here: {request} {why}");
             let warning = Diagnostic::warning(codes::UNSET, span, message);

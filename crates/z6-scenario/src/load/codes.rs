@@ -49,6 +49,7 @@ pub(crate) const DATA_FILE: &str = "data_file";
 /// An extraction that cannot be made.
 pub(crate) const BAD_EXTRACT: &str = "bad_extract";
 /// A check that cannot be read.
+pub(crate) const BAD_CONDITION: &str = "bad_condition";
 pub(crate) const BAD_CHECK: &str = "bad_check";
 /// A `where` that cannot be read, or that nothing can meet.
 pub(crate) const BAD_WHERE: &str = "bad_where";

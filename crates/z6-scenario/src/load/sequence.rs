@@ -9,6 +9,7 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_GROUPS, MAX_SEQUENCES};
 use super::names::check_name;
 use super::reader::{Context, Section};
+use super::sources::Sources;
 use super::suggest;
 use crate::journey::{Flow, FlowPart, OnFailure, Renew, StepGroup};
 use crate::model::{Model, Request};
@@ -23,13 +24,14 @@ pub(crate) fn flow(
     root: &Section<'_>,
     requests: &[Request],
     model: Option<Model>,
+    sources: &mut Sources,
 ) -> Flow {
-    let mut named = named(cx, root, requests);
+    let mut named = named(cx, root, requests, sources);
     let mut is_clear = true;
     let mut flow = Flow::default();
     let section = root.section(cx, "sequence");
     if root.has("sequence") {
-        let own = named.read(cx, &section, "[[sequence.steps]]");
+        let own = named.read(cx, &section, "[[sequence.steps]]", sources);
         let own = named.make(cx, &own, section.span("steps"));
         is_clear &= own.is_some();
         own.unwrap_or_default().put(FlowPart::Steps, &mut flow);
@@ -50,8 +52,9 @@ pub(crate) fn flows(
     root: &Section<'_>,
     requests: &[Request],
     populations: &[(Section<'_>, Option<Model>)],
+    sources: &mut Sources,
 ) -> Vec<Flow> {
-    let mut named = named(cx, root, requests);
+    let mut named = named(cx, root, requests, sources);
     let mut is_clear = true;
     let mut flows = Vec::with_capacity(populations.len());
     for (section, model) in populations {
@@ -95,7 +98,12 @@ fn around(
     is_clear
 }
 
-fn named(cx: &mut Context<'_>, root: &Section<'_>, requests: &[Request]) -> Sequences {
+fn named(
+    cx: &mut Context<'_>,
+    root: &Section<'_>,
+    requests: &[Request],
+    sources: &mut Sources,
+) -> Sequences {
     let sections = root.sections(cx, "sequences", MAX_SEQUENCES);
     let mut taken = BTreeMap::new();
     for section in &sections {
@@ -103,10 +111,9 @@ fn named(cx: &mut Context<'_>, root: &Section<'_>, requests: &[Request]) -> Sequ
     }
     let name =
         |section: &Section<'_>| (section.owned("name").unwrap_or_default(), section.span("name"));
-    let requests = requests.iter().map(|request| request.name.clone()).collect();
     let mut named = Sequences::new(requests, sections.iter().map(name));
     for (index, section) in sections.iter().enumerate() {
-        let drafts = named.read(cx, section, "[[sequences.steps]]");
+        let drafts = named.read(cx, section, "[[sequences.steps]]", sources);
         named.set(index, drafts);
     }
     named

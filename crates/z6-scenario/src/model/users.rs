@@ -20,12 +20,23 @@ pub struct Users {
     pub schedule: Schedule,
     /// `[think_time]`.
     pub think_time: ThinkTime,
+    /// `[pacing]`: how long after the one before an iteration begins at the earliest.
+    pub pacing: Option<Pacing>,
     /// `[sequence]`.
     pub flow: Flow,
     /// `[cookies]`: for how long cookies are kept; none: they are not.
     pub cookies: Option<Scope>,
     /// `tags` of a population, in the order of the file.
     pub tags: Vec<Tag>,
+}
+
+/// The period of iterations: uniform over [min, max].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pacing {
+    /// Shortest, nanoseconds; more than 0.
+    pub min_ns: u64,
+    /// Longest, nanoseconds; at least `min_ns`.
+    pub max_ns: u64,
 }
 
 /// The model of these users together.
@@ -55,6 +66,7 @@ impl Users {
             duration_ns: None,
             schedule,
             think_time: ThinkTime::None,
+            pacing: None,
             flow: Flow::default(),
             cookies: None,
             tags: Vec::new(),
@@ -87,6 +99,7 @@ impl Users {
             || renew.is_some()
             || *on_failure != OnFailure::Continue
             || !blocks.is_empty()
+            || self.pacing.is_some()
             || !steps.iter().all(is_fixed)
     }
 

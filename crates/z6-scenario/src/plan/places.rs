@@ -6,7 +6,7 @@
 
 use z6_events::{Actor, RequestId, Step};
 
-use super::tree::{Draws, Tree};
+use super::tree::{Draws, Tree, TreeQuestion, TreeWay};
 use crate::journey::{Block, Repeat, SequenceStep};
 use crate::model::Runtime;
 
@@ -203,6 +203,39 @@ impl Track {
         }
         let covered = self.at(position);
         covered.is_some_and(|covered| covered.offset(position) < covered.taken(draws))
+    }
+
+    /// Whether conditions decide which places are taken.
+    pub(super) fn has_conditions(&self) -> bool {
+        self.blocks.as_ref().is_some_and(|tree| tree.has_gates())
+    }
+
+    /// Whether a condition decides on a place.
+    pub(super) fn is_asked(&self, position: u64) -> bool {
+        self.blocks.as_ref().is_some_and(|tree| tree.is_asked(position))
+    }
+
+    /// The way to the first place.
+    pub(super) fn enter(&self, draws: &Draws) -> TreeWay {
+        match &self.blocks {
+            None => TreeWay::Place { place: 0, pause_ns: 0 },
+            Some(tree) => tree.enter(draws),
+        }
+    }
+
+    /// The way on from a place.
+    pub(super) fn go_on(&self, draws: &Draws, position: u64) -> TreeWay {
+        if let Some(tree) = &self.blocks {
+            return tree.go_on(draws, position);
+        }
+        let next = self.next(draws, position);
+        next.map_or(TreeWay::End, |place| TreeWay::Place { place, pause_ns: 0 })
+    }
+
+    /// The way on from a condition that was asked.
+    pub(super) fn answer(&self, draws: &Draws, question: &TreeQuestion, holds: bool) -> TreeWay {
+        let tree = self.blocks.as_ref();
+        tree.map_or(TreeWay::End, |tree| tree.answer(draws, question, holds))
     }
 
     /// The first place that is taken.

@@ -8,7 +8,7 @@ use std::iter::Peekable;
 
 use z6_events::Actor;
 
-use crate::journey::{Block, BlockKind, Repeat, SequenceStep};
+use crate::journey::{Block, BlockKind, ConditionId, Loop, Repeat, SequenceStep};
 use crate::load::limits::MAX_NESTING;
 use crate::random::{Domain, Weights};
 
@@ -26,11 +26,23 @@ struct Node {
     from: u64,
     /// Places of one pass; at least 1.
     places: u64,
-    /// Passes.
+    /// Passes that have places; they are drawn if it is a range.
     repeat: Repeat,
+    /// What each pass depends on.
+    gate: Option<Gate>,
     /// How many draws it stands inside of: each has a domain of its own.
     level: u64,
     inside: Inside,
+}
+
+/// A condition that is asked when its turn has come.
+#[derive(Debug, Clone, Copy)]
+struct Gate {
+    condition: ConditionId,
+    /// It is asked after each pass, and ends the block; otherwise before, and lets a pass begin.
+    is_until: bool,
+    /// The pause before each pass but the first.
+    pause_ns: u64,
 }
 
 /// What is in a pass.
@@ -94,6 +106,13 @@ struct Path {
 }
 
 impl Path {
+    /// At the beginning of the whole list.
+    fn whole() -> Path {
+        let mut path = Path { frames: [Frame::default(); FRAMES], len: 0 };
+        path.push(0, 0, 0);
+        path
+    }
+
     fn push(&mut self, node: usize, base: u64, pass: u64) {
         if let Some(frame) = self.frames.get_mut(self.len) {
             *frame = Frame { node, base, pass };
@@ -112,8 +131,38 @@ impl Path {
 enum Motion {
     /// The innermost node may begin the pass that its frame names.
     Enter,
+    /// The innermost node begins the pass that its frame names.
+    Begin,
     /// The innermost node has done a pass.
     Passed,
+    /// The innermost node does no more.
+    Done,
+}
+
+/// Where a walk comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TreeWay {
+    /// To a place, after a pause.
+    Place { place: u64, pause_ns: u64 },
+    /// To a condition, which is asked.
+    Asks(TreeQuestion),
+    /// Past the last pass of an `until`, whose condition does not hold: to the place of the request that
+    /// fails.
+    Limit { place: u64 },
+    /// Past the last place.
+    End,
+}
+
+/// A condition that is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TreeQuestion {
+    pub(super) condition: ConditionId,
+    /// The first place of the pass that it is about.
+    pub(super) place: u64,
+    node: usize,
+    /// The pause before what comes next, in any case, and if that pass comes.
+    pause_ns: u64,
+    pause_if_ns: u64,
 }
 
 /// The blocks of a list.
@@ -122,11 +171,13 @@ pub(super) struct Tree {
     /// The whole list, then what is in it; nodes that are in one other stand together.
     nodes: Box<[Node]>,
     has_draws: bool,
+    has_gates: bool,
 }
 
 /// A node before it has a place.
 struct Draft {
     repeat: Repeat,
+    gate: Option<Gate>,
     level: u64,
     places: u64,
     inside: DraftInside,
@@ -141,7 +192,7 @@ enum DraftInside {
 impl Draft {
     fn list(repeat: Repeat, level: u64, all: Vec<Draft>) -> Draft {
         let places = all.iter().map(Draft::all_places).fold(0, u64::saturating_add);
-        Draft { repeat, level, places: places.max(1), inside: DraftInside::All(all) }
+        Draft { repeat, gate: None, level, places: places.max(1), inside: DraftInside::All(all) }
     }
 
     /// Places of all its passes.
@@ -166,7 +217,8 @@ fn drafts<'b>(
             let repeat = steps.get(from).map_or(Repeat::times(1), |step| step.repeat);
             // A step without places takes none.
             if repeat.max > 0 {
-                all.push(Draft { repeat, level, places: 1, inside: DraftInside::Step(from) });
+                let inside = DraftInside::Step(from);
+                all.push(Draft { repeat, gate: None, level, places: 1, inside });
             }
             from += 1;
             continue;
@@ -190,12 +242,29 @@ fn drafts<'b>(
                 let weights = Weights::new(branches.iter().map(|branch| branch.weight_micro));
                 let places = inside.iter().map(Draft::all_places).fold(0, u64::saturating_add);
                 let inside = DraftInside::One(inside, weights);
-                Draft { repeat: Repeat::times(1), level, places: places.max(1), inside }
+                Draft { repeat: Repeat::times(1), gate: None, level, places: places.max(1), inside }
+            }
+            BlockKind::If(condition) => {
+                let once = Loop { condition: *condition, max: 1, pause_ns: 0 };
+                gated(once, false, drafts(steps, (from, after), level, blocks), level)
+            }
+            BlockKind::While(again) => {
+                gated(*again, false, drafts(steps, (from, after), level, blocks), level)
+            }
+            BlockKind::Until(again) => {
+                gated(*again, true, drafts(steps, (from, after), level, blocks), level)
             }
         });
         from = after;
     }
     all
+}
+
+/// A block that a condition decides on. The last pass of an `until` is not done.
+fn gated(again: Loop, is_until: bool, all: Vec<Draft>, level: u64) -> Draft {
+    let passes = Repeat::times(again.max.saturating_add(u32::from(is_until)));
+    let gate = Gate { condition: again.condition, is_until, pause_ns: again.pause_ns };
+    Draft { gate: Some(gate), ..Draft::list(passes, level, all) }
 }
 
 impl Tree {
@@ -213,7 +282,16 @@ impl Tree {
         let draws = |node: &Node| {
             node.repeat.min < node.repeat.max || matches!(node.inside, Inside::One(..))
         };
-        Some(Tree { has_draws: nodes.iter().any(draws), nodes: nodes.into() })
+        Some(Tree {
+            has_draws: nodes.iter().any(draws),
+            has_gates: nodes.iter().any(|node| node.gate.is_some()),
+            nodes: nodes.into(),
+        })
+    }
+
+    /// Whether conditions decide which places are taken.
+    pub(super) fn has_gates(&self) -> bool {
+        self.has_gates
     }
 
     pub(super) fn has_draws(&self) -> bool {
@@ -258,7 +336,7 @@ impl Tree {
         }
     }
 
-    /// Whether draws take a place.
+    /// Whether draws take a place, and conditions may.
     pub(super) fn is_taken(&self, draws: &Draws, place: u64) -> bool {
         let Some(path) = self.path(place) else { return false };
         let frames = path.frames.get(..path.len).unwrap_or_default();
@@ -272,57 +350,164 @@ impl Tree {
                     frames.get(i + 1).is_none_or(|next| next.node == branch)
                 }
             };
-            is_chosen && frame.pass < draws.passes(node, frame.base)
+            is_chosen && frame.pass < draws.passes(node, frame.base) - u64::from(node.is_until())
         };
         frames.iter().enumerate().all(is_taken)
     }
 
-    /// The first place that is taken.
+    /// Whether a condition decides on a place.
+    pub(super) fn is_asked(&self, place: u64) -> bool {
+        let Some(path) = self.path(place) else { return false };
+        let frames = path.frames.get(..path.len).unwrap_or_default();
+        let is_asked = |frame: &Frame| {
+            let node = self.nodes.get(frame.node);
+            node.is_some_and(|node| node.gate.is_some() && (!node.is_until() || frame.pass > 0))
+        };
+        frames.iter().any(is_asked)
+    }
+
+    /// The way to the first place.
+    pub(super) fn enter(&self, draws: &Draws) -> TreeWay {
+        self.go(draws, Path::whole(), Motion::Enter, false)
+    }
+
+    /// The way on from a place.
+    pub(super) fn go_on(&self, draws: &Draws, place: u64) -> TreeWay {
+        match self.path(place) {
+            Some(path) => self.go(draws, path, Motion::Passed, false),
+            None => TreeWay::End,
+        }
+    }
+
+    /// The way on from a condition that was asked.
+    pub(super) fn answer(&self, draws: &Draws, question: &TreeQuestion, holds: bool) -> TreeWay {
+        let Some(mut path) = self.path(question.place) else { return TreeWay::End };
+        let is_it = |frame: &Frame| frame.node == question.node;
+        let (Some(len), Some(node)) =
+            (path.frames.iter().position(is_it), self.nodes.get(question.node))
+        else {
+            return TreeWay::End;
+        };
+        path.len = len + 1;
+        let pass = path.top().map_or(0, |frame| frame.pass);
+        let goes_on = holds != node.is_until();
+        if goes_on && node.is_until() && pass + 1 >= u64::from(node.repeat.max) {
+            return match self.go(draws, path, Motion::Begin, true) {
+                TreeWay::Place { place, .. } => TreeWay::Limit { place },
+                other => other,
+            };
+        }
+        let motion = if goes_on { Motion::Begin } else { Motion::Done };
+        let pause_if_ns = if goes_on { question.pause_if_ns } else { 0 };
+        let mut way = self.go(draws, path, motion, false);
+        let before = question.pause_ns.max(pause_if_ns);
+        if let TreeWay::Place { pause_ns, .. } | TreeWay::Asks(TreeQuestion { pause_ns, .. }) =
+            &mut way
+        {
+            *pause_ns = before.max(*pause_ns);
+        }
+        way
+    }
+
+    /// The first place that is taken, if every `if` and `while` holds.
     pub(super) fn first(&self, draws: &Draws) -> Option<u64> {
-        let mut path = Path { frames: [Frame::default(); FRAMES], len: 0 };
-        path.push(0, 0, 0);
-        self.go(draws, path, Motion::Enter)
+        match self.go(draws, Path::whole(), Motion::Enter, true) {
+            TreeWay::Place { place, .. } => Some(place),
+            TreeWay::Asks(_) | TreeWay::Limit { .. } | TreeWay::End => None,
+        }
     }
 
-    /// The place that is taken after this one.
+    /// The place that is taken after this one, if every `if` and `while` holds and no `until` does.
     pub(super) fn next(&self, draws: &Draws, place: u64) -> Option<u64> {
-        self.go(draws, self.path(place)?, Motion::Passed)
+        match self.go(draws, self.path(place)?, Motion::Passed, true) {
+            TreeWay::Place { place, .. } => Some(place),
+            TreeWay::Asks(_) | TreeWay::Limit { .. } | TreeWay::End => None,
+        }
     }
 
-    fn go(&self, draws: &Draws, mut path: Path, mut motion: Motion) -> Option<u64> {
+    fn go(&self, draws: &Draws, path: Path, motion: Motion, takes_all: bool) -> TreeWay {
+        self.walk(draws, path, motion, takes_all).unwrap_or(TreeWay::End)
+    }
+
+    /// `takes_all`: no condition is asked, and all places are taken that may be.
+    fn walk(
+        &self,
+        draws: &Draws,
+        mut path: Path,
+        mut motion: Motion,
+        takes_all: bool,
+    ) -> Option<TreeWay> {
         loop {
             let frame = path.top()?;
             let node = self.nodes.get(frame.node)?;
-            if let Motion::Passed = motion {
-                frame.pass += 1;
-                motion = Motion::Enter;
-            }
-            if frame.pass < draws.passes(node, frame.base) {
-                let begin = frame.base + frame.pass * node.places;
-                let index = match &node.inside {
-                    Inside::Step(_) => return Some(begin),
-                    Inside::All(first, _) => *first,
-                    Inside::One(first, _, weights) => {
-                        first + draws.branch(weights, node.level, begin)
+            motion = match motion {
+                Motion::Passed => {
+                    frame.pass += 1;
+                    let is_last = frame.pass >= draws.passes(node, frame.base);
+                    match node.gate {
+                        Some(gate) if gate.is_until && takes_all => {
+                            // The pass behind the last is not done.
+                            match frame.pass + 1 < u64::from(node.repeat.max) {
+                                true => Motion::Begin,
+                                false => Motion::Done,
+                            }
+                        }
+                        Some(gate) if gate.is_until && !is_last => {
+                            let (condition, pause_if_ns) = (gate.condition, gate.pause_ns);
+                            let place = frame.base + frame.pass * node.places;
+                            let node = frame.node;
+                            let question =
+                                TreeQuestion { condition, place, node, pause_ns: 0, pause_if_ns };
+                            return Some(TreeWay::Asks(question));
+                        }
+                        _ if is_last => Motion::Done,
+                        _ => Motion::Enter,
                     }
-                };
-                let base = begin + self.nodes.get(index)?.from;
-                path.push(index, base, 0);
-                continue;
-            }
-            // This node is done: on to the one beside it, or to the end of the pass around it.
-            let done = frame.node;
-            path.len -= 1;
-            let around = path.top()?;
-            let node = self.nodes.get(around.node)?;
-            match node.inside {
-                Inside::All(first, count) if done + 1 < first + count => {
-                    let begin = around.base + around.pass * node.places;
-                    let base = begin + self.nodes.get(done + 1)?.from;
-                    path.push(done + 1, base, 0);
                 }
-                Inside::All(..) | Inside::One(..) | Inside::Step(_) => motion = Motion::Passed,
-            }
+                Motion::Enter => match node.gate {
+                    _ if frame.pass >= draws.passes(node, frame.base) => Motion::Done,
+                    Some(gate) if !gate.is_until && !takes_all => {
+                        let pause_if_ns = if frame.pass > 0 { gate.pause_ns } else { 0 };
+                        return Some(TreeWay::Asks(TreeQuestion {
+                            condition: gate.condition,
+                            place: frame.base + frame.pass * node.places,
+                            node: frame.node,
+                            pause_ns: 0,
+                            pause_if_ns,
+                        }));
+                    }
+                    _ => Motion::Begin,
+                },
+                Motion::Begin => {
+                    let begin = frame.base + frame.pass * node.places;
+                    let index = match &node.inside {
+                        Inside::Step(_) => {
+                            return Some(TreeWay::Place { place: begin, pause_ns: 0 });
+                        }
+                        Inside::All(first, _) => *first,
+                        Inside::One(first, _, weights) => {
+                            first + draws.branch(weights, node.level, begin)
+                        }
+                    };
+                    path.push(index, begin + self.nodes.get(index)?.from, 0);
+                    Motion::Enter
+                }
+                Motion::Done => {
+                    // On to the node beside it, or to the end of the pass around it.
+                    let done = frame.node;
+                    path.len -= 1;
+                    let around = path.top()?;
+                    let node = self.nodes.get(around.node)?;
+                    match node.inside {
+                        Inside::All(first, count) if done + 1 < first + count => {
+                            let begin = around.base + around.pass * node.places;
+                            path.push(done + 1, begin + self.nodes.get(done + 1)?.from, 0);
+                            Motion::Enter
+                        }
+                        Inside::All(..) | Inside::One(..) | Inside::Step(_) => Motion::Passed,
+                    }
+                }
+            };
         }
     }
 
@@ -371,10 +556,14 @@ impl Tree {
 }
 
 impl Node {
+    fn is_until(&self) -> bool {
+        self.gate.is_some_and(|gate| gate.is_until)
+    }
+
     /// Without what is in it.
     fn of(draft: &Draft, from: u64) -> Node {
-        let Draft { repeat, level, places, .. } = *draft;
-        Node { from, places, repeat, level, inside: Inside::All(0, 0) }
+        let Draft { repeat, gate, level, places, .. } = *draft;
+        Node { from, places, repeat, gate, level, inside: Inside::All(0, 0) }
     }
 }
 

@@ -499,11 +499,22 @@ impl Traffic {
 
     /// The VU's next step comes after this pause.
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>, vu: VuSlot, pause_ns: u64) {
+        self.go_on_from(cx, vu, cx.at, pause_ns);
+    }
+
+    /// The VU's next step comes so long after an instant that is not later than now.
+    pub(super) fn go_on_from(
+        &mut self,
+        cx: &mut Context<'_>,
+        vu: VuSlot,
+        from: Tick,
+        pause_ns: u64,
+    ) {
         if pause_ns == 0 && !cx.is_behind_schedule() {
             self.rest_others(cx, vu);
-            return self.plan_step(cx, vu, cx.at);
+            return self.plan_step(cx, vu, from);
         }
-        self.vus.think(cx, vu, pause_ns);
+        self.vus.think(cx, vu, from, pause_ns);
         self.pool.rest(cx, vu);
     }
 
@@ -542,6 +553,7 @@ impl Traffic {
         match sweep {
             Sweep::Pauses(from) => {
                 let vu = self.vus.next_thinking(from)?;
+                self.give_up_asked(cx, vu);
                 self.complete(cx, vu);
                 Some(Sweep::Pauses(VuSlot(vu.0 + 1)))
             }

@@ -118,6 +118,10 @@ impl Connections {
                     }
                 }
                 Command::Close { connection } => self.close(connection),
+                Command::Decide(decide) => {
+                    let holds = self.requests.decide(&decide);
+                    engine.step(engine.now(), decide.answer(holds));
+                }
                 Command::Forget { population, actor } => self.requests.forget(population, actor),
             }
         }

@@ -165,6 +165,10 @@ fn requests(page: &mut Page, metrics: &Metrics) {
     if requests.empty_iterations > 0 {
         page.line("", &format!("{} iterations sent nothing", count(requests.empty_iterations)));
     }
+    if requests.late_iterations > 0 {
+        let late = count(requests.late_iterations);
+        page.line("", &format!("{late} iterations began later than their pacing says"));
+    }
     page.painted("", &share, if requests.failed > 0 { BAD } else { GOOD });
 }
 

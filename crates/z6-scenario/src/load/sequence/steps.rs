@@ -1,19 +1,25 @@
 //! One list of steps: its entries, and the sequences and choices that they name put in their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use z6_events::RequestId;
 
 use super::on_failure;
+use crate::expression::{Check, LastValue};
 use crate::journey::{
-    Block, BlockKind, Branch, Flow, FlowPart, OnFailure, Repeat, SequenceStep, StepGroup,
+    Block, BlockKind, Branch, ConditionId, Flow, FlowPart, Loop, OnFailure, Repeat, SequenceStep,
+    StepGroup,
 };
 use crate::load::codes;
 use crate::load::diagnostic::quoted;
-use crate::load::limits::{MAX_BRANCHES, MAX_NESTING, MAX_PLACES, MAX_STEPS, MAX_TAG_BYTES};
+use crate::load::limits::{
+    MAX_BRANCHES, MAX_CONDITIONS, MAX_NESTING, MAX_PASSES, MAX_PLACES, MAX_STEPS, MAX_TAG_BYTES,
+};
 use crate::load::names::resolve;
 use crate::load::reader::{Context, Section, Span};
+use crate::load::sources::Sources;
+use crate::model::Request;
 
 /// One of `[[sequences]]`.
 struct Named {
@@ -31,6 +37,8 @@ struct Named {
 pub(super) struct Sequences {
     requests: Vec<String>,
     numbered: BTreeMap<String, u16>,
+    /// Names of checks of all requests.
+    checks: BTreeSet<String>,
     names: Vec<String>,
     named: Vec<Named>,
 }
@@ -40,8 +48,19 @@ pub(super) struct Sequences {
 pub(super) struct Draft {
     what: What,
     repeat: Repeat,
+    /// It is done only if this condition holds.
+    only_if: Option<ConditionId>,
+    /// It is done again and again.
+    again: Option<Again>,
     on_failure: Option<OnFailure>,
     group: Option<String>,
+}
+
+/// How an entry is done again.
+#[derive(Clone, Copy)]
+enum Again {
+    While(Loop),
+    Until(Loop),
 }
 
 /// What an entry does.
@@ -126,9 +145,7 @@ impl Steps {
 
     /// All of them become one block.
     fn enclose(&mut self, kind: BlockKind) {
-        if let BlockKind::Repeat(repeat) = &kind {
-            self.places = self.places.saturating_mul(u64::from(repeat.max));
-        }
+        self.places = self.places.saturating_mul(u64::from(kind.passes()));
         self.blocks.insert(0, (0..self.list.len(), kind));
         self.depth += 1;
     }
@@ -137,7 +154,7 @@ impl Steps {
 impl Sequences {
     /// `sequences`: their names, and where these stand.
     pub(super) fn new(
-        requests: Vec<String>,
+        requests: &[Request],
         sequences: impl Iterator<Item = (String, Option<Span>)>,
     ) -> Sequences {
         let named: Vec<Named> = sequences
@@ -150,7 +167,11 @@ impl Sequences {
                 made: None,
             })
             .collect();
+        let checks = requests.iter().flat_map(|request| &request.reading.checks);
+        let checks = checks.map(|check| check.name.clone()).collect();
+        let requests: Vec<String> = requests.iter().map(|request| request.name.clone()).collect();
         Sequences {
+            checks,
             numbered: requests.iter().cloned().zip(0..).collect(),
             names: named.iter().map(|sequence| sequence.name.clone()).collect(),
             requests,
@@ -181,6 +202,7 @@ impl Sequences {
         cx: &mut Context<'_>,
         section: &Section<'_>,
         label: &str,
+        sources: &mut Sources,
     ) -> Vec<Draft> {
         let entries = section.sections(cx, "steps", MAX_STEPS);
         if entries.is_empty() && section.has("steps") && !section.is_bad("steps") {
@@ -192,15 +214,103 @@ impl Sequences {
             let (min, max) = entry.range("repeat").unwrap_or((1, 1));
             // Fits: the key's range ends below.
             let [min, max] = [min, max].map(|times| u32::try_from(times).unwrap_or(u32::MAX));
-            let Some(what) = self.what(cx, entry, label) else { continue };
+            let what = self.what(cx, entry, label);
+            let only_if = self.condition(cx, entry, "if", sources);
+            let again = self.again(cx, entry, sources);
+            let Some(what) = what else { continue };
             let group = entry.text("group").map(str::to_owned);
             if let Some(group) = &group {
                 check_group(cx, entry, group);
             }
             let on_failure = on_failure(entry);
-            drafts.push(Draft { what, repeat: Repeat { min, max }, on_failure, group });
+            let repeat = Repeat { min, max };
+            drafts.push(Draft { what, repeat, only_if, again, on_failure, group });
         }
         drafts
+    }
+
+    /// The condition under a key, compiled; none if there is none, or it cannot be.
+    fn condition(
+        &self,
+        cx: &mut Context<'_>,
+        entry: &Section<'_>,
+        key: &str,
+        sources: &mut Sources,
+    ) -> Option<ConditionId> {
+        let text = entry.written_text(key)?;
+        let names = &mut sources.table.check_names;
+        let mut named = std::mem::take(names);
+        let mut find = |name: &str| sources.find(&cx.parameters, name);
+        let mut check = |name: &str| {
+            let known = named.iter().position(|other| other == name);
+            let is_there = self.checks.contains(name);
+            let is_full = named.len() >= usize::from(LastValue::CHECKS_MAX);
+            if known.is_none() && is_there && !is_full {
+                named.push(name.to_owned());
+            }
+            u16::try_from(known.unwrap_or(named.len().checked_sub(1)?)).ok().filter(|_| is_there)
+        };
+        let compiled = Check::condition(text, &mut find, &mut check);
+        sources.table.check_names = named;
+        let check = match compiled {
+            Ok(check) => check,
+            Err(error) => {
+                let span = entry.span(key);
+                let hint = error.hint.clone().unwrap_or_else(|| {
+                    "a condition compares values: `last.status == 200 && id != none`".to_owned()
+                });
+                cx.error(codes::BAD_CONDITION, span, error.to_string(), hint);
+                return None;
+            }
+        };
+        let index = sources.table.conditions.len();
+        if index >= MAX_CONDITIONS {
+            let message = format!("more than {MAX_CONDITIONS} conditions");
+            let hint = "`MAX_CONDITIONS` cannot be raised: name a sequence several times";
+            cx.error(codes::TOO_MANY, entry.span(key), message, hint);
+            return None;
+        }
+        let parameters = &cx.parameters;
+        sources.table.conditions.push(check.fold(&mut |id| {
+            parameters.value(id).map(|value| (value.bytes.to_vec(), value.is_text))
+        }));
+        u16::try_from(index).ok().map(ConditionId)
+    }
+
+    /// `while` or `until` with what belongs to it.
+    fn again(
+        &self,
+        cx: &mut Context<'_>,
+        entry: &Section<'_>,
+        sources: &mut Sources,
+    ) -> Option<Again> {
+        let loops = ["while", "until"];
+        let mut there = loops.into_iter().filter(|key| entry.has(key));
+        let Some(key) = there.next() else {
+            for other in ["max", "pause_ms"].into_iter().filter(|key| entry.has(key)) {
+                let message = format!("`{other}` belongs to `while` and `until`");
+                let hint =
+                    "write one of them, or remove it; `repeat` does a step a number of times";
+                cx.error(codes::CONFLICT, entry.key_span(other), message, hint);
+            }
+            return None;
+        };
+        for other in there.chain(["repeat"].into_iter().filter(|key| entry.has(key))) {
+            let message = format!("`{key}` and `{other}` cannot be combined in one step");
+            let hint = "name a sequence, and write the one here and the other in its steps";
+            cx.error(codes::CONFLICT, entry.key_span(other), message, hint);
+        }
+        let condition = self.condition(cx, entry, key, sources);
+        let max = entry.written("max").and_then(|max| u32::try_from(max).ok());
+        if max.is_none() && !entry.is_bad("max") {
+            let message = format!("`max` is missing beside `{key}`");
+            let hint =
+                format!("write how often it is done at most: `max = 30`, up to {MAX_PASSES}");
+            cx.error(codes::MISSING_KEY, entry.key_span(key), message, hint);
+        }
+        let pause_ns = entry.number("pause_ms").unwrap_or(0);
+        let again = Loop { condition: condition?, max: max?, pause_ns };
+        Some(if key == "while" { Again::While(again) } else { Again::Until(again) })
     }
 
     /// What an entry does; none if that was reported.
@@ -325,12 +435,22 @@ impl Sequences {
     /// The steps of one entry.
     fn entry(&mut self, cx: &mut Context<'_>, draft: &Draft) -> Option<Steps> {
         let Draft { repeat, .. } = *draft;
-        if let What::Request(index) = draft.what {
-            return Some(one_step(index, repeat));
+        let mut steps = if let What::Request(index) = draft.what {
+            one_step(index, repeat)
+        } else {
+            let mut steps = self.steps_of(cx, &draft.what)?;
+            if repeat != Repeat::times(1) {
+                steps.enclose(BlockKind::Repeat(repeat));
+            }
+            steps
+        };
+        match draft.again {
+            Some(Again::While(again)) => steps.enclose(BlockKind::While(again)),
+            Some(Again::Until(again)) => steps.enclose(BlockKind::Until(again)),
+            None => {}
         }
-        let mut steps = self.steps_of(cx, &draft.what)?;
-        if repeat != Repeat::times(1) {
-            steps.enclose(BlockKind::Repeat(repeat));
+        if let Some(condition) = draft.only_if {
+            steps.enclose(BlockKind::If(condition));
         }
         Some(steps)
     }
