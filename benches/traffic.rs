@@ -74,6 +74,7 @@ impl ClosedLoop {
                 reusable: true,
                 unsolicited: false,
                 irregularities: Irregularities::NONE,
+                arrival: z6_events::ArrivalStamp::NONE,
             },
         };
         self.step(done, seen);
@@ -102,7 +103,10 @@ impl ClosedLoop {
                         seen,
                     );
                 }
-                Command::Cancel { .. } | Command::Close { .. } | Command::Forget { .. } => {
+                Command::Cancel { .. }
+                | Command::Close { .. }
+                | Command::Decide(_)
+                | Command::Forget { .. } => {
                     unreachable!("nothing ends in this loop")
                 }
             }

@@ -12,7 +12,7 @@ use z6_events::{
 };
 use z6_metrics::{RequestRow, RowOutcome};
 use z6_scenario::plan::{Plan, Region};
-use z6_scenario::{Scenario, Scope};
+use z6_scenario::{Model, Scenario, Scope};
 
 /// Actors whose values are kept at once. Beyond it those with the lowest numbers are forgotten: arrivals
 /// that ended early.
@@ -59,7 +59,6 @@ struct Gives {
 #[derive(Debug)]
 pub struct ValueTrack {
     plan: Plan,
-    is_open: bool,
     requests: Vec<Gives>,
     /// By variable: whether it ends with the iteration.
     is_short: Vec<bool>,
@@ -114,10 +113,8 @@ impl ValueTrack {
                 .map(|extract| (extract.variable, extract.default.clone().map(Into::into)))
                 .collect(),
         };
-        let plan = Plan::new(scenario, seed);
         Some(ValueTrack {
-            is_open: plan.model() == z6_scenario::Model::Open,
-            plan,
+            plan: Plan::new(scenario, seed),
             requests: scenario.requests.iter().map(gives).collect(),
             is_short: values.variables.iter().map(|v| v.scope == Scope::Iteration).collect(),
             holders: BTreeMap::new(),
@@ -168,7 +165,8 @@ impl ValueTrack {
         }
         let holder = self.holders.entry(key).or_default();
         holder.values.resize_with(self.is_short.len(), Kept::default);
-        if let Region::Iteration(number) = self.plan.place(asked.actor, asked.step).region {
+        let plan = self.plan.of(asked.population);
+        if let Region::Iteration(number) = plan.place(asked.actor, asked.step).region {
             if holder.iteration != Some(number) {
                 let all = holder.values.iter_mut().zip(&self.is_short);
                 all.filter(|(_, is_short)| **is_short).for_each(|(kept, _)| *kept = Kept::Unset);
@@ -205,11 +203,12 @@ impl ValueTrack {
 
     /// A request has ended. An arrival that has no further step is forgotten after it.
     pub(crate) fn ended(&mut self, row: &RequestRow) {
+        let plan = self.plan.of(row.population);
         let is_last = || {
             matches!(row.outcome, RowOutcome::NeverSent(_))
-                || self.plan.next(row.actor, row.step).is_none()
+                || plan.next(row.actor, row.step).is_none()
         };
-        if self.is_open && is_last() {
+        if plan.model() == Model::Open && is_last() {
             self.gone = Some((row.population, row.actor));
         }
     }
@@ -219,7 +218,7 @@ impl ValueTrack {
     pub fn of(&self, row: &RequestRow) -> RowValues<'_> {
         let holder = self.holders.get(&(row.population, row.actor));
         RowValues {
-            track: Some((&self.plan, row.actor, row.step)),
+            track: Some((self.plan.of(row.population), row.actor, row.step)),
             held: holder.map_or(&[], |holder| &holder.values),
         }
     }

@@ -11,6 +11,7 @@ use z6_scenario::simulation::{self, FaultKind};
 use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
 use crate::bench_args::BenchArgs;
+use crate::shard::ShardArg;
 
 /// A deterministic, event-driven, auditable HTTP load tester.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Analyze(AnalyzeArgs),
     /// Compare runs: what changed, with what confidence, and whether it is a regression.
     Diff(DiffArgs),
+    /// Merge the shards of a run: judge its assertions and write its results.
+    Merge(MergeArgs),
     /// Write the page of a run, or of a comparison of runs: one HTML file that loads nothing.
     Report(ReportArgs),
     /// Watch a run from its log while it runs, or later: on a full screen, or as a page for a browser.
@@ -95,6 +98,15 @@ pub(crate) struct ChangeArgs {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
+}
+
+/// Which part of a run this process has.
+#[derive(Debug, Args)]
+pub(crate) struct ShardArgs {
+    /// Run one of N shards of the run, from 0/N; `auto` takes the number from the scheduler, and `auto/N` says
+    /// how many there are.
+    #[arg(long, value_name = "I/N", value_parser = crate::shard::parse)]
+    pub(crate) shard: Option<ShardArg>,
 }
 
 /// How targets are spoken to.
@@ -185,6 +197,8 @@ pub(crate) struct RunArgs {
     pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) part: ShardArgs,
     /// Results directory; must be empty or not exist yet [default: results/run_<UTC time>].
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -224,9 +238,9 @@ pub(crate) enum LiveArg {
 /// `z6 watch`.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// Results directory or event log of a run in progress, or of one that has ended.
-    #[arg(value_name = "LOG")]
-    pub(crate) log: PathBuf,
+    /// Results directory or event log of a run in progress, or of one that has ended; several are shards.
+    #[arg(value_name = "LOG", required = true)]
+    pub(crate) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) web: WebArgs,
 }
@@ -258,6 +272,8 @@ pub(crate) struct SimulateArgs {
     pub(crate) scenario: ScenarioArg,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
+    #[command(flatten)]
+    pub(crate) part: ShardArgs,
     /// One-way network delay of each burst of bytes, such as 2ms or uniform:1ms..5ms; see below.
     #[arg(long, value_name = "DELAY")]
     pub(crate) latency: Option<String>,
@@ -402,11 +418,47 @@ pub(crate) struct ReplayArgs {
     pub(crate) verify: bool,
 }
 
+/// The logs of one run.
 #[derive(Debug, Args)]
-pub(crate) struct LogArg {
-    /// Event log or results directory; a `.partial` log is used if there is no complete one.
-    #[arg(value_name = "LOG")]
-    pub(crate) path: PathBuf,
+pub(crate) struct LogsArgs {
+    /// Event log or results directory; a `.partial` log is used if there is no complete one. Several are
+    /// those of all shards of one run, and so is a directory that has their directories in it.
+    #[arg(value_name = "LOG", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) partial: PartialArgs,
+}
+
+/// Whether shards may be missing.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct PartialArgs {
+    /// Read the shards that are there, also if others are missing or truncated; every report says so.
+    #[arg(long)]
+    pub(crate) partial: bool,
+}
+
+/// `z6 merge`.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    #[command(flatten)]
+    pub(crate) logs: LogsArgs,
+    /// Results directory; must be empty or not exist yet [default: results/merged_<UTC time>].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Do not print the summary.
+    #[arg(long)]
+    pub(crate) no_summary: bool,
+    /// How the summary is written.
+    #[arg(long, value_enum, default_value_t = SummaryFormat::Text, value_name = "FORMAT")]
+    pub(crate) summary_format: SummaryFormat,
+    /// Print metrics.json instead of the summary.
+    #[arg(long, conflicts_with = "no_summary")]
+    pub(crate) json: bool,
+    /// Print only errors to standard error.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
 }
 
 /// Options that select requests.
@@ -428,13 +480,13 @@ pub(crate) struct SelectionArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AnalyzeArgs {
     #[command(flatten)]
-    pub(crate) log: LogArg,
+    pub(crate) logs: LogsArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     /// Print a table of these percentiles, such as 50,90,99.99.
     #[arg(long, value_name = "LIST", value_parser = percentiles)]
     pub(crate) percentiles: Option<PercentileList>,
-    /// Print a table with one row per name, target, status or worker.
+    /// Print a table with one row per name, target, status, worker or shard.
     #[arg(long, value_enum)]
     pub(crate) by: Option<ByArg>,
     /// Print the N slowest requests with all their details.
@@ -472,6 +524,7 @@ pub(crate) enum ByArg {
     Target,
     Status,
     Worker,
+    Shard,
 }
 
 impl From<ByArg> for By {
@@ -481,6 +534,7 @@ impl From<ByArg> for By {
             ByArg::Target => By::Target,
             ByArg::Status => By::Status,
             ByArg::Worker => By::Worker,
+            ByArg::Shard => By::Shard,
         }
     }
 }
@@ -495,7 +549,8 @@ pub(crate) enum AnalyzeFormat {
 /// `z6 report`.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Event log or results directory; of each run of the first side if the second follows `--`.
+    /// Event log or results directory, or those of all shards of a run; of each run of the first side if the
+    /// second follows `--`.
     #[arg(value_name = "LOG", required = true)]
     pub(crate) a: Vec<PathBuf>,
     /// Event logs or results directories that the others are compared with.
@@ -504,12 +559,15 @@ pub(crate) struct ReportArgs {
     /// The file to write; it must not exist. `-` is standard output.
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) partial: PartialArgs,
 }
 
 /// `z6 diff`.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// Event log or results directory of A and of B, or of each run of A if B follows `--`.
+    /// Event log or results directory of A and of B, or of each run of A if B follows `--`. Logs of the shards
+    /// of one run count as one run.
     #[arg(value_name = "A", required = true)]
     pub(crate) a: Vec<PathBuf>,
     /// Event logs or results directories of B.
@@ -534,6 +592,8 @@ pub(crate) struct DiffArgs {
     /// Output format.
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub(crate) format: DiffFormat,
+    #[command(flatten)]
+    pub(crate) partial: PartialArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -574,7 +634,7 @@ pub(crate) enum DiffFormat {
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
-    pub(crate) log: LogArg,
+    pub(crate) logs: LogsArgs,
     /// Requests (csv), events (ndjson) or an HdrHistogram interval log (hdr).
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,
@@ -597,6 +657,12 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 selects a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Speak TLS, with a certificate made for this run.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Write the certificate of its authority, for clients to trust, as PEM. It must not exist.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) write_ca: Option<PathBuf>,
     /// Number of event-loop threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,

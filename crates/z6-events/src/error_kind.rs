@@ -183,6 +183,9 @@ kinds! {
     TooManyRedirects = 75, "too_many_redirects", Limit;
     /// A redirect to an origin that is not a target of the scenario.
     RedirectRefused = 76, "redirect_refused", Limit;
+    /// The condition of an `until` did not hold after as many passes as `max` allows: the request would have
+    /// been one of another pass.
+    LoopLimit = 77, "loop_limit", Limit;
 
     /// No complete response within `timeout_ms` of the send.
     RequestTimeout = 90, "request_timeout", Timeout;

@@ -5,6 +5,7 @@
 //! facts are about the generator; replay copies them. Where an input and a decision always come together
 //! (`Sent`, `Done`), one event holds both, and the docs of its fields say which is which.
 
+use crate::arrival::ArrivalStamp;
 use crate::codes::{
     CloseCause, NeverSentReason, NoteKind, ReleaseCause, ResendCause, StopReason, StoppedBy,
 };
@@ -60,6 +61,8 @@ pub struct Response {
     pub unsolicited: bool,
     /// Where it breaks HTTP/1.1; interim responses included.
     pub irregularities: Irregularities,
+    /// When its last byte had arrived, if that is known. Only in logs with arrival stamps.
+    pub arrival: ArrivalStamp,
 }
 
 /// How an exchange ended without a complete response: all of it an input.
@@ -80,6 +83,9 @@ pub struct Failure {
     pub reusable: bool,
     /// Where the part of the response that was read breaks HTTP/1.1, the error apart.
     pub irregularities: Irregularities,
+    /// When the last byte that was read of it had arrived, if a read ended it and that is known. Only in
+    /// logs with arrival stamps.
+    pub arrival: ArrivalStamp,
 }
 
 impl Failure {
@@ -331,6 +337,18 @@ pub enum Event {
         /// Which of the request's checks, by bit: that of the first is 1. Never 0.
         failed: u64,
     },
+    /// Input: a condition of the scenario was evaluated for an actor, which goes on by it.
+    Branch {
+        /// Its population.
+        population: Population,
+        /// The VU or arrival.
+        actor: Actor,
+        /// The first place that is taken if the condition of an `if` or `while` holds, or if that of an `until`
+        /// does not.
+        step: Step,
+        /// Whether it holds.
+        holds: bool,
+    },
     /// Input: a connection without an exchange ended.
     ConnectionClosed {
         /// The connection.
@@ -491,6 +509,7 @@ impl Event {
             | Event::Failed { .. }
             | Event::Value { .. }
             | Event::ChecksFailed { .. }
+            | Event::Branch { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. } => EventClass::Input,
             Event::VuStarted { .. }

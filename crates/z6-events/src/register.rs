@@ -41,6 +41,7 @@ pub mod kind {
     pub const NOTE: u8 = 0x24;
     pub const VALUE: u8 = 0x30;
     pub const CHECKS_FAILED: u8 = 0x31;
+    pub const BRANCH: u8 = 0x35;
     /// A value that is a list.
     pub const LIST: u8 = 0x36;
     /// Kind bytes from here on are followed by a length and can be skipped.

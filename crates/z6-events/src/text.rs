@@ -3,6 +3,7 @@
 
 use std::{fmt, iter};
 
+use crate::arrival::ArrivalStamp;
 use crate::event::{Cause, Event, Failure, LoggedValue, PlannedRequest, Response, Sample};
 use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
 use crate::irregularity::Irregularities;
@@ -67,6 +68,7 @@ pub const fn event_name(event: &Event) -> &'static str {
         Event::Note { .. } => "note",
         Event::Value { .. } => "value",
         Event::ChecksFailed { .. } => "checks_failed",
+        Event::Branch { .. } => "branch",
     }
 }
 
@@ -146,6 +148,10 @@ impl fmt::Display for EventLine<'_> {
             Event::ChecksFailed { exchange, failed } => {
                 write!(f, " x{exchange} failed={failed:#b}")
             }
+            Event::Branch { population, actor, step, holds } => {
+                put_population(f, population)?;
+                write!(f, " vu{actor} step={step} holds={holds}")
+            }
             Event::Connected { connection, started } => {
                 write!(f, " conn{connection} started={started}")
             }
@@ -223,12 +229,18 @@ fn put_response(
         reusable,
         unsolicited,
         irregularities,
+        arrival,
     } = *response;
     write!(f, " x{exchange} status={status} first_byte={first_byte} received={received_bytes}")?;
     put_unless(f, "unsent", unsent_bytes, 0)?;
     f.write_str(if reusable { " keep" } else { " close" })?;
     f.write_str(if unsolicited { " unsolicited" } else { "" })?;
-    put_irregularities(f, irregularities)
+    put_irregularities(f, irregularities)?;
+    put_arrival(f, arrival)
+}
+
+fn put_arrival(f: &mut fmt::Formatter<'_>, arrival: ArrivalStamp) -> fmt::Result {
+    arrival.read_lag_ns().map_or(Ok(()), |lag_ns| write!(f, " read_lag_ns={lag_ns}"))
 }
 
 fn put_irregularities(f: &mut fmt::Formatter<'_>, irregularities: Irregularities) -> fmt::Result {
@@ -254,7 +266,8 @@ fn put_failed(
     put_unless(f, "received", received_bytes, 0)?;
     put_unless(f, "unsent", unsent_bytes, 0)?;
     f.write_str(if reusable { " keep" } else { "" })?;
-    put_irregularities(f, irregularities)
+    put_irregularities(f, irregularities)?;
+    put_arrival(f, failure.arrival)
 }
 
 fn put_sample(f: &mut fmt::Formatter<'_>, sample: &Sample) -> fmt::Result {

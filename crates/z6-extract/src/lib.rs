@@ -34,11 +34,16 @@
 #![forbid(unsafe_code)]
 
 mod between;
+#[doc(hidden)]
+pub mod canary;
 mod cookie;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "html")]
+mod html;
+#[cfg(not(feature = "html"))]
+#[path = "no_html.rs"]
 mod html;
 mod json;
 pub mod limits;
@@ -52,7 +57,6 @@ mod value;
 
 pub use between::Between;
 pub use cookie::{Destination, Jar, Refused, SameSite, SetCookie, Stored};
-#[cfg(feature = "html")]
 pub use html::{Html, HtmlError, SelectorError};
 pub use json::{
     JsonCache, JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind, check_json,

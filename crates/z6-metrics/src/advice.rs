@@ -11,6 +11,10 @@ impl Doubt {
                 "use more workers, a machine with more free cores, or less load; response times include \
                  the delay, service times do not"
             }
+            Doubt::LateReads { .. } => {
+                "use more workers, a machine with more free cores, or less load; response and service times \
+                 include the delay, arrival_ns does not"
+            }
             Doubt::LoopStall { .. } => {
                 "look for other work on this machine at that time, and give the generator cores of its own"
             }
@@ -77,6 +81,14 @@ impl Doubt {
                 "give each worker a core of its own; the figures of the whole run are complete"
             }
             Doubt::TornLog => "find out what ended the run: everything up to that instant is here",
+            Doubt::ShardsMissing { .. } => {
+                "find the logs of the missing shards and read all of them together; the load was that of all shards"
+            }
+            Doubt::ShardsDegraded { .. } => {
+                "look at `run.shards`, which has the doubts of each shard, and at the machines of those that have some"
+            }
+            Doubt::ShardsApart { .. } => "start all shards at the same instant",
+            Doubt::ClocksUnsure { .. } => "synchronize the clocks of the machines",
         }
     }
 }
@@ -91,6 +103,7 @@ mod tests {
     fn all() -> Vec<Doubt> {
         vec![
             Doubt::LateSends { loop_lag_p99_ns: 1 },
+            Doubt::LateReads { read_lag_p99_ns: 1, generator_sets_rate: false },
             Doubt::LoopStall { longest_ns: 1 },
             Doubt::LogBackPressure { stall_ns: 1 },
             Doubt::GeneratorBusy { cpu_fraction: 1.0 },
@@ -117,6 +130,10 @@ mod tests {
             Doubt::LagForgotten { requests: 1 },
             Doubt::SeriesLate { values: 1 },
             Doubt::TornLog,
+            Doubt::ShardsMissing { shards: 1, first: 1, of: 2 },
+            Doubt::ShardsDegraded { shards: 1, first: 1, of: 2, by: "late_sends" },
+            Doubt::ShardsApart { shard: 1, late_ns: 1 },
+            Doubt::ClocksUnsure { error_ns: 1 },
         ]
     }
 

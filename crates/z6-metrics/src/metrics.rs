@@ -4,15 +4,18 @@
 //! durations are whole nanoseconds unless the name says otherwise. A figure without observations is
 //! null, never 0.
 
+use std::time::Duration;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, StoppedBy};
+use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, Shard, StoppedBy};
 use z6_scenario::{Model, RunModel};
 
 use crate::assertions::AssertionResult;
 use crate::curve::Curves;
 use crate::goals::Tripped;
 use crate::grid::GridFigures;
+use crate::shards::ShardsFigures;
 use crate::verdict::{Doubt, Verdict};
 
 /// The version of the names in metrics.json.
@@ -99,6 +102,14 @@ pub struct RunFigures {
     pub duration_seconds: f64,
     /// Event loops.
     pub workers: u16,
+    /// Which shard of the run this is: `2/4` is the third of four. Assertions are not judged then. Not in
+    /// metrics.json for a whole run.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shard")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub shard: Option<Shard>,
+    /// The shards whose logs were read together. Not in metrics.json for one log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardsFigures>,
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
@@ -109,6 +120,9 @@ pub struct RunFigures {
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub warmup_seconds: f64,
+    /// Why it is not known when responses had arrived, in words. For the summary; not part of metrics.json.
+    #[serde(skip)]
+    pub arrival_unknown: Option<String>,
 }
 
 /// What has a name in metrics.json.
@@ -186,6 +200,10 @@ fn name_or_null<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     named.as_ref().map(Name::name).serialize(serializer)
+}
+
+fn shard<S: Serializer>(shard: &Option<Shard>, serializer: S) -> Result<S::Ok, S::Error> {
+    shard.map(|shard| shard.to_string()).serialize(serializer)
 }
 
 /// A map in the order of its entries: of the scenario if the keys are names of it.
@@ -270,6 +288,10 @@ pub struct RequestFigures {
     /// lacked a row or a value. Not in metrics.json if there are none.
     #[serde(skip_serializing_if = "is_zero")]
     pub empty_iterations: u64,
+    /// Iterations of VUs that began later than their pacing says, since the one before took longer. Not in
+    /// metrics.json if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub late_iterations: u64,
     /// Answered as expected.
     pub succeeded: u64,
     /// Failed, each with one kind.
@@ -390,6 +412,10 @@ pub struct LatencyFigures {
     pub response_ns: LatencyStats,
     /// done - sent, of successes; timeouts and in flight at stop as lower bounds.
     pub service_ns: LatencyStats,
+    /// arrived - sent, of successes; timeouts and in flight at stop as lower bounds. Not in metrics.json if
+    /// the log has no arrival stamps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrival_ns: Option<LatencyStats>,
     /// first byte - sent, of successes.
     pub first_byte_ns: LatencyStats,
     /// Ready - begin of the attempt, of connections: TCP, and TLS if any; timeouts as lower bounds.
@@ -450,6 +476,12 @@ impl LatencyStats {
             Quantile::P999 => self.p999,
             Quantile::P9999 => self.p9999,
         }
+    }
+
+    /// The value of a quantile as a duration.
+    #[must_use]
+    pub fn time(&self, quantile: z6_scenario::Quantile) -> Option<Duration> {
+        self.quantile(quantile).map(Duration::from_nanos)
     }
 
     /// Whether there are too few observations for this quantile to mean much: fewer than ten beyond
@@ -647,6 +679,10 @@ pub struct GeneratorFigures {
     pub loop_lag_ns: LatencyStats,
     /// Noticed until sent: waiting for a connection.
     pub waiting_ns: LatencyStats,
+    /// done - arrived: how long responses lay in the generator's sockets. Not in metrics.json if the log has
+    /// no arrival stamps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_lag_ns: Option<LatencyStats>,
     /// CPU time of the busiest worker without spinning, as a share of one core.
     pub cpu_fraction: Option<f64>,
     /// Time that loops waited for the log, all workers, nanoseconds.

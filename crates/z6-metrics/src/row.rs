@@ -1,9 +1,13 @@
 //! One request with all that is known of it, from its plan to its end. What a join of events yields,
 //! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
 
+use std::time::Duration;
+use z6_events::canary::is_planted;
+
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, Irregularities, NeverSentReason, Outcome, PlannedRequest,
-    Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+    Actor, ArrivalStamp, ErrorKind, ExchangeSlot, Irregularities, Loops, NeverSentReason, Outcome,
+    PlannedRequest, Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick,
+    WorkerId,
 };
 
 /// The outcome of a request.
@@ -54,8 +58,12 @@ impl RowOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRow {
-    /// The worker that sent it.
+    /// The worker that sent it, by its number in its shard.
     pub worker: WorkerId,
+    /// The shard of this worker: 0 unless the run has several.
+    pub shard: u16,
+    /// The place of this worker among all whose events were read together: in one log its number.
+    pub place: WorkerId,
     /// The population of its VU or arrival.
     pub population: Population,
     /// The VU or arrival that it belongs to.
@@ -86,6 +94,8 @@ pub struct RequestRow {
     pub first_byte: Option<Tick>,
     /// Just after the read that completed the response.
     pub done: Option<Tick>,
+    /// When the last byte of the response, or of what was read of it, had arrived, if the log says.
+    pub arrived: Option<Tick>,
     /// When it ended: done, failed, or given up. Up to here an unanswered request had waited.
     pub ended: Tick,
     /// Exchanges sent: 1, and one for each redirect that was followed and each refusal after which it was
@@ -128,6 +138,25 @@ impl RequestRow {
         self.sent.map(|sent| self.ended.since(sent))
     }
 
+    /// arrived - sent, nanoseconds: how long the response took to this machine.
+    #[inline]
+    #[must_use]
+    pub fn arrival_ns(&self) -> Option<u64> {
+        Some(self.arrived?.since(self.sent?))
+    }
+
+    /// ended - arrived, nanoseconds: how long the response lay in its socket.
+    #[inline]
+    #[must_use]
+    pub fn read_lag_ns(&self) -> Option<u64> {
+        self.arrived.map(|arrived| self.ended.since(arrived))
+    }
+
+    /// The stamp that says when it had arrived.
+    pub(crate) fn arrival(&self) -> ArrivalStamp {
+        self.arrived.map_or(ArrivalStamp::NONE, |arrived| ArrivalStamp::new(arrived, self.ended))
+    }
+
     /// first byte - sent, nanoseconds.
     #[inline]
     #[must_use]
@@ -142,6 +171,18 @@ impl RequestRow {
         self.sent.map(|sent| sent.since(self.planned))
     }
 
+    /// As [`response_ns`](RequestRow::response_ns).
+    #[must_use]
+    pub fn response_time(&self) -> Option<Duration> {
+        self.response_ns().map(Duration::from_nanos)
+    }
+
+    /// As [`service_ns`](RequestRow::service_ns).
+    #[must_use]
+    pub fn service_time(&self) -> Option<Duration> {
+        self.service_ns().map(Duration::from_nanos)
+    }
+
     /// Whether it went without an answer, so that its response time is only a lower bound.
     #[must_use]
     pub const fn is_censored(&self) -> bool {
@@ -150,6 +191,15 @@ impl RequestRow {
             RowOutcome::Failed(kind) => kind.is_censored(),
             RowOutcome::InFlight => true,
             RowOutcome::NeverSent(reason) => reason.is_censored(),
+        }
+    }
+
+    /// The same, made of events under the place of their worker among `loops`.
+    #[must_use]
+    pub fn among(self, loops: &Loops) -> RequestRow {
+        match loops.get(self.place) {
+            Some(one) => RequestRow { worker: one.worker(), shard: one.shard(), ..self },
+            None => self,
         }
     }
 
@@ -186,6 +236,8 @@ impl RequestRow {
     ) -> RequestRow {
         RequestRow {
             worker,
+            shard: 0,
+            place: worker,
             population: request.population,
             actor: request.actor,
             step: request.step,
@@ -201,6 +253,7 @@ impl RequestRow {
             sent: None,
             first_byte: None,
             done: None,
+            arrived: None,
             ended: at,
             exchanges: 0,
             bytes_sent: 0,
@@ -243,6 +296,12 @@ impl RequestRow {
                     ..open
                 };
             }
+            Outcome::InFlightAtStop if is_planted("fold") => {
+                return RequestRow {
+                    outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
+                    ..open
+                };
+            }
             Outcome::InFlightAtStop => return open,
         };
         RequestRow {
@@ -250,6 +309,7 @@ impl RequestRow {
             status: end.status,
             first_byte: end.first_byte,
             done: end.status.map(|_| end.done),
+            arrived: end.arrived(),
             bytes_sent: end
                 .sent
                 .earlier_bytes_sent

@@ -14,6 +14,8 @@ use crate::report::units::{count, duration, percent, plain, plural};
 pub const LOOP_LAG_P99_NS_MAX: u64 = 1_000_000;
 /// A loop lag or a pass of the loop above this is a stall, nanoseconds.
 pub const LOOP_STALL_NS_MAX: u64 = 100_000_000;
+/// The 0.99 quantile of the read lag above which responses were read late, nanoseconds.
+pub const READ_LAG_P99_NS_MAX: u64 = 1_000_000;
 /// The share of a core above which a worker was busy.
 pub const CPU_FRACTION_MAX: f64 = 0.9;
 /// The 0.99 quantile of the waiting for a connection that is worth knowing, nanoseconds.
@@ -55,6 +57,13 @@ pub enum Doubt {
     LateSends {
         /// 0.99 quantile of the loop lag, nanoseconds.
         loop_lag_p99_ns: u64,
+    },
+    /// Responses lay in the generator's sockets before it read them.
+    LateReads {
+        /// 0.99 quantile of the read lag, nanoseconds.
+        read_lag_p99_ns: u64,
+        /// Closed model without think time: the generator is expected to have no time to spare.
+        generator_sets_rate: bool,
     },
     /// The event loop stalled.
     LoopStall {
@@ -199,6 +208,38 @@ pub enum Doubt {
     },
     /// The log is truncated.
     TornLog,
+    /// The logs of some shards are not there.
+    ShardsMissing {
+        /// How many.
+        shards: u16,
+        /// The first of them.
+        first: u16,
+        /// Shards of the run.
+        of: u16,
+    },
+    /// Some shards are degraded by their own events alone.
+    ShardsDegraded {
+        /// How many.
+        shards: u16,
+        /// The first of them.
+        first: u16,
+        /// Shards of the run.
+        of: u16,
+        /// The kind of its first doubt.
+        by: &'static str,
+    },
+    /// Shards did not begin at once.
+    ShardsApart {
+        /// The one that began last.
+        shard: u16,
+        /// How long after the first, nanoseconds.
+        late_ns: u64,
+    },
+    /// The clocks of shards are not known to agree.
+    ClocksUnsure {
+        /// How far two of them may be apart, nanoseconds.
+        error_ns: u64,
+    },
 }
 
 impl Doubt {
@@ -207,6 +248,7 @@ impl Doubt {
     pub const fn kind(&self) -> &'static str {
         match self {
             Doubt::LateSends { .. } => "late_sends",
+            Doubt::LateReads { .. } => "late_reads",
             Doubt::LoopStall { .. } => "loop_stall",
             Doubt::LogBackPressure { .. } => "log_back_pressure",
             Doubt::GeneratorBusy { .. } => "generator_busy",
@@ -233,6 +275,10 @@ impl Doubt {
             Doubt::LagForgotten { .. } => "lag_forgotten",
             Doubt::SeriesLate { .. } => "series_late",
             Doubt::TornLog => "torn_log",
+            Doubt::ShardsMissing { .. } => "shards_missing",
+            Doubt::ShardsDegraded { .. } => "shards_degraded",
+            Doubt::ShardsApart { .. } => "shards_apart",
+            Doubt::ClocksUnsure { .. } => "clocks_unsure",
         }
     }
 
@@ -240,6 +286,7 @@ impl Doubt {
     #[must_use]
     pub const fn degrades(&self) -> bool {
         match self {
+            Doubt::LateReads { generator_sets_rate, .. } => !*generator_sets_rate,
             Doubt::LateSends { .. }
             | Doubt::LoopStall { .. }
             | Doubt::LogBackPressure { .. }
@@ -249,6 +296,8 @@ impl Doubt {
             | Doubt::OutOfPorts { .. }
             | Doubt::OutOfDescriptors { .. }
             | Doubt::OutOfMemory { .. }
+            | Doubt::ShardsMissing { .. }
+            | Doubt::ShardsDegraded { .. }
             | Doubt::TornLog => true,
             Doubt::GeneratorBound { .. }
             | Doubt::ConnectionLimit { .. }
@@ -266,6 +315,8 @@ impl Doubt {
             | Doubt::HistogramsFolded { .. }
             | Doubt::ValuesOutOfRange { .. }
             | Doubt::LagForgotten { .. }
+            | Doubt::ShardsApart { .. }
+            | Doubt::ClocksUnsure { .. }
             | Doubt::SeriesLate { .. } => false,
         }
     }
@@ -278,6 +329,11 @@ impl fmt::Display for Doubt {
                 f,
                 "late sends: 1 % of requests were noticed {} or more after they were due",
                 duration(loop_lag_p99_ns)
+            ),
+            Doubt::LateReads { read_lag_p99_ns, .. } => write!(
+                f,
+                "late reads: 1 % of responses were read {} or more after they had arrived",
+                duration(read_lag_p99_ns)
             ),
             Doubt::LoopStall { longest_ns } => {
                 write!(f, "the event loop stood still for {}", duration(longest_ns))
@@ -416,6 +472,33 @@ impl fmt::Display for Doubt {
             Doubt::TornLog => f.write_str(
                 "the event log is truncated: requests open at its end count as in flight",
             ),
+            Doubt::ShardsMissing { shards: 1, first, of } => {
+                write!(f, "shard {first} of {of} is missing: all figures are those of the others")
+            }
+            Doubt::ShardsMissing { shards, first, of } => write!(
+                f,
+                "{shards} of {of} shards are missing, shard {first} the first: all figures are those of \
+                 the others"
+            ),
+            Doubt::ShardsDegraded { shards: 1, first, of, by } => {
+                write!(f, "shard {first} of {of} is degraded on its own ({by})")
+            }
+            Doubt::ShardsDegraded { shards, first, of, by } => write!(
+                f,
+                "{shards} of {of} shards are degraded on their own, shard {first} ({by}) the first"
+            ),
+            Doubt::ShardsApart { shard, late_ns } => write!(
+                f,
+                "shard {shard} began {} after the first: what shards did at the same time of the run, they \
+                 did not do at once; latencies do not depend on it",
+                duration(late_ns)
+            ),
+            Doubt::ClocksUnsure { error_ns } => write!(
+                f,
+                "the clocks of shards may be {} apart, and so may be what they did at the same time of the \
+                 run; latencies do not depend on it",
+                duration(error_ns)
+            ),
         }
     }
 }
@@ -434,6 +517,8 @@ impl Serialize for Doubt {
 pub(crate) struct Evidence<'a> {
     pub(crate) loop_lag: &'a LatencyStats,
     pub(crate) waiting: &'a LatencyStats,
+    /// 0.99 quantile of the read lag, if it is known, nanoseconds.
+    pub(crate) read_lag_p99_ns: Option<u64>,
     /// `max_connections` of a target to which a worker had as many as it may.
     pub(crate) connection_limit: Option<u32>,
     pub(crate) syn_retries: u64,
@@ -474,6 +559,47 @@ pub(crate) struct Evidence<'a> {
     pub(crate) torn: bool,
 }
 
+impl<'a> Evidence<'a> {
+    /// Of a generator that did nothing to be doubted.
+    pub(crate) fn of_nothing(
+        loop_lag: &'a LatencyStats,
+        waiting: &'a LatencyStats,
+    ) -> Evidence<'a> {
+        Evidence {
+            loop_lag,
+            waiting,
+            read_lag_p99_ns: None,
+            connection_limit: None,
+            syn_retries: 0,
+            stream_limit: None,
+            window_stalls: (0, 0),
+            calmed: 0,
+            resent: (0, 0),
+            offered: None,
+            failed: 0,
+            ended: 0,
+            loop_pass_max_ns: 0,
+            log_stall_ns: 0,
+            cpu_fraction: None,
+            generator_sets_rate: false,
+            never_sent_run_ended: 0,
+            never_sent_max_in_flight: 0,
+            out_of_ports: 0,
+            out_of_descriptors: 0,
+            out_of_memory: 0,
+            wall_step_max_ns: 0,
+            nothing_from_ns: None,
+            samples: 0,
+            quantiles_asked: Vec::new(),
+            folded: 0,
+            out_of_range: 0,
+            lag_forgotten: 0,
+            series_late: 0,
+            torn: false,
+        }
+    }
+}
+
 /// Degraded if any doubt degrades.
 pub(crate) fn verdict(doubts: &[Doubt]) -> Verdict {
     if doubts.iter().any(Doubt::degrades) { Verdict::Degraded } else { Verdict::Trustworthy }
@@ -487,14 +613,24 @@ pub(crate) fn doubts(evidence: &Evidence<'_>) -> Vec<Doubt> {
     delivery(evidence, &mut doubts);
     resources(evidence, &mut doubts);
     knowledge(evidence, &mut doubts);
-    doubts.sort_by_key(|doubt| !doubt.degrades());
+    order(&mut doubts);
     doubts
+}
+
+/// Those that degrade first.
+pub(crate) fn order(doubts: &mut [Doubt]) {
+    doubts.sort_by_key(|doubt| !doubt.degrades());
 }
 
 fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     let lag = evidence.loop_lag;
     let late = lag.p99.filter(|p99| *p99 > LOOP_LAG_P99_NS_MAX);
     doubts.extend(late.map(|loop_lag_p99_ns| Doubt::LateSends { loop_lag_p99_ns }));
+    let late = evidence.read_lag_p99_ns.filter(|p99| *p99 > READ_LAG_P99_NS_MAX);
+    let generator_sets_rate = evidence.generator_sets_rate;
+    doubts.extend(
+        late.map(|read_lag_p99_ns| Doubt::LateReads { read_lag_p99_ns, generator_sets_rate }),
+    );
     let longest_ns = evidence.loop_pass_max_ns.max(lag.max.unwrap_or(0));
     doubts.extend((longest_ns > LOOP_STALL_NS_MAX).then_some(Doubt::LoopStall { longest_ns }));
     let stall_ns = evidence.log_stall_ns;

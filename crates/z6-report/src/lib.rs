@@ -13,11 +13,15 @@ mod curve;
 mod details;
 mod facts;
 mod figure;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod heat;
 mod page;
 mod png;
 mod scale;
+mod shards;
 mod svg;
 mod tables;
 mod text;

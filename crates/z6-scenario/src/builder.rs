@@ -66,6 +66,7 @@ pub struct ScenarioBuilder {
     requests: Vec<RequestBuilder>,
     schedule: Option<ScheduleBuilder>,
     think_time: Settings,
+    pacing: Settings,
     sequence: Settings,
     sequences: Vec<Settings>,
     populations: Vec<PopulationBuilder>,
@@ -400,6 +401,7 @@ impl ScenarioBuilder {
             writer.table("[schedule]", "ScheduleBuilder", "", &schedule.settings);
         }
         writer.table("[think_time]", OWN, "", &self.think_time);
+        writer.table("[pacing]", OWN, "", &self.pacing);
         for sequence in &self.sequences {
             writer.table("[[sequences]]", OWN, "", sequence);
         }

@@ -86,6 +86,7 @@ impl Scenario {
             self.describe_requests(&mut rows);
             self.describe_values(&mut rows);
             rows.row("think time", think_words(self.populations[0].think_time));
+            self.populations[0].describe_pacing(&mut rows);
         }
         self.describe_assertions(&mut rows);
         rows.row("workers", workers_words(self.runtime.workers));
@@ -105,6 +106,7 @@ impl Scenario {
             let label = if index == 0 { "target" } else { "" };
             let url = match target.base_url.scheme {
                 Scheme::Builtin => "the built-in target".to_owned(),
+                Scheme::BuiltinTls => "the built-in target over TLS".to_owned(),
                 Scheme::Http | Scheme::Https => one_line(&target.base_url.text),
             };
             let url = format!("{url}{}", place_words(target));
@@ -192,6 +194,7 @@ impl Scenario {
                 rows.row("sequence", "requests drawn by weight".to_owned());
             }
             rows.row("think time", think_words(users.think_time));
+            users.describe_pacing(rows);
         }
     }
 

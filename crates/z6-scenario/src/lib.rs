@@ -13,6 +13,7 @@ mod duration;
 pub mod error;
 pub mod estimate;
 pub mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod journey;
@@ -35,16 +36,17 @@ pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, FileFacts, Flow, FlowPart, OnEnd,
-    OnFailure, OriginalFile, RandomValue, Reading, Rendering, Renew, Repeat, RequestCheck, Scope,
-    Secret, SecretSource, SequenceStep, StepGroup, ValueSource, ValueTable, Variable,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, Branch, ConditionId, DataFile, Extract,
+    ExtractFrom, FileFacts, Flow, FlowPart, Loop, OnEnd, OnFailure, OriginalFile, RandomValue,
+    Reading, Rendering, Renew, Repeat, RequestCheck, Scope, Secret, SecretSource, SequenceStep,
+    StepGroup, ValueSource, ValueTable, Variable,
 };
 pub use load::{
     Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,
     line_column, parse_seconds, reference, unscaled,
 };
 pub use model::*;
-pub use plan::{Place, Plan, PlannedStep, PlannedValue, Region};
+pub use plan::{Place, Plan, PlannedStep, PlannedValue, Question, Region, Way};
 pub use projection::{PROJECTION_PREFIX, is_cut_projection, projected_table};
 pub use reach::{ConnectTo, Credentials, without_userinfo};
 pub use simulation::Simulation;

@@ -94,15 +94,30 @@ fn everything() -> Vec<ScenarioBuilder> {
         .request(RequestBuilder::new("write", "/items").method("POST").body("line\n\"two\"\u{7f}"))
         .request(RequestBuilder::new("send", "/items").method("PUT").body_file("body.json"))
         .think_time(Duration::from_micros(1_500))
+        .pacing(MS, SECOND)
         .named_sequence(
             "first",
-            [StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in")],
+            [
+                StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in"),
+                StepBuilder::sequence("second").only_if("last.failed"),
+                StepBuilder::new("read").repeat_while("last.status == 200", 3).pause(MS),
+                StepBuilder::new("read").repeat_until("vu > 3", 3),
+                StepBuilder::choose([
+                    (1, StepBuilder::new("write")),
+                    (3, StepBuilder::new("read")),
+                ]),
+            ],
         )
+        .named_sequence("second", [StepBuilder::new("read")])
         .start("first")
         .renew("first", [401, 403], Some(SECOND))
         .on_failure(OnFailure::EndIteration)
         .step("read", 2)
         .step("write", 1)
+        .add_step(StepBuilder::sequence("second").repeat(2).only_if("iteration == 1"))
+        .add_step(StepBuilder::sequence("second").repeat_while("last.failed", 2))
+        .add_step(StepBuilder::new("read").repeat_until("last.status == 200", 2).pause(MS))
+        .add_step(StepBuilder::choose([(2, StepBuilder::sequence("second"))]).repeat_between(1, 2))
         .add_step(
             StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun).group("x"),
         )
@@ -225,6 +240,7 @@ fn populations() -> ScenarioBuilder {
         .renew("all", [401], Some(SECOND))
         .on_failure(OnFailure::EndIteration)
         .think_time_exponential(MS, SECOND)
+        .pacing(SECOND, 2 * SECOND)
         .cookies(Scope::Vu)
         .tag("kind", "human")
         .start_after(SECOND)

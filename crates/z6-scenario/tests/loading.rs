@@ -132,6 +132,7 @@ fn defaults_are_those_documented() {
             start_after_ns: 0,
             duration_ns: None,
             schedule: Schedule::Constant { vus: 1 },
+            pacing: None,
             think_time: ThinkTime::None,
             flow: Flow::default(),
             cookies: None,

@@ -114,6 +114,11 @@ impl Client {
                     }
                     self.close(out.wires, connection);
                 }
+                Command::Decide(decide) => {
+                    let holds = self.requests.decide(&decide);
+                    let at = engine.clock(out.env.now());
+                    engine.step(at, decide.answer(holds));
+                }
                 Command::Forget { population, actor } => self.requests.forget(population, actor),
             }
         }
@@ -338,7 +343,7 @@ impl Client {
         let bandwidth = simulation.bandwidth_bytes_per_second;
         let arrives = wire.up.send(now, written, latency_ns, bandwidth);
         out.env.schedule(arrives, SimEvent::AtServer(of));
-        link.session.wrote(length, |input| engine.step(at, input));
+        link.session.wrote(length, at, |input| engine.step(at, input));
     }
 
     /// The socket takes bytes again.

@@ -53,6 +53,7 @@ pub(crate) fn never_begins(spec: &SimSpec, plan: &Plan) -> bool {
             && plan.steps_per_actor().is_none()
             && plan.vu_changes().next().is_some_and(|first| first.at == Tick::ZERO)
             && has_no_think_time(users)
+            && users.pacing.is_none()
     };
     scenario.populations.iter().zip(plan.populations()).any(is_stuck)
         && simulation.latency.is_zero()

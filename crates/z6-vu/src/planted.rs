@@ -44,6 +44,8 @@ pub enum Bug {
     ForgottenRenewal,
     /// An iteration that has to end goes on.
     IterationContinues,
+    /// Every condition of a step is taken to hold.
+    IgnoredCondition,
     /// A request that ended on a connection with several keeps its place there.
     LeakedStream,
     /// A connection with several requests is given one too many.
@@ -79,6 +81,10 @@ impl Bug {
     #[cfg(feature = "planted-bugs")]
     pub const OF_JOURNEYS: [Bug; 3] =
         [Bug::StaleValue, Bug::ForgottenRenewal, Bug::IterationContinues];
+
+    /// Those that only scenarios with conditions of steps can show.
+    #[cfg(feature = "planted-bugs")]
+    pub const OF_FLOW: [Bug; 1] = [Bug::IgnoredCondition];
 
     /// Those that only connections over HTTP/2 can show.
     #[cfg(feature = "planted-bugs")]

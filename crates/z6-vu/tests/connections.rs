@@ -323,11 +323,13 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
                         reusable: true,
                         unsolicited: false,
                         irregularities: Irregularities::NONE,
+                        arrival: z6_events::ArrivalStamp::NONE,
                     },
                 }
             }
             z6_vu::Command::Close { .. }
             | z6_vu::Command::Cancel { .. }
+            | z6_vu::Command::Decide(_)
             | z6_vu::Command::Forget { .. } => Input::Wake,
         };
         step(&mut engine, Tick(tick), input, &mut out);

@@ -5,9 +5,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use z6_analysis::RequestJoin;
-use z6_events::{Driver, Event, Partition, Tick, WorkerId};
+use z6_events::{Driver, Event, Partition, Shard, Tick, WorkerId};
 use z6_metrics::{RequestRow, RunFacts};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, PROJECTION_PREFIX, Scenario, Workers};
@@ -48,6 +49,9 @@ pub struct Run {
     loaded_with: Overrides,
     overrides: Overrides,
     keep: Keep,
+    time_limit: Option<Duration>,
+    /// Which one, and of how many.
+    shard: (u16, u16),
     on_event: Option<OnEvent>,
     on_request: Option<OnRequest>,
 }
@@ -58,6 +62,7 @@ impl fmt::Debug for Run {
             .field("source", &self.source.name())
             .field("overrides", &self.overrides)
             .field("keep", &self.keep)
+            .field("shard", &self.shard)
             .finish_non_exhaustive()
     }
 }
@@ -107,8 +112,17 @@ impl Run {
         // What is in force now stays in force: the environment is not asked again, by a replay neither.
         let overrides = Overrides { params: loaded.parameters.clone(), ..overrides };
         let loaded_with = overrides.clone();
-        let (on_event, on_request) = (None, None);
-        Run { source, loaded, loaded_with, overrides, keep: Keep::Nothing, on_event, on_request }
+        Run {
+            source,
+            loaded,
+            loaded_with,
+            overrides,
+            keep: Keep::Nothing,
+            time_limit: None,
+            shard: (0, 1),
+            on_event: None,
+            on_request: None,
+        }
     }
 
     /// The seed of everything that is drawn. Without it, and without `prng_seed` in the scenario, one
@@ -123,6 +137,33 @@ impl Run {
     #[must_use]
     pub fn workers(mut self, workers: Workers) -> Run {
         self.overrides.workers = Some(workers);
+        self
+    }
+
+    /// Runs one of the `of` processes that make up the run: shard `index`, from 0. Together they send what
+    /// one process would send: each VU and each arrival belongs to one shard, and limits are divided. The run
+    /// needs a seed that is fixed. Assertions are about all shards together: a shard judges none, and none
+    /// stops it. Whether there is such a shard shows at the start.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulate")] {
+    /// let run = z6::Run::from_toml(
+    ///     "runtime = { vus = 5, iterations = 10 }\ntarget.base_url = 'http://shop.example'\n\
+    ///      requests = [{ name = 'home', path = '/' }]\n",
+    /// )?
+    /// .seed(1);
+    /// let mut sent = 0;
+    /// for index in 0..3 {
+    ///     let shard = run.again().shard(index, 3).simulate().start()?.wait()?;
+    ///     sent += shard.metrics.requests.sent;
+    /// }
+    /// assert_eq!(sent, 50);
+    /// # }
+    /// # Ok::<(), z6::Error>(())
+    /// ```
+    #[must_use]
+    pub fn shard(mut self, index: u16, of: u16) -> Run {
+        self.shard = (index, of);
         self
     }
 
@@ -156,9 +197,36 @@ impl Run {
         self
     }
 
+    /// Stops the run once it has lasted this long, whatever its scenario says, without a grace period: for
+    /// tests that must end. Real time, also of a simulated run; counted from the first instant of the run,
+    /// after names were resolved. The run is then stopped as [`Requested`](z6_events::StoppedBy::Requested),
+    /// and no success: the failure is [`TimeLimit`](crate::FailureKind::TimeLimit). Default: no limit.
+    ///
+    /// ```
+    /// # #[cfg(feature = "builtin")] {
+    /// use std::time::Duration;
+    ///
+    /// let run = z6::Run::from_toml(
+    ///     "runtime.duration_seconds = 600\ntarget.base_url = 'builtin'\n\
+    ///      requests = [{ name = 'hello', path = '/hello' }]\n",
+    /// )?;
+    /// let finished = run.time_limit(Duration::from_millis(100)).start()?.wait()?;
+    /// let failure = finished.ok().unwrap_err();
+    /// assert_eq!(failure.kind(), z6::FailureKind::TimeLimit);
+    /// assert_eq!(failure.to_string(), "stopped: the run reached its time limit of 100ms");
+    /// # }
+    /// # Ok::<(), z6::Error>(())
+    /// ```
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Run {
+        self.time_limit = Some(limit);
+        self
+    }
+
     /// Has `on_event` see every event, in the order of the log, on the log writer's thread. While it
     /// works no log is written: a slow one slows the run down, and the run says so. If it panics the run is
-    /// stopped, and its end is [`Error::Callback`].
+    /// stopped, and its end is [`Error::Callback`]. It is dropped when the run has ended, so that a channel which
+    /// it sends into ends too.
     #[must_use]
     pub fn on_event(
         mut self,
@@ -170,7 +238,7 @@ impl Run {
 
     /// Has `on_request` see every request as it ends, from its plan to its end, in the order of the log, on
     /// the log writer's thread. As with [`on_event`](Run::on_event), a slow function slows the run down. If it
-    /// panics the run is stopped, and its end is [`Error::Callback`].
+    /// panics the run is stopped, and its end is [`Error::Callback`]. It is dropped when the run has ended.
     ///
     /// ```
     /// # #[cfg(feature = "simulate")] {
@@ -215,12 +283,13 @@ impl Run {
         &self.source
     }
 
-    /// Another run of the same scenario with the same changes. It keeps nothing on disk and calls no
-    /// function.
+    /// Another run of the same scenario with the same changes and time limit, and of the same shard. It keeps
+    /// nothing on disk and calls no function.
     #[must_use]
     pub fn again(&self) -> Run {
         let again = Run::new(self.source.clone(), self.loaded.clone(), self.loaded_with.clone());
-        Run { overrides: self.overrides.clone(), ..again }
+        let (overrides, time_limit) = (self.overrides.clone(), self.time_limit);
+        Run { overrides, time_limit, shard: self.shard, ..again }
     }
 
     /// Starts a real run with default options: see [`RealRun::start`].
@@ -276,8 +345,13 @@ impl Run {
     /// Settles everything that both drivers need.
     pub(crate) fn settle(self, driver: Driver) -> Result<Settled, Error> {
         let scenario = self.final_scenario()?;
-        let workers = workers(&self.source, &scenario, driver)?;
+        let (index, of) = self.shard;
+        let shard = Shard::new(index, of).ok_or(Error::Shard { index, of })?;
+        let workers = workers(&self.source, &scenario, shard, driver)?;
         let seed_drawn = scenario.runtime.prng_seed.is_none();
+        if seed_drawn && !shard.is_whole() {
+            return Err(Error::ShardSeed);
+        }
         let seed = match scenario.runtime.prng_seed {
             Some(seed) => seed,
             None => crate::seed::draw_seed()?,
@@ -303,9 +377,11 @@ impl Run {
             seed,
             seed_drawn,
             workers,
+            shard,
             overrides: self.overrides.pairs(),
             log,
             results,
+            time_limit: self.time_limit,
             on_event: self.on_event,
             on_request: self.on_request,
         })
@@ -326,7 +402,12 @@ fn with_log(results: ResultsDir) -> (Option<PathBuf>, Option<ResultsDir>) {
     (Some(results.path().join(EVENTS)), Some(results))
 }
 
-fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Result<u16, Error> {
+fn workers(
+    source: &ScenarioSource,
+    scenario: &Scenario,
+    shard: Shard,
+    driver: Driver,
+) -> Result<u16, Error> {
     let workers = match (scenario.runtime.workers, driver) {
         (Workers::Fixed(workers), _) => workers,
         #[cfg(feature = "run")]
@@ -336,7 +417,7 @@ fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Resu
         // How many cores a machine has is nothing that a simulated run may depend on.
         (Workers::Auto, Driver::Simulation) => 1,
     };
-    scenario.check_workers(workers).map_err(|findings| source.error(findings))?;
+    scenario.check_shares(shard.of(), workers).map_err(|findings| source.error(findings))?;
     Ok(workers)
 }
 
@@ -347,9 +428,11 @@ pub(crate) struct Settled {
     pub(crate) seed: u64,
     pub(crate) seed_drawn: bool,
     pub(crate) workers: u16,
+    pub(crate) shard: Shard,
     pub(crate) overrides: Vec<(String, String)>,
     pub(crate) log: LogTarget,
     results: Option<ResultsDir>,
+    pub(crate) time_limit: Option<Duration>,
     on_event: Option<OnEvent>,
     on_request: Option<OnRequest>,
 }
@@ -392,7 +475,14 @@ impl Settled {
             driver,
             // Tick 0 is not known yet: set from the log's header at the end.
             started_at: String::new(),
-            partition: Partition::unsharded(WorkerId(0), self.workers),
+            arrival_stamps: false,
+            no_arrival_stamps: String::new(),
+            partition: Partition::new(
+                self.shard.index(),
+                self.shard.of(),
+                WorkerId(0),
+                self.workers,
+            ),
         };
         let on_request = self.on_request.take().map(|on_request| {
             let join = RequestJoin::new(&self.scenario, self.workers);

@@ -200,7 +200,7 @@ fn no_allocation_per_request_of_a_journey() {
     let (workers, writer) = allocations(JOURNEY);
     assert_eq!(workers.len(), 2);
     assert!(workers.iter().all(|(_, count)| *count == 0), "{workers:?} for {REQUESTS} requests");
-    assert!(writer.len() == 1 && writer[0].1 < 1_000, "{writer:?} for {REQUESTS} requests");
+    assert!(writer.len() == 1 && writer[0].1 < WRITER_MAX, "{writer:?} for {REQUESTS} requests");
 }
 
 /// Over TLS the library makes a buffer for each record: one of a request, one of a response; a few

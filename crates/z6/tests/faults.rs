@@ -90,6 +90,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("bad_location", "z6/tests/redirects.rs", "where_a_redirect_cannot_lead_the_request_fails"),
     ("redirect_refused", "z6/tests/redirects.rs", "where_a_redirect_cannot_lead_the_request_fails"),
     ("too_many_redirects", "z6/tests/redirects.rs", "too_many_are_a_failure_of_their_own"),
+    (
+        "loop_limit",
+        "z6-vu/tests/flow.rs",
+        "until_is_asked_after_each_pass_and_fails_a_request_at_its_limit",
+    ),
     ("check_failed", "z6-vu/tests/journeys.rs", "checks_fail_their_request_unless_they_only_count"),
     ("extract_failed", "z6-vu/tests/journeys.rs", "a_variable_of_the_iteration_ends_with_it"),
     ("bad_value", "z6-vu/tests/journeys.rs", "requests_that_break_are_failures_as_well"),

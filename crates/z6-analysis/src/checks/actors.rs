@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use z6_events::{Actor, Partition, PlannedRequest, Population, SlotTable, Step, Tick};
 use z6_scenario::schedule::ArrivalIndex;
-use z6_scenario::{Model, Plan, Region};
+use z6_scenario::{Model, Plan, Question, Region, Way};
 
-use super::journeys::{Journey, JourneyRules, StepEnd};
+use super::journeys::{Journey, JourneyRules, Next, StepEnd};
 use super::step::Here;
 use super::violation::{CheckReport, VIOLATIONS_KEPT, ViolationKind};
 
@@ -63,6 +63,19 @@ impl ActorState {
     }
 }
 
+/// A condition that is asked for an actor.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    question: Question,
+    /// When its last step ended, or the first of a part is due, and the pause after that.
+    from: Tick,
+    pause_ns: u64,
+    /// The next step is the first of a part.
+    begins: bool,
+    /// It has not held after the last pass: a request fails next.
+    is_limit: bool,
+}
+
 /// The actors of one population of one worker.
 #[derive(Debug)]
 pub(super) struct Actors {
@@ -71,6 +84,8 @@ pub(super) struct Actors {
     alive: Alive,
     /// Of those alive, by place, if there are any journeys.
     journeys: BTreeMap<u64, Journey>,
+    /// Those that await what a condition says.
+    asked: BTreeMap<u64, Asked>,
     /// All places below it have started, wait, or were reported as missing.
     next: u64,
     /// Arrivals that are due and have done nothing yet: from these places up to those.
@@ -90,6 +105,7 @@ impl Actors {
             partition,
             alive: Alive::default(),
             journeys: BTreeMap::new(),
+            asked: BTreeMap::new(),
             next: u64::from(is_unused),
             waiting: BTreeMap::new(),
             waiting_count: 0,
@@ -145,6 +161,7 @@ impl Actors {
         let place = self.place(actor);
         let state = self.alive.remove(place).ok_or(ViolationKind::NotAlive {})?;
         let journey = self.journeys.remove(&place);
+        self.asked.remove(&place);
         if state.busy {
             return Err(ViolationKind::Busy {});
         }
@@ -156,13 +173,13 @@ impl Actors {
         if over { Ok(()) } else { Err(ViolationKind::StoppedEarly {}) }
     }
 
-    /// An actor's step comes out: it is sent, or given up. `report` takes what is wrong with it. Returns
+    /// An actor's step comes out: it is sent, or given up; `is_given_up`: for want of room or time. `report` takes what is wrong with it. Returns
     /// whether the instant of an arrival is left unchecked.
     #[inline]
     pub(super) fn asked(
         &mut self,
         plan: &mut Planned,
-        request: &PlannedRequest,
+        (request, is_given_up): (&PlannedRequest, bool),
         at: Tick,
         report: &mut impl FnMut(ViolationKind),
     ) -> bool {
@@ -192,8 +209,20 @@ impl Actors {
         if step.0 >= steps_max && !is_aside {
             report(ViolationKind::PastLastStep { steps: steps_max });
         }
-        let unchecked = step.0 == 0 && plan.is_open() && self.arrive(plan, request, at, report);
-        self.turn(plan, actor);
+        let is_first = step.0 == 0 || plan.journeys.as_ref().is_some_and(JourneyRules::has_blocks);
+        let unchecked =
+            is_first && plan.is_open() && self.arrive(plan, (actor, planned), at, report);
+        let place = self.place(actor);
+        let awaits = self.asked.get(&place).is_some_and(|asked| !asked.is_limit);
+        if awaits || self.turn(plan, actor) {
+            match self.state(actor) {
+                // Which request it would be is not known: the first.
+                Some(state) if is_given_up && plan.is_open() => {
+                    state.next_step = plan.plan.first(actor).0;
+                }
+                _ => report(ViolationKind::MissingBranch { step }),
+            }
+        }
         let Some(state) = self.state(actor) else {
             report(ViolationKind::NotAlive {});
             return unchecked;
@@ -226,7 +255,7 @@ impl Actors {
         end: StepEnd,
     ) {
         if let Some(rules) = &plan.journeys {
-            return self.journey_step_ended(rules, plan, actor, (at, delay_ns), end);
+            return self.journey_step_ended(rules, plan, actor, (at, delay_ns), (end, None));
         }
         let Some(state) = self.state(actor) else { return };
         state.busy = false;
@@ -243,7 +272,7 @@ impl Actors {
         plan: &Planned,
         actor: Actor,
         (at, delay_ns): (Tick, u64),
-        end: StepEnd,
+        (end, limit): (StepEnd, Option<Question>),
     ) {
         let place = self.place(actor);
         let (Some(state), Some(journey)) =
@@ -252,14 +281,110 @@ impl Actors {
             return;
         };
         state.busy = false;
-        let follows = journey.follow(rules, &plan.plan, (actor, Step(state.next_step)), end);
-        if let Some((next, pause_ns)) = follows {
-            state.next_step = next.0;
-            state.due = at.plus_ns(state.think_ns.max(delay_ns).max(pause_ns));
-        } else if plan.is_open() {
-            self.alive.remove(place);
-            self.journeys.remove(&place);
+        let here = (actor, Step(state.next_step));
+        let next = journey.follow(rules, &plan.plan, here, (end, limit));
+        let pause_ns = state.think_ns.max(delay_ns);
+        self.go(plan, place, next, (at, pause_ns, false));
+    }
+
+    /// An actor goes on, so long after an instant; `begins`: with the first step of a part.
+    fn go(
+        &mut self,
+        plan: &Planned,
+        place: u64,
+        next: Next,
+        (from, pause_ns, begins): (Tick, u64, bool),
+    ) {
+        let Some(state) = self.alive.get_mut(place) else { return };
+        match next {
+            Next::Step(step, at_least_ns, not_before) => {
+                state.next_step = step.0;
+                state.due = from.plus_ns(pause_ns.max(at_least_ns)).max(not_before);
+            }
+            Next::Limit(step) => {
+                state.next_step = step.0;
+                state.due = from;
+            }
+            Next::Ask(question) => {
+                let asked = Asked { question, from, pause_ns, begins, is_limit: false };
+                self.asked.insert(place, asked);
+            }
+            Next::Over if plan.is_open() => {
+                self.alive.remove(place);
+                self.journeys.remove(&place);
+            }
+            Next::Over => {}
         }
+    }
+
+    /// A condition was evaluated for an actor.
+    pub(super) fn branch(
+        &mut self,
+        plan: &mut Planned,
+        (actor, step): (Actor, Step),
+        holds: bool,
+        at: Tick,
+        report: &mut impl FnMut(ViolationKind),
+    ) {
+        if !self.is_ours(actor) {
+            return report(ViolationKind::WrongWorker {});
+        }
+        let place = self.place(actor);
+        if plan.is_open() && self.alive.get_mut(place).is_none() {
+            let planned = plan.arrivals.tick(actor).unwrap_or(at);
+            self.arrive(plan, (actor, planned), at, report);
+        }
+        let is_begun = self.asked.contains_key(&place);
+        if !is_begun && self.state(actor).is_some_and(|state| !state.busy) && self.turn(plan, actor)
+        {
+            let state = self.state(actor).map(|state| (Step(state.next_step), state.due));
+            if let Some((first, from)) = state
+                && let Way::Ask(question) = plan.plan.enter(actor, first)
+            {
+                let asked = Asked { question, from, pause_ns: 0, begins: true, is_limit: false };
+                self.asked.insert(place, asked);
+                if let Some(journey) = self.journeys.get_mut(&place) {
+                    journey.has_turned = true;
+                }
+            }
+        }
+        let asked = self.asked.remove(&place);
+        let Some(asked) = asked.filter(|asked| asked.question.step == step && !asked.is_limit)
+        else {
+            return report(ViolationKind::OtherBranch { found: step });
+        };
+        let Asked { question, from, pause_ns, begins, .. } = asked;
+        if begins && from > at {
+            report(ViolationKind::Early { planned: from });
+        }
+        let way = plan.plan.answered(actor, &question, holds);
+        let (Some(rules), Some(journey)) = (&plan.journeys, self.journeys.get_mut(&place)) else {
+            return;
+        };
+        let next = journey.go(rules, &plan.plan, (actor, step), way);
+        if way == Way::End {
+            journey.has_turned = false;
+        }
+        // A step that begins a part is due at once.
+        let next = match next {
+            Next::Step(step, ..) if begins && way != Way::End => Next::Step(step, 0, Tick::ZERO),
+            next => next,
+        };
+        self.go(plan, place, next, (from, pause_ns, begins));
+        if let Next::Limit(_) = next {
+            self.asked.insert(place, Asked { is_limit: true, ..asked });
+        }
+    }
+
+    /// A request has failed since an `until` came to its last pass; whether it had.
+    pub(super) fn limit_reached(&mut self, plan: &Planned, actor: Actor, at: Tick) -> bool {
+        let place = self.place(actor);
+        let asked = self.asked.remove(&place).filter(|asked| asked.is_limit);
+        let (Some(rules), Some(Asked { question, .. })) = (&plan.journeys, asked) else {
+            return false;
+        };
+        self.journey_step_ended(rules, plan, actor, (at, 0), (StepEnd::Failed, Some(question)));
+        true
     }
 
     /// An actor begins.
@@ -269,16 +394,29 @@ impl Actors {
         }
     }
 
-    /// An actor's step is about to come out: what has to come before it does.
-    fn turn(&mut self, plan: &Planned, actor: Actor) {
+    /// An actor's step is about to come out: what has to come before it does. Whether a condition has to be
+    /// asked first.
+    fn turn(&mut self, plan: &Planned, actor: Actor) -> bool {
         let place = self.place(actor);
         let (Some(rules), Some(state), Some(journey)) =
             (&plan.journeys, self.alive.get_mut(place), self.journeys.get_mut(&place))
         else {
-            return;
+            return false;
         };
-        let step = Step(state.next_step);
-        state.next_step = journey.turn(rules, &plan.plan, (actor, step), state.due).0;
+        if std::mem::take(&mut journey.has_turned) {
+            return false;
+        }
+        let step = journey.turn(rules, &plan.plan, (actor, Step(state.next_step)), state.due);
+        state.next_step = step.0;
+        if plan.plan.place(actor, step).position > 0 {
+            return false;
+        }
+        match plan.plan.enter(actor, step) {
+            Way::Step { step, .. } => state.next_step = step.0,
+            Way::Ask(_) => return true,
+            Way::Limit { .. } | Way::End => {}
+        }
+        false
     }
 
     /// The journey of an actor that is alive, and the rules for it.
@@ -310,6 +448,7 @@ impl Actors {
     /// An actor was given up: it plans nothing more.
     pub(super) fn given_up(&mut self, plan: &Planned, actor: Actor) {
         let place = self.place(actor);
+        self.asked.remove(&place);
         if plan.is_open() {
             self.alive.remove(place);
             self.journeys.remove(&place);
@@ -326,7 +465,7 @@ impl Actors {
     fn arrive(
         &mut self,
         plan: &mut Planned,
-        &PlannedRequest { actor, planned, .. }: &PlannedRequest,
+        (actor, planned): (Actor, Tick),
         at: Tick,
         report: &mut impl FnMut(ViolationKind),
     ) -> bool {

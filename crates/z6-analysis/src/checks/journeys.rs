@@ -2,10 +2,12 @@
 //! from docs/SCENARIO.md and docs/EVENT_LOG.md, and shares nothing with the engine but the plan.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    Flow, OnFailure, Plan, Region, Scenario, Scope, SequenceStep, Users, ValueSource,
+    Block, BlockKind, Flow, FlowPart, OnFailure, Plan, Question, Region, Scenario, Scope,
+    SequenceStep, Users, ValueSource, Way,
 };
 
 use super::violation::ViolationKind;
@@ -48,6 +50,48 @@ pub(super) struct JourneyRules {
     /// Variables that `start` gives and later requests need.
     from_start: BTreeSet<VariableId>,
     has_data: bool,
+    /// Of start, iteration and renewal, the step of each place; empty without blocks of steps.
+    unrolled: [Vec<u32>; 3],
+}
+
+/// The step of each place of a list, in the order of places.
+fn unrolled(flow: &Flow, part: FlowPart) -> Vec<u32> {
+    let mut all = Vec::new();
+    if !flow.blocks.is_empty() {
+        let blocks: Vec<&Block> = flow.blocks_of(part).collect();
+        unroll(flow.steps_of(part), &blocks, 0..flow.steps_of(part).len(), &mut all);
+    }
+    all
+}
+
+/// Appends the places of some steps. `blocks`: those from the first that begins there.
+fn unroll(steps: &[SequenceStep], blocks: &[&Block], these: Range<usize>, all: &mut Vec<u32>) {
+    let mut at = these.start;
+    let mut next = 0;
+    while at < these.end {
+        match blocks.get(next) {
+            Some(block) if block.steps.start == at => {
+                let is_inside = |other: &&&Block| other.steps.end <= block.steps.end;
+                let inside = &blocks[next + 1..];
+                let inside = &inside[..inside.iter().take_while(is_inside).count()];
+                let times = match &block.kind {
+                    BlockKind::Repeat(repeat) => repeat.max,
+                    BlockKind::Choose(_) | BlockKind::If(_) => 1,
+                    BlockKind::While(again) => again.max,
+                    BlockKind::Until(again) => again.max + 1,
+                };
+                for _ in 0..times {
+                    unroll(steps, inside, block.steps.clone(), all);
+                }
+                (at, next) = (block.steps.end, next + 1 + inside.len());
+            }
+            _ => {
+                let times = steps.get(at).map_or(0, |step| step.repeat.max);
+                all.extend((0..times).map(|_| at as u32));
+                at += 1;
+            }
+        }
+    }
 }
 
 impl JourneyRules {
@@ -60,7 +104,7 @@ impl JourneyRules {
             || flow.steps.iter().any(|step| step.on_failure.is_some());
         let is_made = requests.iter().any(|r| r.rendering.is_some() || !r.reading.is_empty());
         let has_other = !flow.start.is_empty() || flow.renew.is_some();
-        if !(has_ranges || says_failure || is_made || has_other) {
+        if !(has_ranges || says_failure || is_made || has_other) && flow.blocks.is_empty() {
             return None;
         }
         let asks = |request: &z6_scenario::Request| Asks {
@@ -110,21 +154,36 @@ impl JourneyRules {
             short,
             requests: all,
             has_data: !values.data.is_empty(),
+            unrolled: [FlowPart::Start, FlowPart::Steps, FlowPart::Renew]
+                .map(|part| unrolled(flow, part)),
         })
+    }
+
+    /// Whether there are blocks of steps: the first place of an iteration may not be taken.
+    pub(super) fn has_blocks(&self) -> bool {
+        !self.flow.blocks.is_empty()
     }
 
     /// What follows a failure at a place.
     fn after_failure(&self, region: Region, position: u64) -> OnFailure {
-        let steps = match region {
-            Region::Start => &self.flow.start,
-            Region::Iteration(_) => &self.flow.steps,
-            Region::Renewal(_) => self.flow.renew.as_ref().map_or(&self.flow.start, |r| &r.steps),
+        let part = FlowPart::from(region);
+        let steps = self.flow.steps_of(part);
+        let step = if self.flow.blocks.is_empty() {
+            let mut end = 0u64;
+            steps.iter().find(|step| {
+                end = end.saturating_add(u64::from(step.repeat.max));
+                position < end
+            })
+        } else {
+            let [start, iteration, renewal] = &self.unrolled;
+            let unrolled = match region {
+                Region::Start => start,
+                Region::Iteration(_) => iteration,
+                Region::Renewal(_) => renewal,
+            };
+            let index = usize::try_from(position).ok().and_then(|position| unrolled.get(position));
+            index.and_then(|index| steps.get(*index as usize))
         };
-        let mut end = 0u64;
-        let step = steps.iter().find(|step| {
-            end = end.saturating_add(u64::from(step.repeat.max));
-            position < end
-        });
         // Without a sequence, no step says otherwise: the next one follows.
         step.map_or(OnFailure::Continue, |step| step.on_failure.unwrap_or(self.flow.on_failure))
     }
@@ -153,6 +212,19 @@ pub(super) enum StepEnd {
     NotSent,
 }
 
+/// What follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    /// A step, after a pause of at least so many nanoseconds, and not before this tick.
+    Step(Step, u64, Tick),
+    /// What a condition says.
+    Ask(Question),
+    /// A step that fails, since an `until` has come to its last pass.
+    Limit(Step),
+    /// Nothing: the actor stops.
+    Over,
+}
+
 /// What was read from a response that is not complete yet.
 #[derive(Debug, Clone, Default)]
 struct Read {
@@ -173,6 +245,8 @@ pub(super) struct Journey {
     renewals: u64,
     /// For when the last start or renewal was planned.
     renewed: Tick,
+    /// For when the iteration began.
+    begun: Tick,
     /// A status asks for a renewal.
     is_renewal_due: bool,
     /// A renewal has just been done.
@@ -181,6 +255,8 @@ pub(super) struct Journey {
     has_sent: bool,
     /// Nothing follows: it stops.
     pub(super) is_over: bool,
+    /// The step that comes was found when a condition was asked: nothing is done before it any more.
+    pub(super) has_turned: bool,
     read: Option<Read>,
 }
 
@@ -220,7 +296,12 @@ impl Journey {
                 Some(_) | None => None,
             }
         };
-        let Some(first) = first else { return step };
+        let Some(first) = first else {
+            if place.position == 0 {
+                self.begun = planned;
+            }
+            return step;
+        };
         self.put_off = Some(step);
         self.renewed = planned;
         self.is_renewal_due = false;
@@ -326,30 +407,69 @@ impl Journey {
         }
     }
 
-    /// A step has ended: the one that follows, and the least pause before it, nanoseconds. None if the actor
-    /// stops.
+    /// A step has ended: what follows. `limit`: the condition that did not hold after the last pass of its
+    /// block, after which the step would have come.
     pub(super) fn follow(
         &mut self,
         rules: &JourneyRules,
         plan: &Plan,
         (actor, step): (Actor, Step),
-        end: StepEnd,
-    ) -> Option<(Step, u64)> {
+        (end, limit): (StepEnd, Option<Question>),
+    ) -> Next {
         let place = plan.place(actor, step);
         let after = match end {
             StepEnd::Succeeded => OnFailure::Continue,
             StepEnd::Failed => rules.after_failure(place.region, place.position),
             StepEnd::NotSent => OnFailure::EndIteration,
         };
+        if after != OnFailure::Continue {
+            return self.leave(rules, plan, (actor, step), after);
+        }
+        let way = match limit {
+            Some(question) => plan.answered(actor, &question, true),
+            None => plan.go_on(actor, step),
+        };
+        self.go(rules, plan, (actor, step), way)
+    }
+
+    /// Goes a way from a step, or from where a part of its life began.
+    pub(super) fn go(
+        &mut self,
+        rules: &JourneyRules,
+        plan: &Plan,
+        (actor, step): (Actor, Step),
+        way: Way,
+    ) -> Next {
+        match way {
+            Way::Step { step, pause_ns } => Next::Step(step, pause_ns, Tick::ZERO),
+            Way::Ask(question) => Next::Ask(question),
+            Way::Limit { step } => Next::Limit(step),
+            Way::End => self.leave(rules, plan, (actor, step), OnFailure::Continue),
+        }
+    }
+
+    /// A part of an actor's life is over: what follows it.
+    fn leave(
+        &mut self,
+        rules: &JourneyRules,
+        plan: &Plan,
+        (actor, step): (Actor, Step),
+        after: OnFailure,
+    ) -> Next {
+        let place = plan.place(actor, step);
         let is_in_limits = |step: &Step| plan.end_step(actor).is_none_or(|end| *step < end);
         // The iteration that the step is in, or that it was put in the middle of.
         let whole = self.put_off.map_or(place, |step| plan.place(actor, step));
         let is_between = self.put_off.is_some() && whole.position == 0;
         let next = match after {
             OnFailure::StopVu | OnFailure::StopRun => None,
-            OnFailure::Continue => match (plan.next(actor, step), self.put_off) {
-                (Some(next), _) => Some(next),
-                (None, back) => back,
+            OnFailure::Continue => match (self.put_off, place.region) {
+                (Some(back), _) => Some(back),
+                (None, Region::Start) => Some(plan.iteration_start(0)).filter(is_in_limits),
+                (None, Region::Iteration(i)) => {
+                    Some(plan.iteration_start(i.saturating_add(1))).filter(is_in_limits)
+                }
+                (None, Region::Renewal(_)) => None,
             },
             OnFailure::EndIteration => match (whole.region, self.put_off) {
                 (_, Some(back)) if is_between => Some(back),
@@ -363,7 +483,7 @@ impl Journey {
         };
         let Some(next) = next else {
             self.is_over = true;
-            return None;
+            return Next::Over;
         };
         let comes = plan.place(actor, next);
         let is_iteration = matches!(comes.region, Region::Iteration(_));
@@ -381,10 +501,18 @@ impl Journey {
         if is_iteration && comes.position == 0 && !self.has_all(&rules.from_start) {
             if plan.iterations_of(actor).is_some_and(|all| self.starts_again >= all) {
                 self.is_over = true;
-                return None;
+                return Next::Over;
             }
             pause_ns = pause_ns.max(START_AGAIN_NS);
         }
-        Some((next, pause_ns))
+        let is_another = is_iteration && comes.region != whole.region && !is_between;
+        let not_before = match comes.region {
+            Region::Iteration(number @ 1..) if is_another => {
+                let period_ns = plan.period_ns(actor, number - 1);
+                period_ns.map_or(Tick::ZERO, |period_ns| self.begun.plus_ns(period_ns))
+            }
+            _ => Tick::ZERO,
+        };
+        Next::Step(next, pause_ns, not_before)
     }
 }

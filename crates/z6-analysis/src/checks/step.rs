@@ -3,9 +3,9 @@
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
-    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    NeverSentReason, NextHop, PlannedRequest, Population, RequestId, Response, SlotTable, Step,
-    StoppedBy, TargetId, Tick, VariableId, WorkerId,
+    Actor, ArrivalStamp, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot,
+    Failure, NeverSentReason, NextHop, PlannedRequest, Population, RequestId, Response, SlotTable,
+    Step, StoppedBy, TargetId, Tick, VariableId, WorkerId,
 };
 use z6_scenario::{Plan, Region, Scenario, Target};
 
@@ -52,6 +52,8 @@ pub(super) struct Open {
     pub(super) attempt: u8,
     /// How often it was sent again after it had been refused.
     pub(super) resends: u8,
+    /// How many of these times count for `resend_refused`.
+    pub(super) counted_resends: u8,
     /// The target of the exchange that follows a redirect or a refusal, until that is sent.
     pub(super) between: Option<TargetId>,
 }
@@ -201,6 +203,7 @@ impl StepCheck<'_> {
                 self.value(exchange, variable, (value, count));
             }
             Event::ChecksFailed { exchange, failed } => self.checks_failed(exchange, failed),
+            Event::Branch { actor, step, holds, .. } => self.branch(actor, step, holds),
             Event::Sent {
                 exchange,
                 written_bytes,
@@ -219,9 +222,10 @@ impl StepCheck<'_> {
             }
             Event::Redirected {
                 exchange,
-                response: Response { first_byte, unsent_bytes, .. },
+                response: Response { first_byte, unsent_bytes, arrival, .. },
                 next: NextHop { target, request_bytes },
             } => {
+                self.arrived(exchange, arrival);
                 self.redirected(exchange, first_byte, unsent_bytes, (target, request_bytes));
             }
             Event::Resent { exchange, ref failure, .. } => self.resent(exchange, failure),
@@ -230,10 +234,11 @@ impl StepCheck<'_> {
             }
             Event::Done {
                 exchange,
-                response: Response { first_byte, status, unsent_bytes, reusable, .. },
+                response: Response { first_byte, status, unsent_bytes, reusable, arrival, .. },
                 failure,
             } => {
                 self.drains_unless(exchange, reusable);
+                self.arrived(exchange, arrival);
                 self.done(exchange, first_byte, status, unsent_bytes, failure);
             }
             Event::Failed {
@@ -273,7 +278,7 @@ impl StepCheck<'_> {
 
     /// Whether the scenario knows what is asked, and all that the actor must keep to.
     #[inline]
-    fn asked(&mut self, request: &PlannedRequest) -> bool {
+    fn asked(&mut self, request: &PlannedRequest, is_given_up: bool) -> bool {
         if request.request.index() >= self.rules.timeouts_ns.len() {
             self.report(
                 Some(request.actor),
@@ -294,7 +299,7 @@ impl StepCheck<'_> {
         }
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
-        let unchecked = self.actors.asked(self.planned, request, here.at, &mut add);
+        let unchecked = self.actors.asked(self.planned, (request, is_given_up), here.at, &mut add);
         self.report.unchecked_arrivals += u64::from(unchecked);
         true
     }
@@ -307,7 +312,7 @@ impl StepCheck<'_> {
     ) {
         let actor = Some(request.actor);
         self.tally.sent += 1;
-        if !self.asked(request) {
+        if !self.asked(request, false) {
             return;
         }
         let on = self.state.connections.sent(connection, request.target);
@@ -322,7 +327,7 @@ impl StepCheck<'_> {
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
         let PlannedRequest { population, actor, request, step, .. } = *request;
-        let (attempt, resends, between) = (0, 0, None);
+        let (attempt, resends, counted_resends, between) = (0, 0, 0, None);
         let open = Open {
             population,
             actor,
@@ -334,6 +339,7 @@ impl StepCheck<'_> {
             step,
             attempt,
             resends,
+            counted_resends,
             between,
         };
         if self.state.open.insert(exchange.0, open).is_some() {
@@ -359,6 +365,17 @@ impl StepCheck<'_> {
     #[inline]
     pub(super) fn step_over(&mut self, actor: Actor, end: StepEnd, delay_ns: u64) {
         self.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), end);
+    }
+
+    /// A response that was believed had not arrived before its request was sent.
+    #[inline]
+    pub(super) fn arrived(&mut self, exchange: ExchangeSlot, arrival: ArrivalStamp) {
+        let Some(arrived) = arrival.arrived(self.here.at) else { return };
+        let Some(open) = self.state.open.get(exchange.0) else { return };
+        if arrived < open.sent {
+            let (actor, sent) = (open.actor, open.sent);
+            self.report(Some(actor), ViolationKind::ArrivedBeforeSent { arrived, sent });
+        }
     }
 
     /// The instants and bytes of an exchange that the driver ended.
@@ -448,11 +465,27 @@ impl StepCheck<'_> {
         }
     }
 
+    fn branch(&mut self, actor: Actor, step: Step, holds: bool) {
+        let (here, report) = (self.here, &mut *self.report);
+        let mut add = |kind| report.add(here.violation(Some(actor), kind));
+        self.actors.branch(self.planned, (actor, step), holds, here.at, &mut add);
+    }
+
     fn not_on_wire(&mut self, request: &PlannedRequest, error: ErrorKind) {
+        if error == ErrorKind::LoopLimit {
+            self.tally.sent += 1;
+            self.tally.failed += 1;
+            let actor = request.actor;
+            let is_asked = self.asked(request, false);
+            if !self.actors.limit_reached(self.planned, actor, self.here.at) && is_asked {
+                self.report(Some(actor), ViolationKind::CauselessNotOnWire {});
+            }
+            return;
+        }
         let cause = self.take_cause(request.actor, error);
         self.tally.sent += 1;
         self.tally.failed += 1;
-        if self.asked(request) {
+        if self.asked(request, false) {
             let delay_ns = match cause {
                 Some(Unsent::Attempt(_)) => {
                     self.rules.reconnect_delay_ns(self.planned, request.target)
@@ -494,7 +527,9 @@ impl StepCheck<'_> {
         if reason == NeverSentReason::RunEnded && self.state.ended.is_none() {
             self.report(Some(request.actor), ViolationKind::GivenUpEarly {});
         }
-        if !self.asked(request) {
+        let is_given_up =
+            matches!(reason, NeverSentReason::RunEnded | NeverSentReason::MaxInFlight);
+        if !self.asked(request, is_given_up) {
             return;
         }
         let actor = request.actor;

@@ -9,9 +9,9 @@ impl WorkerChecks {
     pub(super) fn population(&self, event: &Event) -> Population {
         let of_exchange = |exchange: ExchangeSlot| self.open.get(exchange.0).map(|o| o.population);
         match event {
-            Event::VuStarted { population, .. } | Event::VuStopped { population, .. } => {
-                *population
-            }
+            Event::VuStarted { population, .. }
+            | Event::VuStopped { population, .. }
+            | Event::Branch { population, .. } => *population,
             Event::Sent { request, .. }
             | Event::NotOnWire { request, .. }
             | Event::NeverSent { request, .. } => request.population,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use z6_events::{
     Cause, ConnectedAs, Event, EventClass, ExchangeSlot, Failure, Http2Sample, Irregularities,
-    LoggedValue, PlannedRequest, Response, Sample, Tick, Visitor, WorkerId, event_name,
+    LoggedValue, Loops, PlannedRequest, Response, Sample, Tick, Visitor, WorkerId, event_name,
 };
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
@@ -19,6 +19,7 @@ pub(super) struct EventExport<W> {
     /// Names of requests, then of targets, as JSON texts.
     requests: Vec<Vec<u8>>,
     targets: Vec<Vec<u8>>,
+    loops: Loops,
     line: Object,
     /// The bytes that the next event names.
     bytes: Vec<u8>,
@@ -26,9 +27,10 @@ pub(super) struct EventExport<W> {
 }
 
 impl<W: Write> EventExport<W> {
-    pub(super) fn new(scenario: &Scenario, out: W) -> EventExport<W> {
+    pub(super) fn new(scenario: &Scenario, loops: Loops, out: W) -> EventExport<W> {
         EventExport {
             out,
+            loops,
             requests: scenario.requests.iter().map(|request| json_text(&request.name)).collect(),
             targets: scenario.targets.iter().map(|target| json_text(&target.name)).collect(),
             line: Object(Vec::new()),
@@ -91,7 +93,13 @@ impl<W: Write> Visitor for EventExport<W> {
     ) -> Result<(), AnalyzeError> {
         self.line.0.clear();
         self.line.number("event", index);
-        self.line.number("worker", u64::from(worker.0));
+        match self.loops.get(worker) {
+            Some(one) if one.shards() > 1 => {
+                self.line.number("shard", u64::from(one.shard()));
+                self.line.number("worker", u64::from(one.worker().0));
+            }
+            _ => self.line.number("worker", u64::from(worker.0)),
+        }
         self.line.number("at_ns", at.0);
         self.line.word("class", class_name(event.class()));
         self.line.word("kind", event_name(event));
@@ -302,6 +310,12 @@ impl Object {
                 self.number("exchange", u64::from(exchange.0));
                 self.number("failed", failed);
             }
+            Event::Branch { population, actor, step, holds } => {
+                self.number("population", u64::from(population.0));
+                self.number("actor", actor.0);
+                self.number("step", step.0);
+                self.raw("holds", if holds { b"true" } else { b"false" });
+            }
         }
     }
 
@@ -320,6 +334,7 @@ impl Object {
             unsent_bytes,
             reusable,
             irregularities,
+            arrival,
         } = *failure;
         self.number("exchange", u64::from(exchange.0));
         self.word("error", error.name());
@@ -329,6 +344,7 @@ impl Object {
         self.number("unsent_bytes", unsent_bytes);
         self.flag("reusable", reusable);
         self.irregularities(irregularities);
+        self.optional("read_lag_ns", arrival.read_lag_ns());
     }
 
     fn response(&mut self, exchange: ExchangeSlot, response: &Response) {
@@ -340,6 +356,7 @@ impl Object {
             reusable,
             unsolicited,
             irregularities,
+            arrival,
         } = *response;
         self.number("exchange", u64::from(exchange.0));
         self.number("status", u64::from(status));
@@ -349,6 +366,7 @@ impl Object {
         self.flag("reusable", reusable);
         self.flag("unsolicited", unsolicited);
         self.irregularities(irregularities);
+        self.optional("read_lag_ns", arrival.read_lag_ns());
     }
 
     /// The names, in the order of the bits of the mask.

@@ -58,17 +58,21 @@ pub(super) enum NumberField {
     Actor,
     Step,
     Worker,
+    Shard,
     Connection,
     Stream,
     BytesSent,
     BytesReceived,
     Planned,
     Sent,
+    Arrived,
     Done,
     Ended,
     Response,
     Service,
     FirstByte,
+    Arrival,
+    ReadLag,
     Lateness,
 }
 
@@ -82,17 +86,21 @@ impl NumberField {
             NumberField::Actor => Some(row.actor.0),
             NumberField::Step => Some(row.step.0),
             NumberField::Worker => Some(u64::from(row.worker.0)),
+            NumberField::Shard => Some(u64::from(row.shard)),
             NumberField::Connection => row.connection,
             NumberField::Stream => row.stream,
             NumberField::BytesSent => Some(row.bytes_sent),
             NumberField::BytesReceived => Some(row.bytes_received),
             NumberField::Planned => Some(row.planned.0),
             NumberField::Sent => tick(row.sent),
+            NumberField::Arrived => tick(row.arrived),
             NumberField::Done => tick(row.done),
             NumberField::Ended => Some(row.ended.0),
             NumberField::Response => row.response_ns(),
             NumberField::Service => row.service_ns(),
             NumberField::FirstByte => row.first_byte_ns(),
+            NumberField::Arrival => row.arrival_ns(),
+            NumberField::ReadLag => row.read_lag_ns(),
             NumberField::Lateness => row.lateness_ns(),
         }
     }
@@ -103,6 +111,7 @@ impl NumberField {
             NumberField::Actor
             | NumberField::Step
             | NumberField::Worker
+            | NumberField::Shard
             | NumberField::BytesSent
             | NumberField::BytesReceived
             | NumberField::Planned
@@ -111,10 +120,13 @@ impl NumberField {
             | NumberField::Connection
             | NumberField::Stream
             | NumberField::Sent
+            | NumberField::Arrived
             | NumberField::Done
             | NumberField::Response
             | NumberField::Service
             | NumberField::FirstByte
+            | NumberField::Arrival
+            | NumberField::ReadLag
             | NumberField::Lateness => false,
         }
     }
@@ -158,25 +170,32 @@ pub(super) const FIELDS: &[Field] = &[
     number("actor", NumberField::Actor, Scale::One),
     number("step", NumberField::Step, Scale::One),
     number("worker", NumberField::Worker, Scale::One),
+    number("shard", NumberField::Shard, Scale::One),
     number("connection", NumberField::Connection, Scale::One),
     field("reused", FieldKind::Reused),
     field("protocol", FieldKind::Protocol),
     number("stream", NumberField::Stream, Scale::One),
     number("planned_s", NumberField::Planned, Scale::Seconds),
     number("sent_s", NumberField::Sent, Scale::Seconds),
+    number("arrived_s", NumberField::Arrived, Scale::Seconds),
     number("done_s", NumberField::Done, Scale::Seconds),
     number("ended_s", NumberField::Ended, Scale::Seconds),
     number("planned_ns", NumberField::Planned, Scale::One),
     number("sent_ns", NumberField::Sent, Scale::One),
+    number("arrived_ns", NumberField::Arrived, Scale::One),
     number("done_ns", NumberField::Done, Scale::One),
     number("ended_ns", NumberField::Ended, Scale::One),
     number("response_ms", NumberField::Response, Scale::Ms),
     number("service_ms", NumberField::Service, Scale::Ms),
     number("first_byte_ms", NumberField::FirstByte, Scale::Ms),
+    number("arrival_ms", NumberField::Arrival, Scale::Ms),
+    number("read_lag_ms", NumberField::ReadLag, Scale::Ms),
     number("lateness_ms", NumberField::Lateness, Scale::Ms),
     number("response_ns", NumberField::Response, Scale::One),
     number("service_ns", NumberField::Service, Scale::One),
     number("first_byte_ns", NumberField::FirstByte, Scale::One),
+    number("arrival_ns", NumberField::Arrival, Scale::One),
+    number("read_lag_ns", NumberField::ReadLag, Scale::One),
     number("lateness_ns", NumberField::Lateness, Scale::One),
     number("bytes_sent", NumberField::BytesSent, Scale::One),
     number("bytes_received", NumberField::BytesReceived, Scale::One),

@@ -46,7 +46,7 @@ pub(super) fn bench(args: BenchArgs) -> anyhow::Result<Exit> {
         page.as_deref().map_or(Ok(()), |page| write_page(page, finished))?;
         ci.report(&Place { file: None, text: &line.toml }, finished)
     };
-    execute_then(&output, run, &location, &interrupts, start, then)
+    execute_then(&output, run, None, &location, &interrupts, start, then)
 }
 
 fn output(args: &BenchArgs) -> OutputOptions {
@@ -78,5 +78,6 @@ fn print(line: &OneLiner, is_hint_shown: bool) -> anyhow::Result<Exit> {
 fn write_page(path: &Path, finished: &Finished) -> anyhow::Result<()> {
     let Some(log) = &finished.log else { return Ok(()) };
     let log = Log::open(log).map_err(z6::Error::from)?;
-    new_file::write(path, &run_page(&finished.metrics, &log.page_facts()), "--html", mode_of(&log))
+    let mode = mode_of(std::iter::once(log.path()));
+    new_file::write(path, &run_page(&finished.metrics, &log.page_facts()), "--html", mode)
 }

@@ -12,8 +12,8 @@ use crate::grid::GridFigures;
 use crate::groups::Cell;
 use crate::histogram::Latency;
 use crate::metrics::{
-    ErrorFigures, GeneratorFigures, LatencyFigures, LatencyStats, Named, RequestFigures, SeriesRow,
-    ThroughputFigures,
+    ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, Named,
+    RequestFigures, SeriesRow, ThroughputFigures,
 };
 use crate::outline::Outline;
 use crate::quantile::stats;
@@ -30,6 +30,8 @@ pub struct RunLatencies<'a> {
     pub service: &'a Latency,
     /// Times to the first byte.
     pub first_byte: &'a Latency,
+    /// Times to the arrival, if the log has arrival stamps.
+    pub arrival: Option<&'a Latency>,
 }
 
 /// What workers and connections say about the generator.
@@ -101,6 +103,7 @@ impl Requests {
             response: &total.response,
             service: &total.service,
             first_byte: &self.latencies.first_byte,
+            arrival: self.has_arrival_stamps.then_some(&self.latencies.arrival),
         }
     }
 
@@ -113,6 +116,7 @@ impl Requests {
         LatencyFigures {
             response_ns: stats(&total.response),
             service_ns: stats(&total.service),
+            arrival_ns: self.has_arrival_stamps.then(|| stats(&self.latencies.arrival)),
             first_byte_ns: stats(&self.latencies.first_byte),
             connect_ns,
             tls_handshake_ns,
@@ -125,7 +129,7 @@ impl Requests {
         &self,
         outline: &Outline,
         total: &Cell,
-        empty_iterations: u64,
+        (empty_iterations, late_iterations): (u64, u64),
     ) -> Result<RequestFigures, FoldError> {
         let totals = &self.totals;
         let statuses = totals.statuses.occurred();
@@ -137,12 +141,13 @@ impl Requests {
             never_sent: totals.never_sent_count(),
             never_sent_for_lack: Named(totals.never_sent_for_lack()),
             empty_iterations,
+            late_iterations,
             succeeded: totals.outcomes.succeeded,
             failed: totals.outcomes.failed,
             in_flight_at_stop: totals.in_flight_at_stop,
             success_rate: self.measured.success_rate(),
             error_rate: self.measured.error_rate(),
-            by_name: self.groups.by_name(outline),
+            by_name: self.by_name(outline),
             by_method: self.groups.by_method(outline)?,
             by_target: self.groups.by_target(outline, total),
             by_population: Named::default(),
@@ -152,6 +157,11 @@ impl Requests {
             by_status: Named(statuses.map(|(status, count)| (status.to_string(), count)).collect()),
             irregularities: Named(totals.irregularities.occurred().collect()),
         })
+    }
+
+    /// `requests.by_name`.
+    pub(crate) fn by_name(&self, outline: &Outline) -> Named<GroupFigures> {
+        self.groups.by_name(outline)
     }
 
     /// `throughput` of a run that ended then.
@@ -209,17 +219,21 @@ impl Requests {
         let (totals, latencies) = (&self.totals, &self.latencies);
         let loop_lag = stats(&latencies.loop_lag);
         let waiting = stats(&latencies.waiting);
+        let read_lag = self.has_arrival_stamps.then(|| stats(&latencies.read_lag));
         let ranged = [
             &total.response,
             &total.service,
             &latencies.first_byte,
             &latencies.failed_response,
             &latencies.lateness,
+            &latencies.arrival,
+            &latencies.read_lag,
         ];
         let out_of_range: u64 = ranged.iter().map(|latency| latency.out_of_range()).sum();
         let doubts = verdict::doubts(&Evidence {
             loop_lag: &loop_lag,
             waiting: &waiting,
+            read_lag_p99_ns: read_lag.as_ref().and_then(|lag| lag.p99),
             connection_limit: workers.connection_limit,
             syn_retries: workers.syn_retries,
             stream_limit: workers.stream_limit,
@@ -233,7 +247,7 @@ impl Requests {
             loop_pass_max_ns: workers.loop_pass_max_ns,
             log_stall_ns: workers.log_stall_ns,
             cpu_fraction: workers.cpu_fraction,
-            generator_sets_rate: outline.model == RunModel::Closed && !outline.thinks,
+            generator_sets_rate: outline.sets_rate(),
             never_sent_run_ended: totals.never_sent_run_ended,
             never_sent_max_in_flight: totals.never_sent_max_in_flight,
             out_of_ports: totals.errors.count(ErrorKind::OutOfPorts),
@@ -255,6 +269,7 @@ impl Requests {
             lateness_ns: stats(&latencies.lateness),
             loop_lag_ns: loop_lag,
             waiting_ns: waiting,
+            read_lag_ns: read_lag,
             cpu_fraction: workers.cpu_fraction,
             log_stall_ns: workers.log_stall_ns,
         }

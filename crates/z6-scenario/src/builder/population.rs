@@ -60,6 +60,15 @@ impl PopulationBuilder {
         self
     }
 
+    /// How long after the one before an iteration begins at the earliest, drawn from `min` to `max`, whole
+    /// milliseconds each. Default: at once.
+    #[must_use]
+    pub fn pacing(mut self, min: Duration, max: Duration) -> Self {
+        let entry = vec![("period_ms".to_owned(), period(min, max))];
+        self.settings.set("pacing", "pacing", Value::Table(entry));
+        self
+    }
+
     /// A pause of this length after each request. Default: none.
     #[must_use]
     pub fn think_time(mut self, length: Duration) -> Self {
@@ -84,7 +93,22 @@ impl PopulationBuilder {
     }
 }
 
+/// `period_ms`.
+fn period(min: Duration, max: Duration) -> Value {
+    let [min, max] =
+        [min, max].map(|time| Value::number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+    Value::List(vec![min, max])
+}
+
 impl ScenarioBuilder {
+    /// How long after the one before an iteration begins at the earliest, drawn from `min` to `max`, whole
+    /// milliseconds each. Default: at once.
+    #[must_use]
+    pub fn pacing(mut self, min: Duration, max: Duration) -> Self {
+        self.pacing.set("period_ms", "pacing", period(min, max));
+        self
+    }
+
     /// Adds a kind of users. With any, the scenario has no schedule, sequence, think time and cookies of its
     /// own.
     #[must_use]

@@ -6,7 +6,7 @@ use super::ScenarioBuilder;
 use super::text::{Settings, Value, seconds};
 use crate::journey::OnFailure;
 
-/// A step of a sequence: a request, once unless it says otherwise.
+/// A step of a sequence: a request, another sequence or a choice, once unless it says otherwise.
 ///
 /// ```
 /// use z6_scenario::{OnFailure, RequestBuilder, Scenario, StepBuilder, TargetBuilder};
@@ -35,6 +35,39 @@ impl StepBuilder {
         StepBuilder { entry: vec![("request".to_owned(), Value::text(request))] }
     }
 
+    /// The named sequence of this name, whole.
+    #[must_use]
+    pub fn sequence(name: impl Into<String>) -> StepBuilder {
+        StepBuilder { entry: vec![("sequence".to_owned(), Value::text(name))] }
+    }
+
+    /// One of these, drawn by weight: steps that are a request or a named sequence, and say nothing else.
+    ///
+    /// ```
+    /// use z6_scenario::{RequestBuilder, Scenario, StepBuilder, TargetBuilder};
+    ///
+    /// let branches = [(7, StepBuilder::new("search")), (3, StepBuilder::sequence("buying"))];
+    /// let scenario = Scenario::builder()
+    ///     .iterations(10)
+    ///     .target(TargetBuilder::new("http://localhost"))
+    ///     .request(RequestBuilder::new("search", "/search"))
+    ///     .request(RequestBuilder::new("buy", "/cart").method("POST"))
+    ///     .named_sequence("buying", [StepBuilder::new("search"), StepBuilder::new("buy")])
+    ///     .add_step(StepBuilder::choose(branches).repeat(2))
+    ///     .build()?;
+    /// assert_eq!(scenario.steps_per_iteration(), 6);
+    /// # Ok::<(), z6_scenario::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn choose(branches: impl IntoIterator<Item = (u32, StepBuilder)>) -> StepBuilder {
+        let branch = |(weight, mut step): (u32, StepBuilder)| {
+            step.entry.insert(0, ("weight".to_owned(), Value::number(weight)));
+            Value::Table(step.entry)
+        };
+        let branches = branches.into_iter().map(branch).collect();
+        StepBuilder { entry: vec![("choose".to_owned(), Value::List(branches))] }
+    }
+
     /// So many times in a row. Default: once.
     #[must_use]
     pub fn repeat(self, times: u32) -> StepBuilder {
@@ -45,6 +78,32 @@ impl StepBuilder {
     #[must_use]
     pub fn repeat_between(self, min: u32, max: u32) -> StepBuilder {
         self.set("repeat", Value::List(vec![Value::number(min), Value::number(max)]))
+    }
+
+    /// Only if a condition holds, when its turn has come: an expression as in `if` of a scenario.
+    #[must_use]
+    pub fn only_if(self, condition: impl Into<String>) -> StepBuilder {
+        self.set("if", Value::text(condition))
+    }
+
+    /// Again and again as long as a condition holds, which is asked before each pass; `max` times at most.
+    #[must_use]
+    pub fn repeat_while(self, condition: impl Into<String>, max: u32) -> StepBuilder {
+        self.set("while", Value::text(condition)).set("max", Value::number(max))
+    }
+
+    /// Again and again until a condition holds, which is asked after each pass; `max` times at most, and a
+    /// request fails (`loop_limit`) if it does not hold then.
+    #[must_use]
+    pub fn repeat_until(self, condition: impl Into<String>, max: u32) -> StepBuilder {
+        self.set("until", Value::text(condition)).set("max", Value::number(max))
+    }
+
+    /// The least pause before each pass but the first of [`repeat_while`](StepBuilder::repeat_while) and
+    /// [`repeat_until`](StepBuilder::repeat_until). Default: none.
+    #[must_use]
+    pub fn pause(self, time: Duration) -> StepBuilder {
+        self.set("pause_ms", super::text::millis(time))
     }
 
     /// What follows a failure of it. Default: as the sequence says.

@@ -18,7 +18,8 @@ mod tree;
 mod vocabulary;
 
 pub use check::{
-    Body, Check, CheckScratch, Operand, Outcome, Term, Test, Unreadable, Words, number_of,
+    Body, Check, CheckScratch, LastValue, Operand, Outcome, Term, Test, Unreadable, Words,
+    number_of,
 };
 pub use error::{ExpressionError, ExpressionErrorKind, meant};
 pub use lexer::{Comparison, Decimal};

@@ -49,6 +49,7 @@ pub(crate) const DATA_FILE: &str = "data_file";
 /// An extraction that cannot be made.
 pub(crate) const BAD_EXTRACT: &str = "bad_extract";
 /// A check that cannot be read.
+pub(crate) const BAD_CONDITION: &str = "bad_condition";
 pub(crate) const BAD_CHECK: &str = "bad_check";
 /// A `where` that cannot be read, or that nothing can meet.
 pub(crate) const BAD_WHERE: &str = "bad_where";
@@ -66,8 +67,6 @@ pub(crate) const WORKER_SHARE: &str = "worker_share";
 pub(crate) const OVERRIDE: &str = "override";
 /// A setting of the simulated world that cannot be read.
 pub(crate) const BAD_SETTING: &str = "bad_setting";
-/// Understood, but not run.
-pub(crate) const UNSUPPORTED: &str = "unsupported";
 /// A value that is not, or may not be, there where it is used.
 pub(crate) const UNSET: &str = "unset";
 /// Unique rows of a file that do not suffice.

@@ -6,7 +6,7 @@ mod simulation;
 mod values;
 
 use super::limits::{self, data, defaults, response};
-use crate::model::MICRO;
+use crate::model::{MICRO, NS_PER_MS};
 use simulation::{FAULTS, SIMULATION};
 use values::{
     AUTH, AWS_SIGV4, BASIC, CHECKS, COOKIES, DATA, EXTRACT, LOG, MULTIPART, PARAMETERS, RANDOM,
@@ -257,6 +257,7 @@ pub(crate) static ROOT: Table = Table {
         key("requests", Kind::Tables(&REQUESTS)),
         key("schedule", Kind::Table(&SCHEDULE)),
         key("think_time", Kind::Table(&THINK_TIME)),
+        key("pacing", Kind::Table(&PACING)),
         key("sequence", Kind::Table(&SEQUENCE)),
         key("sequences", Kind::Tables(&SEQUENCES)),
         key("populations", Kind::Tables(&POPULATIONS)),
@@ -488,6 +489,13 @@ pub(crate) static THINK_TIME: Table = Table {
     ],
 };
 
+pub(crate) static PACING: Table = Table {
+    label: "[pacing]",
+    keys: &[&[key("period_ms", Kind::Range { min: 1, max: limits::MAX_DURATION_NS / NS_PER_MS })
+        .required()]],
+    variants: &[],
+};
+
 const ON_FAILURE: Kind = Kind::Choice(&["continue", "end_iteration", "stop_vu", "stop_run"]);
 
 pub(crate) static SEQUENCE: Table = Table {
@@ -502,12 +510,25 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 4] = [
-    text("request").required(),
+static STEP_KEYS: [Key; 11] = [
+    text("request").or_words("none"),
+    text("sequence").or_words("none"),
+    key("choose", Kind::Tables(&CHOOSE)),
     key("repeat", Kind::Range { min: 1, max: limits::MAX_REPEAT }).or(1),
+    text("if").or_words("always"),
+    text("while").or_words("none"),
+    text("until").or_words("none"),
+    count("max", 1, limits::MAX_PASSES),
+    millis("pause_ms", limits::MAX_DURATION_NS).or(0),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
     text("group").or_words("none"),
 ];
+
+pub(crate) static CHOOSE: Table = Table {
+    label: "choose",
+    keys: &[&[weight(), text("request").or_words("none"), text("sequence").or_words("none")]],
+    variants: &[],
+};
 
 pub(crate) static SEQUENCE_STEPS: Table =
     Table { label: "[[sequence.steps]]", keys: &[&STEP_KEYS], variants: &[] };
@@ -541,6 +562,7 @@ pub(crate) static POPULATIONS: Table = Table {
         key("renew", Kind::Table(&RENEW)),
         key("on_failure", ON_FAILURE).or_words("continue"),
         key("think_time", Kind::Table(&THINK_TIME)),
+        key("pacing", Kind::Table(&PACING)),
         key("cookies", Kind::Choice(&["iteration", "vu", "off"])).or_words("off"),
         seconds("start_after_seconds", true, limits::MAX_DURATION_NS).or(0),
         seconds("duration_seconds", false, limits::MAX_DURATION_NS).or_words("to the end"),

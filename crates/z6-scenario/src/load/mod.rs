@@ -5,7 +5,7 @@
 
 mod assigned;
 mod auth;
-mod base_url;
+pub(crate) mod base_url;
 mod bodies;
 mod check;
 mod codes;
@@ -258,10 +258,10 @@ fn build<'a>(
             .into_iter()
             .map(|draft| (draft.section, draft.is_known.then(|| draft.users.schedule.model())))
             .collect();
-        sequence::flows(cx, &root, &requests, &sections)
+        sequence::flows(cx, &root, &requests, &sections, &mut sources)
     } else {
         let model = known.then(|| users[0].schedule.model());
-        vec![sequence::flow(cx, &root, &requests, model)]
+        vec![sequence::flow(cx, &root, &requests, model, &mut sources)]
     };
     reading::settle_variables(&mut sources, &requests, &flows);
     assigned::check(cx, &flows, &requests, &sources.table, &sources.uses);
@@ -278,6 +278,9 @@ fn build<'a>(
         }
         let section = root.section(cx, "think_time");
         only.think_time = runtime::think_time(cx, &section);
+        let section = root.section(cx, "pacing");
+        let model = known.then(|| only.schedule.model());
+        only.pacing = runtime::pacing(cx, &section, root.key_span("pacing"), model);
     }
     let around = goals::Surroundings {
         requests: &requests,

@@ -57,7 +57,7 @@ fn conflicts(
     runtime: &Section<'_>,
     overrides: &Overrides,
 ) {
-    for key in ["schedule", "think_time", "sequence", "cookies"] {
+    for key in ["schedule", "think_time", "pacing", "sequence", "cookies"] {
         if root.has(key) {
             let message = format!("[{key}] and [[populations]] cannot be combined");
             let hint = format!("write `{key}` in each of [[populations]]");
@@ -94,7 +94,11 @@ fn draft<'a>(cx: &mut Context<'_>, section: Section<'a>, limits: &Limits) -> Dra
         Some(draft) => (draft.schedule, draft.at),
         None => (Schedule::Constant { vus: 1 }, At::File(section.heading.clone())),
     };
+    let pacing_table = section.section(cx, "pacing");
+    let model = is_known.then(|| schedule.model());
+    let pacing = runtime::pacing(cx, &pacing_table, section.key_span("pacing"), model);
     let users = Users {
+        pacing,
         name: section.owned("name").unwrap_or_default(),
         start_after_ns: section.number("start_after_seconds").unwrap_or(0),
         duration_ns: section.written("duration_seconds"),

@@ -5,9 +5,11 @@ use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
-use super::reader::{At, Context, Section};
-use crate::journey::{Flow, OnFailure};
-use crate::model::{Limits, Metadata, Model, Request, Runtime, Schedule, ThinkTime, Workers};
+use super::reader::{At, Context, Section, Span};
+use crate::journey::{BlockKind, Flow, FlowPart, OnFailure};
+use crate::model::{
+    Limits, Metadata, Model, NS_PER_MS, Pacing, Request, Runtime, Schedule, ThinkTime, Workers,
+};
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
 pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata {
@@ -113,14 +115,26 @@ fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
     if !flow.start.is_empty() || flow.renew.is_some() {
         return Err("`start` and `renew` send requests outside of them".to_owned());
     }
-    let mut each = 0u64;
+    for block in &flow.blocks {
+        match &block.kind {
+            BlockKind::Repeat(repeat) if repeat.min < repeat.max => {
+                return Err("a `repeat` is drawn".to_owned());
+            }
+            BlockKind::Repeat(_) => {}
+            BlockKind::Choose(_) => return Err("`choose` draws its branches".to_owned()),
+            BlockKind::If(_) | BlockKind::While(_) | BlockKind::Until(_) => {
+                return Err("conditions decide on steps".to_owned());
+            }
+        }
+    }
+    let places = flow.places(FlowPart::Steps);
     for step in &flow.steps {
         if step.repeat.min < step.repeat.max {
             return Err("a `repeat` is drawn".to_owned());
         }
         let ends = step.on_failure.unwrap_or(flow.on_failure) != OnFailure::Continue;
         let needs = all.get(step.request.index()).and_then(|request| request.rendering.as_ref());
-        if flow.steps.len() > 1 || step.repeat.max > 1 {
+        if places > 1 {
             if ends {
                 return Err("`on_failure` may end them early".to_owned());
             }
@@ -128,9 +142,8 @@ fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
                 return Err("a request may lack a variable, and is not sent then".to_owned());
             }
         }
-        each = each.saturating_add(u64::from(step.repeat.max));
     }
-    Ok(each.max(1))
+    Ok(places.max(1))
 }
 
 /// Applies `requests`, which the schedule and an iteration must fit.
@@ -216,6 +229,23 @@ pub(crate) fn think_time(cx: &mut Context<'_>, section: &Section<'_>) -> ThinkTi
     } else {
         ThinkTime::Exponential { mean_ns: low, max_ns: high }
     }
+}
+
+/// Reads `[pacing]`; `at` is where it stands. Arrivals have none.
+pub(crate) fn pacing(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    at: Option<Span>,
+    model: Option<Model>,
+) -> Option<Pacing> {
+    let (min, max) = section.range("period_ms")?;
+    if model == Some(Model::Open) {
+        let message = "`pacing` needs VUs: an arrival has one iteration";
+        let hint = "the rate of the schedule says when iterations begin: remove `pacing`";
+        cx.error(codes::CONFLICT, at, message, hint);
+    }
+    let [min_ns, max_ns] = [min, max].map(|ms| ms.saturating_mul(NS_PER_MS));
+    Some(Pacing { min_ns, max_ns })
 }
 
 /// Reads `[limits]`.

@@ -175,7 +175,8 @@ impl Form {
             self.optional(users.duration_ns);
             self.schedule(&users.schedule);
             self.think_time(users.think_time);
-            self.flow(&users.flow);
+            self.flow(scenario, &users.flow);
+            self.pacing(users.pacing);
             self.actors(plan);
             self.values(scenario, plan);
         }

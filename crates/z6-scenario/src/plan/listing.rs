@@ -84,7 +84,7 @@ fn write_actors(
                     Region::Start => "start".to_owned(),
                     Region::Iteration(iteration) => iteration.to_string(),
                     Region::Renewal(renewal) => format!("renewal {renewal}"),
-                },
+                } + if_asked(plan, shown.actor, step),
                 printable(&scenario.request(planned.request).name).into_owned(),
                 printable(&scenario.target(planned.target).name).into_owned(),
                 Seconds(planned.think_ns).to_string(),
@@ -94,6 +94,11 @@ fn write_actors(
         }
     }
     Ok(())
+}
+
+/// What marks a step that conditions decide on.
+fn if_asked(plan: &Plan, actor: Actor, step: Step) -> &'static str {
+    if plan.is_asked(plan.place(actor, step)) { " if" } else { "" }
 }
 
 /// The lines before the first actor.
@@ -257,6 +262,9 @@ fn write_json_step(
         Region::Start => write!(out, ",\"iteration\":null,\"start\":true")?,
         Region::Renewal(renewal) => write!(out, ",\"iteration\":null,\"renewal\":{renewal}")?,
     }
+    if plan.is_asked(plan.place(actor, step)) {
+        out.write_str(",\"if\":true")?;
+    }
     let request = json_string(&scenario.request(planned.request).name);
     let target = json_string(&scenario.target(planned.target).name);
     write!(out, ",\"request\":{request},\"target\":{target},\"think_ns\":{}", planned.think_ns)?;
@@ -310,7 +318,8 @@ fn shown_steps(plan: &Plan, actor: Actor, limit: u64) -> impl Iterator<Item = St
     };
     let first = plan.first(actor);
     let first = Some(first).filter(|first| plan.end_step(actor).is_none_or(|end| *first < end));
-    from(first).chain(from(plan.renewal_start(0)))
+    let renewal = plan.renewal_start(0).map(|start| plan.begin(actor, start));
+    from(first).chain(from(renewal))
 }
 
 /// Nanoseconds as seconds with all nine decimals.

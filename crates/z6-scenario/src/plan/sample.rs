@@ -49,6 +49,7 @@ pub(super) fn scenario() -> Scenario {
                 ramp_ns: 10 * NS_PER_SECOND,
                 hold_ns: 20 * NS_PER_SECOND,
             },
+            pacing: None,
             think_time: ThinkTime::Random { min_ns: 5 * NS_PER_MS, max_ns: 20 * NS_PER_MS },
             flow: Flow::default(),
             cookies: None,
@@ -169,6 +170,7 @@ pub(super) fn journey() -> Scenario {
             per: Per::Step,
         }],
         variables: vec![Variable { name: "token".to_owned(), scope: Scope::Vu, is_secret: false }],
+        ..ValueTable::default()
     };
     let mut reads = |request: usize, reads: &[u16]| {
         let path = Template::compile("/", TextKind::Target, |_| None).unwrap();

@@ -364,6 +364,7 @@ impl Account {
                 open.map(|open| open.failed_checks |= failed).is_some()
             }
             Event::Wake
+            | Event::Branch { .. }
             | Event::VuStarted { .. }
             | Event::VuStopped { .. }
             | Event::Sample(_)

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use z6_events::{ErrorGroup, ErrorKind, Tick};
 use z6_metrics::Metrics;
-use z6_scenario::Reading;
 use z6_scenario::simulation::{Delay, FaultKind, Simulation};
+use z6_scenario::{BlockKind, Reading};
 
 use super::account::{Account, End, Row};
 use super::{Checker, Evidence, Found, LATE_NS};
@@ -152,6 +152,10 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::RequestTimeout => true,
         ErrorKind::CheckFailed => !reading(evidence, row).checks.is_empty(),
         ErrorKind::ExtractFailed => !reading(evidence, row).extracts.is_empty(),
+        ErrorKind::LoopLimit => {
+            let users = evidence.spec.scenario.users(row.request.population);
+            users.flow.blocks.iter().any(|block| matches!(block.kind, BlockKind::Until(_)))
+        }
         ErrorKind::BadValue => {
             evidence.spec.scenario.request(row.request.request).rendering.is_some()
         }

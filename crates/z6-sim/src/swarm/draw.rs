@@ -40,6 +40,7 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     let mut sketch = frame(&mut dice, seed);
     draw_requests(&mut dice, &mut sketch);
     journey::draw(&mut Dice::new(seed, 2), &mut sketch, open);
+    journey::draw_flow(&mut Dice::new(seed, 3), &mut sketch);
     sketch.workers = dice.pick(&[1, 1, 1, 2, 3]);
     let pace = if open {
         draw_open(&mut dice, &mut sketch, length_ns, wanted)

@@ -102,6 +102,75 @@ pub(super) struct JourneySketch {
     pub(super) has_ranges: bool,
     /// Requests that use values have some in their path, header and body.
     pub(super) fills_in: bool,
+    /// What decides on each step; on those past the end, nothing.
+    pub(super) flow: Vec<StepFlow>,
+}
+
+/// What decides on a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum StepFlow {
+    /// Nothing.
+    #[default]
+    Always,
+    /// A condition.
+    If(&'static str),
+    /// A condition, again and again, and the pause between, milliseconds.
+    While(&'static str, u64),
+    Until(&'static str, u64),
+    /// A draw between it and another request, of this weight.
+    Choose(usize, u64),
+}
+
+const CONDITIONS: [&str; 8] = [
+    "last.failed",
+    "last.failed != true && step > 1",
+    "last.status == 200",
+    "last.status != none || vu in [0, 2, 5]",
+    "iteration < 2",
+    "n > 4",
+    "!(n < 3) && last.status < 500",
+    "ref matches \"^[0-7]\"",
+];
+
+impl StepFlow {
+    pub(super) const fn is_loop(self) -> bool {
+        matches!(self, StepFlow::While(..) | StepFlow::Until(..))
+    }
+
+    /// The lines of its step.
+    pub(super) fn lines(self, request: usize, repeat: u32) -> Vec<String> {
+        let own = format!("request = \"r{request}\"");
+        let pause = |ms| format!("max = {repeat}\npause_ms = {ms}");
+        match self {
+            StepFlow::Always => vec![own],
+            StepFlow::If(text) => vec![own, format!("if = '{text}'")],
+            StepFlow::While(text, ms) => vec![own, format!("while = '{text}'"), pause(ms)],
+            StepFlow::Until(text, ms) => vec![own, format!("until = '{text}'"), pause(ms)],
+            StepFlow::Choose(other, weight) => vec![format!(
+                "choose = [{{ weight = 5, request = \"r{request}\" }}, {{ weight = {weight}, request = \"r{other}\" }}]"
+            )],
+        }
+    }
+}
+
+/// Draws what decides on the steps of a sequence: in half of those that read responses.
+pub(super) fn draw_flow(dice: &mut Dice, sketch: &mut Sketch) {
+    let sent: Vec<usize> = sketch.sequence.iter().map(|(request, _)| *request).collect();
+    let Some(journey) = sketch.journey.as_mut().filter(|_| dice.chance(50)) else { return };
+    journey.flow = sent
+        .iter()
+        .enumerate()
+        .map(|(index, _)| {
+            let text = dice.pick(&CONDITIONS);
+            match dice.between(0, 7) {
+                0 | 1 => StepFlow::If(text),
+                2 => StepFlow::While(text, dice.pick(&[0, 0, 30])),
+                3 | 4 => StepFlow::Until(text, dice.pick(&[0, 0, 30])),
+                5 if index > 0 => StepFlow::Choose(dice.pick(&sent), dice.between(1, 9)),
+                _ => StepFlow::Always,
+            }
+        })
+        .collect();
 }
 
 /// Draws what a scenario reads and uses: in three of ten. Its first step gives what the others use.

@@ -5,7 +5,7 @@ use z6_scenario::simulation::{FAULT_PREFIX, FaultKind, Share, Simulation};
 use z6_scenario::{Arrivals, Schedule, ThinkTime};
 
 use super::Case;
-use super::journey::JourneySketch;
+use super::journey::{JourneySketch, StepFlow};
 use super::sketch::Sketch;
 
 /// Cases tried while shrinking one, at most.
@@ -90,6 +90,10 @@ fn cut_parts(sketch: &Sketch, offer: &mut Offer<'_>) {
     cut(&|journey| journey.login = None);
     cut(&|journey| journey.cookies = None);
     cut(&|journey| journey.on_failure = None);
+    cut(&|journey| journey.flow.clear());
+    for i in 0..journey.flow.len() {
+        cut(&|journey| journey.flow[i] = StepFlow::Always);
+    }
     cut(&|journey| journey.has_ranges = false);
     cut(&|journey| journey.fills_in = false);
     for i in 0..journey.links.len() {

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::journey::JourneySketch;
+use super::journey::{JourneySketch, StepFlow};
 use z6_scenario::simulation::{FAULT_PREFIX, Simulation};
 use z6_scenario::{Arrivals, ConnectionReuse, Model, Schedule, Shape, ThinkTime};
 
@@ -99,12 +99,17 @@ impl Sketch {
         write_think(&mut text, &self.think);
         let has_ranges = self.journey.as_ref().is_some_and(|journey| journey.has_ranges);
         text.0 += &self.journey.as_ref().map_or_else(String::new, JourneySketch::keys);
-        for (request, repeat) in &self.sequence {
+        for (index, (request, repeat)) in self.sequence.iter().enumerate() {
             text.line("\n[[sequence.steps]]");
-            text.line(&format!("request = \"r{request}\""));
-            if has_ranges && *repeat > 1 {
+            let flow = self.journey.as_ref().and_then(|journey| journey.flow.get(index).copied());
+            let is_loop = flow.is_some_and(StepFlow::is_loop);
+            flow.unwrap_or_default()
+                .lines(*request, *repeat)
+                .iter()
+                .for_each(|line| text.line(line));
+            if has_ranges && *repeat > 1 && !is_loop {
                 text.line(&format!("repeat = [1, {repeat}]"));
-            } else {
+            } else if !is_loop {
                 text.line(&format!("repeat = {repeat}"));
             }
         }

@@ -1,17 +1,17 @@
 //! The way of a VU through its steps where responses have a say in it: what
 //! [`Traffic`](super::traffic::Traffic) does in place of counting steps, if the scenario has values, a start,
-//! renewals, repeats that are drawn or an `on_failure`. Knows no connections but through the traffic.
+//! renewals, repeats that are drawn, blocks of steps or an `on_failure`. Knows no connections but through the traffic.
 
 use z6_events::{
-    ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, RequestId, Response, StopReason,
-    Tick, VariableId,
+    Actor, Cause, ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, Population,
+    RequestId, Response, Step, StopReason, Tick, VariableId,
 };
-use z6_scenario::{OnEnd, OnFailure, Place, Region};
+use z6_scenario::{Model, OnEnd, OnFailure, Place, Question, Region, Way};
 
 use super::context::Context;
 use super::exchange::{Exchange, Stage};
-use super::input::Command;
-use super::journey::{EMPTY_ITERATION_NS, Journeys, Rules, START_AGAIN_NS};
+use super::input::{Command, Decide};
+use super::journey::{Asked, EMPTY_ITERATION_NS, Journeys, Onward, Rules, START_AGAIN_NS};
 use super::settings::Settings;
 use super::traffic::Traffic;
 use super::vu::VuSlot;
@@ -33,6 +33,24 @@ impl Traffic {
         {
             self.vus.go_to(vu, aside);
         }
+        let (_, first) = self.vus.at(vu);
+        if plan.place(actor, first).position == 0 {
+            if plan.has_conditions() {
+                let way = plan.enter(actor, first);
+                return self.follow(cx, vu, way, Onward { at: planned, pause_ns: 0, begins: true });
+            }
+            self.vus.go_to(vu, plan.begin(actor, first));
+        }
+        self.plan_journey_step(cx, vu, planned);
+    }
+
+    /// Plans the step that the VU is at for `planned`, and looks for a connection.
+    fn plan_journey_step(&mut self, cx: &mut Context<'_>, vu: VuSlot, planned: Tick) {
+        let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
+            return;
+        };
+        let plan = cx.settings.plan.of(self.vus.population(vu));
+        let (actor, _) = self.vus.at(vu);
         self.vus.plan_step(cx, vu, planned);
         let request = self.vus.planned_request(vu);
         let lacks = journeys.lacks(rules, vu, request.request);
@@ -49,28 +67,126 @@ impl Traffic {
         if lacks {
             let reason = NeverSentReason::MissingValue;
             cx.out.events.push(Event::NeverSent { request, reason });
-            return self.leave_step(cx, vu, 0, OnFailure::EndIteration);
+            return self.leave_step(cx, vu, 0, OnFailure::EndIteration, None);
         }
         self.seek_connection(cx, vu);
+    }
+
+    /// Goes a way: to a step, or to a condition, or out of a part of the VU's life.
+    fn follow(&mut self, cx: &mut Context<'_>, vu: VuSlot, way: Way, from: Onward) {
+        match way {
+            Way::Step { step, pause_ns } => {
+                self.vus.go_to(vu, step);
+                if from.begins {
+                    return self.plan_journey_step(cx, vu, from.at);
+                }
+                self.go_on_from(cx, vu, from.at, from.pause_ns.max(pause_ns));
+            }
+            Way::Ask(question) => self.ask(cx, vu, question, from),
+            // It comes from an answer alone.
+            Way::Limit { .. } | Way::End => self.leave_part(cx, vu, from, false),
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>, vu: VuSlot, question: Question, from: Onward) {
+        let Some(journeys) = &mut self.journeys else { return };
+        let (population, (actor, _)) = (self.vus.population(vu), self.vus.at(vu));
+        let Question { condition, step, .. } = question;
+        let last = journeys.last(vu);
+        let planned = from.at;
+        journeys.ask(Asked { vu, population, actor, question, from });
+        self.vus.decide(vu);
+        self.pool.rest(cx, vu);
+        let decide = Decide { population, actor, step, condition, planned, last };
+        cx.out.commands.push(Command::Decide(decide));
+    }
+
+    /// Whether an actor awaits what a condition says about a step.
+    pub(super) fn awaits_branch(&self, population: Population, actor: Actor, step: Step) -> bool {
+        let journeys = self.journeys.as_ref();
+        journeys.is_some_and(|journeys| journeys.find_asked(population, actor, step).is_some())
+    }
+
+    /// A condition was evaluated. None if it was for one that is gone.
+    pub(super) fn branch(
+        &mut self,
+        cx: &mut Context<'_>,
+        (population, actor, step): (Population, Actor, Step),
+        holds: bool,
+    ) -> Option<Event> {
+        let journeys = self.journeys.as_mut()?;
+        let asked = journeys.find_asked(population, actor, step)?;
+        let Asked { vu, question, from, .. } = journeys.take_asked(asked)?;
+        let goes_by = holds || cx.settings.planted.has(Bug::IgnoredCondition);
+        match cx.settings.plan.of(population).answered(actor, &question, goes_by) {
+            Way::Limit { step } => self.fail_by_limit(cx, vu, (step, question), from),
+            way @ (Way::Step { .. } | Way::Ask(_) | Way::End) => self.follow(cx, vu, way, from),
+        }
+        Some(Event::Branch { population, actor, step, holds })
+    }
+
+    /// The run has ended. An arrival that has not asked for anything and awaits what a condition says gives up
+    /// the request that would come if all conditions held.
+    pub(super) fn give_up_asked(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        let population = self.vus.population(vu);
+        let asked = self.journeys.as_ref().and_then(|journeys| journeys.asked_of(vu));
+        let Some(asked) = asked.filter(|asked| asked.from.begins) else { return };
+        if cx.settings.users(population).model != Model::Open {
+            return;
+        }
+        self.vus.go_to(vu, cx.settings.plan.of(population).first(asked.actor));
+        self.vus.plan_step(cx, vu, asked.from.at);
+        let (request, reason) = (self.vus.planned_request(vu), NeverSentReason::RunEnded);
+        cx.out.events.push(Event::NeverSent { request, reason });
+    }
+
+    /// An `until` has come to its last pass: the request that would come next fails.
+    fn fail_by_limit(
+        &mut self,
+        cx: &mut Context<'_>,
+        vu: VuSlot,
+        (step, question): (Step, Question),
+        from: Onward,
+    ) {
+        self.vus.go_to(vu, step);
+        self.vus.plan_step(cx, vu, from.at);
+        let request = self.vus.planned_request(vu);
+        let cause = Cause { error: ErrorKind::LoopLimit, detail: 0 };
+        cx.out.events.push(Event::NotOnWire { request, cause });
+        if let Some(journeys) = &mut self.journeys {
+            journeys.failed(vu);
+            journeys.take_failed(vu);
+        }
+        let plan = cx.settings.plan.of(request.population);
+        let after = plan.on_failure(plan.place(request.actor, step));
+        self.leave_step(cx, vu, 0, after, Some(question));
     }
 
     /// The VU's step has ended, done or failed: on to what follows, at least `delay_ns` from now.
     #[cold]
     #[inline(never)]
     pub(super) fn journey_step_ended(&mut self, cx: &mut Context<'_>, vu: VuSlot, delay_ns: u64) {
-        let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
-            return;
-        };
+        let Some(journeys) = &mut self.journeys else { return };
         let (population, (actor, step)) = (self.vus.population(vu), self.vus.at(vu));
         let after = if journeys.take_failed(vu) {
-            rules.on_failure(population, cx.settings.plan.of(population).place(actor, step))
+            let plan = cx.settings.plan.of(population);
+            plan.on_failure(plan.place(actor, step))
         } else {
             OnFailure::Continue
         };
-        self.leave_step(cx, vu, delay_ns, after);
+        self.leave_step(cx, vu, delay_ns, after, None);
     }
 
-    fn leave_step(&mut self, cx: &mut Context<'_>, vu: VuSlot, delay_ns: u64, after: OnFailure) {
+    /// `limit`: the condition that did not hold after the last pass of its block, which the step was not
+    /// one of.
+    fn leave_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        vu: VuSlot,
+        delay_ns: u64,
+        after: OnFailure,
+        limit: Option<Question>,
+    ) {
         match after {
             OnFailure::Continue | OnFailure::EndIteration => {}
             OnFailure::StopVu => return self.drop_vu(cx, vu),
@@ -79,22 +195,44 @@ impl Traffic {
                 return self.drop_vu(cx, vu);
             }
         }
-        let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
-            return;
-        };
         let Some(think_ns) = self.vus.think_after(cx, vu) else { return self.complete(cx, vu) };
         let plan = cx.settings.plan.of(self.vus.population(vu));
         let (actor, step) = self.vus.at(vu);
-        let place = plan.place(actor, step);
         let ends_iteration =
             after == OnFailure::EndIteration && !cx.settings.planted.has(Bug::IterationContinues);
+        let from = Onward { at: cx.at, pause_ns: think_ns.max(delay_ns), begins: false };
+        if ends_iteration {
+            return self.leave_part(cx, vu, from, true);
+        }
+        let way = match limit {
+            Some(question) => plan.answered(actor, &question, true),
+            None => plan.go_on(actor, step),
+        };
+        self.follow(cx, vu, way, from);
+    }
+
+    /// The VU has done a part of its life: on to the next.
+    fn leave_part(&mut self, cx: &mut Context<'_>, vu: VuSlot, from: Onward, ends_iteration: bool) {
+        let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
+            return;
+        };
+        let plan = cx.settings.plan.of(self.vus.population(vu));
+        let (actor, step) = self.vus.at(vu);
+        let place = plan.place(actor, step);
         let Some(next) = journeys.next(plan, (vu, actor, step), place, ends_iteration) else {
             return self.complete(cx, vu);
         };
-        let mut pause_ns = think_ns.max(delay_ns);
+        let mut pause_ns = from.pause_ns;
         let leaves = journeys.leaves(plan, (vu, actor), place, next);
         if leaves && journeys.end_iteration(rules, vu, place) {
             pause_ns = pause_ns.max(EMPTY_ITERATION_NS);
+        }
+        if let Region::Iteration(number @ 1..) = plan.place(actor, next).region
+            && leaves
+            && let Some(period_ns) = plan.period_ns(actor, number - 1)
+        {
+            let due = journeys.begun(vu).plus_ns(period_ns);
+            pause_ns = pause_ns.max(due.0.saturating_sub(from.at.0));
         }
         let begins =
             matches!(plan.place(actor, next), Place { region: Region::Iteration(_), position: 0 });
@@ -108,7 +246,7 @@ impl Traffic {
         if leaves {
             self.pool.end_iteration(cx, vu);
         }
-        self.go_on(cx, vu, pause_ns);
+        self.go_on_from(cx, vu, from.at, pause_ns);
     }
 
     /// The VU ends for another reason than the schedule and its last iteration.
@@ -148,6 +286,9 @@ impl Traffic {
     /// The VU sends nothing any more: nothing needs to be kept for it.
     #[cold]
     pub(super) fn end_journey(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+        if let Some(journeys) = &mut self.journeys {
+            journeys.drop_asked(vu);
+        }
         if cx.settings.journeys.as_ref().is_some_and(|rules| rules.is_kept) {
             let (population, (actor, _)) = (self.vus.population(vu), self.vus.at(vu));
             cx.out.commands.push(Command::Forget { population, actor });

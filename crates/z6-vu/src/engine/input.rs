@@ -2,9 +2,10 @@
 
 use z6_events::{
     Actor, Cause, CloseCause, ConnectedAs, ConnectionSlot, Event, EventClass, ExchangeSlot,
-    Failure, LoggedValue, NextHop, PlannedRequest, Population, Response, StopReason, TargetId,
-    Tick, VariableId,
+    Failure, LoggedValue, NextHop, PlannedRequest, Population, RequestId, Response, Step,
+    StopReason, TargetId, Tick, VariableId,
 };
+use z6_scenario::ConditionId;
 
 /// How many timers and changes of the schedule fire in one call of [`Engine::step`](super::Engine::step),
 /// and how many VUs, requests and connections end in one call with the run. So the commands and events
@@ -151,6 +152,17 @@ pub enum Input {
         /// How it ended.
         failure: Failure,
     },
+    /// A condition was evaluated, as [`Command::Decide`] asked. Without effect if its actor is gone.
+    Branch {
+        /// The population of the actor.
+        population: Population,
+        /// The VU or arrival.
+        actor: Actor,
+        /// The step that it is about.
+        step: Step,
+        /// Whether it holds.
+        holds: bool,
+    },
     /// A connection without an exchange ended.
     ConnectionClosed {
         /// The connection.
@@ -212,6 +224,9 @@ impl Input {
                 Input::Value { exchange, variable, value, count }
             }
             Event::ChecksFailed { exchange, failed } => Input::ChecksFailed { exchange, failed },
+            Event::Branch { population, actor, step, holds } => {
+                Input::Branch { population, actor, step, holds }
+            }
             other => {
                 debug_assert!(other.class() != EventClass::Input, "no input for {other:?}");
                 return None;
@@ -258,6 +273,8 @@ pub enum Command {
         /// The connection, or the attempt's slot.
         connection: ConnectionSlot,
     },
+    /// Evaluate a condition: an [`Input::Branch`] answers. Conditions of one actor come one at a time.
+    Decide(Decide),
     /// Drop what is kept for an actor: it sends nothing any more. Only where the scenario has variables or
     /// cookies.
     Forget {
@@ -277,9 +294,47 @@ impl Command {
             Command::Cancel { connection, .. } | Command::Close { connection } => {
                 connection == slot
             }
-            Command::Connect { .. } | Command::Send { .. } | Command::Forget { .. } => false,
+            Command::Connect { .. }
+            | Command::Send { .. }
+            | Command::Decide(_)
+            | Command::Forget { .. } => false,
         }
     }
+}
+
+/// A condition that has to be evaluated, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decide {
+    /// Its population.
+    pub population: Population,
+    /// The VU or arrival.
+    pub actor: Actor,
+    /// The step that it is about: its values are those of this step.
+    pub step: Step,
+    /// The condition.
+    pub condition: ConditionId,
+    /// The instant of its values.
+    pub planned: Tick,
+    /// The last request of the actor; none if it has ended none.
+    pub last: Option<LastRequest>,
+}
+
+impl Decide {
+    /// The answer to it.
+    #[must_use]
+    pub const fn answer(&self, holds: bool) -> Input {
+        let Decide { population, actor, step, .. } = *self;
+        Input::Branch { population, actor, step, holds }
+    }
+}
+
+/// How the last request of an actor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRequest {
+    /// The status of its response, and which of its checks failed, by bit; none without a complete response.
+    pub response: Option<(RequestId, u16, u64)>,
+    /// Whether it failed.
+    pub has_failed: bool,
 }
 
 /// What one call of [`Engine::step`](super::Engine::step) led to. Owned by the caller and used again for

@@ -4,12 +4,14 @@
 //!
 //! A scenario whose requests are fixed bytes in a plain order has none of this ([`Rules::new`]).
 
+use std::collections::VecDeque;
+
 use z6_events::{Actor, ErrorKind, LoggedValue, Population, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    Flow, OnEnd, OnFailure, Place, Plan, Region, Request, Scenario, Scope, SequenceStep,
-    ValueSource,
+    Flow, OnEnd, Place, Plan, Question, Region, Request, Scenario, Scope, SequenceStep, ValueSource,
 };
 
+use super::input::LastRequest;
 use super::vu::VuSlot;
 
 /// An iteration that sent nothing is followed by a pause of at least this, nanoseconds: 100 ms.
@@ -123,9 +125,6 @@ impl RequestRules {
     }
 }
 
-/// What follows a failure, by place: entry i covers the places from the end of entry i - 1 up to its own.
-type Failures = Box<[(u64, OnFailure)]>;
-
 /// When a renewal is due.
 #[derive(Debug, Clone)]
 struct RenewRules {
@@ -139,28 +138,16 @@ struct FlowRules {
     /// Variables of `start` without which later requests cannot be sent.
     from_start: Variables,
     renew: Option<RenewRules>,
-    /// Of start, iteration and renewal.
-    failures: [Failures; 3],
 }
 
 impl FlowRules {
     fn new(scenario: &Scenario, flow: &Flow, rules: &[RequestRules], fleeting: &Variables) -> Self {
-        let renewed = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
-        let failures = |steps: &[SequenceStep]| {
-            let mut end = 0u64;
-            let entry = |step: &SequenceStep| {
-                end = end.saturating_add(u64::from(step.repeat.max));
-                (end, step.on_failure.unwrap_or(flow.on_failure))
-            };
-            steps.iter().map(entry).collect::<Failures>()
-        };
         FlowRules {
             from_start: from_start(scenario, flow, rules, fleeting),
             renew: flow.renew.as_ref().map(|renew| RenewRules {
                 on_status: renew.on_status.as_slice().into(),
                 every_ns: renew.every_ns,
             }),
-            failures: [failures(&flow.start), failures(&flow.steps), failures(renewed)],
         }
     }
 }
@@ -208,18 +195,6 @@ impl Rules {
 
     fn flow(&self, population: Population) -> &FlowRules {
         &self.flows[usize::from(population.0)]
-    }
-
-    /// What follows a failure at a place.
-    pub(super) fn on_failure(&self, population: Population, place: Place) -> OnFailure {
-        let [start, steps, renew] = &self.flow(population).failures;
-        let entries = match place.region {
-            Region::Start => start,
-            Region::Iteration(_) => steps,
-            Region::Renewal(_) => renew,
-        };
-        let entry = entries.partition_point(|&(end, _)| end <= place.position);
-        entries.get(entry).map_or(OnFailure::Continue, |&(_, after)| after)
     }
 
     /// Whether a request uses rows that may come to an end.
@@ -272,6 +247,8 @@ struct Journey {
     starts_again: u64,
     /// For when the first step of the last start or renewal was planned.
     renewed: Tick,
+    /// For when the first step of its iteration was planned.
+    begun: Tick,
     found: Found,
     /// A status of `on_status` came.
     is_renewal_due: bool,
@@ -283,6 +260,29 @@ struct Journey {
     has_sent: bool,
     /// Its request failed.
     has_failed: bool,
+    /// How its last request ended.
+    last: Option<LastRequest>,
+}
+
+/// A VU that awaits what a condition says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) vu: VuSlot,
+    pub(super) population: Population,
+    pub(super) actor: Actor,
+    pub(super) question: Question,
+    pub(super) from: Onward,
+}
+
+/// From when on a VU goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Onward {
+    /// When its last step ended, or the first of a part was due.
+    pub(super) at: Tick,
+    /// The pause after that, nanoseconds.
+    pub(super) pause_ns: u64,
+    /// Its next step is the first of a part, which is due now.
+    pub(super) begins: bool,
 }
 
 /// The journeys of one engine, by the slots of their VUs.
@@ -291,6 +291,8 @@ pub(super) struct Journeys {
     table: Vec<Journey>,
     /// The variables of each that have a value: so many words as all variables have.
     set: Vec<u64>,
+    /// Those that await what a condition says, in the order in which they asked.
+    asked: VecDeque<Asked>,
     /// The engine has asked for the end of the run.
     pub(super) has_asked: bool,
     /// A VU has ended for another reason than the schedule and its last iteration.
@@ -353,6 +355,9 @@ impl Journeys {
             None
         };
         journey.is_aside = aside.is_some();
+        if aside.is_none() && place.position == 0 {
+            journey.begun = planned;
+        }
         let aside = aside?;
         let count = if starts_again { &mut journey.starts_again } else { &mut journey.renewals };
         *count += 1;
@@ -372,6 +377,11 @@ impl Journeys {
     pub(super) fn lacks_start(&mut self, rules: &Rules, vu: VuSlot) -> bool {
         let population = self.at(vu).population;
         !rules.flow(population).from_start.are_in(self.set_of(rules, vu))
+    }
+
+    /// For when the first step of the VU's iteration was planned.
+    pub(super) fn begun(&self, vu: VuSlot) -> Tick {
+        self.table[vu.0 as usize].begun
     }
 
     /// How often the VU has begun `start` again.
@@ -488,6 +498,10 @@ impl Journeys {
         let by_value = is_missing.then_some(ErrorKind::ExtractFailed);
         let failure = by_status.or(by_check).or(by_value);
         journey.has_failed = failure.is_some();
+        journey.last = Some(LastRequest {
+            response: Some((request, status, failed)),
+            has_failed: failure.is_some(),
+        });
         let renew = rules.flow(journey.population).renew.as_ref().filter(|_| !journey.is_aside);
         journey.is_renewal_due |=
             renew.is_some_and(|renew| renew.on_status.binary_search(&status).is_ok());
@@ -496,7 +510,48 @@ impl Journeys {
 
     /// The VU's request failed without a response.
     pub(super) fn failed(&mut self, vu: VuSlot) {
-        self.at(vu).has_failed = true;
+        let journey = self.at(vu);
+        journey.has_failed = true;
+        journey.last = Some(LastRequest { response: None, has_failed: true });
+    }
+
+    /// How the VU's last request ended.
+    pub(super) fn last(&self, vu: VuSlot) -> Option<LastRequest> {
+        self.table[vu.0 as usize].last
+    }
+
+    /// A VU awaits what a condition says.
+    pub(super) fn ask(&mut self, asked: Asked) {
+        self.asked.push_back(asked);
+    }
+
+    /// The place of who awaits what a condition says about a step.
+    pub(super) fn find_asked(
+        &self,
+        population: Population,
+        actor: Actor,
+        step: Step,
+    ) -> Option<usize> {
+        self.asked.iter().position(|asked| {
+            (asked.population, asked.actor, asked.question.step) == (population, actor, step)
+        })
+    }
+
+    /// What a VU has asked, if it awaits an answer.
+    pub(super) fn asked_of(&self, vu: VuSlot) -> Option<Asked> {
+        self.asked.iter().find(|asked| asked.vu == vu).copied()
+    }
+
+    /// Takes it out.
+    pub(super) fn take_asked(&mut self, place: usize) -> Option<Asked> {
+        self.asked.remove(place)
+    }
+
+    /// A VU is gone.
+    pub(super) fn drop_asked(&mut self, vu: VuSlot) {
+        if !self.asked.is_empty() {
+            self.asked.retain(|asked| asked.vu != vu);
+        }
     }
 
     /// Whether the VU's request failed; asked once.
@@ -504,8 +559,8 @@ impl Journeys {
         std::mem::take(&mut self.at(vu).has_failed)
     }
 
-    /// The step after `step`, at `place`; none if it is the last of the VU. With `EndIteration` the first of
-    /// the next iteration.
+    /// The first step of what comes after the part that `step` is in, at `place`; none if nothing does.
+    /// `ends_iteration`: a failure has ended the iteration.
     pub(super) fn next(
         &mut self,
         plan: &Plan,
@@ -520,14 +575,9 @@ impl Journeys {
         };
         let is_start = place.region == Region::Start && step == Step(place.position);
         match place.region {
-            Region::Start if is_start && ends_iteration => iteration(0),
-            Region::Iteration(number) if ends_iteration => iteration(number.saturating_add(1)),
-            Region::Iteration(_) => plan.next(actor, step),
-            Region::Start if is_start => plan.next(actor, step),
+            Region::Start if is_start => iteration(0),
+            Region::Iteration(number) => iteration(number.saturating_add(1)),
             Region::Start | Region::Renewal(_) => {
-                if !ends_iteration && let Some(next) = plan.next(actor, step) {
-                    return Some(next);
-                }
                 let journey = self.at(vu);
                 journey.is_back = true;
                 let back = journey.back;

@@ -27,7 +27,7 @@ mod timers;
 mod traffic;
 mod vu;
 
-pub use input::{Command, Input, MAX_TIMERS_PER_STEP, Outputs, Progress};
+pub use input::{Command, Decide, Input, LastRequest, MAX_TIMERS_PER_STEP, Outputs, Progress};
 pub use settings::{EngineError, Placement, Streams, Wire};
 pub use step::Engine;
 pub use vu::VuState;

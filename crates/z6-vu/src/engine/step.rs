@@ -234,6 +234,9 @@ impl Engine {
             Input::ChecksFailed { exchange, failed } => {
                 self.traffic.accepts_failed_checks(&self.settings, exchange, failed)
             }
+            Input::Branch { population, actor, step, .. } => {
+                self.traffic.awaits_branch(population, actor, step)
+            }
             Input::Redirected { exchange, next, .. } => {
                 exchanges.stage(exchange) == Some(exchange::Stage::Sent)
                     && self.traffic.has_read_nothing(&self.settings, exchange)
@@ -337,6 +340,7 @@ impl Engine {
         match *input {
             Input::Wake => false,
             Input::Stop { .. }
+            | Input::Branch { .. }
             | Input::StreamsAllowed { .. }
             | Input::GoingAway { .. }
             | Input::ConnectionClosed { .. } => finishing,
@@ -373,6 +377,7 @@ impl Engine {
             | Input::GoingAway { .. }
             | Input::TcpReady { .. }
             | Input::ConnectFailed { .. }
+            | Input::Branch { .. }
             | Input::ConnectionClosed { .. }
             | Input::Stop { .. } => None,
         }
@@ -441,6 +446,7 @@ impl Engine {
             | Input::ConnectFailed { .. }
             | Input::Value { .. }
             | Input::ChecksFailed { .. }
+            | Input::Branch { .. }
             | Input::Redirected { .. }
             | Input::Failed { .. }
             | Input::ConnectionClosed { .. }
@@ -470,7 +476,7 @@ impl Engine {
                 .streams_allowed(&mut cx, connection, allowed)
                 .then_some(Event::StreamsAllowed { connection, allowed }),
             Input::GoingAway { connection, code, accepted } => traffic
-                .going_away(&mut cx, connection)
+                .going_away(&mut cx, connection, accepted)
                 .then_some(Event::GoingAway { connection, code, accepted }),
             Input::TcpReady { connection } => {
                 traffic.tcp_ready(&mut cx, connection);
@@ -485,6 +491,9 @@ impl Engine {
             }
             Input::ChecksFailed { exchange, failed } => {
                 Some(traffic.checks_failed(cx.settings, exchange, failed))
+            }
+            Input::Branch { population, actor, step, holds } => {
+                traffic.branch(&mut cx, (population, actor, step), holds)
             }
             Input::Redirected { exchange, response, next } => {
                 traffic.redirected(&mut cx, exchange, response, next);

@@ -34,6 +34,8 @@ pub enum VuState {
     Executing,
     /// The end of its think time.
     Waiting,
+    /// What a condition says.
+    Deciding,
 }
 
 /// One living VU.
@@ -71,7 +73,7 @@ impl Vu {
         Vu {
             population,
             actor,
-            step: plan.first(actor),
+            step: Step(0),
             end: plan.end_step(actor).unwrap_or(Step(u64::MAX)),
             state: VuState::Spawned,
             stopping: false,
@@ -202,7 +204,9 @@ impl Vus {
         if !is_full || cx.settings.planted.has(Bug::IgnoredMaxInFlight) {
             return Some(self.insert(vu));
         }
-        vu.now = cx.settings.plan.of(population).step(vu.actor, vu.step);
+        let plan = cx.settings.plan.of(population);
+        vu.step = plan.first(actor);
+        vu.now = plan.step(vu.actor, vu.step);
         vu.planned = planned;
         let (request, reason) = (vu.planned_request(), NeverSentReason::MaxInFlight);
         cx.out.events.push(Event::NeverSent { request, reason });
@@ -215,7 +219,7 @@ impl Vus {
         let slot = self.slot(population, actor)?;
         let vu = &mut self.table[slot];
         match vu.state {
-            VuState::Spawned | VuState::Waiting => Some(slot),
+            VuState::Spawned | VuState::Waiting | VuState::Deciding => Some(slot),
             VuState::Ready | VuState::Executing => {
                 vu.stopping = true;
                 None
@@ -312,16 +316,22 @@ impl Vus {
         self.table[slot].step = step;
     }
 
-    /// The VU pauses until its next step.
-    pub(super) fn think(&mut self, cx: &mut Context<'_>, slot: VuSlot, pause_ns: u64) {
+    /// The VU awaits what a condition says.
+    pub(super) fn decide(&mut self, slot: VuSlot) {
+        self.table[slot].state = VuState::Deciding;
+    }
+
+    /// The VU pauses until its next step, so long after `from`.
+    pub(super) fn think(&mut self, cx: &mut Context<'_>, slot: VuSlot, from: Tick, pause_ns: u64) {
         let vu = &mut self.table[slot];
         let is_constant = cx.settings.users(vu.population).think_constant_ns == Some(pause_ns);
-        let lane = match is_constant {
+        // The timers of a lane are armed in the order of their deadlines.
+        let lane = match is_constant && from == cx.at {
             true => self.think_lanes[usize::from(vu.population.0)],
             false => Lane::Heap,
         };
         vu.state = VuState::Waiting;
-        vu.timer = Some(cx.timers.arm(cx.at.plus_ns(pause_ns), lane, TimerKey::Think(slot)));
+        vu.timer = Some(cx.timers.arm(from.plus_ns(pause_ns), lane, TimerKey::Think(slot)));
     }
 
     /// The timer of the VU's pause has fired.
@@ -329,11 +339,12 @@ impl Vus {
         self.table[slot].timer = None;
     }
 
-    /// A VU that pauses in a slot from `from` on, in the order of slots.
+    /// A VU that pauses, or awaits what a condition says, in a slot from `from` on, in the order of slots.
     pub(super) fn next_thinking(&self, from: VuSlot) -> Option<VuSlot> {
         let mut slots = (from.0..self.table.capacity() as u32).map(VuSlot);
         let state = |slot: VuSlot| self.table.find(slot).map(|vu| vu.state);
-        slots.find(|slot| state(*slot) == Some(VuState::Waiting))
+        let is_idle = |state| matches!(state, Some(VuState::Waiting | VuState::Deciding));
+        slots.find(|slot| is_idle(state(*slot)))
     }
 
     /// The VU plans nothing more and leaves the table.

@@ -118,6 +118,10 @@ impl Connections {
                     }
                 }
                 Command::Close { connection } => self.close(connection),
+                Command::Decide(decide) => {
+                    let holds = self.requests.decide(&decide);
+                    engine.step(engine.now(), decide.answer(holds));
+                }
                 Command::Forget { population, actor } => self.requests.forget(population, actor),
             }
         }
@@ -373,7 +377,7 @@ impl Connections {
             };
             match written {
                 Ok(written) => {
-                    link.session.wrote(written, |input| engine.step(at, input));
+                    link.session.wrote(written, at, |input| engine.step(at, input));
                     if written == length {
                         return;
                     }

@@ -38,7 +38,9 @@ const fn actor_of(event: &Event) -> Option<Actor> {
         Event::Sent { request, .. }
         | Event::NotOnWire { request, .. }
         | Event::NeverSent { request, .. } => Some(request.actor),
-        Event::VuStarted { actor, .. } | Event::VuStopped { actor, .. } => Some(*actor),
+        Event::VuStarted { actor, .. }
+        | Event::VuStopped { actor, .. }
+        | Event::Branch { actor, .. } => Some(*actor),
         _ => None,
     }
 }
@@ -196,6 +198,7 @@ impl DecisionKind {
             | Event::Failed { .. }
             | Event::Value { .. }
             | Event::ChecksFailed { .. }
+            | Event::Branch { .. }
             | Event::Redirected { .. }
             | Event::ConnectionClosed { .. }
             | Event::Stop { .. }

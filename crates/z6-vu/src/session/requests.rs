@@ -14,7 +14,7 @@ use z6_proto_http1::{KeptResponse, RequestForm, RequestTemplate};
 use super::FormTemplate;
 use super::filled::Which;
 use super::journeys::{Answered, Journeys, KnownValues, Unmade};
-use crate::engine::Input;
+use crate::engine::{Decide, Input};
 use crate::planted::{Bug, Planted};
 use crate::redirect::{self, Hop, Redirected, Redirects};
 use crate::templates::{Templates, request_id};
@@ -121,6 +121,11 @@ impl Requests {
         if let Some(journeys) = &mut self.journeys {
             journeys.set_epoch(unix_ns);
         }
+    }
+
+    /// Whether a condition holds.
+    pub fn decide(&mut self, decide: &Decide) -> bool {
+        self.journeys().is_some_and(|journeys| journeys.decide(decide))
     }
 
     /// An actor sends nothing any more: drops what is kept for it.
@@ -334,6 +339,7 @@ fn unmade() -> Failure {
         unsent_bytes: 0,
         reusable: true,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     }
 }
 
@@ -347,5 +353,6 @@ fn refused(error: ErrorKind, response: &Response) -> Failure {
         unsent_bytes: response.unsent_bytes,
         reusable: false,
         irregularities: response.irregularities,
+        arrival: response.arrival,
     }
 }

@@ -17,7 +17,7 @@ use z6_scenario::{
     DataFile, Extract, ExtractFrom, OnEnd, OnFailure, OriginalFile, Plan, Reading, Rendering,
     Repeat, RequestCheck, Scenario, Scope, SequenceStep, ValueSource, Variable,
 };
-use z6_vu::engine::Progress;
+use z6_vu::engine::{Decide, Progress};
 use z6_vu::memory::{Answer, Dial, Extracted, Found, MemoryDriver, Network};
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::run_end::RunEnd;
@@ -163,6 +163,7 @@ fn found(ask: &PlannedRequest, value: Extracted) -> Found {
 /// Answers by the number of the request, from 0.
 struct Script<F> {
     answers: F,
+    decide: fn(&Decide) -> bool,
     asked: usize,
     found: RefCell<BTreeMap<(Actor, u64), Found>>,
     reads: bool,
@@ -178,6 +179,10 @@ impl<F: FnMut(usize, &PlannedRequest) -> (Answer, Found)> Network for Script<F> 
         self.asked += 1;
         self.found.borrow_mut().insert((ask.actor, ask.step.0), found);
         answer
+    }
+
+    fn decide(&mut self, decide: &Decide) -> bool {
+        (self.decide)(decide)
     }
 
     fn read(&mut self, ask: &PlannedRequest, _status: u16) -> Found {
@@ -222,7 +227,16 @@ pub(crate) fn script(
     scenario: &Scenario,
     answers: impl FnMut(usize, &PlannedRequest) -> (Answer, Found),
 ) -> Run {
-    let events = record(scenario, engine(scenario), answers);
+    script_deciding(scenario, answers, |_| true)
+}
+
+/// The same; `decide` says which conditions hold.
+pub(crate) fn script_deciding(
+    scenario: &Scenario,
+    answers: impl FnMut(usize, &PlannedRequest) -> (Answer, Found),
+    decide: fn(&Decide) -> bool,
+) -> Run {
+    let events = record_deciding(scenario, engine(scenario), answers, decide);
     let mut end = RunEnd::default();
     events.iter().for_each(|(_, event)| end.observe(event));
     let checked = check(scenario, &events);
@@ -242,8 +256,18 @@ pub(crate) fn record(
     engine: Engine,
     answers: impl FnMut(usize, &PlannedRequest) -> (Answer, Found),
 ) -> Vec<(Tick, Event)> {
+    record_deciding(scenario, engine, answers, |_| true)
+}
+
+/// The same; `decide` says which conditions hold.
+pub(crate) fn record_deciding(
+    scenario: &Scenario,
+    engine: Engine,
+    answers: impl FnMut(usize, &PlannedRequest) -> (Answer, Found),
+    decide: fn(&Decide) -> bool,
+) -> Vec<(Tick, Event)> {
     let reads = scenario.requests.iter().any(|request| !request.reading.is_empty());
-    let network = Script { answers, asked: 0, found: RefCell::default(), reads };
+    let network = Script { answers, decide, asked: 0, found: RefCell::default(), reads };
     let recorder = Recorder::new(engine, KeepBlocks::default());
     let (sink, _) = MemoryDriver::new(recorder, network).run();
     let mut decoder = z6_events::BlockDecoder::new(Partition::WHOLE);

@@ -16,9 +16,13 @@ use crate::report::Style;
 use crate::report::page::{BAD, GOOD, Page};
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
+use crate::shards::{ShardFigures, ShardsFigures};
+use crate::verdict::{Doubt, Verdict};
 
 /// Addresses with failed attempts that are shown one by one.
 const FAILED_ADDRESSES_SHOWN: usize = 8;
+/// Shards that are shown one by one.
+const SHARDS_SHOWN: usize = 8;
 /// Kinds of connections that the summary lists.
 const CONNECTED_AS_SHOWN: usize = 4;
 
@@ -59,14 +63,18 @@ fn run(page: &mut Page, metrics: &Metrics) {
     page.line(
         "run",
         &format!(
-            "{} s, stopped by {stopped}; {} model, {}, {}, seed {}",
+            "{} s, stopped by {stopped}; {} model, {}{}, {}, seed {}",
             plain(run.duration_seconds),
             run.model.name(),
+            run.shard.map_or_else(String::new, |shard| format!("shard {shard}, ")),
             plural(u64::from(run.workers), "worker"),
             run.driver.name(),
             run.seed
         ),
     );
+    if let Some(shards) = &run.shards {
+        of_shards(page, shards);
+    }
     if !run.started_at.is_empty() {
         page.line("", &format!("started {}", printable(&run.started_at)));
     }
@@ -78,6 +86,44 @@ fn run(page: &mut Page, metrics: &Metrics) {
                 plain(run.warmup_seconds)
             ),
         );
+    }
+}
+
+/// Whose logs were merged; a line for each that is not as it should be.
+fn of_shards(page: &mut Page, shards: &ShardsFigures) {
+    let merged = shards.merged.len() as u64;
+    let whole = plural(u64::from(shards.count), "shard");
+    match shards.missing.as_slice() {
+        [] => page.line("", &format!("merged from {whole}")),
+        missing => {
+            let numbers: Vec<String> =
+                missing.iter().take(SHARDS_SHOWN).map(ToString::to_string).collect();
+            let more = if missing.len() > SHARDS_SHOWN { ", .." } else { "" };
+            let line =
+                format!("merged from {merged} of {whole}; missing: {}{more}", numbers.join(", "));
+            page.painted("", &line, BAD);
+        }
+    }
+    let usual = |one: &ShardFigures| {
+        matches!(one.stopped_by, Some(StoppedBy::Duration | StoppedBy::Iterations))
+    };
+    let unusual =
+        || shards.merged.iter().filter(|one| !usual(one) || one.verdict == Verdict::Degraded);
+    for one in unusual().take(SHARDS_SHOWN) {
+        let end = match one.stopped_by {
+            None => "the end of its log is missing".to_owned(),
+            Some(by) => format!("stopped by {}", by.name()),
+        };
+        let kinds: Vec<&str> = one.doubts.iter().map(Doubt::kind).collect();
+        let doubts = match kinds.as_slice() {
+            [] => String::new(),
+            kinds => format!("; degraded: {}", kinds.join(", ")),
+        };
+        page.painted("", &format!("shard {}: {end}{doubts}", one.shard), BAD);
+    }
+    let more = unusual().count().saturating_sub(SHARDS_SHOWN);
+    if more > 0 {
+        page.line("", &format!("and {} more such shards", count(more as u64)));
     }
 }
 
@@ -118,6 +164,10 @@ fn requests(page: &mut Page, metrics: &Metrics) {
     }
     if requests.empty_iterations > 0 {
         page.line("", &format!("{} iterations sent nothing", count(requests.empty_iterations)));
+    }
+    if requests.late_iterations > 0 {
+        let late = count(requests.late_iterations);
+        page.line("", &format!("{late} iterations began later than their pacing says"));
     }
     page.painted("", &share, if requests.failed > 0 { BAD } else { GOOD });
 }
@@ -292,6 +342,9 @@ fn generator(page: &mut Page, metrics: &Metrics) {
     }
     let cpu = generator.cpu_fraction.map_or_else(|| "-".to_owned(), percent);
     let stalled = duration(generator.log_stall_ns);
+    if let Some(why) = &metrics.run.arrival_unknown {
+        page.line("read lag", &format!("not known: {}", printable(why)));
+    }
     page.line(
         "resources",
         &format!("busiest worker {cpu} of a core; waited {stalled} for the log"),
@@ -317,6 +370,11 @@ fn lateness(metrics: &Metrics) -> Table {
     ] {
         let quantiles = QUANTILES.map(|(_, quantile)| at(stats, quantile));
         table.row([label.to_owned()].into_iter().chain(quantiles).chain([optional(stats.max)]));
+    }
+    if let Some(stats) = &generator.read_lag_ns {
+        let quantiles = QUANTILES.map(|(_, quantile)| at(stats, quantile));
+        let label = ["arrived to read".to_owned()].into_iter();
+        table.row(label.chain(quantiles).chain([optional(stats.max)]));
     }
     table
 }

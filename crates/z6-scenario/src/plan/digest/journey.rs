@@ -7,10 +7,10 @@ use z6_http::template::Template;
 
 use super::Form;
 use crate::journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, RandomValue,
-    SequenceStep, ValueSource,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, ConditionId, DataFile, Extract, ExtractFrom, Flow,
+    FlowPart, OnEnd, RandomValue, SequenceStep, ValueSource,
 };
-use crate::model::{Request, Scenario};
+use crate::model::{Pacing, Request, Scenario};
 use crate::plan::Plan;
 use crate::plan::shown::{Value, shown_values};
 use crate::values::{MadeBy, Order, Per};
@@ -31,7 +31,8 @@ impl Form {
         }
         self.0.update(b"journey\0");
         self.optional(scenario.runtime.requests);
-        self.flow(&scenario.populations[0].flow);
+        self.pacing(scenario.populations[0].pacing);
+        self.flow(scenario, &scenario.populations[0].flow);
         self.number(scenario.values.data.len() as u64);
         for (index, file) in (0..).zip(&scenario.values.data) {
             self.data(scenario, index, file);
@@ -46,11 +47,58 @@ impl Form {
         self.values(scenario, plan);
     }
 
-    pub(super) fn flow(&mut self, flow: &Flow) {
+    pub(super) fn flow(&mut self, scenario: &Scenario, flow: &Flow) {
         let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
         for steps in [&flow.start[..], &flow.steps, renew] {
             self.steps(steps);
         }
+        // Nothing where there are none: such scenarios keep their digests.
+        for part in [FlowPart::Start, FlowPart::Steps, FlowPart::Renew] {
+            flow.blocks_of(part).for_each(|block| self.block(scenario, block));
+        }
+    }
+
+    fn block(&mut self, scenario: &Scenario, block: &Block) {
+        let part = match block.part {
+            FlowPart::Start => 0,
+            FlowPart::Steps => 1,
+            FlowPart::Renew => 2,
+        };
+        self.0.update(b"block\0");
+        self.numbers(&[part, block.steps.start as u64, block.steps.end as u64]);
+        match &block.kind {
+            BlockKind::Repeat(repeat) => {
+                self.numbers(&[0, u64::from(repeat.min), u64::from(repeat.max)]);
+            }
+            BlockKind::Choose(branches) => {
+                self.numbers(&[1, branches.len() as u64]);
+                for branch in branches {
+                    self.numbers(&[branch.weight_micro, branch.steps as u64]);
+                }
+            }
+            BlockKind::If(condition) => {
+                self.number(2);
+                self.condition(scenario, *condition);
+            }
+            BlockKind::While(again) | BlockKind::Until(again) => {
+                let kind = if matches!(block.kind, BlockKind::While(_)) { 3 } else { 4 };
+                self.numbers(&[kind, u64::from(again.max), again.pause_ns]);
+                self.condition(scenario, again.condition);
+            }
+        }
+    }
+
+    /// Nothing where there is none: such scenarios keep their digests.
+    pub(super) fn pacing(&mut self, pacing: Option<Pacing>) {
+        if let Some(Pacing { min_ns, max_ns }) = pacing {
+            self.0.update(b"pacing\0");
+            self.numbers(&[min_ns, max_ns]);
+        }
+    }
+
+    fn condition(&mut self, scenario: &Scenario, ConditionId(id): ConditionId) {
+        let check = scenario.values.conditions.get(usize::from(id));
+        self.bytes(check.map_or("", |check| check.text()).as_bytes());
     }
 
     fn steps(&mut self, steps: &[SequenceStep]) {
@@ -177,7 +225,10 @@ impl Form {
 fn used_variables(scenario: &Scenario) -> Vec<bool> {
     let values = &scenario.values;
     let mut used = vec![false; values.variables.len()];
-    for source in scenario.requests.iter().flat_map(|request| request.value_sources(values)) {
+    let conditions = values.conditions.iter().flat_map(|condition| condition.values());
+    let conditions = conditions.filter_map(|id| values.source(id));
+    let requests = scenario.requests.iter().flat_map(|request| request.value_sources(values));
+    for source in requests.chain(conditions) {
         if let ValueSource::Variable(VariableId(id)) = source
             && let Some(used) = used.get_mut(usize::from(id))
         {
@@ -202,6 +253,8 @@ fn is_used(scenario: &Scenario) -> bool {
         || !flow.start.is_empty()
         || flow.renew.is_some()
         || flow.steps.iter().any(is_range)
+        || !flow.blocks.is_empty()
+        || scenario.populations[0].pacing.is_some()
         || !scenario.values.sources.is_empty()
         || !scenario.values.data.is_empty()
         || !scenario.values.random.is_empty()

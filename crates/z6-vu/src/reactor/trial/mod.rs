@@ -12,27 +12,26 @@ mod view;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use z6_events::{
     Actor, ErrorKind, ExchangeSlot, LoggedValue, PlannedRequest, Population, Step, TargetId, Tick,
     VariableId,
 };
 use z6_proto_http1::Limits;
-use z6_scenario::{HttpVersion, OnFailure, Plan, Region, Request, Scenario, Scope, Target};
+use z6_scenario::{HttpVersion, OnFailure, Plan, Region, Request, Scenario, Scope, Target, Way};
 
 use self::view::View;
 use self::wire::{Got, Route, Unopened, Wire, after};
 use super::clock;
 use super::error::StartError;
 use super::socket::Source;
-use super::start::{addresses, named};
+use super::start::{BuiltinTarget, addresses, authority, named};
 use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
-use crate::engine::Input;
+use crate::engine::{Decide, Input, LastRequest};
 use crate::prepare::{Prepared, RunSetup};
 use crate::session::{Given, Output, Requests, Session};
 use crate::templates::response_limits;
@@ -56,7 +55,7 @@ pub struct TrialSpec {
     /// Which of its iterations, from 0. What it does once before the first comes before it.
     pub iteration: u64,
     /// Where the built-in target listens, if the scenario uses it.
-    pub builtin: Option<SocketAddr>,
+    pub builtin: Option<BuiltinTarget>,
     /// Secrets.
     pub given: Given,
     /// Where relative paths of certificates and keys start.
@@ -71,10 +70,11 @@ pub struct TrialSpec {
 /// [`StartError`] for whatever keeps it from starting; nothing was sent then.
 pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
     let scenario = &over_http1(&spec.scenario)?;
-    let addresses = addresses(scenario, spec.builtin)?;
+    let addresses = addresses(scenario, spec.builtin.as_ref())?;
     let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
     let prepared = Prepared::new(scenario, setup)?;
-    let tls = tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?;
+    let tls = tls_config::targets(scenario, &spec.folder, authority(spec.builtin.as_ref()))
+        .collect::<Result<_, _>>()?;
     let limits = response_limits(&scenario.limits);
     let mut requests = prepared.requests(&spec.given);
     requests.set_epoch(clock::wall_ns());
@@ -85,6 +85,7 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         links: BTreeMap::new(),
         start: Instant::now(),
         end: TrialEnd { succeeded: 0, failed: 0, not_sent: 0 },
+        last: None,
         addresses,
         tls,
         limits,
@@ -125,6 +126,8 @@ struct Trial<'a> {
     links: BTreeMap<TargetId, Link>,
     start: Instant,
     end: TrialEnd,
+    /// How the last request ended.
+    last: Option<LastRequest>,
 }
 
 struct Link {
@@ -153,23 +156,57 @@ enum Last {
 impl Trial<'_> {
     fn run(&mut self, tell: &mut dyn FnMut(Moment)) {
         let actor = self.spec.actor;
-        let before = self.plan.iteration_start(0);
-        let mut next = Some(self.plan.first(actor)).filter(|first| *first < before);
-        while let Some(step) = next {
-            if !self.step(step, tell) {
-                return;
-            }
-            next = self.plan.next(actor, step).filter(|next| *next < before);
+        let start = self.plan.place(actor, Step(0)).region;
+        if start == Region::Start && !self.part(Step(0), tell) {
+            return;
         }
         self.begin_iteration();
-        let first = self.plan.iteration_start(self.spec.iteration);
-        let region = self.plan.place(actor, first).region;
-        let mut next = Some(first);
-        while let Some(step) = next.filter(|step| self.plan.place(actor, *step).region == region) {
-            if !self.step(step, tell) {
-                return;
-            }
-            next = self.plan.next(actor, step);
+        self.part(self.plan.iteration_start(self.spec.iteration), tell);
+    }
+
+    /// Does a part of the VU's life that begins at this step; whether it came to its end.
+    fn part(&mut self, start: Step, tell: &mut dyn FnMut(Moment)) -> bool {
+        let actor = self.spec.actor;
+        let mut way = self.plan.enter(actor, start);
+        let mut asked = None;
+        loop {
+            way = match way {
+                Way::Step { step, pause_ns } => {
+                    std::thread::sleep(Duration::from_nanos(pause_ns));
+                    if !self.step(step, tell) {
+                        return false;
+                    }
+                    self.plan.go_on(actor, step)
+                }
+                Way::Ask(question) => {
+                    asked = Some(question);
+                    let holds = self.requests.decide(&Decide {
+                        population: Population(0),
+                        actor,
+                        step: question.step,
+                        condition: question.condition,
+                        planned: self.now(),
+                        last: self.last,
+                    });
+                    self.plan.answered(actor, &question, holds)
+                }
+                Way::Limit { step } => {
+                    let planned = self.plan.step(actor, step);
+                    let region = self.plan.place(actor, step).region;
+                    let place = TrialPlace { step, region, request: planned.request, redirects: 0 };
+                    let why = "the condition of its `until` does not hold after the last pass";
+                    self.end.not_sent += 1;
+                    self.last = Some(LastRequest { response: None, has_failed: true });
+                    tell(Moment::NotSent { place, why: why.to_owned() });
+                    match asked {
+                        Some(question) if self.on_failure(step) == OnFailure::Continue => {
+                            self.plan.answered(actor, &question, true)
+                        }
+                        _ => return false,
+                    }
+                }
+                Way::End => return true,
+            };
         }
     }
 
@@ -211,8 +248,17 @@ impl Trial<'_> {
                 Some(Last::Redirected { target, .. }) => Some(*target),
                 _ => None,
             };
+            let failed_checks = heard.failed_checks;
+            let done = match &heard.last {
+                Some(Last::Done { status, .. }) => Some(*status),
+                _ => None,
+            };
             let ended = self.ended(about, &request, place, heard);
             let is_failure = matches!(ended.outcome, Outcome::Failed { .. });
+            if redirected.is_none() {
+                let response = done.map(|status| (planned.request, status, failed_checks));
+                self.last = Some(LastRequest { response, has_failed: is_failure });
+            }
             tell(Moment::Ended(ended));
             match redirected {
                 Some(next) => (target, attempt) = (next, attempt.saturating_add(1)),
@@ -229,18 +275,7 @@ impl Trial<'_> {
     }
 
     fn on_failure(&self, step: Step) -> OnFailure {
-        let flow = &self.spec.scenario.populations[0].flow;
-        let place = self.plan.place(self.spec.actor, step);
-        let steps = match place.region {
-            Region::Start => &flow.start,
-            Region::Iteration(_) | Region::Renewal(_) => &flow.steps,
-        };
-        let mut end = 0;
-        let entry = steps.iter().find(|entry| {
-            end += u64::from(entry.repeat.max);
-            place.position < end
-        });
-        entry.and_then(|entry| entry.on_failure).unwrap_or(flow.on_failure)
+        self.plan.on_failure(self.plan.place(self.spec.actor, step))
     }
 
     /// Why a request cannot be sent, in words.
@@ -346,7 +381,7 @@ impl Trial<'_> {
             if link.session.wants_write() {
                 let bytes = link.session.unwritten(&self.requests);
                 match link.wire.write(bytes) {
-                    Ok(written) if written > 0 => link.session.wrote(written, |_| ()),
+                    Ok(written) if written > 0 => link.session.wrote(written, Tick::ZERO, |_| ()),
                     Ok(_) => {}
                     Err(error) => link.session.write_failed(wire::broken(&error)),
                 }
@@ -557,6 +592,6 @@ fn origin(scenario: &Scenario, target: TargetId, address: Option<&Address>) -> S
         0 => address.and_then(Address::port).unwrap_or(0),
         port => port,
     };
-    let scheme = if url.scheme == z6_scenario::Scheme::Https { "https" } else { "http" };
+    let scheme = if url.is_tls() { "https" } else { "http" };
     format!("{scheme}://{}", url.authority(port))
 }

@@ -6,10 +6,11 @@
 //!
 //! Reading order: this file, `actors` (what is kept for whom), `sending` (the values of one request),
 //! `rendering` (from values to bytes), `compiled` (what each request needs), `reading` (from a response to
-//! values).
+//! values), `deciding` (conditions of steps).
 
 mod actors;
 mod compiled;
+mod deciding;
 mod reading;
 mod rendering;
 mod sending;
@@ -22,13 +23,14 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use z6_events::{
-    Actor, ExchangeSlot, NoteKind, PlannedRequest, Population, TargetId, Tick, VariableId,
+    Actor, ExchangeSlot, NoteKind, PlannedRequest, Population, RequestId, Step, TargetId, Tick,
+    VariableId,
 };
 use z6_extract::List;
 use z6_http::IdParts;
 use z6_http::template::{FillError, Filled};
 use z6_proto_http1::Keep;
-use z6_scenario::{Plan, Region, Scenario, Scheme, Scope};
+use z6_scenario::{Plan, Region, Scenario, Scope};
 
 use super::Output;
 use super::requests::Note;
@@ -42,6 +44,7 @@ pub(super) use shown::{Hidden, decoded, mark};
 
 use actors::{ActorState, Actors, Room};
 use compiled::Compiled;
+use deciding::Condition;
 pub(super) use reading::Answered;
 use rendering::Scratch;
 pub use sending::KnownValues;
@@ -153,6 +156,8 @@ pub struct Journeys {
     room: Room,
     /// The values of a list.
     list: List,
+    /// For each condition.
+    conditions: Vec<Condition>,
 }
 
 impl Setup {
@@ -195,7 +200,8 @@ impl Journeys {
         let is_plain = |request: &z6_scenario::Request| {
             request.rendering.is_none() && request.reading.is_empty()
         };
-        if !scenario.keeps_cookies() && scenario.requests.iter().all(is_plain) {
+        let has_conditions = !scenario.values.conditions.is_empty();
+        if !scenario.keeps_cookies() && scenario.requests.iter().all(is_plain) && !has_conditions {
             return None;
         }
         let plan = prepared.plan.clone();
@@ -204,7 +210,7 @@ impl Journeys {
         let hosts = scenario.targets.iter().zip(prepared.ports()).map(|(target, port)| HostOf {
             name: host_text(&target.base_url.host),
             authority: target.base_url.authority(*port),
-            is_tls: target.base_url.scheme == Scheme::Https,
+            is_tls: target.is_tls(),
         });
         let variables = scenario.values.variables.iter().enumerate();
         let of_iteration = variables
@@ -227,6 +233,7 @@ impl Journeys {
                 share(scenario.limits.max_state_bytes, prepared),
             ),
             list: List::new(),
+            conditions: scenario.values.conditions.iter().map(Condition::new).collect(),
             keeps_actors: !scenario.values.variables.is_empty() || scenario.keeps_cookies(),
             setup: Setup {
                 hosts: hosts.collect(),
@@ -299,13 +306,20 @@ impl Journeys {
     /// unset, and so is what lives for an iteration if another one begins. Nothing if the request is sent
     /// again.
     fn turn_to(&mut self, request: &PlannedRequest) {
+        let key = (request.population, request.actor);
+        self.arrive_at(key, request.step, Some(request.request));
+    }
+
+    /// The same; without a request, a condition is asked there.
+    fn arrive_at(&mut self, key: (Population, Actor), step: Step, request: Option<RequestId>) {
         if !self.keeps_actors {
             return;
         }
+        let (population, actor) = key;
         let Setup { scenario, plan, of_iteration, .. } = &self.setup;
         let count = scenario.values.variables.len();
-        let state = self.actors.enter((request.population, request.actor));
-        if state.last.is_some_and(|(step, _)| step == request.step) {
+        let state = self.actors.enter(key);
+        if request.is_some() && state.last.is_some_and(|(last, _)| last == step) {
             return;
         }
         let before = state.bytes();
@@ -316,16 +330,15 @@ impl Journeys {
                 }
             }
         }
-        state.last = Some((request.step, request.request.0));
-        if let Region::Iteration(number) =
-            plan.of(request.population).place(request.actor, request.step).region
+        state.last = request.map(|request| (step, request.0));
+        if let Region::Iteration(number) = plan.of(population).place(actor, step).region
             && state.iteration != Some(number)
         {
             state.iteration = Some(number);
             for VariableId(id) in of_iteration {
                 state.variables.set(usize::from(*id), count, None);
             }
-            if scenario.users(request.population).cookies == Some(Scope::Iteration) {
+            if scenario.users(population).cookies == Some(Scope::Iteration) {
                 state.jar.clear();
             }
         }
