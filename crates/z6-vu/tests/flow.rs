@@ -185,8 +185,9 @@ fn any_blocks_and_any_answers() {
             0 => "[runtime]\nvus = 3\nduration_seconds = 0.5",
             _ => "[runtime]\nduration_seconds = 0.5\n[schedule]\ntype = 'rate'\nper_second = 40",
         };
+        let pacing = if case.is_multiple_of(4) { "[pacing]\nperiod_ms = [5, 30]\n" } else { "" };
         let text = format!(
-            "{load}\n{REQUESTS}{sequences}[sequence]\nsteps = [{{sequence='s0'}}, {}]\n",
+            "{load}\n{pacing}{REQUESTS}{sequences}[sequence]\nsteps = [{{sequence='s0'}}, {}]\n",
             step(&mut dice, 2, &conditions)
         );
         let scenario = support::scenario(&text);
