@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use crate::watch::web::WebOptions;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +12,7 @@ use z6_scenario::simulation::{self, FaultKind};
 use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
 use crate::bench_args::BenchArgs;
+use crate::commands::manifest::ManifestArgs;
 use crate::shard::ShardArg;
 
 /// A deterministic, event-driven, auditable HTTP load tester.
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Print the workload that a scenario and a seed determine.
     Plan(PlanArgs),
+    /// Print what a scheduler is given so that it starts the shards of a run.
+    Manifest(ManifestArgs),
     /// Re-run an event log's recorded inputs and verify every decision in it.
     Replay(ReplayArgs),
     /// Recompute reports from an event log, for all requests or a selection.
@@ -197,6 +201,19 @@ pub(crate) struct RunArgs {
     pub(crate) http: HttpArgs,
     #[command(flatten)]
     pub(crate) part: ShardArgs,
+    /// Begin at this instant of the wall clock, such as 2026-11-26T15:00:00Z: the same for all shards.
+    #[arg(long, value_name = "TIME", value_parser = crate::shard::instant)]
+    pub(crate) start_at: Option<SystemTime>,
+    /// What to do if the run would begin more than 50 ms after that: not start, or start and say so.
+    #[arg(long, value_enum, default_value_t = LateStartArg::Refuse)]
+    pub(crate) late_start: LateStartArg,
+    /// Where the shards wait for each other: a folder that all of them see, or tcp://HOST:PORT, where shard 0
+    /// listens.
+    #[arg(long, value_name = "WHERE", requires = "shard", value_parser = crate::shard::barrier)]
+    pub(crate) barrier: Option<z6::Barrier>,
+    /// How long they wait at most.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration_ns)]
+    pub(crate) barrier_wait: u64,
     /// Results directory; must be empty or not exist yet [default: results/run_<UTC time>].
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -217,6 +234,13 @@ pub(crate) struct RunArgs {
     pub(crate) print: PrintArgs,
     #[command(flatten)]
     pub(crate) ci: CiArgs,
+}
+
+/// What a run does that would begin late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LateStartArg {
+    Refuse,
+    Run,
 }
 
 /// How the progress of a run is shown.

@@ -80,6 +80,7 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
         | StartError::NoBuiltin { .. }
         | StartError::TriedOverHttp1 { .. }
         | StartError::Descriptors { .. }
+        | StartError::Meeting(_)
         | StartError::Log(_)
         | StartError::System(_) => None,
     }

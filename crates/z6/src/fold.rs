@@ -40,9 +40,10 @@ impl RunFold {
         Ok(metrics)
     }
 
-    /// Says what the names of the targets resolved to.
+    /// Says what the names of the targets resolved to, and what is known of the wall clock.
     pub(crate) fn resolved(&mut self, header: &LogHeader) {
         self.0.resolved(&header.addresses);
+        self.0.clocked(&header.clock);
     }
 
     /// Whether an assertion asks for the end of the run.
@@ -58,6 +59,7 @@ impl RunFold {
     pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
         let mut fold = self.0.into_fold()?;
         fold.resolved(&header.addresses);
+        fold.clocked(&header.clock);
         let mut metrics = fold.finish(end)?;
         metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
         Ok(metrics)

@@ -97,7 +97,10 @@ pub fn analyze<R: Read>(
     let facts = RunFacts::from_header(reader.header(), started_at);
     let mut analysis = Analysis::new(scenario, facts, options)?;
     match &mut analysis.figures {
-        Figures::Whole(fold) => fold.resolved(&reader.header().addresses),
+        Figures::Whole(fold) => {
+            fold.resolved(&reader.header().addresses);
+            fold.clocked(&reader.header().clock);
+        }
         Figures::Part(part) => part.resolved(&reader.header().addresses),
     }
     if options.verify {

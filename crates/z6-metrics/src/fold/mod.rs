@@ -20,6 +20,7 @@ use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::by_population::ByPopulation;
+use crate::clock::ClockFacts;
 use crate::connection_totals::ConnectionTotals;
 use crate::connections::Connections;
 use crate::error::FoldError;
@@ -117,6 +118,8 @@ pub struct Fold {
     bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
     until: Tick,
+    /// What the header says about the wall clock.
+    clock: ClockFacts,
     /// Whether the run goes on, so that an incomplete log is no reason to doubt it.
     is_running: bool,
 }
@@ -157,6 +160,7 @@ impl Fold {
             step_groups: None,
             bytes: Vec::new(),
             until,
+            clock: ClockFacts::default(),
             is_running: false,
             outline,
             facts,
@@ -167,6 +171,11 @@ impl Fold {
     /// the end.
     pub fn resolved(&mut self, addresses: &[TargetAddresses]) {
         self.requests.resolved(addresses);
+    }
+
+    /// Says what the header of the log says about the wall clock at tick 0. Any time before the end.
+    pub fn clocked(&mut self, clock: &[(String, u64)]) {
+        self.clock = ClockFacts::new(clock);
     }
 
     /// Plants a bug. To be called before the first event.

@@ -29,6 +29,7 @@ fn clean(loop_lag: &LatencyStats) -> Evidence<'_> {
         out_of_descriptors: 0,
         out_of_memory: 0,
         wall_step_max_ns: 0,
+        clock: ClockFacts::default(),
         nothing_from_ns: None,
         samples: 100,
         quantiles_asked: vec![Quantile::P99],

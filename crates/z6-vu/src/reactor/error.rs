@@ -4,6 +4,7 @@ use std::io;
 
 use z6_scenario::HttpVersion;
 
+use super::meeting::MeetingError;
 use super::resolve::ResolveError;
 use super::tls_config::TlsConfigError;
 use crate::log_file::LogError;
@@ -55,6 +56,9 @@ pub enum StartError {
         /// The limit in force.
         limit: u64,
     },
+    /// The shards of the run do not begin together.
+    #[error(transparent)]
+    Meeting(#[from] MeetingError),
     /// The log cannot be begun.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -74,6 +78,7 @@ impl StartError {
             | StartError::NoBuiltin { .. } => true,
             StartError::Resolve(_)
             | StartError::Descriptors { .. }
+            | StartError::Meeting(_)
             | StartError::Log(_)
             | StartError::System(_) => false,
         }

@@ -15,9 +15,10 @@ use z6_events::{
 };
 use z6_scenario::{Scenario, Scheme, Target};
 
-use super::clock::{self, Clock};
+use super::clock::Clock;
 use super::coordinator::RunHandle;
 use super::error::StartError;
+use super::meeting::Meeting;
 use super::resolve::resolve;
 use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
@@ -69,6 +70,8 @@ pub struct RunSpec {
     pub folder: PathBuf,
     /// Secrets, and the key of digests.
     pub given: Given,
+    /// When it begins, and with which others.
+    pub meeting: Meeting,
 }
 
 /// Whether an event loop spins for the last tens of microseconds before a planned instant, instead
@@ -334,9 +337,11 @@ impl Threads {
         mut header: LogHeader,
         observer: O,
     ) -> Result<RunHandle<O>, StartError> {
-        let start = Clock::from_start_ns(sys::monotonic_ns() + HEAD_START_NS);
+        let mut opening = spec.meeting.open(&header, HEAD_START_NS)?;
+        let start = opening.clock;
         header.monotonic_epoch_ns = start.start_ns();
-        header.wall_epoch_ns = clock::wall_ns() + HEAD_START_NS;
+        header.wall_epoch_ns = opening.wall_epoch_ns;
+        header.clock = std::mem::take(&mut opening.facts);
         let limits = &spec.scenario.limits;
         let parts = WriterParts {
             observer,
@@ -344,9 +349,11 @@ impl Threads {
             empty: self.empty,
             notices: self.notices.0.clone(),
             limit_bytes: limits.max_event_log_bytes,
+            totals: opening.at_end(),
         };
         let attachments_max = limits.max_attachment_bytes;
         let writer = LogWriter::begin(&spec.log, &header, &spec.attached, attachments_max, parts)?;
+        spec.meeting.wait_for(start)?;
         let broken = Arc::clone(&self.broken);
         let notices = self.notices.0.clone();
         let writer = spawn_writer(writer, broken, notices).map_err(StartError::System)?;
