@@ -122,10 +122,11 @@ impl RealRun {
         };
         let scenario = Arc::clone(&settled.scenario);
         let name = settled.source.name().to_owned();
+        let time_limit = settled.time_limit;
         let (context, results) = settled.context();
         #[cfg(feature = "builtin")]
         let context = crate::running::Context { builtin, ..context };
-        let started = Running::start(spec, watcher, context);
+        let started = Running::start(spec, watcher, context, time_limit);
         Ok(started.map_err(|error| at_its_place(&name, &scenario, error))?.keeping(results))
     }
 }

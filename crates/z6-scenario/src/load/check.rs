@@ -4,7 +4,7 @@ use super::codes;
 use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, Diagnostics, quoted};
 use super::reader::{At, Context, Span};
-use crate::journey::{DataFile, Repeat, SequenceStep};
+use crate::journey::{BlockKind, DataFile, Flow, FlowPart, SequenceStep};
 use crate::model::{
     Arrivals, Model, Request, Runtime, Scenario, Schedule, ThinkTime, Users, Workers,
 };
@@ -114,13 +114,8 @@ fn rows_needed(scenario: &Scenario, users: &Users, index: u16, file: &DataFile) 
     let places = if flow.steps.is_empty() {
         u64::from(scenario.requests.iter().all(is_user))
     } else {
-        let steps = flow.steps.iter().filter(|step| is_user(scenario.request(step.request)));
-        let places = |step: &SequenceStep| match step.repeat {
-            Repeat { min, max } if min == max || file.per != Per::Step => Some(u64::from(min)),
-            // How many rows are passed over is not known.
-            Repeat { .. } => None,
-        };
-        steps.map(places).sum::<Option<u64>>()?
+        let uses = |step: &SequenceStep| is_user(scenario.request(step.request));
+        places_needed(flow, uses, file.per == Per::Step)?
     };
     let is_started = flow.start.iter().any(|step| is_user(scenario.request(step.request)));
     let runtime = &scenario.runtime;
@@ -149,6 +144,31 @@ fn rows_needed(scenario: &Scenario, users: &Users, index: u16, file: &DataFile) 
         Per::Iteration => dealt.or(iterations.map(in_all)),
         Per::Step => dealt.or(iterations.map(in_all)).map(|all| all.saturating_mul(places)),
     }
+}
+
+/// Places of an iteration that are sure to be taken and whose step counts. None if places that count may be
+/// left out, and each of them matters.
+fn places_needed(flow: &Flow, counts: impl Fn(&SequenceStep) -> bool, each: bool) -> Option<u64> {
+    let mut needed = 0u64;
+    for (index, step) in flow.steps.iter().enumerate().filter(|(_, step)| counts(step)) {
+        let mut times = u64::from(step.repeat.min);
+        let mut is_sure = step.repeat.min == step.repeat.max;
+        for block in flow.blocks_of(FlowPart::Steps).filter(|b| b.steps.contains(&index)) {
+            match &block.kind {
+                BlockKind::Repeat(repeat) => {
+                    times = times.saturating_mul(u64::from(repeat.min));
+                    is_sure &= repeat.min == repeat.max;
+                }
+                BlockKind::Choose(branches) if branches.len() == 1 => {}
+                BlockKind::Choose(_) => (times, is_sure) = (0, false),
+            }
+        }
+        if each && !is_sure {
+            return None;
+        }
+        needed = needed.saturating_add(times);
+    }
+    Some(needed)
 }
 
 /// Limits of which some worker that has actors would get a share of 0, as message and hint.
