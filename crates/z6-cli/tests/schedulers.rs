@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use common::{Folder, figure, outcome};
 use nginx_server::Nginx;
 use z6_events::LogReader;
-use z6_testing::{Leash, Process, find, missing};
+use z6_testing::{Leash, Process, find, program_on_path, skip};
 
 /// How long a scheduler may take for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -66,9 +66,8 @@ fn manifest(folder: &Folder, scheduler: &str, shards: &str) {
 /// The only folder in `folder` with a name like this.
 fn results(folder: &Folder) -> String {
     let names = common::files(&folder.path(""));
-    let mut found = names.into_iter().filter(|name| {
-        name.starts_with("z6-") && folder.path(name).is_dir()
-    });
+    let mut found =
+        names.into_iter().filter(|name| name.starts_with("z6-") && folder.path(name).is_dir());
     let name = found.next().unwrap();
     assert_eq!(found.next(), None);
     name
@@ -111,7 +110,8 @@ fn ssh_runs_two_shards_as_one_run() {
     let folder = Folder::new(&scenario(nginx.port, 1_000, 1));
     manifest(&folder, "ssh", "2");
     fs::create_dir(folder.path("bin")).unwrap();
-    let stand_in = "#!/bin/sh\n[ \"$1 $2\" = '-o BatchMode=yes' ] || exit 9\nshift 3\nexec sh -c \"$*\"\n";
+    let stand_in =
+        "#!/bin/sh\n[ \"$1 $2\" = '-o BatchMode=yes' ] || exit 9\nshift 3\nexec sh -c \"$*\"\n";
     fs::write(folder.path("bin/ssh"), stand_in).unwrap();
     fs::set_permissions(folder.path("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -137,10 +137,13 @@ struct Slurm {
 impl Slurm {
     /// None if Slurm is not installed, or this is not root.
     fn start() -> Option<Slurm> {
-        let [munged, slurmctld, slurmd, _] = ["munged", "slurmctld", "slurmd", "sbatch"].map(daemon);
+        let [munged, slurmctld, slurmd, _] =
+            ["munged", "slurmctld", "slurmd", "sbatch"].map(daemon);
         let (munged, slurmctld, slurmd) = (munged?, slurmctld?, slurmd?);
-        if !fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
-            missing("slurmd needs root");
+        if !fs::metadata("/proc/self")
+            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+        {
+            skip("slurmd needs root");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -250,7 +253,8 @@ fn scancel_ends_one_shard_with_a_complete_log_and_leaves_the_others() {
     let mut waiting = Process::new(slurm.submit(&folder).stdout(Stdio::null()).spawn().unwrap());
     let of = |index: u16, name: &str| {
         let names = common::files(&folder.path(""));
-        let results = names.into_iter().find(|name| name.starts_with("z6-") && !name.ends_with("out"));
+        let results =
+            names.into_iter().find(|name| name.starts_with("z6-") && !name.ends_with("out"));
         results.map(|results| folder.path(&results).join(index.to_string()).join(name))
     };
     let there = |index: u16, name: &str| of(index, name).is_some_and(|path| path.exists());
@@ -274,7 +278,9 @@ fn scancel_ends_one_shard_with_a_complete_log_and_leaves_the_others() {
 /// Only where Python has kubernetes-validate.
 #[test]
 fn the_manifest_for_kubernetes_is_valid() {
-    let Some(validate) = find("kubernetes-validate") else { return };
+    let Some(validate) = program_on_path("kubernetes-validate") else {
+        return skip("kubernetes-validate is not on the PATH");
+    };
     let folder = Folder::new(&scenario(80, 100, 1));
     manifest(&folder, "kubernetes", "4");
     let mut command = folder.command(validate.to_str().unwrap(), Leash::default());

@@ -22,6 +22,8 @@ use z6_events::{Shard, printable};
 
 use super::{LOOK_EVERY, MeetingError, Met, Offset, Party, Wait};
 
+/// What the line with the common instant begins with.
+const START: &str = "start ";
 /// Longest line, bytes.
 const LINE_MAX: usize = 256;
 /// From the last shard's arrival to the common instant, nanoseconds.
@@ -79,6 +81,8 @@ fn lock(guests: &Mutex<Guests>) -> MutexGuard<'_, Guests> {
 pub(super) struct Lines {
     stream: TcpStream,
     read: Vec<u8>,
+    /// The instant, if it came while something else was waited for.
+    start: Option<String>,
 }
 
 impl Lines {
@@ -86,12 +90,12 @@ impl Lines {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
         stream.set_write_timeout(Some(ANSWER_MAX))?;
-        Ok(Lines { stream, read: Vec::new() })
+        Ok(Lines { stream, read: Vec::new(), start: None })
     }
 
     /// Another handle on the connection. What was read and not taken stays here.
     fn again(&self) -> io::Result<Lines> {
-        Ok(Lines { stream: self.stream.try_clone()?, read: Vec::new() })
+        Ok(Lines { stream: self.stream.try_clone()?, read: Vec::new(), start: None })
     }
 
     fn close(&self) {
@@ -126,9 +130,15 @@ impl Lines {
         }
     }
 
-    /// The next line, in time.
+    /// The next line that is an answer, in time.
     fn answer(&mut self) -> io::Result<String> {
-        self.next()?.ok_or_else(|| io::ErrorKind::TimedOut.into())
+        loop {
+            let line = self.next()?.ok_or(io::ErrorKind::TimedOut)?;
+            if !line.starts_with(START) {
+                return Ok(line);
+            }
+            self.start = Some(line);
+        }
     }
 }
 
@@ -173,7 +183,7 @@ fn gather(address: &str, party: &Party, wait: &Wait<'_>) -> Result<Met, MeetingE
     let start_ns = party.wall_ns() + LEAD_NS;
     for mut stream in lock(&guests).there.values() {
         // Whoever is gone by now is missed when the logs are read.
-        let _ = stream.write_all(format!("start {start_ns}\n").as_bytes());
+        let _ = stream.write_all(format!("{START}{start_ns}\n").as_bytes());
     }
     Ok(Met { start_ns, offset: None, link: Some(link) })
 }
@@ -209,11 +219,8 @@ fn introduced(
     stream.set_nonblocking(false)?;
     let mut lines = Lines::new(stream)?;
     let hello = lines.answer()?;
-    match known(&hello, party, guests, &lines) {
-        Ok(index) => {
-            lines.send("ok")?;
-            Ok((index, lines))
-        }
+    match welcomed(&hello, party, guests, &lines) {
+        Ok(index) => Ok((index, lines)),
         Err(reason) => {
             lines.send(&format!("no {reason}"))?;
             Err(io::Error::other(reason))
@@ -221,7 +228,8 @@ fn introduced(
     }
 }
 
-fn known(hello: &str, party: &Party, guests: &Mutex<Guests>, lines: &Lines) -> Result<u16, String> {
+/// Takes it in, and tells it so, if it is one of the run; else the reason.
+fn welcomed(hello: &str, party: &Party, guests: &Mutex<Guests>, lines: &Lines) -> Result<u16, String> {
     let shard = hello.strip_prefix("z6-barrier 1 ").and_then(|rest| rest.split_once(' '));
     let (plan, shard) = shard.ok_or("it speaks another protocol")?;
     if plan != party.plan() {
@@ -232,11 +240,16 @@ fn known(hello: &str, party: &Party, guests: &Mutex<Guests>, lines: &Lines) -> R
     let shard = shard.and_then(|(index, of)| Shard::new(index, of));
     let shard = shard.filter(|shard| shard.of() == party.shard.of());
     let shard = shard.ok_or_else(|| format!("the run has {} shards", party.shard.of()))?;
+    // It is one of those that are told of the start only once it knows that it is welcome.
     let mut guests = lock(guests);
     if shard.index() == 0 || guests.there.contains_key(&shard.index()) {
         return Err(format!("shard {shard} is there already"));
     }
-    let stream = lines.stream.try_clone().map_err(|error| error.to_string())?;
+    let clone = || {
+        (&lines.stream).write_all(b"ok\n")?;
+        lines.stream.try_clone()
+    };
+    let stream = clone().map_err(|error| error.to_string())?;
     guests.there.insert(shard.index(), stream);
     Ok(shard.index())
 }
@@ -324,8 +337,11 @@ fn start(lines: &mut Lines, wait: &Wait<'_>) -> Result<u64, MeetingError> {
     lines.stream.set_read_timeout(Some(LOOK_EVERY)).map_err(lost)?;
     loop {
         wait.check()?;
-        let line = lines.next().map_err(lost)?;
-        if let Some(start) = line.as_deref().and_then(|line| line.strip_prefix("start ")) {
+        let line = match lines.start.take() {
+            Some(line) => Some(line),
+            None => lines.next().map_err(lost)?,
+        };
+        if let Some(start) = line.as_deref().and_then(|line| line.strip_prefix(START)) {
             lines.stream.set_read_timeout(Some(ANSWER_MAX)).map_err(lost)?;
             return start.parse().map_err(|_| no_start("it speaks another protocol".to_owned()));
         }
