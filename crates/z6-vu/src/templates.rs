@@ -10,9 +10,7 @@ use z6_http::{FIELDS_ADDED_MAX, IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestForm, RequestTemplate};
 use z6_proto_http2::{ConnectionFields, FieldSet};
 use z6_scenario::load::limits;
-use z6_scenario::{
-    BodyPart, ConnectionReuse, Host, Limits, Rendering, Request, Scenario, Scheme, Target,
-};
+use z6_scenario::{BodyPart, ConnectionReuse, Host, Limits, Rendering, Request, Scenario, Target};
 
 use crate::engine::{Placement, Streams, Wire};
 use crate::session::FormTemplate;
@@ -374,7 +372,7 @@ impl Parts<'_> {
             method: self.method,
             host,
             port,
-            is_tls: target.base_url.scheme == Scheme::Https,
+            is_tls: target.is_tls(),
             path_prefix: self.path_prefix,
             path: self.path,
             headers: self.headers,

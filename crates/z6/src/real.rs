@@ -110,7 +110,7 @@ impl RealRun {
             workers: settled.workers,
             shard: settled.shard,
             #[cfg(feature = "builtin")]
-            builtin: builtin.as_ref().map(Builtin::address),
+            builtin: builtin.as_ref().map(Builtin::target),
             #[cfg(not(feature = "builtin"))]
             builtin: None,
             log: settled.log.clone(),

@@ -92,6 +92,27 @@ fn log_reader_finds_what_no_report_says() {
     assert!(findings.longest_silence.unwrap().0 >= 2_000_000);
 }
 
+/// A hundred requests at once on four connections, over TLS and without: none is lost to GOAWAY.
+#[test]
+fn http2_needs_no_other_server() {
+    let path = Path::new(EXAMPLES).join("http2.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let plain = text.replace("tls = true ", "# ");
+    assert_ne!(plain, text);
+    for text in [text, plain.replace("\"http2\"", "\"http2-prior-knowledge\"")] {
+        let text = text.replace("duration_seconds = 5", "iterations = 50");
+        let finished = z6::Run::from_toml(&text).unwrap().seed(3).start().unwrap().wait().unwrap();
+        let requests = &finished.metrics.requests;
+        assert_eq!((requests.succeeded, requests.failed), (5_000, 0), "{text}");
+        let http2 = finished.metrics.http2.as_ref().unwrap();
+        assert_eq!(http2.streams, 5_000);
+        assert!(http2.streams_peak_per_connection > 1);
+        let server = finished.builtin.as_ref().unwrap();
+        assert_eq!((server.stats.requests, server.stats.bad_requests), (5_000, 0));
+        finished.ok().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn axum_service_responds_while_its_test_waits() {
     let finished = axum_service::check().await.unwrap();
@@ -188,7 +209,7 @@ fn programs_for_embedding_are_short() {
 #[test]
 fn example_scenarios_load() {
     let journeys = ["login_token", "csv_users", "orders", "login_form"];
-    let others = ["quickstart", "simple", "user_api", "session", "rate", "stop"];
+    let others = ["quickstart", "simple", "user_api", "session", "rate", "stop", "http2"];
     for name in journeys.into_iter().chain(others) {
         let path = Path::new(EXAMPLES).join(name).with_extension("toml");
         let run = z6::Run::from_file(&path).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -30,6 +30,8 @@ struct Ready {
     drains: bool,
     /// Its peer said so.
     goes_away: bool,
+    /// It said so after it had taken requests.
+    goes_away_after_some: bool,
 }
 
 impl State {
@@ -227,6 +229,7 @@ impl Connections {
             requests: 0,
             drains: false,
             goes_away: false,
+            goes_away_after_some: false,
         };
         self.set(connection, State::Ready(ready));
         if started > at { Err(ViolationKind::ConnectedEarly { started }) } else { Ok(()) }
@@ -250,6 +253,12 @@ impl Connections {
         }
     }
 
+    /// Whether a connection has gone away after it had taken requests.
+    pub(super) fn goes_away_after_some(&self, connection: ConnectionSlot) -> bool {
+        let state = self.state(connection);
+        matches!(state, State::Ready(Ready { goes_away_after_some: true, .. }))
+    }
+
     /// How often a refused request to a target is sent again.
     pub(super) fn resend_refused(&self, target: TargetId) -> u8 {
         self.limits.get(target.index()).map_or(0, |limits| limits.resend_refused)
@@ -271,9 +280,14 @@ impl Connections {
     }
 
     /// The peer takes no more requests.
-    pub(super) fn going_away(&mut self, connection: ConnectionSlot) -> Result<(), ViolationKind> {
+    pub(super) fn going_away(
+        &mut self,
+        connection: ConnectionSlot,
+        accepted: u64,
+    ) -> Result<(), ViolationKind> {
         let ready = self.at(connection)?;
         (ready.drains, ready.goes_away) = (true, true);
+        ready.goes_away_after_some = accepted > 0;
         match ready.protocol {
             Protocol::Http1 => Err(ViolationKind::NotHttp2 { connection }),
             Protocol::Http2 => Ok(()),

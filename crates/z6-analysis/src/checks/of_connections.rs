@@ -40,7 +40,9 @@ impl StepCheck<'_> {
             Event::StreamsAllowed { connection, allowed } => {
                 connections.streams_allowed(connection, allowed)
             }
-            Event::GoingAway { connection, .. } => connections.going_away(connection),
+            Event::GoingAway { connection, accepted, .. } => {
+                connections.going_away(connection, accepted)
+            }
             Event::TcpReady { connection } => connections.tcp_ready(connection),
             Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
                 self.state.cause = Some(Unsent::Attempt(error));
@@ -75,7 +77,10 @@ impl StepCheck<'_> {
             return self.report(None, ViolationKind::EndedUnsent { exchange });
         };
         open.resends = open.resends.saturating_add(1);
-        let before @ Open { actor, connection, resends, .. } = *open;
+        if !self.state.connections.goes_away_after_some(open.connection) {
+            open.counted_resends = open.counted_resends.saturating_add(1);
+        }
+        let before @ Open { actor, connection, counted_resends, .. } = *open;
         let Some(target) = self.state.connections.target(connection) else { return };
         let limit = self.state.connections.resend_refused(target);
         // Its length comes with its `sent`.
@@ -87,7 +92,7 @@ impl StepCheck<'_> {
             let error = failure.error.name();
             self.report(Some(actor), ViolationKind::ResentWithoutRefusal { exchange, error });
         }
-        if resends > limit {
+        if counted_resends > limit || limit == 0 {
             self.report(Some(actor), ViolationKind::ResentTooOften { exchange, limit });
         }
     }

@@ -238,7 +238,7 @@ violations! {
     /// More attempts at once than `max_connecting`.
     Caps, MaxConnecting { target: TargetId, limit: u64 },
         "more than {limit} attempts at once to target {target}";
-    /// A request that is sent again more often than `resend_refused` says.
+    /// A request that is sent again more often than `resend_refused` says, GOAWAY apart.
     Caps, ResentTooOften { exchange: ExchangeSlot, limit: u8 },
         "x{exchange} is sent again more than {limit} times";
     /// More requests at once than a connection may carry.

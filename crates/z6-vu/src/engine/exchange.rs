@@ -22,6 +22,8 @@ pub(super) struct Exchange {
     attempt: u8,
     /// How often it was sent again after it had been refused.
     resends: u8,
+    /// How many of these times count for `resend_refused`.
+    counted_resends: u8,
     /// Which request of its connection, from 1.
     ordinal: u64,
     /// Length of the request, bytes; none if the driver has to say it.
@@ -108,6 +110,7 @@ impl Exchanges {
             stage: Stage::Unsent,
             attempt: 0,
             resends: 0,
+            counted_resends: 0,
             ordinal,
             request_bytes,
             timeout: None,
@@ -161,10 +164,12 @@ impl Exchanges {
         })
     }
 
-    /// Whether an exchange that the peer refused may be sent again.
-    pub(super) fn may_resend(&self, slot: ExchangeSlot, most: u8) -> bool {
+    /// Whether an exchange that the peer refused may be sent again, if so at most `most` times that count.
+    /// `counts`: this time does.
+    pub(super) fn may_resend(&self, slot: ExchangeSlot, most: u8, counts: bool) -> bool {
         self.open.find(slot).is_some_and(|exchange| {
-            exchange.stage == Stage::Sent && exchange.resends < most && exchange.attempt < u8::MAX
+            let has_times = exchange.counted_resends < most || (most > 0 && !counts);
+            exchange.stage == Stage::Sent && has_times && exchange.attempt < u8::MAX
         })
     }
 
@@ -246,14 +251,14 @@ impl Exchanges {
         (exchange.vu, exchange.connection, says_close)
     }
 
-    /// A refused exchange waits for a connection to be sent again. Returns its VU and the connection that it
-    /// leaves.
-    pub(super) fn resend(&mut self, slot: ExchangeSlot) -> (VuSlot, ConnectionSlot) {
+    /// A refused exchange waits for a connection to be sent again. Returns its VU.
+    pub(super) fn resend(&mut self, slot: ExchangeSlot, counts: bool) -> VuSlot {
         let exchange = &mut self.open[slot];
         exchange.stage = Stage::Between;
         exchange.attempt += 1;
         exchange.resends += 1;
-        (exchange.vu, exchange.connection)
+        exchange.counted_resends += u8::from(counts);
+        exchange.vu
     }
 
     /// Takes the newest unsent exchange away from a connection. O(exchanges) if any is unsent: for

@@ -40,7 +40,7 @@ pub use error::StartError;
 pub use meeting::{BARRIER_WAIT, Barrier, LateStart, Meeting, MeetingError, START_LATE_NS_MAX};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
-pub use start::{RunSpec, Spin, check, cores, start};
+pub use start::{BuiltinTarget, RunSpec, Spin, check, cores, start};
 pub use tls_config::TlsConfigError;
 pub use transport::Address;
 pub use writer::AttachedFile;
