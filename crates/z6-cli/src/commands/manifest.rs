@@ -5,7 +5,7 @@
 use clap::{Args, ValueEnum};
 use z6::Overrides;
 use z6_events::limits::MAX_SHARDS;
-use z6_events::printable;
+use z6_events::{json_string, printable, printable_lines};
 
 use crate::args::ScenarioArg;
 use crate::console;
@@ -64,9 +64,10 @@ pub(super) fn manifest(args: &ManifestArgs) -> anyhow::Result<Exit> {
         let (name, text) = (source.name().to_owned(), source.text().to_owned());
         return Err(z6::Error::Scenario { name, text, diagnostics: findings }.into());
     }
-    let path = args.scenario.path.to_str().filter(|path| *path != "-");
+    let path = args.scenario.path.to_str().filter(|path| *path != "-" && printable(path) == *path);
     let path = path.ok_or_else(|| {
-        UsageError("the shards read the scenario from a file, whose name is UTF-8".to_owned())
+        let text = "the shards read the scenario from a file, whose name has no hidden characters";
+        UsageError(text.to_owned())
     })?;
     let options = args.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
     let part = Part { shards: args.shards, path, options };
@@ -104,8 +105,8 @@ fn quoted(text: &str) -> String {
 
 /// Why a pod would lack something.
 fn not_in_config_map(scenario: &z6_scenario::Scenario, text: &str) -> Option<String> {
-    let bodies = scenario.requests.iter().filter_map(|request| request.body.as_ref());
-    let body = bodies.filter_map(|body| body.file.as_deref()).next();
+    let mut bodies = scenario.requests.iter().filter_map(|request| request.body.as_ref());
+    let body = bodies.find_map(|body| body.file.as_deref());
     let file = scenario.files.first().map(|file| file.name.as_str());
     let data = scenario.values.data.first().map(|data| data.name.as_str());
     if let Some(name) = body.or(file).or(data) {
@@ -123,9 +124,18 @@ fn not_in_config_map(scenario: &z6_scenario::Scenario, text: &str) -> Option<Str
     })
 }
 
-/// A string of JSON, which is a scalar of YAML.
-fn yaml(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// A scalar of YAML inside a mapping that is `indent` deep: as lines where nothing in them is hidden.
+fn yaml_text(text: &str, indent: usize) -> String {
+    if text.is_empty() || printable_lines(text) != text {
+        return json_string(text);
+    }
+    // How deep it is, so that a first line may begin with spaces; whether line feeds at the end count.
+    let end = if text.ends_with('\n') { '+' } else { '-' };
+    let lines = text.lines().map(|line| match line {
+        "" => "\n".to_owned(),
+        _ => format!("\n{}{line}", " ".repeat(indent + 2)),
+    });
+    format!("|2{end}{}", lines.collect::<String>())
 }
 
 fn kubernetes(part: &Part<'_>, text: &str, image: &str) -> String {
@@ -136,8 +146,9 @@ fn kubernetes(part: &Part<'_>, text: &str, image: &str) -> String {
     args.push("--output=/results/$(JOB_COMPLETION_INDEX)".to_owned());
     args.push("--no-live".to_owned());
     args.extend(part.options.split_whitespace().map(str::to_owned));
-    let args = args.iter().map(|arg| format!("            - {}\n", yaml(arg))).collect::<String>();
-    let (image, scenario) = (yaml(image), yaml(text));
+    let args =
+        args.iter().map(|arg| format!("            - {}\n", json_string(arg))).collect::<String>();
+    let (image, scenario) = (json_string(image), yaml_text(text, 2));
     format!(
         "# {shards} shards of one run. Apply it with `kubectl apply -f FILE`; docs/SCALE.md has the rest.
 # The scenario, as it was when this was printed.
@@ -323,6 +334,8 @@ mod tests {
 
     #[test]
     fn what_is_in_yaml_stays_a_text() {
-        assert_eq!(yaml("a: \"b\"\n# c\n"), r##""a: \"b\"\n# c\n""##);
+        assert_eq!(yaml_text("a = 1\n\n  b\n", 2), "|2+\n    a = 1\n\n      b");
+        assert_eq!(yaml_text("a", 2), "|2-\n    a");
+        assert_eq!(yaml_text("a\r\n", 2), r#""a\u000d\u000a""#);
     }
 }

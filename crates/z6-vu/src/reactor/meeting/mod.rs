@@ -336,8 +336,7 @@ mod tests {
         let before = sys::monotonic_ns();
         let mut opening = Meeting::default().open(&whole(), 5_000_000).unwrap();
         assert!(opening.clock.start_ns() >= before + 5_000_000);
-        assert_eq!(opening.facts, []);
-        assert_eq!(opening.at_end()(), []);
+        assert!(opening.facts.is_empty() && opening.at_end()().is_empty());
     }
 
     #[test]
@@ -466,18 +465,16 @@ mod tests {
             let foreign = foreign.open(&LogHeader { plan_digest: [8; 32], ..one.clone() }, 0);
             let refused = foreign.err().unwrap();
             assert!(refused.to_string().contains("another plan"), "{refused}");
-            let (first, second) = (own(), own());
-            let ends = [&first, &second].map(|meeting| {
+            let flags: [Arc<AtomicBool>; 2] = Default::default();
+            let ends = flags.each_ref().map(|flag| {
+                let meeting = Meeting { cancelled: Arc::clone(flag), ..meeting.clone() };
                 let one = one.clone();
                 scope.spawn(move || meeting.open(&one, 0).err().unwrap().to_string())
             });
-            let is_refused = || ends.iter().any(std::thread::ScopedJoinHandle::is_finished);
-            while !is_refused() {
+            while !ends.iter().any(std::thread::ScopedJoinHandle::is_finished) {
                 std::thread::yield_now();
             }
-            for meeting in [&first, &second] {
-                meeting.cancelled.store(true, Ordering::Relaxed);
-            }
+            flags.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
             cancelled.store(true, Ordering::Relaxed);
             let said: Vec<String> = ends.into_iter().map(|end| end.join().unwrap()).collect();
             assert!(said.iter().any(|said| said.contains("already")), "{said:?}");

@@ -229,7 +229,12 @@ fn introduced(
 }
 
 /// Takes it in, and tells it so, if it is one of the run; else the reason.
-fn welcomed(hello: &str, party: &Party, guests: &Mutex<Guests>, lines: &Lines) -> Result<u16, String> {
+fn welcomed(
+    hello: &str,
+    party: &Party,
+    guests: &Mutex<Guests>,
+    lines: &Lines,
+) -> Result<u16, String> {
     let shard = hello.strip_prefix("z6-barrier 1 ").and_then(|rest| rest.split_once(' '));
     let (plan, shard) = shard.ok_or("it speaks another protocol")?;
     if plan != party.plan() {
