@@ -7,6 +7,7 @@ mod diff;
 mod dist;
 mod export;
 pub(crate) mod manifest;
+mod merge;
 mod plan;
 mod replay;
 mod report;
@@ -44,6 +45,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Replay(args) => replay::replay(&args),
         Command::Analyze(args) => analyze::analyze(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Merge(args) => merge::merge(&args),
         Command::Report(args) => report::report(&args),
         Command::Watch(args) => watch::watch(args),
         Command::Export(args) => export::export(&args),

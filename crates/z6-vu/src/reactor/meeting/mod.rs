@@ -381,13 +381,12 @@ mod tests {
 
     /// All shards of a run meet, each on a thread of its own.
     fn meet(shards: u16, each: impl Fn(Shard) -> Meeting + Sync) -> Vec<Opening> {
+        let each = &each;
         std::thread::scope(|scope| {
             let all = (0..shards).map(|index| Shard::new(index, shards).unwrap());
-            let meet_one = |shard: Shard| each(shard).open(&header(shard), 0).unwrap();
-            let threads: Vec<_> = all
-                .map(|shard| (shard, &meet_one))
-                .map(|(s, m)| scope.spawn(move || m(s)))
-                .collect();
+            let open =
+                |shard: Shard| scope.spawn(move || each(shard).open(&header(shard), 0).unwrap());
+            let threads: Vec<_> = all.map(open).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         })
     }
