@@ -1,6 +1,7 @@
 //! Joins the end of an exchange with its `sent`, and both with their connection. One table per worker.
 //! The encoding does not use it.
 
+use crate::codes::ResendCause;
 use crate::codes::{CloseCause, ReleaseCause};
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
@@ -275,7 +276,13 @@ impl ExchangeTable {
                 earlier_irregularities: Irregularities::NONE,
             }),
             Event::Redirected { exchange, ref response, .. } => self.redirected(exchange, response),
-            Event::Resent { exchange, ref failure, .. } => self.refused(exchange, failure),
+            // No exchange was spent: no byte of the request was sent.
+            Event::Resent { exchange, cause: ResendCause::Stale, .. }
+                if self.on_wire(exchange).is_err() =>
+            {
+                Ok(Observed::Alone(*event))
+            }
+            Event::Resent { exchange, ref failure, .. } => self.resent(exchange, failure),
             Event::RedirectFailed { exchange, cause } => {
                 self.ended(at, exchange, End::without_response(Outcome::from_cause(cause)))
             }
@@ -403,7 +410,7 @@ impl ExchangeTable {
         Ok(Observed::Redirected(open.facts))
     }
 
-    fn refused(
+    fn resent(
         &mut self,
         exchange: ExchangeSlot,
         failure: &Failure,

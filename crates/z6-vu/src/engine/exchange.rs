@@ -22,6 +22,8 @@ pub(super) struct Exchange {
     attempt: u8,
     /// How often it was sent again after it had been refused.
     resends: u8,
+    /// It was sent again, once, because its connection was stale.
+    is_retried: bool,
     /// Which request of its connection, from 1.
     ordinal: u64,
     /// Length of the request, bytes; none if the driver has to say it.
@@ -108,6 +110,7 @@ impl Exchanges {
             stage: Stage::Unsent,
             attempt: 0,
             resends: 0,
+            is_retried: false,
             ordinal,
             request_bytes,
             timeout: None,
@@ -164,8 +167,15 @@ impl Exchanges {
     /// Whether an exchange that the peer refused may be sent again.
     pub(super) fn may_resend(&self, slot: ExchangeSlot, most: u8) -> bool {
         self.open.find(slot).is_some_and(|exchange| {
-            exchange.stage == Stage::Sent && exchange.resends < most && exchange.attempt < u8::MAX
+            let refused = exchange.resends - u8::from(exchange.is_retried);
+            exchange.stage == Stage::Sent && refused < most && exchange.attempt < u8::MAX
         })
+    }
+
+    /// An exchange that may be sent once more if its connection was stale: none if it was before.
+    pub(super) fn retriable(&self, slot: ExchangeSlot) -> Option<&Exchange> {
+        let exchange = self.open.find(slot)?;
+        (!exchange.is_retried && exchange.attempt < u8::MAX).then_some(exchange)
     }
 
     /// When an exchange will be given up; none while it is unsent.
@@ -254,6 +264,30 @@ impl Exchanges {
         exchange.attempt += 1;
         exchange.resends += 1;
         (exchange.vu, exchange.connection)
+    }
+
+    /// An exchange whose connection was stale waits for another one. Returns its VU, the connection that it
+    /// leaves, and whether it stays open: no exchange is spent if no byte of the request was ever sent.
+    pub(super) fn retry(&mut self, slot: ExchangeSlot) -> (VuSlot, ConnectionSlot, bool) {
+        let exchange = &mut self.open[slot];
+        let (vu, connection) = (exchange.vu, exchange.connection);
+        match exchange.stage {
+            Stage::Sent => {
+                exchange.is_retried = true;
+                self.resend(slot);
+            }
+            Stage::Unsent if exchange.attempt > 0 => {
+                exchange.is_retried = true;
+                exchange.stage = Stage::Between;
+                self.unsent -= 1;
+            }
+            Stage::Unsent => {
+                self.remove(slot);
+                return (vu, connection, false);
+            }
+            Stage::Between => panic!("exchange {slot} is not on the wire"),
+        }
+        (vu, connection, true)
     }
 
     /// Takes the newest unsent exchange away from a connection. O(exchanges) if any is unsent: for

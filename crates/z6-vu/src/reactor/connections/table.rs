@@ -8,6 +8,7 @@ use z6_proto_http1::Limits;
 
 use super::super::tls::Tls;
 use super::super::transport::Stream;
+use super::super::tunnel::Tunnel;
 use crate::session::{BrokenWrite, Http2, Session};
 
 /// What the reactor knows of one connection.
@@ -16,6 +17,8 @@ pub(super) struct Link {
     pub(super) stream: Option<Stream>,
     /// The TLS session over it; none if it is plain, or TCP is not ready.
     pub(super) tls: Option<Box<Tls>>,
+    /// The tunnel that is asked for before that; none if it is open, or none is needed.
+    pub(super) tunnel: Option<Box<Tunnel>>,
     pub(super) target: TargetId,
     pub(super) connecting: bool,
     /// The attempt has failed already when it began. It is told in another turn, so that attempts that
@@ -91,6 +94,7 @@ impl Links {
             self.links.push(Link {
                 stream: None,
                 tls: None,
+                tunnel: None,
                 target,
                 connecting: false,
                 refused: None,
@@ -174,6 +178,7 @@ impl Links {
             tls.close(stream);
         }
         link.stream = None;
+        link.tunnel = None;
         link.connecting = false;
         link.session.close();
     }
