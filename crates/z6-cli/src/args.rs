@@ -13,6 +13,7 @@ use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duratio
 
 use crate::bench_args::BenchArgs;
 use crate::exit::UsageError;
+use crate::shard::ShardArg;
 
 /// A deterministic, event-driven, auditable HTTP load tester.
 #[derive(Debug, Parser)]
@@ -97,6 +98,15 @@ pub(crate) struct ChangeArgs {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
+}
+
+/// Which part of a run this process has.
+#[derive(Debug, Args)]
+pub(crate) struct ShardArgs {
+    /// Run one of N shards of the run, from 0/N; `auto` takes the number from the scheduler, and `auto/N` says
+    /// how many there are.
+    #[arg(long, value_name = "I/N", value_parser = crate::shard::parse)]
+    pub(crate) shard: Option<ShardArg>,
 }
 
 /// How targets are spoken to.
@@ -187,6 +197,8 @@ pub(crate) struct RunArgs {
     pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) part: ShardArgs,
     /// Results directory; must be empty or not exist yet [default: results/run_<UTC time>].
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -269,6 +281,8 @@ pub(crate) struct SimulateArgs {
     pub(crate) scenario: ScenarioArg,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
+    #[command(flatten)]
+    pub(crate) part: ShardArgs,
     /// One-way network delay of each burst of bytes, such as 2ms or uniform:1ms..5ms; see below.
     #[arg(long, value_name = "DELAY")]
     pub(crate) latency: Option<String>,

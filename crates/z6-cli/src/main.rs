@@ -18,6 +18,7 @@ mod one_liner;
 mod output;
 mod panics;
 mod progress;
+mod shard;
 mod signals;
 mod watch;
 mod words;

@@ -18,8 +18,9 @@ use z6_scenario::LogEstimate;
 
 use crate::args::{ChangeArgs, PrintArgs, SummaryFormat};
 use crate::console::{self, Verbosity};
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, UsageError};
 use crate::progress::{Progress, ProgressMode};
+use crate::shard::{Resolved, ShardArg};
 use crate::signals::Interrupts;
 use crate::watch::web::{Server, WebOptions};
 
@@ -89,6 +90,15 @@ pub(crate) fn overrides(change: ChangeArgs) -> Overrides {
     }
 }
 
+/// Restricts `run` to the shard that the arguments name, if they do.
+pub(crate) fn shard(
+    run: Run,
+    shard: Option<ShardArg>,
+) -> Result<(Run, Option<Resolved>), UsageError> {
+    let Some(resolved) = shard.map(ShardArg::resolve).transpose()? else { return Ok((run, None)) };
+    Ok((run.shard(resolved.shard.index(), resolved.shard.of()), Some(resolved)))
+}
+
 /// Where a run's results are written.
 #[derive(Debug, Clone)]
 pub(crate) enum ResultsLocation {
@@ -139,6 +149,7 @@ impl ResultsLocation {
 pub(crate) fn execute_then(
     output: &OutputOptions,
     run: Run,
+    shard: Option<Resolved>,
     location: &ResultsLocation,
     interrupts: &Interrupts,
     start: impl FnOnce(Run) -> Result<Running, z6::Error>,
@@ -159,6 +170,9 @@ pub(crate) fn execute_then(
     let running = start(run)?;
     interrupts.attach(running.handle());
     announce(output.verbosity, &scenario, &running);
+    if let Some(shard) = shard.filter(|_| output.verbosity > Verbosity::Quiet) {
+        console::plain(&shard_words(shard, &scenario));
+    }
     let finished = wait(output, &scenario, running, interrupts, (&folder, web))?;
     let reported = report(output.report, &finished).and_then(|()| then(&finished));
     let ok = finished.ok();
@@ -255,6 +269,14 @@ fn announce(verbosity: Verbosity, scenario: &Scenario, running: &Running) {
     };
     let workers = if header.workers == 1 { "worker" } else { "workers" };
     console::plain(&format!("seed {}{drawn}, {} {workers}", header.seed, header.workers));
+}
+
+/// `shard 2/4 (SLURM_ARRAY_TASK_ID)`, and that it judges nothing.
+fn shard_words(Resolved { shard, from }: Resolved, scenario: &Scenario) -> String {
+    let from = from.map_or_else(String::new, |variable| format!(" ({variable})"));
+    let judges = scenario.assertions.len() + scenario.goals.len() > 0 && !shard.is_whole();
+    let not = "; assertions are about all shards together: this one judges none, and none stops it";
+    format!("shard {shard}{from}{}", if judges { not } else { "" })
 }
 
 /// Starts to serve the page of a run.

@@ -85,7 +85,8 @@ fn expected(metrics: &Value) -> Vec<(String, f64)> {
             count(&requests["by_name"]["hello \"you\""]["sent"]),
         ),
         (
-            "z6_request_quantile_seconds{request=\"hello \\\"you\\\"\",quantile=\"0.5\"}".to_owned(),
+            "z6_request_quantile_seconds{request=\"hello \\\"you\\\"\",quantile=\"0.5\"}"
+                .to_owned(),
             seconds(&requests["by_name"]["hello \"you\""]["response_ns"]["p50"]),
         ),
     ];
@@ -195,7 +196,8 @@ impl Prometheus {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let answer = self.get(&format!("/api/v1/query?query={encoded}&time={at}")).unwrap();
         let body = answer.split_once("\r\n\r\n").unwrap().1;
-        let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{query}: {answer}"));
+        let body: Value =
+            serde_json::from_str(body).unwrap_or_else(|_| panic!("{query}: {answer}"));
         assert_eq!(body["status"], "success", "{query}: {body}");
         let rows = body["data"]["result"].as_array().unwrap();
         let value = |row: &Value| row["value"][1].as_str().unwrap().parse().unwrap();

@@ -76,7 +76,7 @@ pub use ids::{
     WorkerId,
 };
 pub use irregularity::{Irregularities, Irregularity, is_server_error};
-pub use partition::Partition;
+pub use partition::{Partition, Shard};
 pub use printable::{is_hidden, json_string, printable, printable_json, printable_lines};
 pub use protocol::{ConnectedAs, Http2Sample, Protocol, TlsNegotiated};
 pub use reader::{BlockView, Ending, LogReader};

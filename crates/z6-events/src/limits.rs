@@ -21,6 +21,10 @@ pub const MAX_TRACKED_REQUESTS: usize = 1 << 10;
 /// Workers of a run, of one shard: what a reader keeps of each of them is bounded by this.
 pub const MAX_WORKERS: u64 = 1024;
 
+/// Shards of a run, a process each: one that starts a shard, or reads the logs of all, keeps something of
+/// each of them.
+pub const MAX_SHARDS: u16 = 1024;
+
 /// Requests and targets of a scenario, each: their numbers have 16 bits.
 pub const MAX_SCENARIO_ITEMS: usize = u16::MAX as usize;
 

@@ -4,9 +4,69 @@
 //! actor goes to a shard and, within it, to a worker; a limit is split over the shards and each part over
 //! the workers. Nothing else in Z6 computes with these numbers. Knows no scenario and no plan.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::ids::{Actor, Population, WorkerId};
+use crate::limits::MAX_SHARDS;
+
+/// One of the processes of a run: shard `index` of `of`, numbered from 0.
+///
+/// ```
+/// use z6_events::Shard;
+///
+/// let last = Shard::new(3, 4).expect("it is one of four");
+/// assert_eq!(last.to_string(), "3/4");
+/// assert_eq!(Shard::new(4, 4), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shard {
+    index: u16,
+    of: u16,
+}
+
+impl Shard {
+    /// The only process of a run.
+    pub const WHOLE: Shard = Shard { index: 0, of: 1 };
+
+    /// Shard `index` of `of`; none unless `index` is below `of`, and `of` at most
+    /// [`MAX_SHARDS`].
+    #[must_use]
+    pub const fn new(index: u16, of: u16) -> Option<Shard> {
+        if index < of && of <= MAX_SHARDS { Some(Shard { index, of }) } else { None }
+    }
+
+    /// Which one, from 0.
+    #[must_use]
+    pub const fn index(self) -> u16 {
+        self.index
+    }
+
+    /// How many the run has; at least 1.
+    #[must_use]
+    pub const fn of(self) -> u16 {
+        self.of
+    }
+
+    /// Whether the run has no other.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        self.of == 1
+    }
+}
+
+impl Default for Shard {
+    fn default() -> Shard {
+        Shard::WHOLE
+    }
+}
+
+/// `3/4`.
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
 
 /// The place of one event loop in a run: worker `worker` of `workers` in shard `shard` of `shards`.
 ///
@@ -152,6 +212,12 @@ impl Partition {
         }
         // Less than `workers`, which has 16 bits.
         Some(WorkerId((x / shards % self.workers as u64) as u16))
+    }
+
+    /// The part of the run that this process has.
+    #[must_use]
+    pub const fn process(self) -> Shard {
+        Shard { index: self.shard, of: self.shards }
     }
 
     /// This worker's share of a limit of the whole run: the limit is split over the shards, then the

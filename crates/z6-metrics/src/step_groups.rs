@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use z6_events::{Actor, ExchangeSlot, PlannedRequest, Population, SlotTable, Step, Tick, WorkerId};
 use z6_scenario::plan::{Plan, Region};
-use z6_scenario::{Flow, OnFailure, Scenario};
+use z6_scenario::{Flow, FlowPart, OnFailure, Scenario, StepGroup};
 
 use crate::error::FoldError;
 use crate::goals::Outcome;
@@ -112,8 +112,13 @@ impl StepGroups {
         step: Step,
     ) -> Option<(Option<usize>, Region)> {
         let flow = self.flows.get(usize::from(population.0))?;
-        let place = self.plan.of(population).place(actor, step);
-        Some((flow.groups.iter().position(|entry| entry.has(place)), place.region))
+        let plan = self.plan.of(population);
+        let place = plan.place(actor, step);
+        let (part, index) = (FlowPart::from(place.region), plan.step_index(place));
+        let has = |group: &StepGroup| {
+            group.part == part && index.is_some_and(|index| group.steps.contains(&index))
+        };
+        Some((flow.groups.iter().position(has), place.region))
     }
 
     /// A request is sent, or is given up before: what its actor did before may be over.
@@ -210,9 +215,7 @@ impl StepGroups {
             Outcome::Succeeded => false,
             Outcome::GivenUp => true,
             Outcome::Failed | Outcome::TimedOut => {
-                let flow = self.flows.get(usize::from(population.0));
-                let place = plan.place(actor, step);
-                flow.is_none_or(|flow| flow.on_failure_at(place) != OnFailure::Continue)
+                plan.on_failure(plan.place(actor, step)) != OnFailure::Continue
             }
         };
         if goes_on && !is_broken_off {

@@ -11,7 +11,7 @@ use crate::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use crate::hpack::{Decoder, HpackError, Visitor, huffman, push_literal, push_string};
 use crate::limits::{Config, Limits};
 use crate::meaning::Meaning;
-use crate::observe::Tag;
+use crate::observe::{Observer, Tag};
 use crate::output::{Bodies, Slices};
 use crate::reader::{Piece, Reader};
 use crate::template::{FieldSet, RequestTemplate};
@@ -88,11 +88,21 @@ struct Outcome {
     failed: Vec<crate::connection::Failure>,
 }
 
-fn read_in_steps(connection: &mut Connection, bytes: &[u8], step: usize) -> Outcome {
+/// Sees all fields, so that each head is decoded.
+struct ReadsFields;
+
+impl Observer for ReadsFields {}
+
+fn read_in_steps(
+    connection: &mut Connection,
+    bytes: &[u8],
+    step: usize,
+    observer: &mut impl Observer,
+) -> Outcome {
     let mut events = Vec::new();
     for piece in bytes.chunks(step.max(1)) {
         let mut from = 0;
-        while let Some(event) = connection.received(piece, &mut from) {
+        while let Some(event) = connection.received_by(piece, &mut from, observer) {
             assert!(from <= piece.len(), "took more than there was");
             connection.invariants();
             events.push(event);
@@ -131,9 +141,9 @@ fn assert_whole_frames(mut bytes: &[u8]) {
     assert!(bytes.is_empty(), "half a frame header was written");
 }
 
-/// Any frames of a server on a connection with four open requests: whole, byte by byte and in steps give the same
-/// events and the same bytes to write. The first byte chooses limits and step; SETTINGS come before the rest unless
-/// its highest bit is set.
+/// Any frames of a server on a connection with four open requests: whole, byte by byte and in steps, with and without
+/// an observer of fields, give the same events and the same bytes to write. The first byte chooses limits and step;
+/// SETTINGS come before the rest unless its highest bit is set.
 pub fn fuzz_h2_connection(data: &[u8]) {
     let Some((&options, rest)) = data.split_first() else { return };
     let limits = if options & 1 == 0 { Limits::default() } else { TIGHT };
@@ -141,10 +151,10 @@ pub fn fuzz_h2_connection(data: &[u8]) {
     let bytes = [settings, rest].concat();
     let mut connection = opened(limits);
     let (mut second, mut third) = (connection.clone(), connection.clone());
-    let whole = read_in_steps(&mut connection, &bytes, usize::MAX);
-    assert_eq!(read_in_steps(&mut second, &bytes, 1), whole, "byte by byte");
+    let whole = read_in_steps(&mut connection, &bytes, usize::MAX, &mut ());
+    assert_eq!(read_in_steps(&mut second, &bytes, 1, &mut ReadsFields), whole, "byte by byte");
     let step = usize::from(options >> 1 & 0x1f) + 2;
-    assert_eq!(read_in_steps(&mut third, &bytes, step), whole, "in steps");
+    assert_eq!(read_in_steps(&mut third, &bytes, step, &mut ()), whole, "in steps");
     connection.reset();
     let mut set = FieldSet::new(0);
     let spec = RequestSpec::new("GET", "h", 80, "/");

@@ -3,7 +3,7 @@
 //! Owns which fields a head or trailers need, in which order, and their limits. What a single field means is told
 //! by `meaning`; which frames may follow each other by the connection.
 
-use z6_http::Location;
+use z6_http::{Location, is_redirect};
 
 use crate::error::ProtocolErrorKind;
 use crate::hpack::{Visitor, size_in_table};
@@ -17,6 +17,47 @@ pub(crate) struct HeadFacts {
     /// 0 in trailers.
     pub(crate) status: u16,
     pub(crate) content_length: Option<u64>,
+}
+
+/// A longer head is not remembered, bytes.
+const KNOWN_BYTES_MAX: usize = 512;
+
+/// The last well-formed head and what it said. Servers send the same head again and again: one that is
+/// known is compared with, and not decoded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KnownHead {
+    block: Vec<u8>,
+    /// The decoder's version before and after it: a head that changes it is not remembered.
+    version: u64,
+    facts: HeadFacts,
+    plain_bytes: usize,
+}
+
+impl KnownHead {
+    /// What `block` says, and the bytes of its names and values, if it is known.
+    #[inline]
+    pub(crate) fn find(&self, block: &[u8], version: u64) -> Option<(HeadFacts, usize)> {
+        let is_known = self.version == version && !block.is_empty() && self.block == block;
+        is_known.then_some((self.facts, self.plain_bytes))
+    }
+
+    /// Remembers a head that was decoded without a change of the decoder. The text of a redirect's `location` is not
+    /// among the facts, so a redirect is not remembered.
+    #[inline]
+    pub(crate) fn remember(
+        &mut self,
+        block: &[u8],
+        version: u64,
+        facts: HeadFacts,
+        plain_bytes: usize,
+    ) {
+        if block.len() > KNOWN_BYTES_MAX || is_redirect(facts.status) {
+            return;
+        }
+        self.block.clear();
+        self.block.extend_from_slice(block);
+        (self.version, self.facts, self.plain_bytes) = (version, facts, plain_bytes);
+    }
 }
 
 /// Takes the fields of one block of an open stream.

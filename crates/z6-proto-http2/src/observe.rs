@@ -19,6 +19,10 @@ pub enum Section {
 
 /// Sees what a connection reads. All methods do nothing by default.
 pub trait Observer {
+    /// Whether it looks at fields. If not, a head that is the same as the one before is not decoded again, and
+    /// [`Observer::field`] may not be called.
+    const READS_FIELDS: bool = true;
+
     /// The header of any frame.
     fn frame(&mut self, header: &FrameHeader) {
         let _ = header;
@@ -35,4 +39,6 @@ pub trait Observer {
     }
 }
 
-impl Observer for () {}
+impl Observer for () {
+    const READS_FIELDS: bool = false;
+}

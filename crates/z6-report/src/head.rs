@@ -30,6 +30,7 @@ pub(crate) fn about(metrics: &Metrics) -> Markup {
     let run = &metrics.run;
     html! {
         (run.model.name()) " model · seed " (figure("/run/seed", &run.seed.to_string(), &run.seed.to_string())) " · "
+        @if let Some(shard) = run.shard { "shard " (shard.to_string()) " · " }
         (plural(u64::from(run.workers), "worker")) " · "
         (figure("/run/duration_seconds", &run.duration_seconds.to_string(), &format!("{} s", rounded(run.duration_seconds))))
         @if run.warmup_seconds > 0.0 { ", of it " (rounded(run.warmup_seconds)) " s warm-up" }
@@ -49,6 +50,9 @@ pub(crate) fn verdicts(metrics: &Metrics) -> Markup {
         metrics.assertions.iter().filter(|one| !one.passed).collect::<Vec<_>>(),
     );
     let (class, mark, words) = match (all, failed.as_slice()) {
+        (0, _) if metrics.run.shard.is_some() => {
+            ("plain", "·", "One shard: assertions are about all shards together".to_owned())
+        }
         (0, _) => ("plain", "·", "No assertions: nothing was demanded".to_owned()),
         (1, []) => ("ok", "✓", "The assertion holds".to_owned()),
         (all, []) => ("ok", "✓", format!("All {all} assertions hold")),

@@ -363,7 +363,9 @@ fn arrivals_words(arrivals: Arrivals) -> &'static str {
 fn place_words(target: &crate::model::Target) -> String {
     match &target.proxy {
         Some(Proxy { via: Some(server) }) => return format!(" through {server}"),
-        Some(Proxy { via: None }) => return " without a proxy (the environment names none)".to_owned(),
+        Some(Proxy { via: None }) => {
+            return " without a proxy (the environment names none)".to_owned();
+        }
         None => {}
     }
     match &target.connect_to {

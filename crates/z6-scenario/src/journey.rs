@@ -15,7 +15,7 @@ use z6_http::template::{Template, ValueId};
 
 use crate::expression::Check;
 use crate::model::Request;
-use crate::plan::{Place, Region};
+use crate::plan::{Region, count_places};
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.
@@ -31,6 +31,9 @@ pub struct Flow {
     pub on_failure: OnFailure,
     /// `group` of steps: those of `start` and of `renew` too.
     pub groups: Vec<StepGroup>,
+    /// Steps that belong together, of all lists: of each list in the order of their first steps, and those
+    /// around others before those.
+    pub blocks: Vec<Block>,
 }
 
 impl Flow {
@@ -42,21 +45,55 @@ impl Flow {
         self.steps.is_empty() || all.any(|step| step.request == request)
     }
 
-    /// What follows a request that failed at a place.
+    /// The steps of a part.
     #[must_use]
-    pub fn on_failure_at(&self, place: Place) -> OnFailure {
-        let steps = match place.region {
-            Region::Start => &self.start,
-            Region::Iteration(_) => &self.steps,
-            Region::Renewal(_) => self.renew.as_ref().map_or(&self.steps, |renew| &renew.steps),
-        };
-        let mut end = 0u64;
-        let step = steps.iter().find(|step| {
-            end = end.saturating_add(u64::from(step.repeat.max));
-            place.position < end
-        });
-        step.and_then(|step| step.on_failure).unwrap_or(self.on_failure)
+    pub fn steps_of(&self, part: FlowPart) -> &[SequenceStep] {
+        match part {
+            FlowPart::Start => &self.start,
+            FlowPart::Steps => &self.steps,
+            FlowPart::Renew => self.renew.as_ref().map_or(&[][..], |renew| &renew.steps),
+        }
     }
+
+    /// Places of a part: what is repeated at its most, and all branches.
+    #[must_use]
+    pub fn places(&self, part: FlowPart) -> u64 {
+        count_places(self.steps_of(part), self.blocks_of(part))
+    }
+
+    /// The blocks of a part.
+    pub fn blocks_of(&self, part: FlowPart) -> impl Iterator<Item = &Block> + Clone {
+        self.blocks.iter().filter(move |block| block.part == part)
+    }
+}
+
+/// Consecutive steps that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Which list of steps they are in.
+    pub part: FlowPart,
+    /// Their indexes in it; at least one.
+    pub steps: Range<usize>,
+    /// How they are done.
+    pub kind: BlockKind,
+}
+
+/// How the steps of a block are done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockKind {
+    /// In order, so many times in a row.
+    Repeat(Repeat),
+    /// Those of one branch, which is drawn.
+    Choose(Vec<Branch>),
+}
+
+/// One branch of a [`BlockKind::Choose`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Branch {
+    /// Its weight, millionths; more than 0.
+    pub weight_micro: u64,
+    /// How many of the block's steps are its own, after those of the branches before it; at least one.
+    pub steps: usize,
 }
 
 /// Consecutive steps with the same `group`.
@@ -66,21 +103,8 @@ pub struct StepGroup {
     pub name: String,
     /// Which list of steps they are in.
     pub part: FlowPart,
-    /// Their places in it.
-    pub places: Range<u64>,
-}
-
-impl StepGroup {
-    /// Whether a place is one of it.
-    #[must_use]
-    pub fn has(&self, place: Place) -> bool {
-        let is_there = match place.region {
-            Region::Start => self.part == FlowPart::Start,
-            Region::Iteration(_) => self.part == FlowPart::Steps,
-            Region::Renewal(_) => self.part == FlowPart::Renew,
-        };
-        is_there && self.places.contains(&place.position)
-    }
+    /// Their indexes in it.
+    pub steps: Range<usize>,
 }
 
 /// A list of steps.
@@ -92,6 +116,16 @@ pub enum FlowPart {
     Steps,
     /// Those of `renew`.
     Renew,
+}
+
+impl From<Region> for FlowPart {
+    fn from(region: Region) -> FlowPart {
+        match region {
+            Region::Start => FlowPart::Start,
+            Region::Iteration(_) => FlowPart::Steps,
+            Region::Renewal(_) => FlowPart::Renew,
+        }
+    }
 }
 
 /// One step of a sequence.

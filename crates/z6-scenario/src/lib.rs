@@ -35,9 +35,10 @@ pub use duration::parse_duration;
 pub use error::ScenarioError;
 pub use estimate::{Description, LogEstimate};
 pub use journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, FileFacts, Flow, FlowPart, OnEnd,
-    OnFailure, OriginalFile, RandomValue, Reading, Rendering, Renew, Repeat, RequestCheck, Scope,
-    Secret, SecretSource, SequenceStep, StepGroup, ValueSource, ValueTable, Variable,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, Branch, DataFile, Extract, ExtractFrom, FileFacts,
+    Flow, FlowPart, OnEnd, OnFailure, OriginalFile, RandomValue, Reading, Rendering, Renew, Repeat,
+    RequestCheck, Scope, Secret, SecretSource, SequenceStep, StepGroup, ValueSource, ValueTable,
+    Variable,
 };
 pub use load::{
     Diagnostic, Diagnostics, Files, KeyReference, Loaded, NoFiles, Overrides, Severity,

@@ -2,10 +2,12 @@
 //!
 //! The result is a function of (scenario, seed, actor, step) alone. Knows nothing of time, responses,
 //! workers or connections. Reading order: [`Plan`], [`places`] (steps as places), `values` (rows and values
-//! made up), [`digest`] (what two plans are compared by), [`listing`] (the plan in words).
+//! made up), [`digest`] (what two plans are compared by), [`listing`] (the plan in words); `tree` (blocks of
+//! steps as places) is part of [`places`].
 
 use z6_events::{Actor, Population, RequestId, Step, TargetId};
 
+use crate::journey::{Block, FlowPart, OnFailure, SequenceStep};
 use crate::model::{Model, Scenario, ThinkTime};
 use crate::random::{Domain, Label, Weights};
 use crate::schedule::{ArrivalIndex, ArrivalSchedule, ArrivalTicks, VuChanges, VuSchedule};
@@ -20,6 +22,7 @@ mod sample;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod values;
 
 pub use digest::plan_digest;
@@ -27,7 +30,16 @@ pub use places::{Place, RENEWALS, Region, STARTS_AGAIN};
 pub use values::PlannedValue;
 
 use places::{Iterations, Track, step_at};
+use tree::Draws;
 use values::PlannedValues;
+
+/// Places of a list of steps.
+pub(crate) fn count_places<'b>(
+    steps: &[SequenceStep],
+    blocks: impl Iterator<Item = &'b Block>,
+) -> u64 {
+    Track::new(steps, blocks).places()
+}
 
 /// What an actor does at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +96,8 @@ pub struct Plan {
     steps_per_iteration: u64,
     /// How many places are taken is drawn somewhere, or there is a start, or there are renewals.
     has_gaps: bool,
+    /// Some list has blocks of steps.
+    has_blocks: bool,
     iterations: Iterations,
     arrivals_max: Option<u64>,
     end_ns: Option<u64>,
@@ -95,6 +109,9 @@ pub struct Plan {
     target_draws: Domain,
     think_draws: Domain,
     repeat_draws: Domain,
+    choice_draws: Domain,
+    /// What follows a failure, by list of steps and index in it.
+    after_failures: [Box<[OnFailure]>; 3],
     vus: VuSchedule,
     arrivals: ArrivalSchedule,
     values: PlannedValues,
@@ -116,9 +133,13 @@ impl Plan {
         let users = scenario.users(population);
         let model = users.schedule.model();
         let flow = &users.flow;
-        let start = Track::new(&flow.start);
-        let steps = Track::new(&flow.steps);
-        let renew = Track::new(flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps));
+        let parts = [FlowPart::Start, FlowPart::Steps, FlowPart::Renew];
+        let track = |part| Track::new(flow.steps_of(part), flow.blocks_of(part));
+        let [start, steps, renew] = parts.map(track);
+        let after_failures = parts.map(|part| {
+            let steps = flow.steps_of(part).iter();
+            steps.map(|step| step.on_failure.unwrap_or(flow.on_failure)).collect()
+        });
         let has_ranges = start.has_ranges() || steps.has_ranges();
         let end_ns = scenario.end_ns();
         let vus = VuSchedule::of_users(users, end_ns);
@@ -137,6 +158,7 @@ impl Plan {
             weights: Weights::new(weights),
             start_places: start.places(),
             steps_per_iteration: steps.places().max(1),
+            has_blocks: !flow.blocks.is_empty(),
             has_gaps: has_ranges || !renew.is_empty() || !start.is_empty(),
             iterations: match model {
                 Model::Closed => {
@@ -153,6 +175,8 @@ impl Plan {
             target_draws: draws(Label::TARGET),
             think_draws: draws(Label::THINK),
             repeat_draws: draws(Label::REPEAT),
+            choice_draws: draws(Label::CHOICE),
+            after_failures,
             values: PlannedValues::new(scenario, seed, population, &steps, vus.vus_started()),
             arrivals: ArrivalSchedule::of_users(users, end_ns, iterations),
             vus,
@@ -222,7 +246,7 @@ impl Plan {
     fn taken(&self, actor: Actor, step: Step) -> Taken<'_> {
         let place = self.place(actor, step);
         let (track, start) = self.region(place.region, step, place.position);
-        let is_last = || track.next(self.repeat_draws, actor, start.0, place.position).is_none();
+        let is_last = || track.next(&self.draws(actor, start), place.position).is_none();
         Taken {
             track,
             coordinate: place.region.coordinate(),
@@ -257,13 +281,44 @@ impl Plan {
         Place { region: Region::Iteration(iteration), position }
     }
 
-    /// The first step of an actor.
+    /// The index of the step that has a place, in the list of its part. None where requests are drawn by
+    /// weight, and past the last place.
     #[must_use]
-    pub fn first(&self, _actor: Actor) -> Step {
-        Step(0)
+    pub fn step_index(&self, place: Place) -> Option<usize> {
+        self.track(place.region).step(place.position)
     }
 
-    /// The first step of an iteration, from 0; it is always taken.
+    /// What follows a request that failed at a place.
+    #[must_use]
+    pub fn on_failure(&self, place: Place) -> OnFailure {
+        let of = match place.region {
+            Region::Start => 0,
+            Region::Iteration(_) => 1,
+            Region::Renewal(_) => 2,
+        };
+        let after = || self.after_failures[of].get(self.step_index(place)?).copied();
+        after().unwrap_or_default()
+    }
+
+    /// The first step that an actor takes.
+    #[must_use]
+    pub fn first(&self, actor: Actor) -> Step {
+        self.begin(actor, Step(0))
+    }
+
+    /// The step that an actor takes first of a part of its life whose first place has this number: the
+    /// first of all, [`Plan::iteration_start`], [`Plan::renewal_start`] or [`Plan::start_again`].
+    #[inline]
+    #[must_use]
+    pub fn begin(&self, actor: Actor, start: Step) -> Step {
+        if !self.has_blocks {
+            return start;
+        }
+        let track = self.track(self.place(actor, start).region);
+        step_at(start.0, track.first(&self.draws(actor, start)))
+    }
+
+    /// The number of the first place of an iteration, from 0. Without blocks of steps it is always taken.
     #[must_use]
     pub fn iteration_start(&self, iteration: u64) -> Step {
         step_at(self.start_places, iteration.saturating_mul(self.steps_per_iteration))
@@ -309,26 +364,44 @@ impl Plan {
 
     /// [`Plan::next`] where places may be left out; past the last iteration as well.
     fn next_over_gaps(&self, actor: Actor, step: Step) -> Option<Step> {
+        if let Some(next) = self.next_in_part(actor, step) {
+            return Some(next);
+        }
+        let begin = |iteration| Some(self.begin(actor, self.iteration_start(iteration)));
+        match self.place(actor, step).region {
+            Region::Start if self.is_aside(step) => None,
+            Region::Start => begin(0),
+            Region::Iteration(i) => begin(i.saturating_add(1)),
+            Region::Renewal(_) => None,
+        }
+    }
+
+    /// The step that `actor` takes after this one in the same iteration, renewal or start; none after the
+    /// last.
+    #[must_use]
+    pub fn next_in_part(&self, actor: Actor, step: Step) -> Option<Step> {
         let place = self.place(actor, step);
         let (track, start) = self.region(place.region, step, place.position);
-        let next = track.next(self.repeat_draws, actor, start.0, place.position);
-        match (next, place.region) {
-            (Some(position), _) => Some(step_at(start.0, position)),
-            (None, Region::Start) if start.0 > 0 => None,
-            (None, Region::Start) => Some(self.iteration_start(0)),
-            (None, Region::Iteration(i)) => Some(self.iteration_start(i.saturating_add(1))),
-            (None, Region::Renewal(_)) => None,
+        let next = track.next(&self.draws(actor, start), place.position);
+        next.map(|position| step_at(start.0, position))
+    }
+
+    fn track(&self, region: Region) -> &Track {
+        match region {
+            Region::Start => &self.start,
+            Region::Iteration(_) => &self.steps,
+            Region::Renewal(_) => &self.renew,
         }
     }
 
     /// The steps of a region, and the first step of the one that has `step` at `position`.
     fn region(&self, region: Region, step: Step, position: u64) -> (&Track, Step) {
-        let track = match region {
-            Region::Start => &self.start,
-            Region::Iteration(_) => &self.steps,
-            Region::Renewal(_) => &self.renew,
-        };
-        (track, Step(step.0.saturating_sub(position)))
+        (self.track(region), Step(step.0.saturating_sub(position)))
+    }
+
+    /// What draws of a region depend on that begins at `start`.
+    fn draws(&self, actor: Actor, Step(start): Step) -> Draws {
+        Draws { repeat: self.repeat_draws, choice: self.choice_draws, actor, start }
     }
 
     /// Whether the place of a step is taken: not past those that are drawn.
@@ -336,7 +409,7 @@ impl Plan {
     pub fn is_taken(&self, actor: Actor, step: Step) -> bool {
         let place = self.place(actor, step);
         let (track, start) = self.region(place.region, step, place.position);
-        !track.has_ranges() || track.is_taken(self.repeat_draws, actor, start.0, place.position)
+        !track.has_ranges() || track.is_taken(&self.draws(actor, start), place.position)
     }
 
     fn request(&self, track: &Track, actor: Actor, step: Step, position: u64) -> RequestId {

@@ -35,6 +35,8 @@ impl Label {
     pub const ARRIVAL: Label = Label(u64::from_le_bytes(*b"arrival "));
     /// How many places of a step that is repeated are taken; the step is that of its first place.
     pub const REPEAT: Label = Label(u64::from_le_bytes(*b"repeat  "));
+    /// Which branch of a choice is taken; the step is that of the first place of the choice.
+    pub const CHOICE: Label = Label(u64::from_le_bytes(*b"choice  "));
     /// Which data row a draw takes that is made by itself.
     pub const DATA_ROW: Label = Label(u64::from_le_bytes(*b"data row"));
     /// The order of a data file; the actor is the number of the file's name, the step the pass.
@@ -43,12 +45,13 @@ impl Label {
     pub const TEMPLATE: Label = Label(u64::from_le_bytes(*b"template"));
 
     /// All labels, in use and reserved.
-    pub const ALL: [Label; 8] = [
+    pub const ALL: [Label; 9] = [
         Label::TARGET,
         Label::REQUEST,
         Label::THINK,
         Label::ARRIVAL,
         Label::REPEAT,
+        Label::CHOICE,
         Label::DATA_ROW,
         Label::SHUFFLE,
         Label::TEMPLATE,

@@ -96,13 +96,23 @@ fn everything() -> Vec<ScenarioBuilder> {
         .think_time(Duration::from_micros(1_500))
         .named_sequence(
             "first",
-            [StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in")],
+            [
+                StepBuilder::new("read").repeat(2).on_failure(OnFailure::StopVu).group("in"),
+                StepBuilder::sequence("second"),
+                StepBuilder::choose([
+                    (1, StepBuilder::new("write")),
+                    (3, StepBuilder::new("read")),
+                ]),
+            ],
         )
+        .named_sequence("second", [StepBuilder::new("read")])
         .start("first")
         .renew("first", [401, 403], Some(SECOND))
         .on_failure(OnFailure::EndIteration)
         .step("read", 2)
         .step("write", 1)
+        .add_step(StepBuilder::sequence("second").repeat(2))
+        .add_step(StepBuilder::choose([(2, StepBuilder::sequence("second"))]).repeat_between(1, 2))
         .add_step(
             StepBuilder::new("send").repeat_between(1, 3).on_failure(OnFailure::StopRun).group("x"),
         )

@@ -93,6 +93,8 @@ fn every_fixed_limit_is_listed() {
         ("MAX_ASSERTIONS", limits::MAX_ASSERTIONS as u64),
         ("MAX_STEPS", limits::MAX_STEPS as u64),
         ("MAX_SEQUENCES", limits::MAX_SEQUENCES as u64),
+        ("MAX_BRANCHES", limits::MAX_BRANCHES as u64),
+        ("MAX_NESTING", limits::MAX_NESTING as u64),
         ("MAX_PLACES", limits::MAX_PLACES),
         ("MAX_HEADERS", limits::MAX_HEADERS as u64),
         ("MAX_SOURCE_ADDRESSES", limits::MAX_SOURCE_ADDRESSES as u64),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use z6_events::{Driver, LogHeader, StopReason, Tick};
+use z6_events::{Driver, LogHeader, Partition, Shard, StopReason, Tick, WorkerId};
 use z6_scenario::random::{Domain, Label};
 use z6_scenario::simulation::Simulation;
 use z6_scenario::{Proxy, Scenario};
@@ -47,6 +47,8 @@ pub struct SimSpec {
     pub seed: u64,
     /// Event loops; at least 1.
     pub workers: u16,
+    /// Which part of the run is simulated. Each has a network and a server of its own.
+    pub shard: Shard,
     /// Overrides, for the header.
     pub overrides: Vec<(String, String)>,
     /// Files the scenario names, for the log.
@@ -72,11 +74,22 @@ impl SimSpec {
             scenario,
             seed,
             workers,
+            shard: Shard::WHOLE,
             overrides: Vec::new(),
             attached: Vec::new(),
             checks: CheckLevel::Off,
             planted: Planted::default(),
         }
+    }
+
+    /// The first worker.
+    pub(crate) const fn partition(&self) -> Partition {
+        Partition::new(self.shard.index(), self.shard.of(), WorkerId(0), self.workers)
+    }
+
+    /// The seed of the world's dice, which differ between shards.
+    pub(crate) fn world_seed(&self) -> u64 {
+        self.seed ^ (u64::from(self.shard.index()) << 48)
     }
 }
 
@@ -138,7 +151,8 @@ pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
         let (target, version) = (target.name.clone(), target.http_version);
         return Err(SimError::HttpVersion { target, version });
     }
-    let prepared = Prepared::new(&spec.scenario, RunSetup::new(spec.seed, spec.workers))?;
+    let setup = RunSetup::new(spec.seed, spec.workers).for_shard(spec.shard);
+    let prepared = Prepared::new(&spec.scenario, setup)?;
     if stuck::never_begins(spec, &prepared.plan) {
         return Err(SimError::Stuck { at: Tick::ZERO, zero: ZeroDelays::of(spec) });
     }

@@ -192,7 +192,7 @@ pub fn simulate<O: Observer, L: LogOut>(
     let engines = prepared.engines()?.into_iter();
     let header = header_of(spec, &prepared);
     let keeps = spec.checks != CheckLevel::Off;
-    let disk = Disk::begin(&header, spec, keeps, Draws::new(spec.seed), (observer, log))?;
+    let disk = Disk::begin(&header, spec, keeps, Draws::new(spec.world_seed()), (observer, log))?;
     let limits = response_limits(&spec.scenario.limits);
     let given = given(spec);
     let worker = |engine| {

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use z6_events::{Driver, LogHeader, Partition, TargetAddresses, WorkerId};
+use z6_events::{Driver, LogHeader, Partition, Shard, TargetAddresses, WorkerId};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{ConnectTo, Plan, RunModel, Scenario, Scheme, Target};
 
@@ -37,6 +37,12 @@ impl RunSetup {
     #[must_use]
     pub fn new(seed: u64, workers: u16) -> RunSetup {
         RunSetup { seed, shard: 0, shards: 1, workers, addresses: Vec::new() }
+    }
+
+    /// The same for one shard of the run.
+    #[must_use]
+    pub fn for_shard(self, shard: Shard) -> RunSetup {
+        RunSetup { shard: shard.index(), shards: shard.of(), ..self }
     }
 
     /// The setup of the run that wrote a log.

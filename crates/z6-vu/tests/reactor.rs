@@ -137,6 +137,7 @@ fn spec(text: &str, log: LogTarget, workers: u16) -> RunSpec {
         scenario: Arc::new(scenario),
         seed: 7,
         workers,
+        shard: z6_events::Shard::WHOLE,
         builtin: None,
         log,
         overrides: Vec::new(),

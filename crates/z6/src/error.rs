@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use z6_analysis::AnalyzeError;
+use z6_events::limits::MAX_SHARDS;
 use z6_metrics::FoldError;
 use z6_scenario::{BuildError, Diagnostics};
 use z6_vu::log_file::LogError;
@@ -88,6 +89,20 @@ pub enum Error {
     /// No seed can be drawn.
     #[error("cannot draw a seed from /dev/urandom (set `prng_seed`)")]
     Seed(#[source] io::Error),
+    /// The run has no such shard.
+    #[error("{}", no_shard(*index, *of))]
+    Shard {
+        /// Which one was asked for, from 0.
+        index: u16,
+        /// How many there are to be.
+        of: u16,
+    },
+    /// A shard of a run whose seed would be drawn: each shard would draw another.
+    #[error(
+        "the shards of a run share its seed, and this run would draw one: choose it with `--seed N`, or \
+         set `prng_seed` in the scenario"
+    )]
+    ShardSeed,
     /// The built-in target does not start.
     #[cfg(feature = "builtin")]
     #[error("cannot start the built-in target")]
@@ -161,6 +176,8 @@ impl Error {
             | Error::ScenarioRead { .. }
             | Error::ScenarioNotUtf8 { .. }
             | Error::ScenarioEncoding { .. }
+            | Error::Shard { .. }
+            | Error::ShardSeed
             | Error::ScenarioText => Blame::Caller,
             #[cfg(any(feature = "run", feature = "simulate"))]
             Error::Results(error) if error.is_out_of_space() => Blame::System,
@@ -191,6 +208,17 @@ impl Error {
             Error::Callback { .. } => Blame::Caller,
             Error::Fold(_) | Error::Requests(_) | Error::Panicked { .. } => Blame::Bug,
         }
+    }
+}
+
+/// Why there is no shard `index` of `of`.
+fn no_shard(index: u16, of: u16) -> String {
+    match of {
+        1..=MAX_SHARDS => format!(
+            "there is no shard {index}/{of}: counting starts at 0, so the last one is {}/{of}",
+            of - 1
+        ),
+        _ => format!("{of} is no number of shards: a run has 1 to {MAX_SHARDS}"),
     }
 }
 

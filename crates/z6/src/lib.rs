@@ -158,6 +158,6 @@ pub use z6_events::{
     Actor, Cause, CloseCause, ConnectionEnd, ConnectionFacts, ConnectionSlot, Driver, ErrorGroup,
     ErrorKind, Event, EventClass, EventLine, ExchangeSlot, Failure, LogDigest, LogHeader,
     NeverSentReason, NextHop, Observed, Outcome, PlannedRequest, Population, ReleaseCause,
-    RequestEnded, RequestId, Response, Sample, SentFacts, Step, StopReason, StoppedBy,
+    RequestEnded, RequestId, Response, Sample, SentFacts, Shard, Step, StopReason, StoppedBy,
     TargetAddresses, TargetId, Tick, WorkerId,
 };

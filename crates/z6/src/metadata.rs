@@ -39,11 +39,12 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "seed": header.seed,
         "seed_drawn": finished.seed_drawn,
         "workers": header.workers,
+        "shard": finished.metrics.run.shard.map(|shard| shard.to_string()),
         "plan_digest": hex(&header.plan_digest),
         "started_at": rfc3339_utc(header.wall_epoch_ns),
         "ended_at": ended_at,
         "stopped_by": finished.stopped_by.name(),
-        "assertions_passed": finished.assertions_passed(),
+        "assertions_passed": assertions_passed(finished),
         "no_target": no_target(finished),
         "panic": finished.panic,
         "log": log(finished),
@@ -55,6 +56,11 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "build": pairs(&header.build),
     });
     json_document(&value)
+}
+
+/// Null for a shard, which judges none.
+fn assertions_passed(finished: &Finished) -> Option<bool> {
+    finished.metrics.run.shard.is_none().then(|| finished.assertions_passed())
 }
 
 fn log(finished: &Finished) -> Value {

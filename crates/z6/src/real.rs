@@ -60,6 +60,7 @@ impl RealRun {
             scenario: Arc::clone(&settled.scenario),
             seed: settled.seed,
             workers: settled.workers,
+            shard: settled.shard,
             #[cfg(feature = "builtin")]
             builtin: builtin.as_ref().map(Builtin::address),
             #[cfg(not(feature = "builtin"))]

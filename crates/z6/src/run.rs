@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use z6_analysis::RequestJoin;
-use z6_events::{Driver, Event, Partition, Tick, WorkerId};
+use z6_events::{Driver, Event, Partition, Shard, Tick, WorkerId};
 use z6_metrics::{RequestRow, RunFacts};
 use z6_scenario::plan::plan_digest;
 use z6_scenario::{Diagnostics, Loaded, Overrides, PROJECTION_PREFIX, Scenario, Workers};
@@ -48,6 +48,8 @@ pub struct Run {
     loaded_with: Overrides,
     overrides: Overrides,
     keep: Keep,
+    /// Which one, and of how many.
+    shard: (u16, u16),
     on_event: Option<OnEvent>,
     on_request: Option<OnRequest>,
 }
@@ -58,6 +60,7 @@ impl fmt::Debug for Run {
             .field("source", &self.source.name())
             .field("overrides", &self.overrides)
             .field("keep", &self.keep)
+            .field("shard", &self.shard)
             .finish_non_exhaustive()
     }
 }
@@ -108,7 +111,8 @@ impl Run {
         let overrides = Overrides { params: loaded.parameters.clone(), ..overrides };
         let loaded_with = overrides.clone();
         let (on_event, on_request) = (None, None);
-        Run { source, loaded, loaded_with, overrides, keep: Keep::Nothing, on_event, on_request }
+        let (keep, shard) = (Keep::Nothing, (0, 1));
+        Run { source, loaded, loaded_with, overrides, keep, shard, on_event, on_request }
     }
 
     /// The seed of everything that is drawn. Without it, and without `prng_seed` in the scenario, one
@@ -123,6 +127,33 @@ impl Run {
     #[must_use]
     pub fn workers(mut self, workers: Workers) -> Run {
         self.overrides.workers = Some(workers);
+        self
+    }
+
+    /// Runs one of the `of` processes that make up the run: shard `index`, from 0. Together they send what
+    /// one process would send: each VU and each arrival belongs to one shard, and limits are divided. The run
+    /// needs a seed that is fixed. Assertions are about all shards together: a shard judges none, and none
+    /// stops it. Whether there is such a shard shows at the start.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulate")] {
+    /// let run = z6::Run::from_toml(
+    ///     "runtime = { vus = 5, iterations = 10 }\ntarget.base_url = 'http://shop.example'\n\
+    ///      requests = [{ name = 'home', path = '/' }]\n",
+    /// )?
+    /// .seed(1);
+    /// let mut sent = 0;
+    /// for index in 0..3 {
+    ///     let shard = run.again().shard(index, 3).simulate().start()?.wait()?;
+    ///     sent += shard.metrics.requests.sent;
+    /// }
+    /// assert_eq!(sent, 50);
+    /// # }
+    /// # Ok::<(), z6::Error>(())
+    /// ```
+    #[must_use]
+    pub fn shard(mut self, index: u16, of: u16) -> Run {
+        self.shard = (index, of);
         self
     }
 
@@ -215,12 +246,12 @@ impl Run {
         &self.source
     }
 
-    /// Another run of the same scenario with the same changes. It keeps nothing on disk and calls no
+    /// Another run of the same scenario with the same changes, and of the same shard. It keeps nothing on disk and calls no
     /// function.
     #[must_use]
     pub fn again(&self) -> Run {
         let again = Run::new(self.source.clone(), self.loaded.clone(), self.loaded_with.clone());
-        Run { overrides: self.overrides.clone(), ..again }
+        Run { overrides: self.overrides.clone(), shard: self.shard, ..again }
     }
 
     /// Starts a real run with default options: see [`RealRun::start`].
@@ -276,8 +307,13 @@ impl Run {
     /// Settles everything that both drivers need.
     pub(crate) fn settle(self, driver: Driver) -> Result<Settled, Error> {
         let scenario = self.final_scenario()?;
-        let workers = workers(&self.source, &scenario, driver)?;
+        let (index, of) = self.shard;
+        let shard = Shard::new(index, of).ok_or(Error::Shard { index, of })?;
+        let workers = workers(&self.source, &scenario, shard, driver)?;
         let seed_drawn = scenario.runtime.prng_seed.is_none();
+        if seed_drawn && !shard.is_whole() {
+            return Err(Error::ShardSeed);
+        }
         let seed = match scenario.runtime.prng_seed {
             Some(seed) => seed,
             None => crate::seed::draw_seed()?,
@@ -303,6 +339,7 @@ impl Run {
             seed,
             seed_drawn,
             workers,
+            shard,
             overrides: self.overrides.pairs(),
             log,
             results,
@@ -326,7 +363,12 @@ fn with_log(results: ResultsDir) -> (Option<PathBuf>, Option<ResultsDir>) {
     (Some(results.path().join(EVENTS)), Some(results))
 }
 
-fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Result<u16, Error> {
+fn workers(
+    source: &ScenarioSource,
+    scenario: &Scenario,
+    shard: Shard,
+    driver: Driver,
+) -> Result<u16, Error> {
     let workers = match (scenario.runtime.workers, driver) {
         (Workers::Fixed(workers), _) => workers,
         #[cfg(feature = "run")]
@@ -336,7 +378,7 @@ fn workers(source: &ScenarioSource, scenario: &Scenario, driver: Driver) -> Resu
         // How many cores a machine has is nothing that a simulated run may depend on.
         (Workers::Auto, Driver::Simulation) => 1,
     };
-    scenario.check_workers(workers).map_err(|findings| source.error(findings))?;
+    scenario.check_shares(shard.of(), workers).map_err(|findings| source.error(findings))?;
     Ok(workers)
 }
 
@@ -347,6 +389,7 @@ pub(crate) struct Settled {
     pub(crate) seed: u64,
     pub(crate) seed_drawn: bool,
     pub(crate) workers: u16,
+    pub(crate) shard: Shard,
     pub(crate) overrides: Vec<(String, String)>,
     pub(crate) log: LogTarget,
     results: Option<ResultsDir>,
@@ -392,7 +435,12 @@ impl Settled {
             driver,
             // Tick 0 is not known yet: set from the log's header at the end.
             started_at: String::new(),
-            partition: Partition::unsharded(WorkerId(0), self.workers),
+            partition: Partition::new(
+                self.shard.index(),
+                self.shard.of(),
+                WorkerId(0),
+                self.workers,
+            ),
         };
         let on_request = self.on_request.take().map(|on_request| {
             let join = RequestJoin::new(&self.scenario, self.workers);

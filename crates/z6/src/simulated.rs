@@ -45,6 +45,7 @@ impl SimulatedRun {
         let mut settled = self.run.settle(Driver::Simulation)?;
         let watcher = settled.watcher(Driver::Simulation);
         let spec = SimSpec {
+            shard: settled.shard,
             overrides: settled.overrides.clone(),
             checks: if self.verify { CheckLevel::End } else { CheckLevel::Off },
             ..SimSpec::new(Arc::clone(&settled.scenario), settled.seed, settled.workers)

@@ -1,7 +1,8 @@
 //! A shard of a run is checked like a whole run: its log breaks no rule, replays, and folds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, mpsc};
 
 use z6_analysis::checks::check_log;
 use z6_events::{Driver, LogAssembler, LogReader, PlannedRequest, SealedBlock, TargetId, Tick};
@@ -77,4 +78,99 @@ fn the_log_of_every_shard_passes_all_checks() {
             assert!(checks.finish(&ending).total() > 0, "shard {shard}");
         }
     }
+}
+
+/// Two kinds of users, a row of a file for each iteration, values that are drawn.
+const MIXED: &str = "runtime = { duration_seconds = 3, prng_seed = 5 }
+    target = { base_url = 'http://shop.example', connection_reuse = 'iteration' }
+    simulation = { latency = '1ms', service = '2ms' }
+    [[data]]
+    name = 'users'
+    file = 'users.csv'
+    unique = true
+    on_end = 'stop_vu'
+    [random]
+    key = { type = 'uuid', per = 'step' }
+    [[sequences]]
+    name = 'shopping'
+    steps = [{ request = 'home' }, { request = 'buy' }]
+    [[sequences]]
+    name = 'calls'
+    steps = [{ request = 'buy' }]
+    [[populations]]
+    name = 'people'
+    sequence = 'shopping'
+    schedule = { type = 'ramp', start_vus = 17, end_vus = 3, ramp_duration_seconds = 2 }
+    think_time = { type = 'random', min_ms = 10, max_ms = 300 }
+    [[populations]]
+    name = 'clients'
+    sequence = 'calls'
+    schedule = { type = 'rate', per_second = 40, arrivals = 'poisson' }
+    [[requests]]
+    name = 'home'
+    path = '/?user={{users.name}}'
+    [[requests]]
+    name = 'buy'
+    method = 'POST'
+    path = '/buy/{{key}}'
+";
+
+/// What a run plans: population, actor, step, request, target and the row of the file, by request.
+type Planned = BTreeSet<(u8, u64, u64, u16, u16, Option<u64>)>;
+
+#[test]
+fn the_plans_of_all_shards_are_the_plan_of_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..2_000).map(|row| format!("user{row}\n")).collect();
+    std::fs::write(folder.path().join("users.csv"), format!("name\n{rows}")).unwrap();
+    std::fs::write(folder.path().join("s.toml"), MIXED).unwrap();
+    let run = z6::Run::from_file(folder.path().join("s.toml")).unwrap();
+    let plan = z6_scenario::Plan::new(run.scenario(), 5);
+    let planned = |run: z6::Run, workers: u16| -> (Planned, String) {
+        let (rows, received) = mpsc::channel();
+        let run = run.workers(z6::Workers::Fixed(workers)).on_request(move |row, _| {
+            let _ = rows.send((row.population, row.actor, row.step, row.request, row.target));
+        });
+        let finished = run.simulate().verify(true).start().unwrap().wait().unwrap();
+        assert_eq!(finished.simulation.unwrap().violations, Vec::<String>::new());
+        let all = received.try_iter().map(|(population, actor, step, request, target)| {
+            let row = plan.of(population).row(0, actor, step);
+            (population.0, actor.0, step.0, request.0, target.0, row)
+        });
+        (all.collect(), finished.metrics.run.plan_digest)
+    };
+    let (whole, digest) = planned(run.again(), 1);
+    let used: Vec<_> = whole.iter().filter(|one| one.3 == 0).filter_map(|one| one.5).collect();
+    assert!(used.len() > 50 && whole.len() > used.len() + 100, "{} {}", whole.len(), used.len());
+    let once: BTreeSet<_> = used.iter().collect();
+    assert_eq!(once.len(), used.len(), "no row is used twice");
+    for shards in 1..=7 {
+        for workers in 1..=3 {
+            let mut union = Planned::new();
+            for index in 0..shards {
+                let (part, of_part) = planned(run.again().shard(index, shards), workers);
+                assert_eq!(of_part, digest);
+                for one in part {
+                    assert!(union.insert(one), "{one:?} is planned by two shards of {shards}");
+                }
+            }
+            assert!(union == whole, "{shards} shards of {workers} workers");
+        }
+    }
+}
+
+#[test]
+fn there_is_no_shard_past_the_last_one_and_none_without_a_seed() {
+    let text = "runtime.iterations = 1\ntarget.base_url = 'http://shop.example'\n\
+        requests = [{ name = 'a', path = '/' }]";
+    let run = z6::Run::from_toml(text).unwrap();
+    let start = |run: z6::Run| run.simulate().start().unwrap_err();
+    for (index, of) in [(4, 4), (0, 0), (0, 1_025)] {
+        let error = start(run.again().seed(1).shard(index, of));
+        assert!(matches!(error, z6::Error::Shard { .. }), "{error}");
+        assert_eq!(error.blame(), z6::Blame::Caller);
+    }
+    let error = start(run.again().shard(0, 2));
+    assert!(matches!(error, z6::Error::ShardSeed), "{error}");
+    run.shard(0, 1).simulate().start().unwrap();
 }

@@ -192,7 +192,8 @@ impl Actors {
         if step.0 >= steps_max && !is_aside {
             report(ViolationKind::PastLastStep { steps: steps_max });
         }
-        let unchecked = step.0 == 0 && plan.is_open() && self.arrive(plan, request, at, report);
+        let is_first = step.0 == 0 || plan.journeys.as_ref().is_some_and(JourneyRules::has_blocks);
+        let unchecked = is_first && plan.is_open() && self.arrive(plan, request, at, report);
         self.turn(plan, actor);
         let Some(state) = self.state(actor) else {
             report(ViolationKind::NotAlive {});
@@ -278,7 +279,11 @@ impl Actors {
             return;
         };
         let step = Step(state.next_step);
-        state.next_step = journey.turn(rules, &plan.plan, (actor, step), state.due).0;
+        let step = journey.turn(rules, &plan.plan, (actor, step), state.due);
+        state.next_step = match plan.plan.place(actor, step).position {
+            0 => plan.plan.begin(actor, step).0,
+            _ => step.0,
+        };
     }
 
     /// The journey of an actor that is alive, and the rules for it.

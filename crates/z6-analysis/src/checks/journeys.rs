@@ -2,10 +2,12 @@
 //! from docs/SCENARIO.md and docs/EVENT_LOG.md, and shares nothing with the engine but the plan.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use z6_events::{Actor, ErrorKind, LoggedValue, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    Flow, OnFailure, Plan, Region, Scenario, Scope, SequenceStep, Users, ValueSource,
+    Block, BlockKind, Flow, FlowPart, OnFailure, Plan, Region, Scenario, Scope, SequenceStep,
+    Users, ValueSource,
 };
 
 use super::violation::ViolationKind;
@@ -48,6 +50,46 @@ pub(super) struct JourneyRules {
     /// Variables that `start` gives and later requests need.
     from_start: BTreeSet<VariableId>,
     has_data: bool,
+    /// Of start, iteration and renewal, the step of each place; empty without blocks of steps.
+    unrolled: [Vec<u32>; 3],
+}
+
+/// The step of each place of a list, in the order of places.
+fn unrolled(flow: &Flow, part: FlowPart) -> Vec<u32> {
+    let mut all = Vec::new();
+    if !flow.blocks.is_empty() {
+        let blocks: Vec<&Block> = flow.blocks_of(part).collect();
+        unroll(flow.steps_of(part), &blocks, 0..flow.steps_of(part).len(), &mut all);
+    }
+    all
+}
+
+/// Appends the places of some steps. `blocks`: those from the first that begins there.
+fn unroll(steps: &[SequenceStep], blocks: &[&Block], these: Range<usize>, all: &mut Vec<u32>) {
+    let mut at = these.start;
+    let mut next = 0;
+    while at < these.end {
+        match blocks.get(next) {
+            Some(block) if block.steps.start == at => {
+                let is_inside = |other: &&&Block| other.steps.end <= block.steps.end;
+                let inside = &blocks[next + 1..];
+                let inside = &inside[..inside.iter().take_while(is_inside).count()];
+                let times = match &block.kind {
+                    BlockKind::Repeat(repeat) => repeat.max,
+                    BlockKind::Choose(_) => 1,
+                };
+                for _ in 0..times {
+                    unroll(steps, inside, block.steps.clone(), all);
+                }
+                (at, next) = (block.steps.end, next + 1 + inside.len());
+            }
+            _ => {
+                let times = steps.get(at).map_or(0, |step| step.repeat.max);
+                all.extend((0..times).map(|_| at as u32));
+                at += 1;
+            }
+        }
+    }
 }
 
 impl JourneyRules {
@@ -60,7 +102,7 @@ impl JourneyRules {
             || flow.steps.iter().any(|step| step.on_failure.is_some());
         let is_made = requests.iter().any(|r| r.rendering.is_some() || !r.reading.is_empty());
         let has_other = !flow.start.is_empty() || flow.renew.is_some();
-        if !(has_ranges || says_failure || is_made || has_other) {
+        if !(has_ranges || says_failure || is_made || has_other) && flow.blocks.is_empty() {
             return None;
         }
         let asks = |request: &z6_scenario::Request| Asks {
@@ -110,21 +152,36 @@ impl JourneyRules {
             short,
             requests: all,
             has_data: !values.data.is_empty(),
+            unrolled: [FlowPart::Start, FlowPart::Steps, FlowPart::Renew]
+                .map(|part| unrolled(flow, part)),
         })
+    }
+
+    /// Whether there are blocks of steps: the first place of an iteration may not be taken.
+    pub(super) fn has_blocks(&self) -> bool {
+        !self.flow.blocks.is_empty()
     }
 
     /// What follows a failure at a place.
     fn after_failure(&self, region: Region, position: u64) -> OnFailure {
-        let steps = match region {
-            Region::Start => &self.flow.start,
-            Region::Iteration(_) => &self.flow.steps,
-            Region::Renewal(_) => self.flow.renew.as_ref().map_or(&self.flow.start, |r| &r.steps),
+        let part = FlowPart::from(region);
+        let steps = self.flow.steps_of(part);
+        let step = if self.flow.blocks.is_empty() {
+            let mut end = 0u64;
+            steps.iter().find(|step| {
+                end = end.saturating_add(u64::from(step.repeat.max));
+                position < end
+            })
+        } else {
+            let [start, iteration, renewal] = &self.unrolled;
+            let unrolled = match region {
+                Region::Start => start,
+                Region::Iteration(_) => iteration,
+                Region::Renewal(_) => renewal,
+            };
+            let index = usize::try_from(position).ok().and_then(|position| unrolled.get(position));
+            index.and_then(|index| steps.get(*index as usize))
         };
-        let mut end = 0u64;
-        let step = steps.iter().find(|step| {
-            end = end.saturating_add(u64::from(step.repeat.max));
-            position < end
-        });
         // Without a sequence, no step says otherwise: the next one follows.
         step.map_or(OnFailure::Continue, |step| step.on_failure.unwrap_or(self.flow.on_failure))
     }
@@ -347,10 +404,15 @@ impl Journey {
         let is_between = self.put_off.is_some() && whole.position == 0;
         let next = match after {
             OnFailure::StopVu | OnFailure::StopRun => None,
-            OnFailure::Continue => match (plan.next(actor, step), self.put_off) {
-                (Some(next), _) => Some(next),
-                (None, back) => back,
-            },
+            OnFailure::Continue => plan.next_in_part(actor, step).or_else(|| {
+                let first = match (self.put_off, place.region) {
+                    (Some(back), _) => return Some(back),
+                    (None, Region::Start) => plan.iteration_start(0),
+                    (None, Region::Iteration(i)) => plan.iteration_start(i.saturating_add(1)),
+                    (None, Region::Renewal(_)) => return None,
+                };
+                Some(first).filter(is_in_limits)
+            }),
             OnFailure::EndIteration => match (whole.region, self.put_off) {
                 (_, Some(back)) if is_between => Some(back),
                 (Region::Iteration(number), _) => {

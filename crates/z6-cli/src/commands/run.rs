@@ -9,6 +9,7 @@ use crate::ci::{Ci, Place};
 use crate::exit::Exit;
 use crate::output::{self, OutputOptions, ResultsLocation, execute_then};
 use crate::progress::ProgressMode;
+use crate::shard::ShardArg;
 use crate::signals::Interrupts;
 
 /// The resolved arguments of `z6 run`.
@@ -17,6 +18,7 @@ struct RunOptions {
     scenario: PathBuf,
     overrides: Overrides,
     spin: z6::Spin,
+    shard: Option<ShardArg>,
     location: ResultsLocation,
     output: OutputOptions,
 }
@@ -36,6 +38,7 @@ impl RunOptions {
                 ..output::overrides(args.change)
             },
             spin: args.spin.into(),
+            shard: args.part.shard,
             location: ResultsLocation::new(args.output, "run"),
             output: OutputOptions {
                 web: args.web.resolve(),
@@ -54,10 +57,11 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<Exit> {
 fn run_with(options: &RunOptions, ci: &Ci) -> anyhow::Result<Exit> {
     let source = super::source(&options.scenario)?;
     let run = Run::from_source(source.clone(), &options.overrides)?;
+    let (run, shard) = output::shard(run, options.shard)?;
     let interrupts = Interrupts::install()?;
     let start = |run: Run| run.real().spin(options.spin).start();
     let then = |finished: &Finished| ci.report(&Place::of_source(&source), finished);
-    execute_then(&options.output, run, &options.location, &interrupts, start, then)
+    execute_then(&options.output, run, shard, &options.location, &interrupts, start, then)
 }
 
 #[cfg(test)]

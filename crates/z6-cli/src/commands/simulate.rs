@@ -10,6 +10,7 @@ use crate::ci::{Ci, Place};
 use crate::exit::{Exit, UsageError};
 use crate::output::{self, OutputOptions, ResultsLocation, execute_then};
 use crate::progress::ProgressMode;
+use crate::shard::ShardArg;
 use crate::signals::Interrupts;
 
 /// The resolved arguments of `z6 simulate`.
@@ -18,6 +19,7 @@ struct SimulateOptions {
     scenario: PathBuf,
     overrides: Overrides,
     verify: bool,
+    shard: Option<ShardArg>,
     runs: Option<u64>,
     directory: Option<PathBuf>,
     output: OutputOptions,
@@ -36,6 +38,7 @@ impl SimulateOptions {
                 ..output::overrides(args.change)
             },
             verify: args.verify,
+            shard: args.part.shard,
             runs: args.runs,
             directory: args.output,
             // Plain lines would scroll by too fast to read.
@@ -58,12 +61,13 @@ pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
 fn simulate_with(options: SimulateOptions, ci: &Ci) -> anyhow::Result<Exit> {
     let source = super::source(&options.scenario)?;
     let run = Run::from_source(source.clone(), &options.overrides)?;
+    let (run, shard) = output::shard(run, options.shard)?;
     let interrupts = Interrupts::install()?;
     let Some(runs) = options.runs else {
         let location = ResultsLocation::new(options.directory, "sim");
         let start = |run: Run| run.simulate().verify(options.verify).start();
         let then = |finished: &Finished| ci.report(&Place::of_source(&source), finished);
-        return execute_then(&options.output, run, &location, &interrupts, start, then);
+        return execute_then(&options.output, run, shard, &location, &interrupts, start, then);
     };
     let sweep = Sweep {
         runs,

@@ -164,6 +164,7 @@ impl Fold {
             started_at: self.facts.started_at,
             duration_seconds: seconds(ended_at.0),
             workers: self.facts.partition.workers(),
+            shard: Some(self.facts.partition.process()).filter(|shard| !shard.is_whole()),
             stopped_by,
             tripped,
             warmup_seconds: seconds(self.outline.warmup.0),

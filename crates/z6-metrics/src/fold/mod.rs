@@ -122,12 +122,18 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// A fold over no events yet.
+    /// A fold over no events yet. If `facts` say that this is one shard of a run, no assertion is judged, and
+    /// none asks for the end of the run: they are about all shards together.
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
         let grid = Grid::new(facts.partition.workers());
         let reads = Reads::new(scenario);
-        let fold = Fold::from_outline(Outline::from_scenario(scenario), facts, Tick::MAX);
+        let mut outline = Outline::from_scenario(scenario);
+        if !facts.partition.process().is_whole() {
+            outline.assertions.clear();
+            outline.goals.clear();
+        }
+        let fold = Fold::from_outline(outline, facts, Tick::MAX);
         let populations = ByPopulation::new(scenario, fold.outline.warmup);
         let iterations = Iterations::new(scenario).map(Box::new);
         let goals = Goals::new(&fold.outline, fold.facts.partition.workers()).map(Box::new);

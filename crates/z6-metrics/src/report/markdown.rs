@@ -10,7 +10,7 @@ use z6_scenario::Quantile;
 
 use super::summary::{at, optional};
 use super::units::{count, percent, plain, plural, rate};
-use crate::metrics::{GroupFigures, LatencyStats, Metrics, Named};
+use crate::metrics::{GroupFigures, LatencyStats, Metrics, Named, RunFigures};
 use crate::verdict::Verdict;
 
 /// Rows of a table of groups.
@@ -64,6 +64,7 @@ pub fn markdown_table(headings: &[&str], rows: &[Vec<String>]) -> String {
 fn heading(page: &mut String, metrics: &Metrics) {
     let run = &metrics.run;
     let outcome = match (metrics.assertions.is_empty(), metrics.assertions_passed()) {
+        (true, _) if run.shard.is_some() => "one shard, assertions not judged",
         (true, _) => "no assertions",
         (false, true) => "all assertions passed",
         (false, false) => "assertions failed",
@@ -77,9 +78,15 @@ fn heading(page: &mut String, metrics: &Metrics) {
         plain(run.duration_seconds),
         stopped.replace('_', " "),
         run.model.name(),
-        plural(u64::from(run.workers), "worker"),
+        workers(run),
         run.seed
     );
+}
+
+/// How many, and of which shard.
+fn workers(run: &RunFigures) -> String {
+    let workers = plural(u64::from(run.workers), "worker");
+    run.shard.map_or_else(|| workers.clone(), |shard| format!("shard {shard} with {workers}"))
 }
 
 fn assertions(page: &mut String, metrics: &Metrics) {

@@ -187,12 +187,12 @@ impl Core {
     }
 
     #[inline]
-    fn on_block(
+    fn on_block<O: Observer>(
         &mut self,
         header: &FrameHeader,
         block: &[u8],
         wire_bytes: u64,
-        observer: &mut impl Observer,
+        observer: &mut O,
     ) -> Option<Received> {
         self.counters.header_bytes_packed_in += block.len() as u64;
         let Some(slot) = self.find(header.stream) else {
@@ -201,7 +201,26 @@ impl Core {
         };
         let stream = self.streams.at(slot);
         stream.bytes_received += wire_bytes;
+        if !O::READS_FIELDS
+            && !stream.has(is::ANSWERED)
+            && let Some((facts, plain_bytes)) = self.known_head.find(block, self.decoder.version())
+        {
+            self.counters.header_bytes_plain_in += plain_bytes as u64;
+            return self.on_head(slot, facts, header);
+        }
+        self.on_unknown_block(slot, header, block, observer)
+    }
+
+    fn on_unknown_block(
+        &mut self,
+        slot: u32,
+        header: &FrameHeader,
+        block: &[u8],
+        observer: &mut impl Observer,
+    ) -> Option<Received> {
+        let stream = self.streams.get(slot);
         let is_head = !stream.has(is::ANSWERED);
+        let version = self.decoder.version();
         let section = if is_head { Section::Head } else { Section::Trailers };
         let mut location = if is_head { self.locations.begin() } else { None };
         let mut reader = BlockReader {
@@ -214,7 +233,8 @@ impl Core {
         };
         let decoded = self.decoder.decode(block, &mut reader);
         let facts = reader.finish();
-        self.counters.header_bytes_plain_in += reader.plain_bytes() as u64;
+        let plain_bytes = reader.plain_bytes();
+        self.counters.header_bytes_plain_in += plain_bytes as u64;
         let status = facts.map_or(0, |facts| facts.status);
         self.locations.put(header.stream, status, location);
         if decoded.is_err() {
@@ -223,7 +243,12 @@ impl Core {
         let ends = header.has(flag::END_STREAM);
         match facts {
             Err(kind) => Some(self.fail_stream(slot, kind, header.kind)),
-            Ok(facts) if is_head => self.on_head(slot, facts, header),
+            Ok(facts) if is_head => {
+                if self.decoder.version() == version {
+                    self.known_head.remember(block, version, facts, plain_bytes);
+                }
+                self.on_head(slot, facts, header)
+            }
             Ok(_) if ends => Some(self.complete(slot, header.kind)),
             Ok(_) => Some(self.fail_stream(slot, ProtocolErrorKind::BadSequence, header.kind)),
         }

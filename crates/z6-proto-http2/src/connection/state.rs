@@ -12,6 +12,7 @@ use crate::flow::{ReceiveWindow, SendWindow};
 use crate::frame::{self, CLIENT_PREFACE, FrameKind};
 use crate::hpack::{Decoder, Encoder, TABLE_BYTES_INITIAL};
 use crate::limits::{Config, Limits, WINDOW_BYTES_INITIAL};
+use crate::message::KnownHead;
 use crate::observe::Tag;
 use crate::output::Output;
 use crate::settings::{self, PeerSettings, id};
@@ -67,6 +68,7 @@ pub(super) struct Core {
     /// Streams to be told as refused or failed, the next one last.
     doomed: Vec<u32>,
     pub(super) locations: Locations,
+    pub(super) known_head: KnownHead,
     pub(super) completed: u64,
     /// Blocks that are too long for a frame.
     pub(super) scratch: Vec<u8>,
@@ -99,6 +101,7 @@ impl Core {
             going_away: None,
             doomed: Vec::new(),
             locations: Locations::default(),
+            known_head: KnownHead::default(),
             completed: 0,
             scratch: Vec::new(),
             has_said_goodbye: false,

@@ -28,6 +28,8 @@ pub(crate) struct Decoder {
     reduction: Option<usize>,
     /// Decoded strings of the current field.
     scratch: Vec<u8>,
+    /// Counts the changes of all of the above except the scratch buffer.
+    version: u64,
 }
 
 /// A string of a block.
@@ -47,11 +49,20 @@ impl Decoder {
             size_max: size_max.max(TABLE_BYTES_INITIAL),
             reduction: None,
             scratch: Vec::new(),
+            version: 0,
         }
+    }
+
+    /// As long as this is the same, the same block means the same fields. It never comes back to an earlier value,
+    /// not even by [`Decoder::reset`].
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Makes it the state of a connection that was just opened; keeps its memory.
     pub(crate) fn reset(&mut self, size_max: usize) {
+        self.version += 1;
         self.table.reset(TABLE_BYTES_INITIAL);
         self.size_max = size_max.max(TABLE_BYTES_INITIAL);
         self.reduction = None;
@@ -59,6 +70,7 @@ impl Decoder {
 
     /// The peer has acknowledged our settings, with this table size in it.
     pub(crate) fn acknowledged(&mut self, size_max: usize) {
+        self.version += 1;
         self.size_max = size_max;
         if self.table.size_max() > size_max {
             self.reduction = Some(size_max);
@@ -98,6 +110,7 @@ impl Decoder {
     /// RFC 7541 §4.2, §6.3.
     fn size_updates(&mut self, block: &[u8], at: &mut usize) -> Result<(), HpackError> {
         while block.get(*at).is_some_and(|first| first & 0xe0 == 0x20) {
+            self.version += 1;
             let size = integer::read(block, at, 5)?;
             if size > self.size_max {
                 return Err(HpackError::SizeUpdate);
@@ -141,6 +154,7 @@ impl Decoder {
         let (name, value) = (bytes_of(name, &self.scratch), bytes_of(value, &self.scratch));
         let meaning = kind.with(value);
         if inserts {
+            self.version += 1;
             self.table.insert(&TableField { name, value, kind, meaning });
         }
         visitor.field(meaning, name, value);

@@ -44,6 +44,33 @@ fn sequences_that_are_no_message() {
     }
 }
 
+/// A head that is the same as the one before is not decoded again, and yet means what the table makes it mean.
+#[test]
+fn same_bytes_of_a_head_follow_the_table() {
+    // `content-length` goes into the table; the second head is `:status: 200` and the newest field of the table.
+    let insert = |length: u8| [STATUS_200, &[0x5c, 1, length]].concat();
+    let indexed = [STATUS_200, &[0xbe]].concat();
+    let mut client = Client::new();
+    let mut answer = |head: &[u8], content: &[u8]| {
+        let stream = 2 * client.get().0 + 1;
+        client.feed(&[headers(stream, WHOLE, head), data(stream, END, content)])
+    };
+    let is_mismatch = |events: &[Received]| {
+        let last = events.last();
+        matches!(last, Some(Received::Failed { error, .. }) if error.kind == Kind::LengthMismatch)
+    };
+    assert_eq!(complete(&answer(&insert(b'5'), b"12345")).body_bytes, 5);
+    for _ in 0..3 {
+        assert_eq!(complete(&answer(&indexed, b"12345")).body_bytes, 5);
+        assert!(is_mismatch(&answer(&indexed, b"1234567")));
+    }
+    assert_eq!(complete(&answer(&insert(b'7'), b"1234567")).body_bytes, 7);
+    for _ in 0..3 {
+        assert_eq!(complete(&answer(&indexed, b"1234567")).body_bytes, 7);
+        assert!(is_mismatch(&answer(&indexed, b"12345")));
+    }
+}
+
 /// §8.1.1: the data is as long as content-length says.
 #[test]
 fn content_length_is_checked() {

@@ -6,7 +6,7 @@ use super::ScenarioBuilder;
 use super::text::{Settings, Value, seconds};
 use crate::journey::OnFailure;
 
-/// A step of a sequence: a request, once unless it says otherwise.
+/// A step of a sequence: a request, another sequence or a choice, once unless it says otherwise.
 ///
 /// ```
 /// use z6_scenario::{OnFailure, RequestBuilder, Scenario, StepBuilder, TargetBuilder};
@@ -33,6 +33,39 @@ impl StepBuilder {
     #[must_use]
     pub fn new(request: impl Into<String>) -> StepBuilder {
         StepBuilder { entry: vec![("request".to_owned(), Value::text(request))] }
+    }
+
+    /// The named sequence of this name, whole.
+    #[must_use]
+    pub fn sequence(name: impl Into<String>) -> StepBuilder {
+        StepBuilder { entry: vec![("sequence".to_owned(), Value::text(name))] }
+    }
+
+    /// One of these, drawn by weight: steps that are a request or a named sequence, and say nothing else.
+    ///
+    /// ```
+    /// use z6_scenario::{RequestBuilder, Scenario, StepBuilder, TargetBuilder};
+    ///
+    /// let branches = [(7, StepBuilder::new("search")), (3, StepBuilder::sequence("buying"))];
+    /// let scenario = Scenario::builder()
+    ///     .iterations(10)
+    ///     .target(TargetBuilder::new("http://localhost"))
+    ///     .request(RequestBuilder::new("search", "/search"))
+    ///     .request(RequestBuilder::new("buy", "/cart").method("POST"))
+    ///     .named_sequence("buying", [StepBuilder::new("search"), StepBuilder::new("buy")])
+    ///     .add_step(StepBuilder::choose(branches).repeat(2))
+    ///     .build()?;
+    /// assert_eq!(scenario.steps_per_iteration(), 6);
+    /// # Ok::<(), z6_scenario::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn choose(branches: impl IntoIterator<Item = (u32, StepBuilder)>) -> StepBuilder {
+        let branch = |(weight, mut step): (u32, StepBuilder)| {
+            step.entry.insert(0, ("weight".to_owned(), Value::number(weight)));
+            Value::Table(step.entry)
+        };
+        let branches = branches.into_iter().map(branch).collect();
+        StepBuilder { entry: vec![("choose".to_owned(), Value::List(branches))] }
     }
 
     /// So many times in a row. Default: once.

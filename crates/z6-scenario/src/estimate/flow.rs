@@ -1,9 +1,14 @@
 //! The order of requests and the values of a scenario in words, and what they add to the event log.
 
+use std::iter::Peekable;
+use std::ops::Range;
+
 use super::{Description, counted, one_line, span};
-use crate::journey::{DataFile, OnEnd, OnFailure, Repeat, SequenceStep};
+use crate::journey::{
+    Block, BlockKind, Branch, DataFile, Flow, FlowPart, OnEnd, OnFailure, Repeat, SequenceStep,
+};
 use crate::load::listed;
-use crate::model::{Request, Scenario, Users};
+use crate::model::{MICRO, Request, Scenario, Users};
 use crate::values::{Order, Per};
 
 /// Bytes of event log for the length of a request that is filled in.
@@ -19,10 +24,11 @@ impl Scenario {
     pub(super) fn describe_flow(&self, users: &Users, rows: &mut Description) {
         let flow = &users.flow;
         if !flow.start.is_empty() {
-            rows.row("start", format!("{}, once per VU", self.steps_listed(&flow.start)));
+            let steps = self.steps_listed(flow, FlowPart::Start);
+            rows.row("start", format!("{steps}, once per VU"));
         }
         if !flow.steps.is_empty() {
-            rows.row("sequence", self.steps_listed(&flow.steps));
+            rows.row("sequence", self.steps_listed(flow, FlowPart::Steps));
         }
         if let Some(renew) = &flow.renew {
             let statuses: Vec<String> = renew.on_status.iter().map(u16::to_string).collect();
@@ -31,7 +37,7 @@ impl Scenario {
                 when.push(format!("after status {}", listed(&statuses, "or")));
             }
             when.extend(renew.every_ns.map(|ns| format!("every {}", span(ns))));
-            let steps = self.steps_listed(&renew.steps);
+            let steps = self.steps_listed(flow, FlowPart::Renew);
             rows.row("renew", format!("{steps}, {}", listed(&when, "and")));
         }
         if flow.on_failure != OnFailure::Continue {
@@ -43,22 +49,60 @@ impl Scenario {
     }
 
     /// The steps of a list in words.
-    fn steps_listed(&self, steps: &[SequenceStep]) -> String {
-        let words = |step: &SequenceStep| {
-            let name = &self.request(step.request).name;
-            let mut words = match step.repeat {
-                Repeat { min: 1, max: 1 } => name.clone(),
-                Repeat { min, max } if min == max => format!("{max} x {name}"),
-                Repeat { min, max } => format!("{min} to {max} x {name}"),
-            };
-            if let Some(what) = step.on_failure {
-                words += &format!(" (a failure {})", failure_words(what));
-            }
-            words
-        };
-        let shown: Vec<String> = steps.iter().take(MAX_STEPS).map(words).collect();
+    fn steps_listed(&self, flow: &Flow, part: FlowPart) -> String {
+        let steps = flow.steps_of(part);
+        let mut blocks = flow.blocks_of(part).peekable();
+        let shown = 0..steps.len().min(MAX_STEPS);
         let more = if steps.len() > MAX_STEPS { ", .." } else { "" };
-        format!("{}{more}", shown.join(", "))
+        format!("{}{more}", self.steps_words(steps, shown, &mut blocks).join(", "))
+    }
+
+    /// Some of the steps of a list, one by one, with the blocks that they are in.
+    fn steps_words<'b>(
+        &self,
+        steps: &[SequenceStep],
+        shown: Range<usize>,
+        blocks: &mut Peekable<impl Iterator<Item = &'b Block>>,
+    ) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut at = shown.start;
+        while at < shown.end {
+            let Some(block) = blocks.next_if(|block| block.steps.start <= at) else {
+                words.extend(steps.get(at).map(|step| self.step_words(step)));
+                at += 1;
+                continue;
+            };
+            let end = block.steps.end.min(shown.end);
+            words.push(match &block.kind {
+                BlockKind::Repeat(repeat) => {
+                    let inside = self.steps_words(steps, at..end, blocks).join(", ");
+                    repeated(*repeat, format!("({inside})"))
+                }
+                BlockKind::Choose(branches) => {
+                    let total = branches.iter().map(|b| u128::from(b.weight_micro)).sum::<u128>();
+                    let mut from = at;
+                    let branch = |branch: &Branch| {
+                        let all = from..(from + branch.steps).min(end);
+                        from = all.end;
+                        let inside = self.steps_words(steps, all, blocks).join(", ");
+                        let percent = u128::from(branch.weight_micro) * 1_000 / total.max(1);
+                        format!("{}.{} % {inside}", percent / 10, percent % 10)
+                    };
+                    let all: Vec<String> = branches.iter().map(branch).collect();
+                    format!("one of ({})", all.join(" | "))
+                }
+            });
+            at = end.max(at + 1);
+        }
+        words
+    }
+
+    fn step_words(&self, step: &SequenceStep) -> String {
+        let words = repeated(step.repeat, self.request(step.request).name.clone());
+        match step.on_failure {
+            Some(what) => format!("{words} (a failure {})", failure_words(what)),
+            None => words,
+        }
     }
 
     pub(super) fn describe_values(&self, rows: &mut Description) {
@@ -79,9 +123,10 @@ impl Scenario {
             (u128::from(weight) * bytes, u128::from(weight))
         };
         let all = self.populations.iter();
-        let steps = all.flat_map(|users| &users.flow.steps).map(|step| {
-            let twice = u64::from(step.repeat.min) + u64::from(step.repeat.max);
-            weigh(twice, self.request(step.request))
+        let steps = all.flat_map(|users| {
+            let times = users.flow.times_expected(FlowPart::Steps);
+            let steps = users.flow.steps.iter().zip(times);
+            steps.map(|(step, times)| weigh(times, self.request(step.request)))
         });
         let is_drawn = self.populations.iter().any(|users| users.flow.steps.is_empty());
         let drawn = self.requests.iter().filter(|_| is_drawn);
@@ -105,13 +150,56 @@ impl Scenario {
 }
 
 impl Users {
-    /// Requests of one iteration, times two: a range of repeats counts with its middle.
+    /// Requests of one iteration, times two: a range of repeats counts with its middle, a branch with its
+    /// share.
     pub(super) fn steps_expected_twice(&self) -> u64 {
         if self.flow.steps.is_empty() {
             return 2;
         }
-        let twice = |step: &SequenceStep| u64::from(step.repeat.min) + u64::from(step.repeat.max);
-        self.flow.steps.iter().map(twice).sum()
+        let times = self.flow.times_expected(FlowPart::Steps);
+        let all = times.into_iter().fold(0, u64::saturating_add);
+        (all / (MICRO / 2)).max(1)
+    }
+}
+
+impl Flow {
+    /// How many times each step of a part is done in one pass, millionths, on average.
+    fn times_expected(&self, part: FlowPart) -> Vec<u64> {
+        let mean = |repeat: Repeat| u64::from(repeat.min) + u64::from(repeat.max);
+        let steps = self.steps_of(part).iter();
+        let mut times: Vec<u64> = steps.map(|step| mean(step.repeat) * (MICRO / 2)).collect();
+        let scale = |times: &mut [u64], by: u64, of: u64| {
+            for time in times {
+                let scaled = u128::from(*time) * u128::from(by) / u128::from(of.max(1));
+                *time = u64::try_from(scaled).unwrap_or(u64::MAX);
+            }
+        };
+        for block in self.blocks_of(part) {
+            let Some(times) = times.get_mut(block.steps.clone()) else { continue };
+            match &block.kind {
+                BlockKind::Repeat(repeat) => scale(times, mean(*repeat), 2),
+                BlockKind::Choose(branches) => {
+                    let weights = branches.iter().map(|branch| branch.weight_micro);
+                    let total = weights.fold(0, u64::saturating_add);
+                    let mut rest = times;
+                    for branch in branches {
+                        let (own, others) = rest.split_at_mut(branch.steps.min(rest.len()));
+                        scale(own, branch.weight_micro, total);
+                        rest = others;
+                    }
+                }
+            }
+        }
+        times
+    }
+}
+
+/// `3 x a`.
+fn repeated(repeat: Repeat, what: String) -> String {
+    match repeat {
+        Repeat { min: 1, max: 1 } => what,
+        Repeat { min, max } if min == max => format!("{max} x {what}"),
+        Repeat { min, max } => format!("{min} to {max} x {what}"),
     }
 }
 

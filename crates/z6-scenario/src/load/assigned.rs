@@ -4,13 +4,18 @@
 //! Follows the order of steps: `start`, then iterations, then `renew`, which may come before any request.
 //! Requests are taken to succeed: what failures leave unset shows in a run, not here.
 
+use std::iter::Peekable;
+use std::ops::Range;
+
 use z6_events::{RequestId, VariableId};
 
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
 use super::reader::{Context, Span};
 use super::suggest;
-use crate::journey::{Flow, Scope, SequenceStep, ValueSource, ValueTable};
+use crate::journey::{
+    Block, BlockKind, Flow, FlowPart, Scope, SequenceStep, ValueSource, ValueTable,
+};
 use crate::model::Request;
 use crate::values::Per;
 
@@ -63,16 +68,43 @@ pub(crate) enum When {
 enum State {
     /// Nothing before has set it.
     Unset,
-    /// This request sets it only if the response has it.
-    Maybe(RequestId),
-    Set,
+    /// This request sets it, but for a reason may not have.
+    Maybe(RequestId, Doubt),
+    /// This request sets it.
+    Set(RequestId),
 }
+
+/// Why a request may not have set a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    /// The response may not have it.
+    Response,
+    /// It is sent in some branches only.
+    Branch,
+}
+
+impl State {
+    /// What is known where one of two ways was taken.
+    fn or(self, other: State) -> State {
+        match (self, other) {
+            (State::Set(_), State::Set(_)) | (State::Unset, State::Unset) => self,
+            (State::Maybe(..), _) => self,
+            (_, State::Maybe(..)) => other,
+            (State::Set(by), State::Unset) | (State::Unset, State::Set(by)) => {
+                State::Maybe(by, Doubt::Branch)
+            }
+        }
+    }
+}
+
+/// Steps that are followed in all, at most: blocks in blocks are followed twice each as long as it lasts.
+const STEPS_MAX: usize = 1_000_000;
 
 /// What is wrong with a use, from bad to worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
-    /// Set by this request only if the response has it.
-    Maybe(RequestId),
+    /// Set by this request, but for a reason it may not have been.
+    Maybe(RequestId, Doubt),
     /// Not set.
     Unset,
     /// Means nothing in `start` and `renew`.
@@ -111,6 +143,7 @@ pub(crate) fn check(
             by_request: &by_request,
             states: vec![State::Unset; values.variables.len()],
             found: vec![None; uses.len()],
+            left: STEPS_MAX,
         };
         walk.flow(flow);
         let Walk { found, .. } = walk;
@@ -124,6 +157,14 @@ pub(crate) fn check(
     }
 }
 
+/// A list of steps.
+#[derive(Clone, Copy)]
+struct List<'l> {
+    steps: &'l [SequenceStep],
+    /// It is that of `start` or a renewal.
+    is_outside: bool,
+}
+
 struct Walk<'w> {
     requests: &'w [Request],
     values: &'w ValueTable,
@@ -133,33 +174,34 @@ struct Walk<'w> {
     states: Vec<State>,
     /// The worst that was found, by use.
     found: Vec<Option<Fault>>,
+    /// How many steps may be followed yet.
+    left: usize,
 }
 
 impl Walk<'_> {
     fn flow(&mut self, flow: &Flow) {
-        self.steps(&flow.start, true);
+        self.part(flow, FlowPart::Start);
         self.keep_vu_scope();
         if flow.steps.is_empty() {
             return self.drawn();
         }
         // What iterations and renewals leave unset is so for those that follow.
-        let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
-        for (steps, is_outside) in [(&flow.steps[..], false), (renew, true)] {
+        for part in [FlowPart::Steps, FlowPart::Renew] {
             let (before, found) = (self.states.clone(), self.found.clone());
-            self.steps(steps, is_outside);
+            self.part(flow, part);
             self.found = found;
             self.weaken_to(before);
         }
         let before = self.states.clone();
-        self.steps(renew, true);
+        self.part(flow, FlowPart::Renew);
         self.states = before;
-        self.steps(&flow.steps, false);
+        self.part(flow, FlowPart::Steps);
     }
 
     /// Goes back to what was known before, where what is known now is not less.
     fn weaken_to(&mut self, before: Vec<State>) {
         for (now, before) in self.states.iter_mut().zip(before) {
-            if !matches!((before, *now), (State::Set, State::Maybe(_))) {
+            if !matches!((before, *now), (State::Set(_), State::Maybe(..))) {
                 *now = before;
             }
         }
@@ -182,7 +224,7 @@ impl Walk<'_> {
                 let id = usize::from(extract.variable.0);
                 let is_kept = self.values.variables.get(id).is_some_and(|v| v.scope == Scope::Vu);
                 if let (true, Some(state @ State::Unset)) = (is_kept, self.states.get_mut(id)) {
-                    *state = State::Maybe(number);
+                    *state = State::Maybe(number, Doubt::Response);
                 }
             }
         }
@@ -196,12 +238,61 @@ impl Walk<'_> {
         }
     }
 
-    /// Goes through a list; `is_outside`: that of `start` or a renewal.
-    fn steps(&mut self, steps: &[SequenceStep], is_outside: bool) {
-        for step in steps {
-            self.step(step.request, is_outside);
-            if step.repeat.max > 1 {
-                self.step(step.request, is_outside);
+    /// Goes through a list.
+    fn part(&mut self, flow: &Flow, part: FlowPart) {
+        let steps = flow.steps_of(part);
+        let list = List { steps, is_outside: part != FlowPart::Steps };
+        self.list(list, 0..steps.len(), &mut flow.blocks_of(part).peekable());
+    }
+
+    /// Goes through some steps of a list, and the blocks that are in them.
+    fn list<'b>(
+        &mut self,
+        list: List<'_>,
+        Range { start: mut at, end }: Range<usize>,
+        blocks: &mut Peekable<impl Iterator<Item = &'b Block> + Clone>,
+    ) {
+        while at < end {
+            let Some(block) = blocks.next_if(|block| block.steps.start <= at) else {
+                if let Some(step) = list.steps.get(at) {
+                    self.left = self.left.saturating_sub(1);
+                    self.step(step.request, list.is_outside);
+                    if step.repeat.max > 1 {
+                        self.step(step.request, list.is_outside);
+                    }
+                }
+                at += 1;
+                continue;
+            };
+            let all = at..block.steps.end.min(end).max(at + 1);
+            at = all.end;
+            match &block.kind {
+                BlockKind::Repeat(repeat) => {
+                    let mut again = blocks.clone();
+                    self.list(list, all.clone(), blocks);
+                    if repeat.max > 1 && self.left > 0 {
+                        self.list(list, all, &mut again);
+                    }
+                }
+                BlockKind::Choose(branches) => {
+                    let before = self.states.clone();
+                    let mut joined: Option<Vec<State>> = None;
+                    let mut from = all.start;
+                    for branch in branches {
+                        let to = (from + branch.steps).min(all.end);
+                        self.states.clone_from(&before);
+                        self.list(list, from..to, blocks);
+                        from = to;
+                        match &mut joined {
+                            None => joined = Some(self.states.clone()),
+                            Some(joined) => {
+                                let both = joined.iter_mut().zip(&self.states);
+                                both.for_each(|(known, other)| *known = known.or(*other));
+                            }
+                        }
+                    }
+                    self.states = joined.unwrap_or(before);
+                }
             }
         }
     }
@@ -215,7 +306,8 @@ impl Walk<'_> {
         self.uses(request, is_outside, |when| when == When::Check);
         for extract in &model.reading.extracts {
             let is_sure = extract.is_required || extract.default.is_some();
-            self.set(extract.variable, if is_sure { State::Set } else { State::Maybe(request) });
+            let maybe = State::Maybe(request, Doubt::Response);
+            self.set(extract.variable, if is_sure { State::Set(request) } else { maybe });
         }
         self.uses(request, is_outside, |when| when == When::Extract);
     }
@@ -243,10 +335,10 @@ impl Walk<'_> {
                 match self.states.get(usize::from(id)) {
                     Some(State::Unset) => Some(Fault::Unset),
                     // What is made of a response may ask whether there is a value.
-                    Some(State::Maybe(request)) if usage.when == When::Sending => {
-                        Some(Fault::Maybe(*request))
+                    Some(State::Maybe(request, doubt)) if usage.when == When::Sending => {
+                        Some(Fault::Maybe(*request, *doubt))
                     }
-                    Some(State::Maybe(_) | State::Set) | None => None,
+                    Some(State::Maybe(..) | State::Set(_)) | None => None,
                 }
             }
             ValueSource::Column { data, .. } if is_outside => {
@@ -273,11 +365,12 @@ fn report(
     };
     let span = usage.span.clone();
     match (fault, usage.source) {
-        (Fault::Maybe(request), _) => {
+        (Fault::Maybe(request, doubt), _) => {
             let request = name_of(request);
-            let why = match flow.steps.is_empty() {
-                true => "may not have been sent before",
-                false => "sets it only if the response has it",
+            let why = match (doubt, flow.steps.is_empty()) {
+                (Doubt::Response, true) => "may not have been sent before",
+                (Doubt::Response, false) => "sets it only if the response has it",
+                (Doubt::Branch, _) => "is sent in some branches of `choose` only",
             };
             let message = format!("{shown} may be unset here: {request} {why}");
             let warning = Diagnostic::warning(codes::UNSET, span, message);

@@ -4,7 +4,7 @@ use super::codes;
 use super::decimal::unscaled;
 use super::diagnostic::{Diagnostic, Diagnostics, quoted};
 use super::reader::{At, Context, Span};
-use crate::journey::{DataFile, Repeat, SequenceStep};
+use crate::journey::{BlockKind, DataFile, Flow, FlowPart, SequenceStep};
 use crate::model::{
     Arrivals, Model, Request, Runtime, Scenario, Schedule, ThinkTime, Users, Workers,
 };
@@ -14,7 +14,7 @@ use crate::values::Per;
 /// Checks the shares of a fixed number of workers.
 pub(crate) fn fixed_workers(cx: &mut Context<'_>, scenario: &Scenario, at: &At) {
     if let Workers::Fixed(workers) = scenario.runtime.workers {
-        for (message, hint) in empty_shares(scenario, workers) {
+        for (message, hint) in empty_shares(scenario, 1, workers) {
             cx.fault(at, codes::WORKER_SHARE, message, hint);
         }
     }
@@ -114,13 +114,8 @@ fn rows_needed(scenario: &Scenario, users: &Users, index: u16, file: &DataFile) 
     let places = if flow.steps.is_empty() {
         u64::from(scenario.requests.iter().all(is_user))
     } else {
-        let steps = flow.steps.iter().filter(|step| is_user(scenario.request(step.request)));
-        let places = |step: &SequenceStep| match step.repeat {
-            Repeat { min, max } if min == max || file.per != Per::Step => Some(u64::from(min)),
-            // How many rows are passed over is not known.
-            Repeat { .. } => None,
-        };
-        steps.map(places).sum::<Option<u64>>()?
+        let uses = |step: &SequenceStep| is_user(scenario.request(step.request));
+        places_needed(flow, uses, file.per == Per::Step)?
     };
     let is_started = flow.start.iter().any(|step| is_user(scenario.request(step.request)));
     let runtime = &scenario.runtime;
@@ -151,30 +146,64 @@ fn rows_needed(scenario: &Scenario, users: &Users, index: u16, file: &DataFile) 
     }
 }
 
+/// Places of an iteration that are sure to be taken and whose step counts. None if places that count may be
+/// left out, and each of them matters.
+fn places_needed(flow: &Flow, counts: impl Fn(&SequenceStep) -> bool, each: bool) -> Option<u64> {
+    let mut needed = 0u64;
+    for (index, step) in flow.steps.iter().enumerate().filter(|(_, step)| counts(step)) {
+        let mut times = u64::from(step.repeat.min);
+        let mut is_sure = step.repeat.min == step.repeat.max;
+        for block in flow.blocks_of(FlowPart::Steps).filter(|b| b.steps.contains(&index)) {
+            match &block.kind {
+                BlockKind::Repeat(repeat) => {
+                    times = times.saturating_mul(u64::from(repeat.min));
+                    is_sure &= repeat.min == repeat.max;
+                }
+                BlockKind::Choose(branches) if branches.len() == 1 => {}
+                BlockKind::Choose(_) => (times, is_sure) = (0, false),
+            }
+        }
+        if each && !is_sure {
+            return None;
+        }
+        needed = needed.saturating_add(times);
+    }
+    Some(needed)
+}
+
 /// Limits of which some worker that has actors would get a share of 0, as message and hint.
-fn empty_shares(scenario: &Scenario, workers: u16) -> Vec<(String, String)> {
+fn empty_shares(scenario: &Scenario, shards: u16, workers: u16) -> Vec<(String, String)> {
     let mut found = Vec::new();
+    let loops = u32::from(shards) * u32::from(workers);
+    let (share, fewer) = match (shards, workers) {
+        (1, _) => (format!("{workers} workers share"), "lower `workers`"),
+        (_, 1) => (format!("{shards} shards share"), "use fewer shards"),
+        _ => (
+            format!("{shards} shards of {workers} workers each share"),
+            "use fewer shards or workers",
+        ),
+    };
     let end_ns = scenario.end_ns();
     let busy = |users: &Users| match users.schedule.model() {
         Model::Closed => VuSchedule::of_users(users, end_ns).vus_started(),
-        Model::Open => u64::from(workers),
+        Model::Open => u64::from(loops),
     };
     let busy = scenario.populations.iter().map(busy).fold(0, u64::saturating_add);
-    let busy = busy.min(u64::from(workers));
+    let busy = busy.min(u64::from(loops));
     for target in &scenario.targets {
         if u64::from(target.max_connections) < busy {
             let message = format!(
-                "{workers} workers share the {} connections of target `{}`: some would have none",
+                "{share} the {} connections of target `{}`: some would have none",
                 target.max_connections, target.name
             );
-            let hint = format!("raise `max_connections` to {busy}, or lower `workers`");
+            let hint = format!("raise `max_connections` to {busy}, or {fewer}");
             found.push((message, hint));
         }
     }
     let most = scenario.populations.iter().filter_map(|users| users.schedule.max_in_flight());
-    if let Some(max_in_flight) = most.filter(|most| *most < u32::from(workers)).min() {
-        let message = format!("{workers} workers share a `max_in_flight` of {max_in_flight}");
-        let hint = format!("raise `max_in_flight` to {workers}, or lower `workers`");
+    if let Some(max_in_flight) = most.filter(|most| *most < loops).min() {
+        let message = format!("{share} a `max_in_flight` of {max_in_flight}");
+        let hint = format!("raise `max_in_flight` to {loops}, or {fewer}");
         found.push((message, hint));
     }
     found
@@ -187,10 +216,18 @@ impl Scenario {
     /// # Errors
     /// One finding, without a place, for each limit that is too small.
     pub fn check_workers(&self, workers: u16) -> Result<(), Diagnostics> {
+        self.check_shares(1, workers)
+    }
+
+    /// The same for a run of `shards` processes with so many workers each.
+    ///
+    /// # Errors
+    /// One finding, without a place, for each limit that is too small.
+    pub fn check_shares(&self, shards: u16, workers: u16) -> Result<(), Diagnostics> {
         let finding = |(message, hint): (String, String)| {
             Diagnostic::error(codes::WORKER_SHARE, None, message).hint(hint)
         };
-        let list = empty_shares(self, workers).into_iter().map(finding).collect();
+        let list = empty_shares(self, shards, workers).into_iter().map(finding).collect();
         Diagnostics { list }.into_result()
     }
 }

@@ -509,12 +509,20 @@ pub(crate) static SEQUENCE: Table = Table {
     variants: &[],
 };
 
-static STEP_KEYS: [Key; 4] = [
-    text("request").required(),
+static STEP_KEYS: [Key; 6] = [
+    text("request").or_words("none"),
+    text("sequence").or_words("none"),
+    key("choose", Kind::Tables(&CHOOSE)),
     key("repeat", Kind::Range { min: 1, max: limits::MAX_REPEAT }).or(1),
     key("on_failure", ON_FAILURE).or_words("that of [sequence]"),
     text("group").or_words("none"),
 ];
+
+pub(crate) static CHOOSE: Table = Table {
+    label: "choose",
+    keys: &[&[weight(), text("request").or_words("none"), text("sequence").or_words("none")]],
+    variants: &[],
+};
 
 pub(crate) static SEQUENCE_STEPS: Table =
     Table { label: "[[sequence.steps]]", keys: &[&STEP_KEYS], variants: &[] };

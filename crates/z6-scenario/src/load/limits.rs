@@ -28,6 +28,10 @@ pub const MAX_WINDOW_SECONDS: u64 = 300;
 pub const MAX_STEPS: usize = 10_000;
 /// Entries of `[[sequences]]`.
 pub const MAX_SEQUENCES: usize = 200;
+/// Branches of one `choose`.
+pub const MAX_BRANCHES: usize = 1_000;
+/// Blocks inside of one another: repeated sequences, and choices.
+pub const MAX_NESTING: usize = 16;
 /// `[[populations]]`.
 pub const MAX_POPULATIONS: usize = 32;
 /// Requests of one iteration, of `start` and of `renew`, each with every repeat at its most.

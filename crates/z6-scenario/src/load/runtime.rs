@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
-use crate::journey::{Flow, OnFailure};
+use crate::journey::{BlockKind, Flow, FlowPart, OnFailure};
 use crate::model::{Limits, Metadata, Model, Request, Runtime, Schedule, ThinkTime, Workers};
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
@@ -113,14 +113,23 @@ fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
     if !flow.start.is_empty() || flow.renew.is_some() {
         return Err("`start` and `renew` send requests outside of them".to_owned());
     }
-    let mut each = 0u64;
+    for block in &flow.blocks {
+        match &block.kind {
+            BlockKind::Repeat(repeat) if repeat.min < repeat.max => {
+                return Err("a `repeat` is drawn".to_owned());
+            }
+            BlockKind::Repeat(_) => {}
+            BlockKind::Choose(_) => return Err("`choose` draws its branches".to_owned()),
+        }
+    }
+    let places = flow.places(FlowPart::Steps);
     for step in &flow.steps {
         if step.repeat.min < step.repeat.max {
             return Err("a `repeat` is drawn".to_owned());
         }
         let ends = step.on_failure.unwrap_or(flow.on_failure) != OnFailure::Continue;
         let needs = all.get(step.request.index()).and_then(|request| request.rendering.as_ref());
-        if flow.steps.len() > 1 || step.repeat.max > 1 {
+        if places > 1 {
             if ends {
                 return Err("`on_failure` may end them early".to_owned());
             }
@@ -128,9 +137,8 @@ fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
                 return Err("a request may lack a variable, and is not sent then".to_owned());
             }
         }
-        each = each.saturating_add(u64::from(step.repeat.max));
     }
-    Ok(each.max(1))
+    Ok(places.max(1))
 }
 
 /// Applies `requests`, which the schedule and an iteration must fit.

@@ -1,49 +1,21 @@
 //! `[sequence]` and `[[sequences]]`: which requests are sent, in which order and how often, and what follows
-//! a failure. Knows no requests but their names.
+//! a failure. Knows no requests but their names. Reading order: this file, `steps` (one list of steps, and the
+//! sequences that it names).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
-
-use z6_events::RequestId;
 
 use super::codes;
 use super::diagnostic::{Diagnostic, quoted};
-use super::limits::{MAX_GROUPS, MAX_PLACES, MAX_SEQUENCES, MAX_STEPS, MAX_TAG_BYTES};
-use super::names::{check_name, resolve};
-use super::reader::{Context, Section, Span};
+use super::limits::{MAX_GROUPS, MAX_SEQUENCES};
+use super::names::check_name;
+use super::reader::{Context, Section};
 use super::suggest;
-use crate::journey::{Flow, FlowPart, OnFailure, Renew, Repeat, SequenceStep, StepGroup};
+use crate::journey::{Flow, FlowPart, OnFailure, Renew, StepGroup};
 use crate::model::{Model, Request};
 
-/// One of `[[sequences]]`.
-struct Named {
-    name: String,
-    at: Option<Span>,
-    steps: Steps,
-    is_used: bool,
-}
+mod steps;
 
-/// The steps of one list, and the groups that they form, without their part.
-#[derive(Clone, Default)]
-struct Steps {
-    list: Vec<SequenceStep>,
-    groups: Vec<(String, Range<u64>)>,
-}
-
-impl Steps {
-    /// The steps; their groups become groups of the flow.
-    fn put(self, part: FlowPart, groups: &mut Vec<StepGroup>) -> Vec<SequenceStep> {
-        let group = |(name, places)| StepGroup { name, part, places };
-        groups.extend(self.groups.into_iter().map(group));
-        self.list
-    }
-}
-
-/// The requests as steps name them.
-struct Known {
-    names: Vec<String>,
-    numbered: BTreeMap<String, u16>,
-}
+use steps::Sequences;
 
 /// Reads `[sequence]` and `[[sequences]]`. `model`: that of the schedule, if it is known.
 pub(crate) fn flow(
@@ -52,18 +24,17 @@ pub(crate) fn flow(
     requests: &[Request],
     model: Option<Model>,
 ) -> Flow {
-    let names: Vec<String> = requests.iter().map(|request| request.name.clone()).collect();
-    let numbered = names.iter().cloned().zip(0..).collect();
-    let known = Known { names, numbered };
-    let mut named = named(cx, root, &known);
+    let mut named = named(cx, root, requests);
     let mut is_clear = true;
     let mut flow = Flow::default();
     let section = root.section(cx, "sequence");
     if root.has("sequence") {
-        let own = steps(cx, &section, &known, "[[sequence.steps]]");
-        flow.steps = own.put(FlowPart::Steps, &mut flow.groups);
+        let own = named.read(cx, &section, "[[sequence.steps]]");
+        let own = named.make(cx, &own, section.span("steps"));
+        is_clear &= own.is_some();
+        own.unwrap_or_default().put(FlowPart::Steps, &mut flow);
         is_clear &= around(cx, &section, &mut named, &mut flow, model);
-        warn_unsent(cx, &section, &flow, &known.names);
+        warn_unsent(cx, &section, &flow, named.requests());
         few_groups(cx, &section, &flow.groups);
     }
     // What a wrong name was meant to be is not known.
@@ -80,18 +51,15 @@ pub(crate) fn flows(
     requests: &[Request],
     populations: &[(Section<'_>, Option<Model>)],
 ) -> Vec<Flow> {
-    let names: Vec<String> = requests.iter().map(|request| request.name.clone()).collect();
-    let numbered = names.iter().cloned().zip(0..).collect();
-    let known = Known { names, numbered };
-    let mut named = named(cx, root, &known);
+    let mut named = named(cx, root, requests);
     let mut is_clear = true;
     let mut flows = Vec::with_capacity(populations.len());
     for (section, model) in populations {
         let mut flow = Flow::default();
         if let Some(name) = section.text("sequence") {
-            let found = use_named(cx, &mut named, name, section.span("sequence"));
+            let found = named.make_named(cx, name, section.span("sequence"));
             is_clear &= found.is_some();
-            flow.steps = found.unwrap_or_default().put(FlowPart::Steps, &mut flow.groups);
+            found.unwrap_or_default().put(FlowPart::Steps, &mut flow);
         }
         is_clear &= around(cx, section, &mut named, &mut flow, *model);
         few_groups(cx, section, &flow.groups);
@@ -99,7 +67,7 @@ pub(crate) fn flows(
     }
     if is_clear {
         warn_unused(cx, &named);
-        warn_unsent_by_any(cx, root, &flows, &known.names);
+        warn_unsent_by_any(cx, root, &flows, named.requests());
     }
     flows
 }
@@ -108,99 +76,40 @@ pub(crate) fn flows(
 fn around(
     cx: &mut Context<'_>,
     section: &Section<'_>,
-    named: &mut [Named],
+    named: &mut Sequences,
     flow: &mut Flow,
     model: Option<Model>,
 ) -> bool {
     let mut is_clear = true;
     flow.on_failure = on_failure(section).unwrap_or_default();
     if let Some(name) = section.text("start") {
-        let found = use_named(cx, named, name, section.span("start"));
+        let found = named.make_named(cx, name, section.span("start"));
         is_clear &= found.is_some();
-        flow.start = found.unwrap_or_default().put(FlowPart::Start, &mut flow.groups);
+        found.unwrap_or_default().put(FlowPart::Start, flow);
         once_per_vu(cx, section, "start", model);
     }
     if section.has("renew") {
-        flow.renew = renew(cx, section, named, &mut flow.groups);
-        is_clear &= flow.renew.is_some();
+        is_clear &= renew(cx, section, named, flow).is_some();
         once_per_vu(cx, section, "renew", model);
     }
     is_clear
 }
 
-fn named(cx: &mut Context<'_>, root: &Section<'_>, known: &Known) -> Vec<Named> {
+fn named(cx: &mut Context<'_>, root: &Section<'_>, requests: &[Request]) -> Sequences {
     let sections = root.sections(cx, "sequences", MAX_SEQUENCES);
     let mut taken = BTreeMap::new();
-    let mut named = Vec::with_capacity(sections.len());
     for section in &sections {
         check_name(cx, section, &mut taken, "sequence");
-        named.push(Named {
-            name: section.owned("name").unwrap_or_default(),
-            at: section.span("name"),
-            steps: steps(cx, section, known, "[[sequences.steps]]"),
-            is_used: false,
-        });
+    }
+    let name =
+        |section: &Section<'_>| (section.owned("name").unwrap_or_default(), section.span("name"));
+    let requests = requests.iter().map(|request| request.name.clone()).collect();
+    let mut named = Sequences::new(requests, sections.iter().map(name));
+    for (index, section) in sections.iter().enumerate() {
+        let drafts = named.read(cx, section, "[[sequences.steps]]");
+        named.set(index, drafts);
     }
     named
-}
-
-/// The steps of one list.
-fn steps(cx: &mut Context<'_>, section: &Section<'_>, known: &Known, label: &str) -> Steps {
-    let entries = section.sections(cx, "steps", MAX_STEPS);
-    if entries.is_empty() && section.has("steps") && !section.is_bad("steps") {
-        let hint = format!("write at least one `{label}`");
-        cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
-    }
-    let mut steps = Vec::with_capacity(entries.len());
-    let mut groups: Vec<(String, Range<u64>)> = Vec::new();
-    let mut end = 0u64;
-    for entry in &entries {
-        let (min, max) = entry.range("repeat").unwrap_or((1, 1));
-        let Some(name) = entry.text("request") else { continue };
-        let index = match known.numbered.get(name) {
-            Some(index) => Some(*index),
-            None => resolve(cx, name, &known.names, entry.span("request"), "request"),
-        };
-        // Fits: the key's range ends below.
-        let [min, max] = [min, max].map(|times| u32::try_from(times).unwrap_or(u32::MAX));
-        let Some(index) = index else { continue };
-        steps.push(SequenceStep {
-            request: RequestId(index),
-            repeat: Repeat { min, max },
-            on_failure: on_failure(entry),
-        });
-        let from = end;
-        end = end.saturating_add(u64::from(max));
-        let Some(group) = entry.text("group") else { continue };
-        check_group(cx, entry, group);
-        match groups.last_mut() {
-            Some((name, places)) if name == group && places.end == from => places.end = end,
-            _ => groups.push((group.to_owned(), from..end)),
-        }
-    }
-    let places: u64 = steps.iter().map(|step| u64::from(step.repeat.max)).sum();
-    if places > MAX_PLACES {
-        let message = format!("the steps are {places} requests in a row, at most");
-        let hint = format!("`MAX_PLACES` is {MAX_PLACES} and cannot be raised: repeat less");
-        cx.error(codes::TOO_MANY, section.span("steps"), message, hint);
-    }
-    Steps { list: steps, groups }
-}
-
-/// Reports a name of a group that reports cannot show.
-fn check_group(cx: &mut Context<'_>, entry: &Section<'_>, name: &str) {
-    let fault = if name.is_empty() {
-        "is empty"
-    } else if name.len() > MAX_TAG_BYTES {
-        "is longer than 64 bytes"
-    } else if name.chars().any(char::is_control) {
-        "contains a control character"
-    } else {
-        return;
-    };
-    let message = format!("the name {} of a group {fault}", quoted(name));
-    let hint = "reports show this name: choose a short word";
-    cx.error(codes::BAD_NAME, entry.span("group"), message, hint);
 }
 
 /// Reports more names of groups than figures are kept for.
@@ -222,26 +131,12 @@ fn on_failure(section: &Section<'_>) -> Option<OnFailure> {
     })
 }
 
-/// The steps of a named sequence; none if there is none of that name.
-fn use_named(
-    cx: &mut Context<'_>,
-    named: &mut [Named],
-    name: &str,
-    span: Option<Span>,
-) -> Option<Steps> {
-    let names: Vec<String> = named.iter().map(|sequence| sequence.name.clone()).collect();
-    let index = resolve(cx, name, &names, span, "sequence")?;
-    let sequence = &mut named[usize::from(index)];
-    sequence.is_used = true;
-    Some(sequence.steps.clone())
-}
-
 fn renew(
     cx: &mut Context<'_>,
     section: &Section<'_>,
-    named: &mut [Named],
-    groups: &mut Vec<StepGroup>,
-) -> Option<Renew> {
+    named: &mut Sequences,
+    flow: &mut Flow,
+) -> Option<()> {
     let renew = section.section(cx, "renew");
     let statuses = renew.counts("on_status").unwrap_or_default().iter();
     let mut on_status: Vec<u16> =
@@ -255,9 +150,10 @@ fn renew(
         let hint = "write `on_status = [401]`, `every_seconds = 3000`, or both";
         cx.error(codes::MISSING_KEY, section.span("renew"), message, hint);
     }
-    let steps = use_named(cx, named, renew.text("sequence")?, renew.span("sequence"))?;
-    let steps = steps.put(FlowPart::Renew, groups);
-    Some(Renew { steps, on_status, every_ns })
+    let steps = named.make_named(cx, renew.text("sequence")?, renew.span("sequence"))?;
+    let steps = steps.put(FlowPart::Renew, flow);
+    flow.renew = Some(Renew { steps, on_status, every_ns });
+    Some(())
 }
 
 /// Reports what needs an actor that lives for more than one iteration.
@@ -305,12 +201,12 @@ fn warn_unsent_by_any(cx: &mut Context<'_>, root: &Section<'_>, flows: &[Flow], 
 }
 
 /// Sequences that nothing names are never run.
-fn warn_unused(cx: &mut Context<'_>, named: &[Named]) {
-    for sequence in named.iter().filter(|sequence| !sequence.is_used) {
-        let message = format!("nothing runs the sequence {}", quoted(&sequence.name));
-        let warning = Diagnostic::warning(codes::NO_EFFECT, sequence.at.clone(), message);
+fn warn_unused(cx: &mut Context<'_>, named: &Sequences) {
+    for (name, at) in named.unused() {
+        let message = format!("nothing runs the sequence {}", quoted(name));
+        let warning = Diagnostic::warning(codes::NO_EFFECT, at, message);
         cx.findings.push(warning.hint(
-            "name it in `start` or `renew` of [sequence], or in [[populations]], or remove it",
+            "name it in `start` or `renew` of [sequence], in a step, or in [[populations]], or remove it",
         ));
     }
 }

@@ -3,7 +3,7 @@
 use z6_events::{Population, RequestId};
 
 use super::{Model, RunModel, Scenario, Schedule, Tag, ThinkTime};
-use crate::journey::{Flow, OnFailure, Scope, SequenceStep};
+use crate::journey::{Flow, FlowPart, OnFailure, Scope, SequenceStep};
 use crate::schedule::{VuSchedule, own_length_ns};
 
 /// One kind of users: how many there are and when, what they do, and with which pauses.
@@ -80,20 +80,20 @@ impl Users {
 
     /// Whether responses or draws have a say in which steps their actors take.
     pub(super) fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure, groups: _ } = &self.flow;
+        let Flow { start, steps, renew, on_failure, groups: _, blocks } = &self.flow;
         let is_fixed =
             |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
         !start.is_empty()
             || renew.is_some()
             || *on_failure != OnFailure::Continue
+            || !blocks.is_empty()
             || !steps.iter().all(is_fixed)
     }
 
     /// Places of one iteration: the sequence with its repeats at most, or 1.
     #[must_use]
     pub fn steps_per_iteration(&self) -> u64 {
-        let steps = &self.flow.steps;
-        if steps.is_empty() { 1 } else { steps.iter().map(|step| u64::from(step.repeat.max)).sum() }
+        self.flow.places(FlowPart::Steps).max(1)
     }
 
     /// The requests that they send, each once, rising.

@@ -310,7 +310,8 @@ fn shown_steps(plan: &Plan, actor: Actor, limit: u64) -> impl Iterator<Item = St
     };
     let first = plan.first(actor);
     let first = Some(first).filter(|first| plan.end_step(actor).is_none_or(|end| *first < end));
-    from(first).chain(from(plan.renewal_start(0)))
+    let renewal = plan.renewal_start(0).map(|start| plan.begin(actor, start));
+    from(first).chain(from(renewal))
 }
 
 /// Nanoseconds as seconds with all nine decimals.

@@ -2,13 +2,13 @@
 //!
 //! The list of a region (`start`, `steps` or `renew`) is unrolled to its maximum: an entry that is repeated
 //! `min` to `max` times has `max` places, of which the first so many are taken as are drawn. A place that is
-//! not taken leaves a gap in the numbers, and moves no other draw.
+//! not taken leaves a gap in the numbers, and moves no other draw. Blocks of entries are in `tree`.
 
 use z6_events::{Actor, RequestId, Step};
 
-use crate::journey::{Repeat, SequenceStep};
+use super::tree::{Draws, Tree};
+use crate::journey::{Block, Repeat, SequenceStep};
 use crate::model::Runtime;
-use crate::random::Domain;
 
 #[cfg(test)]
 mod tests;
@@ -51,9 +51,11 @@ pub struct Place {
     pub position: u64,
 }
 
-/// One entry of a list: it has the places from the end of the entry before up to its own end.
+/// One entry of a list: without blocks it has the places from the end of the entry before up to its own end.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// Its index among all steps of the list, those without places included.
+    index: usize,
     end: u64,
     request: RequestId,
     repeat: Repeat,
@@ -61,9 +63,9 @@ struct Entry {
 
 /// The entry that covers a place.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Covered {
+struct Covered {
     /// Its index among the entries that have places.
-    pub(super) index: usize,
+    index: usize,
     repeat: Repeat,
     /// Its first place.
     from: u64,
@@ -74,20 +76,35 @@ pub(super) struct Covered {
 #[derive(Debug, Clone)]
 pub(super) struct Track {
     entries: Box<[Entry]>,
+    /// The requests of all steps, where there are blocks.
+    requests: Box<[RequestId]>,
     has_ranges: bool,
+    blocks: Option<Box<Tree>>,
 }
 
 impl Track {
-    pub(super) fn new(steps: &[SequenceStep]) -> Track {
+    pub(super) fn new<'b>(
+        steps: &[SequenceStep],
+        blocks: impl Iterator<Item = &'b Block>,
+    ) -> Track {
+        let blocks = Tree::new(steps, blocks).map(Box::new);
         let mut end = 0u64;
-        let entry = |step: &SequenceStep| {
+        let entry = |(index, step): (usize, &SequenceStep)| {
             end = end.saturating_add(u64::from(step.repeat.max));
-            Entry { end, request: step.request, repeat: step.repeat }
+            Entry { index, end, request: step.request, repeat: step.repeat }
         };
-        let entries: Box<[Entry]> =
-            steps.iter().filter(|step| step.repeat.max > 0).map(entry).collect();
-        let has_ranges = entries.iter().any(|entry| entry.repeat.min < entry.repeat.max);
-        Track { entries, has_ranges }
+        let with_places = steps.iter().enumerate().filter(|(_, step)| step.repeat.max > 0);
+        let entries: Box<[Entry]> = with_places.map(entry).collect();
+        let is_range = |entry: &Entry| entry.repeat.min < entry.repeat.max;
+        let has_ranges = match &blocks {
+            None => entries.iter().any(is_range),
+            Some(tree) => tree.has_draws(),
+        };
+        let requests = match &blocks {
+            None => Box::default(),
+            Some(_) => steps.iter().map(|step| step.request).collect(),
+        };
+        Track { entries, requests, has_ranges, blocks }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -100,20 +117,55 @@ impl Track {
 
     /// How many places there are.
     pub(super) fn places(&self) -> u64 {
-        self.entries.last().map_or(0, |entry| entry.end)
+        match &self.blocks {
+            None => self.entries.last().map_or(0, |entry| entry.end),
+            Some(tree) => tree.places(),
+        }
     }
 
-    /// The request of each entry, and how many places it has.
-    pub(super) fn requests(&self) -> impl Iterator<Item = (RequestId, u64)> {
-        self.entries.iter().map(|entry| (entry.request, u64::from(entry.repeat.max)))
-    }
-
+    #[inline]
     pub(super) fn request(&self, position: u64) -> Option<RequestId> {
+        if let Some(tree) = &self.blocks {
+            return self.requests.get(tree.step(position)?).copied();
+        }
         let index = self.entries.partition_point(|entry| entry.end <= position);
         self.entries.get(index).map(|entry| entry.request)
     }
 
-    pub(super) fn at(&self, position: u64) -> Option<Covered> {
+    /// The index of the step that has a place.
+    pub(super) fn step(&self, position: u64) -> Option<usize> {
+        if let Some(tree) = &self.blocks {
+            return tree.step(position);
+        }
+        let index = self.entries.partition_point(|entry| entry.end <= position);
+        self.entries.get(index).map(|entry| entry.index)
+    }
+
+    /// How many places there are of steps whose request counts.
+    pub(super) fn count(&self, counts: impl Fn(RequestId) -> bool) -> u64 {
+        if let Some(tree) = &self.blocks {
+            return tree.count(&|index| self.requests.get(index).is_some_and(|id| counts(*id)));
+        }
+        let counted = self.entries.iter().filter(|entry| counts(entry.request));
+        counted.map(|entry| u64::from(entry.repeat.max)).fold(0, u64::saturating_add)
+    }
+
+    /// The place among those whose step's request counts; none if its own does not.
+    pub(super) fn among(&self, position: u64, counts: impl Fn(RequestId) -> bool) -> Option<u64> {
+        if !counts(self.request(position)?) {
+            return None;
+        }
+        if let Some(tree) = &self.blocks {
+            let counts = |index: usize| self.requests.get(index).is_some_and(|id| counts(*id));
+            return Some(tree.count_before(position, &counts));
+        }
+        let covered = self.at(position)?;
+        let before = self.entries.iter().take(covered.index).filter(|e| counts(e.request));
+        let before = before.map(|entry| u64::from(entry.repeat.max)).fold(0, u64::saturating_add);
+        Some(before.saturating_add(covered.offset(position)))
+    }
+
+    fn at(&self, position: u64) -> Option<Covered> {
         let index = self.entries.partition_point(|entry| entry.end <= position);
         let entry = self.entries.get(index)?;
         let before = index.checked_sub(1).and_then(|before| self.entries.get(before));
@@ -128,47 +180,44 @@ impl Track {
 
 impl Covered {
     /// How far a place is from the first of the entry.
-    pub(super) fn offset(&self, position: u64) -> u64 {
+    fn offset(&self, position: u64) -> u64 {
         position.saturating_sub(self.from)
     }
 
-    /// How many of its places are taken. `region_start`: the step at which its region begins.
-    fn taken(&self, draws: Domain, actor: Actor, region_start: u64) -> u64 {
+    /// How many of its places are taken.
+    fn taken(&self, draws: &Draws) -> u64 {
         let Repeat { min, max } = self.repeat;
         if min >= max {
             return u64::from(max);
         }
-        let step = region_start.saturating_add(self.from);
-        draws.generator(actor.0, step).uniform(u64::from(min), u64::from(max))
+        let step = draws.start.saturating_add(self.from);
+        draws.repeat.generator(draws.actor.0, step).uniform(u64::from(min), u64::from(max))
     }
 }
 
 impl Track {
     /// Whether a place is taken.
-    pub(super) fn is_taken(
-        &self,
-        draws: Domain,
-        actor: Actor,
-        region_start: u64,
-        position: u64,
-    ) -> bool {
+    pub(super) fn is_taken(&self, draws: &Draws, position: u64) -> bool {
+        if let Some(tree) = &self.blocks {
+            return tree.is_taken(draws, position);
+        }
         let covered = self.at(position);
-        covered.is_some_and(|covered| {
-            covered.offset(position) < covered.taken(draws, actor, region_start)
-        })
+        covered.is_some_and(|covered| covered.offset(position) < covered.taken(draws))
+    }
+
+    /// The first place that is taken.
+    pub(super) fn first(&self, draws: &Draws) -> u64 {
+        self.blocks.as_ref().and_then(|tree| tree.first(draws)).unwrap_or(0)
     }
 
     /// The place that is taken after this one; none after the last.
-    pub(super) fn next(
-        &self,
-        draws: Domain,
-        actor: Actor,
-        region_start: u64,
-        position: u64,
-    ) -> Option<u64> {
+    pub(super) fn next(&self, draws: &Draws, position: u64) -> Option<u64> {
+        if let Some(tree) = &self.blocks {
+            return tree.next(draws, position);
+        }
         let covered = self.at(position)?;
         let after = position + 1;
-        let is_more = covered.offset(after) < covered.taken(draws, actor, region_start);
+        let is_more = covered.offset(after) < covered.taken(draws);
         // The first place of an entry is always taken.
         let next = if is_more { after } else { covered.end };
         Some(next).filter(|next| *next < self.places())

@@ -36,19 +36,12 @@ struct Dealt {
     per: Per,
     /// What happens after one pass; none where the file begins again.
     ends: Option<OnEnd>,
-    /// For a row per step: the entries of an iteration that use the file, each with the places before it
-    /// that do.
-    users: Box<[(usize, u64)]>,
+    /// For a row per step: by request, whether it uses the file.
+    users: Box<[bool]>,
 }
 
 impl Dealt {
-    fn new(
-        seed: u64,
-        population: &str,
-        file: &DataFile,
-        deal: Deal,
-        users: Vec<(usize, u64)>,
-    ) -> Dealt {
+    fn new(seed: u64, population: &str, file: &DataFile, deal: Deal, users: Box<[bool]>) -> Dealt {
         let ends = match file.on_end {
             OnEnd::Repeat if !file.is_unique => None,
             OnEnd::Repeat => Some(OnEnd::StopRun),
@@ -61,7 +54,7 @@ impl Dealt {
             table: Arc::clone(&file.table),
             per: file.per,
             ends,
-            users: users.into(),
+            users,
         }
     }
 
@@ -73,10 +66,8 @@ impl Dealt {
             (Per::Iteration, Region::Iteration(iteration)) => Some(at(iteration, 0)),
             (Per::Step, Region::Iteration(iteration)) if steps.is_empty() => Some(at(iteration, 0)),
             (Per::Step, Region::Iteration(iteration)) => {
-                let covered = steps.at(place.position)?;
-                let user = self.users.binary_search_by_key(&covered.index, |&(entry, _)| entry);
-                let (_, before) = self.users.get(user.ok()?)?;
-                Some(at(iteration, before + covered.offset(place.position)))
+                let uses = |id: RequestId| self.users.get(id.index()) == Some(&true);
+                Some(at(iteration, steps.among(place.position, uses)?))
             }
             (Per::Iteration | Per::Step, Region::Start | Region::Renewal(_)) => None,
         }
@@ -118,17 +109,11 @@ impl PlannedValues {
             Model::Open => None,
         };
         let dealt = |(index, file): (usize, &DataFile)| {
-            let mut places = 0u64;
-            let mut entries = Vec::new();
-            for (entry, (request, count)) in steps.requests().enumerate() {
-                let files = users.get(request.index()).map_or(&[][..], Vec::as_slice);
-                if files.iter().any(|file| usize::from(*file) == index) {
-                    entries.push((entry, places));
-                    places = places.saturating_add(count);
-                }
-            }
+            let uses = |files: &Vec<u16>| files.iter().any(|file| usize::from(*file) == index);
+            let uses: Box<[bool]> = users.iter().map(uses).collect();
+            let places = steps.count(|id| uses.get(id.index()) == Some(&true));
             let turn = turn(scenario, &users, index, population);
-            Dealt::new(seed, name, file, Deal { actors, places: places.max(1), turn }, entries)
+            Dealt::new(seed, name, file, Deal { actors, places: places.max(1), turn }, uses)
         };
         let data: Box<[Dealt]> = values.data.iter().enumerate().map(dealt).collect();
         let ends = |file: &u16| data.get(usize::from(*file)).is_some_and(|d| d.ends.is_some());

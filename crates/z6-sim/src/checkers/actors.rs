@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use z6_events::{NeverSentReason, Partition, PlannedRequest, Population, Step, Tick, WorkerId};
+use z6_events::{NeverSentReason, PlannedRequest, Population, Step, Tick};
 use z6_scenario::{Model, Plan};
 
 use super::account::{Account, End, Row};
@@ -25,7 +25,7 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
     }
     for (population, users) in (0..).map(Population).zip(&evidence.spec.scenario.populations) {
         let Some(most) = users.schedule.max_in_flight() else { continue };
-        for partition in partition(evidence).all_workers() {
+        for partition in evidence.spec.partition().all_workers() {
             let share = partition.share(u64::from(most));
             let is_own = |rows: &&Vec<&Row>| {
                 let request = &rows[0].request;
@@ -35,11 +35,6 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             alive(evidence, plan.of(population), share, &own.collect::<Vec<_>>(), found);
         }
     }
-}
-
-/// The first worker of the simulated run, which has one shard.
-fn partition(evidence: &Evidence<'_>) -> Partition {
-    Partition::unsharded(WorkerId(0), evidence.spec.workers)
 }
 
 /// An actor's last step is its last one, or there is a reason why the next was never planned: its stop,
@@ -58,7 +53,7 @@ fn goes_on(evidence: &Evidence<'_>, account: &Account, plan: &Plan, last: &Row, 
         _ => 0,
     };
     let next = last.ended.plus_ns(think_ns.max(delay_ns));
-    let worker = partition(evidence).worker_of(population, actor);
+    let worker = evidence.spec.partition().worker_of(population, actor);
     let end = worker.and_then(|worker| account.ends.get(worker.index()).copied());
     let is_over = end.flatten().is_some_and(|end| next >= end);
     let stop = plan.vus().lifetime(actor).and_then(|life| life.stop);

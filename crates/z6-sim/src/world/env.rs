@@ -26,7 +26,7 @@ impl<'a> Env<'a> {
     pub(super) fn new(spec: &'a SimSpec, calm_from: Tick) -> Env<'a> {
         Env {
             spec,
-            draws: Draws::new(spec.seed),
+            draws: Draws::new(spec.world_seed()),
             now: Tick::ZERO,
             queue: Queue::default(),
             calm_from,

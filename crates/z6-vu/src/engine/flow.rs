@@ -33,6 +33,10 @@ impl Traffic {
         {
             self.vus.go_to(vu, aside);
         }
+        let (_, first) = self.vus.at(vu);
+        if plan.place(actor, first).position == 0 {
+            self.vus.go_to(vu, plan.begin(actor, first));
+        }
         self.vus.plan_step(cx, vu, planned);
         let request = self.vus.planned_request(vu);
         let lacks = journeys.lacks(rules, vu, request.request);
@@ -58,12 +62,11 @@ impl Traffic {
     #[cold]
     #[inline(never)]
     pub(super) fn journey_step_ended(&mut self, cx: &mut Context<'_>, vu: VuSlot, delay_ns: u64) {
-        let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
-            return;
-        };
+        let Some(journeys) = &mut self.journeys else { return };
         let (population, (actor, step)) = (self.vus.population(vu), self.vus.at(vu));
         let after = if journeys.take_failed(vu) {
-            rules.on_failure(population, cx.settings.plan.of(population).place(actor, step))
+            let plan = cx.settings.plan.of(population);
+            plan.on_failure(plan.place(actor, step))
         } else {
             OnFailure::Continue
         };

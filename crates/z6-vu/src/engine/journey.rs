@@ -6,8 +6,7 @@
 
 use z6_events::{Actor, ErrorKind, LoggedValue, Population, RequestId, Step, Tick, VariableId};
 use z6_scenario::{
-    Flow, OnEnd, OnFailure, Place, Plan, Region, Request, Scenario, Scope, SequenceStep,
-    ValueSource,
+    Flow, OnEnd, Place, Plan, Region, Request, Scenario, Scope, SequenceStep, ValueSource,
 };
 
 use super::vu::VuSlot;
@@ -123,9 +122,6 @@ impl RequestRules {
     }
 }
 
-/// What follows a failure, by place: entry i covers the places from the end of entry i - 1 up to its own.
-type Failures = Box<[(u64, OnFailure)]>;
-
 /// When a renewal is due.
 #[derive(Debug, Clone)]
 struct RenewRules {
@@ -139,28 +135,16 @@ struct FlowRules {
     /// Variables of `start` without which later requests cannot be sent.
     from_start: Variables,
     renew: Option<RenewRules>,
-    /// Of start, iteration and renewal.
-    failures: [Failures; 3],
 }
 
 impl FlowRules {
     fn new(scenario: &Scenario, flow: &Flow, rules: &[RequestRules], fleeting: &Variables) -> Self {
-        let renewed = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
-        let failures = |steps: &[SequenceStep]| {
-            let mut end = 0u64;
-            let entry = |step: &SequenceStep| {
-                end = end.saturating_add(u64::from(step.repeat.max));
-                (end, step.on_failure.unwrap_or(flow.on_failure))
-            };
-            steps.iter().map(entry).collect::<Failures>()
-        };
         FlowRules {
             from_start: from_start(scenario, flow, rules, fleeting),
             renew: flow.renew.as_ref().map(|renew| RenewRules {
                 on_status: renew.on_status.as_slice().into(),
                 every_ns: renew.every_ns,
             }),
-            failures: [failures(&flow.start), failures(&flow.steps), failures(renewed)],
         }
     }
 }
@@ -208,18 +192,6 @@ impl Rules {
 
     fn flow(&self, population: Population) -> &FlowRules {
         &self.flows[usize::from(population.0)]
-    }
-
-    /// What follows a failure at a place.
-    pub(super) fn on_failure(&self, population: Population, place: Place) -> OnFailure {
-        let [start, steps, renew] = &self.flow(population).failures;
-        let entries = match place.region {
-            Region::Start => start,
-            Region::Iteration(_) => steps,
-            Region::Renewal(_) => renew,
-        };
-        let entry = entries.partition_point(|&(end, _)| end <= place.position);
-        entries.get(entry).map_or(OnFailure::Continue, |&(_, after)| after)
     }
 
     /// Whether a request uses rows that may come to an end.
@@ -519,15 +491,13 @@ impl Journeys {
             is_there.then_some(first)
         };
         let is_start = place.region == Region::Start && step == Step(place.position);
+        if !ends_iteration && let Some(next) = plan.next_in_part(actor, step) {
+            return Some(next);
+        }
         match place.region {
-            Region::Start if is_start && ends_iteration => iteration(0),
-            Region::Iteration(number) if ends_iteration => iteration(number.saturating_add(1)),
-            Region::Iteration(_) => plan.next(actor, step),
-            Region::Start if is_start => plan.next(actor, step),
+            Region::Start if is_start => iteration(0),
+            Region::Iteration(number) => iteration(number.saturating_add(1)),
             Region::Start | Region::Renewal(_) => {
-                if !ends_iteration && let Some(next) = plan.next(actor, step) {
-                    return Some(next);
-                }
                 let journey = self.at(vu);
                 journey.is_back = true;
                 let back = journey.back;

@@ -71,7 +71,7 @@ impl Vu {
         Vu {
             population,
             actor,
-            step: plan.first(actor),
+            step: Step(0),
             end: plan.end_step(actor).unwrap_or(Step(u64::MAX)),
             state: VuState::Spawned,
             stopping: false,
@@ -202,7 +202,9 @@ impl Vus {
         if !is_full || cx.settings.planted.has(Bug::IgnoredMaxInFlight) {
             return Some(self.insert(vu));
         }
-        vu.now = cx.settings.plan.of(population).step(vu.actor, vu.step);
+        let plan = cx.settings.plan.of(population);
+        vu.step = plan.first(actor);
+        vu.now = plan.step(vu.actor, vu.step);
         vu.planned = planned;
         let (request, reason) = (vu.planned_request(), NeverSentReason::MaxInFlight);
         cx.out.events.push(Event::NeverSent { request, reason });

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::{Poll, Waker};
 use z6_events::{
-    BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, StopReason, TargetAddresses, TargetId,
-    WorkerId,
+    BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, Shard, StopReason, TargetAddresses,
+    TargetId, WorkerId,
 };
 use z6_scenario::{Scenario, Scheme, Target};
 
@@ -54,6 +54,8 @@ pub struct RunSpec {
     pub seed: u64,
     /// Event loops; at least 1.
     pub workers: u16,
+    /// Which part of the run this process has.
+    pub shard: Shard,
     /// Where the built-in target listens, if the scenario uses it.
     pub builtin: Option<SocketAddr>,
     /// Where the log goes.
@@ -111,7 +113,7 @@ pub fn start<O: Observer + 'static>(
     let addresses = addresses(&spec.scenario, spec.builtin)?;
     let prepared = Prepared::new(&spec.scenario, setup(spec, &addresses))?;
     let engines = prepared.engines()?;
-    let limit = check_descriptors(&spec.scenario)?;
+    let limit = check_descriptors(&spec.scenario, spec.shard)?;
     let header = header(spec, &prepared, limit);
     let common = Arc::new(common(spec, prepared, addresses)?);
     let threads = Threads::prepare(spec, &common, engines)?;
@@ -130,7 +132,7 @@ pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<Start
     let prepared = Prepared::new(scenario, setup).and_then(|prepared| prepared.engines());
     let mut found: Vec<StartError> = prepared.err().map(StartError::from).into_iter().collect();
     found.extend(tls_config::targets(scenario, folder).filter_map(Result::err));
-    found.extend(check_descriptors(scenario).err());
+    found.extend(check_descriptors(scenario, Shard::WHOLE).err());
     found
 }
 
@@ -168,7 +170,8 @@ pub(super) fn named(addresses: &[Vec<Address>]) -> Vec<TargetAddresses> {
 }
 
 fn setup(spec: &RunSpec, addresses: &[Vec<Address>]) -> RunSetup {
-    RunSetup { addresses: named(addresses), ..RunSetup::new(spec.seed, spec.workers) }
+    let setup = RunSetup::new(spec.seed, spec.workers).for_shard(spec.shard);
+    RunSetup { addresses: named(addresses), ..setup }
 }
 
 fn common(
@@ -205,12 +208,14 @@ fn http2_targets(scenario: &Scenario) -> Vec<Option<Http2Target>> {
 
 /// Raises the limit of descriptors, compares it with what the run may need, and reserves room for them.
 /// Returns the limit in force.
-fn check_descriptors(scenario: &Scenario) -> Result<u64, StartError> {
+fn check_descriptors(scenario: &Scenario, shard: Shard) -> Result<u64, StartError> {
     let limit = sys::raise_descriptor_limit().map_err(StartError::System)?;
+    // The most of any shard.
+    let own = |target: &Target| u64::from(target.max_connections).div_ceil(u64::from(shard.of()));
     let ends = |target: &Target| match target.base_url.scheme {
-        Scheme::Http | Scheme::Https => u64::from(target.max_connections),
+        Scheme::Http | Scheme::Https => own(target),
         // Both ends live in this process.
-        Scheme::Builtin => 2 * u64::from(target.max_connections),
+        Scheme::Builtin => 2 * own(target),
     };
     let connections: u64 = scenario.targets.iter().map(ends).sum();
     let needed = connections + SPARE_DESCRIPTORS;

@@ -90,6 +90,7 @@ fn run(text: &str, workers: u16) -> Ran {
         scenario: Arc::new(scenario),
         seed: 7,
         workers,
+        shard: z6_events::Shard::WHOLE,
         builtin: None,
         log: LogTarget::File(path.clone()),
         overrides: Vec::new(),

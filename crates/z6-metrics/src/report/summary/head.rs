@@ -24,7 +24,12 @@ fn result(page: &mut Page, metrics: &Metrics) {
     let early = ended_early(metrics.run.stopped_by)
         .or_else(|| unanswered.then_some("no request got a complete response"));
     let judged = match (failed, all) {
-        (0, 0) => "the scenario has no assertions".to_owned(),
+        (0, 0) => match metrics.run.shard {
+            Some(shard) => {
+                format!("this is shard {shard}, and assertions are about all shards together")
+            }
+            None => "the scenario has no assertions".to_owned(),
+        },
         (0, 1) => "the assertion holds".to_owned(),
         (0, all) => format!("all {} hold", plural(all, "assertion")),
         (failed, all) => format!("{failed} of {} failed", plural(all, "assertion")),

@@ -59,9 +59,10 @@ fn run(page: &mut Page, metrics: &Metrics) {
     page.line(
         "run",
         &format!(
-            "{} s, stopped by {stopped}; {} model, {}, {}, seed {}",
+            "{} s, stopped by {stopped}; {} model, {}{}, {}, seed {}",
             plain(run.duration_seconds),
             run.model.name(),
+            run.shard.map_or_else(String::new, |shard| format!("shard {shard}, ")),
             plural(u64::from(run.workers), "worker"),
             run.driver.name(),
             run.seed

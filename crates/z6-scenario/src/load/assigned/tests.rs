@@ -88,6 +88,7 @@ impl Case {
             renew: Some(renew).filter(|renew| !renew.steps.is_empty()),
             on_failure: OnFailure::Continue,
             groups: Vec::new(),
+            blocks: Vec::new(),
         };
         let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
         for step in flow.start.iter().chain(renewals) {

@@ -7,8 +7,8 @@ use z6_http::template::Template;
 
 use super::Form;
 use crate::journey::{
-    Auth, AwsSigV4, BodyPart, DataFile, Extract, ExtractFrom, Flow, OnEnd, RandomValue,
-    SequenceStep, ValueSource,
+    Auth, AwsSigV4, Block, BlockKind, BodyPart, DataFile, Extract, ExtractFrom, Flow, FlowPart,
+    OnEnd, RandomValue, SequenceStep, ValueSource,
 };
 use crate::model::{Request, Scenario};
 use crate::plan::Plan;
@@ -50,6 +50,31 @@ impl Form {
         let renew = flow.renew.as_ref().map_or(&[][..], |renew| &renew.steps);
         for steps in [&flow.start[..], &flow.steps, renew] {
             self.steps(steps);
+        }
+        // Nothing where there are none: such scenarios keep their digests.
+        for part in [FlowPart::Start, FlowPart::Steps, FlowPart::Renew] {
+            flow.blocks_of(part).for_each(|block| self.block(block));
+        }
+    }
+
+    fn block(&mut self, block: &Block) {
+        let part = match block.part {
+            FlowPart::Start => 0,
+            FlowPart::Steps => 1,
+            FlowPart::Renew => 2,
+        };
+        self.0.update(b"block\0");
+        self.numbers(&[part, block.steps.start as u64, block.steps.end as u64]);
+        match &block.kind {
+            BlockKind::Repeat(repeat) => {
+                self.numbers(&[0, u64::from(repeat.min), u64::from(repeat.max)]);
+            }
+            BlockKind::Choose(branches) => {
+                self.numbers(&[1, branches.len() as u64]);
+                for branch in branches {
+                    self.numbers(&[branch.weight_micro, branch.steps as u64]);
+                }
+            }
         }
     }
 
@@ -202,6 +227,7 @@ fn is_used(scenario: &Scenario) -> bool {
         || !flow.start.is_empty()
         || flow.renew.is_some()
         || flow.steps.iter().any(is_range)
+        || !flow.blocks.is_empty()
         || !scenario.values.sources.is_empty()
         || !scenario.values.data.is_empty()
         || !scenario.values.random.is_empty()

@@ -22,7 +22,7 @@ use z6_events::{
     VariableId,
 };
 use z6_proto_http1::Limits;
-use z6_scenario::{HttpVersion, OnFailure, Plan, Region, Request, Scenario, Scope, Target};
+use z6_scenario::{HttpVersion, OnFailure, Plan, Request, Scenario, Scope, Target};
 
 use self::view::View;
 use self::wire::{Got, Route, Unopened, Wire, after};
@@ -231,18 +231,7 @@ impl Trial<'_> {
     }
 
     fn on_failure(&self, step: Step) -> OnFailure {
-        let flow = &self.spec.scenario.populations[0].flow;
-        let place = self.plan.place(self.spec.actor, step);
-        let steps = match place.region {
-            Region::Start => &flow.start,
-            Region::Iteration(_) | Region::Renewal(_) => &flow.steps,
-        };
-        let mut end = 0;
-        let entry = steps.iter().find(|entry| {
-            end += u64::from(entry.repeat.max);
-            place.position < end
-        });
-        entry.and_then(|entry| entry.on_failure).unwrap_or(flow.on_failure)
+        self.plan.on_failure(self.plan.place(self.spec.actor, step))
     }
 
     /// Why a request cannot be sent, in words.

@@ -1,0 +1,377 @@
+//! One list of steps: its entries, and the sequences and choices that they name put in their place.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use z6_events::RequestId;
+
+use super::on_failure;
+use crate::journey::{
+    Block, BlockKind, Branch, Flow, FlowPart, OnFailure, Repeat, SequenceStep, StepGroup,
+};
+use crate::load::codes;
+use crate::load::diagnostic::quoted;
+use crate::load::limits::{MAX_BRANCHES, MAX_NESTING, MAX_PLACES, MAX_STEPS, MAX_TAG_BYTES};
+use crate::load::names::resolve;
+use crate::load::reader::{Context, Section, Span};
+
+/// One of `[[sequences]]`.
+struct Named {
+    name: String,
+    at: Option<Span>,
+    drafts: Vec<Draft>,
+    is_used: bool,
+    /// It is being put together: naming it now is a circle.
+    is_open: bool,
+    /// Its steps, once they were put together; none within if that failed.
+    made: Option<Option<Steps>>,
+}
+
+/// The names that steps use.
+pub(super) struct Sequences {
+    requests: Vec<String>,
+    numbered: BTreeMap<String, u16>,
+    names: Vec<String>,
+    named: Vec<Named>,
+}
+
+/// One entry of a list.
+#[derive(Clone)]
+pub(super) struct Draft {
+    what: What,
+    repeat: Repeat,
+    on_failure: Option<OnFailure>,
+    group: Option<String>,
+}
+
+/// What an entry does.
+#[derive(Clone)]
+enum What {
+    Request(u16),
+    Sequence(u16, Option<Span>),
+    Choose(Vec<(u64, What)>),
+}
+
+/// A list of steps with its blocks, whose steps are counted from its own first; and of each step its group.
+#[derive(Clone, Default)]
+pub(super) struct Steps {
+    list: Vec<SequenceStep>,
+    groups: Vec<Option<String>>,
+    blocks: Vec<(Range<usize>, BlockKind)>,
+    /// Blocks around the innermost step.
+    depth: usize,
+    /// Places: what is repeated at its most, and all branches.
+    places: u64,
+}
+
+impl Steps {
+    /// They become those of a part.
+    pub(super) fn put(self, part: FlowPart, flow: &mut Flow) -> Vec<SequenceStep> {
+        for (index, name) in self.groups.into_iter().enumerate() {
+            let Some(name) = name else { continue };
+            match flow.groups.last_mut() {
+                Some(last) if last.part == part && last.name == name && last.steps.end == index => {
+                    last.steps.end += 1;
+                }
+                _ => flow.groups.push(StepGroup { name, part, steps: index..index + 1 }),
+            }
+        }
+        let blocks = self.blocks.into_iter();
+        flow.blocks.extend(blocks.map(|(steps, kind)| Block { part, steps, kind }));
+        match part {
+            FlowPart::Start => flow.start.clone_from(&self.list),
+            FlowPart::Steps => flow.steps.clone_from(&self.list),
+            FlowPart::Renew => {}
+        }
+        self.list
+    }
+
+    /// Appends others. What they do not say of failures and groups is said here.
+    fn add(&mut self, others: Steps, after: Option<OnFailure>, group: Option<&str>) {
+        let base = self.list.len();
+        self.list.extend(
+            others
+                .list
+                .into_iter()
+                .map(|step| SequenceStep { on_failure: step.on_failure.or(after), ..step }),
+        );
+        let own = others.groups.into_iter();
+        self.groups.extend(own.map(|own| own.or_else(|| group.map(str::to_owned))));
+        let shifted =
+            |(steps, kind): (Range<usize>, BlockKind)| (steps.start + base..steps.end + base, kind);
+        self.blocks.extend(others.blocks.into_iter().map(shifted));
+        self.depth = self.depth.max(others.depth);
+        self.places = self.places.saturating_add(others.places);
+    }
+
+    /// What there is too much of, and what to do.
+    fn excess(&self) -> Option<(String, String)> {
+        let (message, hint) = if self.places > MAX_PLACES {
+            let message = format!("the steps are {} requests in a row, at most", self.places);
+            (message, format!("`MAX_PLACES` is {MAX_PLACES} and cannot be raised: repeat less"))
+        } else if self.list.len() > MAX_STEPS {
+            let steps = self.list.len();
+            let message = format!("with the sequences in their places there are {steps} steps");
+            let hint = "`repeat` a sequence instead of naming it many times";
+            (message, format!("`MAX_STEPS` is {MAX_STEPS} and cannot be raised: {hint}"))
+        } else if self.depth > MAX_NESTING {
+            let message = format!("sequences stand inside of one another, {} deep", self.depth);
+            let hint = "and cannot be raised: use fewer of them";
+            (message, format!("`MAX_NESTING` is {MAX_NESTING} {hint}"))
+        } else {
+            return None;
+        };
+        Some((message, hint))
+    }
+
+    /// All of them become one block.
+    fn enclose(&mut self, kind: BlockKind) {
+        if let BlockKind::Repeat(repeat) = &kind {
+            self.places = self.places.saturating_mul(u64::from(repeat.max));
+        }
+        self.blocks.insert(0, (0..self.list.len(), kind));
+        self.depth += 1;
+    }
+}
+
+impl Sequences {
+    /// `sequences`: their names, and where these stand.
+    pub(super) fn new(
+        requests: Vec<String>,
+        sequences: impl Iterator<Item = (String, Option<Span>)>,
+    ) -> Sequences {
+        let named: Vec<Named> = sequences
+            .map(|(name, at)| Named {
+                name,
+                at,
+                drafts: Vec::new(),
+                is_used: false,
+                is_open: false,
+                made: None,
+            })
+            .collect();
+        Sequences {
+            numbered: requests.iter().cloned().zip(0..).collect(),
+            names: named.iter().map(|sequence| sequence.name.clone()).collect(),
+            requests,
+            named,
+        }
+    }
+
+    pub(super) fn requests(&self) -> &[String] {
+        &self.requests
+    }
+
+    /// The entries of a sequence.
+    pub(super) fn set(&mut self, index: usize, drafts: Vec<Draft>) {
+        if let Some(named) = self.named.get_mut(index) {
+            named.drafts = drafts;
+        }
+    }
+
+    /// Those that nothing names.
+    pub(super) fn unused(&self) -> impl Iterator<Item = (&str, Option<Span>)> {
+        let unused = self.named.iter().filter(|sequence| !sequence.is_used);
+        unused.map(|sequence| (sequence.name.as_str(), sequence.at.clone()))
+    }
+
+    /// Reads the entries of `steps`.
+    pub(super) fn read(
+        &self,
+        cx: &mut Context<'_>,
+        section: &Section<'_>,
+        label: &str,
+    ) -> Vec<Draft> {
+        let entries = section.sections(cx, "steps", MAX_STEPS);
+        if entries.is_empty() && section.has("steps") && !section.is_bad("steps") {
+            let hint = format!("write at least one `{label}`");
+            cx.error(codes::MISSING_KEY, section.span("steps"), "`steps` has no entry", hint);
+        }
+        let mut drafts = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            let (min, max) = entry.range("repeat").unwrap_or((1, 1));
+            // Fits: the key's range ends below.
+            let [min, max] = [min, max].map(|times| u32::try_from(times).unwrap_or(u32::MAX));
+            let Some(what) = self.what(cx, entry, label) else { continue };
+            let group = entry.text("group").map(str::to_owned);
+            if let Some(group) = &group {
+                check_group(cx, entry, group);
+            }
+            let on_failure = on_failure(entry);
+            drafts.push(Draft { what, repeat: Repeat { min, max }, on_failure, group });
+        }
+        drafts
+    }
+
+    /// What an entry does; none if that was reported.
+    fn what(&self, cx: &mut Context<'_>, entry: &Section<'_>, label: &str) -> Option<What> {
+        let what = self.named_by(cx, entry, label, &["request", "sequence", "choose"])?;
+        if what != "choose" {
+            return self.one(cx, entry, what);
+        }
+        let branches = entry.sections(cx, "choose", MAX_BRANCHES);
+        if branches.is_empty() && !entry.is_bad("choose") {
+            let hint = "write `choose = [{ weight = 7, request = \"a\" }, { weight = 3, request = \"b\" }]`";
+            cx.error(codes::MISSING_KEY, entry.span("choose"), "`choose` has no branch", hint);
+        }
+        let mut all = Vec::with_capacity(branches.len());
+        let mut is_clear = true;
+        for branch in &branches {
+            let label = "a branch of `choose`";
+            let what = self.named_by(cx, branch, label, &["request", "sequence"]);
+            let what = what.and_then(|what| self.one(cx, branch, what));
+            is_clear &= what.is_some();
+            all.extend(what.map(|what| (branch.number("weight").unwrap_or(0), what)));
+        }
+        (is_clear && !all.is_empty()).then_some(What::Choose(all))
+    }
+
+    /// Which of these keys an entry has: one of them.
+    fn named_by(
+        &self,
+        cx: &mut Context<'_>,
+        entry: &Section<'_>,
+        label: &str,
+        keys: &[&'static str],
+    ) -> Option<&'static str> {
+        let mut found = keys.iter().copied().filter(|key| entry.has_or_meant(key));
+        let (first, second) = (found.next(), found.next());
+        if let (Some(first), Some(second)) = (first, second) {
+            let message = format!("`{first}` and `{second}` cannot be combined in one step");
+            let hint = "a step does one thing: write two steps, or name a sequence with both";
+            cx.error(codes::CONFLICT, entry.key_span(second), message, hint);
+            return None;
+        }
+        if first.is_none() {
+            let message = format!("`request` is missing in {label}");
+            let others: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+            let hint = format!("write {}", crate::load::listed(&others, "or"));
+            cx.error(codes::MISSING_KEY, entry.heading.clone(), message, hint);
+        }
+        first
+    }
+
+    /// The request or sequence that a key names.
+    fn one(&self, cx: &mut Context<'_>, entry: &Section<'_>, key: &'static str) -> Option<What> {
+        let name = entry.text(key)?;
+        let span = entry.span(key);
+        if key == "sequence" {
+            let index = resolve(cx, name, &self.names, span.clone(), "sequence")?;
+            return Some(What::Sequence(index, span));
+        }
+        match self.numbered.get(name) {
+            Some(index) => Some(What::Request(*index)),
+            None => resolve(cx, name, &self.requests, span, "request").map(What::Request),
+        }
+    }
+
+    /// The steps of a sequence by its name; none if there is none, or it cannot be put together.
+    pub(super) fn make_named(
+        &mut self,
+        cx: &mut Context<'_>,
+        name: &str,
+        span: Option<Span>,
+    ) -> Option<Steps> {
+        let index = resolve(cx, name, &self.names, span.clone(), "sequence")?;
+        self.sequence(cx, index, span)
+    }
+
+    /// The steps of a sequence that is named at `span`.
+    fn sequence(&mut self, cx: &mut Context<'_>, index: u16, span: Option<Span>) -> Option<Steps> {
+        let index = usize::from(index);
+        let named = self.named.get_mut(index)?;
+        named.is_used = true;
+        if let Some(made) = &named.made {
+            return made.clone();
+        }
+        if named.is_open {
+            let message = format!("the sequence {} names itself", quoted(&named.name));
+            let hint = "a sequence cannot be a part of itself, not by way of others either: \
+                        `repeat` does it again";
+            cx.error(codes::CONFLICT, span, message, hint);
+            return None;
+        }
+        named.is_open = true;
+        let drafts = std::mem::take(&mut named.drafts);
+        let at = named.at.clone();
+        let made = self.make(cx, &drafts, at);
+        let named = self.named.get_mut(index)?;
+        named.is_open = false;
+        named.made = Some(made.clone());
+        made
+    }
+
+    /// Puts a list together. None if that is not possible, which was reported.
+    pub(super) fn make(
+        &mut self,
+        cx: &mut Context<'_>,
+        drafts: &[Draft],
+        at: Option<Span>,
+    ) -> Option<Steps> {
+        let mut steps = Steps::default();
+        let mut is_clear = true;
+        for draft in drafts {
+            match self.entry(cx, draft) {
+                Some(more) => steps.add(more, draft.on_failure, draft.group.as_deref()),
+                None => is_clear = false,
+            }
+            let Some((message, hint)) = steps.excess() else { continue };
+            cx.error(codes::TOO_MANY, at, message, hint);
+            return None;
+        }
+        is_clear.then_some(steps)
+    }
+
+    /// The steps of one entry.
+    fn entry(&mut self, cx: &mut Context<'_>, draft: &Draft) -> Option<Steps> {
+        let Draft { repeat, .. } = *draft;
+        if let What::Request(index) = draft.what {
+            return Some(one_step(index, repeat));
+        }
+        let mut steps = self.steps_of(cx, &draft.what)?;
+        if repeat != Repeat::times(1) {
+            steps.enclose(BlockKind::Repeat(repeat));
+        }
+        Some(steps)
+    }
+
+    fn steps_of(&mut self, cx: &mut Context<'_>, what: &What) -> Option<Steps> {
+        match what {
+            What::Request(index) => Some(one_step(*index, Repeat::times(1))),
+            What::Sequence(index, span) => self.sequence(cx, *index, span.clone()),
+            What::Choose(branches) => {
+                let mut steps = Steps::default();
+                let mut all = Vec::with_capacity(branches.len());
+                for (weight_micro, what) in branches {
+                    let branch = self.steps_of(cx, what)?;
+                    all.push(Branch { weight_micro: *weight_micro, steps: branch.list.len() });
+                    steps.add(branch, None, None);
+                }
+                steps.enclose(BlockKind::Choose(all));
+                Some(steps)
+            }
+        }
+    }
+}
+
+fn one_step(index: u16, repeat: Repeat) -> Steps {
+    let step = SequenceStep { request: RequestId(index), repeat, on_failure: None };
+    let places = u64::from(repeat.max);
+    Steps { list: vec![step], groups: vec![None], places, ..Steps::default() }
+}
+
+/// Reports a name of a group that reports cannot show.
+fn check_group(cx: &mut Context<'_>, entry: &Section<'_>, name: &str) {
+    let fault = if name.is_empty() {
+        "is empty"
+    } else if name.len() > MAX_TAG_BYTES {
+        "is longer than 64 bytes"
+    } else if name.chars().any(char::is_control) {
+        "contains a control character"
+    } else {
+        return;
+    };
+    let message = format!("the name {} of a group {fault}", quoted(name));
+    let hint = "reports show this name: choose a short word";
+    cx.error(codes::BAD_NAME, entry.span("group"), message, hint);
+}
