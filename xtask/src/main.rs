@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-use command::cargo;
+use command::{Invocation, cargo};
 use runner::{Outcome, Step, conclude};
 
 /// All checks, cheapest first.
@@ -68,6 +68,7 @@ const FULL_STEPS: &[Step] = &[
     Step { name: "servers", about: "real servers at full counts, none skipped", run: servers },
     Step { name: "swarm", about: "100,000 seeds of the simulator", run: lab::swarm },
     Step { name: "shuffles", about: "shuffled rows of 100,000 seeds are uniform", run: shuffles },
+    Step { name: "golden-aarch64", about: "golden logs on another processor", run: golden_aarch64 },
     Step { name: "accuracy-full", about: "figures against known truth", run: lab::accuracy },
     Step { name: "bench-full", about: "what a request costs", run: lab::bench },
 ];
@@ -228,6 +229,23 @@ fn servers() -> Result<Outcome> {
 fn shuffles() -> Result<Outcome> {
     let name = "shuffles_of_100_000_seeds_are_uniform";
     cargo(&["test", "--release", "-p", "z6-scenario", "--lib", "--", "--ignored", name]).run()
+}
+
+/// The golden digests of simulated runs are those of this repository on aarch64 too, emulated by qemu.
+fn golden_aarch64() -> Result<Outcome> {
+    const TARGET: &str = "aarch64-unknown-linux-musl";
+    const QEMU: &str = "qemu-aarch64-static";
+    if !dist::is_installed(TARGET)? {
+        return Ok(Outcome::Skipped(format!("needs `rustup target add {TARGET}`")));
+    }
+    if Invocation::new(QEMU, QEMU, &["--version"]).output().is_err() {
+        return Ok(Outcome::Skipped(format!("needs {QEMU} (Debian: qemu-user-static)")));
+    }
+    let variable = |name: &str| format!("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_{name}");
+    cargo(&["test", "--target", TARGET, "-p", "z6-sim", "--test", "golden"])
+        .env(&variable("LINKER"), "rust-lld")
+        .env(&variable("RUNNER"), QEMU)
+        .run()
 }
 
 fn planted_bugs() -> Result<Outcome> {

@@ -258,9 +258,9 @@ fn a_prometheus_that_scrapes_a_run_has_its_last_figures() {
         std::thread::yield_now();
     }
     let mut watch = folder.z6(&["watch", "out", "--metrics", "127.0.0.1:0"]);
-    let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+    let mut watch = watch.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(watch.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(watch.stderr.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let config = format!(
         "global:\n  scrape_interval: 250ms\nscrape_configs:\n- job_name: z6\n  static_configs:\n\
@@ -268,7 +268,15 @@ fn a_prometheus_that_scrapes_a_run_has_its_last_figures() {
     );
     let prometheus = Prometheus::start(&program, &folder.path("data"), &config);
     assert!(run.wait().unwrap().success());
-    assert!(watch.wait().unwrap().success(), "it ends after two scrapes of the end");
+    let ended = Instant::now();
+    let status = loop {
+        match watch.try_wait().unwrap() {
+            Some(status) => break status,
+            None => assert!(ended.elapsed() < PATIENCE, "it does not end after two scrapes"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success());
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     for (query, value) in expected(&metrics(&folder)) {
         let Some(name) = query.strip_prefix("sum(").and_then(|rest| rest.strip_suffix(')')) else {

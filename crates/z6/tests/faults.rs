@@ -257,7 +257,7 @@ fn check_connections(case: &Case, ran: &Ran) {
     assert_eq!(irregular, case.irregular, "{name}");
     let Some(seen) = ran.seen else { return };
     assert!(seen.accepted >= metrics.connections.opened, "{name}: {seen:?}");
-    assert!(seen.heads <= metrics.requests.on_wire, "{name}: {seen:?}");
+    assert!(seen.heads <= metrics.requests.exchanges, "{name}: {seen:?}");
     assert_eq!(seen.breaches, 0, "{name}: bytes that no request was to send yet");
     let limit = Duration::from_millis(case.iterations * case.timeout_ms) + PATIENCE;
     assert!(ran.took < limit, "{name} took {:?}", ran.took);

@@ -71,6 +71,9 @@ fn serve(mut stream: TcpStream, script: &Script, heads: &Mutex<Vec<String>>) {
     stream.set_nodelay(true).unwrap();
     while let Some(head) = head(&mut stream) {
         heads.lock().unwrap().push(head.clone());
+        let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.lines().next());
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        stream.read_exact(&mut body).unwrap();
         match script {
             Script::Says(bytes) => {
                 // A client that has gone is the client's business.

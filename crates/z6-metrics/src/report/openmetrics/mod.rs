@@ -96,8 +96,10 @@ struct Moment<'a> {
     metrics: Option<&'a Metrics>,
 }
 
+/// Labels of a series: names and values.
+type Labels = Vec<(&'static str, String)>;
 /// A series: its labels, and its value at each moment that has one.
-type Series = (Vec<(&'static str, String)>, Vec<Option<String>>);
+type Series = (Labels, Vec<Option<String>>);
 
 fn text(metrics: &Metrics, edges: &Edges, moments: &[Moment<'_>]) -> String {
     let mut out = Text { out: String::new(), common: common(metrics) };
@@ -220,7 +222,7 @@ fn series(name: &MetricName, all: &Metrics, moments: &[Moment<'_>]) -> Vec<Serie
         over_time(&|moment| moment.columns.last().and_then(value))
     };
     // Counters that the grid does not have: 0 at the beginning, and what they are at the end.
-    let totals = |all: Vec<(Vec<(&'static str, String)>, u64)>| {
+    let totals = |all: Vec<(Labels, u64)>| {
         let values = |total: u64| {
             let value = move |moment: &Moment<'_>| match moment.metrics {
                 Some(_) => Some(total.to_string()),
@@ -230,7 +232,7 @@ fn series(name: &MetricName, all: &Metrics, moments: &[Moment<'_>]) -> Vec<Serie
         };
         all.into_iter().map(|(labels, total)| (labels, values(total))).collect()
     };
-    let at_end = |all: Vec<(Vec<(&'static str, String)>, String)>| {
+    let at_end = |all: Vec<(Labels, String)>| {
         let values = |value: String| {
             moments.iter().map(|moment| moment.metrics.map(|_| value.clone())).collect()
         };
@@ -296,7 +298,7 @@ fn series(name: &MetricName, all: &Metrics, moments: &[Moment<'_>]) -> Vec<Serie
     }
 }
 
-fn facts(all: &Metrics) -> Vec<(&'static str, String)> {
+fn facts(all: &Metrics) -> Labels {
     vec![
         ("seed", all.run.seed.to_string()),
         ("plan_digest", all.run.plan_digest.clone()),
@@ -321,10 +323,7 @@ fn failed(all: &Metrics, moments: &[Moment<'_>]) -> Vec<Series> {
     all.errors.by_kind.0.iter().map(of_kind).collect()
 }
 
-fn quantiles(
-    stats: &LatencyStats,
-    request: Option<&String>,
-) -> Vec<(Vec<(&'static str, String)>, String)> {
+fn quantiles(stats: &LatencyStats, request: Option<&String>) -> Vec<(Labels, String)> {
     const SHOWN: [(Quantile, &str); 5] = [
         (Quantile::P50, "0.5"),
         (Quantile::P90, "0.9"),
@@ -406,6 +405,17 @@ mod tests {
             Edges::default().0.iter().map(|b| highest_ns(usize::from(*b))).collect();
         assert_eq!((default.len(), default[0]), (44, (1 << 14) - 1));
         assert_eq!(default[1], 24_575, "three quarters of the next octave");
+    }
+
+    #[test]
+    fn the_documentation_has_every_metric() {
+        let docs = include_str!("../../../../../docs/PROMETHEUS.md");
+        for MetricName { name, kind, labels, help, .. } in METRIC_NAMES {
+            let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+            let labels = if labels.is_empty() { String::new() } else { labels.join(", ") + " " };
+            let row = format!("| `{name}` | {} | {labels}| {help} |\n", kind.word());
+            assert!(docs.contains(&row), "docs/PROMETHEUS.md lacks\n{row}");
+        }
     }
 
     #[test]
