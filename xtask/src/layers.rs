@@ -62,6 +62,11 @@ pub(crate) fn pure() -> impl Iterator<Item = &'static Layer> {
     LAYERS.iter().filter(|layer| layer.purity != Purity::Impure)
 }
 
+/// The names of the crates of the product, top to bottom.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().map(|layer| layer.name)
+}
+
 /// One line for each member without a place and each import that the layers forbid. Imports of
 /// tests and build scripts count too.
 pub(crate) fn check(members: &[Member]) -> Vec<String> {

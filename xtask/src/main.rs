@@ -5,7 +5,7 @@
 //! of the workspace, so it builds in seconds and works while the product does not compile.
 //! Reading order: this file, `runner` (runs steps and prints the summary), `command` (cargo as a
 //! child), `workspace` (members and files), then one module per check: `layers`, `dependencies`,
-//! `licences` with `spdx`, `sources`, `links`, `testing`, `fuzz`, `gates`; `lab` runs the commands of the package
+//! `licences` with `spdx`, `package`, `sources`, `links`, `testing`, `fuzz`, `gates`; `lab` runs the commands of the package
 //! `lab`, `dist` packs the program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
@@ -20,6 +20,7 @@ mod layers;
 mod licences;
 mod lines;
 mod links;
+mod package;
 mod runner;
 mod sources;
 mod spdx;
@@ -40,6 +41,11 @@ const STEPS: &[Step] = &[
     Step { name: "links", about: "links and commands in the documentation", run: links },
     Step { name: "deps", about: "layers, and dependency sets of the pure crates", run: deps },
     Step { name: "licences", about: "licences, sources and duplicates (deny.toml)", run: licences },
+    Step {
+        name: "package",
+        about: "every crate can be packaged, its licences with it",
+        run: package::check,
+    },
     Step { name: "clippy", about: "lints, warnings denied", run: clippy },
     Step { name: "doc", about: "API documentation, warnings denied", run: doc },
     Step {

@@ -654,6 +654,12 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 selects a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Speak TLS, with a certificate made for this run.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Write the certificate of its authority, for clients to trust, as PEM. It must not exist.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) write_ca: Option<PathBuf>,
     /// Number of event-loop threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,

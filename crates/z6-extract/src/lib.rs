@@ -40,6 +40,9 @@ mod cookie;
 pub mod fuzzing;
 #[cfg(feature = "html")]
 mod html;
+#[cfg(not(feature = "html"))]
+#[path = "no_html.rs"]
+mod html;
 mod json;
 pub mod limits;
 mod number;
@@ -52,7 +55,6 @@ mod value;
 
 pub use between::Between;
 pub use cookie::{Destination, Jar, Refused, SameSite, SetCookie, Stored};
-#[cfg(feature = "html")]
 pub use html::{Html, HtmlError, SelectorError};
 pub use json::{
     JsonCache, JsonError, JsonErrorKind, JsonPath, PathError, PathErrorKind, check_json,

@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use crate::between::Between;
 use crate::cookie::SetCookie;
-#[cfg(feature = "html")]
 use crate::html::{Html, HtmlError};
 use crate::json::{JsonCache, JsonError, JsonPath};
 use crate::limits::{MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_MATCHES, MAX_VALUE_BYTES};
@@ -67,7 +66,6 @@ pub enum Source {
     /// The body as text.
     Between(Between),
     /// The body as HTML.
-    #[cfg(feature = "html")]
     Html(Html),
     /// The header fields of this name, in any case.
     Header(Box<str>),
@@ -117,7 +115,6 @@ pub enum Missing {
     #[error("the body: {0}")]
     Json(#[from] JsonError),
     /// The page exceeds a limit.
-    #[cfg(feature = "html")]
     #[error(transparent)]
     Html(#[from] HtmlError),
     /// More than [`MAX_MATCHES`] of a pattern or a selector would have to be looked at.
@@ -248,7 +245,6 @@ impl Program {
     pub const fn reads_body(&self) -> bool {
         match self.source {
             Source::Json(_) | Source::Pattern(_) | Source::Between(_) | Source::Body => true,
-            #[cfg(feature = "html")]
             Source::Html(_) => true,
             Source::Header(_) | Source::Trailer(_) | Source::Cookie(_) => false,
             Source::Status | Source::Url => false,
@@ -389,7 +385,6 @@ impl Program {
                 pattern.visit(cache, body, |range| left.next(|| text_found(body.get(range))));
                 left.outcome()?;
             }
-            #[cfg(feature = "html")]
             Source::Html(html) => {
                 let mut left = Counted::new();
                 html.visit(body, &mut |value| left.next(|| text_found(Some(value.as_bytes()))))?;

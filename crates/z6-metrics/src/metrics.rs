@@ -4,6 +4,8 @@
 //! durations are whole nanoseconds unless the name says otherwise. A figure without observations is
 //! null, never 0.
 
+use std::time::Duration;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use z6_events::{Driver, ErrorKind, Irregularity, NeverSentReason, Shard, StoppedBy};
@@ -459,6 +461,12 @@ impl LatencyStats {
             Quantile::P999 => self.p999,
             Quantile::P9999 => self.p9999,
         }
+    }
+
+    /// The value of a quantile as a duration.
+    #[must_use]
+    pub fn time(&self, quantile: z6_scenario::Quantile) -> Option<Duration> {
+        self.quantile(quantile).map(Duration::from_nanos)
     }
 
     /// Whether there are too few observations for this quantile to mean much: fewer than ten beyond

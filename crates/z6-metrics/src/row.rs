@@ -1,6 +1,8 @@
 //! One request with all that is known of it, from its plan to its end. What a join of events yields,
 //! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
 
+use std::time::Duration;
+
 use z6_events::{
     Actor, ErrorKind, ExchangeSlot, Irregularities, NeverSentReason, Outcome, PlannedRequest,
     Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
@@ -140,6 +142,18 @@ impl RequestRow {
     #[must_use]
     pub fn lateness_ns(&self) -> Option<u64> {
         self.sent.map(|sent| sent.since(self.planned))
+    }
+
+    /// As [`response_ns`](RequestRow::response_ns).
+    #[must_use]
+    pub fn response_time(&self) -> Option<Duration> {
+        self.response_ns().map(Duration::from_nanos)
+    }
+
+    /// As [`service_ns`](RequestRow::service_ns).
+    #[must_use]
+    pub fn service_time(&self) -> Option<Duration> {
+        self.service_ns().map(Duration::from_nanos)
     }
 
     /// Whether it went without an answer, so that its response time is only a lower bound.

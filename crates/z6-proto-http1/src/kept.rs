@@ -42,6 +42,12 @@ impl<'a> KeptResponse<'a> {
         lines(self.head.get(line_end..).unwrap_or_default())
     }
 
+    /// The value of the first header field of this name, in any case.
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        let is_it = |other: &[u8]| other.eq_ignore_ascii_case(name.as_bytes());
+        self.fields().find(|(other, _)| is_it(other)).map(|(_, value)| value)
+    }
+
     /// Names and values of the trailer fields, in order.
     pub fn trailer_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         lines(self.trailers)

@@ -105,6 +105,7 @@ impl Scenario {
             let label = if index == 0 { "target" } else { "" };
             let url = match target.base_url.scheme {
                 Scheme::Builtin => "the built-in target".to_owned(),
+                Scheme::BuiltinTls => "the built-in target over TLS".to_owned(),
                 Scheme::Http | Scheme::Https => one_line(&target.base_url.text),
             };
             let url = format!("{url}{}", place_words(target));

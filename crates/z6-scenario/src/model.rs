@@ -122,7 +122,7 @@ pub struct Target {
     pub proxy: Option<Proxy>,
     /// `weight` in millionths; > 0.
     pub weight_micro: u64,
-    /// TLS settings; used if `base_url.scheme` is https.
+    /// TLS settings; used if connections use TLS ([`Target::is_tls`]).
     pub tls: TlsSettings,
     /// `http_version`, which the command line may change.
     pub http_version: HttpVersion,
@@ -178,7 +178,7 @@ impl Target {
     /// Whether its connections use TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.base_url.scheme == Scheme::Https
+        self.base_url.is_tls()
     }
 
     /// Whether a connection may turn out to speak HTTP/2.
@@ -224,6 +224,8 @@ pub enum Scheme {
     Https,
     /// The built-in target, started by the run itself, plain HTTP.
     Builtin,
+    /// The same over TLS: `tls = true`.
+    BuiltinTls,
 }
 
 /// A host of a URL.
@@ -238,6 +240,18 @@ pub enum Host {
 }
 
 impl BaseUrl {
+    /// Whether TLS is used.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.scheme, Scheme::Https | Scheme::BuiltinTls)
+    }
+
+    /// Whether it is the built-in target.
+    #[must_use]
+    pub fn is_builtin(&self) -> bool {
+        matches!(self.scheme, Scheme::Builtin | Scheme::BuiltinTls)
+    }
+
     /// The authority for the `Host` field: IPv6 in brackets, the scheme's default port omitted
     /// (RFC 9110 section 7.2). `port` is the port in use, which differs from [`BaseUrl::port`] for
     /// the built-in target.
@@ -250,7 +264,7 @@ impl BaseUrl {
         };
         let default_port = match self.scheme {
             Scheme::Http | Scheme::Builtin => 80,
-            Scheme::Https => 443,
+            Scheme::Https | Scheme::BuiltinTls => 443,
         };
         if port == default_port { host } else { format!("{host}:{port}") }
     }

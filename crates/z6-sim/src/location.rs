@@ -55,12 +55,12 @@ impl Places {
             match url.scheme {
                 Scheme::Http => Some(format!("http://{host}:{}", url.port)),
                 Scheme::Https => Some(format!("https://{host}:{}", url.port)),
-                Scheme::Builtin => None,
+                Scheme::Builtin | Scheme::BuiltinTls => None,
             }
         };
         let named = |target: &z6_scenario::Target| {
             let url = &target.base_url;
-            let scheme = if url.scheme == Scheme::Https { "https" } else { "http" };
+            let scheme = if url.is_tls() { "https" } else { "http" };
             format!("{scheme}://{}", url.authority(url.port))
         };
         Places {

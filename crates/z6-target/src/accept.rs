@@ -15,6 +15,8 @@ use crate::error::TargetError;
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
+    /// Its connections begin with TLS.
+    pub(crate) is_tls: bool,
     /// Whether the worker has it in its queue.
     pub(crate) queued: bool,
     /// When to try again after accepting failed.
@@ -61,8 +63,8 @@ fn open(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
 
 impl Listener {
     /// A handle of `socket` for one more thread; each connection goes to the first that accepts it.
-    pub(crate) fn share(socket: &Socket) -> io::Result<Self> {
+    pub(crate) fn share(socket: &Socket, is_tls: bool) -> io::Result<Self> {
         let socket = TcpListener::from_std(socket.try_clone()?.into());
-        Ok(Self { socket, queued: false, retry_ns: None })
+        Ok(Self { socket, is_tls, queued: false, retry_ns: None })
     }
 }

@@ -17,6 +17,8 @@ pub const MAX_CONNECTIONS_CEILING: usize = 1 << 20;
 pub(crate) const LISTEN_BACKLOG: i32 = 4096;
 /// Most fields in a request head.
 pub const MAX_FIELDS: usize = FIELDS_MAX_DEFAULT;
+/// Streams that may be open at once on a connection over HTTP/2; those above it are refused.
+pub(crate) const MAX_STREAMS: u32 = 1000;
 /// Longest trailer section of a chunked request body.
 pub(crate) const MAX_TRAILER_BYTES: usize = 64 * 1024;
 /// Longest delay a request may ask for, and the cap on exponential draws: one hour.
@@ -33,6 +35,9 @@ pub(crate) const RESERVED_DESCRIPTORS: usize = 32;
 pub struct Config {
     /// Addresses to listen on; port 0 takes a free port. Default: `127.0.0.1:0`.
     pub addresses: Vec<SocketAddr>,
+    /// Addresses to listen on with TLS, with a certificate made at the start; port 0 takes a free port.
+    /// Default: none.
+    pub tls_addresses: Vec<SocketAddr>,
     /// Event-loop threads, 1 to 256. Default: 1.
     pub threads: usize,
     /// Most connections open at once; those above it are accepted, closed and counted as refused.
@@ -52,8 +57,9 @@ pub struct Config {
     pub seed: u64,
     /// When the whole server stalls. Default: never.
     pub stalls: Vec<Stall>,
-    /// Requests answered on one connection before it is closed without announcing it, as servers do
-    /// that bound the life of connections; `None` for any number. Default: `None`.
+    /// Requests answered on one connection before it is closed, as servers do that bound the life of
+    /// connections: without announcing it, over HTTP/2 after GOAWAY; `None` for any number. Default:
+    /// `None`.
     pub max_requests_per_connection: Option<u64>,
     /// How long after an answer a connection without a further request is closed, nanoseconds;
     /// `None` for never. Default: `None`.
@@ -69,6 +75,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            tls_addresses: Vec::new(),
             threads: 1,
             max_connections: 20_000,
             max_request_head_bytes: 64 * 1024,
@@ -88,7 +95,7 @@ impl Default for Config {
 impl Config {
     /// Refuses settings under which no server could run.
     pub(crate) fn check(&self) -> Result<(), TargetError> {
-        if self.addresses.is_empty() {
+        if self.addresses.is_empty() && self.tls_addresses.is_empty() {
             return Err(TargetError::NoAddresses);
         }
         let ranges = [

@@ -1,31 +1,32 @@
-//! One connection: moves bytes between its socket and its request reader, in order.
+//! One connection: moves bytes between its socket and its request reader, in order. Once it turns out to
+//! speak HTTP/2, `http2` takes the place of the reader.
 //!
-//! Owns the socket and everything that is partly read, partly written or not yet due; must not know the
-//! event queue, the other connections or the meaning of routes.
+//! Owns the socket and everything that is partly read, partly written or not yet due over HTTP/1.1; must
+//! not know the event queue, the other connections or the meaning of routes.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice};
 use std::mem;
-use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use socket2::SockRef;
 
 use crate::config::LINGER_NS;
-use crate::log::RequestRecord;
+use crate::http2::Http2;
 use crate::reader::{Act, Found, Note, Reader, Request, Settings};
 use crate::reply::{CONTINUE, Persistence, Reply, Source};
 use crate::server::Shared;
+use crate::socket::Socket;
 use crate::stats::Counters;
 use crate::sys::monotonic_ns;
 use z6_proto_http1::server::BadRequest;
+use z6_proto_http2::frame::CLIENT_PREFACE;
+use z6_proto_http2::{SLICES_MAX, Slices};
 
 /// Reads, writes and batches of requests per visit, after which other connections have their turn.
 const VISIT_STEPS: u32 = 16;
 /// Answers to pipelined requests are gathered up to this length before they are written.
-const GATHER_BYTES: usize = 64 * 1024;
+pub(crate) const GATHER_BYTES: usize = 64 * 1024;
 /// Length of the stretches in which chunked bodies are generated.
 const FILL_BYTES: usize = 64 * 1024;
 
@@ -36,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) thread: usize,
     /// Answers on their way to a socket; empty between visits.
     pub(crate) out: Vec<u8>,
+    /// Memory for one read of TLS.
+    pub(crate) wire: Vec<u8>,
 }
 
 impl Context {
@@ -102,8 +105,11 @@ enum Step {
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    socket: Socket,
     number: u64,
+    /// What it speaks is known: without `http2`, HTTP/1.1.
+    is_known: bool,
+    http2: Option<Box<Http2>>,
     reader: Reader,
     wait: Wait,
     /// Bytes read that the reader has not consumed.
@@ -130,10 +136,12 @@ pub(crate) struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 256);
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, number: u64) -> Self {
+    pub(crate) fn new(socket: Socket, number: u64) -> Self {
         Self {
-            stream,
+            socket,
             number,
+            is_known: false,
+            http2: None,
             reader: Reader::new(number),
             wait: Wait::Request,
             input: Vec::new(),
@@ -151,7 +159,7 @@ impl Connection {
     }
 
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
+        self.socket.stream()
     }
 
     pub(crate) fn deadline_ns(&self) -> Option<u64> {
@@ -170,6 +178,9 @@ impl Connection {
     /// Notes that the deadline has passed.
     pub(crate) fn on_deadline(&mut self) {
         self.deadline_ns = None;
+        if self.http2.is_some() {
+            return;
+        }
         self.wait = match mem::replace(&mut self.wait, Wait::Request) {
             Wait::Deadline(request) => Wait::Turn(request),
             Wait::PeerClose => Wait::Ending(End::Now),
@@ -187,7 +198,9 @@ impl Connection {
     /// Runs until it has to wait for the socket or the clock, or the visit is over.
     pub(crate) fn drive(&mut self, context: &mut Context, buffer: &mut [u8]) -> Next {
         for _ in 0..VISIT_STEPS {
-            let step = if self.has_output() {
+            let step = if let Some(http2) = self.http2.take() {
+                self.drive_http2(http2, context, buffer)
+            } else if self.has_output() {
                 self.send(context)
             } else {
                 match &self.wait {
@@ -210,7 +223,7 @@ impl Connection {
     }
 
     fn has_output(&self) -> bool {
-        self.unsent_at < self.unsent.len() || !self.source.is_empty()
+        self.unsent_at < self.unsent.len() || !self.source.is_empty() || self.socket.has_unsent()
     }
 
     // ---- input ----
@@ -235,18 +248,18 @@ impl Connection {
     }
 
     /// One read; `Err` holds the next step if there is nothing to consume.
-    fn read(&mut self, context: &Context, buffer: &mut [u8]) -> Result<usize, Step> {
+    fn read(&mut self, context: &mut Context, buffer: &mut [u8]) -> Result<usize, Step> {
         if !self.readable {
             return Err(Step::Blocked);
         }
-        match self.stream.read(buffer) {
-            Ok(0) => Err(Step::Close),
-            Ok(count) => {
+        match self.socket.read(buffer, &mut context.wire) {
+            Ok(read) if read.bytes == 0 => Err(Step::Close),
+            Ok(read) => {
                 // A short read has drained the socket, and later bytes raise a new event. Only the
                 // end of the stream would not, where its event is the one being handled.
-                self.readable = count == buffer.len() || self.read_closed;
-                context.counters().bytes_in.add(count as u64);
-                Ok(count)
+                self.readable = !read.is_drained || self.read_closed;
+                context.counters().bytes_in.add(read.bytes as u64);
+                Ok(read.bytes)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readable = false;
@@ -270,6 +283,16 @@ impl Connection {
     /// Handles the requests in `bytes` until one has to be waited for; writes their answers.
     fn consume(&mut self, bytes: &[u8], context: &mut Context) -> (usize, Step) {
         self.unexamined = false;
+        if !self.is_known {
+            if self.socket.has_agreed_on_http2() || bytes.starts_with(CLIENT_PREFACE) {
+                self.http2 = Some(Box::new(Http2::new(self.number, &context.shared.settings)));
+                return (0, Step::Again);
+            }
+            if CLIENT_PREFACE.starts_with(bytes) {
+                return (0, Step::Again);
+            }
+            self.is_known = true;
+        }
         let mut used = 0;
         while used < bytes.len() {
             let (count, found) = self.reader.next(&bytes[used..], &context.shared.settings);
@@ -378,15 +401,7 @@ impl Connection {
 
     fn record(&self, number: u64, note: Note, answered: bool, context: &Context) {
         if let Some(log) = &context.shared.log {
-            log.push(RequestRecord {
-                connection: self.number,
-                number,
-                method: note.method,
-                target: note.target,
-                id: note.id,
-                received_ns: note.received_ns,
-                answered_ns: answered.then(monotonic_ns),
-            });
+            log.push(note.record((self.number, number), answered.then(monotonic_ns)));
         }
     }
 
@@ -399,7 +414,7 @@ impl Connection {
         }
         let mut written = 0;
         if self.writable && self.unsent.is_empty() {
-            match write(&mut self.stream, &context.out) {
+            match self.socket.write(&context.out) {
                 Ok(count) => written = count,
                 Err(_) => {
                     context.out.clear();
@@ -408,7 +423,7 @@ impl Connection {
             }
             context.counters().bytes_out.add(written as u64);
             // A partial write has filled the socket, and room in it raises an event.
-            self.writable = written == context.out.len();
+            self.writable = written == context.out.len() && !self.socket.has_unsent();
         }
         self.unsent.extend_from_slice(&context.out[written..]);
         context.out.clear();
@@ -420,13 +435,16 @@ impl Connection {
         if !self.writable {
             return Step::Blocked;
         }
+        if self.socket.has_unsent() {
+            return self.send_sealed();
+        }
         let from_unsent = self.prepare();
         let bytes = if from_unsent { &self.unsent[self.unsent_at..] } else { self.source.ready() };
         let length = bytes.len();
-        let Ok(written) = write(&mut self.stream, bytes) else {
+        let Ok(written) = self.socket.write(bytes) else {
             return Step::Close;
         };
-        self.writable = written == length;
+        self.writable = written == length && !self.socket.has_unsent();
         context.counters().bytes_out.add(written as u64);
         if from_unsent {
             self.unsent_at += written;
@@ -437,6 +455,15 @@ impl Connection {
             self.unsent = Vec::new();
             self.unsent_at = 0;
         }
+        Step::Again
+    }
+
+    /// Sends what TLS has sealed.
+    fn send_sealed(&mut self) -> Step {
+        if self.socket.flush().is_err() {
+            return Step::Close;
+        }
+        self.writable = !self.socket.has_unsent();
         Step::Again
     }
 
@@ -454,14 +481,98 @@ impl Connection {
         true
     }
 
+    // ---- HTTP/2 ----
+
+    /// One round: what is due, one write, one read.
+    fn drive_http2(
+        &mut self,
+        mut http2: Box<Http2>,
+        context: &mut Context,
+        buffer: &mut [u8],
+    ) -> Step {
+        http2.fire(context);
+        let mut step = self.send_http2(&mut http2, context);
+        if matches!(step, Step::Blocked) {
+            step = self.receive_http2(&mut http2, context, buffer);
+        }
+        if http2.is_over() && !self.socket.has_unsent() && !matches!(step, Step::Close) {
+            self.deadline_ns = None;
+            self.wait = Wait::Ending(End::Linger);
+            return Step::Again;
+        }
+        self.deadline_ns = http2.deadline_ns();
+        self.http2 = Some(http2);
+        step
+    }
+
+    /// Writes until there is nothing to write or the socket is full.
+    fn send_http2(&mut self, http2: &mut Http2, context: &Context) -> Step {
+        loop {
+            http2.fill(context);
+            if !self.writable {
+                return Step::Blocked;
+            }
+            let mut slices = Slices::new();
+            let bytes = http2.unwritten(&mut slices);
+            if bytes == 0 {
+                return if self.socket.has_unsent() { self.send_sealed() } else { Step::Blocked };
+            }
+            let mut io = [IoSlice::new(&[]); SLICES_MAX];
+            let count = slices.as_slice().len();
+            for (io, slice) in io.iter_mut().zip(slices.as_slice()) {
+                *io = IoSlice::new(slice);
+            }
+            let Ok(written) = self.socket.write_vectored(&io[..count]) else {
+                return Step::Close;
+            };
+            context.counters().bytes_out.add(written as u64);
+            http2.wrote(written);
+            self.writable = written == bytes && !self.socket.has_unsent();
+        }
+    }
+
+    fn receive_http2(
+        &mut self,
+        http2: &mut Http2,
+        context: &mut Context,
+        buffer: &mut [u8],
+    ) -> Step {
+        if http2.is_full() || http2.is_over() {
+            return Step::Blocked;
+        }
+        // The first bytes were read before it was known whose they are.
+        let first = mem::take(&mut self.input);
+        let bytes = if first.is_empty() {
+            match self.read(context, buffer) {
+                Ok(count) => &buffer[..count],
+                Err(step) => return step,
+            }
+        } else {
+            &first
+        };
+        let mut from = 0;
+        while http2.received(bytes, &mut from, context) {
+            // Each answer follows its stamp at once.
+            if context.shared.log.is_some()
+                && let Step::Close = self.send_http2(http2, context)
+            {
+                return Step::Close;
+            }
+        }
+        Step::Again
+    }
+
     // ---- the end ----
 
     fn end(&mut self, end: End, context: &Context) -> Step {
         match end {
-            End::Close if !self.readable => Step::Close,
+            End::Close if !self.readable => {
+                self.socket.say_goodbye();
+                Step::Close
+            }
             End::Close | End::Linger => {
                 // Closing now could reset the connection, and destroy what the client has not read.
-                if self.stream.shutdown(Shutdown::Write).is_err() {
+                if self.socket.shutdown().is_err() {
                     return Step::Close;
                 }
                 self.input = Vec::new();
@@ -472,29 +583,16 @@ impl Connection {
             End::Now => Step::Close,
             End::Reset => {
                 context.counters().resets.add(1);
-                // If this fails, the connection is already gone, as requested.
-                let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                self.socket.reset();
                 Step::Close
             }
         }
     }
 
-    fn discard(&mut self, context: &Context, buffer: &mut [u8]) -> Step {
+    fn discard(&mut self, context: &mut Context, buffer: &mut [u8]) -> Step {
         match self.read(context, buffer) {
             Ok(_) => Step::Again,
             Err(step) => step,
-        }
-    }
-}
-
-/// One write; a full socket takes 0 bytes.
-fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match stream.write(bytes) {
-            Ok(count) => return Ok(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
         }
     }
 }

@@ -30,6 +30,12 @@ pub enum TargetError {
         /// What the system said.
         source: io::Error,
     },
+    /// No certificate could be made for `tls_addresses`.
+    #[error("cannot make a certificate: {reason}")]
+    Certificate {
+        /// What the library said.
+        reason: String,
+    },
     /// The event queue, the waker or the timer of a thread could not be made.
     #[error("cannot set up the event loop")]
     Setup {

@@ -1,9 +1,10 @@
-//! The built-in HTTP/1.1 target server: something fast, seeded and countable to aim a load test at.
+//! The built-in target server for HTTP/1.1 and HTTP/2: something fast, seeded and countable to aim a load test at.
 //!
 //! Owns its sockets, its threads and the meaning of its routes. It knows nothing of scenarios, engines
-//! or logs; the only other Z6 crate it imports is `z6-proto-http1`, whose request reader it uses.
-//! Reading order: `config`, `server` (start, stop), `worker` (the event loop of one thread), `conn`
-//! (one connection), `reader` (bytes to requests), `route`, `query` and `draw` (what a request asks
+//! or logs; of Z6 it imports only the two crates of the protocols, whose server sides it uses.
+//! Reading order: `config`, `server` (start, stop), `worker` (the event loop of one thread), `socket` and
+//! `tls` (what carries bytes), `conn` (one connection), `http2` (its streams, if it has any), `head` and
+//! `reader` (bytes to requests), `route`, `query` and `draw` (what a request asks
 //! for), `shop` (routes that log in and keep orders), `reply` (answers to bytes), `stall` (a plan of
 //! stalls) and `log` (stamps of each request).
 //!
@@ -28,6 +29,8 @@ mod config;
 mod conn;
 mod draw;
 mod error;
+mod head;
+mod http2;
 mod keep;
 mod log;
 mod query;
@@ -36,11 +39,13 @@ mod reply;
 mod route;
 mod server;
 mod shop;
+mod socket;
 mod stall;
 mod stats;
 mod sys;
 mod table;
 mod timers;
+mod tls;
 mod worker;
 
 pub use config::{Config, MAX_CONNECTIONS_CEILING, MAX_FIELDS};

@@ -6,11 +6,14 @@
 use std::sync::Arc;
 
 use z6_proto_http1::Limits;
-use z6_proto_http1::server::{BadRequest, RequestBody, RequestHead, RequestPart, RequestReader};
+use z6_proto_http1::server::{BadRequest, RequestBody, RequestPart, RequestReader};
+use z6_proto_http2::Limits as Limits2;
 
 use crate::config::{Config, MAX_FIELDS, MAX_TRAILER_BYTES};
 use crate::draw::{Purpose, draw};
+use crate::head::Head;
 use crate::keep::{KeepBudget, KeptBody};
+use crate::log::RequestRecord;
 use crate::query::{Abort, Query};
 use crate::reply::{Content, Persistence, Reply};
 use crate::route::{self, ROUTES, Route};
@@ -26,6 +29,8 @@ const ID_FIELD: &str = "Z6-Id";
 pub(crate) struct Settings {
     /// Bounds of a request head and of the framing of its body.
     pub(crate) limits: Limits,
+    /// The same over HTTP/2.
+    pub(crate) http2: Arc<Limits2>,
     pub(crate) max_body_bytes: usize,
     pub(crate) max_response_bytes: u64,
     pub(crate) seed: u64,
@@ -44,6 +49,11 @@ impl Settings {
                 trailer_bytes_max: MAX_TRAILER_BYTES,
                 ..Limits::default()
             },
+            http2: Arc::new(Limits2 {
+                head_bytes_max: config.max_request_head_bytes,
+                fields_max: MAX_FIELDS,
+                ..Limits2::default()
+            }),
             max_body_bytes: config.max_body_bytes,
             max_response_bytes: config.max_response_bytes,
             seed: config.seed,
@@ -114,7 +124,7 @@ pub(crate) struct Reader {
 
 /// A request whose body is being read.
 #[derive(Debug)]
-struct Body {
+pub(crate) struct Body {
     request: Request,
     /// Why the body can no longer be kept, as status and text of the answer.
     refusal: Option<(u16, &'static str)>,
@@ -147,11 +157,13 @@ impl Reader {
             match part {
                 RequestPart::NeedMore => return (used, Found::NeedMore),
                 RequestPart::Head(head) => {
-                    let request = self.begin(&head, settings);
-                    if head.body == RequestBody::Empty {
-                        return (used, Found::Request(request));
-                    }
-                    self.body = Some(Body::new(request, head.body, settings));
+                    let request = self.begin(&Head::http1(&head), settings);
+                    let length = match head.body {
+                        RequestBody::Empty => return (used, Found::Request(request)),
+                        RequestBody::Length(length) => Some(length),
+                        RequestBody::Chunked => None,
+                    };
+                    self.body = Some(Body::new(request, length, settings));
                     if head.expects_continue && used == input.len() {
                         return (used, Found::Continue);
                     }
@@ -171,7 +183,7 @@ impl Reader {
     }
 
     /// Resolves a request by its head.
-    fn begin(&mut self, head: &RequestHead<'_>, settings: &Settings) -> Request {
+    fn begin(&mut self, head: &Head<'_>, settings: &Settings) -> Request {
         let number = self.requests;
         self.requests += 1;
         resolve(head, self.connection, number, settings)
@@ -179,10 +191,11 @@ impl Reader {
 }
 
 impl Body {
-    fn new(request: Request, length: RequestBody, settings: &Settings) -> Box<Body> {
+    /// `length`: what the head says, if it says one.
+    pub(crate) fn new(request: Request, length: Option<u64>, settings: &Settings) -> Box<Body> {
         let mut body = Box::new(Body { request, refusal: None });
         let limit = body.kept(settings).map(|(_, limit)| limit);
-        if let RequestBody::Length(length) = length
+        if let Some(length) = length
             && let Some(limit) = limit
             && length > limit.bytes as u64
         {
@@ -206,7 +219,7 @@ impl Body {
         }
     }
 
-    fn keep(&mut self, data: &[u8], settings: &Settings) {
+    pub(crate) fn keep(&mut self, data: &[u8], settings: &Settings) {
         if self.refusal.is_some() {
             return;
         }
@@ -224,7 +237,7 @@ impl Body {
         self.refusal = Some((status, text));
     }
 
-    fn finish(self) -> Request {
+    pub(crate) fn finish(self) -> Request {
         let mut request = self.request;
         if let Some((status, text)) = self.refusal {
             request.act = Act::Answer(Reply::text(status, text));
@@ -234,7 +247,12 @@ impl Body {
 }
 
 /// Turns a head into an action, and draws what its query leaves to chance.
-fn resolve(head: &RequestHead<'_>, connection: u64, number: u64, settings: &Settings) -> Request {
+pub(crate) fn resolve(
+    head: &Head<'_>,
+    connection: u64,
+    number: u64,
+    settings: &Settings,
+) -> Request {
     let mut request = Request {
         number,
         delay_ns: 0,
@@ -276,7 +294,7 @@ impl Request {
     /// Sets what the route alone asks for.
     fn serve(
         &mut self,
-        head: &RequestHead<'_>,
+        head: &Head<'_>,
         route: Route,
         query: &Query,
         nonce: (u64, u64),
@@ -309,7 +327,8 @@ impl Request {
             }
             Route::Echo => {
                 let body = KeptBody::new(&settings.budget);
-                let content_type = head.field("Content-Type").map(Box::from);
+                let content_type =
+                    head.field("Content-Type").map(|value| value.into_owned().into_boxed_slice());
                 answer(200, Content::Echo { body, content_type })
             }
             Route::Abort => match query.how.unwrap_or_default() {
@@ -324,12 +343,25 @@ impl Request {
 }
 
 impl Note {
-    fn new(head: &RequestHead<'_>) -> Self {
+    fn new(head: &Head<'_>) -> Self {
         Self {
             method: head.method.to_owned(),
             target: head.target.to_owned(),
-            id: head.field(ID_FIELD).map(|id| String::from_utf8_lossy(id).into_owned()),
+            id: head.field(ID_FIELD).map(|id| String::from_utf8_lossy(&id).into_owned()),
             received_ns: 0,
+        }
+    }
+
+    /// What the log keeps. `place`: the numbers of the connection and of the request on it.
+    pub(crate) fn record(self, place: (u64, u64), answered_ns: Option<u64>) -> RequestRecord {
+        RequestRecord {
+            connection: place.0,
+            number: place.1,
+            method: self.method,
+            target: self.target,
+            id: self.id,
+            received_ns: self.received_ns,
+            answered_ns,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Owns response heads and bodies, and the generated bodies that are never held in memory whole; must
 //! not know sockets or requests.
 
+use std::borrow::Cow;
+
 use crate::keep::KeptBody;
 
 /// Bodies up to this length go out in one write with their head.
@@ -12,7 +14,9 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
 const PATTERN_BYTES: usize = 64 * 1024;
 static PATTERN: [u8; PATTERN_BYTES] = pattern();
 
-const HELLO: &[u8] = b"Hello, World!";
+pub(crate) const HELLO: &[u8] = b"Hello, World!";
+/// Value of the `Server` field.
+pub(crate) const SERVER_NAME: &str = concat!("z6-target/", env!("CARGO_PKG_VERSION"));
 const SERVER: &str = concat!("Server: z6-target/", env!("CARGO_PKG_VERSION"), "\r\n");
 /// The whole answer to the simplest request, so that it costs one copy.
 const HELLO_KEPT_ALIVE: &str = concat!(
@@ -97,6 +101,11 @@ pub(crate) enum Source {
         body: KeptBody,
         at: usize,
     },
+    /// Bytes made for this answer.
+    Made {
+        bytes: Vec<u8>,
+        at: usize,
+    },
 }
 
 /// Generates a chunked body.
@@ -147,6 +156,23 @@ impl Reply {
         source
     }
 
+    /// The fields of its head without status over HTTP/2.
+    pub(crate) fn fields(&self) -> Vec<(Cow<'static, str>, Cow<'_, [u8]>)> {
+        let mut fields = vec![("server".into(), SERVER_NAME.as_bytes().into())];
+        if let Some(media_type) = self.content.media_type() {
+            fields.push(("content-type".into(), media_type.into()));
+        }
+        if let Content::Made(made) = &self.content {
+            let lines = made.fields.lines().filter_map(|line| line.split_once(": "));
+            let lower = |name: &str| Cow::from(name.to_ascii_lowercase());
+            fields.extend(lines.map(|(name, value)| (lower(name), value.as_bytes().into())));
+        }
+        if let Some(length) = self.content.length() {
+            fields.push(("content-length".into(), length.to_string().into_bytes().into()));
+        }
+        fields
+    }
+
     fn encode_head(&self, persistence: Persistence, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
         push_number(u64::from(self.status), out);
@@ -187,23 +213,51 @@ impl Content {
         }
     }
 
+    /// Its length, if the head says it.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Hello => Some(HELLO.len() as u64),
+            Self::Text(text) => Some(text.len() as u64),
+            Self::Empty => Some(0),
+            Self::Generated { bytes } => Some(*bytes),
+            Self::Echo { body, .. } => Some(body.bytes().len() as u64),
+            Self::Made(made) => Some(made.body.len() as u64),
+            Self::Chunked { .. } | Self::Bodiless | Self::UntilClose { .. } => None,
+        }
+    }
+
+    /// Whether there is nothing behind the head over HTTP/2.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Bodiless => true,
+            Self::Chunked { bytes, .. } | Self::UntilClose { bytes } => *bytes == 0,
+            _ => self.length() == Some(0),
+        }
+    }
+
+    /// The body over HTTP/2, which frames it itself.
+    pub(crate) fn into_source(self) -> Source {
+        let made = |bytes| Source::Made { bytes, at: 0 };
+        match self {
+            Self::Hello => made(HELLO.to_vec()),
+            Self::Text(text) => made(text.into_bytes()),
+            Self::Made(text) => made(text.body.into_bytes()),
+            Self::Bodiless | Self::Empty => Source::Empty,
+            Self::Generated { bytes }
+            | Self::Chunked { bytes, .. }
+            | Self::UntilClose { bytes } => Source::Generated { at: 0, end: bytes },
+            Self::Echo { body, .. } => Source::Kept { body, at: 0 },
+        }
+    }
+
     fn push_framing(&self, out: &mut Vec<u8>) {
-        let length = match self {
-            Self::Hello => HELLO.len() as u64,
-            Self::Text(text) => text.len() as u64,
-            Self::Empty => 0,
-            Self::Generated { bytes } => *bytes,
-            Self::Echo { body, .. } => body.bytes().len() as u64,
-            Self::Made(made) => made.body.len() as u64,
-            Self::Chunked { .. } => {
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-                return;
-            }
-            Self::Bodiless | Self::UntilClose { .. } => return,
-        };
-        out.extend_from_slice(b"Content-Length: ");
-        push_number(length, out);
-        out.extend_from_slice(b"\r\n");
+        if let Some(length) = self.length() {
+            out.extend_from_slice(b"Content-Length: ");
+            push_number(length, out);
+            out.extend_from_slice(b"\r\n");
+        } else if matches!(self, Self::Chunked { .. }) {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
     }
 }
 
@@ -225,6 +279,16 @@ impl Source {
             Self::Empty | Self::Chunked(_) => &[],
             Self::Generated { at, end } => generated(*at, *end),
             Self::Kept { body, at } => &body.bytes()[*at..],
+            Self::Made { bytes, at } => &bytes[*at..],
+        }
+    }
+
+    /// Bytes that are left, without the framing of chunks.
+    pub(crate) fn left(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Generated { at, end } | Self::Chunked(ChunkSource { at, end, .. }) => end - at,
+            Self::Kept { .. } | Self::Made { .. } => self.ready().len() as u64,
         }
     }
 
@@ -239,6 +303,10 @@ impl Source {
             Self::Kept { body, at } => {
                 *at += count;
                 *at >= body.bytes().len()
+            }
+            Self::Made { bytes, at } => {
+                *at += count;
+                *at >= bytes.len()
             }
         };
         if done {

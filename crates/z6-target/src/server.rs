@@ -14,12 +14,14 @@ use mio::Waker;
 use crate::accept::{self, Listener};
 use crate::config::{Config, RESERVED_DESCRIPTORS};
 use crate::error::TargetError;
+use crate::http2::Prepared;
 use crate::log::{RequestLog, RequestRecord};
 use crate::reader::Settings;
 use crate::shop::Shop;
 use crate::stall::StallPlan;
 use crate::stats::{Counters, Stats};
 use crate::sys;
+use crate::tls::Identity;
 use crate::worker::Worker;
 
 /// What all threads of a server share.
@@ -30,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) log: Option<RequestLog>,
     pub(crate) stalls: StallPlan,
     pub(crate) shop: Shop,
+    pub(crate) http2: Prepared,
+    pub(crate) identity: Option<Identity>,
     pub(crate) max_connections: usize,
     pub(crate) open: AtomicUsize,
     pub(crate) next_connection: AtomicU64,
@@ -40,6 +44,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     threads: Vec<Thread>,
 }
@@ -55,23 +60,30 @@ impl Server {
     /// connections are accepted.
     ///
     /// # Errors
-    /// Settings out of range, addresses that cannot be listened on, and a system that grants no event
-    /// queue or thread.
+    /// Settings out of range, addresses that cannot be listened on, a certificate that cannot be made,
+    /// and a system that grants no event queue or thread.
     pub fn start(config: Config) -> Result<Self, TargetError> {
         config.check()?;
-        let shared = Arc::new(Shared::new(&config));
+        let shared = Arc::new(Shared::new(&config)?);
         // If it fails, connections are still accepted, some of them late.
         let _ = sys::reserve_descriptors(shared.max_connections + RESERVED_DESCRIPTORS);
-        let mut server = Self { addresses: Vec::new(), shared, threads: Vec::new() };
-        let mut sockets = Vec::with_capacity(config.addresses.len());
+        let mut server =
+            Self { addresses: Vec::new(), tls_addresses: Vec::new(), shared, threads: Vec::new() };
+        let mut sockets = Vec::with_capacity(config.addresses.len() + config.tls_addresses.len());
         for address in config.addresses {
             let (socket, bound) = accept::listen(address)?;
-            sockets.push(socket);
+            sockets.push((socket, false));
             server.addresses.push(bound);
+        }
+        for address in config.tls_addresses {
+            let (socket, bound) = accept::listen(address)?;
+            sockets.push((socket, true));
+            server.tls_addresses.push(bound);
         }
         for thread in 0..config.threads {
             let setup = |source| TargetError::Setup { source };
-            let listeners: io::Result<Vec<_>> = sockets.iter().map(Listener::share).collect();
+            let share = |(socket, is_tls): &(_, bool)| Listener::share(socket, *is_tls);
+            let listeners: io::Result<Vec<_>> = sockets.iter().map(share).collect();
             let shared = Arc::clone(&server.shared);
             let (worker, waker) =
                 Worker::new(thread, listeners.map_err(setup)?, shared).map_err(setup)?;
@@ -84,6 +96,21 @@ impl Server {
     /// The addresses listened on, in the order of `Config::addresses`, with the ports given.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses listened on with TLS, in the order of `Config::tls_addresses`.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
+    /// The certificate of the authority that signed the server's, DER; none without `tls_addresses`.
+    pub fn authority(&self) -> Option<&[u8]> {
+        self.shared.identity.as_ref().map(Identity::authority)
+    }
+
+    /// The same as PEM, for a client to trust.
+    pub fn authority_pem(&self) -> Option<&str> {
+        self.shared.identity.as_ref().map(Identity::authority_pem)
     }
 
     /// The connections that may be open at once: `Config::max_connections`, or fewer if the
@@ -140,21 +167,30 @@ impl Drop for Server {
 }
 
 impl Shared {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config) -> Result<Self, TargetError> {
+        let identity = match config.tls_addresses.as_slice() {
+            [] => None,
+            addresses => Some(
+                Identity::new(addresses)
+                    .map_err(|error| TargetError::Certificate { reason: error.to_string() })?,
+            ),
+        };
         let descriptors = sys::descriptor_limit()
             .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let allowed = descriptors.saturating_sub(RESERVED_DESCRIPTORS).max(1);
-        Self {
+        Ok(Self {
             settings: Settings::new(config),
             counters: (0..config.threads).map(|_| Counters::default()).collect(),
             log: config.request_log.then(|| RequestLog::new(config.max_log_records)),
             stalls: StallPlan::new(&config.stalls),
             shop: Shop::new(config.seed, sys::monotonic_ns()),
+            http2: Prepared::new(),
+            identity,
             max_connections: config.max_connections.min(allowed),
             open: AtomicUsize::new(0),
             next_connection: AtomicU64::new(0),
             stop: AtomicBool::new(false),
-        }
+        })
     }
 }
 

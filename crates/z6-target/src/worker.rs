@@ -17,9 +17,11 @@ use crate::accept::{Listener, Refusal, classify};
 use crate::config::ACCEPT_RETRY_NS;
 use crate::conn::{Connection, Context, Next};
 use crate::server::Shared;
+use crate::socket::Socket;
 use crate::sys::monotonic_ns;
 use crate::table::Table;
 use crate::timers::Timers;
+use crate::tls::Identity;
 
 const WAKER: Token = Token(usize::MAX);
 const TIMER: Token = Token(usize::MAX - 1);
@@ -65,7 +67,7 @@ impl Worker {
             connections: Table::new(),
             timers,
             queue: VecDeque::new(),
-            context: Context { shared, thread, out: Vec::new() },
+            context: Context { shared, thread, out: Vec::new(), wire: Vec::new() },
             buffer: vec![0; READ_BUFFER_BYTES],
         };
         Ok((worker, waker))
@@ -195,7 +197,10 @@ impl Worker {
         for _ in 0..ACCEPT_BATCH {
             let Some(listener) = self.listener(token) else { return };
             match listener.socket.accept() {
-                Ok((stream, _)) => self.admit(stream),
+                Ok((stream, _)) => {
+                    let is_tls = listener.is_tls;
+                    self.admit(stream, is_tls);
+                }
                 Err(error) => match classify(&error) {
                     Refusal::NoneWaiting => return,
                     Refusal::TryNext => {}
@@ -222,7 +227,7 @@ impl Worker {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream) {
+    fn admit(&mut self, stream: TcpStream, is_tls: bool) {
         let shared = &self.context.shared;
         if shared.open.fetch_add(1, Ordering::Relaxed) >= shared.max_connections {
             shared.open.fetch_sub(1, Ordering::Relaxed);
@@ -230,7 +235,9 @@ impl Worker {
             return;
         }
         let number = shared.next_connection.fetch_add(1, Ordering::Relaxed);
-        let token = self.connections.insert(Connection::new(stream, number));
+        let identity = shared.identity.as_ref().filter(|_| is_tls);
+        let socket = Socket::new(stream, identity.and_then(Identity::open));
+        let token = self.connections.insert(Connection::new(socket, number));
         self.context.counters().accepted.add(1);
         let Some(connection) = self.connections.find(token) else { return };
         let interest = Interest::READABLE | Interest::WRITABLE;

@@ -233,7 +233,7 @@ fn port(all: &TargetAddresses, target: &Target) -> Result<u16, PrepareError> {
     }
     let address: SocketAddr = first.parse().map_err(|_| PrepareError::Addresses)?;
     Ok(match target.base_url.scheme {
-        Scheme::Builtin => address.port(),
+        Scheme::Builtin | Scheme::BuiltinTls => address.port(),
         Scheme::Http | Scheme::Https => target.base_url.port,
     })
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use z6_events::{ErrorKind, RequestId, TargetId};
 use z6_http::{Location, Origin, Place, is_describing_field, is_secret_field, rewrites_to_get};
 use z6_proto_http1::RequestTemplate;
-use z6_scenario::{Scenario, Scheme};
+use z6_scenario::Scenario;
 
 use crate::templates::{Parts, host_text};
 
@@ -72,7 +72,7 @@ impl Redirects {
     pub fn new(scenario: &Arc<Scenario>, ports: &[u16]) -> Option<Redirects> {
         let follows = scenario.requests.iter().any(|request| request.follow_redirects > 0);
         let origin = |(target, port): (&z6_scenario::Target, &u16)| {
-            let is_tls = target.base_url.scheme == Scheme::Https;
+            let is_tls = target.is_tls();
             Origin::new(is_tls, &host_text(&target.base_url.host), *port)
         };
         follows.then(|| Redirects {

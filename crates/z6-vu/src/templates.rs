@@ -11,8 +11,7 @@ use z6_proto_http1::{ProtocolErrorKind, RequestForm, RequestTemplate};
 use z6_proto_http2::{ConnectionFields, FieldSet};
 use z6_scenario::load::limits;
 use z6_scenario::{
-    BodyPart, ConnectionReuse, Credentials, Host, Limits, Rendering, Request, Scenario, Scheme,
-    Target,
+    BodyPart, ConnectionReuse, Credentials, Host, Limits, Rendering, Request, Scenario, Target,
 };
 
 use crate::engine::{Placement, Streams, Wire};
@@ -385,7 +384,7 @@ impl Parts<'_> {
             method: self.method,
             host,
             port,
-            is_tls: target.base_url.scheme == Scheme::Https,
+            is_tls: target.is_tls(),
             is_absolute: target.asks_proxy().is_some(),
             path_prefix: self.path_prefix,
             path: self.path,

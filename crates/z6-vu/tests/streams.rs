@@ -108,8 +108,12 @@ impl Steps {
     }
 
     fn go_away(&mut self, connection: u32) -> &Outputs {
+        self.go_away_after(connection, 0)
+    }
+
+    fn go_away_after(&mut self, connection: u32, accepted: u64) -> &Outputs {
         let connection = ConnectionSlot(connection);
-        self.step(Input::GoingAway { connection, code: 0, accepted: 0 })
+        self.step(Input::GoingAway { connection, code: 0, accepted })
     }
 
     fn fail_with(&mut self, exchange: u32, error: ErrorKind, reusable: bool) -> &Outputs {
@@ -372,6 +376,28 @@ fn a_refused_request_goes_to_the_head_of_the_queue() {
         matches!(failed, Event::Failed { failure, .. } if failure.error == ErrorKind::StreamRefused),
         "{failed:?}"
     );
+}
+
+/// What meets the end of a connection that has taken requests is sent again whatever it met before; one
+/// that has taken none counts.
+#[test]
+fn goaway_counts_only_where_it_takes_nothing() {
+    let mut steps = Steps::new(2, "max_connections = 1", FOUR);
+    for connection in 0..5 {
+        steps.connect(0);
+        steps.write([0, 1]);
+        let accepted = u64::from(connection < 3);
+        steps.go_away_after(0, accepted);
+        if accepted > 0 {
+            steps.done(0, true);
+        } else {
+            steps.refuse(0, false);
+        }
+        steps.refuse(1, false);
+        let is_last = connection == 4;
+        assert_eq!(matches!(steps.out.events[0], Event::Failed { .. }), is_last, "{connection}");
+        assert_eq!(steps.released().len(), 1);
+    }
 }
 
 /// A connection whose peer goes away takes nothing new: what it has not sent comes back, what it has sent

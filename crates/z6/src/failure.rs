@@ -27,6 +27,8 @@ pub enum FailureKind {
     DataExhausted,
     /// The event log or a report is not complete.
     OutputMissing,
+    /// The run reached the limit that [`Run::time_limit`](crate::Run::time_limit) set.
+    TimeLimit,
     /// The run was stopped before its end: by a signal, or by the program that runs it.
     Stopped,
     /// A request failed whose `on_failure` is `stop_run`.
@@ -174,9 +176,13 @@ impl Finished {
             StoppedBy::Terminate => {
                 found.add(FailureKind::Stopped, "stopped by a request to terminate");
             }
-            StoppedBy::Requested => {
-                found.add(FailureKind::Stopped, "stopped by the program that ran it");
-            }
+            StoppedBy::Requested => match self.time_limit {
+                Some(limit) => found.add(
+                    FailureKind::TimeLimit,
+                    format!("stopped: the run reached its time limit of {limit:?}"),
+                ),
+                None => found.add(FailureKind::Stopped, "stopped by the program that ran it"),
+            },
         }
     }
 

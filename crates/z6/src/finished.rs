@@ -6,6 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_events::ErrorKind;
@@ -57,6 +58,8 @@ pub struct Finished {
     pub log_error: Option<LogError>,
     /// The message of a worker's panic: a bug in Z6.
     pub panic: Option<String>,
+    /// The time limit that stopped it, if it was that: [`Run::time_limit`](crate::Run::time_limit).
+    pub time_limit: Option<Duration>,
     /// What the built-in target saw, if it was used.
     #[cfg(feature = "builtin")]
     pub builtin: Option<BuiltinReport>,
@@ -96,6 +99,7 @@ impl Finished {
             no_target: report.no_target,
             log_error: report.log_error,
             panic: report.panic,
+            time_limit: report.time_limit,
             #[cfg(feature = "builtin")]
             builtin,
             #[cfg(feature = "simulate")]

@@ -30,6 +30,13 @@ impl RunFold {
         self.0.live()
     }
 
+    /// Adds to a snapshot what takes passes over histograms. What cannot be made is left out.
+    #[cfg(any(feature = "run", feature = "simulate"))]
+    pub(crate) fn live_figures(&self, snapshot: &mut z6_metrics::LiveSnapshot) {
+        // An error would be that of the fold, which its end reports.
+        let _ = self.0.live_figures(snapshot);
+    }
+
     /// The figures so far. The header says when the run started and what its targets resolved to.
     ///
     /// # Errors

@@ -20,6 +20,10 @@ use z6_vu::observer::Observer;
 /// A snapshot is published this often at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
+/// What takes passes over histograms is published anew after this many times as long as it took: it is never
+/// more than half a percent of the log writer's time.
+const FIGURES_REST: u32 = 200;
+
 /// An embedder's function that sees events.
 pub(crate) type OnEvent = Box<dyn FnMut(WorkerId, Tick, &Event) + Send>;
 /// An embedder's function that sees requests as they end.
@@ -78,6 +82,11 @@ impl Callbacks {
         }
     }
 
+    /// Drops the functions, and with them the ends of channels that they hold.
+    fn drop_all(&mut self) {
+        (self.on_event, self.on_request) = (None, None);
+    }
+
     fn are_none(&self) -> bool {
         self.on_event.is_none() && self.on_request.is_none()
     }
@@ -95,6 +104,15 @@ impl Live {
     fn write(&self, snapshot: LiveSnapshot) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
+
+    /// Publishes counters; the figures of before stay.
+    fn update(&self, snapshot: LiveSnapshot) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *now, snapshot);
+        now.response_ns = before.response_ns;
+        now.by_name = before.by_name;
+        now.doubts = before.doubts;
+    }
 }
 
 /// Folds every event and hands it on.
@@ -104,6 +122,8 @@ pub(crate) struct Watcher {
     has_callbacks: bool,
     live: Live,
     published: Instant,
+    /// When the figures may be published again.
+    figures_due: Instant,
 }
 
 impl fmt::Debug for Watcher {
@@ -116,7 +136,27 @@ impl Watcher {
     pub(crate) fn new(fold: RunFold, callbacks: Callbacks) -> Watcher {
         let live = Live(Arc::new(Mutex::new(fold.live())));
         let has_callbacks = !callbacks.are_none();
-        Watcher { fold, callbacks, has_callbacks, live, published: Instant::now() }
+        let now = Instant::now();
+        Watcher { fold, callbacks, has_callbacks, live, published: now, figures_due: now }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        self.published = now;
+        let mut snapshot = self.fold.live();
+        if now < self.figures_due {
+            return self.live.update(snapshot);
+        }
+        self.fold.live_figures(&mut snapshot);
+        self.live.write(snapshot);
+        let done = Instant::now();
+        self.figures_due = done + (done - now).saturating_mul(FIGURES_REST);
+    }
+
+    /// The last snapshot, complete.
+    fn publish_end(&self) {
+        let mut snapshot = self.fold.live();
+        self.fold.live_figures(&mut snapshot);
+        self.live.write(snapshot);
     }
 
     /// Where the means to stop the run is left for a function that goes wrong.
@@ -129,9 +169,14 @@ impl Watcher {
         self.live.clone()
     }
 
+    /// Nothing happens any more: drops the embedder's functions.
+    pub(crate) fn drop_callbacks(&mut self) {
+        self.callbacks.drop_all();
+    }
+
     /// The figures; publishes the last snapshot.
     pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, Error> {
-        self.live.write(self.fold.live());
+        self.publish_end();
         match self.callbacks.fault {
             None => Ok(self.fold.finish(end, header)?),
             Some(Fault::Panicked(message)) => Err(Error::Callback { message }),
@@ -172,8 +217,7 @@ impl Visitor for Watcher {
         self.fold.block_ended(block)?;
         let now = Instant::now();
         if now.duration_since(self.published) >= PUBLISH_EVERY {
-            self.published = now;
-            self.live.write(self.fold.live());
+            self.publish(now);
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ impl RealRun {
             workers: settled.workers,
             shard: settled.shard,
             #[cfg(feature = "builtin")]
-            builtin: builtin.as_ref().map(Builtin::address),
+            builtin: builtin.as_ref().map(Builtin::target),
             #[cfg(not(feature = "builtin"))]
             builtin: None,
             log: settled.log.clone(),
@@ -73,10 +73,11 @@ impl RealRun {
         };
         let scenario = Arc::clone(&settled.scenario);
         let name = settled.source.name().to_owned();
+        let time_limit = settled.time_limit;
         let (context, results) = settled.context();
         #[cfg(feature = "builtin")]
         let context = crate::running::Context { builtin, ..context };
-        let started = Running::start(spec, watcher, context);
+        let started = Running::start(spec, watcher, context, time_limit);
         Ok(started.map_err(|error| at_its_place(&name, &scenario, error))?.keeping(results))
     }
 }

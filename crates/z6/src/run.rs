@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use z6_analysis::RequestJoin;
 use z6_events::{Driver, Event, Partition, Shard, Tick, WorkerId};
@@ -48,6 +49,7 @@ pub struct Run {
     loaded_with: Overrides,
     overrides: Overrides,
     keep: Keep,
+    time_limit: Option<Duration>,
     /// Which one, and of how many.
     shard: (u16, u16),
     on_event: Option<OnEvent>,
@@ -110,9 +112,17 @@ impl Run {
         // What is in force now stays in force: the environment is not asked again, by a replay neither.
         let overrides = Overrides { params: loaded.parameters.clone(), ..overrides };
         let loaded_with = overrides.clone();
-        let (on_event, on_request) = (None, None);
-        let (keep, shard) = (Keep::Nothing, (0, 1));
-        Run { source, loaded, loaded_with, overrides, keep, shard, on_event, on_request }
+        Run {
+            source,
+            loaded,
+            loaded_with,
+            overrides,
+            keep: Keep::Nothing,
+            time_limit: None,
+            shard: (0, 1),
+            on_event: None,
+            on_request: None,
+        }
     }
 
     /// The seed of everything that is drawn. Without it, and without `prng_seed` in the scenario, one
@@ -187,9 +197,36 @@ impl Run {
         self
     }
 
+    /// Stops the run once it has lasted this long, whatever its scenario says, without a grace period: for
+    /// tests that must end. Real time, also of a simulated run; counted from the first instant of the run,
+    /// after names were resolved. The run is then stopped as [`Requested`](z6_events::StoppedBy::Requested),
+    /// and no success: the failure is [`TimeLimit`](crate::FailureKind::TimeLimit). Default: no limit.
+    ///
+    /// ```
+    /// # #[cfg(feature = "builtin")] {
+    /// use std::time::Duration;
+    ///
+    /// let run = z6::Run::from_toml(
+    ///     "runtime.duration_seconds = 600\ntarget.base_url = 'builtin'\n\
+    ///      requests = [{ name = 'hello', path = '/hello' }]\n",
+    /// )?;
+    /// let finished = run.time_limit(Duration::from_millis(100)).start()?.wait()?;
+    /// let failure = finished.ok().unwrap_err();
+    /// assert_eq!(failure.kind(), z6::FailureKind::TimeLimit);
+    /// assert_eq!(failure.to_string(), "stopped: the run reached its time limit of 100ms");
+    /// # }
+    /// # Ok::<(), z6::Error>(())
+    /// ```
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Run {
+        self.time_limit = Some(limit);
+        self
+    }
+
     /// Has `on_event` see every event, in the order of the log, on the log writer's thread. While it
     /// works no log is written: a slow one slows the run down, and the run says so. If it panics the run is
-    /// stopped, and its end is [`Error::Callback`].
+    /// stopped, and its end is [`Error::Callback`]. It is dropped when the run has ended, so that a channel which
+    /// it sends into ends too.
     #[must_use]
     pub fn on_event(
         mut self,
@@ -201,7 +238,7 @@ impl Run {
 
     /// Has `on_request` see every request as it ends, from its plan to its end, in the order of the log, on
     /// the log writer's thread. As with [`on_event`](Run::on_event), a slow function slows the run down. If it
-    /// panics the run is stopped, and its end is [`Error::Callback`].
+    /// panics the run is stopped, and its end is [`Error::Callback`]. It is dropped when the run has ended.
     ///
     /// ```
     /// # #[cfg(feature = "simulate")] {
@@ -246,12 +283,13 @@ impl Run {
         &self.source
     }
 
-    /// Another run of the same scenario with the same changes, and of the same shard. It keeps nothing on disk and calls no
-    /// function.
+    /// Another run of the same scenario with the same changes and time limit, and of the same shard. It keeps
+    /// nothing on disk and calls no function.
     #[must_use]
     pub fn again(&self) -> Run {
         let again = Run::new(self.source.clone(), self.loaded.clone(), self.loaded_with.clone());
-        Run { overrides: self.overrides.clone(), shard: self.shard, ..again }
+        let (overrides, time_limit) = (self.overrides.clone(), self.time_limit);
+        Run { overrides, time_limit, shard: self.shard, ..again }
     }
 
     /// Starts a real run with default options: see [`RealRun::start`].
@@ -343,6 +381,7 @@ impl Run {
             overrides: self.overrides.pairs(),
             log,
             results,
+            time_limit: self.time_limit,
             on_event: self.on_event,
             on_request: self.on_request,
         })
@@ -393,6 +432,7 @@ pub(crate) struct Settled {
     pub(crate) overrides: Vec<(String, String)>,
     pub(crate) log: LogTarget,
     results: Option<ResultsDir>,
+    pub(crate) time_limit: Option<Duration>,
     on_event: Option<OnEvent>,
     on_request: Option<OnRequest>,
 }

@@ -140,6 +140,14 @@ enum ThreadEnd {
     Failed(Error),
 }
 
+impl ThreadEnd {
+    /// The run has ended, whenever its owner asks for the report.
+    fn over(mut report: Report) -> ThreadEnd {
+        report.watcher.drop_callbacks();
+        ThreadEnd::Report(Box::new(report))
+    }
+}
+
 /// What a driver leaves behind.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -152,6 +160,8 @@ pub(crate) struct Report {
     pub(crate) no_target: Option<AttemptFailure>,
     pub(crate) log_error: Option<LogError>,
     pub(crate) panic: Option<String>,
+    /// The time limit that stopped it, if it was that.
+    pub(crate) time_limit: Option<Duration>,
     #[cfg(feature = "simulate")]
     pub(crate) simulation: Option<SimulationReport>,
 }
@@ -168,6 +178,7 @@ impl From<RunReport<Watcher>> for Report {
             no_target: report.no_target,
             log_error: report.log_error,
             panic: report.panic,
+            time_limit: None,
             #[cfg(feature = "simulate")]
             simulation: None,
         }
@@ -232,8 +243,27 @@ impl Stops {
     }
 }
 
+/// Waits for the end of a run, which comes after `limit` at the latest.
+#[cfg(feature = "run")]
+fn wait_up_to(handle: z6_vu::reactor::RunHandle<Watcher>, limit: Option<Duration>) -> Report {
+    let Some(limit) = limit else { return handle.wait().into() };
+    let stopper = handle.stopper();
+    let mut is_over = false;
+    let report = handle.wait_with(limit, |now| {
+        if !is_over && now.as_duration() >= limit {
+            is_over = true;
+            stopper.stop_now(StopReason::Requested);
+        }
+    });
+    // It may have ended by itself just then.
+    let is_over = is_over && report.stopped_by == StoppedBy::Requested;
+    Report { time_limit: is_over.then_some(limit), ..report.into() }
+}
+
 impl RunHandle {
-    /// The figures so far, at most about 200 ms old.
+    /// The figures so far. Counts are at most about 200 ms old; so are response times, figures by name and
+    /// doubts, except in scenarios with hundreds of names: then they are renewed as often as half a percent of
+    /// the log writer's time allows.
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
         self.live.read()
@@ -269,6 +299,7 @@ impl Running {
         spec: RunSpec,
         watcher: Watcher,
         context: Context,
+        time_limit: Option<Duration>,
     ) -> Result<Running, Error> {
         let (live, halt) = (watcher.live(), watcher.halt());
         let (started, ended) = mpsc::channel();
@@ -284,7 +315,7 @@ impl Running {
                 // Nobody else sets it.
                 let _ = halt.set(stops.clone());
                 let _ = started.send(Ok((stops, handle.header().clone())));
-                ThreadEnd::Report(Box::new(handle.wait().into()))
+                ThreadEnd::over(wait_up_to(handle, time_limit))
             }
             Err(error) => {
                 let _ = started.send(Err(error.into()));
@@ -326,7 +357,7 @@ impl Running {
             // Dropped, that is rung and disconnected, at the end.
             let (_started, _ringer) = (started, ringer);
             match simulated.run(watcher) {
-                Ok(report) => ThreadEnd::Report(Box::new(report)),
+                Ok(report) => ThreadEnd::over(report),
                 Err(error) => ThreadEnd::Failed(error),
             }
         });
@@ -368,7 +399,7 @@ impl Running {
         self.results.as_ref().map(ResultsDir::path)
     }
 
-    /// The figures so far, at most about 200 ms old.
+    /// The figures so far: see [`RunHandle::live`].
     #[must_use]
     pub fn live(&self) -> LiveSnapshot {
         self.live.read()

@@ -4,7 +4,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use z6_events::{Driver, ErrorKind, LogHeader, StopReason, StoppedBy};
 use z6_scenario::simulation::FaultKind;
@@ -54,7 +56,7 @@ impl SimulatedRun {
         let files = settled.attached(&|digest| given.digest(digest)).into_iter();
         let attached = files.map(|(name, content)| Attached { name, content }).collect();
         let spec = SimSpec { attached, ..spec };
-        let simulated = Simulated::new(spec, &settled.log)?;
+        let simulated = Simulated::new(spec, &settled.log, settled.time_limit)?;
         let (context, results) = settled.context();
         Ok(Running::simulate(simulated, watcher, context)?.keeping(results))
     }
@@ -106,6 +108,26 @@ struct SimLog {
     /// The first thing that went wrong; kept if it outlives the log.
     error: Arc<Mutex<Option<LogError>>>,
     stop: StopRequest,
+    time_limit: Option<TimeLimit>,
+}
+
+/// How long a simulation may take, in real time.
+#[derive(Debug)]
+struct TimeLimit {
+    limit: Duration,
+    begun: Instant,
+    /// Whether it has stopped the simulation.
+    is_reached: Arc<AtomicBool>,
+}
+
+impl TimeLimit {
+    /// Stops the simulation if its time is over.
+    fn watch(&self, stop: &StopRequest) {
+        if self.begun.elapsed() >= self.limit && stop.get().is_none() {
+            self.is_reached.store(true, Ordering::Relaxed);
+            stop.set(StopReason::Requested);
+        }
+    }
 }
 
 impl LogOut for SimLog {
@@ -120,6 +142,9 @@ impl LogOut for SimLog {
     }
 
     fn stop(&mut self) -> Option<StopReason> {
+        if let Some(limit) = &self.time_limit {
+            limit.watch(&self.stop);
+        }
         self.stop.get()
     }
 }
@@ -135,11 +160,21 @@ pub(crate) struct Simulated {
 
 impl Simulated {
     /// Creates the log file. Nothing is simulated yet.
-    pub(crate) fn new(spec: SimSpec, log: &LogTarget) -> Result<Simulated, Error> {
+    pub(crate) fn new(
+        spec: SimSpec,
+        log: &LogTarget,
+        time_limit: Option<Duration>,
+    ) -> Result<Simulated, Error> {
         let header = z6_sim::header(&spec)?;
         let partial = log.path().map_or_else(|| PathBuf::from("(not kept)"), partial_path);
         let file = LogFile::create(log)?;
-        let log = SimLog { file, error: Arc::default(), stop: StopRequest::default() };
+        let time_limit = time_limit.map(|limit| TimeLimit {
+            limit,
+            begun: Instant::now(),
+            is_reached: Arc::default(),
+        });
+        let (error, stop) = (Arc::default(), StopRequest::default());
+        let log = SimLog { file, error, stop, time_limit };
         Ok(Simulated { spec, header, log, partial })
     }
 
@@ -154,6 +189,8 @@ impl Simulated {
     /// Simulates it all.
     pub(crate) fn run(self, watcher: Watcher) -> Result<Report, Error> {
         let written = Arc::clone(&self.log.error);
+        let time_limit = self.log.time_limit.as_ref();
+        let time_limit = time_limit.map(|time| (time.limit, Arc::clone(&time.is_reached)));
         let end = z6_sim::simulate(&self.spec, watcher, self.log);
         let real_error = lock(&written).take();
         let (end, real_error) = match (end, real_error) {
@@ -188,6 +225,9 @@ impl Simulated {
             no_target: None,
             log_error,
             panic: None,
+            time_limit: time_limit.and_then(|(limit, is_reached)| {
+                is_reached.load(Ordering::Relaxed).then_some(limit)
+            }),
             simulation: Some(simulation),
         })
     }

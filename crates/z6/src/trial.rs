@@ -61,7 +61,7 @@ impl Trial {
             actor: Actor(self.actor),
             iteration: self.iteration,
             #[cfg(feature = "builtin")]
-            builtin: builtin.as_ref().map(Builtin::address),
+            builtin: builtin.as_ref().map(Builtin::target),
             #[cfg(not(feature = "builtin"))]
             builtin: None,
             given: crate::secrets::given(

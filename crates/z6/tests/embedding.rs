@@ -323,6 +323,54 @@ fn a_run_that_ends_before_that_without_a_response_is_no_success_either() {
 }
 
 #[test]
+fn a_run_ends_by_its_time_limit_and_is_no_success() {
+    let (_listener, url) = silent();
+    let text = format!(
+        "runtime = {{ duration_seconds = 3600, graceful_stop_seconds = 3600 }}\n\
+         target.base_url = '{url}'\nrequests = [{{ name = 'a', path = '/', timeout_ms = 3600000 }}]"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let run = Run::from_toml(&text).unwrap().time_limit(Duration::from_millis(50));
+    let finished = finish(run.again().log_file(&path));
+    assert_eq!(finished.stopped_by, StoppedBy::Requested);
+    assert_eq!(finished.time_limit, Some(Duration::from_millis(50)));
+    let failure = finished.ok().unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::TimeLimit);
+    assert_eq!(failure.to_string(), "stopped: the run reached its time limit of 50ms");
+    assert!(finished.digest.is_some(), "the log is complete");
+    assert!(z6::Log::open(&path).unwrap().ending().unwrap().digest().is_some());
+}
+
+#[test]
+fn a_time_limit_that_is_not_reached_says_nothing() {
+    let run = Run::from_toml(HELLO).unwrap().time_limit(Duration::from_secs(600));
+    let finished = finish(run);
+    assert_eq!((finished.ok().is_ok(), finished.time_limit), (true, None));
+}
+
+#[test]
+fn a_simulated_run_ends_by_its_time_limit_too() {
+    let text = "runtime.duration_seconds = 86400\ntarget.base_url = 'http://h'\n\
+        requests = [{ name = 'a', path = '/' }]";
+    let run = Run::from_toml(text).unwrap().seed(1).time_limit(Duration::ZERO);
+    let finished = run.simulate().start().unwrap().wait().unwrap();
+    assert_eq!(finished.ok().unwrap_err().kind(), FailureKind::TimeLimit);
+}
+
+#[test]
+fn live_figures_are_those_of_the_end_once_it_has_come() {
+    let running = Run::from_toml(HELLO).unwrap().start().unwrap();
+    let handle = running.handle();
+    let finished = running.wait().unwrap();
+    let (live, metrics) = (handle.live(), &finished.metrics);
+    assert_eq!(live.response_ns, metrics.latency.response_ns);
+    assert_eq!(live.by_name, metrics.requests.by_name);
+    assert_eq!(live.error_rate, metrics.requests.error_rate);
+    assert_eq!(live.doubts, metrics.generator.doubts);
+}
+
+#[test]
 fn a_failed_assertion_is_named_as_the_command_line_names_it() {
     let text = format!("{HELLO}\n[assertions]\nrps_min = 1e9");
     let finished = finish(Run::from_toml(&text).unwrap());

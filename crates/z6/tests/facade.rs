@@ -1,7 +1,7 @@
 //! What the crate exports, and what it links: both are lists that change on purpose only.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::io;
 use std::process::Command;
@@ -59,6 +59,11 @@ fn packages(features: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Each package once.
+fn names(packages: &str) -> BTreeSet<&str> {
+    packages.lines().filter_map(|line| line.split(' ').next()).collect()
+}
+
 fn has(packages: &str, name: &str) -> bool {
     packages.lines().any(|line| line.split(' ').next() == Some(name))
 }
@@ -69,12 +74,18 @@ fn reading_logs_links_no_event_loop_and_no_tls() {
     for name in ["mio", "rustls", "socket2", "crossbeam-channel", "z6-target", "z6-sim"] {
         assert!(!has(&reading, name), "{name}\n{reading}");
     }
+    for name in ["lol_html", "selectors", "cssparser"] {
+        assert!(!has(&reading, name), "{name}: a log is read without reading HTML\n{reading}");
+    }
+    let count = names(&reading).len();
+    assert!(count <= 90, "{count} packages\n{reading}");
     assert!(has(&reading, "z6-events") && has(&reading, "z6-analysis"), "{reading}");
     let simulating = packages(&["--no-default-features", "--features", "simulate"]);
     assert!(has(&simulating, "z6-sim") && !has(&simulating, "mio"), "{simulating}");
     // The check can fail: a real run does link them.
     let running = packages(&["--no-default-features", "--features", "run"]);
     assert!(has(&running, "mio") && has(&running, "rustls"), "{running}");
+    assert!(has(&running, "lol_html") && has(&simulating, "lol_html"), "{running}");
     assert!(!has(&running, "z6-target"), "{running}");
 }
 

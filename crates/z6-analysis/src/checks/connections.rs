@@ -32,6 +32,8 @@ struct Ready {
     drains: bool,
     /// Its peer said so.
     goes_away: bool,
+    /// It said so after it had taken requests.
+    goes_away_after_some: bool,
 }
 
 impl State {
@@ -236,6 +238,7 @@ impl Connections {
             ages: self.limits[target.index()].max_age_ns.map(|age_ns| at.plus_ns(age_ns)),
             drains: false,
             goes_away: false,
+            goes_away_after_some: false,
         };
         self.set(connection, State::Ready(ready));
         if started > at { Err(ViolationKind::ConnectedEarly { started }) } else { Ok(()) }
@@ -257,6 +260,12 @@ impl Connections {
             State::Ready(ready) => Some(ready.target),
             State::Free | State::Connecting { .. } => None,
         }
+    }
+
+    /// Whether a connection has gone away after it had taken requests.
+    pub(super) fn goes_away_after_some(&self, connection: ConnectionSlot) -> bool {
+        let state = self.state(connection);
+        matches!(state, State::Ready(Ready { goes_away_after_some: true, .. }))
     }
 
     /// How often a refused request to a target is sent again.
@@ -285,9 +294,14 @@ impl Connections {
     }
 
     /// The peer takes no more requests.
-    pub(super) fn going_away(&mut self, connection: ConnectionSlot) -> Result<(), ViolationKind> {
+    pub(super) fn going_away(
+        &mut self,
+        connection: ConnectionSlot,
+        accepted: u64,
+    ) -> Result<(), ViolationKind> {
         let ready = self.at(connection)?;
         (ready.drains, ready.goes_away) = (true, true);
+        ready.goes_away_after_some = accepted > 0;
         match ready.protocol {
             Protocol::Http1 => Err(ViolationKind::NotHttp2 { connection }),
             Protocol::Http2 => Ok(()),

@@ -40,7 +40,9 @@ impl StepCheck<'_> {
             Event::StreamsAllowed { connection, allowed } => {
                 connections.streams_allowed(connection, allowed)
             }
-            Event::GoingAway { connection, .. } => connections.going_away(connection),
+            Event::GoingAway { connection, accepted, .. } => {
+                connections.going_away(connection, accepted)
+            }
             Event::TcpReady { connection } => connections.tcp_ready(connection),
             Event::ConnectFailed { connection, started, cause: Cause { error, .. } } => {
                 self.state.cause = Some(Unsent::Attempt(error));
@@ -80,14 +82,19 @@ impl StepCheck<'_> {
             return self.report(None, ViolationKind::EndedUnsent { exchange });
         };
         open.resends = open.resends.saturating_add(1);
-        let before @ Open { actor, request, connection, resends, is_retried, .. } = *open;
+        let is_counted = cause == ResendCause::Refused
+            && !self.state.connections.goes_away_after_some(open.connection);
+        if is_counted {
+            open.counted_resends = open.counted_resends.saturating_add(1);
+        }
+        let before @ Open { actor, request, connection, counted_resends, is_retried, .. } = *open;
         open.is_retried |= cause == ResendCause::Stale;
         let Some(target) = self.state.connections.target(connection) else { return };
         let connections = &self.state.connections;
         let (limit, error, times) = match cause {
             ResendCause::Refused => {
-                let times = resends.saturating_sub(u8::from(is_retried));
-                (connections.resend_refused(target), ErrorKind::StreamRefused, times)
+                let limit = connections.resend_refused(target);
+                (limit, ErrorKind::StreamRefused, counted_resends)
             }
             ResendCause::Stale => {
                 let may =
@@ -104,7 +111,7 @@ impl StepCheck<'_> {
             let error = failure.error.name();
             self.report(Some(actor), ViolationKind::ResentWithoutRefusal { exchange, error });
         }
-        if times > limit {
+        if times > limit || limit == 0 {
             self.report(Some(actor), ViolationKind::ResentTooOften { exchange, limit });
         }
     }

@@ -56,6 +56,8 @@ pub(super) struct Open {
     pub(super) resends: u8,
     /// The latter.
     pub(super) is_retried: bool,
+    /// How many of these times count for `resend_refused`.
+    pub(super) counted_resends: u8,
     /// The target of the exchange that follows a redirect or a refusal, until that is sent.
     pub(super) between: Option<TargetId>,
 }
@@ -335,7 +337,7 @@ impl StepCheck<'_> {
         let sent = self.here.at;
         let deadline = sent.plus_ns(self.rules.timeouts_ns[request.request.index()]);
         let PlannedRequest { population, actor, request, step, .. } = *request;
-        let (attempt, resends, between) = (0, 0, None);
+        let (attempt, resends, counted_resends, between) = (0, 0, 0, None);
         let open = Open {
             population,
             actor,
@@ -348,6 +350,7 @@ impl StepCheck<'_> {
             attempt,
             resends,
             is_retried: false,
+            counted_resends,
             between,
         };
         if self.state.open.insert(exchange.0, open).is_some() {

@@ -241,7 +241,7 @@ violations! {
     /// More attempts at once than `max_connecting`.
     Caps, MaxConnecting { target: TargetId, limit: u64 },
         "more than {limit} attempts at once to target {target}";
-    /// A request that is sent again more often than `resend_refused` or `retry_stale` says.
+    /// A request that is sent again more often than `resend_refused` (GOAWAY apart) or `retry_stale` says.
     Caps, ResentTooOften { exchange: ExchangeSlot, limit: u8 },
         "x{exchange} is sent again more than {limit} times";
     /// More requests at once than a connection may carry.

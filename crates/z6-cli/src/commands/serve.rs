@@ -1,5 +1,6 @@
 //! `z6 serve`: runs the built-in target server.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use z6_target::{Config, Server, Stats};
@@ -7,6 +8,7 @@ use z6_target::{Config, Server, Stats};
 use crate::args::ServeArgs;
 use crate::console;
 use crate::exit::Exit;
+use crate::new_file;
 use crate::signals::Interrupts;
 use z6_metrics::report::units::{bytes, count};
 
@@ -17,8 +19,13 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
     // If the system refuses, the server lowers `max_connections` and a warning follows below.
     let _ = z6_vu::reactor::raise_descriptor_limit();
+    let (addresses, tls_addresses) = match args.tls {
+        true => (Vec::new(), vec![args.listen]),
+        false => (vec![args.listen], Vec::new()),
+    };
     let mut server = Server::start(Config {
-        addresses: vec![args.listen],
+        addresses,
+        tls_addresses,
         threads: args.threads,
         seed: args.seed,
         max_connections: args.max_connections,
@@ -30,8 +37,13 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
             server.max_connections()
         ));
     }
-    let lines: String =
-        server.addresses().iter().map(|at| format!("listening on http://{at}\n")).collect();
+    if let (Some(path), Some(pem)) = (&args.write_ca, server.authority_pem()) {
+        new_file::write(path, pem, "--write-ca", 0o666)?;
+    }
+    let at =
+        |scheme: &'static str| move |at: &SocketAddr| format!("listening on {scheme}://{at}\n");
+    let plain = server.addresses().iter().map(at("http"));
+    let lines: String = plain.chain(server.tls_addresses().iter().map(at("https"))).collect();
     console::results(&lines)?;
     while interrupts.wait(POLL_INTERVAL).is_none() && server.is_running() {}
     server.stop()?;

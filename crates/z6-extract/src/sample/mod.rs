@@ -12,7 +12,6 @@
 mod document;
 mod filter;
 mod number;
-#[cfg(feature = "html")]
 mod page;
 mod text;
 

@@ -199,7 +199,7 @@ impl Fold {
         (self.connections.protocols.resent(), sent)
     }
 
-    fn worker_evidence(&self, torn: bool) -> WorkerEvidence {
+    pub(super) fn worker_evidence(&self, torn: bool) -> WorkerEvidence {
         let health = || self.workers.iter().map(|state| &state.health);
         WorkerEvidence {
             cpu_fraction: health().filter_map(|one| one.cpu_fraction()).reduce(f64::max),

@@ -12,8 +12,8 @@ use crate::grid::GridFigures;
 use crate::groups::Cell;
 use crate::histogram::Latency;
 use crate::metrics::{
-    ErrorFigures, GeneratorFigures, LatencyFigures, LatencyStats, Named, RequestFigures, SeriesRow,
-    ThroughputFigures,
+    ErrorFigures, GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, Named,
+    RequestFigures, SeriesRow, ThroughputFigures,
 };
 use crate::outline::Outline;
 use crate::quantile::stats;
@@ -142,7 +142,7 @@ impl Requests {
             in_flight_at_stop: totals.in_flight_at_stop,
             success_rate: self.measured.success_rate(),
             error_rate: self.measured.error_rate(),
-            by_name: self.groups.by_name(outline),
+            by_name: self.by_name(outline),
             by_method: self.groups.by_method(outline)?,
             by_target: self.groups.by_target(outline, total),
             by_population: Named::default(),
@@ -152,6 +152,11 @@ impl Requests {
             by_status: Named(statuses.map(|(status, count)| (status.to_string(), count)).collect()),
             irregularities: Named(totals.irregularities.occurred().collect()),
         })
+    }
+
+    /// `requests.by_name`.
+    pub(crate) fn by_name(&self, outline: &Outline) -> Named<GroupFigures> {
+        self.groups.by_name(outline)
     }
 
     /// `throughput` of a run that ended then.

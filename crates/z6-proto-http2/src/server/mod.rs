@@ -129,6 +129,8 @@ pub struct ServerConnection {
     streams: Vec<ServerStream>,
     request: RequestFields,
     last_stream: u32,
+    /// Streams above it are not taken any more: GOAWAY has said so.
+    stream_max: u32,
     control_frames: u32,
     scratch: Vec<u8>,
     is_broken: bool,
@@ -150,6 +152,7 @@ impl ServerConnection {
             streams: Vec::new(),
             request: RequestFields::default(),
             last_stream: 0,
+            stream_max: u32::MAX,
             control_frames: 0,
             scratch: Vec::new(),
             is_broken: false,
@@ -200,6 +203,11 @@ impl ServerConnection {
     /// The highest stream of the client.
     pub fn last_stream(&self) -> u32 {
         self.last_stream
+    }
+
+    /// Bytes that are not written.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.output.unwritten()
     }
 
     /// The next bytes to write; returns how many.
@@ -254,6 +262,8 @@ impl ServerConnection {
         }
         self.send.take(taken);
         self.streams[at].send.take(taken);
+        // A client that reads says nothing else for long.
+        self.control_frames = 0;
         self.output.push(|out| {
             let mut rest = &content[..taken];
             loop {
@@ -282,8 +292,9 @@ impl ServerConnection {
         }
     }
 
-    /// Sends GOAWAY.
+    /// Sends GOAWAY. Requests on streams above `last_stream` that come later are not told (RFC 9113 §6.8).
     pub fn go_away(&mut self, last_stream: u32, code: ErrorCode) {
+        self.stream_max = self.stream_max.min(last_stream);
         self.output.push(|out| frame::push_go_away(out, last_stream, code));
     }
 
@@ -432,6 +443,9 @@ impl ServerConnection {
             return self.on_trailers(stream, ends);
         }
         self.last_stream = stream;
+        if stream > self.stream_max {
+            return None;
+        }
         if self.streams.len() >= self.config.streams_max as usize {
             self.reset(stream, ErrorCode::REFUSED_STREAM);
             return Some(Asked::Rejected { stream, kind: None });

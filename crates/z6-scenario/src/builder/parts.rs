@@ -49,7 +49,7 @@ impl TargetBuilder {
         proxy(proxy: impl Into<String>) => settings, "proxy", Value::text(proxy);
         /// The version of HTTP: `http1.1`, `http2`, `http2-prior-knowledge` or `auto`. Default: http1.1.
         http_version(version: impl Into<String>) => settings, "http_version", Value::text(version);
-        /// Whether TLS is used; must agree with the scheme. Default: by scheme.
+        /// Whether TLS is used; must agree with the scheme, except that it decides for `builtin`. Default: by scheme.
         tls(tls: bool) => settings, "tls", Value::Flag(tls);
         /// Whether the server's certificate is verified. Default: true.
         verify_cert(verify: bool) => settings, "verify_cert", Value::Flag(verify);

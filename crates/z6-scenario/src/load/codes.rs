@@ -66,8 +66,6 @@ pub(crate) const WORKER_SHARE: &str = "worker_share";
 pub(crate) const OVERRIDE: &str = "override";
 /// A setting of the simulated world that cannot be read.
 pub(crate) const BAD_SETTING: &str = "bad_setting";
-/// Understood, but not run.
-pub(crate) const UNSUPPORTED: &str = "unsupported";
 /// A value that is not, or may not be, there where it is used.
 pub(crate) const UNSET: &str = "unset";
 /// Unique rows of a file that do not suffice.

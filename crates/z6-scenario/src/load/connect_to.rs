@@ -7,7 +7,7 @@ use super::codes;
 use super::diagnostic::quoted;
 use super::limits::MAX_RESOLVE_ADDRESSES;
 use super::reader::{Context, Section};
-use crate::model::{BaseUrl, Host, Scheme};
+use crate::model::{BaseUrl, Host};
 use crate::reach::ConnectTo;
 
 /// Reads `connect_to` and `resolve` of a target.
@@ -39,7 +39,7 @@ fn check_place(
     is_unix_url: bool,
     key: &'static str,
 ) {
-    let is_builtin = url.is_some_and(|url| url.scheme == Scheme::Builtin);
+    let is_builtin = url.is_some_and(BaseUrl::is_builtin);
     let is_literal = url.is_some_and(|url| !matches!(url.host, Host::Name(_)));
     let (message, hint) = if section.has("connect_to") && section.has("resolve") {
         ("`connect_to` and `resolve` cannot be combined", "keep one")

@@ -41,17 +41,20 @@ pub(crate) fn http2(
 }
 
 fn check_scheme(cx: &mut Context<'_>, at: &At, version: HttpVersion, scheme: Scheme) {
-    if scheme == Scheme::Http && version == HttpVersion::Http2 {
+    if version != HttpVersion::Http2 {
+        return;
+    }
+    if scheme == Scheme::Http {
         let message = "`http2` is agreed on in the TLS handshake, and the base URL is http";
         let hint = "write \"http2-prior-knowledge\" for HTTP/2 in plain text, or `https://` in \
                     `base_url`";
         cx.fault(at, codes::CONFLICT, message, hint);
     }
-    let speaks_http2 = matches!(version, HttpVersion::Http2 | HttpVersion::Http2PriorKnowledge);
-    if scheme == Scheme::Builtin && speaks_http2 {
-        let message = "the built-in target speaks HTTP/1.1 only";
-        let hint = "write \"http1.1\", or the `base_url` of a server that speaks HTTP/2";
-        cx.fault(at, codes::UNSUPPORTED, message, hint);
+    if scheme == Scheme::Builtin {
+        let message = "`http2` is agreed on in the TLS handshake, and the built-in target is asked \
+                       without TLS";
+        let hint = "write `tls = true`, or \"http2-prior-knowledge\" for HTTP/2 in plain text";
+        cx.fault(at, codes::CONFLICT, message, hint);
     }
 }
 

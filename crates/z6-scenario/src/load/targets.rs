@@ -98,7 +98,12 @@ fn target(
     (replaced, version): (Option<&str>, Option<HttpVersion>),
     files: &dyn Files,
 ) -> Target {
-    let (base_url, url_at) = url(cx, section, replaced);
+    let (mut base_url, url_at) = url(cx, section, replaced);
+    if let Some(url) = base_url.as_mut().filter(|url| url.scheme == Scheme::Builtin)
+        && section.flag("tls") == Some(true)
+    {
+        url.scheme = Scheme::BuiltinTls;
+    }
     let tls = tls(cx, section, base_url.as_ref(), &url_at);
     let connect_to = connect_to(cx, section, base_url.as_ref());
     let source_addresses = source_addresses(cx, section, base_url.as_ref(), &connect_to);
@@ -233,14 +238,14 @@ fn check_trust(cx: &mut Context<'_>, section: &Section<'_>) {
     }
 }
 
-/// `tls` says what the scheme says; TLS settings are of use with https only.
+/// `tls` says what the scheme says, except that it alone decides for the built-in target; TLS settings are of use with https only.
 fn check_tls_scheme(cx: &mut Context<'_>, section: &Section<'_>, url: &BaseUrl, url_at: &At) {
-    let secure = url.scheme == Scheme::Https;
+    let secure = url.is_tls();
     if let Some(wanted) = section.flag("tls").filter(|wanted| *wanted != secure) {
         let scheme = match url.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
-            Scheme::Builtin => "builtin",
+            Scheme::Builtin | Scheme::BuiltinTls => "builtin",
         };
         let at = match url_at {
             At::Flag(flag) => At::Flag(flag),

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use z6_events::{ExchangeSlot, PlannedRequest, RequestId, TargetId};
 use z6_http::{IdParts, RequestSpec, USER_AGENT};
 use z6_proto_http1::{Limits, RequestTemplate};
-use z6_scenario::{ConnectionReuse, Host, Plan, Scenario, Scheme, ValueSource};
+use z6_scenario::{ConnectionReuse, Host, Plan, Scenario, ValueSource};
 use z6_vu::session::{Requests, Session};
 use z6_vu::templates::{Templates, request_id};
 
@@ -130,7 +130,7 @@ impl<'a> Expected<'a> {
             method: &due.method,
             host: &host,
             port: target.base_url.port,
-            is_tls: target.base_url.scheme == Scheme::Https,
+            is_tls: target.is_tls(),
             is_absolute: false,
             path_prefix: "",
             path,
@@ -146,7 +146,7 @@ impl<'a> Expected<'a> {
     fn is_same_origin(&self, one: TargetId, other: TargetId) -> bool {
         let origin = |target| {
             let url = &self.scenario.target(target).base_url;
-            (url.scheme == Scheme::Https, url.host.clone(), url.port)
+            (url.is_tls(), url.host.clone(), url.port)
         };
         origin(one) == origin(other)
     }

@@ -16,8 +16,7 @@ mod token;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use z6_proto_http1::server::RequestHead;
-
+use crate::head::Head;
 use crate::keep::{KeepBudget, KeptBody};
 use crate::query;
 use crate::reply::{Content, Made, Reply};
@@ -90,13 +89,13 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn new(
         page: Page,
-        head: &RequestHead<'_>,
+        head: &Head<'_>,
         nonce: (u64, u64),
         budget: &Arc<KeepBudget>,
     ) -> Box<Call> {
         let field = |name| {
             let value = head.field(name)?;
-            Some(String::from_utf8_lossy(value).into_owned())
+            Some(String::from_utf8_lossy(&value).into_owned())
         };
         Box::new(Call {
             page,

@@ -24,6 +24,8 @@ pub(super) struct Exchange {
     resends: u8,
     /// It was sent again, once, because its connection was stale.
     is_retried: bool,
+    /// How many of these times count for `resend_refused`.
+    counted_resends: u8,
     /// Which request of its connection, from 1.
     ordinal: u64,
     /// Length of the request, bytes; none if the driver has to say it.
@@ -111,6 +113,7 @@ impl Exchanges {
             attempt: 0,
             resends: 0,
             is_retried: false,
+            counted_resends: 0,
             ordinal,
             request_bytes,
             timeout: None,
@@ -164,11 +167,12 @@ impl Exchanges {
         })
     }
 
-    /// Whether an exchange that the peer refused may be sent again.
-    pub(super) fn may_resend(&self, slot: ExchangeSlot, most: u8) -> bool {
+    /// Whether an exchange that the peer refused may be sent again, if so at most `most` times that count.
+    /// `counts`: this time does.
+    pub(super) fn may_resend(&self, slot: ExchangeSlot, most: u8, counts: bool) -> bool {
         self.open.find(slot).is_some_and(|exchange| {
-            let refused = exchange.resends - u8::from(exchange.is_retried);
-            exchange.stage == Stage::Sent && refused < most && exchange.attempt < u8::MAX
+            let has_times = exchange.counted_resends < most || (most > 0 && !counts);
+            exchange.stage == Stage::Sent && has_times && exchange.attempt < u8::MAX
         })
     }
 
@@ -256,14 +260,14 @@ impl Exchanges {
         (exchange.vu, exchange.connection, says_close)
     }
 
-    /// A refused exchange waits for a connection to be sent again. Returns its VU and the connection that it
-    /// leaves.
-    pub(super) fn resend(&mut self, slot: ExchangeSlot) -> (VuSlot, ConnectionSlot) {
+    /// A refused exchange waits for a connection to be sent again. Returns its VU.
+    pub(super) fn resend(&mut self, slot: ExchangeSlot, counts: bool) -> VuSlot {
         let exchange = &mut self.open[slot];
         exchange.stage = Stage::Between;
         exchange.attempt += 1;
         exchange.resends += 1;
-        (exchange.vu, exchange.connection)
+        exchange.counted_resends += u8::from(counts);
+        exchange.vu
     }
 
     /// An exchange whose connection was stale waits for another one. Returns its VU, the connection that it
@@ -274,7 +278,7 @@ impl Exchanges {
         match exchange.stage {
             Stage::Sent => {
                 exchange.is_retried = true;
-                self.resend(slot);
+                self.resend(slot, false);
             }
             Stage::Unsent if exchange.attempt > 0 => {
                 exchange.is_retried = true;

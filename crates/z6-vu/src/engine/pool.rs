@@ -123,6 +123,12 @@ impl Pool {
         self.connections.find(slot).is_some_and(|connection| connection.draining.is_some())
     }
 
+    /// Whether the peer of a connection went away after it had taken requests: what it did not take has
+    /// only met the end of a connection that was of use.
+    pub(super) fn goes_away_after_some(&self, slot: ConnectionSlot) -> bool {
+        self.connections[slot].goes_away_after_some
+    }
+
     /// The VU that owns a connection, if one does.
     pub(super) fn owner(&self, slot: ConnectionSlot) -> Option<VuSlot> {
         self.connections[slot].owner
@@ -261,6 +267,7 @@ impl Pool {
                 protocol: Protocol::Http1,
                 limit: 1,
                 draining: None,
+                goes_away_after_some: false,
                 is_listed: false,
                 is_shared: settings.reuse == ConnectionReuse::Shared,
                 requests: 0,
@@ -374,8 +381,14 @@ impl Pool {
     }
 
     /// The peer takes nothing more on a connection: it drains, and is closed at once if it carries
-    /// nothing. Whether there was such a connection.
-    pub(super) fn going_away(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> bool {
+    /// nothing. `accepted`: how many requests the peer may have processed. Whether there was such a
+    /// connection.
+    pub(super) fn going_away(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ConnectionSlot,
+        accepted: u64,
+    ) -> bool {
         let Some(load) = self.connections.find(slot).and_then(Connection::load) else {
             // A timer of this very step closed it; the slot may be in use again.
             return false;
@@ -386,7 +399,9 @@ impl Pool {
         if self.connections[slot].is_listed {
             self.unlist(slot);
         }
-        self.connections[slot].draining.get_or_insert(ReleaseCause::GoingAway);
+        let connection = &mut self.connections[slot];
+        connection.draining.get_or_insert(ReleaseCause::GoingAway);
+        connection.goes_away_after_some = accepted > 0;
         if load == 0 {
             self.close(cx, slot, ReleaseCause::GoingAway);
         }

@@ -470,7 +470,7 @@ impl Engine {
                 .streams_allowed(&mut cx, connection, allowed)
                 .then_some(Event::StreamsAllowed { connection, allowed }),
             Input::GoingAway { connection, code, accepted } => traffic
-                .going_away(&mut cx, connection)
+                .going_away(&mut cx, connection, accepted)
                 .then_some(Event::GoingAway { connection, code, accepted }),
             Input::TcpReady { connection } => {
                 traffic.tcp_ready(&mut cx, connection);

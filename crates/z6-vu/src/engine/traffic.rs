@@ -196,8 +196,13 @@ impl Traffic {
     }
 
     /// The peer takes no more requests on a connection. Whether there was such a connection.
-    pub(super) fn going_away(&mut self, cx: &mut Context<'_>, connection: ConnectionSlot) -> bool {
-        if !self.pool.going_away(cx, connection) {
+    pub(super) fn going_away(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionSlot,
+        accepted: u64,
+    ) -> bool {
+        if !self.pool.going_away(cx, connection, accepted) {
             return false;
         }
         if self.pool.is_draining(connection) {
@@ -340,16 +345,18 @@ impl Traffic {
         exchange: ExchangeSlot,
         failure: Failure,
     ) -> Option<Event> {
-        let target = self.pool.target(self.exchanges.seat(exchange)?.0);
+        let connection = self.exchanges.seat(exchange)?.0;
+        let target = self.pool.target(connection);
         let most = cx.settings.target(target).streams.resend_refused;
-        if !self.exchanges.may_resend(exchange, most)
+        let counts = !self.pool.goes_away_after_some(connection);
+        if !self.exchanges.may_resend(exchange, most, counts)
             || cx.settings.planted.has(Bug::ForgottenResend)
         {
             return None;
         }
-        let leaves = self.exchanges.resend(exchange);
+        let vu = self.exchanges.resend(exchange, counts);
         let redirect = Some(Redirect { exchange, target });
-        self.wait_again(cx, leaves, redirect, failure.reusable);
+        self.wait_again(cx, (vu, connection), redirect, failure.reusable);
         Some(Event::Resent { exchange, failure, cause: ResendCause::Refused })
     }
 

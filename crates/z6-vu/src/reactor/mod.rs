@@ -39,7 +39,7 @@ pub use coordinator::{RunHandle, RunReport, Stopper};
 pub use error::StartError;
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
-pub use start::{RunSpec, Spin, check, cores, start};
+pub use start::{BuiltinTarget, RunSpec, Spin, check, cores, start};
 pub use tls_config::TlsConfigError;
 pub use transport::Address;
 pub use writer::AttachedFile;

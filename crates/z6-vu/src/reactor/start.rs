@@ -57,7 +57,7 @@ pub struct RunSpec {
     /// Which part of the run this process has.
     pub shard: Shard,
     /// Where the built-in target listens, if the scenario uses it.
-    pub builtin: Option<SocketAddr>,
+    pub builtin: Option<BuiltinTarget>,
     /// Where the log goes.
     pub log: LogTarget,
     /// Command-line overrides, for the header.
@@ -70,6 +70,17 @@ pub struct RunSpec {
     pub folder: PathBuf,
     /// Secrets, and the key of digests.
     pub given: Given,
+}
+
+/// Where the built-in target listens, and whom to trust there.
+#[derive(Debug, Clone, Default)]
+pub struct BuiltinTarget {
+    /// In plain text.
+    pub plain: Option<SocketAddr>,
+    /// Over TLS.
+    pub tls: Option<SocketAddr>,
+    /// The certificate of the authority that signed its own, DER.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// Whether an event loop spins for the last tens of microseconds before a planned instant, instead
@@ -110,7 +121,7 @@ pub fn start<O: Observer + 'static>(
     spec: &RunSpec,
     observer: O,
 ) -> Result<RunHandle<O>, StartError> {
-    let addresses = addresses(&spec.scenario, spec.builtin)?;
+    let addresses = addresses(&spec.scenario, spec.builtin.as_ref())?;
     let prepared = Prepared::new(&spec.scenario, setup(spec, &addresses))?;
     let engines = prepared.engines()?;
     let limit = check_descriptors(&spec.scenario, spec.shard)?;
@@ -131,7 +142,7 @@ pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<Start
     let setup = RunSetup::new(0, workers);
     let prepared = Prepared::new(scenario, setup).and_then(|prepared| prepared.engines());
     let mut found: Vec<StartError> = prepared.err().map(StartError::from).into_iter().collect();
-    found.extend(tls_config::targets(scenario, folder).filter_map(Result::err));
+    found.extend(tls_config::targets(scenario, folder, None).filter_map(Result::err));
     found.extend(check_descriptors(scenario, Shard::WHOLE).err());
     found
 }
@@ -145,19 +156,30 @@ pub(super) fn tunnel_request(target: &Target) -> Result<Option<Arc<[u8]>>, Start
 /// Where connections of each target go.
 pub(super) fn addresses(
     scenario: &Scenario,
-    builtin: Option<SocketAddr>,
+    builtin: Option<&BuiltinTarget>,
 ) -> Result<Vec<Vec<Address>>, StartError> {
+    let builtin = builtin.cloned().unwrap_or_default();
     let mut all = Vec::with_capacity(scenario.targets.len());
     for target in &scenario.targets {
-        all.push(match (target.base_url.scheme, builtin) {
-            (Scheme::Builtin, Some(address)) => vec![address.into()],
-            (Scheme::Builtin, None) => {
-                return Err(StartError::NoBuiltin { target: target.name.clone() });
+        let own = match target.base_url.scheme {
+            Scheme::Http | Scheme::Https => {
+                all.push(resolve(target)?);
+                continue;
             }
-            (Scheme::Http | Scheme::Https, _) => resolve(target)?,
-        });
+            Scheme::Builtin => builtin.plain,
+            Scheme::BuiltinTls => builtin.tls,
+        };
+        let Some(own) = own else {
+            return Err(StartError::NoBuiltin { target: target.name.clone() });
+        };
+        all.push(vec![own.into()]);
     }
     Ok(all)
+}
+
+/// Whom connections to the built-in target trust.
+pub(super) fn authority(builtin: Option<&BuiltinTarget>) -> Option<&[u8]> {
+    builtin?.authority.as_deref()
 }
 
 /// The same in words.
@@ -184,7 +206,8 @@ fn common(
         prepared,
         given: spec.given.clone(),
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
-        tls: tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?,
+        tls: tls_config::targets(scenario, &spec.folder, authority(spec.builtin.as_ref()))
+            .collect::<Result<_, _>>()?,
         tunnels: scenario.targets.iter().map(tunnel_request).collect::<Result<_, _>>()?,
         limits: response_limits(&scenario.limits),
         http2: http2_targets(scenario),
@@ -215,7 +238,7 @@ fn check_descriptors(scenario: &Scenario, shard: Shard) -> Result<u64, StartErro
     let ends = |target: &Target| match target.base_url.scheme {
         Scheme::Http | Scheme::Https => own(target),
         // Both ends live in this process.
-        Scheme::Builtin => 2 * own(target),
+        Scheme::Builtin | Scheme::BuiltinTls => 2 * own(target),
     };
     let connections: u64 = scenario.targets.iter().map(ends).sum();
     let needed = connections + SPARE_DESCRIPTORS;

@@ -165,20 +165,30 @@ impl ResolvesClientCert for ClientAuth {
 }
 
 /// By target: what its connections begin with, where they begin with TLS. `folder` is what relative
-/// paths start at. An error holds the target's name.
-pub(super) fn targets(
-    scenario: &Scenario,
-    folder: &Path,
-) -> impl Iterator<Item = Result<Option<TlsTarget>, StartError>> {
-    scenario.targets.iter().map(move |target| match target.base_url.scheme {
-        Scheme::Http | Scheme::Builtin => Ok(None),
-        Scheme::Https => prepare(target, folder)
+/// paths start at, `authority` the certificate that signed that of the built-in target, which is not
+/// known before that is started. An error holds the target's name.
+pub(super) fn targets<'a>(
+    scenario: &'a Scenario,
+    folder: &'a Path,
+    authority: Option<&'a [u8]>,
+) -> impl Iterator<Item = Result<Option<TlsTarget>, StartError>> + 'a {
+    scenario.targets.iter().map(move |target| {
+        let authority = match target.base_url.scheme {
+            Scheme::Http | Scheme::Builtin => return Ok(None),
+            Scheme::Https => None,
+            Scheme::BuiltinTls => authority,
+        };
+        prepare(target, folder, authority)
             .map(Some)
-            .map_err(|source| StartError::Tls { target: target.name.clone(), source }),
+            .map_err(|source| StartError::Tls { target: target.name.clone(), source })
     })
 }
 
-fn prepare(target: &Target, folder: &Path) -> Result<TlsTarget, TlsConfigError> {
+fn prepare(
+    target: &Target,
+    folder: &Path,
+    authority: Option<&[u8]>,
+) -> Result<TlsTarget, TlsConfigError> {
     let settings = &target.tls;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let client = Arc::new(ClientAuth {
@@ -186,7 +196,7 @@ fn prepare(target: &Target, folder: &Path) -> Result<TlsTarget, TlsConfigError> 
         asked: AtomicBool::new(false),
     });
     let resolver: Arc<dyn ResolvesClientCert> = Arc::<ClientAuth>::clone(&client);
-    let verifier = verifier(settings, folder, &provider)?;
+    let verifier = verifier(settings, folder, authority, &provider)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(refused)?
@@ -224,15 +234,17 @@ fn server_name(target: &Target) -> Result<ServerName<'static>, TlsConfigError> {
 fn verifier(
     settings: &TlsSettings,
     folder: &Path,
+    authority: Option<&[u8]>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
     if !settings.verify_cert {
         let schemes = provider.signature_verification_algorithms.supported_schemes();
         return Ok(Arc::new(NoVerifier { schemes }));
     }
-    let (roots, trusted) = match &settings.ca_bundle {
-        Some(path) => bundle(&folder.join(path))?,
-        None => machine_roots()?,
+    let (roots, trusted) = match (&settings.ca_bundle, authority) {
+        (Some(path), _) => bundle(&folder.join(path))?,
+        (None, Some(authority)) => only(authority)?,
+        (None, None) => machine_roots()?,
     };
     let roots = Arc::new(roots);
     let inner =
@@ -258,6 +270,14 @@ fn machine_roots() -> Result<Trust, TlsConfigError> {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     Ok((roots, certificates))
+}
+
+/// One authority alone.
+fn only(authority: &[u8]) -> Result<Trust, TlsConfigError> {
+    let certificate = CertificateDer::from(authority.to_vec());
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).map_err(refused)?;
+    Ok((roots, vec![certificate]))
 }
 
 fn bundle(path: &Path) -> Result<Trust, TlsConfigError> {

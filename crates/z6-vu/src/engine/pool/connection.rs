@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub(super) limit: u32,
     /// It takes nothing new and is closed, for this reason, when its last exchange has ended.
     pub(super) draining: Option<ReleaseCause>,
+    /// Its peer goes away, and may have processed requests on it.
+    pub(super) goes_away_after_some: bool,
     /// It is in the list of its load.
     pub(super) is_listed: bool,
     /// Any VU may use it.

@@ -12,7 +12,6 @@ mod view;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +28,7 @@ use self::wire::{Got, Route, Unopened, Wire, after};
 use super::clock;
 use super::error::StartError;
 use super::socket::Source;
-use super::start::{addresses, named, tunnel_request};
+use super::start::{BuiltinTarget, addresses, authority, named, tunnel_request};
 use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
 use crate::engine::Input;
@@ -56,7 +55,7 @@ pub struct TrialSpec {
     /// Which of its iterations, from 0. What it does once before the first comes before it.
     pub iteration: u64,
     /// Where the built-in target listens, if the scenario uses it.
-    pub builtin: Option<SocketAddr>,
+    pub builtin: Option<BuiltinTarget>,
     /// Secrets.
     pub given: Given,
     /// Where relative paths of certificates and keys start.
@@ -71,10 +70,11 @@ pub struct TrialSpec {
 /// [`StartError`] for whatever keeps it from starting; nothing was sent then.
 pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
     let scenario = &over_http1(&spec.scenario)?;
-    let addresses = addresses(scenario, spec.builtin)?;
+    let addresses = addresses(scenario, spec.builtin.as_ref())?;
     let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
     let prepared = Prepared::new(scenario, setup)?;
-    let tls = tls_config::targets(scenario, &spec.folder).collect::<Result<_, _>>()?;
+    let tls = tls_config::targets(scenario, &spec.folder, authority(spec.builtin.as_ref()))
+        .collect::<Result<_, _>>()?;
     let limits = response_limits(&scenario.limits);
     let mut requests = prepared.requests(&spec.given);
     requests.set_epoch(clock::wall_ns());
@@ -549,6 +549,6 @@ fn origin(scenario: &Scenario, target: TargetId, address: Option<&Address>) -> S
         0 => address.and_then(Address::port).unwrap_or(0),
         port => port,
     };
-    let scheme = if url.scheme == z6_scenario::Scheme::Https { "https" } else { "http" };
+    let scheme = if url.is_tls() { "https" } else { "http" };
     format!("{scheme}://{}", url.authority(port))
 }

@@ -28,7 +28,7 @@ use z6_extract::List;
 use z6_http::IdParts;
 use z6_http::template::{FillError, Filled};
 use z6_proto_http1::Keep;
-use z6_scenario::{Plan, Region, Scenario, Scheme, Scope};
+use z6_scenario::{Plan, Region, Scenario, Scope};
 
 use super::Output;
 use super::requests::Note;
@@ -204,7 +204,7 @@ impl Journeys {
         let hosts = scenario.targets.iter().zip(prepared.ports()).map(|(target, port)| HostOf {
             name: host_text(&target.base_url.host),
             authority: target.base_url.authority(*port),
-            is_tls: target.base_url.scheme == Scheme::Https,
+            is_tls: target.is_tls(),
         });
         let variables = scenario.values.variables.iter().enumerate();
         let of_iteration = variables
