@@ -84,7 +84,7 @@ fn check_place(
 ) {
     let is_unix = url.is_some_and(|url| url.text.starts_with("unix:"));
     let scheme = url.map(|url| url.scheme);
-    let (message, hint) = if scheme == Some(Scheme::Builtin) || is_unix {
+    let (message, hint) = if url.is_some_and(BaseUrl::is_builtin) || is_unix {
         ("a proxy does not lead to the built-in target or to a socket", "remove `proxy`")
     } else if section.has("connect_to") || section.has("resolve") {
         (
@@ -110,9 +110,9 @@ fn from_environment(
     files: &dyn Files,
     url: &BaseUrl,
 ) -> Option<ProxyServer> {
-    let names = match url.scheme {
-        Scheme::Https => ["https_proxy", "HTTPS_PROXY"],
-        Scheme::Http | Scheme::Builtin => ["http_proxy", "HTTP_PROXY"],
+    let names = match url.is_tls() {
+        true => ["https_proxy", "HTTPS_PROXY"],
+        false => ["http_proxy", "HTTP_PROXY"],
     };
     let (name, value) = variable(files, names)?;
     if let Some((_, exceptions)) = variable(files, ["no_proxy", "NO_PROXY"])
