@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use z6_analysis::Loss;
 use z6_analysis::export::{export_events, export_hdr, export_requests};
 use z6_metrics::report::openmetrics::openmetrics_backfill;
 
@@ -25,18 +24,19 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         return openmetrics(args);
     }
     let format = log_args::csv_format(&args.csv, args.format == ExportFormat::Csv)?;
-    let log = log_args::open(&args.log.path)?;
-    let mut reader = log.blocks().map_err(z6::Error::from)?;
-    let (scenario, out) = (log.scenario(), console::stdout());
+    let run = log_args::open_run(&args.logs)?;
+    let mut reader = run.blocks().map_err(z6::Error::from)?;
+    let (scenario, out) = (run.scenario(), console::stdout());
     let exported = match args.format {
         ExportFormat::Csv => export_requests(&mut reader, scenario, &selection, format, out),
         ExportFormat::Ndjson => export_events(&mut reader, scenario, out),
         ExportFormat::Hdr => export_hdr(&mut reader, scenario, out),
         ExportFormat::OpenMetrics => return openmetrics(args),
     };
-    let exported = exported.map_err(|error| log_args::failure(&log, &selection, error))?;
-    log_args::warn_of_loss(&log, exported.loss);
-    log_args::warn_of_digests(&log, exported.digests);
+    let exported =
+        exported.map_err(|error| log_args::failure((&run, &reader), &selection, error))?;
+    log_args::warn_of_loss(&run, &reader);
+    log_args::warn_of_digests(&run, exported.digests);
     Ok(Exit::Success)
 }
 
@@ -44,10 +44,10 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
 fn openmetrics(args: &ExportArgs) -> anyhow::Result<Exit> {
     log_args::csv_format(&args.csv, false)?;
     let edges = args.edges.resolve()?;
-    let log = log_args::open(&args.log.path)?;
-    let refolded = log.refold().map_err(z6::Error::from)?;
-    let text = openmetrics_backfill(&refolded.metrics, &edges, log.header().wall_epoch_ns);
+    let run = log_args::open_run(&args.logs)?;
+    let refolded = run.refold().map_err(z6::Error::from)?;
+    let text = openmetrics_backfill(&refolded.metrics, &edges, run.header().wall_epoch_ns);
     console::stdout().write_all(text.as_bytes())?;
-    log_args::warn_of_loss(&log, Loss::from_ending(&refolded.ending));
+    log_args::warn_of_endings(&run, &refolded.endings);
     Ok(Exit::Success)
 }

@@ -1,7 +1,7 @@
 //! `z6 watch`: shows a run in progress, or one that has ended, from its log.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use z6_events::printable;
@@ -10,6 +10,7 @@ use z6_metrics::report::openmetrics::Edges;
 use crate::args::WatchArgs;
 use crate::console;
 use crate::exit::{Exit, UsageError};
+use crate::log_args;
 use crate::signals::Interrupts;
 use crate::watch::frame::{State, frame};
 use crate::watch::screen::{Pressed, Screen};
@@ -26,19 +27,19 @@ pub(super) fn watch(args: WatchArgs) -> anyhow::Result<Exit> {
     if let Some(address) = args.metrics {
         let allowed = args.metrics_allow;
         let options = WebOptions { address, allowed, served: Served::Metrics };
-        return serve_metrics(&args.log, &options, &edges);
+        return serve_metrics(&args.logs, &options, &edges);
     }
     if args.edges.is_given() {
         return Err(UsageError("`--edges` needs `--metrics ADDRESS`".to_owned()).into());
     }
     match args.web.resolve() {
-        Some(web) => serve(&args.log, &web),
-        None => show(&args.log),
+        Some(web) => serve(&args.logs, &web),
+        None => show(&args.logs),
     }
 }
 
 /// Shows a full screen until a key or a signal ends it.
-fn show(log: &Path) -> anyhow::Result<Exit> {
+fn show(logs: &[PathBuf]) -> anyhow::Result<Exit> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(UsageError(
             "z6 watch needs a terminal; `--web 127.0.0.1:8080` serves a page instead, and `z6 analyze` prints the \
@@ -48,7 +49,7 @@ fn show(log: &Path) -> anyhow::Result<Exit> {
         .into());
     }
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(log).map_err(z6::Error::from)?;
+    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
     let mut shown = Shown::new(console::has_colors(&std::io::stdout()));
     let mut screen = Screen::enter()?;
     while interrupts.first().is_none() {
@@ -68,14 +69,14 @@ fn show(log: &Path) -> anyhow::Result<Exit> {
 }
 
 /// Serves the page until a signal ends the process.
-fn serve(log: &Path, web: &WebOptions) -> anyhow::Result<Exit> {
+fn serve(logs: &[PathBuf], web: &WebOptions) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(log).map_err(z6::Error::from)?;
+    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
     let server = Server::start(web)?;
     server.show(watched.html(), watched.state() == State::Ended);
     console::plain(&format!(
         "the page of {} is at http://{}/ until Ctrl-C",
-        printable(&log.display().to_string()),
+        printable(&watched.label()),
         server.address()
     ));
     while interrupts.first().is_none() {
@@ -89,14 +90,14 @@ fn serve(log: &Path, web: &WebOptions) -> anyhow::Result<Exit> {
 
 /// Serves the figures until they were scraped twice after the end of the run, or a signal ends the process. The
 /// second scrape shows that the counters stand still.
-fn serve_metrics(log: &Path, options: &WebOptions, edges: &Edges) -> anyhow::Result<Exit> {
+fn serve_metrics(logs: &[PathBuf], options: &WebOptions, edges: &Edges) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(log).map_err(z6::Error::from)?;
+    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
     let server = Server::start(options)?;
     server.show(watched.openmetrics(edges), watched.state() == State::Ended);
     console::plain(&format!(
         "the figures of {} are at http://{}/metrics until two scrapes after the end of the run, or Ctrl-C",
-        printable(&log.display().to_string()),
+        printable(&watched.label()),
         server.address()
     ));
     while interrupts.first().is_none() && server.taken() < SCRAPES_AFTER_END {
