@@ -14,19 +14,9 @@ use crate::workspace::text;
 /// # Errors
 /// If it cannot be built.
 pub(crate) fn program(package: &str, name: &str) -> Result<PathBuf> {
-    program_for(None, package, name)
-}
-
-/// The same for another target.
-///
-/// # Errors
-/// If it cannot be built.
-pub(crate) fn program_for(target: Option<&str>, package: &str, name: &str) -> Result<PathBuf> {
-    let target = target.map_or_else(Vec::new, |target| vec!["--target", target]);
-    let shown = target.join(" ");
-    println!("building: cargo build --release -p {package} --bin {name} {shown}");
+    println!("building: cargo build --release -p {package} --bin {name}");
     let json = ["build", "--release", "--message-format=json-render-diagnostics"];
-    let build = cargo(&[&json[..], &["-p", package, "--bin", name], &target].concat());
+    let build = cargo(&[&json[..], &["-p", package, "--bin", name]].concat());
     // What counts instructions by function needs the symbols, and so does what puts them aside.
     let build = build.env("CARGO_PROFILE_RELEASE_STRIP", "none");
     let messages = build.stdout()?;

@@ -5,11 +5,12 @@
 //! of the workspace, so it builds in seconds and works while the product does not compile.
 //! Reading order: this file, `runner` (runs steps and prints the summary), `command` (cargo as a
 //! child), `workspace` (members and files), then one module per check: `layers`, `dependencies`,
-//! `licences` with `spdx`, `package`, `sources`, `links`, `testing`, `fuzz`, `gates`; `lab` runs the commands of the package
+//! `licences` with `spdx`, `package`, `sources`, `links`, `testing`, `fuzz`, `canaries`, `gates`; `lab` runs the commands of the package
 //! `lab`, `dist` packs the program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod built;
+mod canaries;
 mod command;
 mod dependencies;
 mod dist;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-use command::{Invocation, cargo};
+use command::cargo;
 use runner::{Outcome, Step, conclude};
 
 /// All checks, cheapest first.
@@ -62,6 +63,11 @@ const STEPS: &[Step] = &[
     Step { name: "bench-smoke", about: "each bench once, unmeasured", run: bench_smoke },
     Step { name: "gates", about: "instruction counts per layer", run: gates::check },
     Step { name: "fuzz-smoke", about: "each fuzz target for a few seconds", run: fuzz::smoke },
+    Step {
+        name: "canaries",
+        about: "each fuzz target finds its planted bug",
+        run: canaries::check,
+    },
 ];
 
 /// The long checks of `ci --full`, which need an idle machine and hours.
@@ -74,7 +80,6 @@ const FULL_STEPS: &[Step] = &[
     Step { name: "servers", about: "real servers at full counts, none skipped", run: servers },
     Step { name: "swarm", about: "100,000 seeds of the simulator", run: lab::swarm },
     Step { name: "shuffles", about: "shuffled rows of 100,000 seeds are uniform", run: shuffles },
-    Step { name: "golden-aarch64", about: "golden logs on another processor", run: golden_aarch64 },
     Step { name: "accuracy-full", about: "figures against known truth", run: lab::accuracy },
     Step { name: "bench-full", about: "what a request costs", run: lab::bench },
 ];
@@ -119,6 +124,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         name if LAB_COMMANDS.contains(&name) => return Ok(lab::run(arguments)),
         "simtest" if arguments.len() > 1 => return Ok(lab::run(arguments)),
         "fuzz" => return fuzz::long(&arguments[1..]),
+        "canaries" if arguments.len() > 1 => return canaries::some(&arguments[1..]),
         "gates-update" => return gates::update().map(|()| true),
         "dist" => return dist::dist().map(|()| true),
         "lines" => return lines::lines(&arguments[1..]).map(|()| true),
@@ -236,23 +242,6 @@ fn servers() -> Result<Outcome> {
 fn shuffles() -> Result<Outcome> {
     let name = "shuffles_of_100_000_seeds_are_uniform";
     cargo(&["test", "--release", "-p", "z6-scenario", "--lib", "--", "--ignored", name]).run()
-}
-
-/// The golden digests of simulated runs are those of this repository on aarch64 too, emulated by qemu.
-fn golden_aarch64() -> Result<Outcome> {
-    const TARGET: &str = "aarch64-unknown-linux-musl";
-    const QEMU: &str = "qemu-aarch64-static";
-    if !dist::is_installed(TARGET)? {
-        return Ok(Outcome::Skipped(format!("needs `rustup target add {TARGET}`")));
-    }
-    if Invocation::new(QEMU, QEMU, &["--version"]).output().is_err() {
-        return Ok(Outcome::Skipped(format!("needs {QEMU} (Debian: qemu-user-static)")));
-    }
-    let variable = |name: &str| format!("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_{name}");
-    cargo(&["test", "--target", TARGET, "-p", "z6-sim", "--test", "golden"])
-        .env(&variable("LINKER"), "rust-lld")
-        .env(&variable("RUNNER"), QEMU)
-        .run()
 }
 
 fn planted_bugs() -> Result<Outcome> {

@@ -66,6 +66,7 @@ mod connection;
 mod decoder;
 mod error;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
@@ -81,6 +82,9 @@ mod request;
 mod scan;
 pub mod server;
 mod tunnel;
+
+#[doc(hidden)]
+pub use z6_http::canary;
 
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
 pub use decoder::{Decoded, ResponseDecoder};

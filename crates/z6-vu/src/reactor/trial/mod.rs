@@ -338,7 +338,7 @@ impl Trial<'_> {
             if link.session.wants_write() {
                 let bytes = link.session.unwritten(&self.requests);
                 match link.wire.write(bytes) {
-                    Ok(written) if written > 0 => link.session.wrote(written, |_| ()),
+                    Ok(written) if written > 0 => link.session.wrote(written, Tick::ZERO, |_| ()),
                     Ok(_) => {}
                     Err(error) => link.session.write_failed(wire::broken(&error)),
                 }
