@@ -34,7 +34,7 @@ use crate::session::{
 
 use dialer::Dialer;
 use streams::Streams;
-use table::Links;
+use table::{Links, Opening};
 use turns::Turns;
 
 /// All connections of one event loop and what they need.
@@ -174,7 +174,7 @@ impl Connections {
         if self.links.at(slot).connecting {
             if self.links.at(slot).tls.is_some() {
                 self.handshake(engine, slot, token);
-            } else if self.links.at(slot).tunnel.is_some() {
+            } else if self.links.at(slot).asks_for_tunnel() {
                 self.ask_for_tunnel(engine, slot, token);
             } else {
                 self.check_connect(engine, slot, token);
@@ -248,7 +248,7 @@ impl Connections {
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
             Err(cause) => {
-                self.links.at(slot).refused = Some(Box::new(cause));
+                self.links.at(slot).opening = Some(Box::new(Opening::Refused(cause)));
                 self.turns.wait(token);
             }
         }
@@ -261,8 +261,9 @@ impl Connections {
         match socket::connect_outcome(stream) {
             None => {}
             Some(Ok(())) if self.dialer.is_tls(link.target) => {
-                link.tunnel = self.dialer.tunnel(link.target);
-                match link.tunnel {
+                let tunnel = self.dialer.tunnel(link.target);
+                link.opening = tunnel.map(|tunnel| Box::new(Opening::Asks(tunnel)));
+                match link.opening {
                     Some(_) => self.ask_for_tunnel(engine, slot, token),
                     None => self.begin_tls(engine, slot, token),
                 }

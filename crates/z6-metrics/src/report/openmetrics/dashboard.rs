@@ -131,7 +131,7 @@ fn source() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
-fn variable(name: &str, query: String) -> Value {
+fn variable(name: &str, query: &str) -> Value {
     json!({
         "name": name,
         "type": "query",
@@ -183,8 +183,8 @@ pub fn grafana_dashboard() -> String {
         "templating": {
             "list": [
                 { "name": "datasource", "type": "datasource", "query": "prometheus" },
-                variable("scenario", format!("label_values({run}, scenario)")),
-                variable("run", format!("label_values({run}{{scenario=~\"$scenario\"}}, run)"))
+                variable("scenario", &format!("label_values({run}, scenario)")),
+                variable("run", &format!("label_values({run}{{scenario=~\"$scenario\"}}, run)"))
             ]
         },
         "panels": panels

@@ -39,9 +39,9 @@ impl Dialer {
     }
 
     /// What a proxy is asked for before that; none if no tunnel is needed.
-    pub(super) fn tunnel(&self, target: TargetId) -> Option<Box<Tunnel>> {
+    pub(super) fn tunnel(&self, target: TargetId) -> Option<Tunnel> {
         let request = self.common.tunnels[target.index()].as_ref()?;
-        Some(Box::new(Tunnel::new(Arc::clone(request))))
+        Some(Tunnel::new(Arc::clone(request)))
     }
 
     /// What connections to this target begin with if they speak HTTP/2.

@@ -10,6 +10,7 @@ use super::super::tls::Condition;
 use super::super::tls_error::TlsFailure;
 use super::super::tunnel::Asked;
 use super::Connections;
+use super::table::Opening;
 use crate::engine::Input;
 use crate::session::End;
 
@@ -25,11 +26,15 @@ impl Connections {
         token: Token,
     ) {
         let link = self.links.at(slot);
-        let (Some(stream), Some(tunnel)) = (&mut link.stream, &mut link.tunnel) else { return };
+        let (Some(stream), Some(Opening::Asks(tunnel))) =
+            (&mut link.stream, link.opening.as_deref_mut())
+        else {
+            return;
+        };
         match tunnel.go_on(stream, &mut self.buffers.read) {
             Asked::Waits => {}
             Asked::Open => {
-                link.tunnel = None;
+                link.opening = None;
                 self.begin_tls(engine, slot, token);
             }
             Asked::Failed(cause) => {
