@@ -70,7 +70,7 @@ impl Tunnel {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return written.map_or_else(|cause| Asked::Failed(cause), |()| Asked::Waits);
+                    return written.map_or_else(Asked::Failed, |()| Asked::Waits);
                 }
                 Err(error) => return Asked::Failed(socket::cause(&error)),
             }
