@@ -355,6 +355,7 @@ fn a_request_is_sent_once_more_and_no_more() {
             unsent_bytes: 0,
             reusable: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     };
     let connected = |slot, started| Input::Connected {
