@@ -362,7 +362,8 @@ mod tests {
         assert!(first.ends_with("\r\n\r\none") && !first.contains("Refresh"), "{first}");
         assert_eq!(server.taken(), 0);
         server.show("two".to_owned(), true);
-        (scrape(), scrape());
+        scrape();
+        scrape();
         assert!(get(&server, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").contains(" 404 "));
         assert_eq!(server.taken(), 2);
     }
