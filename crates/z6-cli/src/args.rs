@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::watch::web::WebOptions;
+use crate::watch::web::{Served, WebOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
+use z6_metrics::report::openmetrics::{EDGES_MAX, Edges};
 use z6_scenario::simulation::{self, FaultKind};
 use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
 use crate::bench_args::BenchArgs;
 use crate::commands::manifest::ManifestArgs;
+use crate::exit::UsageError;
 use crate::shard::ShardArg;
 
 /// A deterministic, event-driven, auditable HTTP load tester.
@@ -66,7 +68,7 @@ pub(crate) enum Command {
     },
     /// Print the version, the event log format and build details.
     Version,
-    /// Write shell completions, manual pages and the schema of metrics.json to a directory.
+    /// Write shell completions, manual pages, the schema of metrics.json and a Grafana dashboard to a directory.
     #[command(hide = true)]
     DistFiles {
         /// The directory.
@@ -267,6 +269,15 @@ pub(crate) struct WatchArgs {
     pub(crate) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) web: WebArgs,
+    /// Serve the figures to Prometheus at this address, such as 127.0.0.1:9464, until they were read twice after
+    /// the end of the run.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "web")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Also answer a Prometheus that asks for this host, and allow an address that other machines reach.
+    #[arg(long, value_name = "HOST", requires = "metrics")]
+    pub(crate) metrics_allow: Option<String>,
+    #[command(flatten)]
+    pub(crate) edges: EdgesArg,
 }
 
 /// Options of the page that is served.
@@ -284,7 +295,7 @@ impl WebArgs {
     /// What they ask for, if anything.
     pub(crate) fn resolve(self) -> Option<WebOptions> {
         let allowed = self.web_allow;
-        self.web.map(|address| WebOptions { address, allowed })
+        self.web.map(|address| WebOptions { address, allowed, served: Served::Page })
     }
 }
 
@@ -659,13 +670,43 @@ pub(crate) enum DiffFormat {
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) logs: LogsArgs,
-    /// Requests (csv), events (ndjson) or an HdrHistogram interval log (hdr).
+    /// Requests (csv), events (ndjson), an HdrHistogram interval log (hdr), or the figures over time (openmetrics).
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,
+    #[command(flatten)]
+    pub(crate) edges: EdgesArg,
     #[command(flatten)]
     pub(crate) csv: CsvArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
+}
+
+/// Edges of histograms for Prometheus.
+#[derive(Debug, Args)]
+pub(crate) struct EdgesArg {
+    /// Edges of histograms, such as 1ms,5ms,25ms,1s: each is moved up to the end of a bucket, by an eighth at
+    /// most.
+    #[arg(long, value_name = "TIMES", value_delimiter = ',', value_parser = duration_ns)]
+    edges: Vec<u64>,
+}
+
+impl EdgesArg {
+    /// Whether they are given.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.edges.is_empty()
+    }
+
+    /// What they say.
+    pub(crate) fn resolve(&self) -> Result<Edges, UsageError> {
+        if self.edges.len() > EDGES_MAX {
+            let count = self.edges.len();
+            return Err(UsageError(format!("`--edges` has {count} edges, more than {EDGES_MAX}")));
+        }
+        Ok(match self.is_given() {
+            true => Edges::new(self.edges.iter().copied()),
+            false => Edges::default(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -673,6 +714,8 @@ pub(crate) enum ExportFormat {
     Csv,
     Ndjson,
     Hdr,
+    #[value(name = "openmetrics")]
+    OpenMetrics,
 }
 
 /// `z6 serve`.

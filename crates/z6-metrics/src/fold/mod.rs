@@ -14,8 +14,8 @@ mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, Loops, PlannedRequest, Population, ReleaseCause, Response, Sample, StoppedBy,
-    TargetAddresses, Tick, Visitor, WorkerId,
+    Irregularities, Loops, PlannedRequest, Population, ReleaseCause, ResendCause, Response, Sample,
+    StoppedBy, TargetAddresses, Tick, Visitor, WorkerId,
 };
 use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
@@ -319,13 +319,23 @@ impl Fold {
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
-            Event::Resent { exchange, ref failure, .. } => {
+            // No exchange was spent: no byte of the request was sent.
+            Event::Resent { exchange, cause: ResendCause::Stale, .. }
+                if !state.open.is_on_wire(exchange) =>
+            {
+                self.connections.retried();
+                Ok(())
+            }
+            Event::Resent { exchange, ref failure, cause } => {
                 let Failure { received_bytes, unsent_bytes, irregularities, .. } = *failure;
                 let (planned, connection, sent_bytes) =
                     state.open.resent(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
                 state.streams.ended(connection);
-                self.connections.protocols.refused();
+                match cause {
+                    ResendCause::Refused => self.connections.protocols.refused(),
+                    ResendCause::Stale => self.connections.retried(),
+                }
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }

@@ -27,6 +27,14 @@ pub enum StartError {
         /// What is wrong with its settings.
         source: TlsConfigError,
     },
+    /// No proxy can be asked for a tunnel to this host.
+    #[error("no tunnel to target `{target}` can be asked for: {source}")]
+    Tunnel {
+        /// Name of the target.
+        target: String,
+        /// What is wrong with its host.
+        source: z6_http::RequestError,
+    },
     /// One exchange after the other is tried over HTTP/1.1.
     #[error(
         "target `{target}` has `http_version = \"{}\"`, and scenarios are tried over HTTP/1.1 only: write \
@@ -74,6 +82,7 @@ impl StartError {
         match self {
             StartError::Prepare(_)
             | StartError::Tls { .. }
+            | StartError::Tunnel { .. }
             | StartError::TriedOverHttp1 { .. }
             | StartError::NoBuiltin { .. } => true,
             StartError::Resolve(_)

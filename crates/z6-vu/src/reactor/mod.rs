@@ -31,6 +31,7 @@ mod tls_error;
 mod tls_verify;
 mod transport;
 pub mod trial;
+mod tunnel;
 mod wait;
 mod worker;
 mod writer;

@@ -25,6 +25,7 @@ use super::sink::ChannelSink;
 use super::sys;
 use super::tls_config;
 use super::transport::Address;
+use super::tunnel;
 use super::wait::TOKEN_WAKER;
 use super::worker::{Common, Http2Target, Worker};
 use super::writer::{AttachedFile, LogWriter, WriterEnd, WriterParts};
@@ -149,6 +150,12 @@ pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<Start
     found
 }
 
+/// What connections to a target ask a proxy for, if they do.
+pub(super) fn tunnel_request(target: &Target) -> Result<Option<Arc<[u8]>>, StartError> {
+    let wrong = |source| StartError::Tunnel { target: target.name.clone(), source };
+    tunnel::request(target).map_err(wrong)
+}
+
 /// Where connections of each target go.
 pub(super) fn addresses(
     scenario: &Scenario,
@@ -204,6 +211,7 @@ fn common(
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         tls: tls_config::targets(scenario, &spec.folder, authority(spec.builtin.as_ref()))
             .collect::<Result<_, _>>()?,
+        tunnels: scenario.targets.iter().map(tunnel_request).collect::<Result<_, _>>()?,
         limits: response_limits(&scenario.limits),
         http2: http2_targets(scenario),
         spin: spec.spin.applies(spec.workers),
