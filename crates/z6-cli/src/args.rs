@@ -2,15 +2,19 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
-use crate::watch::web::WebOptions;
+use crate::watch::web::{Served, WebOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
+use z6_metrics::report::openmetrics::{EDGES_MAX, Edges};
 use z6_scenario::simulation::{self, FaultKind};
 use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
 use crate::bench_args::BenchArgs;
+use crate::commands::manifest::ManifestArgs;
+use crate::exit::UsageError;
 use crate::shard::ShardArg;
 
 /// A deterministic, event-driven, auditable HTTP load tester.
@@ -39,6 +43,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Print the workload that a scenario and a seed determine.
     Plan(PlanArgs),
+    /// Print what a scheduler is given so that it starts the shards of a run.
+    Manifest(ManifestArgs),
     /// Re-run an event log's recorded inputs and verify every decision in it.
     Replay(ReplayArgs),
     /// Recompute reports from an event log, for all requests or a selection.
@@ -62,7 +68,7 @@ pub(crate) enum Command {
     },
     /// Print the version, the event log format and build details.
     Version,
-    /// Write shell completions, manual pages and the schema of metrics.json to a directory.
+    /// Write shell completions, manual pages, the schema of metrics.json and a Grafana dashboard to a directory.
     #[command(hide = true)]
     DistFiles {
         /// The directory.
@@ -199,6 +205,19 @@ pub(crate) struct RunArgs {
     pub(crate) http: HttpArgs,
     #[command(flatten)]
     pub(crate) part: ShardArgs,
+    /// Begin at this instant of the wall clock, such as 2026-11-26T15:00:00Z: the same for all shards.
+    #[arg(long, value_name = "TIME", value_parser = crate::shard::instant)]
+    pub(crate) start_at: Option<SystemTime>,
+    /// What to do if the run would begin more than 50 ms after that: not start, or start and say so.
+    #[arg(long, value_enum, default_value_t = LateStartArg::Refuse)]
+    pub(crate) late_start: LateStartArg,
+    /// Where the shards wait for each other: a folder that all of them see, or tcp://HOST:PORT, where shard 0
+    /// listens.
+    #[arg(long, value_name = "WHERE", requires = "shard", value_parser = crate::shard::barrier)]
+    pub(crate) barrier: Option<z6::Barrier>,
+    /// How long they wait at most.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration_ns)]
+    pub(crate) barrier_wait: u64,
     /// Results directory; must be empty or not exist yet [default: results/run_<UTC time>].
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -219,6 +238,13 @@ pub(crate) struct RunArgs {
     pub(crate) print: PrintArgs,
     #[command(flatten)]
     pub(crate) ci: CiArgs,
+}
+
+/// What a run does that would begin late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LateStartArg {
+    Refuse,
+    Run,
 }
 
 /// How the progress of a run is shown.
@@ -243,6 +269,15 @@ pub(crate) struct WatchArgs {
     pub(crate) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) web: WebArgs,
+    /// Serve the figures to Prometheus at this address, such as 127.0.0.1:9464, until they were read twice after
+    /// the end of the run.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "web")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Also answer a Prometheus that asks for this host, and allow an address that other machines reach.
+    #[arg(long, value_name = "HOST", requires = "metrics")]
+    pub(crate) metrics_allow: Option<String>,
+    #[command(flatten)]
+    pub(crate) edges: EdgesArg,
 }
 
 /// Options of the page that is served.
@@ -260,7 +295,7 @@ impl WebArgs {
     /// What they ask for, if anything.
     pub(crate) fn resolve(self) -> Option<WebOptions> {
         let allowed = self.web_allow;
-        self.web.map(|address| WebOptions { address, allowed })
+        self.web.map(|address| WebOptions { address, allowed, served: Served::Page })
     }
 }
 
@@ -635,13 +670,43 @@ pub(crate) enum DiffFormat {
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) logs: LogsArgs,
-    /// Requests (csv), events (ndjson) or an HdrHistogram interval log (hdr).
+    /// Requests (csv), events (ndjson), an HdrHistogram interval log (hdr), or the figures over time (openmetrics).
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,
+    #[command(flatten)]
+    pub(crate) edges: EdgesArg,
     #[command(flatten)]
     pub(crate) csv: CsvArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
+}
+
+/// Edges of histograms for Prometheus.
+#[derive(Debug, Args)]
+pub(crate) struct EdgesArg {
+    /// Edges of histograms, such as 1ms,5ms,25ms,1s: each is moved up to the end of a bucket, by an eighth at
+    /// most.
+    #[arg(long, value_name = "TIMES", value_delimiter = ',', value_parser = duration_ns)]
+    edges: Vec<u64>,
+}
+
+impl EdgesArg {
+    /// Whether they are given.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.edges.is_empty()
+    }
+
+    /// What they say.
+    pub(crate) fn resolve(&self) -> Result<Edges, UsageError> {
+        if self.edges.len() > EDGES_MAX {
+            let count = self.edges.len();
+            return Err(UsageError(format!("`--edges` has {count} edges, more than {EDGES_MAX}")));
+        }
+        Ok(match self.is_given() {
+            true => Edges::new(self.edges.iter().copied()),
+            false => Edges::default(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -649,6 +714,8 @@ pub(crate) enum ExportFormat {
     Csv,
     Ndjson,
     Hdr,
+    #[value(name = "openmetrics")]
+    OpenMetrics,
 }
 
 /// `z6 serve`.

@@ -4,7 +4,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use z6::{Blame, FailureKind, Finished, RunFailure};
+use z6::{Blame, FailureKind, Finished, MeetingError, RunFailure, StartError};
 use z6_analysis::AnalyzeError;
 use z6_target::TargetError;
 
@@ -125,6 +125,11 @@ fn from_failure(kind: FailureKind) -> Exit {
 /// Returns the exit code of an error. A broken pipe on standard output is not a failure.
 pub(crate) fn from_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
+        if let Some(z6::Error::Start(StartError::Meeting(MeetingError::Cancelled))) =
+            cause.downcast_ref()
+        {
+            return Exit::Interrupted;
+        }
         if let Some(error) = cause.downcast_ref::<z6::Error>() {
             return match error.blame() {
                 Blame::Caller => Exit::Usage,

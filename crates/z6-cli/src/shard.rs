@@ -3,7 +3,9 @@
 //! Owns the variables of schedulers. Knows neither runs nor scenarios.
 
 use std::env;
+use std::time::{Duration, SystemTime};
 
+use z6::Barrier;
 use z6_events::Shard;
 use z6_events::limits::MAX_SHARDS;
 
@@ -42,6 +44,38 @@ fn numbered(index: Option<u64>, of: u16) -> Result<Shard, String> {
     shard.ok_or_else(|| {
         format!("counting starts at 0: the shards of {of} are 0/{of} to {}/{of}", of - 1)
     })
+}
+
+/// An instant further ahead than this is a mistake: 24 h.
+const START_AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Parses the value of `--start-at`: RFC 3339.
+pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
+    let instant: jiff::Timestamp = text.parse().map_err(|_| {
+        "expected a date, a time and its zone, such as 2026-11-26T15:00:00Z".to_owned()
+    })?;
+    let instant = SystemTime::from(instant);
+    match instant.duration_since(SystemTime::now()) {
+        Ok(ahead) if ahead > START_AHEAD_MAX => Err(format!(
+            "it is more than 24 h ahead; now it is {}",
+            jiff::Timestamp::now().strftime("%FT%TZ")
+        )),
+        Ok(_) | Err(_) => Ok(instant),
+    }
+}
+
+/// Parses the value of `--barrier`.
+pub(crate) fn barrier(text: &str) -> Result<Barrier, String> {
+    let Some(address) = text.strip_prefix("tcp://") else {
+        return match text.contains("://") || text.is_empty() {
+            true => Err("expected a folder, or tcp://HOST:PORT".to_owned()),
+            false => Ok(Barrier::Folder(text.into())),
+        };
+    };
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let port = port.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port > 0);
+    port.ok_or("expected tcp://HOST:PORT, such as tcp://10.0.0.5:7600")?;
+    Ok(Barrier::Tcp(address.to_owned()))
 }
 
 /// How a scheduler tells a task its number.
@@ -221,6 +255,27 @@ mod tests {
         ok(None, &cloud_run, "1/2 CLOUD_RUN_TASK_INDEX");
         ok(Some(4), &[("PARALLEL_SEQ", "4")], "3/4 PARALLEL_SEQ");
         ok(Some(4), &[("NOMAD_ALLOC_INDEX", "3")], "3/4 NOMAD_ALLOC_INDEX");
+    }
+
+    #[test]
+    fn instants_have_a_zone_and_are_near() {
+        assert!(instant("2026-01-01T00:00:00Z").is_ok());
+        assert!(instant("2026-01-01T01:00:00+01:00").is_ok());
+        for text in ["", "now", "15:00", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z"] {
+            assert!(instant(text).unwrap_err().contains("and its zone"), "{text}");
+        }
+        assert!(instant("2999-01-01T00:00:00Z").unwrap_err().contains("more than 24 h ahead"));
+    }
+
+    #[test]
+    fn a_barrier_is_a_folder_or_an_address() {
+        assert_eq!(barrier("/shared/x"), Ok(Barrier::Folder("/shared/x".into())));
+        assert_eq!(barrier("tcp://a:7600"), Ok(Barrier::Tcp("a:7600".to_owned())));
+        assert_eq!(barrier("tcp://[::1]:7600"), Ok(Barrier::Tcp("[::1]:7600".to_owned())));
+        for text in ["", "tcp://", "tcp://a", "tcp://:7600", "tcp://a:0", "tcp://a:x", "http://a:1"]
+        {
+            assert!(barrier(text).is_err(), "{text}");
+        }
     }
 
     #[test]

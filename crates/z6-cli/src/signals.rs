@@ -5,6 +5,7 @@
 //! for the signals; the handlers themselves do nothing else.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ fn is_ignored(signal: i32) -> bool {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupts {
     shared: Arc<(Mutex<State>, Condvar)>,
+    flag: Arc<AtomicBool>,
 }
 
 impl Interrupts {
@@ -93,6 +95,7 @@ impl Interrupts {
             signal_hook::low_level::exit(i32::from(Exit::Interrupted.code()));
         }
         state.first = Some(signal);
+        self.flag.store(true, Ordering::Relaxed);
         if let Some(run) = &state.run {
             signal.stop(run);
         }
@@ -106,6 +109,11 @@ impl Interrupts {
             signal.stop(&run);
         }
         state.run = Some(run);
+    }
+
+    /// True once a signal has arrived.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flag)
     }
 
     /// The first signal, if one has arrived.

@@ -142,7 +142,10 @@ fn markdown_keeps_its_tables_whatever_names_say() {
 fn the_files_of_a_package_are_those_of_this_program() {
     let folder = Folder::new("");
     folder.run(&["dist-files", "dist"]).expect(0);
-    assert_eq!(files(&folder.path("dist")), ["completions", "man", "metrics.schema.json"]);
+    assert_eq!(
+        files(&folder.path("dist")),
+        ["completions", "grafana.json", "man", "metrics.schema.json"]
+    );
     assert_eq!(files(&folder.path("dist/completions")).len(), 5);
     let pages = files(&folder.path("dist/man"));
     for page in ["z6.1", "z6-run.1", "z6-bench.1", "z6-diff.1"] {

@@ -48,6 +48,8 @@ const FROM_WRK: Page = page!("FROM_WRK.md", 6);
 const FROM_K6: Page = page!("FROM_K6.md", 3);
 const FROM_GATLING: Page = page!("FROM_GATLING.md", 4);
 
+const SCALE: Page = page!("SCALE.md", 8);
+
 /// Pages that a newcomer begins with.
 const NEWCOMERS: [&Page; 7] = [&TUTORIAL, &SUMMARY, &CI, &FAQ, &FROM_WRK, &FROM_K6, &FROM_GATLING];
 
@@ -220,6 +222,11 @@ fn tutorial() {
 #[test]
 fn reading_the_summary() {
     run_all(&SUMMARY);
+}
+
+#[test]
+fn one_plan_on_many_machines() {
+    run_all(&SCALE);
 }
 
 #[test]

@@ -109,3 +109,69 @@ fn the_scheduler_says_which_shard_a_process_is() {
     let run = scheduled(&folder, &pod, &["run", "s.toml", "--shard", "auto/2", "--json"]).expect(0);
     assert_eq!(figure(&run.stdout, "/run/shard"), "1/2");
 }
+
+#[test]
+fn a_run_begins_at_the_given_instant_or_not_at_all() {
+    let folder = Folder::new(SHORT);
+    let past = "2026-01-01T00:00:00Z";
+    let arguments = ["run", "s.toml", "--start-at", past, "--output", "out"];
+    let run = folder.run(&arguments).expect(3);
+    assert!(run.stderr.contains("`--late-start run`"), "{}", run.stderr);
+    assert!(!folder.path("out").exists());
+    let run = folder.run(&[&arguments[..], &["--late-start", "run"]].concat()).expect(0);
+    assert!(run.stdout.contains("note: this shard began"), "{}", run.stdout);
+    folder.run(&["replay", "out"]).expect(0);
+    for (option, value) in [("--start-at", "soon"), ("--start-at", "2999-01-01T00:00:00Z")] {
+        folder.run(&["run", "s.toml", option, value]).expect(2);
+    }
+    folder.run(&["run", "s.toml", "--barrier", "x"]).expect(2);
+}
+
+/// The wall clock at tick 0, and the facts about it.
+fn beginning(log: &std::path::Path) -> (u64, Vec<String>) {
+    let reader = z6_events::LogReader::new(std::fs::File::open(log).unwrap()).unwrap();
+    let header = reader.header();
+    (header.wall_epoch_ns, header.clock.iter().map(|(name, _)| name.clone()).collect())
+}
+
+#[test]
+fn shards_wait_for_each_other_and_begin_together() {
+    let folder = Folder::new(SHORT);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::fs::create_dir(folder.path("meet")).unwrap();
+    for (barrier, names) in
+        [(format!("tcp://{free}"), &["clock_offset_ns"][..]), ("meet".to_owned(), &[][..])]
+    {
+        let part = |shard: &str| {
+            let name = format!("{}{}", &barrier[..1], &shard[..1]);
+            let options = ["--shard", shard, "--barrier", &barrier, "--output", &name];
+            (folder.z6(&[&["run", "s.toml", "--quiet"], &options[..]].concat()), name)
+        };
+        let mut parts = ["1/3", "0/3", "2/3"].map(part);
+        let children = parts.each_mut().map(|(command, _)| {
+            z6_testing::Process::new(command.stdout(std::process::Stdio::null()).spawn().unwrap())
+        });
+        for mut child in children {
+            assert!(child.child().wait().unwrap().success());
+        }
+        let logs = parts.map(|(_, name)| beginning(&folder.path(&name).join("events.z6log")));
+        let epochs = logs.each_ref().map(|(epoch, _)| *epoch);
+        let apart = epochs.iter().max().unwrap() - epochs.iter().min().unwrap();
+        assert!(apart < 50_000_000, "{barrier}: {apart} ns apart");
+        assert!(names.iter().all(|name| logs[0].1.iter().any(|known| known == name)), "{logs:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path("meet")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_shard_that_waits_can_be_stopped_and_leaves_nothing() {
+    let folder = Folder::new(SHORT);
+    let options = ["run", "s.toml", "--shard", "1/2", "--barrier", "tcp://127.0.0.1:1"];
+    let mut command = folder.z6(&[&options[..], &["--output", "out"]].concat());
+    let mut waiting = common::Underway::start(&mut command);
+    waiting.await_words("waiting at tcp://127.0.0.1:1 for the other 1 shard");
+    waiting.signal(z6_testing::Signal::TERM);
+    let end = waiting.end();
+    assert_eq!(end.code, Some(130), "{end:?}");
+    assert!(!folder.path("out").exists());
+}

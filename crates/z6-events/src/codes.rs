@@ -155,6 +155,8 @@ pub enum ReleaseCause {
     NotNeeded = 8,
     /// The peer said that it takes no more requests (GOAWAY).
     GoingAway = 9,
+    /// It was open for `max_connection_age_ms`.
+    MaxAge = 10,
 }
 
 /// Why a request is sent again that was sent already.
@@ -163,6 +165,8 @@ pub enum ReleaseCause {
 pub enum ResendCause {
     /// The peer refused it and has not processed it (RFC 9113 section 8.7).
     Refused = 1,
+    /// Its connection ended before the first byte of the response, and had been idle (`retry_stale`).
+    Stale = 2,
 }
 
 /// What a note is about.
@@ -261,10 +265,12 @@ coded! { ReleaseCause {
     RunEnded = 7 => "run_ended",
     NotNeeded = 8 => "not_needed",
     GoingAway = 9 => "going_away",
+    MaxAge = 10 => "max_age",
 } }
 
 coded! { ResendCause {
     Refused = 1 => "refused",
+    Stale = 2 => "stale",
 } }
 
 coded! { Protocol {

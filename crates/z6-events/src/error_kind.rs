@@ -96,6 +96,9 @@ kinds! {
     SocketMissing = 16, "socket_missing", Transport;
     /// The queue of a unix socket's server is full (EAGAIN).
     AcceptQueueFull = 17, "accept_queue_full", Transport;
+    /// The proxy does not open a tunnel: it answered with the status that is recorded with the event, or with
+    /// what is not HTTP, or closed the connection; that is 0 then.
+    ProxyRefused = 18, "proxy_refused", Transport;
     /// A source address that the scenario gives does not belong to this machine (EADDRNOTAVAIL of
     /// bind(2)); its index is recorded with the event.
     BadSourceAddress = 19, "bad_source_address", Transport;
@@ -238,6 +241,10 @@ kinds! {
     Http2ControlFlood = 132, "http2_control_flood", Limit;
     /// More tiny DATA frames of one response than the limit.
     Http2EmptyDataFlood = 133, "http2_empty_data_flood", Limit;
+
+    /// The proxy wants to know who we are before it opens a tunnel: its status, 407 or 401, is recorded with the
+    /// event (RFC 9110 section 15.5.8).
+    ProxyAuth = 140, "proxy_auth", Transport;
 }
 
 /// How long a connection has to be idle before a request for its end to be that of an idle connection,
@@ -271,6 +278,24 @@ impl ErrorKind {
             }
             ErrorKind::UnexpectedUpgrade => {
                 "101 without `Upgrade` and 101 in expect_status (RFC 9110 section 15.2.2)"
+            }
+            _ => return None,
+        })
+    }
+
+    /// Of attempts that a proxy has not let through: what it did, in words. None for all others. `detail` is
+    /// that of the event.
+    #[must_use]
+    pub fn proxy_words(self, detail: u64) -> Option<String> {
+        Some(match (self, detail) {
+            (ErrorKind::ProxyRefused, 0) => {
+                "the proxy closed the connection, or did not answer CONNECT in HTTP".to_owned()
+            }
+            (ErrorKind::ProxyRefused, status) => {
+                format!("the proxy answered CONNECT with status {status}")
+            }
+            (ErrorKind::ProxyAuth, status) => {
+                format!("the proxy asks for other credentials (status {status})")
             }
             _ => return None,
         })

@@ -2,7 +2,7 @@
 //! The encoding does not use it.
 
 use crate::arrival::ArrivalStamp;
-use crate::codes::{CloseCause, ReleaseCause};
+use crate::codes::{CloseCause, ReleaseCause, ResendCause};
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
 use crate::event::{Cause, Event, Failure, PlannedRequest, Response};
@@ -285,7 +285,13 @@ impl ExchangeTable {
                 earlier_irregularities: Irregularities::NONE,
             }),
             Event::Redirected { exchange, ref response, .. } => self.redirected(exchange, response),
-            Event::Resent { exchange, ref failure, .. } => self.refused(exchange, failure),
+            // No exchange was spent: no byte of the request was sent.
+            Event::Resent { exchange, cause: ResendCause::Stale, .. }
+                if self.on_wire(exchange).is_err() =>
+            {
+                Ok(Observed::Alone(*event))
+            }
+            Event::Resent { exchange, ref failure, .. } => self.resent(exchange, failure),
             Event::RedirectFailed { exchange, cause } => {
                 self.ended(at, exchange, End::without_response(Outcome::from_cause(cause)))
             }
@@ -413,7 +419,7 @@ impl ExchangeTable {
         Ok(Observed::Redirected(open.facts))
     }
 
-    fn refused(
+    fn resent(
         &mut self,
         exchange: ExchangeSlot,
         failure: &Failure,

@@ -83,9 +83,9 @@ pub struct LogHeader {
     pub seed: u64,
     /// Number of workers, at least 1.
     pub workers: u16,
-    /// The part of a run spread over processes that this log holds, from 0: 0 today.
+    /// The part of a run spread over processes that this log holds, from 0.
     pub shard: u16,
-    /// The number of such parts, at least 1: 1 today.
+    /// The number of such parts, at least 1.
     pub shards: u16,
     /// What drives the engine.
     pub driver: Driver,
@@ -111,7 +111,7 @@ pub struct LogHeader {
     pub host: Vec<(String, String)>,
     /// Facts about the build.
     pub build: Vec<(String, String)>,
-    /// State of the wall clock at tick 0, by name: empty today.
+    /// State of the wall clock at tick 0, by name. Empty unless the run has several shards or a given start.
     pub clock: Vec<(String, u64)>,
     /// The scenario file, complete and unchanged.
     pub scenario_text: String,

@@ -29,6 +29,8 @@ pub struct RequestSpec<'a> {
     pub port: u16,
     /// The scheme is https.
     pub is_tls: bool,
+    /// The target in absolute form, as a proxy takes it (RFC 9112 §3.2.2).
+    pub is_absolute: bool,
     /// Path of the base URL: empty, or beginning with `/`.
     pub path_prefix: &'a str,
     /// Path and query after the prefix: empty, `/..`, `?..`, or `*` for OPTIONS. A fragment is
@@ -55,6 +57,7 @@ impl<'a> RequestSpec<'a> {
             host,
             port,
             is_tls: false,
+            is_absolute: false,
             path_prefix: "",
             path,
             headers: &[],
@@ -72,10 +75,18 @@ impl<'a> RequestSpec<'a> {
     pub fn check(&self) -> Result<CheckedRequest<'a>, RequestError> {
         check_method(self.method)?;
         let given = Given::survey(self)?;
-        let mut target = Vec::new();
-        push_target(&mut target, self.method, self.path_prefix, self.path)?;
+        let mut origin_form = Vec::new();
+        push_target(&mut origin_form, self.method, self.path_prefix, self.path)?;
         let mut authority = Vec::new();
         push_authority(&mut authority, self.host, self.port, self.is_tls)?;
+        let target = if self.is_absolute {
+            let scheme: &[u8] = if self.is_tls { b"https://" } else { b"http://" };
+            // For all of a server the path is left out (RFC 9112 §3.2.4).
+            let path = if self.path == "*" { &[][..] } else { &origin_form };
+            [scheme, &authority, path].concat()
+        } else {
+            origin_form
+        };
         let (host_name, authority) = match given.host {
             Some((name, value)) => (name, value.as_bytes().to_vec()),
             None => ("Host", authority),
@@ -118,7 +129,7 @@ impl<'a> RequestSpec<'a> {
 pub struct CheckedRequest<'a> {
     /// The method, as given.
     pub method: &'a str,
-    /// The request target: origin form, percent-encoded, or `*`.
+    /// The request target, percent-encoded: origin form, `*`, or absolute form.
     pub target: Vec<u8>,
     /// Name of the `Host` field in the caller's spelling.
     pub host_name: &'a str,

@@ -70,6 +70,15 @@ impl Doubt {
             Doubt::WallClockStep { .. } => {
                 "take times of day in this run with care; everything else is measured by a steady clock"
             }
+            Doubt::ClockShift { .. } => {
+                "let NTP or chrony set the clocks of all machines; with --barrier tcp:// and no --start-at the shards begin together all the same"
+            }
+            Doubt::ClockUnsynchronised => {
+                "let NTP or chrony set the clocks of all machines, or use --barrier tcp://, which measures them"
+            }
+            Doubt::LateStart { .. } => {
+                "start the shards earlier, or with a --start-at that is further ahead"
+            }
             Doubt::NothingMeasured { .. } => "make the run longer, or the warm-up shorter",
             Doubt::TooFewSamples { .. } => "make the run longer, or ask for a lower percentile",
             Doubt::HistogramsFolded { .. } => "raise max_histogram_bytes, or use fewer names",
@@ -123,6 +132,9 @@ mod tests {
             Doubt::OutOfDescriptors { failed: 1 },
             Doubt::OutOfMemory { failed: 1 },
             Doubt::WallClockStep { step_ns: 1 },
+            Doubt::ClockShift { offset_ns: 1 },
+            Doubt::ClockUnsynchronised,
+            Doubt::LateStart { late_ns: 1 },
             Doubt::NothingMeasured { from_ns: 1 },
             Doubt::TooFewSamples { quantile: Quantile::P99, samples: 1, needed: 100 },
             Doubt::HistogramsFolded { requests: 1 },

@@ -20,6 +20,7 @@ pub(crate) struct ConnectionTotals {
     failed: u64,
     closed_by_peer: u64,
     unsolicited: u64,
+    retried: u64,
     connect: Latency,
     tls_handshake: Latency,
     syn: SynRetries,
@@ -49,6 +50,7 @@ impl ConnectionTotals {
             failed: 0,
             closed_by_peer: 0,
             unsolicited: 0,
+            retried: 0,
             connect: Latency::default(),
             tls_handshake: Latency::default(),
             syn: SynRetries::default(),
@@ -141,6 +143,11 @@ impl ConnectionTotals {
         }
     }
 
+    /// A request whose connection was stale is sent once more.
+    pub(crate) fn retried(&mut self) {
+        self.retried += 1;
+    }
+
     /// Whether bytes that were not asked for came after a response.
     #[inline]
     pub(crate) fn after_response(&mut self, unsolicited: bool) {
@@ -160,6 +167,7 @@ impl ConnectionTotals {
             failed: self.failed,
             closed_by_peer: self.closed_by_peer,
             unsolicited: self.unsolicited,
+            retried: self.retried,
             failed_addresses: self.failed_addresses(requests, outline),
         }
     }

@@ -148,6 +148,7 @@ fn reason(
             .map(|ms| format!("no connection within {ms} ms")),
         (ErrorKind::StaleConnection, _) => Some(stale(detail, idle_ns, note)),
         (ErrorKind::BadSourceAddress, _) => Some(bad_source(detail, target, outline)),
+        (ErrorKind::ProxyRefused | ErrorKind::ProxyAuth, _) => kind.proxy_words(detail),
         (ErrorKind::ClosedBeforeResponse, _) => {
             let bytes = match detail {
                 0 => "before the first byte".to_owned(),

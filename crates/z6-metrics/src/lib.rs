@@ -39,6 +39,7 @@ mod advice;
 pub mod assertions;
 mod by_connection;
 mod by_population;
+mod clock;
 mod connection_totals;
 mod connections;
 mod curve;

@@ -546,6 +546,10 @@ pub struct ConnectionFigures {
     pub closed_by_peer: u64,
     /// Received bytes outside any response.
     pub unsolicited: u64,
+    /// Requests that were sent once more because their connection was stale (`retry_stale`); not in
+    /// metrics.json if there were none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retried: u64,
     /// Of those that became ready, by what they spoke. Not in metrics.json if that was HTTP/1.1 without
     /// TLS for all.
     #[serde(skip_serializing_if = "Named::is_empty")]

@@ -168,6 +168,11 @@ impl OpenRequests {
         open.ok_or(FoldError::ExchangeNotOpen { worker, exchange, at })
     }
 
+    /// Whether the request in this slot was sent and awaits its response.
+    pub(crate) fn is_on_wire(&self, exchange: ExchangeSlot) -> bool {
+        self.slots.get(exchange.0).is_some_and(|open| !open.between)
+    }
+
     /// The request in this slot, if one is open.
     pub(crate) fn request(&mut self, exchange: ExchangeSlot) -> Option<RequestId> {
         self.find(exchange).map(|open| open.request)

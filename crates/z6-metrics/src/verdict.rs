@@ -7,6 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use z6_scenario::Quantile;
 
+use crate::clock::ClockFacts;
 use crate::metrics::LatencyStats;
 use crate::report::units::{count, duration, percent, plain, plural};
 
@@ -172,6 +173,18 @@ pub enum Doubt {
         /// The largest step, nanoseconds.
         step_ns: u64,
     },
+    /// The wall clock of this shard is far from that of shard 0.
+    ClockShift {
+        /// How far ahead it is, nanoseconds.
+        offset_ns: i64,
+    },
+    /// Nothing keeps the wall clock of this shard right, and it was not compared with that of shard 0.
+    ClockUnsynchronised,
+    /// This shard began after the instant at which all were to begin.
+    LateStart {
+        /// How long after it, nanoseconds.
+        late_ns: u64,
+    },
     /// The measured part is empty: everything was planned in the warm-up.
     NothingMeasured {
         /// Where the measured part begins, nanoseconds.
@@ -268,6 +281,9 @@ impl Doubt {
             Doubt::OutOfDescriptors { .. } => "out_of_descriptors",
             Doubt::OutOfMemory { .. } => "out_of_memory",
             Doubt::WallClockStep { .. } => "wall_clock_step",
+            Doubt::ClockShift { .. } => "clock_shift",
+            Doubt::ClockUnsynchronised => "clock_unsynchronised",
+            Doubt::LateStart { .. } => "late_start",
             Doubt::NothingMeasured { .. } => "nothing_measured",
             Doubt::TooFewSamples { .. } => "too_few_samples",
             Doubt::HistogramsFolded { .. } => "histograms_folded",
@@ -310,6 +326,9 @@ impl Doubt {
             | Doubt::ErrorsDominate { .. }
             | Doubt::UnsentAtEnd { .. }
             | Doubt::WallClockStep { .. }
+            | Doubt::ClockShift { .. }
+            | Doubt::ClockUnsynchronised
+            | Doubt::LateStart { .. }
             | Doubt::NothingMeasured { .. }
             | Doubt::TooFewSamples { .. }
             | Doubt::HistogramsFolded { .. }
@@ -439,6 +458,22 @@ impl fmt::Display for Doubt {
                 "the wall clock was stepped by {}; latencies do not depend on it",
                 duration(step_ns)
             ),
+            Doubt::ClockShift { offset_ns } => write!(
+                f,
+                "the wall clock is {} {} that of shard 0: columns may be shifted against each other; \
+                 latencies do not depend on it",
+                duration(offset_ns.unsigned_abs()),
+                if offset_ns < 0 { "behind" } else { "ahead of" }
+            ),
+            Doubt::ClockUnsynchronised => f.write_str(
+                "nothing keeps the wall clock right, and it was not compared with that of shard 0: columns \
+                 may be shifted against each other",
+            ),
+            Doubt::LateStart { late_ns } => write!(
+                f,
+                "this shard began {} after the common start: its columns are shifted by that much",
+                duration(late_ns)
+            ),
             Doubt::NothingMeasured { from_ns } => write!(
                 f,
                 "nothing was measured: no request was planned after the warm-up of {} s",
@@ -547,6 +582,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) out_of_descriptors: u64,
     pub(crate) out_of_memory: u64,
     pub(crate) wall_step_max_ns: u64,
+    pub(crate) clock: ClockFacts,
     /// Where the measured part begins, if nothing was planned in it, nanoseconds.
     pub(crate) nothing_from_ns: Option<u64>,
     /// Requests that latency assertions are about.
@@ -588,6 +624,7 @@ impl<'a> Evidence<'a> {
             out_of_descriptors: 0,
             out_of_memory: 0,
             wall_step_max_ns: 0,
+            clock: ClockFacts::default(),
             nothing_from_ns: None,
             samples: 0,
             quantiles_asked: Vec::new(),
@@ -637,6 +674,7 @@ fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     doubts.extend((stall_ns > 0).then_some(Doubt::LogBackPressure { stall_ns }));
     let step_ns = evidence.wall_step_max_ns;
     doubts.extend((step_ns > WALL_STEP_NS_MAX).then_some(Doubt::WallClockStep { step_ns }));
+    doubts.extend(evidence.clock.doubts());
 }
 
 /// Whether the load that was requested went out, and what it waited for.

@@ -79,7 +79,7 @@ impl RequestForm {
         let mut out = Writer::default();
         out.push(request.method.as_bytes());
         out.push(b" ");
-        if !spec.path_prefix.is_empty() {
+        if spec.is_absolute || !spec.path_prefix.is_empty() {
             out.push(request.target.strip_suffix(b"/").unwrap_or(&request.target));
         }
         out.gap(Place::Given(Gap::Target));
@@ -255,6 +255,12 @@ mod tests {
                         ..RequestSpec::new(method, "h", 8080, "/a?b=c")
                     };
                     let fixed = RequestTemplate::encode(&spec).unwrap();
+                    let absolute = RequestSpec { is_absolute: true, ..spec };
+                    let form = RequestForm::encode(&absolute, |_| false).unwrap();
+                    let written = filled(&form, &absolute, body.unwrap_or_default());
+                    let fixed_absolute = RequestTemplate::encode(&absolute).unwrap();
+                    assert_eq!(written, fixed_absolute.bytes());
+                    assert!(written.starts_with(format!("{method} http://h:8080").as_bytes()));
                     for filled_in in [false, true] {
                         let is_filled =
                             |i: usize| filled_in && !is_same(headers[i].0.as_bytes(), "Connection");

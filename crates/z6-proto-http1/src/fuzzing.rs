@@ -406,6 +406,7 @@ pub fn fuzz_request_encoder(data: &[u8]) {
         host,
         port: [80, 443, 1, 65_535][usize::from(options & 3)],
         is_tls: options & 4 != 0,
+        is_absolute: false,
         path_prefix: prefix,
         path,
         headers: &headers,

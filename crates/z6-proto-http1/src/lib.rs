@@ -16,6 +16,7 @@
 //! - `chunked`, `decoder`: bodies; one response at a time ([`ResponseDecoder`]).
 //! - `connection`: [`Connection`], write progress, response, end of file and reuse in one value.
 //! - [`server`]: requests as a server reads them.
+//! - `tunnel`: asking a proxy for a tunnel.
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
 //! # Strictness
@@ -80,6 +81,7 @@ pub mod planted;
 mod request;
 mod scan;
 pub mod server;
+mod tunnel;
 
 #[doc(hidden)]
 pub use z6_http::canary;
@@ -95,3 +97,4 @@ pub use limits::{
     INTERIM_MAX_DEFAULT, Limits, TRAILER_BYTES_MAX_DEFAULT,
 };
 pub use request::RequestTemplate;
+pub use tunnel::{TUNNEL_REPLY_BYTES_MAX, TunnelReply, connect_request, read_tunnel_reply};

@@ -13,7 +13,7 @@ use crate::model::{
     Arrivals, Assertion, AssertionKind, ConnectionReuse, Model, RateStage, Scenario, Schedule,
     Scheme, Shape, ThinkTime, Users, VuStage, Workers,
 };
-use crate::reach::ConnectTo;
+use crate::reach::{ConnectTo, Proxy};
 use crate::schedule::ArrivalSchedule;
 
 /// Bytes of event log per request that estimates of a run's log reckon with.
@@ -364,6 +364,13 @@ fn arrivals_words(arrivals: Arrivals) -> &'static str {
 
 /// Where connections go, if not to the base URL's host and port.
 fn place_words(target: &crate::model::Target) -> String {
+    match &target.proxy {
+        Some(Proxy { via: Some(server) }) => return format!(" through {server}"),
+        Some(Proxy { via: None }) => {
+            return " without a proxy (the environment names none)".to_owned();
+        }
+        None => {}
+    }
     match &target.connect_to {
         ConnectTo::BaseUrl => String::new(),
         ConnectTo::Addresses(all) => {

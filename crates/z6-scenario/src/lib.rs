@@ -48,6 +48,6 @@ pub use load::{
 pub use model::*;
 pub use plan::{Place, Plan, PlannedStep, PlannedValue, Question, Region, Way};
 pub use projection::{PROJECTION_PREFIX, is_cut_projection, projected_table};
-pub use reach::{ConnectTo, Credentials, without_userinfo};
+pub use reach::{ConnectTo, Credentials, Proxy, ProxyServer, without_userinfo};
 pub use simulation::Simulation;
 pub use z6_extract::rows::Table as DataTable;

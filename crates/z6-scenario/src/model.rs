@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use z6_events::{RequestId, TargetId};
 
 use crate::journey::{Reading, Rendering, ValueTable};
-use crate::reach::{ConnectTo, Credentials};
+use crate::reach::{ConnectTo, Credentials, Proxy, ProxyServer};
 use crate::simulation::Simulation;
 
 pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
@@ -118,6 +118,8 @@ pub struct Target {
     pub base_url: BaseUrl,
     /// `connect_to` or `resolve`: where connections go instead.
     pub connect_to: ConnectTo,
+    /// `proxy`: what connections go through.
+    pub proxy: Option<Proxy>,
     /// `weight` in millionths; > 0.
     pub weight_micro: u64,
     /// TLS settings; used if connections use TLS ([`Target::is_tls`]).
@@ -140,6 +142,11 @@ pub struct Target {
     pub idle_timeout_ns: u64,
     /// `max_requests_per_connection`.
     pub max_requests_per_connection: Option<u64>,
+    /// `max_connection_age_ms`: a connection that is older takes no more requests, nanoseconds.
+    pub max_connection_age_ns: Option<u64>,
+    /// `retry_stale`: whether an idempotent request is sent once more that was lost with a connection that
+    /// its server had closed while it was idle.
+    pub retry_stale: bool,
     /// `reconnect_delay_ms`, nanoseconds.
     pub reconnect_delay_ns: u64,
     /// `source_addresses`: local addresses to connect from, used in turn.
@@ -149,6 +156,25 @@ pub struct Target {
 }
 
 impl Target {
+    /// The proxy that its connections go through.
+    #[must_use]
+    pub fn via(&self) -> Option<&ProxyServer> {
+        self.proxy.as_ref()?.via.as_ref()
+    }
+
+    /// The proxy that requests to it are sent to: connections with TLS go through a tunnel instead.
+    #[must_use]
+    pub fn asks_proxy(&self) -> Option<&ProxyServer> {
+        self.via().filter(|_| !self.is_tls())
+    }
+
+    /// Whether requests to it may be sent to a proxy, which follows from the environment: what they are
+    /// differs from place to place.
+    #[must_use]
+    pub fn may_ask_proxy(&self) -> bool {
+        self.proxy.is_some() && !self.is_tls()
+    }
+
     /// Whether its connections use TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
@@ -499,6 +525,13 @@ impl Request {
     #[must_use]
     pub fn expects_upgrade(&self) -> bool {
         self.expect_status.contains(&101)
+    }
+
+    /// Whether sending it twice means the same as sending it once (RFC 9110 section 9.2.2). Unknown methods
+    /// do not count.
+    #[must_use]
+    pub fn is_idempotent(&self) -> bool {
+        ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"].contains(&self.method.as_str())
     }
 
     /// The value of the tag of this name, if it has one.

@@ -52,6 +52,35 @@ pub enum ConnectTo {
     Unix(String),
 }
 
+/// `proxy`: connections of a target go through a proxy, if there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where to; none if the environment names no proxy for this target, or was not asked, as in a replay.
+    pub via: Option<ProxyServer>,
+}
+
+/// An HTTP proxy. Displayed without its credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyServer {
+    /// The host to connect to.
+    pub host: Host,
+    /// The port to connect to.
+    pub port: u16,
+    /// What it is sent as `Proxy-Authorization`.
+    pub credentials: Option<Credentials>,
+}
+
+impl fmt::Display for ProxyServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.port;
+        match &self.host {
+            Host::Name(name) => write!(f, "http://{name}:{port}"),
+            Host::V4(address) => write!(f, "http://{address}:{port}"),
+            Host::V6(address) => write!(f, "http://[{address}]:{port}"),
+        }
+    }
+}
+
 /// A URL without its user information, for showing: `http://user:secret@host/` becomes
 /// `http://host/`.
 ///

@@ -204,7 +204,7 @@ fn everything() -> Vec<ScenarioBuilder> {
         Scenario::builder()
             .requests_in_all(50)
             .vus(3)
-            .target(TargetBuilder::new("http://h"))
+            .target(TargetBuilder::new("http://h").proxy("environment"))
             .request(RequestBuilder::new("a", "/")),
         small().think_time_random(MS, 2 * MS).workers(Workers::Auto),
         small().think_time_exponential(MS, SECOND),
@@ -352,6 +352,8 @@ fn target(name: &str) -> TargetBuilder {
         .tls_timeout(SECOND)
         .idle_timeout(SECOND)
         .max_requests_per_connection(10)
+        .max_connection_age(SECOND)
+        .retry_stale(true)
         .reconnect_delay(MS)
         .source_address("127.0.0.2")
         .request_id_header("Z6-Id")

@@ -90,6 +90,7 @@ fn defaults_are_those_documented() {
                 text: "builtin".to_owned(),
             },
             connect_to: z6_scenario::ConnectTo::BaseUrl,
+            proxy: None,
             weight_micro: MICRO,
             tls: TlsSettings {
                 verify_cert: true,
@@ -106,6 +107,8 @@ fn defaults_are_those_documented() {
             dns_timeout_ns: 5 * S,
             idle_timeout_ns: 90 * S,
             max_requests_per_connection: None,
+            max_connection_age_ns: None,
+            retry_stale: false,
             http_version: HttpVersion::Http1,
             http2: Http2Settings::default(),
             reconnect_delay_ns: 100 * MS,

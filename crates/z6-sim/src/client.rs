@@ -29,15 +29,17 @@ const BLOCKED_MAX_NS: u64 = 3_000_000;
 const OUT_OF_PORTS: Cause = Cause { error: ErrorKind::OutOfPorts, detail: 99 };
 const OUT_OF_DESCRIPTORS: Cause = Cause { error: ErrorKind::OutOfDescriptors, detail: 24 };
 const REFUSED: Cause = Cause { error: ErrorKind::ConnectionRefused, detail: 111 };
+const NO_TUNNEL: Cause = Cause { error: ErrorKind::ProxyRefused, detail: 502 };
 const UNREACHABLE: Cause = Cause { error: ErrorKind::HostUnreachable, detail: 113 };
 
 /// Faults of attempts, in the order in which they are drawn.
-const ATTEMPT_FAULTS: [FaultKind; 5] = [
+const ATTEMPT_FAULTS: [FaultKind; 6] = [
     FaultKind::OutOfPorts,
     FaultKind::OutOfDescriptors,
     FaultKind::ConnectTimeout,
     FaultKind::ConnectRefused,
     FaultKind::ConnectUnreachable,
+    FaultKind::ProxyRefused,
 ];
 
 /// What a worker knows of one connection.
@@ -144,7 +146,11 @@ impl Client {
         out.no_target.attempt_started(out.env, started, target);
         let mut draws = out.env.draws().attempt(number);
         let faults = out.env.faults();
-        let fault = ATTEMPT_FAULTS.into_iter().find(|kind| hits(faults.get(*kind), &mut draws));
+        let has_proxy = out.env.spec().scenario.target(target).proxy.is_some();
+        let fault = ATTEMPT_FAULTS
+            .into_iter()
+            .filter(|kind| has_proxy || *kind != FaultKind::ProxyRefused)
+            .find(|kind| hits(faults.get(*kind), &mut draws));
         let after_ns = sample_ns(out.env.simulation().connect, &mut draws);
         if let Some(kind) = fault {
             out.env.inject(kind);
@@ -159,6 +165,7 @@ impl Client {
             }
             Some(FaultKind::ConnectRefused) => ConnectOutcome::Fails(REFUSED),
             Some(FaultKind::ConnectUnreachable) => ConnectOutcome::Fails(UNREACHABLE),
+            Some(FaultKind::ProxyRefused) => ConnectOutcome::Fails(NO_TUNNEL),
             Some(_) | None => ConnectOutcome::Ready,
         };
         let draws = out.env.draws();

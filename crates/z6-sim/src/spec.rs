@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use z6_events::{Driver, LogHeader, Partition, Shard, StopReason, Tick, WorkerId};
-use z6_scenario::Scenario;
 use z6_scenario::random::{Domain, Label};
 use z6_scenario::simulation::Simulation;
+use z6_scenario::{Proxy, Scenario};
 use z6_vu::Secrets;
 use z6_vu::prepare::{Prepared, RunSetup};
 use z6_vu::session::Given;
@@ -62,7 +62,13 @@ pub struct SimSpec {
 impl SimSpec {
     /// One run of a scenario in the world that its `[simulation]` section describes, unchecked.
     #[must_use]
-    pub fn new(scenario: Arc<Scenario>, seed: u64, workers: u16) -> SimSpec {
+    pub fn new(mut scenario: Arc<Scenario>, seed: u64, workers: u16) -> SimSpec {
+        if scenario.targets.iter().any(|target| target.via().is_some()) {
+            // The simulated world has no proxy to ask: requests are those that a target is sent.
+            for target in &mut Arc::make_mut(&mut scenario).targets {
+                target.proxy = target.proxy.take().map(|_| Proxy { via: None });
+            }
+        }
         SimSpec {
             simulation: scenario.simulation.clone(),
             scenario,

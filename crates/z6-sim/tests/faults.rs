@@ -9,7 +9,7 @@ use z6_sim::RequestState;
 
 const CLOSED: &str = "
 runtime = { duration_seconds = 3, vus = 5, graceful_stop_seconds = 1 }
-target = { base_url = 'http://simulated.invalid', connection_timeout_ms = 200 }
+target = { base_url = 'http://simulated.invalid', connection_timeout_ms = 200, proxy = 'http://192.0.2.9:3128' }
 think_time = { type = 'constant', duration_ms = 10 }
 requests = [{ name = 'a', path = '/', timeout_ms = 300 }]
 ";
@@ -38,6 +38,7 @@ fn failed_attempts_have_their_kinds() {
         (FaultKind::OutOfPorts, "out_of_ports"),
         (FaultKind::OutOfDescriptors, "out_of_descriptors"),
         (FaultKind::ConnectTimeout, "connect_timeout"),
+        (FaultKind::ProxyRefused, "proxy_refused"),
     ] {
         // So that there are attempts all along.
         let ran = with(kind, "0.3", &[("keep_alive_requests", "2")]);

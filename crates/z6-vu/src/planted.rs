@@ -24,6 +24,10 @@ pub enum Bug {
     IgnoredMaxInFlight,
     /// `max_requests_per_connection` is not kept.
     IgnoredMaxRequests,
+    /// `max_connection_age_ms` is not kept.
+    IgnoredMaxAge,
+    /// A request that met a stale connection is sent again though it is not idempotent.
+    RetriedAnything,
     /// A step after a think time is planned for when the engine woke up.
     LatePlanned,
     /// A VU that stops leaves its connections open.
@@ -59,7 +63,7 @@ pub enum Bug {
 impl Bug {
     /// Those that any scenario can show.
     #[cfg(feature = "planted-bugs")]
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 17] = [
         Bug::DroppedOutcome,
         Bug::ReusedClosed,
         Bug::LeakedTimer,
@@ -68,6 +72,8 @@ impl Bug {
         Bug::IgnoredMaxConnections,
         Bug::IgnoredMaxInFlight,
         Bug::IgnoredMaxRequests,
+        Bug::IgnoredMaxAge,
+        Bug::RetriedAnything,
         Bug::LatePlanned,
         Bug::LeakedConnection,
         Bug::LastInFirstOut,

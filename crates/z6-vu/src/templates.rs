@@ -10,7 +10,9 @@ use z6_http::{FIELDS_ADDED_MAX, IdParts, RequestError, RequestSpec, USER_AGENT};
 use z6_proto_http1::{ProtocolErrorKind, RequestForm, RequestTemplate};
 use z6_proto_http2::{ConnectionFields, FieldSet};
 use z6_scenario::load::limits;
-use z6_scenario::{BodyPart, ConnectionReuse, Host, Limits, Rendering, Request, Scenario, Target};
+use z6_scenario::{
+    BodyPart, ConnectionReuse, Credentials, Host, Limits, Rendering, Request, Scenario, Target,
+};
 
 use crate::engine::{Placement, Streams, Wire};
 use crate::session::FormTemplate;
@@ -18,9 +20,9 @@ use crate::session::FormTemplate;
 /// Most bytes that the encoded requests of one run may have together; more is refused before the run.
 pub const MAX_TEMPLATE_BYTES: u64 = 1 << 30;
 
-/// Most fields of an encoded request: those of the scenario, the target's credentials, and what is
-/// added to every request.
-pub const MAX_REQUEST_FIELDS: usize = limits::MAX_HEADERS + 1 + FIELDS_ADDED_MAX;
+/// Most fields of an encoded request: those of the scenario, the credentials of target and proxy, and what
+/// is added to every request.
+pub const MAX_REQUEST_FIELDS: usize = limits::MAX_HEADERS + 2 + FIELDS_ADDED_MAX;
 
 // What a scenario may set, and leaves out, is what the reader of responses can do and does by itself.
 const _: () = {
@@ -79,6 +81,8 @@ pub struct Templates {
     by_request2: Arc<Vec<Vec<Option<z6_proto_http2::RequestTemplate>>>>,
     /// How many requests connections carry, by target.
     streams: Arc<Vec<Streams>>,
+    /// By target: whether requests may be sent to a proxy, whose credentials are part of them.
+    may_ask_proxy: Arc<[bool]>,
 }
 
 /// A request for one target that is filled in for each sending.
@@ -152,6 +156,7 @@ impl Templates {
             forms: Arc::new(forms),
             by_request2: Arc::new(by_request2),
             streams: Arc::new(scenario.targets.iter().map(streams).collect()),
+            may_ask_proxy: scenario.targets.iter().map(Target::may_ask_proxy).collect(),
         })
     }
 
@@ -173,6 +178,13 @@ impl Templates {
             && self.streams.get(target.index()).is_some_and(|streams| *streams != Streams::HTTP1)
     }
 
+    /// Whether lengths of requests to this target are known only when they are sent.
+    #[inline]
+    pub(crate) fn says_length(&self, target: TargetId) -> bool {
+        self.may_speak_http2(target)
+            || self.may_ask_proxy.get(target.index()).is_some_and(|may| *may)
+    }
+
     /// What is fixed of a request for a target; none if all of it is, or the request never goes there.
     pub(crate) fn form(&self, request: RequestId, target: TargetId) -> Option<&Form> {
         self.forms.get(request.index())?.get(target.index())?.as_ref()
@@ -189,8 +201,8 @@ impl Templates {
     #[must_use]
     pub fn wire(&self, addresses: Vec<u16>) -> Wire {
         let length = |(r, i): (usize, usize), template: &Option<RequestTemplate>| {
-            if self.may_speak_http2(TargetId(i as u16)) {
-                // It depends on the protocol, and on what was sent before.
+            if self.says_length(TargetId(i as u16)) {
+                // It depends on the protocol, and on what was sent before; or on the proxy.
                 return None;
             }
             if self.forms.get(r).and_then(|row| row.get(i)).is_some_and(Option::is_some) {
@@ -303,7 +315,7 @@ fn encode_form(
     };
     let own: Vec<(String, String)> = rendering.headers.iter().map(fixed).collect();
     let headers = match rendering.auth {
-        Some(_) => Cow::Borrowed(own.as_slice()),
+        Some(_) => with_proxy_credentials(Cow::Borrowed(&own), target),
         None => with_credentials(&own, target),
     };
     let added_fields = headers.len() - own.len();
@@ -373,6 +385,7 @@ impl Parts<'_> {
             host,
             port,
             is_tls: target.is_tls(),
+            is_absolute: target.asks_proxy().is_some(),
             path_prefix: self.path_prefix,
             path: self.path,
             headers: self.headers,
@@ -399,13 +412,30 @@ fn with_credentials<'a>(
     headers: &'a [(String, String)],
     target: &Target,
 ) -> Cow<'a, [(String, String)]> {
-    const NAME: &str = "Authorization";
-    let has_own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(NAME));
-    let Some(credentials) = target.base_url.credentials.as_ref().filter(|_| !has_own) else {
-        return Cow::Borrowed(headers);
-    };
-    let mut all = vec![(NAME.to_owned(), credentials.authorization().to_owned())];
-    all.extend_from_slice(headers);
+    let of_url = target.base_url.credentials.as_ref();
+    let headers = with_field(Cow::Borrowed(headers), "Authorization", of_url);
+    with_proxy_credentials(headers, target)
+}
+
+/// These header fields, and before them what the proxy is to know us by, if it is asked for the target.
+fn with_proxy_credentials<'a>(
+    headers: Cow<'a, [(String, String)]>,
+    target: &Target,
+) -> Cow<'a, [(String, String)]> {
+    let of_proxy = target.asks_proxy().and_then(|proxy| proxy.credentials.as_ref());
+    with_field(headers, "Proxy-Authorization", of_proxy)
+}
+
+/// These header fields, and before them the credentials, unless there is a field of this name.
+fn with_field<'a>(
+    headers: Cow<'a, [(String, String)]>,
+    name: &str,
+    credentials: Option<&Credentials>,
+) -> Cow<'a, [(String, String)]> {
+    let has_own = headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+    let Some(credentials) = credentials.filter(|_| !has_own) else { return headers };
+    let mut all = vec![(name.to_owned(), credentials.authorization().to_owned())];
+    all.extend_from_slice(&headers);
     Cow::Owned(all)
 }
 

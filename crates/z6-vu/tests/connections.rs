@@ -7,8 +7,8 @@ use support::{
     MS, count, engine, events, one_target, plain, requests, run, scenario, step, text_of,
 };
 use z6_events::{
-    Cause, CloseCause, ConnectedAs, ConnectionSlot, ErrorKind, Event, Irregularities, Partition,
-    PlannedRequest, ReleaseCause, Response, TargetId, Tick,
+    Cause, CloseCause, ConnectedAs, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Failure,
+    Irregularities, Partition, PlannedRequest, ReleaseCause, ResendCause, Response, TargetId, Tick,
 };
 use z6_scenario::Plan;
 use z6_vu::memory::{Answer, Dial, Network};
@@ -254,6 +254,132 @@ fn an_idle_connection_is_closed_after_its_time() {
         .unwrap();
     assert_eq!(released, 10_000 + MS + 15 * MS);
     assert_eq!(count(&log, |e| matches!(e, Event::ConnectStarted { .. })), 2);
+}
+
+/// An idle connection is closed when it is old; one that is in use carries nothing after its request.
+#[test]
+fn a_connection_is_closed_when_it_is_old() {
+    let released = |keys: &str, more: &str, answer_ns: u64| -> Vec<u64> {
+        let text = format!("[runtime]\niterations = 6\nvus = 1\n{}{more}", one_target(keys));
+        let log = run(&scenario(&text), 1, 1, plain(answer_ns), &[]);
+        let replayed = z6_vu::replay::replay(&log[..]).unwrap();
+        assert!(matches!(replayed, Outcome::Identical { .. }), "{replayed:?}");
+        let released = |event: &Event| match event {
+            Event::ConnectionReleased { cause: ReleaseCause::MaxAge, .. } => true,
+            _ => false,
+        };
+        let all = events(&log);
+        all.iter().filter(|(_, _, event)| released(event)).map(|(_, at, _)| at.0).collect()
+    };
+    let think = "[think_time]\ntype = 'constant'\nduration_ms = 40\n";
+    let idle = released("max_connection_age_ms = 15", think, MS);
+    assert_eq!(idle.len(), 5, "with the last request the VU leaves");
+    assert_eq!(idle[0], 10_000 + 15 * MS);
+    // Requests of 10 ms: the second ends after the connection has become 15 ms old.
+    for keys in ["", "connection_reuse = 'shared'\n"] {
+        let used = released(&format!("{keys}max_connection_age_ms = 15"), "", 10 * MS);
+        let each = 10_000 + 20 * MS;
+        assert_eq!(used, [each, 2 * each, 3 * each], "{keys}");
+    }
+}
+
+/// Answers the first request on each connection, and ends it when it gets another.
+struct Leaves {
+    asked: Vec<u64>,
+}
+
+impl Network for Leaves {
+    fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
+        self.asked.push(0);
+        Dial::Ready(10_000)
+    }
+
+    fn answer(&mut self, _at: Tick, _ask: &PlannedRequest) -> Answer {
+        // One VU has one connection at a time.
+        let asked = self.asked.last_mut().expect("a connection");
+        *asked += 1;
+        match *asked {
+            1 => Answer::Status { after_ns: MS, status: 200, reusable: true },
+            _ => Answer::Fails(MS, ErrorKind::ClosedBeforeResponse),
+        }
+    }
+}
+
+/// RFC 9110 §9.2.2: only methods that may be repeated are.
+#[test]
+fn a_request_that_met_a_stale_connection_is_sent_once_more() {
+    for (method, keys, retried) in [
+        ("GET", "retry_stale = true", 3),
+        ("PUT", "retry_stale = true\nconnection_reuse = 'shared'", 3),
+        ("POST", "retry_stale = true", 0),
+        ("get", "retry_stale = true", 0),
+        ("GET", "retry_stale = false", 0),
+        ("GET", "", 0),
+    ] {
+        let scenario = scenario(&format!(
+            "[runtime]\niterations = 4\nvus = 1\n{}method = '{method}'\n\
+             [think_time]\ntype = 'constant'\nduration_ms = 100\n",
+            one_target(keys)
+        ));
+        let log = run(&scenario, 1, 1, |_| Box::new(Leaves { asked: Vec::new() }), &[]);
+        let case = format!("{method} {keys}");
+        let again = |event: &Event| {
+            matches!(event, Event::Resent { cause: ResendCause::Stale, failure, .. }
+                if failure.error == ErrorKind::StaleConnection)
+        };
+        assert_eq!(count(&log, again), retried, "{case}: {}", text_of(&log));
+        let done = |event: &Event| matches!(event, Event::Done { failure: None, .. });
+        assert_eq!(count(&log, done), if retried > 0 { 4 } else { 2 }, "{case}");
+        let second = |event: &Event| matches!(event, Event::Sent { attempt: 1, .. });
+        assert_eq!(count(&log, second), retried, "{case}");
+        let replayed = z6_vu::replay::replay(&log[..]).unwrap();
+        assert!(matches!(replayed, Outcome::Identical { .. }), "{case}: {replayed:?}");
+    }
+}
+
+/// The second connection ends as well: no third time, and the timeout runs on from the first.
+#[test]
+fn a_request_is_sent_once_more_and_no_more() {
+    let scenario = scenario(&format!(
+        "[runtime]\niterations = 1\nvus = 1\n{}",
+        one_target("retry_stale = true\nconnection_reuse = 'shared'")
+    ));
+    let (mut engine, mut out) = (engine(&scenario), Outputs::default());
+    let failed = |error| Input::Failed {
+        exchange: ExchangeSlot(0),
+        failure: Failure {
+            error,
+            detail: 0,
+            first_byte: None,
+            received_bytes: 0,
+            unsent_bytes: 0,
+            reusable: false,
+            irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
+        },
+    };
+    let connected = |slot, started| Input::Connected {
+        connection: ConnectionSlot(slot),
+        started: Tick(started),
+        negotiated: ConnectedAs::HTTP1,
+    };
+    let sent = Input::Sent { exchange: ExchangeSlot(0), written_bytes: 9, request_bytes: None };
+    step(&mut engine, Tick(0), Input::Wake, &mut out);
+    step(&mut engine, Tick(1), connected(0, 0), &mut out);
+    // Its first byte comes 100 ms after the connection was ready.
+    step(&mut engine, Tick(100 * MS + 1), sent, &mut out);
+    let deadline = out.next_deadline;
+    step(&mut engine, Tick(101 * MS), failed(ErrorKind::ConnectionReset), &mut out);
+    assert!(matches!(out.events[0], Event::Resent { cause: ResendCause::Stale, .. }));
+    engine.invariants();
+    step(&mut engine, Tick(102 * MS), connected(0, 101 * MS), &mut out);
+    assert_eq!(out.next_deadline, deadline, "the timeout runs on");
+    assert!(matches!(out.commands[0], z6_vu::Command::Send { attempt: 1, .. }));
+    step(&mut engine, Tick(102 * MS), sent, &mut out);
+    step(&mut engine, Tick(103 * MS), failed(ErrorKind::StaleConnection), &mut out);
+    let Event::Failed { failure, .. } = out.events[0] else { panic!("{:?}", out.events) };
+    assert_eq!(failure.error, ErrorKind::ClosedBeforeResponse, "it was new");
+    engine.invariants();
 }
 
 /// The peer closes an idle connection: nothing fails, the next request opens another.

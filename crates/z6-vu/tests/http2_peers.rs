@@ -33,7 +33,7 @@ fn text(reuse: &str, placement: &str) -> String {
          base_url = 'http://127.0.0.1:80'\nconnection_reuse = '{reuse}'\nmax_connections = 24\n\
          http_version = 'http2-prior-knowledge'\n\
          http2 = {{ streams = 6, placement = '{placement}', resend_refused = 1 }}\n\
-         max_requests_per_connection = 40\n\
+         max_requests_per_connection = 40\nmax_connection_age_ms = 300\n\
          [[requests]]\nname = 'r'\npath = '/'\ntimeout_ms = 40\n"
     )
 }

@@ -3,6 +3,7 @@
 use z6_events::limits::MAX_PAYLOAD_BYTES;
 use z6_events::protocol::ASSUMED_STREAMS;
 use z6_http::LOCATION_BYTES_MAX;
+use z6_proto_http1::TUNNEL_REPLY_BYTES_MAX;
 use z6_vu::engine::MAX_TIMERS_PER_STEP;
 use z6_vu::engine::settings::Streams;
 use z6_vu::recorder::{BLOCK_AGE_MAX_NS, HEARTBEAT_NS};
@@ -23,6 +24,7 @@ fn the_page_lists_the_bounds_of_engine_recorder_and_drivers() {
         format!("| `ASSUMED_STREAMS` | {ASSUMED_STREAMS} | "),
         format!("| `IDS_MAX` | {} | ", Streams::IDS_MAX),
         format!("| `MAX_REQUEST_FIELDS` | {MAX_REQUEST_FIELDS} | "),
+        format!("| `TUNNEL_REPLY_BYTES_MAX` | {TUNNEL_REPLY_BYTES_MAX} | "),
         format!("| block payload | {} KiB | ", MAX_PAYLOAD_BYTES / 1024),
         format!("| block age | {} ms after its first event | ", BLOCK_AGE_MAX_NS / ms),
         format!("| silence | {} s | ", HEARTBEAT_NS / second),

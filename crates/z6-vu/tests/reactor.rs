@@ -138,6 +138,7 @@ fn spec(text: &str, log: LogTarget, workers: u16) -> RunSpec {
         seed: 7,
         workers,
         shard: z6_events::Shard::WHOLE,
+        meeting: z6_vu::reactor::Meeting::default(),
         builtin: None,
         log,
         overrides: Vec::new(),

@@ -81,6 +81,7 @@ proptest! {
 fn redirected_requests_come_to_all_kinds_of_ends() {
     let text = text(0, 0, 1, false, 0)
         .replace("[runtime]\n", "[runtime]\nfollow_redirects = 3\n")
+        .replace("retry_stale = true\nmax_connection_age_ms = 40\n", "")
         .replace("max_connections = 9", "max_connections = 2");
     let network =
         |_: u16| -> Box<dyn Network> { Box::new(Redirecting(Wild { state: 3, trouble: 6 })) };

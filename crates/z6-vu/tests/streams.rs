@@ -337,6 +337,23 @@ fn a_connection_with_all_its_requests_drains() {
     assert_eq!(steps.attempts(), 1);
 }
 
+/// A connection that reaches its greatest age gives back what it has not sent, and ends with the rest.
+#[test]
+fn a_connection_that_is_old_drains() {
+    let mut steps = Steps::new(6, "max_connection_age_ms = 50\nmax_connections = 1", FOUR);
+    steps.connect(0);
+    let ready = steps.now;
+    steps.write(0..2);
+    steps.step_at(ready + 50 * MS, Input::Wake);
+    let cancelled = |command: &Command| matches!(command, Command::Cancel { .. });
+    assert_eq!(steps.out.commands.iter().filter(|command| cancelled(command)).count(), 2);
+    assert_eq!((steps.sends(), steps.released()), (vec![], vec![]));
+    steps.done(0, true);
+    steps.done(1, true);
+    assert_eq!(steps.released(), [(0, ReleaseCause::MaxAge)]);
+    assert_eq!(steps.attempts(), 1);
+}
+
 /// What the peer refused is sent again first, in its old order, once; the second time it fails.
 #[test]
 fn a_refused_request_goes_to_the_head_of_the_queue() {

@@ -77,9 +77,11 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
             Some(Diagnostic::error("bad_request", span, error.to_string()))
         }
         StartError::Resolve(_)
+        | StartError::Tunnel { .. }
         | StartError::NoBuiltin { .. }
         | StartError::TriedOverHttp1 { .. }
         | StartError::Descriptors { .. }
+        | StartError::Meeting(_)
         | StartError::Log(_)
         | StartError::System(_) => None,
     }

@@ -165,6 +165,7 @@ pub(crate) fn attempt_words(error: Option<ErrorKind>, errno: u64, note: &str) ->
             Some(words) if note.is_empty() => format!("{words} ({})", error.name()),
             Some(words) => format!("{words}; {note} ({})", error.name()),
             None if error == ErrorKind::BadSourceAddress => bad_source_words(note),
+            None if !note.is_empty() => note.to_owned(),
             None => error.name().replace('_', " "),
         },
     }

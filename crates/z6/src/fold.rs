@@ -75,6 +75,7 @@ impl RunFold {
             return fold.finish(end);
         }
         fold.resolved(&header.addresses);
+        fold.clocked(&header.clock);
         let mut metrics = fold.finish(end)?;
         metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
         Ok(metrics)

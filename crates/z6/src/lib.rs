@@ -104,7 +104,7 @@ pub use z6_vu::reactor::trial::{
     Sent as TrialSent, ShownValue, TrialEnd, TrialPlace,
 };
 #[cfg(feature = "run")]
-pub use z6_vu::reactor::{Address, AttemptFailure, Spin};
+pub use z6_vu::reactor::{Address, AttemptFailure, Barrier, LateStart, Spin};
 
 // Logs.
 pub use follow::{Followed, Follower};
@@ -132,7 +132,7 @@ pub use z6_vu::EngineError;
 pub use z6_vu::log_file::LogError as LogFileError;
 pub use z6_vu::prepare::PrepareError;
 #[cfg(feature = "run")]
-pub use z6_vu::reactor::{ResolveError, StartError, TlsConfigError};
+pub use z6_vu::reactor::{MeetingError, ResolveError, StartError, TlsConfigError};
 pub use z6_vu::replay::ReplayError;
 pub use z6_vu::templates::TemplateError;
 

@@ -1,9 +1,11 @@
 //! Runs over a real network: their own options, and how they start.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use z6_events::Driver;
-use z6_vu::reactor::{AttachedFile, RunSpec, Spin};
+use z6_vu::reactor::{AttachedFile, Barrier, LateStart, Meeting, RunSpec, Spin};
 use z6_vu::session::Given;
 
 #[cfg(feature = "builtin")]
@@ -20,11 +22,17 @@ pub struct RealRun {
     run: Run,
     spin: Spin,
     secrets: Known,
+    meeting: Meeting,
 }
 
 impl RealRun {
     pub(crate) fn new(run: Run) -> RealRun {
-        RealRun { run, spin: Spin::default(), secrets: Known::default() }
+        RealRun {
+            run,
+            spin: Spin::default(),
+            secrets: Known::default(),
+            meeting: Meeting::default(),
+        }
     }
 
     /// Whether event loops spin for the last tens of microseconds before a planned instant.
@@ -40,6 +48,46 @@ impl RealRun {
     #[must_use]
     pub fn secret(mut self, name: &str, value: impl Into<Vec<u8>>) -> RealRun {
         self.secrets.add(name, value.into());
+        self
+    }
+
+    /// The instant of tick 0 on this machine's wall clock: the start of the run waits for it. Shards of one run are
+    /// given the same. See [`late_start`](RealRun::late_start) for an instant that has passed.
+    #[must_use]
+    pub fn start_at(mut self, instant: SystemTime) -> RealRun {
+        let since = instant.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.meeting.start_at_ns = Some(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// What is done where tick 0 would be more than 50 ms after the instant at which all shards begin: by
+    /// default the run does not start.
+    #[must_use]
+    pub fn late_start(mut self, late: LateStart) -> RealRun {
+        self.meeting.late = late;
+        self
+    }
+
+    /// Where this shard meets the others before it begins, and how long it waits for them. Of no effect on a
+    /// run that has no others.
+    #[must_use]
+    pub fn barrier(mut self, barrier: Barrier, wait_max: Duration) -> RealRun {
+        (self.meeting.barrier, self.meeting.wait_max) = (Some(barrier), wait_max);
+        self
+    }
+
+    /// A flag that ends every wait for the start once it is true: [`start`](RealRun::start) then fails.
+    #[must_use]
+    pub fn cancelled_by(mut self, flag: Arc<AtomicBool>) -> RealRun {
+        self.meeting.cancelled = flag;
+        self
+    }
+
+    /// Takes the wall clock to be so far ahead, nanoseconds: for tests of shards with wrong clocks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shift_wall_clock(mut self, ns: i64) -> RealRun {
+        self.meeting.wall_shift_ns = ns;
         self
     }
 
@@ -70,6 +118,7 @@ impl RealRun {
             spin: self.spin,
             folder: settled.source.folder().to_owned(),
             given,
+            meeting: self.meeting,
         };
         let scenario = Arc::clone(&settled.scenario);
         let name = settled.source.name().to_owned();

@@ -90,7 +90,7 @@ impl Run {
     /// [`Error::ScenarioText`] if it was changed since: the event log holds the scenario's text,
     /// and replay must find in it what was run.
     pub fn from_scenario(scenario: &Scenario) -> Result<Run, Error> {
-        let source = ScenarioSource::from_text(scenario.text.clone());
+        let source = ScenarioSource::from_scenario(scenario);
         let overrides = Overrides::default();
         let loaded = source.load_with(&BodyFiles(scenario), &overrides);
         match loaded {

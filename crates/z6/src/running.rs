@@ -376,7 +376,7 @@ impl Running {
     pub(crate) fn keeping(mut self, results: Option<ResultsDir>) -> Running {
         self.results = results;
         if let (Some(results), Some(context)) = (&mut self.results, &self.context) {
-            results.write_scenario(context.source.text());
+            results.write_scenario(&context.scenario.text);
         }
         self
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use z6_scenario::load::TakePiece;
 use z6_scenario::load::limits::MAX_SCENARIO_BYTES;
-use z6_scenario::{Files, Loaded, NoFiles, Overrides, Scenario};
+use z6_scenario::{Files, Loaded, NoFiles, Overrides, Proxy, Scenario};
 use z6_vu::regular_file;
 
 use crate::error::Error;
@@ -31,6 +31,8 @@ pub struct ScenarioSource {
     folder: Option<PathBuf>,
     /// Whether the text is for its owner alone.
     is_private: bool,
+    /// By target: the proxies of a scenario whose text does not have their passwords.
+    proxies: Vec<Option<Proxy>>,
 }
 
 impl ScenarioSource {
@@ -42,7 +44,14 @@ impl ScenarioSource {
             text: text.into(),
             folder: None,
             is_private: false,
+            proxies: Vec::new(),
         }
+    }
+
+    /// The text of a scenario, which comes to that scenario again.
+    pub(crate) fn from_scenario(scenario: &Scenario) -> ScenarioSource {
+        let proxies = scenario.targets.iter().map(|target| target.proxy.clone()).collect();
+        ScenarioSource { proxies, ..ScenarioSource::from_text(scenario.text.clone()) }
     }
 
     /// A file; what it names is relative to the folder it is in.
@@ -78,7 +87,9 @@ impl ScenarioSource {
             bytes.drain(..3);
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(ScenarioSource { name, text, folder: None, is_private: true }),
+            Ok(text) => {
+                Ok(ScenarioSource { name, is_private: true, ..ScenarioSource::from_text(text) })
+            }
             Err(error) => {
                 Err(Error::ScenarioNotUtf8 { name, offset: error.utf8_error().valid_up_to() })
             }
@@ -139,7 +150,14 @@ impl ScenarioSource {
         files: &dyn Files,
         overrides: &Overrides,
     ) -> Result<Loaded, Error> {
-        Scenario::load(&self.text, files, overrides).map_err(|diagnostics| self.error(diagnostics))
+        let loaded = Scenario::load(&self.text, files, overrides);
+        let mut loaded = loaded.map_err(|diagnostics| self.error(diagnostics))?;
+        for (target, proxy) in loaded.scenario.targets.iter_mut().zip(&self.proxies) {
+            if target.proxy.is_some() && proxy.is_some() {
+                target.proxy.clone_from(proxy);
+            }
+        }
+        Ok(loaded)
     }
 
     pub(crate) fn error(&self, diagnostics: z6_scenario::Diagnostics) -> Error {

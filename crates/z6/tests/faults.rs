@@ -53,6 +53,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "z6-vu/src/reactor/resolve.rs",
         "a_resolver_that_does_not_answer_is_dns_timeout",
     ),
+    ("proxy_refused", "z6/tests/proxy.rs", "an_answer_that_is_no_tunnel_fails_the_attempt"),
+    ("proxy_auth", "z6/tests/proxy.rs", "an_answer_that_is_no_tunnel_fails_the_attempt"),
     ("tls_timeout", "z6/tests/tls.rs", "a_silent_server_takes_too_long"),
     ("tls_handshake", "z6/tests/tls.rs", "a_port_without_tls_and_ends_in_the_handshake"),
     ("tls_certificate_expired", "z6/tests/tls.rs", "an_expired_certificate"),
@@ -250,6 +252,7 @@ fn check_connections(case: &Case, ran: &Ran) {
             "reused" => connections.reused,
             "unsolicited" => connections.unsolicited,
             "closed_by_peer" => connections.closed_by_peer,
+            "retried" => connections.retried,
             _ => panic!("{name}: no figure {figure}"),
         };
         assert_eq!(found, *expected, "{name}: {figure}");
@@ -259,7 +262,7 @@ fn check_connections(case: &Case, ran: &Ran) {
     assert_eq!(irregular, case.irregular, "{name}");
     let Some(seen) = ran.seen else { return };
     assert!(seen.accepted >= metrics.connections.opened, "{name}: {seen:?}");
-    assert!(seen.heads <= metrics.requests.on_wire, "{name}: {seen:?}");
+    assert!(seen.heads <= metrics.requests.exchanges, "{name}: {seen:?}");
     assert_eq!(seen.breaches, 0, "{name}: bytes that no request was to send yet");
     let limit = Duration::from_millis(case.iterations * case.timeout_ms) + PATIENCE;
     assert!(ran.took < limit, "{name} took {:?}", ran.took);

@@ -137,3 +137,36 @@ fn there_is_no_shard_past_the_last_one_and_none_without_a_seed() {
     assert!(matches!(error, z6::Error::ShardSeed), "{error}");
     run.shard(0, 1).simulate().start().unwrap();
 }
+
+/// A shard whose clock is wrong says so, and measures what the others measure.
+#[cfg(feature = "builtin")]
+#[test]
+fn a_wrong_clock_raises_a_doubt_and_changes_no_latency() {
+    let text = "runtime = { iterations = 30, vus = 4, prng_seed = 3 }\ntarget.base_url = 'builtin'\n\
+        requests = [{ name = 'a', path = '/delay/20' }]";
+    let address = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().to_string()
+    };
+    let start = |index: u16| {
+        let run = z6::Run::from_toml(text).unwrap().shard(index, 2).real();
+        let wait = std::time::Duration::from_secs(60);
+        let run = run.barrier(z6::Barrier::Tcp(address.clone()), wait);
+        let shift_ns = if index == 1 { 300_000_000 } else { 0 };
+        std::thread::spawn(move || run.shift_wall_clock(shift_ns).start().unwrap().wait().unwrap())
+    };
+    let threads = [0, 1].map(start);
+    let [right, wrong] = threads.map(|thread| thread.join().unwrap());
+    let doubts = |finished: &z6::Finished| -> Vec<_> {
+        finished.metrics.generator.doubts.iter().map(z6::Doubt::kind).collect()
+    };
+    assert!(!doubts(&right).contains(&"clock_shift"), "{:?}", doubts(&right));
+    assert!(doubts(&wrong).contains(&"clock_shift"), "{:?}", doubts(&wrong));
+    for finished in [&right, &wrong] {
+        let response = &finished.metrics.latency.response_ns;
+        assert_eq!(response.count, 60);
+        assert!((20_000_000..200_000_000).contains(&response.p50.unwrap()), "{response:?}");
+    }
+    let apart = wrong.header.wall_epoch_ns - right.header.wall_epoch_ns;
+    assert!(apart.abs_diff(300_000_000) < 50_000_000, "{apart}: they began together");
+}

@@ -26,6 +26,8 @@ struct Ready {
     limit: u32,
     open: u32,
     requests: u64,
+    /// When it reaches its greatest age, if it has one.
+    ages: Option<Tick>,
     /// It takes nothing new.
     drains: bool,
     /// Its peer said so.
@@ -65,8 +67,12 @@ pub(super) struct TargetLimits {
     max_requests: u64,
     /// Requests that a connection over HTTP/2 carries at once at most.
     max_open: u32,
+    /// How old a connection becomes, nanoseconds.
+    max_age_ns: Option<u64>,
     /// How often a refused request is sent again.
     resend_refused: u8,
+    /// Whether a request that met a stale connection is sent once more.
+    retry_stale: bool,
     /// Waiting requests that one failed attempt fails at most.
     expected: u32,
 }
@@ -92,6 +98,8 @@ pub(super) fn limits(scenario: &Scenario, plan: &Plan, first: Partition) -> Vec<
                 max_connecting: u64::from(scenario.limits.max_connecting),
                 max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
                 max_open: streams(target),
+                max_age_ns: target.max_connection_age_ns,
+                retry_stale: target.retry_stale,
                 resend_refused: if target.may_speak_http2() {
                     target.http2.resend_refused
                 } else {
@@ -227,6 +235,7 @@ impl Connections {
             limit,
             open: 0,
             requests: 0,
+            ages: self.limits[target.index()].max_age_ns.map(|age_ns| at.plus_ns(age_ns)),
             drains: false,
             goes_away: false,
             goes_away_after_some: false,
@@ -262,6 +271,11 @@ impl Connections {
     /// How often a refused request to a target is sent again.
     pub(super) fn resend_refused(&self, target: TargetId) -> u8 {
         self.limits.get(target.index()).map_or(0, |limits| limits.resend_refused)
+    }
+
+    /// Whether requests to a target that met a stale connection are sent once more.
+    pub(super) fn retries_stale(&self, target: TargetId) -> bool {
+        self.limits.get(target.index()).is_some_and(|limits| limits.retry_stale)
     }
 
     /// The peer allows another number of requests at once.
@@ -342,15 +356,21 @@ impl Connections {
         &mut self,
         connection: ConnectionSlot,
         cause: ReleaseCause,
+        at: Tick,
     ) -> Result<(), ViolationKind> {
         let state = self.state(connection);
         if state != State::Free {
             self.set(connection, State::Free);
         }
         let goes_away = matches!(state, State::Ready(Ready { goes_away: true, .. }));
+        let is_old =
+            matches!(state, State::Ready(ready) if ready.ages.is_some_and(|ages| ages <= at));
         match state {
             _ if cause == ReleaseCause::GoingAway && !goes_away => {
                 Err(ViolationKind::NeverWentAway { connection })
+            }
+            _ if cause == ReleaseCause::MaxAge && !is_old => {
+                Err(ViolationKind::TooYoung { connection })
             }
             State::Connecting { .. } | State::Ready(Ready { open: 0, .. }) => Ok(()),
             State::Free | State::Ready(_) => {
@@ -359,12 +379,13 @@ impl Connections {
         }
     }
 
-    /// A request to `target` goes out.
+    /// A request to `target` goes out; the step before was at `stepped`.
     #[inline]
     pub(super) fn sent(
         &mut self,
         connection: ConnectionSlot,
         asked: TargetId,
+        stepped: Tick,
     ) -> Result<(), ViolationKind> {
         let Some(State::Ready(ready)) = self.slots.get_mut(connection.0) else {
             let state = self.state(connection).name();
@@ -372,7 +393,7 @@ impl Connections {
         };
         ready.open += 1;
         ready.requests += 1;
-        let Ready { target, limit, open, requests, drains, .. } = *ready;
+        let Ready { target, limit, open, requests, drains, ages, .. } = *ready;
         if target != asked {
             return Err(ViolationKind::SentElsewhere { connection, target });
         }
@@ -381,6 +402,9 @@ impl Connections {
         }
         if open > limit {
             return Err(ViolationKind::TooManyAtOnce { connection, limit });
+        }
+        if ages.is_some_and(|ages| ages <= stepped) {
+            return Err(ViolationKind::MaxAge { connection });
         }
         let max_requests = self.limits[target.index()].max_requests;
         if requests > max_requests {

@@ -1,6 +1,6 @@
 //! The checks of events of connections, and of requests that their peers refuse.
 
-use z6_events::{Cause, ErrorKind, Event, ExchangeSlot, Failure};
+use z6_events::{Cause, ErrorKind, Event, ExchangeSlot, Failure, ResendCause};
 
 use super::step::{Open, StepCheck};
 use super::violation::ViolationKind;
@@ -56,7 +56,7 @@ impl StepCheck<'_> {
             }
             Event::ConnectionClosed { connection, .. } => connections.closed(connection),
             Event::ConnectionReleased { connection, cause } => {
-                connections.released(connection, cause)
+                connections.released(connection, cause, at)
             }
             _ => Ok(()),
         };
@@ -70,29 +70,48 @@ impl StepCheck<'_> {
         }
     }
 
-    /// An exchange was refused, and is sent again.
-    pub(super) fn resent(&mut self, exchange: ExchangeSlot, failure: &Failure) {
+    /// An exchange was refused, or met a stale connection, and is sent again.
+    pub(super) fn resent(&mut self, exchange: ExchangeSlot, failure: &Failure, cause: ResendCause) {
+        let is_on_wire = |open: &Open| open.between.is_none();
+        if cause == ResendCause::Stale && !self.state.open.get(exchange.0).is_some_and(is_on_wire) {
+            // No exchange was spent: no byte of the request was sent.
+            return;
+        }
         let open = self.state.open.get_mut(exchange.0);
         let Some(open) = open.filter(|open| open.between.is_none()) else {
             return self.report(None, ViolationKind::EndedUnsent { exchange });
         };
         open.resends = open.resends.saturating_add(1);
-        if !self.state.connections.goes_away_after_some(open.connection) {
+        let is_counted = cause == ResendCause::Refused
+            && !self.state.connections.goes_away_after_some(open.connection);
+        if is_counted {
             open.counted_resends = open.counted_resends.saturating_add(1);
         }
-        let before @ Open { actor, connection, counted_resends, .. } = *open;
+        let before @ Open { actor, request, connection, counted_resends, is_retried, .. } = *open;
+        open.is_retried |= cause == ResendCause::Stale;
         let Some(target) = self.state.connections.target(connection) else { return };
-        let limit = self.state.connections.resend_refused(target);
+        let connections = &self.state.connections;
+        let (limit, error, times) = match cause {
+            ResendCause::Refused => {
+                let limit = connections.resend_refused(target);
+                (limit, ErrorKind::StreamRefused, counted_resends)
+            }
+            ResendCause::Stale => {
+                let may =
+                    connections.retries_stale(target) && self.rules.idempotent[request.index()];
+                (u8::from(may), ErrorKind::StaleConnection, 1 + u8::from(is_retried))
+            }
+        };
         // Its length comes with its `sent`.
         (open.between, open.request_bytes) = (Some(target), 0);
         self.state.connections.ended(connection);
         self.outcome(&before, failure.first_byte, failure.unsent_bytes);
         self.drains_unless(exchange, failure.reusable);
-        if failure.error != ErrorKind::StreamRefused {
+        if failure.error != error {
             let error = failure.error.name();
             self.report(Some(actor), ViolationKind::ResentWithoutRefusal { exchange, error });
         }
-        if counted_resends > limit || limit == 0 {
+        if times > limit || limit == 0 {
             self.report(Some(actor), ViolationKind::ResentTooOften { exchange, limit });
         }
     }

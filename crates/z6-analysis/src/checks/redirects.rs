@@ -38,7 +38,7 @@ impl StepCheck<'_> {
         if is_other {
             self.report(actor, ViolationKind::OtherRedirect { exchange });
         }
-        let on = self.state.connections.sent(connection, target);
+        let on = self.state.connections.sent(connection, target, self.state.stepped);
         self.checked(actor, on);
         if written > request_bytes {
             self.report(actor, ViolationKind::TooManyBytes { bytes: written, request_bytes });

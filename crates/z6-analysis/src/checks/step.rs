@@ -7,7 +7,7 @@ use z6_events::{
     Failure, NeverSentReason, NextHop, PlannedRequest, Population, RequestId, Response, SlotTable,
     Step, StoppedBy, TargetId, Tick, VariableId, WorkerId,
 };
-use z6_scenario::{Plan, Region, Scenario, Target};
+use z6_scenario::{Plan, Region, Request, Scenario, Target};
 
 use super::actors::{Actors, Planned};
 use super::connections::Connections;
@@ -26,6 +26,8 @@ pub(super) struct Rules {
     expected: Vec<Vec<u16>>,
     /// By target.
     reconnect_delays_ns: Vec<u64>,
+    /// By request: whether it may be sent again though it may have been processed.
+    pub(super) idempotent: Vec<bool>,
     end: Option<Tick>,
 }
 
@@ -50,8 +52,10 @@ pub(super) struct Open {
     pub(super) request_bytes: u64,
     pub(super) step: Step,
     pub(super) attempt: u8,
-    /// How often it was sent again after it had been refused.
+    /// How often it was sent again after it had been refused, or once because its connection was stale.
     pub(super) resends: u8,
+    /// The latter.
+    pub(super) is_retried: bool,
     /// How many of these times count for `resend_refused`.
     pub(super) counted_resends: u8,
     /// The target of the exchange that follows a redirect or a refusal, until that is sent.
@@ -63,6 +67,8 @@ pub(super) struct WorkerChecks {
     pub(super) connections: Connections,
     pub(super) open: SlotTable<Open>,
     last: Tick,
+    /// Its last step before the one under way.
+    pub(super) stepped: Tick,
     /// Of the step under way, from its input.
     pub(super) cause: Option<Unsent>,
     /// How many requests the attempt that has just failed may fail.
@@ -94,6 +100,7 @@ impl WorkerChecks {
             connections,
             open: SlotTable::default(),
             last: Tick::ZERO,
+            stepped: Tick::ZERO,
             cause: None,
             attempt_timed_out: None,
             failing: 0,
@@ -158,6 +165,9 @@ impl StepCheck<'_> {
     pub(super) fn check(&mut self, event: &Event) {
         self.order(event);
         self.event(event);
+        if event.class() != EventClass::Copied {
+            self.state.stepped = self.here.at;
+        }
     }
 
     pub(super) fn report(&mut self, actor: Option<Actor>, kind: ViolationKind) {
@@ -228,7 +238,9 @@ impl StepCheck<'_> {
                 self.arrived(exchange, arrival);
                 self.redirected(exchange, first_byte, unsent_bytes, (target, request_bytes));
             }
-            Event::Resent { exchange, ref failure, .. } => self.resent(exchange, failure),
+            Event::Resent { exchange, ref failure, cause } => {
+                self.resent(exchange, failure, cause);
+            }
             Event::RedirectFailed { exchange, cause: Cause { error, .. } } => {
                 self.redirect_failed(exchange, error);
             }
@@ -315,7 +327,8 @@ impl StepCheck<'_> {
         if !self.asked(request, false) {
             return;
         }
-        let on = self.state.connections.sent(connection, request.target);
+        let stepped = self.state.stepped;
+        let on = self.state.connections.sent(connection, request.target, stepped);
         self.checked(actor, on);
         if written > request_bytes {
             self.report(actor, ViolationKind::TooManyBytes { bytes: written, request_bytes });
@@ -339,6 +352,7 @@ impl StepCheck<'_> {
             step,
             attempt,
             resends,
+            is_retried: false,
             counted_resends,
             between,
         };
@@ -691,6 +705,7 @@ impl Rules {
             timeouts_ns: requests.iter().map(|request| request.timeout_ns).collect(),
             expected: requests.iter().map(|request| request.expect_status.clone()).collect(),
             reconnect_delays_ns: targets.iter().map(delay_ns).collect(),
+            idempotent: requests.iter().map(Request::is_idempotent).collect(),
             end: plan.end_ns().map(Tick),
         }
     }

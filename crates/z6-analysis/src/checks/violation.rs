@@ -229,7 +229,7 @@ violations! {
     /// A request on a connection that carries nothing new.
     Connections, SentOnDraining { connection: ConnectionSlot },
         "sent on conn{connection}, which takes nothing new";
-    /// A request that is sent again though its peer did not refuse it.
+    /// A request that is sent again though its peer did not refuse it, and its connection was not stale.
     Connections, ResentWithoutRefusal { exchange: ExchangeSlot, error: &'static str },
         "x{exchange} is sent again after {error}";
     /// A number of streams, or their end, on a connection that has none.
@@ -237,6 +237,9 @@ violations! {
     /// A connection that was released because its peer went away, and it did not.
     Connections, NeverWentAway { connection: ConnectionSlot },
         "conn{connection} is released as going_away, which its peer did not say";
+    /// A connection that was released as too old, and was not.
+    Connections, TooYoung { connection: ConnectionSlot },
+        "conn{connection} is released as max_age before max_connection_age_ms";
     /// A request on a connection to another target.
     Connections, SentElsewhere { connection: ConnectionSlot, target: TargetId },
         "sent on conn{connection}, which goes to target {target}";
@@ -247,12 +250,15 @@ violations! {
     /// More attempts at once than `max_connecting`.
     Caps, MaxConnecting { target: TargetId, limit: u64 },
         "more than {limit} attempts at once to target {target}";
-    /// A request that is sent again more often than `resend_refused` says, GOAWAY apart.
+    /// A request that is sent again more often than `resend_refused` (GOAWAY apart) or `retry_stale` says.
     Caps, ResentTooOften { exchange: ExchangeSlot, limit: u8 },
         "x{exchange} is sent again more than {limit} times";
     /// More requests at once than a connection may carry.
     Caps, TooManyAtOnce { connection: ConnectionSlot, limit: u32 },
         "more than {limit} requests at once on conn{connection}";
+    /// A request on a connection that is older than `max_connection_age_ms`.
+    Caps, MaxAge { connection: ConnectionSlot },
+        "sent on conn{connection}, which is older than max_connection_age_ms";
     /// More requests than `max_requests_per_connection`.
     Caps, MaxRequests { connection: ConnectionSlot, limit: u64 },
         "more than {limit} requests on conn{connection}";

@@ -1,6 +1,9 @@
 //! `z6 export`: streams an event log to standard output in a format that other tools read.
 
+use std::io::Write as _;
+
 use z6_analysis::export::{export_events, export_hdr, export_requests};
+use z6_metrics::report::openmetrics::openmetrics_backfill;
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::console;
@@ -13,6 +16,13 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         let text = "`--filter`, `--from` and `--to` select requests and need `--format csv`";
         return Err(UsageError(text.to_owned()).into());
     }
+    if args.format != ExportFormat::OpenMetrics && args.edges.is_given() {
+        let text = "`--edges` needs `--format openmetrics`";
+        return Err(UsageError(text.to_owned()).into());
+    }
+    if args.format == ExportFormat::OpenMetrics {
+        return openmetrics(args);
+    }
     let format = log_args::csv_format(&args.csv, args.format == ExportFormat::Csv)?;
     let run = log_args::open_run(&args.logs)?;
     let mut reader = run.blocks().map_err(z6::Error::from)?;
@@ -21,10 +31,23 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         ExportFormat::Csv => export_requests(&mut reader, scenario, &selection, format, out),
         ExportFormat::Ndjson => export_events(&mut reader, scenario, out),
         ExportFormat::Hdr => export_hdr(&mut reader, scenario, out),
+        ExportFormat::OpenMetrics => return openmetrics(args),
     };
     let exported =
         exported.map_err(|error| log_args::failure((&run, &reader), &selection, error))?;
     log_args::warn_of_loss(&run, &reader);
     log_args::warn_of_digests(&run, exported.digests);
+    Ok(Exit::Success)
+}
+
+/// The figures over time, for `promtool tsdb create-blocks-from openmetrics`.
+fn openmetrics(args: &ExportArgs) -> anyhow::Result<Exit> {
+    log_args::csv_format(&args.csv, false)?;
+    let edges = args.edges.resolve()?;
+    let run = log_args::open_run(&args.logs)?;
+    let refolded = run.refold().map_err(z6::Error::from)?;
+    let text = openmetrics_backfill(&refolded.metrics, &edges, run.header().wall_epoch_ns);
+    console::stdout().write_all(text.as_bytes())?;
+    log_args::warn_of_endings(&run, &refolded.endings);
     Ok(Exit::Success)
 }

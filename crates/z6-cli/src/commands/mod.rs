@@ -6,6 +6,7 @@ mod completion;
 mod diff;
 mod dist;
 mod export;
+pub(crate) mod manifest;
 mod merge;
 mod plan;
 mod replay;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Try(args) => trial::try_out(&args),
         Command::Validate(args) => validate::validate(args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Manifest(args) => manifest::manifest(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Analyze(args) => analyze::analyze(&args),
         Command::Diff(args) => diff::diff(&args),

@@ -1,16 +1,62 @@
 //! `z6 run`: runs a scenario against a real target.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
-use z6::{Finished, Overrides, Run};
+use z6::{Barrier, Finished, LateStart, Overrides, RealRun, Run, Shard};
+use z6_metrics::report::units::plural;
 
-use crate::args::{LiveArg, RunArgs};
+use crate::args::{LateStartArg, LiveArg, RunArgs};
 use crate::ci::{Ci, Place};
+use crate::console::{self, Verbosity};
 use crate::exit::Exit;
 use crate::output::{self, OutputOptions, ResultsLocation, execute_then};
 use crate::progress::ProgressMode;
 use crate::shard::ShardArg;
 use crate::signals::Interrupts;
+
+/// When the run begins.
+#[derive(Debug)]
+struct Begin {
+    at: Option<SystemTime>,
+    late: LateStart,
+    barrier: Option<Barrier>,
+    wait: Duration,
+}
+
+impl Begin {
+    /// Says what is waited for, if that takes long.
+    fn announce(&self, shard: Option<Shard>) {
+        let ahead = self.at.and_then(|at| at.duration_since(SystemTime::now()).ok());
+        if let (Some(barrier), Some(shard)) = (&self.barrier, shard.filter(|one| !one.is_whole())) {
+            let place = match barrier {
+                Barrier::Folder(path) => path.display().to_string(),
+                Barrier::Tcp(address) => format!("tcp://{address}"),
+            };
+            console::plain(&format!(
+                "waiting at {} for the other {}, for up to {} s",
+                z6_events::printable(&place),
+                plural(u64::from(shard.of()) - 1, "shard"),
+                self.wait.as_secs()
+            ));
+        }
+        if let Some(ahead) = ahead.filter(|ahead| *ahead > Duration::from_secs(1)) {
+            console::plain(&format!("starts in {} s", ahead.as_secs()));
+        }
+    }
+
+    fn apply(&self, run: RealRun) -> RealRun {
+        let run = run.late_start(self.late);
+        let run = match self.at {
+            Some(at) => run.start_at(at),
+            None => run,
+        };
+        match &self.barrier {
+            Some(barrier) => run.barrier(barrier.clone(), self.wait),
+            None => run,
+        }
+    }
+}
 
 /// The resolved arguments of `z6 run`.
 #[derive(Debug)]
@@ -19,6 +65,7 @@ struct RunOptions {
     overrides: Overrides,
     spin: z6::Spin,
     shard: Option<ShardArg>,
+    begin: Begin,
     location: ResultsLocation,
     output: OutputOptions,
 }
@@ -39,6 +86,15 @@ impl RunOptions {
             },
             spin: args.spin.into(),
             shard: args.part.shard,
+            begin: Begin {
+                at: args.start_at,
+                late: match args.late_start {
+                    LateStartArg::Refuse => LateStart::Refuse,
+                    LateStartArg::Run => LateStart::Run,
+                },
+                barrier: args.barrier,
+                wait: Duration::from_nanos(args.barrier_wait),
+            },
             location: ResultsLocation::new(args.output, "run"),
             output: OutputOptions {
                 web: args.web.resolve(),
@@ -59,7 +115,14 @@ fn run_with(options: &RunOptions, ci: &Ci) -> anyhow::Result<Exit> {
     let run = Run::from_source(source.clone(), &options.overrides)?;
     let (run, shard) = output::shard(run, options.shard)?;
     let interrupts = Interrupts::install()?;
-    let start = |run: Run| run.real().spin(options.spin).start();
+    let start = |run: Run| {
+        let begin = &options.begin;
+        if options.output.verbosity > Verbosity::Quiet {
+            begin.announce(shard.map(|resolved| resolved.shard));
+        }
+        let run = run.real().spin(options.spin).cancelled_by(interrupts.flag());
+        begin.apply(run).start()
+    };
     let then = |finished: &Finished| ci.report(&Place::of_source(&source), finished);
     execute_then(&options.output, run, shard, &options.location, &interrupts, start, then)
 }
@@ -70,7 +133,6 @@ mod tests {
     use clap::Parser;
 
     use crate::args::{Cli, Command};
-    use crate::console::Verbosity;
     use crate::output::Report;
 
     fn resolve(args: &[&str]) -> RunOptions {

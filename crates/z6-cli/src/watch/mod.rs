@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use z6::{Followed, Follower, ReadError};
 use z6_metrics::Metrics;
+use z6_metrics::report::openmetrics::{Edges, openmetrics_now};
 use z6_scenario::{NS_PER_SECOND, Plan};
 
 use self::frame::{Latency, Page, State, View};
@@ -146,6 +147,11 @@ impl Watched {
             is_utf8: shown.is_utf8,
             style: shown.style,
         }
+    }
+
+    /// The figures for Prometheus.
+    pub(crate) fn openmetrics(&self, edges: &Edges) -> String {
+        openmetrics_now(&self.metrics, edges)
     }
 
     /// The report page of the figures.

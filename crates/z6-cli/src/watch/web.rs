@@ -1,5 +1,5 @@
-//! The report page of a run in progress over HTTP: one page, GET only, for browsers on this machine. Reads no file
-//! and knows no run; it serves the text that it is given.
+//! The report page of a run in progress over HTTP, or its figures for Prometheus: one text, GET only, for programs
+//! on this machine. Reads no file and knows no run; it serves the text that it is given.
 //!
 //! A request has to name this machine in its Host field, so that no site can reach the page through a name of its
 //! own (DNS rebinding). One connection is served at a time, for a bounded time, and gets one answer.
@@ -8,6 +8,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use z6_metrics::report::openmetrics::OPENMETRICS_TYPE;
 
 /// Bytes of a request that are read.
 const REQUEST_BYTES_MAX: usize = 8 << 10;
@@ -19,15 +21,48 @@ const REFRESH_SECONDS: u32 = 1;
 /// How long the last page is kept for a browser that has asked before.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The page as it is now.
+/// What a server serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// A page for browsers, at `/`.
+    Page,
+    /// Figures for Prometheus, at `/metrics`.
+    Metrics,
+}
+
+impl Served {
+    const fn path(self) -> &'static str {
+        match self {
+            Served::Page => "/",
+            Served::Metrics => "/metrics",
+        }
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Served::Page => "text/html; charset=utf-8",
+            Served::Metrics => OPENMETRICS_TYPE,
+        }
+    }
+
+    /// The options of the command line that serve it.
+    const fn options(self) -> (&'static str, &'static str) {
+        match self {
+            Served::Page => ("--web", "--web-allow"),
+            Served::Metrics => ("--metrics", "--metrics-allow"),
+        }
+    }
+}
+
+/// The text as it is now.
 #[derive(Debug, Default)]
 struct Page {
-    html: Arc<str>,
+    text: Arc<str>,
     /// Whether it is the last one.
     is_final: bool,
-    /// Whether a browser has got a page, and the last one.
+    /// Whether someone has got a text, and how often the last one was got.
     is_asked_for: bool,
-    is_taken: bool,
+    taken: u32,
 }
 
 /// A server on a thread of its own, which ends with the process.
@@ -42,28 +77,30 @@ pub(crate) struct Server {
 pub(crate) enum WebError {
     #[error(
         "{address} can be reached from other machines: use a loopback address such as 127.0.0.1:{}, or name the \
-         host that browsers will ask for with `--web-allow HOST`",
-        address.port()
+         host that will be asked for with `{} HOST`",
+        address.port(),
+        served.options().1
     )]
-    NotLoopback { address: SocketAddr },
-    #[error("cannot listen on {address} (`--web`): {source}")]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error("cannot start the thread that serves the page: {0}")]
+    NotLoopback { address: SocketAddr, served: Served },
+    #[error("cannot listen on {address} (`{}`): {source}", served.options().0)]
+    Listen { address: SocketAddr, served: Served, source: io::Error },
+    #[error("cannot start the thread that serves: {0}")]
     Thread(io::Error),
 }
 
-/// What `--web` and `--web-allow` ask for.
+/// What `--web` and `--web-allow`, or `--metrics` and `--metrics-allow`, ask for.
 #[derive(Debug, Clone)]
 pub(crate) struct WebOptions {
     pub(crate) address: SocketAddr,
     pub(crate) allowed: Option<String>,
+    pub(crate) served: Served,
 }
 
 /// Whether this address may be listened on.
 fn check(web: &WebOptions) -> Result<(), WebError> {
-    let WebOptions { address, ref allowed } = *web;
+    let WebOptions { address, ref allowed, served } = *web;
     let is_allowed = address.ip().is_loopback() || allowed.is_some();
-    if is_allowed { Ok(()) } else { Err(WebError::NotLoopback { address }) }
+    if is_allowed { Ok(()) } else { Err(WebError::NotLoopback { address, served }) }
 }
 
 impl Server {
@@ -73,17 +110,17 @@ impl Server {
     /// [`WebError`].
     pub(crate) fn start(web: &WebOptions) -> Result<Server, WebError> {
         check(web)?;
-        let WebOptions { address, allowed } = web.clone();
-        let failed = |source| WebError::Listen { address, source };
+        let WebOptions { address, allowed, served } = web.clone();
+        let failed = |source| WebError::Listen { address, served, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let page = Arc::new(Mutex::new(Page::default()));
-        let served = Arc::clone(&page);
+        let shared = Arc::clone(&page);
         let thread = std::thread::Builder::new().name("z6-web".to_owned());
         let spawned = thread.spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A browser that does not take its answer misses it.
-                let _ = answer(stream, &served, allowed.as_deref());
+                let _ = answer(stream, &shared, served, allowed.as_deref());
             }
         });
         spawned.map_err(WebError::Thread)?;
@@ -96,16 +133,21 @@ impl Server {
     }
 
     /// From now on this page is served; the last one is not asked for again.
-    pub(crate) fn show(&self, html: String, is_final: bool) {
+    pub(crate) fn show(&self, text: String, is_final: bool) {
         let mut page = lock(&self.page);
-        page.html = html.into();
+        page.text = text.into();
         page.is_final = is_final;
+    }
+
+    /// How often the last text was got.
+    pub(crate) fn taken(&self) -> u32 {
+        lock(&self.page).taken
     }
 
     /// Waits for a bounded time until a browser that has asked for the page has got the last one.
     pub(crate) fn linger(&self) {
         let until = Instant::now() + LINGER;
-        let is_awaited = |page: &Page| page.is_final && page.is_asked_for && !page.is_taken;
+        let is_awaited = |page: &Page| page.is_final && page.is_asked_for && page.taken == 0;
         while Instant::now() < until && is_awaited(&lock(&self.page)) {
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -116,24 +158,25 @@ fn lock(page: &Mutex<Page>) -> MutexGuard<'_, Page> {
     page.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(mut stream: TcpStream, page: &Mutex<Page>, allowed: Option<&str>) -> io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    page: &Mutex<Page>,
+    served: Served,
+    allowed: Option<&str>,
+) -> io::Result<()> {
     stream.set_write_timeout(Some(EXCHANGE_MAX))?;
     let request = request(&mut stream)?;
-    let reply = reply(&request, allowed);
-    let (html, is_final) = {
+    let reply = reply(&request, served, allowed);
+    let (current, is_final) = {
         let page = lock(page);
-        (Arc::clone(&page.html), page.is_final)
+        (Arc::clone(&page.text), page.is_final)
     };
-    let text = match &reply {
-        Reply::Page => html.as_ref(),
-        Reply::Refused { text, .. } => text,
-    };
-    let (status, kind) = match reply {
-        Reply::Page => ("200 OK", "text/html"),
-        Reply::Refused { status, .. } => (status, "text/plain"),
+    let (status, kind, text) = match &reply {
+        Reply::Page => ("200 OK", served.content_type(), current.as_ref()),
+        Reply::Refused { status, text } => (*status, "text/plain; charset=utf-8", text.as_str()),
     };
     let mut head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}; charset=utf-8\r\nContent-Length: {}\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
          Connection: close\r\n",
         text.len()
@@ -141,16 +184,16 @@ fn answer(mut stream: TcpStream, page: &Mutex<Page>, allowed: Option<&str>) -> i
     if status.starts_with("405") {
         head.push_str("Allow: GET\r\n");
     }
-    if kind == "text/html" && !is_final {
+    if reply == Reply::Page && served == Served::Page && !is_final {
         head.push_str(&format!("Refresh: {REFRESH_SECONDS}\r\n"));
     }
     stream.write_all(head.as_bytes())?;
     stream.write_all(b"\r\n")?;
     stream.write_all(text.as_bytes())?;
-    if kind == "text/html" {
+    if reply == Reply::Page {
         let mut page = lock(page);
         page.is_asked_for = true;
-        page.is_taken |= is_final;
+        page.taken += u32::from(is_final);
     }
     Ok(())
 }
@@ -179,11 +222,11 @@ fn request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 #[derive(Debug, PartialEq, Eq)]
 enum Reply {
     Page,
-    Refused { status: &'static str, text: &'static str },
+    Refused { status: &'static str, text: String },
 }
 
-fn reply(request: &[u8], allowed: Option<&str>) -> Reply {
-    let refused = |status, text| Reply::Refused { status, text };
+fn reply(request: &[u8], served: Served, allowed: Option<&str>) -> Reply {
+    let refused = |status, text: &str| Reply::Refused { status, text: text.to_owned() };
     let text = String::from_utf8_lossy(request);
     let Some((head, _)) = text.split_once("\r\n\r\n") else {
         return refused("400 Bad Request", "The request is too long, or came too slowly.\n");
@@ -206,15 +249,16 @@ fn reply(request: &[u8], allowed: Option<&str>) -> Reply {
         return refused("505 HTTP Version Not Supported", "Use HTTP/1.1.\n");
     }
     if !is_host_allowed(host, allowed) {
-        return refused(
-            "403 Forbidden",
-            "This page is for browsers on this machine: ask for it at its loopback address, or start z6 with \
-             --web-allow HOST.\n",
+        let text = format!(
+            "This is for programs on this machine: ask for it at its loopback address, or start z6 with {} \
+             HOST.\n",
+            served.options().1
         );
+        return refused("403 Forbidden", &text);
     }
     match (method, path) {
-        ("GET", "/") => Reply::Page,
-        ("GET", _) => refused("404 Not Found", "The page is at /.\n"),
+        ("GET", path) if path == served.path() => Reply::Page,
+        ("GET", _) => refused("404 Not Found", &format!("Ask for {}.\n", served.path())),
         _ => refused("405 Method Not Allowed", "Only GET is answered.\n"),
     }
 }
@@ -236,7 +280,7 @@ mod tests {
     use super::*;
 
     fn status(request: &str) -> &'static str {
-        match reply(request.as_bytes(), Some("load.example")) {
+        match reply(request.as_bytes(), Served::Page, Some("load.example")) {
             Reply::Page => "200",
             Reply::Refused { status, .. } => &status[..3],
         }
@@ -271,6 +315,7 @@ mod tests {
         let web = |address: [u8; 4], allowed: Option<&str>| WebOptions {
             address: SocketAddr::from((address, 80)),
             allowed: allowed.map(str::to_owned),
+            served: Served::Page,
         };
         assert!(check(&web([0, 0, 0, 0], None)).is_err());
         assert!(check(&web([0, 0, 0, 0], Some("load.example"))).is_ok());
@@ -278,8 +323,12 @@ mod tests {
     }
 
     fn local() -> Server {
+        serving(Served::Page)
+    }
+
+    fn serving(served: Served) -> Server {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Server::start(&WebOptions { address, allowed: None }).unwrap()
+        Server::start(&WebOptions { address, allowed: None, served }).unwrap()
     }
 
     fn get(server: &Server, request: &[u8]) -> String {
@@ -301,6 +350,22 @@ mod tests {
         assert!(!last.contains("Refresh") && last.ends_with("\r\n\r\n<p>2"), "{last}");
         let refused = get(&server, b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n");
         assert!(refused.starts_with("HTTP/1.1 403") && !refused.contains("<p>"), "{refused}");
+    }
+
+    #[test]
+    fn scrapes_of_the_last_figures_are_counted() {
+        let server = serving(Served::Metrics);
+        let scrape = || get(&server, b"GET /metrics HTTP/1.1\r\nHost: localhost:9464\r\n\r\n");
+        server.show("one".to_owned(), false);
+        let first = scrape();
+        assert!(first.contains("\r\nContent-Type: application/openmetrics-text;"), "{first}");
+        assert!(first.ends_with("\r\n\r\none") && !first.contains("Refresh"), "{first}");
+        assert_eq!(server.taken(), 0);
+        server.show("two".to_owned(), true);
+        scrape();
+        scrape();
+        assert!(get(&server, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").contains(" 404 "));
+        assert_eq!(server.taken(), 2);
     }
 
     #[test]

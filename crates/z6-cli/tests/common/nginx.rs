@@ -23,13 +23,18 @@ pub struct Nginx {
 impl Nginx {
     /// None if there is no nginx.
     pub fn start() -> Option<Nginx> {
+        Nginx::start_with("")
+    }
+
+    /// The same with lines for the block `http` of its configuration.
+    pub fn start_with(http: &str) -> Option<Nginx> {
         let program = find("nginx")?;
         let folder = tempfile::tempdir().unwrap();
         // It drops root and must still reach its files.
         let open = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(folder.path(), open).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = command(&program, folder.path(), port, "", "");
+        let mut command = command(&program, folder.path(), port, "", http);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::start_with(LEASH, &mut command).unwrap();
         let mut nginx = Nginx { process, port, folder };
@@ -55,11 +60,15 @@ impl Nginx {
     }
 
     /// How many requests it has answered, once it has ended.
-    pub fn answers_at_end(mut self) -> u64 {
+    pub fn answers_at_end(self) -> u64 {
+        self.file_at_end("access.log").lines().count() as u64
+    }
+
+    /// A file in its folder, once it has ended.
+    pub fn file_at_end(mut self, name: &str) -> String {
         self.process.signal(Signal::QUIT).unwrap();
         self.process.child().wait().unwrap();
-        let log = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap();
-        log.lines().count() as u64
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
     /// Kills master and worker process.

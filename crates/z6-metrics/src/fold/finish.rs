@@ -228,6 +228,7 @@ impl Fold {
             log_stall_ns: health().fold(0, |sum, one| sum.saturating_add(one.log_stall_ns())),
             loop_pass_max_ns: health().map(|one| one.loop_pass_max_ns()).max().unwrap_or(0),
             wall_step_max_ns: health().map(|one| one.wall_step_max_ns()).max().unwrap_or(0),
+            clock: self.clock,
             connection_limit: self.connection_limit_reached(),
             syn_retries: self.connections.syn_retries(),
             stream_limit: self.workers.iter().filter_map(|state| state.streams.limit()).min(),

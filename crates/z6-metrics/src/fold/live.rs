@@ -144,6 +144,11 @@ impl LiveFold {
         self.fold.resolved(addresses);
     }
 
+    /// Says what the header of the log says about the wall clock: [`Fold::clocked`].
+    pub fn clocked(&mut self, clock: &[(String, u64)]) {
+        self.fold.clocked(clock);
+    }
+
     /// The figures of the run so far: [`Fold::so_far`].
     ///
     /// # Errors

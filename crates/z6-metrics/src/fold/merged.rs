@@ -30,6 +30,7 @@ impl Fold {
         if !source.is_run_of_shards() {
             let mut fold = Fold::new(scenario, facts);
             fold.resolved(&source.header().addresses);
+            fold.clocked(&source.header().clock);
             return fold;
         }
         let outline = Outline::from_scenario(scenario);

@@ -14,13 +14,14 @@ mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, Loops, PlannedRequest, Population, ReleaseCause, Response, Sample, StoppedBy,
-    TargetAddresses, Tick, Visitor, WorkerId,
+    Irregularities, Loops, PlannedRequest, Population, ReleaseCause, ResendCause, Response, Sample,
+    StoppedBy, TargetAddresses, Tick, Visitor, WorkerId,
 };
 use z6_scenario::expression::Asked;
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
 use crate::by_population::ByPopulation;
+use crate::clock::ClockFacts;
 use crate::connection_totals::ConnectionTotals;
 use crate::connections::Connections;
 use crate::error::FoldError;
@@ -123,6 +124,8 @@ pub struct Fold {
     bytes: Vec<u8>,
     /// Where the measured part ends, if that is before the run does.
     until: Tick,
+    /// What the header says about the wall clock.
+    clock: ClockFacts,
     /// Whether the run goes on, so that an incomplete log is no reason to doubt it.
     is_running: bool,
 }
@@ -170,6 +173,7 @@ impl Fold {
             step_groups: None,
             bytes: Vec::new(),
             until,
+            clock: ClockFacts::default(),
             is_running: false,
             outline,
             facts,
@@ -180,6 +184,11 @@ impl Fold {
     /// the end.
     pub fn resolved(&mut self, addresses: &[TargetAddresses]) {
         self.requests.resolved(addresses);
+    }
+
+    /// Says what the header of the log says about the wall clock at tick 0. Any time before the end.
+    pub fn clocked(&mut self, clock: &[(String, u64)]) {
+        self.clock = ClockFacts::new(clock);
     }
 
     /// Plants a bug. To be called before the first event.
@@ -310,13 +319,23 @@ impl Fold {
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }
-            Event::Resent { exchange, ref failure, .. } => {
+            // No exchange was spent: no byte of the request was sent.
+            Event::Resent { exchange, cause: ResendCause::Stale, .. }
+                if !state.open.is_on_wire(exchange) =>
+            {
+                self.connections.retried();
+                Ok(())
+            }
+            Event::Resent { exchange, ref failure, cause } => {
                 let Failure { received_bytes, unsent_bytes, irregularities, .. } = *failure;
                 let (planned, connection, sent_bytes) =
                     state.open.resent(worker, at, exchange, (unsent_bytes, irregularities))?;
                 state.connections.rests(connection, at);
                 state.streams.ended(connection);
-                self.connections.protocols.refused();
+                match cause {
+                    ResendCause::Refused => self.connections.protocols.refused(),
+                    ResendCause::Stale => self.connections.retried(),
+                }
                 self.requests.redirected(planned, sent_bytes, received_bytes);
                 Ok(())
             }

@@ -4,7 +4,7 @@
 
 use z6_events::{
     Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, Irregularities,
-    Loops, PlannedRequest, Response, SlotTable, TargetAddresses, Tick, WorkerId,
+    Loops, PlannedRequest, ResendCause, Response, SlotTable, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -111,8 +111,11 @@ impl PartFold {
                 }
                 None
             }
-            Event::Resent { exchange, .. } => {
-                self.fold.connections.protocols.refused();
+            Event::Resent { exchange, cause, .. } => {
+                match cause {
+                    ResendCause::Refused => self.fold.connections.protocols.refused(),
+                    ResendCause::Stale => self.fold.connections.retried(),
+                }
                 if let Some(open) = self.noticed[worker.index()].get(exchange.0) {
                     let state = &mut self.fold.workers[worker.index()];
                     state.connections.rests(open.connection, at);

@@ -4,6 +4,7 @@ mod csv;
 pub mod fit;
 mod json;
 mod markdown;
+pub mod openmetrics;
 mod page;
 mod style;
 mod summary;

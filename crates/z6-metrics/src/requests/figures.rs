@@ -6,6 +6,7 @@ use z6_scenario::RunModel;
 
 use super::Requests;
 use crate::assertions;
+use crate::clock::ClockFacts;
 use crate::error::{ConservationRule, FoldError};
 use crate::gauges::Gauges;
 use crate::grid::GridFigures;
@@ -40,6 +41,7 @@ pub(crate) struct WorkerEvidence {
     pub(crate) log_stall_ns: u64,
     pub(crate) loop_pass_max_ns: u64,
     pub(crate) wall_step_max_ns: u64,
+    pub(crate) clock: ClockFacts,
     pub(crate) connection_limit: Option<u32>,
     pub(crate) syn_retries: u64,
     /// The fewest streams that a peer allowed a connection that carried as many.
@@ -254,6 +256,7 @@ impl Requests {
             out_of_descriptors: totals.errors.count(ErrorKind::OutOfDescriptors),
             out_of_memory: totals.errors.count(ErrorKind::OutOfMemory),
             wall_step_max_ns: workers.wall_step_max_ns,
+            clock: workers.clock,
             nothing_from_ns: (planned == 0 && self.warmup.0 > 0).then_some(self.warmup.0),
             samples: response.count + response.censored,
             quantiles_asked: assertions::quantiles_asked(&outline.assertions),

@@ -44,6 +44,9 @@ impl TargetBuilder {
         weight(weight: f64) => settings, "weight", micro(weight);
         /// Where connections go instead of `base_url`: `host:port` or `unix:/path`.
         connect_to(place: impl Into<String>) => settings, "connect_to", Value::text(place);
+        /// The HTTP proxy that connections go through: `http://host:port`, `http://user:password@host:port`, or
+        /// `environment` for the one that `http_proxy` or `https_proxy` names. Default: none.
+        proxy(proxy: impl Into<String>) => settings, "proxy", Value::text(proxy);
         /// The version of HTTP: `http1.1`, `http2`, `http2-prior-knowledge` or `auto`. Default: http1.1.
         http_version(version: impl Into<String>) => settings, "http_version", Value::text(version);
         /// Whether TLS is used; must agree with the scheme, except that it decides for `builtin`. Default: by scheme.
@@ -72,6 +75,11 @@ impl TargetBuilder {
         idle_timeout(time: Duration) => settings, "idle_timeout_ms", millis(time);
         /// A connection is closed after this many requests. Default: no limit.
         max_requests_per_connection(count: u64) => settings, "max_requests_per_connection", Value::number(count);
+        /// A connection that is older takes no more requests. Default: no limit.
+        max_connection_age(time: Duration) => settings, "max_connection_age_ms", millis(time);
+        /// Whether an idempotent request that was lost because its server had just closed the idle connection is
+        /// sent once more. Default: false.
+        retry_stale(retry: bool) => settings, "retry_stale", Value::Flag(retry);
         /// Shortest time from a failed attempt to the virtual user's next step. Default: 100 ms.
         reconnect_delay(time: Duration) => settings, "reconnect_delay_ms", millis(time);
         /// The name of a field that carries a number for each request. Default: off.

@@ -315,10 +315,11 @@ pub(crate) static HTTP2: Table = Table {
     variants: &[],
 };
 
-static TARGET_KEYS: [Key; 23] = [
+static TARGET_KEYS: [Key; 26] = [
     text("base_url").required(),
     text("connect_to").or_words("by base_url"),
     key("resolve", Kind::Texts).or_words("by the resolver"),
+    text("proxy").or_words("none"),
     key("http_version", Kind::Choice(HTTP_VERSIONS)).or_words("\"http1.1\""),
     key("http2", Kind::Table(&HTTP2)),
     key("tls", Kind::Flag).or_words("by scheme"),
@@ -340,6 +341,12 @@ static TARGET_KEYS: [Key; 23] = [
     )
     .or(defaults::IDLE_TIMEOUT_NS),
     count("max_requests_per_connection", 1, i64::MAX as u64).or_words("no limit"),
+    key(
+        "max_connection_age_ms",
+        Kind::Time { unit: Unit::Millis, zero: false, max_ns: limits::MAX_DURATION_NS },
+    )
+    .or_words("no limit"),
+    key("retry_stale", Kind::Flag).or_words("false"),
     millis("reconnect_delay_ms", limits::MAX_TIMEOUT_NS).or(defaults::RECONNECT_DELAY_NS),
     key("source_addresses", Kind::Texts).or_words("by the kernel"),
     text("request_id_header").or_words("off"),

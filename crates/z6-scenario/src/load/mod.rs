@@ -23,6 +23,7 @@ mod overrides;
 mod parameters;
 mod place;
 mod populations;
+mod proxy;
 mod random;
 mod reader;
 mod reading;
@@ -221,7 +222,7 @@ fn build<'a>(
     let peak_vus = users.iter().fold(0u32, |sum, users| sum.saturating_add(users.peak_vus(end_ns)));
     let load =
         load_at.filter(|_| known).map(|at| (Load { model: run_model(&users), peak_vus }, at));
-    let (targets, auths) = targets::targets(cx, &root, load.as_ref(), overrides);
+    let (targets, auths) = targets::targets(cx, &root, load.as_ref(), overrides, files);
     let mut sources = Sources::default();
     secrets::secrets(cx, &root, &mut sources);
     data::data(cx, &root, files, &limits, &mut sources);
@@ -295,7 +296,7 @@ fn build<'a>(
     let simulation = simulation::simulation(cx, &section, overrides);
     let workers_at: At = runtime.workers_at.clone();
     let scenario = Scenario {
-        text: cx.text.to_owned(),
+        text: cx.masked(),
         metadata,
         runtime: runtime.runtime,
         targets,

@@ -25,11 +25,30 @@ pub(crate) struct Context<'a> {
     pub(crate) findings: Findings,
     /// `[parameters]`, once they are read.
     pub(crate) parameters: Parameters,
+    /// Places of the text that are not kept as they are, and what stands there instead.
+    pub(crate) masks: Vec<(Span, String)>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(text: &'a str) -> Context<'a> {
-        Context { text, findings: Findings::default(), parameters: Parameters::default() }
+        Context {
+            text,
+            findings: Findings::default(),
+            parameters: Parameters::default(),
+            masks: Vec::new(),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// The text that is kept: without what must not be.
+    pub(crate) fn masked(&mut self) -> String {
+        self.masks.sort_by_key(|(span, _)| span.start);
+        let mut text = self.text.to_owned();
+        for (span, instead) in self.masks.iter().rev() {
+            text.replace_range(span.clone(), instead);
+        }
+        text
     }
 }
 

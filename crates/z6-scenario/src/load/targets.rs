@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Files;
 use super::auth::AuthSection;
 use super::base_url::{self, is_host_name};
 use super::codes;
@@ -13,6 +14,7 @@ use super::http2;
 use super::limits::{MAX_SOURCE_ADDRESSES, MAX_TARGETS, defaults};
 use super::names::check_name;
 use super::overrides::Overrides;
+use super::proxy::proxy;
 use super::reader::{At, Context, Section};
 use crate::model::{
     BaseUrl, ConnectionReuse, Host, HttpVersion, MICRO, RunModel, Scheme, Target, TlsSettings,
@@ -35,6 +37,7 @@ pub(crate) fn targets<'a>(
     root: &Section<'a>,
     load: Option<&(Load, At)>,
     overrides: &Overrides,
+    files: &dyn Files,
 ) -> (Vec<Target>, Vec<Option<AuthSection<'a>>>) {
     let (one, several) = (root.has("target"), root.has("targets"));
     if one && several {
@@ -56,11 +59,11 @@ pub(crate) fn targets<'a>(
     if one {
         let section = root.section(cx, "target");
         let replaced = overrides.target.as_deref().filter(|_| !several);
-        targets.push(target(cx, &section, load, (replaced, overrides.http_version)));
+        targets.push(target(cx, &section, load, (replaced, overrides.http_version), files));
         auths.push(AuthSection::open(cx, &section));
     }
     if several {
-        list(cx, root, load, overrides.http_version, (&mut targets, &mut auths));
+        list(cx, root, load, (overrides.http_version, files), (&mut targets, &mut auths));
     }
     (targets, auths)
 }
@@ -69,7 +72,7 @@ fn list<'a>(
     cx: &mut Context<'_>,
     root: &Section<'a>,
     load: Option<&(Load, At)>,
-    version: Option<HttpVersion>,
+    (version, files): (Option<HttpVersion>, &dyn Files),
     (targets, auths): (&mut Vec<Target>, &mut Vec<Option<AuthSection<'a>>>),
 ) {
     let sections = root.sections(cx, "targets", MAX_TARGETS);
@@ -80,7 +83,7 @@ fn list<'a>(
     let mut names = BTreeMap::new();
     for section in &sections {
         check_name(cx, section, &mut names, "target");
-        let mut target = target(cx, section, load, (None, version));
+        let mut target = target(cx, section, load, (None, version), files);
         target.name = section.owned("name").unwrap_or_default();
         target.weight_micro = section.number("weight").unwrap_or(MICRO);
         targets.push(target);
@@ -93,6 +96,7 @@ fn target(
     section: &Section<'_>,
     load: Option<&(Load, At)>,
     (replaced, version): (Option<&str>, Option<HttpVersion>),
+    files: &dyn Files,
 ) -> Target {
     let (mut base_url, url_at) = url(cx, section, replaced);
     if let Some(url) = base_url.as_mut().filter(|url| url.scheme == Scheme::Builtin)
@@ -113,11 +117,13 @@ fn target(
         }
         _ => 1,
     };
+    let proxy = proxy(cx, section, files, base_url.as_ref(), http_version);
     let number = |name| section.number(name).unwrap_or(0);
     Target {
         name: "target".to_owned(),
         base_url: base_url.unwrap_or_else(placeholder),
         connect_to,
+        proxy,
         weight_micro: MICRO,
         tls,
         max_connections: max_connections(cx, section, load, connection_reuse, streams),
@@ -129,6 +135,8 @@ fn target(
         dns_timeout_ns: number("dns_timeout_ms"),
         idle_timeout_ns: number("idle_timeout_ms"),
         max_requests_per_connection: section.written("max_requests_per_connection"),
+        max_connection_age_ns: section.written("max_connection_age_ms"),
+        retry_stale: section.flag("retry_stale").unwrap_or(false),
         reconnect_delay_ns: number("reconnect_delay_ms"),
         source_addresses,
         request_id_header: request_id_header(cx, section),

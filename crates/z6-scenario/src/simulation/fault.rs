@@ -69,11 +69,13 @@ pub enum FaultKind {
     CheckFailed,
     /// Per request of an iteration: status 401.
     ExpiredToken,
+    /// Per connection attempt through a proxy: no tunnel.
+    ProxyRefused,
 }
 
 impl FaultKind {
     /// How many there are.
-    pub const COUNT: usize = 31;
+    pub const COUNT: usize = 32;
 
     /// All of them, in order.
     pub const ALL: [FaultKind; FaultKind::COUNT] = [
@@ -108,6 +110,7 @@ impl FaultKind {
         FaultKind::MissingValue,
         FaultKind::CheckFailed,
         FaultKind::ExpiredToken,
+        FaultKind::ProxyRefused,
     ];
 
     /// Its name in scenarios and on the command line: `reset_in_body`.
@@ -145,6 +148,7 @@ impl FaultKind {
             FaultKind::MissingValue => "missing_value",
             FaultKind::CheckFailed => "check_failed",
             FaultKind::ExpiredToken => "expired_token",
+            FaultKind::ProxyRefused => "proxy_refused",
         }
     }
 

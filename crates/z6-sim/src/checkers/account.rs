@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use z6_events::{
     ConnectionSlot, ErrorKind, Event, ExchangeSlot, LoggedValue, NeverSentReason, NextHop,
-    PlannedRequest, Response, StoppedBy, TargetId, Tick, VariableId, WorkerId,
+    PlannedRequest, ResendCause, Response, StoppedBy, TargetId, Tick, VariableId, WorkerId,
 };
 
 use super::{Checker, Evidence, Found};
@@ -55,6 +55,8 @@ pub(super) struct Exchange {
     pub(super) request_bytes: u64,
     /// How it was followed; none for the last one.
     pub(super) followed: Option<Followed>,
+    /// Its connection was stale, and the request is sent again.
+    pub(super) is_stale: bool,
 }
 
 /// A request from its plan to its end.
@@ -79,8 +81,15 @@ impl Row {
         Row { request, exchanges, end, ended: at, worker, values, failed_checks: 0 }
     }
 
-    /// Just before its first byte was written, if one was.
+    /// Just before its first byte was written, if one was; of a request that met a stale connection first,
+    /// when it was sent again.
     pub(super) fn sent(&self) -> Option<Tick> {
+        let first = self.exchanges.iter().find(|exchange| !exchange.is_stale);
+        first.or(self.exchanges.last()).map(|exchange| exchange.sent)
+    }
+
+    /// When its timeout began.
+    pub(super) fn first_sent(&self) -> Option<Tick> {
         self.exchanges.first().map(|exchange| exchange.sent)
     }
 
@@ -117,6 +126,8 @@ pub(super) struct Account {
     /// Connections that became ready, attempts that did not.
     pub(super) connected: u64,
     pub(super) attempts_failed: u64,
+    /// Requests that were sent again because their connections were stale.
+    pub(super) retried: u64,
     /// The end tick, and when the last worker finished, if they are known of all workers.
     pub(super) end: Option<(StoppedBy, Tick)>,
     pub(super) finished: Option<Tick>,
@@ -211,7 +222,7 @@ impl WorkerState {
         let was = std::mem::replace(&mut carrier.state, ConnectionState::Carries(exchange));
         let place = Place { connection: carrier.id, number: carrier.sent };
         carrier.sent += 1;
-        let new = Exchange { place, sent: at, request_bytes, followed: None };
+        let new = Exchange { place, sent: at, request_bytes, followed: None, is_stale: false };
         let fits = match self.open.get_mut(&exchange.0) {
             None => {
                 self.open.insert(exchange.0, Open::new(request, new, connection));
@@ -225,6 +236,17 @@ impl WorkerState {
             }
         };
         was == ConnectionState::Ready && fits
+    }
+
+    /// A request that met a stale connection is sent again; whether an exchange was open that it can be of,
+    /// or nothing of it was sent.
+    fn retried(&mut self, exchange: ExchangeSlot) -> bool {
+        let Some(open) = self.open.get_mut(&exchange.0) else { return true };
+        let Some(connection) = open.connection.take() else { return true };
+        if let Some(last) = open.exchanges.last_mut() {
+            last.is_stale = true;
+        }
+        self.change(connection, ConnectionState::Carries(exchange), ConnectionState::Spent)
     }
 
     /// A redirect is followed; whether an exchange was open that it can be of.
@@ -353,6 +375,10 @@ impl Account {
             }
             // Simulated connections are plain.
             Event::TcpReady { .. } | Event::ConnectedAs { .. } => false,
+            Event::Resent { exchange, cause: ResendCause::Stale, .. } => {
+                self.retried += 1;
+                state.retried(exchange)
+            }
             // They speak HTTP/1.1.
             Event::StreamsAllowed { .. } | Event::GoingAway { .. } | Event::Resent { .. } => false,
             Event::Value { exchange, variable, value, .. } => {

@@ -61,6 +61,7 @@ pub(super) fn figures(metrics: &Metrics, account: &Account, found: &mut Found) {
         ("sum of by_status", by_status, answered),
         ("sum of by_kind", by_kind, failed),
         ("connections.opened", metrics.connections.opened, account.connected),
+        ("connections.retried", metrics.connections.retried, account.retried),
         ("connections.failed", metrics.connections.failed, account.attempts_failed),
     ] {
         if figure != counted {
@@ -134,6 +135,10 @@ fn can_happen(evidence: &Evidence<'_>, world: &Simulation, kind: ErrorKind, row:
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             any(world, &[F::ConnectUnreachable])
         }
+        ErrorKind::ProxyRefused => {
+            let target = evidence.spec.scenario.target(row.last_target());
+            any(world, &[F::ProxyRefused]) && target.proxy.is_some()
+        }
         ErrorKind::OutOfPorts => any(world, &[F::OutOfPorts]),
         ErrorKind::OutOfDescriptors => any(world, &[F::OutOfDescriptors]),
         ErrorKind::ConnectTimeout => {
@@ -184,7 +189,7 @@ pub(super) fn is_late(world: &Simulation) -> bool {
 /// A timeout comes when the time is over; nothing is answered or broken after it. A request whose
 /// time goes beyond the grace period is in flight at its end, however late that is noticed.
 fn end_in_time(evidence: &Evidence<'_>, account: &Account, row: &Row, found: &mut Found) {
-    let Some(sent) = row.sent() else { return };
+    let Some(sent) = row.first_sent() else { return };
     let timeout_ns = evidence.spec.scenario.request(row.request.request).timeout_ns;
     let due = sent.plus_ns(timeout_ns);
     let slack_ns = if is_late(&evidence.spec.simulation) { LATE_NS } else { 0 };

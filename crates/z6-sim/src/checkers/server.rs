@@ -44,7 +44,9 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
             if let Some(request) = requests[attempt] {
                 seen.received(request, found);
             }
-            seen.answered(evidence, requests[attempt], found);
+            if !exchange.is_stale {
+                seen.answered(evidence, requests[attempt], found);
+            }
         }
     }
     // What happened after the disk was full is in no log.
@@ -195,10 +197,12 @@ impl Seen<'_> {
                 || self.exchange.followed.is_some()
                 || read < self.row.ended
         });
+        let before = self.row.exchanges.iter().take(self.attempt);
+        let followed = before.filter(|exchange| exchange.followed.is_some()).count();
         let leads = answer.leads.as_ref().filter(|_| limit > 0);
         let expected = match leads {
             None => Outcome::NotRedirected,
-            Some(_) if self.attempt >= usize::from(limit) => {
+            Some(_) if followed >= usize::from(limit) => {
                 Outcome::Fails(ErrorKind::TooManyRedirects)
             }
             Some(Leads::Nowhere) => Outcome::Fails(ErrorKind::BadLocation),

@@ -21,6 +21,7 @@ pub const fn impossible(kind: FaultKind, state: RequestState) -> Option<&'static
         FaultKind::ConnectRefused
         | FaultKind::ConnectTimeout
         | FaultKind::ConnectUnreachable
+        | FaultKind::ProxyRefused
         | FaultKind::OutOfPorts
         | FaultKind::OutOfDescriptors => attempt(state),
         FaultKind::ResetBefore | FaultKind::CloseBefore => before(state, NOTHING),

@@ -48,6 +48,7 @@ pub(super) fn sketch(seed: u64) -> Sketch {
         draw_closed(&mut dice, &mut sketch, length_ns, wanted)
     };
     draw_targets(&mut dice, &mut sketch, pace);
+    draw_lives(&mut Dice::new(seed, 3), &mut sketch, length_ns);
     draw_timeouts(&mut dice, &mut sketch, pace);
     draw_ends(&mut dice, &mut sketch, length_ns);
     sketch.simulation = world::draw(&mut Dice::new(seed, 1), pace);
@@ -156,9 +157,21 @@ fn target(dice: &mut Dice, base_url: &'static str) -> TargetSketch {
         connection_timeout_ns: SECOND,
         idle_timeout_ns: None,
         max_requests: dice.chance(25).then(|| dice.skewed(1, 40)),
+        max_age_ns: None,
+        retry_stale: false,
+        has_proxy: false,
         reconnect_delay_ns: dice.pick(&[0, MS, 10 * MS, 100 * MS]),
         // Mostly there, so that the server can tell requests apart by what it receives.
         id_header: dice.chance(80),
+    }
+}
+
+/// How old connections become, and whether requests survive stale ones.
+fn draw_lives(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64) {
+    for target in &mut sketch.targets {
+        target.max_age_ns = dice.chance(20).then(|| dice.skewed(10 * MS, length_ns));
+        target.retry_stale = dice.chance(40);
+        target.has_proxy = dice.chance(15);
     }
 }
 

@@ -222,6 +222,9 @@ fn cut_details(sketch: &Sketch, offer: &mut Offer<'_>) {
         offer(&|s| s.targets[i].id_header = false);
         offer(&|s| s.targets[i].idle_timeout_ns = None);
         offer(&|s| s.targets[i].max_requests = None);
+        offer(&|s| s.targets[i].max_age_ns = None);
+        offer(&|s| s.targets[i].retry_stale = false);
+        offer(&|s| s.targets[i].has_proxy = false);
         offer(&|s| s.targets[i].max_connections = None);
         offer(&|s| s.targets[i].reuse = None);
     }

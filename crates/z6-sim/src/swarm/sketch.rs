@@ -43,6 +43,9 @@ pub(super) struct TargetSketch {
     pub(super) connection_timeout_ns: u64,
     pub(super) idle_timeout_ns: Option<u64>,
     pub(super) max_requests: Option<u64>,
+    pub(super) max_age_ns: Option<u64>,
+    pub(super) retry_stale: bool,
+    pub(super) has_proxy: bool,
     pub(super) reconnect_delay_ns: u64,
     pub(super) id_header: bool,
 }
@@ -211,6 +214,15 @@ fn write_target(text: &mut Text, named: Option<usize>, target: &TargetSketch, mo
     }
     if let Some(max) = target.max_requests {
         text.line(&format!("max_requests_per_connection = {max}"));
+    }
+    if let Some(ns) = target.max_age_ns {
+        text.ms("max_connection_age_ms", ns);
+    }
+    if target.has_proxy {
+        text.line("proxy = \"http://user:password@192.0.2.9:3128\"");
+    }
+    if target.retry_stale {
+        text.line("retry_stale = true");
     }
     text.ms("reconnect_delay_ms", target.reconnect_delay_ns);
     if target.id_header {

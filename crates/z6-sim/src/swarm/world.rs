@@ -117,6 +117,7 @@ fn per(kind: FaultKind) -> Per {
         FaultKind::ConnectRefused
         | FaultKind::ConnectTimeout
         | FaultKind::ConnectUnreachable
+        | FaultKind::ProxyRefused
         | FaultKind::OutOfPorts
         | FaultKind::OutOfDescriptors => Per::Attempt,
         FaultKind::ResetBefore

@@ -22,6 +22,8 @@ pub(super) struct Exchange {
     attempt: u8,
     /// How often it was sent again after it had been refused.
     resends: u8,
+    /// It was sent again, once, because its connection was stale.
+    is_retried: bool,
     /// How many of these times count for `resend_refused`.
     counted_resends: u8,
     /// Which request of its connection, from 1.
@@ -110,6 +112,7 @@ impl Exchanges {
             stage: Stage::Unsent,
             attempt: 0,
             resends: 0,
+            is_retried: false,
             counted_resends: 0,
             ordinal,
             request_bytes,
@@ -171,6 +174,12 @@ impl Exchanges {
             let has_times = exchange.counted_resends < most || (most > 0 && !counts);
             exchange.stage == Stage::Sent && has_times && exchange.attempt < u8::MAX
         })
+    }
+
+    /// An exchange that may be sent once more if its connection was stale: none if it was before.
+    pub(super) fn retriable(&self, slot: ExchangeSlot) -> Option<&Exchange> {
+        let exchange = self.open.find(slot)?;
+        (!exchange.is_retried && exchange.attempt < u8::MAX).then_some(exchange)
     }
 
     /// When an exchange will be given up; none while it is unsent.
@@ -259,6 +268,30 @@ impl Exchanges {
         exchange.resends += 1;
         exchange.counted_resends += u8::from(counts);
         exchange.vu
+    }
+
+    /// An exchange whose connection was stale waits for another one. Returns its VU, the connection that it
+    /// leaves, and whether it stays open: no exchange is spent if no byte of the request was ever sent.
+    pub(super) fn retry(&mut self, slot: ExchangeSlot) -> (VuSlot, ConnectionSlot, bool) {
+        let exchange = &mut self.open[slot];
+        let (vu, connection) = (exchange.vu, exchange.connection);
+        match exchange.stage {
+            Stage::Sent => {
+                exchange.is_retried = true;
+                self.resend(slot, false);
+            }
+            Stage::Unsent if exchange.attempt > 0 => {
+                exchange.is_retried = true;
+                exchange.stage = Stage::Between;
+                self.unsent -= 1;
+            }
+            Stage::Unsent => {
+                self.remove(slot);
+                return (vu, connection, false);
+            }
+            Stage::Between => panic!("exchange {slot} is not on the wire"),
+        }
+        (vu, connection, true)
     }
 
     /// Takes the newest unsent exchange away from a connection. O(exchanges) if any is unsent: for

@@ -37,8 +37,8 @@ pub enum Progress {
 /// - An exchange belongs to the driver from [`Command::Send`] until `Done`, `Redirected`, `Failed`
 ///   or [`Command::Cancel`]. No input names it afterwards. `Sent` comes at most once, and before
 ///   `Done` and `Redirected`.
-/// - After `Redirected` the driver knows what is sent next; after `Failed` of the kind `stream_refused` it is
-///   the same again. Another [`Command::Send`] in the same slot asks for it, with the next attempt, on
+/// - After `Redirected` the driver knows what is sent next; after `Failed` of the kind `stream_refused`, or by
+///   the end of a connection, it is the same again. Another [`Command::Send`] in the same slot asks for it, with the next attempt, on
 ///   whatever connection; attempt 0 means that the slot holds another request.
 /// - What was read from a response comes just before its `Done`, at the same tick: a `Value` for each
 ///   extraction that was done, in the order of the request, then `ChecksFailed` if a check failed.

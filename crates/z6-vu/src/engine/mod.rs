@@ -43,4 +43,6 @@ enum TimerKey {
     Connect(z6_events::ConnectionSlot),
     /// The end of an idle connection's `idle_timeout_ms`.
     Idle(z6_events::ConnectionSlot),
+    /// The end of a connection's `max_connection_age_ms`.
+    Age(z6_events::ConnectionSlot),
 }

@@ -74,6 +74,7 @@ impl Pool {
             failed_addresses: vec![false; usize::from(target.addresses)],
             connect_lane: timers.lane(target.connect_ns),
             idle_lane: timers.lane(target.idle_ns),
+            age_lane: target.max_age_ns.map(|age_ns| (timers.lane(age_ns), age_ns)),
         });
         let targets = targets.collect();
         Pool { connections: Slab::new(), targets, owned: Vec::new(), has_room: false }
@@ -86,7 +87,8 @@ impl Pool {
 
     /// How many timers they own.
     pub(super) fn timers(&self) -> usize {
-        self.connections.iter().filter(|(_, connection)| connection.timer.is_some()).count()
+        let of = |c: &Connection| usize::from(c.timer.is_some()) + usize::from(c.age.is_some());
+        self.connections.iter().map(|(_, connection)| of(connection)).sum()
     }
 
     /// Exchanges on all connections.
@@ -272,6 +274,7 @@ impl Pool {
                 max_requests,
                 rests_since: cx.at,
                 timer: None,
+                age: None,
                 owner: None,
                 next: None,
                 previous: None,
@@ -323,6 +326,12 @@ impl Pool {
         let pool = &mut self.targets[target.index()];
         pool.connecting -= 1;
         pool.protocol = protocol;
+        if let Some((lane, age_ns)) = pool.age_lane
+            && !cx.settings.planted.has(Bug::IgnoredMaxAge)
+        {
+            let timer = cx.timers.arm(cx.at.plus_ns(age_ns), lane, TimerKey::Age(slot));
+            self.connections[slot].age = Some(timer);
+        }
         let waiting = pool.waiting();
         let seats = match settings.streams.placement {
             Placement::Fill => waiting,
@@ -486,6 +495,26 @@ impl Pool {
         self.connections[slot].timer = None;
         self.forget_idle(cx.timers, slot);
         release(slot, ReleaseCause::IdleTimeout, cx.out);
+    }
+
+    /// A connection has reached its greatest age: it is closed, or drains if it carries exchanges. Whether it
+    /// begins to drain.
+    pub(super) fn aged(&mut self, cx: &mut Context<'_>, slot: ConnectionSlot) -> bool {
+        let connection = &mut self.connections[slot];
+        connection.age = None;
+        if connection.load() == Some(0) {
+            self.forget_idle(cx.timers, slot);
+            release(slot, ReleaseCause::MaxAge, cx.out);
+            return false;
+        }
+        if connection.draining.is_some() {
+            return false;
+        }
+        if connection.is_listed {
+            self.unlist(slot);
+        }
+        self.connections[slot].draining = Some(ReleaseCause::MaxAge);
+        true
     }
 
     /// The driver lost a connection that carried no exchange. Whether that changed anything.
@@ -759,6 +788,9 @@ impl Pool {
             target.connecting -= 1;
         }
         if let Some((timer, _)) = connection.timer {
+            timers.cancel(timer);
+        }
+        if let Some(timer) = connection.age {
             timers.cancel(timer);
         }
     }

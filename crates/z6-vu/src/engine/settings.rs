@@ -101,6 +101,10 @@ pub(crate) struct TargetSettings {
     pub(crate) tls_ns: u64,
     pub(crate) idle_ns: u64,
     pub(crate) max_requests: u64,
+    /// How old a connection becomes.
+    pub(crate) max_age_ns: Option<u64>,
+    /// Whether a stale connection's request is sent once more if that is harmless.
+    pub(crate) retry_stale: bool,
     pub(crate) reconnect_delay_ns: u64,
     pub(crate) addresses: u16,
     pub(crate) streams: Streams,
@@ -145,6 +149,8 @@ pub(crate) struct RequestSettings {
     pub(crate) follow_redirects: u8,
     /// Its connection carries nothing after it (RFC 9112 section 9.6).
     pub(crate) says_close: bool,
+    /// It may be sent again, though it may have been processed (RFC 9110 section 9.2.2).
+    pub(crate) is_idempotent: bool,
 }
 
 impl RequestSettings {
@@ -155,6 +161,7 @@ impl RequestSettings {
             bytes_by_target: bytes_by_target.to_vec(),
             follow_redirects: request.follow_redirects,
             says_close: request.headers.iter().any(|(name, value)| says_close(name, value)),
+            is_idempotent: request.is_idempotent(),
         }
     }
 
@@ -330,6 +337,8 @@ fn target_settings(
         tls_ns: target.tls_timeout_ns,
         idle_ns: target.idle_timeout_ns,
         max_requests: target.max_requests_per_connection.unwrap_or(u64::MAX),
+        max_age_ns: target.max_connection_age_ns,
+        retry_stale: target.retry_stale,
         reconnect_delay_ns: target.reconnect_delay_ns,
         addresses,
         streams: wire.streams.get(id.index()).copied().unwrap_or(Streams::HTTP1),
@@ -348,6 +357,7 @@ mod tests {
             bytes_by_target: vec![],
             follow_redirects: 0,
             says_close: false,
+            is_idempotent: true,
         };
         assert_eq!(request.failure(204), None);
         assert_eq!(request.failure(399), None);

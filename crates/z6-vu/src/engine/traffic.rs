@@ -82,6 +82,11 @@ impl Traffic {
                 self.attempt_failed(cx, connection, Cause { error, detail: 0 });
             }
             TimerKey::Idle(connection) => self.pool.idle_timed_out(cx, connection),
+            TimerKey::Age(connection) => {
+                if self.pool.aged(cx, connection) {
+                    self.drained.push(connection);
+                }
+            }
         }
     }
 
@@ -311,6 +316,9 @@ impl Traffic {
         {
             return event;
         }
+        if let Some(event) = self.retry(cx, slot, observed) {
+            return event;
+        }
         let exchange = self.exchanges.end(cx, slot);
         assert_ne!(exchange.stage, Stage::Between, "exchange {slot} is not on the wire");
         let failure = Failure { error: self.failure_kind(cx.at, &exchange, &observed), ..observed };
@@ -347,7 +355,45 @@ impl Traffic {
             return None;
         }
         let vu = self.exchanges.resend(exchange, counts);
-        self.vus.await_connection(vu, Some(Redirect { exchange, target }));
+        let redirect = Some(Redirect { exchange, target });
+        self.wait_again(cx, (vu, connection), redirect, failure.reusable);
+        Some(Event::Resent { exchange, failure, cause: ResendCause::Refused })
+    }
+
+    /// A request that met a connection which its peer had closed while it was idle goes to the head of the
+    /// queue, to be sent once more, if the scenario wants that and it is idempotent; returns the record of it.
+    fn retry(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: ExchangeSlot,
+        observed: Failure,
+    ) -> Option<Event> {
+        let exchange = self.exchanges.retriable(slot)?;
+        let target = self.pool.target(exchange.connection);
+        let is_wanted = cx.settings.target(target).retry_stale
+            && (cx.settings.request(exchange.request.request).is_idempotent
+                || cx.settings.planted.has(Bug::RetriedAnything));
+        if !is_wanted || self.failure_kind(cx.at, exchange, &observed) != ErrorKind::StaleConnection
+        {
+            return None;
+        }
+        let failure = Failure { error: ErrorKind::StaleConnection, ..observed };
+        let (vu, connection, continues) = self.exchanges.retry(slot);
+        let redirect = continues.then_some(Redirect { exchange: slot, target });
+        self.wait_again(cx, (vu, connection), redirect, false);
+        Some(Event::Resent { exchange: slot, failure, cause: ResendCause::Stale })
+    }
+
+    /// The request of a VU that leaves its connection goes to the head of the queue.
+    fn wait_again(
+        &mut self,
+        cx: &mut Context<'_>,
+        (vu, connection): (VuSlot, ConnectionSlot),
+        redirect: Option<Redirect>,
+        reusable: bool,
+    ) {
+        let target = self.pool.target(connection);
+        self.vus.await_connection(vu, redirect);
         let is_owned = match cx.settings.target(target).reuse {
             ConnectionReuse::Shared | ConnectionReuse::None => false,
             ConnectionReuse::PerVu | ConnectionReuse::Iteration => true,
@@ -355,7 +401,7 @@ impl Traffic {
         if !is_owned {
             self.pool.wait_refused(vu, target);
         }
-        let cause = if failure.reusable {
+        let cause = if reusable {
             self.pool.drain_cause(cx.settings, connection, true, false)
         } else {
             Some(ReleaseCause::ExchangeFailed)
@@ -370,7 +416,6 @@ impl Traffic {
         } else {
             self.serve(cx, target);
         }
-        Some(Event::Resent { exchange, failure, cause: ResendCause::Refused })
     }
 
     /// The kind of a failure. Whether the end of a connection met one that was idle is decided here,

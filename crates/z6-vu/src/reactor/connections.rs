@@ -34,7 +34,7 @@ use crate::session::{
 
 use dialer::Dialer;
 use streams::Streams;
-use table::Links;
+use table::{Links, Opening};
 use turns::Turns;
 
 /// All connections of one event loop and what they need.
@@ -142,14 +142,16 @@ impl Connections {
     fn report_failure(&mut self, slot: ConnectionSlot, cause: Cause, note: &str) {
         let (link, dialer) = (self.links.at(slot), &self.dialer);
         let is_bad_source = cause.error == ErrorKind::BadSourceAddress;
+        let of_proxy = cause.error.proxy_words(cause.detail);
         let is_errno = cause.error.group() == ErrorGroup::Transport && !is_bad_source;
+        let is_errno = is_errno && of_proxy.is_none();
         self.reports.attempt_failed(link.target, link.address, || AttemptFailure {
             address: dialer.address(link.target, link.address).clone(),
             error: Some(cause.error),
             errno: if is_errno { cause.detail } else { 0 },
             note: match is_bad_source {
                 true => dialer.source(link.target, cause.detail),
-                false => note.to_owned(),
+                false => of_proxy.unwrap_or_else(|| note.to_owned()),
             },
             started: link.started,
         });
@@ -176,6 +178,8 @@ impl Connections {
         if self.links.at(slot).connecting {
             if self.links.at(slot).tls.is_some() {
                 self.handshake(engine, slot, token);
+            } else if self.links.at(slot).asks_for_tunnel() {
+                self.ask_for_tunnel(engine, slot, token);
             } else {
                 self.check_connect(engine, slot, token);
             }
@@ -248,7 +252,7 @@ impl Connections {
         match self.dialer.connect(target, address, token) {
             Ok(stream) => self.links.at(slot).stream = Some(stream),
             Err(cause) => {
-                self.links.at(slot).refused = Some(Box::new(cause));
+                self.links.at(slot).opening = Some(Box::new(Opening::Refused(cause)));
                 self.turns.wait(token);
             }
         }
@@ -260,7 +264,14 @@ impl Connections {
         let Some(stream) = &link.stream else { return };
         match socket::connect_outcome(stream) {
             None => {}
-            Some(Ok(())) if self.dialer.is_tls(link.target) => self.begin_tls(engine, slot, token),
+            Some(Ok(())) if self.dialer.is_tls(link.target) => {
+                let tunnel = self.dialer.tunnel(link.target);
+                link.opening = tunnel.map(|tunnel| Box::new(Opening::Asks(tunnel)));
+                match link.opening {
+                    Some(_) => self.ask_for_tunnel(engine, slot, token),
+                    None => self.begin_tls(engine, slot, token),
+                }
+            }
             Some(Ok(())) => {
                 let now = engine.now();
                 self.ready(engine, slot, now);

@@ -4,6 +4,7 @@ use std::io;
 
 use z6_scenario::HttpVersion;
 
+use super::meeting::MeetingError;
 use super::resolve::ResolveError;
 use super::tls_config::TlsConfigError;
 use crate::log_file::LogError;
@@ -25,6 +26,14 @@ pub enum StartError {
         target: String,
         /// What is wrong with its settings.
         source: TlsConfigError,
+    },
+    /// No proxy can be asked for a tunnel to this host.
+    #[error("no tunnel to target `{target}` can be asked for: {source}")]
+    Tunnel {
+        /// Name of the target.
+        target: String,
+        /// What is wrong with its host.
+        source: z6_http::RequestError,
     },
     /// One exchange after the other is tried over HTTP/1.1.
     #[error(
@@ -55,6 +64,9 @@ pub enum StartError {
         /// The limit in force.
         limit: u64,
     },
+    /// The shards of the run do not begin together.
+    #[error(transparent)]
+    Meeting(#[from] MeetingError),
     /// The log cannot be begun.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -70,10 +82,12 @@ impl StartError {
         match self {
             StartError::Prepare(_)
             | StartError::Tls { .. }
+            | StartError::Tunnel { .. }
             | StartError::TriedOverHttp1 { .. }
             | StartError::NoBuiltin { .. } => true,
             StartError::Resolve(_)
             | StartError::Descriptors { .. }
+            | StartError::Meeting(_)
             | StartError::Log(_)
             | StartError::System(_) => false,
         }

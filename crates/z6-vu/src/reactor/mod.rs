@@ -1,6 +1,6 @@
 //! The driver for real traffic: event loops on mio, a log writer, and who coordinates them.
 //!
-//! Reading order: `start` (a run up to tick 0), `coordinator` (watching it to its end), `worker`
+//! Reading order: `start` (a run up to tick 0), `meeting` (when that is), `coordinator` (watching it to its end), `worker`
 //! (the order of one event loop) and its parts: `engine_handle` (the engine, its clock and log),
 //! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]) and `wait`
 //! (the kernel); `tls`, `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS
@@ -17,6 +17,7 @@ mod connections;
 mod coordinator;
 mod engine_handle;
 mod error;
+mod meeting;
 mod resolve;
 mod sampler;
 mod shared;
@@ -30,12 +31,14 @@ mod tls_error;
 mod tls_verify;
 mod transport;
 pub mod trial;
+mod tunnel;
 mod wait;
 mod worker;
 mod writer;
 
 pub use coordinator::{RunHandle, RunReport, Stopper};
 pub use error::StartError;
+pub use meeting::{BARRIER_WAIT, Barrier, LateStart, Meeting, MeetingError, START_LATE_NS_MAX};
 pub use resolve::ResolveError;
 pub use shared::AttemptFailure;
 pub use start::{BuiltinTarget, RunSpec, Spin, check, cores, start};

@@ -49,13 +49,17 @@ impl ResolveError {
     }
 }
 
-/// Where connections of a target go: all addresses, in the resolver's or the scenario's order,
+/// Where connections of a target go, or those to its proxy: all addresses, in the resolver's or the scenario's order,
 /// without doubles.
 ///
 /// # Errors
 /// [`ResolveError`] if there is none.
 pub(super) fn resolve(target: &Target) -> Result<Vec<Address>, ResolveError> {
     let base_port = target.base_url.port;
+    if let Some(proxy) = target.via() {
+        let addresses = resolve_host(target, &proxy.host, proxy.port)?;
+        return Ok(addresses.into_iter().map(Address::Ip).collect());
+    }
     let addresses = match &target.connect_to {
         ConnectTo::Unix(path) => return Ok(vec![Address::Unix(path.as_str().into())]),
         ConnectTo::Addresses(all) => {

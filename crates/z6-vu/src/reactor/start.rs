@@ -15,15 +15,17 @@ use z6_events::{
 };
 use z6_scenario::{Scenario, Scheme, Target};
 
-use super::clock::{self, Clock};
+use super::clock::Clock;
 use super::coordinator::RunHandle;
 use super::error::StartError;
+use super::meeting::Meeting;
 use super::resolve::resolve;
 use super::shared::{Notice, WorkerState};
 use super::sink::ChannelSink;
 use super::sys;
 use super::tls_config;
 use super::transport::Address;
+use super::tunnel;
 use super::wait::TOKEN_WAKER;
 use super::worker::{Common, Http2Target, Worker};
 use super::writer::{AttachedFile, LogWriter, WriterEnd, WriterParts};
@@ -69,6 +71,8 @@ pub struct RunSpec {
     pub folder: PathBuf,
     /// Secrets, and the key of digests.
     pub given: Given,
+    /// When it begins, and with which others.
+    pub meeting: Meeting,
 }
 
 /// Where the built-in target listens, and whom to trust there.
@@ -146,6 +150,12 @@ pub fn check(scenario: &Arc<Scenario>, workers: u16, folder: &Path) -> Vec<Start
     found
 }
 
+/// What connections to a target ask a proxy for, if they do.
+pub(super) fn tunnel_request(target: &Target) -> Result<Option<Arc<[u8]>>, StartError> {
+    let wrong = |source| StartError::Tunnel { target: target.name.clone(), source };
+    tunnel::request(target).map_err(wrong)
+}
+
 /// Where connections of each target go.
 pub(super) fn addresses(
     scenario: &Scenario,
@@ -201,6 +211,7 @@ fn common(
         sources: scenario.targets.iter().map(|target| target.source_addresses.clone()).collect(),
         tls: tls_config::targets(scenario, &spec.folder, authority(spec.builtin.as_ref()))
             .collect::<Result<_, _>>()?,
+        tunnels: scenario.targets.iter().map(tunnel_request).collect::<Result<_, _>>()?,
         limits: response_limits(&scenario.limits),
         http2: http2_targets(scenario),
         spin: spec.spin.applies(spec.workers),
@@ -357,9 +368,11 @@ impl Threads {
         mut header: LogHeader,
         observer: O,
     ) -> Result<RunHandle<O>, StartError> {
-        let start = Clock::from_start_ns(sys::monotonic_ns() + HEAD_START_NS);
+        let mut opening = spec.meeting.open(&header, HEAD_START_NS)?;
+        let start = opening.clock;
         header.monotonic_epoch_ns = start.start_ns();
-        header.wall_epoch_ns = clock::wall_ns() + HEAD_START_NS;
+        header.wall_epoch_ns = opening.wall_epoch_ns;
+        header.clock = std::mem::take(&mut opening.facts);
         let limits = &spec.scenario.limits;
         let parts = WriterParts {
             observer,
@@ -367,9 +380,11 @@ impl Threads {
             empty: self.empty,
             notices: self.notices.0.clone(),
             limit_bytes: limits.max_event_log_bytes,
+            totals: opening.at_end(),
         };
         let attachments_max = limits.max_attachment_bytes;
         let writer = LogWriter::begin(&spec.log, &header, &spec.attached, attachments_max, parts)?;
+        spec.meeting.wait_for(start)?;
         let broken = Arc::clone(&self.broken);
         let notices = self.notices.0.clone();
         let writer = spawn_writer(writer, broken, notices).map_err(StartError::System)?;

@@ -45,6 +45,20 @@ pub(super) fn wall_ns() -> u64 {
     clock_ns(libc::CLOCK_REALTIME)
 }
 
+/// The state of the wall clock (adjtimex(2)), and the largest error that the kernel takes it to have,
+/// nanoseconds. State 5 (`TIME_ERROR`) says that nothing keeps it right.
+pub(super) fn clock_state() -> io::Result<(u64, u64)> {
+    let mut timex = MaybeUninit::<libc::timex>::zeroed();
+    // SAFETY: `timex` points to writable memory of the right size; zero bytes are a valid timex, and zero
+    // `modes` only read the clock.
+    let (state, timex) = unsafe {
+        let state = check(libc::adjtimex(timex.as_mut_ptr()))?;
+        (state, timex.assume_init())
+    };
+    let max_error_ns = u64::try_from(timex.maxerror).unwrap_or(0).saturating_mul(1_000);
+    Ok((state as u64, max_error_ns))
+}
+
 /// CPU time and context switches of the calling thread.
 pub(super) fn thread_usage() -> ThreadUsage {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();

@@ -45,6 +45,8 @@ pub(super) struct Common {
     pub(super) sources: Vec<Vec<IpAddr>>,
     /// What connections over TLS begin with, by target; none for plain ones.
     pub(super) tls: Vec<Option<TlsTarget>>,
+    /// What is asked of a proxy before that, by target; none where no tunnel is needed.
+    pub(super) tunnels: Vec<Option<Arc<[u8]>>>,
     pub(super) limits: z6_proto_http1::Limits,
     /// What connections over HTTP/2 begin with, by target; none where none may speak it.
     pub(super) http2: Vec<Option<Http2Target>>,

@@ -3,7 +3,7 @@
 //! Knows nothing of files: [`LogFile`] does.
 
 use crossbeam_channel::{Receiver, Sender};
-use z6_events::{LogAssembler, LogDigest, LogHeader, SealedBlock};
+use z6_events::{FooterFacts, LogAssembler, LogDigest, LogHeader, SealedBlock};
 use z6_scenario::PROJECTION_PREFIX;
 
 use super::shared::Notice;
@@ -42,6 +42,7 @@ pub(super) struct LogWriter<O> {
     limit_told: bool,
     stop_told: bool,
     answer_told: bool,
+    totals: Totals,
 }
 
 /// What the writer is given.
@@ -51,7 +52,12 @@ pub(super) struct WriterParts<O> {
     pub(super) empty: Vec<Sender<Vec<u8>>>,
     pub(super) notices: Sender<Notice>,
     pub(super) limit_bytes: u64,
+    /// Asked at the end for the totals in the footer.
+    pub(super) totals: Totals,
 }
+
+/// Gives what a footer says besides the end: numbers by name.
+pub(super) type Totals = Box<dyn FnOnce() -> Vec<(String, u64)> + Send>;
 
 impl<O: Observer> LogWriter<O> {
     /// Creates the file and writes the header and what is attached.
@@ -87,6 +93,7 @@ impl<O: Observer> LogWriter<O> {
             limit_told: false,
             stop_told: false,
             answer_told: false,
+            totals: parts.totals,
         })
     }
 
@@ -109,12 +116,12 @@ impl<O: Observer> LogWriter<O> {
 
     /// Footer, sync and name if the log is whole.
     fn finish(self, is_whole: bool) -> WriterEnd<O> {
-        let LogWriter { output, assembler, read_back, observer, notices, .. } = self;
+        let LogWriter { output, assembler, read_back, observer, notices, totals, .. } = self;
         let end = read_back.into_end();
         let mut bytes = assembler.bytes();
         let mut digest = None;
         if is_whole {
-            match finish_file(output, assembler, &end) {
+            match finish_file(output, assembler, &end, totals) {
                 Ok((footer_bytes, receipt)) => {
                     bytes += footer_bytes;
                     digest = Some(receipt);
@@ -159,8 +166,10 @@ fn finish_file(
     mut output: LogFile,
     assembler: LogAssembler,
     end: &RunEnd,
+    totals: Totals,
 ) -> Result<(u64, LogDigest), LogError> {
-    let (bytes, digest) = assembler.footer(&end.footer())?;
+    let facts = FooterFacts { totals: totals(), ..end.footer() };
+    let (bytes, digest) = assembler.footer(&facts)?;
     output.write(&bytes)?;
     output.complete()?;
     Ok((bytes.len() as u64, digest))
@@ -205,6 +214,7 @@ mod tests {
             limit_told: false,
             stop_told: false,
             answer_told: false,
+            totals: Box::new(Vec::new),
         };
         for at in 0..blocks {
             let mut builder = BlockBuilder::new(Partition::WHOLE, Vec::new());

@@ -22,8 +22,9 @@ impl Session {
         attempt: u8,
         requests: &mut Requests,
     ) -> Result<bool, Input> {
-        let is_filled_in =
-            attempt == 0 && requests.fill_in(exchange, request, attempt, &mut self.own_bytes)?;
+        // What a redirect leads to is filled in already.
+        let is_filled_in = !requests.is_redirected(exchange, attempt)
+            && requests.fill_in(exchange, request, attempt, &mut self.own_bytes)?;
         self.keep(request, requests);
         if !is_filled_in {
             return Ok(false);

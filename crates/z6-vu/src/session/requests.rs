@@ -69,7 +69,7 @@ impl Requests {
     /// Whether the driver says the length of what is sent to this target.
     #[inline]
     pub(super) fn says_length(&self, target: TargetId) -> bool {
-        self.templates.may_speak_http2(target)
+        self.templates.says_length(target)
     }
 
     /// What is sent of a request over HTTP/2, if it is as it was prepared.
@@ -302,8 +302,8 @@ impl Requests {
         };
         match redirects.follow_with(&redirected, location, add) {
             Ok(hop) => {
-                // Over HTTP/2 it is known when it is sent.
-                let is_known = !self.templates.may_speak_http2(hop.target);
+                // Over HTTP/2, and through a proxy, it is known when it is sent.
+                let is_known = !self.templates.says_length(hop.target);
                 let request_bytes = if is_known { hop.template.len() as u64 } else { 0 };
                 let next = NextHop { target: hop.target, request_bytes };
                 self.hops.insert(exchange, hop);

@@ -91,6 +91,7 @@ fn run(text: &str, workers: u16) -> Ran {
         seed: 7,
         workers,
         shard: z6_events::Shard::WHOLE,
+        meeting: z6_vu::reactor::Meeting::default(),
         builtin: None,
         log: LogTarget::File(path.clone()),
         overrides: Vec::new(),

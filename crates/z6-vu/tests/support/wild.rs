@@ -97,8 +97,9 @@ pub(crate) fn text(
         format!(
             "[[targets]]\nname = '{name}'\nbase_url = 'http://127.0.0.1:{port}'\nmax_connections = 9\n\
              connection_reuse = '{}'\nconnection_timeout_ms = 20\nidle_timeout_ms = 8\n\
-             reconnect_delay_ms = 10\nmax_requests_per_connection = 7\n",
-            REUSES[reuse]
+             reconnect_delay_ms = 10\nmax_requests_per_connection = 7\n{}",
+            REUSES[reuse],
+            if port == 8002 { "retry_stale = true\nmax_connection_age_ms = 40\n" } else { "" }
         )
     };
     format!(

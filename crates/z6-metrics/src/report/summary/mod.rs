@@ -274,6 +274,10 @@ fn outcomes(page: &mut Page, metrics: &Metrics) {
             count(connections.unsolicited)
         ),
     );
+    if connections.retried > 0 {
+        let retried = plural(connections.retried, "request");
+        page.line("", &format!("{retried} sent once more: the connection was stale (retry_stale)"));
+    }
     negotiated(page, connections);
     http2(page, metrics);
     for failed in connections.failed_addresses.iter().take(FAILED_ADDRESSES_SHOWN) {

@@ -41,6 +41,8 @@ pub(super) struct Connection {
     pub(super) rests_since: Tick,
     /// The connect timer while connecting, the idle timer while idle.
     pub(super) timer: Option<(TimerId, Tick)>,
+    /// The timer of its age, once it is ready and if there is one.
+    pub(super) age: Option<TimerId>,
     /// The VU that owns it, if one does.
     pub(super) owner: Option<VuSlot>,
     /// Next in the list of its owner's connections, or of those with its load.

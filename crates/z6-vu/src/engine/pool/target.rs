@@ -27,6 +27,8 @@ pub(super) struct TargetPool {
     pub(super) failed_addresses: Vec<bool>,
     pub(super) connect_lane: Lane,
     pub(super) idle_lane: Lane,
+    /// Of the timers of ages; none if connections have no greatest age.
+    pub(super) age_lane: Option<(Lane, u64)>,
 }
 
 impl TargetPool {

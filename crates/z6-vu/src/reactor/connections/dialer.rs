@@ -9,6 +9,7 @@ use super::super::socket::{self, Source};
 use super::super::tls::Tls;
 use super::super::tls_config::TlsTarget;
 use super::super::transport::{Address, Stream};
+use super::super::tunnel::Tunnel;
 use super::super::worker::{Common, Http2Target};
 
 /// What a worker opens connections with.
@@ -35,6 +36,12 @@ impl Dialer {
     /// Whether connections to this target begin with a TLS handshake.
     pub(super) fn is_tls(&self, target: TargetId) -> bool {
         self.tls[target.index()].is_some()
+    }
+
+    /// What a proxy is asked for before that; none if no tunnel is needed.
+    pub(super) fn tunnel(&self, target: TargetId) -> Option<Tunnel> {
+        let request = self.common.tunnels[target.index()].as_ref()?;
+        Some(Tunnel::new(Arc::clone(request)))
     }
 
     /// What connections to this target begin with if they speak HTTP/2.

@@ -8,7 +8,9 @@ use z6_events::{Cause, ConnectionSlot, ErrorKind, Tick};
 use super::super::engine_handle::EngineHandle;
 use super::super::tls::Condition;
 use super::super::tls_error::TlsFailure;
+use super::super::tunnel::Asked;
 use super::Connections;
+use super::table::Opening;
 use crate::engine::Input;
 use crate::session::End;
 
@@ -16,7 +18,33 @@ const REFUSED: Cause = Cause { error: ErrorKind::TlsHandshake, detail: 0 };
 const CLOSED: Cause = Cause { error: ErrorKind::TlsClosed, detail: 0 };
 
 impl Connections {
-    /// The TCP connection of an attempt is ready: its handshake begins.
+    /// The TCP connection to a proxy is ready, or its socket reported something: asks for a tunnel.
+    pub(super) fn ask_for_tunnel(
+        &mut self,
+        engine: &mut EngineHandle,
+        slot: ConnectionSlot,
+        token: Token,
+    ) {
+        let link = self.links.at(slot);
+        let (Some(stream), Some(Opening::Asks(tunnel))) =
+            (&mut link.stream, link.opening.as_deref_mut())
+        else {
+            return;
+        };
+        match tunnel.go_on(stream, &mut self.buffers.read) {
+            Asked::Waits => {}
+            Asked::Open => {
+                link.opening = None;
+                self.begin_tls(engine, slot, token);
+            }
+            Asked::Failed(cause) => {
+                self.attempt_failed(engine, slot, cause, "");
+                self.carry_out(engine);
+            }
+        }
+    }
+
+    /// The TCP connection of an attempt, or the tunnel, is ready: its handshake begins.
     pub(super) fn begin_tls(
         &mut self,
         engine: &mut EngineHandle,

@@ -8,7 +8,18 @@ use z6_proto_http1::Limits;
 
 use super::super::tls::Tls;
 use super::super::transport::Stream;
+use super::super::tunnel::Tunnel;
 use crate::session::{BrokenWrite, Http2, Session};
+
+/// An attempt that does not simply connect.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// It has failed already when it began. It is told in another turn, so that attempts that fail at once
+    /// do not keep a worker from everything else.
+    Refused(Cause),
+    /// A proxy is asked for a tunnel, before TLS begins.
+    Asks(Tunnel),
+}
 
 /// What the reactor knows of one connection.
 #[derive(Debug)]
@@ -18,9 +29,8 @@ pub(super) struct Link {
     pub(super) tls: Option<Box<Tls>>,
     pub(super) target: TargetId,
     pub(super) connecting: bool,
-    /// The attempt has failed already when it began. It is told in another turn, so that attempts that
-    /// fail at once do not keep a worker from everything else.
-    pub(super) refused: Option<Box<Cause>>,
+    /// What few attempts need.
+    pub(super) opening: Option<Box<Opening>>,
     pub(super) started: Tick,
     /// Which of the target's addresses it goes to.
     pub(super) address: u16,
@@ -41,6 +51,11 @@ pub(super) struct Link {
 const _: () = assert!(size_of::<Link>() <= 512);
 
 impl Link {
+    /// Whether a proxy is asked for a tunnel.
+    pub(super) fn asks_for_tunnel(&self) -> bool {
+        matches!(self.opening.as_deref(), Some(Opening::Asks(_)))
+    }
+
     /// The peer has closed its side.
     pub(super) fn mark_peer_closed(&mut self) {
         match &mut self.http2 {
@@ -93,7 +108,7 @@ impl Links {
                 tls: None,
                 target,
                 connecting: false,
-                refused: None,
+                opening: None,
                 started: Tick::ZERO,
                 address,
                 session: Session::new(self.limits.clone()),
@@ -109,7 +124,7 @@ impl Links {
         link.generation = link.generation.wrapping_add(1) & 0x7fff_ffff;
         link.target = target;
         link.connecting = true;
-        link.refused = None;
+        link.opening = None;
         link.started = at;
         link.address = address;
         link.session.open();
@@ -135,7 +150,14 @@ impl Links {
         let slot = ConnectionSlot((token.0 & 0xffff_ffff) as u32);
         let link = self.links.get_mut(slot.index())?;
         let is_current = link.generation as usize == token.0 >> 32 && link.connecting;
-        link.refused.take_if(|_| is_current).map(|cause| (slot, *cause))
+        match link.opening.as_deref() {
+            Some(Opening::Refused(cause)) if is_current => {
+                let cause = *cause;
+                link.opening = None;
+                Some((slot, cause))
+            }
+            Some(Opening::Refused(_) | Opening::Asks(_)) | None => None,
+        }
     }
 
     pub(super) fn token_of(&self, slot: ConnectionSlot) -> Token {
@@ -174,6 +196,7 @@ impl Links {
             tls.close(stream);
         }
         link.stream = None;
+        link.opening = None;
         link.connecting = false;
         link.session.close();
     }

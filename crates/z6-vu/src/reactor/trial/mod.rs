@@ -28,7 +28,7 @@ use self::wire::{Got, Route, Unopened, Wire, after};
 use super::clock;
 use super::error::StartError;
 use super::socket::Source;
-use super::start::{BuiltinTarget, addresses, authority, named};
+use super::start::{BuiltinTarget, addresses, authority, named, tunnel_request};
 use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
 use crate::engine::{Decide, Input, LastRequest};
@@ -88,6 +88,7 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         last: None,
         addresses,
         tls,
+        tunnels: scenario.targets.iter().map(tunnel_request).collect::<Result<_, _>>()?,
         limits,
         spec,
     };
@@ -119,6 +120,7 @@ struct Trial<'a> {
     requests: Requests,
     addresses: Vec<Vec<Address>>,
     tls: Vec<Option<TlsTarget>>,
+    tunnels: Vec<Option<Arc<[u8]>>>,
     limits: Limits,
     /// Variables that have a value.
     is_set: Vec<bool>,
@@ -353,6 +355,7 @@ impl Trial<'_> {
                 address,
                 source: sources.map(|address| Source { address: *address, index: 0 }),
                 tls: self.tls[target.index()].as_ref(),
+                tunnel: self.tunnels[target.index()].as_ref(),
                 connect_ns: settings.connection_timeout_ns,
                 tls_ns: settings.tls_timeout_ns,
             });

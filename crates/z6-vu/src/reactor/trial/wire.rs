@@ -3,6 +3,7 @@
 //! Owns the socket, TLS and the waiting. What bytes mean is the session's to say.
 
 use std::io::{self, Read as _, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
@@ -13,6 +14,7 @@ use super::super::tls::{Condition, HELD_BACK_MAX, Tls};
 use super::super::tls_config::TlsTarget;
 use super::super::tls_error::TlsFailure;
 use super::super::transport::{Address, Stream};
+use super::super::tunnel::{Asked, Tunnel};
 use crate::session::{BrokenWrite, End, READ_BUFFER_BYTES};
 
 /// An open connection.
@@ -35,6 +37,8 @@ pub(super) struct Route<'a> {
     pub(super) address: &'a Address,
     pub(super) source: Option<Source>,
     pub(super) tls: Option<&'a TlsTarget>,
+    /// What a proxy is asked for before that.
+    pub(super) tunnel: Option<&'a Arc<[u8]>>,
     pub(super) connect_ns: u64,
     pub(super) tls_ns: u64,
 }
@@ -86,11 +90,28 @@ impl Wire {
                 None => return Err(timed_out(ErrorKind::ConnectTimeout)),
             }
         }
+        if let Some(request) = route.tunnel {
+            wire.ask_for_tunnel(Tunnel::new(Arc::clone(request)), deadline)?;
+        }
         if let Some(target) = route.tls {
             wire.tls = target.open();
             wire.shake_hands(after(route.tls_ns))?;
         }
         Ok(wire)
+    }
+
+    fn ask_for_tunnel(&mut self, mut tunnel: Tunnel, deadline: Instant) -> Result<(), Unopened> {
+        loop {
+            match tunnel.go_on(&mut self.stream, &mut self.sealed) {
+                Asked::Open => return Ok(()),
+                Asked::Failed(cause) => {
+                    let words = cause.error.proxy_words(cause.detail).unwrap_or_default();
+                    return Err(Unopened { cause, words });
+                }
+                Asked::Waits if self.wait(deadline) => {}
+                Asked::Waits => return Err(timed_out(ErrorKind::ConnectTimeout)),
+            }
+        }
     }
 
     fn shake_hands(&mut self, deadline: Instant) -> Result<(), Unopened> {

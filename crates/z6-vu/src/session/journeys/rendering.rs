@@ -209,9 +209,12 @@ impl Journeys {
     ) {
         let Scratch { filled, headers, target, more, cookie, .. } = &self.scratch;
         let prefix = self.setup.scenario.target(request.target).base_url.path_prefix.len();
+        // For all of a server a proxy takes the URL without a path.
+        let asks_proxy = self.setup.scenario.target(request.target).asks_proxy().is_some();
         let own_cookie = self.compiled(request).cookie_field;
         form.head.write_head(out, id, body_bytes, |gap, out| match gap {
             // The prefix is part of what is fixed.
+            Gap::Target if asks_proxy && target.as_slice() == b"*" => {}
             Gap::Target => out.extend_from_slice(target.get(prefix..).unwrap_or_default()),
             Gap::MoreFields => out.extend_from_slice(more),
             Gap::Field(index) => {
