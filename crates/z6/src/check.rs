@@ -78,7 +78,6 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
         }
         StartError::Resolve(_)
         | StartError::NoBuiltin { .. }
-        | StartError::TriedOverHttp1 { .. }
         | StartError::Descriptors { .. }
         | StartError::Log(_)
         | StartError::System(_) => None,

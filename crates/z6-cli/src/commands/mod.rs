@@ -7,6 +7,7 @@ mod diff;
 mod dist;
 mod export;
 mod plan;
+mod probe;
 mod replay;
 mod report;
 mod run;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Bench(args) => bench::bench(*args),
         Command::Simulate(args) => simulate::simulate(*args),
         Command::Try(args) => trial::try_out(&args),
+        Command::Probe(args) => probe::probe_url(&args),
         Command::Validate(args) => validate::validate(args),
         Command::Plan(args) => plan::plan(&args),
         Command::Replay(args) => replay::replay(&args),

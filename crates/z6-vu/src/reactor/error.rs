@@ -2,8 +2,6 @@
 
 use std::io;
 
-use z6_scenario::HttpVersion;
-
 use super::resolve::ResolveError;
 use super::tls_config::TlsConfigError;
 use crate::log_file::LogError;
@@ -25,18 +23,6 @@ pub enum StartError {
         target: String,
         /// What is wrong with its settings.
         source: TlsConfigError,
-    },
-    /// One exchange after the other is tried over HTTP/1.1.
-    #[error(
-        "target `{target}` has `http_version = \"{}\"`, and scenarios are tried over HTTP/1.1 only: write \
-         \"http1.1\" or \"auto\", or run it (`z6 run`)",
-        version.word()
-    )]
-    TriedOverHttp1 {
-        /// Name of the target.
-        target: String,
-        /// What it says.
-        version: HttpVersion,
     },
     /// A scenario with `builtin` needs the server's address.
     #[error("target `{target}` is the built-in one, and no built-in server was started")]
@@ -68,10 +54,7 @@ impl StartError {
     #[must_use]
     pub const fn is_scenario(&self) -> bool {
         match self {
-            StartError::Prepare(_)
-            | StartError::Tls { .. }
-            | StartError::TriedOverHttp1 { .. }
-            | StartError::NoBuiltin { .. } => true,
+            StartError::Prepare(_) | StartError::Tls { .. } | StartError::NoBuiltin { .. } => true,
             StartError::Resolve(_)
             | StartError::Descriptors { .. }
             | StartError::Log(_)
