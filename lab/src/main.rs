@@ -3,7 +3,7 @@
 //!
 //! Owns the command line. Unlike `xtask`, which holds the checks, this crate is built from the product.
 //! Reading order: this file, `built` (the programs that are measured), `options`, then one module per
-//! command: `simtest`, `accuracy`, `bench`, `scale`, `soak`, `diff_power`, `journeys`.
+//! command: `simtest`, `accuracy`, `bench`, `scale`, `soak`, `merge`, `diff_power`, `journeys`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod accuracy;
@@ -11,6 +11,7 @@ mod bench;
 mod built;
 mod diff_power;
 mod journeys;
+mod merge;
 mod options;
 mod scale;
 mod simtest;
@@ -43,6 +44,7 @@ const COMMANDS: &[Command] = &[
         "[--iterations N] [--workers W]: scenarios that log in and read, against two servers",
         journeys::journeys,
     ),
+    ("merge", "[--shards N] [--millions M]: time and memory of `z6 merge`", merge::merge),
     ("scale", "[--seconds S]: memory of many connections and many virtual users", scale::scale),
     (
         "simtest",

@@ -92,7 +92,8 @@ const OTHER_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Commands of the package `lab`; `cargo lab --help` describes them.
-const LAB_COMMANDS: &[&str] = &["accuracy", "bench", "diff-power", "journeys", "scale", "soak"];
+const LAB_COMMANDS: &[&str] =
+    &["accuracy", "bench", "diff-power", "journeys", "merge", "scale", "soak"];
 
 fn main() -> ExitCode {
     match dispatch(&std::env::args().skip(1).collect::<Vec<_>>()) {

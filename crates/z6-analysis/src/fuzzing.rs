@@ -113,13 +113,13 @@ fn open(log: &[u8]) -> Option<LogReader<&[u8]>> {
 pub fn fuzz_analyze(data: &[u8]) {
     let Some((log, scenario)) = log_of(data) else { return };
     let report = |options: &AnalyzeOptions| {
-        let analyzed = analyze(&mut open(&log)?, &scenario, String::new(), options).ok()?;
+        let analyzed = analyze(&mut open(&log)?, &scenario, &|_| String::new(), options).ok()?;
         let summary = analyzed.summary(&scenario, &Style::colored());
         assert!(!summary.is_empty());
         Some(analyzed)
     };
     let whole = report(&AnalyzeOptions::default());
-    let by = [By::Name, By::Target, By::Status, By::Worker][usize::from(data[data.len() - 1] % 4)];
+    let by = By::ALL[usize::from(data[data.len() - 1]) % By::ALL.len()];
     let some = report(&AnalyzeOptions {
         selection: Selection {
             filter: Filter::parse("!reused || response_ms > 1 && status != 404").ok(),
@@ -129,7 +129,6 @@ pub fn fuzz_analyze(data: &[u8]) {
         percentiles: Percentile::list("50,99.9").unwrap_or_default(),
         by: Some(by),
         slowest: 5,
-        verify: false,
     });
     let (Some(whole), Some(some)) = (whole, some) else { return };
     assert!(some.metrics.requests.planned <= whole.metrics.requests.planned);

@@ -1,7 +1,10 @@
 //! Requests from events: joins the plan, the send and the end of each into one row. Knows nothing of
 //! what rows are used for.
 
-use z6_events::{Cause, Event, ExchangeTable, LogError, Observed, PlannedRequest, Tick, WorkerId};
+use z6_events::{
+    Cause, Event, ExchangeTable, LogError, Loops, Observed, Partition, PlannedRequest, Tick,
+    WorkerId,
+};
 use z6_metrics::{FoldError, RequestRow};
 use z6_scenario::Scenario;
 
@@ -12,6 +15,7 @@ use crate::values::{RowValues, ValueTrack};
 #[derive(Debug)]
 pub struct RequestJoin {
     workers: Vec<Worker>,
+    loops: Loops,
     requests: usize,
     targets: usize,
     values: Option<ValueTrack>,
@@ -27,8 +31,16 @@ impl RequestJoin {
     /// Over no events yet.
     #[must_use]
     pub fn new(scenario: &Scenario, workers: u16) -> RequestJoin {
+        let loops = Partition::unsharded(WorkerId(0), workers.max(1)).into();
+        RequestJoin::of_loops(scenario, loops)
+    }
+
+    /// Over no events yet, of these event loops: each under its place.
+    #[must_use]
+    pub fn of_loops(scenario: &Scenario, loops: Loops) -> RequestJoin {
         RequestJoin {
-            workers: (0..workers).map(|_| Worker::default()).collect(),
+            workers: (0..loops.count()).map(|_| Worker::default()).collect(),
+            loops,
             requests: scenario.requests.len(),
             targets: scenario.targets.len(),
             values: None,
@@ -109,7 +121,7 @@ impl RequestJoin {
         if let Some(values) = &mut self.values {
             values.ended(&row);
         }
-        Ok(Some(row))
+        Ok(Some(row.among(&self.loops)))
     }
 
     /// The worker has nothing to say about earlier instants.
@@ -125,9 +137,10 @@ impl RequestJoin {
     /// The requests that are open at the end of a truncated log: in flight, given up at the last tick of
     /// their worker.
     pub fn open(&self) -> impl Iterator<Item = RequestRow> + '_ {
-        (0..).map(WorkerId).zip(&self.workers).flat_map(|(worker, state)| {
+        let loops = &self.loops;
+        (0..).map(WorkerId).zip(&self.workers).flat_map(move |(worker, state)| {
             let open = state.table.open_exchanges();
-            open.map(move |sent| RequestRow::from_sent(worker, state.last, sent))
+            open.map(move |sent| RequestRow::from_sent(worker, state.last, sent).among(loops))
         })
     }
 

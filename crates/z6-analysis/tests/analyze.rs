@@ -35,7 +35,7 @@ fn live(scenario: &Scenario, ledger: &Ledger, log: &[u8]) -> Metrics {
 
 fn analyzed(scenario: &Scenario, log: &[u8], options: &AnalyzeOptions) -> Analyzed {
     let mut reader = LogReader::new(log).unwrap();
-    analyze(&mut reader, scenario, STARTED.to_owned(), options).unwrap()
+    analyze(&mut reader, scenario, &|_| STARTED.to_owned(), options).unwrap()
 }
 
 fn filter(text: &str) -> AnalyzeOptions {
@@ -77,12 +77,6 @@ fn without_options_the_reports_are_the_bytes_that_the_run_wrote() {
         assert_eq!(again.loss, None);
         assert_eq!(again.metrics.run.stopped_by, Some(stopped_by));
     }
-    // Only the checks beside the figures: still the same.
-    let log = ledger.log();
-    let options = AnalyzeOptions { verify: true, ..AnalyzeOptions::default() };
-    let again = analyzed(&scenario, &log, &options);
-    assert!(again.checks.as_ref().is_some_and(|checks| checks.passed()));
-    assert_eq!(again.json(&scenario), metrics_json(&live(&scenario, &ledger, &log)));
 }
 
 #[test]
@@ -264,6 +258,10 @@ fn tables_by_each_field_add_up_to_the_whole() {
         let options = AnalyzeOptions { by: Some(by), ..AnalyzeOptions::default() };
         let table = analyzed(&scenario, &log, &options).by.unwrap();
         assert_eq!(table.field, by.name());
+        if by == By::Shard {
+            assert_eq!((table.groups.len(), table.groups[0].requests), (1, total));
+            continue;
+        }
         assert!(table.groups.len() > 1, "{by:?}");
         assert_eq!(table.groups.iter().map(|group| group.requests).sum::<u64>(), total);
         for group in &table.groups {
@@ -387,7 +385,7 @@ fn a_filter_for_another_scenario_is_refused_before_the_log_is_read() {
     let (scenario, log) = small();
     let mut reader = LogReader::new(&log[..]).unwrap();
     let options = filter("name == \"nobody\"");
-    let error = analyze(&mut reader, &scenario, String::new(), &options).unwrap_err();
+    let error = analyze(&mut reader, &scenario, &|_| String::new(), &options).unwrap_err();
     assert!(matches!(error, AnalyzeError::Filter(_)), "{error}");
 }
 
@@ -400,7 +398,7 @@ fn events_that_contradict_each_other_are_an_error_and_no_panic() {
     let log = ledger.log();
     for options in [AnalyzeOptions::default(), filter("reused")] {
         let mut reader = LogReader::new(&log[..]).unwrap();
-        let error = analyze(&mut reader, &scenario, String::new(), &options).unwrap_err();
+        let error = analyze(&mut reader, &scenario, &|_| String::new(), &options).unwrap_err();
         assert!(matches!(error, AnalyzeError::Fold(_) | AnalyzeError::Log(_)), "{error}");
     }
 }

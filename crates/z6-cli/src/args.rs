@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Analyze(AnalyzeArgs),
     /// Compare runs: what changed, with what confidence, and whether it is a regression.
     Diff(DiffArgs),
+    /// Merge the shards of a run: judge its assertions and write its results.
+    Merge(MergeArgs),
     /// Write the page of a run, or of a comparison of runs: one HTML file that loads nothing.
     Report(ReportArgs),
     /// Watch a run from its log while it runs, or later: on a full screen, or as a page for a browser.
@@ -238,9 +240,9 @@ pub(crate) enum LiveArg {
 /// `z6 watch`.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// Results directory or event log of a run in progress, or of one that has ended.
-    #[arg(value_name = "LOG")]
-    pub(crate) log: PathBuf,
+    /// Results directory or event log of a run in progress, or of one that has ended; several are shards.
+    #[arg(value_name = "LOG", required = true)]
+    pub(crate) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) web: WebArgs,
 }
@@ -456,11 +458,47 @@ pub(crate) struct ReplayArgs {
     pub(crate) verify: bool,
 }
 
+/// The logs of one run.
 #[derive(Debug, Args)]
-pub(crate) struct LogArg {
-    /// Event log or results directory; a `.partial` log is used if there is no complete one.
-    #[arg(value_name = "LOG")]
-    pub(crate) path: PathBuf,
+pub(crate) struct LogsArgs {
+    /// Event log or results directory; a `.partial` log is used if there is no complete one. Several are
+    /// those of all shards of one run, and so is a directory that has their directories in it.
+    #[arg(value_name = "LOG", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) partial: PartialArgs,
+}
+
+/// Whether shards may be missing.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct PartialArgs {
+    /// Read the shards that are there, also if others are missing or truncated; every report says so.
+    #[arg(long)]
+    pub(crate) partial: bool,
+}
+
+/// `z6 merge`.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    #[command(flatten)]
+    pub(crate) logs: LogsArgs,
+    /// Results directory; must be empty or not exist yet [default: results/merged_<UTC time>].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Do not print the summary.
+    #[arg(long)]
+    pub(crate) no_summary: bool,
+    /// How the summary is written.
+    #[arg(long, value_enum, default_value_t = SummaryFormat::Text, value_name = "FORMAT")]
+    pub(crate) summary_format: SummaryFormat,
+    /// Print metrics.json instead of the summary.
+    #[arg(long, conflicts_with = "no_summary")]
+    pub(crate) json: bool,
+    /// Print only errors to standard error.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
 }
 
 /// Options that select requests.
@@ -482,13 +520,13 @@ pub(crate) struct SelectionArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AnalyzeArgs {
     #[command(flatten)]
-    pub(crate) log: LogArg,
+    pub(crate) logs: LogsArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     /// Print a table of these percentiles, such as 50,90,99.99.
     #[arg(long, value_name = "LIST", value_parser = percentiles)]
     pub(crate) percentiles: Option<PercentileList>,
-    /// Print a table with one row per name, target, status or worker.
+    /// Print a table with one row per name, target, status, worker or shard.
     #[arg(long, value_enum)]
     pub(crate) by: Option<ByArg>,
     /// Print the N slowest requests with all their details.
@@ -526,6 +564,7 @@ pub(crate) enum ByArg {
     Target,
     Status,
     Worker,
+    Shard,
 }
 
 impl From<ByArg> for By {
@@ -535,6 +574,7 @@ impl From<ByArg> for By {
             ByArg::Target => By::Target,
             ByArg::Status => By::Status,
             ByArg::Worker => By::Worker,
+            ByArg::Shard => By::Shard,
         }
     }
 }
@@ -549,7 +589,8 @@ pub(crate) enum AnalyzeFormat {
 /// `z6 report`.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Event log or results directory; of each run of the first side if the second follows `--`.
+    /// Event log or results directory, or those of all shards of a run; of each run of the first side if the
+    /// second follows `--`.
     #[arg(value_name = "LOG", required = true)]
     pub(crate) a: Vec<PathBuf>,
     /// Event logs or results directories that the others are compared with.
@@ -558,12 +599,15 @@ pub(crate) struct ReportArgs {
     /// The file to write; it must not exist. `-` is standard output.
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) partial: PartialArgs,
 }
 
 /// `z6 diff`.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// Event log or results directory of A and of B, or of each run of A if B follows `--`.
+    /// Event log or results directory of A and of B, or of each run of A if B follows `--`. Logs of the shards
+    /// of one run count as one run.
     #[arg(value_name = "A", required = true)]
     pub(crate) a: Vec<PathBuf>,
     /// Event logs or results directories of B.
@@ -588,6 +632,8 @@ pub(crate) struct DiffArgs {
     /// Output format.
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub(crate) format: DiffFormat,
+    #[command(flatten)]
+    pub(crate) partial: PartialArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -628,7 +674,7 @@ pub(crate) enum DiffFormat {
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
-    pub(crate) log: LogArg,
+    pub(crate) logs: LogsArgs,
     /// Requests (csv), events (ndjson) or an HdrHistogram interval log (hdr).
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use z6::{Diagnostics, Finished, ScenarioSource, Severity};
+use z6::{Diagnostics, Finished, Metrics, RunFailure, ScenarioSource, Severity};
 use z6_events::printable;
 use z6_metrics::report::summary_markdown;
 use z6_metrics::{AssertionResult, Verdict};
@@ -28,6 +28,13 @@ const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 pub(crate) struct Ci {
     junit: Option<PathBuf>,
     is_github: bool,
+}
+
+/// What came out of a run.
+pub(crate) struct Outcome<'a> {
+    pub(crate) metrics: &'a Metrics,
+    /// Why it is not a success.
+    pub(crate) failure: Option<&'a RunFailure>,
 }
 
 /// The scenario that annotations point into.
@@ -53,15 +60,29 @@ impl Ci {
     /// # Errors
     /// A file cannot be written.
     pub(crate) fn report(&self, place: &Place<'_>, finished: &Finished) -> anyhow::Result<()> {
+        let ok = finished.ok();
+        let outcome = Outcome { metrics: &finished.metrics, failure: ok.as_ref().err() };
+        self.report_outcome(place, &outcome)
+    }
+
+    /// The same of any outcome.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub(crate) fn report_outcome(
+        &self,
+        place: &Place<'_>,
+        outcome: &Outcome<'_>,
+    ) -> anyhow::Result<()> {
         if let Some(path) = &self.junit {
-            let text = junit(place, finished)?;
+            let text = junit(place, outcome)?;
             new_file::write(path, &text, "--junit", 0o666)?;
         }
         if self.is_github {
-            for line in annotations(place, finished) {
+            for line in annotations(place, outcome) {
                 console::command(&line);
             }
-            step_summary(&summary_markdown(&finished.metrics))?;
+            step_summary(&summary_markdown(outcome.metrics))?;
         }
         Ok(())
     }
@@ -135,8 +156,8 @@ fn property(text: &str) -> String {
 
 /// One line for each failed assertion and for everything else that went wrong, and one if the generator is
 /// degraded.
-fn annotations(place: &Place<'_>, finished: &Finished) -> Vec<String> {
-    let metrics = &finished.metrics;
+fn annotations(place: &Place<'_>, outcome: &Outcome<'_>) -> Vec<String> {
+    let metrics = outcome.metrics;
     let failed = metrics.assertions.iter().filter(|assertion| !assertion.passed);
     let mut lines: Vec<String> = failed
         .map(|assertion| {
@@ -144,25 +165,24 @@ fn annotations(place: &Place<'_>, finished: &Finished) -> Vec<String> {
             annotation("error", place.file, place.of(assertion), &title, &words(assertion))
         })
         .collect();
-    let others = other_failures(finished);
+    let others = other_failures(outcome);
     lines.extend(others.iter().map(|failure| annotation("error", place.file, None, "z6", failure)));
     if metrics.generator.verdict == Verdict::Degraded {
         let title = "the generator is degraded";
-        lines.push(annotation("warning", place.file, None, title, &doubts(finished)));
+        lines.push(annotation("warning", place.file, None, title, &doubts(outcome)));
     }
     lines
 }
 
 /// What went wrong besides assertions.
-fn other_failures(finished: &Finished) -> Vec<String> {
-    let failure = finished.ok().err();
-    let reasons = failure.iter().flat_map(|failure| failure.reasons());
+fn other_failures(outcome: &Outcome<'_>) -> Vec<String> {
+    let reasons = outcome.failure.iter().flat_map(|failure| failure.reasons());
     reasons.filter(|reason| !reason.starts_with("assertion failed: ")).cloned().collect()
 }
 
 /// The doubts that degrade a run, one a line.
-fn doubts(finished: &Finished) -> String {
-    let doubts = finished.metrics.generator.doubts.iter().filter(|doubt| doubt.degrades());
+fn doubts(outcome: &Outcome<'_>) -> String {
+    let doubts = outcome.metrics.generator.doubts.iter().filter(|doubt| doubt.degrades());
     doubts.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -179,24 +199,24 @@ fn step_summary(text: &str) -> anyhow::Result<()> {
 }
 
 /// A case for each assertion, one for the generator, and one for completeness.
-fn junit(place: &Place<'_>, finished: &Finished) -> anyhow::Result<String> {
-    let metrics = &finished.metrics;
+fn junit(place: &Place<'_>, outcome: &Outcome<'_>) -> anyhow::Result<String> {
+    let metrics = outcome.metrics;
     let name = printable(&metrics.run.name).into_owned();
     let mut suite = TestSuite::new(name.as_str());
     suite.set_time(Duration::from_secs_f64(metrics.run.duration_seconds.max(0.0)));
     for assertion in &metrics.assertions {
-        suite.add_test_case(assertion_case(place, &name, assertion, finished));
+        suite.add_test_case(assertion_case(place, &name, assertion, outcome));
     }
     let mut generator = TestCase::new("generator", TestCaseStatus::success());
     if metrics.generator.verdict == Verdict::Degraded {
         let mut skipped = TestCaseStatus::skipped();
         skipped
-            .set_message(format!("degraded: {}", printable(&doubts(finished).replace('\n', "; "))));
+            .set_message(format!("degraded: {}", printable(&doubts(outcome).replace('\n', "; "))));
         generator.status = skipped;
     }
     generator.set_classname(name.as_str());
     suite.add_test_case(generator);
-    let others = other_failures(finished);
+    let others = other_failures(outcome);
     let mut complete = TestCase::new("complete", TestCaseStatus::success());
     if !others.is_empty() {
         complete.status = failed(&others.join("; "));
@@ -218,9 +238,9 @@ fn assertion_case(
     place: &Place<'_>,
     class: &str,
     assertion: &AssertionResult,
-    finished: &Finished,
+    outcome: &Outcome<'_>,
 ) -> TestCase {
-    let words = match interval(assertion, finished) {
+    let words = match interval(assertion, outcome) {
         Some(interval) => format!("{}; {interval}", words(assertion)),
         None => words(assertion),
     };
@@ -243,8 +263,8 @@ fn words(assertion: &AssertionResult) -> String {
 }
 
 /// The 95 % interval of the quantile that an assertion is about.
-fn interval(assertion: &AssertionResult, finished: &Finished) -> Option<String> {
-    let ci95 = &finished.metrics.latency.response_ns.ci95;
+fn interval(assertion: &AssertionResult, outcome: &Outcome<'_>) -> Option<String> {
+    let ci95 = &outcome.metrics.latency.response_ns.ci95;
     let [low, high] = match assertion.name.as_str() {
         _ if assertion.goal.is_some() => return None,
         "p50_latency_ms" => ci95.p50,

@@ -97,6 +97,15 @@ pub(crate) fn from_run(ok: Result<&Finished, &RunFailure>) -> Exit {
     }
 }
 
+/// Returns the exit code of a merge: 1 if the run of all shards is no success, whatever kept it from that.
+pub(crate) fn from_merge(failure: Option<&RunFailure>) -> Exit {
+    match failure.map(RunFailure::kind) {
+        None => Exit::Success,
+        Some(FailureKind::Bug) => Exit::Bug,
+        Some(_) => Exit::AssertionFailed,
+    }
+}
+
 fn from_failure(kind: FailureKind) -> Exit {
     match kind {
         FailureKind::Bug => Exit::Bug,

@@ -3,24 +3,63 @@
 //! Opens logs, resolves the selection of requests, reports damaged or truncated logs, and runs the
 //! checks. Prints no results.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-use z6::Log;
-use z6::ReadError;
+use z6::{Ending, Log, MergedReader, ReadError, RunLog, ShardFault};
 use z6_analysis::analyze::Selection;
 use z6_analysis::checks::check_log;
 use z6_analysis::export::RowFormat;
 use z6_analysis::{AnalyzeError, Filter, Loss};
-use z6_events::Tick;
+use z6_events::{Tick, printable};
 use z6_scenario::expression::ExpressionError;
 
-use crate::args::{CsvArgs, SelectionArgs};
+use crate::args::{CsvArgs, LogsArgs, PartialArgs, SelectionArgs};
 use crate::console;
 use crate::exit::{Exit, UsageError};
 
 /// Opens an event log, or the event log of a results directory.
 pub(crate) fn open(path: &Path) -> Result<Log, z6::Error> {
     Ok(Log::open(path)?)
+}
+
+/// A log being read, or those of the shards of a run.
+pub(crate) type Reader = MergedReader<BufReader<File>>;
+
+/// Opens the log or the logs of one run.
+pub(crate) fn open_run(args: &LogsArgs) -> anyhow::Result<RunLog> {
+    let open = if args.partial.partial { RunLog::open_partial } else { RunLog::open };
+    let run = open(&args.paths).map_err(refused)?;
+    warn_of_missing(&run);
+    Ok(run)
+}
+
+/// Opens the logs of several runs.
+pub(crate) fn open_each(paths: &[PathBuf], partial: PartialArgs) -> anyhow::Result<Vec<RunLog>> {
+    let runs = RunLog::open_each(paths, partial.partial).map_err(refused)?;
+    runs.iter().for_each(warn_of_missing);
+    Ok(runs)
+}
+
+/// An error of logs that are not those of one run is many lines, and says how to read what there is, if that is
+/// possible.
+pub(crate) fn refused(error: ReadError) -> anyhow::Error {
+    let ReadError::Shards { faults } = &error else { return z6::Error::from(error).into() };
+    let hint = match faults.iter().all(ShardFault::can_be_partial) {
+        true => "\n`--partial` reads what there is, and says so in every report",
+        false => "",
+    };
+    UsageError(format!("{error}{hint}")).into()
+}
+
+fn warn_of_missing(run: &RunLog) {
+    let missing: Vec<String> = run.missing().iter().map(ToString::to_string).collect();
+    if !missing.is_empty() {
+        let (of, label) = (run.header().shards, run.label());
+        let which = if missing.len() == 1 { "shard" } else { "shards" };
+        console::warning(&format!("{label}: {which} {} of {of} missing", missing.join(", ")));
+    }
 }
 
 /// Resolves `--filter`, `--from` and `--to`.
@@ -56,9 +95,18 @@ fn filter_error(error: &ExpressionError, text: &str) -> UsageError {
     UsageError(rendered.trim_end().to_owned())
 }
 
-/// Adds the log's path, or the text of the filter in `selection`, to an error met while reading.
-pub(crate) fn failure(log: &Log, selection: &Selection, error: AnalyzeError) -> anyhow::Error {
-    let path = || log.path().to_owned();
+/// Adds the path of the log that was read last, or the text of the filter in `selection`, to an error met while
+/// reading.
+pub(crate) fn failure(
+    (run, reader): (&RunLog, &Reader),
+    selection: &Selection,
+    error: AnalyzeError,
+) -> anyhow::Error {
+    failure_in(run.path_of(reader.failed_log()), selection, error)
+}
+
+fn failure_in(path: &Path, selection: &Selection, error: AnalyzeError) -> anyhow::Error {
+    let path = || path.to_owned();
     match error {
         AnalyzeError::Log(source) => {
             z6::Error::from(ReadError::Log { path: path(), source }).into()
@@ -74,29 +122,49 @@ pub(crate) fn failure(log: &Log, selection: &Selection, error: AnalyzeError) -> 
     }
 }
 
-/// Warns if the end of the log is missing.
-pub(crate) fn warn_of_loss(log: &Log, loss: Option<Loss>) {
-    if let Some(loss) = loss {
-        console::warning(&format!("{}: {loss}", log.path().display()));
+/// Warns of each log whose end is missing.
+pub(crate) fn warn_of_loss(run: &RunLog, reader: &Reader) {
+    let endings: Vec<Ending> = reader.endings().filter_map(|(_, ending)| ending.cloned()).collect();
+    warn_of_endings(run, &endings);
+}
+
+/// The same from how each log ends.
+pub(crate) fn warn_of_endings(run: &RunLog, endings: &[Ending]) {
+    for (path, ending) in run.paths().zip(endings) {
+        if let Some(loss) = Loss::from_ending(ending) {
+            console::warning(&format!("{}: {loss}", path.display()));
+        }
     }
 }
 
 /// Says that values were asked for that the log does not show.
-pub(crate) fn warn_of_digests(log: &Log, digests: u64) {
+pub(crate) fn warn_of_digests(run: &RunLog, digests: u64) {
     if digests > 0 {
         let values = if digests == 1 { "value stands" } else { "values stand" };
         console::warning(&format!(
             "{}: {digests} {values} in the log as a digest, and here as none",
-            log.path().display()
+            run.label()
         ));
     }
+}
+
+/// Checks each log of a run and prints the findings to standard error.
+pub(crate) fn verify_all(run: &RunLog) -> anyhow::Result<Exit> {
+    let mut worst = Exit::Success;
+    for path in run.paths() {
+        if run.paths().len() > 1 {
+            console::plain(&format!("{}:", printable(&path.display().to_string())));
+        }
+        worst = worst.most_severe(verify(&open(path)?)?);
+    }
+    Ok(worst)
 }
 
 /// Checks a log and prints the findings to standard error.
 pub(crate) fn verify(log: &Log) -> anyhow::Result<Exit> {
     let mut reader = log.blocks().map_err(z6::Error::from)?;
     let report = check_log(&mut reader, log.scenario())
-        .map_err(|error| failure(log, &Selection::default(), error.into()))?;
+        .map_err(|error| failure_in(log.path(), &Selection::default(), error.into()))?;
     let text = report.to_string();
     if report.passed() {
         console::lines(&text);

@@ -130,17 +130,30 @@ impl ResultsLocation {
         output.map_or(ResultsLocation::Dated(name), ResultsLocation::Named)
     }
 
-    fn create(&self) -> anyhow::Result<Place> {
+    /// The results directory.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub(crate) fn create_kept(&self) -> anyhow::Result<ResultsDir> {
         let kept = match self {
             ResultsLocation::Named(path) => ResultsDir::create(path),
             ResultsLocation::Dated(name) => create_dated(name),
+            ResultsLocation::Temporary => create_dated("run"),
+        };
+        Ok(kept.map_err(z6::Error::from)?)
+    }
+
+    fn create(&self) -> anyhow::Result<Place> {
+        match self {
+            ResultsLocation::Named(_) | ResultsLocation::Dated(_) => {
+                Ok(Place::Kept(self.create_kept()?))
+            }
             ResultsLocation::Temporary => {
                 let folder = tempfile::Builder::new().prefix("z6-").tempdir();
                 let context = "cannot make a temporary folder for the event log; `--output DIR` puts it elsewhere";
-                return Ok(Place::Temporary(folder.context(context)?));
+                Ok(Place::Temporary(folder.context(context)?))
             }
-        };
-        Ok(Place::Kept(kept.map_err(z6::Error::from)?))
+        }
     }
 }
 

@@ -83,7 +83,7 @@ const BENCH: &[Entry] = &[
 #[rustfmt::skip]
 const COMMANDS: &[Entry] = &[
     (&["man", "manual", "docs"], "`z6 help` and `z6 help COMMAND` are the manual; docs/CLI.md has it in full"),
-    (&["merge", "combine"], "logs are not merged: `z6 diff` compares several runs of each side"),
+    (&["combine", "join"], "write `z6 merge LOG..`: the shards of a run become one"),
     (&["attack", "load", "quick", "test", "benchmark"], "write `z6 bench URL` for one URL, or `z6 run SCENARIO`"),
     (&["start", "execute"], "write `z6 run SCENARIO`"),
     (&["summary", "inspect", "stats"], "write `z6 analyze LOG`"),
@@ -228,7 +228,7 @@ mod tests {
             (&["run", "s.toml", "-H", "A: b"], "`headers` in [[requests]]"),
             (&["run", "s.toml", "--threshold", "5"], "[assertions]"),
             (&["man"], "`z6 help`"),
-            (&["merge", "a", "b"], "`z6 diff`"),
+            (&["combine", "a", "b"], "`z6 merge LOG..`"),
             (&["attack"], "`z6 run SCENARIO`"),
             (&["replay", "a", "https://example.com/"], "`z6 bench URL`"),
             (&["https://example.com/", "--threads=4"], "`--workers N`"),

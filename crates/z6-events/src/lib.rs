@@ -4,12 +4,12 @@
 //! thread, scenario or engine.
 //!
 //! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
-//! actors a worker has), [`error_kind`] (why requests fail), [`irregularity`] (what responses break), [`codes`] (closed
+//! actors a worker has), `loops` (event loops of several logs), [`error_kind`] (why requests fail), [`irregularity`] (what responses break), [`codes`] (closed
 //! sets of reasons), [`protocol`] (what connections speak), [`event`] (the vocabulary), [`text`] (events as lines), `printable` (text from elsewhere as it is shown). Then the
 //! encoding: `varint` (numbers), `predict`
 //! (what a record leaves out), `fused` (`sent` and `done`), `value` and [`codec`] (all records), [`block`].
 //! Then the file: [`digest`], [`header`], [`attachment`], [`block_header`], [`footer`],
-//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events. Beside them `slots` (a table by slot number) and [`exchange`],
+//! [`assembler`] writing and [`reader`] reading, [`walk`](fn@walk) from a file to its events, `shards` from the files of one run. Beside them `slots` (a table by slot number) and [`exchange`],
 //! which joins an end with its beginning. docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub mod event;
 pub mod ids;
 pub mod irregularity;
 pub mod limits;
+mod loops;
 mod partition;
 mod printable;
 pub mod protocol;
@@ -49,6 +50,7 @@ pub mod exchange;
 pub mod forge;
 #[doc(hidden)]
 pub mod fuzzing;
+mod shards;
 mod slots;
 mod walk;
 
@@ -76,10 +78,14 @@ pub use ids::{
     WorkerId,
 };
 pub use irregularity::{Irregularities, Irregularity, is_server_error};
+pub use loops::Loops;
 pub use partition::{Partition, Shard};
 pub use printable::{is_hidden, json_string, printable, printable_json, printable_lines};
 pub use protocol::{ConnectedAs, Http2Sample, Protocol, TlsNegotiated};
 pub use reader::{BlockView, Ending, LogReader};
+pub use shards::{
+    EventSource, MergeStep, MergedReader, Misfit, RunMark, is_same_run, misfits, run_receipt,
+};
 pub use slots::SlotTable;
 pub use text::{EventLine, event_name};
 pub use value::MAX_VALUE_BYTES;

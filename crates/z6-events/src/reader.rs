@@ -215,6 +215,19 @@ impl<R: Read> LogReader<R> {
         }))
     }
 
+    /// The header of the block that [`next_block`](Self::next_block) will return; none where that returns none.
+    ///
+    /// # Errors
+    /// As [`next_block`](Self::next_block).
+    pub fn peek(&mut self) -> Result<Option<BlockHeader>, LogError> {
+        if self.ahead.is_none() && self.ending.is_none() && !self.failed {
+            let next = self.advance(None);
+            self.failed = next.is_err();
+            self.ahead = next?;
+        }
+        Ok(self.ahead)
+    }
+
     /// Reads the rest of the log without decoding its events; returns how it ends.
     ///
     /// # Errors

@@ -39,6 +39,17 @@ pub trait Visitor {
         let _ = block;
         Ok(())
     }
+
+    /// The log of this event loop is torn and ends here, while other logs of the run go on: nothing more is
+    /// known of it. Never called where a single log is read: what is open at its end is open when the walk
+    /// has ended.
+    ///
+    /// # Errors
+    /// An error ends the walk.
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), Self::Error> {
+        let _ = worker;
+        Ok(())
+    }
 }
 
 impl<V: Visitor> Visitor for &mut V {
@@ -61,6 +72,10 @@ impl<V: Visitor> Visitor for &mut V {
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), V::Error> {
         (**self).block_ended(block)
+    }
+
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), V::Error> {
+        (**self).log_torn(worker)
     }
 }
 
@@ -119,8 +134,21 @@ impl BlockView<'_> {
     /// # Errors
     /// As [`walk`].
     pub fn visit<V: Visitor>(&mut self, visitor: &mut V) -> Result<(), WalkError<V::Error>> {
+        self.visit_as(self.header().worker, visitor)
+    }
+
+    /// The same under another name for the worker that wrote it: its place among the event loops of several
+    /// logs.
+    ///
+    /// # Errors
+    /// As [`walk`].
+    pub fn visit_as<V: Visitor>(
+        &mut self,
+        worker: WorkerId,
+        visitor: &mut V,
+    ) -> Result<(), WalkError<V::Error>> {
         let header = *self.header();
-        let place = Place { first_event: header.first_event, worker: header.worker };
+        let place = Place { first_event: header.first_event, worker };
         show(place, header.base, self.events(), visitor).map_err(|stop| stop.at(header.number))
     }
 

@@ -77,6 +77,14 @@ impl Doubt {
                 "give each worker a core of its own; the figures of the whole run are complete"
             }
             Doubt::TornLog => "find out what ended the run: everything up to that instant is here",
+            Doubt::ShardsMissing { .. } => {
+                "find the logs of the missing shards and read all of them together; the load was that of all shards"
+            }
+            Doubt::ShardsDegraded { .. } => {
+                "look at `run.shards`, which has the doubts of each shard, and at the machines of those that have some"
+            }
+            Doubt::ShardsApart { .. } => "start all shards at the same instant",
+            Doubt::ClocksUnsure { .. } => "synchronize the clocks of the machines",
         }
     }
 }
@@ -117,6 +125,10 @@ mod tests {
             Doubt::LagForgotten { requests: 1 },
             Doubt::SeriesLate { values: 1 },
             Doubt::TornLog,
+            Doubt::ShardsMissing { shards: 1, first: 1, of: 2 },
+            Doubt::ShardsDegraded { shards: 1, first: 1, of: 2, by: "late_sends" },
+            Doubt::ShardsApart { shard: 1, late_ns: 1 },
+            Doubt::ClocksUnsure { error_ns: 1 },
         ]
     }
 

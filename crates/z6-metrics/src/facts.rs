@@ -1,6 +1,8 @@
 //! What is known of a run besides its events: at its start and at its end. Knows nothing of figures.
 
-use z6_events::{Driver, Ending, LogHeader, Partition, StoppedBy, Tick};
+use z6_events::{
+    Driver, Ending, EventSource, LogDigest, LogHeader, Partition, StoppedBy, Tick, run_receipt,
+};
 use z6_scenario::NS_PER_SECOND;
 use z6_scenario::load::limits::{MAX_DURATION_NS, MAX_TIMEOUT_NS};
 
@@ -50,6 +52,19 @@ pub struct EndFacts {
     /// The log is truncated: requests still open count as in flight, given up at the last tick of
     /// their worker.
     pub torn: bool,
+    /// How the log of each shard ends, by shard, where several are read together and have ended.
+    pub shards: Vec<ShardEnd>,
+}
+
+/// How the log of one shard ends.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ShardEnd {
+    /// Digest of the log, 64 hexadecimal digits; empty if it is truncated.
+    pub log_digest: String,
+    /// What its footer says.
+    pub stopped_by: Option<StoppedBy>,
+    /// Whether it is truncated.
+    pub torn: bool,
 }
 
 impl EndFacts {
@@ -60,9 +75,36 @@ impl EndFacts {
             Ending::Clean { footer, digest } => EndFacts {
                 log_digest: digest.to_string(),
                 stopped_by: Some(footer.facts.stopped_by),
-                torn: false,
+                ..EndFacts::default()
             },
             Ending::Torn { .. } => EndFacts { torn: true, ..EndFacts::default() },
+        }
+    }
+
+    /// What the endings of all logs of a source say. The receipt of a run of several shards is
+    /// [`run_receipt`]; there is none if a shard is missing or its log truncated.
+    #[must_use]
+    pub fn from_endings(source: &impl EventSource, endings: &[Ending]) -> EndFacts {
+        if !source.is_run_of_shards() {
+            return endings.last().map(EndFacts::from_ending).unwrap_or_default();
+        }
+        let receipts: Vec<LogDigest> = endings.iter().filter_map(Ending::digest).collect();
+        let receipt = run_receipt(source.header().shards, &receipts);
+        let ends: Vec<EndFacts> = endings.iter().map(EndFacts::from_ending).collect();
+        let said = ends.iter().map(|end| end.stopped_by);
+        EndFacts {
+            log_digest: receipt.map_or_else(String::new, |receipt| receipt.to_string()),
+            // If one does not say, the events of the others do.
+            stopped_by: said.reduce(|a, b| Some(a?.stronger(b?))).flatten(),
+            torn: ends.iter().any(|end| end.torn),
+            shards: ends
+                .into_iter()
+                .map(|EndFacts { log_digest, stopped_by, torn, .. }| ShardEnd {
+                    log_digest,
+                    stopped_by,
+                    torn,
+                })
+                .collect(),
         }
     }
 }

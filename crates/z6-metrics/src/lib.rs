@@ -5,7 +5,7 @@
 //! Reading order: [`metrics`] (what comes out), [`fold`] (what goes in: it hands each event to the types
 //! that count), `facts` and `outline` (what is known besides the events), `pairing`, `connections`, `note`,
 //! `lag` and `health` (what is kept of one worker), `requests`, `connection_totals`, `gauges`, `rates` and
-//! [`grid`] (of the run), `goals` (named assertions), `groups`, `by_connection`, `step_groups`, `series`, `examples` and `tally` (parts of `requests`),
+//! [`grid`] (of the run), `shards` with `pace` (of each shard, where several logs are read), `goals` (named assertions), `groups`, `by_connection`, `step_groups`, `series`, `examples` and `tally` (parts of `requests`),
 //! [`histogram`], [`quantile`] and `curve` (how latencies are kept and read), [`verdict`], `advice`,
 //! [`assertions`], [`report`], `row` (one request, for figures of a part of them).
 //!
@@ -56,6 +56,7 @@ mod lag;
 pub mod metrics;
 mod note;
 mod outline;
+mod pace;
 mod pairing;
 #[cfg(not(feature = "planted-bugs"))]
 #[allow(unreachable_pub, reason = "public with the feature")]
@@ -71,6 +72,7 @@ mod row;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod series;
+mod shards;
 mod step_groups;
 mod tally;
 pub mod verdict;
@@ -79,7 +81,7 @@ pub use assertions::{AssertionResult, AssertionValue};
 pub use curve::{CurvePoint, Curves};
 pub use error::{ConservationRule, FoldError};
 pub use examples::bad_source_words;
-pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts};
+pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts, ShardEnd};
 pub use goals::Tripped;
 pub use groups::OTHER;
 pub use metrics::{
@@ -87,7 +89,9 @@ pub use metrics::{
     LatencyFigures, LatencyStats, Metrics, Name, Named, PopulationFigures, PopulationSecond,
     RequestFigures, RunFigures, SCHEMA_VERSION, SeriesRow, StepGroupFigures, ThroughputFigures,
 };
+pub use pace::{PACE_COLUMNS_MAX, Pace};
 pub use report::Style;
 pub use requests::RunLatencies;
 pub use row::{RequestRow, RowOutcome};
+pub use shards::{SHARDS_APART_NS_MAX, ShardFigures, ShardsFigures};
 pub use verdict::{Doubt, Verdict};

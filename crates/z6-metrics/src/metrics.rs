@@ -15,6 +15,7 @@ use crate::assertions::AssertionResult;
 use crate::curve::Curves;
 use crate::goals::Tripped;
 use crate::grid::GridFigures;
+use crate::shards::ShardsFigures;
 use crate::verdict::{Doubt, Verdict};
 
 /// The version of the names in metrics.json.
@@ -106,6 +107,9 @@ pub struct RunFigures {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shard")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub shard: Option<Shard>,
+    /// The shards whose logs were read together. Not in metrics.json for one log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardsFigures>,
     /// Why it ended; none, and null in metrics.json, if the log is truncated before it says.
     #[serde(serialize_with = "name_or_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]

@@ -72,6 +72,11 @@ impl Outline {
             histogram_bytes_max: scenario.limits.max_histogram_bytes,
         }
     }
+
+    /// Whether the generator, as fast as it can, sets the rate: closed model without think time.
+    pub(crate) fn sets_rate(&self) -> bool {
+        self.model == RunModel::Closed && !self.thinks
+    }
 }
 
 /// A VU with a connection of its own waits for no limit.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, Irregularities, NeverSentReason, Outcome, PlannedRequest,
-    Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick, WorkerId,
+    Actor, ErrorKind, ExchangeSlot, Irregularities, Loops, NeverSentReason, Outcome,
+    PlannedRequest, Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick,
+    WorkerId,
 };
 
 /// The outcome of a request.
@@ -56,8 +57,12 @@ impl RowOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRow {
-    /// The worker that sent it.
+    /// The worker that sent it, by its number in its shard.
     pub worker: WorkerId,
+    /// The shard of this worker: 0 unless the run has several.
+    pub shard: u16,
+    /// The place of this worker among all whose events were read together: in one log its number.
+    pub place: WorkerId,
     /// The population of its VU or arrival.
     pub population: Population,
     /// The VU or arrival that it belongs to.
@@ -167,6 +172,15 @@ impl RequestRow {
         }
     }
 
+    /// The same, made of events under the place of their worker among `loops`.
+    #[must_use]
+    pub fn among(self, loops: &Loops) -> RequestRow {
+        match loops.get(self.place) {
+            Some(one) => RequestRow { worker: one.worker(), shard: one.shard(), ..self },
+            None => self,
+        }
+    }
+
     /// Of a request that failed without a byte on the wire, at `at`.
     #[must_use]
     pub fn from_not_on_wire(
@@ -200,6 +214,8 @@ impl RequestRow {
     ) -> RequestRow {
         RequestRow {
             worker,
+            shard: 0,
+            place: worker,
             population: request.population,
             actor: request.actor,
             step: request.step,

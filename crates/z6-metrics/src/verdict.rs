@@ -199,6 +199,38 @@ pub enum Doubt {
     },
     /// The log is truncated.
     TornLog,
+    /// The logs of some shards are not there.
+    ShardsMissing {
+        /// How many.
+        shards: u16,
+        /// The first of them.
+        first: u16,
+        /// Shards of the run.
+        of: u16,
+    },
+    /// Some shards are degraded by their own events alone.
+    ShardsDegraded {
+        /// How many.
+        shards: u16,
+        /// The first of them.
+        first: u16,
+        /// Shards of the run.
+        of: u16,
+        /// The kind of its first doubt.
+        by: &'static str,
+    },
+    /// Shards did not begin at once.
+    ShardsApart {
+        /// The one that began last.
+        shard: u16,
+        /// How long after the first, nanoseconds.
+        late_ns: u64,
+    },
+    /// The clocks of shards are not known to agree.
+    ClocksUnsure {
+        /// How far two of them may be apart, nanoseconds.
+        error_ns: u64,
+    },
 }
 
 impl Doubt {
@@ -233,6 +265,10 @@ impl Doubt {
             Doubt::LagForgotten { .. } => "lag_forgotten",
             Doubt::SeriesLate { .. } => "series_late",
             Doubt::TornLog => "torn_log",
+            Doubt::ShardsMissing { .. } => "shards_missing",
+            Doubt::ShardsDegraded { .. } => "shards_degraded",
+            Doubt::ShardsApart { .. } => "shards_apart",
+            Doubt::ClocksUnsure { .. } => "clocks_unsure",
         }
     }
 
@@ -249,6 +285,8 @@ impl Doubt {
             | Doubt::OutOfPorts { .. }
             | Doubt::OutOfDescriptors { .. }
             | Doubt::OutOfMemory { .. }
+            | Doubt::ShardsMissing { .. }
+            | Doubt::ShardsDegraded { .. }
             | Doubt::TornLog => true,
             Doubt::GeneratorBound { .. }
             | Doubt::ConnectionLimit { .. }
@@ -266,6 +304,8 @@ impl Doubt {
             | Doubt::HistogramsFolded { .. }
             | Doubt::ValuesOutOfRange { .. }
             | Doubt::LagForgotten { .. }
+            | Doubt::ShardsApart { .. }
+            | Doubt::ClocksUnsure { .. }
             | Doubt::SeriesLate { .. } => false,
         }
     }
@@ -416,6 +456,33 @@ impl fmt::Display for Doubt {
             Doubt::TornLog => f.write_str(
                 "the event log is truncated: requests open at its end count as in flight",
             ),
+            Doubt::ShardsMissing { shards: 1, first, of } => {
+                write!(f, "shard {first} of {of} is missing: all figures are those of the others")
+            }
+            Doubt::ShardsMissing { shards, first, of } => write!(
+                f,
+                "{shards} of {of} shards are missing, shard {first} the first: all figures are those of \
+                 the others"
+            ),
+            Doubt::ShardsDegraded { shards: 1, first, of, by } => {
+                write!(f, "shard {first} of {of} is degraded on its own ({by})")
+            }
+            Doubt::ShardsDegraded { shards, first, of, by } => write!(
+                f,
+                "{shards} of {of} shards are degraded on their own, shard {first} ({by}) the first"
+            ),
+            Doubt::ShardsApart { shard, late_ns } => write!(
+                f,
+                "shard {shard} began {} after the first: what shards did at the same time of the run, they \
+                 did not do at once; latencies do not depend on it",
+                duration(late_ns)
+            ),
+            Doubt::ClocksUnsure { error_ns } => write!(
+                f,
+                "the clocks of shards may be {} apart, and so may be what they did at the same time of the \
+                 run; latencies do not depend on it",
+                duration(error_ns)
+            ),
         }
     }
 }
@@ -474,6 +541,46 @@ pub(crate) struct Evidence<'a> {
     pub(crate) torn: bool,
 }
 
+impl<'a> Evidence<'a> {
+    /// Of a generator that did nothing to be doubted.
+    pub(crate) fn of_nothing(
+        loop_lag: &'a LatencyStats,
+        waiting: &'a LatencyStats,
+    ) -> Evidence<'a> {
+        Evidence {
+            loop_lag,
+            waiting,
+            connection_limit: None,
+            syn_retries: 0,
+            stream_limit: None,
+            window_stalls: (0, 0),
+            calmed: 0,
+            resent: (0, 0),
+            offered: None,
+            failed: 0,
+            ended: 0,
+            loop_pass_max_ns: 0,
+            log_stall_ns: 0,
+            cpu_fraction: None,
+            generator_sets_rate: false,
+            never_sent_run_ended: 0,
+            never_sent_max_in_flight: 0,
+            out_of_ports: 0,
+            out_of_descriptors: 0,
+            out_of_memory: 0,
+            wall_step_max_ns: 0,
+            nothing_from_ns: None,
+            samples: 0,
+            quantiles_asked: Vec::new(),
+            folded: 0,
+            out_of_range: 0,
+            lag_forgotten: 0,
+            series_late: 0,
+            torn: false,
+        }
+    }
+}
+
 /// Degraded if any doubt degrades.
 pub(crate) fn verdict(doubts: &[Doubt]) -> Verdict {
     if doubts.iter().any(Doubt::degrades) { Verdict::Degraded } else { Verdict::Trustworthy }
@@ -487,8 +594,13 @@ pub(crate) fn doubts(evidence: &Evidence<'_>) -> Vec<Doubt> {
     delivery(evidence, &mut doubts);
     resources(evidence, &mut doubts);
     knowledge(evidence, &mut doubts);
-    doubts.sort_by_key(|doubt| !doubt.degrades());
+    order(&mut doubts);
     doubts
+}
+
+/// Those that degrade first.
+pub(crate) fn order(doubts: &mut [Doubt]) {
+    doubts.sort_by_key(|doubt| !doubt.degrades());
 }
 
 fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {

@@ -63,7 +63,7 @@ pub(crate) fn details(metrics: &Metrics, facts: &Facts, command: &str) -> Markup
             p { "Receipt: " code { (figure("/run/log_digest", &run.log_digest, if run.log_digest.is_empty() { "none" } else { &run.log_digest })) } }
             p { "Plan: " code { (figure("/run/plan_digest", &run.plan_digest, &run.plan_digest)) } }
             p { "Seed: " code { (run.seed) } }
-            p { "This page follows from the event log alone: " code { (command) } }
+            p { (if run.shards.is_some() { "This page follows from the event logs alone: " } else { "This page follows from the event log alone: " }) code { (command) } }
         }
     }
 }

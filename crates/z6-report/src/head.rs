@@ -31,6 +31,7 @@ pub(crate) fn about(metrics: &Metrics) -> Markup {
     html! {
         (run.model.name()) " model · seed " (figure("/run/seed", &run.seed.to_string(), &run.seed.to_string())) " · "
         @if let Some(shard) = run.shard { "shard " (shard.to_string()) " · " }
+        @if let Some(shards) = crate::shards::about(metrics) { (shards) ", " }
         (plural(u64::from(run.workers), "worker")) " · "
         (figure("/run/duration_seconds", &run.duration_seconds.to_string(), &format!("{} s", rounded(run.duration_seconds))))
         @if run.warmup_seconds > 0.0 { ", of it " (rounded(run.warmup_seconds)) " s warm-up" }

@@ -18,6 +18,7 @@ mod heat;
 mod page;
 mod png;
 mod scale;
+mod shards;
 mod svg;
 mod tables;
 mod text;

@@ -26,11 +26,19 @@ pub fn run_page(metrics: &Metrics, facts: &Facts) -> String {
             @if let Some(grid) = &metrics.grid { (charts(metrics, &Charts::new(metrics, grid))) }
             (tables(metrics))
             (connections(metrics))
-            (details(metrics, facts, "z6 report --output report.html events.z6log"))
+            (details(metrics, facts, command(metrics)))
             (words())
         }
     };
     frame(&format!("{} · Z6", shown(&metrics.run.name)), &body)
+}
+
+/// What makes the page again.
+fn command(metrics: &Metrics) -> &'static str {
+    match metrics.run.shards {
+        Some(_) => "z6 report --output report.html LOG..",
+        None => "z6 report --output report.html events.z6log",
+    }
 }
 
 /// A whole document.
@@ -101,6 +109,13 @@ fn charts(metrics: &Metrics, charts: &Charts<'_>) -> Markup {
              stalled; a peak above and none here says that the target did.",
             &generator,
         ))
+        @if let Some(pace) = crate::shards::pace(metrics) {
+            (section(
+                "Shards",
+                "Rate and lateness of shards, on the same axes: those with doubts first. The table below has all.",
+                &pace,
+            ))
+        }
         (section(
             "Percentiles",
             "How long all but a given share of requests took at most, with 95 % intervals.",

@@ -21,6 +21,7 @@ pub(crate) fn tables(metrics: &Metrics) -> Markup {
     html! {
         (assertions(metrics))
         (errors(metrics))
+        (crate::shards::shards(metrics))
         (reads("Checks", ["Passed", "Failed"], &counted(&metrics.checks, |one| (one.passed, one.failed))))
         (reads("Extractions", ["Found", "Missing"], &counted(&metrics.extractions, |one| (one.found, one.missing))))
         (groups("By request", "/requests/by_name", &requests.by_name, seconds))

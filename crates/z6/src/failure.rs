@@ -1,12 +1,15 @@
 //! Whether a run is a success: the one place that decides it, for programs and the command line.
 
 use std::fmt;
+use std::time::Duration;
 
 use z6_events::StoppedBy;
+use z6_metrics::Metrics;
 use z6_vu::log_file::LogError;
 
 use crate::error::full_message;
 use crate::finished::Finished;
+use crate::run_log::Merged;
 
 /// What kept a run from being a success, from the most to the least severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +86,16 @@ impl fmt::Display for RunFailure {
 
 impl std::error::Error for RunFailure {}
 
+/// What is said elsewhere of the end of a run.
+#[derive(Default)]
+struct Said {
+    /// The address and the reason, if there was no target.
+    no_target: Option<String>,
+    of_log: bool,
+    of_panic: bool,
+    time_limit: Option<Duration>,
+}
+
 /// Collects reasons; the first of the most severe kind names the failure.
 #[derive(Default)]
 struct Findings(Vec<(FailureKind, String)>);
@@ -90,6 +103,83 @@ struct Findings(Vec<(FailureKind, String)>);
 impl Findings {
     fn add(&mut self, kind: FailureKind, reason: impl Into<String>) {
         self.0.push((kind, reason.into()));
+    }
+
+    /// What the way in which a run ended says.
+    fn stopped(&mut self, by: StoppedBy, metrics: &Metrics, said: &Said) {
+        match by {
+            StoppedBy::Duration | StoppedBy::Iterations => self.unanswered(metrics),
+            StoppedBy::NoAnswer => self.add(
+                FailureKind::NoAnswer,
+                "stopped: no request got a complete response in time (`first_answer_seconds`)",
+            ),
+            StoppedBy::NoTarget => {
+                self.add(
+                    FailureKind::NoTarget,
+                    said.no_target
+                        .clone()
+                        .unwrap_or_else(|| "no connection was ever ready".to_owned()),
+                );
+            }
+            StoppedBy::LogLimit => {
+                self.add(FailureKind::LogLimit, "the event log reached `max_event_log_bytes`");
+            }
+            StoppedBy::DiskFull if said.of_log => {}
+            StoppedBy::DiskFull => {
+                self.add(FailureKind::DiskFull, "the event log could not be written");
+            }
+            StoppedBy::Error if said.of_panic || said.of_log => {}
+            StoppedBy::Error => {
+                self.add(FailureKind::Bug, "the run ended without a reason: a bug in Z6");
+            }
+            StoppedBy::DataExhausted => self.add(
+                FailureKind::DataExhausted,
+                "stopped: a unique data file has no row left (`on_end = \"stop_run\"`)",
+            ),
+            StoppedBy::Assertion => {
+                let reason = match &metrics.run.tripped {
+                    Some(tripped) => format!(
+                        "stopped: the assertion {} did not hold at second {}",
+                        tripped.assertion, tripped.second
+                    ),
+                    None => "stopped by an assertion".to_owned(),
+                };
+                self.add(FailureKind::AssertionFailed, reason);
+            }
+            StoppedBy::OnFailure => self.add(
+                FailureKind::OnFailure,
+                "stopped: a request failed whose `on_failure` is \"stop_run\"",
+            ),
+            StoppedBy::Interrupt => self.add(FailureKind::Stopped, "stopped by an interrupt"),
+            StoppedBy::Terminate => {
+                self.add(FailureKind::Stopped, "stopped by a request to terminate");
+            }
+            StoppedBy::Requested => match said.time_limit {
+                Some(limit) => self.add(
+                    FailureKind::TimeLimit,
+                    format!("stopped: the run reached its time limit of {limit:?}"),
+                ),
+                None => self.add(FailureKind::Stopped, "stopped by the program that ran it"),
+            },
+        }
+    }
+
+    /// Figures without a single response measure nothing.
+    fn unanswered(&mut self, metrics: &Metrics) {
+        let requests = &metrics.requests;
+        if requests.sent > 0 && requests.by_status.is_empty() {
+            let reason = format!(
+                "no complete response: {} sent, {} failed, {} without a response at the end",
+                requests.sent, requests.failed, requests.in_flight_at_stop
+            );
+            self.add(FailureKind::NoAnswer, reason);
+        }
+    }
+
+    fn assertions(&mut self, metrics: &Metrics) {
+        for failed in metrics.assertions.iter().filter(|assertion| !assertion.passed) {
+            self.add(FailureKind::AssertionFailed, format!("assertion failed: {failed}"));
+        }
     }
 
     fn into_result<T>(self, success: T) -> Result<T, RunFailure> {
@@ -112,11 +202,20 @@ impl Finished {
     /// [`RunFailure`], with all reasons.
     pub fn ok(&self) -> Result<&Finished, RunFailure> {
         let mut found = Findings::default();
-        self.stopped(&mut found);
+        found.stopped(
+            self.stopped_by,
+            &self.metrics,
+            &Said {
+                no_target: self.no_target_message(),
+                // The error of the log has the words.
+                of_log: self.log_error.is_some(),
+                // A worker ended without a reason, or the message of a panic follows.
+                of_panic: self.panic.is_some(),
+                time_limit: self.time_limit,
+            },
+        );
         self.broken(&mut found);
-        for failed in self.metrics.assertions.iter().filter(|assertion| !assertion.passed) {
-            found.add(FailureKind::AssertionFailed, format!("assertion failed: {failed}"));
-        }
+        found.assertions(&self.metrics);
         for report in self.results.iter().flat_map(|results| &results.missing) {
             let [name, error] = [&report.name as &dyn fmt::Display, &report.error];
             let reason =
@@ -124,78 +223,6 @@ impl Finished {
             found.add(FailureKind::OutputMissing, reason);
         }
         found.into_result(self)
-    }
-
-    /// What the way in which the run ended says.
-    fn stopped(&self, found: &mut Findings) {
-        match self.stopped_by {
-            StoppedBy::Duration | StoppedBy::Iterations => self.unanswered(found),
-            StoppedBy::NoAnswer => found.add(
-                FailureKind::NoAnswer,
-                "stopped: no request got a complete response in time (`first_answer_seconds`)",
-            ),
-            StoppedBy::NoTarget => {
-                let reason = self.no_target_message();
-                found.add(
-                    FailureKind::NoTarget,
-                    reason.unwrap_or_else(|| "no connection was ever ready".to_owned()),
-                );
-            }
-            StoppedBy::LogLimit => {
-                found.add(FailureKind::LogLimit, "the event log reached `max_event_log_bytes`");
-            }
-            // The error of the log has the words.
-            StoppedBy::DiskFull if self.log_error.is_some() => {}
-            StoppedBy::DiskFull => {
-                found.add(FailureKind::DiskFull, "the event log could not be written");
-            }
-            // A worker ended without a reason, or the message of a panic follows.
-            StoppedBy::Error if self.panic.is_some() || self.log_error.is_some() => {}
-            StoppedBy::Error => {
-                found.add(FailureKind::Bug, "the run ended without a reason: a bug in Z6");
-            }
-            StoppedBy::DataExhausted => found.add(
-                FailureKind::DataExhausted,
-                "stopped: a unique data file has no row left (`on_end = \"stop_run\"`)",
-            ),
-            StoppedBy::Assertion => {
-                let reason = match &self.metrics.run.tripped {
-                    Some(tripped) => format!(
-                        "stopped: the assertion {} did not hold at second {}",
-                        tripped.assertion, tripped.second
-                    ),
-                    None => "stopped by an assertion".to_owned(),
-                };
-                found.add(FailureKind::AssertionFailed, reason);
-            }
-            StoppedBy::OnFailure => found.add(
-                FailureKind::OnFailure,
-                "stopped: a request failed whose `on_failure` is \"stop_run\"",
-            ),
-            StoppedBy::Interrupt => found.add(FailureKind::Stopped, "stopped by an interrupt"),
-            StoppedBy::Terminate => {
-                found.add(FailureKind::Stopped, "stopped by a request to terminate");
-            }
-            StoppedBy::Requested => match self.time_limit {
-                Some(limit) => found.add(
-                    FailureKind::TimeLimit,
-                    format!("stopped: the run reached its time limit of {limit:?}"),
-                ),
-                None => found.add(FailureKind::Stopped, "stopped by the program that ran it"),
-            },
-        }
-    }
-
-    /// Figures without a single response measure nothing.
-    fn unanswered(&self, found: &mut Findings) {
-        let requests = &self.metrics.requests;
-        if requests.sent > 0 && requests.by_status.is_empty() {
-            let reason = format!(
-                "no complete response: {} sent, {} failed, {} without a response at the end",
-                requests.sent, requests.failed, requests.in_flight_at_stop
-            );
-            found.add(FailureKind::NoAnswer, reason);
-        }
     }
 
     /// What crashed or is not as it has to be.
@@ -220,5 +247,23 @@ impl Finished {
         for violation in self.simulation.iter().flat_map(|report| &report.violations) {
             found.add(FailureKind::Bug, format!("this is a bug in Z6: {violation}"));
         }
+    }
+}
+
+impl Merged {
+    /// Whether the run is a success: it had a target that responded, all shards whose logs were merged ran to
+    /// their end, and every assertion holds.
+    ///
+    /// # Errors
+    /// [`RunFailure`], with all reasons.
+    pub fn ok(&self) -> Result<&Merged, RunFailure> {
+        let mut found = Findings::default();
+        let Metrics { run, .. } = &self.metrics;
+        match run.stopped_by {
+            Some(by) => found.stopped(by, &self.metrics, &Said::default()),
+            None => found.unanswered(&self.metrics),
+        }
+        found.assertions(&self.metrics);
+        found.into_result(self)
     }
 }

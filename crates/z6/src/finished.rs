@@ -83,6 +83,7 @@ impl Finished {
             log_digest: report.digest.map_or_else(String::new, |digest| digest.to_string()),
             stopped_by: Some(report.stopped_by),
             torn: report.digest.is_none(),
+            ..EndFacts::default()
         };
         let metrics = report.watcher.finish(end, &report.header)?;
         let is_complete = report.digest.is_some();

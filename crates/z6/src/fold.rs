@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use z6_events::{BlockEnd, Event, LogHeader, Tick, Visitor, WorkerId};
+use z6_events::{BlockEnd, Event, EventSource, LogHeader, Tick, Visitor, WorkerId};
 use z6_metrics::{EndFacts, Fold, FoldError, LiveFold, Metrics, RunFacts};
 use z6_scenario::Scenario;
 
@@ -10,7 +10,11 @@ use crate::time::rfc3339_utc;
 
 /// The fold of a run, in progress or read from its log.
 #[derive(Clone)]
-pub(crate) struct RunFold(LiveFold);
+pub(crate) struct RunFold {
+    fold: LiveFold,
+    /// Whether the logs of several shards are read: their headers are known before the first event.
+    has_shards: bool,
+}
 
 impl std::fmt::Debug for RunFold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -21,20 +25,26 @@ impl std::fmt::Debug for RunFold {
 impl RunFold {
     /// A fold over no events yet. `facts` may leave `started_at` out: it is set at the end.
     pub(crate) fn new(scenario: &Scenario, facts: RunFacts) -> RunFold {
-        RunFold(LiveFold::new(Fold::new(scenario, facts)))
+        RunFold { fold: LiveFold::new(Fold::new(scenario, facts)), has_shards: false }
+    }
+
+    /// A fold over no events yet, for those of a log or of the logs of several shards.
+    pub(crate) fn of_source(scenario: &Scenario, source: &impl EventSource) -> RunFold {
+        let fold = LiveFold::new(Fold::of_source(scenario, source, &rfc3339_utc));
+        RunFold { fold, has_shards: source.is_run_of_shards() }
     }
 
     /// The figures so far.
     #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn live(&self) -> z6_metrics::LiveSnapshot {
-        self.0.live()
+        self.fold.live()
     }
 
     /// Adds to a snapshot what takes passes over histograms. What cannot be made is left out.
     #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn live_figures(&self, snapshot: &mut z6_metrics::LiveSnapshot) {
         // An error would be that of the fold, which its end reports.
-        let _ = self.0.live_figures(snapshot);
+        let _ = self.fold.live_figures(snapshot);
     }
 
     /// The figures so far. The header says when the run started and what its targets resolved to.
@@ -42,20 +52,17 @@ impl RunFold {
     /// # Errors
     /// The first event that did not fit, or counts that do not balance.
     pub(crate) fn so_far(&self, header: &LogHeader) -> Result<Metrics, FoldError> {
-        let mut metrics = self.0.so_far()?;
-        metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
+        let mut metrics = self.fold.so_far()?;
+        if !self.has_shards {
+            metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
+        }
         Ok(metrics)
-    }
-
-    /// Says what the names of the targets resolved to.
-    pub(crate) fn resolved(&mut self, header: &LogHeader) {
-        self.0.resolved(&header.addresses);
     }
 
     /// Whether an assertion asks for the end of the run.
     #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn tripped(&self) -> bool {
-        self.0.tripped().is_some()
+        self.fold.tripped().is_some()
     }
 
     /// The figures. The header says when the run started and what its targets resolved to.
@@ -63,7 +70,10 @@ impl RunFold {
     /// # Errors
     /// The first event that did not fit, or counts that do not balance.
     pub(crate) fn finish(self, end: EndFacts, header: &LogHeader) -> Result<Metrics, FoldError> {
-        let mut fold = self.0.into_fold()?;
+        let mut fold = self.fold.into_fold()?;
+        if self.has_shards {
+            return fold.finish(end);
+        }
         fold.resolved(&header.addresses);
         let mut metrics = fold.finish(end)?;
         metrics.run.started_at = rfc3339_utc(header.wall_epoch_ns);
@@ -82,14 +92,18 @@ impl Visitor for RunFold {
         at: Tick,
         event: &Event,
     ) -> Result<(), Infallible> {
-        self.0.event(index, worker, at, event)
+        self.fold.event(index, worker, at, event)
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0.bytes(bytes);
+        self.fold.bytes(bytes);
     }
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
-        self.0.block_ended(block)
+        self.fold.block_ended(block)
+    }
+
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), Infallible> {
+        Visitor::log_torn(&mut self.fold, worker)
     }
 }

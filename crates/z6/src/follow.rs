@@ -1,15 +1,16 @@
-//! The log of a run in progress, read while it is written. Changes no file, and the run does not notice it.
+//! The logs of a run in progress, read while they are written. Changes no file, and the run does not notice it.
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use z6_events::{Ending, LogHeader, LogReader, WalkError};
-use z6_metrics::{EndFacts, Metrics, RunFacts};
+use z6_events::{Ending, EventSource, LogHeader, LogReader, MergeStep, MergedReader, WalkError};
+use z6_metrics::{EndFacts, Metrics};
 use z6_scenario::Scenario;
 
 use crate::fold::RunFold;
-use crate::log::{Log, ReadError, events_error, file, log_error, page_facts};
+use crate::log::{ReadError, log_error};
+use crate::run_log::RunLog;
 
 /// Blocks that one [`Follower::poll`] reads at most: some megabytes, so that a long log does not keep its caller
 /// waiting.
@@ -26,7 +27,7 @@ pub enum Followed {
     Ended,
 }
 
-/// Reads a log as it grows, and folds it.
+/// Reads a log, or the logs of the shards of a run, as they grow, and folds them.
 ///
 /// What is not whole yet is waited for: as long as the log is written, nothing is called torn or damaged.
 ///
@@ -42,11 +43,11 @@ pub enum Followed {
 /// ```
 #[derive(Debug)]
 pub struct Follower {
-    log: Log,
-    reader: LogReader<BufReader<File>>,
+    run: RunLog,
+    reader: MergedReader<BufReader<File>>,
     fold: RunFold,
-    /// Blocks read so far.
-    blocks: u64,
+    /// Blocks read so far, of each log.
+    blocks: Vec<u64>,
 }
 
 impl Follower {
@@ -57,100 +58,139 @@ impl Follower {
     /// [`ReadError`] if there is none, or its header or scenario cannot be read, as in the first instants of a
     /// run.
     pub fn open(path: impl AsRef<Path>) -> Result<Follower, ReadError> {
-        let log = Log::open(path)?;
-        let failed = |source| log_error(log.path(), source);
-        let reader = LogReader::follow(file(log.path())?).map_err(failed)?;
-        let facts = RunFacts::from_header(log.header(), String::new());
-        let mut fold = RunFold::new(log.scenario(), facts);
-        fold.resolved(log.header());
-        Ok(Follower { log, reader, fold, blocks: 0 })
+        Follower::of(RunLog::open(&[path])?)
+    }
+
+    /// Opens the logs of several shards of a run, which are read as one; shards may be missing. One log alone
+    /// is read as by [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`ReadError::Shards`] if the logs are not of one run.
+    pub fn open_all<P: AsRef<Path>>(paths: &[P]) -> Result<Follower, ReadError> {
+        let run = RunLog::open(paths);
+        Follower::of(match run {
+            Err(ReadError::Shards { .. }) => RunLog::open_partial(paths)?,
+            run => run?,
+        })
+    }
+
+    fn of(run: RunLog) -> Result<Follower, ReadError> {
+        let reader = run.reader(LogReader::follow)?;
+        let fold = RunFold::of_source(run.scenario(), &reader);
+        let blocks = vec![0; run.paths().len()];
+        Ok(Follower { run, reader, fold, blocks })
     }
 
     /// Reads what has been written since, up to a bounded number of blocks.
     ///
     /// # Errors
-    /// [`ReadError`] if the file cannot be read, or is damaged where nobody writes it any more.
+    /// [`ReadError`] if a file cannot be read, or is damaged where nobody writes it any more.
     pub fn poll(&mut self) -> Result<Followed, ReadError> {
         // Asked before reading: the name is changed after the last byte is written.
-        let is_whole = !is_partial(self.log.path()) || !self.log.path().exists();
+        let is_whole = |path: &Path| !is_partial(path) || !path.exists();
+        let whole: Vec<bool> = self.run.paths().map(is_whole).collect();
         match self.read()? {
-            Followed::UpToDate if is_whole => {
-                self.finish();
+            Followed::UpToDate if whole.contains(&true) => {
+                let whole = whole.iter().enumerate().filter(|(_, is_whole)| **is_whole);
+                whole.for_each(|(log, _)| self.reader.stop_following(log));
                 self.read()
             }
             followed => Ok(followed),
         }
     }
 
-    /// Nobody writes the log any more: what it does not hold is lost.
+    /// Nobody writes the logs any more: what they do not hold is lost.
     pub fn finish(&mut self) {
-        self.reader.stop_following();
+        (0..self.blocks.len()).for_each(|log| self.reader.stop_following(log));
     }
 
     fn read(&mut self) -> Result<Followed, ReadError> {
         for _ in 0..BLOCKS_PER_POLL {
-            let next = self.reader.next_block();
-            let Some(mut block) = next.map_err(|source| log_error(self.log.path(), source))? else {
-                let has_ended = self.reader.ending().is_some();
-                return Ok(if has_ended { Followed::Ended } else { Followed::UpToDate });
-            };
-            self.blocks += 1;
-            match block.visit(&mut self.fold) {
-                Ok(()) => {}
-                Err(WalkError::Log(source)) => return Err(log_error(self.log.path(), source)),
+            match self.reader.step(&mut self.fold) {
+                Ok(MergeStep::Block) => self.blocks[self.reader.failed_log()] += 1,
+                Ok(MergeStep::UpToDate) => return Ok(Followed::UpToDate),
+                Ok(MergeStep::Ended) => return Ok(Followed::Ended),
+                Err(WalkError::Log(source)) => {
+                    return Err(log_error(self.run.path_of(self.reader.failed_log()), source));
+                }
                 Err(WalkError::Visitor(never)) => match never {},
             }
         }
         Ok(Followed::Behind)
     }
 
-    /// The figures so far; once the log has ended, those of the whole run. Costs a copy of what the fold keeps.
+    /// The figures so far; once all logs have ended, those of the whole run. Costs a copy of what the fold
+    /// keeps.
     ///
     /// # Errors
     /// [`ReadError::Events`] if the events contradict each other.
     pub fn metrics(&self) -> Result<Metrics, ReadError> {
-        let header = self.log.header();
-        let metrics = match self.reader.ending() {
-            None => self.fold.so_far(header),
-            Some(ending) => self.fold.clone().finish(EndFacts::from_ending(ending), header),
+        let header = self.run.header();
+        let endings: Vec<Ending> =
+            self.reader.endings().filter_map(|(_, ending)| ending.cloned()).collect();
+        let metrics = if endings.len() < self.blocks.len() {
+            self.fold.so_far(header)
+        } else {
+            let end = EndFacts::from_endings(&self.reader, &endings);
+            self.fold.clone().finish(end, header)
         };
-        metrics.map_err(|source| events_error(self.log.path(), source.into()))
+        metrics.map_err(|source| self.run.events_error(source.into()))
     }
 
-    /// How the log ends, once it has.
+    /// How the log ends, once it has; of several, how the first ends that is not complete, or the first.
     #[must_use]
     pub fn ending(&self) -> Option<&Ending> {
-        self.reader.ending()
+        let mut endings = Vec::new();
+        for (_, ending) in self.reader.endings() {
+            endings.push(ending?);
+        }
+        let torn = endings.iter().find(|ending| matches!(ending, Ending::Torn { .. }));
+        torn.or(endings.first()).copied()
     }
 
     /// Blocks read so far. Each worker writes one a second at least: if this does not rise, nobody writes.
     #[must_use]
-    pub const fn blocks(&self) -> u64 {
-        self.blocks
+    pub fn blocks(&self) -> u64 {
+        self.blocks.iter().sum()
     }
 
-    /// The file as it was called when it was opened.
+    /// The same of each log, by shard, with its shard; none once it has ended.
+    pub fn blocks_by_shard(&self) -> impl Iterator<Item = (u16, Option<u64>)> {
+        let logs = self.reader.headers().into_iter().map(|header| header.shard);
+        let of = |((shard, (_, ending)), blocks): ((u16, (usize, Option<&Ending>)), &u64)| {
+            (shard, ending.is_none().then_some(*blocks))
+        };
+        logs.zip(self.reader.endings()).zip(&self.blocks).map(of)
+    }
+
+    /// The file as it was called when it was opened; of several, that of the first shard.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.log.path()
+        self.run.path_of(0)
     }
 
-    /// What the run was before its first event.
+    /// What is followed: [`RunLog::label`].
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.run.label()
+    }
+
+    /// What the run was before its first event; of several logs, as the first has it.
     #[must_use]
     pub fn header(&self) -> &LogHeader {
-        self.log.header()
+        self.run.header()
     }
 
     /// What is run.
     #[must_use]
     pub fn scenario(&self) -> &Scenario {
-        self.log.scenario()
+        self.run.scenario()
     }
 
     /// What the page of this run says besides its figures.
     #[must_use]
     pub fn page_facts(&self) -> z6_report::Facts {
-        page_facts(self.log.header(), self.log.scenario())
+        self.run.page_facts()
     }
 }
 

@@ -37,7 +37,7 @@
 //! Reading order of the source: `source` (where a scenario comes from), `run` (what is to be run), `check` (what can
 //! be known before), `real`
 //! and `simulated` (its two ways), `running` (a run in progress), `finished` (its result), `results` (what
-//! is left in files), `log` (an event log read again), `error`.
+//! is left in files), `log` (an event log read again), `run_log` (those of the shards of a run), `error`.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "builtin")]
@@ -62,6 +62,7 @@ mod real;
 mod results;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod run;
+mod run_log;
 #[cfg(any(feature = "run", feature = "simulate"))]
 mod running;
 #[cfg(feature = "run")]
@@ -108,8 +109,9 @@ pub use z6_vu::reactor::{Address, AttemptFailure, Spin};
 // Logs.
 pub use follow::{Followed, Follower};
 pub use log::{Events, Log, ObservedEvents, Refolded, Requests};
+pub use run_log::{Merged, MergedShard, RefoldedRun, RunLog, ShardFault};
 pub use time::rfc3339_utc;
-pub use z6_events::{BlockHeader, BlockView, Ending, LogReader, TearReason};
+pub use z6_events::{BlockHeader, BlockView, Ending, LogReader, MergedReader, TearReason};
 pub use z6_vu::ENGINE_VERSION;
 pub use z6_vu::replay::{
     BytesPlace, DecisionKind, Difference, HeaderFact, Outcome as ReplayOutcome,
@@ -150,7 +152,7 @@ pub use z6_metrics::{
     AssertionResult, AssertionValue, Ci95, ConnectionFigures, Doubt, ErrorFigures,
     GeneratorFigures, GroupFigures, LatencyFigures, LatencyStats, LiveSnapshot, Metrics, Named,
     PopulationFigures, PopulationSecond, RequestFigures, RequestRow, RowOutcome, RunFigures,
-    SeriesRow, ThroughputFigures, Tripped, Verdict,
+    SeriesRow, ShardFigures, ShardsFigures, ThroughputFigures, Tripped, Verdict,
 };
 
 // Events.

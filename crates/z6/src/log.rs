@@ -12,18 +12,19 @@ use z6_events::{
     Ending, Event, ExchangeTable, LogError, LogHeader, LogReader, Observed, SentFacts, Tick,
     WalkError, WorkerId, walk,
 };
-use z6_metrics::{EndFacts, Metrics, RequestRow, RunFacts};
+use z6_metrics::{EndFacts, Metrics, RequestRow};
 use z6_scenario::Scenario;
 use z6_vu::log_file::partial_path;
 use z6_vu::regular_file;
 use z6_vu::replay::{OpenLog, Outcome, ReplayError, replay};
 
 use crate::fold::RunFold;
+use crate::run_log::{ShardFault, fault_lines};
 
 /// The name of the event log in a results directory.
 pub(crate) const EVENTS: &str = "events.z6log";
 /// Bytes read from a file at once.
-const READ_BYTES: usize = 256 << 10;
+pub(crate) const READ_BYTES: usize = 256 << 10;
 
 /// A log that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,12 @@ pub enum ReadError {
         /// What keeps it from being replayed.
         source: ReplayError,
     },
+    /// Several logs are not those of all shards of one run.
+    #[error("these are not the logs of all shards of one run:{}", fault_lines(faults))]
+    Shards {
+        /// All that is wrong.
+        faults: Vec<ShardFault>,
+    },
     /// The events contradict each other: no run wrote them so.
     #[error("{}: the events do not add up", path.display())]
     Events {
@@ -95,6 +102,7 @@ impl ReadError {
             ReadError::NotAFile { .. }
             | ReadError::NoLog { .. }
             | ReadError::Replay { .. }
+            | ReadError::Shards { .. }
             | ReadError::Events { .. } => false,
         }
     }
@@ -132,6 +140,10 @@ impl Log {
         let header = open.reader.header().clone();
         let scenario = open.scenario().map_err(|source| replay_error(&path, source))?;
         Ok(Log { header, scenario, path })
+    }
+
+    pub(crate) fn into_scenario(self) -> Scenario {
+        self.scenario
     }
 
     /// The file.
@@ -212,10 +224,9 @@ impl Log {
     /// # Errors
     /// [`ReadError`] if the log cannot be read or its events do not add up.
     pub fn refold(&self) -> Result<Refolded, ReadError> {
-        // The start is set at the end, as in a run.
-        let facts = RunFacts::from_header(&self.header, String::new());
-        let mut fold = RunFold::new(&self.scenario, facts);
-        let ending = match walk(&mut self.blocks()?, &mut fold) {
+        let mut reader = self.blocks()?;
+        let mut fold = RunFold::of_source(&self.scenario, &reader);
+        let ending = match walk(&mut reader, &mut fold) {
             Ok(ending) => ending,
             Err(WalkError::Log(source)) => return Err(log_error(&self.path, source)),
             Err(WalkError::Visitor(never)) => match never {},
@@ -253,7 +264,7 @@ pub struct Refolded {
 }
 
 /// The file that `path` stands for.
-fn find(path: &Path) -> Result<PathBuf, ReadError> {
+pub(crate) fn find(path: &Path) -> Result<PathBuf, ReadError> {
     if path == Path::new("-") {
         return Err(ReadError::NotAFile { path: PathBuf::from("<stdin>") });
     }
@@ -270,11 +281,16 @@ fn find(path: &Path) -> Result<PathBuf, ReadError> {
 }
 
 pub(crate) fn file(path: &Path) -> Result<BufReader<File>, ReadError> {
+    file_by(path, READ_BYTES)
+}
+
+/// The same, read so many bytes at once.
+pub(crate) fn file_by(path: &Path, bytes: usize) -> Result<BufReader<File>, ReadError> {
     let file = regular_file::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::InvalidInput => ReadError::NotAFile { path: path.to_owned() },
         _ => ReadError::Open { path: path.to_owned(), source },
     })?;
-    Ok(BufReader::with_capacity(READ_BYTES, file))
+    Ok(BufReader::with_capacity(bytes, file))
 }
 
 fn open(path: &Path) -> Result<OpenLog<BufReader<File>>, ReadError> {

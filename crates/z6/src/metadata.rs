@@ -3,10 +3,9 @@
 use serde_json::{Map, Value, json};
 #[cfg(any(feature = "run", feature = "simulate"))]
 use z6_events::ErrorKind;
-#[cfg(feature = "simulate")]
-use z6_events::StoppedBy;
-use z6_events::{Driver, LogHeader};
+use z6_events::{Driver, LogHeader, StoppedBy};
 use z6_metrics::report::json_document;
+use z6_scenario::Scenario;
 
 #[cfg(feature = "builtin")]
 use crate::builtin::BuiltinReport;
@@ -15,6 +14,7 @@ use crate::finished::Finished;
 #[cfg(any(feature = "run", feature = "simulate"))]
 use crate::finished::attempt_words;
 use crate::run::hex;
+use crate::run_log::{Merged, MergedShard};
 #[cfg(feature = "simulate")]
 use crate::simulated::SimulationReport;
 use crate::time::{rfc3339_utc, wall_ns};
@@ -48,7 +48,7 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "no_target": no_target(finished),
         "panic": finished.panic,
         "log": log(finished),
-        "addresses": addresses(finished, header),
+        "addresses": addresses(&finished.scenario, header),
         "builtin": builtin(finished),
         "simulation": simulation(finished),
         "limits": limits(header),
@@ -56,6 +56,53 @@ pub(crate) fn json(finished: &Finished, scenario_source: &str) -> String {
         "build": pairs(&header.build),
     });
     json_document(&value)
+}
+
+/// The text of metadata.json of a run whose shards were merged.
+pub(crate) fn of_merge(merged: &Merged) -> String {
+    let Some(first) = merged.shards.first().map(|shard| &shard.header) else {
+        return json_document(&Value::Null);
+    };
+    let run = &merged.metrics.run;
+    let value = json!({
+        "schema_version": SCHEMA_VERSION,
+        "z6_version": env!("CARGO_PKG_VERSION"),
+        "engine_version": first.engine_version,
+        "scenario": { "name": merged.scenario.name(), "source": Value::Null },
+        "overrides": overrides(first),
+        "seed": first.seed,
+        "workers": run.workers,
+        "plan_digest": hex(&first.plan_digest),
+        "started_at": run.started_at,
+        "stopped_by": run.stopped_by.map(StoppedBy::name),
+        "assertions_passed": merged.metrics.assertions_passed(),
+        "receipt": merged.receipt.map(|receipt| receipt.to_string()),
+        "missing_shards": merged.missing,
+        "shards": merged.shards.iter().map(|shard| merged_shard(merged, shard)).collect::<Vec<_>>(),
+        "limits": limits(first),
+    });
+    json_document(&value)
+}
+
+fn merged_shard(merged: &Merged, shard: &MergedShard) -> Value {
+    let header = &shard.header;
+    let digest = shard.ending.digest();
+    json!({
+        "shard": header.shard,
+        "of": header.shards,
+        "workers": header.workers,
+        "started_at": rfc3339_utc(header.wall_epoch_ns),
+        "log": {
+            "path": shard.path.display().to_string(),
+            "format_version": header.format_version,
+            "complete": digest.is_some(),
+            "bytes": shard.log_bytes,
+            "digest": digest.map(|digest| digest.to_string()),
+        },
+        "addresses": addresses(&merged.scenario, header),
+        "host": pairs(&header.host),
+        "build": pairs(&header.build),
+    })
 }
 
 /// Null for a shard, which judges none.
@@ -142,9 +189,9 @@ fn simulation(_: &Finished) -> Value {
 }
 
 /// Per target, by name: the addresses resolved.
-fn addresses(finished: &Finished, header: &LogHeader) -> Value {
+fn addresses(scenario: &Scenario, header: &LogHeader) -> Value {
     let of_target = |target: &z6_events::TargetAddresses| {
-        let name = finished.scenario.target(target.target).name.clone();
+        let name = scenario.target(target.target).name.clone();
         (name, json!(target.addresses))
     };
     Value::Object(header.addresses.iter().map(of_target).collect())

@@ -1,55 +1,17 @@
 //! A shard of a run is checked like a whole run: its log breaks no rule, replays, and folds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod shard_logs;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
 
+use shard_logs::{PADDING, Steady, log_of};
 use z6_analysis::checks::check_log;
-use z6_events::{Driver, LogAssembler, LogReader, PlannedRequest, SealedBlock, TargetId, Tick};
+use z6_events::LogReader;
 use z6_scenario::Scenario;
-use z6_vu::memory::{Answer, Dial, MemoryDriver, Network};
-use z6_vu::prepare::{Prepared, RunSetup};
-use z6_vu::recorder::{KeepBlocks, Recorder};
+use z6_vu::prepare::RunSetup;
 use z6_vu::replay::{Outcome, replay};
-use z6_vu::run_end::RunEnd;
-
-/// The driver in memory says that it wrote 100 bytes; with this path a request has as many.
-const PADDING: &str = "0123456789012345678901234567890123456789012";
-
-/// Connections take 1 ms, responses 5 ms.
-struct Steady;
-
-impl Network for Steady {
-    fn dial(&mut self, _at: Tick, _target: TargetId) -> Dial {
-        Dial::Ready(1_000_000)
-    }
-
-    fn answer(&mut self, _at: Tick, _request: &PlannedRequest) -> Answer {
-        Answer::Status { after_ns: 5_000_000, status: 200, reusable: true }
-    }
-}
-
-/// The log of one shard.
-fn log_of(scenario: &Arc<Scenario>, setup: RunSetup) -> Vec<u8> {
-    let prepared = Prepared::new(scenario, setup).unwrap();
-    let mut blocks: Vec<SealedBlock> = Vec::new();
-    for engine in prepared.engines().unwrap() {
-        let recorder = Recorder::new(engine, KeepBlocks::default());
-        blocks.extend(MemoryDriver::new(recorder, Steady).run().0.blocks);
-    }
-    blocks.sort_by_key(|block| (block.base(), block.worker()));
-    let (mut assembler, mut log) = LogAssembler::new(&prepared.header(Driver::Reactor)).unwrap();
-    for block in &mut blocks {
-        log.extend_from_slice(assembler.seal(block));
-    }
-    let mut end = RunEnd::default();
-    let mut reader = LogReader::new(&log[..]).unwrap();
-    while let Some(mut block) = reader.next_block().unwrap() {
-        block.events().for_each(|event| end.observe(&event.unwrap().1));
-    }
-    log.extend_from_slice(&assembler.footer(&end.footer()).unwrap().0);
-    log
-}
 
 #[test]
 fn the_log_of_every_shard_passes_all_checks() {
@@ -63,7 +25,8 @@ fn the_log_of_every_shard_passes_all_checks() {
         );
         let scenario = Arc::new(Scenario::from_toml(&text).unwrap());
         for shard in 0..3 {
-            let log = log_of(&scenario, RunSetup { shard, shards: 3, ..RunSetup::new(9, 2) });
+            let log =
+                log_of(&scenario, RunSetup { shard, shards: 3, ..RunSetup::new(9, 2) }, Steady);
             let mut reader = LogReader::new(&log[..]).unwrap();
             let report = check_log(&mut reader, &scenario).unwrap();
             assert_eq!(report.total(), 0, "shard {shard}: {:?}", report.violations.first());

@@ -1,9 +1,9 @@
-//! A table by name, target, status or worker. Knows rows, not how they were selected.
+//! A table by name, target, status, worker or shard. Knows rows, not how they were selected.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use z6_events::Tick;
+use z6_events::{Loops, Tick, WorkerId};
 use z6_metrics::histogram::{HISTOGRAM_BYTES_MAX, Latency};
 use z6_metrics::quantile::stats;
 use z6_metrics::{FoldError, LatencyStats, OTHER, RequestRow, RowOutcome};
@@ -22,11 +22,13 @@ pub enum By {
     Status,
     /// The worker that sent them.
     Worker,
+    /// The shard of this worker.
+    Shard,
 }
 
 impl By {
     /// All of them.
-    pub const ALL: [By; 4] = [By::Name, By::Target, By::Status, By::Worker];
+    pub const ALL: [By; 5] = [By::Name, By::Target, By::Status, By::Worker, By::Shard];
 
     /// Its name.
     #[must_use]
@@ -36,6 +38,7 @@ impl By {
             By::Target => "target",
             By::Status => "status",
             By::Worker => "worker",
+            By::Shard => "shard",
         }
     }
 
@@ -87,7 +90,8 @@ impl ByTable {
             By::Name => u32::from(row.request.0),
             By::Target => u32::from(row.target.0),
             By::Status => row.status.map_or(NO_STATUS, u32::from),
-            By::Worker => u32::from(row.worker.0),
+            By::Worker => u32::from(row.place.0),
+            By::Shard => u32::from(row.shard),
         };
         if self.groups.len() >= self.groups_max && !self.groups.contains_key(&key) {
             key = TOO_MANY;
@@ -110,9 +114,14 @@ impl ByTable {
         row.service_ns().map_or(Ok(()), |service_ns| group.service.value(service_ns))
     }
 
-    pub(super) fn figures(&self, scenario: &Scenario, list: &[Percentile]) -> ByFigures {
+    pub(super) fn figures(
+        &self,
+        scenario: &Scenario,
+        loops: &Loops,
+        list: &[Percentile],
+    ) -> ByFigures {
         let groups = self.groups.iter().map(|(key, group)| ByGroup {
-            key: self.label(*key, scenario),
+            key: self.label(*key, scenario, loops),
             requests: group.counts.iter().sum(),
             succeeded: group.counts[0],
             failed: group.counts[1],
@@ -126,7 +135,7 @@ impl ByTable {
         ByFigures { field: self.by.name(), groups: groups.collect() }
     }
 
-    fn label(&self, key: u32, scenario: &Scenario) -> String {
+    fn label(&self, key: u32, scenario: &Scenario, loops: &Loops) -> String {
         if key == TOO_MANY {
             return OTHER.to_owned();
         }
@@ -135,9 +144,20 @@ impl ByTable {
             By::Name => scenario.requests.get(index).map(|request| request.name.clone()),
             By::Target => scenario.targets.get(index).map(|target| target.name.clone()),
             By::Status if key == NO_STATUS => Some("none".to_owned()),
-            By::Status | By::Worker => Some(key.to_string()),
+            By::Worker => Some(worker_label(key, loops)),
+            By::Status | By::Shard => Some(key.to_string()),
         }
         .unwrap_or_default()
+    }
+}
+
+/// A worker; with its shard, as `s1w0`, if the run has several.
+fn worker_label(place: u32, loops: &Loops) -> String {
+    let place = u16::try_from(place).ok().map(WorkerId);
+    match place.and_then(|place| loops.get(place)) {
+        Some(one) if one.shards() > 1 => format!("s{}w{}", one.shard(), one.worker()),
+        Some(one) => one.worker().to_string(),
+        None => String::new(),
     }
 }
 
@@ -147,7 +167,7 @@ impl ByTable {
 pub struct ByFigures {
     /// What it is by.
     pub field: &'static str,
-    /// In the order of the scenario, of statuses or of workers: those that occur.
+    /// In the order of the scenario, of statuses, of workers or of shards: those that occur.
     pub groups: Vec<ByGroup>,
 }
 
@@ -155,7 +175,7 @@ pub struct ByFigures {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ByGroup {
-    /// Name, status or worker.
+    /// Name, status, worker or shard.
     pub key: String,
     /// All requests of the group.
     pub requests: u64,

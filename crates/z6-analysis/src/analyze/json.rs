@@ -6,7 +6,7 @@ use z6_metrics::report::{json_document, metrics_json};
 use z6_scenario::Scenario;
 
 use super::{Analyzed, ByFigures, PercentileRow};
-use crate::export::{RowFormat, RowWriter};
+use crate::export::{RowColumns, RowFormat, RowWriter};
 use crate::values::RowValues;
 
 /// The keys of metrics.json and of what was requested.
@@ -67,7 +67,8 @@ impl Analyzed {
 
     /// The slowest requests, as `analyze --requests --format json` writes them.
     fn slowest_json(&self, scenario: &Scenario) -> Vec<serde_json::Value> {
-        let Ok(mut writer) = RowWriter::new(scenario, RowFormat::Json, Vec::new()) else {
+        let columns = RowColumns { values: false, shard: self.has_shards };
+        let Ok(mut writer) = RowWriter::new(scenario, RowFormat::Json, columns, Vec::new()) else {
             return Vec::new();
         };
         for row in &self.slowest {

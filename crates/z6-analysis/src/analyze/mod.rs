@@ -12,12 +12,8 @@ mod selection;
 mod slowest;
 mod text;
 
-use std::io::Read;
-
-use z6_events::{BlockEnd, Ending, Event, LogReader, Tick, Visitor, WorkerId, walk};
-use z6_metrics::{
-    EndFacts, Fold, FoldError, Metrics, PartFold, RequestRow, RunFacts, RunLatencies,
-};
+use z6_events::{BlockEnd, Ending, Event, EventSource, Loops, Tick, Visitor, WorkerId};
+use z6_metrics::{EndFacts, Fold, FoldError, Metrics, PartFold, RequestRow, RunLatencies};
 use z6_scenario::Scenario;
 
 use by::ByTable;
@@ -28,7 +24,6 @@ pub use slowest::SLOWEST_MAX;
 use slowest::Slowest;
 pub use text::TooManyTables;
 
-use crate::checks::{CheckReport, Checks};
 use crate::error::AnalyzeError;
 use crate::loss::Loss;
 use crate::requests::RequestJoin;
@@ -45,8 +40,6 @@ pub struct AnalyzeOptions {
     pub by: Option<By>,
     /// The slowest requests: how many, at most [`SLOWEST_MAX`].
     pub slowest: usize,
-    /// Check the log too: [`Analyzed::checks`].
-    pub verify: bool,
 }
 
 /// The result of an analysis.
@@ -63,12 +56,12 @@ pub struct Analyzed {
     pub by: Option<ByFigures>,
     /// The slowest requests, as many as were requested, the slowest first.
     pub slowest: Vec<RequestRow>,
-    /// What is missing of the log, if it is truncated.
+    /// What is missing of the log, if it is truncated; of several logs, of the first that is.
     pub loss: Option<Loss>,
-    /// What the checks found, if they were requested.
-    pub checks: Option<CheckReport>,
     /// Of values that the filter asks for, how many the log holds as digests: it takes them for none.
     pub digests: u64,
+    /// Whether rows say to which shard they belong.
+    has_shards: bool,
 }
 
 /// The requests that figures are of.
@@ -83,28 +76,21 @@ pub struct Selected {
     pub of: u64,
 }
 
-/// Analyses a log. `started_at` is the header's wall clock in words, as [`RunFacts`] wants it.
+/// Analyses a log, or the logs of a run. `words` puts a wall clock (nanoseconds since 1970, 0 for none) in
+/// words: RFC 3339, UTC, empty for 0.
 ///
 /// # Errors
 /// The log cannot be read, contradicts itself or the scenario, or the filter does not fit the
 /// scenario.
-pub fn analyze<R: Read>(
-    reader: &mut LogReader<R>,
+pub fn analyze(
+    source: &mut impl EventSource,
     scenario: &Scenario,
-    started_at: String,
+    words: &dyn Fn(u64) -> String,
     options: &AnalyzeOptions,
 ) -> Result<Analyzed, AnalyzeError> {
-    let facts = RunFacts::from_header(reader.header(), started_at);
-    let mut analysis = Analysis::new(scenario, facts, options)?;
-    match &mut analysis.figures {
-        Figures::Whole(fold) => fold.resolved(&reader.header().addresses),
-        Figures::Part(part) => part.resolved(&reader.header().addresses),
-    }
-    if options.verify {
-        analysis.checks = Some(Checks::new(scenario, reader.header(), reader.attachments()));
-    }
-    let ending = walk(reader, &mut analysis)?;
-    analysis.finish(scenario, &ending, options)
+    let mut analysis = Analysis::new(scenario, source, words, options)?;
+    let endings = source.walk_all(&mut analysis)?;
+    analysis.finish(scenario, source, &endings, options)
 }
 
 /// The figures in progress.
@@ -130,22 +116,23 @@ struct Analysis {
     figures: Figures,
     /// Only if the options request something that a fold of events does not contain.
     rows: Option<Rows>,
-    checks: Option<Checks>,
+    loops: Loops,
 }
 
 impl Analysis {
     fn new(
         scenario: &Scenario,
-        facts: RunFacts,
+        source: &impl EventSource,
+        words: &dyn Fn(u64) -> String,
         options: &AnalyzeOptions,
     ) -> Result<Analysis, AnalyzeError> {
         let selection = &options.selection;
-        let workers = facts.partition.workers();
+        let (loops, seed) = (source.loops(), source.header().seed);
         let needs_rows = !selection.is_all() || options.by.is_some() || options.slowest > 0;
         let bound = selection.bind(scenario)?;
-        let values = bound.reads_values().then(|| ValueTrack::new(scenario, facts.seed)).flatten();
+        let values = bound.reads_values().then(|| ValueTrack::new(scenario, seed)).flatten();
         let rows = Rows {
-            join: RequestJoin::new(scenario, workers).with_values(values),
+            join: RequestJoin::of_loops(scenario, loops.clone()).with_values(values),
             selection: bound,
             by: options.by.map(|by| ByTable::new(by, scenario, selection.from)),
             slowest: Slowest::new(options.slowest),
@@ -153,27 +140,29 @@ impl Analysis {
             seen: 0,
         };
         let figures = if selection.is_all() {
-            Figures::Whole(Box::new(Fold::new(scenario, facts)))
+            Figures::Whole(Box::new(Fold::of_source(scenario, source, words)))
         } else {
-            Figures::Part(Box::new(PartFold::new(scenario, facts, selection.from, selection.to)))
+            let window = (selection.from, selection.to);
+            Figures::Part(Box::new(PartFold::of_source(scenario, source, words, window)))
         };
-        Ok(Analysis { figures, rows: needs_rows.then_some(rows), checks: None })
+        Ok(Analysis { figures, rows: needs_rows.then_some(rows), loops })
     }
 
     fn finish(
         mut self,
         scenario: &Scenario,
-        ending: &Ending,
+        source: &impl EventSource,
+        endings: &[Ending],
         options: &AnalyzeOptions,
     ) -> Result<Analyzed, AnalyzeError> {
-        let torn = matches!(ending, Ending::Torn { .. });
+        let end = EndFacts::from_endings(source, endings);
+        let torn = end.torn;
         if let Some(rows) = self.rows.as_mut().filter(|_| torn) {
             let open: Vec<RequestRow> = rows.join.open().collect();
             open.iter().try_for_each(|row| rows.row(row, &mut self.figures))?;
         }
         let list = &options.percentiles;
         let read = |latencies: &RunLatencies<'_>| percentile::rows(list, latencies);
-        let end = EndFacts::from_ending(ending);
         let (metrics, percentiles) = match self.figures {
             Figures::Whole(fold) => fold.finish_with(end, read)?,
             Figures::Part(part) => part.finish(end, read)?,
@@ -189,11 +178,11 @@ impl Analysis {
                 of: rows.seen,
             }),
             percentiles,
-            by: by.map(|by| by.figures(scenario, list)),
+            by: by.map(|by| by.figures(scenario, &self.loops, list)),
             slowest: self.rows.map_or_else(Vec::new, |rows| rows.slowest.into_rows()),
-            loss: Loss::from_ending(ending),
-            checks: self.checks.map(|checks| checks.finish(ending)),
+            loss: endings.iter().find_map(Loss::from_ending),
             digests,
+            has_shards: self.loops.shards_of_run() > 1,
         })
     }
 }
@@ -222,14 +211,11 @@ impl Visitor for Analysis {
     #[inline]
     fn event(
         &mut self,
-        index: u64,
+        _index: u64,
         worker: WorkerId,
         at: Tick,
         event: &Event,
     ) -> Result<(), AnalyzeError> {
-        if let Some(checks) = &mut self.checks {
-            checks.event(index, worker, at, event);
-        }
         // The join comes first: it bounds what the fold over rows takes from events.
         let row = match &mut self.rows {
             Some(rows) => rows.join.event(worker, at, event)?,
@@ -266,6 +252,13 @@ impl Visitor for Analysis {
         match &mut self.figures {
             Figures::Whole(fold) => Ok(fold.advance(worker, at)?),
             Figures::Part(part) => Ok(part.advance(worker, at)?),
+        }
+    }
+
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), AnalyzeError> {
+        match &mut self.figures {
+            Figures::Whole(fold) => Ok(fold.log_torn(worker)?),
+            Figures::Part(part) => Ok(part.log_torn(worker)?),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! An analysis as text: the summary with the additional output that was requested, and CSV.
 
 use z6_events::{Tick, printable};
+use z6_metrics::LatencyStats;
 use z6_metrics::report::table::Table;
 use z6_metrics::report::units::{count, duration};
 use z6_metrics::report::{Style, summary_text, timeseries_csv};
-use z6_metrics::{LatencyStats, RequestRow};
 use z6_scenario::Scenario;
 
 use super::{Analyzed, ByFigures, PercentileRow, PercentileValue, Selected};
-use crate::export::{RowFormat, RowWriter, csv_text, raw_csv_text};
+use crate::export::{RowColumns, RowFormat, RowWriter, csv_text, raw_csv_text};
 use crate::values::RowValues;
 
 /// CSV was requested, and more than one table.
@@ -40,7 +40,7 @@ impl Analyzed {
         }
         if !self.slowest.is_empty() {
             text.push_str(&format!("\n{}\n", style.strong("slowest requests")));
-            text.push_str(&written(scenario, RowFormat::Lines, &self.slowest));
+            text.push_str(&self.written(scenario, RowFormat::Lines));
         }
         text
     }
@@ -59,7 +59,7 @@ impl Analyzed {
             (false, Some(by), true) => Ok(by_csv(by, &self.percentiles, raw)),
             (false, None, false) => {
                 let format = if raw { RowFormat::RawCsv } else { RowFormat::Csv };
-                Ok(written(scenario, format, &self.slowest))
+                Ok(self.written(scenario, format))
             }
             (true, ..) | (_, Some(_), _) => Err(TooManyTables),
         }
@@ -67,6 +67,19 @@ impl Analyzed {
 }
 
 impl Analyzed {
+    /// The slowest requests as text.
+    fn written(&self, scenario: &Scenario, format: RowFormat) -> String {
+        let columns = RowColumns { values: false, shard: self.has_shards };
+        // Writing to memory cannot fail.
+        let Ok(mut writer) = RowWriter::new(scenario, format, columns, Vec::new()) else {
+            return String::new();
+        };
+        for row in &self.slowest {
+            let _ = writer.write(row, RowValues::default());
+        }
+        String::from_utf8_lossy(&writer.into_inner()).into_owned()
+    }
+
     fn percentile_table(&self) -> Table {
         let mut table = Table::new(1);
         table.row(["percentile", "response time", "service time", "first byte"].map(str::to_owned));
@@ -194,16 +207,4 @@ fn by_csv(by: &ByFigures, percentiles: &[PercentileRow], raw: bool) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Requests as text.
-fn written(scenario: &Scenario, format: RowFormat, rows: &[RequestRow]) -> String {
-    // Writing to memory cannot fail.
-    let Ok(mut writer) = RowWriter::new(scenario, format, Vec::new()) else {
-        return String::new();
-    };
-    for row in rows {
-        let _ = writer.write(row, RowValues::default());
-    }
-    String::from_utf8_lossy(&writer.into_inner()).into_owned()
 }

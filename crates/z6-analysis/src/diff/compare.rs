@@ -279,7 +279,7 @@ fn notes(
     if !same_plan(a, b) {
         notes.push(Note::DifferentPlans);
     }
-    if differ(&|one, other| one.facts.partition.workers() == other.facts.partition.workers()) {
+    if differ(&|one, other| one.loops.count() == other.loops.count()) {
         notes.push(Note::DifferentWorkers);
     }
     if differ(&|one, other| one.driver() == other.driver()) {

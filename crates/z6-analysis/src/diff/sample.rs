@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use z6_events::{
-    Cause, Driver, Event, ExchangeTable, Observed, Outcome, PlannedRequest, RequestEnded,
-    RequestId, SentFacts, Tick, WorkerId,
+    Cause, Driver, Event, EventSource, ExchangeTable, Loops, Observed, Outcome, PlannedRequest,
+    RequestEnded, RequestId, SentFacts, Tick, WorkerId,
 };
 use z6_metrics::fold::TICK_NS_MAX;
 use z6_metrics::histogram::Latency;
@@ -65,6 +65,7 @@ impl Default for SampleOptions {
 pub struct RunSample {
     pub(super) label: String,
     pub(super) facts: RunFacts,
+    pub(super) loops: Loops,
     pub(super) log_digest: String,
     pub(super) torn: bool,
     pub(super) verdict: Option<Verdict>,
@@ -193,6 +194,7 @@ impl Group {
 pub struct Sampler {
     label: String,
     facts: RunFacts,
+    loops: Loops,
     options: SampleOptions,
     filter: Option<BoundFilter>,
     /// Only if the filter asks for rows or values.
@@ -215,11 +217,34 @@ impl Sampler {
         facts: RunFacts,
         options: SampleOptions,
     ) -> Sampler {
+        let loops = facts.partition.into();
+        Sampler::of_loops(label, scenario, (facts, loops), options)
+    }
+
+    /// The same for the events of a log, or of the logs of several shards of a run.
+    #[must_use]
+    pub fn of_source(
+        label: impl Into<String>,
+        scenario: &Scenario,
+        source: &impl EventSource,
+        options: SampleOptions,
+    ) -> Sampler {
+        let facts = RunFacts::from_header(source.header(), String::new());
+        Sampler::of_loops(label, scenario, (facts, source.loops()), options)
+    }
+
+    fn of_loops(
+        label: impl Into<String>,
+        scenario: &Scenario,
+        (facts, loops): (RunFacts, Loops),
+        options: SampleOptions,
+    ) -> Sampler {
         let of_all = (!options.by_name).then(|| Group::new(options.max_pairs));
         let named = scenario.requests.iter().filter(|_| options.by_name);
         Sampler {
             label: label.into(),
-            workers: (0..facts.partition.workers()).map(|_| Worker::default()).collect(),
+            workers: (0..loops.count()).map(|_| Worker::default()).collect(),
+            loops,
             facts,
             options,
             filter: None,
@@ -253,7 +278,7 @@ impl Sampler {
     /// # Errors
     /// The event contradicts those before it.
     pub fn event(&mut self, worker: WorkerId, at: Tick, event: &Event) -> Result<(), DiffError> {
-        let workers = self.facts.partition.workers();
+        let workers = self.loops.count();
         let Some(state) = self.workers.get_mut(worker.index()) else {
             return Err(FoldError::UnknownWorker { worker, workers }.into());
         };
@@ -358,6 +383,7 @@ impl Sampler {
             groups: finished.collect(),
             measured_ns: ended_at.since(self.warmup),
             label: self.label,
+            loops: self.loops,
             facts: self.facts,
             log_digest: end.log_digest,
             torn: end.torn,
@@ -379,7 +405,7 @@ impl Sampler {
         row: impl FnOnce() -> RequestRow,
     ) -> Option<usize> {
         if let Some(filter) = &self.filter {
-            let row = row();
+            let row = row().among(&self.loops);
             let values = self.values.as_ref().map_or_else(RowValues::default, |v| v.of(&row));
             if !filter.matches(&row, values) {
                 return None;

@@ -13,7 +13,7 @@ use hdrhistogram::serialization::interval_log::{
     IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
 };
 use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
-use z6_events::{BlockEnd, Event, RequestId, Tick, Visitor, WorkerId, is_hidden};
+use z6_events::{BlockEnd, Event, Loops, RequestId, Tick, Visitor, WorkerId, is_hidden};
 use z6_metrics::histogram::{HISTOGRAM_BYTES_MAX, Values};
 use z6_metrics::{FoldError, RowOutcome};
 use z6_scenario::{NS_PER_MS, NS_PER_SECOND, Scenario};
@@ -90,7 +90,7 @@ impl<'a, W: Write> HdrExport<'a, W> {
     /// Goes on after [`write_heading`].
     pub(super) fn new(
         scenario: &Scenario,
-        workers: u16,
+        loops: Loops,
         out: &'a mut W,
         serializer: &'a mut V2DeflateSerializer,
     ) -> HdrExport<'a, W> {
@@ -98,9 +98,9 @@ impl<'a, W: Write> HdrExport<'a, W> {
             out,
             serializer,
             line: Vec::new(),
-            join: RequestJoin::new(scenario, workers),
+            passed: vec![0; usize::from(loops.count())],
+            join: RequestJoin::of_loops(scenario, loops),
             tags: tags(scenario.requests.iter().map(|request| request.name.as_str())),
-            passed: vec![0; usize::from(workers)],
             open: BTreeMap::new(),
             histograms: Pool {
                 spare: Vec::new(),
@@ -229,6 +229,10 @@ impl<W: Write> Visitor for HdrExport<'_, W> {
         }
         self.join.advance(block.worker, block.up_to)?;
         self.pass(block.worker, block.up_to.0 / NS_PER_SECOND)
+    }
+
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), AnalyzeError> {
+        self.pass(worker, u64::MAX)
     }
 }
 

@@ -7,10 +7,10 @@ mod ndjson;
 mod rows;
 mod text;
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 
 use hdrhistogram::serialization::V2DeflateSerializer;
-use z6_events::{BlockEnd, Ending, Event, LogReader, Tick, Visitor, WorkerId, walk};
+use z6_events::{BlockEnd, Event, EventSource, Tick, Visitor, WorkerId};
 use z6_scenario::Scenario;
 
 use crate::analyze::{BoundSelection, Selection};
@@ -20,7 +20,7 @@ use crate::requests::RequestJoin;
 use crate::values::ValueTrack;
 use hdr::{HdrExport, write_heading};
 use ndjson::EventExport;
-pub use rows::{CSV_COLUMNS, RowFormat, RowWriter};
+pub use rows::{CSV_COLUMNS, RowColumns, RowFormat, RowWriter};
 pub(crate) use text::{csv_text, raw_csv_text};
 
 /// Bytes gathered before they are written.
@@ -32,43 +32,42 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub struct Exported {
     /// Requests or events written; for an interval log, the response times in it.
     pub written: u64,
-    /// What is missing of the log, if it is truncated.
+    /// What is missing of the log, if it is truncated; of several logs, of the first that is.
     pub loss: Option<Loss>,
     /// Values that the log holds as digests: their cells are empty.
     pub digests: u64,
 }
 
-/// Writes the selected requests of a log, each when it ended: `export --format csv` and
+/// Writes the selected requests of a log, or of the logs of a run, each when it ended: `export --format csv` and
 /// `analyze --requests`.
 ///
 /// # Errors
 /// The log cannot be read, the filter does not fit the scenario, or `out` fails.
-pub fn export_requests<R: Read, W: Write>(
-    reader: &mut LogReader<R>,
+pub fn export_requests<W: Write>(
+    source: &mut impl EventSource,
     scenario: &Scenario,
     selection: &Selection,
     format: RowFormat,
     out: W,
 ) -> Result<Exported, AnalyzeError> {
-    let workers = reader.header().workers;
+    let loops = source.loops();
+    let columns = RowColumns { values: true, shard: loops.shards_of_run() > 1 };
+    let out = BufWriter::with_capacity(BUFFER_BYTES, out);
     let mut export = RequestExport {
-        join: RequestJoin::new(scenario, workers)
-            .with_values(ValueTrack::new(scenario, reader.header().seed)),
+        join: RequestJoin::of_loops(scenario, loops)
+            .with_values(ValueTrack::new(scenario, source.header().seed)),
         selection: selection.bind(scenario)?,
-        rows: RowWriter::with_values(
-            scenario,
-            format,
-            BufWriter::with_capacity(BUFFER_BYTES, out),
-        )?,
+        rows: RowWriter::new(scenario, format, columns, out)?,
         written: 0,
     };
-    let ending = walk(reader, &mut export)?;
-    if matches!(ending, Ending::Torn { .. }) {
+    let endings = source.walk_all(&mut export)?;
+    let loss = endings.iter().find_map(Loss::from_ending);
+    if loss.is_some() {
         export.open()?;
     }
     let digests = export.join.digests();
     export.rows.into_inner().flush()?;
-    Ok(Exported { written: export.written, loss: Loss::from_ending(&ending), digests })
+    Ok(Exported { written: export.written, loss, digests })
 }
 
 struct RequestExport<W: Write> {
@@ -122,39 +121,40 @@ impl<W: Write> Visitor for RequestExport<W> {
     }
 }
 
-/// Writes every event of a log as a line of JSON: `export --format ndjson`.
+/// Writes every event of a log, or of the logs of a run, as a line of JSON: `export --format ndjson`.
 ///
 /// # Errors
 /// The log cannot be read, an event names what the scenario does not have, or `out` fails.
-pub fn export_events<R: Read, W: Write>(
-    reader: &mut LogReader<R>,
+pub fn export_events<W: Write>(
+    source: &mut impl EventSource,
     scenario: &Scenario,
     out: W,
 ) -> Result<Exported, AnalyzeError> {
-    let mut export = EventExport::new(scenario, BufWriter::with_capacity(BUFFER_BYTES, out));
-    let ending = walk(reader, &mut export)?;
+    let out = BufWriter::with_capacity(BUFFER_BYTES, out);
+    let mut export = EventExport::new(scenario, source.loops(), out);
+    let endings = source.walk_all(&mut export)?;
     let written = export.finish()?;
-    Ok(Exported { written, loss: Loss::from_ending(&ending), digests: 0 })
+    Ok(Exported { written, loss: endings.iter().find_map(Loss::from_ending), digests: 0 })
 }
 
 /// Writes the response times of all successes as an interval log of HdrHistogram: `export --format
 /// hdr`. One interval per second in which a success was done: over all requests, and by name under
-/// a tag. `wall_epoch_ns` of the header is its StartTime and BaseTime.
+/// a tag. The earliest `wall_epoch_ns` of the headers is its StartTime and BaseTime.
 ///
 /// # Errors
 /// The log cannot be read, or `out` fails.
-pub fn export_hdr<R: Read, W: Write>(
-    reader: &mut LogReader<R>,
+pub fn export_hdr<W: Write>(
+    source: &mut impl EventSource,
     scenario: &Scenario,
     out: W,
 ) -> Result<Exported, AnalyzeError> {
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-    write_heading(&mut out, reader.header().wall_epoch_ns)?;
+    let began = source.headers().iter().map(|header| header.wall_epoch_ns).min().unwrap_or(0);
+    write_heading(&mut out, began)?;
     let mut serializer = V2DeflateSerializer::new();
-    let workers = reader.header().workers;
-    let mut export = HdrExport::new(scenario, workers, &mut out, &mut serializer);
-    let ending = walk(reader, &mut export)?;
+    let mut export = HdrExport::new(scenario, source.loops(), &mut out, &mut serializer);
+    let endings = source.walk_all(&mut export)?;
     let written = export.finish()?;
     out.flush()?;
-    Ok(Exported { written, loss: Loss::from_ending(&ending), digests: 0 })
+    Ok(Exported { written, loss: endings.iter().find_map(Loss::from_ending), digests: 0 })
 }

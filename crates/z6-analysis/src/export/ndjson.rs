@@ -4,7 +4,7 @@ use std::io::Write;
 
 use z6_events::{
     Cause, ConnectedAs, Event, EventClass, ExchangeSlot, Failure, Http2Sample, Irregularities,
-    LoggedValue, PlannedRequest, Response, Sample, Tick, Visitor, WorkerId, event_name,
+    LoggedValue, Loops, PlannedRequest, Response, Sample, Tick, Visitor, WorkerId, event_name,
 };
 use z6_metrics::FoldError;
 use z6_scenario::Scenario;
@@ -19,6 +19,7 @@ pub(super) struct EventExport<W> {
     /// Names of requests, then of targets, as JSON texts.
     requests: Vec<Vec<u8>>,
     targets: Vec<Vec<u8>>,
+    loops: Loops,
     line: Object,
     /// The bytes that the next event names.
     bytes: Vec<u8>,
@@ -26,9 +27,10 @@ pub(super) struct EventExport<W> {
 }
 
 impl<W: Write> EventExport<W> {
-    pub(super) fn new(scenario: &Scenario, out: W) -> EventExport<W> {
+    pub(super) fn new(scenario: &Scenario, loops: Loops, out: W) -> EventExport<W> {
         EventExport {
             out,
+            loops,
             requests: scenario.requests.iter().map(|request| json_text(&request.name)).collect(),
             targets: scenario.targets.iter().map(|target| json_text(&target.name)).collect(),
             line: Object(Vec::new()),
@@ -91,7 +93,13 @@ impl<W: Write> Visitor for EventExport<W> {
     ) -> Result<(), AnalyzeError> {
         self.line.0.clear();
         self.line.number("event", index);
-        self.line.number("worker", u64::from(worker.0));
+        match self.loops.get(worker) {
+            Some(one) if one.shards() > 1 => {
+                self.line.number("shard", u64::from(one.shard()));
+                self.line.number("worker", u64::from(one.worker().0));
+            }
+            _ => self.line.number("worker", u64::from(worker.0)),
+        }
         self.line.number("at_ns", at.0);
         self.line.word("class", class_name(event.class()));
         self.line.word("kind", event_name(event));

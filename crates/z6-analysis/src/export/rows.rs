@@ -13,8 +13,8 @@ use super::columns::ValueColumns;
 use super::text::{csv_text, json_text, push_number, raw_csv_text};
 use crate::values::RowValues;
 
-/// The columns of the CSV format, in order; `population` follows if the scenario has populations. An instant that
-/// did not happen is empty.
+/// The columns of the CSV format, in order; `population` follows if the scenario has populations, and `shard` if the
+/// run has several. An instant that did not happen is empty.
 pub const CSV_COLUMNS: [&str; 22] = [
     "actor",
     "step",
@@ -54,6 +54,16 @@ pub enum RowFormat {
     Lines,
 }
 
+/// What is written besides [`CSV_COLUMNS`] and the population.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowColumns {
+    /// A column `row.NAME` for each data file of the scenario and `var.NAME` for each variable, behind all
+    /// others.
+    pub values: bool,
+    /// The shard.
+    pub shard: bool,
+}
+
 /// Writes requests.
 #[derive(Debug)]
 pub struct RowWriter<W> {
@@ -62,6 +72,7 @@ pub struct RowWriter<W> {
     names: Names,
     /// None are written if there are none.
     columns: ValueColumns,
+    has_shard: bool,
     line: Vec<u8>,
 }
 
@@ -158,6 +169,17 @@ fn population<'a>(row: &RequestRow, names: &'a Names) -> Option<Cell<'a>> {
     (!names.populations.is_empty()).then(|| Cell::name(&names.populations, index))
 }
 
+/// The columns behind those of [`CSV_COLUMNS`], by name.
+fn more<'a>(
+    row: &RequestRow,
+    names: &'a Names,
+    has_shard: bool,
+) -> impl Iterator<Item = (&'static str, Cell<'a>)> {
+    let population = population(row, names).map(|cell| ("population", cell));
+    let shard = has_shard.then_some(("shard", Cell::Number(u64::from(row.shard))));
+    population.into_iter().chain(shard)
+}
+
 /// The checks that failed.
 fn failed(names: &[String], bits: u64) -> impl Iterator<Item = &str> {
     let names = (0..u64::BITS).zip(names);
@@ -211,25 +233,14 @@ impl<W: Write> RowWriter<W> {
     ///
     /// # Errors
     /// What `out` returns.
-    pub fn new(scenario: &Scenario, format: RowFormat, out: W) -> io::Result<RowWriter<W>> {
-        RowWriter::with_columns(scenario, format, ValueColumns::default(), out)
-    }
-
-    /// The same, with a column `row.NAME` for each data file of the scenario and `var.NAME` for each variable
-    /// behind the others.
-    ///
-    /// # Errors
-    /// As [`RowWriter::new`].
-    pub fn with_values(scenario: &Scenario, format: RowFormat, out: W) -> io::Result<RowWriter<W>> {
-        RowWriter::with_columns(scenario, format, ValueColumns::new(scenario), out)
-    }
-
-    fn with_columns(
+    pub fn new(
         scenario: &Scenario,
         format: RowFormat,
-        columns: ValueColumns,
+        columns: RowColumns,
         mut out: W,
     ) -> io::Result<RowWriter<W>> {
+        let RowColumns { values, shard: has_shard } = columns;
+        let columns = if values { ValueColumns::new(scenario) } else { ValueColumns::default() };
         let ready = match format {
             RowFormat::Csv => |text: &str| csv_text(text).into_bytes(),
             RowFormat::RawCsv => |text: &str| raw_csv_text(text).into_bytes(),
@@ -238,12 +249,13 @@ impl<W: Write> RowWriter<W> {
         };
         if matches!(format, RowFormat::Csv | RowFormat::RawCsv) {
             let more = scenario.has_populations().then_some("population");
+            let more = more.into_iter().chain(has_shard.then_some("shard"));
             let all: Vec<&str> =
                 CSV_COLUMNS.into_iter().chain(more).chain(columns.names()).collect();
             writeln!(out, "{}", all.join(","))?;
         }
         let names = Names::new(scenario, format, ready);
-        Ok(RowWriter { out, format, names, columns, line: Vec::new() })
+        Ok(RowWriter { out, format, names, columns, has_shard, line: Vec::new() })
     }
 
     /// Writes a request; its rows and values only if there are columns for them.
@@ -251,18 +263,19 @@ impl<W: Write> RowWriter<W> {
     /// # Errors
     /// What the output returns.
     pub fn write(&mut self, row: &RequestRow, values: RowValues<'_>) -> io::Result<()> {
-        let RowWriter { line, names, columns, .. } = self;
+        let RowWriter { line, names, columns, has_shard, .. } = self;
+        let has_shard = *has_shard;
         line.clear();
         match self.format {
             RowFormat::Csv | RowFormat::RawCsv => {
-                put_csv(line, row, names);
+                put_csv(line, row, names, has_shard);
                 columns.put(values, names.ready, |_, cell| {
                     line.push(b',');
                     line.extend_from_slice(cell.unwrap_or_default());
                 });
             }
             RowFormat::Json => {
-                put_json(line, row, names);
+                put_json(line, row, names, has_shard);
                 columns.put(values, names.ready, |name, cell| {
                     for part in [b",\"", name.as_bytes(), b"\":", cell.unwrap_or(b"null")] {
                         line.extend_from_slice(part);
@@ -271,7 +284,7 @@ impl<W: Write> RowWriter<W> {
                 line.push(b'}');
             }
             RowFormat::Lines => {
-                put_line(line, row, names);
+                put_line(line, row, names, has_shard);
                 columns.put(values, names.ready, |name, cell| {
                     let Some(cell) = cell else { return };
                     for part in [b" ", name.as_bytes(), b"=", cell] {
@@ -291,8 +304,9 @@ impl<W: Write> RowWriter<W> {
     }
 }
 
-fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
-    let cells = cells(row, names).into_iter().chain(population(row, names));
+fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names, has_shard: bool) {
+    let more = more(row, names, has_shard).map(|(_, cell)| cell);
+    let cells = cells(row, names).into_iter().chain(more);
     for (column, cell) in cells.enumerate() {
         if column > 0 {
             line.push(b',');
@@ -314,15 +328,15 @@ fn put_csv(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
 }
 
 /// The columns of the CSV, and what is derived from them; a missing value is null. The object stays open.
-fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
-    let more = [
+fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names, has_shard: bool) {
+    let derived = [
         ("ended_ns", Cell::Number(row.ended.0)),
         ("response_ns", Cell::number(row.response_ns())),
         ("service_ns", Cell::number(row.service_ns())),
         ("lower_bound", Cell::Flag(row.is_censored())),
     ];
-    let population = population(row, names).map(|cell| ("population", cell));
-    let cells = CSV_COLUMNS.into_iter().zip(cells(row, names)).chain(population).chain(more);
+    let more = more(row, names, has_shard);
+    let cells = CSV_COLUMNS.into_iter().zip(cells(row, names)).chain(more).chain(derived);
     for (column, (name, cell)) in cells.enumerate() {
         line.extend_from_slice(if column == 0 { b"{\"" } else { b",\"" });
         line.extend_from_slice(name.as_bytes());
@@ -369,12 +383,13 @@ pub(super) fn put_irregularities(
     }
 }
 
-fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
+fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names, has_shard: bool) {
     let text = |of: &[Vec<u8>], index: usize| {
         of.get(index).map_or_else(String::new, |text| String::from_utf8_lossy(text).into_owned())
     };
     let words = RowLine {
         row,
+        has_shard,
         name: text(&names.requests, row.request.index()),
         method: text(&names.methods, row.request.index()),
         target: text(&names.targets, row.target.index()),
@@ -386,10 +401,11 @@ fn put_line(line: &mut Vec<u8>, row: &RequestRow, names: &Names) {
 
 /// A request as a line for people: `w0 vu3 step12 get_user GET api conn#5 reused
 /// planned=1.000000000 sent=1.000012000 first_byte=1.001200000 done=1.001300000 200 succeeded
-/// response 1.30 ms`. The connection is the worker's fifth, whatever its slot.
+/// response 1.30 ms`. The connection is the worker's fifth, whatever its slot. With shards, it begins `s1w0`.
 #[derive(Debug)]
 struct RowLine<'a> {
     row: &'a RequestRow,
+    has_shard: bool,
     name: String,
     method: String,
     target: String,
@@ -398,8 +414,11 @@ struct RowLine<'a> {
 
 impl fmt::Display for RowLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RowLine { row, name, method, target, checks } = self;
-        let RequestRow { worker, actor, step, .. } = row;
+        let RowLine { row, has_shard, name, method, target, checks } = self;
+        let RequestRow { worker, shard, actor, step, .. } = row;
+        if *has_shard {
+            write!(f, "s{shard}")?;
+        }
         write!(f, "w{worker} vu{actor} step{step} {name} {method} {target}")?;
         if let (Some(connection), Some(reused)) = (row.connection, row.reused) {
             write!(f, " conn#{connection} {}", if reused { "reused" } else { "new" })?;

@@ -58,6 +58,7 @@ pub(super) enum NumberField {
     Actor,
     Step,
     Worker,
+    Shard,
     Connection,
     Stream,
     BytesSent,
@@ -82,6 +83,7 @@ impl NumberField {
             NumberField::Actor => Some(row.actor.0),
             NumberField::Step => Some(row.step.0),
             NumberField::Worker => Some(u64::from(row.worker.0)),
+            NumberField::Shard => Some(u64::from(row.shard)),
             NumberField::Connection => row.connection,
             NumberField::Stream => row.stream,
             NumberField::BytesSent => Some(row.bytes_sent),
@@ -103,6 +105,7 @@ impl NumberField {
             NumberField::Actor
             | NumberField::Step
             | NumberField::Worker
+            | NumberField::Shard
             | NumberField::BytesSent
             | NumberField::BytesReceived
             | NumberField::Planned
@@ -158,6 +161,7 @@ pub(super) const FIELDS: &[Field] = &[
     number("actor", NumberField::Actor, Scale::One),
     number("step", NumberField::Step, Scale::One),
     number("worker", NumberField::Worker, Scale::One),
+    number("shard", NumberField::Shard, Scale::One),
     number("connection", NumberField::Connection, Scale::One),
     field("reused", FieldKind::Reused),
     field("protocol", FieldKind::Protocol),

@@ -140,7 +140,8 @@ impl World {
 
     pub fn end_facts(&self) -> EndFacts {
         let log_digest = format!("{:064x}", self.seed);
-        EndFacts { log_digest, stopped_by: Some(StoppedBy::Duration), torn: self.torn }
+        let stopped_by = Some(StoppedBy::Duration);
+        EndFacts { log_digest, stopped_by, torn: self.torn, ..EndFacts::default() }
     }
 
     /// The events of the run, in order.

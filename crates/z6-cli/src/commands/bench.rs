@@ -78,5 +78,6 @@ fn print(line: &OneLiner, is_hint_shown: bool) -> anyhow::Result<Exit> {
 fn write_page(path: &Path, finished: &Finished) -> anyhow::Result<()> {
     let Some(log) = &finished.log else { return Ok(()) };
     let log = Log::open(log).map_err(z6::Error::from)?;
-    new_file::write(path, &run_page(&finished.metrics, &log.page_facts()), "--html", mode_of(&log))
+    let mode = mode_of(std::iter::once(log.path()));
+    new_file::write(path, &run_page(&finished.metrics, &log.page_facts()), "--html", mode)
 }

@@ -1,17 +1,17 @@
 //! `z6 diff`: compares runs by their logs, one or several runs per side.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use z6::{Tick, WorkerId};
+use z6::{RunLog, Tick, WorkerId};
+use z6_analysis::AnalyzeError;
 use z6_analysis::analyze::Selection;
 use z6_analysis::diff::{
     DEFAULT_MAX_PAIRS_BY_NAME, DiffError, DiffOptions, DiffOutcome, RunSample, SampleOptions,
     Sampler, compare, comparison_json, comparison_markdown, comparison_text,
 };
-use z6_analysis::{AnalyzeError, Loss};
-use z6_events::{BlockEnd, Event, LogError, Visitor, walk};
-use z6_metrics::{EndFacts, Fold, RunFacts, Style};
+use z6_events::{BlockEnd, Event, EventSource, LogError, Visitor};
+use z6_metrics::{EndFacts, Fold, Style};
 
 use crate::args::{DiffArgs, DiffByArg, DiffFormat, InconclusiveArg};
 use crate::console;
@@ -32,8 +32,9 @@ pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
         sampling.max_pairs = DEFAULT_MAX_PAIRS_BY_NAME;
     }
     let samples = |side: &[PathBuf]| {
-        let sample = |path: &PathBuf| sample(path, sampling, &selection);
-        side.iter().map(sample).collect::<anyhow::Result<Vec<RunSample>>>()
+        let runs = log_args::open_each(side, args.partial)?;
+        let sample = |run: &RunLog| sample(run, sampling, &selection);
+        runs.iter().map(sample).collect::<anyhow::Result<Vec<RunSample>>>()
     };
     let comparison = compare(&samples(a)?, &samples(b)?, &options)
         .map_err(|error| UsageError(error.to_string()))?;
@@ -68,32 +69,33 @@ fn sides(args: &DiffArgs) -> Result<(&[PathBuf], &[PathBuf]), UsageError> {
     }
 }
 
-/// Reads what is compared from the log of one run.
+/// Reads what is compared from the log or the logs of one run.
 pub(super) fn sample(
-    path: &Path,
+    run: &RunLog,
     options: SampleOptions,
     selection: &Selection,
 ) -> anyhow::Result<RunSample> {
-    let log = log_args::open(path)?;
-    let mut reader = log.blocks().map_err(z6::Error::from)?;
-    let facts = RunFacts::from_header(log.header(), String::new());
-    let scenario = log.scenario();
-    let failure = |error: AnalyzeError| log_args::failure(&log, selection, error);
+    let mut reader = run.blocks().map_err(z6::Error::from)?;
+    let scenario = run.scenario();
     let filter = selection.filter.as_ref().map(|filter| filter.bind(scenario)).transpose();
-    let filter = filter.map_err(|error| failure(error.into()))?;
+    let failure = |reader: &log_args::Reader, error: AnalyzeError| {
+        log_args::failure((run, reader), selection, error)
+    };
+    let filter = filter.map_err(|error| failure(&reader, error.into()))?;
     let mut pass = Pass {
-        fold: Fold::new(scenario, facts.clone()),
-        sampler: Sampler::new(path.display().to_string(), scenario, facts, options)
+        fold: Fold::of_source(scenario, &reader, &z6::rfc3339_utc),
+        sampler: Sampler::of_source(run.label(), scenario, &reader, options)
             .selecting(scenario, filter),
     };
-    let ending = walk(&mut reader, &mut pass).map_err(|error| failure(error.into()))?;
-    log_args::warn_of_loss(&log, Loss::from_ending(&ending));
-    let end = EndFacts::from_ending(&ending);
-    let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(error.into()))?;
+    let walked = reader.walk_all(&mut pass);
+    let endings = walked.map_err(|error| failure(&reader, error.into()))?;
+    log_args::warn_of_loss(run, &reader);
+    let end = EndFacts::from_endings(&reader, &endings);
+    let metrics = pass.fold.finish(end.clone()).map_err(|error| failure(&reader, error.into()))?;
     let verdict = Some(metrics.generator.verdict);
     let sample = pass.sampler.finish(end, verdict).map_err(|error| match error {
         DiffError::TooManyNames { .. } => UsageError(error.to_string()).into(),
-        other => failure(from_diff_error(other)),
+        other => failure(&reader, from_diff_error(other)),
     })?;
     Ok(sample.with_goals(&metrics.assertions))
 }
@@ -125,6 +127,10 @@ impl Visitor for Pass {
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), AnalyzeError> {
         Ok(self.fold.advance(block.worker, block.up_to)?)
+    }
+
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), AnalyzeError> {
+        Ok(self.fold.log_torn(worker)?)
     }
 }
 

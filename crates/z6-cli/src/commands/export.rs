@@ -14,16 +14,17 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         return Err(UsageError(text.to_owned()).into());
     }
     let format = log_args::csv_format(&args.csv, args.format == ExportFormat::Csv)?;
-    let log = log_args::open(&args.log.path)?;
-    let mut reader = log.blocks().map_err(z6::Error::from)?;
-    let (scenario, out) = (log.scenario(), console::stdout());
+    let run = log_args::open_run(&args.logs)?;
+    let mut reader = run.blocks().map_err(z6::Error::from)?;
+    let (scenario, out) = (run.scenario(), console::stdout());
     let exported = match args.format {
         ExportFormat::Csv => export_requests(&mut reader, scenario, &selection, format, out),
         ExportFormat::Ndjson => export_events(&mut reader, scenario, out),
         ExportFormat::Hdr => export_hdr(&mut reader, scenario, out),
     };
-    let exported = exported.map_err(|error| log_args::failure(&log, &selection, error))?;
-    log_args::warn_of_loss(&log, exported.loss);
-    log_args::warn_of_digests(&log, exported.digests);
+    let exported =
+        exported.map_err(|error| log_args::failure((&run, &reader), &selection, error))?;
+    log_args::warn_of_loss(&run, &reader);
+    log_args::warn_of_digests(&run, exported.digests);
     Ok(Exit::Success)
 }

@@ -6,6 +6,7 @@ mod completion;
 mod diff;
 mod dist;
 mod export;
+mod merge;
 mod plan;
 mod probe;
 mod replay;
@@ -44,6 +45,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Replay(args) => replay::replay(&args),
         Command::Analyze(args) => analyze::analyze(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Merge(args) => merge::merge(&args),
         Command::Report(args) => report::report(&args),
         Command::Watch(args) => watch::watch(args),
         Command::Export(args) => export::export(&args),

@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use z6::Log;
-use z6_analysis::Loss;
+use z6::RunLog;
 use z6_analysis::analyze::Selection;
 use z6_analysis::diff::{DiffOptions, SampleOptions, compare};
 use z6_events::printable;
@@ -38,19 +37,23 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
         return Err(new_file::exists(&args.output, "--output"));
     }
     let (text, mode) = match (args.a.as_slice(), args.b.as_slice()) {
-        ([log], []) => {
-            let read = read(log)?;
+        (logs, []) => {
+            let runs = log_args::open_each(logs, args.partial)?;
+            let [run] = runs.as_slice() else {
+                return Err(UsageError(
+                    "a page is of one run; to compare runs, separate the sides with `--`: \
+                     `z6 report A.. -- B..`"
+                        .to_owned(),
+                )
+                .into());
+            };
+            let read = read(run)?;
             (run_page(&read.metrics, &read.facts), read.mode)
         }
-        (_, []) => {
-            return Err(UsageError(
-                "a page is of one run; to compare runs, separate the sides with `--`: \
-                 `z6 report A.. -- B..`"
-                    .to_owned(),
-            )
-            .into());
-        }
-        (a, b) => comparison(a, b)?,
+        (a, b) => comparison(
+            &log_args::open_each(a, args.partial)?,
+            &log_args::open_each(b, args.partial)?,
+        )?,
     };
     if is_stdout {
         console::results(&text)?;
@@ -61,18 +64,16 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn comparison(a: &[PathBuf], b: &[PathBuf]) -> anyhow::Result<(String, u32)> {
+fn comparison(a: &[RunLog], b: &[RunLog]) -> anyhow::Result<(String, u32)> {
     let selection = Selection::default();
-    let samples = |side: &[PathBuf]| {
-        let of = |path: &PathBuf| sample(path, SampleOptions::default(), &selection);
+    let samples = |side: &[RunLog]| {
+        let of = |run: &RunLog| sample(run, SampleOptions::default(), &selection);
         side.iter().map(of).collect::<anyhow::Result<Vec<_>>>()
     };
     let options = DiffOptions { threshold_percent: THRESHOLD_PERCENT, filter: None };
     let comparison = compare(&samples(a)?, &samples(b)?, &options)
         .map_err(|error| UsageError(error.to_string()))?;
-    let reads = |side: &[PathBuf]| {
-        side.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<Read>>>()
-    };
+    let reads = |side: &[RunLog]| side.iter().map(read).collect::<anyhow::Result<Vec<Read>>>();
     let (a, b) = (reads(a)?, reads(b)?);
     let mode = a.iter().chain(&b).fold(MODE, |mode, read| mode & read.mode);
     Ok((comparison_page(&comparison, &sides(&a), &sides(&b)), mode))
@@ -86,16 +87,21 @@ fn sides(reads: &[Read]) -> Vec<ComparedSide<'_>> {
     reads.iter().map(side).collect()
 }
 
-fn read(path: &Path) -> anyhow::Result<Read> {
-    let log = log_args::open(path)?;
-    let refolded = log.refold().map_err(z6::Error::from)?;
-    log_args::warn_of_loss(&log, Loss::from_ending(&refolded.ending));
-    let facts = log.page_facts();
-    let label = path.display().to_string();
-    Ok(Read { label, metrics: refolded.metrics, facts, mode: mode_of(&log) })
+fn read(run: &RunLog) -> anyhow::Result<Read> {
+    let refolded = run.refold().map_err(z6::Error::from)?;
+    log_args::warn_of_endings(run, &refolded.endings);
+    Ok(Read {
+        label: run.label(),
+        metrics: refolded.metrics,
+        facts: run.page_facts(),
+        mode: mode_of(run.paths()),
+    })
 }
 
-/// A page may be read by those who may read its log.
-pub(super) fn mode_of(log: &Log) -> u32 {
-    fs::metadata(log.path()).map_or(0o600, |file| file.permissions().mode() & MODE | 0o600)
+/// A page may be read by those who may read all its logs.
+pub(super) fn mode_of<'a>(logs: impl Iterator<Item = &'a Path>) -> u32 {
+    let of = |path: &Path| {
+        fs::metadata(path).map_or(0o600, |file| file.permissions().mode() & MODE | 0o600)
+    };
+    logs.fold(MODE, |mode, path| mode & of(path))
 }

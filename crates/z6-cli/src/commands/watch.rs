@@ -1,7 +1,7 @@
 //! `z6 watch`: shows a run in progress, or one that has ended, from its log.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use z6_events::printable;
@@ -9,6 +9,7 @@ use z6_events::printable;
 use crate::args::WatchArgs;
 use crate::console;
 use crate::exit::{Exit, UsageError};
+use crate::log_args;
 use crate::signals::Interrupts;
 use crate::watch::frame::{State, frame};
 use crate::watch::screen::{Pressed, Screen};
@@ -20,13 +21,13 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) fn watch(args: WatchArgs) -> anyhow::Result<Exit> {
     match args.web.resolve() {
-        Some(web) => serve(&args.log, &web),
-        None => show(&args.log),
+        Some(web) => serve(&args.logs, &web),
+        None => show(&args.logs),
     }
 }
 
 /// Shows a full screen until a key or a signal ends it.
-fn show(log: &Path) -> anyhow::Result<Exit> {
+fn show(logs: &[PathBuf]) -> anyhow::Result<Exit> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(UsageError(
             "z6 watch needs a terminal; `--web 127.0.0.1:8080` serves a page instead, and `z6 analyze` prints the \
@@ -36,7 +37,7 @@ fn show(log: &Path) -> anyhow::Result<Exit> {
         .into());
     }
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(log).map_err(z6::Error::from)?;
+    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
     let mut shown = Shown::new(console::has_colors(&std::io::stdout()));
     let mut screen = Screen::enter()?;
     while interrupts.first().is_none() {
@@ -56,14 +57,14 @@ fn show(log: &Path) -> anyhow::Result<Exit> {
 }
 
 /// Serves the page until a signal ends the process.
-fn serve(log: &Path, web: &WebOptions) -> anyhow::Result<Exit> {
+fn serve(logs: &[PathBuf], web: &WebOptions) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::install()?;
-    let mut watched = Watched::open(log).map_err(z6::Error::from)?;
+    let mut watched = Watched::open(logs).map_err(log_args::refused)?;
     let server = Server::start(web)?;
     server.show(watched.html(), watched.state() == State::Ended);
     console::plain(&format!(
         "the page of {} is at http://{}/ until Ctrl-C",
-        printable(&log.display().to_string()),
+        printable(&watched.label()),
         server.address()
     ));
     while interrupts.first().is_none() {

@@ -57,6 +57,8 @@ pub(crate) struct View<'a> {
     pub(crate) metrics: &'a Metrics,
     /// Length of the run, if it is known before its end.
     pub(crate) length_seconds: Option<u64>,
+    /// A shard whose log nobody has written for so many seconds, while others are written.
+    pub(crate) silent_shard: Option<(u16, u64)>,
     pub(crate) state: State,
     pub(crate) page: Page,
     pub(crate) latency: Latency,
@@ -132,6 +134,10 @@ fn overview(view: &View<'_>, columns: usize) -> Vec<(String, Paint)> {
         failures(metrics, columns),
         plain(generator(view, columns)),
     ];
+    if let Some((shard, seconds)) = view.silent_shard {
+        let text = format!("nothing written by shard {shard} for {seconds} s");
+        lines.push((shorten_end(&text, columns), |style, text| style.warn(text)));
+    }
     for doubt in &metrics.generator.doubts {
         let paint: Paint = if doubt.degrades() {
             |style, text| style.warn(text)
@@ -170,7 +176,7 @@ fn title(view: &View<'_>, columns: usize) -> String {
 fn progress(view: &View<'_>, columns: usize) -> String {
     let now = view.metrics.run.duration_seconds as u64;
     let Some(length) = view.length_seconds.filter(|length| *length > 0) else {
-        return parts([format!("{now} s")], columns);
+        return parts([format!("{now} s"), shards(view)], columns);
     };
     let done = now.min(length);
     let full = (done as usize).saturating_mul(BAR_COLUMNS) / (length as usize).max(1);
@@ -179,7 +185,15 @@ fn progress(view: &View<'_>, columns: usize) -> String {
         State::Ended => String::new(),
         State::Running | State::Frozen | State::Silent(_) => format!("{} s left", length - done),
     };
-    parts([format!("{now} of {length} s"), left, bar], columns)
+    parts([format!("{now} of {length} s"), left, bar, shards(view)], columns)
+}
+
+/// How many shards are watched, if the run has several.
+fn shards(view: &View<'_>) -> String {
+    let shards = view.metrics.run.shards.as_ref();
+    shards.map_or_else(String::new, |shards| {
+        format!("{} of {} shards", shards.merged.len(), shards.count)
+    })
 }
 
 /// The last full second, or the last one of a run that has ended.

@@ -5,7 +5,7 @@ pub(crate) mod frame;
 pub(crate) mod screen;
 pub(crate) mod web;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use z6::{Followed, Follower, ReadError};
@@ -38,19 +38,20 @@ pub(crate) struct Watched {
     has_ended: bool,
     /// When the figures were read.
     read: Instant,
-    /// Blocks there were, and since when.
-    blocks: (u64, Instant),
+    /// By log: blocks there were, none once it has ended, and since when.
+    blocks: Vec<(Option<u64>, Instant)>,
 }
 
 impl Watched {
-    /// Opens the log at `path`, which may be a results directory. The first bytes of a run are waited for.
+    /// Opens the logs at `paths`, each of which may be a results directory: one, or those of shards. The first
+    /// bytes of a run are waited for.
     ///
     /// # Errors
     /// There is no log, or it cannot be read.
-    pub(crate) fn open(path: &Path) -> Result<Watched, ReadError> {
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Watched, ReadError> {
         let since = Instant::now();
         loop {
-            match Watched::try_open(path) {
+            match Follower::open_all(paths).and_then(Watched::of) {
                 Err(error) if since.elapsed() < FIRST_BYTES && is_early(&error) => {
                     std::thread::sleep(LOOK);
                 }
@@ -64,7 +65,10 @@ impl Watched {
     /// # Errors
     /// As [`open`](Self::open), also in the first instants of a run.
     pub(crate) fn try_open(path: &Path) -> Result<Watched, ReadError> {
-        let mut follower = Follower::open(path)?;
+        Watched::of(Follower::open(path)?)
+    }
+
+    fn of(mut follower: Follower) -> Result<Watched, ReadError> {
         let length_ns = Plan::new(follower.scenario(), 0).end_ns();
         let has_ended = read(&mut follower)? == Followed::Ended;
         let now = Instant::now();
@@ -73,7 +77,7 @@ impl Watched {
             length_seconds: length_ns.map(|ns| ns.div_ceil(NS_PER_SECOND)),
             has_ended,
             read: now,
-            blocks: (follower.blocks(), now),
+            blocks: follower.blocks_by_shard().map(|(_, blocks)| (blocks, now)).collect(),
             follower,
         })
     }
@@ -88,8 +92,10 @@ impl Watched {
         }
         self.has_ended = read(&mut self.follower)? == Followed::Ended;
         let now = Instant::now();
-        if self.follower.blocks() != self.blocks.0 {
-            self.blocks = (self.follower.blocks(), now);
+        for (known, (_, blocks)) in self.blocks.iter_mut().zip(self.follower.blocks_by_shard()) {
+            if known.0 != blocks {
+                *known = (blocks, now);
+            }
         }
         let is_due = self.has_ended || now.duration_since(self.read) >= REFRESH;
         if is_due {
@@ -101,12 +107,30 @@ impl Watched {
 
     /// How the log stands.
     pub(crate) fn state(&self) -> State {
-        let silent = self.blocks.1.elapsed();
-        match (self.has_ended, silent >= SILENCE) {
-            (true, _) => State::Ended,
-            (false, true) => State::Silent(silent.as_secs()),
-            (false, false) => State::Running,
+        if self.has_ended {
+            return State::Ended;
         }
+        let written = self.blocks.iter().filter(|(blocks, _)| blocks.is_some());
+        let silent = written.map(|(_, since)| since.elapsed()).min().unwrap_or_default();
+        if silent >= SILENCE { State::Silent(silent.as_secs()) } else { State::Running }
+    }
+
+    /// Of several shards, the first that nobody has written for too long, while others are written, and for how
+    /// many seconds.
+    fn silent_shard(&self) -> Option<(u16, u64)> {
+        if self.has_ended || self.blocks.len() < 2 {
+            return None;
+        }
+        let shards = self.follower.blocks_by_shard().map(|(shard, _)| shard);
+        let mut silent = shards
+            .zip(&self.blocks)
+            .filter(|(_, (blocks, since))| blocks.is_some() && since.elapsed() >= SILENCE);
+        silent.next().map(|(shard, (_, since))| (shard, since.elapsed().as_secs()))
+    }
+
+    /// What is watched, as it was given.
+    pub(crate) fn label(&self) -> String {
+        self.follower.label()
     }
 
     /// The figures, to be shown as `shown` says.
@@ -114,6 +138,7 @@ impl Watched {
         View {
             metrics: &self.metrics,
             length_seconds: self.length_seconds,
+            silent_shard: self.silent_shard(),
             state: if shown.is_frozen { State::Frozen } else { self.state() },
             page: shown.page,
             latency: shown.latency,

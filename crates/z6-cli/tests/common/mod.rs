@@ -136,13 +136,19 @@ impl Underway {
     /// Reads standard error up to a line with `words` in it.
     #[track_caller]
     pub fn await_words(&mut self, words: &str) {
+        self.await_line(words);
+    }
+
+    /// The same; returns the line.
+    #[track_caller]
+    pub fn await_line(&mut self, words: &str) -> String {
         loop {
             let mut line = String::new();
             let bytes = self.stderr.read_line(&mut line).unwrap();
             assert!(bytes > 0, "it ended without `{words}`: {}", self.seen);
             self.seen.push_str(&line);
             if line.contains(words) {
-                return;
+                return line;
             }
         }
     }

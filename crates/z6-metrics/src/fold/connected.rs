@@ -36,6 +36,10 @@ impl Fold {
         if target.index() >= self.outline.targets.len() {
             return Err(FoldError::UnknownTarget(target));
         }
+        let address = match &self.shards {
+            Some(shards) => shards.address(worker, target, address),
+            None => address,
+        };
         let connections = &mut self.workers[worker.index()].connections;
         let change = connections.connecting(worker, connection, (target, address), at)?;
         self.connections.attempted(target, address);

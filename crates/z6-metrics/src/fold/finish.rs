@@ -44,8 +44,9 @@ impl Fold {
         let latency = self.requests.latency_figures(&total, self.connections.latencies());
         let throughput = self.requests.throughput(ended_at);
         let workers = self.worker_evidence(end.torn && !self.is_running);
-        let generator =
+        let mut generator =
             self.requests.generator(&self.outline, &latency.response_ns, &total, &workers);
+        let shards = self.doubt_shards(&mut generator, &end.shards);
         let mut by_group = Named::default();
         if let Some(groups) = &mut self.step_groups {
             groups.close_all()?;
@@ -106,27 +107,34 @@ impl Fold {
             time_series: self.requests.time_series(&self.gauges, ended_at),
             grid,
             curves: Curves::new(&total.response, &total.service),
-            run: self.run(end, ended_at, goals.and_then(|goals| goals.tripped().cloned())),
+            run: RunFigures {
+                shards,
+                ..self.run(end, ended_at, goals.and_then(|goals| goals.tripped().cloned()))
+            },
         };
         Ok((metrics, more))
     }
 
     /// A truncated log: what was open at its end is in flight, given up at the worker's last tick.
     fn give_up_open(&mut self) -> Result<(), FoldError> {
-        for (worker, state) in (0..).map(WorkerId).zip(&mut self.workers) {
-            for request in state.open.drain() {
-                if let Some(grid) = &mut self.grid {
-                    grid.given_up((worker, state.last));
-                }
-                if let Some(goals) = &mut self.goals {
-                    let ended = request.ended(state.last, None, Outcome::GivenUp, [0; 2]);
-                    goals.ended(worker.index(), state.last, &ended)?;
-                }
-                if let Some(populations) = &mut self.populations {
-                    populations.unanswered(state.last, &request)?;
-                }
-                self.requests.in_flight_at_stop(state.last, &request)?;
+        (0..self.loops.count()).try_for_each(|worker| self.give_up_open_of(WorkerId(worker)))
+    }
+
+    /// The same of one worker, which exists.
+    pub(super) fn give_up_open_of(&mut self, worker: WorkerId) -> Result<(), FoldError> {
+        let state = &mut self.workers[worker.index()];
+        for request in state.open.drain() {
+            if let Some(grid) = &mut self.grid {
+                grid.given_up((worker, state.last));
             }
+            if let Some(goals) = &mut self.goals {
+                let ended = request.ended(state.last, None, Outcome::GivenUp, [0; 2]);
+                goals.ended(worker.index(), state.last, &ended)?;
+            }
+            if let Some(populations) = &mut self.populations {
+                populations.unanswered(state.last, &request)?;
+            }
+            self.requests.in_flight_at_stop(state.last, &request)?;
         }
         Ok(())
     }
@@ -135,7 +143,9 @@ impl Fold {
     pub(super) fn verdict_so_far(&self) -> Result<Verdict, FoldError> {
         let total = self.requests.total()?;
         let (response, workers) = (stats(&total.response), self.worker_evidence(false));
-        Ok(self.requests.generator(&self.outline, &response, &total, &workers).verdict)
+        let mut generator = self.requests.generator(&self.outline, &response, &total, &workers);
+        self.doubt_shards(&mut generator, &[]);
+        Ok(generator.verdict)
     }
 
     /// Checks that each exchange that failed before it was sent led to a request.
@@ -154,6 +164,7 @@ impl Fold {
     fn run(self, end: EndFacts, ended_at: Tick, tripped: Option<Tripped>) -> RunFigures {
         let said = self.workers.iter().filter_map(|state| state.end.map(|(_, by)| by));
         let stopped_by = end.stopped_by.or_else(|| said.reduce(StoppedBy::stronger));
+        let shard = self.lone_shard();
         RunFigures {
             name: self.outline.name,
             seed: self.facts.seed,
@@ -163,8 +174,9 @@ impl Fold {
             model: self.outline.model,
             started_at: self.facts.started_at,
             duration_seconds: seconds(ended_at.0),
-            workers: self.facts.partition.workers(),
-            shard: Some(self.facts.partition.process()).filter(|shard| !shard.is_whole()),
+            workers: self.loops.count(),
+            shard,
+            shards: None,
             stopped_by,
             tripped,
             warmup_seconds: seconds(self.outline.warmup.0),
@@ -173,10 +185,9 @@ impl Fold {
 
     /// `max_connections` of the first target for which a worker had as many as it may.
     fn connection_limit_reached(&self) -> Option<u32> {
-        let workers = || self.facts.partition.all_workers();
         let limits = (0..).zip(&self.outline.connection_limits);
         let reached = |target: TargetId, limit: u32| {
-            workers().zip(&self.workers).any(|(partition, state)| {
+            self.loops.all().iter().zip(&self.workers).any(|(partition, state)| {
                 // No share is more than the whole.
                 let share = partition.share(u64::from(limit)) as u32;
                 share > 0 && state.connections.most_held(target) >= share

@@ -173,6 +173,13 @@ impl LiveFold {
         }
     }
 
+    /// The log of this event loop is torn, while others go on: [`Fold::log_torn`].
+    pub fn log_torn(&mut self, worker: WorkerId) {
+        if self.error.is_none() {
+            self.error = self.fold.log_torn(worker).err();
+        }
+    }
+
     /// Returns the fold, for its end.
     ///
     /// # Errors
@@ -203,6 +210,11 @@ impl Visitor for LiveFold {
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), Infallible> {
         self.come_to(block.worker, block.up_to);
+        Ok(())
+    }
+
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), Infallible> {
+        LiveFold::log_torn(self, worker);
         Ok(())
     }
 }

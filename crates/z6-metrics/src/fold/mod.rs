@@ -9,11 +9,12 @@
 mod connected;
 mod finish;
 mod live;
+mod merged;
 mod part;
 
 use z6_events::{
     BlockEnd, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    Irregularities, PlannedRequest, Population, ReleaseCause, Response, Sample, StoppedBy,
+    Irregularities, Loops, PlannedRequest, Population, ReleaseCause, Response, Sample, StoppedBy,
     TargetAddresses, Tick, Visitor, WorkerId,
 };
 use z6_scenario::expression::Asked;
@@ -25,7 +26,7 @@ use crate::connections::Connections;
 use crate::error::FoldError;
 use crate::examples::NO_ADDRESS;
 use crate::facts::is_possible;
-pub use crate::facts::{EndFacts, RunFacts, TICK_NS_MAX};
+pub use crate::facts::{EndFacts, RunFacts, ShardEnd, TICK_NS_MAX};
 use crate::gauges::Gauges;
 use crate::goals::{Ended, Goals, Outcome};
 use crate::grid::Grid;
@@ -39,6 +40,7 @@ use crate::pairing::{Again, OpenRequest, OpenRequests};
 use crate::rates::RateWindow;
 use crate::reads::Reads;
 use crate::requests::Requests;
+use crate::shards::Shards;
 use crate::step_groups::StepGroups;
 use crate::verdict::Verdict;
 pub use live::{LiveFold, LiveSnapshot};
@@ -97,6 +99,10 @@ impl Worker {
 pub struct Fold {
     outline: Outline,
     facts: RunFacts,
+    /// Whose events are taken.
+    loops: Loops,
+    /// None unless the logs of several shards are read together.
+    shards: Option<Box<Shards>>,
     workers: Vec<Worker>,
     requests: Requests,
     connections: ConnectionTotals,
@@ -126,26 +132,33 @@ impl Fold {
     /// none asks for the end of the run: they are about all shards together.
     #[must_use]
     pub fn new(scenario: &Scenario, facts: RunFacts) -> Fold {
-        let grid = Grid::new(facts.partition.workers());
-        let reads = Reads::new(scenario);
         let mut outline = Outline::from_scenario(scenario);
         if !facts.partition.process().is_whole() {
             outline.assertions.clear();
             outline.goals.clear();
         }
-        let fold = Fold::from_outline(outline, facts, Tick::MAX);
+        let loops = facts.partition.into();
+        Fold::of_loops(scenario, outline, facts, loops)
+    }
+
+    fn of_loops(scenario: &Scenario, outline: Outline, facts: RunFacts, loops: Loops) -> Fold {
+        let workers = loops.count();
+        let reads = Reads::new(scenario);
+        let fold = Fold::from_outline(outline, facts, loops, Tick::MAX);
         let populations = ByPopulation::new(scenario, fold.outline.warmup);
         let iterations = Iterations::new(scenario).map(Box::new);
-        let goals = Goals::new(&fold.outline, fold.facts.partition.workers()).map(Box::new);
-        let workers = fold.facts.partition.workers();
+        let goals = Goals::new(&fold.outline, workers).map(Box::new);
+        let grid = Grid::new(workers);
         let step_groups = StepGroups::new(scenario, fold.facts.seed, workers).map(Box::new);
         let reads = reads.map(Box::new);
         Fold { populations, reads, iterations, grid: Some(grid), goals, step_groups, ..fold }
     }
 
-    fn from_outline(outline: Outline, facts: RunFacts, until: Tick) -> Fold {
+    fn from_outline(outline: Outline, facts: RunFacts, loops: Loops, until: Tick) -> Fold {
         Fold {
-            workers: (0..facts.partition.workers()).map(|_| Worker::new()).collect(),
+            workers: (0..loops.count()).map(|_| Worker::new()).collect(),
+            loops,
+            shards: None,
             requests: Requests::new(&outline, until),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
@@ -252,6 +265,12 @@ impl Fold {
                 let open = state.open.take(worker, at, exchange)?;
                 state.connections.rests(open.connection, at);
                 state.streams.ended(open.connection);
+                if let Some(shards) = &mut self.shards {
+                    match failure {
+                        None => shards.succeeded(worker),
+                        Some(error) => shards.failed(worker, error),
+                    }
+                }
                 if let Some(grid) = &mut self.grid {
                     match failure {
                         None => grid.succeeded(here, open.planned, open.sent),
@@ -315,7 +334,7 @@ impl Fold {
             }
             Event::RedirectFailed { exchange, cause } => {
                 let open = state.open.take(worker, at, exchange)?;
-                self.grid_failed(here, cause.error);
+                self.count_failed(here, cause.error);
                 if let Some(populations) = &mut self.populations {
                     populations.failed(at, &open, cause.error)?;
                 }
@@ -324,12 +343,10 @@ impl Fold {
             }
             Event::Failed { exchange, ref failure } => match state.open.take_failed(exchange) {
                 Some(open) => {
-                    if let Some(grid) = &mut self.grid {
-                        grid.failed(here, failure.error);
-                    }
                     if !open.between {
                         state.streams.ended(open.connection);
                     }
+                    self.count_failed(here, failure.error);
                     self.connections.protocols.failed(failure);
                     if let Some(populations) = &mut self.populations {
                         populations.failed(at, &open, failure.error)?;
@@ -391,6 +408,10 @@ impl Fold {
                 if let Some(populations) = &mut self.populations {
                     populations.not_on_wire(request.population, request.planned, at)?;
                 }
+                if let Some(shards) = &mut self.shards {
+                    shards.not_on_wire(here, request.planned);
+                    shards.failed(worker, cause.error);
+                }
                 if let Some(grid) = &mut self.grid {
                     grid.not_on_wire(here, request.planned, cause.error);
                 }
@@ -400,6 +421,9 @@ impl Fold {
                 self.requests.not_on_wire(&mut state.rates, here, asked, cause, why)
             }
             Event::NeverSent { ref request, reason } => {
+                if let Some(shards) = &mut self.shards {
+                    shards.never_sent(worker, request.planned, reason);
+                }
                 if let Some(grid) = &mut self.grid {
                     grid.never_sent(here, request.planned);
                 }
@@ -423,7 +447,7 @@ impl Fold {
                 if !open.between {
                     state.streams.ended(open.connection);
                 }
-                self.grid_failed(here, ErrorKind::RequestTimeout);
+                self.count_failed(here, ErrorKind::RequestTimeout);
                 if let Some(populations) = &mut self.populations {
                     populations.failed(at, &open, ErrorKind::RequestTimeout)?;
                 }
@@ -448,6 +472,9 @@ impl Fold {
                 if state.end.is_none() {
                     state.end = Some((end, by));
                     self.requests.end(&mut state.rates, end);
+                    if let Some(shards) = &mut self.shards {
+                        shards.end(worker, end);
+                    }
                     if let Some(goals) = &mut self.goals {
                         goals.end(worker.index(), end);
                     }
@@ -489,8 +516,8 @@ impl Fold {
     /// The worker does not exist, or its time went back.
     #[inline]
     pub fn advance(&mut self, worker: WorkerId, at: Tick) -> Result<(), FoldError> {
-        let workers = self.facts.partition.workers();
         let Some(state) = self.workers.get_mut(worker.index()) else {
+            let workers = self.loops.count();
             return Err(FoldError::UnknownWorker { worker, workers });
         };
         if at < state.last {
@@ -607,6 +634,9 @@ impl Fold {
         state.streams.sent(connection);
         open.address = state.connections.endpoint(connection).1;
         let noticed = state.inputs.noticed(planned);
+        if let Some(shards) = &mut self.shards {
+            shards.sent((worker, at), planned, noticed)?;
+        }
         if let Some(grid) = &mut self.grid {
             let lag_ns = match noticed {
                 Noticed::At(noticed) => noticed.since(planned).min(at.since(planned)),
@@ -617,7 +647,11 @@ impl Fold {
         self.requests.on_wire(&mut state.rates, open, noticed)
     }
 
-    fn grid_failed(&mut self, here: (WorkerId, Tick), error: ErrorKind) {
+    /// Tells shards and grid of a request on the wire that failed without a complete response.
+    fn count_failed(&mut self, here: (WorkerId, Tick), error: ErrorKind) {
+        if let Some(shards) = &mut self.shards {
+            shards.failed(here.0, error);
+        }
         if let Some(grid) = &mut self.grid {
             grid.failed(here, error);
         }
@@ -690,5 +724,9 @@ impl Visitor for Fold {
 
     fn block_ended(&mut self, block: BlockEnd) -> Result<(), FoldError> {
         self.advance(block.worker, block.up_to)
+    }
+
+    fn log_torn(&mut self, worker: WorkerId) -> Result<(), FoldError> {
+        Fold::log_torn(self, worker)
     }
 }

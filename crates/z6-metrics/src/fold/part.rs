@@ -4,7 +4,7 @@
 
 use z6_events::{
     Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure, Irregularities,
-    PlannedRequest, Response, SlotTable, TargetAddresses, Tick, WorkerId,
+    Loops, PlannedRequest, Response, SlotTable, TargetAddresses, Tick, WorkerId,
 };
 use z6_scenario::{NS_PER_SECOND, Scenario};
 
@@ -33,7 +33,7 @@ struct OnWire {
 /// A fold over selected requests in progress.
 #[derive(Debug)]
 pub struct PartFold {
-    fold: Fold,
+    pub(super) fold: Fold,
     /// By worker and exchange slot.
     noticed: Vec<SlotTable<OnWire>>,
     from: Option<Tick>,
@@ -51,14 +51,24 @@ impl PartFold {
         from: Option<Tick>,
         to: Option<Tick>,
     ) -> PartFold {
-        let workers = usize::from(facts.partition.workers());
+        let loops = facts.partition.into();
+        PartFold::of_loops(scenario, (facts, loops), from, to)
+    }
+
+    pub(super) fn of_loops(
+        scenario: &Scenario,
+        (facts, loops): (RunFacts, Loops),
+        from: Option<Tick>,
+        to: Option<Tick>,
+    ) -> PartFold {
+        let workers = loops.count();
         let mut outline = Outline::from_scenario(scenario);
         // What a scenario demands, it demands of the whole run.
         outline.assertions.clear();
         outline.goals.clear();
         outline.warmup = from.unwrap_or(outline.warmup);
         let populations = ByPopulation::new(scenario, outline.warmup);
-        let fold = Fold::from_outline(outline, facts, to.unwrap_or(Tick::MAX));
+        let fold = Fold::from_outline(outline, facts, loops, to.unwrap_or(Tick::MAX));
         PartFold {
             fold: Fold { populations, ..fold },
             noticed: (0..workers).map(|_| SlotTable::default()).collect(),
@@ -173,7 +183,7 @@ impl PartFold {
     /// It names what the scenario does not have.
     pub fn row(&mut self, row: &RequestRow) -> Result<(), FoldError> {
         self.count_population(row)?;
-        let RequestRow { worker, request, target, planned, ended, .. } = *row;
+        let RequestRow { place: worker, request, target, planned, ended, .. } = *row;
         let Some(sent) = row.sent else { return self.not_on_wire(row) };
         let slots = &self.noticed[worker.index()];
         let on_wire = row.exchange.and_then(|slot| slots.get(slot.0));
@@ -185,6 +195,14 @@ impl PartFold {
         };
         let OnWire { noticed, address, connection, first_sent } =
             on_wire.copied().unwrap_or(unknown);
+        if let Some(shards) = &mut self.fold.shards {
+            shards.sent((worker, first_sent.unwrap_or(sent)), planned, noticed)?;
+            match row.outcome {
+                RowOutcome::Succeeded => shards.succeeded(worker),
+                RowOutcome::Failed(error) => shards.failed(worker, error),
+                RowOutcome::InFlight | RowOutcome::NeverSent(_) => {}
+            }
+        }
         let Fold { requests, workers, populations, .. } = &mut self.fold;
         requests.plan(worker, request, target, planned)?;
         let open = OpenRequest {
@@ -266,9 +284,20 @@ impl PartFold {
             target: row.target,
             planned: row.planned,
         };
+        if let Some(shards) = &mut self.fold.shards {
+            match row.outcome {
+                RowOutcome::Failed(error) => {
+                    shards.not_on_wire((row.place, row.ended), row.planned);
+                    shards.failed(row.place, error);
+                }
+                RowOutcome::NeverSent(reason) => shards.never_sent(row.place, row.planned, reason),
+                // Neither is without a sent instant.
+                RowOutcome::Succeeded | RowOutcome::InFlight => {}
+            }
+        }
         let Fold { requests, workers, .. } = &mut self.fold;
-        let state = &mut workers[row.worker.index()];
-        let here = (row.worker, row.ended);
+        let state = &mut workers[row.place.index()];
+        let here = (row.place, row.ended);
         match row.outcome {
             RowOutcome::Failed(error) => {
                 let address = state.connections.failed_address(row.ended, row.target);

@@ -238,7 +238,7 @@ impl Requests {
             loop_pass_max_ns: workers.loop_pass_max_ns,
             log_stall_ns: workers.log_stall_ns,
             cpu_fraction: workers.cpu_fraction,
-            generator_sets_rate: outline.model == RunModel::Closed && !outline.thinks,
+            generator_sets_rate: outline.sets_rate(),
             never_sent_run_ended: totals.never_sent_run_ended,
             never_sent_max_in_flight: totals.never_sent_max_in_flight,
             out_of_ports: totals.errors.count(ErrorKind::OutOfPorts),

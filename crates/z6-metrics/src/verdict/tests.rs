@@ -8,35 +8,14 @@ static NO_WAITING: LazyLock<LatencyStats> = LazyLock::new(LatencyStats::default)
 
 fn clean(loop_lag: &LatencyStats) -> Evidence<'_> {
     Evidence {
-        loop_lag,
-        waiting: &NO_WAITING,
-        connection_limit: None,
-        syn_retries: 0,
-        stream_limit: None,
-        window_stalls: (0, 0),
-        calmed: 0,
         resent: (9, 10),
         offered: Some((1_000, 990)),
         failed: 50,
         ended: 100,
-        loop_pass_max_ns: 0,
-        log_stall_ns: 0,
         cpu_fraction: Some(0.5),
-        generator_sets_rate: false,
-        never_sent_run_ended: 0,
-        never_sent_max_in_flight: 0,
-        out_of_ports: 0,
-        out_of_descriptors: 0,
-        out_of_memory: 0,
-        wall_step_max_ns: 0,
-        nothing_from_ns: None,
         samples: 100,
         quantiles_asked: vec![Quantile::P99],
-        folded: 0,
-        out_of_range: 0,
-        lag_forgotten: 0,
-        series_late: 0,
-        torn: false,
+        ..Evidence::of_nothing(loop_lag, &NO_WAITING)
     }
 }
 

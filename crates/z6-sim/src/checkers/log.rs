@@ -91,6 +91,7 @@ fn finish(fold: LiveFold, evidence: &Evidence<'_>, found: &mut Found) -> Option<
         log_digest: evidence.digest.map_or_else(String::new, |digest| digest.to_string()),
         stopped_by: Some(evidence.stopped_by),
         torn: !evidence.is_whole(),
+        ..EndFacts::default()
     };
     match fold.into_fold().and_then(|fold| fold.finish(end)) {
         Ok(metrics) => evidence.is_whole().then_some(metrics),

@@ -217,8 +217,8 @@ fn cross_check(log: &Path, finished: &Finished) {
     assert!(violations.is_empty(), "{violations:#?}");
     let selection = Selection { from: Some(Tick(0)), ..Selection::default() };
     let options = AnalyzeOptions { selection, ..AnalyzeOptions::default() };
-    let (scenario, started) = (&finished.scenario, String::new());
-    let again = analyze(&mut open(), scenario, started, &options).unwrap();
+    let scenario = &finished.scenario;
+    let again = analyze(&mut open(), scenario, &|_| String::new(), &options).unwrap();
     let (again, metrics) = (&again.metrics, &finished.metrics);
     assert_eq!(again.requests, metrics.requests);
     assert_eq!(again.connections, metrics.connections);

@@ -23,6 +23,7 @@ fn view(metrics: &Metrics) -> View<'_> {
     View {
         metrics,
         length_seconds: Some(120),
+        silent_shard: None,
         state: State::Running,
         page: Page::Requests,
         latency: Latency::Response,

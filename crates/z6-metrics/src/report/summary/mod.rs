@@ -16,9 +16,13 @@ use crate::report::Style;
 use crate::report::page::{BAD, GOOD, Page};
 use crate::report::table::Table;
 use crate::report::units::{bytes, count, duration, percent, plain, plural, rate};
+use crate::shards::{ShardFigures, ShardsFigures};
+use crate::verdict::{Doubt, Verdict};
 
 /// Addresses with failed attempts that are shown one by one.
 const FAILED_ADDRESSES_SHOWN: usize = 8;
+/// Shards that are shown one by one.
+const SHARDS_SHOWN: usize = 8;
 /// Kinds of connections that the summary lists.
 const CONNECTED_AS_SHOWN: usize = 4;
 
@@ -68,6 +72,9 @@ fn run(page: &mut Page, metrics: &Metrics) {
             run.seed
         ),
     );
+    if let Some(shards) = &run.shards {
+        of_shards(page, shards);
+    }
     if !run.started_at.is_empty() {
         page.line("", &format!("started {}", printable(&run.started_at)));
     }
@@ -79,6 +86,44 @@ fn run(page: &mut Page, metrics: &Metrics) {
                 plain(run.warmup_seconds)
             ),
         );
+    }
+}
+
+/// Whose logs were merged; a line for each that is not as it should be.
+fn of_shards(page: &mut Page, shards: &ShardsFigures) {
+    let merged = shards.merged.len() as u64;
+    let whole = plural(u64::from(shards.count), "shard");
+    match shards.missing.as_slice() {
+        [] => page.line("", &format!("merged from {whole}")),
+        missing => {
+            let numbers: Vec<String> =
+                missing.iter().take(SHARDS_SHOWN).map(ToString::to_string).collect();
+            let more = if missing.len() > SHARDS_SHOWN { ", .." } else { "" };
+            let line =
+                format!("merged from {merged} of {whole}; missing: {}{more}", numbers.join(", "));
+            page.painted("", &line, BAD);
+        }
+    }
+    let usual = |one: &ShardFigures| {
+        matches!(one.stopped_by, Some(StoppedBy::Duration | StoppedBy::Iterations))
+    };
+    let unusual =
+        || shards.merged.iter().filter(|one| !usual(one) || one.verdict == Verdict::Degraded);
+    for one in unusual().take(SHARDS_SHOWN) {
+        let end = match one.stopped_by {
+            None => "the end of its log is missing".to_owned(),
+            Some(by) => format!("stopped by {}", by.name()),
+        };
+        let kinds: Vec<&str> = one.doubts.iter().map(Doubt::kind).collect();
+        let doubts = match kinds.as_slice() {
+            [] => String::new(),
+            kinds => format!("; degraded: {}", kinds.join(", ")),
+        };
+        page.painted("", &format!("shard {}: {end}{doubts}", one.shard), BAD);
+    }
+    let more = unusual().count().saturating_sub(SHARDS_SHOWN);
+    if more > 0 {
+        page.line("", &format!("and {} more such shards", count(more as u64)));
     }
 }
 
