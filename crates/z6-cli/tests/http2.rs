@@ -266,7 +266,7 @@ fn apache(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
     };
     let config = format!(
         "ServerRoot {dir}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {dir}/pid\n\
-         ErrorLog {dir}/output.log\n\
+         ErrorLog {dir}/error.log\n\
          LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
          LoadModule authz_core_module {modules}/mod_authz_core.so\n\
          LoadModule http2_module {modules}/mod_http2.so\n{protocol}\n\

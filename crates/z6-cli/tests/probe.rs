@@ -154,8 +154,9 @@ fn what_breaks_the_protocol_late_is_the_verdict() {
         &probed,
         &[
             "< DATA, stream 9, 1 bytes",
-            "> GOAWAY, stream 0, 8 bytes",
             "* FAILED: what came after the response breaks the protocol",
+            "> GOAWAY, stream 0, 8 bytes",
+            ">   PROTOCOL_ERROR, last stream 0",
         ],
     );
     assert!(probed.stdout.contains("* succeeded with 204, "), "{}", probed.stdout);

@@ -423,7 +423,7 @@ impl Connection {
             }
             context.counters().bytes_out.add(written as u64);
             // A partial write has filled the socket, and room in it raises an event.
-            self.writable = written == context.out.len() && !self.socket.has_unsent();
+            self.writable = !self.socket.is_full_after(written, context.out.len());
         }
         self.unsent.extend_from_slice(&context.out[written..]);
         context.out.clear();
@@ -444,7 +444,7 @@ impl Connection {
         let Ok(written) = self.socket.write(bytes) else {
             return Step::Close;
         };
-        self.writable = written == length && !self.socket.has_unsent();
+        self.writable = !self.socket.is_full_after(written, length);
         context.counters().bytes_out.add(written as u64);
         if from_unsent {
             self.unsent_at += written;
@@ -527,7 +527,7 @@ impl Connection {
             };
             context.counters().bytes_out.add(written as u64);
             http2.wrote(written);
-            self.writable = written == bytes && !self.socket.has_unsent();
+            self.writable = !self.socket.is_full_after(written, bytes);
         }
     }
 

@@ -109,6 +109,15 @@ impl Socket {
         }
     }
 
+    /// Whether a write that took `written` of `length` bytes has filled the socket: room in it raises an event. TLS
+    /// may take fewer bytes than the socket has room for.
+    pub(crate) fn is_full_after(&self, written: usize, length: usize) -> bool {
+        match self {
+            Socket::Plain(_) => written < length,
+            Socket::Tls(tls) => tls.session.wants_write(),
+        }
+    }
+
     /// Whether bytes that were taken wait for the socket.
     pub(crate) fn has_unsent(&self) -> bool {
         match self {

@@ -228,7 +228,7 @@ impl Probe<'_> {
     }
 
     fn close(mut self, tell: &mut dyn FnMut(Probed<'_>)) {
-        let is_open = self.closed.is_none();
+        let is_open = matches!(self.closed, None | Some(CloseCause::Unsolicited));
         self.speaks.close(self.wire, &mut self.requests, &mut |bytes| {
             if is_open {
                 tell(Probed::Sent(bytes));
