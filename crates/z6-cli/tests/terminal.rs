@@ -134,6 +134,25 @@ fn a_finished_run_is_watched_and_keys_turn_pages() {
 }
 
 #[test]
+fn shards_are_watched_as_one_run_and_those_that_are_missing_are_named() {
+    let folder = Folder::new(SHOP);
+    for shard in ["0/3", "1/3", "2/3"] {
+        let output = format!("out/{}", &shard[..1]);
+        folder.run(&["simulate", "s.toml", "--shard", shard, "--output", &output]).expect(0);
+    }
+    for (logs, words) in
+        [("out", "3 of 3 shards"), ("out/0 out/2", "shard 1 of 3 is missing: all figures")]
+    {
+        let line = format!("{} watch {logs}", z6());
+        let Some(terminal) = Terminal::start((100, 30), &folder.path("."), &line) else { return };
+        let screen = terminal.until(|text| text.contains("q leave") && text.contains(words));
+        assert!(screen.contains("Shop  ended: duration"), "{screen}");
+        terminal.press("q");
+        terminal.until(|text| text.contains("left 0"));
+    }
+}
+
+#[test]
 fn a_run_has_a_block_that_goes_and_a_summary_that_stays() {
     for (size, more) in [((80, 24), ""), ((120, 40), ""), ((80, 24), " --live=line")] {
         let folder = Folder::new(LIVE);

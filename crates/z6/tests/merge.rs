@@ -139,7 +139,7 @@ fn shards_give_the_figures_of_one_log_with_the_same_events_byte_for_byte() {
 /// The same of the shards of a simulated run, with faults and several populations.
 #[test]
 fn shards_of_a_simulated_run_give_the_figures_of_one_log_with_the_same_events() {
-    let text = "runtime = { duration_seconds = 0.7, prng_seed = 3 }\n\
+    let text = "runtime = { duration_seconds = 1.1, prng_seed = 3 }\n\
          target = { base_url = 'http://shop.example', max_connections = 42 }\n\
          requests = [{ name = 'list', path = '/', weight = 3 }, { name = 'basket', path = '/b' }]\n\
          simulation = { latency = 'exponential:2ms', service = 'exponential:9ms', statuses = { 503 = 0.1 }, \
