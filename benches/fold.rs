@@ -14,6 +14,8 @@ const REQUESTS: usize = 10_000;
 
 fn fold_of(scenario: &Scenario) -> Fold {
     let facts = RunFacts {
+        arrival_stamps: false,
+        no_arrival_stamps: String::new(),
         seed: 42,
         plan_digest: "00".repeat(32),
         driver: Driver::Simulation,

@@ -74,6 +74,7 @@ impl ClosedLoop {
                 reusable: true,
                 unsolicited: false,
                 irregularities: Irregularities::NONE,
+                arrival: z6_events::ArrivalStamp::NONE,
             },
         };
         self.step(done, seen);

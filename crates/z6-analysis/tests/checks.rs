@@ -6,9 +6,9 @@ mod ledger;
 use ledger::*;
 use z6_analysis::checks::{Check, CheckReport, Checks, ViolationKind, check_log};
 use z6_events::{
-    Actor, BlockEnd, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot, Failure,
-    Irregularities, LogReader, NeverSentReason, Population, ReleaseCause, RequestId, Response,
-    Step, StoppedBy, TargetId, Tick, Visitor, WorkerId,
+    Actor, ArrivalStamp, BlockEnd, Cause, ConnectionSlot, Ending, ErrorKind, Event, ExchangeSlot,
+    Failure, Irregularities, LogReader, NeverSentReason, Population, ReleaseCause, RequestId,
+    Response, Step, StoppedBy, TargetId, Tick, Visitor, WorkerId,
 };
 
 fn mixed() -> Ledger {
@@ -172,6 +172,7 @@ fn pairing_not_on_wire_needs_its_cause_and_a_cause_its_request() {
             unsent_bytes: 100,
             reusable: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     };
     let (worker, tick, _) = ledger.events[at];
@@ -275,6 +276,30 @@ fn instants_out_of_order() {
 }
 
 #[test]
+fn a_response_that_had_arrived_before_its_request_was_sent() {
+    for (early_ns, is_found) in [(0, false), (1_000, true)] {
+        let mut ledger = mixed();
+        ledger.header.arrival_stamps = true;
+        let done = ledger.find(|event| matches!(event, Event::Done { .. }));
+        let (worker, done_at, event) = ledger.events[done];
+        let Event::Done { exchange: slot, .. } = event else { unreachable!() };
+        let is_send = |(of, _, event): &&Entry| {
+            *of == worker && matches!(event, Event::Sent { exchange, .. } if *exchange == slot)
+        };
+        let sent = ledger.events[..done].iter().rev().find(is_send).unwrap().1;
+        let arrived = Tick(sent.0 - early_ns);
+        let Event::Done { response, .. } = &mut ledger.events[done].2 else { unreachable!() };
+        response.arrival = ArrivalStamp::new(arrived, done_at);
+        let report = check(&ledger);
+        if is_found {
+            assert_found!(report, Some(done as u64), ViolationKind::ArrivedBeforeSent { .. });
+        } else {
+            assert_eq!(report.total(), 0);
+        }
+    }
+}
+
+#[test]
 fn bytes_that_a_request_does_not_have() {
     let mut ledger = mixed();
     let at = change(&mut ledger, |event| match event {
@@ -314,6 +339,7 @@ fn timeouts_neither_early_nor_late() {
             unsent_bytes: 0,
             reusable: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     };
     ledger.events[at].2 = late;

@@ -82,7 +82,7 @@ fn csv(scenario: &Scenario, log: &[u8]) -> Vec<BTreeMap<String, String>> {
 fn the_columns_are_those_of_the_contract() {
     let line = "actor,step,worker,name,target,method,outcome,error_kind,status,connection,reused,\
                 planned_ns,sent_ns,first_byte_ns,done_ns,bytes_sent,bytes_received,\
-                irregularities,failed_checks,tags,protocol,stream";
+                irregularities,failed_checks,tags,protocol,stream,arrived_ns";
     assert_eq!(CSV_COLUMNS.join(","), line);
 }
 

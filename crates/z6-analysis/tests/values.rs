@@ -97,6 +97,7 @@ impl Run {
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         };
         self.event(&Event::Done { exchange, response, failure: None }, b"").unwrap()
     }

@@ -5,6 +5,7 @@ use crate::block_header::BLOCK_HEADER_BYTES;
 use crate::codec;
 use crate::error::{BlockFull, DecodeError};
 use crate::event::{Event, EventClass};
+use crate::header::LogHeader;
 use crate::ids::{Tick, WorkerId};
 use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::partition::Partition;
@@ -64,6 +65,14 @@ impl BlockBuilder {
         };
         builder.take_buffer(buffer);
         builder
+    }
+
+    /// For a log with arrival stamps ([`LogHeader::arrival_stamps`](crate::LogHeader::arrival_stamps)), or
+    /// without: the latter if nothing is said.
+    #[must_use]
+    pub fn with_arrival_stamps(mut self, has_stamps: bool) -> BlockBuilder {
+        self.state.has_arrival_stamps = has_stamps;
+        self
     }
 
     /// Appends an event.
@@ -236,6 +245,19 @@ impl BlockDecoder {
     #[must_use]
     pub fn new(partition: Partition) -> BlockDecoder {
         BlockDecoder { state: Predictor::new(partition), arena: Vec::new() }
+    }
+
+    /// For a log with arrival stamps, or without; see [`BlockBuilder::with_arrival_stamps`].
+    #[must_use]
+    pub fn with_arrival_stamps(mut self, has_stamps: bool) -> BlockDecoder {
+        self.state.has_arrival_stamps = has_stamps;
+        self
+    }
+
+    /// A decoder for the blocks of a log with this header.
+    #[must_use]
+    pub fn for_log(header: &LogHeader) -> BlockDecoder {
+        BlockDecoder::new(header.partition()).with_arrival_stamps(header.arrival_stamps)
     }
 
     /// The events of a payload. `events` is their number according to the block header.

@@ -1,14 +1,15 @@
 //! Events to bytes and back: kind bytes, times, and every record except `sent` and `done`, which are
 //! in `fused`. Knows no blocks. docs/EVENT_LOG.md describes the same bytes.
 
+use crate::arrival::ArrivalStamp;
 use crate::codes::{
     CloseCause, NeverSentReason, NoteKind, ReleaseCause, ResendCause, StopReason, StoppedBy,
 };
 use crate::error::DecodeError;
 use crate::event::{ByteRange, Cause, Event, Failure, NextHop, PlannedRequest, Response, Sample};
 use crate::fused::{
-    decode_done, decode_irregularities, decode_sent, encode_done, encode_irregularities,
-    encode_response_flags, encode_sent, error_kind, known_flags,
+    decode_arrival, decode_done, decode_irregularities, decode_sent, encode_arrival, encode_done,
+    encode_irregularities, encode_response_flags, encode_sent, error_kind, known_flags,
 };
 use crate::ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
@@ -128,17 +129,17 @@ fn encode_rare(
         }
         Event::Failed { exchange, ref failure } => {
             writer.number(u64::from(exchange.0));
-            encode_failure(writer, at, failure);
+            encode_failure(writer, state, at, failure);
             state.end_exchange(exchange.0, at);
         }
         // Changes nothing in what is expected next: the exchange continues.
         Event::Resent { exchange, ref failure, cause } => {
             writer.number(u64::from(exchange.0));
             writer.byte(cause.code());
-            encode_failure(writer, at, failure);
+            encode_failure(writer, state, at, failure);
         }
         Event::Redirected { exchange, ref response, next } => {
-            encode_redirected(writer, at, exchange, response, next);
+            encode_redirected(writer, state, at, exchange, response, next);
         }
         Event::RedirectFailed { exchange, cause } => {
             writer.number(u64::from(exchange.0));
@@ -216,7 +217,7 @@ fn encode_cause(writer: &mut Writer<'_>, cause: Cause) {
     writer.number(cause.detail);
 }
 
-fn encode_failure(writer: &mut Writer<'_>, at: u64, failure: &Failure) {
+fn encode_failure(writer: &mut Writer<'_>, state: &Predictor, at: u64, failure: &Failure) {
     let Failure { first_byte, received_bytes, unsent_bytes, reusable, irregularities, .. } =
         *failure;
     let mut flags = if first_byte.is_some() { failed::FIRST_BYTE } else { 0 };
@@ -235,6 +236,7 @@ fn encode_failure(writer: &mut Writer<'_>, at: u64, failure: &Failure) {
         writer.number(unsent_bytes);
     }
     encode_irregularities(writer, irregularities);
+    encode_arrival(writer, state, failure.arrival);
 }
 
 /// Version and cipher suite 0 stand for no TLS.
@@ -248,6 +250,7 @@ fn encode_negotiated(writer: &mut Writer<'_>, negotiated: ConnectedAs) {
 /// Changes nothing in what is expected next: the exchange continues.
 fn encode_redirected(
     writer: &mut Writer<'_>,
+    state: &Predictor,
     at: u64,
     exchange: ExchangeSlot,
     response: &Response,
@@ -267,6 +270,7 @@ fn encode_redirected(
     writer.number(u64::from(next.target.0));
     writer.number(next.request_bytes);
     encode_irregularities(writer, response.irregularities);
+    encode_arrival(writer, state, response.arrival);
 }
 
 fn encode_actor(writer: &mut Writer<'_>, state: &mut Predictor, actor: Actor) {
@@ -373,16 +377,16 @@ fn decode_rare(
     Ok(match byte & !TIME_FOLLOWS {
         kind::FAILED => {
             let exchange = ExchangeSlot(reader.u32()?);
-            let failure = decode_failure(reader, at)?;
+            let failure = decode_failure(reader, state, at)?;
             state.end_exchange(exchange.0, at);
             Event::Failed { exchange, failure }
         }
         kind::RESENT => {
             let exchange = ExchangeSlot(reader.u32()?);
             let cause = code(reader, ResendCause::from_code)?;
-            Event::Resent { exchange, failure: decode_failure(reader, at)?, cause }
+            Event::Resent { exchange, failure: decode_failure(reader, state, at)?, cause }
         }
-        kind::REDIRECTED => decode_redirected(reader, at)?,
+        kind::REDIRECTED => decode_redirected(reader, state, at)?,
         kind::WAKE => Event::Wake,
         kind::CONNECTED => {
             Event::Connected { connection: connection(reader)?, started: before(reader, at)? }
@@ -470,7 +474,11 @@ fn decode_rare(
     })
 }
 
-fn decode_failure(reader: &mut Reader<'_>, at: u64) -> Result<Failure, DecodeError> {
+fn decode_failure(
+    reader: &mut Reader<'_>,
+    state: &Predictor,
+    at: u64,
+) -> Result<Failure, DecodeError> {
     let (flags, more) = known_flags(reader, failed::ALL)?;
     let Cause { error, detail } = cause(reader)?;
     let first_byte = if flags & failed::FIRST_BYTE == 0 { None } else { Some(before(reader, at)?) };
@@ -486,6 +494,7 @@ fn decode_failure(reader: &mut Reader<'_>, at: u64) -> Result<Failure, DecodeErr
         unsent_bytes,
         reusable,
         irregularities,
+        arrival: decode_arrival(reader, state)?,
     })
 }
 
@@ -500,7 +509,11 @@ fn negotiated(reader: &mut Reader<'_>) -> Result<ConnectedAs, DecodeError> {
     Ok(ConnectedAs { protocol, tls })
 }
 
-fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeError> {
+fn decode_redirected(
+    reader: &mut Reader<'_>,
+    state: &Predictor,
+    at: u64,
+) -> Result<Event, DecodeError> {
     let exchange = ExchangeSlot(reader.u32()?);
     let (flags, more) = known_flags(reader, redirected::ALL)?;
     let mut response = Response {
@@ -511,9 +524,11 @@ fn decode_redirected(reader: &mut Reader<'_>, at: u64) -> Result<Event, DecodeEr
         reusable: flags & redirected::REUSABLE != 0,
         unsolicited: flags & redirected::UNSOLICITED != 0,
         irregularities: Irregularities::NONE,
+        arrival: ArrivalStamp::NONE,
     };
     let next = NextHop { target: TargetId(reader.u16()?), request_bytes: reader.number()? };
     response.irregularities = decode_irregularities(reader, more)?;
+    response.arrival = decode_arrival(reader, state)?;
     Ok(Event::Redirected { exchange, response, next })
 }
 

@@ -5,6 +5,7 @@
 //! facts are about the generator; replay copies them. Where an input and a decision always come together
 //! (`Sent`, `Done`), one event holds both, and the docs of its fields say which is which.
 
+use crate::arrival::ArrivalStamp;
 use crate::codes::{
     CloseCause, NeverSentReason, NoteKind, ReleaseCause, ResendCause, StopReason, StoppedBy,
 };
@@ -60,6 +61,8 @@ pub struct Response {
     pub unsolicited: bool,
     /// Where it breaks HTTP/1.1; interim responses included.
     pub irregularities: Irregularities,
+    /// When its last byte had arrived, if that is known. Only in logs with arrival stamps.
+    pub arrival: ArrivalStamp,
 }
 
 /// How an exchange ended without a complete response: all of it an input.
@@ -80,6 +83,9 @@ pub struct Failure {
     pub reusable: bool,
     /// Where the part of the response that was read breaks HTTP/1.1, the error apart.
     pub irregularities: Irregularities,
+    /// When the last byte that was read of it had arrived, if a read ended it and that is known. Only in
+    /// logs with arrival stamps.
+    pub arrival: ArrivalStamp,
 }
 
 impl Failure {

@@ -1,6 +1,7 @@
 //! Joins the end of an exchange with its `sent`, and both with their connection. One table per worker.
 //! The encoding does not use it.
 
+use crate::arrival::ArrivalStamp;
 use crate::codes::{CloseCause, ReleaseCause};
 use crate::error::PairingError;
 use crate::error_kind::ErrorKind;
@@ -105,6 +106,8 @@ pub struct RequestEnded {
     pub irregularities: Irregularities,
     /// Checks that failed: bit n for the n-th check of its request.
     pub failed_checks: u64,
+    /// When the last byte of the last response had arrived, if the log says.
+    pub arrival: ArrivalStamp,
 }
 
 impl RequestEnded {
@@ -118,6 +121,12 @@ impl RequestEnded {
     #[must_use]
     pub const fn service_ns(&self) -> u64 {
         self.done.since(self.sent.sent)
+    }
+
+    /// When the last byte of the last response had arrived, if the log says.
+    #[must_use]
+    pub const fn arrived(&self) -> Option<Tick> {
+        self.arrival.arrived(self.done)
     }
 
     /// sent - planned, nanoseconds.
@@ -233,6 +242,7 @@ struct End {
     reusable: bool,
     unsolicited: bool,
     irregularities: Irregularities,
+    arrival: ArrivalStamp,
 }
 
 impl ExchangeTable {
@@ -444,6 +454,7 @@ impl ExchangeTable {
             unsolicited: end.unsolicited,
             irregularities: sent.earlier_irregularities.union(end.irregularities),
             failed_checks,
+            arrival: end.arrival,
         }))
     }
 
@@ -557,6 +568,7 @@ impl End {
             reusable,
             unsolicited,
             irregularities,
+            arrival,
         } = *response;
         End {
             outcome,
@@ -567,14 +579,15 @@ impl End {
             reusable,
             unsolicited,
             irregularities,
+            arrival,
         }
     }
 
     const fn from_failure(failure: &Failure) -> End {
-        let Failure { first_byte, received_bytes, unsent_bytes, reusable, irregularities, .. } =
-            *failure;
+        let Failure { first_byte, received_bytes, unsent_bytes, reusable, .. } = *failure;
+        let Failure { irregularities, arrival, .. } = *failure;
         let end = End::without_response(Outcome::from_cause(failure.cause()));
-        End { first_byte, received_bytes, unsent_bytes, reusable, irregularities, ..end }
+        End { first_byte, received_bytes, unsent_bytes, reusable, irregularities, arrival, ..end }
     }
 
     const fn without_response(outcome: Outcome) -> End {
@@ -587,6 +600,7 @@ impl End {
             reusable: false,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: ArrivalStamp::NONE,
         }
     }
 }

@@ -54,7 +54,8 @@ impl Forge {
         let LogHeader { shard, shards, workers, .. } = self.header;
         let workers = workers.max(worker.0.saturating_add(1));
         let partition = Partition::new(shard, shards.max(shard + 1), worker, workers);
-        let mut builder = BlockBuilder::new(partition, Vec::new());
+        let mut builder = BlockBuilder::new(partition, Vec::new())
+            .with_arrival_stamps(self.header.arrival_stamps);
         for (at, event) in events {
             if builder.push(*at, event).is_err() {
                 self.close(&mut builder);
@@ -109,7 +110,7 @@ pub fn resealed(bytes: &[u8]) -> Vec<u8> {
     let Some((header, rest)) = resealed_header(bytes) else { return bytes.to_vec() };
     let Ok(decoded) = LogHeader::decode(&header) else { return header };
     let mut sealing = Sealing {
-        decoder: BlockDecoder::new(decoded.partition()),
+        decoder: BlockDecoder::for_log(&decoded),
         previous: LogDigest::from_bytes(&header),
         out: header,
         blocks: 0,

@@ -2,6 +2,7 @@
 //! differ from what [`Predictor`] expects, and only those follow. The encoder and the decoder of a record
 //! must name the fields in the same order.
 
+use crate::arrival::ArrivalStamp;
 use crate::error::DecodeError;
 use crate::error_kind::ErrorKind;
 use crate::event::{Event, PlannedRequest, Response};
@@ -246,6 +247,7 @@ pub(crate) fn encode_done(
         writer.byte(failure.code());
     }
     encode_irregularities(writer, response.irregularities);
+    encode_arrival(writer, state, response.arrival);
     remember_done(state, at, exchange, response, (slot, template));
 }
 
@@ -281,6 +283,7 @@ pub(crate) fn decode_done(
     let unsent_bytes = if flags & done::UNSENT_BYTES == 0 { 0 } else { reader.number()? };
     let failure = if flags & done::FAILURE == 0 { None } else { Some(error_kind(reader)?) };
     let irregularities = decode_irregularities(reader, more)?;
+    let arrival = decode_arrival(reader, state)?;
     let response = Response {
         first_byte: Tick(first_byte),
         status,
@@ -289,6 +292,7 @@ pub(crate) fn decode_done(
         reusable: flags & done::REUSABLE != 0,
         unsolicited: flags & done::UNSOLICITED != 0,
         irregularities,
+        arrival,
     };
     remember_done(state, at, exchange, &response, (slot, template));
     Ok(Event::Done { exchange, response, failure })
@@ -360,6 +364,25 @@ pub(crate) fn decode_irregularities(
     let mask = reader.number()?;
     let known = Irregularities::from_mask(mask).filter(|mask| !mask.is_empty());
     known.ok_or(DecodeError::OutOfRange { offset })
+}
+
+/// Writes when a response had arrived, behind all other fields of its record, if the log has stamps.
+#[inline]
+pub(crate) fn encode_arrival(writer: &mut Writer<'_>, state: &Predictor, arrival: ArrivalStamp) {
+    if state.has_arrival_stamps {
+        writer.number(u64::from(arrival.code()));
+    }
+}
+
+#[inline]
+pub(crate) fn decode_arrival(
+    reader: &mut Reader<'_>,
+    state: &Predictor,
+) -> Result<ArrivalStamp, DecodeError> {
+    if !state.has_arrival_stamps {
+        return Ok(ArrivalStamp::NONE);
+    }
+    reader.u32().map(ArrivalStamp::from_code)
 }
 
 /// An error kind's code.

@@ -61,12 +61,21 @@ pub fn fuzz_block_decoder(data: &[u8]) {
     let worker = WorkerId(u16::from_le_bytes([w0, w1]) % workers);
     let partition = Partition::unsharded(worker, workers);
     let base = Tick(u64::from_le_bytes(base));
-    let mut decoder = BlockDecoder::new(partition);
+    for has_stamps in [false, true] {
+        round_trip(partition, base, payload, has_stamps);
+    }
+}
+
+/// What decodes is encoded and decoded again.
+fn round_trip(partition: Partition, base: Tick, payload: &[u8], has_stamps: bool) {
+    let worker = partition.worker();
+    let mut decoder = BlockDecoder::new(partition).with_arrival_stamps(has_stamps);
     let count = payload.len() as u32;
     let mut decoded = decoder.events(worker, base, count, payload);
     let events: Vec<(Tick, Event)> = decoded.by_ref().map_while(Result::ok).collect();
     let arena = decoded.arena().to_vec();
-    let mut builder = BlockBuilder::new(partition, Vec::new());
+    let builder = BlockBuilder::new(partition, Vec::new());
+    let mut builder = builder.with_arrival_stamps(has_stamps);
     for chunk in events.chunks(256) {
         for (at, event) in chunk {
             assert!(builder.push_with(*at, event, &arena).is_ok(), "256 events fit a block");
@@ -94,4 +103,41 @@ pub fn fuzz_block_decoder(data: &[u8]) {
 fn with_bytes(event: &Event, arena: &[u8]) -> (Event, Vec<u8>) {
     let Some(range) = event.bytes() else { return (*event, Vec::new()) };
     (event.without_place(), range.of(arena).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[allow(clippy::disallowed_methods, reason = "reads the corpus")]
+    fn over_corpus(folder: &str, body: fn(&[u8])) {
+        let folder = format!("{}/tests/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            body(&std::fs::read(entry.unwrap().path()).unwrap());
+            files += 1;
+        }
+        assert!(files > 0);
+    }
+
+    #[test]
+    fn log_reader_corpus() {
+        over_corpus("log_reader", fuzz_log_reader);
+    }
+
+    #[test]
+    fn block_decoder_corpus() {
+        over_corpus("block_decoder", fuzz_block_decoder);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_without_panic(payload in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut data = vec![1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            data.extend(payload);
+            fuzz_block_decoder(&data);
+        }
+    }
 }

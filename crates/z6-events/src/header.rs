@@ -16,8 +16,10 @@ pub const LOWEST_READER_VERSION: u16 = 2;
 /// The oldest format that this crate reads.
 pub const OLDEST_FORMAT_VERSION: u16 = 2;
 
-/// Flags of the header: none has a meaning yet.
-const NO_FLAGS: u32 = 0;
+/// Flag of the header: `done`, `redirected`, `failed` and `resent` have arrival stamps.
+const ARRIVAL_STAMPS: u32 = 1 << 0;
+/// The flags that this version knows.
+const ALL_FLAGS: u32 = ARRIVAL_STAMPS;
 /// Their place in the file.
 const FLAGS_AT: std::ops::Range<usize> = 32..36;
 /// The place of the number of workers.
@@ -89,6 +91,8 @@ pub struct LogHeader {
     pub driver: Driver,
     /// The load model.
     pub model: Option<Model>,
+    /// Whether the log says when responses had arrived.
+    pub arrival_stamps: bool,
     /// Wall clock at tick 0, nanoseconds since 1970-01-01T00:00:00Z.
     pub wall_epoch_ns: u64,
     /// Monotonic clock at tick 0, nanoseconds.
@@ -125,6 +129,7 @@ impl Default for LogHeader {
             shards: 1,
             driver: Driver::Reactor,
             model: None,
+            arrival_stamps: false,
             wall_epoch_ns: 0,
             monotonic_epoch_ns: 0,
             plan_digest: [0; 32],
@@ -193,7 +198,8 @@ impl LogHeader {
         out.extend_from_slice(&self.shards.to_le_bytes());
         out.push(self.driver as u8);
         out.push(self.model.map_or(0, |model| model as u8));
-        out.extend_from_slice(&NO_FLAGS.to_le_bytes());
+        let flags = if self.arrival_stamps { ARRIVAL_STAMPS } else { 0 };
+        out.extend_from_slice(&flags.to_le_bytes());
         out.extend_from_slice(&self.wall_epoch_ns.to_le_bytes());
         out.extend_from_slice(&self.monotonic_epoch_ns.to_le_bytes());
         out.extend_from_slice(&self.plan_digest);
@@ -206,7 +212,7 @@ impl LogHeader {
             return Err(LogError::HeaderDamaged);
         }
         if let Some(flags) = covered.get(FLAGS_AT).and_then(|flags| Fields::new(flags).u32())
-            && flags != NO_FLAGS
+            && flags & !ALL_FLAGS != 0
         {
             return Err(LogError::UnknownFlags { flags });
         }
@@ -278,7 +284,7 @@ fn take_header(fields: &mut Fields<'_>) -> Option<LogHeader> {
         3 => Some(Model::Mixed),
         _ => return None,
     };
-    let _flags = fields.u32()?;
+    let arrival_stamps = fields.u32()? & ARRIVAL_STAMPS != 0;
     let mut addresses_left = MAX_ADDRESSES;
     let mut address = |fields: &mut Fields<'_>| {
         addresses_left = addresses_left.checked_sub(1)?;
@@ -293,6 +299,7 @@ fn take_header(fields: &mut Fields<'_>) -> Option<LogHeader> {
         shards,
         driver,
         model,
+        arrival_stamps,
         wall_epoch_ns: fields.u64()?,
         monotonic_epoch_ns: fields.u64()?,
         plan_digest: fields.bytes32()?,

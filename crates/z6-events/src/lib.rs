@@ -3,7 +3,7 @@
 //! This crate is pure: it turns events into bytes and bytes into events. It knows no clock, file, socket,
 //! thread, scenario or engine.
 //!
-//! Reading order: [`ids`] (ticks and small numbers), [`limits`] (the bounds of the format), `partition` (which
+//! Reading order: [`ids`] (ticks and small numbers), `arrival` (when responses arrived), [`limits`] (the bounds of the format), `partition` (which
 //! actors a worker has), `loops` (event loops of several logs), [`error_kind`] (why requests fail), [`irregularity`] (what responses break), [`codes`] (closed
 //! sets of reasons), [`protocol`] (what connections speak), [`event`] (the vocabulary), [`text`] (events as lines), `printable` (text from elsewhere as it is shown). Then the
 //! encoding: `varint` (numbers), `predict`
@@ -13,6 +13,7 @@
 //! which joins an end with its beginning. docs/EVENT_LOG.md describes the bytes.
 #![forbid(unsafe_code)]
 
+mod arrival;
 pub mod codes;
 pub mod error;
 pub mod error_kind;
@@ -45,15 +46,19 @@ pub mod reader;
 mod source;
 mod wire;
 
+#[doc(hidden)]
+pub mod canary;
 pub mod exchange;
 #[doc(hidden)]
 pub mod forge;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod shards;
 mod slots;
 mod walk;
 
+pub use arrival::ArrivalStamp;
 pub use assembler::LogAssembler;
 pub use attachment::Attachment;
 pub use block::{BLOCK_BUFFER_BYTES, BlockBuilder, BlockDecoder, EventCounts, Events, SealedBlock};

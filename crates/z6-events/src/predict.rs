@@ -88,6 +88,8 @@ pub(crate) struct Predictor {
     slots: Vec<Slot>,
     templates: Vec<Template>,
     variables: Vec<Variable>,
+    /// The log has arrival stamps.
+    pub(crate) has_arrival_stamps: bool,
 }
 
 impl Predictor {

@@ -3,6 +3,7 @@
 
 use std::{fmt, iter};
 
+use crate::arrival::ArrivalStamp;
 use crate::event::{Cause, Event, Failure, LoggedValue, PlannedRequest, Response, Sample};
 use crate::ids::{ExchangeSlot, Population, Tick, WorkerId};
 use crate::irregularity::Irregularities;
@@ -223,12 +224,18 @@ fn put_response(
         reusable,
         unsolicited,
         irregularities,
+        arrival,
     } = *response;
     write!(f, " x{exchange} status={status} first_byte={first_byte} received={received_bytes}")?;
     put_unless(f, "unsent", unsent_bytes, 0)?;
     f.write_str(if reusable { " keep" } else { " close" })?;
     f.write_str(if unsolicited { " unsolicited" } else { "" })?;
-    put_irregularities(f, irregularities)
+    put_irregularities(f, irregularities)?;
+    put_arrival(f, arrival)
+}
+
+fn put_arrival(f: &mut fmt::Formatter<'_>, arrival: ArrivalStamp) -> fmt::Result {
+    arrival.read_lag_ns().map_or(Ok(()), |lag_ns| write!(f, " read_lag_ns={lag_ns}"))
 }
 
 fn put_irregularities(f: &mut fmt::Formatter<'_>, irregularities: Irregularities) -> fmt::Result {
@@ -254,7 +261,8 @@ fn put_failed(
     put_unless(f, "received", received_bytes, 0)?;
     put_unless(f, "unsent", unsent_bytes, 0)?;
     f.write_str(if reusable { " keep" } else { "" })?;
-    put_irregularities(f, irregularities)
+    put_irregularities(f, irregularities)?;
+    put_arrival(f, failure.arrival)
 }
 
 fn put_sample(f: &mut fmt::Formatter<'_>, sample: &Sample) -> fmt::Result {

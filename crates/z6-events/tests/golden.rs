@@ -98,9 +98,11 @@ fn counts_and_latencies(log: &[u8]) -> String {
 
 fn latency_line(worker: u16, name: &str, ended: &RequestEnded) -> String {
     let SentFacts { exchange, request, connection, request_bytes, written_bytes, .. } = ended.sent;
+    let lag = ended.arrival.read_lag_ns();
+    let lag = lag.map_or_else(String::new, |lag_ns| format!(" read_lag_ns={lag_ns}"));
     format!(
         "{name} w{worker} x{exchange} vu{} step{} request{} target{} conn{connection} status={} \
-         bytes={request_bytes}/{written_bytes}/{} response_ns={} service_ns={}\n",
+         bytes={request_bytes}/{written_bytes}/{} response_ns={} service_ns={}{lag}\n",
         request.actor,
         request.step,
         request.request,
@@ -134,11 +136,15 @@ fn a_reader_written_from_the_document_finds_the_same() {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "writes a log for the script to read")]
 fn and_so_it_does_in_a_busy_log() {
-    let log = common::busy_log(20_000);
-    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/busy.z6log");
-    std::fs::write(path, &log).unwrap();
-    if let Some(found) = read_by_script(path) {
-        assert!(found == counts_and_latencies(&log), "the readers differ on {path}");
+    for has_stamps in [false, true] {
+        let log = common::busy_log(20_000, has_stamps);
+        let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/busy.z6log");
+        std::fs::write(path, &log).unwrap();
+        let by_us = counts_and_latencies(&log);
+        assert_eq!(by_us.contains(" read_lag_ns=4999000\n"), has_stamps);
+        if let Some(found) = read_by_script(path) {
+            assert!(found == by_us, "the readers differ on {path}");
+        }
     }
 }
 

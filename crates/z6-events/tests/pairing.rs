@@ -102,6 +102,7 @@ fn failures_timeouts_and_what_is_in_flight_end_requests_too() {
             unsent_bytes: 3,
             reusable: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     };
     for (event, outcome) in [
@@ -174,6 +175,7 @@ fn a_redirected_request_is_one_from_its_first_exchange_to_its_last() {
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
         next: NextHop { target: TargetId(0), request_bytes: 30 },
     };
@@ -281,6 +283,7 @@ fn a_refused_request_is_that_of_its_last_connection() {
         unsent_bytes: 10,
         reusable: false,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     };
     let (exchange, cause) = (ExchangeSlot(0), ResendCause::Refused);
     for slot in [0, 1] {

@@ -18,8 +18,9 @@ KINDS = {
 
 class Block:
     """The records of one payload, with the state of the document's section on prediction."""
-    def __init__(self, payload, worker, loops, base):
+    def __init__(self, payload, worker, loops, base, stamps):
         self.bytes, self.at, self.base, self.slots, self.requests = payload, 0, base, {}, {}
+        self.stamps = stamps
         self.worker, (self.workers, self.shard, self.shards) = worker, loops
         self.last = dict(tick=base, actor=0, step=0, request=0, target=0, population=0,
                          request_bytes=0, status=0, received_bytes=0)
@@ -87,9 +88,10 @@ class Block:
         request["received_bytes"] = self.number() if flags & 4 else request["received_bytes"]
         _unsent, _failure = flags & 8 and self.number(), flags & 64 and self.byte()
         self.number() if more & 4 else 0  # irregularities
+        arrival = self.number() if self.stamps else 0
         last["status"], last["received_bytes"] = request["status"], request["received_bytes"]
         self.remember(number, dict(slot, end=tick), request)
-        return dict(request, exchange=number)
+        return dict(request, exchange=number, arrival=arrival)
 
     def flags(self):
         flags = self.byte()
@@ -99,22 +101,23 @@ class Block:
         (flags, more), _error, _detail = self.flags(), self.byte(), self.number()
         _, received, _ = [self.number() if flags & bit else 0 for bit in (1, 2, 4)]
         self.number() if more & 4 else 0  # irregularities
-        return received
+        return received, self.number() if self.stamps else 0
 
     def resent(self, *_):
         number, _cause, _received = self.number(), self.byte(), self.failure()
         return dict(resent=number)
 
     def failed(self, tick, *_):
-        number, received = self.number(), self.failure()
+        number, (received, arrival) = self.number(), self.failure()
         self.remember(number, dict(self.slot(number), end=tick))
-        return dict(exchange=number, received_bytes=received)
+        return dict(exchange=number, received_bytes=received, arrival=arrival)
 
     def redirected(self, *_):
         number, (flags, more), _first_byte, _status = self.number(), self.flags(), self.number(), self.number()
         _received, _unsent = self.number(), flags & 1 and self.number()
         _target, _request_bytes = self.number(), self.number()
         self.number() if more & 4 else 0  # irregularities
+        self.number() if self.stamps else 0
         return dict(redirected=number)
 
     def redirect_failed(self, tick, *_):
@@ -177,8 +180,9 @@ def blocks(log):
 def main():
     log = open(sys.argv[1], "rb").read()
     loops, counts, lines, started = struct.unpack_from("<HHH", log, 24), {}, [], {}
+    stamps = struct.unpack_from("<I", log, 32)[0] & 1
     for kind, worker, base, payload in blocks(log):
-        for tick, name, e in Block(payload, worker, loops, base).events() if kind == 1 else ():
+        for tick, name, e in Block(payload, worker, loops, base, stamps).events() if kind == 1 else ():
             counts[name] = counts.get(name, 0) + 1
             if name == "redirected":
                 started[worker, e["redirected"]].update(request_bytes=0, written=0, redirected=1)
@@ -189,12 +193,13 @@ def main():
                 first.update(request_bytes=e["request_bytes"], written=e["written"])
             elif "exchange" in e:
                 s = started.pop((worker, e["exchange"]))
-                lines.append((
+                lines.append(
                     "{1} w{2} x{exchange} vu{actor} step{step} request{request} target{target} "
                     "conn{connection} status={3} bytes={request_bytes}/{written}/{4} "
-                    "response_ns={0} service_ns={5}").format(
+                    "response_ns={0} service_ns={5}".format(
                         tick - s["planned"], name, worker, e.get("status", 0),
-                        e["received_bytes"], tick - s["sent"], **s))
+                        e["received_bytes"], tick - s["sent"], **s)
+                    + (" read_lag_ns={}000".format(e["arrival"] - 1) if e.get("arrival") else ""))
     counted = [f"count {name} {counts[name]}" for name in sorted(counts)]
     print(*counted, *lines, "digest " + log[-32:].hex(), sep="\n")
 

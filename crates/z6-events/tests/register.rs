@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use z6_events::{
     BlockDecoder, BlockKind, CloseCause, DecodeError, ErrorGroup, ErrorKind, Event, Irregularity,
-    NeverSentReason, NoteKind, Partition, Phase, Protocol, ReleaseCause, ResendCause, StopReason,
-    StoppedBy, Tick, WorkerId, event_name,
+    LogError, LogHeader, LogReader, NeverSentReason, NoteKind, Partition, Phase, Protocol,
+    ReleaseCause, ResendCause, StopReason, StoppedBy, Tick, WorkerId, event_name,
 };
 
 /// The cells of the table under a heading of the register, without its first two lines.
@@ -112,10 +112,24 @@ fn kinds_and_phases_of_blocks() {
 }
 
 #[test]
-fn no_flag_of_the_header_is_in_use() {
-    for heading in ["File header flags", "Clock state"] {
-        assert!(table(heading).iter().all(|row| !is_in_use(&row[1])), "{heading}");
+fn flags_of_the_header() {
+    let used = in_use("File header flags");
+    let plain = LogHeader::default();
+    let stamped = LogHeader { arrival_stamps: true, ..plain.clone() };
+    for bit in 0..32 {
+        let mut header = plain.encode().unwrap();
+        header[32 + usize::from(bit) / 8] |= 1 << (bit % 8);
+        let body = header.len() - 4;
+        let crc = crc32fast::hash(&header[..body]);
+        header[body..].copy_from_slice(&crc.to_le_bytes());
+        match LogReader::new(&header[..]) {
+            Ok(reader) => assert_eq!((bit, reader.header()), (0, &stamped)),
+            Err(LogError::UnknownFlags { flags }) => assert_eq!(flags, 1 << bit),
+            Err(other) => panic!("bit {bit}: {other}"),
+        }
+        assert_eq!(used.contains_key(&bit), bit == 0, "bit {bit}");
     }
+    assert!(table("Clock state").iter().all(|row| !is_in_use(&row[1])));
 }
 
 #[test]

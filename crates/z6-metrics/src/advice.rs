@@ -11,6 +11,10 @@ impl Doubt {
                 "use more workers, a machine with more free cores, or less load; response times include \
                  the delay, service times do not"
             }
+            Doubt::LateReads { .. } => {
+                "use more workers, a machine with more free cores, or less load; response and service times \
+                 include the delay, arrival_ns does not"
+            }
             Doubt::LoopStall { .. } => {
                 "look for other work on this machine at that time, and give the generator cores of its own"
             }
@@ -99,6 +103,7 @@ mod tests {
     fn all() -> Vec<Doubt> {
         vec![
             Doubt::LateSends { loop_lag_p99_ns: 1 },
+            Doubt::LateReads { read_lag_p99_ns: 1, generator_sets_rate: false },
             Doubt::LoopStall { longest_ns: 1 },
             Doubt::LogBackPressure { stall_ns: 1 },
             Doubt::GeneratorBusy { cpu_fraction: 1.0 },

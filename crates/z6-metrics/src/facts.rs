@@ -25,7 +25,14 @@ pub struct RunFacts {
     pub started_at: String,
     /// The first event loop of this process: how many there are, and which shard it is.
     pub partition: Partition,
+    /// Whether the log says when responses had arrived.
+    pub arrival_stamps: bool,
+    /// Why it does not though it should; empty otherwise.
+    pub no_arrival_stamps: String,
 }
+
+/// The fact about the host that says why a log has no arrival stamps.
+pub const NO_ARRIVAL_STAMPS: &str = "no_arrival_stamps";
 
 impl RunFacts {
     /// What a log's header says. `started_at` is the header's wall clock in words: RFC 3339, UTC,
@@ -38,6 +45,12 @@ impl RunFacts {
             driver: header.driver,
             started_at,
             partition: header.partition(),
+            arrival_stamps: header.arrival_stamps,
+            no_arrival_stamps: header
+                .host
+                .iter()
+                .find(|(name, _)| name == NO_ARRIVAL_STAMPS)
+                .map_or_else(String::new, |(_, why)| why.clone()),
         }
     }
 }

@@ -18,6 +18,8 @@
 //! use z6_metrics::{EndFacts, Fold, RunFacts};
 //!
 //! let facts = RunFacts {
+//!     arrival_stamps: false,
+//!     no_arrival_stamps: String::new(),
 //!     seed: 42,
 //!     plan_digest: "00".repeat(32),
 //!     driver: Driver::Simulation,
@@ -81,6 +83,7 @@ pub use assertions::{AssertionResult, AssertionValue};
 pub use curve::{CurvePoint, Curves};
 pub use error::{ConservationRule, FoldError};
 pub use examples::bad_source_words;
+pub use facts::NO_ARRIVAL_STAMPS;
 pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts, ShardEnd};
 pub use goals::Tripped;
 pub use groups::OTHER;

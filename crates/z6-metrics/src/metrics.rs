@@ -120,6 +120,9 @@ pub struct RunFigures {
     /// Length of the warm-up, seconds. For the summary; not part of metrics.json.
     #[serde(skip)]
     pub warmup_seconds: f64,
+    /// Why it is not known when responses had arrived, in words. For the summary; not part of metrics.json.
+    #[serde(skip)]
+    pub arrival_unknown: Option<String>,
 }
 
 /// What has a name in metrics.json.
@@ -405,6 +408,10 @@ pub struct LatencyFigures {
     pub response_ns: LatencyStats,
     /// done - sent, of successes; timeouts and in flight at stop as lower bounds.
     pub service_ns: LatencyStats,
+    /// arrived - sent, of successes; timeouts and in flight at stop as lower bounds. Not in metrics.json if
+    /// the log has no arrival stamps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrival_ns: Option<LatencyStats>,
     /// first byte - sent, of successes.
     pub first_byte_ns: LatencyStats,
     /// Ready - begin of the attempt, of connections: TCP, and TLS if any; timeouts as lower bounds.
@@ -668,6 +675,10 @@ pub struct GeneratorFigures {
     pub loop_lag_ns: LatencyStats,
     /// Noticed until sent: waiting for a connection.
     pub waiting_ns: LatencyStats,
+    /// done - arrived: how long responses lay in the generator's sockets. Not in metrics.json if the log has
+    /// no arrival stamps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_lag_ns: Option<LatencyStats>,
     /// CPU time of the busiest worker without spinning, as a share of one core.
     pub cpu_fraction: Option<f64>,
     /// Time that loops waited for the log, all workers, nanoseconds.

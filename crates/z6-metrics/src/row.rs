@@ -2,9 +2,10 @@
 //! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
 
 use std::time::Duration;
+use z6_events::canary::is_planted;
 
 use z6_events::{
-    Actor, ErrorKind, ExchangeSlot, Irregularities, Loops, NeverSentReason, Outcome,
+    Actor, ArrivalStamp, ErrorKind, ExchangeSlot, Irregularities, Loops, NeverSentReason, Outcome,
     PlannedRequest, Population, Protocol, RequestEnded, RequestId, SentFacts, Step, TargetId, Tick,
     WorkerId,
 };
@@ -93,6 +94,8 @@ pub struct RequestRow {
     pub first_byte: Option<Tick>,
     /// Just after the read that completed the response.
     pub done: Option<Tick>,
+    /// When the last byte of the response, or of what was read of it, had arrived, if the log says.
+    pub arrived: Option<Tick>,
     /// When it ended: done, failed, or given up. Up to here an unanswered request had waited.
     pub ended: Tick,
     /// Exchanges sent: 1, and one for each redirect that was followed and each refusal after which it was
@@ -133,6 +136,25 @@ impl RequestRow {
     #[must_use]
     pub fn service_ns(&self) -> Option<u64> {
         self.sent.map(|sent| self.ended.since(sent))
+    }
+
+    /// arrived - sent, nanoseconds: how long the response took to this machine.
+    #[inline]
+    #[must_use]
+    pub fn arrival_ns(&self) -> Option<u64> {
+        Some(self.arrived?.since(self.sent?))
+    }
+
+    /// ended - arrived, nanoseconds: how long the response lay in its socket.
+    #[inline]
+    #[must_use]
+    pub fn read_lag_ns(&self) -> Option<u64> {
+        self.arrived.map(|arrived| self.ended.since(arrived))
+    }
+
+    /// The stamp that says when it had arrived.
+    pub(crate) fn arrival(&self) -> ArrivalStamp {
+        self.arrived.map_or(ArrivalStamp::NONE, |arrived| ArrivalStamp::new(arrived, self.ended))
     }
 
     /// first byte - sent, nanoseconds.
@@ -231,6 +253,7 @@ impl RequestRow {
             sent: None,
             first_byte: None,
             done: None,
+            arrived: None,
             ended: at,
             exchanges: 0,
             bytes_sent: 0,
@@ -273,6 +296,12 @@ impl RequestRow {
                     ..open
                 };
             }
+            Outcome::InFlightAtStop if is_planted("fold") => {
+                return RequestRow {
+                    outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
+                    ..open
+                };
+            }
             Outcome::InFlightAtStop => return open,
         };
         RequestRow {
@@ -280,6 +309,7 @@ impl RequestRow {
             status: end.status,
             first_byte: end.first_byte,
             done: end.status.map(|_| end.done),
+            arrived: end.arrived(),
             bytes_sent: end
                 .sent
                 .earlier_bytes_sent

@@ -14,6 +14,8 @@ use crate::report::units::{count, duration, percent, plain, plural};
 pub const LOOP_LAG_P99_NS_MAX: u64 = 1_000_000;
 /// A loop lag or a pass of the loop above this is a stall, nanoseconds.
 pub const LOOP_STALL_NS_MAX: u64 = 100_000_000;
+/// The 0.99 quantile of the read lag above which responses were read late, nanoseconds.
+pub const READ_LAG_P99_NS_MAX: u64 = 1_000_000;
 /// The share of a core above which a worker was busy.
 pub const CPU_FRACTION_MAX: f64 = 0.9;
 /// The 0.99 quantile of the waiting for a connection that is worth knowing, nanoseconds.
@@ -55,6 +57,13 @@ pub enum Doubt {
     LateSends {
         /// 0.99 quantile of the loop lag, nanoseconds.
         loop_lag_p99_ns: u64,
+    },
+    /// Responses lay in the generator's sockets before it read them.
+    LateReads {
+        /// 0.99 quantile of the read lag, nanoseconds.
+        read_lag_p99_ns: u64,
+        /// Closed model without think time: the generator is expected to have no time to spare.
+        generator_sets_rate: bool,
     },
     /// The event loop stalled.
     LoopStall {
@@ -239,6 +248,7 @@ impl Doubt {
     pub const fn kind(&self) -> &'static str {
         match self {
             Doubt::LateSends { .. } => "late_sends",
+            Doubt::LateReads { .. } => "late_reads",
             Doubt::LoopStall { .. } => "loop_stall",
             Doubt::LogBackPressure { .. } => "log_back_pressure",
             Doubt::GeneratorBusy { .. } => "generator_busy",
@@ -276,6 +286,7 @@ impl Doubt {
     #[must_use]
     pub const fn degrades(&self) -> bool {
         match self {
+            Doubt::LateReads { generator_sets_rate, .. } => !*generator_sets_rate,
             Doubt::LateSends { .. }
             | Doubt::LoopStall { .. }
             | Doubt::LogBackPressure { .. }
@@ -318,6 +329,11 @@ impl fmt::Display for Doubt {
                 f,
                 "late sends: 1 % of requests were noticed {} or more after they were due",
                 duration(loop_lag_p99_ns)
+            ),
+            Doubt::LateReads { read_lag_p99_ns, .. } => write!(
+                f,
+                "late reads: 1 % of responses were read {} or more after they had arrived",
+                duration(read_lag_p99_ns)
             ),
             Doubt::LoopStall { longest_ns } => {
                 write!(f, "the event loop stood still for {}", duration(longest_ns))
@@ -501,6 +517,8 @@ impl Serialize for Doubt {
 pub(crate) struct Evidence<'a> {
     pub(crate) loop_lag: &'a LatencyStats,
     pub(crate) waiting: &'a LatencyStats,
+    /// 0.99 quantile of the read lag, if it is known, nanoseconds.
+    pub(crate) read_lag_p99_ns: Option<u64>,
     /// `max_connections` of a target to which a worker had as many as it may.
     pub(crate) connection_limit: Option<u32>,
     pub(crate) syn_retries: u64,
@@ -550,6 +568,7 @@ impl<'a> Evidence<'a> {
         Evidence {
             loop_lag,
             waiting,
+            read_lag_p99_ns: None,
             connection_limit: None,
             syn_retries: 0,
             stream_limit: None,
@@ -607,6 +626,11 @@ fn timing(evidence: &Evidence<'_>, doubts: &mut Vec<Doubt>) {
     let lag = evidence.loop_lag;
     let late = lag.p99.filter(|p99| *p99 > LOOP_LAG_P99_NS_MAX);
     doubts.extend(late.map(|loop_lag_p99_ns| Doubt::LateSends { loop_lag_p99_ns }));
+    let late = evidence.read_lag_p99_ns.filter(|p99| *p99 > READ_LAG_P99_NS_MAX);
+    let generator_sets_rate = evidence.generator_sets_rate;
+    doubts.extend(
+        late.map(|read_lag_p99_ns| Doubt::LateReads { read_lag_p99_ns, generator_sets_rate }),
+    );
     let longest_ns = evidence.loop_pass_max_ns.max(lag.max.unwrap_or(0));
     doubts.extend((longest_ns > LOOP_STALL_NS_MAX).then_some(Doubt::LoopStall { longest_ns }));
     let stall_ns = evidence.log_stall_ns;

@@ -34,6 +34,7 @@ fn refused(slot: u32) -> Event {
         unsent_bytes: 0,
         reusable: true,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     };
     Event::Resent { exchange: ExchangeSlot(slot), failure, cause: ResendCause::Refused }
 }

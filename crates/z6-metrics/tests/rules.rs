@@ -535,6 +535,7 @@ fn irregularities_are_counted_by_request() {
             reusable: true,
             unsolicited: false,
             irregularities,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
         next: NextHop { target: TargetId(0), request_bytes: 9 },
     };

@@ -338,7 +338,7 @@ impl Client {
         let bandwidth = simulation.bandwidth_bytes_per_second;
         let arrives = wire.up.send(now, written, latency_ns, bandwidth);
         out.env.schedule(arrives, SimEvent::AtServer(of));
-        link.session.wrote(length, |input| engine.step(at, input));
+        link.session.wrote(length, at, |input| engine.step(at, input));
     }
 
     /// The socket takes bytes again.

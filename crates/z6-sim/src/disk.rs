@@ -87,7 +87,7 @@ impl<O: Observer, L: LogOut> Disk<O, L> {
             log,
             observer,
             assembler,
-            read_back: ReadBack::new(header.partition()),
+            read_back: ReadBack::new(header),
             error: None,
             limit_bytes: limits.max_event_log_bytes.saturating_sub(reserve),
             limit_told: false,

@@ -258,6 +258,7 @@ impl<N: Network, S: BlockSink> MemoryDriver<N, S> {
                 unsent_bytes: 0,
                 reusable: false,
                 irregularities: Irregularities::NONE,
+                arrival: z6_events::ArrivalStamp::NONE,
             },
         }
     }
@@ -425,6 +426,7 @@ fn failed(exchange: ExchangeSlot, error: ErrorKind, reusable: bool) -> Input {
         unsent_bytes: 0,
         reusable,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     };
     Input::Failed { exchange, failure }
 }
@@ -439,6 +441,7 @@ fn outcome(sent: Tick, exchange: ExchangeSlot, answer: Answer) -> Option<(Tick, 
         reusable,
         unsolicited: false,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     };
     Some(match answer {
         Answer::Status { after_ns, status, reusable } => {

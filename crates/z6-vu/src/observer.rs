@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use z6_events::{
-    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, Partition, SealedBlock, StopReason,
+    BlockDecoder, BlockEnd, Event, LogAssembler, LogError, LogHeader, SealedBlock, StopReason,
     Tick, Visitor, WalkError, WorkerId,
 };
 
@@ -29,10 +29,10 @@ pub struct ReadBack {
 }
 
 impl ReadBack {
-    /// For the blocks of all workers of a partition.
+    /// For the blocks of a log with this header.
     #[must_use]
-    pub fn new(partition: Partition) -> ReadBack {
-        ReadBack { decoder: BlockDecoder::new(partition), end: RunEnd::default() }
+    pub fn new(header: &LogHeader) -> ReadBack {
+        ReadBack { decoder: BlockDecoder::for_log(header), end: RunEnd::default() }
     }
 
     /// Shows the block that `assembler` sealed last.

@@ -30,13 +30,16 @@ pub struct RunSetup {
     /// Resolved addresses of every target, in the scenario's order; empty if nothing was resolved,
     /// as in a simulated run. Each target then counts as one address.
     pub addresses: Vec<TargetAddresses>,
+    /// Whether the log says when responses had arrived.
+    pub arrival_stamps: bool,
 }
 
 impl RunSetup {
     /// A run of one process in which nothing was resolved.
     #[must_use]
     pub fn new(seed: u64, workers: u16) -> RunSetup {
-        RunSetup { seed, shard: 0, shards: 1, workers, addresses: Vec::new() }
+        let addresses = Vec::new();
+        RunSetup { seed, shard: 0, shards: 1, workers, addresses, arrival_stamps: false }
     }
 
     /// The same for one shard of the run.
@@ -48,8 +51,9 @@ impl RunSetup {
     /// The setup of the run that wrote a log.
     #[must_use]
     pub fn from_header(header: &LogHeader) -> RunSetup {
-        let LogHeader { seed, shard, shards, workers, .. } = *header;
-        RunSetup { seed, shard, shards, workers, addresses: header.addresses.clone() }
+        let LogHeader { seed, shard, shards, workers, arrival_stamps, .. } = *header;
+        let addresses = header.addresses.clone();
+        RunSetup { seed, shard, shards, workers, addresses, arrival_stamps }
     }
 }
 
@@ -146,6 +150,12 @@ impl Prepared {
         self.setup.workers
     }
 
+    /// Whether the log says when responses had arrived.
+    #[must_use]
+    pub fn has_arrival_stamps(&self) -> bool {
+        self.setup.arrival_stamps
+    }
+
     /// What the sessions of one worker send and read.
     #[must_use]
     pub fn requests(&self, given: &Given) -> Requests {
@@ -193,6 +203,7 @@ impl Prepared {
             shards: self.setup.shards,
             driver,
             model: Some(self.model()),
+            arrival_stamps: self.setup.arrival_stamps,
             plan_digest: self.plan_digest(),
             engine_version: crate::ENGINE_VERSION.to_owned(),
             limits: self.scenario.limits.pairs(),

@@ -86,6 +86,12 @@ impl<S: BlockSink> Recorder<S> {
         }
     }
 
+    /// For a log with arrival stamps, or without: the latter if nothing is said.
+    #[must_use]
+    pub fn with_arrival_stamps(self, has_stamps: bool) -> Recorder<S> {
+        Recorder { block: self.block.with_arrival_stamps(has_stamps), ..self }
+    }
+
     /// A recorder that closes blocks only if [`Recorder::expect_block`] says.
     pub fn copying_boundaries(engine: Engine, sink: S) -> Recorder<S> {
         let boundaries = Boundaries::Copied { counts: VecDeque::new(), waiting: VecDeque::new() };

@@ -323,6 +323,7 @@ fn an_address_that_refuses_is_left_out_while_another_answers() {
                         reusable: true,
                         unsolicited: false,
                         irregularities: Irregularities::NONE,
+                        arrival: z6_events::ArrivalStamp::NONE,
                     },
                 }
             }

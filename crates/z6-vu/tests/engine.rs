@@ -238,6 +238,7 @@ fn an_answer_after_its_deadline_is_a_timeout() {
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     };
     step(&mut engine, Tick(2 + 50 * MS), done, &mut out);

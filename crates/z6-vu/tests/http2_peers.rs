@@ -76,6 +76,7 @@ fn failure(error: ErrorKind, reusable: bool) -> Failure {
         unsent_bytes: 0,
         reusable,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     }
 }
 
@@ -194,6 +195,7 @@ impl World {
             reusable: !going,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         };
         self.step(Input::Done { exchange, response });
     }

@@ -342,6 +342,7 @@ fn a_slot_closed_and_used_again_within_a_step_is_no_contradiction() {
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     };
     step(Tick(3), done);

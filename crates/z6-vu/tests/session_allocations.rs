@@ -131,7 +131,7 @@ fn filling_in_and_reading_allocate_nothing_in_steady_state() {
             };
             assert_eq!(session.start(exchange, planned, 0, &mut requests), Ok(()));
             let length = session.unwritten(&requests).len();
-            session.wrote(length, |_| {});
+            session.wrote(length, Tick(1), |_| {});
             let (mut values, mut done) = (0, 0);
             for piece in answer.as_bytes().chunks(piece) {
                 let mut from = 0;

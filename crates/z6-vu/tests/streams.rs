@@ -91,6 +91,7 @@ impl Steps {
             reusable,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         };
         self.step(Input::Done { exchange: ExchangeSlot(exchange), response })
     }
@@ -125,6 +126,7 @@ impl Steps {
             unsent_bytes: 0,
             reusable,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         };
         self.step(Input::Failed { exchange: ExchangeSlot(exchange), failure })
     }

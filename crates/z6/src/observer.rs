@@ -236,6 +236,8 @@ mod tests {
         )
         .unwrap();
         let facts = RunFacts {
+            arrival_stamps: false,
+            no_arrival_stamps: String::new(),
             seed: 1,
             plan_digest: String::new(),
             driver: Driver::Reactor,

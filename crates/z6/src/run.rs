@@ -475,6 +475,8 @@ impl Settled {
             driver,
             // Tick 0 is not known yet: set from the log's header at the end.
             started_at: String::new(),
+            arrival_stamps: false,
+            no_arrival_stamps: String::new(),
             partition: Partition::new(
                 self.shard.index(),
                 self.shard.of(),

@@ -412,6 +412,7 @@ fn paced_with(
             reusable: true,
             unsolicited: false,
             irregularities: z6_events::Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         };
         events.push((Tick(sent.0 + 1_000_000), Event::Done { exchange, response, failure: None }));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use z6_events::canary::is_planted;
 
 use serde::{Serialize, Serializer};
 use z6_metrics::RunLatencies;
@@ -77,6 +78,8 @@ impl Percentile {
     /// Its rank among `count` observations: ceil(q n), at least 1.
     pub(crate) fn rank(self, count: u64) -> u64 {
         let scaled = u128::from(count) * u128::from(self.billionths);
+        let scaled =
+            if is_planted("percentiles") { scaled / 10_000_000 * 10_000_000 } else { scaled };
         u64::try_from(scaled.div_ceil(1_000_000_000)).unwrap_or(u64::MAX).max(1)
     }
 }
@@ -133,6 +136,9 @@ pub struct PercentileRow {
     pub service_ns: Option<PercentileValue>,
     /// Of times to the first byte.
     pub first_byte_ns: Option<PercentileValue>,
+    /// Of times to the arrival; not written where the log has no arrival stamps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrival_ns: Option<PercentileValue>,
 }
 
 /// The values of the percentiles of one latency, in the order of the list.
@@ -147,14 +153,16 @@ pub(super) fn values(latency: &Latency, list: &[Percentile]) -> Vec<Option<Perce
 
 /// The table of a list of percentiles.
 pub(super) fn rows(list: &[Percentile], latencies: &RunLatencies<'_>) -> Vec<PercentileRow> {
-    let RunLatencies { response, service, first_byte } = *latencies;
+    let RunLatencies { response, service, first_byte, arrival } = *latencies;
     let [response, service, first_byte] =
         [response, service, first_byte].map(|latency| values(latency, list));
+    let arrival = arrival.map(|latency| values(latency, list));
     let row = |(index, percentile): (usize, &Percentile)| PercentileRow {
         percentile: *percentile,
         response_ns: response[index],
         service_ns: service[index],
         first_byte_ns: first_byte[index],
+        arrival_ns: arrival.as_ref().and_then(|arrival| arrival[index]),
     };
     list.iter().enumerate().map(row).collect()
 }

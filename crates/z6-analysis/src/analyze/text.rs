@@ -82,14 +82,18 @@ impl Analyzed {
 
     fn percentile_table(&self) -> Table {
         let mut table = Table::new(1);
-        table.row(["percentile", "response time", "service time", "first byte"].map(str::to_owned));
+        let stamps = has_arrivals(&self.percentiles);
+        let headings = ["percentile", "response time", "service time", "first byte"];
+        let arrival = stamps.then_some("until arrival");
+        table.row(headings.into_iter().chain(arrival).map(str::to_owned));
         for row in &self.percentiles {
-            table.row([
+            let cells = [
                 format!("p{}", row.percentile),
                 value(row.response_ns),
                 value(row.service_ns),
                 value(row.first_byte_ns),
-            ]);
+            ];
+            table.row(cells.into_iter().chain(stamps.then(|| value(row.arrival_ns))));
         }
         table
     }
@@ -168,13 +172,24 @@ fn number(value: Option<u64>) -> String {
     value.map_or_else(String::new, |ns| ns.to_string())
 }
 
+/// Whether there is something to show of when responses arrived.
+fn has_arrivals(rows: &[PercentileRow]) -> bool {
+    rows.iter().any(|row| row.arrival_ns.is_some())
+}
+
 fn percentile_csv(rows: &[PercentileRow]) -> String {
-    let mut text = String::from("percentile,response_ns,service_ns,first_byte_ns\n");
+    let stamps = has_arrivals(rows);
+    let mut text = String::from("percentile,response_ns,service_ns,first_byte_ns");
+    text.push_str(if stamps { ",arrival_ns\n" } else { "\n" });
     for row in rows {
         let latencies = [row.response_ns, row.service_ns, row.first_byte_ns];
         let [response, service, first_byte] =
             latencies.map(|value| number(value.map(|value| value.ns)));
-        text.push_str(&format!("{},{response},{service},{first_byte}\n", row.percentile));
+        text.push_str(&format!("{},{response},{service},{first_byte}", row.percentile));
+        if stamps {
+            text.push_str(&format!(",{}", number(row.arrival_ns.map(|value| value.ns))));
+        }
+        text.push('\n');
     }
     text
 }

@@ -3,9 +3,9 @@
 
 use z6_events::limits::MAX_EXCHANGE_SLOTS;
 use z6_events::{
-    Actor, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot, Failure,
-    NeverSentReason, NextHop, PlannedRequest, Population, RequestId, Response, SlotTable, Step,
-    StoppedBy, TargetId, Tick, VariableId, WorkerId,
+    Actor, ArrivalStamp, Cause, ConnectionSlot, ErrorKind, Event, EventClass, ExchangeSlot,
+    Failure, NeverSentReason, NextHop, PlannedRequest, Population, RequestId, Response, SlotTable,
+    Step, StoppedBy, TargetId, Tick, VariableId, WorkerId,
 };
 use z6_scenario::{Plan, Region, Scenario, Target};
 
@@ -221,9 +221,10 @@ impl StepCheck<'_> {
             }
             Event::Redirected {
                 exchange,
-                response: Response { first_byte, unsent_bytes, .. },
+                response: Response { first_byte, unsent_bytes, arrival, .. },
                 next: NextHop { target, request_bytes },
             } => {
+                self.arrived(exchange, arrival);
                 self.redirected(exchange, first_byte, unsent_bytes, (target, request_bytes));
             }
             Event::Resent { exchange, ref failure, .. } => self.resent(exchange, failure),
@@ -232,10 +233,11 @@ impl StepCheck<'_> {
             }
             Event::Done {
                 exchange,
-                response: Response { first_byte, status, unsent_bytes, reusable, .. },
+                response: Response { first_byte, status, unsent_bytes, reusable, arrival, .. },
                 failure,
             } => {
                 self.drains_unless(exchange, reusable);
+                self.arrived(exchange, arrival);
                 self.done(exchange, first_byte, status, unsent_bytes, failure);
             }
             Event::Failed {
@@ -362,6 +364,17 @@ impl StepCheck<'_> {
     #[inline]
     pub(super) fn step_over(&mut self, actor: Actor, end: StepEnd, delay_ns: u64) {
         self.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), end);
+    }
+
+    /// A response that was believed had not arrived before its request was sent.
+    #[inline]
+    pub(super) fn arrived(&mut self, exchange: ExchangeSlot, arrival: ArrivalStamp) {
+        let Some(arrived) = arrival.arrived(self.here.at) else { return };
+        let Some(open) = self.state.open.get(exchange.0) else { return };
+        if arrived < open.sent {
+            let (actor, sent) = (open.actor, open.sent);
+            self.report(Some(actor), ViolationKind::ArrivedBeforeSent { arrived, sent });
+        }
     }
 
     /// The instants and bytes of an exchange that the driver ended.

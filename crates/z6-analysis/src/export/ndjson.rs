@@ -328,6 +328,7 @@ impl Object {
             unsent_bytes,
             reusable,
             irregularities,
+            arrival,
         } = *failure;
         self.number("exchange", u64::from(exchange.0));
         self.word("error", error.name());
@@ -337,6 +338,7 @@ impl Object {
         self.number("unsent_bytes", unsent_bytes);
         self.flag("reusable", reusable);
         self.irregularities(irregularities);
+        self.optional("read_lag_ns", arrival.read_lag_ns());
     }
 
     fn response(&mut self, exchange: ExchangeSlot, response: &Response) {
@@ -348,6 +350,7 @@ impl Object {
             reusable,
             unsolicited,
             irregularities,
+            arrival,
         } = *response;
         self.number("exchange", u64::from(exchange.0));
         self.number("status", u64::from(status));
@@ -357,6 +360,7 @@ impl Object {
         self.flag("reusable", reusable);
         self.flag("unsolicited", unsolicited);
         self.irregularities(irregularities);
+        self.optional("read_lag_ns", arrival.read_lag_ns());
     }
 
     /// The names, in the order of the bits of the mask.

@@ -15,7 +15,7 @@ use crate::values::RowValues;
 
 /// The columns of the CSV format, in order; `population` follows if the scenario has populations, and `shard` if the
 /// run has several. An instant that did not happen is empty.
-pub const CSV_COLUMNS: [&str; 22] = [
+pub const CSV_COLUMNS: [&str; 23] = [
     "actor",
     "step",
     "worker",
@@ -38,6 +38,7 @@ pub const CSV_COLUMNS: [&str; 22] = [
     "tags",
     "protocol",
     "stream",
+    "arrived_ns",
 ];
 
 /// How requests are written.
@@ -225,6 +226,7 @@ fn cells<'a>(row: &RequestRow, names: &'a Names) -> [Cell<'a>; CSV_COLUMNS.len()
         Cell::name(&names.tags, names.place_of_tags(row)),
         row.protocol.map_or(Cell::Missing, |protocol| Cell::Word(protocol.name())),
         Cell::number(row.stream),
+        Cell::tick(row.arrived),
     ]
 }
 
@@ -333,6 +335,8 @@ fn put_json(line: &mut Vec<u8>, row: &RequestRow, names: &Names, has_shard: bool
         ("ended_ns", Cell::Number(row.ended.0)),
         ("response_ns", Cell::number(row.response_ns())),
         ("service_ns", Cell::number(row.service_ns())),
+        ("arrival_ns", Cell::number(row.arrival_ns())),
+        ("read_lag_ns", Cell::number(row.read_lag_ns())),
         ("lower_bound", Cell::Flag(row.is_censored())),
     ];
     let more = more(row, names, has_shard);
@@ -431,6 +435,7 @@ impl fmt::Display for RowLine<'_> {
         let instants = [
             ("sent", row.sent),
             ("first_byte", row.first_byte),
+            ("arrived", row.arrived),
             ("done", row.done),
             ("ended", ended),
         ];

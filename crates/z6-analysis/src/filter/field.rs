@@ -65,11 +65,14 @@ pub(super) enum NumberField {
     BytesReceived,
     Planned,
     Sent,
+    Arrived,
     Done,
     Ended,
     Response,
     Service,
     FirstByte,
+    Arrival,
+    ReadLag,
     Lateness,
 }
 
@@ -90,11 +93,14 @@ impl NumberField {
             NumberField::BytesReceived => Some(row.bytes_received),
             NumberField::Planned => Some(row.planned.0),
             NumberField::Sent => tick(row.sent),
+            NumberField::Arrived => tick(row.arrived),
             NumberField::Done => tick(row.done),
             NumberField::Ended => Some(row.ended.0),
             NumberField::Response => row.response_ns(),
             NumberField::Service => row.service_ns(),
             NumberField::FirstByte => row.first_byte_ns(),
+            NumberField::Arrival => row.arrival_ns(),
+            NumberField::ReadLag => row.read_lag_ns(),
             NumberField::Lateness => row.lateness_ns(),
         }
     }
@@ -114,10 +120,13 @@ impl NumberField {
             | NumberField::Connection
             | NumberField::Stream
             | NumberField::Sent
+            | NumberField::Arrived
             | NumberField::Done
             | NumberField::Response
             | NumberField::Service
             | NumberField::FirstByte
+            | NumberField::Arrival
+            | NumberField::ReadLag
             | NumberField::Lateness => false,
         }
     }
@@ -168,19 +177,25 @@ pub(super) const FIELDS: &[Field] = &[
     number("stream", NumberField::Stream, Scale::One),
     number("planned_s", NumberField::Planned, Scale::Seconds),
     number("sent_s", NumberField::Sent, Scale::Seconds),
+    number("arrived_s", NumberField::Arrived, Scale::Seconds),
     number("done_s", NumberField::Done, Scale::Seconds),
     number("ended_s", NumberField::Ended, Scale::Seconds),
     number("planned_ns", NumberField::Planned, Scale::One),
     number("sent_ns", NumberField::Sent, Scale::One),
+    number("arrived_ns", NumberField::Arrived, Scale::One),
     number("done_ns", NumberField::Done, Scale::One),
     number("ended_ns", NumberField::Ended, Scale::One),
     number("response_ms", NumberField::Response, Scale::Ms),
     number("service_ms", NumberField::Service, Scale::Ms),
     number("first_byte_ms", NumberField::FirstByte, Scale::Ms),
+    number("arrival_ms", NumberField::Arrival, Scale::Ms),
+    number("read_lag_ms", NumberField::ReadLag, Scale::Ms),
     number("lateness_ms", NumberField::Lateness, Scale::Ms),
     number("response_ns", NumberField::Response, Scale::One),
     number("service_ns", NumberField::Service, Scale::One),
     number("first_byte_ns", NumberField::FirstByte, Scale::One),
+    number("arrival_ns", NumberField::Arrival, Scale::One),
+    number("read_lag_ns", NumberField::ReadLag, Scale::One),
     number("lateness_ns", NumberField::Lateness, Scale::One),
     number("bytes_sent", NumberField::BytesSent, Scale::One),
     number("bytes_received", NumberField::BytesReceived, Scale::One),

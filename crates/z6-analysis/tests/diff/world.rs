@@ -130,6 +130,8 @@ impl World {
 
     pub fn facts(&self) -> RunFacts {
         RunFacts {
+            arrival_stamps: false,
+            no_arrival_stamps: String::new(),
             seed: 42,
             plan_digest: self.plan_digest.clone(),
             driver: Driver::Reactor,
@@ -255,6 +257,7 @@ pub fn done(vu: u64, at: u64, fails: bool) -> Event {
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
         failure: fails.then_some(ErrorKind::Status5xx),
     }

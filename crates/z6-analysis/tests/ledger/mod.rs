@@ -358,6 +358,7 @@ impl Maker<'_> {
                         unsent_bytes,
                         reusable: false,
                         irregularities: Irregularities::NONE,
+                        arrival: z6_events::ArrivalStamp::NONE,
                     },
                 }
             };
@@ -382,6 +383,7 @@ impl Maker<'_> {
                     reusable: true,
                     unsolicited: false,
                     irregularities,
+                    arrival: z6_events::ArrivalStamp::NONE,
                 },
                 failure,
             };
@@ -464,6 +466,7 @@ impl Ledger {
         let mut builders: Vec<BlockBuilder> = (0..workers)
             .map(|worker| {
                 BlockBuilder::new(Partition::unsharded(WorkerId(worker), workers), Vec::new())
+                    .with_arrival_stamps(self.header.arrival_stamps)
             })
             .collect();
         let mut last = vec![Tick::ZERO; builders.len()];

@@ -3,11 +3,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use z6_events::{
-    Actor, BlockBuilder, ByteRange, Cause, CloseCause, ConnectionSlot, Driver, Ending, ErrorKind,
-    Event, ExchangeSlot, Failure, FooterFacts, Irregularities, Irregularity, LogAssembler,
-    LogDigest, LogError, LogHeader, LogReader, LoggedValue, Model, NeverSentReason, NextHop,
-    Partition, PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample, Step,
-    StopReason, StoppedBy, TargetAddresses, TargetId, Tick, VariableId, WorkerId,
+    Actor, ArrivalStamp, BlockBuilder, ByteRange, Cause, CloseCause, ConnectionSlot, Driver,
+    Ending, ErrorKind, Event, ExchangeSlot, Failure, FooterFacts, Irregularities, Irregularity,
+    LogAssembler, LogDigest, LogError, LogHeader, LogReader, LoggedValue, Model, NeverSentReason,
+    NextHop, Partition, PlannedRequest, Population, ReleaseCause, RequestId, Response, Sample,
+    Step, StopReason, StoppedBy, TargetAddresses, TargetId, Tick, VariableId, WorkerId,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -79,6 +79,7 @@ pub fn done(slot: u32, first_byte: u64, status: u16, received_bytes: u64) -> Eve
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
         failure: None,
     }
@@ -161,6 +162,7 @@ fn worker_1() -> Vec<(u64, Event)> {
             reusable: false,
             unsolicited: true,
             irregularities: Irregularities::ALL,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
         failure: Some(ErrorKind::Status4xx),
     };
@@ -174,6 +176,7 @@ fn worker_1() -> Vec<(u64, Event)> {
             unsent_bytes: 5,
             reusable: true,
             irregularities: Irregularity::BareLineFeed.into(),
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     };
     let redirected = Event::Redirected {
@@ -186,6 +189,7 @@ fn worker_1() -> Vec<(u64, Event)> {
             reusable: false,
             unsolicited: true,
             irregularities: Irregularity::ObsFold.into(),
+            arrival: z6_events::ArrivalStamp::NONE,
         },
         next: NextHop { target: TargetId(300), request_bytes: 9_000 },
     };
@@ -237,6 +241,7 @@ fn worker_1() -> Vec<(u64, Event)> {
                     reusable: true,
                     unsolicited: false,
                     irregularities: Irregularities::NONE,
+                    arrival: z6_events::ArrivalStamp::NONE,
                 },
                 next: NextHop { target: TargetId(0), request_bytes: 0 },
             },
@@ -391,6 +396,7 @@ impl Busy {
                     unsent_bytes: self.spread.below(2),
                     reusable: false,
                     irregularities: Irregularities::NONE,
+                    arrival: z6_events::ArrivalStamp::NONE,
                 },
             },
             _ => {
@@ -402,9 +408,21 @@ impl Busy {
     }
 }
 
+/// Sets when the response of an event had arrived, if it has one.
+pub fn stamp(event: &mut Event, stamp: ArrivalStamp) {
+    match event {
+        Event::Done { response: Response { arrival, .. }, .. }
+        | Event::Redirected { response: Response { arrival, .. }, .. }
+        | Event::Failed { failure: Failure { arrival, .. }, .. }
+        | Event::Resent { failure: Failure { arrival, .. }, .. } => *arrival = stamp,
+        _ => {}
+    }
+}
+
 /// A log of this many events, for comparing readers of the prediction rules.
-pub fn busy_log(events: usize) -> Vec<u8> {
-    let (mut assembler, mut bytes) = LogAssembler::new(&header()).unwrap();
+pub fn busy_log(events: usize, has_stamps: bool) -> Vec<u8> {
+    let header = LogHeader { arrival_stamps: has_stamps, ..header() };
+    let (mut assembler, mut bytes) = LogAssembler::new(&header).unwrap();
     let mut workers = [0, 1].map(|worker| Busy {
         worker,
         now: 1_000_000_000,
@@ -413,8 +431,10 @@ pub fn busy_log(events: usize) -> Vec<u8> {
         spread: Spread(worker),
     });
     let mut builders = [0, 1].map(|worker| {
-        BlockBuilder::new(Partition::unsharded(WorkerId(worker), header().workers), Vec::new())
+        let partition = Partition::unsharded(WorkerId(worker), header.workers);
+        BlockBuilder::new(partition, Vec::new()).with_arrival_stamps(has_stamps)
     });
+    let mut stamps = Spread(7);
     for builder in &mut builders {
         for slot in 0..40 {
             let (connection, at) = (ConnectionSlot(slot), Tick(u64::from(slot)));
@@ -423,7 +443,10 @@ pub fn busy_log(events: usize) -> Vec<u8> {
         }
     }
     for index in 0..events {
-        let (at, event) = workers[index % 2].next();
+        let (at, mut event) = workers[index % 2].next();
+        if has_stamps {
+            stamp(&mut event, ArrivalStamp::from_code(stamps.below(5_001) as u32));
+        }
         let builder = &mut builders[index % 2];
         builder.push(Tick(at), &event).unwrap();
         if builder.event_count() > 700 || index + 2 >= events {

@@ -2,7 +2,7 @@
 
 use z6_events::{StoppedBy, TargetId, Tick, WorkerId};
 
-use super::{EndFacts, Fold};
+use super::{EndFacts, Fold, RunFacts};
 use crate::assertions::{self, Found, Observed};
 use crate::by_population::ByPopulation;
 use crate::curve::Curves;
@@ -165,6 +165,7 @@ impl Fold {
         let said = self.workers.iter().filter_map(|state| state.end.map(|(_, by)| by));
         let stopped_by = end.stopped_by.or_else(|| said.reduce(StoppedBy::stronger));
         let shard = self.lone_shard();
+        let arrival_unknown = self.arrival_unknown();
         RunFigures {
             name: self.outline.name,
             seed: self.facts.seed,
@@ -180,7 +181,14 @@ impl Fold {
             stopped_by,
             tripped,
             warmup_seconds: seconds(self.outline.warmup.0),
+            arrival_unknown,
         }
+    }
+
+    /// Why it is not known when responses had arrived, where a reader may want to know.
+    fn arrival_unknown(&self) -> Option<String> {
+        let RunFacts { arrival_stamps, no_arrival_stamps, .. } = &self.facts;
+        (!arrival_stamps && !no_arrival_stamps.is_empty()).then(|| no_arrival_stamps.clone())
     }
 
     /// `max_connections` of the first target for which a worker had as many as it may.

@@ -159,7 +159,7 @@ impl Fold {
             workers: (0..loops.count()).map(|_| Worker::new()).collect(),
             loops,
             shards: None,
-            requests: Requests::new(&outline, until),
+            requests: Requests::new(&outline, until, facts.arrival_stamps),
             connections: ConnectionTotals::new(outline.warmup),
             reads: None,
             populations: None,
@@ -701,6 +701,7 @@ const fn without_response(Cause { error, detail }: Cause) -> Failure {
         unsent_bytes: 0,
         reusable: false,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     }
 }
 

@@ -247,6 +247,7 @@ impl PartFold {
                 reusable: false,
                 unsolicited: false,
                 irregularities: Irregularities::NONE,
+                arrival: row.arrival(),
             };
             return requests.answered(rates, here, &open, &response, failure);
         }
@@ -255,8 +256,11 @@ impl PartFold {
             Some(ErrorKind::RequestTimeout) => requests.timed_out(here, &open),
             Some(error) => {
                 let cause = Cause { error, detail: row.detail };
-                let failure =
-                    Failure { received_bytes: row.bytes_received, ..without_response(cause) };
+                let failure = Failure {
+                    received_bytes: row.bytes_received,
+                    arrival: row.arrival(),
+                    ..without_response(cause)
+                };
                 let exchange = row.exchange.unwrap_or(ExchangeSlot(u32::MAX));
                 let why = state.why_broken(ended, exchange, (connection, sent));
                 requests.broken(here, &open, &failure, why)

@@ -30,6 +30,8 @@ pub struct RunLatencies<'a> {
     pub service: &'a Latency,
     /// Times to the first byte.
     pub first_byte: &'a Latency,
+    /// Times to the arrival, if the log has arrival stamps.
+    pub arrival: Option<&'a Latency>,
 }
 
 /// What workers and connections say about the generator.
@@ -101,6 +103,7 @@ impl Requests {
             response: &total.response,
             service: &total.service,
             first_byte: &self.latencies.first_byte,
+            arrival: self.has_arrival_stamps.then_some(&self.latencies.arrival),
         }
     }
 
@@ -113,6 +116,7 @@ impl Requests {
         LatencyFigures {
             response_ns: stats(&total.response),
             service_ns: stats(&total.service),
+            arrival_ns: self.has_arrival_stamps.then(|| stats(&self.latencies.arrival)),
             first_byte_ns: stats(&self.latencies.first_byte),
             connect_ns,
             tls_handshake_ns,
@@ -214,17 +218,21 @@ impl Requests {
         let (totals, latencies) = (&self.totals, &self.latencies);
         let loop_lag = stats(&latencies.loop_lag);
         let waiting = stats(&latencies.waiting);
+        let read_lag = self.has_arrival_stamps.then(|| stats(&latencies.read_lag));
         let ranged = [
             &total.response,
             &total.service,
             &latencies.first_byte,
             &latencies.failed_response,
             &latencies.lateness,
+            &latencies.arrival,
+            &latencies.read_lag,
         ];
         let out_of_range: u64 = ranged.iter().map(|latency| latency.out_of_range()).sum();
         let doubts = verdict::doubts(&Evidence {
             loop_lag: &loop_lag,
             waiting: &waiting,
+            read_lag_p99_ns: read_lag.as_ref().and_then(|lag| lag.p99),
             connection_limit: workers.connection_limit,
             syn_retries: workers.syn_retries,
             stream_limit: workers.stream_limit,
@@ -260,6 +268,7 @@ impl Requests {
             lateness_ns: stats(&latencies.lateness),
             loop_lag_ns: loop_lag,
             waiting_ns: waiting,
+            read_lag_ns: read_lag,
             cpu_fraction: workers.cpu_fraction,
             log_stall_ns: workers.log_stall_ns,
         }

@@ -9,7 +9,7 @@ pub use figures::RunLatencies;
 pub(crate) use figures::WorkerEvidence;
 
 use z6_events::{
-    Cause, ErrorKind, Failure, NeverSentReason, PlannedRequest, RequestId, Response,
+    ArrivalStamp, Cause, ErrorKind, Failure, NeverSentReason, PlannedRequest, RequestId, Response,
     TargetAddresses, TargetId, Tick, WorkerId,
 };
 
@@ -36,6 +36,8 @@ struct Latencies {
     lateness: Latency,
     loop_lag: Latency,
     waiting: Latency,
+    arrival: Latency,
+    read_lag: Latency,
 }
 
 /// Counts, latencies, rows and examples of all requests.
@@ -53,11 +55,12 @@ pub(crate) struct Requests {
     lag_forgotten: u64,
     examples: Examples,
     planted: Planted,
+    has_arrival_stamps: bool,
 }
 
 impl Requests {
     /// Of no requests yet. Rates count instants up to `until`.
-    pub(crate) fn new(outline: &Outline, until: Tick) -> Requests {
+    pub(crate) fn new(outline: &Outline, until: Tick, has_arrival_stamps: bool) -> Requests {
         Requests {
             warmup: outline.warmup,
             totals: Totals::new(),
@@ -70,6 +73,7 @@ impl Requests {
             lag_forgotten: 0,
             examples: Examples::default(),
             planted: Planted::default(),
+            has_arrival_stamps,
         }
     }
 
@@ -212,6 +216,7 @@ impl Requests {
             self.measured.response(response.status);
             let sent = request_bytes.saturating_sub(response.unsent_bytes);
             self.measured.count_bytes(sent, response.received_bytes);
+            self.read_lag(response.arrival)?;
         }
         match failure {
             Some(error) => {
@@ -251,6 +256,9 @@ impl Requests {
                 cell.service.value(service_ns)
             })?;
             self.latencies.first_byte.value(response.first_byte.since(sent))?;
+            if let Some(arrived) = response.arrival.arrived(at) {
+                self.latencies.arrival.value(arrived.since(sent))?;
+            }
         }
         Ok(())
     }
@@ -266,7 +274,16 @@ impl Requests {
         let sent_bytes = open.request_bytes.saturating_sub(failure.unsent_bytes);
         self.count_bytes(open.planned, sent_bytes, failure.received_bytes);
         self.totals.irregularities.add(open.irregularities.union(failure.irregularities));
+        if self.measures(open.planned) {
+            self.read_lag(failure.arrival)?;
+        }
         self.failed(here, open, failure.cause(), why)
+    }
+
+    /// A read ended a request; its last byte may be known to have arrived before.
+    #[inline]
+    fn read_lag(&mut self, arrival: ArrivalStamp) -> Result<(), FoldError> {
+        arrival.read_lag_ns().map_or(Ok(()), |lag_ns| self.latencies.read_lag.value(lag_ns))
     }
 
     /// A request on the wire was not answered within its time.
@@ -321,6 +338,9 @@ impl Requests {
     /// A request on the wire was given up without an answer.
     fn unanswered(&mut self, at: Tick, open: &OpenRequest) -> Result<(), FoldError> {
         let (response_ns, service_ns) = (at.since(open.planned), at.since(open.sent));
+        if self.has_arrival_stamps {
+            self.latencies.arrival.bound(service_ns)?;
+        }
         let same_kind = &mut self.by_connection.kind(open.reused).cell;
         same_kind.response.bound(response_ns)?;
         same_kind.service.bound(service_ns)?;

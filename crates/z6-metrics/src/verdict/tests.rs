@@ -8,6 +8,7 @@ static NO_WAITING: LazyLock<LatencyStats> = LazyLock::new(LatencyStats::default)
 
 fn clean(loop_lag: &LatencyStats) -> Evidence<'_> {
     Evidence {
+        read_lag_p99_ns: Some(1_000_000),
         resent: (9, 10),
         offered: Some((1_000, 990)),
         failed: 50,
@@ -34,7 +35,8 @@ fn clean_evidence_raises_no_doubt() {
 fn each_doubt_is_raised_by_its_own_evidence_and_no_other() {
     use Verdict::{Degraded, Trustworthy};
     type Change = fn(&mut Evidence<'_>);
-    let cases: [(Change, &str, Verdict); 20] = [
+    let cases: [(Change, &str, Verdict); 21] = [
+        (|e| e.read_lag_p99_ns = Some(1_000_001), "late_reads", Degraded),
         (|e| e.window_stalls = (1, 5), "window_stall", Trustworthy),
         (|e| e.calmed = 1, "calmed", Trustworthy),
         (|e| e.resent = (10, 1_000), "resent", Trustworthy),

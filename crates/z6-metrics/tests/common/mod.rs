@@ -29,6 +29,8 @@ pub fn plain() -> Scenario {
 
 pub fn facts(workers: u16) -> RunFacts {
     RunFacts {
+        arrival_stamps: false,
+        no_arrival_stamps: String::new(),
         seed: 42,
         plan_digest: "ab".repeat(32),
         driver: Driver::Reactor,
@@ -159,6 +161,7 @@ pub fn done_event(slot: u32, first_byte: u64, status: u16, failure: Option<Error
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
         failure,
     }
@@ -175,6 +178,7 @@ pub fn failed_event(slot: u32, error: ErrorKind) -> Event {
             unsent_bytes: 40,
             reusable: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         },
     }
 }

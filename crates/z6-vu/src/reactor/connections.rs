@@ -373,7 +373,7 @@ impl Connections {
             };
             match written {
                 Ok(written) => {
-                    link.session.wrote(written, |input| engine.step(at, input));
+                    link.session.wrote(written, at, |input| engine.step(at, input));
                     if written == length {
                         return;
                     }

@@ -78,7 +78,7 @@ impl<O: Observer> LogWriter<O> {
         Ok(LogWriter {
             output,
             assembler,
-            read_back: ReadBack::new(header.partition()),
+            read_back: ReadBack::new(header),
             observer: parts.observer,
             full: parts.full,
             empty: parts.empty,
@@ -196,7 +196,7 @@ mod tests {
         let writer = LogWriter {
             output: LogFile::open_existing(path.as_ref()).unwrap(),
             assembler: LogAssembler::new(&header).unwrap().0,
-            read_back: ReadBack::new(header.partition()),
+            read_back: ReadBack::new(&header),
             observer: Count(0),
             full,
             empty: vec![empty],

@@ -39,6 +39,7 @@ impl Session {
             request: *request,
             attempt,
             is_sent: false,
+            sent: Tick::ZERO,
             request_bytes: self.own_bytes.len(),
             first_byte: None,
             says_length: true,

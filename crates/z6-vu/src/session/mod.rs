@@ -27,8 +27,8 @@ mod shown;
 use std::sync::Arc;
 
 use z6_events::{
-    Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, NoteKind, PlannedRequest,
-    Response, Tick,
+    ArrivalStamp, Cause, CloseCause, ErrorKind, ExchangeSlot, Failure, Irregularities, NoteKind,
+    PlannedRequest, Response, Tick,
 };
 use z6_proto_http1::{Connection, Eof, FailureKind, Limits, Received, ResponseFacts};
 
@@ -61,6 +61,30 @@ pub enum Output {
     /// The connection ended while it carried no exchange. The driver drops the socket and tells the
     /// engine.
     Closed(CloseCause),
+}
+
+/// When a read brought bytes, and when the last of them had arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadAt {
+    /// The clock just after the read.
+    pub at: Tick,
+    /// When the last byte of the read had reached the socket, if the driver knows.
+    pub arrival: ArrivalStamp,
+}
+
+impl From<Tick> for ReadAt {
+    fn from(at: Tick) -> ReadAt {
+        ReadAt { at, arrival: ArrivalStamp::NONE }
+    }
+}
+
+impl ReadAt {
+    /// Whether what was read had arrived before a request that was sent at `sent`, and so cannot be its
+    /// answer.
+    #[inline]
+    pub(super) fn is_before(self, sent: Tick) -> bool {
+        self.arrival.arrived(self.at).is_some_and(|arrived| arrived < sent)
+    }
 }
 
 /// What a read says that brings no bytes.
@@ -115,6 +139,8 @@ struct InFlight {
     attempt: u8,
     /// A first byte was written and reported.
     is_sent: bool,
+    /// The clock just before the write that took its first byte.
+    sent: Tick,
     /// Length of the whole request, bytes.
     request_bytes: usize,
     /// The read that brought the first byte of the final response.
@@ -207,6 +233,7 @@ impl Session {
             request,
             attempt,
             is_sent: false,
+            sent: Tick::ZERO,
             request_bytes: template.len(),
             first_byte: None,
             says_length: requests.says_length(requests.target_of(exchange, &request, attempt)),
@@ -255,15 +282,16 @@ impl Session {
     }
 
     /// A write took `bytes` of [`Session::unwritten`]. Reports each exchange whose first byte was
-    /// among them; its tick is the clock just before that write.
+    /// among them; its tick is `at`, the clock just before that write.
     ///
     /// # Panics
     /// If fewer bytes than that were left to write.
     #[inline]
-    pub fn wrote(&mut self, bytes: usize, mut sent: impl FnMut(Input)) {
+    pub fn wrote(&mut self, bytes: usize, at: Tick, mut sent: impl FnMut(Input)) {
         self.http.wrote(bytes);
         if let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_sent) {
             in_flight.is_sent = true;
+            in_flight.sent = at;
             let (exchange, written_bytes) = (in_flight.exchange, bytes as u64);
             let request_bytes = in_flight.says_length.then_some(in_flight.request_bytes as u64);
             sent(Input::Sent { exchange, written_bytes, request_bytes });
@@ -289,14 +317,14 @@ impl Session {
         self.is_peer_closed
     }
 
-    /// Takes what a read brought: `bytes` from `from` on, which it moves. `at` is the clock just
-    /// after the read. Called until it returns none, or the connection is closed.
+    /// Takes what a read brought: `bytes` from `from` on, which it moves. `read` is the clock just
+    /// after the read, and when they had arrived. Called until it returns none, or the connection is closed.
     #[inline]
     pub fn received(
         &mut self,
         bytes: &[u8],
         from: &mut usize,
-        at: Tick,
+        read: impl Into<ReadAt>,
         requests: &mut Requests,
     ) -> Option<Output> {
         let rest = &bytes[*from..];
@@ -304,27 +332,29 @@ impl Session {
             return requests.journeys()?.next_output();
         }
         *from = bytes.len();
+        let read = read.into();
         match self.http.received(rest) {
             Received::NeedMore { first_byte } => {
-                self.mark_first_byte(first_byte, at);
+                self.mark_first_byte(first_byte, read.at);
                 if self.is_keeping {
                     self.count_kept(requests);
                 }
                 None
             }
             Received::Complete { first_byte, response } => {
-                self.mark_first_byte(first_byte, at);
-                self.complete(&response, rest, at, requests)
+                self.mark_first_byte(first_byte, read.at);
+                self.complete(&response, rest, read, requests)
             }
             Received::Failed { first_byte, error } => {
-                self.mark_first_byte(first_byte, at);
+                self.mark_first_byte(first_byte, read.at);
                 if http2::begins_as_server(rest)
                     && let Some(in_flight) = &self.in_flight
                 {
                     let exchange = in_flight.exchange;
                     requests.explain(NoteKind::Version, exchange, SPEAKS_HTTP2.to_owned());
                 }
-                self.failed(templates::error_kind(error.kind), error.offset, requests)
+                let (error, offset) = (templates::error_kind(error.kind), error.offset);
+                self.failed_in_read(error, offset, read.arrival, requests)
             }
             Received::Unsolicited => Some(Output::Closed(CloseCause::Unsolicited)),
         }
@@ -399,10 +429,12 @@ impl Session {
         &mut self,
         facts: &ResponseFacts,
         input: &[u8],
-        at: Tick,
+        read: ReadAt,
         requests: &mut Requests,
     ) -> Option<Output> {
-        let InFlight { exchange, request, attempt, first_byte, .. } = self.in_flight.take()?;
+        let in_flight = self.in_flight.take()?;
+        let InFlight { exchange, request, attempt, first_byte, .. } = in_flight;
+        let ReadAt { at, arrival } = read;
         let response = Response {
             first_byte: first_byte.unwrap_or(at),
             status: facts.status,
@@ -411,7 +443,12 @@ impl Session {
             reusable: facts.reusable && !self.is_peer_closed,
             unsolicited: facts.unsolicited_after,
             irregularities: templates::irregularities(facts.irregularities),
+            arrival,
         };
+        if read.is_before(in_flight.sent) {
+            self.given_up(&in_flight, requests);
+            return Some(Output::Input(before_request(exchange, &response)));
+        }
         if self.is_keeping {
             self.store_cookies((exchange, &request, attempt), input, at, requests);
         }
@@ -437,7 +474,7 @@ impl Session {
         match self.http.eof() {
             Eof::Idle => Some(Output::Closed(CloseCause::ClosedByPeer)),
             Eof::Complete(_) if is_truncated => self.failed(ErrorKind::TlsTruncated, 0, requests),
-            Eof::Complete(response) => self.complete(&response, &[], at, requests),
+            Eof::Complete(response) => self.complete(&response, &[], at.into(), requests),
             Eof::Failed(kind) => {
                 let closed = Cause { error: ErrorKind::ClosedBeforeResponse, detail: 0 };
                 self.failed_by(kind, closed, requests)
@@ -475,6 +512,16 @@ impl Session {
     }
 
     fn failed(&mut self, error: ErrorKind, detail: u64, requests: &mut Requests) -> Option<Output> {
+        self.failed_in_read(error, detail, ArrivalStamp::NONE, requests)
+    }
+
+    fn failed_in_read(
+        &mut self,
+        error: ErrorKind,
+        detail: u64,
+        arrival: ArrivalStamp,
+        requests: &mut Requests,
+    ) -> Option<Output> {
         let in_flight = self.in_flight.take()?;
         if requests.journeys().is_some() {
             self.given_up(&in_flight, requests);
@@ -487,9 +534,27 @@ impl Session {
             unsent_bytes: (in_flight.request_bytes - self.http.written_bytes()) as u64,
             reusable: false,
             irregularities: templates::irregularities(self.http.irregularities()),
+            arrival,
         };
         Some(Output::Input(Input::Failed { exchange: in_flight.exchange, failure }))
     }
+}
+
+/// A response had arrived before its request was sent: whatever it answers, it is not this request
+/// (RFC 9112 section 9.2). Nothing is read from it.
+#[cold]
+fn before_request(exchange: ExchangeSlot, response: &Response) -> Input {
+    let failure = Failure {
+        error: ErrorKind::ResponseBeforeRequest,
+        detail: 0,
+        first_byte: Some(response.first_byte),
+        received_bytes: response.received_bytes,
+        unsent_bytes: response.unsent_bytes,
+        reusable: false,
+        irregularities: response.irregularities,
+        arrival: response.arrival,
+    };
+    Input::Failed { exchange, failure }
 }
 
 /// The end of an exchange whose connection ended in the moment before: that end and the command to send
@@ -504,6 +569,7 @@ pub fn crossed(exchange: ExchangeSlot) -> Input {
         unsent_bytes: 0,
         reusable: false,
         irregularities: Irregularities::NONE,
+        arrival: ArrivalStamp::NONE,
     };
     Input::Failed { exchange, failure }
 }

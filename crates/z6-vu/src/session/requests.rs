@@ -334,6 +334,7 @@ fn unmade() -> Failure {
         unsent_bytes: 0,
         reusable: true,
         irregularities: Irregularities::NONE,
+        arrival: z6_events::ArrivalStamp::NONE,
     }
 }
 
@@ -347,5 +348,6 @@ fn refused(error: ErrorKind, response: &Response) -> Failure {
         unsent_bytes: response.unsent_bytes,
         reusable: false,
         irregularities: response.irregularities,
+        arrival: response.arrival,
     }
 }

@@ -79,7 +79,7 @@ impl Client {
             let bytes = self.session.unwritten(&self.requests);
             let length = bytes.len().min(piece);
             self.wire.extend_from_slice(&bytes[..length]);
-            self.session.wrote(length, |input| inputs.push(input));
+            self.session.wrote(length, Tick::ZERO, |input| inputs.push(input));
             self.session.invariants();
         }
         inputs
@@ -179,6 +179,7 @@ fn every_split_of_a_response_gives_the_same_response() {
             reusable: true,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival: z6_events::ArrivalStamp::NONE,
         };
         assert_eq!(response, expected, "cut at {cut}");
         assert_eq!(client.session.progress(), Progress::Idle);
@@ -205,7 +206,7 @@ fn a_peer_that_has_closed_is_asked_nothing_more() {
 fn an_early_response_leaves_bytes_unsent() {
     let mut client = Client::new(PLAIN);
     client.start(0, 1, 0);
-    client.session.wrote(4, |_| {});
+    client.session.wrote(4, Tick::ZERO, |_| {});
     let left = client.session.unwritten(&client.requests).len() as u64;
     let response = client.answered(OK, 7);
     assert_eq!((response.unsent_bytes, response.reusable), (left, false));
@@ -291,7 +292,7 @@ fn a_failed_write_is_settled_by_the_reads_after_it() {
     let broken = |follows_end: bool| {
         let mut client = Client::new(PLAIN);
         client.start(0, 1, 0);
-        client.session.wrote(4, |_| {});
+        client.session.wrote(4, Tick::ZERO, |_| {});
         let detail = if follows_end { 32 } else { 104 };
         client.session.write_failed(BrokenWrite { cause: errno(detail), follows_end });
         let later = BrokenWrite { cause: errno(1), follows_end: true };
@@ -344,7 +345,7 @@ fn nothing_is_said_of_an_exchange_that_was_given_up() {
 fn a_slot_is_used_again_as_new() {
     let mut client = Client::new(PLAIN);
     client.start(0, 1, 0);
-    client.session.wrote(1, |_| {});
+    client.session.wrote(1, Tick::ZERO, |_| {});
     client.session.write_failed(BrokenWrite { cause: errno(104), follows_end: false });
     client.session.close();
     client.session.open();

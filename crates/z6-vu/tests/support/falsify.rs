@@ -199,6 +199,7 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
                     reusable,
                     unsolicited,
                     irregularities,
+                    arrival: z6_events::ArrivalStamp::NONE,
                 },
             failure,
         } => match draw.below(9) {
@@ -229,6 +230,7 @@ pub(crate) fn falsify(event: &mut Event, draw: &mut Draw) -> bool {
                     unsent_bytes,
                     reusable,
                     irregularities,
+                    arrival: z6_events::ArrivalStamp::NONE,
                 },
         } => match draw.below(8) {
             0 => u32_of(draw, &mut exchange.0),

@@ -98,6 +98,8 @@ pub(crate) fn refold(ledger: &Ledger, step_ns: u64, torn: bool) -> Result<Value>
         .ok()
         .context("the scenario in the log does not load")?;
     let facts = RunFacts {
+        arrival_stamps: false,
+        no_arrival_stamps: String::new(),
         seed: ledger.header.seed,
         plan_digest: String::new(),
         driver: ledger.header.driver,

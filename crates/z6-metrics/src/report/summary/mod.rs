@@ -338,6 +338,9 @@ fn generator(page: &mut Page, metrics: &Metrics) {
     }
     let cpu = generator.cpu_fraction.map_or_else(|| "-".to_owned(), percent);
     let stalled = duration(generator.log_stall_ns);
+    if let Some(why) = &metrics.run.arrival_unknown {
+        page.line("read lag", &format!("not known: {}", printable(why)));
+    }
     page.line(
         "resources",
         &format!("busiest worker {cpu} of a core; waited {stalled} for the log"),
@@ -363,6 +366,11 @@ fn lateness(metrics: &Metrics) -> Table {
     ] {
         let quantiles = QUANTILES.map(|(_, quantile)| at(stats, quantile));
         table.row([label.to_owned()].into_iter().chain(quantiles).chain([optional(stats.max)]));
+    }
+    if let Some(stats) = &generator.read_lag_ns {
+        let quantiles = QUANTILES.map(|(_, quantile)| at(stats, quantile));
+        let label = ["arrived to read".to_owned()].into_iter();
+        table.row(label.chain(quantiles).chain([optional(stats.max)]));
     }
     table
 }

@@ -32,6 +32,9 @@ pub(super) fn latency(page: &mut Page, metrics: &Metrics) {
     table.row(columns.chain(["max", "mean", "count"]).map(str::to_owned));
     table.row(latency_row("response time", &latency.response_ns));
     table.row(latency_row("service time", &latency.service_ns));
+    if let Some(arrival) = &latency.arrival_ns {
+        table.row(latency_row("until arrival", arrival));
+    }
     for (label, stats) in [
         ("first byte", &latency.first_byte_ns),
         ("connect", &latency.connect_ns),
@@ -45,7 +48,13 @@ pub(super) fn latency(page: &mut Page, metrics: &Metrics) {
     page.blank();
     page.table(&table);
     page.line("", "response time counts from the planned instant,");
-    page.line("", "service time from the send");
+    match &latency.arrival_ns {
+        None => page.line("", "service time from the send"),
+        Some(_) => {
+            page.line("", "service time from the send, both until the response was read;");
+            page.line("", "until arrival: from the send until it had reached this machine");
+        }
+    }
     let shown = [&latency.response_ns, &latency.service_ns];
     let is_small = |stats: &&LatencyStats| {
         QUANTILES.iter().any(|(_, quantile)| at(stats, *quantile).starts_with(N_TOO_SMALL))

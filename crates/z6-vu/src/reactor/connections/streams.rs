@@ -171,7 +171,7 @@ impl Connections {
             }
             match written {
                 Ok(written) => {
-                    http2.wrote(written, |input| engine.step(at, input));
+                    http2.wrote(written, at, |input| engine.step(at, input));
                     if !http2.wants_write() {
                         break;
                     }

@@ -132,8 +132,8 @@ impl Speaks {
                 Ok(written) => {
                     tap(&bytes[..written]);
                     match self {
-                        Speaks::Http1(session) => session.wrote(written, |_| ()),
-                        Speaks::Http2(two) => two.http.wrote(written, |_| ()),
+                        Speaks::Http1(session) => session.wrote(written, Tick::ZERO, |_| ()),
+                        Speaks::Http2(two) => two.http.wrote(written, Tick::ZERO, |_| ()),
                     }
                 }
                 Err(error) => {

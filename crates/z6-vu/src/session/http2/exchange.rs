@@ -25,6 +25,8 @@ pub(super) struct Exchange {
     pub(super) is_begun: bool,
     /// A first byte was written and reported.
     pub(super) is_sent: bool,
+    /// The clock just before the write that took its first byte.
+    pub(super) sent: Tick,
     pub(super) wants_location: bool,
     is_open: bool,
     /// Bytes of the frames of its request; 0 before it is begun.
@@ -57,6 +59,7 @@ impl Exchange {
             attempt: 0,
             is_begun: false,
             is_sent: false,
+            sent: Tick::ZERO,
             wants_location: false,
             is_open: false,
             wire_bytes: 0,

@@ -22,15 +22,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure, Irregularities, NoteKind,
-    PlannedRequest, Response, Tick,
+    ArrivalStamp, Cause, CloseCause, ConnectionSlot, ErrorKind, ExchangeSlot, Failure,
+    Irregularities, NoteKind, PlannedRequest, Response, Tick,
 };
 use z6_proto_http2::{
     Blame, Bodies, Config, Connection, Counters, FailureKind, Limits, ProtocolError,
     ProtocolErrorKind, Received, ResponseFacts, Sending, Slices, Tag,
 };
 
-use super::{BrokenWrite, End, Output, Requests, SPEAKS_HTTP1};
+use super::{BrokenWrite, End, Output, ReadAt, Requests, SPEAKS_HTTP1, before_request};
 use crate::engine::Input;
 use crate::session::Journeys;
 use crate::templates;
@@ -223,15 +223,16 @@ impl Http2 {
         bytes
     }
 
-    /// A write took `bytes` of them. Reports each exchange whose first byte was among them; their tick is the
-    /// clock just before that write.
+    /// A write took `bytes` of them. Reports each exchange whose first byte was among them; their tick is `at`,
+    /// the clock just before that write.
     #[inline]
-    pub fn wrote(&mut self, bytes: usize, mut sent: impl FnMut(Input)) {
+    pub fn wrote(&mut self, bytes: usize, at: Tick, mut sent: impl FnMut(Input)) {
         let exchanges = &mut self.exchanges;
         let mut left = bytes as u64;
         self.http.wrote(bytes, |Tag(tag), _| {
             let exchange = exchanges.at(tag);
             exchange.is_sent = true;
+            exchange.sent = at;
             let wire_bytes = exchange.wire_bytes;
             // How the bytes of one write fall on its requests is not looked at: each has at most its own.
             let written_bytes = wire_bytes.min(left).max(1);
@@ -275,16 +276,17 @@ impl Http2 {
         self.http.go_away();
     }
 
-    /// Takes what a read brought: `bytes` from `from` on, which it moves. `at` is the clock just after the
-    /// read. Called until it returns none, or the connection is closed.
+    /// Takes what a read brought: `bytes` from `from` on, which it moves. `read` is the clock just after the
+    /// read, and when they had arrived. Called until it returns none, or the connection is closed.
     #[inline]
     pub fn received(
         &mut self,
         bytes: &[u8],
         from: &mut usize,
-        at: Tick,
+        read: impl Into<ReadAt>,
         requests: &mut Requests,
     ) -> Option<Output> {
+        let read = read.into();
         if let Some(output) = requests.journeys().and_then(Journeys::next_output) {
             return Some(output);
         }
@@ -299,19 +301,21 @@ impl Http2 {
                 self.http.received(bytes, from)
             };
             match received? {
-                Received::FirstByte(Tag(tag)) => self.exchanges.at(tag).first_byte = Some(at),
+                Received::FirstByte(Tag(tag)) => self.exchanges.at(tag).first_byte = Some(read.at),
                 Received::Interim(Tag(tag)) => self.exchanges.at(tag).first_byte = None,
                 Received::Complete { tag, response } => {
-                    return self.complete(tag.0, &response, at, requests);
+                    return self.complete(tag.0, &response, read, requests);
                 }
                 Received::Failed { tag, error, bytes_received, unsent_bytes } => {
                     let (error, detail) = described(error);
                     let counts = (bytes_received, unsent_bytes);
-                    return Some(self.failed(tag.0, (error, detail), counts, true, requests));
+                    let failed = self.failed(tag.0, (error, detail), counts, true, requests);
+                    return Some(stamped(failed, read.arrival));
                 }
                 Received::Refused { tag, code, unsent_bytes } => {
                     let error = (ErrorKind::StreamRefused, u64::from(code.0));
-                    return Some(self.failed(tag.0, error, (0, unsent_bytes), true, requests));
+                    let failed = self.failed(tag.0, error, (0, unsent_bytes), true, requests);
+                    return Some(stamped(failed, read.arrival));
                 }
                 Received::Allowed(allowed) => {
                     let connection = self.connection;
@@ -391,11 +395,12 @@ impl Http2 {
         &mut self,
         tag: u32,
         facts: &ResponseFacts,
-        at: Tick,
+        read: ReadAt,
         requests: &mut Requests,
     ) -> Option<Output> {
         let done = self.exchanges.get(tag);
-        let exchange = done.exchange;
+        let (exchange, sent) = (done.exchange, done.sent);
+        let ReadAt { at, arrival } = read;
         let response = Response {
             first_byte: done.first_byte.unwrap_or(at),
             status: facts.status,
@@ -404,7 +409,17 @@ impl Http2 {
             reusable: facts.reusable && !self.is_peer_closed,
             unsolicited: false,
             irregularities: Irregularities::NONE,
+            arrival,
         };
+        if read.is_before(sent) {
+            self.given_up(tag, requests);
+            let mut input = before_request(exchange, &response);
+            if let Input::Failed { failure, .. } = &mut input {
+                // It is the end of its stream, not of the connection.
+                failure.reusable = response.reusable;
+            }
+            return Some(Output::Input(input));
+        }
         if requests.is_plain() {
             self.exchanges.remove(tag);
             return Some(Output::Input(Input::Done { exchange, response }));
@@ -439,6 +454,7 @@ impl Http2 {
             unsent_bytes,
             reusable: reusable && !self.is_peer_closed,
             irregularities: Irregularities::NONE,
+            arrival: ArrivalStamp::NONE,
         };
         Output::Input(Input::Failed { exchange, failure })
     }
@@ -467,6 +483,14 @@ impl Http2 {
 /// Whether these are the first bytes of a server over HTTP/2: a frame of settings (RFC 9113 section 3.4).
 pub(super) fn begins_as_server(bytes: &[u8]) -> bool {
     matches!(bytes, [0, _, _, 4, 0, 0, 0, 0, 0, ..])
+}
+
+/// A failure that a read brought.
+fn stamped(mut output: Output, arrival: ArrivalStamp) -> Output {
+    if let Output::Input(Input::Failed { failure, .. }) = &mut output {
+        failure.arrival = arrival;
+    }
+    output
 }
 
 /// The kind under which a failure is logged and reported, and its detail: the error code of the peer, or the

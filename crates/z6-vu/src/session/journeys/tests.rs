@@ -148,7 +148,7 @@ impl Client {
             let bytes = self.session.unwritten(&self.requests).to_vec();
             let piece = bytes.len().min(7);
             self.wire.extend_from_slice(&bytes[..piece]);
-            self.session.wrote(piece, |input| sent.push(input));
+            self.session.wrote(piece, Tick::ZERO, |input| sent.push(input));
         }
         let length = (attempt == 0 && step % 3 != 2).then_some(self.wire.len() as u64);
         let is_length = matches!(sent[..], [Input::Sent { request_bytes, .. }]
