@@ -32,8 +32,6 @@ mod tests {
         let mut files = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             let log = std::fs::read(entry.unwrap().path()).unwrap();
-            let outcome = replay(&log[..]);
-            assert!(matches!(outcome, Ok(Outcome::Identical { .. })), "{outcome:?}");
             fuzz_replay(&log);
             files += 1;
         }
