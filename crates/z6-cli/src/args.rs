@@ -12,7 +12,7 @@ use z6_metrics::report::openmetrics::{EDGES_MAX, Edges};
 use z6_scenario::simulation::{self, FaultKind};
 use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
-use crate::bench_args::BenchArgs;
+use crate::bench_args::{self, BenchArgs, Header};
 use crate::commands::manifest::ManifestArgs;
 use crate::exit::UsageError;
 use crate::shard::ShardArg;
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Simulate(Box<SimulateArgs>),
     /// Send one iteration of one VU and show every request and response.
     Try(TryArgs),
+    /// Send one request to a URL and show every frame or line of it, and what comes after it.
+    Probe(ProbeArgs),
     /// Check a scenario and describe what would run.
     Validate(ValidateArgs),
     /// Print the workload that a scenario and a seed determine.
@@ -369,6 +371,44 @@ pub(crate) struct TryArgs {
     #[arg(long)]
     pub(crate) whole: bool,
     /// Show secrets, cookies and credentials too.
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+}
+
+/// `z6 probe`.
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// What is requested, such as https://127.0.0.1:8443/hello.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// Speak HTTP/2: at once over http:// (prior knowledge), or as TLS negotiates it.
+    #[arg(long)]
+    pub(crate) http2: bool,
+    /// A header field; may be given several times.
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = bench_args::header)]
+    pub(crate) header: Vec<Header>,
+    /// The method [default: GET, or POST with a body].
+    #[arg(
+        short, long, visible_short_alias = 'X', value_name = "METHOD",
+        value_parser = bench_args::method
+    )]
+    pub(crate) method: Option<String>,
+    /// The body.
+    #[arg(long, visible_alias = "data", value_name = "TEXT")]
+    pub(crate) body: Option<String>,
+    /// How long the connection, and then the response, may take.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = bench_args::timeout)]
+    pub(crate) timeout: u64,
+    /// A PEM file of certificate authorities to trust instead of the system's.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca_bundle: Option<String>,
+    /// Accept any certificate.
+    #[arg(short = 'k', long)]
+    pub(crate) insecure: bool,
+    /// Show all content, not only its first 4 KiB.
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Show credentials and cookies too.
     #[arg(long)]
     pub(crate) show_secrets: bool,
 }

@@ -164,7 +164,7 @@ fn duration(text: &str) -> Result<u64, String> {
     })
 }
 
-fn timeout(text: &str) -> Result<u64, String> {
+pub(crate) fn timeout(text: &str) -> Result<u64, String> {
     time(text, TIMEOUT_MAX_S)
 }
 
@@ -199,7 +199,7 @@ fn share(text: &str) -> Result<Share, String> {
     }
 }
 
-fn header(text: &str) -> Result<Header, String> {
+pub(crate) fn header(text: &str) -> Result<Header, String> {
     let (name, value) = text.split_once(':').ok_or("expected `NAME: VALUE`")?;
     let (name, value) = (name.trim(), value.trim());
     if name.is_empty() || !name.bytes().all(is_token_byte) {
@@ -211,7 +211,7 @@ fn header(text: &str) -> Result<Header, String> {
     Ok(Header { name: name.to_owned(), value: value.to_owned() })
 }
 
-fn method(text: &str) -> Result<String, String> {
+pub(crate) fn method(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!(
             "expected a method; -m {text}, as of h2load, is `--http2 --streams {text}`"

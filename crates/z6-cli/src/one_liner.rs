@@ -92,17 +92,17 @@ fn has_braces(args: &BenchArgs, url: &Url, headers: &[Field], user: Option<&str>
 }
 
 /// A URL, taken apart where its parts go to different keys. What is wrong with them is found there.
-struct Url {
+pub(crate) struct Url {
     /// Scheme, host and port.
-    base: String,
+    pub(crate) base: String,
     /// `user:password`, percent-encoded.
-    userinfo: Option<String>,
+    pub(crate) userinfo: Option<String>,
     /// Path and query.
-    path: String,
+    pub(crate) path: String,
 }
 
 impl Url {
-    fn split(text: &str) -> Result<Url, UsageError> {
+    pub(crate) fn split(text: &str) -> Result<Url, UsageError> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(UsageError(format!(
                 "`{text}` is not a URL: write `http://{text}`, or `https://{text}`"
@@ -125,7 +125,7 @@ impl Url {
         self.path.split('?').next().unwrap_or_default()
     }
 
-    fn is_plain_http(&self) -> bool {
+    pub(crate) fn is_plain_http(&self) -> bool {
         self.base.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
     }
 }

@@ -1,5 +1,5 @@
-//! `z6 run` over HTTP/2 against nghttpd and nginx, in clear text and over TLS: what their logs count is what Z6
-//! says it sent, no request is lost to a GOAWAY, and the runs replay.
+//! `z6 run` over HTTP/2 against servers that are not ours, in clear text and over TLS: what their logs count is what
+//! Z6 says it sent, no request is lost to a GOAWAY, and the runs replay.
 //!
 //! A test whose server is not on the PATH is skipped with a message, or fails if Z6_REQUIRE_SERVERS is set.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -9,7 +9,8 @@ mod nginx_server;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,10 +53,15 @@ impl Server {
     }
 
     /// Lines of its access log with the path of the requests, once it has ended.
-    fn count(mut self) -> u64 {
-        self.process.signal(Signal::QUIT).unwrap();
+    fn count(self) -> u64 {
+        self.ended(Signal::QUIT, "access.log")
+    }
+
+    /// The same of a file that is its log, once it has ended after this signal.
+    fn ended(mut self, signal: Signal, log: &str) -> u64 {
+        self.process.signal(signal).unwrap();
         self.process.child().wait().unwrap();
-        let log = fs::read_to_string(self.folder.path().join("access.log")).unwrap();
+        let log = fs::read_to_string(self.folder.path().join(log)).unwrap();
         log.lines().filter(|line| line.contains("/counted")).count() as u64
     }
 }
@@ -244,4 +250,139 @@ fn nginx_killed_in_the_middle_fails_what_was_open() {
     let (metrics, _) = killer;
     let (good, bad) = succeeded(&metrics);
     assert!(good > 1_000 && bad > 0, "{good} {bad}");
+}
+
+/// A program of a certain kind, with its configuration, for a folder and a port.
+type Prepare = fn(&Path, &Path, u16, bool) -> Command;
+
+fn apache(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
+    let (dir, modules) = (folder.display(), "/usr/lib/apache2/modules");
+    let protocol = match is_tls {
+        false => "Protocols h2c http/1.1".to_owned(),
+        true => format!(
+            "LoadModule ssl_module {modules}/mod_ssl.so\nSSLEngine on\nProtocols h2 http/1.1\n\
+             SSLCertificateFile {dir}/cert.pem\nSSLCertificateKeyFile {dir}/key.pem"
+        ),
+    };
+    let config = format!(
+        "ServerRoot {dir}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {dir}/pid\n\
+         ErrorLog {dir}/error.log\n\
+         LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
+         LoadModule authz_core_module {modules}/mod_authz_core.so\n\
+         LoadModule http2_module {modules}/mod_http2.so\n{protocol}\n\
+         LogFormat \"%r %>s\" short\nCustomLog {dir}/access.log short\nDocumentRoot {dir}/www\n\
+         <Directory {dir}/www>\nRequire all granted\n</Directory>\n"
+    );
+    fs::create_dir_all(folder.join("www")).unwrap();
+    fs::write(folder.join("www/counted"), "Hello").unwrap();
+    fs::write(folder.join("apache.conf"), config).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-X").arg("-f").arg(folder.join("apache.conf"));
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        // It does not serve as root. A change of its user by itself would end its leash.
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// The user and the group without rights.
+const NOBODY: u32 = 65_534;
+
+fn caddy(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
+    let dir = folder.display();
+    let (scheme, tls) = match is_tls {
+        true => ("https", format!("tls {dir}/cert.pem {dir}/key.pem")),
+        false => ("http", String::new()),
+    };
+    let config = format!(
+        "{{\n admin off\n auto_https off\n servers {{\n protocols h1 h2 h2c\n }}\n}}\n\
+         {scheme}://:{port} {{\n bind 127.0.0.1\n {tls}\n log {{\n output file {dir}/access.log\n }}\n \
+         respond Hello\n}}\n"
+    );
+    fs::write(folder.join("Caddyfile"), config).unwrap();
+    let mut command = Command::new(program);
+    command.args(["run", "--adapter", "caddyfile", "--config"]);
+    command.arg(folder.join("Caddyfile")).env("HOME", folder);
+    command
+}
+
+fn node(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
+    let dir = folder.display();
+    let read = |name: &str| format!("fs.readFileSync('{dir}/{name}.pem')");
+    let server = match is_tls {
+        true => format!("createSecureServer({{ key: {}, cert: {} }}, ", read("key"), read("cert")),
+        false => "createServer(".to_owned(),
+    };
+    let serve = format!(
+        "const fs = require('fs'); const log = fs.openSync('{dir}/access.log', 'w');\n\
+         const s = require('http2').{server}(q, r) => {{\n\
+           fs.writeSync(log, q.url + '\\n'); q.resume();\n\
+           q.on('end', () => {{ r.write('Hel'); r.end('lo'); }}); }});\n\
+         process.on('SIGTERM', () => process.exit(0));\n\
+         s.listen({port}, '127.0.0.1');"
+    );
+    let mut command = Command::new(program);
+    command.arg("-e").arg(serve);
+    command
+}
+
+fn haproxy(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
+    let dir = folder.display();
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let both = fs::read_to_string(cert).unwrap() + &fs::read_to_string(key).unwrap();
+    fs::write(folder.join("both.pem"), both).unwrap();
+    let bind = match is_tls {
+        true => format!("ssl crt {dir}/both.pem alpn h2,http/1.1"),
+        false => "proto h2".to_owned(),
+    };
+    let config = format!(
+        "global\n log stdout format raw local0\n maxconn 1000\n\
+         defaults\n mode http\n log global\n option httplog\n timeout client 60s\n timeout http-request 60s\n\
+         frontend front\n bind 127.0.0.1:{port} {bind}\n \
+         http-request wait-for-body time 60s if METH_POST\n \
+         http-request return status 200 content-type text/plain string Hello\n"
+    );
+    fs::write(folder.join("haproxy.cfg"), config).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-db").arg("-f").arg(folder.join("haproxy.cfg"));
+    command
+}
+
+/// Bursts of a hundred streams, HEAD, and bodies of a megabyte: all are answered, and the log of the server has as
+/// many lines. In plain text and over TLS.
+fn all_are_answered_and_counted(program: &str, prepare: Prepare, log: &str) {
+    let Some(path) = find(program) else { return };
+    for is_tls in [false, true] {
+        let server = Server::start(|folder, port| prepare(&path, folder, port, is_tls));
+        let body = format!("method = 'POST'\nbody = '{}'", "a".repeat(1_000_000));
+        for (vus, requests, more) in
+            [(200, REQUESTS, ""), (100, 1_000, "method = 'HEAD'"), (5, 20, &body)]
+        {
+            let (metrics, code) = run(&scenario(&server, is_tls, vus, requests, more), &[]);
+            let failures = &metrics["errors"];
+            assert_eq!((succeeded(&metrics), code), ((requests.into(), 0), 0), "{failures}");
+            assert!(metrics["connections"]["by_protocol"]["http2"].as_u64() > Some(0));
+        }
+        assert_eq!(server.ended(Signal::TERM, log), u64::from(REQUESTS) + 1_020, "TLS: {is_tls}");
+    }
+}
+
+#[test]
+fn apache_counts_what_was_sent() {
+    all_are_answered_and_counted("apache2", apache, "access.log");
+}
+
+#[test]
+fn caddy_counts_what_was_sent() {
+    all_are_answered_and_counted("caddy", caddy, "access.log");
+}
+
+#[test]
+fn node_counts_what_was_sent() {
+    all_are_answered_and_counted("node", node, "access.log");
+}
+
+#[test]
+fn haproxy_counts_what_was_sent() {
+    all_are_answered_and_counted("haproxy", haproxy, "output.log");
 }

@@ -33,7 +33,7 @@ fn it_says_where_it_listens_serves_and_says_what_it_did() {
 fn tls_is_trusted_by_the_file_of_its_authority() {
     let folder = Folder::new(
         "runtime = { vus = 20, iterations = 10 }\n\
-         requests = [{ name = 'a', path = '/hello' }]\n\
+         requests = [{ name = 'a', path = '/bytes/300000' }]\n\
          target = { base_url = 'https://localhost:1', ca_bundle = 'ca.pem', http_version = 'http2', \
          connection_reuse = 'shared' }\n",
     );

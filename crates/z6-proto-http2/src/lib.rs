@@ -15,6 +15,7 @@
 //! - `flow`, `streams`, `output`: windows, the open streams, what is to be written.
 //! - `connection`: [`Connection`], all of this in one value.
 //! - `observe`, `counters`: what can be seen and counted beside the events.
+//! - `trace`: one side of a connection as frames, for a person.
 //! - [`server`]: the other side, for targets and simulated servers.
 //! - `fuzzing`: bodies of the fuzz targets.
 //!
@@ -60,6 +61,7 @@ pub mod server;
 mod settings;
 mod streams;
 mod template;
+mod trace;
 
 pub use connection::{Connection, Eof, Failure, FailureKind, Received, ResponseFacts, Started};
 pub use counters::Counters;
@@ -77,3 +79,4 @@ pub use settings::STREAMS_ASSUMED;
 pub use template::{
     ConnectionFields, FieldSet, RequestTemplate, Sending, TemplateBuilder, TemplateError,
 };
+pub use trace::{Trace, Traced, setting_name};

@@ -79,7 +79,6 @@ fn finding(scenario: &Scenario, error: &StartError) -> Option<Diagnostic> {
         StartError::Resolve(_)
         | StartError::Tunnel { .. }
         | StartError::NoBuiltin { .. }
-        | StartError::TriedOverHttp1 { .. }
         | StartError::Descriptors { .. }
         | StartError::Meeting(_)
         | StartError::Log(_)

@@ -9,6 +9,7 @@ mod export;
 pub(crate) mod manifest;
 mod merge;
 mod plan;
+mod probe;
 mod replay;
 mod report;
 mod run;
@@ -39,6 +40,7 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
         Command::Bench(args) => bench::bench(*args),
         Command::Simulate(args) => simulate::simulate(*args),
         Command::Try(args) => trial::try_out(&args),
+        Command::Probe(args) => probe::probe_url(&args),
         Command::Validate(args) => validate::validate(args),
         Command::Plan(args) => plan::plan(&args),
         Command::Manifest(args) => manifest::manifest(&args),

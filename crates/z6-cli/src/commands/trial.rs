@@ -198,6 +198,13 @@ fn curl(sent: &Sent) -> String {
     let mut first = lines.next().unwrap_or_default().split(' ');
     let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
     let mut line = String::from("curl -i");
+    let is_plain = sent.origin.starts_with("http:");
+    match (first.next(), is_plain) {
+        (Some("HTTP/2"), true) => line.push_str(" --http2-prior-knowledge"),
+        (Some("HTTP/2"), false) => line.push_str(" --http2"),
+        (_, true) => {}
+        (_, false) => line.push_str(" --http1.1"),
+    }
     match (method, body.is_empty()) {
         ("HEAD", _) => line.push_str(" --head"),
         ("GET", true) => {}

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use z6_scenario::HttpVersion;
-
 use super::meeting::MeetingError;
 use super::resolve::ResolveError;
 use super::tls_config::TlsConfigError;
@@ -34,18 +32,6 @@ pub enum StartError {
         target: String,
         /// What is wrong with its host.
         source: z6_http::RequestError,
-    },
-    /// One exchange after the other is tried over HTTP/1.1.
-    #[error(
-        "target `{target}` has `http_version = \"{}\"`, and scenarios are tried over HTTP/1.1 only: write \
-         \"http1.1\" or \"auto\", or run it (`z6 run`)",
-        version.word()
-    )]
-    TriedOverHttp1 {
-        /// Name of the target.
-        target: String,
-        /// What it says.
-        version: HttpVersion,
     },
     /// A scenario with `builtin` needs the server's address.
     #[error("target `{target}` is the built-in one, and no built-in server was started")]
@@ -83,7 +69,6 @@ impl StartError {
             StartError::Prepare(_)
             | StartError::Tls { .. }
             | StartError::Tunnel { .. }
-            | StartError::TriedOverHttp1 { .. }
             | StartError::NoBuiltin { .. } => true,
             StartError::Resolve(_)
             | StartError::Descriptors { .. }

@@ -68,7 +68,8 @@ impl Requests {
         let Some(path) = self.masked(&rendering.path, request) else { return line.to_vec() };
         let prefix = &scenario.target(request.target).base_url.path_prefix;
         let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-        [method, b" ", prefix.as_bytes(), &path, b" HTTP/1.1\r\n"].concat()
+        let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+        [method, b" ", prefix.as_bytes(), &path, b" ", version].concat()
     }
 
     fn body(

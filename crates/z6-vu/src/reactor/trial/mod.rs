@@ -4,10 +4,13 @@
 //! without think time, and tells what is sent and received as a person may see it. What would decide a
 //! run is decided by the same rules: what follows a failure, what is missing, where redirects lead. A
 //! renewal is not done: it belongs to runs that are longer. Reading order: `moment` (what is told), this
-//! file, `view` (responses to be shown), `wire` (one connection).
+//! file, `view` (responses to be shown), `speaks` (the session of either version), `wire` (one connection),
+//! `probe` (one exchange, byte by byte).
 #![expect(clippy::disallowed_methods, reason = "reads the clock")]
 
 mod moment;
+mod probe;
+mod speaks;
 mod view;
 mod wire;
 
@@ -20,9 +23,10 @@ use z6_events::{
     Actor, ErrorKind, ExchangeSlot, LoggedValue, PlannedRequest, Population, Step, TargetId, Tick,
     VariableId,
 };
-use z6_proto_http1::Limits;
-use z6_scenario::{HttpVersion, OnFailure, Plan, Region, Request, Scenario, Scope, Target, Way};
+use z6_proto_http1::{KeptResponse, Limits};
+use z6_scenario::{OnFailure, Plan, Region, Request, Scenario, Scope, Target, Way};
 
+use self::speaks::{Speaks, Versions};
 use self::view::View;
 use self::wire::{Got, Route, Unopened, Wire, after};
 use super::clock;
@@ -33,8 +37,10 @@ use super::tls_config::{self, TlsTarget};
 use super::transport::Address;
 use crate::engine::{Decide, Input, LastRequest};
 use crate::prepare::{Prepared, RunSetup};
-use crate::session::{Given, Output, Requests, Session};
+use crate::session::{Given, Output, Requests};
 use crate::templates::response_limits;
+
+pub use probe::{ProbeEnd, ProbeSpec, Probed, probe};
 
 pub use moment::{
     CheckResult, Ended, FoundValue, Moment, Outcome, Sent, ShownValue, TrialEnd, TrialPlace,
@@ -69,7 +75,7 @@ pub struct TrialSpec {
 /// # Errors
 /// [`StartError`] for whatever keeps it from starting; nothing was sent then.
 pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEnd, StartError> {
-    let scenario = &over_http1(&spec.scenario)?;
+    let scenario = &spec.scenario;
     let addresses = addresses(scenario, spec.builtin.as_ref())?;
     let setup = RunSetup { addresses: named(&addresses), ..RunSetup::new(spec.seed, 1) };
     let prepared = Prepared::new(scenario, setup)?;
@@ -90,28 +96,14 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         tls,
         tunnels: scenario.targets.iter().map(tunnel_request).collect::<Result<_, _>>()?,
         limits,
+        versions: versions(scenario),
         spec,
     };
     trial.run(tell);
     for (_, link) in trial.links {
-        link.wire.close();
+        link.session.close(link.wire, &mut trial.requests, &mut |_| ());
     }
     Ok(trial.end)
-}
-
-/// The scenario with targets that are spoken to over HTTP/1.1 where the server may select.
-fn over_http1(scenario: &Arc<Scenario>) -> Result<Arc<Scenario>, StartError> {
-    if let Some(target) = scenario.targets.iter().find(|target| !target.may_speak_http1()) {
-        let (target, version) = (target.name.clone(), target.http_version);
-        return Err(StartError::TriedOverHttp1 { target, version });
-    }
-    let mut scenario = Arc::clone(scenario);
-    if scenario.targets.iter().any(Target::may_speak_http2) {
-        for target in &mut Arc::make_mut(&mut scenario).targets {
-            target.http_version = HttpVersion::Http1;
-        }
-    }
-    Ok(scenario)
 }
 
 struct Trial<'a> {
@@ -122,6 +114,8 @@ struct Trial<'a> {
     tls: Vec<Option<TlsTarget>>,
     tunnels: Vec<Option<Arc<[u8]>>>,
     limits: Limits,
+    /// By target.
+    versions: Vec<Versions>,
     /// Variables that have a value.
     is_set: Vec<bool>,
     /// Open connections, one per target.
@@ -134,7 +128,7 @@ struct Trial<'a> {
 
 struct Link {
     wire: Wire,
-    session: Session,
+    session: Speaks,
 }
 
 /// What a session has said of an exchange.
@@ -147,12 +141,61 @@ struct Heard {
     raw: Vec<u8>,
     shown: Option<(Vec<u8>, Option<Vec<u8>>)>,
     elapsed_ns: u64,
+    /// The server takes no more on the connection.
+    is_leaving: bool,
 }
 
 enum Last {
     Done { status: u16, reusable: bool },
     Redirected { status: u16, reusable: bool, target: TargetId },
     Failed { kind: ErrorKind, reusable: bool },
+}
+
+impl Heard {
+    /// The response is complete.
+    fn is_whole(&self) -> bool {
+        matches!(self.last, Some(Last::Done { .. } | Last::Redirected { .. }))
+    }
+
+    fn take(&mut self, output: Output, requests: &mut Requests) {
+        match output {
+            // What comes behind the end of the exchange changes nothing about it.
+            Output::Input(input) if self.last.is_none() => self.hear(input, requests),
+            Output::Input(Input::GoingAway { .. }) => self.is_leaving = true,
+            Output::Input(_) => {}
+            Output::Closed(_) => {
+                self.is_leaving = true;
+                let kind = ErrorKind::ClosedBeforeResponse;
+                self.last.get_or_insert(Last::Failed { kind, reusable: false });
+            }
+        }
+    }
+
+    fn hear(&mut self, input: Input, requests: &mut Requests) {
+        match input {
+            Input::Value { variable, value, .. } => self.values.push((variable, value)),
+            Input::ChecksFailed { failed, .. } => self.failed_checks = failed,
+            Input::GoingAway { .. } => self.is_leaving = true,
+            Input::Done { response, .. } => {
+                let (status, reusable) = (response.status, response.reusable);
+                self.last = Some(Last::Done { status, reusable });
+            }
+            Input::Redirected { response, next, .. } => {
+                let (status, reusable) = (response.status, response.reusable);
+                self.last = Some(Last::Redirected { status, reusable, target: next.target });
+            }
+            Input::Failed { failure, .. } => {
+                let (kind, reusable) = (failure.error, failure.reusable);
+                self.last = Some(Last::Failed { kind, reusable });
+            }
+            _ => {}
+        }
+        if self.last.is_some()
+            && let Some(note) = requests.take_note()
+        {
+            self.words = String::from_utf8_lossy(&note.text).into_owned();
+        }
+    }
 }
 
 impl Trial<'_> {
@@ -314,13 +357,15 @@ impl Trial<'_> {
             },
         };
         let started = link.session.start(SLOT, *request, place.redirects, &mut self.requests);
-        if let Err(input) = started {
-            let mut heard = Heard::default();
-            self.hear(input, &mut heard);
-            self.links.insert(target, link);
-            return heard;
-        }
-        let bytes = link.session.unwritten(&self.requests).to_vec();
+        let bytes = match started {
+            Ok(bytes) => bytes,
+            Err(input) => {
+                let mut heard = Heard::default();
+                heard.hear(input, &mut self.requests);
+                self.links.insert(target, link);
+                return heard;
+            }
+        };
         let scenario = &self.spec.scenario;
         let shown = match self.spec.shows_secrets {
             true => bytes.clone(),
@@ -337,34 +382,28 @@ impl Trial<'_> {
             ) => *reusable,
             None => false,
         };
-        if is_reusable {
+        if is_reusable && !heard.is_leaving {
             self.links.insert(target, link);
         } else {
-            link.session.close();
-            link.wire.close();
+            link.session.close(link.wire, &mut self.requests, &mut |_| ());
         }
         heard
     }
 
     fn open(&self, target: TargetId) -> Result<Link, Unopened> {
         let settings = self.spec.scenario.target(target);
-        let sources = settings.source_addresses.first();
+        let tls = self.tls[target.index()].as_ref();
         let mut last = None;
         for address in &self.addresses[target.index()] {
-            let opened = Wire::open(&Route {
-                address,
-                source: sources.map(|address| Source { address: *address, index: 0 }),
-                tls: self.tls[target.index()].as_ref(),
-                tunnel: self.tunnels[target.index()].as_ref(),
-                connect_ns: settings.connection_timeout_ns,
-                tls_ns: settings.tls_timeout_ns,
+            let tunnel = self.tunnels[target.index()].as_ref();
+            let wire = Wire::open(&route(settings, address, (tls, tunnel)));
+            let versions = &self.versions[target.index()];
+            let opened = wire.and_then(|wire| {
+                let session = versions.open(&wire, &self.requests)?;
+                Ok(Link { wire, session })
             });
             match opened {
-                Ok(wire) => {
-                    let mut session = Session::new(self.limits);
-                    session.open();
-                    return Ok(Link { wire, session });
-                }
+                Ok(link) => return Ok(link),
                 Err(unopened) => last = Some(unopened),
             }
         }
@@ -381,14 +420,7 @@ impl Trial<'_> {
         let mut heard = Heard::default();
         let mut view = View::new(self.limits, sent);
         while heard.last.is_none() {
-            if link.session.wants_write() {
-                let bytes = link.session.unwritten(&self.requests);
-                match link.wire.write(bytes) {
-                    Ok(written) if written > 0 => link.session.wrote(written, Tick::ZERO, |_| ()),
-                    Ok(_) => {}
-                    Err(error) => link.session.write_failed(wire::broken(&error)),
-                }
-            }
+            link.session.write(&mut link.wire, &self.requests, &mut |_| ());
             self.read(link, request, &mut view, &mut heard);
             if heard.last.is_none() && !link.wire.wait(deadline) {
                 link.session.cancel(SLOT, &mut self.requests);
@@ -397,7 +429,10 @@ impl Trial<'_> {
             }
         }
         heard.elapsed_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        heard.raw = view.raw;
+        heard.raw = match link.session.shown() {
+            Some(kept) => [kept.head, kept.body.unwrap_or_default()].concat(),
+            None => view.raw,
+        };
         heard
     }
 
@@ -414,25 +449,39 @@ impl Trial<'_> {
             match link.wire.read() {
                 Got::Bytes(length) => {
                     let bytes = link.wire.bytes(length).to_vec();
-                    let mut from = 0;
-                    while let Some(output) =
-                        link.session.received(&bytes, &mut from, at, &mut self.requests)
-                    {
-                        self.take(output, heard);
+                    link.session.received(
+                        &bytes,
+                        at,
+                        &mut self.requests,
+                        &mut |output, requests| {
+                            heard.take(output, requests);
+                        },
+                    );
+                    match link.session.shown() {
+                        Some(kept) if heard.is_whole() => self.show(request, &kept, heard),
+                        None if view.received(&bytes) => {
+                            if let Some(kept) = view.kept(&bytes) {
+                                self.show(request, &kept, heard);
+                            }
+                        }
+                        Some(_) | None => {}
                     }
-                    if view.received(&bytes) {
-                        self.show(request, view, &bytes, heard);
-                    }
+                    // What has to be answered is.
+                    link.session.write(&mut link.wire, &self.requests, &mut |_| ());
                 }
                 Got::End(end) => {
                     let is_over = end != crate::session::End::WouldBlock;
                     while heard.last.is_none() {
                         let output = link.session.ended(end, at, &mut self.requests);
                         let Some(output) = output else { break };
-                        self.take(output, heard);
+                        heard.take(output, &mut self.requests);
                     }
-                    if is_over && view.ended() {
-                        self.show(request, view, &[], heard);
+                    if is_over
+                        && link.session.shown().is_none()
+                        && view.ended()
+                        && let Some(kept) = view.kept(&[])
+                    {
+                        self.show(request, &kept, heard);
                     }
                     return;
                 }
@@ -440,44 +489,8 @@ impl Trial<'_> {
         }
     }
 
-    fn take(&mut self, output: Output, heard: &mut Heard) {
-        match output {
-            Output::Input(input) => self.hear(input, heard),
-            Output::Closed(_) => {
-                let kind = ErrorKind::ClosedBeforeResponse;
-                heard.last = Some(Last::Failed { kind, reusable: false });
-            }
-        }
-    }
-
-    fn hear(&mut self, input: Input, heard: &mut Heard) {
-        match input {
-            Input::Value { variable, value, .. } => heard.values.push((variable, value)),
-            Input::ChecksFailed { failed, .. } => heard.failed_checks = failed,
-            Input::Done { response, .. } => {
-                let (status, reusable) = (response.status, response.reusable);
-                heard.last = Some(Last::Done { status, reusable });
-            }
-            Input::Redirected { response, next, .. } => {
-                let (status, reusable) = (response.status, response.reusable);
-                heard.last = Some(Last::Redirected { status, reusable, target: next.target });
-            }
-            Input::Failed { failure, .. } => {
-                let (kind, reusable) = (failure.error, failure.reusable);
-                heard.last = Some(Last::Failed { kind, reusable });
-            }
-            _ => {}
-        }
-        if heard.last.is_some()
-            && let Some(note) = self.requests.take_note()
-        {
-            heard.words = String::from_utf8_lossy(&note.text).into_owned();
-        }
-    }
-
     /// Makes what is shown of a whole response.
-    fn show(&mut self, request: &PlannedRequest, view: &View, input: &[u8], heard: &mut Heard) {
-        let Some(kept) = view.kept(input) else { return };
+    fn show(&mut self, request: &PlannedRequest, kept: &KeptResponse<'_>, heard: &mut Heard) {
         let variables = &self.spec.scenario.values.variables;
         let secret = |(id, value): &(VariableId, LoggedValue)| {
             let variable = variables.get(usize::from(id.0))?;
@@ -485,8 +498,8 @@ impl Trial<'_> {
         };
         let found: Vec<String> = heard.values.iter().filter_map(secret).collect();
         heard.shown = Some(match self.spec.shows_secrets {
-            true => Requests::whole_response(&kept),
-            false => self.requests.shown_response(request, &kept, &found),
+            true => Requests::whole_response(kept),
+            false => self.requests.shown_response(request, kept, &found),
         });
     }
 
@@ -585,6 +598,28 @@ fn outcome(about: &Request, heard: &Heard, scenario: &Scenario) -> Outcome {
             failed(ErrorKind::ExtractFailed, words)
         }
         None => Outcome::Succeeded { status },
+    }
+}
+
+/// By target.
+fn versions(scenario: &Scenario) -> Vec<Versions> {
+    scenario.targets.iter().map(|target| Versions::of(target, &scenario.limits)).collect()
+}
+
+/// How a connection to this address is opened.
+fn route<'a>(
+    target: &Target,
+    address: &'a Address,
+    (tls, tunnel): (Option<&'a TlsTarget>, Option<&'a Arc<[u8]>>),
+) -> Route<'a> {
+    let source = target.source_addresses.first();
+    Route {
+        address,
+        source: source.map(|address| Source { address: *address, index: 0 }),
+        tls,
+        tunnel,
+        connect_ns: target.connection_timeout_ns,
+        tls_ns: target.tls_timeout_ns,
     }
 }
 

@@ -3,7 +3,7 @@
 use z6_proto_http1::{Connection, Eof, Keep, KeptResponse, Limits, Received};
 
 /// Most bytes of a body that are kept to be shown: 1 MiB.
-const SHOWN_BYTES_MAX: usize = 1 << 20;
+pub(super) const SHOWN_BYTES_MAX: usize = 1 << 20;
 
 /// One response.
 pub(super) struct View {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
-use z6_events::{Cause, ErrorKind};
+use z6_events::{Cause, ErrorKind, TlsNegotiated};
 
 use super::super::socket::{self, Source};
 use super::super::tls::{Condition, HELD_BACK_MAX, Tls};
@@ -240,6 +240,16 @@ impl Wire {
         true
     }
 
+    /// Whether the handshake of TLS came to HTTP/2.
+    pub(super) fn has_agreed_on_http2(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.speaks_http2())
+    }
+
+    /// What the handshake of TLS came to, if there was one.
+    pub(super) fn negotiated(&self) -> Option<TlsNegotiated> {
+        self.tls.as_ref().and_then(|tls| tls.negotiated())
+    }
+
     /// Says that nothing more is sent, as TLS asks for.
     pub(super) fn close(mut self) {
         if let Some(tls) = &mut self.tls {
@@ -255,6 +265,14 @@ pub(super) fn after(ns: u64) -> Instant {
 
 fn timed_out(error: ErrorKind) -> Unopened {
     Cause { error, detail: 0 }.into()
+}
+
+/// The server has not selected HTTP/2, and nothing else will do.
+pub(super) fn not_agreed() -> Unopened {
+    Unopened {
+        cause: Cause { error: ErrorKind::TlsAlpn, detail: 0 },
+        words: "the server does not speak HTTP/2".to_owned(),
+    }
 }
 
 /// What a write that failed says.

@@ -76,6 +76,24 @@ pub(super) fn fields(head: &[u8], is_tls: bool) -> impl Iterator<Item = (&[u8], 
     pseudo.into_iter().chain(lines(head).filter(|(name, value)| is_sent(name, value)))
 }
 
+/// A request as HTTP/1.1 sends it, as what HTTP/2 sends of it, in the same form.
+#[cfg(feature = "reactor")]
+pub(super) fn as_text(request: &mut [u8]) -> Vec<u8> {
+    let bytes = read_head(request).bytes;
+    let (head, body) = request.split_at(bytes);
+    let (method, target) = request_line(head);
+    let mut text = [method, b" ", target, b" HTTP/2\r\n"].concat();
+    let is_host = |name: &[u8]| name == b"host";
+    for (name, value) in lines(head).filter(|(name, value)| is_host(name) || is_sent(name, value)) {
+        for part in [name, b": ", value, b"\r\n"] {
+            text.extend_from_slice(part);
+        }
+    }
+    text.extend_from_slice(b"\r\n");
+    text.extend_from_slice(body);
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

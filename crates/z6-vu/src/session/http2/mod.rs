@@ -144,6 +144,19 @@ impl Http2 {
         }
     }
 
+    /// A request that was queued, as a text for a person: its fields, and its body.
+    #[cfg(feature = "reactor")]
+    pub(crate) fn request_text(&self, exchange: ExchangeSlot, requests: &Requests) -> Vec<u8> {
+        let Some(tag) = self.exchanges.find(exchange) else { return Vec::new() };
+        let open = self.exchanges.get(tag);
+        let mut text = open.own.clone();
+        if text.is_empty() {
+            let id = requests.id(&open.request, open.attempt);
+            requests.template(exchange, &open.request, open.attempt).render(&mut text, &id);
+        }
+        message::as_text(&mut text)
+    }
+
     /// The engine gave up an exchange: nothing is said about it any more.
     pub fn cancel(&mut self, exchange: ExchangeSlot, requests: &mut Requests) {
         if let Some(journeys) = requests.journeys() {
