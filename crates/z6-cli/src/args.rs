@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
 use z6_scenario::simulation::{self, FaultKind};
-use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
+use z6_scenario::{ArrivalStamps, HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
 use crate::bench_args::BenchArgs;
 use crate::shard::ShardArg;
@@ -122,6 +122,19 @@ fn http_version(text: &str) -> Result<HttpVersion, String> {
     HttpVersion::from_word(text).ok_or_else(|| format!("it is one of {}", words()))
 }
 
+/// What is recorded of responses.
+#[derive(Debug, Args)]
+pub(crate) struct StampArgs {
+    /// Record when responses had arrived at this machine: auto (where the run has pauses), on or off.
+    #[arg(long, value_name = "WHEN", value_parser = arrival_stamps)]
+    pub(crate) arrival_stamps: Option<ArrivalStamps>,
+}
+
+fn arrival_stamps(text: &str) -> Result<ArrivalStamps, String> {
+    let words = || ArrivalStamps::ALL.map(ArrivalStamps::word).join(", ");
+    ArrivalStamps::from_word(text).ok_or_else(|| format!("it is one of {}", words()))
+}
+
 /// Values of `[parameters]`.
 #[derive(Debug, Args)]
 pub(crate) struct ParamArgs {
@@ -197,6 +210,8 @@ pub(crate) struct RunArgs {
     pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) stamps: StampArgs,
     #[command(flatten)]
     pub(crate) part: ShardArgs,
     /// Results directory; must be empty or not exist yet [default: results/run_<UTC time>].

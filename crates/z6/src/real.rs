@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use z6_events::Driver;
-use z6_vu::reactor::{AttachedFile, RunSpec, Spin};
+use z6_vu::reactor::{AttachedFile, RunSpec, Spin, Stamping};
 use z6_vu::session::Given;
 
 #[cfg(feature = "builtin")]
@@ -54,7 +54,8 @@ impl RealRun {
         #[cfg(feature = "builtin")]
         let builtin = Builtin::start(&settled.scenario, settled.seed)?;
         let given = secrets::given(&settled.scenario, settled.source.folder(), &self.secrets)?;
-        let watcher = settled.watcher(Driver::Reactor);
+        let stamping = Stamping::of(&settled.scenario);
+        let watcher = settled.watcher(Driver::Reactor, stamping.is_on(), stamping.why_not());
         let spec = RunSpec {
             attached: attached(&settled, &given),
             scenario: Arc::clone(&settled.scenario),
@@ -70,6 +71,7 @@ impl RealRun {
             spin: self.spin,
             folder: settled.source.folder().to_owned(),
             given,
+            stamping,
         };
         let scenario = Arc::clone(&settled.scenario);
         let name = settled.source.name().to_owned();

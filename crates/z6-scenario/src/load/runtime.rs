@@ -7,7 +7,9 @@ use super::limits::{MAX_DURATION_NS, MAX_WORKERS};
 use super::overrides::Overrides;
 use super::reader::{At, Context, Section};
 use crate::journey::{BlockKind, Flow, FlowPart, OnFailure};
-use crate::model::{Limits, Metadata, Model, Request, Runtime, Schedule, ThinkTime, Workers};
+use crate::model::{
+    ArrivalStamps, Limits, Metadata, Model, Request, Runtime, Schedule, ThinkTime, Workers,
+};
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
 pub(crate) fn metadata(cx: &mut Context<'_>, section: &Section<'_>) -> Metadata {
@@ -54,6 +56,7 @@ pub(crate) fn runtime(
         || section.has_or_meant("iterations")
         || section.has_or_meant("requests")
         || overrides.duration_ns.is_some();
+    let written = section.text("arrival_stamps").and_then(ArrivalStamps::from_word);
     RuntimeDraft {
         runtime: Runtime {
             duration_ns,
@@ -63,6 +66,7 @@ pub(crate) fn runtime(
             workers,
             warmup_ns: section.number("warmup_seconds").unwrap_or(0),
             graceful_stop_ns: section.number("graceful_stop_seconds").unwrap_or(0),
+            arrival_stamps: overrides.arrival_stamps.or(written).unwrap_or_default(),
         },
         duration_at,
         workers_at,

@@ -8,6 +8,7 @@
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use z6_events::{ArrivalStamp, Tick};
@@ -26,42 +27,62 @@ const VAGUE_NS: u64 = 20_000;
 const TRIAL: Duration = Duration::from_millis(200);
 
 /// Whether a run has arrival stamps.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Arrivals {
+#[derive(Debug, Clone, Default)]
+pub enum Stamping {
     /// It has none, and needs none.
     #[default]
     Off,
     /// It has them.
-    On,
+    On(Stamper),
     /// It should have them and cannot; why, in words.
     Unavailable(String),
 }
 
-impl Arrivals {
+/// A socket that is stamped: as long as there is one, the kernel stamps whatever arrives.
+#[derive(Debug, Clone)]
+pub struct Stamper {
+    _socket: Arc<OwnedFd>,
+}
+
+impl Stamping {
     /// Whether a real run of this scenario has arrival stamps: as it says, or where it leaves that open, if
     /// the run has pauses. Tries on a connection of its own what the kernel does.
     #[must_use]
-    pub fn of(scenario: &Scenario) -> Arrivals {
+    pub fn of(scenario: &Scenario) -> Stamping {
         if !scenario.wants_arrival_stamps() {
-            return Arrivals::Off;
+            return Stamping::Off;
         }
         let is_unix = |to: &ConnectTo| matches!(to, ConnectTo::Unix(_));
         if scenario.targets.iter().all(|target| is_unix(&target.connect_to)) {
-            return Arrivals::Unavailable("the kernel stamps nothing on unix sockets".to_owned());
+            return Stamping::Unavailable("the kernel stamps nothing on unix sockets".to_owned());
         }
         match trial() {
-            Ok(()) => Arrivals::On,
-            Err(why) => Arrivals::Unavailable(why),
+            Ok(socket) => Stamping::On(Stamper { _socket: Arc::new(socket) }),
+            Err(why) => Stamping::Unavailable(why),
+        }
+    }
+
+    /// Whether it has them.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        matches!(self, Stamping::On(_))
+    }
+
+    /// Why it has none though it should; empty otherwise.
+    #[must_use]
+    pub fn why_not(&self) -> &str {
+        match self {
+            Stamping::Unavailable(why) => why,
+            Stamping::Off | Stamping::On(_) => "",
         }
     }
 }
 
 /// Sends a byte to itself and looks for its stamp.
-fn trial() -> Result<(), String> {
+fn trial() -> Result<OwnedFd, String> {
     let failed = |error: io::Error| format!("the kernel stamps nothing: {error}");
     let (near, mut far) = pair().map_err(failed)?;
     sys::stamp_arrivals(near.as_raw_fd()).map_err(failed)?;
-    let mut offset = Offset::measure();
     let began = sys::monotonic_ns();
     let mut byte = [0];
     while sys::monotonic_ns() - began < TRIAL.as_nanos() as u64 {
@@ -72,11 +93,11 @@ fn trial() -> Result<(), String> {
         if length == 1
             && let Some(stamp) = stamp
         {
-            offset = if offset.width_ns > VAGUE_NS { Offset::measure() } else { offset };
+            let offset = Offset::best();
             let arrived = stamp.wrapping_sub(offset.ns);
             let is_between = arrived.wrapping_add(VAGUE_NS) >= sent && arrived <= read + VAGUE_NS;
             return match is_between {
-                true => Ok(()),
+                true => Ok(near),
                 false => Err("the kernel's stamps are not of the wall clock".to_owned()),
             };
         }
@@ -108,6 +129,14 @@ impl Offset {
         Offset::of([sys::monotonic_ns(), sys::wall_ns(), sys::monotonic_ns()])
     }
 
+    /// The narrowest of several measurements.
+    fn best() -> Offset {
+        let first = Offset::measure();
+        (0..8)
+            .map(|_| Offset::measure())
+            .fold(first, |best, next| if next.width_ns < best.width_ns { next } else { best })
+    }
+
     /// The wall clock was read between two readings of the monotonic clock.
     fn of([before, wall, after]: [u64; 3]) -> Offset {
         let width_ns = after.saturating_sub(before);
@@ -133,9 +162,7 @@ pub(super) struct Stamps {
 
 impl Stamps {
     pub(super) fn new(clock: Clock) -> Stamps {
-        let best = (0..8).map(|_| Offset::measure()).min_by_key(|offset| offset.width_ns);
-        let offset = best.unwrap_or_else(Offset::measure);
-        Stamps { start_ns: clock.start_ns(), offset, valid_from: Tick::ZERO }
+        Stamps { start_ns: clock.start_ns(), offset: Offset::best(), valid_from: Tick::ZERO }
     }
 
     /// A pass of the loop begins: compares the clocks.
@@ -219,7 +246,7 @@ mod tests {
     #[test]
     fn this_kernel_is_tried_and_its_clocks_agree() {
         let tried = trial();
-        assert!(tried.is_ok() || tried.as_ref().is_err_and(|why| !why.is_empty()), "{tried:?}");
+        assert!(tried.as_ref().err().is_none_or(|why| !why.is_empty()), "{tried:?}");
         let (first, second) = (Offset::measure(), Offset::measure());
         assert_eq!(first.step_to(second), 0, "{first:?} {second:?}");
     }
@@ -248,7 +275,11 @@ mod tests {
             for (arrived, at) in [(1, 2), (1, from), (from - 2_000, from + 20_000_000)] {
                 let arrived = arrived.min(from.saturating_sub(10_000_000 + 2_000));
                 let stamp = wall(arrived, 0);
-                assert_eq!(stamps.arrival(stamp, Tick(at)), ArrivalStamp::NONE, "{shift} {arrived}");
+                assert_eq!(
+                    stamps.arrival(stamp, Tick(at)),
+                    ArrivalStamp::NONE,
+                    "{shift} {arrived}"
+                );
             }
             // Of behind it.
             let arrival = stamps.arrival(wall(from + 1_000, shift), Tick(from + 7_000));
