@@ -1,7 +1,8 @@
 //! The list of fuzz targets, and their runs: a few seconds each as a check, or minutes.
 //!
 //! Needs cargo-fuzz and a nightly toolchain. The corpora committed beside each crate's tests are
-//! read as seeds and never written; new inputs go to `fuzz/corpus`, which git ignores.
+//! read as seeds and never written; new inputs go to `fuzz/grown`, which git ignores. `fuzz/corpus` links to the
+//! seeds, for `cargo fuzz run`.
 
 use anyhow::{Context as _, Result, bail};
 
@@ -22,10 +23,10 @@ const LOG_MEMORY_MIB_MAX: u64 = 256;
 
 /// A target and the folder of its seeds.
 #[derive(Debug)]
-struct Target {
-    name: &'static str,
-    seeds: &'static str,
-    memory_mib_max: u64,
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    pub(crate) seeds: &'static str,
+    pub(crate) memory_mib_max: u64,
 }
 
 impl Target {
@@ -40,11 +41,12 @@ impl Target {
     }
 }
 
-const TARGETS: &[Target] = &[
+pub(crate) const TARGETS: &[Target] = &[
     Target::new("response_decoder", "crates/z6-proto-http1/tests/corpus/response_decoder"),
     Target::new("chunked", "crates/z6-proto-http1/tests/corpus/chunked"),
     Target::new("content", "crates/z6-http/tests/corpus/content"),
     Target::new("template", "crates/z6-http/tests/corpus/template"),
+    Target::new("location", "crates/z6-http/tests/corpus/location"),
     Target::new("connection", "crates/z6-proto-http1/tests/corpus/connection"),
     Target::new("request_reader", "crates/z6-proto-http1/tests/corpus/request_reader"),
     Target::new("request_encoder", "crates/z6-proto-http1/tests/corpus/request_encoder"),
@@ -60,12 +62,21 @@ const TARGETS: &[Target] = &[
     Target::new("log_reader", "crates/z6-events/tests/corpus/log_reader"),
     Target::new("block_decoder", "crates/z6-events/tests/corpus/block_decoder"),
     Target::new("scenario", "crates/z6-scenario/tests/corpus/scenario"),
+    Target::new("base_url", "crates/z6-scenario/tests/corpus/base_url"),
+    Target::new("durations", "crates/z6-scenario/tests/corpus/durations"),
+    Target::new("overrides", "crates/z6-scenario/tests/corpus/overrides"),
+    Target::new("simulation", "crates/z6-scenario/tests/corpus/simulation"),
+    Target::new("percentiles", "crates/z6-analysis/tests/corpus/percentiles"),
+    Target::new("target_reader", "crates/z6-target/tests/corpus/target_reader"),
     Target::new("check", "crates/z6-scenario/tests/corpus/check"),
     Target::new("filter", "crates/z6-analysis/tests/corpus/filter"),
     Target::of_logs("analyze"),
     Target::of_logs("diff"),
     Target::of_logs("export"),
     Target::of_logs("verify"),
+    Target::of_logs("fold"),
+    Target::of_logs("page"),
+    Target { seeds: "crates/z6-vu/tests/corpus/replay", ..Target::of_logs("replay") },
 ];
 
 /// The step of `ci`.
@@ -133,7 +144,7 @@ fn parse(arguments: &[String]) -> Result<(u64, Vec<&'static Target>)> {
 }
 
 /// The tool that is not installed, in words.
-fn missing_tool() -> Option<String> {
+pub(crate) fn missing_tool() -> Option<String> {
     if !nightly_cargo(&["--version"]).succeeds() {
         return Some("no nightly toolchain (rustup toolchain install nightly)".to_owned());
     }
@@ -146,7 +157,7 @@ fn missing_tool() -> Option<String> {
 fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
     let root = workspace::root();
     // libFuzzer writes to the first folder only.
-    let grown = root.join("fuzz/corpus").join(target.name);
+    let grown = root.join("fuzz/grown").join(target.name);
     std::fs::create_dir_all(&grown).with_context(|| format!("cannot make {}", grown.display()))?;
     let grown = grown.to_str().context("the path of the workspace is not UTF-8")?.to_owned();
     let seeds = root.join(target.seeds);
@@ -187,14 +198,34 @@ mod tests {
     fn every_target_is_built_has_seeds_and_is_one_line() {
         let root = workspace::root();
         let manifest = std::fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
-        assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
+        // One more contains all of them.
+        assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len() + 1);
+        let all = std::fs::read_to_string(root.join("fuzz/src/lib.rs")).unwrap();
+        assert_eq!(all.matches("::fuzzing::fuzz_").count(), TARGETS.len());
         for Target { name, seeds, .. } in TARGETS {
             assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
-            let seeds = std::fs::read_dir(root.join(seeds)).unwrap();
-            assert!(seeds.count() > 0, "{name} has no seeds");
+            assert!(
+                std::fs::read_dir(root.join(seeds)).unwrap().count() > 0,
+                "{name} has no seeds"
+            );
+            let linked = std::fs::canonicalize(root.join("fuzz/corpus").join(name)).unwrap();
+            assert_eq!(linked, std::fs::canonicalize(root.join(seeds)).unwrap(), "{name}");
+            assert!(all.contains(&format!("(\"{name}\", ")), "{name}");
             let text = std::fs::read_to_string(root.join(format!("fuzz/fuzz_targets/{name}.rs")));
             let text = text.unwrap();
             assert!(text.contains(&format!("::fuzzing::fuzz_{name}(")), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_target_has_a_bug_to_find() {
+        let files = workspace::files(&workspace::root()).unwrap();
+        let of_product = |path: &str| path.starts_with("crates/") && path.contains("/src/");
+        let files = files.iter().filter(|file| of_product(&file.path));
+        let text: Vec<&str> = files.filter_map(|file| file.text()).collect();
+        let text = text.concat();
+        for Target { name, .. } in TARGETS {
+            assert!(text.contains(&format!("is_planted(\"{name}\")")), "{name}");
         }
     }
 

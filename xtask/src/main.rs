@@ -5,11 +5,12 @@
 //! of the workspace, so it builds in seconds and works while the product does not compile.
 //! Reading order: this file, `runner` (runs steps and prints the summary), `command` (cargo as a
 //! child), `workspace` (members and files), then one module per check: `layers`, `dependencies`,
-//! `licences` with `spdx`, `package`, `sources`, `links`, `testing`, `fuzz`, `gates`; `lab` runs the commands of the package
+//! `licences` with `spdx`, `package`, `sources`, `links`, `testing`, `fuzz`, `canaries`, `gates`; `lab` runs the commands of the package
 //! `lab`, `dist` packs the program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod built;
+mod canaries;
 mod command;
 mod dependencies;
 mod dist;
@@ -62,6 +63,11 @@ const STEPS: &[Step] = &[
     Step { name: "bench-smoke", about: "each bench once, unmeasured", run: bench_smoke },
     Step { name: "gates", about: "instruction counts per layer", run: gates::check },
     Step { name: "fuzz-smoke", about: "each fuzz target for a few seconds", run: fuzz::smoke },
+    Step {
+        name: "canaries",
+        about: "each fuzz target finds its planted bug",
+        run: canaries::check,
+    },
 ];
 
 /// The long checks of `ci --full`, which need an idle machine and hours.
@@ -118,6 +124,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         name if LAB_COMMANDS.contains(&name) => return Ok(lab::run(arguments)),
         "simtest" if arguments.len() > 1 => return Ok(lab::run(arguments)),
         "fuzz" => return fuzz::long(&arguments[1..]),
+        "canaries" if arguments.len() > 1 => return canaries::some(&arguments[1..]),
         "gates-update" => return gates::update().map(|()| true),
         "dist" => return dist::dist().map(|()| true),
         "lines" => return lines::lines(&arguments[1..]).map(|()| true),

@@ -17,6 +17,7 @@ const NOT_OURS: &[&str] = &[
     "fuzz/artifacts",
     "fuzz/corpus",
     "fuzz/coverage",
+    "fuzz/grown",
     "testing/browser/node_modules",
 ];
 

@@ -50,10 +50,20 @@ pub fn fuzz_filter(data: &[u8]) {
             return;
         }
     };
+    let bind = |text: String| Filter::parse(&text).and_then(|filter| filter.bind(&scenario)).ok();
+    let any = bind(format!("reused || ({text})"));
+    // Of these requests none has a status.
+    let either = bind(format!("status == 1 || ({text})"));
     let negated = Filter::parse(&format!("!({text})")).and_then(|not| not.bind(&scenario));
     for row in rows(&scenario) {
         let answer = bound.matches(&row, RowValues::default());
         // A filter at a limit cannot be negated.
+        if let Some(any) = &any {
+            assert!(any.matches(&row, RowValues::default()) || !answer, "or");
+        }
+        if let Some(either) = &either {
+            assert_eq!(either.matches(&row, RowValues::default()), answer, "or nothing");
+        }
         assert!(
             negated.as_ref().is_ok_and(|not| not.matches(&row, RowValues::default()) != answer)
                 || negated.is_err()
@@ -177,6 +187,17 @@ pub fn fuzz_export(data: &[u8]) {
     let rows = formats
         .map(|format| export_requests(&mut open(&log)?, &scenario, &all, format, io::sink()).ok());
     assert!(rows[0] == rows[1] && rows[1] == rows[2], "{rows:?}");
+    let mut lines = Vec::new();
+    let written = open(&log).and_then(|mut reader| {
+        export_requests(&mut reader, &scenario, &all, RowFormat::Csv, &mut lines).ok()
+    });
+    if let Some(written) = written {
+        let count = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+        assert_eq!(count, written.written + 1, "a line for each request, and one of names");
+        let text = String::from_utf8_lossy(&lines);
+        let is_formula = |cell: &str| cell.starts_with(['=', '+', '@', '\t']);
+        assert!(!text.lines().any(|line| line.split(',').any(is_formula)), "{text}");
+    }
     let _ = open(&log).map(|mut reader| export_events(&mut reader, &scenario, io::sink()));
     let hdr = open(&log).and_then(|mut reader| export_hdr(&mut reader, &scenario, io::sink()).ok());
     if let (Some(rows), Some(hdr)) = (rows[0], hdr) {
@@ -194,4 +215,125 @@ pub fn fuzz_verify(data: &[u8]) {
     let Ok(report) = check_log(&mut reader, &scenario) else { return };
     assert_eq!(report.passed(), report.violations.is_empty());
     assert!(report.to_string().starts_with("checks: "));
+}
+/// A list of percentiles: each is from 0 to 100, is written as it is read, and ranks as its digits say.
+///
+/// # Panics
+/// If one of these does not hold.
+pub fn fuzz_percentiles(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let list = match Percentile::list(text) {
+        Ok(list) => list,
+        Err(error) => {
+            let named = text.get(error.span.clone()).map(str::trim);
+            return assert_eq!(named, Some(error.text.as_str()), "{error:?} points into {text:?}");
+        }
+    };
+    assert_eq!(list.len(), text.split(',').count(), "each entry is one percentile");
+    for (percentile, entry) in list.iter().zip(text.split(',')) {
+        let given: f64 = entry.trim().parse().unwrap_or(f64::NAN);
+        let written = percentile.to_string();
+        let read: f64 = written.parse().unwrap_or(f64::NAN);
+        assert!((0.0..=100.0).contains(&read) && (read - given).abs() < 1e-8, "{entry}: {written}");
+        assert_eq!(Percentile::list(&written).as_deref(), Ok(&[*percentile][..]));
+        let rank = (given / 100.0 * 1_000.0 - 1e-8).ceil().max(1.0);
+        assert_eq!(percentile.rank(1_000) as f64, rank, "of a thousand, {entry}");
+    }
+}
+
+/// The figures of a log, and its requests one by one: both count the same. The reports of the figures are plain
+/// text, and JSON that can be read.
+///
+/// # Panics
+/// If not.
+pub fn fuzz_fold(data: &[u8]) {
+    let Some((log, scenario)) = log_of(data) else { return };
+    let Some(metrics) = figures(&log, &scenario) else { return };
+    let requests = &metrics.requests;
+    if let Some(rows) = joined(&log, &scenario) {
+        let count =
+            |name: &str| rows.iter().filter(|row| row.outcome.name() == name).count() as u64;
+        assert_eq!(rows.len() as u64, requests.planned, "requests");
+        assert_eq!(count("succeeded"), requests.succeeded);
+        assert_eq!(count("failed"), requests.failed);
+        assert_eq!(count("never_sent"), requests.never_sent);
+        assert_eq!(count("in_flight"), requests.in_flight_at_stop);
+    }
+    for text in [
+        z6_metrics::report::summary_text(&metrics, &Style::plain()),
+        z6_metrics::report::summary_markdown(&metrics),
+        z6_metrics::report::timeseries_csv(&metrics),
+    ] {
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\r'), "{text:?}");
+    }
+    let json = z6_metrics::report::metrics_json(&metrics);
+    let value: Result<serde_json::Value, _> = serde_json::from_str(&json);
+    let planned = value.ok().and_then(|value| value["requests"]["planned"].as_u64());
+    assert_eq!(planned, Some(requests.planned), "{json}");
+}
+
+/// The figures; none if its events contradict each other.
+fn figures(log: &[u8], scenario: &Scenario) -> Option<z6_metrics::Metrics> {
+    let mut reader = open(log)?;
+    let facts = RunFacts::from_header(reader.header(), String::new());
+    let mut fold = z6_metrics::Fold::new(scenario, facts);
+    fold.resolved(&reader.header().addresses);
+    let ending = z6_events::walk(&mut reader, &mut fold).ok()?;
+    let live = fold.live();
+    let metrics = fold.finish(EndFacts::from_ending(&ending)).ok()?;
+    // Before its end a run has not planned more than at its end.
+    assert!(live.planned <= metrics.requests.planned && live.sent <= metrics.requests.sent);
+    Some(metrics)
+}
+
+/// The requests, those that are open at the end last.
+fn joined(log: &[u8], scenario: &Scenario) -> Option<Vec<RequestRow>> {
+    let mut reader = open(log)?;
+    let mut join = RequestJoin::new(scenario, reader.header().workers);
+    let mut rows = Vec::new();
+    while let Some(mut block) = reader.next_block().ok()? {
+        let worker = block.header().worker;
+        for next in block.events() {
+            let (at, event) = next.ok()?;
+            rows.extend(join.event(worker, at, &event).ok()?);
+        }
+    }
+    rows.extend(join.open());
+    Some(rows)
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "reads the corpus")]
+#[path = "filter_tests.rs"]
+mod filter_tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests read the corpus")]
+mod tests {
+    use super::*;
+
+    fn over_corpus(folder: &str, bodies: &[fn(&[u8])]) {
+        let folder = format!("{}/tests/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let data = std::fs::read(entry.unwrap().path()).unwrap();
+            for body in bodies {
+                body(&data);
+                body(&data[..data.len() * 2 / 3]);
+            }
+            files += 1;
+        }
+        assert!(files > 0);
+    }
+
+    #[test]
+    fn percentiles_corpus() {
+        over_corpus("percentiles", &[fuzz_percentiles]);
+    }
+
+    #[test]
+    fn log_corpus() {
+        let bodies = [fuzz_analyze, fuzz_diff, fuzz_export, fuzz_verify, fuzz_fold];
+        over_corpus("log", &bodies);
+    }
 }

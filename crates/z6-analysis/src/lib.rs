@@ -16,6 +16,7 @@ pub mod diff;
 mod error;
 pub mod export;
 pub mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod loss;

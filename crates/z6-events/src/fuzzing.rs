@@ -104,3 +104,40 @@ fn with_bytes(event: &Event, arena: &[u8]) -> (Event, Vec<u8>) {
     let Some(range) = event.bytes() else { return (*event, Vec::new()) };
     (event.without_place(), range.of(arena).to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[allow(clippy::disallowed_methods, reason = "reads the corpus")]
+    fn over_corpus(folder: &str, body: fn(&[u8])) {
+        let folder = format!("{}/tests/corpus/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            body(&std::fs::read(entry.unwrap().path()).unwrap());
+            files += 1;
+        }
+        assert!(files > 0);
+    }
+
+    #[test]
+    fn log_reader_corpus() {
+        over_corpus("log_reader", fuzz_log_reader);
+    }
+
+    #[test]
+    fn block_decoder_corpus() {
+        over_corpus("block_decoder", fuzz_block_decoder);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_without_panic(payload in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut data = vec![1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            data.extend(payload);
+            fuzz_block_decoder(&data);
+        }
+    }
+}

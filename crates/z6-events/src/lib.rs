@@ -46,9 +46,12 @@ pub mod reader;
 mod source;
 mod wire;
 
+#[doc(hidden)]
+pub mod canary;
 pub mod exchange;
 #[doc(hidden)]
 pub mod forge;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod shards;

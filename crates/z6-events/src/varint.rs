@@ -1,5 +1,6 @@
 //! LEB128 numbers into a fixed scratch area and out of a slice. Knows nothing of events.
 
+use crate::canary::is_planted;
 use crate::error::DecodeError;
 use crate::limits::MAX_EVENT_BYTES;
 
@@ -39,6 +40,9 @@ impl<'a> Writer<'a> {
     /// Unsigned LEB128, shortest form.
     #[inline]
     pub(crate) fn number(&mut self, mut number: u64) {
+        if is_planted("block_decoder") {
+            number &= (1 << 42) - 1;
+        }
         while number >= 0x80 {
             self.byte(number as u8 | 0x80);
             number >>= 7;

@@ -1,33 +1,10 @@
-//! The fuzz bodies over the committed corpus; more inputs are made by `cargo fuzz`.
+//! Writes the seeds of the fuzz targets over logs and blocks.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
 
 mod common;
 
-use z6_events::fuzzing::{fuzz_block_decoder, fuzz_log_reader};
-
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
-
-#[allow(clippy::disallowed_methods, reason = "reads the corpus")]
-fn each_input(of: &str, body: fn(&[u8])) {
-    let mut inputs = 0;
-    for entry in std::fs::read_dir(format!("{CORPUS}/{of}")).unwrap() {
-        let data = std::fs::read(entry.unwrap().path()).unwrap();
-        body(&data);
-        inputs += 1;
-    }
-    assert!(inputs > 0, "no corpus for {of}");
-}
-
-#[test]
-fn log_reader() {
-    each_input("log_reader", fuzz_log_reader);
-}
-
-#[test]
-fn block_decoder() {
-    each_input("block_decoder", fuzz_block_decoder);
-}
 
 /// Writes the corpus: `cargo test -p z6-events --test corpus` with Z6_BLESS_FORMAT set.
 #[test]

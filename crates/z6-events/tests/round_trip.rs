@@ -316,13 +316,6 @@ proptest! {
         let decoded: Result<Vec<_>, _> = decoder.events_of(&block).collect();
         prop_assert_eq!(decoded, Ok(events));
     }
-
-    #[test]
-    fn any_bytes_decode_without_panic(payload in prop::collection::vec(any::<u8>(), 0..300)) {
-        let mut data = vec![1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        data.extend(payload);
-        z6_events::fuzzing::fuzz_block_decoder(&data);
-    }
 }
 
 /// The longest encodings: every field present, every number of ten bytes.

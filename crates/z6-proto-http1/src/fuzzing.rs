@@ -1,7 +1,10 @@
 //! Bodies of the fuzz targets: any bytes in, assertions inside.
 //!
 //! Owns how bytes become splits and operations. A unit test runs each over its committed corpus
-//! in `tests/corpus`; a fuzz target is one line that calls it.
+//! in `tests/corpus`; a fuzz target is one line that calls it. `naive` is the reader that outcomes are compared
+//! with.
+
+mod naive;
 
 use z6_http::field::parse_digits;
 use z6_http::{ID_BYTES, IdParts, RequestSpec};
@@ -11,6 +14,7 @@ use crate::connection::{Connection, Eof, Received};
 use crate::decoder::ResponseDecoder;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::irregularity::Irregularities;
+use crate::kept::Keep;
 use crate::limits::Limits;
 use crate::request::RequestTemplate;
 use crate::scan::Fault;
@@ -77,8 +81,12 @@ fn decode_in_steps(decoder: &mut ResponseDecoder, bytes: &[u8], step: usize) -> 
     }
 }
 
-/// Whole, byte by byte and in steps give one outcome, and a decoder used again is as new. The
-/// first byte chooses HEAD, limits, whether an upgrade was asked for, and step.
+/// Whole, byte by byte and in steps give one outcome, and a decoder used again is as new. An independent
+/// reader finds the same response, within the limits. The first byte chooses HEAD, limits, whether an upgrade was
+/// asked for, and step.
+///
+/// # Panics
+/// If one of these does not hold.
 pub fn fuzz_response_decoder(data: &[u8]) {
     let Some((&options, bytes)) = data.split_first() else { return };
     let limits = if options & 2 == 0 { Limits::default() } else { TIGHT };
@@ -92,9 +100,62 @@ pub fn fuzz_response_decoder(data: &[u8]) {
     assert_eq!(run(1), whole, "byte by byte");
     assert_eq!(run(usize::from(options >> 2) + 2), whole, "in steps");
     assert_eq!(run(usize::MAX), whole, "a second time");
+    check_response(&whole, bytes, options & 1 == 1, &limits);
+    check_kept(&whole, bytes, options, limits);
 }
 
-/// Any split of a chunked body gives one outcome; payload never exceeds what was taken.
+/// A response that was taken, without irregularities, is the one that the naive reader finds.
+fn check_response(outcome: &Outcome, bytes: &[u8], is_head: bool, limits: &Limits) {
+    let has_head = outcome.decoded.is_ok() && outcome.status.is_some();
+    if !has_head || outcome.irregularities != Irregularities::NONE {
+        return;
+    }
+    let Some(naive) = naive::Response::read(bytes, is_head, limits) else {
+        panic!("a response out of nothing: {outcome:?}");
+    };
+    assert_eq!(outcome.status, Some(naive.status));
+    assert!(naive.interim <= limits.interim_max as usize, "{} interim responses", naive.interim);
+    assert_eq!(outcome.head_bytes, naive.head_bytes as u64);
+    assert_eq!(outcome.final_response_start, naive.starts_at as u64);
+    if naive.is_cut {
+        return assert_eq!(outcome.decoded, Ok(false), "a body out of nothing: {outcome:?}");
+    }
+    assert_eq!(outcome.body_bytes, naive.body.len() as u64, "{naive:?}");
+    if outcome.decoded == Ok(true) {
+        assert_eq!(outcome.consumed, naive.len, "{naive:?}");
+    } else {
+        assert_eq!((naive.len, outcome.eof.is_ok()), (None, naive.is_to_the_end));
+    }
+}
+
+/// What is kept of it are its fields and its body, under every split.
+fn check_kept(outcome: &Outcome, bytes: &[u8], options: u8, limits: Limits) {
+    if outcome.decoded != Ok(true) || outcome.irregularities != Irregularities::NONE {
+        return;
+    }
+    let is_head = options & 1 == 1;
+    let Some(naive) = naive::Response::read(bytes, is_head, &limits) else { return };
+    for step in [usize::MAX, 1, usize::from(options >> 2) + 2] {
+        let mut decoder = ResponseDecoder::new(limits);
+        decoder.accept_upgrade(options & 0x80 != 0);
+        decoder.keep(Keep { fields: true, body_bytes_max: Some(bytes.len()) });
+        decoder.reset(is_head);
+        let mut pieces = bytes.chunks(step);
+        let last = pieces.find(|piece| decoder.decode(piece).is_ok_and(|now| now.complete));
+        let kept = last.and_then(|last| decoder.kept(last));
+        let Some(kept) = kept else { panic!("nothing was kept in steps of {step}") };
+        let fields: naive::Fields =
+            kept.fields().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        assert_eq!(fields, naive.fields);
+        assert_eq!(kept.body, Some(&naive.body[..]), "in steps of {step}");
+    }
+}
+
+/// Any split of a chunked body gives one outcome; an independent reader finds the same payload, and refuses
+/// what is refused.
+///
+/// # Panics
+/// If one of these does not hold.
 pub fn fuzz_chunked(data: &[u8]) {
     let Some((&options, bytes)) = data.split_first() else { return };
     let limits = if options & 1 == 0 { Limits::default() } else { TIGHT };
@@ -117,6 +178,33 @@ pub fn fuzz_chunked(data: &[u8]) {
     let whole = run(usize::MAX);
     assert_eq!(run(1), whole, "byte by byte");
     assert_eq!(run(usize::from(options >> 1) + 2), whole, "in steps");
+    check_chunked(bytes, &limits);
+}
+
+fn check_chunked(bytes: &[u8], limits: &Limits) {
+    let mut decoder = ChunkedDecoder::new();
+    let (mut payload, mut taken, mut fault) = (Vec::new(), 0, None);
+    while taken < bytes.len() && !decoder.is_done() && fault.is_none() {
+        match decoder.piece(&bytes[taken..], limits) {
+            Ok(piece) => {
+                taken += piece.taken;
+                payload.extend_from_slice(&bytes[taken - piece.data_bytes..taken]);
+            }
+            Err(error) => fault = Some(error),
+        }
+    }
+    if decoder.irregularities() != Irregularities::NONE {
+        return;
+    }
+    let naive = naive::Chunked::read(bytes);
+    if decoder.is_done() {
+        let Some(naive) = naive else { panic!("a body out of nothing: {payload:?}") };
+        assert_eq!((naive.len, &naive.payload), (taken, &payload));
+        assert!(naive.is_within(limits), "{naive:?}");
+    } else if let Some(naive) = naive {
+        let is_plain = naive.longest_extension == 0 && naive.trailer_bytes == 2;
+        assert!(!is_plain || !naive.is_within(limits), "{fault:?} in {naive:?}");
+    }
 }
 
 /// Wire fragments that reach deeper than raw bytes do.
@@ -226,7 +314,11 @@ fn end_of_file(connection: &mut Connection) -> u64 {
 }
 
 /// Reads any bytes as the requests of a connection: whole, byte by byte and in steps give the same
-/// requests and the same error. The first byte chooses limits and step.
+/// requests and the same error, and an independent reader finds the same requests. The first byte chooses limits
+/// and step.
+///
+/// # Panics
+/// If one of these does not hold.
 pub fn fuzz_request_reader(data: &[u8]) {
     let Some((&options, bytes)) = data.split_first() else { return };
     let limits = if options & 1 == 0 { Limits::default() } else { TIGHT };
@@ -235,6 +327,16 @@ pub fn fuzz_request_reader(data: &[u8]) {
     let whole = read_requests(bytes, usize::MAX, &limits);
     assert_eq!(read_requests(bytes, 1, &limits), whole, "byte by byte");
     assert_eq!(read_requests(bytes, usize::from(options >> 1) + 2, &limits), whole, "in steps");
+    let mut at = 0;
+    for (head, body, is_whole) in &whole.0 {
+        // Also of one that is not whole it judges the head.
+        let naive = naive::Request::read(&bytes[at..], &limits);
+        let Some(naive) = naive.filter(|_| *is_whole) else {
+            return assert!(!is_whole, "a request out of nothing: {head:?}");
+        };
+        assert_eq!((&naive.head, &naive.body), (head, body));
+        at += naive.len;
+    }
 }
 
 /// A request as far as it was read: head, body, and whether it is complete.
@@ -407,6 +509,13 @@ mod tests {
         #[test]
         fn any_operations(data in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
             fuzz_connection(&data);
+        }
+
+        #[test]
+        fn any_bytes_of_a_response(rest in "[HTP/1.02 aZ:,;=\\r\\n\\t\\x00-]{0,120}", begins_well: bool, options: u8) {
+            let start = if begins_well { "HTTP/1.1 200 \r\n" } else { "" };
+            let data = [&[options][..], start.as_bytes(), rest.as_bytes()].concat();
+            fuzz_response_decoder(&data);
         }
 
         #[test]

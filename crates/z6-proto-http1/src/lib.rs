@@ -65,6 +65,7 @@ mod connection;
 mod decoder;
 mod error;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
@@ -79,6 +80,9 @@ pub mod planted;
 mod request;
 mod scan;
 pub mod server;
+
+#[doc(hidden)]
+pub use z6_http::canary;
 
 pub use connection::{Connection, Eof, FailureKind, Received, ResponseFacts};
 pub use decoder::{Decoded, ResponseDecoder};

@@ -7,6 +7,7 @@
 
 use std::mem::MaybeUninit;
 
+use z6_http::canary::is_planted;
 use z6_http::field::{is_same, list, parse_digits};
 
 use crate::chunked::ChunkedDecoder;
@@ -383,6 +384,9 @@ impl Facts {
         match (self.codings, self.content_length) {
             (0, None | Some(0)) => Ok(RequestBody::Empty),
             (0, Some(length)) => Ok(RequestBody::Length(length)),
+            (1, Some(_)) if self.chunked && is_planted("request_reader") => {
+                Ok(RequestBody::Chunked)
+            }
             (_, Some(_)) => Err(BadRequest::TwoFramings),
             (_, None) if is_http_1_0 => Err(BadRequest::OldTransferEncoding),
             (1, None) if self.chunked => Ok(RequestBody::Chunked),

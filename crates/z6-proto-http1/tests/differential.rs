@@ -102,21 +102,6 @@ proptest! {
             },
         }
     }
-
-    /// Bytes with nothing right about them.
-    #[test]
-    fn any_bytes_in_any_steps(
-        bytes in prop::collection::vec(prop::sample::select(ALPHABET), 0..120),
-        begins_well in any::<bool>(),
-        options in any::<u8>(),
-    ) {
-        let mut data = vec![options];
-        if begins_well {
-            data.extend_from_slice(b"HTTP/1.1 200 \r\n");
-        }
-        data.extend_from_slice(&bytes);
-        z6_proto_http1::fuzzing::fuzz_response_decoder(&data);
-    }
 }
 
 /// httparse's chunk-size reader takes an empty size line as the last chunk; ours does not.

@@ -46,6 +46,7 @@ mod counters;
 mod error;
 mod flow;
 pub mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod hpack;

@@ -6,6 +6,8 @@
 //!
 //! Every split of the same bytes gives the same pieces, except that the content of DATA comes as it is read.
 
+use z6_http::canary::is_planted;
+
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::frame::{CLIENT_PREFACE, FRAME_HEADER_BYTES, FrameHeader, FrameKind, flag};
 use crate::limits::{FRAME_BYTES_MAX, Limits};
@@ -239,7 +241,9 @@ impl Reader {
             }
             Some(payload) => self.partial.extend_from_slice(&payload[from..to]),
             None => {
-                self.partial.truncate(self.payload_at + to);
+                if !is_planted("h2_frames") {
+                    self.partial.truncate(self.payload_at + to);
+                }
                 self.partial.drain(self.payload_at..self.payload_at + from);
             }
         }

@@ -13,6 +13,9 @@ mod curve;
 mod details;
 mod facts;
 mod figure;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod heat;
 mod page;

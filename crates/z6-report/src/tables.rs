@@ -1,7 +1,8 @@
 //! The tables of a run: by request, method, target, connection and status, errors, assertions. At most 100 rows
 //! each, the rest as one row.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
+use z6_events::canary::is_planted;
 use z6_metrics::report::units::{count, duration, percent, rate};
 use z6_metrics::{GroupFigures, LatencyStats, Metrics, Name, Named, StepGroupFigures};
 
@@ -84,7 +85,9 @@ fn groups(caption: &str, pointer: &str, groups: &Named<GroupFigures>, seconds: f
         @for index in &rows {
             @let (name, group) = &groups.0[*index];
             tr data-i=(index) {
-                th scope="row" { (shown(name)) }
+                th scope="row" {
+                    @if is_planted("page") { (PreEscaped(shown(name))) } @else { (shown(name)) }
+                }
                 (counts(group.sent, group.succeeded, group.failed, seconds))
                 (quantiles(&group.response_ns))
                 td data-f="service_ns/p99" data-v=(raw(group.service_ns.p99)) {

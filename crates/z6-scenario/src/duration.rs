@@ -3,6 +3,7 @@
 
 use crate::error::ScenarioError;
 use crate::load::{scaled, unscaled};
+use z6_events::canary::is_planted;
 
 /// A unit: its name, the decimal places from the unit it is counted in down to a nanosecond, and how many
 /// of that unit it is.
@@ -65,6 +66,7 @@ pub(crate) fn with_units(text: &str) -> Result<u64, ScenarioError> {
             });
         };
         let Unit(_, digits, times) = units[at];
+        let times = if is_planted("durations") && name == "us" { 10 } else { times };
         let ns = scaled(number.trim_end(), digits)?.checked_mul(times);
         total_ns = ns.and_then(|ns| total_ns.checked_add(ns)).ok_or(ScenarioError::TooLarge)?;
         units = &units[at + 1..];

@@ -7,8 +7,8 @@ use z6_http::template::{Value, ValueId, Values};
 
 use crate::expression::{Body, Check, Outcome, Unreadable};
 use crate::journey::Rendering;
-use crate::load::{Files, Overrides};
-use crate::model::Scenario;
+use crate::load::{Files, Overrides, base_url};
+use crate::model::{BaseUrl, Host, Scenario, Scheme};
 use crate::plan::Plan;
 
 /// Answers every name with a few bytes, and with rows if it ends as the name of a data file does.
@@ -192,10 +192,197 @@ pub fn fuzz_check(data: &[u8]) {
     assert!(check.reads_body() || !check.reads_json());
 }
 
+/// A base URL, and the authority in it: what is taken can be written again, and is what a naive reader finds.
+///
+/// # Panics
+/// If it is not.
+pub fn fuzz_base_url(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let url = match base_url::parse(text) {
+        Ok(url) => url,
+        Err(fault) => {
+            assert!(!fault.message().chars().any(char::is_control), "{}", fault.message());
+            return assert!(!fault.hint().is_empty());
+        }
+    };
+    let is_builtin = matches!(url.scheme, Scheme::Builtin | Scheme::BuiltinTls);
+    if is_builtin || text.starts_with("unix:") {
+        return;
+    }
+    assert!(url.port > 0, "{url:?}");
+    let prefix = &url.path_prefix;
+    assert!(prefix.is_empty() || prefix.starts_with('/') && !prefix.ends_with('/'), "{url:?}");
+    assert!(!prefix.contains(['?', '#', '"', '<', '>', '\\']), "{url:?}");
+    assert!(!prefix.chars().any(|c| c.is_control() || c.is_whitespace()), "{url:?}");
+    let (scheme, usual) = match url.scheme {
+        Scheme::Https | Scheme::BuiltinTls => ("https", 443),
+        Scheme::Http | Scheme::Builtin => ("http", 80),
+    };
+    let host = match &url.host {
+        Host::V6(address) => format!("[{address}]"),
+        Host::V4(address) => address.to_string(),
+        Host::Name(name) => {
+            assert!(base_url::is_host_name(name), "{url:?}");
+            name.clone()
+        }
+    };
+    let again = base_url::parse(&format!("{scheme}://{host}:{}{prefix}", url.port));
+    let again = again.unwrap_or_else(|fault| panic!("{url:?}: {}", fault.message()));
+    let parts = |url: &BaseUrl| (url.scheme, url.host.clone(), url.port, url.path_prefix.clone());
+    assert_eq!(parts(&again), parts(&url));
+    // The port is what stands behind the last colon outside brackets, or the usual one.
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    let behind = authority.rsplit(['@', ']']).next().unwrap_or_default();
+    let port = behind.rsplit_once(':').map_or(Some(usual), |(_, port)| port.parse().ok());
+    assert_eq!(Some(url.port), port, "{text}");
+}
+
+/// Durations as people write them, as exact numbers of seconds, and as they are written again.
+///
+/// # Panics
+/// If one of them is not what its digits say.
+pub fn fuzz_durations(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(ns) = crate::parse_seconds(text) {
+        let exact = naive_number(text) * 1e9;
+        assert!((ns as f64 - exact).abs() <= exact * 1e-9 + 1.0, "{text} is {ns} ns");
+    }
+    let Ok(ns) = crate::parse_duration(text) else { return };
+    if ns == 0 {
+        return;
+    }
+    let has_units = text.trim().ends_with(char::is_alphabetic);
+    let sum = if has_units { naive_duration(text.trim()) } else { naive_number(text) * 1e9 };
+    assert!((ns as f64 - sum).abs() <= sum * 1e-9 + 1.0, "{text} is {ns} ns, not {sum}");
+    let written = crate::duration::write(ns);
+    assert_eq!(crate::parse_duration(&written), Ok(ns), "{text} as {written}");
+}
+
+/// A decimal number, which may have `_` between its digits.
+fn naive_number(text: &str) -> f64 {
+    text.trim().replace('_', "").parse().unwrap_or(f64::NAN)
+}
+
+/// The sum of numbers with units, nanoseconds.
+fn naive_duration(text: &str) -> f64 {
+    let mut sum = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(char::is_alphabetic).unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(end);
+        let end = behind.find(|c: char| !c.is_alphabetic()).unwrap_or(behind.len());
+        let ns = match &behind[..end] {
+            "h" => 3.6e12,
+            "m" => 6e10,
+            "s" => 1e9,
+            "ms" => 1e6,
+            "us" | "µs" => 1e3,
+            "ns" => 1.0,
+            other => panic!("the unit {other} was taken"),
+        };
+        sum += naive_number(number) * ns;
+        rest = behind[end..].trim_start();
+    }
+    sum
+}
+
+/// Lines `key = value` as the overrides of a log, and behind an empty line a scenario that is loaded with them.
+/// Pairs that are taken come back, and a scenario that loads is within its limits and says the same again.
+///
+/// # Panics
+/// If one of these does not hold.
+pub fn fuzz_overrides(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (pairs, scenario) = text.split_once("\n\n").unwrap_or((text, ""));
+    let pairs: Vec<(&str, &str)> =
+        pairs.lines().map(|line| line.split_once('=').unwrap_or((line, ""))).collect();
+    let Ok(overrides) = Overrides::from_pairs(pairs.iter().copied()) else { return };
+    let back = overrides.pairs();
+    assert_eq!(back.len(), pairs.len(), "each pair is one override");
+    for (key, value) in &pairs {
+        assert!(back.iter().any(|(k, v)| k == key && v == value), "{key}={value} in {back:?}");
+    }
+    assert_eq!(Overrides::from_pairs(back.iter().map(|(k, v)| (k, v))).as_ref(), Ok(&overrides));
+    let Ok(loaded) = Scenario::load(scenario, &AnyFile, &overrides) else { return };
+    check_scenario(&loaded.scenario);
+    assert!(!loaded.warnings.has_errors(), "warnings hold no errors");
+    let runtime = &loaded.scenario.runtime;
+    assert!(overrides.seed.is_none_or(|seed| runtime.prng_seed == Some(seed)));
+    assert!(overrides.workers.is_none_or(|workers| runtime.workers == workers));
+    assert!(overrides.duration_ns.is_none_or(|ns| runtime.duration_ns == Some(ns)));
+}
+
+/// Lines `key = value` as settings of the simulated world: what is taken can be written and taken again, and
+/// shares are shares.
+///
+/// # Panics
+/// If one of these does not hold.
+pub fn fuzz_simulation(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut simulation = crate::Simulation::default();
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once('=') else { continue };
+        let before = simulation.clone();
+        if simulation.set(key, value).is_err() {
+            // A setting that is refused changes nothing.
+            assert_eq!(simulation, before, "{key} = {value}");
+            continue;
+        }
+        let Some(written) = simulation.setting(key) else { panic!("{key} was taken") };
+        assert!(!written.chars().any(char::is_control), "{written:?}");
+        let mut again = before;
+        assert_eq!(again.set(key, &written), Ok(()), "{key} = {written}");
+        assert_eq!(again, simulation, "{key} = {value} is {written}");
+        if key.starts_with(crate::simulation::FAULT_PREFIX) {
+            let share: f64 = written.parse().unwrap_or(f64::NAN);
+            let given: f64 = value.trim().parse().unwrap_or(share);
+            assert!(
+                (0.0..=1.0).contains(&share) && (share - given).abs() < 1e-6,
+                "{key} = {value}"
+            );
+        }
+    }
+    let mut again = crate::Simulation::default();
+    for (key, value) in simulation.settings() {
+        assert_eq!(again.set(&key, &value), Ok(()), "{key} = {value}");
+    }
+    assert_eq!(again, simulation, "settings come back");
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "reads the corpus")]
+#[path = "hostile_tests.rs"]
+mod hostile_tests;
+
 #[cfg(test)]
 mod tests {
+    fn over_corpus(folder: &str, body: fn(&[u8])) {
+        z6_testing::over_corpus(env!("CARGO_MANIFEST_DIR"), folder, body);
+    }
+
     #[test]
     fn check_corpus() {
-        z6_testing::over_corpus(env!("CARGO_MANIFEST_DIR"), "check", super::fuzz_check);
+        over_corpus("check", super::fuzz_check);
+    }
+
+    #[test]
+    fn base_url_corpus() {
+        over_corpus("base_url", super::fuzz_base_url);
+    }
+
+    #[test]
+    fn durations_corpus() {
+        over_corpus("durations", super::fuzz_durations);
+    }
+
+    #[test]
+    fn overrides_corpus() {
+        over_corpus("overrides", super::fuzz_overrides);
+    }
+
+    #[test]
+    fn simulation_corpus() {
+        over_corpus("simulation", super::fuzz_simulation);
     }
 }

@@ -13,6 +13,7 @@ mod duration;
 pub mod error;
 pub mod estimate;
 pub mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod journey;

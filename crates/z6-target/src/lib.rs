@@ -29,6 +29,9 @@ mod config;
 mod conn;
 mod draw;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod http2;
 mod keep;

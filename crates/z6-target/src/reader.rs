@@ -4,6 +4,7 @@
 //! sent, so that it is driven by byte slices alone.
 
 use std::sync::Arc;
+use z6_proto_http1::canary::is_planted;
 
 use z6_proto_http1::Limits;
 use z6_proto_http1::server::{BadRequest, RequestBody, RequestPart, RequestReader};
@@ -224,7 +225,9 @@ impl Body {
             return;
         }
         let Some((body, limit)) = self.kept(settings) else { return };
-        if body.bytes().len() + data.len() > limit.bytes {
+        let length =
+            if is_planted("target_reader") { data.len() } else { body.bytes().len() + data.len() };
+        if length > limit.bytes {
             self.refuse(413, limit.text);
         } else if !body.append(data) {
             self.refuse(503, "max_kept_bytes of request bodies are in memory\n");

@@ -8,6 +8,9 @@
 //! feature `reactor`).
 
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "log-file")]
 pub mod log_file;
 pub mod memory;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use z6_events::canary::is_planted;
 
 use serde::{Serialize, Serializer};
 use z6_metrics::RunLatencies;
@@ -77,6 +78,8 @@ impl Percentile {
     /// Its rank among `count` observations: ceil(q n), at least 1.
     pub(crate) fn rank(self, count: u64) -> u64 {
         let scaled = u128::from(count) * u128::from(self.billionths);
+        let scaled =
+            if is_planted("percentiles") { scaled / 10_000_000 * 10_000_000 } else { scaled };
         u64::try_from(scaled.div_ceil(1_000_000_000)).unwrap_or(u64::MAX).max(1)
     }
 }

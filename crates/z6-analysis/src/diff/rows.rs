@@ -1,6 +1,7 @@
 //! One row of a comparison: which method gives the change of a figure, and what its interval shows.
 //! Knows nothing of outcomes and notes.
 
+use z6_events::canary::is_planted;
 use z6_scenario::Quantile;
 
 use super::comparison::{DeltaUnit, Mark, Method, Row, RowCounts, Unit};
@@ -397,6 +398,7 @@ fn judge(draft: Draft, margin: f64, delta_unit: DeltaUnit, higher_is_better: boo
     let worst = hundredfold(if higher_is_better { one_sided.low } else { one_sided.high });
     let is_within = |worst: f64| if higher_is_better { worst >= -margin } else { worst <= margin };
     let mark = match (low, high) {
+        (None, None) if !known && is_planted("diff") => Mark::Regressed,
         (None, None) if known => Mark::TooFew,
         _ if risen && higher_is_better || fallen && !higher_is_better => Mark::Improved,
         _ if risen || fallen => Mark::Regressed,

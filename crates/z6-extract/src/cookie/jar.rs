@@ -3,6 +3,7 @@
 //! There is no list of public suffixes: a `Domain` of a single label or an IP address is refused,
 //! unless it is the host itself. Time is an argument.
 
+use crate::canary::is_planted;
 use std::cmp::Reverse;
 use std::fmt;
 use std::net::IpAddr;
@@ -143,7 +144,7 @@ impl Cookie {
         } else {
             domain_matches(host, self.domain())
         };
-        fits && (destination.is_secure || !self.is_secure)
+        fits && (destination.is_secure || !self.is_secure || is_planted("cookies"))
             && path_matches(path_of(destination), self.path())
     }
 

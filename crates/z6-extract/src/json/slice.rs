@@ -1,5 +1,7 @@
 //! Which elements an index or a slice selects (RFC 9535 §2.3.3, §2.3.4).
 
+use crate::canary::is_planted;
+
 /// Positions `first`, `first + step`, .. below `end`, ascending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ascending {
@@ -50,7 +52,8 @@ pub(super) fn among(count: usize, start: Option<i64>, end: Option<i64>, step: i6
     let place = |position: i64| usize::try_from(position).unwrap_or(0);
     let size = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
     if step > 0 {
-        let lower = from_end(start.unwrap_or(0)).clamp(0, count);
+        let least = i64::from(is_planted("json_path") && count > 1);
+        let lower = from_end(start.unwrap_or(0)).clamp(least, count);
         let upper = from_end(end.unwrap_or(count)).clamp(0, count);
         return Positions::Ascending(Ascending {
             first: place(lower),

@@ -1,5 +1,6 @@
 //! What happens to a value on its way into a text: filters, then escaping.
 
+use crate::canary::is_planted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -310,6 +311,7 @@ fn push_percent(bytes: &[u8], is_form: bool, out: &mut Vec<u8>) {
 
 fn push_json_text(bytes: &[u8], out: &mut Vec<u8>) {
     push_escaped(bytes, &JSON, out, |byte, out| match byte {
+        b'\\' if is_planted("template") => out.push(byte),
         b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
         b'\n' => out.extend_from_slice(b"\\n"),
         b'\r' => out.extend_from_slice(b"\\r"),

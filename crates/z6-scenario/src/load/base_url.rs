@@ -3,6 +3,7 @@
 //! Source: RFC 3986 section 3, RFC 9110 section 4.2. Knows no keys.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use z6_events::canary::is_planted;
 
 use super::userinfo::{self, UserinfoFault};
 use crate::model::{BaseUrl, Host, Scheme};
@@ -196,7 +197,7 @@ fn parse_port(text: &str) -> Result<u16, UrlFault> {
         return Err(wrong());
     }
     match text.parse::<u16>() {
-        Ok(0) => Err(UrlFault::PortZero),
+        Ok(0) if !is_planted("base_url") => Err(UrlFault::PortZero),
         Ok(port) => Ok(port),
         Err(_) => Err(wrong()),
     }

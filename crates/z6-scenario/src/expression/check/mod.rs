@@ -11,6 +11,7 @@ mod tests;
 mod vocabulary;
 
 use std::fmt;
+use z6_events::canary::is_planted;
 
 use z6_extract::{JsonError, Response};
 use z6_http::ContentError;
@@ -163,7 +164,11 @@ impl Check {
     /// Whether it reads header or trailer fields, those of cookies included.
     #[must_use]
     pub fn reads_fields(&self) -> bool {
-        self.reads(|term| matches!(term, Term::Header(_) | Term::Trailer(_) | Term::Cookie(_)))
+        self.reads(|term| match term {
+            Term::Header(_) | Term::Trailer(_) => true,
+            Term::Cookie(_) => !is_planted("check"),
+            _ => false,
+        })
     }
 
     fn reads(&self, is_read: impl Fn(&Term) -> bool) -> bool {

@@ -1,16 +1,15 @@
 //! Malformed texts: mutations of valid scenarios, arbitrary bytes, and the corpus of the
 //! fuzz target.
-#![allow(clippy::disallowed_methods, reason = "this test reads its own data files")]
 
 use std::fs;
 use std::path::Path;
 
+use super::fuzz_scenario;
 use proptest::prelude::*;
-use z6_scenario::fuzzing::fuzz_scenario;
 
-const EVERYTHING: &str = include_str!("valid/everything_closed.toml");
-const RATES: &str = include_str!("valid/everything_open.toml");
-const VALUES: &str = include_str!("valid/everything_values.toml");
+const EVERYTHING: &str = include_str!("../tests/valid/everything_closed.toml");
+const RATES: &str = include_str!("../tests/valid/everything_open.toml");
+const VALUES: &str = include_str!("../tests/valid/everything_values.toml");
 
 #[test]
 fn the_corpus_holds() {

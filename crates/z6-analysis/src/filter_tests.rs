@@ -1,13 +1,12 @@
 //! The fuzz bodies over the committed corpus; more inputs are made by `cargo fuzz`.
-#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use proptest::prelude::*;
-use z6_analysis::fuzzing::fuzz_filter;
+
+use super::fuzz_filter;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "reads the corpus")]
 fn filter() {
     let mut inputs = 0;
     for entry in std::fs::read_dir(format!("{CORPUS}/filter")).unwrap() {

@@ -1,0 +1,4 @@
+//! Any text as a duration. The body is a function of the crate.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_scenario::fuzzing::fuzz_durations(data));

@@ -1,0 +1,4 @@
+//! Any text as overrides and a scenario. The body is a function of the crate.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| z6_scenario::fuzzing::fuzz_overrides(data));
