@@ -153,11 +153,14 @@ pub(super) fn stamp_arrivals(socket: RawFd) -> io::Result<()> {
 /// Room for the one control message that a read of a TCP socket brings: a header and three instants. Aligned
 /// as control messages are.
 #[repr(C, align(8))]
-struct Control([u8; 128]);
+struct Control {
+    _bytes: [u8; 128],
+}
 
 /// Reads from a socket; also returns when the last segment of what was read had arrived, nanoseconds since
 /// 1970 by the wall clock, if the kernel says.
 #[inline]
+#[allow(clippy::unnecessary_cast, reason = "lengths of control messages differ between C libraries")]
 pub(super) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
     let mut control = MaybeUninit::<Control>::uninit();
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
