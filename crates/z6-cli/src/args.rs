@@ -10,7 +10,7 @@ use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
 use z6_metrics::report::openmetrics::{EDGES_MAX, Edges};
 use z6_scenario::simulation::{self, FaultKind};
-use z6_scenario::{HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
+use z6_scenario::{ArrivalStamps, HttpVersion, Workers, load::limits::MAX_WORKERS, parse_duration};
 
 use crate::bench_args::{self, BenchArgs, Header};
 use crate::commands::manifest::ManifestArgs;
@@ -130,6 +130,19 @@ fn http_version(text: &str) -> Result<HttpVersion, String> {
     HttpVersion::from_word(text).ok_or_else(|| format!("it is one of {}", words()))
 }
 
+/// What is recorded of responses.
+#[derive(Debug, Args)]
+pub(crate) struct StampArgs {
+    /// Record when responses had arrived at this machine: auto (where the run has pauses), on or off.
+    #[arg(long, value_name = "WHEN", value_parser = arrival_stamps)]
+    pub(crate) arrival_stamps: Option<ArrivalStamps>,
+}
+
+fn arrival_stamps(text: &str) -> Result<ArrivalStamps, String> {
+    let words = || ArrivalStamps::ALL.map(ArrivalStamps::word).join(", ");
+    ArrivalStamps::from_word(text).ok_or_else(|| format!("it is one of {}", words()))
+}
+
 /// Values of `[parameters]`.
 #[derive(Debug, Args)]
 pub(crate) struct ParamArgs {
@@ -205,6 +218,8 @@ pub(crate) struct RunArgs {
     pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) stamps: StampArgs,
     #[command(flatten)]
     pub(crate) part: ShardArgs,
     /// Begin at this instant of the wall clock, such as 2026-11-26T15:00:00Z: the same for all shards.

@@ -85,6 +85,7 @@ pub(crate) fn overrides(change: ChangeArgs) -> Overrides {
         workers: change.workers,
         target: change.target,
         http_version: None,
+        arrival_stamps: None,
         params: change.params.param,
         simulation: Vec::new(),
     }

@@ -16,6 +16,9 @@ pub const LOWEST_READER_VERSION: u16 = 2;
 /// The oldest format that this crate reads.
 pub const OLDEST_FORMAT_VERSION: u16 = 2;
 
+/// The fact about the host that says why a log has no arrival stamps though it should have them.
+pub const NO_ARRIVAL_STAMPS: &str = "no_arrival_stamps";
+
 /// Flag of the header: `done`, `redirected`, `failed` and `resent` have arrival stamps.
 const ARRIVAL_STAMPS: u32 = 1 << 0;
 /// The flags that this version knows.

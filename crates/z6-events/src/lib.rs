@@ -77,7 +77,7 @@ pub use exchange::{
     ConnectionEnd, ConnectionFacts, ExchangeTable, Observed, Outcome, RequestEnded, SentFacts,
 };
 pub use footer::{Footer, FooterFacts};
-pub use header::{Driver, FORMAT_VERSION, LogHeader, Model, TargetAddresses};
+pub use header::{Driver, FORMAT_VERSION, LogHeader, Model, NO_ARRIVAL_STAMPS, TargetAddresses};
 pub use ids::{
     Actor, ConnectionSlot, ExchangeSlot, Population, RequestId, Step, TargetId, Tick, VariableId,
     WorkerId,

@@ -1,7 +1,8 @@
 //! What is known of a run besides its events: at its start and at its end. Knows nothing of figures.
 
 use z6_events::{
-    Driver, Ending, EventSource, LogDigest, LogHeader, Partition, StoppedBy, Tick, run_receipt,
+    Driver, Ending, EventSource, LogDigest, LogHeader, NO_ARRIVAL_STAMPS, Partition, StoppedBy,
+    Tick, run_receipt,
 };
 use z6_scenario::NS_PER_SECOND;
 use z6_scenario::load::limits::{MAX_DURATION_NS, MAX_TIMEOUT_NS};
@@ -30,9 +31,6 @@ pub struct RunFacts {
     /// Why it does not though it should; empty otherwise.
     pub no_arrival_stamps: String,
 }
-
-/// The fact about the host that says why a log has no arrival stamps.
-pub const NO_ARRIVAL_STAMPS: &str = "no_arrival_stamps";
 
 impl RunFacts {
     /// What a log's header says. `started_at` is the header's wall clock in words: RFC 3339, UTC,

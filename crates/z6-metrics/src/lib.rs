@@ -84,7 +84,6 @@ pub use assertions::{AssertionResult, AssertionValue};
 pub use curve::{CurvePoint, Curves};
 pub use error::{ConservationRule, FoldError};
 pub use examples::bad_source_words;
-pub use facts::NO_ARRIVAL_STAMPS;
 pub use fold::{EndFacts, Fold, LiveFold, LiveSnapshot, PartFold, RunFacts, ShardEnd};
 pub use goals::Tripped;
 pub use groups::OTHER;

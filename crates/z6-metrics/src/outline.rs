@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use z6_events::Tick;
-use z6_scenario::{Assertion, ConnectionReuse, Goal, RunModel, Scenario, Tag, Target, ThinkTime};
+use z6_scenario::{
+    ArrivalStamps, Assertion, ConnectionReuse, Goal, RunModel, Scenario, Tag, Target, ThinkTime,
+};
 
 /// A scenario without what is irrelevant to figures.
 #[derive(Debug, Clone)]
@@ -11,6 +13,8 @@ pub(crate) struct Outline {
     pub(crate) name: String,
     pub(crate) model: RunModel,
     pub(crate) thinks: bool,
+    /// Nothing asks for arrival stamps, and the run has no pauses in which they would cost nothing.
+    pub(crate) leaves_stamps_out: bool,
     pub(crate) warmup: Tick,
     /// Name and method of each request.
     pub(crate) requests: Vec<(String, String)>,
@@ -38,6 +42,8 @@ impl Outline {
             name: scenario.name().to_owned(),
             model: scenario.model(),
             thinks: scenario.populations.iter().any(|users| users.think_time != ThinkTime::None),
+            leaves_stamps_out: scenario.runtime.arrival_stamps == ArrivalStamps::Auto
+                && !scenario.has_pauses(),
             warmup: Tick(scenario.runtime.warmup_ns),
             requests: scenario
                 .requests

@@ -26,7 +26,7 @@ pub use values::{
 
 use crate::journey::Scope;
 use crate::load::{Files, Loaded, NoFiles, Overrides};
-use crate::model::{Limits, Quantile, Scenario, Workers};
+use crate::model::{ArrivalStamps, Limits, Quantile, Scenario, Workers};
 use crate::simulation::{FAULT_PREFIX, Simulation};
 use text::{Settings, Value, Writer, millis, seconds};
 
@@ -126,6 +126,13 @@ impl ScenarioBuilder {
         graceful_stop(length: Duration) => runtime, "graceful_stop_seconds", seconds(length);
         /// How many redirects each request follows, unless it has a number of its own. Default: 0.
         follow_redirects(count: u8) => runtime, "follow_redirects", Value::number(count);
+    }
+
+    /// Whether the run records when responses had arrived at this machine. Default: where it has pauses.
+    #[must_use]
+    pub fn arrival_stamps(mut self, stamps: ArrivalStamps) -> Self {
+        self.runtime.set("arrival_stamps", "arrival_stamps", Value::text(stamps.word()));
+        self
     }
 
     /// Adds a label.

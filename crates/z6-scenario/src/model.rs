@@ -6,6 +6,7 @@
 mod goal;
 mod http;
 mod schedule;
+mod stamps;
 mod users;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,6 +19,7 @@ use crate::simulation::Simulation;
 
 pub use goal::{Assertion, AssertionKind, Goal, LatencyPercentile, Quantile};
 pub use http::{Http2Settings, HttpVersion, Placement};
+pub use stamps::ArrivalStamps;
 pub(crate) use users::run_model;
 pub use users::{Pacing, Users};
 
@@ -98,6 +100,8 @@ pub struct Runtime {
     pub warmup_ns: u64,
     /// `graceful_stop_seconds`, nanoseconds.
     pub graceful_stop_ns: u64,
+    /// `arrival_stamps`.
+    pub arrival_stamps: ArrivalStamps,
 }
 
 /// `runtime.workers`: how many event loops.

@@ -78,6 +78,7 @@ fn defaults_are_those_documented() {
             workers: Workers::Fixed(1),
             warmup_ns: 0,
             graceful_stop_ns: 5 * S,
+            arrival_stamps: ArrivalStamps::Auto,
         },
         targets: vec![Target {
             name: "target".to_owned(),
@@ -307,6 +308,7 @@ fn every_value_arrives() {
         workers: Workers::Fixed(2),
         warmup_ns: 1_500 * MS,
         graceful_stop_ns: 2_500 * MS,
+        arrival_stamps: ArrivalStamps::Auto,
     };
     assert_eq!(scenario.runtime, runtime);
     let api = &scenario.targets[0];
@@ -375,6 +377,7 @@ fn overrides_that_fit_are_applied() {
     let text = fs::read_to_string(directory().join("hello.toml")).unwrap();
     let overrides = Overrides {
         http_version: None,
+        arrival_stamps: None,
         seed: Some(u64::MAX),
         duration_ns: Some(2 * S),
         vus: Some(3),

@@ -3,12 +3,15 @@
 //! Owns what the reactor does with sockets, in the same order: stamps, reads, writes, and inputs that
 //! cross. What bytes mean is the session's to say; which faults occur the world's.
 
-use z6_events::{Cause, ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick};
+use z6_events::{
+    ArrivalStamp, Cause, ConnectionSlot, ErrorKind, ExchangeSlot, PlannedRequest, TargetId, Tick,
+};
 use z6_proto_http1::Limits;
 use z6_scenario::random::Generator;
 use z6_scenario::simulation::FaultKind;
 use z6_vu::session::{
-    self, BrokenWrite, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, Requests, Session,
+    self, BrokenWrite, End, Output, Progress, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests,
+    Session,
 };
 use z6_vu::{Command, Input};
 
@@ -79,19 +82,27 @@ pub(crate) struct Client {
     requests: Requests,
     links: Vec<Link>,
     attempts: u64,
+    /// Whether it is recorded when responses had arrived.
+    has_stamps: bool,
 }
 
 /// What a read brought.
 enum Read {
-    Bytes(Vec<u8>),
+    /// Bytes, and when the last of them had arrived.
+    Bytes(Vec<u8>, Option<Tick>),
     End(End),
     /// Nothing, though there is something: the socket is readable again later.
     Later,
 }
 
 impl Client {
-    pub(crate) fn new(limits: Limits, requests: Requests) -> Client {
-        Client { limits, requests, links: Vec::new(), attempts: 0 }
+    pub(crate) fn new(limits: Limits, requests: Requests, has_stamps: bool) -> Client {
+        Client { limits, requests, links: Vec::new(), attempts: 0, has_stamps }
+    }
+
+    /// Whether it is recorded when responses had arrived.
+    pub(crate) fn has_stamps(&self) -> bool {
+        self.has_stamps
     }
 
     /// Carries out all that the engine asked for, and what that leads to.
@@ -375,7 +386,8 @@ impl Client {
         let Some(segment) = out.wires.get(of).and_then(|wire| wire.down.arrive()) else { return };
         self.count_arrival(out, of, &segment);
         let Some(wire) = out.wires.get(of) else { return };
-        wire.client.inbox.take_in(segment);
+        let at = engine.clock(out.env.now());
+        wire.client.inbox.take_in(segment, at);
         let is_closed = wire.client.inbox.end || wire.client.inbox.reset;
         let slot = wire.slot;
         if is_closed {
@@ -444,13 +456,16 @@ impl Client {
                 return;
             }
             match self.take_bytes(out, of) {
-                Read::Bytes(bytes) => {
+                Read::Bytes(bytes, arrived) => {
                     let at = engine.clock(out.env.now());
                     if let Some(wire) = out.wires.get(of) {
                         wire.client.read_bytes += bytes.len() as u64;
                         wire.server.delivered(wire.client.read_bytes, at, out.truth);
                     }
-                    self.received(engine, out, of, &bytes, at);
+                    let arrived = arrived.filter(|_| self.has_stamps);
+                    let arrival = arrived
+                        .map_or(ArrivalStamp::NONE, |arrived| ArrivalStamp::new(arrived, at));
+                    self.received(engine, out, of, &bytes, ReadAt { at, arrival });
                 }
                 Read::End(end) => return self.ended(engine, out, of, end),
                 Read::Later => return,
@@ -480,11 +495,11 @@ impl Client {
             length = (wire.client.draws.uniform(1, PART_BYTES_MAX) as usize).min(length - 1);
         }
         let bytes = wire.client.inbox.unread()[..length].to_vec();
-        wire.client.inbox.consume(length);
+        let arrived = wire.client.inbox.consume(length);
         if is_part {
             self.count_by_state(out, FaultKind::PartialRead, of);
         }
-        Read::Bytes(bytes)
+        Read::Bytes(bytes, arrived)
     }
 
     fn count_by_state(&self, out: &mut Outside<'_, '_>, kind: FaultKind, of: WireRef) {
@@ -500,15 +515,15 @@ impl Client {
         out: &mut Outside<'_, '_>,
         of: WireRef,
         bytes: &[u8],
-        at: Tick,
+        read: ReadAt,
     ) {
         let mut from = 0;
         while let Some(slot) = out.wires.get(of).map(|wire| wire.slot) {
             let session = &mut self.links[slot.index()].session;
-            let output = session.received(bytes, &mut from, at, &mut self.requests);
+            let output = session.received(bytes, &mut from, read, &mut self.requests);
             session.invariants();
             let Some(output) = output else { return };
-            self.tell(engine, out, slot, at, output);
+            self.tell(engine, out, slot, read.at, output);
         }
     }
 

@@ -41,11 +41,12 @@ pub(crate) struct WorkerEngine {
 }
 
 impl WorkerEngine {
-    pub(crate) fn new(engine: Engine, checks: CheckLevel) -> WorkerEngine {
+    pub(crate) fn new(engine: Engine, checks: CheckLevel, has_stamps: bool) -> WorkerEngine {
+        let recorder = Recorder::new(engine, KeepBlocks::default());
         WorkerEngine {
-            id: engine.partition().worker(),
+            id: recorder.engine().partition().worker(),
             checks,
-            recorder: Some(Recorder::new(engine, KeepBlocks::default())),
+            recorder: Some(recorder.with_arrival_stamps(has_stamps)),
             commands: VecDeque::new(),
             stop_run: None,
             held: (Tick::ZERO, Tick::ZERO),

@@ -1,6 +1,8 @@
 //! The receive side of a simulated socket: what can be read, and what a read says when that is all.
 
-use z6_events::{Cause, ErrorKind};
+use std::collections::VecDeque;
+
+use z6_events::{Cause, ErrorKind, Tick};
 use z6_vu::session::End;
 
 use crate::wire::Segment;
@@ -12,6 +14,10 @@ pub(crate) const RESET: Cause = Cause { error: ErrorKind::ConnectionReset, detai
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
     from: usize,
+    /// How many bytes were read in all.
+    consumed: u64,
+    /// Of each segment: how many bytes had arrived with it, and when.
+    arrivals: VecDeque<(u64, Tick)>,
     pub(crate) end: bool,
     pub(crate) reset: bool,
     /// A write has reported the reset. The kernel does so once: the next read says that the stream ended.
@@ -19,7 +25,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn take_in(&mut self, segment: Segment) {
+    pub(crate) fn take_in(&mut self, segment: Segment, at: Tick) {
+        if let Segment::Bytes(bytes) = &segment {
+            let arrived = self.consumed + (self.unread().len() + bytes.len()) as u64;
+            self.arrivals.push_back((arrived, at));
+        }
         match segment {
             Segment::Bytes(bytes) if self.from == self.bytes.len() => {
                 (self.bytes, self.from) = (bytes, 0);
@@ -34,8 +44,14 @@ impl Inbox {
         &self.bytes[self.from..]
     }
 
-    pub(crate) fn consume(&mut self, count: usize) {
+    /// Takes bytes out. Returns when the last of them had arrived.
+    pub(crate) fn consume(&mut self, count: usize) -> Option<Tick> {
         self.from += count;
+        self.consumed += count as u64;
+        while self.arrivals.front().is_some_and(|(up_to, _)| *up_to < self.consumed) {
+            self.arrivals.pop_front();
+        }
+        self.arrivals.front().map(|(_, at)| *at)
     }
 
     /// What a read says once all bytes are read.
@@ -57,12 +73,13 @@ mod tests {
     #[test]
     fn unread_bytes_stay_before_later_ones() {
         let mut inbox = Inbox::default();
-        inbox.take_in(Segment::Bytes(vec![1, 2, 3]));
-        inbox.consume(2);
-        inbox.take_in(Segment::Bytes(vec![4]));
+        inbox.take_in(Segment::Bytes(vec![1, 2, 3]), Tick(1));
+        assert_eq!(inbox.consume(2), Some(Tick(1)));
+        inbox.take_in(Segment::Bytes(vec![4]), Tick(5));
         assert_eq!(inbox.unread(), [3, 4]);
-        inbox.consume(2);
-        inbox.take_in(Segment::Bytes(vec![5]));
+        assert_eq!(inbox.consume(1), Some(Tick(1)));
+        assert_eq!(inbox.consume(1), Some(Tick(5)), "the last byte of a read decides");
+        inbox.take_in(Segment::Bytes(vec![5]), Tick(7));
         assert_eq!(inbox.unread(), [5]);
     }
 
@@ -70,7 +87,7 @@ mod tests {
     fn a_reset_is_reported_once_by_a_write_or_by_reads() {
         let mut inbox = Inbox::default();
         assert_eq!(inbox.end(), End::WouldBlock);
-        inbox.take_in(Segment::Reset);
+        inbox.take_in(Segment::Reset, Tick(1));
         assert_eq!(inbox.end(), End::Transport(RESET));
         inbox.reset_reported = true;
         assert_eq!(inbox.end(), End::EndOfStream { is_truncated: false });

@@ -58,7 +58,9 @@ pub use answer::{Meant, MeantValue, Unmet, UnmetPart, unmet};
 pub use checkers::{Checker, SimViolation};
 pub use coverage::{Coverage, FaultCounts, RequestState};
 pub use error::{SimError, SimLogError};
-pub use spec::{Attached, CheckLevel, LogOut, LogOutError, SimSpec, given, header};
+pub use spec::{
+    Attached, CheckLevel, LogOut, LogOutError, SimSpec, given, has_arrival_stamps, header,
+};
 pub use stuck::ZeroDelays;
 pub use truth::{Leads, Truth, TruthAnswer, TruthRequest};
 pub use world::{SimEnd, simulate};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use z6_events::{Driver, LogHeader, Partition, Shard, StopReason, Tick, WorkerId};
 use z6_scenario::random::{Domain, Label};
 use z6_scenario::simulation::Simulation;
-use z6_scenario::{Proxy, Scenario};
+use z6_scenario::{ArrivalStamps, Proxy, Scenario};
 use z6_vu::Secrets;
 use z6_vu::prepare::{Prepared, RunSetup};
 use z6_vu::session::Given;
@@ -145,13 +145,22 @@ pub fn given(spec: &SimSpec) -> Given {
     Given { secrets: Secrets::stand_ins(&spec.scenario.values), digest_key }
 }
 
+/// Whether a simulated run of this scenario records when responses had arrived: only where the scenario says
+/// so, since reads take no time there but for faults.
+#[must_use]
+pub fn has_arrival_stamps(scenario: &Scenario) -> bool {
+    scenario.runtime.arrival_stamps == ArrivalStamps::On
+}
+
 /// The run before its first tick. No name is resolved; the ports of the scenario are in use.
 pub(crate) fn prepare(spec: &SimSpec) -> Result<Prepared, SimError> {
     if let Some(target) = spec.scenario.targets.iter().find(|target| target.may_speak_http2()) {
         let (target, version) = (target.name.clone(), target.http_version);
         return Err(SimError::HttpVersion { target, version });
     }
+    let arrival_stamps = has_arrival_stamps(&spec.scenario);
     let setup = RunSetup::new(spec.seed, spec.workers).for_shard(spec.shard);
+    let setup = RunSetup { arrival_stamps, ..setup };
     let prepared = Prepared::new(&spec.scenario, setup)?;
     if stuck::never_begins(spec, &prepared.plan) {
         return Err(SimError::Stuck { at: Tick::ZERO, zero: ZeroDelays::of(spec) });

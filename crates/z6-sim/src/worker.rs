@@ -41,7 +41,7 @@ impl Worker {
         Worker {
             id: engine.partition().worker().0,
             checks,
-            engine: WorkerEngine::new(engine, checks),
+            engine: WorkerEngine::new(engine, checks, client.has_stamps()),
             client,
             armed: Tick::MAX,
             next_sample: Tick(SAMPLE_EVERY_NS),

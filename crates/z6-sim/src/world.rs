@@ -197,7 +197,7 @@ pub fn simulate<O: Observer, L: LogOut>(
     let given = given(spec);
     let worker = |engine| {
         let requests = prepared.requests(&given);
-        let client = Client::new(limits, spec.planted.requests(requests));
+        let client = Client::new(limits, spec.planted.requests(requests), header.arrival_stamps);
         Worker::new(spec.planted.engine(engine), client, spec.checks)
     };
     let end_ns = prepared.plan.end_ns();

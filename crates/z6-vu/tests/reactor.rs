@@ -16,7 +16,7 @@ use z6_events::{
 };
 use z6_scenario::Scenario;
 use z6_vu::log_file::{LogTarget, partial_path};
-use z6_vu::reactor::{RunReport, RunSpec, Spin, Stopper, start};
+use z6_vu::reactor::{RunReport, RunSpec, Spin, Stamping, Stopper, start};
 use z6_vu::replay::{Outcome, replay};
 
 /// A server that hands each connection, with its number, to a function on its own thread.
@@ -132,6 +132,7 @@ fn spec(text: &str, log: LogTarget, workers: u16) -> RunSpec {
         Err(diagnostics) => panic!("{}", diagnostics.render("test", text, false)),
     };
     RunSpec {
+        stamping: Stamping::of(&scenario),
         given: z6_vu::session::Given::default(),
         folder: std::path::PathBuf::new(),
         scenario: Arc::new(scenario),
@@ -311,6 +312,64 @@ fn bytes_behind_a_response_close_the_connection_and_fail_nothing() {
         5
     );
     assert_eq!(server.accepted.load(Ordering::SeqCst), 5);
+}
+
+/// Whether this kernel stamps what arrives, as Linux does.
+fn kernel_stamps() -> bool {
+    let text = scenario(
+        ([127, 0, 0, 1], 1).into(),
+        1,
+        1,
+        "[think_time]\ntype = 'constant'\nduration_ms = 1",
+    );
+    Stamping::of(&Scenario::from_toml(&text).unwrap()).is_on()
+}
+
+fn stamped(text: &str, stamps: &str) -> String {
+    text.replacen("[runtime]\n", &format!("[runtime]\narrival_stamps = '{stamps}'\n"), 1)
+}
+
+#[test]
+fn arrivals_are_stamped_where_the_scenario_says_so() {
+    let server = Server::new(answers(OK));
+    for (stamps, is_on) in [("on", kernel_stamps()), ("off", false), ("auto", false)] {
+        let ran = run(&stamped(&scenario(server.address, 2, 50, ""), stamps), 2);
+        assert_eq!(ran.succeeded(), 100);
+        assert_eq!(LogReader::new(&ran.log[..]).unwrap().header().arrival_stamps, is_on);
+        let has_stamp = |event: &Event| matches!(event, Event::Done { response, .. } if response.arrival.read_lag_ns().is_some());
+        let stamps = ran.count(has_stamp);
+        assert!(if is_on { stamps >= 95 } else { stamps == 0 }, "{stamps} stamps");
+    }
+}
+
+/// A server that sends a response too many stays one ahead: each answer has arrived before its request is sent.
+#[test]
+fn a_server_that_is_one_response_ahead_is_not_believed() {
+    if !kernel_stamps() {
+        return eprintln!("SKIPPED: the kernel stamps nothing");
+    }
+    let server = Server::new(move |number, stream: &mut TcpStream| {
+        let mut is_first = number == 0;
+        while read_request(stream) && stream.write_all(OK).is_ok() {
+            if std::mem::take(&mut is_first) {
+                let _ = stream.write_all(OK);
+            }
+        }
+    });
+    let more = "[think_time]\ntype = 'constant'\nduration_ms = 0.001";
+    let ran = run(&stamped(&scenario(server.address, 1, 200, more), "on"), 1);
+    let early = ran.count(|event| {
+        matches!(event, Event::Failed { failure, .. } if failure.error == ErrorKind::ResponseBeforeRequest)
+    });
+    let unsolicited = ran.count(|event| {
+        matches!(
+            event,
+            Event::ConnectionClosed { cause: CloseCause::Unsolicited, .. }
+                | Event::Done { response: Response { unsolicited: true, .. }, .. }
+        )
+    });
+    assert_eq!(ran.succeeded() + early, 200);
+    assert_eq!(early + unsolicited, 1, "the response too many is seen, whenever it comes");
 }
 
 /// RFC 9112 §9.2, §9.3.

@@ -139,11 +139,11 @@ pub use z6_vu::templates::TemplateError;
 // Scenarios.
 pub use z6_scenario::simulation::{FaultKind, Simulation};
 pub use z6_scenario::{
-    Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder, Http2Builder,
-    Http2Settings, HttpVersion, LatencyPercentile, Limits, Loaded, Metadata, Model, NoFiles,
-    Overrides, Placement, Plan, PlannedStep, Quantile, Request, RequestBuilder, RunModel, Runtime,
-    Scenario, ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Tag, Target, TargetBuilder,
-    ThinkTime, Users, Workers,
+    ArrivalStamps, Arrivals, Assertion, AssertionKind, ConnectionReuse, Files, Goal, GoalBuilder,
+    Http2Builder, Http2Settings, HttpVersion, LatencyPercentile, Limits, Loaded, Metadata, Model,
+    NoFiles, Overrides, Placement, Plan, PlannedStep, Quantile, Request, RequestBuilder, RunModel,
+    Runtime, Scenario, ScenarioBuilder, Schedule, ScheduleBuilder, Shape, Tag, Target,
+    TargetBuilder, ThinkTime, Users, Workers,
 };
 
 // Figures.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use z6_events::Driver;
-use z6_vu::reactor::{AttachedFile, Barrier, LateStart, Meeting, RunSpec, Spin};
+use z6_vu::reactor::{AttachedFile, Barrier, LateStart, Meeting, RunSpec, Spin, Stamping};
 use z6_vu::session::Given;
 
 #[cfg(feature = "builtin")]
@@ -102,7 +102,8 @@ impl RealRun {
         #[cfg(feature = "builtin")]
         let builtin = Builtin::start(&settled.scenario, settled.seed)?;
         let given = secrets::given(&settled.scenario, settled.source.folder(), &self.secrets)?;
-        let watcher = settled.watcher(Driver::Reactor);
+        let stamping = Stamping::of(&settled.scenario);
+        let watcher = settled.watcher(Driver::Reactor, stamping.is_on(), stamping.why_not());
         let spec = RunSpec {
             attached: attached(&settled, &given),
             scenario: Arc::clone(&settled.scenario),
@@ -119,6 +120,7 @@ impl RealRun {
             folder: settled.source.folder().to_owned(),
             given,
             meeting: self.meeting,
+            stamping,
         };
         let scenario = Arc::clone(&settled.scenario);
         let name = settled.source.name().to_owned();

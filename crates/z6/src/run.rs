@@ -467,16 +467,16 @@ impl Settled {
         files
     }
 
-    /// What sees the run's events. Takes the embedder's functions along.
-    pub(crate) fn watcher(&mut self, driver: Driver) -> Watcher {
+    /// What sees the run's events, of a log with arrival stamps or without, and why without. Takes the embedder's functions along.
+    pub(crate) fn watcher(&mut self, driver: Driver, has_stamps: bool, why_not: &str) -> Watcher {
         let facts = RunFacts {
             seed: self.seed,
             plan_digest: hex(&plan_digest(&self.scenario, self.seed)),
             driver,
             // Tick 0 is not known yet: set from the log's header at the end.
             started_at: String::new(),
-            arrival_stamps: false,
-            no_arrival_stamps: String::new(),
+            arrival_stamps: has_stamps,
+            no_arrival_stamps: why_not.to_owned(),
             partition: Partition::new(
                 self.shard.index(),
                 self.shard.of(),

@@ -45,7 +45,8 @@ impl SimulatedRun {
     /// Whatever keeps the run from starting.
     pub fn start(self) -> Result<Running, Error> {
         let mut settled = self.run.settle(Driver::Simulation)?;
-        let watcher = settled.watcher(Driver::Simulation);
+        let has_stamps = z6_sim::has_arrival_stamps(&settled.scenario);
+        let watcher = settled.watcher(Driver::Simulation, has_stamps, "");
         let spec = SimSpec {
             shard: settled.shard,
             overrides: settled.overrides.clone(),

@@ -53,6 +53,29 @@ fn the_same_seed_is_the_same_log_and_anything_else_is_another() {
 }
 
 #[test]
+fn arrivals_are_recorded_where_the_scenario_asks_and_late_reads_show_in_them() {
+    let stamped = SHOP.replace("vus = 10", "vus = 10, arrival_stamps = 'on'");
+    let plain = simulate(Run::from_toml(SHOP).unwrap());
+    assert_eq!(plain.metrics.generator.read_lag_ns, None, "auto: reads take no time");
+    let calm = verified(Run::from_toml(&stamped).unwrap());
+    assert_eq!(calm.simulation.as_ref().unwrap().violations, [""; 0]);
+    assert_eq!(calm.metrics.generator.read_lag_ns.as_ref().unwrap().max, Some(0));
+    let arrival = calm.metrics.latency.arrival_ns.as_ref().unwrap();
+    assert_eq!(
+        (arrival.count, arrival.p99),
+        (calm.metrics.requests.succeeded, calm.metrics.latency.service_ns.p99)
+    );
+    // A socket that gives nothing though there is something is read up to 3 ms later.
+    let late = Run::from_toml(&stamped).unwrap().overrides(set("fault.would_block", "0.3"));
+    let late = verified(late);
+    assert_eq!(late.simulation.as_ref().unwrap().violations, [""; 0], "and it replays");
+    let lag = late.metrics.generator.read_lag_ns.as_ref().unwrap();
+    assert!(lag.p50 == Some(0) && lag.max.unwrap() > 2_000_000, "{lag:?}");
+    let kinds: Vec<_> = late.metrics.generator.doubts.iter().map(z6::Doubt::kind).collect();
+    assert!(kinds.contains(&"late_reads"), "{kinds:?}");
+}
+
+#[test]
 fn two_simulations_at_once_do_not_meet() {
     let alone = simulate(Run::from_toml(SHOP).unwrap()).digest;
     let running: Vec<_> =

@@ -82,6 +82,7 @@ impl RunOptions {
             scenario: args.scenario.path,
             overrides: Overrides {
                 http_version: args.http.http_version,
+                arrival_stamps: args.stamps.arrival_stamps,
                 ..output::overrides(args.change)
             },
             spin: args.spin.into(),

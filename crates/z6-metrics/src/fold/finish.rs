@@ -1,6 +1,6 @@
 //! The end of a fold: what is still open, and the figures of all parts together. Knows nothing of events.
 
-use z6_events::{StoppedBy, TargetId, Tick, WorkerId};
+use z6_events::{Driver, StoppedBy, TargetId, Tick, WorkerId};
 
 use super::{EndFacts, Fold, RunFacts};
 use crate::assertions::{self, Found, Observed};
@@ -190,8 +190,15 @@ impl Fold {
 
     /// Why it is not known when responses had arrived, where a reader may want to know.
     fn arrival_unknown(&self) -> Option<String> {
-        let RunFacts { arrival_stamps, no_arrival_stamps, .. } = &self.facts;
-        (!arrival_stamps && !no_arrival_stamps.is_empty()).then(|| no_arrival_stamps.clone())
+        let RunFacts { arrival_stamps, no_arrival_stamps, driver, .. } = &self.facts;
+        if *arrival_stamps {
+            return None;
+        }
+        if !no_arrival_stamps.is_empty() {
+            return Some(no_arrival_stamps.clone());
+        }
+        let is_usual = *driver == Driver::Reactor && self.outline.leaves_stamps_out;
+        is_usual.then(|| "--arrival-stamps on measures it in a closed run too".to_owned())
     }
 
     /// `max_connections` of the first target for which a worker had as many as it may.

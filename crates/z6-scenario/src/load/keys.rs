@@ -294,6 +294,7 @@ pub(crate) static RUNTIME: Table = Table {
         seconds("graceful_stop_seconds", true, limits::MAX_TIMEOUT_NS)
             .or(defaults::GRACEFUL_STOP_NS),
         count("follow_redirects", 0, limits::MAX_REDIRECTS).or(0),
+        key("arrival_stamps", Kind::Choice(&["auto", "on", "off"])).or_words("\"auto\""),
     ]],
     variants: &[],
 };

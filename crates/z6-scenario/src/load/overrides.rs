@@ -5,7 +5,7 @@ use z6_events::canary::is_planted;
 
 use super::decimal::unscaled;
 use crate::error::ScenarioError;
-use crate::model::{HttpVersion, Workers};
+use crate::model::{ArrivalStamps, HttpVersion, Workers};
 use crate::simulation::Simulation;
 
 /// The prefix of a parameter.
@@ -28,6 +28,8 @@ pub struct Overrides {
     pub target: Option<String>,
     /// `--http-version`: that of every target.
     pub http_version: Option<HttpVersion>,
+    /// `--arrival-stamps`.
+    pub arrival_stamps: Option<ArrivalStamps>,
     /// `--param`: names and values of `[parameters]`; a later one of the same name counts. In the header of
     /// a log, all values in force.
     pub params: Vec<(String, String)>,
@@ -62,6 +64,7 @@ impl Overrides {
             workers: self.workers.or(earlier.workers),
             target: self.target.or(earlier.target),
             http_version: self.http_version.or(earlier.http_version),
+            arrival_stamps: self.arrival_stamps.or(earlier.arrival_stamps),
             params: earlier.params.into_iter().chain(self.params).collect(),
             simulation: earlier.simulation.into_iter().chain(self.simulation).collect(),
         }
@@ -88,6 +91,7 @@ impl Overrides {
             ("workers", self.workers.map(workers)),
             ("target", self.target.clone()),
             ("http_version", self.http_version.map(|version| version.word().to_owned())),
+            ("arrival_stamps", self.arrival_stamps.map(|stamps| stamps.word().to_owned())),
         ];
         let all = all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
         all.chain(self.param_pairs()).chain(self.simulation_pairs()).collect()
@@ -154,6 +158,10 @@ impl Overrides {
                     let version = HttpVersion::from_word(value);
                     overrides.http_version = Some(version.ok_or_else(wrong)?);
                 }
+                "arrival_stamps" => {
+                    let stamps = ArrivalStamps::from_word(value);
+                    overrides.arrival_stamps = Some(stamps.ok_or_else(wrong)?);
+                }
                 _ if key.starts_with(PARAM) => {
                     let name = key[PARAM.len()..].to_owned();
                     overrides.params.push((name, value.to_owned()));
@@ -201,6 +209,7 @@ mod tests {
             ]),
             target: Option<String>,
             http_version in proptest::option::of(proptest::sample::select(&HttpVersion::ALL[..])),
+            arrival_stamps in proptest::option::of(proptest::sample::select(&ArrivalStamps::ALL[..])),
             users in proptest::option::of(".{0,9}"),
             latency_us in proptest::option::of(1_u32..1_000),
         ) {
@@ -217,6 +226,7 @@ mod tests {
                 workers,
                 target,
                 http_version,
+                arrival_stamps,
                 params,
                 simulation,
             };
@@ -240,6 +250,7 @@ mod tests {
             ("workers", "0"),
             ("workers", "Auto"),
             ("http_version", "http3"),
+            ("arrival_stamps", "yes"),
             ("simulation.latency", "1ms"),
             ("simulation.latency", "fast"),
             ("simulation.fault.garbage", "0.50"),

@@ -8,7 +8,8 @@ use super::overrides::Overrides;
 use super::reader::{At, Context, Section, Span};
 use crate::journey::{BlockKind, Flow, FlowPart, OnFailure};
 use crate::model::{
-    Limits, Metadata, Model, NS_PER_MS, Pacing, Request, Runtime, Schedule, ThinkTime, Workers,
+    ArrivalStamps, Limits, Metadata, Model, NS_PER_MS, Pacing, Request, Runtime, Schedule, ThinkTime,
+    Workers,
 };
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.
@@ -56,6 +57,7 @@ pub(crate) fn runtime(
         || section.has_or_meant("iterations")
         || section.has_or_meant("requests")
         || overrides.duration_ns.is_some();
+    let written = section.text("arrival_stamps").and_then(ArrivalStamps::from_word);
     RuntimeDraft {
         runtime: Runtime {
             duration_ns,
@@ -65,6 +67,7 @@ pub(crate) fn runtime(
             workers,
             warmup_ns: section.number("warmup_seconds").unwrap_or(0),
             graceful_stop_ns: section.number("graceful_stop_seconds").unwrap_or(0),
+            arrival_stamps: overrides.arrival_stamps.or(written).unwrap_or_default(),
         },
         duration_at,
         workers_at,

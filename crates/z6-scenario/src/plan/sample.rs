@@ -36,6 +36,7 @@ pub(super) fn scenario() -> Scenario {
             workers: Workers::Fixed(1),
             warmup_ns: 0,
             graceful_stop_ns: 5 * NS_PER_SECOND,
+            arrival_stamps: crate::model::ArrivalStamps::Auto,
         },
         targets: vec![target("blue", 2_000_000), target("green", 1_000_000)],
         requests,

@@ -22,6 +22,8 @@ use z6_events::{
     PlannedRequest, Protocol, StopReason, TargetId, Tick,
 };
 
+use super::arrival::Stamps;
+use super::clock::Clock;
 use super::engine_handle::EngineHandle;
 use super::shared::{AttemptFailure, Reports};
 use super::socket;
@@ -29,12 +31,12 @@ use super::tls::HELD_BACK_MAX;
 use super::worker::Common;
 use crate::engine::{Command, Input};
 use crate::session::{
-    self, BrokenWrite, End, Note, Output, READ_BUFFER_BYTES, READS_PER_TURN, Requests,
+    self, BrokenWrite, End, Note, Output, READ_BUFFER_BYTES, READS_PER_TURN, ReadAt, Requests,
 };
 
 use dialer::Dialer;
 use streams::Streams;
-use table::{Links, Opening};
+use table::{Link, Links, Opening};
 use turns::Turns;
 
 /// All connections of one event loop and what they need.
@@ -46,6 +48,8 @@ pub(super) struct Connections {
     reports: Reports,
     turns: Turns,
     http2: Streams,
+    /// What the kernel's stamps mean; none if the run has none.
+    stamps: Option<Stamps>,
 }
 
 /// What reads go through; one of each per worker.
@@ -73,6 +77,20 @@ impl Connections {
             reports,
             turns: Turns::default(),
             http2: Streams::default(),
+            stamps: None,
+        }
+    }
+
+    /// The clock of the run.
+    pub(super) fn start_clock(&mut self, clock: Clock) {
+        self.stamps = self.dialer.has_stamps().then(|| Stamps::new(clock));
+    }
+
+    /// A pass of the loop begins.
+    #[inline]
+    pub(super) fn begin_pass(&mut self) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.begin_pass();
         }
     }
 
@@ -423,18 +441,23 @@ impl Connections {
         for _ in 0..READS_PER_TURN {
             let link = self.links.at(slot);
             let Some(stream) = &mut link.stream else { return };
-            let end = match stream.read(&mut self.buffers.read) {
-                Ok(0) => {
+            let read = match &self.stamps {
+                None => stream.read(&mut self.buffers.read).map(|length| (length, None)),
+                Some(_) => stream.receive(&mut self.buffers.read),
+            };
+            let end = match read {
+                Ok((0, _)) => {
                     let is_truncated = link.tls.as_ref().is_some_and(|tls| !tls.has_peer_closed());
                     End::EndOfStream { is_truncated }
                 }
-                Ok(length) => {
+                Ok((length, wall_ns)) => {
                     let at = engine.now();
                     let drained = length < READ_BUFFER_BYTES && !link.is_peer_closed();
+                    let read = read_at(&mut self.stamps, link, wall_ns, at);
                     if link.tls.is_some() {
-                        self.received_sealed(engine, slot, token, length, at);
+                        self.received_sealed(engine, slot, token, length, read);
                     } else {
-                        self.received(engine, slot, token, length, at);
+                        self.received(engine, slot, token, length, read);
                     }
                     if drained || self.links.current(token).is_none() {
                         return;
@@ -458,19 +481,19 @@ impl Connections {
         slot: ConnectionSlot,
         token: Token,
         length: usize,
-        at: Tick,
+        read: ReadAt,
     ) {
         let mut from = 0;
         if self.links.at(slot).http2.is_some() {
-            return self.received_frames(engine, slot, token, length, at);
+            return self.received_frames(engine, slot, token, length, read);
         }
         loop {
             let link = self.links.at(slot);
             let buffer = if link.tls.is_some() { &self.buffers.plain } else { &self.buffers.read };
             let bytes = &buffer[..length];
-            let output = link.session.received(bytes, &mut from, at, &mut self.requests);
+            let output = link.session.received(bytes, &mut from, read, &mut self.requests);
             let Some(output) = output else { return };
-            self.tell(engine, slot, at, output);
+            self.tell(engine, slot, read.at, output);
             if self.links.current(token).is_none() {
                 return;
             }
@@ -521,4 +544,17 @@ impl Connections {
         engine.step(at, input);
         self.carry_out(engine);
     }
+}
+
+/// When a read brought bytes, and when they had arrived. What seems to have arrived before the request was sent
+/// counts only if the wall clock has not been stepped meanwhile.
+#[inline]
+fn read_at(stamps: &mut Option<Stamps>, link: &Link, wall_ns: Option<u64>, at: Tick) -> ReadAt {
+    let Some(stamps) = stamps else { return at.into() };
+    let read = ReadAt { at, arrival: stamps.arrival(wall_ns, at) };
+    let sent = match &link.http2 {
+        None => link.session.last_sent(),
+        Some(http2) => http2.last_sent(),
+    };
+    if read.is_before(sent) && !stamps.is_steady() { at.into() } else { read }
 }

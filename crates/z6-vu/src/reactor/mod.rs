@@ -5,13 +5,14 @@
 //! `connections` (what is done with connections; what their bytes mean is in [`crate::session`]) and `wait`
 //! (the kernel); `tls`, `tls_config`, `tls_verify`, `tls_error` (the one place that knows the TLS
 //! library), `writer` (the log), `sink` (between the two), `shared`, `socket`, `transport`, `resolve`,
-//! `sampler`, `clock`, `sys`. `trial` does without engine and log.
+//! `sampler`, `clock`, `arrival` (stamps of the kernel), `sys`. `trial` does without engine and log.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "asks a file system for its room"
 )]
 
+mod arrival;
 mod clock;
 mod connections;
 mod coordinator;
@@ -36,6 +37,7 @@ mod wait;
 mod worker;
 mod writer;
 
+pub use arrival::{Stamper, Stamping};
 pub use coordinator::{RunHandle, RunReport, Stopper};
 pub use error::StartError;
 pub use meeting::{BARRIER_WAIT, Barrier, LateStart, Meeting, MeetingError, START_LATE_NS_MAX};

@@ -10,12 +10,13 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::{Poll, Waker};
 use z6_events::{
-    BLOCK_BUFFER_BYTES, Driver, LogHeader, SealedBlock, Shard, StopReason, TargetAddresses,
-    TargetId, WorkerId,
+    BLOCK_BUFFER_BYTES, Driver, LogHeader, NO_ARRIVAL_STAMPS, SealedBlock, Shard, StopReason,
+    TargetAddresses, TargetId, WorkerId,
 };
 use z6_scenario::{Scenario, Scheme, Target};
 
-use super::clock::Clock;
+use super::arrival::Stamping;
+use super::clock::{self, Clock};
 use super::coordinator::RunHandle;
 use super::error::StartError;
 use super::meeting::Meeting;
@@ -73,6 +74,8 @@ pub struct RunSpec {
     pub given: Given,
     /// When it begins, and with which others.
     pub meeting: Meeting,
+    /// Whether it is recorded when responses had arrived: [`Stamping::of`] the scenario.
+    pub stamping: Stamping,
 }
 
 /// Where the built-in target listens, and whom to trust there.
@@ -196,7 +199,8 @@ pub(super) fn named(addresses: &[Vec<Address>]) -> Vec<TargetAddresses> {
 
 fn setup(spec: &RunSpec, addresses: &[Vec<Address>]) -> RunSetup {
     let setup = RunSetup::new(spec.seed, spec.workers).for_shard(spec.shard);
-    RunSetup { addresses: named(addresses), ..setup }
+    let arrival_stamps = spec.stamping.is_on();
+    RunSetup { addresses: named(addresses), arrival_stamps, ..setup }
 }
 
 fn common(
@@ -215,6 +219,7 @@ fn common(
         limits: response_limits(&scenario.limits),
         http2: http2_targets(scenario),
         spin: spec.spin.applies(spec.workers),
+        stamping: spec.stamping.clone(),
         addresses,
     })
 }
@@ -258,6 +263,9 @@ fn header(spec: &RunSpec, prepared: &Prepared, descriptors: u64) -> LogHeader {
     header.overrides.clone_from(&spec.overrides);
     header.limits.push(("descriptors".to_owned(), descriptors));
     header.host = host_facts();
+    if let Stamping::Unavailable(why) = &spec.stamping {
+        header.host.push((NO_ARRIVAL_STAMPS.to_owned(), why.clone()));
+    }
     header.build = build_facts();
     header
 }
@@ -316,7 +324,7 @@ impl Threads {
         for (i, engine) in engines.into_iter().enumerate() {
             let id = WorkerId(i as u16);
             let sink = threads.sink(&full_sender, buffers);
-            let recorder = Recorder::new(engine, sink);
+            let recorder = Recorder::new(engine, sink).with_arrival_stamps(spec.stamping.is_on());
             threads.spawn(id, common, recorder).map_err(StartError::System)?;
         }
         Ok(threads)

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Resource use of the calling thread.
 #[derive(Debug, Clone, Copy, Default)]
@@ -146,6 +146,67 @@ pub(super) fn bind_address_no_port(socket: &impl AsRawFd) -> io::Result<()> {
         )
     })
     .map(|_| ())
+}
+
+/// Has the kernel say when what is read from a TCP socket had arrived ([`receive`]).
+pub(super) fn stamp_arrivals(socket: RawFd) -> io::Result<()> {
+    let flags = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
+    // SAFETY: `flags` is a valid integer of the given length for the duration of the call.
+    check(unsafe {
+        libc::setsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPING,
+            std::ptr::from_ref(&flags).cast(),
+            size_of::<libc::c_uint>() as libc::socklen_t,
+        )
+    })
+    .map(|_| ())
+}
+
+/// Room for the one control message that a read of a TCP socket brings: a header and three instants. Aligned
+/// as control messages are.
+#[repr(C, align(8))]
+struct Control {
+    _bytes: [u8; 128],
+}
+
+/// Reads from a socket; also returns when the last segment of what was read had arrived, nanoseconds since
+/// 1970 by the wall clock, if the kernel says.
+#[inline]
+#[allow(clippy::unnecessary_cast, reason = "lengths of control messages differ between C libraries")]
+pub(super) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
+    let mut control = MaybeUninit::<Control>::uninit();
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: msghdr is integers and pointers, for which zero bytes are valid values.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of::<Control>() as _;
+    // SAFETY: `message` names one buffer and one space for control messages, both writable and of the
+    // lengths it says for the duration of the call.
+    let length = unsafe { libc::recvmsg(socket, &mut message, 0) };
+    let Ok(length) = usize::try_from(length) else { return Err(io::Error::last_os_error()) };
+    // SAFETY: the kernel has written `msg_controllen` bytes of control messages to `control`, which is still
+    // there; the functions stay within them.
+    let stamp = unsafe {
+        let mut found = None;
+        let mut next = libc::CMSG_FIRSTHDR(&message);
+        while let Some(header) = next.as_ref() {
+            let of_us =
+                (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING);
+            let needed = libc::CMSG_LEN(size_of::<[libc::timespec; 3]>() as libc::c_uint);
+            if of_us && header.cmsg_len as usize >= needed as usize {
+                found = Some(libc::CMSG_DATA(next).cast::<libc::timespec>().read_unaligned());
+            }
+            next = libc::CMSG_NXTHDR(&message, next);
+        }
+        found
+    };
+    // All zero: the kernel did not stamp it.
+    let ns = stamp.map(|at| at.tv_sec as u64 * 1_000_000_000 + at.tv_nsec as u64);
+    Ok((length, ns.filter(|ns| *ns > 0)))
 }
 
 /// Free bytes for us on the file system that holds `file`.

@@ -5,10 +5,13 @@
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event};
+
+use super::sys;
 
 /// Where a connection goes. In words: `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/app.sock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +60,24 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.take_error(),
             Stream::Unix(stream) => stream.take_error(),
+        }
+    }
+
+    /// Has the kernel say when what is read had arrived; on a socket of the file system it says nothing.
+    pub(super) fn stamp_arrivals(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => sys::stamp_arrivals(stream.as_raw_fd()),
+            Stream::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Reads, and says when the last of it had arrived, nanoseconds since 1970 by the wall clock, if that is
+    /// known.
+    #[inline]
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
+        match self {
+            Stream::Tcp(stream) => sys::receive(stream.as_raw_fd(), buffer),
+            Stream::Unix(stream) => stream.read(buffer).map(|length| (length, None)),
         }
     }
 

@@ -13,6 +13,7 @@ use mio::event::Event as IoEvent;
 use mio::{Events, Poll};
 use z6_events::Tick;
 
+use super::arrival::Stamping;
 use super::clock::Clock;
 use super::connections::Connections;
 use super::engine_handle::EngineHandle;
@@ -52,6 +53,8 @@ pub(super) struct Common {
     pub(super) http2: Vec<Option<Http2Target>>,
     /// Whether loops spin before planned instants.
     pub(super) spin: bool,
+    /// Whether it is recorded when responses had arrived.
+    pub(super) stamping: Stamping,
 }
 
 /// What connections to one target begin with if they speak HTTP/2.
@@ -117,6 +120,7 @@ impl Worker {
         let _ = sys::sharpen_timers();
         self.clock = clock;
         self.engine.start_clock(clock);
+        self.connections.start_clock(clock);
         self.sampler.begin();
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         let mut now = self.clock.now();
@@ -125,6 +129,7 @@ impl Worker {
         while !self.engine.is_finished() {
             self.poll(now, &mut events)?;
             self.passes += 1;
+            self.connections.begin_pass();
             let began = self.clock.now();
             for event in &events {
                 self.handle(event);

@@ -82,7 +82,7 @@ impl ReadAt {
     /// Whether what was read had arrived before a request that was sent at `sent`, and so cannot be its
     /// answer.
     #[inline]
-    pub(super) fn is_before(self, sent: Tick) -> bool {
+    pub(crate) fn is_before(self, sent: Tick) -> bool {
         self.arrival.arrived(self.at).is_some_and(|arrived| arrived < sent)
     }
 }
@@ -385,6 +385,13 @@ impl Session {
                 Some(_) => self.failed(cause.error, cause.detail, requests),
             },
         }
+    }
+
+    /// When the first byte of the request on the wire was written; at tick 0 if there is none.
+    #[cfg(feature = "reactor")]
+    #[inline]
+    pub(crate) fn last_sent(&self) -> Tick {
+        self.in_flight.as_ref().map_or(Tick::ZERO, |in_flight| in_flight.sent)
     }
 
     /// How far the exchange is.

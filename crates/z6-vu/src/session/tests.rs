@@ -140,6 +140,34 @@ fn named(outputs: &[Output]) -> (ErrorKind, u64) {
     (failure.error, failure.detail)
 }
 
+#[test]
+fn a_response_that_had_arrived_before_its_request_is_not_its_answer() {
+    const SENT: Tick = Tick(5_000_000);
+    for (arrived, is_believed) in [(5_000_000, true), (4_998_000, false)] {
+        let mut client = Client::new(PLAIN);
+        client.start(3, 0, 0);
+        let length = client.session.unwritten(&client.requests).len();
+        client.session.wrote(length, SENT, |_| {});
+        let at = Tick(9_000_400);
+        let read = ReadAt { at, arrival: ArrivalStamp::new(Tick(arrived), at) };
+        let mut from = 0;
+        let output = client.session.received(OK, &mut from, read, &mut client.requests);
+        match (is_believed, output) {
+            (true, Some(Output::Input(Input::Done { response, .. }))) => {
+                assert_eq!(response.arrival, read.arrival);
+                assert!(response.reusable);
+            }
+            (false, Some(Output::Input(Input::Failed { failure, .. }))) => {
+                assert_eq!(failure.error, ErrorKind::ResponseBeforeRequest);
+                assert_eq!((failure.received_bytes, failure.reusable), (OK.len() as u64, false));
+                assert_eq!(failure.arrival, read.arrival);
+            }
+            (_, other) => panic!("{arrived}: {other:?}"),
+        }
+        client.session.invariants();
+    }
+}
+
 fn errno(detail: u64) -> Cause {
     Cause { error: ErrorKind::ConnectionReset, detail }
 }

@@ -20,7 +20,7 @@ use z6_proto_http2::ErrorCode;
 use z6_proto_http2::server::ServerConfig;
 use z6_scenario::Scenario;
 use z6_vu::log_file::LogTarget;
-use z6_vu::reactor::{RunReport, RunSpec, Spin, start};
+use z6_vu::reactor::{RunReport, RunSpec, Spin, Stamping, start};
 use z6_vu::replay::{Outcome, replay};
 
 use server::{Ask, Peer, Server};
@@ -85,6 +85,7 @@ fn run(text: &str, workers: u16) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.z6log");
     let spec = RunSpec {
+        stamping: Stamping::of(&scenario),
         given: z6_vu::session::Given::default(),
         folder: std::path::PathBuf::new(),
         scenario: Arc::new(scenario),

@@ -28,6 +28,11 @@ impl Dialer {
         Dialer { tls: tls.collect(), common, next_source: 0, registry }
     }
 
+    /// Whether it is recorded when responses had arrived.
+    pub(super) fn has_stamps(&self) -> bool {
+        self.common.stamping.is_on()
+    }
+
     /// Whether any target has TLS.
     pub(super) fn has_tls(&self) -> bool {
         self.tls.iter().any(Option::is_some)
@@ -73,6 +78,10 @@ impl Dialer {
             Source { address: sources[index], index }
         });
         let mut stream = socket::connect(self.address(target, address), from)?;
+        if self.common.stamping.is_on() {
+            // A socket without stamps is read like any other.
+            let _ = stream.stamp_arrivals();
+        }
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.registry.register(&mut stream, token, interest);
         registered.map_err(|error| socket::cause(&error))?;

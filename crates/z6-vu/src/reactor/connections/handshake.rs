@@ -12,7 +12,7 @@ use super::super::tunnel::Asked;
 use super::Connections;
 use super::table::Opening;
 use crate::engine::Input;
-use crate::session::End;
+use crate::session::{End, ReadAt};
 
 const REFUSED: Cause = Cause { error: ErrorKind::TlsHandshake, detail: 0 };
 const CLOSED: Cause = Cause { error: ErrorKind::TlsClosed, detail: 0 };
@@ -141,7 +141,7 @@ impl Connections {
         }
         self.ready(engine, slot, at);
         if self.links.current(token).is_some() {
-            self.opened(engine, slot, token, (plain, condition), at);
+            self.opened(engine, slot, token, (plain, condition), at.into());
         }
         true
     }
@@ -165,7 +165,7 @@ impl Connections {
         slot: ConnectionSlot,
         token: Token,
         length: usize,
-        at: Tick,
+        read: ReadAt,
     ) {
         let link = self.links.at(slot);
         let (Some(stream), Some(tls)) = (&mut link.stream, &mut link.tls) else { return };
@@ -174,7 +174,7 @@ impl Connections {
             // An answer to a key update, or an alert: a failure shows where it matters.
             let _ = tls.flush(stream);
         }
-        self.opened(engine, slot, token, opened, at);
+        self.opened(engine, slot, token, opened, read);
     }
 
     /// `length` bytes are in the plain buffer; `condition` is what came behind them.
@@ -184,13 +184,13 @@ impl Connections {
         slot: ConnectionSlot,
         token: Token,
         (length, condition): (usize, Condition),
-        at: Tick,
+        read: ReadAt,
     ) {
         if condition != Condition::Open {
             self.links.at(slot).mark_peer_closed();
         }
         if length > 0 {
-            self.received(engine, slot, token, length, at);
+            self.received(engine, slot, token, length, read);
             if self.links.current(token).is_none() {
                 return;
             }

@@ -16,7 +16,7 @@ use z6_proto_http2::{Counters, SLICES_MAX, Slices};
 use super::super::engine_handle::EngineHandle;
 use super::Connections;
 use crate::engine::Input;
-use crate::session::Http2;
+use crate::session::{Http2, ReadAt};
 
 /// Sessions without a connection that are kept for the next ones.
 const SPARE_MAX: usize = 256;
@@ -205,16 +205,16 @@ impl Connections {
         slot: ConnectionSlot,
         token: Token,
         length: usize,
-        at: Tick,
+        read: ReadAt,
     ) {
         let mut from = 0;
         loop {
             let link = self.links.at(slot);
             let buffer = if link.tls.is_some() { &self.buffers.plain } else { &self.buffers.read };
             let Some(http2) = &mut link.http2 else { return };
-            let output = http2.received(&buffer[..length], &mut from, at, &mut self.requests);
+            let output = http2.received(&buffer[..length], &mut from, read, &mut self.requests);
             let Some(output) = output else { break };
-            self.tell(engine, slot, at, output);
+            self.tell(engine, slot, read.at, output);
             if self.links.current(token).is_none() {
                 return;
             }

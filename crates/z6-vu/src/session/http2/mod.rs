@@ -58,6 +58,8 @@ pub struct Http2 {
     end: Option<Ended>,
     /// The server speaks HTTP/1.1.
     is_answered_http1: bool,
+    /// The clock just before the last write that took the first byte of a request.
+    last_sent: Tick,
 }
 
 /// How a connection ended.
@@ -95,6 +97,7 @@ impl Http2 {
             broken: None,
             end: None,
             is_answered_http1: false,
+            last_sent: Tick::ZERO,
         }
     }
 
@@ -227,12 +230,12 @@ impl Http2 {
     /// the clock just before that write.
     #[inline]
     pub fn wrote(&mut self, bytes: usize, at: Tick, mut sent: impl FnMut(Input)) {
-        let exchanges = &mut self.exchanges;
+        let (exchanges, last_sent) = (&mut self.exchanges, &mut self.last_sent);
         let mut left = bytes as u64;
         self.http.wrote(bytes, |Tag(tag), _| {
             let exchange = exchanges.at(tag);
             exchange.is_sent = true;
-            exchange.sent = at;
+            (exchange.sent, *last_sent) = (at, at);
             let wire_bytes = exchange.wire_bytes;
             // How the bytes of one write fall on its requests is not looked at: each has at most its own.
             let written_bytes = wire_bytes.min(left).max(1);
@@ -240,6 +243,13 @@ impl Http2 {
             let request_bytes = Some(wire_bytes);
             sent(Input::Sent { exchange: exchange.exchange, written_bytes, request_bytes });
         });
+    }
+
+    /// When the first byte of a request was written last; at tick 0 if none was.
+    #[cfg(feature = "reactor")]
+    #[inline]
+    pub(crate) fn last_sent(&self) -> Tick {
+        self.last_sent
     }
 
     /// A write failed; see [`Session::write_failed`](super::Session::write_failed).
