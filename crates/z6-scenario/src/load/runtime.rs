@@ -8,8 +8,8 @@ use super::overrides::Overrides;
 use super::reader::{At, Context, Section, Span};
 use crate::journey::{BlockKind, Flow, FlowPart, OnFailure};
 use crate::model::{
-    ArrivalStamps, Limits, Metadata, Model, NS_PER_MS, Pacing, Request, Runtime, Schedule, ThinkTime,
-    Workers,
+    ArrivalStamps, Limits, Metadata, Model, NS_PER_MS, Pacing, Request, Runtime, Schedule,
+    ThinkTime, Workers,
 };
 
 /// Reads `[metadata]`. Names are one line: they go to terminals and reports.

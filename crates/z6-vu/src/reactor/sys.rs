@@ -174,7 +174,10 @@ struct Control {
 /// Reads from a socket; also returns when the last segment of what was read had arrived, nanoseconds since
 /// 1970 by the wall clock, if the kernel says.
 #[inline]
-#[allow(clippy::unnecessary_cast, reason = "lengths of control messages differ between C libraries")]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "lengths of control messages differ between C libraries"
+)]
 pub(super) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
     let mut control = MaybeUninit::<Control>::uninit();
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
