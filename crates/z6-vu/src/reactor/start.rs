@@ -16,7 +16,7 @@ use z6_events::{
 use z6_scenario::{Scenario, Scheme, Target};
 
 use super::arrival::Stamping;
-use super::clock::{self, Clock};
+use super::clock::Clock;
 use super::coordinator::RunHandle;
 use super::error::StartError;
 use super::meeting::Meeting;

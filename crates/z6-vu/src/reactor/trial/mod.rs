@@ -396,7 +396,7 @@ impl Trial<'_> {
         let mut last = None;
         for address in &self.addresses[target.index()] {
             let tunnel = self.tunnels[target.index()].as_ref();
-            let wire = Wire::open(&route(settings, address, (tls, tunnel)));
+            let wire = Wire::open(&route(settings, address, tls, tunnel));
             let versions = &self.versions[target.index()];
             let opened = wire.and_then(|wire| {
                 let session = versions.open(&wire, &self.requests)?;
@@ -610,7 +610,8 @@ fn versions(scenario: &Scenario) -> Vec<Versions> {
 fn route<'a>(
     target: &Target,
     address: &'a Address,
-    (tls, tunnel): (Option<&'a TlsTarget>, Option<&'a Arc<[u8]>>),
+    tls: Option<&'a TlsTarget>,
+    tunnel: Option<&'a Arc<[u8]>>,
 ) -> Route<'a> {
     let source = target.source_addresses.first();
     Route {

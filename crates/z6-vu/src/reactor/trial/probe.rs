@@ -16,7 +16,7 @@ use super::{Heard, Last, Outcome, SLOT, outcome, route};
 use crate::prepare::{Prepared, RunSetup};
 use crate::reactor::clock;
 use crate::reactor::error::StartError;
-use crate::reactor::start::{addresses, named};
+use crate::reactor::start::{addresses, named, tunnel_request};
 use crate::reactor::tls_config;
 use crate::reactor::transport::Address;
 use crate::session::{End, Given, Output, Requests};
@@ -112,10 +112,12 @@ pub fn probe(spec: &ProbeSpec, tell: &mut dyn FnMut(Probed<'_>)) -> Result<Probe
     };
     let settings = scenario.target(target);
     let versions = Versions::of(settings, &scenario.limits);
+    let tunnel = tunnel_request(settings)?;
     for address in &addresses[target.index()] {
         tell(Probed::Connecting(address));
-        let opened = Wire::open(&route(settings, address, tls[target.index()].as_ref()))
-            .and_then(|wire| versions.open(&wire, &requests).map(|speaks| (wire, speaks)));
+        let opened =
+            Wire::open(&route(settings, address, tls[target.index()].as_ref(), tunnel.as_ref()))
+                .and_then(|wire| versions.open(&wire, &requests).map(|speaks| (wire, speaks)));
         match opened {
             Ok((wire, speaks)) => {
                 let is_http2 = matches!(speaks, Speaks::Http2(_));
