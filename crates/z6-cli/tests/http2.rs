@@ -335,8 +335,9 @@ fn haproxy(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
         true => format!("ssl crt {dir}/both.pem alpn h2,http/1.1"),
         false => "proto h2".to_owned(),
     };
+    // Threads that log at once lose lines.
     let config = format!(
-        "global\n log stdout format raw local0\n maxconn 1000\n\
+        "global\n nbthread 1\n log stdout format raw local0\n maxconn 1000\n\
          defaults\n mode http\n log global\n option httplog\n timeout client 60s\n timeout http-request 60s\n\
          frontend front\n bind 127.0.0.1:{port} {bind}\n \
          http-request wait-for-body time 60s if METH_POST\n \
