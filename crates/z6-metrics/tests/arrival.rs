@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use z6_events::{
-    ArrivalStamp, ErrorKind, Event, ExchangeTable, Observed, Response, Tick, WorkerId,
+    ArrivalStamp, Driver, ErrorKind, Event, ExchangeTable, Observed, Response, Tick, WorkerId,
 };
 use z6_metrics::{Doubt, Metrics, PartFold, RequestRow, RunFacts, Verdict};
 use z6_scenario::Scenario;
@@ -67,7 +67,12 @@ fn a_log_without_stamps_has_neither_figure_and_says_why_if_there_is_a_reason() {
         (false, false)
     );
     let style = z6_metrics::report::Style::plain();
-    assert!(!z6_metrics::report::summary_text(&without, &style).contains("read lag"));
+    let text = z6_metrics::report::summary_text(&without, &style);
+    let advice = "read lag      not known: --arrival-stamps on measures it in a closed run too";
+    assert!(text.contains(advice), "{text}");
+    let simulated = RunFacts { driver: Driver::Simulation, ..plain_facts.clone() };
+    let text = z6_metrics::report::summary_text(&metrics(&script(), &plain(), simulated), &style);
+    assert!(!text.contains("read lag"), "{text}");
     let json = z6_metrics::report::metrics_json(&without);
     assert!(!json.contains("arrival_ns") && !json.contains("read_lag_ns"), "{json}");
     let no_arrival_stamps = "the kernel has none".to_owned();

@@ -78,6 +78,7 @@ fn everything() -> Vec<ScenarioBuilder> {
         .warmup(MS)
         .graceful_stop(SECOND)
         .follow_redirects(3)
+        .arrival_stamps(ArrivalStamps::On)
         .target(target("first").weight(1.0 / 3.0))
         .target(target("second").weight(2.0))
         .request(

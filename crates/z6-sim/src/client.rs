@@ -284,6 +284,10 @@ impl Client {
         request: PlannedRequest,
         attempt: u8,
     ) {
+        // As the reactor does: a timer may have taken it back.
+        if engine.takes_back(slot, exchange) {
+            return;
+        }
         let link = &mut self.links[slot.index()];
         if link.wire.is_none() {
             let at = engine.clock(out.env.now());

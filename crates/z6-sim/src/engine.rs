@@ -1,15 +1,13 @@
 //! The engine of a simulated worker as its other parts see it: steps, commands, the clock, and what the
 //! recorder wrote. Knows no connection and no network.
 
-use std::collections::VecDeque;
-
 use z6_events::{
-    ByteRange, ConnectedAs, ConnectionSlot, Event, LoggedValue, Sample, SealedBlock, StopReason,
-    Tick, WorkerId,
+    ByteRange, ConnectedAs, ConnectionSlot, Event, ExchangeSlot, LoggedValue, Sample, SealedBlock,
+    StopReason, Tick, WorkerId,
 };
 use z6_vu::recorder::{KeepBlocks, Recorder};
 use z6_vu::session::Note;
-use z6_vu::{Command, Engine, Input};
+use z6_vu::{Command, CommandQueue, Engine, Input};
 
 use crate::checkers::{Checker, SimViolation};
 use crate::spec::CheckLevel;
@@ -27,7 +25,7 @@ pub(crate) struct WorkerEngine {
     checks: CheckLevel,
     /// None once its log is closed.
     recorder: Option<Recorder<KeepBlocks>>,
-    commands: VecDeque<Command>,
+    commands: CommandQueue,
     /// The engine asks for the end of the run.
     stop_run: Option<StopReason>,
     /// Its clock says `held.0` until `held.1`.
@@ -47,7 +45,7 @@ impl WorkerEngine {
             id: recorder.engine().partition().worker(),
             checks,
             recorder: Some(recorder.with_arrival_stamps(has_stamps)),
-            commands: VecDeque::new(),
+            commands: CommandQueue::default(),
             stop_run: None,
             held: (Tick::ZERO, Tick::ZERO),
             emitted: Vec::new(),
@@ -185,7 +183,7 @@ impl WorkerEngine {
     /// The next command to carry out. Once the engine is finished there is none: sockets close with the
     /// worker, and what is unsent stays unsent.
     pub(crate) fn next_command(&mut self) -> Option<Command> {
-        let command = self.commands.pop_front()?;
+        let command = self.commands.pop()?;
         if self.is_finished() {
             self.commands.clear();
             return None;
@@ -195,7 +193,12 @@ impl WorkerEngine {
 
     /// Whether a command that is not carried out yet takes a connection, or what it carries, away.
     pub(crate) fn withdraws(&self, slot: ConnectionSlot) -> bool {
-        self.commands.iter().any(|command| command.withdraws(slot))
+        self.commands.withdraws(slot)
+    }
+
+    /// Whether a command that is not carried out yet takes back a request that was to be sent.
+    pub(crate) fn takes_back(&self, slot: ConnectionSlot, exchange: ExchangeSlot) -> bool {
+        self.commands.takes_back(slot, exchange)
     }
 
     /// How many actors live.

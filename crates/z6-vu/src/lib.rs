@@ -34,7 +34,7 @@ pub mod session;
 pub mod templates;
 pub mod virtual_time;
 
-pub use engine::{Command, Engine, EngineError, Input, Outputs, VuState, Wire};
+pub use engine::{Command, CommandQueue, Engine, EngineError, Input, Outputs, VuState, Wire};
 pub use secrets::Secrets;
 
 /// The version of the engine, as log headers name it. Replay needs the same one.

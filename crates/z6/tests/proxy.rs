@@ -260,8 +260,9 @@ fn a_proxy_that_does_not_answer_takes_too_long() {
 /// The status of a request that a proxy does not pass on is a status.
 #[test]
 fn a_proxy_answers_requests_in_plain_text_itself() {
-    let proxy =
-        Proxy::start(Script::Says(b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+    let proxy = Proxy::start(Script::Says(
+        b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    ));
     let finished = run(&format!(
         "runtime.iterations = 2\nrequests = [{{ name = 'a', path = '/' }}]\n\
          target = {{ base_url = 'http://h.invalid', proxy = 'http://127.0.0.1:{}' }}\n",

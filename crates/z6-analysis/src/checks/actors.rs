@@ -213,8 +213,12 @@ impl Actors {
         let unchecked =
             is_first && plan.is_open() && self.arrive(plan, (actor, planned), at, report);
         let place = self.place(actor);
-        let awaits = self.asked.get(&place).is_some_and(|asked| !asked.is_limit);
-        if awaits || self.turn(plan, actor) {
+        let is_asked = match self.asked.get(&place).map(|asked| asked.is_limit) {
+            // Nothing can come before a request that fails by the last pass of its block.
+            Some(is_limit) => !is_limit,
+            None => self.turn(plan, actor),
+        };
+        if is_asked {
             match self.state(actor) {
                 // Which request it would be is not known: the first.
                 Some(state) if is_given_up && plan.is_open() => {

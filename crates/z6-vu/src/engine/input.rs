@@ -288,8 +288,7 @@ pub enum Command {
 impl Command {
     /// Whether it takes this connection, or an exchange on it, away from the driver. While such a command
     /// waits to be carried out, nothing may be written on the connection.
-    #[must_use]
-    pub fn withdraws(&self, slot: ConnectionSlot) -> bool {
+    pub(crate) fn withdraws(&self, slot: ConnectionSlot) -> bool {
         match *self {
             Command::Cancel { connection, .. } | Command::Close { connection } => {
                 connection == slot
@@ -299,6 +298,12 @@ impl Command {
             | Command::Decide(_)
             | Command::Forget { .. } => false,
         }
+    }
+
+    /// Whether it takes something away from the driver.
+    #[inline]
+    pub(crate) const fn is_withdrawal(&self) -> bool {
+        matches!(self, Command::Cancel { .. } | Command::Close { .. })
     }
 }
 

@@ -18,6 +18,7 @@ mod flow;
 pub mod input;
 mod journey;
 mod pool;
+mod queue;
 pub mod settings;
 mod slab;
 mod source;
@@ -28,6 +29,7 @@ mod traffic;
 mod vu;
 
 pub use input::{Command, Decide, Input, LastRequest, MAX_TIMERS_PER_STEP, Outputs, Progress};
+pub use queue::CommandQueue;
 pub use settings::{EngineError, Placement, Streams, Wire};
 pub use step::Engine;
 pub use vu::VuState;

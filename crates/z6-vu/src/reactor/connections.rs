@@ -356,6 +356,10 @@ impl Connections {
         request: PlannedRequest,
         attempt: u8,
     ) {
+        // What was carried out before it may have taken time, and a timer what it asks for.
+        if engine.takes_back(slot, exchange) {
+            return;
+        }
         let link = self.links.at(slot);
         if link.stream.is_none() {
             let now = engine.now();

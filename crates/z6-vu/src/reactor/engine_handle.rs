@@ -1,22 +1,21 @@
 //! The engine of a worker as the worker's other parts see it: the clock, steps in order, the commands
 //! they lead to, and the log. Knows no socket.
 
-use std::collections::VecDeque;
-
 use z6_events::{
-    ConnectedAs, ConnectionSlot, Event, Http2Sample, NoteKind, Sample, StopReason, Tick,
+    ConnectedAs, ConnectionSlot, Event, ExchangeSlot, Http2Sample, NoteKind, Sample, StopReason,
+    Tick,
 };
 
 use super::clock::Clock;
 use super::sink::ChannelSink;
-use crate::engine::{Command, Input};
+use crate::engine::{Command, CommandQueue, Input};
 use crate::recorder::Recorder;
 
 /// An engine with its clock, its recorder and the commands that are not carried out yet.
 pub(super) struct EngineHandle {
     recorder: Recorder<ChannelSink>,
     clock: Clock,
-    commands: VecDeque<Command>,
+    commands: CommandQueue,
     /// The engine asks for the end of the run.
     stop_run: Option<StopReason>,
 }
@@ -24,7 +23,7 @@ pub(super) struct EngineHandle {
 impl EngineHandle {
     /// An engine whose time starts with [`EngineHandle::start_clock`].
     pub(super) fn new(recorder: Recorder<ChannelSink>) -> EngineHandle {
-        let commands = VecDeque::with_capacity(64);
+        let commands = CommandQueue::with_capacity(64);
         EngineHandle { recorder, clock: Clock::start(), commands, stop_run: None }
     }
 
@@ -91,7 +90,7 @@ impl EngineHandle {
     /// worker, and what is unsent stays unsent.
     #[inline]
     pub(super) fn next_command(&mut self) -> Option<Command> {
-        let command = self.commands.pop_front()?;
+        let command = self.commands.pop()?;
         if self.recorder.is_finished() {
             self.commands.clear();
             return None;
@@ -101,7 +100,13 @@ impl EngineHandle {
 
     /// Whether a command that is not carried out yet takes a connection, or what it carries, away.
     pub(super) fn withdraws(&self, slot: ConnectionSlot) -> bool {
-        self.commands.iter().any(|command| command.withdraws(slot))
+        self.commands.withdraws(slot)
+    }
+
+    /// Whether a command that is not carried out yet takes back a request that was to be sent.
+    #[inline]
+    pub(super) fn takes_back(&self, slot: ConnectionSlot, exchange: ExchangeSlot) -> bool {
+        self.commands.takes_back(slot, exchange)
     }
 
     /// When the engine's next timer is due; [`Tick::MAX`] without one.
