@@ -18,9 +18,9 @@ use crate::commands::manifest::ManifestArgs;
 use crate::shard::ShardArg;
 
 pub(crate) use logs::{
-    AnalyzeArgs, AnalyzeFormat, ByArg, CsvArgs, DiffArgs, DiffByArg, DiffFormat, EdgesArg,
-    ExportArgs, ExportFormat, InconclusiveArg, LatencyArg, LogsArgs, MergeArgs, PartialArgs,
-    PercentileList, ReplayArgs, ReportArgs, SelectionArgs,
+    AnalyzeArgs, AnalyzeFormat, CsvArgs, DiffArgs, DiffByArg, DiffFormat, EdgesArg, ExportArgs,
+    ExportFormat, InconclusiveArg, LogsArgs, MergeArgs, PartialArgs, ReplayArgs, ReportArgs,
+    SelectionArgs,
 };
 
 /// A deterministic, event-driven, auditable HTTP load tester.

@@ -283,7 +283,7 @@ fn the_environment_names_a_proxy_where_the_scenario_asks_it_to() {
     let (direct, _) = recorder();
     let variable = ("http_proxy", format!("http://user:s3cret@127.0.0.1:{port}"));
     let asks = "base_url = 'http://h.invalid:81'\nproxy = 'environment'";
-    let ran = run(asks, &[variable.clone()]);
+    let ran = run(asks, std::slice::from_ref(&variable));
     assert_eq!(ran.succeeded(), Some(100), "{}", ran.said());
     ran.assert_replays();
     let first = lines.lock().unwrap()[0].clone();
@@ -296,7 +296,7 @@ fn the_environment_names_a_proxy_where_the_scenario_asks_it_to() {
         (local.clone(), vec![variable.clone()]),
         (local.clone() + "proxy = 'environment'", vec![]),
         (
-            local.clone() + "proxy = 'environment'",
+            local + "proxy = 'environment'",
             vec![variable.clone(), ("NO_PROXY", "127.0.0.0/8".to_owned())],
         ),
     ] {

@@ -7,7 +7,7 @@ use z6_analysis::analyze::{By, Percentile, SLOWEST_MAX};
 use z6_analysis::diff::ComparedLatency;
 use z6_metrics::report::openmetrics::{EDGES_MAX, Edges};
 
-use super::{SummaryFormat, duration_ns};
+use super::{CiArgs, SummaryFormat, duration_ns};
 use crate::exit::UsageError;
 
 /// `z6 replay`.

@@ -56,9 +56,10 @@ impl CommandQueue {
     #[inline]
     #[must_use]
     pub fn takes_back(&self, connection: ConnectionSlot, exchange: ExchangeSlot) -> bool {
-        let takes_back = |command: &Command| match *command {
-            Command::Cancel { exchange: of, connection: on } => (of, on) == (exchange, connection),
-            _ => command.withdraws(connection),
+        let takes_back = |command: &Command| {
+            let is_other =
+                matches!(*command, Command::Cancel { exchange: of, .. } if of != exchange);
+            !is_other && command.withdraws(connection)
         };
         self.withdrawals > 0 && self.commands.iter().any(takes_back)
     }
