@@ -9,14 +9,16 @@ use serde_json::Value;
 use crate::command::cargo;
 use crate::workspace::text;
 
-/// Builds a program and returns its path.
+/// Builds a program, for another target than this machine's if one is given, and returns its path.
 ///
 /// # Errors
 /// If it cannot be built.
-pub(crate) fn program(package: &str, name: &str) -> Result<PathBuf> {
-    println!("building: cargo build --release -p {package} --bin {name}");
+pub(crate) fn program(package: &str, name: &str, target: Option<&str>) -> Result<PathBuf> {
+    let target = target.map_or_else(Vec::new, |target| vec!["--target", target]);
+    let whose = [&["-p", package, "--bin", name], &target[..]].concat();
+    println!("building: cargo build --release {}", whose.join(" "));
     let json = ["build", "--release", "--message-format=json-render-diagnostics"];
-    let build = cargo(&[&json[..], &["-p", package, "--bin", name]].concat());
+    let build = cargo(&[&json[..], &whose].concat());
     // What counts instructions by function needs the symbols, and so does what puts them aside.
     let build = build.env("CARGO_PROFILE_RELEASE_STRIP", "none");
     let messages = build.stdout()?;

@@ -93,7 +93,7 @@ fn rustc_version() -> Result<String> {
 }
 
 fn count() -> Result<Counts> {
-    let program = built::program("z6-benches", "counted")?;
+    let program = built::program("z6-benches", "counted", None)?;
     let output = Command::new(&program).output().context("counted")?;
     let layers = String::from_utf8(output.stdout).context("counted")?;
     let mut counts = Counts::new();

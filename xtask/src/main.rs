@@ -80,6 +80,11 @@ const FULL_STEPS: &[Step] = &[
     Step { name: "servers", about: "real servers at full counts, none skipped", run: servers },
     Step { name: "swarm", about: "100,000 seeds of the simulator", run: lab::swarm },
     Step { name: "shuffles", about: "shuffled rows of 100,000 seeds are uniform", run: shuffles },
+    Step {
+        name: "second-arch",
+        about: "simulated runs are the same on aarch64",
+        run: dist::second_architecture,
+    },
     Step { name: "accuracy-full", about: "figures against known truth", run: lab::accuracy },
     Step { name: "bench-full", about: "what a request costs", run: lab::bench },
 ];
@@ -89,7 +94,7 @@ const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("ci", "[--full]: all of the above in this order, with --full then the long ones"),
     (
         "dist",
-        "the program as it is shipped, in target/dist: stripped, symbols aside, completions, manual",
+        "the program as it is shipped, in target/dist: stripped, symbols aside, static, completions, manual",
     ),
     ("deps-update", "rewrites the dependency sets, to be reviewed as a diff"),
     ("fuzz", "--minutes M [TARGET]: fuzzes one target, or each of them, for M minutes"),

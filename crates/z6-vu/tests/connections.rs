@@ -264,9 +264,8 @@ fn a_connection_is_closed_when_it_is_old() {
         let log = run(&scenario(&text), 1, 1, plain(answer_ns), &[]);
         let replayed = z6_vu::replay::replay(&log[..]).unwrap();
         assert!(matches!(replayed, Outcome::Identical { .. }), "{replayed:?}");
-        let released = |event: &Event| match event {
-            Event::ConnectionReleased { cause: ReleaseCause::MaxAge, .. } => true,
-            _ => false,
+        let released = |event: &Event| {
+            matches!(event, Event::ConnectionReleased { cause: ReleaseCause::MaxAge, .. })
         };
         let all = events(&log);
         all.iter().filter(|(_, _, event)| released(event)).map(|(_, at, _)| at.0).collect()

@@ -346,7 +346,7 @@ fn arrivals_are_stamped_where_the_scenario_says_so() {
 #[test]
 fn a_server_that_is_one_response_ahead_is_not_believed() {
     if !kernel_stamps() {
-        return eprintln!("SKIPPED: the kernel stamps nothing");
+        return z6_testing::skip("the kernel does not stamp arrivals");
     }
     let server = Server::new(move |number, stream: &mut TcpStream| {
         let mut is_first = number == 0;

@@ -342,33 +342,33 @@ mod tests {
     #[test]
     fn tick_0_is_at_the_instant_that_was_given_on_the_clock_of_this_machine() {
         let (mono, wall) = (sys::monotonic_ns(), sys::wall_ns());
-        let start_at_ns = Some(wall + 2_300_000_000);
+        let at_ns = wall + 100_000_000_000;
         let opening = |wall_shift_ns| {
-            let meeting = Meeting { start_at_ns, wall_shift_ns, ..Meeting::default() };
+            let meeting = Meeting { start_at_ns: Some(at_ns), wall_shift_ns, ..Meeting::default() };
             meeting.open(&whole(), 5_000_000).unwrap()
         };
         let exact = opening(0);
-        assert_eq!(exact.wall_epoch_ns, start_at_ns.unwrap());
+        assert_eq!(exact.wall_epoch_ns, at_ns);
         // Reading two clocks takes time, and the wall clock may be slewed.
         let near = |opening: &Opening, ahead_ns: u64| {
-            opening.clock.start_ns().abs_diff(mono + ahead_ns) < 100_000_000
+            opening.clock.start_ns().abs_diff(mono + ahead_ns) < 10_000_000_000
         };
-        assert!(near(&exact, 2_300_000_000));
-        let shifted = opening(300_000_000);
-        assert_eq!(shifted.wall_epoch_ns, start_at_ns.unwrap());
-        assert!(near(&shifted, 2_000_000_000), "a clock that is ahead starts early");
+        assert!(near(&exact, 100_000_000_000));
+        let shifted = opening(50_000_000_000);
+        assert_eq!(shifted.wall_epoch_ns, at_ns);
+        assert!(near(&shifted, 50_000_000_000), "a clock that is ahead starts early");
     }
 
     #[test]
     fn a_late_start_is_refused_or_marked() {
-        let start_at_ns = Some(sys::wall_ns() - 700_000_000);
-        let meeting = Meeting { start_at_ns, ..Meeting::default() };
+        let at_ns = sys::wall_ns() - 700_000_000;
+        let meeting = Meeting { start_at_ns: Some(at_ns), ..Meeting::default() };
         let Err(MeetingError::Late { late_ms }) = meeting.open(&whole(), 0) else { panic!() };
         assert!((700..60_000).contains(&late_ms), "{late_ms}");
         let meeting = Meeting { late: LateStart::Run, ..meeting };
         let opening = meeting.open(&whole(), 0).unwrap();
         let late = opening.facts.iter().find(|(name, _)| name == "start_late_ns").unwrap().1;
-        assert_eq!(opening.wall_epoch_ns - late, start_at_ns.unwrap());
+        assert_eq!(opening.wall_epoch_ns - late, at_ns);
     }
 
     #[test]
