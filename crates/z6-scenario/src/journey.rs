@@ -123,6 +123,15 @@ impl BlockKind {
             BlockKind::Until(again) => again.max.saturating_add(1),
         }
     }
+
+    /// The pause before each pass but the first, nanoseconds.
+    #[must_use]
+    pub fn pause_ns(&self) -> u64 {
+        match self {
+            BlockKind::Repeat(_) | BlockKind::Choose(_) | BlockKind::If(_) => 0,
+            BlockKind::While(again) | BlockKind::Until(again) => again.pause_ns,
+        }
+    }
 }
 
 /// One branch of a [`BlockKind::Choose`].

@@ -12,7 +12,7 @@ fn assert_passes(seed: u64) {
 #[test]
 fn the_first_seeds_pass() {
     let (mut rich, mut without_target) = (0, 0);
-    for seed in 0..40 {
+    for seed in 0..50 {
         assert_passes(seed);
         let outcome = swarm::run(seed);
         let injected: u64 = outcome.faults.iter().map(|(_, count)| count).sum();
@@ -24,8 +24,8 @@ fn the_first_seeds_pass() {
         }
     }
     assert_eq!(without_target, 1, "a case whose attempts take longer than their timeout");
-    // Conditions leave steps out in some.
-    assert!(rich >= 30, "{rich} of 39 cases have 100 requests and a fault");
+    // Conditions leave steps out in the others.
+    assert!(rich >= 35, "{rich} cases have 100 requests and a fault");
 }
 
 /// Each file is what was left of a case that failed once; it begins with the seed and the bug.

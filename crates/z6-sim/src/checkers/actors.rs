@@ -32,7 +32,9 @@ pub(super) fn check(evidence: &Evidence<'_>, account: &Account, found: &mut Foun
                 request.population == population && partition.owns(population, request.actor)
             };
             let own = by_actor.values().filter(is_own).map(Vec::as_slice);
-            alive(evidence, plan.of(population), share, &own.collect::<Vec<_>>(), found);
+            let pauses = users.flow.blocks.iter().map(|block| block.kind.pause_ns());
+            let limits = (share, pauses.max().unwrap_or(0));
+            alive(evidence, plan.of(population), limits, &own.collect::<Vec<_>>(), found);
         }
     }
 }
@@ -65,11 +67,12 @@ fn goes_on(evidence: &Evidence<'_>, account: &Account, plan: &Plan, last: &Row, 
     }
 }
 
-/// At most the worker's share of arrivals is alive at once, and none is rejected while there is room.
+/// At most the worker's share of arrivals is alive at once, and none is rejected while there is room. The longest
+/// pause that a condition asks for may follow any of their steps.
 fn alive(
     evidence: &Evidence<'_>,
     plan: &Plan,
-    share: u64,
+    (share, pause_max_ns): (u64, u64),
     arrivals: &[&[&Row]],
     found: &mut Found,
 ) {
@@ -107,7 +110,7 @@ fn alive(
         let end = plan.end_step(last.request.actor);
         let is_last = end.is_some_and(|Step(end)| last.request.step.0 + 1 >= end);
         let think_ns = plan.step(last.request.actor, last.request.step).think_ns;
-        last.ended.plus_ns(if is_last { 0 } else { think_ns })
+        last.ended.plus_ns(if is_last { 0 } else { think_ns.max(pause_max_ns) })
     };
     for rows in arrivals.iter().filter(is_refused) {
         let at = rows[0].request.planned;
