@@ -6,85 +6,23 @@
 
 #[path = "common/nginx.rs"]
 mod nginx_server;
+#[path = "common/peer.rs"]
+mod peer;
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
+use peer::{NOBODY, Peer};
 use serde_json::Value;
-use tempfile::TempDir;
-use z6_testing::{Leash, Process, Signal, find};
-
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A server with its files, and the certificate that it shows.
-struct Server {
-    process: Process,
-    port: u16,
-    folder: TempDir,
-}
-
-impl Server {
-    fn start(prepare: impl Fn(&Path, u16) -> Command) -> Server {
-        let folder = tempfile::tempdir().unwrap();
-        // Servers drop root and must still reach their files.
-        let open = fs::Permissions::from_mode(0o777);
-        fs::set_permissions(folder.path(), open).unwrap();
-        write_certificate(folder.path());
-        fs::write(folder.path().join("counted"), "Hello").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = fs::File::create(folder.path().join("output.log")).unwrap();
-        let mut command = prepare(folder.path(), port);
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let process = Process::start_with(nginx_server::LEASH, &mut command).unwrap();
-        let mut server = Server { process, port, folder };
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(server.process.child().try_wait().unwrap().is_none(), "the server ended");
-            assert!(start.elapsed() < PATIENCE, "the server does not listen");
-            std::thread::yield_now();
-        }
-        server
-    }
-
-    /// Lines of its access log with the path of the requests, once it has ended.
-    fn count(self) -> u64 {
-        self.ended(Signal::QUIT, "access.log")
-    }
-
-    /// The same of a file that is its log, once it has ended after this signal.
-    fn ended(mut self, signal: Signal, log: &str) -> u64 {
-        self.process.signal(signal).unwrap();
-        self.process.child().wait().unwrap();
-        let log = fs::read_to_string(self.folder.path().join(log)).unwrap();
-        log.lines().filter(|line| line.contains("/counted")).count() as u64
-    }
-}
-
-fn write_certificate(folder: &Path) {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "an authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root_key = KeyPair::generate().unwrap();
-    let root = params.self_signed(&root_key).unwrap();
-    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, &root, &root_key).unwrap();
-    fs::write(folder.join("ca.pem"), root.pem()).unwrap();
-    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
-    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-}
+use z6_testing::{Leash, Signal, find};
 
 /// nghttpd does not write how many requests it had: that every one is answered has to do.
-fn nghttpd(is_tls: bool) -> Option<Server> {
+fn nghttpd(is_tls: bool) -> Option<Peer> {
     let program = find("nghttpd")?;
-    Some(Server::start(|folder, port| {
+    Some(Peer::start(|folder, port| {
         let mut command = Command::new(&program);
         command.args(["-n1", "-d"]).arg(folder).arg(port.to_string());
         if is_tls {
@@ -97,9 +35,9 @@ fn nghttpd(is_tls: bool) -> Option<Server> {
 }
 
 /// nginx closes each connection after `keepalive` requests; `listen` follows the port.
-fn nginx(listen: &str, keepalive: u32) -> Option<Server> {
+fn nginx(listen: &str, keepalive: u32) -> Option<Peer> {
     let program = find("nginx")?;
-    Some(Server::start(|folder, port| {
+    Some(Peer::start(|folder, port| {
         let dir = folder.display();
         let server = format!(
             "keepalive_requests {keepalive}; client_max_body_size 10m;\n\
@@ -136,7 +74,7 @@ fn run(scenario: &str, options: &[&str]) -> (Value, i32) {
 }
 
 /// `vus` users that share `connections`.
-fn scenario(server: &Server, is_tls: bool, vus: u32, requests: u32, more: &str) -> String {
+fn scenario(server: &Peer, is_tls: bool, vus: u32, requests: u32, more: &str) -> String {
     let (port, dir) = (server.port, server.folder.path().display());
     let (scheme, version) = match is_tls {
         true => ("https", "http2"),
@@ -215,7 +153,7 @@ fn goaway_of_nginx_costs_no_request() {
 #[test]
 fn the_server_selects_with_auto_and_must_select_with_http2() {
     let Some(both) = nginx(" ssl http2", 100_000) else { return };
-    let auto = |server: &Server| scenario(server, true, 20, 2_000, "").replace("'http2'", "'auto'");
+    let auto = |server: &Peer| scenario(server, true, 20, 2_000, "").replace("'http2'", "'auto'");
     assert_eq!(succeeded(&run(&auto(&both), &[]).0), (2_000, 0));
     assert_eq!(succeeded(&run(&auto(&both), &["--http-version", "http1.1"]).0), (2_000, 0));
     let log = fs::read_to_string(both.folder.path().join("access.log")).unwrap();
@@ -285,9 +223,6 @@ fn apache(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
     command
 }
 
-/// The user and the group without rights.
-const NOBODY: u32 = 65_534;
-
 fn caddy(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
     let dir = folder.display();
     let (scheme, tls) = match is_tls {
@@ -354,7 +289,7 @@ fn haproxy(program: &Path, folder: &Path, port: u16, is_tls: bool) -> Command {
 fn all_are_answered_and_counted(program: &str, prepare: Prepare, log: &str) {
     let Some(path) = find(program) else { return };
     for is_tls in [false, true] {
-        let server = Server::start(|folder, port| prepare(&path, folder, port, is_tls));
+        let server = Peer::start(|folder, port| prepare(&path, folder, port, is_tls));
         let body = format!("method = 'POST'\nbody = '{}'", "a".repeat(1_000_000));
         for (vus, requests, more) in
             [(200, REQUESTS, ""), (100, 1_000, "method = 'HEAD'"), (5, 20, &body)]

@@ -7,83 +7,26 @@
 
 #[path = "common/nginx.rs"]
 mod nginx_server;
+#[path = "common/peer.rs"]
+mod peer;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
+use peer::{NOBODY, Peer};
 use serde_json::Value;
 use tempfile::TempDir;
-use z6_testing::{Process, Signal, find, leaks, skip};
-
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The user and group `nobody` of Debian.
-const NOBODY: u32 = 65_534;
-
-/// A server or proxy with its files.
-struct Server {
-    process: Process,
-    port: u16,
-    folder: TempDir,
-}
-
-impl Server {
-    fn start(prepare: impl Fn(&Path, u16) -> Command) -> Server {
-        let folder = tempfile::tempdir().unwrap();
-        // Servers drop root and must still reach their files.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        write_certificate(folder.path());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = fs::File::create(folder.path().join("output.log")).unwrap();
-        log.set_permissions(fs::Permissions::from_mode(0o666)).unwrap();
-        let mut command = prepare(folder.path(), port);
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let process = Process::start_with(nginx_server::LEASH, &mut command).unwrap();
-        let mut server = Server { process, port, folder };
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let said = || fs::read_to_string(server.folder.path().join("output.log")).unwrap();
-            assert!(server.process.child().try_wait().unwrap().is_none(), "it ended: {}", said());
-            assert!(start.elapsed() < PATIENCE, "it does not listen: {}", said());
-            std::thread::yield_now();
-        }
-        server
-    }
-
-    /// Requests in nginx's access log, once it has ended.
-    fn count(mut self) -> u64 {
-        self.process.signal(Signal::QUIT).unwrap();
-        self.process.child().wait().unwrap();
-        let log = fs::read_to_string(self.folder.path().join("access.log")).unwrap();
-        log.lines().filter(|line| line.contains("/counted")).count() as u64
-    }
-}
-
-fn write_certificate(folder: &Path) {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "an authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root_key = KeyPair::generate().unwrap();
-    let root = params.self_signed(&root_key).unwrap();
-    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, &root, &root_key).unwrap();
-    fs::write(folder.join("ca.pem"), root.pem()).unwrap();
-    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
-    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-}
+use z6_testing::{find, leaks, skip};
 
 /// nginx behind the proxies.
-fn origin(nginx: &Path, is_tls: bool) -> Server {
-    Server::start(|folder, port| {
+fn origin(nginx: &Path, is_tls: bool) -> Peer {
+    Peer::start(|folder, port| {
         let dir = folder.display();
         let files = format!("ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;");
         let (listen, server) = if is_tls { (" ssl http2", files.as_str()) } else { ("", "") };
@@ -183,7 +126,7 @@ impl Ran {
 }
 
 /// All kinds of targets through one proxy.
-fn all_kinds(nginx: &Path, proxy: impl Fn(u16) -> (Server, String)) {
+fn all_kinds(nginx: &Path, proxy: impl Fn(u16) -> (Peer, String)) {
     for (is_tls, version) in [(false, "http1.1"), (true, "http1.1"), (true, "http2")] {
         let origin = origin(nginx, is_tls);
         let (server, url) = proxy(origin.port);
@@ -216,7 +159,7 @@ fn all_kinds(nginx: &Path, proxy: impl Fn(u16) -> (Server, String)) {
 fn through_tinyproxy_with_a_password() {
     let (Some(nginx), Some(program)) = (find("nginx"), find("tinyproxy")) else { return };
     all_kinds(&nginx, |_| {
-        let server = Server::start(|folder, port| tinyproxy(&program, folder, port));
+        let server = Peer::start(|folder, port| tinyproxy(&program, folder, port));
         let url = format!("http://user:s3cret@127.0.0.1:{}", server.port);
         (server, url)
     });
@@ -229,7 +172,7 @@ fn through_apache() {
         return skip("Apache has no mod_proxy_connect");
     }
     all_kinds(&nginx, |behind| {
-        let server = Server::start(|folder, port| apache(&program, folder, port, behind));
+        let server = Peer::start(|folder, port| apache(&program, folder, port, behind));
         let url = format!("http://127.0.0.1:{}", server.port);
         (server, url)
     });
@@ -238,7 +181,7 @@ fn through_apache() {
 #[test]
 fn a_wrong_password_is_named() {
     let Some(program) = find("tinyproxy") else { return };
-    let proxy = Server::start(|folder, port| tinyproxy(&program, folder, port));
+    let proxy = Peer::start(|folder, port| tinyproxy(&program, folder, port));
     let port = proxy.port;
     let target =
         format!("base_url = 'https://localhost:1'\nproxy = 'http://user:x@127.0.0.1:{port}'");

@@ -87,7 +87,8 @@ impl Places {
             1 => here(format!("{folder}/{page}"), page.to_string()),
             2 => here(format!("{path}?again={page}"), format!("?again={page}")),
             3 => here(format!("/part/{page}"), format!("/part/./old/../{page}#fragment")),
-            // The same place again: a loop.
+            // The same place again: a loop. Two slashes would begin an authority (RFC 3986 section 4.2).
+            4 if path.starts_with("//") => here(asked.path.to_owned(), format!("/.{path}{query}")),
             4 => here(asked.path.to_owned(), format!("{path}{query}")),
             5 => self.absolute(asked.target, asked.target, page),
             _ => {

@@ -24,6 +24,7 @@ impl std::fmt::Debug for RunFold {
 
 impl RunFold {
     /// A fold over no events yet. `facts` may leave `started_at` out: it is set at the end.
+    #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn new(scenario: &Scenario, facts: RunFacts) -> RunFold {
         RunFold { fold: LiveFold::new(Fold::new(scenario, facts)), has_shards: false }
     }

@@ -49,6 +49,7 @@ impl ScenarioSource {
     }
 
     /// The text of a scenario, which comes to that scenario again.
+    #[cfg(any(feature = "run", feature = "simulate"))]
     pub(crate) fn from_scenario(scenario: &Scenario) -> ScenarioSource {
         let proxies = scenario.targets.iter().map(|target| target.proxy.clone()).collect();
         ScenarioSource { proxies, ..ScenarioSource::from_text(scenario.text.clone()) }
