@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 use z6_events::{BlockEnd, Event, EventSource, LogHeader, Tick, Visitor, WorkerId};
-use z6_metrics::{EndFacts, Fold, FoldError, LiveFold, Metrics, RunFacts};
+#[cfg(any(feature = "run", feature = "simulate"))]
+use z6_metrics::RunFacts;
+use z6_metrics::{EndFacts, Fold, FoldError, LiveFold, Metrics};
 use z6_scenario::Scenario;
 
 use crate::time::rfc3339_utc;

@@ -264,7 +264,14 @@ fn entries<'a>(
 fn check_load(cx: &mut Context<'_>, draft: &ScheduleDraft, limits: &Limits) {
     let peak = peak_vus(&draft.schedule, None);
     if peak == 0 && !has_rate(&draft.schedule) {
-        let hint = "let at least one number of the schedule be more than 0";
+        let is_ramped = matches!(&draft.schedule, Schedule::Stages { stages, .. }
+            if stages.iter().any(|stage| stage.vus > 0));
+        let hint = if is_ramped {
+            "a linear stage reaches its number at its end only: let a stage follow that holds it, or write \
+             `shape = \"jump\"`"
+        } else {
+            "let at least one number of the schedule be more than 0"
+        };
         cx.fault(&draft.at, codes::OUT_OF_RANGE, "the schedule has no load", hint);
     }
     let max_vus = limits.max_vus;

@@ -182,6 +182,10 @@ fn draw_closed(dice: &mut Dice, sketch: &mut Sketch, length_ns: u64, wanted: u64
     while VuSchedule::new(&sketch.schedule, Some(length_ns)).vus_started() > u64::from(ACTORS_MAX) {
         thin(&mut sketch.schedule);
     }
+    // A linear stage to one VU that is followed by none starts none.
+    if VuSchedule::new(&sketch.schedule, Some(length_ns)).vus_started() == 0 {
+        sketch.schedule = Schedule::Constant { vus: 1 };
+    }
     let cut = dice.chance(25) || matches!(sketch.schedule, Schedule::Constant { .. });
     sketch.duration_ns = cut.then(|| dice.between(length_ns * 3 / 4, length_ns));
     let schedule = VuSchedule::new(&sketch.schedule, sketch.end_ns());
