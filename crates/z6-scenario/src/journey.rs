@@ -16,12 +16,13 @@ use z6_http::template::{Template, ValueId};
 use crate::expression::Check;
 #[cfg(doc)]
 use crate::expression::LastValue;
+use crate::load::limits::defaults;
 use crate::model::Request;
 use crate::plan::{Region, count_places};
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flow {
     /// Done once by each VU, before its first iteration; empty if there is none.
     pub start: Vec<SequenceStep>,
@@ -31,11 +32,27 @@ pub struct Flow {
     pub renew: Option<Renew>,
     /// What follows a request that failed, unless its step says otherwise.
     pub on_failure: OnFailure,
+    /// The least pause after an iteration that sent nothing, nanoseconds.
+    pub empty_iteration_ns: u64,
     /// `group` of steps: those of `start` and of `renew` too.
     pub groups: Vec<StepGroup>,
     /// Steps that belong together, of all lists: of each list in the order of their first steps, and those
     /// around others before those.
     pub blocks: Vec<Block>,
+}
+
+impl Default for Flow {
+    fn default() -> Flow {
+        Flow {
+            start: Vec::new(),
+            steps: Vec::new(),
+            renew: None,
+            on_failure: OnFailure::default(),
+            empty_iteration_ns: defaults::EMPTY_ITERATION_NS,
+            groups: Vec::new(),
+            blocks: Vec::new(),
+        }
+    }
 }
 
 impl Flow {

@@ -489,3 +489,13 @@ fn a_scenario_names_as_many_files_as_a_log_can_carry() {
     assert_eq!((findings.len(), findings.list[0].code), (1, "too_many"));
     assert!(findings.list[0].span.is_some());
 }
+
+#[test]
+fn the_pause_after_an_empty_iteration_has_a_default() {
+    let pause = |name, population: usize| {
+        valid(name).scenario.populations[population].flow.empty_iteration_ns
+    };
+    assert_eq!(pause("conditions", 0), 250 * MS);
+    assert_eq!(pause("journey", 0), 100 * MS);
+    assert_eq!((pause("populations", 0), pause("populations", 1)), (10 * MS, 100 * MS));
+}

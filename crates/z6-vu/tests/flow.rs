@@ -95,6 +95,34 @@ fn iterations_in_which_nothing_is_taken_are_no_busy_loop() {
     assert_eq!(run.stopped_by, StoppedBy::Duration);
 }
 
+/// How many conditions were asked.
+fn answers(run: &Run) -> usize {
+    run.events.iter().filter(|(_, event)| matches!(event, Event::Branch { .. })).count()
+}
+
+#[test]
+fn the_pause_after_an_empty_iteration_is_that_of_the_sequence() {
+    let steps = "{request='a', if='iteration == 5'}]\nempty_iteration_ms = 30\n#";
+    let scenario = scenario("[runtime]\nvus = 1\nduration_seconds = 1", steps);
+    let run = run(&scenario, |decide| decide.step.0 == 5);
+    assert_eq!(asked(&run)[0], (5, 0, 150));
+    // The iteration that has sent is followed by the next at once: in all 1000 / 30 pauses.
+    assert_eq!(answers(&run), 35);
+}
+
+#[test]
+fn who_sends_nothing_at_all_does_not_spin() {
+    let steps = "{request='a', if='last.failed'}, {request='b', while='vu > 9', max=3}";
+    let vus = scenario("[runtime]\nvus = 2\nduration_seconds = 1", steps);
+    let vus = run(&vus, |_| false);
+    assert_eq!(asked(&vus), []);
+    assert_eq!(answers(&vus), 2 * 2 * 10);
+    let load = "[runtime]\nduration_seconds = 1\n[schedule]\ntype = 'rate'\nper_second = 10";
+    let arrivals = run(&scenario(load, steps), |_| false);
+    assert_eq!(asked(&arrivals), []);
+    assert_eq!(answers(&arrivals), 2 * 10);
+}
+
 #[test]
 fn arrivals_decide_too() {
     let load = "[runtime]\nduration_seconds = 1\n[schedule]\ntype = 'rate'\nper_second = 10";
@@ -165,6 +193,15 @@ fn iterations_are_paced() {
     let gaps: Vec<u64> = begins.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|gap| (9..=30).contains(gap)), "{gaps:?}");
     assert!(gaps.iter().any(|gap| *gap > 20) && gaps.iter().any(|gap| *gap < 20), "{gaps:?}");
+}
+
+/// With nothing else than a period, steps follow one another as they are.
+#[test]
+fn a_plain_sequence_is_paced() {
+    let load = "[runtime]\nvus = 1\niterations = 3\n[pacing]\nperiod_ms = 10";
+    let run = run(&scenario(load, "{request='a', repeat=2}"), |_| true);
+    let all = [(0, 0, 0), (1, 0, 1), (2, 0, 10), (3, 0, 11), (4, 0, 20), (5, 0, 21)];
+    assert_eq!(asked(&run), all);
 }
 
 /// Many shapes: each log is derived again and checked, whatever conditions say.

@@ -12,8 +12,6 @@ use z6_scenario::{
 
 use super::violation::ViolationKind;
 
-/// The least pause after an iteration that sent nothing, nanoseconds.
-const EMPTY_ITERATION_NS: u64 = 100_000_000;
 /// The least pause before `start` is done again, nanoseconds.
 const START_AGAIN_NS: u64 = 1_000_000_000;
 
@@ -99,12 +97,7 @@ impl JourneyRules {
     pub(super) fn new(scenario: &Scenario, users: &Users) -> Option<JourneyRules> {
         let Scenario { values, requests, .. } = scenario;
         let flow = &users.flow;
-        let has_ranges = flow.steps.iter().any(|step| step.repeat.min < step.repeat.max);
-        let says_failure = flow.on_failure != OnFailure::Continue
-            || flow.steps.iter().any(|step| step.on_failure.is_some());
-        let is_made = requests.iter().any(|r| r.rendering.is_some() || !r.reading.is_empty());
-        let has_other = !flow.start.is_empty() || flow.renew.is_some();
-        if !(has_ranges || says_failure || is_made || has_other) && flow.blocks.is_empty() {
+        if !scenario.has_journeys() {
             return None;
         }
         let asks = |request: &z6_scenario::Request| Asks {
@@ -495,7 +488,7 @@ impl Journey {
         if is_iteration && (was_start || (comes.region != whole.region && !is_between)) {
             self.values.retain(|variable| !rules.short.contains(variable));
             if !std::mem::take(&mut self.has_sent) && !was_start {
-                pause_ns = EMPTY_ITERATION_NS;
+                pause_ns = rules.flow.empty_iteration_ns;
             }
         }
         if is_iteration && comes.position == 0 && !self.has_all(&rules.from_start) {

@@ -186,6 +186,7 @@ pub(crate) mod defaults {
     pub(crate) const REQUEST_TIMEOUT_NS: u64 = 30 * NS_PER_SECOND;
     pub(crate) const IDLE_TIMEOUT_NS: u64 = 90 * NS_PER_SECOND;
     pub(crate) const RECONNECT_DELAY_NS: u64 = 100 * NS_PER_MS;
+    pub(crate) const EMPTY_ITERATION_NS: u64 = 100 * NS_PER_MS;
     pub(crate) const STREAMS: u64 = 100;
     pub(crate) const RESEND_REFUSED: u64 = 1;
     pub(crate) const GRACEFUL_STOP_NS: u64 = 5 * NS_PER_SECOND;

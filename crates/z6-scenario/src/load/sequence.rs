@@ -12,7 +12,7 @@ use super::reader::{Context, Section};
 use super::sources::Sources;
 use super::suggest;
 use crate::journey::{Flow, FlowPart, OnFailure, Renew, StepGroup};
-use crate::model::{Model, Request};
+use crate::model::{Model, NS_PER_MS, Request};
 
 mod steps;
 
@@ -85,15 +85,21 @@ fn around(
 ) -> bool {
     let mut is_clear = true;
     flow.on_failure = on_failure(section).unwrap_or_default();
+    if let Some(ms) = section.number("empty_iteration_ms") {
+        flow.empty_iteration_ns = ms.saturating_mul(NS_PER_MS);
+    }
     if let Some(name) = section.text("start") {
         let found = named.make_named(cx, name, section.span("start"));
         is_clear &= found.is_some();
         found.unwrap_or_default().put(FlowPart::Start, flow);
-        once_per_vu(cx, section, "start", model);
+        once_per_vu(cx, section, "start", "put its requests at the beginning of `steps`", model);
     }
     if section.has("renew") {
         is_clear &= renew(cx, section, named, flow).is_some();
-        once_per_vu(cx, section, "renew", model);
+        once_per_vu(cx, section, "renew", "put its requests at the beginning of `steps`", model);
+    }
+    if section.has("empty_iteration_ms") {
+        once_per_vu(cx, section, "empty_iteration_ms", "remove it", model);
     }
     is_clear
 }
@@ -164,10 +170,16 @@ fn renew(
 }
 
 /// Reports what needs an actor that lives for more than one iteration.
-fn once_per_vu(cx: &mut Context<'_>, section: &Section<'_>, key: &str, model: Option<Model>) {
+fn once_per_vu(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    key: &str,
+    instead: &str,
+    model: Option<Model>,
+) {
     if model == Some(Model::Open) {
         let message = format!("`{key}` needs VUs: an arrival lives for one iteration");
-        let hint = "put its requests at the beginning of `steps`, or write a schedule of VUs";
+        let hint = format!("{instead}, or write a schedule of VUs");
         cx.error(codes::CONFLICT, section.key_span(key), message, hint);
     }
 }

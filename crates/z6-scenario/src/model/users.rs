@@ -4,6 +4,7 @@ use z6_events::{Population, RequestId};
 
 use super::{Model, RunModel, Scenario, Schedule, Tag, ThinkTime};
 use crate::journey::{Flow, FlowPart, OnFailure, Scope, SequenceStep};
+use crate::load::limits::defaults;
 use crate::schedule::{VuSchedule, own_length_ns};
 
 /// One kind of users: how many there are and when, what they do, and with which pauses.
@@ -92,7 +93,8 @@ impl Users {
 
     /// Whether responses or draws have a say in which steps their actors take.
     pub(super) fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure, groups: _, blocks } = &self.flow;
+        let Flow { start, steps, renew, on_failure, empty_iteration_ns, groups: _, blocks } =
+            &self.flow;
         let is_fixed =
             |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
         !start.is_empty()
@@ -100,6 +102,7 @@ impl Users {
             || *on_failure != OnFailure::Continue
             || !blocks.is_empty()
             || self.pacing.is_some()
+            || *empty_iteration_ns != defaults::EMPTY_ITERATION_NS
             || !steps.iter().all(is_fixed)
     }
 

@@ -11,7 +11,7 @@ use z6_scenario::{Model, OnEnd, OnFailure, Place, Question, Region, Way};
 use super::context::Context;
 use super::exchange::{Exchange, Stage};
 use super::input::{Command, Decide};
-use super::journey::{Asked, EMPTY_ITERATION_NS, Journeys, Onward, Rules, START_AGAIN_NS};
+use super::journey::{Asked, Journeys, Onward, Rules, START_AGAIN_NS};
 use super::settings::Settings;
 use super::traffic::Traffic;
 use super::vu::VuSlot;
@@ -224,8 +224,8 @@ impl Traffic {
         };
         let mut pause_ns = from.pause_ns;
         let leaves = journeys.leaves(plan, (vu, actor), place, next);
-        if leaves && journeys.end_iteration(rules, vu, place) {
-            pause_ns = pause_ns.max(EMPTY_ITERATION_NS);
+        if leaves {
+            pause_ns = pause_ns.max(journeys.end_iteration(rules, vu, place));
         }
         if let Region::Iteration(number @ 1..) = plan.place(actor, next).region
             && leaves

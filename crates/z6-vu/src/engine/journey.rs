@@ -14,9 +14,6 @@ use z6_scenario::{
 use super::input::LastRequest;
 use super::vu::VuSlot;
 
-/// An iteration that sent nothing is followed by a pause of at least this, nanoseconds: 100 ms.
-pub(super) const EMPTY_ITERATION_NS: u64 = 100_000_000;
-
 /// Before `start` is done again lies a pause of at least this, nanoseconds: 1 s.
 pub(super) const START_AGAIN_NS: u64 = 1_000_000_000;
 
@@ -138,12 +135,14 @@ struct FlowRules {
     /// Variables of `start` without which later requests cannot be sent.
     from_start: Variables,
     renew: Option<RenewRules>,
+    empty_iteration_ns: u64,
 }
 
 impl FlowRules {
     fn new(scenario: &Scenario, flow: &Flow, rules: &[RequestRules], fleeting: &Variables) -> Self {
         FlowRules {
             from_start: from_start(scenario, flow, rules, fleeting),
+            empty_iteration_ns: flow.empty_iteration_ns,
             renew: flow.renew.as_ref().map(|renew| RenewRules {
                 on_status: renew.on_status.as_slice().into(),
                 every_ns: renew.every_ns,
@@ -613,10 +612,12 @@ impl Journeys {
         }
     }
 
-    /// The iteration has ended, or `start` has; whether it was one that sent nothing.
-    pub(super) fn end_iteration(&mut self, rules: &Rules, vu: VuSlot, place: Place) -> bool {
+    /// The iteration has ended, or `start` has: the least pause before the next, nanoseconds.
+    pub(super) fn end_iteration(&mut self, rules: &Rules, vu: VuSlot, place: Place) -> u64 {
         rules.fleeting.leave(self.set_of(rules, vu));
-        let has_sent = std::mem::take(&mut self.at(vu).has_sent);
-        !has_sent && place.region != Region::Start
+        let journey = self.at(vu);
+        let has_sent = std::mem::take(&mut journey.has_sent);
+        let is_empty = !has_sent && place.region != Region::Start;
+        if is_empty { rules.flow(journey.population).empty_iteration_ns } else { 0 }
     }
 }

@@ -4,7 +4,7 @@ use z6_http::template::{Template, TextKind};
 
 use super::*;
 use crate::Scenario;
-use crate::journey::{DataFile, Extract, ExtractFrom, OnEnd, OnFailure, Renew, Repeat, Variable};
+use crate::journey::{DataFile, Extract, ExtractFrom, OnEnd, Renew, Repeat, Variable};
 use crate::values::Order;
 
 /// A request by name: what it extracts (`?` behind a name that may be missing), and what it uses (`?` before a
@@ -86,9 +86,7 @@ impl Case {
             start: self.steps(start),
             steps: self.steps(steps),
             renew: Some(renew).filter(|renew| !renew.steps.is_empty()),
-            on_failure: OnFailure::Continue,
-            groups: Vec::new(),
-            blocks: Vec::new(),
+            ..Flow::default()
         };
         let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
         for step in flow.start.iter().chain(renewals) {
