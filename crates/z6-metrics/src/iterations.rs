@@ -121,14 +121,14 @@ impl Iterations {
         }
     }
 
-    /// The iteration of a request and the newest of its VU; none for steps of `start` and of renewals, and
+    /// The iteration of a request and the newest of its VU; none for steps of `start`, renewals and `end`, and
     /// for arrivals.
     fn newest(&mut self, request: &PlannedRequest) -> Option<(u64, &mut Newest)> {
         let PlannedRequest { population, actor, step, .. } = *request;
         let newest = self.vus.get_mut(&(population, actor))?;
         match self.plan.of(population).place(actor, step).region {
             Region::Iteration(number) => Some((number, newest)),
-            Region::Start | Region::Renewal(_) => None,
+            Region::Start | Region::Renewal(_) | Region::End => None,
         }
     }
 

@@ -227,6 +227,10 @@ fn a_flow_has_start_steps_and_renewals() {
     assert_eq!(scenario.populations[0].flow.renew, Some(renew));
     assert_eq!(scenario.populations[0].flow.on_failure, OnFailure::EndIteration);
     assert_eq!(scenario.steps_per_iteration(), 5);
+    assert_eq!(scenario.populations[0].flow.end, []);
+    let ends = valid("conditions").scenario.populations[0].flow.end.clone();
+    assert_eq!(ends, [step(0, 1, 1, None), step(1, 1, 1, None)]);
+    assert_eq!(valid("populations").scenario.populations[0].flow.end, [step(0, 1, 1, None)]);
 }
 
 #[test]

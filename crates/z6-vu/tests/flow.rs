@@ -223,8 +223,9 @@ fn any_blocks_and_any_answers() {
             _ => "[runtime]\nduration_seconds = 0.5\n[schedule]\ntype = 'rate'\nper_second = 40",
         };
         let pacing = if case.is_multiple_of(4) { "[pacing]\nperiod_ms = [5, 30]\n" } else { "" };
+        let end = if case % 4 == 2 { "end = 's1'\n" } else { "" };
         let text = format!(
-            "{load}\n{pacing}{REQUESTS}{sequences}[sequence]\nsteps = [{{sequence='s0'}}, {}]\n",
+            "{load}\n{pacing}{REQUESTS}{sequences}[sequence]\n{end}steps = [{{sequence='s0'}}, {}]\n",
             step(&mut dice, 2, &conditions)
         );
         let scenario = support::scenario(&text);

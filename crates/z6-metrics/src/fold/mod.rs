@@ -496,7 +496,7 @@ impl Fold {
                 }
                 if state.end.is_none() {
                     state.end = Some((end, by));
-                    self.requests.end(&mut state.rates, end);
+                    self.requests.end(worker, &mut state.rates, end);
                     if let Some(shards) = &mut self.shards {
                         shards.end(worker, end);
                     }

@@ -38,7 +38,7 @@ pub const MAX_BRANCHES: usize = 1_000;
 pub const MAX_NESTING: usize = 16;
 /// `[[populations]]`.
 pub const MAX_POPULATIONS: usize = 32;
-/// Requests of one iteration, of `start` and of `renew`, each with every repeat at its most.
+/// Requests of one iteration, of `start`, of `renew` and of `end`, each with every repeat at its most.
 pub const MAX_PLACES: u64 = 1_000_000;
 /// Header fields of one request.
 pub const MAX_HEADERS: usize = 100;

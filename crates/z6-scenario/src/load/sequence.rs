@@ -94,6 +94,12 @@ fn around(
         found.unwrap_or_default().put(FlowPart::Start, flow);
         once_per_vu(cx, section, "start", "put its requests at the beginning of `steps`", model);
     }
+    if let Some(name) = section.text("end") {
+        let found = named.make_named(cx, name, section.span("end"));
+        is_clear &= found.is_some();
+        found.unwrap_or_default().put(FlowPart::End, flow);
+        once_per_vu(cx, section, "end", "put its requests at the end of `steps`", model);
+    }
     if section.has("renew") {
         is_clear &= renew(cx, section, named, flow).is_some();
         once_per_vu(cx, section, "renew", "put its requests at the beginning of `steps`", model);
@@ -187,9 +193,7 @@ fn once_per_vu(
 /// Requests that no step names are never sent.
 fn warn_unsent(cx: &mut Context<'_>, section: &Section<'_>, flow: &Flow, names: &[String]) {
     let mut used = vec![false; names.len()];
-    let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
-    let steps = flow.start.iter().chain(&flow.steps).chain(renew);
-    steps.for_each(|step| used[step.request.index()] = true);
+    flow.all_steps().for_each(|step| used[step.request.index()] = true);
     let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
     let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
     if !unused.is_empty() && !flow.steps.is_empty() {
@@ -205,10 +209,8 @@ fn warn_unsent_by_any(cx: &mut Context<'_>, root: &Section<'_>, flows: &[Flow], 
         return;
     }
     let mut used = vec![false; names.len()];
-    for flow in flows {
-        let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
-        let steps = flow.start.iter().chain(&flow.steps).chain(renew);
-        steps.for_each(|step| used[step.request.index()] = true);
+    for step in flows.iter().flat_map(Flow::all_steps) {
+        used[step.request.index()] = true;
     }
     let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
     let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
@@ -225,7 +227,7 @@ fn warn_unused(cx: &mut Context<'_>, named: &Sequences) {
         let message = format!("nothing runs the sequence {}", quoted(name));
         let warning = Diagnostic::warning(codes::NO_EFFECT, at, message);
         cx.findings.push(warning.hint(
-            "name it in `start` or `renew` of [sequence], in a step, or in [[populations]], or remove it",
+            "name it in `start`, `renew` or `end` of [sequence], in a step, or in [[populations]], or remove it",
         ));
     }
 }
