@@ -169,6 +169,21 @@ fn conditions_stand_in_start_and_renewals() {
     }
 }
 
+/// A renewal that is due does not come before the request that fails after the last pass of an `until`.
+#[test]
+fn no_renewal_comes_before_a_limit() {
+    let text = format!(
+        "[runtime]\nvus = 1\nduration_seconds = 0.1\n{REQUESTS}\
+         [[sequences]]\nname = 's'\nsteps = [{{request='c'}}]\n\
+         [sequence]\nstart = 's'\nrenew = {{ sequence = 's', every_seconds = 0.0065 }}\n\
+         steps = [{{request='a', until='last.failed', max=2, pause_ms=4}}, {{request='b'}}]\n"
+    );
+    let run = run(&support::scenario(&text), |_| false);
+    let renewal = 1 << 62;
+    let first = [(0, 2, 0), (1, 0, 1), (2, 0, 6), (3, 0, 7), (renewal, 2, 7), (4, 1, 8)];
+    assert_eq!(asked(&run)[..6], first);
+}
+
 /// The n-th iteration begins no earlier than a period after the one before, and what is late is not caught up.
 #[test]
 fn iterations_are_paced() {

@@ -236,8 +236,12 @@ impl Actors {
         let unchecked =
             is_first && plan.is_open() && self.arrive(plan, (actor, planned), at, report);
         let place = self.place(actor);
-        let awaits = self.asked.get(&place).is_some_and(|asked| !asked.is_limit);
-        if awaits || self.turn(plan, actor) {
+        // Nothing comes before a request that fails since an `until` has come to its last pass.
+        let awaits = match self.asked.get(&place) {
+            Some(asked) => !asked.is_limit,
+            None => self.turn(plan, actor),
+        };
+        if awaits {
             match self.state(actor) {
                 // Which request it would be is not known: the first.
                 Some(state) if is_given_up && plan.is_open() => {
