@@ -166,12 +166,18 @@ impl ValueTrack {
         let holder = self.holders.entry(key).or_default();
         holder.values.resize_with(self.is_short.len(), Kept::default);
         let plan = self.plan.of(asked.population);
-        if let Region::Iteration(number) = plan.place(asked.actor, asked.step).region {
-            if holder.iteration != Some(number) {
+        // What lives for an iteration is gone at the end of the VU.
+        let iteration = match plan.place(asked.actor, asked.step).region {
+            Region::Iteration(number) => Some(number),
+            Region::End => Some(u64::MAX),
+            Region::Start | Region::Renewal(_) => None,
+        };
+        if iteration.is_some() {
+            if holder.iteration != iteration {
                 let all = holder.values.iter_mut().zip(&self.is_short);
                 all.filter(|(_, is_short)| **is_short).for_each(|(kept, _)| *kept = Kept::Unset);
             }
-            holder.iteration = Some(number);
+            holder.iteration = iteration;
         }
         for (VariableId(id), _) in gives(&self.requests, asked.request) {
             if let Some(kept) = holder.values.get_mut(usize::from(*id)) {

@@ -1,13 +1,14 @@
 //! Iterations of VUs that sent nothing, and those that took longer than their pacing. Knows events by their
 //! actor and step; no latencies.
 //!
-//! Arrivals are left out: they have one iteration each, and nothing follows it.
+//! Of arrivals, which have one iteration each, those count whose conditions left out every request: the
+//! requests of others are in the counts of requests, sent or not.
 
 use std::collections::BTreeMap;
 
-use z6_events::{Actor, PlannedRequest, Population, Tick};
-use z6_scenario::Scenario;
+use z6_events::{Actor, PlannedRequest, Population, Step, Tick};
 use z6_scenario::plan::{Plan, Region};
+use z6_scenario::{Question, Scenario, Way};
 
 /// What is known of a VU's newest iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ enum Newest {
 pub(crate) struct Iterations {
     plan: Plan,
     vus: BTreeMap<(Population, Actor), Newest>,
+    /// What is asked next of those that have begun an iteration with conditions, and have come to no request.
+    asked: BTreeMap<(Population, Actor), Question>,
     empty: u64,
     /// Of each VU with a pacing, the newest iteration and for when its first request was planned.
     begun: BTreeMap<(Population, Actor), (u64, Tick)>,
@@ -37,6 +40,7 @@ impl Iterations {
         scenario.has_journeys().then(|| Iterations {
             plan: Plan::new(scenario, seed),
             vus: BTreeMap::new(),
+            asked: BTreeMap::new(),
             empty: 0,
             begun: BTreeMap::new(),
             late: 0,
@@ -49,6 +53,7 @@ impl Iterations {
 
     pub(crate) fn vu_stopped(&mut self, population: Population, actor: Actor) {
         self.vus.remove(&(population, actor));
+        self.asked.remove(&(population, actor));
         self.begun.remove(&(population, actor));
     }
 
@@ -87,14 +92,43 @@ impl Iterations {
         }
     }
 
-    /// The iteration of a request and the newest of its VU; none for steps of `start` and of renewals, and
+    /// A condition was evaluated. If none lets a request of the iteration come, the iteration ends without.
+    pub(crate) fn branch(&mut self, population: Population, actor: Actor, step: Step, holds: bool) {
+        let key = (population, actor);
+        let plan = self.plan.of(population);
+        let Region::Iteration(number) = plan.place(actor, step).region else { return };
+        if matches!(self.vus.get(&key), Some(Newest::Empty(of) | Newest::Sent(of)) if *of == number)
+        {
+            return;
+        }
+        let first = || match plan.enter(actor, plan.iteration_start(number)) {
+            Way::Ask(question) => Some(question),
+            Way::Step { .. } | Way::Limit { .. } | Way::End => None,
+        };
+        let question = self.asked.remove(&key).or_else(first);
+        let Some(question) = question.filter(|question| question.step == step) else { return };
+        match plan.answered(actor, &question, holds) {
+            Way::Ask(next) => {
+                self.asked.insert(key, next);
+            }
+            Way::End => {
+                self.empty += 1;
+                if let Some(newest) = self.vus.get_mut(&key) {
+                    *newest = Newest::Empty(number);
+                }
+            }
+            Way::Step { .. } | Way::Limit { .. } => {}
+        }
+    }
+
+    /// The iteration of a request and the newest of its VU; none for steps of `start`, renewals and `end`, and
     /// for arrivals.
     fn newest(&mut self, request: &PlannedRequest) -> Option<(u64, &mut Newest)> {
         let PlannedRequest { population, actor, step, .. } = *request;
         let newest = self.vus.get_mut(&(population, actor))?;
         match self.plan.of(population).place(actor, step).region {
             Region::Iteration(number) => Some((number, newest)),
-            Region::Start | Region::Renewal(_) => None,
+            Region::Start | Region::Renewal(_) | Region::End => None,
         }
     }
 

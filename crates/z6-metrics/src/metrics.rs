@@ -284,8 +284,9 @@ pub struct RequestFigures {
     /// are none.
     #[serde(skip_serializing_if = "Named::is_empty")]
     pub never_sent_for_lack: Named<u64, NeverSentReason>,
-    /// Iterations of VUs that sent nothing: each request of them failed before a byte was written, or
-    /// lacked a row or a value. Not in metrics.json if there are none.
+    /// Iterations that sent nothing. Of VUs: each of their requests was left out by a condition, failed before a
+    /// byte was written, or lacked a row or a value; of arrivals: conditions left out all of them. Not in
+    /// metrics.json if there are none.
     #[serde(skip_serializing_if = "is_zero")]
     pub empty_iterations: u64,
     /// Iterations of VUs that began later than their pacing says, since the one before took longer. Not in

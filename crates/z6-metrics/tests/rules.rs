@@ -5,9 +5,9 @@ mod common;
 
 use common::*;
 use z6_events::{
-    Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Irregularities,
-    Irregularity, NeverSentReason, NextHop, Response, Sample, StopReason, StoppedBy, TargetId,
-    Tick,
+    Actor, Cause, CloseCause, ConnectionSlot, ErrorKind, Event, ExchangeSlot, Irregularities,
+    Irregularity, NeverSentReason, NextHop, PlannedRequest, Population, Response, Sample, Step,
+    StopReason, StoppedBy, TargetId, Tick,
 };
 use z6_metrics::{AssertionValue, EndFacts, Metrics, Verdict};
 
@@ -90,6 +90,42 @@ fn iterations_that_sent_nothing_are_counted_for_vus() {
     let plain = script.end(3 * S).metrics(&plain());
     assert_eq!(plain.requests.empty_iterations, 0);
     assert!(!z6_metrics::report::json_document(&plain).contains("empty_iterations"));
+}
+
+#[test]
+fn iterations_without_a_request_are_counted_by_their_conditions() {
+    let vus = scenario(
+        "[runtime]\nduration_seconds = 3\nvus = 1\n\
+         [sequence]\nsteps = [{ request = 'get', if = 'vu > 1' }, { request = 'get', while = 'vu > 2', max = 2 }]\n",
+    );
+    let branch = |actor, step, holds| Event::Branch {
+        population: Population(0),
+        actor: Actor(actor),
+        step: Step(step),
+        holds,
+    };
+    let mut script = Script::new();
+    let at_step = |step| PlannedRequest { step: Step(step), ..Script::new().request(0, 0, 3) };
+    script.vu_started(0);
+    script.add(0, 1, branch(0, 0, false)).add(0, 1, branch(0, 1, false)); // nothing: counted
+    script.add(0, 2, branch(0, 3, false)).add(0, 2, branch(0, 4, true));
+    script.add(0, 3, sent_event(0, at_step(4))).done(0, 4);
+    script.add(0, 5, branch(0, 5, false)); // sent something
+    let cause = Cause { error: ErrorKind::ConnectionRefused, detail: 0 };
+    script.add(0, 6, branch(0, 6, true));
+    script.add(0, 7, Event::NotOnWire { request: at_step(6), cause });
+    script.add(0, 7, branch(0, 7, false)); // counted once
+    script.add(0, 8, branch(0, 9, false)); // the run ends before it is through
+    let metrics = script.end(3 * S).metrics(&vus);
+    assert_eq!(metrics.requests.empty_iterations, 2);
+    let arrivals = scenario(
+        "[runtime]\nduration_seconds = 3\n[schedule]\ntype = 'rate'\nper_second = 1\n\
+         [sequence]\nsteps = [{ request = 'get', if = 'vu > 1' }, { request = 'get', if = 'vu > 2' }]\n",
+    );
+    let mut script = Script::new();
+    script.add(0, 1, branch(0, 0, false)).add(0, 1, branch(1, 0, true));
+    script.add(0, 1, branch(0, 1, false)).add(0, 1, branch(1, 1, false));
+    assert_eq!(script.end(3 * S).metrics(&arrivals).requests.empty_iterations, 1);
 }
 
 #[test]

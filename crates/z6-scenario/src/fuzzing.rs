@@ -108,7 +108,8 @@ fn check_scenario(scenario: &Scenario) {
 fn check_plan(scenario: &Scenario) {
     let plan = Plan::new(scenario, 7);
     for actor in [0, 1, u64::MAX].map(Actor) {
-        let again = [plan.start_again(0), plan.renewal_start(3)].into_iter().flatten();
+        let again = [plan.start_again(0), plan.renewal_start(3), plan.end_start()];
+        let again = again.into_iter().flatten();
         for first in again.chain([plan.first(actor)]) {
             let mut step = first;
             for _ in 0..50 {

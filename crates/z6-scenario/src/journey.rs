@@ -16,12 +16,13 @@ use z6_http::template::{Template, ValueId};
 use crate::expression::Check;
 #[cfg(doc)]
 use crate::expression::LastValue;
+use crate::load::limits::defaults;
 use crate::model::Request;
 use crate::plan::{Region, count_places};
 use crate::values::{MadeBy, Order, Per};
 
 /// `[sequence]`: what each actor does, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flow {
     /// Done once by each VU, before its first iteration; empty if there is none.
     pub start: Vec<SequenceStep>,
@@ -29,22 +30,44 @@ pub struct Flow {
     pub steps: Vec<SequenceStep>,
     /// What is done again when it has become old.
     pub renew: Option<Renew>,
+    /// Done once by each VU, when its iterations, the schedule or the run end it; empty if there is none.
+    pub end: Vec<SequenceStep>,
     /// What follows a request that failed, unless its step says otherwise.
     pub on_failure: OnFailure,
-    /// `group` of steps: those of `start` and of `renew` too.
+    /// The least pause after an iteration that sent nothing, nanoseconds.
+    pub empty_iteration_ns: u64,
+    /// `group` of steps: those of `start`, `renew` and `end` too.
     pub groups: Vec<StepGroup>,
     /// Steps that belong together, of all lists: of each list in the order of their first steps, and those
     /// around others before those.
     pub blocks: Vec<Block>,
 }
 
+impl Default for Flow {
+    fn default() -> Flow {
+        Flow {
+            start: Vec::new(),
+            steps: Vec::new(),
+            renew: None,
+            end: Vec::new(),
+            on_failure: OnFailure::default(),
+            empty_iteration_ns: defaults::EMPTY_ITERATION_NS,
+            groups: Vec::new(),
+            blocks: Vec::new(),
+        }
+    }
+}
+
 impl Flow {
     /// Whether a request is ever sent: each, if none is named.
     #[must_use]
     pub fn sends(&self, request: RequestId) -> bool {
-        let renew = self.renew.iter().flat_map(|renew| &renew.steps);
-        let mut all = self.start.iter().chain(&self.steps).chain(renew);
-        self.steps.is_empty() || all.any(|step| step.request == request)
+        self.steps.is_empty() || self.all_steps().any(|step| step.request == request)
+    }
+
+    /// The steps of all parts.
+    pub fn all_steps(&self) -> impl Iterator<Item = &SequenceStep> {
+        FlowPart::ALL.into_iter().flat_map(|part| self.steps_of(part))
     }
 
     /// The steps of a part.
@@ -54,6 +77,7 @@ impl Flow {
             FlowPart::Start => &self.start,
             FlowPart::Steps => &self.steps,
             FlowPart::Renew => self.renew.as_ref().map_or(&[][..], |renew| &renew.steps),
+            FlowPart::End => &self.end,
         }
     }
 
@@ -163,6 +187,14 @@ pub enum FlowPart {
     Steps,
     /// Those of `renew`.
     Renew,
+    /// `end`.
+    End,
+}
+
+impl FlowPart {
+    /// Each of them, in the order of their numbers.
+    pub const ALL: [FlowPart; 4] =
+        [FlowPart::Start, FlowPart::Steps, FlowPart::Renew, FlowPart::End];
 }
 
 impl From<Region> for FlowPart {
@@ -171,6 +203,7 @@ impl From<Region> for FlowPart {
             Region::Start => FlowPart::Start,
             Region::Iteration(_) => FlowPart::Steps,
             Region::Renewal(_) => FlowPart::Renew,
+            Region::End => FlowPart::End,
         }
     }
 }

@@ -27,7 +27,7 @@ mod values;
 mod way;
 
 pub use digest::plan_digest;
-pub use places::{Place, RENEWALS, Region, STARTS_AGAIN};
+pub use places::{ENDS, Place, RENEWALS, Region, STARTS_AGAIN};
 pub use values::PlannedValue;
 pub use way::{Question, Way};
 
@@ -92,11 +92,12 @@ pub struct Plan {
     start: Track,
     steps: Track,
     renew: Track,
+    end: Track,
     /// Places of `start`.
     start_places: u64,
     /// Places of an iteration; at least 1.
     steps_per_iteration: u64,
-    /// How many places are taken is drawn somewhere, or there is a start, or there are renewals.
+    /// How many places are taken is drawn somewhere, or there is a start or an end, or there are renewals.
     has_gaps: bool,
     /// Some list has blocks of steps.
     has_blocks: bool,
@@ -117,7 +118,7 @@ pub struct Plan {
     pacing: Option<Pacing>,
     pacing_draws: Domain,
     /// What follows a failure, by list of steps and index in it.
-    after_failures: [Box<[OnFailure]>; 3],
+    after_failures: [Box<[OnFailure]>; 4],
     vus: VuSchedule,
     arrivals: ArrivalSchedule,
     values: PlannedValues,
@@ -139,10 +140,11 @@ impl Plan {
         let users = scenario.users(population);
         let model = users.schedule.model();
         let flow = &users.flow;
-        let parts = [FlowPart::Start, FlowPart::Steps, FlowPart::Renew];
+        let parts = FlowPart::ALL;
         let track = |part| Track::new(flow.steps_of(part), flow.blocks_of(part));
-        let [start, steps, renew] = parts.map(track);
-        let has_conditions = [&start, &steps, &renew].iter().any(|track| track.has_conditions());
+        let [start, steps, renew, end] = parts.map(track);
+        let all = [&start, &steps, &renew, &end];
+        let has_conditions = all.iter().any(|track| track.has_conditions());
         let after_failures = parts.map(|part| {
             let steps = flow.steps_of(part).iter();
             steps.map(|step| step.on_failure.unwrap_or(flow.on_failure)).collect()
@@ -170,7 +172,8 @@ impl Plan {
             has_gaps: has_ranges
                 || steps.has_conditions()
                 || !renew.is_empty()
-                || !start.is_empty(),
+                || !start.is_empty()
+                || !end.is_empty(),
             iterations: match model {
                 Model::Closed => {
                     Iterations::new(&scenario.runtime, vus.vus_started(), steps.places())
@@ -196,6 +199,7 @@ impl Plan {
             start,
             steps,
             renew,
+            end,
         }
     }
 
@@ -282,6 +286,9 @@ impl Plan {
         let Some(after) = step.0.checked_sub(self.start_places) else {
             return Place { region: Region::Start, position: step.0 };
         };
+        if step.0 >= ENDS && !self.end.is_empty() {
+            return Place { region: Region::End, position: step.0 - ENDS };
+        }
         if step.0 >= RENEWALS && !self.renew.is_empty() {
             let (after, places) = (step.0 - RENEWALS, self.renew.places());
             return Place { region: Region::Renewal(after / places), position: after % places };
@@ -308,6 +315,7 @@ impl Plan {
             Region::Start => 0,
             Region::Iteration(_) => 1,
             Region::Renewal(_) => 2,
+            Region::End => 3,
         };
         let after = || self.after_failures[of].get(self.step_index(place)?).copied();
         after().unwrap_or_default()
@@ -320,7 +328,8 @@ impl Plan {
     }
 
     /// The step that an actor takes first of a part of its life whose first place has this number: the
-    /// first of all, [`Plan::iteration_start`], [`Plan::renewal_start`] or [`Plan::start_again`].
+    /// first of all, [`Plan::iteration_start`], [`Plan::renewal_start`], [`Plan::start_again`] or
+    /// [`Plan::end_start`].
     #[inline]
     #[must_use]
     pub fn begin(&self, actor: Actor, start: Step) -> Step {
@@ -351,9 +360,15 @@ impl Plan {
         (places > 0).then(|| step_at(STARTS_AGAIN, number.saturating_mul(places)))
     }
 
+    /// The first step of `end`; none if there is no such sequence.
+    #[must_use]
+    pub fn end_start(&self) -> Option<Step> {
+        (!self.end.is_empty()).then_some(Step(ENDS))
+    }
+
     /// The step that `actor` takes after this one, if no failure and no renewal comes between. None after
-    /// its last step, and after the last step of a renewal or of a `start` that is done again, from which it
-    /// goes back to where it was.
+    /// its last step, and after the last step of `end`, of a renewal or of a `start` that is done again, from
+    /// which it goes back to where it was.
     /// O(log(sequence entries)); one draw where the number of repeats is drawn.
     #[must_use]
     pub fn next(&self, actor: Actor, step: Step) -> Option<Step> {
@@ -368,10 +383,11 @@ impl Plan {
         }
     }
 
-    /// Whether a step is of a renewal, or of a `start` that is done again.
+    /// Whether a step is of `end`, of a renewal, or of a `start` that is done again.
     #[must_use]
     pub fn is_aside(&self, step: Step) -> bool {
-        (step.0 >= RENEWALS && !self.renew.is_empty())
+        (step.0 >= ENDS && !self.end.is_empty())
+            || (step.0 >= RENEWALS && !self.renew.is_empty())
             || (step.0 >= STARTS_AGAIN && self.start_places > 0)
     }
 
@@ -385,12 +401,12 @@ impl Plan {
             Region::Start if self.is_aside(step) => None,
             Region::Start => begin(0),
             Region::Iteration(i) => begin(i.saturating_add(1)),
-            Region::Renewal(_) => None,
+            Region::Renewal(_) | Region::End => None,
         }
     }
 
-    /// The step that `actor` takes after this one in the same iteration, renewal or start; none after the
-    /// last.
+    /// The step that `actor` takes after this one in the same iteration, renewal, start or end; none after
+    /// the last.
     #[must_use]
     pub fn next_in_part(&self, actor: Actor, step: Step) -> Option<Step> {
         let place = self.place(actor, step);
@@ -404,6 +420,7 @@ impl Plan {
             Region::Start => &self.start,
             Region::Iteration(_) => &self.steps,
             Region::Renewal(_) => &self.renew,
+            Region::End => &self.end,
         }
     }
 
@@ -474,7 +491,7 @@ impl Plan {
         self.steps_per_iteration
     }
 
-    /// The number that all steps of `actor` are below; none = no limit. Renewals do not count. Closed:
+    /// The number that all steps of `actor` are below; none = no limit. Renewals and `end` do not count. Closed:
     /// start and iterations, at most 2^64 - 1. Open: the places of its one iteration.
     #[must_use]
     pub fn end_step(&self, actor: Actor) -> Option<Step> {

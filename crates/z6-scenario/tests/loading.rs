@@ -227,6 +227,10 @@ fn a_flow_has_start_steps_and_renewals() {
     assert_eq!(scenario.populations[0].flow.renew, Some(renew));
     assert_eq!(scenario.populations[0].flow.on_failure, OnFailure::EndIteration);
     assert_eq!(scenario.steps_per_iteration(), 5);
+    assert_eq!(scenario.populations[0].flow.end, []);
+    let ends = valid("conditions").scenario.populations[0].flow.end.clone();
+    assert_eq!(ends, [step(0, 1, 1, None), step(1, 1, 1, None)]);
+    assert_eq!(valid("populations").scenario.populations[0].flow.end, [step(0, 1, 1, None)]);
 }
 
 #[test]
@@ -488,4 +492,14 @@ fn a_scenario_names_as_many_files_as_a_log_can_carry() {
     let findings = load(3_001).unwrap_err();
     assert_eq!((findings.len(), findings.list[0].code), (1, "too_many"));
     assert!(findings.list[0].span.is_some());
+}
+
+#[test]
+fn the_pause_after_an_empty_iteration_has_a_default() {
+    let pause = |name, population: usize| {
+        valid(name).scenario.populations[population].flow.empty_iteration_ns
+    };
+    assert_eq!(pause("conditions", 0), 250 * MS);
+    assert_eq!(pause("journey", 0), 100 * MS);
+    assert_eq!((pause("populations", 0), pause("populations", 1)), (10 * MS, 100 * MS));
 }

@@ -95,6 +95,34 @@ fn iterations_in_which_nothing_is_taken_are_no_busy_loop() {
     assert_eq!(run.stopped_by, StoppedBy::Duration);
 }
 
+/// How many conditions were asked.
+fn answers(run: &Run) -> usize {
+    run.events.iter().filter(|(_, event)| matches!(event, Event::Branch { .. })).count()
+}
+
+#[test]
+fn the_pause_after_an_empty_iteration_is_that_of_the_sequence() {
+    let steps = "{request='a', if='iteration == 5'}]\nempty_iteration_ms = 30\n#";
+    let scenario = scenario("[runtime]\nvus = 1\nduration_seconds = 1", steps);
+    let run = run(&scenario, |decide| decide.step.0 == 5);
+    assert_eq!(asked(&run)[0], (5, 0, 150));
+    // The iteration that has sent is followed by the next at once: in all 1000 / 30 pauses.
+    assert_eq!(answers(&run), 35);
+}
+
+#[test]
+fn who_sends_nothing_at_all_does_not_spin() {
+    let steps = "{request='a', if='last.failed'}, {request='b', while='vu > 9', max=3}";
+    let vus = scenario("[runtime]\nvus = 2\nduration_seconds = 1", steps);
+    let vus = run(&vus, |_| false);
+    assert_eq!(asked(&vus), []);
+    assert_eq!(answers(&vus), 2 * 2 * 10);
+    let load = "[runtime]\nduration_seconds = 1\n[schedule]\ntype = 'rate'\nper_second = 10";
+    let arrivals = run(&scenario(load, steps), |_| false);
+    assert_eq!(asked(&arrivals), []);
+    assert_eq!(answers(&arrivals), 2 * 10);
+}
+
 #[test]
 fn arrivals_decide_too() {
     let load = "[runtime]\nduration_seconds = 1\n[schedule]\ntype = 'rate'\nper_second = 10";
@@ -141,6 +169,21 @@ fn conditions_stand_in_start_and_renewals() {
     }
 }
 
+/// A renewal that is due does not come before the request that fails after the last pass of an `until`.
+#[test]
+fn no_renewal_comes_before_a_limit() {
+    let text = format!(
+        "[runtime]\nvus = 1\nduration_seconds = 0.1\n{REQUESTS}\
+         [[sequences]]\nname = 's'\nsteps = [{{request='c'}}]\n\
+         [sequence]\nstart = 's'\nrenew = {{ sequence = 's', every_seconds = 0.0065 }}\n\
+         steps = [{{request='a', until='last.failed', max=2, pause_ms=4}}, {{request='b'}}]\n"
+    );
+    let run = run(&support::scenario(&text), |_| false);
+    let renewal = 1 << 62;
+    let first = [(0, 2, 0), (1, 0, 1), (2, 0, 6), (3, 0, 7), (renewal, 2, 7), (4, 1, 8)];
+    assert_eq!(asked(&run)[..6], first);
+}
+
 /// The n-th iteration begins no earlier than a period after the one before, and what is late is not caught up.
 #[test]
 fn iterations_are_paced() {
@@ -167,6 +210,15 @@ fn iterations_are_paced() {
     assert!(gaps.iter().any(|gap| *gap > 20) && gaps.iter().any(|gap| *gap < 20), "{gaps:?}");
 }
 
+/// With nothing else than a period, steps follow one another as they are.
+#[test]
+fn a_plain_sequence_is_paced() {
+    let load = "[runtime]\nvus = 1\niterations = 3\n[pacing]\nperiod_ms = 10";
+    let run = run(&scenario(load, "{request='a', repeat=2}"), |_| true);
+    let all = [(0, 0, 0), (1, 0, 1), (2, 0, 10), (3, 0, 11), (4, 0, 20), (5, 0, 21)];
+    assert_eq!(asked(&run), all);
+}
+
 /// Many shapes: each log is derived again and checked, whatever conditions say.
 #[test]
 fn any_blocks_and_any_answers() {
@@ -186,8 +238,9 @@ fn any_blocks_and_any_answers() {
             _ => "[runtime]\nduration_seconds = 0.5\n[schedule]\ntype = 'rate'\nper_second = 40",
         };
         let pacing = if case.is_multiple_of(4) { "[pacing]\nperiod_ms = [5, 30]\n" } else { "" };
+        let end = if case % 4 == 2 { "end = 's1'\n" } else { "" };
         let text = format!(
-            "{load}\n{pacing}{REQUESTS}{sequences}[sequence]\nsteps = [{{sequence='s0'}}, {}]\n",
+            "{load}\n{pacing}{REQUESTS}{sequences}[sequence]\n{end}steps = [{{sequence='s0'}}, {}]\n",
             step(&mut dice, 2, &conditions)
         );
         let scenario = support::scenario(&text);

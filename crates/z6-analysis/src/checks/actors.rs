@@ -39,9 +39,23 @@ impl Planned {
         self.plan.end_step(actor).map_or(u64::MAX, |step| step.0)
     }
 
+    /// Whether a step is of what comes at the end of a VU.
+    fn is_at_end(&self, actor: Actor, step: Step) -> bool {
+        self.journeys.is_some() && self.plan.place(actor, step).region == Region::End
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.plan.model() == Model::Open
     }
+}
+
+/// How far the run of a worker has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// The end tick, once it is reached.
+    pub(super) reached: Option<Tick>,
+    /// The grace period is over, or was ended.
+    pub(super) is_final: bool,
 }
 
 /// An actor that is alive, and what its next step has to be.
@@ -55,11 +69,13 @@ struct ActorState {
     busy: bool,
     /// When the schedule stops it; [`Tick::MAX`] for never.
     stop: Tick,
+    /// When it began, or its last step ended.
+    ended: Tick,
 }
 
 impl ActorState {
     fn new(due: Tick, stop: Tick) -> ActorState {
-        ActorState { next_step: 0, due, think_ns: 0, busy: false, stop }
+        ActorState { next_step: 0, due, think_ns: 0, busy: false, stop, ended: due }
     }
 }
 
@@ -150,13 +166,13 @@ impl Actors {
         if is_next && lifetime.start == at { Ok(()) } else { Err(other) }
     }
 
-    /// A VU stops; `ended`: the run had reached its end.
+    /// A VU stops.
     pub(super) fn stopped(
         &mut self,
         planned: &Planned,
         actor: Actor,
         at: Tick,
-        ended: bool,
+        ends: Ends,
     ) -> Result<(), ViolationKind> {
         let place = self.place(actor);
         let state = self.alive.remove(place).ok_or(ViolationKind::NotAlive {})?;
@@ -169,7 +185,11 @@ impl Actors {
             Some(journey) => journey.is_over || planned.steps_max(actor) == 0,
             None => state.next_step >= planned.steps_max(actor),
         };
-        let over = ended || state.stop <= at || is_done;
+        // With something to do at its end, it stops when that is done, or can be done no more.
+        let has_end = planned.journeys.as_ref().is_some_and(JourneyRules::has_end);
+        let is_stopped =
+            if has_end { ends.is_final } else { ends.reached.is_some() || state.stop <= at };
+        let over = is_stopped || is_done;
         if over { Ok(()) } else { Err(ViolationKind::StoppedEarly {}) }
     }
 
@@ -180,7 +200,7 @@ impl Actors {
         &mut self,
         plan: &mut Planned,
         (request, is_given_up): (&PlannedRequest, bool),
-        at: Tick,
+        (at, ends): (Tick, Ends),
         report: &mut impl FnMut(ViolationKind),
     ) -> bool {
         let PlannedRequest { actor, step, planned, .. } = *request;
@@ -192,7 +212,10 @@ impl Actors {
             report(ViolationKind::Early { planned });
         }
         let (end, steps_max) = (plan.end, plan.steps_max(actor));
-        if planned >= end {
+        let is_at_end = plan.is_at_end(actor, step);
+        if is_at_end {
+            self.come_to_end(plan, actor, ends);
+        } else if planned >= end {
             report(ViolationKind::PlannedAfterEnd { planned, end });
         }
         let expected = plan.plan.step(actor, step);
@@ -213,12 +236,12 @@ impl Actors {
         let unchecked =
             is_first && plan.is_open() && self.arrive(plan, (actor, planned), at, report);
         let place = self.place(actor);
-        let is_asked = match self.asked.get(&place).map(|asked| asked.is_limit) {
-            // Nothing can come before a request that fails by the last pass of its block.
-            Some(is_limit) => !is_limit,
+        // Nothing comes before a request that fails since an `until` has come to its last pass.
+        let awaits = match self.asked.get(&place) {
+            Some(asked) => !asked.is_limit,
             None => self.turn(plan, actor),
         };
-        if is_asked {
+        if awaits {
             match self.state(actor) {
                 // Which request it would be is not known: the first.
                 Some(state) if is_given_up && plan.is_open() => {
@@ -240,7 +263,7 @@ impl Actors {
         } else if state.due != planned {
             report(ViolationKind::OtherInstant { expected: state.due, found: planned });
         }
-        if planned >= state.stop {
+        if planned >= state.stop && !is_at_end {
             report(ViolationKind::PastStop { planned, stop: state.stop });
         }
         state.next_step = step.0;
@@ -256,10 +279,11 @@ impl Actors {
         plan: &Planned,
         actor: Actor,
         (at, delay_ns): (Tick, u64),
-        end: StepEnd,
+        (end, ends): (StepEnd, Ends),
     ) {
         if let Some(rules) = &plan.journeys {
-            return self.journey_step_ended(rules, plan, actor, (at, delay_ns), (end, None));
+            let end = (end, None);
+            return self.journey_step_ended(rules, plan, actor, (at, delay_ns), end, ends);
         }
         let Some(state) = self.state(actor) else { return };
         state.busy = false;
@@ -277,6 +301,7 @@ impl Actors {
         actor: Actor,
         (at, delay_ns): (Tick, u64),
         (end, limit): (StepEnd, Option<Question>),
+        ends: Ends,
     ) {
         let place = self.place(actor);
         let (Some(state), Some(journey)) =
@@ -285,8 +310,10 @@ impl Actors {
             return;
         };
         state.busy = false;
+        state.ended = at;
         let here = (actor, Step(state.next_step));
-        let next = journey.follow(rules, &plan.plan, here, (end, limit));
+        let is_last = ends.reached.is_some() || state.stop <= at;
+        let next = journey.follow(rules, &plan.plan, here, (end, limit), is_last);
         let pause_ns = state.think_ns.max(delay_ns);
         self.go(plan, place, next, (at, pause_ns, false));
     }
@@ -305,7 +332,7 @@ impl Actors {
                 state.next_step = step.0;
                 state.due = from.plus_ns(pause_ns.max(at_least_ns)).max(not_before);
             }
-            Next::Limit(step) => {
+            Next::Limit(step) | Next::End(step) => {
                 state.next_step = step.0;
                 state.due = from;
             }
@@ -327,11 +354,14 @@ impl Actors {
         plan: &mut Planned,
         (actor, step): (Actor, Step),
         holds: bool,
-        at: Tick,
+        (at, ends): (Tick, Ends),
         report: &mut impl FnMut(ViolationKind),
     ) {
         if !self.is_ours(actor) {
             return report(ViolationKind::WrongWorker {});
+        }
+        if plan.is_at_end(actor, step) {
+            self.come_to_end(plan, actor, ends);
         }
         let place = self.place(actor);
         if plan.is_open() && self.alive.get_mut(place).is_none() {
@@ -381,14 +411,42 @@ impl Actors {
     }
 
     /// A request has failed since an `until` came to its last pass; whether it had.
-    pub(super) fn limit_reached(&mut self, plan: &Planned, actor: Actor, at: Tick) -> bool {
+    pub(super) fn limit_reached(
+        &mut self,
+        plan: &Planned,
+        actor: Actor,
+        (at, ends): (Tick, Ends),
+    ) -> bool {
         let place = self.place(actor);
         let asked = self.asked.remove(&place).filter(|asked| asked.is_limit);
         let (Some(rules), Some(Asked { question, .. })) = (&plan.journeys, asked) else {
             return false;
         };
-        self.journey_step_ended(rules, plan, actor, (at, 0), (StepEnd::Failed, Some(question)));
+        let end = (StepEnd::Failed, Some(question));
+        self.journey_step_ended(rules, plan, actor, (at, 0), end, ends);
         true
+    }
+
+    /// The schedule or the run may have ended an actor that has nothing under way: what comes at its end is due
+    /// then.
+    fn come_to_end(&mut self, plan: &Planned, actor: Actor, ends: Ends) {
+        let place = self.place(actor);
+        let (Some(rules), Some(state), Some(journey)) =
+            (&plan.journeys, self.alive.get_mut(place), self.journeys.get_mut(&place))
+        else {
+            return;
+        };
+        let end = ends.reached.map_or(state.stop, |end| state.stop.min(end));
+        // Otherwise its next step comes first, or it has no end yet.
+        let is_idle = self.asked.contains_key(&place) || state.due >= end;
+        if state.busy || journey.is_over || !is_idle || end == Tick::MAX {
+            return;
+        }
+        if let Some(first) = journey.begin_end(rules, &plan.plan) {
+            self.asked.remove(&place);
+            state.next_step = first.0;
+            state.due = end.max(state.ended);
+        }
     }
 
     /// An actor begins.
@@ -458,7 +516,11 @@ impl Actors {
             self.journeys.remove(&place);
         } else {
             // `vu_stopped` follows.
-            self.step_ended(plan, actor, (Tick::ZERO, 0), StepEnd::Succeeded);
+            let ends = Ends { reached: None, is_final: false };
+            self.step_ended(plan, actor, (Tick::ZERO, 0), (StepEnd::Succeeded, ends));
+            if let Some(journey) = self.journeys.get_mut(&place) {
+                journey.is_over = true;
+            }
         }
     }
 

@@ -12,8 +12,6 @@ use z6_scenario::{
 
 use super::violation::ViolationKind;
 
-/// The least pause after an iteration that sent nothing, nanoseconds.
-const EMPTY_ITERATION_NS: u64 = 100_000_000;
 /// The least pause before `start` is done again, nanoseconds.
 const START_AGAIN_NS: u64 = 1_000_000_000;
 
@@ -50,8 +48,8 @@ pub(super) struct JourneyRules {
     /// Variables that `start` gives and later requests need.
     from_start: BTreeSet<VariableId>,
     has_data: bool,
-    /// Of start, iteration and renewal, the step of each place; empty without blocks of steps.
-    unrolled: [Vec<u32>; 3],
+    /// Of start, iteration, renewal and end, the step of each place; empty without blocks of steps.
+    unrolled: [Vec<u32>; 4],
 }
 
 /// The step of each place of a list, in the order of places.
@@ -99,12 +97,7 @@ impl JourneyRules {
     pub(super) fn new(scenario: &Scenario, users: &Users) -> Option<JourneyRules> {
         let Scenario { values, requests, .. } = scenario;
         let flow = &users.flow;
-        let has_ranges = flow.steps.iter().any(|step| step.repeat.min < step.repeat.max);
-        let says_failure = flow.on_failure != OnFailure::Continue
-            || flow.steps.iter().any(|step| step.on_failure.is_some());
-        let is_made = requests.iter().any(|r| r.rendering.is_some() || !r.reading.is_empty());
-        let has_other = !flow.start.is_empty() || flow.renew.is_some();
-        if !(has_ranges || says_failure || is_made || has_other) && flow.blocks.is_empty() {
+        if !scenario.has_journeys() {
             return None;
         }
         let asks = |request: &z6_scenario::Request| Asks {
@@ -154,14 +147,18 @@ impl JourneyRules {
             short,
             requests: all,
             has_data: !values.data.is_empty(),
-            unrolled: [FlowPart::Start, FlowPart::Steps, FlowPart::Renew]
-                .map(|part| unrolled(flow, part)),
+            unrolled: FlowPart::ALL.map(|part| unrolled(flow, part)),
         })
     }
 
     /// Whether there are blocks of steps: the first place of an iteration may not be taken.
     pub(super) fn has_blocks(&self) -> bool {
         !self.flow.blocks.is_empty()
+    }
+
+    /// Whether a VU does something when it has come to its end.
+    pub(super) fn has_end(&self) -> bool {
+        !self.flow.end.is_empty()
     }
 
     /// What follows a failure at a place.
@@ -175,11 +172,12 @@ impl JourneyRules {
                 position < end
             })
         } else {
-            let [start, iteration, renewal] = &self.unrolled;
+            let [start, iteration, renewal, end] = &self.unrolled;
             let unrolled = match region {
                 Region::Start => start,
                 Region::Iteration(_) => iteration,
                 Region::Renewal(_) => renewal,
+                Region::End => end,
             };
             let index = usize::try_from(position).ok().and_then(|position| unrolled.get(position));
             index.and_then(|index| steps.get(*index as usize))
@@ -221,6 +219,8 @@ pub(super) enum Next {
     Ask(Question),
     /// A step that fails, since an `until` has come to its last pass.
     Limit(Step),
+    /// What is done at the end of a VU, from this step on.
+    End(Step),
     /// Nothing: the actor stops.
     Over,
 }
@@ -255,6 +255,8 @@ pub(super) struct Journey {
     has_sent: bool,
     /// Nothing follows: it stops.
     pub(super) is_over: bool,
+    /// It does what comes at its end.
+    pub(super) is_ending: bool,
     /// The step that comes was found when a condition was asked: nothing is done before it any more.
     pub(super) has_turned: bool,
     read: Option<Read>,
@@ -407,7 +409,16 @@ impl Journey {
         }
     }
 
-    /// A step has ended: what follows. `limit`: the condition that did not hold after the last pass of its
+    /// What is done at the end of the VU, if that has not begun.
+    pub(super) fn begin_end(&mut self, rules: &JourneyRules, plan: &Plan) -> Option<Step> {
+        let first = plan.end_start().filter(|_| rules.has_end() && !self.is_ending)?;
+        self.values.retain(|variable| !rules.short.contains(variable));
+        (self.is_ending, self.is_over, self.has_turned) = (true, false, false);
+        self.put_off = None;
+        Some(first)
+    }
+
+    /// A step has ended: what follows. `is_last`: the schedule or the run has ended the VU. `limit`: the condition that did not hold after the last pass of its
     /// block, after which the step would have come.
     pub(super) fn follow(
         &mut self,
@@ -415,6 +426,7 @@ impl Journey {
         plan: &Plan,
         (actor, step): (Actor, Step),
         (end, limit): (StepEnd, Option<Question>),
+        is_last: bool,
     ) -> Next {
         let place = plan.place(actor, step);
         let after = match end {
@@ -422,6 +434,13 @@ impl Journey {
             StepEnd::Failed => rules.after_failure(place.region, place.position),
             StepEnd::NotSent => OnFailure::EndIteration,
         };
+        let is_dropped = matches!(after, OnFailure::StopVu | OnFailure::StopRun);
+        if is_last
+            && !is_dropped
+            && let Some(first) = self.begin_end(rules, plan)
+        {
+            return Next::End(first);
+        }
         if after != OnFailure::Continue {
             return self.leave(rules, plan, (actor, step), after);
         }
@@ -469,9 +488,10 @@ impl Journey {
                 (None, Region::Iteration(i)) => {
                     Some(plan.iteration_start(i.saturating_add(1))).filter(is_in_limits)
                 }
-                (None, Region::Renewal(_)) => None,
+                (None, Region::Renewal(_) | Region::End) => None,
             },
             OnFailure::EndIteration => match (whole.region, self.put_off) {
+                (Region::End, _) => None,
                 (_, Some(back)) if is_between => Some(back),
                 (Region::Iteration(number), _) => {
                     Some(plan.iteration_start(number.saturating_add(1))).filter(is_in_limits)
@@ -482,6 +502,10 @@ impl Journey {
             },
         };
         let Some(next) = next else {
+            let is_dropped = matches!(after, OnFailure::StopVu | OnFailure::StopRun);
+            if !is_dropped && let Some(first) = self.begin_end(rules, plan) {
+                return Next::End(first);
+            }
             self.is_over = true;
             return Next::Over;
         };
@@ -495,7 +519,7 @@ impl Journey {
         if is_iteration && (was_start || (comes.region != whole.region && !is_between)) {
             self.values.retain(|variable| !rules.short.contains(variable));
             if !std::mem::take(&mut self.has_sent) && !was_start {
-                pause_ns = EMPTY_ITERATION_NS;
+                pause_ns = rules.flow.empty_iteration_ns;
             }
         }
         if is_iteration && comes.position == 0 && !self.has_all(&rules.from_start) {

@@ -9,7 +9,7 @@ use z6_events::{
 };
 use z6_scenario::{Plan, Region, Request, Scenario, Target};
 
-use super::actors::{Actors, Planned};
+use super::actors::{Actors, Ends, Planned};
 use super::connections::Connections;
 use super::journeys::{StepEnd, Told};
 use super::of_connections::Unsent;
@@ -29,6 +29,7 @@ pub(super) struct Rules {
     /// By request: whether it may be sent again though it may have been processed.
     pub(super) idempotent: Vec<bool>,
     end: Option<Tick>,
+    grace_ns: u64,
 }
 
 /// Requests of the whole log.
@@ -77,6 +78,10 @@ pub(super) struct WorkerChecks {
     pub(super) attempt_timed_out: Option<ErrorKind>,
     stop_reason: Option<StoppedBy>,
     ended: Option<Tick>,
+    /// When the grace period is over.
+    grace_end: Tick,
+    /// A second stop has ended it.
+    is_cut: bool,
     finished: bool,
 }
 
@@ -106,6 +111,8 @@ impl WorkerChecks {
             failing: 0,
             stop_reason: None,
             ended: None,
+            grace_end: Tick::MAX,
+            is_cut: false,
             finished: false,
         }
     }
@@ -268,8 +275,7 @@ impl StepCheck<'_> {
             Event::NeverSent { ref request, reason } => self.never_sent(request, reason),
             Event::VuStarted { actor, planned, .. } => self.vu_started(actor, planned),
             Event::VuStopped { actor, .. } => {
-                let ended = self.state.ended.is_some();
-                let stopped = self.actors.stopped(self.planned, actor, at, ended);
+                let stopped = self.actors.stopped(self.planned, actor, at, self.ends());
                 self.checked(Some(actor), stopped);
             }
             Event::ConnectStarted { .. }
@@ -282,7 +288,10 @@ impl StepCheck<'_> {
             | Event::ConnectTimedOut { .. }
             | Event::ConnectionClosed { .. }
             | Event::ConnectionReleased { .. } => self.of_connection(event),
-            Event::Stop { reason } => self.state.stop_reason = Some(reason.into()),
+            Event::Stop { reason } => {
+                self.state.is_cut |= self.state.ended.is_some();
+                self.state.stop_reason = Some(reason.into());
+            }
             Event::EndReached { by, end } => self.end_reached(by, end),
             Event::Finished => self.state.finished = true,
         }
@@ -305,13 +314,17 @@ impl StepCheck<'_> {
             );
             return false;
         }
-        if let Some(end) = self.state.ended.filter(|end| request.planned > *end) {
+        let place = self.planned.plan.place(request.actor, request.step);
+        let is_at_end = self.planned.journeys.is_some() && place.region == Region::End;
+        if let Some(end) = self.state.ended.filter(|end| request.planned > *end && !is_at_end) {
             let kind = ViolationKind::PlannedAfterEnd { planned: request.planned, end };
             self.report(Some(request.actor), kind);
         }
+        let ends = self.ends();
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(request.actor), kind));
-        let unchecked = self.actors.asked(self.planned, (request, is_given_up), here.at, &mut add);
+        let request = (request, is_given_up);
+        let unchecked = self.actors.asked(self.planned, request, (here.at, ends), &mut add);
         self.report.unchecked_arrivals += u64::from(unchecked);
         true
     }
@@ -378,7 +391,8 @@ impl StepCheck<'_> {
     /// The step of an exchange that was taken is over; the next one waits at least `delay_ns`.
     #[inline]
     pub(super) fn step_over(&mut self, actor: Actor, end: StepEnd, delay_ns: u64) {
-        self.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), end);
+        let ends = self.ends();
+        self.actors.step_ended(self.planned, actor, (self.here.at, delay_ns), (end, ends));
     }
 
     /// A response that was believed had not arrived before its request was sent.
@@ -480,10 +494,17 @@ impl StepCheck<'_> {
         }
     }
 
+    /// How far the run has come.
+    fn ends(&self) -> Ends {
+        let WorkerChecks { ended, grace_end, is_cut, .. } = *self.state;
+        Ends { reached: ended, is_final: is_cut || (ended.is_some() && grace_end <= self.here.at) }
+    }
+
     fn branch(&mut self, actor: Actor, step: Step, holds: bool) {
+        let ends = self.ends();
         let (here, report) = (self.here, &mut *self.report);
         let mut add = |kind| report.add(here.violation(Some(actor), kind));
-        self.actors.branch(self.planned, (actor, step), holds, here.at, &mut add);
+        self.actors.branch(self.planned, (actor, step), holds, (here.at, ends), &mut add);
     }
 
     fn not_on_wire(&mut self, request: &PlannedRequest, error: ErrorKind) {
@@ -492,7 +513,8 @@ impl StepCheck<'_> {
             self.tally.failed += 1;
             let actor = request.actor;
             let is_asked = self.asked(request, false);
-            if !self.actors.limit_reached(self.planned, actor, self.here.at) && is_asked {
+            let now = (self.here.at, self.ends());
+            if !self.actors.limit_reached(self.planned, actor, now) && is_asked {
                 self.report(Some(actor), ViolationKind::CauselessNotOnWire {});
             }
             return;
@@ -670,6 +692,22 @@ impl StepCheck<'_> {
             self.report(None, ViolationKind::EndReachedTwice {});
         }
         self.state.ended = Some(end);
+        let grace_ns = match by {
+            StoppedBy::NoTarget
+            | StoppedBy::NoAnswer
+            | StoppedBy::LogLimit
+            | StoppedBy::DiskFull
+            | StoppedBy::Error => 0,
+            StoppedBy::Duration
+            | StoppedBy::Iterations
+            | StoppedBy::Interrupt
+            | StoppedBy::Terminate
+            | StoppedBy::Assertion
+            | StoppedBy::DataExhausted
+            | StoppedBy::OnFailure
+            | StoppedBy::Requested => self.rules.grace_ns,
+        };
+        self.state.grace_end = end.plus_ns(grace_ns);
         if end > self.here.at {
             self.report(None, ViolationKind::EndInFuture { end });
         }
@@ -708,6 +746,7 @@ impl Rules {
             reconnect_delays_ns: targets.iter().map(delay_ns).collect(),
             idempotent: requests.iter().map(Request::is_idempotent).collect(),
             end: plan.end_ns().map(Tick),
+            grace_ns: scenario.runtime.graceful_stop_ns,
         }
     }
 

@@ -100,6 +100,7 @@ impl Printer<'_> {
             Region::Start => "start".to_owned(),
             Region::Iteration(number) => format!("iteration {number}"),
             Region::Renewal(number) => format!("renewal {number}"),
+            Region::End => "end".to_owned(),
         };
         let redirects = match place.redirects {
             0 => String::new(),

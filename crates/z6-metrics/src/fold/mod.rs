@@ -210,7 +210,13 @@ impl Fold {
         let state = &mut self.workers[worker.index()];
         let here = (worker, at);
         match *event {
-            Event::Wake | Event::Stop { .. } | Event::Branch { .. } => Ok(()),
+            Event::Wake | Event::Stop { .. } => Ok(()),
+            Event::Branch { population, actor, step, holds } => {
+                if let Some(iterations) = &mut self.iterations {
+                    iterations.branch(population, actor, step, holds);
+                }
+                Ok(())
+            }
             Event::Value { exchange, variable, value, .. } => {
                 let request = state.open.request(exchange);
                 if let (Some(reads), Some(request)) = (&mut self.reads, request) {
@@ -490,7 +496,7 @@ impl Fold {
                 }
                 if state.end.is_none() {
                     state.end = Some((end, by));
-                    self.requests.end(&mut state.rates, end);
+                    self.requests.end(worker, &mut state.rates, end);
                     if let Some(shards) = &mut self.shards {
                         shards.end(worker, end);
                     }

@@ -47,6 +47,8 @@ pub(crate) struct Requests {
     totals: Totals,
     measured: Measured,
     rates: Rates,
+    /// The end tick of each worker, once it is known.
+    ends: Vec<Option<Tick>>,
     latencies: Latencies,
     groups: Groups,
     by_connection: ByConnection,
@@ -66,6 +68,7 @@ impl Requests {
             totals: Totals::new(),
             measured: Measured::default(),
             rates: Rates::new(outline.warmup, until),
+            ends: Vec::new(),
             latencies: Latencies::default(),
             groups: Groups::new(outline),
             by_connection: ByConnection::default(),
@@ -98,8 +101,8 @@ impl Requests {
         self.examples.address_count(target)
     }
 
-    /// Whether latencies of a request planned then are measured: after the warm-up. Nothing is
-    /// planned after the end tick.
+    /// Whether latencies of a request planned then are measured: after the warm-up. After the end tick only
+    /// what VUs do at their end is planned.
     #[inline]
     fn measures(&self, planned: Tick) -> bool {
         planned >= self.warmup
@@ -111,8 +114,12 @@ impl Requests {
     }
 
     /// A worker's end tick is known.
-    pub(crate) fn end(&mut self, window: &mut RateWindow, end: Tick) {
+    pub(crate) fn end(&mut self, worker: WorkerId, window: &mut RateWindow, end: Tick) {
         self.rates.end(window, end);
+        if self.ends.len() <= worker.index() {
+            self.ends.resize(worker.index() + 1, None);
+        }
+        self.ends[worker.index()] = Some(end);
     }
 
     /// Counts a request that was due.
@@ -131,7 +138,9 @@ impl Requests {
         self.totals.outcomes.planned += 1;
         self.series.row(planned).planned += 1;
         self.groups.count(request, target, |counts| counts.planned += 1);
-        self.measured.planned += u64::from(self.measures(planned));
+        let end = self.ends.get(worker.index()).copied().flatten();
+        let is_within = end.is_none_or(|end| planned <= end);
+        self.measured.planned += u64::from(is_within && self.measures(planned));
         Ok(())
     }
 

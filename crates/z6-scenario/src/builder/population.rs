@@ -37,6 +37,10 @@ impl PopulationBuilder {
         sequence(name: impl Into<String>) => settings, "sequence", Value::text(name);
         /// The name of the sequence that each virtual user runs once, before its first iteration.
         start(name: impl Into<String>) => settings, "start", Value::text(name);
+        /// The name of the sequence that each virtual user runs once, when it ends.
+        end(name: impl Into<String>) => settings, "end", Value::text(name);
+        /// The least pause after an iteration that sent nothing, in whole milliseconds. Default: 100.
+        empty_iteration(time: Duration) => settings, "empty_iteration_ms", super::text::millis(time);
         /// What follows a request that failed, unless its step says otherwise. Default: the next step.
         on_failure(what: OnFailure) => settings, "on_failure", Value::text(word(what));
         /// Keeps the cookies that responses set, for so long. Default: they are not kept.

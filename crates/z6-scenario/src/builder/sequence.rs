@@ -170,8 +170,8 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Adds a sequence under a name, for [`start`](ScenarioBuilder::start) and
-    /// [`renew`](ScenarioBuilder::renew).
+    /// Adds a sequence under a name, for [`start`](ScenarioBuilder::start),
+    /// [`renew`](ScenarioBuilder::renew) and [`end`](ScenarioBuilder::end).
     #[must_use]
     pub fn named_sequence(
         mut self,
@@ -203,6 +203,22 @@ impl ScenarioBuilder {
         every: Option<Duration>,
     ) -> Self {
         self.sequence.set("renew", "renew", renew_entry(sequence, on_status, every));
+        self
+    }
+
+    /// The name of the sequence that each virtual user runs once, when its iterations, the schedule or the run
+    /// end it. Default: none.
+    #[must_use]
+    pub fn end(mut self, sequence: impl Into<String>) -> Self {
+        self.sequence.set("end", "end", Value::text(sequence));
+        self
+    }
+
+    /// The least pause after an iteration that sent nothing, in whole milliseconds. Default: 100.
+    #[must_use]
+    pub fn empty_iteration(mut self, time: Duration) -> Self {
+        let millis = super::text::millis(time);
+        self.sequence.set("empty_iteration_ms", "empty_iteration", millis);
         self
     }
 

@@ -41,6 +41,10 @@ impl Scenario {
             let steps = self.steps_listed(flow, FlowPart::Renew);
             rows.row("renew", format!("{steps}, {}", listed(&when, "and")));
         }
+        if !flow.end.is_empty() {
+            let steps = self.steps_listed(flow, FlowPart::End);
+            rows.row("end", format!("{steps}, once per VU"));
+        }
         if flow.on_failure != OnFailure::Continue {
             rows.row(
                 "failures",

@@ -110,7 +110,7 @@ enum Fault {
     Maybe(RequestId, Doubt),
     /// Not set.
     Unset,
-    /// Means nothing in `start` and `renew`.
+    /// Means nothing in `start`, `renew` and `end`.
     Outside,
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn check(
 #[derive(Clone, Copy)]
 struct List<'l> {
     steps: &'l [SequenceStep],
-    /// It is that of `start` or a renewal.
+    /// It is that of `start`, a renewal or `end`.
     is_outside: bool,
 }
 
@@ -186,7 +186,8 @@ impl Walk<'_> {
         self.part(flow, FlowPart::Start);
         self.keep_vu_scope();
         if flow.steps.is_empty() {
-            return self.drawn();
+            self.drawn();
+            return self.end(flow);
         }
         // What iterations and renewals leave unset is so for those that follow.
         for part in [FlowPart::Steps, FlowPart::Renew] {
@@ -199,6 +200,13 @@ impl Walk<'_> {
         self.part(flow, FlowPart::Renew);
         self.states = before;
         self.part(flow, FlowPart::Steps);
+        self.end(flow);
+    }
+
+    /// `end` comes after an iteration, or before the first: what it knows is what lives as long as the VU.
+    fn end(&mut self, flow: &Flow) {
+        self.keep_vu_scope();
+        self.part(flow, FlowPart::End);
     }
 
     /// Goes back to what was known before, where what is known now is not less.
@@ -425,12 +433,12 @@ fn report(
             cx.error(codes::UNSET, span, format!("{shown} is not set here: {why}"), hint);
         }
         (Fault::Outside, ValueSource::Column { .. }) => {
-            let message = format!("{shown} has no row in `start` and `renew`");
+            let message = format!("{shown} has no row in `start`, `renew` and `end`");
             let hint = "they are not part of an iteration: write `per = \"vu\"` for the file";
             cx.error(codes::UNSET, span, message, hint);
         }
         (Fault::Outside, _) => {
-            let message = format!("{shown} has no value in `start` and `renew`");
+            let message = format!("{shown} has no value in `start`, `renew` and `end`");
             cx.error(codes::UNSET, span, message, "write `{{step}}`, which is another each time");
         }
         (Fault::Unset, _) => cx.error(codes::UNSET, span, format!("{shown} is not set here"), ""),
@@ -465,9 +473,19 @@ fn why_unset(
         let why = format!("it is extracted by {names}, in another iteration");
         return (why, "write [sequence] with both requests: without it, each is an iteration");
     }
-    let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
-    let mut steps = flow.start.iter().chain(&flow.steps).chain(renew);
-    if steps.any(|step| by.contains(&step.request)) {
+    let sends = |part: FlowPart, requests: &[RequestId]| {
+        flow.steps_of(part).iter().any(|step| requests.contains(&step.request))
+    };
+    let own = [RequestId(u16::try_from(usage.request).unwrap_or(u16::MAX))];
+    let is_of = |part: &FlowPart| sends(*part, &own);
+    if FlowPart::ALL.into_iter().filter(is_of).eq([FlowPart::End]) && sends(FlowPart::Steps, &by) {
+        let why = format!("it is extracted by {names}, and kept for an iteration");
+        return (
+            why,
+            "write `scope = \"vu\"` where it is extracted: `end` comes after the last iteration",
+        );
+    }
+    if flow.all_steps().any(|step| by.contains(&step.request)) {
         let why = format!("it is extracted by {names}, which comes later");
         return (why, "put that step before this one");
     }

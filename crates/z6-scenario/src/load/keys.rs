@@ -506,6 +506,9 @@ pub(crate) static PACING: Table = Table {
 
 const ON_FAILURE: Kind = Kind::Choice(&["continue", "end_iteration", "stop_vu", "stop_run"]);
 
+const EMPTY_ITERATION: Key = count("empty_iteration_ms", 1, limits::MAX_DURATION_NS / NS_PER_MS)
+    .or(defaults::EMPTY_ITERATION_NS / NS_PER_MS);
+
 pub(crate) static SEQUENCE: Table = Table {
     label: "[sequence]",
     keys: &[&[
@@ -513,7 +516,9 @@ pub(crate) static SEQUENCE: Table = Table {
         text("start").or_words("none"),
         key("steps", Kind::Tables(&SEQUENCE_STEPS)).required(),
         key("renew", Kind::Table(&RENEW)),
+        text("end").or_words("none"),
         key("on_failure", ON_FAILURE).or_words("continue"),
+        EMPTY_ITERATION,
     ]],
     variants: &[],
 };
@@ -568,7 +573,9 @@ pub(crate) static POPULATIONS: Table = Table {
         text("sequence").or_words("requests drawn by weight"),
         text("start").or_words("none"),
         key("renew", Kind::Table(&RENEW)),
+        text("end").or_words("none"),
         key("on_failure", ON_FAILURE).or_words("continue"),
+        EMPTY_ITERATION,
         key("think_time", Kind::Table(&THINK_TIME)),
         key("pacing", Kind::Table(&PACING)),
         key("cookies", Kind::Choice(&["iteration", "vu", "off"])).or_words("off"),

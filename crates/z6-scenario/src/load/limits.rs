@@ -38,7 +38,7 @@ pub const MAX_BRANCHES: usize = 1_000;
 pub const MAX_NESTING: usize = 16;
 /// `[[populations]]`.
 pub const MAX_POPULATIONS: usize = 32;
-/// Requests of one iteration, of `start` and of `renew`, each with every repeat at its most.
+/// Requests of one iteration, of `start`, of `renew` and of `end`, each with every repeat at its most.
 pub const MAX_PLACES: u64 = 1_000_000;
 /// Header fields of one request.
 pub const MAX_HEADERS: usize = 100;
@@ -186,6 +186,7 @@ pub(crate) mod defaults {
     pub(crate) const REQUEST_TIMEOUT_NS: u64 = 30 * NS_PER_SECOND;
     pub(crate) const IDLE_TIMEOUT_NS: u64 = 90 * NS_PER_SECOND;
     pub(crate) const RECONNECT_DELAY_NS: u64 = 100 * NS_PER_MS;
+    pub(crate) const EMPTY_ITERATION_NS: u64 = 100 * NS_PER_MS;
     pub(crate) const STREAMS: u64 = 100;
     pub(crate) const RESEND_REFUSED: u64 = 1;
     pub(crate) const GRACEFUL_STOP_NS: u64 = 5 * NS_PER_SECOND;

@@ -115,8 +115,8 @@ fn workers(cx: &mut Context<'_>, section: &Section<'_>, overrides: &Overrides) -
 
 /// How many requests each iteration sends, or why that is not known.
 fn per_iteration(flow: &Flow, all: &[Request]) -> Result<u64, String> {
-    if !flow.start.is_empty() || flow.renew.is_some() {
-        return Err("`start` and `renew` send requests outside of them".to_owned());
+    if !flow.start.is_empty() || flow.renew.is_some() || !flow.end.is_empty() {
+        return Err("`start`, `renew` and `end` send requests outside of them".to_owned());
     }
     for block in &flow.blocks {
         match &block.kind {

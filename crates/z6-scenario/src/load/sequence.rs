@@ -12,7 +12,7 @@ use super::reader::{Context, Section};
 use super::sources::Sources;
 use super::suggest;
 use crate::journey::{Flow, FlowPart, OnFailure, Renew, StepGroup};
-use crate::model::{Model, Request};
+use crate::model::{Model, NS_PER_MS, Request};
 
 mod steps;
 
@@ -85,15 +85,27 @@ fn around(
 ) -> bool {
     let mut is_clear = true;
     flow.on_failure = on_failure(section).unwrap_or_default();
+    if let Some(ms) = section.number("empty_iteration_ms") {
+        flow.empty_iteration_ns = ms.saturating_mul(NS_PER_MS);
+    }
     if let Some(name) = section.text("start") {
         let found = named.make_named(cx, name, section.span("start"));
         is_clear &= found.is_some();
         found.unwrap_or_default().put(FlowPart::Start, flow);
-        once_per_vu(cx, section, "start", model);
+        once_per_vu(cx, section, "start", "put its requests at the beginning of `steps`", model);
+    }
+    if let Some(name) = section.text("end") {
+        let found = named.make_named(cx, name, section.span("end"));
+        is_clear &= found.is_some();
+        found.unwrap_or_default().put(FlowPart::End, flow);
+        once_per_vu(cx, section, "end", "put its requests at the end of `steps`", model);
     }
     if section.has("renew") {
         is_clear &= renew(cx, section, named, flow).is_some();
-        once_per_vu(cx, section, "renew", model);
+        once_per_vu(cx, section, "renew", "put its requests at the beginning of `steps`", model);
+    }
+    if section.has("empty_iteration_ms") {
+        once_per_vu(cx, section, "empty_iteration_ms", "remove it", model);
     }
     is_clear
 }
@@ -164,10 +176,16 @@ fn renew(
 }
 
 /// Reports what needs an actor that lives for more than one iteration.
-fn once_per_vu(cx: &mut Context<'_>, section: &Section<'_>, key: &str, model: Option<Model>) {
+fn once_per_vu(
+    cx: &mut Context<'_>,
+    section: &Section<'_>,
+    key: &str,
+    instead: &str,
+    model: Option<Model>,
+) {
     if model == Some(Model::Open) {
         let message = format!("`{key}` needs VUs: an arrival lives for one iteration");
-        let hint = "put its requests at the beginning of `steps`, or write a schedule of VUs";
+        let hint = format!("{instead}, or write a schedule of VUs");
         cx.error(codes::CONFLICT, section.key_span(key), message, hint);
     }
 }
@@ -175,9 +193,7 @@ fn once_per_vu(cx: &mut Context<'_>, section: &Section<'_>, key: &str, model: Op
 /// Requests that no step names are never sent.
 fn warn_unsent(cx: &mut Context<'_>, section: &Section<'_>, flow: &Flow, names: &[String]) {
     let mut used = vec![false; names.len()];
-    let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
-    let steps = flow.start.iter().chain(&flow.steps).chain(renew);
-    steps.for_each(|step| used[step.request.index()] = true);
+    flow.all_steps().for_each(|step| used[step.request.index()] = true);
     let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
     let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
     if !unused.is_empty() && !flow.steps.is_empty() {
@@ -193,10 +209,8 @@ fn warn_unsent_by_any(cx: &mut Context<'_>, root: &Section<'_>, flows: &[Flow], 
         return;
     }
     let mut used = vec![false; names.len()];
-    for flow in flows {
-        let renew = flow.renew.iter().flat_map(|renew| &renew.steps);
-        let steps = flow.start.iter().chain(&flow.steps).chain(renew);
-        steps.for_each(|step| used[step.request.index()] = true);
+    for step in flows.iter().flat_map(Flow::all_steps) {
+        used[step.request.index()] = true;
     }
     let unused = names.iter().enumerate().filter(|(index, _)| !used[*index]);
     let unused: Vec<String> = unused.take(10).map(|(_, name)| quoted(name)).collect();
@@ -213,7 +227,7 @@ fn warn_unused(cx: &mut Context<'_>, named: &Sequences) {
         let message = format!("nothing runs the sequence {}", quoted(name));
         let warning = Diagnostic::warning(codes::NO_EFFECT, at, message);
         cx.findings.push(warning.hint(
-            "name it in `start` or `renew` of [sequence], in a step, or in [[populations]], or remove it",
+            "name it in `start`, `renew` or `end` of [sequence], in a step, or in [[populations]], or remove it",
         ));
     }
 }

@@ -69,6 +69,7 @@ const WORDS: &[Entry] = &[
     (&["times", "count", "loop", "loops", "iterations"], STEPS, "write `repeat`: a number, or a list of the least and the greatest"),
     (&["on_error", "on_fail", "exit_on_failure", "abort_on_error", "stop_on_failure", "exit_here_if_failed"], SEQUENCES, "write `on_failure`"),
     (&["before", "once", "setup", "on_start", "login", "init", "first"], &["[sequence]"], "write `start`: the name of one of [[sequences]], which each VU runs once"),
+    (&["after", "teardown", "on_stop", "logout", "finally", "last", "finish"], &["[sequence]"], "write `end`: the name of one of [[sequences]], which each VU runs once"),
     (&["refresh", "reauthenticate", "again"], &["[sequence]"], "write `renew`, with `sequence` and `on_status` or `every_seconds`"),
     (&["iterations", "loops"], ANY, "write `iterations` in [runtime]"),
     (&["rate", "rps", "qps", "requests_per_second", "arrival_rate", "constant_users_per_sec", "throughput"], SCHEDULE, "write `per_second`; in [schedule] with `type = \"rate\"`"),

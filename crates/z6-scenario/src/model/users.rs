@@ -4,6 +4,7 @@ use z6_events::{Population, RequestId};
 
 use super::{Model, RunModel, Scenario, Schedule, Tag, ThinkTime};
 use crate::journey::{Flow, FlowPart, OnFailure, Scope, SequenceStep};
+use crate::load::limits::defaults;
 use crate::schedule::{VuSchedule, own_length_ns};
 
 /// One kind of users: how many there are and when, what they do, and with which pauses.
@@ -92,14 +93,17 @@ impl Users {
 
     /// Whether responses or draws have a say in which steps their actors take.
     pub(super) fn has_journeys(&self) -> bool {
-        let Flow { start, steps, renew, on_failure, groups: _, blocks } = &self.flow;
+        let Flow { start, steps, renew, end, on_failure, empty_iteration_ns, groups: _, blocks } =
+            &self.flow;
         let is_fixed =
             |step: &SequenceStep| step.on_failure.is_none() && step.repeat.min >= step.repeat.max;
         !start.is_empty()
             || renew.is_some()
+            || !end.is_empty()
             || *on_failure != OnFailure::Continue
             || !blocks.is_empty()
             || self.pacing.is_some()
+            || *empty_iteration_ns != defaults::EMPTY_ITERATION_NS
             || !steps.iter().all(is_fixed)
     }
 
@@ -112,13 +116,10 @@ impl Users {
     /// The requests that they send, each once, rising.
     #[must_use]
     pub fn requests(&self, scenario: &Scenario) -> Vec<RequestId> {
-        let Flow { start, steps, renew, .. } = &self.flow;
-        if steps.is_empty() {
+        if self.flow.steps.is_empty() {
             return (0..scenario.requests.len()).map(|request| RequestId(request as u16)).collect();
         }
-        let renewed = renew.iter().flat_map(|renew| &renew.steps);
-        let mut requests: Vec<RequestId> =
-            start.iter().chain(steps).chain(renewed).map(|step| step.request).collect();
+        let mut requests: Vec<RequestId> = self.flow.all_steps().map(|step| step.request).collect();
         requests.sort_unstable();
         requests.dedup();
         requests

@@ -84,6 +84,7 @@ fn write_actors(
                     Region::Start => "start".to_owned(),
                     Region::Iteration(iteration) => iteration.to_string(),
                     Region::Renewal(renewal) => format!("renewal {renewal}"),
+                    Region::End => "end".to_owned(),
                 } + if_asked(plan, shown.actor, step),
                 printable(&scenario.request(planned.request).name).into_owned(),
                 printable(&scenario.target(planned.target).name).into_owned(),
@@ -261,6 +262,7 @@ fn write_json_step(
         Region::Iteration(iteration) => write!(out, ",\"iteration\":{iteration}")?,
         Region::Start => write!(out, ",\"iteration\":null,\"start\":true")?,
         Region::Renewal(renewal) => write!(out, ",\"iteration\":null,\"renewal\":{renewal}")?,
+        Region::End => write!(out, ",\"iteration\":null,\"end\":true")?,
     }
     if plan.is_asked(plan.place(actor, step)) {
         out.write_str(",\"if\":true")?;
@@ -310,7 +312,8 @@ fn shown_actors(plan: &Plan, actors: u64) -> impl Iterator<Item = Shown> {
     vus.chain(arrivals)
 }
 
-/// The first `limit` steps that an actor takes, and then those of its first renewal, if there are any.
+/// The first `limit` steps that an actor takes, and then those of its first renewal and of its end, if there
+/// are any.
 fn shown_steps(plan: &Plan, actor: Actor, limit: u64) -> impl Iterator<Item = Step> {
     let from = |first: Option<Step>| {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -319,7 +322,8 @@ fn shown_steps(plan: &Plan, actor: Actor, limit: u64) -> impl Iterator<Item = St
     let first = plan.first(actor);
     let first = Some(first).filter(|first| plan.end_step(actor).is_none_or(|end| *first < end));
     let renewal = plan.renewal_start(0).map(|start| plan.begin(actor, start));
-    from(first).chain(from(renewal))
+    let end = plan.end_start().map(|start| plan.begin(actor, start));
+    from(first).chain(from(renewal)).chain(from(end))
 }
 
 /// Nanoseconds as seconds with all nine decimals.

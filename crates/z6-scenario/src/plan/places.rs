@@ -1,6 +1,6 @@
 //! Steps as places: where a step number is in the life of an actor, and which place is taken after it.
 //!
-//! The list of a region (`start`, `steps` or `renew`) is unrolled to its maximum: an entry that is repeated
+//! The list of a region (`start`, `steps`, `renew` or `end`) is unrolled to its maximum: an entry that is repeated
 //! `min` to `max` times has `max` places, of which the first so many are taken as are drawn. A place that is
 //! not taken leaves a gap in the numbers, and moves no other draw. Blocks of entries are in `tree`.
 
@@ -19,6 +19,9 @@ pub const RENEWALS: u64 = 1 << 62;
 /// The number of the first step of the first `start` that is done again.
 pub const STARTS_AGAIN: u64 = 1 << 61;
 
+/// The number of the first step of `end`.
+pub const ENDS: u64 = 1 << 63;
+
 /// Which part of an actor's life a step is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
@@ -28,16 +31,19 @@ pub enum Region {
     Iteration(u64),
     /// The renewal with this number, from 0.
     Renewal(u64),
+    /// `end`: after the last iteration.
+    End,
 }
 
 impl Region {
-    /// What draws that are made once per iteration depend on. Start and renewals have numbers that no
+    /// What draws that are made once per iteration depend on. Start, renewals and end have numbers that no
     /// iteration has.
     pub(super) const fn coordinate(self) -> u64 {
         match self {
             Region::Start => u64::MAX,
             Region::Iteration(number) => number,
             Region::Renewal(number) => RENEWALS.saturating_add(number),
+            Region::End => ENDS,
         }
     }
 }

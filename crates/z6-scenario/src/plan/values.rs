@@ -69,7 +69,7 @@ impl Dealt {
                 let uses = |id: RequestId| self.users.get(id.index()) == Some(&true);
                 Some(at(iteration, steps.among(place.position, uses)?))
             }
-            (Per::Iteration | Per::Step, Region::Start | Region::Renewal(_)) => None,
+            (Per::Iteration | Per::Step, Region::Start | Region::Renewal(_) | Region::End) => None,
         }
     }
 }
@@ -226,7 +226,7 @@ impl Plan {
             }
             ValueSource::Vu => number(actor.0, out),
             ValueSource::Iteration => match self.place(actor, step).region {
-                Region::Start => number(0, out),
+                Region::Start | Region::End => number(0, out),
                 Region::Iteration(iteration) => number(iteration, out),
                 Region::Renewal(renewal) => number(renewal, out),
             },

@@ -8,7 +8,7 @@ use super::places::{Place, Region, step_at};
 use super::tree::{TreeQuestion, TreeWay};
 use crate::journey::ConditionId;
 
-/// What comes next in a part of an actor's life: `start`, an iteration or a renewal.
+/// What comes next in a part of an actor's life: `start`, an iteration, a renewal or `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// A step.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use z6_events::{Event, Tick, WorkerId};
 use z6_scenario::simulation::{FaultKind, Simulation};
-use z6_scenario::{ConnectionReuse, Plan};
+use z6_scenario::{ConnectionReuse, Plan, Region};
 
 use super::account::Account;
 use super::{Checker, Evidence, Found};
@@ -51,16 +51,17 @@ fn first_come(evidence: &Evidence<'_>, found: &mut Found) {
     }
 }
 
-/// A VU begins at its start and asks for nothing from its stop on; it ends no earlier than its stop but
-/// by the end of the run or of its iterations.
+/// A VU begins at its start and asks for nothing from its stop on, except what comes at its end; it ends no
+/// earlier than its stop but by the end of the run or of its iterations.
 fn stops(evidence: &Evidence<'_>, account: &Account, plan: &Plan, found: &mut Found) {
     let mut last_step: BTreeMap<u64, u64> = BTreeMap::new();
     for ((actor, step), row) in &account.rows {
         last_step.insert(*actor, *step);
         let plan = plan.of(row.request.population);
         let Some(life) = plan.vus().lifetime(row.request.actor) else { continue };
+        let is_at_end = plan.place(row.request.actor, row.request.step).region == Region::End;
         let is_alive = life.start <= row.request.planned
-            && life.stop.is_none_or(|stop| row.request.planned < stop)
+            && (is_at_end || life.stop.is_none_or(|stop| row.request.planned < stop))
             && (*step > 0 || row.request.planned == life.start);
         if !is_alive {
             found.add(Checker::Turns, || {

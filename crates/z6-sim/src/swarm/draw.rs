@@ -41,6 +41,7 @@ pub(super) fn sketch(seed: u64) -> Sketch {
     draw_requests(&mut dice, &mut sketch);
     journey::draw(&mut Dice::new(seed, 2), &mut sketch, open);
     journey::draw_flow(&mut Dice::new(seed, 3), &mut sketch);
+    journey::draw_end(&mut Dice::new(seed, 4), &mut sketch, open);
     sketch.workers = dice.pick(&[1, 1, 1, 2, 3]);
     let pace = if open {
         draw_open(&mut dice, &mut sketch, length_ns, wanted)

@@ -91,6 +91,14 @@ pub(super) struct Login {
     pub(super) every_ms: Option<u64>,
 }
 
+/// `end`: the request that gives, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    repeat: &'static str,
+    /// The condition of a second step.
+    condition: Option<&'static str>,
+}
+
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct JourneySketch {
@@ -98,6 +106,8 @@ pub(super) struct JourneySketch {
     pub(super) login: Option<Login>,
     pub(super) cookies: Option<&'static str>,
     pub(super) on_failure: Option<&'static str>,
+    /// What is done at the end of a VU.
+    pub(super) end: Option<End>,
     /// Repeats are ranges that begin with 1.
     pub(super) has_ranges: bool,
     /// Requests that use values have some in their path, header and body.
@@ -173,6 +183,16 @@ pub(super) fn draw_flow(dice: &mut Dice, sketch: &mut Sketch) {
         .collect();
 }
 
+/// Draws what VUs do at their end: in half of those that read responses.
+pub(super) fn draw_end(dice: &mut Dice, sketch: &mut Sketch, is_open: bool) {
+    let Some(journey) = sketch.journey.as_mut().filter(|_| !is_open && dice.chance(50)) else {
+        return;
+    };
+    let repeat = dice.pick(&["1", "2", "[1, 3]"]);
+    let condition = dice.pick(&[None, Some("last.failed"), Some("last.status == 200")]);
+    journey.end = Some(End { repeat, condition });
+}
+
 /// Draws what a scenario reads and uses: in three of ten. Its first step gives what the others use.
 pub(super) fn draw(dice: &mut Dice, sketch: &mut Sketch, is_open: bool) {
     if !dice.chance(30) {
@@ -217,8 +237,8 @@ pub(super) fn draw(dice: &mut Dice, sketch: &mut Sketch, is_open: bool) {
 }
 
 impl JourneySketch {
-    /// The tables of the scenario.
-    pub(super) fn tables(&self) -> String {
+    /// The tables of the scenario. `giver`: the request that gives what others use.
+    pub(super) fn tables(&self, giver: Option<usize>) -> String {
         let mut text = String::from(
             "\n[random]\nn = { type = \"integer\", min = 1, max = 9 }\n\
              ref = { type = \"uuid\", per = \"iteration\" }\n",
@@ -229,12 +249,24 @@ impl JourneySketch {
         if self.login.is_some() {
             text += "\n[[sequences]]\nname = \"sign_in\"\nsteps = [{ request = \"login\" }]\n";
         }
+        if let (Some(End { repeat, condition }), Some(giver)) = (self.end, giver) {
+            text += &format!(
+                "\n[[sequences]]\nname = \"sign_out\"\nsteps = [\n{{ request = \"r{giver}\", repeat = {repeat} }},\n"
+            );
+            if let Some(condition) = condition {
+                text += &format!("{{ request = \"r{giver}\", if = '{condition}' }},\n");
+            }
+            text += "]\n";
+        }
         text
     }
 
     /// The keys of `[sequence]`.
-    pub(super) fn keys(&self) -> String {
+    pub(super) fn keys(&self, giver: Option<usize>) -> String {
         let mut text = String::from("\n[sequence]\n");
+        if self.end.is_some() && giver.is_some() {
+            text += "end = \"sign_out\"\n";
+        }
         if let Some(Login { on_status, every_ms }) = self.login {
             text += "start = \"sign_in\"\n";
             let status = if on_status { ", on_status = [401]" } else { "" };

@@ -90,6 +90,7 @@ fn cut_parts(sketch: &Sketch, offer: &mut Offer<'_>) {
     cut(&|journey| journey.login = None);
     cut(&|journey| journey.cookies = None);
     cut(&|journey| journey.on_failure = None);
+    cut(&|journey| journey.end = None);
     cut(&|journey| journey.flow.clear());
     for i in 0..journey.flow.len() {
         cut(&|journey| journey.flow[i] = StepFlow::Always);

@@ -83,6 +83,7 @@ impl Sketch {
     /// The scenario file.
     pub(super) fn text(&self) -> String {
         let mut text = Text(String::new());
+        let giver = self.sequence.first().map(|(request, _)| *request);
         self.write_runtime(&mut text);
         for (i, target) in self.targets.iter().enumerate() {
             let named = (self.targets.len() > 1).then_some(i);
@@ -96,12 +97,12 @@ impl Sketch {
             let mut timeout = Text(String::new());
             timeout.ms("timeout_ms", first.timeout_ns);
             text.0 += &journey.login_request(timeout.0.trim_end());
-            text.0 += &journey.tables();
+            text.0 += &journey.tables(giver);
         }
         write_schedule(&mut text, &self.schedule);
         write_think(&mut text, &self.think);
         let has_ranges = self.journey.as_ref().is_some_and(|journey| journey.has_ranges);
-        text.0 += &self.journey.as_ref().map_or_else(String::new, JourneySketch::keys);
+        text.0 += &self.journey.as_ref().map_or_else(String::new, |journey| journey.keys(giver));
         for (index, (request, repeat)) in self.sequence.iter().enumerate() {
             text.line("\n[[sequence.steps]]");
             let flow = self.journey.as_ref().and_then(|journey| journey.flow.get(index).copied());

@@ -11,7 +11,7 @@ use z6_scenario::{Model, OnEnd, OnFailure, Place, Question, Region, Way};
 use super::context::Context;
 use super::exchange::{Exchange, Stage};
 use super::input::{Command, Decide};
-use super::journey::{Asked, EMPTY_ITERATION_NS, Journeys, Onward, Rules, START_AGAIN_NS};
+use super::journey::{Asked, Journeys, Onward, Rules, START_AGAIN_NS};
 use super::settings::Settings;
 use super::traffic::Traffic;
 use super::vu::VuSlot;
@@ -195,7 +195,12 @@ impl Traffic {
                 return self.drop_vu(cx, vu);
             }
         }
-        let Some(think_ns) = self.vus.think_after(cx, vu) else { return self.complete(cx, vu) };
+        if let Some(journeys) = &mut self.journeys {
+            journeys.step_ended(vu, cx.at);
+        }
+        let Some(think_ns) = self.vus.think_after(cx, vu) else {
+            return self.end_vu(cx, vu, cx.at);
+        };
         let plan = cx.settings.plan.of(self.vus.population(vu));
         let (actor, step) = self.vus.at(vu);
         let ends_iteration =
@@ -220,12 +225,12 @@ impl Traffic {
         let (actor, step) = self.vus.at(vu);
         let place = plan.place(actor, step);
         let Some(next) = journeys.next(plan, (vu, actor, step), place, ends_iteration) else {
-            return self.complete(cx, vu);
+            return self.end_vu(cx, vu, from.at);
         };
         let mut pause_ns = from.pause_ns;
         let leaves = journeys.leaves(plan, (vu, actor), place, next);
-        if leaves && journeys.end_iteration(rules, vu, place) {
-            pause_ns = pause_ns.max(EMPTY_ITERATION_NS);
+        if leaves {
+            pause_ns = pause_ns.max(journeys.end_iteration(rules, vu, place));
         }
         if let Region::Iteration(number @ 1..) = plan.place(actor, next).region
             && leaves
@@ -247,6 +252,23 @@ impl Traffic {
             self.pool.end_iteration(cx, vu);
         }
         self.go_on_from(cx, vu, from.at, pause_ns);
+    }
+
+    /// The VU has come to its end at this tick, or with the step that ended after it: what comes at the end is
+    /// done, once.
+    pub(super) fn end_journey_of(&mut self, cx: &mut Context<'_>, vu: VuSlot, at: Tick) {
+        let (Some(rules), Some(journeys)) = (&cx.settings.journeys, &mut self.journeys) else {
+            return;
+        };
+        let plan = cx.settings.plan.of(self.vus.population(vu));
+        let Some(first) = plan.end_start().filter(|_| !self.vus.is_ending(vu)) else {
+            return self.complete(cx, vu);
+        };
+        let at = journeys.begin_end(rules, vu, at);
+        self.vus.begin_end(cx, vu);
+        self.vus.go_to(vu, first);
+        self.pool.end_iteration(cx, vu);
+        self.go_on_from(cx, vu, at, 0);
     }
 
     /// The VU ends for another reason than the schedule and its last iteration.

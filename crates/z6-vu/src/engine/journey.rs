@@ -14,9 +14,6 @@ use z6_scenario::{
 use super::input::LastRequest;
 use super::vu::VuSlot;
 
-/// An iteration that sent nothing is followed by a pause of at least this, nanoseconds: 100 ms.
-pub(super) const EMPTY_ITERATION_NS: u64 = 100_000_000;
-
 /// Before `start` is done again lies a pause of at least this, nanoseconds: 1 s.
 pub(super) const START_AGAIN_NS: u64 = 1_000_000_000;
 
@@ -138,12 +135,14 @@ struct FlowRules {
     /// Variables of `start` without which later requests cannot be sent.
     from_start: Variables,
     renew: Option<RenewRules>,
+    empty_iteration_ns: u64,
 }
 
 impl FlowRules {
     fn new(scenario: &Scenario, flow: &Flow, rules: &[RequestRules], fleeting: &Variables) -> Self {
         FlowRules {
             from_start: from_start(scenario, flow, rules, fleeting),
+            empty_iteration_ns: flow.empty_iteration_ns,
             renew: flow.renew.as_ref().map(|renew| RenewRules {
                 on_status: renew.on_status.as_slice().into(),
                 every_ns: renew.every_ns,
@@ -203,7 +202,8 @@ impl Rules {
     }
 }
 
-/// The variables that requests of `start` give for longer than an iteration and later ones need.
+/// The variables that requests of `start` give for longer than an iteration and those of iterations and
+/// renewals need.
 fn from_start(
     scenario: &Scenario,
     flow: &Flow,
@@ -249,12 +249,14 @@ struct Journey {
     renewed: Tick,
     /// For when the first step of its iteration was planned.
     begun: Tick,
+    /// When it began, or its last step ended.
+    ended: Tick,
     found: Found,
     /// A status of `on_status` came.
     is_renewal_due: bool,
     /// It has come back from a renewal: the next step is done before another one.
     is_back: bool,
-    /// It is at a step of `start` or of a renewal.
+    /// It is at a step of `start`, of a renewal or of `end`.
     is_aside: bool,
     /// The iteration has sent a request.
     has_sent: bool,
@@ -314,7 +316,8 @@ impl Journeys {
             self.table.resize(slots, Journey::default());
             self.set.resize(slots * words, 0);
         }
-        self.table[vu.0 as usize] = Journey { population, renewed: planned, ..Journey::default() };
+        self.table[vu.0 as usize] =
+            Journey { population, renewed: planned, ended: planned, ..Journey::default() };
         self.set_of(rules, vu).fill(0);
     }
 
@@ -377,6 +380,18 @@ impl Journeys {
     pub(super) fn lacks_start(&mut self, rules: &Rules, vu: VuSlot) -> bool {
         let population = self.at(vu).population;
         !rules.flow(population).from_start.are_in(self.set_of(rules, vu))
+    }
+
+    /// A step of the VU has ended.
+    pub(super) fn step_ended(&mut self, vu: VuSlot, at: Tick) {
+        self.at(vu).ended = at;
+    }
+
+    /// The VU does what comes at its end: what lives for an iteration is gone. Returns for when it is planned.
+    pub(super) fn begin_end(&mut self, rules: &Rules, vu: VuSlot, at: Tick) -> Tick {
+        self.drop_asked(vu);
+        rules.fleeting.leave(self.set_of(rules, vu));
+        at.max(self.at(vu).ended)
     }
 
     /// For when the first step of the VU's iteration was planned.
@@ -577,6 +592,7 @@ impl Journeys {
         match place.region {
             Region::Start if is_start => iteration(0),
             Region::Iteration(number) => iteration(number.saturating_add(1)),
+            Region::End => None,
             Region::Start | Region::Renewal(_) => {
                 let journey = self.at(vu);
                 journey.is_back = true;
@@ -606,6 +622,7 @@ impl Journeys {
         match place.region {
             Region::Start => matches!(next.region, Region::Iteration(_)),
             Region::Iteration(_) => next.region != place.region,
+            Region::End => false,
             Region::Renewal(_) => {
                 let back = plan.place(actor, self.table[vu.0 as usize].back);
                 matches!(next.region, Region::Iteration(_)) && next.region != back.region
@@ -613,10 +630,12 @@ impl Journeys {
         }
     }
 
-    /// The iteration has ended, or `start` has; whether it was one that sent nothing.
-    pub(super) fn end_iteration(&mut self, rules: &Rules, vu: VuSlot, place: Place) -> bool {
+    /// The iteration has ended, or `start` has: the least pause before the next, nanoseconds.
+    pub(super) fn end_iteration(&mut self, rules: &Rules, vu: VuSlot, place: Place) -> u64 {
         rules.fleeting.leave(self.set_of(rules, vu));
-        let has_sent = std::mem::take(&mut self.at(vu).has_sent);
-        !has_sent && place.region != Region::Start
+        let journey = self.at(vu);
+        let has_sent = std::mem::take(&mut journey.has_sent);
+        let is_empty = !has_sent && place.region != Region::Start;
+        if is_empty { rules.flow(journey.population).empty_iteration_ns } else { 0 }
     }
 }

@@ -545,12 +545,14 @@ impl Engine {
     fn end_run(&mut self, by: StoppedBy, end: Tick, grace_ns: u64, out: &mut Outputs) {
         self.timeline.end(end.plus_ns(grace_ns));
         out.events.push(Event::EndReached { by, end });
-        self.ending = Some(Ending { sweep: Sweep::Pauses(VuSlot(0)), finishes: false });
+        // Without a grace period there is no time for what comes at the end of a VU.
+        let last = (grace_ns > 0).then_some(end);
+        self.ending = Some(Ending { sweep: Sweep::Pauses(VuSlot(0), last), finishes: false });
     }
 
     /// The end of the grace period, or of everything before it.
     fn finish(&mut self) {
-        self.ending = Some(Ending { sweep: Sweep::Waiters(TargetId(0)), finishes: true });
+        self.ending = Some(Ending { sweep: Sweep::Pauses(VuSlot(0), None), finishes: true });
     }
 
     /// Ends early if no actor is left and none will come, and finishes once all is answered.
@@ -583,7 +585,7 @@ impl Engine {
             let left = traffic.sweep(&mut cx, sweep);
             self.ending = match (left, sweep) {
                 (Some(sweep), _) => Some(Ending { sweep, finishes }),
-                (None, Sweep::Pauses(_)) if finishes => {
+                (None, Sweep::Pauses(..)) if finishes => {
                     Some(Ending { sweep: Sweep::Waiters(TargetId(0)), finishes })
                 }
                 (None, _) => {

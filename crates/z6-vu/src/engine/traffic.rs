@@ -23,8 +23,8 @@ use crate::planted::Bug;
 /// others, in this order), by how far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sweep {
-    /// VUs that pause plan nothing more.
-    Pauses(VuSlot),
+    /// VUs that pause plan nothing more, except what comes at their end if the run ended at this tick.
+    Pauses(VuSlot, Option<Tick>),
     /// Requests that wait for a connection will never be sent.
     Waiters(TargetId),
     /// What was sent stays unanswered, what was not will never be sent.
@@ -118,7 +118,7 @@ impl Traffic {
 
     fn stop_vu(&mut self, cx: &mut Context<'_>, change: Change) {
         if let Some(vu) = self.vus.stop(change.population, change.actor) {
-            self.complete(cx, vu);
+            self.end_vu(cx, vu, change.at);
         }
     }
 
@@ -564,9 +564,17 @@ impl Traffic {
     }
 
     /// Of a VU's connections to several targets only one carries its next request.
-    fn rest_others(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
+    pub(super) fn rest_others(&mut self, cx: &mut Context<'_>, vu: VuSlot) {
         if cx.settings.targets.len() > 1 {
             self.pool.rest(cx, vu);
+        }
+    }
+
+    /// The VU has come to its end, as planned, at this tick: what comes then follows.
+    pub(super) fn end_vu(&mut self, cx: &mut Context<'_>, vu: VuSlot, at: Tick) {
+        match self.journeys {
+            Some(_) => self.end_journey_of(cx, vu, at),
+            None => self.complete(cx, vu),
         }
     }
 
@@ -596,11 +604,20 @@ impl Traffic {
     /// end before connections.
     pub(super) fn sweep(&mut self, cx: &mut Context<'_>, sweep: Sweep) -> Option<Sweep> {
         match sweep {
-            Sweep::Pauses(from) => {
+            Sweep::Pauses(from, end) => {
                 let vu = self.vus.next_thinking(from)?;
-                self.give_up_asked(cx, vu);
-                self.complete(cx, vu);
-                Some(Sweep::Pauses(VuSlot(vu.0 + 1)))
+                match end {
+                    Some(_) if self.vus.is_ending(vu) => {}
+                    Some(end) => {
+                        self.give_up_asked(cx, vu);
+                        self.end_vu(cx, vu, end);
+                    }
+                    None => {
+                        self.give_up_asked(cx, vu);
+                        self.complete(cx, vu);
+                    }
+                }
+                Some(Sweep::Pauses(VuSlot(vu.0 + 1), end))
             }
             Sweep::Waiters(target) if target.index() == cx.settings.targets.len() => {
                 Some(Sweep::Exchanges(ExchangeSlot(0)))

@@ -49,6 +49,8 @@ struct Vu {
     state: VuState,
     /// The schedule has stopped it: it ends with its current step.
     stopping: bool,
+    /// It does what comes at its end, whatever the schedule says.
+    is_ending: bool,
     planned: Tick,
     now: PlannedStep,
     /// The think time that is running.
@@ -77,6 +79,7 @@ impl Vu {
             end: plan.end_step(actor).unwrap_or(Step(u64::MAX)),
             state: VuState::Spawned,
             stopping: false,
+            is_ending: false,
             planned: Tick::ZERO,
             now: PlannedStep {
                 request: RequestId(0),
@@ -213,12 +216,13 @@ impl Vus {
         None
     }
 
-    /// The schedule stops a VU. Its slot if it is complete with that; one that has a request ends
+    /// The schedule stops a VU. Its slot if it has nothing under way; one that has a request ends
     /// with the step of that request.
     pub(super) fn stop(&mut self, population: Population, actor: Actor) -> Option<VuSlot> {
         let slot = self.slot(population, actor)?;
         let vu = &mut self.table[slot];
         match vu.state {
+            _ if vu.is_ending => None,
             VuState::Spawned | VuState::Waiting | VuState::Deciding => Some(slot),
             VuState::Ready | VuState::Executing => {
                 vu.stopping = true;
@@ -302,7 +306,21 @@ impl Vus {
     /// The think time after the VU's step; none if it plans nothing more.
     pub(super) fn think_after(&self, cx: &Context<'_>, slot: VuSlot) -> Option<u64> {
         let vu = &self.table[slot];
-        (!vu.stopping && cx.is_running).then_some(vu.now.think_ns)
+        (vu.is_ending || !vu.stopping && cx.is_running).then_some(vu.now.think_ns)
+    }
+
+    /// The VU does what comes at its end: it pauses no more.
+    pub(super) fn begin_end(&mut self, cx: &mut Context<'_>, slot: VuSlot) {
+        let vu = &mut self.table[slot];
+        vu.is_ending = true;
+        if let Some(timer) = vu.timer.take() {
+            cx.timers.cancel(timer);
+        }
+    }
+
+    /// Whether the VU does what comes at its end.
+    pub(super) fn is_ending(&self, slot: VuSlot) -> bool {
+        self.table[slot].is_ending
     }
 
     /// Who a VU is, and the step that it is at.

@@ -4,7 +4,7 @@ use z6_http::template::{Template, TextKind};
 
 use super::*;
 use crate::Scenario;
-use crate::journey::{DataFile, Extract, ExtractFrom, OnEnd, OnFailure, Renew, Repeat, Variable};
+use crate::journey::{DataFile, Extract, ExtractFrom, OnEnd, Renew, Repeat, Variable};
 use crate::values::Order;
 
 /// A request by name: what it extracts (`?` behind a name that may be missing), and what it uses (`?` before a
@@ -80,15 +80,19 @@ impl Case {
 
     /// What is said of the lists `start`, steps and `renew`.
     fn said(&mut self, start: &str, steps: &str, renew: &str) -> Vec<String> {
+        self.said_of([start, steps, renew, ""])
+    }
+
+    /// The same, with `end`.
+    fn said_of(&mut self, [start, steps, renew, end]: [&str; 4]) -> Vec<String> {
         let renew = self.steps(renew);
         let renew = Renew { steps: renew, on_status: vec![401], every_ns: None };
         let flow = Flow {
             start: self.steps(start),
             steps: self.steps(steps),
             renew: Some(renew).filter(|renew| !renew.steps.is_empty()),
-            on_failure: OnFailure::Continue,
-            groups: Vec::new(),
-            blocks: Vec::new(),
+            end: self.steps(end),
+            ..Flow::default()
         };
         let renewals = flow.renew.iter().flat_map(|renew| &renew.steps);
         for step in flow.start.iter().chain(renewals) {
@@ -222,12 +226,24 @@ fn start_and_renewals_are_outside_of_iterations() {
         case.uses.push(Use { request, source, span, has_default, when });
     }
     let expected = [
-        "`terms.email` has no row in `start` and `renew`",
-        "`iteration` has no value in `start` and `renew`",
+        "`terms.email` has no row in `start`, `renew` and `end`",
+        "`iteration` has no value in `start`, `renew` and `end`",
     ];
     assert_eq!(case.said("login", "profile", ""), expected);
     assert_eq!(case.said("login", "profile", "login"), expected);
+    assert_eq!(case.said_of(["", "login profile", "", "login"]), expected);
     assert_eq!(case.said("", "login profile", ""), [""; 0]);
+}
+
+/// What an iteration sets is gone at the end, unless it is kept for the VU.
+#[test]
+fn the_end_knows_what_lives_as_long_as_the_vu() {
+    let given = [LOGIN, PROFILE];
+    assert_eq!(Case::new(&given).said_of(["login", "profile", "", "profile"]), [""; 0]);
+    assert_eq!(Case::new(&given).said_of(["", "login profile", "", ""]), [""; 0]);
+    let gone = "`token` is not set here: it is extracted by `login`, and kept for an iteration";
+    assert_eq!(Case::new(&given).said_of(["", "login", "", "profile"]), [gone]);
+    assert_eq!(Case::new(&given).said_of(["", "login", "", "login profile"]), [""; 0]);
 }
 
 #[test]

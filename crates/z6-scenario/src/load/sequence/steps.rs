@@ -101,6 +101,7 @@ impl Steps {
             FlowPart::Start => flow.start.clone_from(&self.list),
             FlowPart::Steps => flow.steps.clone_from(&self.list),
             FlowPart::Renew => {}
+            FlowPart::End => flow.end.clone_from(&self.list),
         }
         self.list
     }

@@ -53,7 +53,11 @@ impl Form {
             self.steps(steps);
         }
         // Nothing where there are none: such scenarios keep their digests.
-        for part in [FlowPart::Start, FlowPart::Steps, FlowPart::Renew] {
+        if !flow.end.is_empty() {
+            self.0.update(b"end\0");
+            self.steps(&flow.end);
+        }
+        for part in FlowPart::ALL {
             flow.blocks_of(part).for_each(|block| self.block(scenario, block));
         }
     }
@@ -63,6 +67,7 @@ impl Form {
             FlowPart::Start => 0,
             FlowPart::Steps => 1,
             FlowPart::Renew => 2,
+            FlowPart::End => 3,
         };
         self.0.update(b"block\0");
         self.numbers(&[part, block.steps.start as u64, block.steps.end as u64]);
@@ -252,6 +257,7 @@ fn is_used(scenario: &Scenario) -> bool {
     scenario.runtime.requests.is_some()
         || !flow.start.is_empty()
         || flow.renew.is_some()
+        || !flow.end.is_empty()
         || flow.steps.iter().any(is_range)
         || !flow.blocks.is_empty()
         || scenario.populations[0].pacing.is_some()

@@ -52,6 +52,20 @@ fn json_shows_regions_rows_and_values() {
 }
 
 #[test]
+fn the_end_is_listed_last() {
+    let mut scenario = journey();
+    scenario.populations[0].flow.end = scenario.populations[0].flow.start.clone();
+    let plan = Plan::new(&scenario, 3);
+    let text = render_text(&scenario, &plan, 1, 9);
+    let last = text.lines().rfind(|line| line.contains(" s  row")).unwrap();
+    assert!(last.starts_with("9223372036854775808        end  list_users "), "{text}");
+    let json = render_json(&scenario, &plan, 1, 9);
+    let end =
+        "{\"step\":9223372036854775808,\"iteration\":null,\"end\":true,\"request\":\"list_users\"";
+    assert!(json.contains(end), "{json}");
+}
+
+#[test]
 fn no_secret_is_listed() {
     let scenario = journey();
     let plan = Plan::new(&scenario, 3);

@@ -59,6 +59,33 @@ fn regions_have_numbers_of_their_own() {
 }
 
 #[test]
+fn the_end_has_the_highest_numbers() {
+    let mut scenario = journey(Some(2));
+    let without = Plan::new(&scenario, 1);
+    assert_eq!((without.end_start(), without.is_aside(Step(ENDS))), (None, true));
+    scenario.populations[0].flow.end = steps(&[(3, 1, 1), (2, 1, 3), (0, 1, 1)]);
+    let plan = Plan::new(&scenario, 1);
+    let first = plan.end_start().unwrap();
+    assert_eq!((first, plan.is_aside(first)), (Step(ENDS), true));
+    assert_eq!(plan.place(Actor(3), first), Place { region: Region::End, position: 0 });
+    for actor in (0..20).map(Actor) {
+        let taken = walk(&plan, actor, first);
+        assert!((3..=5).contains(&taken.len()), "{taken:?}");
+        assert_eq!(
+            (taken[0], taken[1], taken[taken.len() - 1]),
+            (first, Step(ENDS + 1), Step(ENDS + 4))
+        );
+        assert_eq!(plan.step(actor, Step(ENDS + 4)).request, RequestId(0));
+        assert_eq!(plan.step_index(plan.place(actor, Step(ENDS + 3))), Some(1));
+        // Nothing else is another for it.
+        assert_eq!(walk(&plan, actor, Step(0)), walk(&without, actor, Step(0)));
+        for step in [Step(0), Step(5), Step(RENEWALS), Step(STARTS_AGAIN)] {
+            assert_eq!(plan.step(actor, step), without.step(actor, step));
+        }
+    }
+}
+
+#[test]
 fn without_start_and_ranges_steps_follow_each_other() {
     let mut plain = journey(Some(3));
     plain.populations[0].flow =
@@ -96,7 +123,7 @@ proptest! {
             let region = match plan.place(actor, *step).region {
                 Region::Start => 6,
                 Region::Iteration(number) => number as usize,
-                Region::Renewal(_) => unreachable!(),
+                Region::Renewal(_) | Region::End => unreachable!(),
             };
             counts[region][planned.request.index()] += 1;
             let next = taken.get(i + 1).map(|next| plan.place(actor, *next).region);

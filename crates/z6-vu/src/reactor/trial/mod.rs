@@ -88,6 +88,7 @@ pub fn try_out(spec: &TrialSpec, tell: &mut dyn FnMut(Moment)) -> Result<TrialEn
         requests,
         plan: prepared.plan,
         is_set: vec![false; scenario.values.variables.len()],
+        is_stopped: false,
         links: BTreeMap::new(),
         start: Instant::now(),
         end: TrialEnd { succeeded: 0, failed: 0, not_sent: 0 },
@@ -118,6 +119,8 @@ struct Trial<'a> {
     versions: Vec<Versions>,
     /// Variables that have a value.
     is_set: Vec<bool>,
+    /// The VU has ended for another reason than its schedule.
+    is_stopped: bool,
     /// Open connections, one per target.
     links: BTreeMap<TargetId, Link>,
     start: Instant,
@@ -207,6 +210,10 @@ impl Trial<'_> {
         }
         self.begin_iteration();
         self.part(self.plan.iteration_start(self.spec.iteration), tell);
+        if let Some(end) = self.plan.end_start().filter(|_| !self.is_stopped) {
+            self.begin_iteration();
+            self.part(end, tell);
+        }
     }
 
     /// Does a part of the VU's life that begins at this step; whether it came to its end.
@@ -244,7 +251,7 @@ impl Trial<'_> {
                     self.last = Some(LastRequest { response: None, has_failed: true });
                     tell(Moment::NotSent { place, why: why.to_owned() });
                     match asked {
-                        Some(question) if self.on_failure(step) == OnFailure::Continue => {
+                        Some(question) if self.goes_on(step) => {
                             self.plan.answered(actor, &question, true)
                         }
                         _ => return false,
@@ -270,6 +277,7 @@ impl Trial<'_> {
         let place = TrialPlace { step, region, request: planned.request, redirects: 0 };
         let about = spec.scenario.request(planned.request);
         if let Some(why) = self.obstacle(step, about) {
+            self.is_stopped |= self.plan.exhausted(spec.actor, step).is_some();
             self.end.not_sent += 1;
             tell(Moment::NotSent { place, why });
             return false;
@@ -309,7 +317,7 @@ impl Trial<'_> {
                 Some(next) => (target, attempt) = (next, attempt.saturating_add(1)),
                 None if is_failure => {
                     self.end.failed += 1;
-                    return self.on_failure(step) == OnFailure::Continue;
+                    return self.goes_on(step);
                 }
                 None => {
                     self.end.succeeded += 1;
@@ -319,8 +327,11 @@ impl Trial<'_> {
         }
     }
 
-    fn on_failure(&self, step: Step) -> OnFailure {
-        self.plan.on_failure(self.plan.place(self.spec.actor, step))
+    /// Whether the next step follows the failure of this one.
+    fn goes_on(&mut self, step: Step) -> bool {
+        let after = self.plan.on_failure(self.plan.place(self.spec.actor, step));
+        self.is_stopped |= matches!(after, OnFailure::StopVu | OnFailure::StopRun);
+        after == OnFailure::Continue
     }
 
     /// Why a request cannot be sent, in words.

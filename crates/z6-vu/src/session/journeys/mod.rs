@@ -331,10 +331,14 @@ impl Journeys {
             }
         }
         state.last = request.map(|request| (step, request.0));
-        if let Region::Iteration(number) = plan.of(population).place(actor, step).region
-            && state.iteration != Some(number)
-        {
-            state.iteration = Some(number);
+        // What lives for an iteration is gone at the end of the VU.
+        let iteration = match plan.of(population).place(actor, step).region {
+            Region::Iteration(number) => Some(number),
+            Region::End => Some(u64::MAX),
+            Region::Start | Region::Renewal(_) => None,
+        };
+        if iteration.is_some() && state.iteration != iteration {
+            state.iteration = iteration;
             for VariableId(id) in of_iteration {
                 state.variables.set(usize::from(*id), count, None);
             }

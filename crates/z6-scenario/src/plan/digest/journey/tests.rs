@@ -40,7 +40,7 @@ fn file(scenario: &mut Scenario) -> &mut DataFile {
 
 #[test]
 fn the_digest_covers_what_values_and_places_depend_on() {
-    let changes: [(&str, Change); 22] = [
+    let changes: [(&str, Change); 25] = [
         ("requests in all", |s| s.runtime.requests = Some(9)),
         ("start", |s| s.populations[0].flow.start[0].repeat.max = 2),
         ("no start", |s| s.populations[0].flow.start.clear()),
@@ -48,6 +48,14 @@ fn the_digest_covers_what_values_and_places_depend_on() {
         ("renewal", |s| s.populations[0].flow.renew = None),
         ("steps of a renewal", |s| {
             s.populations[0].flow.renew.as_mut().unwrap().steps[0].repeat.max = 2;
+        }),
+        ("end", |s| s.populations[0].flow.end = s.populations[0].flow.start.clone()),
+        ("another end", |s| s.populations[0].flow.end = s.populations[0].flow.steps.clone()),
+        ("a block of an end", |s| {
+            let flow = &mut s.populations[0].flow;
+            flow.end = flow.start.clone();
+            let kind = BlockKind::Repeat(crate::journey::Repeat::times(2));
+            flow.blocks = vec![Block { part: FlowPart::End, steps: 0..1, kind }];
         }),
         ("name of a file", |s| file(s).name.push('s')),
         ("whose a row is", |s| file(s).per = Per::Iteration),
@@ -89,7 +97,7 @@ fn the_digest_covers_what_values_and_places_depend_on() {
 
 #[test]
 fn the_digest_leaves_out_where_secrets_are_and_when_steps_are_left_out() {
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
         ("source of a secret", |s| {
             s.values.secrets[0].from = SecretSource::File("token.txt".to_owned());
         }),
@@ -104,6 +112,9 @@ fn the_digest_leaves_out_where_secrets_are_and_when_steps_are_left_out() {
             s.populations[0].flow.renew.as_mut().unwrap().on_status = vec![403];
         }),
         ("age that renews", |s| s.populations[0].flow.renew.as_mut().unwrap().every_ns = Some(1)),
+        ("the pause after an empty iteration", |s| {
+            s.populations[0].flow.empty_iteration_ns = 1;
+        }),
         ("what follows a failure", |s| s.populations[0].flow.on_failure = OnFailure::EndIteration),
         ("the same at a step", |s| {
             s.populations[0].flow.steps[0].on_failure = Some(OnFailure::StopRun);
