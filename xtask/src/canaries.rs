@@ -45,8 +45,8 @@ pub(crate) fn some(names: &[String]) -> Result<bool> {
 }
 
 fn run(targets: &[&Target]) -> Result<Outcome> {
-    // Without the sanitizer: no target has unsafe code of its own, and an assertion needs none.
-    nightly_cargo(&["fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none", "any"]).run()?;
+    let build = [&["fuzz", "build", "--fuzz-dir", "fuzz"][..], fuzz::UNSANITIZED, &["any"]];
+    nightly_cargo(&build.concat()).run()?;
     let program = program()?;
     let folder = workspace::root().join("fuzz/grown/canaries");
     let mut missed = Vec::new();

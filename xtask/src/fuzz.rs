@@ -79,6 +79,10 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { seeds: "crates/z6-vu/tests/corpus/replay", ..Target::of_logs("replay") },
 ];
 
+/// Without the sanitizer, and built once for all steps of `ci`: no target has unsafe code of its own, and an
+/// assertion needs none.
+pub(crate) const UNSANITIZED: &[&str] = &["--sanitizer", "none"];
+
 /// The step of `ci`.
 ///
 /// # Errors
@@ -91,7 +95,8 @@ pub(crate) fn smoke() -> Result<Outcome> {
         }
         return Ok(Outcome::Skipped(missing));
     }
-    nightly_cargo(&["fuzz", "build", "--fuzz-dir", "fuzz"]).run()?;
+    let build = ["fuzz", "build", "--fuzz-dir", "fuzz"].as_slice();
+    nightly_cargo(&[build, UNSANITIZED].concat()).run()?;
     for target in TARGETS {
         let words = smoke_one(target)?;
         println!("{:<18} {words}", target.name);
@@ -111,7 +116,7 @@ pub(crate) fn long(arguments: &[String]) -> Result<bool> {
     let mut failed = Vec::new();
     for target in chosen {
         println!("\n==== {} for {minutes} min", target.name);
-        if let Err(error) = invocation(target, minutes * 60)?.run() {
+        if let Err(error) = invocation(target, minutes * 60, &[])?.run() {
             println!("---- {error:#}");
             failed.push(target.name);
         }
@@ -154,7 +159,7 @@ pub(crate) fn missing_tool() -> Option<String> {
     None
 }
 
-fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
+fn invocation(target: &Target, seconds: u64, options: &[&str]) -> Result<Invocation> {
     let root = workspace::root();
     // libFuzzer writes to the first folder only.
     let grown = root.join("fuzz/grown").join(target.name);
@@ -164,17 +169,19 @@ fn invocation(target: &Target, seconds: u64) -> Result<Invocation> {
     let seeds = seeds.to_str().context("the path of the workspace is not UTF-8")?;
     let total = format!("-max_total_time={seconds}");
     let per_input = format!("-timeout={INPUT_SECONDS_MAX}");
-    let run = ["fuzz", "run", "--fuzz-dir", "fuzz", target.name, &grown, seeds, "--"];
+    let run = [&["fuzz", "run", "--fuzz-dir", "fuzz"][..], options].concat();
+    let folders = [target.name, &grown, seeds, "--"];
     let memory = format!("-rss_limit_mb={}", target.memory_mib_max);
     let figures = "-print_final_stats=1";
-    let cargo = nightly_cargo(&[&run[..], &[&total, &per_input, &memory, figures]].concat());
+    let cargo =
+        nightly_cargo(&[&run[..], &folders, &[&total, &per_input, &memory, figures]].concat());
     // A small quarantine: the peak that libFuzzer prints then is that of the target.
     Ok(cargo.env("ASAN_OPTIONS", "quarantine_size_mb=1"))
 }
 
 /// The last line of libFuzzer; if it found something, an error with its whole output.
 fn smoke_one(target: &Target) -> Result<String> {
-    let output = invocation(target, SMOKE_SECONDS)?.output()?;
+    let output = invocation(target, SMOKE_SECONDS, UNSANITIZED)?.output()?;
     let words = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         println!("{}", words.trim_end());
