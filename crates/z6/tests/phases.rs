@@ -82,7 +82,8 @@ fn a_run_without_them_has_one_phase_and_no_record_of_it() {
 
 #[test]
 fn after_a_failed_set_up_only_tear_down_runs() {
-    let text = scenario(&[("path = \"/token\"", "path = \"/nowhere/token\"\nexpect_status = [201]")]);
+    let text =
+        scenario(&[("path = \"/token\"", "path = \"/nowhere/token\"\nexpect_status = [201]")]);
     let (finished, log) = run(&text);
     assert_eq!(finished.stopped_by, StoppedBy::SetupFailed);
     assert_eq!(finished.ok().unwrap_err().kind(), z6::FailureKind::SetupFailed);
